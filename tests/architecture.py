@@ -21,11 +21,11 @@ LAYERS = (
     ("app",),
     ("api",),
     ("proxy", "controller", "reload", "evals"),
-    ("shadow",),
+    ("shadow", "flush"),
     ("attempts", "recorder", "table"),
     ("streaming", "escalation", "runtime"),
     ("providers", "store", "pricing", "auth", "notify", "telemetry", "audit", "upstream", "server"),
-    ("calls", "config", "document"),
+    ("calls", "config", "document", "headers", "units"),
     ("errors", "logs"),
     ("",),  # the package itself: its version
 )
@@ -93,9 +93,9 @@ class Module:
 Modules = Mapping[str, Module]
 
 
-def of_the_project() -> Modules:
-    """Every module of the three packages, found on disk."""
-    files = (path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
+def of_the_project(packages: Iterable[str] = PACKAGES) -> Modules:
+    """Every module of the packages, found on disk."""
+    files = (path for package in packages for path in sorted((ROOT / package).rglob("*.py")))
     return {module.name: module for module in map(_read, files)}
 
 

@@ -13,13 +13,14 @@ import tomllib
 import venv
 import zipfile
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.architecture import PACKAGES, ROOT
+from tests.architecture import PACKAGES, ROOT, imports, of_the_project
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 LOCKS = sorted(ROOT.glob("requirements*.lock"))
@@ -141,6 +142,17 @@ def test_the_locks_agree() -> None:
     """Every lock pins a subset of what is tested, at the same versions."""
     tested = _pins("requirements-dev.lock").items()
     assert [lock.name for lock in LOCKS if not _pins(lock.name).items() <= tested] == []
+
+
+def test_everything_imported_is_locked() -> None:
+    """Nothing rests on a package that only happens to be installed, neither in the product nor in tests and bench."""
+    folders = (*PACKAGES, "tests", "bench")
+    modules = of_the_project(folders)
+    imported = {name.partition(".")[0] for module in modules.values() for name in imports(module, modules)}
+    homes = packages_distributions()
+    foreign = imported - {*sys.stdlib_module_names, *folders}
+    locked = set(_pins("requirements-dev.lock"))
+    assert {name for name in foreign if locked.isdisjoint(map(canonicalize_name, homes.get(name, ())))} == set()
 
 
 def _pins(lock: str) -> Pins:

@@ -1,0 +1,120 @@
+"""What follows a failed attempt: again at the same target, on to the next link, or give up.
+
+Also the two things that keep retries from making an outage worse: the budget that ties retries to calls, and the
+circuit that stops calling a target which answers nothing. All pure: `now` is a monotonic time in seconds.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Move = Literal["retry", "next", "give_up"]
+
+# Nothing of the request reached the provider, or it said that it did not serve it: another try cannot bill twice.
+_RETRYABLE_KINDS = frozenset({"connect"})
+_RETRYABLE_STATUSES = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
+
+# Answers that another provider may well serve. A plain 4xx is the client's and ends the call.
+_NEXT_STATUSES = frozenset({401, 402, 403, 404, 405, 408, 409, 425, 429})
+
+
+def next_move(kind: str, status: int | None, should_retry: bool | None, blames_version: bool = False) -> Move:
+    """What a failure of that kind asks for, when there is time, budget and a next link.
+
+    `should_retry` is what upstream's `x-should-retry` said, None where it said nothing. A timeout is not retried at
+    the same target: the provider has the request and may be working on it.
+    """
+    if kind in _RETRYABLE_KINDS:
+        return "retry"
+    if kind != "status" or status is None:
+        return "next"
+    if should_retry is False:
+        return "next" if status >= 500 or status in _NEXT_STATUSES else "give_up"
+    if status in _RETRYABLE_STATUSES or should_retry:
+        return "retry"
+    return "next" if status >= 500 or status in _NEXT_STATUSES or blames_version else "give_up"
+
+
+def tells_ill_health(kind: str, status: int | None) -> bool:
+    """Whether a failure says that the target itself is unwell, so that its circuit should hear of it."""
+    return kind in ("connect", "lost", "timeout") or (kind == "status" and status is not None and status >= 500)
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Full jitter (Amazon, "Exponential backoff and jitter"): uniform in 0…min(cap, base·2^n). Seconds."""
+
+    base: float = 0.25
+    cap: float = 5.0
+
+    def delay(self, failures: int, draw: float, retry_after: float | None) -> float:
+        """Seconds to wait after that many failures; `draw` is uniform in 0…1. Retry-After is a lower bound."""
+        jitter = draw * min(self.cap, self.base * 2.0 ** (failures - 1))
+        return max(jitter, retry_after or 0.0)
+
+
+@dataclass(slots=True)
+class RetryBudget:
+    """Retries may be at most `ratio` of the calls, plus a `reserve` for quiet hours, so that they never storm."""
+
+    ratio: float = 0.2
+    reserve: float = 10.0
+    _tokens: float = -1.0
+
+    def __post_init__(self) -> None:
+        self._tokens = self.reserve
+
+    def deposit(self) -> None:
+        """A call came in."""
+        self._tokens = min(self._tokens + self.ratio, self.reserve)
+
+    def withdraw(self) -> bool:
+        """Take one retry from the budget; False when it is spent."""
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True
+
+
+CircuitState = Literal["closed", "open", "half_open"]
+
+
+@dataclass(slots=True)
+class Circuit:
+    """One target's circuit: `failures` in a row open it for `open_for` seconds; then one probe at a time decides.
+
+    Only failures that say something of the target's health belong in here; an answered 4xx is a success.
+    """
+
+    failures: int = 5
+    open_for: float = 10.0
+    _in_a_row: int = 0
+    _opened_at: float | None = None
+    _probe_at: float | None = None
+
+    def state(self, now: float) -> CircuitState:
+        if self._opened_at is None:
+            return "closed"
+        return "half_open" if now - self._opened_at >= self.open_for else "open"
+
+    def allows(self, now: float) -> bool:
+        """Whether an attempt may go out. When half open this grants the one probe; a probe that never reports back
+        stops blocking after another `open_for` seconds."""
+        state = self.state(now)
+        if state != "half_open":
+            return state == "closed"
+        if self._probe_at is not None and now - self._probe_at < self.open_for:
+            return False
+        self._probe_at = now
+        return True
+
+    def succeeded(self) -> None:
+        self._in_a_row, self._opened_at, self._probe_at = 0, None, None
+
+    def failed(self, now: float) -> None:
+        self._in_a_row += 1
+        if self._in_a_row >= self.failures or self._opened_at is not None:
+            self._opened_at, self._probe_at = now, None
+
+    def abandoned(self) -> None:
+        """The attempt ended without a word on the target's health (the client left): the probe is free again."""
+        self._probe_at = None

@@ -1,0 +1,63 @@
+"""E-values: evidence against "the canary is no worse", valid however often one looks.
+
+An e-value is a non-negative number whose mean is at most 1 while the null hypothesis holds, at whatever moment one
+stops to look. So P(it ever reaches 1/alpha) <= alpha (Ville's inequality). All of them are computed from a few
+integers that merge over replicas. Sources: Lindon & Malek, arXiv 2011.03567; Lindon, Sanden & Shirikian, 2205.14762;
+Ramdas et al., 1810.08240.
+"""
+
+import math
+from collections.abc import Sequence
+
+# Multiples of the boundary ratio that the mixture bets on: from "a little worse" to "everything fails".
+GRID = (1.25, 1.6, 2.2, 3.5, 6.0, 12.0, 30.0, 100.0)
+
+# Where between the limit and 1 the absolute guard's mixture places its bets.
+ABSOLUTE_GRID = (0.1, 0.25, 0.5, 0.75, 0.95, 0.999)
+
+_LARGEST_PROBABILITY = 0.99
+_LARGEST_EXPONENT = 700.0  # exp() of more overflows a double
+
+
+def ratio_e_value(canary: float, stable: float, weight: float, ratio: float) -> float:
+    """T1: evidence that the canary's rate of bad events is more than `ratio` times stable's.
+
+    `canary` and `stable` are summed badness (fractional is fine), `weight` the canary's true share of the traffic in
+    0…1. The share alone says how bad events fall if both arms are alike, so the number of good calls is not needed and
+    an outage of both arms is no evidence. With a weight of 0 or 1 there is nothing to compare: 1.
+    """
+    if not 0.0 < weight < 1.0:
+        return 1.0
+    null = _canary_share(ratio, weight)
+    logs = []
+    for multiple in GRID:
+        bet = _canary_share(ratio * multiple, weight)
+        logs.append(canary * math.log(bet / null) + stable * math.log((1 - bet) / (1 - null)))
+    return _mean_exp(logs)
+
+
+def floor_e_value(failing: float, requests: float, floor: float) -> float:
+    """Evidence that the canary fails more than `floor` (0…1) of its requests, whatever stable does."""
+    return _rate_e_value(failing, requests, floor, [min(floor * g, _LARGEST_PROBABILITY) for g in GRID])
+
+
+def absolute_e_value(failing: float, requests: float, limit: float) -> float:
+    """Evidence that the canary fails more than `limit` (0…1) of its requests, when no control is left to compare."""
+    return _rate_e_value(failing, requests, limit, [limit + (1 - limit) * part for part in ABSOLUTE_GRID])
+
+
+def _canary_share(ratio: float, weight: float) -> float:
+    """The probability that a bad event is the canary's, when its rate is `ratio` times stable's."""
+    return ratio * weight / (ratio * weight + 1 - weight)
+
+
+def _rate_e_value(failing: float, requests: float, rate: float, bets: Sequence[float]) -> float:
+    good = max(requests - failing, 0.0)
+    return _mean_exp([failing * math.log(p / rate) + good * math.log((1 - p) / (1 - rate)) for p in bets])
+
+
+def _mean_exp(logs: Sequence[float]) -> float:
+    """The mean of exp(log), by log-sum-exp, cut off where a double would overflow."""
+    top = max(logs)
+    log_mean = top + math.log(sum(math.exp(value - top) for value in logs) / len(logs))
+    return math.exp(min(log_mean, _LARGEST_EXPONENT))

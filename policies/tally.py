@@ -1,0 +1,88 @@
+"""Mergeable sums: what one version did in one epoch. Every field is an integer, so the order of merging never matters.
+
+Latencies go into logarithmic buckets (DDSketch, arXiv 1908.10693): a quantile read from them is within 2 % of the true
+one, and two histograms merge by adding.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+GAMMA = 1.04  # ratio of neighbouring bucket bounds: (GAMMA - 1) / (GAMMA + 1) = 2 % relative error
+_LOG_GAMMA = math.log(GAMMA)
+MIN_SECONDS = 1e-4  # everything faster shares the lowest bucket
+MAX_SECONDS = 3600.0  # everything slower shares the highest, so that odd input cannot add buckets without bound
+
+LATENCY_PREFIX = "latency:"
+TTFT_PREFIX = "ttft:"
+
+
+def histogram_bucket(seconds: float) -> int:
+    """The bucket of a duration in seconds; the bucket i holds GAMMA^(i-1) < seconds <= GAMMA^i."""
+    return math.ceil(math.log(min(max(seconds, MIN_SECONDS), MAX_SECONDS)) / _LOG_GAMMA)
+
+
+def quantile(histogram: Mapping[int, int], q: float) -> float | None:
+    """The q-quantile in seconds of a histogram of bucket → count, or None when it is empty."""
+    rank = q * (sum(histogram.values()) - 1)
+    seen = 0
+    for index in sorted(histogram):
+        seen += histogram[index]
+        if seen > rank:
+            return 2 * GAMMA**index / (GAMMA + 1)
+    return None
+
+
+@dataclass(slots=True)
+class Tally:
+    """Sums over the calls of one version.
+
+    `errors` counts calls whose first attempt failed, `unjudged` those that say nothing of the version (the client's own
+    4xx, a client that left, a rate limit). Tokens are tokens, `cost_nano_usd` is in 1e-9 USD and
+    `unpriced` counts the calls whose cost is not known. `latency` and `ttft` map histogram buckets to calls.
+    """
+
+    requests: int = 0
+    errors: int = 0
+    fallbacks: int = 0
+    escalations: int = 0
+    unjudged: int = 0
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_nano_usd: int = 0
+    unpriced: int = 0
+    latency: Counter[int] = field(default_factory=Counter)
+    ttft: Counter[int] = field(default_factory=Counter)
+
+    def merge(self, other: "Tally") -> None:
+        """Add the sums of `other` to this tally."""
+        for name in COUNTERS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.latency.update(other.latency)
+        self.ttft.update(other.ttft)
+
+    def to_fields(self) -> dict[str, int]:
+        """The sums that are not zero, as flat integers for the store."""
+        fields = {name: value for name in COUNTERS if (value := getattr(self, name))}
+        fields.update({f"{LATENCY_PREFIX}{index}": count for index, count in self.latency.items()})
+        fields.update({f"{TTFT_PREFIX}{index}": count for index, count in self.ttft.items()})
+        return fields
+
+    @classmethod
+    def from_fields(cls, fields: Iterable[tuple[str, int]]) -> "Tally":
+        """The tally of `to_fields`. A field that this version of the code does not know is left out."""
+        tally = cls()
+        for name, value in fields:
+            if name in COUNTERS:
+                setattr(tally, name, value)
+            elif name.startswith(LATENCY_PREFIX):
+                tally.latency[int(name.removeprefix(LATENCY_PREFIX))] = value
+            elif name.startswith(TTFT_PREFIX):
+                tally.ttft[int(name.removeprefix(TTFT_PREFIX))] = value
+        return tally
+
+
+COUNTERS = tuple(name for name in Tally.__slots__ if name not in ("latency", "ttft"))

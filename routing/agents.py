@@ -1,0 +1,83 @@
+"""Agents and their versions as values, and the digest that identifies a version.
+
+The configuration resolves files into these; nothing here reads a file. A version is recognised by its digest:
+an edited prompt is a new version under an old name.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from routing.chain import HUMAN, Link, Target
+from routing.rules import Rule
+
+StickyKind = Literal["conversation", "user", "request", "header"]
+
+__all__ = ["HUMAN", "Agent", "AgentVersion", "Link", "Sticky", "Target", "Tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function the model may call. `definition` is its OpenAI JSON, exactly as it is sent."""
+
+    name: str
+    definition: str
+
+
+@dataclass(frozen=True)
+class AgentVersion:
+    """Model, system prompt, parameters and tools as one immutable unit.
+
+    `parameters` maps a chat-completions field to the JSON text of its value (`{"temperature": "0.3"}`).
+    `client_may_set` names the parameters for which the version's value is only a default.
+    """
+
+    name: str
+    target: Target
+    system_prompt: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    tools: tuple[Tool, ...] = ()
+    client_may_set: frozenset[str] = frozenset()
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the resolved content, 64 hex digits. The version's name is not part of it."""
+        content = {
+            "model": str(self.target),
+            "system_prompt": self.system_prompt,
+            "parameters": {name: json.loads(text) for name, text in self.parameters.items()},
+            "tools": [json.loads(tool.definition) for tool in self.tools],
+            "client_may_set": sorted(self.client_may_set),
+        }
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Sticky:
+    """What is kept together on one version. `header` is the lower-case header name when the kind is `header`."""
+
+    kind: StickyKind = "conversation"
+    header: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """What a client names in `model`, as the operator configured it: intent, not the record.
+
+    `weight` is the canary's share in basis points (0…10,000) and is 0 without a canary. `fallback` follows the
+    version's own target. `guardrails` are the texts the operator wrote, in order.
+    """
+
+    name: str
+    versions: Mapping[str, AgentVersion]
+    stable: str
+    canary: str | None = None
+    weight: int = 0
+    sticky: Sticky = Sticky()
+    rules: tuple[Rule, ...] = ()
+    fallback: tuple[Link, ...] = ()
+    guardrails: tuple[str, ...] = ()

@@ -1,0 +1,20 @@
+"""What rules and assignment may know about a call."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The facts of one call. `headers` are lower-case names; only those that rules or `sticky` ask for are needed.
+
+    `conversation` is what names the conversation (a client's own id or a fingerprint), `request` the call's id.
+    """
+
+    caller: str
+    group: str
+    user: str
+    conversation: str
+    request: str
+    stream: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)

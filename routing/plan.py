@@ -1,0 +1,59 @@
+"""The Plan of a call: which version serves it, why, and where the attempts go."""
+
+from dataclasses import dataclass
+
+from routing.agents import Agent, AgentVersion
+from routing.assignment import Reason, in_canary, salt, unit_of
+from routing.chain import Link, chain
+from routing.facts import Facts
+from routing.rules import first_match
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How an agent's traffic is divided right now: the record's word, not the configuration's.
+
+    `weight` is the canary's share in basis points; 0 sends every unit to stable. `withdrawn` names a version that was
+    rolled back: rules no longer reach it, only a pin does.
+    """
+
+    stable: AgentVersion
+    canary: AgentVersion | None = None
+    weight: int = 0
+    salt: str = ""
+    withdrawn: str | None = None
+
+    @classmethod
+    def trial(cls, agent: str, stable: AgentVersion, canary: AgentVersion, weight: int) -> "Split":
+        """The split of a running rollout."""
+        return cls(stable, canary, weight, salt(agent, canary.digest))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """unit → version with its reason, and the chain of links to try."""
+
+    version: AgentVersion
+    reason: Reason
+    unit: str
+    links: tuple[Link, ...]
+
+
+def route(agent: Agent, split: Split, facts: Facts, pin: str | None = None) -> Plan:
+    """Decide who serves the call: a pin first, then the rules, then the split.
+
+    Raises KeyError when `pin` names no version of the agent.
+    """
+    unit = unit_of(agent.sticky, facts)
+    version, reason = _choose(agent, split, facts, pin, unit)
+    return Plan(version, reason, unit, chain(version.target, agent.fallback))
+
+
+def _choose(agent: Agent, split: Split, facts: Facts, pin: str | None, unit: str) -> tuple[AgentVersion, Reason]:
+    if pin is not None:
+        return agent.versions[pin], "pin"
+    if (rule := first_match(agent.rules, facts)) and rule.use != split.withdrawn:
+        return agent.versions[rule.use], "rule"
+    if split.canary is not None and in_canary(split.salt, unit, split.weight):
+        return split.canary, "split"
+    return split.stable, "split"

@@ -1,0 +1,1 @@
+"""One module per endpoint family: parse, call, render; no logic."""

@@ -1,0 +1,42 @@
+"""Cross-origin calls from browsers: off unless the configuration lists the origin (Fetch standard, 3.2)."""
+
+from collections.abc import MutableMapping
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+from gateway.api.services import Endpoint, Services, header
+
+_PREFLIGHT = [
+    (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
+    (b"access-control-allow-headers", b"*, authorization"),
+    (b"access-control-max-age", b"600"),
+]
+
+
+class Cors:
+    """Wraps an endpoint. A request without `Origin`, or from an origin that is not listed, passes as if it were not
+    there; a browser then keeps the answer from the page."""
+
+    def __init__(self, services: Services, endpoint: Endpoint) -> None:
+        self._services = services
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        allowed = self._services.runtime.cors
+        origin = header(scope, b"origin") if allowed else None
+        if origin is None or origin.decode("latin-1") not in allowed:
+            await self._endpoint(scope, receive, send)
+            return
+        headers = [(b"access-control-allow-origin", origin), (b"vary", b"origin")]
+        if scope["method"] == "OPTIONS" and header(scope, b"access-control-request-method"):
+            await send({"type": "http.response.start", "status": 204, "headers": [*headers, *_PREFLIGHT]})
+            await send({"type": "http.response.body", "body": b""})
+            return
+
+        async def with_headers(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *headers]
+            await send(message)
+
+        await self._endpoint(scope, receive, with_headers)

@@ -1,0 +1,21 @@
+"""`GET /healthz`: the process lives. `GET /readyz`: it takes calls."""
+
+from starlette.types import Receive, Scope, Send
+
+from gateway.api.services import Endpoint, send_json
+
+
+class Live(Endpoint):
+    """200 for as long as the process answers."""
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send_json(send, {"status": "ok"})
+
+
+class Ready(Endpoint):
+    """200 while calls are taken, 503 once the gateway drains. A store that is away does not make it unready."""
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        draining = self.services.draining
+        store = "ok" if self.services.controller.store_ok else "away"
+        await send_json(send, {"status": "draining" if draining else "ok", "store": store}, 503 if draining else 200)

@@ -1,0 +1,153 @@
+"""What the endpoints serve from, and what every one of them needs: who calls, the whole body, an error as an answer."""
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import orjson
+from starlette.types import Receive, Scope
+from starlette.types import Send as Send
+
+from gateway.controller import Controller
+from gateway.errors import GatewayError, MethodNotAllowed, SerinusError, Unauthenticated
+from gateway.logs import Log
+from gateway.proxy import Proxy, send_error
+from gateway.runtime import Runtime
+from gateway.status import StatusView
+from gateway.streaming import send_answer
+from gateway.table import Table
+
+DEPARTURE = "serinus.departure"
+_JSON = (b"content-type", b"application/json")
+
+
+class Departure(Protocol):
+    """The server's word on whether the client is still there."""
+
+    gone: bool
+
+    def when_gone(self, callback: Callable[[], object]) -> None: ...
+
+    def forget(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Services:
+    """The running gateway as endpoints see it. `runtime` is swapped whole when the configuration changes.
+
+    `config_error` says what is wrong with the files as they are now, None when they are well.
+    """
+
+    runtime: Runtime
+    table: Table
+    proxy: Proxy
+    controller: Controller
+    status: StatusView
+    log: Log
+    replica: str
+    backend: str
+    loaded_at: float
+    config_error: Callable[[], str | None] = lambda: None
+    draining: bool = False
+    loopback: bool = True
+    calls: Iterator[int] = field(default_factory=itertools.count)
+
+    def new_id(self) -> str:
+        """A new id for a call: unique over replicas, because the replica's own id is."""
+        return f"{self.replica}-{next(self.calls):x}"
+
+
+Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Endpoint:
+    """An ASGI endpoint: one method, errors as OpenAI error bodies, and the work cancelled when the client leaves."""
+
+    methods: tuple[str, ...] = ("GET",)
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        departure: Departure | None = scope.get("extensions", {}).get(DEPARTURE)
+        task = asyncio.current_task()
+        if departure is not None and task is not None:
+            departure.when_gone(task.cancel)
+        try:
+            await self._answer(scope, receive, send)
+        except asyncio.CancelledError:
+            if departure is None or not departure.gone or task is None:
+                raise
+            task.uncancel()
+        finally:
+            if departure is not None:
+                departure.forget()
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request. May raise SerinusError before anything was sent."""
+        raise GatewayError("not served")
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = Started(send)
+        try:
+            if scope["method"] not in self.methods:
+                raise MethodNotAllowed(f"use {' or '.join(self.methods)} here")
+            await self.serve(scope, receive, started)
+        except SerinusError as error:
+            await send_error(started, error, self._error_headers(error))
+        except Exception:  # the outermost edge: a bug answers 500 and is logged with its trace
+            self.services.log.exception("bug", path=scope["path"])
+            if not started.begun:
+                await send_error(started, GatewayError("internal error"))
+
+    def _error_headers(self, error: SerinusError) -> list[tuple[bytes, bytes]]:
+        if isinstance(error, MethodNotAllowed):
+            return [(b"allow", ", ".join(self.methods).encode())]
+        if isinstance(error, Unauthenticated):
+            return [(b"www-authenticate", b"Bearer")]
+        return []
+
+
+class Started:
+    """A `send` that remembers whether anything was sent."""
+
+    __slots__ = ("_send", "begun")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.begun = False
+
+    def __call__(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
+        self.begun = True
+        return self._send(message)
+
+
+async def read_body(receive: Receive) -> bytes:
+    """The whole request body. The server bounds its size and time. Raises CancelledError when the client left."""
+    message = await receive()
+    if not message.get("more_body", False):
+        return _part(message)
+    parts = [_part(message)]
+    while message.get("more_body", False):
+        message = await receive()
+        parts.append(_part(message))
+    return b"".join(parts)
+
+
+def header(scope: Scope, name: bytes) -> bytes | None:
+    """The value of the request's header with that lower-case name, or None."""
+    return next((value for key, value in scope["headers"] if key == name), None)
+
+
+async def send_json(send: Send, value: object, status: int = 200) -> None:
+    """Answer with JSON."""
+    await send_answer(send, status, [_JSON], orjson.dumps(value))
+
+
+def _part(message: MutableMapping[str, Any]) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise asyncio.CancelledError
+    body: bytes = message.get("body", b"")
+    return body

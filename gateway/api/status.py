@@ -1,0 +1,87 @@
+"""`GET /status` and `/status/{agent}`: JSON by the contract, a page for a browser.
+
+Open on a loopback listen; elsewhere it wants a key or the admin token (a browser may send the token as the password
+of Basic authentication).
+"""
+
+import base64
+import binascii
+from time import time
+
+from starlette.types import Receive, Scope, Send
+
+from gateway import __version__
+from gateway.api.services import Endpoint, header, send_json
+from gateway.errors import NotFound, SerinusError, Unauthenticated
+from gateway.status import timestamp
+from gateway.streaming import send_answer
+from gateway.web.page import status_page
+
+_HTML = [
+    (b"content-type", b"text/html; charset=utf-8"),
+    (b"content-security-policy", b"default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+]
+
+
+class Status(Endpoint):
+    """All agents, or the one that the path names."""
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._require_reader(scope)
+        name = scope["path_params"].get("agent")
+        if name is not None and self.services.table.entry(name) is None:
+            raise NotFound(f"there is no agent {name!r}")
+        view = await self._view(list(self.services.table) if name is None else [name])
+        if b"text/html" in (header(scope, b"accept") or b""):
+            await send_answer(send, 200, _HTML, status_page(view))
+        else:
+            await send_json(send, view)
+
+    async def _view(self, names: list[str]) -> dict[str, object]:
+        services = self.services
+        config = {
+            "digest": services.runtime.digest,
+            "loaded_at": timestamp(services.loaded_at),
+            "error": services.config_error(),
+        }
+        agents = await services.status.agents(names)
+        return {
+            "now": timestamp(time()),
+            "gateway": {
+                "version": __version__,
+                "replica": services.replica,
+                "config": config,
+                "store": {"backend": services.backend, "ok": services.controller.store_ok},
+                "circuits": services.proxy.attempts.circuits(),
+            },
+            "agents": agents,
+        }
+
+    def _require_reader(self, scope: Scope) -> None:
+        doorkeeper = self.services.runtime.doorkeeper
+        authorization = _bearer_of_basic(header(scope, b"authorization"))
+        if self.services.loopback or doorkeeper.is_admin(authorization):
+            return
+        try:
+            doorkeeper.caller(authorization)
+        except Unauthenticated:
+            raise Unauthenticated("the status needs a key or the admin token") from None
+
+    def _error_headers(self, error: SerinusError) -> list[tuple[bytes, bytes]]:
+        if isinstance(error, Unauthenticated):
+            return [(b"www-authenticate", b'Basic realm="serinus", charset="UTF-8"')]
+        return super()._error_headers(error)
+
+
+def _bearer_of_basic(authorization: bytes | None) -> bytes | None:
+    """The header with the password of Basic authentication as a Bearer token; any other header as it is."""
+    scheme, _, credentials = (authorization or b"").partition(b" ")
+    if scheme.lower() != b"basic":
+        return authorization
+    try:
+        _, _, password = base64.b64decode(credentials, validate=True).partition(b":")
+    except binascii.Error:
+        return None
+    return b"Bearer " + password

@@ -1,0 +1,162 @@
+"""The gateway as one object: puts the parts together, serves HTTP, follows the configuration, keeps its tasks alive."""
+
+import asyncio
+import random
+import secrets
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from time import monotonic, time
+
+from starlette.routing import BaseRoute, Route, Router
+from starlette.types import Receive, Scope, Send
+
+from gateway import assemble
+from gateway.api.admin import Audit, Verb
+from gateway.api.assets import Stylesheet
+from gateway.api.chat import ChatCompletions
+from gateway.api.cors import Cors
+from gateway.api.health import Live, Ready
+from gateway.api.models import Model, Models
+from gateway.api.services import Endpoint, Services
+from gateway.api.status import Status
+from gateway.attempts import Attempts
+from gateway.config import ConfigProblems, Deployment
+from gateway.controller import Controller
+from gateway.errors import NotFound, StoreAway
+from gateway.escalation import Escalations
+from gateway.logs import Log
+from gateway.proxy import Proxy
+from gateway.recorder import Clock, Recorder
+from gateway.status import StatusView
+from gateway.store import OpenStore
+from gateway.table import Table
+from gateway.upstream.upstreams import Upstreams
+
+_FIRST_LOOK_SECONDS = 2.0  # how long the start waits for the store before it serves stable only
+_RESTART_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class Gateway:
+    """One replica. `await start()`, serve `asgi`, `await stop()`; `apply` and `refuse` follow the configuration."""
+
+    services: Services
+    escalations: Escalations
+    store: OpenStore
+    upstreams: Upstreams
+    deployment: Deployment
+    asgi: Callable[[Scope, Receive, Send], Awaitable[None]]
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def start(self) -> None:
+        """Look at the records once, then work in the background. A store that is away does not keep it from serving."""
+        with suppress(StoreAway, TimeoutError):
+            async with asyncio.timeout(_FIRST_LOOK_SECONDS):
+                await self.services.controller.poll()
+        for work in (self.services.controller.run, self.escalations.deliver_for_ever):
+            self.tasks.append(asyncio.create_task(self._keep_alive(work)))
+
+    async def stop(self) -> None:
+        """End the background work, flush what was counted, let go of every connection."""
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        with suppress(StoreAway):
+            await self.services.controller.finish()
+        await self.upstreams.aclose()
+        await self.store.aclose()
+
+    def apply(self, deployment: Deployment) -> None:
+        """Turn to a new configuration. Calls in flight keep the old one, and the old connections until they end."""
+        services = self.services
+        options = assemble.transport_options(deployment.settings)
+        if options != assemble.transport_options(self.deployment.settings):
+            self.upstreams = Upstreams(options)
+        services.runtime = assemble.runtime(deployment, self.upstreams)
+        services.table.install(deployment.agents)
+        services.controller.install(services.runtime)
+        self.escalations.webhook = assemble.webhook(deployment.settings)
+        self.deployment = deployment
+        services.loaded_at = time()
+        services.log.info("configuration", digest=deployment.digest, agents=len(deployment.agents))
+
+    def refuse(self, problems: ConfigProblems) -> None:
+        """Keep the old configuration, and log why."""
+        self.services.log.error("configuration_refused", problems=[str(problem) for problem in problems.problems])
+
+    def drain(self) -> None:
+        """No new work is wanted: readiness goes off."""
+        self.services.draining = True
+
+    async def _keep_alive(self, work: Callable[[], Awaitable[None]]) -> None:
+        """The outermost edge of background work: a bug is logged with its trace, and the work begins again."""
+        while True:
+            try:
+                await work()
+            except Exception:
+                self.services.log.exception("bug", work=work.__qualname__)
+            await asyncio.sleep(_RESTART_SECONDS)
+
+
+def build(deployment: Deployment, store: OpenStore, replica: str, log: Log) -> Gateway:
+    """A gateway over an open store. `replica` is unique to this process."""
+    table, clock = Table(), Clock(monotonic, time)
+    table.install(deployment.agents)
+    recorder = Recorder(log, clock, lambda agent: controller.hurry(agent))
+    controller = Controller(store.store, table, recorder, log)
+    escalations = Escalations(store.store, log)
+    escalations.webhook = assemble.webhook(deployment.settings)
+    upstreams = Upstreams(assemble.transport_options(deployment.settings))
+    runtime = assemble.runtime(deployment, upstreams)
+    controller.install(runtime)
+    attempts = Attempts(clock, random.SystemRandom().random, escalations)
+    services = Services(
+        runtime=runtime, table=table, proxy=Proxy(table, attempts, recorder, clock), controller=controller,
+        status=StatusView(store.store, table), log=log, replica=replica, backend=store.backend, loaded_at=time(),
+        loopback=deployment.settings.listen.is_loopback,
+    )  # fmt: skip
+    return Gateway(services, escalations, store, upstreams, deployment, asgi(services))
+
+
+def new_replica_id() -> str:
+    """An id that no other process has: 12 hex digits."""
+    return secrets.token_hex(6)
+
+
+def asgi(services: Services) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    """The ASGI application. The hot path is found by one look-up, all else by Starlette's router."""
+    chat = Cors(services, ChatCompletions(services))
+    router = Router(_routes(services), redirect_slashes=False, default=_Unknown(services))
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == "/v1/chat/completions":
+            await chat(scope, receive, send)
+        else:
+            await router(scope, receive, send)
+
+    return serve
+
+
+def _routes(services: Services) -> list[BaseRoute]:
+    endpoints: list[tuple[str, Endpoint]] = [
+        ("/v1/models", Models(services)),
+        ("/v1/models/{model:path}", Model(services)),
+        ("/status", Status(services)),
+        ("/status.css", Stylesheet(services)),
+        ("/status/{agent}", Status(services)),
+        ("/audit/{agent}", Audit(services)),
+        ("/admin/agents/{agent}/{verb}", Verb(services)),
+        ("/healthz", Live(services)),
+        ("/readyz", Ready(services)),
+    ]
+    return [Route(path, Cors(services, endpoint)) for path, endpoint in endpoints]
+
+
+class _Unknown(Endpoint):
+    """Every other path: 404 with OpenAI's error body."""
+
+    methods = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        raise NotFound(f"there is nothing at {scope['path']!r}", code="unknown_url")

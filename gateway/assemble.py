@@ -1,0 +1,113 @@
+"""From a loaded configuration to what calls run on: the one place that knows both shapes."""
+
+from collections.abc import Mapping
+
+from gateway.auth import Doorkeeper, Key
+from gateway.calls import Caller
+from gateway.config import Deployment, GatewaySettings
+from gateway.config.gateway_file import Provider
+from gateway.notify import Webhook, origin_of
+from gateway.pricing import PriceBook
+from gateway.providers.openai_request import Endpoint
+from gateway.runtime import Channel, CircuitRules, RetryRules, Runtime, Timeouts
+from gateway.server import Limits
+from gateway.upstream.options import TransportOptions
+from gateway.upstream.upstreams import Upstreams, transport
+from policies.retry import Backoff
+from routing.agents import Agent
+from routing.rules import HEADER_PREFIX
+
+# Without a key of the deployment's own, fingerprints still agree on every replica and over restarts.
+_DEFAULT_FINGERPRINT_KEY = b"serinus"
+_LONGEST_KEY_BYTES = 64
+
+
+def runtime(deployment: Deployment, upstreams: Upstreams) -> Runtime:
+    """The runtime of a deployment whose providers are reached over those transports."""
+    settings = deployment.settings
+    base_urls = {name: provider.base_url for name, provider in settings.providers.items()}
+    return Runtime(
+        digest=deployment.digest,
+        channels={name: Channel(_endpoint(name, p), upstreams.of(name)) for name, p in settings.providers.items()},
+        timeouts=_timeouts(settings),
+        retries=_retries(settings),
+        circuit=CircuitRules(settings.circuit.failures, settings.circuit.open_for),
+        answer_limit=settings.limits.answer,
+        escalation_message=settings.escalation.message,
+        forward=settings.forward_headers,
+        facts_headers=_facts_headers(deployment.agents),
+        fingerprint_key=_fingerprint_key(settings),
+        prices=PriceBook(settings.prices, base_urls),
+        doorkeeper=_doorkeeper(settings),
+        cors=frozenset(settings.cors),
+    )
+
+
+def transport_options(settings: GatewaySettings) -> dict[str, TransportOptions]:
+    """How each provider is reached, by its name."""
+    connect = settings.timeouts.connect
+    return {
+        name: TransportOptions(
+            kind=provider.transport,
+            proxy=provider.proxy.get_secret_value() if provider.proxy else None,
+            http2=provider.http2,
+            ca_file=str(provider.ca_file) if provider.ca_file else None,
+            connect_timeout_seconds=connect,
+        )
+        for name, provider in settings.providers.items()
+    }
+
+
+def limits(settings: GatewaySettings) -> Limits:
+    """What the listening side takes on at most."""
+    bounds = settings.limits
+    return Limits(body_bytes=bounds.body, max_connections=bounds.connections, max_in_flight=bounds.in_flight)
+
+
+def webhook(settings: GatewaySettings) -> Webhook | None:
+    """Who is told of a handed-over conversation, None when nobody is to be."""
+    url = settings.escalation.webhook
+    if url is None:
+        return None
+    return Webhook(transport(TransportOptions()), url.get_secret_value(), settings.escalation.allow_private_webhook)
+
+
+def _endpoint(name: str, provider: Provider) -> Endpoint:
+    origin, path = origin_of(provider.base_url)
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    if provider.api_key is not None:
+        headers = ((b"authorization", b"Bearer " + provider.api_key.get_secret_value().encode()),)
+    return Endpoint(name, origin, path.rstrip("/"), headers)
+
+
+def _timeouts(settings: GatewaySettings) -> Timeouts:
+    given = settings.timeouts
+    return Timeouts(given.first_token, given.between_chunks, given.answer, given.total)
+
+
+def _retries(settings: GatewaySettings) -> RetryRules:
+    given = settings.retries
+    return RetryRules(given.per_target, given.max_attempts, given.budget, Backoff(given.base, given.cap))
+
+
+def _facts_headers(agents: Mapping[str, Agent]) -> frozenset[bytes]:
+    names = {agent.sticky.header for agent in agents.values() if agent.sticky.header}
+    for agent in agents.values():
+        for rule in agent.rules:
+            names.update(name.removeprefix(HEADER_PREFIX) for name in rule.when if name.startswith(HEADER_PREFIX))
+    return frozenset(name.encode() for name in names)
+
+
+def _fingerprint_key(settings: GatewaySettings) -> bytes:
+    if settings.fingerprint_key is None:
+        return _DEFAULT_FINGERPRINT_KEY
+    return settings.fingerprint_key.get_secret_value().encode()[:_LONGEST_KEY_BYTES]
+
+
+def _doorkeeper(settings: GatewaySettings) -> Doorkeeper:
+    keys = [
+        Key(bytes.fromhex(key.sha256), Caller(name, key.group, None if key.agents is None else frozenset(key.agents)))
+        for name, key in settings.keys.items()
+    ]
+    admin = settings.admin_token_sha256
+    return Doorkeeper(keys, None if admin is None else bytes.fromhex(admin))

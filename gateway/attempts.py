@@ -1,0 +1,265 @@
+"""Runs a fallback chain: per link its attempts, until one answers or the chain is spent.
+
+An attempt ends in an `Answer`, in an `OpenStream` whose first part has come in, or in a ProviderError. Up to that
+moment nothing has gone to the client, so the next link may take over without anyone noticing.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
+
+from gateway.calls import Answer, Attempt, Call, Outcome
+from gateway.errors import Headers, ProviderError
+from gateway.escalation import Escalations, completion
+from gateway.providers.openai_answer import parse, read_answer, read_error
+from gateway.providers.openai_request import AppliedVersion, chat_request
+from gateway.providers.openai_stream import StreamReader
+from gateway.recorder import Clock
+from gateway.runtime import Channel, Runtime
+from gateway.streaming import OpenStream
+from gateway.upstream import Response, header
+from gateway.upstream.decoding import decoded
+from policies.metrics import counts_as_error
+from policies.retry import Circuit, Move, RetryBudget, next_move, tells_ill_health
+from routing.chain import HUMAN, Target
+from routing.plan import Plan
+
+_LONGEST_WAIT_SECONDS = 60.0  # a Retry-After beyond this is the client's to obey
+_ERROR_BODY_BYTES = 1 << 20
+
+
+@dataclass(slots=True)
+class Run:
+    """One call on its way through its chain. `deadline` is monotonic, for all attempts together."""
+
+    call: Call
+    plan: Plan
+    applied: AppliedVersion
+    runtime: Runtime
+    outcome: Outcome
+    deadline: float
+
+    def has_next(self, target: Target) -> bool:
+        """Whether the chain goes on behind that target."""
+        return self.plan.links[-1] != target
+
+
+class Attempts:
+    """The attempts of one replica: its retry budget and its circuits. `draw` is uniform in 0…1."""
+
+    def __init__(self, clock: Clock, draw: Callable[[], float], escalations: Escalations) -> None:
+        self._clock = clock
+        self._draw = draw
+        self._escalations = escalations
+        self._budget = RetryBudget()
+        self._circuits: dict[str, Circuit] = {}
+
+    def circuits(self) -> dict[str, str]:
+        """The state of every target's circuit that is not closed."""
+        now = self._clock.monotonic()
+        states = {target: circuit.state(now) for target, circuit in self._circuits.items()}
+        return {target: state for target, state in states.items() if state != "closed"}
+
+    async def run_chain(self, run: Run) -> Answer | OpenStream:
+        """Try link after link. Raises the ProviderError that tells most when the chain is spent."""
+        self._budget.ratio = run.runtime.retries.budget
+        self._budget.deposit()
+        spent: ProviderError | None = None
+        for link in run.plan.links:
+            if link == HUMAN:
+                return self._escalate(run)
+            if spent is not None and not self._may_go_on(run):
+                continue
+            try:
+                return await self._at(run, link)
+            except ProviderError as error:
+                if _move(error, run) == "give_up":
+                    raise
+                spent = error if spent is None or error.kind != "circuit_open" else spent
+        assert spent is not None, "a chain has at least one link"  # noqa: S101
+        raise spent
+
+    def _escalate(self, run: Run) -> Answer:
+        now = self._clock.unix()
+        run.outcome.end = "escalated"
+        self._escalations.hand_over(run.call, run.outcome, now)
+        return completion(run.call, run.runtime.escalation_message, now)
+
+    def _may_go_on(self, run: Run) -> bool:
+        """Whether the call has an attempt and time left."""
+        tried = sum(attempt.failure != "circuit_open" for attempt in run.outcome.attempts)
+        return tried < run.runtime.retries.max_attempts and self._clock.monotonic() < run.deadline
+
+    async def _at(self, run: Run, target: Target) -> Answer | OpenStream:
+        """The attempts at one target: the first try by itself, tenacity only once something has failed."""
+        try:
+            return await self._attempt(run, target)
+        except ProviderError as error:
+            if _move(error, run) != "retry":
+                raise
+            first = error
+        async for again in self._retrying(run, target):
+            with again:
+                if again.retry_state.attempt_number == 1:
+                    raise first
+                return await self._attempt(run, target)
+        raise first
+
+    def _retrying(self, run: Run, target: Target) -> AsyncRetrying:
+        rules = run.runtime.retries
+
+        def wait(state: RetryCallState) -> float:
+            return rules.backoff.delay(state.attempt_number, self._draw(), _wait_asked(_error(state), self._clock))
+
+        def stop(state: RetryCallState) -> bool:
+            if state.attempt_number > rules.per_target or not self._may_go_on(run):
+                return True
+            longest = rules.backoff.cap if run.has_next(target) else _LONGEST_WAIT_SECONDS
+            over = self._clock.monotonic() + state.upcoming_sleep >= run.deadline
+            return over or state.upcoming_sleep > longest or not self._budget.withdraw()
+
+        again = retry_if_exception(lambda error: isinstance(error, ProviderError) and _move(error, run) == "retry")
+        return AsyncRetrying(wait=wait, stop=stop, retry=again, reraise=True)
+
+    async def _attempt(self, run: Run, target: Target) -> Answer | OpenStream:
+        """One try, booked in the outcome however it ends."""
+        attempt = Attempt(str(target), self._clock.monotonic())
+        run.outcome.attempts.append(attempt)
+        circuit = self._circuit(target, run)
+        try:
+            if not circuit.allows(attempt.started_at):
+                raise ProviderError("circuit_open", f"{target} has failed too often; its circuit is open")
+            answer = await self._within_time(run, target, attempt)
+        except ProviderError as error:
+            self._book(error, attempt, circuit, run)
+            raise
+        except asyncio.CancelledError:
+            circuit.abandoned()
+            attempt.ended_at = self._clock.monotonic()
+            raise
+        circuit.succeeded()
+        attempt.ended_at = self._clock.monotonic()
+        return answer
+
+    def _circuit(self, target: Target, run: Run) -> Circuit:
+        name = str(target)
+        if name not in self._circuits:
+            self._circuits[name] = Circuit(run.runtime.circuit.failures, run.runtime.circuit.open_for)
+        return self._circuits[name]
+
+    def _book(self, error: ProviderError, attempt: Attempt, circuit: Circuit, run: Run) -> None:
+        attempt.ended_at = self._clock.monotonic()
+        attempt.failure, attempt.status, attempt.message = error.kind, error.upstream_status, error.message
+        attempt.counts = counts_as_error(error.kind, error.upstream_status, run.applied.blamed_by(error.param))
+        if tells_ill_health(error.kind, error.upstream_status):
+            circuit.failed(attempt.ended_at)
+        elif error.kind != "circuit_open":
+            circuit.succeeded()
+
+    async def _within_time(self, run: Run, target: Target, attempt: Attempt) -> Answer | OpenStream:
+        timeouts = run.runtime.timeouts
+        longest = timeouts.first_token if run.call.stream else timeouts.answer
+        left = min(longest, run.deadline - attempt.started_at)
+        try:
+            async with asyncio.timeout(left):
+                return await self._exchange(run, target, attempt)
+        except TimeoutError:
+            raise ProviderError("timeout", f"{target} did not answer within {max(left, 0.0):.3g} s") from None
+
+    async def _exchange(self, run: Run, target: Target, attempt: Attempt) -> Answer | OpenStream:
+        channel: Channel = run.runtime.channels[target.provider]
+        request = chat_request(run.call, run.applied, channel.endpoint, target)
+        raw = await channel.transport.send(request)
+        attempt.status = raw.status
+        opened = False
+        try:
+            response = decoded(raw, run.runtime.answer_limit)
+            if raw.status == 200 and run.call.stream:
+                stream = await self._open_stream(response, run, attempt)
+                opened = True
+                return stream
+            return await _read_whole(response, run, attempt)
+        finally:
+            if not opened:
+                await raw.aclose()
+
+    async def _open_stream(self, response: Response, run: Run, attempt: Attempt) -> OpenStream:
+        """Read on until the first part of an answer is there: from then on the call is committed."""
+        if not (header(response.headers, b"content-type") or b"").startswith(b"text/event-stream"):
+            body = await read_bounded(response, _ERROR_BODY_BYTES)
+            parse(body)
+            read_answer(body)  # says what is wrong, if it is an error object
+            raise ProviderError("malformed", "the provider answered a stream request without a stream")
+        reader = StreamReader(run.call.wants_usage)
+        chunks = response.chunks()
+        first = await _first_part(reader, chunks)
+        attempt.first_token_at = self._clock.monotonic()
+        return OpenStream(response.headers, first, reader, chunks, response, attempt)
+
+
+async def read_bounded(response: Response, limit: int) -> bytes:
+    """The whole body. Raises ProviderError when it is longer than `limit` bytes."""
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in response.chunks():
+        parts.append(chunk)
+        size += len(chunk)
+        if size > limit:
+            raise ProviderError("malformed", f"the provider's answer is larger than {limit} bytes")
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def _read_whole(response: Response, run: Run, attempt: Attempt) -> Answer:
+    if response.status != 200:
+        raise read_error(response.status, response.headers, await read_bounded(response, _ERROR_BODY_BYTES))
+    body = await read_bounded(response, run.runtime.answer_limit)
+    attempt.usage = read_answer(body)
+    return Answer(200, response.headers, body)
+
+
+async def _first_part(reader: StreamReader, chunks: AsyncIterator[bytes]) -> bytes:
+    held: list[bytes] = []
+    while not reader.started and not reader.failure:
+        chunk = await anext(chunks, None)
+        if chunk is None:
+            held.append(reader.end())
+            break
+        held.append(reader.feed(chunk))
+    if reader.failure:
+        raise reader.failure
+    return b"".join(held)
+
+
+def _move(error: ProviderError, run: Run) -> Move:
+    should = header(error.headers, b"x-should-retry")
+    asked = None if should is None else should.strip().lower() == b"true"
+    return next_move(error.kind, error.upstream_status, asked, run.applied.blamed_by(error.param))
+
+
+def _error(state: RetryCallState) -> ProviderError:
+    error = state.outcome.exception() if state.outcome else None
+    assert isinstance(error, ProviderError), "only provider errors are retried"  # noqa: S101
+    return error
+
+
+def _wait_asked(error: ProviderError, clock: Clock) -> float | None:
+    """Seconds that upstream asked to wait (RFC 9110, 10.2.3: seconds or a date), None when it did not."""
+    return retry_after(error.headers, clock.unix())
+
+
+def retry_after(headers: Headers, now: float) -> float | None:
+    """The Retry-After of an answer in seconds from `now` (Unix seconds); None when there is none to obey."""
+    if (milliseconds := header(headers, b"retry-after-ms")) and milliseconds.isdigit():
+        return int(milliseconds) / 1000
+    text = (header(headers, b"retry-after") or b"").decode("latin-1").strip()
+    if not text:
+        return None
+    if text.replace(".", "", 1).isdecimal():
+        return float(text)
+    try:
+        return max(parsedate_to_datetime(text).timestamp() - now, 0.0)
+    except ValueError:
+        return None

@@ -1,0 +1,71 @@
+"""Who calls: a key's SHA-256 against those in the configuration, in constant time over all of them."""
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gateway.calls import Caller
+from gateway.errors import Unauthenticated
+
+OPEN = Caller("open", "default")  # everyone, when no keys are configured (loopback only)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A configured key: the digest of the secret, and whom it stands for."""
+
+    sha256: bytes
+    caller: Caller
+
+
+class Doorkeeper:
+    """Knows the keys of one loaded configuration."""
+
+    def __init__(self, keys: Iterable[Key], admin_sha256: bytes | None) -> None:
+        self._keys = tuple(keys)
+        self._admin = admin_sha256
+
+    @property
+    def open(self) -> bool:
+        """Whether anyone may call."""
+        return not self._keys
+
+    def caller(self, authorization: bytes | None) -> Caller:
+        """Who sent this `Authorization: Bearer <key>`. Raises Unauthenticated."""
+        if self.open:
+            return OPEN
+        digest = _digest(_bearer(authorization))
+        found = None
+        for key in self._keys:  # all of them, so that time says nothing about which was near
+            if hmac.compare_digest(digest, key.sha256):
+                found = key.caller
+        if found is None:
+            raise Unauthenticated("incorrect API key; send one of the configured keys as 'Authorization: Bearer <key>'")
+        return found
+
+    def is_admin(self, authorization: bytes | None) -> bool:
+        """Whether this header carries the admin token. Without a configured token nobody is admin."""
+        if self._admin is None:
+            return False
+        try:
+            token = _bearer(authorization)
+        except Unauthenticated:
+            return False
+        return hmac.compare_digest(_digest(token), self._admin)
+
+    @property
+    def has_admin(self) -> bool:
+        return self._admin is not None
+
+
+def _bearer(authorization: bytes | None) -> bytes:
+    scheme, _, token = (authorization or b"").strip().partition(b" ")
+    token = token.strip()
+    if scheme.lower() != b"bearer" or not token:
+        raise Unauthenticated("missing API key; send it as 'Authorization: Bearer <key>'")
+    return token
+
+
+def _digest(token: bytes) -> bytes:
+    return hashlib.sha256(token).digest()

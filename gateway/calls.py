@@ -1,0 +1,149 @@
+"""A call, its attempts and its outcome, as values that the layers hand to one another."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from gateway.document import Document
+from gateway.errors import FailureKind, Headers
+from routing.assignment import Reason
+
+MAX_TOKENS_COUNTED = 10**12  # a provider that claims more is not believed, so that sums stay finite
+
+ArmName = Literal["stable", "canary"]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls: the name and group of a key. `agents` are those it may call, None for all."""
+
+    name: str
+    group: str
+    agents: frozenset[str] | None = None
+
+    def may_call(self, agent: str) -> bool:
+        return self.agents is None or agent in self.agents
+
+
+@dataclass(slots=True)
+class Call:
+    """One client's request, parsed. `headers` are those that go upstream, `query` the query string without a `?`.
+
+    `received_at` is monotonic, in seconds; `conversation_header` is a client's own id of the conversation, or ''.
+    `facts_headers` are those that rules and `sticky` ask for.
+    """
+
+    id: str
+    caller: Caller
+    agent: str
+    pin: str | None
+    document: Document
+    stream: bool
+    wants_usage: bool
+    headers: list[tuple[bytes, bytes]]
+    query: str
+    received_at: float
+    conversation_header: str = ""
+    fingerprint_key: bytes = b""
+    facts_headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one attempt. `input` includes `cached`, `output` includes `reasoning`, as OpenAI counts them."""
+
+    input: int = 0
+    cached: int = 0
+    output: int = 0
+    reasoning: int = 0
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try at one target. Times are monotonic seconds; `failure` is None when it went well.
+
+    `counts` says whether the failure is an error of the version; `cost_nano_usd` is None while the price is unknown.
+    """
+
+    target: str
+    started_at: float
+    ended_at: float = 0.0
+    first_token_at: float | None = None
+    status: int | None = None
+    failure: FailureKind | None = None
+    message: str = ""
+    counts: bool = False
+    usage: Usage | None = None
+    cost_nano_usd: int | None = None
+
+
+End = Literal["answered", "escalated", "failed", "broken", "client_gone", "refused"]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a call: the record of its attempts, and how it ended. Recorded exactly once.
+
+    `rollout` and `evidence` are the epochs under which it is booked and `arm` the side of the trial it belongs to;
+    pinned and rule-matched calls have no arm. `unit` is what failures are counted once for.
+    """
+
+    call_id: str
+    caller: str
+    agent: str
+    version: str
+    digest: str
+    reason: Reason
+    unit: str
+    rollout: int
+    evidence: int
+    arm: ArmName | None
+    stream: bool
+    received_at: float
+    attempts: list[Attempt] = field(default_factory=list)
+    end: End = "failed"
+    first_token_at: float | None = None
+    ended_at: float = 0.0
+    status: int = 0
+
+    @property
+    def failed(self) -> bool:
+        """Whether the first attempt failed by the version's doing: a fallback that saved the call changes nothing."""
+        return bool(self.attempts) and self.attempts[0].counts
+
+    @property
+    def judged(self) -> bool:
+        """Whether the call says anything about the version: the client stayed, and was not itself in the wrong."""
+        if self.failed:
+            return True
+        return self.end in ("answered", "escalated") and self.attempts[0].failure is None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer to a call, ready to be sent."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+def usage_from(value: Any) -> Usage | None:
+    """Read an OpenAI `usage` object; None when it is not one. Nonsense counts as 0 tokens, never as nonsense."""
+    if not isinstance(value, dict):
+        return None
+    cached = _tokens(_part(value, "prompt_tokens_details").get("cached_tokens"))
+    reasoning = _tokens(_part(value, "completion_tokens_details").get("reasoning_tokens"))
+    prompt, completion = _tokens(value.get("prompt_tokens")), _tokens(value.get("completion_tokens"))
+    return Usage(prompt, min(cached, prompt), completion, min(reasoning, completion))
+
+
+def _part(value: dict[str, Any], name: str) -> dict[str, Any]:
+    part = value.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _tokens(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= MAX_TOKENS_COUNTED:
+        return 0
+    return int(value)

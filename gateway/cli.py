@@ -1,0 +1,119 @@
+"""The command `serinus`: reads its arguments and hands on. Exit codes: 0 well, 1 the answer is no, 2 wrong usage."""
+
+import argparse
+import getpass
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from gateway import __version__, operate
+from gateway.config import check, write_schemas
+from gateway.operate import Operator, Refused
+from gateway.serve import serve
+from gateway.standin import __main__ as standin
+
+_URL = "http://127.0.0.1:8080"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    given = _parser().parse_args(arguments)
+    try:
+        code: int = given.run(given)
+    except Refused as error:
+        return operate.complain(error)
+    except BrokenPipeError:  # `serinus status | head`
+        sys.stderr.close()
+        return operate.WELL
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("serinus", description="A gateway for LLM agents with canary routing.")
+    parser.add_argument("--version", action="version", version=f"serinus {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_serving(commands)
+    _add_operating(commands)
+    return parser
+
+
+def _add_serving(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    for name, run, text in (
+        ("serve", _serve, "serve calls"),
+        ("check", _check, "say what is wrong with the configuration; exit code 2 if anything is"),
+    ):
+        command = commands.add_parser(name, help=text)
+        default = os.environ.get("SERINUS_CONFIG", "config")
+        command.add_argument("--config", type=Path, default=Path(default), help="configuration folder (config/)")
+        command.set_defaults(run=run)
+    schema = commands.add_parser("schema", help="write the JSON schemas of the configuration files")
+    schema.add_argument("folder", type=Path, help="where to write them")
+    schema.set_defaults(run=_schema)
+    standin.add_arguments(
+        commands.add_parser("standin", help="imitate a provider, to rehearse a rollout with"), _standin
+    )
+    demo = commands.add_parser("demo", help="show a rollback: stand-in provider, two replicas, real traffic")
+    demo.add_argument("--exit", action="store_true", help="end by itself; exit code 0 only if all was observed")
+    demo.set_defaults(run=_demo)
+
+
+def _add_operating(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    status = _operating(commands, "status", "show every agent, or one")
+    status.add_argument("agent", nargs="?")
+    status.add_argument("--json", action="store_true", help="as the endpoint says it")
+    status.set_defaults(run=lambda given: operate.print_status(_operator(given), given.agent, as_json=given.json))
+    audit = _operating(commands, "audit", "show what was done to an agent's rollouts, newest first")
+    audit.add_argument("agent")
+    audit.set_defaults(run=lambda given: operate.print_audit(_operator(given), given.agent))
+    rollout = _operating(commands, "rollout", "act on a rollout")
+    rollout.add_argument("verb", choices=["retry"], help="retry: put a rolled-back canary on trial again")
+    rollout.add_argument("agent")
+    rollout.add_argument("--reason", required=True, help="goes on record")
+    rollout.add_argument("--actor", default=getpass.getuser(), help="who does it; you by default")
+    rollout.set_defaults(run=_rollout)
+
+
+def _operating(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, text: str
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=text)
+    url = os.environ.get("SERINUS_URL", _URL)
+    command.add_argument("--url", default=url, help=f"the gateway ({_URL}, or SERINUS_URL)")
+    return command
+
+
+def _serve(given: argparse.Namespace) -> int:
+    return serve(given.config, os.environ)
+
+
+def _check(given: argparse.Namespace) -> int:
+    code, report = check(given.config, os.environ)
+    print(report)
+    return code
+
+
+def _schema(given: argparse.Namespace) -> int:
+    write_schemas(given.folder)
+    return operate.WELL
+
+
+def _standin(given: argparse.Namespace) -> int:
+    return standin.serve(given)
+
+
+def _demo(given: argparse.Namespace) -> int:
+    try:
+        from gateway.demo import demo
+    except ModuleNotFoundError as error:
+        print(f"the demo needs {error.name}: pip install 'serinus[demo]'", file=sys.stderr)
+        return operate.WRONG_USAGE
+    return demo(ends=given.exit)
+
+
+def _operator(given: argparse.Namespace) -> Operator:
+    return Operator(given.url, os.environ.get("SERINUS_ADMIN_TOKEN", ""))
+
+
+def _rollout(given: argparse.Namespace) -> int:
+    return operate.do_verb(_operator(given), given.agent, given.verb, (given.actor, given.reason))

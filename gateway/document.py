@@ -1,0 +1,142 @@
+"""A JSON request read once and changed in place: what nobody sets goes on byte for byte.
+
+Re-encoding a body would respell numbers, round integers beyond 2^53 and refuse lone surrogates. So a `Document` keeps
+the source text of every top-level member beside its value, and writes the text back. RFC 8259; stricter than
+`json.loads`: no NaN, no duplicate top-level names, nothing behind the value.
+"""
+
+import json
+from collections.abc import Mapping
+from json.encoder import encode_basestring_ascii
+from typing import Any, NoReturn
+
+from gateway.errors import CallerError
+
+_SPACE = " \t\n\r"
+
+
+class NotJson(CallerError):
+    """The body is not one JSON object in UTF-8."""
+
+    code = "invalid_json"
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+_scan = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode
+
+
+class Document:
+    """One JSON object: `values` by name, and `texts`, the source text of each value."""
+
+    __slots__ = ("texts", "values")
+
+    def __init__(self, values: dict[str, Any], texts: dict[str, str]) -> None:
+        self.values = values
+        self.texts = texts
+
+    @classmethod
+    def parse(cls, body: bytes) -> "Document":
+        """Read a body. Raises NotJson and says what is wrong, never anything else."""
+        try:
+            text = body.decode()
+        except UnicodeDecodeError as error:
+            raise NotJson(f"the body is not UTF-8: byte {error.start}") from None
+        try:
+            return cls._read(text)
+        except RecursionError:
+            raise NotJson("the body is nested too deeply") from None
+        except ValueError as error:
+            raise NotJson(f"the body is not valid JSON: {_explain(error)}") from None
+
+    @classmethod
+    def _read(cls, text: str) -> "Document":
+        index = _skip(text, 0)
+        if text[index : index + 1] != "{":
+            _scan(text, index)  # says what is wrong when it is not JSON at all
+            raise ValueError("the body must be a JSON object")
+        document = cls({}, {})
+        end = document._read_members(text, _skip(text, index + 1))
+        if _skip(text, end) != len(text):
+            raise ValueError("something follows the JSON object")
+        return document
+
+    def _read_members(self, text: str, index: int) -> int:
+        """Read all members from `index` on; the index behind the closing brace."""
+        if text[index : index + 1] == "}":
+            return index + 1
+        while True:
+            index = self._read_member(text, index)
+            if text[index : index + 1] == "}":
+                return index + 1
+            index = _expect(text, index, ",")
+
+    def _read_member(self, text: str, index: int) -> int:
+        """Read the member at `index`; the index of the mark behind it."""
+        if text[index : index + 1] != '"':
+            raise ValueError(f"expected a name in double quotes at character {index}")
+        name, index = _scan(text, index)
+        index = _expect(text, index, ":")
+        value, end = _scan(text, index)
+        if name in self.values:
+            raise ValueError(f"duplicate name {name!r}")
+        self.values[name] = value
+        self.texts[name] = text[index:end]
+        return _skip(text, end)
+
+    def render(self, changes: Mapping[str, str | None]) -> bytes:
+        """The object as bytes, with the members in `changes` set to that JSON text, or left out where it is None."""
+        texts = {**self.texts, **changes}
+        return _object(texts).encode()
+
+
+def elements(text: str) -> list[str]:
+    """The source text of each element of a JSON array that was already found valid."""
+    found: list[str] = []
+    index = _skip(text, 1)
+    while text[index] != "]":
+        _, end = _scan(text, index)
+        found.append(text[index:end])
+        index = _skip(text, end)
+        if text[index] == ",":
+            index = _skip(text, index + 1)
+    return found
+
+
+def array(texts: list[str]) -> str:
+    """A JSON array of those source texts."""
+    return f"[{','.join(texts)}]"
+
+
+def encode(value: object) -> str:
+    """Compact JSON in ASCII: lone surrogates stay what they were."""
+    return _encode(value)
+
+
+def _expect(text: str, index: int, mark: str) -> int:
+    index = _skip(text, index)
+    if text[index : index + 1] != mark:
+        raise ValueError(f"expected {mark!r} at character {index}")
+    return _skip(text, index + 1)
+
+
+def _skip(text: str, index: int) -> int:
+    """The index of the next character that is no white space."""
+    length = len(text)
+    while index < length and text[index] in _SPACE:
+        index += 1
+    return index
+
+
+def _object(texts: Mapping[str, str | None]) -> str:
+    members = [f"{encode_basestring_ascii(name)}:{text}" for name, text in texts.items() if text is not None]
+    return "{" + ",".join(members) + "}"
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at character {error.pos}"
+    return str(error)

@@ -1,0 +1,147 @@
+"""The one tree of errors. Each knows its HTTP status, its OpenAI `type` and `code`, and whose fault it is.
+
+    SerinusError
+    ├── CallerError        they asked wrong: 4xx, never retried, never counted against a version
+    ├── ProviderError      upstream failed: carries its `kind`, and what upstream said where it said anything
+    └── GatewayError       we failed: 5xx
+        └── StoreAway      the shared state cannot be reached
+
+What each kind of `ProviderError` means for retries and for the statistics is said in `policies.retry` and
+`policies.metrics`; this module only names them.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+FailureKind = Literal[
+    "connect",  # no connection: refused, DNS, TLS; nothing was sent
+    "lost",  # the connection broke after the request went out, before an answer
+    "timeout",  # no first token, no next chunk or no end in time
+    "status",  # an answer of 4xx or 5xx
+    "error_in_answer",  # an error object inside HTTP 200
+    "malformed",  # an answer that is not what the wire format promises
+    "truncated",  # an answer or stream that ended early
+    "bad_tool_arguments",  # tool-call arguments that are not JSON
+    "circuit_open",  # not tried: the target's circuit is open
+]
+
+
+class SerinusError(Exception):
+    """The root: a message for the client, an HTTP status, an OpenAI error type and code."""
+
+    status = 500
+    type = "api_error"
+    code: str | None = None
+    param: str | None = None
+
+    def __init__(self, message: str, *, code: str | None = None, param: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.code
+        self.param = param
+
+
+class CallerError(SerinusError):
+    """They asked wrong."""
+
+    status = 400
+    type = "invalid_request_error"
+
+
+class Unauthenticated(CallerError):
+    status = 401
+    code = "invalid_api_key"
+
+
+class Forbidden(CallerError):
+    status = 403
+    type = "permission_error"
+    code = "permission_denied"
+
+
+class NotFound(CallerError):
+    status = 404
+    code = "not_found"
+
+
+class UnknownModel(NotFound):
+    code = "model_not_found"
+
+
+class MethodNotAllowed(CallerError):
+    status = 405
+    code = "method_not_allowed"
+
+
+class RequestTimeout(CallerError):
+    status = 408
+    code = "request_timeout"
+
+
+class EpochConflict(CallerError):
+    """Someone changed the rollout since the caller looked."""
+
+    status = 412
+    code = "epoch_conflict"
+
+
+class BodyTooLarge(CallerError):
+    status = 413
+    code = "request_too_large"
+
+
+class UnsupportedBody(CallerError):
+    status = 415
+    code = "unsupported_media_type"
+
+
+class ProviderError(SerinusError):
+    """Upstream failed. `status` is what the client gets; `upstream_status` what upstream said, if it said anything.
+
+    `body` is upstream's own error body when the client may see it, `headers` upstream's headers.
+    """
+
+    status = 502
+    type = "upstream_error"
+
+    def __init__(
+        self,
+        kind: FailureKind,
+        message: str,
+        *,
+        upstream_status: int | None = None,
+        headers: Headers = (),
+        body: bytes | None = None,
+        param: str | None = None,
+    ) -> None:
+        super().__init__(message, code=f"upstream_{kind}", param=param)
+        self.kind: FailureKind = kind
+        self.upstream_status = upstream_status
+        self.headers = headers
+        self.body = body
+        if kind == "timeout":
+            self.status = 504
+        elif kind == "circuit_open":
+            self.status = 503
+        elif kind == "status" and upstream_status not in (None, 401, 403):
+            self.status = upstream_status or self.status
+
+
+class GatewayError(SerinusError):
+    """We failed."""
+
+    code = "gateway_error"
+
+
+class Overloaded(GatewayError):
+    status = 503
+    code = "overloaded"
+
+
+class StoreAway(GatewayError):
+    """The shared state cannot be reached; calls go on without it."""
+
+    status = 503
+    code = "store_unavailable"

@@ -1,0 +1,47 @@
+"""Brings the recorder's batches into the store, each exactly once, and hands the replies on.
+
+A batch whose fate is unknown is sent again under the same sequence number before anything newer, so the store can tell
+a repetition from news. While the store is away batches wait and merge in memory.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from gateway.recorder import Recorder
+from gateway.store.seam import Batch, FlushReply, Store
+
+OnReply = Callable[[str, Batch, FlushReply], Awaitable[None]]
+
+
+class Flusher:
+    """Flushes one replica's batches, agent by agent; never two at once for one agent."""
+
+    def __init__(self, store: Store, recorder: Recorder, on_reply: OnReply) -> None:
+        self._store = store
+        self._recorder = recorder
+        self._on_reply = on_reply
+        self._sequences: dict[str, int] = {}
+        self._unsure: dict[str, Batch] = {}
+        self._busy: dict[str, asyncio.Lock] = {}
+
+    async def flush_all(self) -> None:
+        """Flush every agent that has something to flush. Raises StoreAway when any could not be."""
+        agents = list(dict.fromkeys([*self._unsure, *self._recorder.agents()]))
+        results = await asyncio.gather(*(self.flush(agent) for agent in agents), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def flush(self, agent: str) -> None:
+        """Flush all batches of one agent. Raises StoreAway; what was not applied is kept."""
+        async with self._busy.setdefault(agent, asyncio.Lock()):
+            while batch := self._unsure.get(agent) or self._recorder.take(agent):
+                await self._apply(agent, batch)
+
+    async def _apply(self, agent: str, batch: Batch) -> None:
+        if agent not in self._unsure:
+            self._sequences[agent] = self._sequences.get(agent, 0) + 1
+            self._unsure[agent] = batch
+        reply = await self._store.flush(agent, self._sequences[agent], batch)
+        del self._unsure[agent]
+        await self._on_reply(agent, batch, reply)

@@ -1,0 +1,62 @@
+"""Which headers cross the gateway, in each direction: by allow-list, so that keys and cookies never do."""
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+from gateway.errors import Headers
+
+_TO_PROVIDER = frozenset({b"accept", b"content-type", b"idempotency-key", b"traceparent", b"tracestate", b"user-agent"})
+_TO_PROVIDER_PREFIXES = (b"openai-", b"anthropic-", b"x-stainless-")
+_TO_CLIENT = frozenset({b"content-type", b"content-encoding", b"retry-after", b"retry-after-ms", b"x-should-retry"})
+_TO_CLIENT_PREFIXES = (b"x-ratelimit-", b"openai-", b"anthropic-")
+_UPSTREAM_ID = b"x-upstream-request-id"
+_IDENTITY = (b"accept-encoding", b"identity")  # answers are looked into; nothing is gained by unpacking them first
+
+# Whatever the configuration says, these never reach a provider: hop-by-hop (RFC 9110, 7.6.1), credentials, our own.
+_NEVER = frozenset(
+    {
+        b"authorization", b"api-key", b"x-api-key", b"x-goog-api-key", b"cookie", b"host", b"expect", b"connection",
+        b"keep-alive", b"proxy-authorization", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
+        b"content-length", b"content-encoding", b"accept-encoding",
+    }
+)  # fmt: skip
+_CREDENTIALS_IN_QUERY = frozenset({"key", "api_key", "api-key", "access_token"})
+
+
+def to_provider(headers: Iterable[tuple[bytes, bytes]], forward: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
+    """The client's headers (lower-case names) that go on to the provider; `forward` are patterns of further ones."""
+    named: set[bytes] = set()
+    kept = [_IDENTITY]
+    for name, value in headers:
+        if name == b"connection":
+            named.update(part.strip().lower() for part in value.split(b","))
+        elif _goes_on(name, forward):
+            kept.append((name, value))
+    return [(name, value) for name, value in kept if name not in named] if named else kept
+
+
+def to_client(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """The provider's headers that the client gets; the provider's request id under a name of its own."""
+    kept: list[tuple[bytes, bytes]] = []
+    for name, value in headers:
+        if name in _TO_CLIENT or name.startswith(_TO_CLIENT_PREFIXES):
+            kept.append((name, value))
+        elif name == b"x-request-id":
+            kept.append((_UPSTREAM_ID, value))
+    return kept
+
+
+def query_to_provider(query: bytes) -> str:
+    """The client's query string without anything that is a credential."""
+    if not query:
+        return ""
+    parts = query.decode("latin-1").split("&")
+    return "&".join(part for part in parts if part.partition("=")[0].lower() not in _CREDENTIALS_IN_QUERY)
+
+
+def _goes_on(name: bytes, forward: tuple[str, ...]) -> bool:
+    if name in _NEVER or name.startswith(b"x-serinus-"):
+        return False
+    if name in _TO_PROVIDER or name.startswith(_TO_PROVIDER_PREFIXES):
+        return True
+    return any(fnmatchcase(name.decode("latin-1"), pattern) for pattern in forward)

@@ -1,0 +1,64 @@
+"""Webhooks: one JSON POST with an idempotency key, to an address that the configuration allows."""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from gateway.document import encode
+from gateway.errors import GatewayError, ProviderError
+from gateway.upstream import Origin, Request, Transport
+
+_TIMEOUT_SECONDS = 10.0
+# Cloud metadata services that are not link-local.
+_METADATA = frozenset({"fd00:ec2::254", "100.100.100.200", "192.0.0.192"})
+
+
+class RefusedAddress(GatewayError):
+    """The webhook's host is a link-local or metadata address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where notices go. `allow_private` lets link-local and metadata addresses through."""
+
+    transport: Transport
+    url: str
+    allow_private: bool = False
+
+    async def post(self, payload: Mapping[str, object], key: str) -> None:
+        """Deliver once. Raises ProviderError or RefusedAddress when it was not taken with a 2xx in time."""
+        origin, path = origin_of(self.url)
+        if not self.allow_private:
+            await _refuse_private(origin)
+        headers = [(b"content-type", b"application/json"), (b"idempotency-key", key.encode())]
+        try:
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                response = await self.transport.send(Request("POST", origin, path, headers, encode(payload).encode()))
+                await response.aclose()
+        except TimeoutError:
+            raise ProviderError("timeout", f"the webhook did not answer within {_TIMEOUT_SECONDS:g} s") from None
+        if not 200 <= response.status < 300:
+            raise ProviderError("status", f"the webhook answered {response.status}", upstream_status=response.status)
+
+
+def origin_of(url: str) -> tuple[Origin, str]:
+    """The origin of an http or https URL, and its path with the query."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    path = parts.path or "/"
+    return Origin(parts.scheme, parts.hostname or "", port), f"{path}?{parts.query}" if parts.query else path
+
+
+async def _refuse_private(origin: Origin) -> None:
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise ProviderError("connect", f"cannot resolve the webhook's host {origin.host!r}: {error}") from None
+    for *_, address in found:
+        ip = str(address[0]).partition("%")[0]
+        if ipaddress.ip_address(ip).is_link_local or ip in _METADATA:
+            raise RefusedAddress(f"the webhook's host {origin.host!r} stands at the link-local address {ip}")

@@ -1,0 +1,114 @@
+"""`serinus status`, `rollout` and `audit`: what an operator asks of a running gateway, over HTTP."""
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote
+from urllib.request import Request, urlopen
+
+WELL, THE_ANSWER_IS_NO, WRONG_USAGE = 0, 1, 2
+_TIMEOUT_SECONDS = 10.0
+
+
+class Refused(Exception):
+    """The gateway said no, or was not there."""
+
+
+class Operator:
+    """Speaks to one gateway. `token` is the admin token, '' where none is needed."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._url = url.rstrip("/")
+        self._headers = {"authorization": f"Bearer {token}"} if token else {}
+
+    def status(self, agent: str | None) -> Any:
+        """The status of all agents or of one. Raises Refused."""
+        return self._ask("GET", f"/status/{quote(agent, safe='')}" if agent else "/status")
+
+    def audit(self, agent: str) -> Any:
+        """The audit events of an agent, newest first. Raises Refused."""
+        return self._ask("GET", f"/audit/{quote(agent, safe='')}")["events"]
+
+    def verb(self, agent: str, verb: str, actor: str, reason: str) -> Any:
+        """Do it, from the epoch that stands now; the agent's new status. Raises Refused."""
+        epoch = self.status(agent)["agents"][agent]["epoch"]
+        path = f"/admin/agents/{quote(agent, safe='')}/{verb}"
+        return self._ask("POST", path, {"actor": actor, "reason": reason}, {"if-match": str(epoch)})
+
+    def _ask(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Any:
+        if not self._url.startswith(("http://", "https://")):
+            raise Refused(f"{self._url!r} is no http(s) URL")
+        data = None if body is None else json.dumps(body).encode()
+        sent = {"content-type": "application/json", **self._headers, **(headers or {})}
+        request = Request(self._url + path, data, sent, method=method)  # noqa: S310 - the scheme was looked at
+        try:
+            with urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 - the scheme was looked at
+                return json.load(answer)
+        except HTTPError as error:
+            raise Refused(_message(error)) from None
+        except (URLError, OSError) as error:
+            raise Refused(f"no gateway answers at {self._url}: {getattr(error, 'reason', error)}") from None
+
+
+def print_status(operator: Operator, agent: str | None, *, as_json: bool) -> int:
+    """`serinus status [AGENT] [--json]`."""
+    view = operator.status(agent)
+    print(json.dumps(view, indent=2) if as_json else describe(view))
+    return WELL
+
+
+def print_audit(operator: Operator, agent: str) -> int:
+    """`serinus audit AGENT`: one JSON line an event, newest first."""
+    for event in operator.audit(agent):
+        print(json.dumps(event))
+    return WELL
+
+
+def do_verb(operator: Operator, agent: str, verb: str, person: tuple[str, str]) -> int:
+    """`serinus rollout VERB AGENT --reason …`; `person` is who, and why."""
+    after = operator.verb(agent, verb, *person)
+    print(f"{agent}: {after['phase']}, weight {after['weight']:.2%}, epoch {after['epoch']}")
+    return WELL
+
+
+def complain(error: Refused) -> int:
+    """Say why it did not work."""
+    print(error, file=sys.stderr)
+    return THE_ANSWER_IS_NO
+
+
+def describe(view: Mapping[str, Any]) -> str:
+    """The status for a terminal."""
+    gateway = view["gateway"]
+    store = f"{gateway['store']['backend']} {'ok' if gateway['store']['ok'] else 'AWAY'}"
+    lines = [f"serinus {gateway['version']}, replica {gateway['replica']}, store {store}"]
+    if error := gateway["config"]["error"]:
+        lines += ["configuration refused, the old one serves:", error]
+    for name, agent in view["agents"].items():
+        lines += ["", *_describe_agent(name, agent)]
+    return "\n".join(lines)
+
+
+def _describe_agent(name: str, agent: Mapping[str, Any]) -> list[str]:
+    phase = agent["phase"] or "no canary"
+    lines = [f"{name}: {phase}, canary at {agent['weight']:.2%}, epoch {agent['epoch']}", f"  {agent['reason']}"]
+    for version, sums in agent["versions"].items():
+        rate = "-" if sums["error_rate"] is None else f"{sums['error_rate']:.2%}"
+        cost = "-" if sums["cost_per_request_usd"] is None else f"${sums['cost_per_request_usd']:.6f}"
+        p90 = sums["latency_seconds"]["p90"]
+        slow = "-" if p90 is None else f"{p90:.3g} s"
+        lines.append(f"  {version:<12} {sums['requests']:>8} requests, errors {rate}, p90 {slow}, {cost} a request")
+    for finding in agent["guardrails"]:
+        lines.append(
+            f"  {finding['text']:<32} {finding['verdict']}, E {finding['e_value']:.4g} of {finding['threshold']:g}"
+        )
+    return lines
+
+
+def _message(error: HTTPError) -> str:
+    try:
+        return str(json.load(error)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"the gateway answered HTTP {error.code}"

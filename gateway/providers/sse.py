@@ -1,0 +1,35 @@
+"""Server-sent events as bytes (WHATWG HTML, 9.2): cut only at \\n, \\r\\n and \\r, never decoded as a whole.
+
+U+2028 is legal inside a JSON string and `bytes.splitlines` cuts at \\v and \\f in text only, so lines are found by
+expression.
+"""
+
+import re
+
+MAX_EVENT_BYTES = (1 << 20) + (1 << 16)  # a line of 1 MB, and its neighbours
+
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+_BOUNDARIES = (b"\n\n", b"\n\r\n", b"\r\r")
+
+
+def complete_until(buffer: bytes) -> int:
+    """The index behind the last whole event in the buffer, 0 when there is none."""
+    return max(end + len(mark) if (end := buffer.rfind(mark)) >= 0 else 0 for mark in _BOUNDARIES)
+
+
+def split(block: bytes) -> list[bytes]:
+    """The events of a block that ends at an event's end, each with the blank line that closes it."""
+    events: list[bytes] = []
+    start = line_start = 0
+    for match in _LINE_END.finditer(block):
+        if match.start() == line_start:
+            events.append(block[start : match.end()])
+            start = match.end()
+        line_start = match.end()
+    return events
+
+
+def data(event: bytes) -> bytes:
+    """The event's data: its `data` lines joined by \\n; empty for a comment."""
+    lines = [line[5:].removeprefix(b" ") for line in _LINE_END.split(event) if line.startswith(b"data:")]
+    return b"\n".join(lines)

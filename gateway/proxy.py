@@ -1,0 +1,160 @@
+"""One call from its parsed request to its last byte: assigned, tried, relayed, recorded exactly once."""
+
+import asyncio
+from dataclasses import dataclass
+
+from gateway.attempts import Attempts, Run
+from gateway.calls import Answer, Call, Outcome
+from gateway.errors import Headers, ProviderError, SerinusError, UnknownModel
+from gateway.headers import to_client
+from gateway.recorder import Clock, Recorder
+from gateway.runtime import Runtime
+from gateway.streaming import (
+    EVENT_STREAM,
+    ClientTooSlow,
+    OpenStream,
+    Send,
+    StreamLimits,
+    close,
+    error_body,
+    relay,
+    send_answer,
+)  # fmt: skip
+from gateway.table import Entry, Table
+from gateway.units import conversation_of, user_of
+from routing.facts import Facts
+from routing.plan import Plan, route
+
+_JSON = (b"content-type", b"application/json")
+_NANO = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """Serves calls from the table in memory; nothing here waits for the store."""
+
+    table: Table
+    attempts: Attempts
+    recorder: Recorder
+    clock: Clock
+
+    async def handle(self, call: Call, runtime: Runtime, send: Send) -> None:
+        """Serve the call. Raises CallerError before anything was tried; later failures are answered here."""
+        entry = self._entry(call)
+        plan = _plan(call, entry)
+        outcome = self.recorder.open(call, plan, entry)
+        run = Run(call, plan, entry.applied[plan.version.name], runtime, outcome, _deadline(call, runtime))
+        try:
+            await self._serve(run, send)
+        except asyncio.CancelledError:
+            outcome.end = "client_gone"
+            raise
+        finally:
+            self.recorder.close(outcome, runtime.prices)
+
+    def _entry(self, call: Call) -> Entry:
+        entry = self.table.entry(call.agent)
+        if entry is None:
+            message = f"the model {call.agent!r} does not exist; GET /v1/models lists those that do"
+            raise UnknownModel(message, param="model")
+        if call.pin is not None and call.pin not in entry.agent.versions:
+            known = ", ".join(entry.agent.versions)
+            raise UnknownModel(f"{call.agent!r} has no version {call.pin!r}; known: {known}", param="model")
+        return entry
+
+    async def _serve(self, run: Run, send: Send) -> None:
+        try:
+            reply = await self.attempts.run_chain(run)
+        except ProviderError as error:
+            await self._refuse(run, error, send)
+            return
+        if isinstance(reply, OpenStream):
+            await self._stream(run, reply, send)
+        else:
+            await self._answer(run, reply, send)
+
+    async def _answer(self, run: Run, answer: Answer, send: Send) -> None:
+        outcome = run.outcome
+        outcome.status = answer.status
+        if outcome.end != "escalated":
+            outcome.end = "answered"
+            self._price_now(run)
+        headers = [*to_client(answer.headers), *about(outcome)]
+        await send_answer(send, answer.status, headers, answer.body)
+
+    async def _stream(self, run: Run, stream: OpenStream, send: Send) -> None:
+        outcome, timeouts = run.outcome, run.runtime.timeouts
+        outcome.status, outcome.end, outcome.first_token_at = 200, "broken", stream.attempt.first_token_at
+        headers = [EVENT_STREAM, *_without_type(to_client(stream.headers)), *about(outcome)]
+        try:
+            await relay(send, stream, headers, StreamLimits(timeouts.between_chunks, run.deadline))
+            outcome.end = "answered"
+        except ProviderError as error:
+            stream.attempt.failure, stream.attempt.message = error.kind, error.message
+            stream.attempt.counts = True
+            outcome.end = "answered" if error.kind == "bad_tool_arguments" else "broken"
+        except ClientTooSlow:
+            outcome.end = "client_gone"
+        finally:
+            stream.attempt.usage = stream.reader.usage
+            stream.attempt.ended_at = self.clock.monotonic()
+            await close(stream)
+
+    async def _refuse(self, run: Run, error: ProviderError, send: Send) -> None:
+        """The chain is spent: upstream's own error where it may be shown, ours otherwise."""
+        outcome = run.outcome
+        if error.kind == "bad_tool_arguments" and error.body is not None:  # booked as failed, but all there is
+            await self._answer(run, Answer(200, [_JSON, *error.headers], error.body), send)
+            return
+        outcome.status = error.status
+        outcome.end = "failed" if outcome.failed else "refused"
+        headers = [_JSON, *_without_type(to_client(error.headers)), *about(outcome)]
+        await send_answer(send, error.status, headers, error.body or error_body(error))
+
+    def _price_now(self, run: Run) -> None:
+        """Price a whole answer before its headers go out, so that they can say what it cost."""
+        now = self.clock.unix()
+        for attempt in run.outcome.attempts:
+            attempt.cost_nano_usd = run.runtime.prices.cost(attempt.target, attempt.usage, now)
+
+
+def about(outcome: Outcome) -> Headers:
+    """The headers that tell a client who served its call."""
+    headers = [
+        (b"x-request-id", outcome.call_id.encode()),
+        (b"x-serinus-agent", outcome.agent.encode()),
+        (b"x-serinus-version", outcome.version.encode()),
+    ]
+    if outcome.attempts:
+        headers.append((b"x-serinus-target", outcome.attempts[-1].target.encode()))
+        headers.append((b"x-serinus-attempts", str(len(outcome.attempts)).encode()))
+    costs = [attempt.cost_nano_usd for attempt in outcome.attempts if attempt.cost_nano_usd is not None]
+    if costs:
+        headers.append((b"x-serinus-cost-usd", f"{sum(costs) / _NANO:.9f}".encode()))
+    return headers
+
+
+async def send_error(send: Send, error: SerinusError, headers: Headers = ()) -> None:
+    """Answer with OpenAI's error body."""
+    await send_answer(send, error.status, [_JSON, *headers], error_body(error))
+
+
+def _plan(call: Call, entry: Entry) -> Plan:
+    facts = Facts(
+        caller=call.caller.name,
+        group=call.caller.group,
+        user=user_of(call.document),
+        conversation=conversation_of(call),
+        request=call.id,
+        stream=call.stream,
+        headers=call.facts_headers,
+    )
+    return route(entry.agent, entry.split, facts, call.pin)
+
+
+def _deadline(call: Call, runtime: Runtime) -> float:
+    return call.received_at + runtime.timeouts.total
+
+
+def _without_type(headers: Headers) -> list[tuple[bytes, bytes]]:
+    return [(name, value) for name, value in headers if name != b"content-type"]

@@ -1,0 +1,163 @@
+"""Watches the configuration folder and swaps in what is well: an edit, a replaced file, a swapped link.
+
+Loading happens in a thread, so that the event loop never waits for a disk. What to do with a new deployment, and with
+a broken one, is the caller's business.
+"""
+
+import asyncio
+import contextlib
+import stat
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Final, Protocol
+
+from watchfiles import Change, awatch
+
+from gateway.config import ConfigProblems, Deployment, load
+
+_DEBOUNCE_MS: Final = 100  # an editor's save is several events; they are taken as one
+_STEP_MS: Final = 50
+_LOOK_MS: Final = 1_000  # how often to look where no event comes from: links from outside, network file systems
+_DEEPEST: Final = 8  # levels of folders; links may lead round in a circle
+
+Fingerprint = frozenset[tuple[str, int, int, int]]
+
+
+class Watch(Protocol):
+    """What is used of `watchfiles.awatch`: sets of changes, an empty one after `rust_timeout` milliseconds."""
+
+    def __call__(
+        self,
+        path: Path,
+        /,
+        *,
+        watch_filter: Callable[[Change, str], bool],
+        debounce: int,
+        step: int,
+        rust_timeout: int,
+        yield_on_timeout: bool,
+        force_polling: bool,
+        ignore_permission_denied: bool,
+    ) -> AsyncGenerator[set[tuple[Change, str]], None]: ...
+
+
+class Reloader:
+    """Keeps a deployment up to date with its folder.
+
+    `apply` is called with each new deployment and `refuse` with each broken one, both on the event loop and never at
+    the same time. After a refusal the old deployment goes on, and the next change is tried again.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        environ: Mapping[str, str],
+        apply: Callable[[Deployment], None],
+        refuse: Callable[[ConfigProblems], None],
+        current: Deployment | None = None,
+    ) -> None:
+        self._folder = folder
+        self._environ = environ
+        self._apply = apply
+        self._refuse = refuse
+        self._current = current
+        self._error: ConfigProblems | None = None
+        self._one_at_a_time = asyncio.Lock()
+        self._seen: Fingerprint | None = None
+
+    @property
+    def current(self) -> Deployment | None:
+        """The deployment that was applied last."""
+        return self._current
+
+    @property
+    def error(self) -> ConfigProblems | None:
+        """What is wrong with the files as they are now, or None when they are well."""
+        return self._error
+
+    async def reload_now(self) -> None:
+        """Load the folder and apply or refuse it. What is the same as before is not applied again."""
+        async with self._one_at_a_time:
+            self._seen = await asyncio.to_thread(fingerprint, self._folder)
+            try:
+                deployment = await asyncio.to_thread(load, self._folder, self._environ)
+            except ConfigProblems as problems:
+                self._error = problems
+                self._refuse(problems)
+                return
+            self._error = None
+            if self._current is None or deployment.digest != self._current.digest:
+                self._current = deployment
+                self._apply(deployment)
+
+    async def run(self, watch: Watch = awatch) -> None:
+        """Reload on every change until cancelled. The folder may vanish and come back meanwhile."""
+        if self._seen is None:
+            self._seen = await asyncio.to_thread(fingerprint, self._folder)
+        async with contextlib.aclosing(self._changes(watch)) as changes:
+            async for is_event in changes:
+                if is_event or await asyncio.to_thread(fingerprint, self._folder) != self._seen:
+                    await self.reload_now()
+
+    async def _changes(self, watch: Watch) -> AsyncGenerator[bool, None]:
+        """True for each event, False for each look; without notifications (inotify's limits) by polling."""
+        polling = False
+        while True:
+            try:
+                async with contextlib.aclosing(self._watched(watch, polling=polling)) as changes:
+                    async for is_event in changes:
+                        yield is_event
+            except (OSError, RuntimeError):  # watchfiles has both for a watch that cannot be set up
+                polling = await asyncio.to_thread(self._folder.is_dir)
+                await asyncio.sleep(_LOOK_MS / 1000)
+            yield False
+
+    async def _watched(self, watch: Watch, *, polling: bool) -> AsyncGenerator[bool, None]:
+        """Ends when the folder is another one than at the beginning, because then events come from the old one."""
+        target = await asyncio.to_thread(self._folder.resolve)
+        changes = watch(
+            target,
+            watch_filter=partial(_is_relevant, target),
+            debounce=_DEBOUNCE_MS,
+            step=_STEP_MS,
+            rust_timeout=_LOOK_MS,
+            yield_on_timeout=True,
+            force_polling=polling,
+            ignore_permission_denied=True,
+        )
+        async with contextlib.aclosing(changes):
+            async for paths in changes:
+                yield bool(paths)
+                if await asyncio.to_thread(_is_elsewhere, self._folder, target):
+                    return
+
+
+def fingerprint(folder: Path) -> Fingerprint:
+    """Path, inode, size and time of change of every file that is not hidden; through links, so that a swap shows."""
+    return frozenset(_stamps(folder, _DEEPEST))
+
+
+def _stamps(folder: Path, levels: int) -> Iterator[tuple[str, int, int, int]]:
+    try:
+        entries = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    except OSError:  # it is being replaced right now
+        return
+    for path in entries:
+        try:
+            status = path.stat()
+        except OSError:
+            continue
+        if stat.S_ISDIR(status.st_mode) and levels:
+            yield from _stamps(path, levels - 1)
+        yield str(path), status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _is_relevant(folder: Path, _: Change, path: str) -> bool:
+    """Hidden files are nobody's business (editors, Git, our own store), but Kubernetes swaps `..data`."""
+    parts = Path(path).relative_to(folder).parts if Path(path).is_relative_to(folder) else ()
+    return not any(part.startswith(".") and not part.startswith("..") for part in parts)
+
+
+def _is_elsewhere(folder: Path, target: Path) -> bool:
+    return folder.resolve() != target or not target.is_dir()

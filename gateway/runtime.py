@@ -1,0 +1,68 @@
+"""What one loaded configuration means for the running gateway, prepared once so that calls only look things up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.auth import Doorkeeper
+from gateway.pricing import PriceBook
+from gateway.providers.openai_request import Endpoint
+from gateway.upstream import Transport
+from policies.retry import Backoff
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds. `answer` is for a whole answer that is not streamed, `total` for a call with all its attempts."""
+
+    first_token: float
+    between_chunks: float
+    answer: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRules:
+    """`per_target` retries after the first try, `max_attempts` over the whole call."""
+
+    per_target: int
+    max_attempts: int
+    budget: float
+    backoff: Backoff
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitRules:
+    """That many failures in a row open a target's circuit for so many seconds."""
+
+    failures: int
+    open_for: float
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A provider as attempts need it: where it stands, and who carries requests there."""
+
+    endpoint: Endpoint
+    transport: Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """One loaded configuration, minus the agents. Sizes are in bytes.
+
+    `forward` are patterns of client headers that go upstream; `facts_headers` those that rules and `sticky` ask for.
+    """
+
+    digest: str
+    channels: Mapping[str, Channel]
+    timeouts: Timeouts
+    retries: RetryRules
+    circuit: CircuitRules
+    answer_limit: int
+    escalation_message: str
+    forward: tuple[str, ...]
+    facts_headers: frozenset[bytes]
+    fingerprint_key: bytes
+    prices: PriceBook
+    doorkeeper: Doorkeeper
+    cors: frozenset[str]

@@ -1,0 +1,149 @@
+"""What `/status` says: the record, the evidence and the sums of every agent, as plain data.
+
+Agents are read from the store; while it is away, the last that was read is shown, under the table as it stands.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.controller import evidence_of
+from gateway.errors import StoreAway
+from gateway.recorder import APART
+from gateway.store.seam import ArmTotal, Snapshot, Store, Totals
+from gateway.table import Entry, Table
+from policies import guardrails
+from policies.guardrails import Evidence, Finding
+from policies.rollout import State, VersionRef
+from policies.tally import Tally, quantile
+from routing.assignment import BUCKETS
+
+_QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
+_NOTHING = Snapshot(None, Totals(ArmTotal(), ArmTotal(), 0.0), {}, 0.0)
+_EVIDENCE_FIELDS = frozenset(Evidence.__slots__)
+
+
+class StatusView:
+    """Puts the status together. Remembers the last snapshot of each agent for when the store is away."""
+
+    def __init__(self, store: Store, table: Table) -> None:
+        self._store = store
+        self._table = table
+        self._last: dict[str, tuple[Snapshot, Mapping[str, Any]]] = {}
+
+    async def agents(self, names: Sequence[str]) -> dict[str, Any]:
+        """The status of those agents, by name."""
+        views = await asyncio.gather(*(self.agent(name) for name in names))
+        return dict(zip(names, views, strict=True))
+
+    async def agent(self, name: str) -> dict[str, Any]:
+        """The status of one agent. Raises KeyError for a name that is not in the table."""
+        entry = self._table.entry(name)
+        if entry is None:
+            raise KeyError(name)
+        with suppress(StoreAway):
+            self._last[name] = (await self._store.snapshot(name), await self._latest_event(name))
+        snapshot, event = self._last.get(name, (_NOTHING, {}))
+        return agent_view(entry, snapshot, event)
+
+    async def _latest_event(self, name: str) -> Mapping[str, Any]:
+        events = await self._store.audit(name, 1)
+        return events[0] if events else {}
+
+
+def agent_view(entry: Entry, snapshot: Snapshot, event: Mapping[str, Any]) -> dict[str, Any]:
+    """One agent by the contract of `/status`."""
+    state = snapshot.state or entry.state
+    findings = guardrails.assess(entry.guardrails, _evidence(state, snapshot, event))
+    worst = guardrails.worst(findings)
+    view: dict[str, Any] = {
+        "phase": state.phase if state else None,
+        "epoch": state.epoch if state else 0,
+        "step": state.step if state else 0,
+        "weight": entry.split.weight / BUCKETS,
+        "reason": state.reason if state else "the record is not known yet; stable only",
+        "changed_at": timestamp(state.changed_at) if state else None,
+        "stable": _ref(entry.intent.stable),
+        "canary": _ref(entry.intent.canary) if entry.intent.canary else None,
+        "e_value": round(worst.e_value, 6) if worst else None,
+        "threshold": worst.guardrail.threshold if worst else None,
+        "guardrails": [_finding(finding) for finding in findings],
+        "versions": _versions(snapshot.tallies),
+        "last_decision": _decision(state, event) if state else None,
+    }
+    return view
+
+
+def timestamp(unix: float) -> str:
+    """Unix seconds as RFC 3339 in UTC."""
+    return datetime.fromtimestamp(unix, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _evidence(state: State | None, snapshot: Snapshot, event: Mapping[str, Any]) -> Evidence:
+    """The running step's evidence; after a rollback, what the rollback was decided on."""
+    if state is None:
+        return Evidence(weight=0.0)
+    recorded = event.get("evidence") or {}
+    if state.phase == "rolled_back" and recorded.keys() >= _EVIDENCE_FIELDS:
+        return Evidence(**{name: recorded[name] for name in _EVIDENCE_FIELDS})
+    return evidence_of(state, snapshot.totals)
+
+
+def _ref(ref: VersionRef) -> dict[str, str]:
+    return {"version": ref.version, "digest": ref.digest}
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "text": finding.guardrail.text,
+        "verdict": finding.verdict,
+        "e_value": round(finding.e_value, 6),
+        "threshold": finding.guardrail.threshold,
+        "stable": finding.stable,
+        "canary": finding.canary,
+    }
+
+
+def _decision(state: State, event: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "at": timestamp(state.changed_at),
+        "actor": state.actor,
+        "action": state.action,
+        "reason": state.reason,
+        "evidence": event.get("evidence") if event.get("epoch_after") == state.epoch else None,
+    }
+
+
+def _versions(tallies: Mapping[str, Tally]) -> dict[str, Any]:
+    names = dict.fromkeys(key.removesuffix(APART) for key in sorted(tallies))
+    return {name: _version(tallies.get(name) or Tally(), tallies.get(name + APART)) for name in names}
+
+
+def _version(tally: Tally, apart: Tally | None) -> dict[str, Any]:
+    judged = tally.requests - tally.unjudged
+    cost = None if tally.unpriced and not tally.cost_nano_usd else tally.cost_nano_usd / 1e9
+    return {
+        "requests": tally.requests,
+        "errors": tally.errors,
+        "unjudged": tally.unjudged,
+        "error_rate": tally.errors / judged if judged > 0 else None,
+        "fallbacks": tally.fallbacks,
+        "escalations": tally.escalations,
+        "latency_seconds": {name: _rounded(quantile(tally.latency, q)) for name, q in _QUANTILES.items()},
+        "ttft_seconds": {name: _rounded(quantile(tally.ttft, q)) for name, q in _QUANTILES.items()},
+        "tokens": {
+            "input": tally.input_tokens, "output": tally.output_tokens,
+            "cached": tally.cached_tokens, "reasoning": tally.reasoning_tokens,
+        },
+        "cost_usd": cost,
+        "cost_per_request_usd": cost / tally.requests if cost is not None and tally.requests else None,
+        "unpriced": tally.unpriced,
+        "quality": None,
+        "apart": {"requests": apart.requests, "errors": apart.errors} if apart else {"requests": 0, "errors": 0},
+    }  # fmt: skip
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 5)

@@ -1,0 +1,86 @@
+"""The status as an HTML page: plain tables, no script, everything escaped."""
+
+from collections.abc import Iterable, Mapping
+from html import escape
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+_PAGE = Template(files("gateway.web").joinpath("status.html").read_text("utf-8"))
+_COLUMNS = (
+    "version", "requests", "errors", "error rate", "fallbacks",
+    "p50", "p90", "p99", "first token p50", "cost", "per request",
+)  # fmt: skip
+
+
+def status_page(view: Mapping[str, Any]) -> bytes:
+    """The page of a status view, as UTF-8."""
+    gateway = view["gateway"]
+    error = gateway["config"]["error"]
+    return _PAGE.substitute(
+        version=escape(gateway["version"]),
+        replica=escape(gateway["replica"]),
+        now=escape(view["now"]),
+        store=escape(f"{gateway['store']['backend']}, {'ok' if gateway['store']['ok'] else 'away'}"),
+        error=f'<pre class="bad">{escape(error)}</pre>' if error else "",
+        agents="".join(_agent(name, agent) for name, agent in view["agents"].items()),
+    ).encode()
+
+
+def _agent(name: str, agent: Mapping[str, Any]) -> str:
+    phase = agent["phase"] or "no canary"
+    badge = f'<span class="phase {escape(phase)}">{escape(phase.replace("_", " "))}</span>'
+    parts = [
+        f"<section><h2>{escape(name)} {badge}</h2>",
+        f"<p>{escape(agent['reason'])}</p>",
+        f"<p>{_trial(agent)}</p>",
+        _table(_COLUMNS, (_row(version, sums) for version, sums in agent["versions"].items())),
+        _table(
+            ("guardrail", "verdict", "E", "threshold", "stable", "canary"),
+            (_guardrail(finding) for finding in agent["guardrails"]),
+        ),
+        "</section>",
+    ]
+    return "".join(parts)
+
+
+def _trial(agent: Mapping[str, Any]) -> str:
+    stable, canary = agent["stable"], agent["canary"]
+    split = f"stable {_ref(stable)}" + (f", canary {_ref(canary)} at {agent['weight']:.4g}" if canary else "")
+    return f"{split}; epoch {agent['epoch']}, changed at {escape(agent['changed_at'] or '-')}"
+
+
+def _ref(ref: Mapping[str, str]) -> str:
+    return f"<b>{escape(ref['version'])}</b> <code>{escape(ref['digest'][:12])}</code>"
+
+
+def _row(version: str, sums: Mapping[str, Any]) -> Iterable[str]:
+    latency, ttft = sums["latency_seconds"], sums["ttft_seconds"]
+    return (
+        version, f"{sums['requests']:,}", f"{sums['errors']:,}", _percent(sums["error_rate"]), f"{sums['fallbacks']:,}",
+        _seconds(latency["p50"]), _seconds(latency["p90"]), _seconds(latency["p99"]), _seconds(ttft["p50"]),
+        _usd(sums["cost_usd"], 4), _usd(sums["cost_per_request_usd"], 6),
+    )  # fmt: skip
+
+
+def _guardrail(finding: Mapping[str, Any]) -> Iterable[str]:
+    rates = (_percent(finding["stable"]), _percent(finding["canary"]))
+    return (finding["text"], finding["verdict"], f"{finding['e_value']:.4g}", f"{finding['threshold']:g}", *rates)
+
+
+def _table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _percent(rate: float | None) -> str:
+    return "-" if rate is None else f"{rate:.2%}"
+
+
+def _seconds(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds:.3g} s"
+
+
+def _usd(amount: float | None, digits: int) -> str:
+    return "-" if amount is None else f"${amount:.{digits}f}"

@@ -1,0 +1,229 @@
+"""What each fault does on the wire: a table from its name to the script it plays. Pure; the connection acts."""
+
+import gzip
+import math
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal
+
+from . import answers
+from .behaviour import Fault
+from .books import Bill
+from .turns import Turn, beginning, events, good, opening_of, plain, spoken, stream_opening, streamed
+from .wire import Header, Script, Step, framed, head
+
+MEGABYTE = 1 << 20
+HTML = b"<!DOCTYPE html><html><head><title>Bad gateway</title></head><body><h1>Bad gateway</h1></body></html>\n"
+NOT_JSON = b'{"id": "chatcmpl-'
+GZIP = 31  # zlib's wbits for a gzip header around the largest window
+
+
+def faulty(turn: Turn, fault: Fault) -> Script:
+    """The answer with this fault."""
+    return _FAULTS[fault](turn)
+
+
+def _half(turn: Turn) -> tuple[bytes, bytes, Bill]:
+    """Head with the full length, half of the body, and the bill of a plain answer that breaks off."""
+    said = turn.said()
+    body = answers.completion(said)
+    return opening_of(turn, 200, [(b"content-length", b"%d" % len(body))]), body[: len(body) // 2], said.bill
+
+
+def _broken(turn: Turn, end: Literal["close", "hang", "reset"]) -> Script:
+    """Some of the answer, then this end."""
+    if turn.ask.stream:
+        return Script(framed(stream_opening(turn), beginning(turn), chunked=turn.chunked, closed=False), end)
+    opening, half, bill = _half(turn)
+    return Script((Step(turn.latency, opening + half, bill),), end)
+
+
+def _status(turn: Turn) -> Script:
+    return _error(turn, turn.behaviour.status, turn.behaviour.retry_after_seconds)
+
+
+def _rate_limit(turn: Turn) -> Script:
+    wait = turn.behaviour.retry_after_seconds
+    return _error(turn, 429, 1.0 if wait is None else wait)
+
+
+def _error(turn: Turn, status: int, wait: float | None) -> Script:
+    more = _retry_headers(wait, turn.behaviour.should_retry)
+    body = _error_body(turn, status)
+    spent_for = wait if status == 429 else None
+    opening = opening_of(turn, status, [(b"content-length", b"%d" % len(body)), *more], spent_for=spent_for)
+    return Script((Step(turn.latency, opening + body),))
+
+
+def _retry_headers(wait: float | None, should_retry: bool | None) -> list[Header]:
+    found: list[Header] = []
+    if wait is not None:
+        found.append((b"retry-after", b"%d" % math.ceil(wait)))  # RFC 9110, 10.2.3: whole seconds
+        if wait % 1:
+            found.append((b"retry-after-ms", b"%d" % round(wait * 1000)))
+    if should_retry is not None:
+        found.append((b"x-should-retry", b"true" if should_retry else b"false"))
+    return found
+
+
+def _error_body(turn: Turn, status: int) -> bytes:
+    how = turn.behaviour
+    message, code = answers.usual_error(status)
+    return answers.error_body(status, how.error_message or message, param=how.error_param, code=how.error_code or code)
+
+
+def _error_in_200(turn: Turn) -> Script:
+    body = _error_body(turn, turn.behaviour.status)
+    if turn.ask.stream:
+        return streamed(turn, [Step(turn.latency, b"data: " + body + b"\n\n")])
+    return plain(turn, body)
+
+
+def _error_mid_stream(turn: Turn) -> Script:
+    if not turn.ask.stream:
+        return _error_in_200(turn)
+    event = b"data: " + _error_body(turn, turn.behaviour.status) + b"\n\n"
+    return streamed(turn, [*beginning(turn), Step(turn.behaviour.chunk_seconds, event)])
+
+
+def _truncate(turn: Turn) -> Script:
+    return _broken(turn, "close")
+
+
+def _clean_cut(turn: Turn) -> Script:
+    if turn.ask.stream:
+        return streamed(turn, beginning(turn))
+    _, half, bill = _half(turn)
+    return plain(turn, half, bill=bill)
+
+
+def _hang(turn: Turn) -> Script:
+    return Script((), "hang")
+
+
+def _hang_mid_stream(turn: Turn) -> Script:
+    return _broken(turn, "hang")
+
+
+def _reset(turn: Turn) -> Script:
+    return Script((Step(turn.latency, b""),), "reset")
+
+
+def _reset_mid_stream(turn: Turn) -> Script:
+    return _broken(turn, "reset")
+
+
+def _html(turn: Turn) -> Script:
+    lines = b"content-type: text/html; charset=utf-8\r\ncontent-length: %d\r\n" % len(HTML)
+    return Script((Step(turn.latency, head(200, lines) + HTML),))
+
+
+def _bad_json(turn: Turn) -> Script:
+    if turn.ask.stream:
+        return streamed(turn, [*beginning(turn), Step(0.0, b"data: " + NOT_JSON + b"\n\n" + answers.DONE)])
+    return plain(turn, NOT_JSON)
+
+
+def _empty_choices(turn: Turn) -> Script:
+    said = turn.said()
+    if turn.ask.stream:
+        event = answers.event_without_choices(said) + answers.DONE
+        return streamed(turn, [Step(turn.latency, event, said.bill)])
+    return plain(turn, answers.completion_without_choices(said), bill=said.bill)
+
+
+def _bad_tool_arguments(turn: Turn) -> Script:
+    said = turn._replace(behaviour=turn.behaviour.model_copy(update={"tool_calls": True})).said()
+    return spoken(turn, said._replace(text=(), calls=answers.with_broken_arguments(said.calls, turn.number)))
+
+
+def _slow_drip(turn: Turn) -> Script:
+    script = good(turn)
+    return Script(_dripped(script.steps, turn), script.end)
+
+
+def _dripped(steps: Iterable[Step], turn: Turn) -> Iterator[Step]:
+    """The head as one, then the body byte by byte; each step is charged with its first byte."""
+    opening, mark = b"", b"\r\n\r\n"
+    for after, data, bill in steps:
+        if not opening:
+            opening, _, data = data.partition(mark)
+            yield Step(after, opening + mark)
+        for at in range(len(data)):
+            yield Step(turn.behaviour.drip_seconds, data[at : at + 1], None if at else bill)
+
+
+def _gzip(turn: Turn) -> Script:
+    said = turn.said()
+    if turn.ask.stream:
+        opening = stream_opening(turn, [(b"content-encoding", b"gzip")])
+        steps = framed(opening, _zipped(events(turn, said)), chunked=turn.chunked)
+        return Script(steps, "keep" if turn.chunked else "close")
+    body = gzip.compress(answers.completion(said), compresslevel=1)
+    return plain(turn, body, bill=said.bill, more=[(b"content-encoding", b"gzip")])
+
+
+def _zipped(steps: Iterable[Step]) -> Iterator[Step]:
+    """Each step compressed and flushed, so that a stream stays a stream."""
+    packer = zlib.compressobj(level=1, wbits=GZIP)
+    for step in steps:
+        yield step._replace(data=packer.compress(step.data) + packer.flush(zlib.Z_SYNC_FLUSH))
+    yield Step(0.0, packer.flush())
+
+
+def _gzip_bomb(turn: Turn) -> Script:
+    opening = opening_of(turn, 200, [(b"content-encoding", b"gzip"), (b"transfer-encoding", b"chunked")])
+    return Script(framed(opening, _bomb(turn), chunked=True))
+
+
+def _bomb(turn: Turn) -> Iterator[Step]:
+    packer = zlib.compressobj(level=9, wbits=GZIP)
+    for at, blank in enumerate(_blanks(turn.behaviour.huge_bytes)):
+        yield Step(turn.latency if at == 0 else 0.0, packer.compress(blank))
+    yield Step(0.0, packer.flush())
+
+
+def _huge(turn: Turn) -> Script:
+    size = turn.behaviour.huge_bytes
+    return Script(framed(opening_of(turn, 200, [(b"content-length", b"%d" % size)]), _bulk(turn, size), chunked=False))
+
+
+def _bulk(turn: Turn, size: int) -> Iterator[Step]:
+    for at, blank in enumerate(_blanks(size)):
+        yield Step(turn.latency if at == 0 else 0.0, blank)
+
+
+def _blanks(size: int) -> Iterator[bytes]:
+    """`size` bytes of white space in pieces: JSON that begins, and begins, and begins."""
+    megabyte = b" " * MEGABYTE
+    for _ in range(size // MEGABYTE):
+        yield megabyte
+    if size % MEGABYTE:
+        yield megabyte[: size % MEGABYTE]
+
+
+def _redirect(turn: Turn) -> Script:
+    return plain(turn, b"", status=307, more=[(b"location", turn.behaviour.redirect_to.encode())])
+
+
+_FAULTS: dict[Fault, Callable[[Turn], Script]] = {
+    "status": _status,
+    "rate_limit": _rate_limit,
+    "error_in_200": _error_in_200,
+    "error_mid_stream": _error_mid_stream,
+    "truncate": _truncate,
+    "clean_cut": _clean_cut,
+    "hang": _hang,
+    "hang_mid_stream": _hang_mid_stream,
+    "reset": _reset,
+    "reset_mid_stream": _reset_mid_stream,
+    "html": _html,
+    "bad_json": _bad_json,
+    "empty_choices": _empty_choices,
+    "bad_tool_arguments": _bad_tool_arguments,
+    "slow_drip": _slow_drip,
+    "gzip": _gzip,
+    "gzip_bomb": _gzip_bomb,
+    "huge": _huge,
+    "redirect": _redirect,
+}

@@ -1,0 +1,127 @@
+"""The stand-in on a socket: `Standin` inside a running event loop, `run` as a process of its own."""
+
+import asyncio
+import gc
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+from .behaviour import Behaviour
+from .books import Counts
+from .models import Models
+from .protocol import Connection
+from .received import RequestLog
+from .service import Service
+
+PLAIN = Behaviour()
+WRONG_USAGE = 2
+LAST_PORT = 65_535  # uvloop would take a larger one modulo 65,536
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what a client dials for a wildcard listen
+
+
+class Standin:
+    """An imitation of an OpenAI-compatible provider.
+
+    `behaviours` by model name, `default` for every other model. With an `api_key`, calls need it as Bearer token;
+    the endpoints under /standin never do.
+    """
+
+    def __init__(
+        self,
+        behaviours: Mapping[str, Behaviour] | None = None,
+        default: Behaviour = PLAIN,
+        *,
+        api_key: str | None = None,
+    ) -> None:
+        self._service = Service(Models(behaviours or {}, default), api_key=api_key, clock=time.time)
+        self._connections: set[Connection] = set()
+        self._server: asyncio.Server | None = None
+        self._host = ""
+        self.port = 0
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        """Listens; port 0 takes a free one. Raises OSError when the address cannot be had."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: Connection(self._service, self._connections), host, port, backlog=1024
+        )
+        self._host = host
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Stops listening and cuts every connection; what is in flight counts as cancelled."""
+        if self._server is None:
+            return
+        self._server.close()
+        leaving = list(self._connections)
+        for connection in leaving:
+            connection.abort()
+        await asyncio.gather(*(connection.gone for connection in leaving))
+        await self._server.wait_closed()
+        self._server = None
+
+    @property
+    def root_url(self) -> str:
+        """Where /standin and /healthz live."""
+        host = EVERYWHERE.get(self._host, self._host)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @property
+    def base_url(self) -> str:
+        """What a client's base_url is set to."""
+        return f"{self.root_url}/v1"
+
+    def behave(self, model: str, behaviour: Behaviour) -> None:
+        """Sets a model's behaviour from its next call on; its dice and fault_script start from their beginning."""
+        self._service.models.behave(model, behaviour)
+
+    def counts(self, model: str) -> Counts:
+        """A copy of a model's books."""
+        return self._service.books.counts(model)
+
+    @property
+    def requests(self) -> RequestLog:
+        """The last 200 requests as received, oldest first."""
+        return self._service.log
+
+
+def run(
+    listen: str, behaviours: Mapping[str, Behaviour], default: Behaviour = PLAIN, *, api_key: str | None = None
+) -> int:
+    """Serves on `listen` (`host:port`) until SIGTERM or SIGINT; the exit code: 0, or 2 when it cannot listen there."""
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > LAST_PORT:
+        return _complain(f"listen: host:port is needed, like 127.0.0.1:9000 (got {listen!r})")
+    standin = Standin(behaviours, default, api_key=api_key)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        try:
+            runner.run(_serve(standin, host.strip("[]"), int(port)))
+        except OSError as error:
+            return _complain(f"listen: {listen} cannot be had: {error}")
+    return 0
+
+
+async def _serve(standin: Standin, host: str, port: int) -> None:
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    await standin.start(host, port)
+    gc.freeze()
+    print(f"stand-in provider ready: {standin.base_url}", flush=True)
+    await stopped.wait()
+    await standin.stop()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ImportError:  # not built for this platform
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
+def _complain(problem: str) -> int:
+    print(problem, file=sys.stderr)
+    return WRONG_USAGE

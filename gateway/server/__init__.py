@@ -1,0 +1,17 @@
+"""The listening side: sockets, HTTP framing, limits and deadlines, and who is still there.
+
+A *connection* carries *exchanges*, one request with its answer each, answered in order. A request that breaks a limit
+or the framing rules gets a *refusal*, a JSON error and the end of the connection, and never reaches the application.
+A *departure* tells the application that a client left before its answer was complete. To *linger* is to throw away
+what a refused client still sends, so that it can read the refusal. To *drain* is to let open exchanges finish while no
+new connection is taken.
+"""
+
+from gateway.server.departure import EXTENSION, Departure
+from gateway.server.limits import Limits
+from gateway.server.protocol import BoundedProtocol
+from gateway.server.serving import Server
+from gateway.server.sockets import bind
+from gateway.server.traffic import Traffic
+
+__all__ = ["EXTENSION", "BoundedProtocol", "Departure", "Limits", "Server", "Traffic", "bind"]

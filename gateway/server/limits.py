@@ -1,0 +1,57 @@
+"""What one client may ask of the server: sizes in bytes, times in seconds, counts."""
+
+from dataclasses import dataclass
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Every bound of the listening side. The defaults suit a gateway with large prompts and long streams."""
+
+    head_bytes: int = 64 * KIB
+    """Header block, trailers or chunk extensions between two pieces of a body; beyond: 431."""
+
+    header_count: int = 200
+    """Headers in one request; beyond: 431."""
+
+    target_bytes: int = 16 * KIB
+    """Path and query; beyond: 414."""
+
+    body_bytes: int = 32 * MIB
+    """Request body, framing removed; beyond: 413, before anything is read where Content-Length tells."""
+
+    head_seconds: float = 10.0
+    """From the first byte of a request to the end of its header block; beyond: 408."""
+
+    body_seconds: float = 60.0
+    """From the end of the header block to the end of the body; beyond: 408."""
+
+    keep_alive_seconds: float = 75.0
+    """A connection without a request is closed after this. Longer than the 60 s of usual load balancers, so that it
+    is they who close first."""
+
+    write_seconds: float = 60.0
+    """A client that takes nothing for this long, while bytes wait for it, is cut off."""
+
+    linger_seconds: float = 2.0
+    """How long a refused client's bytes are thrown away before the connection closes: a close with bytes unread
+    would reset the connection, and the client might never see its refusal."""
+
+    max_connections: int = 10_000
+    """Open connections; one more is answered 503."""
+
+    max_in_flight: int = 2_000
+    """Requests being answered; one more is answered 503."""
+
+    max_pipelined: int = 32
+    """Requests that one connection may send ahead of its answers in one packet; beyond: 503."""
+
+    always_served: tuple[str, ...] = ("/healthz", "/readyz", "/metrics", "/status", "/admin/")
+    """Path prefixes that `max_in_flight` does not apply to: operators must get in when it is full."""
+
+    @property
+    def shortest(self) -> float:
+        """The shortest time limit that a connection can run into, in seconds: how often each one is looked at."""
+        return min(self.head_seconds, self.body_seconds, self.keep_alive_seconds, self.write_seconds)

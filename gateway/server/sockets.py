@@ -1,0 +1,52 @@
+"""What the server asks of the operating system: listening sockets, open files, and whether a peer hung up."""
+
+import asyncio
+import resource
+import select
+import socket
+import struct
+
+BACKLOG = 2048
+# Files beyond one for each connection: upstream connections, the store, logs.
+OTHER_FILES = 4096
+# Linux tells a half-closed connection by POLLRDHUP, others by POLLHUP.
+HANGUP = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
+# struct linger: on, for 0 seconds.
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A listening socket; port 0 takes a free one. `shared` lets several processes listen on the port (SO_REUSEPORT).
+
+    Raises OSError when the address cannot be had.
+    """
+    family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    return socket.create_server((str(address[0]), int(address[1])), family=family, backlog=BACKLOG, reuse_port=shared)
+
+
+def allow_files(connections: int) -> None:
+    """Raise the soft limit of open files, 1,024 on most systems, as far as the hard limit and the need go."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections * 2 + OTHER_FILES
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def hung_up(transport: asyncio.Transport) -> bool:
+    """True when the peer closed its side, even where bytes that it sent before are still unread."""
+    peer = transport.get_extra_info("socket")
+    if peer is None or peer.fileno() < 0:
+        return True
+    poll = select.poll()
+    poll.register(peer.fileno(), HANGUP)
+    return bool(poll.poll(0))
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """Abort with a TCP reset: what is queued is dropped, and nobody takes the end for an orderly one."""
+    peer = transport.get_extra_info("socket")
+    if peer is not None and peer.fileno() >= 0:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+    transport.abort()

@@ -1,0 +1,28 @@
+"""What all connections of one server share: limits, who is connected, what is being answered, whether it drains."""
+
+import asyncio
+
+from uvicorn.server import ServerState
+
+from gateway.server.limits import Limits
+
+
+class Traffic(ServerState):
+    """uvicorn's shared state with limits. `turned_away` are connections above the cap, about to be closed."""
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__()
+        self.limits = limits
+        self.turned_away: set[asyncio.Protocol] = set()
+        self.draining = False
+        self.empty = asyncio.Event()
+
+    def look(self) -> None:
+        """Set `empty` once a draining server has neither a connection nor a running exchange."""
+        if self.draining and not self.connections and not self.tasks:
+            self.empty.set()
+
+    def is_full(self, path: str) -> bool:
+        """True when this request is one too many."""
+        limits = self.limits
+        return len(self.tasks) >= limits.max_in_flight and not path.startswith(limits.always_served)

@@ -1,0 +1,1 @@
+"""Transcripts over raw sockets against a real server, with small raw ASGI applications."""

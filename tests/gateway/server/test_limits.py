@@ -1,0 +1,263 @@
+"""One client's appetite ends somewhere, in bytes, time and number; others do not notice."""
+
+import asyncio
+import time
+
+import pytest
+
+from gateway.server import Limits
+from gateway.server.exchange import Message, Receive, Send
+from tests.gateway.server.stage import GET, PATIENCE, Echo, answer, eventually, read_refusal, stage, whole_body
+
+POST = b"POST /x HTTP/1.1\r\nHost: a\r\n"
+BRIEF = Limits(head_seconds=0.1, body_seconds=0.2, keep_alive_seconds=0.3, write_seconds=0.3, linger_seconds=0.1)
+
+
+async def test_header_line_of_32_mb() -> None:
+    """One endless header line is refused with 431 after some 64 kB, long before it was read."""
+    echo = Echo()
+    async with stage(echo) as on:
+        client = await on.connect()
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * (32 << 20))
+        assert read_refusal(await client.rest()) == (431, "headers_too_large")
+    assert echo.scopes == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        GET[:-2] + b"".join(b"X-%d: y\r\n" % number for number in range(200)) + b"\r\n",
+        GET[:-2] + b"X: " + b"x" * 65_000 + b"\r\n" + b"Y: " + b"y" * 500 + b"\r\n\r\n",
+        POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: " + b"x" * 400_000,
+        POST + b"Transfer-Encoding: chunked\r\n\r\n1;" + b"x" * 400_000,
+        b"\r\n" * 40_000,
+    ],
+    ids=["201 headers", "65.5 kB in two headers", "endless trailer", "endless chunk extension", "endless empty lines"],
+)
+async def test_endless_heads(data: bytes) -> None:
+    """Too many headers, too large a block, and every other place where a client could go on for ever: 431."""
+    async with stage(Echo()) as on:
+        assert await on.refused(data) == (431, "headers_too_large")
+
+
+async def test_header_block_just_inside() -> None:
+    """60 kB in 199 headers, and a target of 16 kB, are served."""
+    headers = b"".join(b"X-%d: %b\r\n" % (number, b"y" * 200) for number in range(199))
+    async with stage(Echo()) as on:
+        client = await on.connect()
+        client.send(b"GET /" + b"p" * 16_000 + b" HTTP/1.1\r\nHost: a\r\n" + headers + b"\r\n")
+        assert (await client.answer())[0] == 200
+
+
+async def test_target_too_long() -> None:
+    """A target beyond 16 kB is 414, whether or not it ever ends."""
+    async with stage(Echo()) as on:
+        assert await on.refused(b"GET /" + b"p" * 17_000) == (414, "uri_too_long")
+
+
+async def test_content_length_above_the_limit() -> None:
+    """413 before a byte of the body was read, in place of a 100, and the application sees nothing."""
+    echo = Echo()
+    head = POST + b"Content-Length: 33554433\r\n"
+    async with stage(echo) as on:
+        assert await on.refused(head + b"\r\n") == (413, "request_too_large")
+        assert await on.refused(head + b"Expect: 100-continue\r\n\r\n") == (413, "request_too_large")
+    assert echo.scopes == []
+
+
+async def test_413_is_readable_while_the_body_is_still_coming() -> None:
+    """A client that goes on sending its body reads the refusal, not a reset."""
+    async with stage(Echo(), Limits(body_bytes=1000)) as on:
+        client = await on.connect()
+        client.send(POST + b"Content-Length: 9000000\r\n\r\n")
+        client.send(b"x" * 4_000_000)
+        await asyncio.sleep(0.05)
+        client.send(b"x" * 4_000_000)
+        assert read_refusal(await client.rest()) == (413, "request_too_large")
+
+
+async def test_chunked_body_that_grows_past_the_limit() -> None:
+    """413 once the chunks add up to more; the application never gets the whole of it."""
+    echo = Echo()
+    async with stage(echo, Limits(body_bytes=1000)) as on:
+        client = await on.connect()
+        client.send(POST + b"Transfer-Encoding: chunked\r\n\r\n")
+        for _ in range(3):
+            client.send(b"190\r\n" + b"x" * 400 + b"\r\n")
+            await asyncio.sleep(0.01)
+        assert read_refusal(await client.rest()) == (413, "request_too_large")
+    assert echo.bodies == []
+
+
+async def test_slowloris_headers() -> None:
+    """A head that drips in is cut off with 408 at the deadline, which the drips do not move."""
+    async with stage(Echo(), BRIEF) as on:
+        client = await on.connect()
+        begun = time.monotonic()
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\n")
+        drip = asyncio.create_task(_drip(client.send, b"X: y\r\n"))
+        assert read_refusal(await client.rest()) == (408, "request_timeout")
+        assert 0.09 < time.monotonic() - begun < 0.5
+        drip.cancel()
+
+
+async def test_slowloris_body() -> None:
+    """The same for a body: 408, and the application learns that the client is gone."""
+    echo = Echo()
+    async with stage(echo, BRIEF) as on:
+        client = await on.connect()
+        client.send(POST + b"Content-Length: 1000\r\n\r\n")
+        drip = asyncio.create_task(_drip(client.send, b"x"))
+        assert read_refusal(await client.rest()) == (408, "request_timeout")
+        drip.cancel()
+    assert echo.departed == ["/x"]
+
+
+async def _drip(send: object, data: bytes) -> None:
+    assert callable(send)
+    while True:
+        send(data)
+        await asyncio.sleep(0.02)
+
+
+async def test_second_head_has_its_own_deadline() -> None:
+    """The head deadline runs from the first byte of each request on a kept connection."""
+    async with stage(Echo(), BRIEF) as on:
+        client = await on.connect()
+        client.send(GET)
+        await client.answer()
+        await asyncio.sleep(0.2)
+        client.send(b"GET /late")
+        assert read_refusal(await client.rest()) == (408, "request_timeout")
+
+
+@pytest.mark.parametrize("before", [b"", GET], ids=["never used", "used before"])
+async def test_idle_connection_is_closed_without_a_word(before: bytes) -> None:
+    """Without a request under way there is nothing to answer: the connection just closes after the keep-alive time."""
+    async with stage(Echo(), BRIEF) as on:
+        client = await on.connect()
+        begun = time.monotonic()
+        client.send(before)
+        if before:
+            await client.answer()
+        assert await client.rest() == b""
+        assert 0.25 < time.monotonic() - begun < 1.0
+
+
+async def test_application_may_take_its_time() -> None:
+    """No deadline runs while the application works on an answer, and none while a stream flows."""
+
+    async def slow(scope: Message, receive: Receive, send: Send) -> None:
+        await whole_body(receive)
+        await asyncio.sleep(0.8)
+        await answer(send, b"ok")
+
+    async with stage(slow, BRIEF) as on:
+        client = await on.connect()
+        client.send(GET)
+        assert await client.answer() == (200, b"ok")
+
+
+async def test_unread_body_after_an_early_answer_is_not_waited_for_for_ever() -> None:
+    """Answered already, a client that never ends its body is dropped after the body's time, without a second answer."""
+
+    async def deny(scope: Message, receive: Receive, send: Send) -> None:
+        await answer(send, b"no", status=401)
+
+    async with stage(deny, BRIEF) as on:
+        client = await on.connect()
+        client.send(POST + b"Content-Length: 1000\r\n\r\n")
+        assert await client.answer() == (401, b"no")
+        assert await client.rest() == b""
+
+
+async def test_connection_cap() -> None:
+    """One connection too many is told 503 with Retry-After at once; those inside, and later ones, are served."""
+    async with stage(Echo(), Limits(max_connections=2)) as on:
+        inside = [await on.connect(), await on.connect()]
+        await eventually(lambda: on.server.connections == 2)
+        data = await (await on.connect()).rest()
+        assert read_refusal(data) == (503, "overloaded")
+        assert b"retry-after: 1\r\n" in data
+        inside[0].send(GET)
+        assert await inside[0].answer() == (200, b"/ ")
+        inside[1].writer.close()
+        await eventually(lambda: on.server.connections == 1)
+        again = await on.connect()
+        again.send(GET)
+        assert await again.answer() == (200, b"/ ")
+
+
+async def test_flood_above_the_cap_is_just_closed() -> None:
+    """Of very many connections too many only the first hundred get their 503 in words."""
+    async with stage(Echo(), Limits(max_connections=1)) as on:
+        await on.connect()
+        await eventually(lambda: on.server.connections == 1)
+        flood = [await on.connect() for _ in range(130)]
+        ends = await asyncio.gather(*(client.rest() for client in flood), return_exceptions=True)
+    told = [end for end in ends if isinstance(end, bytes) and b"503" in end]
+    assert 90 <= len(told) <= 110
+
+
+async def test_in_flight_cap() -> None:
+    """One request too many is told 503 with Retry-After at once; health and admin are served all the same."""
+    release = asyncio.Event()
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/slow":
+            await release.wait()
+        await answer(send, scope["path"].encode())
+
+    async with stage(app, Limits(max_in_flight=1)) as on:
+        slow, health = await on.connect(), await on.connect()
+        slow.send(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        await eventually(lambda: on.server.in_flight == 1)
+        refusal = await on.talk(GET)
+        assert read_refusal(refusal) == (503, "overloaded")
+        assert b"retry-after: 1\r\n" in refusal
+        health.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert await health.answer() == (200, b"/healthz")
+        release.set()
+        assert await slow.answer() == (200, b"/slow")
+
+
+async def test_requests_pipelined_without_end() -> None:
+    """More requests in one packet than may wait: those that may are answered, then 503."""
+    async with stage(Echo(), Limits(max_pipelined=3)) as on:
+        client = await on.connect()
+        client.send(GET * 100)
+        assert [await client.answer() for _ in range(4)] == [(200, b"/ ")] * 4
+        assert read_refusal(await client.rest()) == (503, "overloaded")
+
+
+async def test_bytes_sent_ahead_are_bounded() -> None:
+    """While an answer is pending, what a client sends ahead is taken up to a bound, and served when its turn comes."""
+    release = asyncio.Event()
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        body = await whole_body(receive)
+        await release.wait()
+        await answer(send, b"%d" % len(body or b""))
+
+    async with stage(app) as on:
+        client = await on.connect()
+        client.send(GET)
+        await asyncio.sleep(0.02)
+        client.send(POST + b"Content-Length: 9000000\r\n\r\n" + bytes(9_000_000))
+        await asyncio.sleep(0.1)
+        assert client.writer.transport.get_write_buffer_size() > 1_000_000
+        release.set()
+        assert [await client.answer() for _ in range(2)] == [(200, b"0"), (200, b"9000000")]
+
+
+async def test_idle_crowd_does_not_slow_others() -> None:
+    """A thousand silent connections cost the others nothing that one could see."""
+    async with stage(Echo()) as on:
+        for _ in range(1000):
+            await on.connect()
+        client = await on.connect()
+        begun = time.monotonic()
+        for _ in range(100):
+            client.send(GET)
+            await client.answer()
+        assert time.monotonic() - begun < PATIENCE / 5

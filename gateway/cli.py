@@ -11,7 +11,7 @@ from gateway import __version__, operate
 from gateway.config import check, write_schemas
 from gateway.operate import Operator, Refused
 from gateway.serve import serve
-from gateway.standin import __main__ as standin
+from gateway.standin import command as standin
 
 _URL = "http://127.0.0.1:8080"
 
@@ -50,9 +50,9 @@ def _add_serving(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     schema = commands.add_parser("schema", help="write the JSON schemas of the configuration files")
     schema.add_argument("folder", type=Path, help="where to write them")
     schema.set_defaults(run=_schema)
-    standin.add_arguments(
-        commands.add_parser("standin", help="imitate a provider, to rehearse a rollout with"), _standin
-    )
+    imitation = commands.add_parser("standin", help="imitate a provider, to rehearse a rollout with")
+    standin.add_arguments(imitation)
+    imitation.set_defaults(run=standin.serve)
     demo = commands.add_parser("demo", help="show a rollback: stand-in provider, two replicas, real traffic")
     demo.add_argument("--exit", action="store_true", help="end by itself; exit code 0 only if all was observed")
     demo.set_defaults(run=_demo)
@@ -96,10 +96,6 @@ def _check(given: argparse.Namespace) -> int:
 def _schema(given: argparse.Namespace) -> int:
     write_schemas(given.folder)
     return operate.WELL
-
-
-def _standin(given: argparse.Namespace) -> int:
-    return standin.serve(given)
 
 
 def _demo(given: argparse.Namespace) -> int:

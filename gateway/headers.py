@@ -5,19 +5,22 @@ from fnmatch import fnmatchcase
 
 from gateway.errors import Headers
 
-_TO_PROVIDER = frozenset({b"accept", b"content-type", b"idempotency-key", b"traceparent", b"tracestate", b"user-agent"})
+_TO_PROVIDER = frozenset({b"accept", b"idempotency-key", b"traceparent", b"tracestate", b"user-agent"})
 _TO_PROVIDER_PREFIXES = (b"openai-", b"anthropic-", b"x-stainless-")
-_TO_CLIENT = frozenset({b"content-type", b"content-encoding", b"retry-after", b"retry-after-ms", b"x-should-retry"})
+_TO_CLIENT = frozenset(
+    {b"content-type", b"content-encoding", b"content-type", b"retry-after", b"retry-after-ms", b"x-should-retry"}
+)
 _TO_CLIENT_PREFIXES = (b"x-ratelimit-", b"openai-", b"anthropic-")
 _UPSTREAM_ID = b"x-upstream-request-id"
-_IDENTITY = (b"accept-encoding", b"identity")  # answers are looked into; nothing is gained by unpacking them first
+# What we write is JSON whatever the client called it, and answers are looked into: nothing is gained by unpacking them.
+_OURS = ((b"content-type", b"application/json"), (b"accept-encoding", b"identity"))
 
 # Whatever the configuration says, these never reach a provider: hop-by-hop (RFC 9110, 7.6.1), credentials, our own.
 _NEVER = frozenset(
     {
         b"authorization", b"api-key", b"x-api-key", b"x-goog-api-key", b"cookie", b"host", b"expect", b"connection",
         b"keep-alive", b"proxy-authorization", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
-        b"content-length", b"content-encoding", b"accept-encoding",
+        b"content-length", b"content-encoding", b"content-type", b"accept-encoding",
     }
 )  # fmt: skip
 _CREDENTIALS_IN_QUERY = frozenset({"key", "api_key", "api-key", "access_token"})
@@ -26,7 +29,7 @@ _CREDENTIALS_IN_QUERY = frozenset({"key", "api_key", "api-key", "access_token"})
 def to_provider(headers: Iterable[tuple[bytes, bytes]], forward: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
     """The client's headers (lower-case names) that go on to the provider; `forward` are patterns of further ones."""
     named: set[bytes] = set()
-    kept = [_IDENTITY]
+    kept = [*_OURS]
     for name, value in headers:
         if name == b"connection":
             named.update(part.strip().lower() for part in value.split(b","))

@@ -16,7 +16,7 @@ from gateway.store.seam import ArmTotal, Snapshot, Store, Totals
 from gateway.table import Entry, Table
 from policies import guardrails
 from policies.guardrails import Evidence, Finding
-from policies.rollout import State, VersionRef
+from policies.rollout import Intent, State, VersionRef
 from policies.tally import Tally, quantile
 from routing.assignment import BUCKETS
 
@@ -70,7 +70,7 @@ def agent_view(entry: Entry, snapshot: Snapshot, event: Mapping[str, Any]) -> di
         "e_value": round(worst.e_value, 6) if worst else None,
         "threshold": worst.guardrail.threshold if worst else None,
         "guardrails": [_finding(finding) for finding in findings],
-        "versions": _versions(snapshot.tallies),
+        "versions": _versions(snapshot.tallies, entry.intent),
         "last_decision": _decision(state, event) if state else None,
     }
     return view
@@ -116,8 +116,10 @@ def _decision(state: State, event: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _versions(tallies: Mapping[str, Tally]) -> dict[str, Any]:
-    names = dict.fromkeys(key.removesuffix(APART) for key in sorted(tallies))
+def _versions(tallies: Mapping[str, Tally], intent: Intent) -> dict[str, Any]:
+    """The sums of every version that served in this rollout; stable and canary first, called or not."""
+    arms = [intent.stable.version, *([intent.canary.version] if intent.canary else [])]
+    names = dict.fromkeys([*arms, *(key.removesuffix(APART) for key in sorted(tallies))])
     return {name: _version(tallies.get(name) or Tally(), tallies.get(name + APART)) for name in names}
 
 

@@ -7,9 +7,7 @@ from gateway.errors import Headers
 
 _TO_PROVIDER = frozenset({b"accept", b"idempotency-key", b"traceparent", b"tracestate", b"user-agent"})
 _TO_PROVIDER_PREFIXES = (b"openai-", b"anthropic-", b"x-stainless-")
-_TO_CLIENT = frozenset(
-    {b"content-type", b"content-encoding", b"content-type", b"retry-after", b"retry-after-ms", b"x-should-retry"}
-)
+_TO_CLIENT = frozenset({b"content-type", b"content-encoding", b"retry-after", b"retry-after-ms", b"x-should-retry"})
 _TO_CLIENT_PREFIXES = (b"x-ratelimit-", b"openai-", b"anthropic-")
 _UPSTREAM_ID = b"x-upstream-request-id"
 # What we write is JSON whatever the client called it, and answers are looked into: nothing is gained by unpacking them.

@@ -15,7 +15,7 @@ from gateway.server import Server
 from gateway.standin import Standin
 from gateway.store import OpenStore, RedisStore, connect
 
-ADMIN_TOKEN = "admin-token-of-the-tests"  # noqa: S105 - nothing but a test takes it
+ADMIN_TOKEN = "admin-token-of-the-tests"
 
 
 @dataclass(slots=True)

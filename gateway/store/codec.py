@@ -1,0 +1,145 @@
+"""How records, audit events and totals look inside Redis: flat text fields, and JSON where something is nested.
+
+Floats travel as the shortest text that reads back as the same float; JSON never holds NaN or Infinity.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+from gateway.errors import StoreAway
+from gateway.store.seam import ArmTotal, Totals
+from policies.rollout import Action, Decision, Phase, State, VersionRef
+from policies.tally import Tally
+
+# The fields of the evidence hash, in the order of ARMS in flush.lua.
+EVIDENCE_FIELDS = ("stable|requests", "stable|errors", "canary|requests", "canary|errors", "stable_seen", "began")
+
+_PHASES = (*get_args(Phase), "")
+_ACTIONS = get_args(Action)
+
+
+def encode_state(state: State) -> dict[str, str]:
+    """The record as fields of a hash, without `changed_at`: the store's own clock says that."""
+    return {
+        "epoch": str(state.epoch),
+        "phase": state.phase or "",
+        "step": str(state.step),
+        "weight": str(state.weight),
+        "stable": _json(_ref(state.stable)),
+        "canary": _json(_ref(state.canary)),
+        "rollout": str(state.rollout),
+        "evidence": str(state.evidence),
+        "reason": state.reason,
+        "actor": state.actor,
+        "action": state.action,
+        "rolled_back": _json(dict(state.rolled_back)),
+    }
+
+
+def decode_state(agent: str, fields: Mapping[str, str]) -> State | None:
+    """The record of `encode_state`, None when there is none.
+
+    Raises StoreAway when it cannot be read: a record that is there but unknown must not pass for a missing one.
+    """
+    if not fields:
+        return None
+    try:
+        return _decode(fields)
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreAway(f"the record of agent {agent!r} cannot be read: {error!r}") from error
+
+
+def encode_event(agent: str, decision: Decision, config_digest: str) -> str:
+    """The audit event of a decision as a JSON object, without `at`."""
+    state = decision.state
+    return _json(
+        {
+            "agent": agent,
+            "action": state.action,
+            "actor": state.actor,
+            "reason": state.reason,
+            "evidence": dict(decision.evidence),
+            "epoch_before": decision.expected_epoch,
+            "epoch_after": state.epoch,
+            "config_digest": config_digest,
+            "phase": state.phase,
+            "weight": state.weight,
+            "stable": _ref(state.stable),
+            "canary": _ref(state.canary),
+        }
+    )
+
+
+def decode_totals(values: Sequence[str | None], failing: tuple[int, int], now: float) -> Totals:
+    """Both arms from the values of EVIDENCE_FIELDS and the sizes of the two sets; `now` in Unix seconds."""
+    stable_requests, stable_errors, canary_requests, canary_errors = (int(value or 0) for value in values[:4])
+    since = values[4] or values[5]
+    return Totals(
+        ArmTotal(stable_requests, stable_errors, failing[0]),
+        ArmTotal(canary_requests, canary_errors, failing[1]),
+        max(0.0, now - float(since)) if since else 0.0,
+    )
+
+
+def encode_tallies(tallies: Mapping[str, Tally]) -> list[str | int]:
+    """Every sum as `<tally key>|<field>` and its amount, one after the other."""
+    flat: list[str | int] = []
+    for key, tally in tallies.items():
+        for name, amount in tally.to_fields().items():
+            flat += (f"{key}|{name}", amount)
+    return flat
+
+
+def decode_tallies(fields: Mapping[str, str]) -> dict[str, Tally]:
+    """The tallies of `encode_tallies`, from the fields of the rollout's hash."""
+    sums: dict[str, list[tuple[str, int]]] = {}
+    for field, amount in fields.items():
+        key, _, name = field.rpartition("|")
+        sums.setdefault(key, []).append((name, int(amount)))
+    return {key: Tally.from_fields(pairs) for key, pairs in sums.items()}
+
+
+def _decode(fields: Mapping[str, str]) -> State:
+    phase, action = fields["phase"], fields["action"]
+    if phase not in _PHASES or action not in _ACTIONS:
+        raise ValueError(f"unknown phase {phase!r} or action {action!r}")
+    return State(
+        epoch=int(fields["epoch"]),
+        phase=phase or None,  # type: ignore[arg-type]  # checked above
+        step=int(fields["step"]),
+        weight=int(fields["weight"]),
+        stable=VersionRef(**json.loads(fields["stable"])),
+        canary=_read_ref(json.loads(fields["canary"])),
+        rollout=int(fields["rollout"]),
+        evidence=int(fields["evidence"]),
+        reason=fields["reason"],
+        actor=fields["actor"],
+        action=action,  # type: ignore[arg-type]  # checked above
+        changed_at=float(fields["changed_at"]),
+        rolled_back=json.loads(fields["rolled_back"]),
+    )
+
+
+def _ref(ref: VersionRef | None) -> dict[str, str] | None:
+    return {"version": ref.version, "digest": ref.digest} if ref else None
+
+
+def _read_ref(value: Mapping[str, str] | None) -> VersionRef | None:
+    return VersionRef(**value) if value else None
+
+
+def _json(value: object) -> str:
+    return json.dumps(_finite(value), allow_nan=False, separators=(",", ":"))
+
+
+def _finite(value: Any) -> Any:
+    """The same value with `inf` and `nan` as text, which JSON has no numbers for; an e-value may well be infinite."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return repr(value)
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

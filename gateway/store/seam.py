@@ -1,0 +1,120 @@
+"""What the rest of the gateway asks of the shared state, and what it gets back.
+
+Every method is one or two round trips and raises `StoreAway` when the store cannot be reached in time; nothing else.
+What it sent may still be carried out then: repeat a flush as it was, and read before deciding again. No call of a
+client ever waits for one of them.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from policies.rollout import Decision, State
+from policies.tally import Tally
+
+MAX_FAILING_UNITS = 20_000  # a set of failing units stops growing here, on every arm and epoch
+
+
+@dataclass(slots=True)
+class Arm:
+    """What one arm did since the last flush: split-assigned calls, their errors, and the ids of the failing units."""
+
+    requests: int = 0
+    errors: int = 0
+    failing: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Counts of one agent, gathered in memory for one rollout and one evidence epoch.
+
+    `tallies` is keyed by what the status page shows apart: a version's name, or `<version>/apart` for its pinned and
+    rule-matched calls.
+    """
+
+    rollout: int
+    evidence: int
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    stable: Arm = field(default_factory=Arm)
+    canary: Arm = field(default_factory=Arm)
+
+
+@dataclass(frozen=True, slots=True)
+class ArmTotal:
+    """What one arm has done in one evidence epoch, over all replicas. `failing` counts distinct units."""
+
+    requests: int = 0
+    errors: int = 0
+    failing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Both arms of one evidence epoch. `control_unseen_seconds`: since stable's last call, or the epoch's first."""
+
+    stable: ArmTotal
+    canary: ArmTotal
+    control_unseen_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class FlushReply:
+    """The record's epoch now (0: there is no record), the totals of the batch's evidence epoch, the store's clock."""
+
+    epoch: int
+    totals: Totals
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An agent's record, its evidence, and its tallies of the rollout; `now` is the store's clock in Unix seconds."""
+
+    state: State | None
+    totals: Totals
+    tallies: Mapping[str, Tally]
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """How a commit ended: `won`, or lost to whoever changed the record first. `state` is the record now."""
+
+    won: bool
+    state: State | None
+
+
+class Store(Protocol):
+    """The shared state. One implementation: Redis, embedded or remote."""
+
+    async def read(self, agent: str) -> tuple[State | None, float]:
+        """The agent's record, or None, and the store's clock in Unix seconds."""
+
+    async def snapshot(self, agent: str) -> Snapshot:
+        """All that the status endpoint shows of one agent."""
+
+    async def epochs(self, agents: Sequence[str]) -> dict[str, int]:
+        """The epoch of each agent's record, 0 where there is none."""
+
+    async def flush(self, agent: str, sequence: int, batch: Batch) -> FlushReply:
+        """Apply the batch exactly once: a sequence of this replica that was applied already changes nothing.
+
+        So a batch that may have been sent must not grow; later counts belong to the next sequence.
+        """
+
+    async def commit(self, agent: str, decision: Decision, config_digest: str) -> Committed:
+        """Compare the epoch, write the decision's state, append the audit event, tell every replica: all or nothing."""
+
+    async def audit(self, agent: str, count: int) -> list[dict[str, Any]]:
+        """The agent's latest audit events, newest first."""
+
+    async def escalate(self, agent: str, event: Mapping[str, str]) -> str:
+        """Append a conversation that is handed to a person; its id in the stream."""
+
+    def turns(self) -> AsyncIterator[str]:
+        """The names of agents whose record has changed, as the store announces them. A hint, not a promise."""
+
+    async def ping(self) -> None:
+        """Raises StoreAway when the store does not answer."""
+
+    async def aclose(self) -> None: ...

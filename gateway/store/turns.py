@@ -1,0 +1,61 @@
+"""Listening for announced changes over pub/sub, through every restart of the server.
+
+An announcement is a hint that saves up to a second; the poll of the epochs is the truth.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from redis.asyncio.client import PubSub
+
+from gateway.store.connect import Client, know_nodes
+from gateway.store.faults import FAILURES
+
+CHANNEL = "serinus:turns"
+QUIET_SECONDS = 5.0  # after so much silence a ping asks whether the server is still there
+FIRST_PAUSE_SECONDS = 0.05
+LONGEST_PAUSE_SECONDS = 2.0
+
+
+def announcement(agent: str, epoch: int) -> str:
+    """What a commit publishes. The agent's name holds no space."""
+    return f"{agent} {epoch}"
+
+
+async def listen(client: Client) -> AsyncGenerator[str, None]:
+    """The agents of the announcements, until cancelled or closed; a lost server is looked for again for ever."""
+    pause = FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            async with aclosing(_listen_once(client)) as agents:
+                async for agent in agents:
+                    pause = FIRST_PAUSE_SECONDS
+                    yield agent
+        except FAILURES:
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+
+async def _listen_once(client: Client) -> AsyncGenerator[str, None]:
+    """The announcements of one connection. Raises one of FAILURES when it is lost, or silent in spite of a ping."""
+    await know_nodes(client)
+    async with client.pubsub(ignore_subscribe_messages=True) as pubsub:
+        await pubsub.subscribe(CHANNEL)
+        asked = False
+        while True:
+            message = await pubsub.get_message(timeout=QUIET_SECONDS)
+            if message is None:
+                asked = await _ask(pubsub, asked)
+            else:
+                asked = False
+                if message["type"] == "message":
+                    yield str(message["data"]).partition(" ")[0]
+
+
+async def _ask(pubsub: PubSub, asked: bool) -> bool:
+    """Ping a silent server, once. A network that drops packets leaves a connection that looks well for ever."""
+    if asked:
+        raise TimeoutError("no answer to a ping")
+    await pubsub.ping()
+    return True

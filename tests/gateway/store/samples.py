@@ -1,0 +1,29 @@
+"""Batches and decisions to put into a store."""
+
+from dataclasses import replace
+from typing import Any
+
+from gateway.store import Arm, Batch
+from policies.rollout import Decision, Intent, State, VersionRef, reconcile
+from policies.tally import Tally
+
+STABLE = VersionRef("v1", "digest-1")
+CANARY = VersionRef("v2", "digest-2")
+INTENT = Intent(STABLE, CANARY, 500)
+
+
+def beginning() -> Decision:
+    """The first decision over an agent without a record: epoch 1, v2 on trial at 5 %."""
+    decision = reconcile(None, INTENT, now=0.0)
+    assert decision
+    return decision
+
+
+def following(state: State, **changes: Any) -> Decision:
+    """A decision that takes `state` one epoch on."""
+    return Decision(state.epoch, replace(state, epoch=state.epoch + 1, **changes), {})
+
+
+def batch(*, stable: Arm | None = None, canary: Arm | None = None, tallies: dict[str, Tally] | None = None) -> Batch:
+    """Counts of rollout 1 and evidence epoch 1."""
+    return Batch(1, 1, tallies or {}, stable or Arm(), canary or Arm())

@@ -1,0 +1,171 @@
+"""Real servers for the tests: plain ones on TCP, a cluster of three, and a proxy that loses replies."""
+
+import asyncio
+import contextlib
+import random
+import socket
+from asyncio.subprocess import DEVNULL, Process, create_subprocess_exec
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from redis.asyncio import Redis
+
+from gateway.store.embedded import find_binary
+
+SLOTS = 16384
+
+
+def free_port() -> int:
+    """A port that is free now, and whose cluster bus (10,000 higher) is a port too."""
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with contextlib.suppress(OSError), socket.socket() as probe, socket.socket() as bus:
+            probe.bind(("127.0.0.1", port))
+            bus.bind(("127.0.0.1", port + 10_000))
+            return port
+
+
+def make_folders(parent: Path, count: int) -> list[Path]:
+    folders = [parent / str(index) for index in range(count)]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    return folders
+
+
+@asynccontextmanager
+async def tcp_server(folder: Path, *options: str) -> AsyncIterator[int]:
+    """The port of a Redis on the loopback, its data in `folder`; `options` are arguments of its command line."""
+    async with _running(folder, *options) as (port, _):
+        yield port
+
+
+@asynccontextmanager
+async def cluster(folder: Path) -> AsyncIterator[str]:
+    """The URL of a Redis Cluster of three primaries."""
+    async with cluster_of(folder) as (url, _):
+        yield url
+
+
+@asynccontextmanager
+async def cluster_of(folder: Path) -> AsyncIterator[tuple[str, list[Process]]]:
+    """The URL of such a cluster, and its processes."""
+    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-require-full-coverage", "no")
+    async with AsyncExitStack() as stack:
+        folders = make_folders(folder, 3)
+        servers = [await stack.enter_async_context(_running(each, *options)) for each in folders]
+        ports = [port for port, _ in servers]
+        nodes = [Redis(port=port) for port in ports]
+        await _join(nodes, ports)
+        for node in nodes:
+            await node.aclose()
+        yield f"redis+cluster://127.0.0.1:{ports[0]},127.0.0.1:{ports[1]}", [process for _, process in servers]
+
+
+@asynccontextmanager
+async def _running(folder: Path, *options: str) -> AsyncIterator[tuple[int, Process]]:
+    port = free_port()
+    process = await create_subprocess_exec(
+        str(find_binary()), *options, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "",
+        stdin=DEVNULL, stdout=DEVNULL,
+    )  # fmt: skip
+    try:
+        await _answering(port)
+        yield port, process
+    finally:
+        await _kill(process)
+
+
+async def _join(nodes: list[Redis], ports: list[int]) -> None:
+    share = -(-SLOTS // len(nodes))
+    for index, node in enumerate(nodes):
+        slots = range(index * share, min(SLOTS, (index + 1) * share))
+        await _ask(node, "CLUSTER", "ADDSLOTS", *slots)
+        await _ask(node, "CLUSTER", "SET-CONFIG-EPOCH", index + 1)
+        await _ask(node, "CLUSTER", "MEET", "127.0.0.1", ports[0])
+    for node in nodes:
+        await _whole(node, len(nodes))
+
+
+async def _whole(node: Redis, count: int) -> None:
+    while True:
+        info = await _ask(node, "CLUSTER INFO")
+        if info["cluster_state"] == "ok" and int(info["cluster_size"]) == count:
+            return
+        await asyncio.sleep(0.05)
+
+
+async def _ask(node: Redis, *command: str | int) -> Any:
+    return await node.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+
+
+async def _answering(port: int) -> None:
+    while True:
+        with contextlib.suppress(OSError):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.close()
+            return
+        await asyncio.sleep(0.02)
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until the condition holds, at most ten seconds."""
+    async with asyncio.timeout(10):
+        while True:
+            if await condition():
+                return
+            await asyncio.sleep(0.02)
+
+
+async def is_listening(path: Path) -> bool:
+    """Whether somebody accepts connections on this unix socket."""
+    try:
+        _, writer = await asyncio.open_unix_connection(path)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+async def _kill(process: Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()
+
+
+class LossyProxy:
+    """Stands between a client and a Redis on a unix socket. While `lossy`, it swallows replies and hangs up.
+
+    `scripts` counts the commands that ran a script.
+    """
+
+    def __init__(self, url: str, path: Path) -> None:
+        self.url = f"unix://{path}"
+        self.lossy = False
+        self.scripts = 0
+        self._upstream = unquote(urlsplit(url).path)
+        self._path = path
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator["LossyProxy"]:
+        server = await asyncio.start_unix_server(self._serve, self._path)
+        async with server:
+            yield self
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream_reader, upstream_writer = await asyncio.open_unix_connection(self._upstream)
+        back = asyncio.create_task(self._back(upstream_reader, writer))
+        while data := await reader.read(65536):
+            self.scripts += data.count(b"EVALSHA")
+            upstream_writer.write(data)
+        upstream_writer.close()
+        await back
+
+    async def _back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            if self.lossy:
+                break
+            writer.write(data)
+        writer.close()

@@ -1,0 +1,219 @@
+"""What a broken Redis does to the gateway: StoreAway, soon, and nothing is lost or doubled when it is back."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from gateway.errors import StoreAway
+from gateway.store import Arm, EmbeddedRedis, RedisStore, connect
+from tests.gateway.store.samples import batch, beginning
+from tests.gateway.store.servers import cluster_of, free_port, tcp_server
+
+
+async def _heals(store: RedisStore) -> float:
+    """Seconds until the store answers again."""
+    began = time.monotonic()
+    while True:
+        try:
+            await store.ping()
+            return time.monotonic() - began
+        except StoreAway:
+            await asyncio.sleep(0.02)
+
+
+async def _durable(store: RedisStore) -> None:
+    """Let the server write before it answers, so that a kill can lose nothing that was answered."""
+    await store._client.execute_command("CONFIG", "SET", "appendfsync", "always")
+
+
+def _kill(server: EmbeddedRedis, kind: signal.Signals) -> None:
+    assert server.pid
+    os.kill(server.pid, kind)
+
+
+async def test_a_killed_server_comes_back_as_it_was(server: EmbeddedRedis, own_store: RedisStore) -> None:
+    """kill -9: away at once, back within seconds with the same record and sums; a repeated batch counts once."""
+    await _durable(own_store)
+    before = (await own_store.commit("a", beginning(), "config")).state
+    await own_store.flush("a", 1, batch(canary=Arm(10, 2, {"x", "y"})))
+    _kill(server, signal.SIGKILL)
+    with pytest.raises(StoreAway):
+        await own_store.flush("a", 2, batch(canary=Arm(1)))
+    assert await _heals(own_store) < 3.0
+    reply = await own_store.flush("a", 1, batch(canary=Arm(10, 2, {"x", "y"})))
+    assert (reply.totals.canary.requests, reply.totals.canary.failing) == (10, 2)
+    assert (await own_store.read("a"))[0] == before
+
+
+async def test_counts_are_exact_over_kills_under_load(server: EmbeddedRedis, own_store: RedisStore) -> None:
+    """A flusher that repeats its batch until it is told the totals counts every batch once, through three kills."""
+    killer = asyncio.create_task(_kill_thrice(server, own_store))
+    for sequence in range(1, 301):
+        while True:
+            try:
+                reply = await own_store.flush("a", sequence, batch(stable=Arm(1)))
+                break
+            except StoreAway:
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0.005)
+    await killer
+    assert reply.totals.stable.requests == 300
+
+
+async def _kill_thrice(server: EmbeddedRedis, store: RedisStore) -> None:
+    for _ in range(3):
+        await _durable(store)
+        await asyncio.sleep(0.3)
+        _kill(server, signal.SIGKILL)
+        await _heals(store)
+
+
+async def test_a_frozen_server_never_hangs_a_caller(server: EmbeddedRedis, own_store: RedisStore) -> None:
+    """SIGSTOP: every operation is away within its deadline, and well again after SIGCONT."""
+    await own_store.ping()
+    _kill(server, signal.SIGSTOP)
+    began = time.monotonic()
+    results = await asyncio.gather(
+        own_store.read("a"), own_store.snapshot("a"), own_store.epochs(["a"]), own_store.flush("a", 1, batch()),
+        own_store.commit("a", beginning(), ""), own_store.audit("a", 1), own_store.escalate("a", {"x": "y"}),
+        own_store.ping(), return_exceptions=True,
+    )  # fmt: skip
+    _kill(server, signal.SIGCONT)
+    assert [type(result) for result in results] == [StoreAway] * 8
+    assert time.monotonic() - began < 2.5
+    await _heals(own_store)
+
+
+async def test_a_frozen_server_never_hangs_a_crowd(server: EmbeddedRedis, own_store: RedisStore) -> None:
+    """Two hundred callers at once are all told within the deadline, although few may ask at a time."""
+    _kill(server, signal.SIGSTOP)
+    began = time.monotonic()
+    results = await asyncio.gather(*(own_store.read(str(n)) for n in range(200)), return_exceptions=True)
+    _kill(server, signal.SIGCONT)
+    assert time.monotonic() - began < 3.0
+    assert all(isinstance(result, StoreAway) for result in results)
+    await _heals(own_store)
+
+
+async def test_an_unreachable_store_is_away() -> None:
+    """Nobody listens: told at once, in words that hold no password."""
+    store = RedisStore(connect(f"redis://:s3cret@127.0.0.1:{free_port()}/0"), "replica")
+    with pytest.raises(StoreAway) as caught:
+        await store.ping()
+    assert "s3cret" not in str(caught.value)
+    await store.aclose()
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        ("REPLICAOF", "127.0.0.1", "1"),
+        ("CONFIG", "SET", "maxmemory", "1"),
+        ("CONFIG", "SET", "min-replicas-to-write", "1"),
+    ],
+)
+async def test_a_server_that_refuses_writes_is_away(own_store: RedisStore, refusal: tuple[str, ...]) -> None:
+    """Read only, full, or without its replicas: a state of the server, no bug, and nothing is applied halfway."""
+    await own_store.commit("a", beginning(), "")
+    await own_store._client.execute_command(*refusal)
+    with pytest.raises(StoreAway, match="refuses"):
+        await own_store.flush("a", 1, batch(canary=Arm(5)))
+    await own_store._client.execute_command("REPLICAOF", "NO", "ONE")
+    await own_store._client.execute_command("CONFIG", "SET", "maxmemory", "0")
+    await own_store._client.execute_command("CONFIG", "SET", "min-replicas-to-write", "0")
+    assert (await own_store.flush("a", 1, batch(canary=Arm(5)))).totals.canary.requests == 5
+
+
+async def test_a_busy_server_is_away(own_store: RedisStore) -> None:
+    """Somebody else's endless script: away until it is killed."""
+    await own_store._client.execute_command("CONFIG", "SET", "lua-time-limit", "50")
+    endless = asyncio.ensure_future(own_store._client.eval("while true do end", 0))
+    await asyncio.sleep(0.2)
+    with pytest.raises(StoreAway, match="BUSY"):
+        await own_store.ping()
+    await own_store._client.execute_command("SCRIPT", "KILL")
+    with pytest.raises(ResponseError):
+        await endless
+    await own_store.ping()
+
+
+async def test_a_bug_of_ours_is_not_hidden(redis_url: str, agent: str) -> None:
+    """A key of the wrong type is no outage: the error passes through."""
+    client = connect(redis_url)
+    store = RedisStore(client, "replica")
+    await client.set(f"serinus:{{{agent}}}:state", "text")
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        await store.read(agent)
+    await store.aclose()
+
+
+async def test_scripts_are_sent_again_where_they_are_unknown(own_store: RedisStore) -> None:
+    """A server that was started anew or emptied knows no script; the next operation brings it along."""
+    await own_store.flush("a", 1, batch(canary=Arm(1)))
+    await own_store._client.execute_command("SCRIPT", "FLUSH")
+    assert (await own_store.flush("a", 2, batch(canary=Arm(1)))).totals.canary.requests == 2
+
+
+async def test_a_dead_node_takes_only_its_own_agents_away(tmp_path: Path) -> None:
+    """In a cluster the agents of other nodes go on, and those of the dead one return with it, by commands and polls."""
+    async with cluster_of(tmp_path) as (url, processes):
+        store = RedisStore(connect(url), "replica")
+        names = [f"agent-{n}" for n in range(12)]
+        await asyncio.gather(*(store.commit(name, beginning(), "") for name in names))
+        os.kill(processes[2].pid, signal.SIGSTOP)
+        results = await asyncio.gather(*(store.read(name) for name in names), return_exceptions=True)
+        away = [isinstance(result, StoreAway) for result in results]
+        assert 0 < sum(away) < len(names)
+        with pytest.raises(StoreAway):
+            await store.epochs(names)
+        os.kill(processes[2].pid, signal.SIGCONT)
+        assert await _eventually_epochs(store, names) == dict.fromkeys(names, 1)
+        await store.aclose()
+
+
+async def _eventually_epochs(store: RedisStore, names: list[str]) -> dict[str, int]:
+    while True:
+        try:
+            return await store.epochs(names)
+        except StoreAway:
+            await asyncio.sleep(0.1)
+
+
+@pytest_asyncio.fixture
+async def sentinel_url(tmp_path: Path) -> AsyncIterator[str]:
+    """A sentinel that knows one primary, behind another that is dead."""
+    for name in ("primary", "sentinel"):
+        (tmp_path / name).mkdir()
+    async with tcp_server(tmp_path / "primary") as primary:
+        configuration = tmp_path / "sentinel" / "sentinel.conf"
+        configuration.write_text(f"sentinel monitor house 127.0.0.1 {primary} 1\n")
+        async with tcp_server(tmp_path / "sentinel", str(configuration), "--sentinel") as port:
+            yield f"redis+sentinel://127.0.0.1:{free_port()},127.0.0.1:{port}/house/0"
+
+
+async def test_sentinels_lead_to_the_primary(sentinel_url: str) -> None:
+    """The store asks them for its address, and a dead one is passed over."""
+    store = RedisStore(connect(sentinel_url), "replica")
+    assert (await store.commit("a", beginning(), "")).won
+    assert (await store.epochs(["a"])) == {"a": 1}
+    await store.aclose()
+
+
+async def test_a_connection_left_by_a_cancelled_call_answers_nobody_else(own_store: RedisStore) -> None:
+    """Callers who are cancelled at any moment never leave their reply to the next one."""
+    await own_store.commit("a", beginning(), "")
+    for pause in range(60):
+        task = asyncio.create_task(own_store.audit("a", 1))
+        await asyncio.sleep(pause / 20_000)
+        task.cancel()
+        await asyncio.wait([task])
+        assert await own_store.epochs(["a"]) == {"a": 1}
+    assert isinstance(own_store._client, Redis)

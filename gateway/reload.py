@@ -6,6 +6,7 @@ a broken one, is the caller's business.
 
 import asyncio
 import contextlib
+import os
 import stat
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from functools import partial
@@ -138,19 +139,18 @@ def fingerprint(folder: Path) -> Fingerprint:
     return frozenset(_stamps(folder, _DEEPEST))
 
 
-def _stamps(folder: Path, levels: int) -> Iterator[tuple[str, int, int, int]]:
+def _stamps(folder: str | Path, levels: int) -> Iterator[tuple[str, int, int, int]]:
     try:
-        entries = [path for path in folder.iterdir() if not path.name.startswith(".")]
+        with os.scandir(folder) as found:
+            entries = [entry for entry in found if not entry.name.startswith(".")]
     except OSError:  # it is being replaced right now
         return
-    for path in entries:
-        try:
-            status = path.stat()
-        except OSError:
-            continue
-        if stat.S_ISDIR(status.st_mode) and levels:
-            yield from _stamps(path, levels - 1)
-        yield str(path), status.st_ino, status.st_size, status.st_mtime_ns
+    for entry in entries:
+        with contextlib.suppress(OSError):
+            status = entry.stat()
+            yield entry.path, status.st_ino, status.st_size, status.st_mtime_ns
+            if levels and stat.S_ISDIR(status.st_mode):
+                yield from _stamps(entry.path, levels - 1)
 
 
 def _is_relevant(folder: Path, _: Change, path: str) -> bool:

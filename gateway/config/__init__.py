@@ -1,0 +1,12 @@
+"""What the operator wrote: read strictly, checked as a whole, resolved into values that never change.
+
+`load` answers with a `Deployment` or raises `ConfigProblems`, which holds every problem with its file and line.
+"""
+
+from gateway.config.check import check
+from gateway.config.gateway_file import GatewaySettings
+from gateway.config.loader import Deployment, load
+from gateway.config.problems import ConfigProblems, Problem
+from gateway.config.schema import schemas, write_schemas
+
+__all__ = ["ConfigProblems", "Deployment", "GatewaySettings", "Problem", "check", "load", "schemas", "write_schemas"]

@@ -1,0 +1,153 @@
+"""What `agents/<agent>/<version>.yaml` may say: model, prompt, parameters and tools as one unit."""
+
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
+
+from pydantic import Discriminator, Field, JsonValue, Tag
+
+from gateway.config.fields import Model, Name
+
+_TOOL_NAME: Final = r"^[A-Za-z0-9_-]{1,64}$"  # what OpenAI accepts
+_EMPTY: Final = {"type": "object", "properties": {}}
+
+Json = dict[str, JsonValue]
+
+
+def _shape(value: object) -> str:
+    """Which of several forms a value has. The tags are left out of the paths in problems: they begin with `<`."""
+    if isinstance(value, Mapping | Model):
+        return "<mapping>"
+    return "<list>" if isinstance(value, list | tuple) else "<text>"
+
+
+def _tool_shape(value: object) -> str:
+    is_long = isinstance(value, LongTool) or (isinstance(value, Mapping) and ("function" in value or "type" in value))
+    return "<long>" if is_long else "<short>"
+
+
+class PromptFile(Model):
+    """A prompt in a file of its own."""
+
+    file: str = Field(
+        min_length=1,
+        description="Path of the prompt's text, relative to this file or else to the configuration folder; it must "
+        "stay inside the configuration folder.",
+    )
+
+
+class ShortTool(Model):
+    """A function the model may call, in short."""
+
+    name: str = Field(pattern=_TOOL_NAME, description="The function's name, unique in the version.")
+    description: str | None = Field(default=None, description="What it does, for the model. Default: none.")
+    parameters: Json | None = Field(
+        default=None, description="JSON schema of its arguments. Default: an object without properties."
+    )
+
+    def definition(self) -> dict[str, object]:
+        """The tool as OpenAI's API takes it."""
+        described = {} if self.description is None else {"description": self.description}
+        parameters = _EMPTY if self.parameters is None else self.parameters
+        return {"type": "function", "function": {"name": self.name, **described, "parameters": parameters}}
+
+
+class Function(Model):
+    """The function of a tool in OpenAI's own form."""
+
+    name: str = Field(pattern=_TOOL_NAME, description="The function's name, unique in the version.")
+    description: str | None = Field(default=None, description="What it does, for the model. Default: none.")
+    parameters: Json | None = Field(default=None, description="JSON schema of its arguments. Default: none.")
+    strict: bool | None = Field(default=None, description="Whether to keep to the schema. Default: the API's.")
+
+
+class LongTool(Model):
+    """A function the model may call, in OpenAI's own form, which is sent as it is."""
+
+    type: Literal["function"] = Field(description="Always `function`.")
+    function: Function = Field(description="The function.")
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return self.function.name
+
+    def definition(self) -> dict[str, object]:
+        """The tool as OpenAI's API takes it."""
+        return self.model_dump(exclude_unset=True)
+
+
+ToolEntry = Annotated[
+    Annotated[ShortTool, Tag("<short>")] | Annotated[LongTool, Tag("<long>")], Discriminator(_tool_shape)
+]
+Prompt = Annotated[Annotated[str, Tag("<text>")] | Annotated[PromptFile, Tag("<mapping>")], Discriminator(_shape)]
+Stop = Annotated[
+    Annotated[str, Tag("<text>")] | Annotated[tuple[str, ...], Field(min_length=1, max_length=4), Tag("<list>")],
+    Discriminator(_shape),
+]
+ToolChoice = Annotated[Annotated[str, Tag("<text>")] | Annotated[Json, Tag("<mapping>")], Discriminator(_shape)]
+
+
+class Parameters(Model):
+    """What is sent along with every call of the version. What is not named here stays as the client sent it."""
+
+    temperature: float | None = Field(default=None, ge=0, le=2, description="0 to 2: how varied the answers are.")
+    top_p: float | None = Field(default=None, ge=0, le=1, description="0 to 1: the share of likely tokens to use.")
+    max_tokens: int | None = Field(default=None, ge=1, description="The longest answer in tokens (older models).")
+    max_completion_tokens: int | None = Field(
+        default=None, ge=1, description="The longest answer in tokens, reasoning included."
+    )
+    stop: Stop | None = Field(default=None, description="Text, or up to four of them, at which the answer ends.")
+    seed: int | None = Field(default=None, description="A number that makes answers more repeatable.")
+    presence_penalty: float | None = Field(default=None, ge=-2, le=2, description="-2 to 2: push towards new topics.")
+    frequency_penalty: float | None = Field(default=None, ge=-2, le=2, description="-2 to 2: push against repetition.")
+    reasoning_effort: str | None = Field(default=None, description="How long to think, such as low, medium or high.")
+    verbosity: str | None = Field(default=None, description="How much to say, such as low, medium or high.")
+    response_format: Json | None = Field(default=None, description="The answer's form, such as {type: json_object}.")
+    tool_choice: ToolChoice | None = Field(default=None, description="none, auto, required, or a function to call.")
+    parallel_tool_calls: bool | None = Field(default=None, description="Whether several tools may be called at once.")
+    logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = Field(
+        default=None, description="-100 to 100 for each token id."
+    )
+    logprobs: bool | None = Field(default=None, description="Whether to return the probability of each token.")
+    top_logprobs: int | None = Field(default=None, ge=0, le=20, description="How many alternatives to return, 0 to 20.")
+    service_tier: str | None = Field(default=None, description="The provider's tier, such as auto, flex or priority.")
+    store: bool | None = Field(default=None, description="Whether the provider keeps the answer.")
+    n: int | None = Field(default=None, ge=1, le=128, description="How many answers to give. Leave it at 1.")
+
+
+class AgentFile(Parameters):
+    """One version of an agent. With `extends`, the file says only what differs, and `null` takes a key away."""
+
+    name: str | None = Field(default=None, max_length=200, description="A label for people. Default: none.")
+    description: str | None = Field(default=None, max_length=10_000, description="A note for people. Default: none.")
+    extends: Name | None = Field(
+        default=None,
+        description="The version of the same agent on which this one builds: its keys are inherited, `tools` merge by "
+        "name, `extra` and `logit_bias` key by key. Default: none.",
+    )
+    model: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=265,
+        description="provider/model, such as openai/gpt-4o; the model alone where only one provider is configured. "
+        "Required, here or in a version that this one extends.",
+    )
+    system_prompt: Prompt | None = Field(
+        default=None,
+        description="The prompt that goes before every conversation: text, or {file: prompts/x.md}. Default: none.",
+    )
+    tools: tuple[ToolEntry, ...] | None = Field(
+        default=None,
+        max_length=128,
+        description="The functions the model may call: {name, description, parameters} or OpenAI's own form. "
+        "Default: the client's.",
+    )
+    extra: Json | None = Field(default=None, description="A provider's own fields, sent as they are. Default: none.")
+    client_may_set: tuple[str, ...] | None = Field(
+        default=None,
+        description="Parameters that a client may set; the version's value is then only a default. Default: none.",
+    )
+
+
+PARAMETERS: Final = frozenset(Parameters.model_fields)
+RESERVED: Final = frozenset(AgentFile.model_fields) | {"messages", "stream", "stream_options"}

@@ -1,0 +1,242 @@
+"""What `gateway.yaml` may say: the deployment. The resolved file is the `settings` of a deployment."""
+
+import datetime
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from gateway.config.fields import (
+    EMBEDDED,
+    Address,
+    ApiKey,
+    BaseUrl,
+    Duration,
+    DurationOrZero,
+    HeaderPattern,
+    Listen,
+    Model,
+    Name,
+    Origin,
+    ProxyUrl,
+    Secret,
+    Sha256,
+    Share,
+    Size,
+    StoreUrl,
+    TargetText,
+    WebhookUrl,
+)
+
+OPENAI_BASE_URL = "https://api.openai.com/v1"
+
+_HANDED_OVER = (
+    "I cannot answer this reliably right now, so I am handing our conversation over to a person. "
+    "They can see what you wrote and will get back to you."
+)
+
+
+class Provider(Model):
+    """An account at an API, with its wire format."""
+
+    api: Literal["openai"] = Field(
+        description="The wire format. Only `openai` is spoken so far; many providers and inference servers offer it."
+    )
+    base_url: BaseUrl = Field(
+        default=OPENAI_BASE_URL,
+        description="Where the API is: an http(s) URL up to the version, without credentials or query. "
+        "Default: the API's own, https://api.openai.com/v1.",
+    )
+    api_key: ApiKey | None = Field(
+        default=None,
+        description="The account's key as ${VARIABLE}, never the key itself. Default: none is sent. "
+        "Leave it out for a server of your own that asks for none.",
+    )
+    transport: Literal["lean", "standard"] = Field(
+        default="lean",
+        description="The HTTP client: `lean` is the fast HTTP/1.1 one, `standard` also knows proxies and HTTP/2. "
+        "Default: lean. Change it only for one of those two.",
+    )
+    proxy: ProxyUrl | None = Field(
+        default=None,
+        description="An HTTP or SOCKS5 proxy on the way to the provider, as a URL; its password only as ${VARIABLE}. "
+        "Default: none; proxies in the environment are not used. Needs `transport: standard`.",
+    )
+    http2: bool = Field(
+        default=False, description="Offer HTTP/2 to the provider. Default: false. Needs `transport: standard`."
+    )
+    ca_file: Path | None = Field(
+        default=None,
+        description="PEM file of the certificate authority to trust in place of the system's, relative to the "
+        "configuration folder. Default: the system's. Leave it alone for public providers.",
+    )
+
+
+class ClientKey(Model):
+    """One caller of the gateway. Its name is the fact `caller`."""
+
+    sha256: Sha256 = Field(description="SHA-256 of the key that the client sends, 64 hex digits in quotes.")
+    group: Name = Field(
+        default="default", description="The fact `group` that rules may ask for, such as internal. Default: default."
+    )
+    agents: tuple[Name, ...] | None = Field(
+        default=None, description="The agents this key may call. Default: all of them."
+    )
+
+
+class Timeouts(Model):
+    """How long to wait for a provider."""
+
+    connect: Duration = Field(default=5.0, description="For the connection and its TLS handshake. Default: 5s.")
+    first_token: Duration = Field(
+        default=60.0,
+        description="From the request to the first token of a stream. Default: 60s. "
+        "Raise it for models that think for long.",
+    )
+    answer: Duration = Field(
+        default=120.0,
+        description="From the request to the end of an answer that is not streamed, at one target. Default: 2m. "
+        "Keep it well below `total`, or a target that hangs leaves no time for the next one.",
+    )
+    between_chunks: Duration = Field(
+        default=60.0, description="The longest silence within an answer before it counts as broken. Default: 60s."
+    )
+    total: Duration = Field(
+        default=600.0, description="One call from its arrival to its end, over all retries and fallbacks. Default: 10m."
+    )
+
+
+class Retries(Model):
+    """When a failed attempt is repeated. A fallback goes to another target and is not a retry."""
+
+    per_target: int = Field(
+        default=1, ge=0, le=10, description="Repetitions at one target before the next link. Default: 1; 0 for none."
+    )
+    max_attempts: int = Field(
+        default=4, ge=1, le=20, description="Attempts of one call over all targets. Default: 4. Rarely worth changing."
+    )
+    budget: Share = Field(
+        default=0.2,
+        description="Retries as a share of calls; beyond it nothing is repeated, so that an outage is not made worse. "
+        "Default: 20%.",
+    )
+    base: Duration = Field(
+        default=0.25, description="The wait before the first repetition; it doubles, with jitter. Default: 250ms."
+    )
+    cap: Duration = Field(
+        default=5.0, description="The longest wait that is chosen by the gateway itself. Default: 5s. Not below `base`."
+    )
+
+
+class Circuit(Model):
+    """When a target is left alone for a while."""
+
+    failures: int = Field(
+        default=5, ge=1, le=10_000, description="Consecutive failures that open the circuit of a target. Default: 5."
+    )
+    open_for: Duration = Field(
+        default=10.0, description="How long an open circuit stays open before one call tries the target. Default: 10s."
+    )
+
+
+class Limits(Model):
+    """What the gateway takes on at most. Beyond it a client gets 413 or 503, never a slow death."""
+
+    body: Size = Field(default=32 * 1024**2, description="A request's body. Default: 32MB.")
+    answer: Size = Field(default=32 * 1024**2, description="A provider's answer that is not a stream. Default: 32MB.")
+    in_flight: int = Field(default=2000, ge=1, le=1_000_000, description="Calls at once. Default: 2000.")
+    connections: int = Field(
+        default=10_000, ge=1, le=1_000_000, description="Open client connections, idle ones included. Default: 10000."
+    )
+
+
+class Escalation(Model):
+    """What happens at the link `human` of a fallback chain."""
+
+    message: str = Field(
+        default=_HANDED_OVER,
+        min_length=1,
+        max_length=10_000,
+        description="The text that the client gets as the agent's answer. Default: that a person takes over.",
+    )
+    webhook: WebhookUrl | None = Field(
+        default=None,
+        description="URL that is told of each hand-over (POST, JSON). Default: none; it may hold ${VARIABLE}.",
+    )
+    allow_private_webhook: bool = Field(
+        default=False,
+        description="Allow a webhook at a private, loopback or link-local address. Default: false. "
+        "Leave it so unless the receiver really is in your own network.",
+    )
+
+
+class Price(Model):
+    """What a target costs from a day on, where the built-in price list is wrong or silent."""
+
+    target: TargetText = Field(description="provider/model, such as openai/gpt-4o.")
+    since: datetime.date = Field(alias="from", description="The first day (UTC) of this price, such as 2026-01-31.")
+    input: float = Field(ge=0, le=1_000_000, description="USD per million input tokens.")
+    output: float = Field(ge=0, le=1_000_000, description="USD per million output tokens.")
+    cached_input: float | None = Field(
+        default=None, ge=0, le=1_000_000, description="USD per million cached input tokens. Default: as `input`."
+    )
+
+
+class GatewaySettings(Model):
+    """The deployment: where it listens, what it remembers in, whom it calls and who may call it."""
+
+    listen: Listen = Field(
+        default=Address("127.0.0.1", 8080),
+        json_schema_extra={"default": "127.0.0.1:8080"},
+        description="host:port to listen on. Default: 127.0.0.1:8080. Any address beyond loopback needs `keys`. "
+        "SERINUS_LISTEN overrides it.",
+    )
+    store: StoreUrl = Field(
+        default=SecretStr(EMBEDDED),
+        json_schema_extra={"default": EMBEDDED},  # a secret would show as asterisks
+        description="The shared state: `embedded` starts a private Redis; otherwise a redis://, rediss://, unix://, "
+        "redis+sentinel:// or redis+cluster:// URL, its password only as ${VARIABLE}. Default: embedded. "
+        "SERINUS_STORE overrides it.",
+    )
+    data: Path = Field(
+        default=Path(".serinus"),
+        description="Folder of the embedded store, relative to the current folder. Default: .serinus.",
+    )
+    providers: Mapping[Name, Provider] = Field(
+        min_length=1, description="The accounts that calls may go to, by name. At least one."
+    )
+    keys: Mapping[Name, ClientKey] = Field(
+        default_factory=dict,
+        description="Who may call, by name. Default: nobody is asked, which only a loopback `listen` allows.",
+    )
+    forward_headers: tuple[HeaderPattern, ...] = Field(
+        default=(),
+        description="Request headers that go to the provider beyond the usual ones; a star ends a pattern (x-trace-*). "
+        "Default: none. Credentials and cookies are never forwarded.",
+    )
+    timeouts: Timeouts = Field(default_factory=Timeouts, description="How long to wait for a provider.")
+    retries: Retries = Field(default_factory=Retries, description="When a failed attempt is repeated.")
+    circuit: Circuit = Field(default_factory=Circuit, description="When a failing target is left alone for a while.")
+    limits: Limits = Field(default_factory=Limits, description="What the gateway takes on at most.")
+    escalation: Escalation = Field(default_factory=Escalation, description="What happens at the link `human`.")
+    prices: tuple[Price, ...] = Field(
+        default=(), description="Dated prices that go before the built-in price list. Default: none."
+    )
+    cors: tuple[Origin, ...] = Field(
+        default=(),
+        description="Origins whose web pages may call from a browser, such as https://app.example.com. Default: none.",
+    )
+    admin_token_sha256: Sha256 | None = Field(
+        default=None,
+        description="SHA-256 of the operators' token, 64 hex digits in quotes. Default: none, and the operators' verbs "
+        "are off. SERINUS_ADMIN_TOKEN (the token itself) overrides it.",
+    )
+    fingerprint_key: Secret | None = Field(
+        default=None,
+        description="Secret, as ${VARIABLE}, that keys the fingerprints of conversations without an id; the same on "
+        "every replica. Default: a fixed one. Set it where whoever reads the store must not recognise a message.",
+    )
+    drain: DurationOrZero = Field(
+        default=30.0, description="How long open streams may take to finish after SIGTERM. Default: 30s."
+    )

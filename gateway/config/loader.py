@@ -1,0 +1,177 @@
+"""Read the folder, find everything that is wrong with it, and resolve it into values."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from gateway.config import fields
+from gateway.config.crosscheck import Known, gateway_problems, routing_problems
+from gateway.config.environment import Expanded, expand
+from gateway.config.gateway_file import OPENAI_BASE_URL, GatewaySettings
+from gateway.config.nodes import Node
+from gateway.config.problems import ConfigProblems, Problem
+from gateway.config.routing_file import AgentEntry, RoutingFile
+from gateway.config.strict_yaml import Parsed, read_yaml
+from gateway.config.validation import validate
+from gateway.config.version_files import VersionFiles, read_versions
+from gateway.config.versions import Surroundings, build_versions
+from policies.guardrails import DEFAULT_GUARDRAILS
+from routing.agents import Agent, AgentVersion
+from routing.rules import Rule
+
+GATEWAY_FILE: Final = "gateway.yaml"
+ROUTING_FILE: Final = "routing.yaml"
+AGENTS_FOLDER: Final = "agents"
+
+Versions = Mapping[str, Mapping[str, AgentVersion]]
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A configuration that is well, resolved. `digest` is 64 hex digits over all of it but the secrets' values."""
+
+    settings: GatewaySettings
+    agents: Mapping[str, Agent]
+    digest: str
+    warnings: tuple[str, ...] = ()
+
+
+def load(folder: Path, environ: Mapping[str, str]) -> Deployment:
+    """The deployment that the files in `folder` describe. Raises ConfigProblems with everything that is wrong."""
+    try:
+        return _load(folder, environ)
+    except OSError as error:  # a folder on the way that may not be looked into
+        raise ConfigProblems(
+            [Problem(str(error.filename or folder), 0, "", f"cannot be read: {error.strerror}")]
+        ) from None
+
+
+def _load(folder: Path, environ: Mapping[str, str]) -> Deployment:
+    if not folder.is_dir():
+        raise ConfigProblems([Problem(str(folder), 0, "", "is no folder; name the one that holds gateway.yaml")])
+    gateway = read_yaml(folder / GATEWAY_FILE, str(folder / GATEWAY_FILE))
+    routing = read_yaml(folder / ROUTING_FILE, str(folder / ROUTING_FILE))
+    files = read_versions(folder / AGENTS_FOLDER, str(folder / AGENTS_FOLDER))
+    return _Loading(folder, environ).deployment(gateway, routing, files)
+
+
+class _Loading:
+    """One load: gathers problems and warnings from every part before it gives up or answers."""
+
+    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._environ = environ
+        self._problems: list[Problem] = []
+        self._warnings: list[str] = []
+
+    def deployment(self, gateway: Parsed, routing: Parsed, files: VersionFiles) -> Deployment:
+        self._problems += [*gateway.problems, *routing.problems, *files.problems]
+        self._warnings += files.warnings
+        expanded = expand(gateway.root, self._environ) if gateway.root is not None else None
+        versions = self._versions(files, _names(expanded.root if expanded else None, "providers"))
+        known = _known(expanded, routing, files, versions)
+        settings = self._settings(expanded, known)
+        entries = self._routing(routing.root, known)
+        if self._problems or settings is None or entries is None or expanded is None:
+            raise ConfigProblems(self._problems)
+        agents = {name: _agent(name, entry, versions[name]) for name, entry in entries.agents.items()}
+        self._warnings += [*_settings_warnings(settings), *_agent_warnings(agents, files)]
+        digest = _digest(settings, expanded.written, agents)
+        return Deployment(settings, MappingProxyType(agents), digest, tuple(self._warnings))
+
+    def _versions(self, files: VersionFiles, providers: tuple[str, ...] | None) -> Versions:
+        built: dict[str, Mapping[str, AgentVersion]] = {}
+        for agent, nodes in files.agents.items():
+            built[agent], found = build_versions(agent, nodes, Surroundings(self._folder, providers))
+            self._problems += found
+        return built
+
+    def _settings(self, expanded: Expanded | None, known: Known) -> GatewaySettings | None:
+        if expanded is None:
+            return None
+        settings, found = validate(GatewaySettings, expanded.root)
+        noted = {problem.path for problem in expanded.problems}  # nobody needs to hear that "${X}" is no URL
+        found += gateway_problems(expanded.root, known, self._folder)
+        self._problems += [*expanded.problems, *(problem for problem in found if problem.path not in noted)]
+        return settings if settings is None else _with_absolute_paths(settings, self._folder)
+
+    def _routing(self, root: Node | None, known: Known) -> RoutingFile | None:
+        if root is None:
+            return None
+        routing, found = validate(RoutingFile, root)
+        self._problems += [*found, *routing_problems(root, known)]
+        return routing
+
+
+def _known(expanded: Expanded | None, routing: Parsed, files: VersionFiles, versions: Versions) -> Known:
+    providers = _names(expanded.root if expanded else None, "providers")
+    return Known(providers, _names(routing.root, "agents"), files.agents, versions)
+
+
+def _names(root: Node | None, key: str) -> tuple[str, ...] | None:
+    """The names below a key, or None where they cannot be known."""
+    node = root.get(key) if root is not None else None
+    return tuple(node.entries) if node is not None and isinstance(node.value, Mapping) else None
+
+
+def _with_absolute_paths(settings: GatewaySettings, folder: Path) -> GatewaySettings:
+    """Certificates are looked for in the configuration folder, wherever the process was started."""
+    providers = dict(settings.providers)
+    for name, provider in settings.providers.items():
+        if provider.ca_file is not None:
+            providers[name] = provider.model_copy(update={"ca_file": (folder / provider.ca_file).absolute()})
+    return settings.model_copy(update={"providers": providers})
+
+
+def _agent(name: str, entry: AgentEntry, versions: Mapping[str, AgentVersion]) -> Agent:
+    return Agent(
+        name=name,
+        versions=MappingProxyType(dict(versions)),
+        stable=entry.stable,
+        canary=entry.canary,
+        weight=entry.weight or 0,
+        sticky=entry.sticky,
+        rules=tuple(Rule(MappingProxyType(dict(rule.when)), rule.use) for rule in entry.rules),
+        fallback=tuple(fields.link(text) for text in entry.fallback),
+        guardrails=DEFAULT_GUARDRAILS if entry.guardrails is None else entry.guardrails,
+    )
+
+
+def _settings_warnings(settings: GatewaySettings) -> Iterator[str]:
+    for name, provider in settings.providers.items():
+        if provider.api_key is None and provider.base_url == OPENAI_BASE_URL:
+            yield f"provider {name} has no api_key, which api.openai.com asks for"
+        if provider.api_key is not None and provider.base_url.startswith("http://"):
+            yield f"provider {name}: its key travels unencrypted to {provider.base_url}"
+
+
+def _agent_warnings(agents: Mapping[str, Agent], files: VersionFiles) -> Iterator[str]:
+    for name in files.agents.keys() - agents.keys():
+        yield f"agents/{name} is not served: routing.yaml does not name it"
+    for agent in agents.values():
+        if agent.canary is not None and not agent.guardrails:
+            yield f"agent {agent.name} has no guardrails: nothing rolls {agent.canary} back"
+
+
+def _digest(settings: GatewaySettings, written: Mapping[str, str], agents: Mapping[str, Agent]) -> str:
+    """SHA-256 over the resolved content. A secret takes part as it is written (`${NAME}`), never as its value."""
+    content = {
+        "settings": settings.model_dump(mode="json"),
+        "written": dict(written),
+        "agents": {name: _content(agent) for name, agent in agents.items()},
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _content(agent: Agent) -> dict[str, object]:
+    return {
+        "versions": {name: version.digest for name, version in agent.versions.items()},
+        "split": [agent.stable, agent.canary, agent.weight, agent.sticky.kind, agent.sticky.header],
+        "rules": [[dict(rule.when), rule.use] for rule in agent.rules],
+        "fallback": [str(link) for link in agent.fallback],
+        "guardrails": list(agent.guardrails),
+    }

@@ -1,0 +1,55 @@
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.config import check, schemas
+from gateway.config.gateway_file import GatewaySettings
+from gateway.config.strict_yaml import parse
+from tests.gateway.config.folders import ENVIRON, FILES, write
+
+MANUAL = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text(encoding="utf-8")
+
+
+def keys() -> Iterator[str]:
+    for schema in schemas().values():
+        for part in (schema, *schema["$defs"].values()):
+            yield from part.get("properties", {})
+
+
+@pytest.mark.parametrize("key", sorted(set(keys())))
+def test_every_key_is_in_the_manual(key: str) -> None:
+    """A key that nobody can read about does not exist."""
+    assert f"`{key}`" in MANUAL
+
+
+def test_every_default_is_in_the_manual() -> None:
+    """The row of a key says what it is when nothing is written."""
+    for section, definition in schemas()["gateway"]["$defs"].items():
+        for key, field in definition.get("properties", {}).items():
+            if isinstance(default := field.get("default"), str | int) and key != "message":
+                shown = str(default).lower() if isinstance(default, bool) else str(default)
+                assert re.search(rf"\| `{key}` \| `{re.escape(shown)}` \|", MANUAL), (section, key, shown)
+
+
+@pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", MANUAL, re.DOTALL))
+def test_examples_are_yaml(block: str) -> None:
+    """Each example can be copied into a file."""
+    parsed = parse(block, "example")
+    assert all(problem.message == "the file is empty" for problem in parsed.problems), parsed.problems
+
+
+def test_the_classic_example_loads(tmp_path: Path) -> None:
+    """The version shown in the manual is a version."""
+    example = re.search(r"```yaml\n(name: customer-support-agent.*?)```", MANUAL, re.DOTALL)
+    assert example is not None
+    write(tmp_path, {**FILES, "agents/support/v1.yaml": example[1]})
+    assert check(tmp_path, ENVIRON)[0] == 0
+
+
+def test_every_field_says_its_default() -> None:
+    """What is optional says in its description what happens without it."""
+    for name, field in GatewaySettings.model_fields.items():
+        described = field.description or ""
+        assert field.is_required() or "Default" in described or field.default_factory is not None, name

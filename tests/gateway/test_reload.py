@@ -1,0 +1,223 @@
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest_asyncio
+from watchfiles import awatch
+
+from gateway.config import ConfigProblems, Deployment
+from gateway.reload import Reloader, Watch
+from tests.gateway.config.folders import ENVIRON, FILES, ROUTING, loaded, write
+
+SOON = 5.0  # seconds; a reload takes a fifth of one, the rest is for a busy machine
+
+
+@dataclass
+class Seen:
+    """What a reloader told, in order."""
+
+    folder: Path
+    applied: list[Deployment] = field(default_factory=list)
+    refused: list[ConfigProblems] = field(default_factory=list)
+
+    def reloader(self, folder: Path | None = None) -> Reloader:
+        folder = folder or self.folder
+        return Reloader(folder, ENVIRON, self.applied.append, self.refused.append, loaded(folder))
+
+    def weights(self) -> list[int]:
+        return [deployment.agents["support"].weight for deployment in self.applied]
+
+
+@contextlib.asynccontextmanager
+async def running(reloader: Reloader, watch: Watch = awatch) -> AsyncIterator[None]:
+    """The reloader at work; the pause lets the watch be set up."""
+    task = asyncio.create_task(reloader.run(watch))
+    await asyncio.sleep(0.3)
+    yield
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Wait until it holds; the reloader tells through plain callbacks and attributes, as it does in the gateway."""
+    async with asyncio.timeout(SOON):
+        while not holds():  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(0.02)
+
+
+async def told(count: int, what: list[Deployment] | list[ConfigProblems]) -> None:
+    """Wait until so much was told."""
+    await until(lambda: len(what) >= count)
+
+
+def routing(weight: str) -> dict[str, str]:
+    return {"routing.yaml": ROUTING.replace("5%", weight)}
+
+
+@pytest_asyncio.fixture
+async def seen(tmp_path: Path) -> Seen:
+    """A good folder, in which nothing happened yet."""
+    return Seen(write(tmp_path / "config", FILES))
+
+
+async def test_an_edit_is_applied(seen: Seen) -> None:
+    """Within moments, once, without a restart."""
+    async with running(seen.reloader()):
+        start = time.perf_counter()
+        write(seen.folder, routing("25%"))
+        await told(1, seen.applied)
+        assert time.perf_counter() - start < 2
+    assert seen.weights() == [2500]
+    assert seen.refused == []
+
+
+async def test_a_broken_file_keeps_the_old_deployment_and_is_tried_again(seen: Seen) -> None:
+    """The problems are told and kept until the next edit is well; the same content as before only clears them."""
+    reloader = seen.reloader()
+    async with running(reloader):
+        write(seen.folder, {"routing.yaml": ROUTING[:40]})
+        await told(1, seen.refused)
+        assert seen.refused == [reloader.error]
+        write(seen.folder, routing("5%"))
+        await until(lambda: reloader.error is None)
+    assert seen.applied == []
+
+
+async def test_a_file_that_an_editor_replaces_by_renaming(seen: Seen) -> None:
+    """Vim and most tools write beside the file and rename."""
+    async with running(seen.reloader()):
+        for weight in ("10%", "20%"):
+            write(seen.folder, {".routing.yaml.swp": ROUTING.replace("5%", weight)})
+            (seen.folder / ".routing.yaml.swp").rename(seen.folder / "routing.yaml")
+            await told(1 if weight == "10%" else 2, seen.applied)
+    assert seen.weights() == [1000, 2000]
+
+
+async def test_a_prompt_file_is_part_of_the_folder(seen: Seen) -> None:
+    """An edited prompt is another version, whatever its file is called."""
+    prompted = {"agents/support/v1.yaml": "model: openai/x\nsystem_prompt: {file: p.md}\n", "p.md": "One."}
+    write(seen.folder, prompted)
+    async with running(seen.reloader()):
+        write(seen.folder, {**prompted, "p.md": "Two."})
+        await told(1, seen.applied)
+    assert seen.applied[0].agents["support"].versions["v1"].system_prompt == "Two."
+
+
+async def test_a_new_agent_folder_is_seen(seen: Seen) -> None:
+    """Folders that come later are watched as well."""
+    async with running(seen.reloader()):
+        write(seen.folder, {"agents/new/v1.yaml": "model: openai/x"})
+        write(seen.folder, {"routing.yaml": f"{ROUTING}  new: {{stable: v1}}\n"})
+        await told(1, seen.applied)
+        count = len(seen.applied)
+        write(seen.folder, {"agents/new/v1.yaml": "model: openai/y"})
+        await told(count + 1, seen.applied)
+    assert seen.applied[-1].agents["new"].versions["v1"].target.model == "y"
+
+
+async def test_links_that_kubernetes_swaps(tmp_path: Path, seen: Seen) -> None:
+    """A ConfigMap changes by renaming one link; twice, because the second swap comes from a folder seen later."""
+    mounted = tmp_path / "mounted"
+    write(mounted / "..1", FILES)
+    (mounted / "..data").symlink_to("..1")
+    for name in ("gateway.yaml", "routing.yaml", "agents"):
+        (mounted / name).symlink_to(f"..data/{name}")
+    reloader = Reloader(mounted, ENVIRON, seen.applied.append, seen.refused.append)
+    await reloader.reload_now()
+    async with running(reloader):
+        for number, weight in ((2, "10%"), (3, "20%")):
+            write(mounted / f"..{number}", {**FILES, **routing(weight)})
+            (mounted / "..data_tmp").symlink_to(f"..{number}")
+            (mounted / "..data_tmp").rename(mounted / "..data")
+            await told(number, seen.applied)
+    assert seen.weights() == [500, 1000, 2000]
+
+
+async def test_the_folder_itself_is_a_link_that_is_swapped(tmp_path: Path, seen: Seen) -> None:
+    """A release folder behind a link: the first swap is noticed, and edits after it as well."""
+    write(tmp_path / "next", {**FILES, **routing("10%")})
+    link = tmp_path / "link"
+    link.symlink_to(seen.folder)
+    async with running(seen.reloader(link)):
+        (tmp_path / "tmp").symlink_to(tmp_path / "next")
+        (tmp_path / "tmp").rename(link)
+        await told(1, seen.applied)
+        write(tmp_path / "next", routing("20%"))
+        await told(2, seen.applied)
+    assert seen.weights() == [1000, 2000]
+
+
+async def test_the_folder_vanishes_and_comes_back(tmp_path: Path, seen: Seen) -> None:
+    """While it is away the old deployment goes on; afterwards edits count again."""
+    reloader = seen.reloader()
+    async with running(reloader):
+        seen.folder.rename(tmp_path / "away")
+        await told(1, seen.refused)
+        write(tmp_path / "away", routing("10%"))
+        (tmp_path / "away").rename(seen.folder)
+        await told(1, seen.applied)
+    assert seen.weights() == [1000]
+    assert reloader.error is None
+
+
+async def test_without_notifications_the_folder_is_polled(seen: Seen) -> None:
+    """Where the system has no watch left (inotify's limit), an edit is still taken up."""
+    modes: list[bool] = []
+
+    async def exhausted(path: Path, /, *, force_polling: bool, **options: object) -> AsyncGenerator[set[object], None]:
+        modes.append(force_polling)
+        if not force_polling:
+            raise RuntimeError("Error creating recommended watcher: Too many open files (os error 24)")
+        async for changes in awatch(path, force_polling=True, **options):  # type: ignore[arg-type]
+            yield set(changes)
+
+    async with running(seen.reloader(), exhausted):  # type: ignore[arg-type]
+        await until(lambda: True in modes)
+        write(seen.folder, routing("25%"))
+        await told(1, seen.applied)
+    assert modes[:2] == [False, True]
+
+
+async def test_hidden_files_are_nobodys_business(seen: Seen) -> None:
+    """The store's data or a repository inside the folder cause no loading."""
+    reloader = seen.reloader()
+    async with running(reloader):
+        write(seen.folder, {".serinus/appendonly.aof": "x", ".git/index": "y", **routing("7")})
+        await told(1, seen.refused)
+        for number in range(20):
+            write(seen.folder, {".serinus/appendonly.aof": "x" * number})
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(0.5)
+    assert len(seen.refused) == 1
+
+
+async def test_reload_now_looks_at_once(seen: Seen) -> None:
+    """For SIGHUP: no watch needed; the same content again is not applied twice."""
+    reloader = seen.reloader()
+    write(seen.folder, routing("25%"))
+    await reloader.reload_now()
+    await asyncio.gather(reloader.reload_now(), reloader.reload_now())
+    assert seen.weights() == [2500]
+    assert reloader.current is seen.applied[0]
+
+
+async def test_loading_never_blocks_the_event_loop(seen: Seen) -> None:
+    """Two hundred versions are read in a thread, and the traffic goes on meanwhile."""
+    names = [f"agent-{number}" for number in range(100)]
+    write(
+        seen.folder,
+        {f"agents/{name}/{v}.yaml": FILES[f"agents/support/{v}.yaml"] for name in names for v in ("v1", "v2")},
+    )
+    write(seen.folder, {"routing.yaml": ROUTING + "".join(f"  {name}: {{stable: v1}}\n" for name in names)})
+    reloader = Reloader(seen.folder, ENVIRON, seen.applied.append, seen.refused.append)
+    reloading = asyncio.create_task(reloader.reload_now())
+    ticks = 0
+    while not reloading.done():
+        await asyncio.sleep(0.001)
+        ticks += 1
+    assert len(seen.applied[0].agents) == 101
+    assert ticks >= 5

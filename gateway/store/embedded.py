@@ -110,6 +110,8 @@ class EmbeddedRedis:
         if self._supervisor:
             await self._supervisor
         if self._lock is not None:
+            if self.socket.parent != self._folder:
+                shutil.rmtree(self.socket.parent, ignore_errors=True)
             os.close(self._lock)
             self._lock = None
 

@@ -1,4 +1,4 @@
-"""What every test of the gateway may ask for: a real Redis, and a store over it for an agent of the test's own."""
+"""What every test may ask for: a real Redis, an agent's name of its own, and a store over that Redis."""
 
 import uuid
 from collections.abc import AsyncIterator

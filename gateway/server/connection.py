@@ -101,6 +101,10 @@ class BoundedConnection(HttpToolsProtocol):
         self._watch.written += len(data)
         self.transport.write(data)
 
+    def closing(self) -> bool:
+        """True when nothing written from now on will reach the client."""
+        return self.transport.is_closing()
+
     def want_body(self) -> None:
         """The application has taken what there was of the body."""
         self._intake.resume()

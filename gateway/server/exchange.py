@@ -39,6 +39,7 @@ class Connection(Protocol):
     flow: FlowControl
 
     def write(self, data: bytes) -> None: ...
+    def closing(self) -> bool: ...
     def want_body(self) -> None: ...
     def answered(self, exchange: "Exchange") -> None: ...
     def cut(self, exchange: "Exchange") -> None: ...
@@ -115,10 +116,12 @@ class Exchange:
         try:
             await app(self.scope, self.receive, self.send)
             if not self.complete and not self.disconnected:
-                self._fail("the application returned without a complete answer")
+                # The raw path: what was percent-encoded stays on one line of the log.
+                logger.error("the application left %a without a complete answer", self.scope["raw_path"])
+                self._fail()
         except Exception:
-            logger.exception("the application failed on %s", self.scope["path"])
-            self._fail("the application failed")
+            logger.exception("the application failed on %a", self.scope["raw_path"])
+            self._fail()
         finally:
             if not self.complete and not self.disconnected:
                 self._connection.cut(self)
@@ -149,7 +152,10 @@ class Exchange:
             return
         kind = message["type"]
         if kind == "http.response.body" and self._head is not None:
-            if self._connection.flow.write_paused:
+            if self._connection.closing():
+                # Aborted, but not yet told so: an application that only sends would keep the loop from telling it.
+                await asyncio.sleep(0)
+            elif self._connection.flow.write_paused:
                 await self._connection.flow.drain()
             if not self.disconnected:
                 self._send_body(message.get("body", b""), message.get("more_body", False))
@@ -242,11 +248,8 @@ class Exchange:
         self._tell()
         self._connection.answered(self)
 
-    def _fail(self, reason: str) -> None:
-        if self.disconnected or self.complete:
-            return
-        logger.error("%s: %s", self.scope["path"], reason)
-        if self.started:
+    def _fail(self) -> None:
+        if self.disconnected or self.started:
             return
         self.started = True
         self.keep_alive = False

@@ -20,7 +20,7 @@ from gateway.errors import GatewayError
 from gateway.server.exchange import ASGIApp
 from gateway.server.limits import Limits
 from gateway.server.protocol import BoundedProtocol
-from gateway.server.sockets import allow_files, bind, reset
+from gateway.server.sockets import BACKLOG, allow_files, bind, reset
 from gateway.server.traffic import Traffic
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -132,7 +132,7 @@ class Server:
         def connect() -> BoundedProtocol:
             return BoundedProtocol(self._config, self._traffic, lifespan.state, loop)
 
-        return await loop.create_server(connect, sock=sock)
+        return await loop.create_server(connect, sock=sock, backlog=BACKLOG)
 
     async def _drain(self, listener: asyncio.Server) -> None:
         traffic = self._traffic

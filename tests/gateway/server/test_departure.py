@@ -1,6 +1,8 @@
 """A client that leaves is noticed at once, whatever the application is doing meanwhile."""
 
 import asyncio
+import socket
+import struct
 import time
 from collections.abc import Callable
 
@@ -113,6 +115,27 @@ async def test_while_a_send_waits_for_a_slow_reader() -> None:
     async with stage(witness) as on:
         assert await witness.noticed(on, GET, lambda client: client.vanish(), wait=0.3) < AT_ONCE
         await eventually(lambda: on.server.in_flight == 0)
+
+
+async def test_application_that_does_nothing_but_send() -> None:
+    """A write that fails is followed by the departure, even if the application never waits for anything but send."""
+    client = socket.socket()
+    sent: list[int] = []
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await begin_stream(send, b"one")
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        while not departure_of(scope).gone and len(sent) < 1000:
+            sent.append(1)
+            await send({"type": "http.response.body", "body": b"x", "more_body": True})
+
+    async with stage(app) as on:
+        client.connect(("127.0.0.1", on.server.port))
+        client.sendall(GET)
+        await eventually(lambda: bool(sent))
+        await eventually(lambda: on.server.in_flight == 0)
+    assert len(sent) < 10
 
 
 async def test_with_a_large_body_just_received() -> None:

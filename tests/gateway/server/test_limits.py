@@ -131,6 +131,40 @@ async def test_second_head_has_its_own_deadline() -> None:
         assert read_refusal(await client.rest()) == (408, "request_timeout")
 
 
+async def test_head_begun_behind_another_request() -> None:
+    """The deadline also runs for a head whose first bytes came in one packet with the request before it."""
+    async with stage(Echo(), BRIEF) as on:
+        client = await on.connect()
+        client.send(GET + b"GET /late")
+        await client.answer()
+        assert read_refusal(await client.rest()) == (408, "request_timeout")
+
+
+async def test_refused_client_that_stays() -> None:
+    """A client that was refused and does not close its side is closed on after the linger time."""
+    async with stage(Echo(), BRIEF) as on:
+        reader, writer = await asyncio.open_connection("127.0.0.1", on.server.port)
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        await reader.readuntil(b"}}")
+        assert on.server.connections == 1
+        await eventually(lambda: on.server.connections == 0)
+        writer.close()
+
+
+async def test_body_that_grows_too_large_after_its_answer() -> None:
+    """The answer is out already: the connection ends without a second one."""
+
+    async def deny(scope: Message, receive: Receive, send: Send) -> None:
+        await answer(send, b"no", status=401)
+
+    async with stage(deny, Limits(body_bytes=10)) as on:
+        client = await on.connect()
+        client.send(POST + b"Transfer-Encoding: chunked\r\n\r\n")
+        assert await client.answer() == (401, b"no")
+        client.send(b"14\r\n" + b"x" * 20 + b"\r\n")
+        assert await client.rest() == b""
+
+
 @pytest.mark.parametrize("before", [b"", GET], ids=["never used", "used before"])
 async def test_idle_connection_is_closed_without_a_word(before: bytes) -> None:
     """Without a request under way there is nothing to answer: the connection just closes after the keep-alive time."""

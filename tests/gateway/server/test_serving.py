@@ -230,6 +230,15 @@ async def test_departed_by_refusal_in_mid_answer() -> None:
             await client.rest()
 
 
+async def test_burst_of_connections_waits_in_the_backlog() -> None:
+    """Five hundred connections that arrive while the loop is busy are all taken: none waits for a repeated SYN."""
+    async with serving(Server(application(Echo()))) as on:
+        burst = [socket.create_connection(("127.0.0.1", on.server.port), timeout=0.5) for _ in range(500)]
+        await eventually(lambda: on.server.connections == 500)
+        for client in burst:
+            client.close()
+
+
 PROGRAM = """
 import sys
 from gateway.server import Server

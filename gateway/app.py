@@ -21,9 +21,9 @@ from gateway.api.models import Model, Models
 from gateway.api.services import Endpoint, Services
 from gateway.api.status import Status
 from gateway.attempts import Attempts
-from gateway.config import ConfigProblems, Deployment
+from gateway.config import ConfigProblems, Deployment, GatewaySettings
 from gateway.controller import Controller
-from gateway.errors import NotFound, StoreAway
+from gateway.errors import NotFound
 from gateway.escalation import Escalations
 from gateway.logs import Log
 from gateway.proxy import Proxy
@@ -51,25 +51,31 @@ class Gateway:
 
     async def start(self) -> None:
         """Look at the records once, then work in the background. A store that is away does not keep it from serving."""
-        with suppress(StoreAway, TimeoutError):
+        with suppress(TimeoutError):
             async with asyncio.timeout(_FIRST_LOOK_SECONDS):
                 await self.services.controller.poll()
         for work in (self.services.controller.run, self.escalations.deliver_for_ever):
-            self.tasks.append(asyncio.create_task(self._keep_alive(work)))
+            self.keep(work)
+
+    def keep(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do this work in the background until the stop, whatever befalls it."""
+        self.tasks.append(asyncio.create_task(self._keep_alive(work)))
 
     async def stop(self) -> None:
         """End the background work, flush what was counted, let go of every connection."""
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
-        with suppress(StoreAway):
-            await self.services.controller.finish()
+        await self.escalations.finish()
+        await self.services.controller.finish()
         await self.upstreams.aclose()
         await self.store.aclose()
 
     def apply(self, deployment: Deployment) -> None:
         """Turn to a new configuration. Calls in flight keep the old one, and the old connections until they end."""
         services = self.services
+        if fixed := _fixed(deployment.settings, self.deployment.settings):
+            services.log.warning("restart_needed", settings=fixed)
         options = assemble.transport_options(deployment.settings)
         if options != assemble.transport_options(self.deployment.settings):
             self.upstreams = Upstreams(options)
@@ -117,6 +123,12 @@ def build(deployment: Deployment, store: OpenStore, replica: str, log: Log) -> G
         loopback=deployment.settings.listen.is_loopback,
     )  # fmt: skip
     return Gateway(services, escalations, store, upstreams, deployment, asgi(services))
+
+
+def _fixed(new: GatewaySettings, old: GatewaySettings) -> list[str]:
+    """The settings that differ and hold from start to end."""
+    changed = [name for name in ("listen", "store", "data", "drain") if getattr(new, name) != getattr(old, name)]
+    return changed + (["limits"] if assemble.limits(new) != assemble.limits(old) else [])
 
 
 def new_replica_id() -> str:

@@ -11,10 +11,11 @@ from email.utils import parsedate_to_datetime
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
-from gateway.calls import Answer, Attempt, Call, Outcome
+from gateway.calls import Answer, Attempt, Call, Outcome, usage_from
 from gateway.errors import Headers, ProviderError
 from gateway.escalation import Escalations, completion
-from gateway.providers.openai_answer import parse, read_answer, read_error
+from gateway.headers import JSON, to_client, without_type
+from gateway.providers.openai_answer import check_tool_calls, read_answer, read_error
 from gateway.providers.openai_request import AppliedVersion, chat_request
 from gateway.providers.openai_stream import StreamReader
 from gateway.recorder import Clock
@@ -29,6 +30,7 @@ from routing.plan import Plan
 
 _LONGEST_WAIT_SECONDS = 60.0  # a Retry-After beyond this is the client's to obey
 _ERROR_BODY_BYTES = 1 << 20
+_HELD_BYTES = 1 << 20  # comments and the like, before the first part of an answer
 
 
 @dataclass(slots=True)
@@ -124,6 +126,14 @@ class Attempts:
         again = retry_if_exception(lambda error: isinstance(error, ProviderError) and _move(error, run) == "retry")
         return AsyncRetrying(wait=wait, stop=stop, retry=again, reraise=True)
 
+    def ended(self, stream: OpenStream, error: ProviderError | None) -> None:
+        """A stream has come to its end: its target's circuit hears how."""
+        self._report(self._circuits[stream.attempt.target], error)
+
+    def left(self, stream: OpenStream) -> None:
+        """A stream's client has left it: not a word on the target's health."""
+        self._circuits[stream.attempt.target].abandoned()
+
     async def _attempt(self, run: Run, target: Target) -> Answer | OpenStream:
         """One try, booked in the outcome however it ends."""
         attempt = Attempt(str(target), self._clock.monotonic())
@@ -134,14 +144,16 @@ class Attempts:
                 raise ProviderError("circuit_open", f"{target} has failed too often; its circuit is open")
             answer = await self._within_time(run, target, attempt)
         except ProviderError as error:
-            self._book(error, attempt, circuit, run)
+            self._book(error, attempt, run)
+            self._report(circuit, error)
             raise
-        except asyncio.CancelledError:
+        except BaseException:  # the client left, or the fault is ours: not a word on the target's health
             circuit.abandoned()
-            attempt.ended_at = self._clock.monotonic()
             raise
-        circuit.succeeded()
-        attempt.ended_at = self._clock.monotonic()
+        finally:
+            attempt.ended_at = self._clock.monotonic()
+        if isinstance(answer, Answer):
+            circuit.succeeded()
         return answer
 
     def _circuit(self, target: Target, run: Run) -> Circuit:
@@ -150,12 +162,15 @@ class Attempts:
             self._circuits[name] = Circuit(run.runtime.circuit.failures, run.runtime.circuit.open_for)
         return self._circuits[name]
 
-    def _book(self, error: ProviderError, attempt: Attempt, circuit: Circuit, run: Run) -> None:
-        attempt.ended_at = self._clock.monotonic()
+    def _book(self, error: ProviderError, attempt: Attempt, run: Run) -> None:
         attempt.failure, attempt.status, attempt.message = error.kind, error.upstream_status, error.message
         attempt.counts = counts_as_error(error.kind, error.upstream_status, run.applied.blamed_by(error.param))
-        if tells_ill_health(error.kind, error.upstream_status):
-            circuit.failed(attempt.ended_at)
+
+    def _report(self, circuit: Circuit, error: ProviderError | None) -> None:
+        if error is None:
+            circuit.succeeded()
+        elif tells_ill_health(error.kind, error.upstream_status):
+            circuit.failed(self._clock.monotonic())
         elif error.kind != "circuit_open":
             circuit.succeeded()
 
@@ -172,26 +187,24 @@ class Attempts:
     async def _exchange(self, run: Run, target: Target, attempt: Attempt) -> Answer | OpenStream:
         channel: Channel = run.runtime.channels[target.provider]
         request = chat_request(run.call, run.applied, channel.endpoint, target)
-        raw = await channel.transport.send(request)
-        attempt.status = raw.status
+        response = decoded(await channel.transport.send(request), run.runtime.answer_limit)
+        attempt.status = response.status
         opened = False
         try:
-            response = decoded(raw, run.runtime.answer_limit)
-            if raw.status == 200 and run.call.stream:
+            if response.status == 200 and run.call.stream:
                 stream = await self._open_stream(response, run, attempt)
+                stream.request_bytes = len(request.body)
                 opened = True
                 return stream
             return await _read_whole(response, run, attempt)
         finally:
             if not opened:
-                await raw.aclose()
+                await response.aclose()
 
     async def _open_stream(self, response: Response, run: Run, attempt: Attempt) -> OpenStream:
         """Read on until the first part of an answer is there: from then on the call is committed."""
-        if not (header(response.headers, b"content-type") or b"").startswith(b"text/event-stream"):
-            body = await read_bounded(response, _ERROR_BODY_BYTES)
-            parse(body)
-            read_answer(body)  # says what is wrong, if it is an error object
+        if not (header(response.headers, b"content-type") or b"").lower().startswith(b"text/event-stream"):
+            read_answer(await read_bounded(response, _ERROR_BODY_BYTES))  # says what is wrong, if it is an error
             raise ProviderError("malformed", "the provider answered a stream request without a stream")
         reader = StreamReader(run.call.wants_usage)
         chunks = response.chunks()
@@ -216,26 +229,30 @@ async def _read_whole(response: Response, run: Run, attempt: Attempt) -> Answer:
     if response.status != 200:
         raise read_error(response.status, response.headers, await read_bounded(response, _ERROR_BODY_BYTES))
     body = await read_bounded(response, run.runtime.answer_limit)
-    attempt.usage = read_answer(body)
-    return Answer(200, response.headers, body)
+    answer = read_answer(body)
+    attempt.usage = usage_from(answer.get("usage"))
+    headers = [JSON, *without_type(to_client(response.headers))]
+    check_tool_calls(answer, headers, body)
+    return Answer(200, headers, body)
 
 
 async def _first_part(reader: StreamReader, chunks: AsyncIterator[bytes]) -> bytes:
-    held: list[bytes] = []
+    held = b""
     while not reader.started and not reader.failure:
         chunk = await anext(chunks, None)
+        held += reader.end() if chunk is None else reader.feed(chunk)
         if chunk is None:
-            held.append(reader.end())
             break
-        held.append(reader.feed(chunk))
+        if len(held) > _HELD_BYTES:
+            raise ProviderError("malformed", "the provider's stream does not come to its answer")
     if reader.failure:
         raise reader.failure
-    return b"".join(held)
+    return held
 
 
 def _move(error: ProviderError, run: Run) -> Move:
-    should = header(error.headers, b"x-should-retry")
-    asked = None if should is None else should.strip().lower() == b"true"
+    said = (header(error.headers, b"x-should-retry") or b"").strip().lower()
+    asked = {b"true": True, b"false": False}.get(said)
     return next_move(error.kind, error.upstream_status, asked, run.applied.blamed_by(error.param))
 
 
@@ -252,14 +269,11 @@ def _wait_asked(error: ProviderError, clock: Clock) -> float | None:
 
 def retry_after(headers: Headers, now: float) -> float | None:
     """The Retry-After of an answer in seconds from `now` (Unix seconds); None when there is none to obey."""
-    if (milliseconds := header(headers, b"retry-after-ms")) and milliseconds.isdigit():
-        return int(milliseconds) / 1000
-    text = (header(headers, b"retry-after") or b"").decode("latin-1").strip()
-    if not text:
-        return None
-    if text.replace(".", "", 1).isdecimal():
-        return float(text)
+    for name, unit in ((b"retry-after-ms", 1000.0), (b"retry-after", 1.0)):
+        text = (header(headers, name) or b"").decode("latin-1").strip()
+        if text.replace(".", "", 1).isdecimal():
+            return float(text) / unit
     try:
         return max(parsedate_to_datetime(text).timestamp() - now, 0.0)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

@@ -8,6 +8,7 @@ from gateway.document import Document
 from gateway.errors import FailureKind, Headers
 from routing.assignment import Reason
 
+_BYTES_PER_TOKEN = 4  # of English JSON, roughly, with the tokenizers of today
 MAX_TOKENS_COUNTED = 10**12  # a provider that claims more is not believed, so that sums stay finite
 
 ArmName = Literal["stable", "canary"]
@@ -50,12 +51,16 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one attempt. `input` includes `cached`, `output` includes `reasoning`, as OpenAI counts them."""
+    """Tokens of one attempt. `input` includes `cached`, `output` includes `reasoning`, as OpenAI counts them.
+
+    `estimated` marks what no provider has said: the tokens of a stream that ended before its usage came.
+    """
 
     input: int = 0
     cached: int = 0
     output: int = 0
     reasoning: int = 0
+    estimated: bool = False
 
 
 @dataclass(slots=True)
@@ -126,6 +131,11 @@ class Answer:
     status: int
     headers: Headers
     body: bytes
+
+
+def estimated_usage(request_bytes: int, output: int) -> Usage:
+    """What an answer without a usage has used, as providers charge for what they have sent, whoever left."""
+    return Usage(request_bytes // _BYTES_PER_TOKEN + 1, 0, output, 0, estimated=True)
 
 
 def usage_from(value: Any) -> Usage | None:

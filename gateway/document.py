@@ -6,13 +6,14 @@ the source text of every top-level member beside its value, and writes the text 
 """
 
 import json
+import re
 from collections.abc import Mapping
 from json.encoder import encode_basestring_ascii
 from typing import Any, NoReturn
 
 from gateway.errors import CallerError
 
-_SPACE = " \t\n\r"
+_space = re.compile(r"[ \t\n\r]*").match  # a body of nothing but spaces must not cost a loop per character
 
 
 class NotJson(CallerError):
@@ -112,8 +113,11 @@ def array(texts: list[str]) -> str:
 
 
 def encode(value: object) -> str:
-    """Compact JSON in ASCII: lone surrogates stay what they were."""
-    return _encode(value)
+    """Compact JSON in ASCII: lone surrogates stay what they were. Raises NotJson for what is nested too deeply."""
+    try:
+        return _encode(value)
+    except RecursionError:  # the stack here may be deeper than it was where the value was read
+        raise NotJson("the body is nested too deeply") from None
 
 
 def _expect(text: str, index: int, mark: str) -> int:
@@ -125,10 +129,8 @@ def _expect(text: str, index: int, mark: str) -> int:
 
 def _skip(text: str, index: int) -> int:
     """The index of the next character that is no white space."""
-    length = len(text)
-    while index < length and text[index] in _SPACE:
-        index += 1
-    return index
+    space = _space(text, index)
+    return space.end() if space else index
 
 
 def _object(texts: Mapping[str, str | None]) -> str:

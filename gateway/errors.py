@@ -28,6 +28,15 @@ FailureKind = Literal[
 ]
 
 
+# What a client is told of failures whose messages name hosts and ports of the inside.
+_TOLD: dict[FailureKind, str] = {
+    "connect": "the provider could not be reached",
+    "lost": "the connection to the provider broke before its answer",
+    "malformed": "the provider's answer is not what its API promises",
+    "truncated": "the provider's answer ended early",
+}
+
+
 class SerinusError(Exception):
     """The root: a message for the client, an HTTP status, an OpenAI error type and code."""
 
@@ -41,6 +50,11 @@ class SerinusError(Exception):
         self.message = message
         self.code = code or self.code
         self.param = param
+
+    @property
+    def told(self) -> str:
+        """The message as clients may read it."""
+        return self.message
 
 
 class CallerError(SerinusError):
@@ -127,6 +141,10 @@ class ProviderError(SerinusError):
             self.status = 503
         elif kind == "status" and upstream_status not in (None, 401, 403):
             self.status = upstream_status or self.status
+
+    @property
+    def told(self) -> str:
+        return _TOLD.get(self.kind, self.message)
 
 
 class GatewayError(SerinusError):

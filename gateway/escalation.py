@@ -7,35 +7,45 @@ webhook from a queue, so that no call waits for either; what cannot be delivered
 import asyncio
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from gateway.calls import Answer, Call, Outcome
 from gateway.document import encode
 from gateway.errors import GatewayError, ProviderError, StoreAway
+from gateway.headers import JSON
 from gateway.logs import Log
 from gateway.notify import Webhook
 from gateway.store.seam import Store
 from gateway.streaming import EVENT_STREAM
 
 ESCALATED = (b"x-serinus-escalated", b"human")
-_JSON = (b"content-type", b"application/json")
 _MOST_WAITING = 10_000
-_RETRY_SECONDS = 1.0
-_WEBHOOK_TRIES = 8
+_MOST_WAITING_BYTES = 256 << 20
+_STORE_RETRY_SECONDS = 1.0
+_WEBHOOK_RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # then the store alone has the conversation
+_WEBHOOKS_AT_ONCE = 8  # so that one slow receiver of many does not hold up the other notices
+_FINISH_SECONDS = 5.0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Handover:
-    """One conversation on its way to people. `stored` turns true once the store has it."""
+    """One conversation on its way to people."""
 
     agent: str
     event: Mapping[str, str]
-    stored: bool = False
-    tries: int = 0
+
+    @property
+    def call_id(self) -> str:
+        return self.event["call_id"]
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.event.values()))
 
 
 class Escalations:
-    """The queue of handovers of one replica, and the one task that delivers them.
+    """The queues of handovers of one replica: first all go into the store, in order, then the webhook is told.
 
     `webhook` follows the configuration; None while there is none.
     """
@@ -44,52 +54,89 @@ class Escalations:
         self._store = store
         self._log = log
         self.webhook: Webhook | None = None
-        self._waiting: deque[Handover] = deque()
+        self._unstored: deque[Handover] = deque()
+        self._untold: deque[Handover] = deque()
+        self._bytes = 0
         self._wake = asyncio.Event()
+        self._at_once = asyncio.Semaphore(_WEBHOOKS_AT_ONCE)
 
     def hand_over(self, call: Call, outcome: Outcome, at: float) -> None:
         """Queue the conversation of a call; `at` in Unix seconds. When people are hopelessly behind, only log it."""
+        failure = outcome.attempts[-1].message if outcome.attempts else ""
         event = {
             "call_id": call.id,
             "agent": call.agent,
             "version": outcome.version,
             "caller": call.caller.name,
             "at": f"{at:.3f}",
-            "failure": outcome.attempts[-1].message if outcome.attempts else "",
+            "failure": failure.encode("ascii", "backslashreplace").decode(),  # a provider may say lone surrogates
             "messages": call.document.texts["messages"],
         }
-        if len(self._waiting) >= _MOST_WAITING:
-            self._log.error("escalation_dropped", id=call.id, agent=call.agent, waiting=len(self._waiting))
+        handover = Handover(call.agent, event)
+        waiting = len(self._unstored) + len(self._untold)
+        if waiting >= _MOST_WAITING or self._bytes + handover.size > _MOST_WAITING_BYTES:
+            self._log.error("escalation_dropped", id=call.id, agent=call.agent, waiting=waiting)
             return
-        self._waiting.append(Handover(call.agent, event))
+        self._bytes += handover.size
+        self._unstored.append(handover)
         self._wake.set()
 
     async def deliver_for_ever(self) -> None:
-        """Deliver what is queued, one after another, until cancelled."""
-        while True:
-            await self._wake.wait()
-            while self._waiting:
-                if not await self._deliver(self._waiting[0]):
-                    await asyncio.sleep(_RETRY_SECONDS)
-                    continue
-                self._waiting.popleft()
-            self._wake.clear()
+        """Deliver what is queued until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                while handover := await self._next():
+                    group.create_task(self._tell_until_taken(handover))
+                await self._wake.wait()
+                self._wake.clear()
 
-    async def _deliver(self, handover: Handover) -> bool:
-        """Whether this handover needs no further try."""
-        try:
-            if not handover.stored:
+    async def finish(self) -> None:
+        """The gateway stops: store what is still queued, and tell the webhook once, within seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FINISH_SECONDS), asyncio.TaskGroup() as group:
+                while handover := await self._next():
+                    group.create_task(self._tell(handover))
+        if self._unstored:
+            self._log.error("escalations_lost", ids=[handover.call_id for handover in self._unstored])
+
+    async def _next(self) -> Handover | None:
+        """The next one to tell people of: in the store by now. None when all are under way."""
+        if self._untold:
+            return self._untold.popleft()
+        while self._unstored:
+            handover = self._unstored[0]
+            try:
                 await self._store.escalate(handover.agent, handover.event)
-                handover.stored = True
+            except StoreAway:
+                await asyncio.sleep(_STORE_RETRY_SECONDS)
+            else:
+                return self._unstored.popleft()
+        return None
+
+    async def _tell_until_taken(self, handover: Handover) -> None:
+        """Tell the webhook until it takes it, ever more seldom, or until it was told often enough."""
+        try:
+            for seconds in _WEBHOOK_RETRY_SECONDS:
+                if await self._tell(handover):
+                    break
+                await asyncio.sleep(seconds)
+            else:
+                await self._tell(handover)
+        except asyncio.CancelledError:
+            self._untold.append(handover)
+            raise
+        self._bytes -= handover.size
+
+    async def _tell(self, handover: Handover) -> bool:
+        """Tell the webhook once; whether it took it."""
+        try:
             if self.webhook is not None:
-                await self.webhook.post(handover.event, handover.event["call_id"])
-        except StoreAway:
-            return False
+                async with self._at_once:
+                    await self.webhook.post(handover.event, handover.call_id)
         except (ProviderError, GatewayError) as error:
-            handover.tries += 1
-            self._log.warning("escalation_webhook", id=handover.event["call_id"], error=error.message)
-            return handover.tries >= _WEBHOOK_TRIES
-        self._log.info("escalated", id=handover.event["call_id"], agent=handover.agent)
+            self._log.warning("escalation_webhook", id=handover.call_id, error=error.message)
+            return False
+        self._log.info("escalated", id=handover.call_id, agent=handover.agent)
         return True
 
 
@@ -100,7 +147,7 @@ def completion(call: Call, message: str, at: float) -> Answer:
     if not call.stream:
         choice = {"index": 0, "message": {"role": "assistant", "content": message}, "finish_reason": "stop"}
         body = {**base, "object": "chat.completion", "choices": [choice], "usage": usage}
-        return Answer(200, [_JSON, ESCALATED], encode(body).encode())
+        return Answer(200, [JSON, ESCALATED], encode(body).encode())
     deltas = [({"role": "assistant", "content": message}, None), ({}, "stop")]
     events: list[dict[str, object]] = [
         {"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]} for delta, reason in deltas

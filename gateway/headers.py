@@ -2,38 +2,43 @@
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from urllib.parse import quote, unquote_plus
 
 from gateway.errors import Headers
 
+JSON = (b"content-type", b"application/json")
 _TO_PROVIDER = frozenset({b"accept", b"idempotency-key", b"traceparent", b"tracestate", b"user-agent"})
 _TO_PROVIDER_PREFIXES = (b"openai-", b"anthropic-", b"x-stainless-")
 _TO_CLIENT = frozenset({b"content-type", b"content-encoding", b"retry-after", b"retry-after-ms", b"x-should-retry"})
 _TO_CLIENT_PREFIXES = (b"x-ratelimit-", b"openai-", b"anthropic-")
 _UPSTREAM_ID = b"x-upstream-request-id"
 # What we write is JSON whatever the client called it, and answers are looked into: nothing is gained by unpacking them.
-_OURS = ((b"content-type", b"application/json"), (b"accept-encoding", b"identity"))
+_OURS = (JSON, (b"accept-encoding", b"identity"))
 
 # Whatever the configuration says, these never reach a provider: hop-by-hop (RFC 9110, 7.6.1), credentials, our own.
 _NEVER = frozenset(
     {
         b"authorization", b"api-key", b"x-api-key", b"x-goog-api-key", b"cookie", b"host", b"expect", b"connection",
         b"keep-alive", b"proxy-authorization", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
-        b"content-length", b"content-encoding", b"content-type", b"accept-encoding",
+        b"content-length", b"content-encoding", b"content-type", b"accept-encoding", b"http2-settings",
     }
 )  # fmt: skip
+_PRINTABLE = bytes(range(0x21, 0x7F))
 _CREDENTIALS_IN_QUERY = frozenset({"key", "api_key", "api-key", "access_token"})
 
 
 def to_provider(headers: Iterable[tuple[bytes, bytes]], forward: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
     """The client's headers (lower-case names) that go on to the provider; `forward` are patterns of further ones."""
     named: set[bytes] = set()
-    kept = [*_OURS]
+    kept: list[tuple[bytes, bytes]] = []
     for name, value in headers:
         if name == b"connection":
             named.update(part.strip().lower() for part in value.split(b","))
         elif _goes_on(name, forward):
             kept.append((name, value))
-    return [(name, value) for name, value in kept if name not in named] if named else kept
+    if named:
+        kept = [(name, value) for name, value in kept if name not in named]
+    return [*_OURS, *kept]
 
 
 def to_client(headers: Headers) -> list[tuple[bytes, bytes]]:
@@ -47,12 +52,21 @@ def to_client(headers: Headers) -> list[tuple[bytes, bytes]]:
     return kept
 
 
+def without_type(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """Those headers less the content type, for an answer that has one of its own."""
+    return [(name, value) for name, value in headers if name != b"content-type"]
+
+
 def query_to_provider(query: bytes) -> str:
-    """The client's query string without anything that is a credential."""
+    """The client's query string without anything that is a credential, spelled so that it can be sent."""
     if not query:
         return ""
-    parts = query.decode("latin-1").split("&")
-    return "&".join(part for part in parts if part.partition("=")[0].lower() not in _CREDENTIALS_IN_QUERY)
+    parts = quote(query, safe=_PRINTABLE).split("&")
+    return "&".join(part for part in parts if _query_name(part) not in _CREDENTIALS_IN_QUERY)
+
+
+def _query_name(part: str) -> str:
+    return unquote_plus(part.partition("=")[0]).strip().lower()
 
 
 def _goes_on(name: bytes, forward: tuple[str, ...]) -> bool:

@@ -12,17 +12,15 @@ from gateway.errors import GatewayError, ProviderError
 from gateway.upstream import Origin, Request, Transport
 
 _TIMEOUT_SECONDS = 10.0
-# Cloud metadata services that are not link-local.
-_METADATA = frozenset({"fd00:ec2::254", "100.100.100.200", "192.0.0.192"})
 
 
 class RefusedAddress(GatewayError):
-    """The webhook's host is a link-local or metadata address."""
+    """The webhook's host is not an address of the public internet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Where notices go. `allow_private` lets link-local and metadata addresses through."""
+    """Where notices go. `allow_private` lets private, loopback, link-local and metadata addresses through."""
 
     transport: Transport
     url: str
@@ -60,5 +58,14 @@ async def _refuse_private(origin: Origin) -> None:
         raise ProviderError("connect", f"cannot resolve the webhook's host {origin.host!r}: {error}") from None
     for *_, address in found:
         ip = str(address[0]).partition("%")[0]
-        if ipaddress.ip_address(ip).is_link_local or ip in _METADATA:
-            raise RefusedAddress(f"the webhook's host {origin.host!r} stands at the link-local address {ip}")
+        if not is_public(ip):
+            raise RefusedAddress(f"the webhook's host {origin.host!r} stands at the private address {ip}")
+
+
+def is_public(ip: str) -> bool:
+    """Whether that address is one of the public internet; metadata services of clouds are not. IPv4 inside IPv6 is
+    judged as the IPv4 address that it leads to."""
+    address = ipaddress.ip_address(ip)
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address.sixtofour or address
+    return address.is_global and not address.is_multicast

@@ -107,7 +107,8 @@ def _tiers(prices: Any) -> tuple[Rate, ...]:
     """One Rate a tier, the highest first; a tier's price holds for all tokens of a call beyond its start."""
     if prices.input_mtok is None or prices.output_mtok is None:
         return ()
-    parts = (prices.input_mtok, prices.cache_read_mtok or prices.input_mtok, prices.output_mtok)
+    cached = prices.input_mtok if prices.cache_read_mtok is None else prices.cache_read_mtok
+    parts = (prices.input_mtok, cached, prices.output_mtok)
     starts = {0, *(tier.start for part in parts for tier in getattr(part, "tiers", ()))}
     return tuple(_tier(parts, start) for start in sorted(starts, reverse=True))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gateway.attempts import Attempts, Run
 from gateway.calls import Answer, Call, Outcome
 from gateway.errors import Headers, ProviderError, SerinusError, UnknownModel
-from gateway.headers import to_client
+from gateway.headers import JSON, to_client, without_type
 from gateway.recorder import Clock, Recorder
 from gateway.runtime import Runtime
 from gateway.streaming import (
@@ -25,7 +25,6 @@ from gateway.units import conversation_of, user_of
 from routing.facts import Facts
 from routing.plan import Plan, route
 
-_JSON = (b"content-type", b"application/json")
 _NANO = 1e9
 
 
@@ -79,24 +78,29 @@ class Proxy:
         if outcome.end != "escalated":
             outcome.end = "answered"
             self._price_now(run)
-        headers = [*to_client(answer.headers), *about(outcome)]
-        await send_answer(send, answer.status, headers, answer.body)
+        await send_answer(send, answer.status, [*answer.headers, *about(outcome)], answer.body)
 
     async def _stream(self, run: Run, stream: OpenStream, send: Send) -> None:
         outcome, timeouts = run.outcome, run.runtime.timeouts
         outcome.status, outcome.end, outcome.first_token_at = 200, "broken", stream.attempt.first_token_at
-        headers = [EVENT_STREAM, *_without_type(to_client(stream.headers)), *about(outcome)]
+        headers = [EVENT_STREAM, *without_type(to_client(stream.headers)), *about(outcome)]
         try:
             await relay(send, stream, headers, StreamLimits(timeouts.between_chunks, run.deadline))
             outcome.end = "answered"
+            self.attempts.ended(stream, None)
         except ProviderError as error:
             stream.attempt.failure, stream.attempt.message = error.kind, error.message
             stream.attempt.counts = True
             outcome.end = "answered" if error.kind == "bad_tool_arguments" else "broken"
+            self.attempts.ended(stream, error)
         except ClientTooSlow:
             outcome.end = "client_gone"
+            self.attempts.left(stream)
+        except asyncio.CancelledError:
+            self.attempts.left(stream)
+            raise
         finally:
-            stream.attempt.usage = stream.reader.usage
+            stream.attempt.usage = stream.usage
             stream.attempt.ended_at = self.clock.monotonic()
             await close(stream)
 
@@ -104,12 +108,12 @@ class Proxy:
         """The chain is spent: upstream's own error where it may be shown, ours otherwise."""
         outcome = run.outcome
         if error.kind == "bad_tool_arguments" and error.body is not None:  # booked as failed, but all there is
-            await self._answer(run, Answer(200, [_JSON, *error.headers], error.body), send)
+            await self._answer(run, Answer(200, error.headers, error.body), send)
             return
         outcome.status = error.status
         outcome.end = "failed" if outcome.failed else "refused"
-        headers = [_JSON, *_without_type(to_client(error.headers)), *about(outcome)]
-        await send_answer(send, error.status, headers, error.body or error_body(error))
+        headers = [JSON, *without_type(to_client(error.headers)), *about(outcome)]
+        await send_answer(send, error.status, headers, error_body(error))
 
     def _price_now(self, run: Run) -> None:
         """Price a whole answer before its headers go out, so that they can say what it cost."""
@@ -136,7 +140,7 @@ def about(outcome: Outcome) -> Headers:
 
 async def send_error(send: Send, error: SerinusError, headers: Headers = ()) -> None:
     """Answer with OpenAI's error body."""
-    await send_answer(send, error.status, [_JSON, *headers], error_body(error))
+    await send_answer(send, error.status, [JSON, *headers], error_body(error))
 
 
 def _plan(call: Call, entry: Entry) -> Plan:
@@ -154,7 +158,3 @@ def _plan(call: Call, entry: Entry) -> Plan:
 
 def _deadline(call: Call, runtime: Runtime) -> float:
     return call.received_at + runtime.timeouts.total
-
-
-def _without_type(headers: Headers) -> list[tuple[bytes, bytes]]:
-    return [(name, value) for name, value in headers if name != b"content-type"]

@@ -16,6 +16,8 @@ from gateway.table import Entry
 from policies.tally import Tally, histogram_bucket
 from routing.plan import Plan
 
+# Failures whose messages are ours or the transport's; what a provider says may quote a prompt.
+_OUR_WORDS = frozenset({"connect", "lost", "timeout", "malformed", "truncated", "circuit_open"})
 APART = "/apart"  # what follows a version's name in the tally of its pinned and rule-matched calls
 
 
@@ -147,6 +149,7 @@ def _line(outcome: Outcome) -> dict[str, object]:
         "status": outcome.status,
         "failed": outcome.failed,
         "failure": first.failure if first else None,
+        "why": first.message if first and first.failure in _OUR_WORDS else None,
         "attempts": [[attempt.target, attempt.status, attempt.failure] for attempt in outcome.attempts],
         "latency": round(outcome.ended_at - outcome.received_at, 6),
         "ttft": round(outcome.first_token_at - outcome.received_at, 6) if outcome.first_token_at else None,
@@ -161,5 +164,6 @@ def _usage_line(attempts: list[Attempt]) -> dict[str, object]:
         "input_tokens": sum(usage.input for usage in used),
         "cached_tokens": sum(usage.cached for usage in used),
         "output_tokens": sum(usage.output for usage in used),
+        "estimated": any(usage.estimated for usage in used),
         "cost_usd": None if None in costs else sum(cost or 0 for cost in costs) / 1e9,
     }

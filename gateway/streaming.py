@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from gateway.calls import Answer, Attempt
+from gateway.calls import Attempt, Usage, estimated_usage
 from gateway.document import encode
 from gateway.errors import Headers, ProviderError, SerinusError
 from gateway.providers.openai_stream import StreamReader
@@ -36,6 +36,12 @@ class OpenStream:
     chunks: AsyncIterator[bytes]
     response: Response
     attempt: Attempt
+    request_bytes: int = 0
+
+    @property
+    def usage(self) -> Usage:
+        """What the provider said it charges; an estimate for as long as it has not."""
+        return self.reader.usage or estimated_usage(self.request_bytes, self.reader.tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,42 +86,69 @@ async def close(stream: OpenStream) -> None:
 
 def error_event(error: SerinusError) -> bytes:
     """The server-sent event that tells an OpenAI client of an error inside a stream."""
-    return b"data: " + error_body(error) + b"\n\n"
+    return b"".join(b"data: " + line + b"\n" for line in error_body(error).splitlines()) + b"\n"
 
 
 def error_body(error: SerinusError) -> bytes:
-    """OpenAI's error body."""
-    return encode(
-        {"error": {"message": error.message, "type": error.type, "param": error.param, "code": error.code}}
-    ).encode()
+    """What a client is told: upstream's own words where it may see them, OpenAI's error body in ours otherwise."""
+    if isinstance(error, ProviderError) and error.body is not None:
+        return error.body
+    told = {"message": error.told, "type": error.type, "param": error.param, "code": error.code}
+    return encode({"error": told}).encode()
 
 
-def whole(answer: Answer, headers: Headers) -> Answer:
-    """The answer with those headers behind its own."""
-    return Answer(answer.status, [*answer.headers, *headers], answer.body)
+class _Patience:
+    """How long a stream may keep us waiting. Moving `until` (loop time, seconds) is an assignment: one lazy timer
+    serves the whole stream, and wakes often enough to see an `until` that came nearer."""
+
+    __slots__ = ("_every", "_limit", "_loop", "_timer", "until")
+
+    def __init__(self, limit: asyncio.Timeout, every: float, until: float) -> None:
+        self._limit = limit
+        self._loop = asyncio.get_running_loop()
+        self._every = every
+        self.until = until
+        self._timer = self._arm()
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+    def _arm(self) -> asyncio.TimerHandle:
+        return self._loop.call_at(min(self.until, self._loop.time() + self._every), self._look)
+
+    def _look(self) -> None:
+        if self._loop.time() >= self.until:
+            self._limit.reschedule(self._loop.time())
+        else:
+            self._timer = self._arm()
 
 
 async def _pump(send: Send, stream: OpenStream, limits: StreamLimits) -> None:
     """Hand on what comes in until the stream ends, fails or is silent for too long."""
-    reader, sending = stream.reader, True
+    loop = asyncio.get_running_loop()
+    reader, relayed, sending = stream.reader, stream.first, True
+    end = loop.time() + limits.deadline - monotonic()
     try:
         async with asyncio.timeout(None) as limit:
-            loop = asyncio.get_running_loop()
-            await send({"type": "http.response.body", "body": stream.first, "more_body": True})
-            while not (reader.done or reader.failure):
-                sending = False
-                left = min(limits.between_chunks, limits.deadline - monotonic())
-                limit.reschedule(loop.time() + left)
-                chunk = await anext(stream.chunks, None)
-                if chunk is None:
-                    return
-                sending = True
-                if relayed := reader.feed(chunk):
-                    await send({"type": "http.response.body", "body": relayed, "more_body": True})
+            patience = _Patience(limit, limits.between_chunks, end)
+            try:
+                while True:
+                    if relayed:
+                        await send({"type": "http.response.body", "body": relayed, "more_body": True})
+                    if reader.done or reader.failure:
+                        return
+                    sending, patience.until = False, min(loop.time() + limits.between_chunks, end)
+                    chunk = await anext(stream.chunks, None)
+                    if chunk is None:
+                        return
+                    sending, patience.until = True, end  # a slow client uses up the call's time, not the provider's
+                    relayed = reader.feed(chunk)
+            finally:
+                patience.stop()
     except TimeoutError:
         if sending:
             raise ClientTooSlow from None
-        raise ProviderError("timeout", "the provider's stream fell silent") from None
+        raise ProviderError("timeout", "the provider's stream did not go on in time") from None
 
 
 async def _drain(stream: OpenStream) -> None:

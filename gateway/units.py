@@ -17,7 +17,7 @@ _LONGEST_ID = 512
 
 
 def conversation_of(call: Call) -> str:
-    """What names the conversation of a call, within its caller."""
+    """What names the conversation of a call, within its caller. Raises CallerError for content nested too deeply."""
     return _named(call) or _fingerprint(call)
 
 

@@ -1,12 +1,18 @@
-"""What every test may ask for: a real Redis, an agent's name of its own, and a store over that Redis."""
+"""What every test may ask for: a real Redis, a store over it, an agent's name of its own, a gateway."""
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from gateway.store import EmbeddedRedis, RedisStore, connect
+from tests.gateway.calling import Config, Place, place
+
+Serve = Callable[..., Awaitable[Place]]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -29,3 +35,14 @@ async def store(redis_url: str) -> AsyncIterator[RedisStore]:
     store = RedisStore(connect(redis_url), replica=uuid.uuid4().hex)
     yield store
     await store.aclose()
+
+
+@pytest_asyncio.fixture
+async def serve(tmp_path: Path, redis_url: str, agent: str) -> AsyncIterator[Serve]:
+    """Starts a gateway with one agent: `await serve(gateway=…, routing=…, version=…, files=…)`; all are optional."""
+    async with AsyncExitStack() as stack:
+
+        async def start(**parts: Any) -> Place:
+            return await stack.enter_async_context(place(tmp_path, redis_url, agent, Config(**parts)))
+
+        yield start

@@ -23,12 +23,12 @@ class ChatCompletions(Endpoint):
     methods = ("POST",)
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        received_at = monotonic()
         runtime = self.services.runtime
         caller = runtime.doorkeeper.caller(header(scope, b"authorization"))
         _check_type(scope)
-        document = Document.parse(await read_body(receive))
-        call = self._call(scope, document, caller, received_at)
+        body = await read_body(receive)
+        received_at = monotonic()  # not before: how fast a client sends says nothing about a version
+        call = self._call(scope, Document.parse(body), caller, received_at)
         await self.services.proxy.handle(call, runtime, send)
 
     def _call(self, scope: Scope, document: Document, caller: Caller, received_at: float) -> Call:

@@ -12,6 +12,7 @@ _PREFLIGHT = [
     (b"access-control-allow-headers", b"*, authorization"),
     (b"access-control-max-age", b"600"),
 ]
+_EXPOSED = (b"access-control-expose-headers", b"*")  # x-request-id, retry-after and the like; never with credentials
 
 
 class Cors:
@@ -28,7 +29,7 @@ class Cors:
         if origin is None or origin.decode("latin-1") not in allowed:
             await self._endpoint(scope, receive, send)
             return
-        headers = [(b"access-control-allow-origin", origin), (b"vary", b"origin")]
+        headers = [(b"access-control-allow-origin", origin), (b"vary", b"origin"), _EXPOSED]
         if scope["method"] == "OPTIONS" and header(scope, b"access-control-request-method"):
             await send({"type": "http.response.start", "status": 204, "headers": [*headers, *_PREFLIGHT]})
             await send({"type": "http.response.body", "body": b""})

@@ -92,7 +92,8 @@ class Endpoint:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = Started(send)
         try:
-            if scope["method"] not in self.methods:
+            method = "GET" if scope["method"] == "HEAD" else scope["method"]  # the server leaves its body out
+            if method not in self.methods:
                 raise MethodNotAllowed(f"use {' or '.join(self.methods)} here")
             await self.serve(scope, receive, started)
         except SerinusError as error:

@@ -5,26 +5,26 @@ from typing import Any
 
 import orjson
 
-from gateway.calls import Usage, usage_from
 from gateway.errors import Headers, ProviderError
 
 # Statuses that keep their meaning without a readable body; any other unreadable error is a plain 502.
 _KEPT_STATUSES = frozenset({429, 503, 529})
+_ERROR_STATUSES = range(400, 600)
 
 
-def read_answer(body: bytes) -> Usage | None:
-    """The usage of a whole chat completion. Raises ProviderError when the body is not one, whatever its status was."""
+def read_answer(body: bytes) -> dict[str, Any]:
+    """A whole chat completion as a value. Raises ProviderError when the body is none, whatever its status was."""
     answer = parse(body)
     if not isinstance(answer, dict):
         raise ProviderError("malformed", "the provider's answer is not a JSON object")
     if answer.get("error"):
-        raise error_inside(answer)
+        raise error_inside(answer, body)
     choices = answer.get("choices")
     if not isinstance(choices, list) or not choices:
         raise ProviderError("malformed", "the provider's answer has no choices")
-    for choice in choices:
-        _check_choice(choice, body)
-    return usage_from(answer.get("usage"))
+    if not all(isinstance(choice, dict) and isinstance(choice.get("message"), dict) for choice in choices):
+        raise ProviderError("malformed", "a choice of the provider's answer has no message")
+    return answer
 
 
 def read_error(status: int, headers: Headers, body: bytes) -> ProviderError:
@@ -33,12 +33,12 @@ def read_error(status: int, headers: Headers, body: bytes) -> ProviderError:
         return ProviderError(
             "status", "the provider refused the gateway's credentials", upstream_status=status, headers=headers
         )
-    if 300 <= status < 400:
-        return ProviderError("malformed", f"the provider redirects (HTTP {status}); redirects are not followed")
+    if status not in _ERROR_STATUSES:
+        return ProviderError("malformed", f"the provider answered HTTP {status}; redirects are not followed")
     answer = _parse_quietly(body)
-    if status < 400 or not isinstance(answer, dict) or not answer.get("error"):
+    if not isinstance(answer, dict):
         return _unreadable(status, headers)
-    error = answer["error"]
+    error = answer.get("error") or answer  # some servers put message and code at the top
     message, param = _text(error, "message"), _text(error, "param")
     return ProviderError(
         "status", message or f"the provider answered HTTP {status}",
@@ -46,22 +46,40 @@ def read_error(status: int, headers: Headers, body: bytes) -> ProviderError:
     )  # fmt: skip
 
 
-def error_inside(answer: dict[str, Any]) -> ProviderError:
-    """The ProviderError of an error object that came with HTTP 200."""
-    message = _text(answer["error"], "message") or str(answer["error"])[:200]
-    body = json.dumps({"error": answer["error"]}).encode() if isinstance(answer["error"], dict) else None
-    return ProviderError("error_in_answer", message, upstream_status=200, body=body)
+def error_inside(answer: dict[str, Any], body: bytes) -> ProviderError:
+    """The ProviderError of an error object that came with HTTP 200; `body` is the JSON it was read from."""
+    error = answer["error"]
+    message = _text(error, "message") or "the provider sent an error in place of an answer"
+    shown = body if isinstance(error, dict) else None
+    return ProviderError("error_in_answer", message, upstream_status=200, body=shown)
 
 
-def check_arguments(arguments: Any, body: bytes | None = None) -> None:
-    """Raise ProviderError unless tool-call arguments are JSON; none at all is how some providers write `{}`."""
-    if arguments in ("", None):
-        return
+def check_tool_calls(answer: dict[str, Any], headers: Headers, body: bytes) -> None:
+    """Raise ProviderError for tool-call arguments that are not JSON. It carries the answer, which is all there is."""
+    for choice in answer["choices"]:
+        calls = choice["message"].get("tool_calls")
+        for call in calls if isinstance(calls, list) else ():
+            function = call.get("function") if isinstance(call, dict) else None
+            if isinstance(function, dict) and not are_json(function.get("arguments")):
+                raise bad_arguments(headers, body)
+
+
+def are_json(arguments: object) -> bool:
+    """Whether tool-call arguments are JSON; none at all is how some providers write `{}`."""
+    if arguments is None or arguments == "":
+        return True
+    if not isinstance(arguments, str):
+        return False
     try:
         json.loads(arguments)
-    except (ValueError, TypeError, RecursionError):
-        message = "the model's tool-call arguments are not JSON"
-        raise ProviderError("bad_tool_arguments", message, upstream_status=200, body=body) from None
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def bad_arguments(headers: Headers = (), body: bytes | None = None) -> ProviderError:
+    message = "the model's tool-call arguments are not JSON"
+    return ProviderError("bad_tool_arguments", message, upstream_status=200, headers=headers, body=body)
 
 
 def parse(body: bytes) -> Any:
@@ -73,16 +91,6 @@ def parse(body: bytes) -> Any:
     if answer is None:
         raise ProviderError("malformed", "the provider's answer is not JSON")
     return answer
-
-
-def _check_choice(choice: Any, body: bytes) -> None:
-    message = choice.get("message") if isinstance(choice, dict) else None
-    if not isinstance(message, dict):
-        raise ProviderError("malformed", "a choice of the provider's answer has no message")
-    for call in message.get("tool_calls") or ():
-        function = call.get("function") if isinstance(call, dict) else None
-        if isinstance(function, dict):
-            check_arguments(function.get("arguments"), body)
 
 
 def _parse_quietly(body: bytes) -> Any:

@@ -78,7 +78,7 @@ def changes(document: Document, applied: AppliedVersion, model: str, stream: boo
     if applied.tools:
         changed["tools"] = _merge_tools(applied.tools, document)
     if stream:
-        changed["stream_options"] = _with_usage(document.values.get("stream_options"))
+        changed["stream_options"] = _with_usage(document)
     return changed
 
 
@@ -103,8 +103,11 @@ def _tool_name(tool: Any) -> str | None:
     return function.get("name") if isinstance(function, dict) else None
 
 
-def _with_usage(options: Any) -> str:
+def _with_usage(document: Document) -> str:
     """The client's stream options with usage asked for: the books need it; what nobody asked for is stripped again."""
+    options = document.values.get("stream_options")
     if not isinstance(options, dict) or not options:
         return _INCLUDE_USAGE
-    return encode({**options, "include_usage": True})
+    if "include_usage" in options:
+        return encode({**options, "include_usage": True})
+    return f'{{"include_usage":true,{document.texts["stream_options"][1:]}'

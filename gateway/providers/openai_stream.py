@@ -8,11 +8,15 @@ from typing import Any
 from gateway.calls import Usage, usage_from
 from gateway.errors import ProviderError
 from gateway.providers import sse
-from gateway.providers.openai_answer import check_arguments, error_inside, parse
+from gateway.providers.openai_answer import are_json, bad_arguments, error_inside, parse
 
 _DONE = b"[DONE]"
+_PART, _END = b'"choices"', b"}\n\n"
 # Inside a JSON string these quotes would be escaped, so text that a model writes does not match.
-_MARKS = (b'"error"', b'"usage":{', b'"usage": {', b'"tool_calls"', b'"finish_reason":"', b'"finish_reason": "', _DONE)
+_MARKS = (
+    b'"error"', b'"usage":{', b'"usage": {', b'"tool_calls"', b'"finish_reason":"', b'"finish_reason": "',
+    b'"choices":[]', b'"choices": []', _DONE,
+)  # fmt: skip
 _MAX_ARGUMENT_CHARACTERS = 1 << 20
 
 
@@ -20,35 +24,40 @@ class StreamReader:
     """One stream of one attempt.
 
     `started` turns true with the first event that holds a part of an answer, `done` with the end marker. `failure` is
-    set by the first thing that is wrong; what came before it is still good to relay.
+    set by the first thing that is wrong; what came before it is still good to relay. `parts` counts the events that
+    held a part of the answer, about one a token.
     """
 
     __slots__ = (
         "_argument_characters", "_arguments", "_buffer", "_finished", "_wants_usage",
-        "done", "failure", "started", "usage",
+        "done", "failure", "parts", "started", "usage",
     )  # fmt: skip
 
     def __init__(self, wants_usage: bool) -> None:
         self._wants_usage = wants_usage
-        self._buffer = b""
+        self._buffer = bytearray()
         self._arguments: dict[tuple[int, int], list[str]] = {}
         self._argument_characters = 0
         self._finished = False
+        self.parts = 0
         self.started = False
         self.done = False
         self.failure: ProviderError | None = None
         self.usage: Usage | None = None
 
+    @property
+    def tokens(self) -> int:
+        """About how many tokens came in: one a part, but for the first, the role, and the last, why it finished."""
+        return max(self.parts - 1 - self._finished, 0)
+
     def feed(self, chunk: bytes) -> bytes:
         """Take what came in; return the whole events to relay, b"" when there are none yet."""
         if self.done or self.failure:
             return b""
-        buffer = self._buffer + chunk if self._buffer else chunk
-        end = sse.complete_until(buffer)
-        self._buffer = buffer[end:]
+        block = self._whole_events(chunk)
         if len(self._buffer) > sse.MAX_EVENT_BYTES:
             self.failure = ProviderError("malformed", "an event of the provider's stream is too long")
-        return self._read(buffer[:end]) if end else b""
+        return self._read(block) if block else b""
 
     def end(self) -> bytes:
         """The stream has ended: set `failure` if it ended too early or said something that cannot be used.
@@ -57,25 +66,44 @@ class StreamReader:
         """
         rest = b""
         if self._buffer and not (self.done or self.failure):
-            rest = self._read(self._buffer + b"\n\n")
+            rest = b"".join(self._read_each(bytes(self._buffer) + b"\n\n"))
             if self.failure and self.failure.kind == "malformed":
                 self.failure = _truncated()
         if self.failure is None:
             self.failure = self._shortcoming()
         return rest
 
+    def _whole_events(self, chunk: bytes) -> bytes:
+        """The events that are complete now; the beginning of the next one is kept."""
+        buffer = self._buffer
+        if not buffer:
+            end = sse.complete_until(chunk)
+            buffer += chunk[end:]
+            return chunk[:end]
+        known = len(buffer)
+        buffer += chunk
+        end = sse.complete_until(buffer, known)
+        block = bytes(buffer[:end])
+        del buffer[:end]
+        return block
+
     def _shortcoming(self) -> ProviderError | None:
         if not self.started:
             return ProviderError("malformed", "the provider's stream held no part of an answer")
         if not (self.done or self._finished):
             return _truncated()
-        return self._bad_arguments()
+        if not all(are_json("".join(parts)) for parts in self._arguments.values()):
+            return bad_arguments()
+        return None
 
     def _read(self, block: bytes) -> bytes:
-        if any(mark in block for mark in _MARKS):
-            return b"".join(self._read_each(block))
-        self.started = self.started or b'"choices"' in block
-        return block
+        parts = block.count(_PART)
+        # Nothing but whole objects that hold a part of the answer: the usual packet, and no need to parse it.
+        if parts and parts == block.count(_END) and not any(mark in block for mark in _MARKS):
+            self.parts += parts
+            self.started = True
+            return block
+        return b"".join(self._read_each(block))
 
     def _read_each(self, block: bytes) -> list[bytes]:
         relayed: list[bytes] = []
@@ -98,16 +126,16 @@ class StreamReader:
         except ProviderError as error:
             self.failure = error
             return False
-        return self._take(event) if isinstance(event, dict) else True
+        return self._take(event, data) if isinstance(event, dict) else True
 
-    def _take(self, event: dict[str, Any]) -> bool:
+    def _take(self, event: dict[str, Any], data: bytes) -> bool:
         if event.get("error"):
-            self.failure = error_inside(event)
+            self.failure = error_inside(event, data)
             return False
-        choices = event.get("choices")
-        for choice in choices if isinstance(choices, list) else ():
-            if isinstance(choice, dict):
-                self._take_choice(choice)
+        choices = _dicts(event.get("choices"))
+        for choice in choices:
+            self._take_choice(choice)
+        self.parts += bool(choices)
         if (usage := usage_from(event.get("usage"))) is not None:
             self.usage = usage
             return bool(choices) or self._wants_usage
@@ -117,10 +145,10 @@ class StreamReader:
         self.started = True
         self._finished = self._finished or choice.get("finish_reason") is not None
         delta = choice.get("delta")
-        for call in (delta.get("tool_calls") if isinstance(delta, dict) else None) or ():
-            function = call.get("function") if isinstance(call, dict) else None
+        for call in _dicts(delta.get("tool_calls")) if isinstance(delta, dict) else ():
+            function = call.get("function")
             if isinstance(function, dict) and isinstance(arguments := function.get("arguments"), str):
-                self._keep_arguments((choice.get("index") or 0, call.get("index") or 0), arguments)
+                self._keep_arguments((_index(choice), _index(call)), arguments)
 
     def _keep_arguments(self, key: tuple[int, int], arguments: str) -> None:
         self._argument_characters += len(arguments)
@@ -129,13 +157,14 @@ class StreamReader:
             return
         self._arguments.setdefault(key, []).append(arguments)
 
-    def _bad_arguments(self) -> ProviderError | None:
-        try:
-            for parts in self._arguments.values():
-                check_arguments("".join(parts))
-        except ProviderError as error:
-            return error
-        return None
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _index(value: dict[str, Any]) -> int:
+    index = value.get("index")
+    return index if isinstance(index, int) else 0
 
 
 def _truncated() -> ProviderError:

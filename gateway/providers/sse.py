@@ -12,9 +12,13 @@ _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BOUNDARIES = (b"\n\n", b"\n\r\n", b"\r\r")
 
 
-def complete_until(buffer: bytes) -> int:
-    """The index behind the last whole event in the buffer, 0 when there is none."""
-    return max(end + len(mark) if (end := buffer.rfind(mark)) >= 0 else 0 for mark in _BOUNDARIES)
+def complete_until(buffer: bytes | bytearray, known: int = 0) -> int:
+    """The index behind the last whole event in the buffer, 0 when there is none; none ends in its first `known` bytes.
+
+    With those, a long line that comes in small pieces is looked at once and not with every piece.
+    """
+    start = max(known - 2, 0)
+    return max(end + len(mark) if (end := buffer.rfind(mark, start)) >= 0 else 0 for mark in _BOUNDARIES)
 
 
 def split(block: bytes) -> list[bytes]:

@@ -1,0 +1,130 @@
+"""One agent behind a whole gateway, called as clients call it: over sockets, with the provider's books at hand."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from openai import AsyncOpenAI, OpenAI
+
+from gateway.standin import Behaviour, Received, Standin
+from tests.gateway.running import Running, running, write
+
+PROVIDER_KEY = "sk-planted-4b5c6d7e8f"
+HELLO: list[Any] = [{"role": "user", "content": "hello"}]
+SOON = 5.0  # seconds; what is awaited takes a fraction of one, the rest is for a busy machine
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What a test wants to be different: parts of `gateway.yaml`, of the agent's entry, of its version `v1`."""
+
+    gateway: Mapping[str, Any] = field(default_factory=dict)
+    routing: Mapping[str, Any] = field(default_factory=dict)
+    version: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, Any] = field(default_factory=dict)
+
+    def of(self, agent: str, base_url: str) -> dict[str, object]:
+        """The configuration files. The provider is called `standin`, v1's model `good`."""
+        provider = {"api": "openai", "base_url": base_url, "api_key": "${PROVIDER_KEY}"}
+        retries = {"per_target": 0, "base": "10ms", "cap": "50ms", **self.gateway.get("retries", {})}
+        return {
+            "gateway.yaml": {"providers": {"standin": provider}, **self.gateway, "retries": retries},
+            "routing.yaml": {"agents": {agent: {"stable": "v1", **self.routing}}},
+            f"agents/{agent}/v1.yaml": {"model": "standin/good", **self.version},
+            **{f"agents/{agent}/{name}": content for name, content in self.files.items()},
+        }
+
+
+@dataclass(slots=True)
+class Place:
+    """A running gateway with one agent, and the stand-in provider behind it."""
+
+    running: Running
+    standin: Standin
+    agent: str
+    http: httpx2.AsyncClient
+    stack: AsyncExitStack
+
+    @property
+    def base_url(self) -> str:
+        return self.running.base_url
+
+    def sdk(self, **options: Any) -> AsyncOpenAI:
+        """The client that applications use: only base_url and key are set."""
+        client = AsyncOpenAI(base_url=self.base_url, api_key="a-key", **{"max_retries": 0, **options})
+        self.stack.push_async_callback(client.close)
+        return client
+
+    def blocking_sdk(self) -> OpenAI:
+        return OpenAI(base_url=self.base_url, api_key="a-key", max_retries=0)
+
+    def body(self, **more: Any) -> dict[str, Any]:
+        return {"model": self.agent, "messages": HELLO, **more}
+
+    async def chat(self, headers: Mapping[str, str] | None = None, query: str = "", **more: Any) -> httpx2.Response:
+        """A chat completion, as plain HTTP."""
+        path = f"{self.base_url}/chat/completions{query}"
+        return await self.http.post(path, json=self.body(**more), headers=headers)
+
+    async def send(self, body: bytes, headers: Mapping[str, str] | None = None) -> httpx2.Response:
+        """A chat completion, its body as these bytes."""
+        return await self.http.post(f"{self.base_url}/chat/completions", content=body, headers=headers)
+
+    def received(self) -> Received:
+        """The last request that reached the provider."""
+        return list(self.standin.requests)[-1]
+
+    def received_json(self) -> Any:
+        return json.loads(self.received().raw_body)
+
+    async def books(self, version: str = "v1", requests: int = 1) -> dict[str, Any]:
+        """What the status says of a version, once that many requests are booked on it."""
+        found: dict[str, Any] = {}
+
+        async def booked() -> bool:
+            agents = await self.running.gateway.services.status.agents([self.agent])
+            found.update(agents[self.agent]["versions"][version])
+            return bool(found["requests"] >= requests)
+
+        async with asyncio.timeout(SOON):
+            while not await booked():
+                await asyncio.sleep(0.02)
+        return found
+
+
+@asynccontextmanager
+async def place(folder: Path, redis_url: str, agent: str, config: Config) -> AsyncIterator[Place]:
+    """Serve `agent` as that configuration says."""
+    standin = Standin(api_key=PROVIDER_KEY)
+    await standin.start()
+    try:
+        write(folder, config.of(agent, standin.base_url))
+        environ = {"PROVIDER_KEY": PROVIDER_KEY}
+        async with running(folder, redis_url, environ) as gateway, AsyncExitStack() as stack:
+            http = await stack.enter_async_context(httpx2.AsyncClient(timeout=20))
+            yield Place(gateway, standin, agent, http, stack)
+    finally:
+        await standin.stop()
+
+
+async def eventually(true: Callable[[], bool], within: float = SOON) -> None:
+    """Wait until that holds. Raises TimeoutError."""
+    async with asyncio.timeout(within):
+        while not true():
+            await asyncio.sleep(0.005)
+
+
+def failing(fault: Any, **more: Any) -> Behaviour:
+    """A behaviour that ends every call in that fault."""
+    return Behaviour(error_rate=1, fault=fault, **more)
+
+
+def events(body: bytes) -> list[Any]:
+    """The data of a stream's events, parsed; `[DONE]` as it is."""
+    data = [line[6:] for line in body.decode().split("\n") if line.startswith("data: ")]
+    return [each if each == "[DONE]" else json.loads(each) for each in data]

@@ -2,16 +2,18 @@
 
 Every replica runs one. What makes it right is the store's epoch compare-and-set; all else only saves work. Three
 things tell a replica that a record has changed: the store's announcement, the epoch in every flush's reply, and a poll
-once a second, which is the truth.
+once a second, which is the truth. What goes wrong with one agent never holds up another.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
-from gateway.errors import EpochConflict, NotFound, StoreAway
+from gateway.errors import CallerError, EpochConflict, NotFound, StoreAway
 from gateway.flush import Flusher
 from gateway.logs import Log
+from gateway.reach import EVERY_AGENT, Reach
 from gateway.recorder import Recorder
 from gateway.runtime import Runtime
 from gateway.store.seam import Batch, FlushReply, Store, Totals
@@ -23,7 +25,14 @@ from routing.assignment import BUCKETS
 
 FLUSH_SECONDS = 0.1
 POLL_SECONDS = 1.0
-_STEPS_TO_AGREE = 5  # a lost commit is read again; more often than this and something else is wrong
+_STEPS_TO_AGREE = 5  # a lost commit is read again; more often than this and the next poll goes on
+
+
+class NothingToDo(CallerError):
+    """What a person asked for does not apply to the record as it is."""
+
+    status = 409
+    code = "nothing_to_do"
 
 
 class Controller:
@@ -34,49 +43,64 @@ class Controller:
         self._table = table
         self._log = log
         self._flusher = Flusher(store, recorder, self._on_reply)
+        self._flushing: set[str] = set()
+        self._reach = Reach(log)
         self._unreconciled: set[str] = set()
-        self._urgent: asyncio.Queue[str] = asyncio.Queue()
+        self._unread: set[str] = set()
+        self._tasks: asyncio.TaskGroup | None = None
+        self._installed = asyncio.Event()
         self._config_digest = ""
-        self.store_ok = True
+
+    @property
+    def store_ok(self) -> bool:
+        """Whether every agent's record could be reached when last asked for."""
+        return self._reach.ok
 
     def install(self, runtime: Runtime) -> None:
         """A new configuration is in the table: every agent's record is to follow it."""
         self._config_digest = runtime.digest
         self._unreconciled = set(self._table)
+        self._unread &= self._unreconciled
+        self._reach.keep(self._table)
+        self._installed.set()
 
     def hurry(self, agent: str) -> None:
         """Flush this agent at once: its canary has just failed a call."""
-        self._urgent.put_nowait(agent)
+        if self._tasks is not None and agent not in self._flushing:
+            self._flushing.add(agent)
+            self._tasks.create_task(self._flush(agent))
 
     async def run(self) -> None:
         """Work until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._every(FLUSH_SECONDS, self._flusher.flush_all))
-            tasks.create_task(self._every(POLL_SECONDS, self.poll))
-            tasks.create_task(self._flush_urgent())
-            tasks.create_task(self._follow_turns())
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                self._tasks.create_task(self._flush_regularly())
+                self._tasks.create_task(self._poll_regularly())
+                self._tasks.create_task(self._follow_turns())
+        finally:
+            self._tasks = None
+            self._flushing.clear()
 
     async def finish(self) -> None:
-        """A last flush, so that nothing that was counted is lost. Raises StoreAway."""
-        await self._flusher.flush_all()
+        """A last flush, so that nothing that was counted is lost; what could not be brought in is logged."""
+        await self._each(self._flusher.agents(), self._flusher.flush)
+        if left := self._flusher.agents():
+            self._log.error("counts_lost", agents=left)
 
     async def poll(self) -> None:
-        """Read every agent's epoch and catch up where the record has moved. Raises StoreAway."""
-        await self.reconcile()
-        epochs = await self._store.epochs(list(self._table))
-        for agent, epoch in epochs.items():
-            seen = self._table.seen(agent)
-            if seen is None or seen.epoch != epoch:
-                await self._catch_up(agent)
+        """Follow a new configuration, and catch up where a record has moved or could not be read."""
+        await self._each(self._unreconciled, self._follow)
+        epochs: dict[str, int] = {}
 
-    async def reconcile(self) -> None:
-        """Make the records follow the configuration that was last installed. Raises StoreAway."""
-        for agent in list(self._unreconciled):
-            await self._reconcile(agent)
-            self._unreconciled.discard(agent)
+        async def ask(_: str) -> None:
+            epochs.update(await self._store.epochs(list(self._table)))
+
+        await self._attempt(EVERY_AGENT, ask)
+        await self._each([agent for agent in epochs if self._is_behind(agent, epochs[agent])], self._catch_up)
 
     async def retry(self, agent: str, epoch: int, actor: str, reason: str) -> State:
-        """Put a rolled-back canary on trial again. Raises EpochConflict when the record has moved on, StoreAway."""
+        """Put a rolled-back canary on trial again. Raises EpochConflict when the record has moved on, NothingToDo when
+        nothing is rolled back, StoreAway."""
         state, now = await self._store.read(agent)
         entry = self._table.entry(agent)
         if state is None or entry is None:
@@ -85,8 +109,9 @@ class Controller:
             raise EpochConflict(f"{agent} is at epoch {state.epoch}, not {epoch}: {state.reason}")
         decision = rollout.retry(state, entry.intent, actor, reason, now)
         if decision is None:
-            raise EpochConflict(f"nothing to retry: {agent} is {state.phase or 'without a canary'}")
-        if not await self._commit(agent, decision):
+            phase = (state.phase or "without a canary").replace("_", " ")
+            raise NothingToDo(f"nothing to retry: {agent} is {phase}, and the configuration may name another canary")
+        if not await self._commit_for_person(agent, decision):
             raise EpochConflict(f"someone was faster: {agent} has moved on from epoch {epoch}")
         return decision.state
 
@@ -94,31 +119,44 @@ class Controller:
         """The agent's latest audit events, newest first. Raises StoreAway."""
         return await self._store.audit(agent, count)
 
-    async def _reconcile(self, agent: str) -> None:
+    async def _follow(self, agent: str) -> None:
+        if await self._reconcile(agent):
+            self._unreconciled.discard(agent)
+
+    async def _reconcile(self, agent: str) -> bool:
+        """Bring the record to what the configuration wants, or back to what was seen. Whether it is there."""
         for _ in range(_STEPS_TO_AGREE):
             state, now = await self._store.read(agent)
             entry, seen = self._table.entry(agent), self._table.seen(agent)
             if entry is None:
-                return
-            if seen is not None and (state is None or state.epoch < seen.epoch):
+                return True
+            if seen is not None and lacks(state, seen):
                 await self._commit(agent, rollout.restore(seen, state, now))
                 continue
             decision = rollout.reconcile(state, entry.intent, now)
             if decision is None:
                 self._turn(agent, state)
-                return
+                return True
             await self._commit(agent, decision)
+        return False
+
+    def _is_behind(self, agent: str, epoch: int) -> bool:
+        seen = self._table.seen(agent)
+        return seen is None or seen.epoch != epoch or agent in self._unread
 
     async def _catch_up(self, agent: str) -> None:
         """Take the record as it stands; put it back where the store has lost it."""
         state, _ = await self._store.read(agent)
+        self._unread.discard(agent)
         seen = self._table.seen(agent)
-        if state is None or (seen is not None and state.epoch < seen.epoch):
+        if state is None or (seen is not None and lacks(state, seen)):
             await self._reconcile(agent)
             return
         self._turn(agent, state)
 
     async def _on_reply(self, agent: str, batch: Batch, reply: FlushReply) -> None:
+        if self._table.entry(agent) is None:
+            return
         seen = self._table.seen(agent)
         if seen is None or reply.epoch != seen.epoch:
             await self._catch_up(agent)
@@ -133,8 +171,18 @@ class Controller:
         if decision is not None:
             await self._commit(agent, decision)
 
+    async def _commit_for_person(self, agent: str, decision: Decision) -> bool:
+        try:
+            return await self._commit(agent, decision)
+        except StoreAway as error:
+            unknown = "it may have been done: look at the status before you repeat it"
+            raise StoreAway(f"{error.message}; {unknown}") from error
+
     async def _commit(self, agent: str, decision: Decision) -> bool:
-        """Commit, then announce: only the winner does. Whether this replica won."""
+        """Commit, then announce: only the winner does. Whether this replica won.
+
+        Raises StoreAway when that is not known; then the record is read again before anything else is decided.
+        """
         committed = await self._store.commit(agent, decision, self._config_digest)
         if committed.state is not None:
             self._turn(agent, committed.state)
@@ -148,35 +196,60 @@ class Controller:
 
     def _turn(self, agent: str, state: State | None) -> None:
         if state is not None and self._table.turn(agent, state):
-            self._log.info("turned", agent=agent, epoch=state.epoch, phase=state.phase, weight=state.weight)
+            self._log.info(
+                "turned", agent=agent, epoch=state.epoch, phase=state.phase, weight=state.weight, action=state.action
+            )
 
-    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    async def _flush_regularly(self) -> None:
         while True:
-            await self._guarded(work)
-            await asyncio.sleep(seconds)
+            for agent in self._flusher.agents():
+                self.hurry(agent)
+            await asyncio.sleep(FLUSH_SECONDS)
 
-    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do the work; a store that is away is said once, and everything is tried again later."""
+    async def _flush(self, agent: str) -> None:
         try:
-            await work()
-        except StoreAway as error:
-            if self.store_ok:
-                self._log.error("store_away", error=error.message)
-            self.store_ok = False
-            return
-        if not self.store_ok:
-            self._log.warning("store_back")
-        self.store_ok = True
+            await self._attempt(agent, self._flusher.flush)
+        finally:
+            self._flushing.discard(agent)
 
-    async def _flush_urgent(self) -> None:
+    async def _poll_regularly(self) -> None:
         while True:
-            agent = await self._urgent.get()
-            await self._guarded(lambda: self._flusher.flush(agent))  # noqa: B023 - awaited before the next turn
+            self._installed.clear()
+            await self.poll()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._installed.wait()
 
     async def _follow_turns(self) -> None:
         async for agent in self._store.turns():
             if self._table.entry(agent) is not None:
-                await self._guarded(lambda: self._catch_up(agent))  # noqa: B023 - awaited before the next turn
+                await self._attempt(agent, self._catch_up)
+
+    async def _each(self, agents: Iterable[str], work: Callable[[str], Awaitable[None]]) -> None:
+        """Do the work for every agent, whatever becomes of the others; a bug is raised when all are through."""
+        attempts = [self._attempt(agent, work) for agent in list(agents)]
+        for result in await asyncio.gather(*attempts, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _attempt(self, agent: str, work: Callable[[str], Awaitable[None]]) -> None:
+        """Do the work; where the store is away, it is tried again later. After an outage every record is read whole,
+        because an epoch alone does not tell two histories apart."""
+        try:
+            await work(agent)
+        except StoreAway as error:
+            self._unread.add(agent)
+            self._reach.lost(agent, error)
+            return
+        if self._reach.found(agent):
+            self._unread.update(self._table)
+
+
+def lacks(found: State | None, seen: State) -> bool:
+    """Whether the record that was found has lost what was seen: all of it, its latest epochs, or a rollback."""
+    if found is None or found.epoch < seen.epoch:
+        return True
+    return found.epoch == seen.epoch and not seen.rolled_back.keys() <= found.rolled_back.keys()
 
 
 def evidence_of(state: State, totals: Totals) -> Evidence:

@@ -24,13 +24,9 @@ class Flusher:
         self._unsure: dict[str, Batch] = {}
         self._busy: dict[str, asyncio.Lock] = {}
 
-    async def flush_all(self) -> None:
-        """Flush every agent that has something to flush. Raises StoreAway when any could not be."""
-        agents = list(dict.fromkeys([*self._unsure, *self._recorder.agents()]))
-        results = await asyncio.gather(*(self.flush(agent) for agent in agents), return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
+    def agents(self) -> list[str]:
+        """The agents that have something to flush."""
+        return list(dict.fromkeys([*self._unsure, *self._recorder.agents()]))
 
     async def flush(self, agent: str) -> None:
         """Flush all batches of one agent. Raises StoreAway; what was not applied is kept."""

@@ -54,9 +54,12 @@ class Table:
         self._entries = {name: Entry.of(agent, self._seen.get(name)) for name, agent in agents.items()}
 
     def turn(self, name: str, state: State) -> bool:
-        """Take a newer record of an agent; an older one changes nothing. Whether it was newer."""
+        """Take a record of an agent; an older one, or the one it has, changes nothing. Whether it was news.
+
+        After the store has lost its last moments two histories may have reached the same epoch: the later read holds.
+        """
         seen = self._seen.get(name)
-        if seen is not None and state.epoch <= seen.epoch:
+        if seen is not None and (state.epoch < seen.epoch or state == seen):
             return False
         self._seen[name] = state
         if entry := self._entries.get(name):

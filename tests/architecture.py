@@ -23,7 +23,7 @@ LAYERS = (
     ("api",),
     ("assemble", "status"),
     ("proxy", "controller", "reload", "evals"),
-    ("shadow", "flush"),
+    ("shadow", "flush", "reach"),
     ("attempts", "recorder", "table"),
     ("streaming", "escalation", "runtime"),
     ("providers", "store", "pricing", "auth", "notify", "telemetry", "audit", "upstream", "server", "web"),

@@ -1,0 +1,40 @@
+"""Whether the shared state can be reached, agent by agent: in a cluster a dead node takes only its own agents away."""
+
+from collections.abc import Iterable
+
+from gateway.errors import StoreAway
+from gateway.logs import Log
+
+EVERY_AGENT = ""  # stands for all agents where one question is about them all; no agent has this name
+
+
+class Reach:
+    """Whose record this replica cannot reach: said once when the first is lost, and once when the last is back."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._lost: set[str] = set()
+
+    @property
+    def ok(self) -> bool:
+        return not self._lost
+
+    def lost(self, agent: str, error: StoreAway) -> None:
+        """The agent's record could not be reached."""
+        if not self._lost:
+            self._log.error("store_away", agent=agent, error=error.message)
+        self._lost.add(agent)
+
+    def keep(self, agents: Iterable[str]) -> None:
+        """Only these agents are left: nobody asks for any other again."""
+        self._lost &= {*agents, EVERY_AGENT}
+
+    def found(self, agent: str) -> bool:
+        """The agent's record was reached. Whether with it everything is back."""
+        if agent not in self._lost:
+            return False
+        self._lost.discard(agent)
+        if self._lost:
+            return False
+        self._log.warning("store_back")
+        return True

@@ -16,7 +16,7 @@ from gateway.errors import GatewayError
 from gateway.logs import Log
 from gateway.reload import Reloader
 from gateway.server import Server
-from gateway.store import open_store
+from gateway.store import OpenStore, open_store
 
 WRONG_CONFIGURATION = 2
 
@@ -34,33 +34,52 @@ def serve(folder: Path, environ: Mapping[str, str]) -> int:
 
 
 async def _serve(folder: Path, environ: Mapping[str, str], deployment: Deployment) -> None:
-    log = logs.configure()
+    log, hangup = logs.configure(), asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
     environ = _with_admin_token(environ, deployment.settings)
     deployment = await asyncio.to_thread(load, folder, environ)
     settings, replica = deployment.settings, new_replica_id()
-    store = await open_store(settings.store.get_secret_value(), settings.data, replica, _store_log(log))
+    store = await _store(settings, replica, log)
     gateway = build(deployment, store, replica, log)
     await gateway.start()
     try:
-        await _until_told(gateway, Reloader(folder, environ, gateway.apply, gateway.refuse, deployment))
+        reloader = Reloader(folder, environ, gateway.apply, gateway.refuse, deployment)
+        _follow_files(gateway, reloader, hangup)
+        await _until_told(gateway)
     finally:
         await gateway.stop()
         log.info("stopped", replica=replica)
 
 
-async def _until_told(gateway: Gateway, reloader: Reloader) -> None:
+async def _store(settings: GatewaySettings, replica: str, log: Log) -> OpenStore:
+    try:
+        return await open_store(settings.store.get_secret_value(), settings.data, replica, _store_log(log))
+    except ValueError as error:  # it names what it does not understand, and no password
+        raise GatewayError(f"store: {error}") from error
+
+
+def _follow_files(gateway: Gateway, reloader: Reloader, hangup: asyncio.Event) -> None:
+    """Reload on every change of the files, and on SIGHUP."""
+
+    async def reload_on_hangup() -> None:
+        while True:
+            await hangup.wait()
+            hangup.clear()
+            await reloader.reload_now()
+
+    gateway.services.config_error = lambda: str(reloader.error) if reloader.error else None
+    gateway.keep(reloader.run)
+    gateway.keep(reload_on_hangup)
+
+
+async def _until_told(gateway: Gateway) -> None:
     settings, log = gateway.deployment.settings, gateway.services.log
     listen = settings.listen
-    gateway.services.config_error = lambda: str(reloader.error) if reloader.error else None
     server = Server(
         gateway.asgi, listen.host, listen.port, assemble.limits(settings),
         drain_seconds=settings.drain, on_draining=gateway.drain,
     )  # fmt: skip
     serving = asyncio.create_task(server.serve())
-    background = [asyncio.create_task(reloader.run())]
-    asyncio.get_running_loop().add_signal_handler(
-        signal.SIGHUP, lambda: background.append(asyncio.create_task(reloader.reload_now()))
-    )
     started = asyncio.create_task(server.started.wait())
     await asyncio.wait([serving, started], return_when=asyncio.FIRST_COMPLETED)
     if server.started.is_set():
@@ -68,9 +87,8 @@ async def _until_told(gateway: Gateway, reloader: Reloader) -> None:
     try:
         await serving
     finally:
-        for task in [*background, started]:
-            task.cancel()
-        await asyncio.gather(*background, started, return_exceptions=True)
+        started.cancel()
+        await asyncio.wait([started])
 
 
 def _with_admin_token(environ: Mapping[str, str], settings: GatewaySettings) -> Mapping[str, str]:

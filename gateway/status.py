@@ -21,6 +21,8 @@ from policies.tally import Tally, quantile
 from routing.assignment import BUCKETS
 
 _QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
+_PATIENCE_SECONDS = 0.5  # a store that is slower than this is not waited for: what was last read is shown
+_AT_ONCE = 32
 _NOTHING = Snapshot(None, Totals(ArmTotal(), ArmTotal(), 0.0), {}, 0.0)
 _EVIDENCE_FIELDS = frozenset(Evidence.__slots__)
 
@@ -34,35 +36,34 @@ class StatusView:
         self._last: dict[str, tuple[Snapshot, Mapping[str, Any]]] = {}
 
     async def agents(self, names: Sequence[str]) -> dict[str, Any]:
-        """The status of those agents, by name."""
-        views = await asyncio.gather(*(self.agent(name) for name in names))
-        return dict(zip(names, views, strict=True))
+        """The status of those agents, by name; without those that the table no longer knows."""
+        with suppress(TimeoutError):
+            for first in range(0, len(names), _AT_ONCE):
+                async with asyncio.timeout(_PATIENCE_SECONDS):
+                    await asyncio.gather(*(self._refresh(name) for name in names[first : first + _AT_ONCE]))
+        entries = {name: self._table.entry(name) for name in names}
+        return {
+            name: agent_view(entry, *self._last.get(name, (_NOTHING, {}))) for name, entry in entries.items() if entry
+        }
 
-    async def agent(self, name: str) -> dict[str, Any]:
-        """The status of one agent. Raises KeyError for a name that is not in the table."""
-        entry = self._table.entry(name)
-        if entry is None:
-            raise KeyError(name)
+    async def _refresh(self, name: str) -> None:
         with suppress(StoreAway):
-            self._last[name] = (await self._store.snapshot(name), await self._latest_event(name))
-        snapshot, event = self._last.get(name, (_NOTHING, {}))
-        return agent_view(entry, snapshot, event)
-
-    async def _latest_event(self, name: str) -> Mapping[str, Any]:
-        events = await self._store.audit(name, 1)
-        return events[0] if events else {}
+            snapshot = await self._store.snapshot(name)
+            self._last[name] = (snapshot, next(iter(await self._store.audit(name, 1)), {}))
 
 
 def agent_view(entry: Entry, snapshot: Snapshot, event: Mapping[str, Any]) -> dict[str, Any]:
-    """One agent by the contract of `/status`."""
-    state = snapshot.state or entry.state
+    """One agent by the contract of `/status`. The newer record holds, the table's or the snapshot's."""
+    state = snapshot.state
+    if entry.state is not None and (state is None or state.epoch < entry.state.epoch):
+        state, snapshot = entry.state, _fitting(snapshot, entry.state)
     findings = guardrails.assess(entry.guardrails, _evidence(state, snapshot, event))
     worst = guardrails.worst(findings)
     view: dict[str, Any] = {
         "phase": state.phase if state else None,
         "epoch": state.epoch if state else 0,
         "step": state.step if state else 0,
-        "weight": entry.split.weight / BUCKETS,
+        "weight": entry.turned(state).split.weight / BUCKETS,
         "reason": state.reason if state else "the record is not known yet; stable only",
         "changed_at": timestamp(state.changed_at) if state else None,
         "stable": _ref(entry.intent.stable),
@@ -72,6 +73,7 @@ def agent_view(entry: Entry, snapshot: Snapshot, event: Mapping[str, Any]) -> di
         "guardrails": [_finding(finding) for finding in findings],
         "versions": _versions(snapshot.tallies, entry.intent),
         "last_decision": _decision(state, event) if state else None,
+        "read_at": timestamp(snapshot.now) if snapshot.now else None,
     }
     return view
 
@@ -89,6 +91,17 @@ def _evidence(state: State | None, snapshot: Snapshot, event: Mapping[str, Any])
     if state.phase == "rolled_back" and recorded.keys() >= _EVIDENCE_FIELDS:
         return Evidence(**{name: recorded[name] for name in _EVIDENCE_FIELDS})
     return evidence_of(state, snapshot.totals)
+
+
+def _fitting(snapshot: Snapshot, state: State) -> Snapshot:
+    """What of an older snapshot still holds for this record: the sums of its rollout, the evidence of its step."""
+    was = snapshot.state
+    return Snapshot(
+        state,
+        snapshot.totals if was and was.evidence == state.evidence else _NOTHING.totals,
+        snapshot.tallies if was and was.rollout == state.rollout else {},
+        snapshot.now,
+    )
 
 
 def _ref(ref: VersionRef) -> dict[str, str]:

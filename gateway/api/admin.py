@@ -4,18 +4,25 @@ Needs the admin token; without one configured the admin plane is off. `If-Match`
 so a person and the controller can never both win.
 """
 
+import re
+from typing import Any
+
+import orjson
 from starlette.types import Receive, Scope, Send
 
 from gateway.api.services import Endpoint, header, read_body, send_json
+from gateway.controller import NothingToDo
 from gateway.document import Document
-from gateway.errors import CallerError, Forbidden, NotFound, Unauthenticated
+from gateway.errors import CallerError, EpochConflict, Forbidden, NotFound, Unauthenticated
+from gateway.streaming import error_body
 
 VERBS = ("retry",)
 _LONGEST_TEXT = 500
+_EPOCH = re.compile(rb'(?:W/)?"?([0-9]{1,18})"?')  # alone, or as the ETag it is
 
 
 class Verb(Endpoint):
-    """One verb on one agent; answers with the agent's new status."""
+    """One verb on one agent; answers with the agent's new status, also where the answer is no."""
 
     methods = ("POST",)
 
@@ -28,8 +35,16 @@ class Verb(Endpoint):
             raise NotFound(f"there is no agent {agent!r}")
         body = Document.parse(await read_body(receive)).values
         actor, reason = _text(body, "actor"), _text(body, "reason")
-        await self.services.controller.retry(agent, _epoch(scope), actor, reason)
-        await send_json(send, await self.services.status.agent(agent))
+        try:
+            await self.services.controller.retry(agent, _epoch(scope), actor, reason)
+        except (EpochConflict, NothingToDo) as error:
+            refusal = orjson.loads(error_body(error))
+            await send_json(send, {**refusal, "state": await self._state(agent)}, error.status)
+            return
+        await send_json(send, await self._state(agent))
+
+    async def _state(self, agent: str) -> Any:
+        return (await self.services.status.agents([agent])).get(agent)
 
 
 class Audit(Endpoint):
@@ -55,14 +70,16 @@ def require_admin(endpoint: Endpoint, scope: Scope) -> None:
 
 
 def _epoch(scope: Scope) -> int:
-    text = (header(scope, b"if-match") or b"").decode("latin-1").strip().strip('"')
-    if not text.isdecimal():
+    match = _EPOCH.fullmatch((header(scope, b"if-match") or b"").strip())
+    if match is None:
         raise CallerError("send the epoch that you saw on /status as 'If-Match: <epoch>'", param="If-Match")
-    return int(text)
+    return int(match[1])
 
 
 def _text(body: dict[str, object], name: str) -> str:
     value = body.get(name)
     if not isinstance(value, str) or not value.strip():
         raise CallerError(f"{name!r} is missing: it goes on record", param=name)
-    return value.strip()[:_LONGEST_TEXT]
+    if len(value) > _LONGEST_TEXT:
+        raise CallerError(f"{name!r} is longer than {_LONGEST_TEXT} characters", param=name)
+    return " ".join(value.encode(errors="backslashreplace").decode().split())

@@ -1,7 +1,7 @@
 """`GET /status` and `/status/{agent}`: JSON by the contract, a page for a browser.
 
-Open on a loopback listen; elsewhere it wants a key or the admin token (a browser may send the token as the password
-of Basic authentication).
+Open on a loopback listen; elsewhere it wants the admin token, or a key, which sees the agents that it may call (a
+browser may send either as the password of Basic authentication).
 """
 
 import base64
@@ -12,14 +12,17 @@ from starlette.types import Receive, Scope, Send
 
 from gateway import __version__
 from gateway.api.services import Endpoint, header, send_json
+from gateway.auth import OPEN
+from gateway.calls import Caller
 from gateway.errors import NotFound, SerinusError, Unauthenticated
 from gateway.status import timestamp
 from gateway.streaming import send_answer
 from gateway.web.page import status_page
 
+_POLICY = b"default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _HTML = [
     (b"content-type", b"text/html; charset=utf-8"),
-    (b"content-security-policy", b"default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'"),
+    (b"content-security-policy", _POLICY),
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
 ]
@@ -29,11 +32,12 @@ class Status(Endpoint):
     """All agents, or the one that the path names."""
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._require_reader(scope)
+        reader = self._reader(scope)
         name = scope["path_params"].get("agent")
-        if name is not None and self.services.table.entry(name) is None:
+        known = [agent for agent in self.services.table if reader.may_call(agent)]
+        if name is not None and name not in known:
             raise NotFound(f"there is no agent {name!r}")
-        view = await self._view(list(self.services.table) if name is None else [name])
+        view = await self._view(known if name is None else [name])
         if b"text/html" in (header(scope, b"accept") or b""):
             await send_answer(send, 200, _HTML, status_page(view))
         else:
@@ -59,13 +63,14 @@ class Status(Endpoint):
             "agents": agents,
         }
 
-    def _require_reader(self, scope: Scope) -> None:
+    def _reader(self, scope: Scope) -> Caller:
+        """Who asks. Raises Unauthenticated."""
         doorkeeper = self.services.runtime.doorkeeper
         authorization = _bearer_of_basic(header(scope, b"authorization"))
         if self.services.loopback or doorkeeper.is_admin(authorization):
-            return
+            return OPEN
         try:
-            doorkeeper.caller(authorization)
+            return doorkeeper.caller(authorization)
         except Unauthenticated:
             raise Unauthenticated("the status needs a key or the admin token") from None
 

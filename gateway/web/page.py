@@ -22,9 +22,18 @@ def status_page(view: Mapping[str, Any]) -> bytes:
         replica=escape(gateway["replica"]),
         now=escape(view["now"]),
         store=escape(f"{gateway['store']['backend']}, {'ok' if gateway['store']['ok'] else 'away'}"),
+        circuits=_circuits(gateway["circuits"]),
         error=f'<pre class="bad">{escape(error)}</pre>' if error else "",
         agents="".join(_agent(name, agent) for name, agent in view["agents"].items()),
     ).encode()
+
+
+def _circuits(circuits: Mapping[str, str]) -> str:
+    """The targets that are left alone for a while."""
+    if not circuits:
+        return ""
+    states = ", ".join(f"{target} {state.replace('_', ' ')}" for target, state in circuits.items())
+    return f'<p class="bad">circuits: {escape(states)}</p>'
 
 
 def _agent(name: str, agent: Mapping[str, Any]) -> str:
@@ -47,7 +56,9 @@ def _agent(name: str, agent: Mapping[str, Any]) -> str:
 def _trial(agent: Mapping[str, Any]) -> str:
     stable, canary = agent["stable"], agent["canary"]
     split = f"stable {_ref(stable)}" + (f", canary {_ref(canary)} at {agent['weight']:.4g}" if canary else "")
-    return f"{split}; epoch {agent['epoch']}, changed at {escape(agent['changed_at'] or '-')}"
+    decision = agent["last_decision"]
+    who = f" by {escape(decision['actor'])} ({escape(decision['action'].replace('_', ' '))})" if decision else ""
+    return f"{split}; epoch {agent['epoch']}, changed at {escape(agent['changed_at'] or '-')}{who}"
 
 
 def _ref(ref: Mapping[str, str]) -> str:

@@ -14,6 +14,7 @@ from gateway.serve import serve
 from gateway.standin import command as standin
 
 _URL = "http://127.0.0.1:8080"
+_INTERRUPTED = 130  # as shells say it: 128 + SIGINT
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,11 +22,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         code: int = given.run(given)
+        sys.stdout.flush()
     except Refused as error:
         return operate.complain(error)
-    except BrokenPipeError:  # `serinus status | head`
-        sys.stderr.close()
+    except BrokenPipeError:  # `serinus status | head`: what is left in the buffer goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return operate.WELL
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     return code
 
 
@@ -70,7 +74,7 @@ def _add_operating(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     rollout.add_argument("verb", choices=["retry"], help="retry: put a rolled-back canary on trial again")
     rollout.add_argument("agent")
     rollout.add_argument("--reason", required=True, help="goes on record")
-    rollout.add_argument("--actor", default=getpass.getuser(), help="who does it; you by default")
+    rollout.add_argument("--actor", default=_me(), help="who does it; you by default")
     rollout.set_defaults(run=_rollout)
 
 
@@ -94,7 +98,11 @@ def _check(given: argparse.Namespace) -> int:
 
 
 def _schema(given: argparse.Namespace) -> int:
-    write_schemas(given.folder)
+    try:
+        write_schemas(given.folder)
+    except OSError as error:
+        print(error, file=sys.stderr)
+        return operate.WRONG_USAGE
     return operate.WELL
 
 
@@ -109,6 +117,14 @@ def _demo(given: argparse.Namespace) -> int:
 
 def _operator(given: argparse.Namespace) -> Operator:
     return Operator(given.url, os.environ.get("SERINUS_ADMIN_TOKEN", ""))
+
+
+def _me() -> str:
+    """The user's name; in a container the user may have none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def _rollout(given: argparse.Namespace) -> int:

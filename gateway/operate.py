@@ -3,10 +3,11 @@
 import json
 import sys
 from collections.abc import Mapping
-from typing import Any
+from http.client import HTTPException, HTTPMessage
+from typing import IO, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 WELL, THE_ANSWER_IS_NO, WRONG_USAGE = 0, 1, 2
 _TIMEOUT_SECONDS = 10.0
@@ -14,6 +15,26 @@ _TIMEOUT_SECONDS = 10.0
 
 class Refused(Exception):
     """The gateway said no, or was not there."""
+
+    code = THE_ANSWER_IS_NO
+
+
+class Misused(Refused):
+    """It was not asked at all, because it cannot be asked like this."""
+
+    code = WRONG_USAGE
+
+
+class _Stay(HTTPRedirectHandler):
+    """Follows no redirect: the token is for the gateway that was named, and for nobody else."""
+
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> None:
+        return None
+
+
+_open = build_opener(ProxyHandler({}), _Stay()).open
 
 
 class Operator:
@@ -39,23 +60,25 @@ class Operator:
 
     def _ask(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Any:
         if not self._url.startswith(("http://", "https://")):
-            raise Refused(f"{self._url!r} is no http(s) URL")
+            raise Misused(f"{self._url!r} is no http(s) URL")
         data = None if body is None else json.dumps(body).encode()
         sent = {"content-type": "application/json", **self._headers, **(headers or {})}
-        request = Request(self._url + path, data, sent, method=method)  # noqa: S310 - the scheme was looked at
         try:
-            with urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 - the scheme was looked at
-                return json.load(answer)
+            request = Request(self._url + path, data, sent, method=method)  # noqa: S310 - the scheme was looked at
+            with _open(request, timeout=_TIMEOUT_SECONDS) as answer:
+                return _object(answer.read())
         except HTTPError as error:
             raise Refused(_message(error)) from None
         except (URLError, OSError) as error:
             raise Refused(f"no gateway answers at {self._url}: {getattr(error, 'reason', error)}") from None
+        except (HTTPException, ValueError) as error:  # also of what cannot be sent: an odd port, a token in Cyrillic
+            raise Misused(f"cannot ask a gateway at {self._url!r}: {error}") from None
 
 
 def print_status(operator: Operator, agent: str | None, *, as_json: bool) -> int:
     """`serinus status [AGENT] [--json]`."""
     view = operator.status(agent)
-    print(json.dumps(view, indent=2) if as_json else describe(view))
+    print(json.dumps(view, indent=2) if as_json else _printable(describe(view)))
     return WELL
 
 
@@ -75,8 +98,8 @@ def do_verb(operator: Operator, agent: str, verb: str, person: tuple[str, str]) 
 
 def complain(error: Refused) -> int:
     """Say why it did not work."""
-    print(error, file=sys.stderr)
-    return THE_ANSWER_IS_NO
+    print(_printable(str(error)), file=sys.stderr)
+    return error.code
 
 
 def describe(view: Mapping[str, Any]) -> str:
@@ -105,6 +128,18 @@ def _describe_agent(name: str, agent: Mapping[str, Any]) -> list[str]:
             f"  {finding['text']:<32} {finding['verdict']}, E {finding['e_value']:.4g} of {finding['threshold']:g}"
         )
     return lines
+
+
+def _printable(text: str) -> str:
+    """The text without what a terminal would obey."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def _object(body: bytes) -> Any:
+    value = json.loads(body)
+    if not isinstance(value, dict):
+        raise ValueError("its answer is no JSON object")
+    return value
 
 
 def _message(error: HTTPError) -> str:

@@ -1,0 +1,109 @@
+"""Gateways as real processes: what only a command, a signal or a killed server can show."""
+
+import asyncio
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE, Process, create_subprocess_exec
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.gateway.running import ADMIN_TOKEN
+from tests.gateway.store.servers import until
+from tests.scenarios.crowd import Line, Reply
+
+SERINUS = (sys.executable, "-m", "gateway")
+_ROOT = Path(__file__).parents[2]  # the checkout need not be installed
+_SURROUNDINGS = {**os.environ, "PYTHONPATH": str(_ROOT), "SERINUS_ADMIN_TOKEN": ADMIN_TOKEN}
+ENDS_WITHIN = 20.0  # seconds; far more than a drain takes here
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    errors: str
+
+
+async def command(*arguments: str, **environ: str) -> Done:
+    """Run `serinus` with these arguments to its end."""
+    process = await create_subprocess_exec(
+        *SERINUS, *arguments, stdout=PIPE, stderr=PIPE, env={**_SURROUNDINGS, **environ}
+    )
+    out, errors = await process.communicate()
+    assert process.returncode is not None
+    return Done(process.returncode, out.decode(), errors.decode())
+
+
+@dataclass(slots=True)
+class Served:
+    """A running `serinus serve`. Its log is one JSON object a line."""
+
+    process: Process
+    out: Path
+    errors: Path
+    url: str = ""
+
+    def log(self) -> list[dict[str, Any]]:
+        """What it has logged so far."""
+        whole = self.out.read_text().rpartition("\n")[0]
+        return [json.loads(line) for line in whole.splitlines()]
+
+    async def ask(self, method: str, path: str, body: bytes = b"", headers: tuple[str, ...] = ()) -> Reply:
+        """One request on a connection of its own."""
+        line = Line(self.url)
+        try:
+            return await line.ask(method, path, body, headers)
+        finally:
+            line.close()
+
+    async def status(self) -> Any:
+        return json.loads((await self.ask("GET", "/status")).body)
+
+    async def end(self) -> int:
+        """SIGTERM; the exit code."""
+        with suppress(ProcessLookupError):
+            self.process.terminate()
+        async with asyncio.timeout(ENDS_WITHIN):
+            return await self.process.wait()
+
+
+@asynccontextmanager
+async def serving(folder: Path, environ: Mapping[str, str], name: str = "gateway") -> AsyncIterator[Served]:
+    """`serinus serve` with that configuration, on a free port; its logs lie beside the configuration."""
+    served = await start(folder, environ, name)
+    try:
+        await until_serving(served)
+        yield served
+    finally:
+        if served.process.returncode is None:
+            served.process.kill()
+        await served.process.wait()
+
+
+async def start(folder: Path, environ: Mapping[str, str], name: str = "gateway") -> Served:
+    """The process, which may not be listening yet."""
+    out, errors = folder.parent / f"{name}.log", folder.parent / f"{name}.err"
+    surroundings = {**_SURROUNDINGS, "SERINUS_LISTEN": "127.0.0.1:0", "SERINUS_CONFIG": str(folder), **environ}
+    with out.open("wb") as stdout, errors.open("wb") as stderr:
+        process = await create_subprocess_exec(
+            *SERINUS, "serve", stdout=stdout, stderr=stderr, env=surroundings, cwd=folder.parent
+        )
+    return Served(process, out, errors)
+
+
+async def until_serving(served: Served) -> None:
+    """Wait until it listens, and learn where."""
+
+    async def is_serving() -> bool:
+        assert served.process.returncode is None, served.errors.read_text()
+        listens = [line["listen"] for line in served.log() if line["event"] == "serving"]
+        served.url = f"http://{listens[-1]}" if listens else ""
+        return bool(listens)
+
+    await until(is_serving)

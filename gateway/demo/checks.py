@@ -111,7 +111,7 @@ def _binomial(k: int, n: int, p: float) -> float:
 
 
 def _reloaded(facts: Facts) -> Check:
-    title = "routing.yaml was taken up by both replicas while they served"
+    title = "both replicas took up routing.yaml while serving"
     if facts.edited_at is None or facts.split_at is None:
         return Check(title, False, "not seen")
     return Check(title, True, f"{facts.split_at - facts.edited_at:.2f} s after the edit")

@@ -18,6 +18,7 @@ _POLL_SECONDS = 0.1
 _END_SECONDS = 5.0
 _TAIL_LINES = 15
 _TAIL_COLUMNS = 400  # of each: a traceback in a JSON log is one line
+_WELL = ('"event":"call"', '"failed":false')
 _LOOPBACK = "127.0.0.1"
 
 
@@ -39,8 +40,9 @@ class Child:
         return self.process.returncode is None
 
     def tail(self) -> str:
-        """The last lines that it wrote."""
-        lines = self.log.read_text("utf-8", "replace").splitlines()[-_TAIL_LINES:]
+        """The last lines that it wrote, without those of calls that went well."""
+        written = self.log.read_text("utf-8", "replace").splitlines()
+        lines = [line for line in written if not all(part in line for part in _WELL)][-_TAIL_LINES:]
         shown = [line if len(line) <= _TAIL_COLUMNS else f"{line[:_TAIL_COLUMNS]}…" for line in lines]
         return "\n".join([f"-- {self.name} (pid {self.process.pid}), its last lines:", *shown])
 

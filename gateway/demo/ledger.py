@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 _KEPT_CALLS = 20_000  # the story has some 4,000; gentle traffic afterwards may go on for hours
 _KEPT_FLIPS = 1_000
-_KEPT_PROBLEMS = 20
+_KEPT_PROBLEMS = 20  # different ones
 
 Window = tuple[float, float]  # from, to: Unix seconds
 
@@ -52,7 +52,7 @@ class Ledger:
         self.escalated = 0
         self.errors = 0
         self.rescued = 0
-        self.problems: deque[str] = deque(maxlen=_KEPT_PROBLEMS)
+        self.problems: Counter[str] = Counter()
         self._calls: deque[Call] = deque(maxlen=_KEPT_CALLS)
         self._flips: deque[Flip] = deque(maxlen=_KEPT_FLIPS)
         self._last: dict[int, Call] = {}
@@ -64,7 +64,8 @@ class Ledger:
         self._calls.append(call)
         if call.problem is not None:
             self.errors += 1
-            self.problems.append(call.problem)
+            if call.problem in self.problems or len(self.problems) < _KEPT_PROBLEMS:
+                self.problems[call.problem] += 1
             return
         self.rescued += call.attempts > 1
         before = self._last.get(call.conversation)

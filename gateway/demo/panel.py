@@ -123,8 +123,8 @@ def _evidence(picture: Picture) -> Table:
 def _clients(picture: Picture) -> Table:
     grid = _grid()
     text = Text.assemble((f"{picture.calls:,}", "bold"), " calls, ", _good_when_zero(picture.client_errors, "error"))
-    text.append(f" ({picture.rescued:,} failures were caught), ", "dim")
-    text.append(_good_when_zero(picture.flips, "change", " of version in a conversation"))
+    text.append(f" ({picture.rescued:,} failures caught), ", "dim")
+    text.append(_good_when_zero(picture.flips, "flip", " of version"))
     if picture.escalated:
         text.append(f", {picture.escalated} handed to a person", "yellow")
     grid.add_row(Text("clients", "dim"), text)

@@ -78,18 +78,21 @@ class Show:
         self._say("starting a private Redis, a stand-in provider and two gateway replicas")
         try:
             async with set_up(folder) as stage:
-                story = Story(stage, self._say)
-                self._began_at = story.began_at
-                await first_of(self._play(story), stage.watch(), stage.traffic.flow(), self._frames(story))
+                await self._perform(Story(stage, self._say))
         finally:
             self._screen.pause()
 
-    async def _play(self, story: Story) -> None:
+    async def _perform(self, story: Story) -> None:
+        self._began_at, stage = story.began_at, story.stage
         try:
-            await story.tell()
-        finally:
-            self._screen.pause()
+            await first_of(self._play(story), stage.watch(), stage.traffic.flow(), self._frames(story))
+        except DemoFailed:
             self._conclude(story)
+            raise
+
+    async def _play(self, story: Story) -> None:
+        await story.tell()
+        self._conclude(story)
         if not self._ends:
             await self._stay(story.stage)
 
@@ -108,11 +111,13 @@ class Show:
 
     def _conclude(self, story: Story) -> None:
         """Say what was seen and what was not, also of a story that broke off."""
+        self._screen.pause()
         facts, ledger = story.facts, story.stage.ledger
         found = checks(facts, ledger)
         self.code = int(not all(check.kept for check in found))
         if self.code:
-            print(story.stage.tails(), *ledger.problems, sep="\n", file=sys.stderr, flush=True)
+            problems = [f"{count} × {problem}" for problem, count in ledger.problems.most_common()]
+            print(story.stage.tails(), *problems, sep="\n", file=sys.stderr, flush=True)
         self._screen.write("")
         if rows := summary.told(facts, ledger):
             self._screen.list(rows)

@@ -53,7 +53,7 @@ class Stage:
                 try:
                     self.sights[number] = read(await ask("GET", f"{replica.root_url}/status"))
                 except NoAnswer as error:
-                    raise DemoFailed(f"{replica.name} does not answer: {error}\n{replica.tail()}") from error
+                    raise DemoFailed(f"{replica.name} does not answer: {error}") from error
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def break_canary(self) -> None:
@@ -84,7 +84,7 @@ class Stage:
     def _check_alive(self) -> None:
         for child in (self.provider, *self.replicas):
             if not child.is_alive:
-                raise DemoFailed(f"{child.name} ended with exit code {child.process.returncode}\n{child.tail()}")
+                raise DemoFailed(f"{child.name} ended with exit code {child.process.returncode}")
 
 
 @asynccontextmanager

@@ -39,7 +39,7 @@ class Story:
                 await self._all_acts()
         except TimeoutError:
             message = f"the story did not end within {LONGEST_SECONDS:g} s; it stopped at: {self.act}"
-            raise DemoFailed(f"{message}\n{self.stage.tails()}") from None
+            raise DemoFailed(message) from None
 
     async def _all_acts(self) -> None:
         await self._alone()
@@ -134,6 +134,6 @@ async def first_of(*works: Coroutine[Any, Any, None]) -> None:
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks)
+        await asyncio.gather(*tasks, return_exceptions=True)
     for task in done:
         task.result()

@@ -33,7 +33,7 @@ def test_a_demo_that_never_began_keeps_none_that_matter() -> None:
 @pytest.mark.parametrize(
     ("spoilt", "title"),
     [
-        ({"split_at": None}, "routing.yaml was taken up"),
+        ({"split_at": None}, "took up routing.yaml"),
         ({"broken_at": None}, "was left alone"),
         ({"actor": "somebody"}, "by itself"),
         ({"evidence": {"canary_requests": 151}}, "within 100 canary requests"),

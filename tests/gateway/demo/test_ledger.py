@@ -32,7 +32,7 @@ def test_a_change_of_the_split_excuses_a_flip() -> None:
 def test_errors_are_booked_with_what_the_client_had_to_catch() -> None:
     """A call with a problem is an error, and no part of the split."""
     ledger = booked(call("", problem="APIConnectionError: gone"), call("v1"))
-    assert (ledger.total, ledger.errors, list(ledger.problems)) == (2, 1, ["APIConnectionError: gone"])
+    assert (ledger.total, ledger.errors, ledger.problems) == (2, 1, {"APIConnectionError: gone": 1})
     assert shares(ledger.since(0.0)) == {"v1": 1.0}
 
 

@@ -64,7 +64,7 @@ def test_the_panel_shows_both_versions_and_the_clients() -> None:
         rows=(picture().rows[0], empty), client_errors=1, flips=2, escalated=3, broken=True, rolled_back=True
     )
     out.print(panel(shown, 90))
-    for words in ("v1 stable", "94.8%", "$0.001000", "v2 canary", "1 error ", "2 changes of version", "3 handed"):
+    for words in ("v1 stable", "94.8%", "$0.001000", "v2 canary", "1 error ", "2 flips of version", "3 handed"):
         assert words in text.getvalue()
 
 

@@ -1,0 +1,71 @@
+"""The upstream seam: what an attempt sends, what it gets back, and who carries it.
+
+A `Transport` sends one `Request` and returns a `Response` as soon as the header block is in. It knows nothing of
+models, retries or fallbacks. Transports raise `ProviderError`, and `GatewayError` for a request that cannot be written
+(a path that is not printable ASCII, a line break inside a header):
+
+    kind "connect"    no connection was made, or a pooled one was closed before a byte of the request went out
+    kind "lost"       the connection broke, or was reset, before the header block of the answer was complete
+    kind "malformed"  the answer is not HTTP
+    kind "truncated"  the body ended before its framing said so (raised from `Response.chunks`)
+
+Time limits other than the connect timeout belong to the caller, who cancels: a cancelled `send` or `chunks`, and an
+`aclose` before the body's end, close the connection so that upstream sees the client leave. A body read to its end
+returns the connection to the pool. Redirects are never followed, nothing is read from the environment, and content
+encodings are left as they are.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.errors import Headers
+
+__all__ = ["Headers", "Origin", "Request", "Response", "Transport", "header"]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where connections go: `scheme` is http or https; pools are kept per origin."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+@dataclass(slots=True)
+class Request:
+    """One HTTP request. `path` begins with `/` and holds the query; `headers` has lower-case names, and holds neither
+    host nor content-length nor transfer-encoding: the transport writes those."""
+
+    method: str
+    origin: Origin
+    path: str
+    headers: list[tuple[bytes, bytes]]
+    body: bytes = b""
+
+
+class Response(Protocol):
+    """An answer whose header block is in. Header names are lower-case. Read `chunks` once, then or instead `aclose`."""
+
+    status: int
+    headers: Headers
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes in, framing removed, never an empty chunk."""
+
+    async def aclose(self) -> None:
+        """Let go of the connection: back to the pool after a whole body, closed otherwise. Safe to call twice."""
+
+
+class Transport(Protocol):
+    """Sends requests over connections that it pools per origin."""
+
+    async def send(self, request: Request) -> Response: ...
+
+    async def aclose(self) -> None: ...
+
+
+def header(headers: Headers, name: bytes) -> bytes | None:
+    """The first value of the header with that lower-case name, or None."""
+    return next((value for key, value in headers if key == name), None)

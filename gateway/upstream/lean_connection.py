@@ -1,0 +1,236 @@
+"""One HTTP/1.1 connection: the asyncio protocol and the parser's callbacks, one exchange after the other.
+
+It goes back to its keeper as soon as the last byte of an answer is in, so that a slow reader of a whole answer holds no
+connection. When to connect, and which connection to take, is the pool's business.
+"""
+
+import asyncio
+import select
+from typing import Protocol, cast
+
+import httptools
+
+from gateway.errors import FailureKind, ProviderError
+from gateway.upstream import Origin
+from gateway.upstream.lean_response import LeanResponse
+from gateway.upstream.writing import MAX_HEADER_BLOCK
+
+MAX_BARREN = MAX_HEADER_BLOCK
+"""Bytes without a byte of body, header block or chunk framing or trailers, before we call it an attack."""
+
+HIGH_WATER = 64 * 1024
+"""Unread bytes of body at which reading stops. The peak is this plus one read, 256 kB at most (asyncio, uvloop)."""
+
+_JOIN_BELOW = 64 * 1024  # a body up to this is copied behind its head; a larger one goes as a second buffer
+
+_IDLE, _HEAD, _BODY, _DONE = range(4)
+
+
+class Keeper(Protocol):
+    """Who owns a connection."""
+
+    def keep(self, connection: "Connection") -> None:
+        """The answer is whole, and the connection may carry another exchange."""
+
+    def forget(self, connection: "Connection") -> None:
+        """The connection is gone for good."""
+
+
+class Connection(asyncio.Protocol):
+    """Carries one exchange after the other. Whatever goes wrong ends the exchange with a ProviderError."""
+
+    __slots__ = (
+        "_answer", "_barren", "_block", "_bodiless", "_headers", "_keep_alive", "_keeper", "_loop",
+        "_origin", "_parser", "_paused", "_readable", "_stage", "_surplus", "_transport", "idle_since",
+    )  # fmt: skip
+
+    _transport: asyncio.Transport
+    _parser: httptools.HttpResponseParser
+
+    def __init__(self, keeper: Keeper, origin: Origin, loop: asyncio.AbstractEventLoop) -> None:
+        self._keeper = keeper
+        self._origin = origin
+        self._loop = loop
+        self._readable = select.poll()
+        self._answer: LeanResponse | None = None
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._stage = _IDLE
+        self._barren = self._block = 0
+        self._bodiless = self._keep_alive = self._surplus = self._paused = False
+        self.idle_since = 0.0
+
+    # For the pool
+
+    def is_open(self) -> bool:
+        return not self._transport.is_closing()
+
+    def is_silent(self) -> bool:
+        """Open, and nothing has come since its last answer. The kernel is asked too (about 1 µs): a byte or an end
+        that the loop has not handed over yet means that the next request must not be written here."""
+        return not (self._transport.is_closing() or self._readable.poll(0))
+
+    async def exchange(self, head: bytes, body: bytes, *, bodiless: bool) -> LeanResponse:
+        """Send one request, and return its answer when the header block is in. Raises ProviderError."""
+        answer = self._answer = LeanResponse(self, self._loop)
+        self._stage = _HEAD
+        self._headers = []
+        self._barren = self._block = 0
+        self._bodiless = bodiless
+        if len(body) <= _JOIN_BELOW:
+            self._transport.write(head + body)
+        else:
+            self._transport.writelines((head, body))
+        return await answer.started()
+
+    # For the answer, and the pool
+
+    def abort(self) -> None:
+        """Close the socket now, without ceremony; whoever waits for the answer learns it."""
+        self._gone("it was closed on this side")
+        self._transport.abort()
+
+    def drained(self) -> None:
+        if self._paused:
+            self._paused = False
+            self._transport.resume_reading()
+
+    # For asyncio
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._readable.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        self._parser = httptools.HttpResponseParser(self)
+
+    def data_received(self, data: bytes) -> None:
+        answer = self._answer
+        if answer is None:  # bytes that nobody asked for
+            self._transport.abort()
+            return
+        unread = answer.unread
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._broken(error)
+        if self._answer is None:
+            return
+        if self._stage == _DONE:
+            self._finish(answer)
+        elif answer.unread > unread:
+            self._pass_on(answer)
+        else:
+            self._pass_nothing_on(answer, len(data))
+
+    def eof_received(self) -> None:
+        if self._stage == _BODY and self._answer is not None and self._ends_by_close():
+            self._keep_alive = False
+            self._finish(self._answer)
+        else:
+            self._gone("it was closed by the provider")
+            self._transport.abort()  # under TLS the transport would not be closing yet, and might be taken again
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._gone(str(exc or "it was closed"))
+        del self._parser  # it holds our bound methods: leave no cycle behind
+        self._keeper.forget(self)
+
+    # For httptools. What is raised here comes out of feed_data as an HttpParserError, with this as its context.
+
+    def on_message_begin(self) -> None:
+        self._surplus = self._stage == _DONE
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._block += len(name) + len(value) + 4
+        if self._block > MAX_HEADER_BLOCK:
+            raise ValueError(f"header block of more than {MAX_HEADER_BLOCK} bytes")
+        if self._stage != _HEAD:  # a trailer: never merged into the headers
+            return
+        name = name.lower()
+        if name == b"transfer-encoding" and value.lower() != b"chunked":
+            raise ValueError(f"transfer-encoding {value[:80]!r}")
+        self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        answer = self._answer
+        if self._stage != _HEAD or answer is None:
+            return
+        status = self._parser.get_status_code()
+        if status < 200:
+            self._interim(status)
+            return
+        answer.begin(status, self._headers)
+        self._stage = _BODY
+        self._barren = 0
+        if self._bodiless:  # RFC 9112, 6.3: the answer to HEAD describes a body that does not come
+            self.on_message_complete()
+            self._parser = httptools.HttpResponseParser(self)
+
+    def on_body(self, data: bytes) -> None:
+        if self._stage == _BODY and self._answer is not None:
+            self._answer.feed(data)
+        else:
+            self._surplus = True
+
+    def on_message_complete(self) -> None:
+        if self._stage == _BODY:
+            self._keep_alive = self._parser.should_keep_alive()
+            self._stage = _DONE
+
+    # What follows
+
+    def _interim(self, status: int) -> None:
+        """100 and 103 are skipped, within the budget of one header block; 101 answers an upgrade we never ask for."""
+        if status == 101 or status < 100:
+            raise ValueError(f"status {status}")
+        self._headers = []
+
+    def _pass_on(self, answer: LeanResponse) -> None:
+        self._barren = 0
+        answer.wake()
+        if answer.unread > HIGH_WATER and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _pass_nothing_on(self, answer: LeanResponse, size: int) -> None:
+        self._barren += size
+        if self._barren > MAX_BARREN:
+            self._refuse(f"more than {MAX_BARREN} bytes of headers or chunk framing")
+        elif self._stage == _BODY:
+            answer.wake()
+
+    def _finish(self, answer: LeanResponse) -> None:
+        self._answer = None
+        self._stage = _IDLE
+        answer.end(None)
+        transport = self._transport
+        # A server may answer before it has read the request: what is unsent would be the next request's beginning.
+        if not self._keep_alive or self._surplus or transport.is_closing() or transport.get_write_buffer_size():
+            transport.abort()
+            return
+        self.drained()
+        self._keeper.keep(self)
+
+    def _broken(self, error: Exception) -> None:
+        if self._stage == _DONE:  # the answer was whole; what came behind it is only a reason not to reuse
+            self._surplus = True
+        else:
+            self._refuse(f"not a proper HTTP answer: {error.__context__ or error}")
+
+    def _refuse(self, why: str) -> None:
+        self._fail("malformed", why)
+        self._transport.abort()
+
+    def _ends_by_close(self) -> bool:
+        return not any(name in (b"content-length", b"transfer-encoding") for name, _ in self._headers)
+
+    def _gone(self, why: str) -> None:
+        if self._stage == _BODY:
+            self._fail("truncated", f"the connection ended in the middle of the answer: {why}")
+        else:
+            self._fail("lost", f"the connection ended before the answer: {why}")
+
+    def _fail(self, kind: FailureKind, what: str) -> None:
+        answer, self._answer = self._answer, None
+        if answer is not None:
+            self._stage = _IDLE
+            origin = self._origin
+            answer.end(ProviderError(kind, f"{origin.scheme}://{origin.host}:{origin.port}: {what}"))

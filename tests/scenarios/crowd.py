@@ -51,6 +51,15 @@ class Line:
             self._streams[1].close()
 
 
+async def ask(url: str, method: str, path: str, body: bytes = b"", headers: Sequence[str] = ()) -> Reply:
+    """One request on a connection of its own."""
+    line = Line(url)
+    try:
+        return await line.ask(method, path, body, headers)
+    finally:
+        line.close()
+
+
 class Crowd:
     """Callers who each say something that nobody said before: every call is a unit of its own."""
 

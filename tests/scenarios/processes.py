@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.gateway.running import ADMIN_TOKEN
 from tests.gateway.store.servers import until
-from tests.scenarios.crowd import Line, Reply
+from tests.scenarios.crowd import Reply, ask
 
 SERINUS = (sys.executable, "-m", "gateway")
 _ROOT = Path(__file__).parents[2]  # the checkout need not be installed
@@ -56,11 +56,7 @@ class Served:
 
     async def ask(self, method: str, path: str, body: bytes = b"", headers: tuple[str, ...] = ()) -> Reply:
         """One request on a connection of its own."""
-        line = Line(self.url)
-        try:
-            return await line.ask(method, path, body, headers)
-        finally:
-            line.close()
+        return await ask(self.url, method, path, body, headers)
 
     async def status(self) -> Any:
         return json.loads((await self.ask("GET", "/status")).body)

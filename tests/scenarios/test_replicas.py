@@ -1,0 +1,229 @@
+"""Replicas over one store: one decision for all of them, whoever sees the proof first, and one history in the end."""
+
+import asyncio
+import io
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from time import monotonic, time
+
+import pytest
+import structlog
+
+from gateway.calls import Attempt, Outcome
+from gateway.controller import Controller
+from gateway.errors import StoreAway
+from gateway.logs import Log
+from gateway.pricing import PriceBook
+from gateway.recorder import Clock, Recorder
+from gateway.store import RedisStore, connect
+from gateway.table import Table
+from policies.rollout import State
+from routing.agents import Agent, AgentVersion
+from routing.chain import Target
+from tests.scenarios.waiting import within
+
+DECIDERS = 32
+RACES = 30
+GUARDRAILS = ("error_rate <= stable * 1.25", "error_rate <= 20%")
+PRICES = PriceBook((), {})
+
+
+@dataclass(frozen=True, slots=True)
+class _Runtime:
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """What of a replica decides: its controller over its own table and store, and the counts it has."""
+
+    store: RedisStore
+    table: Table
+    recorder: Recorder
+    controller: Controller
+
+    def state(self, agent: str) -> State:
+        state = self.table.seen(agent)
+        assert state is not None
+        return state
+
+    def fail(self, agent: str, unit: str) -> None:
+        """The canary has failed a call of that unit."""
+        state = self.state(agent)
+        outcome = Outcome(
+            call_id="c", caller="open", agent=agent, version="v2", digest="", reason="split", unit=unit,
+            rollout=state.rollout, evidence=state.evidence, arm="canary", stream=False, received_at=0.0,
+            attempts=[Attempt("standin/bad", 0.0, failure="status", status=500, counts=True)],
+        )  # fmt: skip
+        self.recorder.close(outcome, PRICES)
+
+    async def configure(self, *agents: Agent) -> None:
+        """Take these agents as the configuration, and bring their records to it."""
+        self.install(*agents)
+        await self.controller.poll()
+
+    def install(self, *agents: Agent) -> None:
+        self.table.install({agent.name: agent for agent in agents})
+        self.controller.install(_Runtime("digest"))  # type: ignore[arg-type]  # nothing else of it is asked for
+
+
+def agent_named(name: str, canary: str | None = "v2", weight: int = 500) -> Agent:
+    versions = {each: AgentVersion(each, Target("standin", each)) for each in ("v1", "v2", "v3")}
+    return Agent(name, versions, "v1", canary, weight if canary else 0, guardrails=GUARDRAILS)
+
+
+@asynccontextmanager
+async def replicas(url: str, count: int) -> AsyncIterator[list[Replica]]:
+    """Replicas that do nothing by themselves."""
+    made = [make_replica(url) for _ in range(count)]
+    try:
+        yield made
+    finally:
+        for each in made:
+            await each.store.aclose()
+
+
+def make_replica(url: str) -> Replica:
+    store, table, log = RedisStore(connect(url), uuid.uuid4().hex), Table(), quiet_log()
+    recorder = Recorder(log, Clock(monotonic, time), lambda _: None)
+    return Replica(store, table, recorder, Controller(store, table, recorder, log))
+
+
+def quiet_log() -> Log:
+    log: Log = structlog.wrap_logger(structlog.PrintLogger(io.StringIO()))
+    return log
+
+
+async def test_32_deciders_make_one_decision(redis_url: str, agent: str) -> None:
+    """All see the same proof at the same moment, race after race: one rollback, one audit event, one state for all."""
+    async with replicas(redis_url, DECIDERS) as deciders:
+        for race in range(RACES):
+            await _race(deciders, agent_named(f"{agent}-{race}"))
+
+
+async def _race(deciders: Sequence[Replica], agent: Agent) -> None:
+    await asyncio.gather(*(each.configure(agent) for each in deciders))
+    for number, each in enumerate(deciders):
+        each.fail(agent.name, f"unit {number}")
+    await asyncio.gather(*(each.controller.finish() for each in deciders))
+    events = await deciders[0].store.audit(agent.name, 100)
+    assert [event["action"] for event in events] == ["roll_back", "start"]
+    assert events[0]["evidence"]["canary_failing"] >= 3
+    await asyncio.gather(*(each.controller.poll() for each in deciders))
+    assert len({(each.state(agent.name).epoch, each.state(agent.name).phase) for each in deciders}) == 1
+
+
+async def test_a_configuration_is_begun_once(redis_url: str, agent: str) -> None:
+    """Eight replicas start, and later reload, at the same moment: one event for each."""
+    async with replicas(redis_url, 8) as all_of_them:
+        await asyncio.gather(*(each.configure(agent_named(agent)) for each in all_of_them))
+        await asyncio.gather(*(each.configure(agent_named(agent, weight=2500)) for each in all_of_them))
+        events = await all_of_them[0].store.audit(agent, 100)
+    assert [event["action"] for event in events] == ["set_weight", "start"]
+
+
+async def test_replicas_with_different_configurations_do_not_fight(redis_url: str, agent: str) -> None:
+    """One has taken the new canary, the other's file is old: that one serves stable only, and nobody turns back."""
+    async with replicas(redis_url, 2) as (new, old):
+        await old.configure(agent_named(agent, "v2"))
+        await new.configure(agent_named(agent, "v3"))
+        for _ in range(5):
+            await asyncio.gather(old.controller.poll(), new.controller.poll())
+        (theirs, ours) = (each.table.entry(agent) for each in (old, new))
+        assert theirs and not theirs.on_trial and ours and ours.on_trial
+        assert len(await new.store.audit(agent, 100)) == 2
+
+
+async def test_an_edit_reaches_the_record_at_once(redis_url: str, agent: str) -> None:
+    """A running replica does not wait for its next poll to follow a new configuration."""
+    async with replicas(redis_url, 1) as (replica,):
+        await replica.configure(agent_named(agent))
+        running = asyncio.create_task(replica.controller.run())
+        await asyncio.sleep(0.1)
+        replica.install(agent_named(agent, weight=2500))
+        await within(0.5, lambda: replica.state(agent).weight == 2500)
+        running.cancel()
+
+
+async def test_without_announcements_the_poll_turns_the_table(
+    redis_url: str, agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pub/sub is cut: every replica turns within 1.5 s."""
+    async with replicas(redis_url, 2) as (one, other):
+        monkeypatch.setattr(other.store, "turns", _never)
+        await one.configure(agent_named(agent))
+        await other.configure(agent_named(agent))
+        running = asyncio.create_task(other.controller.run())
+        await asyncio.sleep(0.1)
+        for unit in range(3):
+            one.fail(agent, str(unit))
+        await one.controller.finish()
+        await within(1.5, lambda: other.state(agent).phase == "rolled_back")
+        running.cancel()
+
+
+async def _never() -> AsyncIterator[str]:
+    await asyncio.Event().wait()
+    yield ""
+
+
+async def test_an_announcement_turns_every_table(redis_url: str, agent: str) -> None:
+    """Within a tenth of a second, long before the next poll."""
+    async with replicas(redis_url, 4) as (one, *others):
+        await asyncio.gather(*(each.configure(agent_named(agent)) for each in (one, *others)))
+        running = [asyncio.create_task(each.controller.run()) for each in others]
+        await asyncio.sleep(0.3)
+        for unit in range(3):
+            one.fail(agent, str(unit))
+        await one.controller.finish()
+        await within(0.5, lambda: {each.state(agent).phase for each in others} == {"rolled_back"})
+        for each in running:
+            each.cancel()
+
+
+async def outage(replica: Replica, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store is away for one poll."""
+
+    async def epochs(_: Sequence[str]) -> dict[str, int]:
+        raise StoreAway("nobody answers")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(replica.store, "epochs", epochs)
+        await replica.controller.poll()
+    assert not replica.controller.store_ok
+
+
+async def test_of_two_histories_of_one_epoch_the_rollback_holds(
+    redis_url: str, agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failover lost the rollback, and a replica that had not seen it restored the trial under the same epoch."""
+    async with replicas(redis_url, 2) as (saw, missed):
+        await asyncio.gather(*(each.configure(agent_named(agent)) for each in (saw, missed)))
+        rolled_back = replace(
+            saw.state(agent), epoch=2, phase="rolled_back", weight=0, action="roll_back",
+            rolled_back={agent_named(agent).versions["v2"].digest: "it failed"},
+        )  # fmt: skip
+        saw.table.turn(agent, rolled_back)
+        await missed.configure(agent_named(agent, weight=1000))
+        assert missed.state(agent).epoch == saw.state(agent).epoch == 2
+        await outage(saw, monkeypatch)
+        await saw.controller.poll()
+        await missed.controller.poll()
+        assert [each.state(agent).phase for each in (saw, missed)] == ["rolled_back", "rolled_back"]
+        assert missed.state(agent).epoch == 3 and missed.state(agent).action == "restore"
+
+
+async def test_after_an_outage_records_are_read_whole(
+    redis_url: str, agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another history under the same epoch is noticed, although every epoch is as it was."""
+    async with replicas(redis_url, 1) as (replica,):
+        await replica.configure(agent_named(agent))
+        replica.table.turn(agent, replace(replica.state(agent), weight=9999))
+        await replica.controller.poll()
+        assert replica.state(agent).weight == 9999, "an epoch that stands is not read again"
+        await outage(replica, monkeypatch)
+        await replica.controller.poll()
+        assert replica.state(agent).weight == 500 and replica.controller.store_ok

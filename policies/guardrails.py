@@ -1,39 +1,84 @@
-"""Guardrails: the closed grammar in which they are written, and what one says about the evidence.
+"""Guardrails and signals: the closed grammar in which they are written, and what they say about the evidence.
 
-    metric <= stable * 1.25     a ratio: the canary may be at most 1.25 times as bad as stable
-    metric <= 20%               an absolute guard, for when no control is left
+    error_rate  <= stable * 1.25     a ratio: the canary may be at most 1.25 times as bad as stable
+    latency_p90 <= stable * 1.10     the canary may be at most 10 % slower
+    error_rate  <= 20%               an absolute guard, for when no control is left
 
-Every metric is a badness, so there is one direction only. A breach that is proven rolls back.
+Every metric is a badness, so there is one direction only. A proven breach of a guardrail rolls back, one of a signal
+only holds the step.
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from policies.evidence import WHOLE, ArmEvidence, Evidence
+from policies.means import Sample, mean_e_value
+from policies.restarts import StepClock, begun_value
 from policies.sequential import absolute_e_value, floor_e_value, ratio_e_value
 
-Verdict = Literal["fail", "inconclusive"]
+Verdict = Literal["pass", "fail", "inconclusive"]
+Kind = Literal["errors", "latency", "cost", "quality"]
+Measure = Literal["latency", "ttft"]
 
 ALPHA = 0.01  # the probability that an identical canary is ever rolled back, over the whole rollout
 THRESHOLD = 1 / ALPHA
-ABSOLUTE_THRESHOLD = 1e4  # the absolute guard has no control to lean on, so it wants stronger proof
-HOLD_THRESHOLD = 10.0  # at this much evidence the canary is already suspect
-ERROR_FLOOR = 0.005  # a canary below 0.5 % of errors is never rolled back for a ratio alone
-MIN_FAILING_UNITS = 3  # one bad conversation, however long, proves nothing
+ABSOLUTE_THRESHOLD = 1e4  # the absolute guard may have no control to lean on, so it wants stronger proof
+HOLD_THRESHOLD = 10.0  # this much evidence keeps a rollout from going on
+MIN_BAD_UNITS = 3  # one bad conversation, however long, proves nothing
+MIN_UNITS = 30  # fewer canary units than this say nothing in its favour
 CONTROL_LOST_SECONDS = 300.0  # stable is unseen for so long: no control is left
+MAX_LIMIT = 0.99  # an absolute limit nearer to 100 % leaves no room for a bet
 
-METRICS = ("error_rate",)
-DEFAULT_GUARDRAILS = ("error_rate <= stable * 1.25", "error_rate <= 20%")
+SHARES: Mapping[Kind, float] = {"errors": 0.4, "latency": 0.2, "cost": 0.2, "quality": 0.2}
+FLOORS: Mapping[Kind, float] = {"errors": 0.005, "quality": 0.02}  # below these rates a ratio alone proves nothing
+
+DEFAULT_GUARDRAILS = (
+    "error_rate <= stable * 1.25",
+    "latency_p90 <= stable * 1.10",
+    "cost <= stable * 1.05",
+    "low_quality <= stable * 1.20",
+    "error_rate <= 20%",
+)
+
+_QUANTILES = (50, 75, 90, 95, 99)
+METRICS = (
+    "error_rate",
+    *(f"{measure}_p{percentile}" for measure in ("latency", "ttft") for percentile in _QUANTILES),
+    "cost",
+    "tokens",
+    "low_quality",
+)
+_KINDS: Mapping[str, Kind] = {"error_rate": "errors", "cost": "cost", "tokens": "cost", "low_quality": "quality"}
+_UNITS = {"": 1.0, "%": 0.01, "ms": 0.001, "s": 1.0}
 
 _GRAMMAR = re.compile(
-    r"(?P<metric>[a-z_0-9]+)\s*<=\s*(?:(?P<stable>stable)\s*\*\s*)?(?P<number>\d+(?:\.\d+)?)(?P<unit>%?)"
+    r"(?P<metric>[a-z_0-9]+)\s*<=\s*(?:(?P<stable>stable)\s*\*\s*)?(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>%|ms|s|)",
+    re.ASCII,
 )
 
 
 @dataclass(frozen=True, slots=True)
+class Slow:
+    """A component of slow calls. Slow is a call over `factor` (the canary's) times a threshold: stable's quantile,
+    frozen at the start of the step, or `seconds` where the guard is absolute."""
+
+    component: str
+    measure: Measure
+    quantile: float
+    factor: float
+    seconds: float | None = None
+
+    @property
+    def frozen_name(self) -> str:
+        """Under which name the record keeps the frozen threshold."""
+        return f"{self.measure}:{self.quantile:g}"
+
+
+@dataclass(frozen=True, slots=True)
 class Guardrail:
-    """One parsed guardrail. `limit` is a ratio to stable's rate when `relative`, a rate in 0…1 otherwise."""
+    """One parsed guardrail. `limit` is a ratio to stable's when `relative`; else a rate in 0…1, or seconds."""
 
     text: str
     metric: str
@@ -41,100 +86,249 @@ class Guardrail:
     limit: float
 
     @property
+    def kind(self) -> Kind:
+        return _KINDS.get(self.metric, "latency")
+
+    @property
     def threshold(self) -> float:
-        """The e-value at which a breach is proven."""
+        """The e-value at which a breach is proven; a relative one's counts with its share of the family."""
         return THRESHOLD if self.relative else ABSOLUTE_THRESHOLD
 
+    @property
+    def slow(self) -> tuple[Slow, ...]:
+        """What makes a call slow for this guardrail: at the quantile it names and, when relative, at p75 too."""
+        if self.kind != "latency":
+            return ()
+        measure, _, percentile = self.metric.partition("_p")
+        named = int(percentile) / 100
+        quantiles = sorted({0.75, named}) if self.relative else [named]
+        return tuple(
+            Slow(
+                component=f"{self.metric}:{quantile:g}:{self.limit:g}{'' if self.relative else 's'}",
+                measure="latency" if measure == "latency" else "ttft",
+                quantile=quantile,
+                factor=self.limit if self.relative else 1.0,
+                seconds=None if self.relative else self.limit,
+            )
+            for quantile in quantiles
+        )
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What one step knows about its two arms, as the integers that a decision is made from.
-
-    `failing` counts distinct failing units, `requests` and `errors` calls; only calls assigned by the split are in it.
-    `weight` is the canary's share in 0…1. `control_unseen_seconds` is the time since stable served a call.
-    """
-
-    weight: float
-    canary_requests: int = 0
-    canary_errors: int = 0
-    canary_failing: int = 0
-    stable_requests: int = 0
-    stable_errors: int = 0
-    stable_failing: int = 0
-    control_unseen_seconds: float = 0.0
+    @property
+    def components(self) -> tuple[str, ...]:
+        """The kinds of bad events that this guardrail counts; none for a mean."""
+        if self.metric in ("cost", "tokens"):
+            return ()
+        return tuple(slow.component for slow in self.slow) or (self.kind,)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One guardrail's evidence. `stable` and `canary` are the observed rates, None before the first call."""
+    """One guardrail's evidence. `share` is its part in the family's e-value, 0 where it stands alone. `stable` and
+    `canary` are what was observed (rates, or means of the scaled sums), None before the first call."""
 
     guardrail: Guardrail
     verdict: Verdict
     e_value: float
+    share: float
     stable: float | None
     canary: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What all guardrails say together. `e_value` is the family's; `proven` the finding that a rollback rests on;
+    `holds` why the rollout must not go on, in words."""
+
+    findings: tuple[Finding, ...]
+    signals: tuple[Finding, ...]
+    e_value: float
+    proven: Finding | None
+    holds: tuple[str, ...]
 
 
 def parse(text: str) -> Guardrail:
     """Read one guardrail. Raises ValueError with the way out."""
     match = _GRAMMAR.fullmatch(text.strip())
     if match is None:
-        examples = " or ".join(repr(example) for example in DEFAULT_GUARDRAILS)
+        examples = " or ".join(repr(example) for example in (DEFAULT_GUARDRAILS[0], DEFAULT_GUARDRAILS[-1]))
         raise ValueError(f"cannot read guardrail {text!r}; write {examples}")
     if match["metric"] not in METRICS:
         raise ValueError(f"unknown metric {match['metric']!r} in {text!r}; known: {', '.join(METRICS)}")
-    number = float(match["number"]) / (100 if match["unit"] else 1)
-    _check_limit(text, number, relative=match["stable"] is not None)
-    return Guardrail(text.strip(), match["metric"], match["stable"] is not None, number)
+    limit = float(match["number"]) * _UNITS[match["unit"]]
+    guardrail = Guardrail(" ".join(text.split()), match["metric"], match["stable"] is not None, limit)
+    _check(guardrail, match["unit"])
+    return guardrail
 
 
-def assess(guardrails: Iterable[Guardrail], evidence: Evidence) -> tuple[Finding, ...]:
-    """What each guardrail says about the evidence, in the order given."""
-    return tuple(_assess_one(guardrail, evidence) for guardrail in guardrails)
+def assess(guardrails: Sequence[Guardrail], signals: Sequence[Guardrail], evidence: Evidence) -> Assessment:
+    """What guardrails and signals say about the evidence, each in the order given."""
+    shares = _shares(guardrails)
+    findings = tuple(_find(guardrail, shares[guardrail.text], evidence) for guardrail in guardrails)
+    watched = tuple(_find(signal, 0.0, evidence) for signal in signals)
+    e_value = sum(finding.share * finding.e_value for finding in findings) if any(shares.values()) else 1.0
+    proven = _proven(findings, e_value, evidence)
+    if proven is not None:
+        findings = tuple(_failed(finding) if finding is proven else finding for finding in findings)
+        proven = _failed(proven)
+    return Assessment(findings, watched, e_value, proven, _holds(e_value, watched))
 
 
-def worst(findings: Sequence[Finding]) -> Finding | None:
-    """The finding that is nearest to, or furthest beyond, its threshold; None without findings."""
-    return max(findings, key=lambda finding: finding.e_value / finding.guardrail.threshold, default=None)
+def bank(guardrails: Iterable[Guardrail], evidence: Evidence) -> dict[str, float]:
+    """What each relative guardrail's components are worth as their step ends, past steps included, by its text."""
+    return {
+        guardrail.text: evidence.banked.get(guardrail.text, 0.0) + _begun(guardrail, evidence)
+        for guardrail in guardrails
+        if guardrail.relative
+    }
 
 
-def _check_limit(text: str, limit: float, *, relative: bool) -> None:
-    if relative and not 1.0 <= limit <= 100.0:
-        raise ValueError(f"the factor in {text!r} must be between 1 and 100, such as 1.25")
-    if not relative and not 0.0 < limit < 1.0:
-        raise ValueError(f"the limit in {text!r} must lie between 0% and 100%, such as 20%")
+def _check(guardrail: Guardrail, unit: str) -> None:
+    text, limit = guardrail.text, guardrail.limit
+    if guardrail.relative:
+        if unit or not 1.0 <= limit <= 100.0:
+            raise ValueError(f"the factor in {text!r} must be between 1 and 100, such as 1.25")
+        return
+    if guardrail.kind == "cost":
+        way_out = f"{guardrail.metric} <= stable * 1.05"
+        raise ValueError(f"{guardrail.metric} is compared with stable only: write {way_out!r}")
+    if guardrail.kind == "latency":
+        if unit not in ("ms", "s") or not 0.0 < limit <= 3600.0:
+            raise ValueError(f"the limit in {text!r} must be a time up to 3600s, such as 2s or 800ms")
+        return
+    if unit != "%" or not 0.0 < limit <= MAX_LIMIT:
+        raise ValueError(f"the limit in {text!r} must be above 0% and at most 99%, such as 20%")
 
 
-def _assess_one(guardrail: Guardrail, evidence: Evidence) -> Finding:
-    e_value = _relative(guardrail, evidence) if guardrail.relative else _absolute(guardrail, evidence)
-    return Finding(
-        guardrail,
-        _verdict(guardrail, e_value, evidence),
-        e_value,
-        _rate(evidence.stable_errors, evidence.stable_requests),
-        _rate(evidence.canary_errors, evidence.canary_requests),
-    )
+def _shares(guardrails: Sequence[Guardrail]) -> dict[str, float]:
+    """Each relative guardrail's share of the family: its kind's, split evenly, over the kinds that are watched."""
+    family = [guardrail for guardrail in guardrails if guardrail.relative]
+    kinds = [guardrail.kind for guardrail in family]
+    total = sum(SHARES[kind] for kind in set(kinds))
+    shares = {guardrail.text: 0.0 for guardrail in guardrails}
+    for guardrail in family:
+        shares[guardrail.text] = SHARES[guardrail.kind] / total / kinds.count(guardrail.kind)
+    return shares
 
 
-def _relative(guardrail: Guardrail, evidence: Evidence) -> float:
-    """Worse than stable *and* above the floor: the smaller of two e-values is evidence against either null."""
-    ratio = ratio_e_value(evidence.canary_failing, evidence.stable_failing, evidence.weight, guardrail.limit)
-    return min(ratio, floor_e_value(evidence.canary_failing, evidence.canary_requests, ERROR_FLOOR))
+def _find(guardrail: Guardrail, share: float, evidence: Evidence) -> Finding:
+    e_value = _e_value(guardrail, evidence)
+    passes = e_value < HOLD_THRESHOLD and evidence.canary.units >= MIN_UNITS
+    stable, canary = _observed(guardrail, evidence)
+    return Finding(guardrail, "pass" if passes else "inconclusive", e_value, share, stable, canary)
+
+
+def _e_value(guardrail: Guardrail, evidence: Evidence) -> float:
+    if not guardrail.relative:
+        return _absolute(guardrail, evidence)
+    banked = evidence.banked.get(guardrail.text, 0.0)
+    not_begun = 1 / (evidence.step + 1) if guardrail.kind == "cost" else _clock(evidence).not_begun
+    return banked + _begun(guardrail, evidence) + not_begun
+
+
+def _begun(guardrail: Guardrail, evidence: Evidence) -> float:
+    """The weighted sum of the components that began in this step."""
+    if guardrail.kind == "cost":
+        return _mean(guardrail, evidence) / (evidence.step * (evidence.step + 1))
+    parts = [_restarted(guardrail, component, evidence) for component in guardrail.components]
+    return sum(parts) / len(parts)
+
+
+def _mean(guardrail: Guardrail, evidence: Evidence) -> float:
+    """T2 does not restart within a step: what a version costs does not change while it runs."""
+    canary = evidence.canary.samples.get(guardrail.metric, Sample())
+    stable = evidence.stable.samples.get(guardrail.metric, Sample())
+    return mean_e_value(canary, stable, guardrail.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """Bad events of both arms, and the canary's calls, from some minute on."""
+
+    canary: float
+    stable: float
+    requests: int
+
+    def merged(self, other: "_Counts") -> "_Counts":
+        return _Counts(self.canary + other.canary, self.stable + other.stable, self.requests + other.requests)
+
+
+def _restarted(guardrail: Guardrail, component: str, evidence: Evidence) -> float:
+    ratio, floor = 1.0 if guardrail.kind == "latency" else guardrail.limit, FLOORS.get(guardrail.kind)
+
+    def e_value(counts: _Counts) -> float:
+        """Worse than stable *and* above the floor: the smaller of two e-values is evidence against either null."""
+        relative = ratio_e_value(counts.canary, counts.stable, evidence.weight, ratio)
+        return relative if floor is None else min(relative, floor_e_value(counts.canary, counts.requests, floor))
+
+    return begun_value(_slots(component, evidence), _Counts.merged, e_value, _clock(evidence))
+
+
+def _slots(component: str, evidence: Evidence) -> dict[int, _Counts]:
+    canary, stable = evidence.canary.bad.get(component, {}), evidence.stable.bad.get(component, {})
+    requests = evidence.canary.requests
+    return {
+        index: _Counts(canary.get(index, 0) / WHOLE, stable.get(index, 0) / WHOLE, requests.get(index, 0))
+        for index in {*canary, *stable, *requests}
+    }
+
+
+def _clock(evidence: Evidence) -> StepClock:
+    return StepClock(evidence.minute, evidence.offset)
 
 
 def _absolute(guardrail: Guardrail, evidence: Evidence) -> float:
-    """Counts only where no control is left, or where stable does not explain the failures either."""
-    suspect = ratio_e_value(evidence.canary_failing, evidence.stable_failing, evidence.weight, 1.0) >= HOLD_THRESHOLD
-    if not suspect and evidence.control_unseen_seconds < CONTROL_LOST_SECONDS:
-        return 1.0
-    return absolute_e_value(evidence.canary_failing, evidence.canary_requests, guardrail.limit)
+    """Above the limit *and*, while there is a control, worse than it: an outage of both arms blames nobody.
+
+    The same threshold for both halves keeps what this guard adds to the chance of a false rollback at 1e-4.
+    """
+    component = guardrail.components[0]
+    canary, stable = evidence.canary.badness(component), evidence.stable.badness(component)
+    limit = 1 - guardrail.slow[0].quantile if guardrail.slow else guardrail.limit
+    absolute = absolute_e_value(canary, evidence.canary.calls, limit)
+    if evidence.control_unseen_seconds >= CONTROL_LOST_SECONDS:
+        return absolute
+    return min(absolute, ratio_e_value(canary, stable, evidence.weight, 1.0))
 
 
-def _verdict(guardrail: Guardrail, e_value: float, evidence: Evidence) -> Verdict:
-    if e_value >= guardrail.threshold and evidence.canary_failing >= MIN_FAILING_UNITS:
-        return "fail"
-    return "inconclusive"
+def _proven(findings: Sequence[Finding], e_value: float, evidence: Evidence) -> Finding | None:
+    """The finding that a rollback rests on: an absolute breach, or what adds most to a family beyond the threshold."""
+    alone = [f for f in findings if not f.guardrail.relative and f.e_value >= ABSOLUTE_THRESHOLD]
+    family = [f for f in findings if f.guardrail.relative] if e_value >= THRESHOLD else []
+    leading = sorted([*family, *alone], key=lambda finding: finding.e_value * (finding.share or 1.0), reverse=True)
+    return next((finding for finding in leading if _enough_units(finding, evidence)), None)
 
 
-def _rate(events: int, requests: int) -> float | None:
-    return events / requests if requests else None
+def _enough_units(finding: Finding, evidence: Evidence) -> bool:
+    """Whether enough distinct units were bad; a mean is made of many by itself."""
+    components = finding.guardrail.components
+    units = max((evidence.canary.bad_units.get(component, 0) for component in components), default=MIN_BAD_UNITS)
+    return units >= MIN_BAD_UNITS
+
+
+def _failed(finding: Finding) -> Finding:
+    return replace(finding, verdict="fail")
+
+
+def _holds(e_value: float, signals: Iterable[Finding]) -> tuple[str, ...]:
+    reasons = [] if e_value < HOLD_THRESHOLD else [f"the canary is suspect: E = {e_value:.3g}"]
+    reasons += [f"signal {f.guardrail.text} is breached: E = {f.e_value:.3g}" for f in signals if _breached(f)]
+    return tuple(reasons)
+
+
+def _breached(signal: Finding) -> bool:
+    return signal.e_value >= signal.guardrail.threshold
+
+
+def _observed(guardrail: Guardrail, evidence: Evidence) -> tuple[float | None, float | None]:
+    """What was seen of each arm: stable's, the canary's."""
+    return _seen(guardrail, evidence.stable), _seen(guardrail, evidence.canary)
+
+
+def _seen(guardrail: Guardrail, arm: ArmEvidence) -> float | None:
+    if guardrail.kind == "cost":
+        sample = arm.samples.get(guardrail.metric, Sample())
+        return sample.mean if sample.n else None
+    if not arm.calls:
+        return None
+    bad = arm.errors if guardrail.kind == "errors" else arm.badness(guardrail.components[-1])
+    return bad / arm.calls

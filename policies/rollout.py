@@ -1,22 +1,31 @@
-"""The journey of one canary over one stable: its recorded state, and every way that state may change.
+"""The journey of one canary over one stable: the record's state, and how evidence and the configuration change it.
 
-`reconcile` answers a changed configuration, `decide` the evidence, `retry` a person. Each returns the Decision to
-commit, or None when nothing is to change. A Decision names the epoch that it was made from; whoever commits it
-compares and bumps that epoch, so of two deciders one wins. Configuration is intent, this state is the record: a canary
-that was rolled back stays at 0 until its content changes or someone says retry.
+`reconcile` answers a changed configuration, `decide` the evidence; `policies.verbs` answers a person. Each returns the
+Decision to commit, or None when nothing is to change. A Decision names the epoch that it was made from; whoever commits
+it compares and bumps that epoch, so of two deciders one wins. Configuration is intent, this state is the record: a
+canary that was rolled back stays at 0 until its content changes or someone says retry.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from policies.guardrails import Evidence, Finding, worst
+from policies.evidence import Evidence
+from policies.guardrails import MIN_UNITS, Assessment, Finding, Guardrail, bank
+from policies.restarts import StepClock
 
 Phase = Literal["pending", "running", "paused", "rolled_back", "completed"]
-Action = Literal["start", "set_weight", "end", "roll_back", "retry", "restore"]
+Action = Literal[
+    "start", "set_weight", "end", "roll_back", "retry", "restore", "freeze", "advance", "complete", "pause", "resume",
+    "promote", "abort", "approve", "pin", "unpin", "dismiss", "steps",
+]  # fmt: skip
 
 CONTROLLER = "controller"
 CONFIGURATION = "configuration"
+WHOLE_WEIGHT = 10_000
+HOLDBACK = 200  # basis points that stay on stable during a step of 100 %, so that a control exists
+NO_VERDICT_SECONDS = 24 * 3600.0  # a step that could go on but for its evidence pauses after this
+WATCH_AFTER_SECONDS = 24 * 3600.0  # a completed canary may still be rolled back for this long
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +37,38 @@ class VersionRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a ladder. `weight` in basis points, `hold` in seconds; None is a trial without a ladder."""
+
+    weight: int
+    hold: float | None = None
+    min_requests: int = 0
+    approval: bool = False
+
+    @property
+    def share(self) -> int:
+        """What the canary really gets, in basis points."""
+        return min(self.weight, WHOLE_WEIGHT - HOLDBACK) if self.hold is not None else self.weight
+
+
+@dataclass(frozen=True, slots=True)
 class Intent:
-    """What the configuration asks for. `weight` in basis points; without a canary it is 0."""
+    """What the configuration asks for; without a canary there are no steps."""
 
     stable: VersionRef
     canary: VersionRef | None
-    weight: int
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class State:
     """The record of one agent. `phase` is None while no canary is configured: nothing is on trial.
 
-    `weight` is the canary's share now, in basis points. `rollout` is the epoch in which this rollout began and keys
-    its tallies; `evidence` the epoch in which the running step began and keys the evidence. `changed_at` is in Unix
-    seconds. `rolled_back` maps the digest of every canary taken out to the reason.
+    `step` counts from 1, `weight` is the canary's share now in basis points. `rollout` is the epoch in which this
+    rollout began and keys its tallies; `evidence` the epoch in which the running step's evidence began, `segment` how
+    many of those there have been, `offset` the minutes that the earlier ones took, `banked` what their components are
+    worth. `frozen` holds this step's thresholds (seconds; caps). `began_at` is when the step began and `changed_at`
+    the last change, in Unix seconds. `rolled_back` maps the digest of every canary taken out to the reason.
     """
 
     epoch: int
@@ -58,10 +84,27 @@ class State:
     action: Action
     changed_at: float
     rolled_back: Mapping[str, str]
+    began_at: float = 0.0
+    segment: int = 1
+    offset: int = 0
+    banked: Mapping[str, float] = field(default_factory=dict)
+    frozen: Mapping[str, float] = field(default_factory=dict)
+    approved: bool = False
+    pinned: bool = False
+    dismissed: tuple[str, ...] = ()
 
     def serves(self, intent: Intent) -> bool:
         """Whether this record is about the versions that the configuration names."""
         return self.stable.digest == intent.stable.digest and _digest(self.canary) == _digest(intent.canary)
+
+    @property
+    def on_trial(self) -> bool:
+        """Whether the canary takes a share of the traffic and is watched."""
+        return self.phase in ("running", "paused")
+
+    def step_of(self, intent: Intent) -> Step | None:
+        """The configuration's step that the rollout stands on; the last one when there are fewer now."""
+        return intent.steps[min(self.step, len(intent.steps)) - 1] if intent.steps and self.step else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,81 +119,170 @@ class Decision:
     evidence: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """All that `decide` looks at. `blocked` says in words what else keeps the rollout from going on: missing data, a
+    sample-ratio mismatch."""
+
+    assessment: Assessment
+    evidence: Evidence
+    guardrails: tuple[Guardrail, ...]
+    blocked: tuple[str, ...] = ()
+
+    def record(self, proven: Finding | None) -> dict[str, Any]:
+        """What a decision was made from, as plain values for the audit."""
+        return {
+            "guardrail": proven.guardrail.text if proven else None,
+            "e_value": self.assessment.e_value if proven is None or proven.guardrail.relative else proven.e_value,
+            "threshold": proven.guardrail.threshold if proven else None,
+            "e_values": {finding.guardrail.text: finding.e_value for finding in self.assessment.findings},
+            **asdict(self.evidence),
+        }
+
+
 def reconcile(state: State | None, intent: Intent, now: float, highest_epoch: int = 0) -> Decision | None:
     """The decision that makes the record follow a configuration that was just loaded.
 
     `highest_epoch` is the highest this replica has ever seen, so that a lost record never reuses an epoch.
     """
-    if state is None:
-        return _begin(None, intent, now, highest_epoch)
-    # 1. another stable or canary: a new rollout, or the end of one
-    if not state.serves(intent):
+    if state is None or not (state.serves(intent) or _already_completed(state, intent)):
         return _begin(state, intent, now, highest_epoch)
-    # 2. the same canary at another weight, while it is on trial
-    if state.phase == "running" and state.weight != intent.weight:
-        reason = f"weight {percent(state.weight)} -> {percent(intent.weight)} in the configuration"
-        return _change(state, now, action="set_weight", actor=CONFIGURATION, reason=reason, weight=intent.weight)
-    return None
+    step = state.step_of(intent)
+    if step is None or not state.on_trial or state.pinned or step.share == state.weight:
+        return None
+    reason = f"weight {percent(state.weight)} -> {percent(step.share)} in the configuration"
+    changes = {"actor": CONFIGURATION, "weight": step.share, "step": min(state.step, len(intent.steps))}
+    return new_segment(state, now, action="set_weight", reason=reason, **changes)
 
 
 def restore(last_seen: State, found: State | None, now: float) -> Decision:
     """The decision that puts back a record which was lost, or which came back older than what was already seen.
 
-    Towards stable only: a running rollout begins again at its first step with no evidence; one that was rolled back
-    stays so.
+    Towards stable only: a running rollout begins again with no evidence; one that was rolled back stays so.
     """
     reason = "the store lost the record" if found is None else f"the store came back at the older epoch {found.epoch}"
     epoch = last_seen.epoch + 1
     state = replace(
-        last_seen, epoch=epoch, rollout=epoch, evidence=epoch, step=min(last_seen.step, 1),
-        action="restore", actor=CONTROLLER, reason=f"{reason}; {last_seen.reason}", changed_at=now,
+        last_seen, epoch=epoch, rollout=epoch, evidence=epoch, segment=1, offset=0, banked={}, frozen={},
+        action="restore", actor=CONTROLLER, reason=f"{reason}; {last_seen.reason}", changed_at=now, began_at=now,
     )  # fmt: skip
     return Decision(found.epoch if found else 0, state, {"lost_epoch": last_seen.epoch})
 
 
-def decide(state: State, findings: Sequence[Finding], evidence: Evidence, now: float) -> Decision | None:
-    """Roll back when a guardrail's breach is proven while the rollout runs; otherwise leave everything as it is."""
-    if state.phase != "running" or state.canary is None:
+def decide(state: State, intent: Intent, findings: Findings, now: float) -> Decision | None:
+    """What the evidence asks for: roll back on a proven breach, advance on a step that was held well, else nothing."""
+    if state.canary is None or not (state.on_trial or _watched_after(state, now)):
         return None
-    finding = worst([finding for finding in findings if finding.verdict == "fail"])
-    if finding is None:
+    if findings.assessment.proven is not None:
+        return _roll_back(state, findings.assessment.proven, findings, now)
+    if state.phase != "running" or state.pinned:
         return None
-    reason = breach(finding, evidence)
-    decision = _change(
-        state, now, action="roll_back", actor=CONTROLLER, reason=reason, phase="rolled_back", weight=0,
-        rolled_back={**state.rolled_back, state.canary.digest: reason},
-    )  # fmt: skip
-    guardrail = finding.guardrail
-    proof = {"guardrail": guardrail.text, "e_value": finding.e_value, "threshold": guardrail.threshold}
-    return replace(decision, evidence={**proof, **asdict(evidence)})
+    waits = waits_for(state, intent, findings, now)
+    if not waits:
+        return _go_on(state, intent, findings, now)
+    step = state.step_of(intent)
+    if step is not None and step.hold is not None and now - state.began_at >= max(step.hold, NO_VERDICT_SECONDS):
+        reason = f"no verdict for {(now - state.began_at) / 3600:.0f} h: {'; '.join(waits)}"
+        return change(state, now, action="pause", actor=CONTROLLER, reason=reason, phase="paused")
+    return None
 
 
-def retry(state: State, intent: Intent, actor: str, reason: str, now: float) -> Decision | None:
-    """Put a rolled-back canary on trial again, at its first step and with fresh evidence.
+def waits_for(state: State, intent: Intent, findings: Findings, now: float) -> tuple[str, ...]:
+    """Why the rollout does not go on to its next step, in words; empty when it may."""
+    step = state.step_of(intent)
+    if step is None or step.hold is None:
+        return ("there is no ladder: the weight stays until the configuration changes",)
+    waits: list[str] = []
+    if (left := step.hold - (now - state.began_at)) > 0:
+        waits.append(f"the step holds for another {left:.0f} s")
+    calls, units = findings.evidence.canary.calls, findings.evidence.canary.units
+    if calls < step.min_requests:
+        waits.append(f"{step.min_requests - calls} more canary requests are wanted")
+    if units < MIN_UNITS:
+        waits.append(f"{MIN_UNITS - units} more units on the canary are wanted")
+    if step.approval and not state.approved:
+        waits.append("somebody's approval is wanted")
+    return (*waits, *findings.assessment.holds, *findings.blocked)
 
-    None when nothing was rolled back, or when the configuration no longer names that canary.
-    """
-    if state.phase != "rolled_back" or state.canary is None or not state.serves(intent):
-        return None
-    forgiven = {digest: why for digest, why in state.rolled_back.items() if digest != state.canary.digest}
-    decision = _change(
-        state, now, action="retry", actor=actor, reason=reason, phase="running", step=1, weight=intent.weight,
-        rolled_back=forgiven,
-    )  # fmt: skip
-    return replace(decision, state=replace(decision.state, rollout=decision.state.epoch))
+
+def change(state: State, now: float, **changes: Any) -> Decision:
+    """The same step, one epoch on; its evidence stays."""
+    return Decision(state.epoch, replace(state, epoch=state.epoch + 1, changed_at=now, **changes), {})
 
 
-def breach(finding: Finding, evidence: Evidence) -> str:
+def new_segment(state: State, now: float, **changes: Any) -> Decision:
+    """The same rollout at another share: one epoch on, with evidence of its own from here."""
+    epoch = state.epoch + 1
+    changes = {"evidence": epoch, "segment": state.segment + 1, "began_at": now, "approved": False, **changes}
+    return change(state, now, **changes)
+
+
+def banked(decision: Decision, findings: Findings) -> Decision:
+    """The decision with the ended step's components frozen into the state."""
+    evidence = findings.evidence
+    clock = StepClock(evidence.minute, evidence.offset)
+    state = replace(decision.state, banked=bank(findings.guardrails, evidence), offset=clock.next_offset)
+    return replace(decision, state=state)
+
+
+def complete(state: State, actor: str, reason: str, now: float) -> Decision:
+    """The canary becomes what is trusted; the unchanged file means just that from now on."""
+    changes = {"phase": "completed", "weight": WHOLE_WEIGHT}
+    return new_segment(state, now, action="complete", actor=actor, reason=reason, **changes)
+
+
+def breach(finding: Finding, findings: Findings) -> str:
     """One sentence that says what was proven, for the record and for the person who reads it at night."""
-    canary = f"canary {evidence.canary_errors} errors in {evidence.canary_requests} requests"
-    stable = f"stable {evidence.stable_errors} in {evidence.stable_requests}"
-    proof = f"E = {finding.e_value:.4g} >= {finding.guardrail.threshold:g}"
-    return f"{finding.guardrail.text} is breached: {canary}, {stable}; {proof}"
+    canary, stable = findings.evidence.canary, findings.evidence.stable
+    seen = f"canary {_figure(finding.canary)} in {canary.calls} requests"
+    seen = f"{seen}, stable {_figure(finding.stable)} in {stable.calls}"
+    if not finding.guardrail.relative:
+        return f"{finding.guardrail.text} is breached: {seen}; E = {finding.e_value:.4g}"
+    return f"{finding.guardrail.text} is breached: {seen}; E = {findings.assessment.e_value:.4g} over all guardrails"
 
 
 def percent(basis_points: int) -> str:
     """`500` basis points as `5%`."""
     return f"{basis_points / 100:g}%"
+
+
+def _roll_back(state: State, finding: Finding, findings: Findings, now: float) -> Decision:
+    assert state.canary is not None, "decide looks only at rollouts"  # noqa: S101
+    reason = breach(finding, findings)
+    decision = new_segment(
+        state, now, action="roll_back", actor=CONTROLLER, reason=reason, phase="rolled_back", weight=0,
+        rolled_back={**state.rolled_back, state.canary.digest: reason},
+    )  # fmt: skip
+    return replace(decision, evidence=findings.record(finding))
+
+
+def _go_on(state: State, intent: Intent, findings: Findings, now: float) -> Decision:
+    if state.step >= len(intent.steps):
+        return complete(state, CONTROLLER, "the last step was held without a breach", now)
+    decision = advance(state, intent, CONTROLLER, f"step {state.step} was held without a breach", now)
+    return replace(banked(decision, findings), evidence=findings.record(None))
+
+
+def advance(state: State, intent: Intent, actor: str, reason: str, now: float) -> Decision:
+    """The next step of the ladder."""
+    step = intent.steps[state.step]
+    text = f"{reason}: {percent(state.weight)} -> {percent(step.share)}"
+    return new_segment(state, now, action="advance", actor=actor, reason=text, step=state.step + 1, weight=step.share)
+
+
+def _watched_after(state: State, now: float) -> bool:
+    """A canary that was completed a short while ago may still be taken back."""
+    return state.phase == "completed" and now - state.changed_at < WATCH_AFTER_SECONDS
+
+
+def _already_completed(state: State, intent: Intent) -> bool:
+    """The operator has made the completed canary the configured stable, as they should: nothing changes by that."""
+    return (
+        state.phase == "completed"
+        and intent.canary is None
+        and state.canary is not None
+        and intent.stable.digest == state.canary.digest
+    )
 
 
 def _begin(state: State | None, intent: Intent, now: float, highest_epoch: int) -> Decision:
@@ -162,7 +294,7 @@ def _begin(state: State | None, intent: Intent, now: float, highest_epoch: int) 
     new = State(
         epoch=epoch, phase=phase, step=1 if phase == "running" else 0, weight=weight, stable=intent.stable,
         canary=intent.canary, rollout=epoch, evidence=epoch, reason=reason, actor=CONFIGURATION, action=action,
-        changed_at=now, rolled_back=rolled_back,
+        changed_at=now, rolled_back=rolled_back, began_at=now,
     )  # fmt: skip
     return Decision(expected, new, {})
 
@@ -175,15 +307,13 @@ def _beginning(
         return None, "end" if state else "start", 0, f"no canary; {intent.stable.version} serves everything"
     if why := rolled_back.get(intent.canary.digest):
         return "rolled_back", "start", 0, f"this canary was rolled back before ({why}); change it, or say retry"
-    reason = f"{intent.canary.version} on trial at {percent(intent.weight)} over {intent.stable.version}"
-    return "running", "start", intent.weight, reason
+    share = intent.steps[0].share
+    reason = f"{intent.canary.version} on trial at {percent(share)} over {intent.stable.version}"
+    return "running", "start", share, reason
 
 
-def _change(state: State, now: float, **changes: Any) -> Decision:
-    """The same rollout, one epoch on, with fresh evidence."""
-    epoch = state.epoch + 1
-    new = replace(state, epoch=epoch, evidence=epoch, changed_at=now, **changes)
-    return Decision(state.epoch, new, {})
+def _figure(value: float | None) -> str:
+    return "nothing" if value is None else f"{value:.4g}"
 
 
 def _digest(ref: VersionRef | None) -> str | None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from policies.evidence import ArmEvidence
 from policies.rollout import Decision, State
 from policies.tally import Tally
 
@@ -16,12 +17,29 @@ MAX_FAILING_UNITS = 20_000  # a set of failing units stops growing here, on ever
 
 
 @dataclass(slots=True)
+class SampleSums:
+    """Sums of one scaled metric (cost, tokens): integers, so that they merge exactly. `bins` maps a bin of the unit's hash
+    to [Σx, n]."""
+
+    n: int = 0
+    total: int = 0
+    squares: int = 0
+    bins: dict[int, list[int]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class Arm:
-    """What one arm did since the last flush: split-assigned calls, their errors, and the ids of the failing units."""
+    """What one arm did since the last flush: its judged, split-assigned calls.
+
+    `bad` maps a component (`policies.guardrails`) to the badness in millionths of each unit that was bad; `units` are
+    ids of units seen, only as many as promotion asks for.
+    """
 
     requests: int = 0
     errors: int = 0
-    failing: set[str] = field(default_factory=set)
+    units: set[str] = field(default_factory=set)
+    bad: dict[str, dict[str, int]] = field(default_factory=dict)
+    samples: dict[str, SampleSums] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -40,29 +58,24 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class ArmTotal:
-    """What one arm has done in one evidence epoch, over all replicas. `failing` counts distinct units."""
+class Sides:
+    """Both arms of one evidence epoch over all replicas, its age in minutes, and the seconds since stable's last call."""
 
-    requests: int = 0
-    errors: int = 0
-    failing: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """Both arms of one evidence epoch. `control_unseen_seconds`: since stable's last call, or the epoch's first."""
-
-    stable: ArmTotal
-    canary: ArmTotal
-    control_unseen_seconds: float
+    stable: ArmEvidence = ArmEvidence()
+    canary: ArmEvidence = ArmEvidence()
+    minute: int = 0
+    control_unseen_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class FlushReply:
-    """The record's epoch now (0: there is no record), the totals of the batch's evidence epoch, the store's clock."""
+    """The record's epoch now (0: there is no record), both sides of the batch's evidence epoch, the store's clock.
+
+    `sides` is None unless the batch held something bad of the canary: only then there is something to decide.
+    """
 
     epoch: int
-    totals: Totals
+    sides: Sides | None
     now: float
 
 
@@ -71,7 +84,7 @@ class Snapshot:
     """An agent's record, its evidence, and its tallies of the rollout; `now` is the store's clock in Unix seconds."""
 
     state: State | None
-    totals: Totals
+    sides: Sides
     tallies: Mapping[str, Tally]
     now: float
 

@@ -1,0 +1,54 @@
+"""What a rollout's steps know about their two arms: the integers that a decision is made from.
+
+`bad` counts, per component and slot of the step (`policies.restarts`), the units that were bad for the first time: a
+sticky unit fails as a whole, so it counts once a step. A component is one kind of bad event, such as `errors`; its name
+is made by `policies.guardrails`. Quality is fractional, so units are counted in millionths.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from policies.means import Sample
+
+WHOLE = 1_000_000  # one unit that was entirely bad
+
+SlotCounts = Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ArmEvidence:
+    """One arm in one step. `requests` and `errors` are judged calls, by slot for `requests`; `units` distinct units,
+    counted only as far as promotion asks for them; `samples` the sums of `cost` and `tokens`, scaled to their cap."""
+
+    requests: SlotCounts = field(default_factory=dict)
+    errors: int = 0
+    units: int = 0
+    bad: Mapping[str, SlotCounts] = field(default_factory=dict)
+    bad_units: Mapping[str, int] = field(default_factory=dict)
+    samples: Mapping[str, Sample] = field(default_factory=dict)
+
+    @property
+    def calls(self) -> int:
+        return sum(self.requests.values())
+
+    def badness(self, component: str) -> float:
+        """Summed badness of a component, in units."""
+        return sum(self.bad.get(component, {}).values()) / WHOLE
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Both arms of the running step. `weight` is the canary's share in 0…1, `minute` how long the step has run.
+
+    `step` counts the rollout's steps of evidence from 1, `offset` the minutes that the earlier ones took, and `banked`
+    is what their components are worth, by guardrail text.
+    """
+
+    weight: float
+    canary: ArmEvidence = ArmEvidence()
+    stable: ArmEvidence = ArmEvidence()
+    minute: int = 0
+    step: int = 1
+    offset: int = 0
+    banked: Mapping[str, float] = field(default_factory=dict)
+    control_unseen_seconds: float = 0.0

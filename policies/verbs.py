@@ -1,0 +1,134 @@
+"""What people do to a rollout. Every verb goes through the same commit as the controller's decisions.
+
+A person and the controller can never both win, because both name the epoch that they saw. A verb that makes no sense
+where the rollout stands is refused in words.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from policies.guardrails import METRICS
+from policies.rollout import WHOLE_WEIGHT, Decision, Intent, State, advance, change, complete, new_segment, percent
+
+
+class Refused(Exception):
+    """The verb cannot be done where the rollout stands; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a person asks for: `actor` and `reason` go on record. `weight` in basis points is for set-weight, `metric`
+    for dismiss, `to_end` for promote."""
+
+    verb: str
+    actor: str
+    reason: str
+    weight: int | None = None
+    metric: str | None = None
+    to_end: bool = False
+
+
+def act(state: State, intent: Intent, order: Order, now: float) -> Decision:
+    """The decision that carries out the order. Raises Refused."""
+    verb = VERBS.get(order.verb)
+    if verb is None:
+        raise Refused(f"unknown verb {order.verb!r}; known: {', '.join(VERBS)}")
+    if state.canary is None or not state.serves(intent):
+        raise Refused("no rollout of the configured canary is on record")
+    return verb(state, intent, order, now)
+
+
+def _pause(state: State, intent: Intent, order: Order, now: float) -> Decision:
+    _require(state, "running")
+    return change(state, now, **_signed(order, "pause"), phase="paused")
+
+
+def _resume(state: State, intent: Intent, order: Order, now: float) -> Decision:
+    _require(state, "paused")
+    return change(state, now, **_signed(order, "resume"), phase="running", began_at=now)
+
+
+def _promote(state: State, intent: Intent, order: Order, now: float) -> Decision:
+    _require(state, "running", "paused")
+    if order.to_end or state.step >= len(intent.steps):
+        return complete(state, order.actor, order.reason, now)
+    decision = advance(state, intent, order.actor, order.reason, now)
+    return replace(decision, state=replace(decision.state, action="promote", phase="running", pinned=False))
+
+
+def _abort(state: State, intent: Intent, order: Order, now: float) -> Decision:
+    _require(state, "running", "paused", "completed")
+    assert state.canary is not None, "act refuses without one"  # noqa: S101
+    rolled_back = {**state.rolled_back, state.canary.digest: f"{order.actor}: {order.reason}"}
+    return new_segment(state, now, **_signed(order, "abort"), phase="rolled_back", weight=0, rolled_back=rolled_back)
+
+
+def _approve(state: State, intent: Intent, order: Order, now: float) -> Decision:
+    _require(state, "running", "paused")
+    step = state.step_of(intent)
+    if step is None or not step.approval or state.approved:
+        raise Refused("this step waits for no approval")
+    return change(state, now, **_signed(order, "approve"), approved=True)
+
+
+def _pin(state: State, intent: Intent, order: Order, now: float) -> Decision:
+    _require(state, "running", "paused")
+    return change(state, now, **_signed(order, "pin"), pinned=True)
+
+
+def _unpin(state: State, intent: Intent, order: Order, now: float) -> Decision:
+    _require(state, "running", "paused")
+    if not state.pinned:
+        raise Refused("the rollout is not pinned")
+    return change(state, now, **_signed(order, "unpin"), pinned=False)
+
+
+def _set_weight(state: State, intent: Intent, order: Order, now: float) -> Decision:
+    _require(state, "running", "paused")
+    if order.weight is None or not 0 <= order.weight <= WHOLE_WEIGHT:
+        raise Refused("name a weight between 0% and 100%")
+    signed = _signed(order, "set_weight")
+    signed["reason"] = f"{percent(state.weight)} -> {percent(order.weight)}: {order.reason}"
+    return new_segment(state, now, **signed, weight=order.weight, pinned=True)
+
+
+def _dismiss(state: State, intent: Intent, order: Order, now: float) -> Decision:
+    _require(state, "running", "paused", "completed")
+    if order.metric not in METRICS:
+        raise Refused(f"unknown metric {order.metric!r}; known: {', '.join(METRICS)}")
+    return change(state, now, **_signed(order, "dismiss"), dismissed=(*state.dismissed, order.metric))
+
+
+def _retry(state: State, intent: Intent, order: Order, now: float) -> Decision:
+    _require(state, "rolled_back")
+    assert state.canary is not None, "act refuses without one"  # noqa: S101
+    forgiven = {digest: why for digest, why in state.rolled_back.items() if digest != state.canary.digest}
+    decision = new_segment(
+        state, now, **_signed(order, "retry"), phase="running", step=1, weight=intent.steps[0].share,
+        rolled_back=forgiven, segment=1, offset=0, banked={}, frozen={}, pinned=False, dismissed=(),
+    )  # fmt: skip
+    return replace(decision, state=replace(decision.state, rollout=decision.state.epoch))
+
+
+def _require(state: State, *phases: str) -> None:
+    if state.phase not in phases:
+        phase = str(state.phase).replace("_", " ")
+        raise Refused(f"the rollout is {phase}; this works while it is {' or '.join(phases)}")
+
+
+def _signed(order: Order, action: str) -> dict[str, str]:
+    return {"action": action, "actor": order.actor, "reason": order.reason}
+
+
+VERBS: Mapping[str, Callable[[State, Intent, Order, float], Decision]] = {
+    "pause": _pause,
+    "resume": _resume,
+    "promote": _promote,
+    "abort": _abort,
+    "approve": _approve,
+    "pin": _pin,
+    "unpin": _unpin,
+    "set-weight": _set_weight,
+    "dismiss": _dismiss,
+    "retry": _retry,
+}

@@ -45,8 +45,8 @@ class Evidence:
     """
 
     weight: float
-    canary: ArmEvidence = ArmEvidence()
-    stable: ArmEvidence = ArmEvidence()
+    canary: ArmEvidence = field(default_factory=ArmEvidence)
+    stable: ArmEvidence = field(default_factory=ArmEvidence)
     minute: int = 0
     step: int = 1
     offset: int = 0

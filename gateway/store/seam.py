@@ -18,8 +18,10 @@ MAX_FAILING_UNITS = 20_000  # a set of failing units stops growing here, on ever
 
 @dataclass(slots=True)
 class SampleSums:
-    """Sums of one scaled metric (cost, tokens): integers, so that they merge exactly. `bins` maps a bin of the unit's hash
-    to [Σx, n]."""
+    """Sums of one scaled metric (cost, tokens): integers, so that they merge exactly.
+
+    `bins` maps a bin of the unit's hash to [Σx, n].
+    """
 
     n: int = 0
     total: int = 0
@@ -59,10 +61,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Both arms of one evidence epoch over all replicas, its age in minutes, and the seconds since stable's last call."""
+    """Both arms of one evidence epoch over all replicas: its age in minutes, and the seconds since stable's last call."""
 
-    stable: ArmEvidence = ArmEvidence()
-    canary: ArmEvidence = ArmEvidence()
+    stable: ArmEvidence = field(default_factory=ArmEvidence)
+    canary: ArmEvidence = field(default_factory=ArmEvidence)
     minute: int = 0
     control_unseen_seconds: float = 0.0
 

@@ -61,7 +61,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Both arms of one evidence epoch over all replicas: its age in minutes, and the seconds since stable's last call."""
+    """Both arms of one evidence epoch over all replicas; its age in minutes, and seconds since stable's last call."""
 
     stable: ArmEvidence = field(default_factory=ArmEvidence)
     canary: ArmEvidence = field(default_factory=ArmEvidence)

@@ -110,7 +110,7 @@ def build(deployment: Deployment, store: OpenStore, replica: str, log: Log) -> G
     table, clock = Table(), Clock(monotonic, time)
     table.install(deployment.agents)
     recorder = Recorder(log, clock, lambda agent: controller.hurry(agent))
-    controller = Controller(store.store, table, recorder, log)
+    controller = Controller(store.store, table, recorder, log, lambda version: attempts.trust(version.target))
     escalations = Escalations(store.store, log)
     escalations.webhook = assemble.webhook(deployment.settings)
     upstreams = Upstreams(assemble.transport_options(deployment.settings))

@@ -65,6 +65,11 @@ class Attempts:
         states = {target: circuit.state(now) for target, circuit in self._circuits.items()}
         return {target: state for target, state in states.items() if state != "closed"}
 
+    def trust(self, target: Target) -> None:
+        """Forget what was heard of a target's health: a new trial is judged on calls of its own, not on refusals."""
+        if circuit := self._circuits.get(str(target)):
+            circuit.succeeded()
+
     async def run_chain(self, run: Run) -> Answer | OpenStream:
         """Try link after link. Raises the ProviderError that tells most when the chain is spent."""
         self._budget.ratio = run.runtime.retries.budget

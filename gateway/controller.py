@@ -21,6 +21,7 @@ from gateway.table import Entry, Table
 from policies import guardrails, rollout
 from policies.guardrails import Evidence
 from policies.rollout import Decision, State
+from routing.agents import AgentVersion
 from routing.assignment import BUCKETS
 
 FLUSH_SECONDS = 0.1
@@ -35,13 +36,25 @@ class NothingToDo(CallerError):
     code = "nothing_to_do"
 
 
-class Controller:
-    """The controller of one replica."""
+def _ignore(_: AgentVersion) -> None:
+    """Nobody wants to know of a new trial."""
 
-    def __init__(self, store: Store, table: Table, recorder: Recorder, log: Log) -> None:
+
+class Controller:
+    """The controller of one replica. `on_trial` is told of every version whose evidence begins anew."""
+
+    def __init__(
+        self,
+        store: Store,
+        table: Table,
+        recorder: Recorder,
+        log: Log,
+        on_trial: Callable[[AgentVersion], None] = _ignore,
+    ) -> None:
         self._store = store
         self._table = table
         self._log = log
+        self._on_trial = on_trial
         self._flusher = Flusher(store, recorder, self._on_reply)
         self._flushing: set[str] = set()
         self._reach = Reach(log)
@@ -195,10 +208,14 @@ class Controller:
         return committed.won
 
     def _turn(self, agent: str, state: State | None) -> None:
-        if state is not None and self._table.turn(agent, state):
-            self._log.info(
-                "turned", agent=agent, epoch=state.epoch, phase=state.phase, weight=state.weight, action=state.action
-            )
+        if state is None or not self._table.turn(agent, state):
+            return
+        self._log.info(
+            "turned", agent=agent, epoch=state.epoch, phase=state.phase, weight=state.weight, action=state.action
+        )
+        entry = self._table.entry(agent)
+        if entry and entry.split.canary:
+            self._on_trial(entry.split.canary)
 
     async def _flush_regularly(self) -> None:
         while True:

@@ -23,13 +23,12 @@ class ChatCompletions(Endpoint):
     methods = ("POST",)
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        runtime = self.services.runtime
-        caller = runtime.doorkeeper.caller(header(scope, b"authorization"))
+        caller = self.services.runtime.doorkeeper.caller(header(scope, b"authorization"))
         _check_type(scope)
         body = await read_body(receive)
         received_at = monotonic()  # not before: how fast a client sends says nothing about a version
         call = self._call(scope, Document.parse(body), caller, received_at)
-        await self.services.proxy.handle(call, runtime, send)
+        await self.services.proxy.handle(call, self.services.runtime, send)  # as it is now, like the table
 
     def _call(self, scope: Scope, document: Document, caller: Caller, received_at: float) -> Call:
         runtime, values = self.services.runtime, document.values

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from gateway.document import Document
 from gateway.errors import FailureKind, Headers
+from policies.thresholds import Yardstick
 from routing.assignment import Reason
 
 _BYTES_PER_TOKEN = 4  # of English JSON, roughly, with the tokenizers of today
@@ -90,7 +91,8 @@ class Outcome:
     """What became of a call: the record of its attempts, and how it ended. Recorded exactly once.
 
     `rollout` and `evidence` are the epochs under which it is booked and `arm` the side of the trial it belongs to;
-    pinned and rule-matched calls have no arm. `unit` is what failures are counted once for.
+    pinned and rule-matched calls have no arm. `unit` is what failures are counted once for; `yardstick` says from where
+    on the call is slow or dear, None while nothing is frozen.
     """
 
     call_id: str
@@ -110,6 +112,7 @@ class Outcome:
     first_token_at: float | None = None
     ended_at: float = 0.0
     status: int = 0
+    yardstick: Yardstick | None = None
 
     @property
     def failed(self) -> bool:

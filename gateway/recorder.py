@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from gateway.calls import ArmName, Attempt, Call, Outcome, Usage
 from gateway.logs import Log
 from gateway.pricing import PriceBook
-from gateway.store.seam import MAX_FAILING_UNITS, Arm, Batch
+from gateway.store.seam import MAX_FAILING_UNITS, Arm, Batch, SampleSums
 from gateway.table import Entry
-from policies.tally import Tally, histogram_bucket
+from policies.evidence import WHOLE
+from policies.means import BINS
+from policies.tally import Tally, amount_bucket, histogram_bucket
 from routing.plan import Plan
 
 # Failures whose messages are ours or the transport's; what a provider says may quote a prompt.
 _OUR_WORDS = frozenset({"connect", "lost", "timeout", "malformed", "truncated", "circuit_open"})
+MAX_UNITS_COUNTED = 64  # promotion wants thirty; more of them say nothing new
 APART = "/apart"  # what follows a version's name in the tally of its pinned and rule-matched calls
 
 
@@ -30,12 +33,12 @@ class Clock:
 
 
 class Recorder:
-    """Gathers outcomes of one replica. `on_canary_failure` is told the agent's name at once."""
+    """Gathers outcomes of one replica. `on_bad_canary` is told the agent's name at once."""
 
-    def __init__(self, log: Log, clock: Clock, on_canary_failure: Callable[[str], None]) -> None:
+    def __init__(self, log: Log, clock: Clock, on_bad_canary: Callable[[str], None]) -> None:
         self._log = log
         self._clock = clock
-        self._on_canary_failure = on_canary_failure
+        self._on_bad_canary = on_bad_canary
         self._pending: dict[str, dict[tuple[int, int], Batch]] = {}
 
     def open(self, call: Call, plan: Plan, entry: Entry) -> Outcome:
@@ -44,8 +47,8 @@ class Recorder:
         return Outcome(
             call_id=call.id, caller=call.caller.name, agent=call.agent, version=version.name, digest=version.digest,
             reason=plan.reason, unit=plan.unit, rollout=state.rollout if state else 0,
-            evidence=state.evidence if state else 0, arm=_arm(plan, entry), stream=call.stream,
-            received_at=call.received_at,
+            evidence=state.evidence if state else 0, arm=(arm := _arm(plan, entry)), stream=call.stream,
+            received_at=call.received_at, yardstick=entry.yardsticks.get(arm) if arm else None,
         )  # fmt: skip
 
     def close(self, outcome: Outcome, prices: PriceBook) -> None:
@@ -72,6 +75,11 @@ class Recorder:
             del self._pending[agent]
         return batch
 
+    def pending(self, agent: str, evidence: int) -> Batch | None:
+        """What waits to be flushed for one evidence epoch of an agent; it is left where it is."""
+        batches = self._pending.get(agent, {})
+        return next((batch for (_, epoch), batch in batches.items() if epoch == evidence), None)
+
     def _price(self, outcome: Outcome, prices: PriceBook) -> None:
         now = self._clock.unix()
         for attempt in outcome.attempts:
@@ -96,16 +104,71 @@ class Recorder:
             tally.latency[histogram_bucket(outcome.ended_at - outcome.received_at)] += 1
             if outcome.first_token_at is not None:
                 tally.ttft[histogram_bucket(outcome.first_token_at - outcome.received_at)] += 1
+        if outcome.judged and not outcome.failed:
+            _count_amounts(outcome, tally)
 
     def _judge(self, outcome: Outcome, arm: Arm) -> None:
+        """Book a call on its arm: whether it failed, was slow, and what it took."""
         arm.requests += 1
-        if not outcome.failed:
-            return
-        arm.errors += 1
-        if len(arm.failing) < MAX_FAILING_UNITS:
-            arm.failing.add(unit_id(outcome.unit))
+        unit = unit_id(outcome.unit)
+        bad = set(self._slow(outcome))
+        if outcome.failed:
+            arm.errors += 1
+            bad.add("errors")
+        else:
+            self._sample(outcome, unit, arm)
+        for component in bad:
+            _mark(arm, component, unit)
         if outcome.arm == "canary":
-            self._on_canary_failure(outcome.agent)
+            if len(arm.units) < MAX_UNITS_COUNTED:
+                arm.units.add(unit)
+            if bad:
+                self._on_bad_canary(outcome.agent)
+
+    def _slow(self, outcome: Outcome) -> Iterable[str]:
+        """The components of slowness that this call falls under; a call that failed is only a failure."""
+        if outcome.yardstick is None or outcome.failed:
+            return
+        latency = outcome.ended_at - outcome.received_at
+        first = None if outcome.first_token_at is None else outcome.first_token_at - outcome.received_at
+        for mark in outcome.yardstick.slow:
+            seconds = latency if mark.measure == "latency" else first
+            if seconds is not None and seconds > mark.seconds:
+                yield mark.component
+
+    def _sample(self, outcome: Outcome, unit: str, arm: Arm) -> None:
+        if outcome.yardstick is None:
+            return
+        used = {"cost": _cost(outcome), "tokens": _tokens(outcome)}
+        for metric, scale in outcome.yardstick.scales.items():
+            value = used.get(metric)
+            if value is not None:
+                _add(arm.samples.setdefault(metric, SampleSums()), scale.scaled(value), int(unit, 16) % BINS)
+
+
+def _mark(arm: Arm, component: str, unit: str) -> None:
+    units = arm.bad.setdefault(component, {})
+    if unit in units or len(units) < MAX_FAILING_UNITS:
+        units.setdefault(unit, WHOLE)
+
+
+def _add(sums: SampleSums, value: int, bin_index: int) -> None:
+    sums.n += 1
+    sums.total += value
+    sums.squares += value * value
+    held = sums.bins.setdefault(bin_index, [0, 0])
+    held[0] += value
+    held[1] += 1
+
+
+def _cost(outcome: Outcome) -> int | None:
+    """What the first attempt cost, in nano-USD: a fallback's bill is not the version's doing."""
+    return outcome.attempts[0].cost_nano_usd
+
+
+def _tokens(outcome: Outcome) -> int | None:
+    usage = outcome.attempts[0].usage
+    return None if usage is None else usage.input + usage.output
 
 
 def unit_id(unit: str) -> str:
@@ -132,6 +195,14 @@ def _count_usage(attempts: Iterable[Attempt], tally: Tally) -> None:
         tally.reasoning_tokens += usage.reasoning
         tally.cost_nano_usd += attempt.cost_nano_usd or 0
         tally.unpriced += attempt.usage is not None and attempt.cost_nano_usd is None
+
+
+def _count_amounts(outcome: Outcome, tally: Tally) -> None:
+    """What a good call took, for the distribution from which a step's caps are frozen."""
+    if (cost := _cost(outcome)) is not None:
+        tally.cost[amount_bucket(cost)] += 1
+    if (tokens := _tokens(outcome)) is not None:
+        tally.tokens[amount_bucket(tokens)] += 1
 
 
 def _line(outcome: Outcome) -> dict[str, object]:

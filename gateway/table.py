@@ -7,39 +7,69 @@ is about other versions than the configuration's, means stable only.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from gateway.calls import ArmName
 from gateway.providers.openai_request import AppliedVersion
 from policies.guardrails import Guardrail, parse
-from policies.rollout import Intent, State, VersionRef
+from policies.rollout import Intent, State, Step, VersionRef
+from policies.thresholds import Yardstick, yardstick
 from routing.agents import Agent, AgentVersion
 from routing.plan import Split
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One agent: its configuration, prepared, and the split that holds now."""
+    """One agent: its configuration, prepared, and the split that holds now.
+
+    `yardsticks` say, for each arm of a trial, from where on a call is slow and dear. `quarantined` keeps this replica's
+    traffic off the canary while the store is away.
+    """
 
     agent: Agent
     intent: Intent
     applied: Mapping[str, AppliedVersion]
-    guardrails: tuple[Guardrail, ...]
+    all_guardrails: tuple[Guardrail, ...]
+    all_signals: tuple[Guardrail, ...]
     state: State | None
     split: Split
+    yardsticks: Mapping[ArmName, Yardstick]
 
     @classmethod
     def of(cls, agent: Agent, state: State | None) -> "Entry":
         applied = {name: AppliedVersion.of(version) for name, version in agent.versions.items()}
         guardrails = tuple(parse(text) for text in agent.guardrails)
+        signals = tuple(parse(text) for text in agent.signals)
         intent = _intent(agent)
-        return cls(agent, intent, applied, guardrails, state, _split(agent, intent, state))
+        return cls(agent, intent, applied, guardrails, signals, None, Split(agent.versions[agent.stable]), {}).turned(
+            state
+        )
 
     def turned(self, state: State | None) -> "Entry":
         """The same configuration under another record."""
-        return replace(self, state=state, split=_split(self.agent, self.intent, state))
+        entry = replace(self, state=state, split=_split(self.agent, self.intent, state))
+        return replace(entry, yardsticks=_yardsticks(entry))
+
+    def quarantined(self) -> "Entry":
+        """The same, with everything on stable."""
+        return replace(self, split=Split(self.split.stable), yardsticks={})
 
     @property
     def on_trial(self) -> bool:
         """Whether the split's calls are evidence: a rollout of just these versions is running."""
         return self.split.canary is not None
+
+    @property
+    def guardrails(self) -> tuple[Guardrail, ...]:
+        """The guardrails that nobody has dismissed."""
+        return self._heeded(self.all_guardrails)
+
+    @property
+    def signals(self) -> tuple[Guardrail, ...]:
+        """The signals that nobody has dismissed."""
+        return self._heeded(self.all_signals)
+
+    def _heeded(self, guardrails: tuple[Guardrail, ...]) -> tuple[Guardrail, ...]:
+        dismissed = self.state.dismissed if self.state else ()
+        return tuple(guardrail for guardrail in guardrails if guardrail.metric not in dismissed)
 
 
 class Table:
@@ -66,6 +96,11 @@ class Table:
             self._entries[name] = entry.turned(state)
         return True
 
+    def quarantine(self, name: str) -> None:
+        """Keep this replica's calls off an agent's canary until its next record."""
+        if entry := self._entries.get(name):
+            self._entries[name] = entry.quarantined()
+
     def entry(self, name: str) -> Entry | None:
         return self._entries.get(name)
 
@@ -79,7 +114,19 @@ class Table:
 
 def _intent(agent: Agent) -> Intent:
     canary = _ref(agent.versions[agent.canary]) if agent.canary else None
-    return Intent(_ref(agent.versions[agent.stable]), canary, agent.weight)
+    steps = tuple(Step(step.weight, step.hold, step.min_requests, step.approval) for step in agent.steps)
+    return Intent(_ref(agent.versions[agent.stable]), canary, steps if canary else ())
+
+
+def _yardsticks(entry: Entry) -> Mapping[ArmName, Yardstick]:
+    """From where on a call of either arm is slow or dear, once the record has frozen it."""
+    if not entry.on_trial or entry.state is None:
+        return {}
+    watched = (*entry.guardrails, *entry.signals)
+    return {
+        "stable": yardstick(watched, entry.state.frozen),
+        "canary": yardstick(watched, entry.state.frozen, canary=True),
+    }
 
 
 def _ref(version: AgentVersion) -> VersionRef:
@@ -93,6 +140,8 @@ def _split(agent: Agent, intent: Intent, state: State | None) -> Split:
     canary = agent.versions[agent.canary]
     if canary.digest in state.rolled_back:
         return Split(stable, withdrawn=canary.name)
-    if state.phase != "running" or not state.serves(intent):
+    if not state.serves(intent):
         return Split(stable)
-    return Split.trial(agent.name, stable, canary, state.weight)
+    if state.phase == "completed":
+        return Split(canary)
+    return Split.trial(agent.name, stable, canary, state.weight) if state.on_trial else Split(stable)

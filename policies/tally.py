@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 GAMMA = 1.04  # ratio of neighbouring bucket bounds: (GAMMA - 1) / (GAMMA + 1) = 2 % relative error
 _LOG_GAMMA = math.log(GAMMA)
 MIN_SECONDS = 1e-4  # everything faster shares the lowest bucket
+MAX_AMOUNT = 1e15  # a million dollars in nano-USD: odd input cannot add buckets without bound
 MAX_SECONDS = 3600.0  # everything slower shares the highest, so that odd input cannot add buckets without bound
 
-LATENCY_PREFIX = "latency:"
-TTFT_PREFIX = "ttft:"
+HISTOGRAMS = ("latency", "ttft", "cost", "tokens")
 
 
 def histogram_bucket(seconds: float) -> int:
@@ -23,8 +23,13 @@ def histogram_bucket(seconds: float) -> int:
     return math.ceil(math.log(min(max(seconds, MIN_SECONDS), MAX_SECONDS)) / _LOG_GAMMA)
 
 
+def amount_bucket(amount: int) -> int:
+    """The bucket of an amount of nano-USD or tokens; everything below 1 shares the lowest."""
+    return math.ceil(math.log(min(max(amount, 1), MAX_AMOUNT)) / _LOG_GAMMA)
+
+
 def quantile(histogram: Mapping[int, int], q: float) -> float | None:
-    """The q-quantile in seconds of a histogram of bucket → count, or None when it is empty."""
+    """The q-quantile of a histogram of bucket → count, in its own unit; None when it is empty."""
     rank = q * (sum(histogram.values()) - 1)
     seen = 0
     for index in sorted(histogram):
@@ -40,7 +45,8 @@ class Tally:
 
     `errors` counts calls whose first attempt failed, `unjudged` those that say nothing of the version (the client's own
     4xx, a client that left, a rate limit). Tokens are tokens, `cost_nano_usd` is in 1e-9 USD and
-    `unpriced` counts the calls whose cost is not known. `latency` and `ttft` map histogram buckets to calls.
+    `unpriced` counts the calls whose cost is not known. `latency` and `ttft` map histogram buckets to calls; `cost` and
+    `tokens` do for what good calls took at their first attempt (nano-USD, tokens).
     """
 
     requests: int = 0
@@ -56,19 +62,21 @@ class Tally:
     unpriced: int = 0
     latency: Counter[int] = field(default_factory=Counter)
     ttft: Counter[int] = field(default_factory=Counter)
+    cost: Counter[int] = field(default_factory=Counter)
+    tokens: Counter[int] = field(default_factory=Counter)
 
     def merge(self, other: "Tally") -> None:
         """Add the sums of `other` to this tally."""
         for name in COUNTERS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.latency.update(other.latency)
-        self.ttft.update(other.ttft)
+        for name in HISTOGRAMS:
+            getattr(self, name).update(getattr(other, name))
 
     def to_fields(self) -> dict[str, int]:
         """The sums that are not zero, as flat integers for the store."""
         fields = {name: value for name in COUNTERS if (value := getattr(self, name))}
-        fields.update({f"{LATENCY_PREFIX}{index}": count for index, count in self.latency.items()})
-        fields.update({f"{TTFT_PREFIX}{index}": count for index, count in self.ttft.items()})
+        for name in HISTOGRAMS:
+            fields.update({f"{name}:{index}": count for index, count in getattr(self, name).items()})
         return fields
 
     @classmethod
@@ -76,13 +84,12 @@ class Tally:
         """The tally of `to_fields`. A field that this version of the code does not know is left out."""
         tally = cls()
         for name, value in fields:
+            histogram, _, index = name.partition(":")
             if name in COUNTERS:
                 setattr(tally, name, value)
-            elif name.startswith(LATENCY_PREFIX):
-                tally.latency[int(name.removeprefix(LATENCY_PREFIX))] = value
-            elif name.startswith(TTFT_PREFIX):
-                tally.ttft[int(name.removeprefix(TTFT_PREFIX))] = value
+            elif histogram in HISTOGRAMS:
+                getattr(tally, histogram)[int(index)] = value
         return tally
 
 
-COUNTERS = tuple(name for name in Tally.__slots__ if name not in ("latency", "ttft"))
+COUNTERS = tuple(name for name in Tally.__slots__ if name not in HISTOGRAMS)

@@ -1,0 +1,72 @@
+"""From where on a call is slow or dear: thresholds frozen from stable, so that they do not move while a step is judged."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from policies.guardrails import Guardrail, Measure
+from policies.tally import Tally, quantile
+
+MIN_CALLS = 500  # of stable's, before a threshold is taken from them
+CAP_QUANTILE = 0.99  # beyond it cost and tokens are cut off: a mean must not hang on one call
+SCALE = 10_000  # what stable's cap counts as; integers, so that sums merge exactly
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A call of over `seconds` is bad under `component`."""
+
+    component: str
+    measure: Measure
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Brings an amount (nano-USD, tokens) to units of stable's cap / `SCALE`, cut off at `most` of them."""
+
+    cap: float
+    most: int
+
+    def scaled(self, amount: int) -> int:
+        return min(round(amount / self.cap * SCALE), self.most)
+
+
+@dataclass(frozen=True, slots=True)
+class Yardstick:
+    """How the calls of one arm are judged beyond whether they failed. `scales` is keyed by metric."""
+
+    slow: tuple[Mark, ...] = ()
+    scales: Mapping[str, Scale] = field(default_factory=dict)
+
+
+def freeze(stable: Tally, guardrails: Iterable[Guardrail]) -> dict[str, float] | None:
+    """The thresholds that these guardrails need, by name; None while stable has served too few calls to tell."""
+    if sum(stable.latency.values()) < MIN_CALLS:
+        return None
+    frozen: dict[str, float] = {}
+    for guardrail in guardrails:
+        for slow in guardrail.slow:
+            if slow.seconds is None:
+                _put(frozen, slow.frozen_name, quantile(getattr(stable, slow.measure), slow.quantile))
+    _put(frozen, "cost", quantile(stable.cost, CAP_QUANTILE))
+    _put(frozen, "tokens", quantile(stable.tokens, CAP_QUANTILE))
+    return frozen
+
+
+def yardstick(guardrails: Iterable[Guardrail], frozen: Mapping[str, float], *, canary: bool = False) -> Yardstick:
+    """The yardstick of one arm: the canary is granted each guardrail's margin, stable is not."""
+    marks: dict[str, Mark] = {}
+    scales: dict[str, Scale] = {}
+    for guardrail in guardrails:
+        for slow in guardrail.slow:
+            threshold = slow.seconds if slow.seconds is not None else frozen.get(slow.frozen_name)
+            if threshold is not None:
+                marks[slow.component] = Mark(slow.component, slow.measure, threshold * (slow.factor if canary else 1.0))
+        if guardrail.kind == "cost" and (cap := frozen.get(guardrail.metric)):
+            scales[guardrail.metric] = Scale(cap, round(SCALE * (guardrail.limit if canary else 1.0)))
+    return Yardstick(tuple(marks.values()), scales)
+
+
+def _put(frozen: dict[str, float], name: str, value: float | None) -> None:
+    if value:
+        frozen[name] = value

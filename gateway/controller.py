@@ -12,17 +12,18 @@ from typing import Any
 
 from gateway.errors import CallerError, EpochConflict, NotFound, StoreAway
 from gateway.flush import Flusher
+from gateway.judgement import evidence_of, findings_of, settled, thresholds_of
 from gateway.logs import Log
 from gateway.reach import EVERY_AGENT, Reach
 from gateway.recorder import Recorder
 from gateway.runtime import Runtime
-from gateway.store.seam import Batch, FlushReply, Store, Totals
+from gateway.quarantine import is_proven
+from gateway.store.seam import Batch, FlushReply, Sides, Snapshot, Store
 from gateway.table import Entry, Table
-from policies import guardrails, rollout
-from policies.guardrails import Evidence
-from policies.rollout import Decision, State
+from policies import rollout, verbs
+from policies.rollout import CONTROLLER, Decision, State
+from policies.verbs import Order
 from routing.agents import AgentVersion
-from routing.assignment import BUCKETS
 
 FLUSH_SECONDS = 0.1
 POLL_SECONDS = 1.0
@@ -110,21 +111,22 @@ class Controller:
 
         await self._attempt(EVERY_AGENT, ask)
         await self._each([agent for agent in epochs if self._is_behind(agent, epochs[agent])], self._catch_up)
+        await self._each(self._watched(), self._watch)
 
-    async def retry(self, agent: str, epoch: int, actor: str, reason: str) -> State:
-        """Put a rolled-back canary on trial again. Raises EpochConflict when the record has moved on, NothingToDo when
-        nothing is rolled back, StoreAway."""
-        state, now = await self._store.read(agent)
-        entry = self._table.entry(agent)
+    async def act(self, agent: str, epoch: int, order: Order) -> State:
+        """Carry out a person's order. Raises EpochConflict when the record has moved on from the epoch that the person
+        saw, NothingToDo when the order makes no sense where the rollout stands, StoreAway."""
+        snapshot, entry = await self._store.snapshot(agent), self._table.entry(agent)
+        state = snapshot.state
         if state is None or entry is None:
             raise NotFound(f"there is no record of an agent {agent!r}")
         if state.epoch != epoch:
             raise EpochConflict(f"{agent} is at epoch {state.epoch}, not {epoch}: {state.reason}")
-        decision = rollout.retry(state, entry.intent, actor, reason, now)
-        if decision is None:
-            phase = (state.phase or "without a canary").replace("_", " ")
-            raise NothingToDo(f"nothing to retry: {agent} is {phase}, and the configuration may name another canary")
-        if not await self._commit_for_person(agent, decision):
+        try:
+            decision = verbs.act(state, entry.intent, order, snapshot.now)
+        except verbs.Refused as refused:
+            raise NothingToDo(f"{agent}: {refused}") from None
+        if not await self._commit_for_person(agent, settled(decision, entry.turned(state), snapshot)):
             raise EpochConflict(f"someone was faster: {agent} has moved on from epoch {epoch}")
         return decision.state
 
@@ -150,7 +152,7 @@ class Controller:
             if decision is None:
                 self._turn(agent, state)
                 return True
-            await self._commit(agent, decision)
+            await self._commit(agent, settled(decision, entry.turned(state), await self._store.snapshot(agent)))
         return False
 
     def _is_behind(self, agent: str, epoch: int) -> bool:
@@ -174,15 +176,40 @@ class Controller:
         if seen is None or reply.epoch != seen.epoch:
             await self._catch_up(agent)
         entry = self._table.entry(agent)
-        if entry is not None and entry.on_trial and entry.state and entry.state.evidence == batch.evidence:
-            await self._decide(agent, entry, entry.state, reply)
+        fits = entry is not None and entry.state is not None and entry.state.evidence == batch.evidence
+        if fits and reply.sides is not None:
+            await self._decide(agent, entry, reply.sides, reply.now)
 
-    async def _decide(self, agent: str, entry: Entry, state: State, reply: FlushReply) -> None:
-        evidence = evidence_of(state, reply.totals)
-        findings = guardrails.assess(entry.guardrails, evidence)
-        decision = rollout.decide(state, findings, evidence, reply.now)
+    async def _watch(self, agent: str) -> None:
+        """Look at a trial that nothing bad has drawn attention to: what it costs, whether it may go on."""
+        snapshot, entry = await self._store.snapshot(agent), self._table.entry(agent)
+        if entry is None or entry.state is None or snapshot.state != entry.state:
+            return
+        if entry.on_trial and not entry.state.frozen and (frozen := thresholds_of(entry, snapshot)):
+            reason = f"thresholds taken from {entry.intent.stable.version}"
+            changes = {"action": "freeze", "actor": CONTROLLER, "reason": reason, "frozen": frozen}
+            await self._commit(agent, rollout.change(entry.state, snapshot.now, **changes))
+            return
+        await self._decide(agent, entry, snapshot.sides, snapshot.now, snapshot)
+
+    async def _decide(
+        self, agent: str, entry: Entry, sides: Sides, now: float, snapshot: Snapshot | None = None
+    ) -> None:
+        if entry.state is None:
+            return
+        findings = findings_of(entry, evidence_of(entry.state, sides))
+        decision = rollout.decide(entry.state, entry.intent, findings, now)
         if decision is not None:
-            await self._commit(agent, decision)
+            await self._commit(agent, settled(decision, entry, snapshot or await self._store.snapshot(agent)))
+
+    def _watched(self) -> list[str]:
+        """The agents with a canary that is, or was until lately, on trial."""
+        entries = {agent: self._table.entry(agent) for agent in self._table}
+        return [
+            agent
+            for agent, entry in entries.items()
+            if entry and entry.state and entry.state.canary and entry.state.weight
+        ]
 
     async def _commit_for_person(self, agent: str, decision: Decision) -> bool:
         try:
@@ -257,9 +284,19 @@ class Controller:
         except StoreAway as error:
             self._unread.add(agent)
             self._reach.lost(agent, error)
+            self._quarantine(agent)
             return
         if self._reach.found(agent):
             self._unread.update(self._table)
+
+    def _quarantine(self, agent: str) -> None:
+        """While nobody can decide for all, this replica alone may spare its clients a canary that is proven bad."""
+        entry = self._table.entry(agent)
+        if entry is None or not entry.on_trial or entry.state is None:
+            return
+        if is_proven(entry.state.weight, self._flusher.unflushed(agent, entry.state.evidence)):
+            self._table.quarantine(agent)
+            self._log.warning("quarantine", agent=agent, epoch=entry.state.epoch)
 
 
 def lacks(found: State | None, seen: State) -> bool:
@@ -267,17 +304,3 @@ def lacks(found: State | None, seen: State) -> bool:
     if found is None or found.epoch < seen.epoch:
         return True
     return found.epoch == seen.epoch and not seen.rolled_back.keys() <= found.rolled_back.keys()
-
-
-def evidence_of(state: State, totals: Totals) -> Evidence:
-    """What the store's totals say about the running step."""
-    return Evidence(
-        weight=state.weight / BUCKETS,
-        canary_requests=totals.canary.requests,
-        canary_errors=totals.canary.errors,
-        canary_failing=totals.canary.failing,
-        stable_requests=totals.stable.requests,
-        stable_errors=totals.stable.errors,
-        stable_failing=totals.stable.failing,
-        control_unseen_seconds=totals.control_unseen_seconds,
-    )

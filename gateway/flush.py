@@ -28,6 +28,11 @@ class Flusher:
         """The agents that have something to flush."""
         return list(dict.fromkeys([*self._unsure, *self._recorder.agents()]))
 
+    def unflushed(self, agent: str, evidence: int) -> list[Batch]:
+        """What the store has not confirmed of one evidence epoch."""
+        batches = (self._unsure.get(agent), self._recorder.pending(agent, evidence))
+        return [batch for batch in batches if batch is not None and batch.evidence == evidence]
+
     async def flush(self, agent: str) -> None:
         """Flush all batches of one agent. Raises StoreAway; what was not applied is kept."""
         async with self._busy.setdefault(agent, asyncio.Lock()):

@@ -20,8 +20,8 @@ from routing.plan import Split
 class Entry:
     """One agent: its configuration, prepared, and the split that holds now.
 
-    `yardsticks` say, for each arm of a trial, from where on a call is slow and dear. `quarantined` keeps this replica's
-    traffic off the canary while the store is away.
+    `yardsticks` say, for each arm of a trial, from where on a call is slow and dear. `is_quarantined` is set
+    while this replica keeps its calls off the canary because the store is away.
     """
 
     agent: Agent
@@ -32,6 +32,7 @@ class Entry:
     state: State | None
     split: Split
     yardsticks: Mapping[ArmName, Yardstick]
+    is_quarantined: bool = False
 
     @classmethod
     def of(cls, agent: Agent, state: State | None) -> "Entry":
@@ -45,12 +46,12 @@ class Entry:
 
     def turned(self, state: State | None) -> "Entry":
         """The same configuration under another record."""
-        entry = replace(self, state=state, split=_split(self.agent, self.intent, state))
+        entry = replace(self, state=state, is_quarantined=False, split=_split(self.agent, self.intent, state))
         return replace(entry, yardsticks=_yardsticks(entry))
 
     def quarantined(self) -> "Entry":
         """The same, with everything on stable."""
-        return replace(self, split=Split(self.split.stable), yardsticks={})
+        return replace(self, split=Split(self.split.stable), yardsticks={}, is_quarantined=True)
 
     @property
     def on_trial(self) -> bool:
@@ -89,7 +90,7 @@ class Table:
         After the store has lost its last moments two histories may have reached the same epoch: the later read holds.
         """
         seen = self._seen.get(name)
-        if seen is not None and (state.epoch < seen.epoch or state == seen):
+        if seen is not None and (state.epoch < seen.epoch or (state == seen and not self._is_quarantined(name))):
             return False
         self._seen[name] = state
         if entry := self._entries.get(name):
@@ -100,6 +101,10 @@ class Table:
         """Keep this replica's calls off an agent's canary until its next record."""
         if entry := self._entries.get(name):
             self._entries[name] = entry.quarantined()
+
+    def _is_quarantined(self, name: str) -> bool:
+        entry = self._entries.get(name)
+        return entry is not None and entry.is_quarantined
 
     def entry(self, name: str) -> Entry | None:
         return self._entries.get(name)

@@ -7,6 +7,7 @@ is made by `policies.guardrails`. Quality is fractional, so units are counted in
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from policies.means import Sample
 
@@ -26,6 +27,18 @@ class ArmEvidence:
     bad: Mapping[str, SlotCounts] = field(default_factory=dict)
     bad_units: Mapping[str, int] = field(default_factory=dict)
     samples: Mapping[str, Sample] = field(default_factory=dict)
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> "ArmEvidence":
+        """The evidence that `dataclasses.asdict` and JSON made a record of; JSON knows only text as names."""
+        return cls(
+            requests=_slots(record["requests"]),
+            errors=record["errors"],
+            units=record["units"],
+            bad={component: _slots(counts) for component, counts in record["bad"].items()},
+            bad_units=dict(record["bad_units"]),
+            samples={metric: Sample(**sums) for metric, sums in record["samples"].items()},
+        )
 
     @property
     def calls(self) -> int:
@@ -52,3 +65,14 @@ class Evidence:
     offset: int = 0
     banked: Mapping[str, float] = field(default_factory=dict)
     control_unseen_seconds: float = 0.0
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> "Evidence":
+        """The evidence of an audit event, so that anyone can compute its e-values again."""
+        plain = {name: record[name] for name in cls.__slots__ if name not in ("canary", "stable")}
+        arms = {name: ArmEvidence.from_record(record[name]) for name in ("canary", "stable")}
+        return cls(**plain, **arms)
+
+
+def _slots(counts: Mapping[str, int]) -> dict[int, int]:
+    return {int(index): count for index, count in counts.items()}

@@ -136,8 +136,22 @@ class Findings:
             "e_value": self.assessment.e_value if proven is None or proven.guardrail.relative else proven.e_value,
             "threshold": proven.guardrail.threshold if proven else None,
             "e_values": {finding.guardrail.text: finding.e_value for finding in self.assessment.findings},
+            **_figures(self.evidence),
             **asdict(self.evidence),
         }
+
+
+def _figures(evidence: Evidence) -> dict[str, int]:
+    """The plain sums, for a reader in a hurry."""
+    return {
+        f"{name}_{what}": value
+        for name, arm in (("canary", evidence.canary), ("stable", evidence.stable))
+        for what, value in (
+            ("requests", arm.calls),
+            ("errors", arm.errors),
+            ("failing", arm.bad_units.get("errors", 0)),
+        )
+    }
 
 
 def reconcile(state: State | None, intent: Intent, now: float, highest_epoch: int = 0) -> Decision | None:

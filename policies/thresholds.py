@@ -1,4 +1,4 @@
-"""From where on a call is slow or dear: thresholds frozen from stable, so that they do not move while a step is judged."""
+"""From where on a call is slow or dear: frozen from stable, so that it does not move while a step is judged."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

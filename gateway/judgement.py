@@ -1,0 +1,58 @@
+"""From what the store has counted to what the policies make of it: the evidence of one agent, and its findings."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from gateway.store.seam import Sides, Snapshot
+from gateway.table import Entry
+from policies import guardrails, rollout
+from policies.evidence import Evidence
+from policies.rollout import Decision, Findings, State
+from policies.tally import Tally
+from policies.thresholds import freeze
+from routing.assignment import BUCKETS
+
+
+def evidence_of(state: State, sides: Sides) -> Evidence:
+    """What the store's sums say about the running step."""
+    return Evidence(
+        weight=state.weight / BUCKETS,
+        canary=sides.canary,
+        stable=sides.stable,
+        minute=sides.minute,
+        step=state.segment,
+        offset=state.offset,
+        banked=state.banked,
+        control_unseen_seconds=sides.control_unseen_seconds,
+    )
+
+
+def findings_of(entry: Entry, evidence: Evidence) -> Findings:
+    """What the agent's guardrails and signals say about it."""
+    assessment = guardrails.assess(entry.guardrails, entry.signals, evidence)
+    return Findings(assessment, evidence, entry.guardrails)
+
+
+def settled(decision: Decision, entry: Entry, snapshot: Snapshot) -> Decision:
+    """The decision with what the ended step leaves behind: its components, frozen, and thresholds for the next one.
+
+    Decisions that end no step, or begin another rollout, stay as they are.
+    """
+    before, after = entry.state, decision.state
+    if before is None or before.rollout != after.rollout or before.segment == after.segment:
+        return decision
+    decision = rollout.banked(decision, findings_of(entry, evidence_of(before, snapshot.sides)))
+    return replace(decision, state=replace(decision.state, frozen=thresholds_of(entry, snapshot) or before.frozen))
+
+
+def thresholds_of(entry: Entry, snapshot: Snapshot) -> Mapping[str, float] | None:
+    """The thresholds that stable's calls of this rollout give; None while there are too few."""
+    stable = snapshot.tallies.get(entry.intent.stable.version) or Tally()
+    return freeze(stable, (*entry.all_guardrails, *entry.all_signals))
+
+
+def recorded_evidence(event: Mapping[str, Any]) -> Evidence | None:
+    """The evidence that an audit event was decided on; None where it holds none."""
+    record = event.get("evidence") or {}
+    return Evidence.from_record(record) if "canary" in record else None

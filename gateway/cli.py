@@ -12,6 +12,7 @@ from gateway.config import check, write_schemas
 from gateway.operate import Operator, Refused
 from gateway.serve import serve
 from gateway.standin import command as standin
+from policies.verbs import VERBS
 
 _URL = "http://127.0.0.1:8080"
 _INTERRUPTED = 130  # as shells say it: 128 + SIGINT
@@ -70,11 +71,20 @@ def _add_operating(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     audit = _operating(commands, "audit", "show what was done to an agent's rollouts, newest first")
     audit.add_argument("agent")
     audit.set_defaults(run=lambda given: operate.print_audit(_operator(given), given.agent))
-    rollout = _operating(commands, "rollout", "act on a rollout")
-    rollout.add_argument("verb", choices=["retry"], help="retry: put a rolled-back canary on trial again")
+    explain = _operating(commands, "explain", "say in plain words why a rollout stands where it stands")
+    explain.add_argument("agent")
+    explain.set_defaults(run=lambda given: operate.print_explanation(_operator(given), given.agent))
+    _add_rollout(_operating(commands, "rollout", "act on a rollout"))
+
+
+def _add_rollout(rollout: argparse.ArgumentParser) -> None:
+    rollout.add_argument("verb", choices=VERBS)
     rollout.add_argument("agent")
     rollout.add_argument("--reason", required=True, help="goes on record")
     rollout.add_argument("--actor", default=_me(), help="who does it; you by default")
+    rollout.add_argument("--weight", help="for set-weight, such as 25%%")
+    rollout.add_argument("--metric", help="for dismiss, such as latency_p90")
+    rollout.add_argument("--to-end", action="store_const", const="end", dest="to", help="for promote: all the way")
     rollout.set_defaults(run=_rollout)
 
 
@@ -128,4 +138,6 @@ def _me() -> str:
 
 
 def _rollout(given: argparse.Namespace) -> int:
-    return operate.do_verb(_operator(given), given.agent, given.verb, (given.actor, given.reason))
+    asked = {name: getattr(given, name) for name in ("actor", "reason", "weight", "metric", "to")}
+    order = {name: value for name, value in asked.items() if value is not None}
+    return operate.do_verb(_operator(given), given.agent, given.verb, order)

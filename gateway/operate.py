@@ -52,11 +52,11 @@ class Operator:
         """The audit events of an agent, newest first. Raises Refused."""
         return self._ask("GET", f"/audit/{quote(agent, safe='')}")["events"]
 
-    def verb(self, agent: str, verb: str, actor: str, reason: str) -> Any:
+    def verb(self, agent: str, verb: str, order: Mapping[str, str]) -> Any:
         """Do it, from the epoch that stands now; the agent's new status. Raises Refused."""
         epoch = self.status(agent)["agents"][agent]["epoch"]
         path = f"/admin/agents/{quote(agent, safe='')}/{verb}"
-        return self._ask("POST", path, {"actor": actor, "reason": reason}, {"if-match": str(epoch)})
+        return self._ask("POST", path, order, {"if-match": str(epoch)})
 
     def _ask(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Any:
         if not self._url.startswith(("http://", "https://")):
@@ -89,10 +89,16 @@ def print_audit(operator: Operator, agent: str) -> int:
     return WELL
 
 
-def do_verb(operator: Operator, agent: str, verb: str, person: tuple[str, str]) -> int:
-    """`serinus rollout VERB AGENT --reason …`; `person` is who, and why."""
-    after = operator.verb(agent, verb, *person)
+def do_verb(operator: Operator, agent: str, verb: str, order: Mapping[str, str]) -> int:
+    """`serinus rollout VERB AGENT --reason …`; `order` says who, why, and what the verb needs besides."""
+    after = operator.verb(agent, verb, order)
     print(f"{agent}: {after['phase']}, weight {after['weight']:.2%}, epoch {after['epoch']}")
+    return WELL
+
+
+def print_explanation(operator: Operator, agent: str) -> int:
+    """`serinus explain AGENT`: why the rollout stands where it stands, in plain words."""
+    print(_printable("\n".join(explain(agent, operator.status(agent)["agents"][agent]))))
     return WELL
 
 
@@ -128,6 +134,48 @@ def _describe_agent(name: str, agent: Mapping[str, Any]) -> list[str]:
             f"  {finding['text']:<32} {finding['verdict']}, E {finding['e_value']:.4g} of {finding['threshold']:g}"
         )
     return lines
+
+
+def explain(name: str, agent: Mapping[str, Any]) -> list[str]:
+    """Sentences that say where an agent's rollout stands, why, and what it waits for."""
+    stable, canary = agent["stable"]["version"], agent["canary"]
+    if canary is None:
+        return [f"Nothing is on trial: {stable} serves every call of {name}."]
+    lines = [_standing(name, agent), f"The last change was {_last(agent)}."]
+    if agent["phase"] in ("running", "paused"):
+        lines.append(_evidence_in_words(agent))
+        lines += [f"It does not go on because {reason}." for reason in agent["waits_for"]]
+    if agent["dismissed"]:
+        lines.append(f"Dismissed by a person: {', '.join(agent['dismissed'])}.")
+    if agent["phase"] == "rolled_back":
+        lines.append(f"It stays out until {canary['version']} changes, or someone says 'serinus rollout retry {name}'.")
+    return lines
+
+
+def _standing(name: str, agent: Mapping[str, Any]) -> str:
+    canary, stable = agent["canary"]["version"], agent["stable"]["version"]
+    share = f"{agent['weight'] * 100:g} %"
+    phase = {
+        "running": f"is on trial with {share} of the traffic",
+        "paused": f"stands still at {share} of the traffic",
+        "rolled_back": "was taken out and gets no traffic",
+        "completed": "has passed its trial and serves every call",
+    }.get(agent["phase"], "waits for its trial to begin")
+    step = f", step {agent['step']} of {len(agent['steps'])}" if len(agent["steps"]) > 1 else ""
+    return f"{name}: {canary} {phase}, over {stable}{step}."
+
+
+def _last(agent: Mapping[str, Any]) -> str:
+    decision = agent["last_decision"]
+    return f"{decision['action'].replace('_', ' ')} by {decision['actor']} at {decision['at']}: {decision['reason']}"
+
+
+def _evidence_in_words(agent: Mapping[str, Any]) -> str:
+    worst = max(agent["guardrails"], key=lambda finding: finding["e_value"], default=None)
+    against = f"; most of it from {worst['text']}" if worst is not None and worst["e_value"] > 1 else ""
+    return (
+        f"The evidence against it is E = {agent['e_value']:.4g}; at {agent['threshold']:g} it is rolled back{against}."
+    )
 
 
 def _printable(text: str) -> str:

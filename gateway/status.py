@@ -9,22 +9,21 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.controller import evidence_of
 from gateway.errors import StoreAway
+from gateway.judgement import evidence_of, findings_of, recorded_evidence
 from gateway.recorder import APART
-from gateway.store.seam import ArmTotal, Snapshot, Store, Totals
+from gateway.store.seam import Sides, Snapshot, Store
 from gateway.table import Entry, Table
-from policies import guardrails
-from policies.guardrails import Evidence, Finding
-from policies.rollout import Intent, State, VersionRef
+from policies.evidence import Evidence
+from policies.guardrails import THRESHOLD, Finding
+from policies.rollout import Findings, Intent, State, Step, VersionRef, waits_for
 from policies.tally import Tally, quantile
 from routing.assignment import BUCKETS
 
 _QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 _PATIENCE_SECONDS = 0.5  # a store that is slower than this is not waited for: what was last read is shown
 _AT_ONCE = 32
-_NOTHING = Snapshot(None, Totals(ArmTotal(), ArmTotal(), 0.0), {}, 0.0)
-_EVIDENCE_FIELDS = frozenset(Evidence.__slots__)
+_NOTHING = Snapshot(None, Sides(), {}, 0.0)
 
 
 class StatusView:
@@ -57,25 +56,31 @@ def agent_view(entry: Entry, snapshot: Snapshot, event: Mapping[str, Any]) -> di
     state = snapshot.state
     if entry.state is not None and (state is None or state.epoch < entry.state.epoch):
         state, snapshot = entry.state, _fitting(snapshot, entry.state)
-    findings = guardrails.assess(entry.guardrails, _evidence(state, snapshot, event))
-    worst = guardrails.worst(findings)
-    view: dict[str, Any] = {
+    entry = entry.turned(state)
+    findings = findings_of(entry, _evidence(state, snapshot, event))
+    assessment = findings.assessment
+    return {
         "phase": state.phase if state else None,
         "epoch": state.epoch if state else 0,
         "step": state.step if state else 0,
-        "weight": entry.turned(state).split.weight / BUCKETS,
+        "steps": [_step(step) for step in entry.intent.steps],
+        "weight": entry.split.weight / BUCKETS,
+        "pinned": state.pinned if state else False,
+        "approved": state.approved if state else False,
+        "dismissed": list(state.dismissed) if state else [],
         "reason": state.reason if state else "the record is not known yet; stable only",
         "changed_at": timestamp(state.changed_at) if state else None,
         "stable": _ref(entry.intent.stable),
         "canary": _ref(entry.intent.canary) if entry.intent.canary else None,
-        "e_value": round(worst.e_value, 6) if worst else None,
-        "threshold": worst.guardrail.threshold if worst else None,
-        "guardrails": [_finding(finding) for finding in findings],
+        "e_value": round(assessment.e_value, 6),
+        "threshold": THRESHOLD,
+        "guardrails": [_finding(finding) for finding in assessment.findings],
+        "signals": [_finding(finding) for finding in assessment.signals],
+        "waits_for": list(_waits(entry, state, findings, snapshot.now)),
         "versions": _versions(snapshot.tallies, entry.intent),
         "last_decision": _decision(state, event) if state else None,
         "read_at": timestamp(snapshot.now) if snapshot.now else None,
     }
-    return view
 
 
 def timestamp(unix: float) -> str:
@@ -87,10 +92,25 @@ def _evidence(state: State | None, snapshot: Snapshot, event: Mapping[str, Any])
     """The running step's evidence; after a rollback, what the rollback was decided on."""
     if state is None:
         return Evidence(weight=0.0)
-    recorded = event.get("evidence") or {}
-    if state.phase == "rolled_back" and recorded.keys() >= _EVIDENCE_FIELDS:
-        return Evidence(**{name: recorded[name] for name in _EVIDENCE_FIELDS})
-    return evidence_of(state, snapshot.totals)
+    recorded = recorded_evidence(event) if state.phase == "rolled_back" else None
+    return recorded or evidence_of(state, snapshot.sides)
+
+
+def _waits(entry: Entry, state: State | None, findings: Findings, now: float) -> Sequence[str]:
+    """Why the rollout does not go on, in words."""
+    if state is None or not state.on_trial:
+        return ()
+    held = ("a person paused it",) if state.phase == "paused" else ("it is pinned",) if state.pinned else ()
+    return (*held, *waits_for(state, entry.intent, findings, now))
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "weight": step.weight / BUCKETS,
+        "hold_seconds": step.hold,
+        "min_requests": step.min_requests,
+        "approval": step.approval,
+    }
 
 
 def _fitting(snapshot: Snapshot, state: State) -> Snapshot:
@@ -98,7 +118,7 @@ def _fitting(snapshot: Snapshot, state: State) -> Snapshot:
     was = snapshot.state
     return Snapshot(
         state,
-        snapshot.totals if was and was.evidence == state.evidence else _NOTHING.totals,
+        snapshot.sides if was and was.evidence == state.evidence else _NOTHING.sides,
         snapshot.tallies if was and was.rollout == state.rollout else {},
         snapshot.now,
     )
@@ -114,6 +134,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "verdict": finding.verdict,
         "e_value": round(finding.e_value, 6),
         "threshold": finding.guardrail.threshold,
+        "share": finding.share,
         "stable": finding.stable,
         "canary": finding.canary,
     }

@@ -15,9 +15,10 @@ from gateway.controller import NothingToDo
 from gateway.document import Document
 from gateway.errors import CallerError, EpochConflict, Forbidden, NotFound, Unauthenticated
 from gateway.streaming import error_body
+from policies.verbs import VERBS, Order
 
-VERBS = ("retry",)
 _LONGEST_TEXT = 500
+_PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,2})?)%")
 _EPOCH = re.compile(rb'(?:W/)?"?([0-9]{1,18})"?')  # alone, or as the ETag it is
 
 
@@ -34,9 +35,9 @@ class Verb(Endpoint):
         if self.services.table.entry(agent) is None:
             raise NotFound(f"there is no agent {agent!r}")
         body = Document.parse(await read_body(receive)).values
-        actor, reason = _text(body, "actor"), _text(body, "reason")
+        order = _order(verb, body)
         try:
-            await self.services.controller.retry(agent, _epoch(scope), actor, reason)
+            await self.services.controller.act(agent, _epoch(scope), order)
         except (EpochConflict, NothingToDo) as error:
             refusal = orjson.loads(error_body(error))
             await send_json(send, {**refusal, "state": await self._state(agent)}, error.status)
@@ -74,6 +75,24 @@ def _epoch(scope: Scope) -> int:
     if match is None:
         raise CallerError("send the epoch that you saw on /status as 'If-Match: <epoch>'", param="If-Match")
     return int(match[1])
+
+
+def _order(verb: str, body: dict[str, object]) -> Order:
+    return Order(
+        verb=verb,
+        actor=_text(body, "actor"),
+        reason=_text(body, "reason"),
+        weight=_weight(_text(body, "weight")) if verb == "set-weight" else None,
+        metric=_text(body, "metric") if verb == "dismiss" else None,
+        to_end=body.get("to") == "end",
+    )
+
+
+def _weight(text: str) -> int:
+    match = _PERCENT.fullmatch(text)
+    if match is None or float(match[1]) > 100:
+        raise CallerError("write 'weight' as a percentage between 0% and 100%, such as '25%'", param="weight")
+    return round(float(match[1]) * 100)
 
 
 def _text(body: dict[str, object], name: str) -> str:

@@ -16,7 +16,7 @@ from routing.rules import Rule
 
 StickyKind = Literal["conversation", "user", "request", "header"]
 
-__all__ = ["HUMAN", "Agent", "AgentVersion", "Link", "Sticky", "Target", "Tool"]
+__all__ = ["HUMAN", "Agent", "AgentVersion", "LadderStep", "Link", "Sticky", "Target", "Tool"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +65,34 @@ class Sticky:
 
 
 @dataclass(frozen=True, slots=True)
+class LadderStep:
+    """One step of a rollout. `weight` is the canary's share in basis points (0…10,000), `hold` seconds.
+
+    `hold` is None where a plain weight stands in place of a ladder: nothing goes on by itself then. `approval` says
+    whether a person must agree before the next step.
+    """
+
+    weight: int
+    hold: float | None = None
+    min_requests: int = 0
+    approval: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Agent:
     """What a client names in `model`, as the operator configured it: intent, not the record.
 
-    `weight` is the canary's share in basis points (0…10,000) and is 0 without a canary. `fallback` follows the
-    version's own target. `guardrails` are the texts the operator wrote, in order.
+    `steps` has at least one step with a canary and none without. `fallback` follows the version's own target.
+    `guardrails` and `signals` are the texts the operator wrote, in order and evenly spaced.
     """
 
     name: str
     versions: Mapping[str, AgentVersion]
     stable: str
     canary: str | None = None
-    weight: int = 0
+    steps: tuple[LadderStep, ...] = ()
     sticky: Sticky = Sticky()
     rules: tuple[Rule, ...] = ()
     fallback: tuple[Link, ...] = ()
     guardrails: tuple[str, ...] = ()
+    signals: tuple[str, ...] = ()

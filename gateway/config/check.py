@@ -5,8 +5,9 @@ from pathlib import Path
 
 from gateway.config.loader import Deployment, load
 from gateway.config.problems import ConfigProblems
-from gateway.config.units import show_percent
-from routing.agents import Agent
+from gateway.config.units import BASIS_POINTS, show_percent, show_seconds
+from policies.rollout import Step
+from routing.agents import Agent, LadderStep
 
 _DIGITS = 12  # of a digest, enough to recognise it
 
@@ -27,6 +28,7 @@ def _summary(folder: Path, deployment: Deployment) -> Iterator[str]:
     for agent in deployment.agents.values():
         yield f"\n{agent.name}"
         yield from _versions(agent)
+        yield from _limits(agent)
     if deployment.warnings:
         yield ""
         yield from (f"warning: {warning}" for warning in deployment.warnings)
@@ -40,11 +42,31 @@ def _versions(agent: Agent) -> Iterator[str]:
 
 
 def _share(agent: Agent, version: str) -> str:
+    begins = _real_weight(agent.steps[0]) if agent.steps else 0
     if version == agent.canary:
-        return f"canary {show_percent(agent.weight)}"
+        return f"canary {show_percent(begins)}"
     if version == agent.stable:
-        return f"stable {show_percent(10_000 - agent.weight)}"
+        return f"stable {show_percent(BASIS_POINTS - begins)}"
     return "by rule or pin"
+
+
+def _real_weight(step: LadderStep) -> int:
+    """In basis points, without what a ladder keeps on stable."""
+    return Step(step.weight, step.hold).share
+
+
+def _limits(agent: Agent) -> Iterator[str]:
+    """The ladder, and what keeps the canary from climbing it."""
+    ladder = [_step(step, step.hold) for step in agent.steps if step.hold is not None]
+    named = {"ladder": " → ".join(ladder), "guardrails": ", ".join(agent.guardrails)}
+    for label, text in {**named, "signals": ", ".join(agent.signals)}.items():
+        if text:
+            yield f"  {label:<16} {text}"
+
+
+def _step(step: LadderStep, hold: float) -> str:
+    calls = f" {step.min_requests} calls" if step.min_requests else ""
+    return f"{show_percent(step.weight)} {show_seconds(hold)}{calls}{' approval' if step.approval else ''}"
 
 
 def _count(number: int, noun: str) -> str:

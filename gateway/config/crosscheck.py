@@ -1,10 +1,12 @@
-"""What no single value shows: how the values of a file, and the files, must fit together.
+"""What no single value shows: how the values of `gateway.yaml`, and the files, must fit together.
 
 Works on nodes and passes over whatever has the wrong type, because that is somebody else's problem: so a typing error
 in one place never hides what is wrong in another.
 """
 
+import importlib.util
 import pathlib
+import ssl
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -15,7 +17,7 @@ from gateway.config import fields, units
 from gateway.config.nodes import Node, Path
 from gateway.config.problems import Problem, quoted, unknown
 from routing.agents import AgentVersion
-from routing.chain import HUMAN, Target
+from routing.chain import Target
 
 _STANDARD_ONLY: Final = ("proxy", "http2")
 
@@ -33,25 +35,17 @@ class Known:
 def gateway_problems(root: Node, known: Known, folder: pathlib.Path) -> Iterator[Problem]:
     """What does not fit together in `gateway.yaml`."""
     yield from _open_door(root)
-    for name, provider in _entries(root, "providers"):
+    for name, provider in entries(root, "providers"):
         yield from _provider_problems(name, provider, folder)
     yield from _key_problems(root, known.agents)
     yield from _price_problems(root, known.providers)
     yield from _retry_problems(root)
+    yield from _receiver_problems(root, known.agents)
     yield from _webhook_problems(root)
 
 
-def routing_problems(root: Node, known: Known) -> Iterator[Problem]:
-    """What does not fit together in `routing.yaml`, and with the versions' files."""
-    for agent, entry in _entries(root, "agents"):
-        path = ("agents", agent)
-        yield from _trial_problems(entry, path)
-        yield from _version_problems(entry, path, known.files.get(agent, ()))
-        yield from _same_content(entry, path, known.versions.get(agent, {}))
-        yield from _fallback_problems(entry, path, known.providers)
-
-
-def _entries(root: Node, key: str) -> Iterator[tuple[str, Node]]:
+def entries(root: Node, key: str) -> Iterator[tuple[str, Node]]:
+    """The entries of the mapping below a key; none where there is none."""
     node = root.get(key)
     yield from node.entries.items() if node is not None else ()
 
@@ -75,23 +69,64 @@ def _provider_problems(name: str, provider: Node, folder: pathlib.Path) -> Itera
         node = provider.get(key)
         if node is not None and node.value and (transport is None or transport.value == "lean"):
             yield node.problem(("providers", name, key), "needs `transport: standard`; the lean one does not speak it")
+    yield from _package_problems(name, provider)
     ca_file = provider.get("ca_file")
-    if ca_file is not None and ca_file.text and not (folder / ca_file.text).is_file():
-        yield ca_file.problem(("providers", name, "ca_file"), f"{quoted(ca_file.text)} is no file in {folder}")
+    if ca_file is not None and ca_file.text and (fault := _ca_fault(folder, ca_file.text)):
+        yield ca_file.problem(("providers", name, "ca_file"), f"{quoted(ca_file.text)} {fault}")
+
+
+def _package_problems(name: str, provider: Node) -> Iterator[Problem]:
+    """What the standard transport speaks only with a package that is not installed."""
+    http2, proxy = provider.get("http2"), provider.get("proxy")
+    if http2 is not None and http2.value is True and not _installed("h2"):
+        yield http2.problem(("providers", name, "http2"), "needs the package h2: pip install h2, or leave http2 out")
+    if proxy is not None and (proxy.text or "").startswith("socks5://") and not _installed("socksio"):
+        message = "a SOCKS proxy needs the package socksio: pip install socksio, or name an http:// proxy"
+        yield proxy.problem(("providers", name, "proxy"), message)
+
+
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def _ca_fault(folder: pathlib.Path, written: str) -> str:
+    """Why no authority can be taken from the file; empty when one can."""
+    file = folder / written
+    if not file.is_file():
+        return f"is no file in {folder}"
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)
+    except ssl.SSLError:
+        return "holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    return ""
 
 
 def _key_problems(root: Node, agents: Collection[str] | None) -> Iterator[Problem]:
     owners: dict[str, str] = {}
-    for name, key in _entries(root, "keys"):
+    for name, key in entries(root, "keys"):
         digest = key.get("sha256")
         if digest is not None and digest.text is not None:
             owner = owners.setdefault(digest.text.lower(), name)
             if owner != name:
                 yield digest.problem(("keys", name, "sha256"), f"is also the key of {owner!r}; give each its own")
-        allowed = key.get("agents")
-        for index, agent in enumerate(allowed.items if allowed else ()):
-            if agents is not None and agent.text is not None and agent.text not in agents:
-                yield agent.problem(("keys", name, "agents", index), unknown("agent", agent.text, agents))
+        yield from _agents_known(key, ("keys", name, "agents"), agents)
+
+
+def _agents_known(owner: Node, path: Path, agents: Collection[str] | None) -> Iterator[Problem]:
+    named = owner.get("agents")
+    for index, agent in enumerate(named.items if named else ()):
+        if agents is not None and agent.text is not None and agent.text not in agents:
+            yield agent.problem((*path, index), unknown("agent", agent.text, agents))
+
+
+def _receiver_problems(root: Node, agents: Collection[str] | None) -> Iterator[Problem]:
+    receivers = root.get("notify")
+    for index, receiver in enumerate(receivers.items if receivers else ()):
+        path: Path = ("notify", index)
+        yield from _agents_known(receiver, (*path, "agents"), agents)
+        yield from _private_problems(receiver, path, "url", "allow_private")
 
 
 def _price_problems(root: Node, providers: Collection[str] | None) -> Iterator[Problem]:
@@ -101,7 +136,7 @@ def _price_problems(root: Node, providers: Collection[str] | None) -> Iterator[P
         target, since = price.get("target"), price.get("from")
         if target is None or since is None:
             continue
-        yield from _provider_known(target, ("prices", index, "target"), providers)
+        yield from provider_known(target, ("prices", index, "target"), providers)
         if (target.value, since.value) in seen:
             yield price.problem(("prices", index), f"a second price of {quoted(target.value)} from {since.value} on")
         seen.add((target.text, since.text))
@@ -118,12 +153,18 @@ def _retry_problems(root: Node) -> Iterator[Problem]:
 
 
 def _webhook_problems(root: Node) -> Iterator[Problem]:
-    webhook, allowed = root.get("escalation", "webhook"), root.get("escalation", "allow_private_webhook")
-    if webhook is None or webhook.text is None or (allowed is not None and allowed.value is True):
+    escalation = root.get("escalation")
+    if escalation is not None:
+        yield from _private_problems(escalation, ("escalation",), "webhook", "allow_private_webhook")
+
+
+def _private_problems(owner: Node, path: Path, key: str, permission: str) -> Iterator[Problem]:
+    url, allowed = owner.get(key), owner.get(permission)
+    if url is None or url.text is None or (allowed is not None and allowed.value is True):
         return
-    if is_private_url(webhook.text):
-        message = "is a private address; set allow_private_webhook: true if the receiver really is in your own network"
-        yield webhook.problem(("escalation", "webhook"), message)
+    if is_private_url(url.text):
+        message = f"is a private address; set {permission}: true if the receiver really is in your own network"
+        yield url.problem((*path, key), message)
 
 
 def is_private_url(url: str) -> bool:
@@ -140,59 +181,8 @@ def is_private_url(url: str) -> bool:
         return False
 
 
-def _trial_problems(entry: Node, path: Path) -> Iterator[Problem]:
-    stable, canary, weight = (_set(entry.get(key)) for key in ("stable", "canary", "weight"))
-    if canary is not None and weight is None:
-        yield canary.problem((*path, "canary"), "a canary needs its share; add `weight: 5%`")
-    if weight is not None and canary is None:
-        yield weight.problem((*path, "weight"), "a weight needs a canary; add `canary: <version>` or remove the weight")
-    if canary is not None and stable is not None and canary.value == stable.value:
-        yield canary.problem((*path, "canary"), f"{quoted(canary.value)} is stable too, so nothing would be on trial")
-
-
-def _set(node: Node | None) -> Node | None:
-    return node if node is not None and node.value is not None else None
-
-
-def _version_problems(entry: Node, path: Path, files: Collection[str]) -> Iterator[Problem]:
-    for key in ("stable", "canary"):
-        yield from _version_known(entry.get(key), (*path, key), files)
-    rules = entry.get("rules")
-    for index, rule in enumerate(rules.items if rules else ()):
-        yield from _version_known(rule.get("use"), (*path, "rules", index, "use"), files)
-
-
-def _version_known(node: Node | None, path: Path, files: Collection[str]) -> Iterator[Problem]:
-    if node is None or node.text is None or node.text in files:
-        return
-    hint = "" if files else f"; a version is a file, here agents/{path[1]}/{node.text}.yaml"
-    yield node.problem(path, unknown("version", node.text, files) + hint)
-
-
-def _same_content(entry: Node, path: Path, versions: Mapping[str, AgentVersion]) -> Iterator[Problem]:
-    stable, canary = entry.get("stable"), entry.get("canary")
-    if stable is None or canary is None or stable.value == canary.value:
-        return
-    trusted, tried = versions.get(stable.text or ""), versions.get(canary.text or "")
-    if trusted is not None and tried is not None and trusted.digest == tried.digest:
-        message = f"{tried.name} has the same content as {trusted.name}, so nothing would be on trial; change it first"
-        yield canary.problem((*path, "canary"), message)
-
-
-def _fallback_problems(entry: Node, path: Path, providers: Collection[str] | None) -> Iterator[Problem]:
-    fallback = entry.get("fallback")
-    items = fallback.items if fallback else ()
-    for index, link in enumerate(items):
-        here: Path = (*path, "fallback", index)
-        if link.value == HUMAN and index < len(items) - 1:
-            yield link.problem(here, "`human` must be the last link; nothing comes after a person")
-        elif link.value in [earlier.value for earlier in items[:index]]:
-            yield link.problem(here, f"{quoted(link.value)} is in the chain already")
-        elif link.value != HUMAN:
-            yield from _provider_known(link, here, providers)
-
-
-def _provider_known(node: Node, path: Path, providers: Collection[str] | None) -> Iterator[Problem]:
+def provider_known(node: Node, path: Path, providers: Collection[str] | None) -> Iterator[Problem]:
+    """The problem with a target of a provider that is not configured, if it is one."""
     target = _target(node)
     if target is not None and providers is not None and target.provider not in providers:
         yield node.problem(path, unknown("provider", target.provider, providers))

@@ -12,8 +12,14 @@ from gateway.config.problems import Problem
 Place = Literal["secret", "url", "other"]
 
 _SECRETS: Final = (("providers", "*", "api_key"), ("fingerprint_key",))
-_URLS: Final = (("providers", "*", "base_url"), ("providers", "*", "proxy"), ("store",), ("escalation", "webhook"))
-_PLACES: Final = "api_key, base_url, proxy, store, webhook and fingerprint_key"
+_URLS: Final = (
+    ("providers", "*", "base_url"),
+    ("providers", "*", "proxy"),
+    ("store",),
+    ("escalation", "webhook"),
+    ("notify", "*", "url"),
+)
+_PLACES: Final = "api_key, base_url, proxy, store, webhook, url and fingerprint_key"
 _OVERRIDES: Final = {"SERINUS_LISTEN": "listen", "SERINUS_STORE": "store"}
 _ADMIN_TOKEN: Final = "SERINUS_ADMIN_TOKEN"  # noqa: S105 - the variable's name
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")

@@ -214,6 +214,7 @@ Duration = Annotated[float, written(units.positive_seconds), _text(units.DURATIO
 DurationOrZero = Annotated[float, written(units.seconds), _text(units.DURATION_PATTERN, "30s")]
 Size = Annotated[int, written(units.size), _text(units.SIZE_PATTERN, "32MB")]
 Weight = Annotated[int, written(units.basis_points), _text(units.PERCENT_PATTERN, "5%")]
+StepWeight = Annotated[int, written(units.positive_basis_points), _text(units.POSITIVE_PERCENT_PATTERN, "5%")]
 Share = Annotated[float, written(units.share), _text(units.PERCENT_PATTERN, "20%")]
 Listen = Annotated[
     Address, PlainValidator(address), PlainSerializer(str, return_type=str), _text(r"^.+:[0-9]{1,5}$", "127.0.0.1:8080")

@@ -3,7 +3,7 @@
 import datetime
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
@@ -28,8 +28,12 @@ from gateway.config.fields import (
     TargetText,
     WebhookUrl,
 )
+from policies.rollout import Action
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
+
+# What a person wants to hear of unasked: a canary went out, stopped, or won, or the store lost a record.
+NOTIFIED: tuple[Action, ...] = ("roll_back", "pause", "complete", "abort", "restore")
 
 _HANDED_OVER = (
     "I cannot answer this reliably right now, so I am handing our conversation over to a person. "
@@ -171,6 +175,29 @@ class Escalation(Model):
     )
 
 
+class Receiver(Model):
+    """Who is told, by webhook, of what happens to a rollout."""
+
+    url: WebhookUrl = Field(
+        description="Where the notice is posted, at least once, with an idempotency key: a URL, which may hold "
+        "${VARIABLE}. Slack's is a secret: write ${SLACK_URL}."
+    )
+    format: Literal["json", "slack"] = Field(
+        default="json", description="`json`: the audit event. `slack`: a line that Slack shows. Default: json."
+    )
+    agents: Annotated[tuple[Name, ...], Field(min_length=1)] | None = Field(
+        default=None, description="The agents whose rollouts it hears of. Default: all of them."
+    )
+    on: Annotated[tuple[Action, ...], Field(min_length=1)] = Field(
+        default=NOTIFIED, description=f"What it hears of, as the audit names it. Default: {', '.join(NOTIFIED)}."
+    )
+    allow_private: bool = Field(
+        default=False,
+        description="Allow a private, loopback or link-local address. Default: false. "
+        "Leave it so unless the receiver really is in your own network.",
+    )
+
+
 class Price(Model):
     """What a target costs from a day on, where the built-in price list is wrong or silent."""
 
@@ -220,6 +247,9 @@ class GatewaySettings(Model):
     circuit: Circuit = Field(default_factory=Circuit, description="When a failing target is left alone for a while.")
     limits: Limits = Field(default_factory=Limits, description="What the gateway takes on at most.")
     escalation: Escalation = Field(default_factory=Escalation, description="What happens at the link `human`.")
+    notify: Annotated[tuple[Receiver, ...], Field(max_length=20)] = Field(
+        default=(), description="Who is told of rollbacks, pauses and the like, by webhook. Default: nobody."
+    )
     prices: tuple[Price, ...] = Field(
         default=(), description="Dated prices that go before the built-in price list. Default: none."
     )

@@ -3,24 +3,25 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from gateway.config import fields
-from gateway.config.crosscheck import Known, gateway_problems, routing_problems
+from gateway.config.crosscheck import Known, gateway_problems
 from gateway.config.environment import Expanded, expand
 from gateway.config.gateway_file import OPENAI_BASE_URL, GatewaySettings
 from gateway.config.nodes import Node
 from gateway.config.problems import ConfigProblems, Problem
+from gateway.config.routing_check import routing_problems
 from gateway.config.routing_file import AgentEntry, RoutingFile
 from gateway.config.strict_yaml import Parsed, read_yaml
 from gateway.config.validation import validate
 from gateway.config.version_files import VersionFiles, read_versions
 from gateway.config.versions import Surroundings, build_versions
 from policies.guardrails import DEFAULT_GUARDRAILS
-from routing.agents import Agent, AgentVersion
+from routing.agents import Agent, AgentVersion, LadderStep
 from routing.rules import Rule
 
 GATEWAY_FILE: Final = "gateway.yaml"
@@ -133,12 +134,22 @@ def _agent(name: str, entry: AgentEntry, versions: Mapping[str, AgentVersion]) -
         versions=MappingProxyType(dict(versions)),
         stable=entry.stable,
         canary=entry.canary,
-        weight=entry.weight or 0,
+        steps=_steps(entry),
         sticky=entry.sticky,
         rules=tuple(Rule(MappingProxyType(dict(rule.when)), rule.use) for rule in entry.rules),
         fallback=tuple(fields.link(text) for text in entry.fallback),
         guardrails=DEFAULT_GUARDRAILS if entry.guardrails is None else entry.guardrails,
+        signals=entry.signals,
     )
+
+
+def _steps(entry: AgentEntry) -> tuple[LadderStep, ...]:
+    """The ladder; a plain weight is a ladder of one step that nothing leaves by itself."""
+    if entry.steps is not None:
+        return tuple(
+            LadderStep(step.weight, step.hold, step.min_requests, step.approval is not None) for step in entry.steps
+        )
+    return () if entry.weight is None else (LadderStep(entry.weight),)
 
 
 def _settings_warnings(settings: GatewaySettings) -> Iterator[str]:
@@ -154,7 +165,9 @@ def _agent_warnings(agents: Mapping[str, Agent], files: VersionFiles) -> Iterato
         yield f"agents/{name} is not served: routing.yaml does not name it"
     for agent in agents.values():
         if agent.canary is not None and not agent.guardrails:
-            yield f"agent {agent.name} has no guardrails: nothing rolls {agent.canary} back"
+            climbs = any(step.hold is not None for step in agent.steps)
+            blind = ", and its steps go on by the clock alone" if climbs else ""
+            yield f"agent {agent.name} has no guardrails: nothing rolls {agent.canary} back{blind}"
 
 
 def _digest(settings: GatewaySettings, written: Mapping[str, str], agents: Mapping[str, Agent]) -> str:
@@ -170,8 +183,10 @@ def _digest(settings: GatewaySettings, written: Mapping[str, str], agents: Mappi
 def _content(agent: Agent) -> dict[str, object]:
     return {
         "versions": {name: version.digest for name, version in agent.versions.items()},
-        "split": [agent.stable, agent.canary, agent.weight, agent.sticky.kind, agent.sticky.header],
+        "split": [agent.stable, agent.canary, agent.sticky.kind, agent.sticky.header],
+        "steps": [astuple(step) for step in agent.steps],
         "rules": [[dict(rule.when), rule.use] for rule in agent.rules],
         "fallback": [str(link) for link in agent.fallback],
         "guardrails": list(agent.guardrails),
+        "signals": list(agent.signals),
     }

@@ -1,18 +1,23 @@
 """What `routing.yaml` may say: which version of an agent gets which calls."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from gateway.config import headers
-from gateway.config.fields import LinkText, Model, Name, StickyUnit, Weight
+from gateway.config.fields import Duration, LinkText, Model, Name, StepWeight, StickyUnit, Weight
 from gateway.config.problems import quoted, unknown
 from policies import guardrails
 from routing.agents import Sticky
 from routing.rules import FACT_NAMES, HEADER_PREFIX
 
 _MAX_VALUES = 1_000  # a rule is looked through for every call
+_MAX_STEPS = 20
+_MAX_GUARDRAIL = 100  # characters, more than any needs
+
+_METRIC: Final = rf"^\s*({'|'.join(guardrails.METRICS)})\s*<=\s*"
+_NUMBER: Final = r"[0-9]+(\.[0-9]+)?\s*"
 
 
 def fact_name(value: object) -> str:
@@ -33,9 +38,16 @@ def fact_values(value: object) -> tuple[str, ...]:
 
 
 def guardrail(value: str) -> str:
-    """A guardrail that can be read. Raises ValueError with the way out."""
-    guardrails.parse(value)
-    return value
+    """A guardrail that can be read, evenly spaced. Raises ValueError with the way out."""
+    return guardrails.parse(value).text
+
+
+def signal(value: str) -> str:
+    """A guardrail that compares with stable, evenly spaced. Raises ValueError with the way out."""
+    parsed = guardrails.parse(value)
+    if not parsed.relative:
+        raise ValueError(f"a signal compares with stable; write `{parsed.metric} <= stable * 1.10`")
+    return parsed.text
 
 
 def _fact_value(value: object) -> str:
@@ -65,7 +77,30 @@ FactValues = Annotated[
         }
     ),
 ]
-GuardrailText = Annotated[str, AfterValidator(guardrail)]
+GuardrailText = Annotated[
+    str,
+    Field(max_length=_MAX_GUARDRAIL),
+    AfterValidator(guardrail),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": rf"{_METRIC}(stable\s*\*\s*)?{_NUMBER}(%|ms|s)?\s*$",
+            "examples": list(guardrails.DEFAULT_GUARDRAILS),
+        }
+    ),
+]
+SignalText = Annotated[
+    str,
+    Field(max_length=_MAX_GUARDRAIL),
+    AfterValidator(signal),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": rf"{_METRIC}stable\s*\*\s*{_NUMBER}$",
+            "examples": ["ttft_p90 <= stable * 1.10"],
+        }
+    ),
+]
 
 
 class RuleEntry(Model):
@@ -78,23 +113,50 @@ class RuleEntry(Model):
     use: Name = Field(description="The version that serves the calls that match.")
 
 
+class StepEntry(Model):
+    """One step of a ladder: what must have been seen at this weight before the next."""
+
+    weight: StepWeight = Field(
+        description="The canary's share of the units, above 0% and at most 100%, and more than in the step before. "
+        "2% stay on stable until the ladder is completed, so that there is something to compare with."
+    )
+    hold: Duration = Field(
+        description="How long the step lasts at least, such as 10m. Long enough for your traffic to bring "
+        "`min_requests`, and for what goes wrong late."
+    )
+    min_requests: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000_000,
+        description="Calls that the canary must have served in this step. Default: 0.",
+    )
+    approval: Literal["required"] | None = Field(
+        default=None,
+        description="`required`: the rollout goes on only when a person has approved this step. Default: none needed.",
+    )
+
+
 class AgentEntry(Model):
     """Who gets which version of one agent."""
 
     later: ClassVar[dict[str, str]] = {
-        "steps": "is not supported by this version yet; use `weight` and raise it by hand",
         "shadow": "is not supported by this version yet; remove it",
-        "signals": "is not supported by this version yet; remove it, or write the limit under `guardrails`",
     }
 
     stable: Name = Field(description="The version that is trusted: it serves all calls that the canary does not.")
     canary: Name | None = Field(
-        default=None, description="The version on trial. Default: none. Needs `weight`; remove both to end a trial."
+        default=None,
+        description="The version on trial. Default: none. Needs `weight` or `steps`; remove both to end a trial.",
     )
     weight: Weight | None = Field(
         default=None,
         description="The canary's share of the units, 0% to 100% with at most two decimals. Default: none. "
         "Start small (5%) and raise it; nobody who had the canary loses it on the way up.",
+    )
+    steps: Annotated[tuple[StepEntry, ...], Field(min_length=1, max_length=_MAX_STEPS)] | None = Field(
+        default=None,
+        description="A ladder in place of `weight`, 1 to 20 steps: the rollout goes on by itself while no guardrail "
+        "speaks against it, and after the last step the canary serves everything. Default: none.",
     )
     sticky: StickyUnit = Field(
         default=Sticky(),
@@ -113,7 +175,12 @@ class AgentEntry(Model):
     guardrails: tuple[GuardrailText, ...] | None = Field(
         default=None,
         description="Limits of which one proven breach rolls the canary back, such as `error_rate <= stable * 1.25`. "
-        "Default: error_rate <= stable * 1.25 and error_rate <= 20%. Leave it alone until you know why.",
+        f"Default: {'; '.join(guardrails.DEFAULT_GUARDRAILS)}. Leave it alone until you know why.",
+    )
+    signals: tuple[SignalText, ...] = Field(
+        default=(),
+        description="Limits of which a proven breach only holds the step, such as `ttft_p90 <= stable * 1.10`. "
+        "Default: none.",
     )
 
 

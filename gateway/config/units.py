@@ -7,6 +7,7 @@ from typing import Final
 from gateway.config.problems import quoted
 
 PERCENT_PATTERN: Final = r"^(100(\.0{1,2})?|[0-9]{1,2}(\.[0-9]{1,2})?)%$"
+POSITIVE_PERCENT_PATTERN: Final = r"^(?![0.]+%)" + PERCENT_PATTERN[1:]
 DURATION_PATTERN: Final = r"^[0-9]{1,6}(\.[0-9]{1,3})?(ms|s|m|h|d)$"
 SIZE_PATTERN: Final = r"^[0-9]{1,6}(B|kB|KB|MB|GB)$"
 
@@ -27,6 +28,13 @@ def basis_points(written: object) -> int:
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?%", written):
         raise ValueError(f"{quoted(written)} is more than 100%")
     raise ValueError(f"cannot read {quoted(written)}; write a percentage such as 5% or 0.25%")
+
+
+def positive_basis_points(written: object) -> int:
+    """Like `basis_points`, but 0% is refused too."""
+    if not (points := basis_points(written)):
+        raise ValueError("must be more than 0%")
+    return points
 
 
 def share(written: object) -> float:

@@ -45,7 +45,16 @@ def validate(model: type[AnyModel], node: Node) -> tuple[AnyModel | None, list[P
     try:
         return model.model_validate_json(json.dumps(node.plain())), []
     except ValidationError as error:
-        return None, [_problem(model, node, details) for details in error.errors(include_url=False)]
+        found = error.errors(include_url=False)
+        return None, [_problem(model, node, details) for details in found if not _follows(details, found)]
+
+
+def _follows(details: ErrorDetails, found: Sequence[ErrorDetails]) -> bool:
+    """Whether a list is called too short only because of entries that are wrong themselves."""
+    place = details["loc"]
+    return details["type"] == "too_short" and any(
+        len(other["loc"]) > len(place) and other["loc"][: len(place)] == place for other in found
+    )
 
 
 def _problem(model: type[Model], root: Node, details: ErrorDetails) -> Problem:

@@ -20,6 +20,16 @@ agents:
     canary: v2
     weight: 5%
 """
+LADDER = """\
+agents:
+  support:
+    stable: v1
+    canary: v2
+    steps:
+      - {weight: 5%, hold: 10m, min_requests: 1000}
+      - {weight: 25%, hold: 20m}
+      - {weight: 100%, hold: 60m, approval: required}
+"""
 V1 = """\
 model: openai/gpt-4o
 temperature: 0.3

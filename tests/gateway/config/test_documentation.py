@@ -1,13 +1,16 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from gateway.config import check, schemas
 from gateway.config.gateway_file import GatewaySettings
 from gateway.config.strict_yaml import parse
-from tests.gateway.config.folders import ENVIRON, FILES, write
+from policies.guardrails import DEFAULT_GUARDRAILS, METRICS
+from policies.rollout import Action
+from tests.gateway.config.folders import ENVIRON, FILES, loaded, write
 
 MANUAL = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text(encoding="utf-8")
 
@@ -46,6 +49,29 @@ def test_the_classic_example_loads(tmp_path: Path) -> None:
     assert example is not None
     write(tmp_path, {**FILES, "agents/support/v1.yaml": example[1]})
     assert check(tmp_path, ENVIRON)[0] == 0
+
+
+def test_the_ladder_of_the_manual_loads(tmp_path: Path) -> None:
+    """The example that shows everything there is to say is a rollout, with the guardrails that are the default."""
+    example = re.search(r"```yaml\n(agents:\n  order-desk:.*?)```", MANUAL, re.DOTALL)
+    assert example is not None
+    versions = {f"agents/order-desk/{name}.yaml": f"model: openai/{name}" for name in ("v7", "v8")}
+    routing = example[1].replace("anthropic/", "openai/")
+    agent = loaded(tmp_path, {"routing.yaml": routing, **versions}).agents["order-desk"]
+    assert [(step.weight, step.hold, step.approval) for step in agent.steps] == [
+        (500, 600.0, False),
+        (2500, 1200.0, False),
+        (5000, 1800.0, True),
+        (10_000, 3600.0, False),
+    ]
+    assert agent.guardrails == DEFAULT_GUARDRAILS
+    assert agent.signals == ("ttft_p90 <= stable * 1.10",)
+
+
+@pytest.mark.parametrize("word", [*get_args(Action), *METRICS])
+def test_every_action_and_metric_is_in_the_manual(word: str) -> None:
+    """What may stand in a list is listed, percentiles in short."""
+    assert f"`{re.sub('_p[0-9]+$', '_pXX', word)}`" in MANUAL
 
 
 def test_every_field_says_its_default() -> None:

@@ -22,6 +22,7 @@ def test_variables_are_filled_in_where_secrets_and_urls_stand(tmp_path: Path) ->
     text = (
         '  p: {api: openai, base_url: "https://${HOST}/v1", transport: standard, proxy: "http://u:${PW}@p:1"}\n'
         "store: rediss://:${PW}@r:6379/0\nescalation: {webhook: '${HOOK}'}\nfingerprint_key: ${PW}\n"
+        "notify: [{url: '${HOOK}'}]\n"
     )
     settings = with_environment(tmp_path, text, HOST="h.example", PW="pw", HOOK="https://hook.example/x").settings
     proxy, webhook = settings.providers["p"].proxy, settings.escalation.webhook
@@ -30,7 +31,7 @@ def test_variables_are_filled_in_where_secrets_and_urls_stand(tmp_path: Path) ->
     assert proxy.get_secret_value() == "http://u:pw@p:1"
     assert settings.store.get_secret_value() == "rediss://:pw@r:6379/0"
     assert webhook is not None
-    assert webhook.get_secret_value() == "https://hook.example/x"
+    assert webhook.get_secret_value() == settings.notify[0].url.get_secret_value() == "https://hook.example/x"
 
 
 def test_a_missing_variable_is_named_with_its_line(tmp_path: Path) -> None:
@@ -46,7 +47,7 @@ def test_a_missing_variable_is_named_with_its_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("listen: ${X}", "listen: variables are only for api_key, base_url, proxy, store, webhook and fingerprint_key"),
+        ("listen: ${X}", "listen: variables are only for api_key, base_url, proxy, store, webhook, url and "),
         ("store: redis://${X:-y}", "store: write a variable as ${NAME}: letters, digits and _"),
         (
             f"fingerprint_key: {PLANTED}",
@@ -101,6 +102,7 @@ def test_a_wrong_override_names_its_variable(tmp_path: Path) -> None:
 def test_secrets_show_nowhere(tmp_path: Path) -> None:
     """Not in the deployment's repr, not in a dump, not in the report."""
     text = "store: redis://:${S}@x\nfingerprint_key: ${S}\nescalation: {webhook: 'https://x.example/${S}'}\n"
+    text += "notify: [{url: 'https://hooks.example/${S}'}]\n"
     deployment = with_environment(tmp_path, text, S=PLANTED, OPENAI_API_KEY=PLANTED, SERINUS_ADMIN_TOKEN=PLANTED)
     shown = repr(deployment) + str(deployment.settings) + deployment.settings.model_dump_json()
     assert PLANTED not in shown

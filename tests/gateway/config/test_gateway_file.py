@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -6,7 +8,7 @@ import pytest
 from gateway.config import check
 from gateway.config.fields import Address
 from gateway.config.gateway_file import GatewaySettings, Provider, Timeouts
-from tests.gateway.config.folders import ENVIRON, GATEWAY, loaded, problems
+from tests.gateway.config.folders import ENVIRON, GATEWAY, loaded, problems, write
 
 HEX = "ab" * 32
 NEVER = (
@@ -125,6 +127,17 @@ def test_python_code_passes_resolved_values() -> None:
         ("escalation: {webhook: http://localhost:9/x}", "escalation.webhook: is a private address"),
         ("escalation: {webhook: ftp://example.com}", "escalation.webhook: must begin with http:// or https://"),
         ("escalation: {message: ''}", "escalation.message: must not be empty"),
+        ("notify: [{format: slack}]", "notify.0.url: is missing"),
+        ("notify: [{url: ftp://example.com}]", "notify.0.url: must begin with http:// or https://"),
+        ("notify: [{url: http://10.0.0.1/x}]", "notify.0.url: is a private address; set allow_private: true if"),
+        ("notify: [{url: https://x.example/y, format: teams}]", "notify.0.format: unknown value 'teams'; known: json"),
+        (
+            "notify: [{url: https://x.example/y, agents: [suport]}]",
+            "notify.0.agents.0: unknown agent 'suport'; did you",
+        ),
+        ("notify: [{url: https://x.example/y, agents: []}]", "notify.0.agents: must not be empty"),
+        ("notify: [{url: https://x.example/y, on: [rollback]}]", "notify.0.on.0: unknown value 'rollback'; did you"),
+        ("notify: [{url: 'https://${HOST}/y'}]", "gateway.yaml:3: notify.0.url: the environment variable HOST is not"),
         ("admin_token_sha256: secret", "admin_token_sha256: write the SHA-256"),
         ("data: 5", "data: must be text; put it in quotes"),
     ],
@@ -160,16 +173,56 @@ def test_providers(tmp_path: Path, provider: str, complaint: str) -> None:
     assert any(complaint in line for line in found), found
 
 
-@pytest.mark.parametrize("transport", ["proxy: http://p:3128", "http2: true"])
-def test_the_standard_transport_speaks_more(tmp_path: Path, transport: str) -> None:
-    """Proxies and HTTP/2 are fine there."""
+@pytest.mark.parametrize("transport", ["proxy: http://p:3128", "http2: true", "proxy: socks5://p:1080"])
+def test_the_standard_transport_speaks_more(tmp_path: Path, transport: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proxies and HTTP/2 are fine there, where the packages for them are installed."""
+    write(tmp_path / "packages", {"h2.py": "", "socksio.py": ""})
+    monkeypatch.syspath_prepend(tmp_path / "packages")
     found = settings(tmp_path, f"  p: {{api: openai, transport: standard, {transport}}}")
     assert found.providers["p"].transport == "standard"
 
 
+@pytest.mark.parametrize(
+    ("package", "transport", "complaint"),
+    [
+        ("h2", "http2: true", "p.http2: needs the package h2: pip install h2, or leave http2 out"),
+        ("socksio", "proxy: socks5://p:1", "p.proxy: a SOCKS proxy needs the package socksio: pip install socksio"),
+    ],
+)
+def test_a_package_that_is_not_installed(
+    tmp_path: Path, package: str, transport: str, complaint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What would fail when the provider is first called is told here, with its line."""
+    monkeypatch.setitem(sys.modules, package, None)
+    (found,) = complaints(tmp_path, f"  p: {{api: openai, transport: standard, {transport}}}")
+    assert found.startswith(f"gateway.yaml:3: providers.{complaint}")
+
+
+def test_a_file_that_holds_no_certificate(tmp_path: Path) -> None:
+    """It is told before a transport is made of it."""
+    (tmp_path / "ca.pem").write_text("x")
+    (found,) = complaints(tmp_path, "  p: {api: openai, ca_file: ca.pem}")
+    assert found == (
+        "gateway.yaml:3: providers.p.ca_file: 'ca.pem' holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)"
+    )
+
+
+def test_who_is_told_of_a_rollout(tmp_path: Path) -> None:
+    """A receiver needs no more than its URL, and hears then of what went wrong, stopped or ended in all agents."""
+    text = "notify:\n  - {url: https://x.example/y}\n"
+    text += "  - {url: http://10.0.0.1/x, format: slack, agents: [support], on: [advance], allow_private: true}\n"
+    everything, little = settings(tmp_path, text).notify
+    assert (everything.format, everything.agents, everything.allow_private) == ("json", None, False)
+    assert everything.on == ("roll_back", "pause", "complete", "abort", "restore")
+    assert (little.format, little.agents, little.on) == ("slack", ("support",), ("advance",))
+    assert little.url.get_secret_value() == "http://10.0.0.1/x"
+
+
 def test_certificates_are_found_in_the_configuration_folder(tmp_path: Path) -> None:
     """A relative path does not depend on where the process was started."""
-    (tmp_path / "ca.pem").write_text("x")
+    curve = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
+    make = f"openssl req -x509 {curve} -subj /CN=x -keyout key.pem -out ca.pem"
+    subprocess.run(make.split(), cwd=tmp_path, check=True, capture_output=True)
     found = settings(tmp_path, "  p: {api: openai, ca_file: ca.pem, base_url: https://x/v1/}")
     assert found.providers["p"].ca_file == tmp_path / "ca.pem"
     assert found.providers["p"].base_url == "https://x/v1"

@@ -38,6 +38,13 @@ WORDS = st.sampled_from(
         "stable",
         "canary",
         "weight",
+        "steps",
+        "hold",
+        "signals",
+        "error_rate <= 5%",
+        "notify",
+        "url",
+        "on",
         "rules",
         "when",
         "use",
@@ -91,9 +98,12 @@ def test_the_digest_follows_the_content(tmp_path: Path) -> None:
         {"routing.yaml": ROUTING.replace("5%", "6%")},
         {"routing.yaml": ROUTING + "    sticky: user\n"},
         {"routing.yaml": ROUTING + "    fallback: [human]\n"},
+        {"routing.yaml": ROUTING + "    signals: [tokens <= stable * 1.1]\n"},
+        {"routing.yaml": ROUTING.replace("weight: 5%", "steps: [{weight: 5%, hold: 1m}]")},
+        {"routing.yaml": ROUTING.replace("weight: 5%", "steps: [{weight: 5%, hold: 2m}]")},
         {"gateway.yaml": FILES["gateway.yaml"] + "drain: 1s\n"},
     ]
-    assert len({digest, *(loaded(tmp_path, change).digest for change in changes)}) == 6
+    assert len({digest, *(loaded(tmp_path, change).digest for change in changes)}) == 9
 
 
 @pytest.mark.parametrize("name", ["gateway.yaml", "routing.yaml"])

@@ -1,10 +1,11 @@
+import re
 from pathlib import Path
 
 import pytest
 
 from policies.guardrails import DEFAULT_GUARDRAILS
-from routing.agents import Agent, Sticky, Target
-from tests.gateway.config.folders import ROUTING, loaded, problems
+from routing.agents import Agent, LadderStep, Sticky, Target
+from tests.gateway.config.folders import LADDER, ROUTING, loaded, problems
 
 
 def support(folder: Path, text: str) -> Agent:
@@ -14,10 +15,26 @@ def support(folder: Path, text: str) -> Agent:
 def test_a_trial_is_resolved(tmp_path: Path) -> None:
     """Names become versions, the weight basis points, and what is not written has its default."""
     agent = support(tmp_path, "")
-    assert (agent.stable, agent.canary, agent.weight) == ("v1", "v2", 500)
+    assert (agent.stable, agent.canary, agent.steps) == ("v1", "v2", (LadderStep(500),))
     assert agent.versions.keys() == {"v1", "v2"}
     assert agent.sticky == Sticky("conversation")
     assert agent.guardrails == DEFAULT_GUARDRAILS
+    assert agent.signals == ()
+
+
+def test_a_ladder_is_resolved(tmp_path: Path) -> None:
+    """Basis points, seconds, calls and whether a person must agree, step by step."""
+    assert loaded(tmp_path, {"routing.yaml": LADDER}).agents["support"].steps == (
+        LadderStep(500, 600.0, 1000),
+        LadderStep(2500, 1200.0),
+        LadderStep(10_000, 3600.0, 0, approval=True),
+    )
+
+
+def test_without_a_canary_there_are_no_steps(tmp_path: Path) -> None:
+    """Nothing is on trial, so nothing has a share."""
+    text = ROUTING.replace("    canary: v2\n    weight: 5%\n", "")
+    assert loaded(tmp_path, {"routing.yaml": text}).agents["support"].steps == ()
 
 
 def test_everything_there_is_to_say(tmp_path: Path) -> None:
@@ -29,13 +46,15 @@ def test_everything_there_is_to_say(tmp_path: Path) -> None:
         "      - {when: {group: internal}, use: v2}\n"
         "      - {when: {stream: true, user: [42, ann], header:X-Country: NO}, use: v1}\n"
         "    fallback: [openai/gpt-4o-mini, human]\n"
-        "    guardrails: [error_rate <= 10%]\n",
+        "    guardrails: [error_rate  <= 10%]\n"
+        "    signals: [ttft_p90 <=stable * 1.1, latency_p90 <= stable * 1.1]\n",
     )
     assert agent.sticky == Sticky("header", "x-tenant")
     assert agent.rules[0].when == {"group": ("internal",)}
     assert agent.rules[1].when == {"stream": ("true",), "user": ("42", "ann"), "header:x-country": ("NO",)}
     assert agent.fallback == (Target("openai", "gpt-4o-mini"), "human")
     assert agent.guardrails == ("error_rate <= 10%",)
+    assert agent.signals == ("ttft_p90 <=stable * 1.1", "latency_p90 <= stable * 1.1")
 
 
 @pytest.mark.parametrize(
@@ -51,9 +70,23 @@ def test_everything_there_is_to_say(tmp_path: Path) -> None:
         ("canary: v2\n    weight: 5%", "routing.yaml:3: agents.a.stable: is missing"),
         ("stable: v1\n    canary: v2\n    weight: 5", "agents.a.weight: write a percentage with its sign, such as 5%"),
         ("stable: v1\n    canary: v2\n    weight: 101%", "agents.a.weight: '101%' is more than 100%"),
-        ("stable: v1\n    steps: [{weight: 5%}]", "agents.a.steps: is not supported by this version yet; use `weight`"),
+        ("stable: v1\n    steps: [{weight: 5%, hold: 1m}]", "agents.a.steps: steps need a canary; add `canary: <ver"),
         ("stable: v1\n    shadow: {version: v2}", "agents.a.shadow: is not supported by this version yet"),
-        ("stable: v1\n    signals: []", "agents.a.signals: is not supported by this version yet"),
+        ("stable: v1\n    signals: [error_rate <= 5%]", "signals.0: a signal compares with stable; write `error_rate"),
+        ("stable: v1\n    signals: [speed <= stable * 1.1]", "signals.0: unknown metric 'speed' in 'speed <= stable"),
+        (
+            "stable: v1\n    signals: [cost <= stable * 1.05]",
+            "signals.0: cost <= stable * 1.05 is a guardrail too by default, which does more; remove it",
+        ),
+        (
+            "stable: v1\n    guardrails: [cost <= stable * 2]\n    signals: [cost <= stable * 2.0]",
+            "signals.0: cost <= stable * 2.0 is a guardrail too, which does more; remove it",
+        ),
+        (
+            "stable: v1\n    guardrails: [cost <= stable * 2, error_rate <= 5%, cost <= stable * 3]",
+            "guardrails.2: a second limit of cost, after guardrails.0; keep the one that you mean",
+        ),
+        ("stable: v1\n    guardrails: [cost <= 5%]", "guardrails.0: cost is compared with stable only: write"),
         ("stable: v1\n    foo: 5", "agents.a.foo: unknown key 'foo'; known: canary, fallback, guardrails, rules"),
         ("stable: 1.10", "agents.a.stable: must be text; put it in quotes, such as '1.10'"),
         (
@@ -90,11 +123,44 @@ def test_what_is_wrong_is_said_with_the_way_out(tmp_path: Path, text: str, compl
     assert any(complaint in line for line in found), found
 
 
+@pytest.mark.parametrize(
+    ("steps", "complaint"),
+    [
+        ("[]", "steps: must not be empty"),
+        ("5%", "steps: must be a list, such as [a, b]"),
+        ("[{weight: 5%}]", "steps.0.hold: is missing"),
+        ("[{hold: 5m}]", "steps.0.weight: is missing"),
+        ("[{weight: 0%, hold: 5m}]", "steps.0.weight: must be more than 0%"),
+        ("[{weight: 101%, hold: 5m}]", "steps.0.weight: '101%' is more than 100%"),
+        ("[{weight: 5%, hold: 0s}]", "steps.0.hold: must be longer than 0s"),
+        ("[{weight: 5%, hold: 5m, min_requests: -1}]", "steps.0.min_requests: must be at least 0"),
+        ("[{weight: 5%, hold: 5m, approval: yes}]", "steps.0.approval: unknown value 'yes'; known: required"),
+        ("[{weight: 5%, hold: 5m, wait: 1m}]", "steps.0.wait: unknown key 'wait'; did you mean 'weight'? known:"),
+        (
+            "[{weight: 5%, hold: 5m}, {weight: 5.00%, hold: 5m}]",
+            "steps.1.weight: 5.00% is not more than 5% before it; weights rise from step to step",
+        ),
+        (f"[{', '.join(f'{{weight: {n}%, hold: 5m}}' for n in range(1, 22))}]", "steps: must have at most 20 entries"),
+    ],
+)
+def test_what_is_wrong_with_a_ladder(tmp_path: Path, steps: str, complaint: str) -> None:
+    """Each step says its weight and how long it holds, and weights only rise."""
+    text = ROUTING.replace("weight: 5%", f"steps: {steps}")
+    found = problems(tmp_path, {"routing.yaml": text})
+    assert [line.startswith(f"routing.yaml:5: agents.support.{complaint}") for line in found] == [True], found
+
+
+def test_steps_stand_in_place_of_a_weight(tmp_path: Path) -> None:
+    """Both would leave the share to chance."""
+    (found,) = problems(tmp_path, {"routing.yaml": LADDER + "    weight: 5%\n"})
+    assert found == "routing.yaml:9: agents.support.weight: `steps` stand in place of `weight`; remove one of the two"
+
+
 @pytest.mark.parametrize(("written", "weight"), [("0%", 0), ("0.01%", 1), ("100%", 10_000)])
 def test_weights_from_nothing_to_everything(tmp_path: Path, written: str, weight: int) -> None:
     """The ends are allowed, and one basis point is the smallest step."""
     text = ROUTING.replace("5%", written)
-    assert loaded(tmp_path, {"routing.yaml": text}).agents["support"].weight == weight
+    assert loaded(tmp_path, {"routing.yaml": text}).agents["support"].steps == (LadderStep(weight),)
 
 
 def test_a_canary_with_the_content_of_stable_is_refused(tmp_path: Path) -> None:
@@ -124,3 +190,18 @@ def test_a_trial_without_guardrails_draws_a_warning(tmp_path: Path) -> None:
     deployment = loaded(tmp_path, {"routing.yaml": ROUTING + "    guardrails: []\n"})
     assert deployment.agents["support"].guardrails == ()
     assert deployment.warnings == ("agent support has no guardrails: nothing rolls v2 back",)
+
+
+def test_a_blind_ladder_draws_a_louder_warning(tmp_path: Path) -> None:
+    """Without guardrails a ladder promotes whatever is on it."""
+    (warning,) = loaded(tmp_path, {"routing.yaml": LADDER + "    guardrails: []\n"}).warnings
+    assert warning.endswith("nothing rolls v2 back, and its steps go on by the clock alone")
+
+
+def test_the_ladder_of_the_shipped_file_loads(tmp_path: Path) -> None:
+    """Whoever removes its weight and uncomments the ladder has a rollout that goes on by itself."""
+    shipped = (Path(__file__).parents[3] / "config" / "routing.yaml").read_text(encoding="utf-8")
+    text = re.sub("^#( .*)$", r" \1", shipped.split("agents:")[1], flags=re.M).replace("    weight: 5%\n", "")
+    text = "agents:" + text.replace("customer-support", "support").replace("anthropic/", "openai/")
+    agent = loaded(tmp_path, {"routing.yaml": text}).agents["support"]
+    assert [step.weight for step in agent.steps] == [500, 2500, 10_000]

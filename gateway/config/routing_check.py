@@ -1,0 +1,141 @@
+"""How the values of `routing.yaml` must fit together, and with the versions' files. Works like `crosscheck`."""
+
+from collections.abc import Collection, Iterator, Mapping
+
+from gateway.config import units
+from gateway.config.crosscheck import Known, entries, provider_known
+from gateway.config.nodes import Node, Path
+from gateway.config.problems import Problem, quoted, unknown
+from policies.guardrails import DEFAULT_GUARDRAILS, Guardrail, parse
+from routing.agents import AgentVersion
+from routing.chain import HUMAN
+
+
+def routing_problems(root: Node, known: Known) -> Iterator[Problem]:
+    """What does not fit together in `routing.yaml`, and with the versions' files."""
+    for agent, entry in entries(root, "agents"):
+        path = ("agents", agent)
+        yield from _trial_problems(entry, path)
+        yield from _ladder_problems(entry, path)
+        yield from _guardrail_problems(entry, path)
+        yield from _version_problems(entry, path, known.files.get(agent, ()))
+        yield from _same_content(entry, path, known.versions.get(agent, {}))
+        yield from _fallback_problems(entry, path, known.providers)
+
+
+def _trial_problems(entry: Node, path: Path) -> Iterator[Problem]:
+    stable, canary, weight, steps = (_set(entry.get(key)) for key in ("stable", "canary", "weight", "steps"))
+    if canary is not None and weight is None and steps is None:
+        yield canary.problem((*path, "canary"), "a canary needs its share; add `weight: 5%` or a ladder of `steps`")
+    if weight is not None and steps is not None:
+        yield weight.problem((*path, "weight"), "`steps` stand in place of `weight`; remove one of the two")
+    if canary is not None and stable is not None and canary.value == stable.value:
+        yield canary.problem((*path, "canary"), f"{quoted(canary.value)} is stable too, so nothing would be on trial")
+    if canary is not None:
+        return
+    for key, node, words in (("weight", weight, "a weight needs"), ("steps", steps, "steps need")):
+        if node is not None:
+            way_out = f"add `canary: <version>` or remove the {key}"
+            yield node.problem((*path, key), f"{words} a canary; {way_out}")
+
+
+def _set(node: Node | None) -> Node | None:
+    return node if node is not None and node.value is not None else None
+
+
+def _ladder_problems(entry: Node, path: Path) -> Iterator[Problem]:
+    steps = entry.get("steps")
+    before: Node | None = None
+    for index, step in enumerate(steps.items if steps else ()):
+        weight = step.get("weight")
+        share = _basis_points(weight)
+        if weight is None or share is None:
+            continue
+        if before is not None and share <= (_basis_points(before) or 0):
+            message = f"{weight.value} is not more than {before.value} before it; weights rise from step to step"
+            yield weight.problem((*path, "steps", index, "weight"), message)
+        before = weight
+
+
+def _basis_points(weight: Node | None) -> int | None:
+    try:
+        return units.basis_points(weight.value) if weight is not None else None
+    except ValueError:
+        return None
+
+
+def _guardrail_problems(entry: Node, path: Path) -> Iterator[Problem]:
+    """One limit for each metric, and no signal where the same limit rolls back anyway."""
+    limits = list(_parsed(entry, "guardrails"))
+    signals = list(_parsed(entry, "signals"))
+    yield from _repeated("guardrails", limits, path)
+    yield from _repeated("signals", signals, path)
+    unwritten = _set(entry.get("guardrails")) is None
+    rolling_back = [parse(text) for text in DEFAULT_GUARDRAILS] if unwritten else [limit for _, _, limit in limits]
+    for index, node, signal in signals:
+        if any(_same(signal, limit) for limit in rolling_back):
+            message = (
+                f"{signal.text} is a guardrail too{' by default' if unwritten else ''}, which does more; remove it"
+            )
+            yield node.problem((*path, "signals", index), message)
+
+
+def _parsed(entry: Node, key: str) -> Iterator[tuple[int, Node, Guardrail]]:
+    """The limits that can be read, each with its place."""
+    written = entry.get(key)
+    for index, node in enumerate(written.items if written else ()):
+        try:
+            yield index, node, parse(node.text or "")
+        except ValueError:
+            continue
+
+
+def _repeated(key: str, limits: list[tuple[int, Node, Guardrail]], path: Path) -> Iterator[Problem]:
+    first: dict[tuple[str, bool], int] = {}
+    for index, node, limit in limits:
+        earlier = first.setdefault((limit.metric, limit.relative), index)
+        if earlier != index:
+            message = f"a second limit of {limit.metric}, after {key}.{earlier}; keep the one that you mean"
+            yield node.problem((*path, key, index), message)
+
+
+def _same(signal: Guardrail, limit: Guardrail) -> bool:
+    return (signal.metric, signal.relative, signal.limit) == (limit.metric, limit.relative, limit.limit)
+
+
+def _version_problems(entry: Node, path: Path, files: Collection[str]) -> Iterator[Problem]:
+    for key in ("stable", "canary"):
+        yield from _version_known(entry.get(key), (*path, key), files)
+    rules = entry.get("rules")
+    for index, rule in enumerate(rules.items if rules else ()):
+        yield from _version_known(rule.get("use"), (*path, "rules", index, "use"), files)
+
+
+def _version_known(node: Node | None, path: Path, files: Collection[str]) -> Iterator[Problem]:
+    if node is None or node.text is None or node.text in files:
+        return
+    hint = "" if files else f"; a version is a file, here agents/{path[1]}/{node.text}.yaml"
+    yield node.problem(path, unknown("version", node.text, files) + hint)
+
+
+def _same_content(entry: Node, path: Path, versions: Mapping[str, AgentVersion]) -> Iterator[Problem]:
+    stable, canary = entry.get("stable"), entry.get("canary")
+    if stable is None or canary is None or stable.value == canary.value:
+        return
+    trusted, tried = versions.get(stable.text or ""), versions.get(canary.text or "")
+    if trusted is not None and tried is not None and trusted.digest == tried.digest:
+        message = f"{tried.name} has the same content as {trusted.name}, so nothing would be on trial; change it first"
+        yield canary.problem((*path, "canary"), message)
+
+
+def _fallback_problems(entry: Node, path: Path, providers: Collection[str] | None) -> Iterator[Problem]:
+    fallback = entry.get("fallback")
+    items = fallback.items if fallback else ()
+    for index, link in enumerate(items):
+        here: Path = (*path, "fallback", index)
+        if link.value == HUMAN and index < len(items) - 1:
+            yield link.problem(here, "`human` must be the last link; nothing comes after a person")
+        elif link.value in [earlier.value for earlier in items[:index]]:
+            yield link.problem(here, f"{quoted(link.value)} is in the chain already")
+        elif link.value != HUMAN:
+            yield from provider_known(link, here, providers)

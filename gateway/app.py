@@ -26,6 +26,7 @@ from gateway.controller import Controller
 from gateway.errors import NotFound
 from gateway.escalation import Escalations
 from gateway.logs import Log
+from gateway.notices import Notices
 from gateway.proxy import Proxy
 from gateway.recorder import Clock, Recorder
 from gateway.status import StatusView
@@ -43,6 +44,7 @@ class Gateway:
 
     services: Services
     escalations: Escalations
+    notices: Notices
     store: OpenStore
     upstreams: Upstreams
     deployment: Deployment
@@ -54,7 +56,11 @@ class Gateway:
         with suppress(TimeoutError):
             async with asyncio.timeout(_FIRST_LOOK_SECONDS):
                 await self.services.controller.poll()
-        for work in (self.services.controller.run, self.escalations.deliver_for_ever):
+        for work in (
+            self.services.controller.run,
+            self.escalations.deliver_for_ever,
+            self.notices.deliver_for_ever,
+        ):
             self.keep(work)
 
     def keep(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -83,6 +89,7 @@ class Gateway:
         services.table.install(deployment.agents)
         services.controller.install(services.runtime)
         self.escalations.webhook = assemble.webhook(deployment.settings)
+        self.notices.receivers = assemble.receivers(deployment.settings)
         self.deployment = deployment
         services.loaded_at = time()
         services.log.info("configuration", digest=deployment.digest, agents=len(deployment.agents))
@@ -113,6 +120,8 @@ def build(deployment: Deployment, store: OpenStore, replica: str, log: Log) -> G
     controller = Controller(store.store, table, recorder, log, lambda version: attempts.trust(version.target))
     escalations = Escalations(store.store, log)
     escalations.webhook = assemble.webhook(deployment.settings)
+    notices = Notices(store.store, table, log, clock)
+    notices.receivers = assemble.receivers(deployment.settings)
     upstreams = Upstreams(assemble.transport_options(deployment.settings))
     runtime = assemble.runtime(deployment, upstreams)
     controller.install(runtime)
@@ -122,7 +131,7 @@ def build(deployment: Deployment, store: OpenStore, replica: str, log: Log) -> G
         status=StatusView(store.store, table), log=log, replica=replica, backend=store.backend, loaded_at=time(),
         loopback=deployment.settings.listen.is_loopback,
     )  # fmt: skip
-    return Gateway(services, escalations, store, upstreams, deployment, asgi(services))
+    return Gateway(services, escalations, notices, store, upstreams, deployment, asgi(services))
 
 
 def _fixed(new: GatewaySettings, old: GatewaySettings) -> list[str]:

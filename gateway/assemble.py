@@ -6,6 +6,7 @@ from gateway.auth import Doorkeeper, Key
 from gateway.calls import Caller
 from gateway.config import Deployment, GatewaySettings
 from gateway.config.gateway_file import Provider
+from gateway.notices import Receiver
 from gateway.notify import Webhook, origin_of
 from gateway.pricing import PriceBook
 from gateway.providers.openai_request import Endpoint
@@ -70,6 +71,21 @@ def webhook(settings: GatewaySettings) -> Webhook | None:
     if url is None:
         return None
     return Webhook(transport(TransportOptions()), url.get_secret_value(), settings.escalation.allow_private_webhook)
+
+
+def receivers(settings: GatewaySettings) -> tuple[Receiver, ...]:
+    """Who is told of what happens to rollouts."""
+    carrier = transport(TransportOptions())
+    return tuple(
+        Receiver(
+            name=f"notify[{index}]",
+            webhook=Webhook(carrier, given.url.get_secret_value(), given.allow_private),
+            format=given.format,
+            agents=None if given.agents is None else frozenset(given.agents),
+            actions=frozenset(given.on),
+        )
+        for index, given in enumerate(settings.notify)
+    )
 
 
 def _endpoint(name: str, provider: Provider) -> Endpoint:

@@ -1,0 +1,97 @@
+"""Tells people of what was decided: webhooks, at least once, by whichever replica is alive.
+
+A notice belongs to the store until it has arrived, so when the replica that decided dies, another one delivers. The
+receiver may see a notice twice, always under the same idempotency key.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from gateway.errors import GatewayError, ProviderError, StoreAway
+from gateway.logs import Log
+from gateway.notify import Webhook
+from gateway.recorder import Clock
+from gateway.store.seam import Notice, Store
+from gateway.table import Table
+
+LOOK_SECONDS = 1.0
+IDLE_MS = 60_000  # longer than a delivery to every receiver takes; then another replica may try
+GIVE_UP_SECONDS = 24 * 3600.0
+_AT_ONCE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Who is told: at which webhook, in which form, of which agents (None: all) and which actions."""
+
+    name: str
+    webhook: Webhook
+    format: Literal["json", "slack"]
+    agents: frozenset[str] | None
+    actions: frozenset[str]
+
+    def wants(self, event: Mapping[str, Any]) -> bool:
+        return event["action"] in self.actions and (self.agents is None or event["agent"] in self.agents)
+
+
+class Notices:
+    """Delivers the notices of all agents. `receivers` follow the configuration."""
+
+    def __init__(self, store: Store, table: Table, log: Log, clock: Clock) -> None:
+        self._store = store
+        self._table = table
+        self._log = log
+        self._clock = clock
+        self.receivers: Sequence[Receiver] = ()
+
+    async def deliver_for_ever(self) -> None:
+        """Look for notices and deliver them until cancelled."""
+        while True:
+            with suppress(StoreAway):  # the controller says so; the notices are still there when it is back
+                await self.deliver()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def deliver(self) -> None:
+        """Deliver what is there. Raises StoreAway."""
+        for notice in await self._store.undelivered(list(self._table), IDLE_MS, _AT_ONCE):
+            wanting = [receiver for receiver in self.receivers if receiver.wants(notice.event)]
+            if await self._tell(notice, wanting) or self._is_stale(notice):
+                await self._store.delivered(notice)
+
+    async def _tell(self, notice: Notice, receivers: Iterable[Receiver]) -> bool:
+        """Whether all of them have it."""
+        results = await asyncio.gather(*(self._post(notice, receiver) for receiver in receivers))
+        return all(results)
+
+    async def _post(self, notice: Notice, receiver: Receiver) -> bool:
+        try:
+            await receiver.webhook.post(payload(notice, receiver.format), notice.key)
+        except (ProviderError, GatewayError) as error:
+            self._log.warning("notice_failed", agent=notice.agent, receiver=receiver.name, error=error.message)
+            return False
+        self._log.info("notified", agent=notice.agent, receiver=receiver.name, key=notice.key)
+        return True
+
+    def _is_stale(self, notice: Notice) -> bool:
+        stale = self._clock.unix() - float(notice.event["at"]) > GIVE_UP_SECONDS
+        if stale:
+            self._log.error("notice_given_up", agent=notice.agent, key=notice.key)
+        return stale
+
+
+def payload(notice: Notice, form: Literal["json", "slack"]) -> Mapping[str, object]:
+    """What is sent: the audit event with its key, or the text that Slack and its like show."""
+    if form == "json":
+        return {"key": notice.key, **notice.event}
+    event = notice.event
+    canary = (event.get("canary") or {}).get("version", "the canary")
+    what = f"{event['agent']}: {str(event['action']).replace('_', ' ')} of {canary} by {event['actor']}"
+    return {"text": _escaped(f"{what} (epoch {event['epoch_after']}). {event['reason']}")}
+
+
+def _escaped(text: str) -> str:
+    """Text in which Slack sees no mention and no link."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -14,10 +14,10 @@ from gateway.errors import CallerError, EpochConflict, NotFound, StoreAway
 from gateway.flush import Flusher
 from gateway.judgement import evidence_of, findings_of, settled, thresholds_of
 from gateway.logs import Log
+from gateway.quarantine import is_proven
 from gateway.reach import EVERY_AGENT, Reach
 from gateway.recorder import Recorder
 from gateway.runtime import Runtime
-from gateway.quarantine import is_proven
 from gateway.store.seam import Batch, FlushReply, Sides, Snapshot, Store
 from gateway.table import Entry, Table
 from policies import rollout, verbs
@@ -176,9 +176,9 @@ class Controller:
         if seen is None or reply.epoch != seen.epoch:
             await self._catch_up(agent)
         entry = self._table.entry(agent)
-        fits = entry is not None and entry.state is not None and entry.state.evidence == batch.evidence
-        if fits and reply.sides is not None:
-            await self._decide(agent, entry, reply.sides, reply.now)
+        if entry is None or entry.state is None or entry.state.evidence != batch.evidence or reply.sides is None:
+            return
+        await self._decide(agent, entry, reply.sides, reply.now)
 
     async def _watch(self, agent: str) -> None:
         """Look at a trial that nothing bad has drawn attention to: what it costs, whether it may go on."""

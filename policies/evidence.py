@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from policies.means import Sample
+from policies.restarts import StepClock, first_minute
 
 WHOLE = 1_000_000  # one unit that was entirely bad
 
@@ -18,8 +19,9 @@ SlotCounts = Mapping[int, int]
 
 @dataclass(frozen=True, slots=True)
 class ArmEvidence:
-    """One arm in one step. `requests` and `errors` are judged calls, by slot for `requests`; `units` distinct units,
-    counted only as far as promotion asks for them; `samples` the sums of `cost` and `tokens`, scaled to their cap."""
+    """One arm in one step. `requests` and `errors` are judged calls, by slot for `requests`; `scored` the units that got
+    a score, by slot; `units` distinct units, counted only as far as promotion asks for them; `samples` the sums of
+    `cost` and `tokens`, scaled to their cap."""
 
     requests: SlotCounts = field(default_factory=dict)
     errors: int = 0
@@ -27,6 +29,7 @@ class ArmEvidence:
     bad: Mapping[str, SlotCounts] = field(default_factory=dict)
     bad_units: Mapping[str, int] = field(default_factory=dict)
     samples: Mapping[str, Sample] = field(default_factory=dict)
+    scored: SlotCounts = field(default_factory=dict)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "ArmEvidence":
@@ -38,6 +41,7 @@ class ArmEvidence:
             bad={component: _slots(counts) for component, counts in record["bad"].items()},
             bad_units=dict(record["bad_units"]),
             samples={metric: Sample(**sums) for metric, sums in record["samples"].items()},
+            scored=_slots(record["scored"]),
         )
 
     @property
@@ -47,6 +51,10 @@ class ArmEvidence:
     def badness(self, component: str) -> float:
         """Summed badness of a component, in units."""
         return sum(self.bad.get(component, {}).values()) / WHOLE
+
+    def trials(self, component: str) -> SlotCounts:
+        """What might have been bad under a component, by slot: few calls get a score, so those are counted apart."""
+        return self.scored if component == "quality" else self.requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +74,18 @@ class Evidence:
     banked: Mapping[str, float] = field(default_factory=dict)
     control_unseen_seconds: float = 0.0
 
+    @property
+    def clock(self) -> StepClock:
+        """Where the step stands. A count from a replica whose clock is ahead opens its slot for all."""
+        latest = max((*self.canary.requests, *self.stable.requests), default=0)
+        return StepClock(max(self.minute, first_minute(latest)), self.offset)
+
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Evidence":
         """The evidence of an audit event, so that anyone can compute its e-values again."""
         plain = {name: record[name] for name in cls.__slots__ if name not in ("canary", "stable")}
-        arms = {name: ArmEvidence.from_record(record[name]) for name in ("canary", "stable")}
-        return cls(**plain, **arms)
+        canary, stable = ArmEvidence.from_record(record["canary"]), ArmEvidence.from_record(record["stable"])
+        return cls(canary=canary, stable=stable, **plain)
 
 
 def _slots(counts: Mapping[str, int]) -> dict[int, int]:

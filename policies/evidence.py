@@ -19,9 +19,12 @@ SlotCounts = Mapping[int, int]
 
 @dataclass(frozen=True, slots=True)
 class ArmEvidence:
-    """One arm in one step. `requests` and `errors` are judged calls, by slot for `requests`; `scored` the units that got
-    a score, by slot; `units` distinct units, counted only as far as promotion asks for them; `samples` the sums of
-    `cost` and `tokens`, scaled to their cap."""
+    """One arm in one step.
+
+    `requests` and `errors` are judged calls, by slot for `requests`; `scored` the units that got a score, by slot;
+    `units` distinct units, counted only as far as promotion asks for them; `samples` the sums of `cost` and `tokens`,
+    scaled to their cap.
+    """
 
     requests: SlotCounts = field(default_factory=dict)
     errors: int = 0

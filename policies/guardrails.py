@@ -9,13 +9,13 @@ only holds the step.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from policies.evidence import WHOLE, ArmEvidence, Evidence
 from policies.means import Sample, mean_e_value
-from policies.restarts import StepClock, begun_value
+from policies.restarts import begun_value
 from policies.sequential import absolute_e_value, floor_e_value, ratio_e_value
 
 Verdict = Literal["pass", "fail", "inconclusive"]
@@ -160,13 +160,23 @@ def parse(text: str) -> Guardrail:
     return guardrail
 
 
-def assess(guardrails: Sequence[Guardrail], signals: Sequence[Guardrail], evidence: Evidence) -> Assessment:
-    """What guardrails and signals say about the evidence, each in the order given."""
+def assess(
+    guardrails: Sequence[Guardrail],
+    signals: Sequence[Guardrail],
+    evidence: Evidence,
+    dismissed: Collection[str] = (),
+) -> Assessment:
+    """What guardrails and signals say about the evidence, each in the order given, but those on `dismissed` metrics.
+
+    A dismissed guardrail keeps its share of the family to itself: handing it to the others because of what it showed
+    would break the promise.
+    """
     shares = _shares(guardrails)
-    findings = tuple(_find(guardrail, shares[guardrail.text], evidence) for guardrail in guardrails)
-    watched = tuple(_find(signal, 0.0, evidence) for signal in signals)
-    e_value = sum(finding.share * finding.e_value for finding in findings) if any(shares.values()) else 1.0
-    proven = _proven(findings, e_value, evidence)
+    heeded = [guardrail for guardrail in guardrails if guardrail.metric not in dismissed]
+    findings = tuple(_find(guardrail, shares[guardrail.text], evidence) for guardrail in heeded)
+    watched = tuple(_find(signal, 0.0, evidence) for signal in signals if signal.metric not in dismissed)
+    e_value = _family(findings) if any(shares.values()) else 1.0
+    proven = _proven(findings, evidence)
     if proven is not None:
         findings = tuple(_failed(finding) if finding is proven else finding for finding in findings)
         proven = _failed(proven)
@@ -221,7 +231,7 @@ def _e_value(guardrail: Guardrail, evidence: Evidence) -> float:
     if not guardrail.relative:
         return _absolute(guardrail, evidence)
     banked = evidence.banked.get(guardrail.text, 0.0)
-    not_begun = 1 / (evidence.step + 1) if guardrail.kind == "cost" else _clock(evidence).not_begun
+    not_begun = 1 / (evidence.step + 1) if guardrail.kind == "cost" else evidence.clock.not_begun
     return banked + _begun(guardrail, evidence) + not_begun
 
 
@@ -242,7 +252,7 @@ def _mean(guardrail: Guardrail, evidence: Evidence) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Counts:
-    """Bad events of both arms, and the canary's calls, from some minute on."""
+    """Bad events of both arms, and the canary's calls that might have been bad, from some minute on."""
 
     canary: float
     stable: float
@@ -260,20 +270,16 @@ def _restarted(guardrail: Guardrail, component: str, evidence: Evidence) -> floa
         relative = ratio_e_value(counts.canary, counts.stable, evidence.weight, ratio)
         return relative if floor is None else min(relative, floor_e_value(counts.canary, counts.requests, floor))
 
-    return begun_value(_slots(component, evidence), _Counts.merged, e_value, _clock(evidence))
+    return begun_value(_slots(component, evidence), _Counts.merged, e_value, evidence.clock)
 
 
 def _slots(component: str, evidence: Evidence) -> dict[int, _Counts]:
     canary, stable = evidence.canary.bad.get(component, {}), evidence.stable.bad.get(component, {})
-    requests = evidence.canary.requests
+    requests = evidence.canary.trials(component)
     return {
         index: _Counts(canary.get(index, 0) / WHOLE, stable.get(index, 0) / WHOLE, requests.get(index, 0))
         for index in {*canary, *stable, *requests}
     }
-
-
-def _clock(evidence: Evidence) -> StepClock:
-    return StepClock(evidence.minute, evidence.offset)
 
 
 def _absolute(guardrail: Guardrail, evidence: Evidence) -> float:
@@ -284,18 +290,26 @@ def _absolute(guardrail: Guardrail, evidence: Evidence) -> float:
     component = guardrail.components[0]
     canary, stable = evidence.canary.badness(component), evidence.stable.badness(component)
     limit = 1 - guardrail.slow[0].quantile if guardrail.slow else guardrail.limit
-    absolute = absolute_e_value(canary, evidence.canary.calls, limit)
+    absolute = absolute_e_value(canary, sum(evidence.canary.trials(component).values()), limit)
     if evidence.control_unseen_seconds >= CONTROL_LOST_SECONDS:
         return absolute
     return min(absolute, ratio_e_value(canary, stable, evidence.weight, 1.0))
 
 
-def _proven(findings: Sequence[Finding], e_value: float, evidence: Evidence) -> Finding | None:
-    """The finding that a rollback rests on: an absolute breach, or what adds most to a family beyond the threshold."""
-    alone = [f for f in findings if not f.guardrail.relative and f.e_value >= ABSOLUTE_THRESHOLD]
-    family = [f for f in findings if f.guardrail.relative] if e_value >= THRESHOLD else []
-    leading = sorted([*family, *alone], key=lambda finding: finding.e_value * (finding.share or 1.0), reverse=True)
-    return next((finding for finding in leading if _enough_units(finding, evidence)), None)
+def _family(findings: Iterable[Finding]) -> float:
+    """The e-value of these findings together; one that stands alone has no share."""
+    return sum(finding.share * finding.e_value for finding in findings)
+
+
+def _proven(findings: Iterable[Finding], evidence: Evidence) -> Finding | None:
+    """The finding that a rollback rests on: an absolute breach, or what adds most to a family beyond the threshold.
+
+    What rests on too few units is left out before the family is summed up, so that no other finding answers for it.
+    """
+    well_founded = [finding for finding in findings if _enough_units(finding, evidence)]
+    family = [f for f in well_founded if f.guardrail.relative] if _family(well_founded) >= THRESHOLD else []
+    alone = [f for f in well_founded if not f.guardrail.relative and f.e_value >= ABSOLUTE_THRESHOLD]
+    return max([*family, *alone], key=lambda finding: finding.e_value * (finding.share or 1.0), default=None)
 
 
 def _enough_units(finding: Finding, evidence: Evidence) -> bool:
@@ -328,7 +342,8 @@ def _seen(guardrail: Guardrail, arm: ArmEvidence) -> float | None:
     if guardrail.kind == "cost":
         sample = arm.samples.get(guardrail.metric, Sample())
         return sample.mean if sample.n else None
-    if not arm.calls:
+    component = guardrail.components[-1]
+    trials = sum(arm.trials(component).values())
+    if not trials:
         return None
-    bad = arm.errors if guardrail.kind == "errors" else arm.badness(guardrail.components[-1])
-    return bad / arm.calls
+    return (arm.errors if guardrail.kind == "errors" else arm.badness(component)) / trials

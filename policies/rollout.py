@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 from policies.evidence import Evidence
 from policies.guardrails import MIN_UNITS, Assessment, Finding, Guardrail, bank
-from policies.restarts import StepClock
 
 Phase = Literal["pending", "running", "paused", "rolled_back", "completed"]
 Action = Literal[
@@ -26,6 +25,8 @@ WHOLE_WEIGHT = 10_000
 HOLDBACK = 200  # basis points that stay on stable during a step of 100 %, so that a control exists
 NO_VERDICT_SECONDS = 24 * 3600.0  # a step that could go on but for its evidence pauses after this
 WATCH_AFTER_SECONDS = 24 * 3600.0  # a completed canary may still be rolled back for this long
+
+_APPROVAL = "somebody's approval is wanted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,33 +173,31 @@ def reconcile(state: State | None, intent: Intent, now: float, highest_epoch: in
 def restore(last_seen: State, found: State | None, now: float) -> Decision:
     """The decision that puts back a record which was lost, or which came back older than what was already seen.
 
-    Towards stable only: a running rollout begins again with no evidence; one that was rolled back stays so.
+    Towards stable only: a rollout begins again at its first step, with no evidence, unless a person holds it at a
+    weight; `reconcile` then gives it the first step's share. One that was rolled back stays so.
     """
     reason = "the store lost the record" if found is None else f"the store came back at the older epoch {found.epoch}"
     epoch = last_seen.epoch + 1
     state = replace(
         last_seen, epoch=epoch, rollout=epoch, evidence=epoch, segment=1, offset=0, banked={}, frozen={},
         action="restore", actor=CONTROLLER, reason=f"{reason}; {last_seen.reason}", changed_at=now, began_at=now,
+        step=last_seen.step if last_seen.pinned else min(last_seen.step, 1), approved=False,
     )  # fmt: skip
     return Decision(found.epoch if found else 0, state, {"lost_epoch": last_seen.epoch})
 
 
 def decide(state: State, intent: Intent, findings: Findings, now: float) -> Decision | None:
     """What the evidence asks for: roll back on a proven breach, advance on a step that was held well, else nothing."""
-    if state.canary is None or not (state.on_trial or _watched_after(state, now)):
+    if state.canary is None or not (state.on_trial or _watched_after(state, intent, now)):
         return None
     if findings.assessment.proven is not None:
         return _roll_back(state, findings.assessment.proven, findings, now)
-    if state.phase != "running" or state.pinned:
+    if state.phase != "running" or state.pinned or not state.serves(intent):
         return None
     waits = waits_for(state, intent, findings, now)
     if not waits:
         return _go_on(state, intent, findings, now)
-    step = state.step_of(intent)
-    if step is not None and step.hold is not None and now - state.began_at >= max(step.hold, NO_VERDICT_SECONDS):
-        reason = f"no verdict for {(now - state.began_at) / 3600:.0f} h: {'; '.join(waits)}"
-        return change(state, now, action="pause", actor=CONTROLLER, reason=reason, phase="paused")
-    return None
+    return _pause_without_verdict(state, intent, waits, now)
 
 
 def waits_for(state: State, intent: Intent, findings: Findings, now: float) -> tuple[str, ...]:
@@ -215,7 +214,7 @@ def waits_for(state: State, intent: Intent, findings: Findings, now: float) -> t
     if units < MIN_UNITS:
         waits.append(f"{MIN_UNITS - units} more units on the canary are wanted")
     if step.approval and not state.approved:
-        waits.append("somebody's approval is wanted")
+        waits.append(_APPROVAL)
     return (*waits, *findings.assessment.holds, *findings.blocked)
 
 
@@ -232,11 +231,10 @@ def new_segment(state: State, now: float, **changes: Any) -> Decision:
 
 
 def banked(decision: Decision, findings: Findings) -> Decision:
-    """The decision with the ended step's components frozen into the state."""
+    """The decision with the ended step's components frozen into the state. Doing it twice changes nothing."""
     evidence = findings.evidence
-    clock = StepClock(evidence.minute, evidence.offset)
-    state = replace(decision.state, banked=bank(findings.guardrails, evidence), offset=clock.next_offset)
-    return replace(decision, state=state)
+    worth = bank(findings.guardrails, evidence)
+    return replace(decision, state=replace(decision.state, banked=worth, offset=evidence.clock.next_offset))
 
 
 def complete(state: State, actor: str, reason: str, now: float) -> Decision:
@@ -272,9 +270,20 @@ def _roll_back(state: State, finding: Finding, findings: Findings, now: float) -
 
 def _go_on(state: State, intent: Intent, findings: Findings, now: float) -> Decision:
     if state.step >= len(intent.steps):
-        return complete(state, CONTROLLER, "the last step was held without a breach", now)
-    decision = advance(state, intent, CONTROLLER, f"step {state.step} was held without a breach", now)
+        decision = complete(state, CONTROLLER, "the last step was held without a breach", now)
+    else:
+        decision = advance(state, intent, CONTROLLER, f"step {state.step} was held without a breach", now)
     return replace(banked(decision, findings), evidence=findings.record(None))
+
+
+def _pause_without_verdict(state: State, intent: Intent, waits: tuple[str, ...], now: float) -> Decision | None:
+    """A person has to look after a day in which the evidence allowed no next step; an approval may take longer."""
+    step, seconds = state.step_of(intent), now - state.began_at
+    undecided = "; ".join(wait for wait in waits if wait != _APPROVAL)
+    if step is None or step.hold is None or not undecided or seconds < max(step.hold, NO_VERDICT_SECONDS):
+        return None
+    reason = f"no verdict for {seconds / 3600:.0f} h: {undecided}"
+    return change(state, now, action="pause", actor=CONTROLLER, reason=reason, phase="paused")
 
 
 def advance(state: State, intent: Intent, actor: str, reason: str, now: float) -> Decision:
@@ -284,9 +293,9 @@ def advance(state: State, intent: Intent, actor: str, reason: str, now: float) -
     return new_segment(state, now, action="advance", actor=actor, reason=text, step=state.step + 1, weight=step.share)
 
 
-def _watched_after(state: State, now: float) -> bool:
-    """A canary that was completed a short while ago may still be taken back."""
-    return state.phase == "completed" and now - state.changed_at < WATCH_AFTER_SECONDS
+def _watched_after(state: State, intent: Intent, now: float) -> bool:
+    """A canary that was completed a short while ago may still be taken back, while there is a stable to go back to."""
+    return state.phase == "completed" and state.serves(intent) and now - state.began_at < WATCH_AFTER_SECONDS
 
 
 def _already_completed(state: State, intent: Intent) -> bool:

@@ -19,18 +19,19 @@ _LARGEST_PROBABILITY = 0.99
 _LARGEST_EXPONENT = 700.0  # exp() of more overflows a double
 
 
-def ratio_e_value(canary: float, stable: float, weight: float, ratio: float) -> float:
+def ratio_e_value(canary: float, stable: float, weight: float, ratio: float, bets: Sequence[float] = GRID) -> float:
     """T1: evidence that the canary's rate of bad events is more than `ratio` times stable's.
 
     `canary` and `stable` are summed badness (fractional is fine), `weight` the canary's true share of the traffic in
     0…1. The share alone says how bad events fall if both arms are alike, so the number of good calls is not needed and
-    an outage of both arms is no evidence. With a weight of 0 or 1 there is nothing to compare: 1.
+    an outage of both arms is no evidence. With a weight of 0 or 1 there is nothing to compare: 1. `bets` are the
+    multiples of `ratio` that the mixture bets on.
     """
     if not 0.0 < weight < 1.0:
         return 1.0
     null = _canary_share(ratio, weight)
     logs = []
-    for multiple in GRID:
+    for multiple in bets:
         bet = _canary_share(ratio * multiple, weight)
         logs.append(canary * math.log(bet / null) + stable * math.log((1 - bet) / (1 - null)))
     return _mean_exp(logs)

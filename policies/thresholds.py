@@ -63,7 +63,9 @@ def yardstick(guardrails: Iterable[Guardrail], frozen: Mapping[str, float], *, c
             if threshold is not None:
                 marks[slow.component] = Mark(slow.component, slow.measure, threshold * (slow.factor if canary else 1.0))
         if guardrail.kind == "cost" and (cap := frozen.get(guardrail.metric)):
-            scales[guardrail.metric] = Scale(cap, round(SCALE * (guardrail.limit if canary else 1.0)))
+            most = round(SCALE * (guardrail.limit if canary else 1.0))
+            # Two guardrails on one metric share its sums: the lower cut-off favours the canary, so neither is misled.
+            scales[guardrail.metric] = Scale(cap, min(most, scales.get(guardrail.metric, Scale(cap, most)).most))
     return Yardstick(tuple(marks.values()), scales)
 
 

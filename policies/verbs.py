@@ -96,6 +96,8 @@ def _dismiss(state: State, intent: Intent, order: Order, now: float) -> Decision
     _require(state, "running", "paused", "completed")
     if order.metric not in METRICS:
         raise Refused(f"unknown metric {order.metric!r}; known: {', '.join(METRICS)}")
+    if order.metric in state.dismissed:
+        raise Refused(f"{order.metric} is dismissed already")
     return change(state, now, **_signed(order, "dismiss"), dismissed=(*state.dismissed, order.metric))
 
 

@@ -1,44 +1,51 @@
 """The shared state: what every replica must agree on, and the only package that speaks to Redis.
 
-`seam` says what is asked of it, `redis` answers, `connect` knows the URLs, `embedded` starts a private server.
+`seam` says what is asked of it, `redis` answers, `connect` knows the URLs, `embedded` starts a private server. `chain`
+tells whether an audit trail is whole.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from gateway.store.chain import verify
 from gateway.store.connect import Client, connect
 from gateway.store.embedded import EmbeddedRedis, EmbeddedRedisFailed, Log
 from gateway.store.redis import RedisStore
 from gateway.store.seam import (
     MAX_FAILING_UNITS,
+    MAX_UNITS,
     Arm,
-    ArmTotal,
     Batch,
     Committed,
     FlushReply,
+    Notice,
+    SampleSums,
+    Sides,
     Snapshot,
     Store,
-    Totals,
 )
 
 __all__ = [
     "MAX_FAILING_UNITS",
+    "MAX_UNITS",
     "Arm",
-    "ArmTotal",
     "Batch",
     "Client",
     "Committed",
     "EmbeddedRedis",
     "EmbeddedRedisFailed",
     "FlushReply",
+    "Notice",
     "OpenStore",
     "RedisStore",
+    "SampleSums",
+    "Sides",
     "Snapshot",
     "Store",
-    "Totals",
     "connect",
     "open_store",
+    "verify",
 ]
 
 EMBEDDED = "embedded"

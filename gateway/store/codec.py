@@ -1,23 +1,21 @@
-"""How records, audit events and totals look inside Redis: flat text fields, and JSON where something is nested.
+"""How records, audit events and tallies look inside Redis: flat text fields, and JSON where something is nested.
 
 Floats travel as the shortest text that reads back as the same float; JSON never holds NaN or Infinity.
 """
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, get_args
 
 from gateway.errors import StoreAway
-from gateway.store.seam import ArmTotal, Totals
+from gateway.store.chain import content_digest
 from policies.rollout import Action, Decision, Phase, State, VersionRef
 from policies.tally import Tally
 
-# The fields of the evidence hash, in the order of ARMS in flush.lua.
-EVIDENCE_FIELDS = ("stable|requests", "stable|errors", "canary|requests", "canary|errors", "stable_seen", "began")
-
 _PHASES = (*get_args(Phase), "")
 _ACTIONS = get_args(Action)
+_YES = "1"
 
 
 def encode_state(state: State) -> dict[str, str]:
@@ -35,6 +33,14 @@ def encode_state(state: State) -> dict[str, str]:
         "actor": state.actor,
         "action": state.action,
         "rolled_back": _json(dict(state.rolled_back)),
+        "began_at": repr(float(state.began_at)),
+        "segment": str(state.segment),
+        "offset": str(state.offset),
+        "banked": _numbers(state.banked),
+        "frozen": _numbers(state.frozen),
+        "approved": _flag(state.approved),
+        "pinned": _flag(state.pinned),
+        "dismissed": _json(list(state.dismissed)),
     }
 
 
@@ -47,40 +53,29 @@ def decode_state(agent: str, fields: Mapping[str, str]) -> State | None:
         return None
     try:
         return _decode(fields)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise StoreAway(f"the record of agent {agent!r} cannot be read: {error!r}") from error
 
 
-def encode_event(agent: str, decision: Decision, config_digest: str) -> str:
-    """The audit event of a decision as a JSON object, without `at`."""
+def encode_event(agent: str, decision: Decision, config_digest: str) -> tuple[str, str]:
+    """The audit event of a decision as a JSON object, without what commit.lua adds; and its digest for the chain."""
     state = decision.state
-    return _json(
-        {
-            "agent": agent,
-            "action": state.action,
-            "actor": state.actor,
-            "reason": state.reason,
-            "evidence": dict(decision.evidence),
-            "epoch_before": decision.expected_epoch,
-            "epoch_after": state.epoch,
-            "config_digest": config_digest,
-            "phase": state.phase,
-            "weight": state.weight,
-            "stable": _ref(state.stable),
-            "canary": _ref(state.canary),
-        }
-    )
-
-
-def decode_totals(values: Sequence[str | None], failing: tuple[int, int], now: float) -> Totals:
-    """Both arms from the values of EVIDENCE_FIELDS and the sizes of the two sets; `now` in Unix seconds."""
-    stable_requests, stable_errors, canary_requests, canary_errors = (int(value or 0) for value in values[:4])
-    since = values[4] or values[5]
-    return Totals(
-        ArmTotal(stable_requests, stable_errors, failing[0]),
-        ArmTotal(canary_requests, canary_errors, failing[1]),
-        max(0.0, now - float(since)) if since else 0.0,
-    )
+    event = {
+        "agent": agent,
+        "action": state.action,
+        "actor": state.actor,
+        "reason": state.reason,
+        "evidence": dict(decision.evidence),
+        "epoch_before": decision.expected_epoch,
+        "epoch_after": state.epoch,
+        "config_digest": config_digest,
+        "phase": state.phase,
+        "step": state.step,
+        "weight": state.weight,
+        "stable": _ref(state.stable),
+        "canary": _ref(state.canary),
+    }
+    return _json(event), content_digest(_finite(event))
 
 
 def encode_tallies(tallies: Mapping[str, Tally]) -> list[str | int]:
@@ -102,6 +97,7 @@ def decode_tallies(fields: Mapping[str, str]) -> dict[str, Tally]:
 
 
 def _decode(fields: Mapping[str, str]) -> State:
+    """A record from before the ladder lacks some fields; its step is taken to have begun with its last change."""
     phase, action = fields["phase"], fields["action"]
     if phase not in _PHASES or action not in _ACTIONS:
         raise ValueError(f"unknown phase {phase!r} or action {action!r}")
@@ -119,7 +115,28 @@ def _decode(fields: Mapping[str, str]) -> State:
         action=action,  # type: ignore[arg-type]  # checked above
         changed_at=float(fields["changed_at"]),
         rolled_back=json.loads(fields["rolled_back"]),
+        began_at=float(fields.get("began_at", fields["changed_at"])),
+        segment=int(fields.get("segment", 1)),
+        offset=int(fields.get("offset", 0)),
+        banked=_read_numbers(fields.get("banked", "{}")),
+        frozen=_read_numbers(fields.get("frozen", "{}")),
+        approved=fields.get("approved") == _YES,
+        pinned=fields.get("pinned") == _YES,
+        dismissed=tuple(json.loads(fields.get("dismissed", "[]"))),
     )
+
+
+def _flag(value: bool) -> str:
+    return _YES if value else ""
+
+
+def _numbers(numbers: Mapping[str, float]) -> str:
+    return _json({name: float(number) for name, number in numbers.items()})
+
+
+def _read_numbers(text: str) -> dict[str, float]:
+    """What is infinite stands there as text."""
+    return {name: float(number) for name, number in json.loads(text).items()}
 
 
 def _ref(ref: VersionRef | None) -> dict[str, str] | None:

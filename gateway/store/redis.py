@@ -20,27 +20,23 @@ from redis.exceptions import ConnectionError as ConnectionFailed
 from redis.exceptions import NoScriptError
 from redis.exceptions import TimeoutError as SocketTimeout
 
-from gateway.store.codec import (
-    EVIDENCE_FIELDS,
-    decode_state,
-    decode_tallies,
-    decode_totals,
-    encode_event,
-    encode_state,
-    encode_tallies,
-)
+from gateway.store.codec import decode_state, decode_tallies, encode_event, encode_state
 from gateway.store.connect import MAX_IN_FLIGHT, Client, close, know_nodes
 from gateway.store.faults import away_on_failure
-from gateway.store.seam import MAX_FAILING_UNITS, Batch, Committed, FlushReply, Snapshot
+from gateway.store.notices import GROUP, take, taken
+from gateway.store.seam import MAX_FAILING_UNITS, MAX_UNITS, Batch, Committed, FlushReply, Notice, Snapshot
+from gateway.store.sums import components, decode_sides, encode_batch
 from gateway.store.turns import CHANNEL, announcement, listen
 from policies.rollout import Decision, State
 
 DEADLINE_SECONDS = 2.0
 SEQUENCE_SECONDS = 24 * 3600  # a batch is repeated within seconds; a day outlasts every outage worth the memory
 SUMS_SECONDS = 14 * 24 * 3600  # sums of past rollouts may be looked at for two weeks
+ENDED_SECONDS = 3600  # the evidence of a step that has ended stands in the audit event of its end
 EPOCHS_AT_ONCE = 100  # some 3 ms of work
+AGENTS_AT_ONCE = 50  # whose notices are asked for together: two commands each
+EVENTS_AT_ONCE = 100  # of an audit trail; one with its evidence may take some ten kilobytes
 MAX_ESCALATIONS = 100_000
-UNIT_BYTES = 12  # 2^96 digests: a million units collide with a probability below 1e-17
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +80,10 @@ class RedisStore:
             state, now = await self._read(agent)
             rollout, evidence = (state.rollout, state.evidence) if state else (0, 0)
             pipe = self._pipeline()
-            pipe.hmget(_key(agent, "evidence", evidence), list(EVIDENCE_FIELDS))
-            pipe.scard(_key(agent, "failing", evidence, "stable"))
-            pipe.scard(_key(agent, "failing", evidence, "canary"))
+            pipe.hgetall(_key(agent, "evidence", evidence))
             pipe.hgetall(_key(agent, "tally", rollout))
-            values, stable_failing, canary_failing, tallies = await self._execute(pipe)
-        totals = decode_totals(values, (stable_failing, canary_failing), now)
-        return Snapshot(state, totals, decode_tallies(tallies), now)
+            sums, tallies = await self._execute(pipe)
+        return Snapshot(state, decode_sides(sums, now), decode_tallies(tallies), now)
 
     async def epochs(self, agents: Sequence[str]) -> dict[str, int]:
         """In portions, so that packing and parsing never hold up the event loop for long."""
@@ -105,23 +98,17 @@ class RedisStore:
         return found
 
     async def flush(self, agent: str, sequence: int, batch: Batch) -> FlushReply:
-        keys = (
-            _key(agent, "state"),
-            _key(agent, "batch", self._replica),
-            _key(agent, "tally", batch.rollout),
-            _key(agent, "evidence", batch.evidence),
-            _key(agent, "failing", batch.evidence, "stable"),
-            _key(agent, "failing", batch.evidence, "canary"),
-        )
+        limits = (sequence, SEQUENCE_SECONDS, SUMS_SECONDS, ENDED_SECONDS, MAX_FAILING_UNITS, MAX_UNITS)
+        keys = _flush_keys(agent, self._replica, batch)
         async with self._reach():
-            reply = await self._run(FLUSH, keys, _flush_arguments(sequence, batch))
-        epoch, clock, values, stable_failing, canary_failing = reply
+            epoch, clock, sums = await self._run(FLUSH, keys, (*limits, *encode_batch(batch)))
         now = float(clock)
-        return FlushReply(int(epoch), decode_totals(values, (stable_failing, canary_failing), now), now)
+        return FlushReply(int(epoch), None if sums is None else decode_sides(_pairs(sums), now), now)
 
     async def commit(self, agent: str, decision: Decision, config_digest: str) -> Committed:
         event = encode_event(agent, decision, config_digest)
-        change = (str(decision.expected_epoch), event, CHANNEL, announcement(agent, decision.state.epoch))
+        told = (CHANNEL, announcement(agent, decision.state.epoch), GROUP)
+        change = (str(decision.expected_epoch), *event, *told)
         arguments = (*change, *chain.from_iterable(encode_state(decision.state).items()))
         async with self._reach():
             won, record = await self._run(COMMIT, (_key(agent, "state"), _key(agent, "audit")), arguments)
@@ -131,6 +118,32 @@ class RedisStore:
         async with self._reach():
             entries: Any = await self._client.xrevrange(_key(agent, "audit"), count=count)
         return [json.loads(fields["event"]) for _, fields in entries]
+
+    async def audit_all(self, agent: str) -> AsyncGenerator[dict[str, Any], None]:
+        first = "-"
+        while first:
+            async with self._reach():
+                entries: Any = await self._client.xrange(_key(agent, "audit"), min=first, count=EVENTS_AT_ONCE)
+            for _, fields in entries:
+                yield json.loads(fields["event"])
+            first = f"({entries[-1][0]}" if len(entries) == EVENTS_AT_ONCE else ""
+
+    async def undelivered(self, agents: Sequence[str], idle_ms: int, count: int) -> list[Notice]:
+        found: list[Notice] = []
+        async with self._reach():
+            for first in range(0, len(agents), AGENTS_AT_ONCE):
+                portion = agents[first : first + AGENTS_AT_ONCE]
+                pipe = self._pipeline()
+                for agent in portion:
+                    take(pipe, _key(agent, "audit"), idle_ms, count)
+                replies = await self._execute(pipe, raise_on_error=False)
+                for agent, left, new in zip(portion, replies[::2], replies[1::2], strict=True):
+                    found += taken(agent, left, new)
+        return found
+
+    async def delivered(self, notice: Notice) -> None:
+        async with self._reach():
+            await self._client.xack(_key(notice.agent, "audit"), GROUP, notice.id)
 
     async def escalate(self, agent: str, event: Mapping[str, str]) -> str:
         fields: dict[Any, Any] = dict(event)
@@ -171,9 +184,9 @@ class RedisStore:
     def _pipeline(self) -> Pipeline | ClusterPipeline:
         return self._client.pipeline(transaction=False)
 
-    async def _execute(self, pipe: Pipeline | ClusterPipeline) -> list[Any]:
+    async def _execute(self, pipe: Pipeline | ClusterPipeline, raise_on_error: bool = True) -> list[Any]:
         try:
-            return await pipe.execute()
+            return await pipe.execute(raise_on_error=raise_on_error)
         except (ConnectionFailed, SocketTimeout):
             # redis-py looks for a cluster's new primary when a command fails, but not when a pipeline does.
             if isinstance(self._client, RedisCluster):
@@ -185,23 +198,17 @@ def _key(agent: str, *parts: str | int) -> str:
     return ":".join((f"serinus:{{{agent}}}", *map(str, parts)))
 
 
-def _flush_arguments(sequence: int, batch: Batch) -> list[str | int | bytes]:
-    """ARGV of flush.lua."""
-    sums = encode_tallies(batch.tallies)
-    stable, canary = batch.stable, batch.canary
+def _flush_keys(agent: str, replica: str, batch: Batch) -> list[str]:
+    """KEYS of flush.lua."""
+    sets = [("bad", batch.evidence, arm, component) for component in components(batch) for arm in ("stable", "canary")]
     return [
-        *(sequence, SEQUENCE_SECONDS, SUMS_SECONDS, MAX_FAILING_UNITS),
-        *(stable.requests, stable.errors, canary.requests, canary.errors),
-        *(len(sums) // 2, len(stable.failing)),
-        *sums,
-        *map(_unit, stable.failing),
-        *map(_unit, canary.failing),
+        _key(agent, "state"),
+        _key(agent, "batch", replica),
+        _key(agent, "tally", batch.rollout),
+        _key(agent, "evidence", batch.evidence),
+        _key(agent, "units", batch.evidence),
+        *(_key(agent, *parts) for parts in sets),
     ]
-
-
-def _unit(unit: str) -> bytes:
-    """A unit's id as a digest: of bounded size, and nobody's name lies in the store."""
-    return hashlib.blake2b(unit.encode("utf-8", "surrogatepass"), digest_size=UNIT_BYTES).digest()
 
 
 def _epoch(text: str | None) -> int:

@@ -14,6 +14,7 @@ from policies.rollout import Decision, State
 from policies.tally import Tally
 
 MAX_FAILING_UNITS = 20_000  # a set of failing units stops growing here, on every arm and epoch
+MAX_UNITS = 64  # the canary's units are counted as far as this; a step asks for no more than thirty
 
 
 @dataclass(slots=True)
@@ -99,6 +100,19 @@ class Committed:
     state: State | None
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A change of an agent's record that somebody outside is still to hear of. `event` is its audit event.
+
+    `key` is the same whenever and by whomever it is delivered, so that the receiver can drop a second copy.
+    """
+
+    agent: str
+    id: str
+    key: str
+    event: Mapping[str, Any]
+
+
 class Store(Protocol):
     """The shared state. One implementation: Redis, embedded or remote."""
 
@@ -122,6 +136,19 @@ class Store(Protocol):
 
     async def audit(self, agent: str, count: int) -> list[dict[str, Any]]:
         """The agent's latest audit events, newest first."""
+
+    def audit_all(self, agent: str) -> AsyncIterator[dict[str, Any]]:
+        """All of the agent's audit events, oldest first, such as `chain.verify` wants them; they are kept for ever."""
+
+    async def undelivered(self, agents: Sequence[str], idle_ms: int, count: int) -> list[Notice]:
+        """Notices for this replica to deliver, at most `count` an agent and kind: those that nobody has taken, and
+        those that somebody, perhaps this replica, took `idle_ms` ago or longer and has not delivered.
+
+        Nobody else gets them for `idle_ms` from now on: choose more than a delivery takes.
+        """
+
+    async def delivered(self, notice: Notice) -> None:
+        """The notice has arrived: nobody delivers it any more."""
 
     async def escalate(self, agent: str, event: Mapping[str, str]) -> str:
         """Append a conversation that is handed to a person; its id in the stream."""

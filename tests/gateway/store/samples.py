@@ -4,12 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.store import Arm, Batch
-from policies.rollout import Decision, Intent, State, VersionRef, reconcile
+from policies.evidence import WHOLE
+from policies.rollout import Decision, Intent, State, Step, VersionRef, reconcile
 from policies.tally import Tally
 
 STABLE = VersionRef("v1", "digest-1")
 CANARY = VersionRef("v2", "digest-2")
-INTENT = Intent(STABLE, CANARY, 500)
+INTENT = Intent(STABLE, CANARY, (Step(500),))
 
 
 def beginning() -> Decision:
@@ -27,3 +28,8 @@ def following(state: State, **changes: Any) -> Decision:
 def batch(*, stable: Arm | None = None, canary: Arm | None = None, tallies: dict[str, Tally] | None = None) -> Batch:
     """Counts of rollout 1 and evidence epoch 1."""
     return Batch(1, 1, tallies or {}, stable or Arm(), canary or Arm())
+
+
+def failing(*units: str, requests: int = 0) -> Arm:
+    """An arm in which each of these units failed a call; `requests` are as many, unless more are given."""
+    return Arm(requests or len(units), len(units), bad={"errors": dict.fromkeys(units, WHOLE)})

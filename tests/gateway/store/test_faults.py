@@ -13,8 +13,8 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from gateway.errors import StoreAway
-from gateway.store import Arm, EmbeddedRedis, RedisStore, connect
-from tests.gateway.store.samples import batch, beginning
+from gateway.store import Arm, EmbeddedRedis, Notice, RedisStore, connect
+from tests.gateway.store.samples import batch, beginning, failing
 from tests.gateway.store.servers import cluster_of, free_port, tcp_server
 
 
@@ -43,29 +43,31 @@ async def test_a_killed_server_comes_back_as_it_was(server: EmbeddedRedis, own_s
     """kill -9: away at once, back within seconds with the same record and sums; a repeated batch counts once."""
     await _durable(own_store)
     before = (await own_store.commit("a", beginning(), "config")).state
-    await own_store.flush("a", 1, batch(canary=Arm(10, 2, {"x", "y"})))
+    await own_store.flush("a", 1, batch(canary=failing("x", "y", requests=10)))
     _kill(server, signal.SIGKILL)
     with pytest.raises(StoreAway):
         await own_store.flush("a", 2, batch(canary=Arm(1)))
     assert await _heals(own_store) < 3.0
-    reply = await own_store.flush("a", 1, batch(canary=Arm(10, 2, {"x", "y"})))
-    assert (reply.totals.canary.requests, reply.totals.canary.failing) == (10, 2)
+    reply = await own_store.flush("a", 1, batch(canary=failing("x", "y", requests=10)))
+    assert reply.sides is not None
+    assert (reply.sides.canary.calls, reply.sides.canary.bad_units) == (10, {"errors": 2})
     assert (await own_store.read("a"))[0] == before
 
 
 async def test_counts_are_exact_over_kills_under_load(server: EmbeddedRedis, own_store: RedisStore) -> None:
     """A flusher that repeats its batch until it is told the totals counts every batch once, through three kills."""
     killer = asyncio.create_task(_kill_thrice(server, own_store))
+    await own_store.commit("a", beginning(), "")
     for sequence in range(1, 301):
         while True:
             try:
-                reply = await own_store.flush("a", sequence, batch(stable=Arm(1)))
+                await own_store.flush("a", sequence, batch(stable=Arm(1)))
                 break
             except StoreAway:
                 await asyncio.sleep(0.02)
         await asyncio.sleep(0.005)
     await killer
-    assert reply.totals.stable.requests == 300
+    assert (await own_store.snapshot("a")).sides.stable.calls == 300
 
 
 async def _kill_thrice(server: EmbeddedRedis, store: RedisStore) -> None:
@@ -84,10 +86,11 @@ async def test_a_frozen_server_never_hangs_a_caller(server: EmbeddedRedis, own_s
     results = await asyncio.gather(
         own_store.read("a"), own_store.snapshot("a"), own_store.epochs(["a"]), own_store.flush("a", 1, batch()),
         own_store.commit("a", beginning(), ""), own_store.audit("a", 1), own_store.escalate("a", {"x": "y"}),
-        own_store.ping(), return_exceptions=True,
+        own_store.ping(), own_store.undelivered(["a"], 1000, 10), own_store.delivered(Notice("a", "1-1", "a:1", {})),
+        anext(own_store.audit_all("a")), return_exceptions=True,
     )  # fmt: skip
     _kill(server, signal.SIGCONT)
-    assert [type(result) for result in results] == [StoreAway] * 8
+    assert [type(result) for result in results] == [StoreAway] * 11
     assert time.monotonic() - began < 2.5
     await _heals(own_store)
 
@@ -126,10 +129,13 @@ async def test_a_server_that_refuses_writes_is_away(own_store: RedisStore, refus
     await own_store._client.execute_command(*refusal)
     with pytest.raises(StoreAway, match="refuses"):
         await own_store.flush("a", 1, batch(canary=Arm(5)))
+    with pytest.raises(StoreAway, match="refuses"):
+        await own_store.commit("b", beginning(), "")
     await own_store._client.execute_command("REPLICAOF", "NO", "ONE")
     await own_store._client.execute_command("CONFIG", "SET", "maxmemory", "0")
     await own_store._client.execute_command("CONFIG", "SET", "min-replicas-to-write", "0")
-    assert (await own_store.flush("a", 1, batch(canary=Arm(5)))).totals.canary.requests == 5
+    await own_store.flush("a", 1, batch(canary=Arm(5)))
+    assert (await own_store.snapshot("a")).sides.canary.calls == 5
 
 
 async def test_a_busy_server_is_away(own_store: RedisStore) -> None:
@@ -157,9 +163,10 @@ async def test_a_bug_of_ours_is_not_hidden(redis_url: str, agent: str) -> None:
 
 async def test_scripts_are_sent_again_where_they_are_unknown(own_store: RedisStore) -> None:
     """A server that was started anew or emptied knows no script; the next operation brings it along."""
-    await own_store.flush("a", 1, batch(canary=Arm(1)))
+    await own_store.flush("a", 1, batch(canary=failing("x")))
     await own_store._client.execute_command("SCRIPT", "FLUSH")
-    assert (await own_store.flush("a", 2, batch(canary=Arm(1)))).totals.canary.requests == 2
+    reply = await own_store.flush("a", 2, batch(canary=failing("y")))
+    assert reply.sides is not None and reply.sides.canary.calls == 2
 
 
 async def test_a_dead_node_takes_only_its_own_agents_away(tmp_path: Path) -> None:

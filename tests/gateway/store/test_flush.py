@@ -6,36 +6,79 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.errors import StoreAway
-from gateway.store import MAX_FAILING_UNITS, Arm, ArmTotal, Batch, RedisStore, connect
+from gateway.store import MAX_FAILING_UNITS, MAX_UNITS, Arm, Batch, RedisStore, SampleSums, Sides, connect
+from policies.evidence import WHOLE, ArmEvidence
+from policies.means import Sample
 from policies.tally import Tally
 from tests.gateway.store.conftest import NewStore
-from tests.gateway.store.samples import batch, beginning
+from tests.gateway.store.samples import batch, beginning, failing, following
 from tests.gateway.store.servers import LossyProxy
 
 
-async def test_a_flush_answers_with_the_totals_and_the_epoch(store: RedisStore, agent: str) -> None:
+async def _sides(store: RedisStore, agent: str) -> Sides:
+    """The evidence of rollout 1 as the store has it."""
+    return (await store.snapshot(agent)).sides
+
+
+def _everything() -> Arm:
+    """An arm with a part of every kind."""
+    return Arm(
+        requests=10, errors=3, units={"a", "b", "c"},
+        bad={"errors": {"a": WHOLE, "b": WHOLE}, "quality": {"a": 250_000, "c": 500_000}},
+        samples={"cost": SampleSums(10, 70, 900, {0: [30, 4], 31: [40, 6]})},
+    )  # fmt: skip
+
+
+EVERYTHING = ArmEvidence(
+    requests={0: 10},
+    errors=3,
+    units=3,
+    bad={"errors": {0: 2 * WHOLE}, "quality": {0: 750_000}},
+    bad_units={"errors": 2, "quality": 2},
+    samples={"cost": Sample(10, 70.0, 900.0, ((30.0, 4), *[(0.0, 0)] * 30, (40.0, 6)))},
+)
+
+
+async def test_a_flush_answers_with_the_evidence_and_the_epoch(store: RedisStore, agent: str) -> None:
     """What was counted comes back at once, so that a replica decides on the sums of all."""
     await store.commit(agent, beginning(), "config")
-    reply = await store.flush(agent, 1, batch(stable=Arm(90, 1, {"a"}), canary=Arm(10, 3, {"b", "c"})))
+    stable = Arm(90, bad={"latency_p90:0.75:1.1": {"x": WHOLE}})
+    reply = await store.flush(agent, 1, batch(stable=stable, canary=_everything()))
     assert reply.epoch == 1
-    assert reply.totals.stable == ArmTotal(requests=90, errors=1, failing=1)
-    assert reply.totals.canary == ArmTotal(requests=10, errors=3, failing=2)
     assert reply.now > 1.7e9
+    assert reply.sides is not None and reply.sides.canary == EVERYTHING
+    assert reply.sides.stable == ArmEvidence(
+        requests={0: 90}, bad={"latency_p90:0.75:1.1": {0: WHOLE}}, bad_units={"latency_p90:0.75:1.1": 1}
+    )
+
+
+@pytest.mark.parametrize("canary", [Arm(requests=9, units={"a"}), Arm(bad={"errors": {}}), Arm()])
+async def test_evidence_comes_only_with_something_bad(store: RedisStore, agent: str, canary: Arm) -> None:
+    """While the canary is well there is nothing to decide, whatever becomes of stable: nothing is sent."""
+    reply = await store.flush(agent, 1, batch(stable=failing("x"), canary=canary))
+    assert reply.sides is None
+    assert (await store.flush(agent, 2, batch(canary=failing("a")))).sides is not None
 
 
 async def test_without_a_record_the_epoch_is_zero(store: RedisStore, agent: str) -> None:
     """An empty batch over an unknown agent changes nothing and says that there is no record."""
     reply = await store.flush(agent, 1, batch())
     assert reply.epoch == 0
-    assert reply.totals.stable == reply.totals.canary == ArmTotal()
+    assert (await store.snapshot(agent)).sides == Sides()
 
 
 async def test_a_repeated_batch_counts_once(store: RedisStore, agent: str) -> None:
-    """The same sequence again, or an older one, changes nothing; the next one counts."""
-    counts = batch(canary=Arm(10, 2, {"a"}), tallies={"v2": Tally(requests=10)})
-    for sequence in (1, 2, 2, 1, 3):
+    """The same sequence again, or an older one, changes nothing of any part; the next one counts."""
+    await store.commit(agent, beginning(), "config")
+    counts = batch(canary=_everything(), tallies={"v2": Tally(requests=10)})
+    for sequence in (1, 1, 1):
         reply = await store.flush(agent, sequence, counts)
-    assert reply.totals.canary == ArmTotal(requests=30, errors=6, failing=1)
+    assert reply.sides is not None and reply.sides.canary == EVERYTHING
+    for sequence in (2, 2, 1, 3):
+        reply = await store.flush(agent, sequence, counts)
+    assert reply.sides is not None
+    assert (reply.sides.canary.calls, reply.sides.canary.errors, reply.sides.canary.samples["cost"].n) == (30, 9, 30)
+    assert (await store.snapshot(agent)).tallies["v2"].requests == 30
 
 
 async def test_a_flush_whose_reply_was_lost_counts_once(lossy_store: RedisStore, proxy: LossyProxy, agent: str) -> None:
@@ -43,53 +86,86 @@ async def test_a_flush_whose_reply_was_lost_counts_once(lossy_store: RedisStore,
     await lossy_store.flush(agent, 1, batch())
     proxy.lossy, proxy.scripts = True, 0
     with pytest.raises(StoreAway):
-        await lossy_store.flush(agent, 2, batch(canary=Arm(7)))
+        await lossy_store.flush(agent, 2, batch(canary=_everything()))
     assert proxy.scripts == 1
     proxy.lossy = False
-    reply = await lossy_store.flush(agent, 2, batch(canary=Arm(7)))
-    assert reply.totals.canary.requests == 7
+    reply = await lossy_store.flush(agent, 2, batch(canary=_everything()))
+    assert reply.sides is not None and reply.sides.canary == EVERYTHING
 
 
 async def test_the_counts_of_concurrent_replicas_merge(new_store: NewStore, agent: str) -> None:
     """Four replicas flush at once, each with sequences of its own; the sums hold all of them."""
-    counts = batch(stable=Arm(5, 1))
     stores = [new_store() for _ in range(4)]
+    await stores[0].commit(agent, beginning(), "config")
+    counts = batch(stable=_everything())
     for sequence in (1, 2):
         await asyncio.gather(*(store.flush(agent, sequence, counts) for store in stores))
-    reply = await stores[0].flush(agent, 3, batch())
-    assert (reply.totals.stable.requests, reply.totals.stable.errors) == (40, 8)
+    stable = (await _sides(stores[0], agent)).stable
+    assert (stable.calls, stable.errors, stable.samples["cost"].squares) == (80, 24, 7200.0)
+    assert stable.samples["cost"].bins[31] == (320.0, 48)
 
 
-async def test_a_unit_that_fails_at_two_replicas_is_one_failing_unit(new_store: NewStore, agent: str) -> None:
-    """Failures are counted by unit over all replicas: one bad conversation proves nothing."""
-    await new_store().flush(agent, 1, batch(canary=Arm(2, 2, {"a", "b"})))
-    reply = await new_store().flush(agent, 1, batch(canary=Arm(2, 2, {"b", "c"})))
-    assert reply.totals.canary.failing == 3
+async def test_a_unit_counts_once_at_its_first_badness(new_store: NewStore, agent: str) -> None:
+    """Over all replicas: one bad conversation proves nothing, however often it is bad, and however much worse."""
+    first = Arm(2, 2, bad={"errors": {"a": WHOLE, "b": WHOLE}, "quality": {"a": 300_000}})
+    await new_store().flush(agent, 1, batch(canary=first))
+    second = Arm(2, 2, bad={"errors": {"b": WHOLE, "c": WHOLE}, "quality": {"a": 900_000, "d": 100_000}})
+    reply = await new_store().flush(agent, 1, batch(canary=second))
+    assert reply.sides is not None and reply.sides.canary.bad_units == {"errors": 3, "quality": 2}
+    assert reply.sides.canary.bad == {"errors": {0: 3 * WHOLE}, "quality": {0: 400_000}}
 
 
-async def test_a_set_of_failing_units_stops_at_its_cap(store: RedisStore, agent: str) -> None:
-    """Past the cap the set keeps its members and takes no more, even from one batch that goes beyond."""
-    first = {f"unit {n}" for n in range(MAX_FAILING_UNITS - 1)}
-    await store.flush(agent, 1, batch(canary=Arm(1, 1, first)))
-    for sequence in (2, 3):
-        reply = await store.flush(agent, sequence, batch(canary=Arm(1, 1, {f"{sequence} {n}" for n in range(50)})))
-        assert reply.totals.canary.failing == MAX_FAILING_UNITS
+async def test_a_unit_counts_in_each_arm_and_component(store: RedisStore, agent: str) -> None:
+    """A user may stand on both arms, and one call may be slow and wrong."""
+    both = Arm(1, bad={"errors": {"a": WHOLE}, "quality": {"a": WHOLE}})
+    reply = await store.flush(agent, 1, batch(stable=both, canary=both))
+    assert reply.sides is not None
+    assert reply.sides.stable.bad_units == reply.sides.canary.bad_units == {"errors": 1, "quality": 1}
+
+
+@pytest.mark.parametrize("full", ["stable", "canary"])
+async def test_a_component_freezes_for_both_arms_at_its_cap(store: RedisStore, agent: str, full: str) -> None:
+    """When one arm can count no more the other must not either, or what is left would look like a difference."""
+    await store.commit(agent, beginning(), "config")
+    for sequence, (name, count) in enumerate((("unit", MAX_FAILING_UNITS - 1), ("more", 50)), start=1):
+        arm = Arm(bad={"errors": {f"{name} {n}": WHOLE for n in range(count)}})
+        await store.flush(agent, sequence, batch(stable=arm) if full == "stable" else batch(canary=arm))
+    other = Arm(1, bad={"errors": {"x": WHOLE}, "quality": {"x": 1}})
+    await store.flush(agent, 3, batch(stable=other, canary=other))
+    sides = await _sides(store, agent)
+    arms = {"stable": sides.stable, "canary": sides.canary}
+    assert arms.pop(full).bad == {"errors": {0: MAX_FAILING_UNITS * WHOLE}, "quality": {0: 1}}
+    assert [arm.bad for arm in arms.values()] == [{"quality": {0: 1}}]
+
+
+async def test_the_canarys_units_are_counted_as_far_as_wanted(store: RedisStore, agent: str) -> None:
+    """Distinct ones, over all batches, and no more than the cap."""
+    await store.commit(agent, beginning(), "config")
+    for sequence, count in enumerate((20, 30, 30), start=1):
+        await store.flush(agent, sequence, batch(canary=Arm(1, units={f"{n}" for n in range(count)})))
+    assert (await _sides(store, agent)).canary.units == 30
+    await store.flush(agent, 4, batch(canary=Arm(1, units={f"{n}" for n in range(100)})))
+    assert (await _sides(store, agent)).canary.units == MAX_UNITS
 
 
 async def test_each_evidence_epoch_counts_apart(store: RedisStore, agent: str) -> None:
     """A late batch of the step before is counted where it belongs."""
-    await store.flush(agent, 1, Batch(1, 1, canary=Arm(5, 5, {"a"})))
-    reply = await store.flush(agent, 2, Batch(1, 2, canary=Arm(1)))
-    assert reply.totals.canary == ArmTotal(requests=1)
+    await store.flush(agent, 1, Batch(1, 1, canary=failing("a", requests=5)))
+    reply = await store.flush(agent, 2, Batch(1, 2, canary=failing("a")))
+    assert reply.sides is not None and reply.sides.canary == ArmEvidence(
+        requests={0: 1}, errors=1, bad={"errors": {0: WHOLE}}, bad_units={"errors": 1}
+    )
 
 
 async def test_the_control_is_unseen_since_its_last_call(store: RedisStore, agent: str) -> None:
     """The seconds run from stable's last call, or from the epoch's first when stable had none."""
-    assert (await store.flush(agent, 1, batch())).totals.control_unseen_seconds == 0.0
-    await store.flush(agent, 2, batch(canary=Arm(1)))
+    await store.commit(agent, beginning(), "config")
+    assert (await _sides(store, agent)).control_unseen_seconds == 0.0
+    await store.flush(agent, 1, batch(canary=Arm(1)))
     await asyncio.sleep(0.1)
-    assert (await store.flush(agent, 3, batch(canary=Arm(1)))).totals.control_unseen_seconds >= 0.1
-    assert (await store.flush(agent, 4, batch(stable=Arm(1)))).totals.control_unseen_seconds < 0.1
+    assert (await _sides(store, agent)).control_unseen_seconds >= 0.1
+    await store.flush(agent, 2, batch(stable=Arm(1)))
+    assert (await _sides(store, agent)).control_unseen_seconds < 0.1
 
 
 async def test_a_snapshot_gives_the_tallies_back(store: RedisStore, agent: str) -> None:
@@ -97,10 +173,10 @@ async def test_a_snapshot_gives_the_tallies_back(store: RedisStore, agent: str) 
     await store.commit(agent, beginning(), "config")
     tally = Tally(requests=3, errors=1, cost_nano_usd=2**60)
     tally.latency.update({-12: 1, 40: 2})
-    await store.flush(agent, 1, batch(stable=Arm(3, 1, {"a"}), tallies={"v1": tally, "v1/apart": Tally(requests=1)}))
+    await store.flush(agent, 1, batch(stable=_everything(), tallies={"v1": tally, "v1/apart": Tally(requests=1)}))
     snapshot = await store.snapshot(agent)
     assert snapshot.tallies == {"v1": tally, "v1/apart": Tally(requests=1)}
-    assert snapshot.totals.stable == ArmTotal(3, 1, 1)
+    assert snapshot.sides.stable.bad == EVERYTHING.bad
     assert snapshot.state and snapshot.state.epoch == 1
 
 
@@ -118,7 +194,18 @@ async def test_a_sum_stays_where_it_would_overflow(store: RedisStore, agent: str
         await store.flush(agent, sequence, batch(canary=Arm(1), tallies={"v2": Tally(cost_nano_usd=cost)}))
     snapshot = await store.snapshot(agent)
     assert snapshot.tallies["v2"].cost_nano_usd == 2**63 - 10
-    assert snapshot.totals.canary.requests == 3
+    assert snapshot.sides.canary.calls == 3
+
+
+async def test_a_sample_stops_as_a_whole(store: RedisStore, agent: str) -> None:
+    """Were its squares alone to stop at 2^63, the mean would look more certain than it is."""
+    await store.commit(agent, beginning(), "config")
+    for sequence, squares in enumerate((2**63 - 10, 100, 5), start=1):
+        sums = {"cost": SampleSums(1, 7, squares, {3: [7, 1]}), "tokens": SampleSums(1, 2, 4)}
+        await store.flush(agent, sequence, batch(canary=Arm(1, samples=sums)))
+    samples = (await _sides(store, agent)).canary.samples
+    assert (samples["cost"].n, samples["cost"].total, samples["cost"].bins[3]) == (2, 14.0, (14.0, 2))
+    assert samples["tokens"] == Sample(3, 6.0, 12.0)
 
 
 async def test_odd_units_add_no_keys_and_stay_small(redis_url: str, agent: str) -> None:
@@ -126,12 +213,15 @@ async def test_odd_units_add_no_keys_and_stay_small(redis_url: str, agent: str) 
     client = connect(redis_url)
     assert isinstance(client, Redis)
     store = RedisStore(client, "replica")
-    odd = {f"{n}:*{{x}}\r\n\udc80é{'y' * (n % 500)}" for n in range(10_000)}
-    await store.flush(agent, 1, batch(canary=Arm(10_000, 10_000, odd), tallies={"v2": Tally(requests=1)}))
+    odd = [f"{n}:*{{x}}\r\n\udc80é{'y' * (n % 500)}" for n in range(10_000)]
+    counts = failing(*odd)
+    counts.units = set(odd)
+    await store.flush(agent, 1, batch(canary=counts, tallies={"v2": Tally(requests=1)}))
     names = {key.removeprefix(f"serinus:{{{agent}}}:") async for key in client.scan_iter(f"serinus:{{{agent}}}*")}
-    assert names == {"batch:replica", "tally:1", "evidence:1", "failing:1:canary"}
-    assert await client.scard(f"serinus:{{{agent}}}:failing:1:canary") == 10_000
-    assert (await client.memory_usage(f"serinus:{{{agent}}}:failing:1:canary", samples=0) or 0) < 10_000 * 100
+    assert names == {"batch:replica", "tally:1", "evidence:1", "units:1", "bad:1:canary:errors"}
+    assert await client.scard(f"serinus:{{{agent}}}:bad:1:canary:errors") == 10_000
+    size = await client.memory_usage(f"serinus:{{{agent}}}:bad:1:canary:errors", samples=0)
+    assert (size or 0) < 10_000 * 100
     await store.aclose()
 
 
@@ -140,10 +230,23 @@ async def test_sums_expire_and_the_record_does_not(redis_url: str, agent: str) -
     client = connect(redis_url)
     store = RedisStore(client, "replica")
     await store.commit(agent, beginning(), "config")
-    await store.flush(agent, 1, batch(canary=Arm(1, 1, {"a"}), tallies={"v2": Tally(requests=1)}))
-    lives = {
-        name: await client.ttl(f"serinus:{{{agent}}}:{name}") for name in ("tally:1", "evidence:1", "batch:replica")
-    }
+    await store.flush(agent, 1, batch(canary=_everything(), tallies={"v2": Tally(requests=1)}))
+    sums = ("tally:1", "evidence:1", "batch:replica", "units:1", "bad:1:canary:errors", "bad:1:canary:quality")
+    lives = {name: await client.ttl(f"serinus:{{{agent}}}:{name}") for name in sums}
     assert all(life > 3600 for life in lives.values())
     assert await client.ttl(f"serinus:{{{agent}}}:state") == await client.ttl(f"serinus:{{{agent}}}:audit") == -1
+    await store.aclose()
+
+
+async def test_the_evidence_of_an_ended_step_goes_soon(redis_url: str, agent: str) -> None:
+    """Its sets are the largest thing there is, and late calls still come in for a while; the tally stays."""
+    client = connect(redis_url)
+    store = RedisStore(client, "replica")
+    state = (await store.commit(agent, beginning(), "config")).state
+    assert state
+    await store.commit(agent, following(state, evidence=2), "config")
+    await store.flush(agent, 1, batch(canary=failing("a"), tallies={"v2": Tally(requests=1)}))
+    for name in ("evidence:1", "bad:1:canary:errors"):
+        assert 0 < await client.ttl(f"serinus:{{{agent}}}:{name}") <= 3600
+    assert await client.ttl(f"serinus:{{{agent}}}:tally:1") > 24 * 3600
     await store.aclose()

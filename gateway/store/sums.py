@@ -1,0 +1,152 @@
+"""How a batch goes into flush.lua, and how the evidence that it adds to comes back as both arms' counts."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gateway.store.codec import encode_tallies
+from gateway.store.seam import Arm, Batch, SampleSums, Sides
+from policies.evidence import ArmEvidence
+from policies.means import BINS, Sample
+
+UNIT_BYTES = 12  # 2^96 digests: a million units collide with a probability below 1e-17
+
+ArmName = Literal["stable", "canary"]
+Argument = str | int | bytes
+
+
+def components(batch: Batch) -> list[str]:
+    """The kinds of bad events in the batch, in the order of their sets in KEYS of flush.lua."""
+    return sorted({component for arm in (batch.stable, batch.canary) for component, units in arm.bad.items() if units})
+
+
+def encode_batch(batch: Batch) -> list[Argument]:
+    """ARGV of flush.lua from the seventh on."""
+    stable, canary = batch.stable, batch.canary
+    tally, errors = encode_tallies(batch.tallies), list(_errors(batch))
+    samples = [*_samples("stable", stable), *_samples("canary", canary)]
+    bad = list(_bad(batch))
+    return [
+        batch.evidence, int(_asks(canary)), stable.requests, canary.requests,
+        len(tally) // 2, *tally,
+        len(errors), *_flat(errors),
+        len(samples), *_flat(samples),
+        len(canary.units), *map(digest, canary.units),
+        len(bad), *_flat(bad),
+    ]  # fmt: skip
+
+
+def decode_sides(fields: Mapping[str, str], now: float) -> Sides:
+    """Both arms from the evidence hash of flush.lua; `now` in Unix seconds of the store's clock."""
+    arms = {"stable": _Reading(), "canary": _Reading()}
+    for name, value in fields.items():
+        arm, _, rest = name.partition("|")
+        if rest:
+            arms[arm].read(rest, value)
+    began = fields.get("began")
+    seen = fields.get("stable_seen", began)
+    return Sides(
+        stable=arms["stable"].evidence(),
+        canary=arms["canary"].evidence(),
+        minute=int(max(0.0, now - float(began)) // 60) if began else 0,
+        control_unseen_seconds=max(0.0, now - float(seen)) if seen else 0.0,
+    )
+
+
+def digest(unit: str) -> bytes:
+    """A unit's id as a digest: of bounded size, and nobody's name lies in the store."""
+    return hashlib.blake2b(unit.encode("utf-8", "surrogatepass"), digest_size=UNIT_BYTES).digest()
+
+
+def _asks(canary: Arm) -> bool:
+    """Only what is bad of the canary can bring a decision about."""
+    return canary.errors > 0 or any(canary.bad.values())
+
+
+def _errors(batch: Batch) -> Iterator[tuple[str, int]]:
+    """Nothing where there are none, so that calls which are no evidence make no hash of it."""
+    sums = (("stable|errors", batch.stable.errors), ("canary|errors", batch.canary.errors))
+    return ((name, errors) for name, errors in sums if errors)
+
+
+def _samples(arm: ArmName, counts: Arm) -> Iterator[list[Argument]]:
+    """Each sample's sums, headed by their number; the squares come first because they are the first to overflow."""
+    for metric, sums in counts.samples.items():
+        flat = list(_sample_fields(f"{arm}|{metric}", sums))
+        yield [len(flat), *_flat(flat)]
+
+
+def _sample_fields(prefix: str, sums: SampleSums) -> Iterator[tuple[str, int]]:
+    yield from ((f"{prefix}|squares", sums.squares), (f"{prefix}|total", sums.total), (f"{prefix}|n", sums.n))
+    for index, (total, n) in sums.bins.items():
+        yield from ((f"{prefix}|bin|{index}|total", total), (f"{prefix}|bin|{index}|n", n))
+
+
+def _bad(batch: Batch) -> Iterator[list[Argument]]:
+    """The bad units by component, arm and badness: one command of Redis takes all of one list.
+
+    Stable's come first, so that where a set gets full in this batch it is the canary that is spared.
+    """
+    arms: Sequence[tuple[ArmName, Arm]] = (("stable", batch.stable), ("canary", batch.canary))
+    for number, component in enumerate(components(batch), start=1):
+        for name, arm in arms:
+            for badness, units in _by_badness(arm.bad.get(component, {})):
+                yield [number, name, component, badness, len(units), *map(digest, units)]
+
+
+def _by_badness(units: Mapping[str, int]) -> Iterable[tuple[int, list[str]]]:
+    found: defaultdict[int, list[str]] = defaultdict(list)
+    for unit, badness in units.items():
+        found[badness].append(unit)
+    return found.items()
+
+
+def _flat(lists: Iterable[Iterable[Argument]]) -> Iterator[Argument]:
+    return (item for items in lists for item in items)
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One arm's fields as they are read."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    slots: defaultdict[str, dict[int, int]] = field(default_factory=lambda: defaultdict(dict))
+    bad_units: dict[str, int] = field(default_factory=dict)
+    samples: defaultdict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
+
+    def read(self, name: str, value: str) -> None:
+        kind, _, rest = name.partition("|")
+        if kind in ("errors", "units"):
+            self.counts[kind] = int(value)
+        elif kind == "bad_units":
+            self.bad_units[rest] = int(value)
+        elif kind in ("requests", "bad"):
+            self._read_slots(name, value)
+        else:
+            self.samples[kind][rest] = int(value)
+
+    def _read_slots(self, name: str, value: str) -> None:
+        """A running slot's sum, or the text of those that have ended."""
+        series, _, last = name.rpartition("|")
+        ended = [pair.split(":") for pair in value.split()] if not last.isdecimal() else [[last, value]]
+        slots = self.slots[series if last.isdecimal() else name]
+        for index, amount in ended:
+            slots[int(index)] = slots.get(int(index), 0) + int(amount)
+
+    def evidence(self) -> ArmEvidence:
+        return ArmEvidence(
+            requests=self.slots.pop("requests", {}),
+            errors=self.counts.get("errors", 0),
+            units=self.counts.get("units", 0),
+            bad={series.removeprefix("bad|"): slots for series, slots in self.slots.items()},
+            bad_units=self.bad_units,
+            samples={metric: _sample(sums) for metric, sums in self.samples.items()},
+        )
+
+
+def _sample(sums: Mapping[str, int]) -> Sample:
+    n, total, squares = (sums.get(name, 0) for name in ("n", "total", "squares"))
+    bins = [(float(sums.get(f"bin|{index}|total", 0)), sums.get(f"bin|{index}|n", 0)) for index in range(BINS)]
+    return Sample(n, float(total), float(squares), tuple(bins) if any(n for _, n in bins) else ())

@@ -31,7 +31,8 @@ class Caller:
 class Call:
     """One client's request, parsed. `headers` are those that go upstream, `query` the query string without a `?`.
 
-    `received_at` is monotonic, in seconds; `conversation_header` is a client's own id of the conversation, or ''.
+    `received_at` is monotonic, in seconds; `nonce` is what a new id is made unique by, None where the client chose
+    the id itself; `conversation_header` is a client's own id of the conversation, or ''.
     `facts_headers` are those that rules and `sticky` ask for.
     """
 
@@ -45,6 +46,7 @@ class Call:
     headers: list[tuple[bytes, bytes]]
     query: str
     received_at: float
+    nonce: bytes | None = None
     conversation_header: str = ""
     fingerprint_key: bytes = b""
     facts_headers: Mapping[str, str] = field(default_factory=dict)

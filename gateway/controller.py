@@ -130,6 +130,10 @@ class Controller:
             raise EpochConflict(f"someone was faster: {agent} has moved on from epoch {epoch}")
         return decision.state
 
+    async def first_feedback(self, agent: str, name: str) -> bool:
+        """Whether nobody has scored the call or conversation of that name before. Raises StoreAway."""
+        return await self._store.first_feedback(agent, name)
+
     async def audit(self, agent: str, count: int) -> list[dict[str, Any]]:
         """The agent's latest audit events, newest first. Raises StoreAway."""
         return await self._store.audit(agent, count)

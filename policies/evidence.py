@@ -13,6 +13,7 @@ from policies.means import Sample
 from policies.restarts import StepClock, first_minute
 
 WHOLE = 1_000_000  # one unit that was entirely bad
+SCORED = "scored"  # counts, beside the bad ones, every unit that was scored: what low quality is a share of
 
 SlotCounts = Mapping[int, int]
 

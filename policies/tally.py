@@ -45,7 +45,8 @@ class Tally:
 
     `errors` counts calls whose first attempt failed, `unjudged` those that say nothing of the version (the client's own
     4xx, a client that left, a rate limit). Tokens are tokens, `cost_nano_usd` is in 1e-9 USD and
-    `unpriced` counts the calls whose cost is not known. `latency` and `ttft` map histogram buckets to calls; `cost` and
+    `unpriced` counts the calls whose cost is not known, `scores` feedback, and `badness` sums 1 - score in millionths.
+    `latency` and `ttft` map histogram buckets to calls; `cost` and
     `tokens` do for what good calls took at their first attempt (nano-USD, tokens).
     """
 
@@ -60,6 +61,8 @@ class Tally:
     reasoning_tokens: int = 0
     cost_nano_usd: int = 0
     unpriced: int = 0
+    scores: int = 0
+    badness: int = 0
     latency: Counter[int] = field(default_factory=Counter)
     ttft: Counter[int] = field(default_factory=Counter)
     cost: Counter[int] = field(default_factory=Counter)

@@ -28,6 +28,7 @@ LAYERS = (
     ("attempts", "recorder", "table"),
     ("streaming", "escalation", "runtime"),
     ("providers", "store", "pricing", "auth", "notify", "telemetry", "audit", "upstream", "server", "web"),
+    ("callid",),
     ("calls", "config", "document", "headers", "units"),
     ("errors", "logs"),
     ("",),  # the package itself: its version

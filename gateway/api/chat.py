@@ -37,8 +37,10 @@ class ChatCompletions(Endpoint):
             raise Forbidden(f"this key may not call {agent!r}", param="model")
         stream = _stream(values.get("stream"))
         _check_messages(values.get("messages"))
+        given, nonce = _given_id(scope), self.services.new_nonce()
         return Call(
-            id=self._id(scope),
+            id=nonce.hex() if given is None else given,
+            nonce=nonce if given is None else None,
             caller=caller,
             agent=agent,
             pin=pin,
@@ -53,11 +55,11 @@ class ChatCompletions(Endpoint):
             facts_headers=_facts_headers(scope, runtime),
         )
 
-    def _id(self, scope: Scope) -> str:
-        given = header(scope, b"x-request-id")
-        if given is not None and _SANE_ID.fullmatch(given):
-            return given.decode()
-        return self.services.new_id()
+
+def _given_id(scope: Scope) -> str | None:
+    """The id that the client chose, unless it is an odd one."""
+    given = header(scope, b"x-request-id")
+    return given.decode() if given is not None and _SANE_ID.fullmatch(given) else None
 
 
 def _check_type(scope: Scope) -> None:

@@ -54,9 +54,9 @@ class Services:
     loopback: bool = True
     calls: Iterator[int] = field(default_factory=itertools.count)
 
-    def new_id(self) -> str:
-        """A new id for a call: unique over replicas, because the replica's own id is."""
-        return f"{self.replica}-{next(self.calls):x}"
+    def new_nonce(self) -> bytes:
+        """Eight bytes that no other call has: some of the replica's id, and a count."""
+        return bytes.fromhex(self.replica[:8]) + next(self.calls).to_bytes(4, "big")
 
 
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]

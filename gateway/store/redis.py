@@ -25,7 +25,7 @@ from gateway.store.connect import MAX_IN_FLIGHT, Client, close, know_nodes
 from gateway.store.faults import away_on_failure
 from gateway.store.notices import GROUP, take, taken
 from gateway.store.seam import MAX_FAILING_UNITS, MAX_UNITS, Batch, Committed, FlushReply, Notice, Snapshot
-from gateway.store.sums import components, decode_sides, encode_batch
+from gateway.store.sums import components, decode_sides, digest, encode_batch
 from gateway.store.turns import CHANNEL, announcement, listen
 from policies.rollout import Decision, State
 
@@ -33,6 +33,7 @@ DEADLINE_SECONDS = 2.0
 SEQUENCE_SECONDS = 24 * 3600  # a batch is repeated within seconds; a day outlasts every outage worth the memory
 SUMS_SECONDS = 14 * 24 * 3600  # sums of past rollouts may be looked at for two weeks
 ENDED_SECONDS = 3600  # the evidence of a step that has ended stands in the audit event of its end
+SCORED_SECONDS = 7 * 24 * 3600  # people who give feedback twice do so soon
 EPOCHS_AT_ONCE = 100  # some 3 ms of work
 AGENTS_AT_ONCE = 50  # whose notices are asked for together: two commands each
 EVENTS_AT_ONCE = 100  # of an audit trail; one with its evidence may take some ten kilobytes
@@ -144,6 +145,11 @@ class RedisStore:
     async def delivered(self, notice: Notice) -> None:
         async with self._reach():
             await self._client.xack(_key(notice.agent, "audit"), GROUP, notice.id)
+
+    async def first_feedback(self, agent: str, name: str) -> bool:
+        async with self._reach():
+            key = _key(agent, "scored", digest(name).hex())
+            return bool(await self._client.set(key, "1", nx=True, ex=SCORED_SECONDS))
 
     async def escalate(self, agent: str, event: Mapping[str, str]) -> str:
         fields: dict[Any, Any] = dict(event)

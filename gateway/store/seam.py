@@ -150,6 +150,9 @@ class Store(Protocol):
     async def delivered(self, notice: Notice) -> None:
         """The notice has arrived: nobody delivers it any more."""
 
+    async def first_feedback(self, agent: str, name: str) -> bool:
+        """Whether this call or conversation is scored for the first time; remembered for a week."""
+
     async def escalate(self, agent: str, event: Mapping[str, str]) -> str:
         """Append a conversation that is handed to a person; its id in the stream."""
 

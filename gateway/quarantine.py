@@ -1,4 +1,4 @@
-"""What one replica may conclude by itself while the store is away: that the canary fails, and only on stronger proof."""
+"""What one replica may conclude alone while the store is away: that the canary fails, and only on stronger proof."""
 
 from collections.abc import Iterable
 

@@ -16,6 +16,7 @@ from gateway.api.admin import Audit, Verb
 from gateway.api.assets import Stylesheet
 from gateway.api.chat import ChatCompletions
 from gateway.api.cors import Cors
+from gateway.api.feedback import Feedback
 from gateway.api.health import Live, Ready
 from gateway.api.models import Model, Models
 from gateway.api.services import Endpoint, Services
@@ -29,6 +30,7 @@ from gateway.logs import Log
 from gateway.notices import Notices
 from gateway.proxy import Proxy
 from gateway.recorder import Clock, Recorder
+from gateway.shadow import WORKERS, Shadows
 from gateway.status import StatusView
 from gateway.store import OpenStore
 from gateway.table import Table
@@ -45,6 +47,7 @@ class Gateway:
     services: Services
     escalations: Escalations
     notices: Notices
+    shadows: Shadows
     store: OpenStore
     upstreams: Upstreams
     deployment: Deployment
@@ -60,6 +63,7 @@ class Gateway:
             self.services.controller.run,
             self.escalations.deliver_for_ever,
             self.notices.deliver_for_ever,
+            *[self.shadows.work] * WORKERS,
         ):
             self.keep(work)
 
@@ -126,12 +130,13 @@ def build(deployment: Deployment, store: OpenStore, replica: str, log: Log) -> G
     runtime = assemble.runtime(deployment, upstreams)
     controller.install(runtime)
     attempts = Attempts(clock, random.SystemRandom().random, escalations)
+    shadows = Shadows(table, attempts, recorder, clock)
     services = Services(
-        runtime=runtime, table=table, proxy=Proxy(table, attempts, recorder, clock), controller=controller,
+        runtime=runtime, table=table, proxy=Proxy(table, attempts, recorder, shadows, clock), controller=controller,
         status=StatusView(store.store, table), log=log, replica=replica, backend=store.backend, loaded_at=time(),
         loopback=deployment.settings.listen.is_loopback,
     )  # fmt: skip
-    return Gateway(services, escalations, notices, store, upstreams, deployment, asgi(services))
+    return Gateway(services, escalations, notices, shadows, store, upstreams, deployment, asgi(services))
 
 
 def _fixed(new: GatewaySettings, old: GatewaySettings) -> list[str]:
@@ -163,6 +168,7 @@ def _routes(services: Services) -> list[BaseRoute]:
     endpoints: list[tuple[str, Endpoint]] = [
         ("/v1/models", Models(services)),
         ("/v1/models/{model:path}", Model(services)),
+        ("/v1/feedback", Feedback(services)),
         ("/status", Status(services)),
         ("/status.css", Stylesheet(services)),
         ("/status/{agent}", Status(services)),

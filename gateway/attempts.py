@@ -33,6 +33,11 @@ _ERROR_BODY_BYTES = 1 << 20
 _HELD_BYTES = 1 << 20  # comments and the like, before the first part of an answer
 
 
+def always(_now: float) -> bool:
+    """Every attempt may go out."""
+    return True
+
+
 @dataclass(slots=True)
 class Run:
     """One call on its way through its chain. `deadline` is monotonic, for all attempts together."""
@@ -64,6 +69,11 @@ class Attempts:
         now = self._clock.monotonic()
         states = {target: circuit.state(now) for target, circuit in self._circuits.items()}
         return {target: state for target, state in states.items() if state != "closed"}
+
+    def is_closed(self, target: Target) -> bool:
+        """Whether the target's circuit is closed, so far as anything is known of its health."""
+        circuit = self._circuits.get(str(target))
+        return circuit is None or circuit.state(self._clock.monotonic()) == "closed"
 
     def trust(self, target: Target) -> None:
         """Forget what was heard of a target's health: a new trial is judged on calls of its own, not on refusals."""
@@ -140,26 +150,33 @@ class Attempts:
         self._circuits[stream.attempt.target].abandoned()
 
     async def _attempt(self, run: Run, target: Target) -> Answer | OpenStream:
-        """One try, booked in the outcome however it ends."""
-        attempt = Attempt(str(target), self._clock.monotonic())
-        run.outcome.attempts.append(attempt)
+        """One try, of which the target's circuit hears how it ended."""
         circuit = self._circuit(target, run)
         try:
-            if not circuit.allows(attempt.started_at):
-                raise ProviderError("circuit_open", f"{target} has failed too often; its circuit is open")
-            answer = await self._within_time(run, target, attempt)
+            answer = await self.once(run, target, circuit.allows)
         except ProviderError as error:
-            self._book(error, attempt, run)
             self._report(circuit, error)
             raise
         except BaseException:  # the client left, or the fault is ours: not a word on the target's health
             circuit.abandoned()
             raise
-        finally:
-            attempt.ended_at = self._clock.monotonic()
         if isinstance(answer, Answer):
             circuit.succeeded()
         return answer
+
+    async def once(self, run: Run, target: Target, allows: Callable[[float], bool] = always) -> Answer | OpenStream:
+        """One try, booked in the outcome however it ends. No circuit hears of it. Raises ProviderError."""
+        attempt = Attempt(str(target), self._clock.monotonic())
+        run.outcome.attempts.append(attempt)
+        try:
+            if not allows(attempt.started_at):
+                raise ProviderError("circuit_open", f"{target} has failed too often; its circuit is open")
+            return await self._within_time(run, target, attempt)
+        except ProviderError as error:
+            self._book(error, attempt, run)
+            raise
+        finally:
+            attempt.ended_at = self._clock.monotonic()
 
     def _circuit(self, target: Target, run: Run) -> Circuit:
         name = str(target)

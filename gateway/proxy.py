@@ -4,11 +4,13 @@ import asyncio
 from dataclasses import dataclass
 
 from gateway.attempts import Attempts, Run
+from gateway.callid import mint
 from gateway.calls import Answer, Call, Outcome
 from gateway.errors import Headers, ProviderError, SerinusError, UnknownModel
 from gateway.headers import JSON, to_client, without_type
-from gateway.recorder import Clock, Recorder
+from gateway.recorder import Clock, Recorder, booking_of
 from gateway.runtime import Runtime
+from gateway.shadow import Shadows
 from gateway.streaming import (
     EVENT_STREAM,
     ClientTooSlow,
@@ -35,13 +37,17 @@ class Proxy:
     table: Table
     attempts: Attempts
     recorder: Recorder
+    shadows: Shadows
     clock: Clock
 
     async def handle(self, call: Call, runtime: Runtime, send: Send) -> None:
         """Serve the call. Raises CallerError before anything was tried; later failures are answered here."""
         entry = self._entry(call)
         plan = _plan(call, entry)
+        self.shadows.offer(call, plan, entry, runtime)
         outcome = self.recorder.open(call, plan, entry)
+        if call.nonce is not None:
+            call.id = outcome.call_id = mint(booking_of(outcome), call.nonce, runtime.fingerprint_key)
         run = Run(call, plan, entry.applied[plan.version.name], runtime, outcome, _deadline(call, runtime))
         try:
             await self._serve(run, send)

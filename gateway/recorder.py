@@ -5,23 +5,26 @@ the number of versions and failing units, so they may be kept for as long as the
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from gateway.callid import Booking, name_digest
 from gateway.calls import ArmName, Attempt, Call, Outcome, Usage
 from gateway.logs import Log
 from gateway.pricing import PriceBook
-from gateway.store.seam import MAX_FAILING_UNITS, Arm, Batch, SampleSums
+from gateway.store.seam import MAX_FAILING_UNITS, MAX_UNITS, Arm, Batch, SampleSums
 from gateway.table import Entry
-from policies.evidence import WHOLE
+from policies.evidence import SCORED, WHOLE
 from policies.means import BINS
 from policies.tally import Tally, amount_bucket, histogram_bucket
+from routing.assignment import Reason
 from routing.plan import Plan
 
 # Failures whose messages are ours or the transport's; what a provider says may quote a prompt.
 _OUR_WORDS = frozenset({"connect", "lost", "timeout", "malformed", "truncated", "circuit_open"})
-MAX_UNITS_COUNTED = 64  # promotion wants thirty; more of them say nothing new
 APART = "/apart"  # what follows a version's name in the tally of its pinned and rule-matched calls
+SHADOW = "/shadow"  # and in that of the copies it got as a shadow
+_TALLIES: Mapping[Reason, str] = {"split": "", "pin": APART, "rule": APART, "shadow": SHADOW}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,19 @@ class Clock:
 
     monotonic: Callable[[], float]
     unix: Callable[[], float]
+
+
+def booking_of(outcome: Outcome) -> Booking:
+    """Where an outcome will be booked."""
+    return Booking(
+        agent=name_digest(outcome.agent),
+        version=name_digest(outcome.version),
+        arm=outcome.arm,
+        apart=outcome.reason != "split",
+        rollout=outcome.rollout,
+        evidence=outcome.evidence,
+        unit=unit_id(outcome.unit),
+    )
 
 
 class Recorder:
@@ -42,7 +58,7 @@ class Recorder:
         self._pending: dict[str, dict[tuple[int, int], Batch]] = {}
 
     def open(self, call: Call, plan: Plan, entry: Entry) -> Outcome:
-        """The record of a call that is about to be tried."""
+        """The record of a call, or of a shadow's copy of one, that is about to be tried."""
         state, version = entry.state, plan.version
         return Outcome(
             call_id=call.id, caller=call.caller.name, agent=call.agent, version=version.name, digest=version.digest,
@@ -59,7 +75,25 @@ class Recorder:
         self._count(outcome, batch.tallies.setdefault(_tally_key(outcome), Tally()))
         if outcome.arm is not None and outcome.judged:
             self._judge(outcome, batch.canary if outcome.arm == "canary" else batch.stable)
-        self._log.info("call", **_line(outcome))
+        self._log.info("shadow" if outcome.reason == "shadow" else "call", **_line(outcome))
+
+    def score(self, entry: Entry, booking: Booking, version: str, score: float) -> None:
+        """Book feedback (0…1) on the version that served; on its arm's evidence too, if the call was on trial."""
+        badness = round((1.0 - score) * WHOLE)
+        key = (booking.rollout, booking.evidence)
+        batch = self._pending.setdefault(entry.agent.name, {}).setdefault(key, Batch(*key))
+        tally = batch.tallies.setdefault(version + APART if booking.apart else version, Tally())
+        tally.scores += 1
+        tally.badness += badness
+        if booking.arm is None:
+            return
+        arm = batch.canary if booking.arm == "canary" else batch.stable
+        _mark(arm, SCORED, booking.unit)
+        if not badness:
+            return
+        arm.bad.setdefault("quality", {}).setdefault(booking.unit, badness)
+        if booking.arm == "canary":
+            self._on_bad_canary(entry.agent.name)
 
     def agents(self) -> Iterable[str]:
         """The agents that have something to flush."""
@@ -120,7 +154,7 @@ class Recorder:
         for component in bad:
             _mark(arm, component, unit)
         if outcome.arm == "canary":
-            if len(arm.units) < MAX_UNITS_COUNTED:
+            if len(arm.units) < MAX_UNITS:
                 arm.units.add(unit)
             if bad:
                 self._on_bad_canary(outcome.agent)
@@ -183,7 +217,7 @@ def _arm(plan: Plan, entry: Entry) -> ArmName | None:
 
 
 def _tally_key(outcome: Outcome) -> str:
-    return outcome.version if outcome.reason == "split" else outcome.version + APART
+    return outcome.version + _TALLIES[outcome.reason]
 
 
 def _count_usage(attempts: Iterable[Attempt], tally: Tally) -> None:

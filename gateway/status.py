@@ -11,13 +11,14 @@ from typing import Any
 
 from gateway.errors import StoreAway
 from gateway.judgement import evidence_of, findings_of, recorded_evidence
-from gateway.recorder import APART
+from gateway.recorder import APART, SHADOW
 from gateway.store.seam import Sides, Snapshot, Store
 from gateway.table import Entry, Table
 from policies.evidence import Evidence
 from policies.guardrails import THRESHOLD, Finding
-from policies.rollout import Findings, Intent, State, Step, VersionRef, waits_for
+from policies.rollout import Findings, State, Step, VersionRef, waits_for
 from policies.tally import Tally, quantile
+from routing.agents import Shadow
 from routing.assignment import BUCKETS
 
 _QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
@@ -77,7 +78,8 @@ def agent_view(entry: Entry, snapshot: Snapshot, event: Mapping[str, Any]) -> di
         "guardrails": [_finding(finding) for finding in assessment.findings],
         "signals": [_finding(finding) for finding in assessment.signals],
         "waits_for": list(_waits(entry, state, findings, snapshot.now)),
-        "versions": _versions(snapshot.tallies, entry.intent),
+        "shadow": _shadow(entry.agent.shadow),
+        "versions": _versions(snapshot.tallies, entry),
         "last_decision": _decision(state, event) if state else None,
         "read_at": timestamp(snapshot.now) if snapshot.now else None,
     }
@@ -150,14 +152,33 @@ def _decision(state: State, event: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _versions(tallies: Mapping[str, Tally], intent: Intent) -> dict[str, Any]:
-    """The sums of every version that served in this rollout; stable and canary first, called or not."""
-    arms = [intent.stable.version, *([intent.canary.version] if intent.canary else [])]
-    names = dict.fromkeys([*arms, *(key.removesuffix(APART) for key in sorted(tallies))])
-    return {name: _version(tallies.get(name) or Tally(), tallies.get(name + APART)) for name in names}
+def _shadow(shadow: Shadow | None) -> dict[str, Any] | None:
+    if shadow is None:
+        return None
+    sample = shadow.sample / BUCKETS
+    return {"version": shadow.version, "sample": sample, "max_per_minute": shadow.max_per_minute}
 
 
-def _version(tally: Tally, apart: Tally | None) -> dict[str, Any]:
+def _versions(tallies: Mapping[str, Tally], entry: Entry) -> dict[str, Any]:
+    """The sums of every version that served in this rollout; stable, canary and shadow first, called or not."""
+    agent = entry.agent
+    named = (agent.stable, agent.canary, agent.shadow.version if agent.shadow else None)
+    called = (key.removesuffix(APART).removesuffix(SHADOW) for key in sorted(tallies))
+    return {name: _version(name, tallies) for name in dict.fromkeys((*named, *called)) if name is not None}
+
+
+def _version(name: str, tallies: Mapping[str, Tally]) -> dict[str, Any]:
+    """A version's sums: of the calls that the split gave it, of those apart from it, of the copies it got."""
+    apart, copies = tallies.get(name + APART) or Tally(), tallies.get(name + SHADOW)
+    return {
+        **_sums(tallies.get(name) or Tally()),
+        "quality": None,
+        "apart": {"requests": apart.requests, "errors": apart.errors},
+        "shadow": _sums(copies) if copies else None,
+    }
+
+
+def _sums(tally: Tally) -> dict[str, Any]:
     judged = tally.requests - tally.unjudged
     cost = None if tally.unpriced and not tally.cost_nano_usd else tally.cost_nano_usd / 1e9
     return {
@@ -176,8 +197,6 @@ def _version(tally: Tally, apart: Tally | None) -> dict[str, Any]:
         "cost_usd": cost,
         "cost_per_request_usd": cost / tally.requests if cost is not None and tally.requests else None,
         "unpriced": tally.unpriced,
-        "quality": None,
-        "apart": {"requests": apart.requests, "errors": apart.errors} if apart else {"requests": 0, "errors": 0},
     }  # fmt: skip
 
 

@@ -114,6 +114,11 @@ class Guardrail:
         )
 
     @property
+    def tolerated(self) -> float:
+        """How many times stable's rate of bad events the canary may have. Latency's margin is in the threshold."""
+        return self.limit if self.relative and self.kind != "latency" else 1.0
+
+    @property
     def components(self) -> tuple[str, ...]:
         """The kinds of bad events that this guardrail counts; none for a mean."""
         if self.metric in ("cost", "tokens"):
@@ -171,16 +176,27 @@ def assess(
     A dismissed guardrail keeps its share of the family to itself: handing it to the others because of what it showed
     would break the promise.
     """
-    shares = _shares(guardrails)
+    share_of = shares(guardrails)
     heeded = [guardrail for guardrail in guardrails if guardrail.metric not in dismissed]
-    findings = tuple(_find(guardrail, shares[guardrail.text], evidence) for guardrail in heeded)
+    findings = tuple(_find(guardrail, share_of[guardrail.text], evidence) for guardrail in heeded)
     watched = tuple(_find(signal, 0.0, evidence) for signal in signals if signal.metric not in dismissed)
-    e_value = _family(findings) if any(shares.values()) else 1.0
+    e_value = _family(findings) if any(share_of.values()) else 1.0
     proven = _proven(findings, evidence)
     if proven is not None:
         findings = tuple(_failed(finding) if finding is proven else finding for finding in findings)
         proven = _failed(proven)
     return Assessment(findings, watched, e_value, proven, _holds(e_value, watched))
+
+
+def shares(guardrails: Sequence[Guardrail]) -> dict[str, float]:
+    """Each relative guardrail's share of the family: its kind's, split evenly, over the kinds that are watched."""
+    family = [guardrail for guardrail in guardrails if guardrail.relative]
+    kinds = [guardrail.kind for guardrail in family]
+    total = sum(SHARES[kind] for kind in set(kinds))
+    share_of = {guardrail.text: 0.0 for guardrail in guardrails}
+    for guardrail in family:
+        share_of[guardrail.text] = SHARES[guardrail.kind] / total / kinds.count(guardrail.kind)
+    return share_of
 
 
 def bank(guardrails: Iterable[Guardrail], evidence: Evidence) -> dict[str, float]:
@@ -207,17 +223,6 @@ def _check(guardrail: Guardrail, unit: str) -> None:
         return
     if unit != "%" or not 0.0 < limit <= MAX_LIMIT:
         raise ValueError(f"the limit in {text!r} must be above 0% and at most 99%, such as 20%")
-
-
-def _shares(guardrails: Sequence[Guardrail]) -> dict[str, float]:
-    """Each relative guardrail's share of the family: its kind's, split evenly, over the kinds that are watched."""
-    family = [guardrail for guardrail in guardrails if guardrail.relative]
-    kinds = [guardrail.kind for guardrail in family]
-    total = sum(SHARES[kind] for kind in set(kinds))
-    shares = {guardrail.text: 0.0 for guardrail in guardrails}
-    for guardrail in family:
-        shares[guardrail.text] = SHARES[guardrail.kind] / total / kinds.count(guardrail.kind)
-    return shares
 
 
 def _find(guardrail: Guardrail, share: float, evidence: Evidence) -> Finding:
@@ -263,7 +268,7 @@ class _Counts:
 
 
 def _restarted(guardrail: Guardrail, component: str, evidence: Evidence) -> float:
-    ratio, floor = 1.0 if guardrail.kind == "latency" else guardrail.limit, FLOORS.get(guardrail.kind)
+    ratio, floor = guardrail.tolerated, FLOORS.get(guardrail.kind)
 
     def e_value(counts: _Counts) -> float:
         """Worse than stable *and* above the floor: the smaller of two e-values is evidence against either null."""

@@ -22,6 +22,12 @@ class Sample:
     squares: float = 0.0
     bins: Sequence[tuple[float, int]] = field(default_factory=tuple)
 
+    def merged(self, other: "Sample") -> "Sample":
+        """The sums over both. Their bins are merged one by one, or are those of the one that has any."""
+        bins = [(a + b, n + m) for (a, n), (b, m) in zip(self.bins, other.bins, strict=False)]
+        bins = bins or [*self.bins, *other.bins]
+        return Sample(self.n + other.n, self.total + other.total, self.squares + other.squares, tuple(bins))
+
     @property
     def mean(self) -> float:
         return self.total / self.n if self.n else 0.0

@@ -16,7 +16,7 @@ from routing.rules import Rule
 
 StickyKind = Literal["conversation", "user", "request", "header"]
 
-__all__ = ["HUMAN", "Agent", "AgentVersion", "LadderStep", "Link", "Sticky", "Target", "Tool"]
+__all__ = ["HUMAN", "Agent", "AgentVersion", "LadderStep", "Link", "Shadow", "Sticky", "Target", "Tool"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,19 @@ class LadderStep:
 
 
 @dataclass(frozen=True, slots=True)
+class Shadow:
+    """A version that gets copies of calls and whose replies are dropped.
+
+    `sample` is the share of the units, in basis points (0…10,000), whose calls are copied; `max_per_minute` is how many
+    copies one replica makes in any minute.
+    """
+
+    version: str
+    sample: int
+    max_per_minute: int = 60
+
+
+@dataclass(frozen=True, slots=True)
 class Agent:
     """What a client names in `model`, as the operator configured it: intent, not the record.
 
@@ -96,3 +109,4 @@ class Agent:
     fallback: tuple[Link, ...] = ()
     guardrails: tuple[str, ...] = ()
     signals: tuple[str, ...] = ()
+    shadow: Shadow | None = None

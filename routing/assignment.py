@@ -12,7 +12,7 @@ from routing.facts import Facts
 
 BUCKETS = 10_000  # one bucket is one basis point of the traffic
 
-Reason = Literal["pin", "rule", "split"]
+Reason = Literal["pin", "rule", "split", "shadow"]
 
 
 def bucket(salt: str, unit: str) -> int:
@@ -29,6 +29,11 @@ def in_canary(salt: str, unit: str, weight: int) -> bool:
 def salt(agent: str, canary_digest: str) -> str:
     """The salt of a rollout: it outlives the store, is the same on every replica, and new for each new canary."""
     return f"{agent}:{canary_digest}"
+
+
+def shadow_salt(agent: str, digest: str) -> str:
+    """The salt of a shadow's sample, independent of every rollout's: a unit's arm does not say whether it is copied."""
+    return f"{agent}:{digest}:shadow"
 
 
 def unit_of(sticky: Sticky, facts: Facts) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from routing.agents import Agent, AgentVersion
-from routing.assignment import Reason, in_canary, salt, unit_of
+from routing.assignment import Reason, bucket, in_canary, salt, shadow_salt, unit_of
 from routing.chain import Link, chain
 from routing.facts import Facts
 from routing.rules import first_match
@@ -47,6 +47,20 @@ def route(agent: Agent, split: Split, facts: Facts, pin: str | None = None) -> P
     unit = unit_of(agent.sticky, facts)
     version, reason = _choose(agent, split, facts, pin, unit)
     return Plan(version, reason, unit, chain(version.target, agent.fallback))
+
+
+def shadowed(agent: Agent, plan: Plan) -> Plan | None:
+    """The plan of a copy of that call for the agent's shadow: its own target and no other. None for no copy.
+
+    A unit is copied always or never, so that whole conversations are. Pinned and rule-matched calls are not copied.
+    """
+    shadow = agent.shadow
+    if shadow is None or plan.reason != "split":
+        return None
+    version = agent.versions[shadow.version]
+    if bucket(shadow_salt(agent.name, version.digest), plan.unit) >= shadow.sample:
+        return None
+    return Plan(version, "shadow", plan.unit, (version.target,))
 
 
 def _choose(agent: Agent, split: Split, facts: Facts, pin: str | None, unit: str) -> tuple[AgentVersion, Reason]:

@@ -59,6 +59,7 @@ class Status(Endpoint):
                 "config": config,
                 "store": {"backend": services.backend, "ok": services.controller.store_ok},
                 "circuits": services.proxy.attempts.circuits(),
+                "shadows": services.proxy.shadows.view(),
             },
             "agents": agents,
         }

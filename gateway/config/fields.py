@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, Final
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
@@ -36,7 +36,7 @@ EMBEDDED: Final = "embedded"
 
 
 class Model(BaseModel):
-    """What users write. `later` names keys that are planned but not spoken yet, and what to do until then."""
+    """What users write."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -46,7 +46,6 @@ class Model(BaseModel):
         hide_input_in_errors=True,
         serialize_by_alias=True,
     )
-    later: ClassVar[dict[str, str]] = {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,13 @@ from gateway.config.gateway_file import OPENAI_BASE_URL, GatewaySettings
 from gateway.config.nodes import Node
 from gateway.config.problems import ConfigProblems, Problem
 from gateway.config.routing_check import routing_problems
-from gateway.config.routing_file import AgentEntry, RoutingFile
+from gateway.config.routing_file import AgentEntry, RoutingFile, ShadowEntry
 from gateway.config.strict_yaml import Parsed, read_yaml
 from gateway.config.validation import validate
 from gateway.config.version_files import VersionFiles, read_versions
 from gateway.config.versions import Surroundings, build_versions
 from policies.guardrails import DEFAULT_GUARDRAILS
-from routing.agents import Agent, AgentVersion, LadderStep
+from routing.agents import Agent, AgentVersion, LadderStep, Shadow
 from routing.rules import Rule
 
 GATEWAY_FILE: Final = "gateway.yaml"
@@ -140,7 +140,12 @@ def _agent(name: str, entry: AgentEntry, versions: Mapping[str, AgentVersion]) -
         fallback=tuple(fields.link(text) for text in entry.fallback),
         guardrails=DEFAULT_GUARDRAILS if entry.guardrails is None else entry.guardrails,
         signals=entry.signals,
+        shadow=_shadow(entry.shadow),
     )
+
+
+def _shadow(entry: ShadowEntry | None) -> Shadow | None:
+    return None if entry is None else Shadow(entry.version, entry.sample, entry.max_per_minute)
 
 
 def _steps(entry: AgentEntry) -> tuple[LadderStep, ...]:
@@ -189,4 +194,5 @@ def _content(agent: Agent) -> dict[str, object]:
         "fallback": [str(link) for link in agent.fallback],
         "guardrails": list(agent.guardrails),
         "signals": list(agent.signals),
+        "shadow": None if agent.shadow is None else astuple(agent.shadow),
     }

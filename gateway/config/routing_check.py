@@ -21,6 +21,7 @@ def routing_problems(root: Node, known: Known) -> Iterator[Problem]:
         yield from _version_problems(entry, path, known.files.get(agent, ()))
         yield from _same_content(entry, path, known.versions.get(agent, {}))
         yield from _fallback_problems(entry, path, known.providers)
+        yield from _shadow_problems(entry, path)
 
 
 def _trial_problems(entry: Node, path: Path) -> Iterator[Problem]:
@@ -106,6 +107,7 @@ def _same(signal: Guardrail, limit: Guardrail) -> bool:
 def _version_problems(entry: Node, path: Path, files: Collection[str]) -> Iterator[Problem]:
     for key in ("stable", "canary"):
         yield from _version_known(entry.get(key), (*path, key), files)
+    yield from _version_known(entry.get("shadow", "version"), (*path, "shadow", "version"), files)
     rules = entry.get("rules")
     for index, rule in enumerate(rules.items if rules else ()):
         yield from _version_known(rule.get("use"), (*path, "rules", index, "use"), files)
@@ -126,6 +128,16 @@ def _same_content(entry: Node, path: Path, versions: Mapping[str, AgentVersion])
     if trusted is not None and tried is not None and trusted.digest == tried.digest:
         message = f"{tried.name} has the same content as {trusted.name}, so nothing would be on trial; change it first"
         yield canary.problem((*path, "canary"), message)
+
+
+def _shadow_problems(entry: Node, path: Path) -> Iterator[Problem]:
+    """A version that answers clients anyway learns nothing from copies."""
+    version = _set(entry.get("shadow", "version"))
+    for key, role in (("stable", "stable"), ("canary", "the canary")):
+        arm = entry.get(key)
+        if version is not None and arm is not None and arm.value == version.value:
+            message = f"{quoted(version.value)} is {role} already and serves calls itself; name another version"
+            yield version.problem((*path, "shadow", "version"), message)
 
 
 def _fallback_problems(entry: Node, path: Path, providers: Collection[str] | None) -> Iterator[Problem]:

@@ -1,7 +1,7 @@
 """What `routing.yaml` may say: which version of an agent gets which calls."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
@@ -14,6 +14,7 @@ from routing.rules import FACT_NAMES, HEADER_PREFIX
 
 _MAX_VALUES = 1_000  # a rule is looked through for every call
 _MAX_STEPS = 20
+_MAX_COPIES = 10_000
 _MAX_GUARDRAIL = 100  # characters, more than any needs
 
 _METRIC: Final = rf"^\s*({'|'.join(guardrails.METRICS)})\s*<=\s*"
@@ -136,12 +137,27 @@ class StepEntry(Model):
     )
 
 
+class ShadowEntry(Model):
+    """A version that gets copies of calls and whose replies are dropped."""
+
+    version: Name = Field(
+        description="The version that gets the copies; neither stable nor the canary. What it costs is yours to pay."
+    )
+    sample: Weight = Field(
+        description="The share of the units whose calls are copied, 0% to 100%; all calls of a conversation or none. "
+        "Pinned and rule-matched calls are never copied."
+    )
+    max_per_minute: int = Field(
+        default=60,
+        ge=1,
+        le=_MAX_COPIES,
+        description="How many copies each replica makes in any minute; what is beyond is not copied. Default: 60. "
+        "A bound on what the copies may cost, and on what they take of your account's rate limit.",
+    )
+
+
 class AgentEntry(Model):
     """Who gets which version of one agent."""
-
-    later: ClassVar[dict[str, str]] = {
-        "shadow": "is not supported by this version yet; remove it",
-    }
 
     stable: Name = Field(description="The version that is trusted: it serves all calls that the canary does not.")
     canary: Name | None = Field(
@@ -181,6 +197,11 @@ class AgentEntry(Model):
         default=(),
         description="Limits of which a proven breach only holds the step, such as `ttft_p90 <= stable * 1.10`. "
         "Default: none.",
+    )
+    shadow: ShadowEntry | None = Field(
+        default=None,
+        description="A third version that gets sampled copies of the calls, for you to look at: its replies are "
+        "dropped, and it is never part of a decision. Default: none.",
     )
 
 

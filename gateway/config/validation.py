@@ -88,8 +88,6 @@ def _unknown_key(model: type[Model], path: Path) -> str:
         annotation = _below(annotation, step)
     known: list[str] = []
     for candidate in _models(annotation):
-        if key in candidate.later:
-            return candidate.later[key]
         known.extend(keys(candidate))
     return unknown("key", key, known) if known else f"unknown key {quoted(key)}"
 

@@ -1,6 +1,6 @@
 """The status as an HTML page: plain tables, no script, everything escaped."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from importlib.resources import files
 from string import Template
@@ -43,7 +43,7 @@ def _agent(name: str, agent: Mapping[str, Any]) -> str:
         f"<section><h2>{escape(name)} {badge}</h2>",
         f"<p>{escape(agent['reason'])}</p>",
         f"<p>{_trial(agent)}</p>",
-        _table(_COLUMNS, (_row(version, sums) for version, sums in agent["versions"].items())),
+        _table(_COLUMNS, _rows(agent["versions"])),
         _table(
             ("guardrail", "verdict", "E", "threshold", "stable", "canary"),
             (_guardrail(finding) for finding in agent["guardrails"]),
@@ -63,6 +63,14 @@ def _trial(agent: Mapping[str, Any]) -> str:
 
 def _ref(ref: Mapping[str, str]) -> str:
     return f"<b>{escape(ref['version'])}</b> <code>{escape(ref['digest'][:12])}</code>"
+
+
+def _rows(versions: Mapping[str, Any]) -> Iterator[Iterable[str]]:
+    """Every version, and below it the copies that it got as a shadow."""
+    for version, sums in versions.items():
+        yield _row(version, sums)
+        if sums["shadow"]:
+            yield _row(f"{version} as shadow", sums["shadow"])
 
 
 def _row(version: str, sums: Mapping[str, Any]) -> Iterable[str]:

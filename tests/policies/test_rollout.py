@@ -1,18 +1,44 @@
 """The journey of a canary: every way its record may change, and that a rollback lasts."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.guardrails import DEFAULT_GUARDRAILS, Evidence, assess, parse
-from policies.rollout import Decision, Intent, Phase, State, VersionRef, decide, percent, reconcile, restore, retry
+from policies.evidence import Evidence
+from policies.guardrails import DEFAULT_GUARDRAILS, assess, bank, parse
+from policies.rollout import (
+    NO_VERDICT_SECONDS,
+    WATCH_AFTER_SECONDS,
+    Decision,
+    Findings,
+    Intent,
+    State,
+    Step,
+    VersionRef,
+    advance,
+    banked,
+    decide,
+    percent,
+    reconcile,
+    restore,
+    waits_for,
+)
+from policies.traffic import blocked
+from policies.verbs import Order, Refused, act
+from tests.policies.evidences import BAD, GOOD, arm, errors
 
 V1, V2, V3 = (VersionRef(f"v{number}", f"digest-{number}") for number in (1, 2, 3))
-TRIAL = Intent(V1, V2, 500)
-BAD = Evidence(0.05, 20, 10, 10, 380, 4, 4)
-FINDINGS = assess(map(parse, DEFAULT_GUARDRAILS), BAD)
+TRIAL = Intent(V1, V2, (Step(500),))
+LADDER = Intent(V1, V2, (Step(500, 600.0, 100), Step(2500, 600.0, approval=True), Step(10_000, 600.0)))
+GUARDRAILS = tuple(map(parse, DEFAULT_GUARDRAILS))
+
+
+def findings(evidence: Evidence, *reasons: str) -> Findings:
+    """What the default guardrails say."""
+    return Findings(assess(GUARDRAILS, (), evidence), evidence, GUARDRAILS, reasons)
 
 
 def after(decision: Decision | None) -> State:
@@ -21,228 +47,292 @@ def after(decision: Decision | None) -> State:
     return decision.state
 
 
-def running() -> State:
-    """v2 on trial at 5 % over v1, at epoch 1."""
-    return after(reconcile(None, TRIAL, now=10.0))
+def running(intent: Intent = TRIAL, **changes: Any) -> State:
+    """v2 on trial at 5 % over v1, at epoch 1, since second 10."""
+    return replace(after(reconcile(None, intent, now=10.0)), **changes)
 
 
 def rolled_back() -> State:
     """The same at epoch 2, taken out."""
-    return after(decide(running(), FINDINGS, BAD, now=20.0))
+    return after(decide(running(), TRIAL, findings(BAD), now=20.0))
+
+
+def completed() -> State:
+    """The canary at 100 %, since second 700."""
+    return after(decide(running(LADDER, step=3, weight=9800), LADDER, findings(GOOD), now=700.0))
 
 
 def test_a_first_configuration_starts_the_trial() -> None:
     """Expected at epoch 0, where there is no record yet."""
-    assert reconcile(None, TRIAL, now=10.0) == Decision(
-        0,
-        State(
-            epoch=1, phase="running", step=1, weight=500, stable=V1, canary=V2, rollout=1, evidence=1,
-            reason="v2 on trial at 5% over v1", actor="configuration", action="start", changed_at=10.0, rolled_back={},
-        ),
-        {},
-    )  # fmt: skip
+    decision = reconcile(None, TRIAL, now=10.0)
+    state = after(decision)
+    assert (decision and decision.expected_epoch, state.epoch, state.rollout, state.evidence) == (0, 1, 1, 1)
+    assert (state.phase, state.step, state.weight, state.began_at) == ("running", 1, 500, 10.0)
+    assert (state.actor, state.reason) == ("configuration", "v2 on trial at 5% over v1")
 
 
 def test_without_a_canary_nothing_is_on_trial() -> None:
     """A record all the same, which says who serves."""
-    state = after(reconcile(None, Intent(V1, None, 0), now=0.0))
+    state = after(reconcile(None, Intent(V1, None), now=0.0))
     assert (state.phase, state.step, state.weight, state.action) == (None, 0, 0, "start")
     assert state.reason == "no canary; v1 serves everything"
+    assert decide(state, Intent(V1, None), findings(BAD), now=1.0) is None
 
 
 def test_an_unchanged_configuration_changes_nothing() -> None:
-    """Any replica may reconcile as often as it likes."""
+    """Any replica may reconcile as often as it likes; a version that was only renamed is the same version."""
     assert reconcile(running(), TRIAL, now=20.0) is None
+    assert reconcile(running(), replace(TRIAL, canary=replace(V2, version="new")), now=20.0) is None
     assert reconcile(rolled_back(), TRIAL, now=30.0) is None
-
-
-def test_a_renamed_version_is_the_same_version() -> None:
-    """The digest is what is on trial."""
-    assert reconcile(running(), Intent(V1, replace(V2, version="new"), 500), now=20.0) is None
 
 
 def test_removing_the_canary_ends_the_trial() -> None:
     """Everything to stable, by the configuration."""
-    decision = reconcile(running(), Intent(V1, None, 0), now=20.0)
-    state = after(decision)
-    assert (state.phase, state.weight, state.action, state.canary) == (None, 0, "end", None)
-    assert (decision and decision.expected_epoch, state.epoch) == (1, 2)
+    state = after(reconcile(running(), Intent(V1, None), now=20.0))
+    assert (state.phase, state.weight, state.action, state.canary, state.epoch) == (None, 0, "end", None, 2)
 
 
-@pytest.mark.parametrize("intent", [Intent(V1, V3, 1000), Intent(V3, V2, 1000)])
+@pytest.mark.parametrize("intent", [Intent(V1, V3, (Step(1000),)), Intent(V3, V2, (Step(1000),))])
 def test_another_canary_or_stable_is_a_new_rollout(intent: Intent) -> None:
     """With fresh tallies and evidence, whatever the old one had gathered."""
-    state = after(reconcile(running(), intent, now=20.0))
+    state = after(reconcile(running(banked={"x": 9.0}, segment=4), intent, now=20.0))
     assert (state.phase, state.step, state.weight, state.action) == ("running", 1, 1000, "start")
-    assert (state.epoch, state.rollout, state.evidence) == (2, 2, 2)
+    assert (state.epoch, state.rollout, state.evidence, state.segment, state.banked) == (2, 2, 2, 1, {})
 
 
 def test_another_weight_is_the_same_rollout_with_fresh_evidence() -> None:
     """The tallies go on; the evidence was about another share."""
-    state = after(reconcile(running(), replace(TRIAL, weight=2500), now=20.0))
+    state = after(reconcile(running(), replace(TRIAL, steps=(Step(2500),)), now=20.0))
     assert (state.weight, state.action, state.actor) == (2500, "set_weight", "configuration")
-    assert (state.epoch, state.rollout, state.evidence, state.changed_at) == (2, 1, 2, 20.0)
+    assert (state.epoch, state.rollout, state.evidence, state.segment, state.began_at) == (2, 1, 2, 2, 20.0)
     assert state.reason == "weight 5% -> 25% in the configuration"
 
 
-@pytest.mark.parametrize("phase", ["rolled_back", "paused", "pending", "completed"])
-def test_another_weight_moves_only_a_running_canary(phase: Phase | None) -> None:
-    """Editing a number is not the word that brings a canary back."""
-    state = replace(rolled_back(), phase=phase)
-    assert reconcile(state, replace(TRIAL, weight=5000), now=30.0) is None
+def test_a_shorter_ladder_puts_the_rollout_on_its_last_step() -> None:
+    """The step that it stood on is gone."""
+    state = after(reconcile(running(LADDER, step=3, weight=9800), replace(LADDER, steps=LADDER.steps[:2]), now=20.0))
+    assert (state.step, state.weight) == (2, 2500)
+
+
+def test_editing_a_number_moves_neither_a_pin_nor_what_is_out() -> None:
+    """It is not the word that brings a canary back."""
+    edited = replace(TRIAL, steps=(Step(5000),))
+    assert reconcile(rolled_back(), edited, now=30.0) is None
+    assert reconcile(running(pinned=True), edited, now=30.0) is None
 
 
 def test_a_proven_breach_rolls_back() -> None:
-    """Weight 0, by the controller, from the epoch it looked at, with all that it was decided on."""
-    decision = decide(running(), FINDINGS, BAD, now=20.0)
+    """Weight 0, by the controller, from the epoch it looked at; one sentence and the numbers say why."""
+    decision = decide(running(), TRIAL, findings(BAD), now=20.0)
     state = after(decision)
     assert (state.phase, state.weight, state.action, state.actor) == ("rolled_back", 0, "roll_back", "controller")
     assert (decision and decision.expected_epoch, state.epoch, state.changed_at) == (1, 2, 20.0)
     assert state.rolled_back == {"digest-2": state.reason}
-
-
-def test_a_rollback_says_why() -> None:
-    """One sentence for the person who reads it at night, and the numbers to compute it again."""
-    decision = decide(running(), FINDINGS, BAD, now=20.0)
-    assert decision is not None
-    assert decision.state.reason.startswith(
-        "error_rate <= stable * 1.25 is breached: canary 10 errors in 20 requests, stable 4 in 380; E = "
+    assert state.reason.startswith(
+        "error_rate <= stable * 1.25 is breached: canary 0.5 in 20 requests, stable 0.01053 in 380; E = "
     )
-    assert decision.state.reason.endswith(" >= 100")
-    evidence = dict(decision.evidence)
-    assert (evidence.pop("guardrail"), evidence.pop("threshold")) == ("error_rate <= stable * 1.25", 100)
-    assert evidence.pop("e_value") == FINDINGS[0].e_value
-    assert Evidence(**evidence) == BAD
+    assert decision is not None
+    assert decision.evidence.items() >= {"guardrail": GUARDRAILS[0].text, "threshold": 100.0, **asdict(BAD)}.items()
 
 
-def test_without_proof_nothing_happens() -> None:
-    """No findings, or none that fails."""
-    begun = Evidence(0.05)
-    assert decide(running(), assess(map(parse, DEFAULT_GUARDRAILS), begun), begun, now=20.0) is None
-    assert decide(running(), [], BAD, now=20.0) is None
+def test_an_absolute_breach_says_its_own_e_value() -> None:
+    """No control was seen, and the family has nothing to say."""
+    alone = replace(errors((50, 50), (0, 0), 0.5), control_unseen_seconds=300.0)
+    decision = decide(running(), TRIAL, findings(alone), now=20.0)
+    assert decision is not None
+    assert "stable nothing in 0; E = " in decision.state.reason
+    assert decision.evidence["e_value"] == decision.evidence["e_values"]["error_rate <= 20%"]
 
 
-@pytest.mark.parametrize("phase", ["rolled_back", "paused", "pending", "completed", None])
-def test_only_a_running_canary_is_rolled_back(phase: Phase | None) -> None:
-    """Late failures of calls in flight decide nothing a second time."""
-    assert decide(replace(running(), phase=phase), FINDINGS, BAD, now=20.0) is None
+@pytest.mark.parametrize("changes", [{"phase": "paused"}, {"pinned": True}])
+def test_neither_a_pause_nor_a_pin_keeps_a_bad_canary(changes: dict[str, Any]) -> None:
+    """They hold the rollout where it is; it still takes traffic, so it is still watched."""
+    assert after(decide(running(**changes), TRIAL, findings(BAD), now=20.0)).phase == "rolled_back"
+
+
+def test_late_failures_decide_nothing_a_second_time() -> None:
+    """Calls were in flight when it was taken out."""
+    assert decide(rolled_back(), TRIAL, findings(BAD), now=21.0) is None
+
+
+def test_a_step_held_well_leads_to_the_next() -> None:
+    """With evidence of its own; what the ended step's components were worth is kept."""
+    decision = decide(running(LADDER), LADDER, findings(GOOD), now=610.0)
+    state = after(decision)
+    assert (state.step, state.weight, state.action, state.segment) == (2, 2500, "advance", 2)
+    assert (state.evidence, state.rollout, state.began_at, state.offset) == (2, 1, 610.0, 1)
+    assert (state.banked, state.reason) == (bank(GUARDRAILS, GOOD), "step 1 was held without a breach: 5% -> 25%")
+    assert decision is not None and decision.evidence["canary"]["requests"] == {0: 1000}
+
+
+def test_banking_twice_changes_nothing() -> None:
+    """Whoever commits may do it for every decision that ends a step."""
+    once = banked(advance(running(LADDER), LADDER, "ada", "go", 20.0), findings(GOOD))
+    assert banked(once, findings(GOOD)) == once
+
+
+def test_the_last_step_completes() -> None:
+    """The canary serves everything, and the decision says on which evidence."""
+    state = completed()
+    assert (state.phase, state.weight, state.action, state.offset) == ("completed", 10_000, "complete", 1)
+    assert reconcile(state, LADDER, now=800.0) is None
+    assert Step(10_000, 600.0).share == 9800
+    assert Step(10_000).share == 10_000
+
+
+def test_a_completed_canary_may_be_taken_back_for_a_day() -> None:
+    """By the absolute guard, since no control is left; not later, and not when it is the configured stable by now."""
+    alone = findings(replace(errors((50, 50), (0, 0), 1.0), control_unseen_seconds=300.0))
+    assert after(decide(completed(), LADDER, alone, now=700.0 + WATCH_AFTER_SECONDS - 1)).phase == "rolled_back"
+    assert decide(completed(), LADDER, alone, now=700.0 + WATCH_AFTER_SECONDS) is None
+    assert decide(completed(), Intent(V2, None), alone, now=800.0) is None
+    assert decide(completed(), LADDER, findings(GOOD), now=800.0) is None
+
+
+def test_making_the_completed_canary_the_configured_stable_changes_nothing() -> None:
+    """That is what an operator should do; the next canary then begins over it."""
+    assert reconcile(completed(), Intent(V2, None), now=800.0) is None
+    assert after(reconcile(completed(), Intent(V2, V3, (Step(500),)), now=800.0)).phase == "running"
+    assert after(reconcile(completed(), Intent(V3, None), now=800.0)).phase is None
+
+
+@pytest.mark.parametrize(
+    ("state", "evidence", "now", "why"),
+    [
+        (running(LADDER), GOOD, 600.0, "the step holds for another 10 s"),
+        (running(LADDER), errors((99, 1), (1900, 19)), 610.0, "1 more canary requests are wanted"),
+        (running(LADDER), replace(GOOD, canary=arm(1000, 29)), 610.0, "1 more units on the canary are wanted"),
+        (running(LADDER, step=2), GOOD, 610.0, "somebody's approval is wanted"),
+        (running(LADDER), errors((200, 10), (3800, 38)), 610.0, "the canary is suspect: E = "),
+        (running(LADDER), replace(GOOD, minute=9), 610.0, "no call was seen for 8 minutes"),
+        (running(TRIAL), GOOD, 610.0, "there is no ladder: the weight stays until the configuration changes"),
+    ],
+)  # fmt: skip
+def test_what_a_rollout_waits_for(state: State, evidence: Evidence, now: float, why: str) -> None:
+    """Each reason in words, and none of them lets it go on."""
+    intent = LADDER if why.find("ladder") < 0 else TRIAL
+    found = findings(evidence, *blocked(evidence))
+    waits = waits_for(state, intent, found, now)
+    assert len(waits) == 1
+    assert waits[0].startswith(why)
+    assert decide(state, intent, found, now) is None
+
+
+@given(st.integers(0, 10**6), st.integers(0, 2000), st.integers(0, 60), st.integers(0, 30))
+def test_nothing_is_promoted_on_missing_data(seconds: int, calls: int, units: int, minute: int) -> None:
+    """Whatever the hold: without calls, units and traffic until lately the step stays."""
+    evidence = Evidence(0.05, arm(calls, units), arm(calls * 19), minute=minute)
+    decision = decide(running(LADDER), LADDER, findings(evidence, *blocked(evidence)), now=10.0 + seconds)
+    if decision is not None and decision.state.action == "advance":
+        assert seconds >= 600 and calls >= 100 and units >= 30 and minute < 6
+    else:
+        assert decision is None or decision.state.phase == "paused"
+
+
+def test_a_day_without_a_verdict_pauses() -> None:
+    """Somebody has to look, and is told at what. Waiting for an approval may take longer."""
+    late, few = 10.0 + NO_VERDICT_SECONDS, findings(errors((9, 0), (180, 2)))
+    paused = after(decide(running(LADDER), LADDER, few, now=late))
+    assert (paused.phase, paused.action, paused.weight, paused.segment) == ("paused", "pause", 500, 1)
+    assert paused.reason.startswith("no verdict for 24 h: 91 more canary requests are wanted; ")
+    assert decide(running(LADDER), LADDER, few, now=late - 1) is None
+    assert decide(running(LADDER, step=2), LADDER, findings(GOOD), now=late) is None
+    assert decide(running(TRIAL), TRIAL, few, now=late) is None
+
+
+@pytest.mark.parametrize("changes", [{"phase": "paused"}, {"pinned": True}])
+def test_automation_passes_neither_a_pause_nor_a_pin(changes: dict[str, Any]) -> None:
+    """However well the step was held."""
+    assert decide(running(LADDER, **changes), LADDER, findings(GOOD), now=9999.0) is None
+
+
+def test_a_replica_with_another_configuration_does_not_go_on() -> None:
+    """Its ladder is not this rollout's; a proven breach is one all the same."""
+    other = replace(LADDER, canary=V3)
+    assert decide(running(LADDER), other, findings(GOOD), now=9999.0) is None
+    assert after(decide(running(LADDER), other, findings(BAD), now=9999.0)).phase == "rolled_back"
 
 
 def test_a_rollback_lasts_over_removal_and_return_of_the_canary() -> None:
     """Taking the lines out and putting them back is not the word either; the reason names the way out."""
-    removed = after(reconcile(rolled_back(), Intent(V1, None, 0), now=30.0))
+    removed = after(reconcile(rolled_back(), Intent(V1, None), now=30.0))
     back = after(reconcile(removed, TRIAL, now=40.0))
     assert (back.phase, back.weight, back.step) == ("rolled_back", 0, 0)
     assert back.reason.endswith("; change it, or say retry")
     assert rolled_back().reason in back.reason
 
 
-def test_a_rollback_lasts_over_another_stable() -> None:
-    """The canary was found bad; a new control does not make it good. The reason does not grow either."""
-    state = rolled_back()
-    for number in range(3, 9):
-        state = after(reconcile(state, Intent(VersionRef("v1", f"digest-{number}"), V2, 500), now=30.0))
-        assert (state.phase, state.weight) == ("rolled_back", 0)
-    assert state.reason.count("rolled back before") == 1
-
-
 def test_a_changed_canary_gets_its_trial() -> None:
     """An edited prompt under the same name is a new version; the old one stays out."""
-    edited = after(reconcile(rolled_back(), Intent(V1, VersionRef("v2", "digest-9"), 500), now=30.0))
-    assert (edited.phase, edited.weight) == ("running", 500)
-    assert set(edited.rolled_back) == {"digest-2"}
-
-
-def test_a_person_may_say_retry() -> None:
-    """Fresh tallies and evidence, at the weight that the configuration asks for by now, and forgiven."""
-    decision = retry(rolled_back(), replace(TRIAL, weight=1000), "ada", "provider was down", now=30.0)
-    state = after(decision)
-    assert (state.phase, state.step, state.weight, state.action) == ("running", 1, 1000, "retry")
-    assert (state.actor, state.reason, state.rolled_back) == ("ada", "provider was down", {})
-    assert (decision and decision.expected_epoch, state.epoch, state.rollout, state.evidence) == (2, 3, 3, 3)
-
-
-def test_a_retry_forgives_this_canary_alone() -> None:
-    """Others that were taken out stay out."""
-    state = replace(rolled_back(), rolled_back={"digest-2": "errors", "digest-3": "errors"})
-    assert set(after(retry(state, TRIAL, "ada", "again", now=30.0)).rolled_back) == {"digest-3"}
-
-
-@pytest.mark.parametrize("intent", [Intent(V1, V3, 500), Intent(V3, V2, 500), Intent(V1, None, 0)])
-def test_there_is_no_retry_of_what_the_configuration_no_longer_names(intent: Intent) -> None:
-    """It will start by itself when it is named again and was not rolled back."""
-    assert retry(rolled_back(), intent, "ada", "again", now=30.0) is None
-
-
-def test_there_is_no_retry_of_what_was_not_rolled_back() -> None:
-    """A running canary keeps its evidence."""
-    assert retry(running(), TRIAL, "ada", "again", now=30.0) is None
-    assert retry(after(reconcile(None, Intent(V1, None, 0), 0.0)), TRIAL, "ada", "again", now=30.0) is None
+    edited = after(reconcile(rolled_back(), replace(TRIAL, canary=VersionRef("v2", "digest-9")), now=30.0))
+    assert (edited.phase, edited.weight, set(edited.rolled_back)) == ("running", 500, {"digest-2"})
 
 
 def test_a_lost_record_is_put_back_higher() -> None:
     """Towards stable: still rolled back, and the audit trail says what happened."""
-    seen = rolled_back()
-    decision = restore(seen, None, now=30.0)
-    assert (decision.expected_epoch, decision.state.epoch) == (0, 3)
-    assert (decision.state.phase, decision.state.weight, decision.state.rolled_back) == (
-        "rolled_back", 0, seen.rolled_back,
-    )  # fmt: skip
-    assert decision.state.reason == f"the store lost the record; {seen.reason}"
-    assert decision.evidence == {"lost_epoch": 2}
-
-
-def test_an_older_record_is_replaced() -> None:
-    """A failover brought back the time before the rollback, from where the decision is committed."""
-    decision = restore(rolled_back(), running(), now=30.0)
-    assert (decision.expected_epoch, decision.state.epoch, decision.state.phase) == (1, 3, "rolled_back")
-    assert decision.state.reason.startswith("the store came back at the older epoch 1; ")
+    decision = restore(rolled_back(), None, now=30.0)
+    assert (decision.expected_epoch, decision.state.epoch, decision.evidence) == (0, 3, {"lost_epoch": 2})
+    assert (decision.state.phase, decision.state.weight) == ("rolled_back", 0)
+    assert decision.state.reason == f"the store lost the record; {rolled_back().reason}"
+    assert restore(rolled_back(), running(), now=30.0).state.reason.startswith(
+        "the store came back at the older epoch 1; "
+    )
 
 
 def test_a_restored_trial_begins_anew() -> None:
-    """First step, no evidence and no tallies: those were lost too."""
-    state = restore(replace(running(), step=4), None, now=30.0).state
-    assert (state.phase, state.step, state.rollout, state.evidence, state.action) == ("running", 1, 2, 2, "restore")
+    """At the first step and its share, without evidence; unless a person holds it at a weight."""
+    lost = running(LADDER, step=3, weight=9800, banked={"x": 9.0}, segment=3, offset=7)
+    state = restore(lost, None, now=30.0).state
+    assert (state.step, state.rollout, state.evidence, state.segment, state.offset) == (1, 2, 2, 1, 0)
+    assert after(reconcile(state, LADDER, now=31.0)).weight == 500
+    held = restore(replace(lost, pinned=True), None, now=30.0).state
+    assert (held.step, held.weight, reconcile(held, LADDER, now=31.0)) == (3, 9800, None)
 
 
 def test_a_replica_that_has_seen_more_never_reuses_an_epoch() -> None:
     """The record is gone, and what was known of it was higher."""
-    decision = reconcile(None, TRIAL, now=0.0, highest_epoch=41)
-    assert (decision and decision.expected_epoch, after(decision).epoch) == (0, 42)
+    assert after(reconcile(None, TRIAL, now=0.0, highest_epoch=41)).epoch == 42
 
 
-INTENTS = st.builds(
-    lambda stable, canary, weight: Intent(stable, canary, weight if canary else 0),
-    st.sampled_from([V1, V3]), st.sampled_from([V2, None, VersionRef("v2", "digest-9")]), st.integers(0, 10_000),
-)  # fmt: skip
-VERBS = st.sampled_from(["reconcile", "decide", "retry", "restore", "lose"])
+INTENTS = st.sampled_from(
+    [LADDER, TRIAL, Intent(V1, None), Intent(V2, None), Intent(V1, V3, LADDER.steps), replace(LADDER, stable=V3)]
+)
+PEOPLE = ("pause", "resume", "promote", "abort", "approve", "pin", "unpin", "set-weight", "dismiss", "retry")
+DEEDS = st.sampled_from(["reconcile", "good", "bad", "restore", *PEOPLE])
 
 
-def step(state: State, verb: str, intent: Intent) -> Decision | None:
-    """What that verb makes of the record."""
-    if verb == "reconcile":
-        return reconcile(state, intent, now=1.0)
-    if verb == "decide":
-        return decide(state, FINDINGS, BAD, now=1.0)
-    if verb == "retry":
-        return retry(state, intent, "ada", "again", now=1.0)
-    return restore(state, None if verb == "lose" else replace(state, epoch=state.epoch - 1), now=1.0)
+def deed(state: State, name: str, intent: Intent, now: float) -> Decision | None:
+    """What comes of it; what is refused changes nothing."""
+    if name == "reconcile":
+        return reconcile(state, intent, now)
+    if name in ("good", "bad"):
+        return decide(state, intent, findings(GOOD if name == "good" else BAD), now)
+    if name == "restore":
+        return restore(state, None, now)
+    try:
+        return act(state, intent, Order(name, "ada", "because", weight=3000, metric="cost"), now)
+    except Refused:
+        return None
 
 
-@given(st.lists(st.tuples(VERBS, INTENTS), max_size=20))
-def test_whatever_happens_epochs_grow_and_a_rollback_lasts(story: list[tuple[str, Intent]]) -> None:
-    """Every decision names the epoch it replaces, bumps it, and gives a rolled-back digest no traffic."""
-    state = running()
-    for verb, intent in story:
-        decision = step(state, verb, intent)
+@given(st.lists(st.tuples(DEEDS, INTENTS, st.integers(0, 2000)), max_size=25))
+def test_whatever_happens_a_person_has_the_last_word(story: list[tuple[str, Intent, int]]) -> None:
+    """Epochs only grow; a digest that is out takes no traffic until a retry; automation passes no pin and no pause."""
+    state, now = running(LADDER), 10.0
+    for name, intent, seconds in story:
+        now += seconds
+        decision = deed(state, name, intent, now)
         if decision is None:
             continue
-        expected = {"lose": 0, "restore": state.epoch - 1}.get(verb, state.epoch)
-        assert (decision.expected_epoch, decision.state.epoch) == (expected, state.epoch + 1)
-        assert verb == "retry" or state.rolled_back.keys() <= decision.state.rolled_back.keys()
-        state = decision.state
+        before, state = state, decision.state
+        assert state.epoch == before.epoch + 1
         assert state.rollout <= state.evidence <= state.epoch
+        assert name == "retry" or before.rolled_back.keys() <= state.rolled_back.keys()
         assert state.canary is None or state.canary.digest not in state.rolled_back or state.weight == 0
+        if name in ("good", "bad"):
+            assert state.action in ("advance", "complete", "roll_back")
+            assert state.action == "roll_back" or not (before.pinned or before.phase != "running")
+            assert state.dismissed == before.dismissed and state.pinned == before.pinned
 
 
 @pytest.mark.parametrize(("points", "text"), [(0, "0%"), (1, "0.01%"), (500, "5%"), (1250, "12.5%"), (10_000, "100%")])

@@ -7,6 +7,7 @@ from math import comb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from policies.sequential import ABSOLUTE_GRID, GRID, absolute_e_value, floor_e_value, ratio_e_value
 
@@ -43,6 +44,20 @@ def test_t1_is_the_mean_of_its_likelihood_ratios(canary: int, stable: int, point
     weight, ratio = Fraction(points, 10_000), Fraction(hundredths, 100)
     expected = float(exact_ratio(canary, stable, weight, ratio))
     assert ratio_e_value(canary, stable, float(weight), float(ratio)) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(("canary", "stable"), [(0, 0), (3, 10), (40, 190), (2, 400)])
+def test_t1_is_a_mixture_of_binomial_likelihoods(canary: int, stable: int) -> None:
+    """Of all bad events the canary's are binomial: scipy's densities under the bets, over that under the null."""
+    events = canary + stable
+    null = stats.binom.pmf(canary, events, 1.25 * 0.05 / (1.25 * 0.05 + 0.95))
+    bets = [stats.binom.pmf(canary, events, g * 0.0625 / (g * 0.0625 + 0.95)) for g in GRID]
+    assert ratio_e_value(canary, stable, 0.05, 1.25) == pytest.approx(sum(bets) / len(bets) / null)
+
+
+def test_other_bets_may_be_placed() -> None:
+    """A canary that gets too little is as suspect as one that gets too much, where both are bet on."""
+    assert ratio_e_value(10, 990, 0.05, 1.0, (0.2, 5.0)) > 1e6 > 1 > ratio_e_value(10, 990, 0.05, 1.0)
 
 
 def test_one_failure_of_the_canary_at_five_percent() -> None:

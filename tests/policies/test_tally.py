@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.tally import COUNTERS, MAX_SECONDS, MIN_SECONDS, Tally, histogram_bucket, quantile
+from policies import tally
+from policies.tally import COUNTERS, MAX_SECONDS, MIN_SECONDS, Tally, amount_bucket, histogram_bucket, quantile
 
 COUNTS = st.integers(0, 2**63)
 HISTOGRAMS = st.dictionaries(st.integers(-240, 210), st.integers(1, 2**40), max_size=5).map(Counter)
-TALLIES = st.builds(Tally, **dict.fromkeys(COUNTERS, COUNTS), latency=HISTOGRAMS, ttft=HISTOGRAMS)
+TALLIES = st.builds(Tally, **dict.fromkeys(COUNTERS, COUNTS), **dict.fromkeys(tally.HISTOGRAMS, HISTOGRAMS))
 SECONDS = st.floats(MIN_SECONDS, MAX_SECONDS)
 
 
@@ -22,11 +23,11 @@ def test_the_order_of_merging_does_not_matter(tallies: list[Tally]) -> None:
     merged = []
     for order in permutations(tallies):
         total = Tally()
-        for tally in order:
-            total.merge(tally)
+        for part in order:
+            total.merge(part)
         merged.append(total)
     assert all(total == merged[0] for total in merged)
-    assert merged[0].requests == sum(tally.requests for tally in tallies)
+    assert merged[0].requests == sum(part.requests for part in tallies)
 
 
 @given(TALLIES, TALLIES)
@@ -39,11 +40,11 @@ def test_merging_leaves_the_other_tally_alone(one: Tally, other: Tally) -> None:
 
 
 @given(TALLIES)
-def test_a_tally_survives_the_store(tally: Tally) -> None:
+def test_a_tally_survives_the_store(one: Tally) -> None:
     """To flat integers and back, zeros left out."""
-    fields = tally.to_fields()
+    fields = one.to_fields()
     assert 0 not in fields.values()
-    assert Tally.from_fields(fields.items()) == tally
+    assert Tally.from_fields(fields.items()) == one
 
 
 @given(TALLIES, TALLIES)
@@ -79,6 +80,18 @@ def test_a_quantile_is_within_two_percent_of_the_true_one(durations: list[float]
 def test_odd_durations_share_the_outermost_buckets(seconds: float, like: float) -> None:
     """A clock that jumped cannot add buckets without bound."""
     assert histogram_bucket(seconds) == histogram_bucket(like)
+
+
+@given(st.integers(1, 10**15))
+def test_an_amount_is_known_within_two_percent(amount: int) -> None:
+    """Nano-USD and tokens, up to a million dollars."""
+    assert quantile({amount_bucket(amount): 1}, 0.5) == pytest.approx(amount, rel=0.0201)
+
+
+def test_odd_amounts_share_the_outermost_buckets() -> None:
+    """What costs nothing is as good as one nano-USD, and a wrong price cannot add buckets without bound."""
+    assert amount_bucket(0) == amount_bucket(1) == 0
+    assert amount_bucket(10**30) == amount_bucket(10**15)
 
 
 def test_an_empty_histogram_has_no_quantile() -> None:

@@ -2,8 +2,9 @@
 
 import pytest
 
+from routing.agents import Shadow
 from routing.chain import Target
-from routing.plan import Plan, Split, route
+from routing.plan import Plan, Split, route, shadowed
 from routing.rules import Rule
 
 from .samples import V1, V2, V3, agent, facts, trial
@@ -76,3 +77,52 @@ def test_a_trial_is_salted_with_its_canary() -> None:
     """The same canary keeps its units over any restart; another one draws anew."""
     assert trial(500).salt == f"support:{V2.digest}"
     assert trial(500) == Split(V1, V2, 500, f"support:{V2.digest}")
+
+
+def copied(sample: int) -> set[str]:
+    """The conversations of which a shadow with that sample gets copies."""
+    shadowing = agent(shadow=Shadow("v3", sample))
+    plans = {f"c-{n}": route(shadowing, trial(0), facts(conversation=f"c-{n}")) for n in range(2000)}
+    return {conversation for conversation, plan in plans.items() if shadowed(shadowing, plan)}
+
+
+def test_a_copy_goes_to_the_shadow_and_nowhere_else() -> None:
+    """Its own target, no fallback, and the unit of the call that it is made of."""
+    shadowing = agent(shadow=Shadow("v3", 10_000), fallback=(Target("openai", "spare"), "human"))
+    plan = route(shadowing, trial(0), facts())
+    assert shadowed(shadowing, plan) == Plan(V3, "shadow", plan.unit, (V3.target,))
+
+
+def test_a_sample_is_nested_and_sticky() -> None:
+    """All calls of a conversation are copied or none, and a larger sample keeps those of a smaller one."""
+    tenth, half = copied(1000), copied(5000)
+    assert tenth < half < copied(10_000)
+    assert tenth == copied(1000)
+    assert len(tenth) == pytest.approx(200, abs=50)
+    assert copied(0) == set()
+
+
+def test_a_sample_says_nothing_of_the_arm() -> None:
+    """Stable's and the canary's calls are copied alike: of the canary's half, a half."""
+    shadowing = agent(shadow=Shadow("v3", 5000))
+    plans = [route(shadowing, trial(5000), facts(conversation=f"c-{n}")) for n in range(4000)]
+    canary = [plan for plan in plans if plan.version is V2]
+    assert sum(shadowed(shadowing, plan) is not None for plan in canary) / len(canary) == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("pin", ["v1", "v3"])
+def test_pinned_calls_are_not_copied(pin: str) -> None:
+    """Testers are counted apart, and so nothing of theirs is compared."""
+    shadowing = agent(shadow=Shadow("v3", 10_000))
+    assert shadowed(shadowing, route(shadowing, trial(0), facts(), pin)) is None
+
+
+def test_rule_matched_calls_are_not_copied() -> None:
+    """A feature flag's traffic is no sample of the agent's."""
+    shadowing = agent(shadow=Shadow("v3", 10_000), rules=(INTERNAL,))
+    assert shadowed(shadowing, route(shadowing, trial(0), facts())) is None
+
+
+def test_without_a_shadow_nothing_is_copied() -> None:
+    """The usual agent has none."""
+    assert shadowed(agent(), route(agent(), trial(0), facts())) is None

@@ -10,6 +10,7 @@ from gateway.config.gateway_file import GatewaySettings
 from gateway.config.strict_yaml import parse
 from policies.guardrails import DEFAULT_GUARDRAILS, METRICS
 from policies.rollout import Action
+from routing.agents import Shadow
 from tests.gateway.config.folders import ENVIRON, FILES, loaded, write
 
 MANUAL = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text(encoding="utf-8")
@@ -55,7 +56,7 @@ def test_the_ladder_of_the_manual_loads(tmp_path: Path) -> None:
     """The example that shows everything there is to say is a rollout, with the guardrails that are the default."""
     example = re.search(r"```yaml\n(agents:\n  order-desk:.*?)```", MANUAL, re.DOTALL)
     assert example is not None
-    versions = {f"agents/order-desk/{name}.yaml": f"model: openai/{name}" for name in ("v7", "v8")}
+    versions = {f"agents/order-desk/{name}.yaml": f"model: openai/{name}" for name in ("v7", "v8", "v9")}
     routing = example[1].replace("anthropic/", "openai/")
     agent = loaded(tmp_path, {"routing.yaml": routing, **versions}).agents["order-desk"]
     assert [(step.weight, step.hold, step.approval) for step in agent.steps] == [
@@ -66,6 +67,7 @@ def test_the_ladder_of_the_manual_loads(tmp_path: Path) -> None:
     ]
     assert agent.guardrails == DEFAULT_GUARDRAILS
     assert agent.signals == ("ttft_p90 <= stable * 1.10",)
+    assert agent.shadow == Shadow("v9", 1000)
 
 
 @pytest.mark.parametrize("word", [*get_args(Action), *METRICS])

@@ -1,15 +1,16 @@
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from policies.guardrails import DEFAULT_GUARDRAILS
-from routing.agents import Agent, LadderStep, Sticky, Target
+from routing.agents import Agent, LadderStep, Shadow, Sticky, Target
 from tests.gateway.config.folders import LADDER, ROUTING, loaded, problems
 
 
-def support(folder: Path, text: str) -> Agent:
-    return loaded(folder, {"routing.yaml": ROUTING + text}).agents["support"]
+def support(folder: Path, text: str, files: Mapping[str, str] | None = None) -> Agent:
+    return loaded(folder, {"routing.yaml": ROUTING + text, **(files or {})}).agents["support"]
 
 
 def test_a_trial_is_resolved(tmp_path: Path) -> None:
@@ -19,7 +20,7 @@ def test_a_trial_is_resolved(tmp_path: Path) -> None:
     assert agent.versions.keys() == {"v1", "v2"}
     assert agent.sticky == Sticky("conversation")
     assert agent.guardrails == DEFAULT_GUARDRAILS
-    assert agent.signals == ()
+    assert (agent.signals, agent.shadow) == ((), None)
 
 
 def test_a_ladder_is_resolved(tmp_path: Path) -> None:
@@ -47,7 +48,9 @@ def test_everything_there_is_to_say(tmp_path: Path) -> None:
         "      - {when: {stream: true, user: [42, ann], header:X-Country: NO}, use: v1}\n"
         "    fallback: [openai/gpt-4o-mini, human]\n"
         "    guardrails: [error_rate  <= 10%]\n"
-        "    signals: [ttft_p90 <=stable * 1.1, latency_p90 <= stable * 1.1]\n",
+        "    signals: [ttft_p90 <=stable * 1.1, latency_p90 <= stable * 1.1]\n"
+        "    shadow: {version: v3, sample: 0.5%, max_per_minute: 20}\n",
+        {"agents/support/v3.yaml": "model: openai/v3"},
     )
     assert agent.sticky == Sticky("header", "x-tenant")
     assert agent.rules[0].when == {"group": ("internal",)}
@@ -55,6 +58,7 @@ def test_everything_there_is_to_say(tmp_path: Path) -> None:
     assert agent.fallback == (Target("openai", "gpt-4o-mini"), "human")
     assert agent.guardrails == ("error_rate <= 10%",)
     assert agent.signals == ("ttft_p90 <=stable * 1.1", "latency_p90 <= stable * 1.1")
+    assert agent.shadow == Shadow("v3", 50, 20)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +75,22 @@ def test_everything_there_is_to_say(tmp_path: Path) -> None:
         ("stable: v1\n    canary: v2\n    weight: 5", "agents.a.weight: write a percentage with its sign, such as 5%"),
         ("stable: v1\n    canary: v2\n    weight: 101%", "agents.a.weight: '101%' is more than 100%"),
         ("stable: v1\n    steps: [{weight: 5%, hold: 1m}]", "agents.a.steps: steps need a canary; add `canary: <ver"),
-        ("stable: v1\n    shadow: {version: v2}", "agents.a.shadow: is not supported by this version yet"),
+        ("stable: v1\n    shadow: {version: v2}", "agents.a.shadow.sample: is missing"),
+        ("stable: v1\n    shadow: {sample: 5%}", "agents.a.shadow.version: is missing"),
+        ("stable: v1\n    shadow: {version: v9, sample: 5%}", "shadow.version: unknown version 'v9'; known: v1, v2"),
+        ("stable: v1\n    shadow: {version: v2, sample: 5}", "shadow.sample: write a percentage with its sign"),
+        (
+            "stable: v1\n    shadow: {version: v2, sample: 5%, max_per_minute: 0}",
+            "shadow.max_per_minute: must be at least 1",
+        ),
+        (
+            "stable: v1\n    shadow: {version: v1, sample: 5%}",
+            "shadow.version: 'v1' is stable already and serves calls itself; name another version",
+        ),
+        (
+            "stable: v1\n    canary: v2\n    weight: 5%\n    shadow: {version: v2, sample: 5%}",
+            "shadow.version: 'v2' is the canary already and serves calls itself; name another version",
+        ),
         ("stable: v1\n    signals: [error_rate <= 5%]", "signals.0: a signal compares with stable; write `error_rate"),
         ("stable: v1\n    signals: [speed <= stable * 1.1]", "signals.0: unknown metric 'speed' in 'speed <= stable"),
         (

@@ -1,0 +1,147 @@
+"""Copies of calls for an agent's shadow: a version whose replies nobody waits for and nobody sees.
+
+Offering a copy is memory and arithmetic: it fits the queue and the agent's budget, or it is dropped and counted. A few
+workers take the copies upstream, one try each. What becomes of them is booked apart, as evidence of nothing, and no
+target's circuit hears of it.
+"""
+
+import asyncio
+from collections import Counter, deque
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from gateway.attempts import Attempts, Run
+from gateway.calls import Answer, Call
+from gateway.errors import ProviderError
+from gateway.recorder import Clock, Recorder
+from gateway.runtime import Runtime
+from gateway.streaming import OpenStream, StreamLimits, close, relay
+from gateway.table import Entry, Table
+from routing.plan import Plan, shadowed
+
+WORKERS = 8  # copies under way at the same time: what hanging shadows may hold of connections and memory
+MAX_WAITING = 100
+MAX_WAITING_CHARACTERS = 8 << 20  # of requests: a hundred pictures would be too much to keep
+_MINUTE = 60.0
+_CLIENTS_OWN = (b"idempotency-key",)  # under it a provider would take the copy for the call itself
+
+Dropped = Literal["queue_full", "budget", "circuit_open", "withdrawn"]
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A call as a shadow is to get it. `size` is the request's, in characters."""
+
+    call: Call
+    plan: Plan
+    entry: Entry
+    runtime: Runtime
+    size: int
+
+
+class Shadows:
+    """The copies of one replica. `offer` is for calls, `work` for as many background tasks as `WORKERS` says."""
+
+    def __init__(self, table: Table, attempts: Attempts, recorder: Recorder, clock: Clock) -> None:
+        self._table = table
+        self._attempts = attempts
+        self._recorder = recorder
+        self._clock = clock
+        self._waiting: asyncio.Queue[Copy] = asyncio.Queue(MAX_WAITING)
+        self._characters = 0
+        self._copied: dict[str, deque[float]] = {}
+        self._dropped: Counter[Dropped] = Counter()
+
+    def offer(self, call: Call, plan: Plan, entry: Entry, runtime: Runtime) -> None:
+        """Queue a copy of the call if the agent's shadow is to get one, or drop it. Never waits."""
+        copied = shadowed(entry.agent, plan)
+        if copied is None or entry.agent.shadow is None:
+            return
+        size = sum(map(len, call.document.texts.values()))
+        if self._waiting.full() or self._characters + size > MAX_WAITING_CHARACTERS:
+            self._dropped["queue_full"] += 1
+        elif not self._spend(call.agent, entry.agent.shadow.max_per_minute):
+            self._dropped["budget"] += 1
+        else:
+            self._characters += size
+            self._waiting.put_nowait(Copy(call, copied, entry, runtime, size))
+
+    async def work(self) -> None:
+        """Take copies upstream, one after the other, for ever."""
+        while True:
+            copy = await self._waiting.get()
+            self._characters -= copy.size
+            if not self._is_wanted(copy):
+                self._dropped["withdrawn"] += 1
+            elif not self._attempts.is_closed(copy.plan.version.target):
+                self._dropped["circuit_open"] += 1
+            else:
+                await self._carry(copy)
+
+    def view(self) -> dict[str, object]:
+        """What the status says: how many copies wait here, and how many were dropped since the start, by why."""
+        return {"waiting": self._waiting.qsize(), "dropped": dict(self._dropped)}
+
+    def _spend(self, agent: str, most: int) -> bool:
+        """Take one copy from the agent's budget; False when the last minute has used it up."""
+        now = self._clock.monotonic()
+        copied = self._copied.get(agent)
+        if copied is None or copied.maxlen != most:
+            copied = self._copied[agent] = deque(copied or (), most)
+        if len(copied) == most and now - copied[0] < _MINUTE:
+            return False
+        copied.append(now)
+        return True
+
+    def _is_wanted(self, copy: Copy) -> bool:
+        """Whether the configuration still has this shadow: one that is taken out gets nothing more, queued or not."""
+        entry = self._table.entry(copy.call.agent)
+        if entry is None or entry.agent.shadow is None:
+            return False
+        return entry.agent.versions[entry.agent.shadow.version].digest == copy.plan.version.digest
+
+    async def _carry(self, copy: Copy) -> None:
+        """One copy from its request to the end of its answer, recorded exactly once."""
+        run = self._run(copy)
+        run.outcome.end = "client_gone"  # for a stop of the gateway, which leaves the answer
+        try:
+            await self._read(run)
+            run.outcome.end, run.outcome.status = "answered", 200
+        except ProviderError as error:
+            run.outcome.end = "failed" if run.outcome.failed else "refused"
+            run.outcome.status = error.status
+        finally:
+            self._recorder.close(run.outcome, run.runtime.prices)
+
+    def _run(self, copy: Copy) -> Run:
+        """The copy as a call of its own: its time begins now, and nothing in it is the client's alone."""
+        now = self._clock.monotonic()
+        headers = [header for header in copy.call.headers if header[0] not in _CLIENTS_OWN]
+        call = replace(copy.call, headers=headers, received_at=now)
+        outcome = self._recorder.open(call, copy.plan, copy.entry)
+        applied = copy.entry.applied[copy.plan.version.name]
+        return Run(call, copy.plan, applied, copy.runtime, outcome, now + copy.runtime.timeouts.total)
+
+    async def _read(self, run: Run) -> None:
+        """One try at the version's own target, read to its end. Raises ProviderError."""
+        reply = await self._attempts.once(run, run.plan.version.target)
+        if isinstance(reply, Answer):
+            return
+        try:
+            await self._read_stream(run, reply)
+        finally:
+            reply.attempt.usage = reply.usage
+            reply.attempt.ended_at = self._clock.monotonic()
+            await close(reply)
+
+    async def _read_stream(self, run: Run, stream: OpenStream) -> None:
+        run.outcome.first_token_at = stream.attempt.first_token_at
+        try:
+            await relay(_nowhere, stream, (), StreamLimits(run.runtime.timeouts.between_chunks, run.deadline))
+        except ProviderError as error:
+            stream.attempt.failure, stream.attempt.message, stream.attempt.counts = error.kind, error.message, True
+            raise
+
+
+async def _nowhere(_message: object) -> None:
+    """Where a shadow's answer goes."""

@@ -1,0 +1,263 @@
+"""What may happen in a step, drawn by chance: how two versions behave, and the bad units and costs that follow.
+
+Only bad units are drawn one by one. Between two of the canary's the number of its good ones is geometric, and that of
+stable's bad ones negative binomial.
+"""
+
+import heapq
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from statistics import NormalDist
+from typing import Protocol
+
+from policies.guardrails import Guardrail
+from policies.means import BINS, Sample
+from policies.thresholds import MIN_CALLS, SCALE
+
+LATENCY_SPREAD = 0.5  # the standard deviation of ln(seconds)
+COST_SPREAD = 0.7  # the standard deviation of ln(USD): most calls are cheap, a few cost five times as much
+COST_BATCH = BINS  # canary units between two looks at the means
+_NORMAL = NormalDist()
+_CAP = math.exp(COST_SPREAD * _NORMAL.inv_cdf(0.99))  # stable's p99, where its median is 1
+
+
+class Chance(Protocol):
+    """What a simulation asks of `random.Random`."""
+
+    def random(self) -> float: ...
+    def gauss(self, mu: float, sigma: float) -> float: ...
+    def gammavariate(self, alpha: float, beta: float) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """How one version does: the share of units that fail, the mean score of the others, and what its latency and its
+    cost are multiplied with."""
+
+    errors: float = 0.01
+    quality: float = 0.9
+    latency: float = 1.0
+    cost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """How both versions do from the canary's request `start` on."""
+
+    stable: Behaviour = field(default_factory=Behaviour)
+    canary: Behaviour = field(default_factory=Behaviour)
+    start: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The traffic: calls per second over both arms, the canary's share, calls per unit, which fail or are slow in all
+    of them or in none, and the median latency in seconds."""
+
+    phases: tuple[Phase, ...] = (Phase(),)
+    weight: float = 0.05
+    rps: float = 50.0
+    turns: int = 1
+    median_seconds: float = 1.0
+
+    def canary_calls(self, minute: float) -> int:
+        """How many calls the canary got in the step's first minutes."""
+        return int(minute * self.calls_per_minute)
+
+    def minute(self, calls: int) -> int:
+        """The minute of the step in which the canary's call of that number came."""
+        return int(calls / self.calls_per_minute)
+
+    @property
+    def calls_per_minute(self) -> float:
+        """The canary's."""
+        return 60 * self.rps * self.weight
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """At a bad unit of the canary: under which components it is bad, and stable's bad ones since the last. At the end
+    of a phase there is no unit."""
+
+    components: tuple[str, ...]
+    canary: tuple[bool, ...]
+    stable: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a batch of units took on either arm, in units of stable's cap / SCALE."""
+
+    canary: Sample
+    stable: Sample
+
+
+Happening = tuple[int, int, Bad | Taken]  # the canary's calls so far, the stream, what happened
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """One kind of bad unit. `rates` holds, by phase and component, the share of stable's units and of the canary's that
+    are bad; a unit that is bad under a component is so under those before it. `begins` is the first call counted."""
+
+    components: tuple[str, ...]
+    rates: tuple[tuple[tuple[float, float], ...], ...]
+    begins: int = 0
+
+
+def happenings(guardrails: Sequence[Guardrail], world: World, chance: Chance) -> Iterator[Happening]:
+    """All that concerns these guardrails, in the order of the canary's calls; endless."""
+    sources = _sources(guardrails, world, chance)
+    streams = [_bad_units(order, source, world, chance) for order, source in enumerate(sources)]
+    limits = [guardrail.limit for guardrail in guardrails if guardrail.kind == "cost"]
+    if limits:
+        streams.append(_amounts(len(sources), world, min(limits), chance))
+    return heapq.merge(*streams, key=lambda happening: happening[:2])
+
+
+def _sources(guardrails: Sequence[Guardrail], world: World, chance: Chance) -> list[_Source]:
+    """One source for each set of components that is guarded."""
+    by_components = {guardrail.components: guardrail for guardrail in guardrails if guardrail.components}
+    return [_source(guardrail, world, chance) for guardrail in by_components.values()]
+
+
+def _source(guardrail: Guardrail, world: World, chance: Chance) -> _Source:
+    if guardrail.slow:
+        return _slow_source(guardrail, world, chance)
+    if guardrail.kind == "errors":
+        return _Source(("errors",), tuple(((p.stable.errors, p.canary.errors),) for p in world.phases))
+    return _Source(("quality",), tuple(((1 - p.stable.quality, 1 - p.canary.quality),) for p in world.phases))
+
+
+def _slow_source(guardrail: Guardrail, world: World, chance: Chance) -> _Source:
+    """Relative thresholds come from stable's first calls, with the error that so few of them leave."""
+    below = iter(_frozen([slow.quantile for slow in guardrail.slow], chance))
+    usual = world.median_seconds * world.phases[0].stable.latency
+    marks = [
+        (slow.factor, slow.seconds or usual * math.exp(LATENCY_SPREAD * _NORMAL.inv_cdf(next(below))))
+        for slow in guardrail.slow
+    ]
+
+    def share(seconds: float, behaviour: Behaviour) -> float:
+        return 1 - _NORMAL.cdf(math.log(seconds / (world.median_seconds * behaviour.latency)) / LATENCY_SPREAD)
+
+    rates = tuple(
+        tuple((share(seconds, p.stable), share(seconds * factor, p.canary)) for factor, seconds in marks)
+        for p in world.phases
+    )
+    return _Source(guardrail.components, rates, _frozen_after(world) if guardrail.relative else 0)
+
+
+def _frozen(quantiles: Sequence[float], chance: Chance) -> list[float]:
+    """How much of stable really lies below its first calls' quantiles (rising): spacings of order statistics."""
+    below, reached = [0.0], 0.0
+    for quantile in quantiles:
+        under, over = (chance.gammavariate(MIN_CALLS * part, 1.0) for part in (quantile - reached, 1 - quantile))
+        below.append(below[-1] + (1 - below[-1]) * under / (under + over))
+        reached = quantile
+    return below[1:]
+
+
+def _frozen_after(world: World) -> int:
+    """The canary's calls until stable has served enough to freeze thresholds."""
+    return math.ceil(MIN_CALLS * world.weight / (1 - world.weight))
+
+
+def _bad_units(order: int, source: _Source, world: World, chance: Chance) -> Iterator[Happening]:
+    """The canary's bad units, in the order of its calls; a unit is bad from its first call on."""
+    units, starts = source.begins // world.turns, [phase.start // world.turns for phase in world.phases]
+    for rates, end in zip(source.rates, [*starts[1:], math.inf], strict=True):
+        while (gap := _geometric(rates[0][1], chance)) <= end - units:
+            units += int(gap)
+            yield (units - 1) * world.turns + 1, order, _bad(source, rates, (int(gap), 1), world, chance)
+        if end == math.inf:
+            return
+        if end > units:
+            yield int(end) * world.turns, order, _bad(source, rates, (int(end) - units, 0), world, chance)
+            units = int(end)
+
+
+def _bad(
+    source: _Source, rates: tuple[tuple[float, float], ...], gap: tuple[int, int], world: World, chance: Chance
+) -> Bad:
+    """`gap` is the canary's units since the last bad one, and whether (1 or 0) the last of them is bad."""
+    units, hit = gap
+    stable, canary = rates[0]
+    count = _poisson(chance.gammavariate(units, stable * (1 - world.weight) / world.weight), chance) if stable else 0
+    lot = chance.random()
+    return Bad(
+        source.components,
+        tuple(hit > 0 and lot * canary < other for _, other in rates),
+        tuple(count if other == stable else _thinned(count, other / stable, chance) for other, _ in rates),
+    )
+
+
+def _thinned(count: int, share: float, chance: Chance) -> int:
+    return sum(chance.random() < share for _ in range(count))
+
+
+def _geometric(share: float, chance: Chance) -> float:
+    """How many tries until one succeeds, itself included; infinite where none does."""
+    if share <= 0.0:
+        return math.inf
+    return 1 if share >= 1.0 else 1 + math.floor(math.log1p(-chance.random()) / math.log1p(-share))
+
+
+def _poisson(mean: float, chance: Chance) -> int:
+    if mean > 50.0:
+        return max(round(chance.gauss(mean, math.sqrt(mean))), 0)
+    count, product, floor = 0, chance.random(), math.exp(-mean)
+    while product > floor:
+        count, product = count + 1, product * chance.random()
+    return count
+
+
+def _amounts(order: int, world: World, factor: float, chance: Chance) -> Iterator[Happening]:
+    """What calls cost. Stable's many are drawn as normal sums by bin; all calls of a unit cost the same."""
+    units = _frozen_after(world) // world.turns
+    while True:
+        units += COST_BATCH
+        phase = [phase for phase in world.phases if phase.start <= units * world.turns][-1]
+        canary = _drawn(COST_BATCH, phase.canary.cost, factor, world.turns, chance)
+        count = _poisson(chance.gammavariate(COST_BATCH, (1 - world.weight) / world.weight), chance)
+        many = count >= 4 * BINS
+        stable = (
+            _summed(count // BINS, phase.stable.cost, world.turns, chance)
+            if many
+            else _drawn(count, phase.stable.cost, 1.0, world.turns, chance)
+        )
+        yield units * world.turns, order, Taken(canary, stable)
+
+
+def _drawn(units: int, cost: float, factor: float, turns: int, chance: Chance) -> Sample:
+    """Units drawn one by one; values are cut off at `factor` times stable's cap."""
+    bins = [[0.0, 0] for _ in range(BINS)]
+    total = squares = 0.0
+    for _ in range(units):
+        value = min(cost * math.exp(chance.gauss(0.0, COST_SPREAD)) / _CAP, factor) * SCALE
+        held = bins[int(chance.random() * BINS)]
+        held[0] += value * turns
+        held[1] += turns
+        total, squares = total + value * turns, squares + value * value * turns
+    return Sample(units * turns, total, squares, tuple((held[0], int(held[1])) for held in bins))
+
+
+def _summed(units: int, cost: float, turns: int, chance: Chance) -> Sample:
+    """So many units in each bin at once: the sum of enough of them is as good as normal."""
+    first, second = _moments(cost)
+    spread = math.sqrt(units * (second - first * first))
+    bins = tuple((turns * chance.gauss(units * first, spread), units * turns) for _ in range(BINS))
+    n = units * turns * BINS
+    return Sample(n, sum(total for total, _ in bins), n * second, bins)
+
+
+def _moments(cost: float) -> tuple[float, float]:
+    """Mean and mean square of a lognormal that is cut off at stable's cap, in its units / SCALE."""
+    edge = math.log(_CAP / cost) / COST_SPREAD
+    beyond = 1 - _NORMAL.cdf(edge)
+    first, second = (
+        (cost / _CAP) ** power * math.exp((power * COST_SPREAD) ** 2 / 2) * _NORMAL.cdf(edge - power * COST_SPREAD)
+        for power in (1, 2)
+    )
+    return (first + beyond) * SCALE, (second + beyond) * SCALE**2

@@ -1,0 +1,133 @@
+"""What people may do to a rollout, and what they are told when it makes no sense."""
+
+from dataclasses import replace
+
+import pytest
+
+from policies.rollout import Intent, State, decide, reconcile
+from policies.verbs import VERBS, Order, Refused, act
+from tests.policies.evidences import GOOD
+from tests.policies.test_rollout import LADDER, TRIAL, V1, V3, completed, findings, rolled_back, running
+
+
+def done(state: State, verb: str, intent: Intent = LADDER, **details: object) -> State:
+    """The record after Ada's order."""
+    decision = act(state, intent, replace(Order(verb, "ada", "because"), **details), now=50.0)  # type: ignore[arg-type]  # per verb
+    assert (decision.expected_epoch, decision.state.epoch, decision.state.actor) == (
+        state.epoch,
+        state.epoch + 1,
+        "ada",
+    )
+    return decision.state
+
+
+def test_pause_and_resume() -> None:
+    """The evidence stays; the hold begins again, so that a resumed step is not paused at once."""
+    paused = done(running(LADDER), "pause")
+    resumed = done(paused, "resume")
+    assert (paused.phase, paused.segment, paused.weight) == ("paused", 1, 500)
+    assert (resumed.phase, resumed.began_at, resumed.evidence) == ("running", 50.0, 1)
+
+
+def test_promote_goes_one_step_and_frees_a_pin() -> None:
+    """Whatever the evidence; the last step completes."""
+    state = done(running(LADDER, pinned=True, phase="paused"), "promote")
+    assert (state.step, state.weight, state.phase, state.pinned, state.action) == (2, 2500, "running", False, "promote")
+    assert (state.segment, state.reason) == (2, "because: 5% -> 25%")
+    assert done(running(LADDER, step=3), "promote").phase == "completed"
+    assert done(running(TRIAL), "promote", TRIAL).phase == "completed"
+
+
+def test_promote_to_the_end_completes() -> None:
+    """From any step."""
+    state = done(running(LADDER), "promote", to_end=True)
+    assert (state.phase, state.weight, state.reason) == ("completed", 10_000, "because")
+
+
+@pytest.mark.parametrize("state", [running(LADDER), running(LADDER, phase="paused"), completed()])
+def test_abort_takes_the_canary_out_for_good(state: State) -> None:
+    """Also after it was completed; the configuration does not bring it back."""
+    aborted = done(state, "abort")
+    assert (aborted.phase, aborted.weight, aborted.rolled_back) == ("rolled_back", 0, {"digest-2": "ada: because"})
+    assert reconcile(aborted, LADDER, now=60.0) is None
+
+
+def test_an_approved_step_goes_on() -> None:
+    """The approval counts for this step alone."""
+    approved = done(running(LADDER, step=2, weight=2500), "approve")
+    decision = decide(approved, LADDER, findings(GOOD), now=700.0)
+    assert decision is not None
+    assert (approved.approved, decision.state.step, decision.state.approved) == (True, 3, False)
+
+
+@pytest.mark.parametrize("state", [running(LADDER), running(LADDER, step=2, approved=True), running(LADDER, step=0)])
+def test_there_is_nothing_to_approve(state: State) -> None:
+    """The step wants none, has it, or does not exist."""
+    with pytest.raises(Refused, match="waits for no approval"):
+        act(state, LADDER, Order("approve", "ada", "because"), now=50.0)
+
+
+def test_pin_and_unpin() -> None:
+    """Same weight, same evidence."""
+    pinned = done(running(LADDER), "pin")
+    assert (pinned.pinned, pinned.weight, pinned.segment) == (True, 500, 1)
+    assert done(pinned, "unpin").pinned is False
+    with pytest.raises(Refused, match="not pinned"):
+        act(running(LADDER), LADDER, Order("unpin", "ada", "because"), now=50.0)
+
+
+def test_set_weight_pins() -> None:
+    """Otherwise the configuration would move it back."""
+    state = done(running(LADDER), "set-weight", weight=3000)
+    assert (state.weight, state.pinned, state.segment, state.reason) == (3000, True, 2, "5% -> 30%: because")
+    assert reconcile(state, LADDER, now=60.0) is None
+
+
+@pytest.mark.parametrize("weight", [None, -1, 10_001])
+def test_a_weight_lies_between_nothing_and_all(weight: int | None) -> None:
+    """Neither is a missing one guessed."""
+    with pytest.raises(Refused, match="between 0% and 100%"):
+        act(running(LADDER), LADDER, Order("set-weight", "ada", "because", weight=weight), now=50.0)
+
+
+def test_a_metric_is_dismissed_once() -> None:
+    """By its name in the guardrails."""
+    state = done(running(LADDER), "dismiss", metric="cost")
+    assert (state.dismissed, state.segment) == (("cost",), 1)
+    with pytest.raises(Refused, match="cost is dismissed already"):
+        act(state, LADDER, Order("dismiss", "ada", "because", metric="cost"), now=60.0)
+    with pytest.raises(Refused, match="unknown metric 'speed'; known: error_rate"):
+        act(state, LADDER, Order("dismiss", "ada", "because", metric="speed"), now=60.0)
+
+
+def test_retry_begins_from_the_first_step_and_forgives_this_canary_alone() -> None:
+    """With fresh tallies, evidence and thresholds."""
+    out = replace(rolled_back(), segment=4, banked={"x": 9.0}, frozen={"cost": 1.0}, dismissed=("cost",))
+    state = done(replace(out, rolled_back={**out.rolled_back, "digest-3": "errors"}), "retry")
+    assert (state.phase, state.step, state.weight, state.rolled_back) == ("running", 1, 500, {"digest-3": "errors"})
+    assert (state.rollout, state.evidence, state.segment, state.offset) == (3, 3, 1, 0)
+    assert (state.banked, state.frozen, state.dismissed) == ({}, {}, ())
+
+
+@pytest.mark.parametrize(
+    ("state", "verb", "why"),
+    [
+        (running(LADDER), "resume", "the rollout is running; this works while it is paused"),
+        (running(LADDER), "retry", "this works while it is rolled_back"),
+        (rolled_back(), "pause", "the rollout is rolled back; this works while it is running"),
+        (completed(), "promote", "the rollout is completed"),
+        (running(LADDER), "smile", f"unknown verb 'smile'; known: {', '.join(VERBS)}"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_words(state: State, verb: str, why: str) -> None:
+    """The message says where the rollout stands."""
+    with pytest.raises(Refused) as refused:
+        act(state, LADDER, Order(verb, "ada", "because"), now=50.0)
+    assert why.removeprefix("this works while it is ") in str(refused.value)
+
+
+@pytest.mark.parametrize("intent", [Intent(V1, None), Intent(V1, V3, LADDER.steps)])
+def test_there_is_nothing_to_do_about_what_the_configuration_no_longer_names(intent: Intent) -> None:
+    """The record is about to follow the configuration."""
+    with pytest.raises(Refused, match="no rollout of the configured canary"):
+        act(running(LADDER), intent, Order("pause", "ada", "because"), now=50.0)

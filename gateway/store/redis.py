@@ -30,7 +30,7 @@ from gateway.store.codec import (
     encode_tallies,
 )
 from gateway.store.connect import MAX_IN_FLIGHT, Client, close, know_nodes
-from gateway.store.faults import away_on_failure
+from gateway.store.faults import away_on_failure, heeding_cancellation
 from gateway.store.seam import MAX_FAILING_UNITS, Batch, Committed, FlushReply, Snapshot
 from gateway.store.turns import CHANNEL, announcement, listen
 from policies.rollout import Decision, State
@@ -152,7 +152,7 @@ class RedisStore:
     @asynccontextmanager
     async def _reach(self) -> AsyncIterator[None]:
         """One operation: bounded in time and number, its failures mapped."""
-        with away_on_failure():
+        with heeding_cancellation(), away_on_failure():
             async with asyncio.timeout(self._deadline), self._in_flight:
                 await know_nodes(self._client)
                 yield

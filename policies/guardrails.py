@@ -17,17 +17,19 @@ Verdict = Literal["fail", "inconclusive"]
 
 ALPHA = 0.01  # the probability that an identical canary is ever rolled back, over the whole rollout
 THRESHOLD = 1 / ALPHA
-ABSOLUTE_THRESHOLD = 1e4  # the absolute guard has no control to lean on, so it wants stronger proof
-HOLD_THRESHOLD = 10.0  # at this much evidence the canary is already suspect
+ABSOLUTE_THRESHOLD = 1e4  # the absolute guard may have no control to lean on, so it wants stronger proof
 ERROR_FLOOR = 0.005  # a canary below 0.5 % of errors is never rolled back for a ratio alone
 MIN_FAILING_UNITS = 3  # one bad conversation, however long, proves nothing
+MAX_STABLE_FAILING = 20_000  # the store counts no more failing units: from here on only the canary's would grow
+MAX_LIMIT = 0.99  # an absolute limit nearer to 100 % leaves no room for a bet
 CONTROL_LOST_SECONDS = 300.0  # stable is unseen for so long: no control is left
 
 METRICS = ("error_rate",)
 DEFAULT_GUARDRAILS = ("error_rate <= stable * 1.25", "error_rate <= 20%")
 
 _GRAMMAR = re.compile(
-    r"(?P<metric>[a-z_0-9]+)\s*<=\s*(?:(?P<stable>stable)\s*\*\s*)?(?P<number>\d+(?:\.\d+)?)(?P<unit>%?)"
+    r"(?P<metric>[a-z_0-9]+)\s*<=\s*(?:(?P<stable>stable)\s*\*\s*)?(?P<number>\d+(?:\.\d+)?)(?P<unit>%?)",
+    re.ASCII,
 )
 
 
@@ -101,8 +103,8 @@ def worst(findings: Sequence[Finding]) -> Finding | None:
 def _check_limit(text: str, limit: float, *, relative: bool) -> None:
     if relative and not 1.0 <= limit <= 100.0:
         raise ValueError(f"the factor in {text!r} must be between 1 and 100, such as 1.25")
-    if not relative and not 0.0 < limit < 1.0:
-        raise ValueError(f"the limit in {text!r} must lie between 0% and 100%, such as 20%")
+    if not relative and not 0.0 < limit <= MAX_LIMIT:
+        raise ValueError(f"the limit in {text!r} must be above 0% and at most 99%, such as 20%")
 
 
 def _assess_one(guardrail: Guardrail, evidence: Evidence) -> Finding:
@@ -118,16 +120,26 @@ def _assess_one(guardrail: Guardrail, evidence: Evidence) -> Finding:
 
 def _relative(guardrail: Guardrail, evidence: Evidence) -> float:
     """Worse than stable *and* above the floor: the smaller of two e-values is evidence against either null."""
-    ratio = ratio_e_value(evidence.canary_failing, evidence.stable_failing, evidence.weight, guardrail.limit)
-    return min(ratio, floor_e_value(evidence.canary_failing, evidence.canary_requests, ERROR_FLOOR))
+    floor = floor_e_value(evidence.canary_failing, evidence.canary_requests, ERROR_FLOOR)
+    return min(_against_stable(evidence, guardrail.limit), floor)
 
 
 def _absolute(guardrail: Guardrail, evidence: Evidence) -> float:
-    """Counts only where no control is left, or where stable does not explain the failures either."""
-    suspect = ratio_e_value(evidence.canary_failing, evidence.stable_failing, evidence.weight, 1.0) >= HOLD_THRESHOLD
-    if not suspect and evidence.control_unseen_seconds < CONTROL_LOST_SECONDS:
+    """Above the limit *and*, while there is a control, worse than it: an outage of both arms blames nobody.
+
+    The same threshold for both halves keeps what this guard adds to the chance of a false rollback at 1e-4.
+    """
+    absolute = absolute_e_value(evidence.canary_failing, evidence.canary_requests, guardrail.limit)
+    if evidence.control_unseen_seconds >= CONTROL_LOST_SECONDS:
+        return absolute
+    return min(absolute, _against_stable(evidence, 1.0))
+
+
+def _against_stable(evidence: Evidence, ratio: float) -> float:
+    """Evidence that the canary is more than `ratio` times as bad as stable; none once stable is no longer counted."""
+    if evidence.stable_failing >= MAX_STABLE_FAILING:
         return 1.0
-    return absolute_e_value(evidence.canary_failing, evidence.canary_requests, guardrail.limit)
+    return ratio_e_value(evidence.canary_failing, evidence.stable_failing, evidence.weight, ratio)
 
 
 def _verdict(guardrail: Guardrail, e_value: float, evidence: Evidence) -> Verdict:

@@ -4,7 +4,7 @@ Also the two things that keep retries from making an outage worse: the budget th
 circuit that stops calling a target which answers nothing. All pure: `now` is a monotonic time in seconds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Move = Literal["retry", "next", "give_up"]
@@ -27,9 +27,7 @@ def next_move(kind: str, status: int | None, should_retry: bool | None, blames_v
         return "retry"
     if kind != "status" or status is None:
         return "next"
-    if should_retry is False:
-        return "next" if status >= 500 or status in _NEXT_STATUSES else "give_up"
-    if status in _RETRYABLE_STATUSES or should_retry:
+    if should_retry or (should_retry is None and status in _RETRYABLE_STATUSES):
         return "retry"
     return "next" if status >= 500 or status in _NEXT_STATUSES or blames_version else "give_up"
 
@@ -58,7 +56,7 @@ class RetryBudget:
 
     ratio: float = 0.2
     reserve: float = 10.0
-    _tokens: float = -1.0
+    _tokens: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
         self._tokens = self.reserve
@@ -87,9 +85,9 @@ class Circuit:
 
     failures: int = 5
     open_for: float = 10.0
-    _in_a_row: int = 0
-    _opened_at: float | None = None
-    _probe_at: float | None = None
+    _in_a_row: int = field(default=0, init=False)
+    _opened_at: float | None = field(default=None, init=False)
+    _probe_at: float | None = field(default=None, init=False)
 
     def state(self, now: float) -> CircuitState:
         if self._opened_at is None:

@@ -36,8 +36,7 @@ def unit_of(sticky: Sticky, facts: Facts) -> str:
 
     Falls back to the conversation where the call has no user or no such header.
     """
-    if sticky.kind == "request":
-        return facts.request
-    value = {"user": facts.user, "header": facts.headers.get(sticky.header, "")}.get(sticky.kind, "")
+    header = facts.headers.get(sticky.header, "")
+    value = {"request": facts.request, "user": facts.user, "header": header}.get(sticky.kind, "")
     kind = sticky.kind if value else "conversation"
     return f"{facts.caller}\0{kind}\0{value or facts.conversation}"

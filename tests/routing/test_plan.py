@@ -1,0 +1,78 @@
+"""The Plan of a call: a pin before the rules, the rules before the split."""
+
+import pytest
+
+from routing.chain import Target
+from routing.plan import Plan, Split, route
+from routing.rules import Rule
+
+from .samples import V1, V2, V3, agent, facts, trial
+
+INTERNAL = Rule({"group": ("internal",)}, "v2")
+EVERYONE = Rule({}, "v3")
+
+
+def chosen(plan: Plan) -> tuple[str, str]:
+    return plan.version.name, plan.reason
+
+
+@pytest.mark.parametrize(("weight", "expected"), [(0, "v1"), (10_000, "v2")])
+def test_the_split_decides_by_the_unit(weight: int, expected: str) -> None:
+    """All to stable at 0, all to the canary at 100 %."""
+    assert chosen(route(agent(), trial(weight), facts())) == (expected, "split")
+
+
+def test_without_a_canary_stable_serves() -> None:
+    """A split that is stable only has no salt and needs none."""
+    assert chosen(route(agent(), Split(V1), facts())) == ("v1", "split")
+
+
+def test_a_rule_goes_before_the_split() -> None:
+    """Internal users get the canary at any weight, also at 0; everybody else follows the split."""
+    ruled = agent(rules=(INTERNAL,))
+    assert chosen(route(ruled, trial(0), facts())) == ("v2", "rule")
+    assert chosen(route(ruled, trial(0), facts(group="public"))) == ("v1", "split")
+
+
+def test_a_pin_goes_before_the_rules() -> None:
+    """A tester who names a version gets it."""
+    assert chosen(route(agent(rules=(INTERNAL,)), trial(0), facts(), pin="v3")) == ("v3", "pin")
+
+
+def test_an_unknown_pin_is_an_error() -> None:
+    """Nobody is silently given another version than the one they named."""
+    with pytest.raises(KeyError):
+        route(agent(), trial(0), facts(), pin="v9")
+
+
+def test_no_rule_leads_to_a_withdrawn_version() -> None:
+    """After a rollback the flag stops leading there, and a pin still does, to look into it."""
+    ruled, split = agent(rules=(INTERNAL,)), Split(V1, withdrawn="v2")
+    assert chosen(route(ruled, split, facts())) == ("v1", "split")
+    assert chosen(route(ruled, split, facts(), pin="v2")) == ("v2", "pin")
+
+
+def test_a_withdrawn_version_leaves_its_calls_to_the_next_rule() -> None:
+    """The rules behind it hold for these calls as they do for all others."""
+    ruled = agent(rules=(INTERNAL, EVERYONE))
+    assert chosen(route(ruled, trial(0), facts())) == ("v2", "rule")
+    assert chosen(route(ruled, Split(V1, withdrawn="v2"), facts())) == ("v3", "rule")
+
+
+def test_the_plan_names_the_unit_whoever_serves_it() -> None:
+    """Pinned, ruled or split: the record can tell whose call it was."""
+    plans = [route(agent(), trial(500), facts()), route(agent(), trial(500), facts(), pin="v3")]
+    assert {plan.unit for plan in plans} == {"web-app\0conversation\0c-1"}
+
+
+def test_a_fallback_changes_the_target_and_never_the_version() -> None:
+    """The chain begins at the version's own target and goes on with the agent's fallback."""
+    backup = Target("anthropic", "claude")
+    plan = route(agent(fallback=(backup, "human")), trial(0), facts(), pin="v3")
+    assert (plan.version, plan.links) == (V3, (V3.target, backup, "human"))
+
+
+def test_a_trial_is_salted_with_its_canary() -> None:
+    """The same canary keeps its units over any restart; another one draws anew."""
+    assert trial(500).salt == f"support:{V2.digest}"
+    assert trial(500) == Split(V1, V2, 500, f"support:{V2.digest}")

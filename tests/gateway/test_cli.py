@@ -18,7 +18,6 @@ from gateway.cli import main
 from gateway.standin import Standin
 from tests.gateway.running import ADMIN_TOKEN, Running, running, trial, write
 
-
 TRIAL = {
     "gateway.yaml": {"providers": {"p": {"api": "openai", "base_url": "http://127.0.0.1:9/v1"}}},
     "routing.yaml": {"agents": {"support": {"stable": "v1"}}},

@@ -1,84 +1,78 @@
-"""The routing table: what the configuration wants, under what the record says."""
+"""The table: what the configuration wants, under what the record says; when in doubt, stable."""
 
-from typing import Any
+from dataclasses import replace
 
-import pytest
+from gateway.table import Table
+from policies.rollout import State, reconcile
+from tests.scenarios.test_replicas import agent_named
 
-from gateway.table import Entry, Table
-from policies.rollout import State, VersionRef
-from routing.agents import Agent, AgentVersion, Target
-from routing.rules import Rule
-
-V1, V2 = (AgentVersion(name, Target("house", name)) for name in ("v1", "v2"))
+AGENT = agent_named("support")
+CANARY = AGENT.versions["v2"].digest
 
 
-def agent(**changes: Any) -> Agent:
-    settings: dict[str, Any] = {"name": "support", "versions": {"v1": V1, "v2": V2}, "stable": "v1", "canary": "v2"}
-    return Agent(**{**settings, "weight": 500, **changes})
+def table() -> Table:
+    table = Table()
+    table.install({AGENT.name: AGENT})
+    return table
 
 
-def state(**changes: Any) -> State:
-    settings: dict[str, Any] = {
-        "epoch": 3, "phase": "running", "step": 1, "weight": 500, "stable": VersionRef("v1", V1.digest),
-        "canary": VersionRef("v2", V2.digest), "rollout": 1, "evidence": 1, "reason": "", "actor": "controller",
-        "action": "start", "changed_at": 0.0, "rolled_back": {},
-    }  # fmt: skip
-    return State(**{**settings, **changes})
+def running_state() -> State:
+    """The record of the trial that the configuration asks for, at 5 %."""
+    entry = table().entry(AGENT.name)
+    assert entry
+    decision = reconcile(None, entry.intent, now=0.0)
+    assert decision
+    return decision.state
 
 
-def test_a_running_rollout_splits_the_traffic() -> None:
-    """The canary gets the record's share, not the configuration's."""
-    split = Entry.of(agent(weight=2500), state(weight=500)).split
-    assert (split.canary, split.weight) == (V2, 500)
+def weight(table: Table) -> int:
+    entry = table.entry(AGENT.name)
+    assert entry
+    return entry.split.weight
 
 
-@pytest.mark.parametrize(
-    "record",
-    [
-        None,
-        state(phase="rolled_back"),
-        state(stable=VersionRef("v1", "another")),
-        state(canary=None, phase=None),
-        state(rolled_back={V2.digest: "it failed"}),
-    ],
-)
-def test_without_a_fitting_record_everything_is_on_stable(record: State | None) -> None:
-    """An unknown record, another one, or a rollback means stable only."""
-    split = Entry.of(agent(), record).split
-    assert (split.stable, split.canary, split.weight) == (V1, None, 0)
+def test_without_a_record_stable_serves() -> None:
+    """Whatever the configuration asks for."""
+    assert weight(table()) == 0
 
 
-def test_a_rolled_back_version_stays_withdrawn_when_its_canary_line_is_removed() -> None:
-    """A rule does not bring it back either."""
-    ended = agent(canary=None, weight=0, rules=(Rule({}, "v2"),))
-    split = Entry.of(ended, state(canary=None, phase=None, rolled_back={V2.digest: "it failed"})).split
-    assert split.withdrawn == {"v2"}
+def test_the_records_weight_holds() -> None:
+    """Not the configuration's."""
+    here = table()
+    assert here.turn(AGENT.name, replace(running_state(), weight=1234))
+    assert weight(here) == 1234
 
 
-def test_a_rolled_back_version_that_is_made_stable_is_not_withdrawn() -> None:
-    """The operator's word stands against the record's."""
-    promoted = agent(stable="v2", canary=None, weight=0)
-    assert Entry.of(promoted, state(rolled_back={V2.digest: "it failed"})).split.withdrawn == frozenset()
+def test_a_record_of_other_versions_means_stable() -> None:
+    """The configuration has moved on, and the record has not yet."""
+    here = table()
+    here.turn(AGENT.name, running_state())
+    here.install({AGENT.name: agent_named("support", "v3")})
+    assert weight(here) == 0
+
+
+def test_only_a_running_trial_gets_traffic() -> None:
+    """Rolled back or paused: stable."""
+    for change in ({"phase": "paused"}, {"phase": "rolled_back", "rolled_back": {CANARY: "why"}}):
+        here = table()
+        here.turn(AGENT.name, replace(running_state(), **change))
+        assert weight(here) == 0
 
 
 def test_an_older_record_changes_nothing() -> None:
-    """A reply that was overtaken does not turn the table back."""
-    table = Table()
-    table.install({"support": agent()})
-    assert table.turn("support", state(epoch=4, phase="rolled_back"))
-    assert not table.turn("support", state(epoch=3))
-    entry = table.entry("support")
-    assert entry is not None
-    assert not entry.on_trial
+    """Nor does the one it has; another one of the same epoch does, for a store may lose its last moments."""
+    here, state = table(), replace(running_state(), epoch=5)
+    assert here.turn(AGENT.name, state)
+    assert not here.turn(AGENT.name, replace(state, epoch=4, weight=1)) and not here.turn(AGENT.name, state)
+    assert here.turn(AGENT.name, replace(state, weight=2)) and weight(here) == 2
 
 
-def test_a_new_configuration_keeps_the_record() -> None:
-    """Only the store changes what is on record."""
-    table = Table()
-    table.install({"support": agent()})
-    table.turn("support", state())
-    table.install({"support": agent(), "other": agent(name="other")})
-    entry, seen = table.entry("support"), table.seen("support")
-    assert entry is not None and entry.on_trial
-    assert seen == state()
-    assert list(table) == ["support", "other"]
+def test_records_outlive_configurations() -> None:
+    """An agent that was taken out and put back stands where it stood."""
+    here = table()
+    here.turn(AGENT.name, running_state())
+    here.install({})
+    assert list(here) == [] and here.entry(AGENT.name) is None
+    assert here.turn(AGENT.name, replace(running_state(), epoch=2, weight=700))
+    here.install({AGENT.name: AGENT})
+    assert list(here) == [AGENT.name] and weight(here) == 700

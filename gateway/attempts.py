@@ -113,7 +113,7 @@ class Attempts:
                 if again.retry_state.attempt_number == 1:
                     raise first
                 return await self._attempt(run, target)
-        raise first
+        raise AssertionError("tenacity returns an answer, or raises")
 
     def _retrying(self, run: Run, target: Target) -> AsyncRetrying:
         rules = run.runtime.retries

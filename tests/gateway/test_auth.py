@@ -27,9 +27,10 @@ def test_known_key(header: bytes, caller: Caller) -> None:
     assert DOOR.caller(header) == caller
 
 
-@pytest.mark.parametrize(
-    "header", [None, b"", b"Bearer", b"Bearer ", b"one", b"Basic one", b"Bearer One", b"Bearer \xc3\xa9", b"Bearer admin"]
-)  # fmt: skip
+WRONG = [None, b"", b"Bearer", b"Bearer ", b"one", b"Basic one", b"Bearer One", b"Bearer \xc3\xa9", b"Bearer admin"]
+
+
+@pytest.mark.parametrize("header", WRONG)
 def test_unknown_key(header: bytes | None) -> None:
     """Anything else does not open, and the message says how to send a key without repeating it."""
     with pytest.raises(Unauthenticated, match="Authorization: Bearer <key>") as caught:

@@ -192,6 +192,22 @@ async def test_stream_left_open_by_the_provider(serve: Serve) -> None:
     assert (answer.status_code, answer.content) == (200, event)
 
 
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b'{"choices":[{"message":{"content":"x"}}]}', "application/json"),
+        (b": still thinking\n\n" * 100_000, "text/event-stream"),
+    ],
+    ids=["a whole answer", "comments without end"],
+)
+async def test_stream_that_is_none(serve: Serve, body: bytes, kind: str) -> None:
+    """A stream was asked for: what never comes to a part of an answer is a 502, and memory stays bounded."""
+    here = await serve()
+    async with standing_in(here, saying(body, kind)):
+        answer = await here.chat(stream=True)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_malformed")
+
+
 # Retries
 
 
@@ -363,6 +379,28 @@ async def test_handed_over_stream_with_usage(serve: Serve) -> None:
     *_, usage, done = events(answer.content)
     assert done == "[DONE]"
     assert usage["choices"] == [] and usage["usage"]["total_tokens"] == 0
+
+
+async def test_webhook_is_told(serve: Serve) -> None:
+    """Whoever is named in the configuration is told, once, and can tell a repetition by its key."""
+    heads: list[bytes] = []
+
+    async def receiver(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 204 X\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(receiver, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/people"
+        escalation = {"webhook": url, "allow_private_webhook": True}
+        here = await serve(gateway={"escalation": escalation}, routing={"fallback": ["human"]})
+        here.standin.behave("good", failing("status", status=500))
+        answer = await here.chat()
+        await eventually(lambda: bool(heads))
+        await asyncio.sleep(0.05)
+    [head] = heads
+    assert head.startswith(b"POST /people ")
+    assert f"idempotency-key: {answer.headers['x-request-id']}".encode() in head.lower()
 
 
 async def handed_over(here: Place) -> list[Any]:

@@ -91,6 +91,12 @@ def test_a_reader_that_went_away_ends_nothing() -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+def test_a_closed_output_ends_nothing() -> None:
+    """Somebody closed it from within."""
+    done = run(before="sys.stdout.buffer.close()", after="sys.stdout = None")
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_a_full_disk_ends_nothing() -> None:
     """Lines are lost while there is no room."""
     with Path("/dev/full").open("wb") as full:

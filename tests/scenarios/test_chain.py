@@ -319,6 +319,7 @@ async def test_circuit(serve: Serve) -> None:
     assert [(await here.chat()).status_code for _ in range(3)] == [500] * 3
     refused = await here.chat()
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "upstream_circuit_open")
+    assert refused.headers["retry-after"] == "1"
     assert here.standin.counts("good").requests == 3
     status = (await here.http.get(f"{here.running.url}/status")).json()
     assert status["gateway"]["circuits"] == {"standin/good": "open"}

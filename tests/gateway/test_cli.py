@@ -9,6 +9,7 @@ from asyncio.subprocess import PIPE, create_subprocess_exec
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -257,3 +258,12 @@ def test_ctrl_c_ends_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr("gateway.operate.print_status", interrupted)
     assert main(["status"]) == 130
+
+
+def test_the_demo_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its packages are an extra; where they are, it decides the exit code."""
+    monkeypatch.setitem(sys.modules, "gateway.demo", SimpleNamespace(demo=lambda ends: 7 if ends else 0))
+    assert main(["demo", "--exit"]) == 7
+    monkeypatch.setitem(sys.modules, "gateway.demo", None)
+    assert main(["demo"]) == 2
+    assert "serinus[demo]" in capsys.readouterr().err

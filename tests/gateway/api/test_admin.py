@@ -1,5 +1,6 @@
 """The admin plane: who may act, on what they saw, and what they are told when someone was faster."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
@@ -68,9 +69,11 @@ async def test_who_was_slower_gets_the_new_state(served: Running, agent: str) ->
 
 
 async def test_two_people_do_not_both_win(served: Running, agent: str) -> None:
-    """The second acts on what it no longer is."""
-    assert (await retry(served, agent, TOKEN, "if-match: 2")).status == 200
-    assert (await retry(served, agent, TOKEN, "if-match: 2")).status == 412
+    """Eight act at once on the same epoch: one is heard, the others get the state that this one made."""
+    replies = await asyncio.gather(*(retry(served, agent, TOKEN, "if-match: 2") for _ in range(8)))
+    assert sorted(reply.status for reply in replies) == [200] + [412] * 7
+    assert {json.loads(reply.body)["state"]["epoch"] for reply in replies if reply.status == 412} == {3}
+    assert len(await served.gateway.services.controller.audit(agent, 10)) == 3
 
 
 async def test_what_runs_cannot_be_retried(served: Running, agent: str) -> None:

@@ -16,6 +16,7 @@ from gateway.errors import StoreAway
 from gateway.recorder import Clock, Recorder
 from gateway.standin import Behaviour, Standin
 from gateway.store import RedisStore, connect
+from gateway.store.connect import MAX_IN_FLIGHT
 from gateway.table import Table
 from policies.rollout import State, reconcile
 from tests.gateway.running import Running, running, trial, write
@@ -204,6 +205,25 @@ async def test_a_slow_agent_slows_no_other(replica: Replica, agent: str, monkeyp
     await within(0.5, lambda: replica.state(agent).phase == "rolled_back")
     assert hanging == [1]
     working.cancel()
+
+
+async def test_many_agents_wait_for_their_turn_outside_the_store(
+    replica: Replica, agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In its queue the last of them would run out of the time that an operation may take, and pass for lost."""
+    read, waiting, most = replica.store.read, [0], [0]
+
+    async def count(name: str) -> Any:
+        waiting[0] += 1
+        most[0] = max(most[0], waiting[0])
+        try:
+            return await read(name)
+        finally:
+            waiting[0] -= 1
+
+    monkeypatch.setattr(replica.store, "read", count)
+    await replica.configure(*(agent_named(f"{agent}-{number}") for number in range(200)))
+    assert len(list(replica.table)) == 200 and 1 < most[0] < MAX_IN_FLIGHT
 
 
 async def test_work_begins_again_after_its_end(replica: Replica, agent: str) -> None:

@@ -17,7 +17,7 @@ RUN python -m venv /opt/build \
  && /opt/build/bin/pip install --require-hashes --only-binary :all: -r requirements-build.lock \
  && python -m venv --without-pip /opt/serinus \
  && python -m pip --python /opt/serinus/bin/python install --require-hashes --only-binary :all: -r requirements-image.lock
-COPY pyproject.toml LICENSE ./
+COPY pyproject.toml LICENSE README.md ./
 COPY gateway gateway
 COPY routing routing
 COPY policies policies

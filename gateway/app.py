@@ -88,7 +88,9 @@ class Gateway:
             services.log.warning("restart_needed", settings=fixed)
         options = assemble.transport_options(deployment.settings)
         if options != assemble.transport_options(self.deployment.settings):
-            self.upstreams = Upstreams(options)
+            old, self.upstreams = self.upstreams, Upstreams(options)
+            longest = self.deployment.settings.timeouts.total
+            self.tasks.append(asyncio.create_task(_retire(old, longest)))
         services.runtime = assemble.runtime(deployment, self.upstreams)
         services.table.install(deployment.agents)
         services.controller.install(services.runtime)
@@ -137,6 +139,14 @@ def build(deployment: Deployment, store: OpenStore, replica: str, log: Log) -> G
         loopback=deployment.settings.listen.is_loopback,
     )  # fmt: skip
     return Gateway(services, escalations, notices, shadows, store, upstreams, deployment, asgi(services))
+
+
+async def _retire(upstreams: Upstreams, seconds: float) -> None:
+    """Close connections that no new call uses, once the last call that may still use them must have ended."""
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        await upstreams.aclose()
 
 
 def _fixed(new: GatewaySettings, old: GatewaySettings) -> list[str]:

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from math import ceil
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
@@ -19,7 +20,7 @@ from gateway.providers.openai_answer import check_tool_calls, read_answer, read_
 from gateway.providers.openai_request import AppliedVersion, chat_request
 from gateway.providers.openai_stream import StreamReader
 from gateway.recorder import Clock
-from gateway.runtime import Channel, Runtime
+from gateway.runtime import Channel, CircuitRules, Runtime
 from gateway.streaming import OpenStream
 from gateway.upstream import Response, header
 from gateway.upstream.decoding import decoded
@@ -123,7 +124,7 @@ class Attempts:
                 if again.retry_state.attempt_number == 1:
                     raise first
                 return await self._attempt(run, target)
-        raise first
+        raise AssertionError("tenacity returns an answer, or raises")
 
     def _retrying(self, run: Run, target: Target) -> AsyncRetrying:
         rules = run.runtime.retries
@@ -170,7 +171,7 @@ class Attempts:
         run.outcome.attempts.append(attempt)
         try:
             if not allows(attempt.started_at):
-                raise ProviderError("circuit_open", f"{target} has failed too often; its circuit is open")
+                raise _circuit_open(target, run.runtime.circuit)
             return await self._within_time(run, target, attempt)
         except ProviderError as error:
             self._book(error, attempt, run)
@@ -270,6 +271,11 @@ async def _first_part(reader: StreamReader, chunks: AsyncIterator[bytes]) -> byt
     if reader.failure:
         raise reader.failure
     return held
+
+
+def _circuit_open(target: Target, rules: CircuitRules) -> ProviderError:
+    later = (b"retry-after", str(ceil(rules.open_for)).encode())
+    return ProviderError("circuit_open", f"{target} has failed too often; its circuit is open", headers=[later])
 
 
 def _move(error: ProviderError, run: Run) -> Move:

@@ -1,4 +1,7 @@
-"""The command `serinus`: reads its arguments and hands on. Exit codes: 0 well, 1 the answer is no, 2 wrong usage."""
+"""The command `serinus`: reads its arguments and hands on. Exit codes: 0 well, 1 the answer is no, 2 wrong usage.
+
+What only some commands need is imported when they run: an operator's `status` should not wait for a whole gateway.
+"""
 
 import argparse
 import getpass
@@ -8,9 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway import __version__, operate
-from gateway.config import check, write_schemas
 from gateway.operate import Operator, Refused
-from gateway.serve import serve
 from gateway.standin import command as standin
 from policies.verbs import VERBS
 
@@ -98,16 +99,22 @@ def _operating(
 
 
 def _serve(given: argparse.Namespace) -> int:
+    from gateway.serve import serve
+
     return serve(given.config, os.environ)
 
 
 def _check(given: argparse.Namespace) -> int:
+    from gateway.config import check
+
     code, report = check(given.config, os.environ)
     print(report)
     return code
 
 
 def _schema(given: argparse.Namespace) -> int:
+    from gateway.config import write_schemas
+
     try:
         write_schemas(given.folder)
     except OSError as error:

@@ -27,6 +27,7 @@ from routing.agents import AgentVersion
 
 FLUSH_SECONDS = 0.1
 POLL_SECONDS = 1.0
+_AT_ONCE = 24  # agents; fewer than the store lets through, so that nobody's time runs out in a queue there
 _STEPS_TO_AGREE = 5  # a lost commit is read again; more often than this and the next poll goes on
 
 
@@ -58,6 +59,7 @@ class Controller:
         self._on_trial = on_trial
         self._flusher = Flusher(store, recorder, self._on_reply)
         self._flushing: set[str] = set()
+        self._turns = asyncio.Semaphore(_AT_ONCE)
         self._reach = Reach(log)
         self._unreconciled: set[str] = set()
         self._unread: set[str] = set()
@@ -284,7 +286,8 @@ class Controller:
         """Do the work; where the store is away, it is tried again later. After an outage every record is read whole,
         because an epoch alone does not tell two histories apart."""
         try:
-            await work(agent)
+            async with self._turns:
+                await work(agent)
         except StoreAway as error:
             self._unread.add(agent)
             self._reach.lost(agent, error)

@@ -59,17 +59,17 @@ class _Output:
     def write(self, data: bytes) -> int:
         try:
             return self._file.write(data)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             return self._lost(error)
 
     def flush(self) -> None:
         try:
             self._file.flush()
-        except OSError as error:
+        except (OSError, ValueError) as error:
             self._lost(error)
 
-    def _lost(self, error: OSError) -> int:
-        """Whoever read the log has left for good: from now on nobody is written to."""
+    def _lost(self, error: OSError | ValueError) -> int:
+        """No room, or closed by whoever started us (a ValueError). A reader that left has left for good."""
         if isinstance(error, BrokenPipeError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._file.fileno())
         return 0

@@ -12,6 +12,7 @@ from gateway.errors import GatewayError, ProviderError
 from gateway.upstream import Origin, Request, Transport
 
 _TIMEOUT_SECONDS = 10.0
+_METADATA = "192.0.0.192"  # Oracle's; the other clouds have theirs at addresses that are not global
 
 
 class RefusedAddress(GatewayError):
@@ -68,4 +69,4 @@ def is_public(ip: str) -> bool:
     address = ipaddress.ip_address(ip)
     if isinstance(address, ipaddress.IPv6Address):
         address = address.ipv4_mapped or address.sixtofour or address
-    return address.is_global and not address.is_multicast
+    return address.is_global and not address.is_multicast and str(address) != _METADATA

@@ -72,7 +72,7 @@ class Operator:
         except (URLError, OSError) as error:
             raise Refused(f"no gateway answers at {self._url}: {getattr(error, 'reason', error)}") from None
         except (HTTPException, ValueError) as error:  # also of what cannot be sent: an odd port, a token in Cyrillic
-            raise Misused(f"cannot ask a gateway at {self._url!r}: {error}") from None
+            raise Misused(f"cannot ask a gateway at {self._url!r}: {str(error).strip()}") from None
 
 
 def print_status(operator: Operator, agent: str | None, *, as_json: bool) -> int:

@@ -44,10 +44,10 @@ class Proxy:
         """Serve the call. Raises CallerError before anything was tried; later failures are answered here."""
         entry = self._entry(call)
         plan = _plan(call, entry)
-        self.shadows.offer(call, plan, entry, runtime)
         outcome = self.recorder.open(call, plan, entry)
         if call.nonce is not None:
             call.id = outcome.call_id = mint(booking_of(outcome), call.nonce, runtime.fingerprint_key)
+        self.shadows.offer(call, plan, entry, runtime)
         run = Run(call, plan, entry.applied[plan.version.name], runtime, outcome, _deadline(call, runtime))
         try:
             await self._serve(run, send)

@@ -140,13 +140,22 @@ def _ref(version: AgentVersion) -> VersionRef:
 
 def _split(agent: Agent, intent: Intent, state: State | None) -> Split:
     stable = agent.versions[agent.stable]
-    if agent.canary is None or state is None:
+    if state is None:
         return Split(stable)
+    withdrawn = _withdrawn(agent, state)
+    if agent.canary is None or agent.canary in withdrawn or not state.serves(intent):
+        return Split(stable, withdrawn=withdrawn)
     canary = agent.versions[agent.canary]
-    if canary.digest in state.rolled_back:
-        return Split(stable, withdrawn=canary.name)
-    if not state.serves(intent):
-        return Split(stable)
     if state.phase == "completed":
-        return Split(canary)
-    return Split.trial(agent.name, stable, canary, state.weight) if state.on_trial else Split(stable)
+        return Split(canary, withdrawn=withdrawn)
+    if not state.on_trial:
+        return Split(stable, withdrawn=withdrawn)
+    return replace(Split.trial(agent.name, stable, canary, state.weight), withdrawn=withdrawn)
+
+
+def _withdrawn(agent: Agent, state: State) -> frozenset[str]:
+    """The versions that were rolled back; to make one stable is the operator's word against it."""
+    if not state.rolled_back:
+        return frozenset()
+    names = (name for name, version in agent.versions.items() if version.digest in state.rolled_back)
+    return frozenset(names) - {agent.stable}

@@ -13,15 +13,15 @@ from routing.rules import first_match
 class Split:
     """How an agent's traffic is divided right now: the record's word, not the configuration's.
 
-    `weight` is the canary's share in basis points; 0 sends every unit to stable. `withdrawn` names a version that was
-    rolled back: rules towards it no longer hold, only a pin reaches it.
+    `weight` is the canary's share in basis points; 0 sends every unit to stable. `withdrawn` names the versions that
+    were rolled back: rules towards them no longer hold, only a pin reaches them.
     """
 
     stable: AgentVersion
     canary: AgentVersion | None = None
     weight: int = 0
     salt: str = ""
-    withdrawn: str | None = None
+    withdrawn: frozenset[str] = frozenset()
 
     @classmethod
     def trial(cls, agent: str, stable: AgentVersion, canary: AgentVersion, weight: int) -> "Split":
@@ -66,7 +66,7 @@ def shadowed(agent: Agent, plan: Plan) -> Plan | None:
 def _choose(agent: Agent, split: Split, facts: Facts, pin: str | None, unit: str) -> tuple[AgentVersion, Reason]:
     if pin is not None:
         return agent.versions[pin], "pin"
-    if rule := first_match((rule for rule in agent.rules if rule.use != split.withdrawn), facts):
+    if rule := first_match((rule for rule in agent.rules if rule.use not in split.withdrawn), facts):
         return agent.versions[rule.use], "rule"
     if split.canary is not None and in_canary(split.salt, unit, split.weight):
         return split.canary, "split"

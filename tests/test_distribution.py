@@ -63,7 +63,7 @@ def config(tmp_path: Path, port: int) -> Path:
     (folder / "gateway.yaml").write_text(
         f"listen: 127.0.0.1:{port}\n"
         "store: embedded\n"
-        "providers:\n  local: {api: openai, base_url: http://127.0.0.1:9/v1, api_key: x}\n"
+        "providers:\n  local: {api: openai, base_url: http://127.0.0.1:9/v1}\n"
     )
     (folder / "routing.yaml").write_text("agents:\n  demo: {stable: v1}\n")
     (folder / "agents" / "demo" / "v1.yaml").write_text("model: local/m\n")

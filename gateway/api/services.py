@@ -97,6 +97,8 @@ class Endpoint:
                 raise MethodNotAllowed(f"use {' or '.join(self.methods)} here")
             await self.serve(scope, receive, started)
         except SerinusError as error:
+            if started.begun:
+                raise  # too late for a status: the server cuts the answer off
             await send_error(started, error, self._error_headers(error))
         except Exception:  # the outermost edge: a bug answers 500 and is logged with its trace
             self.services.log.exception("bug", path=scope["path"])

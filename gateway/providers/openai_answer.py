@@ -10,6 +10,8 @@ from gateway.errors import Headers, ProviderError
 # Statuses that keep their meaning without a readable body; any other unreadable error is a plain 502.
 _KEPT_STATUSES = frozenset({429, 503, 529})
 _ERROR_STATUSES = range(400, 600)
+_KEY_CODES = frozenset({"invalid_api_key", "authentication_error"})
+_REFUSED = "the provider refused the gateway's credentials"
 
 
 def read_answer(body: bytes) -> dict[str, Any]:
@@ -29,13 +31,11 @@ def read_answer(body: bytes) -> dict[str, Any]:
 
 def read_error(status: int, headers: Headers, body: bytes) -> ProviderError:
     """The error of an answer whose status is not 200. Its body reaches the client unless it is about our key."""
-    if status in (401, 403):
-        return ProviderError(
-            "status", "the provider refused the gateway's credentials", upstream_status=status, headers=headers
-        )
     if status not in _ERROR_STATUSES:
         return ProviderError("malformed", f"the provider answered HTTP {status}; redirects are not followed")
     answer = _parse_quietly(body)
+    if status in (401, 403) or _is_about_our_key(answer):
+        return ProviderError("status", _REFUSED, upstream_status=403 if status == 403 else 401, headers=headers)
     if not isinstance(answer, dict):
         return _unreadable(status, headers)
     error = answer.get("error") or answer  # some servers put message and code at the top
@@ -49,6 +49,8 @@ def read_error(status: int, headers: Headers, body: bytes) -> ProviderError:
 def error_inside(answer: dict[str, Any], body: bytes) -> ProviderError:
     """The ProviderError of an error object that came with HTTP 200; `body` is the JSON it was read from."""
     error = answer["error"]
+    if _is_about_our_key(answer):
+        return ProviderError("error_in_answer", _REFUSED, upstream_status=200)
     message = _text(error, "message") or "the provider sent an error in place of an answer"
     shown = body if isinstance(error, dict) else None
     return ProviderError("error_in_answer", message, upstream_status=200, body=shown)
@@ -106,6 +108,12 @@ def _unreadable(status: int, headers: Headers) -> ProviderError:
     if status not in _KEPT_STATUSES:
         error.status = 502
     return error
+
+
+def _is_about_our_key(answer: Any) -> bool:
+    """Whether an error speaks of the key that the gateway holds, whatever its status: it may quote it."""
+    error = answer.get("error") if isinstance(answer, dict) else None
+    return isinstance(error, dict) and not _KEY_CODES.isdisjoint((_text(error, "code"), _text(error, "type")))
 
 
 def _text(error: Any, name: str) -> str:

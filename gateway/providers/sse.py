@@ -17,6 +17,8 @@ def complete_until(buffer: bytes | bytearray, known: int = 0) -> int:
 
     With those, a long line that comes in small pieces is looked at once and not with every piece.
     """
+    if buffer.endswith(_BOUNDARIES):  # the usual packet: whole events
+        return len(buffer)
     start = max(known - 2, 0)
     return max(end + len(mark) if (end := buffer.rfind(mark, start)) >= 0 else 0 for mark in _BOUNDARIES)
 

@@ -116,8 +116,9 @@ class Exchange:
         try:
             await app(self.scope, self.receive, self.send)
             if not self.complete and not self.disconnected:
-                # The raw path: what was percent-encoded stays on one line of the log.
-                logger.error("the application left %a without a complete answer", self.scope["raw_path"])
+                if not self.started:  # later, leaving is how an application breaks off what must not look whole
+                    # The raw path: what was percent-encoded stays on one line of the log.
+                    logger.error("the application left %a without an answer", self.scope["raw_path"])
                 self._fail()
         except Exception:
             logger.exception("the application failed on %a", self.scope["raw_path"])

@@ -193,11 +193,10 @@ def _command(binary: str, folder: Path, path: Path) -> list[str]:
 
 def _socket_path(folder: Path) -> Path:
     """In the data folder, or, where that path is too long for a socket, in a private temporary one named after it."""
-    path = folder / "redis.sock"
-    if len(os.fsencode(path)) <= SOCKET_PATH_BYTES:
-        return path
-    name = hashlib.blake2b(os.fsencode(folder), digest_size=8).hexdigest()
-    return Path(tempfile.gettempdir()) / f"serinus-{os.getuid()}-{name}" / "redis.sock"
+    name = f"serinus-{os.getuid()}-{hashlib.blake2b(os.fsencode(folder), digest_size=8).hexdigest()}"
+    system = Path("/tmp") / name  # noqa: S108 - made private, and refused when it is somebody else's
+    paths = [place / "redis.sock" for place in (folder, Path(tempfile.gettempdir()) / name, system)]
+    return next((path for path in paths if len(os.fsencode(path)) <= SOCKET_PATH_BYTES), paths[-1])
 
 
 def _make_private(folder: Path) -> None:

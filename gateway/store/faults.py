@@ -4,6 +4,7 @@ Every exception of redis-py is mapped here and nowhere else. An error that a scr
 bug and passes through; a server that is there but refuses everybody (loading, read only, full) is away.
 """
 
+import asyncio
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +44,22 @@ def away_on_failure() -> Iterator[None]:
         raise StoreAway("the store did not answer in time") from error
     except FAILURES as error:
         raise StoreAway(f"the store cannot be reached: {error}") from error
+
+
+@contextmanager
+def heeding_cancellation() -> Iterator[None]:
+    """Raise the cancellation that came in the block and got lost there.
+
+    redis-py waits with `asyncio.wait_for`, which on Python 3.11 swallows a cancellation that comes together with the
+    result (python/cpython#86296, mended in 3.12); a task that loops would then never end.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    try:
+        yield
+    finally:
+        if task and task.cancelling() > before:
+            raise asyncio.CancelledError
 
 
 def _refuses(error: ResponseError) -> bool:

@@ -22,7 +22,7 @@ from redis.exceptions import TimeoutError as SocketTimeout
 
 from gateway.store.codec import decode_state, decode_tallies, encode_event, encode_state
 from gateway.store.connect import MAX_IN_FLIGHT, Client, close, know_nodes
-from gateway.store.faults import away_on_failure
+from gateway.store.faults import away_on_failure, heeding_cancellation
 from gateway.store.notices import GROUP, take, taken
 from gateway.store.seam import MAX_FAILING_UNITS, MAX_UNITS, Batch, Committed, FlushReply, Notice, Snapshot
 from gateway.store.sums import components, decode_sides, digest, encode_batch
@@ -171,7 +171,7 @@ class RedisStore:
     @asynccontextmanager
     async def _reach(self) -> AsyncIterator[None]:
         """One operation: bounded in time and number, its failures mapped."""
-        with away_on_failure():
+        with heeding_cancellation(), away_on_failure():
             async with asyncio.timeout(self._deadline), self._in_flight:
                 await know_nodes(self._client)
                 yield

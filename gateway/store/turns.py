@@ -10,7 +10,7 @@ from contextlib import aclosing
 from redis.asyncio.client import PubSub
 
 from gateway.store.connect import Client, know_nodes
-from gateway.store.faults import FAILURES
+from gateway.store.faults import FAILURES, heeding_cancellation
 
 CHANNEL = "serinus:turns"
 QUIET_SECONDS = 5.0  # after so much silence a ping asks whether the server is still there
@@ -39,12 +39,15 @@ async def listen(client: Client) -> AsyncGenerator[str, None]:
 
 async def _listen_once(client: Client) -> AsyncGenerator[str, None]:
     """The announcements of one connection. Raises one of FAILURES when it is lost, or silent in spite of a ping."""
-    await know_nodes(client)
+    with heeding_cancellation():
+        await know_nodes(client)
     async with client.pubsub(ignore_subscribe_messages=True) as pubsub:
-        await pubsub.subscribe(CHANNEL)
+        with heeding_cancellation():
+            await pubsub.subscribe(CHANNEL)
         asked = False
         while True:
-            message = await pubsub.get_message(timeout=QUIET_SECONDS)
+            with heeding_cancellation():
+                message = await pubsub.get_message(timeout=QUIET_SECONDS)
             if message is None:
                 asked = await _ask(pubsub, asked)
             else:
@@ -57,5 +60,6 @@ async def _ask(pubsub: PubSub, asked: bool) -> bool:
     """Ping a silent server, once. A network that drops packets leaves a connection that looks well for ever."""
     if asked:
         raise TimeoutError("no answer to a ping")
-    await pubsub.ping()
+    with heeding_cancellation():
+        await pubsub.ping()
     return True

@@ -55,7 +55,7 @@ def _agent(name: str, agent: Mapping[str, Any]) -> str:
 
 def _trial(agent: Mapping[str, Any]) -> str:
     stable, canary = agent["stable"], agent["canary"]
-    split = f"stable {_ref(stable)}" + (f", canary {_ref(canary)} at {agent['weight']:.4g}" if canary else "")
+    split = f"stable {_ref(stable)}" + (f", canary {_ref(canary)} at {agent['weight']:.2%}" if canary else "")
     decision = agent["last_decision"]
     who = f" by {escape(decision['actor'])} ({escape(decision['action'].replace('_', ' '))})" if decision else ""
     return f"{split}; epoch {agent['epoch']}, changed at {escape(agent['changed_at'] or '-')}{who}"

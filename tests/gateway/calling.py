@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from tests.gateway.running import Running, running, write
 
 PROVIDER_KEY = "sk-planted-4b5c6d7e8f"
 HELLO: list[Any] = [{"role": "user", "content": "hello"}]
+Provider = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 SOON = 5.0  # seconds; what is awaited takes a fraction of one, the rest is for a busy machine
 
 
@@ -86,14 +87,12 @@ class Place:
         """What the status says of a version, once that many requests are booked on it."""
         found: dict[str, Any] = {}
 
-        async def booked() -> bool:
+        async def look() -> bool:
             agents = await self.running.gateway.services.status.agents([self.agent])
             found.update(agents[self.agent]["versions"][version])
             return bool(found["requests"] >= requests)
 
-        async with asyncio.timeout(SOON):
-            while not await booked():
-                await asyncio.sleep(0.02)
+        await _until(look, SOON)
         return found
 
 
@@ -114,9 +113,24 @@ async def place(folder: Path, redis_url: str, agent: str, config: Config) -> Asy
 
 async def eventually(true: Callable[[], bool], within: float = SOON) -> None:
     """Wait until that holds. Raises TimeoutError."""
-    async with asyncio.timeout(within):
-        while not true():
-            await asyncio.sleep(0.005)
+
+    async def look() -> bool:
+        return true()
+
+    await _until(look, within)
+
+
+@asynccontextmanager
+async def standing_in(here: Place, provider: Provider) -> AsyncIterator[None]:
+    """Point the agent's provider at this server for a while."""
+    server = await asyncio.start_server(provider, "127.0.0.1", 0)
+    path = here.running.folder / "gateway.yaml"
+    settings = json.loads(path.read_text())
+    settings["providers"]["standin"]["base_url"] = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    write(here.running.folder, {"gateway.yaml": settings})
+    here.running.reload()
+    async with server:
+        yield
 
 
 def failing(fault: Any, **more: Any) -> Behaviour:
@@ -128,3 +142,27 @@ def events(body: bytes) -> list[Any]:
     """The data of a stream's events, parsed; `[DONE]` as it is."""
     data = [line[6:] for line in body.decode().split("\n") if line.startswith("data: ")]
     return [each if each == "[DONE]" else json.loads(each) for each in data]
+
+
+async def _until(true: Callable[[], Awaitable[bool]], within: float) -> None:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + within
+    while loop.time() < deadline:
+        if await true():
+            return
+        await asyncio.sleep(0.005)
+    raise TimeoutError
+
+
+def saying(answer: bytes, kind: str = "application/json") -> Provider:
+    """A provider that answers every request with these bytes."""
+
+    async def provider(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        await reader.readexactly(length)
+        writer.write(f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\nconnection: close\r\n\r\n".encode() + answer)
+        await writer.drain()
+        writer.close()
+
+    return provider

@@ -48,7 +48,7 @@ def test_an_unknown_pin_is_an_error() -> None:
 
 def test_no_rule_leads_to_a_withdrawn_version() -> None:
     """After a rollback the flag stops leading there, and a pin still does, to look into it."""
-    ruled, split = agent(rules=(INTERNAL,)), Split(V1, withdrawn="v2")
+    ruled, split = agent(rules=(INTERNAL,)), Split(V1, withdrawn=frozenset({"v2"}))
     assert chosen(route(ruled, split, facts())) == ("v1", "split")
     assert chosen(route(ruled, split, facts(), pin="v2")) == ("v2", "pin")
 
@@ -57,7 +57,7 @@ def test_a_withdrawn_version_leaves_its_calls_to_the_next_rule() -> None:
     """The rules behind it hold for these calls as they do for all others."""
     ruled = agent(rules=(INTERNAL, EVERYONE))
     assert chosen(route(ruled, trial(0), facts())) == ("v2", "rule")
-    assert chosen(route(ruled, Split(V1, withdrawn="v2"), facts())) == ("v3", "rule")
+    assert chosen(route(ruled, Split(V1, withdrawn=frozenset({"v2"})), facts())) == ("v3", "rule")
 
 
 def test_the_plan_names_the_unit_whoever_serves_it() -> None:

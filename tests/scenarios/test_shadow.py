@@ -59,7 +59,7 @@ async def test_a_failing_shadow_is_no_evidence(tmp_path: Path, redis_url: str, a
             return copies is not None and copies["requests"] == len(replies) == served
 
         await until(all_booked)
-        sides = (await services.controller.store.snapshot(agent)).sides
+        sides = (await gateway.gateway.store.store.snapshot(agent)).sides
         assert (seen["phase"], seen["e_value"] < 2) == ("running", True)
         assert seen["versions"]["v9"]["shadow"]["errors"] == len(replies)
         assert [seen["versions"][name]["errors"] for name in ("v1", "v2", "v9")] == [0, 0, 0]

@@ -190,6 +190,15 @@ async def test_a_deep_folder_gets_its_socket_elsewhere(tmp_path: Path) -> None:
     assert not server.socket.parent.exists()
 
 
+def test_the_socket_fits_even_where_the_temporary_folder_lies_deep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where both paths are too long for a socket, the system's own temporary folder takes it."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("d" * 100)))
+    server = EmbeddedRedis(tmp_path / ("e" * 100), log=lambda *_: None)
+    assert str(server.socket).startswith("/tmp/serinus-")
+
+
 async def test_a_folder_with_odd_characters_works(tmp_path: Path) -> None:
     """Spaces, quotes and percent signs in the data folder's name."""
     server = EmbeddedRedis(tmp_path / "a \"b\" 'c' 100%20 é", _silent)

@@ -1,0 +1,191 @@
+"""The admin plane: who may act, on what they saw, and what they are told when someone was faster."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.errors import StoreAway
+from gateway.standin import Behaviour, Standin
+from tests.gateway.running import ADMIN_TOKEN, Running, running, trial, write
+from tests.scenarios.crowd import Reply, ask, crowd
+from tests.scenarios.waiting import within
+
+TOKEN = f"authorization: Bearer {ADMIN_TOKEN}"
+PERSON = {"actor": "kim", "reason": "the provider was at fault"}
+
+
+@pytest.fixture
+async def served(tmp_path: Path, redis_url: str, agent: str) -> AsyncIterator[Running]:
+    """A gateway whose canary was rolled back."""
+    standin = Standin({"bad": Behaviour(error_rate=1.0)})
+    await standin.start()
+    files = trial(agent, standin, weight="90%")
+    files["gateway.yaml"] = {"providers": {"standin": {"api": "openai", "base_url": standin.base_url}},
+                             "retries": {"per_target": 0}}  # fmt: skip
+    async with running(write(tmp_path, files), redis_url) as served, crowd(served.url) as people:
+        for _ in range(20):
+            await people.call_often(agent, 10)
+        await within(5, lambda: phase(served, agent) == "rolled_back")
+        yield served
+    await standin.stop()
+
+
+def phase(served: Running, agent: str) -> str | None:
+    state = served.gateway.services.table.seen(agent)
+    return state.phase if state else None
+
+
+async def retry(served: Running, agent: str, *headers: str, body: object = PERSON, verb: str = "retry") -> Reply:
+    text = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return await ask(served.url, "POST", f"/admin/agents/{agent}/{verb}", text, headers)
+
+
+def error(reply: Reply) -> Any:
+    return json.loads(reply.body)["error"]
+
+
+async def test_a_person_brings_a_canary_back(served: Running, agent: str) -> None:
+    """With the token, the epoch that was seen, a name and a reason: the new status, and all of it on record."""
+    reply = await retry(served, agent, TOKEN, "if-match: 2")
+    state = json.loads(reply.body)
+    assert reply.status == 200 and (state["phase"], state["epoch"], state["weight"]) == ("running", 3, 0.9)
+    audit = await ask(served.url, "GET", f"/audit/{agent}", headers=(TOKEN,))
+    event = json.loads(audit.body)["events"][0]
+    assert (event["actor"], event["reason"], event["action"]) == ("kim", "the provider was at fault", "retry")
+    assert (event["epoch_before"], event["epoch_after"]) == (2, 3)
+
+
+async def test_who_was_slower_gets_the_new_state(served: Running, agent: str) -> None:
+    """412 with OpenAI's error body, and the state that the next decision is to be made from."""
+    reply = await retry(served, agent, TOKEN, "if-match: 1")
+    assert reply.status == 412 and error(reply)["code"] == "epoch_conflict"
+    state = json.loads(reply.body)["state"]
+    assert (state["epoch"], state["phase"]) == (2, "rolled_back") and state["last_decision"]["evidence"]
+
+
+async def test_two_people_do_not_both_win(served: Running, agent: str) -> None:
+    """Eight act at once on the same epoch: one is heard, the others get the state that this one made."""
+    replies = await asyncio.gather(*(retry(served, agent, TOKEN, "if-match: 2") for _ in range(8)))
+    assert sorted(reply.status for reply in replies) == [200] + [412] * 7
+    assert {json.loads(reply.body)["state"]["epoch"] for reply in replies if reply.status == 412} == {3}
+    assert len(await served.gateway.services.controller.audit(agent, 10)) == 3
+
+
+async def test_what_runs_cannot_be_retried(served: Running, agent: str) -> None:
+    """409, with the state; nothing is put on record."""
+    await retry(served, agent, TOKEN, "if-match: 2")
+    reply = await retry(served, agent, TOKEN, 'if-match: "3"')
+    assert reply.status == 409 and error(reply)["code"] == "nothing_to_do"
+    assert json.loads(reply.body)["state"]["epoch"] == 3
+
+
+@pytest.mark.parametrize(
+    "headers, status",
+    [
+        (("if-match: 2",), 401),
+        (("if-match: 2", "authorization: Bearer wrong"), 401),
+        (("if-match: 2", "authorization: Bearer \xff\xfe"), 401),
+        (("if-match: 2", f"authorization: Basic {ADMIN_TOKEN}"), 401),
+        (("if-match: 2", TOKEN, "origin: https://evil.example"), 403),
+        (("if-match: 2", TOKEN, "origin: null"), 403),
+        ((TOKEN,), 400),
+        ((TOKEN, "if-match: *"), 400),
+        ((TOKEN, "if-match: -2"), 400),
+        ((TOKEN, "if-match: " + "9" * 5000), 400),
+        ((TOKEN, "if-match: " + "9" * 18), 412),
+    ],
+)
+async def test_who_may_not_act_changes_nothing(
+    served: Running, agent: str, headers: tuple[str, ...], status: int
+) -> None:
+    """No token, a wrong one, a web page, no epoch, nonsense for one."""
+    assert (await retry(served, agent, *headers)).status == status
+    assert phase(served, agent) == "rolled_back"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {}, {"actor": "kim"}, {"reason": "r"}, {"actor": " ", "reason": "r"}, {"actor": 7, "reason": "r"},
+        {"actor": "kim", "reason": None}, {"actor": "kim", "reason": "r" * 501}, b"", b"[]", b"{", b"\xff",
+    ],
+)  # fmt: skip
+async def test_who_and_why_go_on_record(served: Running, agent: str, body: object) -> None:
+    """Without a name and a reason nobody acts."""
+    assert (await retry(served, agent, TOKEN, "if-match: 2", body=body)).status == 400
+    assert phase(served, agent) == "rolled_back"
+
+
+async def test_odd_words_are_kept_as_one_line(served: Running, agent: str) -> None:
+    """Line breaks become spaces, and half a surrogate pair is written out: every store and log can hold it."""
+    body = b'{"actor": "kim", "reason": "one\\r\\ntwo \\ud800"}'
+    assert (await retry(served, agent, TOKEN, "if-match: 2", body=body)).status == 200
+    (event, *_) = await served.gateway.services.controller.audit(agent, 1)
+    assert event["reason"] == "one two \\ud800"
+
+
+async def test_what_is_not_there_is_404(served: Running, agent: str) -> None:
+    """Another agent, another verb; only POST acts."""
+    assert (await retry(served, "nobody", TOKEN, "if-match: 2")).status == 404
+    assert (await retry(served, agent, TOKEN, "if-match: 2", verb="detonate")).status == 404
+    assert (await ask(served.url, "GET", "/audit/nobody", headers=(TOKEN,))).status == 404
+    assert (await ask(served.url, "GET", f"/admin/agents/{agent}/retry", headers=(TOKEN,))).status == 405
+
+
+async def test_the_audit_trail_needs_the_token(served: Running, agent: str) -> None:
+    """It names people."""
+    assert (await ask(served.url, "GET", f"/audit/{agent}")).status == 401
+
+
+async def test_a_store_that_is_away_is_said(served: Running, agent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """503; and where the change was sent already, that it may have been made."""
+
+    async def lost(*_: object) -> None:
+        raise StoreAway("the store did not answer in time")
+
+    monkeypatch.setattr(served.gateway.store.store, "commit", lost)
+    reply = await retry(served, agent, TOKEN, "if-match: 2")
+    assert reply.status == 503 and "it may have been done" in error(reply)["message"]
+    monkeypatch.setattr(served.gateway.store.store, "read", lost)
+    assert (await retry(served, agent, TOKEN, "if-match: 2")).status == 503
+
+
+async def test_an_agent_without_a_record_cannot_be_retried(
+    served: Running, agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """404 until its record is there."""
+
+    async def nothing(_: str) -> tuple[None, float]:
+        return None, 0.0
+
+    monkeypatch.setattr(served.gateway.store.store, "read", nothing)
+    assert (await retry(served, agent, TOKEN, "if-match: 0")).status == 404
+
+
+async def test_without_a_token_the_admin_plane_is_off(tmp_path: Path, redis_url: str, agent: str) -> None:
+    """Then no token is the right one, not even none; a client's key never is."""
+    files = trial(agent, Standin())
+    files["gateway.yaml"] = {
+        "providers": {"standin": {"api": "openai", "base_url": "http://127.0.0.1:9/v1"}},
+        "keys": {"web": {"sha256": hashlib.sha256(b"key").hexdigest()}},
+    }
+    async with running(write(tmp_path, files), redis_url, {"SERINUS_ADMIN_TOKEN": ""}) as served:
+        for token in ("", "authorization: Bearer key", TOKEN):
+            reply = await retry(served, agent, *filter(None, [token, "if-match: 1"]))
+            assert reply.status == 403 and "SERINUS_ADMIN_TOKEN" in error(reply)["message"]
+
+
+async def test_a_clients_key_is_no_admin_token(tmp_path: Path, redis_url: str, agent: str) -> None:
+    """Whoever may call may not act."""
+    files = trial(agent, Standin())
+    files["gateway.yaml"] = {
+        "providers": {"standin": {"api": "openai", "base_url": "http://127.0.0.1:9/v1"}},
+        "keys": {"web": {"sha256": hashlib.sha256(b"key").hexdigest()}},
+    }
+    async with running(write(tmp_path, files), redis_url) as served:
+        assert (await retry(served, agent, "authorization: Bearer key", "if-match: 1")).status == 401

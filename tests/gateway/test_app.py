@@ -1,0 +1,122 @@
+"""One replica as a whole: what it does in the background survives bugs, and a new configuration its calls."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.config import ConfigProblems, load
+from gateway.standin import Behaviour, Standin
+from tests.gateway.running import Running, running, trial, write
+from tests.scenarios.crowd import ask, crowd
+from tests.scenarios.waiting import within
+
+
+@pytest.fixture
+async def standin() -> AsyncIterator[Standin]:
+    standin = Standin()
+    await standin.start()
+    yield standin
+    await standin.stop()
+
+
+@pytest.fixture
+async def served(tmp_path: Path, redis_url: str, agent: str, standin: Standin) -> AsyncIterator[Running]:
+    async with running(write(tmp_path, trial(agent, standin)), redis_url) as served:
+        yield served
+
+
+async def test_a_bug_in_the_background_is_logged_and_the_work_goes_on(
+    tmp_path: Path, redis_url: str, agent: str, standin: Standin,
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """With its trace, and not more often than once a while."""
+    monkeypatch.setattr("gateway.app._RESTART_SECONDS", 0.01)
+    attempts = [0]
+
+    async def work() -> None:
+        attempts[0] += 1
+        raise ZeroDivisionError("a bug of ours")
+
+    async with running(write(tmp_path, trial(agent, standin)), redis_url) as served:
+        served.gateway.keep(work)
+        await within(2, lambda: attempts[0] > 2)
+    lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    (first, *_) = [line for line in lines if line["event"] == "bug"]
+    assert "a bug of ours" in first["exception"] and "work" in first["work"]
+
+
+async def test_calls_keep_the_connections_they_began_with(served: Running, agent: str, standin: Standin) -> None:
+    """The way to the provider changes while a call is answered: it ends well, and later ones take the new way."""
+    standin.behave("good", Behaviour(latency_seconds=0.3))
+    standin.behave("bad", Behaviour(latency_seconds=0.3))
+    old = served.gateway.upstreams
+    async with crowd(served.url) as people:
+        calling = asyncio.create_task(people.call(agent))
+        await asyncio.sleep(0.1)
+        configure(served, agent, standin, connect="3s")
+        assert served.gateway.upstreams is not old
+        assert (await calling).status == 200
+        assert (await people.call(agent)).status == 200
+
+
+def configure(served: Running, agent: str, standin: Standin, **timeouts: str) -> None:
+    provider = {"api": "openai", "base_url": standin.base_url}
+    write(served.folder, {"gateway.yaml": {"providers": {"standin": provider}, "timeouts": timeouts}})
+    served.reload()
+
+
+async def test_old_connections_are_closed_in_the_end(
+    served: Running, agent: str, standin: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once the longest call that could use them must be over."""
+    configure(served, agent, standin, total="1s", answer="1s", first_token="1s", between_chunks="1s")
+    closed: list[Any] = []
+    old = served.gateway.upstreams
+
+    async def aclose() -> None:
+        closed.append(old)
+
+    monkeypatch.setattr(old, "aclose", aclose)
+    configure(served, agent, standin, connect="3s")
+    assert closed == []
+    await within(2, lambda: closed == [old])
+
+
+async def test_an_unchanged_way_is_kept(served: Running) -> None:
+    """Other edits do not cost the connections that stand."""
+    old = served.gateway.upstreams
+    served.reload()
+    assert served.gateway.upstreams is old
+
+
+async def test_a_refused_configuration_is_logged_problem_by_problem(
+    tmp_path: Path, redis_url: str, agent: str, standin: Standin, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Each with its file and line."""
+    async with running(write(tmp_path, trial(agent, standin)), redis_url) as served:
+        (tmp_path / "routing.yaml").write_text("agents:\n  a: {stable: v1}\n  b: {stable: v1}\n")
+        with pytest.raises(ConfigProblems) as caught:
+            load(served.folder, served.environ)
+        served.gateway.refuse(caught.value)
+    lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    (line,) = [line for line in lines if line["event"] == "configuration_refused"]
+    assert len(line["problems"]) >= 2 and all("routing.yaml:" in problem for problem in line["problems"])
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PATCH"])
+async def test_nothing_else_is_there(served: Running, method: str) -> None:
+    """404 with OpenAI's error body, whatever the method."""
+    reply = await ask(served.url, method, "/nothing/../here")
+    assert reply.status == 404 and json.loads(reply.body)["error"]["code"] == "unknown_url"
+
+
+async def test_a_draining_replica_is_not_ready(served: Running) -> None:
+    """But alive."""
+    served.gateway.drain()
+    ready = await ask(served.url, "GET", "/readyz")
+    assert ready.status == 503 and json.loads(ready.body) == {"status": "draining", "store": "ok"}
+    assert (await ask(served.url, "GET", "/healthz")).status == 200

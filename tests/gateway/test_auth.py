@@ -1,0 +1,59 @@
+"""Who calls, by the SHA-256 of a key."""
+
+import hashlib
+
+import pytest
+
+from gateway.auth import OPEN, Doorkeeper, Key
+from gateway.calls import Caller
+from gateway.errors import Unauthenticated
+
+WEB, BATCH = Caller("web", "internal"), Caller("batch", "default", frozenset({"support"}))
+
+
+def digest(secret: bytes) -> bytes:
+    return hashlib.sha256(secret).digest()
+
+
+DOOR = Doorkeeper([Key(digest(b"one"), WEB), Key(digest(b"two"), BATCH)], digest(b"admin"))
+
+
+@pytest.mark.parametrize(
+    ("header", "caller"),
+    [(b"Bearer one", WEB), (b"bearer two", BATCH), (b"BEARER  one ", WEB), (b" Bearer one", WEB)],
+)
+def test_known_key(header: bytes, caller: Caller) -> None:
+    """A key opens for its caller, `Bearer` in any case."""
+    assert DOOR.caller(header) == caller
+
+
+WRONG = [None, b"", b"Bearer", b"Bearer ", b"one", b"Basic one", b"Bearer One", b"Bearer \xc3\xa9", b"Bearer admin"]
+
+
+@pytest.mark.parametrize("header", WRONG)
+def test_unknown_key(header: bytes | None) -> None:
+    """Anything else does not open, and the message says how to send a key without repeating it."""
+    with pytest.raises(Unauthenticated, match="Authorization: Bearer <key>") as caught:
+        DOOR.caller(header)
+    assert "One" not in caught.value.message
+
+
+def test_open_door() -> None:
+    """Without keys in the configuration everyone is let in, as nobody in particular."""
+    door = Doorkeeper([], None)
+    assert door.open and door.caller(None) is OPEN and not DOOR.open
+
+
+@pytest.mark.parametrize(
+    ("header", "admin"), [(b"Bearer admin", True), (b"Bearer one", False), (b"Bearer", False), (None, False)]
+)
+def test_admin(header: bytes | None, admin: bool) -> None:
+    """The admin token is a key of its own; without one nobody is admin."""
+    assert DOOR.is_admin(header) is admin and DOOR.has_admin
+    nobody = Doorkeeper([], None)
+    assert not nobody.is_admin(header) and not nobody.has_admin
+
+
+def test_agents_of_a_key() -> None:
+    """A key may be for some agents only."""
+    assert WEB.may_call("anything") and BATCH.may_call("support") and not BATCH.may_call("other")

@@ -1,0 +1,269 @@
+"""The command line: exit codes, words instead of tracebacks, and nothing that a terminal would obey."""
+
+import asyncio
+import getpass
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE, create_subprocess_exec
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from gateway import __version__
+from gateway.cli import main
+from gateway.standin import Standin
+from tests.gateway.running import ADMIN_TOKEN, Running, running, trial, write
+
+TRIAL = {
+    "gateway.yaml": {"providers": {"p": {"api": "openai", "base_url": "http://127.0.0.1:9/v1"}}},
+    "routing.yaml": {"agents": {"support": {"stable": "v1"}}},
+    "agents/support/v1.yaml": {"model": "p/m"},
+}
+
+
+@pytest.fixture(autouse=True)
+def _token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERINUS_ADMIN_TOKEN", ADMIN_TOKEN)
+
+
+@pytest.fixture
+async def served(tmp_path: Path, redis_url: str, agent: str) -> AsyncIterator[Running]:
+    standin = Standin()
+    await standin.start()
+    async with running(write(tmp_path, trial(agent, standin)), redis_url) as served:
+        yield served
+    await standin.stop()
+
+
+async def run(*arguments: str) -> int:
+    """The exit code of the command, run beside the gateway that it asks."""
+    return await asyncio.to_thread(main, arguments)
+
+
+@asynccontextmanager
+async def answering(text: bytes) -> AsyncIterator[str]:
+    """The URL of a server that says this to everybody."""
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(text)
+        writer.close()
+
+    server = await asyncio.start_server(say, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+def json_answer(value: object) -> bytes:
+    body = json.dumps(value).encode()
+    return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%s" % (len(body), body)
+
+
+async def test_status_says_how_every_agent_is(served: Running, agent: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """For a terminal: phase, weight, versions, guardrails and their evidence."""
+    capsys.readouterr()
+    assert await run("status", "--url", served.url) == 0
+    said = capsys.readouterr().out
+    assert f"{agent}: running, canary at 50.00%, epoch 1" in said
+    assert f"serinus {__version__}" in said and "store redis ok" in said and "error_rate <= stable * 1.25" in said
+
+
+async def test_status_of_one_agent_as_json(served: Running, agent: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the endpoint says, to be read by programs."""
+    capsys.readouterr()
+    assert await run("status", agent, "--json", "--url", served.url) == 0
+    assert list(json.loads(capsys.readouterr().out)["agents"]) == [agent]
+
+
+async def test_audit_prints_one_event_a_line(served: Running, agent: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """As JSON, newest first."""
+    capsys.readouterr()
+    assert await run("audit", agent, "--url", served.url) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["action"] == "start"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("status", "nobody"), ("audit", "nobody"), ("rollout", "retry", "nobody", "--reason", "why not")],
+)
+async def test_an_unknown_agent_is_a_no(
+    served: Running, arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 1, and the gateway's own words."""
+    assert await run(*arguments, "--url", served.url) == 1
+    assert "there is no agent 'nobody'" in capsys.readouterr().err
+
+
+async def test_a_wrong_token_is_a_no(
+    served: Running, agent: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 1; the token is not repeated."""
+    monkeypatch.setenv("SERINUS_ADMIN_TOKEN", "guessed-token")
+    assert await run("rollout", "retry", agent, "--reason", "r", "--url", served.url) == 1
+    said = capsys.readouterr().err
+    assert "wrong admin token" in said and "guessed" not in said
+
+
+async def test_no_gateway_is_a_no(capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 1, and where nobody answered."""
+    assert await run("status", "--url", "http://127.0.0.1:1") == 1
+    assert "no gateway answers at http://127.0.0.1:1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("url", ["ftp://host", "host:80", "http://[::1", "http://127.0.0.1:x", "http://a b"])
+async def test_a_url_that_cannot_be_asked_is_wrong_usage(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2, and one line that repeats it."""
+    assert await run("status", "--url", url) == 2
+    said = capsys.readouterr().err
+    assert url in said and len(said.splitlines()) == 1
+
+
+async def test_a_token_that_cannot_be_sent_is_wrong_usage(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line break was copied along with it."""
+    monkeypatch.setenv("SERINUS_ADMIN_TOKEN", "token\nx-evil: 1")
+    assert await run("status", "--url", "http://127.0.0.1:1") == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "answer, code",
+    [
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n<html>", 2),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]", 2),
+        (b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 3\r\n\r\noh!", 1),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 60\r\n\r\n{", 2),
+        (b"220 smtp ready\r\n", 2),
+        (b"", 1),
+    ],
+)
+async def test_whoever_else_answers_gets_no_traceback(
+    answer: bytes, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A page, a list, a broken proxy, a cut answer, another protocol, a hang-up."""
+    async with answering(answer) as url:
+        assert await run("status", "--url", url) == code
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+async def test_the_token_follows_no_redirect(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is for the gateway that was named, and for nobody that this one names."""
+    asked: list[bytes] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    redirect = f"HTTP/1.1 307 T\r\nlocation: http://127.0.0.1:{port}/\r\ncontent-length: 0\r\n\r\n".encode()
+    async with server, answering(redirect) as url:
+        assert await run("status", "--url", url) == 1
+    assert asked == [] and "307" in capsys.readouterr().err
+
+
+def hostile_view(text: str) -> Mapping[str, Any]:
+    """A status in which everything a person may have written is this text."""
+    agent = {
+        "phase": "running", "weight": 0.05, "epoch": 1, "reason": text, "guardrails": [],
+        "versions": {text: {"error_rate": None, "cost_per_request_usd": None, "requests": 0,
+                            "latency_seconds": {"p90": None}}},
+    }  # fmt: skip
+    gateway = {"version": "1", "replica": "r", "store": {"backend": "redis", "ok": False}, "config": {"error": text}}
+    return {"gateway": gateway, "agents": {"a": agent}}
+
+
+async def test_a_terminal_obeys_nothing_that_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """Escape sequences in a reason, a version or a file's error are shown, not carried out."""
+    async with answering(json_answer(hostile_view("\x1b[2J\x9b31m\r\u202e"))) as url:
+        assert await run("status", "--url", url) == 0
+    said = capsys.readouterr().out
+    assert not {"\x1b", "\x9b", "\r", "\u202e"} & set(said) and "\\x1b[2J" in said
+    assert "AWAY" in said and "the old one serves" in said
+
+
+async def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
+    """`serinus check | head -0`: exit code 0, no traceback, no complaint at the end."""
+    write(tmp_path, TRIAL)
+    reader, writer = os.pipe()
+    os.close(reader)
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    process = await create_subprocess_exec(
+        sys.executable, "-m", "gateway", "check", "--config", str(tmp_path), stdout=writer, stderr=PIPE, env=environ
+    )
+    os.close(writer)
+    _, said = await process.communicate()
+    assert (process.returncode, said) == (0, b"")
+
+
+def test_a_broken_configuration_is_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`check` and `serve` name file and line, with exit code 2."""
+    write(tmp_path, {"gateway.yaml": "providers: {}\n", "routing.yaml": "agents:\n  a: {stable: v1}\n"})
+    for verb in ("check", "serve"):
+        assert main([verb, "--config", str(tmp_path)]) == 2
+        said = capsys.readouterr()
+        assert "gateway.yaml:1" in said.out + said.err
+
+
+def test_a_good_configuration_is_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`check`: exit code 0, and who would serve what."""
+    write(tmp_path, TRIAL)
+    assert main(["check", "--config", str(tmp_path)]) == 0
+    assert "support" in capsys.readouterr().out
+
+
+def test_schemas_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """To the folder that was named; one that cannot be written is wrong usage."""
+    assert main(["schema", str(tmp_path / "schema")]) == 0
+    assert list((tmp_path / "schema").glob("*.json"))
+    (tmp_path / "file").write_text("")
+    assert main(["schema", str(tmp_path / "file" / "schema")]) == 2
+    assert "file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("dance",), ("rollout", "retry", "a"), ("rollout", "dance", "a", "--reason", "r"), ("audit",)]
+)
+def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing to do, an unknown command, a missing reason, an unknown verb, a missing agent."""
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2 and "usage:" in capsys.readouterr().err
+
+
+def test_a_user_without_a_name_can_still_ask(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a container whose user is in no passwd file, no command may fail for that."""
+
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 4711")
+
+    monkeypatch.setattr(getpass, "getuser", nobody)
+    assert main(["status", "--url", "ftp://x"]) == 2
+
+
+def test_ctrl_c_ends_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As shells expect it: 128 + SIGINT."""
+
+    def interrupted(*_: object, **__: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gateway.operate.print_status", interrupted)
+    assert main(["status"]) == 130
+
+
+def test_the_demo_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its packages are an extra; where they are, it decides the exit code."""
+    monkeypatch.setitem(sys.modules, "gateway.demo", SimpleNamespace(demo=lambda ends: 7 if ends else 0))
+    assert main(["demo", "--exit"]) == 7
+    monkeypatch.setitem(sys.modules, "gateway.demo", None)
+    assert main(["demo"]) == 2
+    assert "serinus[demo]" in capsys.readouterr().err

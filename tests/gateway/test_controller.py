@@ -1,0 +1,272 @@
+"""The controller over a store that fails agent by agent, and around everything that may interrupt it."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic, time
+from typing import Any
+
+import pytest
+import structlog
+
+from gateway.controller import Controller, lacks
+from gateway.errors import StoreAway
+from gateway.recorder import Clock, Recorder
+from gateway.standin import Behaviour, Standin
+from gateway.store import RedisStore, connect
+from gateway.store.connect import MAX_IN_FLIGHT
+from gateway.table import Table
+from policies.rollout import State, reconcile
+from tests.gateway.running import Running, running, trial, write
+from tests.gateway.store.samples import INTENT
+from tests.scenarios.crowd import crowd
+from tests.scenarios.test_replicas import Replica, agent_named, replicas
+from tests.scenarios.waiting import within
+
+
+@pytest.fixture
+async def replica(redis_url: str) -> AsyncIterator[Replica]:
+    async with replicas(redis_url, 1) as (replica,):
+        yield replica
+
+
+def failing_for(agent: str, method: Callable[..., Any], times: int = 1000) -> Callable[..., Any]:
+    """The store's method, away for one agent for so many times."""
+    left = [times]
+
+    async def call(name: str, *arguments: Any) -> Any:
+        if name == agent and left[0] > 0:
+            left[0] -= 1
+            raise StoreAway(f"{agent} lives on a dead node")
+        return await method(name, *arguments)
+
+    return call
+
+
+async def test_one_agents_record_holds_up_no_other(
+    replica: Replica, agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its node is dead, or its record cannot be read: the others' trials begin, count and are decided."""
+    monkeypatch.setattr(replica.store, "read", failing_for(f"{agent}-dead", replica.store.read))
+    await replica.configure(agent_named(f"{agent}-dead"), agent_named(agent))
+    assert replica.state(agent).phase == "running" and replica.table.seen(f"{agent}-dead") is None
+    assert not replica.controller.store_ok
+    for unit in "abc":
+        replica.fail(agent, unit)
+    await replica.controller.finish()
+    assert replica.state(agent).phase == "rolled_back"
+
+
+async def test_an_agent_that_was_away_catches_up(replica: Replica, agent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the next poll, and only then all is said to be well."""
+    monkeypatch.setattr(replica.store, "read", failing_for(agent, replica.store.read, times=2))
+    await replica.configure(agent_named(agent))
+    assert not replica.controller.store_ok
+    await replica.controller.poll()
+    await replica.controller.poll()
+    assert replica.state(agent).phase == "running" and replica.controller.store_ok
+
+
+async def test_a_commit_whose_fate_is_unknown_is_read_again(
+    replica: Replica, agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store applied it and the reply was lost: the next poll turns the table, and nothing is decided twice."""
+    await replica.configure(agent_named(agent))
+    commit = replica.store.commit
+
+    async def lose_the_reply(*arguments: Any) -> None:
+        await commit(*arguments)
+        raise StoreAway("the store did not answer in time")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(replica.store, "commit", lose_the_reply)
+        for unit in "abc":
+            replica.fail(agent, unit)
+        await replica.controller.finish()
+    assert replica.state(agent).phase == "running" and not replica.controller.store_ok
+    await replica.controller.poll()
+    assert replica.state(agent).phase == "rolled_back"
+    assert len(await replica.store.audit(agent, 10)) == 2
+
+
+async def test_a_decision_that_was_not_made_is_made_with_the_next_flush(
+    replica: Replica, agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store went away between count and commit: the proof is not lost."""
+    await replica.configure(agent_named(agent))
+    with monkeypatch.context() as patch:
+        patch.setattr(replica.store, "commit", failing_for(agent, replica.store.commit))
+        for unit in "abc":
+            replica.fail(agent, unit)
+        await replica.controller.finish()
+    replica.fail(agent, "d")
+    await replica.controller.finish()
+    assert replica.state(agent).phase == "rolled_back"
+
+
+async def test_an_agent_that_left_is_still_counted(replica: Replica, agent: str) -> None:
+    """Its last calls end after it was taken out of the configuration; nothing is decided over it any more."""
+    await replica.configure(agent_named(agent))
+    for unit in "abcd":
+        replica.fail(agent, unit)
+    await replica.configure()
+    await replica.controller.finish()
+    snapshot = await replica.store.snapshot(agent)
+    assert snapshot.totals.canary.errors == 4 and snapshot.state and snapshot.state.phase == "running"
+    assert replica.controller.store_ok
+
+
+async def test_late_counts_of_an_old_step_decide_nothing(replica: Replica, agent: str) -> None:
+    """Calls that began under another weight say nothing of the step that runs now."""
+    await replica.configure(agent_named(agent))
+    for unit in "abcd":
+        replica.fail(agent, unit)
+    await replica.configure(agent_named(agent, weight=2500))
+    await replica.controller.finish()
+    assert (replica.state(agent).phase, replica.state(agent).weight) == ("running", 2500)
+    snapshot = await replica.store.snapshot(agent)
+    assert snapshot.totals.canary.errors == 0 and snapshot.tallies["v2"].errors == 4
+
+
+async def test_what_cannot_be_agreed_on_is_tried_again(
+    replica: Replica, agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else wins every time: this poll gives up, the next one goes on."""
+    commit = replica.store.commit
+
+    async def lose(name: str, *_: Any) -> Any:
+        return type("Lost", (), {"won": False, "state": None})()
+
+    monkeypatch.setattr(replica.store, "commit", lose)
+    await replica.configure(agent_named(agent))
+    assert replica.table.seen(agent) is None and replica.controller.store_ok
+    monkeypatch.setattr(replica.store, "commit", commit)
+    await replica.controller.poll()
+    assert replica.state(agent).phase == "running"
+
+
+async def test_a_bug_is_raised_when_all_the_others_are_through(
+    replica: Replica, agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is nobody's outage; whoever keeps the controller alive logs its trace."""
+    read = replica.store.read
+
+    async def bug(name: str) -> Any:
+        if name.endswith("-bug"):
+            raise ZeroDivisionError
+        return await read(name)
+
+    monkeypatch.setattr(replica.store, "read", bug)
+    with pytest.raises(ZeroDivisionError):
+        await replica.configure(agent_named(f"{agent}-bug"), agent_named(agent))
+    assert replica.state(agent).phase == "running"
+
+
+async def test_a_canary_failure_is_flushed_at_once(
+    tmp_path: Path, redis_url: str, agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without waiting for the regular flush; many failures make one flush after the other, not a queue of them."""
+    monkeypatch.setattr("gateway.controller.FLUSH_SECONDS", 3600.0)
+    standin = Standin({"bad": Behaviour(error_rate=1.0)})
+    await standin.start()
+    async with running(write(tmp_path, trial(agent, standin)), redis_url) as served, crowd(served.url) as people:
+        for _ in range(5):
+            await people.call_often(agent, 10)
+        await within(1, lambda: phase(served, agent) == "rolled_back")
+    await standin.stop()
+
+
+def phase(served: Running, agent: str) -> str | None:
+    state = served.gateway.services.table.seen(agent)
+    return state.phase if state else None
+
+
+async def test_a_slow_agent_slows_no_other(replica: Replica, agent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its flush hangs: the others' go on ten times a second, and its own do not pile up."""
+    flush, hanging = replica.store.flush, [0]
+
+    async def hang(name: str, *arguments: Any) -> Any:
+        if name.endswith("-slow"):
+            hanging[0] += 1
+            await asyncio.sleep(60)
+        return await flush(name, *arguments)
+
+    monkeypatch.setattr(replica.store, "flush", hang)
+    await replica.configure(agent_named(f"{agent}-slow"), agent_named(agent))
+    working = asyncio.create_task(replica.controller.run())
+    for number in range(20):
+        replica.fail(f"{agent}-slow", str(number))
+        replica.controller.hurry(f"{agent}-slow")
+    await asyncio.sleep(0.15)
+    for unit in "abc":
+        replica.fail(agent, unit)
+    await within(0.5, lambda: replica.state(agent).phase == "rolled_back")
+    assert hanging == [1]
+    working.cancel()
+
+
+async def test_many_agents_wait_for_their_turn_outside_the_store(
+    replica: Replica, agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In its queue the last of them would run out of the time that an operation may take, and pass for lost."""
+    read, waiting, most = replica.store.read, [0], [0]
+
+    async def count(name: str) -> Any:
+        waiting[0] += 1
+        most[0] = max(most[0], waiting[0])
+        try:
+            return await read(name)
+        finally:
+            waiting[0] -= 1
+
+    monkeypatch.setattr(replica.store, "read", count)
+    await replica.configure(*(agent_named(f"{agent}-{number}") for number in range(200)))
+    assert len(list(replica.table)) == 200 and 1 < most[0] < MAX_IN_FLIGHT
+
+
+async def test_work_begins_again_after_its_end(replica: Replica, agent: str) -> None:
+    """Cancelled and run anew, as after a bug: nothing of the first run is in the way of the second."""
+    await replica.configure(agent_named(agent))
+    replica.controller.hurry(agent)
+    for _ in range(2):
+        working = asyncio.create_task(replica.controller.run())
+        await asyncio.sleep(0.05)
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+    working = asyncio.create_task(replica.controller.run())
+    for unit in "abc":
+        replica.fail(agent, unit)
+    await within(1, lambda: replica.state(agent).phase == "rolled_back")
+    working.cancel()
+
+
+async def test_what_cannot_be_flushed_at_the_end_is_logged(agent: str) -> None:
+    """By the agent's name: its counts are gone."""
+    out = io.StringIO()
+    log = structlog.wrap_logger(structlog.PrintLogger(out), processors=[structlog.processors.JSONRenderer()])
+    store, table = RedisStore(connect("redis://127.0.0.1:1/0"), "replica"), Table()
+    recorder = Recorder(log, Clock(monotonic, time), lambda _: None)
+    replica = Replica(store, table, recorder, Controller(store, table, recorder, log))
+    replica.install(agent_named(agent))
+    table.turn(agent, a_state())
+    replica.fail(agent, "u")
+    await replica.controller.finish()
+    assert "counts_lost" in out.getvalue() and agent in out.getvalue()
+    await store.aclose()
+
+
+def a_state() -> State:
+    decision = reconcile(None, INTENT, now=0.0)
+    assert decision
+    return decision.state
+
+
+def test_what_a_found_record_lacks() -> None:
+    """Nothing where it is the same or newer; all of it, its latest epochs, or a rollback that was seen."""
+    seen = replace(a_state(), epoch=7, rolled_back={"digest-2": "why"})
+    assert lacks(None, seen) and lacks(replace(seen, epoch=6), seen)
+    assert not lacks(seen, seen) and not lacks(replace(seen, epoch=8, rolled_back={}), seen)
+    assert lacks(replace(seen, rolled_back={}), seen)
+    assert not lacks(replace(seen, rolled_back={**seen.rolled_back, "digest-3": "also"}), seen)

@@ -1,0 +1,202 @@
+"""A conversation on its way to people: into the store first, then to the webhook, whatever goes wrong on the way."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import structlog
+from structlog.testing import CapturingLogger
+
+from gateway import escalation
+from gateway.calls import Attempt, Call, Caller, Outcome
+from gateway.document import Document
+from gateway.errors import StoreAway
+from gateway.escalation import Escalations
+from gateway.notify import Webhook
+from gateway.store import RedisStore, connect
+from gateway.upstream.options import TransportOptions
+from gateway.upstream.upstreams import transport
+from tests.gateway.calling import HELLO, eventually
+
+
+class Receiver:
+    """A webhook's receiver over a real socket: it notes what came, and answers with the next of `statuses`."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+        self.bodies: list[Any] = []
+        self.statuses: list[int] = []
+        self.slow: set[str] = set()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        fields = dict(line.split(": ", 1) for line in head.strip().split("\r\n")[1:])
+        self.bodies.append(json.loads(await reader.readexactly(int(fields["content-length"]))))
+        self.keys.append(fields["idempotency-key"])
+        status = self.statuses.pop(0) if self.statuses else 200
+        if fields["idempotency-key"] in self.slow:
+            await reader.read()  # until the sender has had enough
+        else:
+            writer.write(b"HTTP/1.1 %d X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % status)
+        writer.close()
+
+
+class LateStore(RedisStore):
+    """A real store that is away at first."""
+
+    failures = 0
+
+    async def escalate(self, agent: str, event: Any) -> str:
+        if self.failures:
+            self.failures -= 1
+            raise StoreAway("away")
+        return await super().escalate(agent, event)
+
+
+@pytest_asyncio.fixture
+async def receiver() -> AsyncIterator[tuple[Receiver, Webhook]]:
+    """A receiver, and the webhook that reaches it."""
+    receiver = Receiver()
+    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook?a=b"
+    yield receiver, Webhook(transport(TransportOptions()), url, allow_private=True)
+    server.close()
+
+
+@pytest.fixture
+def noted() -> CapturingLogger:
+    """What was logged."""
+    return CapturingLogger()
+
+
+@pytest_asyncio.fixture
+async def queue(
+    redis_url: str, noted: CapturingLogger, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[Escalations, LateStore]]:
+    """Escalations over a real store, which retry within milliseconds."""
+    monkeypatch.setattr(escalation, "_STORE_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(escalation, "_WEBHOOK_RETRY_SECONDS", (0.01, 0.01, 0.01))
+    store = LateStore(connect(redis_url), "replica")
+    yield Escalations(store, structlog.wrap_logger(noted, processors=[lambda _, __, event: ((), event)])), store
+    await store.aclose()
+
+
+def hand_over(queue: Escalations, agent: str, call_id: str = "c-1", failure: str = "down") -> None:
+    document = Document.parse(json.dumps({"messages": HELLO}).encode())
+    call = Call(call_id, Caller("app", "default"), agent, None, document, False, False, [], "", 0.0)
+    outcome = Outcome(call_id, "app", agent, "v1", "d", "split", "u", 0, 0, None, False, 0.0)
+    outcome.attempts.append(Attempt("standin/good", 0.0, message=failure))
+    queue.hand_over(call, outcome, 1.5)
+
+
+@asynccontextmanager
+async def delivering(escalations: Escalations) -> AsyncIterator[None]:
+    task = asyncio.create_task(escalations.deliver_for_ever())
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def stored(store: Any, agent: str) -> list[dict[str, str]]:
+    return [fields for _, fields in await store._client.xrange(f"serinus:{{{agent}}}:escalations")]
+
+
+async def test_stored_and_told_once(agent: str, queue: Any, receiver: Any) -> None:
+    """The store has the conversation and the webhook is told once, with the call's id as idempotency key."""
+    (escalations, store), (there, escalations.webhook) = queue, receiver
+    async with delivering(escalations):
+        hand_over(escalations, agent, failure="half \ud83d")
+        await eventually(lambda: there.keys == ["c-1"])
+        [event] = await stored(store, agent)
+        assert there.bodies == [event]
+        assert (event["at"], event["failure"], json.loads(event["messages"])) == ("1.500", "half \\ud83d", HELLO)
+
+
+async def test_webhook_that_fails_is_told_again(agent: str, queue: Any, receiver: Any) -> None:
+    """Under the same key, until it says 2xx; the store has the conversation once."""
+    (escalations, store), (there, escalations.webhook) = queue, receiver
+    there.statuses = [500, 302]
+    async with delivering(escalations):
+        hand_over(escalations, agent)
+        await eventually(lambda: len(there.keys) == 3)
+        await asyncio.sleep(0.05)
+        assert there.keys == ["c-1"] * 3
+        assert len(await stored(store, agent)) == 1
+
+
+async def test_webhook_that_always_fails(agent: str, queue: Any, receiver: Any) -> None:
+    """It is told so many times and no more."""
+    (escalations, _), (there, escalations.webhook) = queue, receiver
+    there.statuses = [500] * 9
+    async with delivering(escalations):
+        hand_over(escalations, agent)
+        await eventually(lambda: len(there.keys) == 4)
+        await asyncio.sleep(0.1)
+        assert len(there.keys) == 4
+
+
+async def test_slow_webhook_holds_nobody_up(agent: str, queue: Any, receiver: Any) -> None:
+    """While one notice waits for its answer the next conversations are stored and told."""
+    (escalations, store), (there, escalations.webhook) = queue, receiver
+    there.slow = {"c-0"}
+    async with delivering(escalations):
+        for number in range(4):
+            hand_over(escalations, agent, f"c-{number}")
+        await eventually(lambda: sorted(there.keys) == ["c-0", "c-1", "c-2", "c-3"], within=2)
+        assert len(await stored(store, agent)) == 4
+
+
+async def test_store_that_is_away(agent: str, queue: Any) -> None:
+    """What cannot be stored yet is kept, in order, and stored when the store is back."""
+    escalations, store = queue
+    store.failures = 3
+    async with delivering(escalations):
+        hand_over(escalations, agent, "c-1")
+        hand_over(escalations, agent, "c-2")
+        async with asyncio.timeout(5):
+            while [event["call_id"] for event in await stored(store, agent)] != ["c-1", "c-2"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+
+async def test_the_stop_delivers_what_is_left(agent: str, queue: Any, receiver: Any) -> None:
+    """Queued, or in the middle of its retries: a stop stores it, and tells the webhook once more."""
+    (escalations, store), (there, escalations.webhook) = queue, receiver
+    there.slow = {"c-1"}
+    async with delivering(escalations):
+        hand_over(escalations, agent, "c-1")
+        await eventually(lambda: there.keys == ["c-1"])
+    there.slow = set()
+    hand_over(escalations, agent, "c-2")
+    await escalations.finish()
+    assert sorted(there.keys) == ["c-1", "c-1", "c-2"]
+    assert len(await stored(store, agent)) == 2
+
+
+async def test_stop_while_the_store_is_away(
+    noted: CapturingLogger, agent: str, queue: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stop does not wait for ever; what is lost is named in the log."""
+    monkeypatch.setattr(escalation, "_FINISH_SECONDS", 0.1)
+    escalations, store = queue
+    store.failures = 1_000_000
+    hand_over(escalations, agent, "c-lost")
+    await escalations.finish()
+    assert noted.calls[-1].kwargs == {"event": "escalations_lost", "ids": ["c-lost"]}
+
+
+@pytest.mark.parametrize("limit", ["_MOST_WAITING", "_MOST_WAITING_BYTES"])
+async def test_queue_is_bounded(
+    noted: CapturingLogger, agent: str, queue: Any, limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With people hopelessly behind, memory is not filled: a conversation is dropped, and the log says so."""
+    monkeypatch.setattr(escalation, limit, 1)
+    escalations, store = queue
+    for number in range(3):
+        hand_over(escalations, agent, f"c-{number}")
+    await escalations.finish()
+    assert "escalation_dropped" in [call.kwargs["event"] for call in noted.calls]
+    assert len(await stored(store, agent)) < 3

@@ -1,0 +1,61 @@
+"""Which headers and which part of a query cross the gateway."""
+
+import pytest
+
+from gateway.headers import query_to_provider, to_client, to_provider, without_type
+
+OURS = [(b"content-type", b"application/json"), (b"accept-encoding", b"identity")]
+NEVER = [
+    b"authorization", b"api-key", b"x-api-key", b"x-goog-api-key", b"cookie", b"host", b"expect", b"connection", b"te",
+    b"keep-alive", b"proxy-authorization", b"proxy-connection", b"trailer", b"transfer-encoding", b"upgrade",
+    b"content-length", b"content-encoding", b"x-serinus-version", b"http2-settings",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NEVER)
+def test_never_forwarded(name: bytes) -> None:
+    """Neither credentials nor hop-by-hop headers go on, even where the configuration forwards everything."""
+    assert to_provider([(name, b"v")], ("*",)) == OURS
+
+
+@pytest.mark.parametrize("name", [b"accept", b"user-agent", b"traceparent", b"openai-beta", b"x-stainless-os"])
+def test_forwarded(name: bytes) -> None:
+    """What tells a provider who calls and how goes on."""
+    assert to_provider([(name, b"v")], ()) == [*OURS, (name, b"v")]
+
+
+def test_patterns() -> None:
+    """The configuration adds further headers by pattern."""
+    sent = [(b"x-trace-id", b"1"), (b"x-other", b"2"), (b"x-trace", b"3")]
+    assert to_provider(sent, ("x-trace-*",)) == [*OURS, (b"x-trace-id", b"1")]
+
+
+def test_what_connection_names() -> None:
+    """What the client's Connection header names stays behind; what is ours cannot be named away."""
+    sent = [(b"connection", b"User-Agent, content-type"), (b"user-agent", b"x"), (b"accept", b"y")]
+    assert to_provider(sent, ()) == [*OURS, (b"accept", b"y")]
+
+
+def test_to_the_client() -> None:
+    """Back go rate limits, advice on retries and the provider's own; its request id under another name."""
+    kept = [(b"retry-after", b"1"), (b"x-should-retry", b"false"), (b"x-ratelimit-a", b"1"), (b"openai-version", b"v")]
+    dropped = [(b"set-cookie", b"s"), (b"server", b"s"), (b"connection", b"close"), (b"x-serinus-target", b"t")]
+    answered = to_client([*kept, *dropped, (b"x-request-id", b"r")])
+    assert answered == [*kept, (b"x-upstream-request-id", b"r")]
+
+
+def test_without_type() -> None:
+    """An answer of ours says its own content type."""
+    assert without_type([(b"content-type", b"a"), (b"b", b"c")]) == [(b"b", b"c")]
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        (b"", ""), (b"a=1&b=2", "a=1&b=2"), (b"key=k", ""), (b"a=1&KEY=k&Api-Key=x&api_key=y&access_token=z", "a=1"),
+        (b"k%65y=x&%6bey=x&+key=x&a", "a"), (b"a=%zz&b=%C3%A9", "a=%zz&b=%C3%A9"), (b"a=\xc3\xa9 \"", "a=%C3%A9%20\""),
+    ],
+)  # fmt: skip
+def test_query(query: bytes, wanted: str) -> None:
+    """The query goes on as it was, but for credentials, and spelled so that it stays on one line."""
+    assert query_to_provider(query) == wanted

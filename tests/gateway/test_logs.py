@@ -1,0 +1,149 @@
+"""The log: one JSON object a line whatever is in it, and no call that fails because a line could not be written."""
+
+import asyncio
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway import logs
+from gateway.standin import Behaviour, Standin
+from tests.gateway.running import running, trial, write
+from tests.scenarios.crowd import crowd
+
+ROOT = Path(__file__).parents[2]
+
+
+def lines(captured: str) -> list[Any]:
+    return [json.loads(line) for line in captured.splitlines()]
+
+
+@pytest.mark.parametrize("mark", ["\r\n", "\x1b[2J", "\x7f", "\x9b31m", "\x85", "\u2028", "\u202e", "\x00", "\ud800"])
+def test_nothing_that_is_logged_is_obeyed(mark: str, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """Line ends, escape sequences and turned directions are escaped; the line reads back as it was."""
+    logs.configure().info("event", text=f"a{mark}b")
+    (line,) = capfdbinary.readouterr().out.splitlines()
+    assert mark.encode(errors="surrogatepass") not in line
+    assert json.loads(line)["text"] == f"a{mark}b"
+
+
+def test_other_languages_stay_readable(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """Only what would be obeyed is escaped."""
+    logs.configure().info("event", text="Zürich 東京 \N{BIRD}")
+    assert "Zürich 東京 \N{BIRD}".encode() in capfdbinary.readouterr().out
+
+
+def test_what_json_does_not_know_is_written_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    """A path, an integer beyond 64 bits."""
+    logs.configure().info("event", path=Path("/x"), number=2**70)
+    (line,) = lines(capsys.readouterr().out)
+    assert (line["path"], line["number"], line["level"]) == ("/x", 2**70, "info")
+
+
+def test_an_exception_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """With its trace in it."""
+    log = logs.configure()
+    try:
+        raise ValueError("two\nlines")
+    except ValueError:
+        log.exception("bug")
+    (line,) = lines(capsys.readouterr().out)
+    assert "Traceback" in line["exception"] and "two\nlines" in line["exception"]
+
+
+def test_libraries_log_through_the_same_door(capsys: pytest.CaptureFixture[str]) -> None:
+    """Their warnings are lines like any other; what is less than a warning is theirs."""
+    logs.configure()
+    logging.getLogger("some.library").warning("odd: %s", "thing")
+    logging.getLogger("some.library").info("chatter")
+    (line,) = lines(capsys.readouterr().out)
+    assert (line["event"], line["logger"], line["message"]) == ("library", "some.library", "odd: thing")
+
+
+LOG_ON = """
+import os, sys
+from gateway import logs
+log = logs.configure()
+{before}
+for number in range(3):
+    log.info("event", number=number)
+{after}
+"""
+
+
+def run(before: str = "", after: str = "", **options: Any) -> "subprocess.CompletedProcess[bytes]":
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    code = LOG_ON.format(before=before, after=after)
+    return subprocess.run([sys.executable, "-c", code], env=environ, stderr=subprocess.PIPE, timeout=30, **options)
+
+
+def test_a_reader_that_went_away_ends_nothing() -> None:
+    """The pipe is closed: the lines are lost, the work goes on, and the exit code is 0."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = run(stdout=writer)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_closed_output_ends_nothing() -> None:
+    """Somebody closed it from within."""
+    done = run(before="sys.stdout.buffer.close()", after="sys.stdout = None")
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_full_disk_ends_nothing() -> None:
+    """Lines are lost while there is no room."""
+    with Path("/dev/full").open("wb") as full:
+        done = run(after="os.dup2(os.open(os.devnull, os.O_WRONLY), 1)", stdout=full)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+async def test_a_call_is_one_line_without_its_content(
+    tmp_path: Path, redis_url: str, agent: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Planted in prompt, answer, key, error and system prompt: none of it is in the log, and every call is, once."""
+    secrets = ["PLANTED-prompt", "PLANTED-answer", "PLANTED-provider-key", "PLANTED-system", "PLANTED-error"]
+    failing = Behaviour(error_rate=0.5, error_message="PLANTED-error", seed=3)
+    standin = Standin({"good": Behaviour(chunk_text="PLANTED-answer "), "bad": failing}, api_key=secrets[2])
+    await standin.start()
+    files = trial(agent, standin)
+    provider = {"api": "openai", "base_url": standin.base_url, "api_key": "${PLANTED_KEY}"}
+    files["gateway.yaml"] = {"providers": {"standin": provider}}
+    files[f"agents/{agent}/v1.yaml"] = {"model": "standin/good", "system_prompt": "PLANTED-system"}
+    capfd.readouterr()
+    gateway = running(write(tmp_path, files), redis_url, {"PLANTED_KEY": secrets[2]})
+    async with gateway as served, crowd(served.url) as people:
+        replies = await asyncio.gather(*(people.call(agent) for _ in range(40)))
+    await standin.stop()
+    out, err = capfd.readouterr()
+    calls = [line for line in lines(out) if line["event"] == "call"]
+    assert sorted(line["id"] for line in calls) == sorted(reply.headers["x-request-id"] for reply in replies)
+    assert not [secret for secret in secrets if secret in out + err]
+    assert {line["failed"] for line in calls} == {True, False}
+
+
+CALL_FIELDS = {
+    "event", "level", "at", "id", "caller", "agent", "version", "reason", "arm", "stream", "end", "status", "failed",
+    "failure", "why", "attempts", "latency", "ttft", "input_tokens", "cached_tokens", "output_tokens", "estimated",
+    "cost_usd",
+}  # fmt: skip
+
+
+async def test_a_calls_line_has_known_fields_only(
+    tmp_path: Path, redis_url: str, agent: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever adds one thinks about what may be in it."""
+    standin = Standin()
+    await standin.start()
+    capfd.readouterr()
+    async with running(write(tmp_path, trial(agent, standin)), redis_url) as served, crowd(served.url) as people:
+        await people.call_often(agent, 5)
+    await standin.stop()
+    calls = [line for line in lines(capfd.readouterr().out) if line["event"] == "call"]
+    assert len(calls) == 5 and set().union(*calls) <= CALL_FIELDS

@@ -1,0 +1,74 @@
+"""Where webhooks may go, and what counts as delivered."""
+
+import asyncio
+
+import pytest
+
+from gateway import notify
+from gateway.errors import ProviderError
+from gateway.notify import RefusedAddress, Webhook, is_public, origin_of
+from gateway.upstream import Origin
+from gateway.upstream.options import TransportOptions
+from gateway.upstream.upstreams import transport
+
+
+def webhook(url: str, allow: bool = False) -> Webhook:
+    return Webhook(transport(TransportOptions()), url, allow)
+
+
+@pytest.mark.parametrize(
+    "ip",
+    [
+        "127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.0.1", "169.254.169.254", "100.100.100.200", "0.0.0.0",  # noqa: S104
+        "192.0.0.192", "224.0.0.1", "::1", "::", "fe80::1", "fd00:ec2::254", "fc00::1", "ff02::1",
+        "::ffff:169.254.169.254", "::ffff:10.0.0.1", "2002:7f00:1::",
+    ],
+)  # fmt: skip
+async def test_private_addresses_are_refused(ip: str) -> None:
+    """Loopback, private, link-local and metadata addresses are refused before anything is sent."""
+    assert not is_public(ip)
+    host = f"[{ip}]" if ":" in ip else ip
+    with pytest.raises(RefusedAddress, match="private address"):
+        await webhook(f"http://{host}:9/").post({}, "k")
+
+
+@pytest.mark.parametrize("ip", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8"])
+def test_public_addresses(ip: str) -> None:
+    """Addresses of the public internet are not."""
+    assert is_public(ip)
+
+
+async def test_host_that_does_not_resolve() -> None:
+    """A host that is nowhere is a failed delivery, to be tried again."""
+    with pytest.raises(ProviderError, match="cannot resolve"):
+        await webhook("http://nowhere.invalid/").post({}, "k")
+
+
+@pytest.mark.parametrize(("answer", "kind"), [(b"HTTP/1.1 302 X\r\nlocation: /\r\n\r\n", "status"), (b"", "timeout")])
+async def test_not_delivered(answer: bytes, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A redirect is not followed, and silence is not waited for for ever."""
+    monkeypatch.setattr(notify, "_TIMEOUT_SECONDS", 0.2)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        await reader.read()  # until the sender has had enough
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        with pytest.raises(ProviderError) as caught:
+            await webhook(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", allow=True).post({}, "k")
+        await asyncio.sleep(0.05)
+    assert caught.value.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("url", "wanted"),
+    [
+        ("https://a.example", (Origin("https", "a.example", 443), "/")),
+        ("http://a.example/x?y=z", (Origin("http", "a.example", 80), "/x?y=z")),
+        ("http://[::1]:81/", (Origin("http", "::1", 81), "/")),
+    ],
+)
+def test_origin(url: str, wanted: tuple[Origin, str]) -> None:
+    """A URL in its two parts: whom to connect to, and what to ask for."""
+    assert origin_of(url) == wanted

@@ -1,0 +1,102 @@
+"""What a call cost, to the nano-dollar."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from genai_prices.data_snapshot import get_snapshot
+
+from gateway.calls import MAX_TOKENS_COUNTED, Usage, estimated_usage, usage_from
+from gateway.pricing import PriceBook, Rate, _tiers
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()
+
+
+@dataclass(frozen=True)
+class Override:
+    target: str
+    since: date
+    input: float
+    output: float
+    cached_input: float | None = None
+
+
+def book(*overrides: Override) -> PriceBook:
+    return PriceBook(overrides)
+
+
+def test_override() -> None:
+    """Cached tokens are part of the input and pay their own rate."""
+    prices = book(Override("house/m", date(2026, 1, 1), 1.0, 2.0, 0.1))
+    assert prices.cost("house/m", Usage(1000, 400, 50), NOON) == 600 * 1000 + 400 * 100 + 50 * 2000
+
+
+def test_cached_tokens_without_a_price_of_their_own() -> None:
+    """They cost what fresh ones do."""
+    assert book(Override("house/m", date(2026, 1, 1), 1.0, 2.0)).cost("house/m", Usage(10, 10, 0), NOON) == 10_000
+
+
+def test_dated_prices() -> None:
+    """The latest price that has begun holds; before the first one there is none."""
+    prices = book(Override("house/m", date(2026, 6, 1), 2.0, 2.0), Override("house/m", date(2026, 1, 1), 1.0, 1.0))
+    a_day = 86_400
+    costs = [prices.cost("house/m", Usage(1), at) for at in (NOON - a_day, NOON, NOON - 300 * a_day)]
+    assert costs == [1000, 2000, None]
+
+
+def test_unknown_price() -> None:
+    """A model without a known price costs None, and so does a call without a usage: never 0."""
+    assert book().cost("house/unheard-of", Usage(1), NOON) is None
+    assert book(Override("house/m", date(2026, 1, 1), 1.0, 2.0)).cost("house/m", None, NOON) is None
+
+
+@pytest.mark.parametrize("target", ["openai/gpt-4o", "mine/gpt-4o"])
+def test_known_models(target: str) -> None:
+    """Prices of known models come from genai-prices, by the provider's name or by where its API stands."""
+    prices = PriceBook((), {"mine": "https://api.openai.com/v1"})
+    _, info = get_snapshot().find_provider_model("gpt-4o", None, "openai", None)
+    listed: Any = info.get_prices(datetime.fromtimestamp(NOON, UTC))
+    fresh, cached, output = (Decimal(each) for each in (listed.input_mtok, listed.cache_read_mtok, listed.output_mtok))
+    wanted = 600 * fresh + 400 * cached + 50 * output
+    assert prices.cost(target, Usage(1000, 400, 50), NOON) == round(wanted * 1000)
+
+
+def test_tiers() -> None:
+    """A price that changes with the length of the prompt holds for the whole call."""
+    tiered = SimpleNamespace(base=Decimal(1), tiers=[SimpleNamespace(start=200, price=Decimal(2))])
+    prices = SimpleNamespace(input_mtok=tiered, cache_read_mtok=Decimal(0), output_mtok=Decimal(3))
+    assert _tiers(prices) == (Rate(2_000_000, 0, 3_000_000, above=200), Rate(1_000_000, 0, 3_000_000))
+    assert _tiers(SimpleNamespace(input_mtok=None, cache_read_mtok=None, output_mtok=Decimal(1))) == ()
+
+
+def test_tier_of_a_call() -> None:
+    """The longest tier that the prompt has passed is the one that counts."""
+    prices = book()
+    prices.rates("house/m", NOON)
+    prices._rates["house/m"] = (Rate(2000, 2000, 0, above=200), Rate(1000, 1000, 0))
+    assert [prices.cost("house/m", Usage(tokens), NOON) for tokens in (0, 200, 201)] == [0, 200, 402]
+
+
+@pytest.mark.parametrize(
+    "nonsense", [None, "7", -1, True, 1e308, float("nan"), float("inf"), [], MAX_TOKENS_COUNTED + 1]
+)
+def test_nonsense_counts_for_nothing(nonsense: Any) -> None:
+    """A usage that cannot be leaves the sums finite."""
+    details = {"cached_tokens": nonsense, "reasoning_tokens": nonsense}
+    usage = {"prompt_tokens": nonsense, "completion_tokens": nonsense, "prompt_tokens_details": details}
+    assert usage_from(usage) == Usage() == usage_from({"completion_tokens_details": nonsense})
+
+
+def test_usage() -> None:
+    """OpenAI's usage object; a part is never more than its whole."""
+    details = {"prompt_tokens_details": {"cached_tokens": 99}, "completion_tokens_details": {"reasoning_tokens": 99}}
+    assert usage_from({"prompt_tokens": 5, "completion_tokens": 7.0, **details}) == Usage(5, 5, 7, 7)
+    assert usage_from(None) is None and usage_from([]) is None
+
+
+def test_estimate() -> None:
+    """Four bytes of a request are about a token; an estimate is marked as one."""
+    assert estimated_usage(400, 7) == Usage(101, 0, 7, 0, estimated=True)

@@ -1,0 +1,188 @@
+"""What is counted of a call, for whom, and how often: once."""
+
+import io
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import structlog
+
+from gateway.calls import ArmName, Attempt, End, Outcome, Usage
+from gateway.pricing import PriceBook
+from gateway.recorder import Clock, Recorder, unit_id
+from gateway.store.seam import Batch
+from policies.tally import Tally
+from routing.assignment import Reason
+
+PRICES = PriceBook((), {})
+
+
+@dataclass(slots=True)
+class Stage:
+    """A recorder, what it logged, and whom it told of failing canaries."""
+
+    out: io.StringIO = field(default_factory=io.StringIO)
+    told: list[str] = field(default_factory=list)
+    now: float = 100.0
+    recorder: Recorder = field(init=False)
+
+    def __post_init__(self) -> None:
+        log = structlog.wrap_logger(
+            structlog.PrintLogger(self.out), processors=[structlog.processors.JSONRenderer()]
+        )  # fmt: skip
+        self.recorder = Recorder(log, Clock(lambda: self.now, lambda: 1e9), self.told.append)
+
+    def close(self, outcome: Outcome) -> Batch:
+        """The batch in which a single outcome ends up."""
+        self.recorder.close(outcome, PRICES)
+        batch = self.recorder.take(outcome.agent)
+        assert batch is not None
+        return batch
+
+    def lines(self) -> list[Any]:
+        return [json.loads(line) for line in self.out.getvalue().splitlines()]
+
+
+def outcome(
+    arm: ArmName | None = "stable", *attempts: Attempt, end: End = "answered", reason: Reason = "split", unit: str = "u"
+) -> Outcome:
+    return Outcome(
+        call_id="c", caller="web", agent="a", version="v2" if arm == "canary" else "v1", digest="d", reason=reason,
+        unit=unit, rollout=3, evidence=5, arm=arm, stream=False, received_at=99.5, end=end, status=200,
+        attempts=list(attempts) or [Attempt("p/m", 99.5, status=200)],
+    )  # fmt: skip
+
+
+def failing() -> Attempt:
+    return Attempt("p/m", 99.5, status=500, failure="status", counts=True)
+
+
+def test_an_answer_is_one_call_of_its_arm() -> None:
+    """Under the epochs in which it began, with its time in the histogram."""
+    batch = Stage().close(outcome())
+    assert (batch.rollout, batch.evidence) == (3, 5)
+    assert (batch.stable.requests, batch.stable.errors, batch.canary.requests) == (1, 0, 0)
+    assert sum(batch.tallies["v1"].latency.values()) == 1 and not batch.tallies["v1"].ttft
+
+
+def test_a_canary_failure_is_told_at_once_and_counted_by_its_unit() -> None:
+    """Its unit by a name that says nothing of it."""
+    stage = Stage()
+    batch = stage.close(outcome("canary", failing(), end="failed", unit="conversation\udcff of Kim"))
+    assert stage.told == ["a"] and (batch.canary.requests, batch.canary.errors) == (1, 1)
+    assert batch.canary.failing == {unit_id("conversation\udcff of Kim")} and "Kim" not in unit_id("Kim")
+    assert not batch.tallies["v2"].latency
+
+
+def test_a_failure_of_stable_hurries_nobody() -> None:
+    """It can prove nothing against the canary."""
+    stage = Stage()
+    assert stage.close(outcome("stable", failing(), end="failed")).stable.errors == 1
+    assert stage.told == []
+
+
+def test_a_fallback_hides_no_failure() -> None:
+    """The first attempt counts, although another target saved the call; both targets' tokens and cost are booked."""
+    first, second = failing(), Attempt("q/m", 99.6, status=200, usage=Usage(10, 2, 5, 1), cost_nano_usd=7)
+    tally = Stage().close(outcome("canary", first, second)).tallies["v2"]
+    assert (tally.requests, tally.errors, tally.fallbacks) == (1, 1, 1)
+    assert (tally.input_tokens, tally.cached_tokens, tally.output_tokens, tally.reasoning_tokens) == (10, 2, 5, 1)
+    assert tally.cost_nano_usd == 7 and tally.unpriced == 0
+
+
+def test_a_retry_at_the_same_target_is_no_fallback() -> None:
+    """The chain did not go on."""
+    assert Stage().close(outcome("stable", failing(), Attempt("p/m", 99.6))).tallies["v1"].fallbacks == 0
+
+
+@pytest.mark.parametrize("reason", ["pin", "rule"])
+def test_pinned_and_rule_matched_calls_are_counted_apart(reason: Reason) -> None:
+    """They are no random sample: in no arm, in a tally of their own, and hurrying nobody."""
+    stage = Stage()
+    batch = stage.close(outcome(None, failing(), end="failed", reason=reason))
+    assert list(batch.tallies) == ["v1/apart"] and batch.tallies["v1/apart"].errors == 1
+    assert batch.stable.requests == batch.canary.requests == 0 and stage.told == []
+
+
+@pytest.mark.parametrize(
+    "end, attempt",
+    [
+        ("client_gone", Attempt("p/m", 99.5)),
+        ("refused", Attempt("p/m", 99.5, status=400, failure="status")),
+        ("answered", Attempt("p/m", 99.5, status=429, failure="status")),
+    ],
+)
+def test_what_says_nothing_of_a_version_is_no_evidence(end: End, attempt: Attempt) -> None:
+    """A client that left, that was in the wrong, an account at its limit: a call, but not one of the arm's."""
+    batch = Stage().close(outcome("canary", attempt, end=end))
+    assert batch.tallies["v2"].requests == batch.tallies["v2"].unjudged == 1
+    assert batch.canary.requests == 0
+
+
+def test_unknown_prices_are_counted() -> None:
+    """Only where tokens were used: a failed attempt has none to pay for."""
+    tally = Stage().close(outcome("stable", failing(), Attempt("p/m", 99.6, usage=Usage(1, 0, 1, 0)))).tallies["v1"]
+    assert (tally.unpriced, tally.cost_nano_usd) == (1, 0)
+
+
+def test_the_first_token_of_a_stream_is_timed() -> None:
+    """Beside the whole answer, for those that came to their end."""
+    streamed = outcome()
+    streamed.first_token_at = 99.7
+    stage = Stage()
+    assert sum(stage.close(streamed).tallies["v1"].ttft.values()) == 1
+    assert stage.lines()[0]["ttft"] == pytest.approx(0.2) and stage.lines()[0]["latency"] == pytest.approx(0.5)
+
+
+def test_failing_units_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the store is away the set of failing units stops growing; the sums go on."""
+    monkeypatch.setattr("gateway.recorder.MAX_FAILING_UNITS", 3)
+    stage = Stage()
+    for number in range(10):
+        stage.recorder.close(outcome("canary", failing(), end="failed", unit=str(number)), PRICES)
+    batch = stage.recorder.take("a")
+    assert batch and (len(batch.canary.failing), batch.canary.errors) == (3, 10)
+
+
+def test_batches_are_taken_once_and_oldest_first() -> None:
+    """One for each epoch; what was taken is forgotten."""
+    stage = Stage()
+    for epoch in (5, 6, 5):
+        each = outcome()
+        each.evidence = epoch
+        stage.recorder.close(each, PRICES)
+    assert list(stage.recorder.agents()) == ["a"]
+    taken = [stage.recorder.take("a") for _ in range(3)]
+    assert [(batch.evidence, batch.stable.requests) for batch in taken if batch] == [(5, 2), (6, 1)]
+    assert list(stage.recorder.agents()) == [] and taken[2] is None
+
+
+def test_every_call_is_one_line() -> None:
+    """With its version, why it was chosen, how it ended and what it cost."""
+    stage = Stage()
+    stage.close(outcome("canary", Attempt("p/m", 99.5, status=200, usage=Usage(3, 0, 2, 0), cost_nano_usd=5)))
+    (line,) = stage.lines()
+    assert (line["version"], line["reason"], line["arm"], line["end"]) == ("v2", "split", "canary", "answered")
+    assert line["cost_usd"] == 5e-9 and line["attempts"] == [["p/m", 200, None]] and line["failed"] is False
+
+
+def test_an_error_body_is_not_logged() -> None:
+    """A provider's message may repeat the prompt; ours may be read."""
+    stage = Stage()
+    theirs = Attempt("p/m", 99.5, status=500, failure="status", message="you said: SECRET", counts=True)
+    ours = Attempt("p/m", 99.5, failure="timeout", message="no first token within 60 s", counts=True)
+    for attempt in (theirs, ours):
+        stage.close(outcome("stable", attempt, end="failed"))
+    assert [line["why"] for line in stage.lines()] == [None, "no first token within 60 s"]
+    assert "SECRET" not in stage.out.getvalue()
+
+
+def test_tallies_merge_as_if_counted_together() -> None:
+    """Two calls in one batch are the sum of two batches of one."""
+    together, apart = Stage(), Tally()
+    for number in range(2):
+        together.recorder.close(outcome("stable", Attempt("p/m", 99.5, usage=Usage(number, 0, 1, 0))), PRICES)
+        apart.merge(Stage().close(outcome("stable", Attempt("p/m", 99.5, usage=Usage(number, 0, 1, 0)))).tallies["v1"])
+    batch = together.recorder.take("a")
+    assert batch and batch.tallies["v1"] == apart

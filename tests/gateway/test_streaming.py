@@ -1,0 +1,115 @@
+"""A stream on its way to a client that is slow, and from a provider that falls silent."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from gateway.calls import Attempt, Usage
+from gateway.errors import Headers, ProviderError
+from gateway.providers.openai_stream import StreamReader
+from gateway.streaming import ClientTooSlow, OpenStream, StreamLimits, error_event, relay
+
+PART = b'data: {"choices":[{"delta":{"content":"x"},"finish_reason":null}]}\n\n'
+END = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+
+
+class Provided:
+    """An answer whose chunks come after pauses, given in seconds."""
+
+    status = 200
+    headers: Headers = ()
+
+    def __init__(self, *parts: float | bytes) -> None:
+        self._parts = parts
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        for part in self._parts:
+            if isinstance(part, bytes):
+                yield part
+            else:
+                await asyncio.sleep(part)
+
+    async def aclose(self) -> None:
+        """Nothing is held."""
+
+
+class Client:
+    """What a client got; it takes each message after a pause."""
+
+    def __init__(self, pause: float = 0.0) -> None:
+        self.body = b""
+        self.complete = False
+        self._pause = pause
+
+    async def send(self, message: Any) -> None:
+        await asyncio.sleep(self._pause)
+        self.body += message.get("body", b"")
+        self.complete = message["type"] == "http.response.body" and not message.get("more_body", False)
+
+
+def opened(*parts: float | bytes) -> OpenStream:
+    reader, response = StreamReader(False), Provided(*parts)
+    first = reader.feed(PART)
+    chunks: AsyncIterator[bytes] = response.chunks()
+    return OpenStream((), first, reader, chunks, response, Attempt("t", 0.0), 396)
+
+
+async def relayed(client: Client, stream: OpenStream, between: float, total: float = 9.0) -> None:
+    await relay(client.send, stream, [], StreamLimits(between, monotonic() + total))
+
+
+async def test_whole_stream() -> None:
+    """All of it arrives, and the answer is complete."""
+    client = Client()
+    await relayed(client, opened(PART, 0.05, PART, END), between=0.5)
+    assert client.body == 3 * PART + END and client.complete
+
+
+async def test_slow_client_is_not_a_silent_provider() -> None:
+    """A client that takes its time between chunks does not use up the provider's time."""
+    client = Client(pause=0.15)
+    await relayed(client, opened(PART, 0.05, PART, END), between=0.1)
+    assert client.complete
+
+
+@pytest.mark.parametrize(("between", "total"), [(0.1, 9.0), (9.0, 0.1), (9.0, -1.0)])
+async def test_silent_provider(between: float, total: float) -> None:
+    """Silence ends in time with an error event, and the answer stays incomplete."""
+    client, began = Client(), monotonic()
+    stream = opened(0.01, PART, 5.0)
+    with pytest.raises(ProviderError) as caught:
+        await relayed(client, stream, between, total)
+    assert caught.value.kind == "timeout" and monotonic() - began < 0.6
+    assert client.body.endswith(error_event(caught.value)) and not client.complete
+
+
+async def test_client_that_takes_nothing() -> None:
+    """A client that holds the stream up beyond the call's deadline is given up, and the provider is not blamed."""
+    with pytest.raises(ClientTooSlow):
+        await relayed(Client(pause=0.2), opened(*([PART] * 50)), between=9.0, total=0.5)
+
+
+async def test_provider_that_does_not_end_its_framing() -> None:
+    """The answer is complete with [DONE]; the wait for the end of the framing is short."""
+    client, began = Client(), monotonic()
+    await relayed(client, opened(END, 5.0), between=9.0)
+    assert client.complete and monotonic() - began < 1.0
+
+
+async def test_usage_of_a_cut_stream() -> None:
+    """What the provider has said counts; until then it is an estimate."""
+    stream = opened()
+    stream.reader.feed(PART * 3)
+    assert stream.usage == Usage(100, 0, 3, 0, estimated=True)
+    stream.reader.usage = Usage(7, 0, 5)
+    assert stream.usage == Usage(7, 0, 5)
+
+
+@pytest.mark.parametrize("body", [b'{"error":\n{}}', b'{"error":\r\n{}}', b'{"error":\r{}}'])
+def test_error_event_keeps_to_its_lines(body: bytes) -> None:
+    """A provider's error in several lines is one event all the same."""
+    event = error_event(ProviderError("error_in_answer", "m", body=body))
+    assert event == b'data: {"error":\ndata: {}}\n\n'

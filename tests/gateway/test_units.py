@@ -1,0 +1,106 @@
+"""What keeps a conversation together when the client names it, and when it does not."""
+
+import json
+from typing import Any
+
+import pytest
+
+from gateway.calls import Call, Caller
+from gateway.document import Document
+from gateway.errors import CallerError
+from gateway.units import conversation_of, user_of
+
+HELLO = {"role": "user", "content": "Where is my order?"}
+ANSWER = {"role": "assistant", "content": "On its way."}
+NEXT = {"role": "user", "content": "Thanks."}
+
+
+def call(*messages: Any, caller: str = "app", header: str = "", key: bytes = b"k", **body: Any) -> Call:
+    document = Document.parse(json.dumps({"model": "agent", "messages": list(messages), **body}).encode())
+    return Call(
+        id="c", caller=Caller(caller, "default"), agent="agent", pin=None, document=document, stream=False,
+        wants_usage=False, headers=[], query="", received_at=0.0, conversation_header=header, fingerprint_key=key,
+    )  # fmt: skip
+
+
+def unit(*messages: Any, **more: Any) -> str:
+    return conversation_of(call(*messages, **more))
+
+
+def test_every_turn_of_a_chat_is_one_conversation() -> None:
+    """Later turns repeat the first user message: the fingerprint stays, whatever system prompt goes before."""
+    first = unit(HELLO)
+    assert first == unit(HELLO, ANSWER, NEXT) == unit({"role": "system", "content": "x"}, HELLO, ANSWER, NEXT)
+    assert len(first) == 32 and "order" not in first
+
+
+@pytest.mark.parametrize(
+    "other", [{"caller": "other"}, {"user": "u"}, {"safety_identifier": "s"}, {"prompt_cache_key": "p"}, {"key": b"x"}]
+)
+def test_who_calls_is_part_of_it(other: dict[str, Any]) -> None:
+    """The same words of another caller, user, cache key or deployment are another conversation."""
+    assert unit(HELLO, **other) != unit(HELLO)
+    assert unit(HELLO, **other) == unit(HELLO, ANSWER, NEXT, **other)
+
+
+def test_prompt_cache_key_never_stands_alone() -> None:
+    """Apps send one key for everybody: two conversations under one key stay two."""
+    assert unit(HELLO, prompt_cache_key="app") != unit(NEXT, prompt_cache_key="app")
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"header": "c-1"}, {"conversation": "c-1"}, {"conversation": {"id": "c-1"}},
+        {"metadata": {"conversation_id": "c-1"}}, {"metadata": {"session_id": 7, "thread_id": "c-1"}},
+    ],
+)  # fmt: skip
+def test_named_by_the_client(named: dict[str, Any]) -> None:
+    """An id of the client's wins over what is said."""
+    assert unit(HELLO, **named) == unit(NEXT, **named) == "c-1"
+
+
+@pytest.mark.parametrize("odd", [{"conversation": 7}, {"conversation": {}}, {"metadata": "x"}, {"metadata": {}}])
+def test_names_of_the_wrong_kind(odd: dict[str, Any]) -> None:
+    """What is no name is passed over."""
+    assert unit(HELLO, **odd) == unit(HELLO)
+
+
+def test_long_names_are_cut() -> None:
+    """A name does not grow beyond 512 characters."""
+    assert unit(header="x" * 10_000) == "x" * 512
+
+
+@pytest.mark.parametrize("messages", [[], [7, None, {}], [ANSWER], [{"role": "user"}]])
+def test_without_a_user_message(messages: list[Any]) -> None:
+    """A call without words of a user is still of its caller's."""
+    assert unit(*messages) != unit(*messages, caller="other")
+
+
+def test_content_in_parts() -> None:
+    """Content in parts, lone surrogates included, makes a fingerprint too."""
+    parts = {"role": "user", "content": [{"type": "text", "text": "\ud83d"}]}
+    assert unit(parts) == unit(parts, ANSWER) != unit(HELLO)
+    assert unit({"role": "user", "content": "\ud83d"}) != unit(HELLO)
+
+
+def test_content_that_is_too_deep() -> None:
+    """Content too deep to be looked at is the caller's error."""
+    content: list[Any] = []
+    for _ in range(100_000):
+        content = [content]
+    deep = call(HELLO)
+    deep.document.values["messages"] = [{"role": "user", "content": content}]
+    with pytest.raises(CallerError):
+        conversation_of(deep)
+    while content:
+        content = content.pop()
+
+
+@pytest.mark.parametrize(
+    ("body", "user"),
+    [({}, ""), ({"user": "u"}, "u"), ({"user": "u", "safety_identifier": "s"}, "s"), ({"user": 7}, "")],
+)
+def test_user(body: dict[str, Any], user: str) -> None:
+    """The end user, where the client names one."""
+    assert user_of(call(**body).document) == user

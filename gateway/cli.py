@@ -53,6 +53,9 @@ def _add_serving(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default = os.environ.get("SERINUS_CONFIG", "config")
         command.add_argument("--config", type=Path, default=Path(default), help="configuration folder (config/)")
         command.set_defaults(run=run)
+    simulate = commands.add_parser("simulate", help="say how soon the guardrails would roll back a canary like this")
+    simulate.add_argument("--config", type=Path, default=Path(os.environ.get("SERINUS_CONFIG", "config")))
+    _add_simulate(simulate)
     schema = commands.add_parser("schema", help="write the JSON schemas of the configuration files")
     schema.add_argument("folder", type=Path, help="where to write them")
     schema.set_defaults(run=_schema)
@@ -71,11 +74,27 @@ def _add_operating(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     status.set_defaults(run=lambda given: operate.print_status(_operator(given), given.agent, as_json=given.json))
     audit = _operating(commands, "audit", "show what was done to an agent's rollouts, newest first")
     audit.add_argument("agent")
-    audit.set_defaults(run=lambda given: operate.print_audit(_operator(given), given.agent))
+    audit.set_defaults(run=_audit)
+    audit.add_argument(
+        "--verify", action="store_true", help="check the chain of all events; exit code 1 if it is broken"
+    )
     explain = _operating(commands, "explain", "say in plain words why a rollout stands where it stands")
     explain.add_argument("agent")
     explain.set_defaults(run=lambda given: operate.print_explanation(_operator(given), given.agent))
     _add_rollout(_operating(commands, "rollout", "act on a rollout"))
+
+
+def _add_simulate(simulate: argparse.ArgumentParser) -> None:
+    simulate.add_argument("agent")
+    simulate.add_argument("--stable-errors", type=float, default=0.01, help="stable's share of failing calls (0.01)")
+    simulate.add_argument("--errors", type=float, default=0.01, help="the canary's (0.01)")
+    simulate.add_argument("--latency", type=float, default=1.0, help="times stable's, such as 1.25")
+    simulate.add_argument("--cost", type=float, default=1.0, help="times stable's, such as 1.2")
+    simulate.add_argument("--stable-quality", type=float, default=0.9, help="stable's mean score (0.9)")
+    simulate.add_argument("--quality", type=float, default=0.9, help="the canary's (0.9)")
+    simulate.add_argument("--rps", type=float, default=50.0, help="calls per second over both (50)")
+    simulate.add_argument("--runs", type=int, default=200, help="simulated rollouts for each share (200)")
+    simulate.set_defaults(run=_simulate)
 
 
 def _add_rollout(rollout: argparse.ArgumentParser) -> None:
@@ -110,6 +129,28 @@ def _check(given: argparse.Namespace) -> int:
     code, report = check(given.config, os.environ)
     print(report)
     return code
+
+
+def _simulate(given: argparse.Namespace) -> int:
+    from gateway.config import ConfigProblems
+    from gateway.simulate import Assumed, UnknownAgent, simulate
+    from policies.worlds import Behaviour
+
+    stable = Behaviour(errors=given.stable_errors, quality=given.stable_quality)
+    canary = Behaviour(given.errors, given.quality, given.latency, given.cost)
+    try:
+        assumed = Assumed(stable, canary, given.rps, given.runs)
+        print(simulate(given.config, os.environ, given.agent, assumed))
+    except (ConfigProblems, UnknownAgent) as error:
+        print(error, file=sys.stderr)
+        return operate.WRONG_USAGE
+    return operate.WELL
+
+
+def _audit(given: argparse.Namespace) -> int:
+    if given.verify:
+        return operate.print_verification(_operator(given), given.agent)
+    return operate.print_audit(_operator(given), given.agent)
 
 
 def _schema(given: argparse.Namespace) -> int:

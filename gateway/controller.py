@@ -136,8 +136,10 @@ class Controller:
         """Whether nobody has scored the call or conversation of that name before. Raises StoreAway."""
         return await self._store.first_feedback(agent, name)
 
-    async def audit(self, agent: str, count: int) -> list[dict[str, Any]]:
-        """The agent's latest audit events, newest first. Raises StoreAway."""
+    async def audit(self, agent: str, count: int | None) -> list[dict[str, Any]]:
+        """The agent's latest audit events, all of them where `count` is None, newest first. Raises StoreAway."""
+        if count is None:
+            return [event async for event in self._store.audit_all(agent)][::-1]
         return await self._store.audit(agent, count)
 
     async def _follow(self, agent: str) -> None:

@@ -11,6 +11,7 @@ from policies.evidence import Evidence
 from policies.rollout import Decision, Findings, State
 from policies.tally import Tally
 from policies.thresholds import freeze
+from policies.traffic import blocked
 from routing.assignment import BUCKETS
 
 
@@ -31,7 +32,7 @@ def evidence_of(state: State, sides: Sides) -> Evidence:
 def findings_of(entry: Entry, evidence: Evidence) -> Findings:
     """What the agent's guardrails and signals say about it."""
     assessment = guardrails.assess(entry.guardrails, entry.signals, evidence)
-    return Findings(assessment, evidence, entry.guardrails)
+    return Findings(assessment, evidence, entry.guardrails, blocked(evidence))
 
 
 def settled(decision: Decision, entry: Entry, snapshot: Snapshot) -> Decision:

@@ -48,9 +48,9 @@ class Operator:
         """The status of all agents or of one. Raises Refused."""
         return self._ask("GET", f"/status/{quote(agent, safe='')}" if agent else "/status")
 
-    def audit(self, agent: str) -> Any:
-        """The audit events of an agent, newest first. Raises Refused."""
-        return self._ask("GET", f"/audit/{quote(agent, safe='')}")["events"]
+    def audit(self, agent: str, *, whole: bool = False) -> Any:
+        """The latest audit events of an agent, or the whole trail, newest first. Raises Refused."""
+        return self._ask("GET", f"/audit/{quote(agent, safe='')}{'?all=true' if whole else ''}")["events"]
 
     def verb(self, agent: str, verb: str, order: Mapping[str, str]) -> Any:
         """Do it, from the epoch that stands now; the agent's new status. Raises Refused."""
@@ -87,6 +87,19 @@ def print_audit(operator: Operator, agent: str) -> int:
     for event in operator.audit(agent):
         print(json.dumps(event))
     return WELL
+
+
+def print_verification(operator: Operator, agent: str) -> int:
+    """`serinus audit AGENT --verify`: what is wrong with the chain of events; exit code 1 if anything is."""
+    from gateway.store.chain import verify  # the store's client is slow to import, and nothing else here needs it
+
+    events = operator.audit(agent, whole=True)[::-1]
+    problems = verify(events)
+    epoch = operator.status(agent)["agents"][agent]["epoch"]
+    if events and events[-1]["epoch_after"] != epoch:
+        problems.append(f"the record is at epoch {epoch}, the last event at {events[-1]['epoch_after']}")
+    print("\n".join(problems) or f"{agent}: {len(events)} events, one whole chain up to epoch {epoch}")
+    return THE_ANSWER_IS_NO if problems else WELL
 
 
 def do_verb(operator: Operator, agent: str, verb: str, order: Mapping[str, str]) -> int:
@@ -144,6 +157,7 @@ def explain(name: str, agent: Mapping[str, Any]) -> list[str]:
     lines = [_standing(name, agent), f"The last change was {_last(agent)}."]
     if agent["phase"] in ("running", "paused"):
         lines.append(_evidence_in_words(agent))
+        lines += _outlook_in_words(agent["outlook"])
         lines += [f"It does not go on because {reason}." for reason in agent["waits_for"]]
     if agent["dismissed"]:
         lines.append(f"Dismissed by a person: {', '.join(agent['dismissed'])}.")
@@ -176,6 +190,17 @@ def _evidence_in_words(agent: Mapping[str, Any]) -> str:
     return (
         f"The evidence against it is E = {agent['e_value']:.4g}; at {agent['threshold']:g} it is rolled back{against}."
     )
+
+
+def _outlook_in_words(outlook: Mapping[str, Any]) -> list[str]:
+    low, high = outlook["error_ratio_low"], outlook["error_ratio_high"]
+    reach = f"between {low:.2g} and {high:.2g}" if high is not None else f"at least {low:.2g}"
+    lines = [f"Its error rate is {reach} times stable's (95 %, at every look)."] if low or high is not None else []
+    if outlook["canary_requests_to_rollback"]:
+        lines.append(
+            f"If it goes on like this, about {outlook['canary_requests_to_rollback']} more canary requests prove it."
+        )
+    return lines
 
 
 def _printable(text: str) -> str:

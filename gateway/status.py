@@ -4,6 +4,7 @@ Agents are read from the store; while it is away, the last that was read is show
 """
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from gateway.store.seam import Sides, Snapshot, Store
 from gateway.table import Entry, Table
 from policies.evidence import Evidence
 from policies.guardrails import THRESHOLD, Finding
+from policies.outlook import rate_ratio_interval, requests_to_verdict
 from policies.rollout import Findings, State, Step, VersionRef, waits_for
 from policies.tally import Tally, quantile
 from routing.agents import Shadow
@@ -77,6 +79,7 @@ def agent_view(entry: Entry, snapshot: Snapshot, event: Mapping[str, Any]) -> di
         "threshold": THRESHOLD,
         "guardrails": [_finding(finding) for finding in assessment.findings],
         "signals": [_finding(finding) for finding in assessment.signals],
+        "outlook": _outlook(entry, state, findings),
         "waits_for": list(_waits(entry, state, findings, snapshot.now)),
         "shadow": _shadow(entry.agent.shadow),
         "versions": _versions(snapshot.tallies, entry),
@@ -104,6 +107,21 @@ def _waits(entry: Entry, state: State | None, findings: Findings, now: float) ->
         return ()
     held = ("a person paused it",) if state.phase == "paused" else ("it is pinned",) if state.pinned else ()
     return (*held, *waits_for(state, entry.intent, findings, now))
+
+
+def _outlook(entry: Entry, state: State | None, findings: Findings) -> dict[str, Any] | None:
+    """What to expect while a trial runs; no decision rests on it."""
+    if state is None or not state.on_trial:
+        return None
+    evidence = findings.evidence
+    low, high = rate_ratio_interval(
+        evidence.canary.badness("errors"), evidence.stable.badness("errors"), evidence.weight
+    )
+    return {
+        "error_ratio_low": round(low, 4),
+        "error_ratio_high": round(high, 4) if math.isfinite(high) else None,
+        "canary_requests_to_rollback": requests_to_verdict(entry.guardrails, evidence),
+    }
 
 
 def _step(step: Step) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class ArmEvidence:
             bad={component: _slots(counts) for component, counts in record["bad"].items()},
             bad_units=dict(record["bad_units"]),
             samples={metric: Sample(**sums) for metric, sums in record["samples"].items()},
-            scored=_slots(record["scored"]),
+            scored=_slots(record.get("scored", {})),
         )
 
     @property

@@ -18,7 +18,7 @@ PURE = ("routing", "policies")
 LAYERS = (
     ("__main__",),
     ("cli",),
-    ("demo", "operate", "serve"),
+    ("demo", "operate", "serve", "simulate"),
     ("app",),
     ("api",),
     ("assemble", "status"),

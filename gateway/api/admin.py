@@ -18,6 +18,7 @@ from gateway.streaming import error_body
 from policies.verbs import VERBS, Order
 
 _LONGEST_TEXT = 500
+_LATEST = 100
 _PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,2})?)%")
 _EPOCH = re.compile(rb'(?:W/)?"?([0-9]{1,18})"?')  # alone, or as the ETag it is
 
@@ -49,14 +50,16 @@ class Verb(Endpoint):
 
 
 class Audit(Endpoint):
-    """The latest audit events of one agent, newest first."""
+    """The latest audit events of one agent, or with `?all=true` the whole trail, newest first."""
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         require_admin(self, scope)
         agent = scope["path_params"]["agent"]
         if self.services.table.entry(agent) is None:
             raise NotFound(f"there is no agent {agent!r}")
-        await send_json(send, {"agent": agent, "events": await self.services.controller.audit(agent, 100)})
+        whole = scope["query_string"] == b"all=true"
+        events = await self.services.controller.audit(agent, None if whole else _LATEST)
+        await send_json(send, {"agent": agent, "events": events})
 
 
 def require_admin(endpoint: Endpoint, scope: Scope) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from gateway.store.codec import encode_tallies
 from gateway.store.seam import Arm, Batch, SampleSums, Sides
-from policies.evidence import ArmEvidence
+from policies.evidence import SCORED, WHOLE, ArmEvidence
 from policies.means import BINS, Sample
 
 UNIT_BYTES = 12  # 2^96 digests: a million units collide with a probability below 1e-17
@@ -136,6 +136,7 @@ class _Reading:
             slots[int(index)] = slots.get(int(index), 0) + int(amount)
 
     def evidence(self) -> ArmEvidence:
+        scored = self.slots.pop(f"bad|{SCORED}", {})
         return ArmEvidence(
             requests=self.slots.pop("requests", {}),
             errors=self.counts.get("errors", 0),
@@ -143,6 +144,7 @@ class _Reading:
             bad={series.removeprefix("bad|"): slots for series, slots in self.slots.items()},
             bad_units=self.bad_units,
             samples={metric: _sample(sums) for metric, sums in self.samples.items()},
+            scored={slot: count // WHOLE for slot, count in scored.items()},
         )
 
 

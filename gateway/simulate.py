@@ -1,0 +1,65 @@
+"""`serinus simulate`: how soon the configured guardrails would roll back a canary that behaves as given.
+
+So that an operator can choose a step before trying it. The simulation decides through the code that decides in
+production.
+"""
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.config import load
+from policies.guardrails import Guardrail, parse
+from policies.rollout import percent
+from policies.simulation import Detection, expected_detection
+from policies.worlds import Behaviour, Phase, World
+
+
+class UnknownAgent(Exception):
+    """The configuration names no such agent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assumed:
+    """What the operator supposes: both versions' behaviour, calls per second over both, and how often to play it."""
+
+    stable: Behaviour
+    canary: Behaviour
+    rps: float
+    runs: int
+
+
+def simulate(folder: Path, environ: Mapping[str, str], agent: str, assumed: Assumed) -> str:
+    """One line for each share that the agent's ladder gives. Raises ConfigProblems, UnknownAgent."""
+    agents = load(folder, environ).agents
+    if agent not in agents:
+        raise UnknownAgent(f"unknown agent {agent!r}; known: {', '.join(agents)}")
+    guardrails = [parse(text) for text in agents[agent].guardrails]
+    weights = [step.weight for step in agents[agent].steps] or [500]
+    return "\n".join(_lines(guardrails, weights, assumed))
+
+
+def _lines(guardrails: list[Guardrail], weights: list[int], assumed: Assumed) -> Iterator[str]:
+    yield f"{'share':>6}  {'rolled back':>11}  {'canary requests':>22}  {'minutes':>18}"
+    for weight in weights:
+        world = World((Phase(assumed.stable, assumed.canary),), min(weight, 9800) / 10_000, assumed.rps)
+        found = expected_detection(guardrails, world, random.Random(1), assumed.runs)  # noqa: S311 - a simulation
+        yield f"{percent(weight):>6}  {found.share:>11.0%}  {_requests(found):>22}  {_minutes(found):>18}"
+
+
+def _requests(found: Detection) -> str:
+    if found.median_requests is None:
+        return "rarely"
+    return f"{found.median_requests:,} (95 %: {_or_more(found.p95_requests)})"
+
+
+def _minutes(found: Detection) -> str:
+    if found.median_minutes is None:
+        return "-"
+    late = "more" if found.p95_minutes is None else f"{found.p95_minutes:.1f}"
+    return f"{found.median_minutes:.1f} (95 %: {late})"
+
+
+def _or_more(requests: int | None) -> str:
+    return "more" if requests is None else f"{requests:,}"

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from gateway.store.seam import Batch
-from policies.guardrails import FLOORS, MIN_BAD_UNITS, THRESHOLD
+from policies.grammar import THRESHOLD
+from policies.guardrails import FLOORS, MIN_BAD_UNITS
 from policies.sequential import floor_e_value, ratio_e_value
 from routing.assignment import BUCKETS
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.config import load
-from policies.guardrails import Guardrail, parse
+from policies.grammar import Guardrail, parse
 from policies.rollout import percent
 from policies.simulation import Detection, expected_detection
 from policies.worlds import Behaviour, Phase, World

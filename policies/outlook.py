@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import TypeVar
 
 from policies.evidence import ArmEvidence, Evidence
-from policies.guardrails import Guardrail, assess
+from policies.grammar import Guardrail
+from policies.guardrails import assess
 from policies.means import Sample
 from policies.sequential import ratio_e_value
 

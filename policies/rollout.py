@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from policies.evidence import Evidence
-from policies.guardrails import MIN_UNITS, Assessment, Finding, Guardrail, bank
+from policies.grammar import Guardrail
+from policies.guardrails import MIN_UNITS, Assessment, Finding, bank
 
 Phase = Literal["pending", "running", "paused", "rolled_back", "completed"]
 Action = Literal[

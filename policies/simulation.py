@@ -11,7 +11,8 @@ from typing import Literal
 
 from policies import rollout
 from policies.evidence import WHOLE, ArmEvidence, Evidence
-from policies.guardrails import ABSOLUTE_THRESHOLD, THRESHOLD, Guardrail, assess, shares
+from policies.grammar import ABSOLUTE_THRESHOLD, THRESHOLD, Guardrail
+from policies.guardrails import assess, shares
 from policies.means import Sample, mean_e_value
 from policies.restarts import StepClock, first_minute, slot
 from policies.rollout import CONTROLLER, Findings, Intent, State, Step, VersionRef

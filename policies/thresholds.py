@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from policies.guardrails import Guardrail, Measure
+from policies.grammar import Guardrail, Measure
 from policies.tally import Tally, quantile
 
 MIN_CALLS = 500  # of stable's, before a threshold is taken from them

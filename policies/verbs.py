@@ -7,7 +7,7 @@ where the rollout stands is refused in words.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from policies.guardrails import METRICS
+from policies.grammar import METRICS
 from policies.rollout import WHOLE_WEIGHT, Decision, Intent, State, advance, change, complete, new_segment, percent
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Protocol
 
-from policies.guardrails import Guardrail
+from policies.grammar import Guardrail
 from policies.means import BINS, Sample
 from policies.thresholds import MIN_CALLS, SCALE
 

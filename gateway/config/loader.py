@@ -20,7 +20,7 @@ from gateway.config.strict_yaml import Parsed, read_yaml
 from gateway.config.validation import validate
 from gateway.config.version_files import VersionFiles, read_versions
 from gateway.config.versions import Surroundings, build_versions
-from policies.guardrails import DEFAULT_GUARDRAILS
+from policies.grammar import DEFAULT_GUARDRAILS
 from routing.agents import Agent, AgentVersion, LadderStep, Shadow
 from routing.rules import Rule
 

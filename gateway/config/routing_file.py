@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from gateway.config import headers
 from gateway.config.fields import Duration, LinkText, Model, Name, StepWeight, StickyUnit, Weight
 from gateway.config.problems import quoted, unknown
-from policies import guardrails
+from policies import grammar
 from routing.agents import Sticky
 from routing.rules import FACT_NAMES, HEADER_PREFIX
 
@@ -17,7 +17,7 @@ _MAX_STEPS = 20
 _MAX_COPIES = 10_000
 _MAX_GUARDRAIL = 100  # characters, more than any needs
 
-_METRIC: Final = rf"^\s*({'|'.join(guardrails.METRICS)})\s*<=\s*"
+_METRIC: Final = rf"^\s*({'|'.join(grammar.METRICS)})\s*<=\s*"
 _NUMBER: Final = r"[0-9]+(\.[0-9]+)?\s*"
 
 
@@ -40,12 +40,12 @@ def fact_values(value: object) -> tuple[str, ...]:
 
 def guardrail(value: str) -> str:
     """A guardrail that can be read, evenly spaced. Raises ValueError with the way out."""
-    return guardrails.parse(value).text
+    return grammar.parse(value).text
 
 
 def signal(value: str) -> str:
     """A guardrail that compares with stable, evenly spaced. Raises ValueError with the way out."""
-    parsed = guardrails.parse(value)
+    parsed = grammar.parse(value)
     if not parsed.relative:
         raise ValueError(f"a signal compares with stable; write `{parsed.metric} <= stable * 1.10`")
     return parsed.text
@@ -86,7 +86,7 @@ GuardrailText = Annotated[
         {
             "type": "string",
             "pattern": rf"{_METRIC}(stable\s*\*\s*)?{_NUMBER}(%|ms|s)?\s*$",
-            "examples": list(guardrails.DEFAULT_GUARDRAILS),
+            "examples": list(grammar.DEFAULT_GUARDRAILS),
         }
     ),
 ]
@@ -191,7 +191,7 @@ class AgentEntry(Model):
     guardrails: tuple[GuardrailText, ...] | None = Field(
         default=None,
         description="Limits of which one proven breach rolls the canary back, such as `error_rate <= stable * 1.25`. "
-        f"Default: {'; '.join(guardrails.DEFAULT_GUARDRAILS)}. Leave it alone until you know why.",
+        f"Default: {'; '.join(grammar.DEFAULT_GUARDRAILS)}. Leave it alone until you know why.",
     )
     signals: tuple[SignalText, ...] = Field(
         default=(),

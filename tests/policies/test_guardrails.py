@@ -7,19 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.evidence import WHOLE, ArmEvidence, Evidence
-from policies.guardrails import (
-    ABSOLUTE_THRESHOLD,
-    DEFAULT_GUARDRAILS,
-    METRICS,
-    THRESHOLD,
-    Finding,
-    Guardrail,
-    Slow,
-    assess,
-    bank,
-    parse,
-    shares,
-)
+from policies.grammar import ABSOLUTE_THRESHOLD, DEFAULT_GUARDRAILS, METRICS, THRESHOLD, Guardrail, Slow, parse
+from policies.guardrails import Finding, assess, bank, shares
 from policies.means import mean_e_value
 from policies.sequential import absolute_e_value, floor_e_value, ratio_e_value
 from tests.policies.evidences import BAD, GOOD, arm, errors, sample

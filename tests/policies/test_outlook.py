@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from policies.guardrails import DEFAULT_GUARDRAILS, assess, parse
+from policies.grammar import DEFAULT_GUARDRAILS, parse
+from policies.guardrails import assess
 from policies.outlook import grown, rate_ratio_interval, requests_to_verdict
 from tests.policies.evidences import BAD, GOOD, arm, errors, sample
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.evidence import Evidence
-from policies.guardrails import DEFAULT_GUARDRAILS, assess, bank, parse
+from policies.grammar import DEFAULT_GUARDRAILS, parse
+from policies.guardrails import assess, bank
 from policies.rollout import (
     NO_VERDICT_SECONDS,
     WATCH_AFTER_SECONDS,

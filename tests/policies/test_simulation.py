@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from policies.guardrails import DEFAULT_GUARDRAILS, assess, parse
+from policies.grammar import DEFAULT_GUARDRAILS, parse
+from policies.guardrails import assess
 from policies.simulation import Breach, Detection, Watch, detection, expected_detection, first_breach
 from policies.worlds import Behaviour, Phase, World, happenings
 

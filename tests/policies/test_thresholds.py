@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from policies.guardrails import parse
+from policies.grammar import parse
 from policies.tally import Tally, amount_bucket, histogram_bucket
 from policies.thresholds import MIN_CALLS, SCALE, Mark, Scale, freeze, yardstick
 

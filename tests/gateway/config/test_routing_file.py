@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from policies.guardrails import DEFAULT_GUARDRAILS
+from policies.grammar import DEFAULT_GUARDRAILS
 from routing.agents import Agent, LadderStep, Shadow, Sticky, Target
 from tests.gateway.config.folders import LADDER, ROUTING, loaded, problems
 

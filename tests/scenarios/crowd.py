@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -61,9 +61,13 @@ async def ask(url: str, method: str, path: str, body: bytes = b"", headers: Sequ
 
 
 class Crowd:
-    """Callers who each say something that nobody said before: every call is a unit of its own."""
+    """Callers who each say something that nobody said before: every call is a unit of its own.
 
-    def __init__(self, urls: Sequence[str]) -> None:
+    `saying` makes the text of the call with that number; no two may be alike.
+    """
+
+    def __init__(self, urls: Sequence[str], saying: Callable[[int], str] = "question {}".format) -> None:
+        self._saying = saying
         self._urls = itertools.cycle(urls)
         self._idle: list[Line] = []
         self._numbers = itertools.count()
@@ -71,7 +75,7 @@ class Crowd:
     async def call(self, model: str) -> Reply:
         """One call, at the gateways in turn."""
         line = self._idle.pop(0) if self._idle else Line(next(self._urls))
-        reply = await line.chat(model, f"question {next(self._numbers)}")
+        reply = await line.chat(model, self._saying(next(self._numbers)))
         self._idle.append(line)
         return reply
 
@@ -92,9 +96,9 @@ class Crowd:
 
 
 @asynccontextmanager
-async def crowd(*urls: str) -> AsyncIterator[Crowd]:
+async def crowd(*urls: str, saying: Callable[[int], str] = "question {}".format) -> AsyncIterator[Crowd]:
     """A crowd that spreads its calls over these gateways."""
-    people = Crowd(urls)
+    people = Crowd(urls, saying)
     try:
         yield people
     finally:

@@ -20,7 +20,7 @@ from gateway.recorder import Clock, Recorder
 from gateway.store import RedisStore, connect
 from gateway.table import Table
 from policies.rollout import State
-from routing.agents import Agent, AgentVersion
+from routing.agents import Agent, AgentVersion, LadderStep
 from routing.chain import Target
 from tests.scenarios.waiting import within
 
@@ -71,7 +71,7 @@ class Replica:
 
 def agent_named(name: str, canary: str | None = "v2", weight: int = 500) -> Agent:
     versions = {each: AgentVersion(each, Target("standin", each)) for each in ("v1", "v2", "v3")}
-    return Agent(name, versions, "v1", canary, weight if canary else 0, guardrails=GUARDRAILS)
+    return Agent(name, versions, "v1", canary, (LadderStep(weight),) if canary else (), guardrails=GUARDRAILS)
 
 
 @asynccontextmanager

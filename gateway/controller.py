@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.errors import CallerError, EpochConflict, NotFound, StoreAway
 from gateway.flush import Flusher
-from gateway.judgement import evidence_of, findings_of, settled, thresholds_of
+from gateway.judgement import ends_step, evidence_of, findings_of, settled, thresholds_of
 from gateway.logs import Log
 from gateway.quarantine import is_proven
 from gateway.reach import EVERY_AGENT, Reach
@@ -116,8 +116,11 @@ class Controller:
         await self._each(self._watched(), self._watch)
 
     async def act(self, agent: str, epoch: int, order: Order) -> State:
-        """Carry out a person's order. Raises EpochConflict when the record has moved on from the epoch that the person
-        saw, NothingToDo when the order makes no sense where the rollout stands, StoreAway."""
+        """Carry out a person's order; the record that it made.
+
+        Raises EpochConflict when the record has moved on from the epoch that the person saw, NothingToDo when the order
+        makes no sense where the rollout stands, StoreAway.
+        """
         snapshot, entry = await self._store.snapshot(agent), self._table.entry(agent)
         state = snapshot.state
         if state is None or entry is None:
@@ -130,7 +133,7 @@ class Controller:
             raise NothingToDo(f"{agent}: {refused}") from None
         if not await self._commit_for_person(agent, settled(decision, entry.turned(state), snapshot)):
             raise EpochConflict(f"someone was faster: {agent} has moved on from epoch {epoch}")
-        return decision.state
+        return self._table.seen(agent) or decision.state
 
     async def first_feedback(self, agent: str, name: str) -> bool:
         """Whether nobody has scored the call or conversation of that name before. Raises StoreAway."""
@@ -160,7 +163,7 @@ class Controller:
             if decision is None:
                 self._turn(agent, state)
                 return True
-            await self._commit(agent, settled(decision, entry.turned(state), await self._store.snapshot(agent)))
+            await self._commit(agent, await self._settled(agent, decision, entry.turned(state)))
         return False
 
     def _is_behind(self, agent: str, epoch: int) -> bool:
@@ -208,7 +211,14 @@ class Controller:
         findings = findings_of(entry, evidence_of(entry.state, sides))
         decision = rollout.decide(entry.state, entry.intent, findings, now)
         if decision is not None:
-            await self._commit(agent, settled(decision, entry, snapshot or await self._store.snapshot(agent)))
+            await self._commit(agent, await self._settled(agent, decision, entry, snapshot))
+
+    async def _settled(
+        self, agent: str, decision: Decision, entry: Entry, snapshot: Snapshot | None = None
+    ) -> Decision:
+        if not ends_step(decision, entry.state):
+            return decision
+        return settled(decision, entry, snapshot or await self._store.snapshot(agent))
 
     def _watched(self) -> list[str]:
         """The agents with a canary that is, or was until lately, on trial."""

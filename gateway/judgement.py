@@ -31,17 +31,24 @@ def evidence_of(state: State, sides: Sides) -> Evidence:
 
 def findings_of(entry: Entry, evidence: Evidence) -> Findings:
     """What the agent's guardrails and signals say about it."""
-    assessment = guardrails.assess(entry.guardrails, entry.signals, evidence)
-    return Findings(assessment, evidence, entry.guardrails, blocked(evidence))
+    dismissed = entry.state.dismissed if entry.state else ()
+    assessment = guardrails.assess(entry.all_guardrails, entry.all_signals, evidence, dismissed)
+    return Findings(assessment, evidence, entry.all_guardrails, blocked(evidence))
+
+
+def ends_step(decision: Decision, before: State | None) -> bool:
+    """Whether the decision ends a step of a rollout that goes on: then what the step has shown is to be kept."""
+    after = decision.state
+    return before is not None and before.rollout == after.rollout and before.segment != after.segment
 
 
 def settled(decision: Decision, entry: Entry, snapshot: Snapshot) -> Decision:
     """The decision with what the ended step leaves behind: its components, frozen, and thresholds for the next one.
 
-    Decisions that end no step, or begin another rollout, stay as they are.
+    A decision that ends no step stays as it is.
     """
-    before, after = entry.state, decision.state
-    if before is None or before.rollout != after.rollout or before.segment == after.segment:
+    before = entry.state
+    if before is None or not ends_step(decision, before):
         return decision
     decision = rollout.banked(decision, findings_of(entry, evidence_of(before, snapshot.sides)))
     return replace(decision, state=replace(decision.state, frozen=thresholds_of(entry, snapshot) or before.frozen))

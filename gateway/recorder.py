@@ -211,7 +211,11 @@ def unit_id(unit: str) -> str:
 
 
 def _arm(plan: Plan, entry: Entry) -> ArmName | None:
-    if plan.reason != "split" or not entry.on_trial:
+    if plan.reason != "split":
+        return None
+    if entry.is_completed:
+        return "canary"  # there is no control any more, but it is still watched
+    if not entry.on_trial:
         return None
     return "canary" if plan.version is entry.split.canary else "stable"
 

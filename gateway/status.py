@@ -15,8 +15,9 @@ from gateway.judgement import evidence_of, findings_of, recorded_evidence
 from gateway.recorder import APART, SHADOW
 from gateway.store.seam import Sides, Snapshot, Store
 from gateway.table import Entry, Table
-from policies.evidence import Evidence
-from policies.guardrails import THRESHOLD, Finding
+from policies.evidence import WHOLE, Evidence
+from policies.grammar import THRESHOLD
+from policies.guardrails import Finding
 from policies.outlook import rate_ratio_interval, requests_to_verdict
 from policies.rollout import Findings, State, Step, VersionRef, waits_for
 from policies.tally import Tally, quantile
@@ -187,13 +188,19 @@ def _versions(tallies: Mapping[str, Tally], entry: Entry) -> dict[str, Any]:
 
 def _version(name: str, tallies: Mapping[str, Tally]) -> dict[str, Any]:
     """A version's sums: of the calls that the split gave it, of those apart from it, of the copies it got."""
-    apart, copies = tallies.get(name + APART) or Tally(), tallies.get(name + SHADOW)
+    tally, apart = tallies.get(name) or Tally(), tallies.get(name + APART) or Tally()
+    copies = tallies.get(name + SHADOW)
     return {
-        **_sums(tallies.get(name) or Tally()),
-        "quality": None,
+        **_sums(tally),
+        "quality": _quality(tally),
         "apart": {"requests": apart.requests, "errors": apart.errors},
         "shadow": _sums(copies) if copies else None,
     }
+
+
+def _quality(tally: Tally) -> float | None:
+    """The mean score of the feedback, 0 (bad) to 1 (good)."""
+    return round(1 - tally.badness / WHOLE / tally.scores, 6) if tally.scores else None
 
 
 def _sums(tally: Tally) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from gateway.calls import ArmName
 from gateway.providers.openai_request import AppliedVersion
-from policies.guardrails import Guardrail, parse
+from policies.grammar import Guardrail, parse
 from policies.rollout import Intent, State, Step, VersionRef
 from policies.thresholds import Yardstick, yardstick
 from routing.agents import Agent, AgentVersion
@@ -57,6 +57,11 @@ class Entry:
     def on_trial(self) -> bool:
         """Whether the split's calls are evidence: a rollout of just these versions is running."""
         return self.split.canary is not None
+
+    @property
+    def is_completed(self) -> bool:
+        """Whether the configured canary serves everything because its rollout was completed."""
+        return self.state is not None and self.state.phase == "completed" and self.state.serves(self.intent)
 
     @property
     def guardrails(self) -> tuple[Guardrail, ...]:

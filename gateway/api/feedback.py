@@ -41,9 +41,9 @@ class Feedback(Endpoint):
         score = _score(body.get("score"))
         _check_comment(body.get("comment"))
         entry, booking, name = self._find(body, caller)
+        version = _version(entry, booking)
         if not await self.services.controller.first_feedback(entry.agent.name, name):
             raise AlreadyScored("this was scored before; the first score counts")
-        version = _version(entry, booking)
         self.services.proxy.recorder.score(entry, booking, version, score)
         state = entry.state
         counts = booking.arm is not None and state is not None and state.evidence == booking.evidence

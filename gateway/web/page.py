@@ -6,10 +6,13 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
+from policies.thresholds import SCALE
+
 _PAGE = Template(files("gateway.web").joinpath("status.html").read_text("utf-8"))
+_FINDINGS = ("verdict", "E", "threshold", "stable", "canary")
 _COLUMNS = (
     "version", "requests", "errors", "error rate", "fallbacks",
-    "p50", "p90", "p99", "first token p50", "cost", "per request",
+    "p50", "p90", "p99", "first token p50", "cost", "per request", "quality",
 )  # fmt: skip
 
 
@@ -44,10 +47,9 @@ def _agent(name: str, agent: Mapping[str, Any]) -> str:
         f"<p>{escape(agent['reason'])}</p>",
         f"<p>{_trial(agent)}</p>",
         _table(_COLUMNS, _rows(agent["versions"])),
-        _table(
-            ("guardrail", "verdict", "E", "threshold", "stable", "canary"),
-            (_guardrail(finding) for finding in agent["guardrails"]),
-        ),
+        _waits(agent["waits_for"]),
+        _table(("guardrail", *_FINDINGS), map(_finding, agent["guardrails"])),
+        _table(("signal", *_FINDINGS), map(_finding, agent["signals"])) if agent["signals"] else "",
         "</section>",
     ]
     return "".join(parts)
@@ -56,9 +58,17 @@ def _agent(name: str, agent: Mapping[str, Any]) -> str:
 def _trial(agent: Mapping[str, Any]) -> str:
     stable, canary = agent["stable"], agent["canary"]
     split = f"stable {_ref(stable)}" + (f", canary {_ref(canary)} at {agent['weight']:.2%}" if canary else "")
+    if agent["step"]:
+        split += f", step {agent['step']} of {len(agent['steps'])}" + (", pinned" if agent["pinned"] else "")
     decision = agent["last_decision"]
     who = f" by {escape(decision['actor'])} ({escape(decision['action'].replace('_', ' '))})" if decision else ""
     return f"{split}; epoch {agent['epoch']}, changed at {escape(agent['changed_at'] or '-')}{who}"
+
+
+def _waits(reasons: Iterable[str]) -> str:
+    """Why the rollout does not go on."""
+    items = "".join(f"<li>{escape(reason)}</li>" for reason in reasons)
+    return f"<p>waits for its next step:</p><ul>{items}</ul>" if items else ""
 
 
 def _ref(ref: Mapping[str, str]) -> str:
@@ -78,13 +88,15 @@ def _row(version: str, sums: Mapping[str, Any]) -> Iterable[str]:
     return (
         version, f"{sums['requests']:,}", f"{sums['errors']:,}", _percent(sums["error_rate"]), f"{sums['fallbacks']:,}",
         _seconds(latency["p50"]), _seconds(latency["p90"]), _seconds(latency["p99"]), _seconds(ttft["p50"]),
-        _usd(sums["cost_usd"], 4), _usd(sums["cost_per_request_usd"], 6),
+        _usd(sums["cost_usd"], 4), _usd(sums["cost_per_request_usd"], 6), _percent(sums.get("quality")),
     )  # fmt: skip
 
 
-def _guardrail(finding: Mapping[str, Any]) -> Iterable[str]:
-    rates = (_percent(finding["stable"]), _percent(finding["canary"]))
-    return (finding["text"], finding["verdict"], f"{finding['e_value']:.4g}", f"{finding['threshold']:g}", *rates)
+def _finding(finding: Mapping[str, Any]) -> Iterable[str]:
+    """Rates as percentages; what calls cost on average counts in parts of stable's cap, as percentages of it too."""
+    unit = SCALE if finding["text"].startswith(("cost", "tokens")) else 1
+    seen = (_percent(None if value is None else value / unit) for value in (finding["stable"], finding["canary"]))
+    return (finding["text"], finding["verdict"], f"{finding['e_value']:.4g}", f"{finding['threshold']:g}", *seen)
 
 
 def _table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -21,8 +21,9 @@ from gateway.table import Table
 from policies.rollout import State, reconcile
 from tests.gateway.running import Running, running, trial, write
 from tests.gateway.store.samples import INTENT
+from tests.gateway.trials import agent_named
 from tests.scenarios.crowd import crowd
-from tests.scenarios.test_replicas import Replica, agent_named, replicas
+from tests.scenarios.test_replicas import Replica, replicas
 from tests.scenarios.waiting import within
 
 
@@ -114,7 +115,7 @@ async def test_an_agent_that_left_is_still_counted(replica: Replica, agent: str)
     await replica.configure()
     await replica.controller.finish()
     snapshot = await replica.store.snapshot(agent)
-    assert snapshot.totals.canary.errors == 4 and snapshot.state and snapshot.state.phase == "running"
+    assert snapshot.sides.canary.errors == 4 and snapshot.state and snapshot.state.phase == "running"
     assert replica.controller.store_ok
 
 
@@ -127,7 +128,7 @@ async def test_late_counts_of_an_old_step_decide_nothing(replica: Replica, agent
     await replica.controller.finish()
     assert (replica.state(agent).phase, replica.state(agent).weight) == ("running", 2500)
     snapshot = await replica.store.snapshot(agent)
-    assert snapshot.totals.canary.errors == 0 and snapshot.tallies["v2"].errors == 4
+    assert snapshot.sides.canary.errors == 0 and snapshot.tallies["v2"].errors == 4
 
 
 async def test_what_cannot_be_agreed_on_is_tried_again(

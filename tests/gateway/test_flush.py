@@ -9,9 +9,9 @@ import pytest
 
 from gateway.errors import StoreAway
 from gateway.flush import Flusher
-from gateway.store import Arm, ArmTotal, Batch, FlushReply, Totals
+from gateway.store import Arm, Batch, FlushReply
 
-REPLY = FlushReply(1, Totals(ArmTotal(), ArmTotal(), 0.0), 0.0)
+REPLY = FlushReply(1, None, 0.0)
 
 
 @dataclass(slots=True)

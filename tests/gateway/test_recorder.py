@@ -2,20 +2,35 @@
 
 import io
 import json
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 import structlog
 
-from gateway.calls import ArmName, Attempt, End, Outcome, Usage
+from gateway.calls import ArmName, Attempt, Call, Caller, End, Outcome, Usage
+from gateway.document import Document
 from gateway.pricing import PriceBook
 from gateway.recorder import Clock, Recorder, unit_id
-from gateway.store.seam import Batch
-from policies.tally import Tally
+from gateway.store.seam import MAX_UNITS, Batch
+from gateway.table import Table
+from policies.grammar import parse
+from policies.tally import Tally, amount_bucket
+from policies.thresholds import Yardstick, yardstick
 from routing.assignment import Reason
+from routing.facts import Facts
+from routing.plan import route
+from tests.gateway.trials import agent_named, begun
 
 PRICES = PriceBook((), {})
+GUARDRAILS = (parse("latency_p90 <= stable * 1.10"), parse("cost <= stable * 1.05"))
+FROZEN = {"latency:0.9": 1.0, "latency:0.75": 9.0, "cost": 1000.0}
+YARDSTICKS: Mapping[ArmName, Yardstick] = {
+    "stable": yardstick(GUARDRAILS, FROZEN),
+    "canary": yardstick(GUARDRAILS, FROZEN, canary=True),
+}
+SLOW = "latency_p90:0.9:1.1"
 
 
 @dataclass(slots=True)
@@ -71,7 +86,7 @@ def test_a_canary_failure_is_told_at_once_and_counted_by_its_unit() -> None:
     stage = Stage()
     batch = stage.close(outcome("canary", failing(), end="failed", unit="conversation\udcff of Kim"))
     assert stage.told == ["a"] and (batch.canary.requests, batch.canary.errors) == (1, 1)
-    assert batch.canary.failing == {unit_id("conversation\udcff of Kim")} and "Kim" not in unit_id("Kim")
+    assert batch.canary.bad["errors"].keys() == {unit_id("conversation\udcff of Kim")} and "Kim" not in unit_id("Kim")
     assert not batch.tallies["v2"].latency
 
 
@@ -142,7 +157,83 @@ def test_failing_units_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(10):
         stage.recorder.close(outcome("canary", failing(), end="failed", unit=str(number)), PRICES)
     batch = stage.recorder.take("a")
-    assert batch and (len(batch.canary.failing), batch.canary.errors) == (3, 10)
+    assert batch and (len(batch.canary.bad["errors"]), batch.canary.errors) == (3, 10)
+
+
+def timed(arm: ArmName, seconds: float, yardstick: Yardstick | None, cost: int = 500) -> Outcome:
+    """An answer that took so long, and cost so much at its first attempt, judged by that yardstick."""
+    usage = Usage(60, 0, 40, 0)
+    call = outcome(arm, Attempt("p/m", 0.0, status=200, usage=usage, cost_nano_usd=cost))
+    call.received_at, call.yardstick = 100.0 - seconds, yardstick
+    return call
+
+
+@pytest.mark.parametrize("arm, seconds, bad", [("stable", 1.05, True), ("canary", 1.05, False), ("canary", 1.2, True)])
+def test_slow_is_slow_by_the_arms_own_yardstick(arm: ArmName, seconds: float, bad: bool) -> None:
+    """The canary is granted the guardrail's margin; only its slow calls hurry anybody."""
+    stage = Stage()
+    batch = stage.close(timed(arm, seconds, YARDSTICKS[arm]))
+    found = batch.canary if arm == "canary" else batch.stable
+    assert (SLOW in found.bad, found.errors, found.requests) == (bad, 0, 1)
+    assert stage.told == (["a"] if bad and arm == "canary" else [])
+
+
+def test_before_the_freeze_nothing_is_slow_or_dear() -> None:
+    """There is nothing to measure by yet; what thresholds are taken from is counted."""
+    batch = Stage().close(timed("canary", 3000.0, None))
+    assert batch.canary.bad == {} and batch.canary.samples == {} and len(batch.canary.units) == 1
+    assert batch.tallies["v2"].cost == {amount_bucket(500): 1} and batch.tallies["v2"].tokens.total() == 1
+
+
+@pytest.mark.parametrize("arm, most", [("stable", 10_000), ("canary", 10_500)])
+def test_costs_are_sums_in_parts_of_stables_cap(arm: ArmName, most: int) -> None:
+    """One dear call weighs no more than the cap, and a little more on the canary: that is its margin."""
+    stage = Stage()
+    for cost in (500, 10**9):
+        stage.recorder.close(timed(arm, 0.1, YARDSTICKS[arm], cost), PRICES)
+    batch = stage.recorder.take("a")
+    assert batch
+    sums = (batch.canary if arm == "canary" else batch.stable).samples["cost"]
+    assert (sums.n, sums.total, sums.squares) == (2, 5000 + most, 5000**2 + most**2)
+    assert list(sums.bins.values()) == [[5000 + most, 2]]
+
+
+def test_a_failed_call_is_neither_slow_nor_cheap() -> None:
+    """It is a failure, and says nothing of time and cost."""
+    call = outcome("canary", failing(), end="failed")
+    call.received_at, call.yardstick = 0.0, YARDSTICKS["canary"]
+    assert (arm := Stage().close(call).canary).bad.keys() == {"errors"} and arm.samples == {}
+
+
+def test_units_are_counted_as_far_as_a_step_asks() -> None:
+    """Of the canary only; beyond that a set would grow for nothing."""
+    stage = Stage()
+    for number in range(100):
+        stage.recorder.close(outcome("canary", unit=str(number)), PRICES)
+        stage.recorder.close(outcome("stable", unit=str(number)), PRICES)
+    batch = stage.recorder.take("a")
+    assert batch and (len(batch.canary.units), batch.stable.units) == (MAX_UNITS, set())
+
+
+def test_what_waits_can_be_looked_at() -> None:
+    """By its evidence epoch, and it is left where it is."""
+    stage = Stage()
+    stage.recorder.close(outcome(), PRICES)
+    assert stage.recorder.pending("a", 5) is stage.recorder.take("a")
+    assert stage.recorder.pending("a", 5) is None
+
+
+def test_a_completed_canary_is_still_watched() -> None:
+    """Its calls are evidence of the canary, although there is no control any more."""
+    table, state = Table(), begun(agent_named("a"))
+    table.install({"a": agent_named("a")})
+    table.turn("a", replace(state, phase="completed", weight=10_000))
+    entry = table.entry("a")
+    assert entry
+    plan = route(entry.agent, entry.split, Facts("open", "", "", "c", "r"))
+    call = Call("c", Caller("open", ""), "a", None, Document.parse(b"{}"), False, False, [], "", 0.0)
+    opened = Stage().recorder.open(call, plan, entry)
+    assert (opened.version, opened.arm, opened.yardstick) == ("v2", "canary", None)
 
 
 def test_batches_are_taken_once_and_oldest_first() -> None:

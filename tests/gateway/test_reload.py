@@ -28,7 +28,7 @@ class Seen:
         return Reloader(folder, ENVIRON, self.applied.append, self.refused.append, loaded(folder))
 
     def weights(self) -> list[int]:
-        return [deployment.agents["support"].weight for deployment in self.applied]
+        return [deployment.agents["support"].steps[0].weight for deployment in self.applied]
 
 
 @contextlib.asynccontextmanager

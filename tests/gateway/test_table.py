@@ -2,9 +2,12 @@
 
 from dataclasses import replace
 
+import pytest
+
 from gateway.table import Table
 from policies.rollout import State, reconcile
-from tests.scenarios.test_replicas import agent_named
+from routing.agents import Agent
+from tests.gateway.trials import agent_named
 
 AGENT = agent_named("support")
 CANARY = AGENT.versions["v2"].digest
@@ -51,12 +54,60 @@ def test_a_record_of_other_versions_means_stable() -> None:
     assert weight(here) == 0
 
 
-def test_only_a_running_trial_gets_traffic() -> None:
-    """Rolled back or paused: stable."""
-    for change in ({"phase": "paused"}, {"phase": "rolled_back", "rolled_back": {CANARY: "why"}}):
-        here = table()
-        here.turn(AGENT.name, replace(running_state(), **change))
-        assert weight(here) == 0
+def test_a_rollback_means_stable() -> None:
+    """Whatever weight the record names; a call that names the version is refused it too."""
+    here = table()
+    here.turn(AGENT.name, replace(running_state(), phase="rolled_back", rolled_back={CANARY: "why"}))
+    entry = here.entry(AGENT.name)
+    assert entry and weight(here) == 0 and not entry.on_trial and entry.split.withdrawn == {"v2"}
+
+
+def test_paused_keeps_its_share() -> None:
+    """It does not go on, and it is still watched."""
+    here = table()
+    here.turn(AGENT.name, replace(running_state(), phase="paused"))
+    entry = here.entry(AGENT.name)
+    assert entry and entry.on_trial and weight(here) == 500
+
+
+@pytest.mark.parametrize("agent", [AGENT, agent_named(AGENT.name, None, stable="v2")])
+def test_completed_serves_the_canary_to_all(agent: Agent) -> None:
+    """By the unchanged file, and by the one in which the canary was made stable, as it should be."""
+    here, state = table(), running_state()
+    here.turn(AGENT.name, replace(state, phase="completed", weight=10_000))
+    here.install({agent.name: agent})
+    entry = here.entry(AGENT.name)
+    assert entry and entry.split.stable is agent.versions["v2"] and entry.split.canary is None
+
+
+def test_quarantine_lasts_until_the_next_record() -> None:
+    """Also where that is the record this replica had: then the store is back."""
+    here, state = table(), running_state()
+    here.turn(AGENT.name, state)
+    here.quarantine(AGENT.name)
+    here.quarantine("nobody")
+    assert weight(here) == 0
+    assert here.turn(AGENT.name, state) and weight(here) == 500
+
+
+def test_what_is_dismissed_is_not_heeded() -> None:
+    """Guardrails and yardsticks of that metric go; what was configured is still known."""
+    here = table()
+    here.turn(AGENT.name, replace(running_state(), frozen={"latency:0.9": 1.0}, dismissed=("latency_p90",)))
+    entry = here.entry(AGENT.name)
+    assert entry and len(entry.guardrails) == 4 and len(entry.all_guardrails) == 5
+    assert entry.yardsticks["canary"].slow == ()
+
+
+def test_the_canary_is_granted_its_margin() -> None:
+    """Slow is over 1.10 times the frozen quantile for the canary, and over the quantile itself for stable."""
+    here = table()
+    assert here.turn(AGENT.name, running_state())
+    assert (before := here.entry(AGENT.name)) and before.yardsticks["canary"].slow == ()
+    here.turn(AGENT.name, replace(running_state(), frozen={"latency:0.9": 1.0, "cost": 1000.0}))
+    entry = here.entry(AGENT.name)
+    assert entry and [entry.yardsticks[arm].slow[0].seconds for arm in ("stable", "canary")] == [1.0, 1.1]
+    assert [entry.yardsticks[arm].scales["cost"].most for arm in ("stable", "canary")] == [10_000, 10_500]
 
 
 def test_an_older_record_changes_nothing() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.errors import StoreAway
 from gateway.standin import Behaviour, Standin
+from gateway.store import Sides, Snapshot
 from tests.gateway.running import ADMIN_TOKEN, Running, running, trial, write
 from tests.scenarios.crowd import Reply, ask, crowd
 from tests.scenarios.waiting import within
@@ -151,7 +152,7 @@ async def test_a_store_that_is_away_is_said(served: Running, agent: str, monkeyp
     monkeypatch.setattr(served.gateway.store.store, "commit", lost)
     reply = await retry(served, agent, TOKEN, "if-match: 2")
     assert reply.status == 503 and "it may have been done" in error(reply)["message"]
-    monkeypatch.setattr(served.gateway.store.store, "read", lost)
+    monkeypatch.setattr(served.gateway.store.store, "snapshot", lost)
     assert (await retry(served, agent, TOKEN, "if-match: 2")).status == 503
 
 
@@ -160,10 +161,10 @@ async def test_an_agent_without_a_record_cannot_be_retried(
 ) -> None:
     """404 until its record is there."""
 
-    async def nothing(_: str) -> tuple[None, float]:
-        return None, 0.0
+    async def nothing(_: str) -> Snapshot:
+        return Snapshot(None, Sides(), {}, 0.0)
 
-    monkeypatch.setattr(served.gateway.store.store, "read", nothing)
+    monkeypatch.setattr(served.gateway.store.store, "snapshot", nothing)
     assert (await retry(served, agent, TOKEN, "if-match: 0")).status == 404
 
 

@@ -86,8 +86,25 @@ async def test_a_trial_by_the_contract(served: Running, agent: str) -> None:
     }  # fmt: skip
     assert view["guardrails"][0] == {
         "text": "error_rate <= stable * 1.25", "verdict": "inconclusive", "e_value": 1.0, "threshold": 100.0,
-        "stable": None, "canary": None,
+        "share": 0.4, "stable": None, "canary": None,
     }  # fmt: skip
+    assert len(view["guardrails"]) == 5 and view["signals"] == []
+
+
+async def test_a_ladder_by_the_contract(served: Running, agent: str, standin: Standin) -> None:
+    """Its steps, what people did to it, and why it does not go on."""
+    step = {"weight": "5%", "hold": "1h", "min_requests": 9, "approval": "required"}
+    entry = {"stable": "v1", "canary": "v2", "steps": [step], "signals": ["ttft_p50 <= stable * 1.10"]}
+    write(served.folder, {"routing.yaml": {"agents": {agent: entry}}})
+    served.reload()
+    await within(2, lambda: state(served, agent).weight == 500)
+    view = (await status(served))["agents"][agent]
+    assert view["steps"] == [{"weight": 0.05, "hold_seconds": 3600.0, "min_requests": 9, "approval": True}]
+    assert (view["pinned"], view["approved"], view["dismissed"]) == (False, False, [])
+    assert [finding["text"] for finding in view["signals"]] == ["ttft_p50 <= stable * 1.10"]
+    waits = " | ".join(view["waits_for"])
+    for reason in ("the step holds for another", "9 more canary requests", "30 more units", "approval is wanted"):
+        assert reason in waits
 
 
 async def test_the_sums_by_the_contract(served: Running, agent: str, standin: Standin) -> None:

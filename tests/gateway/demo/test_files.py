@@ -4,6 +4,7 @@ from pathlib import Path
 
 from gateway.config import load
 from gateway.demo.files import begin_trial, write_configuration
+from routing.agents import LadderStep
 
 URL = "http://127.0.0.1:9/v1"
 
@@ -21,7 +22,7 @@ def test_one_edit_begins_the_trial(tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
     begin_trial(tmp_path / "config")
     agent = load(tmp_path / "config", {}).agents["customer-support"]
-    assert (agent.canary, agent.weight) == ("v2", 500)
+    assert (agent.canary, agent.steps) == ("v2", (LadderStep(500),))
     assert sorted(tmp_path.rglob("*")) == before
 
 

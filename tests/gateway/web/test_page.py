@@ -16,14 +16,15 @@ def view(**agent: Any) -> dict[str, Any]:
     seconds = {"p50": 0.123456, "p90": 1.5, "p99": None}
     sums = {
         "requests": 12345, "errors": 7, "error_rate": 0.000567, "fallbacks": 1, "latency_seconds": seconds,
-        "ttft_seconds": seconds, "cost_usd": 1.25, "cost_per_request_usd": None,
+        "ttft_seconds": seconds, "cost_usd": 1.25, "cost_per_request_usd": None, "quality": 0.875, "shadow": None,
     }  # fmt: skip
     finding = {"text": "error_rate <= 20%", "verdict": "fail", "e_value": 1234567.8, "threshold": 1e4,
                "stable": None, "canary": 0.5}  # fmt: skip
     shown = {
         "phase": "rolled_back", "reason": "it failed", "stable": {"version": "v1", "digest": "d" * 64},
         "canary": {"version": "v2", "digest": "e" * 64}, "weight": 0.05, "epoch": 2,
-        "changed_at": "2026-01-01T00:00:00.000Z", "versions": {"v1": sums}, "guardrails": [finding],
+        "changed_at": "2026-01-01T00:00:00.000Z", "versions": {"v1": sums}, "guardrails": [finding], "signals": [],
+        "step": 1, "steps": [{"weight": 0.05}, {"weight": 0.5}], "pinned": False, "waits_for": [],
         "last_decision": {"actor": "controller", "action": "roll_back"}, **agent,
     }  # fmt: skip
     gateway = {
@@ -79,15 +80,24 @@ def test_the_page_needs_no_script_and_one_stylesheet() -> None:
 def test_numbers_are_for_people() -> None:
     """Percentages, seconds and dollars; a dash where nothing is known."""
     text = re.sub(r"<[^>]+>", " ", status_page(view()).decode())
-    for shown in ("12,345", "0.06%", "0.123 s", "1.5 s", "$1.2500", "1.235e+06", "10000", "50.00%", " - "):
+    for shown in ("12,345", "0.06%", "0.123 s", "1.5 s", "$1.2500", "1.235e+06", "10000", "50.00%", "87.50%", " - "):
         assert shown in text
     assert "rolled back" in text and "by controller (roll back)" in text
 
 
 def test_an_agent_without_a_trial_is_shown() -> None:
     """No phase, no canary, and not even a record yet."""
-    page = status_page(view(phase=None, canary=None, changed_at=None, last_decision=None, guardrails=[])).decode()
-    assert "no canary" in page and "changed at -" in page
+    nothing: dict[str, Any] = {"phase": None, "canary": None, "changed_at": None, "last_decision": None, "step": 0}
+    page = status_page(view(**nothing, guardrails=[])).decode()
+    assert "no canary" in page and "changed at -" in page and "step" not in page and "signal" not in page
+
+
+def test_why_a_rollout_waits_is_shown() -> None:
+    """Its step, what a person did, each reason, and the signals below the guardrails."""
+    signal = {**view()["agents"]["support"]["guardrails"][0], "text": "cost <= stable * 1.05", "stable": 5000.0}
+    page = status_page(view(pinned=True, waits_for=["it is pinned", "9 < 10"], signals=[signal])).decode()
+    assert "step 1 of 2, pinned" in page and "<li>it is pinned</li><li>9 &lt; 10</li>" in page
+    assert "<th>signal</th>" in page and "<td>50.00%</td>" in page
 
 
 @pytest.mark.parametrize("trouble", ["config", "store", "circuits"])

@@ -1,0 +1,189 @@
+"""`POST /v1/feedback`: a score is booked once, on the version that served, and on its trial's evidence."""
+
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from gateway.standin import Standin
+from tests.gateway.running import Running, running, trial, write
+from tests.scenarios.crowd import Reply, ask
+
+WEB, OTHER = "authorization: Bearer web", "authorization: Bearer other"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A gateway with two agents: key `web` may call both, key `other` only the second one."""
+
+    running: Running
+    agent: str
+
+    async def call(self, *headers: str, model: str = "", key: str = WEB) -> Reply:
+        """A call; its id is the answer's `x-request-id`."""
+        body = {"model": model or self.agent, "messages": [{"role": "user", "content": "hello"}]}
+        return await ask(
+            self.running.url, "POST", "/v1/chat/completions", json.dumps(body).encode(), (key, *headers)
+        )  # fmt: skip
+
+    async def feedback(self, score: Any = 1, key: str = WEB, **more: Any) -> tuple[int, Any]:
+        body = json.dumps({"score": score, **more}).encode()
+        reply = await ask(self.running.url, "POST", "/v1/feedback", body, (key,))
+        answer = json.loads(reply.body)
+        return reply.status, answer.get("error", answer)
+
+    async def view(self) -> Any:
+        """The agent's status once everything that was counted is in the store."""
+        await self.running.gateway.services.controller.finish()
+        return (await self.running.gateway.services.status.agents([self.agent]))[self.agent]
+
+
+@pytest_asyncio.fixture
+async def served(tmp_path: Path, redis_url: str, agent: str) -> AsyncIterator[Served]:
+    standin = Standin()
+    await standin.start()
+    files = trial(agent, standin) | {f"agents/{agent}-b/v1.yaml": {"model": "standin/good"}}
+    keys = {"web": [agent, f"{agent}-b"], "other": [f"{agent}-b"]}
+    files["gateway.yaml"] = {
+        "providers": {"standin": {"api": "openai", "base_url": standin.base_url}},
+        "keys": {
+            name: {"sha256": hashlib.sha256(name.encode()).hexdigest(), "agents": may} for name, may in keys.items()
+        },
+    }
+    entry = {"stable": "v1", "canary": "v2", "weight": "50%"}
+    files["routing.yaml"] = {"agents": {agent: entry, f"{agent}-b": {"stable": "v1"}}}
+    async with running(write(tmp_path, files), redis_url) as gateway:
+        yield Served(gateway, agent)
+    await standin.stop()
+
+
+async def test_by_the_calls_id(served: Served) -> None:
+    """Booked on the version that served it, and shown as its quality."""
+    reply = await served.call()
+    status, answer = await served.feedback(0.25, call_id=reply.headers["x-request-id"], comment="meh")
+    arm = {"v1": "stable", "v2": "canary"}[reply.version]
+    assert status == 200
+    assert answer == {"agent": served.agent, "version": reply.version, "arm": arm, "counts": True}
+    versions = (await served.view())["versions"]
+    assert [versions[name]["quality"] for name in ("v1", "v2")] == [
+        0.25 if name == reply.version else None for name in ("v1", "v2")
+    ]
+
+
+@pytest.mark.parametrize("conversation", [f"conversation {number}" for number in range(4)])
+async def test_by_the_conversation(served: Served, conversation: str) -> None:
+    """By the client's own id of it: the version that serves it is the one that is scored."""
+    reply = await served.call(f"x-conversation-id: {conversation}")
+    status, answer = await served.feedback(True, conversation_id=conversation, agent=served.agent)
+    assert (status, answer["version"], answer["counts"]) == (200, reply.version, True)
+    assert (await served.view())["versions"][reply.version]["quality"] == 1.0
+
+
+async def test_a_second_score_is_refused(served: Served) -> None:
+    """409, for the call as for the conversation: the first one counts."""
+    call_id = (await served.call()).headers["x-request-id"]
+    for names in ({"call_id": call_id}, {"conversation_id": "c", "agent": served.agent}):
+        assert (await served.feedback(0, **names))[0] == 200
+        status, error = await served.feedback(1, **names)
+        assert (status, error["code"]) == (409, "already_scored")
+
+
+async def test_scores_have_a_mean(served: Served) -> None:
+    """Over all calls that were scored, thumbs and numbers alike."""
+    for score in (0, 1, 0.5, False):
+        reply = await served.call(model=f"{served.agent}@v1")
+        status, answer = await served.feedback(score, call_id=reply.headers["x-request-id"])
+        assert (status, answer["arm"], answer["counts"]) == (200, None, False), "a pinned call is on no trial"
+    view = await served.view()
+    assert view["versions"]["v1"]["quality"] is None, "pinned calls are counted apart"
+    snapshot = await served.running.gateway.store.store.snapshot(served.agent)
+    assert (snapshot.tallies["v1/apart"].scores, snapshot.tallies["v1/apart"].badness) == (4, 2_500_000)
+
+
+@pytest.mark.parametrize("call_id", ["", "made-up", "A" * 52, "not ascii: é"])
+async def test_an_unknown_call(served: Served, call_id: str) -> None:
+    """404, with what would be known."""
+    status, error = await served.feedback(call_id=call_id)
+    assert (status, error["code"]) == (404, "unknown_call") and "x-request-id" in error["message"]
+
+
+async def test_an_id_that_the_client_chose_is_unknown(served: Served) -> None:
+    """It says nothing of where the call was booked."""
+    reply = await served.call("x-request-id: chosen-by-me")
+    assert reply.headers["x-request-id"] == "chosen-by-me"
+    assert (await served.feedback(call_id="chosen-by-me"))[0] == 404
+
+
+async def test_late_feedback_counts_for_no_trial(served: Served) -> None:
+    """The step that the call was served in is over: booked under it, and the running one knows nothing of it."""
+    reply = await served.call()
+    entry = {"stable": "v1", "canary": "v2", "weight": "60%"}
+    routing = {"agents": {served.agent: entry, f"{served.agent}-b": {"stable": "v1"}}}
+    write(served.running.folder, {"routing.yaml": routing})
+    served.running.reload()
+    await served.running.gateway.services.controller.poll()
+    status, answer = await served.feedback(0, call_id=reply.headers["x-request-id"])
+    assert (status, answer["version"], answer["counts"]) == (200, reply.version, False)
+    assert (await served.view())["versions"][reply.version]["quality"] == 0.0
+    sides = (await served.running.gateway.store.store.snapshot(served.agent)).sides
+    assert not sides.canary.scored and not sides.stable.scored
+
+
+async def test_a_score_is_evidence_of_its_arm(served: Served) -> None:
+    """Once for its unit: what it was scored, and that it was."""
+    reply = await served.call("x-conversation-id: c")
+    await served.feedback(0.25, call_id=reply.headers["x-request-id"])
+    await served.view()
+    sides = (await served.running.gateway.store.store.snapshot(served.agent)).sides
+    arm = sides.canary if reply.version == "v2" else sides.stable
+    assert sum(arm.scored.values()) == 1 and arm.badness("quality") == 0.75
+
+
+@pytest.mark.parametrize("score", [None, "1", -0.1, 1.1, [], {}, 10**400])
+async def test_what_is_no_score(served: Served, score: Any) -> None:
+    """400, naming what is one; the call can still be scored."""
+    call_id = (await served.call()).headers["x-request-id"]
+    status, error = await served.feedback(score, call_id=call_id)
+    assert (status, error["param"]) == (400, "score") and "from 0" in error["message"]
+    assert (await served.feedback(1, call_id=call_id))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "names, param",
+    [
+        ({}, "call_id"),
+        ({"call_id": "a", "conversation_id": "b"}, "call_id"),
+        ({"call_id": 7}, "call_id"),
+        ({"conversation_id": "b"}, "agent"),
+        ({"conversation_id": "b", "agent": "nobody"}, "agent"),
+        ({"conversation_id": "b", "agent": 7}, "agent"),
+        ({"call_id": "a", "comment": 7}, "comment"),
+        ({"call_id": "a", "comment": "x" * 2001}, "comment"),
+    ],
+)
+async def test_what_cannot_be_understood(served: Served, names: dict[str, Any], param: str) -> None:
+    """400: which call, of which agent, what comment."""
+    status, error = await served.feedback(**names)
+    assert (status, error["param"]) == (400, param)
+
+
+async def test_another_tenants_calls_are_not_ones_own(served: Served) -> None:
+    """A call that the key may not make is as if it were not there; an agent that it may not call is refused."""
+    call_id = (await served.call()).headers["x-request-id"]
+    assert (await served.feedback(0, OTHER, call_id=call_id))[0] == 404
+    status, _ = await served.feedback(0, OTHER, conversation_id="c", agent=served.agent)
+    assert status == 403
+    status, _ = await served.feedback(0, "authorization: Bearer nobody", call_id=call_id)
+    assert status == 401
+    assert (await served.feedback(1, call_id=call_id))[0] == 200, "nobody has taken the caller's own score away"
+
+
+async def test_a_key_of_one_agent_need_not_name_it(served: Served) -> None:
+    """And without a trial nothing counts but the version's quality."""
+    status, answer = await served.feedback(1, OTHER, conversation_id="c")
+    assert (status, answer["agent"], answer["arm"], answer["counts"]) == (200, f"{served.agent}-b", None, False)

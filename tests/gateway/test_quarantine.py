@@ -1,0 +1,87 @@
+"""Quarantine: what one replica may do alone while the store is away."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from gateway.quarantine import is_proven
+from gateway.store import Batch
+from gateway.store.seam import Arm
+from policies.evidence import WHOLE
+from tests.gateway.test_controller import failing_for
+from tests.gateway.trials import agent_named
+from tests.scenarios.test_replicas import Replica, replicas
+
+
+@pytest_asyncio.fixture
+async def replica(redis_url: str) -> AsyncIterator[Replica]:
+    async with replicas(redis_url, 1) as (replica,):
+        yield replica
+
+
+def arm(*units: str, requests: int) -> Arm:
+    return Arm(requests, len(units), bad={"errors": dict.fromkeys(units, WHOLE)})
+
+
+def test_many_failing_units_are_a_proof() -> None:
+    """Also where they wait in two batches: the one that may have been sent, and the one that gathers."""
+    sent, gathered = Batch(1, 1, canary=arm("a", "b", requests=2)), Batch(1, 1, canary=arm("c", "d", "e", requests=3))
+    assert is_proven(500, [sent, gathered])
+
+
+@pytest.mark.parametrize(
+    "stable, canary",
+    [
+        (Arm(), Arm()),
+        (Arm(), arm("a", "b", requests=2)),
+        (Arm(), arm("a", "b", "c", requests=10_000)),
+        (arm(*"abcdefghijklmnopqrst", requests=20), arm("a", "b", "c", requests=3)),
+    ],
+    ids=["no calls", "two units", "rare failures", "an outage of both arms"],
+)
+def test_what_proves_nothing(stable: Arm, canary: Arm) -> None:
+    """A replica that is on its own wants stronger proof than all of them together."""
+    assert not is_proven(500, [Batch(1, 1, stable=stable, canary=canary)])
+
+
+async def test_while_the_store_is_away_a_proven_failure_is_kept_off(
+    replica: Replica, agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This replica alone serves stable; when the store is back everyone is told, and the record decides."""
+    await replica.configure(agent_named(agent))
+    with monkeypatch.context() as patch:
+        patch.setattr(replica.store, "flush", failing_for(agent, replica.store.flush))
+        for unit in range(8):
+            replica.fail(agent, str(unit))
+        await replica.controller.finish()
+    assert (entry := replica.table.entry(agent)) and entry.is_quarantined and entry.split.canary is None
+    assert replica.state(agent).phase == "running"
+    await replica.controller.finish()
+    assert (entry := replica.table.entry(agent)) and not entry.is_quarantined
+    assert replica.state(agent).phase == "rolled_back"
+
+
+async def test_quarantine_is_lifted_when_the_store_is_back(
+    replica: Replica, agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a poll that reaches it: where no replica has decided anything else, the canary is on trial again."""
+    await replica.configure(agent_named(agent))
+    replica.table.quarantine(agent)
+    with monkeypatch.context() as patch:
+        patch.setattr(replica.store, "read", failing_for(agent, replica.store.read))
+        patch.setattr(replica.store, "snapshot", failing_for(agent, replica.store.snapshot))
+        await replica.controller.poll()
+        assert (entry := replica.table.entry(agent)) and entry.is_quarantined
+    await replica.controller.poll()
+    await replica.controller.poll()
+    assert (entry := replica.table.entry(agent)) and not entry.is_quarantined and entry.split.weight == 500
+
+
+async def test_little_proof_changes_nothing(replica: Replica, agent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An outage of the store alone is no reason to stop a trial."""
+    await replica.configure(agent_named(agent))
+    monkeypatch.setattr(replica.store, "flush", failing_for(agent, replica.store.flush))
+    replica.fail(agent, "a")
+    await replica.controller.finish()
+    assert (entry := replica.table.entry(agent)) and not entry.is_quarantined and entry.split.weight == 500

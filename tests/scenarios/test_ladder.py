@@ -37,12 +37,17 @@ class Climb:
         return json.loads(reply.body)["agents"][self.agent]
 
     async def until(self, holds: Callable[[Any], bool]) -> Any:
-        """The agent's status, once it is as wanted. The calls go on meanwhile."""
+        """The agent's status, once it is as wanted and calls are served by it. The calls go on meanwhile."""
         async with asyncio.timeout(CLIMBS_WITHIN):
             while True:
-                if holds(view := await self.view()):
+                if holds(view := await self.view()) and view["epoch"] <= self._epoch():
                     return view
                 await asyncio.sleep(0.05)
+
+    def _epoch(self) -> int:
+        """The epoch by which the gateway serves; its status may be a moment ahead."""
+        state = self.running.gateway.services.table.seen(self.agent)
+        return state.epoch if state else 0
 
     async def events(self) -> list[Any]:
         """What is on record, oldest first."""

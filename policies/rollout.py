@@ -246,12 +246,10 @@ def complete(state: State, actor: str, reason: str, now: float) -> Decision:
 
 def breach(finding: Finding, findings: Findings) -> str:
     """One sentence that says what was proven, for the record and for the person who reads it at night."""
-    canary, stable = findings.evidence.canary, findings.evidence.stable
-    seen = f"canary {_figure(finding.canary)} in {canary.calls} requests"
-    seen = f"{seen}, stable {_figure(finding.stable)} in {stable.calls}"
+    text = f"{finding.guardrail.text} is breached: {_seen(finding, findings.evidence)}"
     if not finding.guardrail.relative:
-        return f"{finding.guardrail.text} is breached: {seen}; E = {finding.e_value:.4g}"
-    return f"{finding.guardrail.text} is breached: {seen}; E = {findings.assessment.e_value:.4g} over all guardrails"
+        return f"{text}; E = {finding.e_value:.4g}"
+    return f"{text}; E = {findings.assessment.e_value:.4g} over all guardrails"
 
 
 def percent(basis_points: int) -> str:
@@ -336,8 +334,13 @@ def _beginning(
     return "running", "start", share, reason
 
 
-def _figure(value: float | None) -> str:
-    return "nothing" if value is None else f"{value:.4g}"
+def _seen(finding: Finding, evidence: Evidence) -> str:
+    canary, stable = finding.canary or 0.0, finding.stable or 0.0
+    if finding.guardrail.kind == "cost":
+        times = f"{canary / stable:.3g}" if stable else "infinitely many"
+        return f"the canary takes {times} times what stable takes, over {evidence.canary.calls} requests"
+    control = f"stable {stable:.2%} of {evidence.stable.calls}" if evidence.stable.calls else "nothing seen of stable"
+    return f"canary {canary:.2%} of {evidence.canary.calls} requests, {control}"
 
 
 def _digest(ref: VersionRef | None) -> str | None:

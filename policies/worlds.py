@@ -168,7 +168,7 @@ def _bad_units(order: int, source: _Source, world: World, chance: Chance) -> Ite
     """The canary's bad units, in the order of its calls; a unit is bad from its first call on."""
     units, starts = source.begins // world.turns, [phase.start // world.turns for phase in world.phases]
     for rates, end in zip(source.rates, [*starts[1:], math.inf], strict=True):
-        while (gap := _geometric(rates[0][1], chance)) <= end - units:
+        while math.isfinite(gap := _geometric(rates[0][1], chance)) and gap <= end - units:
             units += int(gap)
             yield (units - 1) * world.turns + 1, order, _bad(source, rates, (int(gap), 1), world, chance)
         if end == math.inf:

@@ -11,7 +11,7 @@ from policies.worlds import World
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.name)
 def test_a_bad_canary_is_rolled_back_in_time(bad: Bad) -> None:
     """At 5 % of the traffic, 95 of 100 rollouts end within the bar."""
-    late = requests(bad, runs=20 if (bad.bar or 9000) > 1000 else 60, seed=7)[1]
+    late = requests(bad, runs=60 if bad.bar else 20, seed=7)[1]
     assert late is not None
     assert late <= (bad.bar or 700)
 

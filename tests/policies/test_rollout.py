@@ -130,7 +130,7 @@ def test_a_proven_breach_rolls_back() -> None:
     assert (decision and decision.expected_epoch, state.epoch, state.changed_at) == (1, 2, 20.0)
     assert state.rolled_back == {"digest-2": state.reason}
     assert state.reason.startswith(
-        "error_rate <= stable * 1.25 is breached: canary 0.5 in 20 requests, stable 0.01053 in 380; E = "
+        "error_rate <= stable * 1.25 is breached: canary 50.00% of 20 requests, stable 1.05% of 380; E = "
     )
     assert decision is not None
     assert decision.evidence.items() >= {"guardrail": GUARDRAILS[0].text, "threshold": 100.0, **asdict(BAD)}.items()
@@ -141,7 +141,7 @@ def test_an_absolute_breach_says_its_own_e_value() -> None:
     alone = replace(errors((50, 50), (0, 0), 0.5), control_unseen_seconds=300.0)
     decision = decide(running(), TRIAL, findings(alone), now=20.0)
     assert decision is not None
-    assert "stable nothing in 0; E = " in decision.state.reason
+    assert "nothing seen of stable; E = " in decision.state.reason
     assert decision.evidence["e_value"] == decision.evidence["e_values"]["error_rate <= 20%"]
 
 

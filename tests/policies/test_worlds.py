@@ -70,7 +70,8 @@ def test_costs_have_the_means_that_were_asked_for(weight: float) -> None:
     for batch in taken[1:]:
         canary, stable = canary.merged(batch.canary), stable.merged(batch.stable)
     assert canary.mean / stable.mean == pytest.approx(1.2, rel=0.05)
-    assert canary.variance_of_mean * canary.n / 1.44 == pytest.approx(stable.variance_of_mean * stable.n, rel=0.5)
+    # Each variance between 32 bins has a standard deviation of a quarter of itself; more than that is no news.
+    assert 0.4 < canary.variance_of_mean * canary.n / 1.44 / (stable.variance_of_mean * stable.n) < 2.5
 
 
 def test_random_is_a_chance() -> None:

@@ -11,7 +11,7 @@ import argparse
 import random
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -61,6 +61,8 @@ BAD = (
     Bad("cost + 20 %", canary(cost=1.2), 2800),
     Bad("quality .90 → .80 (every call scored)", canary(quality=0.8), 2000),
     Bad("errors 1 % → 10 % after an hour of 9,000 good calls", BREAK, None, since=9000),
+    Bad("latency + 25 %, where latencies spread twice as far", replace(canary(latency=1.25), latency_spread=1.0), None),
+    Bad("cost + 20 %, where costs spread twice as far", replace(canary(cost=1.2), cost_spread=1.4), None),
 )
 
 

@@ -44,7 +44,7 @@ class ArmEvidence:
             units=record["units"],
             bad={component: _slots(counts) for component, counts in record["bad"].items()},
             bad_units=dict(record["bad_units"]),
-            samples={metric: Sample(**sums) for metric, sums in record["samples"].items()},
+            samples={metric: _sample(sums) for metric, sums in record["samples"].items()},
             scored=_slots(record.get("scored", {})),
         )
 
@@ -90,6 +90,10 @@ class Evidence:
         plain = {name: record[name] for name in cls.__slots__ if name not in ("canary", "stable")}
         canary, stable = ArmEvidence.from_record(record["canary"]), ArmEvidence.from_record(record["stable"])
         return cls(canary=canary, stable=stable, **plain)
+
+
+def _sample(sums: Mapping[str, Any]) -> Sample:
+    return Sample(**{**sums, "bins": tuple((total, n) for total, n in sums["bins"])})
 
 
 def _slots(counts: Mapping[str, int]) -> dict[int, int]:

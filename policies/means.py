@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 BINS = 32  # of the unit's hash: the variance between bins shows how units cluster
 MIN_REQUESTS = 100  # below this the normal approximation is not to be trusted
+LEAST_SPREAD = 0.01  # of the mean: calls that all cost the same to the cent still prove a difference
 _MIXTURE = 50.0  # the prior's weight in requests: tightest around a few hundred
 
 
@@ -36,7 +37,7 @@ class Sample:
     def variance_of_mean(self) -> float:
         """The larger of what requests and what units suggest, so that clusters never look like evidence."""
         mean = self.mean
-        by_request = max(self.squares / self.n - mean * mean, 0.0) / self.n
+        by_request = max(self.squares / self.n - mean * mean, (LEAST_SPREAD * mean) ** 2) / self.n
         filled = [(total, n) for total, n in self.bins if n]
         if len(filled) < 2:
             return by_request

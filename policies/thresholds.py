@@ -8,6 +8,7 @@ from policies.tally import Tally, quantile
 
 MIN_CALLS = 500  # of stable's, before a threshold is taken from them
 CAP_QUANTILE = 0.99  # beyond it cost and tokens are cut off: a mean must not hang on one call
+ROOM = 2.0  # times the median
 SCALE = 10_000  # what stable's cap counts as; integers, so that sums merge exactly
 
 
@@ -48,9 +49,15 @@ def freeze(stable: Tally, guardrails: Iterable[Guardrail]) -> dict[str, float] |
         for slow in guardrail.slow:
             if slow.seconds is None:
                 _put(frozen, slow.frozen_name, quantile(getattr(stable, slow.measure), slow.quantile))
-    _put(frozen, "cost", quantile(stable.cost, CAP_QUANTILE))
-    _put(frozen, "tokens", quantile(stable.tokens, CAP_QUANTILE))
+    _put(frozen, "cost", _cap(stable.cost))
+    _put(frozen, "tokens", _cap(stable.tokens))
     return frozen
+
+
+def _cap(amounts: Mapping[int, int]) -> float | None:
+    """Where amounts are cut off; with room above the usual one, or calls that all cost alike could not get dearer."""
+    usual, high = quantile(amounts, 0.5), quantile(amounts, CAP_QUANTILE)
+    return None if usual is None or high is None else max(high, ROOM * usual)
 
 
 def yardstick(guardrails: Iterable[Guardrail], frozen: Mapping[str, float], *, canary: bool = False) -> Yardstick:

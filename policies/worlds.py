@@ -13,13 +13,10 @@ from typing import Protocol
 
 from policies.grammar import Guardrail
 from policies.means import BINS, Sample
-from policies.thresholds import MIN_CALLS, SCALE
+from policies.thresholds import CAP_QUANTILE, MIN_CALLS, SCALE
 
-LATENCY_SPREAD = 0.5  # the standard deviation of ln(seconds)
-COST_SPREAD = 0.7  # the standard deviation of ln(USD): most calls are cheap, a few cost five times as much
 COST_BATCH = BINS  # canary units between two looks at the means
 _NORMAL = NormalDist()
-_CAP = math.exp(COST_SPREAD * _NORMAL.inv_cdf(0.99))  # stable's p99, where its median is 1
 
 
 class Chance(Protocol):
@@ -53,13 +50,16 @@ class Phase:
 @dataclass(frozen=True, slots=True)
 class World:
     """The traffic: calls per second over both arms, the canary's share, calls per unit, which fail or are slow in all
-    of them or in none, and the median latency in seconds."""
+    of them or in none, the median latency in seconds, and how far latencies and costs spread: the standard deviations
+    of their logarithms. At 0.7 most calls are cheap, and a few cost five times as much."""
 
     phases: tuple[Phase, ...] = (Phase(),)
     weight: float = 0.05
     rps: float = 50.0
     turns: int = 1
     median_seconds: float = 1.0
+    latency_spread: float = 0.5
+    cost_spread: float = 0.7
 
     def canary_calls(self, minute: float) -> int:
         """How many calls the canary got in the step's first minutes."""
@@ -73,6 +73,11 @@ class World:
     def calls_per_minute(self) -> float:
         """The canary's."""
         return 60 * self.rps * self.weight
+
+    @property
+    def cap(self) -> float:
+        """Stable's p99 of cost, in multiples of its median."""
+        return math.exp(self.cost_spread * _NORMAL.inv_cdf(CAP_QUANTILE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +140,13 @@ def _slow_source(guardrail: Guardrail, world: World, chance: Chance) -> _Source:
     below = iter(_frozen([slow.quantile for slow in guardrail.slow], chance))
     usual = world.median_seconds * world.phases[0].stable.latency
     marks = [
-        (slow.factor, slow.seconds or usual * math.exp(LATENCY_SPREAD * _NORMAL.inv_cdf(next(below))))
+        (slow.factor, slow.seconds or usual * math.exp(world.latency_spread * _NORMAL.inv_cdf(next(below))))
         for slow in guardrail.slow
     ]
 
     def share(seconds: float, behaviour: Behaviour) -> float:
-        return 1 - _NORMAL.cdf(math.log(seconds / (world.median_seconds * behaviour.latency)) / LATENCY_SPREAD)
+        usual = world.median_seconds * behaviour.latency
+        return 1 - _NORMAL.cdf(math.log(seconds / usual) / world.latency_spread)
 
     rates = tuple(
         tuple((share(seconds, p.stable), share(seconds * factor, p.canary)) for factor, seconds in marks)
@@ -219,23 +225,23 @@ def _amounts(order: int, world: World, factor: float, chance: Chance) -> Iterato
     while True:
         units += COST_BATCH
         phase = [phase for phase in world.phases if phase.start <= units * world.turns][-1]
-        canary = _drawn(COST_BATCH, phase.canary.cost, factor, world.turns, chance)
+        canary = _drawn(COST_BATCH, phase.canary.cost, factor, world, chance)
         count = _poisson(chance.gammavariate(COST_BATCH, (1 - world.weight) / world.weight), chance)
         many = count >= 4 * BINS
         stable = (
-            _summed(count // BINS, phase.stable.cost, world.turns, chance)
+            _summed(count // BINS, phase.stable.cost, world, chance)
             if many
-            else _drawn(count, phase.stable.cost, 1.0, world.turns, chance)
+            else _drawn(count, phase.stable.cost, 1.0, world, chance)
         )
         yield units * world.turns, order, Taken(canary, stable)
 
 
-def _drawn(units: int, cost: float, factor: float, turns: int, chance: Chance) -> Sample:
+def _drawn(units: int, cost: float, factor: float, world: World, chance: Chance) -> Sample:
     """Units drawn one by one; values are cut off at `factor` times stable's cap."""
-    bins = [[0.0, 0] for _ in range(BINS)]
+    bins, turns, cap = [[0.0, 0] for _ in range(BINS)], world.turns, world.cap
     total = squares = 0.0
     for _ in range(units):
-        value = min(cost * math.exp(chance.gauss(0.0, COST_SPREAD)) / _CAP, factor) * SCALE
+        value = min(cost * math.exp(chance.gauss(0.0, world.cost_spread)) / cap, factor) * SCALE
         held = bins[int(chance.random() * BINS)]
         held[0] += value * turns
         held[1] += turns
@@ -243,21 +249,22 @@ def _drawn(units: int, cost: float, factor: float, turns: int, chance: Chance) -
     return Sample(units * turns, total, squares, tuple((held[0], int(held[1])) for held in bins))
 
 
-def _summed(units: int, cost: float, turns: int, chance: Chance) -> Sample:
+def _summed(units: int, cost: float, world: World, chance: Chance) -> Sample:
     """So many units in each bin at once: the sum of enough of them is as good as normal."""
-    first, second = _moments(cost)
+    (first, second), turns = _moments(cost, world), world.turns
     spread = math.sqrt(units * (second - first * first))
     bins = tuple((turns * chance.gauss(units * first, spread), units * turns) for _ in range(BINS))
     n = units * turns * BINS
     return Sample(n, sum(total for total, _ in bins), n * second, bins)
 
 
-def _moments(cost: float) -> tuple[float, float]:
+def _moments(cost: float, world: World) -> tuple[float, float]:
     """Mean and mean square of a lognormal that is cut off at stable's cap, in its units / SCALE."""
-    edge = math.log(_CAP / cost) / COST_SPREAD
+    cap, spread = world.cap, world.cost_spread
+    edge = math.log(cap / cost) / spread
     beyond = 1 - _NORMAL.cdf(edge)
     first, second = (
-        (cost / _CAP) ** power * math.exp((power * COST_SPREAD) ** 2 / 2) * _NORMAL.cdf(edge - power * COST_SPREAD)
+        (cost / cap) ** power * math.exp((power * spread) ** 2 / 2) * _NORMAL.cdf(edge - power * spread)
         for power in (1, 2)
     )
     return (first + beyond) * SCALE, (second + beyond) * SCALE**2

@@ -30,6 +30,6 @@ def test_a_count_from_a_clock_that_is_ahead_opens_its_slot() -> None:
 def test_an_audit_event_gives_the_evidence_back() -> None:
     """Through JSON, which knows only text as names."""
     rich = replace(
-        BAD, canary=arm(20, 20, Sample(2, 3.0, 5.0, [[1.0, 1]]), errors=3), banked={"cost <= stable * 2": 0.5}
-    )  # type: ignore[list-item]  # as JSON has it
+        BAD, canary=arm(20, 20, Sample(2, 3.0, 5.0, ((1.0, 1),)), errors=3), banked={"cost <= stable * 2": 0.5}
+    )
     assert Evidence.from_record(json.loads(json.dumps(asdict(rich)))) == rich

@@ -25,7 +25,16 @@ def test_too_few_calls_freeze_nothing() -> None:
 def test_thresholds_are_stables_quantiles_and_caps() -> None:
     """p75 besides the one that is named; an absolute limit needs none, and without tokens there is no cap on them."""
     frozen = freeze(served(MIN_CALLS), GUARDRAILS)
-    assert frozen == pytest.approx({"latency:0.75": 3.75, "latency:0.9": 4.5, "cost": 495e6}, rel=0.025)
+    assert frozen == pytest.approx({"latency:0.75": 3.75, "latency:0.9": 4.5, "cost": 500e6}, rel=0.03)
+
+
+def test_amounts_that_are_all_alike_leave_room_to_grow() -> None:
+    """The cap is twice the median at least: at the 99th percentile itself nothing could get dearer."""
+    stable = served(MIN_CALLS)
+    stable.cost = Counter({amount_bucket(1_000_000): MIN_CALLS})
+    frozen = freeze(stable, GUARDRAILS)
+    assert frozen is not None
+    assert frozen["cost"] == pytest.approx(2_000_000, rel=0.025)
 
 
 def test_the_canary_is_granted_the_margin() -> None:

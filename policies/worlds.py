@@ -177,9 +177,7 @@ def _bad_units(order: int, source: _Source, world: World, chance: Chance) -> Ite
         while math.isfinite(gap := _geometric(rates[0][1], chance)) and gap <= end - units:
             units += int(gap)
             yield (units - 1) * world.turns + 1, order, _bad(source, rates, (int(gap), 1), world, chance)
-        if end == math.inf:
-            return
-        if end > units:
+        if units < end < math.inf:
             yield int(end) * world.turns, order, _bad(source, rates, (int(end) - units, 0), world, chance)
             units = int(end)
 

@@ -11,15 +11,15 @@ from policies.worlds import World
 @pytest.mark.parametrize("bad", [bad for bad in BAD if bad.bar or bad.since], ids=lambda bad: bad.name)
 def test_a_bad_canary_is_rolled_back_in_time(bad: Bad) -> None:
     """At 5 % of the traffic, 95 of 100 rollouts end within the bar."""
-    late = requests(bad, runs=60 if bad.bar else 20, seed=7)[1]
+    late = requests(bad, runs=60 if bad.bar else 10, seed=7)[1]
     assert late is not None
     assert late <= (bad.bar or 700)
 
 
 @pytest.mark.parametrize("world", BLAMELESS.values(), ids=list(BLAMELESS))
 def test_a_blameless_canary_stays(world: World) -> None:
-    """20 rollouts of 5,000 canary calls each; one in a hundred is what is promised."""
-    assert falsely(world, runs=20, seed=8, limit=5000) <= 1
+    """10 rollouts of 5,000 canary calls each; one in a hundred is what is promised."""
+    assert falsely(world, runs=10, seed=8, limit=5000) == 0
 
 
 def test_the_document_takes_the_table(tmp_path: Path) -> None:

@@ -401,7 +401,7 @@ async def test_webhook_is_told(serve: Serve) -> None:
         await asyncio.sleep(0.05)
     [head] = heads
     assert head.startswith(b"POST /people ")
-    assert f"idempotency-key: {answer.headers['x-request-id']}".encode() in head.lower()
+    assert f"idempotency-key: {answer.headers['x-request-id']}\r\n".encode() in head
 
 
 async def handed_over(here: Place) -> list[Any]:

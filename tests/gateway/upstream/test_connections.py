@@ -239,10 +239,15 @@ async def test_a_failed_connect_gives_its_place_back(transports: Make) -> None:
 
 async def test_a_burst_leaves_no_more_than_the_idle_limit(transports: Make) -> None:
     """After 100 calls at once, 16 connections stay, and one of them carries all that follows."""
-    transport = transports(max_idle=16)
-    async with serving(numbered) as server:
+    transport, everyone_is_here = transports(max_idle=16), asyncio.Barrier(100)
+
+    async def together(peer: Peer) -> None:
+        await everyone_is_here.wait()  # nobody is answered before that, so nobody's connection serves another
+        await numbered(peer)
+
+    async with serving(together) as server:
         await asyncio.gather(*(fetched(transport, get(server.origin)) for _ in range(100)))
         async with asyncio.timeout(3):
             await server.shrinks_to(16)
-        assert server.peak > 16
+        assert server.peak == 100
         assert len({await fetched(transport, get(server.origin)) for _ in range(10)}) == 1

@@ -16,9 +16,9 @@ from gateway.calls import Answer, Attempt, Call, Outcome, usage_from
 from gateway.errors import Headers, ProviderError
 from gateway.escalation import Escalations, completion
 from gateway.headers import JSON, to_client, without_type
-from gateway.providers.openai_answer import check_tool_calls, read_answer, read_error
-from gateway.providers.openai_request import AppliedVersion, chat_request
-from gateway.providers.openai_stream import StreamReader
+from gateway.providers.chat.answer import check_tool_calls, read_answer, read_error
+from gateway.providers.chat.request import AppliedVersion, chat_request
+from gateway.providers.chat.stream import StreamReader
 from gateway.recorder import Clock
 from gateway.runtime import Channel, CircuitRules, Runtime
 from gateway.streaming import OpenStream

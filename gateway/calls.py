@@ -54,8 +54,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one attempt. `input` includes `cached`, `output` includes `reasoning`, as OpenAI counts them.
+    """Tokens of one attempt. `input` includes `cached` and `cache_written`, `output` includes `reasoning`.
 
+    `cached` were read from a provider's prompt cache, `cache_written` put into it.
     `estimated` marks what no provider has said: the tokens of a stream that ended before its usage came.
     """
 
@@ -64,6 +65,7 @@ class Usage:
     output: int = 0
     reasoning: int = 0
     estimated: bool = False
+    cache_written: int = 0
 
 
 @dataclass(slots=True)
@@ -147,18 +149,19 @@ def usage_from(value: Any) -> Usage | None:
     """Read an OpenAI `usage` object; None when it is not one. Nonsense counts as 0 tokens, never as nonsense."""
     if not isinstance(value, dict):
         return None
-    cached = _tokens(_part(value, "prompt_tokens_details").get("cached_tokens"))
-    reasoning = _tokens(_part(value, "completion_tokens_details").get("reasoning_tokens"))
-    prompt, completion = _tokens(value.get("prompt_tokens")), _tokens(value.get("completion_tokens"))
+    cached = tokens(_part(value, "prompt_tokens_details").get("cached_tokens"))
+    reasoning = tokens(_part(value, "completion_tokens_details").get("reasoning_tokens"))
+    prompt, completion = tokens(value.get("prompt_tokens")), tokens(value.get("completion_tokens"))
     return Usage(prompt, min(cached, prompt), completion, min(reasoning, completion))
+
+
+def tokens(value: Any) -> int:
+    """A provider's count of tokens; what is no count is 0."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= MAX_TOKENS_COUNTED:
+        return 0
+    return int(value)
 
 
 def _part(value: dict[str, Any], name: str) -> dict[str, Any]:
     part = value.get(name)
     return part if isinstance(part, dict) else {}
-
-
-def _tokens(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= MAX_TOKENS_COUNTED:
-        return 0
-    return int(value)

@@ -13,7 +13,7 @@ from typing import Any
 from gateway.calls import Attempt, Usage, estimated_usage
 from gateway.document import encode
 from gateway.errors import Headers, ProviderError, SerinusError
-from gateway.providers.openai_stream import StreamReader
+from gateway.providers.chat.stream import StreamReader
 from gateway.upstream import Response
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]

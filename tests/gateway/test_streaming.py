@@ -9,7 +9,7 @@ import pytest
 
 from gateway.calls import Attempt, Usage
 from gateway.errors import Headers, ProviderError
-from gateway.providers.openai_stream import StreamReader
+from gateway.providers.chat.stream import StreamReader
 from gateway.streaming import ClientTooSlow, OpenStream, StreamLimits, error_event, relay
 
 PART = b'data: {"choices":[{"delta":{"content":"x"},"finish_reason":null}]}\n\n'

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.calls import Usage
 from gateway.providers import sse
-from gateway.providers.openai_stream import StreamReader
+from gateway.providers.chat.stream import StreamReader
 
 
 def chunk(content: str = "x", finish: str | None = None, **more: Any) -> bytes:

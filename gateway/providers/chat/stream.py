@@ -8,7 +8,7 @@ from typing import Any
 from gateway.calls import Usage, usage_from
 from gateway.errors import ProviderError
 from gateway.providers import sse
-from gateway.providers.openai_answer import are_json, bad_arguments, error_inside, parse
+from gateway.providers.chat.answer import are_json, bad_arguments, error_inside, parse
 
 _DONE = b"[DONE]"
 # How a compact encoder writes a part of an answer; what is spelled otherwise is parsed, which costs more.

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.document import Document
-from gateway.providers.openai_request import AppliedVersion, changes
+from gateway.providers.chat.request import AppliedVersion, changes
 from routing.agents import AgentVersion, Target, Tool
 
 TARGET = Target("openai", "gpt-4o")

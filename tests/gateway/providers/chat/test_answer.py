@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import ProviderError
-from gateway.providers.openai_answer import check_tool_calls, read_answer, read_error
+from gateway.providers.chat.answer import check_tool_calls, read_answer, read_error
 
 
 def answer(**message: Any) -> bytes:

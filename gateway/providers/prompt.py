@@ -33,7 +33,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """An image, a recording or a file: by `url`, as base64 `data` with its `mime` type, or as a provider's `file_id`."""
+    """An image, a recording or a file: by `url`, as base64 `data` of a `mime` type, or as a provider's `file_id`."""
 
     kind: MediaKind
     mime: str = ""

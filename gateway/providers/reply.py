@@ -19,7 +19,7 @@ Stop = Literal["stop", "length", "tool_calls", "content_filter", "refusal", "pau
 class Reply:
     """A whole answer. `parts` are Text, Reasoning, ToolCall, Refusal and Media.
 
-    `stop_sequence` is the one that ended it, '' where none did; `id` and `model` are the provider's; '' where it names none.
+    `stop_sequence` is the one that ended it, `id` and `model` are the provider's; '' where there is none.
     """
 
     parts: tuple[Part, ...]

@@ -3,10 +3,11 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 from asyncio.subprocess import PIPE, Process, create_subprocess_exec
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,21 @@ class Served:
         async with asyncio.timeout(ENDS_WITHIN):
             return await self.process.wait()
 
+    async def kill(self) -> None:
+        """kill -9."""
+        with suppress(ProcessLookupError):
+            self.process.kill()
+        await self.process.wait()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It does nothing meanwhile (SIGSTOP), and knows nothing of it."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
 
 @asynccontextmanager
 async def serving(folder: Path, environ: Mapping[str, str], name: str = "gateway") -> AsyncIterator[Served]:
@@ -77,9 +93,7 @@ async def serving(folder: Path, environ: Mapping[str, str], name: str = "gateway
         await until_serving(served)
         yield served
     finally:
-        if served.process.returncode is None:
-            served.process.kill()
-        await served.process.wait()
+        await served.kill()
 
 
 async def start(folder: Path, environ: Mapping[str, str], name: str = "gateway") -> Served:

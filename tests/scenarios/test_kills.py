@@ -1,0 +1,123 @@
+"""kill -9 where it hurts: around a commit, while a decision is told, and of everybody at once."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import pytest
+from redis.asyncio import Redis
+
+from gateway.notices import IDLE_MS
+from gateway.standin import Behaviour
+from gateway.store import connect
+from gateway.store.notices import CONSUMER, GROUP
+from tests.gateway.running import trial, write
+from tests.gateway.store.servers import until
+from tests.gateway.test_escalation import Receiver
+from tests.scenarios.crowd import crowd
+from tests.scenarios.gate import Gate, Moment
+from tests.scenarios.processes import Served, command, serving
+from tests.scenarios.test_people import provider
+
+TWO_LOOKS = 2.5  # seconds in which everybody looks for notices twice
+
+
+@asynccontextmanager
+async def failing_trial(folder: Path, agent: str) -> AsyncIterator[tuple[Path, Receiver]]:
+    """A configuration whose canary fails every call, and who wants to hear of its rollback."""
+    ear = Receiver()
+    server = await asyncio.start_server(ear.serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
+    async with server, provider(bad=Behaviour(error_rate=1.0)) as standin:
+        files = trial(agent, standin)
+        notify = [{"url": url, "allow_private": True}]
+        files["gateway.yaml"] = {**cast(Any, files["gateway.yaml"]), "retries": {"per_target": 0}, "notify": notify}
+        yield write(folder / "config", files), ear
+
+
+async def call_until(served: Served, agent: str, holds: Callable[[], bool]) -> None:
+    """Call that gateway until it holds."""
+    async with crowd(served.url) as people, asyncio.timeout(10):
+        while not holds():
+            await people.call_often(agent, 4)
+
+
+def decided(served: Served) -> list[str]:
+    """What that gateway knows to have decided itself."""
+    return [line["action"] for line in served.log() if line["event"] == "decision"]
+
+
+async def heard(ear: Receiver, times: int) -> None:
+    """Wait until the receiver was told so often, then long enough for a notice too many to come."""
+
+    async def is_told() -> bool:
+        return len(ear.keys) >= times
+
+    await until(is_told)
+    await asyncio.sleep(TWO_LOOKS)
+
+
+async def assert_rolled_back_once(served: Served, agent: str) -> None:
+    """One rollback is on record, in a whole chain, and that gateway serves by it."""
+    done = await command("audit", agent, SERINUS_URL=served.url)
+    assert [json.loads(line)["action"] for line in done.out.splitlines()] == ["roll_back", "start"]
+    verified = await command("audit", agent, "--verify", SERINUS_URL=served.url)
+    assert (verified.code, verified.out) == (0, f"{agent}: 2 events, one whole chain up to epoch 2\n")
+    async with crowd(served.url) as people:
+        assert {reply.version for reply in await people.call_often(agent, 30)} == {"v1"}
+
+
+@pytest.mark.parametrize("moment", get_args(Moment))
+async def test_a_decider_killed_around_its_commit(tmp_path: Path, redis_url: str, agent: str, moment: Moment) -> None:
+    """Before it arrived, when it was applied, when it was answered: one rollback, one notice, a whole chain."""
+    async with (
+        failing_trial(tmp_path, agent) as (folder, ear),
+        Gate(redis_url).serving() as gate,
+        serving(folder, {"SERINUS_STORE": gate.url}, "one") as one,
+        serving(folder, {"SERINUS_STORE": redis_url}, "other") as other,
+    ):
+        gate.watch(moment)
+        with other.frozen():  # so that it is the first who decides
+            await call_until(one, agent, gate.shut.is_set)
+            await until(lambda: knows(one, moment))
+            await one.kill()
+        assert gate.won == (moment != "before")
+        await heard(ear, 1)
+        assert decided(other).count("roll_back") == (moment == "before")
+        await assert_rolled_back_once(other, agent)
+    assert ear.keys == [f"{agent}:2"] and ear.bodies[0]["action"] == "roll_back"
+
+
+async def knows(served: Served, moment: Moment) -> bool:
+    """Whether it knows of its decision, where it was told."""
+    return ("roll_back" in decided(served)) == (moment == "answered")
+
+
+async def test_a_replica_killed_while_it_tells(tmp_path: Path, redis_url: str, agent: str) -> None:
+    """Nobody knows whether the notice has arrived: another replica tells again, under the same key."""
+    async with failing_trial(tmp_path, agent) as (folder, ear):
+        ear.slow.add(f"{agent}:2")  # it hears, and does not answer
+        environ = {"SERINUS_STORE": redis_url}
+        async with serving(folder, environ, "one") as one, serving(folder, environ, "other") as other:
+            with other.frozen():
+                await call_until(one, agent, lambda: bool(ear.keys))
+                await one.kill()
+            ear.slow.clear()
+            await asyncio.sleep(TWO_LOOKS)
+            assert ear.keys == [f"{agent}:2"], "the first may only be slow"
+            await a_minute_later(redis_url, agent)
+            await heard(ear, 2)
+            await assert_rolled_back_once(other, agent)
+    assert ear.keys == [f"{agent}:2"] * 2 and ear.bodies[0] == ear.bodies[1]
+
+
+async def a_minute_later(redis_url: str, agent: str) -> None:
+    """Let the store believe that the notices were taken so long ago that whoever did must be dead."""
+    client, stream = connect(redis_url), f"serinus:{{{agent}}}:audit"
+    assert isinstance(client, Redis)
+    (left,) = await client.xpending_range(stream, GROUP, min="-", max="+", count=2)
+    await client.xclaim(stream, GROUP, CONSUMER, 0, [left["message_id"]], idle=IDLE_MS + 1, justid=True)
+    await client.aclose()

@@ -123,7 +123,8 @@ def build(deployment: Deployment, store: OpenStore, replica: str, log: Log) -> G
     table, clock = Table(), Clock(monotonic, time)
     table.install(deployment.agents)
     recorder = Recorder(log, clock, lambda agent: controller.hurry(agent))
-    controller = Controller(store.store, table, recorder, log, lambda version: attempts.trust(version.target))
+    draw = random.SystemRandom().random
+    controller = Controller(store.store, table, recorder, log, lambda version: attempts.trust(version.target), draw)
     escalations = Escalations(store.store, log)
     escalations.webhook = assemble.webhook(deployment.settings)
     notices = Notices(store.store, table, log, clock)
@@ -131,7 +132,7 @@ def build(deployment: Deployment, store: OpenStore, replica: str, log: Log) -> G
     upstreams = Upstreams(assemble.transport_options(deployment.settings))
     runtime = assemble.runtime(deployment, upstreams)
     controller.install(runtime)
-    attempts = Attempts(clock, random.SystemRandom().random, escalations)
+    attempts = Attempts(clock, draw, escalations)
     shadows = Shadows(table, attempts, recorder, clock)
     services = Services(
         runtime=runtime, table=table, proxy=Proxy(table, attempts, recorder, shadows, clock), controller=controller,

@@ -1,8 +1,8 @@
-"""Keeps the table and the record together: reconciles a new configuration, decides on the evidence, turns the table.
+"""Keeps the table and the record together: reconciles a new configuration, commits what was decided, turns the table.
 
 Every replica runs one. What makes it right is the store's epoch compare-and-set; all else only saves work. Three
 things tell a replica that a record has changed: the store's announcement, the epoch in every flush's reply, and a poll
-once a second, which is the truth. What goes wrong with one agent never holds up another.
+about once a second, which is the truth. What goes wrong with one agent never holds up another.
 """
 
 import asyncio
@@ -12,22 +12,25 @@ from typing import Any
 
 from gateway.errors import CallerError, EpochConflict, NotFound, StoreAway
 from gateway.flush import Flusher
-from gateway.judgement import ends_step, evidence_of, findings_of, settled, thresholds_of
+from gateway.judge import Judge
+from gateway.judgement import settled
 from gateway.logs import Log
 from gateway.quarantine import is_proven
 from gateway.reach import EVERY_AGENT, Reach
 from gateway.recorder import Recorder
 from gateway.runtime import Runtime
-from gateway.store.seam import Batch, FlushReply, Sides, Snapshot, Store
-from gateway.table import Entry, Table
+from gateway.store.seam import Batch, FlushReply, Store
+from gateway.table import Table
 from policies import rollout, verbs
-from policies.rollout import CONTROLLER, Decision, State
+from policies.rollout import Decision, State
 from policies.verbs import Order
 from routing.agents import AgentVersion
 
 FLUSH_SECONDS = 0.1
-POLL_SECONDS = 1.0
+POLL_SECONDS = 0.9  # on average; the longest is then well within the 1.5 s that a turn takes without announcements
+JITTER = 0.2  # of the pause, up or down: replicas that were started together do not poll together for ever
 _AT_ONCE = 24  # agents; fewer than the store lets through, so that nobody's time runs out in a queue there
+_TRIES_OF_A_PERSON = 2  # the second where only the thresholds were frozen meanwhile, which happens once a step
 _STEPS_TO_AGREE = 5  # a lost commit is read again; more often than this and the next poll goes on
 
 
@@ -42,8 +45,14 @@ def _ignore(_: AgentVersion) -> None:
     """Nobody wants to know of a new trial."""
 
 
+def _steady() -> float:
+    """The middle of what may be drawn: no jitter."""
+    return 0.5
+
+
 class Controller:
-    """The controller of one replica. `on_trial` is told of every version whose evidence begins anew."""
+    """The controller of one replica. `on_trial` is told of every version whose evidence begins anew; `draw` is uniform
+    in 0…1."""
 
     def __init__(
         self,
@@ -52,11 +61,14 @@ class Controller:
         recorder: Recorder,
         log: Log,
         on_trial: Callable[[AgentVersion], None] = _ignore,
+        draw: Callable[[], float] = _steady,
     ) -> None:
         self._store = store
         self._table = table
         self._log = log
         self._on_trial = on_trial
+        self._draw = draw
+        self._judge = Judge(store, table, self._commit)
         self._flusher = Flusher(store, recorder, self._on_reply)
         self._flushing: set[str] = set()
         self._turns = asyncio.Semaphore(_AT_ONCE)
@@ -113,7 +125,7 @@ class Controller:
 
         await self._attempt(EVERY_AGENT, ask)
         await self._each([agent for agent in epochs if self._is_behind(agent, epochs[agent])], self._catch_up)
-        await self._each(self._watched(), self._watch)
+        await self._each(self._judge.watched(), self._judge.watch)
 
     async def act(self, agent: str, epoch: int, order: Order) -> State:
         """Carry out a person's order; the record that it made.
@@ -121,19 +133,20 @@ class Controller:
         Raises EpochConflict when the record has moved on from the epoch that the person saw, NothingToDo when the order
         makes no sense where the rollout stands, StoreAway.
         """
-        snapshot, entry = await self._store.snapshot(agent), self._table.entry(agent)
-        state = snapshot.state
-        if state is None or entry is None:
-            raise NotFound(f"there is no record of an agent {agent!r}")
-        if state.epoch != epoch:
-            raise EpochConflict(f"{agent} is at epoch {state.epoch}, not {epoch}: {state.reason}")
-        try:
-            decision = verbs.act(state, entry.intent, order, snapshot.now)
-        except verbs.Refused as refused:
-            raise NothingToDo(f"{agent}: {refused}") from None
-        if not await self._commit_for_person(agent, settled(decision, entry.turned(state), snapshot)):
-            raise EpochConflict(f"someone was faster: {agent} has moved on from epoch {epoch}")
-        return self._table.seen(agent) or decision.state
+        for _ in range(_TRIES_OF_A_PERSON):
+            snapshot, entry = await self._store.snapshot(agent), self._table.entry(agent)
+            state = snapshot.state
+            if state is None or entry is None:
+                raise NotFound(f"there is no record of an agent {agent!r}")
+            if not is_as_seen(state, epoch):
+                raise EpochConflict(f"{agent} is at epoch {state.epoch}, not {epoch}: {state.reason}")
+            try:
+                decision = verbs.act(state, entry.intent, order, snapshot.now)
+            except verbs.Refused as refused:
+                raise NothingToDo(f"{agent}: {refused}") from None
+            if await self._commit_for_person(agent, settled(decision, entry.turned(state), snapshot)):
+                return self._table.seen(agent) or decision.state
+        raise EpochConflict(f"someone was faster: {agent} has moved on from epoch {epoch}")
 
     async def first_feedback(self, agent: str, name: str) -> bool:
         """Whether nobody has scored the call or conversation of that name before. Raises StoreAway."""
@@ -163,7 +176,7 @@ class Controller:
             if decision is None:
                 self._turn(agent, state)
                 return True
-            await self._commit(agent, await self._settled(agent, decision, entry.turned(state)))
+            await self._commit(agent, await self._judge.settled(agent, decision, entry.turned(state)))
         return False
 
     def _is_behind(self, agent: str, epoch: int) -> bool:
@@ -186,48 +199,7 @@ class Controller:
         seen = self._table.seen(agent)
         if seen is None or reply.epoch != seen.epoch:
             await self._catch_up(agent)
-        entry = self._table.entry(agent)
-        if entry is None or entry.state is None or entry.state.evidence != batch.evidence or reply.sides is None:
-            return
-        await self._decide(agent, entry, reply.sides, reply.now)
-
-    async def _watch(self, agent: str) -> None:
-        """Look at a trial that nothing bad has drawn attention to: what it costs, whether it may go on."""
-        snapshot, entry = await self._store.snapshot(agent), self._table.entry(agent)
-        if entry is None or entry.state is None or snapshot.state != entry.state:
-            return
-        if entry.on_trial and not entry.state.frozen and (frozen := thresholds_of(entry, snapshot)):
-            reason = f"thresholds taken from {entry.intent.stable.version}"
-            changes = {"action": "freeze", "actor": CONTROLLER, "reason": reason, "frozen": frozen}
-            await self._commit(agent, rollout.change(entry.state, snapshot.now, **changes))
-            return
-        await self._decide(agent, entry, snapshot.sides, snapshot.now, snapshot)
-
-    async def _decide(
-        self, agent: str, entry: Entry, sides: Sides, now: float, snapshot: Snapshot | None = None
-    ) -> None:
-        if entry.state is None:
-            return
-        findings = findings_of(entry, evidence_of(entry.state, sides))
-        decision = rollout.decide(entry.state, entry.intent, findings, now)
-        if decision is not None:
-            await self._commit(agent, await self._settled(agent, decision, entry, snapshot))
-
-    async def _settled(
-        self, agent: str, decision: Decision, entry: Entry, snapshot: Snapshot | None = None
-    ) -> Decision:
-        if not ends_step(decision, entry.state):
-            return decision
-        return settled(decision, entry, snapshot or await self._store.snapshot(agent))
-
-    def _watched(self) -> list[str]:
-        """The agents with a canary that is, or was until lately, on trial."""
-        entries = {agent: self._table.entry(agent) for agent in self._table}
-        return [
-            agent
-            for agent, entry in entries.items()
-            if entry and entry.state and entry.state.canary and entry.state.weight
-        ]
+        await self._judge.on_counts(agent, batch, reply)
 
     async def _commit_for_person(self, agent: str, decision: Decision) -> bool:
         try:
@@ -279,7 +251,7 @@ class Controller:
             self._installed.clear()
             await self.poll()
             with suppress(TimeoutError):
-                async with asyncio.timeout(POLL_SECONDS):
+                async with asyncio.timeout(pause(self._draw())):
                     await self._installed.wait()
 
     async def _follow_turns(self) -> None:
@@ -316,6 +288,19 @@ class Controller:
         if is_proven(entry.state.weight, self._flusher.unflushed(agent, entry.state.evidence)):
             self._table.quarantine(agent)
             self._log.warning("quarantine", agent=agent, epoch=entry.state.epoch)
+
+
+def pause(drawn: float) -> float:
+    """Seconds from one poll to the next, for a draw in 0…1."""
+    return POLL_SECONDS * (1 - JITTER + 2 * JITTER * drawn)
+
+
+def is_as_seen(state: State, epoch: int) -> bool:
+    """Whether the record is what a person saw at that epoch: nothing but the freezing of thresholds came after it.
+
+    Every commit is one epoch, so where the last one froze, all else is as it was before it.
+    """
+    return state.epoch == epoch or (state.epoch == epoch + 1 and state.action == "freeze")
 
 
 def lacks(found: State | None, seen: State) -> bool:

@@ -23,7 +23,7 @@ LAYERS = (
     ("api",),
     ("assemble", "status"),
     ("proxy", "controller", "reload", "evals"),
-    ("judgement", "quarantine", "notices"),
+    ("judge", "judgement", "quarantine", "notices"),
     ("shadow", "flush", "reach"),
     ("attempts", "recorder", "table"),
     ("streaming", "escalation", "runtime"),

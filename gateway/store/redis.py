@@ -34,6 +34,7 @@ SEQUENCE_SECONDS = 24 * 3600  # a batch is repeated within seconds; a day outlas
 SUMS_SECONDS = 14 * 24 * 3600  # sums of past rollouts may be looked at for two weeks
 ENDED_SECONDS = 3600  # the evidence of a step that has ended stands in the audit event of its end
 SCORED_SECONDS = 7 * 24 * 3600  # people who give feedback twice do so soon
+SPENT_SECONDS = 2 * 24 * 3600  # a day's spending is asked for on that day, by clocks that need not agree
 EPOCHS_AT_ONCE = 100  # some 3 ms of work
 AGENTS_AT_ONCE = 50  # whose notices are asked for together: two commands each
 EVENTS_AT_ONCE = 100  # of an audit trail; one with its evidence may take some ten kilobytes
@@ -56,6 +57,7 @@ class Script:
 READ = Script.load("read.lua")
 FLUSH = Script.load("flush.lua")
 COMMIT = Script.load("commit.lua")
+LEASE = Script.load("lease.lua")
 
 
 class RedisStore:
@@ -150,6 +152,19 @@ class RedisStore:
         async with self._reach():
             key = _key(agent, "scored", digest(name).hex())
             return bool(await self._client.set(key, "1", nx=True, ex=SCORED_SECONDS))
+
+    async def lease(self, agent: str, seconds: float) -> bool:
+        async with self._reach():
+            held = await self._run(LEASE, (_key(agent, "lease"),), (self._replica, round(seconds * 1000)))
+        return bool(held)
+
+    async def spend(self, agent: str, day: str, nano_usd: int) -> int:
+        async with self._reach():
+            pipe, key = self._pipeline(), _key(agent, "spent", day)
+            pipe.incrby(key, nano_usd)
+            pipe.expire(key, SPENT_SECONDS)
+            total, _ = await self._execute(pipe)
+        return int(total)
 
     async def escalate(self, agent: str, event: Mapping[str, str]) -> str:
         fields: dict[Any, Any] = dict(event)

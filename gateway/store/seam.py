@@ -153,6 +153,18 @@ class Store(Protocol):
     async def first_feedback(self, agent: str, name: str) -> bool:
         """Whether this call or conversation is scored for the first time; remembered for a week."""
 
+    async def lease(self, agent: str, seconds: float) -> bool:
+        """Whether this replica holds the agent's lease for so long from now: it was free, or its own.
+
+        It saves work and promises nothing: a holder that was held up may find that another one holds it, too.
+        """
+
+    async def spend(self, agent: str, day: str, nano_usd: int) -> int:
+        """Add to what the agent's copies have cost on a day, over all replicas; the sum, in nano-USD.
+
+        Not applied exactly once: a sum whose reply was lost and that is added again makes the day look dearer.
+        """
+
     async def escalate(self, agent: str, event: Mapping[str, str]) -> str:
         """Append a conversation that is handed to a person; its id in the stream."""
 

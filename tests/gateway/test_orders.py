@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from gateway.controller import NothingToDo
 from gateway.errors import EpochConflict, NotFound
+from gateway.store import Committed
 from policies.grammar import DEFAULT_GUARDRAILS
 from policies.rollout import State
 from policies.verbs import VERBS
@@ -115,6 +116,46 @@ async def test_who_was_slower_is_told(replica: Replica, agent: str) -> None:
     results = await asyncio.gather(*orders, return_exceptions=True)
     assert sorted(isinstance(result, EpochConflict) for result in results) == [False, True, True, True]
     assert len(await replica.controller.audit(agent, 10)) == 2
+
+
+async def test_frozen_thresholds_are_no_news(replica: Replica, agent: str) -> None:
+    """They were taken while the person was typing: all that the person saw still holds, so the order does, too."""
+    seen = replica.state(agent)
+    await bring_in(replica, agent, healthy(seen))
+    await replica.controller.poll()
+    assert replica.state(agent).action == "freeze" and replica.state(agent).epoch == seen.epoch + 1
+    state = await replica.controller.act(agent, seen.epoch, order("pause"))
+    assert state.phase == "paused" and state.epoch == seen.epoch + 2 and state.frozen
+    with pytest.raises(EpochConflict, match="at epoch 3, not 1: because"):
+        await replica.controller.act(agent, seen.epoch, order("abort"))
+
+
+async def test_thresholds_frozen_in_the_last_moment_are_no_news(
+    replica: Replica, agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between reading the record and committing: the order is tried once more, and only then."""
+    seen, commit = replica.state(agent), replica.store.commit
+    await bring_in(replica, agent, healthy(seen))
+
+    async def freeze_first(*arguments: Any) -> Any:
+        monkeypatch.setattr(replica.store, "commit", commit)
+        await replica.controller.poll()
+        return await commit(*arguments)
+
+    monkeypatch.setattr(replica.store, "commit", freeze_first)
+    assert (await replica.controller.act(agent, seen.epoch, order("pin"))).pinned
+    assert [event["action"] for event in await replica.controller.audit(agent, 10)] == ["pin", "freeze", "start"]
+
+
+async def test_nobody_tries_for_ever(replica: Replica, agent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else wins every time although the record stays: the person is told."""
+
+    async def lose(*_: Any) -> Committed:
+        return Committed(won=False, state=None)
+
+    monkeypatch.setattr(replica.store, "commit", lose)
+    with pytest.raises(EpochConflict, match="someone was faster"):
+        await act(replica, agent, "pause")
 
 
 async def test_an_agent_without_a_record(replica: Replica, agent: str) -> None:

@@ -1,0 +1,88 @@
+"""Decides on an agent's evidence: at once when its canary has failed, and on a quiet look once in a while.
+
+Any replica may judge at any time, because a decision is committed by comparing epochs. On the quiet look one replica is
+enough, so it takes the agent's lease first; a lease that lies costs nothing but a look too many.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from gateway.errors import StoreAway
+from gateway.judgement import ends_step, evidence_of, findings_of, settled, thresholds_of
+from gateway.store.seam import Batch, FlushReply, Sides, Snapshot, Store
+from gateway.table import Entry, Table
+from policies import rollout
+from policies.rollout import CONTROLLER, Decision
+
+LEASE_SECONDS = 4.0  # some looks long, so that one slow look loses it to nobody; a dead holder is replaced after it
+
+Commit = Callable[[str, Decision], Awaitable[bool]]
+
+
+class Judge:
+    """The judge of one replica. What it decides goes to `commit`."""
+
+    def __init__(self, store: Store, table: Table, commit: Commit) -> None:
+        self._store = store
+        self._table = table
+        self._commit = commit
+
+    def watched(self) -> list[str]:
+        """The agents with a canary that is, or was until lately, on trial."""
+        entries = {agent: self._table.entry(agent) for agent in self._table}
+        return [
+            agent
+            for agent, entry in entries.items()
+            if entry and entry.state and entry.state.canary and entry.state.weight
+        ]
+
+    async def watch(self, agent: str) -> None:
+        """Look at a trial that nothing bad has drawn attention to: what it costs, whether it may go on. Raises
+        StoreAway."""
+        entry = self._table.entry(agent)
+        if entry is None or not await self._is_to_look(agent, entry):
+            return
+        snapshot, entry = await self._store.snapshot(agent), self._table.entry(agent)
+        if entry is None or entry.state is None or snapshot.state != entry.state:
+            return
+        if entry.on_trial and not entry.state.frozen and (frozen := thresholds_of(entry, snapshot)):
+            reason = f"thresholds taken from {entry.intent.stable.version}"
+            changes = {"action": "freeze", "actor": CONTROLLER, "reason": reason, "frozen": frozen}
+            await self._commit(agent, rollout.change(entry.state, snapshot.now, **changes))
+            return
+        await self._decide(agent, entry, snapshot.sides, snapshot.now, snapshot)
+
+    async def on_counts(self, agent: str, batch: Batch, reply: FlushReply) -> None:
+        """Judge by what a flush has brought back: with a failure of the canary that is both arms' evidence. Raises
+        StoreAway."""
+        entry = self._table.entry(agent)
+        if entry is None or entry.state is None or entry.state.evidence != batch.evidence or reply.sides is None:
+            return
+        await self._decide(agent, entry, reply.sides, reply.now)
+
+    async def settled(self, agent: str, decision: Decision, entry: Entry, snapshot: Snapshot | None = None) -> Decision:
+        """The decision with what the step that it ends has shown, if it ends one. Raises StoreAway."""
+        if not ends_step(decision, entry.state):
+            return decision
+        return settled(decision, entry, snapshot or await self._store.snapshot(agent))
+
+    async def _is_to_look(self, agent: str, entry: Entry) -> bool:
+        """Whether this replica holds the lease, or nobody can say who does.
+
+        A replica whose files are not those of the rollout takes no lease: it would keep it from one that can go on.
+        """
+        if entry.state is None or not entry.state.serves(entry.intent):
+            return True
+        try:
+            return await self._store.lease(agent, LEASE_SECONDS)
+        except StoreAway:
+            return True
+
+    async def _decide(
+        self, agent: str, entry: Entry, sides: Sides, now: float, snapshot: Snapshot | None = None
+    ) -> None:
+        if entry.state is None:
+            return
+        findings = findings_of(entry, evidence_of(entry.state, sides))
+        decision = rollout.decide(entry.state, entry.intent, findings, now)
+        if decision is not None:
+            await self._commit(agent, await self.settled(agent, decision, entry, snapshot))

@@ -1,0 +1,157 @@
+"""Who judges: on a quiet look one replica, whichever is alive; on a failure every one; and always one decision."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from random import Random
+from statistics import mean
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from gateway import judge
+from gateway.controller import JITTER, POLL_SECONDS, pause
+from gateway.errors import StoreAway
+from gateway.store import RedisStore
+from tests.gateway.trials import LADDER, age, agent_named, bring_in, failing, healthy
+from tests.scenarios.test_replicas import Replica, replicas
+from tests.scenarios.waiting import within
+
+
+@pytest_asyncio.fixture
+async def pair(redis_url: str, agent: str) -> AsyncIterator[tuple[Replica, Replica]]:
+    """Two replicas of one trial; the first has looked at it, so the lease is its own."""
+    async with replicas(redis_url, 2) as (one, other):
+        for each in (one, other):
+            await each.configure(agent_named(agent, steps=LADDER))
+        yield one, other
+
+
+def counted(replica: Replica, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The agents whose trial this replica looks at from now on."""
+    looks, snapshot = list[str](), replica.store.snapshot
+
+    async def count(agent: str) -> Any:
+        looks.append(agent)
+        return await snapshot(agent)
+
+    monkeypatch.setattr(replica.store, "snapshot", count)
+    return looks
+
+
+async def poll_both(pair: tuple[Replica, Replica], times: int = 1) -> None:
+    for _ in range(times):
+        await asyncio.gather(*(each.controller.poll() for each in pair))
+
+
+async def actions(replica: Replica, agent: str) -> list[str]:
+    """What was decided, oldest first."""
+    return [event["action"] for event in reversed(await replica.store.audit(agent, 100))]
+
+
+async def test_of_two_replicas_one_judges(
+    pair: tuple[Replica, Replica], agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one only asks for the epochs, and follows what was decided."""
+    looks = [counted(each, monkeypatch) for each in pair]
+    await bring_in(pair[0], agent, healthy(pair[0].state(agent)))
+    await poll_both(pair, times=3)
+    assert looks[0].count(agent) >= 3 and looks[1] == []
+    await poll_both(pair)
+    assert [each.state(agent).action for each in pair] == ["freeze", "freeze"]
+
+
+async def test_a_dead_judge_is_replaced(
+    pair: tuple[Replica, Replica], agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The holder polls no more: once its lease has lapsed, the other one goes on with the rollout."""
+    monkeypatch.setattr(judge, "LEASE_SECONDS", 0.5)
+    dead, other = pair
+    await dead.controller.poll()
+    await dead.store.lease(agent, 1.0)
+    await bring_in(other, agent, healthy(other.state(agent)))
+    await other.controller.poll()
+    assert other.state(agent).action == "start", "the lease is still the other's"
+    async with asyncio.timeout(5):
+        while other.state(agent).action != "freeze":
+            await other.controller.poll()
+            await asyncio.sleep(0.05)
+
+
+async def test_a_lease_that_lies_costs_no_second_decision(
+    pair: tuple[Replica, Replica], agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both hold it, as after a pause of the holder: both judge at the same moment, and the epoch lets one win."""
+
+    async def yes(*_: object) -> bool:
+        return True
+
+    monkeypatch.setattr(RedisStore, "lease", yes)
+    await bring_in(pair[0], agent, healthy(pair[0].state(agent)))
+    await poll_both(pair, times=2)
+    assert await actions(pair[0], agent) == ["start", "freeze"]
+    await age(pair[0], agent, 61.0)
+    await poll_both(pair, times=3)
+    assert (await actions(pair[0], agent)).count("advance") == 1
+    assert pair[0].state(agent) == pair[1].state(agent) and pair[1].state(agent).step == 2
+
+
+async def test_without_leases_everybody_judges(
+    pair: tuple[Replica, Replica], agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store refuses them: then it is as it was without."""
+
+    async def away(*_: object) -> bool:
+        raise StoreAway("the store refuses to serve")
+
+    monkeypatch.setattr(RedisStore, "lease", away)
+    looks = [counted(each, monkeypatch) for each in pair]
+    await poll_both(pair)
+    assert looks == [[agent], [agent]] and all(each.controller.store_ok for each in pair)
+
+
+async def test_a_failure_is_judged_by_who_sees_it(pair: tuple[Replica, Replica], agent: str) -> None:
+    """At once, and whoever holds the lease."""
+    _, other = pair
+    for unit in "abc":
+        other.fail(agent, unit)
+    await other.controller.finish()
+    assert other.state(agent).phase == "rolled_back"
+
+
+async def test_what_others_have_brought_in_is_judged_by_the_holder(pair: tuple[Replica, Replica], agent: str) -> None:
+    """Their replica died between the flush and the decision: the next quiet look makes it."""
+    one, _ = pair
+    await bring_in(one, agent, failing(one.state(agent), "abcd"))
+    await one.controller.poll()
+    assert one.state(agent).phase == "rolled_back"
+
+
+async def test_a_replica_with_old_files_keeps_the_lease_from_nobody(redis_url: str, agent: str) -> None:
+    """It could not go on with a rollout that its files do not know."""
+    async with replicas(redis_url, 3) as (old, new, third):
+        await old.configure(agent_named(agent))
+        assert not await third.store.lease(agent, 0.001), "its own trial was its to look at"
+        await new.configure(agent_named(agent, "v3"))
+        await new.store._client.delete(f"serinus:{{{agent}}}:lease")
+        for _ in range(2):
+            await old.controller.poll()
+        assert old.state(agent).canary == new.state(agent).canary, "it knows the record"
+        assert await third.store.lease(agent, 60.0)
+
+
+def test_polls_are_spread() -> None:
+    """By a fifth to either side, so that replicas which were started together do not ask together."""
+    rng = Random(7)
+    pauses = [pause(rng.random()) for _ in range(1000)]
+    assert min(pauses) >= POLL_SECONDS * (1 - JITTER) and max(pauses) <= POLL_SECONDS * (1 + JITTER) < 1.2
+    assert mean(pauses) == pytest.approx(POLL_SECONDS, rel=0.02) and len(set(pauses)) > 900
+
+
+async def test_the_poll_comes_again_and_again(pair: tuple[Replica, Replica], agent: str) -> None:
+    """Within a second and a bit, also without any announcement of the store."""
+    one, _ = pair
+    working = asyncio.create_task(one.controller.run())
+    await bring_in(one, agent, healthy(one.state(agent)))
+    await within(3, lambda: one.state(agent).action == "freeze")
+    working.cancel()

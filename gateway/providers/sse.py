@@ -12,6 +12,34 @@ _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BOUNDARIES = (b"\n\n", b"\n\r\n", b"\r\r")
 
 
+class Cutter:
+    """Cuts a stream into blocks of whole events; the beginning of the next one is kept."""
+
+    __slots__ = ("kept",)
+
+    def __init__(self) -> None:
+        self.kept = bytearray()
+
+    @property
+    def overflows(self) -> bool:
+        """Whether an event is longer than any that makes sense."""
+        return len(self.kept) > MAX_EVENT_BYTES
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The events that are complete now, b"" when there are none yet."""
+        kept = self.kept
+        if not kept:
+            end = complete_until(chunk)
+            kept += chunk[end:]
+            return chunk[:end]
+        known = len(kept)
+        kept += chunk
+        end = complete_until(kept, known)
+        block = bytes(kept[:end])
+        del kept[:end]
+        return block
+
+
 def complete_until(buffer: bytes | bytearray, known: int = 0) -> int:
     """The index behind the last whole event in the buffer, 0 when there is none; none ends in its first `known` bytes.
 
@@ -39,3 +67,15 @@ def data(event: bytes) -> bytes:
     """The event's data: its `data` lines joined by \\n; empty for a comment."""
     lines = [line[5:].removeprefix(b" ") for line in _LINE_END.split(event) if line.startswith(b"data:")]
     return b"\n".join(lines)
+
+
+def name(event: bytes) -> str:
+    """The event's `event` field, the last where there are several; '' where there is none."""
+    lines = [line[6:].removeprefix(b" ") for line in _LINE_END.split(event) if line.startswith(b"event:")]
+    return lines[-1].decode("utf-8", "replace") if lines else ""
+
+
+def event(data: bytes, name: str = "") -> bytes:
+    """A server-sent event with that data, which may have several lines."""
+    lines = b"".join(b"data: %s\n" % line for line in data.splitlines())
+    return (b"event: %s\n" % name.encode() if name else b"") + lines + b"\n"

@@ -25,13 +25,13 @@ class StreamReader:
     """
 
     __slots__ = (
-        "_argument_characters", "_arguments", "_buffer", "_finished", "_wants_usage",
+        "_argument_characters", "_arguments", "_cutter", "_finished", "_wants_usage",
         "done", "failure", "parts", "started", "usage",
     )  # fmt: skip
 
     def __init__(self, wants_usage: bool) -> None:
         self._wants_usage = wants_usage
-        self._buffer = bytearray()
+        self._cutter = sse.Cutter()
         self._arguments: dict[tuple[int, int], list[str]] = {}
         self._argument_characters = 0
         self._finished = False
@@ -50,8 +50,8 @@ class StreamReader:
         """Take what came in; return the whole events to relay, b"" when there are none yet."""
         if self.done or self.failure:
             return b""
-        block = self._whole_events(chunk)
-        if len(self._buffer) > sse.MAX_EVENT_BYTES:
+        block = self._cutter.feed(chunk)
+        if self._cutter.overflows:
             self.failure = ProviderError("malformed", "an event of the provider's stream is too long")
         return self._read(block) if block else b""
 
@@ -61,27 +61,13 @@ class StreamReader:
         Returns what is still to be relayed: a last event that no blank line closed.
         """
         rest = b""
-        if self._buffer and not (self.done or self.failure):
-            rest = b"".join(self._read_each(bytes(self._buffer) + b"\n\n"))
+        if self._cutter.kept and not (self.done or self.failure):
+            rest = b"".join(self._read_each(bytes(self._cutter.kept) + b"\n\n"))
             if self.failure and self.failure.kind == "malformed":
                 self.failure = _truncated()
         if self.failure is None:
             self.failure = self._shortcoming()
         return rest
-
-    def _whole_events(self, chunk: bytes) -> bytes:
-        """The events that are complete now; the beginning of the next one is kept."""
-        buffer = self._buffer
-        if not buffer:
-            end = sse.complete_until(chunk)
-            buffer += chunk[end:]
-            return chunk[:end]
-        known = len(buffer)
-        buffer += chunk
-        end = sse.complete_until(buffer, known)
-        block = bytes(buffer[:end])
-        del buffer[:end]
-        return block
 
     def _shortcoming(self) -> ProviderError | None:
         if not self.started:

@@ -29,6 +29,7 @@ from gateway.escalation import Escalations
 from gateway.logs import Log
 from gateway.notices import Notices
 from gateway.proxy import Proxy
+from gateway.purse import Purse
 from gateway.recorder import Clock, Recorder
 from gateway.shadow import WORKERS, Shadows
 from gateway.status import StatusView
@@ -133,7 +134,7 @@ def build(deployment: Deployment, store: OpenStore, replica: str, log: Log) -> G
     runtime = assemble.runtime(deployment, upstreams)
     controller.install(runtime)
     attempts = Attempts(clock, draw, escalations)
-    shadows = Shadows(table, attempts, recorder, clock)
+    shadows = Shadows(table, attempts, recorder, clock, Purse(store.store, clock.unix))
     services = Services(
         runtime=runtime, table=table, proxy=Proxy(table, attempts, recorder, shadows, clock), controller=controller,
         status=StatusView(store.store, table), log=log, replica=replica, backend=store.backend, loaded_at=time(),

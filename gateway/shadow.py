@@ -13,10 +13,12 @@ from typing import Literal
 from gateway.attempts import Attempts, Run
 from gateway.calls import Answer, Call
 from gateway.errors import ProviderError
+from gateway.purse import Purse
 from gateway.recorder import Clock, Recorder
 from gateway.runtime import Runtime
 from gateway.streaming import OpenStream, StreamLimits, close, relay
 from gateway.table import Entry, Table
+from routing.agents import Shadow
 from routing.plan import Plan, shadowed
 
 WORKERS = 8  # copies under way at the same time: what hanging shadows may hold of connections and memory
@@ -25,7 +27,7 @@ MAX_WAITING_CHARACTERS = 8 << 20  # of requests: a hundred pictures would be too
 _MINUTE = 60.0
 _CLIENTS_OWN = (b"idempotency-key",)  # under it a provider would take the copy for the call itself
 
-Dropped = Literal["queue_full", "budget", "circuit_open", "withdrawn"]
+Dropped = Literal["queue_full", "budget", "spent", "circuit_open", "withdrawn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +44,12 @@ class Copy:
 class Shadows:
     """The copies of one replica. `offer` is for calls, `work` for as many background tasks as `WORKERS` says."""
 
-    def __init__(self, table: Table, attempts: Attempts, recorder: Recorder, clock: Clock) -> None:
+    def __init__(self, table: Table, attempts: Attempts, recorder: Recorder, clock: Clock, purse: Purse) -> None:
         self._table = table
         self._attempts = attempts
         self._recorder = recorder
         self._clock = clock
+        self._purse = purse
         self._waiting: asyncio.Queue[Copy] = asyncio.Queue(MAX_WAITING)
         self._characters = 0
         self._copied: dict[str, deque[float]] = {}
@@ -60,6 +63,8 @@ class Shadows:
         size = sum(map(len, call.document.texts.values()))
         if self._waiting.full() or self._characters + size > MAX_WAITING_CHARACTERS:
             self._dropped["queue_full"] += 1
+        elif self._purse.is_empty(call.agent, entry.agent.shadow.max_nano_usd_per_day):
+            self._dropped["spent"] += 1
         elif not self._spend(call.agent, entry.agent.shadow.max_per_minute):
             self._dropped["budget"] += 1
         else:
@@ -71,12 +76,12 @@ class Shadows:
         while True:
             copy = await self._waiting.get()
             self._characters -= copy.size
-            if not self._is_wanted(copy):
-                self._dropped["withdrawn"] += 1
-            elif not self._attempts.is_closed(copy.plan.version.target):
-                self._dropped["circuit_open"] += 1
-            else:
-                await self._carry(copy)
+            if why := await self._refused(copy):
+                self._dropped[why] += 1
+                continue
+            cost = await self._carry(copy)
+            if copy.entry.agent.shadow and copy.entry.agent.shadow.max_nano_usd_per_day is not None:
+                await self._purse.pay(copy.call.agent, cost)
 
     def view(self) -> dict[str, object]:
         """What the status says: how many copies wait here, and how many were dropped since the start, by why."""
@@ -93,15 +98,26 @@ class Shadows:
         copied.append(now)
         return True
 
-    def _is_wanted(self, copy: Copy) -> bool:
-        """Whether the configuration still has this shadow: one that is taken out gets nothing more, queued or not."""
-        entry = self._table.entry(copy.call.agent)
-        if entry is None or entry.agent.shadow is None:
-            return False
-        return entry.agent.versions[entry.agent.shadow.version].digest == copy.plan.version.digest
+    async def _refused(self, copy: Copy) -> Dropped | None:
+        """Why a copy that has waited is not taken upstream after all; None when it is."""
+        shadow = self._configured(copy)
+        if shadow is None:
+            return "withdrawn"
+        if not self._attempts.is_closed(copy.plan.version.target):
+            return "circuit_open"
+        return None if await self._purse.has_left(copy.call.agent, shadow.max_nano_usd_per_day) else "spent"
 
-    async def _carry(self, copy: Copy) -> None:
-        """One copy from its request to the end of its answer, recorded exactly once."""
+    def _configured(self, copy: Copy) -> Shadow | None:
+        """The copy's shadow as the configuration has it now: one that is taken out gets nothing more, queued or not."""
+        entry = self._table.entry(copy.call.agent)
+        shadow = entry.agent.shadow if entry else None
+        if entry is None or shadow is None:
+            return None
+        return shadow if entry.agent.versions[shadow.version].digest == copy.plan.version.digest else None
+
+    async def _carry(self, copy: Copy) -> int:
+        """One copy from its request to the end of its answer, recorded exactly once; what it cost in nano-USD, as far
+        as there is a price."""
         run = self._run(copy)
         run.outcome.end = "client_gone"  # for a stop of the gateway, which leaves the answer
         try:
@@ -112,6 +128,7 @@ class Shadows:
             run.outcome.status = error.status
         finally:
             self._recorder.close(run.outcome, run.runtime.prices)
+        return sum(attempt.cost_nano_usd or 0 for attempt in run.outcome.attempts)
 
     def _run(self, copy: Copy) -> Run:
         """The copy as a call of its own: its time begins now, and nothing in it is the client's alone."""
@@ -137,7 +154,7 @@ class Shadows:
     async def _read_stream(self, run: Run, stream: OpenStream) -> None:
         run.outcome.first_token_at = stream.attempt.first_token_at
         try:
-            await relay(_nowhere, stream, (), StreamLimits(run.runtime.timeouts.between_chunks, run.deadline))
+            await relay(_nowhere, stream, (), StreamLimits(run.runtime.timeouts.between_chunks, run.deadline), _untold)
         except ProviderError as error:
             stream.attempt.failure, stream.attempt.message, stream.attempt.counts = error.kind, error.message, True
             raise
@@ -145,3 +162,8 @@ class Shadows:
 
 async def _nowhere(_message: object) -> None:
     """Where a shadow's answer goes."""
+
+
+def _untold(_error: ProviderError) -> bytes:
+    """Nobody reads of a shadow's errors."""
+    return b""

@@ -174,8 +174,13 @@ def _decision(state: State, event: Mapping[str, Any]) -> dict[str, Any]:
 def _shadow(shadow: Shadow | None) -> dict[str, Any] | None:
     if shadow is None:
         return None
-    sample = shadow.sample / BUCKETS
-    return {"version": shadow.version, "sample": sample, "max_per_minute": shadow.max_per_minute}
+    most = shadow.max_nano_usd_per_day
+    return {
+        "version": shadow.version,
+        "sample": shadow.sample / BUCKETS,
+        "max_per_minute": shadow.max_per_minute,
+        "max_usd_per_day": None if most is None else most / 1e9,
+    }
 
 
 def _versions(tallies: Mapping[str, Tally], entry: Entry) -> dict[str, Any]:

@@ -83,12 +83,14 @@ class Shadow:
     """A version that gets copies of calls and whose replies are dropped.
 
     `sample` is the share of the units, in basis points (0…10,000), whose calls are copied; `max_per_minute` is how many
-    copies one replica makes in any minute.
+    copies one replica makes in any minute, `max_nano_usd_per_day` what those of all replicas may cost on a day (UTC),
+    None for no limit.
     """
 
     version: str
     sample: int
     max_per_minute: int = 60
+    max_nano_usd_per_day: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

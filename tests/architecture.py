@@ -19,12 +19,13 @@ LAYERS = (
     ("__main__",),
     ("cli",),
     ("demo", "operate", "serve", "simulate"),
+    ("runtoken", "workers"),
     ("app",),
     ("api",),
     ("assemble", "status"),
     ("proxy", "controller", "reload", "evals"),
     ("judge", "judgement", "quarantine", "notices"),
-    ("shadow", "flush", "reach"),
+    ("shadow", "purse", "flush", "reach"),
     ("attempts", "recorder", "table"),
     ("streaming", "escalation", "runtime"),
     ("providers", "store", "pricing", "auth", "notify", "telemetry", "audit", "upstream", "server", "web"),
@@ -53,7 +54,7 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     "structlog": ("gateway.logs",),
     "tenacity": ("gateway.attempts",),
     "uvicorn": ("gateway.server", "gateway.cli"),
-    "uvloop": ("gateway.server", "gateway.cli", "gateway.demo", "gateway.serve", STANDIN),
+    "uvloop": ("gateway.server", "gateway.cli", "gateway.demo", "gateway.serve", "gateway.workers", STANDIN),
     "watchfiles": ("gateway.reload", "gateway.config"),
     "yaml": ("gateway.config",),
 }
@@ -76,7 +77,10 @@ IMPURE = {
     *("logging", "random", "secrets", "threading", "time", "urllib", "uuid", "warnings"),
 }
 IMPURE_CALLS = {"now", "utcnow", "today", "open", "print", "input", "breakpoint"}
-MAY_PRINT = ("gateway.cli", "gateway.demo", "gateway.operate", "gateway.serve", STANDIN)
+MAY_PRINT = (
+    *("gateway.cli", "gateway.demo", "gateway.operate", "gateway.runtoken", "gateway.serve", "gateway.workers"),
+    STANDIN,
+)
 MAX_MODULE_LINES = 350
 MAX_FUNCTION_LINES = 50
 

@@ -28,6 +28,8 @@ GATEWAY_FILE: Final = "gateway.yaml"
 ROUTING_FILE: Final = "routing.yaml"
 AGENTS_FOLDER: Final = "agents"
 
+_NANO: Final = 1_000_000_000  # sums of money are whole nano-dollars
+
 Versions = Mapping[str, Mapping[str, AgentVersion]]
 
 
@@ -145,7 +147,10 @@ def _agent(name: str, entry: AgentEntry, versions: Mapping[str, AgentVersion]) -
 
 
 def _shadow(entry: ShadowEntry | None) -> Shadow | None:
-    return None if entry is None else Shadow(entry.version, entry.sample, entry.max_per_minute)
+    if entry is None:
+        return None
+    usd = entry.max_usd_per_day
+    return Shadow(entry.version, entry.sample, entry.max_per_minute, None if usd is None else round(usd * _NANO))
 
 
 def _steps(entry: AgentEntry) -> tuple[LadderStep, ...]:

@@ -15,6 +15,7 @@ from routing.rules import FACT_NAMES, HEADER_PREFIX
 _MAX_VALUES = 1_000  # a rule is looked through for every call
 _MAX_STEPS = 20
 _MAX_COPIES = 10_000
+_MAX_USD = 1_000_000
 _MAX_GUARDRAIL = 100  # characters, more than any needs
 
 _METRIC: Final = rf"^\s*({'|'.join(grammar.METRICS)})\s*<=\s*"
@@ -153,6 +154,13 @@ class ShadowEntry(Model):
         le=_MAX_COPIES,
         description="How many copies each replica makes in any minute; what is beyond is not copied. Default: 60. "
         "A bound on what the copies may cost, and on what they take of your account's rate limit.",
+    )
+    max_usd_per_day: float | None = Field(
+        default=None,
+        gt=0,
+        le=_MAX_USD,
+        description="What the copies of all replicas may cost on a day (UTC), in USD. Default: none. Copies under way "
+        "when it is spent are finished, and a model without a price counts as nothing: see `prices`.",
     )
 
 

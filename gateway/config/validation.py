@@ -33,6 +33,7 @@ _MESSAGES: Final = {
     "date_type": "must be a date, such as 2026-01-31",
     "date_parsing": "must be a date, such as 2026-01-31",
     "date_from_datetime_parsing": "must be a date, such as 2026-01-31",
+    "greater_than": "must be more than {gt:g}",
     "greater_than_equal": "must be at least {ge:g}",
     "less_than_equal": "must be at most {le:g}",
     "too_short": "must not be empty",

@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from gateway.calls import Call, Caller
 from gateway.document import Document
+from gateway.purse import Purse
 from gateway.recorder import Clock
 from gateway.shadow import MAX_WAITING, WORKERS, Shadows
 from gateway.standin import Behaviour
@@ -17,6 +19,7 @@ from gateway.table import Entry
 from routing.plan import Plan
 from tests.conftest import Serve
 from tests.gateway.calling import HELLO, Place, eventually, failing
+from tests.gateway.store.servers import until
 
 V9 = {"v9.yaml": {"model": "standin/shadow", "system_prompt": "You are v9."}}
 BAD: Any = ["status", "reset", "html", "truncate", "error_in_200"]
@@ -143,6 +146,44 @@ async def test_a_burst_is_cut_at_the_budget(serve: Serve) -> None:
     assert (await copies(place, 3))["requests"] == 3
 
 
+PRICES = [{"target": "standin/shadow", "from": "2020-01-01", "input": 10, "output": 20}]  # USD per million tokens
+
+
+async def test_a_days_money_is_for_all_replicas(serve: Serve) -> None:
+    """When it is spent, here or elsewhere, nothing more is copied; calls are answered as ever."""
+    place = await serve(routing=shadow(max_usd_per_day=0.0025), files=V9, gateway={"prices": PRICES})
+    place.standin.behave("shadow", Behaviour(prompt_tokens=100, output_tokens=0))
+    await place.chat()
+    await copies(place)
+    store, today = place.running.gateway.store.store, datetime.now(UTC).date().isoformat()
+    await until_spent(place, 1_000_000)
+    assert await store.spend(place.agent, today, 1_499_999) == 2_499_999, "another replica has copied, too"
+    for expected in (None, 1, 2):
+        assert (await place.chat()).status_code == 200
+        await eventually(lambda: dropped(place).get("spent") == expected)  # noqa: B023 - asked within the turn
+        await until_spent(place, 3_499_999)
+    assert place.standin.counts("shadow").requests == 2
+
+
+async def until_spent(place: Place, nano_usd: int) -> None:
+    """Wait until the store knows of so much spent today."""
+    store, today = place.running.gateway.store.store, datetime.now(UTC).date().isoformat()
+
+    async def is_spent() -> bool:
+        return await store.spend(place.agent, today, 0) >= nano_usd
+
+    await until(is_spent)
+
+
+async def test_without_a_limit_nobody_keeps_accounts(serve: Serve) -> None:
+    """And no copy waits for the store."""
+    place = await serve(routing=shadow(), files=V9, gateway={"prices": PRICES})
+    await place.chat()
+    await copies(place)
+    today = datetime.now(UTC).date().isoformat()
+    assert await place.running.gateway.store.store.spend(place.agent, today, 0) == 0
+
+
 @dataclass
 class Time:
     """A clock that a test moves. Seconds."""
@@ -179,7 +220,8 @@ async def bench(serve: Serve, **more: Any) -> AsyncIterator[Bench]:
     entry = services.table.entry(place.agent)
     assert entry is not None
     proxy = services.proxy
-    shadows = Shadows(services.table, proxy.attempts, proxy.recorder, Clock(time, time))
+    purse = Purse(place.running.gateway.store.store, time)
+    shadows = Shadows(services.table, proxy.attempts, proxy.recorder, Clock(time, time), purse)
     yield Bench(shadows, entry, place, time)
 
 

@@ -49,7 +49,7 @@ def test_everything_there_is_to_say(tmp_path: Path) -> None:
         "    fallback: [openai/gpt-4o-mini, human]\n"
         "    guardrails: [error_rate  <= 10%]\n"
         "    signals: [ttft_p90 <=stable * 1.1, latency_p90 <= stable * 1.1]\n"
-        "    shadow: {version: v3, sample: 0.5%, max_per_minute: 20}\n",
+        "    shadow: {version: v3, sample: 0.5%, max_per_minute: 20, max_usd_per_day: 2.5}\n",
         {"agents/support/v3.yaml": "model: openai/v3"},
     )
     assert agent.sticky == Sticky("header", "x-tenant")
@@ -58,7 +58,7 @@ def test_everything_there_is_to_say(tmp_path: Path) -> None:
     assert agent.fallback == (Target("openai", "gpt-4o-mini"), "human")
     assert agent.guardrails == ("error_rate <= 10%",)
     assert agent.signals == ("ttft_p90 <=stable * 1.1", "latency_p90 <= stable * 1.1")
-    assert agent.shadow == Shadow("v3", 50, 20)
+    assert agent.shadow == Shadow("v3", 50, 20, 2_500_000_000)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +82,10 @@ def test_everything_there_is_to_say(tmp_path: Path) -> None:
         (
             "stable: v1\n    shadow: {version: v2, sample: 5%, max_per_minute: 0}",
             "shadow.max_per_minute: must be at least 1",
+        ),
+        (
+            "stable: v1\n    shadow: {version: v2, sample: 5%, max_usd_per_day: 0}",
+            "shadow.max_usd_per_day: must be more than 0",
         ),
         (
             "stable: v1\n    shadow: {version: v1, sample: 5%}",

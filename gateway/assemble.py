@@ -9,7 +9,7 @@ from gateway.config.gateway_file import Provider
 from gateway.notices import Receiver
 from gateway.notify import Webhook, origin_of
 from gateway.pricing import PriceBook
-from gateway.providers.chat.request import Endpoint
+from gateway.providers.endpoint import Endpoint
 from gateway.runtime import Channel, CircuitRules, RetryRules, Runtime, Timeouts
 from gateway.server import Limits
 from gateway.upstream.options import TransportOptions

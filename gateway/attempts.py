@@ -12,16 +12,17 @@ from math import ceil
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
-from gateway.calls import Answer, Attempt, Call, Outcome, usage_from
+from gateway.calls import Answer, Attempt, Call, Outcome
 from gateway.errors import Headers, ProviderError
 from gateway.escalation import Escalations, completion
 from gateway.headers import JSON, to_client, without_type
-from gateway.providers.chat.answer import check_tool_calls, read_answer, read_error
-from gateway.providers.chat.request import AppliedVersion, chat_request
-from gateway.providers.chat.stream import StreamReader
+from gateway.providers.applied import AppliedVersion
+from gateway.providers.chat.answer import bad_arguments
+from gateway.providers.registry import stream_type
+from gateway.providers.translate import Attempted, Translation, translation
 from gateway.recorder import Clock
 from gateway.runtime import Channel, CircuitRules, Runtime
-from gateway.streaming import OpenStream
+from gateway.streaming import Follower, OpenStream
 from gateway.upstream import Response, header
 from gateway.upstream.decoding import decoded
 from policies.metrics import counts_as_error
@@ -194,6 +195,8 @@ class Attempts:
             circuit.succeeded()
         elif tells_ill_health(error.kind, error.upstream_status):
             circuit.failed(self._clock.monotonic())
+        elif error.kind == "untranslatable":
+            circuit.abandoned()
         elif error.kind != "circuit_open":
             circuit.succeeded()
 
@@ -209,27 +212,33 @@ class Attempts:
 
     async def _exchange(self, run: Run, target: Target, attempt: Attempt) -> Answer | OpenStream:
         channel: Channel = run.runtime.channels[target.provider]
-        request = chat_request(run.call, run.applied, channel.endpoint, target)
+        way = self._way(run, target, channel)
+        request = way.request()
         response = decoded(await channel.transport.send(request), run.runtime.answer_limit)
         attempt.status = response.status
         opened = False
         try:
             if response.status == 200 and run.call.stream:
-                stream = await self._open_stream(response, run, attempt)
+                stream = await self._open_stream(response, way, attempt, stream_type(channel.endpoint.format))
                 stream.request_bytes = len(request.body)
                 opened = True
                 return stream
-            return await _read_whole(response, run, attempt)
+            return await _read_whole(response, way, run, attempt)
         finally:
             if not opened:
                 await response.aclose()
 
-    async def _open_stream(self, response: Response, run: Run, attempt: Attempt) -> OpenStream:
+    def _way(self, run: Run, target: Target, channel: Channel) -> Translation:
+        home = run.runtime.channels[run.plan.version.target.provider]
+        about = Attempted(run.call, run.applied, channel.endpoint, target, home.endpoint.format, self._clock.unix)
+        return translation(about)
+
+    async def _open_stream(self, response: Response, way: Translation, attempt: Attempt, kind: bytes) -> OpenStream:
         """Read on until the first part of an answer is there: from then on the call is committed."""
-        if not (header(response.headers, b"content-type") or b"").lower().startswith(b"text/event-stream"):
-            read_answer(await read_bounded(response, _ERROR_BODY_BYTES))  # says what is wrong, if it is an error
+        if not (header(response.headers, b"content-type") or b"").lower().startswith(kind):
+            way.whole(await read_bounded(response, _ERROR_BODY_BYTES))  # says what is wrong, if it is an error
             raise ProviderError("malformed", "the provider answered a stream request without a stream")
-        reader = StreamReader(run.call.wants_usage)
+        reader = way.reader()
         chunks = response.chunks()
         first = await _first_part(reader, chunks)
         attempt.first_token_at = self._clock.monotonic()
@@ -248,18 +257,19 @@ async def read_bounded(response: Response, limit: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-async def _read_whole(response: Response, run: Run, attempt: Attempt) -> Answer:
+async def _read_whole(response: Response, way: Translation, run: Run, attempt: Attempt) -> Answer:
     if response.status != 200:
-        raise read_error(response.status, response.headers, await read_bounded(response, _ERROR_BODY_BYTES))
+        raise way.error(response.status, response.headers, await read_bounded(response, _ERROR_BODY_BYTES))
     body = await read_bounded(response, run.runtime.answer_limit)
-    answer = read_answer(body)
-    attempt.usage = usage_from(answer.get("usage"))
     headers = [JSON, *without_type(to_client(response.headers))]
-    check_tool_calls(answer, headers, body)
-    return Answer(200, headers, body)
+    whole = way.whole(body)
+    attempt.usage = whole.usage
+    if not whole.arguments_are_json:
+        raise bad_arguments(headers, whole.body)
+    return Answer(200, headers, whole.body)
 
 
-async def _first_part(reader: StreamReader, chunks: AsyncIterator[bytes]) -> bytes:
+async def _first_part(reader: Follower, chunks: AsyncIterator[bytes]) -> bytes:
     held = b""
     while not reader.started and not reader.failure:
         chunk = await anext(chunks, None)

@@ -13,6 +13,7 @@ _BYTES_PER_TOKEN = 4  # of English JSON, roughly, with the tokenizers of today
 MAX_TOKENS_COUNTED = 10**12  # a provider that claims more is not believed, so that sums stay finite
 
 ArmName = Literal["stable", "canary"]
+FormatName = Literal["openai", "openai-responses", "anthropic", "gemini", "bedrock"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Call:
 
     `received_at` is monotonic, in seconds; `nonce` is what a new id is made unique by, None where the client chose
     the id itself; `conversation_header` is a client's own id of the conversation, or ''.
-    `facts_headers` are those that rules and `sticky` ask for.
+    `facts_headers` are those that rules and `sticky` ask for; `format` is the wire format that the client speaks.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Call:
     conversation_header: str = ""
     fingerprint_key: bytes = b""
     facts_headers: Mapping[str, str] = field(default_factory=dict)
+    format: FormatName = "openai"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ FailureKind = Literal[
     "truncated",  # an answer or stream that ended early
     "bad_tool_arguments",  # tool-call arguments that are not JSON
     "circuit_open",  # not tried: the target's circuit is open
+    "untranslatable",  # not tried: the target's wire format cannot say what the client asks for
 ]
 
 
@@ -139,6 +140,8 @@ class ProviderError(SerinusError):
             self.status = 504
         elif kind == "circuit_open":
             self.status = 503
+        elif kind == "untranslatable":
+            self.status, self.type, self.code = 400, "invalid_request_error", "unsupported_by_provider"
         elif kind == "status" and upstream_status not in (None, 401, 403):
             self.status = upstream_status or self.status
 

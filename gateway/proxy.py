@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from gateway.attempts import Attempts, Run
 from gateway.callid import mint
-from gateway.calls import Answer, Call, Outcome
-from gateway.errors import Headers, ProviderError, SerinusError, UnknownModel
+from gateway.calls import Answer, Call, FormatName, Outcome
+from gateway.errors import CallerError, Headers, ProviderError, SerinusError, UnknownModel
 from gateway.headers import JSON, to_client, without_type
+from gateway.providers.translate import CHAT, told, told_event
 from gateway.recorder import Clock, Recorder, booking_of
 from gateway.runtime import Runtime
 from gateway.shadow import Shadows
@@ -18,7 +19,6 @@ from gateway.streaming import (
     Send,
     StreamLimits,
     close,
-    error_body,
     relay,
     send_answer,
 )  # fmt: skip
@@ -73,6 +73,9 @@ class Proxy:
         except ProviderError as error:
             await self._refuse(run, error, send)
             return
+        except CallerError as error:  # only who must translate the request reads all of it
+            run.outcome.end, run.outcome.status = "refused", error.status
+            raise
         if isinstance(reply, OpenStream):
             await self._stream(run, reply, send)
         else:
@@ -91,7 +94,8 @@ class Proxy:
         outcome.status, outcome.end, outcome.first_token_at = 200, "broken", stream.attempt.first_token_at
         headers = [EVENT_STREAM, *without_type(to_client(stream.headers)), *about(outcome)]
         try:
-            await relay(send, stream, headers, StreamLimits(timeouts.between_chunks, run.deadline))
+            limits = StreamLimits(timeouts.between_chunks, run.deadline)
+            await relay(send, stream, headers, limits, lambda error: told_event(error, run.call.format, run.call.id))
             outcome.end = "answered"
             self.attempts.ended(stream, None)
         except ProviderError as error:
@@ -119,7 +123,7 @@ class Proxy:
         outcome.status = error.status
         outcome.end = "failed" if outcome.failed else "refused"
         headers = [JSON, *without_type(to_client(error.headers)), *about(outcome)]
-        await send_answer(send, error.status, headers, error_body(error))
+        await send_answer(send, error.status, headers, told(error, run.call.format, run.call.id))
 
     def _price_now(self, run: Run) -> None:
         """Price a whole answer before its headers go out, so that they can say what it cost."""
@@ -144,9 +148,9 @@ def about(outcome: Outcome) -> Headers:
     return headers
 
 
-async def send_error(send: Send, error: SerinusError, headers: Headers = ()) -> None:
-    """Answer with OpenAI's error body."""
-    await send_answer(send, error.status, [JSON, *headers], error_body(error))
+async def send_error(send: Send, error: SerinusError, headers: Headers = (), client: FormatName = CHAT) -> None:
+    """Answer with the error body of the client's wire format."""
+    await send_answer(send, error.status, [JSON, *headers], told(error, client, ""))
 
 
 def _plan(call: Call, entry: Entry) -> Plan:

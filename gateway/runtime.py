@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gateway.auth import Doorkeeper
 from gateway.pricing import PriceBook
-from gateway.providers.chat.request import Endpoint
+from gateway.providers.endpoint import Endpoint
 from gateway.upstream import Transport
 from policies.retry import Backoff
 

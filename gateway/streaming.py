@@ -11,12 +11,14 @@ from time import monotonic
 from typing import Any
 
 from gateway.calls import Attempt, Usage, estimated_usage
-from gateway.document import encode
-from gateway.errors import Headers, ProviderError, SerinusError
+from gateway.errors import Headers, ProviderError
 from gateway.providers.chat.stream import StreamReader
+from gateway.providers.reader import Reader
 from gateway.upstream import Response
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Follower = StreamReader | Reader
+Told = Callable[[ProviderError], bytes]
 
 EVENT_STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
 _DRAIN_SECONDS = 0.5  # how long a finished stream may take to end its framing, so that its connection can be used again
@@ -32,7 +34,7 @@ class OpenStream:
 
     headers: Headers
     first: bytes
-    reader: StreamReader
+    reader: Follower
     chunks: AsyncIterator[bytes]
     response: Response
     attempt: Attempt
@@ -59,8 +61,8 @@ async def send_answer(send: Send, status: int, headers: Headers, body: bytes) ->
     await send({"type": "http.response.body", "body": body})
 
 
-async def relay(send: Send, stream: OpenStream, headers: Headers, limits: StreamLimits) -> None:
-    """Relay a stream to its end. Raises the ProviderError that broke it, after the client was told.
+async def relay(send: Send, stream: OpenStream, headers: Headers, limits: StreamLimits, told: Told) -> None:
+    """Relay a stream to its end. Raises the ProviderError that broke it, after the client was `told` in its own format.
 
     Raises ClientTooSlow when the client held the stream up. The caller closes the stream, whatever happened.
     """
@@ -71,7 +73,7 @@ async def relay(send: Send, stream: OpenStream, headers: Headers, limits: Stream
         if stream.reader.failure and stream.reader.failure.kind != "bad_tool_arguments":
             raise stream.reader.failure
     except ProviderError as error:
-        await send({"type": "http.response.body", "body": error_event(error), "more_body": True})
+        await send({"type": "http.response.body", "body": told(error), "more_body": True})
         raise
     await send({"type": "http.response.body", "body": rest})
     await _drain(stream)
@@ -82,19 +84,6 @@ async def relay(send: Send, stream: OpenStream, headers: Headers, limits: Stream
 async def close(stream: OpenStream) -> None:
     """Let go of the provider's connection; cancels what is still under way there."""
     await stream.response.aclose()
-
-
-def error_event(error: SerinusError) -> bytes:
-    """The server-sent event that tells an OpenAI client of an error inside a stream."""
-    return b"".join(b"data: " + line + b"\n" for line in error_body(error).splitlines()) + b"\n"
-
-
-def error_body(error: SerinusError) -> bytes:
-    """What a client is told: upstream's own words where it may see them, OpenAI's error body in ours otherwise."""
-    if isinstance(error, ProviderError) and error.body is not None:
-        return error.body
-    told = {"message": error.told, "type": error.type, "param": error.param, "code": error.code}
-    return encode({"error": told}).encode()
 
 
 class _Patience:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from gateway.calls import ArmName
-from gateway.providers.chat.request import AppliedVersion
+from gateway.providers.applied import AppliedVersion
 from policies.grammar import Guardrail, parse
 from policies.rollout import Intent, State, Step, VersionRef
 from policies.thresholds import Yardstick, yardstick

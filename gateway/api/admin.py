@@ -14,7 +14,7 @@ from gateway.api.services import Endpoint, header, read_body, send_json
 from gateway.controller import NothingToDo
 from gateway.document import Document
 from gateway.errors import CallerError, EpochConflict, Forbidden, NotFound, Unauthenticated
-from gateway.streaming import error_body
+from gateway.providers.chat.errors import error_body
 from policies.verbs import VERBS, Order
 
 _LONGEST_TEXT = 500

@@ -10,6 +10,7 @@ import orjson
 from starlette.types import Receive, Scope
 from starlette.types import Send as Send
 
+from gateway.calls import FormatName
 from gateway.controller import Controller
 from gateway.errors import GatewayError, MethodNotAllowed, SerinusError, Unauthenticated
 from gateway.logs import Log
@@ -63,9 +64,10 @@ Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Endpoint:
-    """An ASGI endpoint: one method, errors as OpenAI error bodies, and the work cancelled when the client leaves."""
+    """An ASGI endpoint: its methods, errors in its clients' wire format, and the work cancelled when the client leaves."""
 
     methods: tuple[str, ...] = ("GET",)
+    format: FormatName = "openai"
 
     def __init__(self, services: Services) -> None:
         self.services = services
@@ -99,11 +101,11 @@ class Endpoint:
         except SerinusError as error:
             if started.begun:
                 raise  # too late for a status: the server cuts the answer off
-            await send_error(started, error, self._error_headers(error))
+            await send_error(started, error, self._error_headers(error), self.format)
         except Exception:  # the outermost edge: a bug answers 500 and is logged with its trace
             self.services.log.exception("bug", path=scope["path"])
             if not started.begun:
-                await send_error(started, GatewayError("internal error"))
+                await send_error(started, GatewayError("internal error"), (), self.format)
 
     def _error_headers(self, error: SerinusError) -> list[tuple[bytes, bytes]]:
         if isinstance(error, MethodNotAllowed):

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from gateway.calls import FormatName as FormatName
 from gateway.errors import CallerError
 
-FormatName = Literal["openai", "openai-responses", "anthropic", "gemini", "bedrock"]
 Role = Literal["system", "user", "assistant"]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 MediaKind = Literal["image", "audio", "video", "file"]

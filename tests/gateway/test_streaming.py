@@ -10,7 +10,8 @@ import pytest
 from gateway.calls import Attempt, Usage
 from gateway.errors import Headers, ProviderError
 from gateway.providers.chat.stream import StreamReader
-from gateway.streaming import ClientTooSlow, OpenStream, StreamLimits, error_event, relay
+from gateway.providers.translate import CHAT, told_event
+from gateway.streaming import ClientTooSlow, OpenStream, StreamLimits, relay
 
 PART = b'data: {"choices":[{"delta":{"content":"x"},"finish_reason":null}]}\n\n'
 END = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
@@ -57,8 +58,12 @@ def opened(*parts: float | bytes) -> OpenStream:
     return OpenStream((), first, reader, chunks, response, Attempt("t", 0.0), 396)
 
 
+def error_event(error: ProviderError) -> bytes:
+    return told_event(error, CHAT, "")
+
+
 async def relayed(client: Client, stream: OpenStream, between: float, total: float = 9.0) -> None:
-    await relay(client.send, stream, [], StreamLimits(between, monotonic() + total))
+    await relay(client.send, stream, [], StreamLimits(between, monotonic() + total), error_event)
 
 
 async def test_whole_stream() -> None:

@@ -56,14 +56,15 @@ def error_inside(answer: dict[str, Any], body: bytes) -> ProviderError:
     return ProviderError("error_in_answer", message, upstream_status=200, body=shown)
 
 
-def check_tool_calls(answer: dict[str, Any], headers: Headers, body: bytes) -> None:
-    """Raise ProviderError for tool-call arguments that are not JSON. It carries the answer, which is all there is."""
+def has_good_arguments(answer: dict[str, Any]) -> bool:
+    """Whether the arguments of every tool call in a whole answer are JSON."""
     for choice in answer["choices"]:
         calls = choice["message"].get("tool_calls")
         for call in calls if isinstance(calls, list) else ():
             function = call.get("function") if isinstance(call, dict) else None
             if isinstance(function, dict) and not are_json(function.get("arguments")):
-                raise bad_arguments(headers, body)
+                return False
+    return True
 
 
 def are_json(arguments: object) -> bool:
@@ -80,6 +81,7 @@ def are_json(arguments: object) -> bool:
 
 
 def bad_arguments(headers: Headers = (), body: bytes | None = None) -> ProviderError:
+    """The error of tool-call arguments that are not JSON. It carries the answer, which is all there is."""
     message = "the model's tool-call arguments are not JSON"
     return ProviderError("bad_tool_arguments", message, upstream_status=200, headers=headers, body=body)
 

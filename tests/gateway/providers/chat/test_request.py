@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from gateway.document import Document
-from gateway.providers.chat.request import AppliedVersion, changes
+from gateway.providers.applied import AppliedVersion
+from gateway.providers.chat.request import changes
 from routing.agents import AgentVersion, Target, Tool
 
 TARGET = Target("openai", "gpt-4o")

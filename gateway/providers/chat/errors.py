@@ -1,0 +1,16 @@
+"""An error as a client of chat completions gets it."""
+
+from gateway.document import encode
+from gateway.errors import SerinusError
+from gateway.providers import sse
+
+
+def error_body(error: SerinusError) -> bytes:
+    """OpenAI's error body in our own words."""
+    told = {"message": error.told, "type": error.type, "param": error.param, "code": error.code}
+    return encode({"error": told}).encode()
+
+
+def error_event(body: bytes) -> bytes:
+    """The server-sent event that tells of an error inside a stream."""
+    return sse.event(body)

@@ -1,0 +1,220 @@
+"""One attempt's translation: the client's request for a provider, and the provider's answer for the client.
+
+Three ways, chosen by who speaks what: chat completions on both sides goes the short way of its own; any other format on
+both sides goes through as it came, with the version's members put in; two formats meet in the neutral form.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol
+
+from gateway.calls import Call, Usage, usage_from
+from gateway.document import encode
+from gateway.errors import Headers, ProviderError, SerinusError
+from gateway.providers import registry
+from gateway.providers.applied import AppliedVersion
+from gateway.providers.chat import errors as chat
+from gateway.providers.chat.answer import are_json, has_good_arguments, read_answer, read_error
+from gateway.providers.chat.request import chat_request
+from gateway.providers.chat.stream import StreamReader
+from gateway.providers.endpoint import Endpoint
+from gateway.providers.formats import ClientSide, Envelope, ProviderSide
+from gateway.providers.prompt import FormatName, Prompt, ToolCall, Untranslatable
+from gateway.providers.reader import Reader, SseFramer
+from gateway.providers.registry import CLIENTS, PROVIDERS
+from gateway.providers.reply import Reply
+from gateway.providers.settings import Settings, overlay
+from gateway.upstream import Request
+from routing.chain import Target
+
+CHAT: FormatName = "openai"
+
+# Headers that speak of one provider's API mean nothing, or something else, to another.
+_VENDORS: Mapping[FormatName, bytes] = {CHAT: b"openai-", "openai-responses": b"openai-", "anthropic": b"anthropic-"}
+_OF_A_VENDOR = (*dict.fromkeys(_VENDORS.values()), b"x-stainless-")
+
+
+class Whole(NamedTuple):
+    """A whole answer as the client gets it, what it used, and whether its tool calls can be carried out."""
+
+    body: bytes
+    usage: Usage | None
+    arguments_are_json: bool
+
+
+class Translation(Protocol):
+    """Made for one attempt. All that reads raises ProviderError."""
+
+    def request(self) -> Request:
+        """Raises ProviderError of kind `untranslatable` for what the provider's format cannot say."""
+
+    def whole(self, body: bytes) -> Whole:
+        """A whole answer."""
+
+    def reader(self) -> "StreamReader | Reader": ...
+
+    def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
+        """The error of an answer whose status is not 200."""
+
+
+@dataclass(slots=True)  # frozen ones cost twice as much to make, once an attempt
+class Attempted:
+    """What an attempt is about. `own` is the wire format that the version was written for.
+
+    `unix` tells the time in Unix seconds.
+    """
+
+    call: Call
+    applied: AppliedVersion
+    endpoint: Endpoint
+    target: Target
+    own: FormatName
+    unix: Callable[[], float]
+
+    @property
+    def settings(self) -> Settings:
+        """The version's part. Parameters of its own provider's API alone are nothing to a provider of another."""
+        settings = self.applied.settings
+        return settings if self.endpoint.format == self.own else replace(settings, native={})
+
+
+def translation(attempted: Attempted) -> Translation:
+    """The way from this client to this provider and back."""
+    client, provider = attempted.call.format, attempted.endpoint.format
+    if client == provider == CHAT:
+        return _Chat(attempted)
+    if client == provider:
+        return _Through(attempted, PROVIDERS[provider])
+    return _Between(attempted, CLIENTS[client], PROVIDERS[provider])
+
+
+def told(error: SerinusError, client: FormatName, call_id: str) -> bytes:
+    """The body that tells a client of an error: upstream's own words where it may see them, ours otherwise."""
+    if isinstance(error, ProviderError) and error.body is not None:
+        return error.body
+    return chat.error_body(error) if client == CHAT else CLIENTS[client].error(error, call_id)
+
+
+def told_event(error: SerinusError, client: FormatName, call_id: str) -> bytes:
+    """The server-sent event that ends a stream that broke."""
+    if client == CHAT:
+        return chat.error_event(told(error, client, call_id))
+    return CLIENTS[client].error_event(error, call_id)
+
+
+class _Chat:
+    """Chat completions on both sides."""
+
+    __slots__ = ("_about",)
+
+    def __init__(self, about: Attempted) -> None:
+        self._about = about
+
+    def request(self) -> Request:
+        about = self._about
+        applied = about.applied if about.own == CHAT else about.applied.portable
+        return chat_request(about.call, applied, about.endpoint, about.target)
+
+    def whole(self, body: bytes) -> Whole:
+        answer = read_answer(body)
+        return Whole(body, usage_from(answer.get("usage")), has_good_arguments(answer))
+
+    def reader(self) -> StreamReader:
+        return StreamReader(self._about.call.wants_usage)
+
+    def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
+        return read_error(status, headers, body)
+
+
+class _Through:
+    """One format on both sides: the bytes go through, watched."""
+
+    __slots__ = ("_about", "_provider")
+
+    def __init__(self, about: Attempted, provider: ProviderSide) -> None:
+        self._about = about
+        self._provider = provider
+
+    def request(self) -> Request:
+        about, call = self._about, self._about.call
+        path = about.endpoint.base_path + self._provider.path(about.target.model, call.stream)
+        if call.query:
+            path += ("&" if "?" in path else "?") + call.query
+        body = call.document.render(self._provider.amend(call.document, about.settings, about.target.model))
+        return about.endpoint.request(path, call.headers, body)
+
+    def whole(self, body: bytes) -> Whole:
+        reply = self._provider.reply(body)
+        return Whole(body, reply.usage, _are_json(reply))
+
+    def reader(self) -> Reader:
+        return Reader(self._provider.parser(), None, SseFramer())
+
+    def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
+        return self._provider.error(status, headers, body)
+
+
+class _Between:
+    """Two formats."""
+
+    __slots__ = ("_about", "_client", "_prompt", "_provider")
+
+    def __init__(self, about: Attempted, client: ClientSide, provider: ProviderSide) -> None:
+        self._about = about
+        self._client = client
+        self._provider = provider
+        self._prompt: Prompt | None = None
+
+    def request(self) -> Request:
+        about = self._about
+        try:
+            written = self._provider.write(self._asked(), about.target.model)
+        except Untranslatable as error:
+            raise _refused(error, about.target) from None
+        body = encode(_with_native(written.body, about.settings.native or {})).encode()
+        headers = _portable(about.call.headers, about.endpoint.format)
+        return about.endpoint.request(about.endpoint.base_path + written.path, headers, body)
+
+    def whole(self, body: bytes) -> Whole:
+        reply = self._provider.reply(body)
+        return Whole(self._client.reply(reply, self._envelope()), reply.usage, _are_json(reply))
+
+    def reader(self) -> Reader:
+        framer = registry.framer(self._provider.name)
+        return Reader(self._provider.parser(), self._client.writer(self._envelope()), framer)
+
+    def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
+        error = self._provider.error(status, headers, body)
+        error.body = None  # in a shape that the client does not know
+        return error
+
+    def _asked(self) -> Prompt:
+        if self._prompt is None:
+            asked = self._client.prompt(self._about.call.document.values)
+            self._prompt = overlay(replace(asked, stream=self._about.call.stream), self._about.settings)
+        return self._prompt
+
+    def _envelope(self) -> Envelope:
+        return Envelope(self._about.call.id, self._about.target.model, int(self._about.unix()), self._asked())
+
+
+def _with_native(body: Mapping[str, Any], native: Mapping[str, Any]) -> dict[str, Any]:
+    """The body with the version's own members put in; an object is laid over an object."""
+    merged = dict(body)
+    for name, value in native.items():
+        there = merged.get(name)
+        merged[name] = {**there, **value} if isinstance(there, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _portable(headers: Headers, provider: FormatName) -> list[tuple[bytes, bytes]]:
+    own = _VENDORS.get(provider, b" ")
+    return [each for each in headers if not each[0].startswith(_OF_A_VENDOR) or each[0].startswith(own)]
+
+
+def _refused(error: Untranslatable, target: Target) -> ProviderError:
+    return ProviderError("untranslatable", f"{target}: {error.message}", param=error.param)
+
+
+def _are_json(reply: Reply) -> bool:
+    return all(are_json(part.arguments) for part in reply.parts if isinstance(part, ToolCall))

@@ -63,7 +63,7 @@ class Recorder:
         return Outcome(
             call_id=call.id, caller=call.caller.name, agent=call.agent, version=version.name, digest=version.digest,
             reason=plan.reason, unit=plan.unit, rollout=state.rollout if state else 0,
-            evidence=state.evidence if state else 0, arm=(arm := _arm(plan, entry)), stream=call.stream,
+            evidence=state.evidence if state else 0, arm=(arm := arm_of(plan, entry)), stream=call.stream,
             received_at=call.received_at, yardstick=entry.yardsticks.get(arm) if arm else None,
         )  # fmt: skip
 
@@ -88,10 +88,9 @@ class Recorder:
         if booking.arm is None:
             return
         arm = batch.canary if booking.arm == "canary" else batch.stable
-        _mark(arm, SCORED, booking.unit)
-        if not badness:
+        if not _mark(arm, SCORED, booking.unit) or not badness:
             return
-        arm.bad.setdefault("quality", {}).setdefault(booking.unit, badness)
+        _mark(arm, "quality", booking.unit, badness)
         if booking.arm == "canary":
             self._on_bad_canary(entry.agent.name)
 
@@ -180,10 +179,24 @@ class Recorder:
                 _add(arm.samples.setdefault(metric, SampleSums()), scale.scaled(value), int(unit, 16) % BINS)
 
 
-def _mark(arm: Arm, component: str, unit: str) -> None:
+def arm_of(plan: Plan, entry: Entry) -> ArmName | None:
+    """The side of a trial that a call of that plan belongs to."""
+    if plan.reason != "split":
+        return None
+    if entry.is_completed:
+        return "canary"  # there is no control any more, but it is still watched
+    if not entry.on_trial:
+        return None
+    return "canary" if plan.version is entry.split.canary else "stable"
+
+
+def _mark(arm: Arm, component: str, unit: str, badness: int = WHOLE) -> bool:
+    """Note the unit under the component, once; whether it is noted there, for which there must be room."""
     units = arm.bad.setdefault(component, {})
-    if unit in units or len(units) < MAX_FAILING_UNITS:
-        units.setdefault(unit, WHOLE)
+    if unit not in units and len(units) >= MAX_FAILING_UNITS:
+        return False
+    units.setdefault(unit, badness)
+    return True
 
 
 def _add(sums: SampleSums, value: int, bin_index: int) -> None:
@@ -208,16 +221,6 @@ def _tokens(outcome: Outcome) -> int | None:
 def unit_id(unit: str) -> str:
     """A short name for a unit that tells nothing of it: 16 hex digits."""
     return hashlib.blake2b(unit.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-
-
-def _arm(plan: Plan, entry: Entry) -> ArmName | None:
-    if plan.reason != "split":
-        return None
-    if entry.is_completed:
-        return "canary"  # there is no control any more, but it is still watched
-    if not entry.on_trial:
-        return None
-    return "canary" if plan.version is entry.split.canary else "stable"
 
 
 def _tally_key(outcome: Outcome) -> str:

@@ -4,7 +4,7 @@ For people only. No decision rests on these numbers.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -37,14 +37,17 @@ def rate_ratio_interval(
     return low, 1 / high if high else math.inf
 
 
-def requests_to_verdict(guardrails: Sequence[Guardrail], evidence: Evidence) -> int | None:
+def requests_to_verdict(
+    guardrails: Sequence[Guardrail], evidence: Evidence, dismissed: Collection[str] = ()
+) -> int | None:
     """About how many more canary requests a rollback takes, if both arms go on exactly as they did so far.
 
+    `guardrails` are all of the agent's: those on `dismissed` metrics prove nothing, and keep their share to themselves.
     0 when it is proven; None when the evidence does not grow, or not within a thousand times what was seen.
     """
 
     def proven(growth: float) -> bool:
-        return assess(guardrails, (), grown(evidence, growth)).proven is not None
+        return assess(guardrails, (), grown(evidence, growth), dismissed).proven is not None
 
     if proven(1.0):
         return 0

@@ -14,9 +14,8 @@ from gateway.callid import Booking
 from gateway.calls import Caller
 from gateway.document import Document
 from gateway.errors import CallerError, Forbidden, NotFound
-from gateway.recorder import unit_id
+from gateway.recorder import arm_of, unit_id
 from gateway.table import Entry
-from routing.assignment import in_canary
 from routing.facts import Facts
 from routing.plan import route
 
@@ -80,14 +79,13 @@ class Feedback(Endpoint):
 
 
 def _booking_of(entry: Entry, caller: Caller, conversation: str) -> Booking:
-    """Where the calls of a conversation are booked now; one that a rule or a pin decides has no arm."""
+    """Where the calls of a conversation are booked now: by the same rules as they are."""
     facts = Facts(caller.name, caller.group, user="", conversation=conversation, request="")
     plan, state = route(entry.agent, entry.split, facts), entry.state
-    canary = entry.on_trial and in_canary(entry.split.salt, plan.unit, entry.split.weight)
     return Booking(
         agent=callid.name_digest(entry.agent.name),
         version=callid.name_digest(plan.version.name),
-        arm=None if plan.reason != "split" or not entry.on_trial else "canary" if canary else "stable",
+        arm=arm_of(plan, entry),
         apart=plan.reason != "split",
         rollout=state.rollout if state else 0,
         evidence=state.evidence if state else 0,

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 import structlog
 
+from gateway.callid import Booking
 from gateway.calls import ArmName, Attempt, Call, Caller, End, Outcome, Usage
 from gateway.document import Document
 from gateway.pricing import PriceBook
 from gateway.recorder import Clock, Recorder, unit_id
 from gateway.store.seam import MAX_UNITS, Batch
-from gateway.table import Table
+from gateway.table import Entry, Table
+from policies.evidence import SCORED, WHOLE
 from policies.grammar import parse
 from policies.tally import Tally, amount_bucket
 from policies.thresholds import Yardstick, yardstick
@@ -158,6 +160,19 @@ def test_failing_units_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         stage.recorder.close(outcome("canary", failing(), end="failed", unit=str(number)), PRICES)
     batch = stage.recorder.take("a")
     assert batch and (len(batch.canary.bad["errors"]), batch.canary.errors) == (3, 10)
+
+
+def test_scores_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is not among the scored any more is not among the badly scored either; the mean goes on."""
+    monkeypatch.setattr("gateway.recorder.MAX_FAILING_UNITS", 3)
+    stage, entry = Stage(), Entry.of(agent_named("a"), begun(agent_named("a")))
+    for number in range(10):
+        booking = Booking(b"a", b"v2", "canary", False, 3, 5, str(number))
+        stage.recorder.score(entry, booking, "v2", 0.0 if number else 1.0)
+    batch = stage.recorder.take("a")
+    assert batch and batch.canary.bad[SCORED].keys() == {"0", "1", "2"}
+    assert batch.canary.bad["quality"].keys() == {"1", "2"} and len(stage.told) == 2
+    assert (batch.tallies["v2"].scores, batch.tallies["v2"].badness) == (10, 9 * WHOLE)
 
 
 def timed(arm: ArmName, seconds: float, yardstick: Yardstick | None, cost: int = 500) -> Outcome:

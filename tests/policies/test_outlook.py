@@ -60,6 +60,16 @@ def test_the_outlook_is_where_the_breach_is_proven() -> None:
     assert assess(GUARDRAILS, (), grown(evidence, 1 + 0.9 * more / 200)).proven is None
 
 
+def test_the_outlook_heeds_what_was_dismissed() -> None:
+    """As the judge does: a dismissed guardrail proves nothing, and its share helps no other one."""
+    evidence = errors((200, 6), (3800, 38))
+    more = requests_to_verdict(GUARDRAILS, evidence)
+    assert requests_to_verdict(GUARDRAILS, evidence, ("error_rate",)) is None
+    assert requests_to_verdict(GUARDRAILS, evidence, ("cost", "latency_p90")) == more
+    heeded = [each for each in GUARDRAILS if each.metric == "error_rate"]
+    assert more is not None and (sooner := requests_to_verdict(heeded, evidence)) and sooner < more
+
+
 def test_a_mean_has_an_outlook_too() -> None:
     """Ten per cent dearer; sums and bins grow, the variance of the mean shrinks with them."""
     dear = replace(sample(400, 1.1, 0.5), bins=((210.0, 200), (230.0, 200)))

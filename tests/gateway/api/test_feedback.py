@@ -11,7 +11,9 @@ import pytest
 import pytest_asyncio
 
 from gateway.standin import Standin
+from policies.evidence import SCORED
 from tests.gateway.running import Running, running, trial, write
+from tests.gateway.trials import order
 from tests.scenarios.crowd import Reply, ask
 
 WEB, OTHER = "authorization: Bearer web", "authorization: Bearer other"
@@ -82,6 +84,19 @@ async def test_by_the_conversation(served: Served, conversation: str) -> None:
     status, answer = await served.feedback(True, conversation_id=conversation, agent=served.agent)
     assert (status, answer["version"], answer["counts"]) == (200, reply.version, True)
     assert (await served.view())["versions"][reply.version]["quality"] == 1.0
+
+
+async def test_by_the_conversation_after_completion(served: Served) -> None:
+    """The canary serves everybody now and is still watched: what it is scored for is booked as its calls are."""
+    controller = served.running.gateway.services.controller
+    done = await controller.act(served.agent, 1, order("promote", to_end=True))
+    reply = await served.call("x-conversation-id: c")
+    status, answer = await served.feedback(0, conversation_id="c", agent=served.agent)
+    assert (status, reply.version, answer["version"]) == (200, "v2", "v2")
+    assert (answer["arm"], answer["counts"]) == ("canary", True)
+    await controller.finish()
+    snapshot = await served.running.gateway.store.store.snapshot(served.agent)
+    assert snapshot.state == done and snapshot.sides.canary.bad_units == {"quality": 1, SCORED: 1}
 
 
 async def test_a_second_score_is_refused(served: Served) -> None:

@@ -158,6 +158,8 @@ class Attempts:
             answer = await self.once(run, target, circuit.allows)
         except ProviderError as error:
             self._report(circuit, error)
+            if error.kind == "circuit_open":
+                _blame(run.outcome.attempts[-1], circuit)
             raise
         except BaseException:  # the client left, or the fault is ours: not a word on the target's health
             circuit.abandoned()
@@ -281,6 +283,12 @@ async def _first_part(reader: Follower, chunks: AsyncIterator[bytes]) -> bytes:
     if reader.failure:
         raise reader.failure
     return held
+
+
+def _blame(refused: Attempt, circuit: Circuit) -> None:
+    """While a circuit is open, what it refuses stands for what would have failed; while a probe asks how the target is,
+    nobody knows, and a refusal beside it says nothing of the version (decision 11)."""
+    refused.counts = circuit.state(refused.started_at) == "open"
 
 
 def _circuit_open(target: Target, rules: CircuitRules) -> ProviderError:

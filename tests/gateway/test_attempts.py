@@ -1,8 +1,13 @@
-"""What an answer's headers say about another try."""
+"""What an answer's headers say about another try, and what refusals of our own say about a version."""
+
+import asyncio
 
 import pytest
 
 from gateway.attempts import retry_after
+from gateway.standin import Behaviour
+from tests.conftest import Serve
+from tests.gateway.calling import eventually, failing
 
 NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
 
@@ -29,3 +34,28 @@ NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
 def test_retry_after(headers: list[tuple[bytes, bytes]], seconds: float | None) -> None:
     """Seconds, milliseconds or a date; what cannot be read asks for nothing."""
     assert retry_after(headers, NOW) == seconds
+
+
+async def test_what_an_open_circuit_refuses_counts(serve: Serve) -> None:
+    """It stands for what would have failed: a version whose target is dead does not hide behind it."""
+    place = await serve(gateway={"circuit": {"failures": 2, "open_for": "1m"}, "retries": {"per_target": 0}})
+    place.standin.behave("good", failing("status"))
+    assert [(await place.chat()).status_code for _ in range(5)] == [500, 500, 503, 503, 503]
+    books = await place.books(requests=5)
+    assert (books["errors"], books["unjudged"]) == (5, 0)
+
+
+async def test_what_is_refused_beside_a_probe_counts_for_nothing(serve: Serve) -> None:
+    """Nobody knows yet how the target is; here it is well again, and only slow to say so."""
+    place = await serve(gateway={"circuit": {"failures": 2, "open_for": "1s"}, "retries": {"per_target": 0}})
+    place.standin.behave("good", failing("status"))
+    assert [(await place.chat()).status_code for _ in range(2)] == [500, 500]
+    attempts = place.running.gateway.services.proxy.attempts
+    await eventually(lambda: set(attempts.circuits().values()) == {"half_open"})
+    place.standin.behave("good", Behaviour(latency_seconds=0.8))
+    probe = asyncio.create_task(place.chat())
+    await eventually(lambda: place.standin.counts("good").requests == 3)
+    refused = [await place.chat() for _ in range(3)]
+    assert {reply.status_code for reply in refused} == {503} and (await probe).status_code == 200
+    books = await place.books(requests=6)
+    assert (books["errors"], books["unjudged"], books["error_rate"]) == (2, 3, pytest.approx(2 / 3))

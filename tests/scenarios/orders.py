@@ -1,6 +1,5 @@
 """People at several replicas who order something of one agent: by HTTP, against the epoch that they saw."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -47,7 +46,7 @@ async def crew(folder: Path, url: str, agents: Sequence[str], replicas: int, peo
         write(folder / "config", await _files(stack, agents))
         environ = {"SERINUS_STORE": url}
         started = (serving(folder / "config", environ, f"replica-{n}") for n in range(replicas))
-        served = await asyncio.gather(*map(stack.enter_async_context, started))
+        served = [await stack.enter_async_context(each) for each in started]
         crowd = [Person(served[n % replicas].url, f"person {n}") for n in range(people)]
         for person in crowd:
             stack.callback(person.leave)

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,8 +22,12 @@ from tests.gateway.test_escalation import Receiver
 from tests.scenarios.crowd import crowd
 from tests.scenarios.gate import Gate, Moment
 from tests.scenarios.processes import Served, command, serving
+from tests.scenarios.restarts import a_trial
 from tests.scenarios.test_people import provider
+from tests.scenarios.test_store_faults import ExternalRedis, child_of
 
+NAMES = ("one", "two", "three")
+BACK_WITHIN = 5.0  # seconds on a busy machine; `python -m bench.restarts` measures
 TWO_LOOKS = 2.5  # seconds in which everybody looks for notices twice
 
 
@@ -121,3 +127,51 @@ async def a_minute_later(redis_url: str, agent: str) -> None:
     (left,) = await client.xpending_range(stream, GROUP, min="-", max="+", count=2)
     await client.xclaim(stream, GROUP, CONSUMER, 0, [left["message_id"]], idle=IDLE_MS + 1, justid=True)
     await client.aclose()
+
+
+@pytest.fixture
+async def external(tmp_path: Path) -> AsyncIterator[ExternalRedis]:
+    redis = ExternalRedis(tmp_path / "redis")
+    await redis.start()
+    yield redis
+    await redis.kill()
+
+
+async def test_a_trial_outlives_everybody(tmp_path: Path, agent: str, external: ExternalRedis) -> None:
+    """All replicas and Redis die; Redis comes back, then they: the same epoch, weight, e-value and assignment."""
+    environ = {"SERINUS_STORE": external.url}
+    async with a_trial(tmp_path, agent) as trial:
+        async with trial.replicas(environ, *NAMES) as replicas:
+            before = await trial.proceed(replicas)
+            await asyncio.gather(external.kill(), *(served.kill() for served in replicas))
+        await external.start()
+        async with trial.replicas(environ, *NAMES) as replicas:
+            assert await trial.seconds_until(before, replicas) < BACK_WITHIN
+    assert before.said["epoch"] == 2 and before.said["weight"] == 0.2 and 1 < before.said["e_value"] < 100
+
+
+async def test_replicas_that_are_back_before_the_store_follow_it(
+    tmp_path: Path, agent: str, external: ExternalRedis
+) -> None:
+    """They serve stable only; when Redis is there, the trial goes on where it was, and nothing is begun anew."""
+    environ = {"SERINUS_STORE": external.url}
+    async with a_trial(tmp_path, agent) as trial:
+        async with trial.replicas(environ, *NAMES) as replicas:
+            before = await trial.proceed(replicas)
+            await asyncio.gather(external.kill(), *(served.kill() for served in replicas))
+        async with trial.replicas(environ, *NAMES) as replicas:
+            assert {version for served in replicas for version in await trial.versions(served)} == {"v1"}
+            await external.start()
+            assert await trial.seconds_until(before, replicas) < BACK_WITHIN
+            assert [line for served in replicas for line in served.log() if line["event"] == "decision"] == []
+
+
+async def test_a_trial_in_the_embedded_store_outlives_its_gateway(tmp_path: Path, agent: str) -> None:
+    """The private Redis dies and the gateway with it: the next start finds everything in the data folder."""
+    async with a_trial(tmp_path, agent) as trial:
+        async with trial.replicas({}, "one") as (one,):
+            before = await trial.proceed([one])
+            os.kill(child_of(one.process.pid), signal.SIGKILL)
+            await one.kill()
+        async with trial.replicas({}, "one again") as (again,):
+            assert await trial.seconds_until(before, [again]) < BACK_WITHIN

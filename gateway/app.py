@@ -3,7 +3,7 @@
 import asyncio
 import random
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic, time
@@ -28,6 +28,7 @@ from gateway.errors import NotFound
 from gateway.escalation import Escalations
 from gateway.logs import Log
 from gateway.notices import Notices
+from gateway.notify import DELIVERY_SECONDS
 from gateway.proxy import Proxy
 from gateway.purse import Purse
 from gateway.recorder import Clock, Recorder
@@ -35,6 +36,7 @@ from gateway.shadow import WORKERS, Shadows
 from gateway.status import StatusView
 from gateway.store import OpenStore
 from gateway.table import Table
+from gateway.upstream import Transport
 from gateway.upstream.upstreams import Upstreams
 
 _FIRST_LOOK_SECONDS = 2.0  # how long the start waits for the store before it serves stable only
@@ -80,6 +82,8 @@ class Gateway:
         await self.escalations.finish()
         await self.services.controller.finish()
         await self.upstreams.aclose()
+        for carrier in self._webhook_carriers():
+            await carrier.aclose()
         await self.store.aclose()
 
     def apply(self, deployment: Deployment) -> None:
@@ -90,13 +94,11 @@ class Gateway:
         options = assemble.transport_options(deployment.settings)
         if options != assemble.transport_options(self.deployment.settings):
             old, self.upstreams = self.upstreams, Upstreams(options)
-            longest = self.deployment.settings.timeouts.total
-            self.tasks.append(asyncio.create_task(_retire(old, longest)))
+            self._retire(old, self.deployment.settings.timeouts.total)
         services.runtime = assemble.runtime(deployment, self.upstreams)
         services.table.install(deployment.agents)
         services.controller.install(services.runtime)
-        self.escalations.webhook = assemble.webhook(deployment.settings)
-        self.notices.receivers = assemble.receivers(deployment.settings)
+        self._turn_webhooks(deployment.settings)
         self.deployment = deployment
         services.loaded_at = time()
         services.log.info("configuration", digest=deployment.digest, agents=len(deployment.agents))
@@ -108,6 +110,25 @@ class Gateway:
     def drain(self) -> None:
         """No new work is wanted: readiness goes off."""
         self.services.draining = True
+
+    def _turn_webhooks(self, settings: GatewaySettings) -> None:
+        """New webhooks where the settings say so; deliveries under way end at the old ones."""
+        before = self.deployment.settings
+        if (settings.escalation, settings.notify) == (before.escalation, before.notify):
+            return
+        for carrier in self._webhook_carriers():
+            self._retire(carrier, DELIVERY_SECONDS)
+        self.escalations.webhook = assemble.webhook(settings)
+        self.notices.receivers = assemble.receivers(settings)
+
+    def _webhook_carriers(self) -> Iterable[Transport]:
+        webhooks = [self.escalations.webhook, *(receiver.webhook for receiver in self.notices.receivers)]
+        return dict.fromkeys(webhook.transport for webhook in webhooks if webhook)
+
+    def _retire(self, carrier: Transport | Upstreams, seconds: float) -> None:
+        """Close connections that nothing new uses, once the last that may still use them must have ended."""
+        self.tasks = [task for task in self.tasks if not task.done()]
+        self.tasks.append(asyncio.create_task(_close_later(carrier, seconds)))
 
     async def _keep_alive(self, work: Callable[[], Awaitable[None]]) -> None:
         """The outermost edge of background work: a bug is logged with its trace, and the work begins again."""
@@ -143,12 +164,12 @@ def build(deployment: Deployment, store: OpenStore, replica: str, log: Log) -> G
     return Gateway(services, escalations, notices, shadows, store, upstreams, deployment, asgi(services))
 
 
-async def _retire(upstreams: Upstreams, seconds: float) -> None:
-    """Close connections that no new call uses, once the last call that may still use them must have ended."""
+async def _close_later(carrier: Transport | Upstreams, seconds: float) -> None:
+    """Close it after that time, or at the stop, which cancels this."""
     try:
         await asyncio.sleep(seconds)
     finally:
-        await upstreams.aclose()
+        await carrier.aclose()
 
 
 def _fixed(new: GatewaySettings, old: GatewaySettings) -> list[str]:

@@ -11,7 +11,7 @@ from gateway.document import encode
 from gateway.errors import GatewayError, ProviderError
 from gateway.upstream import Origin, Request, Transport
 
-_TIMEOUT_SECONDS = 10.0
+DELIVERY_SECONDS = 10.0  # for one delivery, from the request to the answer
 _METADATA = "192.0.0.192"  # Oracle's; the other clouds have theirs at addresses that are not global
 
 
@@ -34,11 +34,11 @@ class Webhook:
             await _refuse_private(origin)
         headers = [(b"content-type", b"application/json"), (b"idempotency-key", key.encode())]
         try:
-            async with asyncio.timeout(_TIMEOUT_SECONDS):
+            async with asyncio.timeout(DELIVERY_SECONDS):
                 response = await self.transport.send(Request("POST", origin, path, headers, encode(payload).encode()))
                 await response.aclose()
         except TimeoutError:
-            raise ProviderError("timeout", f"the webhook did not answer within {_TIMEOUT_SECONDS:g} s") from None
+            raise ProviderError("timeout", f"the webhook did not answer within {DELIVERY_SECONDS:g} s") from None
         if not 200 <= response.status < 300:
             raise ProviderError("status", f"the webhook answered {response.status}", upstream_status=response.status)
 

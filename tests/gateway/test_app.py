@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from gateway.config import ConfigProblems, load
 from gateway.standin import Behaviour, Standin
 from tests.gateway.running import Running, running, trial, write
+from tests.gateway.trials import order
 from tests.scenarios.crowd import ask, crowd
 from tests.scenarios.waiting import within
 
@@ -84,6 +86,55 @@ async def test_old_connections_are_closed_in_the_end(
     configure(served, agent, standin, connect="3s")
     assert closed == []
     await within(2, lambda: closed == [old])
+
+
+class Ear:
+    """A webhook's receiver that keeps its connections: how many were made, and how many are open."""
+
+    def __init__(self) -> None:
+        self.made = self.open = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.made, self.open = self.made + 1, self.open + 1
+        with suppress(asyncio.IncompleteReadError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+                await reader.readexactly(length)
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        self.open -= 1
+        writer.close()
+
+
+@asynccontextmanager
+async def ear() -> AsyncIterator[tuple[Ear, dict[str, Any]]]:
+    """A receiver, and the entry below `notify` that names it."""
+    made = Ear()
+    async with await asyncio.start_server(made.serve, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        yield made, {"url": url, "allow_private": True, "on": ["start", "pause", "resume"]}
+
+
+async def test_a_receiver_that_is_taken_out_is_let_go(
+    tmp_path: Path, redis_url: str, agent: str, standin: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connections close once no delivery can use them any more; other edits keep them, and the stop closes all."""
+    monkeypatch.setattr("gateway.app.DELIVERY_SECONDS", 0.2)
+    files = trial(agent, standin)
+    async with ear() as (old, notify), ear() as (new, instead):
+        before = {"providers": {"standin": {"api": "openai", "base_url": standin.base_url}}, "notify": [notify]}
+        async with running(write(tmp_path, {**files, "gateway.yaml": before}), redis_url) as served:
+            await within(5, lambda: old.open == 1)
+            write(tmp_path, {"gateway.yaml": {**before, "timeouts": {"connect": "3s"}}})
+            served.reload()
+            await served.gateway.services.controller.act(agent, 1, order("pause"))
+            await asyncio.sleep(0.5)
+            assert (old.made, old.open) == (1, 1)
+            write(tmp_path, {"gateway.yaml": {**before, "notify": [instead]}})
+            served.reload()
+            await served.gateway.services.controller.act(agent, 2, order("resume"))
+            await within(5, lambda: (old.open, new.open) == (0, 1))
+        await within(2, lambda: new.open == 0)
+    assert (old.made, new.made) == (1, 1)
 
 
 async def test_an_unchanged_way_is_kept(served: Running) -> None:

@@ -47,7 +47,7 @@ async def test_host_that_does_not_resolve() -> None:
 @pytest.mark.parametrize(("answer", "kind"), [(b"HTTP/1.1 302 X\r\nlocation: /\r\n\r\n", "status"), (b"", "timeout")])
 async def test_not_delivered(answer: bytes, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A redirect is not followed, and silence is not waited for for ever."""
-    monkeypatch.setattr(notify, "_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(notify, "DELIVERY_SECONDS", 0.2)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(answer)

@@ -25,9 +25,11 @@ from tests.scenarios.processes import Served, command, serving
 from tests.scenarios.restarts import a_trial
 from tests.scenarios.test_people import provider
 from tests.scenarios.test_store_faults import ExternalRedis, child_of
+from tests.scenarios.waiting import within
 
 NAMES = ("one", "two", "three")
 BACK_WITHIN = 5.0  # seconds on a busy machine; `python -m bench.restarts` measures
+TOLD_WITHIN = 30.0  # seconds; a dead decider's lease runs out before another looks at a trial that nobody calls
 TWO_LOOKS = 2.5  # seconds in which everybody looks for notices twice
 
 
@@ -58,11 +60,7 @@ def decided(served: Served) -> list[str]:
 
 async def heard(ear: Receiver, times: int) -> None:
     """Wait until the receiver was told so often, then long enough for a notice too many to come."""
-
-    async def is_told() -> bool:
-        return len(ear.keys) >= times
-
-    await until(is_told)
+    await within(TOLD_WITHIN, lambda: len(ear.keys) >= times)
     await asyncio.sleep(TWO_LOOKS)
 
 

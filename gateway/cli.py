@@ -16,6 +16,7 @@ from gateway.standin import command as standin
 from policies.verbs import VERBS
 
 _URL = "http://127.0.0.1:8080"
+_MOST_WORKERS = 256
 _INTERRUPTED = 130  # as shells say it: 128 + SIGINT
 
 
@@ -53,6 +54,8 @@ def _add_serving(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default = os.environ.get("SERINUS_CONFIG", "config")
         command.add_argument("--config", type=Path, default=Path(default), help="configuration folder (config/)")
         command.set_defaults(run=run)
+        if name == "serve":
+            _add_workers(command)
     simulate = commands.add_parser("simulate", help="say how soon the guardrails would roll back a canary like this")
     simulate.add_argument("--config", type=Path, default=Path(os.environ.get("SERINUS_CONFIG", "config")))
     _add_simulate(simulate)
@@ -65,6 +68,19 @@ def _add_serving(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     demo = commands.add_parser("demo", help="show a rollback: stand-in provider, two replicas, real traffic")
     demo.add_argument("--exit", action="store_true", help="end by itself; exit code 0 only if all was observed")
     demo.set_defaults(run=_demo)
+
+
+def _add_workers(serve: argparse.ArgumentParser) -> None:
+    serve.add_argument(
+        "--workers", type=_count, metavar="N", default=os.environ.get("SERINUS_WORKERS") or "1",
+        help="processes that serve on the one port, each a replica; about one for each core (1, or SERINUS_WORKERS)",
+    )  # fmt: skip
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {_MOST_WORKERS}")
+    return int(text)
 
 
 def _add_operating(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -118,6 +134,10 @@ def _operating(
 
 
 def _serve(given: argparse.Namespace) -> int:
+    if given.workers > 1:
+        from gateway.workers.parent import serve_many
+
+        return serve_many(given.config, os.environ, given.workers)
     from gateway.serve import serve
 
     return serve(given.config, os.environ)

@@ -1,7 +1,6 @@
-"""`serinus serve`: one replica, from its files to its last flush."""
+"""`serinus serve`: one replica, from its files to its last flush; alone on its port, or as one worker of several."""
 
 import asyncio
-import secrets
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -11,44 +10,60 @@ import uvloop
 
 from gateway import assemble, logs
 from gateway.app import Gateway, build, new_replica_id
-from gateway.config import ConfigProblems, Deployment, GatewaySettings, load
+from gateway.config import ConfigProblems, GatewaySettings, load
 from gateway.errors import GatewayError
 from gateway.logs import Log
 from gateway.reload import Reloader
+from gateway.runtoken import with_admin_token
 from gateway.server import Server
-from gateway.store import OpenStore, open_store
+from gateway.store import OpenStore, join_store, open_store
+from gateway.workers.post import Post, PostedWorker
 
 WRONG_CONFIGURATION = 2
+# A drain leaves connections that rest open for so long: the next request on one that is in use is answered, with word
+# that it was the last, where a close would have crossed it on its way.
+IDLE_SECONDS = 1.0
 
 
 def serve(folder: Path, environ: Mapping[str, str]) -> int:
     """Serve the folder's configuration until SIGTERM or SIGINT; the exit code."""
+    return _run(folder, environ, None)
+
+
+def serve_at(folder: Path, environ: Mapping[str, str], post: str) -> int:
+    """Serve at this `Post`, as one worker of several, until a signal or the parent's word or end; the exit code."""
+    return _run(folder, environ, PostedWorker(Post.read(post)))
+
+
+def _run(folder: Path, environ: Mapping[str, str], posted: PostedWorker | None) -> int:
     try:
-        deployment = load(folder, environ)
+        environ = environ if posted else with_admin_token(environ, load(folder, environ).settings)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(folder, environ, deployment))
+            runner.run(_serve(folder, environ, posted))
     except (ConfigProblems, GatewayError, OSError) as error:
         print(error, file=sys.stderr)
         return WRONG_CONFIGURATION
     return 0
 
 
-async def _serve(folder: Path, environ: Mapping[str, str], deployment: Deployment) -> None:
-    log, hangup = logs.configure(), asyncio.Event()
+async def _serve(folder: Path, environ: Mapping[str, str], posted: PostedWorker | None) -> None:
+    replica, hangup = new_replica_id(), asyncio.Event()
+    log = logs.configure().bind(replica=replica)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
-    environ = _with_admin_token(environ, deployment.settings)
     deployment = await asyncio.to_thread(load, folder, environ)
-    settings, replica = deployment.settings, new_replica_id()
-    store = await _store(settings, replica, log)
+    if posted and posted.embedded:
+        store = join_store(posted.embedded, replica)
+    else:
+        store = await _store(deployment.settings, replica, log)
     gateway = build(deployment, store, replica, log)
     await gateway.start()
     try:
         reloader = Reloader(folder, environ, gateway.apply, gateway.refuse, deployment)
         _follow_files(gateway, reloader, hangup)
-        await _until_told(gateway)
+        await _until_told(gateway, _server(gateway, posted), posted)
     finally:
         await gateway.stop()
-        log.info("stopped", replica=replica)
+        log.info("stopped")
 
 
 async def _store(settings: GatewaySettings, replica: str, log: Log) -> OpenStore:
@@ -72,32 +87,38 @@ def _follow_files(gateway: Gateway, reloader: Reloader, hangup: asyncio.Event) -
     gateway.keep(reload_on_hangup)
 
 
-async def _until_told(gateway: Gateway) -> None:
-    settings, log = gateway.deployment.settings, gateway.services.log
+def _server(gateway: Gateway, posted: PostedWorker | None) -> Server:
+    settings = gateway.deployment.settings
     listen = settings.listen
-    server = Server(
+
+    def drain() -> None:
+        """The port is unready, unless it is only this worker that goes. From now on every further word means haste."""
+        if posted:
+            posted.leave()
+        if not (posted and posted.is_retiring):
+            gateway.drain()
+
+    return Server(
         gateway.asgi, listen.host, listen.port, assemble.limits(settings),
-        drain_seconds=settings.drain, on_draining=gateway.drain,
+        drain_seconds=settings.drain, idle_seconds=IDLE_SECONDS, on_draining=drain,
+        sock=posted.sock if posted else None, share=posted.share if posted else None,
     )  # fmt: skip
+
+
+async def _until_told(gateway: Gateway, server: Server, posted: PostedWorker | None) -> None:
     serving = asyncio.create_task(server.serve())
     started = asyncio.create_task(server.started.wait())
     await asyncio.wait([serving, started], return_when=asyncio.FIRST_COMPLETED)
     if server.started.is_set():
-        log.info("serving", listen=f"{listen.host}:{server.port}", replica=gateway.services.replica)
+        gateway.services.log.info("serving", listen=f"{gateway.deployment.settings.listen.host}:{server.port}")
+        if posted:
+            posted.be_ready(gateway.services.replica)
+            posted.attend(server.stop)
     try:
         await serving
     finally:
         started.cancel()
         await asyncio.wait([started])
-
-
-def _with_admin_token(environ: Mapping[str, str], settings: GatewaySettings) -> Mapping[str, str]:
-    """On loopback, an operator without a token gets one for this run, on standard error and nowhere else."""
-    if settings.admin_token_sha256 is not None or not settings.listen.is_loopback:
-        return environ
-    token = secrets.token_urlsafe(24)
-    print(f"SERINUS_ADMIN_TOKEN={token}  # made for this run", file=sys.stderr, flush=True)
-    return {**environ, "SERINUS_ADMIN_TOKEN": token}
 
 
 def _store_log(log: Log) -> Callable[[str, Mapping[str, object]], None]:

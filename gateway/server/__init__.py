@@ -11,7 +11,8 @@ from gateway.server.departure import EXTENSION, Departure
 from gateway.server.limits import Limits
 from gateway.server.protocol import BoundedProtocol
 from gateway.server.serving import Server
+from gateway.server.sharing import CELL_BYTES, Board
 from gateway.server.sockets import bind
 from gateway.server.traffic import Traffic
 
-__all__ = ["EXTENSION", "BoundedProtocol", "Departure", "Limits", "Server", "Traffic", "bind"]
+__all__ = ["CELL_BYTES", "EXTENSION", "Board", "BoundedProtocol", "Departure", "Limits", "Server", "Traffic", "bind"]

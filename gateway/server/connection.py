@@ -128,12 +128,14 @@ class BoundedConnection(HttpToolsProtocol):
     # Called by the server.
 
     def shutdown(self) -> None:
-        """The server drains: close when nothing is under way, otherwise after the last answer."""
+        """The server drains: close after the last answer, or, where nothing is under way, after `idle_seconds`."""
         if self._answering is not None:
             last = self._waiting[-1] if self._waiting else self._answering
             last.keep_alive = False
         elif self._idle and self._fresh:
             self._watch.within_short(FIRST_REQUEST_SECONDS)
+        elif self._idle and not self._deaf and self._traffic.idle_seconds:
+            self._watch.within_short(self._traffic.idle_seconds)
         elif self._idle and not self._deaf:
             self._close()
 

@@ -20,6 +20,7 @@ from gateway.errors import GatewayError
 from gateway.server.exchange import ASGIApp
 from gateway.server.limits import Limits
 from gateway.server.protocol import BoundedProtocol
+from gateway.server.sharing import Board, SharedListener
 from gateway.server.sockets import BACKLOG, allow_files, bind, reset
 from gateway.server.traffic import Traffic
 
@@ -37,9 +38,10 @@ def _nothing() -> None:
 class Server:
     """Serves one application on one socket. For one use: start it once.
 
-    `sock`, a bound socket, takes the place of host and port, for workers that share one; see `bind`. `drain_seconds` is
-    how long open exchanges may take once the server was told to stop; `on_draining` is called before anything else
-    then. `port` is known once `started` is set.
+    `sock`, a bound socket, takes the place of host and port; see `bind`. `share`, a board and a cell on it, says that
+    other processes accept on that socket too. `drain_seconds` is how long open exchanges may take once the server was
+    told to stop; `on_draining` is called before anything else then. Kept connections stay for `idle_seconds` of the
+    drain, for the request that may be under way on them. `port` is known once `started` is set.
     """
 
     def __init__(
@@ -50,15 +52,18 @@ class Server:
         limits: Limits | None = None,
         *,
         drain_seconds: float = 30.0,
+        idle_seconds: float = 0.0,
         on_draining: Callable[[], object] = _nothing,
         sock: socket.socket | None = None,
+        share: tuple[Board, int] | None = None,
     ) -> None:
         self._app = app
         self._address = (listen_host, listen_port)
         self._sock = sock
+        self._share = share
         self._drain_seconds = drain_seconds
         self._on_draining = on_draining
-        self._traffic = Traffic(limits or Limits())
+        self._traffic = Traffic(limits or Limits(), idle_seconds)
         self._stopping = asyncio.Event()
         self._forced = asyncio.Event()
         self.started = asyncio.Event()
@@ -123,7 +128,7 @@ class Server:
             raise GatewayError("the application did not start; the log above says why")
         return lifespan
 
-    async def _listen(self, lifespan: LifespanOn) -> asyncio.Server:
+    async def _listen(self, lifespan: LifespanOn) -> asyncio.Server | SharedListener:
         allow_files(self._traffic.limits.max_connections)
         loop = asyncio.get_running_loop()
         sock = self._sock or bind(*self._address)
@@ -132,15 +137,17 @@ class Server:
         def connect() -> BoundedProtocol:
             return BoundedProtocol(self._config, self._traffic, lifespan.state, loop)
 
+        if self._share:
+            return SharedListener(sock, *self._share, connect, lambda: self.connections)
         return await loop.create_server(connect, sock=sock, backlog=BACKLOG)
 
-    async def _drain(self, listener: asyncio.Server) -> None:
+    async def _drain(self, listener: asyncio.Server | SharedListener) -> None:
         traffic = self._traffic
         traffic.draining = True
         self._on_draining()
-        for _ in range(LAST_ROUNDS):
-            await asyncio.sleep(0)
+        await _last_rounds()
         listener.close()
+        await _last_rounds()  # for those that were accepted and are not connections yet
         for connection in list(traffic.connections):
             connection.shutdown()
         traffic.look()
@@ -178,6 +185,11 @@ class Server:
         finally:
             for number in SIGNALS:
                 loop.remove_signal_handler(number)
+
+
+async def _last_rounds() -> None:
+    for _ in range(LAST_ROUNDS):
+        await asyncio.sleep(0)
 
 
 def _leave_alone(task: asyncio.Task[None]) -> None:

@@ -8,11 +8,15 @@ from gateway.server.limits import Limits
 
 
 class Traffic(ServerState):
-    """uvicorn's shared state with limits. `turned_away` are connections above the cap, about to be closed."""
+    """uvicorn's shared state with limits. `turned_away` are connections above the cap, about to be closed.
 
-    def __init__(self, limits: Limits) -> None:
+    `idle_seconds` is how long a connection that rests may stay once the server drains.
+    """
+
+    def __init__(self, limits: Limits, idle_seconds: float = 0.0) -> None:
         super().__init__()
         self.limits = limits
+        self.idle_seconds = idle_seconds
         self.turned_away: set[asyncio.Protocol] = set()
         self.draining = False
         self.empty = asyncio.Event()

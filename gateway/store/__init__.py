@@ -6,7 +6,7 @@ tells whether an audit trail is whole.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from gateway.store.chain import verify
 from gateway.store.connect import Client, connect
@@ -44,11 +44,12 @@ __all__ = [
     "Snapshot",
     "Store",
     "connect",
+    "join_store",
     "open_store",
     "verify",
 ]
 
-EMBEDDED = "embedded"
+EMBEDDED: Final = "embedded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +78,8 @@ async def open_store(where: str, folder: Path, replica: str, log: Log) -> OpenSt
     server = EmbeddedRedis(folder / "redis", log)
     url = await server.start()
     return OpenStore(RedisStore(connect(url), replica), "embedded", server)
+
+
+def join_store(url: str, replica: str) -> OpenStore:
+    """A store over the private server that somebody else started and will end; `url` is what its start returned."""
+    return OpenStore(RedisStore(connect(url), replica), EMBEDDED, None)

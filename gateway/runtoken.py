@@ -1,0 +1,16 @@
+"""The admin token of one run, for an operator on the same machine who has none."""
+
+import secrets
+import sys
+from collections.abc import Mapping
+
+from gateway.config import GatewaySettings
+
+
+def with_admin_token(environ: Mapping[str, str], settings: GatewaySettings) -> Mapping[str, str]:
+    """On loopback, an operator without a token gets one for this run, on standard error and nowhere else."""
+    if settings.admin_token_sha256 is not None or not settings.listen.is_loopback:
+        return environ
+    token = secrets.token_urlsafe(24)
+    print(f"SERINUS_ADMIN_TOKEN={token}  # made for this run", file=sys.stderr, flush=True)
+    return {**environ, "SERINUS_ADMIN_TOKEN": token}

@@ -1,0 +1,138 @@
+"""Several processes accept from one listening socket, and each gets its share of the connections.
+
+The kernel wakes all of them for each connection, and the first one up takes it: with few keep-alive connections that
+is nearly always the same one. So they keep a *board*, memory in which each writes how many connections it has, and one
+that has more than another *steps back* for a moment. What the others do not take meanwhile it takes all the same:
+nobody's board, however old, keeps a client waiting for longer than that.
+"""
+
+import asyncio
+import mmap
+import os
+import socket
+from collections.abc import Callable
+
+CELL_BYTES = 8
+# The others need 0.1 ms to wake up, on a machine with too much to do some 10 ms; who has not by then is stopped or
+# stuck, and a client that connects should not feel it.
+STEP_SECONDS = 0.0005
+PATIENCE_SECONDS = 0.05
+POST_SECONDS = 0.1  # between two looks at how many are left of those that were accepted
+SLACK = 16  # how far ahead of the others one may get: by one connection, and one more for each so many
+MOST_AT_ONCE = 64  # accepted when the others leave everything to us
+NO_ROOM_SECONDS = 0.5  # until another try when the system has no file descriptor left
+
+Connected = Callable[[], asyncio.Protocol]
+
+
+class Board:
+    """One cell for each process, in a file of `cells * CELL_BYTES` bytes that all of them have open."""
+
+    def __init__(self, file: int, cells: int) -> None:
+        if os.fstat(file).st_size < cells * CELL_BYTES:
+            os.ftruncate(file, cells * CELL_BYTES)
+        self._cells = memoryview(mmap.mmap(file, cells * CELL_BYTES)).cast("q")
+
+    def post(self, cell: int, connections: int) -> None:
+        """Write how many connections the process of that cell has."""
+        self._cells[cell] = connections + 1  # so that an empty cell is nobody's
+
+    def clear(self, cell: int) -> None:
+        """The process of that cell accepts no more."""
+        self._cells[cell] = 0
+
+    def fewest(self, besides: int) -> int | None:
+        """The fewest connections that any other process has, None when there is no other."""
+        others = [value - 1 for cell, value in enumerate(self._cells) if value and cell != besides]
+        return min(others, default=None)
+
+
+class SharedListener:
+    """Accepts on a listening socket that other processes accept on as well, until it is closed.
+
+    `connections` says how many are open here. Raises nothing: a connection that is gone before it is accepted is no
+    error.
+    """
+
+    def __init__(
+        self, sock: socket.socket, board: Board, cell: int, connect: Connected, connections: Callable[[], int]
+    ) -> None:
+        self._sock, self._board, self._cell = sock, board, cell
+        self._connect, self._connections = connect, connections
+        self._loop = asyncio.get_running_loop()
+        self._arriving: set[asyncio.Task[object]] = set()
+        self._pause: asyncio.TimerHandle | None = None
+        sock.setblocking(False)
+        self._keep_posted()
+        self._loop.add_reader(sock, self._readable)
+
+    def close(self) -> None:
+        """Accept no more. What waits at the socket is left to the others."""
+        self._board.clear(self._cell)
+        self._loop.remove_reader(self._sock)
+        for timer in (self._pause, self._posting):
+            if timer:
+                timer.cancel()
+        self._sock.close()
+
+    def _post(self) -> int:
+        mine = self._connections() + len(self._arriving)
+        self._board.post(self._cell, mine)
+        return mine
+
+    def _keep_posted(self) -> None:
+        self._post()
+        self._posting = self._loop.call_later(POST_SECONDS, self._keep_posted)
+
+    def _readable(self) -> None:
+        """Accept one and return to the loop, so that others have theirs; or step back."""
+        mine, fewest = self._post(), self._board.fewest(self._cell)
+        if fewest is None or mine <= fewest + fewest // SLACK:
+            self._accept()
+        else:
+            self._step_back(fewest, self._loop.time() + PATIENCE_SECONDS)
+
+    def _step_back(self, fewest: int, until: float) -> None:
+        self._look_away(STEP_SECONDS, lambda: self._look_again(fewest, until))
+
+    def _look_again(self, fewest: int, until: float) -> None:
+        """Whoever had fewer has more by now, or is given more time, or leaves all to us."""
+        if self._board.fewest(self._cell) != fewest:
+            self._return()
+        elif self._loop.time() < until:
+            self._step_back(fewest, until)
+        else:
+            self._return()
+            for _ in range(MOST_AT_ONCE):
+                if not self._accept():
+                    break
+
+    def _look_away(self, seconds: float, then: Callable[[], object]) -> None:
+        self._loop.remove_reader(self._sock)
+        self._pause = self._loop.call_later(seconds, then)
+
+    def _return(self) -> None:
+        self._pause = None
+        self._loop.add_reader(self._sock, self._readable)
+
+    def _accept(self) -> bool:
+        """Whether there was a connection to accept."""
+        try:
+            client, _ = self._sock.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return False
+        except OSError:  # EMFILE, ENFILE, ENOBUFS, ENOMEM: the connection waits
+            self._look_away(NO_ROOM_SECONDS, self._return)
+            return False
+        client.setblocking(False)
+        task: asyncio.Task[object] = self._loop.create_task(self._begin(client))
+        self._arriving.add(task)
+        task.add_done_callback(self._arriving.discard)
+        self._post()
+        return True
+
+    async def _begin(self, client: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(self._connect, client)
+        except OSError:  # it left in this moment
+            client.close()

@@ -1,0 +1,98 @@
+"""`serinus serve --workers N`: what the workers share, the signals, and the order in which all of it ends."""
+
+import asyncio
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvloop
+
+from gateway import logs
+from gateway.config import ConfigProblems, GatewaySettings, load
+from gateway.errors import GatewayError
+from gateway.logs import Log
+from gateway.runtoken import with_admin_token
+from gateway.server import bind
+from gateway.store import EMBEDDED, EmbeddedRedis, connect
+from gateway.workers.fleet import WRONG_CONFIGURATION, Fleet
+from gateway.workers.worker import Plan
+
+
+def serve_many(folder: Path, environ: Mapping[str, str], count: int) -> int:
+    """Serve the folder's configuration with so many workers until SIGTERM or SIGINT; the exit code.
+
+    SIGHUP restarts the workers one after another. 1 when none ever becomes ready.
+    """
+    try:
+        settings = load(folder, environ).settings
+        environ = with_admin_token(environ, settings)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_serve(folder, environ, settings, count))
+    except (ConfigProblems, GatewayError, OSError) as error:
+        print(error, file=sys.stderr)
+        return WRONG_CONFIGURATION
+
+
+async def _serve(folder: Path, environ: Mapping[str, str], settings: GatewaySettings, count: int) -> int:
+    log = logs.configure()
+    with bind(settings.listen.host, settings.listen.port) as listener, tempfile.TemporaryFile() as board:
+        environ = _pinned(environ, settings, listener.getsockname()[1])
+        async with _private_redis(settings, log) as embedded:
+            plan = Plan(folder, environ, listener, board.fileno(), 2 * count, embedded)
+            fleet = Fleet(plan, count, log, settings.drain)
+            _follow_signals(fleet, plan, log)
+            code = await fleet.run()
+    log.info("stopped", workers=count)
+    return code
+
+
+@asynccontextmanager
+async def _private_redis(settings: GatewaySettings, log: Log) -> AsyncIterator[str | None]:
+    """The URL of the private Redis, which ends last; None where the store is somebody else's."""
+    where = settings.store.get_secret_value()
+    if where != EMBEDDED:
+        _check_store(where)
+        yield None
+        return
+    redis = EmbeddedRedis(
+        settings.data / "redis", lambda message, fields: log.warning("store", message=message, **fields)
+    )
+    url = await redis.start()
+    try:
+        yield url
+    finally:
+        await redis.stop()
+
+
+def _check_store(url: str) -> None:
+    """What is wrong with it is said once, here, and not by every worker."""
+    try:
+        connect(url)
+    except ValueError as error:
+        raise GatewayError(f"store: {error}") from error
+
+
+def _pinned(environ: Mapping[str, str], settings: GatewaySettings, port: int) -> Mapping[str, str]:
+    """Workers that start after an edit of `listen` or `store` have the port and the store of those before."""
+    host = f"[{settings.listen.host}]" if ":" in settings.listen.host else settings.listen.host
+    pins = {"SERINUS_LISTEN": f"{host}:{port}", "SERINUS_STORE": settings.store.get_secret_value()}
+    return {**environ, **pins}
+
+
+def _follow_signals(fleet: Fleet, plan: Plan, log: Log) -> None:
+    def renew() -> None:
+        try:
+            settings = load(plan.folder, plan.environ).settings
+        except ConfigProblems as problems:
+            log.error("configuration_refused", problems=[str(problem) for problem in problems.problems])
+            return
+        fleet.drain_seconds = settings.drain
+        fleet.renew()
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, renew)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, fleet.stop)

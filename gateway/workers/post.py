@@ -1,0 +1,66 @@
+"""A worker's side: what it inherits from its parent, and what it hears from it."""
+
+import asyncio
+import json
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+
+from gateway.server import Board
+
+READY = b"ready"
+RETIRE = b"retire\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Descriptors that a worker inherits, its cell on the board, and the URL of the parent's private Redis."""
+
+    listener: int
+    board: int
+    cells: int
+    cell: int
+    line: int
+    embedded: str | None
+
+    def written(self) -> str:
+        """As an argument of the worker's command line; nothing in it is secret."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def read(cls, text: str) -> "Post":
+        return cls(**json.loads(text))
+
+
+class PostedWorker:
+    """One worker at its post. `is_retiring` once it was told so, and then the port as a whole is still ready."""
+
+    def __init__(self, post: Post) -> None:
+        self.embedded = post.embedded
+        self.sock = socket.socket(fileno=post.listener)
+        self.share = Board(post.board, post.cells), post.cell
+        self.is_retiring = False
+        self._line = socket.socket(fileno=post.line)
+        self._line.setblocking(False)
+
+    def attend(self, stop: Callable[[], object]) -> None:
+        """From now on call `stop`, once, when the parent says so or is gone."""
+
+        def hear() -> None:
+            with suppress(ConnectionResetError):  # the parent died without having read our last word
+                self.is_retiring = self._line.recv(len(RETIRE)) == RETIRE
+            loop.remove_reader(self._line)
+            stop()
+
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._line, hear)
+
+    def be_ready(self, replica: str) -> None:
+        """Tell the parent that this replica takes calls."""
+        with suppress(BrokenPipeError):  # that the parent is gone is heard in a moment
+            self._line.send(b"%s %s\n" % (READY, replica.encode()))
+
+    def leave(self) -> None:
+        """Hear nothing more."""
+        asyncio.get_running_loop().remove_reader(self._line)

@@ -1,0 +1,118 @@
+"""A worker as its parent sees it: a fresh interpreter at a post, from its start to its end."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from asyncio.subprocess import DEVNULL, Process, create_subprocess_exec
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+
+from gateway.workers.post import READY, RETIRE, Post
+
+# The worker imports from where the parent did, installed or not, and never from the current folder by chance (-P).
+_LAUNCHER = """
+import sys, json
+sys.path[:] = json.loads(sys.argv[1])
+from pathlib import Path
+from os import environ
+from gateway.serve import serve_at
+sys.exit(serve_at(Path(sys.argv[2]), environ, sys.argv[3]))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What all workers of a fleet have in common: their files and environment, and what they inherit.
+
+    `embedded` is the URL of the parent's private Redis.
+    """
+
+    folder: Path
+    environ: Mapping[str, str]
+    listener: socket.socket
+    board: int
+    cells: int
+    embedded: str | None
+
+
+@dataclass(slots=True, eq=False)
+class Worker:
+    """One process. `is_kept`: the fleet wants it, and another one in its place when it ends.
+
+    `is_told`: it drains, or was asked to. `replica` is its id once it is ready, "" before.
+    """
+
+    process: Process
+    cell: int
+    _reader: asyncio.StreamReader
+    _writer: asyncio.StreamWriter
+    is_kept: bool = True
+    is_told: bool = False
+    replica: str = ""
+    began: float = field(default_factory=monotonic)
+    _heard: asyncio.Task[None] | None = None
+
+    async def ready(self, within: float) -> bool:
+        """Whether it takes calls by then, in seconds; False as soon as it has ended instead."""
+        if self._heard is None:
+            self._heard = asyncio.create_task(self._hear())
+        await asyncio.wait([self._heard], timeout=within)
+        return self.replica != ""
+
+    async def _hear(self) -> None:
+        with suppress(ConnectionResetError):
+            word, _, replica = (await self._reader.readline()).partition(b" ")
+            if word == READY:
+                self.replica = replica.strip().decode()
+
+    async def end(self, within: float) -> None:
+        """Wait until it has ended; after so many seconds it is killed."""
+        try:
+            async with asyncio.timeout(within):
+                await self.process.wait()
+        except TimeoutError:
+            self.signal(signal.SIGKILL)
+            await self.process.wait()
+
+    def retire(self) -> None:
+        """Ask it to drain while the port as a whole stays ready."""
+        self.is_told = True
+        self._writer.write(RETIRE)
+
+    def signal(self, number: signal.Signals) -> None:
+        """SIGTERM makes it drain, a second one cuts what is open."""
+        self.is_told = True
+        with suppress(ProcessLookupError):
+            self.process.send_signal(number)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+async def start(plan: Plan, cell: int) -> Worker:
+    """A new process with that cell on the board. Raises OSError."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        post = Post(plan.listener.fileno(), plan.board, plan.cells, cell, theirs.fileno(), plan.embedded)
+        try:
+            process = await _spawn(plan, post)
+        except BaseException:
+            ours.close()
+            raise
+    return Worker(process, cell, *await asyncio.open_connection(sock=ours))
+
+
+async def _spawn(plan: Plan, post: Post) -> Process:
+    """In a session of its own, so that a Ctrl-C at the terminal reaches the parent alone."""
+    arguments = [json.dumps(sys.path), os.fspath(plan.folder), post.written()]
+    return await create_subprocess_exec(
+        sys.executable, "-P", "-c", _LAUNCHER, *arguments,
+        stdin=DEVNULL, env=plan.environ, start_new_session=True,
+        pass_fds=(post.listener, post.board, post.line),
+    )  # fmt: skip

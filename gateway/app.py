@@ -14,9 +14,9 @@ from starlette.types import Receive, Scope, Send
 from gateway import assemble
 from gateway.api.admin import Audit, Verb
 from gateway.api.assets import Stylesheet
-from gateway.api.chat import ChatCompletions
 from gateway.api.cors import Cors
 from gateway.api.feedback import Feedback
+from gateway.api.generation import ChatCompletions, GenerateContent, Messages, Responses
 from gateway.api.health import Live, Ready
 from gateway.api.models import Model, Models
 from gateway.api.services import Endpoint, Services
@@ -184,21 +184,24 @@ def new_replica_id() -> str:
 
 
 def asgi(services: Services) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-    """The ASGI application. The hot path is found by one look-up, all else by Starlette's router."""
-    chat = Cors(services, ChatCompletions(services))
+    """The ASGI application. The hot paths are found by one look-up, all else by Starlette's router."""
+    hot = {
+        "/v1/chat/completions": Cors(services, ChatCompletions(services)),
+        "/v1/messages": Cors(services, Messages(services)),
+        "/v1/responses": Cors(services, Responses(services)),
+    }
     router = Router(_routes(services), redirect_slashes=False, default=_Unknown(services))
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == "/v1/chat/completions":
-            await chat(scope, receive, send)
-        else:
-            await router(scope, receive, send)
+        endpoint = hot.get(scope["path"]) if scope["type"] == "http" else None
+        await (endpoint or router)(scope, receive, send)
 
     return serve
 
 
 def _routes(services: Services) -> list[BaseRoute]:
     endpoints: list[tuple[str, Endpoint]] = [
+        ("/v1beta/models/{model:path}", GenerateContent(services)),
         ("/v1/models", Models(services)),
         ("/v1/models/{model:path}", Model(services)),
         ("/v1/feedback", Feedback(services)),

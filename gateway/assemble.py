@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from gateway.auth import Doorkeeper, Key
 from gateway.calls import Caller
 from gateway.config import Deployment, GatewaySettings
-from gateway.config.gateway_file import Provider
+from gateway.config.provider import Provider
 from gateway.notices import Receiver
 from gateway.notify import Webhook, origin_of
 from gateway.pricing import PriceBook
@@ -90,10 +90,8 @@ def receivers(settings: GatewaySettings) -> tuple[Receiver, ...]:
 
 def _endpoint(name: str, provider: Provider) -> Endpoint:
     origin, path = origin_of(provider.base_url)
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-    if provider.api_key is not None:
-        headers = ((b"authorization", b"Bearer " + provider.api_key.get_secret_value().encode()),)
-    return Endpoint(name, origin, path.rstrip("/"), headers)
+    defaults = ((b"anthropic-version", b"2023-06-01"),) if provider.api == "anthropic" else ()
+    return Endpoint(name, origin, path.rstrip("/"), provider.key_headers, provider.api, defaults)
 
 
 def _timeouts(settings: GatewaySettings) -> Timeouts:

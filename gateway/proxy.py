@@ -8,7 +8,7 @@ from gateway.callid import mint
 from gateway.calls import Answer, Call, FormatName, Outcome
 from gateway.errors import CallerError, Headers, ProviderError, SerinusError, UnknownModel
 from gateway.headers import JSON, to_client, without_type
-from gateway.providers.translate import CHAT, told, told_event
+from gateway.providers.translate import CHAT, opening_of, told, told_event
 from gateway.recorder import Clock, Recorder, booking_of
 from gateway.runtime import Runtime
 from gateway.shadow import Shadows
@@ -158,7 +158,7 @@ def _plan(call: Call, entry: Entry) -> Plan:
         caller=call.caller.name,
         group=call.caller.group,
         user=user_of(call.document),
-        conversation=conversation_of(call),
+        conversation=conversation_of(call, opening_of),
         request=call.id,
         stream=call.stream,
         headers=call.facts_headers,

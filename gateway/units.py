@@ -6,19 +6,23 @@ traffic would be a single unit.
 """
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 from gateway.calls import Call
-from gateway.document import Document, encode
+from gateway.document import Document
 
 CONVERSATION_HEADERS = (b"x-conversation-id", b"x-session-id", b"x-thread-id")
 _METADATA_NAMES = ("conversation_id", "session_id", "thread_id", "chat_id")
 _LONGEST_ID = 512
 
 
-def conversation_of(call: Call) -> str:
-    """What names the conversation of a call, within its caller. Raises CallerError for content nested too deeply."""
-    return _named(call) or _fingerprint(call)
+def conversation_of(call: Call, opening_of: Callable[[Call], str]) -> str:
+    """What names the conversation of a call, within its caller. Raises CallerError for content nested too deeply.
+
+    `opening_of` finds the first user message, in whatever format the client speaks.
+    """
+    return _named(call) or _fingerprint(call, opening_of(call))
 
 
 def user_of(document: Document) -> str:
@@ -40,19 +44,11 @@ def _named(call: Call) -> str:
     return ""
 
 
-def _fingerprint(call: Call) -> str:
+def _fingerprint(call: Call, opening: str) -> str:
     parts = [call.caller.name, user_of(call.document), _text(call.document.values.get("prompt_cache_key"))]
-    parts.append(_first_user_message(call.document.values.get("messages")))
+    parts.append(opening)
     text = "\0".join(parts).encode("utf-8", "surrogatepass")
     return hashlib.blake2b(text, digest_size=16, key=call.fingerprint_key).hexdigest()
-
-
-def _first_user_message(messages: Any) -> str:
-    for message in messages if isinstance(messages, list) else ():
-        if isinstance(message, dict) and message.get("role") == "user":
-            content = message.get("content")
-            return content if isinstance(content, str) else encode(content)
-    return ""
 
 
 def _text(value: Any) -> str:

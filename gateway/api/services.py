@@ -64,7 +64,7 @@ Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Endpoint:
-    """An ASGI endpoint: its methods, errors in its clients' wire format, and the work cancelled when the client leaves."""
+    """An ASGI endpoint: its methods, errors in its clients' wire format, and work that ends when the client leaves."""
 
     methods: tuple[str, ...] = ("GET",)
     format: FormatName = "openai"

@@ -69,10 +69,20 @@ def _provider_problems(name: str, provider: Node, folder: pathlib.Path) -> Itera
         node = provider.get(key)
         if node is not None and node.value and (transport is None or transport.value == "lean"):
             yield node.problem(("providers", name, key), "needs `transport: standard`; the lean one does not speak it")
+    yield from _region_problems(name, provider)
     yield from _package_problems(name, provider)
     ca_file = provider.get("ca_file")
     if ca_file is not None and ca_file.text and (fault := _ca_fault(folder, ca_file.text)):
         yield ca_file.problem(("providers", name, "ca_file"), f"{quoted(ca_file.text)} {fault}")
+
+
+def _region_problems(name: str, provider: Node) -> Iterator[Problem]:
+    api, region = provider.get("api"), provider.get("region")
+    bedrock = api is not None and api.value == "bedrock"
+    if bedrock and region is None:
+        yield provider.problem(("providers", name), "`api: bedrock` needs a `region`, such as eu-central-1")
+    if region is not None and not bedrock:
+        yield region.problem(("providers", name, "region"), "is for `api: bedrock` alone")
 
 
 def _package_problems(name: str, provider: Node) -> Iterator[Problem]:

@@ -10,8 +10,6 @@ from pydantic import Field, SecretStr
 from gateway.config.fields import (
     EMBEDDED,
     Address,
-    ApiKey,
-    BaseUrl,
     Duration,
     DurationOrZero,
     HeaderPattern,
@@ -19,7 +17,6 @@ from gateway.config.fields import (
     Model,
     Name,
     Origin,
-    ProxyUrl,
     Secret,
     Sha256,
     Share,
@@ -28,9 +25,8 @@ from gateway.config.fields import (
     TargetText,
     WebhookUrl,
 )
+from gateway.config.provider import Provider as Provider
 from policies.rollout import Action
-
-OPENAI_BASE_URL = "https://api.openai.com/v1"
 
 # What a person wants to hear of unasked: a canary went out, stopped, or won, or the store lost a record.
 NOTIFIED: tuple[Action, ...] = ("roll_back", "pause", "complete", "abort", "restore")
@@ -39,42 +35,6 @@ _HANDED_OVER = (
     "I cannot answer this reliably right now, so I am handing our conversation over to a person. "
     "They can see what you wrote and will get back to you."
 )
-
-
-class Provider(Model):
-    """An account at an API, with its wire format."""
-
-    api: Literal["openai"] = Field(
-        description="The wire format. Only `openai` is spoken so far; many providers and inference servers offer it."
-    )
-    base_url: BaseUrl = Field(
-        default=OPENAI_BASE_URL,
-        description="Where the API is: an http(s) URL up to the version, without credentials or query. "
-        "Default: the API's own, https://api.openai.com/v1.",
-    )
-    api_key: ApiKey | None = Field(
-        default=None,
-        description="The account's key as ${VARIABLE}, never the key itself. Default: none is sent. "
-        "Leave it out for a server of your own that asks for none.",
-    )
-    transport: Literal["lean", "standard"] = Field(
-        default="lean",
-        description="The HTTP client: `lean` is the fast HTTP/1.1 one, `standard` also knows proxies and HTTP/2. "
-        "Default: lean. Change it only for one of those two.",
-    )
-    proxy: ProxyUrl | None = Field(
-        default=None,
-        description="An HTTP or SOCKS5 proxy on the way to the provider, as a URL; its password only as ${VARIABLE}. "
-        "Default: none; proxies in the environment are not used. Needs `transport: standard`.",
-    )
-    http2: bool = Field(
-        default=False, description="Offer HTTP/2 to the provider. Default: false. Needs `transport: standard`."
-    )
-    ca_file: Path | None = Field(
-        default=None,
-        description="PEM file of the certificate authority to trust in place of the system's, relative to the "
-        "configuration folder. Default: the system's. Leave it alone for public providers.",
-    )
 
 
 class ClientKey(Model):

@@ -11,7 +11,7 @@ from typing import Final
 from gateway.config import fields
 from gateway.config.crosscheck import Known, gateway_problems
 from gateway.config.environment import Expanded, expand
-from gateway.config.gateway_file import OPENAI_BASE_URL, GatewaySettings
+from gateway.config.gateway_file import GatewaySettings
 from gateway.config.nodes import Node
 from gateway.config.problems import ConfigProblems, Problem
 from gateway.config.routing_check import routing_problems
@@ -164,8 +164,8 @@ def _steps(entry: AgentEntry) -> tuple[LadderStep, ...]:
 
 def _settings_warnings(settings: GatewaySettings) -> Iterator[str]:
     for name, provider in settings.providers.items():
-        if provider.api_key is None and provider.base_url == OPENAI_BASE_URL:
-            yield f"provider {name} has no api_key, which api.openai.com asks for"
+        if provider.api_key is None and provider.is_public:
+            yield f"provider {name} has no api_key, which {provider.base_url} asks for"
         if provider.api_key is not None and provider.base_url.startswith("http://"):
             yield f"provider {name}: its key travels unencrypted to {provider.base_url}"
 

@@ -15,6 +15,7 @@ from gateway.providers import registry
 from gateway.providers.applied import AppliedVersion
 from gateway.providers.chat import errors as chat
 from gateway.providers.chat.answer import are_json, has_good_arguments, read_answer, read_error
+from gateway.providers.chat.opening import opening
 from gateway.providers.chat.request import chat_request
 from gateway.providers.chat.stream import StreamReader
 from gateway.providers.endpoint import Endpoint
@@ -86,6 +87,12 @@ def translation(attempted: Attempted) -> Translation:
     if client == provider:
         return _Through(attempted, PROVIDERS[provider])
     return _Between(attempted, CLIENTS[client], PROVIDERS[provider])
+
+
+def opening_of(call: Call) -> str:
+    """The first user message of a call, which tells its conversation from others. Raises CallerError."""
+    values = call.document.values
+    return opening(values) if call.format == CHAT else CLIENTS[call.format].opening(values)
 
 
 def told(error: SerinusError, client: FormatName, call_id: str) -> bytes:

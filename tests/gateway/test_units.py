@@ -8,6 +8,7 @@ import pytest
 from gateway.calls import Call, Caller
 from gateway.document import Document
 from gateway.errors import CallerError
+from gateway.providers.translate import opening_of
 from gateway.units import conversation_of, user_of
 
 HELLO = {"role": "user", "content": "Where is my order?"}
@@ -24,7 +25,7 @@ def call(*messages: Any, caller: str = "app", header: str = "", key: bytes = b"k
 
 
 def unit(*messages: Any, **more: Any) -> str:
-    return conversation_of(call(*messages, **more))
+    return conversation_of(call(*messages, **more), opening_of)
 
 
 def test_every_turn_of_a_chat_is_one_conversation() -> None:
@@ -92,7 +93,7 @@ def test_content_that_is_too_deep() -> None:
     deep = call(HELLO)
     deep.document.values["messages"] = [{"role": "user", "content": content}]
     with pytest.raises(CallerError):
-        conversation_of(deep)
+        conversation_of(deep, opening_of)
     while content:
         content = content.pop()
 

@@ -151,7 +151,9 @@ def test_what_is_wrong_is_said_with_the_way_out(tmp_path: Path, text: str, compl
 @pytest.mark.parametrize(
     ("provider", "complaint"),
     [
-        ("{api: anthropic}", "providers.p.api: unknown value 'anthropic'; known: openai"),
+        ("{api: antropic}", "providers.p.api: unknown value 'antropic'; did you mean 'anthropic'?"),
+        ("{api: bedrock}", "providers.p: `api: bedrock` needs a `region`, such as eu-central-1"),
+        ("{api: openai, region: eu-central-1}", "providers.p.region: is for `api: bedrock` alone"),
         ("{}", "providers.p.api: is missing"),
         ("{api: openai, base_url: ftp://x}", "providers.p.base_url: must begin with http:// or https://"),
         ("{api: openai, base_url: https://u@x/v1}", "providers.p.base_url: must hold no credentials; use api_key"),
@@ -171,6 +173,33 @@ def test_providers(tmp_path: Path, provider: str, complaint: str) -> None:
     """A provider's URL, transport and files are checked before anything is sent there."""
     found = complaints(tmp_path, f"  p: {provider}")
     assert any(complaint in line for line in found), found
+
+
+@pytest.mark.parametrize(
+    ("provider", "base_url", "headers"),
+    [
+        ("api: openai", "https://api.openai.com/v1", ((b"authorization", b"Bearer sk-open-planted"),)),
+        ("api: openai-responses", "https://api.openai.com/v1", ((b"authorization", b"Bearer sk-open-planted"),)),
+        ("api: anthropic", "https://api.anthropic.com/v1", ((b"x-api-key", b"sk-open-planted"),)),
+        ("api: gemini", "https://generativelanguage.googleapis.com/v1beta", ((b"x-goog-api-key", b"sk-open-planted"),)),
+        (
+            "api: bedrock, region: x",
+            "https://bedrock-runtime.x.amazonaws.com",
+            ((b"authorization", b"Bearer sk-open-planted"),),
+        ),
+        (
+            "api: openai, key_header: api-key, base_url: https://a/v1",
+            "https://a/v1",
+            ((b"api-key", b"sk-open-planted"),),
+        ),
+    ],
+)
+def test_where_an_api_is_and_what_opens_it(
+    tmp_path: Path, provider: str, base_url: str, headers: tuple[tuple[bytes, bytes], ...]
+) -> None:
+    """Each wire format knows its own address and the header of its key; both can be said otherwise."""
+    found = settings(tmp_path, f"  p: {{{provider}, api_key: '${{OPENAI_API_KEY}}'}}").providers["p"]
+    assert (found.base_url, found.key_headers) == (base_url, headers)
 
 
 @pytest.mark.parametrize("transport", ["proxy: http://p:3128", "http2: true", "proxy: socks5://p:1080"])
@@ -263,7 +292,7 @@ def test_warnings_of_a_deployment_that_works(tmp_path: Path) -> None:
     """A key in clear text and a key that is missing are told, but not refused."""
     text = "providers:\n  openai: {api: openai}\n  b: {api: openai, base_url: http://x/v1, api_key: '${OTHER}'}\n"
     warnings = loaded(tmp_path, {"gateway.yaml": text}).warnings
-    assert "provider openai has no api_key, which api.openai.com asks for" in warnings
+    assert "provider openai has no api_key, which https://api.openai.com/v1 asks for" in warnings
     assert "provider b: its key travels unencrypted to http://x/v1" in warnings
 
 

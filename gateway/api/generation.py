@@ -1,0 +1,182 @@
+"""The endpoints that make a model answer, one for each wire format of clients: a request becomes a Call.
+
+`POST /v1/chat/completions`, `/v1/responses`, `/v1/messages`, and `/v1beta/models/{agent}:generateContent` with its
+streaming sister. Only what routing needs is read here; the rest of a request is read by who must translate it, or by
+the provider.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+from gateway.api.services import Endpoint, header, read_body
+from gateway.calls import Call, Caller
+from gateway.document import Document
+from gateway.errors import CallerError, Forbidden, NotFound, UnsupportedBody
+from gateway.headers import query_to_provider, to_provider
+from gateway.runtime import Runtime
+from gateway.units import CONVERSATION_HEADERS
+
+_SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What routing must know of a request: the agent, the version that `agent@version` pins, and whether to stream."""
+
+    agent: str
+    pin: str | None
+    stream: bool
+
+
+class Generation(Endpoint):
+    """A model's answer, whole or as a stream."""
+
+    methods = ("POST",)
+    key_headers: tuple[bytes, ...] = ()  # where this format's clients send their key, if not as a Bearer token
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        caller = self.services.runtime.doorkeeper.caller(self._credential(scope))
+        _check_type(scope)
+        body = await read_body(receive)
+        received_at = monotonic()  # not before: how fast a client sends says nothing about a version
+        call = self._call(scope, Document.parse(body), caller, received_at)
+        await self.services.proxy.handle(call, self.services.runtime, send)  # as it is now, like the table
+
+    def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
+        """Read what routing must know. Raises CallerError."""
+        agent, pin = _model(values.get("model"))
+        return Asked(agent, pin, _stream(values.get("stream")))
+
+    def _credential(self, scope: Scope) -> bytes | None:
+        for name in self.key_headers:
+            if key := header(scope, name):
+                return b"Bearer " + key
+        return header(scope, b"authorization")
+
+    def _call(self, scope: Scope, document: Document, caller: Caller, received_at: float) -> Call:
+        runtime = self.services.runtime
+        asked = self.asked(scope, document.values)
+        if not caller.may_call(asked.agent):
+            raise Forbidden(f"this key may not call {asked.agent!r}", param="model")
+        given, nonce = _given_id(scope), self.services.new_nonce()
+        return Call(
+            id=nonce.hex() if given is None else given,
+            nonce=nonce if given is None else None,
+            caller=caller,
+            agent=asked.agent,
+            pin=asked.pin,
+            document=document,
+            stream=asked.stream,
+            wants_usage=_wants_usage(document.values.get("stream_options")),
+            headers=to_provider(scope["headers"], runtime.forward),
+            query=self.query(scope),
+            received_at=received_at,
+            conversation_header=_conversation_header(scope),
+            fingerprint_key=runtime.fingerprint_key,
+            facts_headers=_facts_headers(scope, runtime),
+            format=self.format,
+        )
+
+    def query(self, scope: Scope) -> str:
+        """The query string that goes on to a provider of the same format."""
+        return query_to_provider(scope["query_string"])
+
+
+class ChatCompletions(Generation):
+    """OpenAI's chat completions."""
+
+    def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
+        asked = super().asked(scope, values)
+        _check_array(values, "messages")
+        return asked
+
+
+class Messages(Generation):
+    """Anthropic's messages."""
+
+    format = "anthropic"
+    key_headers = (b"x-api-key",)
+
+    def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
+        asked = super().asked(scope, values)
+        _check_array(values, "messages")
+        return asked
+
+
+class Responses(Generation):
+    """OpenAI's responses."""
+
+    format = "openai-responses"
+
+
+class GenerateContent(Generation):
+    """Gemini's generateContent and streamGenerateContent, which name the model in the path."""
+
+    format = "gemini"
+    key_headers = (b"x-goog-api-key",)
+
+    def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
+        model, _, verb = scope["path_params"]["model"].rpartition(":")
+        if verb not in ("generateContent", "streamGenerateContent"):
+            raise NotFound(f"there is no {verb!r} here; use generateContent or streamGenerateContent")
+        agent, pin = _model(model)
+        _check_array(values, "contents")
+        return Asked(agent, pin, verb == "streamGenerateContent")
+
+    def query(self, scope: Scope) -> str:
+        return ""  # `alt` is the path's business, and `key` nobody's
+
+
+def _given_id(scope: Scope) -> str | None:
+    """The id that the client chose, unless it is an odd one."""
+    given = header(scope, b"x-request-id")
+    return given.decode() if given is not None and _SANE_ID.fullmatch(given) else None
+
+
+def _check_type(scope: Scope) -> None:
+    encoding = header(scope, b"content-encoding")
+    if encoding is not None and encoding.strip().lower() not in (b"", b"identity"):
+        raise UnsupportedBody("send the body without a content encoding")
+
+
+def _model(value: Any) -> tuple[str, str | None]:
+    """The agent, and the version that `agent@version` pins."""
+    if not isinstance(value, str) or not value:
+        raise CallerError("'model' is missing or is not a string: name an agent", param="model")
+    agent, mark, version = value.partition("@")
+    return agent, version if mark else None
+
+
+def _stream(value: Any) -> bool:
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    raise CallerError("'stream' must be true or false", param="stream")
+
+
+def _check_array(values: Mapping[str, Any], name: str) -> None:
+    if not isinstance(values.get(name), list):
+        raise CallerError(f"'{name}' is missing or is not an array", param=name)
+
+
+def _wants_usage(options: Any) -> bool:
+    return isinstance(options, dict) and options.get("include_usage") is True
+
+
+def _conversation_header(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name in CONVERSATION_HEADERS and value:
+            text: str = value.decode("latin-1")
+            return text
+    return ""
+
+
+def _facts_headers(scope: Scope, runtime: Runtime) -> dict[str, str]:
+    if not runtime.facts_headers:
+        return {}
+    wanted = runtime.facts_headers
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"] if name in wanted}

@@ -1,0 +1,93 @@
+"""What `gateway.yaml` may say of a provider: an account at an API, its wire format, and how it is reached."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import Field
+
+from gateway.config.fields import ApiKey, BaseUrl, Model, Name, ProxyUrl
+
+Api = Literal["openai", "openai-responses", "anthropic", "gemini", "bedrock"]
+KeyHeader = Literal["authorization", "api-key", "x-api-key", "x-goog-api-key"]
+
+_OPENAI: Final = "https://api.openai.com/v1"
+BASE_URLS: Final[Mapping[Api, str]] = {
+    "openai": _OPENAI,
+    "openai-responses": _OPENAI,
+    "anthropic": "https://api.anthropic.com/v1",
+    "gemini": "https://generativelanguage.googleapis.com/v1beta",
+}
+KEY_HEADERS: Final[Mapping[Api, KeyHeader]] = {
+    "openai": "authorization",
+    "openai-responses": "authorization",
+    "anthropic": "x-api-key",
+    "gemini": "x-goog-api-key",
+    "bedrock": "authorization",
+}
+
+
+def _base_url(said: Mapping[str, Any]) -> str:
+    if said.get("api") == "bedrock":
+        return f"https://bedrock-runtime.{said.get('region') or 'us-east-1'}.amazonaws.com"
+    return BASE_URLS.get(said.get("api", "openai"), _OPENAI)
+
+
+class Provider(Model):
+    """An account at an API, with its wire format."""
+
+    api: Api = Field(
+        description="The wire format: `openai` (chat completions; many providers and inference servers offer it), "
+        "`openai-responses`, `anthropic` (Messages), `gemini` (generateContent) or `bedrock` (Converse)."
+    )
+    region: Name | None = Field(
+        default=None,
+        description="The AWS region, such as eu-central-1. Only for `bedrock`, which needs it. Default: none.",
+    )
+    base_url: BaseUrl = Field(
+        default_factory=_base_url,
+        description="Where the API is: an http(s) URL up to the version, without credentials or query. "
+        "Default: the API's own, such as https://api.openai.com/v1.",
+    )
+    api_key: ApiKey | None = Field(
+        default=None,
+        description="The account's key as ${VARIABLE}, never the key itself. Default: none is sent. "
+        "Leave it out for a server of your own that asks for none, and for `bedrock` with AWS credentials.",
+    )
+    key_header: KeyHeader | None = Field(
+        default=None,
+        description="The header that carries the key. Default: the API's own. "
+        "Azure OpenAI takes `api-key`; otherwise leave it alone.",
+    )
+    transport: Literal["lean", "standard"] = Field(
+        default="lean",
+        description="The HTTP client: `lean` is the fast HTTP/1.1 one, `standard` also knows proxies and HTTP/2. "
+        "Default: lean. Change it only for one of those two.",
+    )
+    proxy: ProxyUrl | None = Field(
+        default=None,
+        description="An HTTP or SOCKS5 proxy on the way to the provider, as a URL; its password only as ${VARIABLE}. "
+        "Default: none; proxies in the environment are not used. Needs `transport: standard`.",
+    )
+    http2: bool = Field(
+        default=False, description="Offer HTTP/2 to the provider. Default: false. Needs `transport: standard`."
+    )
+    ca_file: Path | None = Field(
+        default=None,
+        description="PEM file of the certificate authority to trust in place of the system's, relative to the "
+        "configuration folder. Default: the system's. Leave it alone for public providers.",
+    )
+
+    @property
+    def is_public(self) -> bool:
+        """Whether this is the API's own address, where nobody is served without a key."""
+        return self.base_url == BASE_URLS.get(self.api)
+
+    @property
+    def key_headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        """The header that carries the key, and nothing when there is none."""
+        if self.api_key is None:
+            return ()
+        name = self.key_header or KEY_HEADERS[self.api]
+        key = self.api_key.get_secret_value().encode()
+        return ((name.encode(), b"Bearer " + key if name == "authorization" else key),)

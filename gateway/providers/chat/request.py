@@ -30,20 +30,21 @@ def changes(document: Document, applied: AppliedVersion, model: str, stream: boo
         if name not in document.texts and ALIASES.get(name) not in document.texts:
             changed[name] = text
     if applied.system is not None:
-        changed["messages"] = _prepend(applied.system, document.texts["messages"])
+        changed["messages"] = prepend(applied.system, document.texts["messages"])
     if applied.tools:
-        changed["tools"] = _merge_tools(applied.tools, document)
+        changed["tools"] = merge_tools(applied.tools, document)
     if stream:
-        changed["stream_options"] = _with_usage(document)
+        changed["stream_options"] = with_usage(document)
     return changed
 
 
-def _prepend(message: str, messages: str) -> str:
+def prepend(message: str, messages: str) -> str:
+    """The messages with one more before them, all as JSON texts."""
     rest = messages[1:].lstrip()
     return f"[{message}{rest}" if rest.startswith("]") else f"[{message},{rest}"
 
 
-def _merge_tools(tools: tuple[Tool, ...], document: Document) -> str:
+def merge_tools(tools: tuple[Tool, ...], document: Document) -> str:
     """The version's tools, then the client's own of other names."""
     merged = [tool.definition for tool in tools]
     client = document.values.get("tools")
@@ -59,7 +60,7 @@ def _tool_name(tool: Any) -> str | None:
     return function.get("name") if isinstance(function, dict) else None
 
 
-def _with_usage(document: Document) -> str:
+def with_usage(document: Document) -> str:
     """The client's stream options with usage asked for: the books need it; what nobody asked for is stripped again."""
     options = document.values.get("stream_options")
     if not isinstance(options, dict) or not options:

@@ -1,0 +1,80 @@
+"""What tells providers of chat completions apart, as data: by the host of their API, and by the name of the model.
+
+Concerns only requests that are written anew for a client of another wire format. A host's line wins over a model's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+_OPENAI_HINTS = frozenset(
+    {
+        "user", "safety_identifier", "metadata", "store", "service_tier", "prediction",
+        "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Quirks:
+    """How a provider is to be asked.
+
+    `limit` and `seed` are what it calls those; `effort` is where it wants the effort, '' where its model cannot think;
+    `thoughts` is where it wants the thoughts of earlier turns, '' where it wants none. `top_k`, `cache` and
+    `signatures` say whether it knows that parameter, marks for its cache and the signatures of function calls. `hints`
+    are those that it takes.
+    """
+
+    limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    seed: Literal["seed", "random_seed"] = "seed"
+    effort: Literal["reasoning_effort", "reasoning", ""] = "reasoning_effort"
+    thoughts: Literal["reasoning_content", "reasoning_details", ""] = ""
+    top_k: bool = False
+    cache: bool = False
+    signatures: bool = False
+    hints: frozenset[str] = frozenset({"user"})
+
+
+# The longest prefix of the model's name, without the vendor before a slash, wins.
+MODELS: Mapping[str, Mapping[str, Any]] = {
+    "gpt-3.5": {"effort": ""},
+    "gpt-4": {"effort": ""},
+    "chatgpt-": {"effort": ""},
+    "gpt-5": {"limit": "max_completion_tokens"},
+    "gpt-5-chat": {"limit": "max_completion_tokens", "effort": ""},
+    "o1": {"limit": "max_completion_tokens"},
+    "o3": {"limit": "max_completion_tokens"},
+    "o4": {"limit": "max_completion_tokens"},
+}
+
+# A host's name, or the end of one from a dot on.
+HOSTS: Mapping[str, Mapping[str, Any]] = {
+    "api.openai.com": {"limit": "max_completion_tokens", "hints": _OPENAI_HINTS},
+    ".openai.azure.com": {"limit": "max_completion_tokens"},
+    "openrouter.ai": {
+        "limit": "max_tokens",
+        "effort": "reasoning",
+        "thoughts": "reasoning_details",
+        "top_k": True,
+        "cache": True,
+    },
+    "generativelanguage.googleapis.com": {"signatures": True},
+    "api.deepseek.com": {"thoughts": "reasoning_content"},
+    "api.moonshot.ai": {"thoughts": "reasoning_content"},
+    "api.mistral.ai": {"seed": "random_seed", "hints": frozenset()},
+    "api.together.xyz": {"top_k": True},
+    "api.fireworks.ai": {"top_k": True},
+}
+
+
+def quirks(host: str, model: str) -> Quirks:
+    """How a model at a host is to be asked; '' stands for a host that nothing is known of."""
+    name = model.rpartition("/")[2]
+    prefixes = [prefix for prefix in MODELS if name.startswith(prefix)]
+    of_model = MODELS[max(prefixes, key=len)] if prefixes else {}
+    of_host = next((changes for known, changes in HOSTS.items() if _is(host.lower(), known)), {})
+    return replace(Quirks(), **{**of_model, **of_host})
+
+
+def _is(host: str, known: str) -> bool:
+    return host.endswith(known) if known.startswith(".") else host == known

@@ -1,0 +1,16 @@
+"""What generations of Gemini differ in, as far as a request must know it. A model without a known number is new."""
+
+import re
+
+_BEFORE_THREE = re.compile(r"(gemini-[12][.-]|gemini-pro(-vision)?$|gemma|learnlm)")
+
+
+def before_three(model: str) -> bool:
+    """Whether the model is older than Gemini 3: it thinks by budget and not by level, cannot see images inside a
+    function's response, and takes no JSON schema for its answer beside functions."""
+    return bool(_BEFORE_THREE.match(model.rpartition("/")[2]))
+
+
+def thinks_always(model: str) -> bool:
+    """Whether thinking cannot be turned off: in Pro models."""
+    return "-pro" in model

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping
+from http import HTTPStatus
 from http.client import HTTPException, HTTPMessage
 from typing import IO, Any
 from urllib.error import HTTPError, URLError
@@ -17,6 +18,14 @@ class Refused(Exception):
     """The gateway said no, or was not there."""
 
     code = THE_ANSWER_IS_NO
+
+
+class Overtaken(Refused):
+    """Someone was faster. `state` is where the agent stands now, as `/status` has it; None where it was not said."""
+
+    def __init__(self, message: str, state: Mapping[str, Any] | None) -> None:
+        super().__init__(message)
+        self.state = state
 
 
 class Misused(Refused):
@@ -53,7 +62,8 @@ class Operator:
         return self._ask("GET", f"/audit/{quote(agent, safe='')}{'?all=true' if whole else ''}")["events"]
 
     def verb(self, agent: str, verb: str, order: Mapping[str, str]) -> Any:
-        """Do it, from the epoch that stands now; the agent's new status. Raises Refused."""
+        """Do it, from the epoch that stands now; the agent's new status. Raises Refused, and Overtaken where the record
+        has moved on in the meantime."""
         epoch = self.status(agent)["agents"][agent]["epoch"]
         path = f"/admin/agents/{quote(agent, safe='')}/{verb}"
         return self._ask("POST", path, order, {"if-match": str(epoch)})
@@ -68,7 +78,7 @@ class Operator:
             with _open(request, timeout=_TIMEOUT_SECONDS) as answer:
                 return _object(answer.read())
         except HTTPError as error:
-            raise Refused(_message(error)) from None
+            raise _refusal(error) from None
         except (URLError, OSError) as error:
             raise Refused(f"no gateway answers at {self._url}: {getattr(error, 'reason', error)}") from None
         except (HTTPException, ValueError) as error:  # also of what cannot be sent: an odd port, a token in Cyrillic
@@ -104,7 +114,11 @@ def print_verification(operator: Operator, agent: str) -> int:
 
 def do_verb(operator: Operator, agent: str, verb: str, order: Mapping[str, str]) -> int:
     """`serinus rollout VERB AGENT --reason …`; `order` says who, why, and what the verb needs besides."""
-    after = operator.verb(agent, verb, order)
+    try:
+        after = operator.verb(agent, verb, order)
+    except Overtaken as overtaken:
+        now = explain(agent, overtaken.state) if overtaken.state else []
+        raise Refused("\n".join(["Nothing was done, because someone was faster.", str(overtaken), *now])) from None
     print(f"{agent}: {after['phase']}, weight {after['weight']:.2%}, epoch {after['epoch']}")
     return WELL
 
@@ -215,8 +229,19 @@ def _object(body: bytes) -> Any:
     return value
 
 
-def _message(error: HTTPError) -> str:
+def _refusal(error: HTTPError) -> Refused:
+    """Why the gateway said no, in its own words where it has some."""
+    said = _said(error)
+    told, state = said.get("error"), said.get("state")
+    message = told.get("message") if isinstance(told, dict) else None
+    message = str(message or f"the gateway answered HTTP {error.code}")
+    if error.code == HTTPStatus.PRECONDITION_FAILED:
+        return Overtaken(message, state if isinstance(state, dict) else None)
+    return Refused(message)
+
+
+def _said(error: HTTPError) -> Any:
     try:
-        return str(json.load(error)["error"]["message"])
-    except (ValueError, KeyError, TypeError):
-        return f"the gateway answered HTTP {error.code}"
+        return _object(error.read())
+    except (ValueError, OSError, HTTPException):
+        return {}

@@ -16,6 +16,7 @@ import pytest
 
 from gateway import __version__
 from gateway.cli import main
+from gateway.operate import Operator, Overtaken
 from gateway.standin import Standin
 from tests.gateway.running import ADMIN_TOKEN, Running, running, trial, write
 
@@ -108,6 +109,36 @@ async def test_a_wrong_token_is_a_no(
     assert await run("rollout", "retry", agent, "--reason", "r", "--url", served.url) == 1
     said = capsys.readouterr().err
     assert "wrong admin token" in said and "guessed" not in said
+
+
+async def test_who_was_slower_is_told_how_it_stands(
+    served: Running, agent: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody acts between this command's look and its order: nothing is done, it says so, and exits with 1."""
+    look = Operator.status
+
+    def look_for_long(operator: Operator, name: str | None) -> Any:
+        seen = look(operator, name)
+        monkeypatch.setattr(Operator, "status", look)
+        operator.verb(agent, "pause", {"actor": "ann", "reason": "the phones are ringing"})
+        return seen
+
+    monkeypatch.setattr(Operator, "status", look_for_long)
+    assert await run("rollout", "promote", agent, "--reason", "all is well", "--to-end", "--url", served.url) == 1
+    (out, told) = capsys.readouterr()
+    assert out == "" and "Nothing was done, because someone was faster." in told
+    assert f"{agent} is at epoch 2, not 1: the phones are ringing" in told
+    assert f"{agent}: v2 stands still at 50 % of the traffic, over v1." in told and "pause by ann" in told
+    assert served.gateway.services.controller.store_ok and "Traceback" not in told
+
+
+async def test_a_412_of_somebody_else_is_a_no(capsys: pytest.CaptureFixture[str]) -> None:
+    """It says no more than that."""
+    said = json_answer({"agents": {"a": {"epoch": 1}}, "error": {"message": "odd"}})
+    async with answering(said.replace(b"200 OK", b"412 Odd")) as url:
+        with pytest.raises(Overtaken, match="odd") as caught:
+            await asyncio.to_thread(Operator(url, "").status, "a")
+    assert caught.value.state is None and caught.value.code == 1
 
 
 async def test_no_gateway_is_a_no(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,41 @@
+"""The half of this format that faces providers."""
+
+from collections.abc import Mapping
+
+from gateway.document import Document
+from gateway.errors import Headers, ProviderError
+from gateway.providers.chat.answer import read_error
+from gateway.providers.formats import Parser, ProviderSide, Written
+from gateway.providers.prompt import FormatName, Prompt
+from gateway.providers.reply import Reply
+from gateway.providers.responses import amend, answer, request
+from gateway.providers.responses.stream import ResponsesParser
+from gateway.providers.settings import Settings
+
+
+class _Provider:
+    @property
+    def name(self) -> FormatName:
+        return "openai-responses"
+
+    def write(self, prompt: Prompt, model: str) -> Written:
+        return request.write(prompt, model)
+
+    def path(self, model: str, stream: bool) -> str:
+        return request.PATH
+
+    def amend(self, document: Document, settings: Settings, model: str) -> Mapping[str, str | None]:
+        return amend.amend(document, settings, model)
+
+    def reply(self, body: bytes) -> Reply:
+        return answer.read_reply(body)
+
+    def parser(self) -> Parser:
+        return ResponsesParser()
+
+    def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
+        """Errors look as those of chat completions do."""
+        return read_error(status, headers, body)
+
+
+PROVIDER: ProviderSide = _Provider()

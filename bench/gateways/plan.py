@@ -38,7 +38,7 @@ QUICK = Scope(rounds=1, seconds=2, concurrency=(16,), streams=(64,), once=False)
 
 def rows(peers: list[Peer], scope: Scope) -> Iterator[Row]:
     """Every figure of a run, as it comes. Gateways take turns in each round, so that all see the same neighbours."""
-    with _workshop() as (folder, core, upstream):
+    with workshop() as (folder, core, upstream):
         for turn in range(scope.rounds):
             yield from _direct(folder, upstream, turn, scope)
             for peer in peers:
@@ -98,8 +98,8 @@ def _visit(peer: Peer, turn: int, place: tuple[Path, int], do: Callable[[Subject
 
 
 @contextmanager
-def _workshop() -> Iterator[tuple[Path, int, Subject]]:
-    """A folder, the gateways' core, and the upstream, which runs on the other core."""
+def workshop() -> Iterator[tuple[Path, int, Subject]]:
+    """A folder, the gateways' core, and the upstream, on the other core, where this process stays from now on."""
     ours, other = tree.cores()
     tree.stay(other)
     folder = Path(tempfile.mkdtemp(prefix="serinus-bench-"))

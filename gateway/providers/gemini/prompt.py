@@ -6,6 +6,7 @@ The model and whether to stream stand in the path, so neither is read here. A Ge
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.document import encode
 from gateway.errors import CallerError
 from gateway.providers.gemini.contents import Conversation
 from gateway.providers.gemini.generation import read_generation
@@ -39,14 +40,17 @@ def read_prompt(values: Mapping[str, Any]) -> Prompt:
 
 
 def read_opening(values: Mapping[str, Any]) -> str:
-    """The text of the first content that is the user's, whatever else is wrong with the request."""
+    """The first content that is the user's: its text, or its parts where it has none, whatever else is wrong.
+
+    Raises CallerError for parts that are nested too deeply.
+    """
     contents = values.get("contents")
     for content in contents if isinstance(contents, list) else [contents]:
         if isinstance(content, Mapping) and content.get("role", "user") == "user":
             parts = content.get("parts")
             listed = parts if isinstance(parts, list) else [parts]
             texts = [part.get("text") for part in listed if isinstance(part, Mapping)]
-            return "\n".join(text for text in texts if isinstance(text, str))
+            return "\n".join(text for text in texts if isinstance(text, str)) or encode(parts)
     return ""
 
 

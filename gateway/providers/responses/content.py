@@ -11,6 +11,8 @@ from gateway.providers.prompt import Media, Part, Refusal, Text, Untranslatable
 Extras = dict[str, Any]
 
 _DATA_URL = re.compile(r"data:([^;,]*)(?:;[^;,]*)*;base64,", re.IGNORECASE)
+# The first characters of images in base64, for those whose type nobody says.
+_IMAGES = {"/9j/": "image/jpeg", "R0lGOD": "image/gif", "UklGR": "image/webp"}
 _PDF = "application/pdf"  # what `file_data` without a data URL is: the one type that every model takes
 
 
@@ -46,7 +48,11 @@ def _image(media: Media) -> dict[str, Any]:
     image: dict[str, Any] = {"type": "input_image", "detail": media.detail or "auto"}
     if media.file_id:
         return image | {"file_id": media.file_id}
-    return image | {"image_url": media.url or f"data:{media.mime};base64,{media.data}"}
+    return image | {"image_url": media.url or f"data:{media.mime or _image_type(media.data)};base64,{media.data}"}
+
+
+def _image_type(data: str) -> str:
+    return next((mime for head, mime in _IMAGES.items() if data.startswith(head)), "image/png")
 
 
 def _file(media: Media) -> dict[str, Any]:

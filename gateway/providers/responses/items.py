@@ -48,7 +48,7 @@ class History:
         parts = content.read(item.get("content"), f"{param}.content", self.extras)
         if role == "assistant":
             self._said(parts)
-        else:
+        elif parts:
             self.messages.append(Message(role, parts))
 
     def call(self, item: _Item, param: str) -> None:
@@ -80,12 +80,11 @@ class History:
             return
         item_id = values.optional_text(item, "id", param)
         if seal:
-            said = Reasoning(text, seal.signature, seal.encrypted, seal.by)
+            self._said((Reasoning(text, seal.signature, seal.encrypted, seal.by),))
         elif encrypted and not is_sealed(encrypted):
-            said = Reasoning(text, encrypted=encrypted, signed_by="openai-responses", id=item_id)
-        else:
-            said = Reasoning(text)
-        self._said((said,))
+            self._said((Reasoning(text, encrypted=encrypted, signed_by="openai-responses", id=item_id),))
+        elif text:
+            self._said((Reasoning(text),))
 
     def image(self, item: _Item, param: str) -> None:
         """An image that the model made: those of other formats' models come to clients as such items."""
@@ -94,6 +93,8 @@ class History:
         self._said((Media("image", f"image/{kind}", data),) if data else ())
 
     def _said(self, parts: tuple[Part, ...]) -> None:
+        if not parts:
+            return
         if self.messages and self.messages[-1].role == "assistant":
             parts = self.messages.pop().parts + parts
         self.messages.append(Message("assistant", parts))

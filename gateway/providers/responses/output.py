@@ -191,10 +191,11 @@ def _each(value: Any) -> list[Json]:
 
 
 def _logprob(token: Json) -> Json:
-    word = token.get("token")
+    word, likely, octets = token.get("token"), token.get("logprob"), token.get("bytes")
     word = word if isinstance(word, str) else ""
-    octets = token.get("bytes") or list(word.encode("utf-8", "replace"))
-    return {"token": word, "logprob": token.get("logprob"), "bytes": octets}
+    if not isinstance(octets, list) or not all(isinstance(octet, int) for octet in octets):
+        octets = list(word.encode("utf-8", "replace"))
+    return {"token": word, "logprob": likely if isinstance(likely, (int, float)) else 0.0, "bytes": octets}
 
 
 def _objects(value: Any) -> list[Json]:

@@ -17,6 +17,7 @@ HINTS = (
     "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options",
 )  # fmt: skip
 LOGPROBS = "message.output_text.logprobs"
+ENCRYPTED = "reasoning.encrypted_content"
 
 # Instead of messages: a conversation or a template that lives at a provider.
 _STORED = ("previous_response_id", "conversation", "prompt")

@@ -18,7 +18,7 @@ from gateway.providers.prompt import (
     Untranslatable,
 )
 from gateway.providers.responses import content
-from gateway.providers.responses.prompt import HINTS, LOGPROBS
+from gateway.providers.responses.prompt import ENCRYPTED, HINTS, LOGPROBS
 from gateway.providers.responses.tools import write_choice, write_output, write_tool
 
 PATH = "/responses"
@@ -48,7 +48,7 @@ def write(prompt: Prompt, model: str) -> Written:
         "temperature": prompt.temperature,
         "top_p": prompt.top_p,
         "top_logprobs": prompt.top_logprobs,
-        "include": [LOGPROBS] if prompt.logprobs else None,
+        "include": _include(prompt) or None,
         "stream": prompt.stream or None,
         "moderation": prompt.extras.get("moderation"),
         **{name: prompt.hints.get(name) for name in HINTS if name != "store"},
@@ -94,6 +94,13 @@ def _reasoning(prompt: Prompt) -> _Item | None:
     if prompt.wants_thoughts:
         reasoning["summary"] = "auto"
     return reasoning or None
+
+
+def _include(prompt: Prompt) -> list[str]:
+    """What is asked for besides: models that think give what they want back, others refuse to be asked for it."""
+    thinks = _reasoning(prompt) not in (None, {"effort": "none"})
+    thought = any(_is_own(part) for message in prompt.messages for part in message.parts)
+    return [LOGPROBS] * bool(prompt.logprobs) + [ENCRYPTED] * (thinks or thought)
 
 
 def _conversation(prompt: Prompt) -> _Item:
@@ -165,10 +172,14 @@ def _item(part: Part) -> Iterator[_Item]:
 
 
 def _thought(part: Reasoning) -> Iterator[_Item]:
-    if part.signed_by == "openai-responses" and part.encrypted:
+    if _is_own(part):
         summary = [{"type": "summary_text", "text": part.text}] if part.text else []
         item = {"type": "reasoning", "summary": summary, "encrypted_content": part.encrypted}
         yield {**item, "id": part.id} if part.id else item
+
+
+def _is_own(part: Part) -> bool:
+    return isinstance(part, Reasoning) and part.signed_by == "openai-responses" and bool(part.encrypted)
 
 
 def _outcome(result: ToolResult) -> str | list[_Item]:

@@ -139,6 +139,19 @@ def test_signed_thoughts_and_calls_come_back_as_they_went() -> None:
     assert CLIENT.prompt({"input": output}).messages[0].parts == parts
 
 
+def test_a_call_that_gemini_signed_streams_behind_its_seal() -> None:
+    """The item before the call carries what its provider wants back."""
+    events = streamed(Begin(), ToolBegin(0, "c", "f", "g", "gemini"), ToolDelta(0, ""), End("tool_calls"))
+    seal, call = items(events[-1]["response"])
+    assert seal["encrypted_content"] == 'serinus:{"by":"gemini","signature":"g","call_id":"c"}'
+    assert (call["call_id"], call["arguments"]) == ("c", "{}")
+
+
+def test_media_by_url_is_told_as_text() -> None:
+    """An answer has no other place for it."""
+    assert items(whole(Reply((Media("video", url="https://e.com/v"),))))[0]["content"] == [text_part("https://e.com/v")]
+
+
 def test_the_shape_that_was_asked_for_is_told() -> None:
     """Structured output is echoed, as clients of this API expect."""
     envelope = replace(

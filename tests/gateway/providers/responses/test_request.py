@@ -21,6 +21,7 @@ from gateway.providers.prompt import (
 from gateway.providers.responses.provider import PROVIDER
 
 ASKED = Prompt((Message("user", (Text("Hi"),)),))
+ENCRYPTED = {"include": ["reasoning.encrypted_content"]}
 SAID = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hi"}]}
 
 
@@ -61,6 +62,7 @@ def test_media_are_written_by_what_is_known_of_them() -> None:
     """Images and files go as data URLs, as URLs or as ids."""
     parts = (
         Media("image", "image/png", "AA=="),
+        Media("image", data="/9j/AA=="),
         Media("image", url="https://e.com/a.png", detail="high"),
         Media("image", file_id="file-1"),
         Media("file", "application/pdf", "AA==", name="a.pdf"),
@@ -69,6 +71,7 @@ def test_media_are_written_by_what_is_known_of_them() -> None:
     )
     assert written("user", *parts)[0]["content"] == [
         {"type": "input_image", "detail": "auto", "image_url": "data:image/png;base64,AA=="},
+        {"type": "input_image", "detail": "auto", "image_url": "data:image/jpeg;base64,/9j/AA=="},
         {"type": "input_image", "detail": "high", "image_url": "https://e.com/a.png"},
         {"type": "input_image", "detail": "auto", "file_id": "file-1"},
         {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,AA=="},
@@ -100,6 +103,13 @@ def test_a_models_turn_is_written_as_items_in_order() -> None:
         (ToolResult("c", (Text("12"),)), "12"),
         (ToolResult("c", ()), ""),
         (ToolResult("c", (Text("no such city"),), is_error=True), "Error: no such city"),
+        (
+            ToolResult("c", (Media("image", file_id="file-1"),), is_error=True),
+            [
+                {"type": "input_text", "text": "Error:"},
+                {"type": "input_image", "detail": "auto", "file_id": "file-1"},
+            ],
+        ),
         (
             ToolResult("c", (Text("see"), Media("image", url="https://e.com/a.png"))),
             [
@@ -136,11 +146,14 @@ def test_functions_are_strict_only_where_they_say_so() -> None:
     [
         ({"max_tokens": 5}, {"max_output_tokens": 16}),
         ({"temperature": 0.0, "top_p": 0.5}, {"temperature": 0.0, "top_p": 0.5}),
-        ({"effort": "high", "thinking_budget": 1}, {"reasoning": {"effort": "high"}}),
+        ({"effort": "high", "thinking_budget": 1}, {"reasoning": {"effort": "high"}, **ENCRYPTED}),
         ({"thinking_budget": 0}, {"reasoning": {"effort": "none"}}),
-        ({"thinking_budget": 2000}, {"reasoning": {"effort": "low"}}),
-        ({"thinking_budget": 8000}, {"reasoning": {"effort": "medium"}}),
-        ({"thinking_budget": 32000, "wants_thoughts": True}, {"reasoning": {"effort": "high", "summary": "auto"}}),
+        ({"thinking_budget": 2000}, {"reasoning": {"effort": "low"}, **ENCRYPTED}),
+        ({"thinking_budget": 8000}, {"reasoning": {"effort": "medium"}, **ENCRYPTED}),
+        (
+            {"thinking_budget": 32000, "wants_thoughts": True},
+            {"reasoning": {"effort": "high", "summary": "auto"}, **ENCRYPTED},
+        ),
         ({"thinking_budget": -1, "presence_penalty": 0.0}, {}),
         ({"logprobs": True, "top_logprobs": 2}, {"include": ["message.output_text.logprobs"], "top_logprobs": 2}),
         ({"stream": True}, {"stream": True}),
@@ -160,6 +173,14 @@ def test_parameters_are_written_under_their_names(fields: dict[str, Any], member
     """Each field has its member, in this API's own terms; hints that it does not know are left out."""
     asked = body(replace(ASKED, **fields))
     assert {name: asked[name] for name in asked.keys() - {"model", "input", "store"}} == members
+
+
+def test_models_that_think_are_asked_for_what_they_want_back() -> None:
+    """Others refuse to be: a turn that holds such reasoning, or an effort, tells that a model thinks."""
+    thought = Reasoning(encrypted="gAA", signed_by="openai-responses")
+    messages = (*ASKED.messages, Message("assistant", (thought, Text("W"))), *ASKED.messages)
+    assert body(Prompt(messages))["include"] == ["reasoning.encrypted_content"]
+    assert "include" not in body(replace(ASKED, effort="none"))
 
 
 def test_any_json_is_asked_for_in_words_too() -> None:

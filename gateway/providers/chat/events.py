@@ -49,13 +49,14 @@ class ChatParser:
     The end is held back until its usage can no longer come: it stands in a chunk behind the one that finishes.
     """
 
-    __slots__ = ("_begun", "_calls", "_ended", "_finish", "_id", "_refused", "_said", "usage")
+    __slots__ = ("_begun", "_calls", "_ended", "_finish", "_id", "_refused", "_said", "_thinks", "usage")
 
     def __init__(self) -> None:
         self._begun = False
         self._said = False
         self._ended = False
         self._refused = False
+        self._thinks = False
         self._finish: str | None = None
         self._id = ""
         self._calls = _Calls()
@@ -96,10 +97,20 @@ class ChatParser:
             self._finish = reason
 
     def _delta(self, delta: Members, choice: Members) -> Iterator[Event]:
-        for event in (*_thoughts(delta), *_texts(delta, choice), *self._calls.take(delta, self._id)):
+        for event in (*self._thoughts(delta), *_texts(delta, choice), *self._calls.take(delta, self._id)):
             self._said = True
             self._refused = self._refused or isinstance(event, RefusalDelta)
             yield event
+
+    def _thoughts(self, delta: Members) -> Iterator[Event]:
+        """Text that comes in plain words is repeated in the details, with it or when it is whole."""
+        if text := thought(delta):
+            self._thinks = True
+            yield ReasoningDelta(text)
+        for detail in read_details(delta.get("reasoning_details")):
+            said = "" if self._thinks else detail.text
+            if said or detail.signature or detail.encrypted:
+                yield ReasoningDelta(said, detail.signature, detail.encrypted, detail.signed_by, detail.id)
 
     def _end(self) -> Sequence[Event]:
         self._ended = True
@@ -224,16 +235,6 @@ def _first(choices: object) -> Members | None:
     """The choice that counts: asked for is only one."""
     found: Iterable[Any] = choices if isinstance(choices, list) else ()
     return next((each for each in found if isinstance(each, dict) and each.get("index", 0) in (0, None)), None)
-
-
-def _thoughts(delta: Members) -> Iterator[Event]:
-    text = thought(delta)
-    if text:
-        yield ReasoningDelta(text)
-    for detail in read_details(delta.get("reasoning_details")):
-        said = "" if text else detail.text
-        if said or detail.signature or detail.encrypted:
-            yield ReasoningDelta(said, detail.signature, detail.encrypted, detail.signed_by, detail.id)
 
 
 def _texts(delta: Members, choice: Members) -> Iterator[Event]:

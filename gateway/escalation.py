@@ -11,11 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from gateway.calls import Answer, Call, Outcome
-from gateway.document import encode
-from gateway.errors import GatewayError, ProviderError, StoreAway
+from gateway.errors import CallerError, GatewayError, ProviderError, StoreAway
 from gateway.headers import JSON
 from gateway.logs import Log
 from gateway.notify import Webhook
+from gateway.providers.clients import chat_messages, statement
 from gateway.store.seam import Store
 from gateway.streaming import EVENT_STREAM
 
@@ -70,7 +70,7 @@ class Escalations:
             "caller": call.caller.name,
             "at": f"{at:.3f}",
             "failure": failure.encode("ascii", "backslashreplace").decode(),  # a provider may say lone surrogates
-            "messages": call.document.texts["messages"],
+            "messages": _conversation(call),
         }
         handover = Handover(call.agent, event)
         waiting = len(self._unstored) + len(self._untold)
@@ -141,18 +141,14 @@ class Escalations:
 
 
 def completion(call: Call, message: str, at: float) -> Answer:
-    """The chat completion, or its stream, that tells the client that a person takes over."""
-    base = {"id": f"chatcmpl-{call.id}", "created": int(at), "model": call.agent}
-    usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
-    if not call.stream:
-        choice = {"index": 0, "message": {"role": "assistant", "content": message}, "finish_reason": "stop"}
-        body = {**base, "object": "chat.completion", "choices": [choice], "usage": usage}
-        return Answer(200, [JSON, ESCALATED], encode(body).encode())
-    deltas = [({"role": "assistant", "content": message}, None), ({}, "stop")]
-    events: list[dict[str, object]] = [
-        {"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]} for delta, reason in deltas
-    ]
-    if call.wants_usage:
-        events.append({"choices": [], "usage": usage})
-    lines = [f"data: {encode({**base, 'object': 'chat.completion.chunk', **event})}\n\n" for event in events]
-    return Answer(200, [EVENT_STREAM, ESCALATED], "".join([*lines, "data: [DONE]\n\n"]).encode())
+    """The answer, or its stream, that tells the client that a person takes over."""
+    kind = EVENT_STREAM if call.stream else JSON
+    return Answer(200, [kind, ESCALATED], statement(call, message, at))
+
+
+def _conversation(call: Call) -> str:
+    """What the person is to read: the messages as chat completions write them, or the request where that cannot be."""
+    try:
+        return chat_messages(call)
+    except CallerError:
+        return call.document.render({}).decode()

@@ -8,7 +8,7 @@ from gateway.callid import mint
 from gateway.calls import Answer, Call, FormatName, Outcome
 from gateway.errors import CallerError, Headers, ProviderError, SerinusError, UnknownModel
 from gateway.headers import JSON, to_client, without_type
-from gateway.providers.translate import CHAT, opening_of, told, told_event
+from gateway.providers.clients import CHAT, opening_of, told, told_event
 from gateway.recorder import Clock, Recorder, booking_of
 from gateway.runtime import Runtime
 from gateway.shadow import Shadows

@@ -3,12 +3,35 @@
 from collections.abc import Mapping
 
 from gateway.calls import FormatName
+from gateway.providers.chat.client import CLIENT as CHAT_CLIENT
+from gateway.providers.chat.provider import PROVIDER as CHAT_PROVIDER
 from gateway.providers.formats import ClientSide, ProviderSide
+from gateway.providers.gemini.client import CLIENT as GEMINI_CLIENT
+from gateway.providers.gemini.provider import PROVIDER as GEMINI_PROVIDER
+from gateway.providers.messages.client import CLIENT as MESSAGES_CLIENT
+from gateway.providers.messages.provider import PROVIDER as MESSAGES_PROVIDER
 from gateway.providers.reader import Framer, SseFramer
+from gateway.providers.responses.client import CLIENT as RESPONSES_CLIENT
+from gateway.providers.responses.provider import PROVIDER as RESPONSES_PROVIDER
 
-CLIENTS: Mapping[FormatName, ClientSide] = {}
-PROVIDERS: Mapping[FormatName, ProviderSide] = {}
-EVENT_STREAMS: Mapping[FormatName, bytes] = {"bedrock": b"application/vnd.amazon.eventstream"}
+CLIENTS: Mapping[FormatName, ClientSide] = {
+    "openai": CHAT_CLIENT,
+    "openai-responses": RESPONSES_CLIENT,
+    "anthropic": MESSAGES_CLIENT,
+    "gemini": GEMINI_CLIENT,
+}
+PROVIDERS: Mapping[FormatName, ProviderSide] = {
+    "openai": CHAT_PROVIDER,
+    "openai-responses": RESPONSES_PROVIDER,
+    "anthropic": MESSAGES_PROVIDER,
+    "gemini": GEMINI_PROVIDER,
+}
+_STREAM_TYPES: Mapping[FormatName, bytes] = {"bedrock": b"application/vnd.amazon.eventstream"}
+
+
+def provider_side(name: FormatName, host: str) -> ProviderSide:
+    """What speaks to a provider of that format at that host: of chat completions there are many dialects."""
+    return CHAT_PROVIDER.at(host) if name == "openai" else PROVIDERS[name]
 
 
 def framer(_name: FormatName) -> Framer:
@@ -18,4 +41,4 @@ def framer(_name: FormatName) -> Framer:
 
 def stream_type(name: FormatName) -> bytes:
     """The content type of that format's streams."""
-    return EVENT_STREAMS.get(name, b"text/event-stream")
+    return _STREAM_TYPES.get(name, b"text/event-stream")

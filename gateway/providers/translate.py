@@ -10,12 +10,10 @@ from typing import Any, NamedTuple, Protocol
 
 from gateway.calls import Call, Usage, usage_from
 from gateway.document import encode
-from gateway.errors import Headers, ProviderError, SerinusError
+from gateway.errors import Headers, ProviderError
 from gateway.providers import registry
 from gateway.providers.applied import AppliedVersion
-from gateway.providers.chat import errors as chat
 from gateway.providers.chat.answer import are_json, has_good_arguments, read_answer, read_error
-from gateway.providers.chat.opening import opening
 from gateway.providers.chat.request import chat_request
 from gateway.providers.chat.stream import StreamReader
 from gateway.providers.endpoint import Endpoint
@@ -86,27 +84,7 @@ def translation(attempted: Attempted) -> Translation:
         return _Chat(attempted)
     if client == provider:
         return _Through(attempted, PROVIDERS[provider])
-    return _Between(attempted, CLIENTS[client], PROVIDERS[provider])
-
-
-def opening_of(call: Call) -> str:
-    """The first user message of a call, which tells its conversation from others. Raises CallerError."""
-    values = call.document.values
-    return opening(values) if call.format == CHAT else CLIENTS[call.format].opening(values)
-
-
-def told(error: SerinusError, client: FormatName, call_id: str) -> bytes:
-    """The body that tells a client of an error: upstream's own words where it may see them, ours otherwise."""
-    if isinstance(error, ProviderError) and error.body is not None:
-        return error.body
-    return chat.error_body(error) if client == CHAT else CLIENTS[client].error(error, call_id)
-
-
-def told_event(error: SerinusError, client: FormatName, call_id: str) -> bytes:
-    """The server-sent event that ends a stream that broke."""
-    if client == CHAT:
-        return chat.error_event(told(error, client, call_id))
-    return CLIENTS[client].error_event(error, call_id)
+    return _Between(attempted, CLIENTS[client], registry.provider_side(provider, attempted.endpoint.origin.host))
 
 
 class _Chat:
@@ -147,7 +125,11 @@ class _Through:
         path = about.endpoint.base_path + self._provider.path(about.target.model, call.stream)
         if call.query:
             path += ("&" if "?" in path else "?") + call.query
-        body = call.document.render(self._provider.amend(call.document, about.settings, about.target.model))
+        try:
+            changes = self._provider.amend(call.document, about.settings, about.target.model)
+        except Untranslatable as error:
+            raise _refused(error, about.target) from None
+        body = call.document.render(changes)
         return about.endpoint.request(path, call.headers, body)
 
     def whole(self, body: bytes) -> Whole:

@@ -10,7 +10,7 @@ import pytest
 from gateway.calls import Attempt, Usage
 from gateway.errors import Headers, ProviderError
 from gateway.providers.chat.stream import StreamReader
-from gateway.providers.translate import CHAT, told_event
+from gateway.providers.clients import CHAT, told_event
 from gateway.streaming import ClientTooSlow, OpenStream, StreamLimits, relay
 
 PART = b'data: {"choices":[{"delta":{"content":"x"},"finish_reason":null}]}\n\n'
@@ -109,6 +109,7 @@ async def test_usage_of_a_cut_stream() -> None:
     stream = opened()
     stream.reader.feed(PART * 3)
     assert stream.usage == Usage(100, 0, 3, 0, estimated=True)
+    assert isinstance(stream.reader, StreamReader)
     stream.reader.usage = Usage(7, 0, 5)
     assert stream.usage == Usage(7, 0, 5)
 

@@ -8,7 +8,7 @@ import pytest
 from gateway.calls import Call, Caller
 from gateway.document import Document
 from gateway.errors import CallerError
-from gateway.providers.translate import opening_of
+from gateway.providers.clients import opening_of
 from gateway.units import conversation_of, user_of
 
 HELLO = {"role": "user", "content": "Where is my order?"}

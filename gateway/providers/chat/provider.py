@@ -12,7 +12,7 @@ from gateway.providers.chat.quirks import Quirks, quirks
 from gateway.providers.chat.reply import read_reply
 from gateway.providers.chat.request import merge_tools, prepend, with_usage
 from gateway.providers.chat.write import write_choice, write_parameters, write_request, write_tool
-from gateway.providers.formats import Parser, ProviderSide, Written
+from gateway.providers.formats import Parser, Written
 from gateway.providers.prompt import FormatName, Prompt
 from gateway.providers.reply import Reply
 from gateway.providers.settings import Settings
@@ -75,7 +75,7 @@ class ChatProvider:
         return read_error(status, headers, body)
 
 
-PROVIDER: ProviderSide = ChatProvider()
+PROVIDER = ChatProvider()
 
 
 def _left_out(document: Document, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,51 @@
+"""What the gateway reads of clients, and says to them by itself, in whatever wire format they speak."""
+
+from gateway.calls import Call, FormatName, Usage
+from gateway.document import encode
+from gateway.errors import ProviderError, SerinusError
+from gateway.providers.chat import errors as chat
+from gateway.providers.chat.opening import opening
+from gateway.providers.formats import Envelope
+from gateway.providers.prompt import Prompt, Text
+from gateway.providers.registry import CLIENTS, PROVIDERS
+from gateway.providers.reply import Begin, End, Reply, TextDelta
+
+CHAT: FormatName = "openai"
+
+
+def opening_of(call: Call) -> str:
+    """The first user message of a call, which tells its conversation from others. Raises CallerError."""
+    values = call.document.values
+    return opening(values) if call.format == CHAT else CLIENTS[call.format].opening(values)
+
+
+def statement(call: Call, text: str, at: float) -> bytes:
+    """An answer in the gateway's own words, streamed if that was asked; `at` in Unix seconds."""
+    client = CLIENTS[call.format]
+    envelope = Envelope(call.id, call.agent, int(at), Prompt((), stream=call.stream, wants_usage=call.wants_usage))
+    if not call.stream:
+        return client.reply(Reply((Text(text),), usage=Usage()), envelope)
+    writer = client.writer(envelope)
+    return b"".join([writer.write(event) for event in (Begin(usage=Usage()), TextDelta(text), End(usage=Usage()))])
+
+
+def chat_messages(call: Call) -> str:
+    """The conversation of a call as the JSON text of chat completions' messages. Raises CallerError."""
+    if call.format == CHAT:
+        return call.document.texts["messages"]
+    messages = CLIENTS[call.format].prompt(call.document.values).messages
+    return encode(PROVIDERS[CHAT].write(Prompt(messages), "").body["messages"])
+
+
+def told(error: SerinusError, client: FormatName, call_id: str) -> bytes:
+    """The body that tells a client of an error: upstream's own words where it may see them, ours otherwise."""
+    if isinstance(error, ProviderError) and error.body is not None:
+        return error.body
+    return chat.error_body(error) if client == CHAT else CLIENTS[client].error(error, call_id)
+
+
+def told_event(error: SerinusError, client: FormatName, call_id: str) -> bytes:
+    """The server-sent event that ends a stream that broke."""
+    if client == CHAT:
+        return chat.error_event(told(error, client, call_id))
+    return CLIENTS[client].error_event(error, call_id)

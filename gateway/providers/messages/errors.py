@@ -1,0 +1,68 @@
+"""Errors of the Messages API: as clients get them from us, and as providers send them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.document import encode
+from gateway.errors import Headers, ProviderError, SerinusError
+from gateway.providers.chat.answer import error_inside, read_error
+
+# Source: platform.claude.com/docs/en/api/errors
+_TYPES: Mapping[int, str] = {
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+# The status of an error that came inside an answer; what speaks of our account or has no other stays 502.
+_STATUSES: Mapping[str, int] = {
+    "invalid_request_error": 400,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+_REQUEST_ERRORS = range(400, 500)
+_ABOUT_OUR_ACCOUNT = "billing_error"
+
+
+def error_body(error: SerinusError, call_id: str) -> bytes:
+    """The error body of this format."""
+    kind = _TYPES.get(error.status)
+    if kind is None:
+        kind = "invalid_request_error" if error.status in _REQUEST_ERRORS else "api_error"
+    told = {"type": kind, "message": error.told}
+    return encode({"type": "error", "error": told, "request_id": call_id or None}).encode()
+
+
+def error_event(error: SerinusError, call_id: str) -> bytes:
+    """The server-sent event that ends a broken stream."""
+    return b"event: error\ndata: " + error_body(error, call_id) + b"\n\n"
+
+
+def provider_error(status: int, headers: Headers, body: bytes) -> ProviderError:
+    """The error of an answer whose status is not 200; what speaks of our account is told as a refused key is."""
+    error = read_error(status, headers, body)
+    if _ABOUT_OUR_ACCOUNT.encode() in (error.body or b""):
+        return read_error(403, headers, b"")
+    return error
+
+
+def raise_error_inside(members: dict[str, Any], body: bytes) -> None:
+    """Raise the ProviderError of an error that came as an answer, or as an event of one."""
+    if members.get("type") != "error" and not members.get("error"):
+        return
+    told = members.get("error")
+    kind = told.get("type") if isinstance(told, dict) else None
+    if kind == _ABOUT_OUR_ACCOUNT:
+        members, body = {"error": {"type": "authentication_error"}}, b""
+    error = error_inside({**members, "error": members.get("error") or {}}, body)
+    error.status = _STATUSES.get(kind, error.status) if isinstance(kind, str) else error.status
+    raise error

@@ -16,7 +16,7 @@ from gateway.api.admin import Audit, Verb
 from gateway.api.assets import Stylesheet
 from gateway.api.cors import Cors
 from gateway.api.feedback import Feedback
-from gateway.api.generation import ChatCompletions, GenerateContent, Messages, Responses
+from gateway.api.generation import ChatCompletions, Completions, Embeddings, GenerateContent, Messages, Responses
 from gateway.api.health import Live, Ready
 from gateway.api.models import Model, Models
 from gateway.api.services import Endpoint, Services
@@ -202,6 +202,8 @@ def asgi(services: Services) -> Callable[[Scope, Receive, Send], Awaitable[None]
 def _routes(services: Services) -> list[BaseRoute]:
     endpoints: list[tuple[str, Endpoint]] = [
         ("/v1beta/models/{model:path}", GenerateContent(services)),
+        ("/v1/completions", Completions(services)),
+        ("/v1/embeddings", Embeddings(services)),
         ("/v1/models", Models(services)),
         ("/v1/models/{model:path}", Model(services)),
         ("/v1/feedback", Feedback(services)),

@@ -89,7 +89,9 @@ class Attempts:
         spent: ProviderError | None = None
         for link in run.plan.links:
             if link == HUMAN:
-                return self._escalate(run)
+                if run.call.operation == "generate":  # nobody writes an embedding by hand
+                    return self._escalate(run)
+                continue
             if spent is not None and not self._may_go_on(run):
                 continue
             try:

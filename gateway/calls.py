@@ -13,6 +13,7 @@ _BYTES_PER_TOKEN = 4  # of English JSON, roughly, with the tokenizers of today
 MAX_TOKENS_COUNTED = 10**12  # a provider that claims more is not believed, so that sums stay finite
 
 ArmName = Literal["stable", "canary"]
+Operation = Literal["generate", "embeddings", "completions"]
 FormatName = Literal["openai", "openai-responses", "anthropic", "gemini", "bedrock"]
 
 
@@ -34,7 +35,8 @@ class Call:
 
     `received_at` is monotonic, in seconds; `nonce` is what a new id is made unique by, None where the client chose
     the id itself; `conversation_header` is a client's own id of the conversation, or ''.
-    `facts_headers` are those that rules and `sticky` ask for; `format` is the wire format that the client speaks.
+    `facts_headers` are those that rules and `sticky` ask for; `format` is the wire format that the client speaks,
+    `operation` what it wants: an answer to a conversation, or one of OpenAI's plainer endpoints.
     """
 
     id: str
@@ -52,6 +54,7 @@ class Call:
     fingerprint_key: bytes = b""
     facts_headers: Mapping[str, str] = field(default_factory=dict)
     format: FormatName = "openai"
+    operation: Operation = "generate"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from gateway.api.services import Endpoint, header, read_body
-from gateway.calls import Call, Caller
+from gateway.calls import Call, Caller, Operation
 from gateway.document import Document
 from gateway.errors import CallerError, Forbidden, NotFound, UnsupportedBody
 from gateway.headers import query_to_provider, to_provider
@@ -37,6 +37,7 @@ class Generation(Endpoint):
     """A model's answer, whole or as a stream."""
 
     methods = ("POST",)
+    operation: Operation = "generate"
     key_headers: tuple[bytes, ...] = ()  # where this format's clients send their key, if not as a Bearer token
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,6 +81,7 @@ class Generation(Endpoint):
             fingerprint_key=runtime.fingerprint_key,
             facts_headers=_facts_headers(scope, runtime),
             format=self.format,
+            operation=self.operation,
         )
 
     def query(self, scope: Scope) -> str:
@@ -93,6 +95,24 @@ class ChatCompletions(Generation):
     def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
         asked = super().asked(scope, values)
         _check_array(values, "messages")
+        return asked
+
+
+class Completions(Generation):
+    """OpenAI's completions, of before there were chats."""
+
+    operation = "completions"
+
+
+class Embeddings(Generation):
+    """OpenAI's embeddings."""
+
+    operation = "embeddings"
+
+    def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
+        asked = super().asked(scope, values)
+        if asked.stream:
+            raise CallerError("embeddings do not stream", param="stream")
         return asked
 
 

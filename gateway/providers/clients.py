@@ -16,6 +16,9 @@ CHAT: FormatName = "openai"
 def opening_of(call: Call) -> str:
     """The first user message of a call, which tells its conversation from others. Raises CallerError."""
     values = call.document.values
+    if call.operation != "generate":  # no conversation: what it is about stands for it
+        texts = call.document.texts
+        return texts.get("input") or texts.get("prompt") or ""
     return opening(values) if call.format == CHAT else CLIENTS[call.format].opening(values)
 
 
@@ -31,6 +34,8 @@ def statement(call: Call, text: str, at: float) -> bytes:
 
 def chat_messages(call: Call) -> str:
     """The conversation of a call as the JSON text of chat completions' messages. Raises CallerError."""
+    if call.operation != "generate":
+        return encode([{"role": "user", "content": call.document.render({}).decode()}])
     if call.format == CHAT:
         return call.document.texts["messages"]
     messages = CLIENTS[call.format].prompt(call.document.values).messages

@@ -6,9 +6,9 @@ both sides goes through as it came, with the version's members put in; two forma
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
-from gateway.calls import Call, Usage, usage_from
+from gateway.calls import Call, usage_from
 from gateway.document import encode
 from gateway.errors import Headers, ProviderError
 from gateway.providers import registry
@@ -18,11 +18,13 @@ from gateway.providers.chat.request import chat_request
 from gateway.providers.chat.stream import StreamReader
 from gateway.providers.endpoint import Endpoint
 from gateway.providers.formats import ClientSide, Envelope, ProviderSide
+from gateway.providers.plain import Plain
 from gateway.providers.prompt import FormatName, Prompt, ToolCall, Untranslatable
 from gateway.providers.reader import Reader, SseFramer
 from gateway.providers.registry import CLIENTS, PROVIDERS
 from gateway.providers.reply import Reply
 from gateway.providers.settings import Settings, overlay
+from gateway.providers.whole import Whole
 from gateway.upstream import Request
 from routing.chain import Target
 
@@ -31,14 +33,6 @@ CHAT: FormatName = "openai"
 # Headers that speak of one provider's API mean nothing, or something else, to another.
 _VENDORS: Mapping[FormatName, bytes] = {CHAT: b"openai-", "openai-responses": b"openai-", "anthropic": b"anthropic-"}
 _OF_A_VENDOR = (*dict.fromkeys(_VENDORS.values()), b"x-stainless-")
-
-
-class Whole(NamedTuple):
-    """A whole answer as the client gets it, what it used, and whether its tool calls can be carried out."""
-
-    body: bytes
-    usage: Usage | None
-    arguments_are_json: bool
 
 
 class Translation(Protocol):
@@ -80,6 +74,8 @@ class Attempted:
 def translation(attempted: Attempted) -> Translation:
     """The way from this client to this provider and back."""
     client, provider = attempted.call.format, attempted.endpoint.format
+    if attempted.call.operation != "generate":
+        return Plain(attempted.call, attempted.applied, attempted.endpoint, attempted.target)
     if client == provider == CHAT:
         return _Chat(attempted)
     if client == provider:

@@ -1,0 +1,13 @@
+"""What an attempt's whole answer comes to."""
+
+from typing import NamedTuple
+
+from gateway.calls import Usage
+
+
+class Whole(NamedTuple):
+    """A whole answer as the client gets it, what it used, and whether its tool calls can be carried out."""
+
+    body: bytes
+    usage: Usage | None
+    arguments_are_json: bool

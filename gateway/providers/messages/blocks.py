@@ -15,6 +15,10 @@ from gateway.providers.prompt import Media, MediaKind, Part, Reasoning, Text, To
 Json = Mapping[str, Any]
 Extras = dict[str, Any]
 
+_SOURCES: Mapping[str, tuple[str, ...]] = {
+    "image": ("base64", "url", "file"),
+    "file": ("base64", "url", "file", "text"),
+}
 # Members that say nothing about the answer: marks of what was quoted, and who called a function.
 _MEANINGLESS = frozenset({"type", "cache_control", "citations", "caller"})
 
@@ -82,7 +86,7 @@ def _document(block: Json, param: str, extras: Extras) -> tuple[Part, ...]:
 def _media(block: Json, kind: MediaKind, param: str, extras: Extras) -> Media:
     source = values.members(block.get("source"), param)
     name, cache = values.optional_text(block, "title", param), is_cached(block)
-    match values.one_of(source.get("type"), f"{param}.type", ("base64", "url", "file", "text")):
+    match values.one_of(source.get("type"), f"{param}.type", _SOURCES[kind]):
         case "url":
             url = values.text(source.get("url"), f"{param}.url")
             mime = "application/pdf" if kind == "file" else ""

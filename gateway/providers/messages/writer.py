@@ -29,14 +29,17 @@ class _Block:
     waiting: list[dict[str, Any]] = field(default_factory=list)
     call: int | None = None
     arguments: list[str] = field(default_factory=list)
+    followed: bool | None = None
 
-    @property
-    def complete(self) -> bool:
-        """Whether another block may follow: a call's arguments must have come, all else ends with what follows it."""
-        if self.call is None:
-            return True
-        text = "".join(self.arguments)
-        return bool(text.strip()) and arguments(text) is not None
+    def may_be_followed(self) -> bool:
+        """Whether another block may follow: a call's arguments must have come, all else ends with what follows it.
+
+        Looked at once: a call that another follows before its arguments have come ends with the stream.
+        """
+        if self.followed is None:
+            text = "".join(self.arguments)
+            self.followed = self.call is None or (bool(text.strip()) and arguments(text) is not None)
+        return self.followed
 
 
 class MessagesWriter:
@@ -125,7 +128,7 @@ class MessagesWriter:
         while self._blocks:
             block = self._blocks[0]
             said.append(self._progress(block))
-            if not ending and (len(self._blocks) == 1 or not block.complete):
+            if not ending and (len(self._blocks) == 1 or not block.may_be_followed()):
                 break
             said.append(_event("content_block_stop", index=self._index))
             self._blocks.popleft()

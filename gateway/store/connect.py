@@ -63,6 +63,10 @@ async def know_nodes(client: Client) -> None:
 async def close(client: Client) -> None:
     """Close the client's connections, and those to its sentinels."""
     await client.aclose()
+    if isinstance(client, RedisCluster):
+        # aclose() closes nothing while the client means to look at its nodes anew, as after the loss of one.
+        for nodes in ("nodes_cache", "startup_nodes"):
+            await client.nodes_manager.aclose(nodes)
     if isinstance(client, Redis) and isinstance(client.connection_pool, SentinelConnectionPool):
         await client.connection_pool.sentinel_manager.aclose()
 

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
-from . import answers
+from .answers import Problem, usual_error, with_broken_arguments
 from .behaviour import Fault
 from .books import Bill
 from .turns import Turn, beginning, events, good, opening_of, plain, spoken, stream_opening, streamed
@@ -14,7 +14,7 @@ from .wire import Header, Script, Step, framed, head
 
 MEGABYTE = 1 << 20
 HTML = b"<!DOCTYPE html><html><head><title>Bad gateway</title></head><body><h1>Bad gateway</h1></body></html>\n"
-NOT_JSON = b'{"id": "chatcmpl-'
+END = b"\n\n"  # of an event
 GZIP = 31  # zlib's wbits for a gzip header around the largest window
 
 
@@ -26,7 +26,7 @@ def faulty(turn: Turn, fault: Fault) -> Script:
 def _half(turn: Turn) -> tuple[bytes, bytes, Bill]:
     """Head with the full length, half of the body, and the bill of a plain answer that breaks off."""
     said = turn.said()
-    body = answers.completion(said)
+    body = turn.shape.whole(turn.ask, said)
     return opening_of(turn, 200, [(b"content-length", b"%d" % len(body))]), body[: len(body) // 2], said.bill
 
 
@@ -49,7 +49,7 @@ def _rate_limit(turn: Turn) -> Script:
 
 def _error(turn: Turn, status: int, wait: float | None) -> Script:
     more = _retry_headers(wait, turn.behaviour.should_retry)
-    body = _error_body(turn, status)
+    body = turn.shape.family.error(_problem(turn, status, wait))
     spent_for = wait if status == 429 else None
     opening = opening_of(turn, status, [(b"content-length", b"%d" % len(body)), *more], spent_for=spent_for)
     return Script((Step(turn.latency, opening + body),))
@@ -66,24 +66,27 @@ def _retry_headers(wait: float | None, should_retry: bool | None) -> list[Header
     return found
 
 
-def _error_body(turn: Turn, status: int) -> bytes:
+def _problem(turn: Turn, status: int, wait: float | None = None) -> Problem:
     how = turn.behaviour
-    message, code = answers.usual_error(status)
-    return answers.error_body(status, how.error_message or message, param=how.error_param, code=how.error_code or code)
+    message, code = usual_error(status)
+    return Problem(status, how.error_message or message, how.error_param, how.error_code or code, turn.request_id, wait)
 
 
 def _error_in_200(turn: Turn) -> Script:
-    body = _error_body(turn, turn.behaviour.status)
+    problem = _problem(turn, turn.behaviour.status)
     if turn.ask.stream:
-        return streamed(turn, [Step(turn.latency, b"data: " + body + b"\n\n")])
-    return plain(turn, body)
+        event = turn.shape.error_event(turn.ask, turn.said(), problem, 0)
+        return streamed(turn, [Step(turn.latency, event)])
+    return plain(turn, turn.shape.failed(turn.ask, turn.said(), problem))
 
 
 def _error_mid_stream(turn: Turn) -> Script:
     if not turn.ask.stream:
         return _error_in_200(turn)
-    event = b"data: " + _error_body(turn, turn.behaviour.status) + b"\n\n"
-    return streamed(turn, [*beginning(turn), Step(turn.behaviour.chunk_seconds, event)])
+    sent = list(beginning(turn))
+    problem = _problem(turn, turn.behaviour.status)
+    event = turn.shape.error_event(turn.ask, turn.said(), problem, sum(step.data.count(END) for step in sent))
+    return streamed(turn, [*sent, Step(turn.behaviour.chunk_seconds, event)])
 
 
 def _truncate(turn: Turn) -> Script:
@@ -120,21 +123,23 @@ def _html(turn: Turn) -> Script:
 
 def _bad_json(turn: Turn) -> Script:
     if turn.ask.stream:
-        return streamed(turn, [*beginning(turn), Step(0.0, b"data: " + NOT_JSON + b"\n\n" + answers.DONE)])
-    return plain(turn, NOT_JSON)
+        event = b"data: " + turn.shape.not_json + END + turn.shape.done
+        return streamed(turn, [*beginning(turn), Step(0.0, event)])
+    return plain(turn, turn.shape.not_json)
 
 
 def _empty_choices(turn: Turn) -> Script:
     said = turn.said()
     if turn.ask.stream:
-        event = answers.event_without_choices(said) + answers.DONE
-        return streamed(turn, [Step(turn.latency, event, said.bill)])
-    return plain(turn, answers.completion_without_choices(said), bill=said.bill)
+        return streamed(turn, [Step(turn.latency, turn.shape.told_empty(turn.ask, said), said.bill)])
+    return plain(turn, turn.shape.empty(turn.ask, said), bill=said.bill)
 
 
 def _bad_tool_arguments(turn: Turn) -> Script:
+    if not turn.shape.calls_tools:
+        return _bad_json(turn)
     said = turn._replace(behaviour=turn.behaviour.model_copy(update={"tool_calls": True})).said()
-    return spoken(turn, said._replace(text=(), calls=answers.with_broken_arguments(said.calls, turn.number)))
+    return spoken(turn, with_broken_arguments(said))
 
 
 def _slow_drip(turn: Turn) -> Script:
@@ -159,7 +164,7 @@ def _gzip(turn: Turn) -> Script:
         opening = stream_opening(turn, [(b"content-encoding", b"gzip")])
         steps = framed(opening, _zipped(events(turn, said)), chunked=turn.chunked)
         return Script(steps, "keep" if turn.chunked else "close")
-    body = gzip.compress(answers.completion(said), compresslevel=1)
+    body = gzip.compress(turn.shape.whole(turn.ask, said), compresslevel=1)
     return plain(turn, body, bill=said.bill, more=[(b"content-encoding", b"gzip")])
 
 

@@ -9,8 +9,9 @@ from typing import cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-from .answers import error_body
+from .answers import Problem
 from .books import Entry
+from .chat import error_body
 from .service import Service
 from .wire import CONTINUE, JSON, End, Header, Request, Step, head
 
@@ -205,7 +206,7 @@ class Connection(asyncio.Protocol):
     def _refuse(self, status: int, message: str) -> None:
         """The last word on a connection whose bytes make no sense, unless an answer is under way."""
         if self._steps is None:
-            body = error_body(status, message)
+            body = error_body(Problem(status, message))
             lines = b"content-type: %s\r\ncontent-length: %d\r\nconnection: close\r\n" % (JSON, len(body))
             self._transport.write(head(status, lines) + body)
         self._transport.close()

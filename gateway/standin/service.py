@@ -8,24 +8,23 @@ from collections.abc import Callable
 from itertools import count
 from urllib.parse import unquote
 
-from . import answers
-from .asks import Refusal, read_ask
+from .answers import Problem, encode
+from .asks import Refusal
 from .books import Books, Entry
 from .control import Control
 from .faults import faulty
+from .formats import MODELS, family_of, shape_of
 from .models import Models
 from .received import RequestLog
+from .shapes import Door, Family, Served, Shape
 from .turns import Turn, good
-from .wire import Request, Script, reply
+from .wire import JSON, Request, Script, Step, head
 
 Answer = tuple[Script, Entry | None]
 
-CHAT = "/chat/completions"
-MODELS = "/models"
-
 
 class Service:
-    """Answers requests. `clock` gives seconds since 1970; with an `api_key`, calls need it as their Bearer token."""
+    """Answers requests. `clock` gives seconds since 1970; with an `api_key`, calls need it, each format in its header."""
 
     def __init__(self, models: Models, *, api_key: str | None, clock: Callable[[], float]) -> None:
         self.models = models
@@ -43,52 +42,66 @@ class Service:
             return self._control.answer(request), None
         self.log.add(request)
         number = f"{self._started:08x}{next(self._numbers):08x}"
+        family = family_of(request)
         try:
+            self._authenticate(request, family.door)
             return self._provide(request, number)
         except Refusal as refusal:
-            return _refused(refusal, number), self.books.open("", "refused")
+            problem = Problem(refusal.status, refusal.message, refusal.param, refusal.code, f"req_{number}")
+            return self._reply(family, number, refusal.status, family.error(problem)), self.books.open("", "refused")
 
     def _provide(self, request: Request, number: str) -> Answer:
-        self._authenticate(request)
-        if request.path.endswith(CHAT):
+        shape = shape_of(request.path)
+        if shape is not None:
             _only("POST", request)
-            return self._chat(request, number)
+            return self._call(shape, request, number)
         stem, slash, model = request.path.partition(MODELS + "/")
         if request.path.endswith(MODELS) or (stem and slash):
             _only("GET", request)
-            return self._list(unquote(model), number), None
+            body = self._list(unquote(model))
+            return self._reply(family_of(request), number, 200, body), None
         raise Refusal(404, f"Invalid URL ({request.method} {request.path})", code="unknown_url")
 
-    def _chat(self, request: Request, number: str) -> Answer:
-        ask = read_ask(request.body)
+    def _call(self, shape: Shape, request: Request, number: str) -> Answer:
+        ask = shape.read(request)
         model = self.models.get(ask.model)
         latency, fault = model.draw()
-        turn = Turn(ask, model.behaviour, number, self._clock(), latency, request.http11)
+        turn = Turn(shape, ask, model.behaviour, number, self._clock(), latency, request.http11)
         script = good(turn) if fault is None else faulty(turn, fault)
         return script, self.books.open(ask.model, fault)
 
-    def _list(self, model: str, number: str) -> Script:
+    def _list(self, model: str) -> bytes:
         names = self.models.names()
         if model and model not in names:
             raise Refusal(404, f"The model '{model}' does not exist", param="model", code="model_not_found")
-        body = answers.encode(answers.model_card(model)) if model else answers.model_list(names)
-        return reply(200, body, more=[(b"x-request-id", f"req_{number}".encode())])
+        return encode(_card(model) if model else {"object": "list", "data": [_card(name) for name in names]})
 
-    def _authenticate(self, request: Request) -> None:
+    def _authenticate(self, request: Request, door: Door) -> None:
         if self._api_key is None:
             return
-        scheme, _, key = (request.header(b"authorization") or b"").partition(b" ")
-        if scheme.lower() != b"bearer" or not key.strip():
-            raise Refusal(401, "You didn't provide an API key in an Authorization header: Bearer YOUR_KEY.")
+        key = request.header(door.header) or b""
+        if door.scheme:
+            scheme, _, key = key.partition(b" ")
+            key = key if scheme.lower() == door.scheme else b""
+        if not key.strip():
+            raise _unknown(door.missing)
         if not hmac.compare_digest(key.strip(), self._api_key):
-            raise Refusal(401, "Incorrect API key provided.", code="invalid_api_key")
+            raise _unknown(door.wrong)
+
+    def _reply(self, family: Family, number: str, status: int, body: bytes) -> Script:
+        lines = b"content-type: %s\r\ncontent-length: %d\r\n" % (JSON, len(body))
+        own = family.headers(Served(f"req_{number}", 0.0, self._clock()))
+        return Script((Step(0.0, head(status, lines + own) + body),))
+
+
+def _unknown(problem: Problem) -> Refusal:
+    return Refusal(problem.status, problem.message, code=problem.code)
+
+
+def _card(model: str) -> dict[str, object]:
+    return {"id": model, "object": "model", "created": 1735689600, "owned_by": "standin"}
 
 
 def _only(method: str, request: Request) -> None:
     if request.method != method:
         raise Refusal(405, f"Not allowed to {request.method} on {request.path} (expected {method})")
-
-
-def _refused(refusal: Refusal, number: str) -> Script:
-    body = answers.error_body(refusal.status, refusal.message, param=refusal.param, code=refusal.code)
-    return reply(refusal.status, body, more=[(b"x-request-id", f"req_{number}".encode())])

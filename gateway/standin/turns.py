@@ -7,12 +7,14 @@ from . import answers
 from .asks import Ask
 from .behaviour import Behaviour
 from .books import Bill
-from .wire import EVENTS, JSON, Header, Script, Step, framed, head, lines_of, provider_lines
+from .shapes import Served, Shape
+from .wire import EVENTS, JSON, Header, Script, Step, framed, head, lines_of
 
 
 class Turn(NamedTuple):
     """One call with everything that decides its answer: nothing is drawn or read from a clock after this."""
 
+    shape: Shape
     ask: Ask
     behaviour: Behaviour
     number: str  # makes this turn's ids unique
@@ -20,8 +22,22 @@ class Turn(NamedTuple):
     latency: float  # seconds
     chunked: bool  # False for HTTP/1.0: bodies without a length end with the connection
 
+    @property
+    def request_id(self) -> str:
+        return f"req_{self.number}"
+
     def said(self) -> answers.Said:
-        return answers.say(self.ask, self.behaviour, self.number, self.now)
+        said = answers.say(self.ask, self.behaviour, self.number, self.now)
+        match self.shape.charges:
+            case "all":
+                return said
+            case "prompt":
+                return said._replace(output_tokens=0, reasoning_tokens=0)
+        return said._replace(prompt_tokens=0, cached_tokens=0, output_tokens=0, reasoning_tokens=0)
+
+    def lines(self, spent_for: float | None = None) -> bytes:
+        """The headers that every answer of this provider carries; `spent_for` seconds the limit stays used up."""
+        return self.shape.family.headers(Served(self.request_id, self.latency, self.now, spent_for))
 
 
 def good(turn: Turn) -> Script:
@@ -32,7 +48,7 @@ def good(turn: Turn) -> Script:
 def spoken(turn: Turn, said: answers.Said) -> Script:
     if turn.ask.stream:
         return streamed(turn, events(turn, said))
-    return plain(turn, answers.completion(said), bill=said.bill)
+    return plain(turn, turn.shape.whole(turn.ask, said), bill=said.bill)
 
 
 def plain(turn: Turn, body: bytes, status: int = 200, bill: Bill | None = None, more: Iterable[Header] = ()) -> Script:
@@ -45,32 +61,39 @@ def streamed(turn: Turn, events: Iterable[Step]) -> Script:
 
 
 def events(turn: Turn, said: answers.Said) -> Iterator[Step]:
-    """A whole stream: the prompt is charged with the role, each chunk with its share of the completion."""
-    told = answers.told(said, turn.ask.include_usage)
+    """A whole stream: the prompt is charged with its opening, each chunk with its share of the completion."""
+    told = turn.shape.told(turn.ask, said)
     yield Step(turn.latency, told.opening, Bill(said.prompt_tokens, said.cached_tokens, 0))
     yield from _content(turn, said, told.content)
-    yield Step(0.0, told.closing)
+    yield Step(0.0, told.closing, None if told.content else Bill(0, 0, said.bill.completion))
+
+
+def shares(completion: int, pieces: int) -> Iterator[int]:
+    """How the tokens of a completion are spread over its pieces: evenly, the rest with the first."""
+    each, rest = divmod(completion, pieces)
+    return (each + rest if at == 0 else each for at in range(pieces))
 
 
 def _content(turn: Turn, said: answers.Said, content: tuple[bytes, ...]) -> Iterator[Step]:
-    each, rest = divmod(said.bill.completion, len(content))
-    for at, event in enumerate(content):
-        yield Step(turn.behaviour.chunk_seconds if at else 0.0, event, Bill(0, 0, each + rest if at == 0 else each))
+    if not content:
+        return
+    for at, share in enumerate(shares(said.bill.completion, len(content))):
+        yield Step(turn.behaviour.chunk_seconds if at else 0.0, content[at], Bill(0, 0, share))
 
 
 def beginning(turn: Turn) -> Iterator[Step]:
-    """A stream up to its fault: the role and `fault_after_chunks` chunks, always short of the whole."""
+    """A stream up to its fault: its opening and `fault_after_chunks` chunks, always short of the whole."""
     said = turn.said()
     whole = list(events(turn, said))
     yield from whole[: min(1 + turn.behaviour.fault_after_chunks, len(whole) - 1)]
 
 
 def opening_of(turn: Turn, status: int, headers: Iterable[Header], spent_for: float | None = None) -> bytes:
-    lines = provider_lines(f"req_{turn.number}", turn.latency, spent_for)
-    return head(status, b"content-type: " + JSON + b"\r\n" + lines_of(headers) + lines)
+    kind = turn.shape.kind(turn.ask) if status == 200 else JSON
+    return head(status, b"content-type: " + kind + b"\r\n" + lines_of(headers) + turn.lines(spent_for))
 
 
 def stream_opening(turn: Turn, more: Iterable[Header] = ()) -> bytes:
     framing = (b"transfer-encoding", b"chunked") if turn.chunked else (b"connection", b"close")
     lines = lines_of([(b"content-type", EVENTS), (b"cache-control", b"no-cache"), framing, *more])
-    return head(200, lines + provider_lines(f"req_{turn.number}", turn.latency))
+    return head(200, lines + turn.lines())

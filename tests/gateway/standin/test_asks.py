@@ -4,9 +4,10 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.standin.answers import completion, say, told
-from gateway.standin.asks import Refusal, read_ask
+from gateway.standin.answers import say
+from gateway.standin.asks import Refusal
 from gateway.standin.behaviour import Behaviour
+from gateway.standin.chat import completion, read_ask, told
 
 NAMES = ("role", "content", "function", "name", "parameters", "type", "text", "include_usage", "json_schema", "schema")
 ANY = st.recursive(
@@ -41,5 +42,5 @@ def test_any_fields_are_answered_or_refused(fields: dict[str, object], tools: li
     except Refusal:
         return
     said = say(ask, Behaviour(tool_calls=True), "1", 0.0)
-    assert orjson.loads(completion(said))["choices"]
-    assert told(said, ask.include_usage).closing.endswith(b"data: [DONE]\n\n")
+    assert orjson.loads(completion(ask, said))["choices"]
+    assert told(ask, said).closing.endswith(b"data: [DONE]\n\n")

@@ -1,0 +1,66 @@
+"""What a wire format is to the stand-in: functions that read its requests and shape its answers, as one value.
+
+A fault is played on a shape, so that every format has every fault.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from .answers import Problem, Said, Told
+from .asks import Ask
+from .wire import JSON, Request
+
+
+class Served(NamedTuple):
+    """What the headers of an answer tell."""
+
+    request_id: str
+    seconds: float  # that it took
+    now: float  # seconds since 1970
+    spent_for: float | None = None  # seconds that the rate limit stays used up
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """How a format's callers show their key, and what they hear without a good one."""
+
+    header: bytes
+    missing: Problem
+    wrong: Problem
+    scheme: bytes = b""  # stands before the key, in any case
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What the endpoints of one provider share: its door, its errors, its headers."""
+
+    door: Door
+    error: Callable[[Problem], bytes]
+    headers: Callable[[Served], bytes]  # whole lines, each with its CRLF
+
+
+def no_stream(ask: Ask, said: Said) -> Told:
+    """Of an endpoint that has no streams; its `read` never asks for one."""
+    raise AssertionError(f"{said.model}: this endpoint has no streams")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One endpoint's format. `failed` is a plain answer that is an error, `error_event` one in a stream, after that
+    many other events; `not_json` is what stands where JSON should, `done` the mark that ends a stream, if any.
+    """
+
+    family: Family
+    read: Callable[[Request], Ask]  # raises Refusal
+    whole: Callable[[Ask, Said], bytes]
+    empty: Callable[[Ask, Said], bytes]  # well-formed, says nothing
+    failed: Callable[[Ask, Said, Problem], bytes]
+    told: Callable[[Ask, Said], Told] = no_stream
+    told_empty: Callable[[Ask, Said], bytes] = lambda ask, said: no_stream(ask, said).closing
+    error_event: Callable[[Ask, Said, Problem, int], bytes] = lambda ask, said, problem, sent: b""
+    not_json: bytes = b'{"id": "'
+    done: bytes = b""
+    kind: Callable[[Ask], bytes] = lambda ask: JSON
+    charges: Literal["all", "prompt", "nothing"] = "all"
+    calls_tools: bool = True

@@ -39,6 +39,7 @@ STANDIN = "gateway.standin"  # the stand-in provider of the demo: a peer, outsid
 
 ANYWHERE = ("gateway",)
 DOORS: Mapping[str, tuple[str, ...]] = {
+    "botocore": ("gateway.providers.bedrock.signing",),
     "genai_prices": ("gateway.pricing",),
     "httptools": ("gateway.upstream", "gateway.server", STANDIN),
     "httpx2": ("gateway.upstream",),

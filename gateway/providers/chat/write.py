@@ -106,7 +106,12 @@ def _write_effort(prompt: Prompt, quirks: Quirks) -> Members:
     if effort is None and prompt.thinking_budget is not None:
         budget = prompt.thinking_budget
         effort = next((name for tokens, name in _EFFORTS if budget <= tokens), "high")
-    return {quirks.effort: effort} if quirks.effort and effort else {}
+    if quirks.effort:
+        return {quirks.effort: effort} if effort else {}
+    if effort not in (None, "none"):
+        message = "this model does not think; leave reasoning_effort out or choose a newer model"
+        raise Untranslatable(message, param="reasoning_effort")
+    return {}
 
 
 def _write_openrouter_effort(prompt: Prompt) -> Members:

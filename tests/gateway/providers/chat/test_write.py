@@ -100,9 +100,8 @@ def test_parameters(fields: dict[str, Any], expected: dict[str, Any]) -> None:
     [
         (PLAIN, "llama-4", {"max_tokens": 5}, {"max_tokens": 5}),
         (PLAIN, "o4-mini", {"max_tokens": 5}, {"max_completion_tokens": 5}),
-        (OPENAI, "gpt-4o", {"max_tokens": 5, "effort": "low"}, {"max_completion_tokens": 5}),
+        (OPENAI, "gpt-4o", {"max_tokens": 5, "effort": "none"}, {"max_completion_tokens": 5}),
         ("x.openai.azure.com", "mine", {"max_tokens": 5}, {"max_completion_tokens": 5}),
-        (PLAIN, "gpt-5-chat-latest", {"effort": "low"}, {}),
         (OPENROUTER, "openai/gpt-5", {"max_tokens": 5, "effort": "low", "thinking_budget": 9},
          {"max_tokens": 5, "reasoning": {"effort": "low"}}),
         (OPENROUTER, "x", {"thinking_budget": 9, "wants_thoughts": False, "top_k": 4},
@@ -115,6 +114,14 @@ def test_parameters(fields: dict[str, Any], expected: dict[str, Any]) -> None:
 def test_quirks(host: str, model: str, fields: dict[str, Any], expected: dict[str, Any]) -> None:
     """What a host or a model calls by another name, or does not know."""
     assert members(host, model, **fields) == expected
+
+
+@pytest.mark.parametrize("model", ["gpt-4o", "openai/gpt-4.1", "gpt-5-chat-latest"])
+def test_models_that_do_not_think(model: str) -> None:
+    """They would refuse the call: it is refused before it is sent."""
+    with pytest.raises(Untranslatable) as caught:
+        members(PLAIN, model, thinking_budget=2000)
+    assert caught.value.param == "reasoning_effort"
 
 
 def test_conversation() -> None:

@@ -21,11 +21,11 @@ from gateway.server.exchange import ASGIApp
 from gateway.server.limits import Limits
 from gateway.server.protocol import BoundedProtocol
 from gateway.server.sharing import Board, SharedListener
-from gateway.server.sockets import BACKLOG, allow_files, bind, reset
+from gateway.server.sockets import BACKLOG, accepted, allow_files, begin, bind, reset
 from gateway.server.traffic import Traffic
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-# What the kernel has already accepted or received when the drain begins is taken in during so many rounds of the loop.
+# What the kernel has already received when the drain begins is taken in during so many rounds of the loop.
 LAST_ROUNDS = 3
 # Exchanges that were cut get this long to put their books in order, in seconds; then they are cancelled.
 AFTER_CUT_SECONDS = 1.0
@@ -131,28 +131,38 @@ class Server:
     async def _listen(self, lifespan: LifespanOn) -> asyncio.Server | SharedListener:
         allow_files(self._traffic.limits.max_connections)
         loop = asyncio.get_running_loop()
-        sock = self._sock or bind(*self._address)
+        self._sock = sock = self._sock or bind(*self._address)
         self.port = sock.getsockname()[1]
 
         def connect() -> BoundedProtocol:
             return BoundedProtocol(self._config, self._traffic, lifespan.state, loop)
 
+        self._connect = connect
         if self._share:
             return SharedListener(sock, *self._share, connect, lambda: self.connections)
         return await loop.create_server(connect, sock=sock, backlog=BACKLOG)
 
     async def _drain(self, listener: asyncio.Server | SharedListener) -> None:
         traffic = self._traffic
-        traffic.draining = True
         self._on_draining()
-        await _last_rounds()
-        listener.close()
-        await _last_rounds()  # for those that were accepted and are not connections yet
+        for _ in range(LAST_ROUNDS):
+            await asyncio.sleep(0)
+        await self._close(listener)
+        # Only now is anybody told that a connection was its last: it would come back at once, to a port that closes.
+        traffic.draining = True
         for connection in list(traffic.connections):
             connection.shutdown()
         traffic.look()
         await self._emptied(self._drain_seconds)
         await self._cut_off()
+
+    async def _close(self, listener: asyncio.Server | SharedListener) -> None:
+        """Take in whoever the kernel has let connect, for closing the port resets them; then close it."""
+        waiting = list(accepted(self._sock)) if self._sock else []
+        listener.close()
+        await asyncio.gather(*(begin(client, self._connect) for client in waiting))
+        if isinstance(listener, SharedListener):
+            await listener.settled()
 
     async def _emptied(self, seconds: float) -> None:
         waits = [asyncio.ensure_future(event.wait()) for event in (self._traffic.empty, self._forced)]
@@ -185,11 +195,6 @@ class Server:
         finally:
             for number in SIGNALS:
                 loop.remove_signal_handler(number)
-
-
-async def _last_rounds() -> None:
-    for _ in range(LAST_ROUNDS):
-        await asyncio.sleep(0)
 
 
 def _leave_alone(task: asyncio.Task[None]) -> None:

@@ -12,6 +12,8 @@ import os
 import socket
 from collections.abc import Callable
 
+from gateway.server.sockets import begin
+
 CELL_BYTES = 8
 # The others need 0.1 ms to wake up, on a machine with too much to do some 10 ms; who has not by then is stopped or
 # stuck, and a client that connects should not feel it.
@@ -60,7 +62,7 @@ class SharedListener:
         self._sock, self._board, self._cell = sock, board, cell
         self._connect, self._connections = connect, connections
         self._loop = asyncio.get_running_loop()
-        self._arriving: set[asyncio.Task[object]] = set()
+        self._arriving: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
         sock.setblocking(False)
         self._keep_posted()
@@ -74,6 +76,10 @@ class SharedListener:
             if timer:
                 timer.cancel()
         self._sock.close()
+
+    async def settled(self) -> None:
+        """Wait until all that was accepted are connections."""
+        await asyncio.gather(*self._arriving)
 
     def _post(self) -> int:
         mine = self._connections() + len(self._arriving)
@@ -125,14 +131,8 @@ class SharedListener:
             self._look_away(NO_ROOM_SECONDS, self._return)
             return False
         client.setblocking(False)
-        task: asyncio.Task[object] = self._loop.create_task(self._begin(client))
+        task: asyncio.Task[None] = self._loop.create_task(begin(client, self._connect))
         self._arriving.add(task)
         task.add_done_callback(self._arriving.discard)
         self._post()
         return True
-
-    async def _begin(self, client: socket.socket) -> None:
-        try:
-            await self._loop.connect_accepted_socket(self._connect, client)
-        except OSError:  # it left in this moment
-            client.close()

@@ -1,10 +1,12 @@
 """What the server asks of the operating system: listening sockets, open files, and whether a peer hung up."""
 
 import asyncio
+import contextlib
 import resource
 import select
 import socket
 import struct
+from collections.abc import Callable, Iterator
 
 BACKLOG = 2048
 # Files beyond one for each connection: upstream connections, the store, logs.
@@ -22,6 +24,23 @@ def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
     """
     family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     return socket.create_server((str(address[0]), int(address[1])), family=family, backlog=BACKLOG, reuse_port=shared)
+
+
+def accepted(listener: socket.socket) -> Iterator[socket.socket]:
+    """The connections that wait at a listening socket that does not block, as many as its queue holds at most."""
+    with contextlib.suppress(OSError):  # there is none left, or no file descriptor for it
+        for _ in range(BACKLOG):
+            client, _ = listener.accept()
+            client.setblocking(False)
+            yield client
+
+
+async def begin(client: socket.socket, connect: Callable[[], asyncio.Protocol]) -> None:
+    """Let a protocol serve an accepted connection."""
+    try:
+        await asyncio.get_running_loop().connect_accepted_socket(connect, client)
+    except OSError:  # it left in this moment
+        client.close()
 
 
 def allow_files(connections: int) -> None:

@@ -301,3 +301,31 @@ async def test_refusals_keep_their_form_while_draining() -> None:
         await asyncio.sleep(0.02)
         client.send(b"\r\n")
         assert read_refusal(await client.rest()) == (400, "bad_request")
+
+
+async def test_drain_resets_nobody_who_could_connect() -> None:
+    """Clients that come back at once when told that a connection was its last are answered, or refused: never cut."""
+    for _ in range(10):
+        server = Server(application(Echo()), idle_seconds=0.2)
+        async with serving(server):
+            callers = [asyncio.create_task(_call_until_refused(server.port)) for _ in range(16)]
+            await asyncio.sleep(0.1)
+            server.stop()
+            assert sum(await asyncio.gather(*callers)) > 16
+
+
+async def _call_until_refused(port: int) -> int:
+    """How many calls were answered before nobody listened any more. Raises when a call was not answered."""
+    count = 0
+    while True:
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        except ConnectionRefusedError:
+            return count
+        head = b""
+        while b"connection: close" not in head:
+            writer.write(GET)
+            head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(2)
+            count += 1
+        writer.close()

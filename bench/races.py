@@ -4,8 +4,8 @@
 
 Each process is a replica's store with its own share of the deciders; all of them commit in every race, over one real
 Redis. A race is right when there is one winner of which everybody is told; in the end there must be one audit event for
-each, with the winner's reason, in one whole chain. Stops at the first race that is not. 10,000 races take some three
-minutes. `--write` puts the table into docs/statistics.md.
+each, with the winner's reason, in one whole chain. Stops at the first race that is not. 10,000 races take three to
+six minutes. `--write` puts the table into docs/statistics.md.
 """
 
 import argparse

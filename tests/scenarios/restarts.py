@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time
 from typing import Any, cast
 
 from gateway.standin import Behaviour, Standin
@@ -25,6 +25,14 @@ class Memory:
 
     said: Mapping[str, Any]
     versions: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """Seconds until every replica said what was remembered, and until every replica's table had turned to it."""
+
+    said: float
+    turned: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +94,12 @@ class Trial:
         async with crowd(served.url, saying="unit {}".format) as people:
             return [(await people.call(self.agent)).version for _ in range(UNITS)]
 
-    async def seconds_until(self, memory: Memory, replicas: Sequence[Served]) -> float:
+    async def seconds_until(self, memory: Memory, replicas: Sequence[Served]) -> Back:
         """How long it takes until all of them have that memory. Raises TimeoutError after twice ten seconds.
 
         What they say comes first: every call of the canary that goes well takes a little from the e-value.
         """
-        began = monotonic()
+        began, began_at = monotonic(), time()
 
         async def say_it() -> bool:
             return all([await self.said(served) == memory.said for served in replicas])
@@ -100,8 +108,14 @@ class Trial:
             return all([await self.versions(served) == memory.versions for served in replicas])
 
         await until(say_it)
+        said = monotonic() - began
         await until(serve_by_it)
-        return monotonic() - began
+        return Back(said, max(0.0, *(self.turned_at(served, memory) - began_at for served in replicas)))
+
+    def turned_at(self, served: Served, memory: Memory) -> float:
+        """When that replica's table turned to the remembered epoch, in Unix seconds, by its log."""
+        turns = [line for line in served.log() if line["event"] == "turned" and line["agent"] == self.agent]
+        return float(next(line["at"] for line in turns if line["epoch"] == memory.said["epoch"]))
 
 
 @asynccontextmanager

@@ -10,11 +10,11 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install fmt check test bench demo serve lock clean
+.PHONY: help install fmt check test bench bench-quick demo serve lock clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(DEV) ## everything for development, into .venv
 
@@ -40,6 +40,9 @@ endif
 
 bench: $(DEV) ## the measurements the documentation quotes (ARGS go to python -m bench)
 	$(BIN)/python -m bench $(ARGS)
+
+bench-quick: $(DEV) ## Serinus and the other gateways that are installed, and where a call's time goes, in two minutes
+	$(BIN)/python -m bench --quick
 
 demo: $(RUNTIME) ## watch a bad canary being rolled back, in one terminal and without any API key
 	$(BIN)/serinus demo $(ARGS)

@@ -1,17 +1,28 @@
-"""`python -m bench [--runs N]`: the measurements that the documentation quotes, one after another.
+"""`python -m bench [--quick]`: the measurements that the documentation quotes, one after another.
 
-Transports first (CPU per call and chunk, lean against standard, in one run), then the statistics (`bench.power`), then
-what replicas over one store promise: `bench.races`, `bench.propagation`, `bench.restarts`.
+First whole gateways against each other (`bench.gateways`) and where a call's time goes (`bench.stages`), then
+transports, then the statistics (`bench.power`), then what a second worker brings (`bench.workers`),
+then what replicas over one store promise: `bench.races`, `bench.propagation`, `bench.restarts`. `--quick` does the first two only, in about two minutes, and records nothing; all
+other arguments go to `bench.power`.
 """
 
 import subprocess
 import sys
 
+QUICK = (["bench.gateways", "--quick"], ["bench.stages", "--seconds", "5"])
+
+
+def commands(arguments: list[str]) -> list[list[str]]:
+    """The modules to run, with their arguments."""
+    if "--quick" in arguments:
+        return list(QUICK)
+    replicas = [["bench.workers"], ["bench.races"], ["bench.propagation"], ["bench.restarts"]]
+    return [["bench.gateways"], ["bench.stages"], ["bench.transports"], ["bench.power", *arguments], *replicas]
+
 
 def main(arguments: list[str]) -> int:
     """Run each as a process of its own; the first exit code that is not 0, or 0."""
-    replicas = [["bench.races"], ["bench.propagation"], ["bench.restarts"]]
-    for command in (["bench.transports"], ["bench.power", *arguments], *replicas):
+    for command in commands(arguments):
         code = subprocess.run([sys.executable, "-m", *command], check=False).returncode
         if code:
             return code

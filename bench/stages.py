@@ -85,7 +85,10 @@ def main(arguments: list[str]) -> int:
     _print(samples, cpu / calls * 1e6, unit)
     print(f"\nin the kernel: {kernel:.0%} of the CPU time; {calls:,} {unit}s")
     if system_calls and not given.streams:
-        print("system calls per call: " + ", ".join(f"{name} {count:.2f}" for name, count in system_calls))
+        print(
+            "system calls per call (traced, so slowly: what goes by the clock looks frequent): "
+            + ", ".join(f"{name} {count:.2f}" for name, count in system_calls)
+        )
     return 0
 
 

@@ -12,8 +12,8 @@ import gateway
 from bench.gateways.install import CACHE, ENVOY, LITELLM, PORTKEY
 
 ROOT = Path(__file__).parents[2]
-_KEY = "sk-bench-0123456789abcdef"
-_CHAT = "/v1/chat/completions"
+KEY = "sk-bench-0123456789abcdef"
+CHAT = "/v1/chat/completions"
 _MANY = 1_000_000_000
 
 
@@ -25,8 +25,8 @@ class Launch:
     environment: Mapping[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     model: str = "gpt-4o"
-    path: str = _CHAT
-    stream_path: str = _CHAT
+    path: str = CHAT
+    stream_path: str = CHAT
     cwd: Path | None = None
 
 
@@ -51,7 +51,7 @@ def serinus(folder: Path, port: int, upstream: int) -> Launch:
         "listen": f"127.0.0.1:{port}",
         "data": str(folder / "data"),
         "providers": {"openai": {"api": "openai", "base_url": f"http://127.0.0.1:{upstream}/v1", "api_key": "${KEY}"}},
-        "keys": {"bench": {"sha256": hashlib.sha256(_KEY.encode()).hexdigest()}},
+        "keys": {"bench": {"sha256": hashlib.sha256(KEY.encode()).hexdigest()}},
         "limits": {"in_flight": 4000},  # the default is what the stream test opens
     }
     routing = {"agents": {"bench": {"stable": "v1", "canary": "v2", "weight": "5%"}}}
@@ -63,7 +63,7 @@ def serinus(folder: Path, port: int, upstream: int) -> Launch:
     _write(folder / "agents" / "bench" / "v2.yaml", {"extends": "v1", "temperature": 0.2})
     return Launch(
         [sys.executable, "-m", "gateway", "serve", "--config", str(folder)],
-        {"KEY": "sk-upstream"}, {"authorization": f"Bearer {_KEY}"}, "bench", cwd=ROOT,
+        {"KEY": "sk-upstream"}, {"authorization": f"Bearer {KEY}"}, "bench", cwd=ROOT,
     )  # fmt: skip
 
 
@@ -80,7 +80,7 @@ def nginx(folder: Path, port: int, upstream: int) -> Launch:
         f"location / {{ {location} }}\nlocation /stream/ {{ {location} proxy_buffering off; }} }} }}\n"
     )
     command = [str(CACHE / "nginx/usr/sbin/nginx"), "-p", str(folder), "-c", "nginx.conf", "-e", "error.log"]
-    return Launch(command, stream_path="/stream" + _CHAT)
+    return Launch(command, stream_path="/stream" + CHAT)
 
 
 def envoy(folder: Path, port: int, upstream: int) -> Launch:
@@ -112,13 +112,13 @@ def litellm(folder: Path, port: int, upstream: int) -> Launch:
     parameters = {"model": "openai/gpt-4o", "api_base": f"http://127.0.0.1:{upstream}/v1", "api_key": "sk-upstream"}
     _write(folder / "config.yaml", {
         "model_list": [{"model_name": "gpt-4o", "litellm_params": parameters}],
-        "general_settings": {"master_key": _KEY},
+        "general_settings": {"master_key": KEY},
         "litellm_settings": {"telemetry": False},
     })  # fmt: skip
     program = str(CACHE / "litellm/bin/litellm")
     command = [program, "--config", "config.yaml", "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
     environment = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "LITELLM_MODE": "PRODUCTION"}
-    return Launch(command, environment, {"authorization": f"Bearer {_KEY}"})
+    return Launch(command, environment, {"authorization": f"Bearer {KEY}"})
 
 
 def portkey(folder: Path, port: int, upstream: int) -> Launch:

@@ -1,0 +1,21 @@
+"""Which stage a function belongs to."""
+
+import pytest
+
+from bench.stages import stage
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "expected"),
+    [
+        ("gateway.server.protocol", "_feed", "read the request"),
+        ("gateway.server.exchange", "_send_body", "send"),
+        ("gateway.providers.chat.request", "write", "rewrite for the provider"),
+        ("gateway.providers.chat.answer", "parse", "read the answer, usage"),
+        ("routing.plan", "route", "route, unit, id"),
+        ("gateway.something_new", "run", "rest"),
+    ],
+)
+def test_a_function_is_its_stages(module: str, function: str, expected: str) -> None:
+    """By its module, and in the server by what it does; what nobody named is the rest."""
+    assert stage(module, function) == expected

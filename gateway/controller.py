@@ -28,6 +28,7 @@ from routing.agents import AgentVersion
 
 FLUSH_SECONDS = 0.1
 POLL_SECONDS = 0.9  # on average; the longest is then well within the 1.5 s that a turn takes without announcements
+_LOOK_SECONDS = 0.3  # so that a table is right within a second of the store's return
 JITTER = 0.2  # of the pause, up or down: replicas that were started together do not poll together for ever
 _AT_ONCE = 24  # agents; fewer than the store lets through, so that nobody's time runs out in a queue there
 _TRIES_OF_A_PERSON = 2  # the second where only the thresholds were frozen meanwhile, which happens once a step
@@ -139,6 +140,7 @@ class Controller:
             if state is None or entry is None:
                 raise NotFound(f"there is no record of an agent {agent!r}")
             if not is_as_seen(state, epoch):
+                self._turn(agent, state)  # what the person is shown next must not be older than this
                 raise EpochConflict(f"{agent} is at epoch {state.epoch}, not {epoch}: {state.reason}")
             try:
                 decision = verbs.act(state, entry.intent, order, snapshot.now)
@@ -251,7 +253,7 @@ class Controller:
             self._installed.clear()
             await self.poll()
             with suppress(TimeoutError):
-                async with asyncio.timeout(pause(self._draw())):
+                async with asyncio.timeout(pause(self._draw(), self.store_ok)):
                     await self._installed.wait()
 
     async def _follow_turns(self) -> None:
@@ -290,9 +292,9 @@ class Controller:
             self._log.warning("quarantine", agent=agent, epoch=entry.state.epoch)
 
 
-def pause(drawn: float) -> float:
-    """Seconds from one poll to the next, for a draw in 0…1."""
-    return POLL_SECONDS * (1 - JITTER + 2 * JITTER * drawn)
+def pause(drawn: float, store_ok: bool = True) -> float:
+    """Seconds from one poll to the next, for a draw in 0…1. A store that is away is looked for more often."""
+    return (POLL_SECONDS if store_ok else _LOOK_SECONDS) * (1 - JITTER + 2 * JITTER * drawn)
 
 
 def is_as_seen(state: State, epoch: int) -> bool:

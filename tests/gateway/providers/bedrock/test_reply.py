@@ -109,3 +109,12 @@ def test_errors(status: int, kind: str, body: bytes, told: tuple[int, str]) -> N
     error = PROVIDER.error(status, [(b"x-amzn-errortype", kind.encode())], body)
     assert (error.status, error.message) == told
     assert error.body is None or b"arn:" not in error.body
+
+
+def test_input_nested_too_deeply() -> None:
+    """What no encoder gets through is not what the format promises."""
+    deep = '{"a":' * 1000 + "1" + "}" * 1000
+    call = '{"toolUse":{"toolUseId":"t","name":"f","input":' + deep + "}}"
+    with pytest.raises(ProviderError) as caught:
+        PROVIDER.reply(b'{"output":{"message":{"content":[%s]}}}' % call.encode())
+    assert caught.value.kind == "malformed"

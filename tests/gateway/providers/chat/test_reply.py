@@ -172,3 +172,21 @@ def test_errors() -> None:
                   "code": "upstream_truncated"}
     }  # fmt: skip
     assert CLIENT.error_event(error, "call1") == b"data: " + body + b"\n\n"
+
+
+def test_arguments_nested_too_deeply() -> None:
+    """Arguments that come as an object become text; those that no encoder gets through are an error."""
+    deep = '{"a":' * 1000 + "1" + "}" * 1000
+    body = '{"choices":[{"message":{"tool_calls":[{"id":"a","function":{"name":"f","arguments":' + deep + "}}]}}]}"
+    with pytest.raises(ProviderError) as caught:
+        PROVIDER.reply(body.encode())
+    assert caught.value.kind == "malformed"
+
+
+def test_the_two_sides() -> None:
+    """What they say beside requests and answers: where calls go, what opens a conversation, what an error was."""
+    assert PROVIDER.path("m", True) == "/chat/completions"
+    assert CLIENT.opening({"messages": [{"role": "system"}, {"role": "user", "content": "a"}]}) == "a"
+    assert CLIENT.opening({"messages": [{"role": "user", "content": [{"a": 1}]}]}) == '[{"a":1}]'
+    assert CLIENT.opening({"messages": [7]}) == CLIENT.opening({}) == ""
+    assert PROVIDER.error(429, [], b'{"error":{"message":"slow"}}').message == "slow"

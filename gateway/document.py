@@ -14,6 +14,8 @@ from typing import Any, NoReturn
 from gateway.errors import CallerError
 
 _space = re.compile(r"[ \t\n\r]*").match  # a body of nothing but spaces must not cost a loop per character
+_plain_name = re.compile(r'"([^"\\\x00-\x1f]*)"[ \t\n\r]*:[ \t\n\r]*').match  # up to the value; without escapes
+_mark = re.compile(r"[ \t\n\r]*([,}])[ \t\n\r]*").match
 
 
 class NotJson(CallerError):
@@ -60,33 +62,27 @@ class Document:
             _scan(text, index)  # says what is wrong when it is not JSON at all
             raise ValueError("the body must be a JSON object")
         document = cls({}, {})
-        end = document._read_members(text, _skip(text, index + 1))
-        if _skip(text, end) != len(text):
+        index = _skip(text, index + 1)
+        end = _skip(text, index + 1) if text[index : index + 1] == "}" else document._read_members(text, index)
+        if end != len(text):
             raise ValueError("something follows the JSON object")
         return document
 
     def _read_members(self, text: str, index: int) -> int:
-        """Read all members from `index` on; the index behind the closing brace."""
-        if text[index : index + 1] == "}":
-            return index + 1
+        """Read all members, the first of which begins at `index`; the index of what follows the closing brace."""
         while True:
-            index = self._read_member(text, index)
-            if text[index : index + 1] == "}":
-                return index + 1
-            index = _expect(text, index, ",")
-
-    def _read_member(self, text: str, index: int) -> int:
-        """Read the member at `index`; the index of the mark behind it."""
-        if text[index : index + 1] != '"':
-            raise ValueError(f"expected a name in double quotes at character {index}")
-        name, index = _scan(text, index)
-        index = _expect(text, index, ":")
-        value, end = _scan(text, index)
-        if name in self.values:
-            raise ValueError(f"duplicate name {name!r}")
-        self.values[name] = value
-        self.texts[name] = text[index:end]
-        return _skip(text, end)
+            name, start = _name(text, index)
+            value, end = _scan(text, start)
+            if name in self.values:
+                raise ValueError(f"duplicate name {name!r}")
+            self.values[name] = value
+            self.texts[name] = text[start:end]
+            mark = _mark(text, end)
+            if mark is None:
+                raise ValueError(f"expected ',' at character {_skip(text, end)}")
+            index = mark.end()
+            if mark[1] == "}":
+                return index
 
     def render(self, changes: Mapping[str, str | None]) -> bytes:
         """The object as bytes, with the members in `changes` set to that JSON text, or left out where it is None."""
@@ -120,11 +116,17 @@ def encode(value: object) -> str:
         raise NotJson("the body is nested too deeply") from None
 
 
-def _expect(text: str, index: int, mark: str) -> int:
-    index = _skip(text, index)
-    if text[index : index + 1] != mark:
-        raise ValueError(f"expected {mark!r} at character {index}")
-    return _skip(text, index + 1)
+def _name(text: str, index: int) -> tuple[str, int]:
+    """The name of the member at `index`, and where its value begins."""
+    if plain := _plain_name(text, index):
+        return plain[1], plain.end()
+    if text[index : index + 1] != '"':
+        raise ValueError(f"expected a name in double quotes at character {index}")
+    name, end = _scan(text, index)
+    colon = _skip(text, end)
+    if text[colon : colon + 1] != ":":
+        raise ValueError(f"expected ':' at character {colon}")
+    return name, _skip(text, colon + 1)
 
 
 def _skip(text: str, index: int) -> int:

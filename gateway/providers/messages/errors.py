@@ -5,7 +5,7 @@ from typing import Any
 
 from gateway.document import encode
 from gateway.errors import Headers, ProviderError, SerinusError
-from gateway.providers.chat.answer import error_inside, read_error
+from gateway.providers.chat.answer import error_inside, parse, read_error
 
 # Source: platform.claude.com/docs/en/api/errors
 _TYPES: Mapping[int, str] = {
@@ -30,7 +30,10 @@ _STATUSES: Mapping[str, int] = {
     "overloaded_error": 529,
 }
 _REQUEST_ERRORS = range(400, 500)
-_ABOUT_OUR_ACCOUNT = "billing_error"
+_ABOUT_OUR_ACCOUNT = ("authentication_error", "billing_error", "permission_error")
+_NO_CREDIT = "credit balance is too low"  # told as an invalid request, and none of the client's doing
+# How an account without credit is told, with the type and the status of a client's own mistake.
+_NO_CREDIT = "credit balance is too low"
 
 
 def error_body(error: SerinusError, call_id: str) -> bytes:
@@ -50,7 +53,9 @@ def error_event(error: SerinusError, call_id: str) -> bytes:
 def provider_error(status: int, headers: Headers, body: bytes) -> ProviderError:
     """The error of an answer whose status is not 200; what speaks of our account is told as a refused key is."""
     error = read_error(status, headers, body)
-    if _ABOUT_OUR_ACCOUNT.encode() in (error.body or b""):
+    if error.body is None:
+        return error
+    if _NO_CREDIT in error.message or _kind(parse(error.body)) in _ABOUT_OUR_ACCOUNT:
         return read_error(403, headers, b"")
     return error
 
@@ -59,10 +64,15 @@ def raise_error_inside(members: dict[str, Any], body: bytes) -> None:
     """Raise the ProviderError of an error that came as an answer, or as an event of one."""
     if members.get("type") != "error" and not members.get("error"):
         return
-    told = members.get("error")
-    kind = told.get("type") if isinstance(told, dict) else None
-    if kind == _ABOUT_OUR_ACCOUNT:
+    kind = _kind(members)
+    if kind in _ABOUT_OUR_ACCOUNT:
         members, body = {"error": {"type": "authentication_error"}}, b""
     error = error_inside({**members, "error": members.get("error") or {}}, body)
-    error.status = _STATUSES.get(kind, error.status) if isinstance(kind, str) else error.status
+    error.status = _STATUSES.get(kind, error.status)
     raise error
+
+
+def _kind(members: Any) -> str:
+    told = members.get("error") if isinstance(members, dict) else None
+    kind = told.get("type") if isinstance(told, dict) else None
+    return kind if isinstance(kind, str) else ""

@@ -28,8 +28,8 @@ class Model:
     """`thinks` by a budget of tokens or by an effort; `always` without a way to turn it off, `unasked` by default.
 
     `samples` says that it takes temperature, top_p and top_k, `samples_both` the first two at once; `structured` that
-    it can be held to a schema, `later_system` that it takes a system message in mid-conversation; `top_effort` is its
-    word for `xhigh`.
+    it can be held to a schema, `later_system` that it takes a system message in mid-conversation, `continues` that it
+    goes on with an assistant's turn that is left open; `top_effort` is its word for `xhigh`.
     """
 
     max_tokens: int
@@ -40,6 +40,7 @@ class Model:
     samples_both: bool = True
     structured: bool = False
     later_system: bool = False
+    continues: bool = True
     top_effort: str = "xhigh"
 
 
@@ -59,6 +60,7 @@ def model(name: str) -> Model:
         structured=version >= (4, 5),
         # Anthropic's own API alone takes them, whose names are bare.
         later_system=version >= (4, 8) and name.startswith("claude-") and "@" not in name,
+        continues=version < (4, 6),
         top_effort="xhigh" if version >= (4, 7) else "max",
     )
 

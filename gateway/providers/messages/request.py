@@ -115,7 +115,7 @@ def _tool_members(tools: Tooling) -> dict[str, Any]:
 
 def _thinking_members(thoughts: Thinking, tools: Tooling) -> dict[str, Any]:
     members: dict[str, Any] = {}
-    if thoughts.config is not None:
+    if thoughts.config is not None and not (tools.must_call and thoughts.effort):  # the effort alone is taken
         members["thinking"] = thoughts.config
     output = {"effort": thoughts.effort, "format": tools.format}
     if config := {name: value for name, value in output.items() if value is not None}:

@@ -24,6 +24,11 @@ class Tooling:
     choice: dict[str, Any] | None
     format: dict[str, Any] | None
 
+    @property
+    def must_call(self) -> bool:
+        """Whether the model is made to call a function, which the API does not take while it is told to think."""
+        return self.choice is not None and self.choice["type"] in ("any", "tool")
+
 
 def tooling(prompt: Prompt, model: Model, thinking: Thinking) -> Tooling:
     """The functions of a prompt and the shape of its answer. Raises Untranslatable for what cannot be asked."""
@@ -35,9 +40,10 @@ def tooling(prompt: Prompt, model: Model, thinking: Thinking) -> Tooling:
     format = _format(prompt.output, model)
     if prompt.output is not None and format is None and not _must_call(prompt.tool_choice):
         tools, choice = _with_output_tool(tools, choice, prompt)
-    if thinking.budget and choice is not None and choice["type"] in ("any", "tool"):
+    tooling = Tooling(tools, choice, format)
+    if thinking.budget and tooling.must_call:
         raise _while_thinking(prompt)
-    return Tooling(tools, choice, format)
+    return tooling
 
 
 def tool(spec: ToolSpec, model: Model) -> dict[str, Any]:

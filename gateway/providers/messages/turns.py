@@ -56,6 +56,8 @@ def turns(messages: Sequence[Message], model: Model) -> list[dict[str, Any]]:
     if written[0][0] == "assistant":
         written.insert(0, ("user", [_text(_OPENING)]))
     if written[-1][0] == "assistant":
+        if not model.continues:
+            raise _unsayable("this model does not continue an assistant's message; end with one of the user's")
         _strip_end(written[-1][1])
     return [{"role": role, "content": _results_first(blocks)} for role, blocks in written if blocks]
 
@@ -194,6 +196,8 @@ def _media(media: Media) -> Block:
         if not media.file_id.startswith(_FILE_ID):
             raise _unsayable(f"the file {media.file_id!r} is of another provider; send its content as base64")
         return _source(media, {"type": "file", "file_id": media.file_id})
+    if media.url and not media.url.startswith(("https://", "http://")):
+        raise _unsayable(f"the provider cannot open {media.url[:40]!r}; send an https URL, or the content as base64")
     if media.kind == "image":
         return _image(media)
     if media.kind == "file":

@@ -20,6 +20,7 @@ from .shapes import Door, Family, Served, Shape
 from .wire import Request, provider_lines
 
 DONE = b"data: [DONE]\n\n"
+NOT_JSON = b'{"id": "chatcmpl-'
 
 # type of OpenAI's error bodies by status; every other status below 500 is an invalid_request_error
 ERRORS: dict[int, str] = {429: "requests", 503: "service_unavailable_error", 529: "overloaded_error"}
@@ -37,8 +38,7 @@ def _headers(served: Served) -> bytes:
 
 OPENAI = Family(
     door=Door(
-        header=b"authorization",
-        scheme=b"bearer",
+        ways=((b"authorization", b"bearer"),),
         missing=Problem(401, "You didn't provide an API key in an Authorization header: Bearer YOUR_KEY."),
         wrong=Problem(401, "Incorrect API key provided.", code="invalid_api_key"),
     ),
@@ -139,8 +139,8 @@ CHAT = Shape(
     told=told,
     told_empty=lambda ask, said: _usage_event(said) + DONE,
     error_event=lambda ask, said, problem, sent: error_event(problem),
-    not_json=b'{"id": "chatcmpl-',
-    done=DONE,
+    bad_event=b"data: " + NOT_JSON + b"\n\n" + DONE,
+    not_json=NOT_JSON,
 )
 
 

@@ -27,7 +27,7 @@ def _half(turn: Turn) -> tuple[bytes, bytes, Bill]:
     """Head with the full length, half of the body, and the bill of a plain answer that breaks off."""
     said = turn.said()
     body = turn.shape.whole(turn.ask, said)
-    return opening_of(turn, 200, [(b"content-length", b"%d" % len(body))]), body[: len(body) // 2], said.bill
+    return opening_of(turn, 200, [(b"content-length", b"%d" % len(body))]), body[: len(body) // 2], turn.bill(said)
 
 
 def _broken(turn: Turn, end: Literal["close", "hang", "reset"]) -> Script:
@@ -123,16 +123,15 @@ def _html(turn: Turn) -> Script:
 
 def _bad_json(turn: Turn) -> Script:
     if turn.ask.stream:
-        event = b"data: " + turn.shape.not_json + END + turn.shape.done
-        return streamed(turn, [*beginning(turn), Step(0.0, event)])
+        return streamed(turn, [*beginning(turn), Step(0.0, turn.shape.bad_event)])
     return plain(turn, turn.shape.not_json)
 
 
 def _empty_choices(turn: Turn) -> Script:
     said = turn.said()
     if turn.ask.stream:
-        return streamed(turn, [Step(turn.latency, turn.shape.told_empty(turn.ask, said), said.bill)])
-    return plain(turn, turn.shape.empty(turn.ask, said), bill=said.bill)
+        return streamed(turn, [Step(turn.latency, turn.shape.told_empty(turn.ask, said), turn.bill(said))])
+    return plain(turn, turn.shape.empty(turn.ask, said), bill=turn.bill(said))
 
 
 def _bad_tool_arguments(turn: Turn) -> Script:
@@ -165,7 +164,7 @@ def _gzip(turn: Turn) -> Script:
         steps = framed(opening, _zipped(events(turn, said)), chunked=turn.chunked)
         return Script(steps, "keep" if turn.chunked else "close")
     body = gzip.compress(turn.shape.whole(turn.ask, said), compresslevel=1)
-    return plain(turn, body, bill=said.bill, more=[(b"content-encoding", b"gzip")])
+    return plain(turn, body, bill=turn.bill(said), more=[(b"content-encoding", b"gzip")])
 
 
 def _zipped(steps: Iterable[Step]) -> Iterator[Step]:

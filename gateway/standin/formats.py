@@ -1,13 +1,24 @@
 """Which wire format a path means: the table of all that the stand-in speaks."""
 
 from .chat import CHAT, OPENAI
+from .gemini import COUNT, GENERATE, GOOGLE
+from .messages import ANTHROPIC, COUNT_TOKENS, MESSAGES
+from .responses import RESPONSES
 from .shapes import Family, Shape
 from .wire import Request
 
 MODELS = "/models"
 
 # by the end of the path; the first that fits counts
-_SHAPES: tuple[tuple[str, Shape], ...] = (("/chat/completions", CHAT),)
+_SHAPES: tuple[tuple[str, Shape], ...] = (
+    ("/chat/completions", CHAT),
+    ("/messages", MESSAGES),
+    ("/messages/count_tokens", COUNT_TOKENS),
+    ("/responses", RESPONSES),
+    (":generateContent", GENERATE),
+    (":streamGenerateContent", GENERATE),
+    (":countTokens", COUNT),
+)
 
 
 def shape_of(path: str) -> Shape | None:
@@ -16,6 +27,8 @@ def shape_of(path: str) -> Shape | None:
 
 
 def family_of(request: Request) -> Family:
-    """Whose door, errors and headers a request meets."""
+    """Whose door, errors and headers a request meets; OpenAI's where its path does not tell, nor its key's header."""
     shape = shape_of(request.path)
-    return OPENAI if shape is None else shape.family
+    if shape is not None:
+        return shape.family
+    return next((family for family in (ANTHROPIC, GOOGLE) if request.header(family.door.ways[0][0])), OPENAI)

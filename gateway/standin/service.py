@@ -24,7 +24,7 @@ Answer = tuple[Script, Entry | None]
 
 
 class Service:
-    """Answers requests. `clock` gives seconds since 1970; with an `api_key`, calls need it, each format in its header."""
+    """Answers requests. `clock` gives seconds since 1970; with an `api_key`, calls need it in their format's header."""
 
     def __init__(self, models: Models, *, api_key: str | None, clock: Callable[[], float]) -> None:
         self.models = models
@@ -79,13 +79,10 @@ class Service:
     def _authenticate(self, request: Request, door: Door) -> None:
         if self._api_key is None:
             return
-        key = request.header(door.header) or b""
-        if door.scheme:
-            scheme, _, key = key.partition(b" ")
-            key = key if scheme.lower() == door.scheme else b""
-        if not key.strip():
+        key = door.key(request)
+        if not key:
             raise _unknown(door.missing)
-        if not hmac.compare_digest(key.strip(), self._api_key):
+        if not hmac.compare_digest(key, self._api_key):
             raise _unknown(door.wrong)
 
     def _reply(self, family: Family, number: str, status: int, body: bytes) -> Script:

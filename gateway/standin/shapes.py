@@ -23,12 +23,25 @@ class Served(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """How a format's callers show their key, and what they hear without a good one."""
+    """How a format's callers show their key, and what they hear without a good one.
 
-    header: bytes
+    Each way is a header and the scheme that stands before the key, in any case; b"" where none does.
+    """
+
+    ways: tuple[tuple[bytes, bytes], ...]
     missing: Problem
     wrong: Problem
-    scheme: bytes = b""  # stands before the key, in any case
+
+    def key(self, request: Request) -> bytes:
+        """The key a request shows; b"" where it shows none."""
+        return next(filter(None, (_key(request.header(header) or b"", scheme) for header, scheme in self.ways)), b"")
+
+
+def _key(value: bytes, scheme: bytes) -> bytes:
+    if scheme:
+        said, _, value = value.partition(b" ")
+        return value.strip() if said.lower() == scheme else b""
+    return value.strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +61,7 @@ def no_stream(ask: Ask, said: Said) -> Told:
 @dataclass(frozen=True, slots=True)
 class Shape:
     """One endpoint's format. `failed` is a plain answer that is an error, `error_event` one in a stream, after that
-    many other events; `not_json` is what stands where JSON should, `done` the mark that ends a stream, if any.
+    many other events; `bad_event` is an event that is not JSON, and what follows it, `not_json` a body that is not.
     """
 
     family: Family
@@ -59,8 +72,8 @@ class Shape:
     told: Callable[[Ask, Said], Told] = no_stream
     told_empty: Callable[[Ask, Said], bytes] = lambda ask, said: no_stream(ask, said).closing
     error_event: Callable[[Ask, Said, Problem, int], bytes] = lambda ask, said, problem, sent: b""
+    bad_event: bytes = b""
     not_json: bytes = b'{"id": "'
-    done: bytes = b""
     kind: Callable[[Ask], bytes] = lambda ask: JSON
     charges: Literal["all", "prompt", "nothing"] = "all"
     calls_tools: bool = True

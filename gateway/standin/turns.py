@@ -27,13 +27,16 @@ class Turn(NamedTuple):
         return f"req_{self.number}"
 
     def said(self) -> answers.Said:
-        said = answers.say(self.ask, self.behaviour, self.number, self.now)
+        return answers.say(self.ask, self.behaviour, self.number, self.now)
+
+    def bill(self, said: answers.Said) -> Bill:
+        """What a whole answer of this endpoint costs."""
         match self.shape.charges:
             case "all":
-                return said
+                return said.bill
             case "prompt":
-                return said._replace(output_tokens=0, reasoning_tokens=0)
-        return said._replace(prompt_tokens=0, cached_tokens=0, output_tokens=0, reasoning_tokens=0)
+                return Bill(said.prompt_tokens, said.cached_tokens, 0)
+        return Bill(0, 0, 0)
 
     def lines(self, spent_for: float | None = None) -> bytes:
         """The headers that every answer of this provider carries; `spent_for` seconds the limit stays used up."""
@@ -48,7 +51,7 @@ def good(turn: Turn) -> Script:
 def spoken(turn: Turn, said: answers.Said) -> Script:
     if turn.ask.stream:
         return streamed(turn, events(turn, said))
-    return plain(turn, turn.shape.whole(turn.ask, said), bill=said.bill)
+    return plain(turn, turn.shape.whole(turn.ask, said), bill=turn.bill(said))
 
 
 def plain(turn: Turn, body: bytes, status: int = 200, bill: Bill | None = None, more: Iterable[Header] = ()) -> Script:

@@ -82,6 +82,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._watch.stop()
         self.connections.discard(self)
         self._traffic.turned_away.discard(self)
+        self._traffic.lost()
         self.parser = None  # type: ignore[assignment]  # it refers back to us
         self._traffic.look()
         self._leave()

@@ -139,7 +139,9 @@ class Server:
 
         self._connect = connect
         if self._share:
-            return SharedListener(sock, *self._share, connect, lambda: self.connections)
+            listener = SharedListener(sock, *self._share, connect, lambda: self.connections)
+            self._traffic.lost = listener.post
+            return listener
         return await loop.create_server(connect, sock=sock, backlog=BACKLOG)
 
     async def _drain(self, listener: asyncio.Server | SharedListener) -> None:
@@ -159,6 +161,7 @@ class Server:
     async def _close(self, listener: asyncio.Server | SharedListener) -> None:
         """Take in whoever the kernel has let connect, for closing the port resets them; then close it."""
         waiting = list(accepted(self._sock)) if self._sock else []
+        self._traffic.lost = _nothing
         listener.close()
         await asyncio.gather(*(begin(client, self._connect) for client in waiting))
         if isinstance(listener, SharedListener):

@@ -2,8 +2,9 @@
 
 The kernel wakes all of them for each connection, and the first one up takes it: with few keep-alive connections that
 is nearly always the same one. So they keep a *board*, memory in which each writes how many connections it has, and one
-that has more than another *steps back* for a moment. What the others do not take meanwhile it takes all the same:
-nobody's board, however old, keeps a client waiting for longer than that.
+that has more than another *steps back* for a moment. What the others do not take meanwhile it takes all the same, one,
+then two, then four: a worker that is busy for a moment still gets its share, and one that is stuck soon keeps no client
+waiting.
 """
 
 import asyncio
@@ -19,9 +20,8 @@ CELL_BYTES = 8
 # stuck, and a client that connects should not feel it.
 STEP_SECONDS = 0.0005
 PATIENCE_SECONDS = 0.05
-POST_SECONDS = 0.1  # between two looks at how many are left of those that were accepted
 SLACK = 16  # how far ahead of the others one may get: by one connection, and one more for each so many
-MOST_AT_ONCE = 64  # accepted when the others leave everything to us
+MOST_AT_ONCE = 64  # accepted at the end of our patience
 NO_ROOM_SECONDS = 0.5  # until another try when the system has no file descriptor left
 
 Connected = Callable[[], asyncio.Protocol]
@@ -64,52 +64,62 @@ class SharedListener:
         self._loop = asyncio.get_running_loop()
         self._arriving: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
+        self._unchanged: int | None = None  # the others' fewest when our patience ended last
+        self._left = 0  # how many we took then
         sock.setblocking(False)
-        self._keep_posted()
+        self.post()
         self._loop.add_reader(sock, self._readable)
 
     def close(self) -> None:
         """Accept no more. What waits at the socket is left to the others."""
         self._board.clear(self._cell)
         self._loop.remove_reader(self._sock)
-        for timer in (self._pause, self._posting):
-            if timer:
-                timer.cancel()
+        if self._pause:
+            self._pause.cancel()
         self._sock.close()
 
     async def settled(self) -> None:
         """Wait until all that was accepted are connections."""
         await asyncio.gather(*self._arriving)
 
-    def _post(self) -> int:
+    def post(self) -> int:
+        """Write on the board how many connections are open or about to be, whenever that changed; how many."""
         mine = self._connections() + len(self._arriving)
         self._board.post(self._cell, mine)
         return mine
 
-    def _keep_posted(self) -> None:
-        self._post()
-        self._posting = self._loop.call_later(POST_SECONDS, self._keep_posted)
-
     def _readable(self) -> None:
         """Accept one and return to the loop, so that others have theirs; or step back."""
-        mine, fewest = self._post(), self._board.fewest(self._cell)
-        if fewest is None or mine <= fewest + fewest // SLACK:
+        fewest = self._board.fewest(self._cell)
+        if self._is_our_turn(fewest) or self._is_stuck(fewest):
             self._accept()
         else:
             self._step_back(fewest, self._loop.time() + PATIENCE_SECONDS)
 
-    def _step_back(self, fewest: int, until: float) -> None:
+    def _is_our_turn(self, fewest: int | None) -> bool:
+        return fewest is None or self.post() <= fewest + fewest // SLACK
+
+    def _is_stuck(self, fewest: int | None) -> bool:
+        """Whether whoever has the fewest has left so much to us already that it will leave the rest too."""
+        return fewest == self._unchanged and self._left > MOST_AT_ONCE
+
+    def _step_back(self, fewest: int | None, until: float) -> None:
         self._look_away(STEP_SECONDS, lambda: self._look_again(fewest, until))
 
-    def _look_again(self, fewest: int, until: float) -> None:
-        """Whoever had fewer has more by now, or is given more time, or leaves all to us."""
+    def _look_again(self, fewest: int | None, until: float) -> None:
+        """Whoever had fewer has more by now, or is given more time, or leaves some to us: twice as many each time."""
         if self._board.fewest(self._cell) != fewest:
+            self._unchanged = None
+            self._return()
+        elif self._is_our_turn(fewest):
             self._return()
         elif self._loop.time() < until:
             self._step_back(fewest, until)
         else:
+            self._left = 2 * self._left if fewest == self._unchanged else 1
+            self._unchanged = fewest
             self._return()
-            for _ in range(MOST_AT_ONCE):
+            for _ in range(min(self._left, MOST_AT_ONCE)):
                 if not self._accept():
                     break
 
@@ -134,5 +144,5 @@ class SharedListener:
         task: asyncio.Task[None] = self._loop.create_task(begin(client, self._connect))
         self._arriving.add(task)
         task.add_done_callback(self._arriving.discard)
-        self._post()
+        self.post()
         return True

@@ -1,22 +1,29 @@
 """What all connections of one server share: limits, who is connected, what is being answered, whether it drains."""
 
 import asyncio
+from collections.abc import Callable
 
 from uvicorn.server import ServerState
 
 from gateway.server.limits import Limits
 
 
+def _nothing() -> None:
+    """Nobody wants to know how many connections are left."""
+
+
 class Traffic(ServerState):
     """uvicorn's shared state with limits. `turned_away` are connections above the cap, about to be closed.
 
-    `idle_seconds` is how long a connection that rests may stay once the server drains.
+    `idle_seconds` is how long a connection that rests may stay once the server drains. `lost` is called whenever a
+    connection is gone.
     """
 
     def __init__(self, limits: Limits, idle_seconds: float = 0.0) -> None:
         super().__init__()
         self.limits = limits
         self.idle_seconds = idle_seconds
+        self.lost: Callable[[], object] = _nothing
         self.turned_away: set[asyncio.Protocol] = set()
         self.draining = False
         self.empty = asyncio.Event()

@@ -49,14 +49,14 @@ async def until_booked(served: Served, agent: str, calls: int) -> None:
 
 
 async def test_both_workers_serve_and_their_books_are_one(tmp_path: Path, agent: str, standin: Standin) -> None:
-    """Sixteen connections are halved; calls sent equal calls booked; each worker is a replica of its own."""
+    """Sixteen connections are shared out; calls sent equal calls booked; each worker is a replica of its own."""
     async with fleet(configuration(tmp_path, standin, agent), {}) as served:
         callers = Callers(served.url, agent, 16)
         await callers.more(200)
         shares = [connections(pid, served.url) for pid in ready(served)]
         await callers.end()
         assert callers.broken == 0 and set(callers.statuses) == {200}
-        assert sum(shares) >= 16 and min(shares) >= 4
+        assert sum(shares) >= 16 and min(shares) >= 3
         await until_booked(served, agent, callers.answered)
         calls = [line for line in served.log() if line["event"] == "call"]
         assert len(calls) == callers.answered and len({line["replica"] for line in calls}) == 2

@@ -109,6 +109,7 @@ class Callers:
                 reply = await line.chat(agent, f"question {number}")
             except (OSError, EOFError):
                 self.broken += 1
+                line.close()
                 line = Line(url)
                 continue
             self.statuses[reply.status] += 1

@@ -76,8 +76,8 @@ async def test_what_others_leave_is_taken(board: Board) -> None:
     board.post(CELLS - 1, 0)
     with bind("127.0.0.1", 0) as sock:
         async with sharing(board, sock, 1) as (server,):
-            clients = await connect(sock, 20)
-            await eventually(lambda: server.connections == 20)
+            clients = await connect(sock, 100)
+            await eventually(lambda: server.connections == 100)
             for client in clients:
                 client.close()
 

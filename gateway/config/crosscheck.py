@@ -83,6 +83,10 @@ def _region_problems(name: str, provider: Node) -> Iterator[Problem]:
         yield provider.problem(("providers", name), "`api: bedrock` needs a `region`, such as eu-central-1")
     if region is not None and not bedrock:
         yield region.problem(("providers", name, "region"), "is for `api: bedrock` alone")
+    if bedrock and provider.get("api_key") is None and not _installed("botocore"):
+        yield provider.problem(
+            ("providers", name), "signing needs botocore: pip install 'serinus[bedrock]', or an api_key"
+        )
 
 
 def _package_problems(name: str, provider: Node) -> Iterator[Problem]:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 from gateway.calls import FormatName
+from gateway.providers.bedrock.framing import EventStreamFramer
+from gateway.providers.bedrock.provider import PROVIDER as BEDROCK_PROVIDER
 from gateway.providers.chat.client import CLIENT as CHAT_CLIENT
 from gateway.providers.chat.provider import PROVIDER as CHAT_PROVIDER
 from gateway.providers.formats import ClientSide, ProviderSide
@@ -25,6 +27,7 @@ PROVIDERS: Mapping[FormatName, ProviderSide] = {
     "openai-responses": RESPONSES_PROVIDER,
     "anthropic": MESSAGES_PROVIDER,
     "gemini": GEMINI_PROVIDER,
+    "bedrock": BEDROCK_PROVIDER,
 }
 _STREAM_TYPES: Mapping[FormatName, bytes] = {"bedrock": b"application/vnd.amazon.eventstream"}
 
@@ -34,9 +37,9 @@ def provider_side(name: FormatName, host: str) -> ProviderSide:
     return CHAT_PROVIDER.at(host) if name == "openai" else PROVIDERS[name]
 
 
-def framer(_name: FormatName) -> Framer:
+def framer(name: FormatName) -> Framer:
     """What cuts that format's streams into events."""
-    return SseFramer()
+    return EventStreamFramer() if name == "bedrock" else SseFramer()
 
 
 def stream_type(name: FormatName) -> bytes:

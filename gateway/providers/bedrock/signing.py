@@ -4,12 +4,13 @@ Static keys can be read from the environment here. Everything else that AWS know
 a pod) is botocore's `Chain`, which may ask the network and so belongs into a thread.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from time import time
 from typing import TYPE_CHECKING, Any
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, ProviderError
 from gateway.upstream import Request
 
 if TYPE_CHECKING:
@@ -90,6 +91,26 @@ def sign(
     auth._inject_signature_to_request(about, auth.signature(text, about))
     names = ("X-Amz-Date", "X-Amz-Security-Token", "Authorization")
     return [(name.lower().encode(), about.headers[name].encode()) for name in names if name in about.headers]
+
+
+class ChainSigner:
+    """Signs with whatever AWS's own search order finds, which is looked for when first needed."""
+
+    __slots__ = ("_chain", "_region", "_unix")
+
+    def __init__(self, region: str, unix: Callable[[], float] = time) -> None:
+        self._region = region
+        self._unix = unix
+        self._chain: Chain | None = None
+
+    def __call__(self, request: Request) -> list[tuple[bytes, bytes]]:
+        """The headers. Raises ProviderError where there are no credentials, so that the next link is tried."""
+        try:
+            if self._chain is None:
+                self._chain = Chain()
+            return sign(request, self._chain.current(), self._region, self._unix())
+        except GatewayError as error:
+            raise ProviderError("connect", error.message) from None
 
 
 def _url(request: Request) -> str:

@@ -1,0 +1,1 @@
+"""What applications call LLMs with: run as scripts in an environment of their own, see test_clients.py."""

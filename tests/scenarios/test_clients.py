@@ -1,0 +1,61 @@
+"""Applications that use other people's SDKs: they change a base URL, and nothing else.
+
+The SDKs live in an environment of their own (`make test` makes it), because they do not agree on one version of openai.
+"""
+
+import asyncio
+import json
+import sys
+from asyncio.subprocess import PIPE, create_subprocess_exec
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from tests.gateway.calling import Place
+
+Serve = Callable[..., Awaitable[Place]]
+SCRIPTS = Path(__file__).parents[1] / "clients"
+PYTHON = Path(sys.prefix).parent / ".venv-clients" / "bin" / "python"
+SAID = "cheep " * 8
+TAKES_AT_MOST = 60.0  # seconds; importing alone takes some on a busy machine
+
+
+async def run(script: str, here: Place) -> Any:
+    """What a client's script found out."""
+    assert PYTHON.exists(), f"{PYTHON} is missing: make .venv-clients/.clients"
+    root = here.base_url.removesuffix("/v1")
+    process = await create_subprocess_exec(PYTHON, SCRIPTS / script, root, here.agent, stdout=PIPE, stderr=PIPE)
+    async with asyncio.timeout(TAKES_AT_MOST):
+        out, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    return json.loads(out)
+
+
+async def test_anthropic(serve: Serve) -> None:
+    """Anthropic's SDK is served by a provider that speaks chat completions: text, stream, tools, usage, errors."""
+    found = await run("with_anthropic.py", await serve())
+    assert (found["text"], found["streamed"], found["stop"]) == (SAID, SAID, "end_turn")
+    assert (found["usage"], found["streamed_usage"]) == ([True, 8], 8)
+    assert found["tool"] == ["look_up", True, "tool_use"] and found["after"]
+    assert found["error"] == "NotFoundError not_found_error"
+
+
+async def test_google(serve: Serve) -> None:
+    """Google's SDK likewise."""
+    found = await run("with_google.py", await serve())
+    assert (found["text"], found["streamed"], found["usage"]) == (SAID, SAID, [True, 8])
+    assert found["tool"] == ["look_up", True] and found["after"]
+    assert found["error"] == "404 NOT_FOUND"
+
+
+async def test_langchain(serve: Serve) -> None:
+    """LangChain's loop of a tool call and its result, over chat completions and over responses."""
+    found = await run("with_langchain.py", await serve())
+    assert (found["text"], found["streamed"], found["usage"], found["responses"]) == (SAID, SAID, 8, SAID)
+    assert found["tool"] == ["look_up"] and found["after"]
+
+
+async def test_typed_answers(serve: Serve) -> None:
+    """Instructor gets the type that it asked for; Pydantic AI's agent calls its tool and ends."""
+    found = await run("with_typed.py", await serve())
+    assert found["city"] == "str" and found["looked_up"] == 1 and found["said"]

@@ -32,8 +32,6 @@ _STATUSES: Mapping[str, int] = {
 _REQUEST_ERRORS = range(400, 500)
 _ABOUT_OUR_ACCOUNT = ("authentication_error", "billing_error", "permission_error")
 _NO_CREDIT = "credit balance is too low"  # told as an invalid request, and none of the client's doing
-# How an account without credit is told, with the type and the status of a client's own mistake.
-_NO_CREDIT = "credit balance is too low"
 
 
 def error_body(error: SerinusError, call_id: str) -> bytes:

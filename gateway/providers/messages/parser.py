@@ -58,14 +58,17 @@ class MessagesParser:
         handle = self._handlers.get(text(members, "type") or name)
         if handle is None or self._ended:
             return ()
-        events = handle(members)
-        if events and not self._begun:
-            self._begun = True
-            return events if isinstance(events[0], Begin) else [Begin(), *events]
-        return events
+        return self._with_begin(handle(members))
 
     def end(self) -> Sequence[Event]:
-        return self._end() if self._stopped is not None and not self._ended else ()
+        return self._with_begin(self._end()) if self._stopped is not None and not self._ended else ()
+
+    def _with_begin(self, events: list[Event]) -> list[Event]:
+        """A stream whose beginning was left out gets one."""
+        if not events or self._begun:
+            return events
+        self._begun = True
+        return events if isinstance(events[0], Begin) else [Begin(), *events]
 
     def _start(self, members: _Members) -> list[Event]:
         if self._begun:

@@ -116,6 +116,11 @@ def test_the_user_comes_first_and_a_last_word_has_no_trailing_space() -> None:
     assert (opening, said) == ("user", ("assistant", [text("So:")]))
 
 
+def test_newer_models_do_not_continue_an_assistants_message() -> None:
+    """They refuse what ends in one."""
+    assert refused(Prompt((HI, Message("assistant", (Text("So:"),)))), NEWER) == "messages"
+
+
 def test_empty_texts_are_left_out() -> None:
     """The API refuses them; a request of nothing else is refused here."""
     assert user(Text(" "), Text("x")) == [text("x")]
@@ -158,6 +163,8 @@ def test_images_and_files() -> None:
         Media("file", mime="application/zip", data="aGk="),
         Media("file", mime="text/plain", data="?"),
         Media("file", file_id="file-abc"),
+        Media("image", url="data:image/png;base64,aGk="),
+        Media("file", url="gs://bucket/a.pdf"),
         CALL,
     ],
 )
@@ -293,6 +300,12 @@ def test_effort_is_said_to_models_of_today() -> None:
     assert body(effort="xhigh", model="claude-opus-4-6")["output_config"] == {"effort": "max"}
     assert body(thinking_budget=5000, model=NEWER)["output_config"] == {"effort": "medium"}
     assert body(thinking_budget=-1, model=NEWER)["output_config"] == {"effort": "high"}
+
+
+def test_a_model_that_must_call_is_told_its_effort_alone() -> None:
+    """The API does not take `thinking` beside a forced call."""
+    written = body(effort="high", model=NEWER, tools=(TOOL,), tool_choice=ToolChoice("one", "f"))
+    assert ("thinking" in written, written["output_config"]) == (False, {"effort": "high"})
 
 
 def test_effort_is_a_budget_for_older_models() -> None:

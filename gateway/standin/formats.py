@@ -1,10 +1,12 @@
 """Which wire format a path means: the table of all that the stand-in speaks."""
 
 from .chat import CHAT, OPENAI
+from .completions import COMPLETIONS
 from .gemini import COUNT, GENERATE, GOOGLE
 from .messages import ANTHROPIC, COUNT_TOKENS, MESSAGES
 from .responses import RESPONSES
 from .shapes import Family, Shape
+from .small import EMBEDDINGS, IMAGES, MODERATIONS, SPEECH, TRANSCRIPTIONS
 from .wire import Request
 
 MODELS = "/models"
@@ -15,6 +17,12 @@ _SHAPES: tuple[tuple[str, Shape], ...] = (
     ("/messages", MESSAGES),
     ("/messages/count_tokens", COUNT_TOKENS),
     ("/responses", RESPONSES),
+    ("/completions", COMPLETIONS),
+    ("/embeddings", EMBEDDINGS),
+    ("/images/generations", IMAGES),
+    ("/audio/speech", SPEECH),
+    ("/audio/transcriptions", TRANSCRIPTIONS),
+    ("/moderations", MODERATIONS),
     (":generateContent", GENERATE),
     (":streamGenerateContent", GENERATE),
     (":countTokens", COUNT),

@@ -15,6 +15,7 @@ from .turns import shares
 from .wire import Request
 
 PATH = re.compile(r"/models/([^:]+):([A-Za-z]+)$")
+CAPITAL = re.compile("[A-Z]")
 STREAM = "streamGenerateContent"
 INVALID_KEY = "API_KEY_INVALID"
 RPC = "type.googleapis.com/google.rpc."
@@ -66,19 +67,25 @@ def _read(request: Request) -> Ask:
     if verb == STREAM and parse_qs(request.query).get("alt") != ["sse"]:
         refuse("The stand-in streams with alt=sse alone.")
     fields = fields_of(request.body)
-    asked = fields.get("generateContentRequest") if verb == "countTokens" else None
+    asked = _member(fields, "generateContentRequest") if verb == "countTokens" else None
     contents = items(fields.get("contents")) or items(part(asked, "contents"))
     if not contents:
         refuse("* GenerateContentRequest.contents: contents is not specified\n")
     tools = tuple(_tools(fields.get("tools")))
-    choice = _choice(part(fields.get("toolConfig"), "functionCallingConfig"))
+    choice = _choice(_member(_member(fields, "toolConfig"), "functionCallingConfig"))
     may_call = bool(tools) and not choice.forbidden and not _is_result(contents[-1])
     return plain_ask(model, fields, request.body, stream=verb == STREAM)._replace(
         tools=tools,
         wanted=wanted(tools, choice, _last_user_text(contents)) if may_call else (),
         may_call=may_call,
-        schema=_schema(fields.get("generationConfig")),
+        schema=_schema(_member(fields, "generationConfig")),
     )
+
+
+def _member(value: object, name: str) -> object:
+    """A member by its name in camel case, or in snake case as Google's own clients may send it."""
+    found = part(value, name)
+    return part(value, CAPITAL.sub(lambda at: f"_{at[0].lower()}", name)) if found is None else found
 
 
 def _place(path: str) -> tuple[str, str]:
@@ -90,21 +97,21 @@ def _place(path: str) -> tuple[str, str]:
 
 
 def _tools(listed: object) -> Iterator[Tool]:
-    for declared in (each for tool in items(listed) for each in items(part(tool, "functionDeclarations"))):
+    for declared in (each for tool in items(listed) for each in items(_member(tool, "functionDeclarations"))):
         name = part(declared, "name")
         if not isinstance(name, str):
             refuse("* GenerateContentRequest.tools[0].function_declarations[0].name: name is not specified\n")
-        yield Tool(name, part(declared, "parametersJsonSchema") or _json_schema(part(declared, "parameters")))
+        yield Tool(name, _member(declared, "parametersJsonSchema") or _json_schema(part(declared, "parameters")))
 
 
 def _choice(said: object) -> Choice:
     mode = part(said, "mode")
-    names = tuple(name for name in items(part(said, "allowedFunctionNames")) if isinstance(name, str))
+    names = tuple(name for name in items(_member(said, "allowedFunctionNames")) if isinstance(name, str))
     return Choice(names[:1] if mode == "ANY" else (), required=mode == "ANY", forbidden=mode == "NONE")
 
 
 def _is_result(content: object) -> bool:
-    return any(part(each, "functionResponse") is not None for each in items(part(content, "parts")))
+    return any(_member(each, "functionResponse") is not None for each in items(part(content, "parts")))
 
 
 def _last_user_text(contents: Sequence[object]) -> str:
@@ -113,10 +120,10 @@ def _last_user_text(contents: Sequence[object]) -> str:
 
 
 def _schema(config: object) -> object:
-    if part(config, "responseMimeType") != "application/json":
+    if _member(config, "responseMimeType") != "application/json":
         return None
-    given = part(config, "responseJsonSchema") or part(config, "_responseJsonSchema")
-    return given or _json_schema(part(config, "responseSchema")) or {"type": "object"}
+    given = _member(config, "responseJsonSchema") or _member(config, "_responseJsonSchema")
+    return given or _json_schema(_member(config, "responseSchema")) or {"type": "object"}
 
 
 def _json_schema(schema: object) -> object:
@@ -196,8 +203,8 @@ def _malformed(said: Said) -> bool:
 
 
 def _thinks(ask: Ask, said: Said) -> bool:
-    config = part(ask.fields.get("generationConfig"), "thinkingConfig")
-    return said.reasoning_tokens > 0 and part(config, "includeThoughts") is True and not _malformed(said)
+    config = _member(_member(ask.fields, "generationConfig"), "thinkingConfig")
+    return said.reasoning_tokens > 0 and _member(config, "includeThoughts") is True and not _malformed(said)
 
 
 def _thought() -> dict[str, object]:

@@ -162,8 +162,13 @@ def _text(text: str) -> dict[str, object]:
     return {"type": "output_text", "annotations": [], "logprobs": [], "text": text}
 
 
+def is_background(ask: Ask) -> bool:
+    """Whether a response is to be made while nobody waits for it."""
+    return ask.fields.get("background") is True and not ask.stream
+
+
 def _whole(ask: Ask, said: Said) -> bytes:
-    return encode(response(ask, said))
+    return encode(response(ask, said, "queued" if is_background(ask) else "completed"))
 
 
 def _told(ask: Ask, said: Said) -> Told:

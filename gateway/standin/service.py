@@ -14,8 +14,10 @@ from .books import Books, Entry
 from .control import Control
 from .faults import faulty
 from .formats import MODELS, family_of, shape_of
+from .kept import Files, Responses, only
 from .models import Models
 from .received import RequestLog
+from .responses import RESPONSES, is_background
 from .shapes import Door, Family, Served, Shape
 from .turns import Turn, good
 from .wire import JSON, Request, Script, Step, head
@@ -30,6 +32,8 @@ class Service:
         self.models = models
         self.books = Books()
         self.log = RequestLog()
+        self._responses = Responses()
+        self._files = Files()
         self._control = Control(self.models, self.books, self.log)
         self._api_key = api_key.encode() if api_key is not None else None
         self._clock = clock
@@ -53,20 +57,33 @@ class Service:
     def _provide(self, request: Request, number: str) -> Answer:
         shape = shape_of(request.path)
         if shape is not None:
-            _only("POST", request)
+            only("POST", request)
             return self._call(shape, request, number)
+        return self._look_up(request, number), None
+
+    def _look_up(self, request: Request, number: str) -> Script:
+        """What is no call of a model: it has no entry in the books unless it is refused."""
+        family = family_of(request)
+        if (kept := self._responses.answer(request, self._clock())) is not None:
+            return self._reply(family, number, 200, kept)
+        if (file := self._files.answer(request, number, self._clock())) is not None:
+            kind, body = file
+            return self._reply(family, number, 200, body, kind)
         stem, slash, model = request.path.partition(MODELS + "/")
         if request.path.endswith(MODELS) or (stem and slash):
-            _only("GET", request)
-            body = self._list(unquote(model))
-            return self._reply(family_of(request), number, 200, body), None
+            only("GET", request)
+            return self._reply(family, number, 200, self._list(unquote(model)))
         raise Refusal(404, f"Invalid URL ({request.method} {request.path})", code="unknown_url")
 
     def _call(self, shape: Shape, request: Request, number: str) -> Answer:
         ask = shape.read(request)
+        self._responses.check(ask)
         model = self.models.get(ask.model)
         latency, fault = model.draw()
-        turn = Turn(shape, ask, model.behaviour, number, self._clock(), latency, request.http11)
+        waits = 0.0 if is_background(ask) else latency
+        turn = Turn(shape, ask, model.behaviour, number, self._clock(), waits, request.http11)
+        if shape is RESPONSES and fault is None:
+            self._responses.keep(ask, turn.said(), turn.now + latency)
         script = good(turn) if fault is None else faulty(turn, fault)
         return script, self.books.open(ask.model, fault)
 
@@ -85,8 +102,8 @@ class Service:
         if not hmac.compare_digest(key, self._api_key):
             raise _unknown(door.wrong)
 
-    def _reply(self, family: Family, number: str, status: int, body: bytes) -> Script:
-        lines = b"content-type: %s\r\ncontent-length: %d\r\n" % (JSON, len(body))
+    def _reply(self, family: Family, number: str, status: int, body: bytes, kind: bytes = JSON) -> Script:
+        lines = b"content-type: %s\r\ncontent-length: %d\r\n" % (kind, len(body))
         own = family.headers(Served(f"req_{number}", 0.0, self._clock()))
         return Script((Step(0.0, head(status, lines + own) + body),))
 
@@ -97,8 +114,3 @@ def _unknown(problem: Problem) -> Refusal:
 
 def _card(model: str) -> dict[str, object]:
     return {"id": model, "object": "model", "created": 1735689600, "owned_by": "standin"}
-
-
-def _only(method: str, request: Request) -> None:
-    if request.method != method:
-        raise Refusal(405, f"Not allowed to {request.method} on {request.path} (expected {method})")

@@ -1,0 +1,129 @@
+"""What outlives its call: responses that may be asked for again, and uploaded files. Bounded, in memory."""
+
+import re
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from .answers import Said, encode
+from .asks import Ask, Refusal, refuse
+from .multipart import form_of
+from .responses import is_background, response
+from .wire import Request
+
+MOST_RESPONSES = 1000
+MOST_FILES = 100
+MOST_BYTES = 128 << 20  # of all files together
+RESPONSE = re.compile(r"/responses/([^/]+)(/cancel)?$")
+FILE = re.compile(r"/files(?:/([^/]+))?(/content)?$")
+
+
+class _Response(NamedTuple):
+    ask: Ask
+    said: Said
+    ready: float  # seconds since 1970
+    cancelled: bool = False
+
+
+class Responses:
+    """Responses by id. Those made in the background are ready only after the model's latency, or cancelled."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, _Response] = OrderedDict()
+
+    def check(self, ask: Ask) -> None:
+        """Raises Refusal where the request goes on from a response that is not here."""
+        before = ask.fields.get("previous_response_id")
+        if isinstance(before, str) and before not in self._kept:
+            message = f"Previous response with id '{before}' not found."
+            refuse(message, "previous_response_id", "previous_response_not_found")
+
+    def keep(self, ask: Ask, said: Said, ready: float) -> None:
+        """Keeps a response unless the request says `store: false`."""
+        if ask.fields.get("store") is False:
+            return
+        self._kept[f"resp_{said.number}"] = _Response(ask, said, ready)
+        if len(self._kept) > MOST_RESPONSES:
+            self._kept.popitem(last=False)
+
+    def answer(self, request: Request, now: float) -> bytes | None:
+        """The response that a path asks for, or cancels; None for other paths. Raises Refusal."""
+        found = RESPONSE.search(request.path)
+        if found is None:
+            return None
+        only("POST" if found[2] else "GET", request)
+        name = found[1]
+        kept = self._kept.get(name)
+        if kept is None:
+            raise Refusal(404, f"Response with id '{name}' not found.", param="id")
+        if found[2]:
+            kept = self._kept[name] = _cancel(kept, now)
+        return encode(response(kept.ask, kept.said, _status(kept, now)))
+
+
+def _cancel(kept: _Response, now: float) -> _Response:
+    if not is_background(kept.ask):
+        refuse("Cannot cancel a synchronous response.")
+    return kept._replace(cancelled=True) if now < kept.ready else kept
+
+
+def _status(kept: _Response, now: float) -> str:
+    if kept.cancelled:
+        return "cancelled"
+    return "completed" if now >= kept.ready else "in_progress"
+
+
+class Files:
+    """Uploaded files by id."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, tuple[Mapping[str, object], bytes]] = OrderedDict()
+
+    def answer(self, request: Request, number: str, now: float) -> tuple[bytes, bytes] | None:
+        """Content type and body that a path under /files gives; None for other paths. Raises Refusal."""
+        found = FILE.search(request.path)
+        if found is None:
+            return None
+        name, content = found[1], found[2]
+        if content:
+            only("GET", request)
+            return b"application/octet-stream", self._find(name)[1]
+        return b"application/json", encode(self._one(request, name) if name else self._all(request, number, now))
+
+    def _all(self, request: Request, number: str, now: float) -> object:
+        only("GET", request, "POST")
+        if request.method == "POST":
+            return self._add(request, f"file-{number}", now)
+        return {"object": "list", "data": [about for about, _ in self._kept.values()], "has_more": False}
+
+    def _one(self, request: Request, name: str) -> object:
+        only("GET", request, "DELETE")
+        about, _ = self._find(name)
+        if request.method == "GET":
+            return about
+        del self._kept[name]
+        return {"id": name, "object": "file", "deleted": True}
+
+    def _add(self, request: Request, name: str, now: float) -> Mapping[str, object]:
+        form = form_of(request)
+        if "file" not in form or "purpose" not in form:
+            refuse("Missing required parameter: 'file' and 'purpose' are needed.", "file")
+        data = form["file"].data
+        about: dict[str, object] = {"id": name, "object": "file", "bytes": len(data), "created_at": int(now)}
+        about |= {"filename": form["file"].filename, "purpose": form["purpose"].text, "status": "processed"}
+        self._kept[name] = about, data
+        while len(self._kept) > MOST_FILES or sum(len(kept) for _, kept in self._kept.values()) > MOST_BYTES:
+            self._kept.popitem(last=False)
+        return about
+
+    def _find(self, name: str) -> tuple[Mapping[str, object], bytes]:
+        if name not in self._kept:
+            raise Refusal(404, f"No such File object: {name}", param="id")
+        return self._kept[name]
+
+
+def only(method: str, request: Request, other: str = "") -> None:
+    """Raises Refusal for a request with any method but these."""
+    if request.method not in (method, other):
+        expected = f"{method} or {other}" if other else method
+        raise Refusal(405, f"Not allowed to {request.method} on {request.path} (expected {expected})")

@@ -55,6 +55,7 @@ def transport_options(settings: GatewaySettings) -> dict[str, TransportOptions]:
             http2=provider.http2,
             ca_file=str(provider.ca_file) if provider.ca_file else None,
             connect_timeout_seconds=connect,
+            max_connections=settings.limits.in_flight,  # a call that was let in must not queue here
         )
         for name, provider in settings.providers.items()
     }

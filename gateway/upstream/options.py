@@ -22,8 +22,8 @@ class TransportOptions:
     """From name lookup to the end of the TLS handshake. `standard` grants it to TCP and to TLS, each."""
     max_connections: int = 512
     """Connections open at once; further calls queue, first come, first served."""
-    max_idle: int = 64
-    """Connections kept open between calls."""
+    max_idle: int = 256
+    """Connections kept open between calls; with fewer than there are callers, some connect anew for every call."""
     idle_seconds: float = 30.0
     """How long. Keep it below the provider's own limit, or its closing will cross with our requests."""
 

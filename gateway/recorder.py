@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from gateway.callid import Booking, name_digest
-from gateway.calls import ArmName, Attempt, Call, Outcome, Usage
+from gateway.calls import ArmName, Attempt, Call, Outcome
 from gateway.logs import Log
 from gateway.pricing import PriceBook
 from gateway.store.seam import MAX_FAILING_UNITS, MAX_UNITS, Arm, Batch, SampleSums
@@ -72,7 +72,7 @@ class Recorder:
         outcome.ended_at = self._clock.monotonic()
         self._price(outcome, prices)
         batch = self._batch(outcome)
-        self._count(outcome, batch.tallies.setdefault(_tally_key(outcome), Tally()))
+        self._count(outcome, _tally(batch, outcome.version + _TALLIES[outcome.reason]))
         if outcome.arm is not None and outcome.judged:
             self._judge(outcome, batch.canary if outcome.arm == "canary" else batch.stable)
         self._log.info("shadow" if outcome.reason == "shadow" else "call", **_line(outcome))
@@ -82,7 +82,7 @@ class Recorder:
         badness = round((1.0 - score) * WHOLE)
         key = (booking.rollout, booking.evidence)
         batch = self._pending.setdefault(entry.agent.name, {}).setdefault(key, Batch(*key))
-        tally = batch.tallies.setdefault(version + APART if booking.apart else version, Tally())
+        tally = _tally(batch, version + APART if booking.apart else version)
         tally.scores += 1
         tally.badness += badness
         if booking.arm is None:
@@ -114,10 +114,9 @@ class Recorder:
         return next((batch for (_, epoch), batch in batches.items() if epoch == evidence), None)
 
     def _price(self, outcome: Outcome, prices: PriceBook) -> None:
-        now = self._clock.unix()
         for attempt in outcome.attempts:
             if attempt.cost_nano_usd is None:
-                attempt.cost_nano_usd = prices.cost(attempt.target, attempt.usage, now)
+                attempt.cost_nano_usd = prices.cost(attempt.target, attempt.usage, self._clock.unix())
 
     def _batch(self, outcome: Outcome) -> Batch:
         key = (outcome.rollout, outcome.evidence)
@@ -127,17 +126,18 @@ class Recorder:
         return batches[key]
 
     def _count(self, outcome: Outcome, tally: Tally) -> None:
+        failed, judged = outcome.failed, outcome.judged
         tally.requests += 1
-        tally.errors += outcome.failed
-        tally.fallbacks += len({attempt.target for attempt in outcome.attempts}) > 1
+        tally.errors += failed
+        tally.fallbacks += any(attempt.target != outcome.attempts[0].target for attempt in outcome.attempts[1:])
         tally.escalations += outcome.end == "escalated"
-        tally.unjudged += not outcome.judged
+        tally.unjudged += not judged
         _count_usage(outcome.attempts, tally)
         if outcome.end in ("answered", "escalated"):
             tally.latency[histogram_bucket(outcome.ended_at - outcome.received_at)] += 1
             if outcome.first_token_at is not None:
                 tally.ttft[histogram_bucket(outcome.first_token_at - outcome.received_at)] += 1
-        if outcome.judged and not outcome.failed:
+        if judged and not failed:
             _count_amounts(outcome, tally)
 
     def _judge(self, outcome: Outcome, arm: Arm) -> None:
@@ -223,19 +223,25 @@ def unit_id(unit: str) -> str:
     return hashlib.blake2b(unit.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
-def _tally_key(outcome: Outcome) -> str:
-    return outcome.version + _TALLIES[outcome.reason]
+def _tally(batch: Batch, key: str) -> Tally:
+    """The batch's tally under that key; not by `setdefault`, for which a Tally is too dear to be made in vain."""
+    tally = batch.tallies.get(key)
+    if tally is None:
+        tally = batch.tallies[key] = Tally()
+    return tally
 
 
 def _count_usage(attempts: Iterable[Attempt], tally: Tally) -> None:
     for attempt in attempts:
-        usage = attempt.usage or Usage()
+        usage = attempt.usage
+        if usage is None:
+            continue
         tally.input_tokens += usage.input
         tally.cached_tokens += usage.cached
         tally.output_tokens += usage.output
         tally.reasoning_tokens += usage.reasoning
         tally.cost_nano_usd += attempt.cost_nano_usd or 0
-        tally.unpriced += attempt.usage is not None and attempt.cost_nano_usd is None
+        tally.unpriced += attempt.cost_nano_usd is None
 
 
 def _count_amounts(outcome: Outcome, tally: Tally) -> None:
@@ -249,6 +255,7 @@ def _count_amounts(outcome: Outcome, tally: Tally) -> None:
 def _line(outcome: Outcome) -> dict[str, object]:
     """The call's log line: an allow-list of names and numbers."""
     first = outcome.attempts[0] if outcome.attempts else None
+    failure = first.failure if first else None
     return {
         "id": outcome.call_id,
         "caller": outcome.caller,
@@ -260,9 +267,9 @@ def _line(outcome: Outcome) -> dict[str, object]:
         "end": outcome.end,
         "status": outcome.status,
         "failed": outcome.failed,
-        "failure": first.failure if first else None,
-        "why": first.message if first and first.failure in _OUR_WORDS else None,
-        "attempts": [[attempt.target, attempt.status, attempt.failure] for attempt in outcome.attempts],
+        "failure": failure,
+        "why": first.message if first and failure in _OUR_WORDS else None,
+        "attempts": [(attempt.target, attempt.status, attempt.failure) for attempt in outcome.attempts],
         "latency": round(outcome.ended_at - outcome.received_at, 6),
         "ttft": round(outcome.first_token_at - outcome.received_at, 6) if outcome.first_token_at else None,
         **_usage_line(outcome.attempts),
@@ -270,12 +277,20 @@ def _line(outcome: Outcome) -> dict[str, object]:
 
 
 def _usage_line(attempts: list[Attempt]) -> dict[str, object]:
-    used = [attempt.usage for attempt in attempts if attempt.usage]
-    costs = [attempt.cost_nano_usd for attempt in attempts if attempt.usage]
+    given = cached = output = cost = 0
+    estimated = unpriced = False
+    for attempt in attempts:
+        if usage := attempt.usage:
+            given += usage.input
+            cached += usage.cached
+            output += usage.output
+            estimated |= usage.estimated
+            cost += attempt.cost_nano_usd or 0
+            unpriced |= attempt.cost_nano_usd is None
     return {
-        "input_tokens": sum(usage.input for usage in used),
-        "cached_tokens": sum(usage.cached for usage in used),
-        "output_tokens": sum(usage.output for usage in used),
-        "estimated": any(usage.estimated for usage in used),
-        "cost_usd": None if None in costs else sum(cost or 0 for cost in costs) / 1e9,
+        "input_tokens": given,
+        "cached_tokens": cached,
+        "output_tokens": output,
+        "estimated": estimated,
+        "cost_usd": None if unpriced else cost / 1e9,
     }

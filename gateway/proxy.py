@@ -42,8 +42,8 @@ class Proxy:
 
     async def handle(self, call: Call, runtime: Runtime, send: Send) -> None:
         """Serve the call. Raises CallerError before anything was tried; later failures are answered here."""
-        entry = self._entry(call)
-        plan = _plan(call, entry)
+        entry = self.entry_of(call)
+        plan = plan_of(call, entry)
         outcome = self.recorder.open(call, plan, entry)
         if call.nonce is not None:
             call.id = outcome.call_id = mint(booking_of(outcome), call.nonce, runtime.fingerprint_key)
@@ -57,7 +57,8 @@ class Proxy:
         finally:
             self.recorder.close(outcome, runtime.prices)
 
-    def _entry(self, call: Call) -> Entry:
+    def entry_of(self, call: Call) -> Entry:
+        """The agent that is called, as it is served now. Raises UnknownModel."""
         entry = self.table.entry(call.agent)
         if entry is None:
             message = f"the model {call.agent!r} does not exist; GET /v1/models lists those that do"
@@ -153,7 +154,8 @@ async def send_error(send: Send, error: SerinusError, headers: Headers = (), cli
     await send_answer(send, error.status, [JSON, *headers], told(error, client, ""))
 
 
-def _plan(call: Call, entry: Entry) -> Plan:
+def plan_of(call: Call, entry: Entry) -> Plan:
+    """Which version serves the call, and through which links. Raises CallerError."""
     facts = Facts(
         caller=call.caller.name,
         group=call.caller.group,

@@ -41,12 +41,16 @@ class Generation(Endpoint):
     key_headers: tuple[bytes, ...] = ()  # where this format's clients send their key, if not as a Bearer token
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        call = await self.received(scope, receive)
+        await self.services.proxy.handle(call, self.services.runtime, send)  # as it is now, like the table
+
+    async def received(self, scope: Scope, receive: Receive) -> Call:
+        """The request as a call. Raises CallerError."""
         caller = self.services.runtime.doorkeeper.caller(self._credential(scope))
         _check_type(scope)
         body = await read_body(receive)
         received_at = monotonic()  # not before: how fast a client sends says nothing about a version
-        call = self._call(scope, Document.parse(body), caller, received_at)
-        await self.services.proxy.handle(call, self.services.runtime, send)  # as it is now, like the table
+        return self._call(scope, Document.parse(body), caller, received_at)
 
     def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
         """Read what routing must know. Raises CallerError."""

@@ -18,7 +18,6 @@ from gateway.errors import (
     Unauthenticated,
 )
 from gateway.providers.messages.client import CLIENT
-from gateway.providers.messages.counting import count_answer, count_prompt, count_request
 from gateway.providers.prompt import Media, Part, Reasoning, Refusal, Text, ToolCall
 from gateway.providers.reply import (
     Begin,
@@ -32,7 +31,7 @@ from gateway.providers.reply import (
     ToolBegin,
     ToolDelta,
 )
-from tests.gateway.providers.messages.recordings import ENVELOPE, request, sent
+from tests.gateway.providers.messages.recordings import ENVELOPE, sent
 
 USAGE = Usage(30, 10, 9, 4, cache_written=5)
 WRITTEN_USAGE = {
@@ -237,13 +236,3 @@ def test_an_error_names_no_host_of_the_inside() -> None:
     error = ProviderError("connect", "10.0.0.7:443 refused")
     assert json.loads(CLIENT.error(error, ""))["error"]["message"] == "the provider could not be reached"
     assert json.loads(CLIENT.error(error, ""))["request_id"] is None
-
-
-def test_tokens_are_counted() -> None:
-    """The request is read as one to answer, without a limit; the question goes to its own path."""
-    asked = {name: value for name, value in request().items() if name not in ("max_tokens", "stream", "temperature")}
-    asked |= {"top_k": None, "tool_choice": {"type": "auto"}}
-    written = count_request(count_prompt(asked), "claude-sonnet-4-5")
-    assert written.path == "/messages/count_tokens"
-    assert set(written.body) == {"model", "system", "messages", "tools", "tool_choice", "thinking"}
-    assert count_answer(2095) == b'{"input_tokens":2095}'

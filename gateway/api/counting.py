@@ -1,0 +1,79 @@
+"""`POST /v1/messages/count_tokens`: how many tokens a conversation would take at the version that would answer it.
+
+Not a call of a trial: nothing is booked, nothing falls back, no circuit hears of it.
+"""
+
+import asyncio
+
+from starlette.types import Receive, Scope, Send
+
+from gateway.api.generation import Messages
+from gateway.attempts import read_bounded
+from gateway.calls import Call
+from gateway.errors import ProviderError
+from gateway.headers import JSON, to_client, without_type
+from gateway.providers.applied import AppliedVersion
+from gateway.providers.clients import told
+from gateway.providers.messages.counting import COUNT_PATH, check_count, count_answer, count_changes, estimate
+from gateway.providers.registry import CLIENTS, PROVIDERS
+from gateway.providers.settings import overlay
+from gateway.proxy import plan_of
+from gateway.runtime import Channel, Runtime
+from gateway.streaming import send_answer
+from gateway.upstream import Headers, Request
+from gateway.upstream.decoding import decoded
+from routing.chain import Target
+
+_LONGEST_ANSWER_BYTES = 1 << 20
+
+
+class CountTokens(Messages):
+    """Asks the version's own provider where that speaks Anthropic's format, and estimates where not."""
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        call = await self.received(scope, receive)
+        runtime, entry = self.services.runtime, self.services.proxy.entry_of(call)
+        version = plan_of(call, entry).version
+        applied, channel = entry.applied[version.name], runtime.channels[version.target.provider]
+        headers = [(b"x-serinus-agent", call.agent.encode()), (b"x-serinus-version", version.name.encode())]
+        if channel.endpoint.format != self.format:
+            await send_answer(send, 200, [JSON, *headers], _estimated(call, applied))
+            return
+        request = _request(call, applied, channel, version.target)
+        try:
+            upstream, body = await _asked(request, channel, runtime)
+        except ProviderError as error:
+            headers += without_type(to_client(error.headers))
+            await send_answer(send, error.status, [JSON, *headers], told(error, self.format, call.id))
+            return
+        await send_answer(send, 200, [JSON, *headers, *without_type(to_client(upstream))], body)
+
+
+def _estimated(call: Call, applied: AppliedVersion) -> bytes:
+    prompt = CLIENTS[call.format].prompt(call.document.values)
+    return count_answer(estimate(overlay(prompt, applied.settings)))
+
+
+def _request(call: Call, applied: AppliedVersion, channel: Channel, target: Target) -> Request:
+    """The client's question with the version put in. Raises CallerError where the model cannot be asked that."""
+    changes = count_changes(call.document, applied.settings, target.model)
+    path = channel.endpoint.base_path + COUNT_PATH + (f"?{call.query}" if call.query else "")
+    return channel.endpoint.request(path, call.headers, call.document.render(changes))
+
+
+async def _asked(request: Request, channel: Channel, runtime: Runtime) -> tuple[Headers, bytes]:
+    """The provider's answer: its headers and its body. Raises ProviderError."""
+    try:
+        async with asyncio.timeout(runtime.timeouts.answer):
+            response = decoded(await channel.transport.send(request), _LONGEST_ANSWER_BYTES)
+            try:
+                body = await read_bounded(response, _LONGEST_ANSWER_BYTES)
+            finally:
+                await response.aclose()
+    except TimeoutError:
+        seconds = runtime.timeouts.answer
+        raise ProviderError("timeout", f"the provider did not answer within {seconds:.3g} s") from None
+    if response.status != 200:
+        raise PROVIDERS[channel.endpoint.format].error(response.status, response.headers, body)
+    check_count(body)
+    return response.headers, body

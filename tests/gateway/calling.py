@@ -17,6 +17,13 @@ from tests.gateway.running import Running, running, write
 PROVIDER_KEY = "sk-planted-4b5c6d7e8f"
 HELLO: list[Any] = [{"role": "user", "content": "hello"}]
 Provider = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+# The provider by the wire format it is spoken to in: one and the same stand-in.
+PROVIDERS = {
+    "openai": "standin",
+    "openai-responses": "standin-responses",
+    "anthropic": "standin-anthropic",
+    "gemini": "standin-gemini",
+}
 SOON = 5.0  # seconds; what is awaited takes a fraction of one, the rest is for a busy machine
 
 
@@ -28,15 +35,16 @@ class Config:
     routing: Mapping[str, Any] = field(default_factory=dict)
     version: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, Any] = field(default_factory=dict)
+    api: str = "openai"
 
     def of(self, agent: str, base_url: str) -> dict[str, object]:
-        """The configuration files. The provider is called `standin`, v1's model `good`."""
-        provider = {"api": "openai", "base_url": base_url, "api_key": "${PROVIDER_KEY}"}
+        """The configuration files. PROVIDERS names the provider, `standin` is always there; v1's model is `good`."""
+        providers = {PROVIDERS[api]: _provider(api, base_url) for api in ("openai", self.api)}
         retries = {"per_target": 0, "base": "10ms", "cap": "50ms", **self.gateway.get("retries", {})}
         return {
-            "gateway.yaml": {"providers": {"standin": provider}, **self.gateway, "retries": retries},
+            "gateway.yaml": {"providers": providers, **self.gateway, "retries": retries},
             "routing.yaml": {"agents": {agent: {"stable": "v1", **self.routing}}},
-            f"agents/{agent}/v1.yaml": {"model": "standin/good", **self.version},
+            f"agents/{agent}/v1.yaml": {"model": f"{PROVIDERS[self.api]}/good", **self.version},
             **{f"agents/{agent}/{name}": content for name, content in self.files.items()},
         }
 
@@ -142,6 +150,12 @@ def events(body: bytes) -> list[Any]:
     """The data of a stream's events, parsed; `[DONE]` as it is."""
     data = [line[6:] for line in body.decode().split("\n") if line.startswith("data: ")]
     return [each if each == "[DONE]" else json.loads(each) for each in data]
+
+
+def _provider(api: str, base_url: str) -> dict[str, str]:
+    """A provider's entry; Gemini's base URL ends in its own version."""
+    url = base_url.removesuffix("/v1") + "/v1beta" if api == "gemini" else base_url
+    return {"api": api, "base_url": url, "api_key": "${PROVIDER_KEY}"}
 
 
 async def _until(true: Callable[[], Awaitable[bool]], within: float) -> None:

@@ -64,9 +64,7 @@ def estimate(prompt: Prompt) -> int:
 
 def _bytes(part: Part) -> int:
     match part:
-        case Text() | Refusal():
-            return _size(part.text)
-        case Reasoning():
+        case Text() | Refusal() | Reasoning():
             return _size(part.text)
         case ToolCall():
             return _size(part.name) + _size(part.arguments)

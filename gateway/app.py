@@ -159,7 +159,8 @@ def build(deployment: Deployment, store: OpenStore, replica: str, log: Log) -> G
     shadows = Shadows(table, attempts, recorder, clock, Purse(store.store, clock.unix))
     services = Services(
         runtime=runtime, table=table, proxy=Proxy(table, attempts, recorder, shadows, clock), controller=controller,
-        status=StatusView(store.store, table), log=log, replica=replica, backend=store.backend, loaded_at=time(),
+        status=StatusView(store.store, table, lambda agent: services.runtime.prices.unpriced(agent)),
+        log=log, replica=replica, backend=store.backend, loaded_at=time(),
         loopback=deployment.settings.listen.is_loopback,
     )  # fmt: skip
     return Gateway(services, escalations, notices, shadows, store, upstreams, deployment, asgi(services))

@@ -28,6 +28,7 @@ def runtime(deployment: Deployment, upstreams: Upstreams) -> Runtime:
     """The runtime of a deployment whose providers are reached over those transports."""
     settings = deployment.settings
     base_urls = {name: provider.base_url for name, provider in settings.providers.items()}
+    apis = {name: provider.api for name, provider in settings.providers.items()}
     return Runtime(
         digest=deployment.digest,
         channels={name: Channel(_endpoint(name, p), upstreams.of(name)) for name, p in settings.providers.items()},
@@ -39,7 +40,7 @@ def runtime(deployment: Deployment, upstreams: Upstreams) -> Runtime:
         forward=settings.forward_headers,
         facts_headers=_facts_headers(deployment.agents),
         fingerprint_key=_fingerprint_key(settings),
-        prices=PriceBook(settings.prices, base_urls),
+        prices=PriceBook(settings.prices, base_urls, apis),
         doorkeeper=_doorkeeper(settings),
         cors=frozenset(settings.cors),
     )

@@ -1,11 +1,12 @@
 """What a call cost, in integer nano-dollars (1e-9 USD).
 
 Rates come from genai-prices and from dated overrides in the configuration. They are resolved once per target and day
-into integers; a call costs a dictionary look-up and four multiplications. A model without a known price costs None,
+into integers; a call costs a dictionary look-up and six multiplications. A model without a known price costs None,
 never 0.
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -17,22 +18,46 @@ from gateway.calls import Usage
 
 _PICO_PER_USD_MTOK = 1_000_000  # USD per million tokens -> 1e-12 USD per token
 _PICO_PER_NANO = 1000
+_PICO_PER_USD_KCOUNT = 1_000_000_000  # USD per thousand requests -> 1e-12 USD per request
 _SECONDS_PER_DAY = 86_400
+
+# genai-prices' name for each part of a price.
+_PARTS: Mapping[str, str] = {
+    "input": "input", "cached": "cache_read", "cache_write": "cache_write", "output": "output",
+    "reasoning": "output_reasoning",
+}  # fmt: skip
+# Whose models are usually behind a wire format, by genai-prices' ids.
+_MAKERS: Mapping[str, str] = {
+    "openai": "openai", "openai-responses": "openai", "anthropic": "anthropic", "gemini": "google", "bedrock": "aws",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Prices of one target in 1e-12 USD per token; they hold for calls of more than `above` input tokens."""
+    """Prices of one target in 1e-12 USD per token; they hold for calls of more than `above` input tokens.
+
+    `output` is None for what has no output, such as embeddings; `request` is what each request costs besides.
+    """
 
     input: int
     cached: int
-    output: int
+    output: int | None
+    cache_write: int
+    reasoning: int
     above: int = 0
+    request: int = 0
 
-    def cost(self, usage: Usage) -> int:
-        """Cost in nano-dollars; cached tokens are part of the input and pay their own rate."""
-        fresh = usage.input - usage.cached
-        pico = fresh * self.input + usage.cached * self.cached + usage.output * self.output
+    def cost(self, usage: Usage) -> int | None:
+        """Cost in nano-dollars; a part of the input or the output pays its own rate. None for output without a price.
+
+        A cache that is written for an hour costs more than for the usual five minutes; it is priced as the latter.
+        """
+        fresh = max(usage.input - usage.cached - usage.cache_written, 0)
+        pico = fresh * self.input + usage.cached * self.cached + usage.cache_written * self.cache_write + self.request
+        if usage.output:
+            if self.output is None:
+                return None
+            pico += (usage.output - usage.reasoning) * self.output + usage.reasoning * self.reasoning
         return (pico + _PICO_PER_NANO // 2) // _PICO_PER_NANO
 
 
@@ -49,16 +74,37 @@ class PriceOverride(Protocol):
     def output(self) -> float: ...
     @property
     def cached_input(self) -> float | None: ...
+    @property
+    def cache_write(self) -> float | None: ...
 
 
 class PriceBook:
-    """Prices by target (`provider/model`). `base_urls` tells which API a provider's name stands for."""
+    """Prices by target (`provider/model`) under one configuration.
 
-    def __init__(self, overrides: Iterable[PriceOverride] = (), base_urls: Mapping[str, str] | None = None) -> None:
+    `base_urls` and `apis` say where a provider's API stands and which wire format it speaks. The list is asked by the
+    address; one that it does not know, by the provider's name; last, by the maker of the wire format.
+    """
+
+    def __init__(
+        self,
+        overrides: Iterable[PriceOverride] = (),
+        base_urls: Mapping[str, str] | None = None,
+        apis: Mapping[str, str] | None = None,
+    ) -> None:
         self._overrides = sorted(overrides, key=lambda override: override.since, reverse=True)
         self._base_urls = dict(base_urls or {})
+        self._apis = dict(apis or {})
         self._rates: dict[str, tuple[Rate, ...]] = {}
         self._day = -1
+        self._missed: dict[str, dict[str, None]] = {}
+
+    def miss(self, agent: str, target: str) -> None:
+        """Remember that a call of the agent was served there without a known price."""
+        self._missed.setdefault(agent, {})[target] = None
+
+    def unpriced(self, agent: str) -> tuple[str, ...]:
+        """The targets that have served that agent without a known price, since this configuration was loaded."""
+        return tuple(self._missed.get(agent, ()))
 
     def cost(self, target: str, usage: Usage | None, now: float) -> int | None:
         """Cost in nano-dollars of an attempt that ended at `now` (Unix seconds); None when the price is unknown."""
@@ -86,36 +132,57 @@ class PriceBook:
         return _tiers(prices) if prices is not None else ()
 
     def _look_up(self, provider: str, model: str, at: datetime) -> Any:
-        """genai-prices' entry by the provider's API address, else by its name; None when it knows neither."""
-        for where in ({"url": self._base_urls.get(provider), "id": None}, {"url": None, "id": provider}):
-            if where["url"] is None and where["id"] is None:
-                continue
-            try:
-                _, info = get_snapshot().find_provider_model(model, None, where["id"], where["url"])
-            except LookupError:
-                continue
-            return info.get_prices(at)
+        """genai-prices' entry, None when it has none. An address that it knows has the last word: what another
+        provider takes for a model of the same name is not what this one does."""
+        snapshot = get_snapshot()
+        if (found := _known(None, self._base_urls.get(provider))) is not None:
+            names = [found]
+        else:
+            api = _MAKERS.get(self._apis.get(provider, ""))
+            names = [name for name in (_known(provider, None), api) if name is not None]
+        for name in names:
+            with suppress(LookupError):
+                return snapshot.find_provider_model(model, None, name, None)[1].get_prices(at)
+        return None
+
+
+def _known(name: str | None, url: str | None) -> str | None:
+    """The id under which genai-prices lists the provider of that name or at that address."""
+    if name is None and url is None:
+        return None
+    try:
+        return get_snapshot().find_provider(None, name, url).id
+    except LookupError:
         return None
 
 
 def _from_override(override: PriceOverride) -> Rate:
     cached = override.input if override.cached_input is None else override.cached_input
-    return Rate(_pico(override.input), _pico(cached), _pico(override.output))
+    written = override.input if override.cache_write is None else override.cache_write
+    output = _pico(override.output)
+    return Rate(_pico(override.input), _pico(cached), output, _pico(written), output)
 
 
 def _tiers(prices: Any) -> tuple[Rate, ...]:
-    """One Rate a tier, the highest first; a tier's price holds for all tokens of a call beyond its start."""
-    if prices.input_mtok is None or prices.output_mtok is None:
+    """One Rate a tier, the highest first; a tier's price holds for all tokens of a call beyond its start.
+
+    Where a part has no price of its own, it pays what the whole does.
+    """
+    if prices.input_mtok is None:
         return ()
-    cached = prices.input_mtok if prices.cache_read_mtok is None else prices.cache_read_mtok
-    parts = (prices.input_mtok, cached, prices.output_mtok)
-    starts = {0, *(tier.start for part in parts for tier in getattr(part, "tiers", ()))}
-    return tuple(_tier(parts, start) for start in sorted(starts, reverse=True))
+    parts = {name: getattr(prices, f"{member}_mtok") for name, member in _PARTS.items()}
+    starts = {0, *(tier.start for part in parts.values() for tier in getattr(part, "tiers", ()))}
+    request = 0 if prices.requests_kcount is None else round(Decimal(prices.requests_kcount) * _PICO_PER_USD_KCOUNT)
+    return tuple(_tier(parts, start, request) for start in sorted(starts, reverse=True))
 
 
-def _tier(parts: tuple[Any, Any, Any], start: int) -> Rate:
-    fresh, cached, output = (_pico(_at(part, start)) for part in parts)
-    return Rate(fresh, cached, output, above=start)
+def _tier(parts: Mapping[str, Any], start: int, request: int) -> Rate:
+    fresh = _pico(_at(parts["input"], start))
+    at = {name: None if part is None else _pico(_at(part, start)) for name, part in parts.items()}
+    cached = fresh if at["cached"] is None else at["cached"]
+    written = fresh if at["cache_write"] is None else at["cache_write"]
+    reasoning = (at["output"] or 0) if at["reasoning"] is None else at["reasoning"]
+    return Rate(fresh, cached, at["output"], written, reasoning, start, request)
 
 
 def _at(part: Any, start: int) -> Decimal:

@@ -117,6 +117,8 @@ class Recorder:
         for attempt in outcome.attempts:
             if attempt.cost_nano_usd is None:
                 attempt.cost_nano_usd = prices.cost(attempt.target, attempt.usage, self._clock.unix())
+                if attempt.cost_nano_usd is None and attempt.usage is not None:
+                    prices.miss(outcome.agent, attempt.target)
 
     def _batch(self, outcome: Outcome) -> Batch:
         key = (outcome.rollout, outcome.evidence)

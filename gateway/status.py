@@ -5,7 +5,7 @@ Agents are read from the store; while it is away, the last that was read is show
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -31,11 +31,15 @@ _NOTHING = Snapshot(None, Sides(), {}, 0.0)
 
 
 class StatusView:
-    """Puts the status together. Remembers the last snapshot of each agent for when the store is away."""
+    """Puts the status together. Remembers the last snapshot of each agent for when the store is away.
 
-    def __init__(self, store: Store, table: Table) -> None:
+    `unpriced` tells the targets that have served an agent here without a known price.
+    """
+
+    def __init__(self, store: Store, table: Table, unpriced: Callable[[str], Sequence[str]] = lambda _: ()) -> None:
         self._store = store
         self._table = table
+        self._unpriced = unpriced
         self._last: dict[str, tuple[Snapshot, Mapping[str, Any]]] = {}
 
     async def agents(self, names: Sequence[str]) -> dict[str, Any]:
@@ -45,9 +49,11 @@ class StatusView:
                 async with asyncio.timeout(_PATIENCE_SECONDS):
                     await asyncio.gather(*(self._refresh(name) for name in names[first : first + _AT_ONCE]))
         entries = {name: self._table.entry(name) for name in names}
-        return {
-            name: agent_view(entry, *self._last.get(name, (_NOTHING, {}))) for name, entry in entries.items() if entry
-        }
+        return {name: self._view(name, entry) for name, entry in entries.items() if entry}
+
+    def _view(self, name: str, entry: Entry) -> dict[str, Any]:
+        view = agent_view(entry, *self._last.get(name, (_NOTHING, {})))
+        return {**view, "unpriced": list(self._unpriced(name))}
 
     async def _refresh(self, name: str) -> None:
         with suppress(StoreAway):

@@ -168,6 +168,12 @@ class Price(Model):
     cached_input: float | None = Field(
         default=None, ge=0, le=1_000_000, description="USD per million cached input tokens. Default: as `input`."
     )
+    cache_write: float | None = Field(
+        default=None,
+        ge=0,
+        le=1_000_000,
+        description="USD per million input tokens that a provider writes into its prompt cache. Default: as `input`.",
+    )
 
 
 class GatewaySettings(Model):

@@ -47,6 +47,7 @@ def _agent(name: str, agent: Mapping[str, Any]) -> str:
         f"<p>{escape(agent['reason'])}</p>",
         f"<p>{_trial(agent)}</p>",
         _table(_COLUMNS, _rows(agent["versions"])),
+        _unpriced(agent["unpriced"]),
         _waits(agent["waits_for"]),
         _table(("guardrail", *_FINDINGS), map(_finding, agent["guardrails"])),
         _table(("signal", *_FINDINGS), map(_finding, agent["signals"])) if agent["signals"] else "",
@@ -63,6 +64,12 @@ def _trial(agent: Mapping[str, Any]) -> str:
     decision = agent["last_decision"]
     who = f" by {escape(decision['actor'])} ({escape(decision['action'].replace('_', ' '))})" if decision else ""
     return f"{split}; epoch {agent['epoch']}, changed at {escape(agent['changed_at'] or '-')}{who}"
+
+
+def _unpriced(targets: Iterable[str]) -> str:
+    """The targets whose calls are missing from the costs."""
+    listed = escape(", ".join(targets))
+    return f'<p class="bad">no known price, not in the costs: {listed}</p>' if listed else ""
 
 
 def _waits(reasons: Iterable[str]) -> str:

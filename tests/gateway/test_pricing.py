@@ -22,6 +22,7 @@ class Override:
     input: float
     output: float
     cached_input: float | None = None
+    cache_write: float | None = None
 
 
 def book(*overrides: Override) -> PriceBook:
@@ -64,19 +65,95 @@ def test_known_models(target: str) -> None:
     assert prices.cost(target, Usage(1000, 400, 50), NOON) == round(wanted * 1000)
 
 
+@pytest.mark.parametrize(
+    ("api", "url", "model", "listed"),
+    [
+        ("openai", "https://api.openai.com/v1", "gpt-4o", "openai"),
+        ("openai-responses", "https://api.openai.com/v1", "gpt-5", "openai"),
+        ("anthropic", "https://api.anthropic.com/v1", "claude-sonnet-4-5", "anthropic"),
+        ("gemini", "https://generativelanguage.googleapis.com/v1beta", "gemini-2.5-pro", "google"),
+        ("bedrock", "https://bedrock-runtime.eu-west-1.amazonaws.com", "amazon.nova-pro-v1:0", "aws"),
+        ("openai", "https://mine.openai.azure.com/openai/v1", "gpt-4o", "azure"),
+        ("openai", "https://api.mistral.ai/v1", "mistral-large-latest", "mistral"),
+        ("anthropic", "https://proxy.example.com/v1", "claude-sonnet-4-5", "anthropic"),
+    ],
+)
+def test_every_provider(api: str, url: str, model: str, listed: str) -> None:
+    """The address says whose prices hold; one that nobody knows leaves it to the wire format."""
+    prices = PriceBook((), {"mine": url}, {"mine": api})
+    rates = prices.rates(f"mine/{model}", NOON)
+    assert rates and rates == PriceBook((), {}).rates(f"{listed}/{model}", NOON)
+
+
+def test_an_address_has_the_last_word() -> None:
+    """A model that its own provider does not list has no price, whoever else has one of that name."""
+    prices = PriceBook((), {"mine": "https://api.groq.com/openai/v1"}, {"mine": "openai"})
+    assert prices.rates("mine/gpt-4o", NOON) == ()
+
+
+def test_name_before_wire_format() -> None:
+    """A provider behind an address of one's own is known by its name, whatever format it speaks."""
+    prices = PriceBook((), {"groq": "https://proxy.example.com/v1"}, {"groq": "openai"})
+    assert prices.rates("groq/llama-3.3-70b-versatile", NOON)
+
+
+def test_tokens_written_into_a_cache() -> None:
+    """They are part of the input, and pay their own rate."""
+    prices = book(Override("house/m", date(2026, 1, 1), 1.0, 2.0, 0.1, 1.25))
+    usage = Usage(1000, 400, 50, cache_written=100)
+    assert prices.cost("house/m", usage, NOON) == 500 * 1000 + 400 * 100 + 100 * 1250 + 50 * 2000
+    anthropic = book().rates("anthropic/claude-sonnet-4-5", NOON)[-1]
+    assert anthropic.cache_write == anthropic.input * 5 // 4
+
+
+def test_reasoning_at_its_own_price() -> None:
+    """Reasoning is part of the output, and where it has a price of its own it pays that."""
+    rate = Rate(0, 0, 2_000_000, 0, 3_000_000)
+    assert rate.cost(Usage(0, 0, 10, reasoning=4)) == 6 * 2000 + 4 * 3000
+    assert Rate(0, 0, 2_000_000, 0, 2_000_000).cost(Usage(0, 0, 10, reasoning=4)) == 10 * 2000
+
+
+def test_what_has_no_output() -> None:
+    """An embedding costs its input; an output that nobody has put a price on costs None, never 0."""
+    embedding = "openai/text-embedding-3-small"
+    assert book().cost(embedding, Usage(1_000_000), NOON) == 20_000_000
+    assert book().cost(embedding, Usage(1_000_000, output=1), NOON) is None
+
+
+def test_price_of_a_request() -> None:
+    """Some providers charge for each request besides."""
+    [rate] = book().rates("perplexity/sonar", NOON)
+    assert rate.request and rate.cost(Usage()) == rate.request // 1000
+
+
+def test_calls_without_a_price_are_remembered() -> None:
+    """By agent, each target once."""
+    prices = book()
+    for target in ("house/m", "house/n", "house/m"):
+        prices.miss("support", target)
+    assert prices.unpriced("support") == ("house/m", "house/n") and prices.unpriced("other") == ()
+
+
+def listed(**members: Any) -> SimpleNamespace:
+    """A price as genai-prices has it; what is not said is None."""
+    names = ("input_mtok", "cache_read_mtok", "cache_write_mtok", "output_mtok", "output_reasoning_mtok")
+    return SimpleNamespace(**{**dict.fromkeys((*names, "requests_kcount")), **members})
+
+
 def test_tiers() -> None:
     """A price that changes with the length of the prompt holds for the whole call."""
     tiered = SimpleNamespace(base=Decimal(1), tiers=[SimpleNamespace(start=200, price=Decimal(2))])
-    prices = SimpleNamespace(input_mtok=tiered, cache_read_mtok=Decimal(0), output_mtok=Decimal(3))
-    assert _tiers(prices) == (Rate(2_000_000, 0, 3_000_000, above=200), Rate(1_000_000, 0, 3_000_000))
-    assert _tiers(SimpleNamespace(input_mtok=None, cache_read_mtok=None, output_mtok=Decimal(1))) == ()
+    prices = listed(input_mtok=tiered, cache_read_mtok=Decimal(0), output_mtok=Decimal(3))
+    high = Rate(2_000_000, 0, 3_000_000, 2_000_000, 3_000_000, above=200)
+    assert _tiers(prices) == (high, Rate(1_000_000, 0, 3_000_000, 1_000_000, 3_000_000))
+    assert _tiers(listed(output_mtok=Decimal(1))) == ()
 
 
 def test_tier_of_a_call() -> None:
     """The longest tier that the prompt has passed is the one that counts."""
     prices = book()
     prices.rates("house/m", NOON)
-    prices._rates["house/m"] = (Rate(2000, 2000, 0, above=200), Rate(1000, 1000, 0))
+    prices._rates["house/m"] = (Rate(2000, 2000, 0, 2000, 0, above=200), Rate(1000, 1000, 0, 1000, 0))
     assert [prices.cost("house/m", Usage(tokens), NOON) for tokens in (0, 200, 201)] == [0, 200, 402]
 
 

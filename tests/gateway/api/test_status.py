@@ -121,6 +121,7 @@ async def test_the_sums_by_the_contract(served: Running, agent: str, standin: St
     assert good["cost_usd"] == pytest.approx((books.prompt_tokens + 2 * books.completion_tokens) / 1e6)
     assert good["cost_per_request_usd"] == good["cost_usd"] / good["requests"]
     assert bad["cost_usd"] is None and bad["unpriced"] == bad["requests"]
+    assert view["unpriced"] == ["standin/bad"], "named, so that nobody takes its calls for free ones"
 
 
 async def test_a_rollback_can_be_proven_afterwards(

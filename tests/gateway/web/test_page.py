@@ -24,7 +24,7 @@ def view(**agent: Any) -> dict[str, Any]:
         "phase": "rolled_back", "reason": "it failed", "stable": {"version": "v1", "digest": "d" * 64},
         "canary": {"version": "v2", "digest": "e" * 64}, "weight": 0.05, "epoch": 2,
         "changed_at": "2026-01-01T00:00:00.000Z", "versions": {"v1": sums}, "guardrails": [finding], "signals": [],
-        "step": 1, "steps": [{"weight": 0.05}, {"weight": 0.5}], "pinned": False, "waits_for": [],
+        "step": 1, "steps": [{"weight": 0.05}, {"weight": 0.5}], "pinned": False, "waits_for": [], "unpriced": [],
         "last_decision": {"actor": "controller", "action": "roll_back"}, **agent,
     }  # fmt: skip
     gateway = {
@@ -111,3 +111,10 @@ def test_trouble_is_shown(trouble: str) -> None:
     }[trouble]
     shown = {"config": "routing.yaml:4", "store": "redis, away", "circuits": "openai/gpt-4o half open"}[trouble]
     assert shown in status_page(page).decode()
+
+
+def test_targets_without_a_price() -> None:
+    """One line says which targets are missing from the costs; without any there is none."""
+    line = "no known price, not in the costs: house/&lt;m&gt;, house/n"
+    assert line in status_page(view(unpriced=["house/<m>", "house/n"])).decode()
+    assert "no known price" not in status_page(view()).decode()

@@ -1,0 +1,1 @@
+"""The workers' own tests; whole stories are in tests/scenarios/test_workers.py."""

@@ -74,3 +74,4 @@ async def running(folder: Path, redis_url: str, environ: Mapping[str, str] | Non
         server.stop()
         await serving
         await gateway.stop()
+        gateway.services.log.info("stopped")  # as `serve` does: with it come the lines that waited

@@ -65,6 +65,42 @@ def test_libraries_log_through_the_same_door(capsys: pytest.CaptureFixture[str])
     assert (line["event"], line["logger"], line["message"]) == ("library", "some.library", "odd: thing")
 
 
+async def test_lines_of_calls_wait_for_one_another(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """A twentieth of a second at most, and only until something else is said: the order stays."""
+    log = logs.configure()
+    log.info("call", id="a")
+    log.info("call", id="b")
+    assert capfdbinary.readouterr().out == b""
+    log.info("turned", id="c")
+    log.info("call", id="d")
+    said = lines(capfdbinary.readouterr().out.decode())
+    assert [line["id"] for line in said] == ["a", "b", "c"]
+    await asyncio.sleep(5 * logs.HELD_SECONDS)
+    (last,) = lines(capfdbinary.readouterr().out.decode())
+    assert (last["id"], last["level"]) == ("d", "info")
+
+
+async def test_many_lines_of_calls_do_not_wait(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """Beyond 64 kB they are written at once."""
+    log = logs.configure()
+    for _ in range(3):
+        log.info("call", id="x" * (logs.HELD_BYTES // 2))
+    assert len(lines(capfdbinary.readouterr().out.decode())) == 2
+
+
+@pytest.mark.parametrize("event", ["call", "event"])
+def test_nothing_waits_without_a_loop(event: str, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """Nobody would come back to write it."""
+    logs.configure().info(event, id="a")
+    assert len(lines(capfdbinary.readouterr().out.decode())) == 1
+
+
+async def test_what_waits_is_written_before_the_end() -> None:
+    """A loop that ends with lines waiting, and no last word."""
+    done = run(after="import asyncio\nasync def say(): log.info('call')\nasyncio.run(say())", stdout=subprocess.PIPE)
+    assert [line["event"] for line in lines(done.stdout.decode())] == ["event"] * 3 + ["call"]
+
+
 LOG_ON = """
 import os, sys
 from gateway import logs

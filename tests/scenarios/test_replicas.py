@@ -92,7 +92,8 @@ def make_replica(url: str) -> Replica:
 
 
 def quiet_log() -> Log:
-    log: Log = structlog.wrap_logger(structlog.PrintLogger(io.StringIO()))
+    processors: list[structlog.typing.Processor] = [structlog.processors.JSONRenderer()]
+    log: Log = structlog.wrap_logger(structlog.PrintLogger(io.StringIO()), processors=processors)
     return log
 
 

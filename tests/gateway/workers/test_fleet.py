@@ -20,7 +20,8 @@ class Words:
 
     def __init__(self) -> None:
         self.text = io.StringIO()
-        self.log = structlog.wrap_logger(structlog.PrintLogger(self.text), wrapper_class=structlog.BoundLogger)
+        processors: list[structlog.typing.Processor] = [structlog.processors.KeyValueRenderer()]
+        self.log = structlog.wrap_logger(structlog.PrintLogger(self.text), processors, structlog.BoundLogger)
 
 
 @pytest.fixture

@@ -157,7 +157,7 @@ class Recorder:
         if outcome.arm == "canary":
             if len(arm.units) < MAX_UNITS:
                 arm.units.add(unit)
-            if bad:
+            if outcome.failed:  # what is slow is seen soon enough by the regular flush, and is far more usual
                 self._on_bad_canary(outcome.agent)
 
     def _slow(self, outcome: Outcome) -> Iterable[str]:

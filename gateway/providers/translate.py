@@ -32,6 +32,8 @@ CHAT: FormatName = "openai"
 
 # Headers that speak of one provider's API mean nothing, or something else, to another.
 _VENDORS: Mapping[FormatName, bytes] = {CHAT: b"openai-", "openai-responses": b"openai-", "anthropic": b"anthropic-"}
+_API_VERSION = b"anthropic-version"
+_SAMPLING = frozenset({"temperature", "top_p", "top_k"})
 _OF_A_VENDOR = (*dict.fromkeys(_VENDORS.values()), b"x-stainless-")
 
 
@@ -125,8 +127,8 @@ class _Through:
             changes = self._provider.amend(call.document, about.settings, about.target.model)
         except Untranslatable as error:
             raise _refused(error, about.target) from None
-        body = call.document.render(changes)
-        return about.endpoint.request(path, call.headers, body)
+        headers = _of_our_version(call.headers) if _SAMPLING & changes.keys() else call.headers
+        return about.endpoint.request(path, headers, call.document.render(changes))
 
     def whole(self, body: bytes) -> Whole:
         reply = self._provider.reply(body)
@@ -157,7 +159,7 @@ class _Between:
         except Untranslatable as error:
             raise _refused(error, about.target) from None
         body = encode(_with_native(written.body, about.settings.native or {})).encode()
-        headers = _portable(about.call.headers, about.endpoint.format)
+        headers = _of_our_version(_portable(about.call.headers, about.endpoint.format))
         return about.endpoint.request(about.endpoint.base_path + written.path, headers, body)
 
     def whole(self, body: bytes) -> Whole:
@@ -181,6 +183,11 @@ class _Between:
 
     def _envelope(self) -> Envelope:
         return Envelope(self._about.call.id, self._about.target.model, int(self._about.unix()), self._asked())
+
+
+def _of_our_version(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """Without the client's version of Anthropic's API: newer ones refuse the sampling that an agent's version sets."""
+    return [each for each in headers if each[0] != _API_VERSION]
 
 
 def _with_native(body: Mapping[str, Any], native: Mapping[str, Any]) -> dict[str, Any]:

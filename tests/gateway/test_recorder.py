@@ -185,12 +185,12 @@ def timed(arm: ArmName, seconds: float, yardstick: Yardstick | None, cost: int =
 
 @pytest.mark.parametrize("arm, seconds, bad", [("stable", 1.05, True), ("canary", 1.05, False), ("canary", 1.2, True)])
 def test_slow_is_slow_by_the_arms_own_yardstick(arm: ArmName, seconds: float, bad: bool) -> None:
-    """The canary is granted the guardrail's margin; only its slow calls hurry anybody."""
+    """The canary is granted the guardrail's margin; slowness is usual and hurries nobody."""
     stage = Stage()
     batch = stage.close(timed(arm, seconds, YARDSTICKS[arm]))
     found = batch.canary if arm == "canary" else batch.stable
     assert (SLOW in found.bad, found.errors, found.requests) == (bad, 0, 1)
-    assert stage.told == (["a"] if bad and arm == "canary" else [])
+    assert stage.told == []
 
 
 def test_before_the_freeze_nothing_is_slow_or_dear() -> None:

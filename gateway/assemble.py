@@ -43,6 +43,7 @@ def runtime(deployment: Deployment, upstreams: Upstreams) -> Runtime:
         prices=PriceBook(settings.prices, base_urls, apis),
         doorkeeper=_doorkeeper(settings),
         cors=frozenset(settings.cors),
+        signing_secret=_signing_secret(settings),
     )
 
 
@@ -70,10 +71,11 @@ def limits(settings: GatewaySettings) -> Limits:
 
 def webhook(settings: GatewaySettings) -> Webhook | None:
     """Who is told of a handed-over conversation, None when nobody is to be."""
-    url = settings.escalation.webhook
-    if url is None:
+    given = settings.escalation
+    if given.webhook is None:
         return None
-    return Webhook(transport(TransportOptions()), url.get_secret_value(), settings.escalation.allow_private_webhook)
+    carrier = transport(TransportOptions())
+    return Webhook(carrier, given.webhook.get_secret_value(), given.allow_private_webhook, _signing_secret(settings))
 
 
 def receivers(settings: GatewaySettings) -> tuple[Receiver, ...]:
@@ -121,6 +123,11 @@ def _fingerprint_key(settings: GatewaySettings) -> bytes:
     if settings.fingerprint_key is None:
         return _DEFAULT_FINGERPRINT_KEY
     return settings.fingerprint_key.get_secret_value().encode()[:_LONGEST_KEY_BYTES]
+
+
+def _signing_secret(settings: GatewaySettings) -> bytes | None:
+    secret = settings.escalation.secret
+    return None if secret is None else secret.get_secret_value().encode()
 
 
 def _doorkeeper(settings: GatewaySettings) -> Doorkeeper:

@@ -3,12 +3,14 @@
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from time import time
 from urllib.parse import urlsplit
 
 from gateway.document import encode
 from gateway.errors import GatewayError, ProviderError
+from gateway.signing import signed
 from gateway.upstream import Origin, Request, Transport
 
 DELIVERY_SECONDS = 10.0  # for one delivery, from the request to the answer
@@ -21,21 +23,29 @@ class RefusedAddress(GatewayError):
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Where notices go. `allow_private` lets private, loopback, link-local and metadata addresses through."""
+    """Where notices go. `allow_private` lets private, loopback, link-local and metadata addresses through.
+
+    With a `secret` each delivery is signed (`gateway.signing`); `unix` tells the time in Unix seconds.
+    """
 
     transport: Transport
     url: str
     allow_private: bool = False
+    secret: bytes | None = None
+    unix: Callable[[], float] = time
 
     async def post(self, payload: Mapping[str, object], key: str) -> None:
         """Deliver once. Raises ProviderError or RefusedAddress when it was not taken with a 2xx in time."""
         origin, path = origin_of(self.url)
         if not self.allow_private:
             await _refuse_private(origin)
+        body = encode(payload).encode()
         headers = [(b"content-type", b"application/json"), (b"idempotency-key", key.encode())]
+        if self.secret is not None:
+            headers += signed(self.secret, body, self.unix())
         try:
             async with asyncio.timeout(DELIVERY_SECONDS):
-                response = await self.transport.send(Request("POST", origin, path, headers, encode(payload).encode()))
+                response = await self.transport.send(Request("POST", origin, path, headers, body))
                 await response.aclose()
         except TimeoutError:
             raise ProviderError("timeout", f"the webhook did not answer within {DELIVERY_SECONDS:g} s") from None

@@ -51,6 +51,7 @@ class Runtime:
     """One loaded configuration, minus the agents. Sizes are in bytes.
 
     `forward` are patterns of client headers that go upstream; `facts_headers` those that rules and `sticky` ask for.
+    `signing_secret` is what the webhook of escalations signs a person's reply with, None where it cannot.
     """
 
     digest: str
@@ -66,3 +67,4 @@ class Runtime:
     prices: PriceBook
     doorkeeper: Doorkeeper
     cors: frozenset[str]
+    signing_secret: bytes | None

@@ -23,14 +23,15 @@ LAYERS = (
     ("app",),
     ("api",),
     ("assemble", "status"),
+    ("passthrough",),
     ("proxy", "controller", "reload", "evals"),
     ("judge", "judgement", "quarantine", "notices"),
     ("shadow", "purse", "flush", "reach"),
     ("attempts", "recorder", "table"),
-    ("streaming", "escalation", "runtime"),
-    ("providers", "store", "pricing", "auth", "notify", "telemetry", "audit", "upstream", "server", "web"),
+    ("streaming", "escalation", "replies", "runtime"),
+    ("providers", "store", "pricing", "auth", "notify", "signing", "telemetry", "audit", "upstream", "server", "web"),
     ("callid",),
-    ("calls", "config", "document", "headers", "units"),
+    ("calls", "config", "document", "headers", "multipart", "units"),
     ("errors", "logs"),
     ("",),  # the package itself: its version
 )

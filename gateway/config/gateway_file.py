@@ -133,6 +133,11 @@ class Escalation(Model):
         description="Allow a webhook at a private, loopback or link-local address. Default: false. "
         "Leave it so unless the receiver really is in your own network.",
     )
+    secret: Secret | None = Field(
+        default=None,
+        description="Secret, as ${VARIABLE}, that signs what the webhook is told, and by which it may sign a person's "
+        "reply. Default: none; nothing is signed, and a reply wants the admin token.",
+    )
 
 
 class Receiver(Model):

@@ -4,6 +4,8 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from time import time
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from gateway.document import Document
 from gateway.errors import StoreAway
 from gateway.escalation import Escalations
 from gateway.notify import Webhook
+from gateway.signing import SIGNATURE, TIMESTAMP, is_signed
 from gateway.store import RedisStore, connect
 from gateway.upstream.options import TransportOptions
 from gateway.upstream.upstreams import transport
@@ -31,11 +34,14 @@ class Receiver:
         self.bodies: list[Any] = []
         self.statuses: list[int] = []
         self.slow: set[str] = set()
+        self.fields: dict[str, str] = {}
+        self.raw = b""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         fields = dict(line.split(": ", 1) for line in head.strip().split("\r\n")[1:])
-        self.bodies.append(json.loads(await reader.readexactly(int(fields["content-length"]))))
+        self.fields, self.raw = fields, await reader.readexactly(int(fields["content-length"]))
+        self.bodies.append(json.loads(self.raw))
         self.keys.append(fields["idempotency-key"])
         status = self.statuses.pop(0) if self.statuses else 200
         if fields["idempotency-key"] in self.slow:
@@ -200,3 +206,14 @@ async def test_queue_is_bounded(
     await escalations.finish()
     assert "escalation_dropped" in [call.kwargs["event"] for call in noted.calls]
     assert len(await stored(store, agent)) < 3
+
+
+async def test_the_webhook_is_signed(agent: str, queue: Any, receiver: Any) -> None:
+    """With a secret the receiver can tell that it was us, and that nobody has changed a byte."""
+    (escalations, _), (there, webhook) = queue, receiver
+    escalations.webhook = replace(webhook, secret=b"a secret")
+    async with delivering(escalations):
+        hand_over(escalations, agent)
+        await eventually(lambda: there.keys == ["c-1"])
+    timestamp, signature = (there.fields[name.decode()].encode() for name in (TIMESTAMP, SIGNATURE))
+    assert is_signed(b"a secret", timestamp, signature, there.raw, time())

@@ -62,8 +62,6 @@ GOOGLE = Family(
 
 def _read(request: Request) -> Ask:
     model, verb = _place(request.path)
-    if verb not in ("generateContent", STREAM, "countTokens"):
-        raise Refusal(404, f"Method {verb} is not found.")
     if verb == STREAM and parse_qs(request.query).get("alt") != ["sse"]:
         refuse("The stand-in streams with alt=sse alone.")
     fields = fields_of(request.body)

@@ -20,11 +20,22 @@ from redis.exceptions import ConnectionError as ConnectionFailed
 from redis.exceptions import NoScriptError
 from redis.exceptions import TimeoutError as SocketTimeout
 
+from gateway.store import handovers
 from gateway.store.codec import decode_state, decode_tallies, encode_event, encode_state
 from gateway.store.connect import MAX_IN_FLIGHT, Client, close, know_nodes
 from gateway.store.faults import away_on_failure, heeding_cancellation
 from gateway.store.notices import GROUP, take, taken
-from gateway.store.seam import MAX_FAILING_UNITS, MAX_UNITS, Batch, Committed, FlushReply, Notice, Snapshot
+from gateway.store.seam import (
+    MAX_FAILING_UNITS,
+    MAX_UNITS,
+    Batch,
+    Committed,
+    FlushReply,
+    Handed,
+    Notice,
+    Reply,
+    Snapshot,
+)
 from gateway.store.sums import components, decode_sides, digest, encode_batch
 from gateway.store.turns import CHANNEL, announcement, listen
 from policies.rollout import Decision, State
@@ -58,6 +69,7 @@ READ = Script.load("read.lua")
 FLUSH = Script.load("flush.lua")
 COMMIT = Script.load("commit.lua")
 LEASE = Script.load("lease.lua")
+REPLY = Script.load("reply.lua")
 
 
 class RedisStore:
@@ -168,9 +180,59 @@ class RedisStore:
 
     async def escalate(self, agent: str, event: Mapping[str, str]) -> str:
         fields: dict[Any, Any] = dict(event)
+        place, *_ = handovers.keys_of(_key(agent), event["call_id"])
         async with self._reach():
             entry = await self._client.xadd(_key(agent, "escalations"), fields, maxlen=MAX_ESCALATIONS)
+            await self._client.set(place, entry, ex=handovers.KEPT_SECONDS)
         return str(entry)
+
+    async def escalations(self, agents: Sequence[str], count: int) -> list[Handed]:
+        found: list[Handed] = []
+        async with self._reach():
+            for agent in agents:
+                entries: Any = await self._client.xrevrange(_key(agent, "escalations"), count=count)
+                found += await self._handed(agent, [fields for _, fields in entries])
+        return found
+
+    async def escalation(self, agents: Sequence[str], call_id: str) -> Handed | None:
+        async with self._reach():
+            for first in range(0, len(agents), EPOCHS_AT_ONCE):
+                portion = agents[first : first + EPOCHS_AT_ONCE]
+                pipe = self._pipeline()
+                for agent in portion:
+                    pipe.get(handovers.keys_of(_key(agent), call_id)[0])
+                for agent, place in zip(portion, await self._execute(pipe), strict=True):
+                    if place and (found := await self._at(agent, place)):
+                        return found
+        return None
+
+    async def reply(self, agent: str, reply: Reply) -> bool:
+        _, key, _ = handovers.keys_of(_key(agent), reply.call_id)
+        bounds = (handovers.KEPT_SECONDS, handovers.FOLLOWED_SECONDS, handovers.MAX_REPLIES)
+        async with self._reach():
+            first = await self._run(
+                REPLY, (key, _key(agent, "replies")), (handovers.encode_reply(reply), *bounds)
+            )  # fmt: skip
+        return bool(first)
+
+    async def replies(self, seen: Mapping[str, str], now: float) -> dict[str, list[tuple[str, Reply]]]:
+        agents, found = list(seen), {}
+        async with self._reach():
+            for first in range(0, len(agents), EPOCHS_AT_ONCE):
+                portion = agents[first : first + EPOCHS_AT_ONCE]
+                pipe = self._pipeline()
+                for agent in portion:
+                    behind = f"({seen[agent] or handovers.first_id(now)}"
+                    pipe.xrange(_key(agent, "replies"), min=behind, count=EVENTS_AT_ONCE)
+                for agent, entries in zip(portion, await self._execute(pipe), strict=True):
+                    if entries:
+                        found[agent] = handovers.followed(entries)
+        return found
+
+    async def delivered_reply(self, agent: str, call_id: str, at: float) -> None:
+        *_, key = handovers.keys_of(_key(agent), call_id)
+        async with self._reach():
+            await self._client.set(key, f"{at:.3f}", nx=True, ex=handovers.KEPT_SECONDS)
 
     def turns(self) -> AsyncGenerator[str, None]:
         return listen(self._client)
@@ -190,6 +252,20 @@ class RedisStore:
             async with asyncio.timeout(self._deadline), self._in_flight:
                 await know_nodes(self._client)
                 yield
+
+    async def _at(self, agent: str, place: str) -> Handed | None:
+        """The conversation at that place of the agent's stream; None when the stream has let go of it."""
+        entries: Any = await self._client.xrange(_key(agent, "escalations"), min=place, max=place)
+        return next(iter(await self._handed(agent, [fields for _, fields in entries])), None)
+
+    async def _handed(self, agent: str, events: Sequence[Mapping[str, str]]) -> list[Handed]:
+        if not events:
+            return []
+        pipe = self._pipeline()
+        for fields in events:
+            handovers.ask(pipe, handovers.keys_of(_key(agent), fields["call_id"]))
+        beside = await self._execute(pipe)
+        return list(map(handovers.handed, events, beside[::2], beside[1::2]))
 
     async def _read(self, agent: str) -> tuple[State | None, float]:
         clock, record = await self._run(READ, (_key(agent, "state"),), ())

@@ -113,6 +113,29 @@ class Notice:
     event: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a person answers to a conversation that was handed over with that call; `at` in Unix seconds.
+
+    `conversation` names it among its agent's (`gateway.units.conversation_key`).
+    """
+
+    call_id: str
+    conversation: str
+    message: str
+    actor: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A conversation that went to people: what `escalate` was given, its reply, when a later turn first saw that."""
+
+    event: Mapping[str, str]
+    reply: Reply | None
+    delivered_at: float | None
+
+
 class Store(Protocol):
     """The shared state. One implementation: Redis, embedded or remote."""
 
@@ -167,6 +190,24 @@ class Store(Protocol):
 
     async def escalate(self, agent: str, event: Mapping[str, str]) -> str:
         """Append a conversation that is handed to a person; its id in the stream."""
+
+    async def escalations(self, agents: Sequence[str], count: int) -> list[Handed]:
+        """Each agent's latest conversations that went to people, newest first, at most `count` an agent."""
+
+    async def escalation(self, agents: Sequence[str], call_id: str) -> Handed | None:
+        """The conversation that one of these agents handed over with that call, some weeks ago at most."""
+
+    async def reply(self, agent: str, reply: Reply) -> bool:
+        """Keep a person's reply and tell every replica; False when that call has one already."""
+
+    async def replies(self, seen: Mapping[str, str], now: float) -> dict[str, list[tuple[str, Reply]]]:
+        """The replies of some agents' conversations, oldest first, each with its id in its agent's stream.
+
+        `seen` maps an agent to the id behind which to begin, '' for all that later turns are still to see at `now`.
+        """
+
+    async def delivered_reply(self, agent: str, call_id: str, at: float) -> None:
+        """A turn has seen the reply to that call; the first such time counts. `at` in Unix seconds."""
 
     def turns(self) -> AsyncIterator[str]:
         """The names of agents whose record has changed, as the store announces them. A hint, not a promise."""

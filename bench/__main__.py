@@ -1,6 +1,6 @@
 """`python -m bench [--quick]`: the measurements that the documentation quotes, one after another.
 
-First whole gateways against each other (`bench.gateways`) and where a call's time goes (`bench.stages`), then
+First whole gateways against each other (`bench.gateways`) how cost grows (`bench.growth`), where a call's time goes (`bench.stages`), then
 transports, the statistics (`bench.power`), what a second worker brings (`bench.workers`), and what replicas over one
 store promise: `bench.races`, `bench.propagation`, `bench.restarts`. `--quick` does the first two only, in about two
 minutes, and records nothing; all other arguments go to `bench.power`.
@@ -17,7 +17,14 @@ def commands(arguments: list[str]) -> list[list[str]]:
     if "--quick" in arguments:
         return list(QUICK)
     replicas = [["bench.workers"], ["bench.races"], ["bench.propagation"], ["bench.restarts"]]
-    return [["bench.gateways"], ["bench.stages"], ["bench.transports"], ["bench.power", *arguments], *replicas]
+    return [
+        ["bench.gateways"],
+        ["bench.growth", "--write"],
+        ["bench.stages"],
+        ["bench.transports"],
+        ["bench.power", *arguments],
+        *replicas,
+    ]
 
 
 def main(arguments: list[str]) -> int:

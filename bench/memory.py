@@ -97,6 +97,11 @@ def gateway_in(folder: Path) -> Gateway:
     """A gateway with the benchmark's configuration, the price of its target known."""
     folder.mkdir(parents=True, exist_ok=True)
     peers.serinus(folder, _NOBODY, _NOBODY)
+    return gateway_of(folder)
+
+
+def gateway_of(folder: Path) -> Gateway:
+    """A gateway with the configuration of that folder."""
     deployment = load(folder, {"KEY": "sk-upstream"})
     store = OpenStore(RedisStore(connect(f"redis://127.0.0.1:{_NOBODY}"), _REPLICA), "redis", None)
     gateway = build(deployment, store, _REPLICA, logs.configure())
@@ -109,20 +114,24 @@ def run(gateway: Gateway, count: int, gap_ms: int | None = None) -> int:
 
     Once for a gateway: its connections belong to the loop that this makes.
     """
+    headers = {"authorization": f"Bearer {peers.KEY}"}
+    requests = wire.requests(peers.CHAT, "127.0.0.1", headers, "bench", gap_ms)
+    return send(gateway, count, requests, _END if gap_ms is not None else b"")
+
+
+def send(gateway: Gateway, count: int, requests: list[bytes], end: bytes = b"") -> int:
+    """Send these requests in turn, so many in all; an answer is whole with `end`."""
     with asyncio.Runner(loop_factory=MemoryLoop) as runner:
-        return runner.run(_run(gateway, count, gap_ms))
+        return runner.run(_send(gateway, count, requests, end))
 
 
-async def _run(gateway: Gateway, count: int, gap_ms: int | None) -> int:
+async def _send(gateway: Gateway, count: int, requests: list[bytes], end: bytes) -> int:
     config = Config(gateway.asgi, http=BoundedProtocol, loop="uvloop", lifespan="off", log_config=None)
     config.load()
     protocol = BoundedProtocol(config, Traffic(Limits()), {}, asyncio.get_running_loop())
-    end = _END if gap_ms is not None else b""
     client = _Client(end)
     connection = MemoryTransport(client.take)
     protocol.connection_made(connection)
-    headers = {"authorization": f"Bearer {peers.KEY}"}
-    requests = wire.requests(peers.CHAT, "127.0.0.1", headers, "bench", gap_ms)
     for index in range(count):
         answered = client.expect()
         protocol.data_received(requests[index % len(requests)])

@@ -47,17 +47,10 @@ class Peer:
 
 def serinus(folder: Path, port: int, upstream: int) -> Launch:
     """Everything on: keys, a canary on trial at 5 %, sticky units, usage, cost, tallies in Redis, a log line a call."""
-    settings = {
-        "listen": f"127.0.0.1:{port}",
-        "data": str(folder / "data"),
-        "providers": {"openai": {"api": "openai", "base_url": f"http://127.0.0.1:{upstream}/v1", "api_key": "${KEY}"}},
-        "keys": {"bench": {"sha256": hashlib.sha256(KEY.encode()).hexdigest()}},
-        "limits": {"in_flight": 4000},  # the default is what the stream test opens
-    }
     routing = {"agents": {"bench": {"stable": "v1", "canary": "v2", "weight": "5%"}}}
     version = {"name": "bench", "model": "openai/gpt-4o", "system_prompt": "You are a helpful agent of Acme Corp."}
     (folder / "agents" / "bench").mkdir(parents=True)
-    _write(folder / "gateway.yaml", settings)
+    _write(folder / "gateway.yaml", settings(port, upstream) | {"data": str(folder / "data")})
     _write(folder / "routing.yaml", routing)
     _write(folder / "agents" / "bench" / "v1.yaml", version | {"temperature": 0.3})
     _write(folder / "agents" / "bench" / "v2.yaml", {"extends": "v1", "temperature": 0.2})
@@ -65,6 +58,16 @@ def serinus(folder: Path, port: int, upstream: int) -> Launch:
         [sys.executable, "-m", "gateway", "serve", "--config", str(folder)],
         {"KEY": "sk-upstream"}, {"authorization": f"Bearer {KEY}"}, "bench", cwd=ROOT,
     )  # fmt: skip
+
+
+def settings(port: int, upstream: int) -> dict[str, object]:
+    """The deployment: one provider, one caller."""
+    return {
+        "listen": f"127.0.0.1:{port}",
+        "providers": {"openai": {"api": "openai", "base_url": f"http://127.0.0.1:{upstream}/v1", "api_key": "${KEY}"}},
+        "keys": {"bench": {"sha256": hashlib.sha256(KEY.encode()).hexdigest()}},
+        "limits": {"in_flight": 4000},  # the default is what the stream test opens
+    }
 
 
 def nginx(folder: Path, port: int, upstream: int) -> Launch:

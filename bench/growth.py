@@ -2,8 +2,8 @@
 
     python -m bench.growth [--write]
 
-CPU time of the whole application in memory (`bench.memory`), as a ratio to the smallest case of the same run; cases take
-turns, and the least of each counts. `--write` puts the table into docs/performance.md.
+CPU time of the whole application in memory (`bench.memory`), as a ratio to the smallest case of the same run; cases
+take turns, and the least of each counts. `--write` puts the table into docs/performance.md.
 """
 
 import json

@@ -2,7 +2,7 @@
 
 First whole gateways against each other (`bench.gateways`), how cost grows (`bench.growth`) and where a call's time goes
 (`bench.stages`), then transports, the statistics (`bench.power`), what a second worker brings (`bench.workers`), and
-what replicas over one store promise: `bench.races`, `bench.propagation`, `bench.restarts`. `--quick` does whole gateways
+what replicas over one store promise: `bench.races`, `bench.propagation`, `bench.restarts`. `--quick` does the gateways
 and stages only, in about two minutes, and records nothing; all other arguments go to `bench.power`.
 """
 

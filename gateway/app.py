@@ -33,6 +33,7 @@ from gateway.notify import DELIVERY_SECONDS
 from gateway.proxy import Proxy
 from gateway.purse import Purse
 from gateway.recorder import Clock, Recorder
+from gateway.replies import Replies
 from gateway.shadow import WORKERS, Shadows
 from gateway.status import StatusView
 from gateway.store import OpenStore
@@ -67,6 +68,7 @@ class Gateway:
             self.services.controller.run,
             self.escalations.deliver_for_ever,
             self.notices.deliver_for_ever,
+            self.services.proxy.replies.follow_for_ever,
             *[self.shadows.work] * WORKERS,
         ):
             self.keep(work)
@@ -158,7 +160,8 @@ def build(deployment: Deployment, store: OpenStore, replica: str, log: Log) -> G
     attempts = Attempts(clock, draw, escalations)
     shadows = Shadows(table, attempts, recorder, clock, Purse(store.store, clock.unix))
     services = Services(
-        runtime=runtime, table=table, proxy=Proxy(table, attempts, recorder, shadows, clock), controller=controller,
+        runtime=runtime, table=table, controller=controller,
+        proxy=Proxy(table, attempts, recorder, shadows, clock, Replies(store.store, lambda: table, clock.unix)),
         status=StatusView(store.store, table, lambda agent: services.runtime.prices.unpriced(agent)),
         log=log, replica=replica, backend=store.backend, loaded_at=time(),
         loopback=deployment.settings.listen.is_loopback,

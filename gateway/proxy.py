@@ -10,6 +10,7 @@ from gateway.errors import CallerError, Headers, ProviderError, SerinusError, Un
 from gateway.headers import JSON, to_client, without_type
 from gateway.providers.clients import CHAT, opening_of, told, told_event
 from gateway.recorder import Clock, Recorder, booking_of
+from gateway.replies import Replies
 from gateway.runtime import Runtime
 from gateway.shadow import Shadows
 from gateway.streaming import (
@@ -39,11 +40,14 @@ class Proxy:
     recorder: Recorder
     shadows: Shadows
     clock: Clock
+    replies: Replies
 
     async def handle(self, call: Call, runtime: Runtime, send: Send) -> None:
         """Serve the call. Raises CallerError before anything was tried; later failures are answered here."""
         entry = self.entry_of(call)
         plan = plan_of(call, entry)
+        if self.replies.known:
+            self.replies.put_into(call)
         outcome = self.recorder.open(call, plan, entry)
         if call.nonce is not None:
             call.id = outcome.call_id = mint(booking_of(outcome), call.nonce, runtime.fingerprint_key)

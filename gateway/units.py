@@ -25,6 +25,15 @@ def conversation_of(call: Call, opening_of: Callable[[Call], str]) -> str:
     return _named(call) or _fingerprint(call, opening_of(call))
 
 
+def conversation_key(call: Call, opening_of: Callable[[Call], str]) -> str:
+    """A short name for the conversation of a call among its agent's, which tells nothing of it: 32 hex digits.
+
+    A client's own id names a conversation among those of the same caller only.
+    """
+    text = f"{call.caller.name}\0{conversation_of(call, opening_of)}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(text, digest_size=16).hexdigest()
+
+
 def user_of(document: Document) -> str:
     """The end user that the client names, or ''."""
     values = document.values

@@ -1,0 +1,176 @@
+"""What people replied to conversations that were handed over, put into the later turns of these conversations.
+
+Calls never wait for the store: every replica follows the replies in the background and looks for them in memory. A
+reply goes in as the assistant's word before the last question, in whatever format the client speaks; a client that
+shows it already, word for word, gets nothing twice.
+"""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.calls import Call, FormatName
+from gateway.document import Document, array, elements, encode
+from gateway.errors import StoreAway
+from gateway.providers.clients import opening_of
+from gateway.store.handovers import FOLLOWED_SECONDS
+from gateway.store.seam import Reply, Store
+from gateway.units import conversation_key
+
+_POLL_SECONDS = 1.0
+_MOST_KNOWN = 100_000  # conversations, over all agents
+_MOST_UNTOLD = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How a wire format holds a conversation: the member, an assistant's message, and which items are questions.
+
+    `may_lead` says whether an assistant's message may be the first one.
+    """
+
+    member: str
+    message: Callable[[str], Mapping[str, Any]]
+    is_question: Callable[[Mapping[str, Any]], bool]
+    may_lead: bool = True
+
+
+class Replies:
+    """The replies that one replica knows. `known` is by agent and conversation, empty while there are none.
+
+    `agents` names those that are served, `unix` tells the time in Unix seconds.
+    """
+
+    def __init__(self, store: Store, agents: Callable[[], Iterable[str]], unix: Callable[[], float]) -> None:
+        self.known: OrderedDict[tuple[str, str], Reply] = OrderedDict()
+        self._store = store
+        self._agents = agents
+        self._unix = unix
+        self._seen: dict[str, str] = {}
+        self._told: set[str] = set()
+        self._untold: deque[tuple[str, str, float]] = deque(maxlen=_MOST_UNTOLD)
+
+    def put_into(self, call: Call) -> None:
+        """Let the call see the reply to its conversation, if there is one. Never waits."""
+        if call.operation != "generate":
+            return
+        reply = self.known.get((call.agent, conversation_key(call, opening_of)))
+        if reply is None or self._unix() - reply.at > FOLLOWED_SECONDS:
+            return
+        document = inserted(call.document, call.format, reply.message)
+        if document is None:
+            return
+        call.document = document
+        if reply.call_id not in self._told:
+            self._told.add(reply.call_id)
+            self._untold.append((call.agent, reply.call_id, self._unix()))
+
+    async def follow_for_ever(self) -> None:
+        """Learn new replies about once a second, and say which were seen, until cancelled."""
+        while True:
+            with suppress(StoreAway):  # what is missed is still there when it is back
+                await self.follow()
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def follow(self) -> None:
+        """Learn what has been replied since, and tell the store which replies a turn has seen. Raises StoreAway."""
+        now = self._unix()
+        seen = {agent: self._seen.get(agent, "") for agent in self._agents()}
+        for agent, found in (await self._store.replies(seen, now)).items():
+            for place, reply in found:
+                self._learn(agent, reply)
+                self._seen[agent] = place
+        self._forget(now)
+        while self._untold:
+            await self._store.delivered_reply(*self._untold[0])
+            self._untold.popleft()
+
+    def _learn(self, agent: str, reply: Reply) -> None:
+        key = (agent, reply.conversation)
+        if older := self.known.pop(key, None):  # so that the latest reply stands last
+            self._told.discard(older.call_id)
+        self.known[key] = reply
+
+    def _forget(self, now: float) -> None:
+        """Replies beyond their time, or beyond the room for them: the oldest first."""
+        while self.known:
+            key, reply = next(iter(self.known.items()))
+            if len(self.known) <= _MOST_KNOWN and now - reply.at <= FOLLOWED_SECONDS:
+                return
+            del self.known[key]
+            self._told.discard(reply.call_id)
+
+
+def inserted(document: Document, client: FormatName, text: str) -> Document | None:
+    """The request with that assistant's message before its last question; None where it has no place, or is there."""
+    shape = _SHAPES[client]
+    items, texts = _turns(document, shape.member)
+    questions = [index for index, item in enumerate(items) if isinstance(item, dict) and shape.is_question(item)]
+    if not questions or (questions[-1] == 0 and not shape.may_lead) or text in _strings(items):
+        return None
+    message, place = shape.message(text), questions[-1]
+    values = {**document.values, shape.member: [*items[:place], message, *items[place:]]}
+    member = array([*texts[:place], encode(message), *texts[place:]])
+    return Document(values, {**document.texts, shape.member: member})
+
+
+def _turns(document: Document, member: str) -> tuple[list[Any], list[str]]:
+    """The items of the conversation and their source texts; a bare text is one question."""
+    value, text = document.values.get(member), document.texts.get(member, "")
+    if isinstance(value, str):
+        return [{"role": "user", "content": value}], [f'{{"role":"user","content":{text}}}']
+    return (value, elements(text)) if isinstance(value, list) else ([], [])
+
+
+def _strings(items: list[Any]) -> Iterator[str]:
+    """Every text of a few levels: contents, and the parts that these are made of."""
+    for item in items:
+        parts = (item.get("content"), item.get("parts")) if isinstance(item, dict) else ()
+        for part in parts:
+            if isinstance(part, str):
+                yield part
+            elif isinstance(part, list):
+                yield from (
+                    each["text"] for each in part if isinstance(each, dict) and isinstance(each.get("text"), str)
+                )
+
+
+def _chat(text: str) -> Mapping[str, Any]:
+    """An assistant's message as chat completions, Messages and Responses write it."""
+    return {"role": "assistant", "content": text}
+
+
+def _gemini(text: str) -> Mapping[str, Any]:
+    return {"role": "model", "parts": [{"text": text}]}
+
+
+def _asks(item: Mapping[str, Any]) -> bool:
+    return item.get("role") == "user"
+
+
+def _asks_claude(item: Mapping[str, Any]) -> bool:
+    """A user's message that answers tools belongs to the calls before it."""
+    content = item.get("content")
+    parts = content if isinstance(content, list) else []
+    return _asks(item) and not any(isinstance(part, dict) and part.get("type") == "tool_result" for part in parts)
+
+
+def _asks_gemini(item: Mapping[str, Any]) -> bool:
+    """So does one with the response of a function; who does not say a role is the user."""
+    parts = item.get("parts")
+    answers = isinstance(parts, list) and any(
+        isinstance(part, dict) and not part.keys().isdisjoint(("functionResponse", "function_response"))
+        for part in parts
+    )
+    return item.get("role", "user") == "user" and not answers
+
+
+_SHAPES: Mapping[FormatName, Shape] = {
+    "openai": Shape("messages", _chat, _asks),
+    "openai-responses": Shape("input", _chat, _asks),
+    "anthropic": Shape("messages", _chat, _asks_claude, may_lead=False),
+    "gemini": Shape("contents", _gemini, _asks_gemini, may_lead=False),
+}

@@ -1,7 +1,10 @@
-"""The stand-in provider: an imitation of an OpenAI-compatible API, to rehearse a rollout with before money is spent.
+"""The stand-in provider: an imitation of OpenAI's, Anthropic's and Google's APIs, to rehearse a rollout with before
+money is spent.
 
-**Behaviour** says what a model does: how fast, how long, which **fault** how often. A request is read into an **ask**,
-joined with what was drawn for it into a **turn**, and answered by a **script** of **steps** that a connection plays.
+**Behaviour** says what a model does: how fast, how long, which **fault** how often. A request is read into an **ask**
+by the **shape** of its wire format, joined with what was drawn for it into a **turn**, and answered by a **script** of
+**steps** that a connection plays. Faults are played on shapes, so that every format has all of them: `chat`,
+`messages`, `responses`, `gemini`, `completions`, and what is in `small`; `formats` is the table.
 **Books** count calls and charge tokens; the log keeps the last requests as they were received.
 """
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import ErrorDetails
 
 Fault = Literal[
-    "status",  # an HTTP error of `status`, with OpenAI's error body
+    "status",  # an HTTP error of `status`, with its format's error body
     "rate_limit",  # 429 with Retry-After
     "error_in_200",  # an error object inside HTTP 200; in a stream, as its first event
     "error_mid_stream",  # an error event after some chunks; a plain answer has no middle: as error_in_200
@@ -21,8 +21,8 @@ Fault = Literal[
     "reset_mid_stream",  # TCP RST after some of the answer
     "html",  # 200 with an HTML page
     "bad_json",  # 200 with a body, or one event, that is not JSON
-    "empty_choices",  # a well-formed answer with no choice in it
-    "bad_tool_arguments",  # a tool call with arguments that are not JSON
+    "empty_choices",  # a well-formed answer with no choice, content, output or candidate in it
+    "bad_tool_arguments",  # a tool call with arguments that are not JSON; without tools: as bad_json
     "slow_drip",  # the right answer, a byte at a time
     "gzip",  # the right answer, compressed although nobody asked
     "gzip_bomb",  # a few kB that unpack to `huge_bytes`
@@ -74,7 +74,9 @@ class Behaviour(BaseModel):
         default=None, ge=0, description="Tokens charged for what is said. Left out: one for each chunk."
     )
     reasoning_tokens: int = Field(
-        default=0, ge=0, description="Tokens charged for thought that is not shown; part of completion_tokens."
+        default=0,
+        ge=0,
+        description="Tokens charged for thought; part of completion_tokens. Shown where a request asks.",
     )
     tool_calls: bool = Field(
         default=False,
@@ -95,8 +97,10 @@ class Behaviour(BaseModel):
     error_message: str | None = Field(
         default=None, description="The message of an error body. Left out: a plain sentence for its status."
     )
-    error_code: str | None = Field(default=None, description="The `code` of an error body. Left out: OpenAI's usual.")
-    error_param: str | None = Field(default=None, description="The `param` of an error body.")
+    error_code: str | None = Field(
+        default=None, description="The `code` of an error body, in OpenAI's formats. Left out: the usual."
+    )
+    error_param: str | None = Field(default=None, description="The `param` of an error body, in OpenAI's formats.")
     retry_after_seconds: float | None = Field(
         default=None,
         ge=0,

@@ -28,8 +28,9 @@ class _Response(NamedTuple):
 class Responses:
     """Responses by id. Those made in the background are ready only after the model's latency, or cancelled."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST_RESPONSES) -> None:
         self._kept: OrderedDict[str, _Response] = OrderedDict()
+        self._most = most
 
     def check(self, ask: Ask) -> None:
         """Raises Refusal where the request goes on from a response that is not here."""
@@ -43,7 +44,7 @@ class Responses:
         if ask.fields.get("store") is False:
             return
         self._kept[f"resp_{said.number}"] = _Response(ask, said, ready)
-        if len(self._kept) > MOST_RESPONSES:
+        if len(self._kept) > self._most:
             self._kept.popitem(last=False)
 
     def answer(self, request: Request, now: float) -> bytes | None:
@@ -76,8 +77,10 @@ def _status(kept: _Response, now: float) -> str:
 class Files:
     """Uploaded files by id."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST_FILES, most_bytes: int = MOST_BYTES) -> None:
         self._kept: OrderedDict[str, tuple[Mapping[str, object], bytes]] = OrderedDict()
+        self._most = most
+        self._most_bytes = most_bytes
 
     def answer(self, request: Request, number: str, now: float) -> tuple[bytes, bytes] | None:
         """Content type and body that a path under /files gives; None for other paths. Raises Refusal."""
@@ -112,7 +115,7 @@ class Files:
         about: dict[str, object] = {"id": name, "object": "file", "bytes": len(data), "created_at": int(now)}
         about |= {"filename": form["file"].filename, "purpose": form["purpose"].text, "status": "processed"}
         self._kept[name] = about, data
-        while len(self._kept) > MOST_FILES or sum(len(kept) for _, kept in self._kept.values()) > MOST_BYTES:
+        while len(self._kept) > self._most or sum(len(kept) for _, kept in self._kept.values()) > self._most_bytes:
             self._kept.popitem(last=False)
         return about
 

@@ -21,10 +21,10 @@ EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what a client
 
 
 class Standin:
-    """An imitation of an OpenAI-compatible provider.
+    """An imitation of a provider, in OpenAI's, Anthropic's and Google's wire formats.
 
-    `behaviours` by model name, `default` for every other model. With an `api_key`, calls need it as Bearer token;
-    the endpoints under /standin never do.
+    `behaviours` by model name, `default` for every other model. With an `api_key`, calls need it in the
+    header of their format; the endpoints under /standin never do.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Standin:
 
     @property
     def base_url(self) -> str:
-        """What a client's base_url is set to."""
+        """What an OpenAI client's base_url is set to; Anthropic's and Google's clients take `root_url`."""
         return f"{self.root_url}/v1"
 
     def behave(self, model: str, behaviour: Behaviour) -> None:

@@ -146,6 +146,7 @@ async def test_a_bad_request_is_refused(standin: Standin, dialect: Dialect, wron
     [
         ("/v1beta/models/m:streamGenerateContent", 400),  # a stream that is no event stream
         ("/v1beta/models/m:predict", 405),
+        ("/v1beta/agents/m:generateContent", 404),
         ("/v1/messages/batches", 404),
     ],
 )

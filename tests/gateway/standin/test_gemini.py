@@ -135,3 +135,11 @@ async def test_tokens_are_counted_for_nothing(standin: Standin) -> None:
         heard = await send(standin, request(body, path="/v1beta/models/m:countTokens"))
         assert whole(heard) == {"totalTokens": 7}
     assert standin.counts("m").prompt_tokens == 0
+
+
+async def test_googles_bounds_are_text(standin: Standin) -> None:
+    """Its schemas write 64-bit numbers in quotes."""
+    schema = {"type": "ARRAY", "items": {"type": "STRING"}, "minItems": "2"}
+    config = {"responseMimeType": "application/json", "responseSchema": schema}
+    answer = whole(await GEMINI.post(standin, generationConfig=config))
+    assert answer["candidates"][0]["content"]["parts"] == [{"text": '["",""]'}]

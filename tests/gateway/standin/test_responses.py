@@ -12,6 +12,7 @@ from gateway.standin import Behaviour, Standin
 
 from .dialects import RESPONSES, datas, whole
 
+CALL = [{"role": "user", "content": "call lookup"}]
 THINKING = Behaviour(chunks=2, prompt_tokens=50, cached_tokens=20, reasoning_tokens=4)
 
 
@@ -87,9 +88,7 @@ async def test_the_sdk_parses_a_schema(client: AsyncOpenAI) -> None:
 async def test_a_call_does_not_follow_its_own_result(standin: Standin) -> None:
     """After a tool's result the model speaks: an agent comes to its end."""
     result = {"type": "function_call_output", "call_id": "c", "output": ""}
-    answer = whole(
-        await RESPONSES.post(standin, input=[{"role": "user", "content": "call lookup"}, result], **RESPONSES.calling)
-    )
+    answer = whole(await RESPONSES.post(standin, input=[*CALL, result], **RESPONSES.calling))
     assert answer["output"][0]["type"] == "message"
 
 

@@ -55,6 +55,11 @@ async def test_completions(client: AsyncOpenAI, standin: Standin) -> None:
     assert (last.choices, last.usage and last.usage.total_tokens) == ([], 5)
 
 
+async def test_a_prompt_is_needed(standin: Standin) -> None:
+    """400 without one."""
+    assert (await send(standin, request({"model": "m"}, path="/v1/completions"))).status == 400
+
+
 async def test_images_and_moderations(client: AsyncOpenAI) -> None:
     """A picture of one pixel with the prompt beside it; nothing is ever harmful."""
     image = await client.images.generate(model="m", prompt="a bird", n=2)

@@ -1,0 +1,144 @@
+"""The doors of all four client formats: keys, refusals in the client's own words, and a person as the last link."""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.gateway.calling import Place, failing
+
+Serve = Callable[..., Awaitable[Place]]
+KEY = "a-key"
+LOCKED = {"keys": {"app": {"sha256": hashlib.sha256(KEY.encode()).hexdigest()}}}
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """How a format's clients ask for "hello": path, body, key, and where the words of an answer and an error stand."""
+
+    path: str
+    body: Mapping[str, Any]
+    key: Mapping[str, str]
+    words: Callable[[Any], str]
+    error: Callable[[Any], str]
+
+    def request(self, agent: str, stream: bool = False) -> tuple[str, dict[str, Any]]:
+        """Path and body of a call."""
+        path = self.path.format(agent=agent, verb="streamGenerateContent" if stream else "generateContent")
+        if "contents" in self.body:
+            return path, dict(self.body)
+        return path, {**self.body, "model": agent, "stream": stream}
+
+
+HELLO = [{"role": "user", "content": "hello"}]
+DOORS = {
+    "openai": Door(
+        "/v1/chat/completions", {"messages": HELLO}, {"authorization": f"Bearer {KEY}"},
+        lambda said: said["choices"][0]["message"]["content"], lambda said: said["error"]["type"],
+    ),
+    "openai-responses": Door(
+        "/v1/responses", {"input": "hello"}, {"authorization": f"Bearer {KEY}"},
+        lambda said: said["output"][0]["content"][0]["text"], lambda said: said["error"]["type"],
+    ),
+    "anthropic": Door(
+        "/v1/messages", {"messages": HELLO, "max_tokens": 9}, {"x-api-key": KEY},
+        lambda said: said["content"][0]["text"], lambda said: said["error"]["type"],
+    ),
+    "gemini": Door(
+        "/v1beta/models/{agent}:{verb}", {"contents": [{"role": "user", "parts": [{"text": "hello"}]}]},
+        {"x-goog-api-key": KEY},
+        lambda said: said["candidates"][0]["content"]["parts"][0]["text"], lambda said: said["error"]["status"],
+    ),
+}  # fmt: skip
+doors = pytest.mark.parametrize("name", DOORS)
+
+
+async def call(here: Place, door: Door, agent: str = "", stream: bool = False, **headers: str) -> Any:
+    path, body = door.request(agent or here.agent, stream)
+    return await here.http.post(here.running.url + path, json=body, headers=headers)
+
+
+@doors
+async def test_an_answer(serve: Serve, name: str) -> None:
+    """Every format is answered by a provider of chat completions, in its own shape."""
+    here = await serve()
+    answer = await call(here, DOORS[name])
+    assert answer.status_code == 200 and DOORS[name].words(answer.json()) == "cheep " * 8
+    assert answer.headers["x-serinus-version"] == "v1"
+
+
+@doors
+async def test_the_key(serve: Serve, name: str) -> None:
+    """A format's clients show their key where they are used to; without a good one nothing reaches a provider."""
+    here, door = await serve(gateway=LOCKED), DOORS[name]
+    assert (await call(here, door, **door.key)).status_code == 200
+    assert (await call(here, door, authorization=f"Bearer {KEY}")).status_code == 200
+    for refused in (await call(here, door), await call(here, door, **{next(iter(door.key)): "wrong"})):
+        assert refused.status_code == 401 and door.error(refused.json())
+    assert len(here.standin.requests) == 2
+
+
+@doors
+async def test_a_key_in_the_query_opens_nothing(serve: Serve, name: str) -> None:
+    """Queries end up in logs."""
+    here, door = await serve(gateway=LOCKED), DOORS[name]
+    path, body = door.request(here.agent)
+    assert (await here.http.post(f"{here.running.url}{path}?key={KEY}", json=body)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("openai", "invalid_request_error"),
+        ("openai-responses", "invalid_request_error"),
+        ("anthropic", "not_found_error"),
+        ("gemini", "NOT_FOUND"),
+    ],
+)
+async def test_an_unknown_model(serve: Serve, name: str, error: str) -> None:
+    """It is 404, in the client's words."""
+    here = await serve()
+    refused = await call(here, DOORS[name], agent="nobody")
+    assert (refused.status_code, DOORS[name].error(refused.json())) == (404, error)
+
+
+@doors
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"7", b"\xff", b'{"model":7}', b'{"contents":7,"messages":7}'])
+async def test_what_is_no_request(serve: Serve, name: str, body: bytes) -> None:
+    """It is 400 in the client's words, and the next good call is served."""
+    here, door = await serve(), DOORS[name]
+    path, _ = door.request(here.agent)
+    refused = await here.http.post(here.running.url + path, content=body)
+    assert refused.status_code == 400 and door.error(refused.json())
+    assert (await call(here, door)).status_code == 200
+
+
+@doors
+async def test_a_person_answers_in_the_clients_format(serve: Serve, name: str) -> None:
+    """The last link's word comes whole or as a stream, and the person can read the conversation."""
+    here = await serve(gateway={"escalation": {"message": "A person comes."}}, routing={"fallback": ["human"]})
+    here.standin.behave("good", failing("reset"))
+    answer = await call(here, DOORS[name])
+    assert DOORS[name].words(answer.json()) == "A person comes."
+    streamed = await call(here, DOORS[name], stream=True)
+    assert streamed.headers["content-type"].startswith("text/event-stream")
+    assert "A person comes." in streamed.text and answer.headers["x-serinus-escalated"] == "human"
+
+
+@doors
+async def test_the_conversation_is_the_unit(serve: Serve, name: str) -> None:
+    """Without any id, the first user message tells conversations apart, in every format."""
+    trial = {"canary": "v2", "weight": "50%"}
+    here, door = await serve(routing=trial, files={"v2.yaml": {"model": "standin/better"}}), DOORS[name]
+    path, body = door.request(here.agent)
+
+    async def version(opening: str) -> str:
+        other = json.loads(json.dumps(body).replace("hello", opening))
+        answer = await here.http.post(here.running.url + path, json=other)
+        return str(answer.headers["x-serinus-version"])
+
+    assert len({await version("hello") for _ in range(5)}) == 1
+    assert len({await version(f"question {number}") for number in range(20)}) == 2

@@ -56,7 +56,9 @@ DOORS = {
 doors = pytest.mark.parametrize("name", DOORS)
 
 
-async def call(here: Place, door: Door, agent: str = "", stream: bool = False, **headers: str) -> Any:
+async def call(
+    here: Place, door: Door, headers: Mapping[str, str] | None = None, agent: str = "", stream: bool = False
+) -> Any:
     path, body = door.request(agent or here.agent, stream)
     return await here.http.post(here.running.url + path, json=body, headers=headers)
 
@@ -74,9 +76,9 @@ async def test_an_answer(serve: Serve, name: str) -> None:
 async def test_the_key(serve: Serve, name: str) -> None:
     """A format's clients show their key where they are used to; without a good one nothing reaches a provider."""
     here, door = await serve(gateway=LOCKED), DOORS[name]
-    assert (await call(here, door, **door.key)).status_code == 200
-    assert (await call(here, door, authorization=f"Bearer {KEY}")).status_code == 200
-    for refused in (await call(here, door), await call(here, door, **{next(iter(door.key)): "wrong"})):
+    assert (await call(here, door, door.key)).status_code == 200
+    assert (await call(here, door, {"authorization": f"Bearer {KEY}"})).status_code == 200
+    for refused in (await call(here, door), await call(here, door, {next(iter(door.key)): "wrong"})):
         assert refused.status_code == 401 and door.error(refused.json())
     assert len(here.standin.requests) == 2
 

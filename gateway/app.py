@@ -20,6 +20,7 @@ from gateway.api.feedback import Feedback
 from gateway.api.generation import ChatCompletions, Completions, Embeddings, GenerateContent, Messages, Responses
 from gateway.api.health import Live, Ready
 from gateway.api.models import Model, Models
+from gateway.api.passthrough import Passthrough
 from gateway.api.services import Endpoint, Services
 from gateway.api.status import Status
 from gateway.attempts import Attempts
@@ -213,6 +214,7 @@ def _routes(services: Services) -> list[BaseRoute]:
         ("/v1/models", Models(services)),
         ("/v1/models/{model:path}", Model(services)),
         ("/v1/feedback", Feedback(services)),
+        ("/v1/{path:path}", Passthrough(services)),
         ("/status", Status(services)),
         ("/status.css", Stylesheet(services)),
         ("/status/{agent}", Status(services)),

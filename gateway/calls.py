@@ -13,7 +13,7 @@ _BYTES_PER_TOKEN = 4  # of English JSON, roughly, with the tokenizers of today
 MAX_TOKENS_COUNTED = 10**12  # a provider that claims more is not believed, so that sums stay finite
 
 ArmName = Literal["stable", "canary"]
-Operation = Literal["generate", "embeddings", "completions"]
+Operation = Literal["generate", "embeddings", "completions", "passed"]
 FormatName = Literal["openai", "openai-responses", "anthropic", "gemini", "bedrock"]
 
 
@@ -36,7 +36,7 @@ class Call:
     `received_at` is monotonic, in seconds; `nonce` is what a new id is made unique by, None where the client chose
     the id itself; `conversation_header` is a client's own id of the conversation, or ''.
     `facts_headers` are those that rules and `sticky` ask for; `format` is the wire format that the client speaks,
-    `operation` what it wants: an answer to a conversation, or one of OpenAI's plainer endpoints.
+    `operation` what it wants: an answer to a conversation, one of OpenAI's plainer endpoints, or one that we only pass.
     """
 
     id: str

@@ -41,6 +41,13 @@ def to_provider(headers: Iterable[tuple[bytes, bytes]], forward: tuple[str, ...]
     return [*_OURS, *kept]
 
 
+def as_it_came(headers: Iterable[tuple[bytes, bytes]], forward: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
+    """The same for a body that goes on as it came, with the content type that the client gave it, if any."""
+    headers = list(headers)
+    given = [(name, value) for name, value in headers if name == b"content-type"]
+    return [*given[:1], *(item for item in to_provider(headers, forward) if item is not JSON)]
+
+
 def to_client(headers: Headers) -> list[tuple[bytes, bytes]]:
     """The provider's headers that the client gets; the provider's request id under a name of its own."""
     kept: list[tuple[bytes, bytes]] = []
@@ -63,6 +70,11 @@ def query_to_provider(query: bytes) -> str:
         return ""
     parts = quote(query, safe=_PRINTABLE).split("&")
     return "&".join(part for part in parts if _query_name(part) not in _CREDENTIALS_IN_QUERY)
+
+
+def without_names(query: str, names: Iterable[str]) -> str:
+    """A query string without the parameters of those names."""
+    return "&".join(part for part in query.split("&") if _query_name(part) not in names)
 
 
 def _query_name(part: str) -> str:

@@ -22,9 +22,9 @@ from routing.plan import Plan
 
 # Failures whose messages are ours or the transport's; what a provider says may quote a prompt.
 _OUR_WORDS = frozenset({"connect", "lost", "timeout", "malformed", "truncated", "circuit_open"})
-APART = "/apart"  # what follows a version's name in the tally of its pinned and rule-matched calls
+APART = "/apart"  # what follows a version's name in the tally of its pinned, rule-matched and passed calls
 SHADOW = "/shadow"  # and in that of the copies it got as a shadow
-_TALLIES: Mapping[Reason, str] = {"split": "", "pin": APART, "rule": APART, "shadow": SHADOW}
+_TALLIES: Mapping[Reason, str] = {"split": "", "pin": APART, "rule": APART, "passed": APART, "shadow": SHADOW}
 
 
 @dataclass(frozen=True, slots=True)

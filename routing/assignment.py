@@ -12,7 +12,7 @@ from routing.facts import Facts
 
 BUCKETS = 10_000  # one bucket is one basis point of the traffic
 
-Reason = Literal["pin", "rule", "split", "shadow"]
+Reason = Literal["pin", "rule", "split", "shadow", "passed"]
 
 
 def bucket(salt: str, unit: str) -> int:

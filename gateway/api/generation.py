@@ -36,7 +36,7 @@ class Asked:
 class Generation(Endpoint):
     """A model's answer, whole or as a stream."""
 
-    methods = ("POST",)
+    methods: tuple[str, ...] = ("POST",)
     operation: Operation = "generate"
     key_headers: tuple[bytes, ...] = ()  # where this format's clients send their key, if not as a Bearer token
 
@@ -47,14 +47,14 @@ class Generation(Endpoint):
     async def received(self, scope: Scope, receive: Receive) -> Call:
         """The request as a call. Raises CallerError."""
         caller = self.services.runtime.doorkeeper.caller(self._credential(scope))
-        _check_type(scope)
+        check_encoding(scope)
         body = await read_body(receive)
         received_at = monotonic()  # not before: how fast a client sends says nothing about a version
         return self._call(scope, Document.parse(body), caller, received_at)
 
     def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
         """Read what routing must know. Raises CallerError."""
-        agent, pin = _model(values.get("model"))
+        agent, pin = model_of(values.get("model"))
         return Asked(agent, pin, _stream(values.get("stream")))
 
     def _credential(self, scope: Scope) -> bytes | None:
@@ -68,7 +68,7 @@ class Generation(Endpoint):
         asked = self.asked(scope, document.values)
         if not caller.may_call(asked.agent):
             raise Forbidden(f"this key may not call {asked.agent!r}", param="model")
-        given, nonce = _given_id(scope), self.services.new_nonce()
+        given, nonce = given_id(scope), self.services.new_nonce()
         return Call(
             id=nonce.hex() if given is None else given,
             nonce=nonce if given is None else None,
@@ -148,7 +148,7 @@ class GenerateContent(Generation):
         model, _, verb = scope["path_params"]["model"].rpartition(":")
         if verb not in ("generateContent", "streamGenerateContent"):
             raise NotFound(f"there is no {verb!r} here; use generateContent or streamGenerateContent")
-        agent, pin = _model(model)
+        agent, pin = model_of(model)
         _check_array(values, "contents")
         return Asked(agent, pin, verb == "streamGenerateContent")
 
@@ -156,20 +156,21 @@ class GenerateContent(Generation):
         return ""  # `alt` is the path's business, and `key` nobody's
 
 
-def _given_id(scope: Scope) -> str | None:
+def given_id(scope: Scope) -> str | None:
     """The id that the client chose, unless it is an odd one."""
     given = header(scope, b"x-request-id")
     return given.decode() if given is not None and _SANE_ID.fullmatch(given) else None
 
 
-def _check_type(scope: Scope) -> None:
+def check_encoding(scope: Scope) -> None:
+    """Raises UnsupportedBody for a body in a content encoding."""
     encoding = header(scope, b"content-encoding")
     if encoding is not None and encoding.strip().lower() not in (b"", b"identity"):
         raise UnsupportedBody("send the body without a content encoding")
 
 
-def _model(value: Any) -> tuple[str, str | None]:
-    """The agent, and the version that `agent@version` pins."""
+def model_of(value: Any) -> tuple[str, str | None]:
+    """The agent, and the version that `agent@version` pins. Raises CallerError."""
     if not isinstance(value, str) or not value:
         raise CallerError("'model' is missing or is not a string: name an agent", param="model")
     agent, mark, version = value.partition("@")

@@ -1,0 +1,113 @@
+"""All else under `/v1/`: what OpenAI's API has beside the endpoints of our own goes to a provider that has it.
+
+Which one: the agent's that `model` names, in a JSON body, in a form, or in the query; without a name, the only
+provider that speaks OpenAI's API.
+"""
+
+from collections.abc import Mapping
+from time import monotonic
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+from starlette.types import Receive, Scope, Send
+
+from gateway.api.generation import Asked, Generation, check_encoding, given_id, model_of
+from gateway.api.services import Services, header, read_body
+from gateway.calls import Caller
+from gateway.document import Document, encode
+from gateway.errors import CallerError, NotFound
+from gateway.headers import as_it_came, query_to_provider, without_names
+from gateway.multipart import find_field
+from gateway.passthrough import Body, Passage, Wanted
+from gateway.providers.responses.marks import is_ours
+
+_PREFIX = "/v1"
+_NAMES = ("model", "agent")  # what an agent is called in a query
+_SAFE = "/:@!$&'()*+,;=-._~"  # RFC 3986, 3.3: what a path may hold as it is
+# An account's keys, users and bills are the operator's, and Anthropic's endpoints are not OpenAI's.
+_NOT_PASSED = frozenset({"", "organization", "dashboard", "messages"})
+
+
+class Passthrough(Generation):
+    """Any endpoint of OpenAI's that we do not serve ourselves."""
+
+    methods = ("DELETE", "GET", "PATCH", "POST", "PUT")
+    operation = "passed"
+
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
+        self._passage = Passage(services.proxy, services.log)
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        runtime = self.services.runtime
+        caller = runtime.doorkeeper.caller(self._credential(scope))
+        path = _path(scope["path"])
+        check_encoding(scope)
+        body = _body(await read_body(receive), header(scope, b"content-type") or b"")
+        wanted = Wanted(
+            id=given_id(scope) or self.services.new_nonce().hex(),
+            method=scope["method"],
+            path=path,
+            query=without_names(query_to_provider(scope["query_string"]), _NAMES),
+            headers=as_it_came(scope["headers"], runtime.forward),
+            body=body,
+            at=monotonic(),
+        )
+        document = _naming(body, scope)
+        if document is None:
+            await self._unnamed(wanted, caller, send)
+            return
+        call = self._call(scope, document, caller, wanted.at)
+        await self._passage.handle(call, wanted, runtime, send)
+
+    def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
+        agent, pin = model_of(values.get("model"))
+        return Asked(agent, pin, values.get("stream") is True)
+
+    async def _unnamed(self, wanted: Wanted, caller: Caller, send: Send) -> None:
+        if caller.agents is not None:
+            raise CallerError("this key is for some agents only: name one, as '?model=' in the query", param="model")
+        await self._passage.at_the_only(wanted, caller.name, self.services.runtime, send)
+
+
+def _path(path: str) -> str:
+    """What follows `/v1`, as it goes upstream. Raises NotFound for what is not passed, or is nowhere to be found."""
+    segments = path.removeprefix(_PREFIX + "/").split("/")
+    if segments[0] in _NOT_PASSED or any(map(_leads_astray, segments)):
+        raise NotFound(f"there is nothing at {path!r}", code="unknown_url")
+    if segments[0] == "responses" and any(map(is_ours, segments[1:2])):
+        raise NotFound(f"Response with id {segments[1]!r} not found: answers written here are not stored", param="id")
+    return quote("/" + "/".join(segments), safe=_SAFE)
+
+
+def _leads_astray(segment: str) -> bool:
+    """Whether it might leave the provider's base URL, with the gateway's key in hand."""
+    return segment.partition(";")[0] in (".", "..") or "\\" in segment
+
+
+def _body(data: bytes, content_type: bytes) -> Body:
+    """The body with its model found. Raises CallerError."""
+    kind = content_type.partition(b";")[0].strip().lower()
+    if not data:
+        return Body()
+    if kind == b"application/json":
+        return Body(data, document=Document.parse(data))
+    if kind == b"multipart/form-data":
+        return Body(data, field=find_field(data, content_type, "model"))
+    return Body(data)
+
+
+def _naming(body: Body, scope: Scope) -> Document | None:
+    """What routing reads of the request, if it names an agent."""
+    if body.document is not None and body.names_model:
+        return body.document
+    if body.field is not None:
+        # A form's boundary is drawn anew for each call, and so stands for what the call is about.
+        return _document(body.field.value, header(scope, b"content-type") or b"")
+    given = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+    named = next((given[name] for name in _NAMES if name in given), None)
+    return None if named is None else _document(named, b"")
+
+
+def _document(model: str, subject: bytes) -> Document:
+    return Document({"model": model}, {"model": encode(model), "input": encode(subject.decode("latin-1"))})

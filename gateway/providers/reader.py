@@ -79,7 +79,7 @@ class Reader:
         try:
             return self._read(self._framer.feed(chunk))
         except ProviderError as error:
-            self.failure = error
+            self._fail(error)
             return b""
 
     def end(self) -> bytes:
@@ -98,9 +98,15 @@ class Reader:
         try:
             rest = self._read(self._framer.end())
         except ProviderError as error:  # half an event says nothing
-            self.failure = error if error.kind != "malformed" else _truncated()
+            self._fail(error if error.kind != "malformed" else _truncated())
             return b""
         return rest if self.failure else rest + self._written(self._parser.end())
+
+    def _fail(self, error: ProviderError) -> None:
+        """The stream has failed. Where it is written anew, the provider's words are in a shape that nobody knows."""
+        if self._writer is not None:
+            error.body = None
+        self.failure = error
 
     def _read(self, frames: Iterable[Frame]) -> bytes:
         relayed: list[bytes] = []
@@ -108,7 +114,7 @@ class Reader:
             try:
                 events = self._parser.take(frame.name, frame.data)
             except ProviderError as error:
-                self.failure = error
+                self._fail(error)
                 break
             written = self._written(events)
             relayed.append(written if self._writer else frame.raw)

@@ -163,7 +163,10 @@ class _Between:
         return about.endpoint.request(about.endpoint.base_path + written.path, headers, body)
 
     def whole(self, body: bytes) -> Whole:
-        reply = self._provider.reply(body)
+        try:
+            reply = self._provider.reply(body)
+        except ProviderError as error:
+            raise _in_no_words(error) from None
         return Whole(self._client.reply(reply, self._envelope()), reply.usage, _are_json(reply))
 
     def reader(self) -> Reader:
@@ -171,9 +174,7 @@ class _Between:
         return Reader(self._provider.parser(), self._client.writer(self._envelope()), framer)
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
-        error = self._provider.error(status, headers, body)
-        error.body = None  # in a shape that the client does not know
-        return error
+        return _in_no_words(self._provider.error(status, headers, body))
 
     def _asked(self) -> Prompt:
         if self._prompt is None:
@@ -206,6 +207,12 @@ def _portable(headers: Headers, provider: FormatName) -> list[tuple[bytes, bytes
 
 def _refused(error: Untranslatable, target: Target) -> ProviderError:
     return ProviderError("untranslatable", f"{target}: {error.message}", param=error.param)
+
+
+def _in_no_words(error: ProviderError) -> ProviderError:
+    """The error without the provider's own body, which is in a shape that the client does not know."""
+    error.body = None
+    return error
 
 
 def _are_json(reply: Reply) -> bool:

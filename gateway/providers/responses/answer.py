@@ -75,8 +75,12 @@ def usage_of(answer: Mapping[str, Any]) -> Usage | None:
 
 
 def failure(error: Any) -> ProviderError:
-    """The error that came in place of an answer, or inside a stream, with HTTP 200."""
-    body = encode({"error": error}).encode() if isinstance(error, dict) else b""
+    """The error that came in place of an answer, or inside a stream, with HTTP 200.
+
+    A response that failed says less of it than the API's errors do, by which clients know one: the rest is filled in.
+    """
+    usual = {"type": "server_error", "param": None, "code": None}
+    body = encode({"error": usual | error}).encode() if isinstance(error, dict) else b""
     found = error_inside({"error": error}, body)
     code = (text(error, "code") or text(error, "type")) if isinstance(error, dict) else ""
     if code in _STATUSES:

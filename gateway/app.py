@@ -16,6 +16,7 @@ from gateway.api.admin import Audit, Verb
 from gateway.api.assets import Stylesheet
 from gateway.api.cors import Cors
 from gateway.api.counting import CountTokens
+from gateway.api.escalations import Escalation, EscalationList, EscalationReply
 from gateway.api.feedback import Feedback
 from gateway.api.generation import ChatCompletions, Completions, Embeddings, GenerateContent, Messages, Responses
 from gateway.api.health import Live, Ready
@@ -161,7 +162,7 @@ def build(deployment: Deployment, store: OpenStore, replica: str, log: Log) -> G
     attempts = Attempts(clock, draw, escalations)
     shadows = Shadows(table, attempts, recorder, clock, Purse(store.store, clock.unix))
     services = Services(
-        runtime=runtime, table=table, controller=controller,
+        runtime=runtime, table=table, controller=controller, store=store.store,
         proxy=Proxy(table, attempts, recorder, shadows, clock, Replies(store.store, lambda: table, clock.unix)),
         status=StatusView(store.store, table, lambda agent: services.runtime.prices.unpriced(agent)),
         log=log, replica=replica, backend=store.backend, loaded_at=time(),
@@ -214,6 +215,9 @@ def _routes(services: Services) -> list[BaseRoute]:
         ("/v1/models", Models(services)),
         ("/v1/models/{model:path}", Model(services)),
         ("/v1/feedback", Feedback(services)),
+        ("/v1/escalations", EscalationList(services)),
+        ("/v1/escalations/{call_id}", Escalation(services)),
+        ("/v1/escalations/{call_id}/reply", EscalationReply(services)),
         ("/v1/{path:path}", Passthrough(services)),
         ("/status", Status(services)),
         ("/status.css", Stylesheet(services)),

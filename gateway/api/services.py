@@ -17,6 +17,7 @@ from gateway.logs import Log
 from gateway.proxy import Proxy, send_error
 from gateway.runtime import Runtime
 from gateway.status import StatusView
+from gateway.store.seam import Store
 from gateway.streaming import send_answer
 from gateway.table import Table
 
@@ -46,6 +47,7 @@ class Services:
     proxy: Proxy
     controller: Controller
     status: StatusView
+    store: Store
     log: Log
     replica: str
     backend: str

@@ -11,7 +11,7 @@ from gateway.config.problems import Problem
 
 Place = Literal["secret", "url", "other"]
 
-_SECRETS: Final = (("providers", "*", "api_key"), ("fingerprint_key",))
+_SECRETS: Final = (("providers", "*", "api_key"), ("fingerprint_key",), ("escalation", "secret"))
 _URLS: Final = (
     ("providers", "*", "base_url"),
     ("providers", "*", "proxy"),
@@ -19,7 +19,7 @@ _URLS: Final = (
     ("escalation", "webhook"),
     ("notify", "*", "url"),
 )
-_PLACES: Final = "api_key, base_url, proxy, store, webhook, url and fingerprint_key"
+_PLACES: Final = "api_key, base_url, proxy, store, webhook, secret, url and fingerprint_key"
 _OVERRIDES: Final = {"SERINUS_LISTEN": "listen", "SERINUS_STORE": "store"}
 _ADMIN_TOKEN: Final = "SERINUS_ADMIN_TOKEN"  # noqa: S105 - the variable's name
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")

@@ -47,7 +47,7 @@ def test_a_missing_variable_is_named_with_its_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("listen: ${X}", "listen: variables are only for api_key, base_url, proxy, store, webhook, url and "),
+        ("listen: ${X}", "listen: variables are only for api_key, base_url, proxy, store, webhook, secret, url and "),
         ("store: redis://${X:-y}", "store: write a variable as ${NAME}: letters, digits and _"),
         (
             f"fingerprint_key: {PLANTED}",
@@ -57,6 +57,10 @@ def test_a_missing_variable_is_named_with_its_line(tmp_path: Path) -> None:
         (
             f"  my-p: {{api: openai, api_key: {PLANTED}}}",
             "api_key: a secret never stands in the file; write ${MY_P_API_KEY}",
+        ),
+        (
+            f"escalation: {{secret: {PLANTED}}}",
+            "escalation.secret: a secret never stands in the file; write ${ESCALATION_SECRET}",
         ),
         ("fingerprint_key: 12345", "fingerprint_key: a secret never stands in the file"),
     ],

@@ -1,0 +1,125 @@
+"""`/v1/escalations`: which conversations went to people; `POST /v1/escalations/{call_id}/reply`: what these answer.
+
+All of it is for the admin token; a reply may be signed by the webhook's secret instead, as what the webhook was told.
+"""
+
+from time import time
+from typing import Any
+from urllib.parse import parse_qs
+
+import orjson
+from starlette.types import Receive, Scope, Send
+
+from gateway.api.admin import require_admin
+from gateway.api.services import Endpoint, header, read_body, send_json
+from gateway.document import Document
+from gateway.errors import CallerError, NotFound, Unauthenticated
+from gateway.signing import SIGNATURE, TIMESTAMP, is_signed
+from gateway.status import timestamp
+from gateway.store.seam import Handed, Reply
+
+_LATEST = 100
+_LONGEST_MESSAGE = 32_000
+_LONGEST_ACTOR = 500
+
+
+class AlreadyReplied(CallerError):
+    """Somebody has replied to this conversation."""
+
+    status = 409
+    code = "already_replied"
+
+
+class EscalationList(Endpoint):
+    """The latest conversations of all agents, or of `?agent=`, newest first and without what was said in them."""
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        require_admin(self, scope)
+        [agent] = parse_qs(scope["query_string"].decode("latin-1")).get("agent", [None])[:1]
+        if agent is not None and self.services.table.entry(agent) is None:
+            raise NotFound(f"there is no agent {agent!r}")
+        agents = list(self.services.table) if agent is None else [agent]
+        found = await self.services.store.escalations(agents, _LATEST)
+        latest = sorted(found, key=lambda handed: float(handed.event["at"]), reverse=True)[:_LATEST]
+        await send_json(send, {"escalations": [_summary(handed) for handed in latest]})
+
+
+class Escalation(Endpoint):
+    """One conversation, by the id of the call that handed it over."""
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        require_admin(self, scope)
+        await send_json(send, _view(await _find(self, scope["path_params"]["call_id"])))
+
+
+class EscalationReply(Endpoint):
+    """What a person answers; later turns of the conversation see it. The first reply counts."""
+
+    methods = ("POST",)
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body, otherwise = await self._authorized(scope, receive)
+        said, call_id = Document.parse(body).values, scope["path_params"]["call_id"]
+        if said.get("call_id", call_id) != call_id:
+            raise CallerError("'call_id' names another conversation than the path", param="call_id")
+        message, actor = _text(said, "message", _LONGEST_MESSAGE), said.get("actor", otherwise)
+        actor = _text({"actor": actor}, "actor", _LONGEST_ACTOR)
+        handed = await _find(self, call_id)
+        reply = Reply(call_id, handed.event["conversation"], message, actor, time())
+        if not await self.services.store.reply(handed.event["agent"], reply):
+            raise AlreadyReplied("somebody has replied to this conversation; the first reply counts")
+        self.services.log.info("replied", id=call_id, agent=handed.event["agent"], actor=actor)
+        await send_json(send, _view(Handed(handed.event, reply, None)))
+
+    async def _authorized(self, scope: Scope, receive: Receive) -> tuple[bytes, str]:
+        """The body, and who sent it if it does not say. Raises Unauthenticated, Forbidden."""
+        signature = header(scope, SIGNATURE)
+        if signature is None:
+            require_admin(self, scope)
+            return await read_body(receive), "admin"
+        secret, body = self.services.runtime.signing_secret, await read_body(receive)
+        if secret is None or not is_signed(secret, header(scope, TIMESTAMP), signature, body, time()):
+            raise Unauthenticated(
+                "the signature is wrong or too old, or there is no 'escalation.secret' to check it by"
+            )
+        return body, "webhook"
+
+
+async def _find(endpoint: Endpoint, call_id: str) -> Handed:
+    handed = await endpoint.services.store.escalation(list(endpoint.services.table), call_id)
+    if handed is None:
+        raise NotFound(f"no conversation was handed over by the call {call_id!r}", code="unknown_escalation")
+    return handed
+
+
+def _summary(handed: Handed) -> dict[str, Any]:
+    event, reply = handed.event, handed.reply
+    return {
+        **{name: event.get(name) for name in ("call_id", "agent", "version", "caller", "failure")},
+        "at": timestamp(float(event["at"])),
+        "reply": None if reply is None else {
+            "message": reply.message, "actor": reply.actor, "at": timestamp(reply.at),
+            "delivered_at": None if handed.delivered_at is None else timestamp(handed.delivered_at),
+        },
+    }  # fmt: skip
+
+
+def _view(handed: Handed) -> dict[str, Any]:
+    return {**_summary(handed), "messages": _parsed(handed.event["messages"])}
+
+
+def _parsed(messages: str) -> Any:
+    """The conversation as JSON; as text where it holds what JSON in UTF-8 cannot, such as half a character."""
+    try:
+        return orjson.loads(messages)
+    except orjson.JSONDecodeError:
+        return messages
+
+
+def _text(body: dict[str, Any], name: str, longest: int) -> str:
+    value = body.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise CallerError(f"{name!r} must be text", param=name)
+    if len(value) > longest:
+        raise CallerError(f"{name!r} is longer than {longest} characters", param=name)
+    return value.encode(errors="backslashreplace").decode()

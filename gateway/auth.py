@@ -33,7 +33,7 @@ class Doorkeeper:
 
     def caller(self, authorization: bytes | None) -> Caller:
         """Who sent this `Authorization: Bearer <key>`. Raises Unauthenticated."""
-        if self.open:
+        if not self._keys:
             return OPEN
         digest = _digest(_bearer(authorization))
         found = None

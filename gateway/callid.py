@@ -9,7 +9,8 @@ import hashlib
 import hmac
 import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from gateway.calls import ArmName
 
@@ -20,8 +21,7 @@ _APART = 4
 _MOST = 0xFFFFFFFF
 
 
-@dataclass(frozen=True, slots=True)
-class Booking:
+class Booking(NamedTuple):
     """Where a call was booked. `agent` and `version` are digests of the names (`name_digest`), `unit` 16 hex digits.
 
     `apart` is set for pinned and rule-matched calls; `arm` is None for those, and while nothing is on trial.
@@ -63,6 +63,7 @@ def read(call_id: str, key: bytes) -> Booking | None:
     return Booking(agent, version, _ARMS[arm % _APART], arm >= _APART, rollout, evidence, unit.hex())
 
 
+@lru_cache(maxsize=1024)  # configured names alone, which are few
 def name_digest(name: str) -> bytes:
     """Four bytes that stand for an agent's or a version's name."""
     return hashlib.blake2b(name.encode(), digest_size=4).digest()

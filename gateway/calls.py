@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from gateway.document import Document
 from gateway.errors import FailureKind, Headers
@@ -57,8 +57,7 @@ class Call:
     operation: Operation = "generate"
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Tokens of one attempt. `input` includes `cached` and `cache_written`, `output` includes `reasoning`.
 
     `cached` were read from a provider's prompt cache, `cache_written` put into it.
@@ -136,8 +135,7 @@ class Outcome:
         return self.end in ("answered", "escalated") and self.attempts[0].failure is None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A whole answer to a call, ready to be sent."""
 
     status: int
@@ -162,7 +160,7 @@ def usage_from(value: Any) -> Usage | None:
 
 def tokens(value: Any) -> int:
     """A provider's count of tokens; what is no count is 0."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= MAX_TOKENS_COUNTED:
+    if type(value) not in (int, float) or not 0 <= value <= MAX_TOKENS_COUNTED:  # a bool is no count
         return 0
     return int(value)
 

@@ -41,7 +41,12 @@ def unit_of(sticky: Sticky, facts: Facts) -> str:
 
     Falls back to the conversation where the call has no user or no such header.
     """
-    header = facts.headers.get(sticky.header, "")
-    value = {"request": facts.request, "user": facts.user, "header": header}.get(sticky.kind, "")
+    value = ""
+    if sticky.kind == "request":
+        value = facts.request
+    elif sticky.kind == "user":
+        value = facts.user
+    elif sticky.kind == "header":
+        value = facts.headers.get(sticky.header, "")
     kind = sticky.kind if value else "conversation"
     return f"{facts.caller}\0{kind}\0{value or facts.conversation}"

@@ -22,4 +22,4 @@ Link = Target | Literal["human"]
 
 def chain(first: Target, fallback: Sequence[Link]) -> tuple[Link, ...]:
     """The version's own target, then each fallback that is not already in the chain."""
-    return tuple(dict.fromkeys((first, *fallback)))
+    return tuple(dict.fromkeys((first, *fallback))) if fallback else (first,)

@@ -1,11 +1,11 @@
 """What rules and assignment may know about a call."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """The facts of one call. `headers` are lower-case names; only those that rules or `sticky` ask for are needed.
 
     `conversation` is what names the conversation (a client's own id or a fingerprint), `request` the call's id.
@@ -17,4 +17,4 @@ class Facts:
     conversation: str
     request: str
     stream: bool = False
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})

@@ -66,7 +66,8 @@ def shadowed(agent: Agent, plan: Plan) -> Plan | None:
 def _choose(agent: Agent, split: Split, facts: Facts, pin: str | None, unit: str) -> tuple[AgentVersion, Reason]:
     if pin is not None:
         return agent.versions[pin], "pin"
-    if rule := first_match((rule for rule in agent.rules if rule.use not in split.withdrawn), facts):
+    rules = [rule for rule in agent.rules if rule.use not in split.withdrawn] if split.withdrawn else agent.rules
+    if rule := first_match(rules, facts):
         return agent.versions[rule.use], "rule"
     if split.canary is not None and in_canary(split.salt, unit, split.weight):
         return split.canary, "split"

@@ -35,4 +35,7 @@ def fact(facts: Facts, name: str) -> str:
 
 def first_match(rules: Iterable[Rule], facts: Facts) -> Rule | None:
     """The first rule that matches, or None."""
-    return next((rule for rule in rules if rule.matches(facts)), None)
+    for rule in rules:
+        if rule.matches(facts):
+            return rule
+    return None

@@ -68,4 +68,7 @@ class Transport(Protocol):
 
 def header(headers: Headers, name: bytes) -> bytes | None:
     """The first value of the header with that lower-case name, or None."""
-    return next((value for key, value in headers if key == name), None)
+    for key, value in headers:
+        if key == name:
+            return value
+    return None

@@ -24,8 +24,9 @@ def read_answer(body: bytes) -> dict[str, Any]:
     choices = answer.get("choices")
     if not isinstance(choices, list) or not choices:
         raise ProviderError("malformed", "the provider's answer has no choices")
-    if not all(isinstance(choice, dict) and isinstance(choice.get("message"), dict) for choice in choices):
-        raise ProviderError("malformed", "a choice of the provider's answer has no message")
+    for choice in choices:
+        if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+            raise ProviderError("malformed", "a choice of the provider's answer has no message")
     return answer
 
 

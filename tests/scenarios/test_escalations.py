@@ -1,0 +1,153 @@
+"""Whole stories of conversations that went to people: handed over, answered, and taken up again by the agent."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from time import time
+from typing import Any
+
+import pytest
+
+from gateway import replies
+from gateway.signing import is_signed, signed
+from gateway.standin import Behaviour
+from tests.gateway.calling import Place, eventually, failing
+from tests.gateway.running import ADMIN_TOKEN
+
+Serve = Callable[..., Awaitable[Place]]
+TOKEN = {"authorization": f"Bearer {ADMIN_TOKEN}"}
+SECRET = b"shared-with-the-desk"
+SAID = "This is Kim. Your parcel is at the depot."
+QUESTION: dict[str, Any] = {"role": "user", "content": "where is my parcel?"}
+AGAIN: dict[str, Any] = {"role": "user", "content": "thanks; may I fetch it?"}
+
+
+@dataclass(slots=True)
+class Desk:
+    """Where people work: it takes what the webhook is told, if the signature holds."""
+
+    url: str = ""
+    told: list[Any] = field(default_factory=list)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        fields = dict(line.split(": ", 1) for line in head.strip().split("\r\n")[1:])
+        body = await reader.readexactly(int(fields["content-length"]))
+        timestamp, signature = (fields[f"x-serinus-{name}"].encode() for name in ("timestamp", "signature"))
+        if is_signed(SECRET, timestamp, signature, body, time()):
+            self.told.append(json.loads(body))
+        writer.write(b"HTTP/1.1 204 X\r\nconnection: close\r\n\r\n")
+        writer.close()
+
+
+@asynccontextmanager
+async def at_work() -> AsyncIterator[Desk]:
+    desk = Desk()
+    async with await asyncio.start_server(desk.serve, "127.0.0.1", 0) as server:
+        desk.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/desk"
+        yield desk
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replies, "_POLL_SECONDS", 0.02)
+
+
+async def handed_over(here: Place, **ask: Any) -> tuple[str, str]:
+    """A first turn that no model could answer: the call's id, and what the client was told."""
+    here.standin.behave("good", failing("status", status=500))
+    answer = await here.chat(messages=[QUESTION], **ask)
+    assert answer.headers["x-serinus-escalated"] == "human"
+    here.standin.behave("good", Behaviour())
+    return answer.headers["x-request-id"], answer.json()["choices"][0]["message"]["content"]
+
+
+async def view(here: Place, call_id: str) -> Any:
+    return (await here.http.get(f"{here.base_url}/escalations/{call_id}", headers=TOKEN)).json()
+
+
+async def reply(here: Place, call_id: str) -> None:
+    """By the token; then wait until the replica knows of it."""
+    path = f"{here.base_url}/escalations/{call_id}/reply"
+    assert (await here.http.post(path, json={"message": SAID, "actor": "kim"}, headers=TOKEN)).status_code == 200
+    await eventually(lambda: bool(here.running.gateway.services.proxy.replies.known))
+
+
+async def test_from_the_chain_to_a_person_and_back(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chain fails, a desk is told, a person answers with a signature, and the next turn's model knows of it."""
+    monkeypatch.setattr("tests.gateway.calling.PROVIDER_KEY", SECRET.decode())
+    async with at_work() as desk:
+        escalation = {"webhook": desk.url, "allow_private_webhook": True, "secret": "${PROVIDER_KEY}"}
+        here = await serve(gateway={"escalation": escalation}, routing={"fallback": ["human"]})
+        call_id, told = await handed_over(here)
+        await eventually(lambda: bool(desk.told))
+    assert desk.told[0]["call_id"] == call_id and json.loads(desk.told[0]["messages"]) == [QUESTION]
+
+    body = json.dumps({"message": SAID, "actor": "kim", "call_id": call_id}).encode()
+    signature = {name.decode(): value.decode() for name, value in signed(SECRET, body, time())}
+    answer = await here.http.post(f"{here.base_url}/escalations/{call_id}/reply", content=body, headers=signature)
+    assert answer.status_code == 200 and answer.json()["reply"]["delivered_at"] is None
+    await eventually(lambda: bool(here.running.gateway.services.proxy.replies.known))
+
+    turns = [QUESTION, {"role": "assistant", "content": told}, AGAIN]
+    assert (await here.chat(messages=turns)).status_code == 200
+    assert here.received_json()["messages"] == [*turns[:2], {"role": "assistant", "content": SAID}, AGAIN]
+
+    async with asyncio.timeout(5):
+        while not (reply := (await view(here, call_id))["reply"])["delivered_at"]:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    assert (reply["message"], reply["actor"]) == (SAID, "kim")
+
+
+async def test_other_conversations_know_nothing_of_it(serve: Serve) -> None:
+    """Neither one that began otherwise, nor one that the client says is another."""
+    here = await serve(routing={"fallback": ["human"]})
+    call_id, _ = await handed_over(here)
+    await reply(here, call_id)
+    others = [([{"role": "user", "content": "hello"}], {}), ([QUESTION, AGAIN], {"x-conversation-id": "another"})]
+    for turns, headers in others:
+        await here.chat(messages=turns, headers=headers)
+        assert here.received_json()["messages"] == turns
+    assert (await view(here, call_id))["reply"]["delivered_at"] is None
+
+
+async def test_a_conversation_by_its_own_id(serve: Serve) -> None:
+    """A client that names its conversation may send only what is new."""
+    here = await serve(routing={"fallback": ["human"]})
+    own = {"x-conversation-id": "c-77"}
+    call_id, _ = await handed_over(here, headers=own)
+    await reply(here, call_id)
+    await here.chat(messages=[AGAIN], headers=own)
+    assert here.received_json()["messages"] == [{"role": "assistant", "content": SAID}, AGAIN]
+
+
+MESSAGES = [QUESTION, {"role": "assistant", "content": "A person takes over."}, AGAIN]
+CONTENTS = [{"role": "model" if each["role"] == "assistant" else "user", "parts": [{"text": each["content"]}]}
+            for each in MESSAGES]  # fmt: skip
+
+
+@pytest.mark.parametrize("api", ["openai", "anthropic"])
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/responses", {"input": MESSAGES}),
+        ("/v1/messages", {"messages": MESSAGES, "max_tokens": 100}),
+        ("/v1beta/models/{agent}:generateContent", {"contents": CONTENTS}),
+    ],
+)
+async def test_every_client_format(serve: Serve, api: str, path: str, body: dict[str, Any]) -> None:
+    """Whatever the client speaks, and whatever the provider: the model sees the reply just before the question."""
+    here = await serve(api=api, routing={"fallback": ["human"]})
+    url = here.running.url + path.format(agent=here.agent)
+    body = {"model": here.agent, **body} if "{" not in path else body
+    here.standin.behave("good", failing("status", status=500))
+    answer = await here.http.post(url, json=body, headers={"x-request-id": f"{here.agent}-call"})
+    assert answer.headers["x-serinus-escalated"] == "human", answer.text
+    here.standin.behave("good", Behaviour())
+    await reply(here, f"{here.agent}-call")
+    answer = await here.http.post(url, json=body)
+    assert answer.status_code == 200, answer.text
+    sent = json.dumps(here.received_json()["messages"])
+    assert sent.index("A person takes over") < sent.index(SAID) < sent.index(AGAIN["content"])

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway import __version__, operate
-from gateway.operate import Operator, Refused
+from gateway.operate import Misused, Operator, Refused
 from gateway.standin import command as standin
 from policies.verbs import VERBS
 
@@ -98,6 +98,7 @@ def _add_operating(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     explain.add_argument("agent")
     explain.set_defaults(run=lambda given: operate.print_explanation(_operator(given), given.agent))
     _add_rollout(_operating(commands, "rollout", "act on a rollout"))
+    _add_escalations(_operating(commands, "escalations", "show which conversations went to people, or reply to one"))
 
 
 def _add_simulate(simulate: argparse.ArgumentParser) -> None:
@@ -122,6 +123,14 @@ def _add_rollout(rollout: argparse.ArgumentParser) -> None:
     rollout.add_argument("--metric", help="for dismiss, such as latency_p90")
     rollout.add_argument("--to-end", action="store_const", const="end", dest="to", help="for promote: all the way")
     rollout.set_defaults(run=_rollout)
+
+
+def _add_escalations(escalations: argparse.ArgumentParser) -> None:
+    escalations.usage = "%(prog)s [--url URL] [AGENT | reply CALL_ID --message TEXT [--actor NAME]]"
+    escalations.add_argument("what", nargs="*", metavar="AGENT", help="of one agent; or: reply CALL_ID")
+    escalations.add_argument("--message", help="what the agent's later turns are to know")
+    escalations.add_argument("--actor", default=_me(), help="who replies; you by default")
+    escalations.set_defaults(run=_escalations)
 
 
 def _operating(
@@ -203,6 +212,15 @@ def _me() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return f"uid {os.getuid()}"
+
+
+def _escalations(given: argparse.Namespace) -> int:
+    match given.what, given.message:
+        case ["reply", call_id], str(message):
+            return operate.do_reply(_operator(given), call_id, message, given.actor)
+        case [] | [_], None:
+            return operate.print_escalations(_operator(given), *(given.what or [None]))
+    raise Misused("say 'escalations', 'escalations AGENT' or 'escalations reply CALL_ID --message TEXT'")
 
 
 def _rollout(given: argparse.Namespace) -> int:

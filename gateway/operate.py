@@ -1,4 +1,4 @@
-"""`serinus status`, `rollout` and `audit`: what an operator asks of a running gateway, over HTTP."""
+"""`serinus status`, `rollout`, `audit` and `escalations`: what an operator asks of a running gateway, over HTTP."""
 
 import json
 import sys
@@ -68,6 +68,16 @@ class Operator:
         path = f"/admin/agents/{quote(agent, safe='')}/{verb}"
         return self._ask("POST", path, order, {"if-match": str(epoch)})
 
+    def escalations(self, agent: str | None) -> Any:
+        """The latest conversations that went to people, of all agents or of one, newest first. Raises Refused."""
+        chosen = f"?agent={quote(agent, safe='')}" if agent else ""
+        return self._ask("GET", f"/v1/escalations{chosen}")["escalations"]
+
+    def reply(self, call_id: str, message: str, actor: str) -> Any:
+        """Answer the conversation that this call handed over; the conversation, with the reply. Raises Refused."""
+        path = f"/v1/escalations/{quote(call_id, safe='')}/reply"
+        return self._ask("POST", path, {"message": message, "actor": actor})
+
     def _ask(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Any:
         if not self._url.startswith(("http://", "https://")):
             raise Misused(f"{self._url!r} is no http(s) URL")
@@ -97,6 +107,30 @@ def print_audit(operator: Operator, agent: str) -> int:
     for event in operator.audit(agent):
         print(json.dumps(event))
     return WELL
+
+
+def print_escalations(operator: Operator, agent: str | None) -> int:
+    """`serinus escalations [AGENT]`: one line a conversation, newest first."""
+    for each in operator.escalations(agent):
+        print(_printable(_escalation(each)).replace("\n", "\\n"))
+    return WELL
+
+
+def do_reply(operator: Operator, call_id: str, message: str, actor: str) -> int:
+    """`serinus escalations reply CALL_ID --message …`."""
+    agent = operator.reply(call_id, message, actor)["agent"]
+    print(_printable(f"later turns of that conversation with {agent} will see it"))
+    return WELL
+
+
+def _escalation(handed: Mapping[str, Any]) -> str:
+    reply = handed["reply"]
+    if reply is None:
+        state = "waits for a reply"
+    else:
+        seen = f"seen at {reply['delivered_at']}" if reply["delivered_at"] else "not seen yet"
+        state = f"{reply['actor']} replied at {reply['at']}, {seen}"
+    return f"{handed['at']}  {handed['call_id']}  {handed['agent']} {handed['version']}: {state}"
 
 
 def print_verification(operator: Operator, agent: str) -> int:

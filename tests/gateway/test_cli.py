@@ -298,3 +298,29 @@ def test_the_demo_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch, capsys: py
     monkeypatch.setitem(sys.modules, "gateway.demo", None)
     assert main(["demo"]) == 2
     assert "serinus[demo]" in capsys.readouterr().err
+
+
+async def test_escalations(served: Running, agent: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Which conversations wait for people; one that was replied to, and by whom; nothing that a terminal obeys."""
+    for call_id in ("c-1", "c-2"):
+        event = {"call_id": call_id, "agent": agent, "version": "v1\x1b[2J", "caller": "app", "at": "1.000",
+                 "failure": "", "conversation": "0" * 32, "messages": "[]"}  # fmt: skip
+        await served.gateway.services.store.escalate(agent, event)
+    url = ("--url", served.url)
+    reply = ("escalations", "reply", "c-1", "--message", "Hello.", "--actor", "kim")
+    assert [await run(*reply, *url), await run(*reply, *url)] == [0, 1]
+    assert await run("escalations", *url) == await run("escalations", agent, *url) == 0
+    said, refused = capsys.readouterr()
+    assert said.startswith(f"later turns of that conversation with {agent} will see it\n") and "\x1b" not in said
+    assert "the first reply counts" in refused
+    assert said.count("c-2  " + agent) == 2 == said.count("waits for a reply")
+    assert said.count("kim replied at 20") == 2 == said.count(", not seen yet")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["reply", "c-1"], ["support", "--message", "x"], ["a", "b"], ["--message", "x"], ["a", "b", "c"]]
+)
+def test_escalations_of_no_sense(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A reply without words, or words without a reply: wrong usage, and nobody is asked."""
+    assert main(["escalations", *arguments]) == 2
+    assert "escalations reply CALL_ID --message TEXT" in capsys.readouterr().err

@@ -6,6 +6,10 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 CLIENTS := .venv-clients/.clients
+# Without Node 20 the tests that need it are left out.
+NODE := $(shell node -e 'process.exit(process.versions.node.split(".")[0] < 20)' 2>/dev/null && command -v npm >/dev/null \
+	&& echo .venv-clients/.node)
+NODE_CLIENTS := tests/clients/node
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 JOBS ?= 2
 ARGS ?=
@@ -28,7 +32,7 @@ check: $(DEV) ## formatting, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-test: $(DEV) $(CLIENTS) ## all tests, then the coverage gates (ARGS="tests/routing -k ramp" for some, without the gates)
+test: $(DEV) $(CLIENTS) $(NODE) ## all tests, then the coverage gates (ARGS="tests/routing -k ramp" for some, without them)
 ifeq ($(strip $(ARGS)),)
 	$(BIN)/coverage erase
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=
@@ -62,7 +66,7 @@ lock: $(DEV) ## resolve pyproject.toml into the lock files (ARGS=--upgrade for n
 	echo hatchling | $(LOCK) - -c requirements-dev.lock -o requirements-build.lock
 
 clean: ## remove .venv and everything generated
-	rm -rf $(VENV) $(dir $(CLIENTS)) .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) $(dir $(CLIENTS)) $(NODE_CLIENTS)/node_modules .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo 'make: no Python 3.11 or newer on the PATH; set PYTHON=/path/to/python3' >&2; exit 1; }
@@ -77,6 +81,10 @@ $(RUNTIME): requirements.lock requirements-build.lock pyproject.toml | $(BIN)/py
 $(CLIENTS): tests/clients/requirements.lock | $(BIN)/python
 	$(PYTHON) -m venv --clear $(dir $@)
 	$(dir $@)bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
+	@touch $@
+
+.venv-clients/.node: $(NODE_CLIENTS)/package-lock.json | $(CLIENTS)
+	cd $(NODE_CLIENTS) && npm ci --silent
 	@touch $@
 
 $(DEV): $(RUNTIME) requirements-dev.lock

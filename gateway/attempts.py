@@ -33,6 +33,7 @@ from routing.plan import Plan
 _LONGEST_WAIT_SECONDS = 60.0  # a Retry-After beyond this is the client's to obey
 _ERROR_BODY_BYTES = 1 << 20
 _HELD_BYTES = 1 << 20  # comments and the like, before the first part of an answer
+_NOT_SENT = ("circuit_open", "untranslatable")  # they tell less than what a provider that was asked has said
 
 
 def always(_now: float) -> bool:
@@ -99,7 +100,7 @@ class Attempts:
             except ProviderError as error:
                 if _move(error, run) == "give_up":
                     raise
-                spent = error if spent is None or error.kind != "circuit_open" else spent
+                spent = error if spent is None or error.kind not in _NOT_SENT else spent
         assert spent is not None, "a chain has at least one link"  # noqa: S101
         raise spent
 

@@ -88,7 +88,11 @@ class Crossing:
 
     def received(self) -> Any:
         """The body of the last request that reached the provider."""
-        return list(self.standin.requests)[-1].json()
+        return json.loads(self.raw())
+
+    def raw(self) -> str:
+        """That body as text."""
+        return list(self.standin.requests)[-1].body
 
     async def books(self, agent: str) -> dict[str, Any]:
         """What is booked on the agent's version, once its one call is."""

@@ -14,6 +14,7 @@ from gateway.errors import Headers, ProviderError
 from gateway.providers import registry
 from gateway.providers.applied import AppliedVersion
 from gateway.providers.chat.answer import are_json, has_good_arguments, read_answer, read_error
+from gateway.providers.chat.history import without_thoughts
 from gateway.providers.chat.request import chat_request
 from gateway.providers.chat.stream import StreamReader
 from gateway.providers.endpoint import Endpoint
@@ -96,7 +97,7 @@ class _Chat:
     def request(self) -> Request:
         about = self._about
         applied = about.applied if about.own == CHAT else about.applied.portable
-        return chat_request(about.call, applied, about.endpoint, about.target)
+        return chat_request(self._call(), applied, about.endpoint, about.target)
 
     def whole(self, body: bytes) -> Whole:
         answer = read_answer(body)
@@ -107,6 +108,12 @@ class _Chat:
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
         return read_error(status, headers, body)
+
+    def _call(self) -> Call:
+        about, call = self._about, self._about.call
+        host, moved = about.endpoint.origin.host, about.own != CHAT
+        document = without_thoughts(call.document, host, about.target.model, moved=moved)
+        return call if document is call.document else replace(call, document=document)
 
 
 class _Through:

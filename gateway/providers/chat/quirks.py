@@ -1,6 +1,7 @@
 """What tells providers of chat completions apart, as data: by the host of their API, and by the name of the model.
 
-Concerns only requests that are written anew for a client of another wire format. A host's line wins over a model's.
+Concerns requests that are written anew for a client of another wire format, and thoughts in a conversation's history.
+A host's line wins over a model's.
 """
 
 from collections.abc import Mapping
@@ -20,7 +21,8 @@ class Quirks:
     """How a provider is to be asked.
 
     `limit` and `seed` are what it calls those; `effort` is where it wants the effort, '' where its model cannot think;
-    `thoughts` is where it wants the thoughts of earlier turns, '' where it wants none. `top_k`, `cache` and
+    `thoughts` is where it wants the thoughts of earlier turns, '' where it wants none, and `refuses_thoughts` says that
+    it is known to refuse a call that has some. `top_k`, `cache` and
     `signatures` say whether it knows that parameter, marks for its cache and the signatures of function calls. `hints`
     are those that it takes.
     """
@@ -29,6 +31,7 @@ class Quirks:
     seed: Literal["seed", "random_seed"] = "seed"
     effort: Literal["reasoning_effort", "reasoning", ""] = "reasoning_effort"
     thoughts: Literal["reasoning_content", "reasoning_details", ""] = ""
+    refuses_thoughts: bool = False
     top_k: bool = False
     cache: bool = False
     signatures: bool = False
@@ -49,8 +52,8 @@ MODELS: Mapping[str, Mapping[str, Any]] = {
 
 # A host's name, or the end of one from a dot on.
 HOSTS: Mapping[str, Mapping[str, Any]] = {
-    "api.openai.com": {"limit": "max_completion_tokens", "hints": _OPENAI_HINTS},
-    ".openai.azure.com": {"limit": "max_completion_tokens"},
+    "api.openai.com": {"limit": "max_completion_tokens", "hints": _OPENAI_HINTS, "refuses_thoughts": True},
+    ".openai.azure.com": {"limit": "max_completion_tokens", "refuses_thoughts": True},
     "openrouter.ai": {
         "limit": "max_tokens",
         "effort": "reasoning",
@@ -61,7 +64,7 @@ HOSTS: Mapping[str, Mapping[str, Any]] = {
     "generativelanguage.googleapis.com": {"signatures": True},
     "api.deepseek.com": {"thoughts": "reasoning_content"},
     "api.moonshot.ai": {"thoughts": "reasoning_content"},
-    "api.mistral.ai": {"seed": "random_seed", "hints": frozenset()},
+    "api.mistral.ai": {"seed": "random_seed", "hints": frozenset(), "refuses_thoughts": True},
     "api.together.xyz": {"top_k": True},
     "api.fireworks.ai": {"top_k": True},
 }

@@ -19,6 +19,7 @@ from gateway.status import timestamp
 from gateway.store.seam import Handed, Reply
 
 _LATEST = 100
+_LATEST_OF_EACH = 20  # when many agents are looked at: the store hands out whole conversations
 _LONGEST_MESSAGE = 32_000
 _LONGEST_ACTOR = 500
 
@@ -39,7 +40,7 @@ class EscalationList(Endpoint):
         if agent is not None and self.services.table.entry(agent) is None:
             raise NotFound(f"there is no agent {agent!r}")
         agents = list(self.services.table) if agent is None else [agent]
-        found = await self.services.store.escalations(agents, _LATEST)
+        found = await self.services.store.escalations(agents, _LATEST if len(agents) == 1 else _LATEST_OF_EACH)
         latest = sorted(found, key=lambda handed: float(handed.event["at"]), reverse=True)[:_LATEST]
         await send_json(send, {"escalations": [_summary(handed) for handed in latest]})
 

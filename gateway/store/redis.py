@@ -189,9 +189,13 @@ class RedisStore:
     async def escalations(self, agents: Sequence[str], count: int) -> list[Handed]:
         found: list[Handed] = []
         async with self._reach():
-            for agent in agents:
-                entries: Any = await self._client.xrevrange(_key(agent, "escalations"), count=count)
-                found += await self._handed(agent, [fields for _, fields in entries])
+            for first in range(0, len(agents), AGENTS_AT_ONCE):
+                portion = agents[first : first + AGENTS_AT_ONCE]
+                pipe = self._pipeline()
+                for agent in portion:
+                    pipe.xrevrange(_key(agent, "escalations"), count=count)
+                for agent, entries in zip(portion, await self._execute(pipe), strict=True):
+                    found += await self._handed(agent, [fields for _, fields in entries])
         return found
 
     async def escalation(self, agents: Sequence[str], call_id: str) -> Handed | None:

@@ -189,7 +189,7 @@ class Store(Protocol):
         """
 
     async def escalate(self, agent: str, event: Mapping[str, str]) -> str:
-        """Append a conversation that is handed to a person; its id in the stream."""
+        """Append a conversation that is handed to a person, by the `call_id` in it; its id in the stream."""
 
     async def escalations(self, agents: Sequence[str], count: int) -> list[Handed]:
         """Each agent's latest conversations that went to people, newest first, at most `count` an agent."""

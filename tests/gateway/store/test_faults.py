@@ -14,6 +14,7 @@ from redis.exceptions import ResponseError
 
 from gateway.errors import StoreAway
 from gateway.store import Arm, EmbeddedRedis, Notice, RedisStore, connect
+from gateway.store.seam import Reply
 from tests.gateway.store.samples import batch, beginning, failing
 from tests.gateway.store.servers import cluster_of, free_port, tcp_server
 
@@ -85,12 +86,14 @@ async def test_a_frozen_server_never_hangs_a_caller(server: EmbeddedRedis, own_s
     began = time.monotonic()
     results = await asyncio.gather(
         own_store.read("a"), own_store.snapshot("a"), own_store.epochs(["a"]), own_store.flush("a", 1, batch()),
-        own_store.commit("a", beginning(), ""), own_store.audit("a", 1), own_store.escalate("a", {"x": "y"}),
+        own_store.commit("a", beginning(), ""), own_store.audit("a", 1), own_store.escalate("a", {"call_id": "c"}),
+        own_store.escalations(["a"], 1), own_store.escalation(["a"], "c"), own_store.replies({"a": ""}, 0.0),
+        own_store.reply("a", Reply("c", "", "", "", 0.0)), own_store.delivered_reply("a", "c", 0.0),
         own_store.ping(), own_store.undelivered(["a"], 1000, 10), own_store.delivered(Notice("a", "1-1", "a:1", {})),
         anext(own_store.audit_all("a")), return_exceptions=True,
     )  # fmt: skip
     _kill(server, signal.SIGCONT)
-    assert [type(result) for result in results] == [StoreAway] * 11
+    assert [type(result) for result in results] == [StoreAway] * 16
     assert time.monotonic() - began < 2.5
     await _heals(own_store)
 

@@ -78,11 +78,11 @@ class Replies:
     async def follow(self) -> None:
         """Learn what has been replied since, and tell the store which replies a turn has seen. Raises StoreAway."""
         now = self._unix()
-        seen = {agent: self._seen.get(agent, "") for agent in self._agents()}
-        for agent, found in (await self._store.replies(seen, now)).items():
-            for place, reply in found:
-                self._learn(agent, reply)
-                self._seen[agent] = place
+        while found := await self._store.replies({agent: self._seen.get(agent, "") for agent in self._agents()}, now):
+            for agent, replies in found.items():  # a portion of them
+                for place, reply in replies:
+                    self._learn(agent, reply)
+                    self._seen[agent] = place
         self._forget(now)
         while self._untold:
             await self._store.delivered_reply(*self._untold[0])

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from time import time
 from typing import Any
 
@@ -161,3 +162,12 @@ async def test_it_lapses(store: RedisStore, agent: str) -> None:
     assert SAID not in said(turn) and replies.known
     await replies.follow()
     assert not replies.known
+
+
+async def test_a_replica_that_comes_late(store: RedisStore, agent: str) -> None:
+    """It learns all that is still to be seen at once, however much that is."""
+    for number in range(250):
+        await store.reply(agent, replace(reply(agent, call_id=f"c-{number}"), conversation=f"{number}"))
+    replies = Replies(store, lambda: [agent], time)
+    await replies.follow()
+    assert len(replies.known) == 250

@@ -24,8 +24,9 @@ from gateway.providers.responses.marks import is_ours
 _PREFIX = "/v1"
 _NAMES = ("model", "agent")  # what an agent is called in a query
 _SAFE = "/:@!$&'()*+,;=-._~"  # RFC 3986, 3.3: what a path may hold as it is
-# An account's keys, users and bills are the operator's, and Anthropic's endpoints are not OpenAI's.
-_NOT_PASSED = frozenset({"", "organization", "dashboard", "messages"})
+# An account's keys, users and bills are the operator's; `realtime` and `chatkit` make keys that open the provider past
+# the gateway; Anthropic's endpoints are not OpenAI's.
+_NOT_PASSED = frozenset({"", "organization", "dashboard", "realtime", "chatkit", "messages"})
 
 
 class Passthrough(Generation):
@@ -73,7 +74,7 @@ class Passthrough(Generation):
 def _path(path: str) -> str:
     """What follows `/v1`, as it goes upstream. Raises NotFound for what is not passed, or is nowhere to be found."""
     segments = path.removeprefix(_PREFIX + "/").split("/")
-    if segments[0] in _NOT_PASSED or any(map(_leads_astray, segments)):
+    if segments[0].partition(";")[0].lower() in _NOT_PASSED or any(map(_leads_astray, segments)):
         raise NotFound(f"there is nothing at {path!r}", code="unknown_url")
     if segments[0] == "responses" and any(map(is_ours, segments[1:2])):
         raise NotFound(f"Response with id {segments[1]!r} not found: answers written here are not stored", param="id")

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import httpx2
@@ -130,16 +131,12 @@ async def test_who_may(serve: Serve) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/v1/%2e%2e/a",
-        "/v1/files/..;/a",
-        "/v1/files/..%2f..%2fa",
-        "/v1/a%5c..",
-        "/v1/organization/admin_api_keys",
-        "/v1/",
+        *("/v1/", "/v1/%2e%2e/a", "/v1/files/..;/a", "/v1/files/..%2f..%2fa", "/v1/a%5c.."),
+        *("/v1/organization/admin_api_keys", "/v1/realtime/client_secrets", "/v1/chatkit/sessions"),
     ],
 )
 async def test_paths_that_are_not_passed(serve: Serve, path: str) -> None:
-    """What leaves the provider's base URL or manages its account is nowhere."""
+    """What leaves the provider's base URL, manages its account or makes keys to it is nowhere."""
     here = await serve()
     reader, writer = await asyncio.open_connection("127.0.0.1", int(here.running.url.rpartition(":")[2]))
     writer.write(f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
@@ -316,3 +313,84 @@ async def logged(capfd: pytest.CaptureFixture[str], event: str = "call") -> dict
             if found := [line for line in lines if line["event"] == event]:
                 return dict(found[0])
             await asyncio.sleep(0.01)
+
+
+async def test_bytes_that_are_no_json_and_no_form(serve: Serve) -> None:
+    """They go up as they are, with their type, their method and what headers may pass."""
+    here = await serve()
+    headers = {"content-type": "a/b; c=d", "openai-beta": "x=1", "cookie": "a=b", "accept": "audio/*"}
+    url = f"{here.base_url}/uploads/u%20é/parts?agent={here.agent}&x=1"
+    answer = await here.http.put(url, content=SOUND, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_url")  # the provider's word
+    received = here.received()
+    assert (received.method, received.path) == ("PUT", "/v1/uploads/u%20%C3%A9/parts?x=1")
+    assert received.raw_body == SOUND
+    assert [received.header(name) for name in headers] == ["a/b; c=d", "x=1", None, "audio/*"]
+
+
+async def test_a_form_without_a_model(serve: Serve) -> None:
+    """The query names the agent; the form stays as it is."""
+    here = await serve(api="openai-responses")
+    made = await here.sdk().files.create(file=("a", b"x"), purpose="batch", extra_query={"model": here.agent})
+    assert made.bytes == 1 and here.received().path == "/v1/files"
+
+
+async def test_head(serve: Serve) -> None:
+    """An answer without a body, and its length all the same."""
+    here = await serve()
+    head = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\ncontent-type: a/b\r\n\r\n"
+    async with standing_in(here, once(head)):
+        answer = await here.http.head(f"{here.base_url}/files/x/content")
+    assert (answer.status_code, answer.headers["content-length"], answer.content) == (200, "9", b"")
+
+
+async def test_a_line_for_what_no_agent_is_named_for(serve: Serve, capfd: pytest.CaptureFixture[str]) -> None:
+    """Who asked, of whom, and how it ended; ids of files are nobody's business."""
+    here = await serve()
+    assert (await here.http.get(f"{here.base_url}/files/secret-id")).status_code == 404
+    line = await logged(capfd, "passed")
+    assert {name: line[name] for name in ("caller", "provider", "method", "status", "end")} == {
+        "caller": "open", "provider": "standin", "method": "GET", "status": 404, "end": "failed",
+    }  # fmt: skip
+    assert "secret-id" not in json.dumps(line)
+
+
+async def test_no_provider_of_openais(serve: Serve) -> None:
+    """404 where nobody could have it."""
+    provider = {"standin": {"api": "anthropic", "base_url": "http://127.0.0.1:1", "api_key": "${PROVIDER_KEY}"}}
+    here = await serve(gateway={"providers": provider}, version={"max_tokens": 50})
+    answer = await here.http.get(f"{here.base_url}/files")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_url")
+    assert "no provider here speaks OpenAI's API" in answer.json()["error"]["message"]
+
+
+async def test_a_usage_in_an_answer_too_large_to_keep(serve: Serve) -> None:
+    """It is relayed whole, and not metered."""
+    here = await serve()
+    body = b'{"x":"' + b"a" * (9 << 20) + b'","usage":{"input_tokens":1,"output_tokens":1}}'
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
+    async with standing_in(here, once(head + body)):
+        answer = await here.http.post(f"{here.base_url}/images/generations", json={"model": here.agent, "prompt": "a"})
+    assert answer.content == body
+
+
+async def test_a_client_that_does_not_read(serve: Serve, capfd: pytest.CaptureFixture[str]) -> None:
+    """It uses up its own time: the call ends, the provider is let go of, and nobody is blamed."""
+    here, left = await serve(gateway={"timeouts": {"total": "500ms", "answer": "500ms"}}), asyncio.Event()
+
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: a/b\r\n\r\n")
+        with suppress(ConnectionError):
+            while True:
+                writer.write(b"x" * 65536)
+                await writer.drain()
+        left.set()
+
+    async with standing_in(here, endless), asyncio.timeout(10):
+        _, client = await asyncio.open_connection("127.0.0.1", int(here.running.url.rpartition(":")[2]), limit=1)
+        client.write(f"GET /v1/files/x/content?model={here.agent} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+        line = await logged(capfd)
+        await left.wait()
+        client.transport.abort()
+    assert (line["end"], line["failed"], line["failure"]) == ("client_gone", False, None)

@@ -69,7 +69,10 @@ async def view(here: Place, call_id: str) -> Any:
 
 
 async def reply(here: Place, call_id: str) -> None:
-    """By the token; then wait until the replica knows of it."""
+    """By the token, once the store has the conversation; then wait until the replica knows of it."""
+    async with asyncio.timeout(5):
+        while "error" in await view(here, call_id):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
     path = f"{here.base_url}/escalations/{call_id}/reply"
     assert (await here.http.post(path, json={"message": SAID, "actor": "kim"}, headers=TOKEN)).status_code == 200
     await eventually(lambda: bool(here.running.gateway.services.proxy.replies.known))

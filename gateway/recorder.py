@@ -289,6 +289,8 @@ def _usage_line(attempts: list[Attempt]) -> dict[str, object]:
             estimated |= usage.estimated
             cost += attempt.cost_nano_usd or 0
             unpriced |= attempt.cost_nano_usd is None
+        else:
+            unpriced |= attempt.failure is None  # it answered, and nobody said what that took
     return {
         "input_tokens": given,
         "cached_tokens": cached,

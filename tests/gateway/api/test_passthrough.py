@@ -42,13 +42,14 @@ async def test_an_image_is_metered_apart(serve: Serve, capfd: pytest.CaptureFixt
     assert (line["reason"], line["version"], line["end"]) == ("passed", "v1", "answered")
 
 
-async def test_speech_is_any_bytes(serve: Serve) -> None:
-    """The answer comes back as it is, with its own content type and who served it."""
-    here = await serve()
+async def test_speech_is_any_bytes(serve: Serve, capfd: pytest.CaptureFixture[str]) -> None:
+    """The answer comes back as it is, with its own content type and who served it; what it cost nobody has said."""
+    here = await serve(gateway={"prices": [PRICE]})
     speech = await here.sdk().audio.speech.with_raw_response.create(model=here.agent, voice="alloy", input="hi")
     assert speech.content.startswith(b"ID3") and speech.headers["content-type"] == "audio/mpeg"
     assert (speech.headers["x-serinus-agent"], speech.headers["x-serinus-version"]) == (here.agent, "v1")
     assert speech.headers["x-serinus-target"] == "standin/good"
+    assert (await logged(capfd))["cost_usd"] is None
 
 
 async def test_files_are_the_only_providers(serve: Serve) -> None:

@@ -126,7 +126,10 @@ def send(gateway: Gateway, count: int, requests: list[bytes], end: bytes = b"") 
 
 
 async def _send(gateway: Gateway, count: int, requests: list[bytes], end: bytes) -> int:
-    config = Config(gateway.asgi, http=BoundedProtocol, loop="uvloop", lifespan="off", log_config=None)
+    config = Config(
+        gateway.asgi, http=BoundedProtocol, loop="uvloop", lifespan="off", log_config=None,
+        interface="asgi3", proxy_headers=False,
+    )  # fmt: skip
     config.load()
     protocol = BoundedProtocol(config, Traffic(Limits()), {}, asyncio.get_running_loop())
     client = _Client(end)

@@ -199,9 +199,9 @@ def asgi(services: Services) -> Callable[[Scope, Receive, Send], Awaitable[None]
     }
     router = Router(_routes(services), redirect_slashes=False, default=_Unknown(services))
 
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+    def serve(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         endpoint = hot.get(scope["path"]) if scope["type"] == "http" else None
-        await (endpoint or router)(scope, receive, send)
+        return (endpoint or router)(scope, receive, send)
 
     return serve
 

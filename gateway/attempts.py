@@ -4,7 +4,6 @@ An attempt ends in an `Answer`, in an `OpenStream` whose first part has come in,
 moment nothing has gone to the client, so the next link may take over without anyone noticing.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -16,6 +15,7 @@ from gateway.calls import Answer, Attempt, Call, Outcome
 from gateway.errors import Headers, ProviderError
 from gateway.escalation import Escalations, completion
 from gateway.headers import JSON, to_client, without_type
+from gateway.limit import TimeLimit
 from gateway.providers.applied import AppliedVersion
 from gateway.providers.chat.answer import bad_arguments
 from gateway.providers.registry import stream_type
@@ -210,7 +210,7 @@ class Attempts:
         longest = timeouts.first_token if run.call.stream else timeouts.answer
         left = min(longest, run.deadline - attempt.started_at)
         try:
-            async with asyncio.timeout(left):
+            with TimeLimit(left):
                 return await self._exchange(run, target, attempt)
         except TimeoutError:
             raise ProviderError("timeout", f"{target} did not answer within {max(left, 0.0):.3g} s") from None

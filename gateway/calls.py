@@ -152,10 +152,10 @@ def usage_from(value: Any) -> Usage | None:
     """Read an OpenAI `usage` object; None when it is not one. Nonsense counts as 0 tokens, never as nonsense."""
     if not isinstance(value, dict):
         return None
-    cached = tokens(_part(value, "prompt_tokens_details").get("cached_tokens"))
-    reasoning = tokens(_part(value, "completion_tokens_details").get("reasoning_tokens"))
     prompt, completion = tokens(value.get("prompt_tokens")), tokens(value.get("completion_tokens"))
-    return Usage(prompt, min(cached, prompt), completion, min(reasoning, completion))
+    cached = min(_detail(value, "prompt_tokens_details", "cached_tokens"), prompt)
+    reasoning = min(_detail(value, "completion_tokens_details", "reasoning_tokens"), completion)
+    return Usage(prompt, cached, completion, reasoning)
 
 
 def tokens(value: Any) -> int:
@@ -165,6 +165,6 @@ def tokens(value: Any) -> int:
     return int(value)
 
 
-def _part(value: dict[str, Any], name: str) -> dict[str, Any]:
-    part = value.get(name)
-    return part if isinstance(part, dict) else {}
+def _detail(usage: dict[str, Any], part: str, name: str) -> int:
+    details = usage.get(part)
+    return tokens(details.get(name)) if isinstance(details, dict) else 0

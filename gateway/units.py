@@ -12,7 +12,7 @@ from typing import Any
 from gateway.calls import Call
 from gateway.document import Document
 
-CONVERSATION_HEADERS = (b"x-conversation-id", b"x-session-id", b"x-thread-id")
+CONVERSATION_HEADERS = frozenset({b"x-conversation-id", b"x-session-id", b"x-thread-id"})
 _METADATA_NAMES = ("conversation_id", "session_id", "thread_id", "chat_id")
 _LONGEST_ID = 512
 

@@ -1,6 +1,6 @@
 """Cross-origin calls from browsers: off unless the configuration lists the origin (Fetch standard, 3.2)."""
 
-from collections.abc import MutableMapping
+from collections.abc import Awaitable, MutableMapping
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
@@ -23,12 +23,14 @@ class Cors:
         self._services = services
         self._endpoint = endpoint
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         allowed = self._services.runtime.cors
         origin = header(scope, b"origin") if allowed else None
         if origin is None or origin.decode("latin-1") not in allowed:
-            await self._endpoint(scope, receive, send)
-            return
+            return self._endpoint(scope, receive, send)
+        return self._answer(origin, scope, receive, send)
+
+    async def _answer(self, origin: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         headers = [(b"access-control-allow-origin", origin), (b"vary", b"origin"), _EXPOSED]
         if scope["method"] == "OPTIONS" and header(scope, b"access-control-request-method"):
             await send({"type": "http.response.start", "status": 204, "headers": [*headers, *_PREFLIGHT]})

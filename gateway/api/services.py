@@ -145,7 +145,11 @@ async def read_body(receive: Receive) -> bytes:
 
 def header(scope: Scope, name: bytes) -> bytes | None:
     """The value of the request's header with that lower-case name, or None."""
-    return next((value for key, value in scope["headers"] if key == name), None)
+    for key, value in scope["headers"]:
+        if key == name:
+            found: bytes = value
+            return found
+    return None
 
 
 async def send_json(send: Send, value: object, status: int = 200) -> None:

@@ -121,7 +121,7 @@ async def test_error_of_the_provider(serve: Serve) -> None:
     ("method", "path", "status"),
     [
         ("GET", "/", 404),
-        ("POST", "/v1/images/generations", 404),
+        ("POST", "/v1/organization/users", 404),
         ("GET", "/v1/models/none", 404),
         ("GET", "/v1/chat/completions", 405),
         ("OPTIONS", "/v1/chat/completions", 405),

@@ -190,6 +190,8 @@ def _describe_agent(name: str, agent: Mapping[str, Any]) -> list[str]:
         p90 = sums["latency_seconds"]["p90"]
         slow = "-" if p90 is None else f"{p90:.3g} s"
         lines.append(f"  {version:<12} {sums['requests']:>8} requests, errors {rate}, p90 {slow}, {cost} a request")
+    if agent["unpriced"]:
+        lines.append(f"  no known price, not in the costs: {', '.join(agent['unpriced'])}")
     for finding in agent["guardrails"]:
         lines.append(
             f"  {finding['text']:<32} {finding['verdict']}, E {finding['e_value']:.4g} of {finding['threshold']:g}"

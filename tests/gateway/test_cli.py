@@ -66,11 +66,13 @@ def json_answer(value: object) -> bytes:
 
 
 async def test_status_says_how_every_agent_is(served: Running, agent: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """For a terminal: phase, weight, versions, guardrails and their evidence."""
+    """For a terminal: phase, weight, versions, targets without a price, guardrails and their evidence."""
+    served.gateway.services.runtime.prices.miss(agent, "standin/good")
     capsys.readouterr()
     assert await run("status", "--url", served.url) == 0
     said = capsys.readouterr().out
     assert f"{agent}: running, canary at 50.00%, epoch 1" in said
+    assert "no known price, not in the costs: standin/good\n" in said
     assert f"serinus {__version__}" in said and "store redis ok" in said and "error_rate <= stable * 1.25" in said
 
 
@@ -203,7 +205,7 @@ async def test_the_token_follows_no_redirect(capsys: pytest.CaptureFixture[str])
 def hostile_view(text: str) -> Mapping[str, Any]:
     """A status in which everything a person may have written is this text."""
     agent = {
-        "phase": "running", "weight": 0.05, "epoch": 1, "reason": text, "guardrails": [],
+        "phase": "running", "weight": 0.05, "epoch": 1, "reason": text, "guardrails": [], "unpriced": [text],
         "versions": {text: {"error_rate": None, "cost_per_request_usd": None, "requests": 0,
                             "latency_seconds": {"p90": None}}},
     }  # fmt: skip

@@ -94,14 +94,14 @@ class Crossing:
         """That body as text."""
         return list(self.standin.requests)[-1].body
 
-    async def books(self, agent: str) -> dict[str, Any]:
-        """What is booked on the agent's version, once its one call is."""
+    async def books(self, agent: str, requests: int = 1) -> dict[str, Any]:
+        """What is booked on the agent's version, once that many calls are."""
         services = self.running.gateway.services
         async with asyncio.timeout(SOON):
             while True:
                 services.controller.hurry(agent)
                 books: dict[str, Any] = (await services.status.agents([agent]))[agent]["versions"]["v1"]
-                if books["requests"]:
+                if books["requests"] >= requests:
                     return books
                 await asyncio.sleep(0.01)
 

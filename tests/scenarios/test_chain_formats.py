@@ -99,6 +99,21 @@ WHOLE: Mapping[FormatName, bytes] = {
 }
 
 
+class Blamed(NamedTuple):
+    """How a provider tells that the limit of tokens, or a message, is not to its liking."""
+
+    provider: FormatName
+    limit: dict[str, str]
+    messages: dict[str, str]
+
+
+BLAMED = [
+    Blamed("openai", {"error_param": "max_completion_tokens"}, {"error_param": "messages"}),
+    Blamed("openai-responses", {"error_param": "max_output_tokens"}, {"error_param": "input[0]"}),
+    Blamed("anthropic", {"error_message": "max_tokens: 50 < 99"}, {"error_message": "messages.0.content: no"}),
+]
+
+
 def named(kind: str, way: str, route: Route, stream: bool) -> str:
     """The agent of one test."""
     return f"{kind}-{way}-{route.first}-{'stream' if stream else 'json'}".replace(" ", "-")
@@ -112,6 +127,8 @@ def agents() -> Iterator[Agent]:
         yield Agent(f"{name}-alone", route.first, nowhere=way == "refused")
     for way, route in product(BREAKS, ROUTES):
         yield Agent(named("breaks", way, route, True), route.first, route.second)
+    for blamed in BLAMED:
+        yield Agent(f"blames-{blamed.provider}", blamed.provider, "gemini", version={"max_tokens": 50})
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -183,6 +200,20 @@ async def test_broken_stream(here: Crossing, way: str, route: Route) -> None:
     books = await here.books(agent)
     assert (books["errors"], books["fallbacks"]) == (1, 0)
     assert_paid_once(here, agent, books)
+
+
+@pytest.mark.parametrize("blamed", BLAMED, ids=lambda each: each.provider)
+async def test_error_about_a_parameter_of_the_version(here: Crossing, blamed: Blamed) -> None:
+    """A 400 about what the version set is its error, whatever the format calls it, and the next link may do better."""
+    agent, dialect = f"blames-{blamed.provider}", DIALECTS["openai"]
+    asked = dialect.ask(agent, "hello", False)
+    behave(here, agent, failing("status", status=400, **blamed.messages))
+    assert (await here.call("openai", agent, asked, False)).status_code == 400
+    assert (await here.books(agent))["errors"] == 0
+    behave(here, agent, failing("status", status=400, **blamed.limit))
+    answer = await here.call("openai", agent, asked, False)
+    assert (answer.status_code, dialect.whole(answer.json()).text) == (200, BACKUP)
+    assert (await here.books(agent, requests=2))["errors"] == 1
 
 
 def assert_paid_once(here: Crossing, agent: str, books: Mapping[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Errors of the Messages API: as clients get them from us, and as providers send them."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,6 +32,14 @@ _STATUSES: Mapping[str, int] = {
 }
 _REQUEST_ERRORS = range(400, 500)
 _ABOUT_OUR_ACCOUNT = ("authentication_error", "billing_error", "permission_error")
+# A refused request is told as `max_tokens: 9 > 8, …`: the field and what is wrong with it.
+_FIELD = re.compile(r"([a-z_]+(?:\.[a-z_]+)*)[.\w-]*: ")
+# What chat completions, and so versions, call such a field.
+_IN_CHAT: Mapping[str, str] = {
+    "stop_sequences": "stop",
+    "output_config.effort": "reasoning_effort",
+    "output_config.format": "response_format",
+}
 _NO_CREDIT = "credit balance is too low"  # told as an invalid request, and none of the client's doing
 
 
@@ -55,6 +64,8 @@ def provider_error(status: int, headers: Headers, body: bytes) -> ProviderError:
         return error
     if _NO_CREDIT in error.message or _kind(parse(error.body)) in _ABOUT_OUR_ACCOUNT:
         return read_error(403, headers, b"")
+    if error.upstream_status in _REQUEST_ERRORS and (field := _FIELD.match(error.message)):
+        error.param = _IN_CHAT.get(field[1], field[1])
     return error
 
 

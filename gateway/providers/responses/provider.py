@@ -12,6 +12,15 @@ from gateway.providers.responses import amend, answer, request
 from gateway.providers.responses.stream import ResponsesParser
 from gateway.providers.settings import Settings
 
+# What chat completions, and so versions, call the fields that an error may be about.
+_IN_CHAT: Mapping[str, str] = {
+    "max_output_tokens": "max_tokens",
+    "reasoning": "reasoning_effort",
+    "reasoning.effort": "reasoning_effort",
+    "text.format": "response_format",
+    "text.verbosity": "verbosity",
+}
+
 
 class _Provider:
     @property
@@ -34,8 +43,10 @@ class _Provider:
         return ResponsesParser()
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
-        """Errors look as those of chat completions do."""
-        return read_error(status, headers, body)
+        """Errors look as those of chat completions do, and name fields of this format."""
+        error = read_error(status, headers, body)
+        error.param = _IN_CHAT.get(error.param or "", error.param)
+        return error
 
 
 PROVIDER: ProviderSide = _Provider()

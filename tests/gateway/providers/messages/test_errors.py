@@ -105,3 +105,20 @@ def test_hostile_errors_are_errors(value: Any, inner: Any) -> None:
     for each in (value, {"error": value}, {"type": "error", "error": {"type": value, "message": inner}}):
         for status in (301, 400, 401, 500, 529):
             assert PROVIDER.error(status, [], json.dumps(each).encode()).status >= 400
+
+
+@pytest.mark.parametrize(
+    ("message", "param"),
+    [
+        ("max_tokens: 9 > 8", "max_tokens"),
+        ("messages.0.content.1: no", "messages"),
+        ("thinking.enabled.budget_tokens: at least 1024", "thinking.enabled.budget_tokens"),
+        ("stop_sequences: no", "stop"),
+        ("output_config.effort: no", "reasoning_effort"),
+        ("prompt is too long: 9 > 8", None),
+    ],
+)
+def test_the_field_that_is_wrong(message: str, param: str | None) -> None:
+    """It stands at the beginning of the message; what versions set is told under the name that they know."""
+    body = json.dumps({"type": "error", "error": {"type": "invalid_request_error", "message": message}}).encode()
+    assert PROVIDER.error(400, [], body).param == param

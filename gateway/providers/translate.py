@@ -33,6 +33,8 @@ CHAT: FormatName = "openai"
 
 # Headers that speak of one provider's API mean nothing, or something else, to another.
 _VENDORS: Mapping[FormatName, bytes] = {CHAT: b"openai-", "openai-responses": b"openai-", "anthropic": b"anthropic-"}
+_ONE_SHAPE = frozenset[FormatName]({CHAT, "openai-responses"})  # of errors
+_RATE_LIMITED, _THEIR_FAULT = 429, 500  # HTTP statuses
 _API_VERSION = b"anthropic-version"
 _SAMPLING = frozenset({"temperature", "top_p", "top_k"})
 _OF_A_VENDOR = (*dict.fromkeys(_VENDORS.values()), b"x-stainless-")
@@ -181,7 +183,8 @@ class _Between:
         return Reader(self._provider.parser(), self._client.writer(self._envelope()), framer)
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
-        return _in_no_words(self._provider.error(status, headers, body))
+        error = self._provider.error(status, headers, body)
+        return error if {self._client.name, self._provider.name} <= _ONE_SHAPE else _in_no_words(error)
 
     def _asked(self) -> Prompt:
         if self._prompt is None:
@@ -219,6 +222,10 @@ def _refused(error: Untranslatable, target: Target) -> ProviderError:
 def _in_no_words(error: ProviderError) -> ProviderError:
     """The error without the provider's own body, which is in a shape that the client does not know."""
     error.body = None
+    if error.kind == "status" and error.status == _RATE_LIMITED:
+        error.type, error.code = "rate_limit_error", "rate_limit_exceeded"
+    elif error.kind == "status" and error.status < _THEIR_FAULT:
+        error.type, error.code = "invalid_request_error", None
     return error
 
 

@@ -144,3 +144,20 @@ async def test_the_conversation_is_the_unit(serve: Serve, name: str) -> None:
 
     assert len({await version("hello") for _ in range(5)}) == 1
     assert len({await version(f"question {number}") for number in range(20)}) == 2
+
+
+@pytest.mark.parametrize(
+    ("api", "status", "told"),
+    [
+        ("anthropic", 429, ("rate_limit_error", "rate_limit_exceeded")),
+        ("gemini", 400, ("invalid_request_error", None)),
+        ("openai-responses", 429, ("requests", "rate_limit_exceeded")),
+    ],
+)
+async def test_an_error_of_another_format(serve: Serve, api: str, status: int, told: tuple[str, str | None]) -> None:
+    """A client compares type and code: they are its own format's, and OpenAI's own words where both are OpenAI's."""
+    here = await serve(api=api)
+    here.standin.behave("good", failing("status", status=status))
+    refused = await call(here, DOORS["openai"])
+    error = refused.json()["error"]
+    assert (refused.status_code, error["type"], error["code"]) == (status, *told) and error["message"]

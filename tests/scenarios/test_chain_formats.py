@@ -127,6 +127,8 @@ def agents() -> Iterator[Agent]:
         yield Agent(f"{name}-alone", route.first, nowhere=way == "refused")
     for way, route in product(BREAKS, ROUTES):
         yield Agent(named("breaks", way, route, True), route.first, route.second)
+    for route in ROUTES:
+        yield Agent(f"bad-arguments-{route.first}", route.first, route.second)
     for blamed in BLAMED:
         yield Agent(f"blames-{blamed.provider}", blamed.provider, "gemini", version={"max_tokens": 50})
 
@@ -171,6 +173,16 @@ async def test_nobody_else(here: Crossing, way: str, route: Route, stream: bool)
     assert dialect.told(answer.json())
     books = await here.books(agent)
     assert (books["errors"], books["unjudged"]) == (NOT_JUDGED if way == "429" else AN_ERROR)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=str)
+async def test_arguments_that_are_not_json(here: Crossing, route: Route) -> None:
+    """A whole answer whose call cannot be read is made good by the next link, in every format."""
+    agent, dialect = f"bad-arguments-{route.first}", DIALECTS[route.client]
+    behave(here, agent, failing("bad_tool_arguments"))
+    answer = await here.call(route.client, agent, dialect.ask(agent, "hello", False), False)
+    assert (answer.status_code, dialect.whole(answer.json()).text) == (200, BACKUP)
+    assert (await here.books(agent))["errors"] == 1
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])

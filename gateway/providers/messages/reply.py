@@ -61,8 +61,10 @@ def needed(members: dict[str, Any], name: str) -> str:
 
 
 def input_text(block: dict[str, Any]) -> str:
-    """A call's arguments as JSON text."""
+    """A call's arguments as JSON text. Where they are text and no object, it is what the model wrote."""
     value = block.get("input")
+    if isinstance(value, str):
+        return value
     try:
         return encode({} if value is None else value)
     except CallerError:

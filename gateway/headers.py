@@ -86,4 +86,4 @@ def _goes_on(name: bytes, forward: tuple[str, ...]) -> bool:
         return False
     if name in _TO_PROVIDER or name.startswith(_TO_PROVIDER_PREFIXES):
         return True
-    return any(fnmatchcase(name.decode("latin-1"), pattern) for pattern in forward)
+    return bool(forward) and any(fnmatchcase(name.decode("latin-1"), pattern) for pattern in forward)

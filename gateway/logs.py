@@ -43,7 +43,7 @@ def configure(level: str = "info") -> Log:
     structlog.configure(
         cache_logger_on_first_use=True,
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        processors=[structlog.processors.format_exc_info, _line],
+        processors=[_line],
         logger_factory=lines.logger,
     )
     log: Log = structlog.get_logger()
@@ -51,8 +51,10 @@ def configure(level: str = "info") -> Log:
     return log
 
 
-def _line(_: object, level: str, event: MutableMapping[str, Any]) -> tuple[tuple[bytes, bool], dict[str, Any]]:
-    """The last of structlog's processors: the line, and whether it may wait."""
+def _line(logger: object, level: str, event: MutableMapping[str, Any]) -> tuple[tuple[bytes, bool], dict[str, Any]]:
+    """structlog's only processor: the line, and whether it may wait."""
+    if "exc_info" in event:
+        structlog.processors.format_exc_info(logger, level, event)
     event["level"], event["at"] = level, time()
     return (_encode(event), event["event"] in OFTEN), {}
 

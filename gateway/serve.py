@@ -1,6 +1,7 @@
 """`serinus serve`: one replica, from its files to its last flush; alone on its port, or as one worker of several."""
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -60,6 +61,7 @@ async def _serve(folder: Path, environ: Mapping[str, str], posted: PostedWorker 
     try:
         reloader = Reloader(folder, environ, gateway.apply, gateway.refuse, deployment)
         _follow_files(gateway, reloader, hangup)
+        gc.freeze()  # what is here now stays: the collector need not go through all of it time and again, some 70 ms
         await _until_told(gateway, _server(gateway, posted), posted)
     finally:
         await gateway.stop()

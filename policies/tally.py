@@ -20,12 +20,15 @@ HISTOGRAMS = ("latency", "ttft", "cost", "tokens")
 
 def histogram_bucket(seconds: float) -> int:
     """The bucket of a duration in seconds; the bucket i holds GAMMA^(i-1) < seconds <= GAMMA^i."""
-    return math.ceil(math.log(min(max(seconds, MIN_SECONDS), MAX_SECONDS)) / _LOG_GAMMA)
+    if not MIN_SECONDS <= seconds <= MAX_SECONDS:
+        seconds = min(max(seconds, MIN_SECONDS), MAX_SECONDS)
+    return math.ceil(math.log(seconds) / _LOG_GAMMA)
 
 
 def amount_bucket(amount: int) -> int:
     """The bucket of an amount of nano-USD or tokens; everything below 1 shares the lowest."""
-    return math.ceil(math.log(min(max(amount, 1), MAX_AMOUNT)) / _LOG_GAMMA)
+    within = amount if 1 <= amount <= MAX_AMOUNT else min(max(amount, 1), MAX_AMOUNT)
+    return math.ceil(math.log(within) / _LOG_GAMMA)
 
 
 def quantile(histogram: Mapping[int, int], q: float) -> float | None:

@@ -7,9 +7,8 @@ the provider.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.types import Receive, Scope, Send
 
@@ -24,8 +23,7 @@ from gateway.units import CONVERSATION_HEADERS
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What routing must know of a request: the agent, the version that `agent@version` pins, and whether to stream."""
 
     agent: str

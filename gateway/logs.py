@@ -52,7 +52,11 @@ def configure(level: str = "info") -> Log:
 
 
 def _line(logger: object, level: str, event: MutableMapping[str, Any]) -> tuple[tuple[bytes, bool], dict[str, Any]]:
-    """structlog's only processor: the line, and whether it may wait."""
+    """structlog's only processor: the line, and whether it may wait.
+
+    What is said often gives its fields as one value, `fields`, which spares them the way from one `**` to the next.
+    """
+    event |= event.pop("fields", {})
     if "exc_info" in event:
         structlog.processors.format_exc_info(logger, level, event)
     event["level"], event["at"] = level, time()

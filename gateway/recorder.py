@@ -75,7 +75,7 @@ class Recorder:
         self._count(outcome, _tally(batch, outcome.version + _TALLIES[outcome.reason]))
         if outcome.arm is not None and outcome.judged:
             self._judge(outcome, batch.canary if outcome.arm == "canary" else batch.stable)
-        self._log.info("shadow" if outcome.reason == "shadow" else "call", **_line(outcome))
+        self._log.info("shadow" if outcome.reason == "shadow" else "call", fields=_line(outcome))
 
     def score(self, entry: Entry, booking: Booking, version: str, score: float) -> None:
         """Book feedback (0…1) on the version that served; on its arm's evidence too, if the call was on trial."""

@@ -58,7 +58,7 @@ class Stage:
         return batch
 
     def lines(self) -> list[Any]:
-        return [json.loads(line) for line in self.out.getvalue().splitlines()]
+        return [json.loads(line)["fields"] for line in self.out.getvalue().splitlines()]
 
 
 def outcome(

@@ -6,10 +6,12 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.standin import Behaviour, Standin
+from tests.gateway.calling import SOON
 from tests.gateway.running import ADMIN_TOKEN, write
 from tests.gateway.store.servers import until
 from tests.gateway.test_serve import configuration, stream
@@ -49,6 +51,11 @@ async def until_booked(served: Served, agent: str, calls: int) -> None:
     await until(are_booked)
 
 
+def call_lines(served: Served) -> list[Any]:
+    """The lines of calls in the log so far."""
+    return [line for line in served.log() if line["event"] == "call"]
+
+
 async def test_both_workers_serve_and_their_books_are_one(tmp_path: Path, agent: str, standin: Standin) -> None:
     """Sixteen connections are shared out; calls sent equal calls booked; each worker is a replica of its own."""
     async with fleet(configuration(tmp_path, standin, agent), {}) as served:
@@ -59,7 +66,8 @@ async def test_both_workers_serve_and_their_books_are_one(tmp_path: Path, agent:
         assert callers.broken == 0 and set(callers.statuses) == {200}
         assert sum(shares) >= 16 and min(shares) >= 3
         await until_booked(served, agent, callers.answered)
-        calls = [line for line in served.log() if line["event"] == "call"]
+        await within(SOON, lambda: len(call_lines(served)) >= callers.answered)  # lines come some 50 ms late
+        calls = call_lines(served)
         assert len(calls) == callers.answered and len({line["replica"] for line in calls}) == 2
 
 

@@ -68,7 +68,7 @@ def _encode(event: Mapping[str, Any]) -> bytes:
         line = orjson.dumps(event, default=str)
     except TypeError:  # a lone surrogate, or an integer beyond 64 bits
         line = json.dumps(event, default=str).encode()
-    if line.isascii() and b"\x7f" not in line:
+    if line.isascii() and line.find(b"\x7f") < 0:
         return line
     return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", line.decode()).encode()
 

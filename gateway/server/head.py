@@ -82,7 +82,7 @@ class Head:
         return b"".join([*lines, b"\r\n"])
 
     def _location(self) -> tuple[bytes, bytes]:
-        if self.target.startswith(b"/") and b"#" not in self.target:
+        if self.target.startswith(b"/") and self.target.find(b"#") < 0:
             path, _, query = self.target.partition(b"?")
             return path, query
         if self.target == b"*":

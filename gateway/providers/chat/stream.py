@@ -13,6 +13,7 @@ from gateway.providers.chat.answer import are_json, bad_arguments, error_inside,
 _DONE = b"[DONE]"
 # How a compact encoder writes a part of an answer; what is spelled otherwise is parsed, which costs more.
 _PART = b'"choices":[{'
+_MARKS = (b'"finish_reason":"', b'"usage":{', b'"tool_calls"', b'"error"')  # of what is looked into
 _MAX_ARGUMENT_CHARACTERS = 1 << 20
 
 
@@ -146,8 +147,7 @@ def _is_plain(block: bytes, parts: int) -> bool:
     """
     if not parts == block.count(b"}\n\n") == block.count(b"\n\n"):
         return False
-    marked = b'"finish_reason":"' in block or b'"usage":{' in block or b'"tool_calls"' in block or b'"error"' in block
-    return not marked
+    return max(map(block.find, _MARKS)) < 0  # `in` is dear with bytes: CPython makes an exception first
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:

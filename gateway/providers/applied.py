@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from gateway.document import encode
+from gateway.providers.chat.parameters import settings
 from gateway.providers.settings import Settings
 from routing.agents import AgentVersion, Tool
 
@@ -44,8 +45,6 @@ class AppliedVersion:
     @cached_property
     def settings(self) -> Settings:
         """The version in no wire format."""
-        from gateway.providers.chat.parameters import settings
-
         return settings(self.version)
 
     @cached_property

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.document import encode
 from gateway.errors import SerinusError
+from gateway.providers.chat.errors import error_body, error_event
 from gateway.providers.chat.events import ChatWriter
 from gateway.providers.chat.opening import opening
 from gateway.providers.chat.prompt import read_prompt
@@ -34,11 +34,10 @@ class ChatClient:
         return ChatWriter(envelope)
 
     def error(self, error: SerinusError, call_id: str) -> bytes:
-        told = {"message": error.told, "type": error.type, "param": error.param, "code": error.code}
-        return encode({"error": told}).encode()
+        return error_body(error)
 
     def error_event(self, error: SerinusError, call_id: str) -> bytes:
-        return b"data: " + self.error(error, call_id) + b"\n\n"
+        return error_event(error_body(error))
 
 
 CLIENT: ClientSide = ChatClient()

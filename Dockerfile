@@ -14,9 +14,9 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
 COPY requirements-build.lock requirements-image.lock ./
 RUN python -m venv /opt/build \
- && /opt/build/bin/pip install --require-hashes --only-binary :all: -r requirements-build.lock \
+ && /opt/build/bin/pip install --no-deps --require-hashes --only-binary :all: -r requirements-build.lock \
  && python -m venv --without-pip /opt/serinus \
- && python -m pip --python /opt/serinus/bin/python install --require-hashes --only-binary :all: -r requirements-image.lock
+ && python -m pip --python /opt/serinus/bin/python install --no-deps --require-hashes --only-binary :all: -r requirements-image.lock
 COPY pyproject.toml LICENSE README.md ./
 COPY gateway gateway
 COPY routing routing

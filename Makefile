@@ -73,14 +73,14 @@ $(BIN)/python:
 	$(PYTHON) -m venv --clear $(VENV)
 
 $(RUNTIME): requirements.lock requirements-build.lock pyproject.toml | $(BIN)/python
-	$(PIP) install --require-hashes -r requirements.lock -r requirements-build.lock
+	$(PIP) install --no-deps --require-hashes -r requirements.lock -r requirements-build.lock
 	$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
 # Other people's SDKs, which the tests call the gateway with, do not agree with ours on one version of openai.
 $(CLIENTS): tests/clients/requirements.lock | $(BIN)/python
 	$(PYTHON) -m venv --clear $(dir $@)
-	$(dir $@)bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
+	$(dir $@)bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes -r $<
 	@touch $@
 
 .venv-clients/.node: $(NODE_CLIENTS)/package-lock.json | $(CLIENTS)
@@ -88,5 +88,5 @@ $(CLIENTS): tests/clients/requirements.lock | $(BIN)/python
 	@touch $@
 
 $(DEV): $(RUNTIME) requirements-dev.lock
-	$(PIP) install --require-hashes -r requirements-dev.lock
+	$(PIP) install --no-deps --require-hashes -r requirements-dev.lock
 	@touch $@

@@ -14,7 +14,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from gateway.calls import Answer, Attempt, Call, Outcome
 from gateway.errors import Headers, ProviderError
 from gateway.escalation import Escalations, completion
-from gateway.headers import JSON, to_client, without_type
+from gateway.headers import JSON, to_client_untyped
 from gateway.limit import TimeLimit
 from gateway.providers.applied import AppliedVersion
 from gateway.providers.chat.answer import bad_arguments
@@ -173,12 +173,19 @@ class Attempts:
 
     async def once(self, run: Run, target: Target, allows: Callable[[float], bool] = always) -> Answer | OpenStream:
         """One try, booked in the outcome however it ends. No circuit hears of it. Raises ProviderError."""
-        attempt = Attempt(str(target), self._clock.monotonic())
+        timeouts = run.runtime.timeouts
+        attempt = Attempt(str(target), now := self._clock.monotonic())
         run.outcome.attempts.append(attempt)
+        left = min(timeouts.first_token if run.call.stream else timeouts.answer, run.deadline - now)
         try:
-            if not allows(attempt.started_at):
+            if not allows(now):
                 raise _circuit_open(target, run.runtime.circuit)
-            return await self._within_time(run, target, attempt)
+            with TimeLimit(left):
+                return await self._exchange(run, target, attempt)
+        except TimeoutError:
+            error = ProviderError("timeout", f"{target} did not answer within {max(left, 0.0):.3g} s")
+            self._book(error, attempt, run)
+            raise error from None
         except ProviderError as error:
             self._book(error, attempt, run)
             raise
@@ -187,9 +194,10 @@ class Attempts:
 
     def _circuit(self, target: Target, run: Run) -> Circuit:
         name = str(target)
-        if name not in self._circuits:
-            self._circuits[name] = Circuit(run.runtime.circuit.failures, run.runtime.circuit.open_for)
-        return self._circuits[name]
+        circuit = self._circuits.get(name)
+        if circuit is None:
+            circuit = self._circuits[name] = Circuit(run.runtime.circuit.failures, run.runtime.circuit.open_for)
+        return circuit
 
     def _book(self, error: ProviderError, attempt: Attempt, run: Run) -> None:
         attempt.failure, attempt.status, attempt.message = error.kind, error.upstream_status, error.message
@@ -204,16 +212,6 @@ class Attempts:
             circuit.abandoned()
         elif error.kind != "circuit_open":
             circuit.succeeded()
-
-    async def _within_time(self, run: Run, target: Target, attempt: Attempt) -> Answer | OpenStream:
-        timeouts = run.runtime.timeouts
-        longest = timeouts.first_token if run.call.stream else timeouts.answer
-        left = min(longest, run.deadline - attempt.started_at)
-        try:
-            with TimeLimit(left):
-                return await self._exchange(run, target, attempt)
-        except TimeoutError:
-            raise ProviderError("timeout", f"{target} did not answer within {max(left, 0.0):.3g} s") from None
 
     async def _exchange(self, run: Run, target: Target, attempt: Attempt) -> Answer | OpenStream:
         channel: Channel = run.runtime.channels[target.provider]
@@ -266,7 +264,7 @@ async def _read_whole(response: Response, way: Translation, run: Run, attempt: A
     if response.status != 200:
         raise way.error(response.status, response.headers, await read_bounded(response, _ERROR_BODY_BYTES))
     body = await read_bounded(response, run.runtime.answer_limit)
-    headers = [JSON, *without_type(to_client(response.headers))]
+    headers = [JSON, *to_client_untyped(response.headers)]
     whole = way.whole(body)
     attempt.usage = whole.usage
     if not whole.arguments_are_json:

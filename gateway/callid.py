@@ -5,11 +5,12 @@ that a client chose itself cannot be read back; feedback on it is answered as un
 """
 
 import binascii
-import hashlib
 import hmac
 import struct
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
+from collections.abc import Mapping
 from functools import lru_cache
+from hashlib import blake2b
 from typing import NamedTuple
 
 from gateway.calls import ArmName
@@ -17,6 +18,8 @@ from gateway.calls import ArmName
 _LAYOUT = struct.Struct(">4s4sBII8s8s")
 _MAC_BYTES = 6
 _ARMS: tuple[ArmName | None, ...] = (None, "stable", "canary")
+_ARM_NUMBERS: Mapping[ArmName | None, int] = {arm: number for number, arm in enumerate(_ARMS)}
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")  # RFC 4648, 5
 _APART = 4
 _MOST = 0xFFFFFFFF
 
@@ -41,13 +44,13 @@ def mint(booking: Booking, nonce: bytes, key: bytes) -> str:
     payload = _LAYOUT.pack(
         booking.agent,
         booking.version,
-        _ARMS.index(booking.arm) + _APART * booking.apart,
+        _ARM_NUMBERS[booking.arm] + _APART * booking.apart,
         min(booking.rollout, _MOST),
         min(booking.evidence, _MOST),
         bytes.fromhex(booking.unit),
         nonce,
     )
-    return urlsafe_b64encode(payload + _mac(payload, key)).decode()
+    return binascii.b2a_base64(payload + _mac(payload, key), newline=False).translate(_URL_SAFE).decode()
 
 
 def read(call_id: str, key: bytes) -> Booking | None:
@@ -66,8 +69,8 @@ def read(call_id: str, key: bytes) -> Booking | None:
 @lru_cache(maxsize=1024)  # configured names alone, which are few
 def name_digest(name: str) -> bytes:
     """Four bytes that stand for an agent's or a version's name."""
-    return hashlib.blake2b(name.encode(), digest_size=4).digest()
+    return blake2b(name.encode(), digest_size=4).digest()
 
 
 def _mac(payload: bytes, key: bytes) -> bytes:
-    return hashlib.blake2b(payload, digest_size=_MAC_BYTES, key=key, person=b"call-id").digest()
+    return blake2b(payload, digest_size=_MAC_BYTES, key=key, person=b"call-id").digest()

@@ -1,6 +1,6 @@
 """A call, its attempts and its outcome, as values that the layers hand to one another."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -133,6 +133,41 @@ class Outcome:
         if self.failed:
             return True
         return self.end in ("answered", "escalated") and self.attempts[0].failure is None
+
+
+class Spent(NamedTuple):
+    """What all attempts of a call took together. `untold` counts those that answered without saying what they took,
+    `unpriced` those whose price is not known; `estimated` is set where any of it is an estimate."""
+
+    input: int = 0
+    cached: int = 0
+    output: int = 0
+    reasoning: int = 0
+    cost_nano_usd: int = 0
+    unpriced: int = 0
+    untold: int = 0
+    estimated: bool = False
+
+    @classmethod
+    def by(cls, attempts: Sequence[Attempt]) -> "Spent":
+        """The sums over these attempts."""
+        given = cached = output = reasoning = cost = unpriced = untold = 0
+        estimated = False
+        for attempt in attempts:
+            usage = attempt.usage
+            if usage is None:
+                untold += attempt.failure is None
+                continue
+            given += usage.input
+            cached += usage.cached
+            output += usage.output
+            reasoning += usage.reasoning
+            if attempt.cost_nano_usd is None:
+                unpriced += 1
+            else:
+                cost += attempt.cost_nano_usd
+            estimated |= usage.estimated
+        return cls(given, cached, output, reasoning, cost, unpriced, untold, estimated)
 
 
 class Answer(NamedTuple):

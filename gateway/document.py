@@ -16,6 +16,7 @@ from gateway.errors import CallerError
 _space = re.compile(r"[ \t\n\r]*").match  # a body of nothing but spaces must not cost a loop per character
 _plain_name = re.compile(r'"([^"\\\x00-\x1f]*)"[ \t\n\r]*:[ \t\n\r]*').match  # up to the value; without escapes
 _mark = re.compile(r"[ \t\n\r]*([,}])[ \t\n\r]*").match
+_next_plain_name = re.compile(r'[ \t\n\r]*,[ \t\n\r]*"([^"\\\x00-\x1f]*)"[ \t\n\r]*:[ \t\n\r]*').match
 
 
 class NotJson(CallerError):
@@ -70,19 +71,24 @@ class Document:
 
     def _read_members(self, text: str, index: int) -> int:
         """Read all members, the first of which begins at `index`; the index of what follows the closing brace."""
+        values, texts = self.values, self.texts
+        plain = _plain_name(text, index)
         while True:
-            name, start = _name(text, index)
+            name, start = (plain[1], plain.end()) if plain else _odd_name(text, index)
             value, end = _scan(text, start)
-            if name in self.values:
+            if name in values:
                 raise ValueError(f"duplicate name {name!r}")
-            self.values[name] = value
-            self.texts[name] = text[start:end]
-            mark = _mark(text, end)
-            if mark is None:
-                raise ValueError(f"expected ',' at character {_skip(text, end)}")
-            index = mark.end()
-            if mark[1] == "}":
-                return index
+            values[name] = value
+            texts[name] = text[start:end]
+            plain = _next_plain_name(text, end)
+            if plain is None:
+                mark = _mark(text, end)
+                if mark is None:
+                    raise ValueError(f"expected ',' at character {_skip(text, end)}")
+                index = mark.end()
+                if mark[1] == "}":
+                    return index
+                plain = _plain_name(text, index)
 
     def render(self, changes: Mapping[str, str | None]) -> bytes:
         """The object as bytes, with the members in `changes` set to that JSON text, or left out where it is None."""
@@ -116,10 +122,8 @@ def encode(value: object) -> str:
         raise NotJson("the body is nested too deeply") from None
 
 
-def _name(text: str, index: int) -> tuple[str, int]:
-    """The name of the member at `index`, and where its value begins."""
-    if plain := _plain_name(text, index):
-        return plain[1], plain.end()
+def _odd_name(text: str, index: int) -> tuple[str, int]:
+    """The name of the member at `index`, which may hold escapes, and where its value begins."""
     if text[index : index + 1] != '"':
         raise ValueError(f"expected a name in double quotes at character {index}")
     name, end = _scan(text, index)

@@ -1,7 +1,10 @@
 """Which headers cross the gateway, in each direction: by allow-list, so that keys and cookies never do."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
+from functools import lru_cache
+from operator import itemgetter
+from typing import Generic, TypeVar
 from urllib.parse import quote, unquote_plus
 
 from gateway.errors import Headers
@@ -25,19 +28,34 @@ _NEVER = frozenset(
 )  # fmt: skip
 _PRINTABLE = bytes(range(0x21, 0x7F))
 _CREDENTIALS_IN_QUERY = frozenset({"key", "api_key", "api-key", "access_token"})
+_MOST_NAMES = 1024  # remembered; what a client may invent beyond that is decided anew each time
+_name_of = itemgetter(0)
+
+_Decided = TypeVar("_Decided")
+
+
+class _Names(dict[bytes, _Decided], Generic[_Decided]):
+    """What is decided by a header's name alone, decided once: nearly every call brings the same names."""
+
+    def __init__(self, decide: Callable[[bytes], _Decided]) -> None:
+        super().__init__()
+        self._decide = decide
+
+    def __missing__(self, name: bytes) -> _Decided:
+        decided = self._decide(name)
+        if len(self) < _MOST_NAMES:
+            self[name] = decided
+        return decided
 
 
 def to_provider(headers: Iterable[tuple[bytes, bytes]], forward: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
     """The client's headers (lower-case names) that go on to the provider; `forward` are patterns of further ones."""
-    named: set[bytes] = set()
-    kept: list[tuple[bytes, bytes]] = []
-    for name, value in headers:
-        if name == b"connection":
-            named.update(part.strip().lower() for part in value.split(b","))
-        elif _goes_on(name, forward):
-            kept.append((name, value))
-    if named:
-        kept = [(name, value) for name, value in kept if name not in named]
+    headers = list(headers)
+    goes_on = _forwarded(forward)
+    kept = [pair for pair in headers if goes_on[pair[0]]]
+    if b"connection" in map(_name_of, headers):
+        named = _connection_names(headers)
+        kept = [pair for pair in kept if pair[0] not in named]
     return [*_OURS, *kept]
 
 
@@ -50,18 +68,12 @@ def as_it_came(headers: Iterable[tuple[bytes, bytes]], forward: tuple[str, ...])
 
 def to_client(headers: Headers) -> list[tuple[bytes, bytes]]:
     """The provider's headers that the client gets; the provider's request id under a name of its own."""
-    kept: list[tuple[bytes, bytes]] = []
-    for name, value in headers:
-        if name in _TO_CLIENT or name.startswith(_TO_CLIENT_PREFIXES):
-            kept.append((name, value))
-        elif name == b"x-request-id":
-            kept.append((_UPSTREAM_ID, value))
-    return kept
+    return [(theirs, value) for name, value in headers if (theirs := _typed[name])]
 
 
-def without_type(headers: Headers) -> list[tuple[bytes, bytes]]:
+def to_client_untyped(headers: Headers) -> list[tuple[bytes, bytes]]:
     """Those headers less the content type, for an answer that has one of its own."""
-    return [(name, value) for name, value in headers if name != b"content-type"]
+    return [(theirs, value) for name, value in headers if (theirs := _untyped[name])]
 
 
 def query_to_provider(query: bytes) -> str:
@@ -81,9 +93,31 @@ def _query_name(part: str) -> str:
     return unquote_plus(part.partition("=")[0]).strip().lower()
 
 
+@lru_cache(maxsize=64)  # the patterns of one configuration, rarely those of a second
+def _forwarded(forward: tuple[str, ...]) -> _Names[bool]:
+    return _Names(lambda name: _goes_on(name, forward))
+
+
+def _connection_names(headers: Headers) -> set[bytes]:
+    """What the Connection headers name (RFC 9110, 7.6.1)."""
+    values = [value for name, value in headers if name == b"connection"]
+    return {part.strip().lower() for value in values for part in value.split(b",")}
+
+
 def _goes_on(name: bytes, forward: tuple[str, ...]) -> bool:
     if name in _NEVER or name.startswith(b"x-serinus-"):
         return False
     if name in _TO_PROVIDER or name.startswith(_TO_PROVIDER_PREFIXES):
         return True
     return bool(forward) and any(fnmatchcase(name.decode("latin-1"), pattern) for pattern in forward)
+
+
+def _to_client(name: bytes) -> bytes:
+    """The name under which a provider's header goes to the client; empty where it does not."""
+    if name in _TO_CLIENT or name.startswith(_TO_CLIENT_PREFIXES):
+        return name
+    return _UPSTREAM_ID if name == b"x-request-id" else b""
+
+
+_typed = _Names(_to_client)
+_untyped = _Names(lambda name: b"" if name == b"content-type" else _to_client(name))

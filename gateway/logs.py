@@ -17,15 +17,20 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from threading import RLock
 from time import time
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import orjson
 import structlog
 
-Log = structlog.typing.FilteringBoundLogger
 
-OFTEN = frozenset({"call", "shadow"})
-"""Events of which there may be thousands a second: a write for each would be a system call for each."""
+class Log(structlog.typing.FilteringBoundLogger, Protocol):
+    """The process's logger, and the short way for events of which there may be thousands a second."""
+
+    def bind(self, **new_values: object) -> "Log": ...
+
+    def often(self, event: str, fields: Mapping[str, object]) -> None:
+        """Log an event at the level `info`; its line may wait for others, because a write is a system call."""
+
 
 HELD_SECONDS = 0.05
 HELD_BYTES = 64 * 1024
@@ -37,30 +42,41 @@ _OBEYED = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 def configure(level: str = "info") -> Log:
     """Set up logging for the process and return its logger. Standard-library loggers go through the same door."""
-    number = logging.getLevelNamesMapping()[level.upper()]
     lines = _Lines(_Output(sys.stdout.buffer))
     atexit.register(lines.flush)
-    structlog.configure(
-        cache_logger_on_first_use=True,
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        processors=[_line],
-        logger_factory=lines.logger,
-    )
-    log: Log = structlog.get_logger()
+    log = _logger(lines, level)
     _adopt_standard_library(log)
     return log
 
 
-def _line(logger: object, level: str, event: MutableMapping[str, Any]) -> tuple[tuple[bytes, bool], dict[str, Any]]:
-    """structlog's only processor: the line, and whether it may wait.
+def to(output: BinaryIO, level: str = "info") -> Log:
+    """A logger whose lines go there, and which is nobody else's business."""
+    return _logger(_Lines(_Output(output)), level)
 
-    What is said often gives its fields as one value, `fields`, which spares them the way from one `**` to the next.
-    """
-    event |= event.pop("fields", {})
+
+def _logger(lines: "_Lines", level: str) -> Log:
+    number = logging.getLevelNamesMapping()[level.upper()]
+    log: Log = structlog.wrap_logger(lines, processors=[_line], wrapper_class=_logger_class(number)).bind()
+    return log
+
+
+def _logger_class(level: int) -> type[Any]:
+    """structlog's logger that passes over what is below that level, with `often` besides."""
+
+    def often(self: Any, event: str, fields: Mapping[str, object]) -> None:
+        if level <= logging.INFO:
+            line = _encode({"event": event, **self._context, **fields, "level": "info", "at": time()})
+            self._logger.keep(line)
+
+    return type("Logger", (structlog.make_filtering_bound_logger(level),), {"often": often})
+
+
+def _line(logger: object, level: str, event: MutableMapping[str, Any]) -> bytes:
+    """structlog's only processor."""
     if "exc_info" in event:
         structlog.processors.format_exc_info(logger, level, event)
     event["level"], event["at"] = level, time()
-    return (_encode(event), event["event"] in OFTEN), {}
+    return _encode(event)
 
 
 def _encode(event: Mapping[str, Any]) -> bytes:
@@ -82,17 +98,19 @@ class _Lines:
         self._held: list[bytes] = []
         self._size = 0
 
-    def logger(self, *_: object) -> "_Lines":
-        """structlog's factory of loggers: this one."""
-        return self
-
-    def msg(self, line: bytes, may_wait: bool) -> None:
-        """Write a line, and all that wait, unless this one may wait as well."""
+    def msg(self, line: bytes) -> None:
+        """Write a line, and before it all that wait."""
         with self._lock:
-            is_first = not self._held
             self._held.append(line)
+            self._write()
+
+    def keep(self, line: bytes) -> None:
+        """Write a line with those that come soon after it."""
+        with self._lock:
+            held = self._held
+            held.append(line)
             self._size += len(line)
-            if not may_wait or self._size >= HELD_BYTES or (is_first and not self._comes_back()):
+            if self._size >= HELD_BYTES or (len(held) == 1 and not self._comes_back()):
                 self._write()
 
     debug = info = warning = error = critical = msg

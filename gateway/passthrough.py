@@ -16,7 +16,7 @@ from gateway.callid import mint
 from gateway.calls import Attempt, Call, Outcome, Usage, tokens, usage_from
 from gateway.document import Document, encode
 from gateway.errors import CallerError, Headers, NotFound, ProviderError
-from gateway.headers import JSON, to_client, without_type
+from gateway.headers import JSON, to_client, to_client_untyped
 from gateway.logs import Log
 from gateway.multipart import Field
 from gateway.providers import sse
@@ -81,7 +81,7 @@ class Passage:
     async def handle(self, call: Call, wanted: Wanted, runtime: Runtime, send: Send) -> None:
         """Pass a call to the provider of the version that serves it. Raises CallerError before anything was sent."""
         entry = self.proxy.entry_of(call)
-        plan = replace(plan_of(call, entry), reason="passed")
+        plan = plan_of(call, entry)._replace(reason="passed")
         target = plan.version.target
         channel = runtime.channels[target.provider]
         _check_speaks(channel, wanted.path)
@@ -128,7 +128,7 @@ class Passage:
             response = await _sent(wanted, body, carried, deadline)
         except ProviderError as error:
             carried.status = error.status
-            headers = [JSON, *without_type(to_client(error.headers)), *carried.headers]
+            headers = [JSON, *to_client_untyped(error.headers), *carried.headers]
             await send_answer(send, error.status, headers, told(error, CHAT, wanted.id))
             return error
         try:

@@ -110,18 +110,20 @@ class PriceBook:
         """Cost in nano-dollars of an attempt that ended at `now` (Unix seconds); None when the price is unknown."""
         if usage is None:
             return None
-        rates = self.rates(target, now)
-        rate = next((rate for rate in rates if usage.input > rate.above or not rate.above), None)
-        return rate.cost(usage) if rate else None
+        for rate in self.rates(target, now):
+            if not rate.above or usage.input > rate.above:
+                return rate.cost(usage)
+        return None
 
     def rates(self, target: str, now: float) -> tuple[Rate, ...]:
         """The target's rates on that day, the highest tier first; empty when it has no known price."""
         day = int(now // _SECONDS_PER_DAY)
         if day != self._day:
             self._rates, self._day = {}, day
-        if target not in self._rates:
-            self._rates[target] = self._resolve(target, datetime.fromtimestamp(now, UTC))
-        return self._rates[target]
+        rates = self._rates.get(target)
+        if rates is None:
+            rates = self._rates[target] = self._resolve(target, datetime.fromtimestamp(now, UTC))
+        return rates
 
     def _resolve(self, target: str, at: datetime) -> tuple[Rate, ...]:
         for override in self._overrides:

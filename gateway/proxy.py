@@ -2,12 +2,13 @@
 
 import asyncio
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gateway.attempts import Attempts, Run
 from gateway.callid import mint
 from gateway.calls import Answer, Call, FormatName, Outcome
 from gateway.errors import CallerError, Headers, ProviderError, SerinusError, UnknownModel
-from gateway.headers import JSON, to_client, without_type
+from gateway.headers import JSON, to_client_untyped
 from gateway.providers.clients import CHAT, opening_of, told, told_event
 from gateway.recorder import Clock, Recorder, booking_of
 from gateway.replies import Replies
@@ -97,7 +98,7 @@ class Proxy:
     async def _stream(self, run: Run, stream: OpenStream, send: Send) -> None:
         outcome, timeouts = run.outcome, run.runtime.timeouts
         outcome.status, outcome.end, outcome.first_token_at = 200, "broken", stream.attempt.first_token_at
-        headers = [EVENT_STREAM, *without_type(to_client(stream.headers)), *about(outcome)]
+        headers = [EVENT_STREAM, *to_client_untyped(stream.headers), *about(outcome)]
         try:
             limits = StreamLimits(timeouts.between_chunks, run.deadline)
             await relay(send, stream, headers, limits, lambda error: told_event(error, run.call.format, run.call.id))
@@ -127,30 +128,36 @@ class Proxy:
             return
         outcome.status = error.status
         outcome.end = "failed" if outcome.failed else "refused"
-        headers = [JSON, *without_type(to_client(error.headers)), *about(outcome)]
+        headers = [JSON, *to_client_untyped(error.headers), *about(outcome)]
         await send_answer(send, error.status, headers, told(error, run.call.format, run.call.id))
 
     def _price_now(self, run: Run) -> None:
         """Price a whole answer before its headers go out, so that they can say what it cost."""
-        now = self.clock.unix()
+        prices, now = run.runtime.prices, self.clock.unix()
         for attempt in run.outcome.attempts:
-            attempt.cost_nano_usd = run.runtime.prices.cost(attempt.target, attempt.usage, now)
+            attempt.cost_nano_usd = prices.cost(attempt.target, attempt.usage, now)
 
 
 def about(outcome: Outcome) -> Headers:
     """The headers that tell a client who served its call."""
-    headers = [
-        (b"x-request-id", outcome.call_id.encode()),
-        (b"x-serinus-agent", outcome.agent.encode()),
-        (b"x-serinus-version", outcome.version.encode()),
-    ]
-    if outcome.attempts:
-        headers.append((b"x-serinus-target", outcome.attempts[-1].target.encode()))
-        headers.append((b"x-serinus-attempts", str(len(outcome.attempts)).encode()))
-    costs = [attempt.cost_nano_usd for attempt in outcome.attempts if attempt.cost_nano_usd is not None]
+    headers = [(b"x-request-id", outcome.call_id.encode()), *_version_headers(outcome.agent, outcome.version)]
+    attempts = outcome.attempts
+    if attempts:
+        headers += _target_headers(attempts[-1].target, len(attempts))
+    costs = [attempt.cost_nano_usd for attempt in attempts if attempt.cost_nano_usd is not None]
     if costs:
-        headers.append((b"x-serinus-cost-usd", f"{sum(costs) / _NANO:.9f}".encode()))
+        headers.append((b"x-serinus-cost-usd", b"%.9f" % (sum(costs) / _NANO)))
     return headers
+
+
+@lru_cache(maxsize=4096)  # of configured names alone
+def _version_headers(agent: str, version: str) -> Headers:
+    return ((b"x-serinus-agent", agent.encode()), (b"x-serinus-version", version.encode()))
+
+
+@lru_cache(maxsize=4096)
+def _target_headers(target: str, attempts: int) -> Headers:
+    return ((b"x-serinus-target", target.encode()), (b"x-serinus-attempts", b"%d" % attempts))
 
 
 async def send_error(send: Send, error: SerinusError, headers: Headers = (), client: FormatName = CHAT) -> None:
@@ -160,15 +167,11 @@ async def send_error(send: Send, error: SerinusError, headers: Headers = (), cli
 
 def plan_of(call: Call, entry: Entry) -> Plan:
     """Which version serves the call, and through which links. Raises CallerError."""
+    caller = call.caller
     facts = Facts(
-        caller=call.caller.name,
-        group=call.caller.group,
-        user=user_of(call.document),
-        conversation=conversation_of(call, opening_of),
-        request=call.id,
-        stream=call.stream,
-        headers=call.facts_headers,
-    )
+        caller.name, caller.group, user_of(call.document), conversation_of(call, opening_of), call.id, call.stream,
+        call.facts_headers,
+    )  # fmt: skip
     return route(entry.agent, entry.split, facts, call.pin)
 
 

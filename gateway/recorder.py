@@ -4,12 +4,13 @@ Everything here is memory and arithmetic; nothing waits. Batches are taken by wh
 the number of versions and failing units, so they may be kept for as long as the store is away.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
 
 from gateway.callid import Booking, name_digest
-from gateway.calls import ArmName, Attempt, Call, Outcome
+from gateway.calls import ArmName, Call, Outcome, Spent
 from gateway.logs import Log
 from gateway.pricing import PriceBook
 from gateway.store.seam import MAX_FAILING_UNITS, MAX_UNITS, Arm, Batch, SampleSums
@@ -22,6 +23,7 @@ from routing.plan import Plan
 
 # Failures whose messages are ours or the transport's; what a provider says may quote a prompt.
 _OUR_WORDS = frozenset({"connect", "lost", "timeout", "malformed", "truncated", "circuit_open"})
+_NANO = 1e9
 APART = "/apart"  # what follows a version's name in the tally of its pinned, rule-matched and passed calls
 SHADOW = "/shadow"  # and in that of the copies it got as a shadow
 _TALLIES: Mapping[Reason, str] = {"split": "", "pin": APART, "rule": APART, "passed": APART, "shadow": SHADOW}
@@ -71,11 +73,12 @@ class Recorder:
         """Record a call that has ended. Called once, whatever happened."""
         outcome.ended_at = self._clock.monotonic()
         self._price(outcome, prices)
+        spent = Spent.by(outcome.attempts)
         batch = self._batch(outcome)
-        self._count(outcome, _tally(batch, outcome.version + _TALLIES[outcome.reason]))
+        _count(outcome, spent, _tally(batch, outcome.version + _TALLIES[outcome.reason]))
         if outcome.arm is not None and outcome.judged:
             self._judge(outcome, batch.canary if outcome.arm == "canary" else batch.stable)
-        self._log.info("shadow" if outcome.reason == "shadow" else "call", fields=_line(outcome))
+        self._log.often("shadow" if outcome.reason == "shadow" else "call", _line(outcome, spent))
 
     def score(self, entry: Entry, booking: Booking, version: str, score: float) -> None:
         """Book feedback (0…1) on the version that served; on its arm's evidence too, if the call was on trial."""
@@ -122,25 +125,13 @@ class Recorder:
 
     def _batch(self, outcome: Outcome) -> Batch:
         key = (outcome.rollout, outcome.evidence)
-        batches = self._pending.setdefault(outcome.agent, {})
-        if key not in batches:
-            batches[key] = Batch(*key)
-        return batches[key]
-
-    def _count(self, outcome: Outcome, tally: Tally) -> None:
-        failed, judged = outcome.failed, outcome.judged
-        tally.requests += 1
-        tally.errors += failed
-        tally.fallbacks += any(attempt.target != outcome.attempts[0].target for attempt in outcome.attempts[1:])
-        tally.escalations += outcome.end == "escalated"
-        tally.unjudged += not judged
-        _count_usage(outcome.attempts, tally)
-        if outcome.end in ("answered", "escalated"):
-            tally.latency[histogram_bucket(outcome.ended_at - outcome.received_at)] += 1
-            if outcome.first_token_at is not None:
-                tally.ttft[histogram_bucket(outcome.first_token_at - outcome.received_at)] += 1
-        if judged and not failed:
-            _count_amounts(outcome, tally)
+        batches = self._pending.get(outcome.agent)
+        if batches is None:
+            batches = self._pending[outcome.agent] = {}
+        batch = batches.get(key)
+        if batch is None:
+            batch = batches[key] = Batch(*key)
+        return batch
 
     def _judge(self, outcome: Outcome, arm: Arm) -> None:
         """Book a call on its arm: whether it failed, was slow, and what it took."""
@@ -220,9 +211,10 @@ def _tokens(outcome: Outcome) -> int | None:
     return None if usage is None else usage.input + usage.output
 
 
+@lru_cache(maxsize=1024)  # asked for twice a call, and a conversation comes back
 def unit_id(unit: str) -> str:
     """A short name for a unit that tells nothing of it: 16 hex digits."""
-    return hashlib.blake2b(unit.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return blake2b(unit.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def _tally(batch: Batch, key: str) -> Tally:
@@ -233,17 +225,29 @@ def _tally(batch: Batch, key: str) -> Tally:
     return tally
 
 
-def _count_usage(attempts: Iterable[Attempt], tally: Tally) -> None:
-    for attempt in attempts:
-        usage = attempt.usage
-        if usage is None:
-            continue
-        tally.input_tokens += usage.input
-        tally.cached_tokens += usage.cached
-        tally.output_tokens += usage.output
-        tally.reasoning_tokens += usage.reasoning
-        tally.cost_nano_usd += attempt.cost_nano_usd or 0
-        tally.unpriced += attempt.cost_nano_usd is None
+def _count(outcome: Outcome, spent: Spent, tally: Tally) -> None:
+    """Add a call to its version's tally."""
+    tally.requests += 1
+    tally.input_tokens += spent.input
+    tally.cached_tokens += spent.cached
+    tally.output_tokens += spent.output
+    tally.reasoning_tokens += spent.reasoning
+    tally.cost_nano_usd += spent.cost_nano_usd
+    tally.unpriced += spent.unpriced
+    if outcome.end in ("answered", "escalated"):
+        tally.latency[histogram_bucket(outcome.ended_at - outcome.received_at)] += 1
+        if outcome.first_token_at is not None:
+            tally.ttft[histogram_bucket(outcome.first_token_at - outcome.received_at)] += 1
+    if outcome.failed:
+        tally.errors += 1
+    elif outcome.judged:
+        _count_amounts(outcome, tally)
+    else:
+        tally.unjudged += 1
+    if outcome.end == "escalated":
+        tally.escalations += 1
+    if len(outcome.attempts) > 1:
+        tally.fallbacks += any(attempt.target != outcome.attempts[0].target for attempt in outcome.attempts[1:])
 
 
 def _count_amounts(outcome: Outcome, tally: Tally) -> None:
@@ -254,10 +258,12 @@ def _count_amounts(outcome: Outcome, tally: Tally) -> None:
         tally.tokens[amount_bucket(tokens)] += 1
 
 
-def _line(outcome: Outcome) -> dict[str, object]:
+def _line(outcome: Outcome, spent: Spent) -> dict[str, object]:
     """The call's log line: an allow-list of names and numbers."""
-    first = outcome.attempts[0] if outcome.attempts else None
-    failure = first.failure if first else None
+    attempts = outcome.attempts
+    failure = attempts[0].failure if attempts else None
+    first = outcome.first_token_at
+    unknown = spent.unpriced or spent.untold
     return {
         "id": outcome.call_id,
         "caller": outcome.caller,
@@ -270,31 +276,13 @@ def _line(outcome: Outcome) -> dict[str, object]:
         "status": outcome.status,
         "failed": outcome.failed,
         "failure": failure,
-        "why": first.message if first and failure in _OUR_WORDS else None,
-        "attempts": [(attempt.target, attempt.status, attempt.failure) for attempt in outcome.attempts],
+        "why": attempts[0].message if failure in _OUR_WORDS else None,
+        "attempts": [(attempt.target, attempt.status, attempt.failure) for attempt in attempts],
         "latency": round(outcome.ended_at - outcome.received_at, 6),
-        "ttft": round(outcome.first_token_at - outcome.received_at, 6) if outcome.first_token_at else None,
-        **_usage_line(outcome.attempts),
-    }
-
-
-def _usage_line(attempts: list[Attempt]) -> dict[str, object]:
-    given = cached = output = cost = 0
-    estimated = unpriced = False
-    for attempt in attempts:
-        if usage := attempt.usage:
-            given += usage.input
-            cached += usage.cached
-            output += usage.output
-            estimated |= usage.estimated
-            cost += attempt.cost_nano_usd or 0
-            unpriced |= attempt.cost_nano_usd is None
-        else:
-            unpriced |= attempt.failure is None  # it answered, and nobody said what that took
-    return {
-        "input_tokens": given,
-        "cached_tokens": cached,
-        "output_tokens": output,
-        "estimated": estimated,
-        "cost_usd": None if unpriced else cost / 1e9,
+        "ttft": round(first - outcome.received_at, 6) if first else None,
+        "input_tokens": spent.input,
+        "cached_tokens": spent.cached,
+        "output_tokens": spent.output,
+        "estimated": spent.estimated,
+        "cost_usd": None if unknown else spent.cost_nano_usd / _NANO,
     }

@@ -5,14 +5,15 @@ Every turn of a chat repeats its first user message, so that, with who calls, na
 traffic would be a single unit.
 """
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
 from typing import Any
 
 from gateway.calls import Call
 from gateway.document import Document
 
-CONVERSATION_HEADERS = frozenset({b"x-conversation-id", b"x-session-id", b"x-thread-id"})
+CONVERSATION_HEADERS = (b"x-conversation-id", b"x-session-id", b"x-thread-id")
+_USER_NAMES = ("safety_identifier", "user")
 _METADATA_NAMES = ("conversation_id", "session_id", "thread_id", "chat_id")
 _LONGEST_ID = 512
 
@@ -22,7 +23,8 @@ def conversation_of(call: Call, opening_of: Callable[[Call], str]) -> str:
 
     `opening_of` finds the first user message, in whatever format the client speaks.
     """
-    return _named(call) or _fingerprint(call, opening_of(call))
+    named = call.conversation_header or _named(call.document.values)
+    return named[:_LONGEST_ID] or _fingerprint(call, opening_of(call))
 
 
 def conversation_key(call: Call, opening_of: Callable[[Call], str]) -> str:
@@ -31,33 +33,36 @@ def conversation_key(call: Call, opening_of: Callable[[Call], str]) -> str:
     A client's own id names a conversation among those of the same caller only.
     """
     text = f"{call.caller.name}\0{conversation_of(call, opening_of)}".encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(text, digest_size=16).hexdigest()
+    return blake2b(text, digest_size=16).hexdigest()
 
 
 def user_of(document: Document) -> str:
     """The end user that the client names, or ''."""
     values = document.values
-    return _text(values.get("safety_identifier")) or _text(values.get("user"))
+    for name in _USER_NAMES:
+        if name in values and (user := _text(values[name])):
+            return user
+    return ""
 
 
-def _named(call: Call) -> str:
-    values = call.document.values
-    conversation = values.get("conversation")
-    if isinstance(conversation, dict):
-        conversation = conversation.get("id")
-    if name := call.conversation_header or _text(conversation):
-        return name[:_LONGEST_ID]
+def _named(values: Mapping[str, Any]) -> str:
+    if "conversation" in values:
+        conversation = values["conversation"]
+        if isinstance(conversation, dict):
+            conversation = conversation.get("id")
+        if name := _text(conversation):
+            return name
     metadata = values.get("metadata")
     if isinstance(metadata, dict):
-        return next((name[:_LONGEST_ID] for key in _METADATA_NAMES if (name := _text(metadata.get(key)))), "")
+        return next((name for key in _METADATA_NAMES if (name := _text(metadata.get(key)))), "")
     return ""
 
 
 def _fingerprint(call: Call, opening: str) -> str:
-    parts = [call.caller.name, user_of(call.document), _text(call.document.values.get("prompt_cache_key"))]
-    parts.append(opening)
-    text = "\0".join(parts).encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(text, digest_size=16, key=call.fingerprint_key).hexdigest()
+    """A digest of who calls, for whom, and how the conversation began."""
+    key = _text(call.document.values.get("prompt_cache_key"))
+    text = f"{call.caller.name}\0{user_of(call.document)}\0{key}\0{opening}".encode("utf-8", "surrogatepass")
+    return blake2b(text, digest_size=16, key=call.fingerprint_key).hexdigest()
 
 
 def _text(value: Any) -> str:

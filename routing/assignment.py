@@ -5,6 +5,7 @@ inside 25 % inside 50 %, every replica agrees without asking the store, and nobo
 """
 
 import hashlib
+from functools import lru_cache
 from typing import Literal
 
 from routing.agents import Sticky
@@ -15,6 +16,7 @@ BUCKETS = 10_000  # one bucket is one basis point of the traffic
 Reason = Literal["pin", "rule", "split", "shadow", "passed"]
 
 
+@lru_cache(maxsize=1024)  # a conversation comes back, turn by turn
 def bucket(salt: str, unit: str) -> int:
     """The unit's place in 0…9999, uniform over units and independent between salts (BLAKE2b, RFC 7693)."""
     data = f"{salt}\0{unit}".encode("utf-8", "surrogatepass")

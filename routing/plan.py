@@ -1,6 +1,7 @@
 """The Plan of a call: which version serves it, why, and where the attempts go."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from routing.agents import Agent, AgentVersion
 from routing.assignment import Reason, bucket, in_canary, salt, shadow_salt, unit_of
@@ -29,8 +30,7 @@ class Split:
         return cls(stable, canary, weight, salt(agent, canary.digest))
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """unit → version with its reason, and the chain of links to try."""
 
     version: AgentVersion

@@ -11,7 +11,7 @@ from gateway.api.generation import Messages
 from gateway.attempts import read_bounded
 from gateway.calls import Call
 from gateway.errors import ProviderError
-from gateway.headers import JSON, to_client, without_type
+from gateway.headers import JSON, to_client_untyped
 from gateway.providers.applied import AppliedVersion
 from gateway.providers.clients import told
 from gateway.providers.messages.counting import COUNT_PATH, check_count, count_answer, count_changes, estimate
@@ -43,10 +43,10 @@ class CountTokens(Messages):
         try:
             upstream, body = await _asked(request, channel, runtime)
         except ProviderError as error:
-            headers += without_type(to_client(error.headers))
+            headers += to_client_untyped(error.headers)
             await send_answer(send, error.status, [JSON, *headers], told(error, self.format, call.id))
             return
-        await send_answer(send, 200, [JSON, *headers, *without_type(to_client(upstream))], body)
+        await send_answer(send, 200, [JSON, *headers, *to_client_untyped(upstream)], body)
 
 
 def _estimated(call: Call, applied: AppliedVersion) -> bytes:

@@ -8,11 +8,12 @@ the provider.
 import re
 from collections.abc import Mapping
 from time import monotonic
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.services import Endpoint, header, read_body
+from gateway.api.services import Endpoint, read_body
 from gateway.calls import Call, Caller, Operation
 from gateway.document import Document
 from gateway.errors import CallerError, Forbidden, NotFound, UnsupportedBody
@@ -20,6 +21,8 @@ from gateway.headers import query_to_provider, to_provider
 from gateway.runtime import Runtime
 from gateway.units import CONVERSATION_HEADERS
 
+NamedHeaders = Mapping[bytes, bytes]  # by lower-case name
+_NO_FACTS: Mapping[str, str] = MappingProxyType({})
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
@@ -44,29 +47,32 @@ class Generation(Endpoint):
 
     async def received(self, scope: Scope, receive: Receive) -> Call:
         """The request as a call. Raises CallerError."""
-        caller = self.services.runtime.doorkeeper.caller(self._credential(scope))
-        check_encoding(scope)
+        headers = named(scope)
+        caller = self.services.runtime.doorkeeper.caller(self._credential(headers))
+        check_encoding(headers)
         body = await read_body(receive)
         received_at = monotonic()  # not before: how fast a client sends says nothing about a version
-        return self._call(scope, Document.parse(body), caller, received_at)
+        return self._call(scope, headers, Document.parse(body), caller, received_at)
 
     def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
         """Read what routing must know. Raises CallerError."""
         agent, pin = model_of(values.get("model"))
         return Asked(agent, pin, _stream(values.get("stream")))
 
-    def _credential(self, scope: Scope) -> bytes | None:
+    def _credential(self, headers: NamedHeaders) -> bytes | None:
         for name in self.key_headers:
-            if key := header(scope, name):
+            if key := headers.get(name):
                 return b"Bearer " + key
-        return header(scope, b"authorization")
+        return headers.get(b"authorization")
 
-    def _call(self, scope: Scope, document: Document, caller: Caller, received_at: float) -> Call:
+    def _call(
+        self, scope: Scope, headers: NamedHeaders, document: Document, caller: Caller, received_at: float
+    ) -> Call:
         runtime = self.services.runtime
         asked = self.asked(scope, document.values)
         if not caller.may_call(asked.agent):
             raise Forbidden(f"this key may not call {asked.agent!r}", param="model")
-        given, nonce = given_id(scope), self.services.new_nonce()
+        given, nonce = given_id(headers), self.services.new_nonce()
         return Call(
             id=nonce.hex() if given is None else given,
             nonce=nonce if given is None else None,
@@ -79,9 +85,9 @@ class Generation(Endpoint):
             headers=to_provider(scope["headers"], runtime.forward),
             query=self.query(scope),
             received_at=received_at,
-            conversation_header=_conversation_header(scope),
+            conversation_header=_conversation_header(headers),
             fingerprint_key=runtime.fingerprint_key,
-            facts_headers=_facts_headers(scope, runtime),
+            facts_headers=_facts_headers(headers, runtime),
             format=self.format,
             operation=self.operation,
         )
@@ -154,15 +160,20 @@ class GenerateContent(Generation):
         return ""  # `alt` is the path's business, and `key` nobody's
 
 
-def given_id(scope: Scope) -> str | None:
+def named(scope: Scope) -> NamedHeaders:
+    """The request's headers by name; of several, the first."""
+    return dict(reversed(scope["headers"]))
+
+
+def given_id(headers: NamedHeaders) -> str | None:
     """The id that the client chose, unless it is an odd one."""
-    given = header(scope, b"x-request-id")
+    given = headers.get(b"x-request-id")
     return given.decode() if given is not None and _SANE_ID.fullmatch(given) else None
 
 
-def check_encoding(scope: Scope) -> None:
+def check_encoding(headers: NamedHeaders) -> None:
     """Raises UnsupportedBody for a body in a content encoding."""
-    encoding = header(scope, b"content-encoding")
+    encoding = headers.get(b"content-encoding")
     if encoding is not None and encoding.strip().lower() not in (b"", b"identity"):
         raise UnsupportedBody("send the body without a content encoding")
 
@@ -190,16 +201,15 @@ def _wants_usage(options: Any) -> bool:
     return isinstance(options, dict) and options.get("include_usage") is True
 
 
-def _conversation_header(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name in CONVERSATION_HEADERS and value:
-            text: str = value.decode("latin-1")
-            return text
+def _conversation_header(headers: NamedHeaders) -> str:
+    for name in CONVERSATION_HEADERS:
+        if name in headers and (value := headers[name]):
+            return value.decode("latin-1")
     return ""
 
 
-def _facts_headers(scope: Scope, runtime: Runtime) -> dict[str, str]:
+def _facts_headers(headers: NamedHeaders, runtime: Runtime) -> Mapping[str, str]:
     if not runtime.facts_headers:
-        return {}
-    wanted = runtime.facts_headers
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"] if name in wanted}
+        return _NO_FACTS
+    found = runtime.facts_headers & headers.keys()
+    return {name.decode("latin-1"): headers[name].decode("latin-1") for name in found}

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.generation import Asked, Generation, check_encoding, given_id, model_of
+from gateway.api.generation import Asked, Generation, check_encoding, given_id, model_of, named
 from gateway.api.services import Services, header, read_body
 from gateway.calls import Caller
 from gateway.document import Document, encode
@@ -41,12 +41,13 @@ class Passthrough(Generation):
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         runtime = self.services.runtime
-        caller = runtime.doorkeeper.caller(self._credential(scope))
+        headers = named(scope)
+        caller = runtime.doorkeeper.caller(self._credential(headers))
         path = _path(scope["path"])
-        check_encoding(scope)
+        check_encoding(headers)
         body = _body(await read_body(receive), header(scope, b"content-type") or b"")
         wanted = Wanted(
-            id=given_id(scope) or self.services.new_nonce().hex(),
+            id=given_id(headers) or self.services.new_nonce().hex(),
             method=scope["method"],
             path=path,
             query=without_names(query_to_provider(scope["query_string"]), _NAMES),
@@ -58,7 +59,7 @@ class Passthrough(Generation):
         if document is None:
             await self._unnamed(wanted, caller, send)
             return
-        call = self._call(scope, document, caller, wanted.at)
+        call = self._call(scope, headers, document, caller, wanted.at)
         await self._passage.handle(call, wanted, runtime, send)
 
     def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:

@@ -38,6 +38,17 @@ def test_unknown_key(header: bytes | None) -> None:
     assert "One" not in caught.value.message
 
 
+def test_a_known_key_opens_no_other() -> None:
+    """What was found right is right again, and nothing that merely begins or ends like it; what is odd is not kept."""
+    door = Doorkeeper([Key(digest(b"one"), WEB)], None)
+    for header in (b"Bearer one", b"Bearer one", b"Bearer" + b" " * 300 + b"one"):
+        assert door.caller(header) is WEB
+    assert list(door._known) == [b"Bearer one"]
+    for wrong in (b"Bearer on", b"Bearer one1", b"Bearer\0one", b""):
+        with pytest.raises(Unauthenticated):
+            door.caller(wrong)
+
+
 def test_open_door() -> None:
     """Without keys in the configuration everyone is let in, as nobody in particular."""
     door = Doorkeeper([], None)

@@ -9,8 +9,8 @@ from time import monotonic, time
 from typing import Any
 
 import pytest
-import structlog
 
+from gateway import logs
 from gateway.controller import Controller, lacks
 from gateway.errors import StoreAway
 from gateway.recorder import Clock, Recorder
@@ -245,8 +245,8 @@ async def test_work_begins_again_after_its_end(replica: Replica, agent: str) -> 
 
 async def test_what_cannot_be_flushed_at_the_end_is_logged(agent: str) -> None:
     """By the agent's name: its counts are gone."""
-    out = io.StringIO()
-    log = structlog.wrap_logger(structlog.PrintLogger(out), processors=[structlog.processors.JSONRenderer()])
+    out = io.BytesIO()
+    log = logs.to(out)
     store, table = RedisStore(connect("redis://127.0.0.1:1/0"), "replica"), Table()
     recorder = Recorder(log, Clock(monotonic, time), lambda _: None)
     replica = Replica(store, table, recorder, Controller(store, table, recorder, log))
@@ -254,7 +254,7 @@ async def test_what_cannot_be_flushed_at_the_end_is_logged(agent: str) -> None:
     table.turn(agent, a_state())
     replica.fail(agent, "u")
     await replica.controller.finish()
-    assert "counts_lost" in out.getvalue() and agent in out.getvalue()
+    assert b"counts_lost" in out.getvalue() and agent.encode() in out.getvalue()
     await store.aclose()
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.headers import query_to_provider, to_client, to_provider, without_type
+from gateway.headers import _untyped, query_to_provider, to_client, to_client_untyped, to_provider
 
 OURS = [(b"content-type", b"application/json"), (b"accept-encoding", b"identity")]
 NEVER = [
@@ -44,9 +44,18 @@ def test_to_the_client() -> None:
     assert answered == [*kept, (b"x-upstream-request-id", b"r")]
 
 
-def test_without_type() -> None:
+def test_untyped() -> None:
     """An answer of ours says its own content type."""
-    assert without_type([(b"content-type", b"a"), (b"b", b"c")]) == [(b"b", b"c")]
+    assert to_client_untyped([(b"content-type", b"a"), (b"retry-after", b"c")]) == [(b"retry-after", b"c")]
+
+
+def test_names_without_end() -> None:
+    """Ten thousand invented names are decided rightly, and are not all remembered."""
+    before = len(_untyped)
+    for number in range(10_000):
+        name = b"x-ratelimit-%d" % number
+        assert to_client_untyped([(name, b"1")]) == [(name, b"1")]
+    assert len(_untyped) <= max(before, 1024)
 
 
 @pytest.mark.parametrize(

@@ -68,11 +68,11 @@ def test_libraries_log_through_the_same_door(capsys: pytest.CaptureFixture[str])
 async def test_lines_of_calls_wait_for_one_another(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     """A twentieth of a second at most, and only until something else is said: the order stays."""
     log = logs.configure()
-    log.info("call", id="a")
-    log.info("call", id="b")
+    log.often("call", {"id": "a"})
+    log.often("call", {"id": "b"})
     assert capfdbinary.readouterr().out == b""
     log.info("turned", id="c")
-    log.info("call", id="d")
+    log.often("call", {"id": "d"})
     said = lines(capfdbinary.readouterr().out.decode())
     assert [line["id"] for line in said] == ["a", "b", "c"]
     await asyncio.sleep(5 * logs.HELD_SECONDS)
@@ -80,24 +80,33 @@ async def test_lines_of_calls_wait_for_one_another(capfdbinary: pytest.CaptureFi
     assert (last["id"], last["level"]) == ("d", "info")
 
 
+def test_what_is_bound_is_in_every_line(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """Those of calls too; below the level that was asked for nothing is written."""
+    logs.configure().bind(replica="r").often("call", {"id": "a"})
+    logs.configure("warning").often("call", {"id": "b"})
+    (line,) = lines(capfdbinary.readouterr().out.decode())
+    assert (line["event"], line["replica"], line["id"]) == ("call", "r", "a")
+
+
 async def test_many_lines_of_calls_do_not_wait(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     """Beyond 64 kB they are written at once."""
     log = logs.configure()
     for _ in range(3):
-        log.info("call", id="x" * (logs.HELD_BYTES // 2))
+        log.often("call", {"id": "x" * (logs.HELD_BYTES // 2)})
     assert len(lines(capfdbinary.readouterr().out.decode())) == 2
 
 
-@pytest.mark.parametrize("event", ["call", "event"])
-def test_nothing_waits_without_a_loop(event: str, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_nothing_waits_without_a_loop(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     """Nobody would come back to write it."""
-    logs.configure().info(event, id="a")
+    logs.configure().often("call", {"id": "a"})
     assert len(lines(capfdbinary.readouterr().out.decode())) == 1
 
 
 async def test_what_waits_is_written_before_the_end() -> None:
     """A loop that ends with lines waiting, and no last word."""
-    done = run(after="import asyncio\nasync def say(): log.info('call')\nasyncio.run(say())", stdout=subprocess.PIPE)
+    done = run(
+        after="import asyncio\nasync def say(): log.often('call', {})\nasyncio.run(say())", stdout=subprocess.PIPE
+    )
     assert [line["event"] for line in lines(done.stdout.decode())] == ["event"] * 3 + ["call"]
 
 

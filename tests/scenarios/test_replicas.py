@@ -9,12 +9,11 @@ from dataclasses import dataclass, replace
 from time import monotonic, time
 
 import pytest
-import structlog
 
+from gateway import logs
 from gateway.calls import Attempt, Outcome
 from gateway.controller import Controller
 from gateway.errors import StoreAway
-from gateway.logs import Log
 from gateway.pricing import PriceBook
 from gateway.recorder import Clock, Recorder
 from gateway.store import RedisStore, connect
@@ -86,15 +85,9 @@ async def replicas(url: str, count: int) -> AsyncIterator[list[Replica]]:
 
 
 def make_replica(url: str) -> Replica:
-    store, table, log = RedisStore(connect(url), uuid.uuid4().hex), Table(), quiet_log()
+    store, table, log = RedisStore(connect(url), uuid.uuid4().hex), Table(), logs.to(io.BytesIO())
     recorder = Recorder(log, Clock(monotonic, time), lambda _: None)
     return Replica(store, table, recorder, Controller(store, table, recorder, log))
-
-
-def quiet_log() -> Log:
-    processors: list[structlog.typing.Processor] = [structlog.processors.JSONRenderer()]
-    log: Log = structlog.wrap_logger(structlog.PrintLogger(io.StringIO()), processors=processors)
-    return log
 
 
 async def test_32_deciders_make_one_decision(redis_url: str, agent: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from gateway.errors import CallerError
 
 _space = re.compile(r"[ \t\n\r]*").match  # a body of nothing but spaces must not cost a loop per character
+_opening = re.compile(r"[ \t\n\r]*\{[ \t\n\r]*").match
 _plain_name = re.compile(r'"([^"\\\x00-\x1f]*)"[ \t\n\r]*:[ \t\n\r]*').match  # up to the value; without escapes
 _mark = re.compile(r"[ \t\n\r]*([,}])[ \t\n\r]*").match
 _next_plain_name = re.compile(r'[ \t\n\r]*,[ \t\n\r]*"([^"\\\x00-\x1f]*)"[ \t\n\r]*:[ \t\n\r]*').match
@@ -58,13 +59,13 @@ class Document:
 
     @classmethod
     def _read(cls, text: str) -> "Document":
-        index = _skip(text, 0)
-        if text[index : index + 1] != "{":
-            _scan(text, index)  # says what is wrong when it is not JSON at all
+        opening = _opening(text)
+        if opening is None:
+            _scan(text, _skip(text, 0))  # says what is wrong when it is not JSON at all
             raise ValueError("the body must be a JSON object")
         document = cls({}, {})
-        index = _skip(text, index + 1)
-        end = _skip(text, index + 1) if text[index : index + 1] == "}" else document._read_members(text, index)
+        index = opening.end()
+        end = _skip(text, index + 1) if text.startswith("}", index) else document._read_members(text, index)
         if end != len(text):
             raise ValueError("something follows the JSON object")
         return document

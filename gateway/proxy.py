@@ -53,7 +53,8 @@ class Proxy:
         if call.nonce is not None:
             call.id = outcome.call_id = mint(booking_of(outcome), call.nonce, runtime.fingerprint_key)
         self.shadows.offer(call, plan, entry, runtime)
-        run = Run(call, plan, entry.applied[plan.version.name], runtime, outcome, _deadline(call, runtime))
+        deadline = call.received_at + runtime.timeouts.total
+        run = Run(call, plan, entry.applied[plan.version.name], runtime, outcome, deadline)
         try:
             await self._serve(run, send)
         except asyncio.CancelledError:
@@ -173,7 +174,3 @@ def plan_of(call: Call, entry: Entry) -> Plan:
         call.facts_headers,
     )  # fmt: skip
     return route(entry.agent, entry.split, facts, call.pin)
-
-
-def _deadline(call: Call, runtime: Runtime) -> float:
-    return call.received_at + runtime.timeouts.total

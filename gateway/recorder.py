@@ -18,6 +18,7 @@ from gateway.table import Entry
 from policies.evidence import SCORED, WHOLE
 from policies.means import BINS
 from policies.tally import Tally, amount_bucket, histogram_bucket
+from policies.thresholds import Mark, Scale
 from routing.assignment import Reason
 from routing.plan import Plan
 
@@ -73,11 +74,11 @@ class Recorder:
         """Record a call that has ended. Called once, whatever happened."""
         outcome.ended_at = self._clock.monotonic()
         self._price(outcome, prices)
-        spent = Spent.by(outcome.attempts)
+        spent, judged, arm = Spent.by(outcome.attempts), outcome.judged, outcome.arm
         batch = self._batch(outcome)
-        _count(outcome, spent, _tally(batch, outcome.version + _TALLIES[outcome.reason]))
-        if outcome.arm is not None and outcome.judged:
-            self._judge(outcome, batch.canary if outcome.arm == "canary" else batch.stable)
+        _count(outcome, spent, judged, _tally(batch, outcome.version + _TALLIES[outcome.reason]))
+        if arm is not None and judged:
+            self._judge(outcome, batch.canary if arm == "canary" else batch.stable)
         self._log.often("shadow" if outcome.reason == "shadow" else "call", _line(outcome, spent))
 
     def score(self, entry: Entry, booking: Booking, version: str, score: float) -> None:
@@ -136,40 +137,18 @@ class Recorder:
     def _judge(self, outcome: Outcome, arm: Arm) -> None:
         """Book a call on its arm: whether it failed, was slow, and what it took."""
         arm.requests += 1
-        unit = unit_id(outcome.unit)
-        bad = set(self._slow(outcome))
-        if outcome.failed:
+        unit, failed = unit_id(outcome.unit), outcome.failed
+        if failed:
             arm.errors += 1
-            bad.add("errors")
-        else:
-            self._sample(outcome, unit, arm)
-        for component in bad:
-            _mark(arm, component, unit)
+            _mark(arm, "errors", unit)
+        elif outcome.yardstick is not None:
+            _mark_slow(outcome, outcome.yardstick.slow, unit, arm)
+            _sample(outcome, outcome.yardstick.scales, unit, arm)
         if outcome.arm == "canary":
             if len(arm.units) < MAX_UNITS:
                 arm.units.add(unit)
-            if outcome.failed:  # what is slow is seen soon enough by the regular flush, and is far more usual
+            if failed:  # what is slow is seen soon enough by the regular flush, and is far more usual
                 self._on_bad_canary(outcome.agent)
-
-    def _slow(self, outcome: Outcome) -> Iterable[str]:
-        """The components of slowness that this call falls under; a call that failed is only a failure."""
-        if outcome.yardstick is None or outcome.failed:
-            return
-        latency = outcome.ended_at - outcome.received_at
-        first = None if outcome.first_token_at is None else outcome.first_token_at - outcome.received_at
-        for mark in outcome.yardstick.slow:
-            seconds = latency if mark.measure == "latency" else first
-            if seconds is not None and seconds > mark.seconds:
-                yield mark.component
-
-    def _sample(self, outcome: Outcome, unit: str, arm: Arm) -> None:
-        if outcome.yardstick is None:
-            return
-        used = {"cost": _cost(outcome), "tokens": _tokens(outcome)}
-        for metric, scale in outcome.yardstick.scales.items():
-            value = used.get(metric)
-            if value is not None:
-                _add(arm.samples.setdefault(metric, SampleSums()), scale.scaled(value), int(unit, 16) % BINS)
 
 
 def arm_of(plan: Plan, entry: Entry) -> ArmName | None:
@@ -192,13 +171,27 @@ def _mark(arm: Arm, component: str, unit: str, badness: int = WHOLE) -> bool:
     return True
 
 
-def _add(sums: SampleSums, value: int, bin_index: int) -> None:
-    sums.n += 1
-    sums.total += value
-    sums.squares += value * value
-    held = sums.bins.setdefault(bin_index, [0, 0])
-    held[0] += value
-    held[1] += 1
+def _mark_slow(outcome: Outcome, marks: Iterable[Mark], unit: str, arm: Arm) -> None:
+    """Note the unit under the kinds of slowness that this call falls under."""
+    latency = outcome.ended_at - outcome.received_at
+    first = None if outcome.first_token_at is None else outcome.first_token_at - outcome.received_at
+    for mark in marks:
+        seconds = latency if mark.measure == "latency" else first
+        if seconds is not None and seconds > mark.seconds:
+            _mark(arm, mark.component, unit)
+
+
+def _sample(outcome: Outcome, scales: Mapping[str, Scale], unit: str, arm: Arm) -> None:
+    """Add what the call took to its arm's samples."""
+    bin_index = int(unit, 16) % BINS
+    for metric, scale in scales.items():
+        used = _USED[metric](outcome)
+        if used is None:
+            continue
+        sums = arm.samples.get(metric)
+        if sums is None:
+            sums = arm.samples[metric] = SampleSums()
+        sums.add(scale.scaled(used), bin_index)
 
 
 def _cost(outcome: Outcome) -> int | None:
@@ -209,6 +202,9 @@ def _cost(outcome: Outcome) -> int | None:
 def _tokens(outcome: Outcome) -> int | None:
     usage = outcome.attempts[0].usage
     return None if usage is None else usage.input + usage.output
+
+
+_USED: Mapping[str, Callable[[Outcome], int | None]] = {"cost": _cost, "tokens": _tokens}
 
 
 @lru_cache(maxsize=1024)  # asked for twice a call, and a conversation comes back
@@ -225,7 +221,7 @@ def _tally(batch: Batch, key: str) -> Tally:
     return tally
 
 
-def _count(outcome: Outcome, spent: Spent, tally: Tally) -> None:
+def _count(outcome: Outcome, spent: Spent, judged: bool, tally: Tally) -> None:
     """Add a call to its version's tally."""
     tally.requests += 1
     tally.input_tokens += spent.input
@@ -240,7 +236,7 @@ def _count(outcome: Outcome, spent: Spent, tally: Tally) -> None:
             tally.ttft[histogram_bucket(outcome.first_token_at - outcome.received_at)] += 1
     if outcome.failed:
         tally.errors += 1
-    elif outcome.judged:
+    elif judged:
         _count_amounts(outcome, tally)
     else:
         tally.unjudged += 1

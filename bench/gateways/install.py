@@ -58,7 +58,9 @@ def _portkey(name: str) -> list[list[str]]:
         # From 1.13 on, a response made from another shares its headers, and every stream of Portkey's is a 500.
         "overrides": {"@hono/node-server": "1.12.0"},
     }
-    (CACHE / name / "package.json").write_text(json.dumps(package))
+    folder = CACHE / name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "package.json").write_text(json.dumps(package))
     return [["npm", "install", "--silent", "--no-audit", "--no-fund"]]
 
 

@@ -29,6 +29,18 @@ class SampleSums:
     squares: int = 0
     bins: dict[int, list[int]] = field(default_factory=dict)
 
+    def add(self, value: int, bin_index: int) -> None:
+        """Add one call's value, which falls into that bin."""
+        self.n += 1
+        self.total += value
+        self.squares += value * value
+        held = self.bins.get(bin_index)
+        if held is None:
+            self.bins[bin_index] = [value, 1]
+        else:
+            held[0] += value
+            held[1] += 1
+
 
 @dataclass(slots=True)
 class Arm:

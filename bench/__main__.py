@@ -1,7 +1,7 @@
 """`python -m bench [--quick]`: the measurements that the documentation quotes, one after another.
 
-First whole gateways against each other (`bench.gateways`), how cost grows (`bench.growth`) and where a call's time goes
-(`bench.stages`), then transports, the statistics (`bench.power`), what a second worker brings (`bench.workers`), and
+First whole gateways against each other (`bench.gateways`), how cost grows (`bench.growth`, `bench.distance`) and where a call's time goes
+(`bench.profile`), then transports, the statistics (`bench.power`), what a second worker brings (`bench.workers`), and
 what replicas over one store promise: `bench.races`, `bench.propagation`, `bench.restarts`. `--quick` does the gateways
 and stages only, in about two minutes, and records nothing; all other arguments go to `bench.power`.
 """
@@ -9,7 +9,7 @@ and stages only, in about two minutes, and records nothing; all other arguments 
 import subprocess
 import sys
 
-QUICK = (["bench.gateways", "--quick"], ["bench.stages", "--seconds", "5"])
+QUICK = (["bench.gateways", "--quick"], ["bench.profile", "--seconds", "5"])
 
 
 def commands(arguments: list[str]) -> list[list[str]]:
@@ -20,7 +20,8 @@ def commands(arguments: list[str]) -> list[list[str]]:
     return [
         ["bench.gateways"],
         ["bench.growth", "--write"],
-        ["bench.stages"],
+        ["bench.distance", "--write"],
+        ["bench.profile"],
         ["bench.transports"],
         ["bench.power", *arguments],
         *replicas,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.stages import stage
+from bench.profile import stage
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Where the time of one call goes: `python -m bench.stages [--seconds 10] [--streams]`, µs per stage.
+"""Where the time of one call goes: `python -m bench.profile [--seconds 10] [--streams]`, µs per stage.
 
 A real gateway (`serinus serve`, everything on) is sampled while it serves: after every so much CPU time a signal notes
 what runs. The innermost frame of ours names the stage, so that a library's time is its caller's. What the loop and the
@@ -93,7 +93,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m bench.stages", description=__doc__)
+    parser = argparse.ArgumentParser("python -m bench.profile", description=__doc__)
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--streams", action="store_true", help="64 streams in place of whole answers")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
@@ -105,7 +105,7 @@ def _sampled() -> Peer:
 
     def launch(folder: Path, port: int, upstream: int) -> Launch:
         given = serinus(folder, port, upstream)
-        command = [sys.executable, "-m", "bench.stages", "--serve", str(folder)]
+        command = [sys.executable, "-m", "bench.profile", "--serve", str(folder)]
         return Launch(command, given.environment, given.headers, given.model, cwd=ROOT)
 
     return Peer("Serinus", PEERS[0].version, PEERS[0].program, launch)

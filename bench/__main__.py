@@ -1,9 +1,10 @@
 """`python -m bench [--quick]`: the measurements that the documentation quotes, one after another.
 
-First whole gateways against each other (`bench.gateways`), how cost grows (`bench.growth`, `bench.distance`) and where a call's time goes
-(`bench.profile`), then transports, the statistics (`bench.power`), what a second worker brings (`bench.workers`), and
-what replicas over one store promise: `bench.races`, `bench.propagation`, `bench.restarts`. `--quick` does the gateways
-and stages only, in about two minutes, and records nothing; all other arguments go to `bench.power`.
+First whole gateways against each other (`bench.gateways`), how cost grows (`bench.growth`, `bench.distance`) and where
+a call's time goes (`bench.profile`), then transports, the statistics (`bench.power`), what a second worker brings
+(`bench.workers`), and what replicas over one store promise: `bench.races`, `bench.propagation`, `bench.restarts`.
+`--quick` does the gateways and the profile only, in about two minutes, and records nothing; all other arguments go to
+`bench.power`.
 """
 
 import subprocess

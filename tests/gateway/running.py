@@ -12,7 +12,7 @@ from gateway import assemble, logs
 from gateway.app import Gateway, build, new_replica_id
 from gateway.config import load
 from gateway.server import Server
-from gateway.standin import Standin
+from gateway.standin import Behaviour, Standin
 from gateway.store import OpenStore, RedisStore, connect
 
 ADMIN_TOKEN = "admin-token-of-the-tests"
@@ -54,6 +54,18 @@ def trial(agent: str, standin: Standin, weight: str = "50%", **routing: Any) -> 
         f"agents/{agent}/v1.yaml": {"model": "standin/good", "system_prompt": "You are v1."},
         f"agents/{agent}/v2.yaml": {"model": "standin/bad", "system_prompt": "You are v2."},
     }
+
+
+@asynccontextmanager
+async def provider(api_key: str | None = None, /, **behaviours: Behaviour) -> AsyncIterator[Standin]:
+    """The stand-in, whose models behave so. It stops listening however the test ends: a socket that a failed test left
+    open would fail the next one."""
+    standin = Standin(behaviours, api_key=api_key)
+    await standin.start()
+    try:
+        yield standin
+    finally:
+        await standin.stop()
 
 
 @asynccontextmanager

@@ -17,8 +17,7 @@ import pytest
 from gateway import __version__
 from gateway.cli import main
 from gateway.operate import Operator, Overtaken
-from gateway.standin import Standin
-from tests.gateway.running import ADMIN_TOKEN, Running, running, trial, write
+from tests.gateway.running import ADMIN_TOKEN, Running, provider, running, trial, write
 
 TRIAL = {
     "gateway.yaml": {"providers": {"p": {"api": "openai", "base_url": "http://127.0.0.1:9/v1"}}},
@@ -34,11 +33,8 @@ def _token(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def served(tmp_path: Path, redis_url: str, agent: str) -> AsyncIterator[Running]:
-    standin = Standin()
-    await standin.start()
-    async with running(write(tmp_path, trial(agent, standin)), redis_url) as served:
+    async with provider() as standin, running(write(tmp_path, trial(agent, standin)), redis_url) as served:
         yield served
-    await standin.stop()
 
 
 async def run(*arguments: str) -> int:

@@ -14,12 +14,12 @@ from gateway import logs
 from gateway.controller import Controller, lacks
 from gateway.errors import StoreAway
 from gateway.recorder import Clock, Recorder
-from gateway.standin import Behaviour, Standin
+from gateway.standin import Behaviour
 from gateway.store import RedisStore, connect
 from gateway.store.connect import MAX_IN_FLIGHT
 from gateway.table import Table
 from policies.rollout import State, reconcile
-from tests.gateway.running import Running, running, trial, write
+from tests.gateway.running import Running, provider, running, trial, write
 from tests.gateway.store.samples import INTENT
 from tests.gateway.trials import agent_named
 from tests.scenarios.crowd import crowd
@@ -170,13 +170,14 @@ async def test_a_canary_failure_is_flushed_at_once(
 ) -> None:
     """Without waiting for the regular flush; many failures make one flush after the other, not a queue of them."""
     monkeypatch.setattr("gateway.controller.FLUSH_SECONDS", 3600.0)
-    standin = Standin({"bad": Behaviour(error_rate=1.0)})
-    await standin.start()
-    async with running(write(tmp_path, trial(agent, standin)), redis_url) as served, crowd(served.url) as people:
+    async with (
+        provider(bad=Behaviour(error_rate=1.0)) as standin,
+        running(write(tmp_path, trial(agent, standin)), redis_url) as served,
+        crowd(served.url) as people,
+    ):
         for _ in range(5):
             await people.call_often(agent, 10)
         await within(1, lambda: phase(served, agent) == "rolled_back")
-    await standin.stop()
 
 
 def phase(served: Running, agent: str) -> str | None:

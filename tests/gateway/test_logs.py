@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from gateway import logs
-from gateway.standin import Behaviour, Standin
-from tests.gateway.running import running, trial, write
+from gateway.standin import Behaviour
+from tests.gateway.running import provider, running, trial, write
 from tests.scenarios.crowd import crowd
 
 ROOT = Path(__file__).parents[2]
@@ -155,17 +155,16 @@ async def test_a_call_is_one_line_without_its_content(
     """Planted in prompt, answer, key, error and system prompt: none of it is in the log, and every call is, once."""
     secrets = ["PLANTED-prompt", "PLANTED-answer", "PLANTED-provider-key", "PLANTED-system", "PLANTED-error"]
     failing = Behaviour(error_rate=0.5, error_message="PLANTED-error", seed=3)
-    standin = Standin({"good": Behaviour(chunk_text="PLANTED-answer "), "bad": failing}, api_key=secrets[2])
-    await standin.start()
-    files = trial(agent, standin)
-    provider = {"api": "openai", "base_url": standin.base_url, "api_key": "${PLANTED_KEY}"}
-    files["gateway.yaml"] = {"providers": {"standin": provider}}
-    files[f"agents/{agent}/v1.yaml"] = {"model": "standin/good", "system_prompt": "PLANTED-system"}
-    capfd.readouterr()
-    gateway = running(write(tmp_path, files), redis_url, {"PLANTED_KEY": secrets[2]})
-    async with gateway as served, crowd(served.url) as people:
-        replies = await asyncio.gather(*(people.call(agent) for _ in range(40)))
-    await standin.stop()
+    good = Behaviour(chunk_text="PLANTED-answer ")
+    async with provider(secrets[2], good=good, bad=failing) as standin:
+        files = trial(agent, standin)
+        keyed = {"api": "openai", "base_url": standin.base_url, "api_key": "${PLANTED_KEY}"}
+        files["gateway.yaml"] = {"providers": {"standin": keyed}}
+        files[f"agents/{agent}/v1.yaml"] = {"model": "standin/good", "system_prompt": "PLANTED-system"}
+        capfd.readouterr()
+        gateway = running(write(tmp_path, files), redis_url, {"PLANTED_KEY": secrets[2]})
+        async with gateway as served, crowd(served.url) as people:
+            replies = await asyncio.gather(*(people.call(agent) for _ in range(40)))
     out, err = capfd.readouterr()
     calls = [line for line in lines(out) if line["event"] == "call"]
     assert sorted(line["id"] for line in calls) == sorted(reply.headers["x-request-id"] for reply in replies)
@@ -184,11 +183,12 @@ async def test_a_calls_line_has_known_fields_only(
     tmp_path: Path, redis_url: str, agent: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Whoever adds one thinks about what may be in it."""
-    standin = Standin()
-    await standin.start()
     capfd.readouterr()
-    async with running(write(tmp_path, trial(agent, standin)), redis_url) as served, crowd(served.url) as people:
+    async with (
+        provider() as standin,
+        running(write(tmp_path, trial(agent, standin)), redis_url) as served,
+        crowd(served.url) as people,
+    ):
         await people.call_often(agent, 5)
-    await standin.stop()
     calls = [line for line in lines(capfd.readouterr().out) if line["event"] == "call"]
     assert len(calls) == 5 and set().union(*calls) <= CALL_FIELDS

@@ -95,7 +95,7 @@ class Trial:
             return [(await people.call(self.agent)).version for _ in range(UNITS)]
 
     async def seconds_until(self, memory: Memory, replicas: Sequence[Served]) -> Back:
-        """How long it takes until all of them have that memory. Raises TimeoutError after twice ten seconds.
+        """How long it takes until all of them have that memory. Raises TimeoutError after twice a minute.
 
         What they say comes first: every call of the canary that goes well takes a little from the e-value.
         """

@@ -15,7 +15,7 @@ from redis.crc import key_slot
 
 from gateway.operate import Operator, print_verification
 from gateway.standin import Behaviour, Standin
-from tests.gateway.running import ADMIN_TOKEN, Running, running, write
+from tests.gateway.running import ADMIN_TOKEN, Running, provider, running, write
 from tests.gateway.store.servers import SLOTS, cluster_of, until
 from tests.gateway.test_app import Ear, ear
 from tests.scenarios.crowd import ask, crowd
@@ -82,16 +82,14 @@ def files(agents: Sequence[str], standin: Standin, notify: dict[str, Any]) -> di
 
 @asynccontextmanager
 async def pair(folder: Path) -> AsyncIterator[Pair]:
-    standin = Standin({"bad": Behaviour()})
-    await standin.start()
     agents = [agent_on(primary) for primary in range(PRIMARIES)]
     async with AsyncExitStack() as stack:
+        standin = await stack.enter_async_context(provider())
         url, primaries = await stack.enter_async_context(cluster_of(folder / "cluster"))
         heard, notify = await stack.enter_async_context(ear())
         config = write(folder / "config", files(agents, standin, {**notify, "on": ["roll_back"]}))
         gateways = [await stack.enter_async_context(running(config, url)) for _ in range(2)]
         yield Pair(gateways, agents, primaries, standin, heard)
-    await standin.stop()
 
 
 @pytest.fixture

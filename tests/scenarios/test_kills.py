@@ -16,14 +16,13 @@ from gateway.notices import IDLE_MS
 from gateway.standin import Behaviour
 from gateway.store import connect
 from gateway.store.notices import CONSUMER, GROUP
-from tests.gateway.running import trial, write
-from tests.gateway.store.servers import until
+from tests.gateway.running import provider, trial, write
+from tests.gateway.store.servers import ENOUGH_SECONDS, until
 from tests.gateway.test_escalation import Receiver
 from tests.scenarios.crowd import crowd
 from tests.scenarios.gate import Gate, Moment
 from tests.scenarios.processes import Served, command, serving
 from tests.scenarios.restarts import a_trial
-from tests.scenarios.test_people import provider
 from tests.scenarios.test_store_faults import ExternalRedis, child_of
 from tests.scenarios.waiting import within
 
@@ -48,7 +47,7 @@ async def failing_trial(folder: Path, agent: str) -> AsyncIterator[tuple[Path, R
 
 async def call_until(served: Served, agent: str, holds: Callable[[], bool]) -> None:
     """Call that gateway until it holds."""
-    async with crowd(served.url) as people, asyncio.timeout(10):
+    async with crowd(served.url) as people, asyncio.timeout(ENOUGH_SECONDS):
         while not holds():
             await people.call_often(agent, 4)
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from gateway.standin import Behaviour, Standin
+from gateway.standin import Behaviour
 from gateway.store import verify
-from tests.gateway.running import ADMIN_TOKEN, trial, write
+from tests.gateway.running import ADMIN_TOKEN, provider, trial, write
 from tests.gateway.store.servers import until
 from tests.scenarios.crowd import crowd
 from tests.scenarios.processes import Done, Served, command, serving
@@ -59,16 +59,6 @@ class Desk:
         done = await command("audit", self.agent, SERINUS_URL=self.served.url)
         assert done.code == 0
         return [json.loads(line) for line in reversed(done.out.splitlines())]
-
-
-@asynccontextmanager
-async def provider(**behaviours: Behaviour) -> AsyncIterator[Standin]:
-    standin = Standin(behaviours)
-    await standin.start()
-    try:
-        yield standin
-    finally:
-        await standin.stop()
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gateway.standin import Behaviour, Standin
-from tests.gateway.running import running, trial, write
+from tests.gateway.running import provider, running, trial, write
 from tests.gateway.store.servers import until
 from tests.scenarios.crowd import Crowd, crowd
 from tests.scenarios.processes import Served, command, serving
@@ -55,15 +55,13 @@ class Stage:
 
 @asynccontextmanager
 async def stage(folder: Path, redis_url: str, agent: str, **behaviours: Behaviour) -> AsyncIterator[Stage]:
-    standin = Standin(behaviours)
-    await standin.start()
-    files = trial(agent, standin) | {"agents/other/v1.yaml": {"model": "standin/good"}}
-    files["gateway.yaml"] = {**cast(Any, files["gateway.yaml"]), "retries": {"per_target": 0}}
-    files |= {f"agents/{agent}/v3.yaml": {"model": "standin/good", "system_prompt": "You are v3."}}
-    write(folder / "config", files)
-    async with serving(folder / "config", {"SERINUS_STORE": redis_url}) as served, crowd(served.url) as people:
-        yield Stage(served, folder / "config", agent, standin, people)
-    await standin.stop()
+    async with provider(**behaviours) as standin:
+        files = trial(agent, standin) | {"agents/other/v1.yaml": {"model": "standin/good"}}
+        files["gateway.yaml"] = {**cast(Any, files["gateway.yaml"]), "retries": {"per_target": 0}}
+        files |= {f"agents/{agent}/v3.yaml": {"model": "standin/good", "system_prompt": "You are v3."}}
+        write(folder / "config", files)
+        async with serving(folder / "config", {"SERINUS_STORE": redis_url}) as served, crowd(served.url) as people:
+            yield Stage(served, folder / "config", agent, standin, people)
 
 
 async def while_called(here: Stage, work: Callable[[], Awaitable[None]]) -> None:
@@ -213,22 +211,18 @@ async def test_a_call_that_is_coming_in_is_served_by_the_new_configuration(
     tmp_path: Path, redis_url: str, agent: str
 ) -> None:
     """Its body arrives while the agent moves to a provider that the old configuration does not know."""
-    standin = Standin()
-    await standin.start()
-    files = trial(agent, standin)
-    async with running(write(tmp_path, files), redis_url) as served:
+    async with provider() as standin, running(write(tmp_path, trial(agent, standin)), redis_url) as served:
         body = json.dumps({"model": agent, "messages": [{"role": "user", "content": "hi"}]}).encode()
         reader, writer = await asyncio.open_connection(*served.url.removeprefix("http://").split(":"))
         head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: g\r\ncontent-length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body[:10])
         await asyncio.sleep(0.05)
-        write(tmp_path, moved(files, agent))
+        write(tmp_path, moved(trial(agent, standin), agent))
         served.reload()
         writer.write(body[10:])
         assert b"200" in await reader.readline()
         writer.close()
         await writer.wait_closed()
-    await standin.stop()
 
 
 def moved(files: Mapping[str, Any], agent: str) -> dict[str, object]:

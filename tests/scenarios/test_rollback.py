@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.standin import Behaviour, Standin
-from tests.gateway.running import Running, running, write
+from tests.gateway.running import Running, provider, running, write
 from tests.gateway.store.servers import until
 from tests.scenarios.crowd import Crowd, crowd
 from tests.scenarios.processes import command, serving
@@ -39,10 +39,8 @@ async def replicas(
     folder: Path, redis_url: str, agents: list[str], behaviours: Mapping[str, Behaviour]
 ) -> AsyncIterator[tuple[list[Running], Standin, Crowd]]:
     """Three gateways over one store, the provider behind them, and the clients before them."""
-    standin = Standin(behaviours)
-    await standin.start()
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(standin.stop)
+        standin = await stack.enter_async_context(provider(**behaviours))
         write(folder, many_trials(agents, standin))
         gateways = [await stack.enter_async_context(running(folder, redis_url)) for _ in range(REPLICAS)]
         yield gateways, standin, await stack.enter_async_context(crowd(*(each.url for each in gateways)))
@@ -98,23 +96,21 @@ async def test_an_outage_of_both_versions_rolls_nothing_back(
 
 async def test_processes_agree_on_one_rollback_and_can_prove_it(tmp_path: Path, redis_url: str, agent: str) -> None:
     """Two `serinus serve` over one store: both turn, the next calls go to stable, and one event holds the evidence."""
-    standin = Standin({f"bad-{agent}": Behaviour(error_rate=1.0)})
-    await standin.start()
-    folder = write(tmp_path / "config", many_trials([agent], standin))
-    environ = {"SERINUS_STORE": redis_url}
-    async with serving(folder, environ, "one") as one, serving(folder, environ, "two") as two:
-        async with crowd(one.url, two.url) as people:
+    async with provider(**{f"bad-{agent}": Behaviour(error_rate=1.0)}) as standin:
+        folder = write(tmp_path / "config", many_trials([agent], standin))
+        environ = {"SERINUS_STORE": redis_url}
+        async with serving(folder, environ, "one") as one, serving(folder, environ, "two") as two:
+            async with crowd(one.url, two.url) as people:
 
-            async def is_out() -> bool:
-                await people.call_often(agent, 20)
-                views = [(await each.status())["agents"][agent] for each in (one, two)]
-                return all(view["phase"] == "rolled_back" and view["weight"] == 0.0 for view in views)
+                async def is_out() -> bool:
+                    await people.call_often(agent, 20)
+                    views = [(await each.status())["agents"][agent] for each in (one, two)]
+                    return all(view["phase"] == "rolled_back" and view["weight"] == 0.0 for view in views)
 
-            await until(is_out)
-            replies = await people.call_often(agent, 100)
-            assert {(reply.status, reply.version) for reply in replies} == {(200, "v1")}
-        rollback = json.loads((await command("audit", agent, SERINUS_URL=one.url)).out.splitlines()[0])
-    assert (rollback["action"], rollback["actor"]) == ("roll_back", "controller")
-    assert rollback["evidence"]["canary_failing"] >= 3 and rollback["evidence"]["e_value"] >= 100
-    assert standin.counts(f"bad-{agent}").requests <= 10
-    await standin.stop()
+                await until(is_out)
+                replies = await people.call_often(agent, 100)
+                assert {(reply.status, reply.version) for reply in replies} == {(200, "v1")}
+            rollback = json.loads((await command("audit", agent, SERINUS_URL=one.url)).out.splitlines()[0])
+        assert (rollback["action"], rollback["actor"]) == ("roll_back", "controller")
+        assert rollback["evidence"]["canary_failing"] >= 3 and rollback["evidence"]["e_value"] >= 100
+        assert standin.counts(f"bad-{agent}").requests <= 10

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Any, cast
 
 from gateway.standin import Behaviour, Standin
-from tests.gateway.running import running, trial, write
+from tests.gateway.running import provider, running, trial, write
 from tests.gateway.store.servers import until
 from tests.scenarios.crowd import crowd
 from tests.scenarios.processes import serving
@@ -21,14 +21,10 @@ FAILING = Behaviour(error_rate=1, fault="status")
 @asynccontextmanager
 async def configured(folder: Path, agent: str, behaviour: Behaviour) -> AsyncIterator[Standin]:
     """A trial with half of the traffic on each arm, and a shadow that behaves so, in that folder."""
-    standin = Standin({"shadow": behaviour})
-    await standin.start()
-    files = trial(agent, standin, shadow=SHADOW) | {f"agents/{agent}/v9.yaml": {"model": "standin/shadow"}}
-    write(folder, files)
-    try:
+    async with provider(shadow=behaviour) as standin:
+        files = trial(agent, standin, shadow=SHADOW) | {f"agents/{agent}/v9.yaml": {"model": "standin/shadow"}}
+        write(folder, files)
         yield standin
-    finally:
-        await standin.stop()
 
 
 async def test_clients_do_not_notice_a_hanging_shadow(tmp_path: Path, redis_url: str, agent: str) -> None:

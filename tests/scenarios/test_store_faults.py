@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from gateway.standin import Behaviour, Standin
+from gateway.standin import Behaviour
 from gateway.store.embedded import find_binary
-from tests.gateway.running import Running, running, trial, write
-from tests.gateway.store.servers import free_port, until
+from tests.gateway.running import Running, provider, running, trial, write
+from tests.gateway.store.servers import ENOUGH_SECONDS, free_port, until
 from tests.scenarios.crowd import Crowd, Reply, ask, crowd
 from tests.scenarios.processes import Served, serving, start, until_serving
 from tests.scenarios.waiting import within
@@ -67,17 +67,11 @@ class ExternalRedis:
 @pytest.fixture
 async def external(tmp_path: Path) -> AsyncIterator[ExternalRedis]:
     redis = ExternalRedis(tmp_path / "redis")
-    await redis.start()
-    yield redis
-    await redis.kill()
-
-
-@asynccontextmanager
-async def provider(**behaviours: Behaviour) -> AsyncIterator[Standin]:
-    standin = Standin(behaviours)
-    await standin.start()
-    yield standin
-    await standin.stop()
+    try:
+        await redis.start()
+        yield redis
+    finally:
+        await redis.kill()
 
 
 class Load:
@@ -206,7 +200,7 @@ async def test_an_emptied_store_does_not_bring_a_bad_canary_back(
 
 
 async def call_until(people: Crowd, agent: str, condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(ENOUGH_SECONDS):
         while True:
             await people.call_often(agent, 8)
             if condition():

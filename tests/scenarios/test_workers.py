@@ -12,7 +12,7 @@ import pytest
 
 from gateway.standin import Behaviour, Standin
 from tests.gateway.calling import SOON
-from tests.gateway.running import ADMIN_TOKEN, write
+from tests.gateway.running import ADMIN_TOKEN, provider, write
 from tests.gateway.store.servers import until
 from tests.gateway.test_serve import configuration, stream
 from tests.scenarios.crowd import Line
@@ -36,10 +36,8 @@ STREAMS = 20
 
 @pytest.fixture
 async def standin() -> AsyncIterator[Standin]:
-    standin = Standin({"good": Behaviour(chunks=12, chunk_seconds=0.1)})
-    await standin.start()
-    yield standin
-    await standin.stop()
+    async with provider(good=Behaviour(chunks=12, chunk_seconds=0.1)) as made:
+        yield made
 
 
 async def until_booked(served: Served, agent: str, calls: int) -> None:
@@ -73,29 +71,27 @@ async def test_both_workers_serve_and_their_books_are_one(tmp_path: Path, agent:
 
 async def test_whichever_worker_is_asked_acts_for_all(tmp_path: Path, redis_url: str, agent: str) -> None:
     """A verb at one is on the record of the other; both say the same of the agent, each under its own name."""
-    standin = Standin()
-    await standin.start()
-    files = configuration(tmp_path, standin, agent)
-    write(files, {"routing.yaml": {"agents": {agent: {"stable": "v1", "canary": "v2", "weight": "50%"}}}})
-    async with fleet(files, {"SERINUS_STORE": redis_url}) as served:
-        token = (f"authorization: Bearer {ADMIN_TOKEN}", 'if-match: "1"')
-        order = b'{"actor": "me", "reason": "because"}'
-        assert (await served.ask("POST", f"/admin/agents/{agent}/abort", order, token)).status == 200
-        seen = dict[str, str]()
+    async with provider() as standin:
+        files = configuration(tmp_path, standin, agent)
+        write(files, {"routing.yaml": {"agents": {agent: {"stable": "v1", "canary": "v2", "weight": "50%"}}}})
+        async with fleet(files, {"SERINUS_STORE": redis_url}) as served:
+            token = (f"authorization: Bearer {ADMIN_TOKEN}", 'if-match: "1"')
+            order = b'{"actor": "me", "reason": "because"}'
+            assert (await served.ask("POST", f"/admin/agents/{agent}/abort", order, token)).status == 200
+            seen = dict[str, str]()
 
-        async def both_say_so() -> bool:
-            """Of two connections that are open at the same time each worker has one."""
-            lines = [Line(served.url), Line(served.url)]
-            for line in lines:
-                status = json.loads((await line.ask("GET", "/status")).body)
-                seen[status["gateway"]["replica"]] = status["agents"][agent]["phase"]
-            for line in lines:
-                line.close()
-            return len(seen) == 2 and len(set(seen.values())) == 1
+            async def both_say_so() -> bool:
+                """Of two connections that are open at the same time each worker has one."""
+                lines = [Line(served.url), Line(served.url)]
+                for line in lines:
+                    status = json.loads((await line.ask("GET", "/status")).body)
+                    seen[status["gateway"]["replica"]] = status["agents"][agent]["phase"]
+                for line in lines:
+                    line.close()
+                return len(seen) == 2 and len(set(seen.values())) == 1
 
-        await until(both_say_so)
-    assert set(seen.values()) == {"rolled_back"}
-    await standin.stop()
+            await until(both_say_so)
+        assert set(seen.values()) == {"rolled_back"}
 
 
 async def test_sigterm_breaks_no_stream_on_any_worker(

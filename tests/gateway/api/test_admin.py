@@ -12,7 +12,7 @@ import pytest
 from gateway.errors import StoreAway
 from gateway.standin import Behaviour, Standin
 from gateway.store import Sides, Snapshot
-from tests.gateway.running import ADMIN_TOKEN, Running, running, trial, write
+from tests.gateway.running import ADMIN_TOKEN, Running, provider, running, trial, write
 from tests.scenarios.crowd import Reply, ask, crowd
 from tests.scenarios.waiting import within
 
@@ -23,17 +23,15 @@ PERSON = {"actor": "kim", "reason": "the provider was at fault"}
 @pytest.fixture
 async def served(tmp_path: Path, redis_url: str, agent: str) -> AsyncIterator[Running]:
     """A gateway whose canary was rolled back."""
-    standin = Standin({"bad": Behaviour(error_rate=1.0)})
-    await standin.start()
-    files = trial(agent, standin, weight="90%")
-    files["gateway.yaml"] = {"providers": {"standin": {"api": "openai", "base_url": standin.base_url}},
-                             "retries": {"per_target": 0}}  # fmt: skip
-    async with running(write(tmp_path, files), redis_url) as served, crowd(served.url) as people:
-        for _ in range(20):
-            await people.call_often(agent, 10)
-        await within(5, lambda: phase(served, agent) == "rolled_back")
-        yield served
-    await standin.stop()
+    async with provider(bad=Behaviour(error_rate=1.0)) as standin:
+        files = trial(agent, standin, weight="90%")
+        files["gateway.yaml"] = {"providers": {"standin": {"api": "openai", "base_url": standin.base_url}},
+                                 "retries": {"per_target": 0}}  # fmt: skip
+        async with running(write(tmp_path, files), redis_url) as served, crowd(served.url) as people:
+            for _ in range(20):
+                await people.call_often(agent, 10)
+            await within(5, lambda: phase(served, agent) == "rolled_back")
+            yield served
 
 
 def phase(served: Running, agent: str) -> str | None:

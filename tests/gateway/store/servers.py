@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from gateway.store.embedded import find_binary
 
 SLOTS = 16384
+ENOUGH_SECONDS = 60.0  # nothing that is awaited takes a tenth of it, but for starting interpreters on a busy machine
 
 
 def free_port() -> int:
@@ -111,8 +112,8 @@ async def _answering(port: int) -> None:
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until the condition holds, at most ten seconds."""
-    async with asyncio.timeout(10):
+    """Wait for what must come, however slow the machine is. Raises TimeoutError when it has not come in a minute."""
+    async with asyncio.timeout(ENOUGH_SECONDS):
         while True:
             if await condition():
                 return

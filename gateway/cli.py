@@ -17,6 +17,8 @@ from policies.verbs import VERBS
 
 _URL = "http://127.0.0.1:8080"
 _MOST_WORKERS = 256
+_MOST_RUNS = 100_000
+_MOST_TIMES = 1_000_000
 _INTERRUPTED = 130  # as shells say it: 128 + SIGINT
 
 
@@ -103,15 +105,44 @@ def _add_operating(commands: "argparse._SubParsersAction[argparse.ArgumentParser
 
 def _add_simulate(simulate: argparse.ArgumentParser) -> None:
     simulate.add_argument("agent")
-    simulate.add_argument("--stable-errors", type=float, default=0.01, help="stable's share of failing calls (0.01)")
-    simulate.add_argument("--errors", type=float, default=0.01, help="the canary's (0.01)")
-    simulate.add_argument("--latency", type=float, default=1.0, help="times stable's, such as 1.25")
-    simulate.add_argument("--cost", type=float, default=1.0, help="times stable's, such as 1.2")
-    simulate.add_argument("--stable-quality", type=float, default=0.9, help="stable's mean score (0.9)")
-    simulate.add_argument("--quality", type=float, default=0.9, help="the canary's (0.9)")
-    simulate.add_argument("--rps", type=float, default=50.0, help="calls per second over both (50)")
-    simulate.add_argument("--runs", type=int, default=200, help="simulated rollouts for each share (200)")
+    simulate.add_argument("--stable-errors", type=_rate, default=0.01, help="stable's share of failing calls (1%%)")
+    simulate.add_argument("--errors", type=_rate, default=0.01, help="the canary's, such as 3%% (1%%)")
+    simulate.add_argument("--latency", type=_times, default=1.0, help="beyond stable's, such as +25%%; or times: 1.25")
+    simulate.add_argument("--cost", type=_times, default=1.0, help="beyond stable's, such as +20%%; or times: 1.2")
+    simulate.add_argument("--stable-quality", type=_rate, default=0.9, help="stable's mean score (0.9)")
+    simulate.add_argument("--quality", type=_rate, default=0.9, help="the canary's (0.9)")
+    simulate.add_argument("--rps", type=_times, default=50.0, help="calls per second over both (50)")
+    simulate.add_argument("--runs", type=_runs, default=200, help="simulated rollouts for each share (200)")
     simulate.set_defaults(run=_simulate)
+
+
+def _rate(text: str) -> float:
+    """`3%` or `0.03`."""
+    rate = _number(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    if not 0 <= rate <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not between 0% and 100%")
+    return rate
+
+
+def _times(text: str) -> float:
+    """`+25%` or `1.25`."""
+    times = 1 + _number(text[:-1]) / 100 if text.startswith("+") and text.endswith("%") else _number(text)
+    if not 0 < times <= _MOST_TIMES:
+        raise argparse.ArgumentTypeError(f"{text!r} is not above 0 and at most {_MOST_TIMES:,}")
+    return times
+
+
+def _runs(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_RUNS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {_MOST_RUNS:,}")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
 
 
 def _add_rollout(rollout: argparse.ArgumentParser) -> None:

@@ -74,7 +74,7 @@ def agent_view(entry: Entry, snapshot: Snapshot, event: Mapping[str, Any]) -> di
         "epoch": state.epoch if state else 0,
         "step": state.step if state else 0,
         "steps": [_step(step) for step in entry.intent.steps],
-        "weight": entry.split.weight / BUCKETS,
+        "weight": 1.0 if _serves_all(entry, state) else entry.split.weight / BUCKETS,
         "pinned": state.pinned if state else False,
         "approved": state.approved if state else False,
         "dismissed": list(state.dismissed) if state else [],
@@ -93,6 +93,14 @@ def agent_view(entry: Entry, snapshot: Snapshot, event: Mapping[str, Any]) -> di
         "last_decision": _decision(state, event) if state else None,
         "read_at": timestamp(snapshot.now) if snapshot.now else None,
     }
+
+
+def _serves_all(entry: Entry, state: State | None) -> bool:
+    """Whether the configured canary has completed its trial and gets every call."""
+    canary = entry.intent.canary
+    return state is not None and state.phase == "completed" and canary is not None and (
+        entry.split.stable.digest == canary.digest
+    )  # fmt: skip
 
 
 def timestamp(unix: float) -> str:

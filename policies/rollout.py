@@ -52,6 +52,13 @@ class Step:
         """What the canary really gets, in basis points."""
         return min(self.weight, WHOLE_WEIGHT - HOLDBACK) if self.hold is not None else self.weight
 
+    @property
+    def words(self) -> str:
+        """What it asks for, such as `25% for 600 s, 100 requests, approval`."""
+        hold = "" if self.hold is None else f" for {self.hold:g} s"
+        requests = f", {self.min_requests} requests" if self.min_requests else ""
+        return f"{percent(self.weight)}{hold}{requests}{', approval' if self.approval else ''}"
+
 
 @dataclass(frozen=True, slots=True)
 class Intent:
@@ -70,7 +77,8 @@ class State:
     rollout began and keys its tallies; `evidence` the epoch in which the running step's evidence began, `segment` how
     many of those there have been, `offset` the minutes that the earlier ones took, `banked` what their components are
     worth. `frozen` holds this step's thresholds (seconds; caps). `began_at` is when the step began and `changed_at`
-    the last change, in Unix seconds. `rolled_back` maps the digest of every canary taken out to the reason.
+    the last change, in Unix seconds. `rolled_back` maps the digest of every canary taken out to the reason. `ladder`
+    are the steps that the rollout follows; empty in a record from before they were kept.
     """
 
     epoch: int
@@ -94,6 +102,7 @@ class State:
     approved: bool = False
     pinned: bool = False
     dismissed: tuple[str, ...] = ()
+    ladder: tuple[Step, ...] = ()
 
     def serves(self, intent: Intent) -> bool:
         """Whether this record is about the versions that the configuration names."""
@@ -164,11 +173,16 @@ def reconcile(state: State | None, intent: Intent, now: float, highest_epoch: in
     if state is None or not (state.serves(intent) or _already_completed(state, intent)):
         return _begin(state, intent, now, highest_epoch)
     step = state.step_of(intent)
-    if step is None or not state.on_trial or state.pinned or step.share == state.weight:
+    if step is None or not state.on_trial:
         return None
-    reason = f"weight {percent(state.weight)} -> {percent(step.share)} in the configuration"
-    changes = {"actor": CONFIGURATION, "weight": step.share, "step": min(state.step, len(intent.steps))}
-    return new_segment(state, now, action="set_weight", reason=reason, **changes)
+    changes = {"actor": CONFIGURATION, "step": min(state.step, len(intent.steps)), "ladder": intent.steps}
+    if step.share != state.weight and not state.pinned:
+        reason = f"weight {percent(state.weight)} -> {percent(step.share)} in the configuration"
+        return new_segment(state, now, action="set_weight", reason=reason, weight=step.share, **changes)
+    if state.ladder in ((), intent.steps):
+        return None
+    reason = f"in the configuration: {_in_words(state.ladder)} became {_in_words(intent.steps)}"
+    return change(state, now, action="steps", reason=reason, **changes)
 
 
 def restore(last_seen: State, found: State | None, now: float) -> Decision:
@@ -316,7 +330,7 @@ def _begin(state: State | None, intent: Intent, now: float, highest_epoch: int) 
     new = State(
         epoch=epoch, phase=phase, step=1 if phase == "running" else 0, weight=weight, stable=intent.stable,
         canary=intent.canary, rollout=epoch, evidence=epoch, reason=reason, actor=CONFIGURATION, action=action,
-        changed_at=now, rolled_back=rolled_back, began_at=now,
+        changed_at=now, rolled_back=rolled_back, began_at=now, ladder=intent.steps,
     )  # fmt: skip
     return Decision(expected, new, {})
 
@@ -341,6 +355,10 @@ def _seen(finding: Finding, evidence: Evidence) -> str:
         return f"the canary takes {times} times what stable takes, over {evidence.canary.calls} requests"
     control = f"stable {stable:.2%} of {evidence.stable.calls}" if evidence.stable.calls else "nothing seen of stable"
     return f"canary {canary:.2%} of {evidence.canary.calls} requests, {control}"
+
+
+def _in_words(steps: tuple[Step, ...]) -> str:
+    return " → ".join(step.words for step in steps)
 
 
 def _digest(ref: VersionRef | None) -> str | None:

@@ -80,7 +80,12 @@ def _unpin(state: State, intent: Intent, order: Order, now: float) -> Decision:
     _require(state, "running", "paused")
     if not state.pinned:
         raise Refused("the rollout is not pinned")
-    return change(state, now, **_signed(order, "unpin"), pinned=False)
+    step, signed = state.step_of(intent), _signed(order, "unpin")
+    if step is None or step.share == state.weight:
+        return change(state, now, **signed, pinned=False)
+    # Back to the configuration's share now, under this person's name, and not whenever a replica next reads its files.
+    signed["reason"] = f"{percent(state.weight)} -> {percent(step.share)}: {order.reason}"
+    return new_segment(state, now, **signed, weight=step.share, pinned=False)
 
 
 def _set_weight(state: State, intent: Intent, order: Order, now: float) -> Decision:
@@ -108,6 +113,7 @@ def _retry(state: State, intent: Intent, order: Order, now: float) -> Decision:
     decision = new_segment(
         state, now, **_signed(order, "retry"), phase="running", step=1, weight=intent.steps[0].share,
         rolled_back=forgiven, segment=1, offset=0, banked={}, frozen={}, pinned=False, dismissed=(),
+        ladder=intent.steps,
     )  # fmt: skip
     return replace(decision, state=replace(decision.state, rollout=decision.state.epoch))
 

@@ -44,9 +44,9 @@ class Feedback(Endpoint):
         if not await self.services.controller.first_feedback(entry.agent.name, name):
             raise AlreadyScored("this was scored before; the first score counts")
         self.services.proxy.recorder.score(entry, booking, version, score)
-        state = entry.state
-        counts = booking.arm is not None and state is not None and state.evidence == booking.evidence
-        await send_json(send, {"agent": entry.agent.name, "version": version, "arm": booking.arm, "counts": counts})
+        why = _no_evidence(entry, booking)
+        answer = {"agent": entry.agent.name, "version": version, "arm": booking.arm, "counts": why is None}
+        await send_json(send, answer if why is None else {**answer, "why": why})
 
     def _find(self, body: dict[str, Any], caller: Caller) -> tuple[Entry, Booking, str]:
         """The agent, where to book, and the name under which this may be scored once."""
@@ -99,6 +99,15 @@ def _version(entry: Entry, booking: Booking) -> str:
     if found is None:
         raise NotFound("the version that served this call is no longer configured", code="unknown_version")
     return found
+
+
+def _no_evidence(entry: Entry, booking: Booking) -> str | None:
+    """Why the score goes to the version's quality alone and judges no canary; None where it does."""
+    if booking.arm is None:
+        return "the call was on no trial: nothing was tried, or a pin or a rule chose the version"
+    if entry.state is None or entry.state.evidence != booking.evidence:
+        return "late: the step in which the call was served is over"
+    return None
 
 
 def _score(value: Any) -> float:

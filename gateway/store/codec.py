@@ -6,11 +6,12 @@ Floats travel as the shortest text that reads back as the same float; JSON never
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import astuple
 from typing import Any, get_args
 
 from gateway.errors import StoreAway
 from gateway.store.chain import content_digest
-from policies.rollout import Action, Decision, Phase, State, VersionRef
+from policies.rollout import Action, Decision, Phase, State, Step, VersionRef
 from policies.tally import Tally
 
 _PHASES = (*get_args(Phase), "")
@@ -41,6 +42,7 @@ def encode_state(state: State) -> dict[str, str]:
         "approved": _flag(state.approved),
         "pinned": _flag(state.pinned),
         "dismissed": _json(list(state.dismissed)),
+        "ladder": _json([astuple(step) for step in state.ladder]),
     }
 
 
@@ -74,6 +76,7 @@ def encode_event(agent: str, decision: Decision, config_digest: str) -> tuple[st
         "weight": state.weight,
         "stable": _ref(state.stable),
         "canary": _ref(state.canary),
+        "frozen": dict(state.frozen),
     }
     return _json(event), content_digest(_finite(event))
 
@@ -123,6 +126,7 @@ def _decode(fields: Mapping[str, str]) -> State:
         approved=fields.get("approved") == _YES,
         pinned=fields.get("pinned") == _YES,
         dismissed=tuple(json.loads(fields.get("dismissed", "[]"))),
+        ladder=tuple(Step(*step) for step in json.loads(fields.get("ladder", "[]"))),
     )
 
 

@@ -322,3 +322,39 @@ def test_escalations_of_no_sense(arguments: list[str], capsys: pytest.CaptureFix
     """A reply without words, or words without a reply: wrong usage, and nobody is asked."""
     assert main(["escalations", *arguments]) == 2
     assert "escalations reply CALL_ID --message TEXT" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "named", [("--errors", "3%", "--rps", "5"), ("--errors", "0.03"), ("--latency", "+25%"), ("--cost", "1.2")]
+)
+async def test_simulate_takes_what_people_write(
+    tmp_path: Path, agent: str, named: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A rate as a share or in percent, a margin as `+25%` or as a factor; the answer is in requests and minutes."""
+    async with provider() as standin:
+        folder = str(write(tmp_path, trial(agent, standin)))
+    assert await run("simulate", agent, "--config", folder, "--runs", "3", *named) == 0
+    heading, line = capsys.readouterr().out.splitlines()
+    assert heading.split() == ["share", "rolled", "back", "canary", "requests", "minutes"]
+    assert line.split()[:2] == ["50%", "100%"]
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        ("--errors", "300%"),
+        ("--quality", "good"),
+        ("--latency", "0"),
+        ("--rps=-1",),
+        ("--rps", "nan"),
+        ("--runs", "0"),
+    ],
+)
+async def test_simulate_refuses_what_makes_no_sense(
+    tmp_path: Path, named: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a sentence that names the option and the value, with exit code 2."""
+    with pytest.raises(SystemExit) as ended:
+        await run("simulate", "any", "--config", str(tmp_path), *named)
+    option, value = "=".join(named).split("=")
+    assert ended.value.code == 2 and f"argument {option}: {value!r} is n" in capsys.readouterr().err

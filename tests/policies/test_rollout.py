@@ -115,11 +115,36 @@ def test_a_shorter_ladder_puts_the_rollout_on_its_last_step() -> None:
     assert (state.step, state.weight) == (2, 2500)
 
 
+@pytest.mark.parametrize(
+    "steps, became",
+    [
+        ((Step(500, 60.0, 100), *LADDER.steps[1:]), "5% for 60 s, 100 requests → 25% for 600 s, approval"),
+        ((LADDER.steps[0], Step(1000, 600.0)), "5% for 600 s, 100 requests → 10% for 600 s"),
+        ((Step(500),), "5%"),
+    ],
+)
+def test_changed_steps_are_followed_and_on_record(steps: tuple[Step, ...], became: str) -> None:
+    """Where the share stays the evidence does, too; the record says once what the ladder was and what it became."""
+    edited = replace(LADDER, steps=steps)
+    state = after(reconcile(running(LADDER), edited, now=30.0))
+    assert (state.action, state.actor, state.epoch) == ("steps", "configuration", 2)
+    assert (state.step, state.weight, state.evidence, state.began_at) == (1, 500, 1, 10.0)
+    before = "5% for 600 s, 100 requests → 25% for 600 s, approval → 100% for 600 s"
+    assert state.reason.startswith(f"in the configuration: {before} became {became}")
+    assert reconcile(state, edited, now=31.0) is None
+
+
+def test_a_record_from_before_steps_were_kept_is_not_taken_for_an_edit() -> None:
+    """Nobody knows what the ladder was then."""
+    assert reconcile(running(LADDER, ladder=()), LADDER, now=30.0) is None
+
+
 def test_editing_a_number_moves_neither_a_pin_nor_what_is_out() -> None:
-    """It is not the word that brings a canary back."""
+    """It is not the word that brings a canary back. That the steps are others now is on record nonetheless."""
     edited = replace(TRIAL, steps=(Step(5000),))
     assert reconcile(rolled_back(), edited, now=30.0) is None
-    assert reconcile(running(pinned=True), edited, now=30.0) is None
+    state = after(reconcile(running(pinned=True), edited, now=30.0))
+    assert (state.action, state.weight, state.pinned, state.evidence) == ("steps", 500, True, 1)
 
 
 def test_a_proven_breach_rolls_back() -> None:

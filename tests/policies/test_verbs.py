@@ -76,6 +76,14 @@ def test_pin_and_unpin() -> None:
         act(running(LADDER), LADDER, Order("unpin", "ada", "because"), now=50.0)
 
 
+def test_unpin_gives_back_the_share_of_the_step() -> None:
+    """At once and under that person's name, and not whenever some replica next reads its files."""
+    state = done(done(running(LADDER), "set-weight", weight=3000), "unpin")
+    assert (state.weight, state.pinned, state.segment) == (500, False, 3)
+    assert (state.actor, state.reason) == ("ada", "30% -> 5%: because")
+    assert reconcile(state, LADDER, now=60.0) is None
+
+
 def test_set_weight_pins() -> None:
     """Otherwise the configuration would move it back."""
     state = done(running(LADDER), "set-weight", weight=3000)

@@ -114,6 +114,7 @@ async def test_scores_have_a_mean(served: Served) -> None:
         reply = await served.call(model=f"{served.agent}@v1")
         status, answer = await served.feedback(score, call_id=reply.headers["x-request-id"])
         assert (status, answer["arm"], answer["counts"]) == (200, None, False), "a pinned call is on no trial"
+        assert answer["why"].startswith("the call was on no trial")
     view = await served.view()
     assert view["versions"]["v1"]["quality"] is None, "pinned calls are counted apart"
     snapshot = await served.running.gateway.store.store.snapshot(served.agent)
@@ -144,6 +145,7 @@ async def test_late_feedback_counts_for_no_trial(served: Served) -> None:
     await served.running.gateway.services.controller.poll()
     status, answer = await served.feedback(0, call_id=reply.headers["x-request-id"])
     assert (status, answer["version"], answer["counts"]) == (200, reply.version, False)
+    assert answer["why"] == "late: the step in which the call was served is over"
     assert (await served.view())["versions"][reply.version]["quality"] == 0.0
     sides = (await served.running.gateway.store.store.snapshot(served.agent)).sides
     assert not sides.canary.scored and not sides.stable.scored

@@ -12,7 +12,7 @@ from gateway.errors import StoreAway
 from gateway.store import Committed, RedisStore, connect, verify
 from gateway.store.chain import link_hash
 from gateway.store.redis import EPOCHS_AT_ONCE
-from policies.rollout import Decision, Phase, State, restore
+from policies.rollout import Decision, Phase, State, Step, restore
 from tests.gateway.store.conftest import NewStore
 from tests.gateway.store.samples import CANARY, beginning, following
 from tests.gateway.store.servers import LossyProxy
@@ -63,6 +63,7 @@ async def test_a_ladders_record_survives_the_store(store: RedisStore, agent: str
     state = replace(
         beginning().state, began_at=1.7e9 + 1 / 3, segment=3, offset=2880, banked={"cost <= stable * 1.05": 1e-300},
         frozen={"latency:0.75": 0.1 + 0.2, "cost": math.inf}, approved=True, pinned=True, dismissed=("cost", "tokens"),
+        ladder=(Step(500, 600.0, 100), Step(10_000, 0.5, approval=True)),
     )  # fmt: skip
     await store.commit(agent, Decision(0, state, {}), "config")
     found, _ = await store.read(agent)
@@ -74,10 +75,12 @@ async def test_a_record_from_before_the_ladder_can_be_read(redis_url: str, agent
     client = connect(redis_url)
     store = RedisStore(client, "replica")
     await store.commit(agent, Decision(0, replace(beginning().state, pinned=True, segment=5), {}), "config")
-    new = ("began_at", "segment", "offset", "banked", "frozen", "approved", "pinned", "dismissed")
+    new = ("began_at", "segment", "offset", "banked", "frozen", "approved", "pinned", "dismissed", "ladder")
     assert await client.execute_command("HDEL", f"serinus:{{{agent}}}:state", *new) == len(new)
     found, _ = await store.read(agent)
-    assert found and found == replace(beginning().state, changed_at=found.changed_at, began_at=found.changed_at)
+    assert found
+    known = replace(beginning().state, changed_at=found.changed_at, began_at=found.changed_at)
+    assert found == replace(known, ladder=())
     await store.aclose()
 
 

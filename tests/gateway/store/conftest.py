@@ -3,13 +3,14 @@
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from gateway.store import EmbeddedRedis, RedisStore, connect
-from tests.gateway.store.servers import LossyProxy, cluster
+from tests.gateway.store.servers import ENOUGH_SECONDS, LossyProxy, cluster
 
 NewStore = Callable[[], RedisStore]
 
@@ -27,12 +28,14 @@ def url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest_asyncio.fixture
-async def new_store(url: str) -> AsyncIterator[NewStore]:
-    """Makes stores over `url`, each a replica with a client of its own."""
+async def new_store(url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[NewStore]:
+    """Makes stores over `url`, each a replica with a client of its own. They are patient: how long a
+    server may take is not what is shown with them, and a busy machine decides it."""
+    monkeypatch.setattr(import_module("gateway.store.connect"), "SOCKET_SECONDS", ENOUGH_SECONDS)
     async with AsyncExitStack() as stack:
 
         def make() -> RedisStore:
-            store = RedisStore(connect(url), replica=uuid.uuid4().hex)
+            store = RedisStore(connect(url), replica=uuid.uuid4().hex, deadline=ENOUGH_SECONDS)
             stack.push_async_callback(store.aclose)
             return store
 

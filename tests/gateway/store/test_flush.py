@@ -12,7 +12,7 @@ from policies.means import Sample
 from policies.tally import Tally
 from tests.gateway.store.conftest import NewStore
 from tests.gateway.store.samples import batch, beginning, failing, following
-from tests.gateway.store.servers import LossyProxy
+from tests.gateway.store.servers import ENOUGH_SECONDS, LossyProxy
 
 
 async def _sides(store: RedisStore, agent: str) -> Sides:
@@ -212,7 +212,7 @@ async def test_odd_units_add_no_keys_and_stay_small(redis_url: str, agent: str) 
     """Ten thousand ids of every kind live as digests in one set; the agent's keys are those of its names."""
     client = connect(redis_url)
     assert isinstance(client, Redis)
-    store = RedisStore(client, "replica")
+    store = RedisStore(client, "replica", deadline=ENOUGH_SECONDS)
     odd = [f"{n}:*{{x}}\r\n\udc80é{'y' * (n % 500)}" for n in range(10_000)]
     counts = failing(*odd)
     counts.units = set(odd)

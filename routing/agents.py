@@ -16,7 +16,7 @@ from routing.rules import Rule
 
 StickyKind = Literal["conversation", "user", "request", "header"]
 
-__all__ = ["HUMAN", "Agent", "AgentVersion", "LadderStep", "Link", "Shadow", "Sticky", "Target", "Tool"]
+__all__ = ["HUMAN", "Agent", "AgentVersion", "Hedge", "LadderStep", "Link", "Shadow", "Sticky", "Target", "Tool"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,19 @@ class Shadow:
 
 
 @dataclass(frozen=True, slots=True)
+class Hedge:
+    """When a call gets a second attempt at its next target beside the first.
+
+    Late is an attempt that takes longer than a `quantile` (0…1) of its version's attempts of late, or longer than
+    `seconds`: one of the two is None. `budget` bounds the hedges as a share of the calls (0…1).
+    """
+
+    quantile: float | None
+    seconds: float | None
+    budget: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
 class Agent:
     """What a client names in `model`, as the operator configured it: intent, not the record.
 
@@ -112,3 +125,4 @@ class Agent:
     guardrails: tuple[str, ...] = ()
     signals: tuple[str, ...] = ()
     shadow: Shadow | None = None
+    hedge: Hedge | None = None

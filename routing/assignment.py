@@ -38,6 +38,11 @@ def shadow_salt(agent: str, digest: str) -> str:
     return f"{agent}:{digest}:shadow"
 
 
+def hedge_salt(agent: str, digest: str) -> str:
+    """The salt by which units of a trial are never hedged, independent of the arms: it is drawn alike on both."""
+    return f"{agent}:{digest}:hedge"
+
+
 def unit_of(sticky: Sticky, facts: Facts) -> str:
     """What is kept together on one version, always within one caller: two tenants never share a unit.
 

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from routing.agents import Agent, AgentVersion
-from routing.assignment import Reason, bucket, in_canary, salt, shadow_salt, unit_of
-from routing.chain import Link, chain
+from routing.assignment import BUCKETS, Reason, bucket, hedge_salt, in_canary, salt, shadow_salt, unit_of
+from routing.chain import HUMAN, Link, Target, chain
 from routing.facts import Facts
 from routing.rules import first_match
+
+SEEN = BUCKETS // 2  # of a trial's units are never hedged, on both arms alike: there all shows that a version does
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,18 @@ def shadowed(agent: Agent, plan: Plan) -> Plan | None:
     if bucket(shadow_salt(agent.name, version.digest), plan.unit) >= shadow.sample:
         return None
     return Plan(version, "shadow", plan.unit, (version.target,))
+
+
+def is_seen(agent: Agent, plan: Plan) -> bool:
+    """Whether the call is of a unit that is not hedged while the agent's canary is on trial."""
+    if agent.canary is None:
+        return False
+    return bucket(hedge_salt(agent.name, agent.versions[agent.canary].digest), plan.unit) < SEEN
+
+
+def hedge_targets(plan: Plan) -> tuple[Target, ...]:
+    """Where a second attempt beside the first may go, in this order. A person is nobody's second attempt."""
+    return tuple(link for link in plan.links[1:] if link != HUMAN)
 
 
 def _choose(agent: Agent, split: Split, facts: Facts, pin: str | None, unit: str) -> tuple[AgentVersion, Reason]:

@@ -8,20 +8,21 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from gateway.config import fields
+from gateway.config import fields, units
 from gateway.config.crosscheck import Known, gateway_problems
 from gateway.config.environment import Expanded, expand
 from gateway.config.gateway_file import GatewaySettings
 from gateway.config.nodes import Node
 from gateway.config.problems import ConfigProblems, Problem
 from gateway.config.routing_check import routing_problems
-from gateway.config.routing_file import AgentEntry, RoutingFile, ShadowEntry
+from gateway.config.routing_file import AgentEntry, HedgeEntry, RoutingFile, ShadowEntry
 from gateway.config.strict_yaml import Parsed, read_yaml
 from gateway.config.validation import validate
 from gateway.config.version_files import VersionFiles, read_versions
 from gateway.config.versions import Surroundings, build_versions
 from policies.grammar import DEFAULT_GUARDRAILS
-from routing.agents import Agent, AgentVersion, LadderStep, Shadow
+from routing.agents import Agent, AgentVersion, Hedge, LadderStep, Shadow
+from routing.chain import HUMAN
 from routing.rules import Rule
 
 GATEWAY_FILE: Final = "gateway.yaml"
@@ -143,6 +144,7 @@ def _agent(name: str, entry: AgentEntry, versions: Mapping[str, AgentVersion]) -
         guardrails=DEFAULT_GUARDRAILS if entry.guardrails is None else entry.guardrails,
         signals=entry.signals,
         shadow=_shadow(entry.shadow),
+        hedge=_hedge(entry.hedge),
     )
 
 
@@ -151,6 +153,14 @@ def _shadow(entry: ShadowEntry | None) -> Shadow | None:
         return None
     usd = entry.max_usd_per_day
     return Shadow(entry.version, entry.sample, entry.max_per_minute, None if usd is None else round(usd * _NANO))
+
+
+def _hedge(entry: HedgeEntry | None) -> Hedge | None:
+    if entry is None:
+        return None
+    if entry.after.startswith("p"):
+        return Hedge(int(entry.after[1:]) / 100, None, entry.budget)
+    return Hedge(None, units.seconds(entry.after), entry.budget)
 
 
 def _steps(entry: AgentEntry) -> tuple[LadderStep, ...]:
@@ -178,6 +188,9 @@ def _agent_warnings(agents: Mapping[str, Agent], files: VersionFiles) -> Iterato
             climbs = any(step.hold is not None for step in agent.steps)
             blind = ", and its steps go on by the clock alone" if climbs else ""
             yield f"agent {agent.name} has no guardrails: nothing rolls {agent.canary} back{blind}"
+        for version in agent.versions.values() if agent.hedge is not None else ():
+            if all(link in (version.target, HUMAN) for link in agent.fallback):
+                yield f"agent {agent.name}: {version.name} is never hedged, as {version.target} is its only target"
 
 
 def _digest(settings: GatewaySettings, written: Mapping[str, str], agents: Mapping[str, Agent]) -> str:
@@ -200,4 +213,5 @@ def _content(agent: Agent) -> dict[str, object]:
         "guardrails": list(agent.guardrails),
         "signals": list(agent.signals),
         "shadow": None if agent.shadow is None else astuple(agent.shadow),
+        "hedge": None if agent.hedge is None else astuple(agent.hedge),
     }

@@ -22,6 +22,7 @@ def routing_problems(root: Node, known: Known) -> Iterator[Problem]:
         yield from _same_content(entry, path, known.versions.get(agent, {}))
         yield from _fallback_problems(entry, path, known.providers)
         yield from _shadow_problems(entry, path)
+        yield from _hedge_problems(entry, path)
 
 
 def _trial_problems(entry: Node, path: Path) -> Iterator[Problem]:
@@ -151,3 +152,11 @@ def _fallback_problems(entry: Node, path: Path, providers: Collection[str] | Non
             yield link.problem(here, f"{quoted(link.value)} is in the chain already")
         elif link.value != HUMAN:
             yield from provider_known(link, here, providers)
+
+
+def _hedge_problems(entry: Node, path: Path) -> Iterator[Problem]:
+    """A hedge needs somewhere to go, and nobody asks a person to race a model."""
+    hedge, fallback = _set(entry.get("hedge")), entry.get("fallback")
+    if hedge is not None and all(link.value == HUMAN for link in (fallback.items if fallback else ())):
+        message = "a hedge needs a second target; add `fallback: [<provider>/<model>]` or remove the hedge"
+        yield hedge.problem((*path, "hedge"), message)

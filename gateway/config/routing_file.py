@@ -1,14 +1,15 @@
 """What `routing.yaml` may say: which version of an agent gets which calls."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from gateway.config import headers
-from gateway.config.fields import Duration, LinkText, Model, Name, StepWeight, StickyUnit, Weight
+from gateway.config import headers, units
+from gateway.config.fields import Duration, LinkText, Model, Name, Share, StepWeight, StickyUnit, Weight
 from gateway.config.problems import quoted, unknown
-from policies import grammar
+from policies import grammar, hedge
 from routing.agents import Sticky
 from routing.rules import FACT_NAMES, HEADER_PREFIX
 
@@ -20,6 +21,7 @@ _MAX_GUARDRAIL = 100  # characters, more than any needs
 
 _METRIC: Final = rf"^\s*({'|'.join(grammar.METRICS)})\s*<=\s*"
 _NUMBER: Final = r"[0-9]+(\.[0-9]+)?\s*"
+_PERCENTILE: Final = f"p({'|'.join(map(str, hedge.PERCENTILES))})"
 
 
 def fact_name(value: object) -> str:
@@ -50,6 +52,25 @@ def signal(value: str) -> str:
     if not parsed.relative:
         raise ValueError(f"a signal compares with stable; write `{parsed.metric} <= stable * 1.10`")
     return parsed.text
+
+
+def late(value: object) -> str:
+    """A percentile or a time from which on an attempt is late. Raises ValueError with the way out."""
+    text = value if isinstance(value, str) else ""
+    if re.fullmatch(_PERCENTILE, text):
+        return text
+    if not re.fullmatch(units.DURATION_PATTERN, text):
+        known = ", ".join(f"p{percentile}" for percentile in hedge.PERCENTILES)
+        raise ValueError(f"cannot read {quoted(value)}; write a percentile ({known}) or a duration such as 800ms")
+    units.positive_seconds(text)
+    return text
+
+
+def hedges(value: float) -> float:
+    """A share of the calls that may be hedged. Raises ValueError with the way out."""
+    if not 0 < value <= hedge.MAX_BUDGET:
+        raise ValueError(f"must be more than 0% and at most {hedge.MAX_BUDGET:.0%}; remove `hedge` to have none")
+    return value
 
 
 def _fact_value(value: object) -> str:
@@ -100,6 +121,19 @@ SignalText = Annotated[
             "type": "string",
             "pattern": rf"{_METRIC}stable\s*\*\s*{_NUMBER}$",
             "examples": ["ttft_p90 <= stable * 1.10"],
+        }
+    ),
+]
+
+
+LateText = Annotated[
+    str,
+    BeforeValidator(late),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": f"^{_PERCENTILE}$|{units.DURATION_PATTERN}",
+            "examples": ["p95", "800ms"],
         }
     ),
 ]
@@ -164,6 +198,21 @@ class ShadowEntry(Model):
     )
 
 
+class HedgeEntry(Model):
+    """A second attempt at the next target when the first is late."""
+
+    after: LateText = Field(
+        description="When an attempt is late: a percentile of how long the version's last attempts took on this "
+        "replica to the first token of a stream, or to the whole of a plain answer (p50, p75, p90, p95, p99), once "
+        "100 were seen; or a fixed time, such as 800ms. p95 asks twice for about one call in twenty."
+    )
+    budget: Annotated[Share, AfterValidator(hedges)] = Field(
+        default=0.05,
+        description="Hedges as a share of the agent's calls, above 0% and at most 50%. Default: 5%. Beyond it late "
+        "calls wait, so that a provider that is slow for everybody is not asked twice for everything.",
+    )
+
+
 class AgentEntry(Model):
     """Who gets which version of one agent."""
 
@@ -210,6 +259,11 @@ class AgentEntry(Model):
         default=None,
         description="A third version that gets sampled copies of the calls, for you to look at: its replies are "
         "dropped, and it is never part of a decision. Default: none.",
+    )
+    hedge: HedgeEntry | None = Field(
+        default=None,
+        description="A second attempt at the next target of `fallback` when the first is late; the client gets the "
+        "first answer, and pays for both. Default: none.",
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from routing.agents import Shadow
 from routing.chain import Target
-from routing.plan import Plan, Split, route, shadowed
+from routing.plan import Plan, Split, hedge_targets, is_seen, route, shadowed
 from routing.rules import Rule
 
 from .samples import V1, V2, V3, agent, facts, trial
@@ -126,3 +126,28 @@ def test_rule_matched_calls_are_not_copied() -> None:
 def test_without_a_shadow_nothing_is_copied() -> None:
     """The usual agent has none."""
     assert shadowed(agent(), route(agent(), trial(0), facts())) is None
+
+
+def test_a_hedge_goes_down_the_chain_and_never_to_a_person() -> None:
+    """To the targets behind the version's own, in their order."""
+    backup, spare = Target("anthropic", "claude"), Target("house", "spare")
+    plan = route(agent(fallback=(backup, V1.target, spare, "human")), trial(0), facts())
+    assert hedge_targets(plan) == (backup, spare)
+    assert hedge_targets(route(agent(fallback=("human",)), trial(0), facts())) == ()
+
+
+def test_half_of_the_units_are_seen_without_a_hedge() -> None:
+    """On both arms alike, always the same units of one trial, and others in the next."""
+    plans = [route(agent(), trial(2500), facts(conversation=f"c-{n}")) for n in range(4000)]
+    seen = [is_seen(agent(), plan) for plan in plans]
+    for version in (V1, V2):
+        mine = [one for one, plan in zip(seen, plans, strict=True) if plan.version == version]
+        assert 0.45 < sum(mine) / len(mine) < 0.55
+    assert seen == [is_seen(agent(), plan) for plan in plans]
+    assert seen != [is_seen(agent(canary="v3"), plan) for plan in plans]
+
+
+def test_without_a_canary_every_unit_may_be_hedged() -> None:
+    """There is nothing that would have to be seen."""
+    alone = agent(canary=None, steps=())
+    assert not any(is_seen(alone, route(alone, Split(V1), facts(conversation=f"c-{n}"))) for n in range(50))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from policies.grammar import DEFAULT_GUARDRAILS
-from routing.agents import Agent, LadderStep, Shadow, Sticky, Target
+from routing.agents import Agent, Hedge, LadderStep, Shadow, Sticky, Target
 from tests.gateway.config.folders import LADDER, ROUTING, loaded, problems
 
 
@@ -20,7 +20,7 @@ def test_a_trial_is_resolved(tmp_path: Path) -> None:
     assert agent.versions.keys() == {"v1", "v2"}
     assert agent.sticky == Sticky("conversation")
     assert agent.guardrails == DEFAULT_GUARDRAILS
-    assert (agent.signals, agent.shadow) == ((), None)
+    assert (agent.signals, agent.shadow, agent.hedge) == ((), None, None)
 
 
 def test_a_ladder_is_resolved(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_everything_there_is_to_say(tmp_path: Path) -> None:
             "guardrails.2: a second limit of cost, after guardrails.0; keep the one that you mean",
         ),
         ("stable: v1\n    guardrails: [cost <= 5%]", "guardrails.0: cost is compared with stable only: write"),
-        ("stable: v1\n    foo: 5", "agents.a.foo: unknown key 'foo'; known: canary, fallback, guardrails, rules"),
+        ("stable: v1\n    foo: 5", "agents.a.foo: unknown key 'foo'; known: canary, fallback, guardrails, hedge, rul"),
         ("stable: 1.10", "agents.a.stable: must be text; put it in quotes, such as '1.10'"),
         (
             "stable: v1\n    sticky: session",
@@ -136,6 +136,30 @@ def test_everything_there_is_to_say(tmp_path: Path) -> None:
         ),
         ("stable: v1\n    fallback: [openai/x, openai/x]", "fallback.1: 'openai/x' is in the chain already"),
         ("stable: v1\n    guardrails: [error_rate < 1]", "guardrails.0: cannot read guardrail 'error_rate < 1'; write"),
+        (
+            "stable: v1\n    hedge: {after: p95}",
+            "5: agents.a.hedge: a hedge needs a second target; add `fallback: [<provider>/<model>]` or remove",
+        ),
+        ("stable: v1\n    fallback: [human]\n    hedge: {after: p95}", "agents.a.hedge: a hedge needs a second target"),
+        ("stable: v1\n    fallback: [openai/x]\n    hedge: {}", "agents.a.hedge.after: is missing"),
+        (
+            "stable: v1\n    fallback: [openai/x]\n    hedge: {after: p42}",
+            "hedge.after: cannot read 'p42'; write a percentile (p50, p75, p90, p95, p99) or a duration such as 800ms",
+        ),
+        ("stable: v1\n    fallback: [openai/x]\n    hedge: {after: 0ms}", "hedge.after: must be longer than 0s"),
+        ("stable: v1\n    fallback: [openai/x]\n    hedge: {after: 800}", "hedge.after: cannot read 800; write a perc"),
+        (
+            "stable: v1\n    fallback: [openai/x]\n    hedge: {after: p95, budget: 60%}",
+            "hedge.budget: must be more than 0% and at most 50%; remove `hedge` to have none",
+        ),
+        (
+            "stable: v1\n    fallback: [openai/x]\n    hedge: {after: p95, budget: 0%}",
+            "hedge.budget: must be more than",
+        ),
+        (
+            "stable: v1\n    fallback: [openai/x]\n    hedge: {after: p95, budget: 5}",
+            "hedge.budget: write a percentage",
+        ),
         ("stable: v1\n    guardrails: [5]", "guardrails.0: must be text; put it in quotes"),
     ],
 )
@@ -228,3 +252,25 @@ def test_the_ladder_of_the_shipped_file_loads(tmp_path: Path) -> None:
     text = "agents:" + text.replace("customer-support", "support").replace("anthropic/", "openai/")
     agent = loaded(tmp_path, {"routing.yaml": text}).agents["support"]
     assert [step.weight for step in agent.steps] == [500, 2500, 10_000]
+
+
+@pytest.mark.parametrize(
+    ("text", "hedge"),
+    [
+        ("{after: p95}", Hedge(0.95, None, 0.05)),
+        ("{after: p50, budget: 12.5%}", Hedge(0.5, None, 0.125)),
+        ("{after: 800ms, budget: 50%}", Hedge(None, 0.8, 0.5)),
+    ],
+)
+def test_a_hedge_is_resolved(tmp_path: Path, text: str, hedge: Hedge) -> None:
+    """A percentile as a share, a time in seconds, the budget as a share of the calls."""
+    assert support(tmp_path, f"    fallback: [openai/spare]\n    hedge: {text}\n").hedge == hedge
+
+
+def test_a_hedge_that_has_nowhere_to_go_draws_a_warning(tmp_path: Path) -> None:
+    """For the version whose own target is all there is in the chain; the other one has a second."""
+    text = ROUTING + "    fallback: [openai/v2, human]\n    hedge: {after: p95}\n"
+    files = {"agents/support/v1.yaml": "model: openai/v1", "agents/support/v2.yaml": "model: openai/v2"}
+    warnings = loaded(tmp_path, {"routing.yaml": text, **files}).warnings
+    assert "agent support: v2 is never hedged, as openai/v2 is its only target" in warnings
+    assert not any("v1 is never" in warning for warning in warnings)

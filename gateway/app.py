@@ -29,6 +29,7 @@ from gateway.config import ConfigProblems, Deployment, GatewaySettings
 from gateway.controller import Controller
 from gateway.errors import NotFound
 from gateway.escalation import Escalations
+from gateway.hedging import Hedges
 from gateway.logs import Log
 from gateway.notices import Notices
 from gateway.notify import DELIVERY_SECONDS
@@ -161,9 +162,10 @@ def build(deployment: Deployment, store: OpenStore, replica: str, log: Log) -> G
     controller.install(runtime)
     attempts = Attempts(clock, draw, escalations)
     shadows = Shadows(table, attempts, recorder, clock, Purse(store.store, clock.unix))
+    replies = Replies(store.store, lambda: table, clock.unix)
     services = Services(
         runtime=runtime, table=table, controller=controller, store=store.store,
-        proxy=Proxy(table, attempts, recorder, shadows, clock, Replies(store.store, lambda: table, clock.unix)),
+        proxy=Proxy(table, attempts, recorder, shadows, clock, replies, Hedges(attempts, clock)),
         status=StatusView(store.store, table, lambda agent: services.runtime.prices.unpriced(agent)),
         log=log, replica=replica, backend=store.backend, loaded_at=time(),
         loopback=deployment.settings.listen.is_loopback,

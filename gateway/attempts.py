@@ -4,7 +4,7 @@ An attempt ends in an `Answer`, in an `OpenStream` whose first part has come in,
 moment nothing has gone to the client, so the next link may take over without anyone noticing.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from math import ceil
@@ -43,7 +43,11 @@ def always(_now: float) -> bool:
 
 @dataclass(slots=True)
 class Run:
-    """One call on its way through its chain. `deadline` is monotonic, for all attempts together."""
+    """One call on its way through its chain. `deadline` is monotonic, for all attempts together.
+
+    `first` makes the first attempt in place of a plain one, where the agent hedges; `hedged_to` is the link that it
+    has tried beside the first.
+    """
 
     call: Call
     plan: Plan
@@ -51,6 +55,8 @@ class Run:
     runtime: Runtime
     outcome: Outcome
     deadline: float
+    first: "Callable[[Run, Target], Awaitable[Answer | OpenStream]] | None" = None
+    hedged_to: Target | None = None
 
     def has_next(self, target: Target) -> bool:
         """Whether the chain goes on behind that target."""
@@ -93,7 +99,7 @@ class Attempts:
                 if run.call.operation == "generate":  # nobody writes an embedding by hand
                     return self._escalate(run)
                 continue
-            if spent is not None and not self._may_go_on(run):
+            if spent is not None and (link == run.hedged_to or not self.may_go_on(run)):
                 continue
             try:
                 return await self._at(run, link)
@@ -110,7 +116,7 @@ class Attempts:
         self._escalations.hand_over(run.call, run.outcome, now)
         return completion(run.call, run.runtime.escalation_message, now)
 
-    def _may_go_on(self, run: Run) -> bool:
+    def may_go_on(self, run: Run) -> bool:
         """Whether the call has an attempt and time left."""
         tried = sum(attempt.failure != "circuit_open" for attempt in run.outcome.attempts)
         return tried < run.runtime.retries.max_attempts and self._clock.monotonic() < run.deadline
@@ -118,16 +124,16 @@ class Attempts:
     async def _at(self, run: Run, target: Target) -> Answer | OpenStream:
         """The attempts at one target: the first try by itself, tenacity only once something has failed."""
         try:
-            return await self._attempt(run, target)
+            return await (self.attempt(run, target) if run.first is None else run.first(run, target))
         except ProviderError as error:
-            if _move(error, run) != "retry":
+            if _move(error, run) != "retry" or run.hedged_to is not None:
                 raise
             first = error
         async for again in self._retrying(run, target):
             with again:
                 if again.retry_state.attempt_number == 1:
                     raise first
-                return await self._attempt(run, target)
+                return await self.attempt(run, target)
         raise AssertionError("tenacity returns an answer, or raises")
 
     def _retrying(self, run: Run, target: Target) -> AsyncRetrying:
@@ -137,7 +143,7 @@ class Attempts:
             return rules.backoff.delay(state.attempt_number, self._draw(), _wait_asked(_error(state), self._clock))
 
         def stop(state: RetryCallState) -> bool:
-            if state.attempt_number > rules.per_target or not self._may_go_on(run):
+            if state.attempt_number > rules.per_target or not self.may_go_on(run):
                 return True
             longest = rules.backoff.cap if run.has_next(target) else _LONGEST_WAIT_SECONDS
             over = self._clock.monotonic() + state.upcoming_sleep >= run.deadline
@@ -154,7 +160,7 @@ class Attempts:
         """A stream's client has left it: not a word on the target's health."""
         self._circuits[stream.attempt.target].abandoned()
 
-    async def _attempt(self, run: Run, target: Target) -> Answer | OpenStream:
+    async def attempt(self, run: Run, target: Target) -> Answer | OpenStream:
         """One try, of which the target's circuit hears how it ended."""
         circuit = self._circuit(target, run)
         try:
@@ -230,6 +236,15 @@ class Attempts:
         finally:
             if not opened:
                 await response.aclose()
+
+    def request_bytes(self, run: Run, target: Target) -> int:
+        """The size of the request that an attempt of that call sends there, in bytes."""
+        channel: Channel = run.runtime.channels[target.provider]
+        return len(self._way(run, target, channel).request().body)
+
+    def ends_call(self, run: Run, error: ProviderError) -> bool:
+        """Whether no other target is asked after that failure: it is the client's own."""
+        return _move(error, run) == "give_up"
 
     def _way(self, run: Run, target: Target, channel: Channel) -> Translation:
         home = run.runtime.channels[run.plan.version.target.provider]

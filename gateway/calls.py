@@ -91,6 +91,7 @@ class Attempt:
     cost_nano_usd: int | None = None
 
 
+HedgeEnd = Literal["won", "lost", "neither"]
 End = Literal["answered", "escalated", "failed", "broken", "client_gone", "refused"]
 
 
@@ -100,7 +101,8 @@ class Outcome:
 
     `rollout` and `evidence` are the epochs under which it is booked and `arm` the side of the trial it belongs to;
     pinned and rule-matched calls have no arm. `unit` is what failures are counted once for; `yardstick` says from where
-    on the call is slow or dear, None while nothing is frozen.
+    on the call is slow or dear, None while nothing is frozen. `hedge` says what became of a second attempt beside the
+    first, None where there was none; `late` whether the first was late where there might have been one.
     """
 
     call_id: str
@@ -121,6 +123,8 @@ class Outcome:
     ended_at: float = 0.0
     status: int = 0
     yardstick: Yardstick | None = None
+    hedge: HedgeEnd | None = None
+    late: bool = False
 
     @property
     def failed(self) -> bool:
@@ -132,7 +136,31 @@ class Outcome:
         """Whether the call says anything about the version: the client stayed, and was not itself in the wrong."""
         if self.failed:
             return True
-        return self.end in ("answered", "escalated") and self.attempts[0].failure is None
+        return self.end in ("answered", "escalated") and (self.attempts[0].failure is None or self.overtaken)
+
+    @property
+    def overtaken(self) -> bool:
+        """Whether the first attempt was cancelled because the hedge was faster: of it no more is known than how long it
+        took at least."""
+        return self.hedge == "won" and self.attempts[0].failure == "overtaken"
+
+    @property
+    def excused(self) -> bool:
+        """Whether a failure is no evidence against the canary: had it been stable's, a hedge might have hidden it
+        (decision 13). Half of the units have no hedge, and so no excuse."""
+        return self.late and self.arm == "canary"
+
+    @property
+    def fell_back(self) -> bool:
+        """Whether the chain went on to another target after the first had failed."""
+        if self.hedge is not None and (self.hedge == "lost" or self.attempts[0].failure in (None, "overtaken")):
+            return False
+        return any(attempt.target != self.attempts[0].target for attempt in self.attempts[1:])
+
+    @property
+    def answering(self) -> Attempt:
+        """The attempt whose answer the client gets, or the last that failed."""
+        return self.attempts[0 if self.hedge == "lost" else -1]
 
 
 class Spent(NamedTuple):

@@ -26,6 +26,7 @@ FailureKind = Literal[
     "bad_tool_arguments",  # tool-call arguments that are not JSON
     "circuit_open",  # not tried: the target's circuit is open
     "untranslatable",  # not tried: the target's wire format cannot say what the client asks for
+    "overtaken",  # cancelled: of a call's two attempts at the same time the other was first; never raised
 ]
 
 

@@ -9,6 +9,7 @@ from gateway.callid import mint
 from gateway.calls import Answer, Call, FormatName, Outcome
 from gateway.errors import CallerError, Headers, ProviderError, SerinusError, UnknownModel
 from gateway.headers import JSON, to_client_untyped
+from gateway.hedging import Hedges
 from gateway.providers.clients import CHAT, opening_of, told, told_event
 from gateway.recorder import Clock, Recorder, booking_of
 from gateway.replies import Replies
@@ -42,6 +43,7 @@ class Proxy:
     shadows: Shadows
     clock: Clock
     replies: Replies
+    hedges: Hedges
 
     async def handle(self, call: Call, runtime: Runtime, send: Send) -> None:
         """Serve the call. Raises CallerError before anything was tried; later failures are answered here."""
@@ -55,6 +57,8 @@ class Proxy:
         self.shadows.offer(call, plan, entry, runtime)
         deadline = call.received_at + runtime.timeouts.total
         run = Run(call, plan, entry.applied[plan.version.name], runtime, outcome, deadline)
+        if entry.agent.hedge is not None:
+            run.first = self.hedges.first(run, entry, entry.agent.hedge)
         try:
             await self._serve(run, send)
         except asyncio.CancelledError:
@@ -144,7 +148,7 @@ def about(outcome: Outcome) -> Headers:
     headers = [(b"x-request-id", outcome.call_id.encode()), *_version_headers(outcome.agent, outcome.version)]
     attempts = outcome.attempts
     if attempts:
-        headers += _target_headers(attempts[-1].target, len(attempts))
+        headers += _target_headers(outcome.answering.target, len(attempts))
     costs = [attempt.cost_nano_usd for attempt in attempts if attempt.cost_nano_usd is not None]
     if costs:
         headers.append((b"x-serinus-cost-usd", b"%.9f" % (sum(costs) / _NANO)))

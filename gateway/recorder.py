@@ -4,6 +4,7 @@ Everything here is memory and arithmetic; nothing waits. Batches are taken by wh
 the number of versions and failing units, so they may be kept for as long as the store is away.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -137,13 +138,14 @@ class Recorder:
     def _judge(self, outcome: Outcome, arm: Arm) -> None:
         """Book a call on its arm: whether it failed, was slow, and what it took."""
         arm.requests += 1
-        unit, failed = unit_id(outcome.unit), outcome.failed
+        unit, failed = unit_id(outcome.unit), outcome.failed and not outcome.excused
         if failed:
             arm.errors += 1
             _mark(arm, "errors", unit)
-        elif outcome.yardstick is not None:
+        elif outcome.yardstick is not None and not outcome.failed:
             _mark_slow(outcome, outcome.yardstick.slow, unit, arm)
-            _sample(outcome, outcome.yardstick.scales, unit, arm)
+            if not outcome.overtaken:  # what an attempt that was cut short took is an estimate, and too low
+                _sample(outcome, outcome.yardstick.scales, unit, arm)
         if outcome.arm == "canary":
             if len(arm.units) < MAX_UNITS:
                 arm.units.add(unit)
@@ -162,6 +164,12 @@ def arm_of(plan: Plan, entry: Entry) -> ArmName | None:
     return "canary" if plan.version is entry.split.canary else "stable"
 
 
+def _at_least(outcome: Outcome) -> float:
+    """How slow an overtaken call is taken to be, in seconds: what is open is decided in the canary's favour, so that no
+    hedge makes it look worse than stable (decision 13)."""
+    return math.inf if outcome.arm == "stable" else outcome.attempts[0].ended_at - outcome.received_at
+
+
 def _mark(arm: Arm, component: str, unit: str, badness: int = WHOLE) -> bool:
     """Note the unit under the component, once; whether it is noted there, for which there must be room."""
     units = arm.bad.setdefault(component, {})
@@ -175,6 +183,9 @@ def _mark_slow(outcome: Outcome, marks: Iterable[Mark], unit: str, arm: Arm) -> 
     """Note the unit under the kinds of slowness that this call falls under."""
     latency = outcome.ended_at - outcome.received_at
     first = None if outcome.first_token_at is None else outcome.first_token_at - outcome.received_at
+    if outcome.overtaken:  # the client saw the hedge's time, and how long the version would have taken is not known
+        latency = _at_least(outcome)
+        first = latency if outcome.stream else None
     for mark in marks:
         seconds = latency if mark.measure == "latency" else first
         if seconds is not None and seconds > mark.seconds:
@@ -237,13 +248,17 @@ def _count(outcome: Outcome, spent: Spent, judged: bool, tally: Tally) -> None:
     if outcome.failed:
         tally.errors += 1
     elif judged:
-        _count_amounts(outcome, tally)
+        if not outcome.overtaken:
+            _count_amounts(outcome, tally)
     else:
         tally.unjudged += 1
     if outcome.end == "escalated":
         tally.escalations += 1
     if len(outcome.attempts) > 1:
-        tally.fallbacks += any(attempt.target != outcome.attempts[0].target for attempt in outcome.attempts[1:])
+        tally.fallbacks += outcome.fell_back
+    if outcome.hedge is not None:
+        tally.hedges += 1
+        tally.hedges_won += outcome.hedge == "won"
 
 
 def _count_amounts(outcome: Outcome, tally: Tally) -> None:
@@ -273,6 +288,7 @@ def _line(outcome: Outcome, spent: Spent) -> dict[str, object]:
         "failed": outcome.failed,
         "failure": failure,
         "why": attempts[0].message if failure in _OUR_WORDS else None,
+        "hedge": outcome.hedge,
         "attempts": [(attempt.target, attempt.status, attempt.failure) for attempt in attempts],
         "latency": round(outcome.ended_at - outcome.received_at, 6),
         "ttft": round(first - outcome.received_at, 6) if first else None,

@@ -232,6 +232,8 @@ def _sums(tally: Tally) -> dict[str, Any]:
         "error_rate": tally.errors / judged if judged > 0 else None,
         "fallbacks": tally.fallbacks,
         "escalations": tally.escalations,
+        "hedges": tally.hedges,
+        "hedges_won": tally.hedges_won,
         "latency_seconds": {name: _rounded(quantile(tally.latency, q)) for name, q in _QUANTILES.items()},
         "ttft_seconds": {name: _rounded(quantile(tally.ttft, q)) for name, q in _QUANTILES.items()},
         "tokens": {

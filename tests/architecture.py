@@ -25,7 +25,7 @@ LAYERS = (
     ("assemble", "status"),
     ("proxy", "passthrough", "controller", "reload", "evals"),
     ("judge", "judgement", "quarantine", "notices"),
-    ("shadow", "purse", "flush", "reach"),
+    ("hedging", "shadow", "purse", "flush", "reach"),
     ("attempts", "recorder", "table"),
     ("streaming", "escalation", "replies", "runtime"),
     ("providers", "store", "pricing", "auth", "notify", "signing", "telemetry", "audit", "upstream", "server", "web"),

@@ -11,7 +11,7 @@ from policies.thresholds import SCALE
 _PAGE = Template(files("gateway.web").joinpath("status.html").read_text("utf-8"))
 _FINDINGS = ("verdict", "E", "threshold", "stable", "canary")
 _COLUMNS = (
-    "version", "requests", "errors", "error rate", "fallbacks",
+    "version", "requests", "errors", "error rate", "fallbacks", "hedges",
     "p50", "p90", "p99", "first token p50", "cost", "per request", "quality",
 )  # fmt: skip
 
@@ -94,6 +94,7 @@ def _row(version: str, sums: Mapping[str, Any]) -> Iterable[str]:
     latency, ttft = sums["latency_seconds"], sums["ttft_seconds"]
     return (
         version, f"{sums['requests']:,}", f"{sums['errors']:,}", _percent(sums["error_rate"]), f"{sums['fallbacks']:,}",
+        f"{sums['hedges']:,}",
         _seconds(latency["p50"]), _seconds(latency["p90"]), _seconds(latency["p99"]), _seconds(ttft["p50"]),
         _usd(sums["cost_usd"], 4), _usd(sums["cost_per_request_usd"], 6), _percent(sums.get("quality")),
     )  # fmt: skip

@@ -217,6 +217,89 @@ def test_a_failed_call_is_neither_slow_nor_cheap() -> None:
     assert (arm := Stage().close(call).canary).bad.keys() == {"errors"} and arm.samples == {}
 
 
+def overtaken(arm: ArmName, after: float, stream: bool = False) -> Outcome:
+    """A call whose first attempt was cancelled after so many seconds, because the hedge had answered."""
+    call = timed(arm, after, YARDSTICKS[arm])
+    call.hedge, call.stream, call.late = "won", stream, True
+    (first,) = call.attempts
+    first.status, first.failure, first.ended_at = None, "overtaken", call.received_at + after
+    call.attempts.append(Attempt("q/m", 99.9, status=200, usage=Usage(60, 0, 40, 0), cost_nano_usd=500))
+    return call
+
+
+def test_a_hedge_is_counted_and_is_no_fallback() -> None:
+    """A judged call without an error, of which both attempts are paid for."""
+    tally = Stage().close(overtaken("canary", 0.3)).tallies["v2"]
+    assert (tally.requests, tally.errors, tally.unjudged, tally.fallbacks) == (1, 0, 0, 0)
+    assert (tally.hedges, tally.hedges_won, tally.cost_nano_usd) == (1, 1, 1000)
+
+
+def test_what_an_overtaken_attempt_took_is_not_known() -> None:
+    """It would make its version look cheap: it is in no mean, and in no distribution from which caps are taken."""
+    batch = Stage().close(overtaken("canary", 0.3))
+    assert batch.canary.requests == 1 and batch.canary.samples == {}
+    assert not batch.tallies["v2"].cost and not batch.tallies["v2"].tokens
+
+
+@pytest.mark.parametrize(
+    ("arm", "after", "slow"), [("stable", 0.3, True), ("canary", 0.3, False), ("canary", 1.2, True)]
+)
+def test_what_a_hedge_leaves_open_is_decided_in_the_canarys_favour(arm: ArmName, after: float, slow: bool) -> None:
+    """Stable's overtaken call is slow; the canary's is when it had been slow already."""
+    batch = Stage().close(overtaken(arm, after))
+    found = batch.canary if arm == "canary" else batch.stable
+    assert (SLOW in found.bad, found.errors) == (slow, 0)
+
+
+def test_an_overtaken_stream_was_late_with_its_first_token() -> None:
+    """And a plain answer has none to be late with."""
+    guardrails = (parse("ttft_p90 <= stable * 1.10"),)
+    for stream in (True, False):
+        call = overtaken("stable", 0.3, stream=stream)
+        call.yardstick = yardstick(guardrails, {"ttft:0.9": 0.2})
+        assert any(name.startswith("ttft") for name in Stage().close(call).stable.bad) is stream
+
+
+@pytest.mark.parametrize(("arm", "late", "errors"), [("canary", True, 0), ("canary", False, 1), ("stable", True, 1)])
+def test_a_late_failure_that_a_hedge_might_have_hidden(arm: ArmName, late: bool, errors: int) -> None:
+    """On stable it might not have been seen, so it is not held against the canary; the status shows it all the same."""
+    stage = Stage()
+    call = outcome(arm, failing(), end="failed")
+    call.late = late
+    batch = stage.close(call)
+    found = batch.canary if arm == "canary" else batch.stable
+    assert (found.requests, found.errors, "errors" in found.bad) == (1, errors, bool(errors))
+    assert batch.tallies[call.version].errors == 1
+    assert bool(stage.told) is (arm == "canary" and not late)
+
+
+def test_a_hedge_that_took_over_from_a_failure_is_a_fallback() -> None:
+    """The first attempt failed while both were under way: the error is the version's, the answer the chain's."""
+    call = outcome("stable", failing(), Attempt("q/m", 99.6, status=200))
+    call.hedge = "won"
+    tally = Stage().close(call).tallies["v1"]
+    assert (tally.errors, tally.fallbacks, tally.hedges_won) == (1, 1, 1)
+
+
+def test_a_hedge_that_lost_is_no_fallback() -> None:
+    """The version's own target answered, or its word ended the call."""
+    for first in (Attempt("p/m", 99.5, status=200), Attempt("p/m", 99.5, status=422, failure="status")):
+        call = outcome("stable", first, Attempt("q/m", 99.6, failure="overtaken"))
+        call.hedge = "lost"
+        tally = Stage().close(call).tallies["v1"]
+        assert (tally.hedges, tally.hedges_won, tally.fallbacks) == (1, 0, 0)
+        assert call.answering is first
+
+
+def test_the_line_of_a_call_says_what_became_of_its_hedge() -> None:
+    """None for a call that had none."""
+    stage = Stage()
+    stage.close(overtaken("canary", 0.3))
+    stage.close(outcome())
+    assert [line["hedge"] for line in stage.lines()] == ["won", None]
+    assert stage.lines()[0]["attempts"] == [["p/m", None, "overtaken"], ["q/m", 200, None]]
+
+
 def test_units_are_counted_as_far_as_a_step_asks() -> None:
     """Of the canary only; beyond that a set would grow for nothing."""
     stage = Stage()

@@ -97,3 +97,10 @@ def test_odd_amounts_share_the_outermost_buckets() -> None:
 def test_an_empty_histogram_has_no_quantile() -> None:
     """None, which is not zero."""
     assert quantile({}, 0.5) is None
+
+
+def test_a_tally_of_an_earlier_release_has_no_hedges() -> None:
+    """What nobody counted then is zero, and adds up with what is counted now."""
+    tally = Tally.from_fields([("requests", 2), ("fallbacks", 1)])
+    tally.merge(Tally(requests=1, hedges=1, hedges_won=1))
+    assert (tally.requests, tally.hedges, tally.hedges_won, tally.fallbacks) == (3, 1, 1, 1)

@@ -97,7 +97,7 @@ def gateway_in(folder: Path) -> Gateway:
     """A gateway with the benchmark's configuration, the price of its target known."""
     folder.mkdir(parents=True, exist_ok=True)
     peers.serinus(folder, _NOBODY, _NOBODY)
-    return gateway_of(folder)
+    return gateway_of(folder / peers.CONFIG)
 
 
 def gateway_of(folder: Path) -> Gateway:

@@ -22,7 +22,7 @@ from types import FrameType
 
 from bench.gateways import measure, tree
 from bench.gateways.load import ClosedLoop
-from bench.gateways.peers import PEERS, ROOT, Launch, Peer, serinus
+from bench.gateways.peers import CONFIG, PEERS, ROOT, Launch, Peer, serinus
 from bench.gateways.plan import workshop
 
 LOOP = "loop and kernel"
@@ -105,7 +105,7 @@ def _sampled() -> Peer:
 
     def launch(folder: Path, port: int, upstream: int) -> Launch:
         given = serinus(folder, port, upstream)
-        command = [sys.executable, "-m", "bench.profile", "--serve", str(folder)]
+        command = [sys.executable, "-m", "bench.profile", "--serve", str(folder / CONFIG)]
         return Launch(command, given.environment, given.headers, given.model, cwd=ROOT)
 
     return Peer("Serinus", PEERS[0].version, PEERS[0].program, launch)

@@ -9,7 +9,6 @@ import contextlib
 import os
 import stat
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -18,8 +17,9 @@ from watchfiles import Change, awatch
 from gateway.config import ConfigProblems, Deployment, load
 
 _DEBOUNCE_MS: Final = 100  # an editor's save is several events; they are taken as one
-_STEP_MS: Final = 50
-_LOOK_MS: Final = 1_000  # how often to look where no event comes from: links from outside, network file systems
+_STEP_MS: Final = 100  # the watching thread wakes as often, idle or not
+_LOOK_MS: Final = 2_000  # how often to look where no event comes from: links from outside, network file systems
+_CALM_SECONDS: Final = 1.0  # after a reload in vain: a log or a database that lies in the folder must not cost a core
 _DEEPEST: Final = 8  # levels of folders; links may lead round in a circle
 
 Fingerprint = frozenset[tuple[str, int, int, int]]
@@ -77,29 +77,40 @@ class Reloader:
         """What is wrong with the files as they are now, or None when they are well."""
         return self._error
 
-    async def reload_now(self) -> None:
-        """Load the folder and apply or refuse it. What is the same as before is not applied again."""
+    async def reload_now(self) -> bool:
+        """Load the folder and apply or refuse it. What is the same as before is not applied again.
+
+        Whether anything is other than before: the deployment, or what is wrong.
+        """
         async with self._one_at_a_time:
-            self._seen = await asyncio.to_thread(fingerprint, self._folder)
+            self._seen = await self._look()
             try:
                 deployment = await asyncio.to_thread(load, self._folder, self._environ)
             except ConfigProblems as problems:
                 self._error = problems
                 self._refuse(problems)
-                return
-            self._error = None
+                return True
+            is_other, self._error = self._error is not None, None
             if self._current is None or deployment.digest != self._current.digest:
-                self._current = deployment
+                is_other, self._current = True, deployment
                 self._apply(deployment)
+            return is_other
 
     async def run(self, watch: Watch = awatch) -> None:
         """Reload on every change until cancelled. The folder may vanish and come back meanwhile."""
         if self._seen is None:
-            self._seen = await asyncio.to_thread(fingerprint, self._folder)
+            self._seen = await self._look()
         async with contextlib.aclosing(self._changes(watch)) as changes:
             async for is_event in changes:
-                if is_event or await asyncio.to_thread(fingerprint, self._folder) != self._seen:
-                    await self.reload_now()
+                if (is_event or await self._look() != self._seen) and not await self.reload_now():
+                    await asyncio.sleep(_CALM_SECONDS)
+
+    async def _look(self) -> Fingerprint:
+        return await asyncio.to_thread(fingerprint, self._folder, self._store_folder())
+
+    def _store_folder(self) -> Path | None:
+        """Where the embedded store writes, several times a second: that is no edit, wherever it lies."""
+        return self._current.settings.embedded_folder.resolve() if self._current else None
 
     async def _changes(self, watch: Watch) -> AsyncGenerator[bool, None]:
         """True for each event, False for each look; without notifications (inotify's limits) by polling."""
@@ -116,10 +127,10 @@ class Reloader:
 
     async def _watched(self, watch: Watch, *, polling: bool) -> AsyncGenerator[bool, None]:
         """Ends when the folder is another one than at the beginning, because then events come from the old one."""
-        target = await asyncio.to_thread(self._folder.resolve)
+        target, store = await asyncio.to_thread(self._folder.resolve), await asyncio.to_thread(self._store_folder)
         changes = watch(
             target,
-            watch_filter=partial(_is_relevant, target),
+            watch_filter=lambda _, path: _is_relevant(target, store, Path(path)),
             debounce=_DEBOUNCE_MS,
             step=_STEP_MS,
             rust_timeout=_LOOK_MS,
@@ -134,12 +145,24 @@ class Reloader:
                     return
 
 
-def fingerprint(folder: Path) -> Fingerprint:
-    """Path, inode, size and time of change of every file that is not hidden; through links, so that a swap shows."""
-    return frozenset(_stamps(folder, _DEEPEST))
+def fingerprint(folder: Path, store: Path | None = None) -> Fingerprint:
+    """Path, inode, size and time of change of every file that is not hidden; through links, so that a swap shows.
+
+    What lies in the `store` folder is left out.
+    """
+    return frozenset(_stamps(folder, _DEEPEST, _identity(store)))
 
 
-def _stamps(folder: str | Path, levels: int) -> Iterator[tuple[str, int, int, int]]:
+def _identity(folder: Path | None) -> tuple[int, int] | None:
+    """What a folder is known by whatever links lead to it."""
+    try:
+        status = folder.stat() if folder else None
+    except OSError:  # there is none, as where the store is somebody else's
+        return None
+    return (status.st_dev, status.st_ino) if status else None
+
+
+def _stamps(folder: str | Path, levels: int, without: tuple[int, int] | None) -> Iterator[tuple[str, int, int, int]]:
     try:
         with os.scandir(folder) as found:
             entries = [entry for entry in found if not entry.name.startswith(".")]
@@ -148,14 +171,18 @@ def _stamps(folder: str | Path, levels: int) -> Iterator[tuple[str, int, int, in
     for entry in entries:
         with contextlib.suppress(OSError):
             status = entry.stat()
+            if (status.st_dev, status.st_ino) == without:
+                continue
             yield entry.path, status.st_ino, status.st_size, status.st_mtime_ns
             if levels and stat.S_ISDIR(status.st_mode):
-                yield from _stamps(entry.path, levels - 1)
+                yield from _stamps(entry.path, levels - 1, without)
 
 
-def _is_relevant(folder: Path, _: Change, path: str) -> bool:
-    """Hidden files are nobody's business (editors, Git, our own store), but Kubernetes swaps `..data`."""
-    parts = Path(path).relative_to(folder).parts if Path(path).is_relative_to(folder) else ()
+def _is_relevant(folder: Path, store: Path | None, path: Path) -> bool:
+    """Hidden files are nobody's business (editors, Git), nor is our own store, but Kubernetes swaps `..data`."""
+    if store and path.is_relative_to(store):
+        return False
+    parts = path.relative_to(folder).parts if path.is_relative_to(folder) else ()
     return not any(part.startswith(".") and not part.startswith("..") for part in parts)
 
 

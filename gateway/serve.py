@@ -70,7 +70,8 @@ async def _serve(folder: Path, environ: Mapping[str, str], posted: PostedWorker 
 
 async def _store(settings: GatewaySettings, replica: str, log: Log) -> OpenStore:
     try:
-        return await open_store(settings.store.get_secret_value(), settings.data, replica, _store_log(log))
+        where, folder = settings.store.get_secret_value(), settings.embedded_folder
+        return await open_store(where, folder, replica, _store_log(log))
     except ValueError as error:  # it names what it does not understand, and no password
         raise GatewayError(f"store: {error}") from error
 

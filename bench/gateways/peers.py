@@ -14,6 +14,7 @@ from bench.gateways.install import CACHE, ENVOY, LITELLM, PORTKEY
 ROOT = Path(__file__).parents[2]
 KEY = "sk-bench-0123456789abcdef"
 CHAT = "/v1/chat/completions"
+CONFIG = "config"  # Serinus's, within the folder of its log and its data: what it watches is not what it writes
 _MANY = 1_000_000_000
 
 
@@ -49,13 +50,14 @@ def serinus(folder: Path, port: int, upstream: int) -> Launch:
     """Everything on: keys, a canary on trial at 5 %, sticky units, usage, cost, tallies in Redis, a log line a call."""
     routing = {"agents": {"bench": {"stable": "v1", "canary": "v2", "weight": "5%"}}}
     version = {"name": "bench", "model": "openai/gpt-4o", "system_prompt": "You are a helpful agent of Acme Corp."}
-    (folder / "agents" / "bench").mkdir(parents=True)
-    _write(folder / "gateway.yaml", settings(port, upstream) | {"data": str(folder / "data")})
-    _write(folder / "routing.yaml", routing)
-    _write(folder / "agents" / "bench" / "v1.yaml", version | {"temperature": 0.3})
-    _write(folder / "agents" / "bench" / "v2.yaml", {"extends": "v1", "temperature": 0.2})
+    config = folder / CONFIG
+    (config / "agents" / "bench").mkdir(parents=True)
+    _write(config / "gateway.yaml", settings(port, upstream) | {"data": str(folder / "data")})
+    _write(config / "routing.yaml", routing)
+    _write(config / "agents" / "bench" / "v1.yaml", version | {"temperature": 0.3})
+    _write(config / "agents" / "bench" / "v2.yaml", {"extends": "v1", "temperature": 0.2})
     return Launch(
-        [sys.executable, "-m", "gateway", "serve", "--config", str(folder)],
+        [sys.executable, "-m", "gateway", "serve", "--config", str(config)],
         {"KEY": "sk-upstream"}, {"authorization": f"Bearer {KEY}"}, "bench", cwd=ROOT,
     )  # fmt: skip
 

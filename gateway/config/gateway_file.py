@@ -241,3 +241,8 @@ class GatewaySettings(Model):
     drain: DurationOrZero = Field(
         default=30.0, description="How long open streams may take to finish after SIGTERM. Default: 30s."
     )
+
+    @property
+    def embedded_folder(self) -> Path:
+        """Where the embedded store writes: a folder of its own within `data`, which may hold other things."""
+        return self.data / "redis"

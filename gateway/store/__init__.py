@@ -68,14 +68,14 @@ class OpenStore:
 
 
 async def open_store(where: str, folder: Path, replica: str, log: Log) -> OpenStore:
-    """The store that the configuration names: `embedded`, with its data in `folder`/redis, or a URL.
+    """The store that the configuration names: `embedded`, with its data in `folder`, or a URL.
 
     A remote store need not be reachable yet. Raises ValueError for a URL that is not understood and
     EmbeddedRedisFailed when the private server cannot start.
     """
     if where != EMBEDDED:
         return OpenStore(RedisStore(connect(where), replica), "redis", None)
-    server = EmbeddedRedis(folder / "redis", log)
+    server = EmbeddedRedis(folder, log)
     url = await server.start()
     return OpenStore(RedisStore(connect(url), replica), "embedded", server)
 

@@ -58,7 +58,7 @@ async def _private_redis(settings: GatewaySettings, log: Log) -> AsyncIterator[s
         yield None
         return
     redis = EmbeddedRedis(
-        settings.data / "redis", lambda message, fields: log.warning("store", message=message, **fields)
+        settings.embedded_folder, lambda message, fields: log.warning("store", message=message, **fields)
     )
     url = await redis.start()
     try:

@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import time
+from collections import UserDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest_asyncio
 from watchfiles import awatch
 
-from gateway.config import ConfigProblems, Deployment
+from gateway.config import ConfigProblems, Deployment, load
 from gateway.reload import Reloader, Watch
 from tests.gateway.config.folders import ENVIRON, FILES, ROUTING, loaded, write
 
@@ -29,6 +30,16 @@ class Seen:
 
     def weights(self) -> list[int]:
         return [deployment.agents["support"].steps[0].weight for deployment in self.applied]
+
+
+class Environ(UserDict[str, str]):
+    """An environment that counts how often it is asked, as it is whenever the folder is loaded."""
+
+    asked = 0
+
+    def __getitem__(self, name: str) -> str:
+        self.asked += 1
+        return super().__getitem__(name)
 
 
 @contextlib.asynccontextmanager
@@ -193,6 +204,36 @@ async def test_hidden_files_are_nobodys_business(seen: Seen) -> None:
             await asyncio.sleep(0.02)
         await asyncio.sleep(0.5)
     assert len(seen.refused) == 1
+
+
+async def test_the_embedded_stores_writing_is_no_edit(seen: Seen) -> None:
+    """It appends to its file several times a second, perhaps in a folder inside the watched one; edits still count."""
+    files = {**FILES, "gateway.yaml": f"{FILES['gateway.yaml']}data: {seen.folder / 'data'}\n"}
+    environ = Environ(ENVIRON)
+    write(seen.folder, {**files, "data/redis/appendonly.aof": ""})
+    reloader = Reloader(seen.folder, environ, seen.applied.append, seen.refused.append, load(seen.folder, ENVIRON))
+    async with running(reloader):
+        for number in range(50):
+            write(seen.folder, {"data/redis/appendonly.aof": "x" * number})
+            await asyncio.sleep(0.05)
+        assert environ.asked == 0
+        write(seen.folder, routing("25%"))
+        await told(1, seen.applied)
+
+
+async def test_a_log_in_the_folder_costs_few_loads(seen: Seen) -> None:
+    """What is written all the time, and is no part of the configuration, makes a load a second; edits still count."""
+    environ = Environ(ENVIRON)
+    reloader = Reloader(seen.folder, environ, seen.applied.append, seen.refused.append, loaded(seen.folder))
+    await reloader.reload_now()
+    each, environ.asked = environ.asked, 0
+    async with running(reloader):
+        for number in range(50):
+            write(seen.folder, {"serinus.log": "x" * number})
+            await asyncio.sleep(0.05)
+        assert 1 <= environ.asked / each <= 4
+        write(seen.folder, routing("25%"))
+        await told(1, seen.applied)
 
 
 async def test_reload_now_looks_at_once(seen: Seen) -> None:

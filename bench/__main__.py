@@ -1,10 +1,10 @@
 """`python -m bench [--quick]`: the measurements that the documentation quotes, one after another.
 
-First whole gateways against each other (`bench.gateways`), how cost grows (`bench.growth`, `bench.distance`) and where
-a call's time goes (`bench.profile`), then transports, the statistics (`bench.power`), what a second worker brings
-(`bench.workers`), and what replicas over one store promise: `bench.races`, `bench.propagation`, `bench.restarts`.
-`--quick` does the gateways and the profile only, in about two minutes, and records nothing; all other arguments go to
-`bench.power`.
+First whole gateways against each other (`bench.gateways`), how cost grows (`bench.growth`, `bench.distance`), where a
+call's time goes (`bench.profile`) and what a flush of counts takes (`bench.flush`), then transports, the statistics
+(`bench.power`), what a second worker brings (`bench.workers`), and what replicas over one store promise: `bench.races`,
+`bench.propagation`, `bench.restarts`. `--quick` does the gateways and the profile only, in about two minutes, and
+records nothing; all other arguments go to `bench.power`.
 """
 
 import subprocess
@@ -23,6 +23,7 @@ def commands(arguments: list[str]) -> list[list[str]]:
         ["bench.growth", "--write"],
         ["bench.distance", "--write"],
         ["bench.profile"],
+        ["bench.flush", "--write"],
         ["bench.transports"],
         ["bench.power", *arguments],
         *replicas,

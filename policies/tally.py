@@ -81,11 +81,13 @@ class Tally:
         for name in HISTOGRAMS:
             getattr(self, name).update(getattr(other, name))
 
-    def to_fields(self) -> dict[str, int]:
-        """The sums that are not zero, as flat integers for the store."""
-        fields = {name: value for name in COUNTERS if (value := getattr(self, name))}
+    def to_fields(self, prefix: str = "") -> dict[str, int]:
+        """The sums that are not zero, as flat integers for the store; `prefix` goes before every name."""
+        fields = {prefix + name: value for name in COUNTERS if (value := getattr(self, name))}
         for name in HISTOGRAMS:
-            fields.update({f"{name}:{index}": count for index, count in getattr(self, name).items()})
+            head = f"{prefix}{name}:"
+            for index, count in getattr(self, name).items():
+                fields[f"{head}{index}"] = count
         return fields
 
     @classmethod

@@ -81,13 +81,12 @@ def encode_event(agent: str, decision: Decision, config_digest: str) -> tuple[st
     return _json(event), content_digest(_finite(event))
 
 
-def encode_tallies(tallies: Mapping[str, Tally]) -> list[str | int]:
-    """Every sum as `<tally key>|<field>` and its amount, one after the other."""
-    flat: list[str | int] = []
+def encode_tallies(tallies: Mapping[str, Tally]) -> dict[str, int]:
+    """Every sum that is not zero, by `<tally key>|<field>`."""
+    sums: dict[str, int] = {}
     for key, tally in tallies.items():
-        for name, amount in tally.to_fields().items():
-            flat += (f"{key}|{name}", amount)
-    return flat
+        sums.update(tally.to_fields(f"{key}|"))
+    return sums
 
 
 def decode_tallies(fields: Mapping[str, str]) -> dict[str, Tally]:

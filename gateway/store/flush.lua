@@ -7,18 +7,22 @@
 --       5  units     set: the canary's units
 --       then two for each component of the batch, sets: stable's bad units, the canary's bad units
 -- ARGV  1  sequence of the batch
---       2  seconds that the sequence is remembered, 3  seconds that the sums are kept, both after the last flush
---       4  seconds that the evidence is kept when the record has gone on to other evidence
---       5  members at which a set of bad units stops growing, 6  members at which the set of units does
---       7  the evidence epoch of the batch, 8  1 when the evidence is wanted in return
---       9  stable's judged calls, 10  the canary's
---       then five lists, each headed by its length:
---         the tally's sums: field, amount
---         the evidence's sums: field, amount
---         the samples: each a list of sums; when the first is refused, so are the others
---         the canary's units
---         bad units: number of the component, arm, component, badness of each, and the list of them; stable's first
--- Returns the record's epoch, the clock, and the evidence when it is wanted.
+--       2  limits, a JSON object:
+--            remember  seconds that the sequence is remembered, keep  seconds that the sums are kept, both after the last flush
+--            ended     seconds that the evidence is kept when the record has gone on to other evidence
+--            bad       members at which a set of bad units stops growing, units  those at which the set of units does
+--       3  the batch, a JSON object. cjson makes doubles of numbers, so amounts are text:
+--            evidence  its evidence epoch, as text
+--            asks      whether anything is bad of the canary, failed  whether a call of its failed
+--            stable    stable's judged calls, canary  the canary's, both as text
+--            tally     the tally's sums: the list of fields, and the list of their amounts
+--            errors    the evidence's, likewise
+--            samples   a list of sums, each likewise; when the first amount of one is refused, so are its others
+--            units     number of the canary's units
+--            bad       a list of: number of the component, arm, component, badness of each unit, number of units; stable's first
+--       4  digests of the units that `units` and then `bad` speak of, WIDTH bytes each, one after the other
+-- Returns the record's epoch, the clock, and the evidence when there may be something to decide: a call of the canary
+-- failed, a unit of it is bad for the first time, or the batch was applied before and asks again for what it brought about.
 --
 -- The evidence hash holds, by arm, <arm>|requests|<slot>, <arm>|errors, <arm>|units, <arm>|bad|<component>|<slot> in
 -- millionths, <arm>|bad_units|<component>, <arm>|<metric>|n, |total, |squares, |bin|<i>|n and |bin|<i>|total; and `began`,
@@ -26,17 +30,12 @@
 -- <arm>|bad|<component>: "<slot>:<sum> " again and again, an eighth of the memory.
 
 local TALLY, EVIDENCE, UNITS = KEYS[3], KEYS[4], KEYS[5]
-local MAX_BAD, MAX_UNITS = tonumber(ARGV[5]), tonumber(ARGV[6])
 local AT_ONCE = 1000 -- unpack() has a limit of some thousands
+local WIDTH = 12
 
+local limits, batch, digests = cjson.decode(ARGV[2]), cjson.decode(ARGV[3]), ARGV[4]
 local time = redis.call('TIME')
 local now = time[1] .. '.' .. string.format('%06d', time[2])
-
-local cursor = 10 -- in ARGV
-local function take()
-  cursor = cursor + 1
-  return ARGV[cursor]
-end
 
 -- The same rule as in policies/restarts.py.
 local function slot(minute)
@@ -79,30 +78,34 @@ local function add(key, field, amount)
   return false
 end
 
-local function add_sums(key)
-  for _ = 1, tonumber(take()) do add(key, take(), take()) end
+local function add_sums(key, sums)
+  local fields, amounts = sums[1], sums[2]
+  for index = 1, #fields do add(key, fields[index], amounts[index]) end
 end
 
 -- A mean whose squares no longer grow would look more certain than it is; so all of the sample stops with them.
-local function add_sample()
-  local goes_on = true
-  for _ = 1, tonumber(take()) do
-    local field, amount = take(), take()
-    goes_on = goes_on and add(EVIDENCE, field, amount)
+local function add_sample(sums)
+  local fields, amounts = sums[1], sums[2]
+  for index = 1, #fields do
+    if not add(EVIDENCE, fields[index], amounts[index]) then return end
   end
 end
 
--- Put the list that comes next into a set, up to its limit; how many were new.
-local function remember(set, limit)
-  local first = cursor + 2
-  local last = first + tonumber(take()) - 1
+local passed = 0 -- bytes of the digests that have been dealt with
+
+-- Put that many of the digests that come next into a set, up to its limit; how many were new.
+local function remember(set, count, limit)
+  local at, last = passed, passed + count * WIDTH
   local known = redis.call('SCARD', set)
   local room = limit - known
-  cursor = last
-  while first <= last and room > 0 do
-    local upto = math.min(last, first + math.min(room, AT_ONCE) - 1)
-    room = room - redis.call('SADD', set, unpack(ARGV, first, upto))
-    first = upto + 1
+  passed = last
+  while at < last and room > 0 do
+    local units = {}
+    for index = 1, math.min((last - at) / WIDTH, room, AT_ONCE) do
+      units[index] = string.sub(digests, at + 1, at + WIDTH)
+      at = at + WIDTH
+    end
+    room = room - redis.call('SADD', set, unpack(units))
   end
   return math.max(0, limit - room - known)
 end
@@ -114,43 +117,51 @@ local function count_requests(arm, requests)
 end
 
 local function count_units()
-  if remember(UNITS, MAX_UNITS) > 0 then redis.call('HSET', EVIDENCE, 'canary|units', redis.call('SCARD', UNITS)) end
+  if remember(UNITS, batch.units, limits.units) > 0 then
+    redis.call('HSET', EVIDENCE, 'canary|units', redis.call('SCARD', UNITS))
+  end
 end
 
+local news = batch.failed
+
 -- A full set freezes its component for both arms: what one of them could no longer count would tilt the other.
-local function count_bad()
-  local number, arm, component, badness = tonumber(take()), take(), take(), take()
+local function count_bad(number, arm, component, badness, count)
   local stable, canary = KEYS[4 + 2 * number], KEYS[5 + 2 * number]
-  local full = redis.call('SCARD', arm == 'stable' and canary or stable) >= MAX_BAD
+  local full = redis.call('SCARD', arm == 'stable' and canary or stable) >= limits.bad
   local set = arm == 'stable' and stable or canary
-  local new = remember(set, full and 0 or MAX_BAD)
+  local new = remember(set, count, full and 0 or limits.bad)
   if new == 0 then return end
+  news = news or arm == 'canary'
   add(EVIDENCE, arm .. '|bad|' .. component .. '|' .. current_slot(), string.format('%.0f', new * badness))
   redis.call('HSET', EVIDENCE, arm .. '|bad_units|' .. component, redis.call('SCARD', set))
 end
 
 -- Late calls of a step that has ended shorten the life of what nobody decides on any more.
 local function keep()
-  local running = redis.call('HGET', KEYS[1], 'evidence') or ARGV[7]
-  redis.call('EXPIRE', TALLY, ARGV[3])
-  for index = 4, #KEYS do redis.call('EXPIRE', KEYS[index], running == ARGV[7] and ARGV[3] or ARGV[4]) end
+  local running = redis.call('HGET', KEYS[1], 'evidence') or batch.evidence
+  redis.call('EXPIRE', TALLY, limits.keep)
+  for index = 4, #KEYS do
+    redis.call('EXPIRE', KEYS[index], running == batch.evidence and limits.keep or limits.ended)
+  end
 end
 
 local function apply()
-  count_requests('stable', ARGV[9])
-  count_requests('canary', ARGV[10])
-  add_sums(TALLY)
-  add_sums(EVIDENCE)
-  for _ = 1, tonumber(take()) do add_sample() end
+  count_requests('stable', batch.stable)
+  count_requests('canary', batch.canary)
+  add_sums(TALLY, batch.tally)
+  add_sums(EVIDENCE, batch.errors)
+  for _, sums in ipairs(batch.samples) do add_sample(sums) end
   count_units()
-  for _ = 1, tonumber(take()) do count_bad() end
+  for _, units in ipairs(batch.bad) do count_bad(unpack(units)) end
   keep()
 end
 
 if tonumber(ARGV[1]) > tonumber(redis.call('GET', KEYS[2]) or '0') then
   -- The first write: where the server refuses writes (full, read only), it refuses here, before anything was counted.
-  redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[2])
+  redis.call('SET', KEYS[2], ARGV[1], 'EX', limits.remember)
   apply()
+else
+  news = true -- to the replica that has not heard the first answer
 end
 
-return {redis.call('HGET', KEYS[1], 'epoch') or '0', now, ARGV[8] == '1' and redis.call('HGETALL', EVIDENCE)}
+return {redis.call('HGET', KEYS[1], 'epoch') or '0', now, batch.asks and news and redis.call('HGETALL', EVIDENCE)}

@@ -14,6 +14,7 @@ from importlib.resources import files
 from itertools import chain
 from typing import Any
 
+import orjson
 from redis.asyncio.client import Pipeline
 from redis.asyncio.cluster import ClusterPipeline, RedisCluster
 from redis.exceptions import ConnectionError as ConnectionFailed
@@ -50,6 +51,12 @@ EPOCHS_AT_ONCE = 100  # some 3 ms of work
 AGENTS_AT_ONCE = 50  # whose notices are asked for together: two commands each
 EVENTS_AT_ONCE = 100  # of an audit trail; one with its evidence may take some ten kilobytes
 MAX_ESCALATIONS = 100_000
+_LIMITS = orjson.dumps(
+    {
+        "remember": SEQUENCE_SECONDS, "keep": SUMS_SECONDS, "ended": ENDED_SECONDS,
+        "bad": MAX_FAILING_UNITS, "units": MAX_UNITS,
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +120,9 @@ class RedisStore:
         return found
 
     async def flush(self, agent: str, sequence: int, batch: Batch) -> FlushReply:
-        limits = (sequence, SEQUENCE_SECONDS, SUMS_SECONDS, ENDED_SECONDS, MAX_FAILING_UNITS, MAX_UNITS)
         keys = _flush_keys(agent, self._replica, batch)
         async with self._reach():
-            epoch, clock, sums = await self._run(FLUSH, keys, (*limits, *encode_batch(batch)))
+            epoch, clock, sums = await self._run(FLUSH, keys, (sequence, _LIMITS, *encode_batch(batch)))
         now = float(clock)
         return FlushReply(int(epoch), None if sums is None else decode_sides(_pairs(sums), now), now)
 

@@ -86,7 +86,8 @@ class Sides:
 class FlushReply:
     """The record's epoch now (0: there is no record), both sides of the batch's evidence epoch, the store's clock.
 
-    `sides` is None unless the batch held something bad of the canary: only then there is something to decide.
+    `sides` is None unless there may be something to decide: the batch held a failed call of the canary, or a unit of it
+    that is bad for the first time. A batch that was applied before is answered as if it were news.
     """
 
     epoch: int

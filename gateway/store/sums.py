@@ -4,17 +4,21 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import chain
 from typing import Literal
 
+import orjson
+
 from gateway.store.codec import encode_tallies
-from gateway.store.seam import Arm, Batch, SampleSums, Sides
+from gateway.store.seam import Arm, Batch, Sides
 from policies.evidence import SCORED, WHOLE, ArmEvidence
 from policies.means import BINS, Sample
 
 UNIT_BYTES = 12  # 2^96 digests: a million units collide with a probability below 1e-17
 
 ArmName = Literal["stable", "canary"]
-Argument = str | int | bytes
+Sums = tuple[list[str], list[str]]  # fields, and their amounts
 
 
 def components(batch: Batch) -> list[str]:
@@ -22,20 +26,24 @@ def components(batch: Batch) -> list[str]:
     return sorted({component for arm in (batch.stable, batch.canary) for component, units in arm.bad.items() if units})
 
 
-def encode_batch(batch: Batch) -> list[Argument]:
-    """ARGV of flush.lua from the seventh on."""
+def encode_batch(batch: Batch) -> tuple[bytes, bytes]:
+    """The batch as JSON, and the digests of the units in it: the last two arguments of flush.lua.
+
+    Two, because redis-py packs each argument in Python: a batch of some hundred sums took it milliseconds. Amounts are
+    text there, for Redis reads numbers as doubles.
+    """
     stable, canary = batch.stable, batch.canary
-    tally, errors = encode_tallies(batch.tallies), list(_errors(batch))
-    samples = [*_samples("stable", stable), *_samples("canary", canary)]
     bad = list(_bad(batch))
-    return [
-        batch.evidence, int(_asks(canary)), stable.requests, canary.requests,
-        len(tally) // 2, *tally,
-        len(errors), *_flat(errors),
-        len(samples), *_flat(samples),
-        len(canary.units), *map(digest, canary.units),
-        len(bad), *_flat(bad),
-    ]  # fmt: skip
+    described = orjson.dumps(
+        {
+            "evidence": str(batch.evidence), "asks": _asks(canary), "failed": canary.errors > 0,
+            "stable": str(stable.requests), "canary": str(canary.requests),
+            "tally": _sums(encode_tallies(batch.tallies)), "errors": _sums(_errors(batch)),
+            "samples": [*_samples("stable", stable), *_samples("canary", canary)],
+            "units": len(canary.units), "bad": [(*about, len(units)) for *about, units in bad],
+        }
+    )  # fmt: skip
+    return described, b"".join(map(_remembered, chain(canary.units, *(units for *_, units in bad))))
 
 
 def decode_sides(fields: Mapping[str, str], now: float) -> Sides:
@@ -60,31 +68,38 @@ def digest(unit: str) -> bytes:
     return hashlib.blake2b(unit.encode("utf-8", "surrogatepass"), digest_size=UNIT_BYTES).digest()
 
 
+# Conversations come back flush after flush. The digest itself must stay what it is: replicas of two releases add to the
+# same sets while one replaces the other, and a unit under two names would count twice.
+_remembered = lru_cache(maxsize=1024)(digest)
+
+
 def _asks(canary: Arm) -> bool:
     """Only what is bad of the canary can bring a decision about."""
     return canary.errors > 0 or any(canary.bad.values())
 
 
-def _errors(batch: Batch) -> Iterator[tuple[str, int]]:
+def _errors(batch: Batch) -> dict[str, int]:
     """Nothing where there are none, so that calls which are no evidence make no hash of it."""
-    sums = (("stable|errors", batch.stable.errors), ("canary|errors", batch.canary.errors))
-    return ((name, errors) for name, errors in sums if errors)
+    sums = {"stable|errors": batch.stable.errors, "canary|errors": batch.canary.errors}
+    return {name: errors for name, errors in sums.items() if errors}
 
 
-def _samples(arm: ArmName, counts: Arm) -> Iterator[list[Argument]]:
-    """Each sample's sums, headed by their number; the squares come first because they are the first to overflow."""
+def _samples(arm: ArmName, counts: Arm) -> Iterator[Sums]:
+    """Each sample's sums; the squares come first because they are the first to overflow."""
     for metric, sums in counts.samples.items():
-        flat = list(_sample_fields(f"{arm}|{metric}", sums))
-        yield [len(flat), *_flat(flat)]
+        prefix = f"{arm}|{metric}"
+        fields = {f"{prefix}|squares": sums.squares, f"{prefix}|total": sums.total, f"{prefix}|n": sums.n}
+        for index, (total, n) in sums.bins.items():
+            fields[f"{prefix}|bin|{index}|total"] = total
+            fields[f"{prefix}|bin|{index}|n"] = n
+        yield _sums(fields)
 
 
-def _sample_fields(prefix: str, sums: SampleSums) -> Iterator[tuple[str, int]]:
-    yield from ((f"{prefix}|squares", sums.squares), (f"{prefix}|total", sums.total), (f"{prefix}|n", sums.n))
-    for index, (total, n) in sums.bins.items():
-        yield from ((f"{prefix}|bin|{index}|total", total), (f"{prefix}|bin|{index}|n", n))
+def _sums(fields: Mapping[str, int]) -> Sums:
+    return list(fields), list(map(str, fields.values()))
 
 
-def _bad(batch: Batch) -> Iterator[list[Argument]]:
+def _bad(batch: Batch) -> Iterator[tuple[int, ArmName, str, int, Sequence[str]]]:
     """The bad units by component, arm and badness: one command of Redis takes all of one list.
 
     Stable's come first, so that where a set gets full in this batch it is the canary that is spared.
@@ -93,7 +108,7 @@ def _bad(batch: Batch) -> Iterator[list[Argument]]:
     for number, component in enumerate(components(batch), start=1):
         for name, arm in arms:
             for badness, units in _by_badness(arm.bad.get(component, {})):
-                yield [number, name, component, badness, len(units), *map(digest, units)]
+                yield number, name, component, badness, units
 
 
 def _by_badness(units: Mapping[str, int]) -> Iterable[tuple[int, list[str]]]:
@@ -101,10 +116,6 @@ def _by_badness(units: Mapping[str, int]) -> Iterable[tuple[int, list[str]]]:
     for unit, badness in units.items():
         found[badness].append(unit)
     return found.items()
-
-
-def _flat(lists: Iterable[Iterable[Argument]]) -> Iterator[Argument]:
-    return (item for items in lists for item in items)
 
 
 @dataclass(slots=True)

@@ -60,6 +60,25 @@ async def test_evidence_comes_only_with_something_bad(store: RedisStore, agent: 
     assert (await store.flush(agent, 2, batch(canary=failing("a")))).sides is not None
 
 
+async def test_evidence_comes_again_only_with_news(store: RedisStore, agent: str) -> None:
+    """A unit known to be slow proves no more by another slow call; a new one does, and a failure is always told."""
+    slow = Arm(1, bad={"latency_p90:0.9:1.1": {"a": WHOLE}})
+    answers = [(await store.flush(agent, sequence, batch(canary=slow))).sides for sequence in (1, 2)]
+    assert [sides is None for sides in answers] == [False, True]
+    other = Arm(1, bad={"latency_p90:0.9:1.1": {"a": WHOLE, "b": WHOLE}})
+    assert (await store.flush(agent, 3, batch(canary=other))).sides is not None
+    for sequence in (4, 5):
+        assert (await store.flush(agent, sequence, batch(canary=failing("a")))).sides is not None
+
+
+async def test_a_repeated_batch_is_told_what_it_brought_about(store: RedisStore, agent: str) -> None:
+    """Its first answer was lost, so that nobody has decided on it yet."""
+    slow = batch(canary=Arm(1, bad={"latency_p90:0.9:1.1": {"a": WHOLE}}))
+    first, again = await store.flush(agent, 1, slow), await store.flush(agent, 1, slow)
+    assert first.sides is not None and again.sides is not None
+    assert again.sides.canary == first.sides.canary
+
+
 async def test_without_a_record_the_epoch_is_zero(store: RedisStore, agent: str) -> None:
     """An empty batch over an unknown agent changes nothing and says that there is no record."""
     reply = await store.flush(agent, 1, batch())
@@ -222,6 +241,22 @@ async def test_odd_units_add_no_keys_and_stay_small(redis_url: str, agent: str) 
     assert await client.scard(f"serinus:{{{agent}}}:bad:1:canary:errors") == 10_000
     size = await client.memory_usage(f"serinus:{{{agent}}}:bad:1:canary:errors", samples=0)
     assert (size or 0) < 10_000 * 100
+    await store.aclose()
+
+
+async def test_units_lie_under_the_names_that_other_releases_give_them(redis_url: str, agent: str) -> None:
+    """During an upgrade old and new replicas add to the same sets: under two names a unit would count twice."""
+    client = connect(redis_url)
+    assert isinstance(client, Redis)
+    store = RedisStore(client, "replica")
+    counts = failing("0123456789abcdef", "unit 2")
+    counts.units = {"0123456789abcdef"}
+    await store.flush(agent, 1, batch(canary=counts))
+    names = [bytes.fromhex("f155a4356fd452af044697f7"), bytes.fromhex("15f9f2eebe9365acfc91e097")]
+    for key, members in (("units:1", names[:1]), ("bad:1:canary:errors", names)):
+        found = [await client.sismember(f"serinus:{{{agent}}}:{key}", member) for member in members]  # type: ignore[misc, arg-type]
+        assert found == [1] * len(members)
+        assert await client.scard(f"serinus:{{{agent}}}:{key}") == len(members)
     await store.aclose()
 
 

@@ -8,6 +8,7 @@ Ramdas et al., 1810.08240.
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 # Multiples of the boundary ratio that the mixture bets on: from "a little worse" to "everything fails".
 GRID = (1.25, 1.6, 2.2, 3.5, 6.0, 12.0, 30.0, 100.0)
@@ -17,6 +18,8 @@ ABSOLUTE_GRID = (0.1, 0.25, 0.5, 0.75, 0.95, 0.999)
 
 _LARGEST_PROBABILITY = 0.99
 _LARGEST_EXPONENT = 700.0  # exp() of more overflows a double
+
+Gains = tuple[tuple[float, float], ...]  # of each bet
 
 
 def ratio_e_value(canary: float, stable: float, weight: float, ratio: float, bets: Sequence[float] = GRID) -> float:
@@ -29,22 +32,17 @@ def ratio_e_value(canary: float, stable: float, weight: float, ratio: float, bet
     """
     if not 0.0 < weight < 1.0:
         return 1.0
-    null = _canary_share(ratio, weight)
-    logs = []
-    for multiple in bets:
-        bet = _canary_share(ratio * multiple, weight)
-        logs.append(canary * math.log(bet / null) + stable * math.log((1 - bet) / (1 - null)))
-    return _mean_exp(logs)
+    return _mean_exp([canary * bad + stable * good for bad, good in _ratio_gains(weight, ratio, tuple(bets))])
 
 
 def floor_e_value(failing: float, requests: float, floor: float) -> float:
     """Evidence that the canary fails more than `floor` (0…1) of its requests, whatever stable does."""
-    return _rate_e_value(failing, requests, floor, [min(floor * g, _LARGEST_PROBABILITY) for g in GRID])
+    return _rate_e_value(failing, requests, _floor_gains(floor))
 
 
 def absolute_e_value(failing: float, requests: float, limit: float) -> float:
     """Evidence that the canary fails more than `limit` (0…1) of its requests, when no control is left to compare."""
-    return _rate_e_value(failing, requests, limit, [limit + (1 - limit) * part for part in ABSOLUTE_GRID])
+    return _rate_e_value(failing, requests, _absolute_gains(limit))
 
 
 def _canary_share(ratio: float, weight: float) -> float:
@@ -52,9 +50,34 @@ def _canary_share(ratio: float, weight: float) -> float:
     return ratio * weight / (ratio * weight + 1 - weight)
 
 
-def _rate_e_value(failing: float, requests: float, rate: float, bets: Sequence[float]) -> float:
+# What a bet gains by one event of each kind, as logarithms, which are remembered: a look at a step of two days asks for
+# some thousand e-values, at a few weights and limits.
+@lru_cache(maxsize=256)
+def _ratio_gains(weight: float, ratio: float, bets: tuple[float, ...]) -> Gains:
+    """By a bad event of the canary, and by one of stable."""
+    null = _canary_share(ratio, weight)
+    shares = [_canary_share(ratio * multiple, weight) for multiple in bets]
+    return tuple((math.log(bet / null), math.log((1 - bet) / (1 - null))) for bet in shares)
+
+
+@lru_cache(maxsize=64)
+def _floor_gains(floor: float) -> Gains:
+    return _rate_gains(floor, [min(floor * multiple, _LARGEST_PROBABILITY) for multiple in GRID])
+
+
+@lru_cache(maxsize=64)
+def _absolute_gains(limit: float) -> Gains:
+    return _rate_gains(limit, [limit + (1 - limit) * part for part in ABSOLUTE_GRID])
+
+
+def _rate_gains(rate: float, bets: Sequence[float]) -> Gains:
+    """By a call that fails, and by one that does not."""
+    return tuple((math.log(p / rate), math.log((1 - p) / (1 - rate))) for p in bets)
+
+
+def _rate_e_value(failing: float, requests: float, gains: Gains) -> float:
     good = max(requests - failing, 0.0)
-    return _mean_exp([failing * math.log(p / rate) + good * math.log((1 - p) / (1 - rate)) for p in bets])
+    return _mean_exp([failing * lost + good * kept for lost, kept in gains])
 
 
 def _mean_exp(logs: Sequence[float]) -> float:

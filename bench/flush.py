@@ -10,6 +10,7 @@ prints where our own time goes. `--write` puts the table into docs/performance.m
 
 import argparse
 import cProfile
+import io
 import pstats
 import random
 import statistics
@@ -19,12 +20,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import structlog
 import uvloop
 from redis.asyncio import Redis
 
 from bench.gateways.__main__ import DOCUMENT
 from bench.quoting import quote
+from gateway import logs
 from gateway.calls import ArmName, Attempt, Outcome, Usage
 from gateway.flush import Flusher
 from gateway.pricing import PriceBook
@@ -73,8 +74,7 @@ class Trial:
     def __init__(self, client: Redis, store: RedisStore) -> None:
         self._client = client
         self._random = random.Random(1)  # the same calls in every run
-        log = structlog.wrap_logger(structlog.ReturnLogger(), processors=[lambda *_: ""])
-        self._recorder = Recorder(log, Clock(lambda: 0.0, lambda: 1e9), lambda _: None)
+        self._recorder = Recorder(logs.to(io.BytesIO(), "error"), Clock(lambda: 0.0, lambda: 1e9), lambda _: None)
         self._flusher = Flusher(store, self._recorder, _ignore)
         self._entry = _entry()
 

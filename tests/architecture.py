@@ -41,6 +41,7 @@ ANYWHERE = ("gateway",)
 DOORS: Mapping[str, tuple[str, ...]] = {
     "botocore": ("gateway.providers.bedrock.signing",),
     "genai_prices": ("gateway.pricing",),
+    "httpcore2": ("gateway.upstream.standard_upload",),  # under httpx2: what its connections are made of
     "httptools": ("gateway.upstream", "gateway.server", STANDIN),
     "httpx2": ("gateway.upstream",),
     "openai": ("gateway.demo",),

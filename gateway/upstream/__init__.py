@@ -13,6 +13,10 @@ Time limits other than the connect timeout belong to the caller, who cancels: a 
 `aclose` before the body's end, close the connection so that upstream sees the client leave. A body read to its end
 returns the connection to the pool. Redirects are never followed, nothing is read from the environment, and content
 encodings are left as they are.
+
+An `Upload` goes out as it comes in, as fast as the peer takes it. Whatever ends it early (its chunks raise, the caller
+cancels) closes the connection before the request is whole, and comes out of `send`. An answer that begins before the
+upload is through ends it: the rest is never asked for, and the connection serves nothing else.
 """
 
 from collections.abc import AsyncIterator
@@ -21,7 +25,7 @@ from typing import Protocol
 
 from gateway.errors import Headers
 
-__all__ = ["Headers", "Origin", "Request", "Response", "Transport", "header"]
+__all__ = ["Headers", "Origin", "Request", "Response", "Transport", "Upload", "header"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +37,26 @@ class Origin:
     port: int
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A body that is not held: its bytes as they come, never an empty chunk. `length` is how many there will be, None
+    where nobody knows; it then goes out chunked. Fewer or more bytes than that raise GatewayError."""
+
+    chunks: AsyncIterator[bytes]
+    length: int | None
+
+
 @dataclass(slots=True)
 class Request:
     """One HTTP request. `path` begins with `/` and holds the query; `headers` has lower-case names, and holds neither
-    host nor content-length nor transfer-encoding: the transport writes those."""
+    host nor content-length nor transfer-encoding: the transport writes those. `upload` takes the place of `body`."""
 
     method: str
     origin: Origin
     path: str
     headers: list[tuple[bytes, bytes]]
     body: bytes = b""
+    upload: Upload | None = None
 
 
 class Response(Protocol):

@@ -11,6 +11,7 @@ from gateway.errors import ProviderError
 from gateway.upstream import Origin, Request
 from gateway.upstream.lean_pool import Pool
 from gateway.upstream.lean_response import LeanResponse
+from gateway.upstream.lean_upload import uploaded
 from gateway.upstream.options import TransportOptions
 from gateway.upstream.trust import tls_context
 from gateway.upstream.writing import head_of, host_of
@@ -30,6 +31,8 @@ class LeanTransport:
         pool, host = self._pools.get(request.origin) or self._pool(request.origin)
         head = head_of(request, host)
         connection = pool.take() or await pool.wait()
+        if request.upload is not None:
+            return await uploaded(connection, head, request.upload)
         return await connection.exchange(head, request.body, bodiless=request.method == "HEAD")
 
     async def aclose(self) -> None:

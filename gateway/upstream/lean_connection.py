@@ -40,8 +40,8 @@ class Connection(asyncio.Protocol):
     """Carries one exchange after the other. Whatever goes wrong ends the exchange with a ProviderError."""
 
     __slots__ = (
-        "_answer", "_barren", "_block", "_bodiless", "_headers", "_keep_alive", "_keeper", "_loop",
-        "_origin", "_parser", "_paused", "_readable", "_stage", "_surplus", "_transport", "idle_since",
+        "_answer", "_barren", "_block", "_bodiless", "_congested", "_headers", "_keep_alive", "_keeper", "_loop",
+        "_origin", "_parser", "_paused", "_readable", "_stage", "_surplus", "_transport", "idle_since", "uploading",
     )  # fmt: skip
 
     _transport: asyncio.Transport
@@ -56,7 +56,8 @@ class Connection(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._stage = _IDLE
         self._barren = self._block = 0
-        self._bodiless = self._keep_alive = self._surplus = self._paused = False
+        self._bodiless = self._keep_alive = self._surplus = self._paused = self.uploading = False
+        self._congested: asyncio.Future[None] | None = None
         self.idle_since = 0.0
 
     # For the pool
@@ -82,6 +83,18 @@ class Connection(asyncio.Protocol):
             self._transport.writelines((head, body))
         return await answer.started()
 
+    # For an upload
+
+    def write(self, *parts: bytes) -> None:
+        """Send more of a request whose head is out; nothing once the connection has closed."""
+        if self.is_open():
+            self._transport.writelines(parts)
+
+    async def drained_by_peer(self) -> None:
+        """Wait until the peer has taken enough for more to be written, or is gone."""
+        if self._congested is not None:
+            await self._congested
+
     # For the answer, and the pool
 
     def abort(self) -> None:
@@ -95,6 +108,14 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     # For asyncio
+
+    def pause_writing(self) -> None:
+        self._congested = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        congested, self._congested = self._congested, None
+        if congested is not None and not congested.done():
+            congested.set_result(None)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -129,6 +150,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()  # under TLS the transport would not be closing yet, and might be taken again
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.resume_writing()
         self._gone(str(exc or "it was closed"))
         del self._parser  # it holds our bound methods: leave no cycle behind
         self._keeper.forget(self)
@@ -203,7 +225,8 @@ class Connection(asyncio.Protocol):
         answer.end(None)
         transport = self._transport
         # A server may answer before it has read the request: what is unsent would be the next request's beginning.
-        if not self._keep_alive or self._surplus or transport.is_closing() or transport.get_write_buffer_size():
+        is_unfit = not self._keep_alive or self._surplus or self.uploading
+        if is_unfit or transport.is_closing() or transport.get_write_buffer_size():
             transport.abort()
             return
         self.drained()

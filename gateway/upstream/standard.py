@@ -10,14 +10,16 @@ import importlib.util
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import cast
+from weakref import WeakSet
 
 import httpx2
 
 from gateway.errors import FailureKind, GatewayError, Headers, ProviderError
 from gateway.upstream import Origin, Request, header
 from gateway.upstream.options import TransportOptions
+from gateway.upstream.standard_upload import Body, Ear, listen_with
 from gateway.upstream.trust import tls_context
-from gateway.upstream.writing import MAX_HEADER_BLOCK, head_of, host_of
+from gateway.upstream.writing import MAX_HEADER_BLOCK, framing_of, head_of, host_of
 
 _NOT_CONNECTED = (
     httpx2.ConnectError,
@@ -90,25 +92,25 @@ class StandardTransport:
             raise ValueError("http2: true needs the package h2: install it, or leave http2 out")
         self._timeout = {"connect": options.connect_timeout_seconds}  # the caller's deadlines bound all else
         self._closed = False
-        self._inner = httpx2.AsyncHTTPTransport(
-            verify=tls_context(options.ca_file),
-            trust_env=False,
-            http2=options.http2,
-            proxy=options.proxy,
-            limits=httpx2.Limits(
-                max_connections=options.max_connections,
-                max_keepalive_connections=options.max_idle,
-                keepalive_expiry=options.idle_seconds,
-            ),
+        self._options = options
+        self._tls = tls_context(options.ca_file)
+        limits = httpx2.Limits(
+            max_connections=options.max_connections,
+            max_keepalive_connections=options.max_idle,
+            keepalive_expiry=options.idle_seconds,
         )
+        self._inner = self._made(limits, http2=options.http2)
+        self._uploading = WeakSet[httpx2.AsyncHTTPTransport]()
 
     async def send(self, request: Request) -> StandardResponse:
         if self._closed:
             raise ProviderError("connect", "the transport is closed")
         origin = request.origin
-        foreign = self._foreign(request)
+        ear = None if request.upload is None else Ear()
+        inner = self._inner if ear is None else self._for_upload(ear)
+        foreign = self._foreign(request, ear)
         try:
-            answer = StandardResponse(await self._inner.handle_async_request(foreign))
+            answer = StandardResponse(await inner.handle_async_request(foreign))
         except httpx2.LocalProtocolError as error:
             raise GatewayError(f"the call cannot be sent: {error}") from error
         except _NOT_CONNECTED as error:
@@ -121,20 +123,38 @@ class StandardTransport:
 
     async def aclose(self) -> None:
         self._closed = True
-        await self._inner.aclose()
+        for inner in (self._inner, *self._uploading):
+            await inner.aclose()
 
-    def _foreign(self, request: Request) -> httpx2.Request:
+    def _made(self, limits: httpx2.Limits, http2: bool) -> httpx2.AsyncHTTPTransport:
+        return httpx2.AsyncHTTPTransport(
+            verify=self._tls, trust_env=False, http2=http2, proxy=self._options.proxy, limits=limits
+        )
+
+    def _for_upload(self, ear: Ear) -> httpx2.AsyncHTTPTransport:
+        """A transport for one upload, whose connection is closed after it."""
+        inner = self._made(httpx2.Limits(max_connections=1, max_keepalive_connections=0), http2=False)
+        listen_with(ear, inner)
+        self._uploading.add(inner)
+        return inner
+
+    def _foreign(self, request: Request, ear: Ear | None) -> httpx2.Request:
         """As httpx2 wants it. The target goes beside the URL, so that nothing in it is quoted anew."""
         origin = request.origin
         if origin.scheme not in ("http", "https"):
             raise ProviderError("connect", f"scheme {origin.scheme!r} is neither http nor https")
         host = host_of(origin)
         head_of(request, host)  # for its checks
+        headers: list[tuple[bytes, bytes]] = request.headers
+        content: bytes | Body | None = request.body or None
+        if request.upload is not None and ear is not None:
+            name, _, value = framing_of(request.upload).partition(b": ")
+            headers, content = [*headers, (name, value)], Body(request.upload, ear)
         return httpx2.Request(
             request.method,
             f"{origin.scheme}://{host}/",
-            headers=request.headers,
-            content=request.body or None,
+            headers=headers,
+            content=content,
             extensions={"timeout": self._timeout, "target": request.path.encode("ascii")},
         )
 

@@ -3,7 +3,7 @@
 import re
 
 from gateway.errors import GatewayError
-from gateway.upstream import Origin, Request
+from gateway.upstream import Origin, Request, Upload
 
 MAX_HEADER_BLOCK = 64 * 1024
 """Bytes of an answer's header block; providers send about 2 kB."""
@@ -32,10 +32,38 @@ def head_of(request: Request, host: str) -> bytes:
     body = request.body
     lines = [f"{request.method} {target_of(request)} HTTP/1.1\r\nhost: {host}".encode()]
     lines += [name + b": " + value for name, value in request.headers]
-    if body or request.method in _WITH_BODY:
+    if request.upload is not None:
+        lines.append(framing_of(request.upload))
+    elif body or request.method in _WITH_BODY:
         lines.append(b"content-length: %d" % len(body))
     head = b"\r\n".join(lines) + b"\r\n\r\n"
     # One count over the whole head is cheaper than a look at every value: each line ends once, by us.
     if head.count(b"\n") != len(lines) + 2 or head.count(b"\r") != len(lines) + 2 or head.find(b"\0") >= 0:
         raise GatewayError("a header of the call holds a line break or NUL and cannot be sent")
     return head
+
+
+def framing_of(upload: Upload) -> bytes:
+    """The header line that says where an upload ends."""
+    return b"transfer-encoding: chunked" if upload.length is None else b"content-length: %d" % upload.length
+
+
+class Count:
+    """Watches that an upload keeps to its length."""
+
+    __slots__ = ("_left", "_length")
+
+    def __init__(self, length: int | None) -> None:
+        self._length = length
+        self._left = length or 0
+
+    def take(self, size: int) -> None:
+        """So many bytes are about to go out. Raises GatewayError when they are too many."""
+        self._left -= size
+        if self._length is not None and self._left < 0:
+            raise GatewayError("the upload is longer than it was said to be")
+
+    def end(self) -> None:
+        """Nothing more comes. Raises GatewayError when something is missing."""
+        if self._length is not None and self._left:
+            raise GatewayError("the upload is shorter than it was said to be")

@@ -1,7 +1,10 @@
 """Every test of the upstream seam runs against both transports, and on both event loops."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+import ssl
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Protocol
 
 import pytest
@@ -56,6 +59,26 @@ async def transports(kind: TransportKind) -> AsyncIterator[Make]:
 def transport(transports: Make) -> Transport:
     """With the usual options."""
     return transports()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A self-signed certificate for localhost, and its key beside it."""
+    folder = tmp_path_factory.mktemp("tls")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+         "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return folder / "cert.pem"
+
+
+@pytest.fixture
+def tls(certificate: Path) -> Iterator[ssl.SSLContext]:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+    yield context
 
 
 def get(origin: Origin, path: str = "/") -> Request:

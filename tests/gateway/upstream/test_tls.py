@@ -2,8 +2,6 @@
 
 import asyncio
 import ssl
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,26 +11,6 @@ from gateway.upstream import Origin
 from gateway.upstream.options import TransportKind
 from tests.gateway.upstream.conftest import Make, failure, fetched, get
 from tests.gateway.upstream.raw_server import CHUNKED, OK, Peer, once, saying, serving
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate for localhost, and its key beside it."""
-    folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
-         "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return folder / "cert.pem"
-
-
-@pytest.fixture
-def tls(certificate: Path) -> Iterator[ssl.SSLContext]:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
-    yield context
 
 
 async def test_a_certificate_from_our_authority(transports: Make, tls: ssl.SSLContext, certificate: Path) -> None:

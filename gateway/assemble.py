@@ -13,6 +13,7 @@ from gateway.providers.bedrock.signing import ChainSigner
 from gateway.providers.endpoint import Endpoint
 from gateway.runtime import Channel, CircuitRules, RetryRules, Runtime, Timeouts
 from gateway.server import Limits
+from gateway.uploads import takes_uploads
 from gateway.upstream.options import TransportOptions
 from gateway.upstream.upstreams import Upstreams, transport
 from policies.retry import Backoff
@@ -35,6 +36,7 @@ def runtime(deployment: Deployment, upstreams: Upstreams) -> Runtime:
         timeouts=_timeouts(settings),
         retries=_retries(settings),
         circuit=CircuitRules(settings.circuit.failures, settings.circuit.open_for),
+        body_limit=settings.limits.body,
         answer_limit=settings.limits.answer,
         escalation_message=settings.escalation.message,
         forward=settings.forward_headers,
@@ -66,7 +68,10 @@ def transport_options(settings: GatewaySettings) -> dict[str, TransportOptions]:
 def limits(settings: GatewaySettings) -> Limits:
     """What the listening side takes on at most."""
     bounds = settings.limits
-    return Limits(body_bytes=bounds.body, max_connections=bounds.connections, max_in_flight=bounds.in_flight)
+    return Limits(
+        body_bytes=bounds.body, upload_bytes=bounds.upload, takes_uploads=takes_uploads,
+        max_connections=bounds.connections, max_in_flight=bounds.in_flight,
+    )  # fmt: skip
 
 
 def webhook(settings: GatewaySettings) -> Webhook | None:

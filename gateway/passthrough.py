@@ -1,61 +1,38 @@
 """The endpoints of OpenAI's API that no version has a say in beyond its model: handed to its provider, and back.
 
-One attempt, no fallback, no circuit: images, audio, files and the like cannot go twice. The answer is relayed as it
-comes, whatever its content type. A call of an agent is metered, apart from the calls that a trial is judged by.
+One attempt, no fallback, no circuit: images, audio, files and the like cannot go twice. What goes up and what comes
+back is relayed as it comes, whatever its content type. A response by its id is asked for where it may be, one provider
+after the other. A call of an agent is metered, apart from the calls that a trial is judged by.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
-
-import orjson
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from gateway.attempts import read_bounded
 from gateway.callid import mint
-from gateway.calls import Attempt, Call, Outcome, Usage, tokens, usage_from
-from gateway.document import Document, encode
+from gateway.calls import Attempt, Call, Caller, Outcome
 from gateway.errors import CallerError, Headers, NotFound, ProviderError
 from gateway.headers import JSON, to_client, to_client_untyped
 from gateway.logs import Log
-from gateway.multipart import Field
-from gateway.providers import sse
+from gateway.meter import EVENT_STREAM, Meter
+from gateway.owners import Hints, is_elsewhere, of_agent, of_caller, response_in
 from gateway.providers.chat.answer import read_error
 from gateway.providers.clients import CHAT, told, told_event
 from gateway.proxy import Proxy, about, plan_of
 from gateway.recorder import Recorder, booking_of
 from gateway.runtime import Channel, Runtime
 from gateway.streaming import ClientTooSlow, Send, send_answer
-from gateway.upstream import Response, header
+from gateway.table import Entry
+from gateway.uploads import Body
+from gateway.upstream import Response, Upload, header
 from gateway.upstream.decoding import decoded
 from policies.metrics import counts_as_error
+from routing.chain import Target
+from routing.plan import Plan
 
 _SPOKEN = ("openai", "openai-responses")
 _ERROR_BODY_BYTES = 1 << 20
-_METERED_BYTES = 8 << 20  # of an answer that is kept to find its usage; images as base64 take megabytes
-_STREAM = b"text/event-stream"
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """A request's body, and where it names its model: a member of a JSON object, a field of a form, or nowhere."""
-
-    data: bytes = b""
-    document: Document | None = None
-    field: Field | None = None
-
-    @property
-    def names_model(self) -> bool:
-        """Whether the body itself says which model it is for."""
-        return self.field is not None or (self.document is not None and self.document.values.get("model") is not None)
-
-    def with_model(self, model: str) -> bytes:
-        """The body with that model where it named one; all else as it came."""
-        if self.field is not None:
-            return self.field.replaced(self.data, model)
-        if self.document is not None and "model" in self.document.values:
-            return self.document.render({"model": encode(model)})
-        return self.data
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +47,11 @@ class Wanted:
     body: Body
     at: float
 
+    @property
+    def response(self) -> str | None:
+        """The id of the response that this is about, unless the body says whom it is for."""
+        return None if self.body.names_model else response_in(self.path)
+
 
 @dataclass(frozen=True, slots=True)
 class Passage:
@@ -77,62 +59,86 @@ class Passage:
 
     proxy: Proxy
     log: Log
+    hints: Hints = field(default_factory=Hints)
 
     async def handle(self, call: Call, wanted: Wanted, runtime: Runtime, send: Send) -> None:
         """Pass a call to the provider of the version that serves it. Raises CallerError before anything was sent."""
         entry = self.proxy.entry_of(call)
         plan = plan_of(call, entry)._replace(reason="passed")
-        target = plan.version.target
-        channel = runtime.channels[target.provider]
-        _check_speaks(channel, wanted.path)
+        targets = self._targets(wanted, entry, plan, runtime)
         outcome = self._recorder.open(call, plan, entry)
         if call.nonce is not None:
             call.id = outcome.call_id = mint(booking_of(outcome), call.nonce, runtime.fingerprint_key)
-        attempt = Attempt(str(target), self._now())
-        outcome.attempts.append(attempt)
-        carried = _Carried(channel, runtime, about(outcome), Meter(counts=wanted.body.names_model))
+        blamed = entry.applied[plan.version.name].blamed_by
+        meter = Meter(counts=wanted.body.names_model)
+        carried = _Carried(targets, runtime, lambda: about(outcome), meter, outcome.attempts, blamed, wanted.at)
         try:
-            error = await self._carry(replace(wanted, id=call.id), wanted.body.with_model(target.model), carried, send)
-            _book(outcome, attempt, carried.status, error, entry.applied[plan.version.name].blamed_by)
+            body = wanted.body.outgoing(plan.version.target.model)
+            error = await self._carry(replace(wanted, id=call.id), body, carried, send)
+            _book(outcome, carried, error)
         except ClientTooSlow:
             outcome.end = "client_gone"
+        except CallerError as error:  # an upload shows what it is only on its way
+            outcome.end, outcome.status = "refused", error.status
+            raise
         except asyncio.CancelledError:
             outcome.end = "client_gone"
             raise
         finally:
-            attempt.usage, attempt.ended_at = carried.meter.usage(), self._now()
+            outcome.received_at = carried.at
+            if outcome.attempts:
+                outcome.attempts[-1].usage, outcome.attempts[-1].ended_at = carried.meter.usage(), self._now()
             self._recorder.close(outcome, runtime.prices)
 
-    async def at_the_only(self, wanted: Wanted, caller: str, runtime: Runtime, send: Send) -> None:
+    async def at_the_only(self, wanted: Wanted, caller: Caller, runtime: Runtime, send: Send) -> None:
         """Pass what names no agent to the only provider it can be for. Raises CallerError when that is not clear."""
-        name = only_provider(runtime.channels, wanted.path)
-        carried = _Carried(
-            runtime.channels[name], runtime, [(b"x-request-id", wanted.id.encode())], Meter(counts=False)
-        )
+        targets = self._targets_without_agent(wanted, caller, runtime)
+        told_with = [(b"x-request-id", wanted.id.encode())]
+        carried = _Carried(targets, runtime, lambda: told_with, Meter(counts=False), [], lambda _: False, wanted.at)
         end = "client_gone"
         try:
-            error = await self._carry(wanted, wanted.body.data, carried, send)
+            error = await self._carry(wanted, wanted.body.outgoing(None), carried, send)
             end = "answered" if error is None else "failed"
         except ClientTooSlow:
             pass
+        except CallerError:
+            end = "refused"
+            raise
         finally:
             self.log.info(
-                "passed", id=wanted.id, caller=caller, provider=name, method=wanted.method, end=end,
-                status=carried.status, latency=round(self._now() - wanted.at, 6),
+                "passed", id=wanted.id, caller=caller.name, provider=carried.target.provider, method=wanted.method,
+                end=end, status=carried.status, latency=round(self._now() - carried.at, 6),
             )  # fmt: skip
 
-    async def _carry(self, wanted: Wanted, body: bytes, carried: "_Carried", send: Send) -> ProviderError | None:
+    def _targets(self, wanted: Wanted, entry: Entry, plan: Plan, runtime: Runtime) -> Sequence[Target]:
+        """Where it may go: to the version's provider, or to each of the agent's that may have the response."""
+        response = wanted.response
+        if response is not None and (found := of_agent(entry, plan, runtime.channels)):
+            return self.hints.first(response, found)
+        _check_speaks(runtime.channels[plan.version.target.provider], wanted.path)
+        return [plan.version.target]
+
+    def _targets_without_agent(self, wanted: Wanted, caller: Caller, runtime: Runtime) -> Sequence[Target]:
+        response = wanted.response
+        if response is not None and (found := of_caller(caller, self.proxy.table, runtime.channels)):
+            return self.hints.first(response, found)
+        if caller.agents is not None:
+            raise CallerError("this key is for some agents only: name one, as '?model=' in the query", param="model")
+        return [Target(only_provider(runtime.channels, wanted.path), "")]
+
+    async def _carry(
+        self, wanted: Wanted, body: bytes | Upload, carried: "_Carried", send: Send
+    ) -> ProviderError | None:
         """There and back. The error that the client was told of or cut off by; None when all went well."""
-        deadline = asyncio.get_running_loop().time() + wanted.at + carried.runtime.timeouts.total - self._now()
         try:
-            response = await _sent(wanted, body, carried, deadline)
+            response = await self._found(wanted, body, carried)
         except ProviderError as error:
             carried.status = error.status
-            headers = [JSON, *to_client_untyped(error.headers), *carried.headers]
+            headers = [JSON, *to_client_untyped(error.headers), *carried.headers()]
             await send_answer(send, error.status, headers, told(error, CHAT, wanted.id))
             return error
         try:
-            await _relay(response, carried, deadline, send)
+            await _relay(response, carried, carried.deadline(self._now()), send)
         except ProviderError as error:
             if _is_stream(response):
                 last = told_event(error, CHAT, wanted.id)
@@ -142,6 +148,30 @@ class Passage:
             await response.aclose()
         return None
 
+    async def _found(self, wanted: Wanted, body: bytes | Upload, carried: "_Carried") -> Response:
+        """The answer of the first provider that knows what is asked for. Raises the ProviderError that tells most: what
+        keeps one from answering, before that the others know nothing."""
+        spent: ProviderError | None = None
+        for target in carried.targets:
+            attempt = Attempt(str(target), self._now())
+            carried.attempts.append(attempt)
+            carried.target = target
+            try:
+                response = await _sent(wanted, body, carried, self._now)
+            except ProviderError as error:
+                attempt.ended_at = self._now()
+                _book_failure(attempt, error, carried.blamed)
+                spent = error if spent is None or is_elsewhere(spent) else spent
+                if isinstance(body, Upload):
+                    break
+                continue
+            attempt.status = response.status
+            if len(carried.targets) > 1 and wanted.response is not None:
+                self.hints.learn(wanted.response, target.provider)
+            return response
+        assert spent is not None, "there is a target"  # noqa: S101
+        raise spent
+
     @property
     def _recorder(self) -> Recorder:
         return self.proxy.recorder
@@ -150,60 +180,33 @@ class Passage:
         return self.proxy.clock.monotonic()
 
 
-class Meter:
-    """Finds the usage in an answer that passes by; `counts` where the answer is billed for what it says."""
-
-    def __init__(self, counts: bool) -> None:
-        self._counts = counts
-        self._streams = False
-        self._kept = bytearray()
-        self._cutter = sse.Cutter()
-        self._found: Usage | None = None
-
-    def begin(self, headers: Headers) -> None:
-        """The answer has these headers."""
-        kind = (header(headers, b"content-type") or b"").lower()
-        self._streams = kind.startswith(_STREAM)
-        self._counts &= self._streams or b"json" in kind
-
-    def feed(self, chunk: bytes) -> None:
-        if not self._counts:
-            return
-        if self._streams:
-            self._follow(chunk)
-            return
-        self._kept += chunk
-        if len(self._kept) > _METERED_BYTES:
-            self._drop()
-
-    def usage(self) -> Usage | None:
-        """What was found; None when the answer said nothing of it."""
-        if self._counts and not self._streams and self._kept:
-            self._found = _usage_in(bytes(self._kept))
-            self._drop()
-        return self._found
-
-    def _follow(self, chunk: bytes) -> None:
-        for event in sse.split(self._cutter.feed(chunk)):
-            if b'"usage"' in event:
-                self._found = _usage_in(sse.data(event)) or self._found
-        if len(self._cutter.kept) > _METERED_BYTES:
-            self._drop()
-
-    def _drop(self) -> None:
-        self._counts = False
-        self._kept.clear()
-
-
 @dataclass(slots=True)
 class _Carried:
-    """Where a request goes, what its answer is told with, and what became of it."""
+    """Where a request may go, what its answer is told with, and what became of it.
 
-    channel: Channel
+    `at` is when all of it had come, which its time is counted from: how fast a client sends says nothing about anyone.
+    """
+
+    targets: Sequence[Target]
     runtime: Runtime
-    headers: Headers
+    headers: Callable[[], Headers]
     meter: Meter
+    attempts: list[Attempt]
+    blamed: Callable[[str | None], bool]
+    at: float
     status: int = 0
+    target: Target = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.target = self.targets[0]
+
+    @property
+    def channel(self) -> Channel:
+        return self.runtime.channels[self.target.provider]
+
+    def deadline(self, now: float) -> float:
+        """When the whole call must have ended, as the loop tells the time."""
+        return asyncio.get_running_loop().time() + self.at + self.runtime.timeouts.total - now
 
 
 def only_provider(channels: Mapping[str, Channel], path: str) -> str:
@@ -228,16 +231,23 @@ def _check_speaks(channel: Channel, path: str) -> None:
         raise NotFound(f"there is nothing at '/v1{path}': {why}", code="unknown_url", param="model")
 
 
-async def _sent(wanted: Wanted, body: bytes, carried: _Carried, deadline: float) -> Response:
-    """The answer, its header block in and its status a good one. Raises ProviderError."""
+async def _sent(wanted: Wanted, body: bytes | Upload, carried: _Carried, now: Callable[[], float]) -> Response:
+    """The answer, its header block in and its status a good one. Raises ProviderError, and what the upload raises."""
     endpoint, runtime = carried.channel.endpoint, carried.runtime
     path = f"{endpoint.base_path}{wanted.path}{'?' + wanted.query if wanted.query else ''}"
-    request = endpoint.request(path, wanted.headers, body, wanted.method)
+    request = endpoint.request(path, wanted.headers, body if isinstance(body, bytes) else b"", wanted.method)
     response: Response | None = None
     good = False
+    loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout_at(min(deadline, asyncio.get_running_loop().time() + runtime.timeouts.answer)):
+        soonest = min(carried.deadline(now()), loop.time() + runtime.timeouts.answer)
+        async with asyncio.timeout_at(soonest) as limit:
+            if isinstance(body, Upload):
+                request.upload = Upload(_paced(body, carried, limit, now), body.length)
             response = decoded(await carried.channel.transport.send(request), runtime.answer_limit)
+            if isinstance(body, Upload):  # an early answer finds it under way
+                carried.at = now()
+                _move(limit, loop.time() + runtime.timeouts.answer)
             carried.status, good = response.status, 200 <= response.status < 300
             if not good:
                 said = await read_bounded(response, _ERROR_BODY_BYTES)
@@ -250,11 +260,33 @@ async def _sent(wanted: Wanted, body: bytes, carried: _Carried, deadline: float)
             await response.aclose()
 
 
+async def _paced(
+    upload: Upload, carried: _Carried, limit: asyncio.Timeout, now: Callable[[], float]
+) -> AsyncIterator[bytes]:
+    """The upload, which moves its request's time limit: the provider has `between_chunks` to take each piece, and
+    `answer` once it has all. How long the client takes is the server's business."""
+    timeouts, loop = carried.runtime.timeouts, asyncio.get_running_loop()
+    while True:
+        _move(limit, None)
+        piece = await anext(upload.chunks, None)
+        if piece is None:
+            break
+        _move(limit, loop.time() + timeouts.between_chunks)
+        yield piece
+    carried.at = now()
+    _move(limit, loop.time() + min(timeouts.answer, timeouts.total))
+
+
+def _move(limit: asyncio.Timeout, when: float | None) -> None:
+    if not limit.expired():
+        limit.reschedule(when)
+
+
 async def _relay(response: Response, carried: _Carried, deadline: float, send: Send) -> None:
     """Hand the answer on as it comes. Raises ProviderError when it breaks or stalls, ClientTooSlow for a client."""
     meter, silence = carried.meter, carried.runtime.timeouts.between_chunks
     meter.begin(response.headers)
-    headers = [*to_client(response.headers), *_length(response), *carried.headers]
+    headers = [*to_client(response.headers), *_length(response), *carried.headers()]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     chunks = response.chunks()
     loop, sending = asyncio.get_running_loop(), False
@@ -284,30 +316,18 @@ def _length(response: Response) -> Headers:
 
 
 def _is_stream(response: Response) -> bool:
-    return (header(response.headers, b"content-type") or b"").lower().startswith(_STREAM)
+    return (header(response.headers, b"content-type") or b"").lower().startswith(EVENT_STREAM)
 
 
-def _book(
-    outcome: Outcome, attempt: Attempt, status: int, error: ProviderError | None, blamed: Callable[[str | None], bool]
-) -> None:
-    outcome.status = attempt.status = status
+def _book(outcome: Outcome, carried: _Carried, error: ProviderError | None) -> None:
+    attempt = outcome.attempts[-1]
+    outcome.status = attempt.status = carried.status
     outcome.end = "answered"
     if error is not None:
-        attempt.failure, attempt.status, attempt.message = error.kind, error.upstream_status, error.message
-        attempt.counts = counts_as_error(error.kind, error.upstream_status, blamed(error.param))
+        _book_failure(attempt, error, carried.blamed)
         outcome.end = "failed" if outcome.failed else "refused"
 
 
-def _usage_in(body: bytes) -> Usage | None:
-    """The usage of an answer or an event, in either of OpenAI's spellings."""
-    try:
-        answer = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    usage = answer.get("usage") if isinstance(answer, dict) else None
-    if not isinstance(usage, dict) or "input_tokens" not in usage:
-        return usage_from(usage)
-    details: Any = usage.get("input_tokens_details")
-    cached = tokens(details.get("cached_tokens")) if isinstance(details, dict) else 0
-    given = tokens(usage.get("input_tokens"))
-    return Usage(given, min(cached, given), tokens(usage.get("output_tokens")))
+def _book_failure(attempt: Attempt, error: ProviderError, blamed: Callable[[str | None], bool]) -> None:
+    attempt.failure, attempt.status, attempt.message = error.kind, error.upstream_status, error.message
+    attempt.counts = counts_as_error(error.kind, error.upstream_status, blamed(error.param))

@@ -59,6 +59,7 @@ class Runtime:
     timeouts: Timeouts
     retries: RetryRules
     circuit: CircuitRules
+    body_limit: int
     answer_limit: int
     escalation_message: str
     forward: tuple[str, ...]

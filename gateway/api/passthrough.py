@@ -4,7 +4,7 @@ Which one: the agent's that `model` names, in a JSON body, in a form, or in the 
 provider that speaks OpenAI's API.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from time import monotonic
 from typing import Any
 from urllib.parse import parse_qsl, quote
@@ -12,14 +12,13 @@ from urllib.parse import parse_qsl, quote
 from starlette.types import Receive, Scope, Send
 
 from gateway.api.generation import Asked, Generation, check_encoding, given_id, model_of, named
-from gateway.api.services import Services, header, read_body
-from gateway.calls import Caller
+from gateway.api.services import Services, header
 from gateway.document import Document, encode
-from gateway.errors import CallerError, NotFound
+from gateway.errors import NotFound
 from gateway.headers import as_it_came, query_to_provider, without_names
-from gateway.multipart import find_field
-from gateway.passthrough import Body, Passage, Wanted
+from gateway.passthrough import Passage, Wanted
 from gateway.providers.responses.marks import is_ours
+from gateway.uploads import Body, FormStream, Held, Incoming, Stream
 
 _PREFIX = "/v1"
 _NAMES = ("model", "agent")  # what an agent is called in a query
@@ -39,13 +38,25 @@ class Passthrough(Generation):
         super().__init__(services)
         self._passage = Passage(services.proxy, services.log)
 
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        incoming = _incoming(receive, scope)
+
+        async def closing(message: MutableMapping[str, Any]) -> None:
+            # Who is answered before all was read need not go on sending; what still comes is not read.
+            if not incoming.whole and message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"connection", b"close")]
+            await send(message)
+
+        await super()._answer(scope, incoming, closing)
+
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         runtime = self.services.runtime
         headers = named(scope)
         caller = runtime.doorkeeper.caller(self._credential(headers))
         path = _path(scope["path"])
         check_encoding(headers)
-        body = _body(await read_body(receive), header(scope, b"content-type") or b"")
+        agent = _named_in_query(scope)
+        body = await _body(_incoming(receive, scope), scope, path, runtime.body_limit, agent is not None)
         wanted = Wanted(
             id=given_id(headers) or self.services.new_nonce().hex(),
             method=scope["method"],
@@ -55,9 +66,9 @@ class Passthrough(Generation):
             body=body,
             at=monotonic(),
         )
-        document = _naming(body, scope)
+        document = _naming(body, agent, headers.get(b"content-type") or b"")
         if document is None:
-            await self._unnamed(wanted, caller, send)
+            await self._passage.at_the_only(wanted, caller, runtime, send)
             return
         call = self._call(scope, headers, document, caller, wanted.at)
         await self._passage.handle(call, wanted, runtime, send)
@@ -65,11 +76,6 @@ class Passthrough(Generation):
     def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
         agent, pin = model_of(values.get("model"))
         return Asked(agent, pin, values.get("stream") is True)
-
-    async def _unnamed(self, wanted: Wanted, caller: Caller, send: Send) -> None:
-        if caller.agents is not None:
-            raise CallerError("this key is for some agents only: name one, as '?model=' in the query", param="model")
-        await self._passage.at_the_only(wanted, caller.name, self.services.runtime, send)
 
 
 def _path(path: str) -> str:
@@ -87,27 +93,44 @@ def _leads_astray(segment: str) -> bool:
     return segment.partition(";")[0] in (".", "..") or "\\" in segment
 
 
-def _body(data: bytes, content_type: bytes) -> Body:
-    """The body with its model found. Raises CallerError."""
+def _incoming(receive: Receive, scope: Scope) -> Incoming:
+    if isinstance(receive, Incoming):
+        return receive
+    length = header(scope, b"content-length")
+    is_chunked = header(scope, b"transfer-encoding") is not None
+    return Incoming(receive, None if length is None else int(length), is_chunked)
+
+
+async def _body(incoming: Incoming, scope: Scope, path: str, limit: int, is_named: bool) -> Body:
+    """The body with its model found. Only JSON must be held for that. Raises CallerError."""
+    content_type = header(scope, b"content-type") or b""
     kind = content_type.partition(b";")[0].strip().lower()
-    if not data:
-        return Body()
+    if incoming.whole:
+        return Held()
     if kind == b"application/json":
-        return Body(data, document=Document.parse(data))
+        data = await incoming.read(limit)
+        return Held(data, Document.parse(data)) if data else Held()
     if kind == b"multipart/form-data":
-        return Body(data, field=find_field(data, content_type, "model"))
-    return Body(data)
+        form = FormStream(incoming, content_type, path, named_elsewhere=is_named)
+        await form.look(limit)
+        return form
+    return Stream(incoming)
 
 
-def _naming(body: Body, scope: Scope) -> Document | None:
-    """What routing reads of the request, if it names an agent."""
-    if body.document is not None and body.names_model:
-        return body.document
-    if body.field is not None:
-        # A form's boundary is drawn anew for each call, and so stands for what the call is about.
-        return _document(body.field.value, header(scope, b"content-type") or b"")
+def _named_in_query(scope: Scope) -> str | None:
+    """The agent that the query names."""
     given = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-    named = next((given[name] for name in _NAMES if name in given), None)
+    return next((given[name] for name in _NAMES if name in given), None)
+
+
+def _naming(body: Body, named: str | None, content_type: bytes) -> Document | None:
+    """What routing reads of the request, if it names an agent: the body first."""
+    if isinstance(body, Held) and body.document is not None and body.names_model:
+        return body.document
+    if isinstance(body, FormStream):
+        # A form's boundary is drawn anew for each call, and so stands for what the call is about.
+        model = body.model if body.model is not None else named
+        return None if model is None else _document(model, content_type)
     return None if named is None else _document(named, b"")
 
 

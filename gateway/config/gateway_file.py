@@ -107,7 +107,15 @@ class Circuit(Model):
 class Limits(Model):
     """What the gateway takes on at most. Beyond it a client gets 413 or 503, never a slow death."""
 
-    body: Size = Field(default=32 * 1024**2, description="A request's body. Default: 32MB.")
+    body: Size = Field(
+        default=32 * 1024**2,
+        description="A request's body that must be read: every call of a model, and all JSON. Default: 32MB.",
+    )
+    upload: Size = Field(
+        default=512 * 1024**2,
+        description="A file or form that is passed on as it comes, and not held. Default: 512MB, as OpenAI takes. "
+        "Never less than `body`.",
+    )
     answer: Size = Field(default=32 * 1024**2, description="A provider's answer that is not a stream. Default: 32MB.")
     in_flight: int = Field(default=2000, ge=1, le=1_000_000, description="Calls at once. Default: 2000.")
     connections: int = Field(

@@ -52,7 +52,9 @@ class BoundedConnection(HttpToolsProtocol):
         self._receiving: Exchange | None = None
         self._answering: Exchange | None = None
         self._waiting: deque[Exchange] = deque()
-        self._body_left = 0
+        self._body_left = self._body_most = 0
+        # An upload whose time was up before, and `_body_left` then.
+        self._upload_seen: tuple[Exchange, int] | None = None
         # Bytes read since the last head or piece of a body was complete: what an endless header is made of.
         self._unused = 0
         self._idle = True
@@ -162,8 +164,20 @@ class BoundedConnection(HttpToolsProtocol):
             self._close()
         elif self._receiving is None:
             self._refuse(RequestTimeout(f"The header block took longer than {self._limits.head_seconds:g} seconds."))
+        elif self._uploads_on(self._receiving):
+            self._watch.within(self._limits.body_seconds)
         else:
             self._refuse(RequestTimeout(f"The body took longer than {self._limits.body_seconds:g} seconds."))
+
+    def _uploads_on(self, exchange: Exchange) -> bool:
+        """Whether this is an upload that went on in its last `body_seconds`, or waits for us."""
+        limits = self._limits
+        if exchange.complete or not limits.takes_uploads(exchange.scope["path"]):
+            return False
+        seen, self._upload_seen = self._upload_seen, (exchange, self._body_left)
+        before = seen[1] if seen is not None and seen[0] is exchange else self._body_most
+        waits_for_us = exchange.buffered > 0 or exchange.continue_due or self.flow.read_paused
+        return waits_for_us or before - self._body_left >= limits.upload_step
 
     def _refuse(self, refusal: SerinusError) -> None:
         """Stop listening; answer with the refusal when its turn comes."""

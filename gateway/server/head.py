@@ -59,6 +59,16 @@ class Head:
         if FIRST_LINE_BYTES + len(self.target) + lines > limits.head_bytes:
             raise HeadTooLarge(f"The header block is larger than {limits.head_bytes} bytes.")
 
+    @property
+    def is_chunked(self) -> bool:
+        """Whether the body says only at its end how long it is."""
+        return bool(self._codings)
+
+    @property
+    def path(self) -> str:
+        """The target's path, decoded. Raises BadFraming."""
+        return _decoded(self._location()[0])
+
     def request(self, method: bytes, version: str) -> Message:
         """The part of the ASGI scope that the head decides. Raises BadFraming for a target that has no path."""
         path, query = self._location()

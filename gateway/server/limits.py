@@ -1,9 +1,15 @@
 """What one client may ask of the server: sizes in bytes, times in seconds, counts."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 KIB = 1024
 MIB = 1024 * KIB
+
+
+def _none(_path: str) -> bool:
+    """No path takes uploads."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +28,21 @@ class Limits:
     body_bytes: int = 32 * MIB
     """Request body, framing removed; beyond: 413, before anything is read where Content-Length tells."""
 
+    upload_bytes: int = 512 * MIB
+    """The same where the path `takes_uploads`: what is handed on as it comes is not held."""
+
+    takes_uploads: Callable[[str], bool] = _none
+    """Whether a path's bodies are handed on as they come."""
+
     head_seconds: float = 10.0
     """From the first byte of a request to the end of its header block; beyond: 408."""
 
     body_seconds: float = 60.0
-    """From the end of the header block to the end of the body; beyond: 408."""
+    """From the end of the header block to the end of the body; beyond: 408. An upload has this long for each
+    `upload_step` bytes."""
+
+    upload_step: int = 64 * KIB
+    """Bytes of an upload that must come in `body_seconds`, unless it was we who did not read."""
 
     keep_alive_seconds: float = 75.0
     """A connection without a request is closed after this. Longer than the 60 s of usual load balancers, so that it
@@ -50,6 +66,10 @@ class Limits:
 
     always_served: tuple[str, ...] = ("/healthz", "/readyz", "/metrics", "/status", "/admin/")
     """Path prefixes that `max_in_flight` does not apply to: operators must get in when it is full."""
+
+    def most_bytes(self, path: str) -> int:
+        """How large a body sent to that path may be."""
+        return max(self.upload_bytes, self.body_bytes) if self.takes_uploads(path) else self.body_bytes
 
     @property
     def shortest(self) -> float:

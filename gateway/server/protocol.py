@@ -63,7 +63,9 @@ class BoundedProtocol(BoundedConnection):
         self._check(head, version)
         self._head = None
         self._unused = 0
-        self._body_left = self._limits.body_bytes
+        self._body_left = self._body_most = self._limits.body_bytes
+        if head.is_chunked or head.length > self._body_most:  # only then may the path matter
+            self._body_left = self._body_most = self._limits.most_bytes(head.path)
         self._receiving = exchange = self._exchange(head, method, version)
         self._admit(exchange)
 
@@ -71,7 +73,7 @@ class BoundedProtocol(BoundedConnection):
         self._unused = 0
         self._body_left -= len(body)
         if self._body_left < 0:
-            raise self._too_large()
+            raise _too_large(self._body_most)
         exchange = self._receiving
         if exchange is not None and not exchange.complete:
             exchange.feed(body)
@@ -125,8 +127,8 @@ class BoundedProtocol(BoundedConnection):
             raise HeadTooLarge(f"The request has more than {limits.header_count} headers.")
         if self._unused > limits.head_bytes:
             head.check_size(limits)
-        if head.length > limits.body_bytes:
-            raise self._too_large()
+        if head.length > limits.body_bytes and head.length > (most := limits.most_bytes(head.path)):
+            raise _too_large(most)
         if len(self._waiting) >= limits.max_pipelined:
             raise Overloaded("Too many requests at once on one connection.")
 
@@ -157,9 +159,6 @@ class BoundedProtocol(BoundedConnection):
         exchange.task = task = self.loop.create_task(exchange.run(self.app))
         self.tasks.add(task)
 
-    def _too_large(self) -> BodyTooLarge:
-        return BodyTooLarge(f"The request's body is larger than {self._limits.body_bytes} bytes.")
-
     def _feed(self, data: bytes) -> None:
         self._unused += len(data)
         try:
@@ -185,3 +184,7 @@ class BoundedProtocol(BoundedConnection):
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self._feed(again + rest)
+
+
+def _too_large(most: int) -> BodyTooLarge:
+    return BodyTooLarge(f"The request's body is larger than {most} bytes.")

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -295,3 +296,68 @@ async def test_idle_crowd_does_not_slow_others() -> None:
             client.send(GET)
             await client.answer()
         assert time.monotonic() - begun < PATIENCE / 5
+
+
+# Uploads: bodies that are handed on as they come
+
+
+def _is_up(path: str) -> bool:
+    return path.startswith("/up")
+
+
+UPLOADS = replace(BRIEF, body_bytes=1000, upload_bytes=300_000, takes_uploads=_is_up, upload_step=100)
+UP = b"POST /up HTTP/1.1\r\nHost: a\r\n"
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 200000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n30d40\r\n"])
+async def test_an_upload_has_a_limit_of_its_own(framing: bytes) -> None:
+    """What would be too large elsewhere is taken where uploads are."""
+    echo = Echo()
+    async with stage(echo, UPLOADS) as on:
+        client = await on.connect()
+        client.send(UP + framing + b"x" * 200_000 + (b"\r\n0\r\n\r\n" if b"chunked" in framing else b""))
+        assert (await client.answer())[0] == 200
+        assert (await on.refused(POST + framing))[0] == 413 or b"chunked" in framing
+    assert [len(body) for body in echo.bodies] == [200_000]
+
+
+async def test_an_upload_that_is_too_large() -> None:
+    """413: by its length before a byte is read, or once its chunks add up to more."""
+    echo = Echo()
+    async with stage(echo, UPLOADS) as on:
+        assert await on.refused(UP + b"Content-Length: 300001\r\n\r\n") == (413, "request_too_large")
+        assert echo.scopes == []
+        chunk = b"186a0\r\n" + b"x" * 100_000 + b"\r\n"
+        assert await on.refused(UP + b"Transfer-Encoding: chunked\r\n\r\n" + chunk * 4) == (413, "request_too_large")
+    assert echo.bodies == []
+
+
+async def test_an_upload_has_time_while_it_goes_on() -> None:
+    """Its deadline moves with what comes, though not with a drip."""
+    async with stage(Echo(), UPLOADS) as on:
+        client = await on.connect()
+        client.send(UP + b"Content-Length: 1000\r\n\r\n")
+        for _ in range(10):
+            client.send(b"x" * 100)
+            await asyncio.sleep(0.08)
+        assert (await client.answer())[0] == 200
+        client.send(UP + b"Content-Length: 1000\r\n\r\n")
+        drip = asyncio.create_task(_drip(client.send, b"x"))
+        assert read_refusal(await client.rest()) == (408, "request_timeout")
+        drip.cancel()
+
+
+async def test_an_upload_that_waits_for_us_has_time() -> None:
+    """A client is not to blame for bytes that nobody reads."""
+
+    async def slow(scope: Message, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(0.7)
+        body = await whole_body(receive)
+        await answer(send, str(len(body or b"")).encode())
+
+    async with stage(slow, UPLOADS) as on:
+        client = await on.connect()
+        client.send(UP + b"Content-Length: 300000\r\n\r\n" + b"x" * 250_000)
+        await asyncio.sleep(0.6)
+        client.send(b"x" * 50_000)
+        assert await client.answer() == (200, b"300000")

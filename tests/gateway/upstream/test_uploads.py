@@ -235,11 +235,11 @@ async def test_a_provider_that_reads_slowly(transport: Transport) -> None:
 
     async with serving(script) as server, asyncio.timeout(20):
         sending = asyncio.create_task(fetched(transport, put(server.origin, chunks, len(PIECE) * 400)))
-        await asyncio.sleep(0.3)
-        stuck = chunks.asked
-        assert stuck < 200
-        await asyncio.sleep(0.1)
-        assert chunks.asked == stuck
+        stuck = -1
+        while stuck != chunks.asked:  # the kernel's buffers grow for a while
+            stuck = chunks.asked
+            await asyncio.sleep(0.2)
+        assert stuck < 300
         go.set()
         assert await sending == b"hello"
 

@@ -15,8 +15,9 @@ _MOST_HEAD_BYTES = 16 * 1024  # of one part's headers, of what stands before the
 class Form:
     """One form, fed piece by piece. What `feed` gives may go on; it holds back what it cannot tell yet.
 
-    `value_bytes` is by how much the form gets shorter without the value. It stops at the value of the text field `name` until `put` says what is to stand there; a value that is `expected`
-    there is put without stopping. `saw_file` says whether a file has begun, `ended` whether the last boundary came.
+    It stops at the value of the text field `name` until `put` says what is to stand there; a value that is expected
+    (`expect`) is put without stopping. `value_bytes` is by how much the form gets shorter without the value, `saw_file`
+    whether a file has begun, `ended` whether the last boundary came.
     """
 
     def __init__(self, content_type: bytes, name: str) -> None:

@@ -172,17 +172,19 @@ class FormStream:
         return self._named_elsewhere or not self._may_come_late
 
     async def _pieces(self, through: Callable[[bytes], bytes], end: Callable[[], None]) -> AsyncIterator[bytes]:
-        if kept := b"".join(self._kept):
-            self._kept.clear()
-            if self._incoming.whole:
-                end()
+        kept = b"".join(self._kept)
+        self._kept.clear()
+        if self._incoming.whole:  # a form that is not whole is not sent whole
+            end()
+        if kept:
             yield kept
         while piece := await self._incoming.piece():
             piece = through(piece)
-            if self._incoming.whole:  # a form that is not whole is not sent whole
+            if self._incoming.whole:
                 end()
             if piece:
                 yield piece
+        end()
 
 
 def _as_it_is(piece: bytes) -> bytes:

@@ -20,7 +20,7 @@ from gateway.api.escalations import Escalation, EscalationList, EscalationReply
 from gateway.api.feedback import Feedback
 from gateway.api.generation import ChatCompletions, Completions, Embeddings, GenerateContent, Messages, Responses
 from gateway.api.health import Live, Ready
-from gateway.api.models import Model, Models
+from gateway.api.models import GeminiModels, Models
 from gateway.api.passthrough import Passthrough
 from gateway.api.services import Endpoint, Services
 from gateway.api.status import Status
@@ -210,12 +210,13 @@ def asgi(services: Services) -> Callable[[Scope, Receive, Send], Awaitable[None]
 
 def _routes(services: Services) -> list[BaseRoute]:
     endpoints: list[tuple[str, Endpoint]] = [
+        ("/v1beta/models", GeminiModels(services)),
         ("/v1beta/models/{model:path}", GenerateContent(services)),
         ("/v1/messages/count_tokens", CountTokens(services)),
         ("/v1/completions", Completions(services)),
         ("/v1/embeddings", Embeddings(services)),
         ("/v1/models", Models(services)),
-        ("/v1/models/{model:path}", Model(services)),
+        ("/v1/models/{model:path}", Models(services)),
         ("/v1/feedback", Feedback(services)),
         ("/v1/escalations", EscalationList(services)),
         ("/v1/escalations/{call_id}", Escalation(services)),
@@ -230,8 +231,11 @@ def _routes(services: Services) -> list[BaseRoute]:
         ("/readyz", Ready(services)),
     ]
     # Some of Google's clients leave "beta" out; a GET of that path is OpenAI's.
-    gemini = Route("/v1/models/{model:path}", Cors(services, GenerateContent(services)), methods=["POST"])
-    return [gemini, *(Route(path, Cors(services, endpoint)) for path, endpoint in endpoints)]
+    gemini = [
+        Route("/v1/models/{model:path}", Cors(services, GenerateContent(services)), methods=["POST"]),
+        Route("/v1beta/models/{model:path}", Cors(services, GeminiModels(services)), methods=["GET"]),
+    ]
+    return [*gemini, *(Route(path, Cors(services, endpoint)) for path, endpoint in endpoints)]
 
 
 class _Unknown(Endpoint):

@@ -16,6 +16,7 @@ from gateway.errors import Headers, ProviderError
 from gateway.escalation import Escalations, completion
 from gateway.headers import JSON, to_client_untyped
 from gateway.limit import TimeLimit
+from gateway.previous import is_of_another
 from gateway.providers.applied import AppliedVersion
 from gateway.providers.chat.answer import bad_arguments
 from gateway.providers.registry import stream_type
@@ -96,7 +97,7 @@ class Attempts:
         spent: ProviderError | None = None
         for link in run.plan.links:
             if link == HUMAN:
-                if run.call.operation == "generate":  # nobody writes an embedding by hand
+                if _is_for_people(run.call, spent):
                     return self._escalate(run)
                 continue
             if spent is not None and (link == run.hedged_to or not self.may_go_on(run)):
@@ -104,9 +105,10 @@ class Attempts:
             try:
                 return await self._at(run, link)
             except ProviderError as error:
-                if _move(error, run) == "give_up":
+                is_strange = is_of_another(error, run.call)
+                if not is_strange and _move(error, run) == "give_up":
                     raise
-                spent = error if spent is None or error.kind not in _NOT_SENT else spent
+                spent = error if spent is None or not (is_strange or error.kind in _NOT_SENT) else spent
         assert spent is not None, "a chain has at least one link"  # noqa: S101
         raise spent
 
@@ -207,7 +209,8 @@ class Attempts:
 
     def _book(self, error: ProviderError, attempt: Attempt, run: Run) -> None:
         attempt.failure, attempt.status, attempt.message = error.kind, error.upstream_status, error.message
-        attempt.counts = counts_as_error(error.kind, error.upstream_status, run.applied.blamed_by(error.param))
+        counts = counts_as_error(error.kind, error.upstream_status, run.applied.blamed_by(error.param))
+        attempt.counts = counts and not is_of_another(error, run.call)
 
     def _report(self, circuit: Circuit, error: ProviderError | None) -> None:
         if error is None:
@@ -299,6 +302,11 @@ async def _first_part(reader: Follower, chunks: AsyncIterator[bytes]) -> bytes:
     if reader.failure:
         raise reader.failure
     return held
+
+
+def _is_for_people(call: Call, spent: ProviderError | None) -> bool:
+    """Nobody writes an embedding by hand, and a response that nobody has is the client's mistake."""
+    return call.operation == "generate" and (spent is None or not is_of_another(spent, call))
 
 
 def _blame(refused: Attempt, circuit: Circuit) -> None:

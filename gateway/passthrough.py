@@ -161,6 +161,8 @@ class Passage:
             except ProviderError as error:
                 attempt.ended_at = self._now()
                 _book_failure(attempt, error, carried.blamed)
+                if wanted.response is not None and is_elsewhere(error):
+                    attempt.counts = False  # nobody's fault
                 spent = error if spent is None or is_elsewhere(spent) else spent
                 if isinstance(body, Upload):
                     break
@@ -321,10 +323,11 @@ def _is_stream(response: Response) -> bool:
 
 def _book(outcome: Outcome, carried: _Carried, error: ProviderError | None) -> None:
     attempt = outcome.attempts[-1]
-    outcome.status = attempt.status = carried.status
+    outcome.status = carried.status
     outcome.end = "answered"
     if error is not None:
-        _book_failure(attempt, error, carried.blamed)
+        if attempt.failure is None:  # the answer broke on its way
+            _book_failure(attempt, error, carried.blamed)
         outcome.end = "failed" if outcome.failed else "refused"
 
 

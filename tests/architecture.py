@@ -27,6 +27,7 @@ LAYERS = (
     ("judge", "judgement", "quarantine", "notices"),
     ("hedging", "shadow", "purse", "flush", "reach"),
     ("attempts", "recorder", "table", "owners"),
+    ("previous",),
     ("streaming", "escalation", "replies", "runtime", "uploads"),
     ("meter",),
     ("providers", "store", "pricing", "auth", "notify", "signing", "telemetry", "audit", "upstream", "server", "web"),

@@ -1,37 +1,107 @@
-"""`GET /v1/models` and `/v1/models/{id}`: agents, and `agent@version`, that the caller may call."""
+"""The lists of models in each format's shape: agents, and `agent@version`, that the caller may call.
 
+`GET /v1/models` answers Anthropic's clients, who send `anthropic-version`, in Anthropic's words; Google's clients ask
+at `/v1beta/models`.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.services import Endpoint, header, send_json
+from gateway.api.services import Endpoint, Services, header, send_json
 from gateway.errors import UnknownModel
+
+_GEMINI_PREFIX = "models/"
+_METHODS = ["generateContent", "streamGenerateContent"]
+
+
+class Listed(Endpoint):
+    """The models, all or one, as `card` shows one and `listed` many of them. `created` is Unix seconds."""
+
+    key_headers: tuple[bytes, ...] = ()
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        created = self.services.loaded_at
+        name = scope["path_params"].get("model")
+        names = self._names(scope)
+        if name is None:
+            await send_json(send, self.listed([self.card(each, created) for each in names]))
+            return
+        if name not in names:
+            message = (
+                f"the model {name!r} does not exist; GET {scope['path'].removesuffix('/' + name)} lists those that do"
+            )
+            raise UnknownModel(message, param="model")
+        await send_json(send, self.card(name, created))
+
+    def card(self, name: str, created: float) -> dict[str, Any]:
+        """One model."""
+        return {"id": name, "object": "model", "created": int(created), "owned_by": "serinus"}
+
+    def listed(self, cards: list[dict[str, Any]]) -> dict[str, Any]:
+        """The list, which has one page."""
+        return {"object": "list", "data": cards}
+
+    def _names(self, scope: Scope) -> list[str]:
+        caller = self.services.runtime.doorkeeper.caller(self._credential(scope))
+        table = self.services.table
+        entries = [(agent, table.entry(agent)) for agent in table if caller.may_call(agent)]
+        return [name for agent, entry in entries if entry is not None for name in _names(agent, entry.agent.versions)]
+
+    def _credential(self, scope: Scope) -> bytes | None:
+        keys = (key for name in self.key_headers if (key := header(scope, name)))
+        key = next(keys, None)
+        return header(scope, b"authorization") if key is None else b"Bearer " + key
+
+
+class AnthropicModels(Listed):
+    """In Anthropic's shape."""
+
+    format = "anthropic"
+    key_headers = (b"x-api-key",)
+
+    def card(self, name: str, created: float) -> dict[str, Any]:
+        at = datetime.fromtimestamp(created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return {"type": "model", "id": name, "display_name": name, "created_at": at}
+
+    def listed(self, cards: list[dict[str, Any]]) -> dict[str, Any]:
+        first, last = (cards[0]["id"], cards[-1]["id"]) if cards else (None, None)
+        return {"data": cards, "has_more": False, "first_id": first, "last_id": last}
+
+
+class GeminiModels(Listed):
+    """In Gemini's shape."""
+
+    format = "gemini"
+    key_headers = (b"x-goog-api-key",)
+
+    def card(self, name: str, created: float) -> dict[str, Any]:
+        agent, _, version = name.partition("@")
+        return {
+            "name": _GEMINI_PREFIX + name,
+            "baseModelId": agent,
+            "version": version,
+            "displayName": name,
+            "supportedGenerationMethods": _METHODS,
+        }
+
+    def listed(self, cards: list[dict[str, Any]]) -> dict[str, Any]:
+        return {"models": cards}
 
 
 class Models(Endpoint):
-    """The list of models."""
+    """`/v1/models`: in OpenAI's shape, or in Anthropic's for its clients."""
 
-    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        models = self._models(scope)
-        await send_json(send, {"object": "list", "data": list(models.values())})
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
+        self._openai, self._anthropic = Listed(services), AnthropicModels(services)
 
-    def _models(self, scope: Scope) -> dict[str, Any]:
-        caller = self.services.runtime.doorkeeper.caller(header(scope, b"authorization"))
-        created = int(self.services.loaded_at)
-        names: list[str] = []
-        for agent in self.services.table:
-            entry = self.services.table.entry(agent)
-            if entry is not None and caller.may_call(agent):
-                names += [agent, *(f"{agent}@{version}" for version in entry.agent.versions)]
-        return {name: {"id": name, "object": "model", "created": created, "owned_by": "serinus"} for name in names}
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_anthropics = header(scope, b"anthropic-version") is not None
+        await (self._anthropic if is_anthropics else self._openai)(scope, receive, send)
 
 
-class Model(Models):
-    """One model."""
-
-    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        name = scope["path_params"]["model"]
-        model = self._models(scope).get(name)
-        if model is None:
-            raise UnknownModel(f"the model {name!r} does not exist; GET /v1/models lists those that do", param="model")
-        await send_json(send, model)
+def _names(agent: str, versions: Iterable[str]) -> list[str]:
+    return [agent, *(f"{agent}@{version}" for version in versions)]

@@ -14,7 +14,7 @@ from .wire import Request
 MOST_RESPONSES = 1000
 MOST_FILES = 100
 MOST_BYTES = 128 << 20  # of all files together
-RESPONSE = re.compile(r"/responses/([^/]+)(/cancel)?$")
+RESPONSE = re.compile(r"/responses/([^/]+)(/cancel|/input_items)?$")
 FILE = re.compile(r"/files(?:/([^/]+))?(/content)?$")
 
 
@@ -48,18 +48,31 @@ class Responses:
             self._kept.popitem(last=False)
 
     def answer(self, request: Request, now: float) -> bytes | None:
-        """The response that a path asks for, or cancels; None for other paths. Raises Refusal."""
+        """The response that a path asks for, cancels, deletes, or whose input it lists; None for other paths. Raises
+        Refusal."""
         found = RESPONSE.search(request.path)
         if found is None:
             return None
-        only("POST" if found[2] else "GET", request)
-        name = found[1]
+        name, part = found[1], found[2]
+        only(*(("POST", request) if part == "/cancel" else ("GET", request, "" if part else "DELETE")))
         kept = self._kept.get(name)
         if kept is None:
             raise Refusal(404, f"Response with id '{name}' not found.", param="id")
-        if found[2]:
+        if part == "/input_items":
+            return encode(_input_of(kept.ask, name))
+        if request.method == "DELETE":
+            del self._kept[name]
+            return encode({"id": name, "object": "response", "deleted": True})
+        if part == "/cancel":
             kept = self._kept[name] = _cancel(kept, now)
         return encode(response(kept.ask, kept.said, _status(kept, now)))
+
+
+def _input_of(ask: Ask, name: str) -> Mapping[str, object]:
+    """The input as a list of one message, whatever it was made of."""
+    content = [{"type": "input_text", "text": str(ask.fields.get("input", ""))}]
+    item = {"id": f"msg_of_{name}", "type": "message", "role": "user", "status": "completed", "content": content}
+    return {"object": "list", "data": [item], "first_id": item["id"], "last_id": item["id"], "has_more": False}
 
 
 def _cancel(kept: _Response, now: float) -> _Response:

@@ -1,0 +1,223 @@
+"""A response by its id, and a turn that goes on from one, reach the account that has it: whose it is nobody says."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import openai
+import pytest
+
+from gateway.owners import Hints, response_in
+from gateway.standin import Behaviour, Standin
+from routing.chain import Target
+from tests.gateway.api.test_passthrough import logged
+from tests.gateway.calling import PROVIDER_KEY, Place, failing
+from tests.gateway.running import write
+
+Serve = Callable[..., Awaitable[Place]]
+KEYS = {"one": ["first"], "two": ["second"], "none": []}  # which agents each key may call
+
+
+class Accounts:
+    """Two accounts behind one gateway: agent `first` is served by the one, `second` by the other, and `both` by the
+    one with the other as its fallback."""
+
+    def __init__(self, here: Place, one: Standin, two: Standin) -> None:
+        self.here, self.one, self.two = here, one, two
+
+    async def made(self, agent: str, **more: Any) -> str:
+        """The id of a new response of that agent."""
+        return str((await self.here.sdk().responses.create(model=self.name(agent), input="hi", **more)).id)
+
+    def name(self, agent: str) -> str:
+        """The agent's name, which no other test uses."""
+        return f"{agent}-{self.here.agent}"
+
+    def asked(self) -> tuple[int, int]:
+        return len(self.one.requests), len(self.two.requests)
+
+
+@asynccontextmanager
+async def accounts(serve: Serve, keys: Any = None, **both: Any) -> AsyncIterator[Accounts]:
+    here = await serve()
+    async with AsyncExitStack() as stack:
+        standins = [Standin(api_key=PROVIDER_KEY), Standin(api_key=PROVIDER_KEY)]
+        for each in standins:
+            await each.start()
+            stack.push_async_callback(each.stop)
+        providers = {
+            name: {"api": "openai-responses", "base_url": each.base_url, "api_key": "${PROVIDER_KEY}"}
+            for name, each in zip(("one", "two"), standins, strict=True)
+        }
+        chat = {"api": "openai", "base_url": standins[0].base_url, "api_key": "${PROVIDER_KEY}"}
+        secrets = {key: _key(key, [f"{name}-{here.agent}" for name in names]) for key, names in (keys or {}).items()}
+        agents: dict[str, Any] = {"first": {"stable": "v1"}, "second": {"stable": "v1"}}
+        agents["both"] = {"stable": "v1", "fallback": ["two/good"], **both}
+        write(
+            here.running.folder,
+            {
+                "gateway.yaml": {
+                    "providers": {**providers, "standin": chat}, "keys": secrets, "retries": {"per_target": 0},
+                },
+                "routing.yaml": {"agents": {f"{name}-{here.agent}": entry for name, entry in agents.items()}},
+                f"agents/first-{here.agent}/v1.yaml": {"model": "one/good"},
+                f"agents/second-{here.agent}/v1.yaml": {"model": "two/good"},
+                f"agents/both-{here.agent}/v1.yaml": {"model": "one/good"},
+            },
+        )  # fmt: skip
+        here.running.reload()
+        yield Accounts(here, *standins)
+
+
+def _key(secret: str, agents: list[str]) -> dict[str, Any]:
+    return {"sha256": hashlib.sha256(secret.encode()).hexdigest(), "agents": agents}
+
+
+async def test_a_response_by_its_id(serve: Serve) -> None:
+    """Retrieved, its input listed, refused to be cancelled and deleted where it is, without a word on whose it is."""
+    async with accounts(serve) as there:
+        responses = there.here.sdk().responses
+        for agent in ("first", "second"):
+            made = await there.made(agent)
+            assert (await responses.retrieve(made)).id == made
+            listed = [item async for item in await responses.input_items.list(made)]
+            assert [item.type for item in listed] == ["message"]
+            with pytest.raises(openai.BadRequestError, match="Cannot cancel"):
+                await responses.cancel(made)
+            await responses.delete(made)
+            with pytest.raises(openai.NotFoundError) as caught:
+                await responses.retrieve(made)
+            assert caught.value.param == "id"
+
+
+async def test_a_background_response_is_cancelled(serve: Serve) -> None:
+    """At its owner, though another account is asked first."""
+    async with accounts(serve) as there:
+        there.two.behave("good", Behaviour(latency_seconds=60))
+        made = await there.made("second", background=True)
+        cancelled = await there.here.sdk().responses.cancel(made)
+        assert (cancelled.id, cancelled.status) == (made, "cancelled")
+
+
+async def test_who_was_found_is_asked_first(serve: Serve) -> None:
+    """A response that is asked for again and again costs one request each time."""
+    async with accounts(serve) as there:
+        made = await there.made("second")
+        before = there.asked()
+        for _ in range(3):
+            await there.here.sdk().responses.retrieve(made)
+        assert tuple(after - then for after, then in zip(there.asked(), before, strict=True)) == (1, 3)
+
+
+async def test_an_account_that_is_down(serve: Serve) -> None:
+    """What the others have is found all the same; what nobody has may be there, so the failure is told, and no 404."""
+    async with accounts(serve) as there:
+        made = await there.made("second")
+        await there.one.stop()
+        assert (await there.here.sdk().responses.retrieve(made)).id == made
+        with pytest.raises(openai.APIStatusError) as caught:
+            await there.here.sdk().responses.retrieve("resp_nobodys")
+        assert caught.value.status_code == 502
+
+
+async def test_an_agent_in_the_query(serve: Serve, capfd: pytest.CaptureFixture[str]) -> None:
+    """All of its providers may have the response, and no others are asked; each of them is in the books."""
+    async with accounts(serve) as there:
+        made, http, url = await there.made("second"), there.here.http, there.here.base_url
+        await logged(capfd)
+        found = await http.get(f"{url}/responses/{made}?model={there.name('both')}")
+        assert (found.status_code, found.headers["x-serinus-target"]) == (200, "two/good")
+        assert found.headers["x-serinus-attempts"] == "2"
+        line = await logged(capfd)
+        assert line["attempts"] == [["one/good", 404, "status"], ["two/good", 200, None]] and not line["failed"]
+        before = there.asked()
+        assert (await http.get(f"{url}/responses/{made}?model={there.name('first')}")).status_code == 404
+        assert there.asked()[1] == before[1]
+
+
+async def test_a_key_reaches_its_own_agents_responses(serve: Serve) -> None:
+    """A key for some agents is asked for at their providers alone, named or not; elsewhere there is nothing for it."""
+    async with accounts(serve, KEYS) as there:
+        client = there.here.sdk().with_options(api_key="two")
+        made = (await client.responses.create(model=there.name("second"), input="hi")).id
+        assert (await client.responses.retrieve(made)).id == made
+        before = there.asked()
+        with pytest.raises(openai.NotFoundError):
+            await there.here.sdk().with_options(api_key="one").responses.retrieve(made)
+        with pytest.raises(openai.PermissionDeniedError):
+            await (
+                there.here.sdk()
+                .with_options(api_key="one")
+                .responses.retrieve(made, extra_query={"model": there.name("second")})
+            )
+        with pytest.raises(openai.BadRequestError, match="for some agents only"):
+            await there.here.sdk().with_options(api_key="none").responses.retrieve(made)
+        assert there.asked()[1] == before[1]
+
+
+async def test_a_turn_goes_on_where_the_last_one_is(serve: Serve) -> None:
+    """The link of the chain that has the response serves the call; who does not have it has not failed."""
+    async with accounts(serve) as there:
+        first = await there.made("second")
+        answer = await there.here.http.post(
+            f"{there.here.base_url}/responses",
+            json={"model": there.name("both"), "input": "go on", "previous_response_id": first},
+        )
+        assert (answer.status_code, answer.headers["x-serinus-target"]) == (200, "two/good")
+        stream = await there.here.sdk().responses.create(
+            model=there.name("both"), input="go on", previous_response_id=answer.json()["id"], stream=True
+        )
+        assert [event.type async for event in stream][-1] == "response.completed"
+        status = await there.here.running.gateway.services.status.agents([there.name("both")])
+        assert status[there.name("both")]["versions"]["v1"]["errors"] == 0
+
+
+async def test_a_turn_that_nobody_can_serve(serve: Serve) -> None:
+    """Unknown everywhere: the provider's own 400, and no person is bothered with a client's mistake."""
+    async with accounts(serve, fallback=["two/good", "standin/good", "human"]) as there:
+        with pytest.raises(openai.BadRequestError) as caught:
+            await there.made("both", previous_response_id="resp_nobodys")
+        assert caught.value.code == "previous_response_not_found"
+
+
+async def test_a_turn_whose_owner_is_down(serve: Serve) -> None:
+    """That is what the client is told, not that its conversation is unknown at the next provider."""
+    async with accounts(serve) as there:
+        first = await there.made("both")
+        there.one.behave("good", failing("status"))
+        with pytest.raises(openai.InternalServerError) as caught:
+            await there.made("both", previous_response_id=first)
+        assert caught.value.status_code >= 500
+
+
+def test_hints_are_few() -> None:
+    """The oldest goes; a hint puts one target first and adds none."""
+    hints, targets = Hints(2), [Target("a", ""), Target("b", "")]
+    for name in ("r1", "r2", "r3"):
+        hints.learn(name, "b")
+    assert hints.first("r3", targets) == targets[::-1]
+    assert hints.first("r1", targets) == targets
+    hints.learn("r3", "c")
+    assert hints.first("r3", targets) == targets
+
+
+@pytest.mark.parametrize(
+    ("path", "response"),
+    [
+        *(("/responses/resp_1", "resp_1"), ("/responses/resp_1/cancel", "resp_1")),
+        *(("/responses/input_tokens", None), ("/responses/compact", None), ("/files/a", None), ("/responses", None)),
+    ],
+)
+def test_paths(path: str, response: str | None) -> None:
+    """An id stands behind `/responses/`, where no endpoint's name does."""
+    assert response_in(path) == response
+
+
+async def test_two_at_once(serve: Serve) -> None:
+    """Nothing is shared between those who look."""
+    async with accounts(serve) as there:
+        made = [await there.made(agent) for agent in ("first", "second") * 3]
+        found = await asyncio.gather(*(there.here.sdk().responses.retrieve(each) for each in made))
+        assert [each.id for each in found] == made

@@ -230,7 +230,7 @@ def _routes(services: Services) -> list[BaseRoute]:
         ("/healthz", Live(services)),
         ("/readyz", Ready(services)),
     ]
-    # Some of Google's clients leave "beta" out; a GET of that path is OpenAI's.
+    # Some of Google's clients leave "beta" out.
     gemini = [
         Route("/v1/models/{model:path}", Cors(services, GenerateContent(services)), methods=["POST"]),
         Route("/v1beta/models/{model:path}", Cors(services, GeminiModels(services)), methods=["GET"]),

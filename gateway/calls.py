@@ -60,7 +60,8 @@ class Call:
 class Usage(NamedTuple):
     """Tokens of one attempt. `input` includes `cached` and `cache_written`, `output` includes `reasoning`.
 
-    `cached` were read from a provider's prompt cache, `cache_written` put into it.
+    `cached` were read from a provider's prompt cache, `cache_written` put into it, and of those `cache_written_1h` for
+    an hour and not for the usual minutes.
     `estimated` marks what no provider has said: the tokens of a stream that ended before its usage came.
     """
 
@@ -70,6 +71,7 @@ class Usage(NamedTuple):
     reasoning: int = 0
     estimated: bool = False
     cache_written: int = 0
+    cache_written_1h: int = 0
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """What a call cost, in integer nano-dollars (1e-9 USD).
 
 Rates come from genai-prices and from dated overrides in the configuration. They are resolved once per target and day
-into integers; a call costs a dictionary look-up and six multiplications. A model without a known price costs None,
+into integers; a call costs a dictionary look-up and seven multiplications. A model without a known price costs None,
 never 0.
 """
 
@@ -23,8 +23,8 @@ _SECONDS_PER_DAY = 86_400
 
 # genai-prices' name for each part of a price.
 _PARTS: Mapping[str, str] = {
-    "input": "input", "cached": "cache_read", "cache_write": "cache_write", "output": "output",
-    "reasoning": "output_reasoning",
+    "input": "input", "cached": "cache_read", "cache_write": "cache_write", "cache_write_1h": "cache_write_1h",
+    "output": "output", "reasoning": "output_reasoning",
 }  # fmt: skip
 # Whose models are usually behind a wire format, by genai-prices' ids.
 _MAKERS: Mapping[str, str] = {
@@ -43,17 +43,17 @@ class Rate:
     cached: int
     output: int | None
     cache_write: int
+    cache_write_1h: int
     reasoning: int
     above: int = 0
     request: int = 0
 
     def cost(self, usage: Usage) -> int | None:
-        """Cost in nano-dollars; a part of the input or the output pays its own rate. None for output without a price.
-
-        A cache that is written for an hour costs more than for the usual five minutes; it is priced as the latter.
-        """
+        """Cost in nano-dollars; each part of the input or output pays its own rate. None for output without a price."""
         fresh = max(usage.input - usage.cached - usage.cache_written, 0)
         pico = fresh * self.input + usage.cached * self.cached + usage.cache_written * self.cache_write + self.request
+        if usage.cache_written_1h:
+            pico += usage.cache_written_1h * (self.cache_write_1h - self.cache_write)
         if usage.output:
             if self.output is None:
                 return None
@@ -76,6 +76,8 @@ class PriceOverride(Protocol):
     def cached_input(self) -> float | None: ...
     @property
     def cache_write(self) -> float | None: ...
+    @property
+    def cache_write_1h(self) -> float | None: ...
 
 
 class PriceBook:
@@ -161,8 +163,9 @@ def _known(name: str | None, url: str | None) -> str | None:
 def _from_override(override: PriceOverride) -> Rate:
     cached = override.input if override.cached_input is None else override.cached_input
     written = override.input if override.cache_write is None else override.cache_write
+    for_an_hour = written if override.cache_write_1h is None else override.cache_write_1h
     output = _pico(override.output)
-    return Rate(_pico(override.input), _pico(cached), output, _pico(written), output)
+    return Rate(_pico(override.input), _pico(cached), output, _pico(written), _pico(for_an_hour), output)
 
 
 def _tiers(prices: Any) -> tuple[Rate, ...]:
@@ -183,8 +186,9 @@ def _tier(parts: Mapping[str, Any], start: int, request: int) -> Rate:
     at = {name: None if part is None else _pico(_at(part, start)) for name, part in parts.items()}
     cached = fresh if at["cached"] is None else at["cached"]
     written = fresh if at["cache_write"] is None else at["cache_write"]
+    for_an_hour = written if at["cache_write_1h"] is None else at["cache_write_1h"]
     reasoning = (at["output"] or 0) if at["reasoning"] is None else at["reasoning"]
-    return Rate(fresh, cached, at["output"], written, reasoning, start, request)
+    return Rate(fresh, cached, at["output"], written, for_an_hour, reasoning, start, request)
 
 
 def _at(part: Any, start: int) -> Decimal:

@@ -1,7 +1,7 @@
 """The lists of models in each format's shape: agents, and `agent@version`, that the caller may call.
 
-`GET /v1/models` answers Anthropic's clients, who send `anthropic-version`, in Anthropic's words; Google's clients ask
-at `/v1beta/models`.
+`GET /v1/models` answers each client in its own words: Anthropic's are known by `anthropic-version`, Google's by
+`x-goog-…`, as some versions of theirs leave the "beta" of `/v1beta/models` out.
 """
 
 from collections.abc import Iterable
@@ -92,15 +92,16 @@ class GeminiModels(Listed):
 
 
 class Models(Endpoint):
-    """`/v1/models`: in OpenAI's shape, or in Anthropic's for its clients."""
+    """`/v1/models`: in OpenAI's shape, or in that of the client's own API."""
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)
-        self._openai, self._anthropic = Listed(services), AnthropicModels(services)
+        self._openai, anthropics, googles = Listed(services), AnthropicModels(services), GeminiModels(services)
+        self._of = {b"anthropic-version": anthropics, b"x-goog-api-key": googles, b"x-goog-api-client": googles}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_anthropics = header(scope, b"anthropic-version") is not None
-        await (self._anthropic if is_anthropics else self._openai)(scope, receive, send)
+        own = (listed for name, _ in scope["headers"] if (listed := self._of.get(name)) is not None)
+        await next(own, self._openai)(scope, receive, send)
 
 
 def _names(agent: str, versions: Iterable[str]) -> list[str]:

@@ -187,6 +187,12 @@ class Price(Model):
         le=1_000_000,
         description="USD per million input tokens that a provider writes into its prompt cache. Default: as `input`.",
     )
+    cache_write_1h: float | None = Field(
+        default=None,
+        ge=0,
+        le=1_000_000,
+        description="The same where it keeps them for an hour (Anthropic's `ttl: 1h`). Default: as `cache_write`.",
+    )
 
 
 class GatewaySettings(Model):

@@ -70,7 +70,7 @@ class Reader:
         if self.done or said is None:
             return said
         output = max(said.output, self._deltas)
-        return Usage(said.input, said.cached, output, said.reasoning, estimated=True, cache_written=said.cache_written)
+        return said._replace(output=output, estimated=True)
 
     def feed(self, chunk: bytes) -> bytes:
         """Take what came in; return what to send on, b"" when there is nothing yet."""

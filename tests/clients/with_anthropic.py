@@ -1,4 +1,4 @@
-"""Anthropic's SDK: an answer, a stream, a tool call with its result, the tokens of a prompt, an error."""
+"""Anthropic's SDK: an answer, a stream, a tool call with its result, the models, an error."""
 
 import json
 import sys
@@ -22,6 +22,8 @@ call = next(block for block in called.content if block.type == "tool_use")
 result = {"type": "tool_result", "tool_use_id": call.id, "content": "found"}
 turns = [*asked, {"role": "assistant", "content": called.content}, {"role": "user", "content": [result]}]
 after = client.messages.create(model=AGENT, max_tokens=50, messages=turns, tools=[TOOL])
+models = [model.id for model in client.models.list()]
+model = client.models.retrieve(AGENT)
 try:
     client.messages.create(model="nobody", max_tokens=50, messages=HELLO)
     error = ""
@@ -37,6 +39,7 @@ print(
             "streamed_usage": final.usage.output_tokens,
             "tool": [call.name, isinstance(call.input, dict), called.stop_reason],
             "after": after.content[0].text,
+            "models": [models, model.display_name, model.created_at.year > 2000],
             "error": error,
         }
     )

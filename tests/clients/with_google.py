@@ -1,4 +1,4 @@
-"""Google's SDK: an answer, a stream, a function call with its result, an error."""
+"""Google's SDK: an answer, a stream, a function call with its result, the models, an error."""
 
 import json
 import sys
@@ -24,6 +24,8 @@ turns = [
     types.Content(role="user", parts=[answered]),
 ]
 after = client.models.generate_content(model=AGENT, contents=turns, config=TOOLS)
+models = [model.name for model in client.models.list()]
+model = client.models.get(model=AGENT)
 try:
     client.models.generate_content(model="nobody", contents="hello")
     error = ""
@@ -38,6 +40,7 @@ print(
             "streamed": streamed,
             "tool": [call.name, isinstance(call.args, dict)],
             "after": after.text,
+            "models": [models, model.name, model.supported_actions],
             "error": error,
         }
     )

@@ -23,6 +23,7 @@ class Override:
     output: float
     cached_input: float | None = None
     cache_write: float | None = None
+    cache_write_1h: float | None = None
 
 
 def book(*overrides: Override) -> PriceBook:
@@ -106,11 +107,23 @@ def test_tokens_written_into_a_cache() -> None:
     assert anthropic.cache_write == anthropic.input * 5 // 4
 
 
+def test_tokens_written_for_an_hour() -> None:
+    """They cost more than those for five minutes: what the list says, or the file, or as the others."""
+    usage = Usage(1000, 0, 0, cache_written=300, cache_written_1h=100)
+    anthropic = book().rates("anthropic/claude-sonnet-4-5", NOON)[-1]
+    assert anthropic.cache_write_1h == 2 * anthropic.input
+    assert anthropic.cost(usage) == 700 * 3000 + 200 * 3750 + 100 * 6000
+    prices = book(Override("house/m", date(2026, 1, 1), 1.0, 2.0, 0.1, 1.25, 2.0))
+    assert prices.cost("house/m", usage, NOON) == 700 * 1000 + 200 * 1250 + 100 * 2000
+    prices = book(Override("house/m", date(2026, 1, 1), 1.0, 2.0, 0.1, 1.25))
+    assert prices.cost("house/m", usage, NOON) == 700 * 1000 + 300 * 1250
+
+
 def test_reasoning_at_its_own_price() -> None:
     """Reasoning is part of the output, and where it has a price of its own it pays that."""
-    rate = Rate(0, 0, 2_000_000, 0, 3_000_000)
+    rate = Rate(0, 0, 2_000_000, 0, 0, 3_000_000)
     assert rate.cost(Usage(0, 0, 10, reasoning=4)) == 6 * 2000 + 4 * 3000
-    assert Rate(0, 0, 2_000_000, 0, 2_000_000).cost(Usage(0, 0, 10, reasoning=4)) == 10 * 2000
+    assert Rate(0, 0, 2_000_000, 0, 0, 2_000_000).cost(Usage(0, 0, 10, reasoning=4)) == 10 * 2000
 
 
 def test_what_has_no_output() -> None:
@@ -136,7 +149,8 @@ def test_calls_without_a_price_are_remembered() -> None:
 
 def listed(**members: Any) -> SimpleNamespace:
     """A price as genai-prices has it; what is not said is None."""
-    names = ("input_mtok", "cache_read_mtok", "cache_write_mtok", "output_mtok", "output_reasoning_mtok")
+    parts = ("input", "cache_read", "cache_write", "cache_write_1h", "output", "output_reasoning")
+    names = [f"{part}_mtok" for part in parts]
     return SimpleNamespace(**{**dict.fromkeys((*names, "requests_kcount")), **members})
 
 
@@ -144,8 +158,8 @@ def test_tiers() -> None:
     """A price that changes with the length of the prompt holds for the whole call."""
     tiered = SimpleNamespace(base=Decimal(1), tiers=[SimpleNamespace(start=200, price=Decimal(2))])
     prices = listed(input_mtok=tiered, cache_read_mtok=Decimal(0), output_mtok=Decimal(3))
-    high = Rate(2_000_000, 0, 3_000_000, 2_000_000, 3_000_000, above=200)
-    assert _tiers(prices) == (high, Rate(1_000_000, 0, 3_000_000, 1_000_000, 3_000_000))
+    high = Rate(2_000_000, 0, 3_000_000, 2_000_000, 2_000_000, 3_000_000, above=200)
+    assert _tiers(prices) == (high, Rate(1_000_000, 0, 3_000_000, 1_000_000, 1_000_000, 3_000_000))
     assert _tiers(listed(output_mtok=Decimal(1))) == ()
 
 
@@ -153,7 +167,7 @@ def test_tier_of_a_call() -> None:
     """The longest tier that the prompt has passed is the one that counts."""
     prices = book()
     prices.rates("house/m", NOON)
-    prices._rates["house/m"] = (Rate(2000, 2000, 0, 2000, 0, above=200), Rate(1000, 1000, 0, 1000, 0))
+    prices._rates["house/m"] = (Rate(2000, 2000, 0, 2000, 2000, 0, above=200), Rate(1000, 1000, 0, 1000, 1000, 0))
     assert [prices.cost("house/m", Usage(tokens), NOON) for tokens in (0, 200, 201)] == [0, 200, 402]
 
 

@@ -38,18 +38,23 @@ async def found_by(command: Sequence[str | Path], here: Place) -> Any:
 
 async def test_anthropic(serve: Serve) -> None:
     """Anthropic's SDK is served by a provider that speaks chat completions: text, stream, tools, usage, errors."""
-    found = await run("with_anthropic.py", await serve())
+    here = await serve()
+    found = await run("with_anthropic.py", here)
     assert (found["text"], found["streamed"], found["stop"]) == (SAID, SAID, "end_turn")
     assert (found["usage"], found["streamed_usage"]) == ([True, 8], 8)
     assert found["tool"] == ["look_up", True, "tool_use"] and found["after"]
+    assert found["models"] == [[here.agent, f"{here.agent}@v1"], here.agent, True]
     assert found["error"] == "NotFoundError not_found_error"
 
 
 async def test_google(serve: Serve) -> None:
     """Google's SDK likewise."""
-    found = await run("with_google.py", await serve())
+    here = await serve()
+    found = await run("with_google.py", here)
     assert (found["text"], found["streamed"], found["usage"]) == (SAID, SAID, [True, 8])
     assert found["tool"] == ["look_up", True] and found["after"]
+    names = [f"models/{here.agent}", f"models/{here.agent}@v1"]
+    assert found["models"] == [names, names[0], ["generateContent", "streamGenerateContent"]]
     assert found["error"] == "404 NOT_FOUND"
 
 

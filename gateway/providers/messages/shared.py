@@ -50,12 +50,16 @@ def usage(members: Any, before: Usage | None = None) -> Usage | None:
     said = before or Usage()
     cached = max(tokens(members.get("cache_read_input_tokens")), said.cached)
     written = max(tokens(members.get("cache_creation_input_tokens")), said.cache_written)
+    kinds = members.get("cache_creation")
+    for_an_hour = tokens(kinds.get("ephemeral_1h_input_tokens")) if isinstance(kinds, dict) else 0
+    for_an_hour = min(max(for_an_hour, said.cache_written_1h), written)
     fresh = max(tokens(members.get("input_tokens")), said.input - said.cached - said.cache_written)
     output = max(tokens(members.get("output_tokens")), said.output)
     details = members.get("output_tokens_details")
     thought = tokens(details.get("thinking_tokens")) if isinstance(details, dict) else 0
     reasoning = min(max(thought, said.reasoning), output)
-    return Usage(fresh + cached + written, cached, output, reasoning, cache_written=written)
+    taken = fresh + cached + written
+    return Usage(taken, cached, output, reasoning, cache_written=written, cache_written_1h=for_an_hour)
 
 
 def usage_members(usage: Usage | None) -> dict[str, Any]:
@@ -67,6 +71,11 @@ def usage_members(usage: Usage | None) -> dict[str, Any]:
         "cache_read_input_tokens": usage.cached,
         "output_tokens": usage.output,
     }
+    if usage.cache_written_1h:
+        short = usage.cache_written - usage.cache_written_1h
+        members["cache_creation"] = {
+            "ephemeral_5m_input_tokens": short, "ephemeral_1h_input_tokens": usage.cache_written_1h,
+        }  # fmt: skip
     if usage.reasoning:
         members["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
     return members

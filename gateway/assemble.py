@@ -32,7 +32,7 @@ def runtime(deployment: Deployment, upstreams: Upstreams) -> Runtime:
     apis = {name: provider.api for name, provider in settings.providers.items()}
     return Runtime(
         digest=deployment.digest,
-        channels={name: Channel(_endpoint(name, p), upstreams.of(name)) for name, p in settings.providers.items()},
+        channels={name: Channel(endpoint_of(name, p), upstreams.of(name)) for name, p in settings.providers.items()},
         timeouts=_timeouts(settings),
         retries=_retries(settings),
         circuit=CircuitRules(settings.circuit.failures, settings.circuit.open_for),
@@ -47,6 +47,15 @@ def runtime(deployment: Deployment, upstreams: Upstreams) -> Runtime:
         cors=frozenset(settings.cors),
         signing_secret=_signing_secret(settings),
     )
+
+
+def endpoint_of(name: str, provider: Provider) -> Endpoint:
+    """The account of a configured provider."""
+    origin, path = origin_of(provider.base_url)
+    defaults = ((b"anthropic-version", b"2023-06-01"),) if provider.api == "anthropic" else ()
+    signs = provider.region is not None and provider.api_key is None
+    sign = ChainSigner(str(provider.region)) if signs else None
+    return Endpoint(name, origin, path.rstrip("/"), provider.key_headers, provider.api, defaults, sign)
 
 
 def transport_options(settings: GatewaySettings) -> dict[str, TransportOptions]:
@@ -96,14 +105,6 @@ def receivers(settings: GatewaySettings) -> tuple[Receiver, ...]:
         )
         for index, given in enumerate(settings.notify)
     )
-
-
-def _endpoint(name: str, provider: Provider) -> Endpoint:
-    origin, path = origin_of(provider.base_url)
-    defaults = ((b"anthropic-version", b"2023-06-01"),) if provider.api == "anthropic" else ()
-    signs = provider.region is not None and provider.api_key is None
-    sign = ChainSigner(str(provider.region)) if signs else None
-    return Endpoint(name, origin, path.rstrip("/"), provider.key_headers, provider.api, defaults, sign)
 
 
 def _timeouts(settings: GatewaySettings) -> Timeouts:

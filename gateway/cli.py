@@ -184,9 +184,10 @@ def _serve(given: argparse.Namespace) -> int:
 
 
 def _check(given: argparse.Namespace) -> int:
+    from gateway.chains import dead_links
     from gateway.config import check
 
-    code, report = check(given.config, os.environ)
+    code, report = check(given.config, os.environ, dead_links)
     print(report)
     return code
 

@@ -22,6 +22,7 @@ LAYERS = (
     ("runtoken", "workers"),
     ("app",),
     ("api",),
+    ("chains",),
     ("assemble", "status"),
     ("proxy", "passthrough", "controller", "reload", "evals"),
     ("judge", "judgement", "quarantine", "notices"),

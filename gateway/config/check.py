@@ -1,6 +1,6 @@
 """What `serinus check` says about a folder."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from gateway.config.loader import Deployment, load
@@ -12,16 +12,22 @@ from routing.agents import Agent, LadderStep
 _DIGITS = 12  # of a digest, enough to recognise it
 
 
-def check(folder: Path, environ: Mapping[str, str]) -> tuple[int, str]:
-    """The exit code (0 well, 2 problems) and the report."""
+def _nothing(_deployment: Deployment) -> Iterable[str]:
+    return ()
+
+
+def check(
+    folder: Path, environ: Mapping[str, str], more: Callable[[Deployment], Iterable[str]] = _nothing
+) -> tuple[int, str]:
+    """The exit code (0 well, 2 problems) and the report; `more` finds what else to warn of in what could be loaded."""
     try:
         deployment = load(folder, environ)
     except ConfigProblems as problems:
         return 2, f"{problems}\n\n{_count(len(problems.problems), 'problem')} in {folder}"
-    return 0, "\n".join(_summary(folder, deployment))
+    return 0, "\n".join(_summary(folder, deployment, [*deployment.warnings, *more(deployment)]))
 
 
-def _summary(folder: Path, deployment: Deployment) -> Iterator[str]:
+def _summary(folder: Path, deployment: Deployment, warnings: Sequence[str]) -> Iterator[str]:
     settings = deployment.settings
     parts = (_count(len(deployment.agents), "agent"), _count(len(settings.providers), "provider"))
     yield f"{folder} is well: {', '.join(parts)}, listening on {settings.listen}, digest {deployment.digest[:_DIGITS]}"
@@ -29,9 +35,9 @@ def _summary(folder: Path, deployment: Deployment) -> Iterator[str]:
         yield f"\n{agent.name}"
         yield from _versions(agent)
         yield from _limits(agent)
-    if deployment.warnings:
+    if warnings:
         yield ""
-        yield from (f"warning: {warning}" for warning in deployment.warnings)
+        yield from (f"warning: {warning}" for warning in warnings)
 
 
 def _versions(agent: Agent) -> Iterator[str]:

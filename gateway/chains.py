@@ -1,0 +1,59 @@
+"""Which links of an agent's chain can never serve one of its versions: what a loaded configuration does not show.
+
+A version's parameters are its own word, whatever the client asks for. So where a target's wire format cannot say one of
+them, that target refuses each call of the version, and a fallback is none. The translation itself is asked.
+"""
+
+from collections.abc import Iterator
+
+from gateway.assemble import endpoint_of
+from gateway.calls import Call, Caller
+from gateway.config import Deployment
+from gateway.document import Document
+from gateway.errors import CallerError, ProviderError
+from gateway.providers.applied import AppliedVersion
+from gateway.providers.endpoint import Endpoint
+from gateway.providers.translate import Attempted, translation
+from routing.agents import Agent, AgentVersion
+from routing.chain import HUMAN, Target, chain
+
+_SIMPLEST = b'{"model":"agent","messages":[{"role":"user","content":"hi"}]}'
+
+
+def dead_links(deployment: Deployment) -> Iterator[str]:
+    """One sentence for each version and target that can never meet."""
+    endpoints = {name: endpoint_of(name, given) for name, given in deployment.settings.providers.items()}
+    for agent in deployment.agents.values():
+        for version in agent.versions.values():
+            yield from _of_version(agent, version, endpoints)
+
+
+def _of_version(agent: Agent, version: AgentVersion, endpoints: dict[str, Endpoint]) -> Iterator[str]:
+    applied = AppliedVersion.of(version)
+    for target in chain(version.target, agent.fallback):
+        if target == HUMAN:
+            continue
+        why = _refusal(applied, target, endpoints)
+        if why is not None:
+            yield f"{agent.name}@{version.name} can never be served by {target}: {why}"
+
+
+def _refusal(applied: AppliedVersion, target: Target, endpoints: dict[str, Endpoint]) -> str | None:
+    """Why the target refuses even the simplest call of the version, if the version is to blame."""
+    call = Call(
+        id="", caller=Caller("", ""), agent="", pin=None, document=Document.parse(_SIMPLEST), stream=False,
+        wants_usage=False, headers=[], query="", received_at=0.0,
+    )  # fmt: skip
+    home = endpoints[applied.version.target.provider].format
+    about = Attempted(call, applied, _unsigned(endpoints[target.provider]), target, home, lambda: 0.0)
+    try:
+        translation(about).request()
+    except (ProviderError, CallerError) as error:
+        if applied.blamed_by(error.param):
+            return error.message.removeprefix(f"{target}: ")
+    return None
+
+
+def _unsigned(endpoint: Endpoint) -> Endpoint:
+    """The same account, for requests that are never sent."""
+    return Endpoint(endpoint.name, endpoint.origin, endpoint.base_path, format=endpoint.format)

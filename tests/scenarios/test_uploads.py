@@ -17,7 +17,7 @@ from tests.scenarios.processes import Served, serving
 
 SIZE = 200 << 20
 PIECE = b"x" * (1 << 18)
-MOST_GROWTH = 8 << 20  # bytes; measured: under 3 MB
+MOST_GROWTH = 8 << 20  # bytes
 
 
 class Sink:

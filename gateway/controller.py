@@ -22,7 +22,8 @@ from gateway.runtime import Runtime
 from gateway.store.seam import Batch, FlushReply, Store
 from gateway.table import Table
 from policies import rollout, verbs
-from policies.rollout import Decision, State
+from policies.rollout import Decision
+from policies.state import State
 from policies.verbs import Order
 from routing.agents import AgentVersion
 

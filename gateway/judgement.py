@@ -8,7 +8,8 @@ from gateway.store.seam import Sides, Snapshot
 from gateway.table import Entry
 from policies import guardrails, rollout
 from policies.evidence import Evidence
-from policies.rollout import Decision, Findings, State
+from policies.rollout import Decision, Findings
+from policies.state import State
 from policies.tally import Tally
 from policies.thresholds import freeze
 from policies.traffic import blocked

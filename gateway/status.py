@@ -19,7 +19,8 @@ from policies.evidence import WHOLE, Evidence
 from policies.grammar import THRESHOLD
 from policies.guardrails import Finding
 from policies.outlook import rate_ratio_interval, requests_to_verdict
-from policies.rollout import Findings, State, Step, VersionRef, waits_for
+from policies.rollout import Findings, waits_for
+from policies.state import State, Step, VersionRef
 from policies.tally import Tally, quantile
 from routing.agents import Shadow
 from routing.assignment import BUCKETS

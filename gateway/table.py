@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from gateway.calls import ArmName
 from gateway.providers.applied import AppliedVersion
 from policies.grammar import Guardrail, parse
-from policies.rollout import Intent, State, Step, VersionRef
+from policies.state import Intent, State, Step, VersionRef
 from policies.thresholds import Yardstick, yardstick
 from routing.agents import Agent, AgentVersion
 from routing.plan import Split

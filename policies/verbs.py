@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from policies.grammar import METRICS
-from policies.rollout import WHOLE_WEIGHT, Decision, Intent, State, advance, change, complete, new_segment, percent
+from policies.rollout import Decision, advance, change, complete, new_segment
+from policies.state import WHOLE_WEIGHT, Intent, State, percent
 
 
 class Refused(Exception):

@@ -26,7 +26,7 @@ from gateway.config.fields import (
     WebhookUrl,
 )
 from gateway.config.provider import Provider as Provider
-from policies.rollout import Action
+from policies.state import Action
 
 # What a person wants to hear of unasked: a canary went out, stopped, or won, or the store lost a record.
 NOTIFIED: tuple[Action, ...] = ("roll_back", "pause", "complete", "abort", "restore")

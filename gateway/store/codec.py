@@ -11,7 +11,8 @@ from typing import Any, get_args
 
 from gateway.errors import StoreAway
 from gateway.store.chain import content_digest
-from policies.rollout import Action, Decision, Phase, State, Step, VersionRef
+from policies.rollout import Decision
+from policies.state import Action, Phase, State, Step, VersionRef
 from policies.tally import Tally
 
 _PHASES = (*get_args(Phase), "")

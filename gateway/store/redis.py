@@ -39,7 +39,8 @@ from gateway.store.seam import (
 )
 from gateway.store.sums import components, decode_sides, digest, encode_batch
 from gateway.store.turns import CHANNEL, announcement, listen
-from policies.rollout import Decision, State
+from policies.rollout import Decision
+from policies.state import State
 
 DEADLINE_SECONDS = 2.0
 SEQUENCE_SECONDS = 24 * 3600  # a batch is repeated within seconds; a day outlasts every outage worth the memory

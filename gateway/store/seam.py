@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from policies.evidence import ArmEvidence
-from policies.rollout import Decision, State
+from policies.rollout import Decision
+from policies.state import State
 from policies.tally import Tally
 
 MAX_FAILING_UNITS = 20_000  # a set of failing units stops growing here, on every arm and epoch

@@ -11,7 +11,7 @@ from gateway.controller import NothingToDo
 from gateway.errors import EpochConflict, NotFound
 from gateway.store import Committed
 from policies.grammar import DEFAULT_GUARDRAILS
-from policies.rollout import State
+from policies.state import State
 from policies.verbs import VERBS
 from tests.gateway.trials import LADDER, agent_named, bring_in, healthy, order
 from tests.scenarios.test_replicas import Replica, replicas

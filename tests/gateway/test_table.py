@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from gateway.table import Table
-from policies.rollout import State, reconcile
+from policies.rollout import reconcile
+from policies.state import State
 from routing.agents import Agent
 from tests.gateway.trials import agent_named
 

@@ -11,7 +11,8 @@ from gateway.store.seam import Arm
 from gateway.table import Entry
 from policies.evidence import WHOLE
 from policies.grammar import DEFAULT_GUARDRAILS
-from policies.rollout import State, change, reconcile
+from policies.rollout import change, reconcile
+from policies.state import State
 from policies.tally import Tally, amount_bucket, histogram_bucket
 from policies.verbs import Order
 from routing.agents import Agent, AgentVersion, LadderStep

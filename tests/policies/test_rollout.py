@@ -15,18 +15,14 @@ from policies.rollout import (
     WATCH_AFTER_SECONDS,
     Decision,
     Findings,
-    Intent,
-    State,
-    Step,
-    VersionRef,
     advance,
     banked,
     decide,
-    percent,
     reconcile,
     restore,
     waits_for,
 )
+from policies.state import Intent, State, Step, VersionRef, percent
 from policies.traffic import blocked
 from policies.verbs import Order, Refused, act
 from tests.policies.evidences import BAD, GOOD, arm, errors

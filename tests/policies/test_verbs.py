@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from policies.rollout import Intent, State, decide, reconcile
+from policies.rollout import decide, reconcile
+from policies.state import Intent, State
 from policies.verbs import VERBS, Order, Refused, act
 from tests.policies.evidences import GOOD
 from tests.policies.test_rollout import LADDER, TRIAL, V1, V3, completed, findings, rolled_back, running

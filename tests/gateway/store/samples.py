@@ -5,7 +5,8 @@ from typing import Any
 
 from gateway.store import Arm, Batch
 from policies.evidence import WHOLE
-from policies.rollout import Decision, Intent, State, Step, VersionRef, reconcile
+from policies.rollout import Decision, reconcile
+from policies.state import Intent, State, Step, VersionRef
 from policies.tally import Tally
 
 STABLE = VersionRef("v1", "digest-1")

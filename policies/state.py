@@ -1,0 +1,114 @@
+"""The record of one agent: what is on trial, how far it has come, and what has become of it.
+
+How it changes is said by `policies.rollout` and `policies.verbs`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Phase = Literal["pending", "running", "paused", "rolled_back", "completed"]
+Action = Literal[
+    "start", "set_weight", "end", "roll_back", "retry", "restore", "freeze", "advance", "complete", "pause", "resume",
+    "promote", "abort", "approve", "pin", "unpin", "dismiss", "steps",
+]  # fmt: skip
+
+WHOLE_WEIGHT = 10_000
+HOLDBACK = 200  # basis points that stay on stable during a step of 100 %, so that a control exists
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRef:
+    """A version as the record knows it: the name it had, and the digest that it is."""
+
+    version: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a ladder. `weight` in basis points, `hold` in seconds; None is a trial without a ladder."""
+
+    weight: int
+    hold: float | None = None
+    min_requests: int = 0
+    approval: bool = False
+
+    @property
+    def share(self) -> int:
+        """What the canary really gets, in basis points."""
+        return min(self.weight, WHOLE_WEIGHT - HOLDBACK) if self.hold is not None else self.weight
+
+    @property
+    def words(self) -> str:
+        """What it asks for, such as `25% for 600 s, 100 requests, approval`."""
+        hold = "" if self.hold is None else f" for {self.hold:g} s"
+        requests = f", {self.min_requests} requests" if self.min_requests else ""
+        return f"{percent(self.weight)}{hold}{requests}{', approval' if self.approval else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What the configuration asks for; without a canary there are no steps."""
+
+    stable: VersionRef
+    canary: VersionRef | None
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The record of one agent. `phase` is None while no canary is configured: nothing is on trial.
+
+    `step` counts from 1, `weight` is the canary's share now in basis points. `rollout` is the epoch in which this
+    rollout began and keys its tallies; `evidence` the epoch in which the running step's evidence began, `segment` how
+    many of those there have been, `offset` the minutes that the earlier ones took, `banked` what their components are
+    worth. `frozen` holds this step's thresholds (seconds; caps). `began_at` is when the step began and `changed_at`
+    the last change, in Unix seconds. `rolled_back` maps the digest of every canary taken out to the reason. `ladder`
+    are the steps that the rollout follows; empty in a record from before they were kept.
+    """
+
+    epoch: int
+    phase: Phase | None
+    step: int
+    weight: int
+    stable: VersionRef
+    canary: VersionRef | None
+    rollout: int
+    evidence: int
+    reason: str
+    actor: str
+    action: Action
+    changed_at: float
+    rolled_back: Mapping[str, str]
+    began_at: float = 0.0
+    segment: int = 1
+    offset: int = 0
+    banked: Mapping[str, float] = field(default_factory=dict)
+    frozen: Mapping[str, float] = field(default_factory=dict)
+    approved: bool = False
+    pinned: bool = False
+    dismissed: tuple[str, ...] = ()
+    ladder: tuple[Step, ...] = ()
+
+    def serves(self, intent: Intent) -> bool:
+        """Whether this record is about the versions that the configuration names."""
+        return self.stable.digest == intent.stable.digest and _digest(self.canary) == _digest(intent.canary)
+
+    @property
+    def on_trial(self) -> bool:
+        """Whether the canary takes a share of the traffic and is watched."""
+        return self.phase in ("running", "paused")
+
+    def step_of(self, intent: Intent) -> Step | None:
+        """The configuration's step that the rollout stands on; the last one when there are fewer now."""
+        return intent.steps[min(self.step, len(intent.steps)) - 1] if intent.steps and self.step else None
+
+
+def percent(basis_points: int) -> str:
+    """`500` basis points as `5%`."""
+    return f"{basis_points / 100:g}%"
+
+
+def _digest(ref: VersionRef | None) -> str | None:
+    return ref.digest if ref else None

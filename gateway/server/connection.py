@@ -68,6 +68,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.transport = transport
+        self.closing = transport.is_closing  # True: nothing written from now on will reach the client
         self.flow = FlowControl(transport)
         self._watch = Watch(self.loop, transport, self._limits, self._expire)
         self._intake = Intake(self.loop, transport, self.flow, self._vanish)
@@ -103,10 +104,6 @@ class BoundedConnection(HttpToolsProtocol):
         """Send bytes to the client, or queue them."""
         self._watch.written += len(data)
         self.transport.write(data)
-
-    def closing(self) -> bool:
-        """True when nothing written from now on will reach the client."""
-        return self.transport.is_closing()
 
     def want_body(self) -> None:
         """The application has taken what there was of the body."""

@@ -5,27 +5,21 @@ HTTP/1.0 in chunks, writes head and body apart, reports an exception as text/pla
 """
 
 import asyncio
-import functools
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HEADER_RE, STATUS_LINE
 
 from gateway.errors import GatewayError
+from gateway.server.body import Body, Message, Receive
 from gateway.server.departure import Departure
+from gateway.server.lines import OURS, STATUS, Headers, block
 from gateway.server.refusals import render
 
-# ASGI leaves the values of its dictionaries untyped.
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
-# What a header line must not hold beyond its own CR and LF; a tab is allowed (RFC 9110, 5.5).
-CONTROLS = bytes(set(range(32)) - {9}) + b"\x7f"
-OURS = frozenset({b"content-length: ", b"transfer-encoding: ", b"connection: "})
 # Below this, copying head and body together costs less than writing twice.
 JOIN_BYTES = 64 * 1024
 CHUNKED, UNTIL_CLOSE, BODILESS = -1, -2, -3
@@ -37,84 +31,67 @@ class Connection(Protocol):
     """What an exchange needs of the connection that it runs on."""
 
     flow: FlowControl
+    closing: Callable[[], bool]
 
     def write(self, data: bytes) -> None: ...
-    def closing(self) -> bool: ...
-    def want_body(self) -> None: ...
     def answered(self, exchange: "Exchange") -> None: ...
     def cut(self, exchange: "Exchange") -> None: ...
     def ended(self, exchange: "Exchange") -> None: ...
 
 
 class Exchange:
-    """One request and its answer. Fed by `feed` and `feed_end`, driven by `run`, ended early by `abandon`."""
+    """One request and its answer, driven by `run`, ended early by `abandon`. Called, it is the application's `send`.
+
+    It can do more than ASGI asks of a `send`: `answer` and `part` send at once, and `begun` says whether anything was.
+    """
 
     __slots__ = (
         "_connection",
         "_framing",
         "_head",
-        "_news",
-        "_parts",
-        "_wake",
-        "begun",
-        "buffered",
+        "_running",
+        "body",
         "complete",
-        "continue_due",
         "departure",
         "disconnected",
         "keep_alive",
-        "more_body",
         "scope",
         "started",
         "task",
     )
 
-    def __init__(self, connection: Connection, scope: Message, departure: Departure, keep_alive: bool) -> None:
+    def __init__(
+        self, connection: Connection, scope: Message, body: Body, departure: Departure, keep_alive: bool
+    ) -> None:
         self._connection = connection
         self.scope = scope
+        self.body = body
         self.departure = departure
         self.keep_alive = keep_alive
-        self.continue_due = False
         self.task: asyncio.Task[None] | None = None
-        self.begun = self.started = self.complete = self.disconnected = False
-        self.more_body = True
-        self.buffered = 0
-        self._parts: list[bytes] = []
-        self._news = False
-        self._wake: asyncio.Event | None = None
+        self._running = self.started = self.complete = self.disconnected = False
         self._head: bytes | None = None
         # Bytes of the body still owed, or one of the negative constants.
         self._framing = 0
 
     # What the protocol calls.
 
-    def feed(self, data: bytes) -> None:
-        """A piece of the request's body came."""
-        self._parts.append(data)
-        self.buffered += len(data)
-        self._tell()
-
-    def feed_end(self) -> None:
-        """The request is complete."""
-        self.more_body = False
-        self._tell()
-
     def abandon(self) -> None:
         """The client is gone or was refused: nothing more is read or written, and the application learns of it."""
         if self.complete or self.disconnected:
             return
         self.disconnected = True
-        self._tell()
-        if self.task is not None and not self.begun:
+        self.body.end()
+        if self.task is not None and not self._running:
             self.task.cancel()
             self._connection.ended(self)
         self.departure.happen()
 
     async def run(self, app: ASGIApp) -> None:
         """Let the application answer; what it fails to answer is a 500, or a cut where the answer had begun."""
-        self.begun = True
+        self._running = True
         try:
-            await app(self.scope, self.receive, self.send)
+            await app(self.scope, self.body, self)
             if not self.complete and not self.disconnected:
                 if not self.started:  # later, leaving is how an application breaks off what must not look whole
                     # The raw path: what was percent-encoded stays on one line of the log.
@@ -128,23 +105,34 @@ class Exchange:
                 self._connection.cut(self)
             self._connection.ended(self)
 
-    # ASGI.
+    # What the application calls.
 
-    async def receive(self) -> Message:
-        """The next `http.request`, or `http.disconnect` once the answer is complete or the client gone."""
-        while not self._news:
-            await self._wait()
-        if self.disconnected or self.complete:
-            return {"type": "http.disconnect"}
-        self._news = False
-        body = b"".join(self._parts)
-        self._parts.clear()
-        self.buffered = 0
-        if self.more_body:
-            self._connection.want_body()
-        return {"type": "http.request", "body": body, "more_body": self.more_body}
+    @property
+    def begun(self) -> bool:
+        """Whether an answer began: there can be no other one."""
+        return self._head is not None
 
-    async def send(self, message: Message) -> None:
+    def answer(self, status: int, headers: Headers, body: bytes) -> bool:
+        """Send a whole answer at once; False where the client is not ready for that, and it goes out in messages."""
+        if self._head is not None or not self._ready():
+            return False
+        self._start(status, headers, len(body))
+        self._begin(b"" if self._framing == BODILESS else body)
+        self._finish()
+        return True
+
+    def part(self, body: bytes) -> bool:
+        """Send a part of an answer at once, with more to come; False where it has to be a message."""
+        if self._framing != CHUNKED or not body or self.complete or not self._ready():
+            return False
+        data = b"%x\r\n%b\r\n" % (len(body), body)
+        if self.started:
+            self._connection.write(data)
+        else:
+            self._begin(data)
+        return True
+
+    async def __call__(self, message: Message) -> None:
         """Take a part of the answer; waits while the client is slow, drops it when the client is gone.
 
         The head is held until the first piece of the body comes, as ASGI asks for.
@@ -161,48 +149,49 @@ class Exchange:
             if not self.disconnected:
                 self._send_body(message.get("body", b""), message.get("more_body", False))
         elif kind == "http.response.start" and self._head is None:
-            self._start(message["status"], message.get("headers", ()))
+            self._start(message["status"], message.get("headers", ()), None)
         else:
             raise RuntimeError(f"unexpected ASGI message {kind!r}")
 
-    def _tell(self) -> None:
-        self._news = True
-        if self._wake is not None:
-            self._wake.set()
+    def _ready(self) -> bool:
+        """Whether the client is there and takes what it is sent."""
+        connection = self._connection
+        return not (self.disconnected or connection.flow.write_paused or connection.closing())
 
-    async def _wait(self) -> None:
-        # An event and no future: a cancelled waiter must not cancel another one. Made only when there is a wait.
-        if self.continue_due:
-            self.continue_due = False
-            self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if self._wake is None:
-            self._wake = asyncio.Event()
-        self._wake.clear()
-        await self._wake.wait()
-
-    def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        lines = [STATUS_LINE[status]]
-        length: int | None = None
-        for name, value in headers:
-            field = _field(name)
-            if field not in OURS:
-                lines += (field, value, b"\r\n")
-            elif field == b"content-length: ":
-                length = int(value)
-            elif field == b"connection: " and b"close" in value.lower():
-                self.keep_alive = False
+    def _start(self, status: int, headers: Headers, length: int | None) -> None:
+        """Prepare the head, and the framing of a body: of that length where it is known."""
+        lines = block(headers)
+        if lines is None:
+            lines, length = self._checked(headers, length)
         # A client that still waits for 100-continue may or may not send the body now: only closing is clear.
-        if self.continue_due:
+        if self.body.continue_due:
             self.keep_alive = False
-        close = b"" if self.keep_alive else b"connection: close\r\n"
-        self._head = b"%b%b%b\r\n" % (_checked(lines), self._frame(status, length), close)
+        end = b"\r\n\r\n" if self.keep_alive else b"\r\nconnection: close\r\n\r\n"
+        self._head = b"".join((STATUS[status], lines, self._frame(status, length), end))
+
+    def _checked(self, headers: Headers, length: int | None) -> tuple[bytes, int | None]:
+        """The lines without the headers that are ours to set, and the length that one of these may tell."""
+        others: list[tuple[bytes, bytes]] = []
+        told: int | None = None
+        for name, value in headers:
+            lower = name.lower()
+            if lower not in OURS:
+                others.append((name, value))
+            elif lower == b"content-length":
+                told = int(value)
+            elif lower == b"connection" and b"close" in value.lower():
+                self.keep_alive = False
+        lines = block(others)
+        if lines is None:
+            raise RuntimeError("invalid header value")
+        return lines, told if length is None else length
 
     def _frame(self, status: int, length: int | None) -> bytes:
         """Choose the framing of the body; returns its header line, if it has one."""
         if status in (204, 304):
             self._framing = BODILESS
             return b""
-        line = b"content-length: %d\r\n" % length if length is not None else b""
+        line = b"\r\ncontent-length: %d" % length if length is not None else b""
         if self.scope["method"] == "HEAD":
             self._framing = BODILESS
         elif length is not None:
@@ -211,7 +200,7 @@ class Exchange:
             self._framing = UNTIL_CLOSE
         else:
             self._framing = CHUNKED
-            line = b"transfer-encoding: chunked\r\n"
+            line = b"\r\ntransfer-encoding: chunked"
         return line
 
     def _send_body(self, body: bytes, more: bool) -> None:
@@ -219,16 +208,21 @@ class Exchange:
             raise RuntimeError("the answer is already complete")
         data = self._framed(body, more)
         if not self.started:
-            self.started = True
-            head = self._head or b""
-            if len(data) > JOIN_BYTES:
-                self._connection.write(head)
-            else:
-                data = head + data
-        if data:
+            self._begin(data)
+        elif data:
             self._connection.write(data)
         if not more:
             self._finish()
+
+    def _begin(self, data: bytes) -> None:
+        """Let the head go out, with the first bytes of the body behind it."""
+        self.started = True
+        head = self._head or b""
+        if len(data) > JOIN_BYTES:
+            self._connection.write(head)
+            self._connection.write(data)
+        else:
+            self._connection.write(head + data)
 
     def _framed(self, body: bytes, more: bool) -> bytes:
         if self._framing == CHUNKED:
@@ -246,7 +240,7 @@ class Exchange:
     def _finish(self) -> None:
         self.complete = True
         self.departure.forget()
-        self._tell()
+        self.body.end()
         self._connection.answered(self)
 
     def _fail(self) -> None:
@@ -256,22 +250,3 @@ class Exchange:
         self.keep_alive = False
         self._connection.write(render(GatewayError("The gateway failed to answer this request.")))
         self._finish()
-
-
-@functools.lru_cache(maxsize=1024)
-def _field(name: bytes) -> bytes:
-    """The beginning of a header line, `name: `, lower-case. Cached: the names of answers are few."""
-    if not name or HEADER_RE.search(name):
-        raise RuntimeError(f"invalid header name {name!r}")
-    return name.lower() + b": "
-
-
-def _checked(lines: list[bytes]) -> bytes:
-    """The lines as one block without control characters, CR and LF above all, but for the two at each line's end.
-
-    `lines` is the status line, then three parts for each header.
-    """
-    block = b"".join(lines)
-    if len(block) - len(block.translate(None, CONTROLS)) != 2 * (len(lines) // 3 + 1):
-        raise RuntimeError("invalid header value")
-    return block

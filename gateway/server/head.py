@@ -8,50 +8,47 @@ from gateway.server.exchange import Message
 from gateway.server.limits import Limits
 from gateway.server.refusals import BadFraming, HeadTooLarge
 
-# The headers that decide where a request ends, whom it is for, or whether its body comes unasked.
-WATCHED = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
+# The headers that decide where a request ends, and whom it is for: each may be there once.
+SINGLE = (b"host", b"content-length", b"transfer-encoding")
 FIRST_LINE_BYTES = len(b"OPTIONS  HTTP/1.1\r\n\r\n")
 HEADER_LINE_BYTES = len(b": \r\n")
+NAMED = "serinus.headers"
+"""The key in the scope of the headers by name; of several with the same name the first."""
+_ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 
 class Head:
-    """Collected by the parser's callbacks: `headers` has lower-case names, `length` is the announced Content-Length."""
+    """Collected by the parser's callbacks: `headers` has lower-case names; the rest is known once it was checked."""
 
-    __slots__ = ("_codings", "_hosts", "_lengths", "expects_continue", "headers", "length", "target")
+    __slots__ = ("_named", "headers", "target")
 
     def __init__(self) -> None:
         self.target = b""
         self.headers: list[tuple[bytes, bytes]] = []
-        self.length = 0
-        self.expects_continue = False
-        self._hosts = self._lengths = self._codings = 0
-
-    def note(self, name: bytes, value: bytes) -> None:
-        """Take account of one of the `WATCHED` headers. Raises BadFraming."""
-        if name == b"host":
-            self._hosts += 1
-        elif name == b"content-length":
-            self._lengths += 1
-            self.length = int(value)
-        elif name == b"transfer-encoding":
-            self._codings += 1
-            if value.strip().lower() != b"chunked":
-                raise BadFraming("Transfer-Encoding may only be 'chunked'.")
-        elif value.lower() == b"100-continue":
-            self.expects_continue = True
+        self._named: dict[bytes, bytes] = {}
 
     def check(self, version: str) -> None:
         """Raise BadFraming unless the head can be understood in one way only."""
+        self._named = named = dict(reversed(self.headers))
+        if len(named) < len(self.headers):
+            self._check_repeated()
         if version == "1.1":
-            if self._hosts != 1:
-                raise BadFraming(f"A request needs exactly one Host header, this one has {self._hosts}.")
+            if b"host" not in named:
+                raise BadFraming("A request needs exactly one Host header, this one has 0.")
         elif version != "1.0":
             raise BadFraming(f"HTTP/{version} is not spoken here, HTTP/1.1 is.")
-        elif self._hosts > 1 or self._codings:
-            raise BadFraming("An HTTP/1.0 request has at most one Host header and no Transfer-Encoding.")
-        # The parser refuses these as well; requests are smuggled where only one layer looks.
-        if self._lengths + self._codings > 1:
-            raise BadFraming("A request has one Content-Length or one Transfer-Encoding, not both.")
+        if b"transfer-encoding" in named:
+            self._check_coding(version)
+
+    @property
+    def length(self) -> int:
+        """The announced Content-Length, 0 without one."""
+        return int(self._named.get(b"content-length", 0))
+
+    @property
+    def expects_continue(self) -> bool:
+        """Whether the body comes only once it is asked for."""
+        return self._named.get(b"expect", b"").lower() == b"100-continue"
 
     def check_size(self, limits: Limits) -> None:
         """Raise HeadTooLarge when the whole block is over the limit."""
@@ -74,15 +71,16 @@ class Head:
         path, query = self._location()
         return {
             "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "asgi": _ASGI,
             "http_version": version,
-            "method": method.decode("ascii"),
+            "method": method.decode(),
             "scheme": "http",
             "path": _decoded(path),
             "raw_path": path,
             "query_string": query,
             "root_path": "",
             "headers": self.headers,
+            NAMED: self._named,
         }
 
     def without_upgrade(self, method: bytes, version: str) -> bytes:
@@ -91,14 +89,31 @@ class Head:
         lines += [b"%b: %b\r\n" % pair for pair in self.headers if pair[0] != b"upgrade"]
         return b"".join([*lines, b"\r\n"])
 
+    # The parser refuses most of this as well; requests are smuggled where only one layer looks.
+
+    def _check_repeated(self) -> None:
+        names = [name for name, _ in self.headers]
+        for name in SINGLE:
+            if (count := names.count(name)) > 1:
+                raise BadFraming(f"A request has one {name.decode().title()} header at most, this one has {count}.")
+
+    def _check_coding(self, version: str) -> None:
+        if version == "1.0":
+            raise BadFraming("An HTTP/1.0 request has no Transfer-Encoding.")
+        if self._named[b"transfer-encoding"].strip().lower() != b"chunked":
+            raise BadFraming("Transfer-Encoding may only be 'chunked'.")
+        if b"content-length" in self._named:
+            raise BadFraming("A request has one Content-Length or one Transfer-Encoding, not both.")
+
     def _location(self) -> tuple[bytes, bytes]:
-        if self.target.startswith(b"/") and self.target.find(b"#") < 0:
-            path, _, query = self.target.partition(b"?")
+        target = self.target
+        if target[:1] == b"/" and b"#" not in target:
+            path, _, query = target.partition(b"?")
             return path, query
-        if self.target == b"*":
-            return self.target, b""
+        if target == b"*":
+            return target, b""
         try:
-            url = httptools.parse_url(self.target)
+            url = httptools.parse_url(target)
         except httptools.HttpParserInvalidURLError:
             raise BadFraming("The request's target is not a URL.") from None
         return url.path or b"/", url.query or b""

@@ -7,10 +7,11 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
 from gateway.errors import BodyTooLarge, MethodNotAllowed, Overloaded, SerinusError
+from gateway.server.body import Body
 from gateway.server.connection import BUSY, BoundedConnection
 from gateway.server.departure import EXTENSION, Departure
 from gateway.server.exchange import Exchange
-from gateway.server.head import WATCHED, Head
+from gateway.server.head import Head
 from gateway.server.refusals import BadFraming, HeadTooLarge, TargetTooLong
 from gateway.server.watch import NEVER
 
@@ -26,10 +27,17 @@ class BoundedProtocol(BoundedConnection):
         if self._answering is not None and self._answering is not self._receiving:
             self._intake.hold(data)
             return
-        if self._idle:
-            self._idle = self._fresh = False
-            self._watch.within(self._limits.head_seconds)
+        idle, receiving = self._idle, self._receiving
+        self._idle = self._fresh = False
         self._feed(data)
+        # Most requests come whole, in one piece: only what has begun and is not there yet needs a deadline.
+        if self._deaf:
+            return
+        if self._receiving is not None:
+            if self._receiving is not receiving and self._receiving is self._answering:
+                self._watch.within(self._limits.body_seconds)
+        elif idle and self._answering is None:
+            self._watch.within(self._limits.head_seconds)
 
     # Called by the parser; an exception here comes out of feed_data as the context of an HttpParserCallbackError.
 
@@ -44,12 +52,8 @@ class BoundedProtocol(BoundedConnection):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         head = self._head
-        if head is None:
-            return  # a trailer: it must not pass for a header that was there when the request was judged
-        name = name.lower()
-        head.headers.append((name, value))
-        if name in WATCHED:
-            head.note(name, value)
+        if head is not None:  # else a trailer: it must not pass for a header that was there at the judgement
+            head.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         head = self._opened()
@@ -76,8 +80,8 @@ class BoundedProtocol(BoundedConnection):
             raise _too_large(self._body_most)
         exchange = self._receiving
         if exchange is not None and not exchange.complete:
-            exchange.feed(body)
-            if exchange.buffered > HIGH_WATER_LIMIT:
+            exchange.body.feed(body)
+            if exchange.body.buffered > HIGH_WATER_LIMIT:
                 self._intake.pause()
 
     def on_message_complete(self) -> None:
@@ -88,7 +92,7 @@ class BoundedProtocol(BoundedConnection):
         if exchange is None or exchange.complete:
             self._settle()
             return
-        exchange.feed_end()
+        exchange.body.feed_end()
         self._watch.deadline = NEVER
         # A paused connection would not tell that its client left.
         self._intake.resume()
@@ -105,6 +109,8 @@ class BoundedProtocol(BoundedConnection):
             self._close()
         elif self._waiting:
             self._begin(self._waiting.popleft())
+            if self._answering is self._receiving:
+                self._watch.within(self._limits.body_seconds)
         elif self._refusal is not None:
             self._dismiss(self._refusal)
         else:
@@ -142,9 +148,8 @@ class BoundedProtocol(BoundedConnection):
         scope["state"] = self.app_state.copy()
         scope["extensions"] = {EXTENSION: departure}
         keep_alive = version == "1.1" and self.parser.should_keep_alive() and not self._traffic.draining
-        exchange = Exchange(self, scope, departure, keep_alive)
-        exchange.continue_due = head.expects_continue and version == "1.1"
-        return exchange
+        body = Body(self, version == "1.1" and head.expects_continue)
+        return Exchange(self, scope, body, departure, keep_alive)
 
     def _admit(self, exchange: Exchange) -> None:
         if self._answering is None:
@@ -154,8 +159,6 @@ class BoundedProtocol(BoundedConnection):
 
     def _begin(self, exchange: Exchange) -> None:
         self._answering = exchange
-        if exchange is self._receiving:
-            self._watch.within(self._limits.body_seconds)
         exchange.task = task = self.loop.create_task(exchange.run(self.app))
         self.tasks.add(task)
 

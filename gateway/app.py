@@ -202,8 +202,9 @@ def asgi(services: Services) -> Callable[[Scope, Receive, Send], Awaitable[None]
     router = Router(_routes(services), redirect_slashes=False, default=_Unknown(services))
 
     def serve(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        endpoint = hot.get(scope["path"]) if scope["type"] == "http" else None
-        return (endpoint or router)(scope, receive, send)
+        if scope["type"] == "http" and (endpoint := hot.get(scope["path"])) is not None:
+            return endpoint(scope, receive, send)
+        return router(scope, receive, send)
 
     return serve
 

@@ -55,7 +55,10 @@ class StreamLimits:
 
 
 async def send_answer(send: Send, status: int, headers: Headers, body: bytes) -> None:
-    """Send a whole answer."""
+    """Send a whole answer: at once where `send` is the server's own and the client is ready."""
+    at_once: Callable[[int, Headers, bytes], bool] | None = getattr(send, "answer", None)
+    if at_once is not None and at_once(status, headers, body):
+        return
     length = (b"content-length", str(len(body)).encode())
     await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
     await send({"type": "http.response.body", "body": body})
@@ -114,30 +117,45 @@ class _Patience:
 
 async def _pump(send: Send, stream: OpenStream, limits: StreamLimits) -> None:
     """Hand on what comes in until the stream ends, fails or is silent for too long."""
-    loop = asyncio.get_running_loop()
-    reader, relayed, sending = stream.reader, stream.first, True
-    end = loop.time() + limits.deadline - monotonic()
+    now = asyncio.get_running_loop().time
+    reader, between, sending = stream.reader, limits.between_chunks, True
+    end = now() + limits.deadline - monotonic()
+    at_once: Callable[[bytes], bool] = getattr(send, "part", _never)
     try:
         async with asyncio.timeout(None) as limit:
-            patience = _Patience(limit, limits.between_chunks, end)
+            patience = _Patience(limit, between, end)
             try:
-                while True:
-                    if relayed:
-                        await send({"type": "http.response.body", "body": relayed, "more_body": True})
-                    if reader.done or reader.failure:
-                        return
-                    sending, patience.until = False, min(loop.time() + limits.between_chunks, end)
-                    chunk = await anext(stream.chunks, None)
-                    if chunk is None:
-                        return
-                    sending, patience.until = True, end  # a slow client uses up the call's time, not the provider's
+                if stream.first and not at_once(stream.first):
+                    await send({"type": "http.response.body", "body": stream.first, "more_body": True})
+                if _is_over(reader):
+                    return
+                sending, patience.until = False, min(now() + between, end)
+                async for chunk in stream.chunks:
                     relayed = reader.feed(chunk)
+                    if relayed and not at_once(relayed):
+                        sending, patience.until = True, end  # a slow client uses up the call's time, not the provider's
+                        await send({"type": "http.response.body", "body": relayed, "more_body": True})
+                        sending = False
+                    if _is_over(reader):
+                        return
+                    until = now() + between
+                    patience.until = until if until < end else end
             finally:
                 patience.stop()
     except TimeoutError:
         if sending:
             raise ClientTooSlow from None
         raise ProviderError("timeout", "the provider's stream did not go on in time") from None
+
+
+def _is_over(reader: Follower) -> bool:
+    """Whether nothing more is to be relayed."""
+    return reader.done or reader.failure is not None
+
+
+def _never(_: bytes) -> bool:
+    """What does not send at once."""
+    return False
 
 
 async def _drain(stream: OpenStream) -> None:

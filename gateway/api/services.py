@@ -22,6 +22,7 @@ from gateway.streaming import send_answer
 from gateway.table import Table
 
 DEPARTURE = "serinus.departure"
+NAMED = "serinus.headers"  # where the server, or else the first look, puts the headers by name into the scope
 _JSON = (b"content-type", b"application/json")
 
 
@@ -75,12 +76,20 @@ class Endpoint:
         self.services = services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        departure: Departure | None = scope.get("extensions", {}).get(DEPARTURE)
+        extensions = scope.get("extensions")
+        departure: Departure | None = extensions.get(DEPARTURE) if extensions else None
         task = asyncio.current_task()
         if departure is not None and task is not None:
             departure.when_gone(task.cancel)
+        if not hasattr(send, "begun"):  # not the server's own
+            send = Started(send)
         try:
-            await self._answer(scope, receive, send)
+            try:
+                if scope["method"] not in self.methods:
+                    self._check_method(scope["method"])
+                await self.serve(scope, receive, send)
+            except Exception as error:
+                await self._fail(scope, send, error)
         except asyncio.CancelledError:
             if departure is None or not departure.gone or task is None:
                 raise
@@ -93,21 +102,21 @@ class Endpoint:
         """Answer the request. May raise SerinusError before anything was sent."""
         raise GatewayError("not served")
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = Started(send)
-        try:
-            method = "GET" if scope["method"] == "HEAD" else scope["method"]  # the server leaves its body out
-            if method not in self.methods:
-                raise MethodNotAllowed(f"use {' or '.join(self.methods)} here")
-            await self.serve(scope, receive, started)
-        except SerinusError as error:
-            if started.begun:
-                raise  # too late for a status: the server cuts the answer off
-            await send_error(started, error, self._error_headers(error), self.format)
-        except Exception:  # the outermost edge: a bug answers 500 and is logged with its trace
+    def _check_method(self, method: str) -> None:
+        if method != "HEAD" or "GET" not in self.methods:  # the server leaves the body of a HEAD out
+            raise MethodNotAllowed(f"use {' or '.join(self.methods)} here")
+
+    async def _fail(self, scope: Scope, send: Send, error: Exception) -> None:
+        """Answer with the error; the outermost edge for bugs, which are logged with their trace and answer 500."""
+        begun: bool = getattr(send, "begun")  # noqa: B009
+        if not isinstance(error, SerinusError):
             self.services.log.exception("bug", path=scope["path"])
-            if not started.begun:
-                await send_error(started, GatewayError("internal error"), (), self.format)
+            if not begun:
+                await send_error(send, GatewayError("internal error"), (), self.format)
+        elif begun:
+            raise error  # too late for a status: the server cuts the answer off
+        else:
+            await send_error(send, error, self._error_headers(error), self.format)
 
     def _error_headers(self, error: SerinusError) -> list[tuple[bytes, bytes]]:
         if isinstance(error, MethodNotAllowed):
@@ -133,6 +142,9 @@ class Started:
 
 async def read_body(receive: Receive) -> bytes:
     """The whole request body. The server bounds its size and time. Raises CancelledError when the client left."""
+    at_once: Callable[[], bytes | None] | None = getattr(receive, "whole", None)
+    if at_once is not None and (whole := at_once()) is not None:
+        return whole
     message = await receive()
     if not message.get("more_body", False):
         return _part(message)
@@ -144,12 +156,11 @@ async def read_body(receive: Receive) -> bytes:
 
 
 def header(scope: Scope, name: bytes) -> bytes | None:
-    """The value of the request's header with that lower-case name, or None."""
-    for key, value in scope["headers"]:
-        if key == name:
-            found: bytes = value
-            return found
-    return None
+    """The value of the request's header with that lower-case name, or None; the first of several."""
+    named: dict[bytes, bytes] | None = scope.get(NAMED)
+    if named is None:
+        named = scope[NAMED] = dict(reversed(list(scope["headers"])))
+    return named.get(name)
 
 
 async def send_json(send: Send, value: object, status: int = 200) -> None:

@@ -1,4 +1,4 @@
-"""The body of one request on its way to the application, which reads it as ASGI's `receive`, or whole where it is there."""
+"""The body of one request on its way to the application: through ASGI's `receive`, or whole where it is there."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -19,27 +19,28 @@ class Source(Protocol):
 class Body:
     """Fed by `feed` and `feed_end`, ended by `end`. Called, it is the application's `receive`."""
 
-    __slots__ = ("_news", "_parts", "_source", "_wake", "buffered", "continue_due", "more", "over")
+    __slots__ = ("_buffered", "_news", "_parts", "_source", "_wake", "continue_due", "more", "over")
 
     def __init__(self, source: Source, continue_due: bool) -> None:
         self._source = source
         self.continue_due = continue_due
         self.more = True
         self.over = False
-        self.buffered = 0
+        self._buffered = 0
         self._parts: list[bytes] = []
         self._news = False
         self._wake: asyncio.Event | None = None
 
     # What the protocol and the exchange call.
 
-    def feed(self, data: bytes) -> None:
-        """A piece of the body came."""
+    def feed(self, data: bytes) -> int:
+        """A piece of the body came; how many bytes wait now to be read."""
         self._parts.append(data)
-        self.buffered += len(data)
+        self._buffered = buffered = self._buffered + len(data)
         self._news = True
         if self._wake is not None:
             self._wake.set()
+        return buffered
 
     def feed_end(self) -> None:
         """The request is complete."""
@@ -79,7 +80,7 @@ class Body:
         parts = self._parts
         body = parts[0] if len(parts) == 1 else b"".join(parts)
         parts.clear()
-        self.buffered = 0
+        self._buffered = 0
         return body
 
     async def _wait(self) -> None:

@@ -49,6 +49,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._traffic = server_state
         self._limits = server_state.limits
         self._head: Head | None = None
+        self._headers: list[tuple[bytes, bytes]] = []
         self._receiving: Exchange | None = None
         self._answering: Exchange | None = None
         self._waiting: deque[Exchange] = deque()
@@ -123,7 +124,8 @@ class BoundedConnection(HttpToolsProtocol):
         """The exchange's task is over."""
         if exchange.task is not None:
             self.tasks.discard(exchange.task)
-            self._traffic.look()
+            if self._traffic.draining:
+                self._traffic.look()
 
     # Called by the server.
 
@@ -214,7 +216,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def _close(self) -> None:
         """Close in good order; where the client may still be sending, only after it could read the answer."""
-        if self._receiving is not None or self._intake.holds:
+        if self._receiving is not None or self._intake.held:
             self._linger()
             return
         self._deaf = True

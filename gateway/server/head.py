@@ -4,7 +4,7 @@ import urllib.parse
 
 import httptools
 
-from gateway.server.exchange import Message
+from gateway.server.body import Message
 from gateway.server.limits import Limits
 from gateway.server.refusals import BadFraming, HeadTooLarge
 
@@ -18,14 +18,17 @@ _ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 
 class Head:
-    """Collected by the parser's callbacks: `headers` has lower-case names; the rest is known once it was checked."""
+    """Collected by the parser's callbacks: `headers` has lower-case names; `length`, the announced Content-Length,
+    is known once the head was checked, like whether the body waits to be asked for."""
 
-    __slots__ = ("_named", "headers", "target")
+    __slots__ = ("_named", "expects_continue", "headers", "length", "target")
 
     def __init__(self) -> None:
         self.target = b""
         self.headers: list[tuple[bytes, bytes]] = []
         self._named: dict[bytes, bytes] = {}
+        self.length = 0
+        self.expects_continue = False
 
     def check(self, version: str) -> None:
         """Raise BadFraming unless the head can be understood in one way only."""
@@ -39,16 +42,10 @@ class Head:
             raise BadFraming(f"HTTP/{version} is not spoken here, HTTP/1.1 is.")
         if b"transfer-encoding" in named:
             self._check_coding(version)
-
-    @property
-    def length(self) -> int:
-        """The announced Content-Length, 0 without one."""
-        return int(self._named.get(b"content-length", 0))
-
-    @property
-    def expects_continue(self) -> bool:
-        """Whether the body comes only once it is asked for."""
-        return self._named.get(b"expect", b"").lower() == b"100-continue"
+        if b"content-length" in named:
+            self.length = int(named[b"content-length"])
+        if b"expect" in named:
+            self.expects_continue = named[b"expect"].lower() == b"100-continue"
 
     def check_size(self, limits: Limits) -> None:
         """Raise HeadTooLarge when the whole block is over the limit."""
@@ -59,7 +56,7 @@ class Head:
     @property
     def is_chunked(self) -> bool:
         """Whether the body says only at its end how long it is."""
-        return bool(self._codings)
+        return b"transfer-encoding" in self._named
 
     @property
     def path(self) -> str:

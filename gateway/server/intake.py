@@ -18,9 +18,10 @@ HELD_BYTES = 64 * 1024
 
 
 class Intake:
-    """`left` is called when the client closed its side while reading was paused."""
+    """`held` are bytes that wait for their turn; `left` is called when the client closed its side while reading was
+    paused."""
 
-    __slots__ = ("_flow", "_held", "_left", "_loop", "_peeking", "_transport")
+    __slots__ = ("_flow", "_left", "_loop", "_peeking", "_transport", "held")
 
     def __init__(
         self,
@@ -33,24 +34,19 @@ class Intake:
         self._transport = transport
         self._flow = flow
         self._left = left
-        self._held = bytearray()
+        self.held = bytearray()
         self._peeking = False
-
-    @property
-    def holds(self) -> bool:
-        """True when bytes wait for their turn."""
-        return bool(self._held)
 
     def hold(self, data: bytes) -> None:
         """Keep bytes whose turn has not come; pause when they are many."""
-        self._held += data
-        if len(self._held) > HELD_BYTES:
+        self.held += data
+        if len(self.held) > HELD_BYTES:
             self.pause()
 
     def release(self) -> bytes:
         """The bytes held so far, once."""
-        data = bytes(self._held)
-        self._held.clear()
+        data = bytes(self.held)
+        self.held.clear()
         return data
 
     def pause(self) -> None:

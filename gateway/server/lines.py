@@ -12,15 +12,16 @@ Headers = Sequence[tuple[bytes, bytes]]
 OURS = frozenset({b"content-length", b"transfer-encoding", b"connection"})
 # What a header line must not hold beyond its own CR and LF; a tab is allowed (RFC 9110, 5.5).
 CONTROLS = bytes(set(range(32)) - {9}) + b"\x7f"
+_WITHOUT_CONTROLS = bytes.maketrans(CONTROLS, b" " * len(CONTROLS))
 STATUS = {status: line.removesuffix(b"\r\n") for status, line in STATUS_LINE.items()}
-# Stands where a header of ours would begin, so that a block with one fails its check.
+# Stands where a line of ours would begin: a control character, so that a block with one fails its check.
 _REFUSED = b"\0"
 # Names kept with the beginnings of their lines: those of answers are few.
 _MOST_NAMES = 1024
 
 
 class _Beginnings(dict[bytes, bytes]):
-    """By the name of a header the break before its line, and its beginning: the name in lower case, a colon, a blank.
+    """By the name of a header the beginning of its line: the name in lower case, a colon, a blank.
 
     Raises RuntimeError for what is no name.
     """
@@ -29,7 +30,7 @@ class _Beginnings(dict[bytes, bytes]):
         if not name or HEADER_RE.search(name):
             raise RuntimeError(f"invalid header name {name!r}")
         lower = name.lower()
-        beginning = _REFUSED if lower in OURS else b"\r\n%b: " % lower
+        beginning = _REFUSED if lower in OURS else lower + b": "
         if len(self) >= _MOST_NAMES:
             self.clear()
         self[name] = beginning
@@ -44,8 +45,11 @@ def block(headers: Headers) -> bytes | None:
 
     Raises RuntimeError for what is no name.
     """
+    if not headers:
+        return b""
     beginnings = _BEGINNINGS
     lines = [beginnings[name] + value for name, value in headers]
-    whole = b"".join(lines)
-    breaks = len(whole) - len(whole.translate(None, CONTROLS))
-    return whole if breaks == 2 * len(lines) else None
+    text = b"".join(lines)
+    if text.translate(_WITHOUT_CONTROLS) != text:
+        return None
+    return b"\r\n" + b"\r\n".join(lines)

@@ -3,6 +3,8 @@
 uvicorn's httptools protocol with what it lacks: limits, deadlines, one meaning per request, word of clients that leave.
 """
 
+import asyncio
+
 import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
@@ -29,10 +31,9 @@ class BoundedProtocol(BoundedConnection):
             return
         idle, receiving = self._idle, self._receiving
         self._idle = self._fresh = False
-        self._feed(data)
-        # Most requests come whole, in one piece: only what has begun and is not there yet needs a deadline.
-        if self._deaf:
+        if not self._feed(data):
             return
+        # Most requests come whole, in one piece: only what has begun and is not there yet needs a deadline.
         if self._receiving is not None:
             if self._receiving is not receiving and self._receiving is self._answering:
                 self._watch.within(self._limits.body_seconds)
@@ -42,7 +43,8 @@ class BoundedProtocol(BoundedConnection):
     # Called by the parser; an exception here comes out of feed_data as the context of an HttpParserCallbackError.
 
     def on_message_begin(self) -> None:
-        self._head = Head()
+        self._head = head = Head()
+        self._headers = head.headers
 
     def on_url(self, url: bytes) -> None:
         head = self._opened()
@@ -51,9 +53,7 @@ class BoundedProtocol(BoundedConnection):
             raise TargetTooLong(f"The request's target is longer than {self._limits.target_bytes} bytes.")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        head = self._head
-        if head is not None:  # else a trailer: it must not pass for a header that was there at the judgement
-            head.headers.append((name.lower(), value))
+        self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         head = self._opened()
@@ -66,6 +66,7 @@ class BoundedProtocol(BoundedConnection):
         version = self.parser.get_http_version()
         self._check(head, version)
         self._head = None
+        self._headers = []  # trailers: they must not pass for headers that were there at the judgement
         self._unused = 0
         self._body_left = self._body_most = self._limits.body_bytes
         if head.is_chunked or head.length > self._body_most:  # only then may the path matter
@@ -75,14 +76,12 @@ class BoundedProtocol(BoundedConnection):
 
     def on_body(self, body: bytes) -> None:
         self._unused = 0
-        self._body_left -= len(body)
-        if self._body_left < 0:
+        self._body_left = left = self._body_left - len(body)
+        if left < 0:
             raise _too_large(self._body_most)
         exchange = self._receiving
-        if exchange is not None and not exchange.complete:
-            exchange.body.feed(body)
-            if exchange.body.buffered > HIGH_WATER_LIMIT:
-                self._intake.pause()
+        if exchange is not None and not exchange.complete and exchange.body.feed(body) > HIGH_WATER_LIMIT:
+            self._intake.pause()
 
     def on_message_complete(self) -> None:
         if self._upgrading:
@@ -94,8 +93,8 @@ class BoundedProtocol(BoundedConnection):
             return
         exchange.body.feed_end()
         self._watch.deadline = NEVER
-        # A paused connection would not tell that its client left.
-        self._intake.resume()
+        if self.flow.read_paused:  # it would not tell that its client left
+            self._intake.resume()
 
     # Called by the exchange.
 
@@ -103,7 +102,7 @@ class BoundedProtocol(BoundedConnection):
         """The answer is complete: the next exchange, a refusal that had to wait, or rest."""
         self._traffic.total_requests += 1
         self._answering = None
-        if self.transport.is_closing():
+        if self.closing():
             return
         if not exchange.keep_alive:
             self._close()
@@ -115,8 +114,9 @@ class BoundedProtocol(BoundedConnection):
             self._dismiss(self._refusal)
         else:
             self._settle()
-        self._intake.resume()
-        if self._intake.holds and not self._deaf:
+        if self.flow.read_paused:
+            self._intake.resume()
+        if self._intake.held and not self._deaf:
             self.data_received(self._intake.release())
 
     # Requests.
@@ -147,9 +147,9 @@ class BoundedProtocol(BoundedConnection):
         scope["server"] = self.server
         scope["state"] = self.app_state.copy()
         scope["extensions"] = {EXTENSION: departure}
-        keep_alive = version == "1.1" and self.parser.should_keep_alive() and not self._traffic.draining
-        body = Body(self, version == "1.1" and head.expects_continue)
-        return Exchange(self, scope, body, departure, keep_alive)
+        modern = version == "1.1"
+        keep_alive = modern and self.parser.should_keep_alive() and not self._traffic.draining
+        return Exchange(self, scope, Body(self, modern and head.expects_continue), departure, keep_alive)
 
     def _admit(self, exchange: Exchange) -> None:
         if self._answering is None:
@@ -159,26 +159,27 @@ class BoundedProtocol(BoundedConnection):
 
     def _begin(self, exchange: Exchange) -> None:
         self._answering = exchange
-        exchange.task = task = self.loop.create_task(exchange.run(self.app))
+        # Made by hand: the loop would give each one a name of its own, which costs more than it tells.
+        exchange.task = task = asyncio.Task(exchange.run(self.app), loop=self.loop, name="exchange")
         self.tasks.add(task)
 
-    def _feed(self, data: bytes) -> None:
+    def _feed(self, data: bytes) -> bool:
+        """Whether the request could be understood so far; else it is refused."""
         self._unused += len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            rest = data[upgrade.args[0] :]
+            return self._ignore_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             cause = error.__context__
             self._refuse(cause if isinstance(cause, SerinusError) else BadFraming(f"This is not HTTP/1.1: {error}."))
-            return
-        else:
-            if self._unused > self._limits.head_bytes:
-                self._refuse(HeadTooLarge(f"The header block is larger than {self._limits.head_bytes} bytes."))
-            return
-        self._ignore_upgrade(rest)
+            return False
+        if self._unused > self._limits.head_bytes:
+            self._refuse(HeadTooLarge(f"The header block is larger than {self._limits.head_bytes} bytes."))
+            return False
+        return True
 
-    def _ignore_upgrade(self, rest: bytes) -> None:
+    def _ignore_upgrade(self, rest: bytes) -> bool:
         # The parser drops the body of a request that asks for an upgrade: a new one reads it without the asking.
         head = self._opened()
         again = head.without_upgrade(self.parser.get_method(), self.parser.get_http_version())
@@ -186,7 +187,7 @@ class BoundedProtocol(BoundedConnection):
         self._unused = 0
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        self._feed(again + rest)
+        return self._feed(again + rest)
 
 
 def _too_large(most: int) -> BodyTooLarge:

@@ -29,7 +29,22 @@ LOOP = "loop and kernel"
 _PORT = 18081
 _EVERY_SECONDS = 0.001
 _RESUME = dis.opmap.get("RESUME", -1)
-_SENDING = ("send", "_start", "_frame", "_send_body", "_framed", "_finish", "_field", "_checked", "write", "answered")
+_SENDING = (
+    *(
+        "send",
+        "answer",
+        "part",
+        "_ready",
+        "_start",
+        "_frame",
+        "_checked",
+        "block",
+        "_send_body",
+        "_send_head",
+        "_framed",
+    ),
+    *("_finish", "write", "answered"),
+)
 _PASSED_OVER = ("gateway.headers", "gateway.calls", "gateway.errors")  # used by several stages: their callers count
 # The first prefix that matches a module names its stage.
 STAGES = (

@@ -64,7 +64,7 @@ class Body:
         self._news = False
         return self._taken()
 
-    async def __call__(self) -> Message:
+    async def receive(self) -> Message:
         """The next `http.request`, or `http.disconnect` once the answer is complete or the client gone."""
         while not self._news:
             await self._wait()
@@ -75,6 +75,8 @@ class Body:
         if self.more:
             self._source.want_body()
         return {"type": "http.request", "body": body, "more_body": self.more}
+
+    __call__ = receive
 
     def _taken(self) -> bytes:
         parts = self._parts

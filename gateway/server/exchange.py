@@ -117,7 +117,7 @@ class Exchange:
         if self._head is not None or not self._ready():
             return False
         self._start(status, headers, len(body))
-        self._begin(b"" if self._framing == BODILESS else body)
+        self._send_head(b"" if self._framing == BODILESS else body)
         self._finish()
         return True
 
@@ -129,10 +129,10 @@ class Exchange:
         if self.started:
             self._connection.write(data)
         else:
-            self._begin(data)
+            self._send_head(data)
         return True
 
-    async def __call__(self, message: Message) -> None:
+    async def send(self, message: Message) -> None:
         """Take a part of the answer; waits while the client is slow, drops it when the client is gone.
 
         The head is held until the first piece of the body comes, as ASGI asks for.
@@ -152,6 +152,8 @@ class Exchange:
             self._start(message["status"], message.get("headers", ()), None)
         else:
             raise RuntimeError(f"unexpected ASGI message {kind!r}")
+
+    __call__ = send
 
     def _ready(self) -> bool:
         """Whether the client is there and takes what it is sent."""
@@ -208,13 +210,13 @@ class Exchange:
             raise RuntimeError("the answer is already complete")
         data = self._framed(body, more)
         if not self.started:
-            self._begin(data)
+            self._send_head(data)
         elif data:
             self._connection.write(data)
         if not more:
             self._finish()
 
-    def _begin(self, data: bytes) -> None:
+    def _send_head(self, data: bytes) -> None:
         """Let the head go out, with the first bytes of the body behind it."""
         self.started = True
         head = self._head or b""

@@ -29,8 +29,8 @@ LOOP = "loop and kernel"
 _PORT = 18081
 _EVERY_SECONDS = 0.001
 _RESUME = dis.opmap.get("RESUME", -1)
-_SENDING = (
-    *(
+_SENDING = tuple(
+    [
         "send",
         "answer",
         "part",
@@ -42,8 +42,10 @@ _SENDING = (
         "_send_body",
         "_send_head",
         "_framed",
-    ),
-    *("_finish", "write", "answered"),
+        "_finish",
+        "write",
+        "answered",
+    ]
 )
 _PASSED_OVER = ("gateway.headers", "gateway.calls", "gateway.errors")  # used by several stages: their callers count
 # The first prefix that matches a module names its stage.

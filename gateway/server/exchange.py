@@ -12,7 +12,9 @@ from typing import Protocol
 from uvicorn.protocols.http.flow_control import FlowControl
 
 from gateway.errors import GatewayError
-from gateway.server.body import Body, Message, Receive
+from gateway.server.body import Body
+from gateway.server.body import Message as Message
+from gateway.server.body import Receive as Receive
 from gateway.server.departure import Departure
 from gateway.server.lines import OURS, STATUS, Headers, block
 from gateway.server.refusals import render

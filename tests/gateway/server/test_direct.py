@@ -35,13 +35,15 @@ async def test_answer_at_once_is_one_answer() -> None:
 
     async def app(_: Message, receive: Receive, send: Send) -> None:
         assert isinstance(send, Exchange)
-        assert not send.begun
+        begun.append(send.begun)
         assert send.answer(201, [(b"X-A", b"b"), (b"Content-Length", b"99"), (b"connection", b"close")], b"hi")
-        assert send.begun
+        begun.append(send.begun)
         assert not send.answer(200, [], b"again")
 
+    begun: list[bool] = []
     async with stage(app) as on:
         data = await on.talk(GET)
+    assert begun == [False, True]
     assert data == b"HTTP/1.1 201 Created\r\nx-a: b\r\ncontent-length: 2\r\nconnection: close\r\n\r\nhi"
 
 

@@ -38,7 +38,7 @@ class Passthrough(Generation):
         super().__init__(services)
         self._passage = Passage(services.proxy, services.log)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         incoming = _incoming(receive, scope)
 
         async def closing(message: MutableMapping[str, Any]) -> None:
@@ -47,7 +47,7 @@ class Passthrough(Generation):
                 message["headers"] = [*message["headers"], (b"connection", b"close")]
             await send(message)
 
-        await super()._answer(scope, incoming, closing)
+        await super().__call__(scope, incoming, closing)
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         runtime = self.services.runtime

@@ -55,6 +55,11 @@ class Body:
         if self._wake is not None:
             self._wake.set()
 
+    @property
+    def waits_for_us(self) -> bool:
+        """Whether the application has not read what came, or not asked for what is to come."""
+        return self._buffered > 0 or self.continue_due
+
     # What the application calls.
 
     def whole(self) -> bytes | None:

@@ -175,7 +175,7 @@ class BoundedConnection(HttpToolsProtocol):
             return False
         seen, self._upload_seen = self._upload_seen, (exchange, self._body_left)
         before = seen[1] if seen is not None and seen[0] is exchange else self._body_most
-        waits_for_us = exchange.buffered > 0 or exchange.continue_due or self.flow.read_paused
+        waits_for_us = exchange.body.waits_for_us or self.flow.read_paused
         return waits_for_us or before - self._body_left >= limits.upload_step
 
     def _refuse(self, refusal: SerinusError) -> None:

@@ -257,7 +257,7 @@ class Attempts:
     async def _open_stream(self, response: Response, way: Translation, attempt: Attempt, kind: bytes) -> OpenStream:
         """Read on until the first part of an answer is there: from then on the call is committed."""
         if not (header(response.headers, b"content-type") or b"").lower().startswith(kind):
-            way.whole(await read_bounded(response, _ERROR_BODY_BYTES))  # says what is wrong, if it is an error
+            way.whole(await response.whole(_ERROR_BODY_BYTES))  # says what is wrong, if it is an error
             raise ProviderError("malformed", "the provider answered a stream request without a stream")
         reader = way.reader()
         chunks = response.chunks()
@@ -266,22 +266,10 @@ class Attempts:
         return OpenStream(response.headers, first, reader, chunks, response, attempt)
 
 
-async def read_bounded(response: Response, limit: int) -> bytes:
-    """The whole body. Raises ProviderError when it is longer than `limit` bytes."""
-    parts: list[bytes] = []
-    size = 0
-    async for chunk in response.chunks():
-        parts.append(chunk)
-        size += len(chunk)
-        if size > limit:
-            raise ProviderError("malformed", f"the provider's answer is larger than {limit} bytes")
-    return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
 async def _read_whole(response: Response, way: Translation, run: Run, attempt: Attempt) -> Answer:
     if response.status != 200:
-        raise way.error(response.status, response.headers, await read_bounded(response, _ERROR_BODY_BYTES))
-    body = await read_bounded(response, run.runtime.answer_limit)
+        raise way.error(response.status, response.headers, await response.whole(_ERROR_BODY_BYTES))
+    body = await response.whole(run.runtime.answer_limit)
     headers = [JSON, *to_client_untyped(response.headers)]
     whole = way.whole(body)
     attempt.usage = whole.usage

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from gateway.attempts import read_bounded
 from gateway.callid import mint
 from gateway.calls import Attempt, Call, Caller, Outcome
 from gateway.errors import CallerError, Headers, NotFound, ProviderError
@@ -252,7 +251,7 @@ async def _sent(wanted: Wanted, body: bytes | Upload, carried: _Carried, now: Ca
                 _move(limit, loop.time() + runtime.timeouts.answer)
             carried.status, good = response.status, 200 <= response.status < 300
             if not good:
-                said = await read_bounded(response, _ERROR_BODY_BYTES)
+                said = await response.whole(_ERROR_BODY_BYTES)
                 raise read_error(response.status, response.headers, said)
             return response
     except TimeoutError:

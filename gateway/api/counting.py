@@ -8,7 +8,6 @@ import asyncio
 from starlette.types import Receive, Scope, Send
 
 from gateway.api.generation import Messages
-from gateway.attempts import read_bounded
 from gateway.calls import Call
 from gateway.errors import ProviderError
 from gateway.headers import JSON, to_client_untyped
@@ -67,7 +66,7 @@ async def _asked(request: Request, channel: Channel, runtime: Runtime) -> tuple[
         async with asyncio.timeout(runtime.timeouts.answer):
             response = decoded(await channel.transport.send(request), _LONGEST_ANSWER_BYTES)
             try:
-                body = await read_bounded(response, _LONGEST_ANSWER_BYTES)
+                body = await response.whole(_LONGEST_ANSWER_BYTES)
             finally:
                 await response.aclose()
     except TimeoutError:

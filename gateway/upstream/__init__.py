@@ -7,7 +7,7 @@ models, retries or fallbacks. Transports raise `ProviderError`, and `GatewayErro
     kind "connect"    no connection was made, or a pooled one was closed before a byte of the request went out
     kind "lost"       the connection broke, or was reset, before the header block of the answer was complete
     kind "malformed"  the answer is not HTTP
-    kind "truncated"  the body ended before its framing said so (raised from `Response.chunks`)
+    kind "truncated"  the body ended before its framing said so (raised from `Response.chunks` and `Response.whole`)
 
 Time limits other than the connect timeout belong to the caller, who cancels: a cancelled `send` or `chunks`, and an
 `aclose` before the body's end, close the connection so that upstream sees the client leave. A body read to its end
@@ -21,15 +21,16 @@ upload is through ends it: the rest is never asked for, and the connection serve
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from gateway.errors import Headers
+from gateway.errors import Headers, ProviderError
 
-__all__ = ["Headers", "Origin", "Request", "Response", "Transport", "Upload", "header"]
+__all__ = [
+    "Headers", "Origin", "Request", "Response", "Transport", "Upload", "encoding_of", "header", "joined", "too_large",
+]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where connections go: `scheme` is http or https; pools are kept per origin."""
 
     scheme: str
@@ -60,13 +61,21 @@ class Request:
 
 
 class Response(Protocol):
-    """An answer whose header block is in. Header names are lower-case. Read `chunks` once, then or instead `aclose`."""
+    """An answer whose header block is in. Header names are lower-case.
+
+    `encoding` is its content encoding in lower case, b"" for none. Read `chunks` or `whole` once, then or instead
+    `aclose`.
+    """
 
     status: int
     headers: Headers
+    encoding: bytes
 
     def chunks(self) -> AsyncIterator[bytes]:
         """The body as it comes in, framing removed, never an empty chunk."""
+
+    async def whole(self, limit: int) -> bytes:
+        """The body in one piece. Raises ProviderError("malformed") when it is longer than `limit` bytes."""
 
     async def aclose(self) -> None:
         """Let go of the connection: back to the pool after a whole body, closed otherwise. Safe to call twice."""
@@ -86,3 +95,26 @@ def header(headers: Headers, name: bytes) -> bytes | None:
         if key == name:
             return value
     return None
+
+
+async def joined(chunks: AsyncIterator[bytes], limit: int) -> bytes:
+    """All the chunks as one. Raises ProviderError("malformed") as soon as they are more than `limit` bytes."""
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in chunks:
+        parts.append(chunk)
+        size += len(chunk)
+        if size > limit:
+            raise too_large(limit)
+    return b"".join(parts)
+
+
+def too_large(limit: int) -> ProviderError:
+    """The error of a body that is longer than `limit` bytes."""
+    return ProviderError("malformed", f"the provider's answer is larger than {limit} bytes")
+
+
+def encoding_of(headers: Headers) -> bytes:
+    """The content encoding that the headers name, in lower case; b"" for none and for identity."""
+    encoding = (header(headers, b"content-encoding") or b"").strip().lower()
+    return b"" if encoding == b"identity" else encoding

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
 from gateway.errors import Headers, ProviderError
-from gateway.upstream import Response, header
+from gateway.upstream import Response, joined
 
 MAX_DECODED = 32 * 1024 * 1024
 """Bytes a body may decode to: RELIABILITY's bound on what is read of an answer."""
@@ -28,28 +28,30 @@ def decoded(response: Response, limit: int = MAX_DECODED) -> Response:
     Reading the chunks raises ProviderError("malformed") for an encoding we do not know, corrupt data, or more than
     `limit` bytes out.
     """
-    encoding = (header(response.headers, b"content-encoding") or b"identity").strip().lower()
-    return response if encoding in (b"identity", b"") else DecodedResponse(response, encoding, limit)
+    return DecodedResponse(response, limit) if response.encoding else response
 
 
 class DecodedResponse:
     """A response as it was before its encoding, without the headers that spoke of it."""
 
-    __slots__ = ("_body", "_encoding", "_inner", "_limit", "headers", "status")
+    __slots__ = ("_body", "_inner", "_limit", "encoding", "headers", "status")
 
-    def __init__(self, inner: Response, encoding: bytes, limit: int) -> None:
+    def __init__(self, inner: Response, limit: int) -> None:
         self.status = inner.status
+        self.encoding = b""
         self.headers: Headers = [
             item for item in inner.headers if item[0] not in (b"content-encoding", b"content-length")
         ]
         self._inner = inner
-        self._encoding = encoding
         self._limit = limit
         self._body: AsyncGenerator[bytes] | None = None
 
     def chunks(self) -> AsyncIterator[bytes]:
         self._body = self._read()
         return self._body
+
+    async def whole(self, limit: int) -> bytes:
+        return await joined(self.chunks(), limit)
 
     async def aclose(self) -> None:
         if self._body is not None:
@@ -58,7 +60,7 @@ class DecodedResponse:
 
     async def _read(self) -> AsyncGenerator[bytes]:
         try:
-            inflater = Inflater(self._encoding, self._limit)
+            inflater = Inflater(self._inner.encoding, self._limit)
             async for chunk in self._inner.chunks():
                 for piece in inflater.feed(chunk):
                     yield piece

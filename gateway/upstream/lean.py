@@ -5,6 +5,7 @@ A request is written once. The one thing tried again is a pooled connection that
 was written: the next one is taken, or a fresh one made. `Upgrade` is never asked for, so 101 is malformed.
 """
 
+from asyncio import CancelledError
 from ssl import SSLContext
 
 from gateway.errors import ProviderError
@@ -33,7 +34,13 @@ class LeanTransport:
         connection = pool.take() or await pool.wait()
         if request.upload is not None:
             return await uploaded(connection, head, request.upload)
-        return await connection.exchange(head, request.body, bodiless=request.method == "HEAD")
+        answer = connection.exchange(head, request.body, bodiless=request.method == "HEAD")
+        try:
+            await answer.begun
+        except CancelledError:
+            answer.leave()
+            raise
+        return answer
 
     async def aclose(self) -> None:
         """Close all connections, busy ones too: their answers end as lost or truncated."""

@@ -10,8 +10,8 @@ from typing import Protocol, cast
 
 import httptools
 
-from gateway.errors import FailureKind, ProviderError
-from gateway.upstream import Origin
+from gateway.errors import FailureKind, Headers, ProviderError
+from gateway.upstream import Origin, encoding_of
 from gateway.upstream.lean_response import LeanResponse
 from gateway.upstream.writing import MAX_HEADER_BLOCK
 
@@ -23,7 +23,7 @@ HIGH_WATER = 64 * 1024
 
 _JOIN_BELOW = 64 * 1024  # a body up to this is copied behind its head; a larger one goes as a second buffer
 
-_IDLE, _HEAD, _BODY, _DONE = range(4)
+_IDLE, _HEAD, _BODY, _DONE = range(4)  # idle is falsy: the only one that is asked for with every packet
 
 
 class Keeper(Protocol):
@@ -40,8 +40,9 @@ class Connection(asyncio.Protocol):
     """Carries one exchange after the other. Whatever goes wrong ends the exchange with a ProviderError."""
 
     __slots__ = (
-        "_answer", "_barren", "_block", "_bodiless", "_congested", "_headers", "_keep_alive", "_keeper", "_loop",
-        "_origin", "_parser", "_paused", "_readable", "_stage", "_surplus", "_transport", "idle_since", "uploading",
+        "_answer", "_barren", "_block", "_bodiless", "_congested", "_headers", "_keep_alive", "_keeper", "_origin",
+        "_parser", "_parts", "_paused", "_readable", "_stage", "_surplus", "_transport", "idle_since", "loop",
+        "on_body", "uploading",
     )  # fmt: skip
 
     _transport: asyncio.Transport
@@ -50,10 +51,12 @@ class Connection(asyncio.Protocol):
     def __init__(self, keeper: Keeper, origin: Origin, loop: asyncio.AbstractEventLoop) -> None:
         self._keeper = keeper
         self._origin = origin
-        self._loop = loop
+        self.loop = loop
         self._readable = select.poll()
         self._answer: LeanResponse | None = None
         self._headers: list[tuple[bytes, bytes]] = []
+        self._parts: list[bytes] = []
+        self.on_body = self._parts.append  # for the parser: a list's own method costs no frame of Python's
         self._stage = _IDLE
         self._barren = self._block = 0
         self._bodiless = self._keep_alive = self._surplus = self._paused = self.uploading = False
@@ -70,18 +73,19 @@ class Connection(asyncio.Protocol):
         that the loop has not handed over yet means that the next request must not be written here."""
         return not (self._transport.is_closing() or self._readable.poll(0))
 
-    async def exchange(self, head: bytes, body: bytes, *, bodiless: bool) -> LeanResponse:
-        """Send one request, and return its answer when the header block is in. Raises ProviderError."""
-        answer = self._answer = LeanResponse(self, self._loop)
+    # For the transport
+
+    def exchange(self, head: bytes, body: bytes, *, bodiless: bool) -> LeanResponse:
+        """Send one request. Its answer has `begun` when its header block is in."""
+        answer = self._answer = LeanResponse(self)
         self._stage = _HEAD
-        self._headers = []
         self._barren = self._block = 0
         self._bodiless = bodiless
         if len(body) <= _JOIN_BELOW:
             self._transport.write(head + body)
         else:
             self._transport.writelines((head, body))
-        return await answer.started()
+        return answer
 
     # For an upload
 
@@ -123,28 +127,25 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
 
     def data_received(self, data: bytes) -> None:
-        answer = self._answer
-        if answer is None:  # bytes that nobody asked for
+        if not self._stage:  # bytes that nobody asked for
             self._transport.abort()
             return
-        unread = answer.unread
+        self._barren += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._broken(error)
-        if self._answer is None:
-            return
+        if self._parts:
+            self._pass_on()
+        elif self._barren > MAX_BARREN and self._stage != _DONE:
+            self._refuse(f"more than {MAX_BARREN} bytes of headers or chunk framing")
         if self._stage == _DONE:
-            self._finish(answer)
-        elif answer.unread > unread:
-            self._pass_on(answer)
-        else:
-            self._pass_nothing_on(answer, len(data))
+            self._finish()
 
     def eof_received(self) -> None:
-        if self._stage == _BODY and self._answer is not None and self._ends_by_close():
+        if self._stage == _BODY and self._answer is not None and _ends_by_close(self._answer.headers):
             self._keep_alive = False
-            self._finish(self._answer)
+            self._finish()
         else:
             self._gone("it was closed by the provider")
             self._transport.abort()  # under TLS the transport would not be closing yet, and might be taken again
@@ -155,42 +156,36 @@ class Connection(asyncio.Protocol):
         del self._parser  # it holds our bound methods: leave no cycle behind
         self._keeper.forget(self)
 
-    # For httptools. What is raised here comes out of feed_data as an HttpParserError, with this as its context.
+    # For httptools, which finds `on_body` too. What is raised here comes out of feed_data as an HttpParserError, with
+    # this as its context.
 
     def on_message_begin(self) -> None:
-        self._surplus = self._stage == _DONE
+        if self._stage == _DONE:
+            raise ValueError("something follows the answer")
+        self._headers = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._block += len(name) + len(value) + 4
-        if self._block > MAX_HEADER_BLOCK:
-            raise ValueError(f"header block of more than {MAX_HEADER_BLOCK} bytes")
-        if self._stage != _HEAD:  # a trailer: never merged into the headers
-            return
-        name = name.lower()
-        if name == b"transfer-encoding" and value.lower() != b"chunked":
-            raise ValueError(f"transfer-encoding {value[:80]!r}")
-        self._headers.append((name, value))
+        self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        answer = self._answer
-        if self._stage != _HEAD or answer is None:
-            return
+        headers, self._headers = self._headers, []  # trailers are never merged into the headers
         status = self._parser.get_status_code()
-        if status < 200:
-            self._interim(status)
-            return
-        answer.begin(status, self._headers)
+        if status < 200 or self._barren > MAX_HEADER_BLOCK:
+            self._weigh(headers)
+            if status < 200:
+                _check_interim(status)
+                return
+        names = dict(headers)
+        if b"transfer-encoding" in names:
+            _check_transfer_coding(headers)
+        encoding = encoding_of(headers) if b"content-encoding" in names else b""
         self._stage = _BODY
         self._barren = 0
-        if self._bodiless:  # RFC 9112, 6.3: the answer to HEAD describes a body that does not come
-            self.on_message_complete()
-            self._parser = httptools.HttpResponseParser(self)
-
-    def on_body(self, data: bytes) -> None:
-        if self._stage == _BODY and self._answer is not None:
-            self._answer.feed(data)
-        else:
-            self._surplus = True
+        answer = self._answer
+        if answer is not None:
+            answer.begin(status, headers, encoding)
+        if self._bodiless:
+            self._end_without_body()
 
     def on_message_complete(self) -> None:
         if self._stage == _BODY:
@@ -199,35 +194,38 @@ class Connection(asyncio.Protocol):
 
     # What follows
 
-    def _interim(self, status: int) -> None:
-        """100 and 103 are skipped, within the budget of one header block; 101 answers an upgrade we never ask for."""
-        if status == 101 or status < 100:
-            raise ValueError(f"status {status}")
-        self._headers = []
+    def _weigh(self, headers: Headers) -> None:
+        """Interim answers share the budget of one header block with the answer itself."""
+        self._block += sum(len(name) + len(value) + 4 for name, value in headers)
+        if self._block > MAX_HEADER_BLOCK:
+            raise ValueError(f"header block of more than {MAX_HEADER_BLOCK} bytes")
 
-    def _pass_on(self, answer: LeanResponse) -> None:
+    def _end_without_body(self) -> None:
+        """RFC 9112, 6.3: the answer to HEAD describes a body that does not come."""
+        self.on_message_complete()
+        self._parser = httptools.HttpResponseParser(self)
+
+    def _pass_on(self) -> None:
+        body = b"".join(self._parts)
+        self._parts.clear()
         self._barren = 0
-        answer.wake()
-        if answer.unread > HIGH_WATER and not self._paused:
+        answer = self._answer
+        if answer is None or self._bodiless:  # a body that nobody asked for
+            self._surplus = True
+        elif answer.feed(body) > HIGH_WATER and not self._paused:
             self._paused = True
             self._transport.pause_reading()
 
-    def _pass_nothing_on(self, answer: LeanResponse, size: int) -> None:
-        self._barren += size
-        if self._barren > MAX_BARREN:
-            self._refuse(f"more than {MAX_BARREN} bytes of headers or chunk framing")
-        elif self._stage == _BODY:
-            answer.wake()
-
-    def _finish(self, answer: LeanResponse) -> None:
+    def _finish(self) -> None:
+        answer = self._answer
         self._answer = None
         self._stage = _IDLE
-        answer.end(None)
-        transport = self._transport
+        if answer is not None:
+            answer.end(None)
         # A server may answer before it has read the request: what is unsent would be the next request's beginning.
         is_unfit = not self._keep_alive or self._surplus or self.uploading
-        if is_unfit or transport.is_closing() or transport.get_write_buffer_size():
-            transport.abort()
+        if is_unfit or self._transport.get_write_buffer_size():
+            self._transport.abort()
             return
         self.drained()
         self._keeper.keep(self)
@@ -242,9 +240,6 @@ class Connection(asyncio.Protocol):
         self._fail("malformed", why)
         self._transport.abort()
 
-    def _ends_by_close(self) -> bool:
-        return not any(name in (b"content-length", b"transfer-encoding") for name, _ in self._headers)
-
     def _gone(self, why: str) -> None:
         if self._stage == _BODY:
             self._fail("truncated", f"the connection ended in the middle of the answer: {why}")
@@ -252,8 +247,28 @@ class Connection(asyncio.Protocol):
             self._fail("lost", f"the connection ended before the answer: {why}")
 
     def _fail(self, kind: FailureKind, what: str) -> None:
-        answer, self._answer = self._answer, None
-        if answer is not None:
-            self._stage = _IDLE
-            origin = self._origin
-            answer.end(ProviderError(kind, f"{origin.scheme}://{origin.host}:{origin.port}: {what}"))
+        answer = self._answer
+        if answer is None:
+            return
+        if self._parts:  # what came before the break is handed on
+            self._pass_on()
+        self._answer = None
+        self._stage = _IDLE
+        origin = self._origin
+        answer.end(ProviderError(kind, f"{origin.scheme}://{origin.host}:{origin.port}: {what}"))
+
+
+def _check_interim(status: int) -> None:
+    """100 and 103 are skipped; 101 answers an upgrade we never ask for."""
+    if status == 101 or status < 100:
+        raise ValueError(f"status {status}")
+
+
+def _check_transfer_coding(headers: Headers) -> None:
+    for name, value in headers:
+        if name == b"transfer-encoding" and value.lower() != b"chunked":
+            raise ValueError(f"transfer-encoding {value[:80]!r}")
+
+
+def _ends_by_close(headers: Headers) -> bool:
+    return not any(name in (b"content-length", b"transfer-encoding") for name, _ in headers)

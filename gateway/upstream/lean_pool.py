@@ -21,7 +21,9 @@ class Pool:
         self._origin = origin
         self._options = options
         self._tls = tls
+        self._idle_seconds = options.idle_seconds
         self._loop = asyncio.get_running_loop()
+        self._time = self._loop.time
         self._idle: list[Connection] = []
         self._made: set[Connection] = set()
         self._slots = options.max_connections
@@ -34,7 +36,7 @@ class Pool:
         idle = self._idle
         while idle:
             connection = idle.pop()
-            if self._fit(connection):
+            if self._is_fit(connection):
                 return connection
             connection.abort()
         return None
@@ -48,7 +50,7 @@ class Pool:
             connection = await self._turn()
             if connection is None:
                 return await self._connect()
-            if self._fit(connection):
+            if self._is_fit(connection):
                 return connection
             connection.abort()
         raise self._refused("the transport is closed")
@@ -58,7 +60,7 @@ class Pool:
         if self._closed is not None:
             connection.abort()
             return
-        connection.idle_since = self._loop.time()
+        connection.idle_since = self._time()
         if self._waiters and self._grant(connection):
             return
         if len(self._idle) >= self._options.max_idle:
@@ -66,7 +68,7 @@ class Pool:
             return
         self._idle.append(connection)
         if self._sweep is None:
-            self._sweep = self._loop.call_later(self._options.idle_seconds, self._close_expired)
+            self._sweep = self._loop.call_later(self._idle_seconds, self._close_expired)
 
     def forget(self, connection: Connection) -> None:
         """The socket is closed: its place is free."""
@@ -91,8 +93,8 @@ class Pool:
         if self._made:
             await closed.wait()
 
-    def _fit(self, connection: Connection) -> bool:
-        return self._loop.time() - connection.idle_since < self._options.idle_seconds and connection.is_silent()
+    def _is_fit(self, connection: Connection) -> bool:
+        return self._time() - connection.idle_since < self._idle_seconds and connection.is_silent()
 
     async def _turn(self) -> Connection | None:
         """Wait in the queue for a connection, or for the right to make one (None)."""
@@ -165,7 +167,7 @@ class Pool:
     def _close_expired(self) -> None:
         """Close what has been idle too long; the oldest lie at the bottom."""
         self._sweep = None
-        horizon = self._loop.time() - self._options.idle_seconds
+        horizon = self._time() - self._idle_seconds
         expired = 0
         while expired < len(self._idle) and self._idle[expired].idle_since <= horizon:
             expired += 1
@@ -173,7 +175,7 @@ class Pool:
         for connection in old:
             connection.abort()
         if self._idle:
-            due = self._idle[0].idle_since + self._options.idle_seconds
+            due = self._idle[0].idle_since + self._idle_seconds
             self._sweep = self._loop.call_at(due, self._close_expired)
 
     def _refused(self, why: str) -> ProviderError:

@@ -5,10 +5,13 @@ from collections.abc import AsyncIterator
 from typing import Protocol, Self
 
 from gateway.errors import Headers, ProviderError
+from gateway.upstream import joined, too_large
 
 
 class Source(Protocol):
     """The connection, as its answer sees it."""
+
+    loop: asyncio.AbstractEventLoop
 
     def abort(self) -> None:
         """Close the socket now; the answer ends with an error."""
@@ -20,17 +23,19 @@ class Source(Protocol):
 class LeanResponse:
     """An answer that is its own iterator: each step takes all bytes that came since the last one, as one chunk."""
 
-    __slots__ = ("_error", "_loop", "_parts", "_source", "_waiter", "_whole", "headers", "status", "unread")
+    __slots__ = ("_error", "_parts", "_source", "_waiter", "begun", "encoding", "headers", "status", "unread")
 
-    def __init__(self, source: Source, loop: asyncio.AbstractEventLoop) -> None:
-        self.status = 0  # until the header block is in
-        self.headers: Headers = ()
+    status: int
+    headers: Headers
+    encoding: bytes
+
+    def __init__(self, source: Source) -> None:
+        self.begun: asyncio.Future[None] = source.loop.create_future()
+        """Done when the header block is in; fails with the ProviderError that came in its place."""
         self.unread = 0
-        self._source: Source | None = source
-        self._loop = loop
+        self._source: Source | None = source  # until the body has ended
         self._parts: list[bytes] = []
-        self._waiter: asyncio.Future[None] | None = None
-        self._whole = False
+        self._waiter: asyncio.Future[bytes] | None = None
         self._error: ProviderError | None = None
 
     # The reader's side
@@ -42,66 +47,75 @@ class LeanResponse:
         return self
 
     async def __anext__(self) -> bytes:
-        while not self._parts:
-            if self._error is not None:
-                raise self._error
-            if self._whole:
-                raise StopAsyncIteration
-            await self._news()
-        return self._take()
+        source = self._source
+        if self._parts:
+            return self._take()
+        if source is not None:
+            waiter: asyncio.Future[bytes] = source.loop.create_future()
+            self._waiter = waiter
+            try:
+                if chunk := await waiter:
+                    return chunk
+            except asyncio.CancelledError:
+                self.leave()
+                raise
+        if self._error is not None:
+            raise self._error
+        raise StopAsyncIteration
+
+    async def whole(self, limit: int) -> bytes:
+        if self._source is not None or self._error is not None:
+            return await joined(self, limit)
+        body = b"".join(self._parts)  # the usual answer: it came in one packet with its head
+        if len(body) > limit:
+            raise too_large(limit)
+        return body
 
     async def aclose(self) -> None:
-        self._leave()
-
-    async def started(self) -> Self:
-        """Itself, when the header block is in. Raises ProviderError when none comes."""
-        while not self.status:
-            if self._error is not None:
-                raise self._error
-            await self._news()
-        return self
+        self.leave()
 
     def _take(self) -> bytes:
-        parts = self._parts
-        chunk = parts[0] if len(parts) == 1 else b"".join(parts)
-        parts.clear()
+        chunk = b"".join(self._parts)
+        self._parts.clear()
         self.unread = 0
         if self._source is not None:
             self._source.drained()
         return chunk
 
-    async def _news(self) -> None:
-        """Wait for the connection's next event. Cancelled, close the connection at once."""
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        except asyncio.CancelledError:
-            self._leave()
-            raise
-
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Close the connection at once, unless the answer has ended."""
         self._parts.clear()
         if self._source is not None:
             self._source.abort()
+        elif self.begun.done() and not self.begun.cancelled():
+            self.begun.exception()  # asked for, so that nobody reports it as unseen
 
     # The connection's side
 
-    def begin(self, status: int, headers: Headers) -> None:
+    def begin(self, status: int, headers: Headers, encoding: bytes) -> None:
         self.status = status
         self.headers = headers
+        self.encoding = encoding
+        if not self.begun.done():
+            self.begun.set_result(None)
 
-    def feed(self, data: bytes) -> None:
-        self._parts.append(data)
-        self.unread += len(data)
-
-    def wake(self) -> None:
+    def feed(self, data: bytes) -> int:
+        """Hand this to who waits for it, or keep it; how many bytes are kept by now."""
         waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        if waiter is None:
+            self._parts.append(data)
+            self.unread += len(data)
+            return self.unread
+        self._waiter = None
+        if not waiter.done():  # cancelled: the reader is about to leave
+            waiter.set_result(data)
+        return 0
 
     def end(self, error: ProviderError | None) -> None:
         """Nothing more will come: the body is whole, or `error` says why not. What is unread stays readable."""
         self._source = None  # the connection is no longer ours, and no cycle is left for the collector
-        self._whole = error is None
         self._error = error
-        self.wake()
+        if self._waiter is not None:
+            self.feed(b"")
+        elif error is not None and not self.begun.done():
+            self.begun.set_exception(error)

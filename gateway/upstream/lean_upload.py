@@ -16,8 +16,13 @@ async def uploaded(connection: Connection, head: bytes, upload: Upload) -> LeanR
     and ProviderError."""
     connection.uploading = True
     pump = asyncio.create_task(_pump(connection, upload))
+    answer = connection.exchange(head, b"", bodiless=False)
     try:
-        return await connection.exchange(head, b"", bodiless=False)
+        await answer.begun
+        return answer
+    except asyncio.CancelledError:
+        answer.leave()
+        raise
     finally:
         # Done and failed: its error, not the broken connection it left behind, is what is wrong.
         if not pump.cancel():

@@ -15,7 +15,7 @@ from weakref import WeakSet
 import httpx2
 
 from gateway.errors import FailureKind, GatewayError, Headers, ProviderError
-from gateway.upstream import Origin, Request, header
+from gateway.upstream import Origin, Request, encoding_of, header, joined
 from gateway.upstream.options import TransportOptions
 from gateway.upstream.standard_upload import Body, Ear, listen_with
 from gateway.upstream.trust import tls_context
@@ -34,11 +34,12 @@ _NOT_CONNECTED = (
 class StandardResponse:
     """An answer over httpx2, its body as it came."""
 
-    __slots__ = ("_body", "_released", "_response", "_stream", "headers", "status")
+    __slots__ = ("_body", "_released", "_response", "_stream", "encoding", "headers", "status")
 
     def __init__(self, response: httpx2.Response) -> None:
         self.status = response.status_code
         self.headers: Headers = [(name.lower(), value) for name, value in response.headers.raw]
+        self.encoding = encoding_of(self.headers)
         self._response = response
         self._stream = cast(httpx2.AsyncByteStream, response.stream)
         self._body: AsyncGenerator[bytes] | None = None
@@ -55,6 +56,9 @@ class StandardResponse:
     def chunks(self) -> AsyncIterator[bytes]:
         self._body = self._read()
         return self._body
+
+    async def whole(self, limit: int) -> bytes:
+        return await joined(self.chunks(), limit)
 
     async def aclose(self) -> None:
         if self._body is not None:

@@ -12,6 +12,7 @@ from gateway.errors import Headers, ProviderError
 from gateway.providers.chat.stream import StreamReader
 from gateway.providers.clients import CHAT, told_event
 from gateway.streaming import ClientTooSlow, OpenStream, StreamLimits, relay
+from gateway.upstream import joined
 
 PART = b'data: {"choices":[{"delta":{"content":"x"},"finish_reason":null}]}\n\n'
 END = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
@@ -22,6 +23,7 @@ class Provided:
 
     status = 200
     headers: Headers = ()
+    encoding = b""
 
     def __init__(self, *parts: float | bytes) -> None:
         self._parts = parts
@@ -32,6 +34,9 @@ class Provided:
                 yield part
             else:
                 await asyncio.sleep(part)
+
+    async def whole(self, limit: int) -> bytes:
+        return await joined(self.chunks(), limit)
 
     async def aclose(self) -> None:
         """Nothing is held."""

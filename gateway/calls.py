@@ -218,18 +218,20 @@ def usage_from(value: Any) -> Usage | None:
     if not isinstance(value, dict):
         return None
     prompt, completion = tokens(value.get("prompt_tokens")), tokens(value.get("completion_tokens"))
-    cached = min(_detail(value, "prompt_tokens_details", "cached_tokens"), prompt)
-    reasoning = min(_detail(value, "completion_tokens_details", "reasoning_tokens"), completion)
+    cached = _detail(value.get("prompt_tokens_details"), "cached_tokens", prompt)
+    reasoning = _detail(value.get("completion_tokens_details"), "reasoning_tokens", completion)
     return Usage(prompt, cached, completion, reasoning)
 
 
 def tokens(value: Any) -> int:
     """A provider's count of tokens; what is no count is 0."""
-    if type(value) not in (int, float) or not 0 <= value <= MAX_TOKENS_COUNTED:  # a bool is no count
-        return 0
-    return int(value)
+    kind = type(value)  # a bool is no count
+    if (kind is int or kind is float) and 0 <= value <= MAX_TOKENS_COUNTED:
+        return int(value)
+    return 0
 
 
-def _detail(usage: dict[str, Any], part: str, name: str) -> int:
-    details = usage.get(part)
-    return tokens(details.get(name)) if isinstance(details, dict) else 0
+def _detail(details: Any, name: str, most: int) -> int:
+    if isinstance(details, dict) and (count := details.get(name)):  # as a rule it is 0
+        return min(tokens(count), most)
+    return 0

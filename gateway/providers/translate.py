@@ -78,13 +78,12 @@ class Attempted:
 
 def translation(attempted: Attempted) -> Translation:
     """The way from this client to this provider and back."""
-    client, provider = attempted.call.format, attempted.endpoint.format
-    if attempted.call.operation != "generate":
-        return Plain(attempted.call, attempted.applied, attempted.endpoint, attempted.target)
-    if client == provider == CHAT:
-        return _Chat(attempted)
+    call, provider = attempted.call, attempted.endpoint.format
+    client = call.format
+    if call.operation != "generate":
+        return Plain(call, attempted.applied, attempted.endpoint, attempted.target)
     if client == provider:
-        return _Through(attempted, PROVIDERS[provider])
+        return _Chat(attempted) if client == CHAT else _Through(attempted, PROVIDERS[provider])
     return _Between(attempted, CLIENTS[client], registry.provider_side(provider, attempted.endpoint.origin.host))
 
 
@@ -98,8 +97,12 @@ class _Chat:
 
     def request(self) -> Request:
         about = self._about
-        applied = about.applied if about.own == CHAT else about.applied.portable
-        return chat_request(self._call(), applied, about.endpoint, about.target)
+        call, applied, endpoint, target = about.call, about.applied, about.endpoint, about.target
+        moved = about.own != CHAT
+        document = without_thoughts(call.document, endpoint.origin.host, target.model, moved=moved)
+        if document is not call.document:
+            call = replace(call, document=document)
+        return chat_request(call, applied.portable if moved else applied, endpoint, target)
 
     def whole(self, body: bytes) -> Whole:
         answer = read_answer(body)
@@ -110,12 +113,6 @@ class _Chat:
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
         return read_error(status, headers, body)
-
-    def _call(self) -> Call:
-        about, call = self._about, self._about.call
-        host, moved = about.endpoint.origin.host, about.own != CHAT
-        document = without_thoughts(call.document, host, about.target.model, moved=moved)
-        return call if document is call.document else replace(call, document=document)
 
 
 class _Through:

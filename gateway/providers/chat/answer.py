@@ -61,7 +61,9 @@ def has_good_arguments(answer: dict[str, Any]) -> bool:
     """Whether the arguments of every tool call in a whole answer are JSON."""
     for choice in answer["choices"]:
         calls = choice["message"].get("tool_calls")
-        for call in calls if isinstance(calls, list) else ():
+        if not calls or not isinstance(calls, list):
+            continue
+        for call in calls:
             function = call.get("function") if isinstance(call, dict) else None
             if isinstance(function, dict) and not are_json(function.get("arguments")):
                 return False

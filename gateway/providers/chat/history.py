@@ -18,11 +18,11 @@ def without_thoughts(document: Document, host: str, model: str, *, moved: bool) 
     `moved` says that the version was written for a provider of another format, so that what was thought is not of a
     provider like this one. Otherwise only hosts that are known to refuse thoughts are spared them.
     """
+    asked = quirks(host, model)
+    if not (moved or asked.refuses_thoughts) or asked.thoughts or asked.signatures:
+        return document
     text = document.texts["messages"]
     if '"reasoning' not in text and f'"{_SIGNATURE}"' not in text:
-        return document
-    asked = quirks(host, model)
-    if asked.thoughts or asked.signatures or not (moved or asked.refuses_thoughts):
         return document
     messages = zip(document.values["messages"], elements(text), strict=True)
     kept = array([_kept(message, source) for message, source in messages])

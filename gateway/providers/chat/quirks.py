@@ -6,6 +6,7 @@ A host's line wins over a model's.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Literal
 
 _OPENAI_HINTS = frozenset(
@@ -70,6 +71,7 @@ HOSTS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+@lru_cache(maxsize=256)  # the targets of a configuration
 def quirks(host: str, model: str) -> Quirks:
     """How a model at a host is to be asked; '' stands for a host that nothing is known of."""
     name = model.rpartition("/")[2]

@@ -4,6 +4,7 @@ The version is authoritative: its model, parameters and tools replace what the c
 under `client_may_set`; its system prompt comes first. Everything else goes on as it came.
 """
 
+from functools import lru_cache
 from typing import Any
 
 from gateway.calls import Call
@@ -13,19 +14,22 @@ from gateway.providers.endpoint import Endpoint
 from gateway.upstream import Request
 from routing.agents import Target, Tool
 
+_PATH = "/chat/completions"
 _INCLUDE_USAGE = '{"include_usage":true}'
 
 
 def chat_request(call: Call, applied: AppliedVersion, endpoint: Endpoint, target: Target) -> Request:
     """The request of one attempt."""
-    path = f"{endpoint.base_path}/chat/completions{'?' + call.query if call.query else ''}"
+    path = endpoint.base_path + _PATH
+    if call.query:
+        path = f"{path}?{call.query}"
     body = call.document.render(changes(call.document, applied, target.model, call.stream))
     return endpoint.request(path, call.headers, body)
 
 
 def changes(document: Document, applied: AppliedVersion, model: str, stream: bool) -> dict[str, str | None]:
     """The members of the client's request that the version sets, as JSON texts."""
-    changed: dict[str, str | None] = {"model": encode(model), **applied.fixed}
+    changed: dict[str, str | None] = {"model": _encoded_name(model), **applied.fixed}
     for name, text in applied.defaults.items():
         if name not in document.texts and ALIASES.get(name) not in document.texts:
             changed[name] = text
@@ -38,8 +42,15 @@ def changes(document: Document, applied: AppliedVersion, model: str, stream: boo
     return changed
 
 
+@lru_cache(maxsize=256)  # the models of a configuration
+def _encoded_name(model: str) -> str:
+    return encode(model)
+
+
 def prepend(message: str, messages: str) -> str:
     """The messages with one more before them, all as JSON texts."""
+    if messages[1] == "{":  # as compact encoders write it
+        return f"[{message},{messages[1:]}"
     rest = messages[1:].lstrip()
     return f"[{message}{rest}" if rest.startswith("]") else f"[{message},{rest}"
 

@@ -1,6 +1,7 @@
 """Follows a chat-completion stream: what to relay, whether it failed, whether it came to its end, what it used.
 
-Plain parts are counted, not parsed: only what carries usage, a tool call, an error or the end is looked into.
+Plain parts are compared or counted, not parsed: only what carries usage, a tool call, an error or the end is looked
+into.
 """
 
 from typing import Any
@@ -9,6 +10,7 @@ from gateway.calls import Usage, usage_from
 from gateway.errors import ProviderError
 from gateway.providers import sse
 from gateway.providers.chat.answer import are_json, bad_arguments, error_inside, parse
+from gateway.providers.chat.frame import Frame
 
 _DONE = b"[DONE]"
 # How a compact encoder writes a part of an answer; what is spelled otherwise is parsed, which costs more.
@@ -26,13 +28,14 @@ class StreamReader:
     """
 
     __slots__ = (
-        "_argument_characters", "_arguments", "_cutter", "_finished", "_wants_usage",
+        "_argument_characters", "_arguments", "_cutter", "_finished", "_frame", "_wants_usage",
         "done", "failure", "parts", "started", "usage",
     )  # fmt: skip
 
     def __init__(self, wants_usage: bool) -> None:
         self._wants_usage = wants_usage
         self._cutter = sse.Cutter()
+        self._frame: Frame | None = None  # while all is well, and nothing of the next event has come
         self._arguments: dict[tuple[int, int], list[str]] = {}
         self._argument_characters = 0
         self._finished = False
@@ -49,12 +52,12 @@ class StreamReader:
 
     def feed(self, chunk: bytes) -> bytes:
         """Take what came in; return the whole events to relay, b"" when there are none yet."""
-        if self.done or self.failure:
-            return b""
-        block = self._cutter.feed(chunk)
-        if self._cutter.overflows:
-            self.failure = ProviderError("malformed", "an event of the provider's stream is too long")
-        return self._read(block) if block else b""
+        frame = self._frame
+        if frame is not None and frame.holds(chunk):  # the usual packet: one more part like the last
+            self.parts += 1
+            return chunk
+        self._frame = None
+        return self._look_into(chunk)
 
     def end(self) -> bytes:
         """The stream has ended: set `failure` if it ended too early or said something that cannot be used.
@@ -70,6 +73,14 @@ class StreamReader:
             self.failure = self._shortcoming()
         return rest
 
+    def _look_into(self, chunk: bytes) -> bytes:
+        if self.done or self.failure:
+            return b""
+        block = self._cutter.feed(chunk)
+        if self._cutter.overflows:
+            self.failure = ProviderError("malformed", "an event of the provider's stream is too long")
+        return self._read(block) if block else b""
+
     def _shortcoming(self) -> ProviderError | None:
         if not self.started:
             return ProviderError("malformed", "the provider's stream held no part of an answer")
@@ -84,6 +95,8 @@ class StreamReader:
         if parts and _is_plain(block, parts):
             self.parts += parts
             self.started = True
+            if parts == 1 and not self._cutter.kept:
+                self._frame = Frame.of(block)
             return block
         return b"".join(self._read_each(block))
 

@@ -1,0 +1,54 @@
+"""What the parts of one stream have in common: all that stands around the text which the model wrote.
+
+A provider repeats it with every token. So a part that was looked into tells what the next one must look like, and that
+is compared in place of being looked into again.
+"""
+
+import re
+
+# The text is the value of `content` or `reasoning_content`, up to the quote that ends it; quotes inside are escaped.
+_TEXT = b'content":"'
+_STRING = re.compile(rb'[^"\\\x00-\x1f]*(?:\\[^\x00-\x1f][^"\\\x00-\x1f]*)*')
+_text, _is_text = _STRING.match, _STRING.fullmatch
+# OpenAI pads its events with noise, so that their length tells nothing of the text.
+_NOISE = b',"obfuscation":"'
+_is_noise = re.compile(rb'[\w+/=-]*"\}\n\n').fullmatch
+
+
+class Frame:
+    """The bytes before and behind the text of one part; what is noise does not count."""
+
+    __slots__ = ("_before", "_behind", "_is_noisy", "_length", "_start")
+
+    def __init__(self, before: bytes, behind: bytes, is_noisy: bool) -> None:
+        self._before = before
+        self._start = len(before)
+        self._behind = behind
+        self._length = len(behind)
+        self._is_noisy = is_noisy
+
+    @classmethod
+    def of(cls, part: bytes) -> "Frame | None":
+        """The frame of a part, which is one whole event; None where it has several lines, or no text."""
+        found = part.find(_TEXT)
+        if found < 0 or part.find(b"\n") != len(part) - 2:
+            return None
+        start = found + len(_TEXT)
+        text = _text(part, start)
+        noise = _noise_of(part)
+        return cls(part[:start], part[text.end() if text else start : noise or len(part)], noise > 0)
+
+    def holds(self, chunk: bytes) -> bool:
+        """Whether this is one such part, whole, and differs from the others in nothing but its text."""
+        start = self._start
+        if chunk[:start] != self._before:
+            return False
+        end = _noise_of(chunk) if self._is_noisy else len(chunk)
+        last = end - self._length
+        return chunk[last:end] == self._behind and _is_text(chunk, start, last) is not None
+
+
+def _noise_of(part: bytes) -> int:
+    """Where the noise begins with which a part ends, 0 when there is none."""
+    start = part.rfind(_NOISE) + len(_NOISE)
+    return start if start >= len(_NOISE) and _is_noise(part, start) else 0

@@ -57,7 +57,7 @@ class LeanResponse:
                 if chunk := await waiter:
                     return chunk
             except asyncio.CancelledError:
-                self.leave()
+                self._drop()
                 raise
         if self._error is not None:
             raise self._error
@@ -72,7 +72,13 @@ class LeanResponse:
         return body
 
     async def aclose(self) -> None:
-        self.leave()
+        self._drop()
+
+    def leave(self) -> None:
+        """Whoever waited for `begun` was cancelled."""
+        self._drop()
+        if self.begun.done() and not self.begun.cancelled():
+            self.begun.exception()  # asked for, so that nobody reports it as unseen
 
     def _take(self) -> bytes:
         chunk = b"".join(self._parts)
@@ -82,13 +88,11 @@ class LeanResponse:
             self._source.drained()
         return chunk
 
-    def leave(self) -> None:
+    def _drop(self) -> None:
         """Close the connection at once, unless the answer has ended."""
         self._parts.clear()
         if self._source is not None:
             self._source.abort()
-        elif self.begun.done() and not self.begun.cancelled():
-            self.begun.exception()  # asked for, so that nobody reports it as unseen
 
     # The connection's side
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.providers.chat.frame import Frame
@@ -28,12 +28,14 @@ texts = st.text(st.characters(exclude_categories=["Cs"]))
 DONE = b"data: [DONE]\n\n"
 
 
+@settings(deadline=None)
 @given(texts, texts, st.sampled_from(["content", "reasoning_content"]))
 def test_any_text_fits(first: str, then: str, delta: str) -> None:
     """Whatever the model writes, quotes and line breaks too: the frame of one part is that of the next."""
     assert framed(part(first, delta=delta)).holds(part(then, delta=delta))
 
 
+@settings(deadline=None)
 @given(texts, st.text("abc123-_+/=", max_size=20), st.text("abc123-_+/=", max_size=20))
 def test_noise_does_not_count(text: str, first: str, then: str) -> None:
     """OpenAI's padding differs from part to part."""
@@ -79,6 +81,7 @@ def test_the_shortest_part_is_not_taken_for_two_halves_that_overlap() -> None:
     assert not frame.holds(b'{"content":"\n\n') and not frame.holds(b'{"content":""\n\n')
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(texts, min_size=2), st.sampled_from([{}, {"obfuscation": "x"}]), st.data())
 def test_a_stream_is_read_the_same_in_whatever_pieces(
     said: list[str], more: dict[str, str], data: st.DataObject

@@ -114,7 +114,7 @@ class Connection(asyncio.Protocol):
     # For asyncio
 
     def pause_writing(self) -> None:
-        self._congested = self._loop.create_future()
+        self._congested = self.loop.create_future()
 
     def resume_writing(self) -> None:
         congested, self._congested = self._congested, None

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.calls import Usage
 from gateway.providers.chat.frame import Frame
 from gateway.providers.chat.stream import StreamReader
 
@@ -125,5 +126,5 @@ def test_usage_and_tool_calls_behind_a_frame_are_seen() -> None:
     usage = b'data: {"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":5}}\n\n'
     out = b"".join(map(reader.feed, [part("a"), part("b"), call, part("c"), part("d"), usage, DONE])) + reader.end()
     assert out == part("a") + part("b") + call + part("c") + part("d") + DONE
-    assert reader.usage == (7, 0, 5, 0, False, 0)
+    assert reader.usage == Usage(input=7, output=5)
     assert reader.failure is not None and reader.failure.kind == "bad_tool_arguments"

@@ -28,7 +28,7 @@ from gateway.upstream import Response, header
 from gateway.upstream.decoding import decoded
 from policies.metrics import counts_as_error
 from policies.retry import Circuit, Move, RetryBudget, next_move, tells_ill_health
-from routing.chain import HUMAN, Target
+from routing.chain import Target
 from routing.plan import Plan
 
 _LONGEST_WAIT_SECONDS = 60.0  # a Retry-After beyond this is the client's to obey
@@ -96,14 +96,19 @@ class Attempts:
         self._budget.deposit()
         spent: ProviderError | None = None
         for link in run.plan.links:
-            if link == HUMAN:
+            if not isinstance(link, Target):
                 if _is_for_people(run.call, spent):
                     return self._escalate(run)
                 continue
             if spent is not None and (link == run.hedged_to or not self.may_go_on(run)):
                 continue
             try:
-                return await self._at(run, link)
+                try:
+                    return await (self.attempt(run, link) if run.first is None else run.first(run, link))
+                except ProviderError as error:
+                    if _move(error, run) != "retry" or run.hedged_to is not None:
+                        raise
+                    return await self._again(run, link, error)
             except ProviderError as error:
                 is_strange = is_of_another(error, run.call)
                 if not is_strange and _move(error, run) == "give_up":
@@ -123,14 +128,8 @@ class Attempts:
         tried = sum(attempt.failure != "circuit_open" for attempt in run.outcome.attempts)
         return tried < run.runtime.retries.max_attempts and self._clock.monotonic() < run.deadline
 
-    async def _at(self, run: Run, target: Target) -> Answer | OpenStream:
-        """The attempts at one target: the first try by itself, tenacity only once something has failed."""
-        try:
-            return await (self.attempt(run, target) if run.first is None else run.first(run, target))
-        except ProviderError as error:
-            if _move(error, run) != "retry" or run.hedged_to is not None:
-                raise
-            first = error
+    async def _again(self, run: Run, target: Target, first: ProviderError) -> Answer | OpenStream:
+        """The attempts at a target whose first try has failed."""
         async for again in self._retrying(run, target):
             with again:
                 if again.retry_state.attempt_number == 1:

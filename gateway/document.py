@@ -7,7 +7,7 @@ the source text of every top-level member beside its value, and writes the text 
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from json.encoder import encode_basestring_ascii
 from typing import Any, NoReturn
 
@@ -31,7 +31,10 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
-_scan = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+_scan = _decoder.raw_decode
+# The same without a frame of Python's around it, for the value of each member; raises StopIteration where none begins.
+_scan_once: Callable[[str, int], tuple[Any, int]] = _decoder.scan_once  # type: ignore[attr-defined]
 
 
 class Document:
@@ -54,6 +57,8 @@ class Document:
             return cls._read(text)
         except RecursionError:
             raise NotJson("the body is nested too deeply") from None
+        except StopIteration as missing:
+            raise NotJson(f"the body is not valid JSON: Expecting value at character {missing.value}") from None
         except ValueError as error:
             raise NotJson(f"the body is not valid JSON: {_explain(error)}") from None
 
@@ -76,7 +81,7 @@ class Document:
         plain = _plain_name(text, index)
         while True:
             name, start = (plain[1], plain.end()) if plain else _odd_name(text, index)
-            value, end = _scan(text, start)
+            value, end = _scan_once(text, start)
             if name in values:
                 raise ValueError(f"duplicate name {name!r}")
             values[name] = value

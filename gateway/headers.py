@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from itertools import compress
 from operator import itemgetter
 from typing import Generic, TypeVar
 from urllib.parse import quote, unquote_plus
@@ -12,7 +13,9 @@ from gateway.errors import Headers
 JSON = (b"content-type", b"application/json")
 _TO_PROVIDER = frozenset({b"accept", b"idempotency-key", b"traceparent", b"tracestate", b"user-agent"})
 _TO_PROVIDER_PREFIXES = (b"openai-", b"anthropic-", b"x-stainless-")
-_TO_CLIENT = frozenset({b"content-type", b"content-encoding", b"retry-after", b"retry-after-ms", b"x-should-retry"})
+_TO_CLIENT = frozenset(
+    {b"content-type", b"content-encoding", b"retry-after", b"retry-after-ms", b"x-should-retry", b"x-request-id"}
+)
 _TO_CLIENT_PREFIXES = (b"x-ratelimit-", b"openai-", b"anthropic-")
 _UPSTREAM_ID = b"x-upstream-request-id"
 # What we write is JSON whatever the client called it, and answers are looked into: nothing is gained by unpacking them.
@@ -51,11 +54,10 @@ class _Names(dict[bytes, _Decided], Generic[_Decided]):
 def to_provider(headers: Iterable[tuple[bytes, bytes]], forward: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
     """The client's headers (lower-case names) that go on to the provider; `forward` are patterns of further ones."""
     headers = list(headers)
-    goes_on = _forwarded(forward)
-    kept = [pair for pair in headers if goes_on[pair[0]]]
+    kept = compress(headers, map(_forwarded(forward).__getitem__, map(_name_of, headers)))
     if b"connection" in map(_name_of, headers):
         named = _connection_names(headers)
-        kept = [pair for pair in kept if pair[0] not in named]
+        return [*_OURS, *(pair for pair in kept if pair[0] not in named)]
     return [*_OURS, *kept]
 
 
@@ -68,12 +70,12 @@ def as_it_came(headers: Iterable[tuple[bytes, bytes]], forward: tuple[str, ...])
 
 def to_client(headers: Headers) -> list[tuple[bytes, bytes]]:
     """The provider's headers that the client gets; the provider's request id under a name of its own."""
-    return [(theirs, value) for name, value in headers if (theirs := _typed[name])]
+    return _kept(headers, _typed)
 
 
 def to_client_untyped(headers: Headers) -> list[tuple[bytes, bytes]]:
     """Those headers less the content type, for an answer that has one of its own."""
-    return [(theirs, value) for name, value in headers if (theirs := _untyped[name])]
+    return _kept(headers, _untyped)
 
 
 def query_to_provider(query: bytes) -> str:
@@ -112,12 +114,18 @@ def _goes_on(name: bytes, forward: tuple[str, ...]) -> bool:
     return bool(forward) and any(fnmatchcase(name.decode("latin-1"), pattern) for pattern in forward)
 
 
-def _to_client(name: bytes) -> bytes:
-    """The name under which a provider's header goes to the client; empty where it does not."""
-    if name in _TO_CLIENT or name.startswith(_TO_CLIENT_PREFIXES):
-        return name
-    return _UPSTREAM_ID if name == b"x-request-id" else b""
+def _kept(headers: Headers, goes: _Names[bool]) -> list[tuple[bytes, bytes]]:
+    kept = list(compress(headers, map(goes.__getitem__, map(_name_of, headers))))
+    names = list(map(_name_of, kept))
+    while b"x-request-id" in names:
+        place = names.index(b"x-request-id")
+        names[place], kept[place] = _UPSTREAM_ID, (_UPSTREAM_ID, kept[place][1])
+    return kept
 
 
-_typed = _Names(_to_client)
-_untyped = _Names(lambda name: b"" if name == b"content-type" else _to_client(name))
+def _goes_to_client(name: bytes) -> bool:
+    return name in _TO_CLIENT or name.startswith(_TO_CLIENT_PREFIXES)
+
+
+_typed = _Names(_goes_to_client)
+_untyped = _Names(lambda name: name != b"content-type" and _goes_to_client(name))

@@ -60,7 +60,18 @@ class Proxy:
         if entry.agent.hedge is not None:
             run.first = self.hedges.first(run, entry, entry.agent.hedge)
         try:
-            await self._serve(run, send)
+            try:
+                reply = await self.attempts.run_chain(run)
+            except ProviderError as error:
+                await self._refuse(run, error, send)
+                return
+            if isinstance(reply, OpenStream):
+                await self._stream(run, reply, send)
+            else:
+                await self._answer(run, reply, send)
+        except CallerError as error:  # only who must translate the request reads all of it
+            outcome.end, outcome.status = "refused", error.status
+            raise
         except asyncio.CancelledError:
             outcome.end = "client_gone"
             raise
@@ -77,20 +88,6 @@ class Proxy:
             known = ", ".join(entry.agent.versions)
             raise UnknownModel(f"{call.agent!r} has no version {call.pin!r}; known: {known}", param="model")
         return entry
-
-    async def _serve(self, run: Run, send: Send) -> None:
-        try:
-            reply = await self.attempts.run_chain(run)
-        except ProviderError as error:
-            await self._refuse(run, error, send)
-            return
-        except CallerError as error:  # only who must translate the request reads all of it
-            run.outcome.end, run.outcome.status = "refused", error.status
-            raise
-        if isinstance(reply, OpenStream):
-            await self._stream(run, reply, send)
-        else:
-            await self._answer(run, reply, send)
 
     async def _answer(self, run: Run, answer: Answer, send: Send) -> None:
         outcome = run.outcome

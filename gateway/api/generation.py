@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.services import Endpoint, read_body
+from gateway.api.services import Endpoint, named, read_body
 from gateway.calls import Call, Caller, Operation
 from gateway.document import Document
 from gateway.errors import CallerError, Forbidden, NotFound, UnsupportedBody
@@ -158,11 +158,6 @@ class GenerateContent(Generation):
 
     def query(self, scope: Scope) -> str:
         return ""  # `alt` is the path's business, and `key` nobody's
-
-
-def named(scope: Scope) -> NamedHeaders:
-    """The request's headers by name; of several, the first."""
-    return dict(reversed(scope["headers"]))
 
 
 def given_id(headers: NamedHeaders) -> str | None:

@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl, quote
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.generation import Asked, Generation, check_encoding, given_id, model_of, named
-from gateway.api.services import Services, header
+from gateway.api.generation import Asked, Generation, check_encoding, given_id, model_of
+from gateway.api.services import Services, header, named
 from gateway.document import Document, encode
 from gateway.errors import NotFound
 from gateway.headers import as_it_came, query_to_provider, without_names

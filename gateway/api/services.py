@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -155,12 +155,17 @@ async def read_body(receive: Receive) -> bytes:
     return b"".join(parts)
 
 
+def named(scope: Scope) -> Mapping[bytes, bytes]:
+    """The request's headers by lower-case name; of several, the first."""
+    found: Mapping[bytes, bytes] | None = scope.get(NAMED)
+    if found is None:
+        found = scope[NAMED] = dict(reversed(list(scope["headers"])))
+    return found
+
+
 def header(scope: Scope, name: bytes) -> bytes | None:
     """The value of the request's header with that lower-case name, or None; the first of several."""
-    named: dict[bytes, bytes] | None = scope.get(NAMED)
-    if named is None:
-        named = scope[NAMED] = dict(reversed(list(scope["headers"])))
-    return named.get(name)
+    return named(scope).get(name)
 
 
 async def send_json(send: Send, value: object, status: int = 200) -> None:

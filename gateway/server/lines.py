@@ -4,6 +4,7 @@ Headers that frame the answer are not in the block: the server sets them.
 """
 
 from collections.abc import Sequence
+from operator import itemgetter
 
 from uvicorn.protocols.http.httptools_impl import HEADER_RE, STATUS_LINE
 
@@ -12,32 +13,12 @@ Headers = Sequence[tuple[bytes, bytes]]
 OURS = frozenset({b"content-length", b"transfer-encoding", b"connection"})
 # What a header line must not hold beyond its own CR and LF; a tab is allowed (RFC 9110, 5.5).
 CONTROLS = bytes(set(range(32)) - {9}) + b"\x7f"
-_WITHOUT_CONTROLS = bytes.maketrans(CONTROLS, b" " * len(CONTROLS))
 STATUS = {status: line.removesuffix(b"\r\n") for status, line in STATUS_LINE.items()}
-# Stands where a line of ours would begin: a control character, so that a block with one fails its check.
-_REFUSED = b"\0"
-# Names kept with the beginnings of their lines: those of answers are few.
-_MOST_NAMES = 1024
+_MOST_NAMES = 1024  # known to be good: those of answers are few
 
-
-class _Beginnings(dict[bytes, bytes]):
-    """By the name of a header the beginning of its line: the name in lower case, a colon, a blank.
-
-    Raises RuntimeError for what is no name.
-    """
-
-    def __missing__(self, name: bytes) -> bytes:
-        if not name or HEADER_RE.search(name):
-            raise RuntimeError(f"invalid header name {name!r}")
-        lower = name.lower()
-        beginning = _REFUSED if lower in OURS else lower + b": "
-        if len(self) >= _MOST_NAMES:
-            self.clear()
-        self[name] = beginning
-        return beginning
-
-
-_BEGINNINGS = _Beginnings()
+_name_of = itemgetter(0)
+_line = b": ".join
+_known: set[bytes] = set()
 
 
 def block(headers: Headers) -> bytes | None:
@@ -47,9 +28,23 @@ def block(headers: Headers) -> bytes | None:
     """
     if not headers:
         return b""
-    beginnings = _BEGINNINGS
-    lines = [beginnings[name] + value for name, value in headers]
-    text = b"".join(lines)
-    if text.translate(_WITHOUT_CONTROLS) != text:
+    if not _known.issuperset(map(_name_of, headers)):
+        headers = [(_lower(name), value) for name, value in headers]
+        if not OURS.isdisjoint(map(_name_of, headers)):
+            return None
+    lines = b"\r\n".join(map(_line, headers))
+    # Between the lines are ours; one more anywhere, and somebody's value begins a line.
+    if len(lines.translate(None, CONTROLS)) != len(lines) - 2 * (len(headers) - 1):
         return None
-    return b"\r\n" + b"\r\n".join(lines)
+    return b"\r\n" + lines
+
+
+def _lower(name: bytes) -> bytes:
+    """The name in lower case, known from now on unless it is one of `OURS`."""
+    lower = name.lower()
+    if lower not in _known:
+        if not lower or HEADER_RE.search(lower):
+            raise RuntimeError(f"invalid header name {name!r}")
+        if lower not in OURS and len(_known) < _MOST_NAMES:
+            _known.add(lower)
+    return lower

@@ -19,9 +19,6 @@ class Rule:
     when: Mapping[str, tuple[str, ...]]
     use: str
 
-    def matches(self, facts: Facts) -> bool:
-        return all(fact(facts, name) in values for name, values in self.when.items())
-
 
 def fact(facts: Facts, name: str) -> str:
     """The fact called `name` as text; '' where the call has none. Raises KeyError for a name that is no fact."""
@@ -34,8 +31,15 @@ def fact(facts: Facts, name: str) -> str:
 
 
 def first_match(rules: Iterable[Rule], facts: Facts) -> Rule | None:
-    """The first rule that matches, or None."""
+    """The first rule that matches, or None. Each fact is looked up once, however many rules ask for it."""
+    known: dict[str, str] = {}
     for rule in rules:
-        if rule.matches(facts):
+        for name, values in rule.when.items():
+            value = known.get(name)
+            if value is None:
+                value = known[name] = fact(facts, name)
+            if value not in values:
+                break
+        else:
             return rule
     return None

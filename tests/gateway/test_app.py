@@ -16,6 +16,8 @@ from tests.gateway.trials import order
 from tests.scenarios.crowd import ask, crowd
 from tests.scenarios.waiting import within
 
+SOON = 20.0  # seconds; what is awaited takes a fraction of one, the rest is for a busy machine
+
 
 @pytest.fixture
 async def standin() -> AsyncIterator[Standin]:
@@ -85,7 +87,7 @@ async def test_old_connections_are_closed_in_the_end(
     monkeypatch.setattr(old, "aclose", aclose)
     configure(served, agent, standin, connect="3s")
     assert closed == []
-    await within(2, lambda: closed == [old])
+    await within(SOON, lambda: closed == [old])
 
 
 class Ear:
@@ -96,7 +98,7 @@ class Ear:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.made, self.open = self.made + 1, self.open + 1
-        with suppress(asyncio.IncompleteReadError):
+        with suppress(asyncio.IncompleteReadError, ConnectionError):  # an end of either kind
             while head := await reader.readuntil(b"\r\n\r\n"):
                 length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
                 await reader.readexactly(length)
@@ -123,7 +125,7 @@ async def test_a_receiver_that_is_taken_out_is_let_go(
     async with ear() as (old, notify), ear() as (new, instead):
         before = {"providers": {"standin": {"api": "openai", "base_url": standin.base_url}}, "notify": [notify]}
         async with running(write(tmp_path, {**files, "gateway.yaml": before}), redis_url) as served:
-            await within(5, lambda: old.open == 1)
+            await within(SOON, lambda: old.open == 1)
             write(tmp_path, {"gateway.yaml": {**before, "timeouts": {"connect": "3s"}}})
             served.reload()
             await served.gateway.services.controller.act(agent, 1, order("pause"))
@@ -132,8 +134,8 @@ async def test_a_receiver_that_is_taken_out_is_let_go(
             write(tmp_path, {"gateway.yaml": {**before, "notify": [instead]}})
             served.reload()
             await served.gateway.services.controller.act(agent, 2, order("resume"))
-            await within(5, lambda: (old.open, new.open) == (0, 1))
-        await within(2, lambda: new.open == 0)
+            await within(SOON, lambda: (old.open, new.open) == (0, 1))
+        await within(SOON, lambda: new.open == 0)
     assert (old.made, new.made) == (1, 1)
 
 

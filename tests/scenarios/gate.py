@@ -31,6 +31,7 @@ class Gate:
         self.won = False
         self._upstream = unquote(urlsplit(url).path)
         self._moment: Moment | None = None
+        self._connections: set[asyncio.Task[None]] = set()
         self._committing: asyncio.StreamWriter | None = None  # towards the replica, once it has begun to commit
 
     def watch(self, moment: Moment) -> None:
@@ -42,19 +43,34 @@ class Gate:
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         async with server:
             self.url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
-            yield self
+            try:
+                yield self
+            finally:
+                for connection in self._connections:
+                    connection.cancel()
+                await asyncio.gather(*self._connections, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = asyncio.create_task(self._carry(reader, writer))
+        self._connections.add(connection)
+        with suppress(asyncio.CancelledError):
+            await connection
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         answers, upstream = await asyncio.open_unix_connection(self._upstream)
         back = asyncio.create_task(self._back(answers, writer))
-        with suppress(OSError):
-            while data := await reader.read(_CHUNK):
-                if self._committing is None and self._moment and COMMIT.sha.encode() in data:
-                    self._committing = writer
-                if self._lets_in(writer):
-                    upstream.write(data)
-        upstream.close()
-        await back
+        try:
+            with suppress(OSError):
+                while data := await reader.read(_CHUNK):
+                    if self._committing is None and self._moment and COMMIT.sha.encode() in data:
+                        self._committing = writer
+                    if self._lets_in(writer):
+                        upstream.write(data)
+        finally:
+            upstream.close()
+            await back
+            with suppress(OSError):
+                await writer.wait_closed()
 
     async def _back(self, answers: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from bench.gateways import measure, tree
 from bench.gateways.__main__ import DOCUMENT
-from bench.gateways.peers import PEERS, ROOT, Launch, serinus
+from bench.gateways.peers import CONFIG, PEERS, ROOT, Launch, serinus
 from bench.gateways.plan import workshop
 from bench.quoting import quote
 from gateway.store.embedded import find_binary
@@ -81,8 +81,9 @@ def _round(turn: int, seconds: int, folder: Path, core: int, upstream: int) -> l
 def _launch(folder: Path, port: int, upstream: int) -> Launch:
     """Serinus as always, over the Redis behind the proxy."""
     launch = serinus(folder, port, upstream)
-    settings = json.loads((folder / "gateway.yaml").read_text())
-    (folder / "gateway.yaml").write_text(json.dumps(settings | {"store": f"redis://127.0.0.1:{_PROXY}/0"}))
+    file = folder / CONFIG / "gateway.yaml"
+    settings = json.loads(file.read_text())
+    file.write_text(json.dumps(settings | {"store": f"redis://127.0.0.1:{_PROXY}/0"}))
     return launch
 
 

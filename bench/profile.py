@@ -100,7 +100,7 @@ def main(arguments: list[str]) -> int:
             os.kill(subject.process.pid, signal.SIGUSR1)
             cpu, calls, kernel = _load(subject, given.seconds, streams=given.streams)
             system_calls = _system_calls(subject)
-        samples = json.loads((home / "samples.json").read_text())
+        samples = json.loads((home / CONFIG / "samples.json").read_text())
     unit = "chunk" if given.streams else "call"
     _print(samples, cpu / calls * 1e6, unit)
     print(f"\nin the kernel: {kernel:.0%} of the CPU time; {calls:,} {unit}s")

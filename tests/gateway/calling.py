@@ -13,6 +13,7 @@ from openai import AsyncOpenAI, OpenAI
 
 from gateway.standin import Behaviour, Received, Standin
 from tests.gateway.running import Running, running, write
+from tests.listening import listening
 
 PROVIDER_KEY = "sk-planted-4b5c6d7e8f"
 HELLO: list[Any] = [{"role": "user", "content": "hello"}]
@@ -131,13 +132,12 @@ async def eventually(true: Callable[[], bool], within: float = SOON) -> None:
 @asynccontextmanager
 async def standing_in(here: Place, provider: Provider) -> AsyncIterator[None]:
     """Point the agent's provider at this server for a while."""
-    server = await asyncio.start_server(provider, "127.0.0.1", 0)
     path = here.running.folder / "gateway.yaml"
     settings = json.loads(path.read_text())
-    settings["providers"]["standin"]["base_url"] = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-    write(here.running.folder, {"gateway.yaml": settings})
-    here.running.reload()
-    async with server:
+    async with listening(provider) as port:
+        settings["providers"]["standin"]["base_url"] = f"http://127.0.0.1:{port}/v1"
+        write(here.running.folder, {"gateway.yaml": settings})
+        here.running.reload()
         yield
 
 

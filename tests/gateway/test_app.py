@@ -13,6 +13,7 @@ from gateway.config import ConfigProblems, load
 from gateway.standin import Behaviour, Standin
 from tests.gateway.running import Running, running, trial, write
 from tests.gateway.trials import order
+from tests.listening import listening
 from tests.scenarios.crowd import ask, crowd
 from tests.scenarios.waiting import within
 
@@ -104,16 +105,14 @@ class Ear:
                 await reader.readexactly(length)
                 writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
         self.open -= 1
-        writer.close()
 
 
 @asynccontextmanager
 async def ear() -> AsyncIterator[tuple[Ear, dict[str, Any]]]:
     """A receiver, and the entry below `notify` that names it."""
     made = Ear()
-    async with await asyncio.start_server(made.serve, "127.0.0.1", 0) as server:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-        yield made, {"url": url, "allow_private": True, "on": ["start", "pause", "resume"]}
+    async with listening(made.serve) as port:
+        yield made, {"url": f"http://127.0.0.1:{port}/", "allow_private": True, "on": ["start", "pause", "resume"]}
 
 
 async def test_a_receiver_that_is_taken_out_is_let_go(

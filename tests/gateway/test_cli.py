@@ -18,6 +18,7 @@ from gateway import __version__
 from gateway.cli import main
 from gateway.operate import Operator, Overtaken
 from tests.gateway.running import ADMIN_TOKEN, Running, provider, running, trial, write
+from tests.listening import listening
 
 TRIAL = {
     "gateway.yaml": {"providers": {"p": {"api": "openai", "base_url": "http://127.0.0.1:9/v1"}}},
@@ -49,11 +50,9 @@ async def answering(text: bytes) -> AsyncIterator[str]:
     async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(text)
-        writer.close()
 
-    server = await asyncio.start_server(say, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with listening(say) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def json_answer(value: object) -> bytes:
@@ -188,13 +187,11 @@ async def test_the_token_follows_no_redirect(capsys: pytest.CaptureFixture[str])
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked.append(await reader.readuntil(b"\r\n\r\n"))
-        writer.close()
 
-    server = await asyncio.start_server(listen, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    redirect = f"HTTP/1.1 307 T\r\nlocation: http://127.0.0.1:{port}/\r\ncontent-length: 0\r\n\r\n".encode()
-    async with server, answering(redirect) as url:
-        assert await run("status", "--url", url) == 1
+    async with listening(listen) as port:
+        redirect = f"HTTP/1.1 307 T\r\nlocation: http://127.0.0.1:{port}/\r\ncontent-length: 0\r\n\r\n".encode()
+        async with answering(redirect) as url:
+            assert await run("status", "--url", url) == 1
     assert asked == [] and "307" in capsys.readouterr().err
 
 

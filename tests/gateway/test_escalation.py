@@ -24,6 +24,7 @@ from gateway.store import RedisStore, connect
 from gateway.upstream.options import TransportOptions
 from gateway.upstream.upstreams import transport
 from tests.gateway.calling import HELLO, eventually
+from tests.listening import listening
 
 
 class Receiver:
@@ -48,7 +49,6 @@ class Receiver:
             await reader.read()  # until the sender has had enough
         else:
             writer.write(b"HTTP/1.1 %d X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % status)
-        writer.close()
 
 
 class LateStore(RedisStore):
@@ -67,10 +67,8 @@ class LateStore(RedisStore):
 async def receiver() -> AsyncIterator[tuple[Receiver, Webhook]]:
     """A receiver, and the webhook that reaches it."""
     receiver = Receiver()
-    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook?a=b"
-    yield receiver, Webhook(transport(TransportOptions()), url, allow_private=True)
-    server.close()
+    async with listening(receiver.serve) as port:
+        yield receiver, Webhook(transport(TransportOptions()), f"http://127.0.0.1:{port}/hook?a=b", allow_private=True)
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from gateway.upstream.upstreams import transport
 from tests.gateway.store.samples import beginning, following
 from tests.gateway.test_escalation import Receiver as Server
 from tests.gateway.trials import agent_named
+from tests.listening import listening
 
 ACTIONS = frozenset({"start", "roll_back", "pause"})
 NewNotices = Callable[..., Notices]
@@ -33,10 +34,8 @@ NewNotices = Callable[..., Notices]
 async def there() -> AsyncIterator[tuple[Server, Webhook]]:
     """A receiver's server, and the webhook that reaches it."""
     server = Server()
-    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/hook"
-    yield server, Webhook(transport(TransportOptions()), url, allow_private=True)
-    listening.close()
+    async with listening(server.serve) as port:
+        yield server, Webhook(transport(TransportOptions()), f"http://127.0.0.1:{port}/hook", allow_private=True)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from gateway.notify import RefusedAddress, Webhook, is_public, origin_of
 from gateway.upstream import Origin
 from gateway.upstream.options import TransportOptions
 from gateway.upstream.upstreams import transport
+from tests.listening import listening
 
 
 def webhook(url: str, allow: bool = False) -> Webhook:
@@ -52,12 +53,10 @@ async def test_not_delivered(answer: bytes, kind: str, monkeypatch: pytest.Monke
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(answer)
         await reader.read()  # until the sender has had enough
-        writer.close()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+    async with listening(serve) as port:
         with pytest.raises(ProviderError) as caught:
-            await webhook(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", allow=True).post({}, "k")
-        await asyncio.sleep(0.05)
+            await webhook(f"http://127.0.0.1:{port}", allow=True).post({}, "k")
     assert caught.value.kind == kind
 
 

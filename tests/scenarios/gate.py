@@ -10,6 +10,7 @@ from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from gateway.store.redis import COMMIT
+from tests.listening import listening
 
 Moment = Literal[
     "before",  # the commit has left the replica, and does not arrive
@@ -31,7 +32,6 @@ class Gate:
         self.won = False
         self._upstream = unquote(urlsplit(url).path)
         self._moment: Moment | None = None
-        self._connections: set[asyncio.Task[None]] = set()
         self._committing: asyncio.StreamWriter | None = None  # towards the replica, once it has begun to commit
 
     def watch(self, moment: Moment) -> None:
@@ -40,21 +40,9 @@ class Gate:
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator["Gate"]:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        async with server:
-            self.url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
-            try:
-                yield self
-            finally:
-                for connection in self._connections:
-                    connection.cancel()
-                await asyncio.gather(*self._connections, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = asyncio.create_task(self._carry(reader, writer))
-        self._connections.add(connection)
-        with suppress(asyncio.CancelledError):
-            await connection
+        async with listening(self._carry) as port:
+            self.url = f"redis://127.0.0.1:{port}/0"
+            yield self
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         answers, upstream = await asyncio.open_unix_connection(self._upstream)
@@ -69,8 +57,6 @@ class Gate:
         finally:
             upstream.close()
             await back
-            with suppress(OSError):
-                await writer.wait_closed()
 
     async def _back(self, answers: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):

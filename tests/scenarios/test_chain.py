@@ -12,6 +12,7 @@ import pytest
 
 from gateway.standin import Behaviour, Fault
 from tests.gateway.calling import HELLO, SOON, Place, events, eventually, failing, saying, standing_in
+from tests.listening import listening
 
 Serve = Callable[..., Awaitable[Place]]
 CHEEPS = "cheep " * 8
@@ -391,11 +392,9 @@ async def test_webhook_is_told(serve: Serve) -> None:
     async def receiver(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         heads.append(await reader.readuntil(b"\r\n\r\n"))
         writer.write(b"HTTP/1.1 204 X\r\n\r\n")
-        writer.close()
 
-    async with await asyncio.start_server(receiver, "127.0.0.1", 0) as server:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/people"
-        escalation = {"webhook": url, "allow_private_webhook": True}
+    async with listening(receiver) as port:
+        escalation = {"webhook": f"http://127.0.0.1:{port}/people", "allow_private_webhook": True}
         here = await serve(gateway={"escalation": escalation}, routing={"fallback": ["human"]})
         here.standin.behave("good", failing("status", status=500))
         answer = await here.chat()

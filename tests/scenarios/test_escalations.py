@@ -15,6 +15,7 @@ from gateway.signing import is_signed, signed
 from gateway.standin import Behaviour
 from tests.gateway.calling import Place, eventually, failing
 from tests.gateway.running import ADMIN_TOKEN
+from tests.listening import listening
 
 Serve = Callable[..., Awaitable[Place]]
 TOKEN = {"authorization": f"Bearer {ADMIN_TOKEN}"}
@@ -39,14 +40,13 @@ class Desk:
         if is_signed(SECRET, timestamp, signature, body, time()):
             self.told.append(json.loads(body))
         writer.write(b"HTTP/1.1 204 X\r\nconnection: close\r\n\r\n")
-        writer.close()
 
 
 @asynccontextmanager
 async def at_work() -> AsyncIterator[Desk]:
     desk = Desk()
-    async with await asyncio.start_server(desk.serve, "127.0.0.1", 0) as server:
-        desk.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/desk"
+    async with listening(desk.serve) as port:
+        desk.url = f"http://127.0.0.1:{port}/desk"
         yield desk
 
 

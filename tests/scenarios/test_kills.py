@@ -19,6 +19,7 @@ from gateway.store.notices import CONSUMER, GROUP
 from tests.gateway.running import provider, trial, write
 from tests.gateway.store.servers import ENOUGH_SECONDS, until
 from tests.gateway.test_escalation import Receiver
+from tests.listening import listening
 from tests.scenarios.crowd import crowd
 from tests.scenarios.gate import Gate, Moment
 from tests.scenarios.processes import Served, command, serving
@@ -36,11 +37,9 @@ TWO_LOOKS = 2.5  # seconds in which everybody looks for notices twice
 async def failing_trial(folder: Path, agent: str) -> AsyncIterator[tuple[Path, Receiver]]:
     """A configuration whose canary fails every call, and who wants to hear of its rollback."""
     ear = Receiver()
-    server = await asyncio.start_server(ear.serve, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
-    async with server, provider(bad=Behaviour(error_rate=1.0)) as standin:
+    async with listening(ear.serve) as port, provider(bad=Behaviour(error_rate=1.0)) as standin:
         files = trial(agent, standin)
-        notify = [{"url": url, "allow_private": True}]
+        notify = [{"url": f"http://127.0.0.1:{port}/hook", "allow_private": True}]
         files["gateway.yaml"] = {**cast(Any, files["gateway.yaml"]), "retries": {"per_target": 0}, "notify": notify}
         yield write(folder / "config", files), ear
 

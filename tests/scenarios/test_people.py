@@ -12,6 +12,7 @@ from gateway.standin import Behaviour
 from gateway.store import verify
 from tests.gateway.running import ADMIN_TOKEN, provider, trial, write
 from tests.gateway.store.servers import until
+from tests.listening import listening
 from tests.scenarios.crowd import crowd
 from tests.scenarios.processes import Done, Served, command, serving
 
@@ -177,8 +178,6 @@ class Ear:
         body = json.loads(await reader.readexactly(int(fields["content-length"])))
         self.heard.append((fields["idempotency-key"], body))
         writer.write(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n")
-        writer.close()
-        await writer.wait_closed()
 
     async def hears(self) -> bool:
         return bool(self.heard)
@@ -187,9 +186,8 @@ class Ear:
 @asynccontextmanager
 async def receiver() -> AsyncIterator[Ear]:
     ear = Ear()
-    server = await asyncio.start_server(ear.listen, "127.0.0.1", 0)
-    async with server:
-        ear.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
+    async with listening(ear.listen) as port:
+        ear.url = f"http://127.0.0.1:{port}/hook"
         yield ear
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from tests.gateway.calling import Provider
 from tests.gateway.running import write
+from tests.listening import listening
 from tests.scenarios.processes import Served, serving
 
 SIZE = 200 << 20
@@ -40,22 +41,20 @@ class Sink:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body))
         writer.write(body)
         await writer.drain()
-        writer.close()
 
 
 @asynccontextmanager
 async def place(folder: Path, redis_url: str, agent: str, sink: Provider, transport: str) -> AsyncIterator[Served]:
     """A gateway process before that sink."""
-    server = await asyncio.start_server(sink, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-    provider = {"api": "openai", "base_url": url, "transport": transport}
-    files = {
-        "gateway.yaml": {"providers": {"sink": provider}},
-        "routing.yaml": {"agents": {agent: {"stable": "v1"}}},
-        f"agents/{agent}/v1.yaml": {"model": "sink/whisper"},
-    }
-    async with server, serving(write(folder / "config", files), {"SERINUS_STORE": redis_url}) as gateway:
-        yield gateway
+    async with listening(sink) as port:
+        provider = {"api": "openai", "base_url": f"http://127.0.0.1:{port}/v1", "transport": transport}
+        files = {
+            "gateway.yaml": {"providers": {"sink": provider}},
+            "routing.yaml": {"agents": {agent: {"stable": "v1"}}},
+            f"agents/{agent}/v1.yaml": {"model": "sink/whisper"},
+        }
+        async with serving(write(folder / "config", files), {"SERINUS_STORE": redis_url}) as gateway:
+            yield gateway
 
 
 def sdk(gateway: Served) -> openai.AsyncOpenAI:

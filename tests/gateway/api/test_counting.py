@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 
 from tests.gateway.calling import PROVIDER_KEY, Place
+from tests.listening import listening
 
 Serve = Callable[..., Awaitable[Place]]
 HI = [{"role": "user", "content": "Hi"}]
@@ -31,21 +32,19 @@ class Counter:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         if self.silent:
             await reader.read()
-            writer.close()
             return
         length = int(head.lower().partition("content-length: ")[2].partition("\r\n")[0])
         self.seen.append((head.partition("\r\n")[0], head.lower(), json.loads(await reader.readexactly(length))))
         lines = f"HTTP/1.1 {self.status} X\r\ncontent-length: {len(self.body)}\r\nconnection: close\r\n".encode()
         writer.write(lines + self.head + b"content-type: application/json\r\n\r\n" + self.body)
         await writer.drain()
-        writer.close()
 
 
 @asynccontextmanager
 async def counting(serve: Serve, counter: Counter, **gateway: Any) -> AsyncIterator[Place]:
     """An agent whose version is at that provider."""
-    async with await asyncio.start_server(counter.answer, "127.0.0.1", 0) as server:
-        counter.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    async with listening(counter.answer) as port:
+        counter.url = f"http://127.0.0.1:{port}/v1"
         provider = {"api": "anthropic", "base_url": counter.url, "api_key": "${PROVIDER_KEY}"}
         yield await serve(gateway={"providers": {"standin": provider}, **gateway}, version=VERSION)
 

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from redis.asyncio import Redis
 
 from gateway.store.embedded import find_binary
+from tests.listening import listening
 
 SLOTS = 16384
 ENOUGH_SECONDS = 60.0  # nothing that is awaited takes a tenth of it, but for starting interpreters on a busy machine
@@ -151,18 +152,19 @@ class LossyProxy:
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator["LossyProxy"]:
-        server = await asyncio.start_unix_server(self._serve, self._path)
-        async with server:
+        async with listening(self._serve, unix=self._path):
             yield self
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream_reader, upstream_writer = await asyncio.open_unix_connection(self._upstream)
         back = asyncio.create_task(self._back(upstream_reader, writer))
-        while data := await reader.read(65536):
-            self.scripts += data.count(b"EVALSHA")
-            upstream_writer.write(data)
-        upstream_writer.close()
-        await back
+        try:
+            while data := await reader.read(65536):
+                self.scripts += data.count(b"EVALSHA")
+                upstream_writer.write(data)
+        finally:
+            upstream_writer.close()
+            await back
 
     async def _back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):

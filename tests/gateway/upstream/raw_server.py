@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from gateway.upstream import Origin
+from tests.listening import listening
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -86,26 +87,16 @@ class RawServer:
         self.origin = Origin("http", "127.0.0.1", 0)
         self._ended = asyncio.Event()
         self._script = script
-        self._errors: list[BaseException] = []
-        self._playing: set[asyncio.Task[None]] = set()
 
     async def play(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._playing.add(task)
         self.open += 1
         self.peak = max(self.peak, self.open)
         try:
             await self._script(Peer(self, reader, writer))
-        except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError, asyncio.CancelledError):
-            pass  # the client left, as it may, or the test is over
-        except Exception as error:  # a script's own mistake: shown when the server stops
-            self._errors.append(error)
         finally:
             self.open -= 1
             self._ended.set()
             writer.transport.abort()
-            self._playing.discard(task)
 
     async def shrinks_to(self, size: int) -> None:
         """Wait until no more than `size` connections are open."""
@@ -113,26 +104,14 @@ class RawServer:
             self._ended.clear()
             await self._ended.wait()
 
-    async def stop(self) -> None:
-        for task in list(self._playing):
-            task.cancel()
-        await asyncio.gather(*self._playing, return_exceptions=True)
-        if self._errors:
-            raise self._errors[0]
-
 
 @asynccontextmanager
 async def serving(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIterator[RawServer]:
     """A server on a port of its own that plays `script`, over TLS when a context is given."""
     server = RawServer(script)
-    listener = await asyncio.start_server(server.play, "127.0.0.1", 0, ssl=tls, backlog=512, limit=2**20)
-    host = "localhost" if tls else "127.0.0.1"
-    server.origin = Origin("https" if tls else "http", host, listener.sockets[0].getsockname()[1])
-    try:
+    async with listening(server.play, tls=tls) as port:
+        server.origin = Origin("https", "localhost", port) if tls else Origin("http", "127.0.0.1", port)
         yield server
-    finally:
-        listener.close()
-        await server.stop()
 
 
 def saying(*parts: bytes) -> Script:

@@ -12,6 +12,9 @@ from pathlib import Path
 _PROC = Path("/proc")
 STORE = "redis-server"  # the embedded store's process, which is counted apart
 _KB = 1024
+# Containers often set these for their shell. Where no bytecode may be kept, every start of a checkout of ours compiles
+# all of it.
+_NOT_HANDED_ON = frozenset({"PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +46,18 @@ def start(
     environment: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a process on that core, in a group of its own; what it says goes to `output` in the folder."""
+    """Start a process on that core, in a group of its own; what it says goes to `output` in the folder.
+
+    It gets our environment and `environment`, but for what the shell says of how its own Python runs.
+    """
+    handed_on = {name: value for name, value in os.environ.items() if name not in _NOT_HANDED_ON}
     mine = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})  # inherited by what is started
     try:
         with open(folder / "output", "ab") as output:
             return subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                env={**os.environ, **(environment or {})}, cwd=cwd or folder, start_new_session=True,
+                env={**handed_on, **(environment or {})}, cwd=cwd or folder, start_new_session=True,
             )  # fmt: skip
     finally:
         os.sched_setaffinity(0, mine)

@@ -36,6 +36,16 @@ def upstream(tmp_path: Path) -> Iterator[Address]:
         tree.stop(process)
 
 
+def test_how_the_shell_runs_python_is_not_handed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else every start of a gateway would compile it anew; what else is set goes on."""
+    for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "OURS"):
+        monkeypatch.setenv(name, "1")
+    tree.start(["env"], tmp_path, 0, {"THEIRS": "1"}).wait()
+    said = (tmp_path / "output").read_text().splitlines()
+    assert {"OURS=1", "THEIRS=1"} <= set(said)
+    assert not [line for line in said if line.startswith(("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"))]
+
+
 def test_a_closed_loop_counts_every_answer(upstream: Address) -> None:
     """Each good answer is a call with a latency; none fails."""
     load = ClosedLoop(upstream, calls(), 4)

@@ -20,6 +20,7 @@ from gateway.store import embedded as embedded_module
 from gateway.store.embedded import find_binary
 from tests.gateway.store.samples import beginning
 from tests.gateway.store.servers import is_listening, until
+from tests.listening import listening
 
 # A gateway that starts its server, says the server's process id, and then kills itself without any farewell.
 KILLED_GATEWAY = """
@@ -279,6 +280,10 @@ async def test_a_stranger_at_the_socket_is_left_alone_where_nobody_says_who_it_i
 ) -> None:
     """Outside Linux, or across containers, the process cannot be told; better no start than two writers."""
     monkeypatch.delattr("socket.SO_PEERCRED")
-    async with await asyncio.start_unix_server(lambda _, writer: writer.close(), tmp_path / "redis.sock"):
+
+    async def stranger(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with listening(stranger, unix=tmp_path / "redis.sock"):
         with pytest.raises(EmbeddedRedisFailed, match="another server listens on"):
             await EmbeddedRedis(tmp_path, _silent).start()

@@ -73,6 +73,7 @@ class Controller:
         self._judge = Judge(store, table, self._commit)
         self._flusher = Flusher(store, recorder, self._on_reply)
         self._flushing: set[str] = set()
+        self._hurried: set[str] = set()
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._reach = Reach(log)
         self._unreconciled: set[str] = set()
@@ -95,10 +96,10 @@ class Controller:
         self._installed.set()
 
     def hurry(self, agent: str) -> None:
-        """Flush this agent at once: its canary has just failed a call."""
-        if self._tasks is not None and agent not in self._flushing:
-            self._flushing.add(agent)
-            self._tasks.create_task(self._flush(agent))
+        """Flush this agent at once: its canary has just failed a call. A flush that is under way may have left without
+        it, so another follows."""
+        self._hurried.add(agent)
+        self._begin_flush(agent)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -110,6 +111,7 @@ class Controller:
         finally:
             self._tasks = None
             self._flushing.clear()
+            self._hurried.clear()
 
     async def finish(self) -> None:
         """A last flush, so that nothing that was counted is lost; what could not be brought in is logged."""
@@ -240,12 +242,22 @@ class Controller:
     async def _flush_regularly(self) -> None:
         while True:
             for agent in self._flusher.agents():
-                self.hurry(agent)
+                self._begin_flush(agent)
             await asyncio.sleep(FLUSH_SECONDS)
+
+    def _begin_flush(self, agent: str) -> None:
+        """Flush this agent, unless that is being done."""
+        if self._tasks is not None and agent not in self._flushing:
+            self._flushing.add(agent)
+            self._tasks.create_task(self._flush(agent))
 
     async def _flush(self, agent: str) -> None:
         try:
-            await self._attempt(agent, self._flusher.flush)
+            is_due = True
+            while is_due:
+                self._hurried.discard(agent)
+                await self._attempt(agent, self._flusher.flush)
+                is_due = agent in self._hurried
         finally:
             self._flushing.discard(agent)
 

@@ -34,10 +34,18 @@ class Flusher:
         return [batch for batch in batches if batch is not None and batch.evidence == evidence]
 
     async def flush(self, agent: str) -> None:
-        """Flush all batches of one agent. Raises StoreAway; what was not applied is kept."""
+        """Flush the batches of one agent that wait now. Raises StoreAway; what was not applied is kept.
+
+        What comes meanwhile is the next flush's: under load there is always some, and a flush that took it along would
+        never end.
+        """
         async with self._busy.setdefault(agent, asyncio.Lock()):
-            while batch := self._unsure.get(agent) or self._recorder.take(agent):
-                await self._apply(agent, batch)
+            waiting = self._recorder.waiting(agent)
+            if unsure := self._unsure.get(agent):
+                await self._apply(agent, unsure)
+            for _ in range(waiting):
+                if batch := self._recorder.take(agent):
+                    await self._apply(agent, batch)
 
     async def _apply(self, agent: str, batch: Batch) -> None:
         if agent not in self._unsure:

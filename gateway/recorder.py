@@ -103,6 +103,10 @@ class Recorder:
         """The agents that have something to flush."""
         return list(self._pending)
 
+    def waiting(self, agent: str) -> int:
+        """How many batches of an agent there are to flush."""
+        return len(self._pending.get(agent, ()))
+
     def take(self, agent: str) -> Batch | None:
         """The oldest batch of an agent, which the recorder then forgets; None when there is nothing."""
         batches = self._pending.get(agent)

@@ -26,6 +26,9 @@ class Recorded:
     def agents(self) -> Sequence[str]:
         return [agent for agent, waiting in self.batches.items() if waiting]
 
+    def waiting(self, agent: str) -> int:
+        return len(self.batches.get(agent, ()))
+
     def take(self, agent: str) -> Batch | None:
         waiting = self.batches.get(agent)
         return waiting.pop(0) if waiting else None
@@ -83,6 +86,23 @@ async def test_side_by_side_flushes_of_one_agent_take_turns() -> None:
         recorded.add("a", 1)
     await asyncio.gather(*(flusher.flush("a") for _ in range(5)))
     assert [sequence for _, sequence, _ in applied.asked] == list(range(1, 21)) and applied.sums == {"a": 20}
+
+
+async def test_a_flush_ends_however_much_comes_meanwhile() -> None:
+    """What was counted while it was under way waits for the next one; else it would go on for as long as there are
+    calls, as fast as the store answers."""
+    recorded, applied = Recorded(), Applied()
+
+    async def on_reply(agent: str, _: Batch, __: FlushReply) -> None:
+        recorded.add(agent, 1)
+
+    flusher = Flusher(applied, recorded, on_reply)  # type: ignore[arg-type]  # stand-ins
+    recorded.add("a", 1)
+    recorded.add("a", 1)
+    await flusher.flush("a")
+    assert applied.sums == {"a": 2} and flusher.agents() == ["a"]
+    await flusher.flush("a")
+    assert applied.sums == {"a": 4}
 
 
 async def test_a_flush_that_is_cancelled_loses_nothing() -> None:

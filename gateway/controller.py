@@ -28,6 +28,7 @@ from policies.verbs import Order
 from routing.agents import AgentVersion
 
 FLUSH_SECONDS = 0.1
+_REST_SECONDS = 0.02  # between flushes of one agent: an outage fails every call of a canary that serves everything
 POLL_SECONDS = 0.9  # on average; the longest is then well within the 1.5 s that a turn takes without announcements
 _LOOK_SECONDS = 0.3  # so that a table is right within a second of the store's return
 JITTER = 0.2  # of the pause, up or down: replicas that were started together do not poll together for ever
@@ -97,7 +98,7 @@ class Controller:
 
     def hurry(self, agent: str) -> None:
         """Flush this agent at once: its canary has just failed a call. A flush that is under way may have left without
-        it, so another follows."""
+        it, so another follows after a moment's rest."""
         self._hurried.add(agent)
         self._begin_flush(agent)
 
@@ -257,6 +258,7 @@ class Controller:
             while is_due:
                 self._hurried.discard(agent)
                 await self._attempt(agent, self._flusher.flush)
+                await asyncio.sleep(_REST_SECONDS)
                 is_due = agent in self._hurried
         finally:
             self._flushing.discard(agent)

@@ -15,7 +15,7 @@ from gateway.controller import Controller, lacks
 from gateway.errors import StoreAway
 from gateway.recorder import Clock, Recorder
 from gateway.standin import Behaviour
-from gateway.store import RedisStore, connect
+from gateway.store import Batch, RedisStore, connect
 from gateway.store.connect import MAX_IN_FLIGHT
 from gateway.table import Table
 from policies.rollout import reconcile
@@ -207,6 +207,31 @@ async def test_a_slow_agent_slows_no_other(replica: Replica, agent: str, monkeyp
         replica.fail(agent, unit)
     await within(0.5, lambda: replica.state(agent).phase == "rolled_back")
     assert hanging == [1]
+    working.cancel()
+
+
+async def test_failures_by_the_hundred_are_flushed_by_the_handful(
+    replica: Replica, agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An outage fails every call: each has the store told at once, and together they leave it alone. None is
+    forgotten: what fails while a flush is under way goes into the next."""
+    flush, requests = replica.store.flush, list[int]()
+
+    async def count(name: str, sequence: int, batch: Batch) -> Any:
+        requests.append(sum(tally.requests for tally in batch.tallies.values()))
+        return await flush(name, sequence, batch)
+
+    monkeypatch.setattr(replica.store, "flush", count)
+    await replica.configure(agent_named(agent))
+    working = asyncio.create_task(replica.controller.run())
+    await asyncio.sleep(0)
+    began = monotonic()
+    for number in range(200):
+        replica.fail(agent, str(number))
+        replica.controller.hurry(agent)
+        await asyncio.sleep(0.001)
+    await within(0.5, lambda: sum(requests) == 200)
+    assert requests[0] <= 2 and len(requests) <= (monotonic() - began) / 0.02 + 1
     working.cancel()
 
 

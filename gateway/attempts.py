@@ -15,12 +15,13 @@ from gateway.calls import Answer, Attempt, Call, Outcome
 from gateway.errors import Headers, ProviderError
 from gateway.escalation import Escalations, completion
 from gateway.headers import JSON, to_client_untyped
-from gateway.limit import TimeLimit
+from gateway.limit import TimeLimits
 from gateway.previous import is_of_another
 from gateway.providers.applied import AppliedVersion
 from gateway.providers.chat.answer import bad_arguments
 from gateway.providers.registry import stream_type
 from gateway.providers.translate import Attempted, Translation, translation
+from gateway.providers.whole import Whole
 from gateway.recorder import Clock
 from gateway.runtime import Channel, CircuitRules, Runtime
 from gateway.streaming import Follower, OpenStream
@@ -73,6 +74,7 @@ class Attempts:
         self._escalations = escalations
         self._budget = RetryBudget()
         self._circuits: dict[str, Circuit] = {}
+        self._limits = TimeLimits()
 
     def circuits(self) -> dict[str, str]:
         """The state of every target's circuit that is not closed."""
@@ -187,7 +189,7 @@ class Attempts:
         try:
             if not allows(now):
                 raise _circuit_open(target, run.runtime.circuit)
-            with TimeLimit(left):
+            with self._limits.of(left):
                 return await self._exchange(run, target, attempt)
         except TimeoutError:
             error = ProviderError("timeout", f"{target} did not answer within {max(left, 0.0):.3g} s")
@@ -229,12 +231,14 @@ class Attempts:
         attempt.status = response.status
         opened = False
         try:
-            if response.status == 200 and run.call.stream:
+            if response.status != 200:
+                raise way.error(response.status, response.headers, await response.whole(_ERROR_BODY_BYTES))
+            if run.call.stream:
                 stream = await self._open_stream(response, way, attempt, stream_type(channel.endpoint.format))
                 stream.request_bytes = len(request.body)
                 opened = True
                 return stream
-            return await _read_whole(response, way, run, attempt)
+            return _whole_answer(response, way.whole(await response.whole(run.runtime.answer_limit)), attempt)
         finally:
             if not opened:
                 await response.aclose()
@@ -265,12 +269,8 @@ class Attempts:
         return OpenStream(response.headers, first, reader, chunks, response, attempt)
 
 
-async def _read_whole(response: Response, way: Translation, run: Run, attempt: Attempt) -> Answer:
-    if response.status != 200:
-        raise way.error(response.status, response.headers, await response.whole(_ERROR_BODY_BYTES))
-    body = await response.whole(run.runtime.answer_limit)
+def _whole_answer(response: Response, whole: Whole, attempt: Attempt) -> Answer:
     headers = [JSON, *to_client_untyped(response.headers)]
-    whole = way.whole(body)
     attempt.usage = whole.usage
     if not whole.arguments_are_json:
         raise bad_arguments(headers, whole.body)

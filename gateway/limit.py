@@ -1,21 +1,63 @@
-"""A time limit for what one task awaits, at half of what `asyncio.timeout` costs a call: it cannot be moved."""
+"""Time limits for what one task awaits, at a fraction of what `asyncio.timeout` costs a call: they cannot be moved.
+
+Nearly every limit is left long before it runs out. So a loop has one timer for all of them, which is set anew only
+where a limit would run out before it.
+"""
 
 import asyncio
+import math
 from types import TracebackType
 
 
+class TimeLimits:
+    """The limits of one event loop's tasks. `with limits.of(seconds):` raises TimeoutError once they have passed."""
+
+    __slots__ = ("_due", "_running", "_timer")
+
+    def __init__(self) -> None:
+        self._running: set[TimeLimit] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = math.inf
+
+    def of(self, seconds: float) -> "TimeLimit":
+        """A limit that begins to run when it is entered; it is used once."""
+        return TimeLimit(self, seconds)
+
+    def begin(self, limit: "TimeLimit", loop: asyncio.AbstractEventLoop) -> None:
+        self._running.add(limit)
+        if limit.until < self._due:
+            self._set(limit.until, loop)
+
+    def end(self, limit: "TimeLimit") -> None:
+        self._running.discard(limit)
+
+    def _set(self, due: float, loop: asyncio.AbstractEventLoop) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due, self._timer = due, loop.call_at(due, self._look, loop)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End what has run out; come back for what runs out next."""
+        self._due, self._timer = math.inf, None
+        now = loop.time()
+        for limit in [limit for limit in self._running if limit.until <= now]:
+            self._running.discard(limit)
+            limit.run_out()
+        if self._running:
+            self._set(min(limit.until for limit in self._running), loop)
+
+
 class TimeLimit:
-    """`with TimeLimit(seconds):` around an await raises TimeoutError once they have passed; used once.
+    """One limit. The task is cancelled when it runs out, as by `asyncio.timeout`: a cancellation from elsewhere goes
+    through as what it is."""
 
-    The task is cancelled then, as by `asyncio.timeout`: a cancellation from elsewhere goes through as what it is.
-    """
-
-    __slots__ = ("_cancelling", "_is_over", "_seconds", "_task", "_timer")
+    __slots__ = ("_cancelling", "_is_over", "_limits", "_seconds", "_task", "until")
 
     _task: asyncio.Task[object]
-    _timer: asyncio.TimerHandle
+    until: float
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, limits: TimeLimits, seconds: float) -> None:
+        self._limits = limits
         self._seconds = seconds
         self._is_over = False
 
@@ -25,15 +67,18 @@ class TimeLimit:
         if task is None:
             raise RuntimeError("a time limit is for a task")
         self._task, self._cancelling = task, task.cancelling()
-        self._timer = task.get_loop().call_later(max(self._seconds, 0.0), self._end)
+        loop = task.get_loop()
+        self.until = loop.time() + self._seconds
+        self._limits.begin(self, loop)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._timer.cancel()
+        self._limits.end(self)
         if self._is_over and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise TimeoutError from error
 
-    def _end(self) -> None:
+    def run_out(self) -> None:
+        """The time is over."""
         self._is_over = True
         self._task.cancel()

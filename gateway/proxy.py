@@ -68,7 +68,7 @@ class Proxy:
             if isinstance(reply, OpenStream):
                 await self._stream(run, reply, send)
             else:
-                await self._answer(run, reply, send)
+                await send_answer(send, reply.status, self._answered(run, reply), reply.body)
         except CallerError as error:  # only who must translate the request reads all of it
             outcome.end, outcome.status = "refused", error.status
             raise
@@ -89,13 +89,14 @@ class Proxy:
             raise UnknownModel(f"{call.agent!r} has no version {call.pin!r}; known: {known}", param="model")
         return entry
 
-    async def _answer(self, run: Run, answer: Answer, send: Send) -> None:
+    def _answered(self, run: Run, answer: Answer) -> Headers:
+        """Note that the call is answered; the headers of the answer, and those that say who served it at what cost."""
         outcome = run.outcome
         outcome.status = answer.status
         if outcome.end != "escalated":
             outcome.end = "answered"
             self._price_now(run)
-        await send_answer(send, answer.status, [*answer.headers, *about(outcome)], answer.body)
+        return [*answer.headers, *about(outcome)]
 
     async def _stream(self, run: Run, stream: OpenStream, send: Send) -> None:
         outcome, timeouts = run.outcome, run.runtime.timeouts
@@ -126,7 +127,8 @@ class Proxy:
         """The chain is spent: upstream's own error where it may be shown, ours otherwise."""
         outcome = run.outcome
         if error.kind == "bad_tool_arguments" and error.body is not None:  # booked as failed, but all there is
-            await self._answer(run, Answer(200, error.headers, error.body), send)
+            answer = Answer(200, error.headers, error.body)
+            await send_answer(send, answer.status, self._answered(run, answer), answer.body)
             return
         outcome.status = error.status
         outcome.end = "failed" if outcome.failed else "refused"

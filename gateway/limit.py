@@ -12,9 +12,10 @@ from types import TracebackType
 class TimeLimits:
     """The limits of one event loop's tasks. `with limits.of(seconds):` raises TimeoutError once they have passed."""
 
-    __slots__ = ("_due", "_running", "_timer")
+    __slots__ = ("_due", "_loop", "_running", "_timer")
 
     def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._running: set[TimeLimit] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._due = math.inf
@@ -23,28 +24,35 @@ class TimeLimits:
         """A limit that begins to run when it is entered; it is used once."""
         return TimeLimit(self, seconds)
 
-    def begin(self, limit: "TimeLimit", loop: asyncio.AbstractEventLoop) -> None:
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop, asked for once: each time costs a system call. Raises RuntimeError where none runs."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return self._loop
+
+    def begin(self, limit: "TimeLimit") -> None:
         self._running.add(limit)
         if limit.until < self._due:
-            self._set(limit.until, loop)
+            self._set(limit.until)
 
     def end(self, limit: "TimeLimit") -> None:
         self._running.discard(limit)
 
-    def _set(self, due: float, loop: asyncio.AbstractEventLoop) -> None:
+    def _set(self, due: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._due, self._timer = due, loop.call_at(due, self._look, loop)
+        self._due, self._timer = due, self.loop.call_at(due, self._look)
 
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _look(self) -> None:
         """End what has run out; come back for what runs out next."""
         self._due, self._timer = math.inf, None
-        now = loop.time()
+        now = self.loop.time()
         for limit in [limit for limit in self._running if limit.until <= now]:
             self._running.discard(limit)
             limit.run_out()
         if self._running:
-            self._set(min(limit.until for limit in self._running), loop)
+            self._set(min(limit.until for limit in self._running))
 
 
 class TimeLimit:
@@ -63,13 +71,13 @@ class TimeLimit:
 
     def __enter__(self) -> None:
         """Raises RuntimeError outside of a task."""
-        task = asyncio.current_task()
+        loop = self._limits.loop
+        task = asyncio.current_task(loop)
         if task is None:
             raise RuntimeError("a time limit is for a task")
         self._task, self._cancelling = task, task.cancelling()
-        loop = task.get_loop()
         self.until = loop.time() + self._seconds
-        self._limits.begin(self, loop)
+        self._limits.begin(self)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

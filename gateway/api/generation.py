@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from time import monotonic
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
@@ -26,12 +26,8 @@ _NO_FACTS: Mapping[str, str] = MappingProxyType({})
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
-class Asked(NamedTuple):
-    """What routing must know of a request: the agent, the version that `agent@version` pins, and whether to stream."""
-
-    agent: str
-    pin: str | None
-    stream: bool
+# What routing must know of a request: the agent, the version that `agent@version` pins, and whether to stream.
+Asked = tuple[str, str | None, bool]
 
 
 class Generation(Endpoint):
@@ -39,6 +35,7 @@ class Generation(Endpoint):
 
     methods: tuple[str, ...] = ("POST",)
     operation: Operation = "generate"
+    array: str | None = None  # the member that must be one
     key_headers: tuple[bytes, ...] = ()  # where this format's clients send their key, if not as a Bearer token
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,7 +54,10 @@ class Generation(Endpoint):
     def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
         """Read what routing must know. Raises CallerError."""
         agent, pin = model_of(values.get("model"))
-        return Asked(agent, pin, _stream(values.get("stream")))
+        stream = _stream(values.get("stream"))
+        if self.array is not None:
+            _check_array(values, self.array)
+        return agent, pin, stream
 
     def _credential(self, headers: NamedHeaders) -> bytes | None:
         for name in self.key_headers:
@@ -69,18 +69,18 @@ class Generation(Endpoint):
         self, scope: Scope, headers: NamedHeaders, document: Document, caller: Caller, received_at: float
     ) -> Call:
         runtime = self.services.runtime
-        asked = self.asked(scope, document.values)
-        if not caller.may_call(asked.agent):
-            raise Forbidden(f"this key may not call {asked.agent!r}", param="model")
+        agent, pin, stream = self.asked(scope, document.values)
+        if not caller.may_call(agent):
+            raise Forbidden(f"this key may not call {agent!r}", param="model")
         given, nonce = given_id(headers), self.services.new_nonce()
         return Call(
             id=nonce.hex() if given is None else given,
             nonce=nonce if given is None else None,
             caller=caller,
-            agent=asked.agent,
-            pin=asked.pin,
+            agent=agent,
+            pin=pin,
             document=document,
-            stream=asked.stream,
+            stream=stream,
             wants_usage=_wants_usage(document.values.get("stream_options")),
             headers=to_provider(scope["headers"], runtime.forward),
             query=self.query(scope),
@@ -100,10 +100,7 @@ class Generation(Endpoint):
 class ChatCompletions(Generation):
     """OpenAI's chat completions."""
 
-    def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
-        asked = super().asked(scope, values)
-        _check_array(values, "messages")
-        return asked
+    array = "messages"
 
 
 class Completions(Generation):
@@ -118,22 +115,18 @@ class Embeddings(Generation):
     operation = "embeddings"
 
     def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
-        asked = super().asked(scope, values)
-        if asked.stream:
+        agent, pin, stream = super().asked(scope, values)
+        if stream:
             raise CallerError("embeddings do not stream", param="stream")
-        return asked
+        return agent, pin, stream
 
 
 class Messages(Generation):
     """Anthropic's messages."""
 
     format = "anthropic"
+    array = "messages"
     key_headers = (b"x-api-key",)
-
-    def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
-        asked = super().asked(scope, values)
-        _check_array(values, "messages")
-        return asked
 
 
 class Responses(Generation):
@@ -154,7 +147,7 @@ class GenerateContent(Generation):
             raise NotFound(f"there is no {verb!r} here; use generateContent or streamGenerateContent")
         agent, pin = model_of(model)
         _check_array(values, "contents")
-        return Asked(agent, pin, verb == "streamGenerateContent")
+        return agent, pin, verb == "streamGenerateContent"
 
     def query(self, scope: Scope) -> str:
         return ""  # `alt` is the path's business, and `key` nobody's

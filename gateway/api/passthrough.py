@@ -75,7 +75,7 @@ class Passthrough(Generation):
 
     def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
         agent, pin = model_of(values.get("model"))
-        return Asked(agent, pin, values.get("stream") is True)
+        return agent, pin, values.get("stream") is True
 
 
 def _path(path: str) -> str:

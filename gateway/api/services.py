@@ -56,11 +56,14 @@ class Services:
     config_error: Callable[[], str | None] = lambda: None
     draining: bool = False
     loopback: bool = True
-    calls: Iterator[int] = field(default_factory=itertools.count)
+    nonces: Iterator[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.nonces = itertools.count(int(self.replica[:8], 16) << 32)
 
     def new_nonce(self) -> bytes:
         """Eight bytes that no other call has: some of the replica's id, and a count."""
-        return bytes.fromhex(self.replica[:8]) + next(self.calls).to_bytes(4, "big")
+        return next(self.nonces).to_bytes(8, "big")
 
 
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -78,7 +81,8 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         extensions = scope.get("extensions")
         departure: Departure | None = extensions.get(DEPARTURE) if extensions else None
-        task = asyncio.current_task()
+        # The server's own `send` knows the task; else the loop is asked, which costs a system call.
+        task: asyncio.Task[None] | None = getattr(send, "task", None) or asyncio.current_task()
         if departure is not None and task is not None:
             departure.when_gone(task.cancel)
         if not hasattr(send, "begun"):  # not the server's own

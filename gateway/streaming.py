@@ -7,6 +7,7 @@ event and a closed connection, never like a whole one.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -19,6 +20,7 @@ from gateway.upstream import Response
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Follower = StreamReader | Reader
 Told = Callable[[ProviderError], bytes]
+Pour = Callable[[Callable[[bytes], bool]], Awaitable[bool]]
 
 EVENT_STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
 _DRAIN_SECONDS = 0.5  # how long a finished stream may take to end its framing, so that its connection can be used again
@@ -118,34 +120,49 @@ class _Patience:
 async def _pump(send: Send, stream: OpenStream, limits: StreamLimits) -> None:
     """Hand on what comes in until the stream ends, fails or is silent for too long."""
     now = asyncio.get_running_loop().time
-    reader, between, sending = stream.reader, limits.between_chunks, True
+    reader, between, sending, left = stream.reader, limits.between_chunks, True, stream.first
     end = now() + limits.deadline - monotonic()
     at_once: Callable[[bytes], bool] = getattr(send, "part", _never)
+    pour: Pour = getattr(stream.chunks, "pour", None) or partial(_pour, stream.chunks)
+
+    def take(chunk: bytes) -> bool:
+        """Hand a piece on; False where it is `left` because the client is not ready, and where it was the last."""
+        nonlocal left
+        relayed = reader.feed(chunk)
+        if relayed and not at_once(relayed):
+            left = relayed
+            return False
+        until = now() + between
+        patience.until = until if until < end else end
+        return not _is_over(reader)
+
     try:
         async with asyncio.timeout(None) as limit:
             patience = _Patience(limit, between, end)
             try:
-                if stream.first and not at_once(stream.first):
-                    await send({"type": "http.response.body", "body": stream.first, "more_body": True})
-                if _is_over(reader):
-                    return
-                sending, patience.until = False, min(now() + between, end)
-                async for chunk in stream.chunks:
-                    relayed = reader.feed(chunk)
-                    if relayed and not at_once(relayed):
+                while True:
+                    if left and not at_once(left):
                         sending, patience.until = True, end  # a slow client uses up the call's time, not the provider's
-                        await send({"type": "http.response.body", "body": relayed, "more_body": True})
-                        sending = False
+                        await send({"type": "http.response.body", "body": left, "more_body": True})
                     if _is_over(reader):
                         return
-                    until = now() + between
-                    patience.until = until if until < end else end
+                    sending, left, patience.until = False, b"", min(now() + between, end)
+                    if not await pour(take):
+                        return
             finally:
                 patience.stop()
     except TimeoutError:
         if sending:
             raise ClientTooSlow from None
         raise ProviderError("timeout", "the provider's stream did not go on in time") from None
+
+
+async def _pour(chunks: AsyncIterator[bytes], into: Callable[[bytes], bool]) -> bool:
+    """`LeanResponse.pour` for chunks that have to be asked for: False at their end."""
+    async for chunk in chunks:
+        if not into(chunk):
+            return True
+    return False
 
 
 def _is_over(reader: Follower) -> bool:

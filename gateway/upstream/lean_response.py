@@ -1,7 +1,7 @@
 """An answer in flight: what the connection has put in, until the reader takes it out."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol, Self
 
 from gateway.errors import Headers, ProviderError
@@ -23,7 +23,10 @@ class Source(Protocol):
 class LeanResponse:
     """An answer that is its own iterator: each step takes all bytes that came since the last one, as one chunk."""
 
-    __slots__ = ("_error", "_parts", "_source", "_waiter", "begun", "encoding", "headers", "status", "unread")
+    __slots__ = (
+        "_error", "_into", "_parts", "_poured", "_source", "_waiter", "begun", "encoding", "headers", "status",
+        "unread",
+    )  # fmt: skip
 
     status: int
     headers: Headers
@@ -36,6 +39,8 @@ class LeanResponse:
         self._source: Source | None = source  # until the body has ended
         self._parts: list[bytes] = []
         self._waiter: asyncio.Future[bytes] | None = None
+        self._into: Callable[[bytes], bool] | None = None  # who takes the pieces as they come, and the future that
+        self._poured: asyncio.Future[bool] | None = None  # says when it has had enough
         self._error: ProviderError | None = None
 
     # The reader's side
@@ -62,6 +67,28 @@ class LeanResponse:
         if self._error is not None:
             raise self._error
         raise StopAsyncIteration
+
+    async def pour(self, into: Callable[[bytes], bool]) -> bool:
+        """Call `into` with the bytes that came since the last time, as soon as they come in: nobody is woken for it.
+
+        Returns True once `into` has answered False (it may be gone on with), False at the end of the body. Raises what
+        `into` raises, and the ProviderError that broke the body off.
+        """
+        try:
+            if self._parts and not into(self._take()):
+                return True
+            if self._source is not None:
+                self._into = into
+                poured = self._poured = self._source.loop.create_future()
+                if await poured:
+                    return True
+        except BaseException:
+            self._into = None
+            self._drop()
+            raise
+        if self._error is not None:
+            raise self._error
+        return False
 
     async def whole(self, limit: int) -> bytes:
         if self._source is not None or self._error is not None:
@@ -105,6 +132,9 @@ class LeanResponse:
 
     def feed(self, data: bytes) -> int:
         """Hand this to who waits for it, or keep it; how many bytes are kept by now."""
+        if self._into is not None:
+            self._pour(data, self._into)
+            return 0
         waiter = self._waiter
         if waiter is None:
             self._parts.append(data)
@@ -119,7 +149,25 @@ class LeanResponse:
         """Nothing more will come: the body is whole, or `error` says why not. What is unread stays readable."""
         self._source = None  # the connection is no longer ours, and no cycle is left for the collector
         self._error = error
-        if self._waiter is not None:
+        if self._into is not None:
+            self._end_pouring(enough=False)
+        elif self._waiter is not None:
             self.feed(b"")
         elif error is not None and not self.begun.done():
             self.begun.set_exception(error)
+
+    def _pour(self, data: bytes, into: Callable[[bytes], bool]) -> None:
+        try:
+            if not into(data):
+                self._end_pouring(enough=True)
+        except Exception as error:  # the reader's, and no business of the connection that calls this
+            self._end_pouring(enough=True, error=error)
+
+    def _end_pouring(self, enough: bool, error: Exception | None = None) -> None:
+        poured, self._into, self._poured = self._poured, None, None
+        if poured is None or poured.done():  # cancelled: the reader is about to leave
+            return
+        if error is None:
+            poured.set_result(enough)
+        else:
+            poured.set_exception(error)

@@ -124,3 +124,29 @@ def test_error_event_keeps_to_its_lines(body: bytes) -> None:
     """A provider's error in several lines is one event all the same."""
     event = error_event(ProviderError("error_in_answer", "m", body=body))
     assert event == b'data: {"error":\ndata: {}}\n\n'
+
+
+class Moody(Client):
+    """A client that takes some pieces at once and others only in messages, as one does that is slow at times."""
+
+    def __init__(self, ready: list[bool]) -> None:
+        super().__init__()
+        self._ready = ready
+
+    async def __call__(self, message: Any) -> None:
+        await self.send(message)
+
+    def part(self, body: bytes) -> bool:
+        ready = self._ready.pop(0) if self._ready else True
+        if ready:
+            self.body += body
+        return ready
+
+
+@pytest.mark.parametrize("ready", [[True] * 9, [False] * 9, [True, False, True, True, False, False], [False, True]])
+async def test_a_client_that_is_ready_at_times(ready: list[bool]) -> None:
+    """Every piece arrives once and in order, whichever way it went."""
+    parts = [b'data: {"choices":[{"delta":{"content":"%d"},"finish_reason":null}]}\n\n' % number for number in range(9)]
+    client = Moody(ready)
+    await relay(client, opened(*parts, END), [], StreamLimits(0.5, monotonic() + 9), error_event)
+    assert client.body == PART + b"".join(parts) + END and client.complete

@@ -13,7 +13,7 @@ from gateway.upstream.lean_connection import HIGH_WATER
 from gateway.upstream.lean_response import LeanResponse
 from gateway.upstream.options import TransportOptions
 from tests.gateway.upstream.conftest import body_of, failure, fetched, get, post
-from tests.gateway.upstream.raw_server import CHUNKED, OK, Peer, saying, serving
+from tests.gateway.upstream.raw_server import CHUNKED, OK, Peer, once, saying, serving
 
 
 @pytest.fixture
@@ -199,4 +199,109 @@ async def test_a_waiter_cancelled_as_it_is_served_passes_it_on(ending: bytes) ->
         assert await asyncio.wait_for(third, 1) == b"hello"
         assert second.cancelled()
     assert len(server.requests) == 2
+    await lean.aclose()
+
+
+def piece(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+async def test_pieces_are_poured_as_they_come(lean: LeanTransport) -> None:
+    """In the callback that brings them: each has been taken before anyone who was woken by the same packet runs."""
+    async with serving(saying(CHUNKED, piece(b"a"), piece(b"b") + piece(b"c"), b"0\r\n\r\n")) as server:
+        taken = list[bytes]()
+
+        def take(data: bytes) -> bool:
+            taken.append(data)
+            return True
+
+        for _ in range(2):  # the connection serves another call
+            response = await lean.send(get(server.origin))
+            assert not await response.pour(take)
+        assert taken == [b"a", b"bc"] * 2 and server.connections == 1
+    await lean.aclose()
+
+
+async def test_pouring_can_stop_and_go_on(lean: LeanTransport) -> None:
+    """Nothing is lost and nothing comes twice: what came meanwhile is poured in one piece, or read as chunks."""
+    letters = b"abcdef"
+    async with serving(saying(CHUNKED, *(piece(bytes([letter])) for letter in letters), b"0\r\n\r\n")) as server:
+        response = await lean.send(get(server.origin))
+        taken = list[bytes]()
+
+        def take(data: bytes) -> bool:
+            taken.append(data)
+            return False
+
+        assert await response.pour(take) and taken == [b"a"]
+        await asyncio.sleep(0.05)
+        assert await response.pour(take) and taken == [b"a", b"bcdef"]
+        assert not await response.pour(take) and len(taken) == 2
+        response = await lean.send(get(server.origin))
+        assert await response.pour(take)
+        assert await body_of(response) == letters[1:]
+    await lean.aclose()
+
+
+@pytest.mark.parametrize("stops", [True, False])
+async def test_a_break_while_pouring(lean: LeanTransport, stops: bool) -> None:
+    """What came before it has been taken; then it is raised, at once or with the next word."""
+    async with serving(once(CHUNKED, piece(b"a"), b"5\r\nhal")) as server:
+        response = await lean.send(get(server.origin))
+        taken = list[bytes]()
+
+        def take(data: bytes) -> bool:
+            taken.append(data)
+            return not stops
+
+        if stops:
+            assert await response.pour(take)
+            await asyncio.sleep(0.05)
+            assert await response.pour(take)
+        with pytest.raises(ProviderError) as caught:
+            await response.pour(take)
+        assert caught.value.kind == "truncated" and taken == [b"a", b"hal"]
+    await lean.aclose()
+
+
+async def test_what_a_reader_raises_is_its_own(lean: LeanTransport) -> None:
+    """It comes out of `pour`, and the connection is closed."""
+
+    async def script(peer: Peer) -> None:
+        await peer.answer(CHUNKED, piece(b"a"))
+        await peer.gone()
+
+    def take(data: bytes) -> bool:
+        raise KeyError(data)
+
+    async with serving(script) as server:
+        response = await lean.send(get(server.origin))
+        with pytest.raises(KeyError):
+            await response.pour(take)
+        await asyncio.wait_for(server.left.wait(), 1)
+    await lean.aclose()
+
+
+async def test_a_reader_cancelled_while_pouring(lean: LeanTransport) -> None:
+    """The provider sees it leave at once, and nothing is poured after it."""
+
+    async def script(peer: Peer) -> None:
+        await peer.answer(CHUNKED, piece(b"a"))
+        await peer.gone()
+
+    async with serving(script) as server:
+        response = await lean.send(get(server.origin))
+        taken = list[bytes]()
+
+        def take(data: bytes) -> bool:
+            taken.append(data)
+            return True
+
+        reading = asyncio.create_task(response.pour(take))
+        await asyncio.sleep(0.05)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        await asyncio.wait_for(server.left.wait(), 1)
+        assert taken == [b"a"]
     await lean.aclose()

@@ -21,7 +21,7 @@ from gateway.server.exchange import ASGIApp
 from gateway.server.limits import Limits
 from gateway.server.protocol import BoundedProtocol
 from gateway.server.sharing import Board, SharedListener
-from gateway.server.sockets import BACKLOG, accepted, allow_files, begin, bind, reset
+from gateway.server.sockets import accepted, allow_files, begin, bind, reset
 from gateway.server.traffic import Traffic
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -91,7 +91,7 @@ class Server:
         """
         lifespan = await self._start_application()
         try:
-            listener = await self._listen(lifespan)
+            listener = self._listen(lifespan)
             with self._signals(handle_signals), _frozen():
                 self.started.set()
                 await self._stopping.wait()
@@ -128,7 +128,7 @@ class Server:
             raise GatewayError("the application did not start; the log above says why")
         return lifespan
 
-    async def _listen(self, lifespan: LifespanOn) -> asyncio.Server | SharedListener:
+    def _listen(self, lifespan: LifespanOn) -> SharedListener:
         allow_files(self._traffic.limits.max_connections)
         loop = asyncio.get_running_loop()
         self._sock = sock = self._sock or bind(*self._address)
@@ -138,13 +138,12 @@ class Server:
             return BoundedProtocol(self._config, self._traffic, lifespan.state, loop)
 
         self._connect = connect
-        if self._share:
-            listener = SharedListener(sock, *self._share, connect, lambda: self.connections)
-            self._traffic.lost = listener.post
-            return listener
-        return await loop.create_server(connect, sock=sock, backlog=BACKLOG)
+        board, cell = self._share or (Board(), 0)
+        listener = SharedListener(sock, board, cell, connect, lambda: self.connections)
+        self._traffic.lost = listener.post
+        return listener
 
-    async def _drain(self, listener: asyncio.Server | SharedListener) -> None:
+    async def _drain(self, listener: SharedListener) -> None:
         traffic = self._traffic
         self._on_draining()
         for _ in range(LAST_ROUNDS):
@@ -158,14 +157,13 @@ class Server:
         await self._emptied(self._drain_seconds)
         await self._cut_off()
 
-    async def _close(self, listener: asyncio.Server | SharedListener) -> None:
+    async def _close(self, listener: SharedListener) -> None:
         """Take in whoever the kernel has let connect, for closing the port resets them; then close it."""
         waiting = list(accepted(self._sock)) if self._sock else []
         self._traffic.lost = _nothing
         listener.close()
         await asyncio.gather(*(begin(client, self._connect) for client in waiting))
-        if isinstance(listener, SharedListener):
-            await listener.settled()
+        await listener.settled()
 
     async def _emptied(self, seconds: float) -> None:
         waits = [asyncio.ensure_future(event.wait()) for event in (self._traffic.empty, self._forced)]

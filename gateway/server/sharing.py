@@ -1,4 +1,4 @@
-"""Several processes accept from one listening socket, and each gets its share of the connections.
+"""Several processes accept from one listening socket, and each gets its share of the connections; or one gets all.
 
 The kernel wakes all of them for each connection, and the first one up takes it: with few keep-alive connections that
 is nearly always the same one. So they keep a *board*, memory in which each writes how many connections it has, and one
@@ -16,22 +16,24 @@ from collections.abc import Callable
 from gateway.server.sockets import begin
 
 CELL_BYTES = 8
+ALONE = -1  # mmap's word for memory without a file
 # The others need 0.1 ms to wake up, on a machine with too much to do some 10 ms; who has not by then is stopped or
 # stuck, and a client that connects should not feel it.
 STEP_SECONDS = 0.0005
 PATIENCE_SECONDS = 0.05
 SLACK = 16  # how far ahead of the others one may get: by one connection, and one more for each so many
-MOST_AT_ONCE = 64  # accepted at the end of our patience
+MOST_AT_ONCE = 64  # accepted in one turn of the loop: at the end of our patience, or where there are no others
 NO_ROOM_SECONDS = 0.5  # until another try when the system has no file descriptor left
 
 Connected = Callable[[], asyncio.Protocol]
 
 
 class Board:
-    """One cell for each process, in a file of `cells * CELL_BYTES` bytes that all of them have open."""
+    """One cell for each process, in a file of `cells * CELL_BYTES` bytes that all of them have open; without a file, a
+    board for this process alone."""
 
-    def __init__(self, file: int, cells: int) -> None:
-        if os.fstat(file).st_size < cells * CELL_BYTES:
+    def __init__(self, file: int = ALONE, cells: int = 1) -> None:
+        if file != ALONE and os.fstat(file).st_size < cells * CELL_BYTES:
             os.ftruncate(file, cells * CELL_BYTES)
         self._cells = memoryview(mmap.mmap(file, cells * CELL_BYTES)).cast("q")
 
@@ -89,9 +91,12 @@ class SharedListener:
         return mine
 
     def _readable(self) -> None:
-        """Accept one and return to the loop, so that others have theirs; or step back."""
+        """Accept one and return to the loop, so that others have theirs; or step back. Without others, accept as many
+        as there are: a turn of a busy loop is long, and who connects must not wait for one of each client before."""
         fewest = self._board.fewest(self._cell)
-        if self._is_our_turn(fewest) or self._is_stuck(fewest):
+        if fewest is None:
+            self._accept_at_most(MOST_AT_ONCE)
+        elif self._is_our_turn(fewest) or self._is_stuck(fewest):
             self._accept()
         else:
             self._step_back(fewest, self._loop.time() + PATIENCE_SECONDS)
@@ -119,9 +124,7 @@ class SharedListener:
             self._left = 2 * self._left if fewest == self._unchanged else 1
             self._unchanged = fewest
             self._return()
-            for _ in range(min(self._left, MOST_AT_ONCE)):
-                if not self._accept():
-                    break
+            self._accept_at_most(min(self._left, MOST_AT_ONCE))
 
     def _look_away(self, seconds: float, then: Callable[[], object]) -> None:
         self._loop.remove_reader(self._sock)
@@ -130,6 +133,11 @@ class SharedListener:
     def _return(self) -> None:
         self._pause = None
         self._loop.add_reader(self._sock, self._readable)
+
+    def _accept_at_most(self, count: int) -> None:
+        for _ in range(count):
+            if not self._accept():
+                return
 
     def _accept(self) -> bool:
         """Whether there was a connection to accept."""

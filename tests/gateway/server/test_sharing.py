@@ -71,6 +71,18 @@ async def test_connections_are_shared_out(board: Board) -> None:
                 client.close()
 
 
+async def test_who_connects_to_one_server_does_not_wait_for_a_turn_each(board: Board) -> None:
+    """Under load a turn of the loop takes as long as all that is under way: a hundred clients are in after a few."""
+    with bind("127.0.0.1", 0) as sock:
+        async with sharing(board, sock, 1) as (server,), AsyncExitStack() as stack:
+            for _ in range(100):
+                stack.enter_context(socket.create_connection(sock.getsockname()))
+            for _ in range(12):
+                await asyncio.sleep(0)
+            assert server.connections == 100
+        await eventually(lambda: server.connections == 0)
+
+
 async def test_what_others_leave_is_taken(board: Board) -> None:
     """The other has fewer connections by its cell, and is stuck: clients wait a moment, not for it."""
     board.post(CELLS - 1, 0)

@@ -18,6 +18,7 @@ Moment = Literal[
     "answered",  # the replica has heard of it, and nothing that it says afterwards arrives
 ]
 _CHUNK = 65536
+_WON = b"*2\r\n:1\r\n"  # how the answer to a commit that won begins
 
 
 class Gate:
@@ -29,10 +30,14 @@ class Gate:
     def __init__(self, url: str) -> None:
         self.url = ""
         self.shut = asyncio.Event()
-        self.won = False
         self._upstream = unquote(urlsplit(url).path)
         self._moment: Moment | None = None
         self._committing: asyncio.StreamWriter | None = None  # towards the replica, once it has begun to commit
+        self._answer = b""  # to that commit; Redis writes it in pieces
+
+    @property
+    def won(self) -> bool:
+        return self._answer.startswith(_WON)
 
     def watch(self, moment: Moment) -> None:
         """Shut at that moment of the next commit."""
@@ -62,8 +67,9 @@ class Gate:
         with suppress(OSError):
             while data := await answers.read(_CHUNK):
                 if writer is self._committing:
-                    self.won = self.won or data.startswith(b"*2\r\n:1\r\n")
-                    self.shut.set()
+                    self._answer += data
+                    if len(self._answer) >= len(_WON):
+                        self.shut.set()
                 if self._lets_out(writer):
                     writer.write(data)
         writer.close()

@@ -47,6 +47,7 @@ class BoundedConnection(HttpToolsProtocol):
             raise TypeError("BoundedProtocol needs a Traffic as its server_state")
         super().__init__(config, server_state, app_state, _loop)
         self._traffic = server_state
+        self._cork = server_state.cork
         self._limits = server_state.limits
         self._head: Head | None = None
         self._headers: list[tuple[bytes, bytes]] = []
@@ -64,6 +65,8 @@ class BoundedConnection(HttpToolsProtocol):
         # No more input is looked at: refused, or closing.
         self._deaf = False
         self._refusal: SerinusError | None = None
+        # What is to be written at the end of this turn of the loop.
+        self._unsent: list[bytes] = []
 
     # Called by the loop.
 
@@ -83,6 +86,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._deaf = True
+        self._unsent.clear()
         self._watch.stop()
         self.connections.discard(self)
         self._traffic.turned_away.discard(self)
@@ -92,6 +96,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._leave()
 
     def eof_received(self) -> None:
+        self.flush()
         # A client that closed its side is taken to be gone, as nginx does: it would never see a slow answer's abort.
         self._leave()
 
@@ -99,12 +104,24 @@ class BoundedConnection(HttpToolsProtocol):
         self._watch.congested()
         self.flow.pause_writing()
 
+    # Called by the cork.
+
+    def flush(self) -> None:
+        """Hand what waits to the transport, which sends it or queues it."""
+        unsent = self._unsent
+        if not unsent or self.transport.is_closing():
+            return
+        self._watch.written += sum(map(len, unsent))
+        self.transport.writelines(unsent)
+        unsent.clear()
+
     # Called by the exchange.
 
     def write(self, data: bytes) -> None:
-        """Send bytes to the client, or queue them."""
-        self._watch.written += len(data)
-        self.transport.write(data)
+        """Send bytes to the client at the end of this turn of the loop."""
+        if not self._unsent:
+            self._cork.hold(self, self.loop)
+        self._unsent.append(data)
 
     def want_body(self) -> None:
         """The application has taken what there was of the body."""
@@ -112,6 +129,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def cut(self, exchange: Exchange) -> None:
         """The application ended without completing its answer: the client must not take it for a whole one."""
+        self.flush()
         self._answering = None
         self._deaf = True
         # An answer that ends with the connection would look whole after an orderly close.
@@ -221,6 +239,7 @@ class BoundedConnection(HttpToolsProtocol):
             return
         self._deaf = True
         self._watch.deadline = NEVER
+        self.flush()
         self.transport.close()
 
     def _linger(self) -> None:
@@ -229,6 +248,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._intake.release()
         if self.transport.is_closing():
             return
+        self.flush()
         self._intake.resume()
         self.transport.write_eof()
         self._watch.within_short(self._limits.linger_seconds)

@@ -36,6 +36,7 @@ class Connection(Protocol):
     closing: Callable[[], bool]
 
     def write(self, data: bytes) -> None: ...
+    def flush(self) -> None: ...
     def answered(self, exchange: "Exchange") -> None: ...
     def cut(self, exchange: "Exchange") -> None: ...
     def ended(self, exchange: "Exchange") -> None: ...
@@ -150,6 +151,8 @@ class Exchange:
                 await self._connection.flow.drain()
             if not self.disconnected:
                 self._send_body(message.get("body", b""), message.get("more_body", False))
+                # At once: who sends without ever waiting would keep the loop from it.
+                self._connection.flush()
         elif kind == "http.response.start" and self._head is None:
             self._start(message["status"], message.get("headers", ()), None)
         else:

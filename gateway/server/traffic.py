@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from uvicorn.server import ServerState
 
+from gateway.cork import Cork
 from gateway.server.limits import Limits
 
 
@@ -22,6 +23,7 @@ class Traffic(ServerState):
     def __init__(self, limits: Limits, idle_seconds: float = 0.0) -> None:
         super().__init__()
         self.limits = limits
+        self.cork = Cork()
         self.idle_seconds = idle_seconds
         self.lost: Callable[[], object] = _nothing
         self.turned_away: set[asyncio.Protocol] = set()

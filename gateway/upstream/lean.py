@@ -10,6 +10,7 @@ from ssl import SSLContext
 
 from gateway.errors import ProviderError
 from gateway.upstream import Origin, Request
+from gateway.upstream.lean_connection import Unsent
 from gateway.upstream.lean_pool import Pool
 from gateway.upstream.lean_response import LeanResponse
 from gateway.upstream.lean_upload import uploaded
@@ -31,16 +32,21 @@ class LeanTransport:
     async def send(self, request: Request) -> LeanResponse:
         pool, host = self._pools.get(request.origin) or self._pool(request.origin)
         head = head_of(request, host)
-        connection = pool.take() or await pool.wait()
-        if request.upload is not None:
-            return await uploaded(connection, head, request.upload)
-        answer = connection.exchange(head, request.body, bodiless=request.method == "HEAD")
-        try:
-            await answer.begun
-        except CancelledError:
-            answer.leave()
-            raise
-        return answer
+        while True:
+            pooled = pool.take()
+            connection = pooled or await pool.wait()
+            if request.upload is not None:
+                return await uploaded(connection, head, request.upload)
+            answer = connection.exchange(head, request.body, bodiless=request.method == "HEAD")
+            try:
+                await answer.begun
+                return answer
+            except CancelledError:
+                answer.leave()
+                raise
+            except Unsent:
+                if pooled is None:
+                    raise
 
     async def aclose(self) -> None:
         """Close all connections, busy ones too: their answers end as lost or truncated."""

@@ -10,6 +10,7 @@ from typing import Protocol, cast
 
 import httptools
 
+from gateway.cork import Cork
 from gateway.errors import FailureKind, Headers, ProviderError
 from gateway.upstream import Origin, encoding_of
 from gateway.upstream.lean_response import LeanResponse
@@ -23,7 +24,12 @@ HIGH_WATER = 64 * 1024
 
 _JOIN_BELOW = 64 * 1024  # a body up to this is copied behind its head; a larger one goes as a second buffer
 
-_IDLE, _HEAD, _BODY, _DONE = range(4)  # idle is falsy: the only one that is asked for with every packet
+# Idle, also with a request that is still to be written, is falsy: the only one that is asked for with every packet.
+_IDLE, _HEAD, _BODY, _DONE = range(4)
+
+
+class Unsent(ProviderError):
+    """The connection ended before a byte of the request was written: it may go out on another one."""
 
 
 class Keeper(Protocol):
@@ -40,22 +46,24 @@ class Connection(asyncio.Protocol):
     """Carries one exchange after the other. Whatever goes wrong ends the exchange with a ProviderError."""
 
     __slots__ = (
-        "_answer", "_barren", "_block", "_bodiless", "_congested", "_headers", "_keep_alive", "_keeper", "_origin",
-        "_parser", "_parts", "_paused", "_readable", "_stage", "_surplus", "_transport", "idle_since", "loop",
-        "on_body", "uploading",
+        "_answer", "_barren", "_block", "_bodiless", "_congested", "_cork", "_headers", "_keep_alive", "_keeper",
+        "_origin", "_parser", "_parts", "_paused", "_readable", "_stage", "_surplus", "_transport", "_unsent",
+        "idle_since", "loop", "on_body", "uploading",
     )  # fmt: skip
 
     _transport: asyncio.Transport
     _parser: httptools.HttpResponseParser
 
-    def __init__(self, keeper: Keeper, origin: Origin, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, keeper: Keeper, origin: Origin, loop: asyncio.AbstractEventLoop, cork: Cork) -> None:
         self._keeper = keeper
         self._origin = origin
+        self._cork = cork
         self.loop = loop
         self._readable = select.poll()
         self._answer: LeanResponse | None = None
         self._headers: list[tuple[bytes, bytes]] = []
         self._parts: list[bytes] = []
+        self._unsent: tuple[bytes, ...] = ()
         self.on_body = self._parts.append  # for the parser: a list's own method costs no frame of Python's
         self._stage = _IDLE
         self._barren = self._block = 0
@@ -76,21 +84,26 @@ class Connection(asyncio.Protocol):
     # For the transport
 
     def exchange(self, head: bytes, body: bytes, *, bodiless: bool) -> LeanResponse:
-        """Send one request. Its answer has `begun` when its header block is in."""
+        """Send one request at the end of this turn of the loop. Its answer has `begun` when its header block is in."""
         answer = self._answer = LeanResponse(self)
-        self._stage = _HEAD
         self._barren = self._block = 0
         self._bodiless = bodiless
-        if len(body) <= _JOIN_BELOW:
-            self._transport.write(head + body)
-        else:
-            self._transport.writelines((head, body))
+        self._unsent = (head, body) if len(body) > _JOIN_BELOW else (head + body,)
+        self._cork.hold(self, self.loop)
         return answer
+
+    def flush(self) -> None:
+        """Write the request that waits; nothing where it has been given up."""
+        unsent, self._unsent = self._unsent, ()
+        if unsent:
+            self._stage = _HEAD
+            self._transport.writelines(unsent)
 
     # For an upload
 
     def write(self, *parts: bytes) -> None:
         """Send more of a request whose head is out; nothing once the connection has closed."""
+        self.flush()
         if self.is_open():
             self._transport.writelines(parts)
 
@@ -128,6 +141,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if not self._stage:  # bytes that nobody asked for
+            self._gone("the provider spoke out of turn")
             self._transport.abort()
             return
         self._barren += len(data)
@@ -250,12 +264,14 @@ class Connection(asyncio.Protocol):
         answer = self._answer
         if answer is None:
             return
+        unsent, self._unsent = self._unsent, ()
         if self._parts:  # what came before the break is handed on
             self._pass_on()
         self._answer = None
         self._stage = _IDLE
         origin = self._origin
-        answer.end(ProviderError(kind, f"{origin.scheme}://{origin.host}:{origin.port}: {what}"))
+        failure = Unsent if unsent else ProviderError
+        answer.end(failure(kind, f"{origin.scheme}://{origin.host}:{origin.port}: {what}"))
 
 
 def _check_interim(status: int) -> None:

@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from ssl import SSLContext
 
+from gateway.cork import Cork
 from gateway.errors import ProviderError
 from gateway.upstream import Origin
 from gateway.upstream.lean_connection import Connection
@@ -23,6 +24,7 @@ class Pool:
         self._tls = tls
         self._idle_seconds = options.idle_seconds
         self._loop = asyncio.get_running_loop()
+        self._cork = Cork()
         self._time = self._loop.time
         self._idle: list[Connection] = []
         self._made: set[Connection] = set()
@@ -157,10 +159,10 @@ class Pool:
     async def _dial(self) -> Connection:
         """Addresses are tried one by one, in the resolver's order. No happy_eyeballs_delay: uvloop has none, and
         asyncio's race (CPython 3.11, staggered.py) leaks the socket it has won when the call is cancelled just then."""
-        origin, loop = self._origin, self._loop
+        origin, loop, cork = self._origin, self._loop, self._cork
         name = origin.host if self._tls is not None else None
         _, connection = await loop.create_connection(
-            lambda: Connection(self, origin, loop), origin.host, origin.port, ssl=self._tls, server_hostname=name
+            lambda: Connection(self, origin, loop, cork), origin.host, origin.port, ssl=self._tls, server_hostname=name
         )
         return connection
 

@@ -102,3 +102,17 @@ async def test_client_that_left_is_sent_nothing() -> None:
         async with asyncio.timeout(5):
             await done.wait()
     assert seen == [False, False, False]
+
+
+async def test_an_answer_is_out_before_the_client_is_taken_to_be_gone() -> None:
+    """A client that closes its side in the turn of the loop in which it is answered still gets the answer."""
+
+    async def app(_: Message, receive: Receive, send: Send) -> None:
+        assert isinstance(send, Exchange)
+        assert send.answer(200, [], b"said")
+        client.end()
+
+    async with stage(app) as on:
+        client = await on.connect()
+        client.send(GET)
+        assert (await client.rest()).endswith(b"\r\n\r\nsaid")

@@ -1,6 +1,7 @@
 """A provider made of raw bytes: each connection is played by a script, so that a test reads like a transcript."""
 
 import asyncio
+import os
 import socket
 import ssl
 import struct
@@ -62,6 +63,14 @@ class Peer:
         sock = self._writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writer.transport.abort()
+
+    def interrupt(self, data: bytes) -> None:
+        """Say this now, not in a later turn of the loop; nothing: end our side."""
+        with socket.socket(fileno=os.dup(self._writer.get_extra_info("socket").fileno())) as sock:
+            if data:
+                sock.send(data)
+            else:
+                sock.shutdown(socket.SHUT_WR)
 
     async def gone(self) -> None:
         """Wait until the client has closed."""

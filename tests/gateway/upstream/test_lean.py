@@ -5,6 +5,7 @@ import gc
 import socket
 
 import pytest
+import uvloop
 
 from gateway.errors import ProviderError
 from gateway.upstream import Origin, Request
@@ -199,6 +200,32 @@ async def test_a_waiter_cancelled_as_it_is_served_passes_it_on(ending: bytes) ->
         assert await asyncio.wait_for(third, 1) == b"hello"
         assert second.cancelled()
     assert len(server.requests) == 2
+    await lean.aclose()
+
+
+@pytest.mark.parametrize("speaks", [False, True])
+async def test_a_connection_that_dies_before_the_request_is_written(lean: LeanTransport, speaks: bool) -> None:
+    """Between its choice and the write, by an end or by bytes out of turn: another one is taken, for nothing was sent.
+    asyncio's own loop writes before it looks; what is written there is not repeated."""
+    peers = list[Peer]()
+
+    async def script(peer: Peer) -> None:
+        peers.append(peer)
+        await peer.answer(OK)
+        await peer.request()
+
+    async with serving(script) as server:
+        assert await fetched(lean, get(server.origin)) == b"hello"
+        call = asyncio.create_task(fetched(lean, get(server.origin, "/second")))
+        await asyncio.sleep(0)
+        peers[0].interrupt(OK if speaks else b"")
+        if isinstance(asyncio.get_running_loop(), uvloop.Loop):
+            assert await call == b"hello"
+            assert (server.connections, len(server.requests)) == (2, 2)
+        else:
+            await asyncio.wait([call])
+            assert server.connections == 1
+            assert call.exception() is None if speaks else isinstance(call.exception(), ProviderError)
     await lean.aclose()
 
 

@@ -34,7 +34,7 @@ LAYERS = (
     ("providers", "store", "pricing", "auth", "notify", "signing", "telemetry", "audit", "upstream", "server", "web"),
     ("callid",),
     ("calls", "config", "document", "headers", "multipart", "units"),
-    ("errors", "limit", "logs"),
+    ("cork", "errors", "limit", "logs"),
     ("",),  # the package itself: its version
 )
 DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}

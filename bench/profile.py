@@ -44,6 +44,7 @@ _SENDING = tuple(
         "_framed",
         "_finish",
         "write",
+        "flush",
         "answered",
     ]
 )
@@ -61,6 +62,7 @@ STAGES = (
     ("gateway.upstream", "upstream client"),
     ("gateway.attempts", "attempts, circuit, budget"),
     ("gateway.streaming", "send"),
+    ("gateway.cork", "send"),
     ("gateway.recorder", "record"),
     ("gateway.judge", "record"),
     ("gateway.pricing", "price"),

@@ -1,7 +1,7 @@
-"""Holds back what is written in one turn of the loop, so that all of it goes out together.
+"""Holds back what is written in one turn of a busy loop, so that all of it goes out together.
 
 A write to a peer that sleeps wakes it, on another core, and that costs more than the write. Peers that are written to
-one shortly after the other are woken once.
+one shortly after the other are woken once. Where a turn has one write only, nothing is held.
 """
 
 import asyncio
@@ -20,28 +20,36 @@ class Sender(Protocol):
 
 
 class Cork:
-    """The senders of one loop that have something to write. Each gets its `flush` in the next turn, or before."""
+    """The senders of one loop that have something to write. Each is flushed at once, or, where more than one came in
+    the last turn that had any, with the others: in the next turn or when they are `MOST`."""
 
-    __slots__ = ("_senders",)
+    __slots__ = ("_came", "_is_busy", "_senders")
 
     def __init__(self) -> None:
         self._senders: deque[Sender] = deque()
+        self._came = 0
+        self._is_busy = False
 
     def hold(self, sender: Sender, loop: asyncio.AbstractEventLoop) -> None:
-        """Flush this sender with the others."""
-        senders = self._senders
-        if not senders:
-            loop.call_soon(self._release, loop)
-        senders.append(sender)
-        if len(senders) >= MOST:
+        """Flush this sender, now or soon."""
+        if not self._came:
+            loop.call_soon(self._end_turn, loop)
+        self._came += 1
+        if not self._is_busy:
+            sender.flush()
+            return
+        self._senders.append(sender)
+        if len(self._senders) >= MOST:
             self._flush()
 
-    def _release(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _end_turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._is_busy = self._came > 1
+        self._came = 0
         try:
             self._flush()
         finally:
-            if self._senders:  # a flush has failed, which is no business of the others
-                loop.call_soon(self._release, loop)
+            if self._senders:  # one has failed, which is no business of the others
+                loop.call_soon(self._end_turn, loop)
 
     def _flush(self) -> None:
         senders = self._senders

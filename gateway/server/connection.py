@@ -65,7 +65,7 @@ class BoundedConnection(HttpToolsProtocol):
         # No more input is looked at: refused, or closing.
         self._deaf = False
         self._refusal: SerinusError | None = None
-        # What is to be written at the end of this turn of the loop.
+        # What waits to be written together with what others write.
         self._unsent: list[bytes] = []
 
     # Called by the loop.
@@ -118,10 +118,11 @@ class BoundedConnection(HttpToolsProtocol):
     # Called by the exchange.
 
     def write(self, data: bytes) -> None:
-        """Send bytes to the client at the end of this turn of the loop."""
-        if not self._unsent:
+        """Send bytes to the client, together with what else this turn of the loop has to write."""
+        unsent = self._unsent
+        unsent.append(data)
+        if len(unsent) == 1:
             self._cork.hold(self, self.loop)
-        self._unsent.append(data)
 
     def want_body(self) -> None:
         """The application has taken what there was of the body."""

@@ -84,7 +84,7 @@ class Connection(asyncio.Protocol):
     # For the transport
 
     def exchange(self, head: bytes, body: bytes, *, bodiless: bool) -> LeanResponse:
-        """Send one request at the end of this turn of the loop. Its answer has `begun` when its header block is in."""
+        """Send one request, now or with others. Its answer has `begun` when its header block is in."""
         answer = self._answer = LeanResponse(self)
         self._barren = self._block = 0
         self._bodiless = bodiless

@@ -1,4 +1,4 @@
-"""What is written in one turn of the loop goes out together."""
+"""What is written in one turn of a busy loop goes out together."""
 
 import asyncio
 from typing import Any
@@ -20,10 +20,28 @@ class Sender:
         self._flushed.append(self._number)
 
 
-async def test_all_of_a_turn_are_flushed_after_it() -> None:
-    """In the order in which they came, and so every time."""
-    cork, loop, flushed = Cork(), asyncio.get_running_loop(), list[int]()
+async def busy() -> Cork:
+    """A cork that has just seen a turn of two senders."""
+    cork, loop = Cork(), asyncio.get_running_loop()
     for _ in range(2):
+        cork.hold(Sender(0, []), loop)
+    await asyncio.sleep(0)
+    return cork
+
+
+async def test_one_in_a_turn_is_flushed_at_once() -> None:
+    """Nobody would go with it, so that it need not wait."""
+    cork, loop, flushed = Cork(), asyncio.get_running_loop(), list[int]()
+    for number in range(3):
+        cork.hold(Sender(number, flushed), loop)
+        assert flushed == list(range(number + 1))
+        await asyncio.sleep(0)
+
+
+async def test_all_of_a_busy_turn_are_flushed_after_it() -> None:
+    """In the order in which they came, for as long as there are several."""
+    cork, loop, flushed = await busy(), asyncio.get_running_loop(), list[int]()
+    for _ in range(3):
         for number in range(3):
             cork.hold(Sender(number, flushed), loop)
         assert flushed == []
@@ -32,9 +50,19 @@ async def test_all_of_a_turn_are_flushed_after_it() -> None:
         flushed.clear()
 
 
+async def test_when_it_gets_quiet_nothing_is_held() -> None:
+    """The first alone still waits for others, in vain; the next one does not."""
+    cork, loop, flushed = await busy(), asyncio.get_running_loop(), list[int]()
+    cork.hold(Sender(1, flushed), loop)
+    assert flushed == []
+    await asyncio.sleep(0)
+    cork.hold(Sender(2, flushed), loop)
+    assert flushed == [1, 2]
+
+
 async def test_many_do_not_wait_for_the_end_of_the_turn() -> None:
     """Those that have come so far go out; those that follow are flushed after the turn."""
-    cork, loop, flushed = Cork(), asyncio.get_running_loop(), list[int]()
+    cork, loop, flushed = await busy(), asyncio.get_running_loop(), list[int]()
     for number in range(MOST + 1):
         cork.hold(Sender(number, flushed), loop)
     assert flushed == list(range(MOST))
@@ -44,7 +72,7 @@ async def test_many_do_not_wait_for_the_end_of_the_turn() -> None:
 
 async def test_one_that_fails_holds_up_nobody() -> None:
     """Its failure goes to the loop; all others are flushed."""
-    cork, loop, flushed = Cork(), asyncio.get_running_loop(), list[int]()
+    cork, loop, flushed = await busy(), asyncio.get_running_loop(), list[int]()
     failures = list[dict[str, Any]]()
     loop.set_exception_handler(lambda _, context: failures.append(context))
     for number in range(5):
@@ -55,16 +83,17 @@ async def test_one_that_fails_holds_up_nobody() -> None:
     assert [str(failure["exception"]) for failure in failures] == ["broken", "broken"]
 
 
-async def test_who_is_held_during_a_flush_is_flushed_too() -> None:
+async def test_who_comes_during_a_flush_is_flushed_too() -> None:
     """A sender that has another one write."""
-    cork, loop, flushed = Cork(), asyncio.get_running_loop(), list[int]()
+    cork, loop, flushed = await busy(), asyncio.get_running_loop(), list[int]()
 
     class Chained(Sender):
         def flush(self) -> None:
             cork.hold(Sender(2, flushed), loop)
             super().flush()
 
-    cork.hold(Chained(1, flushed), loop)
+    for _ in range(2):
+        cork.hold(Chained(1, flushed), loop)
     for _ in range(2):
         await asyncio.sleep(0)
-    assert flushed == [1, 2]
+    assert flushed == [1, 1, 2, 2]

@@ -20,8 +20,7 @@ class Sender(Protocol):
 
 
 class Cork:
-    """The senders of one loop that have something to write. Each is flushed at once, or, where more than one came in
-    the last turn that had any, with the others: in the next turn or when they are `MOST`."""
+    """The senders of one loop whose writes are held: until the next turn, or until there are more than `MOST`."""
 
     __slots__ = ("_came", "_is_busy", "_senders")
 
@@ -30,21 +29,24 @@ class Cork:
         self._came = 0
         self._is_busy = False
 
-    def hold(self, sender: Sender, loop: asyncio.AbstractEventLoop) -> None:
-        """Flush this sender, now or soon."""
+    def holds(self, sender: Sender, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether this sender shall wait for its `flush`; else it writes now, for nobody else did in the last turn
+        that had any writes."""
         if not self._came:
             loop.call_soon(self._end_turn, loop)
         self._came += 1
         if not self._is_busy:
-            sender.flush()
-            return
-        self._senders.append(sender)
+            return False
         if len(self._senders) >= MOST:
             self._flush()
+        self._senders.append(sender)
+        return True
 
     def _end_turn(self, loop: asyncio.AbstractEventLoop) -> None:
         self._is_busy = self._came > 1
         self._came = 0
+        if not self._senders:
+            return
         try:
             self._flush()
         finally:

@@ -108,21 +108,19 @@ class BoundedConnection(HttpToolsProtocol):
 
     def flush(self) -> None:
         """Hand what waits to the transport, which sends it or queues it."""
-        unsent = self._unsent
-        if not unsent or self.transport.is_closing():
-            return
-        self._watch.written += sum(map(len, unsent))
-        self.transport.writelines(unsent)
-        unsent.clear()
+        if self._unsent and not self.transport.is_closing():
+            self.transport.writelines(self._unsent)
+            self._unsent.clear()
 
     # Called by the exchange.
 
     def write(self, data: bytes) -> None:
         """Send bytes to the client, together with what else this turn of the loop has to write."""
-        unsent = self._unsent
-        unsent.append(data)
-        if len(unsent) == 1:
-            self._cork.hold(self, self.loop)
+        self._watch.written += len(data)
+        if self._unsent or self._cork.holds(self, self.loop):
+            self._unsent.append(data)
+        else:
+            self.transport.write(data)
 
     def want_body(self) -> None:
         """The application has taken what there was of the body."""

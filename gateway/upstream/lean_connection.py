@@ -89,7 +89,8 @@ class Connection(asyncio.Protocol):
         self._barren = self._block = 0
         self._bodiless = bodiless
         self._unsent = (head, body) if len(body) > _JOIN_BELOW else (head + body,)
-        self._cork.hold(self, self.loop)
+        if not self._cork.holds(self, self.loop):
+            self.flush()
         return answer
 
     def flush(self) -> None:

@@ -94,9 +94,10 @@ class Connection(asyncio.Protocol):
         return answer
 
     def flush(self) -> None:
-        """Write the request that waits; nothing where it has been given up."""
-        unsent, self._unsent = self._unsent, ()
-        if unsent:
+        """Write the request that waits, if it was not given up; one that finds the connection closing stays unsent."""
+        unsent = self._unsent
+        if unsent and not self._transport.is_closing():
+            self._unsent = ()
             self._stage = _HEAD
             self._transport.writelines(unsent)
 

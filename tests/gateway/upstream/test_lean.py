@@ -7,10 +7,11 @@ import socket
 import pytest
 import uvloop
 
+from gateway.cork import Cork
 from gateway.errors import ProviderError
 from gateway.upstream import Origin, Request
 from gateway.upstream.lean import LeanTransport
-from gateway.upstream.lean_connection import HIGH_WATER
+from gateway.upstream.lean_connection import HIGH_WATER, Connection, Unsent
 from gateway.upstream.lean_response import LeanResponse
 from gateway.upstream.options import TransportOptions
 from tests.gateway.upstream.conftest import body_of, failure, fetched, get, post
@@ -233,6 +234,48 @@ async def test_a_connection_that_dies_before_the_request_is_written(lean: LeanTr
             assert server.connections == 2
             assert call.exception() is None if speaks else isinstance(call.exception(), ProviderError)
     await lean.aclose()
+
+
+class Wire(asyncio.Transport):
+    """A transport in memory, and who keeps its connection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = list[bytes]()
+        self.closing = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written.append(bytes(data))
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return self
+
+    def fileno(self) -> int:
+        return 0
+
+    def keep(self, connection: Connection) -> None: ...
+
+    def forget(self, connection: Connection) -> None: ...
+
+
+async def test_nothing_is_written_on_a_connection_that_is_closing() -> None:
+    """Reset after it was chosen, and the loop has not said so yet: the request counts as unsent."""
+    wire, cork, loop = Wire(), Cork(), asyncio.get_running_loop()
+    connection = Connection(wire, Origin("http", "127.0.0.1", 1), loop, cork)
+    connection.connection_made(wire)
+    for _ in range(2):  # a busy turn, after which writes are held
+        cork.holds(connection, loop)
+    await asyncio.sleep(0)
+    answer = connection.exchange(b"GET / HTTP/1.1\r\n\r\n", b"", bodiless=False)
+    wire.closing = True
+    await asyncio.sleep(0)
+    connection.connection_lost(ConnectionResetError("reset"))
+    with pytest.raises(Unsent):
+        await answer.begun
+    assert wire.written == []
 
 
 def piece(data: bytes) -> bytes:

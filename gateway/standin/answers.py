@@ -119,11 +119,12 @@ def parsed(call: ToolCall) -> object:
 
 
 def encode(value: object) -> bytes:
-    """JSON bytes; lone surrogates, which UTF-8 cannot carry, as ASCII escapes."""
+    """JSON bytes; lone surrogates, which UTF-8 cannot carry, as ASCII escapes, and what is infinite as null."""
     try:
         return orjson.dumps(value)
-    except TypeError:
-        return json.dumps(value).encode()
+    except TypeError:  # a lone surrogate, or an integer beyond 64 bits
+        finite = json.loads(json.dumps(value), parse_constant=lambda _: None)
+        return json.dumps(finite).encode()
 
 
 def _text(ask: Ask, behaviour: Behaviour) -> tuple[str, ...]:

@@ -33,8 +33,7 @@ class LeanTransport:
         pool, host = self._pools.get(request.origin) or self._pool(request.origin)
         head = head_of(request, host)
         while True:
-            pooled = pool.take()
-            connection = pooled or await pool.wait()
+            connection = pool.take() or await pool.wait()
             if request.upload is not None:
                 return await uploaded(connection, head, request.upload)
             answer = connection.exchange(head, request.body, bodiless=request.method == "HEAD")
@@ -45,7 +44,7 @@ class LeanTransport:
                 answer.leave()
                 raise
             except Unsent:
-                if pooled is None:
+                if connection.is_fresh():
                     raise
 
     async def aclose(self) -> None:

@@ -76,6 +76,10 @@ class Connection(asyncio.Protocol):
     def is_open(self) -> bool:
         return not self._transport.is_closing()
 
+    def is_fresh(self) -> bool:
+        """Whether it has carried no exchange yet: there was no time in which a server would close it as idle."""
+        return not self.idle_since
+
     def is_silent(self) -> bool:
         """Open, and nothing has come since its last answer. The kernel is asked too (about 1 µs): a byte or an end
         that the loop has not handed over yet means that the next request must not be written here."""

@@ -236,6 +236,24 @@ async def test_a_connection_that_dies_before_the_request_is_written(lean: LeanTr
     await lean.aclose()
 
 
+async def test_a_fresh_connection_that_dies_is_not_replaced(lean: LeanTransport) -> None:
+    """Who ends every new connection is not asked for ever."""
+
+    async def script(peer: Peer) -> None:
+        if peer.number <= 2:
+            await peer.answer(OK)
+            await peer.answer(OK)
+
+    async with serving(script) as server:
+        for _ in range(2):
+            await asyncio.gather(*(fetched(lean, get(server.origin)) for _ in range(2)))
+        await asyncio.sleep(0.02)
+        for number in (3, 4):
+            assert await failure(lean, get(server.origin)) in ("lost", "connect")
+            assert (server.connections, len(server.requests)) == (number, 4)
+    await lean.aclose()
+
+
 class Wire(asyncio.Transport):
     """A transport in memory, and who keeps its connection."""
 

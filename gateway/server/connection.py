@@ -108,18 +108,19 @@ class BoundedConnection(HttpToolsProtocol):
 
     def flush(self) -> None:
         """Hand what waits to the transport, which sends it or queues it."""
-        if self._unsent and not self.transport.is_closing():
-            self.transport.writelines(self._unsent)
-            self._unsent.clear()
+        unsent, self._unsent = self._unsent, []
+        if unsent and not self.transport.is_closing():
+            self._watch.written += sum(map(len, unsent))
+            self.transport.writelines(unsent)
 
     # Called by the exchange.
 
     def write(self, data: bytes) -> None:
         """Send bytes to the client, together with what else this turn of the loop has to write."""
-        self._watch.written += len(data)
         if self._unsent or self._cork.holds(self, self.loop):
             self._unsent.append(data)
         else:
+            self._watch.written += len(data)
             self.transport.write(data)
 
     def want_body(self) -> None:

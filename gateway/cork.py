@@ -1,4 +1,4 @@
-"""Holds back what is written in one turn of a busy loop, so that all of it goes out together.
+"""Holds back what is written in one turn of a busy event loop, so that all of it goes out together.
 
 A write to a peer that sleeps wakes it, on another core, and that costs more than the write. Peers that are written to
 one shortly after the other are woken once. Where a turn has one write only, nothing is held.
@@ -20,7 +20,7 @@ class Sender(Protocol):
 
 
 class Cork:
-    """The senders of one loop whose writes are held: until the next turn, or until there are more than `MOST`."""
+    """The senders of one event loop whose writes are held: until its next turn, or until there are more than `MOST`."""
 
     __slots__ = ("_came", "_is_busy", "_senders")
 

@@ -20,10 +20,12 @@ _ROOM = 1.1  # a gateway is asked for a rate only if it can do more than this ma
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """How much is done. Seconds for each measure; `calls` and `calls_seconds` bound the test for growing memory."""
+    """How much is done. Seconds for each measure, and for both sides of a burst; `calls` and `calls_seconds` bound the
+    test for growing memory."""
 
     rounds: int = 3
     seconds: int = 3
+    burst_seconds: int = 3
     concurrency: tuple[int, ...] = measure.CONCURRENCY
     streams: tuple[int, ...] = measure.STREAMS
     once: bool = True
@@ -33,7 +35,7 @@ class Scope:
 
 
 FULL = Scope()
-QUICK = Scope(rounds=1, seconds=2, concurrency=(16,), streams=(64,), once=False)
+QUICK = Scope(rounds=1, seconds=2, burst_seconds=1, concurrency=(16,), streams=(64,), once=False)
 
 
 def rows(peers: list[Peer], scope: Scope) -> Iterator[Row]:
@@ -60,7 +62,7 @@ def _round(subject: Subject, scope: Scope) -> None:
         measure.open_loop(subject, "open 1500", measure.RATE, scope.seconds)
     if scope.once:
         measure.open_loop(subject, "open half", min(capacity / 2, _MOST_OPEN), scope.seconds)
-    measure.after_burst(subject, scope.seconds)
+    measure.after_burst(subject, scope.burst_seconds)
 
 
 def _last(subject: Subject, scope: Scope) -> None:

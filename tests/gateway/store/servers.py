@@ -17,6 +17,7 @@ from gateway.store.embedded import find_binary
 from tests.listening import listening
 
 SLOTS = 16384
+STARTS = 5  # with a port of its own each
 ENOUGH_SECONDS = 60.0  # nothing that is awaited takes a tenth of it, but for starting interpreters on a busy machine
 
 
@@ -68,16 +69,19 @@ async def cluster_of(folder: Path) -> AsyncIterator[tuple[str, list[Process]]]:
 
 @asynccontextmanager
 async def _running(folder: Path, *options: str) -> AsyncIterator[tuple[int, Process]]:
-    port = free_port()
-    process = await create_subprocess_exec(
-        str(find_binary()), *options, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "",
-        stdin=DEVNULL, stdout=DEVNULL,
-    )  # fmt: skip
-    try:
-        await _answering(port)
-        yield port, process
-    finally:
-        await _kill(process)
+    for _ in range(STARTS):
+        port = free_port()
+        process = await create_subprocess_exec(
+            str(find_binary()), *options, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder),
+            "--save", "", stdin=DEVNULL, stdout=DEVNULL,
+        )  # fmt: skip
+        try:
+            if await _answers(port, process):
+                yield port, process
+                return
+        finally:
+            await _kill(process)
+    raise RuntimeError("Redis does not start")
 
 
 async def _join(nodes: list[Redis], ports: list[int]) -> None:
@@ -103,13 +107,18 @@ async def _ask(node: Redis, *command: str | int) -> Any:
     return await node.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
 
 
-async def _answering(port: int) -> None:
-    while True:
+async def _answers(port: int, process: Process) -> bool:
+    """True once it answers, were it with an error; False when it has ended: somebody took its port, or its bus's."""
+    while process.returncode is None:
         with contextlib.suppress(OSError):
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"PING\r\n")
+            answer = await reader.readline()
             writer.close()
-            return
+            if answer:
+                return True
         await asyncio.sleep(0.02)
+    return False
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:

@@ -33,6 +33,7 @@ from gateway.hedging import Hedges
 from gateway.logs import Log
 from gateway.notices import Notices
 from gateway.notify import DELIVERY_SECONDS
+from gateway.pricing import PriceList, Unanswered
 from gateway.proxy import Proxy
 from gateway.purse import Purse
 from gateway.recorder import Clock, Recorder
@@ -58,6 +59,7 @@ class Gateway:
     shadows: Shadows
     store: OpenStore
     upstreams: Upstreams
+    pricelist: PriceList
     deployment: Deployment
     asgi: Callable[[Scope, Receive, Send], Awaitable[None]]
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -92,6 +94,14 @@ class Gateway:
             await carrier.aclose()
         await self.store.aclose()
 
+    async def learn_prices(self, deployment: Deployment) -> None:
+        """Have the prices of all its targets at hand, so that no call has to wait for the list."""
+        prices = assemble.prices(deployment.settings, self.pricelist)
+        try:
+            await asyncio.to_thread(prices.learn, assemble.targets(deployment.agents))
+        except Unanswered as error:
+            self.services.log.warning("price_list", message=f"it is read by this process instead: {error}")
+
     def apply(self, deployment: Deployment) -> None:
         """Turn to a new configuration. Calls in flight keep the old one, and the old connections until they end."""
         services = self.services
@@ -101,7 +111,7 @@ class Gateway:
         if options != assemble.transport_options(self.deployment.settings):
             old, self.upstreams = self.upstreams, Upstreams(options)
             self._retire(old, self.deployment.settings.timeouts.total)
-        services.runtime = assemble.runtime(deployment, self.upstreams)
+        services.runtime = assemble.runtime(deployment, self.upstreams, self.pricelist)
         services.table.install(deployment.agents)
         services.controller.install(services.runtime)
         self._turn_webhooks(deployment.settings)
@@ -158,7 +168,8 @@ def build(deployment: Deployment, store: OpenStore, replica: str, log: Log) -> G
     notices = Notices(store.store, table, log, clock)
     notices.receivers = assemble.receivers(deployment.settings)
     upstreams = Upstreams(assemble.transport_options(deployment.settings))
-    runtime = assemble.runtime(deployment, upstreams)
+    pricelist = PriceList()
+    runtime = assemble.runtime(deployment, upstreams, pricelist)
     controller.install(runtime)
     attempts = Attempts(clock, draw, escalations)
     shadows = Shadows(table, attempts, recorder, clock, Purse(store.store, clock.unix))
@@ -170,7 +181,7 @@ def build(deployment: Deployment, store: OpenStore, replica: str, log: Log) -> G
         log=log, replica=replica, backend=store.backend, loaded_at=time(),
         loopback=deployment.settings.listen.is_loopback,
     )  # fmt: skip
-    return Gateway(services, escalations, notices, shadows, store, upstreams, deployment, asgi(services))
+    return Gateway(services, escalations, notices, shadows, store, upstreams, pricelist, deployment, asgi(services))
 
 
 async def _close_later(carrier: Transport | Upstreams, seconds: float) -> None:

@@ -8,7 +8,7 @@ from gateway.config import Deployment, GatewaySettings
 from gateway.config.provider import Provider
 from gateway.notices import Receiver
 from gateway.notify import Webhook, origin_of
-from gateway.pricing import PriceBook
+from gateway.pricing import PriceBook, PriceList
 from gateway.providers.bedrock.signing import ChainSigner
 from gateway.providers.endpoint import Endpoint
 from gateway.runtime import Channel, CircuitRules, RetryRules, Runtime, Timeouts
@@ -17,7 +17,7 @@ from gateway.uploads import takes_uploads
 from gateway.upstream.options import TransportOptions
 from gateway.upstream.upstreams import Upstreams, transport
 from policies.retry import Backoff
-from routing.agents import Agent
+from routing.agents import Agent, Target
 from routing.rules import HEADER_PREFIX
 
 # Without a key of the deployment's own, fingerprints still agree on every replica and over restarts.
@@ -25,11 +25,9 @@ _DEFAULT_FINGERPRINT_KEY = b"serinus"
 _LONGEST_KEY_BYTES = 64
 
 
-def runtime(deployment: Deployment, upstreams: Upstreams) -> Runtime:
+def runtime(deployment: Deployment, upstreams: Upstreams, pricelist: PriceList) -> Runtime:
     """The runtime of a deployment whose providers are reached over those transports."""
     settings = deployment.settings
-    base_urls = {name: provider.base_url for name, provider in settings.providers.items()}
-    apis = {name: provider.api for name, provider in settings.providers.items()}
     return Runtime(
         digest=deployment.digest,
         channels={name: Channel(endpoint_of(name, p), upstreams.of(name)) for name, p in settings.providers.items()},
@@ -42,11 +40,24 @@ def runtime(deployment: Deployment, upstreams: Upstreams) -> Runtime:
         forward=settings.forward_headers,
         facts_headers=_facts_headers(deployment.agents),
         fingerprint_key=_fingerprint_key(settings),
-        prices=PriceBook(settings.prices, base_urls, apis),
+        prices=prices(settings, pricelist),
         doorkeeper=_doorkeeper(settings),
         cors=frozenset(settings.cors),
         signing_secret=_signing_secret(settings),
     )
+
+
+def prices(settings: GatewaySettings, pricelist: PriceList) -> PriceBook:
+    """What calls cost, by the deployment's own prices and by the list."""
+    base_urls = {name: provider.base_url for name, provider in settings.providers.items()}
+    apis = {name: provider.api for name, provider in settings.providers.items()}
+    return PriceBook(settings.prices, base_urls, apis, pricelist)
+
+
+def targets(agents: Mapping[str, Agent]) -> set[str]:
+    """Where calls of these agents may go, as `provider/model`."""
+    links = {link for agent in agents.values() for link in agent.fallback if isinstance(link, Target)}
+    return {str(target) for target in links | {v.target for agent in agents.values() for v in agent.versions.values()}}
 
 
 def endpoint_of(name: str, provider: Provider) -> Endpoint:

@@ -8,17 +8,17 @@ import getpass
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from gateway import __version__, operate
-from gateway.operate import Misused, Operator, Refused
-from gateway.standin import command as standin
+from gateway import __version__
 from policies.verbs import VERBS
 
 _URL = "http://127.0.0.1:8080"
 _MOST_WORKERS = 256
 _MOST_RUNS = 100_000
 _MOST_TIMES = 1_000_000
+_WELL, _WRONG_USAGE = 0, 2
 _INTERRUPTED = 130  # as shells say it: 128 + SIGINT
 
 
@@ -28,11 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = given.run(given)
         sys.stdout.flush()
-    except Refused as error:
-        return operate.complain(error)
     except BrokenPipeError:  # `serinus status | head`: what is left in the buffer goes nowhere
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return operate.WELL
+        return _WELL
     except KeyboardInterrupt:
         return _INTERRUPTED
     return code
@@ -65,8 +63,10 @@ def _add_serving(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     schema.add_argument("folder", type=Path, help="where to write them")
     schema.set_defaults(run=_schema)
     imitation = commands.add_parser("standin", help="imitate a provider, to rehearse a rollout with")
-    standin.add_arguments(imitation)
-    imitation.set_defaults(run=standin.serve)
+    imitation.add_argument("--listen", default="127.0.0.1:9000", help="host:port (default: %(default)s)")
+    imitation.add_argument("--behaviours", type=Path, help='JSON file: {"default": {…}, "models": {"gpt-4o": {…}}}')
+    imitation.add_argument("--api-key", help="the Bearer token that calls need (default: none)")
+    imitation.set_defaults(run=_standin)
     demo = commands.add_parser("demo", help="show a rollback: stand-in provider, two replicas, real traffic")
     demo.add_argument("--exit", action="store_true", help="end by itself; exit code 0 only if all was observed")
     demo.set_defaults(run=_demo)
@@ -89,16 +89,13 @@ def _add_operating(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     status = _operating(commands, "status", "show every agent, or one")
     status.add_argument("agent", nargs="?")
     status.add_argument("--json", action="store_true", help="as the endpoint says it")
-    status.set_defaults(run=lambda given: operate.print_status(_operator(given), given.agent, as_json=given.json))
     audit = _operating(commands, "audit", "show what was done to an agent's rollouts, newest first")
     audit.add_argument("agent")
-    audit.set_defaults(run=_audit)
     audit.add_argument(
         "--verify", action="store_true", help="check the chain of all events; exit code 1 if it is broken"
     )
     explain = _operating(commands, "explain", "say in plain words why a rollout stands where it stands")
     explain.add_argument("agent")
-    explain.set_defaults(run=lambda given: operate.print_explanation(_operator(given), given.agent))
     _add_rollout(_operating(commands, "rollout", "act on a rollout"))
     _add_escalations(_operating(commands, "escalations", "show which conversations went to people, or reply to one"))
 
@@ -153,7 +150,6 @@ def _add_rollout(rollout: argparse.ArgumentParser) -> None:
     rollout.add_argument("--weight", help="for set-weight, such as 25%%")
     rollout.add_argument("--metric", help="for dismiss, such as latency_p90")
     rollout.add_argument("--to-end", action="store_const", const="end", dest="to", help="for promote: all the way")
-    rollout.set_defaults(run=_rollout)
 
 
 def _add_escalations(escalations: argparse.ArgumentParser) -> None:
@@ -161,7 +157,6 @@ def _add_escalations(escalations: argparse.ArgumentParser) -> None:
     escalations.add_argument("what", nargs="*", metavar="AGENT", help="of one agent; or: reply CALL_ID")
     escalations.add_argument("--message", help="what the agent's later turns are to know")
     escalations.add_argument("--actor", default=_me(), help="who replies; you by default")
-    escalations.set_defaults(run=_escalations)
 
 
 def _operating(
@@ -170,7 +165,14 @@ def _operating(
     command = commands.add_parser(name, help=text)
     url = os.environ.get("SERINUS_URL", _URL)
     command.add_argument("--url", default=url, help=f"the gateway ({_URL}, or SERINUS_URL)")
+    command.set_defaults(run=partial(_operate, name))
     return command
+
+
+def _operate(name: str, given: argparse.Namespace) -> int:
+    from gateway.operating import run
+
+    return run(name, given)
 
 
 def _serve(given: argparse.Namespace) -> int:
@@ -204,14 +206,8 @@ def _simulate(given: argparse.Namespace) -> int:
         print(simulate(given.config, os.environ, given.agent, assumed))
     except (ConfigProblems, UnknownAgent) as error:
         print(error, file=sys.stderr)
-        return operate.WRONG_USAGE
-    return operate.WELL
-
-
-def _audit(given: argparse.Namespace) -> int:
-    if given.verify:
-        return operate.print_verification(_operator(given), given.agent)
-    return operate.print_audit(_operator(given), given.agent)
+        return _WRONG_USAGE
+    return _WELL
 
 
 def _schema(given: argparse.Namespace) -> int:
@@ -221,8 +217,14 @@ def _schema(given: argparse.Namespace) -> int:
         write_schemas(given.folder)
     except OSError as error:
         print(error, file=sys.stderr)
-        return operate.WRONG_USAGE
-    return operate.WELL
+        return _WRONG_USAGE
+    return _WELL
+
+
+def _standin(given: argparse.Namespace) -> int:
+    from gateway.standin.command import serve
+
+    return serve(given.listen, given.behaviours, given.api_key)
 
 
 def _demo(given: argparse.Namespace) -> int:
@@ -230,12 +232,8 @@ def _demo(given: argparse.Namespace) -> int:
         from gateway.demo import demo
     except ModuleNotFoundError as error:
         print(f"the demo needs {error.name}: pip install 'serinus[demo]'", file=sys.stderr)
-        return operate.WRONG_USAGE
+        return _WRONG_USAGE
     return demo(ends=given.exit)
-
-
-def _operator(given: argparse.Namespace) -> Operator:
-    return Operator(given.url, os.environ.get("SERINUS_ADMIN_TOKEN", ""))
 
 
 def _me() -> str:
@@ -244,18 +242,3 @@ def _me() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return f"uid {os.getuid()}"
-
-
-def _escalations(given: argparse.Namespace) -> int:
-    match given.what, given.message:
-        case ["reply", call_id], str(message):
-            return operate.do_reply(_operator(given), call_id, message, given.actor)
-        case [] | [_], None:
-            return operate.print_escalations(_operator(given), *(given.what or [None]))
-    raise Misused("say 'escalations', 'escalations AGENT' or 'escalations reply CALL_ID --message TEXT'")
-
-
-def _rollout(given: argparse.Namespace) -> int:
-    asked = {name: getattr(given, name) for name in ("actor", "reason", "weight", "metric", "to")}
-    order = {name: value for name, value in asked.items() if value is not None}
-    return operate.do_verb(_operator(given), given.agent, given.verb, order)

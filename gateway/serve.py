@@ -57,9 +57,10 @@ async def _serve(folder: Path, environ: Mapping[str, str], posted: PostedWorker 
     else:
         store = await _store(deployment.settings, replica, log)
     gateway = build(deployment, store, replica, log)
+    await gateway.learn_prices(deployment)
     await gateway.start()
     try:
-        reloader = Reloader(folder, environ, gateway.apply, gateway.refuse, deployment)
+        reloader = Reloader(folder, environ, gateway.apply, gateway.refuse, deployment, gateway.learn_prices)
         _follow_files(gateway, reloader, hangup)
         gc.freeze()  # what is here now stays: the collector need not go through all of it time and again, some 70 ms
         await _until_told(gateway, _server(gateway, posted), posted)

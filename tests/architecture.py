@@ -18,7 +18,8 @@ PURE = ("routing", "policies")
 LAYERS = (
     ("__main__",),
     ("cli",),
-    ("demo", "operate", "serve", "simulate"),
+    ("demo", "operating", "serve", "simulate"),
+    ("operate",),
     ("runtoken", "workers"),
     ("app",),
     ("api",),
@@ -43,7 +44,7 @@ STANDIN = "gateway.standin"  # the stand-in provider of the demo: a peer, outsid
 ANYWHERE = ("gateway",)
 DOORS: Mapping[str, tuple[str, ...]] = {
     "botocore": ("gateway.providers.bedrock.signing",),
-    "genai_prices": ("gateway.pricing",),
+    "genai_prices": ("gateway.pricing.pricelist",),
     "httpcore2": ("gateway.upstream.standard_upload",),  # under httpx2: what its connections are made of
     "httptools": ("gateway.upstream", "gateway.server", STANDIN),
     "httpx2": ("gateway.upstream",),

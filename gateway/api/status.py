@@ -17,7 +17,6 @@ from gateway.calls import Caller
 from gateway.errors import NotFound, SerinusError, Unauthenticated
 from gateway.status import timestamp
 from gateway.streaming import send_answer
-from gateway.web.page import status_page
 
 _POLICY = b"default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _HTML = [
@@ -39,6 +38,8 @@ class Status(Endpoint):
             raise NotFound(f"there is no agent {name!r}")
         view = await self._view(known if name is None else [name])
         if b"text/html" in (header(scope, b"accept") or b""):
+            from gateway.web.page import status_page  # with the table of HTML's entities, for whoever looks
+
             await send_answer(send, 200, _HTML, status_page(view))
         else:
             await send_json(send, view)

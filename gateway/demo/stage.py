@@ -126,7 +126,7 @@ async def _start_all(stack: AsyncExitStack, starts: Sequence[tuple[Command, str]
 
 def _provider(port: int) -> tuple[Command, str]:
     address = listen(port)
-    return Command("provider", ("gateway.standin", "--listen", address), "/healthz", {}), address
+    return Command("provider", ("gateway", "standin", "--listen", address), "/healthz", {}), address
 
 
 def _replica(number: int, port: int, store: str, token: str) -> tuple[Command, str]:

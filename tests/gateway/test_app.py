@@ -5,11 +5,14 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from time import time
 from typing import Any
 
 import pytest
 
 from gateway.config import ConfigProblems, load
+from gateway.pricing.pricelist import Entry
+from gateway.pricing.rates import Tariff
 from gateway.standin import Behaviour, Standin
 from tests.gateway.running import Running, running, trial, write
 from tests.gateway.trials import order
@@ -143,6 +146,38 @@ async def test_an_unchanged_way_is_kept(served: Running) -> None:
     old = served.gateway.upstreams
     served.reload()
     assert served.gateway.upstreams is old
+
+
+@pytest.mark.parametrize("can_start", [True, False])
+async def test_prices_are_there_before_a_call_wants_them(
+    tmp_path: Path, redis_url: str, agent: str, standin: Standin, can_start: bool,
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Those of every target, fallbacks too, from a process of its own; where none can be had, that is logged."""
+    fallback = ["anthropic/claude-sonnet-4-5"]
+    files = trial(agent, standin) | {"routing.yaml": {"agents": {agent: {"stable": "v1", "fallback": fallback}}}}
+    more = {"anthropic": {"api": "anthropic", "base_url": "https://api.anthropic.com/v1"}}
+    files["gateway.yaml"] = {"providers": {"standin": {"api": "openai", "base_url": standin.base_url}, **more}}
+    read_here = list[str]()
+
+    def listed(entry: Entry) -> Tariff:
+        read_here.append(entry.model)
+        return Tariff(())
+
+    monkeypatch.setattr("gateway.pricing.pricelist.listed", listed)
+    async with running(write(tmp_path, files), redis_url) as served:
+        with monkeypatch.context() as context:
+            if not can_start:
+                context.setattr("sys.executable", "/nowhere")
+            await served.gateway.learn_prices(served.gateway.deployment)
+        rates = served.gateway.services.runtime.prices.rates("anthropic/claude-sonnet-4-5", time())
+        served.gateway.services.runtime.prices.rates("standin/good", time())
+    lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    warned = [line["message"] for line in lines if line["event"] == "price_list"]
+    if can_start:
+        assert rates and not read_here and not warned
+    else:
+        assert read_here == ["claude-sonnet-4-5", "good"] and "/nowhere" in warned[0]
 
 
 async def test_a_refused_configuration_is_logged_problem_by_problem(

@@ -1,8 +1,10 @@
 """What a call cost, to the nano-dollar."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +12,10 @@ import pytest
 from genai_prices.data_snapshot import get_snapshot
 
 from gateway.calls import MAX_TOKENS_COUNTED, Usage, estimated_usage, usage_from
-from gateway.pricing import PriceBook, Rate, _tiers
+from gateway.pricing import PriceBook, PriceList, Rate, Unanswered
+from gateway.pricing.pricelist import Entry, tiers
+from gateway.pricing.pricelist import listed as listed_there
+from gateway.pricing.rates import Step, Tariff
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()
 
@@ -154,20 +159,21 @@ def listed(**members: Any) -> SimpleNamespace:
     return SimpleNamespace(**{**dict.fromkeys((*names, "requests_kcount")), **members})
 
 
-def test_tiers() -> None:
+def testtiers() -> None:
     """A price that changes with the length of the prompt holds for the whole call."""
     tiered = SimpleNamespace(base=Decimal(1), tiers=[SimpleNamespace(start=200, price=Decimal(2))])
     prices = listed(input_mtok=tiered, cache_read_mtok=Decimal(0), output_mtok=Decimal(3))
     high = Rate(2_000_000, 0, 3_000_000, 2_000_000, 2_000_000, 3_000_000, above=200)
-    assert _tiers(prices) == (high, Rate(1_000_000, 0, 3_000_000, 1_000_000, 1_000_000, 3_000_000))
-    assert _tiers(listed(output_mtok=Decimal(1))) == ()
+    assert tiers(prices) == (high, Rate(1_000_000, 0, 3_000_000, 1_000_000, 1_000_000, 3_000_000))
+    assert tiers(listed(output_mtok=Decimal(1))) == ()
 
 
 def test_tier_of_a_call() -> None:
     """The longest tier that the prompt has passed is the one that counts."""
-    prices = book()
-    prices.rates("house/m", NOON)
-    prices._rates["house/m"] = (Rate(2000, 2000, 0, 2000, 2000, 0, above=200), Rate(1000, 1000, 0, 1000, 1000, 0))
+    pricelist = PriceList()
+    tiers = (Rate(2000, 2000, 0, 2000, 2000, 0, above=200), Rate(1000, 1000, 0, 1000, 1000, 0))
+    pricelist._tariffs[Entry("house", "m", None, None)] = Tariff([Step(0, 0, tiers)])
+    prices = PriceBook(pricelist=pricelist)
     assert [prices.cost("house/m", Usage(tokens), NOON) for tokens in (0, 200, 201)] == [0, 200, 402]
 
 
@@ -191,3 +197,70 @@ def test_usage() -> None:
 def test_estimate() -> None:
     """Four bytes of a request are about a token; an estimate is marked as one."""
     assert estimated_usage(400, 7) == Usage(101, 0, 7, 0, estimated=True)
+
+
+def everything() -> list[tuple[Entry, Any]]:
+    """All models of the list that are found by their own id, with what genai-prices has there."""
+    snapshot = get_snapshot()
+    found = []
+    for provider in snapshot.providers:
+        for model in provider.models:
+            with suppress(LookupError):
+                _, info = snapshot.find_provider_model(model.id, None, provider.id, None)
+                found.append((Entry(provider.id, model.id, None, None), info))
+    return found
+
+
+def test_prices_change_when_the_list_says_so() -> None:
+    """From a day on, or with the time of day: what holds now is what the list has now, to the second."""
+    changing = [(entry, info) for entry, info in everything() if isinstance(info.prices, list)]
+    noon = int(NOON)
+    times = [0, *range(noon, noon + 86_400, 1800), *(noon + 1800 * half - 1 for half in range(48)), noon + 400 * 86_400]
+    assert any(
+        len({tiers(info.get_prices(datetime.fromtimestamp(at, UTC))) for at in times}) > 1 for _, info in changing
+    )
+    for entry, info in changing:
+        prices = PriceBook()
+        for at in times:
+            wanted = tiers(info.get_prices(datetime.fromtimestamp(at, UTC)))
+            assert prices.rates(f"{entry.provider}/{entry.model}", at) == wanted, (entry, at)
+
+
+def test_another_process_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that was asked for is known afterwards, also that the list has nothing; this process reads no list."""
+    entries = {entry for entry, _ in everything()[::9]} | {Entry("house", "m", None, None)}
+    wanted = {entry: listed_there(entry).steps for entry in entries}
+    monkeypatch.setattr("gateway.pricing.pricelist.listed", None)
+    pricelist = PriceList()
+    pricelist.learn(entries)
+    assert {entry: pricelist.tariff(entry).steps for entry in entries} == wanted
+    monkeypatch.setattr("sys.executable", "/nowhere")
+    pricelist.learn(entries)  # nothing is left to ask for
+
+
+@pytest.mark.parametrize(
+    ("program", "why"),
+    [
+        ("/nowhere", "No such file"),
+        ("#!/bin/sh\necho out of memory >&2; exit 1", "out of memory"),
+        ("#!/bin/sh\necho '[]'", "argument 2 is shorter"),
+        ("#!/bin/sh\necho '[[[1, 2]]]'", "unpack"),
+        ("#!/bin/sh\necho", "Expecting value"),
+        ("#!/bin/sh\nexec sleep 60", "timed out"),
+    ],
+)
+def test_prices_do_not_depend_on_another_process(
+    program: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it cannot be started, fails, or says nonsense, why is told, and the list is read here."""
+    if program.startswith("#!"):
+        script = tmp_path / "python"
+        script.write_text(program)
+        script.chmod(0o755)
+        program = str(script)
+    monkeypatch.setattr("sys.executable", program)
+    monkeypatch.setattr("gateway.pricing.pricelist._ANSWER_SECONDS", 0.5)
+    prices = book()
+    with pytest.raises(Unanswered, match=why):
+        prices.learn(["openai/gpt-4o"])
+    assert prices.rates("openai/gpt-4o", NOON)

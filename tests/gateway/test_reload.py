@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest_asyncio
-from watchfiles import awatch
 
 from gateway.config import ConfigProblems, Deployment, load
-from gateway.reload import Reloader, Watch
+from gateway.reload import Reloader, Watch, watch_in_thread
 from tests.gateway.config.folders import ENVIRON, FILES, ROUTING, loaded, write
 
 SOON = 5.0  # seconds; a reload takes a fifth of one, the rest is for a busy machine
@@ -43,7 +42,7 @@ class Environ(UserDict[str, str]):
 
 
 @contextlib.asynccontextmanager
-async def running(reloader: Reloader, watch: Watch = awatch) -> AsyncIterator[None]:
+async def running(reloader: Reloader, watch: Watch = watch_in_thread) -> AsyncIterator[None]:
     """The reloader at work; the pause lets the watch be set up."""
     task = asyncio.create_task(reloader.run(watch))
     await asyncio.sleep(0.3)
@@ -183,7 +182,7 @@ async def test_without_notifications_the_folder_is_polled(seen: Seen) -> None:
         modes.append(force_polling)
         if not force_polling:
             raise RuntimeError("Error creating recommended watcher: Too many open files (os error 24)")
-        async for changes in awatch(path, force_polling=True, **options):  # type: ignore[arg-type]
+        async for changes in watch_in_thread(path, force_polling=True, **options):
             yield set(changes)
 
     async with running(seen.reloader(), exhausted):  # type: ignore[arg-type]
@@ -244,6 +243,25 @@ async def test_reload_now_looks_at_once(seen: Seen) -> None:
     await asyncio.gather(reloader.reload_now(), reloader.reload_now())
     assert seen.weights() == [2500]
     assert reloader.current is seen.applied[0]
+
+
+async def test_what_is_applied_was_prepared_first(seen: Seen) -> None:
+    """Once, and what is refused is not."""
+    steps = list[str]()
+
+    async def prepare(deployment: Deployment) -> None:
+        await asyncio.sleep(0.01)
+        steps.append(f"prepared {deployment.agents['support'].steps[0].weight}")
+
+    def apply(deployment: Deployment) -> None:
+        steps.append(f"applied {deployment.agents['support'].steps[0].weight}")
+
+    reloader = Reloader(seen.folder, ENVIRON, apply, seen.refused.append, loaded(seen.folder), prepare)
+    for weight in ("10%", "nonsense", "10%", "25%"):
+        write(seen.folder, routing(weight))
+        await reloader.reload_now()
+    assert steps == ["prepared 1000", "applied 1000", "prepared 2500", "applied 2500"]
+    assert len(seen.refused) == 1
 
 
 async def test_loading_never_blocks_the_event_loop(seen: Seen) -> None:

@@ -8,7 +8,7 @@ import pytest
 from gateway.demo.ask import NoAnswer, ask
 from gateway.demo.children import Command, DemoFailed, environment, free_ports, listen, running
 
-STANDIN = ("gateway.standin", "--listen")
+STANDIN = ("gateway", "standin", "--listen")
 
 
 async def test_a_child_is_ready_when_it_is_handed_over_and_gone_afterwards(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from .raw import QUIET, Heard, ask, listen, request
 async def started(*arguments: str) -> tuple[Process, int]:
     """The process, and the port it says it listens on."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway.standin", "--listen", "127.0.0.1:0", *arguments, stdout=PIPE, stderr=PIPE
+        sys.executable, "-m", "gateway", "standin", "--listen", "127.0.0.1:0", *arguments, stdout=PIPE, stderr=PIPE
     )
     assert process.stdout is not None
     line = (await asyncio.wait_for(process.stdout.readline(), 10)).decode()
@@ -68,7 +68,7 @@ async def test_a_wrong_file_ends_it_with_2(text: str | None, tmp_path: Path) -> 
     if text is not None:
         file.write_text(text)
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway.standin", "--behaviours", str(file), stderr=PIPE
+        sys.executable, "-m", "gateway", "standin", "--behaviours", str(file), stderr=PIPE
     )
     _, errors = await asyncio.wait_for(process.communicate(), 10)
     assert process.returncode == 2

@@ -1,0 +1,99 @@
+"""The prices of one configuration: its own overrides, and behind them the list."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from typing import Protocol
+
+from gateway.calls import Usage
+from gateway.pricing.pricelist import Entry, PriceList, pico
+from gateway.pricing.rates import SECONDS_PER_DAY, Rate, Spell
+
+
+class PriceOverride(Protocol):
+    """A dated price from the configuration: USD per million tokens, valid from a day on."""
+
+    @property
+    def target(self) -> str: ...
+    @property
+    def since(self) -> date: ...
+    @property
+    def input(self) -> float: ...
+    @property
+    def output(self) -> float: ...
+    @property
+    def cached_input(self) -> float | None: ...
+    @property
+    def cache_write(self) -> float | None: ...
+    @property
+    def cache_write_1h(self) -> float | None: ...
+
+
+class PriceBook:
+    """Prices by target (`provider/model`) under one configuration.
+
+    `base_urls` and `apis` say where a provider's API stands and which wire format it speaks: see `Entry`. The list
+    outlives the configuration.
+    """
+
+    def __init__(
+        self,
+        overrides: Iterable[PriceOverride] = (),
+        base_urls: Mapping[str, str] | None = None,
+        apis: Mapping[str, str] | None = None,
+        pricelist: PriceList | None = None,
+    ) -> None:
+        self._overrides = sorted(overrides, key=lambda override: override.since, reverse=True)
+        self._base_urls = dict(base_urls or {})
+        self._apis = dict(apis or {})
+        self._list = pricelist or PriceList()
+        self._spells: dict[str, Spell] = {}
+        self._missed: dict[str, dict[str, None]] = {}
+
+    def learn(self, targets: Iterable[str]) -> None:
+        """Have the list's prices of these targets ready, before a call needs them. May take a second; made for a
+        thread. Raises Unanswered."""
+        self._list.learn({self._entry(target) for target in targets})
+
+    def miss(self, agent: str, target: str) -> None:
+        """Remember that a call of the agent was served there without a known price."""
+        self._missed.setdefault(agent, {})[target] = None
+
+    def unpriced(self, agent: str) -> tuple[str, ...]:
+        """The targets that have served that agent without a known price, since this configuration was loaded."""
+        return tuple(self._missed.get(agent, ()))
+
+    def cost(self, target: str, usage: Usage | None, now: float) -> int | None:
+        """Cost in nano-dollars of an attempt that ended at `now` (Unix seconds); None when the price is unknown."""
+        if usage is None:
+            return None
+        for rate in self.rates(target, now):
+            if not rate.above or usage.input > rate.above:
+                return rate.cost(usage)
+        return None
+
+    def rates(self, target: str, now: float) -> tuple[Rate, ...]:
+        """The target's rates at that time, the highest tier first; empty when it has no known price."""
+        spell = self._spells.get(target)
+        if spell is None or not spell.begin <= now < spell.end:
+            spell = self._spells[target] = self._resolve(target, now)
+        return spell.rates
+
+    def _resolve(self, target: str, now: float) -> Spell:
+        today = datetime.fromtimestamp(now, UTC).date()
+        for override in self._overrides:
+            if override.target == target and override.since <= today:
+                midnight = now // SECONDS_PER_DAY * SECONDS_PER_DAY
+                return Spell((_from_override(override),), midnight, midnight + SECONDS_PER_DAY)
+        return self._list.tariff(self._entry(target)).at(now)
+
+    def _entry(self, target: str) -> Entry:
+        provider, _, model = target.partition("/")
+        return Entry(provider, model, self._base_urls.get(provider), self._apis.get(provider))
+
+
+def _from_override(override: PriceOverride) -> Rate:
+    cached = override.input if override.cached_input is None else override.cached_input
+    written = override.input if override.cache_write is None else override.cache_write
+    for_an_hour = written if override.cache_write_1h is None else override.cache_write_1h
+    output = pico(override.output)
+    return Rate(pico(override.input), pico(cached), output, pico(written), pico(for_an_hour), output)

@@ -1,0 +1,182 @@
+"""The built-in price list, genai-prices'. It is read in a process that ends when it has answered.
+
+The list and what it imports take 11 MB, of which a gateway needs the lines of its own models. What was not asked for
+beforehand, such as a model that is passed on, has the list loaded into this process, and so has all else where no other
+process can be started: prices do not depend on it.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import astuple
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from gateway.errors import GatewayError
+from gateway.pricing.rates import SECONDS_PER_DAY, Rate, Step, Tariff
+
+_ANSWER_SECONDS = 10.0  # it takes a third of one, on an idle core
+_READER = """
+import sys, json
+sys.path[:] = json.loads(sys.argv[1])
+from gateway.pricing.pricelist import answer
+answer()
+"""
+_PICO_PER_USD_MTOK = 1_000_000  # USD per million tokens -> 1e-12 USD per token
+_PICO_PER_USD_KCOUNT = 1_000_000_000  # USD per thousand requests -> 1e-12 USD per request
+_EPOCH = date(1970, 1, 1)
+
+# genai-prices' name for each part of a price.
+_PARTS: Mapping[str, str] = {
+    "input": "input", "cached": "cache_read", "cache_write": "cache_write", "cache_write_1h": "cache_write_1h",
+    "output": "output", "reasoning": "output_reasoning",
+}  # fmt: skip
+# Whose models are usually behind a wire format, by genai-prices' ids.
+_MAKERS: Mapping[str, str] = {
+    "openai": "openai", "openai-responses": "openai", "anthropic": "anthropic", "gemini": "google", "bedrock": "aws",
+}  # fmt: skip
+
+
+class Unanswered(GatewayError):
+    """The process that was to read the list could not, and why."""
+
+
+class Entry(NamedTuple):
+    """A model as the list is asked for it: by the address of its provider's API; one that it does not know, by the
+    provider's name; last, by the maker of the wire format."""
+
+    provider: str
+    model: str
+    base_url: str | None
+    api: str | None
+
+
+class PriceList:
+    """The tariffs that were asked for so far."""
+
+    def __init__(self) -> None:
+        self._tariffs: dict[Entry, Tariff] = {}
+
+    def tariff(self, entry: Entry) -> Tariff:
+        """What the list has there, a tariff without steps when it has nothing."""
+        tariff = self._tariffs.get(entry)
+        if tariff is None:
+            tariff = self._tariffs[entry] = listed(entry)
+        return tariff
+
+    def learn(self, entries: Iterable[Entry]) -> None:
+        """Ask for what is not known yet, in a process of its own. Raises Unanswered."""
+        asked = [entry for entry in set(entries) if entry not in self._tariffs]
+        if not asked:
+            return
+        command = [sys.executable, "-P", "-c", _READER, json.dumps(sys.path)]
+        try:
+            said = subprocess.run(  # noqa: S603 - our own interpreter and text
+                command, input=json.dumps(asked).encode(), capture_output=True, check=True, timeout=_ANSWER_SECONDS
+            )
+            answers = [_tariff(steps) for steps in json.loads(said.stdout)]
+            self._tariffs.update(zip(asked, answers, strict=True))
+        except subprocess.CalledProcessError as error:
+            raise Unanswered(error.stderr.decode(errors="replace").strip() or str(error)) from error
+        except (OSError, subprocess.SubprocessError, ValueError, TypeError) as error:
+            raise Unanswered(str(error)) from error
+
+
+def answer() -> None:
+    """Read entries from standard input, and write a list of steps for each: the other end of `PriceList.learn`."""
+    json.dump([listed(Entry(*asked)).steps for asked in json.load(sys.stdin)], sys.stdout, default=astuple)
+
+
+def _tariff(steps: Iterable[Any]) -> Tariff:
+    return Tariff([Step(day, second, tuple(Rate(*rate) for rate in rates)) for day, second, rates in steps])
+
+
+def listed(entry: Entry) -> Tariff:
+    """What the list has there, asked in this process. An address that it knows has the last word: what another provider
+    takes for a model of the same name is not what this one does."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    if (found := _known(None, entry.base_url)) is not None:
+        names = [found]
+    else:
+        api = _MAKERS.get(entry.api or "")
+        names = [name for name in (_known(entry.provider, None), api) if name is not None]
+    for name in names:
+        with suppress(LookupError):
+            return _over_time(get_snapshot().find_provider_model(entry.model, None, name, None)[1])
+    return Tariff(())
+
+
+def _known(name: str | None, url: str | None) -> str | None:
+    """The id under which the list has the provider of that name or at that address."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    if name is None and url is None:
+        return None
+    try:
+        return get_snapshot().find_provider(None, name, url).id
+    except LookupError:
+        return None
+
+
+def _over_time(model: Any) -> Tariff:
+    """Each day on which a price of the model begins, with each time of day at which one begins or ends."""
+    constraints = [price.constraint for price in model.prices] if isinstance(model.prices, list) else []
+    days = {_EPOCH, *(each.start_date for each in constraints if hasattr(each, "start_date"))}
+    daily = [each for each in constraints if hasattr(each, "start_time")]
+    seconds = {0, *(_second(moment) for each in daily for moment in (each.start_time, each.end_time))}
+    return Tariff([_step(model, day, second) for day in days for second in seconds])
+
+
+def _step(model: Any, day: date, second: int) -> Step:
+    days = (day - _EPOCH).days
+    prices = model.get_prices(datetime.fromtimestamp(days * SECONDS_PER_DAY + second, UTC))
+    return Step(days, second, tiers(prices))
+
+
+def _second(moment: time) -> int:
+    """Of the day, UTC."""
+    at = datetime.combine(_EPOCH, moment, moment.tzinfo or UTC).astimezone(UTC)
+    return at.hour * 3600 + at.minute * 60 + at.second
+
+
+def tiers(prices: Any) -> tuple[Rate, ...]:
+    """One Rate a tier of genai-prices' `ModelPrice`, the highest first; a tier's price holds for all tokens of a call
+    beyond its start.
+
+    Where a part has no price of its own, it pays what the whole does.
+    """
+    if prices.input_mtok is None:
+        return ()
+    parts = {name: getattr(prices, f"{member}_mtok") for name, member in _PARTS.items()}
+    starts = {0, *(tier.start for part in parts.values() for tier in getattr(part, "tiers", ()))}
+    request = 0 if prices.requests_kcount is None else round(Decimal(prices.requests_kcount) * _PICO_PER_USD_KCOUNT)
+    return tuple(_tier(parts, start, request) for start in sorted(starts, reverse=True))
+
+
+def _tier(parts: Mapping[str, Any], start: int, request: int) -> Rate:
+    fresh = pico(_at(parts["input"], start))
+    at = {name: None if part is None else pico(_at(part, start)) for name, part in parts.items()}
+    cached = fresh if at["cached"] is None else at["cached"]
+    written = fresh if at["cache_write"] is None else at["cache_write"]
+    for_an_hour = written if at["cache_write_1h"] is None else at["cache_write_1h"]
+    reasoning = (at["output"] or 0) if at["reasoning"] is None else at["reasoning"]
+    return Rate(fresh, cached, at["output"], written, for_an_hour, reasoning, start, request)
+
+
+def _at(part: Any, start: int) -> Decimal:
+    """The price of a part for calls just beyond `start` input tokens."""
+    price = part
+    if hasattr(part, "tiers"):
+        price = part.base
+        for tier in part.tiers:
+            price = tier.price if tier.start <= start else price
+    return Decimal(price)
+
+
+def pico(usd_per_mtok: Decimal | float) -> int:
+    """USD per million tokens in 1e-12 USD per token."""
+    return round(Decimal(str(usd_per_mtok)) * _PICO_PER_USD_MTOK)

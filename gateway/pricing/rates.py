@@ -1,0 +1,78 @@
+"""What a model costs, as integers, and from when to when."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from gateway.calls import Usage
+
+SECONDS_PER_DAY = 86_400
+_PICO_PER_NANO = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Prices of one target in 1e-12 USD per token; they hold for calls of more than `above` input tokens.
+
+    `output` is None for what has no output, such as embeddings; `request` is what each request costs besides.
+    """
+
+    input: int
+    cached: int
+    output: int | None
+    cache_write: int
+    cache_write_1h: int
+    reasoning: int
+    above: int = 0
+    request: int = 0
+
+    def cost(self, usage: Usage) -> int | None:
+        """Cost in nano-dollars; each part of the input or output pays its own rate. None for output without a price."""
+        fresh = max(usage.input - usage.cached - usage.cache_written, 0)
+        pico = fresh * self.input + usage.cached * self.cached + usage.cache_written * self.cache_write + self.request
+        if usage.cache_written_1h:
+            pico += usage.cache_written_1h * (self.cache_write_1h - self.cache_write)
+        if usage.output:
+            if self.output is None:
+                return None
+            pico += (usage.output - usage.reasoning) * self.output + usage.reasoning * self.reasoning
+        return (pico + _PICO_PER_NANO // 2) // _PICO_PER_NANO
+
+
+class Spell(NamedTuple):
+    """Rates, the highest tier first, and the Unix seconds between which they hold; `end` is no longer among them.
+
+    Without rates, what there is has no known price.
+    """
+
+    rates: tuple[Rate, ...]
+    begin: float
+    end: float
+
+
+class Step(NamedTuple):
+    """Rates that hold from a day on (days since 1970, UTC), each day from this second of it until another step's."""
+
+    day: int
+    second: int
+    rates: tuple[Rate, ...]
+
+
+class Tariff:
+    """What a model costs over time: prices change from a day on, and some with the time of day."""
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        """Every day that has a step has all of its own, the first one at second 0."""
+        self.steps = tuple(sorted(steps))
+
+    def at(self, now: float) -> Spell:
+        """The rates that hold then; none before the first day."""
+        today, second = divmod(int(now), SECONDS_PER_DAY)
+        midnight = today * SECONDS_PER_DAY
+        day = max((step.day for step in self.steps if step.day <= today), default=None)
+        of_day = [step for step in self.steps if step.day == day]
+        begun = [step for step in of_day if step.second <= second]
+        if not begun:
+            return Spell((), midnight, midnight + SECONDS_PER_DAY)
+        ends = min((step.second for step in of_day if step.second > second), default=SECONDS_PER_DAY)
+        return Spell(begun[-1].rates, midnight + begun[-1].second, midnight + ends)

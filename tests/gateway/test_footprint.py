@@ -1,0 +1,23 @@
+"""What a serving process does not load: memory is asked for by the megabyte, and a start by the millisecond."""
+
+import subprocess
+import sys
+
+NEEDLESS = (
+    "genai_prices",  # the price list, 8 MB: another process reads it
+    "httpx2",  # 3 MB, for `transport: standard`
+    "anyio._backends",  # 1.7 MB, for a watch that a thread does as well
+    "gateway.demo",
+    "gateway.operate",
+    "gateway.simulate",
+    "gateway.standin",
+)
+
+
+def test_serving_loads_what_it_needs() -> None:
+    """Everything else waits until somebody wants it."""
+    code = "import sys, gateway.cli, gateway.serve; print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    loaded = said.split()
+    assert "gateway.serve" in loaded
+    assert [name for name in loaded for needless in NEEDLESS if f"{name}.".startswith(f"{needless}.")] == []

@@ -1,7 +1,7 @@
 """Checkouts measured in turns: `python -m bench.against PATH … [--rounds 5] [--of [call] [stream] [open]]`.
 
 This checkout is the first, with its own gateway under the load of `bench.gateways`; PATH is another one (`git worktree
-add PATH COMMIT`), run by this one's interpreter. What a machine does besides hits both alike, so a change of a few
+add PATH COMMIT`), run by the same interpreter. What a machine does besides hits both alike, so a change of a few
 percent shows here that two runs of `bench.gateways` would not tell from noise: the medians, and what they are of ours.
 """
 
@@ -15,8 +15,9 @@ from pathlib import Path
 from statistics import median
 
 from bench.gateways import measure
+from bench.gateways.install import ROOT
 from bench.gateways.measure import Row, Subject
-from bench.gateways.peers import PEERS, ROOT, Launch, Peer, serinus
+from bench.gateways.peers import PEERS, Launch, Peer, serinus
 from bench.gateways.plan import workshop
 
 _PORT = 18080

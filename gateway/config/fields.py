@@ -39,6 +39,7 @@ class Model(BaseModel):
     """What users write."""
 
     model_config = ConfigDict(
+        defer_build=True,  # most are only parts of others, which build them in
         frozen=True,
         extra="forbid",
         strict=True,

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 _SHOWN_CHARACTERS = 80  # a value quoted in a message is cut here
 _SHOWN_CHOICES = 20
@@ -43,6 +42,8 @@ def quoted(value: object) -> str:
 def unknown(kind: str, word: str, known: Iterable[str]) -> str:
     """The message for a word that names nothing: what was meant, perhaps, and what there is."""
     choices = sorted(known)
+    from difflib import get_close_matches  # for whoever has mistyped something
+
     near = get_close_matches(word, choices, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ";"
     return f"unknown {kind} {quoted(word)}{hint} known: {listed(choices)}"

@@ -87,17 +87,18 @@ def _direct(folder: Path, upstream: Subject, turn: int, scope: Scope) -> list[Ro
 
 
 def _visit(peer: Peer, turn: int, place: tuple[Path, int], do: Callable[[Subject], None]) -> list[Row]:
-    """Start the gateway, measure, stop it. One that fails is named on standard error and has no rows."""
+    """Start the gateway, measure, stop it. One that fails is named on standard error; what it had shown counts."""
     folder, core = place
     home = Path(tempfile.mkdtemp(prefix="gateway-", dir=folder))
+    shown: list[Row] = []
     try:
         with measure.running(peer, turn, home, (_PORT + 1, _PORT), core) as subject:
+            shown = subject.rows
             do(subject)
-    except TimeoutError as error:
-        print(error, file=sys.stderr)
-        return []
+    except OSError as error:  # it never answered, or answers no longer
+        print(f"{peer.name}: {error}", file=sys.stderr)
     shutil.rmtree(home, ignore_errors=True)
-    return subject.rows
+    return shown
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """`python -m bench.gateways [--quick] [--only NAME …] [--rounds N]`: Serinus and its peers, measured in one run.
 
-A full run (about 25 minutes on a quiet machine) writes its rows to bench/results/gateways.jsonl and its tables into
+A full run (about 20 minutes on a quiet machine) writes its rows to bench/results/gateways.jsonl and its tables into
 docs/performance.md; a quick one (under 2 minutes) only prints. Peers: `python -m bench.gateways.install`.
 """
 

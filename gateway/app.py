@@ -33,7 +33,7 @@ from gateway.hedging import Hedges
 from gateway.logs import Log
 from gateway.notices import Notices
 from gateway.notify import DELIVERY_SECONDS
-from gateway.pricing import PriceList, Unanswered
+from gateway.pricing import PriceList, PriceListFailed
 from gateway.proxy import Proxy
 from gateway.purse import Purse
 from gateway.recorder import Clock, Recorder
@@ -99,7 +99,7 @@ class Gateway:
         prices = assemble.prices(deployment.settings, self.pricelist)
         try:
             await asyncio.to_thread(prices.learn, assemble.targets(deployment.agents))
-        except Unanswered as error:
+        except PriceListFailed as error:
             self.services.log.warning("price_list", message=f"it is read by this process instead: {error}")
 
     def apply(self, deployment: Deployment) -> None:

@@ -170,7 +170,7 @@ def _operating(
 
 
 def _operate(name: str, given: argparse.Namespace) -> int:
-    from gateway.operating import run
+    from gateway.operate import run
 
     return run(name, given)
 

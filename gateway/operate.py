@@ -1,8 +1,10 @@
 """`serinus status`, `rollout`, `audit` and `escalations`: what an operator asks of a running gateway, over HTTP."""
 
+import argparse
 import json
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.client import HTTPException, HTTPMessage
 from typing import IO, Any
@@ -281,3 +283,45 @@ def _said(error: HTTPError) -> Any:
         return _object(error.read())
     except (ValueError, OSError, HTTPException):
         return {}
+
+
+def run(command: str, given: argparse.Namespace) -> int:
+    """Run the command of that name; its exit code."""
+    try:
+        return _COMMANDS[command](Operator(given.url, os.environ.get("SERINUS_ADMIN_TOKEN", "")), given)
+    except Refused as error:
+        return complain(error)
+
+
+def _status(operator: Operator, given: argparse.Namespace) -> int:
+    return print_status(operator, given.agent, as_json=given.json)
+
+
+def _audit(operator: Operator, given: argparse.Namespace) -> int:
+    if given.verify:
+        return print_verification(operator, given.agent)
+    return print_audit(operator, given.agent)
+
+
+def _explain(operator: Operator, given: argparse.Namespace) -> int:
+    return print_explanation(operator, given.agent)
+
+
+def _escalations(operator: Operator, given: argparse.Namespace) -> int:
+    match given.what, given.message:
+        case ["reply", call_id], str(message):
+            return do_reply(operator, call_id, message, given.actor)
+        case [] | [_], None:
+            return print_escalations(operator, *(given.what or [None]))
+    raise Misused("say 'escalations', 'escalations AGENT' or 'escalations reply CALL_ID --message TEXT'")
+
+
+def _rollout(operator: Operator, given: argparse.Namespace) -> int:
+    asked = {name: getattr(given, name) for name in ("actor", "reason", "weight", "metric", "to")}
+    order = {name: value for name, value in asked.items() if value is not None}
+    return do_verb(operator, given.agent, given.verb, order)
+
+
+_COMMANDS: Mapping[str, Callable[[Operator, argparse.Namespace], int]] = {
+    "status": _status, "audit": _audit, "explain": _explain, "escalations": _escalations, "rollout": _rollout,
+}  # fmt: skip

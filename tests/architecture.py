@@ -18,8 +18,7 @@ PURE = ("routing", "policies")
 LAYERS = (
     ("__main__",),
     ("cli",),
-    ("demo", "operating", "serve", "simulate"),
-    ("operate",),
+    ("demo", "operate", "serve", "simulate"),
     ("runtoken", "workers"),
     ("app",),
     ("api",),

@@ -84,7 +84,7 @@ def await_answer(subject: Subject) -> None:
     request, began = subject.requests()[0], time.perf_counter()
     while not call_once(subject.address, request):
         if time.perf_counter() - began > _READY_SECONDS or subject.process.poll() is not None:
-            raise TimeoutError(f"it does not answer; {subject.folder / 'output'} says why")
+            raise TimeoutError(f"it does not answer, see {subject.folder / 'output'}")
         time.sleep(0.005)
 
 

@@ -96,9 +96,14 @@ def _visit(peer: Peer, turn: int, place: tuple[Path, int], do: Callable[[Subject
             shown = subject.rows
             do(subject)
     except OSError as error:  # it never answered, or answers no longer
-        print(f"{peer.name}: {error}", file=sys.stderr)
+        print(f"{peer.name}: {error}; its last words: {_last_words(home)}", file=sys.stderr)
     shutil.rmtree(home, ignore_errors=True)
     return shown
+
+
+def _last_words(home: Path) -> str:
+    """The end of what a gateway said, before its folder goes."""
+    return "\n".join((home / "output").read_text(errors="replace").splitlines()[-10:])
 
 
 @contextmanager

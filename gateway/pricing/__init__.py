@@ -6,7 +6,7 @@ costs None, never 0.
 """
 
 from gateway.pricing.book import PriceBook, PriceOverride
-from gateway.pricing.pricelist import PriceList, Unanswered
+from gateway.pricing.pricelist import PriceList, PriceListFailed
 from gateway.pricing.rates import Rate
 
-__all__ = ["PriceBook", "PriceList", "PriceOverride", "Rate", "Unanswered"]
+__all__ = ["PriceBook", "PriceList", "PriceListFailed", "PriceOverride", "Rate"]

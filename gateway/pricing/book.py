@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 from typing import Protocol
 
 from gateway.calls import Usage
-from gateway.pricing.pricelist import Entry, PriceList, pico
-from gateway.pricing.rates import SECONDS_PER_DAY, Rate, Spell
+from gateway.pricing.pricelist import PricedModel, PriceList, pico
+from gateway.pricing.rates import SECONDS_PER_DAY, Period, Rate
 
 
 class PriceOverride(Protocol):
@@ -31,8 +31,8 @@ class PriceOverride(Protocol):
 class PriceBook:
     """Prices by target (`provider/model`) under one configuration.
 
-    `base_urls` and `apis` say where a provider's API stands and which wire format it speaks: see `Entry`. The list
-    outlives the configuration.
+    `base_urls` and `apis` say where a provider's API stands and which wire format it speaks: see `PricedModel`. The
+    list outlives the configuration.
     """
 
     def __init__(
@@ -46,12 +46,12 @@ class PriceBook:
         self._base_urls = dict(base_urls or {})
         self._apis = dict(apis or {})
         self._list = pricelist or PriceList()
-        self._spells: dict[str, Spell] = {}
+        self._periods: dict[str, Period] = {}
         self._missed: dict[str, dict[str, None]] = {}
 
     def learn(self, targets: Iterable[str]) -> None:
         """Have the list's prices of these targets ready, before a call needs them. May take a second; made for a
-        thread. Raises Unanswered."""
+        thread. Raises PriceListFailed."""
         self._list.learn({self._entry(target) for target in targets})
 
     def miss(self, agent: str, target: str) -> None:
@@ -73,22 +73,22 @@ class PriceBook:
 
     def rates(self, target: str, now: float) -> tuple[Rate, ...]:
         """The target's rates at that time, the highest tier first; empty when it has no known price."""
-        spell = self._spells.get(target)
-        if spell is None or not spell.begin <= now < spell.end:
-            spell = self._spells[target] = self._resolve(target, now)
-        return spell.rates
+        period = self._periods.get(target)
+        if period is None or not period.begin <= now < period.end:
+            period = self._periods[target] = self._resolve(target, now)
+        return period.rates
 
-    def _resolve(self, target: str, now: float) -> Spell:
+    def _resolve(self, target: str, now: float) -> Period:
         today = datetime.fromtimestamp(now, UTC).date()
         for override in self._overrides:
             if override.target == target and override.since <= today:
                 midnight = now // SECONDS_PER_DAY * SECONDS_PER_DAY
-                return Spell((_from_override(override),), midnight, midnight + SECONDS_PER_DAY)
+                return Period((_from_override(override),), midnight, midnight + SECONDS_PER_DAY)
         return self._list.tariff(self._entry(target)).at(now)
 
-    def _entry(self, target: str) -> Entry:
+    def _entry(self, target: str) -> PricedModel:
         provider, _, model = target.partition("/")
-        return Entry(provider, model, self._base_urls.get(provider), self._apis.get(provider))
+        return PricedModel(provider, model, self._base_urls.get(provider), self._apis.get(provider))
 
 
 def _from_override(override: PriceOverride) -> Rate:

@@ -15,8 +15,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from gateway.errors import GatewayError
-from gateway.pricing.rates import SECONDS_PER_DAY, Rate, Step, Tariff
+from gateway.pricing.rates import SECONDS_PER_DAY, Change, Rate, Tariff
 
 _ANSWER_SECONDS = 10.0  # it takes a third of one, on an idle core
 _READER = """
@@ -40,11 +39,11 @@ _MAKERS: Mapping[str, str] = {
 }  # fmt: skip
 
 
-class Unanswered(GatewayError):
+class PriceListFailed(Exception):
     """The process that was to read the list could not, and why."""
 
 
-class Entry(NamedTuple):
+class PricedModel(NamedTuple):
     """A model as the list is asked for it: by the address of its provider's API; one that it does not know, by the
     provider's name; last, by the maker of the wire format."""
 
@@ -58,17 +57,17 @@ class PriceList:
     """The tariffs that were asked for so far."""
 
     def __init__(self) -> None:
-        self._tariffs: dict[Entry, Tariff] = {}
+        self._tariffs: dict[PricedModel, Tariff] = {}
 
-    def tariff(self, entry: Entry) -> Tariff:
-        """What the list has there, a tariff without steps when it has nothing."""
+    def tariff(self, entry: PricedModel) -> Tariff:
+        """What the list has there, a tariff without changes when it has nothing."""
         tariff = self._tariffs.get(entry)
         if tariff is None:
             tariff = self._tariffs[entry] = listed(entry)
         return tariff
 
-    def learn(self, entries: Iterable[Entry]) -> None:
-        """Ask for what is not known yet, in a process of its own. Raises Unanswered."""
+    def learn(self, entries: Iterable[PricedModel]) -> None:
+        """Ask for what is not known yet, in a process of its own. Raises PriceListFailed."""
         asked = [entry for entry in set(entries) if entry not in self._tariffs]
         if not asked:
             return
@@ -77,24 +76,24 @@ class PriceList:
             said = subprocess.run(  # noqa: S603 - our own interpreter and text
                 command, input=json.dumps(asked).encode(), capture_output=True, check=True, timeout=_ANSWER_SECONDS
             )
-            answers = [_tariff(steps) for steps in json.loads(said.stdout)]
+            answers = [_tariff(changes) for changes in json.loads(said.stdout)]
             self._tariffs.update(zip(asked, answers, strict=True))
         except subprocess.CalledProcessError as error:
-            raise Unanswered(error.stderr.decode(errors="replace").strip() or str(error)) from error
+            raise PriceListFailed(error.stderr.decode(errors="replace").strip() or str(error)) from error
         except (OSError, subprocess.SubprocessError, ValueError, TypeError) as error:
-            raise Unanswered(str(error)) from error
+            raise PriceListFailed(str(error)) from error
 
 
 def answer() -> None:
-    """Read entries from standard input, and write a list of steps for each: the other end of `PriceList.learn`."""
-    json.dump([listed(Entry(*asked)).steps for asked in json.load(sys.stdin)], sys.stdout, default=astuple)
+    """Read entries from standard input, and write a list of changes for each: the other end of `PriceList.learn`."""
+    json.dump([listed(PricedModel(*asked)).changes for asked in json.load(sys.stdin)], sys.stdout, default=astuple)
 
 
-def _tariff(steps: Iterable[Any]) -> Tariff:
-    return Tariff([Step(day, second, tuple(Rate(*rate) for rate in rates)) for day, second, rates in steps])
+def _tariff(changes: Iterable[Any]) -> Tariff:
+    return Tariff([Change(day, second, tuple(Rate(*rate) for rate in rates)) for day, second, rates in changes])
 
 
-def listed(entry: Entry) -> Tariff:
+def listed(entry: PricedModel) -> Tariff:
     """What the list has there, asked in this process. An address that it knows has the last word: what another provider
     takes for a model of the same name is not what this one does."""
     from genai_prices.data_snapshot import get_snapshot
@@ -128,13 +127,13 @@ def _over_time(model: Any) -> Tariff:
     days = {_EPOCH, *(each.start_date for each in constraints if hasattr(each, "start_date"))}
     daily = [each for each in constraints if hasattr(each, "start_time")]
     seconds = {0, *(_second(moment) for each in daily for moment in (each.start_time, each.end_time))}
-    return Tariff([_step(model, day, second) for day in days for second in seconds])
+    return Tariff([_change(model, day, second) for day in days for second in seconds])
 
 
-def _step(model: Any, day: date, second: int) -> Step:
+def _change(model: Any, day: date, second: int) -> Change:
     days = (day - _EPOCH).days
     prices = model.get_prices(datetime.fromtimestamp(days * SECONDS_PER_DAY + second, UTC))
-    return Step(days, second, tiers(prices))
+    return Change(days, second, tiers(prices))
 
 
 def _second(moment: time) -> int:

@@ -39,7 +39,7 @@ class Rate:
         return (pico + _PICO_PER_NANO // 2) // _PICO_PER_NANO
 
 
-class Spell(NamedTuple):
+class Period(NamedTuple):
     """Rates, the highest tier first, and the Unix seconds between which they hold; `end` is no longer among them.
 
     Without rates, what there is has no known price.
@@ -50,8 +50,8 @@ class Spell(NamedTuple):
     end: float
 
 
-class Step(NamedTuple):
-    """Rates that hold from a day on (days since 1970, UTC), each day from this second of it until another step's."""
+class Change(NamedTuple):
+    """Rates that hold from a day on (days since 1970, UTC), each day from this second of it until another change's."""
 
     day: int
     second: int
@@ -61,18 +61,18 @@ class Step(NamedTuple):
 class Tariff:
     """What a model costs over time: prices change from a day on, and some with the time of day."""
 
-    def __init__(self, steps: Sequence[Step]) -> None:
-        """Every day that has a step has all of its own, the first one at second 0."""
-        self.steps = tuple(sorted(steps))
+    def __init__(self, changes: Sequence[Change]) -> None:
+        """Every day that has a change has all of its own, the first one at second 0."""
+        self.changes = tuple(sorted(changes))
 
-    def at(self, now: float) -> Spell:
+    def at(self, now: float) -> Period:
         """The rates that hold then; none before the first day."""
         today, second = divmod(int(now), SECONDS_PER_DAY)
         midnight = today * SECONDS_PER_DAY
-        day = max((step.day for step in self.steps if step.day <= today), default=None)
-        of_day = [step for step in self.steps if step.day == day]
-        begun = [step for step in of_day if step.second <= second]
+        day = max((change.day for change in self.changes if change.day <= today), default=None)
+        of_day = [change for change in self.changes if change.day == day]
+        begun = [change for change in of_day if change.second <= second]
         if not begun:
-            return Spell((), midnight, midnight + SECONDS_PER_DAY)
-        ends = min((step.second for step in of_day if step.second > second), default=SECONDS_PER_DAY)
-        return Spell(begun[-1].rates, midnight + begun[-1].second, midnight + ends)
+            return Period((), midnight, midnight + SECONDS_PER_DAY)
+        ends = min((change.second for change in of_day if change.second > second), default=SECONDS_PER_DAY)
+        return Period(begun[-1].rates, midnight + begun[-1].second, midnight + ends)

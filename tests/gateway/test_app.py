@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.config import ConfigProblems, load
-from gateway.pricing.pricelist import Entry
+from gateway.pricing.pricelist import PricedModel
 from gateway.pricing.rates import Tariff
 from gateway.standin import Behaviour, Standin
 from tests.gateway.running import Running, running, trial, write
@@ -160,7 +160,7 @@ async def test_prices_are_there_before_a_call_wants_them(
     files["gateway.yaml"] = {"providers": {"standin": {"api": "openai", "base_url": standin.base_url}, **more}}
     read_here = list[str]()
 
-    def listed(entry: Entry) -> Tariff:
+    def listed(entry: PricedModel) -> Tariff:
         read_here.append(entry.model)
         return Tariff(())
 

@@ -12,10 +12,10 @@ import pytest
 from genai_prices.data_snapshot import get_snapshot
 
 from gateway.calls import MAX_TOKENS_COUNTED, Usage, estimated_usage, usage_from
-from gateway.pricing import PriceBook, PriceList, Rate, Unanswered
-from gateway.pricing.pricelist import Entry, tiers
+from gateway.pricing import PriceBook, PriceList, PriceListFailed, Rate
+from gateway.pricing.pricelist import PricedModel, tiers
 from gateway.pricing.pricelist import listed as listed_there
-from gateway.pricing.rates import Step, Tariff
+from gateway.pricing.rates import Change, Tariff
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()
 
@@ -172,7 +172,7 @@ def test_tier_of_a_call() -> None:
     """The longest tier that the prompt has passed is the one that counts."""
     pricelist = PriceList()
     tiers = (Rate(2000, 2000, 0, 2000, 2000, 0, above=200), Rate(1000, 1000, 0, 1000, 1000, 0))
-    pricelist._tariffs[Entry("house", "m", None, None)] = Tariff([Step(0, 0, tiers)])
+    pricelist._tariffs[PricedModel("house", "m", None, None)] = Tariff([Change(0, 0, tiers)])
     prices = PriceBook(pricelist=pricelist)
     assert [prices.cost("house/m", Usage(tokens), NOON) for tokens in (0, 200, 201)] == [0, 200, 402]
 
@@ -199,7 +199,7 @@ def test_estimate() -> None:
     assert estimated_usage(400, 7) == Usage(101, 0, 7, 0, estimated=True)
 
 
-def everything() -> list[tuple[Entry, Any]]:
+def everything() -> list[tuple[PricedModel, Any]]:
     """All models of the list that are found by their own id, with what genai-prices has there."""
     snapshot = get_snapshot()
     found = []
@@ -207,7 +207,7 @@ def everything() -> list[tuple[Entry, Any]]:
         for model in provider.models:
             with suppress(LookupError):
                 _, info = snapshot.find_provider_model(model.id, None, provider.id, None)
-                found.append((Entry(provider.id, model.id, None, None), info))
+                found.append((PricedModel(provider.id, model.id, None, None), info))
     return found
 
 
@@ -228,12 +228,12 @@ def test_prices_change_when_the_list_says_so() -> None:
 
 def test_another_process_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """All that was asked for is known afterwards, also that the list has nothing; this process reads no list."""
-    entries = {entry for entry, _ in everything()[::9]} | {Entry("house", "m", None, None)}
-    wanted = {entry: listed_there(entry).steps for entry in entries}
+    entries = {entry for entry, _ in everything()[::9]} | {PricedModel("house", "m", None, None)}
+    wanted = {entry: listed_there(entry).changes for entry in entries}
     monkeypatch.setattr("gateway.pricing.pricelist.listed", None)
     pricelist = PriceList()
     pricelist.learn(entries)
-    assert {entry: pricelist.tariff(entry).steps for entry in entries} == wanted
+    assert {entry: pricelist.tariff(entry).changes for entry in entries} == wanted
     monkeypatch.setattr("sys.executable", "/nowhere")
     pricelist.learn(entries)  # nothing is left to ask for
 
@@ -261,6 +261,6 @@ def test_prices_do_not_depend_on_another_process(
     monkeypatch.setattr("sys.executable", program)
     monkeypatch.setattr("gateway.pricing.pricelist._ANSWER_SECONDS", 0.5)
     prices = book()
-    with pytest.raises(Unanswered, match=why):
+    with pytest.raises(PriceListFailed, match=why):
         prices.learn(["openai/gpt-4o"])
     assert prices.rates("openai/gpt-4o", NOON)

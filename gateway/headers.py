@@ -61,11 +61,15 @@ def to_provider(headers: Iterable[tuple[bytes, bytes]], forward: tuple[str, ...]
     return [*_OURS, *kept]
 
 
-def as_it_came(headers: Iterable[tuple[bytes, bytes]], forward: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
-    """The same for a body that goes on as it came, with the content type that the client gave it, if any."""
+def of_type(
+    headers: Iterable[tuple[bytes, bytes]], forward: tuple[str, ...], content_type: bytes | None
+) -> list[tuple[bytes, bytes]]:
+    """The same for a body that goes on as that content type; None: as the client called it, if it did."""
     headers = list(headers)
-    given = [(name, value) for name, value in headers if name == b"content-type"]
-    return [*given[:1], *(item for item in to_provider(headers, forward) if item is not JSON)]
+    if content_type is None:
+        content_type = next((value for name, value in headers if name == b"content-type"), None)
+    typed = [] if content_type is None else [(b"content-type", content_type)]
+    return [*typed, *(item for item in to_provider(headers, forward) if item is not JSON)]
 
 
 def to_client(headers: Headers) -> list[tuple[bytes, bytes]]:

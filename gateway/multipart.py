@@ -5,10 +5,22 @@ from collections.abc import Callable
 
 from gateway.errors import CallerError
 
-_BOUNDARY = re.compile(rb'(?:^|[;\s])boundary=(?:"([^"]{1,70})"|([^";,\s]{1,70}))', re.IGNORECASE)  # RFC 2046, 5.1.1
-_NAME = re.compile(rb'[;\s]name=(?:"([^"]*)"|([^";\s]+))', re.IGNORECASE)
-_DISPOSITION = re.compile(rb"^content-disposition:(.*)$", re.IGNORECASE | re.MULTILINE)
-_IS_FILE = re.compile(rb"[;\s]filename\*?=", re.IGNORECASE)
+# Parsers disagree on everything that is not spelled plainly: on second boundaries, folded lines, escapes, other line
+# ends. What two of them could read differently is refused, so that nobody reads a model that was not seen here.
+_PARAMETER = rb'[ \t]*;[ \t]*([A-Za-z0-9_-]+)=(?:"([^"\\\x00-\x1f\x7f]*)"|([^\x00-\x20"\\;\x7f]+))'
+_parameters = re.compile(_PARAMETER).finditer
+_CONTENT_TYPE = re.compile(rb"multipart/form-data(?:%b)+(?:[ \t]*;)?" % _PARAMETER, re.IGNORECASE)
+_BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")  # RFC 2046, 5.1.1
+_TOKEN = re.compile(rb"[0-9A-Za-z'+_.-]+")
+_HEAD_LINE = re.compile(rb"([A-Za-z-]+):([\t\x20-\x7e\x80-\xff]*)")
+_NAME_IN_FILENAME = re.compile(rb"[;\s]name\*?[ \t]*=", re.IGNORECASE)
+_DISPOSITION = re.compile(
+    rb'form-data[ \t]*;[ \t]*name=(?:"([\w.:\[\]-]+)"|([\w.:\[\]-]+))'
+    rb'((?:[ \t]*;[ \t]*filename\*?=(?:"(?:[^"\\]|\\(?!"))*"|[^\x00-\x20"\\;,]+))*)(?:[ \t]*;)?',
+    re.IGNORECASE,
+)
+_PART_HEADERS = frozenset({b"content-disposition", b"content-type", b"content-length", b"content-transfer-encoding"})
+_BASE_OF_NAME = re.compile(rb"[\w-]*")  # what is left where brackets and dots make lists and objects
 _MOST_HEAD_BYTES = 16 * 1024  # of one part's headers, of what stands before the first part, and of the field's value
 
 
@@ -17,7 +29,7 @@ class Form:
 
     It stops at the value of the text field `name` until `put` says what is to stand there; a value that is expected
     (`expect`) is put without stopping. `value_bytes` is by how much the form gets shorter without the value, `saw_file`
-    whether a file has begun, `ended` whether the last boundary came.
+    whether a file has begun, `ended` whether the last boundary came. `content_type` is the form's, spelled plainly.
     """
 
     def __init__(self, content_type: bytes, name: str) -> None:
@@ -27,7 +39,10 @@ class Form:
         self.saw_file = self.ended = False
         self._name = name
         self._expected: bytes | None = None
-        self._mark = b"\r\n--" + _boundary(content_type)
+        boundary = boundary_of(content_type)
+        self.content_type = _content_type(boundary)
+        self._dashes = b"--" + boundary
+        self._mark = b"\r\n" + self._dashes
         # The first boundary need not follow a line's end: it is given one, which is taken back from what goes on.
         self._rest, self._ours = b"\r\n", 2
         self._out: list[bytes] = []
@@ -66,53 +81,70 @@ class Form:
     # Steps: each says whether the next one can be taken at once.
 
     def _preamble(self) -> bool:
-        if self._content():
+        at = self._next_mark()
+        if at in (0, 2):  # some clients begin with a line's end
+            self._pass(at)
+            self._step = self._boundary
             return True
-        if len(self._rest) > _MOST_HEAD_BYTES + len(self._mark):
+        if at > 0 or len(self._rest) >= len(self._mark) + 2:
             raise CallerError("the form does not begin with its boundary")
         return False
 
     def _content(self) -> bool:
-        at = self._rest.find(self._mark)
+        at = self._next_mark()
         if at >= 0:
             self._pass(at)
             self._step = self._boundary
             return True
-        if self._step != self._preamble and (safe := len(self._rest) - len(self._mark) + 1) > 0:
+        if (safe := len(self._rest) - len(self._mark) + 1) > 0:
             self._pass(safe)
         return False
 
+    def _next_mark(self) -> int:
+        """Where the next boundary begins, with the line's end before it; -1 where none has come."""
+        at = self._rest.find(self._dashes)
+        if at >= 0 and self._rest[max(at - 2, 0) : at] != b"\r\n":
+            raise CallerError("the form's boundary stands where no line begins, or behind another line end than CRLF")
+        return at - 2 if at >= 0 else -1
+
     def _boundary(self) -> bool:
         after = len(self._mark)
-        if len(self._rest) < after + 2:
+        what = self._rest[after : after + 2]
+        if len(what) < 2:
             return False
-        if self._rest.startswith(b"--", after):
+        if what == b"--":
             self.ended = True
+            self._pass(after + 2)
             self._step = self._epilogue
             return True
-        line_end = self._rest.find(b"\r\n", after)
-        head_end = self._rest.find(b"\r\n\r\n", line_end) if line_end >= 0 else -1
+        if what != b"\r\n":
+            raise CallerError("something follows the form's boundary in its line")
+        head_end = self._rest.find(b"\r\n\r\n", after)
         if head_end < 0 or head_end > _MOST_HEAD_BYTES:
             if len(self._rest) > _MOST_HEAD_BYTES:
                 raise CallerError("the headers of the form's parts do not end")
             return False
-        self._begin(self._rest[line_end + 2 : head_end].replace(b"\r\n", b"\n"))
+        self._begin(self._rest[after + 2 : head_end])
         self._pass(head_end + 2)  # the line's end that is left may be the beginning of the next boundary
         return True
 
     def _begin(self, head: bytes) -> None:
         """A part with that head begins."""
-        disposition = _DISPOSITION.search(head)
-        is_file = disposition is not None and _IS_FILE.search(disposition[1]) is not None
+        name, is_file = _named(head)
         self.saw_file |= is_file
         self._step = self._content
-        if disposition is not None and not is_file and _name(disposition[1]) == self._name.encode():
-            if self.value is not None:
-                raise CallerError(f"the form has more than one {self._name!r}", param=self._name)
-            self._step = self._field
+        if _base(name) != self._name.encode():
+            return
+        if is_file or name != self._name.encode():
+            raise CallerError(
+                f"the form names a part {name.decode()!r}: write {self._name!r}, as text", param=self._name
+            )
+        if self.value is not None:
+            raise CallerError(f"the form has more than one {self._name!r}", param=self._name)
+        self._step = self._field
 
     def _field(self) -> bool:
-        at = self._rest.find(self._mark)
+        at = self._next_mark()
         if at < 0:
             if len(self._rest) > _MOST_HEAD_BYTES:
                 raise CallerError(f"{self._name!r} is too long", param=self._name)
@@ -130,6 +162,8 @@ class Form:
         return True
 
     def _epilogue(self) -> bool:
+        if self._rest.strip(b"\r\n"):
+            raise CallerError("something follows the end of the form")
         self._pass(len(self._rest))
         return False
 
@@ -149,17 +183,46 @@ def _wait() -> bool:
     return False
 
 
-def _boundary(content_type: bytes) -> bytes:
-    found = _BOUNDARY.search(content_type)
-    if found is None:
-        raise CallerError("the form's content type has no boundary")
-    boundary: bytes = found[1] or found[2]
-    return boundary
+def boundary_of(content_type: bytes) -> bytes:
+    """The boundary that a form's content type gives. Raises CallerError unless it plainly gives exactly one."""
+    if _CONTENT_TYPE.fullmatch(content_type.strip()) is None:
+        raise CallerError("the form's content type has no boundary: multipart/form-data; boundary=…")
+    found = [_value(each) for each in _parameters(content_type) if each[1].lower() == b"boundary"]
+    if len(found) != 1 or _BOUNDARY.fullmatch(found[0]) is None:
+        raise CallerError("the form's content type must have one boundary, of up to 70 plain characters")
+    return found[0]
 
 
-def _name(disposition: bytes) -> bytes | None:
-    found = _NAME.search(disposition)
-    return None if found is None else found[1] if found[1] is not None else found[2]
+def _value(parameter: re.Match[bytes]) -> bytes:
+    """The value of a parameter, without its quotes."""
+    found: bytes = parameter[3] if parameter[2] is None else parameter[2]
+    return found
+
+
+def _content_type(boundary: bytes) -> bytes:
+    quoted = boundary if _TOKEN.fullmatch(boundary) else b'"' + boundary + b'"'
+    return b"multipart/form-data; boundary=" + quoted
+
+
+def _named(head: bytes) -> tuple[bytes, bool]:
+    """A part's name, and whether it is a file. Raises CallerError unless the head plainly gives exactly one."""
+    lines = [_HEAD_LINE.fullmatch(line) for line in head.split(b"\r\n")]
+    headers = [(line[1].lower(), line[2].strip(b" \t")) for line in lines if line is not None]
+    given = dict(headers)
+    if len(headers) < len(lines) or len(given) < len(headers) or not given.keys() <= _PART_HEADERS:
+        raise CallerError("a part of the form has headers that are not plain lines, come twice or are not known")
+    if given.get(b"content-type", b"").lower().startswith((b"multipart/", b"message/")):
+        raise CallerError("a part of the form is a form itself")
+    found = _DISPOSITION.fullmatch(given.get(b"content-disposition", b""))
+    if found is None or _NAME_IN_FILENAME.search(found[3]):
+        raise CallerError('a part of the form must be named plainly: Content-Disposition: form-data; name="…"')
+    return found[1] or found[2], bool(found[3])
+
+
+def _base(name: bytes) -> bytes:
+    """The name as lenient readers take it: in lower case, without what makes it a list or an object."""
+    base = _BASE_OF_NAME.match(name)
+    return b"" if base is None else base[0].lower()
 
 
 def _text(value: bytes, name: str) -> str:

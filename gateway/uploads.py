@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from gateway.document import Document, encode
 from gateway.errors import BodyTooLarge
+from gateway.headers import JSON
 from gateway.multipart import Form
 from gateway.upstream import Upload
 
@@ -19,7 +20,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 _PREFIX = "/v1/"
 # What is answered here, and never passed: api's routes have the last word, and a test compares the two.
 _OURS = ("chat/completions", "completions", "embeddings", "escalations", "feedback", "messages", "models")
-# Forms without a model: nothing is looked for behind the beginning of their first file.
+_WITH_DEFAULT_MODEL = frozenset({"audio", "images", "moderations", "videos"})
+# Files and stores of files: no body there names a model, so nothing is looked for behind the first file's beginning.
 _WITHOUT_MODEL = frozenset({"containers", "files", "skills", "uploads", "vector_stores"})
 
 
@@ -31,9 +33,19 @@ def takes_uploads(path: str) -> bool:
     return not any(rest == own or rest.startswith(f"{own}/") for own in _OURS)
 
 
+def takes_raw_bytes(path: str) -> bool:
+    """Whether a body sent to that path (what follows `/v1`) names no model, whatever it consists of."""
+    return path.split("/")[1] in _WITHOUT_MODEL
+
+
+def has_default_model(path: str) -> bool:
+    """Whether the provider takes a model of its own choice for JSON at that path that names none."""
+    return path.split("/")[1] in _WITH_DEFAULT_MODEL
+
+
 def may_name_model(path: str) -> bool:
     """Whether a form sent to that path (what follows `/v1`) may name its model behind a file."""
-    return path.split("/")[1] not in _WITHOUT_MODEL
+    return not takes_raw_bytes(path)
 
 
 class Incoming:
@@ -80,7 +92,11 @@ class Incoming:
 
 
 class Body(Protocol):
-    """What goes up. `names_model` says whether the body itself says which model it is for."""
+    """What goes up. `names_model` says whether the body itself says which model it is for, `content_type` what it goes
+    up as where that is not what the client wrote."""
+
+    @property
+    def content_type(self) -> bytes | None: ...
 
     @property
     def names_model(self) -> bool: ...
@@ -91,17 +107,23 @@ class Body(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A body that is all there; `document` is it as JSON."""
+    """A body that is all there; `document` is it as JSON. `wants_model` where it must not go up without one."""
 
     data: bytes = b""
     document: Document | None = None
+    wants_model: bool = False
+
+    @property
+    def content_type(self) -> bytes | None:
+        """What was read as JSON goes up as JSON in UTF-8: no other charset makes anything else of it."""
+        return None if self.document is None else JSON[1]
 
     @property
     def names_model(self) -> bool:
         return self.document is not None and self.document.values.get("model") is not None
 
     def outgoing(self, model: str | None) -> bytes:
-        if model is not None and self.document is not None and "model" in self.document.values:
+        if model is not None and self.document is not None and (self.wants_model or "model" in self.document.values):
             return self.document.render({"model": encode(model)})
         return self.data
 
@@ -112,6 +134,7 @@ class Stream:
 
     incoming: Incoming
     names_model: bool = False
+    content_type: bytes | None = None
 
     def outgoing(self, model: str | None) -> Upload:
         return Upload(self.incoming.pieces(), self.incoming.length)
@@ -127,6 +150,10 @@ class FormStream:
         self._may_come_late = may_name_model(path)
         self._named_elsewhere = named_elsewhere
         self._kept: list[bytes] = []
+
+    @property
+    def content_type(self) -> bytes:
+        return self._form.content_type
 
     @property
     def model(self) -> str | None:

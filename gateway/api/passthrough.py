@@ -13,19 +13,22 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.api.generation import Asked, Generation, check_encoding, given_id, model_of
 from gateway.api.services import Services, header, named
+from gateway.calls import Caller
 from gateway.document import Document, encode
-from gateway.errors import NotFound
-from gateway.headers import as_it_came, query_to_provider, without_names
+from gateway.errors import CallerError, Forbidden, NotFound, UnsupportedBody
+from gateway.headers import of_type, query_to_provider, without_names
 from gateway.passthrough import Passage, Wanted
 from gateway.providers.responses.marks import is_ours
-from gateway.uploads import Body, FormStream, Held, Incoming, Stream
+from gateway.uploads import Body, FormStream, Held, Incoming, Stream, has_default_model, takes_raw_bytes
 
 _PREFIX = "/v1"
 _NAMES = ("model", "agent")  # what an agent is called in a query
 _SAFE = "/:@!$&'()*+,;=-._~"  # RFC 3986, 3.3: what a path may hold as it is
 # An account's keys, users and bills are the operator's; `realtime` and `chatkit` make keys that open the provider past
-# the gateway; Anthropic's endpoints are not OpenAI's.
-_NOT_PASSED = frozenset({"", "organization", "dashboard", "realtime", "chatkit", "messages"})
+# the gateway; `engines` and `deployments` name a model in the path; Anthropic's endpoints are not OpenAI's.
+_NOT_PASSED = frozenset({"", "organization", "dashboard", "realtime", "chatkit", "engines", "deployments", "messages"})
+# What is made here runs models that are named in files, in members of members, or by what was made before.
+_RUNS_ANY_MODEL = frozenset({"assistants", "batches", "evals", "fine_tuning", "threads"})
 
 
 class Passthrough(Generation):
@@ -55,6 +58,7 @@ class Passthrough(Generation):
         caller = runtime.doorkeeper.caller(self._credential(headers))
         path = _path(scope["path"])
         check_encoding(headers)
+        _check_scope(caller, scope["method"], path)
         agent = _named_in_query(scope)
         body = await _body(_incoming(receive, scope), scope, path, runtime.body_limit, agent is not None)
         wanted = Wanted(
@@ -62,7 +66,7 @@ class Passthrough(Generation):
             method=scope["method"],
             path=path,
             query=without_names(query_to_provider(scope["query_string"]), _NAMES),
-            headers=as_it_came(scope["headers"], runtime.forward),
+            headers=of_type(scope["headers"], runtime.forward, body.content_type),
             body=body,
             at=monotonic(),
         )
@@ -81,11 +85,22 @@ class Passthrough(Generation):
 def _path(path: str) -> str:
     """What follows `/v1`, as it goes upstream. Raises NotFound for what is not passed, or is nowhere to be found."""
     segments = path.removeprefix(_PREFIX + "/").split("/")
-    if segments[0].partition(";")[0].lower() in _NOT_PASSED or any(map(_leads_astray, segments)):
+    if _first("/" + segments[0]) in _NOT_PASSED or any(map(_leads_astray, segments)):
         raise NotFound(f"there is nothing at {path!r}", code="unknown_url")
     if segments[0] == "responses" and any(map(is_ours, segments[1:2])):
         raise NotFound(f"Response with id {segments[1]!r} not found: answers written here are not stored", param="id")
     return quote("/" + "/".join(segments), safe=_SAFE)
+
+
+def _first(path: str) -> str:
+    """The first segment of what follows `/v1`, as lenient readers take it."""
+    return path.split("/")[1].partition(";")[0].lower()
+
+
+def _check_scope(caller: Caller, method: str, path: str) -> None:
+    """Raises Forbidden where a key that is for some agents would run models that are none of theirs."""
+    if caller.agents is not None and method not in ("GET", "HEAD", "DELETE") and _first(path) in _RUNS_ANY_MODEL:
+        raise Forbidden(f"this key is for some agents only, and '/v1/{_first(path)}' runs models of any name")
 
 
 def _leads_astray(segment: str) -> bool:
@@ -102,19 +117,35 @@ def _incoming(receive: Receive, scope: Scope) -> Incoming:
 
 
 async def _body(incoming: Incoming, scope: Scope, path: str, limit: int, is_named: bool) -> Body:
-    """The body with its model found. Only JSON must be held for that. Raises CallerError."""
+    """The body with its model found. Only JSON must be held for that. Raises CallerError.
+
+    What is neither JSON nor a form is passed where no body names a model, and nowhere else: a provider may read JSON
+    whatever it is called, and would run any model on the gateway's key.
+    """
     content_type = header(scope, b"content-type") or b""
     kind = content_type.partition(b";")[0].strip().lower()
     if incoming.whole:
         return Held()
-    if kind == b"application/json":
-        data = await incoming.read(limit)
-        return Held(data, Document.parse(data)) if data else Held()
     if kind == b"multipart/form-data":
         form = FormStream(incoming, content_type, path, named_elsewhere=is_named)
         await form.look(limit)
         return form
-    return Stream(incoming)
+    if kind not in (b"", b"application/json") and not takes_raw_bytes(path):
+        raise UnsupportedBody(
+            f"content type {kind[:80].decode('latin-1')!r} is not taken here: send application/json or a form"
+        )
+    if kind != b"application/json" and takes_raw_bytes(path):
+        return Stream(incoming)
+    data = await incoming.read(limit)
+    return Held(data, _document_of(data), is_named and has_default_model(path)) if data else Held()
+
+
+def _document_of(data: bytes) -> Document:
+    """The body as JSON. Raises CallerError for one that a reader who heeds no case takes another model from."""
+    document = Document.parse(data)
+    if twin := next((name for name in document.values if name.lower() == "model" != name), None):
+        raise CallerError(f"write 'model' in place of {twin!r}", param="model")
+    return document
 
 
 def _named_in_query(scope: Scope) -> str | None:

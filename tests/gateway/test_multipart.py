@@ -1,11 +1,13 @@
 """One field of a form is found and replaced; every other byte stays what it was."""
 
+from time import process_time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import CallerError
-from gateway.multipart import Form
+from gateway.multipart import Form, boundary_of
 
 KIND = b"multipart/form-data; boundary=cut"
 
@@ -77,7 +79,7 @@ def test_memory_is_bounded() -> None:
     [
         (b'multipart/form-data; boundary="cut"', b"form-data; name=model"),
         (b"Multipart/Form-Data;BOUNDARY=cut; charset=x", b'form-data;name="model"'),
-        (b"multipart/form-data; charset=x; boundary=cut", b'FORM-DATA; x=y; NAME="model"'),
+        (b"multipart/form-data; charset=x; boundary=cut", b'FORM-DATA;  NAME="model";'),
     ],
 )
 def test_spellings(kind: bytes, disposition: bytes) -> None:
@@ -85,20 +87,133 @@ def test_spellings(kind: bytes, disposition: bytes) -> None:
     assert passed(form(part(b"a", disposition)), "b", kind)[0] == "a"
 
 
-def test_a_preamble_and_an_empty_value() -> None:
-    """What stands before the first boundary is skipped; a value may be empty."""
-    assert passed(b"hello\r\n" + form(part(b"")), "b") == ("", b"hello\r\n" + form(part(b"b")))
+def test_an_empty_value() -> None:
+    """A value may be empty, and a form may begin with a line's end."""
+    assert passed(b"\r\n" + form(part(b"")), "b") == ("", b"\r\n" + form(part(b"b")))
     assert passed(form(part(b"")[:-2]), "b") == ("", form(part(b"b")))
 
 
 @pytest.mark.parametrize(
     "disposition",
-    [b'form-data; name="models"', b'form-data; name="model"; filename="a"', b'form-data; filename="; name=model"', b""],
+    [
+        b'form-data; name="models"',
+        b'form-data; name="file"; filename="a;b name.wav"; filename*=utf-8\'\'a%20b',
+        b"form-data; name=file; filename=a.wav",
+        b'form-data; name="file"; filename="C:\\x\xc3\xa9"\r\nContent-Type: audio/wav\r\nContent-Length: 1',
+        b'form-data; name="timestamp_granularities[]"',
+        b'form-data; name="expires_after[anchor]"\r\nContent-Type: text/plain; charset=utf-8',
+    ],
 )
 def test_what_is_not_the_field(disposition: bytes) -> None:
-    """Other names, and files, even one of that name."""
+    """Other names, as the usual clients write them."""
     body = form(part(b"a", disposition))
     assert passed(body, "b") == (None, body)
+
+
+@pytest.mark.parametrize(
+    "disposition",
+    [
+        *(b'form-data; name="model"; filename="a"', b"form-data; name=\"model\"; filename*=utf-8''a"),
+        *(b'form-data; name="Model"', b'form-data; name="model[]"', b'form-data; name="MODEL.x"'),
+        *(b"form-data; name*=utf-8''model", b"form-data; name=\"x\"; name*=utf-8''model"),
+        *(b'form-data; name="x"; name="model"', b'form-data; x="; name=y"; name="model"', b'form-data; name= "model"'),
+        *(b'form-data; name="mo\\del"', b'form-data; name="mod%65l"', b'form-data; name="=?utf-8?q?model?="'),
+        *(
+            b'form-data; name = "model"',
+            b'form-data; "name"="model"',
+            b"form-data; name='model'",
+            b"form-data, name=model",
+        ),
+        *(b'form-data;\r\n name="model"', b'form-data; name="mod\r\n el"', b'form-data; name="model\0"'),
+        *(b'attachment; name="model"', b'name="model"', b"form-data", b"", b'form-data; name=""'),
+        *(b'form-data; name="x"; filename="a\\"; name="model"', b'form-data; name="x"; filename="a; name=model"'),
+        *(b'form-data; name="x"\r\nContent-Disposition: form-data; name="model"', b'form-data; name="x"\nX: y'),
+        *(b'form-data; name="x"\r\nContent-Disposition : form-data; name="model"', b'form-data; name="x"\rX: y'),
+        *(b'form-data; name="x"\r\nContent-Type: multipart/mixed; boundary=b', b'form-data; name="x"\r\nName: model'),
+        *(b'form-data; name=" model"', b'form-data; name="model "'),
+    ],
+)
+def test_heads_that_two_parsers_read_differently(disposition: bytes) -> None:
+    """Whatever is not exactly one plain name is refused, before and behind the model."""
+    for parts in ((part(b"a", disposition), part(b"a")), (part(b"a"), part(b"a", disposition))):
+        with pytest.raises(CallerError):
+            passed(form(*parts), "b")
+
+
+HIDDEN = b'Content-Disposition: form-data; name="model"\r\n\r\nexpensive'
+
+
+@pytest.mark.parametrize("size", [1, 3, 1 << 20])
+@pytest.mark.parametrize(
+    "body",
+    [
+        form(part(b"x\n--cut\n" + HIDDEN), part(b"a")),
+        form(part(b"a"), part(b"x\n--cut\n" + HIDDEN, b"form-data; name=x")),
+        form(part(b"a"), part(b"x\r--cut\r\n" + HIDDEN, b"form-data; name=x")),
+        form(part(b"a"), part(b"x\r\n--cut \r\n" + HIDDEN, b"form-data; name=x")),
+        form(part(b"a"), part(b"x\r\n--cutter\r\n" + HIDDEN, b"form-data; name=x")),
+        form(part(b"a"), part(b"x\r\n--cut-\r\n" + HIDDEN, b"form-data; name=x")),
+        b"x\n--cut\n" + HIDDEN + b"\r\n" + form(part(b"a")),
+        b"hello\r\n" + form(part(b"a")),
+        form(part(b"a")) + b"--cut\r\n" + HIDDEN,
+        form(part(b"a")) + b"\r\n" + part(b"expensive"),
+        form(part(b"a"))[:-2] + b"x",
+    ],
+)
+def test_boundaries_that_two_parsers_see_elsewhere(body: bytes, size: int) -> None:
+    """Nothing stands before, behind or between the parts, and no boundary where another line end makes one."""
+    with pytest.raises(CallerError):
+        passed(body, "b", size=size)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(b"multipart/form-data; boundary=a; boundary=cut", b'multipart/form-data; x="; boundary=a"; boundary=cut"'),
+        *(
+            b"multipart/form-data; boundary*=utf-8''cut",
+            b"multipart/form-data; boundary*0=cut",
+            b"multipart/mixed; boundary=cut",
+        ),
+        *(
+            b'multipart/form-data; boundary="c\\ut"',
+            b"multipart/form-data, boundary=cut",
+            b"multipart/form-data; boundary=",
+        ),
+        *(
+            b"multipart/form-data; boundary=" + b"c" * 71,
+            b'multipart/form-data; boundary="cut "',
+            b"multipart/form-data",
+        ),
+        b"multipart/form-data; boundary=cut, multipart/form-data; boundary=a",
+    ],
+)
+def test_content_types_with_two_boundaries(kind: bytes) -> None:
+    """One boundary, plainly written, or none of it goes on."""
+    with pytest.raises(CallerError):
+        boundary_of(kind)
+
+
+def test_a_quoted_string_with_a_boundary_in_it() -> None:
+    """It is the value of something else; what goes up says nothing of it."""
+    seen = Form(b'multipart/form-data; x="; boundary=a"; boundary="=cut="', "model")
+    assert seen.content_type == b'multipart/form-data; boundary="=cut="'
+
+
+@pytest.mark.parametrize("unit", [b"aaaaaaaaaaaa", b"            ", b"; ; ; ; ; ; ", b"; filename=a", b'\\\\";name="x'])
+def test_hostile_heads_cost_in_proportion(unit: bytes) -> None:
+    """Four times as long a head, or content type, takes about four times as much: never sixteen times."""
+
+    def cost(size: int) -> float:
+        began = process_time()
+        for before in (b"form-data", b'form-data; name="x"; filename="', b'form-data; name="x"'):
+            with pytest.raises(CallerError):
+                passed(form(part(b"a", before + unit * size + b'"!"')), "b")
+            with pytest.raises(CallerError):
+                boundary_of(b"multipart/form-data; boundary=cut" + unit * size + b'"!"')
+        return process_time() - began
+
+    assert min(cost(1200) for _ in range(5)) < 9 * min(cost(300) for _ in range(5)) + 0.0005
 
 
 @pytest.mark.parametrize(
@@ -112,6 +227,7 @@ def test_what_is_not_the_field(disposition: bytes) -> None:
         form(part(b"a"), part(b"b")),
         form(part(b"\xff")),
         b"--cut\r\n\r\n",
+        form(b"--cut\r\n\r\na\r\n"),
     ],
 )
 def test_broken_forms(body: bytes) -> None:

@@ -12,6 +12,7 @@ import pytest
 from gateway.uploads import takes_uploads
 from tests.gateway.api.test_passthrough import booked, logged
 from tests.gateway.calling import Place, eventually, standing_in
+from tests.gateway.running import write
 
 Serve = Callable[..., Awaitable[Place]]
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}"
@@ -147,7 +148,7 @@ async def test_bytes_with_and_without_a_length(serve: Serve, transport: str, is_
     here = await serve()
     async with provider(here, transport) as upstream:
         content = pieces(40) if is_chunked else PIECE * 40
-        answer = await here.http.post(f"{here.base_url}/x?model={here.agent}", content=content)
+        answer = await here.http.post(f"{here.base_url}/uploads/x?model={here.agent}", content=content)
     assert answer.status_code == 200 and upstream.body == PIECE * 40
     assert ("content-length: 2621440" in upstream.head) is not is_chunked
     assert ("transfer-encoding: chunked" in upstream.head) is is_chunked
@@ -236,9 +237,9 @@ async def test_json_is_held_to_the_bound_of_what_is_read(serve: Serve) -> None:
         for content in (PIECE * 2, pieces(2)):
             answer = await here.http.post(url, content=content, headers=kind)
             assert (answer.status_code, answer.json()["error"]["code"]) == (413, "request_too_large")
-        assert (await here.http.post(f"{here.base_url}/x", content=PIECE * 17)).status_code == 413
-        assert (await here.http.post(f"{here.base_url}/x", content=pieces(17))).status_code == 413
-        assert (await here.http.post(f"{here.base_url}/x", content=PIECE * 2)).status_code == 200
+        assert (await here.http.post(f"{here.base_url}/uploads/x", content=PIECE * 17)).status_code == 413
+        assert (await here.http.post(f"{here.base_url}/uploads/x", content=pieces(17))).status_code == 413
+        assert (await here.http.post(f"{here.base_url}/uploads/x", content=PIECE * 2)).status_code == 200
     assert upstream.whole == 1
 
 
@@ -247,7 +248,7 @@ async def test_an_early_answer_is_relayed_at_once(serve: Serve, transport: str) 
     """The client hears the 413 while it still has bytes to send; its connection closes, and so does the provider's."""
     here = await serve()
     async with provider(here, transport, early=TOO_LARGE) as upstream:
-        client = await Client.of(here, f"/x?model={here.agent}", "content-length: 500000000")
+        client = await Client.of(here, f"/uploads/x?model={here.agent}", "content-length: 500000000")
         client.writer.write(PIECE)
         status, headers, body = await client.answer()
         await upstream.left.wait()
@@ -263,7 +264,7 @@ async def test_a_client_that_breaks_off(serve: Serve, transport: str, framing: s
     """The provider's connection is closed within 100 ms, and it has seen no whole request."""
     here = await serve()
     async with provider(here, transport) as upstream:
-        client = await Client.of(here, f"/x?model={here.agent}", framing)
+        client = await Client.of(here, f"/uploads/x?model={here.agent}", framing)
         client.writer.write(PIECE if "length" in framing else b"10000\r\n" + PIECE + b"\r\n")
         await eventually(lambda: len(upstream.seen) > len(PIECE))
         begun = asyncio.get_running_loop().time()
@@ -288,7 +289,7 @@ async def test_a_provider_that_takes_nothing(serve: Serve, transport: str) -> No
     """The client is made to wait, and after `between_chunks` told 504; little was taken from it."""
     here = await serve(gateway={"timeouts": {"between_chunks": "500ms"}})
     async with provider(here, transport, reads=False):
-        client = await Client.of(here, f"/x?model={here.agent}", "content-length: 500000000")
+        client = await Client.of(here, f"/uploads/x?model={here.agent}", "content-length: 500000000")
         sent, sending = 0, asyncio.create_task(client.answer())
         while not sending.done():
             client.writer.write(PIECE)
@@ -305,7 +306,7 @@ async def test_a_slow_client_uses_up_nobodys_time(serve: Serve, capfd: pytest.Ca
     """Its upload may take longer than `total`; the time of the call counts from the upload's end."""
     here = await serve(gateway={"timeouts": {"total": "400ms", "answer": "400ms", "between_chunks": "400ms"}})
     async with provider(here) as upstream:
-        client = await Client.of(here, f"/x?model={here.agent}", "content-length: 7")
+        client = await Client.of(here, f"/uploads/x?model={here.agent}", "content-length: 7")
         for byte in range(7):
             client.writer.write(b"%d" % byte)
             await asyncio.sleep(0.1)
@@ -329,7 +330,7 @@ async def test_a_provider_that_breaks_off(serve: Serve, transport: str) -> None:
         writer.transport.abort()
 
     async with provider(here, transport), standing_in(here, gone):
-        answer = await here.http.post(f"{here.base_url}/x?model={here.agent}", content=pieces(100))
+        answer = await here.http.post(f"{here.base_url}/uploads/x?model={here.agent}", content=pieces(100))
     assert (answer.status_code, answer.json()["error"]["code"], connections) == (502, "upstream_lost", 1)
 
 
@@ -350,3 +351,83 @@ def test_what_is_read_here_is_no_upload(serve: Serve) -> None:
     assert not takes_uploads("/v1beta/models/a:generateContent") and not takes_uploads("/admin/agents/a/pause")
     passed = ["files", "uploads/a/parts", "audio/transcriptions", "images/edits", "responses/a/cancel", "modelsx"]
     assert all(takes_uploads(f"/v1/{path}") for path in passed)
+
+
+JSON = b'{"model":"gpt-expensive","input":"hi"}'
+KINDS = ["text/plain", "application/octet-stream", "application/x-www-form-urlencoded", "text/json", "multipart/mixed"]
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "application/json;x", "application/vnd.api+json", ""])
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "GET", "DELETE"])
+async def test_no_content_type_hides_a_model(serve: Serve, kind: str, method: str) -> None:
+    """JSON that is called something else never reaches the provider: it is read as JSON, or refused."""
+    here = await serve()
+    headers = {"content-type": kind} if kind else {}
+    url = f"{here.base_url}/audio/speech?model={here.agent}"
+    async with provider(here) as upstream:
+        answer = await here.http.request(method, url, content=JSON, headers=headers)
+    wanted = 415 if kind in (*KINDS, "application/vnd.api+json") else 404  # there is no such agent
+    assert (answer.status_code, upstream.connections) == (wanted, 0)
+
+
+async def test_the_bodys_model_decides(serve: Serve) -> None:
+    """Whatever the query says, it is the body's agent that serves, and that the key must be allowed."""
+    here = await serve(files={"../of-the-key/v1.yaml": {"model": "standin/good"}})
+    settings = json.loads((here.running.folder / "gateway.yaml").read_text())
+    settings["keys"] = {"app": {"sha256": hashlib.sha256(b"k").hexdigest(), "agents": ["of-the-key"]}}
+    agents = {name: {"stable": "v1"} for name in (here.agent, "of-the-key")}
+    write(here.running.folder, {"gateway.yaml": settings, "routing.yaml": {"agents": agents}})
+    url, key = f"{here.base_url}/audio/speech?model=of-the-key", {"authorization": "Bearer k"}
+    async with provider(here) as upstream:
+        answer = await here.http.post(url, json={"model": here.agent}, headers=key)
+        assert (answer.status_code, upstream.connections) == (403, 0)
+        answer = await here.http.post(url, json={"input": "hi"}, headers=key)
+        assert (answer.status_code, json.loads(upstream.body)) == (200, {"input": "hi", "model": "good"})
+
+
+@pytest.mark.parametrize("body", [b'{"model":"%s","Model":"x"}', b'{"MODEL":"x"}', b'{"model":"%s","mod\\u0065l":"x"}'])
+async def test_one_model_in_a_body(serve: Serve, body: bytes) -> None:
+    """Neither twice, nor in a spelling that readers without regard for case take for it."""
+    here = await serve()
+    async with provider(here) as upstream:
+        content, headers = body.replace(b"%s", here.agent.encode()), {"content-type": "application/json"}
+        url = f"{here.base_url}/images/generations?model={here.agent}"
+        answer = await here.http.post(url, content=content, headers=headers)
+    assert (answer.status_code, upstream.connections) == (400, 0)
+
+
+async def test_what_is_read_as_json_goes_up_as_json(serve: Serve) -> None:
+    """No charset makes anything else of it at the provider."""
+    here = await serve()
+    headers = {"content-type": "application/json; charset=utf-7"}
+    async with provider(here) as upstream:
+        await here.http.post(f"{here.base_url}/images/generations", json={"model": here.agent}, headers=headers)
+    assert "content-type: application/json\r\n" in upstream.head and "utf-7" not in upstream.head
+
+
+async def test_a_form_goes_up_under_its_plain_type(serve: Serve) -> None:
+    """With the boundary that was read, and nothing that another reader takes another from."""
+    here = await serve()
+    async with provider(here) as upstream:
+        headers = {"content-type": 'Multipart/Form-Data; charset=utf-7; BOUNDARY="cut"'}
+        body = part("model", here.agent.encode()) + END
+        await here.http.post(f"{here.base_url}/images/edits", content=body, headers=headers)
+    assert "content-type: multipart/form-data; boundary=cut\r\n" in upstream.head
+
+
+@pytest.mark.parametrize("path", ["batches", "evals", "fine_tuning/jobs", "threads/runs", "Batches;x", "assistants/a"])
+async def test_a_scoped_key_runs_no_model_by_another_name(serve: Serve, path: str) -> None:
+    """What names its models in files or deeper is for keys without a scope."""
+    here = await serve(gateway={"keys": {"app": {"sha256": hashlib.sha256(b"k").hexdigest(), "agents": []}}})
+    url = f"{here.base_url}/{path}?model={here.agent}"
+    answer = await here.http.post(url, json={"input_file_id": "f"}, headers={"authorization": "Bearer k"})
+    assert (answer.status_code, "runs models of any name" in answer.json()["error"]["message"]) == (403, True)
+    assert not here.standin.requests
+
+
+@pytest.mark.parametrize("path", ["engines/gpt/completions", "deployments/gpt/chat/completions"])
+async def test_a_path_that_names_a_model(serve: Serve, path: str) -> None:
+    """It is nowhere: no agent's model decides there."""
+    here = await serve()
+    answer = await here.http.post(f"{here.base_url}/{path}?model={here.agent}", json={"prompt": "hi"})
+    assert (answer.status_code, len(here.standin.requests)) == (404, 0)

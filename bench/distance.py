@@ -24,7 +24,7 @@ from bench.gateways.install import ROOT
 from bench.gateways.peers import CONFIG, PEERS, Launch, serinus
 from bench.gateways.plan import workshop
 from bench.quoting import quote
-from gateway.store.embedded import find_binary
+from gateway.store.server_binary import bundled_binary
 
 ROUND_TRIPS_MS = (0, 5, 50)
 _GATEWAY, _STORE, _PROXY = 18083, 18084, 18085  # ports
@@ -100,7 +100,7 @@ def _table(seen: Seen) -> Iterator[str]:
 @contextmanager
 def _redis(folder: Path) -> Iterator[None]:
     """An empty Redis that keeps nothing."""
-    command = [str(find_binary()), "--port", str(_STORE), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    command = [str(bundled_binary()), "--port", str(_STORE), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
     with _running(command):
         yield
 

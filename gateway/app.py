@@ -194,7 +194,11 @@ async def _close_later(carrier: Transport | Upstreams, seconds: float) -> None:
 
 def _fixed(new: GatewaySettings, old: GatewaySettings) -> list[str]:
     """The settings that differ and hold from start to end."""
-    changed = [name for name in ("listen", "store", "data", "drain") if getattr(new, name) != getattr(old, name)]
+    changed = [
+        name
+        for name in ("listen", "store", "store_binary", "data", "drain")
+        if getattr(new, name) != getattr(old, name)
+    ]
     return changed + (["limits"] if assemble.limits(new) != assemble.limits(old) else [])
 
 

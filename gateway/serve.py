@@ -72,7 +72,7 @@ async def _serve(folder: Path, environ: Mapping[str, str], posted: PostedWorker 
 async def _store(settings: GatewaySettings, replica: str, log: Log) -> OpenStore:
     try:
         where, folder = settings.store.get_secret_value(), settings.embedded_folder
-        return await open_store(where, folder, replica, _store_log(log))
+        return await open_store(where, folder, replica, _store_log(log), settings.store_binary)
     except ValueError as error:  # it names what it does not understand, and no password
         raise GatewayError(f"store: {error}") from error
 

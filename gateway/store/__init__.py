@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from gateway.store.chain import verify
 from gateway.store.connect import Client, connect
-from gateway.store.embedded import EmbeddedRedis, EmbeddedRedisFailed, Log
+from gateway.store.embedded import EmbeddedRedis, Log
 from gateway.store.redis import RedisStore
 from gateway.store.seam import (
     MAX_FAILING_UNITS,
@@ -25,6 +25,7 @@ from gateway.store.seam import (
     Snapshot,
     Store,
 )
+from gateway.store.server_binary import EmbeddedRedisFailed
 
 __all__ = [
     "MAX_FAILING_UNITS",
@@ -67,15 +68,17 @@ class OpenStore:
             await self.server.stop()
 
 
-async def open_store(where: str, folder: Path, replica: str, log: Log) -> OpenStore:
+async def open_store(where: str, folder: Path, replica: str, log: Log, binary: Path | None = None) -> OpenStore:
     """The store that the configuration names: `embedded`, with its data in `folder`, or a URL.
+
+    `binary` is the server program for `embedded`, None for the bundled one.
 
     A remote store need not be reachable yet. Raises ValueError for a URL that is not understood and
     EmbeddedRedisFailed when the private server cannot start.
     """
     if where != EMBEDDED:
         return OpenStore(RedisStore(connect(where), replica), "redis", None)
-    server = EmbeddedRedis(folder, log)
+    server = EmbeddedRedis(folder, log, binary)
     url = await server.start()
     return OpenStore(RedisStore(connect(url), replica), "embedded", server)
 

@@ -58,7 +58,9 @@ async def _private_redis(settings: GatewaySettings, log: Log) -> AsyncIterator[s
         yield None
         return
     redis = EmbeddedRedis(
-        settings.embedded_folder, lambda message, fields: log.warning("store", message=message, **fields)
+        settings.embedded_folder,
+        lambda message, fields: log.warning("store", message=message, **fields),
+        settings.store_binary,
     )
     url = await redis.start()
     try:

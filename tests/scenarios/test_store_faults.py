@@ -14,7 +14,7 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.standin import Behaviour
-from gateway.store.embedded import find_binary
+from gateway.store.server_binary import bundled_binary
 from tests.gateway.running import Running, provider, running, trial, write
 from tests.gateway.store.servers import ENOUGH_SECONDS, free_port, until
 from tests.scenarios.crowd import Crowd, Reply, ask, crowd
@@ -36,7 +36,7 @@ class ExternalRedis:
     async def start(self) -> None:
         self._folder.mkdir(exist_ok=True)
         self._process = await create_subprocess_exec(
-            str(find_binary()), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder),
+            str(bundled_binary()), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder),
             "--save", "", "--appendonly", "yes", "--appendfsync", "everysec", stdin=DEVNULL, stdout=DEVNULL,
         )  # fmt: skip
         await until(self._answers)

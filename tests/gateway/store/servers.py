@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from redis.asyncio import Redis
 
-from gateway.store.embedded import find_binary
+from gateway.store.server_binary import bundled_binary
 from tests.listening import listening
 
 SLOTS = 16384
@@ -72,7 +72,7 @@ async def _running(folder: Path, *options: str) -> AsyncIterator[tuple[int, Proc
     for _ in range(STARTS):
         port = free_port()
         process = await create_subprocess_exec(
-            str(find_binary()), *options, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder),
+            str(bundled_binary()), *options, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder),
             "--save", "", stdin=DEVNULL, stdout=DEVNULL,
         )  # fmt: skip
         try:

@@ -1,0 +1,68 @@
+"""What listens on the embedded store's socket: our own server, or one that a killed gateway left behind."""
+
+import asyncio
+import os
+import signal
+import socket
+import struct
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
+
+from gateway.store.server_binary import EmbeddedRedisFailed
+
+END_SECONDS = 5.0  # for a server that was told to stop to write what it has
+POLL_SECONDS = 0.02
+
+
+async def end_leftover(path: Path) -> None:
+    """End a server that a killed gateway left behind: we hold the lock, so nobody uses it any more."""
+    for kind in (signal.SIGTERM, signal.SIGKILL):
+        pid = _listener(path)
+        if pid is None:
+            return
+        with suppress(ProcessLookupError):
+            os.kill(pid, kind)
+        if await _is_left(path):
+            return
+    raise EmbeddedRedisFailed(f"another server listens on {path} and does not end; stop it")
+
+
+async def ask(path: Path, *words: str) -> bytes:
+    """The first line of the server's answer to a command. Raises OSError, and TimeoutError after two seconds."""
+    async with asyncio.timeout(2):
+        reader, writer = await asyncio.open_unix_connection(str(path))
+        try:
+            parts = [f"${len(word.encode())}\r\n{word}\r\n" for word in words]
+            writer.write(f"*{len(words)}\r\n{''.join(parts)}".encode())
+            return (await reader.readline()).strip()
+        finally:
+            writer.close()
+
+
+async def _is_left(path: Path) -> bool:
+    """Whether nobody listens on the socket any more, waiting for that for a while."""
+    deadline = monotonic() + END_SECONDS
+    while monotonic() < deadline:
+        if _listener(path) is None:
+            return True
+        await asyncio.sleep(POLL_SECONDS)
+    return False
+
+
+def _listener(path: Path) -> int | None:
+    """The process that listens on the socket, None when there is none.
+
+    Raises EmbeddedRedisFailed when the system does not tell which one, as outside Linux or in another container.
+    """
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return None
+        credentials = struct.calcsize("3i")
+        option = getattr(socket, "SO_PEERCRED", None)
+        pid = struct.unpack("3i", probe.getsockopt(socket.SOL_SOCKET, option, credentials))[0] if option else 0
+    if pid == 0:
+        raise EmbeddedRedisFailed(f"another server listens on {path}; stop it")
+    return int(pid)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
-from gateway.errors import CallerError, EpochConflict, NotFound, StoreAway
+from gateway.errors import CallerError, EpochConflict, NotFound, StoreAway, StoreRefused
 from gateway.flush import Flusher
 from gateway.judge import Judge
 from gateway.judgement import settled
@@ -87,6 +87,11 @@ class Controller:
     def store_ok(self) -> bool:
         """Whether every agent's record could be reached when last asked for."""
         return self._reach.ok
+
+    @property
+    def store_error(self) -> str | None:
+        """Why a record could not be reached or changed, None while all is well."""
+        return self._reach.why
 
     def install(self, runtime: Runtime) -> None:
         """A new configuration is in the table: every agent's record is to follow it."""
@@ -208,8 +213,15 @@ class Controller:
         await self._judge.on_counts(agent, batch, reply)
 
     async def _commit_for_person(self, agent: str, decision: Decision) -> bool:
+        """A refusal has done nothing, and the store was dialled anew since: so then once more."""
         try:
-            return await self._commit(agent, decision)
+            try:
+                return await self._commit(agent, decision)
+            except StoreRefused:
+                return await self._commit(agent, decision)
+        except StoreRefused as error:
+            self._lose(agent, error)
+            raise
         except StoreAway as error:
             unknown = "it may have been done: look at the status before you repeat it"
             raise StoreAway(f"{error.message}; {unknown}") from error
@@ -284,18 +296,24 @@ class Controller:
                 raise result
 
     async def _attempt(self, agent: str, work: Callable[[str], Awaitable[None]]) -> None:
-        """Do the work; where the store is away, it is tried again later. After an outage every record is read whole,
+        """Do the work; where the store is away, it is tried again later. Only writes tell that it is back, because
+        a server that is full or was demoted goes on to answer reads. After an outage every record is read whole,
         because an epoch alone does not tell two histories apart."""
         try:
             async with self._turns:
                 await work(agent)
+                if self._reach.is_lost(agent):
+                    await self._store.probe(agent or next(iter(self._table), EVERY_AGENT))
         except StoreAway as error:
-            self._unread.add(agent)
-            self._reach.lost(agent, error)
-            self._quarantine(agent)
+            self._lose(agent, error)
             return
         if self._reach.found(agent):
             self._unread.update(self._table)
+
+    def _lose(self, agent: str, error: StoreAway) -> None:
+        self._unread.add(agent)
+        self._reach.lost(agent, error)
+        self._quarantine(agent)
 
     def _quarantine(self, agent: str) -> None:
         """While nobody can decide for all, this replica alone may spare its clients a canary that is proven bad."""

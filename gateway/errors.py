@@ -5,6 +5,7 @@
     ├── ProviderError      upstream failed: carries its `kind`, and what upstream said where it said anything
     └── GatewayError       we failed: 5xx
         └── StoreAway      the shared state cannot be reached
+            └── StoreRefused   its server answers, and refuses
 
 What each kind of `ProviderError` means for retries and for the statistics is said in `policies.retry` and
 `policies.metrics`; this module only names them.
@@ -167,3 +168,7 @@ class StoreAway(GatewayError):
 
     status = 503
     code = "store_unavailable"
+
+
+class StoreRefused(StoreAway):
+    """The store's server answered that it does not do what it was asked: nothing was changed."""

@@ -176,6 +176,8 @@ def describe(view: Mapping[str, Any]) -> str:
     gateway = view["gateway"]
     store = f"{gateway['store']['backend']} {'ok' if gateway['store']['ok'] else 'AWAY'}"
     lines = [f"serinus {gateway['version']}, replica {gateway['replica']}, store {store}"]
+    if why := gateway["store"].get("error"):
+        lines.append(why)
     if error := gateway["config"]["error"]:
         lines += ["configuration refused, the old one serves:", error]
     for name, agent in view["agents"].items():

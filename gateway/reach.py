@@ -9,19 +9,31 @@ EVERY_AGENT = ""  # stands for all agents where one question is about them all; 
 
 
 class Reach:
-    """Whose record this replica cannot reach: said once when the first is lost, and once when the last is back."""
+    """Whose record this replica cannot reach: said once when the first is lost, and once when the last is back.
+
+    `why` is what was said of the first loss of these, None while all is well.
+    """
 
     def __init__(self, log: Log) -> None:
         self._log = log
         self._lost: set[str] = set()
+        self._why: str | None = None
 
     @property
     def ok(self) -> bool:
         return not self._lost
 
+    @property
+    def why(self) -> str | None:
+        return self._why if self._lost else None
+
+    def is_lost(self, agent: str) -> bool:
+        return agent in self._lost
+
     def lost(self, agent: str, error: StoreAway) -> None:
         """The agent's record could not be reached."""
         if not self._lost:
+            self._why = error.message
             self._log.error("store_away", agent=agent, error=error.message)
         self._lost.add(agent)
 

@@ -58,7 +58,11 @@ class Status(Endpoint):
                 "version": __version__,
                 "replica": services.replica,
                 "config": config,
-                "store": {"backend": services.backend, "ok": services.controller.store_ok},
+                "store": {
+                    "backend": services.backend,
+                    "ok": services.controller.store_ok,
+                    "error": services.controller.store_error,
+                },
                 "circuits": services.proxy.attempts.circuits(),
                 "shadows": services.proxy.shadows.view(),
             },

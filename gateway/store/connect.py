@@ -60,6 +60,20 @@ async def know_nodes(client: Client) -> None:
         await client.initialize()
 
 
+async def disconnect(client: Client) -> None:
+    """Let every later operation dial anew; one that is under way keeps its connection until it ends.
+
+    Behind a stable name another server may answer now, and a live connection would never show it.
+    """
+    if isinstance(client, RedisCluster):
+        for node in client.get_nodes():
+            node.update_active_connections_for_reconnect()
+            await node.disconnect_free_connections()
+        return
+    await client.connection_pool.update_active_connections_for_reconnect()  # type: ignore[no-untyped-call]
+    await client.connection_pool.disconnect(inuse_connections=False)
+
+
 async def close(client: Client) -> None:
     """Close the client's connections, and those to its sentinels."""
     await client.aclose()

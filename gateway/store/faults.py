@@ -1,7 +1,8 @@
 """What a failing Redis is to the rest of the gateway: away.
 
-Every exception of redis-py is mapped here and nowhere else. An error that a script or a command of ours provoked is a
-bug and passes through; a server that is there but refuses everybody (loading, read only, full) is away.
+Every exception of redis-py is mapped here and nowhere else. A server that cannot be reached is `StoreAway`; one that
+answers with an error is `StoreRefused`, whatever the error is. No list of errors could be complete: servers, proxies
+and permissions differ, and calls are served without the store in any case.
 """
 
 import asyncio
@@ -10,40 +11,49 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from redis.exceptions import (
-    AskError,
-    ClusterDownError,
-    NoPermissionError,
-    OutOfMemoryError,
-    ReadOnlyError,
+    AuthenticationError,
+    BusyLoadingError,
+    MovedError,
     RedisClusterException,
     RedisError,
     ResponseError,
-    TryAgainError,
 )
 
-from gateway.errors import StoreAway
+from gateway.errors import StoreAway, StoreRefused
 
 # On writing to a connection that was lost a moment ago uvloop raises RuntimeError, and redis-py AttributeError.
 FAILURES = (RedisError, RedisClusterException, OSError, RuntimeError, AttributeError)
 
-_REFUSALS = (ReadOnlyError, ClusterDownError, OutOfMemoryError, NoPermissionError, TryAgainError, AskError)
-# Before Redis 7 a refusal inside a script comes as `ERR Error running script …: -READONLY You can't write …`.
-_REFUSAL_CODES = re.compile(r"(?:^|-)(?:LOADING|READONLY|BUSY|MASTERDOWN|CLUSTERDOWN|OOM|MISCONF|NOREPLICAS)\b")
+# redis-py makes connection errors of the last two.
+_REFUSALS = (ResponseError, AuthenticationError, BusyLoadingError)
+# A server that does not know a command repeats its arguments, and those of AUTH hold the password.
+_ARGUMENTS = re.compile(r",? with args beginning with:.*", re.DOTALL)
+_LONGEST_WORDS = 300
 
 
 @contextmanager
 def away_on_failure() -> Iterator[None]:
-    """Raise `StoreAway` for every failure in the block that is not a bug of ours."""
+    """Raise `StoreAway` for every failure in the block, and `StoreRefused` where the server answered."""
     try:
         yield
-    except ResponseError as error:
-        if not _refuses(error):
-            raise
-        raise StoreAway(f"the store refuses to serve: {error}") from error
+    except MovedError as error:  # a client of a cluster follows it by itself
+        raise StoreRefused(
+            "the store refuses to serve: this server is a node of a Redis Cluster; "
+            "write redis+cluster:// in place of redis:// in `store`"
+        ) from error
+    except _REFUSALS as error:
+        raise StoreRefused(f"the store refuses to serve: {words_of(error)}") from error
     except TimeoutError as error:
         raise StoreAway("the store did not answer in time") from error
     except FAILURES as error:
-        raise StoreAway(f"the store cannot be reached: {error}") from error
+        raise StoreAway(f"the store cannot be reached: {words_of(error)}") from error
+
+
+def words_of(error: Exception) -> str:
+    """The server's words on one line, without what we had sent to it."""
+    code = getattr(error, "status_code", None)
+    text = " ".join(_ARGUMENTS.sub("", str(error)).split())
+    return (f"{code} {text}" if code and not text.startswith(code) else text)[:_LONGEST_WORDS]
 
 
 @contextmanager
@@ -60,7 +70,3 @@ def heeding_cancellation() -> Iterator[None]:
     finally:
         if task and task.cancelling() > before:
             raise asyncio.CancelledError
-
-
-def _refuses(error: ResponseError) -> bool:
-    return isinstance(error, _REFUSALS) or _REFUSAL_CODES.search(str(error)) is not None

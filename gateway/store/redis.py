@@ -5,13 +5,11 @@ changes more than one of them is a script; each of these lies in its own .lua fi
 """
 
 import asyncio
-import hashlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from importlib.resources import files
+from contextlib import asynccontextmanager, suppress
 from itertools import chain
+from time import monotonic
 from typing import Any
 
 import orjson
@@ -21,11 +19,13 @@ from redis.exceptions import ConnectionError as ConnectionFailed
 from redis.exceptions import NoScriptError
 from redis.exceptions import TimeoutError as SocketTimeout
 
+from gateway.errors import StoreRefused
 from gateway.store import handovers
 from gateway.store.codec import decode_state, decode_tallies, encode_event, encode_state
-from gateway.store.connect import MAX_IN_FLIGHT, Client, close, know_nodes
-from gateway.store.faults import away_on_failure, heeding_cancellation
+from gateway.store.connect import MAX_IN_FLIGHT, Client, close, disconnect, know_nodes
+from gateway.store.faults import FAILURES, away_on_failure, heeding_cancellation
 from gateway.store.notices import GROUP, take, taken
+from gateway.store.scripts import COMMIT, FLUSH, LEASE, PROBE, READ, REPLY, Script
 from gateway.store.seam import (
     MAX_FAILING_UNITS,
     MAX_UNITS,
@@ -43,6 +43,8 @@ from policies.rollout import Decision
 from policies.state import State
 
 DEADLINE_SECONDS = 2.0
+DIAL_SECONDS = 1.0  # between two times that all connections are given up because the server refuses
+PROBE_SECONDS = 60  # after which nothing is left of a probe that was refused halfway
 SEQUENCE_SECONDS = 24 * 3600  # a batch is repeated within seconds; a day outlasts every outage worth the memory
 SUMS_SECONDS = 14 * 24 * 3600  # sums of past rollouts may be looked at for two weeks
 ENDED_SECONDS = 3600  # the evidence of a step that has ended stands in the audit event of its end
@@ -60,26 +62,6 @@ _LIMITS = orjson.dumps(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
-    """A Lua script and the SHA-1 that Redis knows it by."""
-
-    text: str
-    sha: str
-
-    @classmethod
-    def load(cls, name: str) -> "Script":
-        text = (files("gateway.store") / name).read_text("utf-8")
-        return cls(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
-
-
-READ = Script.load("read.lua")
-FLUSH = Script.load("flush.lua")
-COMMIT = Script.load("commit.lua")
-LEASE = Script.load("lease.lua")
-REPLY = Script.load("reply.lua")
-
-
 class RedisStore:
     """Implements `Store` over a client of `connect`, which it closes with itself.
 
@@ -92,6 +74,8 @@ class RedisStore:
         self._replica = replica
         self._deadline = deadline
         self._in_flight = asyncio.Semaphore(MAX_IN_FLIGHT)
+        self._proven: set[str] = set()  # agents whose server has let the probe pass since it last refused anything
+        self._dialled_at = -DIAL_SECONDS
 
     async def read(self, agent: str) -> tuple[State | None, float]:
         async with self._reach():
@@ -123,6 +107,7 @@ class RedisStore:
     async def flush(self, agent: str, sequence: int, batch: Batch) -> FlushReply:
         keys = _flush_keys(agent, self._replica, batch)
         async with self._reach():
+            await self._prove(agent)
             epoch, clock, sums = await self._run(FLUSH, keys, (sequence, _LIMITS, *encode_batch(batch)))
         now = float(clock)
         return FlushReply(int(epoch), None if sums is None else decode_sides(_pairs(sums), now), now)
@@ -133,6 +118,7 @@ class RedisStore:
         change = (str(decision.expected_epoch), *event, *told)
         arguments = (*change, *chain.from_iterable(encode_state(decision.state).items()))
         async with self._reach():
+            await self._prove(agent)
             won, record = await self._run(COMMIT, (_key(agent, "state"), _key(agent, "audit")), arguments)
         return Committed(bool(won), decode_state(agent, _pairs(record)))
 
@@ -253,16 +239,40 @@ class RedisStore:
         async with self._reach():
             await self._client.exists("serinus:ping")
 
+    async def probe(self, agent: str) -> None:
+        async with self._reach():
+            self._proven.discard(agent)
+            await self._prove(agent)
+
     async def aclose(self) -> None:
         await close(self._client)
 
     @asynccontextmanager
     async def _reach(self) -> AsyncIterator[None]:
-        """One operation: bounded in time and number, its failures mapped."""
-        with heeding_cancellation(), away_on_failure():
-            async with asyncio.timeout(self._deadline), self._in_flight:
-                await know_nodes(self._client)
-                yield
+        """One operation: bounded in time and number, its failures mapped. A refusal is answered by dialling anew."""
+        try:
+            with heeding_cancellation(), away_on_failure():
+                async with asyncio.timeout(self._deadline), self._in_flight:
+                    await know_nodes(self._client)
+                    yield
+        except StoreRefused:
+            await self._dial_anew()
+            raise
+
+    async def _dial_anew(self) -> None:
+        """Give up the connections: a server that was demoted or filled up refuses on them for ever."""
+        self._proven.clear()
+        if (now := monotonic()) - self._dialled_at >= DIAL_SECONDS:
+            self._dialled_at = now
+            with heeding_cancellation(), suppress(*FAILURES):
+                await disconnect(self._client)
+
+    async def _prove(self, agent: str) -> None:
+        """Before a script that changes several keys: a user who lacks one permission would see it end halfway."""
+        if agent not in self._proven:
+            keys = [_key(agent, "probe", kind) for kind in ("string", "hash", "set", "stream")]
+            await self._run(PROBE, keys, (PROBE_SECONDS,))
+            self._proven.add(agent)
 
     async def _at(self, agent: str, place: str) -> Handed | None:
         """The conversation at that place of the agent's stream; None when the stream has let go of it."""

@@ -1,8 +1,8 @@
 """What the rest of the gateway asks of the shared state, and what it gets back.
 
 Every method is one or two round trips and raises `StoreAway` when the store cannot be reached in time; nothing else.
-What it sent may still be carried out then: repeat a flush as it was, and read before deciding again. No call of a
-client ever waits for one of them.
+What it sent may still be carried out then: repeat a flush as it was, and read before deciding again. `StoreRefused`
+says that nothing was done. No call of a client ever waits for one of them.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -228,5 +228,8 @@ class Store(Protocol):
 
     async def ping(self) -> None:
         """Raises StoreAway when the store does not answer."""
+
+    async def probe(self, agent: str) -> None:
+        """Raises StoreAway unless the store takes every kind of write that an agent's record and counts need."""
 
     async def aclose(self) -> None: ...

@@ -38,7 +38,7 @@ async def listen(client: Client) -> AsyncGenerator[str, None]:
 
 
 async def _listen_once(client: Client) -> AsyncGenerator[str, None]:
-    """The announcements of one connection. Raises one of FAILURES when it is lost, or silent in spite of a ping."""
+    """The announcements of one connection. Raises one of FAILURES when it is lost, silent or given up."""
     with heeding_cancellation():
         await know_nodes(client)
     async with client.pubsub(ignore_subscribe_messages=True) as pubsub:
@@ -49,6 +49,8 @@ async def _listen_once(client: Client) -> AsyncGenerator[str, None]:
             with heeding_cancellation():
                 message = await pubsub.get_message(timeout=QUIET_SECONDS)
             if message is None:
+                if pubsub.connection is not None and pubsub.connection.should_reconnect():
+                    raise ConnectionError("the server was given up: another one may answer in its place")
                 asked = await _ask(pubsub, asked)
             else:
                 asked = False

@@ -24,11 +24,16 @@ def status_page(view: Mapping[str, Any]) -> bytes:
         version=escape(gateway["version"]),
         replica=escape(gateway["replica"]),
         now=escape(view["now"]),
-        store=escape(f"{gateway['store']['backend']}, {'ok' if gateway['store']['ok'] else 'away'}"),
+        store=escape(_store(gateway["store"])),
         circuits=_circuits(gateway["circuits"]),
         error=f'<pre class="bad">{escape(error)}</pre>' if error else "",
         agents="".join(_agent(name, agent) for name, agent in view["agents"].items()),
     ).encode()
+
+
+def _store(store: Mapping[str, Any]) -> str:
+    why = f": {store['error']}" if store.get("error") else ""
+    return f"{store['backend']}, {'ok' if store['ok'] else 'away'}{why}"
 
 
 def _circuits(circuits: Mapping[str, str]) -> str:

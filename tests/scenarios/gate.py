@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from gateway.store.redis import COMMIT
+from gateway.store.scripts import COMMIT
 from tests.listening import listening
 
 Moment = Literal[

@@ -117,3 +117,19 @@ async def until_serving(served: Served) -> None:
         return bool(listens)
 
     await until(is_serving)
+
+
+def booked(view: Any) -> int:
+    return sum(version["requests"] for version in view["versions"].values())
+
+
+async def until_booked(served: Served, agent: str, calls: int) -> None:
+    """Wait until the status counts all these calls; they must never become more."""
+
+    async def all_there() -> bool:
+        view = (await served.status())["agents"][agent]
+        return booked(view) >= calls
+
+    await until(all_there)
+    await asyncio.sleep(0.5)
+    assert booked((await served.status())["agents"][agent]) == calls

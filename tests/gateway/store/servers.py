@@ -181,3 +181,43 @@ class LossyProxy:
                 break
             writer.write(data)
         writer.close()
+
+
+class StableName:
+    """An address that leads to whichever port it points at; connections that are open stay where they are."""
+
+    def __init__(self, target: int) -> None:
+        self.target = target
+        self.connections = 0
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[int]:
+        async with listening(self._serve) as port:
+            yield port
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        behind_reader, behind_writer = await asyncio.open_connection("127.0.0.1", self.target)
+        back = asyncio.create_task(_pump(behind_reader, writer))
+        try:
+            await _pump(reader, behind_writer)
+        finally:
+            behind_writer.close()
+            back.cancel()
+            await asyncio.wait([back])
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        while data := await reader.read(65536):
+            writer.write(data)
+    writer.close()
+
+
+async def ask_server(port: int, *command: str | int) -> Any:
+    """One command at the server on that port of the loopback."""
+    client = Redis(port=port, decode_responses=True)
+    try:
+        return await _ask(client, *command)
+    finally:
+        await client.aclose()

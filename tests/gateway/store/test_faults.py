@@ -12,11 +12,12 @@ import pytest_asyncio
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from gateway.errors import StoreAway
+from gateway.errors import StoreAway, StoreRefused
 from gateway.store import Arm, EmbeddedRedis, Notice, RedisStore, connect
+from gateway.store.redis import DIAL_SECONDS
 from gateway.store.seam import Reply
 from tests.gateway.store.samples import batch, beginning, failing
-from tests.gateway.store.servers import cluster_of, free_port, tcp_server
+from tests.gateway.store.servers import StableName, ask_server, cluster_of, free_port, make_folders, tcp_server
 
 
 async def _heals(store: RedisStore) -> float:
@@ -154,14 +155,93 @@ async def test_a_busy_server_is_away(own_store: RedisStore) -> None:
     await own_store.ping()
 
 
-async def test_a_bug_of_ours_is_not_hidden(redis_url: str, agent: str) -> None:
-    """A key of the wrong type is no outage: the error passes through."""
+async def test_a_key_that_somebody_else_has_taken_is_a_refusal(redis_url: str, agent: str) -> None:
+    """A key of the wrong type: refused in the server's words, so that the other agents go on."""
     client = connect(redis_url)
     store = RedisStore(client, "replica")
     await client.set(f"serinus:{{{agent}}}:state", "text")
-    with pytest.raises(ResponseError, match="WRONGTYPE"):
+    with pytest.raises(StoreRefused, match="WRONGTYPE"):
         await store.read(agent)
     await store.aclose()
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "words"),
+    [
+        ("redis://127.0.0.1:{port}/99", (), "DB index is out of range"),
+        ("redis://127.0.0.1:{port}/0", ("--rename-command", "EVALSHA", ""), "unknown command"),
+        ("redis://127.0.0.1:{port}/0", ("--requirepass", "other"), "Authentication required"),
+        ("redis://:s3cret@127.0.0.1:{port}/0", ("--requirepass", "other"), "WRONGPASS"),
+        ("redis://ann:s3cret@127.0.0.1:{port}/0", ("--rename-command", "AUTH", ""), "unknown command"),
+        ("redis+sentinel://127.0.0.1:{port}/house", (), r"cannot be reached|unknown command"),
+        ("redis+cluster://127.0.0.1:{port}", (), "Cluster mode is not enabled"),
+    ],
+)
+async def test_whatever_a_server_refuses_is_away(
+    tmp_path: Path, url: str, options: tuple[str, ...], words: str
+) -> None:
+    """Each in the server's words, and never with a password."""
+    async with tcp_server(tmp_path, *options) as port:
+        store = RedisStore(connect(url.format(port=port)), "replica")
+        with pytest.raises(StoreAway, match=words) as caught:
+            await store.read("a")
+        assert "s3cret" not in str(caught.value)
+        await store.aclose()
+
+
+async def test_a_node_of_a_cluster_says_how_it_is_to_be_named(cluster_url: str) -> None:
+    """`redis://` to a node: a word on the scheme in place of a slot's number."""
+    store = RedisStore(connect(cluster_url.split(",")[0].replace("redis+cluster", "redis")), "replica")
+    results = await asyncio.gather(*(store.read(f"agent-{n}") for n in range(12)), return_exceptions=True)
+    refused = [str(result) for result in results if isinstance(result, StoreRefused)]
+    assert refused and all("redis+cluster://" in text for text in refused)
+    await store.aclose()
+
+
+async def test_a_script_never_ends_halfway_for_want_of_a_permission(tmp_path: Path) -> None:
+    """A user who may not write streams, or not make a consumer group: the record and the counts stay as they were."""
+    async with tcp_server(tmp_path) as port:
+        for denied in ("XADD", "XGROUP", "HINCRBY", "EXPIRE", "SADD"):
+            await ask_server(port, "ACL", "SETUSER", "narrow", "reset", "on", ">pw", "~*", "&*", "+@all", f"-{denied}")
+            store = RedisStore(connect(f"redis://narrow:pw@127.0.0.1:{port}/0"), "replica")
+            with pytest.raises(StoreRefused, match=rf"\({denied}\)$"):
+                await store.commit("a", beginning(), "")
+            with pytest.raises(StoreRefused, match=rf"\({denied}\)$"):
+                await store.flush("a", 1, batch(canary=Arm(5)))
+            await store.aclose()
+        assert [key for key in await ask_server(port, "KEYS", "*") if ":probe:" not in key] == []
+
+
+async def test_a_refusal_makes_the_next_operation_dial_anew(tmp_path: Path) -> None:
+    """Also for the connections that lay idle: each of them leads to the server that refuses."""
+    make_folders(tmp_path, 2)
+    async with tcp_server(tmp_path / "0") as one, tcp_server(tmp_path / "1") as two:
+        name = StableName(one)
+        async with name.serving() as port:
+            store = RedisStore(connect(f"redis://127.0.0.1:{port}/0"), "replica")
+            await asyncio.gather(*(store.read(f"agent-{n}") for n in range(20)))
+            name.target = two
+            await ask_server(one, "REPLICAOF", "127.0.0.1", two)
+            with pytest.raises(StoreRefused, match="READONLY"):
+                await store.commit("a", beginning(), "")
+            assert (await store.commit("a", beginning(), "")).won
+            assert await ask_server(two, "EXISTS", "serinus:{a}:state") == 1
+            await store.aclose()
+
+
+async def test_a_server_that_refuses_is_not_dialled_all_the_time(tmp_path: Path) -> None:
+    """Two hundred refusals in a moment cost no two hundred connections."""
+    async with tcp_server(tmp_path) as server:
+        name = StableName(server)
+        async with name.serving() as port:
+            store = RedisStore(connect(f"redis://127.0.0.1:{port}/0"), "replica")
+            await ask_server(server, "CONFIG", "SET", "maxmemory", "1")
+            began = time.monotonic()
+            for _ in range(200):
+                with pytest.raises(StoreRefused, match="OOM"):
+                    await store.commit("a", beginning(), "")
+            assert name.connections <= 3 + (time.monotonic() - began) / DIAL_SECONDS
+            await store.aclose()
 
 
 async def test_scripts_are_sent_again_where_they_are_unknown(own_store: RedisStore) -> None:

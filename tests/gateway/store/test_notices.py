@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
+from gateway.errors import StoreRefused
 from gateway.store import RedisStore, connect
 from gateway.store.redis import AGENTS_AT_ONCE
 from tests.gateway.store.conftest import NewStore
@@ -117,10 +117,10 @@ async def test_a_deleted_event_is_passed_over(redis_url: str, agent: str) -> Non
 
 
 async def test_a_stream_of_another_kind_is_no_missing_one(redis_url: str, agent: str) -> None:
-    """Only a missing group means that there is nothing to say; every other error passes through."""
+    """Only a missing group means that there is nothing to say; every other error is a refusal."""
     client = connect(redis_url)
     store = RedisStore(client, "replica")
     await client.set(f"serinus:{{{agent}}}:audit", "text")
-    with pytest.raises(ResponseError, match="WRONGTYPE"):
+    with pytest.raises(StoreRefused, match="WRONGTYPE"):
         await store.undelivered([agent], LONG, 10)
     await store.aclose()

@@ -8,7 +8,7 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from gateway.store import Arm, RedisStore, SampleSums, connect
-from gateway.store.redis import FLUSH
+from gateway.store.scripts import FLUSH
 from policies.evidence import WHOLE
 from policies.restarts import first_minute, slot
 from policies.tally import Tally

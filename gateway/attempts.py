@@ -22,7 +22,7 @@ from gateway.providers.chat.answer import bad_arguments
 from gateway.providers.registry import stream_type
 from gateway.providers.translate import Attempted, Translation, translation
 from gateway.providers.whole import Whole
-from gateway.recorder import Clock
+from gateway.recorder import Clock, name_call
 from gateway.runtime import Channel, CircuitRules, Runtime
 from gateway.streaming import Follower, OpenStream
 from gateway.upstream import Response, header
@@ -122,6 +122,7 @@ class Attempts:
     def _escalate(self, run: Run) -> Answer:
         now = self._clock.unix()
         run.outcome.end = "escalated"
+        name_call(run.call, run.outcome, run.runtime.fingerprint_key, answered=False)
         self._escalations.hand_over(run.call, run.outcome, now)
         return completion(run.call, run.runtime.escalation_message, now)
 

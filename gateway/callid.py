@@ -1,11 +1,12 @@
 """Call ids that know where their call was booked, so that feedback needs no memory of every call.
 
-An id is 52 characters: what was served, to whom and under which epochs, and a keyed digest that makes it ours. An id
-that a client chose itself cannot be read back; feedback on it is answered as unknown.
+An id is 52 characters: what was served, to whom and under which epochs, and a keyed digest that makes it ours. The
+digest covers the caller's name too, so an id can be read for the caller that made the call, and for no other.
 """
 
 import binascii
 import hmac
+import re
 import struct
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
@@ -17,17 +18,19 @@ from gateway.calls import ArmName
 
 _LAYOUT = struct.Struct(">4s4sBII8s8s")
 _MAC_BYTES = 6
+_ID = re.compile(r"[A-Za-z0-9_-]{52}")
 _ARMS: tuple[ArmName | None, ...] = (None, "stable", "canary")
 _ARM_NUMBERS: Mapping[ArmName | None, int] = {arm: number for number, arm in enumerate(_ARMS)}
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")  # RFC 4648, 5
-_APART = 4
+_APART, _UNANSWERED = 4, 8
 _MOST = 0xFFFFFFFF
 
 
 class Booking(NamedTuple):
     """Where a call was booked. `agent` and `version` are digests of the names (`name_digest`), `unit` 16 hex digits.
 
-    `apart` is set for pinned and rule-matched calls; `arm` is None for those, and while nothing is on trial.
+    `apart` is set for pinned and rule-matched calls; `arm` is None for those, and while nothing is on trial. `answered`
+    is False where no version gave the answer: an error, or a handover to a person.
     """
 
     agent: bytes
@@ -37,33 +40,34 @@ class Booking(NamedTuple):
     rollout: int
     evidence: int
     unit: str
+    answered: bool = True
 
 
-def mint(booking: Booking, nonce: bytes, key: bytes) -> str:
-    """The id of a call: `nonce` is 8 bytes that no other call has."""
+def mint(booking: Booking, caller: str, nonce: bytes, key: bytes) -> str:
+    """The id of that caller's call: `nonce` is 8 bytes that no other call has."""
     payload = _LAYOUT.pack(
         booking.agent,
         booking.version,
-        _ARM_NUMBERS[booking.arm] + _APART * booking.apart,
+        _ARM_NUMBERS[booking.arm] + _APART * booking.apart + _UNANSWERED * (not booking.answered),
         min(booking.rollout, _MOST),
         min(booking.evidence, _MOST),
         bytes.fromhex(booking.unit),
         nonce,
     )
-    return binascii.b2a_base64(payload + _mac(payload, key), newline=False).translate(_URL_SAFE).decode()
+    return binascii.b2a_base64(payload + _mac(payload, caller, key), newline=False).translate(_URL_SAFE).decode()
 
 
-def read(call_id: str, key: bytes) -> Booking | None:
-    """Where the call of that id was booked; None for an id that we did not make."""
-    try:
-        raw = urlsafe_b64decode(call_id.encode("ascii"))
-    except (ValueError, binascii.Error):
+def read(call_id: str, caller: str, key: bytes) -> Booking | None:
+    """Where the call of that id was booked; None for an id that we did not make, or made for another caller."""
+    if _ID.fullmatch(call_id) is None:  # the decoder skips what is no base64, and one id would have many spellings
         return None
+    raw = urlsafe_b64decode(call_id)
     payload, mac = raw[: _LAYOUT.size], raw[_LAYOUT.size :]
-    if len(raw) != _LAYOUT.size + _MAC_BYTES or not hmac.compare_digest(mac, _mac(payload, key)):
+    if not hmac.compare_digest(mac, _mac(payload, caller, key)):
         return None
-    agent, version, arm, rollout, evidence, unit, _ = _LAYOUT.unpack(payload)
-    return Booking(agent, version, _ARMS[arm % _APART], arm >= _APART, rollout, evidence, unit.hex())
+    agent, version, flags, rollout, evidence, unit, _ = _LAYOUT.unpack(payload)
+    arm, apart, answered = _ARMS[flags % _APART], bool(flags & _APART), not flags & _UNANSWERED
+    return Booking(agent, version, arm, apart, rollout, evidence, unit.hex(), answered)
 
 
 @lru_cache(maxsize=1024)  # configured names alone, which are few
@@ -72,9 +76,9 @@ def name_digest(name: str) -> bytes:
     return blake2b(name.encode(), digest_size=4).digest()
 
 
-def _mac(payload: bytes, key: bytes) -> bytes:
+def _mac(payload: bytes, caller: str, key: bytes) -> bytes:
     mac = _keyed(key).copy()
-    mac.update(payload)
+    mac.update(payload + caller.encode())  # the payload's length is fixed, so where it ends is clear
     return mac.digest()
 
 

@@ -33,8 +33,8 @@ class Caller:
 class Call:
     """One client's request, parsed. `headers` are those that go upstream, `query` the query string without a `?`.
 
-    `received_at` is monotonic, in seconds; `nonce` is what a new id is made unique by, None where the client chose
-    the id itself; `conversation_header` is a client's own id of the conversation, or ''.
+    `received_at` is monotonic, in seconds; `nonce` makes the call's id unique; `request_id` is the client's own
+    `x-request-id`, or ''; `conversation_header` is a client's own id of the conversation, or ''.
     `facts_headers` are those that rules and `sticky` ask for; `format` is the wire format that the client speaks,
     `operation` what it wants: an answer to a conversation, one of OpenAI's plainer endpoints, or one that we only pass.
     """
@@ -49,7 +49,8 @@ class Call:
     headers: list[tuple[bytes, bytes]]
     query: str
     received_at: float
-    nonce: bytes | None = None
+    nonce: bytes = bytes(8)
+    request_id: str = ""
     conversation_header: str = ""
     fingerprint_key: bytes = b""
     facts_headers: Mapping[str, str] = field(default_factory=dict)
@@ -104,7 +105,8 @@ class Outcome:
     `rollout` and `evidence` are the epochs under which it is booked and `arm` the side of the trial it belongs to;
     pinned and rule-matched calls have no arm. `unit` is what failures are counted once for; `yardstick` says from where
     on the call is slow or dear, None while nothing is frozen. `hedge` says what became of a second attempt beside the
-    first, None where there was none; `late` whether the first was late where there might have been one.
+    first, None where there was none; `late` whether the first was late where there might have been one. `request_id` is
+    the client's own name for the call, or ''.
     """
 
     call_id: str
@@ -127,6 +129,7 @@ class Outcome:
     yardstick: Yardstick | None = None
     hedge: HedgeEnd | None = None
     late: bool = False
+    request_id: str = ""
 
     @property
     def failed(self) -> bool:

@@ -66,6 +66,7 @@ class Escalations:
         failure = outcome.attempts[-1].message if outcome.attempts else ""
         event = {
             "call_id": call.id,
+            "request_id": call.request_id,
             "agent": call.agent,
             "version": outcome.version,
             "caller": call.caller.name,

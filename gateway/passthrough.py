@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from gateway.callid import mint
 from gateway.calls import Attempt, Call, Caller, Outcome
 from gateway.errors import CallerError, Headers, NotFound, ProviderError
 from gateway.headers import JSON, to_client, to_client_untyped
@@ -18,8 +17,8 @@ from gateway.meter import EVENT_STREAM, Meter
 from gateway.owners import Hints, is_elsewhere, of_agent, of_caller, response_in
 from gateway.providers.chat.answer import read_error
 from gateway.providers.clients import CHAT, told, told_event
-from gateway.proxy import Proxy, about, plan_of
-from gateway.recorder import Recorder, booking_of
+from gateway.proxy import Proxy, about, id_headers, plan_of
+from gateway.recorder import Recorder, name_call
 from gateway.runtime import Channel, Runtime
 from gateway.streaming import ClientTooSlow, Send, send_answer
 from gateway.table import Entry
@@ -36,9 +35,13 @@ _ERROR_BODY_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A request on its way: `path` is what follows the base URL, `query` has no `?`. `at` is monotonic seconds."""
+    """A request on its way: `path` is what follows the base URL, `query` has no `?`. `at` is monotonic seconds.
+
+    `id` is ours, `request_id` the client's own, or ''.
+    """
 
     id: str
+    request_id: str
     method: str
     path: str
     query: str
@@ -66,8 +69,7 @@ class Passage:
         plan = plan_of(call, entry)._replace(reason="passed")
         targets = self._targets(wanted, entry, plan, runtime)
         outcome = self._recorder.open(call, plan, entry)
-        if call.nonce is not None:
-            call.id = outcome.call_id = mint(booking_of(outcome), call.nonce, runtime.fingerprint_key)
+        name_call(call, outcome, runtime.fingerprint_key)
         blamed = entry.applied[plan.version.name].blamed_by
         meter = Meter(counts=wanted.body.names_model)
         carried = _Carried(targets, runtime, lambda: about(outcome), meter, outcome.attempts, blamed, wanted.at)
@@ -92,7 +94,7 @@ class Passage:
     async def at_the_only(self, wanted: Wanted, caller: Caller, runtime: Runtime, send: Send) -> None:
         """Pass what names no agent to the only provider it can be for. Raises CallerError when that is not clear."""
         targets = self._targets_without_agent(wanted, caller, runtime)
-        told_with = [(b"x-request-id", wanted.id.encode())]
+        told_with = id_headers(wanted.id, wanted.request_id)
         carried = _Carried(targets, runtime, lambda: told_with, Meter(counts=False), [], lambda _: False, wanted.at)
         end = "client_gone"
         try:
@@ -105,7 +107,8 @@ class Passage:
             raise
         finally:
             self.log.info(
-                "passed", id=wanted.id, caller=caller.name, provider=carried.target.provider, method=wanted.method,
+                "passed", id=wanted.id, request_id=wanted.request_id or None, caller=caller.name,
+                provider=carried.target.provider, method=wanted.method,
                 end=end, status=carried.status, latency=round(self._now() - carried.at, 6),
             )  # fmt: skip
 

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from gateway.attempts import Attempts, Run
-from gateway.callid import mint
 from gateway.calls import Answer, Call, FormatName, Outcome
 from gateway.errors import CallerError, Headers, ProviderError, SerinusError, UnknownModel
 from gateway.headers import JSON, to_client_untyped
 from gateway.hedging import Hedges
 from gateway.providers.clients import CHAT, opening_of, told, told_event
-from gateway.recorder import Clock, Recorder, booking_of
+from gateway.recorder import Clock, Recorder, name_call
 from gateway.replies import Replies
 from gateway.runtime import Runtime
 from gateway.shadow import Shadows
@@ -46,14 +45,13 @@ class Proxy:
     hedges: Hedges
 
     async def handle(self, call: Call, runtime: Runtime, send: Send) -> None:
-        """Serve the call. Raises CallerError before anything was tried; later failures are answered here."""
+        """Serve the call. Raises CallerError before it has an id; later failures are answered here."""
         entry = self.entry_of(call)
         plan = plan_of(call, entry)
         if self.replies.known:
             self.replies.put_into(call)
         outcome = self.recorder.open(call, plan, entry)
-        if call.nonce is not None:
-            call.id = outcome.call_id = mint(booking_of(outcome), call.nonce, runtime.fingerprint_key)
+        name_call(call, outcome, runtime.fingerprint_key)
         self.shadows.offer(call, plan, entry, runtime)
         deadline = call.received_at + runtime.timeouts.total
         run = Run(call, plan, entry.applied[plan.version.name], runtime, outcome, deadline)
@@ -65,13 +63,14 @@ class Proxy:
             except ProviderError as error:
                 await self._refuse(run, error, send)
                 return
+            except CallerError as error:  # only who must translate the request reads all of it
+                outcome.end, outcome.status = "refused", error.status
+                await self._tell(run, error, send)
+                return
             if isinstance(reply, OpenStream):
                 await self._stream(run, reply, send)
             else:
                 await send_answer(send, reply.status, self._answered(run, reply), reply.body)
-        except CallerError as error:  # only who must translate the request reads all of it
-            outcome.end, outcome.status = "refused", error.status
-            raise
         except asyncio.CancelledError:
             outcome.end = "client_gone"
             raise
@@ -132,7 +131,12 @@ class Proxy:
             return
         outcome.status = error.status
         outcome.end = "failed" if outcome.failed else "refused"
-        headers = [JSON, *to_client_untyped(error.headers), *about(outcome)]
+        await self._tell(run, error, send, error.headers)
+
+    async def _tell(self, run: Run, error: SerinusError, send: Send, upstream: Headers = ()) -> None:
+        """Answer with the error, under an id which says that no version has answered."""
+        name_call(run.call, run.outcome, run.runtime.fingerprint_key, answered=False)
+        headers = [JSON, *to_client_untyped(upstream), *about(run.outcome)]
         await send_answer(send, error.status, headers, told(error, run.call.format, run.call.id))
 
     def _price_now(self, run: Run) -> None:
@@ -143,8 +147,8 @@ class Proxy:
 
 
 def about(outcome: Outcome) -> Headers:
-    """The headers that tell a client who served its call."""
-    headers = [(b"x-request-id", outcome.call_id.encode()), *_version_headers(outcome.agent, outcome.version)]
+    """The headers that tell a client who served its call, and under which id."""
+    headers = [*id_headers(outcome.call_id, outcome.request_id), *_version_headers(outcome.agent, outcome.version)]
     attempts = outcome.attempts
     if attempts:
         headers += _target_headers(outcome.answering.target, len(attempts))
@@ -152,6 +156,11 @@ def about(outcome: Outcome) -> Headers:
     if costs:
         headers.append((b"x-serinus-cost-usd", b"%.9f" % (sum(costs) / _NANO)))
     return headers
+
+
+def id_headers(call_id: str, request_id: str) -> Headers:
+    """The call's id, and `x-request-id`: the client's own where it sent one, else the call's id again."""
+    return (b"x-serinus-call-id", call_id.encode()), (b"x-request-id", (request_id or call_id).encode())
 
 
 @lru_cache(maxsize=4096)  # of configured names alone

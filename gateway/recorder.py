@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 
-from gateway.callid import Booking, name_digest
+from gateway.callid import Booking, mint, name_digest
 from gateway.calls import ArmName, Call, Outcome, Spent
 from gateway.logs import Log
 from gateway.pricing import PriceBook
@@ -39,8 +39,12 @@ class Clock:
     unix: Callable[[], float]
 
 
-def booking_of(outcome: Outcome) -> Booking:
-    """Where an outcome will be booked."""
+def name_call(call: Call, outcome: Outcome, key: bytes, *, answered: bool = True) -> None:
+    """Give the call the id that says where it will be booked, and whether a version answers it."""
+    call.id = outcome.call_id = mint(_booking(outcome, answered), outcome.caller, call.nonce, key)
+
+
+def _booking(outcome: Outcome, answered: bool) -> Booking:
     return Booking(
         agent=name_digest(outcome.agent),
         version=name_digest(outcome.version),
@@ -49,6 +53,7 @@ def booking_of(outcome: Outcome) -> Booking:
         rollout=outcome.rollout,
         evidence=outcome.evidence,
         unit=unit_id(outcome.unit),
+        answered=answered,
     )
 
 
@@ -69,6 +74,7 @@ class Recorder:
             reason=plan.reason, unit=plan.unit, rollout=state.rollout if state else 0,
             evidence=state.evidence if state else 0, arm=(arm := arm_of(plan, entry)), stream=call.stream,
             received_at=call.received_at, yardstick=entry.yardsticks.get(arm) if arm else None,
+            request_id=call.request_id,
         )  # fmt: skip
 
     def close(self, outcome: Outcome, prices: PriceBook) -> None:
@@ -281,6 +287,7 @@ def _line(outcome: Outcome, spent: Spent) -> dict[str, object]:
     unknown = spent.unpriced or spent.untold
     return {
         "id": outcome.call_id,
+        "request_id": outcome.request_id or None,
         "caller": outcome.caller,
         "agent": outcome.agent,
         "version": outcome.version,

@@ -16,7 +16,7 @@ from gateway.providers.clients import told
 from gateway.providers.messages.counting import COUNT_PATH, check_count, count_answer, count_changes, estimate
 from gateway.providers.registry import CLIENTS, PROVIDERS
 from gateway.providers.settings import overlay
-from gateway.proxy import plan_of
+from gateway.proxy import id_headers, plan_of
 from gateway.runtime import Channel, Runtime
 from gateway.streaming import send_answer
 from gateway.upstream import Headers, Request
@@ -34,7 +34,8 @@ class CountTokens(Messages):
         runtime, entry = self.services.runtime, self.services.proxy.entry_of(call)
         version = plan_of(call, entry).version
         applied, channel = entry.applied[version.name], runtime.channels[version.target.provider]
-        headers = [(b"x-serinus-agent", call.agent.encode()), (b"x-serinus-version", version.name.encode())]
+        served = ((b"x-serinus-agent", call.agent.encode()), (b"x-serinus-version", version.name.encode()))
+        headers = [*id_headers(call.id, call.request_id), *served]
         if channel.endpoint.format != self.format:
             await send_answer(send, 200, [JSON, *headers], _estimated(call, applied))
             return

@@ -97,6 +97,7 @@ def _summary(handed: Handed) -> dict[str, Any]:
     event, reply = handed.event, handed.reply
     return {
         **{name: event.get(name) for name in ("call_id", "agent", "version", "caller", "failure")},
+        "request_id": event.get("request_id") or None,
         "at": timestamp(float(event["at"])),
         "reply": None if reply is None else {
             "message": reply.message, "actor": reply.actor, "at": timestamp(reply.at),

@@ -1,7 +1,7 @@
 """`POST /v1/feedback`: how good an answer was, booked on the version that gave it.
 
-Names a call by the `x-request-id` of its answer, or a conversation by the client's own id. The booking stands in the
-call's id (`gateway.callid`); the store only remembers that a call was scored, so that it is scored once.
+Names a call by the `x-serinus-call-id` of its answer, or a conversation by the client's own id. The booking stands in
+the call's id (`gateway.callid`); the store only remembers that a call was scored, so that it is scored once.
 """
 
 from typing import Any
@@ -20,6 +20,7 @@ from routing.facts import Facts
 from routing.plan import route
 
 _LONGEST_COMMENT = 2000
+_UNANSWERED = "no version answered this call: it ended in an error, or went to a person"
 
 
 class AlreadyScored(CallerError):
@@ -41,11 +42,15 @@ class Feedback(Endpoint):
         _check_comment(body.get("comment"))
         entry, booking, name = self._find(body, caller)
         version = _version(entry, booking)
+        answer: dict[str, object] = {"agent": entry.agent.name, "version": version, "arm": booking.arm}
+        if not booking.answered:
+            await send_json(send, {**answer, "counts": False, "why": _UNANSWERED})
+            return
         if not await self.services.controller.first_feedback(entry.agent.name, name):
             raise AlreadyScored("this was scored before; the first score counts")
         self.services.proxy.recorder.score(entry, booking, version, score)
         why = _no_evidence(entry, booking)
-        answer = {"agent": entry.agent.name, "version": version, "arm": booking.arm, "counts": why is None}
+        answer["counts"] = why is None
         await send_json(send, answer if why is None else {**answer, "why": why})
 
     def _find(self, body: dict[str, Any], caller: Caller) -> tuple[Entry, Booking, str]:
@@ -58,11 +63,13 @@ class Feedback(Endpoint):
         return self._by_conversation(str(conversation), body.get("agent"), caller)
 
     def _by_call(self, call_id: str, caller: Caller) -> tuple[Entry, Booking, str]:
-        booking = callid.read(call_id, self.services.runtime.fingerprint_key)
+        booking = callid.read(call_id, caller.name, self.services.runtime.fingerprint_key)
         entries = [self.services.table.entry(name) for name in self.services.table]
         entry = next((e for e in entries if e and booking and callid.name_digest(e.agent.name) == booking.agent), None)
         if booking is None or entry is None or not caller.may_call(entry.agent.name):
-            raise NotFound("unknown call; 'call_id' is the x-request-id of the answer", code="unknown_call")
+            raise NotFound(
+                "unknown call; 'call_id' is the x-serinus-call-id of an answer to this caller", code="unknown_call"
+            )
         return entry, booking, f"call:{call_id}"
 
     def _by_conversation(self, conversation: str, agent: Any, caller: Caller) -> tuple[Entry, Booking, str]:

@@ -72,10 +72,11 @@ class Generation(Endpoint):
         agent, pin, stream = self.asked(scope, document.values)
         if not caller.may_call(agent):
             raise Forbidden(f"this key may not call {agent!r}", param="model")
-        given, nonce = given_id(headers), self.services.new_nonce()
+        nonce = self.services.new_nonce()
         return Call(
-            id=nonce.hex() if given is None else given,
-            nonce=nonce if given is None else None,
+            id=nonce.hex(),
+            nonce=nonce,
+            request_id=given_id(headers),
             caller=caller,
             agent=agent,
             pin=pin,
@@ -153,10 +154,10 @@ class GenerateContent(Generation):
         return ""  # `alt` is the path's business, and `key` nobody's
 
 
-def given_id(headers: NamedHeaders) -> str | None:
-    """The id that the client chose, unless it is an odd one."""
+def given_id(headers: NamedHeaders) -> str:
+    """The client's own `x-request-id`, or '' where it has none or an odd one. It is echoed, and names nothing here."""
     given = headers.get(b"x-request-id")
-    return given.decode() if given is not None and _SANE_ID.fullmatch(given) else None
+    return given.decode() if given is not None and _SANE_ID.fullmatch(given) else ""
 
 
 def check_encoding(headers: NamedHeaders) -> None:

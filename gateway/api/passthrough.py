@@ -62,7 +62,8 @@ class Passthrough(Generation):
         agent = _named_in_query(scope)
         body = await _body(_incoming(receive, scope), scope, path, runtime.body_limit, agent is not None)
         wanted = Wanted(
-            id=given_id(headers) or self.services.new_nonce().hex(),
+            id=self.services.new_nonce().hex(),
+            request_id=given_id(headers),
             method=scope["method"],
             path=path,
             query=without_names(query_to_provider(scope["query_string"]), _NAMES),

@@ -14,45 +14,60 @@ BOOKING = Booking(name_digest("support"), name_digest("v2"), "canary", False, 3,
 @given(
     arm=st.sampled_from([None, "stable", "canary"]),
     apart=st.booleans(),
+    answered=st.booleans(),
     epochs=st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)),
     unit=st.binary(min_size=8, max_size=8),
     nonce=st.binary(min_size=8, max_size=8),
 )
 def test_what_is_minted_is_read(
-    arm: ArmName | None, apart: bool, epochs: tuple[int, int], unit: bytes, nonce: bytes
+    arm: ArmName | None, apart: bool, answered: bool, epochs: tuple[int, int], unit: bytes, nonce: bytes
 ) -> None:
     """All of it, from 52 characters that stand in a URL as they are."""
-    booking = Booking(name_digest("a"), name_digest("v"), arm, apart, *epochs, unit.hex())
-    call_id = mint(booking, nonce, KEY)
-    assert read(call_id, KEY) == booking and len(call_id) == 52 and "=" not in call_id
+    booking = Booking(name_digest("a"), name_digest("v"), arm, apart, *epochs, unit.hex(), answered)
+    call_id = mint(booking, "web", nonce, KEY)
+    assert read(call_id, "web", KEY) == booking and len(call_id) == 52 and "=" not in call_id
 
 
 def test_no_two_calls_have_one_id() -> None:
     """Of the same unit under the same epochs: the nonce tells them apart."""
-    assert mint(BOOKING, NONCE, KEY) != mint(BOOKING, b"12345679", KEY)
+    assert mint(BOOKING, "web", NONCE, KEY) != mint(BOOKING, "web", b"12345679", KEY)
 
 
 @given(position=st.integers(0, 51), other=st.sampled_from("AZaz09-_"))
 def test_an_altered_id_is_nobodys(position: int, other: str) -> None:
     """Whichever character was changed: feedback cannot be booked on another version."""
-    call_id = mint(BOOKING, NONCE, KEY)
+    call_id = mint(BOOKING, "web", NONCE, KEY)
     altered = call_id[:position] + other + call_id[position + 1 :]
-    assert (read(altered, KEY) is None) == (altered != call_id)
+    assert (read(altered, "web", KEY) is None) == (altered != call_id)
 
 
 @pytest.mark.parametrize("foreign", ["", "chosen-by-the-client", "A" * 52, "é" * 52, "=", "A" * 5000, "A" * 51])
 def test_an_id_that_we_did_not_make(foreign: str) -> None:
     """Cannot be read, whatever it looks like."""
-    assert read(foreign, KEY) is None
+    assert read(foreign, "web", KEY) is None
+
+
+@pytest.mark.parametrize("junk", ["!", "\n", " ", "=", "==", "\x00", "AAAA"])
+@pytest.mark.parametrize("place", [0, 20, 52])
+def test_an_id_has_one_spelling(junk: str, place: int) -> None:
+    """What a base64 decoder would skip makes another id of it, or one call could be scored again and again."""
+    call_id = mint(BOOKING, "web", NONCE, KEY)
+    assert read(call_id[:place] + junk + call_id[place:], "web", KEY) is None
+
+
+@pytest.mark.parametrize("other", ["", "we", "webb", "other", "é"])
+def test_another_callers_id(other: str) -> None:
+    """Who has seen the id of another caller's call cannot use it."""
+    assert read(mint(BOOKING, "web", NONCE, KEY), other, KEY) is None
 
 
 def test_another_deployments_id() -> None:
     """Its key is another."""
-    assert read(mint(BOOKING, NONCE, b"another key"), KEY) is None
+    assert read(mint(BOOKING, "web", NONCE, b"another key"), "web", KEY) is None
 
 
 def test_an_epoch_beyond_its_field_is_cut() -> None:
     """After four billion changes: the call is served, and its feedback is late."""
     far = Booking(BOOKING.agent, BOOKING.version, None, True, 2**40, 2**40, BOOKING.unit)
-    found = read(mint(far, NONCE, KEY), KEY)
+    found = read(mint(far, "web", NONCE, KEY), "web", KEY)
     assert found and (found.rollout, found.evidence) == (2**32 - 1, 2**32 - 1)

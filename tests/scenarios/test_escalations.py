@@ -1,6 +1,7 @@
 """Whole stories of conversations that went to people: handed over, answered, and taken up again by the agent."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -61,18 +62,23 @@ async def handed_over(here: Place, **ask: Any) -> tuple[str, str]:
     answer = await here.chat(messages=[QUESTION], **ask)
     assert answer.headers["x-serinus-escalated"] == "human"
     here.standin.behave("good", Behaviour())
-    return answer.headers["x-request-id"], answer.json()["choices"][0]["message"]["content"]
+    return answer.headers["x-serinus-call-id"], answer.json()["choices"][0]["message"]["content"]
 
 
 async def view(here: Place, call_id: str) -> Any:
     return (await here.http.get(f"{here.base_url}/escalations/{call_id}", headers=TOKEN)).json()
 
 
-async def reply(here: Place, call_id: str) -> None:
-    """By the token, once the store has the conversation; then wait until the replica knows of it."""
+async def stored(here: Place, call_id: str) -> None:
+    """Wait until the store has the conversation."""
     async with asyncio.timeout(5):
         while "error" in await view(here, call_id):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+
+
+async def reply(here: Place, call_id: str) -> None:
+    """By the token, once the store has the conversation; then wait until the replica knows of it."""
+    await stored(here, call_id)
     path = f"{here.base_url}/escalations/{call_id}/reply"
     assert (await here.http.post(path, json={"message": SAID, "actor": "kim"}, headers=TOKEN)).status_code == 200
     await eventually(lambda: bool(here.running.gateway.services.proxy.replies.known))
@@ -126,6 +132,20 @@ async def test_a_conversation_by_its_own_id(serve: Serve) -> None:
     assert here.received_json()["messages"] == [{"role": "assistant", "content": SAID}, AGAIN]
 
 
+async def test_an_id_that_two_clients_chose(serve: Serve) -> None:
+    """Two callers send one `x-request-id`: each conversation keeps an id of its own, and nobody answers the other."""
+    keys = {name: {"sha256": hashlib.sha256(name.encode()).hexdigest()} for name in ("victim", "attacker")}
+    here = await serve(gateway={"keys": keys}, routing={"fallback": ["human"]})
+    ids = {}
+    for name in keys:
+        headers = {"authorization": f"Bearer {name}", "x-request-id": "the-same"}
+        ids[name], _ = await handed_over(here, headers=headers)
+    for name, call_id in ids.items():
+        await stored(here, call_id)
+        assert (found := await view(here, call_id))["caller"] == name and found["request_id"] == "the-same"
+    assert "error" in await view(here, "the-same")
+
+
 MESSAGES = [QUESTION, {"role": "assistant", "content": "A person takes over."}, AGAIN]
 CONTENTS = [{"role": "model" if each["role"] == "assistant" else "user", "parts": [{"text": each["content"]}]}
             for each in MESSAGES]  # fmt: skip
@@ -146,10 +166,10 @@ async def test_every_client_format(serve: Serve, api: str, path: str, body: dict
     url = here.running.url + path.format(agent=here.agent)
     body = {"model": here.agent, **body} if "{" not in path else body
     here.standin.behave("good", failing("status", status=500))
-    answer = await here.http.post(url, json=body, headers={"x-request-id": f"{here.agent}-call"})
+    answer = await here.http.post(url, json=body)
     assert answer.headers["x-serinus-escalated"] == "human", answer.text
     here.standin.behave("good", Behaviour())
-    await reply(here, f"{here.agent}-call")
+    await reply(here, answer.headers["x-serinus-call-id"])
     answer = await here.http.post(url, json=body)
     assert answer.status_code == 200, answer.text
     sent = json.dumps(here.received_json()["messages"])

@@ -131,7 +131,40 @@ async def test_headers(serve: Serve) -> None:
     dollars = (usage.prompt_tokens + 2 * usage.completion_tokens) / 1e6
     assert float(raw.headers["x-serinus-cost-usd"]) == pytest.approx(dollars)
     assert raw.headers["x-upstream-request-id"].startswith("req_")
-    assert raw.request_id == raw.headers["x-request-id"] != raw.headers["x-upstream-request-id"]
+    assert raw.request_id == raw.headers["x-serinus-call-id"] != raw.headers["x-upstream-request-id"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_ids_and_feedback(serve: Serve, stream: bool) -> None:
+    """An app keeps its own request id, and scores the call by ours: once, and no call that it made up."""
+    here, own = await serve(), {"x-request-id": "my-trace.7"}
+    client = here.sdk()
+    raw = await client.chat.completions.with_raw_response.create(
+        model=here.agent, messages=HELLO, stream=stream, extra_headers=own
+    )
+    assert raw.request_id == "my-trace.7"
+    score = {"call_id": raw.headers["x-serinus-call-id"], "score": 1}
+    answer: Any = await client.post("/feedback", body=score, cast_to=object)
+    assert (answer["agent"], answer["version"]) == (here.agent, "v1")
+    with pytest.raises(openai.ConflictError):
+        await client.post("/feedback", body=score, cast_to=object)
+    with pytest.raises(openai.NotFoundError):
+        await client.post("/feedback", body={"call_id": raw.request_id, "score": 0}, cast_to=object)
+
+
+async def test_ids_of_an_error(serve: Serve) -> None:
+    """An error carries both ids, whoever wrote it; nothing was answered, so there is nothing to score."""
+    here = await serve()
+    here.standin.behave("good", failing("status", status=422))
+    with pytest.raises(openai.UnprocessableEntityError) as refused:
+        await here.sdk().chat.completions.create(
+            model=here.agent, messages=HELLO, extra_headers={"x-request-id": "my-trace.7"}
+        )
+    assert refused.value.request_id == "my-trace.7"
+    score = {"call_id": refused.value.response.headers["x-serinus-call-id"], "score": 0}
+    answer: Any = await here.sdk().post("/feedback", body=score, cast_to=object)
+    assert answer["counts"] is False and "answered" in answer["why"]
+    assert (await here.books())["quality"] is None
 
 
 ERRORS = [

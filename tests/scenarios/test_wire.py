@@ -360,7 +360,7 @@ async def test_headers_to_the_client(serve: Serve) -> None:
     assert len(names) == len(set(names))
     passed = {name for name in names if name.startswith(("x-ratelimit-", "openai-"))}
     assert len(passed) >= 4
-    own = {f"x-serinus-{name}" for name in ("agent", "version", "target", "attempts")}
+    own = {f"x-serinus-{name}" for name in ("agent", "version", "target", "attempts", "call-id")}
     assert set(names) - passed == {"content-type", "content-length", "x-request-id", "x-upstream-request-id", *own}
 
 
@@ -368,10 +368,12 @@ async def test_headers_to_the_client(serve: Serve) -> None:
     ("given", "kept"), [("run-7.a_B", True), ("a b", False), ("x" * 65, False), ("<script>", False)]
 )
 async def test_request_id(serve: Serve, given: str, kept: bool) -> None:
-    """A client's own id of the call is kept when it is a plain one, and replaced when it is odd."""
+    """A client's own `x-request-id` is echoed when it is a plain one; the call's id is ours in any case."""
     here = await serve()
-    answer = await here.chat(headers={"x-request-id": given})
-    assert (answer.headers["x-request-id"] == given) is kept
+    one, other = [await here.chat(headers={"x-request-id": given, "x-serinus-call-id": "mine"}) for _ in range(2)]
+    call_id = one.headers["x-serinus-call-id"]
+    assert one.headers["x-request-id"] == (given if kept else call_id)
+    assert len(call_id) == 52 and call_id != other.headers["x-serinus-call-id"]
 
 
 async def test_nothing_in_a_request_changes_where_it_goes(serve: Serve) -> None:

@@ -67,7 +67,7 @@ async def test_the_list(served: Served) -> None:
     assert (await served.get(""))[1] == listed
     assert listed["escalations"][1] == {
         "call_id": "c-1", "agent": served.agent, "version": "v1", "caller": "app", "failure": "down",
-        "at": "1970-01-01T00:00:01.000Z", "reply": None,
+        "request_id": None, "at": "1970-01-01T00:00:01.000Z", "reply": None,
     }  # fmt: skip
 
 

@@ -27,7 +27,7 @@ class Served:
     agent: str
 
     async def call(self, *headers: str, model: str = "", key: str = WEB) -> Reply:
-        """A call; its id is the answer's `x-request-id`."""
+        """A call; its id is the answer's `x-serinus-call-id`."""
         body = {"model": model or self.agent, "messages": [{"role": "user", "content": "hello"}]}
         return await ask(
             self.running.url, "POST", "/v1/chat/completions", json.dumps(body).encode(), (key, *headers)
@@ -67,7 +67,7 @@ async def served(tmp_path: Path, redis_url: str, agent: str) -> AsyncIterator[Se
 async def test_by_the_calls_id(served: Served) -> None:
     """Booked on the version that served it, and shown as its quality."""
     reply = await served.call()
-    status, answer = await served.feedback(0.25, call_id=reply.headers["x-request-id"], comment="meh")
+    status, answer = await served.feedback(0.25, call_id=reply.headers["x-serinus-call-id"], comment="meh")
     arm = {"v1": "stable", "v2": "canary"}[reply.version]
     assert status == 200
     assert answer == {"agent": served.agent, "version": reply.version, "arm": arm, "counts": True}
@@ -101,7 +101,7 @@ async def test_by_the_conversation_after_completion(served: Served) -> None:
 
 async def test_a_second_score_is_refused(served: Served) -> None:
     """409, for the call as for the conversation: the first one counts."""
-    call_id = (await served.call()).headers["x-request-id"]
+    call_id = (await served.call()).headers["x-serinus-call-id"]
     for names in ({"call_id": call_id}, {"conversation_id": "c", "agent": served.agent}):
         assert (await served.feedback(0, **names))[0] == 200
         status, error = await served.feedback(1, **names)
@@ -112,7 +112,7 @@ async def test_scores_have_a_mean(served: Served) -> None:
     """Over all calls that were scored, thumbs and numbers alike."""
     for score in (0, 1, 0.5, False):
         reply = await served.call(model=f"{served.agent}@v1")
-        status, answer = await served.feedback(score, call_id=reply.headers["x-request-id"])
+        status, answer = await served.feedback(score, call_id=reply.headers["x-serinus-call-id"])
         assert (status, answer["arm"], answer["counts"]) == (200, None, False), "a pinned call is on no trial"
         assert answer["why"].startswith("the call was on no trial")
     view = await served.view()
@@ -125,14 +125,15 @@ async def test_scores_have_a_mean(served: Served) -> None:
 async def test_an_unknown_call(served: Served, call_id: str) -> None:
     """404, with what would be known."""
     status, error = await served.feedback(call_id=call_id)
-    assert (status, error["code"]) == (404, "unknown_call") and "x-request-id" in error["message"]
+    assert (status, error["code"]) == (404, "unknown_call") and "x-serinus-call-id" in error["message"]
 
 
 async def test_an_id_that_the_client_chose_is_unknown(served: Served) -> None:
-    """It says nothing of where the call was booked."""
+    """It is echoed and names nothing: the call is scored by the id that is ours."""
     reply = await served.call("x-request-id: chosen-by-me")
     assert reply.headers["x-request-id"] == "chosen-by-me"
     assert (await served.feedback(call_id="chosen-by-me"))[0] == 404
+    assert (await served.feedback(call_id=reply.headers["x-serinus-call-id"]))[0] == 200
 
 
 async def test_late_feedback_counts_for_no_trial(served: Served) -> None:
@@ -143,7 +144,7 @@ async def test_late_feedback_counts_for_no_trial(served: Served) -> None:
     write(served.running.folder, {"routing.yaml": routing})
     served.running.reload()
     await served.running.gateway.services.controller.poll()
-    status, answer = await served.feedback(0, call_id=reply.headers["x-request-id"])
+    status, answer = await served.feedback(0, call_id=reply.headers["x-serinus-call-id"])
     assert (status, answer["version"], answer["counts"]) == (200, reply.version, False)
     assert answer["why"] == "late: the step in which the call was served is over"
     assert (await served.view())["versions"][reply.version]["quality"] == 0.0
@@ -154,7 +155,7 @@ async def test_late_feedback_counts_for_no_trial(served: Served) -> None:
 async def test_a_score_is_evidence_of_its_arm(served: Served) -> None:
     """Once for its unit: what it was scored, and that it was."""
     reply = await served.call("x-conversation-id: c")
-    await served.feedback(0.25, call_id=reply.headers["x-request-id"])
+    await served.feedback(0.25, call_id=reply.headers["x-serinus-call-id"])
     await served.view()
     sides = (await served.running.gateway.store.store.snapshot(served.agent)).sides
     arm = sides.canary if reply.version == "v2" else sides.stable
@@ -164,7 +165,7 @@ async def test_a_score_is_evidence_of_its_arm(served: Served) -> None:
 @pytest.mark.parametrize("score", [None, "1", -0.1, 1.1, [], {}, 10**400])
 async def test_what_is_no_score(served: Served, score: Any) -> None:
     """400, naming what is one; the call can still be scored."""
-    call_id = (await served.call()).headers["x-request-id"]
+    call_id = (await served.call()).headers["x-serinus-call-id"]
     status, error = await served.feedback(score, call_id=call_id)
     assert (status, error["param"]) == (400, "score") and "from 0" in error["message"]
     assert (await served.feedback(1, call_id=call_id))[0] == 200
@@ -191,7 +192,7 @@ async def test_what_cannot_be_understood(served: Served, names: dict[str, Any], 
 
 async def test_another_tenants_calls_are_not_ones_own(served: Served) -> None:
     """A call that the key may not make is as if it were not there; an agent that it may not call is refused."""
-    call_id = (await served.call()).headers["x-request-id"]
+    call_id = (await served.call()).headers["x-serinus-call-id"]
     assert (await served.feedback(0, OTHER, call_id=call_id))[0] == 404
     status, _ = await served.feedback(0, OTHER, conversation_id="c", agent=served.agent)
     assert status == 403

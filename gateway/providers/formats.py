@@ -1,7 +1,7 @@
 """What a wire format provides: functions that read and write it, as one value, so that any two can be put together."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from gateway.calls import Usage
@@ -23,12 +23,11 @@ class Envelope:
 
 
 class Parser(Protocol):
-    """Follows one stream of a provider, event by event.
+    """Follows one stream of a provider, event by event."""
 
-    `usage` is what the provider has said so far of what it charges, None before that.
-    """
-
-    usage: Usage | None
+    @property
+    def usage(self) -> Usage | None:
+        """What the provider has said so far of what it charges, None before that."""
 
     def take(self, name: str, data: bytes) -> Sequence[Event]:
         """What one server-sent event says; `name` is its `event` field, '' where it has none.
@@ -49,10 +48,14 @@ class Writer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A request ready for a provider: the path behind its base path, with its query, and the body's members."""
+    """A request ready for a provider: the path behind its base path, with its query, and the body's members.
+
+    `names` are the client's names of functions, by those that the provider knows instead.
+    """
 
     path: str
     body: Mapping[str, Any]
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 class ClientSide(Protocol):

@@ -138,10 +138,11 @@ class Output:
 class Prompt:
     """A whole request. None means that the client left it to the provider.
 
-    `messages` begin with the system messages, where there are any. `thinking_budget` is in tokens. `wants_usage` says
-    that a stream's client asked for its usage. `hints` are members that change nothing about the answer (a user's id,
-    metadata, cache keys) under chat completions' names: a format that has no place for one leaves it out. `extras` are
-    the other members, under the name in the client's format, that must not be dropped.
+    `messages` begin with the system messages, where there are any. `thinking_budget` is in tokens; `may_not_think`
+    says that a model which cannot think may answer without. `wants_usage` says that a stream's client asked for its
+    usage. `hints` are members that change nothing about the answer (a user's id, metadata, cache keys) under chat
+    completions' names: a format that has no place for one leaves it out. `extras` are the other members, under the
+    name in the client's format, that must not be dropped.
     """
 
     messages: tuple[Message, ...]
@@ -161,6 +162,7 @@ class Prompt:
     top_logprobs: int | None = None
     effort: Effort | None = None
     thinking_budget: int | None = None
+    may_not_think: bool = False
     wants_thoughts: bool | None = None  # whether the model's thoughts are to be shown
     stream: bool = False
     wants_usage: bool = False

@@ -6,6 +6,8 @@ from typing import Any
 
 from gateway.providers.prompt import Message, Prompt, Text, ToolSpec
 
+_THOUGHT = frozenset({"effort", "thinking_budget"})
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -26,6 +28,8 @@ class Settings:
 def overlay(prompt: Prompt, settings: Settings) -> Prompt:
     """The prompt with the version applied: its parameters, its system message first, its tools before the client's."""
     changed = dict(settings.fixed or {})
+    if not _THOUGHT.isdisjoint(changed):
+        changed["may_not_think"] = False  # what the version sets is more than a client's wish
     for name, value in (settings.defaults or {}).items():
         if getattr(prompt, name) in (None, ()):
             changed[name] = value

@@ -19,6 +19,7 @@ from gateway.providers.chat.request import chat_request
 from gateway.providers.chat.stream import StreamReader
 from gateway.providers.endpoint import Endpoint
 from gateway.providers.formats import ClientSide, Envelope, ProviderSide
+from gateway.providers.names import OwnNames, with_own_names
 from gateway.providers.plain import Plain
 from gateway.providers.prompt import FormatName, Prompt, ToolCall, Untranslatable
 from gateway.providers.reader import Reader, SseFramer
@@ -150,13 +151,14 @@ class _Through:
 class _Between:
     """Two formats."""
 
-    __slots__ = ("_about", "_client", "_prompt", "_provider")
+    __slots__ = ("_about", "_client", "_names", "_prompt", "_provider")
 
     def __init__(self, about: Attempted, client: ClientSide, provider: ProviderSide) -> None:
         self._about = about
         self._client = client
         self._provider = provider
         self._prompt: Prompt | None = None
+        self._names: Mapping[str, str] = {}  # the client's names of functions, by those that were sent
 
     def request(self) -> Request:
         about = self._about
@@ -164,20 +166,24 @@ class _Between:
             written = self._provider.write(self._asked(), about.target.model)
         except Untranslatable as error:
             raise _refused(error, about.target) from None
+        self._names = written.names
         body = encode(_with_native(written.body, about.settings.native or {})).encode()
         headers = _of_our_version(_portable(about.call.headers, about.endpoint.format))
         return about.endpoint.request(about.endpoint.base_path + written.path, headers, body)
 
     def whole(self, body: bytes) -> Whole:
         try:
-            reply = self._provider.reply(body)
+            reply = with_own_names(self._provider.reply(body), self._names)
         except ProviderError as error:
             raise _in_no_words(error) from None
         return Whole(self._client.reply(reply, self._envelope()), reply.usage, _are_json(reply))
 
     def reader(self) -> Reader:
         framer = registry.framer(self._provider.name)
-        return Reader(self._provider.parser(), self._client.writer(self._envelope()), framer)
+        parser = self._provider.parser()
+        if self._names:
+            parser = OwnNames(parser, self._names)
+        return Reader(parser, self._client.writer(self._envelope()), framer)
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
         error = self._provider.error(status, headers, body)

@@ -11,7 +11,9 @@ from urllib.parse import quote
 
 from gateway.document import encode
 from gateway.providers.bedrock.turns import CACHE_POINT, NAME, write_conversation
+from gateway.providers.fit import fit
 from gateway.providers.formats import Written
+from gateway.providers.limits import limits
 from gateway.providers.messages.models import model as known_model
 from gateway.providers.messages.request import max_tokens, sampling
 from gateway.providers.messages.shared import NAME as CLAUDE
@@ -21,7 +23,6 @@ from gateway.providers.prompt import Effort, Message, Output, Prompt, Reasoning,
 
 Members = dict[str, Any]
 
-_LONGEST_TOOL_NAME = 64
 _NO_CALL = "Do not call any function in this turn."
 _CACHING = ("claude", "nova")
 _TIERS = ("priority", "default", "flex", "reserved")
@@ -39,6 +40,7 @@ def path(model: str, stream: bool) -> str:
 
 def write(prompt: Prompt, model: str) -> Written:
     """The request. Raises Untranslatable and names the field that Converse, or this model, cannot say."""
+    prompt, names = fit(prompt, limits(NAME))
     for name in prompt.extras:
         raise Untranslatable(f"{name} cannot be said to this provider; leave it out", param=name)
     claude = "claude" in model
@@ -61,7 +63,7 @@ def write(prompt: Prompt, model: str) -> Written:
         "additionalModelResponseFieldPaths": ["/stop_sequence"] if claude and prompt.stop else None,
         "serviceTier": _tier(prompt),
     }
-    return Written(path(model, prompt.stream), {name: value for name, value in members.items() if value})
+    return Written(path(model, prompt.stream), {name: value for name, value in members.items() if value}, names)
 
 
 def _as_claudes(prompt: Prompt) -> Prompt:
@@ -104,9 +106,6 @@ def _tool_config(prompt: Prompt, tools: Tooling, cache: bool, system: list[Membe
 
 
 def _spec(tool: Members, cache: bool) -> list[Members]:
-    if len(tool["name"]) > _LONGEST_TOOL_NAME:
-        message = f"the function name {tool['name']!r} is too long; use up to {_LONGEST_TOOL_NAME} characters"
-        raise Untranslatable(message, param="tools")
     said = {name: tool[name] for name in ("name", "description", "strict") if name in tool}
     spec: Members = {"toolSpec": {**said, "inputSchema": {"json": tool["input_schema"]}}}
     return [spec, CACHE_POINT] if cache and "cache_control" in tool else [spec]
@@ -174,6 +173,8 @@ def _effort(prompt: Prompt, model: str) -> Members:
     if effort in (None, "none"):
         return {}
     member = next((member for name, member in _THINKING.items() if name in model), None)
+    if member is None and prompt.may_not_think:
+        return {}
     if member is None:
         message = "this model is not known to think; leave reasoning_effort out"
         raise Untranslatable(message, param="reasoning_effort")

@@ -4,8 +4,6 @@ Leading system messages are `system`, a later one is told by the user in `<syste
 become one turn, whose tool results come first.
 """
 
-import hashlib
-import re
 from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from typing import Any, Literal, NamedTuple
@@ -31,7 +29,6 @@ _Turn = tuple[Literal["user", "assistant"], list[Block]]
 
 CACHE_POINT: Block = {"cachePoint": {"type": "default"}}
 
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _OPENING = "(The conversation begins with your message.)"
 _ABOUT_FILES = "(See the document.)"  # a document must not come without text
 _EMPTY_RESULT = "(empty)"  # nor a result without content
@@ -59,13 +56,6 @@ def write_conversation(messages: Sequence[Message], cache: bool) -> Conversation
     _strip_end(turns)
     _settle_documents(turns)
     return Conversation(system, [{"role": role, "content": _results_first(blocks)} for role, blocks in turns if blocks])
-
-
-def call_id(id: str) -> str:
-    """The id of a call as Bedrock takes it; one that it would refuse becomes a digest, so that it stays apart."""
-    if _ID.fullmatch(id):
-        return id
-    return f"call_{hashlib.sha256(id.encode(errors='surrogatepass')).hexdigest()[:32]}"
 
 
 def _turn(message: Message, cache: bool) -> _Turn:
@@ -180,16 +170,14 @@ def _assistant_part(part: Part) -> list[Block]:
 def _result(result: ToolResult) -> Block:
     content = [block for part in result.parts for block in _user_part(part)]
     status = {"status": "error"} if result.is_error else {}
-    return {
-        "toolResult": {"toolUseId": call_id(result.call_id), "content": content or [{"text": _EMPTY_RESULT}], **status}
-    }
+    return {"toolResult": {"toolUseId": result.call_id, "content": content or [{"text": _EMPTY_RESULT}], **status}}
 
 
 def _call(call: ToolCall) -> Block:
     value = arguments(call.arguments)
     if value is None:
         raise _unsayable(f"the arguments of the call {call.id!r} must be a JSON object")
-    return {"toolUse": {"toolUseId": call_id(call.id), "name": call.name, "input": value}}
+    return {"toolUse": {"toolUseId": call.id, "name": call.name, "input": value}}
 
 
 def _reasoning(thought: Reasoning) -> list[Block]:

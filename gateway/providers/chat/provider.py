@@ -12,7 +12,9 @@ from gateway.providers.chat.quirks import Quirks, quirks
 from gateway.providers.chat.reply import read_reply
 from gateway.providers.chat.request import merge_tools, prepend, with_usage
 from gateway.providers.chat.write import write_choice, write_parameters, write_request, write_tool
+from gateway.providers.fit import fit
 from gateway.providers.formats import Parser, Written
+from gateway.providers.limits import limits
 from gateway.providers.prompt import FormatName, Prompt
 from gateway.providers.reply import Reply
 from gateway.providers.settings import Settings
@@ -44,7 +46,8 @@ class ChatProvider:
         return replace(self, host=host)
 
     def write(self, prompt: Prompt, model: str) -> Written:
-        return Written(_PATH, write_request(prompt, model, quirks(self.host, model)))
+        fitted = fit(prompt, limits(self.name, self.host, model))
+        return Written(_PATH, write_request(fitted.prompt, model, quirks(self.host, model)), fitted.names)
 
     def path(self, model: str, stream: bool) -> str:
         return _PATH

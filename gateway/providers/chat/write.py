@@ -108,7 +108,7 @@ def _write_effort(prompt: Prompt, quirks: Quirks) -> Members:
         effort = next((name for tokens, name in _EFFORTS if budget <= tokens), "high")
     if quirks.effort:
         return {quirks.effort: effort} if effort else {}
-    if effort not in (None, "none"):
+    if effort not in (None, "none") and not prompt.may_not_think:
         message = "this model does not think; leave reasoning_effort out or choose a newer model"
         raise Untranslatable(message, param="reasoning_effort")
     return {}

@@ -5,11 +5,15 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.document import Document, array, elements, encode
+from gateway.providers.fit import fitted_tool
 from gateway.providers.gemini.config import MEMBERS, THINKING, calling_config, declaration, generation_config
 from gateway.providers.gemini.members import camel, wrong
+from gateway.providers.gemini.terms import FORMAT
+from gateway.providers.limits import limits
 from gateway.providers.prompt import Prompt, ToolSpec
 from gateway.providers.settings import Settings
 
+_LIMITS = limits(FORMAT)
 _CALLING = frozenset({"tool_choice", "parallel_tools"})
 Changes = dict[str, str | None]
 
@@ -92,7 +96,7 @@ def _system(prompt: str, client: _Object) -> str:
 def _tools(tools: tuple[ToolSpec, ...], client: list[str]) -> str:
     """The version's functions, then the client's own of other names, and what else it lets the model use."""
     names = {tool.name for tool in tools}
-    merged = [encode({"functionDeclarations": [declaration(tool) for tool in tools]})]
+    merged = [encode({"functionDeclarations": [declaration(fitted_tool(tool, _LIMITS)) for tool in tools]})]
     for text in client:
         tool = _Object.of(text)
         declared = tool.items("functionDeclarations")

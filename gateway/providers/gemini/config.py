@@ -97,7 +97,7 @@ def declaration(tool: ToolSpec) -> dict[str, Any]:
     if tool.description:
         written["description"] = tool.description
     if tool.schema is not None:
-        written["parametersJsonSchema"] = _bare(tool.schema)
+        written["parametersJsonSchema"] = tool.schema
     return written
 
 
@@ -105,13 +105,8 @@ def _output(output: Output) -> dict[str, Any]:
     written: dict[str, Any] = {"responseMimeType": "application/json"}
     if output.schema is not None:
         described = {"description": output.description} if output.description else {}
-        written["responseJsonSchema"] = described | _bare(output.schema)
+        written["responseJsonSchema"] = {**described, **output.schema}
     return written
-
-
-def _bare(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema without the mark of its dialect, which Gemini does not know."""
-    return {name: value for name, value in schema.items() if name != "$schema"}
 
 
 def _check(prompt: Prompt) -> None:

@@ -1,17 +1,18 @@
 """A prompt as a generateContent request for a provider."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from gateway.providers.fit import fit
 from gateway.providers.formats import Written
 from gateway.providers.gemini.config import calling_config, declaration, generation_config
 from gateway.providers.gemini.models import before_three
+from gateway.providers.gemini.terms import FORMAT
 from gateway.providers.gemini.turns import write_turns
+from gateway.providers.limits import limits
 from gateway.providers.prompt import Prompt, Untranslatable
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}")
 _COLLECTIONS = ("models/", "tunedModels/")
 # Members that only this format has: they came from a client that speaks it, and go back to where they stood.
 _OWN = frozenset({"safetySettings", "cachedContent", "serviceTier"})
@@ -27,6 +28,7 @@ def path(model: str, stream: bool) -> str:
 def write(prompt: Prompt, model: str) -> Written:
     """The request. Raises Untranslatable and names the field that this format cannot say."""
     _check(prompt, model)
+    prompt, names = fit(prompt, limits(FORMAT))
     system, contents = write_turns(prompt.messages, model)
     body: dict[str, Any] = {"contents": contents}
     if system:
@@ -38,14 +40,10 @@ def write(prompt: Prompt, model: str) -> Written:
     if config := generation_config(prompt, model):
         body["generationConfig"] = config
     _put_extras(prompt.extras, body)
-    return Written(path(model, prompt.stream), body)
+    return Written(path(model, prompt.stream), body, names)
 
 
 def _check(prompt: Prompt, model: str) -> None:
-    for tool in prompt.tools:
-        if not _NAME.fullmatch(tool.name):
-            message = f"Gemini takes no function named {tool.name!r}: a name begins with a letter or _"
-            raise Untranslatable(message, param="tools")
     if prompt.output is not None and prompt.tools and before_three(model):
         message = f"{model} takes no schema for its answer beside functions; use Gemini 3, or leave one of them out"
         raise Untranslatable(message, param="response_format")

@@ -110,6 +110,11 @@ def _search_result(block: Json, param: str, extras: Extras) -> tuple[Part, ...]:
     return (Text("\n".join([*head, *said]), cache=is_cached(block)),)
 
 
+def _tool_reference(block: Json, param: str, _extras: Extras) -> tuple[Part, ...]:
+    """A function that a search has found: all are known from the beginning here."""
+    return (Text(f"The function {values.text(block.get('tool_name'), f'{param}.tool_name')} is available."),)
+
+
 def _thinking(block: Json, param: str, _extras: Extras) -> tuple[Part, ...]:
     signature = values.optional_text(block, "signature", param)
     thought = values.text(block.get("thinking"), f"{param}.thinking")
@@ -149,6 +154,7 @@ _READERS: Mapping[str, tuple[_Read, frozenset[str]]] = {
     "image": (_image, frozenset({"source"})),
     "document": (_document, frozenset({"source", "title"})),
     "search_result": (_search_result, frozenset({"title", "source", "content"})),
+    "tool_reference": (_tool_reference, frozenset({"tool_name"})),
     "thinking": (_thinking, frozenset({"thinking", "signature"})),
     "redacted_thinking": (_redacted, frozenset({"data"})),
     "tool_use": (_tool_use, frozenset({"id", "name", "input"})),

@@ -30,10 +30,20 @@ _CHOICES: Mapping[str, ToolChoice] = {
     "any": ToolChoice("required"),
     "none": ToolChoice("none"),
 }
-# Members that change nothing about the answer: they have no place in a prompt but as hints.
-_HINTS = frozenset({"service_tier", "diagnostics"})
+# Members that change nothing about the answer: they have no place in a prompt but as hints. So are those with which a
+# client lets the provider shorten the conversation, or answer faster.
+_HINTS = frozenset({"service_tier", "diagnostics", "context_management", "speed", "betas"})
 _TOOL_MEMBERS = frozenset(
-    {"type", "name", "description", "input_schema", "strict", "cache_control", "eager_input_streaming"}
+    {
+        "type",
+        "name",
+        "description",
+        "input_schema",
+        "strict",
+        "cache_control",
+        "eager_input_streaming",
+        "defer_loading",  # a function that is there from the beginning is there when it is looked for
+    }
 )
 
 
@@ -49,7 +59,7 @@ def read_prompt(request: Mapping[str, Any]) -> Prompt:
             hints |= _metadata(value, name, extras)
         elif name in _FIELDS and value is not None:
             fields |= _FIELDS[name](value, name, extras)
-        elif name not in _STRUCTURE and value is not None:
+        elif name not in _STRUCTURE and value is not None and value not in _NOTHING.get(name, ()):
             extras[name] = value
     messages = _messages(request, extras)
     if request.get("cache_control") is not None:
@@ -108,6 +118,8 @@ def _effort_of_thinking(fields: Fields) -> Fields:
         fields["effort"] = "none"
     elif mode == "adaptive":
         fields.setdefault("effort", _DEFAULT_EFFORT)
+    if "effort" in fields or "thinking_budget" in fields:
+        fields["may_not_think"] = True  # clients of this API ask for it whatever model they talk to
     return fields
 
 
@@ -189,7 +201,13 @@ def _field(name: str, read: Callable[[Any, str], Any]) -> _Read:
     return lambda value, param, _extras: {name: read(value, param)}
 
 
-_TOOL_DEFAULTS: Mapping[str, Any] = {"allowed_callers": ["direct"], "defer_loading": False, "input_examples": []}
+# What asks for nothing when it says this.
+_NOTHING: Mapping[str, tuple[Any, ...]] = {
+    "mcp_servers": ([],),
+    "inference_geo": ("global", "not_available"),
+    "container": ({},),
+}
+_TOOL_DEFAULTS: Mapping[str, Any] = {"allowed_callers": ["direct"], "input_examples": []}
 _STRUCTURE = frozenset({"model", "messages", "system", "cache_control"})
 _FIELDS: Mapping[str, _Read] = {
     "max_tokens": _field("max_tokens", values.whole),

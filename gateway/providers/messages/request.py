@@ -2,8 +2,11 @@
 
 from typing import Any
 
+from gateway.providers.fit import fit
 from gateway.providers.formats import Written
+from gateway.providers.limits import limits
 from gateway.providers.messages.models import Model, model
+from gateway.providers.messages.shared import NAME
 from gateway.providers.messages.thinking import Thinking, thinking
 from gateway.providers.messages.tooling import Tooling, tooling
 from gateway.providers.messages.turns import system, turns
@@ -17,6 +20,7 @@ _LEAST_TOP_P_THINKING = 0.95
 def write(prompt: Prompt, name: str) -> Written:
     """The request. Raises Untranslatable and names the field that this API, or this model, cannot say."""
     takes = model(name)
+    prompt, names = fit(prompt, limits(NAME))
     _refuse_extras(prompt)
     thoughts = thinking(prompt, takes)
     tools = tooling(prompt, takes, thoughts)
@@ -29,7 +33,7 @@ def write(prompt: Prompt, name: str) -> Written:
         body["metadata"] = {"user_id": user}
     if prompt.stream:
         body["stream"] = True
-    return Written(PATH, body)
+    return Written(PATH, body, names)
 
 
 def max_tokens(prompt: Prompt, model: Model, thoughts: Thinking) -> int:

@@ -27,17 +27,21 @@ class Thinking:
 def thinking(prompt: Prompt, model: Model) -> Thinking:
     """What to say about thinking. Raises Untranslatable for what the model cannot do."""
     if prompt.effort == "none" or prompt.thinking_budget == 0:
-        return _off(model)
+        return _off(prompt, model)
     if prompt.effort is None and prompt.thinking_budget is None:
         shown = model.unasked and prompt.wants_thoughts is not None
         return Thinking(_shown({"type": "adaptive"}, prompt)) if shown else Thinking()
     if model.thinks == "never":
+        if prompt.may_not_think:
+            return Thinking()
         message = "this model does not think; leave reasoning_effort out or choose a newer model"
         raise Untranslatable(message, param="reasoning_effort")
     return _by_budget(prompt) if model.thinks == "budget" else _by_effort(prompt, model)
 
 
-def _off(model: Model) -> Thinking:
+def _off(prompt: Prompt, model: Model) -> Thinking:
+    if model.always and prompt.may_not_think:
+        return Thinking(effort="low")
     if model.always:
         message = "this model always thinks; ask for reasoning_effort 'low', or leave it out"
         raise Untranslatable(message, param="reasoning_effort")
@@ -63,6 +67,8 @@ def _by_budget(prompt: Prompt) -> Thinking:
     budget = max(_BUDGETS["high"] if wanted < 0 else wanted, _LEAST_BUDGET)
     if prompt.max_tokens is not None:
         if prompt.max_tokens <= _LEAST_BUDGET:
+            if prompt.may_not_think:
+                return Thinking()
             message = f"thinking takes at least {_LEAST_BUDGET} tokens of max_tokens; allow more or do not think"
             raise Untranslatable(message, param="max_tokens")
         # A fifth is left for the answer, where that is possible.

@@ -4,8 +4,6 @@ Leading system messages are `system`; a later one stays in its place where the m
 user's side in `<system>` tags where not. Adjacent messages of one role become one turn, whose tool results come first.
 """
 
-import hashlib
-import re
 from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Iterable, Sequence
@@ -31,7 +29,6 @@ _Turn = tuple[Literal["system", "user", "assistant"], list[Block]]
 
 _IMAGES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _CACHED = {"type": "ephemeral"}
-_UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 _OPENING = "(The conversation begins with your message.)"  # the first turn must be the user's
 _FILE_ID = "file_"  # how ids of this API begin
 
@@ -60,14 +57,6 @@ def turns(messages: Sequence[Message], model: Model) -> list[dict[str, Any]]:
             raise _unsayable("this model does not continue an assistant's message; end with one of the user's")
         _strip_end(written[-1][1])
     return [{"role": role, "content": _results_first(blocks)} for role, blocks in written if blocks]
-
-
-def safe_id(call_id: str) -> str:
-    """The id of a call in the letters that the API takes; one that has others gets a digest, so that it stays apart."""
-    if call_id and not _UNSAFE.search(call_id):
-        return call_id
-    digest = hashlib.sha256(call_id.encode(errors="surrogatepass")).hexdigest()[:12]
-    return f"{_UNSAFE.sub('_', call_id)[:40]}_{digest}"
 
 
 def _leading(messages: Sequence[Message]) -> list[Message]:
@@ -166,7 +155,7 @@ def _assistant_part(part: Part) -> list[Block]:
 
 
 def _result(result: ToolResult) -> Block:
-    block: Block = {"type": "tool_result", "tool_use_id": safe_id(result.call_id)}
+    block: Block = {"type": "tool_result", "tool_use_id": result.call_id}
     content = [each for part in result.parts for each in _user_part(part)]
     if content:
         block["content"] = content
@@ -179,7 +168,7 @@ def _call(call: ToolCall) -> Block:
     value = arguments(call.arguments)
     if value is None:
         raise _unsayable(f"the arguments of the call {call.id!r} must be a JSON object here")
-    return {"type": "tool_use", "id": safe_id(call.id), "name": call.name, "input": value}
+    return {"type": "tool_use", "id": call.id, "name": call.name, "input": value}
 
 
 def _reasoning(thought: Reasoning) -> list[Block]:

@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from gateway.providers.fit import fit
 from gateway.providers.formats import Written
+from gateway.providers.limits import limits
 from gateway.providers.prompt import (
     Effort,
     Media,
@@ -34,6 +36,7 @@ _Item = dict[str, Any]
 
 def write(prompt: Prompt, model: str) -> Written:
     """The request. Raises Untranslatable."""
+    prompt, names = fit(prompt, limits("openai-responses", model=model))
     _refuse(prompt)
     body: dict[str, Any] = {"model": model, **_conversation(prompt), "store": prompt.hints.get("store") is True}
     if prompt.tools:
@@ -53,7 +56,7 @@ def write(prompt: Prompt, model: str) -> Written:
         "moderation": prompt.extras.get("moderation"),
         **{name: prompt.hints.get(name) for name in HINTS if name != "store"},
     }
-    return Written(PATH, body | {name: value for name, value in members.items() if value is not None})
+    return Written(PATH, body | {name: value for name, value in members.items() if value is not None}, names)
 
 
 def effort_of(budget: int) -> Effort | None:

@@ -229,7 +229,6 @@ def test_structured_output() -> None:
         (LLAMA, Prompt((HI,), top_k=4), "top_k"),
         (LLAMA, Prompt((HI,), effort="low"), "reasoning_effort"),
         (LLAMA, Prompt((HI,), TOOLS, parallel_tools=False), "parallel_tool_calls"),
-        (CLAUDE, Prompt((HI,), (ToolSpec("a" * 65),)), "tools"),
         (CLAUDE, Prompt((user(Media("image", url="https://x/a.png")),)), "messages"),
         (CLAUDE, Prompt((user(Media("image", "image/png", file_id="f")),)), "messages"),
         (CLAUDE, Prompt((user(Media("image", "image/tiff", "AA==")),)), "messages"),

@@ -30,6 +30,7 @@ from tests.gateway.providers.prompts import prompts
 HI = Message("user", (Text("hi"),))
 OPENAI, OPENROUTER, PLAIN = "api.openai.com", "openrouter.ai", ""
 SCHEMA = {"type": "object"}
+WHOLE = {"type": "object", "properties": {}}
 CALL = ToolCall("1", "f", '{"a":1}', "Cs", "gemini")
 SIGNED = Reasoning("Hm.", "S", signed_by="anthropic")
 
@@ -70,7 +71,7 @@ def test_nothing_that_was_not_asked_for() -> None:
         (
             {"output": Output(SCHEMA, strict=True)},
             {"response_format": {"type": "json_schema",
-                                 "json_schema": {"name": "answer", "schema": SCHEMA, "strict": True}}},
+                                 "json_schema": {"name": "answer", "schema": WHOLE, "strict": True}}},
         ),
         ({"effort": "low"}, {"reasoning_effort": "low"}),
         ({"thinking_budget": 0}, {"reasoning_effort": "none"}),
@@ -81,7 +82,7 @@ def test_nothing_that_was_not_asked_for() -> None:
         (
             {"tools": (ToolSpec("f", "F.", SCHEMA, True), ToolSpec("g")), "tool_choice": ToolChoice("required"),
              "parallel_tools": False},
-            {"tools": [{"type": "function", "function": {"name": "f", "description": "F.", "parameters": SCHEMA,
+            {"tools": [{"type": "function", "function": {"name": "f", "description": "F.", "parameters": WHOLE,
                                                          "strict": True}},
                        {"type": "function", "function": {"name": "g"}}],
              "tool_choice": "required", "parallel_tool_calls": False},

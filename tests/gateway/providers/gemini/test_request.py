@@ -273,7 +273,6 @@ def test_a_budget_goes_as_it_is() -> None:
         ({"seed": 2**31}, "seed"),
         ({"tools": (TOOL,), "parallel_tools": False}, "parallel_tool_calls"),
         ({"tool_choice": ToolChoice("required")}, "tool_choice"),
-        ({"tools": (ToolSpec("1f"),)}, "tools"),
         ({"extras": {"n": 2}}, "n"),
         ({"extras": {"contents.parts.executableCode": {}}}, "contents.parts.executableCode"),
         ({"messages": (Message("user", (ToolResult("a", ()),)),)}, "messages"),

@@ -133,10 +133,9 @@ def test_caching_the_whole_marks_its_end() -> None:
     [
         ({"container": "c"}, "container"),
         ({"inference_geo": "eu"}, "inference_geo"),
-        ({"speed": "fast"}, "speed"),
         ({"thinking": {"type": "between_tools"}}, "thinking.type"),
         ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "tools[0]"),
-        ({"tools": [{"name": "f", "input_schema": {}, "defer_loading": True}]}, "tools[0].defer_loading"),
+        ({"tools": [{"name": "f", "input_schema": {}, "input_examples": [{}]}]}, "tools[0].input_examples"),
         ({"messages": [{"role": "user", "content": [{"type": "container_upload"}]}]}, "messages[0].content[0].type"),
         (
             {

@@ -20,6 +20,7 @@ from gateway.providers.prompt import (
 )
 from gateway.providers.responses.provider import PROVIDER
 
+CLOSED = {"type": "object", "properties": {}, "additionalProperties": False}
 ASKED = Prompt((Message("user", (Text("Hi"),)),))
 ENCRYPTED = {"include": ["reasoning.encrypted_content"]}
 SAID = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hi"}]}
@@ -131,12 +132,13 @@ def test_a_participants_name_stands_before_the_words() -> None:
 
 
 def test_functions_are_strict_only_where_they_say_so() -> None:
-    """This API makes functions strict by default, and no other does."""
-    tools = (ToolSpec("f"), ToolSpec("g", "G", {"type": "object"}, strict=True))
+    """This API makes functions strict by default, and no other does; only closed schemas can be."""
+    tools = (ToolSpec("f"), ToolSpec("g", "G", CLOSED, strict=True), ToolSpec("h", schema={}, strict=True))
     asked = body(replace(ASKED, tools=tools, tool_choice=ToolChoice("one", "g"), parallel_tools=False))
     assert asked["tools"] == [
         {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}, "strict": False},
-        {"type": "function", "name": "g", "description": "G", "parameters": {"type": "object"}, "strict": True},
+        {"type": "function", "name": "g", "description": "G", "parameters": CLOSED, "strict": True},
+        {"type": "function", "name": "h", "parameters": {"type": "object", "properties": {}}, "strict": False},
     ]
     assert (asked["tool_choice"], asked["parallel_tool_calls"]) == ({"type": "function", "name": "g"}, False)
 
@@ -158,10 +160,10 @@ def test_functions_are_strict_only_where_they_say_so() -> None:
         ({"logprobs": True, "top_logprobs": 2}, {"include": ["message.output_text.logprobs"], "top_logprobs": 2}),
         ({"stream": True}, {"stream": True}),
         (
-            {"output": Output({"type": "object"}, strict=True), "extras": {"verbosity": "low"}},
+            {"output": Output(CLOSED, strict=True), "extras": {"verbosity": "low"}},
             {
                 "text": {
-                    "format": {"type": "json_schema", "name": "answer", "schema": {"type": "object"}, "strict": True},
+                    "format": {"type": "json_schema", "name": "answer", "schema": CLOSED, "strict": True},
                     "verbosity": "low",
                 }
             },

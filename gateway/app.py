@@ -29,6 +29,7 @@ from gateway.config import ConfigProblems, Deployment, GatewaySettings
 from gateway.controller import Controller
 from gateway.errors import NotFound
 from gateway.escalation import Escalations
+from gateway.exposures import Exposures
 from gateway.hedging import Hedges
 from gateway.logs import Log
 from gateway.notices import Notices
@@ -176,7 +177,7 @@ def build(deployment: Deployment, store: OpenStore, replica: str, log: Log) -> G
     replies = Replies(store.store, lambda: table, clock.unix)
     services = Services(
         runtime=runtime, table=table, controller=controller, store=store.store,
-        proxy=Proxy(table, attempts, recorder, shadows, clock, replies, Hedges(attempts, clock)),
+        proxy=Proxy(table, attempts, recorder, shadows, clock, replies, Hedges(attempts, clock), Exposures(attempts)),
         status=StatusView(store.store, table, lambda agent: services.runtime.prices.unpriced(agent)),
         log=log, replica=replica, backend=store.backend, loaded_at=time(),
         loopback=deployment.settings.listen.is_loopback,

@@ -48,7 +48,7 @@ class Run:
     """One call on its way through its chain. `deadline` is monotonic, for all attempts together.
 
     `first` makes the first attempt in place of a plain one, where the agent hedges; `hedged_to` is the link that it
-    has tried beside the first.
+    has tried beside the first. `compared` is set where the call belongs to a trial that has a control.
     """
 
     call: Call
@@ -59,6 +59,7 @@ class Run:
     deadline: float
     first: "Callable[[Run, Target], Awaitable[Answer | OpenStream]] | None" = None
     hedged_to: Target | None = None
+    compared: bool = False
 
     def has_next(self, target: Target) -> bool:
         """Whether the chain goes on behind that target."""
@@ -168,11 +169,12 @@ class Attempts:
         """One try, of which the target's circuit hears how it ended."""
         circuit = self._circuit(target, run)
         try:
-            answer = await self.once(run, target, circuit.allows)
+            exposed = run.outcome.exposed and not run.outcome.attempts  # only the first attempt is evidence
+            answer = await self.once(run, target, always if exposed else circuit.allows)
         except ProviderError as error:
             self._report(circuit, error)
             if error.kind == "circuit_open":
-                _blame(run.outcome.attempts[-1], circuit)
+                _blame(run, circuit)
             raise
         except BaseException:  # the client left, or the fault is ours: not a word on the target's health
             circuit.abandoned()
@@ -297,10 +299,13 @@ def _is_for_people(call: Call, spent: ProviderError | None) -> bool:
     return call.operation == "generate" and (spent is None or not is_of_another(spent, call))
 
 
-def _blame(refused: Attempt, circuit: Circuit) -> None:
+def _blame(run: Run, circuit: Circuit) -> None:
     """While a circuit is open, what it refuses stands for what would have failed; while a probe asks how the target is,
-    nobody knows, and a refusal beside it says nothing of the version (decision 11)."""
+    nobody knows, and a refusal beside it says nothing of the version (decision 11). Where there is a control to compare
+    with, no refusal is evidence (decision 19)."""
+    refused = run.outcome.attempts[-1]
     refused.counts = circuit.state(refused.started_at) == "open"
+    run.outcome.censored |= run.compared and len(run.outcome.attempts) == 1
 
 
 def _circuit_open(target: Target, rules: CircuitRules) -> ProviderError:

@@ -105,8 +105,9 @@ class Outcome:
     `rollout` and `evidence` are the epochs under which it is booked and `arm` the side of the trial it belongs to;
     pinned and rule-matched calls have no arm. `unit` is what failures are counted once for; `yardstick` says from where
     on the call is slow or dear, None while nothing is frozen. `hedge` says what became of a second attempt beside the
-    first, None where there was none; `late` whether the first was late where there might have been one. `request_id` is
-    the client's own name for the call, or ''.
+    first, None where there was none; `late` whether the first was late where there might have been one. `exposed` says
+    that the first attempt goes out whatever its target's circuit says, `censored` that the call is no evidence, because
+    what it would show depends on a circuit (decision 19). `request_id` is the client's own name for the call, or ''.
     """
 
     call_id: str
@@ -130,6 +131,8 @@ class Outcome:
     hedge: HedgeEnd | None = None
     late: bool = False
     request_id: str = ""
+    exposed: bool = False
+    censored: bool = False
 
     @property
     def failed(self) -> bool:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from gateway.attempts import Attempts, Run
 from gateway.calls import Answer, Call, FormatName, Outcome
 from gateway.errors import CallerError, Headers, ProviderError, SerinusError, UnknownModel
+from gateway.exposures import Exposures
 from gateway.headers import JSON, to_client_untyped
 from gateway.hedging import Hedges
 from gateway.providers.clients import CHAT, opening_of, told, told_event
@@ -43,6 +44,7 @@ class Proxy:
     clock: Clock
     replies: Replies
     hedges: Hedges
+    exposures: Exposures
 
     async def handle(self, call: Call, runtime: Runtime, send: Send) -> None:
         """Serve the call. Raises CallerError before it has an id; later failures are answered here."""
@@ -51,10 +53,13 @@ class Proxy:
         if self.replies.known:
             self.replies.put_into(call)
         outcome = self.recorder.open(call, plan, entry)
+        compared = entry.on_trial and outcome.arm is not None
+        if compared:
+            self.exposures.settle(outcome, plan, entry)
         name_call(call, outcome, runtime.fingerprint_key)
         self.shadows.offer(call, plan, entry, runtime)
         deadline = call.received_at + runtime.timeouts.total
-        run = Run(call, plan, entry.applied[plan.version.name], runtime, outcome, deadline)
+        run = Run(call, plan, entry.applied[plan.version.name], runtime, outcome, deadline, compared=compared)
         if entry.agent.hedge is not None:
             run.first = self.hedges.first(run, entry, entry.agent.hedge)
         try:

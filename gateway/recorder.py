@@ -48,7 +48,7 @@ def _booking(outcome: Outcome, answered: bool) -> Booking:
     return Booking(
         agent=name_digest(outcome.agent),
         version=name_digest(outcome.version),
-        arm=outcome.arm,
+        arm=None if outcome.censored else outcome.arm,
         apart=outcome.reason != "split",
         rollout=outcome.rollout,
         evidence=outcome.evidence,
@@ -84,8 +84,12 @@ class Recorder:
         spent, judged, arm = Spent.by(outcome.attempts), outcome.judged, outcome.arm
         batch = self._batch(outcome)
         _count(outcome, spent, judged, _tally(batch, outcome.version + _TALLIES[outcome.reason]))
-        if arm is not None and judged:
-            self._judge(outcome, batch.canary if arm == "canary" else batch.stable)
+        if arm is not None:
+            counts = batch.canary if arm == "canary" else batch.stable
+            if judged and not outcome.censored:
+                self._judge(outcome, counts)
+            else:
+                counts.uncounted += 1
         self._log.often("shadow" if outcome.reason == "shadow" else "call", _line(outcome, spent))
 
     def score(self, entry: Entry, booking: Booking, version: str, score: float) -> None:
@@ -262,6 +266,7 @@ def _count(outcome: Outcome, spent: Spent, judged: bool, tally: Tally) -> None:
             _count_amounts(outcome, tally)
     else:
         tally.unjudged += 1
+    tally.censored += outcome.censored
     if outcome.end == "escalated":
         tally.escalations += 1
     if len(outcome.attempts) > 1:
@@ -293,6 +298,7 @@ def _line(outcome: Outcome, spent: Spent) -> dict[str, object]:
         "version": outcome.version,
         "reason": outcome.reason,
         "arm": outcome.arm,
+        "censored": outcome.censored,
         "stream": outcome.stream,
         "end": outcome.end,
         "status": outcome.status,

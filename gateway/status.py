@@ -230,6 +230,7 @@ def _sums(tally: Tally) -> dict[str, Any]:
         "requests": tally.requests,
         "errors": tally.errors,
         "unjudged": tally.unjudged,
+        "censored": tally.censored,
         "error_rate": tally.errors / judged if judged > 0 else None,
         "fallbacks": tally.fallbacks,
         "escalations": tally.escalations,

@@ -4,11 +4,22 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from routing.agents import Agent, AgentVersion
-from routing.assignment import BUCKETS, Reason, bucket, hedge_salt, in_canary, salt, shadow_salt, unit_of
+from routing.assignment import (
+    BUCKETS,
+    Reason,
+    bucket,
+    exposure_salt,
+    hedge_salt,
+    in_canary,
+    salt,
+    shadow_salt,
+    unit_of,
+)  # fmt: skip
 from routing.chain import HUMAN, Link, Target, chain
 from routing.facts import Facts
 from routing.rules import first_match
 
+EXPOSED = BUCKETS // 8  # of a trial's units are tried, and evidence, however long one arm's circuit stays open
 SEEN = BUCKETS // 2  # of a trial's units are never hedged, on both arms alike: there all shows that a version does
 
 
@@ -70,6 +81,13 @@ def is_seen(agent: Agent, plan: Plan) -> bool:
     if agent.canary is None:
         return False
     return bucket(hedge_salt(agent.name, agent.versions[agent.canary].digest), plan.unit) < SEEN
+
+
+def is_exposed(agent: Agent, plan: Plan) -> bool:
+    """Whether the call is of a unit that stays evidence for as long as the circuit of one arm alone is not closed."""
+    if agent.canary is None:
+        return False
+    return bucket(exposure_salt(agent.name, agent.versions[agent.canary].digest), plan.unit) < EXPOSED
 
 
 def hedge_targets(plan: Plan) -> tuple[Target, ...]:

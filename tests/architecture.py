@@ -26,7 +26,7 @@ LAYERS = (
     ("assemble", "status"),
     ("proxy", "passthrough", "controller", "reload", "evals"),
     ("judge", "judgement", "quarantine", "notices"),
-    ("hedging", "shadow", "purse", "flush", "reach"),
+    ("exposures", "hedging", "shadow", "purse", "flush", "reach"),
     ("attempts", "recorder", "table", "owners"),
     ("previous",),
     ("streaming", "escalation", "replies", "runtime", "uploads"),

@@ -15,6 +15,7 @@
 --            evidence  its evidence epoch, as text
 --            asks      whether anything is bad of the canary, failed  whether a call of its failed
 --            stable    stable's judged calls, canary  the canary's, both as text
+--            stable_seen  whether stable had calls that are no evidence: there is a control all the same
 --            tally     the tally's sums: the list of fields, and the list of their amounts
 --            errors    the evidence's, likewise
 --            samples   a list of sums, each likewise; when the first amount of one is refused, so are its others
@@ -147,6 +148,7 @@ end
 
 local function apply()
   count_requests('stable', batch.stable)
+  if batch.stable_seen then redis.call('HSET', EVIDENCE, 'stable_seen', now) end
   count_requests('canary', batch.canary)
   add_sums(TALLY, batch.tally)
   add_sums(EVIDENCE, batch.errors)

@@ -45,7 +45,8 @@ class SampleSums:
 
 @dataclass(slots=True)
 class Arm:
-    """What one arm did since the last flush: its judged, split-assigned calls.
+    """What one arm did since the last flush: its judged, split-assigned calls. `uncounted` are its calls that are no
+    evidence: they still say that the arm is served.
 
     `bad` maps a component (`policies.guardrails`) to the badness in millionths of each unit that was bad; `units` are
     ids of units seen, only as many as promotion asks for.
@@ -56,6 +57,7 @@ class Arm:
     units: set[str] = field(default_factory=set)
     bad: dict[str, dict[str, int]] = field(default_factory=dict)
     samples: dict[str, SampleSums] = field(default_factory=dict)
+    uncounted: int = 0
 
 
 @dataclass(slots=True)

@@ -37,6 +37,7 @@ def encode_batch(batch: Batch) -> tuple[bytes, bytes]:
     described = orjson.dumps(
         {
             "evidence": str(batch.evidence), "asks": _asks(canary), "failed": canary.errors > 0,
+            "stable_seen": stable.uncounted > 0,
             "stable": str(stable.requests), "canary": str(canary.requests),
             "tally": _sums(encode_tallies(batch.tallies)), "errors": _sums(_errors(batch)),
             "samples": [*_samples("stable", stable), *_samples("canary", canary)],

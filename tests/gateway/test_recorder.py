@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from gateway import logs
-from gateway.callid import Booking
+from gateway.callid import Booking, read
 from gateway.calls import ArmName, Attempt, Call, Caller, End, Outcome, Usage
 from gateway.document import Document
 from gateway.pricing import PriceBook
-from gateway.recorder import Clock, Recorder, unit_id
+from gateway.recorder import Clock, Recorder, name_call, unit_id
 from gateway.store.seam import MAX_UNITS, Batch
 from gateway.table import Entry, Table
 from policies.evidence import SCORED, WHOLE
@@ -372,3 +372,16 @@ def test_tallies_merge_as_if_counted_together() -> None:
         apart.merge(Stage().close(outcome("stable", Attempt("p/m", 99.5, usage=Usage(number, 0, 1, 0)))).tallies["v1"])
     batch = together.recorder.take("a")
     assert batch and batch.tallies["v1"] == apart
+
+
+def test_a_censored_call_is_no_evidence() -> None:
+    """It is in its version's sums, and its score is not its arm's; that the arm is served is known all the same."""
+    censored = outcome("canary", failing())
+    censored.censored = True
+    batch = Stage().close(censored)
+    assert (batch.canary.requests, batch.canary.errors, batch.canary.bad, batch.canary.uncounted) == (0, 0, {}, 1)
+    assert (batch.tallies["v2"].errors, batch.tallies["v2"].censored) == (1, 1)
+    call = Call("c", Caller("web", ""), "a", None, Document.parse(b"{}"), False, False, [], "", 0.0, nonce=b"8 bytes!")
+    name_call(call, censored, b"key")
+    booking = read(call.id, "web", b"key")
+    assert booking is not None and (booking.arm, booking.apart) == (None, False)

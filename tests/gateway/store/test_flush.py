@@ -187,6 +187,16 @@ async def test_the_control_is_unseen_since_its_last_call(store: RedisStore, agen
     assert (await _sides(store, agent)).control_unseen_seconds < 0.1
 
 
+async def test_a_control_whose_calls_are_no_evidence_is_seen(store: RedisStore, agent: str) -> None:
+    """An outage that censors both arms for minutes leaves no canary without its control."""
+    await store.commit(agent, beginning(), "config")
+    await store.flush(agent, 1, batch(canary=Arm(1)))
+    await asyncio.sleep(0.1)
+    await store.flush(agent, 2, batch(stable=Arm(uncounted=3)))
+    sides = await _sides(store, agent)
+    assert sides.control_unseen_seconds < 0.1 and sides.stable == ArmEvidence()
+
+
 async def test_a_snapshot_gives_the_tallies_back(store: RedisStore, agent: str) -> None:
     """Every sum of a tally survives the store, under the key that it was counted for."""
     await store.commit(agent, beginning(), "config")

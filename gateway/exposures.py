@@ -1,0 +1,38 @@
+"""Admits calls to a trial's evidence, or censors them, by the circuits of both arms' targets on this replica.
+
+What is admitted is decided by `policies.exposure`; this module knows the circuits and one count for each agent.
+"""
+
+from dataclasses import dataclass, field
+
+from gateway.attempts import Attempts
+from gateway.calls import Outcome
+from gateway.table import Entry
+from policies.exposure import Exposure
+from routing.plan import Plan, is_exposed
+
+
+@dataclass(slots=True)
+class Exposures:
+    """The trials of one replica."""
+
+    attempts: Attempts
+    _by_agent: dict[str, Exposure] = field(default_factory=dict, init=False)
+
+    def settle(self, outcome: Outcome, plan: Plan, entry: Entry) -> None:
+        """Decide whether a call of a trial that has just come is evidence; such a call passes its target's circuit.
+
+        Where both arms have the same target its circuit refuses them alike: it stays in force, and a call that it lets
+        through is evidence.
+        """
+        canary = entry.split.canary
+        if canary is None or canary.target == entry.split.stable.target:
+            return
+        exposure = self._by_agent.get(entry.agent.name)
+        if exposure is None:
+            exposure = self._by_agent[entry.agent.name] = Exposure()
+        closed = self.attempts.is_closed
+        stable_closed, canary_closed = closed(entry.split.stable.target), closed(canary.target)
+        sampled = stable_closed is not canary_closed and is_exposed(entry.agent, plan)
+        outcome.exposed = exposure.admits(stable_closed, canary_closed, sampled)
+        outcome.censored = not outcome.exposed

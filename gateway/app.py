@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route, Router
 from starlette.types import Receive, Scope, Send
 
 from gateway import assemble
+from gateway.admission import Places
 from gateway.api.admin import Audit, Verb
 from gateway.api.assets import Stylesheet
 from gateway.api.cors import Cors
@@ -22,7 +23,7 @@ from gateway.api.generation import ChatCompletions, Completions, Embeddings, Gen
 from gateway.api.health import Live, Ready
 from gateway.api.models import GeminiModels, Models
 from gateway.api.passthrough import Passthrough
-from gateway.api.services import Endpoint, Services
+from gateway.api.services import Endpoint, OpenEndpoint, Services
 from gateway.api.status import Status
 from gateway.attempts import Attempts
 from gateway.config import ConfigProblems, Deployment, GatewaySettings
@@ -180,7 +181,7 @@ def build(deployment: Deployment, store: OpenStore, replica: str, log: Log) -> G
         proxy=Proxy(table, attempts, recorder, shadows, clock, replies, Hedges(attempts, clock), Exposures(attempts)),
         status=StatusView(store.store, table, lambda agent: services.runtime.prices.unpriced(agent)),
         log=log, replica=replica, backend=store.backend, loaded_at=time(),
-        loopback=deployment.settings.listen.is_loopback,
+        calls=Places(deployment.settings.limits.in_flight),
     )  # fmt: skip
     return Gateway(services, escalations, notices, shadows, store, upstreams, pricelist, deployment, asgi(services))
 
@@ -200,7 +201,8 @@ def _fixed(new: GatewaySettings, old: GatewaySettings) -> list[str]:
         for name in ("listen", "store", "store_binary", "data", "drain")
         if getattr(new, name) != getattr(old, name)
     ]
-    return changed + (["limits"] if assemble.limits(new) != assemble.limits(old) else [])
+    bounds = ((assemble.limits(each), each.limits.in_flight) for each in (new, old))
+    return changed + (["limits"] if len(set(bounds)) > 1 else [])
 
 
 def new_replica_id() -> str:
@@ -255,7 +257,7 @@ def _routes(services: Services) -> list[BaseRoute]:
     return [*gemini, *(Route(path, Cors(services, endpoint)) for path, endpoint in endpoints)]
 
 
-class _Unknown(Endpoint):
+class _Unknown(OpenEndpoint):
     """Every other path: 404 with OpenAI's error body."""
 
     methods = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")

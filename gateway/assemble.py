@@ -90,7 +90,7 @@ def limits(settings: GatewaySettings) -> Limits:
     bounds = settings.limits
     return Limits(
         body_bytes=bounds.body, upload_bytes=bounds.upload, takes_uploads=takes_uploads,
-        max_connections=bounds.connections, max_in_flight=bounds.in_flight,
+        max_connections=bounds.connections,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ TIMESTAMP, SIGNATURE = b"x-serinus-timestamp", b"x-serinus-signature"
 TOLERANCE_SECONDS = 300  # how far two clocks may differ, and for how long a signature that was overheard is any good
 _VERSION = b"v1="
 _UNIX = re.compile(rb"[0-9]{1,12}")
+_SIGNATURE = re.compile(rb"v1=[0-9a-f]{64}")
 
 
 def signed(secret: bytes, body: bytes, now: float) -> list[tuple[bytes, bytes]]:
@@ -19,11 +20,16 @@ def signed(secret: bytes, body: bytes, now: float) -> list[tuple[bytes, bytes]]:
     return [(TIMESTAMP, timestamp), (SIGNATURE, _VERSION + _digest(secret, timestamp, body))]
 
 
-def is_signed(secret: bytes, timestamp: bytes | None, signature: bytes | None, body: bytes, now: float) -> bool:
-    """Whether the two headers sign the body, not longer than the tolerance ago; compared in constant time."""
+def may_be_signed(timestamp: bytes | None, signature: bytes | None, now: float) -> bool:
+    """Whether the two headers have the form of a signature that is not older than the tolerance: all the head tells."""
     if timestamp is None or signature is None or _UNIX.fullmatch(timestamp) is None:
         return False
-    if abs(now - int(timestamp)) > TOLERANCE_SECONDS:
+    return abs(now - int(timestamp)) <= TOLERANCE_SECONDS and _SIGNATURE.fullmatch(signature) is not None
+
+
+def is_signed(secret: bytes, timestamp: bytes | None, signature: bytes | None, body: bytes, now: float) -> bool:
+    """Whether the two headers sign the body, not longer than the tolerance ago; compared in constant time."""
+    if timestamp is None or signature is None or not may_be_signed(timestamp, signature, now):
         return False
     return hmac.compare_digest(signature, _VERSION + _digest(secret, timestamp, body))
 

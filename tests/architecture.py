@@ -34,6 +34,7 @@ LAYERS = (
     ("providers", "store", "pricing", "auth", "notify", "signing", "telemetry", "audit", "upstream", "server", "web"),
     ("callid",),
     ("calls", "config", "document", "headers", "multipart", "units"),
+    ("admission",),
     ("cork", "errors", "limit", "logs"),
     ("",),  # the package itself: its version
 )

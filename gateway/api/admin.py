@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.services import Endpoint, header, read_body, send_json
+from gateway.api.services import Endpoint, header, read_small, send_json
+from gateway.calls import Caller
 from gateway.controller import NothingToDo
 from gateway.document import Document
 from gateway.errors import CallerError, EpochConflict, Forbidden, NotFound, Unauthenticated
@@ -19,23 +20,31 @@ from policies.verbs import VERBS, Order
 
 _LONGEST_TEXT = 500
 _LATEST = 100
+_MOST_BYTES = 64 * 1024  # of a body: a few texts of at most 500 characters
 _PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,2})?)%")
 _EPOCH = re.compile(rb'(?:W/)?"?([0-9]{1,18})"?')  # alone, or as the ETag it is
 
 
-class Verb(Endpoint):
+class AdminEndpoint(Endpoint):
+    """An endpoint for the admin token alone, which takes no place: operators get in when the gateway is full."""
+
+    def authenticate(self, scope: Scope) -> Caller | None:
+        require_admin(self, scope)
+        return None
+
+
+class Verb(AdminEndpoint):
     """One verb on one agent; answers with the agent's new status, also where the answer is no."""
 
     methods = ("POST",)
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        require_admin(self, scope)
         agent, verb = scope["path_params"]["agent"], scope["path_params"]["verb"]
         if verb not in VERBS:
             raise NotFound(f"unknown verb {verb!r}; known: {', '.join(VERBS)}")
         if self.services.table.entry(agent) is None:
             raise NotFound(f"there is no agent {agent!r}")
-        body = Document.parse(await read_body(receive)).values
+        body = Document.parse(await read_small(scope, receive, _MOST_BYTES)).values
         order = _order(verb, body)
         try:
             await self.services.controller.act(agent, _epoch(scope), order)
@@ -49,11 +58,10 @@ class Verb(Endpoint):
         return (await self.services.status.agents([agent])).get(agent)
 
 
-class Audit(Endpoint):
+class Audit(AdminEndpoint):
     """The latest audit events of one agent, or with `?all=true` the whole trail, newest first."""
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        require_admin(self, scope)
         agent = scope["path_params"]["agent"]
         if self.services.table.entry(agent) is None:
             raise NotFound(f"there is no agent {agent!r}")

@@ -4,13 +4,13 @@ from importlib.resources import files
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.services import Endpoint, Services
+from gateway.api.services import OpenEndpoint, Services
 from gateway.streaming import send_answer
 
 _HEADERS = [(b"content-type", b"text/css; charset=utf-8"), (b"cache-control", b"max-age=300")]
 
 
-class Stylesheet(Endpoint):
+class Stylesheet(OpenEndpoint):
     """`/status.css`."""
 
     def __init__(self, services: Services) -> None:

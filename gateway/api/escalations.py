@@ -10,11 +10,12 @@ from urllib.parse import parse_qs
 import orjson
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.admin import require_admin
-from gateway.api.services import Endpoint, header, read_body, send_json
+from gateway.api.admin import AdminEndpoint
+from gateway.api.services import Endpoint, header, read_small, send_json
+from gateway.calls import Caller
 from gateway.document import Document
 from gateway.errors import CallerError, NotFound, Unauthenticated
-from gateway.signing import SIGNATURE, TIMESTAMP, is_signed
+from gateway.signing import SIGNATURE, TIMESTAMP, is_signed, may_be_signed
 from gateway.status import timestamp
 from gateway.store.seam import Handed, Reply
 
@@ -22,6 +23,8 @@ _LATEST = 100
 _LATEST_OF_EACH = 20  # when many agents are looked at: the store hands out whole conversations
 _LONGEST_MESSAGE = 32_000
 _LONGEST_ACTOR = 500
+MOST_REPLY_BYTES = 512 * 1024  # of a reply's body: 32,500 characters of twelve bytes each, as JSON may escape them
+_WRONG_SIGNATURE = "the signature is wrong or too old, or there is no 'escalation.secret' to check it by"
 
 
 class AlreadyReplied(CallerError):
@@ -31,11 +34,10 @@ class AlreadyReplied(CallerError):
     code = "already_replied"
 
 
-class EscalationList(Endpoint):
+class EscalationList(AdminEndpoint):
     """The latest conversations of all agents, or of `?agent=`, newest first and without what was said in them."""
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        require_admin(self, scope)
         [agent] = parse_qs(scope["query_string"].decode("latin-1")).get("agent", [None])[:1]
         if agent is not None and self.services.table.entry(agent) is None:
             raise NotFound(f"there is no agent {agent!r}")
@@ -45,24 +47,36 @@ class EscalationList(Endpoint):
         await send_json(send, {"escalations": [_summary(handed) for handed in latest]})
 
 
-class Escalation(Endpoint):
+class Escalation(AdminEndpoint):
     """One conversation, by the id of the call that handed it over."""
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        require_admin(self, scope)
         await send_json(send, _view(await _find(self, scope["path_params"]["call_id"])))
 
 
-class EscalationReply(Endpoint):
+class EscalationReply(AdminEndpoint):
     """What a person answers; later turns of the conversation see it. The first reply counts."""
 
     methods = ("POST",)
 
+    def authenticate(self, scope: Scope) -> Caller | None:
+        """By the admin token, or by what the head tells of a signature: only the body shows whether it holds."""
+        if header(scope, SIGNATURE) is None:
+            return super().authenticate(scope)
+        secret = self.services.runtime.signing_secret
+        if secret is None or not may_be_signed(header(scope, TIMESTAMP), header(scope, SIGNATURE), time()):
+            raise Unauthenticated(_WRONG_SIGNATURE)
+        return None
+
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body, otherwise = await self._authorized(scope, receive)
+        signed = header(scope, SIGNATURE) is not None
+        body = await (self._signed(scope, receive) if signed else read_small(scope, receive, MOST_REPLY_BYTES))
         said, call_id = Document.parse(body).values, scope["path_params"]["call_id"]
+        if signed and "call_id" not in said:  # else it could be sent again for another conversation
+            raise CallerError("a signed reply names its conversation in 'call_id', too", param="call_id")
         if said.get("call_id", call_id) != call_id:
             raise CallerError("'call_id' names another conversation than the path", param="call_id")
+        otherwise = "webhook" if signed else "admin"
         message, actor = _text(said, "message", _LONGEST_MESSAGE), said.get("actor", otherwise)
         actor = _text({"actor": actor}, "actor", _LONGEST_ACTOR)
         handed = await _find(self, call_id)
@@ -72,18 +86,13 @@ class EscalationReply(Endpoint):
         self.services.log.info("replied", id=call_id, agent=handed.event["agent"], actor=actor)
         await send_json(send, _view(Handed(handed.event, reply, None)))
 
-    async def _authorized(self, scope: Scope, receive: Receive) -> tuple[bytes, str]:
-        """The body, and who sent it if it does not say. Raises Unauthenticated, Forbidden."""
-        signature = header(scope, SIGNATURE)
-        if signature is None:
-            require_admin(self, scope)
-            return await read_body(receive), "admin"
-        secret, body = self.services.runtime.signing_secret, await read_body(receive)
-        if secret is None or not is_signed(secret, header(scope, TIMESTAMP), signature, body, time()):
-            raise Unauthenticated(
-                "the signature is wrong or too old, or there is no 'escalation.secret' to check it by"
-            )
-        return body, "webhook"
+    async def _signed(self, scope: Scope, receive: Receive) -> bytes:
+        """The body of a signed reply, apart from calls and from operators. Raises Unauthenticated, RequestTimeout."""
+        body = await self.services.unproven.read(lambda: read_small(scope, receive, MOST_REPLY_BYTES))
+        secret = self.services.runtime.signing_secret
+        if secret is None or not is_signed(secret, header(scope, TIMESTAMP), header(scope, SIGNATURE), body, time()):
+            raise Unauthenticated(_WRONG_SIGNATURE)
+        return body
 
 
 async def _find(endpoint: Endpoint, call_id: str) -> Handed:

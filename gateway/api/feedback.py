@@ -9,7 +9,7 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from gateway import callid
-from gateway.api.services import Endpoint, header, read_body, send_json
+from gateway.api.services import Endpoint, caller_of, read_small, send_json
 from gateway.callid import Booking
 from gateway.calls import Caller
 from gateway.document import Document
@@ -21,6 +21,7 @@ from routing.plan import route
 
 _LONGEST_COMMENT = 2000
 _UNANSWERED = "no version answered this call: it ended in an error, or went to a person"
+_MOST_BYTES = 64 * 1024  # of a body: the comment, escaped, and three short members
 
 
 class AlreadyScored(CallerError):
@@ -36,8 +37,8 @@ class Feedback(Endpoint):
     methods = ("POST",)
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        caller = self.services.runtime.doorkeeper.caller(header(scope, b"authorization"))
-        body = Document.parse(await read_body(receive)).values
+        caller = caller_of(scope)
+        body = Document.parse(await read_small(scope, receive, _MOST_BYTES)).values
         score = _score(body.get("score"))
         _check_comment(body.get("comment"))
         entry, booking, name = self._find(body, caller)

@@ -13,7 +13,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.services import Endpoint, named, read_body
+from gateway.api.services import Endpoint, caller_of, named, read_body
 from gateway.calls import Call, Caller, Operation
 from gateway.document import Document
 from gateway.errors import CallerError, Forbidden, NotFound, UnsupportedBody
@@ -36,7 +36,6 @@ class Generation(Endpoint):
     methods: tuple[str, ...] = ("POST",)
     operation: Operation = "generate"
     array: str | None = None  # the member that must be one
-    key_headers: tuple[bytes, ...] = ()  # where this format's clients send their key, if not as a Bearer token
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = await self.received(scope, receive)
@@ -45,7 +44,7 @@ class Generation(Endpoint):
     async def received(self, scope: Scope, receive: Receive) -> Call:
         """The request as a call. Raises CallerError."""
         headers = named(scope)
-        caller = self.services.runtime.doorkeeper.caller(self._credential(headers))
+        caller = caller_of(scope)
         check_encoding(headers)
         body = await read_body(receive)
         received_at = monotonic()  # not before: how fast a client sends says nothing about a version
@@ -58,12 +57,6 @@ class Generation(Endpoint):
         if self.array is not None:
             _check_array(values, self.array)
         return agent, pin, stream
-
-    def _credential(self, headers: NamedHeaders) -> bytes | None:
-        for name in self.key_headers:
-            if key := headers.get(name):
-                return b"Bearer " + key
-        return headers.get(b"authorization")
 
     def _call(
         self, scope: Scope, headers: NamedHeaders, document: Document, caller: Caller, received_at: float

@@ -2,17 +2,17 @@
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.services import Endpoint, send_json
+from gateway.api.services import OpenEndpoint, send_json
 
 
-class Live(Endpoint):
+class Live(OpenEndpoint):
     """200 for as long as the process answers."""
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send_json(send, {"status": "ok"})
 
 
-class Ready(Endpoint):
+class Ready(OpenEndpoint):
     """200 while calls are taken, 503 once the gateway drains. A store that is away does not make it unready."""
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.services import Endpoint, Services, header, send_json
+from gateway.api.services import Endpoint, Services, caller_of, send_json
 from gateway.errors import UnknownModel
 
 _GEMINI_PREFIX = "models/"
@@ -19,8 +19,6 @@ _METHODS = ["generateContent", "streamGenerateContent"]
 
 class Listed(Endpoint):
     """The models, all or one, as `card` shows one and `listed` many of them. `created` is Unix seconds."""
-
-    key_headers: tuple[bytes, ...] = ()
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         created = self.services.loaded_at
@@ -45,15 +43,10 @@ class Listed(Endpoint):
         return {"object": "list", "data": cards}
 
     def _names(self, scope: Scope) -> list[str]:
-        caller = self.services.runtime.doorkeeper.caller(self._credential(scope))
+        caller = caller_of(scope)
         table = self.services.table
         entries = [(agent, table.entry(agent)) for agent in table if caller.may_call(agent)]
         return [name for agent, entry in entries if entry is not None for name in _names(agent, entry.agent.versions)]
-
-    def _credential(self, scope: Scope) -> bytes | None:
-        keys = (key for name in self.key_headers if (key := header(scope, name)))
-        key = next(keys, None)
-        return header(scope, b"authorization") if key is None else b"Bearer " + key
 
 
 class AnthropicModels(Listed):

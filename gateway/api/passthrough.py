@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, quote
 from starlette.types import Receive, Scope, Send
 
 from gateway.api.generation import Asked, Generation, check_encoding, given_id, model_of
-from gateway.api.services import Services, header, named
+from gateway.api.services import Services, caller_of, header, named
 from gateway.calls import Caller
 from gateway.document import Document, encode
 from gateway.errors import CallerError, Forbidden, NotFound, UnsupportedBody
@@ -55,7 +55,7 @@ class Passthrough(Generation):
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         runtime = self.services.runtime
         headers = named(scope)
-        caller = runtime.doorkeeper.caller(self._credential(headers))
+        caller = caller_of(scope)
         path = _path(scope["path"])
         check_encoding(headers)
         _check_scope(caller, scope["method"], path)

@@ -1,4 +1,8 @@
-"""What the endpoints serve from, and what every one of them needs: who calls, the whole body, an error as an answer."""
+"""What the endpoints serve from, and what every one of them needs: who calls, the whole body, an error as an answer.
+
+Every request takes the same steps: method, authentication by its head alone, a place among those that are answered at
+once, and only then its body.
+"""
 
 import asyncio
 import itertools
@@ -10,9 +14,18 @@ import orjson
 from starlette.types import Receive, Scope
 from starlette.types import Send as Send
 
-from gateway.calls import FormatName
+from gateway.admission import Places, UnprovenReaders
+from gateway.auth import OPEN
+from gateway.calls import Caller, FormatName
 from gateway.controller import Controller
-from gateway.errors import GatewayError, MethodNotAllowed, SerinusError, Unauthenticated
+from gateway.errors import (
+    BodyTooLarge,
+    GatewayError,
+    MethodNotAllowed,
+    Overloaded,
+    SerinusError,
+    Unauthenticated,
+)
 from gateway.logs import Log
 from gateway.proxy import Proxy, send_error
 from gateway.runtime import Runtime
@@ -23,6 +36,10 @@ from gateway.table import Table
 
 DEPARTURE = "serinus.departure"
 NAMED = "serinus.headers"  # where the server, or else the first look, puts the headers by name into the scope
+CALLER = "serinus.caller"  # where the authentication puts who sent the request into the scope
+MOST_STATUS_READERS = 64  # views of the status at once: a reserve beside the calls, which do not use it up
+# Bodies of signed replies that are read at once, and for how many seconds: 32 x 512 KiB of memory at most.
+MOST_UNPROVEN, UNPROVEN_SECONDS = 32, 5.0
 _JSON = (b"content-type", b"application/json")
 
 
@@ -40,7 +57,8 @@ class Departure(Protocol):
 class Services:
     """The running gateway as endpoints see it. `runtime` is swapped whole when the configuration changes.
 
-    `config_error` says what is wrong with the files as they are now, None when they are well.
+    `config_error` says what is wrong with the files as they are now, None when they are well. `calls` are the places of
+    authenticated calls, `status_readers` those of the status; `unproven` reads what only its signature authenticates.
     """
 
     runtime: Runtime
@@ -55,7 +73,9 @@ class Services:
     loaded_at: float
     config_error: Callable[[], str | None] = lambda: None
     draining: bool = False
-    loopback: bool = True
+    calls: Places = field(default_factory=lambda: Places(2000))
+    status_readers: Places = field(default_factory=lambda: Places(MOST_STATUS_READERS))
+    unproven: UnprovenReaders = field(default_factory=lambda: UnprovenReaders(MOST_UNPROVEN, UNPROVEN_SECONDS))
     nonces: Iterator[int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,6 +94,7 @@ class Endpoint:
 
     methods: tuple[str, ...] = ("GET",)
     format: FormatName = "openai"
+    key_headers: tuple[bytes, ...] = ()  # where this format's clients send their key, if not as a Bearer token
 
     def __init__(self, services: Services) -> None:
         self.services = services
@@ -91,7 +112,11 @@ class Endpoint:
             try:
                 if scope["method"] not in self.methods:
                     self._check_method(scope["method"])
-                await self.serve(scope, receive, send)
+                scope[CALLER] = caller = self.authenticate(scope)
+                if caller is None:
+                    await self.serve(scope, receive, send)
+                else:
+                    await self._serve_counted(scope, receive, send)
             except Exception as error:
                 await self._fail(scope, send, error)
         except asyncio.CancelledError:
@@ -102,9 +127,34 @@ class Endpoint:
             if departure is not None:
                 departure.forget()
 
+    def authenticate(self, scope: Scope) -> Caller | None:
+        """Return who sent the request, by its head alone; None for operators, and where anyone may ask.
+
+        A caller's request takes one of `places`, any other none. Raises Unauthenticated, Forbidden.
+        """
+        return self.services.runtime.doorkeeper.caller(self._credential(named(scope)))
+
+    def places(self) -> Places:
+        """Return the places of which a caller's request takes one."""
+        return self.services.calls
+
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request. May raise SerinusError before anything was sent."""
         raise GatewayError("not served")
+
+    async def _serve_counted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        places = self.places()
+        places.take()
+        try:
+            await self.serve(scope, receive, send)
+        finally:
+            places.leave()
+
+    def _credential(self, headers: Mapping[bytes, bytes]) -> bytes | None:
+        for name in self.key_headers:
+            if key := headers.get(name):
+                return b"Bearer " + key
+        return headers.get(b"authorization")
 
     def _check_method(self, method: str) -> None:
         if method != "HEAD" or "GET" not in self.methods:  # the server leaves the body of a HEAD out
@@ -127,7 +177,16 @@ class Endpoint:
             return [(b"allow", ", ".join(self.methods).encode())]
         if isinstance(error, Unauthenticated):
             return [(b"www-authenticate", b"Bearer")]
+        if isinstance(error, Overloaded):
+            return [(b"retry-after", b"1")]
         return []
+
+
+class OpenEndpoint(Endpoint):
+    """An endpoint that anyone may ask and that is always answered: it reads no body and waits for nothing."""
+
+    def authenticate(self, scope: Scope) -> Caller | None:
+        return None
 
 
 class Started:
@@ -157,6 +216,32 @@ async def read_body(receive: Receive) -> bytes:
         message = await receive()
         parts.append(_part(message))
     return b"".join(parts)
+
+
+async def read_small(scope: Scope, receive: Receive, most: int) -> bytes:
+    """Return the whole request body of at most `most` bytes. Raises BodyTooLarge, before the body is read if it can."""
+    length = header(scope, b"content-length")
+    if length is not None and int(length) > most:
+        raise _too_large(most)
+    parts, size, more = [], 0, True
+    while more:
+        message = await receive()
+        parts.append(_part(message))
+        size += len(parts[-1])
+        if size > most:
+            raise _too_large(most)
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+def caller_of(scope: Scope) -> Caller:
+    """Return who sent the request, as it was authenticated; an operator may do what an open gateway lets anyone do."""
+    caller: Caller | None = scope[CALLER]
+    return OPEN if caller is None else caller
+
+
+def _too_large(most: int) -> BodyTooLarge:
+    return BodyTooLarge(f"The request's body is larger than {most} bytes.")
 
 
 def named(scope: Scope) -> Mapping[bytes, bytes]:

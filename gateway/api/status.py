@@ -1,6 +1,6 @@
 """`GET /status` and `/status/{agent}`: JSON by the contract, a page for a browser.
 
-Open on a loopback listen; elsewhere it wants the admin token, or a key, which sees the agents that it may call (a
+Open where no keys are configured; else it needs the admin token, or a key, which sees the agents that it may call (a
 browser may send either as the password of Basic authentication).
 """
 
@@ -11,8 +11,8 @@ from time import time
 from starlette.types import Receive, Scope, Send
 
 from gateway import __version__
-from gateway.api.services import Endpoint, header, send_json
-from gateway.auth import OPEN
+from gateway.admission import Places
+from gateway.api.services import Endpoint, caller_of, header, send_json
 from gateway.calls import Caller
 from gateway.errors import NotFound, SerinusError, Unauthenticated
 from gateway.status import timestamp
@@ -31,7 +31,7 @@ class Status(Endpoint):
     """All agents, or the one that the path names."""
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        reader = self._reader(scope)
+        reader = caller_of(scope)
         name = scope["path_params"].get("agent")
         known = [agent for agent in self.services.table if reader.may_call(agent)]
         if name is not None and name not in known:
@@ -69,16 +69,19 @@ class Status(Endpoint):
             "agents": agents,
         }
 
-    def _reader(self, scope: Scope) -> Caller:
-        """Who asks. Raises Unauthenticated."""
+    def authenticate(self, scope: Scope) -> Caller | None:
+        """By the admin token, which takes no place, or by a key. Raises Unauthenticated."""
         doorkeeper = self.services.runtime.doorkeeper
         authorization = _bearer_of_basic(header(scope, b"authorization"))
-        if self.services.loopback or doorkeeper.is_admin(authorization):
-            return OPEN
+        if doorkeeper.is_admin(authorization):
+            return None
         try:
             return doorkeeper.caller(authorization)
         except Unauthenticated:
             raise Unauthenticated("the status needs a key or the admin token") from None
+
+    def places(self) -> Places:
+        return self.services.status_readers
 
     def _error_headers(self, error: SerinusError) -> list[tuple[bytes, bytes]]:
         if isinstance(error, Unauthenticated):

@@ -170,8 +170,9 @@ class Exchange:
         lines = block(headers)
         if lines is None:
             lines, length = self._checked(headers, length)
-        # A client that still waits for 100-continue may or may not send the body now: only closing is clear.
-        if self.body.continue_due:
+        # A refused client need not send the rest of its body; one that still waits for 100-continue may or may not send
+        # it now. Only closing is clear.
+        if self.body.more and (status >= 400 or self.body.continue_due):
             self.keep_alive = False
         end = b"\r\n\r\n" if self.keep_alive else b"\r\nconnection: close\r\n\r\n"
         self._head = b"".join((STATUS[status], lines, self._frame(status, length), end))

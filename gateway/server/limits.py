@@ -58,9 +58,6 @@ class Limits:
     max_connections: int = 10_000
     """Open connections; one more is answered 503."""
 
-    max_in_flight: int = 2_000
-    """Requests being answered; one more is answered 503."""
-
     max_pipelined: int = 32
     """Requests that one connection may send ahead of its answers in one packet; beyond: 503."""
 

@@ -10,7 +10,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
 from gateway.errors import BodyTooLarge, MethodNotAllowed, Overloaded, SerinusError
 from gateway.server.body import Body
-from gateway.server.connection import BUSY, BoundedConnection
+from gateway.server.connection import BoundedConnection
 from gateway.server.departure import EXTENSION, Departure
 from gateway.server.exchange import Exchange
 from gateway.server.head import Head
@@ -140,8 +140,6 @@ class BoundedProtocol(BoundedConnection):
 
     def _exchange(self, head: Head, method: bytes, version: str) -> Exchange:
         scope = head.request(method, version)
-        if self._traffic.is_full(scope["path"]):
-            raise Overloaded(BUSY)
         departure = Departure()
         scope["client"] = self.client
         scope["server"] = self.server

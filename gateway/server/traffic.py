@@ -34,8 +34,3 @@ class Traffic(ServerState):
         """Set `empty` once a draining server has neither a connection nor a running exchange."""
         if self.draining and not self.connections and not self.tasks:
             self.empty.set()
-
-    def is_full(self, path: str) -> bool:
-        """True when this request is one too many."""
-        limits = self.limits
-        return len(self.tasks) >= limits.max_in_flight and not path.startswith(limits.always_served)

@@ -5,8 +5,9 @@ import logging
 
 import pytest
 
+from gateway.server import Limits
 from gateway.server.exchange import Message, Receive, Send
-from tests.gateway.server.stage import GET, Echo, answer, begin_stream, read_refusal, stage, whole_body
+from tests.gateway.server.stage import GET, Echo, answer, begin_stream, eventually, read_refusal, stage, whole_body
 
 UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
 
@@ -193,15 +194,29 @@ async def test_framing_headers_of_the_application_are_ours() -> None:
 async def test_early_answer_reads_the_rest_of_the_body() -> None:
     """An answer sent before the body was read: the rest is thrown away and the connection can be used again."""
 
+    async def early(scope: Message, receive: Receive, send: Send) -> None:
+        await answer(send, b"yes")
+
+    async with stage(early) as on:
+        client = await on.connect()
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 400_000)
+        assert await client.answer() == (200, b"yes")
+        client.send(b"x" * 600_000 + GET)
+        assert await client.answer() == (200, b"yes")
+
+
+async def test_a_refused_body_need_not_come() -> None:
+    """A client that is refused before it sent its body reads the refusal, and its connection ends within seconds."""
+
     async def deny(scope: Message, receive: Receive, send: Send) -> None:
         await answer(send, b"no", status=401)
 
-    async with stage(deny) as on:
+    async with stage(deny, Limits(linger_seconds=0.1)) as on:
         client = await on.connect()
         client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 400_000)
-        assert await client.answer() == (401, b"no")
-        client.send(b"x" * 600_000 + GET)
-        assert await client.answer() == (401, b"no")
+        head = await client.until(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 401") and b"connection: close" in head
+        await eventually(lambda: on.server.connections == 0)
 
 
 async def test_large_body_is_read_with_backpressure() -> None:

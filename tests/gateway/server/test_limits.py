@@ -234,28 +234,6 @@ async def test_flood_above_the_cap_is_just_closed() -> None:
     assert 90 <= len(told) <= 110
 
 
-async def test_in_flight_cap() -> None:
-    """One request too many is told 503 with Retry-After at once; health and admin are served all the same."""
-    release = asyncio.Event()
-
-    async def app(scope: Message, receive: Receive, send: Send) -> None:
-        if scope["path"] == "/slow":
-            await release.wait()
-        await answer(send, scope["path"].encode())
-
-    async with stage(app, Limits(max_in_flight=1)) as on:
-        slow, health = await on.connect(), await on.connect()
-        slow.send(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
-        await eventually(lambda: on.server.in_flight == 1)
-        refusal = await on.talk(GET)
-        assert read_refusal(refusal) == (503, "overloaded")
-        assert b"retry-after: 1\r\n" in refusal
-        health.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert await health.answer() == (200, b"/healthz")
-        release.set()
-        assert await slow.answer() == (200, b"/slow")
-
-
 async def test_requests_pipelined_without_end() -> None:
     """More requests in one packet than may wait: those that may are answered, then 503."""
     async with stage(Echo(), Limits(max_pipelined=3)) as on:

@@ -1,0 +1,64 @@
+"""Admission of requests: how many are answered at once, counted only after the head of a request was authenticated."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from gateway.errors import Overloaded, RequestTimeout
+
+BUSY = "The gateway is busy; try again in a second."
+
+
+class Places:
+    """A number of requests that may be answered at the same time. Each `take` needs one `leave`."""
+
+    __slots__ = ("most", "taken")
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.taken = 0
+
+    def take(self) -> None:
+        """Count one more request. Raises Overloaded when all places are taken."""
+        if self.taken >= self.most:
+            raise Overloaded(BUSY)
+        self.taken += 1
+
+    def leave(self) -> None:
+        """Give the place back."""
+        self.taken -= 1
+
+
+class UnprovenReaders:
+    """Reads bodies of clients that prove who they are only by a signature over the body.
+
+    At most `most` bodies are read at once, each for `seconds`. One more takes the place of the one that has been read
+    for the longest time: a client that sends its body at once is served while others hold theirs back.
+    """
+
+    def __init__(self, most: int, seconds: float) -> None:
+        self._most = most
+        self._seconds = seconds
+        self._open: dict[asyncio.Timeout, None] = {}  # in the order of their arrival
+
+    @property
+    def reading(self) -> int:
+        """How many bodies are being read."""
+        return len(self._open)
+
+    async def read(self, body: Callable[[], Awaitable[bytes]]) -> bytes:
+        """Return the body that `body()` reads. Raises RequestTimeout."""
+        while len(self._open) >= self._most:
+            self._end(next(iter(self._open)))
+        try:
+            async with asyncio.timeout(self._seconds) as limit:
+                self._open[limit] = None
+                try:
+                    return await body()
+                finally:
+                    self._open.pop(limit, None)
+        except TimeoutError:
+            raise RequestTimeout(f"The signed body took longer than {self._seconds:g} seconds.") from None
+
+    def _end(self, oldest: asyncio.Timeout) -> None:
+        del self._open[oldest]
+        oldest.reschedule(asyncio.get_running_loop().time())

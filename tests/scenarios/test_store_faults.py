@@ -117,10 +117,10 @@ async def one_gateway(folder: Path, files: Mapping[str, object]) -> AsyncIterato
 
 
 def child_of(pid: int) -> int:
-    """The process id of the only child that is a Redis server."""
+    """The process id of the only child that is a Valkey server."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    (redis,) = [int(child) for child in children if "redis" in Path(f"/proc/{child}/comm").read_text()]
-    return redis
+    (server,) = [int(child) for child in children if "valkey" in Path(f"/proc/{child}/comm").read_text()]
+    return server
 
 
 async def test_a_killed_external_store_costs_no_call_and_no_count(

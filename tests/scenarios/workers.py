@@ -61,7 +61,7 @@ def is_alive(pid: int) -> bool:
 
 def redis_of(served: Served) -> int:
     """The process id of the parent's private Redis."""
-    (pid,) = [pid for pid in children(served) if "redis" in Path(f"/proc/{pid}/comm").read_text()]
+    (pid,) = [pid for pid in children(served) if "valkey" in Path(f"/proc/{pid}/comm").read_text()]
     return pid
 
 

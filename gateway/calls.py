@@ -107,7 +107,8 @@ class Outcome:
     on the call is slow or dear, None while nothing is frozen. `hedge` says what became of a second attempt beside the
     first, None where there was none; `late` whether the first was late where there might have been one. `exposed` says
     that the first attempt goes out whatever its target's circuit says, `censored` that the call is no evidence, because
-    what it would show depends on a circuit (decision 19). `request_id` is the client's own name for the call, or ''.
+    what it would show depends on a circuit (decision 19). `request_id` is the client's own name for the call
+    and `conversation` its own id of the conversation, or ''.
     """
 
     call_id: str
@@ -133,6 +134,7 @@ class Outcome:
     request_id: str = ""
     exposed: bool = False
     censored: bool = False
+    conversation: str = ""
 
     @property
     def failed(self) -> bool:

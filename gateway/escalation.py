@@ -15,10 +15,10 @@ from gateway.errors import CallerError, GatewayError, ProviderError, StoreAway
 from gateway.headers import JSON
 from gateway.logs import Log
 from gateway.notify import Webhook
-from gateway.providers.clients import chat_messages, opening_of, statement
+from gateway.providers.clients import chat_messages, statement
 from gateway.store.seam import Store
 from gateway.streaming import EVENT_STREAM
-from gateway.units import conversation_key
+from gateway.units import conversation_key, name_of
 
 ESCALATED = (b"x-serinus-escalated", b"human")
 _MOST_WAITING = 10_000
@@ -71,7 +71,7 @@ class Escalations:
             "version": outcome.version,
             "caller": call.caller.name,
             "at": f"{at:.3f}",
-            "conversation": conversation_key(call, opening_of),
+            "conversation": conversation_key(call.caller.name, name) if (name := name_of(call)) else "",
             "failure": failure.encode("ascii", "backslashreplace").decode(),  # a provider may say lone surrogates
             "messages": _conversation(call),
         }

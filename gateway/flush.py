@@ -1,4 +1,4 @@
-"""Brings the recorder's batches into the store, each exactly once, and hands the replies on.
+"""Brings the recorder's batches into the store, each exactly once, and hands the replies on; the conversations follow.
 
 A batch whose fate is unknown is sent again under the same sequence number before anything newer, so the store can tell
 a repetition from news. While the store is away batches wait and merge in memory.
@@ -46,6 +46,14 @@ class Flusher:
             for _ in range(waiting):
                 if batch := self._recorder.take(agent):
                     await self._apply(agent, batch)
+            await self._remember(agent)
+
+    async def _remember(self, agent: str) -> None:
+        """Tell the store which calls answered the conversations that clients named. Repeating it changes nothing."""
+        conversations = self._recorder.conversations
+        if calls := conversations.of(agent):
+            await self._store.remember(agent, calls)
+            conversations.stored(agent, calls)
 
     async def _apply(self, agent: str, batch: Batch) -> None:
         if agent not in self._unsure:

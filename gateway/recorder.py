@@ -12,10 +12,12 @@ from hashlib import blake2b
 
 from gateway.callid import Booking, mint, name_digest
 from gateway.calls import ArmName, Call, Outcome, Spent
+from gateway.conversations import Conversations
 from gateway.logs import Log
 from gateway.pricing import PriceBook
 from gateway.store.seam import MAX_FAILING_UNITS, MAX_UNITS, Arm, Batch, SampleSums
 from gateway.table import Entry
+from gateway.units import name_of
 from policies.evidence import SCORED, WHOLE
 from policies.means import BINS
 from policies.tally import Tally, amount_bucket, histogram_bucket
@@ -65,6 +67,7 @@ class Recorder:
         self._clock = clock
         self._on_bad_canary = on_bad_canary
         self._pending: dict[str, dict[tuple[int, int], Batch]] = {}
+        self.conversations = Conversations()
 
     def open(self, call: Call, plan: Plan, entry: Entry) -> Outcome:
         """The record of a call, or of a shadow's copy of one, that is about to be tried."""
@@ -74,7 +77,7 @@ class Recorder:
             reason=plan.reason, unit=plan.unit, rollout=state.rollout if state else 0,
             evidence=state.evidence if state else 0, arm=(arm := arm_of(plan, entry)), stream=call.stream,
             received_at=call.received_at, yardstick=entry.yardsticks.get(arm) if arm else None,
-            request_id=call.request_id,
+            request_id=call.request_id, conversation=name_of(call),
         )  # fmt: skip
 
     def close(self, outcome: Outcome, prices: PriceBook) -> None:
@@ -90,6 +93,8 @@ class Recorder:
                 self._judge(outcome, counts)
             else:
                 counts.uncounted += 1
+        if outcome.conversation:
+            self.conversations.note(outcome)
         self._log.often("shadow" if outcome.reason == "shadow" else "call", _line(outcome, spent))
 
     def score(self, entry: Entry, booking: Booking, version: str, score: float) -> None:
@@ -111,7 +116,7 @@ class Recorder:
 
     def agents(self) -> Iterable[str]:
         """The agents that have something to flush."""
-        return list(self._pending)
+        return [*self._pending, *self.conversations.agents()]
 
     def waiting(self, agent: str) -> int:
         """How many batches of an agent there are to flush."""

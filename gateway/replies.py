@@ -2,7 +2,8 @@
 
 Calls never wait for the store: every replica follows the replies in the background and looks for them in memory. A
 reply goes in as the assistant's word before the last question, in whatever format the client speaks; a client that
-shows it already, word for word, gets nothing twice.
+shows it already, word for word, gets nothing twice. Only a conversation that the client names gets one: two end users
+of one caller may begin with the same words (decision 28).
 """
 
 import asyncio
@@ -15,10 +16,9 @@ from typing import Any
 from gateway.calls import Call, FormatName
 from gateway.document import Document, array, elements, encode
 from gateway.errors import StoreAway
-from gateway.providers.clients import opening_of
 from gateway.store.handovers import FOLLOWED_SECONDS
 from gateway.store.seam import Reply, Store
-from gateway.units import conversation_key
+from gateway.units import conversation_key, name_of
 
 _POLL_SECONDS = 1.0
 _MOST_KNOWN = 100_000  # conversations, over all agents
@@ -57,7 +57,8 @@ class Replies:
         """Let the call see the reply to its conversation, if there is one. Never waits."""
         if call.operation != "generate":
             return
-        reply = self.known.get((call.agent, conversation_key(call, opening_of)))
+        name = name_of(call)
+        reply = self.known.get((call.agent, conversation_key(call.caller.name, name))) if name else None
         if reply is None or self._unix() - reply.at > FOLLOWED_SECONDS:
             return
         document = inserted(call.document, call.format, reply.message)
@@ -89,6 +90,8 @@ class Replies:
             self._untold.popleft()
 
     def _learn(self, agent: str, reply: Reply) -> None:
+        if not reply.conversation:
+            return
         key = (agent, reply.conversation)
         if older := self.known.pop(key, None):  # so that the latest reply stands last
             self._told.discard(older.call_id)

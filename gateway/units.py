@@ -24,17 +24,20 @@ def conversation_of(call: Call, opening_of: Callable[[Call], str]) -> str:
 
     `opening_of` finds the first user message, in whatever format the client speaks.
     """
-    named = call.conversation_header or _named(call.document.values)
-    return named[:_LONGEST_ID] or _fingerprint(call, opening_of(call))
+    return name_of(call)[:_LONGEST_ID] or _fingerprint(call, opening_of(call))
 
 
-def conversation_key(call: Call, opening_of: Callable[[Call], str]) -> str:
-    """A short name for the conversation of a call among its agent's, which tells nothing of it: 32 hex digits.
+def name_of(call: Call) -> str:
+    """The client's own id of the conversation, or '' where it names none."""
+    return call.conversation_header or _named(call.document.values)
 
-    A client's own id names a conversation among those of the same caller only.
+
+def conversation_key(caller: str, name: str) -> str:
+    """A short name for what that caller calls a conversation, among its agent's: 32 hex digits that tell nothing of it.
+
+    A fingerprint must never come in here: two end users may begin with the same words (decision 28).
     """
-    text = f"{call.caller.name}\0{conversation_of(call, opening_of)}".encode("utf-8", "surrogatepass")
-    return blake2b(text, digest_size=16).hexdigest()
+    return blake2b(f"{caller}\0{name}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def user_of(document: Document) -> str:

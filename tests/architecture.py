@@ -32,7 +32,7 @@ LAYERS = (
     ("streaming", "escalation", "replies", "runtime", "uploads"),
     ("meter",),
     ("providers", "store", "pricing", "auth", "notify", "signing", "telemetry", "audit", "upstream", "server", "web"),
-    ("callid",),
+    ("callid", "conversations"),
     ("calls", "config", "document", "headers", "multipart", "units"),
     ("admission",),
     ("cork", "errors", "limit", "logs"),

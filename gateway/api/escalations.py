@@ -10,8 +10,9 @@ from urllib.parse import parse_qs
 import orjson
 from starlette.types import Receive, Scope, Send
 
+from gateway import callid
 from gateway.api.admin import AdminEndpoint
-from gateway.api.services import Endpoint, header, read_small, send_json
+from gateway.api.services import Endpoint, caller_of, header, read_small, send_json
 from gateway.calls import Caller
 from gateway.document import Document
 from gateway.errors import CallerError, NotFound, Unauthenticated
@@ -55,12 +56,17 @@ class Escalation(AdminEndpoint):
 
 
 class EscalationReply(AdminEndpoint):
-    """What a person answers; later turns of the conversation see it. The first reply counts."""
+    """What a person answers; later turns of a named conversation see it, and its caller gets it by the call's id."""
 
-    methods = ("POST",)
+    methods = ("GET", "POST")
 
     def authenticate(self, scope: Scope) -> Caller | None:
-        """By the admin token, or by what the head tells of a signature: only the body shows whether it holds."""
+        """By the admin token, or by what the head tells of a signature: only the body shows whether it holds.
+
+        Whoever asks for a reply shows a caller's key instead.
+        """
+        if scope["method"] != "POST":
+            return Endpoint.authenticate(self, scope)
         if header(scope, SIGNATURE) is None:
             return super().authenticate(scope)
         secret = self.services.runtime.signing_secret
@@ -69,6 +75,9 @@ class EscalationReply(AdminEndpoint):
         return None
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "POST":
+            await self._show(scope, send)
+            return
         signed = header(scope, SIGNATURE) is not None
         body = await (self._signed(scope, receive) if signed else read_small(scope, receive, MOST_REPLY_BYTES))
         said, call_id = Document.parse(body).values, scope["path_params"]["call_id"]
@@ -86,6 +95,16 @@ class EscalationReply(AdminEndpoint):
         self.services.log.info("replied", id=call_id, agent=handed.event["agent"], actor=actor)
         await send_json(send, _view(Handed(handed.event, reply, None)))
 
+    async def _show(self, scope: Scope, send: Send) -> None:
+        """The reply to a call, for the caller that made it and for nobody else."""
+        call_id, caller = scope["path_params"]["call_id"], caller_of(scope)
+        if callid.read(call_id, caller.name, self.services.runtime.fingerprint_key) is None:
+            raise _unknown(call_id)
+        handed = await _find(self, call_id)
+        if not caller.may_call(handed.event["agent"]):
+            raise _unknown(call_id)
+        await send_json(send, {"call_id": call_id, "agent": handed.event["agent"], "reply": _reply(handed)})
+
     async def _signed(self, scope: Scope, receive: Receive) -> bytes:
         """The body of a signed reply, apart from calls and from operators. Raises Unauthenticated, RequestTimeout."""
         body = await self.services.unproven.read(lambda: read_small(scope, receive, MOST_REPLY_BYTES))
@@ -98,21 +117,30 @@ class EscalationReply(AdminEndpoint):
 async def _find(endpoint: Endpoint, call_id: str) -> Handed:
     handed = await endpoint.services.store.escalation(list(endpoint.services.table), call_id)
     if handed is None:
-        raise NotFound(f"no conversation was handed over by the call {call_id!r}", code="unknown_escalation")
+        raise _unknown(call_id)
     return handed
 
 
+def _unknown(call_id: str) -> NotFound:
+    return NotFound(f"no conversation was handed over by the call {call_id!r}", code="unknown_escalation")
+
+
 def _summary(handed: Handed) -> dict[str, Any]:
-    event, reply = handed.event, handed.reply
+    event = handed.event
     return {
         **{name: event.get(name) for name in ("call_id", "agent", "version", "caller", "failure")},
         "request_id": event.get("request_id") or None,
         "at": timestamp(float(event["at"])),
-        "reply": None if reply is None else {
-            "message": reply.message, "actor": reply.actor, "at": timestamp(reply.at),
-            "delivered_at": None if handed.delivered_at is None else timestamp(handed.delivered_at),
-        },
-    }  # fmt: skip
+        "reply": _reply(handed),
+    }
+
+
+def _reply(handed: Handed) -> dict[str, Any] | None:
+    reply, delivered_at = handed.reply, handed.delivered_at
+    if reply is None:
+        return None
+    seen = None if delivered_at is None else timestamp(delivered_at)
+    return {"message": reply.message, "actor": reply.actor, "at": timestamp(reply.at), "delivered_at": seen}
 
 
 def _view(handed: Handed) -> dict[str, Any]:

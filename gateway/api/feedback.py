@@ -1,7 +1,8 @@
 """`POST /v1/feedback`: how good an answer was, booked on the version that gave it.
 
 Names a call by the `x-serinus-call-id` of its answer, or a conversation by the client's own id. The booking stands in
-the call's id (`gateway.callid`); the store only remembers that a call was scored, so that it is scored once.
+the call's id (`gateway.callid`). The store remembers which calls were scored, so that each is scored once, and which
+call answered a conversation last. Nothing is kept of an id that was made up.
 """
 
 from typing import Any
@@ -14,12 +15,14 @@ from gateway.callid import Booking
 from gateway.calls import Caller
 from gateway.document import Document
 from gateway.errors import CallerError, Forbidden, NotFound
-from gateway.recorder import arm_of, unit_id
 from gateway.table import Entry
-from routing.facts import Facts
-from routing.plan import route
+from gateway.units import conversation_key
 
 _LONGEST_COMMENT = 2000
+_UNKNOWN_CALL = "unknown call; 'call_id' is the x-serinus-call-id of an answer to this caller"
+_UNKNOWN_CONVERSATION = (
+    "no call of this caller was answered in a conversation of that id within the last week; 'call_id' names any call"
+)
 _UNANSWERED = "no version answered this call: it ended in an error, or went to a person"
 _MOST_BYTES = 64 * 1024  # of a body: the comment, escaped, and three short members
 
@@ -41,7 +44,7 @@ class Feedback(Endpoint):
         body = Document.parse(await read_small(scope, receive, _MOST_BYTES)).values
         score = _score(body.get("score"))
         _check_comment(body.get("comment"))
-        entry, booking, name = self._find(body, caller)
+        entry, booking, name = await self._find(body, caller)
         version = _version(entry, booking)
         answer: dict[str, object] = {"agent": entry.agent.name, "version": version, "arm": booking.arm}
         if not booking.answered:
@@ -54,26 +57,28 @@ class Feedback(Endpoint):
         answer["counts"] = why is None
         await send_json(send, answer if why is None else {**answer, "why": why})
 
-    def _find(self, body: dict[str, Any], caller: Caller) -> tuple[Entry, Booking, str]:
+    async def _find(self, body: dict[str, Any], caller: Caller) -> tuple[Entry, Booking, str]:
         """The agent, where to book, and the name under which this may be scored once."""
         call_id, conversation = body.get("call_id"), body.get("conversation_id")
         if isinstance(call_id, str) == isinstance(conversation, str):
             raise CallerError("send either 'call_id' or 'conversation_id'", param="call_id")
-        if isinstance(call_id, str):
-            return self._by_call(call_id, caller)
-        return self._by_conversation(str(conversation), body.get("agent"), caller)
+        if not isinstance(call_id, str):
+            return await self._by_conversation(str(conversation), body.get("agent"), caller)
+        if (found := self._by_call(call_id, caller)) is None:
+            raise NotFound(_UNKNOWN_CALL, code="unknown_call")
+        return *found, f"call:{call_id}"
 
-    def _by_call(self, call_id: str, caller: Caller) -> tuple[Entry, Booking, str]:
+    def _by_call(self, call_id: str, caller: Caller) -> tuple[Entry, Booking] | None:
+        """The call of that id, if it is this caller's own."""
         booking = callid.read(call_id, caller.name, self.services.runtime.fingerprint_key)
         entries = [self.services.table.entry(name) for name in self.services.table]
         entry = next((e for e in entries if e and booking and callid.name_digest(e.agent.name) == booking.agent), None)
         if booking is None or entry is None or not caller.may_call(entry.agent.name):
-            raise NotFound(
-                "unknown call; 'call_id' is the x-serinus-call-id of an answer to this caller", code="unknown_call"
-            )
-        return entry, booking, f"call:{call_id}"
+            return None
+        return entry, booking
 
-    def _by_conversation(self, conversation: str, agent: Any, caller: Caller) -> tuple[Entry, Booking, str]:
+    async def _by_conversation(self, conversation: str, agent: Any, caller: Caller) -> tuple[Entry, Booking, str]:
+        """The call that answered last in what the caller calls that conversation."""
         names = [name for name in self.services.table if caller.may_call(name)]
         if agent is None and len(names) == 1:
             agent = names[0]
@@ -82,23 +87,16 @@ class Feedback(Endpoint):
             raise CallerError("say in 'agent' which agent the conversation was with", param="agent")
         if not caller.may_call(entry.agent.name):
             raise Forbidden(f"this key may not call {entry.agent.name!r}", param="agent")
-        booking = _booking_of(entry, caller, conversation)
-        return entry, booking, f"conversation:{booking.evidence}:{booking.unit}"
+        key = conversation_key(caller.name, conversation)
+        call_id = await self._last_call(entry.agent.name, caller, key)
+        if call_id is None or (found := self._by_call(call_id, caller)) is None:
+            raise NotFound(_UNKNOWN_CONVERSATION, code="unknown_conversation")
+        return *found, f"conversation:{found[1].evidence}:{caller.name}:{key}"
 
-
-def _booking_of(entry: Entry, caller: Caller, conversation: str) -> Booking:
-    """Where the calls of a conversation are booked now: by the same rules as they are."""
-    facts = Facts(caller.name, caller.group, user="", conversation=conversation, request="")
-    plan, state = route(entry.agent, entry.split, facts), entry.state
-    return Booking(
-        agent=callid.name_digest(entry.agent.name),
-        version=callid.name_digest(plan.version.name),
-        arm=arm_of(plan, entry),
-        apart=plan.reason != "split",
-        rollout=state.rollout if state else 0,
-        evidence=state.evidence if state else 0,
-        unit=unit_id(plan.unit),
-    )
+    async def _last_call(self, agent: str, caller: Caller, key: str) -> str | None:
+        """By this replica's memory, which the store follows within a moment; then by the store. Raises StoreAway."""
+        waiting = self.services.proxy.recorder.conversations.find(agent, (caller.name, key))
+        return waiting or await self.services.store.last_call(agent, caller.name, key)
 
 
 def _version(entry: Entry, booking: Booking) -> str:

@@ -24,7 +24,9 @@ from gateway.store import handovers
 from gateway.store.codec import decode_state, decode_tallies, encode_event, encode_state
 from gateway.store.connect import MAX_IN_FLIGHT, Client, close, disconnect, know_nodes
 from gateway.store.faults import FAILURES, away_on_failure, heeding_cancellation
+from gateway.store.feedback import FeedbackStore
 from gateway.store.notices import GROUP, take, taken
+from gateway.store.reaching import key_of
 from gateway.store.scripts import COMMIT, FLUSH, LEASE, PROBE, READ, REPLY, Script
 from gateway.store.seam import (
     MAX_FAILING_UNITS,
@@ -37,7 +39,7 @@ from gateway.store.seam import (
     Reply,
     Snapshot,
 )
-from gateway.store.sums import components, decode_sides, digest, encode_batch
+from gateway.store.sums import components, decode_sides, encode_batch
 from gateway.store.turns import CHANNEL, announcement, listen
 from policies.rollout import Decision
 from policies.state import State
@@ -48,7 +50,6 @@ PROBE_SECONDS = 60  # after which nothing is left of a probe that was refused ha
 SEQUENCE_SECONDS = 24 * 3600  # a batch is repeated within seconds; a day outlasts every outage worth the memory
 SUMS_SECONDS = 14 * 24 * 3600  # sums of past rollouts may be looked at for two weeks
 ENDED_SECONDS = 3600  # the evidence of a step that has ended stands in the audit event of its end
-SCORED_SECONDS = 7 * 24 * 3600  # people who give feedback twice do so soon
 SPENT_SECONDS = 2 * 24 * 3600  # a day's spending is asked for on that day, by clocks that need not agree
 EPOCHS_AT_ONCE = 100  # some 3 ms of work
 AGENTS_AT_ONCE = 50  # whose notices are asked for together: two commands each
@@ -62,7 +63,7 @@ _LIMITS = orjson.dumps(
 )  # fmt: skip
 
 
-class RedisStore:
+class RedisStore(FeedbackStore):
     """Implements `Store` over a client of `connect`, which it closes with itself.
 
     `replica` names this process start and no other: it keys the sequence of applied batches. An operation that takes
@@ -87,8 +88,8 @@ class RedisStore:
             state, now = await self._read(agent)
             rollout, evidence = (state.rollout, state.evidence) if state else (0, 0)
             pipe = self._pipeline()
-            pipe.hgetall(_key(agent, "evidence", evidence))
-            pipe.hgetall(_key(agent, "tally", rollout))
+            pipe.hgetall(key_of(agent, "evidence", evidence))
+            pipe.hgetall(key_of(agent, "tally", rollout))
             sums, tallies = await self._execute(pipe)
         return Snapshot(state, decode_sides(sums, now), decode_tallies(tallies), now)
 
@@ -100,7 +101,7 @@ class RedisStore:
                 portion = agents[first : first + EPOCHS_AT_ONCE]
                 pipe = self._pipeline()
                 for agent in portion:
-                    pipe.hget(_key(agent, "state"), "epoch")
+                    pipe.hget(key_of(agent, "state"), "epoch")
                 found.update(zip(portion, map(_epoch, await self._execute(pipe)), strict=True))
         return found
 
@@ -119,19 +120,19 @@ class RedisStore:
         arguments = (*change, *chain.from_iterable(encode_state(decision.state).items()))
         async with self._reach():
             await self._prove(agent)
-            won, record = await self._run(COMMIT, (_key(agent, "state"), _key(agent, "audit")), arguments)
+            won, record = await self._run(COMMIT, (key_of(agent, "state"), key_of(agent, "audit")), arguments)
         return Committed(bool(won), decode_state(agent, _pairs(record)))
 
     async def audit(self, agent: str, count: int) -> list[dict[str, Any]]:
         async with self._reach():
-            entries: Any = await self._client.xrevrange(_key(agent, "audit"), count=count)
+            entries: Any = await self._client.xrevrange(key_of(agent, "audit"), count=count)
         return [json.loads(fields["event"]) for _, fields in entries]
 
     async def audit_all(self, agent: str) -> AsyncGenerator[dict[str, Any], None]:
         first = "-"
         while first:
             async with self._reach():
-                entries: Any = await self._client.xrange(_key(agent, "audit"), min=first, count=EVENTS_AT_ONCE)
+                entries: Any = await self._client.xrange(key_of(agent, "audit"), min=first, count=EVENTS_AT_ONCE)
             for _, fields in entries:
                 yield json.loads(fields["event"])
             first = f"({entries[-1][0]}" if len(entries) == EVENTS_AT_ONCE else ""
@@ -143,7 +144,7 @@ class RedisStore:
                 portion = agents[first : first + AGENTS_AT_ONCE]
                 pipe = self._pipeline()
                 for agent in portion:
-                    take(pipe, _key(agent, "audit"), idle_ms, count)
+                    take(pipe, key_of(agent, "audit"), idle_ms, count)
                 replies = await self._execute(pipe, raise_on_error=False)
                 for agent, left, new in zip(portion, replies[::2], replies[1::2], strict=True):
                     found += taken(agent, left, new)
@@ -151,21 +152,16 @@ class RedisStore:
 
     async def delivered(self, notice: Notice) -> None:
         async with self._reach():
-            await self._client.xack(_key(notice.agent, "audit"), GROUP, notice.id)
-
-    async def first_feedback(self, agent: str, name: str) -> bool:
-        async with self._reach():
-            key = _key(agent, "scored", digest(name).hex())
-            return bool(await self._client.set(key, "1", nx=True, ex=SCORED_SECONDS))
+            await self._client.xack(key_of(notice.agent, "audit"), GROUP, notice.id)
 
     async def lease(self, agent: str, seconds: float) -> bool:
         async with self._reach():
-            held = await self._run(LEASE, (_key(agent, "lease"),), (self._replica, round(seconds * 1000)))
+            held = await self._run(LEASE, (key_of(agent, "lease"),), (self._replica, round(seconds * 1000)))
         return bool(held)
 
     async def spend(self, agent: str, day: str, nano_usd: int) -> int:
         async with self._reach():
-            pipe, key = self._pipeline(), _key(agent, "spent", day)
+            pipe, key = self._pipeline(), key_of(agent, "spent", day)
             pipe.incrby(key, nano_usd)
             pipe.expire(key, SPENT_SECONDS)
             total, _ = await self._execute(pipe)
@@ -173,9 +169,9 @@ class RedisStore:
 
     async def escalate(self, agent: str, event: Mapping[str, str]) -> str:
         fields: dict[Any, Any] = dict(event)
-        place, *_ = handovers.keys_of(_key(agent), event["call_id"])
+        place, *_ = handovers.keys_of(key_of(agent), event["call_id"])
         async with self._reach():
-            entry = await self._client.xadd(_key(agent, "escalations"), fields, maxlen=MAX_ESCALATIONS)
+            entry = await self._client.xadd(key_of(agent, "escalations"), fields, maxlen=MAX_ESCALATIONS)
             await self._client.set(place, entry, ex=handovers.KEPT_SECONDS)
         return str(entry)
 
@@ -186,7 +182,7 @@ class RedisStore:
                 portion = agents[first : first + AGENTS_AT_ONCE]
                 pipe = self._pipeline()
                 for agent in portion:
-                    pipe.xrevrange(_key(agent, "escalations"), count=count)
+                    pipe.xrevrange(key_of(agent, "escalations"), count=count)
                 for agent, entries in zip(portion, await self._execute(pipe), strict=True):
                     found += await self._handed(agent, [fields for _, fields in entries])
         return found
@@ -197,18 +193,18 @@ class RedisStore:
                 portion = agents[first : first + EPOCHS_AT_ONCE]
                 pipe = self._pipeline()
                 for agent in portion:
-                    pipe.get(handovers.keys_of(_key(agent), call_id)[0])
+                    pipe.get(handovers.keys_of(key_of(agent), call_id)[0])
                 for agent, place in zip(portion, await self._execute(pipe), strict=True):
                     if place and (found := await self._at(agent, place)):
                         return found
         return None
 
     async def reply(self, agent: str, reply: Reply) -> bool:
-        _, key, _ = handovers.keys_of(_key(agent), reply.call_id)
+        _, key, _ = handovers.keys_of(key_of(agent), reply.call_id)
         bounds = (handovers.KEPT_SECONDS, handovers.FOLLOWED_SECONDS, handovers.MAX_REPLIES)
         async with self._reach():
             first = await self._run(
-                REPLY, (key, _key(agent, "replies")), (handovers.encode_reply(reply), *bounds)
+                REPLY, (key, key_of(agent, "replies")), (handovers.encode_reply(reply), *bounds)
             )  # fmt: skip
         return bool(first)
 
@@ -220,14 +216,14 @@ class RedisStore:
                 pipe = self._pipeline()
                 for agent in portion:
                     behind = f"({seen[agent] or handovers.first_id(now)}"
-                    pipe.xrange(_key(agent, "replies"), min=behind, count=EVENTS_AT_ONCE)
+                    pipe.xrange(key_of(agent, "replies"), min=behind, count=EVENTS_AT_ONCE)
                 for agent, entries in zip(portion, await self._execute(pipe), strict=True):
                     if entries:
                         found[agent] = handovers.followed(entries)
         return found
 
     async def delivered_reply(self, agent: str, call_id: str, at: float) -> None:
-        *_, key = handovers.keys_of(_key(agent), call_id)
+        *_, key = handovers.keys_of(key_of(agent), call_id)
         async with self._reach():
             await self._client.set(key, f"{at:.3f}", nx=True, ex=handovers.KEPT_SECONDS)
 
@@ -270,13 +266,13 @@ class RedisStore:
     async def _prove(self, agent: str) -> None:
         """Before a script that changes several keys: a user who lacks one permission would see it end halfway."""
         if agent not in self._proven:
-            keys = [_key(agent, "probe", kind) for kind in ("string", "hash", "set", "stream")]
+            keys = [key_of(agent, "probe", kind) for kind in ("string", "hash", "set", "stream")]
             await self._run(PROBE, keys, (PROBE_SECONDS,))
             self._proven.add(agent)
 
     async def _at(self, agent: str, place: str) -> Handed | None:
         """The conversation at that place of the agent's stream; None when the stream has let go of it."""
-        entries: Any = await self._client.xrange(_key(agent, "escalations"), min=place, max=place)
+        entries: Any = await self._client.xrange(key_of(agent, "escalations"), min=place, max=place)
         return next(iter(await self._handed(agent, [fields for _, fields in entries])), None)
 
     async def _handed(self, agent: str, events: Sequence[Mapping[str, str]]) -> list[Handed]:
@@ -284,12 +280,12 @@ class RedisStore:
             return []
         pipe = self._pipeline()
         for fields in events:
-            handovers.ask(pipe, handovers.keys_of(_key(agent), fields["call_id"]))
+            handovers.ask(pipe, handovers.keys_of(key_of(agent), fields["call_id"]))
         beside = await self._execute(pipe)
         return list(map(handovers.handed, events, beside[::2], beside[1::2]))
 
     async def _read(self, agent: str) -> tuple[State | None, float]:
-        clock, record = await self._run(READ, (_key(agent, "state"),), ())
+        clock, record = await self._run(READ, (key_of(agent, "state"),), ())
         return decode_state(agent, _pairs(record)), float(clock)
 
     async def _run(self, script: Script, keys: Sequence[str], arguments: Sequence[str | int | bytes]) -> Any:
@@ -312,20 +308,16 @@ class RedisStore:
             raise
 
 
-def _key(agent: str, *parts: str | int) -> str:
-    return ":".join((f"serinus:{{{agent}}}", *map(str, parts)))
-
-
 def _flush_keys(agent: str, replica: str, batch: Batch) -> list[str]:
     """KEYS of flush.lua."""
     sets = [("bad", batch.evidence, arm, component) for component in components(batch) for arm in ("stable", "canary")]
     return [
-        _key(agent, "state"),
-        _key(agent, "batch", replica),
-        _key(agent, "tally", batch.rollout),
-        _key(agent, "evidence", batch.evidence),
-        _key(agent, "units", batch.evidence),
-        *(_key(agent, *parts) for parts in sets),
+        key_of(agent, "state"),
+        key_of(agent, "batch", replica),
+        key_of(agent, "tally", batch.rollout),
+        key_of(agent, "evidence", batch.evidence),
+        key_of(agent, "units", batch.evidence),
+        *(key_of(agent, *parts) for parts in sets),
     ]
 
 

@@ -133,7 +133,7 @@ class Notice:
 class Reply:
     """What a person answers to a conversation that was handed over with that call; `at` in Unix seconds.
 
-    `conversation` names it among its agent's (`gateway.units.conversation_key`).
+    `conversation` names it among its agent's (`gateway.units.conversation_key`); '' where its client names none.
     """
 
     call_id: str
@@ -191,6 +191,15 @@ class Store(Protocol):
 
     async def first_feedback(self, agent: str, name: str) -> bool:
         """Whether this call or conversation is scored for the first time; remembered for a week."""
+
+    async def remember(self, agent: str, calls: Mapping[tuple[str, str], str]) -> None:
+        """Remember which call answered a conversation last. `calls` maps a caller and its conversation to a call's id.
+
+        Only the latest conversations of each caller are kept, and none longer than a week.
+        """
+
+    async def last_call(self, agent: str, caller: str, conversation: str) -> str | None:
+        """The id of the call that answered this caller's conversation last, None where none is remembered."""
 
     async def lease(self, agent: str, seconds: float) -> bool:
         """Whether this replica holds the agent's lease for so long from now: it was free, or its own.

@@ -3,7 +3,7 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import chain
 from typing import Literal
@@ -56,12 +56,22 @@ def decode_sides(fields: Mapping[str, str], now: float) -> Sides:
             arms[arm].read(rest, value)
     began = fields.get("began")
     seen = fields.get("stable_seen", began)
+    stable, canary = arms["stable"].evidence(), arms["canary"].evidence()
+    if any(sum(arm.scored.values()) > arm.calls for arm in (stable, canary)):
+        stable, canary = _without_scores(stable), _without_scores(canary)
     return Sides(
-        stable=arms["stable"].evidence(),
-        canary=arms["canary"].evidence(),
+        stable=stable,
+        canary=canary,
         minute=int(max(0.0, now - float(began)) // 60) if began else 0,
         control_unseen_seconds=max(0.0, now - float(seen)) if seen else 0.0,
     )
+
+
+def _without_scores(arm: ArmEvidence) -> ArmEvidence:
+    """Scores are no evidence beyond the calls that are booked: a client may leave each stream that it scores."""
+    bad = {component: slots for component, slots in arm.bad.items() if component != "quality"}
+    bad_units = {component: units for component, units in arm.bad_units.items() if component not in ("quality", SCORED)}
+    return replace(arm, bad=bad, bad_units=bad_units, scored={})
 
 
 def digest(unit: str) -> bytes:

@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
+from gateway.conversations import Conversations
 from gateway.errors import StoreAway
 from gateway.flush import Flusher
 from gateway.store import Arm, Batch, FlushReply
+from gateway.units import conversation_key
+from tests.gateway.test_recorder import outcome
 
 REPLY = FlushReply(1, None, 0.0)
 
@@ -19,12 +22,13 @@ class Recorded:
     """Stands for the recorder: batches that wait, by agent."""
 
     batches: dict[str, list[Batch]] = field(default_factory=dict)
+    conversations: Conversations = field(default_factory=Conversations)
 
     def add(self, agent: str, requests: int) -> None:
         self.batches.setdefault(agent, []).append(Batch(1, 1, stable=Arm(requests)))
 
     def agents(self) -> Sequence[str]:
-        return [agent for agent, waiting in self.batches.items() if waiting]
+        return [*(agent for agent, waiting in self.batches.items() if waiting), *self.conversations.agents()]
 
     def waiting(self, agent: str) -> int:
         return len(self.batches.get(agent, ()))
@@ -42,6 +46,8 @@ class Applied:
     asked: list[tuple[str, int, int]] = field(default_factory=list)
     sums: dict[str, int] = field(default_factory=dict)
     last: dict[str, int] = field(default_factory=dict)
+    remembered: dict[Any, str] = field(default_factory=dict)
+    away: int = 0
 
     async def flush(self, agent: str, sequence: int, batch: Batch) -> FlushReply:
         fate = self.fate.pop(0) if self.fate else "applied"
@@ -53,6 +59,13 @@ class Applied:
         if fate != "applied":
             raise StoreAway(fate)
         return REPLY
+
+    async def remember(self, agent: str, calls: Any) -> None:
+        await asyncio.sleep(0)
+        if self.away:
+            self.away -= 1
+            raise StoreAway("away")
+        self.remembered.update({(agent, *named): call_id for named, call_id in calls.items()})
 
 
 def stage(*fate: str) -> tuple[Recorded, Any, Flusher, list[int]]:
@@ -126,3 +139,16 @@ async def test_one_agents_trouble_is_its_own() -> None:
     results = await asyncio.gather(*(flusher.flush(agent) for agent in ("a", "b")), return_exceptions=True)
     assert isinstance(results[0], StoreAway) and results[1] is None
     assert applied.sums == {"b": 2} and flusher.agents() == ["a"]
+
+
+async def test_conversations_follow_their_batch() -> None:
+    """Until the store has them, whatever becomes of the first try; then they wait no more."""
+    recorded, applied, flusher, _ = stage()
+    recorded.add("a", 1)
+    recorded.conversations.note(replace(outcome(), conversation="chat-1", call_id="c-1"))
+    applied.away = 1
+    with pytest.raises(StoreAway):
+        await flusher.flush("a")
+    assert list(flusher.agents()) == ["a"]
+    await flusher.flush("a")
+    assert applied.remembered == {("a", "web", conversation_key("web", "chat-1")): "c-1"} and not flusher.agents()

@@ -11,7 +11,6 @@ import pytest_asyncio
 
 from gateway.calls import Call, Caller, FormatName
 from gateway.document import Document
-from gateway.providers.clients import opening_of
 from gateway.replies import Replies, inserted
 from gateway.store import RedisStore, connect
 from gateway.store.seam import Reply
@@ -93,10 +92,12 @@ def test_no_question(turns: Any) -> None:
     assert inserted(Document.parse(json.dumps({"messages": turns}).encode()), "openai", SAID) is None
 
 
-def call(agent: str, text: str = "hello", caller: str = "app", operation: Any = "generate") -> Call:
+def call(
+    agent: str, text: str = "hello", caller: str = "app", operation: Any = "generate", name: str = "chat-1"
+) -> Call:
     body = json.dumps({"messages": [user(text), assistant("A person takes over."), user("and?")]}).encode()
     return Call("c-2", Caller(caller, "default"), agent, None, Document.parse(body), False, False, [], "", 0.0,
-                operation=operation)  # fmt: skip
+                conversation_header=name, operation=operation)  # fmt: skip
 
 
 @pytest_asyncio.fixture
@@ -107,7 +108,7 @@ async def store(redis_url: str) -> AsyncIterator[RedisStore]:
 
 
 def reply(agent: str, message: str = SAID, call_id: str = "c-1", at: float = 0.0) -> Reply:
-    return Reply(call_id, conversation_key(call(agent), opening_of), message, "kim", at or time())
+    return Reply(call_id, conversation_key("app", "chat-1"), message, "kim", at or time())
 
 
 def said(seen: Call) -> list[str]:
@@ -131,11 +132,14 @@ async def test_every_replica_learns_it(store: RedisStore, agent: str) -> None:
 
 
 async def test_nobody_else_sees_it(store: RedisStore, agent: str) -> None:
-    """Another conversation, another caller, another agent, and what is no conversation stay as they are."""
+    """Another conversation, one that the client does not name, another caller, another agent, and what is no chat."""
     replies = Replies(store, lambda: [agent], time)
     await store.reply(agent, reply(agent))
     await replies.follow()
-    others = (call(agent, "hi"), call(agent, caller="x"), call(f"{agent}-b"), call(agent, operation="completions"))
+    others = (
+        call(agent, name="chat-2"), call(agent, name=""), call(agent, caller="x"), call(f"{agent}-b"),
+        call(agent, operation="completions"), call(agent, caller="app\0chat", name="-1"),
+    )  # fmt: skip
     for other in others:
         replies.put_into(other)
         assert SAID not in said(other)
@@ -171,3 +175,24 @@ async def test_a_replica_that_comes_late(store: RedisStore, agent: str) -> None:
     replies = Replies(store, lambda: [agent], time)
     await replies.follow()
     assert len(replies.known) == 250
+
+
+async def test_names_are_told_apart_to_their_end(store: RedisStore, agent: str) -> None:
+    """However long: two conversations whose names begin alike are two."""
+    replies, one, other = Replies(store, lambda: [agent], time), "n" * 600, "n" * 600 + "2"
+    await store.reply(agent, replace(reply(agent), conversation=conversation_key("app", one)))
+    await replies.follow()
+    replies.put_into(turn := call(agent, name=other))
+    assert SAID not in said(turn)
+    replies.put_into(turn := call(agent, name=one))
+    assert SAID in said(turn)
+
+
+async def test_a_conversation_without_a_name_is_followed_by_nobody(store: RedisStore, agent: str) -> None:
+    """The reply is kept under its call's id, and no replica holds it for later turns."""
+    replies = Replies(store, lambda: [agent], time)
+    await store.escalate(agent, {"call_id": "c-1"})
+    assert await store.reply(agent, replace(reply(agent), conversation=""))
+    await replies.follow()
+    handed = await store.escalation([agent], "c-1")
+    assert not replies.known and handed is not None and handed.reply is not None

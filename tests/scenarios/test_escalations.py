@@ -23,6 +23,7 @@ TOKEN = {"authorization": f"Bearer {ADMIN_TOKEN}"}
 SECRET = b"shared-with-the-desk"
 SAID = "This is Kim. Your parcel is at the depot."
 QUESTION: dict[str, Any] = {"role": "user", "content": "where is my parcel?"}
+NAMED = {"x-conversation-id": "c-1"}
 AGAIN: dict[str, Any] = {"role": "user", "content": "thanks; may I fetch it?"}
 
 
@@ -76,12 +77,13 @@ async def stored(here: Place, call_id: str) -> None:
             await asyncio.sleep(0.01)
 
 
-async def reply(here: Place, call_id: str) -> None:
-    """By the token, once the store has the conversation; then wait until the replica knows of it."""
+async def reply(here: Place, call_id: str, known: bool = True) -> None:
+    """By the token, once the store has the conversation; then wait until the replica knows of it, if it is to."""
     await stored(here, call_id)
     path = f"{here.base_url}/escalations/{call_id}/reply"
     assert (await here.http.post(path, json={"message": SAID, "actor": "kim"}, headers=TOKEN)).status_code == 200
-    await eventually(lambda: bool(here.running.gateway.services.proxy.replies.known))
+    if known:
+        await eventually(lambda: bool(here.running.gateway.services.proxy.replies.known))
 
 
 async def test_from_the_chain_to_a_person_and_back(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +92,7 @@ async def test_from_the_chain_to_a_person_and_back(serve: Serve, monkeypatch: py
     async with at_work() as desk:
         escalation = {"webhook": desk.url, "allow_private_webhook": True, "secret": "${PROVIDER_KEY}"}
         here = await serve(gateway={"escalation": escalation}, routing={"fallback": ["human"]})
-        call_id, told = await handed_over(here)
+        call_id, told = await handed_over(here, headers=NAMED)
         await eventually(lambda: bool(desk.told))
     assert desk.told[0]["call_id"] == call_id and json.loads(desk.told[0]["messages"]) == [QUESTION]
 
@@ -101,7 +103,7 @@ async def test_from_the_chain_to_a_person_and_back(serve: Serve, monkeypatch: py
     await eventually(lambda: bool(here.running.gateway.services.proxy.replies.known))
 
     turns = [QUESTION, {"role": "assistant", "content": told}, AGAIN]
-    assert (await here.chat(messages=turns)).status_code == 200
+    assert (await here.chat(messages=turns, headers=NAMED)).status_code == 200
     assert here.received_json()["messages"] == [*turns[:2], {"role": "assistant", "content": SAID}, AGAIN]
 
     async with asyncio.timeout(5):
@@ -111,15 +113,30 @@ async def test_from_the_chain_to_a_person_and_back(serve: Serve, monkeypatch: py
 
 
 async def test_other_conversations_know_nothing_of_it(serve: Serve) -> None:
-    """Neither one that began otherwise, nor one that the client says is another."""
+    """Neither one that the client does not name, nor one that it says is another, though all began alike."""
     here = await serve(routing={"fallback": ["human"]})
-    call_id, _ = await handed_over(here)
+    call_id, _ = await handed_over(here, headers=NAMED)
     await reply(here, call_id)
-    others = [([{"role": "user", "content": "hello"}], {}), ([QUESTION, AGAIN], {"x-conversation-id": "another"})]
+    others = [([QUESTION, AGAIN], {}), ([QUESTION, AGAIN], {"x-conversation-id": "another"})]
     for turns, headers in others:
         await here.chat(messages=turns, headers=headers)
         assert here.received_json()["messages"] == turns
     assert (await view(here, call_id))["reply"]["delivered_at"] is None
+
+
+async def test_two_users_who_begin_alike(serve: Serve) -> None:
+    """Without a name nothing tells their chats apart: neither sees a reply, which its caller gets by the call's id."""
+    keys = {name: {"sha256": hashlib.sha256(name.encode()).hexdigest()} for name in ("app", "other")}
+    here = await serve(gateway={"keys": keys}, routing={"fallback": ["human"]})
+    app, other = [{"authorization": f"Bearer {name}"} for name in keys]
+    call_id, _ = await handed_over(here, headers=app)
+    await reply(here, call_id, known=False)
+    await here.running.gateway.services.proxy.replies.follow()
+    await here.chat(messages=[QUESTION, AGAIN], headers=app)
+    assert here.received_json()["messages"] == [QUESTION, AGAIN]
+    url = f"{here.base_url}/escalations/{call_id}/reply"
+    assert (await here.http.get(url, headers=app)).json()["reply"]["message"] == SAID
+    assert [(await here.http.get(url, headers=headers)).status_code for headers in (other, {})] == [404, 401]
 
 
 async def test_a_conversation_by_its_own_id(serve: Serve) -> None:
@@ -166,11 +183,11 @@ async def test_every_client_format(serve: Serve, api: str, path: str, body: dict
     url = here.running.url + path.format(agent=here.agent)
     body = {"model": here.agent, **body} if "{" not in path else body
     here.standin.behave("good", failing("status", status=500))
-    answer = await here.http.post(url, json=body)
+    answer = await here.http.post(url, json=body, headers=NAMED)
     assert answer.headers["x-serinus-escalated"] == "human", answer.text
     here.standin.behave("good", Behaviour())
     await reply(here, answer.headers["x-serinus-call-id"])
-    answer = await here.http.post(url, json=body)
+    answer = await here.http.post(url, json=body, headers=NAMED)
     assert answer.status_code == 200, answer.text
     sent = json.dumps(here.received_json()["messages"])
     assert sent.index("A person takes over") < sent.index(SAID) < sent.index(AGAIN["content"])

@@ -101,7 +101,7 @@ async def test_by_the_conversation_after_completion(served: Served) -> None:
 
 async def test_a_second_score_is_refused(served: Served) -> None:
     """409, for the call as for the conversation: the first one counts."""
-    call_id = (await served.call()).headers["x-serinus-call-id"]
+    call_id = (await served.call("x-conversation-id: c")).headers["x-serinus-call-id"]
     for names in ({"call_id": call_id}, {"conversation_id": "c", "agent": served.agent}):
         assert (await served.feedback(0, **names))[0] == 200
         status, error = await served.feedback(1, **names)
@@ -203,5 +203,50 @@ async def test_another_tenants_calls_are_not_ones_own(served: Served) -> None:
 
 async def test_a_key_of_one_agent_need_not_name_it(served: Served) -> None:
     """And without a trial nothing counts but the version's quality."""
+    await served.call("x-conversation-id: c", model=f"{served.agent}-b", key=OTHER)
     status, answer = await served.feedback(1, OTHER, conversation_id="c")
     assert (status, answer["agent"], answer["arm"], answer["counts"]) == (200, f"{served.agent}-b", None, False)
+
+
+async def test_a_conversation_that_was_not_served(served: Served) -> None:
+    """Made up, another caller's, of another agent, or one that got an error: 404, and nothing is kept of it."""
+    await served.call("x-conversation-id: b", model=f"{served.agent}-b")
+    await served.call("x-conversation-id: refused", model=f"{served.agent}@v9")
+    for name in ("made-up", "b", "refused", "", "x" * 100_000):
+        status, error = await served.feedback(0, conversation_id=name, agent=served.agent)
+        assert (status, error["code"]) == (404, "unknown_conversation")
+    status, _ = await served.feedback(0, OTHER, conversation_id="b")
+    assert status == 404
+    assert not (await served.running.gateway.store.store.snapshot(served.agent)).sides.canary.scored
+    redis: Any = served.running.gateway.store.store
+    kept = [key async for key in redis._client.scan_iter(f"serinus:{{{served.agent}}}:*")]
+    assert not [key for key in kept if ":scored:" in key or ":answered:" in key]
+
+
+async def test_a_conversation_of_an_earlier_step(served: Served) -> None:
+    """It is booked where it was served, not where it would go now."""
+    reply = await served.call("x-conversation-id: c")
+    entry = {"stable": "v1", "canary": "v2", "weight": "100%" if reply.version == "v1" else "1%"}
+    routing = {"agents": {served.agent: entry, f"{served.agent}-b": {"stable": "v1"}}}
+    write(served.running.folder, {"routing.yaml": routing})
+    served.running.reload()
+    await served.running.gateway.services.controller.poll()
+    status, answer = await served.feedback(0, conversation_id="c", agent=served.agent)
+    assert (status, answer["version"], answer["counts"]) == (200, reply.version, False)
+
+
+async def test_a_pinned_conversation(served: Served) -> None:
+    """Its score is no evidence, though the split would have sent it to one of the arms."""
+    await served.call("x-conversation-id: c", model=f"{served.agent}@v2")
+    status, answer = await served.feedback(0, conversation_id="c", agent=served.agent)
+    assert (status, answer["version"], answer["arm"], answer["counts"]) == (200, "v2", None, False)
+
+
+async def test_another_replica_knows_the_conversation(served: Served, tmp_path: Path, redis_url: str) -> None:
+    """And one that was started later: the store remembers which call answered last."""
+    first = await served.call("x-conversation-id: c", model=f"{served.agent}@v1")
+    await served.call("x-conversation-id: c", model=f"{served.agent}@v2")
+    await served.view()
+    async with running(served.running.folder, redis_url) as other:
+        status, answer = await Served(other, served.agent).feedback(1, conversation_id="c", agent=served.agent)
+        assert (status, answer["version"]) == (200, "v2") and first.version == "v1"

@@ -1,0 +1,44 @@
+"""What the store keeps for feedback: which calls were scored, and which call answered a conversation last."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from gateway.store.reaching import Reaching, key_of
+from gateway.store.scripts import REMEMBER
+from gateway.store.sums import digest
+
+SCORED_SECONDS = 7 * 24 * 3600  # people who give feedback twice do so soon
+REMEMBERED_SECONDS = 7 * 24 * 3600  # and people who give it on a conversation, too
+MOST_REMEMBERED = 20_000  # conversations of one caller of an agent, at least, and at most twice as many: 6 MB
+
+
+class FeedbackStore:
+    """This part of `RedisStore`."""
+
+    async def first_feedback(self: Reaching, agent: str, name: str) -> bool:
+        async with self._reach():
+            scored = key_of(agent, "scored", digest(name).hex())
+            return bool(await self._client.set(scored, "1", nx=True, ex=SCORED_SECONDS))
+
+    async def remember(self: Reaching, agent: str, calls: Mapping[tuple[str, str], str]) -> None:
+        by_caller: defaultdict[str, list[str]] = defaultdict(list)
+        for (caller, conversation), call_id in calls.items():
+            by_caller[caller] += (conversation, call_id)
+        async with self._reach():
+            for caller, pairs in by_caller.items():
+                await self._run(REMEMBER, _hashes(agent, caller), (MOST_REMEMBERED, REMEMBERED_SECONDS, *pairs))
+
+    async def last_call(self: Reaching, agent: str, caller: str, conversation: str) -> str | None:
+        async with self._reach():
+            pipe = self._pipeline()
+            for name in _hashes(agent, caller):
+                pipe.hget(name, conversation)
+            new, old = await self._execute(pipe)
+        found: str | None = new or old
+        return found
+
+
+def _hashes(agent: str, caller: str) -> tuple[str, str]:
+    """KEYS of remember.lua."""
+    name = digest(caller).hex()
+    return key_of(agent, "answered", name, "new"), key_of(agent, "answered", name, "old")

@@ -23,8 +23,8 @@ _PLACES: Final = "api_key, base_url, proxy, store, webhook, secret, url and fing
 _OVERRIDES: Final = {"SERINUS_LISTEN": "listen", "SERINUS_STORE": "store"}
 _ADMIN_TOKEN: Final = "SERINUS_ADMIN_TOKEN"  # noqa: S105 - the variable's name
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_WRITTEN_PASSWORD: Final = re.compile(r"//[^/@]*:(?!\$\{)[^/@]+@")
 _USER_INFO: Final = re.compile(r"//[^/@]*@")
+_WRITTEN_PASSWORD: Final = re.compile(r":(?!\$\{)[^@]")  # inside of a user info
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class _Expansion:
         """What is wrong with the use of variables here. No message shows what is written in the place of a secret."""
         if place == "secret" and not _VARIABLE.fullmatch(text):
             return [f"a secret never stands in the file; write {_example(path)} and set that variable"]
-        if place == "url" and _WRITTEN_PASSWORD.search(text):
+        if place == "url" and any(map(_WRITTEN_PASSWORD.search, _USER_INFO.findall(text))):
             return ["a password never stands in the file; write ${VARIABLE} in its place"]
         if place == "other":
             return [f"variables are only for {_PLACES}"] if "${" in text else []

@@ -14,7 +14,7 @@ from .shapes import Door, Family, Served, Shape
 from .turns import shares
 from .wire import Request
 
-PATH = re.compile(r"/models/([^:]+):([A-Za-z]+)$")
+MODEL_AND_VERB = re.compile(r"([^:]+):([A-Za-z]+)")
 CAPITAL = re.compile("[A-Z]")
 STREAM = "streamGenerateContent"
 INVALID_KEY = "API_KEY_INVALID"
@@ -88,7 +88,7 @@ def _member(value: object, name: str) -> object:
 
 def _place(path: str) -> tuple[str, str]:
     """Model and method of a path."""
-    found = PATH.search(unquote(path))
+    found = MODEL_AND_VERB.fullmatch(unquote(path).partition("/models/")[2])
     if found is None or not found[1].isprintable():
         raise Refusal(404, f"Invalid path: {path}")
     return found[1], found[2]

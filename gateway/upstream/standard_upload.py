@@ -15,10 +15,10 @@ import httpcore2
 import httpx2
 
 from gateway.upstream import Upload
-from gateway.upstream.writing import Count
+from gateway.upstream.writing import MAX_HEADER_BLOCK, Count
 
 _READ_BYTES = 64 * 1024
-_INTERIM = re.compile(rb"\A(?:HTTP/1\.1 1\d\d[^\r\n]*\r\n(?:[^\r\n]+\r\n)*\r\n)+")  # 100, 103: no answer yet
+_INTERIM = re.compile(rb"\A(?:HTTP/1\.1 1\d\d[^\r\n]*+\r\n(?:[^\r\n]++\r\n)*+\r\n)++")  # 100, 103: no answer yet
 
 T = TypeVar("T")
 
@@ -144,9 +144,9 @@ async def _next(upload: Upload) -> bytes | None:
 
 
 async def _first_words(stream: httpcore2.AsyncNetworkStream) -> bytes:
-    """What comes up to the beginning of an answer, or the end of the connection."""
+    """What comes up to the beginning of an answer, the end of the connection, or more than a head may be."""
     said = await stream.read(_READ_BYTES)
-    while said and not _INTERIM.sub(b"", said, count=1):
+    while said and len(said) <= MAX_HEADER_BLOCK and not _INTERIM.sub(b"", said, count=1):
         more = await stream.read(_READ_BYTES)
         if not more:
             break

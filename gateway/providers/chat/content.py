@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gateway.providers import dataurl
 from gateway.providers.chat import values
 from gateway.providers.prompt import Media, MediaKind, Refusal, Text, Untranslatable
 
@@ -70,7 +71,7 @@ def _read_link(kind: MediaKind, value: object, param: str, marked: bool) -> Medi
     link = {"url": value} if isinstance(value, str) else values.members(value, param)
     url = values.text(link.get("url"), f"{param}.url")
     detail = values.optional_text(link, "detail", param)
-    if not url.startswith("data:"):
+    if not dataurl.is_one(url):
         return Media(kind, url=url, detail=detail, cache=marked)
     mime, data = _read_data_url(url, f"{param}.url")
     return Media(kind, mime, data, detail=detail, cache=marked)
@@ -91,17 +92,15 @@ def _read_file(value: object, param: str, marked: bool) -> Media:
     data = values.text(file.get("file_data"), f"{param}.file_data")
     if data.startswith(("https:", "http:")):
         return Media("file", url=data, name=name, cache=marked)
-    mime, data = _read_data_url(data, f"{param}.file_data") if data.startswith("data:") else (_PDF, data)
+    mime, data = _read_data_url(data, f"{param}.file_data") if dataurl.is_one(data) else (_PDF, data)
     return Media("file", mime, data, name=name, cache=marked)
 
 
 def _read_data_url(url: str, param: str) -> tuple[str, str]:
-    """Type and base64 text of a data URL (RFC 2397)."""
-    head, comma, data = url.removeprefix("data:").partition(",")
-    mime, *parameters = head.split(";")
-    if not comma or "base64" not in parameters:
+    """Type and base64 text of a data URL."""
+    if (parts := dataurl.split(url)) is None:
         raise values.wrong(param, "a URL, or a data URL in base64: data:image/png;base64,…")
-    return mime, data
+    return parts
 
 
 def _write_part(part: Text | Media, cache: bool, param: str) -> dict[str, Any]:

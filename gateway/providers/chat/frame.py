@@ -8,7 +8,8 @@ import re
 
 # The text is the value of `content` or `reasoning_content`, up to the quote that ends it; quotes inside are escaped.
 _TEXT = b'content":"'
-_STRING = re.compile(rb'[^"\\\x00-\x1f]*(?:\\[^\x00-\x1f][^"\\\x00-\x1f]*)*')
+# Possessive: there is one way to read a string, and nothing is remembered for going back.
+_STRING = re.compile(rb'[^"\\\x00-\x1f]*+(?:\\[^\x00-\x1f][^"\\\x00-\x1f]*+)*+')
 _text, _is_text = _STRING.match, _STRING.fullmatch
 # OpenAI pads its events with noise, so that their length tells nothing of the text.
 _NOISE = b',"obfuscation":"'

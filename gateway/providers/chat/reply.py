@@ -7,6 +7,7 @@ from typing import Any
 from gateway.calls import Usage, usage_from
 from gateway.document import NotJson, encode
 from gateway.errors import ProviderError
+from gateway.providers import dataurl
 from gateway.providers.chat.answer import read_answer
 from gateway.providers.chat.content import data_url
 from gateway.providers.chat.logprobs import read_logprobs
@@ -139,8 +140,8 @@ def _read_said(message: Members, choice: Members) -> Iterator[Part]:
 
 
 def _image(url: str) -> Media:
-    head, comma, data = url.removeprefix("data:").partition(";base64,")
-    return Media("image", head, data) if url.startswith("data:") and comma else Media("image", url=url)
+    parts = dataurl.split(url)
+    return Media("image", *parts) if parts else Media("image", url=url)
 
 
 def _read_calls(message: Members, reply_id: str) -> Iterator[ToolCall]:

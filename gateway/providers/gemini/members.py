@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.errors import CallerError
 
-_UNDERSCORED = re.compile(r"_+([a-z0-9])")
+_UNDERSCORED = re.compile(r"(?<!_)_+([a-z0-9])")  # begun once for each run of underscores, however long
 _WIDEST = 2**63
 
 

@@ -32,8 +32,9 @@ _STATUSES: Mapping[str, int] = {
 }
 _REQUEST_ERRORS = range(400, 500)
 _ABOUT_OUR_ACCOUNT = ("authentication_error", "billing_error", "permission_error")
-# A refused request is told as `max_tokens: 9 > 8, …`: the field and what is wrong with it.
-_FIELD = re.compile(r"([a-z_]+(?:\.[a-z_]+)*)[.\w-]*: ")
+# A refused request is told as `max_tokens: 9 > 8, …`: the field and what is wrong with it. What the message quotes may
+# be the client's, so the field is short, and looked for once.
+_FIELD = re.compile(r"(?=[.\w-]{1,200}+: )([a-z_]+(?:\.[a-z_]+)*)")
 # What chat completions, and so versions, call such a field.
 _IN_CHAT: Mapping[str, str] = {
     "stop_sequences": "stop",

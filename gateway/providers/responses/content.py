@@ -1,16 +1,15 @@
 """The parts of an input message, and of a function's output: text, images, files and refusals, read and written."""
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.errors import CallerError
+from gateway.providers import dataurl
 from gateway.providers.chat import values
 from gateway.providers.prompt import Media, Part, Refusal, Text, Untranslatable
 
 Extras = dict[str, Any]
 
-_DATA_URL = re.compile(r"data:([^;,]*)(?:;[^;,]*)*;base64,", re.IGNORECASE)
 # The first characters of images in base64, for those whose type nobody says.
 _IMAGES = {"/9j/": "image/jpeg", "R0lGOD": "image/gif", "UklGR": "image/webp"}
 _PDF = "application/pdf"  # what `file_data` without a data URL is: the one type that every model takes
@@ -91,7 +90,7 @@ def _read_file(part: Mapping[str, Any], param: str) -> Part:
     name = values.optional_text(part, "filename", param)
     if not (url or file_id or content):
         raise CallerError(f"{param} needs file_data, file_url or file_id", param=param)
-    if content and not content.startswith("data:"):
+    if content and not dataurl.is_one(content):
         return Media("file", _PDF, content, name=name, cache=_cached(part))
     mime, data, _ = _split(content, f"{param}.file_data")
     return Media("file", mime, data, url, file_id, name, cache=_cached(part))
@@ -106,12 +105,11 @@ def _read_audio(part: Mapping[str, Any], param: str) -> Part:
 
 def _split(url: str, param: str) -> tuple[str, str, str]:
     """The type and the base64 data of a data URL, or the URL itself."""
-    if url[:5].lower() != "data:":
+    if not dataurl.is_one(url):
         return "", "", url
-    head = _DATA_URL.match(url)
-    if head is None:
+    if (parts := dataurl.split(url)) is None:
         raise CallerError(f"{param} must be a URL, or a data URL in base64", param=param)
-    return head[1].lower(), url[head.end() :], ""
+    return *parts, ""
 
 
 def _cached(part: Mapping[str, Any]) -> bool:

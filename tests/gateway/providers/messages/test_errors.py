@@ -122,3 +122,24 @@ def test_the_field_that_is_wrong(message: str, param: str | None) -> None:
     """It stands at the beginning of the message; what versions set is told under the name that they know."""
     body = json.dumps({"type": "error", "error": {"type": "invalid_request_error", "message": message}}).encode()
     assert PROVIDER.error(400, [], body).param == param
+
+
+@pytest.mark.parametrize("message", ["a" * 20_000, "a." * 10_000 + ": ", "messages" + ".0" * 10_000 + ": no"])
+def test_a_quoted_name_without_end_is_no_field(message: str) -> None:
+    """A provider that repeats what the client sent names no field by it, and is read in one go."""
+    body = json.dumps({"type": "error", "error": {"type": "invalid_request_error", "message": message}}).encode()
+    assert PROVIDER.error(400, [], body).param is None
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        ("max_tokens: 9 > 8", "max_tokens"),
+        ("messages.0.content: no", "messages"),
+        ("output_config.effort: no", "reasoning_effort"),
+    ],
+)
+def test_a_refused_field_is_named(message: str, field: str) -> None:
+    """The error's `param` is the field that the provider's message begins with."""
+    body = json.dumps({"type": "error", "error": {"type": "invalid_request_error", "message": message}}).encode()
+    assert PROVIDER.error(400, [], body).param == field

@@ -44,6 +44,7 @@ from gateway.shadow import WORKERS, Shadows
 from gateway.status import StatusView
 from gateway.store import OpenStore
 from gateway.table import Table
+from gateway.target_faults import TargetFaults
 from gateway.upstream import Transport
 from gateway.upstream.upstreams import Upstreams
 
@@ -173,7 +174,7 @@ def build(deployment: Deployment, store: OpenStore, replica: str, log: Log) -> G
     pricelist = PriceList()
     runtime = assemble.runtime(deployment, upstreams, pricelist)
     controller.install(runtime)
-    attempts = Attempts(clock, draw, escalations)
+    attempts = Attempts(clock, draw, escalations, TargetFaults(log, monotonic, notices.alarm))
     shadows = Shadows(table, attempts, recorder, clock, Purse(store.store, clock.unix))
     replies = Replies(store.store, lambda: table, clock.unix)
     services = Services(

@@ -25,6 +25,7 @@ from gateway.providers.whole import Whole
 from gateway.recorder import Clock, name_call
 from gateway.runtime import Channel, CircuitRules, Runtime
 from gateway.streaming import Follower, OpenStream
+from gateway.target_faults import TargetFaults
 from gateway.upstream import Response, header
 from gateway.upstream.decoding import decoded
 from policies.metrics import counts_as_error
@@ -69,10 +70,11 @@ class Run:
 class Attempts:
     """The attempts of one replica: its retry budget and its circuits. `draw` is uniform in 0…1."""
 
-    def __init__(self, clock: Clock, draw: Callable[[], float], escalations: Escalations) -> None:
+    def __init__(self, clock: Clock, draw: Callable[[], float], escalations: Escalations, faults: TargetFaults) -> None:
         self._clock = clock
         self._draw = draw
         self._escalations = escalations
+        self._faults = faults
         self._budget = RetryBudget()
         self._circuits: dict[str, Circuit] = {}
         self._limits = TimeLimits()
@@ -100,7 +102,7 @@ class Attempts:
         spent: ProviderError | None = None
         for link in run.plan.links:
             if not isinstance(link, Target):
-                if _is_for_people(run.call, spent):
+                if _is_for_people(run.call, spent) and self._faults.explained(run.outcome.attempts) is None:
                     return self._escalate(run)
                 continue
             if spent is not None and (link == run.hedged_to or not self.may_go_on(run)):
@@ -118,7 +120,7 @@ class Attempts:
                     raise
                 spent = error if spent is None or not (is_strange or error.kind in _NOT_SENT) else spent
         assert spent is not None, "a chain has at least one link"  # noqa: S101
-        raise spent
+        raise self._faults.explained(run.outcome.attempts) or spent
 
     def _escalate(self, run: Run) -> Answer:
         now = self._clock.unix()
@@ -193,13 +195,15 @@ class Attempts:
             if not allows(now):
                 raise _circuit_open(target, run.runtime.circuit)
             with self._limits.of(left):
-                return await self._exchange(run, target, attempt)
+                answer = await self._exchange(run, target, attempt)
+            self._faults.served(target)
+            return answer
         except TimeoutError:
             error = ProviderError("timeout", f"{target} did not answer within {max(left, 0.0):.3g} s")
-            self._book(error, attempt, run)
+            self._book(error, attempt, run, target)
             raise error from None
         except ProviderError as error:
-            self._book(error, attempt, run)
+            self._book(error, attempt, run, target)
             raise
         finally:
             attempt.ended_at = self._clock.monotonic()
@@ -211,10 +215,11 @@ class Attempts:
             circuit = self._circuits[name] = Circuit(run.runtime.circuit.failures, run.runtime.circuit.open_for)
         return circuit
 
-    def _book(self, error: ProviderError, attempt: Attempt, run: Run) -> None:
+    def _book(self, error: ProviderError, attempt: Attempt, run: Run, target: Target) -> None:
         attempt.failure, attempt.status, attempt.message = error.kind, error.upstream_status, error.message
         counts = counts_as_error(error.kind, error.upstream_status, run.applied.blamed_by(error.param))
         attempt.counts = counts and not is_of_another(error, run.call)
+        self._faults.failed(target, run.runtime.channels[target.provider].endpoint.origin, run.call, error)
 
     def _report(self, circuit: Circuit, error: ProviderError | None) -> None:
         if error is None:
@@ -231,6 +236,7 @@ class Attempts:
         way = self._way(run, target, channel)
         request = way.request()
         response = decoded(await channel.transport.send(request), run.runtime.answer_limit)
+        self._faults.answered(target, channel.endpoint.origin)
         attempt.status = response.status
         opened = False
         try:

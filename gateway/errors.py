@@ -3,6 +3,8 @@
     SerinusError
     ├── CallerError        they asked wrong: 4xx, never retried, never counted against a version
     ├── ProviderError      upstream failed: carries its `kind`, and what upstream said where it said anything
+    │   ├── KeyRefused     it refuses our own credentials
+    │   └── Misconfigured  no target can serve, for reasons that the configuration gives
     └── GatewayError       we failed: 5xx
         └── StoreAway      the shared state cannot be reached
             └── StoreRefused   its server answers, and refuses
@@ -150,6 +152,22 @@ class ProviderError(SerinusError):
     @property
     def told(self) -> str:
         return _TOLD.get(self.kind, self.message)
+
+
+class KeyRefused(ProviderError):
+    """The provider refuses the gateway's own credentials, or its account: none of the client's doing."""
+
+    def __init__(self, kind: FailureKind, upstream_status: int, headers: Headers = ()) -> None:
+        message = "the provider refused the gateway's credentials"
+        super().__init__(kind, message, upstream_status=upstream_status, headers=headers)
+
+
+class Misconfigured(ProviderError):
+    """No target of a chain can serve, for reasons that the configuration gives. The message names each of them."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("status", message)
+        self.code = "target_misconfigured"
 
 
 class GatewayError(SerinusError):

@@ -1,7 +1,8 @@
 """Tells people of what was decided: webhooks, at least once, by whichever replica is alive.
 
 A notice belongs to the store until it has arrived, so when the replica that decided dies, another one delivers. The
-receiver may see a notice twice, always under the same idempotency key.
+receiver may see a notice twice, always under the same idempotency key. That a target is misconfigured is no decision:
+the replica that meets it tells of it, under a key that all replicas share for an hour.
 """
 
 import asyncio
@@ -16,11 +17,16 @@ from gateway.notify import Webhook
 from gateway.recorder import Clock
 from gateway.store.seam import Notice, Store
 from gateway.table import Table
+from gateway.target_faults import Fault
 
 LOOK_SECONDS = 1.0
 IDLE_MS = 60_000  # longer than a delivery to every receiver takes; then another replica may try
 GIVE_UP_SECONDS = 24 * 3600.0
 _AT_ONCE = 20
+MISCONFIGURED = "misconfigured"
+_ALARM_SECONDS = 3600
+_MOST_ALARMS = 100  # that wait; far more targets than a configuration has that fail at the same time
+_MOST_TRIES = 5  # a second apart: the log has it too
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +52,23 @@ class Notices:
         self._log = log
         self._clock = clock
         self.receivers: Sequence[Receiver] = ()
+        self._alarms: dict[str, tuple[Notice, int]] = {}
+
+    def alarm(self, agent: str, target: str, fault: Fault) -> None:
+        """Tell receivers, soon, that a target of the agent cannot serve for a reason that the configuration gives."""
+        now = self._clock.unix()
+        key = f"{MISCONFIGURED}:{target}:{int(now / _ALARM_SECONDS)}"
+        event = {
+            "at": f"{now:.3f}", "agent": agent, "action": MISCONFIGURED, "actor": "gateway", "target": target,
+            "reason": f"{target} {fault.why}; {fault.way_out}",
+        }  # fmt: skip
+        if len(self._alarms) < _MOST_ALARMS:
+            self._alarms.setdefault(key, (Notice(agent, "", key, event), 0))
 
     async def deliver_for_ever(self) -> None:
         """Look for notices and deliver them until cancelled."""
         while True:
+            await self.deliver_alarms()
             with suppress(StoreAway):  # the controller says so; the notices are still there when it is back
                 await self.deliver()
             await asyncio.sleep(LOOK_SECONDS)
@@ -60,6 +79,15 @@ class Notices:
             wanting = [receiver for receiver in self.receivers if receiver.wants(notice.event)]
             if await self._tell(notice, wanting) or self._is_stale(notice):
                 await self._store.delivered(notice)
+
+    async def deliver_alarms(self) -> None:
+        """Tell of what waits; what a receiver does not take is tried again a few times."""
+        for key, (notice, tries) in list(self._alarms.items()):
+            wanting = [receiver for receiver in self.receivers if receiver.wants(notice.event)]
+            if await self._tell(notice, wanting) or tries + 1 >= _MOST_TRIES:
+                del self._alarms[key]
+            else:
+                self._alarms[key] = (notice, tries + 1)
 
     async def _tell(self, notice: Notice, receivers: Iterable[Receiver]) -> bool:
         """Whether all of them have it."""
@@ -87,6 +115,8 @@ def payload(notice: Notice, form: Literal["json", "slack"]) -> Mapping[str, obje
     if form == "json":
         return {"key": notice.key, **notice.event}
     event = notice.event
+    if event["action"] == MISCONFIGURED:
+        return {"text": _escaped(f"{event['agent']}: {event['reason']}")}
     canary = (event.get("canary") or {}).get("version", "the canary")
     what = f"{event['agent']}: {str(event['action']).replace('_', ' ')} of {canary} by {event['actor']}"
     return {"text": _escaped(f"{what} (epoch {event['epoch_after']}). {event['reason']}")}

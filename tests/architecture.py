@@ -29,7 +29,7 @@ LAYERS = (
     ("exposures", "hedging", "shadow", "purse", "flush", "reach"),
     ("attempts", "recorder", "table", "owners"),
     ("previous",),
-    ("streaming", "escalation", "replies", "runtime", "uploads"),
+    ("streaming", "escalation", "replies", "runtime", "target_faults", "uploads"),
     ("meter",),
     ("providers", "store", "pricing", "auth", "notify", "signing", "telemetry", "audit", "upstream", "server", "web"),
     ("callid", "conversations"),

@@ -24,12 +24,16 @@ _STANDARD_ONLY: Final = ("proxy", "http2")
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What names may refer to. None stands for what could not be read, so nothing can be said about it."""
+    """What names may refer to. None stands for what could not be read, so nothing can be said about it.
+
+    `has_people` says whether somebody hears of a conversation that goes to `human`.
+    """
 
     providers: Collection[str] | None
     agents: Collection[str] | None
     files: Mapping[str, Collection[str]]
     versions: Mapping[str, Mapping[str, AgentVersion]]
+    has_people: bool | None = None
 
 
 def gateway_problems(root: Node, known: Known, folder: pathlib.Path) -> Iterator[Problem]:

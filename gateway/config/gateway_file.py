@@ -29,7 +29,8 @@ from gateway.config.provider import Provider as Provider
 from policies.state import Action
 
 # What a person wants to hear of unasked: a canary went out, stopped, or won, or the store lost a record.
-NOTIFIED: tuple[Action, ...] = ("roll_back", "pause", "complete", "abort", "restore")
+Heard = Literal[Action, "misconfigured"]
+NOTIFIED: tuple[Heard, ...] = ("roll_back", "pause", "complete", "abort", "restore", "misconfigured")
 
 _HANDED_OVER = (
     "I cannot answer this reliably right now, so I am handing our conversation over to a person. "
@@ -136,6 +137,11 @@ class Escalation(Model):
         default=None,
         description="URL that is told of each hand-over (POST, JSON). Default: none; it may hold ${VARIABLE}.",
     )
+    desk: bool = Field(
+        default=False,
+        description="Say that people watch `serinus escalations`, or ask the API for it, and reply there. Default: "
+        "false. `human` in a chain needs this or a webhook: it promises the client that a person will answer.",
+    )
     allow_private_webhook: bool = Field(
         default=False,
         description="Allow a webhook at a private, loopback or link-local address. Default: false. "
@@ -161,8 +167,10 @@ class Receiver(Model):
     agents: Annotated[tuple[Name, ...], Field(min_length=1)] | None = Field(
         default=None, description="The agents whose rollouts it hears of. Default: all of them."
     )
-    on: Annotated[tuple[Action, ...], Field(min_length=1)] = Field(
-        default=NOTIFIED, description=f"What it hears of, as the audit names it. Default: {', '.join(NOTIFIED)}."
+    on: Annotated[tuple[Heard, ...], Field(min_length=1)] = Field(
+        default=NOTIFIED,
+        description="What it hears of, as the audit names it, and `misconfigured`: a target cannot serve because of "
+        f"its key or address. Default: {', '.join(NOTIFIED)}.",
     )
     allow_private: bool = Field(
         default=False,

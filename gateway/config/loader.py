@@ -113,7 +113,14 @@ class _Loading:
 
 def _known(expanded: Expanded | None, routing: Parsed, files: VersionFiles, versions: Versions) -> Known:
     providers = _names(expanded.root if expanded else None, "providers")
-    return Known(providers, _names(routing.root, "agents"), files.agents, versions)
+    has_people = None if expanded is None else _has_people(expanded.root)
+    return Known(providers, _names(routing.root, "agents"), files.agents, versions, has_people)
+
+
+def _has_people(root: Node) -> bool:
+    """Whether a webhook is told of conversations that go to people, or people look for them by themselves."""
+    webhook, desk = root.get("escalation", "webhook"), root.get("escalation", "desk")
+    return (webhook is not None and webhook.value is not None) or (desk is not None and desk.value is True)
 
 
 def _names(root: Node | None, key: str) -> tuple[str, ...] | None:

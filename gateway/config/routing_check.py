@@ -10,6 +10,11 @@ from policies.grammar import DEFAULT_GUARDRAILS, Guardrail, parse
 from routing.agents import AgentVersion
 from routing.chain import HUMAN
 
+_NOBODY_HEARS = (
+    "`human` promises the client a person, and nobody would hear of it; in gateway.yaml set `escalation.webhook`, or "
+    "`escalation: {desk: true}` if people watch `serinus escalations`; or remove `human`"
+)
+
 
 def routing_problems(root: Node, known: Known) -> Iterator[Problem]:
     """What does not fit together in `routing.yaml`, and with the versions' files."""
@@ -20,7 +25,7 @@ def routing_problems(root: Node, known: Known) -> Iterator[Problem]:
         yield from _guardrail_problems(entry, path)
         yield from _version_problems(entry, path, known.files.get(agent, ()))
         yield from _same_content(entry, path, known.versions.get(agent, {}))
-        yield from _fallback_problems(entry, path, known.providers)
+        yield from _fallback_problems(entry, path, known)
         yield from _shadow_problems(entry, path)
         yield from _hedge_problems(entry, path)
 
@@ -141,7 +146,7 @@ def _shadow_problems(entry: Node, path: Path) -> Iterator[Problem]:
             yield version.problem((*path, "shadow", "version"), message)
 
 
-def _fallback_problems(entry: Node, path: Path, providers: Collection[str] | None) -> Iterator[Problem]:
+def _fallback_problems(entry: Node, path: Path, known: Known) -> Iterator[Problem]:
     fallback = entry.get("fallback")
     items = fallback.items if fallback else ()
     for index, link in enumerate(items):
@@ -151,7 +156,9 @@ def _fallback_problems(entry: Node, path: Path, providers: Collection[str] | Non
         elif link.value in [earlier.value for earlier in items[:index]]:
             yield link.problem(here, f"{quoted(link.value)} is in the chain already")
         elif link.value != HUMAN:
-            yield from provider_known(link, here, providers)
+            yield from provider_known(link, here, known.providers)
+        elif known.has_people is False:
+            yield link.problem(here, _NOBODY_HEARS)
 
 
 def _hedge_problems(entry: Node, path: Path) -> Iterator[Problem]:

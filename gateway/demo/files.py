@@ -31,7 +31,7 @@ _ROUTING = """\
 agents:
   customer-support:
     stable: v1
-    fallback: [backup/claude-like, human]
+    fallback: [backup/claude-like]
 """
 
 _TRIAL = """\

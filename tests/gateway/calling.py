@@ -42,8 +42,9 @@ class Config:
         """The configuration files. PROVIDERS names the provider, `standin` is always there; v1's model is `good`."""
         providers = {PROVIDERS[api]: _provider(api, base_url) for api in ("openai", self.api)}
         retries = {"per_target": 0, "base": "10ms", "cap": "50ms", **self.gateway.get("retries", {})}
+        escalation = {"desk": True, **self.gateway.get("escalation", {})}
         return {
-            "gateway.yaml": {"providers": providers, **self.gateway, "retries": retries},
+            "gateway.yaml": {"providers": providers, **self.gateway, "retries": retries, "escalation": escalation},
             "routing.yaml": {"agents": {agent: {"stable": "v1", **self.routing}}},
             f"agents/{agent}/v1.yaml": {"model": f"{PROVIDERS[self.api]}/good", **self.version},
             **{f"agents/{agent}/{name}": content for name, content in self.files.items()},

@@ -20,7 +20,7 @@ def folder(path: Path, fallback: list[str], **version: Any) -> Path:
     return write(
         path,
         {
-            "gateway.yaml": {"providers": PROVIDERS},
+            "gateway.yaml": {"providers": PROVIDERS, "escalation": {"desk": True}},
             "routing.yaml": {"agents": {"support": {"stable": "v1", "fallback": fallback}}},
             "agents/support/v1.yaml": {"model": "openai/gpt-4o", **version},
         },

@@ -113,11 +113,11 @@ async def test_gzip(serve: Serve) -> None:
 
 
 async def test_refused_connection(serve: Serve) -> None:
-    """A provider that is not there is passed over; its address is not told to clients."""
+    """A provider that was never there is named, with what to do; its address is not told to clients."""
     here = await serve(gateway={"providers": {"standin": {"api": "openai", "base_url": "http://127.0.0.1:9/v1"}}})
     answer = await here.chat()
-    assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_connect")
-    assert "127.0.0.1" not in answer.text
+    assert (answer.status_code, answer.json()["error"]["code"]) == (502, "target_misconfigured")
+    assert "standin/good" in answer.text and "127.0.0.1" not in answer.text
     assert (await here.books())["errors"] == 1
 
 

@@ -74,7 +74,12 @@ def files(agents: Sequence[str], standin: Standin, notify: dict[str, Any]) -> di
         for version, model in (("v1", "good"), ("v2", "bad"))
     }
     return {
-        "gateway.yaml": {"providers": {"standin": provider}, "retries": {"per_target": 0}, "notify": [notify]},
+        "gateway.yaml": {
+            "providers": {"standin": provider},
+            "retries": {"per_target": 0},
+            "notify": [notify],
+            "escalation": {"desk": True},
+        },
         "routing.yaml": {"agents": dict.fromkeys(agents, entry)},
         **versions,
     }

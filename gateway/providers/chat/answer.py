@@ -5,13 +5,12 @@ from typing import Any
 
 import orjson
 
-from gateway.errors import Headers, ProviderError
+from gateway.errors import Headers, KeyRefused, ProviderError
 
 # Statuses that keep their meaning without a readable body; any other unreadable error is a plain 502.
 _KEPT_STATUSES = frozenset({429, 503, 529})
 _ERROR_STATUSES = range(400, 600)
 _KEY_CODES = frozenset({"invalid_api_key", "authentication_error"})
-_REFUSED = "the provider refused the gateway's credentials"
 
 
 def read_answer(body: bytes) -> dict[str, Any]:
@@ -36,7 +35,7 @@ def read_error(status: int, headers: Headers, body: bytes) -> ProviderError:
         return ProviderError("malformed", f"the provider answered HTTP {status}; redirects are not followed")
     answer = _parse_quietly(body)
     if status in (401, 403) or _is_about_our_key(answer):
-        return ProviderError("status", _REFUSED, upstream_status=403 if status == 403 else 401, headers=headers)
+        return KeyRefused("status", 403 if status == 403 else 401, headers)
     if not isinstance(answer, dict):
         return _unreadable(status, headers)
     error = answer.get("error") or answer  # some servers put message and code at the top
@@ -51,7 +50,7 @@ def error_inside(answer: dict[str, Any], body: bytes) -> ProviderError:
     """The ProviderError of an error object that came with HTTP 200; `body` is the JSON it was read from."""
     error = answer["error"]
     if _is_about_our_key(answer):
-        return ProviderError("error_in_answer", _REFUSED, upstream_status=200)
+        return KeyRefused("error_in_answer", 200)
     message = _text(error, "message") or "the provider sent an error in place of an answer"
     shown = body if isinstance(error, dict) else None
     return ProviderError("error_in_answer", message, upstream_status=200, body=shown)

@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.document import encode
-from gateway.errors import Headers, ProviderError, SerinusError
+from gateway.errors import Headers, KeyRefused, ProviderError, SerinusError
 from gateway.providers.gemini.terms import dicts, event_of
 
 # Statuses that keep their meaning without a readable body; any other unreadable error is a plain 502.
 _KEPT_STATUSES = frozenset({429, 503, 529})
 _ERROR_STATUSES = range(400, 600)
-_REFUSED = "the provider refused the gateway's credentials"
 _KEY_REASONS = frozenset({"API_KEY_INVALID", "API_KEY_SERVICE_BLOCKED", "API_KEY_EXPIRED", "ACCESS_TOKEN_EXPIRED"})
 _NAMES: Mapping[int, str] = {
     400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND",
@@ -34,7 +33,7 @@ def read_error(status: int, headers: Headers, body: bytes) -> ProviderError:
         return ProviderError("malformed", f"the provider answered HTTP {status}; redirects are not followed")
     error = _error_of(_parse(body))
     if status in (401, 403) or _is_about_our_key(error):
-        return ProviderError("status", _REFUSED, upstream_status=403 if status == 403 else 401, headers=headers)
+        return KeyRefused("status", 403 if status == 403 else 401, headers)
     if error is None:
         return _unreadable(status, headers)
     message = _text(error, "message") or f"the provider answered HTTP {status}"
@@ -47,7 +46,7 @@ def error_inside(answer: Any, body: bytes) -> ProviderError | None:
         return None
     status = _status_of(error)
     if status in (401, 403) or _is_about_our_key(error):
-        return ProviderError("error_in_answer", _REFUSED, upstream_status=200)
+        return KeyRefused("error_in_answer", 200)
     message = _text(error, "message") or "the provider sent an error in place of an answer"
     found = ProviderError("error_in_answer", message, upstream_status=200, body=body)
     found.status = status or found.status

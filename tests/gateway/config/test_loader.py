@@ -97,7 +97,7 @@ def test_the_digest_follows_the_content(tmp_path: Path) -> None:
         {"agents/support/v1.yaml": V1.replace("kind", "brief")},
         {"routing.yaml": ROUTING.replace("5%", "6%")},
         {"routing.yaml": ROUTING + "    sticky: user\n"},
-        {"routing.yaml": ROUTING + "    fallback: [human]\n"},
+        {"routing.yaml": ROUTING + "    fallback: [openai/spare]\n"},
         {"routing.yaml": ROUTING + "    signals: [tokens <= stable * 1.1]\n"},
         {"routing.yaml": ROUTING.replace("weight: 5%", "steps: [{weight: 5%, hold: 1m}]")},
         {"routing.yaml": ROUTING.replace("weight: 5%", "steps: [{weight: 5%, hold: 2m}]")},

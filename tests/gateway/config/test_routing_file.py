@@ -6,7 +6,7 @@ import pytest
 
 from policies.grammar import DEFAULT_GUARDRAILS
 from routing.agents import Agent, Hedge, LadderStep, Shadow, Sticky, Target
-from tests.gateway.config.folders import LADDER, ROUTING, loaded, problems
+from tests.gateway.config.folders import GATEWAY, LADDER, ROUTING, loaded, problems
 
 
 def support(folder: Path, text: str, files: Mapping[str, str] | None = None) -> Agent:
@@ -50,7 +50,7 @@ def test_everything_there_is_to_say(tmp_path: Path) -> None:
         "    guardrails: [error_rate  <= 10%]\n"
         "    signals: [ttft_p90 <=stable * 1.1, latency_p90 <= stable * 1.1]\n"
         "    shadow: {version: v3, sample: 0.5%, max_per_minute: 20, max_usd_per_day: 2.5}\n",
-        {"agents/support/v3.yaml": "model: openai/v3"},
+        {"agents/support/v3.yaml": "model: openai/v3", "gateway.yaml": GATEWAY + "escalation: {desk: true}\n"},
     )
     assert agent.sticky == Sticky("header", "x-tenant")
     assert agent.rules[0].when == {"group": ("internal",)}
@@ -139,6 +139,11 @@ def test_everything_there_is_to_say(tmp_path: Path) -> None:
         (
             "stable: v1\n    hedge: {after: p95}",
             "5: agents.a.hedge: a hedge needs a second target; add `fallback: [<provider>/<model>]` or remove",
+        ),
+        (
+            "stable: v1\n    fallback: [openai/x, human]",
+            "routing.yaml:5: agents.a.fallback.1: `human` promises the client a person, and nobody would hear of it; "
+            "in gateway.yaml set `escalation.webhook`, or `escalation: {desk: true}`",
         ),
         ("stable: v1\n    fallback: [human]\n    hedge: {after: p95}", "agents.a.hedge: a hedge needs a second target"),
         ("stable: v1\n    fallback: [openai/x]\n    hedge: {}", "agents.a.hedge.after: is missing"),
@@ -270,7 +275,23 @@ def test_a_hedge_is_resolved(tmp_path: Path, text: str, hedge: Hedge) -> None:
 def test_a_hedge_that_has_nowhere_to_go_draws_a_warning(tmp_path: Path) -> None:
     """For the version whose own target is all there is in the chain; the other one has a second."""
     text = ROUTING + "    fallback: [openai/v2, human]\n    hedge: {after: p95}\n"
-    files = {"agents/support/v1.yaml": "model: openai/v1", "agents/support/v2.yaml": "model: openai/v2"}
+    files = {"gateway.yaml": GATEWAY + "escalation: {desk: true}\n"}
+    files |= {"agents/support/v1.yaml": "model: openai/v1", "agents/support/v2.yaml": "model: openai/v2"}
     warnings = loaded(tmp_path, {"routing.yaml": text, **files}).warnings
     assert "agent support: v2 is never hedged, as openai/v2 is its only target" in warnings
     assert not any("v1 is never" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize("said", ["desk: true", "webhook: https://people.example.com/serinus"])
+def test_a_person_needs_somebody_who_hears(tmp_path: Path, said: str) -> None:
+    """A webhook, or a desk that is said on purpose."""
+    files = {"gateway.yaml": f"{GATEWAY}escalation: {{{said}}}\n"}
+    assert support(tmp_path, "    fallback: [human]\n", files).fallback == ("human",)
+
+
+@pytest.mark.parametrize("said", ["desk: false", "message: A person comes.", "secret: '${OTHER}'"])
+def test_a_person_of_whom_nobody_hears_is_a_problem(tmp_path: Path, said: str) -> None:
+    """Nothing else in `escalation` makes a receiver."""
+    files = {"gateway.yaml": f"{GATEWAY}escalation: {{{said}}}\n", "routing.yaml": f"{ROUTING}    fallback: [human]\n"}
+    [line] = problems(tmp_path, files)
+    assert "agents.support.fallback.0" in line and "escalation.webhook" in line

@@ -1,0 +1,126 @@
+"""Which targets cannot serve for a reason that the configuration gives: our key is refused, or nothing was ever there.
+
+No wait mends such a fault, so nobody is promised a person for it, and an operator hears of it at once. A target that
+has answered before is another matter: its configuration was right, so what keeps it from answering is an outage
+(decision 24).
+"""
+
+import errno
+import re
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from gateway.calls import Attempt, Call
+from gateway.errors import KeyRefused, Misconfigured, ProviderError
+from gateway.logs import Log
+from gateway.upstream import Origin
+from routing.chain import Target
+
+SAY_AGAIN_SECONDS = 600.0  # one line, and one notice, for each target and reason in this time
+_NOT_SENT = ("circuit_open", "untranslatable", "overtaken")  # they tell nothing new of the target
+_NO_SUCH_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
+_NUMBERS = re.compile(r"Errno (\d+)")  # of all addresses that were tried, where several failed
+_LONGEST_CHAIN = 8
+
+
+class Fault(NamedTuple):
+    """Why a target cannot serve, and what an operator does about it. Neither holds an address or a key."""
+
+    why: str
+    way_out: str
+
+
+class TargetFaults:
+    """What one replica knows. `tell` is told of each fault that is logged: agent, target, fault."""
+
+    def __init__(
+        self, log: Log, now: Callable[[], float], tell: Callable[[str, str, Fault], None] = lambda *_: None
+    ) -> None:
+        self._log = log
+        self._now = now
+        self._tell = tell
+        self._reached: dict[str, Origin] = {}
+        self._faults: dict[str, Fault] = {}
+        self._said_at: dict[tuple[str, Fault], float] = {}
+
+    def answered(self, target: Target, origin: Origin) -> None:
+        """Something at the provider's address has answered, whatever it said."""
+        if self._reached.get(target.provider) != origin:
+            self._reached[target.provider] = origin
+
+    def served(self, target: Target) -> None:
+        """The target has served a call."""
+        if self._faults:
+            self._faults.pop(str(target), None)
+
+    def failed(self, target: Target, origin: Origin, call: Call, error: ProviderError) -> None:
+        """An attempt has failed."""
+        if error.kind in _NOT_SENT:
+            return
+        name, fault = str(target), self._fault(target, origin, error)
+        if fault is None:
+            self._faults.pop(name, None)
+            return
+        self._faults[name] = fault
+        now = self._now()
+        if now - self._said_at.get((name, fault), -SAY_AGAIN_SECONDS) >= SAY_AGAIN_SECONDS:
+            self._said_at[name, fault] = now
+            self._log.error("target_misconfigured", target=name, agent=call.agent, why=fault.why, do=fault.way_out)
+            self._tell(call.agent, name, fault)
+
+    def explained(self, attempts: Sequence[Attempt]) -> Misconfigured | None:
+        """The error of a chain of which every target that was asked has such a fault, None where one has not."""
+        tried = dict.fromkeys(attempt.target for attempt in attempts if attempt.failure != "untranslatable")
+        faults = {target: self._faults.get(target) for target in tried}
+        known = [f"{target} {fault.why}; {fault.way_out}" for target, fault in faults.items() if fault is not None]
+        return Misconfigured(". ".join(known)) if known and len(known) == len(tried) else None
+
+    def _fault(self, target: Target, origin: Origin, error: ProviderError) -> Fault | None:
+        provider = target.provider
+        if isinstance(error, KeyRefused):
+            why = f"refuses the gateway's credentials (HTTP {error.upstream_status})"
+            return Fault(why, f"check api_key of the provider {provider} in gateway.yaml, and what its account may do")
+        unreachable = _unreachable(error) if self._reached.get(provider) != origin else ""
+        if not unreachable:
+            return None
+        return Fault(unreachable, f"check base_url of the provider {provider} in gateway.yaml")
+
+
+def _unreachable(error: ProviderError) -> str:
+    """Why there was no connection, where that may lie in the configuration; empty for what passes by itself."""
+    if error.kind != "connect":
+        return ""
+    return next(filter(None, map(_reason, _causes(error))), "")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The exceptions behind it, which transports wrap in their own."""
+    found: BaseException | None = error
+    for _ in range(_LONGEST_CHAIN):
+        found = (found.__cause__ or found.__context__) if found is not None else None
+        if found is not None:
+            yield found
+
+
+def _reason(cause: BaseException) -> str:
+    if isinstance(cause, socket.gaierror):
+        return "cannot be reached: its host name does not exist" if cause.errno in _NO_SUCH_NAME else ""
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return "cannot be reached: its TLS certificate is not trusted"
+    if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return "cannot be reached: it does not speak TLS as configured"
+    if isinstance(cause, UnicodeError):
+        return "cannot be reached: its host is no name"
+    if isinstance(cause, OSError) and _is_refused(cause):
+        return "cannot be reached: connections to it are refused"
+    return ""
+
+
+def _is_refused(cause: OSError) -> bool:
+    """Whether every address that was tried refuses connections; of several, only the text tells the numbers."""
+    if isinstance(cause, ConnectionRefusedError):
+        return True
+    numbers = set(_NUMBERS.findall(str(cause)))
+    return cause.errno is None and numbers == {str(int(errno.ECONNREFUSED))}

@@ -4,27 +4,27 @@ An attempt ends in an `Answer`, in an `OpenStream` whose first part has come in,
 moment nothing has gone to the client, so the next link may take over without anyone noticing.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from math import ceil
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from gateway.calls import Answer, Attempt, Call, Outcome
-from gateway.errors import Headers, ProviderError
+from gateway.errors import ProviderError
 from gateway.escalation import Escalations, completion
-from gateway.headers import JSON, to_client_untyped
+from gateway.headers import JSON, retry_after, to_client_untyped
 from gateway.limit import TimeLimits
 from gateway.previous import is_of_another
 from gateway.providers.applied import AppliedVersion
 from gateway.providers.chat.answer import bad_arguments
+from gateway.providers.learnt import Learnt
 from gateway.providers.registry import stream_type
 from gateway.providers.translate import Attempted, Translation, translation
 from gateway.providers.whole import Whole
 from gateway.recorder import Clock, name_call
 from gateway.runtime import Channel, CircuitRules, Runtime
-from gateway.streaming import Follower, OpenStream
+from gateway.streaming import OpenStream, first_part
 from gateway.target_faults import TargetFaults
 from gateway.upstream import Response, header
 from gateway.upstream.decoding import decoded
@@ -35,7 +35,6 @@ from routing.plan import Plan
 
 _LONGEST_WAIT_SECONDS = 60.0  # a Retry-After beyond this is the client's to obey
 _ERROR_BODY_BYTES = 1 << 20
-_HELD_BYTES = 1 << 20  # comments and the like, before the first part of an answer
 _NOT_SENT = ("circuit_open", "untranslatable")  # they tell less than what a provider that was asked has said
 
 
@@ -78,6 +77,7 @@ class Attempts:
         self._budget = RetryBudget()
         self._circuits: dict[str, Circuit] = {}
         self._limits = TimeLimits()
+        self._learnt = Learnt()
 
     def circuits(self) -> dict[str, str]:
         """The state of every target's circuit that is not closed."""
@@ -217,7 +217,7 @@ class Attempts:
 
     def _book(self, error: ProviderError, attempt: Attempt, run: Run, target: Target) -> None:
         attempt.failure, attempt.status, attempt.message = error.kind, error.upstream_status, error.message
-        counts = counts_as_error(error.kind, error.upstream_status, run.applied.blamed_by(error.param))
+        counts = counts_as_error(error.kind, error.upstream_status, error.blame in ("version", "gateway"))
         attempt.counts = counts and not is_of_another(error, run.call)
         self._faults.failed(target, run.runtime.channels[target.provider].endpoint.origin, run.call, error)
 
@@ -232,8 +232,21 @@ class Attempts:
             circuit.succeeded()
 
     async def _exchange(self, run: Run, target: Target, attempt: Attempt) -> Answer | OpenStream:
+        """Ask once; a second time where the provider refuses to be asked for a stream's usage."""
+        origin, now = run.runtime.channels[target.provider].endpoint.origin, self._clock.monotonic()
+        asks_usage = self._learnt.asks_usage(origin, now)
+        try:
+            return await self._ask(run, target, attempt, asks_usage)
+        except ProviderError as error:
+            if not (asks_usage and error.refuses_usage):
+                raise
+        answer = await self._ask(run, target, attempt, asks_usage=False)
+        self._learnt.refuses_usage(origin, now)
+        return answer
+
+    async def _ask(self, run: Run, target: Target, attempt: Attempt, asks_usage: bool) -> Answer | OpenStream:
         channel: Channel = run.runtime.channels[target.provider]
-        way = self._way(run, target, channel)
+        way = self._way(run, target, channel, asks_usage)
         request = way.request()
         response = decoded(await channel.transport.send(request), run.runtime.answer_limit)
         self._faults.answered(target, channel.endpoint.origin)
@@ -261,10 +274,11 @@ class Attempts:
         """Whether no other target is asked after that failure: it is the client's own."""
         return _move(error, run) == "give_up"
 
-    def _way(self, run: Run, target: Target, channel: Channel) -> Translation:
-        home = run.runtime.channels[run.plan.version.target.provider]
-        about = Attempted(run.call, run.applied, channel.endpoint, target, home.endpoint.format, self._clock.unix)
-        return translation(about)
+    def _way(self, run: Run, target: Target, channel: Channel, asks_usage: bool = True) -> Translation:
+        own = run.runtime.channels[run.plan.version.target.provider].endpoint.format
+        return translation(
+            Attempted(run.call, run.applied, channel.endpoint, target, own, self._clock.unix, asks_usage)
+        )
 
     async def _open_stream(self, response: Response, way: Translation, attempt: Attempt, kind: bytes) -> OpenStream:
         """Read on until the first part of an answer is there: from then on the call is committed."""
@@ -273,7 +287,7 @@ class Attempts:
             raise ProviderError("malformed", "the provider answered a stream request without a stream")
         reader = way.reader()
         chunks = response.chunks()
-        first = await _first_part(reader, chunks)
+        first = await first_part(reader, chunks)
         attempt.first_token_at = self._clock.monotonic()
         return OpenStream(response.headers, first, reader, chunks, response, attempt)
 
@@ -286,23 +300,13 @@ def _whole_answer(response: Response, whole: Whole, attempt: Attempt) -> Answer:
     return Answer(200, headers, whole.body)
 
 
-async def _first_part(reader: Follower, chunks: AsyncIterator[bytes]) -> bytes:
-    held = b""
-    while not reader.started and not reader.failure:
-        chunk = await anext(chunks, None)
-        held += reader.end() if chunk is None else reader.feed(chunk)
-        if chunk is None:
-            break
-        if len(held) > _HELD_BYTES:
-            raise ProviderError("malformed", "the provider's stream does not come to its answer")
-    if reader.failure:
-        raise reader.failure
-    return held
-
-
 def _is_for_people(call: Call, spent: ProviderError | None) -> bool:
-    """Nobody writes an embedding by hand, and a response that nobody has is the client's mistake."""
-    return call.operation == "generate" and (spent is None or not is_of_another(spent, call))
+    """Nobody writes an embedding by hand. A response that nobody has, and a request that all have refused though nobody
+    knows whose doing it is, are the client's to mend."""
+    if spent is None:
+        return call.operation == "generate"
+    is_refusal = spent.kind == "status" and spent.blame == "unknown"
+    return call.operation == "generate" and not is_refusal and not is_of_another(spent, call)
 
 
 def _blame(run: Run, circuit: Circuit) -> None:
@@ -322,7 +326,7 @@ def _circuit_open(target: Target, rules: CircuitRules) -> ProviderError:
 def _move(error: ProviderError, run: Run) -> Move:
     said = (header(error.headers, b"x-should-retry") or b"").strip().lower()
     asked = {b"true": True, b"false": False}.get(said)
-    return next_move(error.kind, error.upstream_status, asked, run.applied.blamed_by(error.param))
+    return next_move(error.kind, error.upstream_status, asked, error.blame != "client")
 
 
 def _error(state: RetryCallState) -> ProviderError:
@@ -334,15 +338,3 @@ def _error(state: RetryCallState) -> ProviderError:
 def _wait_asked(error: ProviderError, clock: Clock) -> float | None:
     """Seconds that upstream asked to wait (RFC 9110, 10.2.3: seconds or a date), None when it did not."""
     return retry_after(error.headers, clock.unix())
-
-
-def retry_after(headers: Headers, now: float) -> float | None:
-    """The Retry-After of an answer in seconds from `now` (Unix seconds); None when there is none to obey."""
-    for name, unit in ((b"retry-after-ms", 1000.0), (b"retry-after", 1.0)):
-        text = (header(headers, name) or b"").decode("latin-1").strip()
-        if text.replace(".", "", 1).isdecimal():
-            return float(text) / unit
-    try:
-        return max(parsedate_to_datetime(text).timestamp() - now, 0.0)
-    except (ValueError, OverflowError):
-        return None

@@ -33,6 +33,9 @@ FailureKind = Literal[
 ]
 
 
+# Who wrote what an answer of 4xx is about: `unknown` where the gateway spelled anew what the client had asked for.
+Blame = Literal["client", "version", "gateway", "unknown"]
+
 # What a client is told of failures whose messages name hosts and ports of the inside.
 _TOLD: dict[FailureKind, str] = {
     "connect": "the provider could not be reached",
@@ -124,6 +127,8 @@ class ProviderError(SerinusError):
 
     status = 502
     type = "upstream_error"
+    blame: Blame = "client"
+    refuses_usage = False  # the provider does not take the question for a stream's usage that the gateway added
 
     def __init__(
         self,

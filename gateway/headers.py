@@ -1,6 +1,7 @@
 """Which headers cross the gateway, in each direction: by allow-list, so that keys and cookies never do."""
 
 from collections.abc import Callable, Iterable
+from email.utils import parsedate_to_datetime
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import compress
@@ -93,6 +94,18 @@ def query_to_provider(query: bytes) -> str:
 def without_names(query: str, names: Iterable[str]) -> str:
     """A query string without the parameters of those names."""
     return "&".join(part for part in query.split("&") if _query_name(part) not in names)
+
+
+def retry_after(headers: Headers, now: float) -> float | None:
+    """The Retry-After of an answer in seconds from `now` (Unix seconds); None when there is none to obey."""
+    for name, unit in ((b"retry-after-ms", 1000.0), (b"retry-after", 1.0)):
+        text = next((value for each, value in headers if each == name), b"").decode("latin-1").strip()
+        if text.replace(".", "", 1).isdecimal():
+            return float(text) / unit
+    try:
+        return max(parsedate_to_datetime(text).timestamp() - now, 0.0)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _query_name(part: str) -> str:

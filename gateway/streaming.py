@@ -22,6 +22,7 @@ Follower = StreamReader | Reader
 Told = Callable[[ProviderError], bytes]
 Pour = Callable[[Callable[[bytes], bool]], Awaitable[bool]]
 
+_HELD_BYTES = 1 << 20  # comments and the like, before the first part of an answer
 EVENT_STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
 _DRAIN_SECONDS = 0.5  # how long a finished stream may take to end its framing, so that its connection can be used again
 
@@ -54,6 +55,21 @@ class StreamLimits:
 
     between_chunks: float
     deadline: float
+
+
+async def first_part(reader: Follower, chunks: AsyncIterator[bytes]) -> bytes:
+    """Read on until the first part of an answer is there: what is to be sent. Raises ProviderError."""
+    held = b""
+    while not reader.started and not reader.failure:
+        chunk = await anext(chunks, None)
+        held += reader.end() if chunk is None else reader.feed(chunk)
+        if chunk is None:
+            break
+        if len(held) > _HELD_BYTES:
+            raise ProviderError("malformed", "the provider's stream does not come to its answer")
+    if reader.failure:
+        raise reader.failure
+    return held
 
 
 async def send_answer(send: Send, status: int, headers: Headers, body: bytes) -> None:

@@ -179,6 +179,7 @@ def limits(format: FormatName, host: str = "", model: str = "") -> Limits:
     return replace(found, efforts=efforts, max_tokens=longest)
 
 
+@lru_cache(maxsize=64)
 def known_host(host: str) -> Limits | None:
     """The limits of a host of chat completions, None where they are not known."""
     return next((each for known, each in HOSTS.items() if _is(host.lower(), known)), None)

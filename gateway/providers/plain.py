@@ -10,6 +10,7 @@ from gateway.calls import Call, Operation, usage_from
 from gateway.document import encode
 from gateway.errors import Headers, ProviderError
 from gateway.providers.applied import AppliedVersion
+from gateway.providers.blame import Authors
 from gateway.providers.chat.answer import error_inside, parse, read_error
 from gateway.providers.chat.request import with_usage
 from gateway.providers.chat.stream import StreamReader
@@ -35,9 +36,12 @@ _SPOKEN: Final = ("openai", "openai-responses")
 class Plain:
     """One attempt at such an endpoint."""
 
-    __slots__ = ("_applied", "_call", "_endpoint", "_target")
+    __slots__ = ("_applied", "_asks_usage", "_call", "_endpoint", "_target")
 
-    def __init__(self, call: Call, applied: AppliedVersion, endpoint: Endpoint, target: Target) -> None:
+    def __init__(
+        self, call: Call, applied: AppliedVersion, endpoint: Endpoint, target: Target, asks_usage: bool = True
+    ) -> None:
+        self._asks_usage = asks_usage
         self._call = call
         self._applied = applied
         self._endpoint = endpoint
@@ -67,7 +71,9 @@ class Plain:
         return StreamReader(self._call.wants_usage)
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
-        return read_error(status, headers, body)
+        added = frozenset({"stream_options"}) if self._asks_usage and not self._call.wants_usage else frozenset[str]()
+        authors = Authors(self._applied, self._call.document.values, added)
+        return authors.blamed(read_error(status, headers, body), body)
 
     def _changes(self) -> dict[str, str | None]:
         applied, document = self._applied, self._call.document
@@ -78,6 +84,6 @@ class Plain:
         for name, text in applied.defaults.items():
             if name in known and name not in document.texts:
                 changed[name] = text
-        if self._call.stream:
+        if self._call.stream and self._asks_usage:
             changed["stream_options"] = with_usage(document)
         return changed

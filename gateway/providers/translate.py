@@ -13,8 +13,9 @@ from gateway.document import encode
 from gateway.errors import Headers, ProviderError
 from gateway.providers import registry
 from gateway.providers.applied import AppliedVersion
+from gateway.providers.blame import Authors
 from gateway.providers.chat.answer import are_json, has_good_arguments, read_answer, read_error
-from gateway.providers.chat.history import without_thoughts
+from gateway.providers.chat.history import fitted_history
 from gateway.providers.chat.request import chat_request
 from gateway.providers.chat.stream import StreamReader
 from gateway.providers.endpoint import Endpoint
@@ -69,6 +70,14 @@ class Attempted:
     target: Target
     own: FormatName
     unix: Callable[[], float]
+    asks_usage: bool = True  # whether a stream of chat completions is asked for its usage
+
+    @property
+    def added(self) -> frozenset[str]:
+        """The members that the gateway adds to a request of chat completions: the question for a stream's usage."""
+        asked = self.call.format == CHAT and self.call.wants_usage
+        adds = self.call.stream and self.asks_usage and self.endpoint.format == CHAT and not asked
+        return frozenset({"stream_options"} if adds else ())
 
     @property
     def settings(self) -> Settings:
@@ -82,7 +91,7 @@ def translation(attempted: Attempted) -> Translation:
     call, provider = attempted.call, attempted.endpoint.format
     client = call.format
     if call.operation != "generate":
-        return Plain(call, attempted.applied, attempted.endpoint, attempted.target)
+        return Plain(call, attempted.applied, attempted.endpoint, attempted.target, attempted.asks_usage)
     if client == provider:
         return _Chat(attempted) if client == CHAT else _Through(attempted, PROVIDERS[provider])
     return _Between(attempted, CLIENTS[client], registry.provider_side(provider, attempted.endpoint.origin.host))
@@ -100,10 +109,10 @@ class _Chat:
         about = self._about
         call, applied, endpoint, target = about.call, about.applied, about.endpoint, about.target
         moved = about.own != CHAT
-        document = without_thoughts(call.document, endpoint.origin.host, target.model, moved=moved)
+        document = fitted_history(call.document, endpoint.origin.host, target.model, moved=moved)
         if document is not call.document:
             call = replace(call, document=document)
-        return chat_request(call, applied.portable if moved else applied, endpoint, target)
+        return chat_request(call, applied.portable if moved else applied, endpoint, target, about.asks_usage)
 
     def whole(self, body: bytes) -> Whole:
         answer = read_answer(body)
@@ -113,7 +122,9 @@ class _Chat:
         return StreamReader(self._about.call.wants_usage)
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
-        return read_error(status, headers, body)
+        about = self._about
+        authors = Authors(about.applied, about.call.document.values, about.added)
+        return authors.blamed(read_error(status, headers, body), body)
 
 
 class _Through:
@@ -145,7 +156,8 @@ class _Through:
         return Reader(self._provider.parser(), None, SseFramer())
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
-        return self._provider.error(status, headers, body)
+        authors = Authors(self._about.applied, self._about.call.document.values)
+        return authors.blamed(self._provider.error(status, headers, body), body)
 
 
 class _Between:
@@ -167,7 +179,10 @@ class _Between:
         except Untranslatable as error:
             raise _refused(error, about.target) from None
         self._names = written.names
-        body = encode(_with_native(written.body, about.settings.native or {})).encode()
+        members = _with_native(written.body, about.settings.native or {})
+        if not about.asks_usage:
+            members.pop("stream_options", None)
+        body = encode(members).encode()
         headers = _of_our_version(_portable(about.call.headers, about.endpoint.format))
         return about.endpoint.request(about.endpoint.base_path + written.path, headers, body)
 
@@ -186,14 +201,21 @@ class _Between:
         return Reader(parser, self._client.writer(self._envelope()), framer)
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
-        error = self._provider.error(status, headers, body)
+        error = self._authors().blamed(self._provider.error(status, headers, body), body)
         return error if {self._client.name, self._provider.name} <= _ONE_SHAPE else _in_no_words(error)
 
     def _asked(self) -> Prompt:
         if self._prompt is None:
-            asked = self._client.prompt(self._about.call.document.values)
-            self._prompt = overlay(replace(asked, stream=self._about.call.stream), self._about.settings)
+            self._prompt = overlay(replace(self._read(), stream=self._about.call.stream), self._about.settings)
         return self._prompt
+
+    def _read(self) -> Prompt:
+        """What the client itself has asked."""
+        return self._client.prompt(self._about.call.document.values)
+
+    def _authors(self) -> Authors:
+        about = self._about
+        return Authors(about.applied, about.call.document.values, about.added, self._read())
 
     def _envelope(self) -> Envelope:
         return Envelope(self._about.call.id, self._about.target.model, int(self._about.unix()), self._asked())

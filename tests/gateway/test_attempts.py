@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.attempts import retry_after
+from gateway.headers import retry_after
 from gateway.standin import Behaviour
 from tests.conftest import Serve
 from tests.gateway.calling import eventually, failing

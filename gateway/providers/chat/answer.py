@@ -39,7 +39,7 @@ def read_error(status: int, headers: Headers, body: bytes) -> ProviderError:
     if not isinstance(answer, dict):
         return _unreadable(status, headers)
     error = answer.get("error") or answer  # some servers put message and code at the top
-    message, param = _text(error, "message"), _text(error, "param")
+    message, param = _text(error, "message"), _text(error, "param") or _located(answer)
     return ProviderError(
         "status", message or f"the provider answered HTTP {status}",
         upstream_status=status, headers=headers, body=body, param=param or None,
@@ -118,6 +118,16 @@ def _is_about_our_key(answer: Any) -> bool:
     """Whether an error speaks of the key that the gateway holds, whatever its status: it may quote it."""
     error = answer.get("error") if isinstance(answer, dict) else None
     return isinstance(error, dict) and not _KEY_CODES.isdisjoint((_text(error, "code"), _text(error, "type")))
+
+
+def _located(answer: dict[str, Any]) -> str:
+    """The field that FastAPI's servers (vLLM, Mistral) name: the first place of `detail`, less the body."""
+    told = answer.get("message")
+    detail = told.get("detail") if isinstance(told, dict) else answer.get("detail")
+    first = detail[0] if isinstance(detail, list) and detail else None
+    place = first.get("loc") if isinstance(first, dict) else None
+    names = [str(name) for name in place if isinstance(name, str | int)] if isinstance(place, list) else []
+    return ".".join(names[1:] if names[:1] == ["body"] else names)
 
 
 def _text(error: Any, name: str) -> str:

@@ -25,7 +25,7 @@ class Quirks:
     `thoughts` is where it wants the thoughts of earlier turns, '' where it wants none, and `refuses_thoughts` says that
     it is known to refuse a call that has some. `top_k`, `cache` and
     `signatures` say whether it knows that parameter, marks for its cache and the signatures of function calls. `hints`
-    are those that it takes.
+    are those that it takes. `one_system` says that it may refuse more than one system message, or a later one.
     """
 
     limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
@@ -37,6 +37,7 @@ class Quirks:
     cache: bool = False
     signatures: bool = False
     hints: frozenset[str] = frozenset({"user"})
+    one_system: bool = True
 
 
 # The longest prefix of the model's name, without the vendor before a slash, wins.
@@ -53,8 +54,13 @@ MODELS: Mapping[str, Mapping[str, Any]] = {
 
 # A host's name, or the end of one from a dot on.
 HOSTS: Mapping[str, Mapping[str, Any]] = {
-    "api.openai.com": {"limit": "max_completion_tokens", "hints": _OPENAI_HINTS, "refuses_thoughts": True},
-    ".openai.azure.com": {"limit": "max_completion_tokens", "refuses_thoughts": True},
+    "api.openai.com": {
+        "limit": "max_completion_tokens",
+        "hints": _OPENAI_HINTS,
+        "refuses_thoughts": True,
+        "one_system": False,
+    },
+    ".openai.azure.com": {"limit": "max_completion_tokens", "refuses_thoughts": True, "one_system": False},
     "openrouter.ai": {
         "limit": "max_tokens",
         "effort": "reasoning",

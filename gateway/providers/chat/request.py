@@ -10,6 +10,8 @@ from typing import Any
 from gateway.calls import Call
 from gateway.document import Document, array, elements, encode
 from gateway.providers.applied import ALIASES, AppliedVersion
+from gateway.providers.chat.quirks import quirks
+from gateway.providers.chat.systems import system_changes
 from gateway.providers.endpoint import Endpoint
 from gateway.upstream import Request
 from routing.agents import Target, Tool
@@ -18,12 +20,18 @@ _PATH = "/chat/completions"
 _INCLUDE_USAGE = '{"include_usage":true}'
 
 
-def chat_request(call: Call, applied: AppliedVersion, endpoint: Endpoint, target: Target) -> Request:
-    """The request of one attempt."""
+def chat_request(
+    call: Call, applied: AppliedVersion, endpoint: Endpoint, target: Target, asks_usage: bool = True
+) -> Request:
+    """The request of one attempt. `asks_usage` says whether the provider takes the question for a stream's usage."""
     path = endpoint.base_path + _PATH
     if call.query:
         path = f"{path}?{call.query}"
-    body = call.document.render(changes(call.document, applied, target.model, call.stream))
+    changed = changes(call.document, applied, target.model, call.stream and asks_usage)
+    if quirks(endpoint.origin.host, target.model).one_system:
+        joined = system_changes(call.document, applied.version.system_prompt)
+        changed |= {} if joined is None else {"messages": joined}
+    body = call.document.render(changed)
     return endpoint.request(path, call.headers, body)
 
 

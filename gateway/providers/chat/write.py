@@ -6,6 +6,7 @@ from typing import Any
 from gateway.providers.chat.content import write_content
 from gateway.providers.chat.quirks import Quirks
 from gateway.providers.chat.reasoning import signed_call, write_details
+from gateway.providers.chat.systems import with_one_system
 from gateway.providers.prompt import (
     Effort,
     Media,
@@ -84,7 +85,8 @@ def write_choice(choice: ToolChoice) -> str | Members:
 
 def write_messages(messages: Sequence[Message], quirks: Quirks) -> list[Members]:
     """The conversation. Raises Untranslatable."""
-    return [written for message in messages for written in _WRITERS[message.role](message, quirks)]
+    written = [each for message in messages for each in _WRITERS[message.role](message, quirks)]
+    return with_one_system(written) if quirks.one_system else written
 
 
 def _write_tools(prompt: Prompt) -> Members:

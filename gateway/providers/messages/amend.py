@@ -6,8 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.document import Document, array, elements, encode
+from gateway.providers.callids import CallIds
+from gateway.providers.limits import limits
 from gateway.providers.messages.models import Model, model
 from gateway.providers.messages.request import sampling
+from gateway.providers.messages.shared import NAME
 from gateway.providers.messages.thinking import Thinking, thinking
 from gateway.providers.messages.tooling import choice_members, native_format, tool
 from gateway.providers.prompt import Prompt, Untranslatable
@@ -18,6 +21,7 @@ Changes = dict[str, str | None]
 _SAMPLING = ("temperature", "top_p", "top_k", "stop")
 _THINKING = ("effort", "thinking_budget")
 _MEMBERS = {"stop": "stop_sequences", "parallel_tools": "tool_choice"}
+_LIMITS = limits(NAME)
 # Written for a client of this format from another's thoughts: the API takes no thought that it has not signed.
 _UNSIGNED = re.compile(r'"signature"\s*:\s*""')
 
@@ -33,8 +37,8 @@ def amend(document: Document, settings: Settings, name: str) -> Changes:
         changed["tools"] = array([encode(tool(spec, takes)) for spec in fixed["tools"]])
     if settings.tools:
         changed["tools"] = _tools(document, settings, takes)
-    if _UNSIGNED.search(document.texts.get("messages", "")):
-        changed["messages"] = encode(_without_unsigned(document.values["messages"]))
+    if (history := _history(document)) is not None:
+        changed["messages"] = history
     for member, value in (settings.native or {}).items():
         changed[member] = encode(_laid_over(document.values.get(member), value))
     return changed
@@ -148,6 +152,39 @@ def _tools(document: Document, settings: Settings, takes: Model) -> str:
 def _name(value: Any) -> str | None:
     name = value.get("name") if isinstance(value, dict) else None
     return name if isinstance(name, str) else None
+
+
+def _history(document: Document) -> str | None:
+    """The conversation without thoughts that nobody signed, and with ids of calls that the API takes; None as it is.
+
+    Both come from other providers, to which an earlier turn had moved.
+    """
+    text, messages = document.texts.get("messages", ""), document.values.get("messages")
+    made = messages
+    if _UNSIGNED.search(text):
+        made = _without_unsigned(made)
+    if '"tool_use' in text and isinstance(made, list):
+        ids = CallIds(_LIMITS)
+        made = [_with_fit_ids(message, ids) for message in made]
+    return None if made == messages else encode(made)
+
+
+def _with_fit_ids(message: Any, ids: CallIds) -> Any:
+    if not isinstance(message, dict) or not isinstance(message.get("content"), list):
+        return message
+    if message.get("role") == "assistant":
+        ids.next_turn()
+    return {**message, "content": [_with_fit_id(block, ids) for block in message["content"]]}
+
+
+def _with_fit_id(block: Any, ids: CallIds) -> Any:
+    if not isinstance(block, dict):
+        return block
+    if block.get("type") == "tool_use" and isinstance(own := block.get("id"), str):
+        return {**block, "id": ids.call(own)}
+    if block.get("type") == "tool_result" and isinstance(own := block.get("tool_use_id"), str):
+        return {**block, "tool_use_id": ids.result(own)}
+    return block
 
 
 def _without_unsigned(messages: Any) -> Any:

@@ -66,7 +66,7 @@ def provider_error(status: int, headers: Headers, body: bytes) -> ProviderError:
     if _NO_CREDIT in error.message or _kind(parse(error.body)) in _ABOUT_OUR_ACCOUNT:
         return read_error(403, headers, b"")
     if error.upstream_status in _REQUEST_ERRORS and (field := _FIELD.match(error.message)):
-        error.param = _IN_CHAT.get(field[1], field[1])
+        error.param = _IN_CHAT.get(field[1], error.message.partition(": ")[0])
     return error
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from gateway.document import Document, array, elements, encode
 from gateway.errors import CallerError
+from gateway.providers.limits import limits
 from gateway.providers.prompt import ToolSpec
 from gateway.providers.responses.marks import is_ours, is_sealed
 from gateway.providers.responses.prompt import LOGPROBS, refuse_ours
@@ -12,6 +13,7 @@ from gateway.providers.responses.request import FEWEST_TOKENS, UNSAYABLE, effort
 from gateway.providers.responses.tools import write_choice, write_output, write_tool
 from gateway.providers.settings import Settings
 
+_CALL_ID = limits("openai-responses").call_id
 # Where a field of a prompt stands: a member, or a member of a member.
 _PLACES: Mapping[str, tuple[str, ...]] = {
     "max_tokens": ("max_output_tokens",),
@@ -38,8 +40,10 @@ def amend(document: Document, settings: Settings, model: str) -> dict[str, str |
         changed["instructions"] = _instructions(settings.system, document)
     if settings.tools:
         changed["tools"] = _tools(settings.tools, document)
-    if (text := document.texts.get("input")) and "serinus" in text and text.startswith("["):
-        changed["input"] = array(list(_without_marks(document.values["input"], text)))
+    if (text := document.texts.get("input")) and text.startswith("["):
+        history = _history(document.values["input"], text)
+        if history is not None:
+            changed["input"] = history
     return changed
 
 
@@ -138,11 +142,32 @@ def _name(tool: Any) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def _without_marks(items: list[Any], text: str) -> Iterator[str]:
+def _history(items: list[Any], text: str) -> str | None:
+    """The items without what we wrote into them, and with ids of calls that OpenAI takes; None as they are."""
+    made = items
+    if "serinus" in text:
+        made = list(_without_marks(made))
+    if '"call_id"' in text:
+        made = [_with_fit_id(item) for item in made]
+    if [*map(id, made)] == [*map(id, items)]:
+        return None
+    texts = {id(item): source for item, source in zip(items, elements(text), strict=True)}
+    return array([texts.get(id(item)) or encode(item) for item in made])
+
+
+def _with_fit_id(item: Any) -> Any:
+    """The item itself, written anew only where another provider's id is too long for OpenAI."""
+    own = item.get("call_id") if isinstance(item, dict) else None
+    if not isinstance(own, str) or _CALL_ID.takes(own):
+        return item
+    return {**item, "call_id": _CALL_ID.fit(own)}
+
+
+def _without_marks(items: list[Any]) -> Iterator[Any]:
     """The items less what we wrote into them: OpenAI looks for an id of ours, and cannot read another's reasoning."""
-    for item, own in zip(items, elements(text), strict=True):
+    for item in items:
         ours = isinstance(item, dict) and is_ours(item.get("id"))
         if not ours and not (isinstance(item, dict) and is_sealed(item.get("encrypted_content"))):
-            yield own
+            yield item
         elif item.get("type") not in ("reasoning", "image_generation_call"):
-            yield encode({name: value for name, value in item.items() if name != "id"})
+            yield {name: value for name, value in item.items() if name != "id"}

@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 
 from gateway.document import Document
-from gateway.providers.chat.history import without_thoughts
+from gateway.providers.chat.history import fitted_history
 
-CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"n": 1.0}'}}
+CALL = {"id": "call12345", "type": "function", "function": {"name": "f", "arguments": '{"n": 1.0}'}}
 SIGNED = {**CALL, "extra_content": {"google": {"thought_signature": "c2ln"}}}
 THOUGHT = {"role": "assistant", "content": "Hi", "reasoning_content": "Hm.", "reasoning_details": [{"data": "x"}]}
 
 
 def messages_of(sent: list[Any], host: str, *, moved: bool) -> Any:
     document = Document.parse(json.dumps({"messages": sent, "model": "a"}).encode())
-    return json.loads(without_thoughts(document, host, "gpt-5", moved=moved).render({}))["messages"]
+    return json.loads(fitted_history(document, host, "gpt-5", moved=moved).render({}))["messages"]
 
 
 @pytest.mark.parametrize(("host", "moved"), [("localhost", True), ("api.openai.com", False), ("api.mistral.ai", False)])
@@ -40,7 +40,7 @@ def test_kept(host: str, moved: bool) -> None:
 def test_other_messages_go_through_byte_for_byte() -> None:
     """Only a message that loses something is written anew: numbers and spaces of the others stay."""
     body = b'{"messages": [ {"role":"user",  "content":"q", "n":1.0e3}, {"role":"assistant","reasoning":"Hm."}]}'
-    document = without_thoughts(Document.parse(body), "api.openai.com", "gpt-5", moved=False)
+    document = fitted_history(Document.parse(body), "api.openai.com", "gpt-5", moved=False)
     assert document.texts["messages"] == '[{"role":"user",  "content":"q", "n":1.0e3},{"role":"assistant"}]'
 
 
@@ -54,4 +54,22 @@ def test_what_is_no_message_stays(odd: list[Any]) -> None:
 def test_nothing_to_leave_out() -> None:
     """The very same request: nothing is read that needs no reading."""
     document = Document.parse(b'{"messages": [{"role": "user", "content": "q"}]}')
-    assert without_thoughts(document, "api.openai.com", "gpt-5", moved=True) is document
+    assert fitted_history(document, "api.openai.com", "gpt-5", moved=True) is document
+
+
+def test_long_ids_of_another_provider_are_fitted() -> None:
+    """OpenAI refuses ids that other servers hand out; the call and its result keep one id, all else its spelling."""
+    call = {**CALL, "id": "c" * 86}
+    sent = [{"role": "assistant", "tool_calls": [call]}, {"role": "tool", "tool_call_id": "c" * 86, "content": "é"}]
+    asked, answered = messages_of(sent, "api.openai.com", moved=False)
+    assert asked["tool_calls"][0]["id"] == answered["tool_call_id"] and len(answered["tool_call_id"]) <= 40
+    assert messages_of(sent, "vllm.example", moved=False) == sent
+
+
+def test_mistral_gets_ids_of_nine_letters_or_digits() -> None:
+    """Its API refuses any other."""
+    call = {**CALL, "id": "call_1"}
+    sent = [{"role": "assistant", "tool_calls": [call]}, {"role": "tool", "tool_call_id": "call_1", "content": ""}]
+    asked, answered = messages_of(sent, "api.mistral.ai", moved=False)
+    assert asked["tool_calls"][0]["id"] == answered["tool_call_id"]
+    assert len(answered["tool_call_id"]) == 9 and answered["tool_call_id"].isalnum()

@@ -1,6 +1,7 @@
 """What a version changes in a client's own Messages request."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -159,3 +160,22 @@ def test_thoughts_that_nobody_signed_are_taken_out() -> None:
         theirs[0],
         {"role": "assistant", "content": [{"type": "thinking", "thinking": "y", "signature": "sig"}]},
     ]
+
+
+def test_ids_of_another_provider_are_made_safe() -> None:
+    """A conversation that comes back from another provider has ids that this API refuses, or twice the same one."""
+    call = {"type": "tool_use", "id": "functions.f:0", "name": "f", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "functions.f:0", "content": "x"}
+    turn = [{"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]
+    messages = [{"role": "user", "content": "hi"}, *turn, *turn]
+    document = Document.parse(json.dumps({"model": "a", "messages": messages}).encode())
+    sent = json.loads(PROVIDER.amend(document, Settings(), "claude-sonnet-4-5")["messages"] or "")
+    ids = [block.get("id") or block["tool_use_id"] for each in sent[1:] for block in each["content"]]
+    assert ids[0] == ids[1] != ids[2] == ids[3] and all(re.fullmatch("[A-Za-z0-9_-]+", each) for each in ids)
+
+
+def test_ids_that_are_safe_stay_as_they_came() -> None:
+    """Where nothing is to be changed the conversation goes through byte for byte."""
+    turn = {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}]}
+    document = Document.parse(json.dumps({"model": "a", "messages": [turn]}).encode())
+    assert "messages" not in PROVIDER.amend(document, Settings(), "claude-sonnet-4-5")

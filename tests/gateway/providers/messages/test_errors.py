@@ -111,7 +111,7 @@ def test_hostile_errors_are_errors(value: Any, inner: Any) -> None:
     ("message", "param"),
     [
         ("max_tokens: 9 > 8", "max_tokens"),
-        ("messages.0.content.1: no", "messages"),
+        ("messages.0.content.1: no", "messages.0.content.1"),
         ("thinking.enabled.budget_tokens: at least 1024", "thinking.enabled.budget_tokens"),
         ("stop_sequences: no", "stop"),
         ("output_config.effort: no", "reasoning_effort"),

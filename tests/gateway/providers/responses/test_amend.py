@@ -108,3 +108,15 @@ def test_an_answer_of_ours_cannot_be_gone_on_from() -> None:
     """The provider never saw it: that is said here, with the way out."""
     with pytest.raises(NotFound):
         amended({"input": "Hi", "previous_response_id": "resp_serinus_call-1"})
+
+
+def test_long_ids_of_another_provider_are_fitted() -> None:
+    """A call and its output keep one id, of at most 64 characters; all other items go through as they came."""
+    own = '{"type": "message", "role": "user", "content": "é\\ud83d 1.0e5"}'
+    call = {"type": "function_call", "call_id": "c" * 86, "name": "f", "arguments": "{}"}
+    result = {"type": "function_call_output", "call_id": "c" * 86, "output": "x"}
+    body = f'{{"model": "a", "input": [{own}, {json.dumps(call)}, {json.dumps(result)}]}}'
+    changed = PROVIDER.amend(Document.parse(body.encode()), Settings(), "gpt-5")["input"] or ""
+    _, sent, answered = json.loads(changed)
+    assert sent["call_id"] == answered["call_id"] and len(sent["call_id"]) <= 64
+    assert changed.startswith(f"[{own},") and sent | {"call_id": ""} == call | {"call_id": ""}

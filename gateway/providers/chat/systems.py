@@ -1,0 +1,100 @@
+"""One leading system message: more of them, or later ones, are refused by the templates of many open models.
+
+OpenAI's own servers take them anywhere. Elsewhere the leading ones become one, and a later one stands, between <system>
+tags, in the user's turn, as it does for Gemini.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gateway.document import Document, array, elements, encode
+
+Message = Mapping[str, Any]
+
+_SYSTEM = ("system", "developer")
+
+
+def with_one_system(messages: Sequence[Any]) -> list[Any]:
+    """The messages with one system message at most, and that first. What stays as it is stays the very same object."""
+    leading = next((at for at, each in enumerate(messages) if not _is_system(each)), len(messages))
+    kept: list[Any] = list(messages[:leading])
+    if leading > 1:
+        kept = [{"role": "system", "content": _joined([each.get("content") for each in kept])}]
+    merges = False
+    for message in messages[leading:]:
+        late = _is_system(message)
+        if late:
+            message = {"role": "user", "content": _tagged(message.get("content"))}
+        if (late or merges) and kept and _is_plain_user(kept[-1]) and _is_plain_user(message):
+            message = _merged(kept.pop(), message)
+        kept.append(message)
+        merges = late
+    return kept
+
+
+def system_changes(document: Document, prompt: str | None) -> str | None:
+    """A client's messages behind the version's prompt with one system message, as JSON text; None where nothing changes
+    but that the prompt comes first."""
+    text = document.texts["messages"]
+    if '"system"' not in text and '"developer"' not in text:
+        return None
+    messages = document.values["messages"]
+    own = [] if prompt is None else [{"role": "system", "content": prompt}]
+    made = with_one_system([*own, *messages])
+    if [*map(id, made[len(own) :])] == [*map(id, messages)]:
+        return None
+    texts = {id(message): source for message, source in zip(messages, elements(text), strict=True)}
+    return array([texts.get(id(message)) or encode(message) for message in made])
+
+
+def _is_system(message: Any) -> bool:
+    return isinstance(message, Mapping) and message.get("role") in _SYSTEM
+
+
+def _is_plain_user(message: Any) -> bool:
+    return isinstance(message, Mapping) and message.get("role") == "user" and isinstance(message.get("content"), str)
+
+
+def _merged(first: Message, second: Message) -> dict[str, Any]:
+    return {**first, "content": f"{first['content']}\n\n{second['content']}"}
+
+
+def _joined(contents: Sequence[Any]) -> Any:
+    """Texts are one text; parts with marks or media stay parts."""
+    texts = [_plain(content) for content in contents]
+    if None not in texts:
+        return "\n\n".join(text for text in texts if text)
+    return [part for content in contents for part in _parts(content)]
+
+
+def _tagged(content: Any) -> Any:
+    text = _plain(content)
+    if text is not None:
+        return _tag(text)
+    return [{**part, "text": _tag(part["text"])} if _is_text(part) else part for part in _parts(content)]
+
+
+def _tag(text: str) -> str:
+    return f"<system>\n{text}\n</system>"
+
+
+def _plain(content: Any) -> str | None:
+    """The text of a content that is nothing but text; None for any other."""
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    parts = _parts(content)
+    if not all(_is_text(part) and part.keys() == {"type", "text"} for part in parts):
+        return None
+    return "\n\n".join(part["text"] for part in parts)
+
+
+def _parts(content: Any) -> list[Any]:
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}]
+    return content if isinstance(content, list) else []
+
+
+def _is_text(part: Any) -> bool:
+    return isinstance(part, Mapping) and part.get("type") == "text" and isinstance(part.get("text"), str)

@@ -108,6 +108,7 @@ class Gateway:
     def apply(self, deployment: Deployment) -> None:
         """Turn to a new configuration. Calls in flight keep the old one, and the old connections until they end."""
         services = self.services
+        services.log.hide(assemble.redactor(deployment.settings, self.deployment.settings))
         if fixed := _fixed(deployment.settings, self.deployment.settings):
             services.log.warning("restart_needed", settings=fixed)
         options = assemble.transport_options(deployment.settings)
@@ -161,6 +162,7 @@ class Gateway:
 
 def build(deployment: Deployment, store: OpenStore, replica: str, log: Log) -> Gateway:
     """A gateway over an open store. `replica` is unique to this process."""
+    log.hide(assemble.redactor(deployment.settings))
     table, clock = Table(), Clock(monotonic, time)
     table.install(deployment.agents)
     recorder = Recorder(log, clock, lambda agent: controller.hurry(agent))

@@ -6,11 +6,13 @@ from gateway.auth import Doorkeeper, Key
 from gateway.calls import Caller
 from gateway.config import Deployment, GatewaySettings
 from gateway.config.provider import Provider
+from gateway.config.secrets import known_secrets
 from gateway.notices import Receiver
 from gateway.notify import Webhook, origin_of
 from gateway.pricing import PriceBook, PriceList
 from gateway.providers.bedrock.signing import ChainSigner
 from gateway.providers.endpoint import Endpoint
+from gateway.redaction import Redactor
 from gateway.runtime import Channel, CircuitRules, RetryRules, Runtime, Timeouts
 from gateway.server import Limits
 from gateway.uploads import takes_uploads
@@ -23,6 +25,7 @@ from routing.rules import HEADER_PREFIX
 # Without a key of the deployment's own, fingerprints still agree on every replica and over restarts.
 _DEFAULT_FINGERPRINT_KEY = b"serinus"
 _LONGEST_KEY_BYTES = 64
+_SHORTEST_SECRET = 8  # in the log, which has no words of models in it
 
 
 def runtime(deployment: Deployment, upstreams: Upstreams, pricelist: PriceList) -> Runtime:
@@ -47,6 +50,11 @@ def runtime(deployment: Deployment, upstreams: Upstreams, pricelist: PriceList) 
     )
 
 
+def redactor(*settings: GatewaySettings) -> Redactor:
+    """What keeps every secret of these deployments out of the log."""
+    return Redactor(frozenset().union(*map(known_secrets, settings)), shortest=_SHORTEST_SECRET)
+
+
 def prices(settings: GatewaySettings, pricelist: PriceList) -> PriceBook:
     """What calls cost, by the deployment's own prices and by the list."""
     base_urls = {name: provider.base_url for name, provider in settings.providers.items()}
@@ -66,7 +74,8 @@ def endpoint_of(name: str, provider: Provider) -> Endpoint:
     defaults = ((b"anthropic-version", b"2023-06-01"),) if provider.api == "anthropic" else ()
     signs = provider.region is not None and provider.api_key is None
     sign = ChainSigner(str(provider.region)) if signs else None
-    return Endpoint(name, origin, path.rstrip("/"), provider.key_headers, provider.api, defaults, sign)
+    secret = None if provider.api_key is None else Redactor([provider.api_key.get_secret_value()])
+    return Endpoint(name, origin, path.rstrip("/"), provider.key_headers, provider.api, defaults, sign, secret)
 
 
 def transport_options(settings: GatewaySettings) -> dict[str, TransportOptions]:

@@ -18,6 +18,7 @@ from gateway.limit import TimeLimits
 from gateway.previous import is_of_another
 from gateway.providers.applied import AppliedVersion
 from gateway.providers.chat.answer import bad_arguments
+from gateway.providers.chat.stream import StreamReader
 from gateway.providers.learnt import Learnt
 from gateway.providers.registry import stream_type
 from gateway.providers.translate import Attempted, Translation, translation
@@ -27,7 +28,7 @@ from gateway.runtime import Channel, CircuitRules, Runtime
 from gateway.streaming import OpenStream, first_part
 from gateway.target_faults import TargetFaults
 from gateway.upstream import Response, header
-from gateway.upstream.decoding import decoded
+from gateway.upstream.redacting import as_they_came
 from policies.metrics import counts_as_error
 from policies.retry import Circuit, Move, RetryBudget, next_move, tells_ill_health
 from routing.chain import Target
@@ -248,7 +249,7 @@ class Attempts:
         channel: Channel = run.runtime.channels[target.provider]
         way = self._way(run, target, channel, asks_usage)
         request = way.request()
-        response = decoded(await channel.transport.send(request), run.runtime.answer_limit)
+        response = await channel.send(request, run.runtime.answer_limit)
         self._faults.answered(target, channel.endpoint.origin)
         attempt.status = response.status
         opened = False
@@ -286,7 +287,7 @@ class Attempts:
             way.whole(await response.whole(_ERROR_BODY_BYTES))  # says what is wrong, if it is an error
             raise ProviderError("malformed", "the provider answered a stream request without a stream")
         reader = way.reader()
-        chunks = response.chunks()
+        chunks = as_they_came(response) if isinstance(reader, StreamReader) else response.chunks()
         first = await first_part(reader, chunks)
         attempt.first_token_at = self._clock.monotonic()
         return OpenStream(response.headers, first, reader, chunks, response, attempt)

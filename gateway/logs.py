@@ -22,6 +22,8 @@ from typing import Any, BinaryIO, Protocol
 import orjson
 import structlog
 
+from gateway.redaction import Redactor
+
 
 class Log(structlog.typing.FilteringBoundLogger, Protocol):
     """The process's logger, and the short way for events of which there may be thousands a second."""
@@ -30,6 +32,9 @@ class Log(structlog.typing.FilteringBoundLogger, Protocol):
 
     def often(self, event: str, fields: Mapping[str, object]) -> None:
         """Log an event at the level `info`; its line may wait for others, because a write is a system call."""
+
+    def hide(self, redactor: Redactor) -> None:
+        """Write no secret that this redactor knows, from now on. What providers say of calls is redacted before."""
 
 
 HELD_SECONDS = 0.05
@@ -68,7 +73,10 @@ def _logger_class(level: int) -> type[Any]:
             line = _encode({"event": event, **self._context, **fields, "level": "info", "at": time()})
             self._logger.keep(line)
 
-    return type("Logger", (structlog.make_filtering_bound_logger(level),), {"often": often})
+    def hide(self: Any, redactor: Redactor) -> None:
+        self._logger.redactor = redactor
+
+    return type("Logger", (structlog.make_filtering_bound_logger(level),), {"often": often, "hide": hide})
 
 
 def _line(logger: object, level: str, event: MutableMapping[str, Any]) -> bytes:
@@ -97,11 +105,12 @@ class _Lines:
         self._lock = RLock()  # libraries log in other threads, and from within the collector of garbage
         self._held: list[bytes] = []
         self._size = 0
+        self.redactor = Redactor(())
 
     def msg(self, line: bytes) -> None:
         """Write a line, and before it all that wait."""
         with self._lock:
-            self._held.append(line)
+            self._held.append(self.redactor.thorough(line))
             self._write()
 
     def keep(self, line: bytes) -> None:

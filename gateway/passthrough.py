@@ -24,7 +24,6 @@ from gateway.streaming import ClientTooSlow, Send, send_answer
 from gateway.table import Entry
 from gateway.uploads import Body
 from gateway.upstream import Response, Upload, header
-from gateway.upstream.decoding import decoded
 from policies.metrics import counts_as_error
 from routing.chain import Target
 from routing.plan import Plan
@@ -248,7 +247,7 @@ async def _sent(wanted: Wanted, body: bytes | Upload, carried: _Carried, now: Ca
         async with asyncio.timeout_at(soonest) as limit:
             if isinstance(body, Upload):
                 request.upload = Upload(_paced(body, carried, limit, now), body.length)
-            response = decoded(await carried.channel.transport.send(request), runtime.answer_limit)
+            response = await carried.channel.send(request, runtime.answer_limit)
             if isinstance(body, Upload):  # an early answer finds it under way
                 carried.at = now()
                 _move(limit, loop.time() + runtime.timeouts.answer)

@@ -1,12 +1,13 @@
 """What one loaded configuration means for the running gateway, prepared once so that calls only look things up."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 
 from gateway.auth import Doorkeeper
 from gateway.pricing import PriceBook
 from gateway.providers.endpoint import Endpoint
-from gateway.upstream import Transport
+from gateway.upstream import Request, Response, Transport
+from gateway.upstream.redacting import send
 from policies.retry import Backoff
 
 
@@ -44,6 +45,10 @@ class Channel:
 
     endpoint: Endpoint
     transport: Transport
+
+    def send(self, request: Request, limit: int) -> Awaitable[Response]:
+        """Send the request there; its answer, decoded up to `limit` bytes, without the account's secrets."""
+        return send(self.transport, request, limit, self.endpoint.redactor())
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,9 @@ LAYERS = (
     ("callid", "conversations"),
     ("calls", "config", "document", "headers", "multipart", "units"),
     ("admission",),
-    ("cork", "errors", "limit", "logs"),
+    ("logs",),
+    ("redaction",),
+    ("cork", "errors", "limit"),
     ("",),  # the package itself: its version
 )
 DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}

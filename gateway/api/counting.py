@@ -20,7 +20,6 @@ from gateway.proxy import id_headers, plan_of
 from gateway.runtime import Channel, Runtime
 from gateway.streaming import send_answer
 from gateway.upstream import Headers, Request
-from gateway.upstream.decoding import decoded
 from routing.chain import Target
 
 _LONGEST_ANSWER_BYTES = 1 << 20
@@ -65,7 +64,7 @@ async def _asked(request: Request, channel: Channel, runtime: Runtime) -> tuple[
     """The provider's answer: its headers and its body. Raises ProviderError."""
     try:
         async with asyncio.timeout(runtime.timeouts.answer):
-            response = decoded(await channel.transport.send(request), _LONGEST_ANSWER_BYTES)
+            response = await channel.send(request, _LONGEST_ANSWER_BYTES)
             try:
                 body = await response.whole(_LONGEST_ANSWER_BYTES)
             finally:

@@ -1,13 +1,21 @@
 """An account at a provider, as requests need it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from gateway.errors import Headers
 from gateway.providers.prompt import FormatName
+from gateway.redaction import Redactor
 from gateway.upstream import Origin, Request
 
-Signer = Callable[[Request], list[tuple[bytes, bytes]]]
+
+class Signer(Protocol):
+    """Makes the headers that open a provider for exactly one request."""
+
+    redactor: Redactor | None
+    """Replaces the secrets that were signed with last."""
+
+    def __call__(self, request: Request) -> list[tuple[bytes, bytes]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +23,7 @@ class Endpoint:
     """Where a provider's API stands, what it speaks, and what opens it.
 
     `headers` carry the key and go with every request; `defaults` go where the client sent none of that name. `sign`
-    makes the headers that depend on the request itself.
+    makes the headers that depend on the request itself. What is `secret` must not come back from there.
     """
 
     name: str
@@ -25,6 +33,11 @@ class Endpoint:
     format: FormatName = "openai"
     defaults: tuple[tuple[bytes, bytes], ...] = ()
     sign: Signer | None = None
+    secret: Redactor | None = None
+
+    def redactor(self) -> Redactor | None:
+        """What replaces the account's secrets in what comes back, None where it has none."""
+        return self.secret if self.sign is None else self.sign.redactor
 
     def request(self, path: str, headers: Headers, body: bytes, method: str = "POST") -> Request:
         """A request to this account; `path` is whole, with its query."""

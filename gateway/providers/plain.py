@@ -68,7 +68,7 @@ class Plain:
         return Whole(body, usage_from(answer.get("usage")), arguments_are_json=True)
 
     def reader(self) -> StreamReader:
-        return StreamReader(self._call.wants_usage)
+        return StreamReader(self._call.wants_usage, self._endpoint.redactor())
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
         added = frozenset({"stream_options"}) if self._asks_usage and not self._call.wants_usage else frozenset[str]()

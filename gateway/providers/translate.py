@@ -119,7 +119,7 @@ class _Chat:
         return Whole(body, usage_from(answer.get("usage")), has_good_arguments(answer))
 
     def reader(self) -> StreamReader:
-        return StreamReader(self._about.call.wants_usage)
+        return StreamReader(self._about.call.wants_usage, self._about.endpoint.redactor())
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
         about = self._about

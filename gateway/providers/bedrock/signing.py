@@ -11,6 +11,7 @@ from time import time
 from typing import TYPE_CHECKING, Any
 
 from gateway.errors import GatewayError, ProviderError
+from gateway.redaction import Redactor
 from gateway.upstream import Request
 
 if TYPE_CHECKING:
@@ -96,19 +97,24 @@ def sign(
 class ChainSigner:
     """Signs with whatever AWS's own search order finds, which is looked for when first needed."""
 
-    __slots__ = ("_chain", "_region", "_unix")
+    __slots__ = ("_chain", "_known", "_region", "_unix", "redactor")
 
     def __init__(self, region: str, unix: Callable[[], float] = time) -> None:
         self._region = region
         self._unix = unix
         self._chain: Chain | None = None
+        self._known: Credentials | None = None
+        self.redactor: Redactor | None = None
 
     def __call__(self, request: Request) -> list[tuple[bytes, bytes]]:
         """The headers. Raises ProviderError where there are no credentials, so that the next link is tried."""
         try:
             if self._chain is None:
                 self._chain = Chain()
-            return sign(request, self._chain.current(), self._region, self._unix())
+            credentials = self._chain.current()
+            if credentials != self._known:
+                self._known, self.redactor = credentials, Redactor([credentials.secret_key, credentials.token])
+            return sign(request, credentials, self._region, self._unix())
         except GatewayError as error:
             raise ProviderError("connect", error.message) from None
 

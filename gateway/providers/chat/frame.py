@@ -6,6 +6,8 @@ is compared in place of being looked into again.
 
 import re
 
+from gateway.redaction import NOTHING, SHORTEST, Redactor
+
 # The text is the value of `content` or `reasoning_content`, up to the quote that ends it; quotes inside are escaped.
 _TEXT = b'content":"'
 # Possessive: there is one way to read a string, and nothing is remembered for going back.
@@ -17,19 +19,24 @@ _is_noise = re.compile(rb'[\w+/=-]*"\}\n\n').fullmatch
 
 
 class Frame:
-    """The bytes before and behind the text of one part; what is noise does not count."""
+    """The bytes before and behind the text of one part; what is noise does not count.
 
-    __slots__ = ("_before", "_behind", "_is_noisy", "_length", "_start")
+    A text too short to be a secret is not searched for one; noise is as long as it likes.
+    """
 
-    def __init__(self, before: bytes, behind: bytes, is_noisy: bool) -> None:
+    __slots__ = ("_before", "_behind", "_is_clean", "_is_noisy", "_length", "_short", "_start")
+
+    def __init__(self, before: bytes, behind: bytes, is_noisy: bool, redactor: Redactor) -> None:
         self._before = before
         self._start = len(before)
         self._behind = behind
         self._length = len(behind)
         self._is_noisy = is_noisy
+        self._short = 0 if is_noisy else SHORTEST
+        self._is_clean = redactor.is_clean
 
     @classmethod
-    def of(cls, part: bytes) -> "Frame | None":
+    def of(cls, part: bytes, redactor: Redactor = NOTHING) -> "Frame | None":
         """The frame of a part, which is one whole event; None where it has several lines, or no text."""
         found = part.find(_TEXT)
         if found < 0 or part.find(b"\n") != len(part) - 2:
@@ -37,16 +44,20 @@ class Frame:
         start = found + len(_TEXT)
         text = _text(part, start)
         noise = _noise_of(part)
-        return cls(part[:start], part[text.end() if text else start : noise or len(part)], noise > 0)
+        return cls(part[:start], part[text.end() if text else start : noise or len(part)], noise > 0, redactor)
 
     def holds(self, chunk: bytes) -> bool:
-        """Whether this is one such part, whole, and differs from the others in nothing but its text."""
+        """Whether this is one such part, whole, that differs from the others in its text alone, which is no secret."""
         start = self._start
         if chunk[:start] != self._before:
             return False
         end = _noise_of(chunk) if self._is_noisy else len(chunk)
         last = end - self._length
-        return chunk[last:end] == self._behind and _is_text(chunk, start, last) is not None
+        return (
+            chunk[last:end] == self._behind
+            and (last - start < self._short or self._is_clean(chunk))
+            and _is_text(chunk, start, last) is not None
+        )
 
 
 def _noise_of(part: bytes) -> int:

@@ -11,6 +11,7 @@ from gateway.errors import ProviderError
 from gateway.providers import sse
 from gateway.providers.chat.answer import are_json, bad_arguments, error_inside, parse
 from gateway.providers.chat.frame import Frame
+from gateway.redaction import NOTHING, Redactor
 
 _DONE = b"[DONE]"
 # How a compact encoder writes a part of an answer; what is spelled otherwise is parsed, which costs more.
@@ -24,16 +25,17 @@ class StreamReader:
 
     `started` turns true with the first event that holds a part of an answer, `done` with the end marker. `failure` is
     set by the first thing that is wrong; what came before it is still good to relay. `parts` counts the events that
-    held a part of the answer, about one a token.
+    held a part of the answer, about one a token. No secret that the redactor knows is relayed, nor in the `failure`.
     """
 
     __slots__ = (
-        "_argument_characters", "_arguments", "_cutter", "_finished", "_frame", "_wants_usage",
+        "_argument_characters", "_arguments", "_cutter", "_finished", "_frame", "_redactor", "_wants_usage",
         "done", "failure", "parts", "started", "usage",
     )  # fmt: skip
 
-    def __init__(self, wants_usage: bool) -> None:
+    def __init__(self, wants_usage: bool, redactor: Redactor | None = None) -> None:
         self._wants_usage = wants_usage
+        self._redactor = redactor or NOTHING
         self._cutter = sse.Cutter()
         self._frame: Frame | None = None  # while all is well, and nothing of the next event has come
         self._arguments: dict[tuple[int, int], list[str]] = {}
@@ -66,7 +68,7 @@ class StreamReader:
         """
         rest = b""
         if self._cutter.kept and not (self.done or self.failure):
-            rest = b"".join(self._read_each(bytes(self._cutter.kept) + b"\n\n"))
+            rest = b"".join(self._read_each(self._redactor.plain(bytes(self._cutter.kept) + b"\n\n")))
             if self.failure and self.failure.kind == "malformed":
                 self.failure = _truncated()
         if self.failure is None:
@@ -79,7 +81,7 @@ class StreamReader:
         block = self._cutter.feed(chunk)
         if self._cutter.overflows:
             self.failure = ProviderError("malformed", "an event of the provider's stream is too long")
-        return self._read(block) if block else b""
+        return self._read(self._redactor.plain(block)) if block else b""  # whole events: no secret is cut
 
     def _shortcoming(self) -> ProviderError | None:
         if not self.started:
@@ -96,7 +98,7 @@ class StreamReader:
             self.parts += parts
             self.started = True
             if parts == 1 and not self._cutter.kept:
-                self._frame = Frame.of(block)
+                self._frame = Frame.of(block, self._redactor)
             return block
         return b"".join(self._read_each(block))
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gateway.calls import Usage
 from gateway.providers.chat.frame import Frame
 from gateway.providers.chat.stream import StreamReader
+from gateway.redaction import Redactor
 
 
 def part(text: str | None, *, delta: str = "content", finish: str | None = None, **more: Any) -> bytes:
@@ -26,6 +27,7 @@ def framed(first: bytes) -> Frame:
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
+KEY = "sk-planted-Zq7XyR4mW9aK2vLq8tB"
 DONE = b"data: [DONE]\n\n"
 
 
@@ -128,3 +130,23 @@ def test_usage_and_tool_calls_behind_a_frame_are_seen() -> None:
     assert out == part("a") + part("b") + call + part("c") + part("d") + DONE
     assert reader.usage == Usage(input=7, output=5)
     assert reader.failure is not None and reader.failure.kind == "bad_tool_arguments"
+
+
+@pytest.mark.parametrize("more", [{}, {"obfuscation": KEY}, {"obfuscation": "x"}])
+def test_a_secret_behind_a_frame_is_seen(more: dict[str, str]) -> None:
+    """In a text, whole or within one, and in the noise: stars are relayed, and a short text is not looked into."""
+    reader = StreamReader(False, Redactor([KEY]))
+    parts = [part(text, **more) for text in ("a", "b", KEY, f"you sent {KEY}!", "c")]
+    stars = [piece.replace(KEY.encode(), b"*" * len(KEY)) for piece in parts]
+    assert [reader.feed(piece) for piece in parts] == stars
+
+
+def test_a_secret_in_a_streams_error() -> None:
+    """What the failure says of it, and what it shows, is redacted; so is an event that no blank line closed."""
+    reader = StreamReader(False, Redactor([KEY]))
+    reader.feed(b'data: {"error":{"message":"bad key %b"}}\n\n' % KEY.encode())
+    assert reader.failure is not None and KEY not in f"{reader.failure.message}{reader.failure.body!r}"
+    unclosed = StreamReader(False, Redactor([KEY]))
+    unclosed.feed(part("a"))
+    unclosed.feed(part(KEY)[:-2])
+    assert KEY.encode() not in unclosed.end()

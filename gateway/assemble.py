@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from gateway.auth import Doorkeeper, Key
+from gateway.browsers import BrowserGuard
 from gateway.calls import Caller
 from gateway.config import Deployment, GatewaySettings
 from gateway.config.provider import Provider
@@ -46,6 +47,7 @@ def runtime(deployment: Deployment, upstreams: Upstreams, pricelist: PriceList) 
         prices=prices(settings, pricelist),
         doorkeeper=_doorkeeper(settings),
         cors=frozenset(settings.cors),
+        guard=None if settings.keys else BrowserGuard((settings.listen.host, *settings.hosts), settings.cors),
         signing_secret=_signing_secret(settings),
     )
 

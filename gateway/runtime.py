@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 
 from gateway.auth import Doorkeeper
+from gateway.browsers import BrowserGuard
 from gateway.pricing import PriceBook
 from gateway.providers.endpoint import Endpoint
 from gateway.upstream import Request, Response, Transport
@@ -56,6 +57,7 @@ class Runtime:
     """One loaded configuration, minus the agents. Sizes are in bytes.
 
     `forward` are patterns of client headers that go upstream; `facts_headers` those that rules and `sticky` ask for.
+    `guard` keeps foreign web pages out where there are no keys, else it is None.
     `signing_secret` is what the webhook of escalations signs a person's reply with, None where it cannot.
     """
 
@@ -73,4 +75,5 @@ class Runtime:
     prices: PriceBook
     doorkeeper: Doorkeeper
     cors: frozenset[str]
+    guard: BrowserGuard | None
     signing_secret: bytes | None

@@ -34,7 +34,7 @@ LAYERS = (
     ("providers", "store", "pricing", "auth", "notify", "signing", "telemetry", "audit", "upstream", "server", "web"),
     ("callid", "conversations"),
     ("calls", "config", "document", "headers", "multipart", "units"),
-    ("admission",),
+    ("admission", "browsers"),
     ("logs",),
     ("redaction",),
     ("cork", "errors", "limit"),

@@ -94,6 +94,7 @@ class Endpoint:
 
     methods: tuple[str, ...] = ("GET",)
     format: FormatName = "openai"
+    is_page = False  # whether a browser may open it in a tab
     key_headers: tuple[bytes, ...] = ()  # where this format's clients send their key, if not as a Bearer token
 
     def __init__(self, services: Services) -> None:
@@ -132,7 +133,18 @@ class Endpoint:
 
         A caller's request takes one of `places`, any other none. Raises Unauthenticated, Forbidden.
         """
-        return self.services.runtime.doorkeeper.caller(self._credential(named(scope)))
+        headers = named(scope)
+        return self.caller(headers, self._credential(headers))
+
+    def caller(self, headers: Mapping[bytes, bytes], credential: bytes | None) -> Caller:
+        """Return whose key this is; where no keys are configured, that of a program of this machine.
+
+        Raises Unauthenticated, Forbidden.
+        """
+        runtime = self.services.runtime
+        if runtime.guard is not None:
+            runtime.guard.check(headers, may_be_opened=self.is_page)
+        return runtime.doorkeeper.caller(credential)
 
     def places(self) -> Places:
         """Return the places of which a caller's request takes one."""

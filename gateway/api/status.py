@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway import __version__
 from gateway.admission import Places
-from gateway.api.services import Endpoint, caller_of, header, send_json
+from gateway.api.services import Endpoint, caller_of, header, named, send_json
 from gateway.calls import Caller
 from gateway.errors import NotFound, SerinusError, Unauthenticated
 from gateway.status import timestamp
@@ -29,6 +29,8 @@ _HTML = [
 
 class Status(Endpoint):
     """All agents, or the one that the path names."""
+
+    is_page = True
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         reader = caller_of(scope)
@@ -76,7 +78,7 @@ class Status(Endpoint):
         if doorkeeper.is_admin(authorization):
             return None
         try:
-            return doorkeeper.caller(authorization)
+            return self.caller(named(scope), authorization)
         except Unauthenticated:
             raise Unauthenticated("the status needs a key or the admin token") from None
 

@@ -186,11 +186,18 @@ def sha256(value: object) -> str:
 
 def origin(value: str) -> str:
     """`https://app.example.com`. Raises ValueError with the way out."""
-    if not re.fullmatch(r"https?://[A-Za-z0-9._\[\]:-]+", value):
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]{0,31}://[A-Za-z0-9._\[\]:-]+", value):
         raise ValueError(
             f"{quoted(value)} is no origin; write scheme, host and port only, such as https://app.example.com"
         )
     return value.lower()
+
+
+def host_name(value: str) -> str:
+    """A name or an IP address without a port. Raises ValueError with the way out."""
+    if not re.fullmatch(r"\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253}", value):
+        raise ValueError(f"{quoted(value)} is no host; write a name or an address without a port, such as gateway.lan")
+    return value.strip("[]").lower()
 
 
 def _url(value: str) -> SplitResult:
@@ -231,7 +238,10 @@ LinkText = Annotated[
 ]
 Sha256 = Annotated[str, BeforeValidator(sha256), _text("^[0-9a-fA-F]{64}$", "0" * 64)]
 BaseUrl = Annotated[str, AfterValidator(base_url), _text(r"^(https?://|\$\{).*", "https://api.openai.com/v1")]
-Origin = Annotated[str, AfterValidator(origin), _text("^https?://[^/]+$", "https://app.example.com")]
+Origin = Annotated[str, AfterValidator(origin), _text(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/]+$", "https://app.example.com")]
+HostName = Annotated[
+    str, AfterValidator(host_name), _text(r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)$", "host.docker.internal")
+]
 HeaderPattern = Annotated[
     str, BeforeValidator(headers.forward_pattern), _text(r"^[A-Za-z0-9_-]{1,64}\*?$", "x-trace-*")
 ]

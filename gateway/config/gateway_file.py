@@ -13,6 +13,7 @@ from gateway.config.fields import (
     Duration,
     DurationOrZero,
     HeaderPattern,
+    HostName,
     Listen,
     Model,
     Name,
@@ -254,6 +255,11 @@ class GatewaySettings(Model):
     cors: tuple[Origin, ...] = Field(
         default=(),
         description="Origins whose web pages may call from a browser, such as https://app.example.com. Default: none.",
+    )
+    hosts: tuple[HostName, ...] = Field(
+        default=(),
+        description="Further names, without a port, under which programs call a gateway without `keys`, such as "
+        "host.docker.internal. Default: none but loopback. Leave it alone where there are `keys`.",
     )
     admin_token_sha256: Sha256 | None = Field(
         default=None,

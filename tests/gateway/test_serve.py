@@ -39,7 +39,8 @@ async def stream(served: Served, agent: str) -> bytes:
     reader, writer = await asyncio.open_connection(*served.url.removeprefix("http://").split(":"))
     body = {"model": agent, "stream": True, "messages": [{"role": "user", "content": "hi"}]}
     text = json.dumps(body).encode()
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: g\r\nconnection: close\r\ncontent-length: {len(text)}\r\n\r\n"
+    head = "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n"
+    head += f"content-length: {len(text)}\r\n\r\n"
     writer.write(head.encode() + text)
     answer = await reader.read()
     writer.close()

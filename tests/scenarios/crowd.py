@@ -40,11 +40,12 @@ class Line:
         if self._streams is None:
             self._streams = await asyncio.open_connection(self._host, self._port)
         reader, writer = self._streams
-        lines = [f"{method} {path} HTTP/1.1", "host: gateway", f"content-length: {len(body)}", *headers, "", ""]
+        host = [] if any(header.startswith("host:") for header in headers) else ["host: localhost"]
+        lines = [f"{method} {path} HTTP/1.1", *host, f"content-length: {len(body)}", *headers, "", ""]
         writer.write("\r\n".join(lines).encode() + body)
         status, *fields = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[:-2]
         found = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
-        return Reply(int(status.split()[1]), found, await reader.readexactly(int(found["content-length"])))
+        return Reply(int(status.split()[1]), found, await reader.readexactly(int(found.get("content-length", 0))))
 
     def close(self) -> None:
         if self._streams:

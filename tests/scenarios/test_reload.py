@@ -214,7 +214,7 @@ async def test_a_call_that_is_coming_in_is_served_by_the_new_configuration(
     async with provider() as standin, running(write(tmp_path, trial(agent, standin)), redis_url) as served:
         body = json.dumps({"model": agent, "messages": [{"role": "user", "content": "hi"}]}).encode()
         reader, writer = await asyncio.open_connection(*served.url.removeprefix("http://").split(":"))
-        head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: g\r\ncontent-length: {len(body)}\r\n\r\n"
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body[:10])
         await asyncio.sleep(0.05)
         write(tmp_path, moved(trial(agent, standin), agent))

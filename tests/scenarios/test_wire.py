@@ -69,7 +69,9 @@ async def left(here: Place, body: dict[str, Any], after: Callable[[], bool]) -> 
     host, _, port = here.running.url.removeprefix("http://").partition(":")
     _, writer = await asyncio.open_connection(host, int(port))
     data = json.dumps(body).encode()
-    writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(data), data))
+    writer.write(
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n%b" % (len(data), data)
+    )
     await eventually(after)
     writer.close()
     gone = monotonic()
@@ -334,7 +336,7 @@ WANTED = {
 
 async def test_headers_to_the_provider(serve: Serve) -> None:
     """By allow-list: what a provider may know goes on; credentials, cookies, hop-by-hop and ours never do."""
-    here = await serve(gateway={"forward_headers": ["x-trace-*"]})
+    here = await serve(gateway={"forward_headers": ["x-trace-*"], "cors": [PLANTED["origin"]]})
     answer = await here.chat(headers={**PLANTED, **WANTED})
     assert answer.status_code == 200
     got = {name.lower(): value for name, value in here.received().headers}
@@ -378,8 +380,13 @@ async def test_request_id(serve: Serve, given: str, kept: bool) -> None:
 
 async def test_nothing_in_a_request_changes_where_it_goes(serve: Serve) -> None:
     """A Host, forwarded headers or a `base_url` in the body are words like any others."""
-    here = await serve()
-    headers = {"host": "evil.example/?x=", "x-forwarded-host": "evil.example", "x-serinus-target": "evil/model"}
+    here = await serve(gateway=KEYS)
+    headers = {
+        "authorization": f"Bearer {CLIENT_KEY}",
+        "host": "evil.example/?x=",
+        "x-forwarded-host": "evil.example",
+        "x-serinus-target": "evil/model",
+    }
     answer = await here.chat(headers=headers, base_url="http://evil.example", api_base="http://evil.example")
     assert answer.status_code == 200
     assert answer.headers["x-serinus-target"] == "standin/good"

@@ -46,7 +46,7 @@ async def served(
     files = trial(agent, standin, weight="0%")
     files["gateway.yaml"] = {
         "providers": {"standin": {"api": "openai", "base_url": standin.base_url}},
-        "keys": {"web": {"sha256": hashlib.sha256(KEY.encode()).hexdigest()}},
+        "keys": {"web": {"sha256": digest_of(KEY)}},
         "limits": {"in_flight": 20},
         **request.param,
     }
@@ -54,6 +54,10 @@ async def served(
     files[f"agents/{agent}/v2.yaml"] = {"model": "standin/slow"}
     async with running(write(tmp_path, files), redis_url, {"DESK_SECRET": SECRET}) as served:
         yield served
+
+
+def digest_of(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def head(path: str, *headers: str, method: str = "POST", length: int = 32 * MIB) -> bytes:

@@ -39,7 +39,7 @@ async def test_half_an_upload(serve: Serve) -> None:
     """A client that leaves in the middle of its body never reaches a provider."""
     here = await serve()
     _, writer = await connected(here)
-    writer.write(b'POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"model":')
+    writer.write(b'POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{"model":')
     await asyncio.sleep(0.05)
     writer.close()
     assert (await here.chat()).status_code == 200
@@ -53,7 +53,9 @@ async def test_client_that_reads_nothing(serve: Serve) -> None:
     reader, writer = await connected(here)
     body = b'{"model":"%b","messages":[],"stream":true}' % here.agent.encode()
     body = body.replace(b'"messages":[]', b'"messages":[{"role":"user","content":"hi"}]')
-    writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+    writer.write(
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+    )
     await reader.read(1)
     await eventually(lambda: here.standin.counts("good").cancelled == 1)
     books = await here.books()
@@ -94,7 +96,9 @@ async def test_bug_after_the_first_byte(serve: Serve, error: Exception) -> None:
     services.proxy = Broken(error, begun=True)
     reader, writer = await connected(here)
     body = b'{"model":"%b","messages":[]}' % here.agent.encode()
-    writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+    writer.write(
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+    )
     got = await reader.read()
     assert got.endswith(b"4\r\nhalf\r\n")
     writer.close()
@@ -105,7 +109,9 @@ async def test_odd_query(serve: Serve) -> None:
     here = await serve()
     reader, writer = await connected(here)
     body = b'{"model":"%b","messages":[{"role":"user","content":"hi"}]}' % here.agent.encode()
-    head = b'POST /v1/chat/completions?b=|"<> HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: %d\r\n\r\n'
+    head = (
+        b'POST /v1/chat/completions?b=|"<> HTTP/1.1\r\nhost: [::1]\r\nconnection: close\r\ncontent-length: %d\r\n\r\n'
+    )
     writer.write(head % len(body) + body)
     got = await reader.read()
     assert b" 200 " in got.split(b"\r\n")[0] or b" 400 " in got.split(b"\r\n")[0]

@@ -25,11 +25,12 @@ async def test_preflight(serve: Serve) -> None:
 
 @pytest.mark.parametrize(("origins", "origin"), [([], APP), ([APP], "https://evil.example"), ([APP], "null")])
 async def test_other_origins(serve: Serve, origins: list[str], origin: str) -> None:
-    """Off by default, and for every other origin: the browser keeps the answer from the page."""
+    """Off by default, and for every other origin: a gateway without keys refuses the page, whatever it sends."""
     here = await serve(gateway={"cors": origins})
     preflight = await here.http.options(f"{here.base_url}/chat/completions", headers={**PREFLIGHT, "origin": origin})
     answer = await here.chat(headers={"origin": origin})
-    assert (preflight.status_code, answer.status_code) == (405, 200)
+    assert (preflight.status_code, answer.status_code) == (405, 403)
+    assert not here.standin.requests
     assert not [name for each in (preflight, answer) for name in each.headers if name.startswith("access-control-")]
 
 

@@ -140,7 +140,7 @@ async def test_paths_that_are_not_passed(serve: Serve, path: str) -> None:
     """What leaves the provider's base URL, manages its account or makes keys to it is nowhere."""
     here = await serve()
     reader, writer = await asyncio.open_connection("127.0.0.1", int(here.running.url.rpartition(":")[2]))
-    writer.write(f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
+    writer.write(f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode())
     answer = await reader.read()
     writer.close()
     assert answer.startswith(b"HTTP/1.1 404") and b"unknown_url" in answer
@@ -390,7 +390,7 @@ async def test_a_client_that_does_not_read(serve: Serve, capfd: pytest.CaptureFi
 
     async with standing_in(here, endless), asyncio.timeout(10):
         _, client = await asyncio.open_connection("127.0.0.1", int(here.running.url.rpartition(":")[2]), limit=1)
-        client.write(f"GET /v1/files/x/content?model={here.agent} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+        client.write(f"GET /v1/files/x/content?model={here.agent} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
         line = await logged(capfd)
         await left.wait()
         client.transport.abort()

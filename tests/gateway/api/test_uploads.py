@@ -115,7 +115,7 @@ class Client:
     async def of(cls, here: Place, path: str, *headers: str) -> "Client":
         client = cls(*await asyncio.open_connection("127.0.0.1", int(here.running.url.rpartition(":")[2])))
         here.stack.push_async_callback(client.leave)
-        lines = [f"POST /v1{path} HTTP/1.1", "host: x", *headers]
+        lines = [f"POST /v1{path} HTTP/1.1", "host: localhost", *headers]
         client.writer.write("\r\n".join([*lines, "", ""]).encode())
         return client
 

@@ -97,6 +97,13 @@ class MethodNotAllowed(CallerError):
     code = "method_not_allowed"
 
 
+class UpgradeRefused(CallerError):
+    """A WebSocket was asked for where HTTP is spoken."""
+
+    status = 426
+    code = "websocket_not_supported"
+
+
 class RequestTimeout(CallerError):
     status = 408
     code = "request_timeout"

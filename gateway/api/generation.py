@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.api.services import Endpoint, caller_of, named, read_body
 from gateway.calls import Call, Caller, Operation
 from gateway.document import Document
-from gateway.errors import CallerError, Forbidden, NotFound, UnsupportedBody
+from gateway.errors import CallerError, Forbidden, NotFound, UnsupportedBody, UpgradeRefused
 from gateway.headers import query_to_provider, to_provider
 from gateway.runtime import Runtime
 from gateway.units import CONVERSATION_HEADERS
@@ -128,6 +128,12 @@ class Responses(Generation):
 
     format = "openai-responses"
 
+    def _check_method(self, scope: Scope) -> None:
+        """Raises UpgradeRefused for a WebSocket, which Codex tries first: on a 426 it goes on with HTTP at once."""
+        if scope["method"] == "GET" and _wants_websocket(named(scope)):
+            raise UpgradeRefused("responses over WebSocket are not offered; send POST /v1/responses with stream: true")
+        super()._check_method(scope)
+
 
 class GenerateContent(Generation):
     """Gemini's generateContent and streamGenerateContent, which name the model in the path."""
@@ -145,6 +151,14 @@ class GenerateContent(Generation):
 
     def query(self, scope: Scope) -> str:
         return ""  # `alt` is the path's business, and `key` nobody's
+
+
+def _wants_websocket(headers: NamedHeaders) -> bool:
+    """Whether the request asks for another protocol. The server takes `upgrade` away where `connection` names it."""
+    asked = (headers.get(b"connection", b""), headers.get(b"upgrade", b""))
+    return b"sec-websocket-key" in headers or any(
+        b"upgrade" in each.lower() or b"websocket" in each.lower() for each in asked
+    )
 
 
 def given_id(headers: NamedHeaders) -> str:

@@ -7,6 +7,7 @@ once, and only then its body.
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -25,6 +26,7 @@ from gateway.errors import (
     Overloaded,
     SerinusError,
     Unauthenticated,
+    UpgradeRefused,
 )
 from gateway.logs import Log
 from gateway.proxy import Proxy, send_error
@@ -112,7 +114,7 @@ class Endpoint:
         try:
             try:
                 if scope["method"] not in self.methods:
-                    self._check_method(scope["method"])
+                    self._check_method(scope)
                 scope[CALLER] = caller = self.authenticate(scope)
                 if caller is None:
                     await self.serve(scope, receive, send)
@@ -134,7 +136,11 @@ class Endpoint:
         A caller's request takes one of `places`, any other none. Raises Unauthenticated, Forbidden.
         """
         headers = named(scope)
-        return self.caller(headers, self._credential(headers))
+        *others, last = self._credentials(headers)
+        for credential in others:  # clients send a key of another provider's beside ours: any that is ours will do
+            with suppress(Unauthenticated):
+                return self.caller(headers, credential)
+        return self.caller(headers, last)
 
     def caller(self, headers: Mapping[bytes, bytes], credential: bytes | None) -> Caller:
         """Return whose key this is; where no keys are configured, that of a program of this machine.
@@ -162,14 +168,16 @@ class Endpoint:
         finally:
             places.leave()
 
-    def _credential(self, headers: Mapping[bytes, bytes]) -> bytes | None:
-        for name in self.key_headers:
-            if key := headers.get(name):
-                return b"Bearer " + key
-        return headers.get(b"authorization")
+    def _credentials(self, headers: Mapping[bytes, bytes]) -> list[bytes | None]:
+        """Every key that a request carries, as a Bearer token; one that is None where it carries none."""
+        own = headers.get(b"authorization")
+        if not self.key_headers:
+            return [own]
+        keys: list[bytes | None] = [b"Bearer " + key for name in self.key_headers if (key := headers.get(name))]
+        return keys if own is None and keys else [*keys, own]
 
-    def _check_method(self, method: str) -> None:
-        if method != "HEAD" or "GET" not in self.methods:  # the server leaves the body of a HEAD out
+    def _check_method(self, scope: Scope) -> None:
+        if scope["method"] != "HEAD" or "GET" not in self.methods:  # the server leaves the body of a HEAD out
             raise MethodNotAllowed(f"use {' or '.join(self.methods)} here")
 
     async def _fail(self, scope: Scope, send: Send, error: Exception) -> None:
@@ -187,6 +195,8 @@ class Endpoint:
     def _error_headers(self, error: SerinusError) -> list[tuple[bytes, bytes]]:
         if isinstance(error, MethodNotAllowed):
             return [(b"allow", ", ".join(self.methods).encode())]
+        if isinstance(error, UpgradeRefused):
+            return [(b"upgrade", b"HTTP/1.1")]
         if isinstance(error, Unauthenticated):
             return [(b"www-authenticate", b"Bearer")]
         if isinstance(error, Overloaded):

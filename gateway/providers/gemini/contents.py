@@ -25,6 +25,7 @@ class Conversation:
     def __init__(self) -> None:
         self.extras: dict[str, Any] = {}
         self._open: list[tuple[str, str]] = []  # id and name of the calls that nothing has answered yet
+        self._ids: set[str] = set()  # of all calls
         self._calls = 0
 
     def messages(self, contents: Iterable[Members]) -> list[Message]:
@@ -74,6 +75,7 @@ class Conversation:
         id_ = call.text("id") or f"call_{self._calls}"
         self._calls += 1
         self._open.append((id_, name))
+        self._ids.add(id_)
         self._rest(call, "functionCall")
         return ToolCall(id_, name, encode(arguments or {}), signature, FORMAT if signature else None)
 
@@ -92,9 +94,12 @@ class Conversation:
         return ToolResult(id_, tuple(parts), name, is_error)
 
     def _answered(self, id_: str, name: str, path: str) -> str:
-        """The id of the call that a result answers: the one it names, else the first open one of that name."""
+        """The id of the call that a result answers: the one it names, else the first open one of that name.
+
+        Gemini CLI gives results ids of its own, which no call has.
+        """
         for call in self._open:
-            if call[0] == id_ or (not id_ and call[1] == name):
+            if call[0] == id_ or (id_ not in self._ids and call[1] == name):
                 self._open.remove(call)
                 return call[0]
         if id_:

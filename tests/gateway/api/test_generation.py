@@ -1,11 +1,13 @@
 """The doors of all four client formats: keys, refusals in the client's own words, and a person as the last link."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import httpx2
 import pytest
 
 from tests.gateway.calling import Place, failing
@@ -161,3 +163,34 @@ async def test_an_error_of_another_format(serve: Serve, api: str, status: int, t
     refused = await call(here, DOORS["openai"])
     error = refused.json()["error"]
     assert (refused.status_code, error["type"], error["code"]) == (status, *told) and error["message"]
+
+
+@pytest.mark.parametrize("name", ["anthropic", "gemini"])
+async def test_any_key_of_ours_will_do(serve: Serve, name: str) -> None:
+    """A good Bearer token opens beside a foreign key in the format's own header, and the other way round."""
+    here = await serve(gateway=LOCKED)
+    [(own, _)] = DOORS[name].key.items()
+    for headers, status in [
+        ({own: "sk-ant-foreign", "authorization": f"Bearer {KEY}"}, 200),
+        ({own: KEY, "authorization": "Bearer foreign"}, 200),
+        ({own: "foreign", "authorization": "Bearer foreign"}, 401),
+    ]:
+        assert (await call(here, DOORS[name], headers)).status_code == status
+
+
+async def test_responses_over_websocket_are_refused_at_once(serve: Serve) -> None:
+    """Codex asks for a WebSocket first: a 426 with a JSON error lets it go on with HTTP; a plain GET is a 405."""
+    here = await serve()
+    asked = b"GET /v1/responses HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n"
+    url = httpx2.URL(here.base_url)
+    for more in (b"sec-websocket-key: dGhl\r\nsec-websocket-version: 13\r\n", b""):
+        reader, writer = await asyncio.open_connection(url.host, url.port)
+        writer.write(asked + more + b"\r\n")
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        length = int(head.split(b"content-length: ")[1].split(b"\r\n")[0])
+        told = json.loads(await reader.readexactly(length))["error"]
+        writer.close()
+        assert head.startswith(b"http/1.1 426 ") and b"\r\nupgrade: http/1.1\r\n" in head
+        assert (told["type"], told["code"]) == ("invalid_request_error", "websocket_not_supported")
+    plain = await here.http.get(f"{here.base_url}/responses")
+    assert (plain.status_code, plain.headers["allow"]) == (405, "POST")

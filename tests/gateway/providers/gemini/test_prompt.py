@@ -296,3 +296,15 @@ def test_the_opening_is_the_first_thing_the_user_says() -> None:
     assert CLIENT.opening({"contents": [model, {"parts": [{"text": "a"}, {"text": "b"}]}]}) == "a\nb"
     assert CLIENT.opening({"contents": [{"role": "user", "parts": [{"fileData": 1}]}]}) == '[{"fileData":1}]'
     assert CLIENT.opening({"contents": [model]}) == ""
+
+
+def test_a_result_with_an_id_that_no_call_has() -> None:
+    """Gemini CLI gives results ids of its own: each is matched by its name, with the first call that is open."""
+    calls = [{"functionCall": {"id": id_, "name": name}} for id_, name in (("a", "f"), ("b", "g"), ("c", "f"))]
+    results = [
+        {"functionResponse": {"id": id_, "name": name, "response": {"output": "x"}}}
+        for id_, name in (("f-1", "f"), ("c", "f"), ("g-1", "g"), ("c", "f"), ("late", "h"))
+    ]
+    body = {"contents": [{"role": "model", "parts": calls}, {"role": "user", "parts": results}]}
+    parts = CLIENT.prompt(body).messages[1].parts
+    assert [part.call_id for part in parts if isinstance(part, ToolResult)] == ["a", "c", "b", "c", "late"]

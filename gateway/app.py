@@ -5,7 +5,7 @@ import random
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic, time
 
 from starlette.routing import BaseRoute, Route, Router
@@ -31,6 +31,7 @@ from gateway.controller import Controller
 from gateway.errors import NotFound
 from gateway.escalation import Escalations
 from gateway.exposures import Exposures
+from gateway.fingerprint_key import SharedKey
 from gateway.hedging import Hedges
 from gateway.logs import Log
 from gateway.notices import Notices
@@ -63,6 +64,7 @@ class Gateway:
     store: OpenStore
     upstreams: Upstreams
     pricelist: PriceList
+    key: SharedKey
     deployment: Deployment
     asgi: Callable[[Scope, Receive, Send], Awaitable[None]]
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -71,9 +73,12 @@ class Gateway:
         """Look at the records once, then work in the background. A store that is away does not keep it from serving."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_FIRST_LOOK_SECONDS):
+                await self.key.agree()
                 await self.services.controller.poll()
         for work in (
             self.services.controller.run,
+            self.key.agree_for_ever,
+            self.remember,
             self.escalations.deliver_for_ever,
             self.notices.deliver_for_ever,
             self.services.proxy.replies.follow_for_ever,
@@ -85,6 +90,10 @@ class Gateway:
         """Do this work in the background until the stop, whatever befalls it."""
         self.tasks.append(asyncio.create_task(self._keep_alive(work)))
 
+    async def remember(self) -> None:
+        """Write down what is seen of the store, until cancelled."""
+        await self.store.memory.keep_for_ever(self.store.store)
+
     async def stop(self) -> None:
         """End the background work, flush what was counted, let go of every connection."""
         for task in self.tasks:
@@ -92,6 +101,7 @@ class Gateway:
         await asyncio.gather(*self.tasks, return_exceptions=True)
         await self.escalations.finish()
         await self.services.controller.finish()
+        await self.store.memory.keep(self.store.store)
         await self.upstreams.aclose()
         for carrier in self._webhook_carriers():
             await carrier.aclose()
@@ -115,13 +125,18 @@ class Gateway:
         if options != assemble.transport_options(self.deployment.settings):
             old, self.upstreams = self.upstreams, Upstreams(options)
             self._retire(old, self.deployment.settings.timeouts.total)
-        services.runtime = assemble.runtime(deployment, self.upstreams, self.pricelist)
+        services.runtime = assemble.runtime(deployment, self.upstreams, self.pricelist, self.key.value)
         services.table.install(deployment.agents)
         services.controller.install(services.runtime)
         self._turn_webhooks(deployment.settings)
         self.deployment = deployment
         services.loaded_at = time()
         services.log.info("configuration", digest=deployment.digest, agents=len(deployment.agents))
+
+    def turn_key(self) -> None:
+        """Use the fingerprint key that the replicas share now."""
+        key = assemble.fingerprint_key(self.deployment.settings, self.key.value)
+        self.services.runtime = replace(self.services.runtime, fingerprint_key=key)
 
     def refuse(self, problems: ConfigProblems) -> None:
         """Keep the old configuration, and log why."""
@@ -167,14 +182,17 @@ def build(deployment: Deployment, store: OpenStore, replica: str, log: Log) -> G
     table.install(deployment.agents)
     recorder = Recorder(log, clock, lambda agent: controller.hurry(agent))
     draw = random.SystemRandom().random
-    controller = Controller(store.store, table, recorder, log, lambda version: attempts.trust(version.target), draw)
+    controller = Controller(
+        store.store, table, recorder, log, lambda version: attempts.trust(version.target), draw, store.memory
+    )
     escalations = Escalations(store.store, log)
     escalations.webhook = assemble.webhook(deployment.settings)
     notices = Notices(store.store, table, log, clock)
     notices.receivers = assemble.receivers(deployment.settings)
     upstreams = Upstreams(assemble.transport_options(deployment.settings))
     pricelist = PriceList()
-    runtime = assemble.runtime(deployment, upstreams, pricelist)
+    key = SharedKey(store.store, store.memory, lambda: gateway.turn_key())
+    runtime = assemble.runtime(deployment, upstreams, pricelist, key.value)
     controller.install(runtime)
     attempts = Attempts(clock, draw, escalations, TargetFaults(log, monotonic, notices.alarm))
     shadows = Shadows(table, attempts, recorder, clock, Purse(store.store, clock.unix))
@@ -186,7 +204,10 @@ def build(deployment: Deployment, store: OpenStore, replica: str, log: Log) -> G
         log=log, replica=replica, backend=store.backend, loaded_at=time(),
         calls=Places(deployment.settings.limits.in_flight),
     )  # fmt: skip
-    return Gateway(services, escalations, notices, shadows, store, upstreams, pricelist, deployment, asgi(services))
+    gateway = Gateway(
+        services, escalations, notices, shadows, store, upstreams, pricelist, key, deployment, asgi(services)
+    )
+    return gateway
 
 
 async def _close_later(carrier: Transport | Upstreams, seconds: float) -> None:

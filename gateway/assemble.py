@@ -23,14 +23,15 @@ from policies.retry import Backoff
 from routing.agents import Agent, Target
 from routing.rules import HEADER_PREFIX
 
-# Without a key of the deployment's own, fingerprints still agree on every replica and over restarts.
-_DEFAULT_FINGERPRINT_KEY = b"serinus"
 _LONGEST_KEY_BYTES = 64
 _SHORTEST_SECRET = 8  # in the log, which has no words of models in it
 
 
-def runtime(deployment: Deployment, upstreams: Upstreams, pricelist: PriceList) -> Runtime:
-    """The runtime of a deployment whose providers are reached over those transports."""
+def runtime(deployment: Deployment, upstreams: Upstreams, pricelist: PriceList, shared_key: bytes) -> Runtime:
+    """The runtime of a deployment whose providers are reached over those transports.
+
+    `shared_key` is the fingerprint key where the configuration has none.
+    """
     settings = deployment.settings
     return Runtime(
         digest=deployment.digest,
@@ -43,7 +44,7 @@ def runtime(deployment: Deployment, upstreams: Upstreams, pricelist: PriceList) 
         escalation_message=settings.escalation.message,
         forward=settings.forward_headers,
         facts_headers=_facts_headers(deployment.agents),
-        fingerprint_key=_fingerprint_key(settings),
+        fingerprint_key=fingerprint_key(settings, shared_key),
         prices=prices(settings, pricelist),
         doorkeeper=_doorkeeper(settings),
         cors=frozenset(settings.cors),
@@ -55,6 +56,13 @@ def runtime(deployment: Deployment, upstreams: Upstreams, pricelist: PriceList) 
 def redactor(*settings: GatewaySettings) -> Redactor:
     """What keeps every secret of these deployments out of the log."""
     return Redactor(frozenset().union(*map(known_secrets, settings)), shortest=_SHORTEST_SECRET)
+
+
+def fingerprint_key(settings: GatewaySettings, shared_key: bytes) -> bytes:
+    """The key of fingerprints and call ids: the configuration's own, else the one that the replicas share."""
+    if settings.fingerprint_key is None:
+        return shared_key
+    return settings.fingerprint_key.get_secret_value().encode()[:_LONGEST_KEY_BYTES]
 
 
 def prices(settings: GatewaySettings, pricelist: PriceList) -> PriceBook:
@@ -145,12 +153,6 @@ def _facts_headers(agents: Mapping[str, Agent]) -> frozenset[bytes]:
         for rule in agent.rules:
             names.update(name.removeprefix(HEADER_PREFIX) for name in rule.when if name.startswith(HEADER_PREFIX))
     return frozenset(name.encode() for name in names)
-
-
-def _fingerprint_key(settings: GatewaySettings) -> bytes:
-    if settings.fingerprint_key is None:
-        return _DEFAULT_FINGERPRINT_KEY
-    return settings.fingerprint_key.get_secret_value().encode()[:_LONGEST_KEY_BYTES]
 
 
 def _signing_secret(settings: GatewaySettings) -> bytes | None:

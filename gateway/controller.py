@@ -6,12 +6,13 @@ about once a second, which is the truth. What goes wrong with one agent never ho
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
 from gateway.errors import CallerError, EpochConflict, NotFound, StoreAway, StoreRefused
 from gateway.flush import Flusher
+from gateway.history import History
 from gateway.judge import Judge
 from gateway.judgement import settled
 from gateway.logs import Log
@@ -19,6 +20,7 @@ from gateway.quarantine import is_proven
 from gateway.reach import EVERY_AGENT, Reach
 from gateway.recorder import Recorder
 from gateway.runtime import Runtime
+from gateway.store.memory import Link, Memory
 from gateway.store.seam import Batch, FlushReply, Store
 from gateway.table import Table
 from policies import rollout, verbs
@@ -65,8 +67,11 @@ class Controller:
         log: Log,
         on_trial: Callable[[AgentVersion], None] = _ignore,
         draw: Callable[[], float] = _steady,
+        memory: Memory | None = None,
     ) -> None:
         self._store = store
+        self._memory = memory or Memory()
+        self._history = History(store, table, self._memory)
         self._table = table
         self._log = log
         self._on_trial = on_trial
@@ -169,6 +174,10 @@ class Controller:
             return [event async for event in self._store.audit_all(agent)][::-1]
         return await self._store.audit(agent, count)
 
+    def seen_events(self, agent: str) -> Sequence[Link]:
+        """Epoch and hash of the agent's latest audit events as this installation has seen them, oldest first."""
+        return self._memory.links(agent)
+
     async def _follow(self, agent: str) -> None:
         if await self._reconcile(agent):
             self._unreconciled.discard(agent)
@@ -177,11 +186,11 @@ class Controller:
         """Bring the record to what the configuration wants, or back to what was seen. Whether it is there."""
         for _ in range(_STEPS_TO_AGREE):
             state, now = await self._store.read(agent)
-            entry, seen = self._table.entry(agent), self._table.seen(agent)
+            entry = self._table.entry(agent)
             if entry is None:
                 return True
-            if seen is not None and lacks(state, seen):
-                await self._commit(agent, rollout.restore(seen, state, now))
+            if lost := await self._history.lost(agent, state):
+                await self._commit(agent, rollout.restore(lost, state, now))
                 continue
             decision = rollout.reconcile(state, entry.intent, now)
             if decision is None:
@@ -198,8 +207,7 @@ class Controller:
         """Take the record as it stands; put it back where the store has lost it."""
         state, _ = await self._store.read(agent)
         self._unread.discard(agent)
-        seen = self._table.seen(agent)
-        if state is None or (seen is not None and lacks(state, seen)):
+        if state is None or await self._history.lost(agent, state):
             await self._reconcile(agent)
             return
         self._turn(agent, state)
@@ -245,6 +253,7 @@ class Controller:
     def _turn(self, agent: str, state: State | None) -> None:
         if state is None or not self._table.turn(agent, state):
             return
+        self._memory.note(agent, state)
         self._log.info(
             "turned", agent=agent, epoch=state.epoch, phase=state.phase, weight=state.weight, action=state.action
         )
@@ -336,10 +345,3 @@ def is_as_seen(state: State, epoch: int) -> bool:
     Every commit is one epoch, so where the last one froze, all else is as it was before it.
     """
     return state.epoch == epoch or (state.epoch == epoch + 1 and state.action == "freeze")
-
-
-def lacks(found: State | None, seen: State) -> bool:
-    """Whether the record that was found has lost what was seen: all of it, its latest epochs, or a rollback."""
-    if found is None or found.epoch < seen.epoch:
-        return True
-    return found.epoch == seen.epoch and not seen.rolled_back.keys() <= found.rolled_back.keys()

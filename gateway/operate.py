@@ -60,8 +60,8 @@ class Operator:
         return self._ask("GET", f"/status/{quote(agent, safe='')}" if agent else "/status")
 
     def audit(self, agent: str, *, whole: bool = False) -> Any:
-        """The latest audit events of an agent, or the whole trail, newest first. Raises Refused."""
-        return self._ask("GET", f"/audit/{quote(agent, safe='')}{'?all=true' if whole else ''}")["events"]
+        """The latest audit `events` of an agent, or the whole trail, newest first; and `seen`. Raises Refused."""
+        return self._ask("GET", f"/audit/{quote(agent, safe='')}{'?all=true' if whole else ''}")
 
     def verb(self, agent: str, verb: str, order: Mapping[str, str]) -> Any:
         """Do it, from the epoch that stands now; the agent's new status. Raises Refused, and Overtaken where the record
@@ -106,7 +106,7 @@ def print_status(operator: Operator, agent: str | None, *, as_json: bool) -> int
 
 def print_audit(operator: Operator, agent: str) -> int:
     """`serinus audit AGENT`: one JSON line an event, newest first."""
-    for event in operator.audit(agent):
+    for event in operator.audit(agent)["events"]:
         print(json.dumps(event))
     return WELL
 
@@ -137,10 +137,14 @@ def _escalation(handed: Mapping[str, Any]) -> str:
 
 def print_verification(operator: Operator, agent: str) -> int:
     """`serinus audit AGENT --verify`: what is wrong with the chain of events; exit code 1 if anything is."""
-    from gateway.store.chain import verify  # the store's client is slow to import, and nothing else here needs it
+    from gateway.store.chain import (
+        missing,
+        verify,
+    )  # the store's client is slow to import, and nothing else here needs it
 
-    events = operator.audit(agent, whole=True)[::-1]
-    problems = verify(events)
+    trail = operator.audit(agent, whole=True)
+    events = trail["events"][::-1]
+    problems = verify(events) + missing(events, [(link["epoch"], link["hash"]) for link in trail.get("seen", ())])
     epoch = operator.status(agent)["agents"][agent]["epoch"]
     if events and events[-1]["epoch_after"] != epoch:
         problems.append(f"the record is at epoch {epoch}, the last event at {events[-1]['epoch_after']}")

@@ -5,6 +5,7 @@ import gc
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import uvloop
@@ -17,7 +18,7 @@ from gateway.logs import Log
 from gateway.reload import Reloader
 from gateway.runtoken import with_admin_token
 from gateway.server import Server
-from gateway.store import OpenStore, join_store, open_store
+from gateway.store import Memory, OpenStore, join_store, memory_folder, open_store
 from gateway.workers.post import Post, PostedWorker
 
 WRONG_CONFIGURATION = 2
@@ -56,6 +57,7 @@ async def _serve(folder: Path, environ: Mapping[str, str], posted: PostedWorker 
         store = join_store(posted.embedded, replica)
     else:
         store = await _store(deployment.settings, replica, log)
+    store = replace(store, memory=await asyncio.to_thread(_memory, deployment.settings, log))
     gateway = build(deployment, store, replica, log)
     await gateway.learn_prices(deployment)
     await gateway.start()
@@ -75,6 +77,13 @@ async def _store(settings: GatewaySettings, replica: str, log: Log) -> OpenStore
         return await open_store(where, folder, replica, _store_log(log), settings.store_binary)
     except ValueError as error:  # it names what it does not understand, and no password
         raise GatewayError(f"store: {error}") from error
+
+
+def _memory(settings: GatewaySettings, log: Log) -> Memory:
+    """What this installation has seen of its store, in the data folder."""
+    memory = Memory(memory_folder(settings.data, settings.store.get_secret_value()), _store_log(log))
+    memory.load()
+    return memory
 
 
 def _follow_files(gateway: Gateway, reloader: Reloader, hangup: asyncio.Event) -> None:

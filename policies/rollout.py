@@ -96,14 +96,22 @@ def restore(last_seen: State, found: State | None, now: float) -> Decision:
     Towards stable only: a rollout begins again at its first step, with no evidence, unless a person holds it at a
     weight; `reconcile` then gives it the first step's share. One that was rolled back stays so.
     """
-    reason = "the store lost the record" if found is None else f"the store came back at the older epoch {found.epoch}"
-    epoch = last_seen.epoch + 1
+    epoch = max(last_seen.epoch, found.epoch if found else 0) + 1
+    reason = _loss(last_seen, found)
     state = replace(
         last_seen, epoch=epoch, rollout=epoch, evidence=epoch, segment=1, offset=0, banked={}, frozen={},
         action="restore", actor=CONTROLLER, reason=f"{reason}; {last_seen.reason}", changed_at=now, began_at=now,
         step=last_seen.step if last_seen.pinned else min(last_seen.step, 1), approved=False,
     )  # fmt: skip
     return Decision(found.epoch if found else 0, state, {"lost_epoch": last_seen.epoch})
+
+
+def _loss(last_seen: State, found: State | None) -> str:
+    if found is None:
+        return "the store lost the record"
+    if found.epoch < last_seen.epoch:
+        return f"the store came back at the older epoch {found.epoch}"
+    return f"the store came back with another history at epoch {found.epoch}"
 
 
 def decide(state: State, intent: Intent, findings: Findings, now: float) -> Decision | None:

@@ -59,7 +59,10 @@ class Verb(AdminEndpoint):
 
 
 class Audit(AdminEndpoint):
-    """The latest audit events of one agent, or with `?all=true` the whole trail, newest first."""
+    """The latest audit events of one agent, or with `?all=true` the whole trail, newest first.
+
+    `seen` are the latest events that this installation has seen, oldest first, as its own disk has them.
+    """
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         agent = scope["path_params"]["agent"]
@@ -67,7 +70,8 @@ class Audit(AdminEndpoint):
             raise NotFound(f"there is no agent {agent!r}")
         whole = scope["query_string"] == b"all=true"
         events = await self.services.controller.audit(agent, None if whole else _LATEST)
-        await send_json(send, {"agent": agent, "events": events})
+        seen = [{"epoch": epoch, "hash": seal} for epoch, seal in self.services.controller.seen_events(agent)]
+        await send_json(send, {"agent": agent, "events": events, "seen": seen})
 
 
 def require_admin(endpoint: Endpoint, scope: Scope) -> None:

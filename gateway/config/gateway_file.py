@@ -222,7 +222,8 @@ class GatewaySettings(Model):
     )
     data: Path = Field(
         default=Path(".serinus"),
-        description="Folder of the embedded store, relative to the current folder. Default: .serinus.",
+        description="Folder of the embedded store, and of what this installation has seen of any store; relative to "
+        "the current folder. Default: .serinus.",
     )
     store_binary: Path | None = Field(
         default=None,
@@ -269,7 +270,8 @@ class GatewaySettings(Model):
     fingerprint_key: Secret | None = Field(
         default=None,
         description="Secret, as ${VARIABLE}, that keys the fingerprints of conversations without an id; the same on "
-        "every replica. Default: a fixed one. Set it where whoever reads the store must not recognise a message.",
+        "every replica. It also signs call ids. Default: a random one, made at the first start and kept in the store. "
+        "Set it where whoever reads the store must not recognise a message.",
     )
     drain: DurationOrZero = Field(
         default=30.0, description="How long open streams may take to finish after SIGTERM. Default: 30s."

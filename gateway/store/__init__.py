@@ -4,13 +4,14 @@
 tells whether an audit trail is whole.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
 from gateway.store.chain import verify
 from gateway.store.connect import Client, connect
 from gateway.store.embedded import EmbeddedRedis, Log
+from gateway.store.memory import Memory, memory_folder
 from gateway.store.redis import RedisStore
 from gateway.store.seam import (
     MAX_FAILING_UNITS,
@@ -37,6 +38,7 @@ __all__ = [
     "EmbeddedRedis",
     "EmbeddedRedisFailed",
     "FlushReply",
+    "Memory",
     "Notice",
     "OpenStore",
     "RedisStore",
@@ -46,6 +48,7 @@ __all__ = [
     "Store",
     "connect",
     "join_store",
+    "memory_folder",
     "open_store",
     "verify",
 ]
@@ -55,11 +58,12 @@ EMBEDDED: Final = "embedded"
 
 @dataclass(frozen=True, slots=True)
 class OpenStore:
-    """A store, what it is, and the private server that comes with it, if one does."""
+    """A store, what it is, the private server that comes with it, if one does, and what was seen of it before."""
 
     store: Store
     backend: Literal["embedded", "redis"]
     server: EmbeddedRedis | None
+    memory: Memory = field(default_factory=Memory)
 
     async def aclose(self) -> None:
         """Close the connections, then end the private server."""

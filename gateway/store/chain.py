@@ -5,8 +5,8 @@
 `commit.lua` makes it, for only there the predecessor and the time are certain. Redis offers no more than SHA-1, which
 suffices: its input is of fixed form and holds a SHA-256 in place of the content, so nobody can place the crafted blocks
 in it that collisions of SHA-1 need. `verify` needs the events alone. It cannot see that the newest ones were cut off
-(the record's epoch tells), nor that somebody who may write to the store made the whole chain anew: compare the latest
-hash with that of the notices, which have left the store.
+(the record's epoch tells), nor that somebody who may write to the store made the whole chain anew. `missing` compares
+with what an installation keeps on its own disk; the hashes of the notices have left the store as well.
 """
 
 import hashlib
@@ -49,6 +49,17 @@ def verify(events: Iterable[Mapping[str, Any]]) -> list[str]:
         problems += [f"event {event['seq']} (epoch {event['epoch_after']}): {problem}" for problem in found if problem]
         before = event
     return problems
+
+
+def missing(events: Iterable[Mapping[str, Any]], seen: Iterable[tuple[int, str]]) -> list[str]:
+    """Which events (epoch, hash) an installation has seen that an agent's trail no longer has; one sentence each."""
+    links = {(event.get("epoch_after"), event.get("hash")) for event in events}
+    epochs = {epoch for epoch, _ in links}
+    lost = {
+        True: "another one stands there than this installation has seen: the store's records were replaced",
+        False: "this installation has seen it, and it is gone: the store has lost its records",
+    }
+    return [f"epoch {epoch} ({seal}): {lost[epoch in epochs]}" for epoch, seal in seen if (epoch, seal) not in links]
 
 
 def _lacking(event: Mapping[str, Any]) -> list[str]:

@@ -20,7 +20,7 @@ from redis.exceptions import NoScriptError
 from redis.exceptions import TimeoutError as SocketTimeout
 
 from gateway.errors import StoreRefused
-from gateway.store import handovers
+from gateway.store import handovers, shared_key
 from gateway.store.codec import decode_state, decode_tallies, encode_event, encode_state
 from gateway.store.connect import MAX_IN_FLIGHT, Client, close, disconnect, know_nodes
 from gateway.store.faults import FAILURES, away_on_failure, heeding_cancellation
@@ -229,6 +229,13 @@ class RedisStore(FeedbackStore):
 
     def turns(self) -> AsyncGenerator[str, None]:
         return listen(self._client)
+
+    async def share_key(self, proposed: bytes) -> bytes:
+        async with self._reach():
+            pipe = self._pipeline()
+            shared_key.ask(pipe, proposed)
+            _, found = await self._execute(pipe)
+        return shared_key.decoded(found)
 
     async def ping(self) -> None:
         """Asks with a read of a key, for in a cluster a PING goes to every node, also to those not needed."""

@@ -237,6 +237,9 @@ class Store(Protocol):
     def turns(self) -> AsyncIterator[str]:
         """The names of agents whose record has changed, as the store announces them. A hint, not a promise."""
 
+    async def share_key(self, proposed: bytes) -> bytes:
+        """The fingerprint key of all replicas: the one that is there, else `proposed`, which is there from now on."""
+
     async def ping(self) -> None:
         """Raises StoreAway when the store does not answer."""
 

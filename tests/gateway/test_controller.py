@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from gateway import logs
-from gateway.controller import Controller, lacks
+from gateway.controller import Controller
 from gateway.errors import StoreAway
+from gateway.history import lacks
 from gateway.recorder import Clock, Recorder
 from gateway.standin import Behaviour
 from gateway.store import Batch, RedisStore, connect

@@ -301,6 +301,14 @@ def test_a_lost_record_is_put_back_higher() -> None:
     )
 
 
+def test_another_history_is_left_behind_at_a_higher_epoch_than_both() -> None:
+    """The store shows a later record that forgets the rollback: what was seen holds, above that record's epoch."""
+    found = replace(running(), epoch=7)
+    decision = restore(rolled_back(), found, now=30.0)
+    assert (decision.expected_epoch, decision.state.epoch, decision.state.phase) == (7, 8, "rolled_back")
+    assert decision.state.reason.startswith("the store came back with another history at epoch 7; ")
+
+
 def test_a_restored_trial_begins_anew() -> None:
     """At the first step and its share, without evidence; unless a person holds it at a weight."""
     lost = running(LADDER, step=3, weight=9800, banked={"x": 9.0}, segment=3, offset=7)

@@ -16,7 +16,7 @@ from gateway.controller import Controller
 from gateway.errors import StoreAway
 from gateway.pricing import PriceBook
 from gateway.recorder import Clock, Recorder
-from gateway.store import RedisStore, connect
+from gateway.store import Memory, RedisStore, connect
 from gateway.table import Table
 from policies.state import State
 from routing.agents import Agent, AgentVersion, LadderStep
@@ -84,10 +84,10 @@ async def replicas(url: str, count: int) -> AsyncIterator[list[Replica]]:
             await each.store.aclose()
 
 
-def make_replica(url: str) -> Replica:
+def make_replica(url: str, memory: Memory | None = None) -> Replica:
     store, table, log = RedisStore(connect(url), uuid.uuid4().hex), Table(), logs.to(io.BytesIO())
     recorder = Recorder(log, Clock(monotonic, time), lambda _: None)
-    return Replica(store, table, recorder, Controller(store, table, recorder, log))
+    return Replica(store, table, recorder, Controller(store, table, recorder, log, memory=memory))
 
 
 async def test_32_deciders_make_one_decision(redis_url: str, agent: str) -> None:

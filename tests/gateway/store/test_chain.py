@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from gateway.store import EmbeddedRedis, RedisStore, connect, verify
 from gateway.store import redis as redis_module
-from gateway.store.chain import FIRST, link_hash
+from gateway.store.chain import FIRST, link_hash, missing
 from policies.rollout import Decision, restore
 from policies.state import State
 from tests.gateway.store.conftest import NewStore
@@ -120,6 +120,17 @@ def test_a_decision_from_another_record_is_found(events: list[Event]) -> None:
 def test_no_events_are_in_order() -> None:
     """An agent without a record has no trail yet."""
     assert verify([]) == []
+
+
+async def test_what_an_installation_has_seen_must_still_be_there(store: RedisStore, agent: str) -> None:
+    """An event that is gone and one that was replaced are told apart, each by its epoch and hash."""
+    await _history(store, agent, 3)
+    events = [event async for event in store.audit_all(agent)]
+    seen = [(event["epoch_after"], event["hash"]) for event in events]
+    assert missing(events, seen) == []
+    gone, replaced = missing(events, [(2, "f" * 40), *seen, (9, "e" * 40)])[::-1]
+    assert replaced.startswith(f"epoch 2 ({'f' * 40}): another one stands there")
+    assert gone.startswith(f"epoch 9 ({'e' * 40}): this installation has seen it, and it is gone")
 
 
 async def test_after_a_lost_store_the_new_chain_says_so(server: EmbeddedRedis, own_store: RedisStore) -> None:

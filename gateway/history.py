@@ -1,0 +1,61 @@
+"""Whether a record that the store shows goes on from what was seen of it, by this process or by its installation.
+
+A store may come back empty, older, or as another one. What was rolled back before must then stay so.
+"""
+
+from gateway.store.memory import Memory
+from gateway.store.seam import Store
+from gateway.table import Table
+from policies.state import State
+
+MOST_EVENTS = 1000  # of an audit trail are read for the comparison; a later record than that is taken as it is
+_SLACK = 8  # events that may be appended while it is read
+
+
+class History:
+    """What one replica compares records with. Each agent's audit trail is compared once in the life of a process."""
+
+    def __init__(self, store: Store, table: Table, memory: Memory) -> None:
+        self._store = store
+        self._table = table
+        self._memory = memory
+        self._compared: set[str] = set()
+
+    async def lost(self, agent: str, found: State | None) -> State | None:
+        """The record that was seen and that the store has lost; None where the record found goes on from there.
+
+        Raises StoreAway.
+        """
+        seen = self._newest(agent)
+        if seen is not None and lacks(found, seen):
+            return seen
+        if found is not None and agent not in self._compared:
+            if await self._is_other(agent, found):
+                return self._memory.state(agent)
+            self._compared.add(agent)
+        return None
+
+    def _newest(self, agent: str) -> State | None:
+        seen, remembered = self._table.seen(agent), self._memory.state(agent)
+        if seen is None or (remembered is not None and remembered.epoch > seen.epoch):
+            return remembered
+        return seen
+
+    async def _is_other(self, agent: str, found: State) -> bool:
+        """Whether the record is later than what was seen, but does not come from it, and forgets a rollback."""
+        seen, links = self._memory.state(agent), self._memory.links(agent)
+        if seen is None or not links or seen.rolled_back.keys() <= found.rolled_back.keys():
+            return False
+        epoch, seal = links[-1]
+        count = found.epoch - epoch + 1 + _SLACK
+        if count > MOST_EVENTS:
+            return False
+        events = await self._store.audit(agent, count)
+        return not any(event.get("epoch_after") == epoch and event.get("hash") == seal for event in events)
+
+
+def lacks(found: State | None, seen: State) -> bool:
+    """Whether the record that was found has lost what was seen: all of it, its latest epochs, or a rollback."""
+    if found is None or found.epoch < seen.epoch:
+        return True
+    return found.epoch == seen.epoch and not seen.rolled_back.keys() <= found.rolled_back.keys()

@@ -1,0 +1,218 @@
+"""What this installation has seen of its store: kept on its own disk, where a loss of the store cannot take it.
+
+For each agent the newest record, and the epochs and hashes of the latest audit events; and the fingerprint key that
+the replicas share. A store that comes back empty, older, or as another one is recognised by these over restarts, too.
+Replicas of one host share a folder: the newer record holds.
+"""
+
+import asyncio
+import fcntl
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from gateway.errors import StoreAway
+from gateway.store.codec import decode_state, encode_state
+from gateway.store.files import write_whole
+from policies.state import State
+
+EVENTS_KEPT = 32  # of the latest audit events; some 60 bytes each
+RETRY_SECONDS = 2.0  # until the store tells the hash of an event whose record was seen
+KEY_FILE = "fingerprint-key"
+_LONGEST_NAME = 60
+
+Log = Callable[[str, Mapping[str, object]], None]
+Link = tuple[int, str]
+
+
+class AuditTrail(Protocol):
+    """What is asked of the store: an agent's latest audit events."""
+
+    async def audit(self, agent: str, count: int) -> list[dict[str, Any]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The newest record of an agent, and the epoch and hash of its latest audit events, oldest first."""
+
+    state: State
+    links: tuple[Link, ...] = ()
+
+    def merged(self, other: "Seen") -> "Seen":
+        """Both, where they differ the one with the later record; of equally late ones `other`."""
+        newer = other if other.state.epoch >= self.state.epoch else self
+        return Seen(newer.state, tuple(sorted({*self.links, *other.links})[-EVENTS_KEPT:]))
+
+
+class Memory:
+    """The memory of one store in `folder`; without a folder nothing outlives the process.
+
+    `log` is called with a sentence and its fields when the folder cannot be read or written; all else goes on.
+    """
+
+    def __init__(self, folder: Path | None = None, log: Log | None = None) -> None:
+        self._folder = folder
+        self._log = log or (lambda *_: None)
+        self._seen: dict[str, Seen] = {}
+        self._key: bytes | None = None
+        self._noted: dict[str, State] = {}
+        self._news = asyncio.Event()
+        self._is_broken = False
+
+    def load(self) -> None:
+        """Read what is there. Blocks; call it before anything else."""
+        folder = self._folder
+        if folder is None:
+            return
+        for path in sorted(folder.glob("*.json")):
+            if seen := self._read(path):
+                self._seen[path.stem] = seen
+        try:
+            self._key = bytes.fromhex((folder / KEY_FILE).read_text("ascii"))
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError) as error:
+            self._complain("cannot be read", error)
+
+    @property
+    def key(self) -> bytes | None:
+        """The fingerprint key that the replicas of this store share, as last seen."""
+        return self._key
+
+    def state(self, agent: str) -> State | None:
+        """The newest record that was seen of the agent, before this process began or since."""
+        seen = self._seen.get(agent)
+        return seen.state if seen else None
+
+    def links(self, agent: str) -> tuple[Link, ...]:
+        """Epoch and hash of the latest audit events that were seen, oldest first."""
+        seen = self._seen.get(agent)
+        return seen.links if seen else ()
+
+    def note(self, agent: str, state: State) -> None:
+        """Keep that record, in the background."""
+        if self.state(agent) != state or not self.links(agent):
+            self._noted[agent] = state
+            self._news.set()
+
+    async def keep_key(self, key: bytes) -> None:
+        """Keep the fingerprint key."""
+        if key != self._key:
+            self._key = key
+            await asyncio.to_thread(self._write, KEY_FILE, key.hex().encode())
+
+    async def keep_for_ever(self, trail: AuditTrail) -> None:
+        """Write down what is noted, until cancelled."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            await self.keep(trail)
+            if self._noted:
+                await asyncio.sleep(RETRY_SECONDS)
+                self._news.set()
+
+    async def keep(self, trail: AuditTrail) -> None:
+        """Write down what is noted now. Without an answer of the store that agent stays noted, for the hash."""
+        for agent, state in list(self._noted.items()):
+            links = await _latest(trail, agent)
+            await asyncio.to_thread(self._merge, agent, Seen(state, links))
+            if links and self._noted.get(agent) == state:
+                del self._noted[agent]
+
+    def _merge(self, agent: str, new: Seen) -> None:
+        """Into what this process knows, and into what another replica of this host may have written."""
+        self._seen[agent] = merged = self._seen[agent].merged(new) if agent in self._seen else new
+        if self._folder is None:
+            return
+        name = f"{agent}.json"
+        with self._locked(self._folder):
+            written = self._read(self._folder / name)
+            merged = written.merged(merged) if written else merged
+            if merged != written:
+                self._write(name, _encode(merged))
+
+    @contextmanager
+    def _locked(self, folder: Path) -> Iterator[None]:
+        """Alone among the replicas of this host, where the folder can be written."""
+        descriptor = self._open_lock(folder)
+        try:
+            yield
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def _open_lock(self, folder: Path) -> int | None:
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            self._complain("cannot be written", error)
+            return None
+        return descriptor
+
+    def _write(self, name: str, content: bytes) -> None:
+        if self._folder is None:
+            return
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_whole(self._folder / name, content)
+            self._is_broken = False
+        except OSError as error:
+            self._complain("cannot be written", error)
+
+    def _read(self, path: Path) -> Seen | None:
+        try:
+            return _decode(path.stem, path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError, StoreAway) as error:
+            self._complain(f"cannot be read: {path.name}", error)
+            return None
+
+    def _complain(self, what: str, error: Exception) -> None:
+        """Once, until it works again."""
+        if not self._is_broken:
+            self._is_broken = True
+            message = f"the memory of what was seen {what}; a lost store is then not recognised after a restart"
+            self._log(message, {"folder": str(self._folder), "error": str(error)})
+
+
+def memory_folder(data: Path, store: str) -> Path:
+    """Where the memory of that store lies within the data folder. A password or option of its URL changes nothing."""
+    if "://" not in store:
+        return data / "seen" / store
+    parts = urlsplit(store)
+    place = f"{parts.scheme}_{parts.netloc.rpartition('@')[2]}{parts.path}"
+    readable = re.sub(r"[^A-Za-z0-9.-]+", "_", place).strip("_.")[:_LONGEST_NAME]
+    return data / "seen" / f"{readable}-{blake2b(place.encode(), digest_size=4).hexdigest()}"
+
+
+async def _latest(trail: AuditTrail, agent: str) -> tuple[Link, ...]:
+    """Epoch and hash of the agent's latest audit event; nothing where the store is away, or the event has no hash."""
+    try:
+        events: Sequence[Mapping[str, Any]] = await trail.audit(agent, 1)
+    except StoreAway:
+        return ()
+    return tuple((int(event["epoch_after"]), str(event["hash"])) for event in events if "hash" in event)
+
+
+def _encode(seen: Seen) -> bytes:
+    record = {**encode_state(seen.state), "changed_at": repr(seen.state.changed_at)}
+    return json.dumps({"record": record, "events": seen.links}, indent=1).encode() + b"\n"
+
+
+def _decode(agent: str, content: bytes) -> Seen:
+    """Raises ValueError, TypeError, KeyError or StoreAway when it is no such file."""
+    found = json.loads(content)
+    state = decode_state(agent, found["record"])
+    if state is None:
+        raise ValueError("the record is empty")
+    return Seen(state, tuple((int(epoch), str(hash_)) for epoch, hash_ in found["events"]))

@@ -1,0 +1,184 @@
+"""What an installation keeps of its store: the newest record, the latest events' hashes, and the fingerprint key."""
+
+import asyncio
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.errors import StoreAway
+from gateway.store import Memory, RedisStore, memory_folder
+from gateway.store.memory import EVENTS_KEPT
+from policies.state import State
+from tests.gateway.store.samples import beginning, following
+from tests.gateway.store.servers import until
+
+
+class AwayTrail:
+    """A store that does not answer."""
+
+    async def audit(self, agent: str, count: int) -> list[dict[str, Any]]:
+        raise StoreAway("nobody is there")
+
+
+def loaded(folder: Path) -> Memory:
+    """The memory of a process that begins now."""
+    memory = Memory(folder)
+    memory.load()
+    return memory
+
+
+async def _committed(store: RedisStore, agent: str, count: int) -> State:
+    state = (await store.commit(agent, beginning(), "")).state
+    for _ in range(count - 1):
+        assert state
+        state = (await store.commit(agent, following(state), "")).state
+    assert state
+    return state
+
+
+async def test_the_newest_record_and_its_hash_outlive_the_process(
+    tmp_path: Path, store: RedisStore, agent: str
+) -> None:
+    """Written by one process, read by the next; for our user alone."""
+    state, memory = await _committed(store, agent, 2), Memory(tmp_path / "seen")
+    memory.note(agent, state)
+    await memory.keep(store)
+    (event,) = await store.audit(agent, 1)
+    after = loaded(tmp_path / "seen")
+    assert (after.state(agent), after.links(agent)) == (state, ((2, event["hash"]),))
+    assert stat.S_IMODE((tmp_path / "seen").stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "seen" / f"{agent}.json").stat().st_mode) == 0o600
+
+
+async def test_of_two_replicas_of_a_host_the_later_record_holds(tmp_path: Path, store: RedisStore, agent: str) -> None:
+    """Whichever writes last; the events of both are kept."""
+    first = await _committed(store, agent, 1)
+    one, two = Memory(tmp_path), Memory(tmp_path)
+    one.note(agent, first)
+    await one.keep(store)
+    second = (await store.commit(agent, following(first), "")).state
+    assert second
+    two.note(agent, second)
+    await two.keep(store)
+    one.note(agent, first)
+    await one.keep(store)
+    after = loaded(tmp_path)
+    assert after.state(agent) == second
+    assert [epoch for epoch, _ in after.links(agent)] == [1, 2]
+
+
+async def test_many_replicas_write_at_once(tmp_path: Path, store: RedisStore, agent: str) -> None:
+    """No file is ever half written, and none of the replicas takes another one's record back."""
+    states = [await _committed(store, agent, 1)]
+    for _ in range(7):
+        state = (await store.commit(agent, following(states[-1]), "")).state
+        assert state
+        states.append(state)
+    memories = [Memory(tmp_path) for _ in states]
+    for memory, state in zip(memories, states, strict=True):
+        memory.note(agent, state)
+    await asyncio.gather(*(memory.keep(store) for memory in memories))
+    assert loaded(tmp_path).state(agent) == states[-1]
+
+
+async def test_the_hash_is_asked_for_again_when_the_store_is_back(
+    tmp_path: Path, store: RedisStore, agent: str
+) -> None:
+    """The record is kept at once all the same."""
+    state, memory = await _committed(store, agent, 1), Memory(tmp_path)
+    memory.note(agent, state)
+    await memory.keep(AwayTrail())
+    assert (loaded(tmp_path).state(agent), loaded(tmp_path).links(agent)) == (state, ())
+    await memory.keep(store)
+    assert len(loaded(tmp_path).links(agent)) == 1
+
+
+async def test_what_is_known_is_not_written_again(tmp_path: Path, store: RedisStore, agent: str) -> None:
+    """A start over a store that has not moved asks it for nothing and writes nothing."""
+    state, memory = await _committed(store, agent, 1), Memory(tmp_path)
+    memory.note(agent, state)
+    await memory.keep(store)
+    written = (tmp_path / f"{agent}.json").stat().st_mtime_ns
+    after = loaded(tmp_path)
+    after.note(agent, state)
+    await after.keep(AwayTrail())
+    assert (tmp_path / f"{agent}.json").stat().st_mtime_ns == written
+
+
+async def test_the_file_stays_small(tmp_path: Path, store: RedisStore, agent: str) -> None:
+    """The latest events alone."""
+    memory, state = Memory(tmp_path), await _committed(store, agent, 1)
+    for _ in range(EVENTS_KEPT + 5):
+        memory.note(agent, state)
+        await memory.keep(store)
+        found = (await store.commit(agent, following(state), "")).state
+        assert found
+        state = found
+    links = loaded(tmp_path).links(agent)
+    assert len(links) == EVENTS_KEPT and links[-1][0] == EVENTS_KEPT + 5
+    assert (tmp_path / f"{agent}.json").stat().st_size < 5000
+
+
+async def test_a_folder_that_cannot_be_written_is_said_once(tmp_path: Path, store: RedisStore, agent: str) -> None:
+    """All else goes on; what was seen holds for the life of the process."""
+    said: list[tuple[str, Mapping[str, object]]] = []
+    (tmp_path / "file").write_text("")
+    memory = Memory(tmp_path / "file", lambda *line: said.append(line))
+    state = await _committed(store, agent, 1)
+    memory.note(agent, state)
+    await memory.keep(store)
+    await memory.keep_key(b"k" * 32)
+    assert (memory.state(agent), memory.key) == (state, b"k" * 32)
+    assert [sentence for sentence, _ in said] == [
+        "the memory of what was seen cannot be written; a lost store is then not recognised after a restart"
+    ]
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"record": {"epoch": "1"}, "events": []}', '{"record": {}}'])
+async def test_a_file_that_cannot_be_read_is_said_and_replaced(
+    tmp_path: Path, store: RedisStore, agent: str, content: str
+) -> None:
+    """It does not keep the gateway from starting."""
+    said: list[str] = []
+    (tmp_path / f"{agent}.json").write_text(content)
+    memory = Memory(tmp_path, lambda sentence, _: said.append(sentence))
+    memory.load()
+    assert len(said) == 1 and agent in said[0]
+    state = await _committed(store, agent, 1)
+    memory.note(agent, state)
+    await memory.keep(store)
+    assert loaded(tmp_path).state(agent) == state
+
+
+async def test_the_fingerprint_key_outlives_the_process(tmp_path: Path) -> None:
+    """For our user alone, like all of it."""
+    await Memory(tmp_path).keep_key(bytes(range(32)))
+    assert loaded(tmp_path).key == bytes(range(32))
+    assert stat.S_IMODE((tmp_path / "fingerprint-key").stat().st_mode) == 0o600
+
+
+def test_every_store_has_a_memory_of_its_own() -> None:
+    """By its address; a new password is the same store, and no password is part of a name."""
+    urls = ["embedded", "redis://a:6379/0", "redis://a:6379/1", "rediss://a:6379/0", "redis+sentinel://a,b/main"]
+    folders = [memory_folder(Path("data"), url) for url in urls]
+    assert len(set(folders)) == len(urls)
+    assert folders[0] == Path("data/seen/embedded")
+    assert memory_folder(Path("data"), "redis://me:s3cret@a:6379/0") == folders[1]
+    assert all(folder.parent == Path("data/seen") for folder in folders)
+
+
+async def _is_linked(folder: Path, agent: str) -> bool:
+    return loaded(folder).links(agent) != ()
+
+
+async def test_it_is_written_in_the_background(tmp_path: Path, store: RedisStore, agent: str) -> None:
+    """Without a word from whoever noted it."""
+    memory = Memory(tmp_path)
+    working = asyncio.create_task(memory.keep_for_ever(store))
+    memory.note(agent, await _committed(store, agent, 1))
+    await until(lambda: _is_linked(tmp_path, agent))
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)

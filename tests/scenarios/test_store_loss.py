@@ -1,0 +1,92 @@
+"""The store loses what it held between two lives of the gateway: no rolled-back canary returns, and it is said."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.gateway.running import provider, trial, write
+from tests.scenarios.processes import ENDS_WITHIN, Served, command, serving, start
+from tests.scenarios.test_store_faults import ExternalRedis, external
+
+__all__ = ["external"]  # a fixture
+
+
+@pytest.fixture
+async def folder(tmp_path: Path, agent: str) -> AsyncIterator[Path]:
+    """The configuration of a trial of one agent."""
+    async with provider() as standin:
+        yield write(tmp_path / "config", trial(agent, standin))
+
+
+async def _abort(served: Served, agent: str) -> None:
+    """A person takes the canary out: epoch 2."""
+    done = await command("rollout", "abort", agent, "--reason", "it was bad", "--url", served.url)
+    assert done.code == 0, done.errors
+
+
+async def _state(served: Served, agent: str) -> tuple[str, int]:
+    found: dict[str, Any] = (await served.status())["agents"][agent]
+    return found["phase"], found["epoch"]
+
+
+async def test_an_emptied_redis_is_told_by_name(folder: Path, agent: str, external: ExternalRedis) -> None:
+    """Emptied while the gateway was down: the canary stays out, and `audit --verify` says which events are gone."""
+    environ = {"SERINUS_STORE": external.url}
+    async with serving(folder, environ, "first") as served:
+        await _abort(served, agent)
+        assert (await command("audit", agent, "--verify", "--url", served.url)).code == 0
+        assert await served.end() == 0
+    await external.flush_all()
+    async with serving(folder, environ, "second") as served:
+        assert await _state(served, agent) == ("rolled_back", 3)
+        verified = await command("audit", agent, "--verify", "--url", served.url)
+    assert verified.code == 1
+    assert "epoch 2 (" in verified.out and "it is gone: the store has lost its records" in verified.out
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_an_embedded_store_without_its_data_is_refused_then_put_right(
+    folder: Path, agent: str, workers: str
+) -> None:
+    """The start is refused with the way out; after that, what this installation has seen is put back."""
+    environ, data = {"SERINUS_WORKERS": workers}, folder.parent / ".serinus" / "redis"
+    async with serving(folder, environ, "first") as served:
+        await _abort(served, agent)
+        assert await served.end() == 0
+    shutil.rmtree(data / "appendonlydir")
+    refused = await start(folder, environ, "refused")
+    async with asyncio.timeout(ENDS_WITHIN):
+        assert await refused.process.wait() == 2
+    assert f"delete {data / 'server.json'}" in refused.errors.read_text()
+    (data / "server.json").unlink()
+    async with serving(folder, environ, "second") as served:
+        assert await _state(served, agent) == ("rolled_back", 3)
+
+
+async def test_an_unwritable_memory_keeps_nobody_from_serving(
+    folder: Path, agent: str, external: ExternalRedis
+) -> None:
+    """As in a container whose files cannot be written: one warning, and the gateway serves."""
+    (folder.parent / ".serinus").write_text("")
+    async with serving(folder, {"SERINUS_STORE": external.url}) as served:
+        await _abort(served, agent)
+        assert (await command("audit", agent, "--verify", "--url", served.url)).code == 0
+        assert await served.end() == 0
+        warnings = [line["message"] for line in served.log() if line["event"] == "store"]
+    assert len(warnings) == 1 and warnings[0].startswith("the memory of what was seen cannot be")
+
+
+async def test_two_replicas_of_one_host_remember_one_history(folder: Path, agent: str, external: ExternalRedis) -> None:
+    """They share the files; each reads there what either has seen."""
+    environ = {"SERINUS_STORE": external.url}
+    async with serving(folder, environ, "one") as one, serving(folder, environ, "two") as two:
+        await _abort(one, agent)
+        assert await one.end() == 0 and await two.end() == 0
+    (path,) = (folder.parent / ".serinus" / "seen").glob(f"*/{agent}.json")
+    found = json.loads(path.read_text())
+    assert found["record"]["epoch"] == "2" and found["events"][-1][0] == 2

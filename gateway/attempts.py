@@ -14,6 +14,7 @@ from gateway.calls import Answer, Attempt, Call, Outcome
 from gateway.errors import ProviderError
 from gateway.escalation import Escalations, completion
 from gateway.headers import JSON, retry_after, to_client_untyped
+from gateway.jsonsize import ANSWER_FACTOR, holds_more
 from gateway.limit import TimeLimits
 from gateway.previous import is_of_another
 from gateway.providers.applied import AppliedVersion
@@ -261,7 +262,10 @@ class Attempts:
                 stream.request_bytes = len(request.body)
                 opened = True
                 return stream
-            return _whole_answer(response, way.whole(await response.whole(run.runtime.answer_limit)), attempt)
+            body = await response.whole(run.runtime.answer_limit)
+            if holds_more(body, ANSWER_FACTOR * run.runtime.values_limit):
+                raise ProviderError("malformed", "the provider's answer holds too many values")
+            return _whole_answer(response, way.whole(body), attempt)
         finally:
             if not opened:
                 await response.aclose()

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from json.encoder import encode_basestring_ascii
 from typing import Any, NoReturn
 
-from gateway.errors import CallerError
+from gateway.errors import BodyTooLarge, CallerError
+from gateway.jsonsize import CONTAINER, MOST_VALUES, holds_more
 
 _space = re.compile(r"[ \t\n\r]*").match  # a body of nothing but spaces must not cost a loop per character
 _opening = re.compile(r"[ \t\n\r]*\{[ \t\n\r]*").match
@@ -24,6 +25,17 @@ class NotJson(CallerError):
     """The body is not one JSON object in UTF-8."""
 
     code = "invalid_json"
+
+
+class TooManyValues(BodyTooLarge):
+    """The body would take too much memory and time, however few its bytes are."""
+
+    code = "too_many_values"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"the body holds more than {most} values (an array or object counts as {CONTAINER}); send less"
+        )
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -47,8 +59,10 @@ class Document:
         self.texts = texts
 
     @classmethod
-    def parse(cls, body: bytes) -> "Document":
-        """Read a body. Raises NotJson and says what is wrong, never anything else."""
+    def parse(cls, body: bytes, most: int = MOST_VALUES) -> "Document":
+        """Read a body of at most so many values. Raises NotJson or TooManyValues, never anything else."""
+        if len(body) * CONTAINER > most and holds_more(body, most):
+            raise TooManyValues(most)
         try:
             text = body.decode()
         except UnicodeDecodeError as error:

@@ -6,6 +6,7 @@ import orjson
 
 from gateway.calls import Usage, tokens, usage_from
 from gateway.errors import Headers
+from gateway.jsonsize import MOST_VALUES, holds_more
 from gateway.providers import sse
 from gateway.upstream import header
 
@@ -59,7 +60,9 @@ class Meter:
 
 
 def _usage_in(body: bytes) -> Usage | None:
-    """The usage of an answer or an event, in either of OpenAI's spellings."""
+    """The usage of an answer or an event, in either of OpenAI's spellings; None where finding it would be dear."""
+    if holds_more(body, MOST_VALUES):
+        return None
     try:
         answer = orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -68,6 +68,7 @@ class Runtime:
     circuit: CircuitRules
     body_limit: int
     answer_limit: int
+    values_limit: int
     escalation_message: str
     forward: tuple[str, ...]
     facts_headers: frozenset[bytes]

@@ -33,7 +33,7 @@ LAYERS = (
     ("meter",),
     ("providers", "store", "pricing", "auth", "notify", "signing", "telemetry", "audit", "upstream", "server", "web"),
     ("callid", "conversations"),
-    ("calls", "config", "document", "headers", "multipart", "units"),
+    ("calls", "config", "document", "headers", "jsonsize", "multipart", "units"),
     ("admission", "browsers"),
     ("logs",),
     ("redaction",),

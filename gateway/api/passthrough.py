@@ -19,6 +19,7 @@ from gateway.errors import CallerError, Forbidden, NotFound, UnsupportedBody
 from gateway.headers import of_type, query_to_provider, without_names
 from gateway.passthrough import Passage, Wanted
 from gateway.providers.responses.marks import is_ours
+from gateway.runtime import Runtime
 from gateway.uploads import Body, FormStream, Held, Incoming, Stream, has_default_model, takes_raw_bytes
 
 _PREFIX = "/v1"
@@ -60,7 +61,7 @@ class Passthrough(Generation):
         check_encoding(headers)
         _check_scope(caller, scope["method"], path)
         agent = _named_in_query(scope)
-        body = await _body(_incoming(receive, scope), scope, path, runtime.body_limit, agent is not None)
+        body = await _body(_incoming(receive, scope), scope, path, runtime, agent is not None)
         wanted = Wanted(
             id=self.services.new_nonce().hex(),
             request_id=given_id(headers),
@@ -117,7 +118,7 @@ def _incoming(receive: Receive, scope: Scope) -> Incoming:
     return Incoming(receive, None if length is None else int(length), is_chunked)
 
 
-async def _body(incoming: Incoming, scope: Scope, path: str, limit: int, is_named: bool) -> Body:
+async def _body(incoming: Incoming, scope: Scope, path: str, runtime: Runtime, is_named: bool) -> Body:
     """The body with its model found. Only JSON must be held for that. Raises CallerError.
 
     What is neither JSON nor a form is passed where no body names a model, and nowhere else: a provider may read JSON
@@ -129,7 +130,7 @@ async def _body(incoming: Incoming, scope: Scope, path: str, limit: int, is_name
         return Held()
     if kind == b"multipart/form-data":
         form = FormStream(incoming, content_type, path, named_elsewhere=is_named)
-        await form.look(limit)
+        await form.look(runtime.body_limit)
         return form
     if kind not in (b"", b"application/json") and not takes_raw_bytes(path):
         raise UnsupportedBody(
@@ -137,13 +138,15 @@ async def _body(incoming: Incoming, scope: Scope, path: str, limit: int, is_name
         )
     if kind != b"application/json" and takes_raw_bytes(path):
         return Stream(incoming)
-    data = await incoming.read(limit)
-    return Held(data, _document_of(data), is_named and has_default_model(path)) if data else Held()
+    data = await incoming.read(runtime.body_limit)
+    return (
+        Held(data, _document_of(data, runtime.values_limit), is_named and has_default_model(path)) if data else Held()
+    )
 
 
-def _document_of(data: bytes) -> Document:
+def _document_of(data: bytes, most_values: int) -> Document:
     """The body as JSON. Raises CallerError for one that a reader who heeds no case takes another model from."""
-    document = Document.parse(data)
+    document = Document.parse(data, most_values)
     if twin := next((name for name in document.values if name.lower() == "model" != name), None):
         raise CallerError(f"write 'model' in place of {twin!r}", param="model")
     return document

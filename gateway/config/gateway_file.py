@@ -27,6 +27,7 @@ from gateway.config.fields import (
     WebhookUrl,
 )
 from gateway.config.provider import Provider as Provider
+from gateway.jsonsize import MOST_VALUES
 from policies.state import Action
 
 # What a person wants to hear of unasked: a canary went out, stopped, or won, or the store lost a record.
@@ -119,6 +120,13 @@ class Limits(Model):
         "Never less than `body`.",
     )
     answer: Size = Field(default=32 * 1024**2, description="A provider's answer that is not a stream. Default: 32MB.")
+    values: int = Field(
+        default=MOST_VALUES,
+        ge=10_000,
+        le=100_000_000,
+        description="JSON values in a request's body; an array or object counts as five. Default: 1000000, far above "
+        "what models read. An answer may hold eight times as many.",
+    )
     in_flight: int = Field(default=2000, ge=1, le=1_000_000, description="Calls at once. Default: 2000.")
     connections: int = Field(
         default=10_000, ge=1, le=1_000_000, description="Open client connections, idle ones included. Default: 10000."

@@ -10,11 +10,9 @@ from typing import NamedTuple, Protocol
 from gateway.calls import Usage
 from gateway.errors import ProviderError
 from gateway.providers import sse
-from gateway.providers.chat.answer import are_json, bad_arguments
+from gateway.providers.chat.answer import MAX_ARGUMENT_CHARACTERS, are_json, bad_arguments
 from gateway.providers.formats import Parser, Writer
 from gateway.providers.reply import Begin, End, Event, ToolDelta
-
-_MAX_ARGUMENT_CHARACTERS = 1 << 20
 
 
 class Frame(NamedTuple):
@@ -143,7 +141,7 @@ class Reader:
 
     def _keep_arguments(self, delta: ToolDelta) -> None:
         self._argument_characters += len(delta.arguments)
-        if self._argument_characters > _MAX_ARGUMENT_CHARACTERS:
+        if self._argument_characters > MAX_ARGUMENT_CHARACTERS:
             self.failure = ProviderError("malformed", "the tool-call arguments of the provider's stream have no end")
             return
         self._arguments.setdefault(delta.index, []).append(delta.arguments)

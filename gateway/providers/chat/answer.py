@@ -11,6 +11,7 @@ from gateway.errors import Headers, KeyRefused, ProviderError
 _KEPT_STATUSES = frozenset({429, 503, 529})
 _ERROR_STATUSES = range(400, 600)
 _KEY_CODES = frozenset({"invalid_api_key", "authentication_error"})
+MAX_ARGUMENT_CHARACTERS = 1 << 20  # of a call that a model makes: more than it can write
 
 
 def read_answer(body: bytes) -> dict[str, Any]:
@@ -73,7 +74,7 @@ def are_json(arguments: object) -> bool:
     """Whether tool-call arguments are JSON; none at all is how some providers write `{}`."""
     if arguments is None or arguments == "":
         return True
-    if not isinstance(arguments, str):
+    if not isinstance(arguments, str) or len(arguments) > MAX_ARGUMENT_CHARACTERS:
         return False
     try:
         json.loads(arguments)

@@ -9,7 +9,7 @@ from typing import Any
 from gateway.calls import Usage, usage_from
 from gateway.errors import ProviderError
 from gateway.providers import sse
-from gateway.providers.chat.answer import are_json, bad_arguments, error_inside, parse
+from gateway.providers.chat.answer import MAX_ARGUMENT_CHARACTERS, are_json, bad_arguments, error_inside, parse
 from gateway.providers.chat.frame import Frame
 from gateway.redaction import NOTHING, Redactor
 
@@ -17,7 +17,6 @@ _DONE = b"[DONE]"
 # How a compact encoder writes a part of an answer; what is spelled otherwise is parsed, which costs more.
 _PART = b'"choices":[{'
 _MARKS = (b'"finish_reason":"', b'"usage":{', b'"tool_calls"', b'"error"')  # of what is looked into
-_MAX_ARGUMENT_CHARACTERS = 1 << 20
 
 
 class StreamReader:
@@ -149,7 +148,7 @@ class StreamReader:
 
     def _keep_arguments(self, key: tuple[int, int], arguments: str) -> None:
         self._argument_characters += len(arguments)
-        if self._argument_characters > _MAX_ARGUMENT_CHARACTERS:
+        if self._argument_characters > MAX_ARGUMENT_CHARACTERS:
             self.failure = ProviderError("malformed", "the tool-call arguments of the provider's stream have no end")
             return
         self._arguments.setdefault(key, []).append(arguments)

@@ -2,9 +2,10 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
+from urllib.parse import quote
 
 from gateway.config.nodes import Node, Path, dotted
 from gateway.config.problems import Problem
@@ -23,6 +24,9 @@ _PLACES: Final = "api_key, base_url, proxy, store, webhook, secret, url and fing
 _OVERRIDES: Final = {"SERINUS_LISTEN": "listen", "SERINUS_STORE": "store"}
 _ADMIN_TOKEN: Final = "SERINUS_ADMIN_TOKEN"  # noqa: S105 - the variable's name
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]")
+_LOGIN: Final = re.compile(r"[a-z0-9+]+://[^/?#@]*@")  # up to the host: what holds variables is as it was written
+_OPTION_VALUE: Final = re.compile(r"(?<==)\$\{([A-Za-z_][A-Za-z0-9_]*)\}(?=&|$)")
 _USER_INFO: Final = re.compile(r"//[^/@]*@")
 _WRITTEN_PASSWORD: Final = re.compile(r":(?!\$\{)[^@]")  # inside of a user info
 
@@ -39,8 +43,24 @@ class Expanded:
 def expand(root: Node, environ: Mapping[str, str]) -> Expanded:
     """Put variables into their places and apply the overrides. A place with a problem keeps what is written."""
     expansion = _Expansion(environ)
+    expansion.problems += _token_problems(environ)
     filled = expansion.fill(_overridden(root, environ), ())
     return Expanded(filled, tuple(expansion.problems), expansion.written)
+
+
+def _token_problems(environ: Mapping[str, str]) -> Iterator[Problem]:
+    if (complaint := _unclean(_ADMIN_TOKEN, environ.get(_ADMIN_TOKEN, ""))) is not None:
+        yield _from_environment("", _ADMIN_TOKEN).problem(("admin_token_sha256",), complaint)
+
+
+def _unclean(name: str, value: str) -> str | None:
+    """What is wrong with a secret as a file or a shell hands it over. Its value is not shown."""
+    if value.strip() == value and not _CONTROLS.search(value):
+        return None
+    return (
+        f"the environment variable {name} begins or ends with white space, or holds a control character, such as the "
+        "line break at the end of a file: printf %s in place of echo writes none"
+    )
 
 
 def _overridden(root: Node, environ: Mapping[str, str]) -> Node:
@@ -83,7 +103,21 @@ class _Expansion:
         self.problems.extend(found)
         if found or place == "other":
             return node
-        return replace(node, value=_VARIABLE.sub(lambda match: self._environ[match[1]], str(node.value)))
+        return replace(node, value=self._filled(str(node.value), path))
+
+    def _filled(self, text: str, path: Path) -> str:
+        """The text with its variables. Where a URL has its user and password, and a store its options, each stands for
+        exactly its value, and is quoted."""
+        login = _LOGIN.match(text)
+        end = login.end() if login is not None else 0
+        login_text, rest = text[:end], text[end:]
+        safe = "" if ":" in login_text[login_text.find("//") :] else ":"  # alone it may stand for user and password
+        if path == ("store",):
+            rest = _OPTION_VALUE.sub(lambda match: quote(self._environ[match[1]], safe=""), rest)
+        return self._substituted(login_text, lambda value: quote(value, safe=safe)) + self._substituted(rest, str)
+
+    def _substituted(self, text: str, spelled: Callable[[str], str]) -> str:
+        return _VARIABLE.sub(lambda match: spelled(self._environ[match[1]]), text)
 
     def _complaints(self, text: str, path: Path, place: Place) -> list[str]:
         """What is wrong with the use of variables here. No message shows what is written in the place of a secret."""
@@ -96,7 +130,10 @@ class _Expansion:
         if "${" in _VARIABLE.sub("", text):
             return ["write a variable as ${NAME}: letters, digits and _"]
         names = dict.fromkeys(_VARIABLE.findall(text))
-        return [self._absent(name) for name in names if not self._environ.get(name)]
+        if absent := [self._absent(name) for name in names if not self._environ.get(name)]:
+            return absent
+        found = [_unclean(name, self._environ[name]) for name in names]
+        return [complaint for complaint in found if complaint is not None]
 
     def _absent(self, name: str) -> str:
         return f"the environment variable {name} is {'empty' if name in self._environ else 'not set'}"

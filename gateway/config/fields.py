@@ -24,6 +24,7 @@ from pydantic import (
 
 from gateway.config import headers, units
 from gateway.config.problems import quoted
+from gateway.config.store_url import read_store_url
 from routing.agents import Sticky
 from routing.chain import HUMAN, Link, Target
 
@@ -31,7 +32,6 @@ NAME_PATTERN: Final = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$"  # no leading dot: 
 SECRET_PATTERN: Final = r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$"  # noqa: S105 - the pattern of a secret, not one
 TARGET_PATTERN: Final = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}/[^\s]{1,200}$"
 _ADDRESS: Final = r"(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})"
-STORE_SCHEMES: Final = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster")
 EMBEDDED: Final = "embedded"
 
 
@@ -159,14 +159,9 @@ def secret_url(*schemes: str) -> AfterValidator:
 
 
 def store_url(value: SecretStr) -> SecretStr:
-    """`embedded` or a Redis URL. Only the scheme is judged here; the store reads the rest."""
-    url = value.get_secret_value()
-    scheme, separator, rest = url.partition("://")
-    if url != EMBEDDED and not (scheme in STORE_SCHEMES and separator and rest and not re.search(r"\s", url)):
-        raise ValueError(
-            "write embedded, redis://host:6379/0, rediss://…, unix:///path/to/socket, "
-            "redis+sentinel://host:26379/master or redis+cluster://host:6379"
-        )
+    """`embedded` or a Redis URL. Raises ValueError without showing it."""
+    if value.get_secret_value() != EMBEDDED:
+        read_store_url(value.get_secret_value())
     return value
 
 

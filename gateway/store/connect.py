@@ -5,13 +5,14 @@ commit would look lost. Here a failure reaches the caller, who knows what is saf
 """
 
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from redis.asyncio import Redis, from_url
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
+
+from gateway.config.store_url import StoreUrl, read_store_url
 
 Client = Redis | RedisCluster
 
@@ -21,19 +22,6 @@ HEALTH_CHECK_SECONDS = 30  # a connection that was idle for so long is pinged be
 MAX_CONNECTIONS = 64  # per client, in a cluster per node
 MAX_IN_FLIGHT = 32  # operations at once; below MAX_CONNECTIONS, for the pub/sub and the handshakes of a failover
 
-_SENTINEL_PORT = 26379
-_PORT = 6379
-_PLAIN = ("redis", "rediss", "unix")
-_SCHEMES = "redis://, rediss://, unix://, redis+sentinel://, redis+cluster://"
-_TLS_OPTIONS = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname"}
-_OPTIONS = {
-    "redis": {"db"},
-    "rediss": {"db"} | _TLS_OPTIONS,
-    "unix": {"db"},
-    "redis+sentinel": {"sentinel_username", "sentinel_password"},
-    "redis+cluster": set[str](),
-}
-
 
 def connect(url: str) -> Client:
     """A client for the store at `url`; nothing is sent yet. Raises ValueError when the URL is not understood.
@@ -42,12 +30,11 @@ def connect(url: str) -> Client:
     `?sentinel_password=` is for sentinels that want one. redis+cluster://[user:password@]host:port,host:port names
     some nodes of a cluster.
     """
-    parts = urlsplit(url)
-    _check(parts)
-    if parts.scheme == "redis+sentinel":
-        return _sentinel(parts)
-    if parts.scheme == "redis+cluster":
-        return _cluster(parts)
+    read = read_store_url(url)
+    if read.scheme == "redis+sentinel":
+        return _sentinel(read)
+    if read.scheme == "redis+cluster":
+        return _cluster(read)
     return from_url(url, retry=_never(), **_common(SOCKET_SECONDS))
 
 
@@ -85,47 +72,30 @@ async def close(client: Client) -> None:
         await client.connection_pool.sentinel_manager.aclose()
 
 
-def _check(parts: SplitResult) -> None:
-    if parts.scheme not in _OPTIONS:
-        raise ValueError(f"unknown scheme {parts.scheme!r} of the store; write one of {_SCHEMES}")
-    known = _OPTIONS[parts.scheme]
-    for option, _ in parse_qsl(parts.query, keep_blank_values=True):
-        if option not in known:
-            raise ValueError(f"unknown option {option!r} of the store; known: {', '.join(sorted(known)) or 'none'}")
-    if parts.scheme == "unix" and not parts.path:
-        raise ValueError("the store lacks the path of its socket; write unix:///run/redis.sock")
-    if parts.scheme not in ("unix", "redis", "rediss") and not _hosts(parts, _PORT):
-        raise ValueError(f"the store names no host; write {parts.scheme}://host:port")
-
-
-def _sentinel(parts: SplitResult) -> Redis:
-    service, _, db = parts.path.strip("/").partition("/")
-    if not service or not (db or "0").isdecimal():
-        raise ValueError("the store names no service; write redis+sentinel://host:26379/service or …/service/0")
-    login = dict(parse_qsl(parts.query))
+def _sentinel(url: StoreUrl) -> Redis:
     sentinel = Sentinel(  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
-        _hosts(parts, _SENTINEL_PORT),
+        list(url.hosts),
         sentinel_kwargs={
-            "username": login.get("sentinel_username"),
-            "password": login.get("sentinel_password"),
+            "username": url.options.get("sentinel_username"),
+            "password": url.options.get("sentinel_password"),
             "retry": _never(),
             **_common(SENTINEL_SECONDS),
         },
     )
-    options = {"db": int(db or 0), "retry": _never(), **_common(SOCKET_SECONDS), **_credentials(parts)}
-    client: Redis = sentinel.master_for(unquote(service), **options)
+    options = {"db": url.db, "retry": _never(), **_common(SOCKET_SECONDS), **_credentials(url)}
+    client: Redis = sentinel.master_for(url.name, **options)
     return client
 
 
-def _cluster(parts: SplitResult) -> RedisCluster:
+def _cluster(url: StoreUrl) -> RedisCluster:
     return RedisCluster(
-        startup_nodes=[ClusterNode(host, port) for host, port in _hosts(parts, _PORT)],
+        startup_nodes=[ClusterNode(host, port) for host, port in url.hosts],
         retry=_never(),
         require_full_coverage=False,  # agents whose slots are covered go on
         reinitialize_steps=0,  # a moved slot is noted; no connection that others wait on is closed for it
         dynamic_startup_nodes=False,  # the configured names outlive a cluster whose addresses all changed
         **_common(SOCKET_SECONDS),
-        **_credentials(parts),
+        **_credentials(url),
     )
 
 
@@ -146,20 +116,6 @@ def _common(seconds: float) -> dict[str, Any]:
     }
 
 
-def _credentials(parts: SplitResult) -> dict[str, Any]:
-    credentials = {"username": parts.username, "password": parts.password}
-    return {name: unquote(value) for name, value in credentials.items() if value}
-
-
-def _hosts(parts: SplitResult, default_port: int) -> list[tuple[str, int]]:
-    """The hosts of `user:password@host:port,host:port`, without the user."""
-    hosts = parts.netloc.rpartition("@")[2].split(",")
-    return [_host(host, default_port) for host in hosts if host]
-
-
-def _host(host: str, default_port: int) -> tuple[str, int]:
-    try:
-        parts = urlsplit(f"//{host}")
-        return parts.hostname or "", parts.port or default_port
-    except ValueError as error:
-        raise ValueError(f"cannot read host {host!r} of the store: {error}") from error
+def _credentials(url: StoreUrl) -> dict[str, Any]:
+    credentials = {"username": url.user, "password": url.password}
+    return {name: value for name, value in credentials.items() if value}

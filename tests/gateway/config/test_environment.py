@@ -75,7 +75,7 @@ def test_variables_and_secrets_out_of_place(tmp_path: Path, text: str, complaint
 def test_a_key_that_cannot_stand_in_a_header(tmp_path: Path) -> None:
     """A line break at the end of a mounted secret is told without showing the secret."""
     (found,) = complaints(tmp_path, "", OPENAI_API_KEY=f"{PLANTED}\n")
-    assert "api_key: its value cannot stand in a header; is there a space or a line break in the variable?" in found
+    assert "api_key: the environment variable OPENAI_API_KEY begins or ends with white space" in found
     assert PLANTED not in found
 
 
@@ -129,3 +129,38 @@ def test_the_digest_holds_the_name_of_a_secret_not_its_value(tmp_path: Path) -> 
     assert with_environment(tmp_path, "store: redis://:${S}@y\n", S="one").digest != one.digest
     by_variable = [with_environment(tmp_path, SERINUS_STORE=f"redis://:{password}@z").digest for password in "ab"]
     assert by_variable[0] == by_variable[1] != one.digest
+
+
+@pytest.mark.parametrize("value", [f"{PLANTED}\n", f" {PLANTED}", f"{PLANTED}\r\n", f"{PLANTED}\x00x", f"\t{PLANTED}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "fingerprint_key: ${X}",
+        "escalation: {secret: '${X}'}",
+        "store: redis://:${X}@h",
+        "escalation: {webhook: 'https://h.example/${X}'}",
+        "notify: [{url: 'https://h.example/${X}'}]",
+        "  p: {api: openai, api_key: '${X}'}",
+        "  p: {api: openai, transport: standard, proxy: 'http://u:${X}@p:1'}",
+    ],
+)
+def test_a_secret_with_a_line_break(tmp_path: Path, text: str, value: str) -> None:
+    """One check for every secret: a mounted file's last line break would make it another, and never match."""
+    found = complaints(tmp_path, text, X=value)
+    assert any("variable X begins or ends with white space" in line for line in found)
+    assert not any(PLANTED in line for line in found)
+
+
+def test_an_admin_token_with_a_line_break(tmp_path: Path) -> None:
+    """It would be hashed with it, and no operator's token would ever be right."""
+    (found,) = complaints(tmp_path, "", SERINUS_ADMIN_TOKEN=f"{PLANTED}\n")
+    assert "SERINUS_ADMIN_TOKEN begins or ends with white space" in found and PLANTED not in found
+
+
+def test_a_proxys_password_is_quoted(tmp_path: Path) -> None:
+    """Whatever it consists of; a path's variable stays as it is, for it may hold more than one part."""
+    text = "  p: {api: openai, transport: standard, proxy: 'http://u:${PW}@p:1'}\nnotify: [{url: 'https://h.example/${HOOK}'}]\n"
+    settings = with_environment(tmp_path, text, PW="a/b#c@d", HOOK="T0/B0/x").settings
+    proxy = settings.providers["p"].proxy
+    assert proxy is not None and proxy.get_secret_value() == "http://u:a%2Fb%23c%40d@p:1"
+    assert settings.notify[0].url.get_secret_value() == "https://h.example/T0/B0/x"

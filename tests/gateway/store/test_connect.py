@@ -74,15 +74,16 @@ async def test_the_parts_of_a_cluster_url_arrive() -> None:
 @pytest.mark.parametrize(
     "url, way_out",
     [
-        ("mysql://host", "redis://, rediss://"),
-        ("embedded", "write one of"),
-        ("unix://", "unix:///run/redis.sock"),
+        ("mysql://host", "redis://host:6379/0, rediss://"),
+        ("embedded", "redis+cluster://host:6379"),
+        ("unix://", "unix:///path/to/socket"),
+        ("unix:///", "unix:///run/redis.sock"),
         ("redis://host/0?retry_on_timeout=yes", "known: db"),
         ("redis+cluster://host?db=1", "known: none"),
-        ("redis+cluster://", "redis+cluster://host:port"),
-        ("redis+cluster://host:port", "cannot read host"),
+        ("redis+cluster:///", "redis+cluster://host:6379"),
+        ("redis+cluster://host:port", "host:port"),
         ("redis+sentinel://host:26379", "service"),
-        ("redis+sentinel://host/house/one", "service"),
+        ("redis+sentinel://host/house/one", "database must be a number"),
     ],
 )
 def test_a_url_that_is_not_understood_names_the_way_out(url: str, way_out: str) -> None:

@@ -20,7 +20,9 @@ from urllib.parse import urlsplit
 
 from gateway.errors import StoreAway
 from gateway.store.codec import decode_state, encode_state
+from gateway.store.data_folder import make_private
 from gateway.store.files import write_whole
+from gateway.store.server_binary import EmbeddedRedisFailed
 from policies.state import State
 
 EVENTS_KEPT = 32  # of the latest audit events; some 60 bytes each
@@ -67,9 +69,15 @@ class Memory:
         self._is_broken = False
 
     def load(self) -> None:
-        """Read what is there. Blocks; call it before anything else."""
+        """Read what is there, in a folder of our user alone. Blocks; call it before anything else."""
         folder = self._folder
         if folder is None:
+            return
+        try:
+            make_private(folder)
+        except EmbeddedRedisFailed as error:
+            self._complain("cannot be used", error)
+            self._folder = None
             return
         for path in sorted(folder.glob("*.json")):
             if seen := self._read(path):

@@ -137,6 +137,17 @@ async def test_a_folder_that_cannot_be_written_is_said_once(tmp_path: Path, stor
     ]
 
 
+async def test_a_folder_of_somebody_else_is_not_believed(tmp_path: Path) -> None:
+    """Whoever can put a link there could choose the key, and so forge call ids."""
+    await Memory(tmp_path / "theirs").keep_key(b"t" * 32)
+    (tmp_path / "seen").symlink_to(tmp_path / "theirs")
+    said: list[str] = []
+    memory = Memory(tmp_path / "seen", lambda sentence, _: said.append(sentence))
+    memory.load()
+    assert memory.key is None
+    assert said == ["the memory of what was seen cannot be used; a lost store is then not recognised after a restart"]
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"record": {"epoch": "1"}, "events": []}', '{"record": {}}'])
 async def test_a_file_that_cannot_be_read_is_said_and_replaced(
     tmp_path: Path, store: RedisStore, agent: str, content: str

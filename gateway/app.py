@@ -22,8 +22,9 @@ from gateway.api.feedback import Feedback
 from gateway.api.generation import ChatCompletions, Completions, Embeddings, GenerateContent, Messages, Responses
 from gateway.api.health import Live, Ready
 from gateway.api.models import GeminiModels, Models
+from gateway.api.near_misses import NearMisses
 from gateway.api.passthrough import Passthrough
-from gateway.api.services import Endpoint, OpenEndpoint, Services
+from gateway.api.services import Handler, OpenEndpoint, Services
 from gateway.api.status import Status
 from gateway.attempts import Attempts
 from gateway.config import ConfigProblems, Deployment, GatewaySettings
@@ -241,7 +242,8 @@ def asgi(services: Services) -> Callable[[Scope, Receive, Send], Awaitable[None]
         "/v1/messages": Cors(services, Messages(services)),
         "/v1/responses": Cors(services, Responses(services)),
     }
-    router = Router(_routes(services), redirect_slashes=False, default=_Unknown(services))
+    unknown = Cors(services, NearMisses(services, _Unknown(services)))
+    router = Router(_routes(services), redirect_slashes=False, default=unknown)
 
     def serve(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http" and (endpoint := hot.get(scope["path"])) is not None:
@@ -252,7 +254,7 @@ def asgi(services: Services) -> Callable[[Scope, Receive, Send], Awaitable[None]
 
 
 def _routes(services: Services) -> list[BaseRoute]:
-    endpoints: list[tuple[str, Endpoint]] = [
+    endpoints: list[tuple[str, Handler]] = [
         ("/v1beta/models", GeminiModels(services)),
         ("/v1beta/models/{model:path}", GenerateContent(services)),
         ("/v1/messages/count_tokens", CountTokens(services)),
@@ -264,7 +266,7 @@ def _routes(services: Services) -> list[BaseRoute]:
         ("/v1/escalations", EscalationList(services)),
         ("/v1/escalations/{call_id}", Escalation(services)),
         ("/v1/escalations/{call_id}/reply", EscalationReply(services)),
-        ("/v1/{path:path}", Passthrough(services)),
+        ("/v1/{path:path}", NearMisses(services, Passthrough(services))),
         ("/status", Status(services)),
         ("/status.css", Stylesheet(services)),
         ("/status/{agent}", Status(services)),

@@ -5,7 +5,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.services import Endpoint, Services, header
+from gateway.api.services import Handler, Services, header
 
 _PREFLIGHT = [
     (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
@@ -19,7 +19,7 @@ class Cors:
     """Wraps an endpoint. A request without `Origin`, or from an origin that is not listed, passes as if it were not
     there; a browser then keeps the answer from the page."""
 
-    def __init__(self, services: Services, endpoint: Endpoint) -> None:
+    def __init__(self, services: Services, endpoint: Handler) -> None:
         self._services = services
         self._endpoint = endpoint
 

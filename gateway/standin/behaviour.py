@@ -83,6 +83,11 @@ class Behaviour(BaseModel):
         description="Answers with a call of the first tool whenever the request brings tools and does not end with a "
         "tool's result. `call <tool name>` in the last user message does it for that tool without this.",
     )
+    strict: bool = Field(
+        default=False,
+        description="Refuses what OpenAI's own servers refuse in chat completions and responses: names, ids and hints "
+        "that are too long, schemas without properties, members that they do not know.",
+    )
     error_rate: float = Field(
         default=0.0, ge=0, le=1, description="The share of calls that end in `fault`, from 0 to 1."
     )

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from itertools import count
 from urllib.parse import unquote
 
+from . import strict
 from .answers import Problem, encode
 from .asks import Refusal
 from .books import Books, Entry
@@ -79,6 +80,8 @@ class Service:
         ask = shape.read(request)
         self._responses.check(ask)
         model = self.models.get(ask.model)
+        if model.behaviour.strict:
+            strict.check(ask.fields)
         latency, fault = model.draw()
         waits = 0.0 if is_background(ask) else latency
         turn = Turn(shape, ask, model.behaviour, number, self._clock(), waits, request.http11)

@@ -86,7 +86,8 @@ def endpoint_of(name: str, provider: Provider) -> Endpoint:
     signs = provider.region is not None and provider.api_key is None
     sign = ChainSigner(str(provider.region)) if signs else None
     secret = None if provider.api_key is None else Redactor([provider.api_key.get_secret_value()])
-    return Endpoint(name, origin, path.rstrip("/"), provider.key_headers, provider.api, defaults, sign, secret)
+    fixed = tuple((name.encode(), value.encode()) for name, value in provider.headers.items())
+    return Endpoint(name, origin, path.rstrip("/"), provider.key_headers, provider.api, defaults, sign, secret, fixed)
 
 
 def transport_options(settings: GatewaySettings) -> dict[str, TransportOptions]:

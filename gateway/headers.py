@@ -18,6 +18,19 @@ _TO_CLIENT = frozenset(
     {b"content-type", b"content-encoding", b"retry-after", b"retry-after-ms", b"x-should-retry", b"x-request-id"}
 )
 _TO_CLIENT_PREFIXES = (b"x-ratelimit-", b"openai-", b"anthropic-")
+# The account that a call is booked on is the gateway's: its key goes with no client's organization or project, and none
+# of ours is shown. Words of a header's name, in both directions.
+_ACCOUNT_WORDS = frozenset(
+    {b"account", b"billing", b"org", b"organisation", b"organization", b"project", b"subscription", b"tenant"}
+    | {b"workspace"}
+)
+# Whatever the configuration forwards; all else that an operator names is the operator's own.
+_ACCOUNTS = frozenset(
+    {
+        b"openai-organization", b"openai-project", b"chatgpt-account-id", b"anthropic-organization-id",
+        b"anthropic-workspace", b"anthropic-workspace-id", b"x-goog-user-project", b"x-ms-client-tenant-id",
+    }
+)  # fmt: skip
 _UPSTREAM_ID = b"x-upstream-request-id"
 # What we write is JSON whatever the client called it, and answers are looked into: nothing is gained by unpacking them.
 _OURS = (JSON, (b"accept-encoding", b"identity"))
@@ -124,9 +137,9 @@ def _connection_names(headers: Headers) -> set[bytes]:
 
 
 def _goes_on(name: bytes, forward: tuple[str, ...]) -> bool:
-    if name in _NEVER or name.startswith(b"x-serinus-"):
+    if name in _NEVER or name in _ACCOUNTS or name.startswith(b"x-serinus-"):
         return False
-    if name in _TO_PROVIDER or name.startswith(_TO_PROVIDER_PREFIXES):
+    if name in _TO_PROVIDER or (name.startswith(_TO_PROVIDER_PREFIXES) and not _names_account(name)):
         return True
     return bool(forward) and any(fnmatchcase(name.decode("latin-1"), pattern) for pattern in forward)
 
@@ -141,7 +154,12 @@ def _kept(headers: Headers, goes: _Names[bool]) -> list[tuple[bytes, bytes]]:
 
 
 def _goes_to_client(name: bytes) -> bool:
-    return name in _TO_CLIENT or name.startswith(_TO_CLIENT_PREFIXES)
+    return name in _TO_CLIENT or (name.startswith(_TO_CLIENT_PREFIXES) and not _names_account(name))
+
+
+def _names_account(name: bytes) -> bool:
+    """Whether a header says whose account is meant."""
+    return not _ACCOUNT_WORDS.isdisjoint(name.split(b"-"))
 
 
 _typed = _Names(_goes_to_client)

@@ -240,6 +240,10 @@ HostName = Annotated[
 HeaderPattern = Annotated[
     str, BeforeValidator(headers.forward_pattern), _text(r"^[A-Za-z0-9_-]{1,64}\*?$", "x-trace-*")
 ]
+FixedHeader = Annotated[
+    str, BeforeValidator(headers.fixed_header), _text(r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$", "OpenAI-Project")
+]
+FixedValue = Annotated[str, BeforeValidator(headers.fixed_value), _text(r"^[ -~]{1,1000}$", "proj_abc")]
 ApiKey = Annotated[SecretStr, AfterValidator(header_safe), _text(SECRET_PATTERN, "${OPENAI_API_KEY}")]
 Secret = Annotated[SecretStr, _text(SECRET_PATTERN, "${SERINUS_FINGERPRINT_KEY}")]
 StoreUrl = Annotated[

@@ -53,6 +53,23 @@ def forward_pattern(written: object) -> str:
     return pattern
 
 
+def fixed_header(written: object) -> str:
+    """The lower-case name of a header that a provider gets with every request. Raises ValueError with the way out."""
+    if not isinstance(written, str) or not re.fullmatch(HEADER_NAME, written):
+        raise ValueError("must be a header name, such as OpenAI-Project")
+    name = written.lower()
+    if not may_forward(name):
+        raise ValueError(f"{written!r} cannot be set: a credential (use api_key), a connection header or one of ours")
+    return name
+
+
+def fixed_value(written: object) -> str:
+    """The value of such a header. Raises ValueError with the way out."""
+    if not isinstance(written, str) or not re.fullmatch(r"[\x21-\x7e](?:[\x20-\x7e]{0,998}[\x21-\x7e])?", written):
+        raise ValueError("must be text that can stand in a header, such as proj_abc; put it in quotes")
+    return written
+
+
 def fact_header(name: str) -> str:
     """The lower-case name of a header that rules or `sticky` may read. Raises ValueError with the way out."""
     lower = name.lower()

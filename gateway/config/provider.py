@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from gateway.config.fields import ApiKey, BaseUrl, Model, Name, ProxyUrl
+from gateway.config.fields import ApiKey, BaseUrl, FixedHeader, FixedValue, Model, Name, ProxyUrl
 
 Api = Literal["openai", "openai-responses", "anthropic", "gemini", "bedrock"]
 KeyHeader = Literal["authorization", "api-key", "x-api-key", "x-goog-api-key"]
@@ -58,6 +58,11 @@ class Provider(Model):
         default=None,
         description="The header that carries the key. Default: the API's own. "
         "Azure OpenAI takes `api-key`; otherwise leave it alone.",
+    )
+    headers: Mapping[FixedHeader, FixedValue] = Field(
+        default_factory=dict,
+        description="Headers that go with every request, in place of a client's of that name, such as "
+        "`OpenAI-Organization` and `OpenAI-Project`: a client's never choose the account. Default: none. No secrets.",
     )
     transport: Literal["lean", "standard"] = Field(
         default="lean",

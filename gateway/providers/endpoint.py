@@ -22,8 +22,9 @@ class Signer(Protocol):
 class Endpoint:
     """Where a provider's API stands, what it speaks, and what opens it.
 
-    `headers` carry the key and go with every request; `defaults` go where the client sent none of that name. `sign`
-    makes the headers that depend on the request itself. What is `secret` must not come back from there.
+    `headers` carry the key and go with every request; `fixed` go in place of the client's of that name; `defaults` go
+    where the client sent none. `sign` makes the headers that depend on the request itself. What is `secret` must not
+    come back from there.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Endpoint:
     defaults: tuple[tuple[bytes, bytes], ...] = ()
     sign: Signer | None = None
     secret: Redactor | None = None
+    fixed: tuple[tuple[bytes, bytes], ...] = ()
 
     def redactor(self) -> Redactor | None:
         """What replaces the account's secrets in what comes back, None where it has none."""
@@ -41,6 +43,9 @@ class Endpoint:
 
     def request(self, path: str, headers: Headers, body: bytes, method: str = "POST") -> Request:
         """A request to this account; `path` is whole, with its query."""
+        if self.fixed:
+            ours = dict(self.fixed)
+            headers = [*(pair for pair in headers if pair[0] not in ours), *self.fixed]
         request = Request(method, self.origin, path, [*headers, *self.headers], body)
         if self.defaults:
             sent = {name for name, _ in headers}

@@ -24,6 +24,21 @@ def test_forwarded(name: bytes) -> None:
     assert to_provider([(name, b"v")], ()) == [*OURS, (name, b"v")]
 
 
+ACCOUNTS = [
+    b"openai-organization", b"openai-project", b"openai-org-id", b"anthropic-workspace-id", b"x-goog-user-project",
+    b"anthropic-organization-id", b"chatgpt-account-id",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ACCOUNTS)
+def test_whose_account_it_is(name: bytes) -> None:
+    """A client never chooses the account that the gateway's key books on, nor learns which it is."""
+    assert to_provider([(name, b"v")], ()) == OURS
+    assert to_client([(name, b"v")]) == []
+    if name != b"openai-org-id":  # nobody's so far
+        assert to_provider([(name, b"v")], ("openai-*", "x-goog-*", "anthropic-*", "chatgpt-*")) == OURS
+
+
 def test_patterns() -> None:
     """The configuration adds further headers by pattern."""
     sent = [(b"x-trace-id", b"1"), (b"x-other", b"2"), (b"x-trace", b"3")]

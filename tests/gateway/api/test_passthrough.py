@@ -12,6 +12,7 @@ import openai
 import pytest
 
 from tests.gateway.calling import PROVIDER_KEY, PROVIDERS, SOON, Place, failing, standing_in
+from tests.gateway.running import write
 
 Serve = Callable[..., Awaitable[Place]]
 SOUND = bytes(range(256)) * 20 + b"\r\n--not-the-boundary\r\n"
@@ -395,3 +396,17 @@ async def test_a_client_that_does_not_read(serve: Serve, capfd: pytest.CaptureFi
         await left.wait()
         client.transport.abort()
     assert (line["end"], line["failed"], line["failure"]) == ("client_gone", False, None)
+
+
+async def test_a_providers_own_headers(serve: Serve) -> None:
+    """The account that the configuration names goes with every request; a client's never does."""
+    here = await serve()
+    settings = json.loads((here.running.folder / "gateway.yaml").read_text())
+    settings["providers"]["standin"]["headers"] = {"OpenAI-Project": "proj_ours", "OpenAI-Beta": "ours=1"}
+    write(here.running.folder, {"gateway.yaml": settings})
+    here.running.reload()
+    theirs = {"OpenAI-Organization": "org-theirs", "OpenAI-Project": "proj_theirs", "OpenAI-Beta": "theirs=1"}
+    for asked in (here.chat(theirs), here.http.get(f"{here.base_url}/files", headers=theirs)):
+        assert (await asked).status_code == 200
+        received = here.received()
+        assert [received.header(name.lower()) for name in theirs] == [None, "proj_ours", "ours=1"]

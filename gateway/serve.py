@@ -13,6 +13,7 @@ import uvloop
 from gateway import assemble, logs
 from gateway.app import Gateway, build, new_replica_id
 from gateway.config import ConfigProblems, GatewaySettings, load
+from gateway.endings import Ending
 from gateway.errors import GatewayError
 from gateway.logs import Log
 from gateway.reload import Reloader
@@ -45,11 +46,13 @@ def _run(folder: Path, environ: Mapping[str, str], posted: PostedWorker | None) 
     except (ConfigProblems, GatewayError, OSError) as error:
         print(error, file=sys.stderr)
         return WRONG_CONFIGURATION
+    except asyncio.CancelledError:  # told to end before it served
+        return 0
     return 0
 
 
 async def _serve(folder: Path, environ: Mapping[str, str], posted: PostedWorker | None) -> None:
-    replica, hangup = new_replica_id(), asyncio.Event()
+    ending, replica, hangup = Ending(), new_replica_id(), asyncio.Event()
     log = logs.configure().bind(replica=replica)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
     deployment = await asyncio.to_thread(load, folder, environ)
@@ -59,13 +62,15 @@ async def _serve(folder: Path, environ: Mapping[str, str], posted: PostedWorker 
         store = await _store(deployment.settings, replica, log)
     store = replace(store, memory=await asyncio.to_thread(_memory, deployment.settings, log))
     gateway = build(deployment, store, replica, log)
-    await gateway.learn_prices(deployment)
-    await gateway.start()
     try:
+        await gateway.learn_prices(deployment)
+        await gateway.start()
         reloader = Reloader(folder, environ, gateway.apply, gateway.refuse, deployment, gateway.learn_prices)
         _follow_files(gateway, reloader, hangup)
         gc.freeze()  # what is here now stays: the collector need not go through all of it time and again, some 70 ms
-        await _until_told(gateway, _server(gateway, posted), posted)
+        server = _server(gateway, posted)
+        ending.by(server.stop)
+        await _until_told(gateway, server, posted)
     finally:
         await gateway.stop()
         log.info("stopped")
@@ -119,7 +124,7 @@ def _server(gateway: Gateway, posted: PostedWorker | None) -> Server:
 
 
 async def _until_told(gateway: Gateway, server: Server, posted: PostedWorker | None) -> None:
-    serving = asyncio.create_task(server.serve())
+    serving = asyncio.create_task(server.serve(handle_signals=False))
     started = asyncio.create_task(server.started.wait())
     await asyncio.wait([serving, started], return_when=asyncio.FIRST_COMPLETED)
     if server.started.is_set():

@@ -37,7 +37,7 @@ LAYERS = (
     ("admission", "browsers"),
     ("logs",),
     ("redaction",),
-    ("cork", "errors", "limit"),
+    ("cork", "endings", "errors", "limit"),
     ("",),  # the package itself: its version
 )
 DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}

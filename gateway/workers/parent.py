@@ -12,6 +12,7 @@ import uvloop
 
 from gateway import logs
 from gateway.config import ConfigProblems, GatewaySettings, load
+from gateway.endings import Ending
 from gateway.errors import GatewayError
 from gateway.logs import Log
 from gateway.runtoken import with_admin_token
@@ -34,16 +35,19 @@ def serve_many(folder: Path, environ: Mapping[str, str], count: int) -> int:
     except (ConfigProblems, GatewayError, OSError) as error:
         print(error, file=sys.stderr)
         return WRONG_CONFIGURATION
+    except asyncio.CancelledError:  # told to end before there were workers
+        return 0
 
 
 async def _serve(folder: Path, environ: Mapping[str, str], settings: GatewaySettings, count: int) -> int:
-    log = logs.configure()
+    ending, log = Ending(), logs.configure()
     with bind(settings.listen.host, settings.listen.port) as listener, tempfile.TemporaryFile() as board:
         environ = _pinned(environ, settings, listener.getsockname()[1])
         async with _private_redis(settings, log) as embedded:
             plan = Plan(folder, environ, listener, board.fileno(), 2 * count, embedded)
             fleet = Fleet(plan, count, log, settings.drain)
-            _follow_signals(fleet, plan, log)
+            ending.by(fleet.stop)
+            _follow_hangup(fleet, plan, log)
             code = await fleet.run()
     log.info("stopped", workers=count)
     return code
@@ -84,7 +88,7 @@ def _pinned(environ: Mapping[str, str], settings: GatewaySettings, port: int) ->
     return {**environ, **pins}
 
 
-def _follow_signals(fleet: Fleet, plan: Plan, log: Log) -> None:
+def _follow_hangup(fleet: Fleet, plan: Plan, log: Log) -> None:
     def renew() -> None:
         try:
             settings = load(plan.folder, plan.environ).settings
@@ -94,7 +98,4 @@ def _follow_signals(fleet: Fleet, plan: Plan, log: Log) -> None:
         fleet.drain_seconds = settings.drain
         fleet.renew()
 
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGHUP, renew)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, fleet.stop)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, renew)

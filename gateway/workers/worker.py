@@ -19,6 +19,8 @@ from gateway.workers.post import READY, RETIRE, Post
 _LAUNCHER = """
 import sys, json
 sys.path[:] = json.loads(sys.argv[1])
+from gateway.endings import end_at_once
+end_at_once()
 from pathlib import Path
 from os import environ
 from gateway.serve import serve_at

@@ -18,7 +18,7 @@ from tests.scenarios.crowd import Reply, ask
 
 SERINUS = (sys.executable, "-m", "gateway")
 _ROOT = Path(__file__).parents[2]  # the checkout need not be installed
-_SURROUNDINGS = {**os.environ, "PYTHONPATH": str(_ROOT), "SERINUS_ADMIN_TOKEN": ADMIN_TOKEN}
+SURROUNDINGS = {**os.environ, "PYTHONPATH": str(_ROOT), "SERINUS_ADMIN_TOKEN": ADMIN_TOKEN}
 ENDS_WITHIN = 20.0  # seconds; far more than a drain takes here
 
 
@@ -34,7 +34,7 @@ class Done:
 async def command(*arguments: str, **environ: str) -> Done:
     """Run `serinus` with these arguments to its end."""
     process = await create_subprocess_exec(
-        *SERINUS, *arguments, stdout=PIPE, stderr=PIPE, env={**_SURROUNDINGS, **environ}
+        *SERINUS, *arguments, stdout=PIPE, stderr=PIPE, env={**SURROUNDINGS, **environ}
     )
     out, errors = await process.communicate()
     assert process.returncode is not None
@@ -99,7 +99,7 @@ async def serving(folder: Path, environ: Mapping[str, str], name: str = "gateway
 async def start(folder: Path, environ: Mapping[str, str], name: str = "gateway") -> Served:
     """The process, which may not be listening yet."""
     out, errors = folder.parent / f"{name}.log", folder.parent / f"{name}.err"
-    surroundings = {**_SURROUNDINGS, "SERINUS_LISTEN": "127.0.0.1:0", "SERINUS_CONFIG": str(folder), **environ}
+    surroundings = {**SURROUNDINGS, "SERINUS_LISTEN": "127.0.0.1:0", "SERINUS_CONFIG": str(folder), **environ}
     with out.open("wb") as stdout, errors.open("wb") as stderr:
         process = await create_subprocess_exec(
             *SERINUS, "serve", stdout=stdout, stderr=stderr, env=surroundings, cwd=folder.parent

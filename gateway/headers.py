@@ -46,6 +46,7 @@ _NEVER = frozenset(
 _PRINTABLE = bytes(range(0x21, 0x7F))
 _CREDENTIALS_IN_QUERY = frozenset({"key", "api_key", "api-key", "access_token"})
 _MOST_NAMES = 1024  # remembered; what a client may invent beyond that is decided anew each time
+_LONGEST_NAME = 128  # bytes of a name that is remembered; real ones are shorter
 _name_of = itemgetter(0)
 
 _Decided = TypeVar("_Decided")
@@ -60,7 +61,7 @@ class _Names(dict[bytes, _Decided], Generic[_Decided]):
 
     def __missing__(self, name: bytes) -> _Decided:
         decided = self._decide(name)
-        if len(self) < _MOST_NAMES:
+        if len(self) < _MOST_NAMES and len(name) <= _LONGEST_NAME:
             self[name] = decided
         return decided
 

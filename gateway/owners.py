@@ -16,6 +16,7 @@ from routing.chain import HUMAN, Link, Target
 from routing.plan import Plan
 
 _MOST_HINTS = 4096
+_LONGEST_ID = 256  # of a response that is remembered; OpenAI's are 53 characters long
 _RESPONSE = re.compile(r"/responses/([^/]+)(?:/.*)?")
 _NO_IDS = frozenset({"compact", "input_tokens"})  # endpoints that stand where an id would
 
@@ -28,6 +29,8 @@ class Hints:
         self._most = most
 
     def learn(self, response: str, provider: str) -> None:
+        if len(response) > _LONGEST_ID:
+            return
         self._found[response] = provider
         self._found.move_to_end(response)
         if len(self._found) > self._most:

@@ -16,7 +16,6 @@ from gateway.document import Document
 CONVERSATION_HEADERS = (b"x-conversation-id", b"x-session-id", b"x-thread-id")
 _USER_NAMES = ("safety_identifier", "user")
 _METADATA_NAMES = ("conversation_id", "session_id", "thread_id", "chat_id")
-_LONGEST_ID = 512
 
 
 def conversation_of(call: Call, opening_of: Callable[[Call], str]) -> str:
@@ -24,7 +23,7 @@ def conversation_of(call: Call, opening_of: Callable[[Call], str]) -> str:
 
     `opening_of` finds the first user message, in whatever format the client speaks.
     """
-    return name_of(call)[:_LONGEST_ID] or _fingerprint(call, opening_of(call))
+    return name_of(call) or _fingerprint(call, opening_of(call))
 
 
 def name_of(call: Call) -> str:

@@ -12,6 +12,7 @@ from routing.agents import Sticky
 from routing.facts import Facts
 
 BUCKETS = 10_000  # one bucket is one basis point of the traffic
+LONGEST = 512  # characters of a user, a conversation or a header that name a unit as they are
 
 Reason = Literal["pin", "rule", "split", "shadow", "passed"]
 
@@ -61,4 +62,11 @@ def unit_of(sticky: Sticky, facts: Facts) -> str:
     elif sticky.kind == "header":
         value = facts.headers.get(sticky.header, "")
     kind = sticky.kind if value else "conversation"
-    return f"{facts.caller}\0{kind}\0{value or facts.conversation}"
+    return f"{facts.caller}\0{kind}\0{_short(value or facts.conversation)}"
+
+
+def _short(text: str) -> str:
+    """The client's text, or a digest in place of a long one: units are kept in caches, and compared time and again."""
+    if len(text) <= LONGEST:
+        return text
+    return f"\0{hashlib.blake2b(text.encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()}"

@@ -11,6 +11,7 @@ MAX_HEADER_BLOCK = 64 * 1024
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
+_LONGEST_KNOWN = 256  # characters of a path that is remembered: clients write long ones of their own
 _TARGET = re.compile(r"/[!-~]*").fullmatch  # printable ASCII without spaces: the rest of the line is ours
 _COLON = b": ".join  # of a name and its value
 _BREAK = b"\r\n".join
@@ -42,7 +43,8 @@ def head_of(request: Request, host: str) -> bytes:
     ours = max(len(headers) - 1, 0)
     if text.count(b"\n") != ours or text.count(b"\r") != ours or text.find(b"\0") >= 0:
         raise GatewayError("a header of the call holds a line break or NUL and cannot be sent")
-    lines = [_first_lines(request.method, request.path, host)]
+    first = _first_lines if len(request.path) <= _LONGEST_KNOWN else _first_lines.__wrapped__
+    lines = [first(request.method, request.path, host)]
     if text:
         lines.append(text)
     if request.upload is not None:

@@ -1,5 +1,7 @@
 """Which headers and which part of a query cross the gateway."""
 
+import tracemalloc
+
 import pytest
 
 from gateway.headers import _untyped, query_to_provider, to_client, to_client_untyped, to_provider
@@ -83,3 +85,16 @@ def test_names_without_end() -> None:
 def test_query(query: bytes, wanted: str) -> None:
     """The query goes on as it was, but for credentials, and spelled so that it stays on one line."""
     assert query_to_provider(query) == wanted
+
+
+def test_long_names_are_not_remembered() -> None:
+    """Names that a client invents are forgotten with its request where they are long, and forwarded all the same."""
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            sent = [(b"x-trace-%d-" % number + b"a" * 60_000, b"1")]
+            assert to_provider(sent, ("x-trace-*",))[2:] == sent
+        sent.clear()
+        assert tracemalloc.get_traced_memory()[0] < 200_000
+    finally:
+        tracemalloc.stop()

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routing.agents import Sticky, StickyKind
-from routing.assignment import BUCKETS, bucket, in_canary, salt, unit_of
+from routing.assignment import BUCKETS, LONGEST, bucket, in_canary, salt, unit_of
 
 from .samples import facts
 
@@ -99,3 +99,13 @@ def test_a_call_without_user_or_header_keeps_to_its_conversation(kind: StickyKin
 def test_a_user_named_like_a_conversation_is_another_unit() -> None:
     """The kind is part of the unit."""
     assert unit_of(Sticky("user"), facts(user="c-1")) != unit_of(Sticky("user"), facts(user="", conversation="c-1"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_unit_is_short(kind: StickyKind) -> None:
+    """However long a client's text is, its unit is not, and texts that differ at their end are two units."""
+    units = set()
+    for text in ("x" * LONGEST, "x" * (LONGEST + 1), "x" * 1_000_000, "x" * 1_000_000 + "y", "x" * LONGEST + "\ud800"):
+        given = facts(user=text, conversation=text, request=text, headers={"x-user": text})
+        units.add(unit_of(Sticky(kind, "x-user" if kind == "header" else ""), given))
+    assert len(units) == 5 and max(map(len, units)) < LONGEST + 50

@@ -221,3 +221,10 @@ async def test_two_at_once(serve: Serve) -> None:
         made = [await there.made(agent) for agent in ("first", "second") * 3]
         found = await asyncio.gather(*(there.here.sdk().responses.retrieve(each) for each in made))
         assert [each.id for each in found] == made
+
+
+def test_long_ids_are_not_remembered() -> None:
+    """An id that no provider gives out is looked for anew each time, and takes no room."""
+    hints, targets = Hints(2), [Target("a", ""), Target("b", "")]
+    hints.learn("r" * 10_000, "b")
+    assert hints.first("r" * 10_000, targets) == targets

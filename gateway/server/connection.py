@@ -47,6 +47,7 @@ class BoundedConnection(HttpToolsProtocol):
             raise TypeError("BoundedProtocol needs a Traffic as its server_state")
         super().__init__(config, server_state, app_state, _loop)
         self._traffic = server_state
+        self._room = server_state.room
         self._cork = server_state.cork
         self._limits = server_state.limits
         self._head: Head | None = None
@@ -76,19 +77,18 @@ class BoundedConnection(HttpToolsProtocol):
         self.flow = FlowControl(transport)
         self._watch = Watch(self.loop, transport, self._limits, self._expire)
         self._intake = Intake(self.loop, transport, self.flow, self._vanish)
-        if len(self.connections) >= self._limits.max_connections:
-            self._turn_away()
+        if not self._room.take(self, self.loop.time()):
+            self.turn_away()
             return
-        self.connections.add(self)
         self.server = get_local_addr(transport)
         self.client = get_remote_addr(transport)
-        self._watch.within_short(self._limits.keep_alive_seconds)
+        self._watch.within_short(self._limits.first_byte_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._deaf = True
         self._unsent.clear()
         self._watch.stop()
-        self.connections.discard(self)
+        self._room.leave(self)
         self._traffic.turned_away.discard(self)
         self._traffic.lost()
         self.parser = None  # type: ignore[assignment]  # it refers back to us
@@ -222,11 +222,32 @@ class BoundedConnection(HttpToolsProtocol):
         self.write(render(refusal))
         self._linger()
 
-    def _turn_away(self) -> None:
+    # Called by the room.
+
+    @property
+    def rests(self) -> bool:
+        """Whether nothing is under way: the client may be closed on without a word, as after the keep-alive time."""
+        return self._idle and not self._deaf
+
+    @property
+    def is_served(self) -> bool:
+        """Whether a request is being answered."""
+        return self._answering is not None
+
+    @property
+    def rests_until(self) -> float:
+        """When it is closed on, if it goes on to rest; in the loop's time."""
+        return self._watch.deadline
+
+    def give_way(self) -> None:
+        """Close, as another one needs the room."""
+        self._close()
+
+    def turn_away(self) -> None:
         """One connection too many: say so, while there is room even for that."""
-        turned_away = self._traffic.turned_away
+        turned_away, was_deaf = self._traffic.turned_away, self._deaf
         self._deaf = True
-        if len(turned_away) >= max(MOST_TURNED_AWAY, self._limits.max_connections // 10):
+        if was_deaf or len(turned_away) >= max(MOST_TURNED_AWAY, self._limits.max_connections // 10):
             self.transport.abort()
             return
         turned_away.add(self)

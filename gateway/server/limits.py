@@ -55,14 +55,23 @@ class Limits:
     """How long a refused client's bytes are thrown away before the connection closes: a close with bytes unread
     would reset the connection, and the client might never see its refusal."""
 
+    first_byte_seconds: float = 10.0
+    """A new connection on which nothing comes is closed after this."""
+
     max_connections: int = 10_000
-    """Open connections; one more is answered 503."""
+    """Open connections. For one more the connection that has rested longest is closed; where none rests it is
+    answered 503, unless it asks for what is `always_served`."""
+
+    reserve: int = 64
+    """Connections beyond `max_connections`, for what is `always_served`: one request each."""
 
     max_pipelined: int = 32
     """Requests that one connection may send ahead of its answers in one packet; beyond: 503."""
 
-    always_served: tuple[str, ...] = ("/healthz", "/readyz", "/metrics", "/status", "/admin/")
-    """Path prefixes that `max_in_flight` does not apply to: operators must get in when it is full."""
+    always_served: tuple[str, ...] = (
+        "/healthz", "/readyz", "/metrics", "/status", "/audit/", "/admin/", "/v1/escalations",
+    )  # fmt: skip
+    """Path prefixes that are served on the `reserve`: operators must get in when all connections are taken."""
 
     def most_bytes(self, path: str) -> int:
         """How large a body sent to that path may be."""
@@ -71,4 +80,6 @@ class Limits:
     @property
     def shortest(self) -> float:
         """The shortest time limit that a connection can run into, in seconds: how often each one is looked at."""
-        return min(self.head_seconds, self.body_seconds, self.keep_alive_seconds, self.write_seconds)
+        return min(
+            self.first_byte_seconds, self.head_seconds, self.body_seconds, self.keep_alive_seconds, self.write_seconds
+        )

@@ -10,7 +10,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
 from gateway.errors import BodyTooLarge, MethodNotAllowed, Overloaded, SerinusError
 from gateway.server.body import Body
-from gateway.server.connection import BoundedConnection
+from gateway.server.connection import BUSY, BoundedConnection
 from gateway.server.departure import EXTENSION, Departure
 from gateway.server.exchange import Exchange
 from gateway.server.head import Head
@@ -140,13 +140,16 @@ class BoundedProtocol(BoundedConnection):
 
     def _exchange(self, head: Head, method: bytes, version: str) -> Exchange:
         scope = head.request(method, version)
+        is_reserved = self._room.is_reserved(self)
+        if is_reserved and not scope["path"].startswith(self._limits.always_served):
+            raise Overloaded(BUSY)
         departure = Departure()
         scope["client"] = self.client
         scope["server"] = self.server
         scope["state"] = self.app_state.copy()
         scope["extensions"] = {EXTENSION: departure}
         modern = version == "1.1"
-        keep_alive = modern and self.parser.should_keep_alive() and not self._traffic.draining
+        keep_alive = modern and self.parser.should_keep_alive() and not (self._traffic.draining or is_reserved)
         return Exchange(self, scope, Body(self, modern and head.expects_continue), departure, keep_alive)
 
     def _admit(self, exchange: Exchange) -> None:

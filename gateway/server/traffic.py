@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 from uvicorn.server import ServerState
 
 from gateway.cork import Cork
 from gateway.server.limits import Limits
+from gateway.server.room import Guest, Room
 
 
 def _nothing() -> None:
@@ -23,6 +25,7 @@ class Traffic(ServerState):
     def __init__(self, limits: Limits, idle_seconds: float = 0.0) -> None:
         super().__init__()
         self.limits = limits
+        self.room = Room(cast("set[Guest]", self.connections), limits.max_connections, limits.reserve)
         self.cork = Cork()
         self.idle_seconds = idle_seconds
         self.lost: Callable[[], object] = _nothing

@@ -8,10 +8,28 @@ import pytest
 
 from gateway.server import Limits
 from gateway.server.exchange import Message, Receive, Send
-from tests.gateway.server.stage import GET, PATIENCE, Echo, answer, eventually, read_refusal, stage, whole_body
+from tests.gateway.server.stage import (
+    GET,
+    PATIENCE,
+    Client,
+    Echo,
+    Stage,
+    answer,
+    eventually,
+    read_refusal,
+    stage,
+    whole_body,
+)
 
 POST = b"POST /x HTTP/1.1\r\nHost: a\r\n"
-BRIEF = Limits(head_seconds=0.1, body_seconds=0.2, keep_alive_seconds=0.3, write_seconds=0.3, linger_seconds=0.1)
+BRIEF = Limits(
+    first_byte_seconds=0.3,
+    head_seconds=0.1,
+    body_seconds=0.2,
+    keep_alive_seconds=0.3,
+    write_seconds=0.3,
+    linger_seconds=0.1,
+)
 
 
 async def test_header_line_of_32_mb() -> None:
@@ -206,32 +224,126 @@ async def test_unread_body_after_an_early_answer_is_not_waited_for_for_ever() ->
         assert await client.rest() == b""
 
 
+class Waiting:
+    """Answers `/healthz` at once, every other path when `release` is set."""
+
+    def __init__(self) -> None:
+        self.release = asyncio.Event()
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["path"] != "/healthz":
+            await self.release.wait()
+        await answer(send, scope["path"].encode())
+
+
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+async def busy(on: Stage, count: int) -> list[Client]:
+    """So many connections on which a request waits for its answer."""
+    clients = [await on.connect() for _ in range(count)]
+    for client in clients:
+        client.send(GET)
+    await eventually(lambda: on.server.in_flight == count)
+    return clients
+
+
 async def test_connection_cap() -> None:
-    """One connection too many is told 503 with Retry-After at once; those inside, and later ones, are served."""
-    async with stage(Echo(), Limits(max_connections=2)) as on:
-        inside = [await on.connect(), await on.connect()]
-        await eventually(lambda: on.server.connections == 2)
-        data = await (await on.connect()).rest()
+    """One connection too many is told 503 with Retry-After once it asks; those inside, and later ones, are served."""
+    app = Waiting()
+    async with stage(app, Limits(max_connections=2)) as on:
+        inside = await busy(on, 2)
+        late = await on.connect()
+        late.send(GET)
+        data = await late.rest()
         assert read_refusal(data) == (503, "overloaded")
         assert b"retry-after: 1\r\n" in data
-        inside[0].send(GET)
-        assert await inside[0].answer() == (200, b"/ ")
-        inside[1].writer.close()
-        await eventually(lambda: on.server.connections == 1)
+        app.release.set()
+        assert [await client.answer() for client in inside] == [(200, b"/")] * 2
         again = await on.connect()
         again.send(GET)
-        assert await again.answer() == (200, b"/ ")
+        assert await again.answer() == (200, b"/")
+
+
+async def test_the_reserve() -> None:
+    """With every connection taken, and silent ones in the reserve, health is served, on one request a connection."""
+    async with stage(Waiting(), Limits(max_connections=3, reserve=2)) as on:
+        await busy(on, 3)
+        silent = [await on.connect() for _ in range(20)]
+        for _ in range(5):
+            operator = await on.connect()
+            operator.send(HEALTH)
+            assert b"connection: close" in (await operator.until(b"\r\n\r\n"))
+            assert await operator.rest() == b"/healthz"
+        assert on.server.connections <= 5
+        assert read_refusal(await silent[0].rest()) == (503, "overloaded")
+
+
+async def test_half_a_head_does_not_hold_the_reserve() -> None:
+    """Nor does a refusal that a client leaves unread."""
+    async with stage(Waiting(), Limits(max_connections=1, reserve=2)) as on:
+        await busy(on, 1)
+        for data in (b"GET /heal", b"GET /healthz HTTP/1.1\r\nHost", GET, GET):
+            (await on.connect()).send(data)
+        operator = await on.connect()
+        operator.send(HEALTH)
+        assert await operator.answer() == (200, b"/healthz")
+
+
+async def test_a_connection_that_rests_gives_way() -> None:
+    """Silent connections at the cap keep nobody out: the one that has rested longest is closed without a word."""
+    async with stage(Echo(), Limits(max_connections=3)) as on:
+        silent = [await on.connect() for _ in range(2)]
+        served = await on.connect()
+        served.send(GET)
+        await served.answer()
+        for _ in range(2):
+            newcomer = await on.connect()
+            newcomer.send(GET)
+            assert await newcomer.answer() == (200, b"/ ")
+        assert [await client.rest() for client in silent] == [b"", b""]
+        served.send(GET)
+        assert await served.answer() == (200, b"/ ")
+        assert on.server.connections == 3
+
+
+async def test_a_reserved_connection_moves_up() -> None:
+    """Where there is room by the time that it asks, it is served like any other."""
+    app = Waiting()
+    async with stage(app, Limits(max_connections=1)) as on:
+        [inside] = await busy(on, 1)
+        late = await on.connect()
+        await eventually(lambda: on.server.connections == 2)
+        inside.vanish()
+        await eventually(lambda: on.server.connections == 1)
+        app.release.set()
+        late.send(GET)
+        assert await late.answer() == (200, b"/")
+        late.send(GET)
+        assert await late.answer() == (200, b"/")
 
 
 async def test_flood_above_the_cap_is_just_closed() -> None:
     """Of very many connections too many only the first hundred get their 503 in words."""
-    async with stage(Echo(), Limits(max_connections=1)) as on:
-        await on.connect()
-        await eventually(lambda: on.server.connections == 1)
+    async with stage(Waiting(), Limits(max_connections=1, reserve=0)) as on:
+        await busy(on, 1)
         flood = [await on.connect() for _ in range(130)]
         ends = await asyncio.gather(*(client.rest() for client in flood), return_exceptions=True)
     told = [end for end in ends if isinstance(end, bytes) and b"503" in end]
     assert 90 <= len(told) <= 110
+
+
+async def test_the_first_byte_has_a_deadline() -> None:
+    """A connection on which nothing ever comes is closed long before the keep-alive time is over."""
+    async with stage(Echo(), Limits(first_byte_seconds=0.1)) as on:
+        client = await on.connect()
+        assert await client.rest() == b""
+        used = await on.connect()
+        used.send(GET)
+        await used.answer()
+        await asyncio.sleep(0.3)
+        used.send(GET)
+        assert await used.answer() == (200, b"/ ")
 
 
 async def test_requests_pipelined_without_end() -> None:

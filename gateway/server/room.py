@@ -1,0 +1,90 @@
+"""Room for connections: up to a cap whoever comes, beyond it a reserve for what is always served.
+
+Connections on which nothing is under way hold no room against a newcomer: the one that has rested longest gives way.
+"""
+
+import heapq
+from collections.abc import Set as AbstractSet
+from typing import Protocol
+
+# Resting connections that one look finds, and the pause between two looks, in seconds for each connection that is
+# looked at, which takes a hundredth of that: a flood of newcomers costs a hundredth of a core.
+FOUND_AT_ONCE = 64
+PAUSE_SECONDS = 1e-5
+
+
+class Guest(Protocol):
+    """A connection as the room sees it."""
+
+    @property
+    def rests(self) -> bool: ...
+    @property
+    def is_served(self) -> bool: ...
+    @property
+    def rests_until(self) -> float: ...
+    def give_way(self) -> None: ...
+    def turn_away(self) -> None: ...
+
+
+class Room:
+    """`connections` are all that are open, those of the reserve included; this alone adds and removes."""
+
+    def __init__(self, connections: set[Guest], most: int, reserve: int) -> None:
+        self._connections = connections
+        self._most = most
+        self._reserve = reserve
+        self._reserved: dict[Guest, None] = {}  # in the order of their arrival
+        self._resting: list[Guest] = []  # the one that has rested longest is the last
+        self._looked_at = float("-inf")
+
+    def take(self, newcomer: Guest, now: float) -> bool:
+        """Let the newcomer in, at `now` in the loop's time; False where even the reserve has no room."""
+        if len(self._connections) - len(self._reserved) >= self._most and not self._make_room(now):
+            if not self._make_reserve():
+                return False
+            self._reserved[newcomer] = None
+        self._connections.add(newcomer)
+        return True
+
+    def is_reserved(self, connection: Guest) -> bool:
+        """Whether it stands in the reserve; not any more when there is room for it by now."""
+        if connection not in self._reserved:
+            return False
+        if len(self._connections) - len(self._reserved) < self._most:
+            del self._reserved[connection]
+            return False
+        return True
+
+    def leave(self, connection: Guest) -> None:
+        """It is gone, or as good as gone."""
+        self._connections.discard(connection)
+        self._reserved.pop(connection, None)
+
+    def _make_room(self, now: float) -> bool:
+        """Whether a connection that rested gave way."""
+        if not self._resting and now - self._looked_at >= PAUSE_SECONDS * self._most:
+            self._looked_at = now
+            self._resting = _rested_longest(self._connections - self._reserved.keys())
+        while self._resting:
+            connection = self._resting.pop()
+            if connection.rests and connection in self._connections:
+                self.leave(connection)
+                connection.give_way()
+                return True
+        return False
+
+    def _make_reserve(self) -> bool:
+        """Whether there is room in the reserve, if only because one that is not being served is turned away."""
+        if len(self._reserved) < self._reserve:
+            return True
+        silent = next((each for each in self._reserved if not each.is_served), None)
+        if silent is None:
+            return False
+        self.leave(silent)
+        silent.turn_away()
+        return True
+
+
+def _rested_longest(connections: AbstractSet[Guest]) -> list[Guest]:
+    resting = (each for each in connections if each.rests)
+    return heapq.nsmallest(FOUND_AT_ONCE, resting, key=lambda each: each.rests_until)[::-1]

@@ -128,6 +128,7 @@ class Gateway:
             self._retire(old, self.deployment.settings.timeouts.total)
         services.runtime = assemble.runtime(deployment, self.upstreams, self.pricelist, self.key.value)
         services.table.install(deployment.agents)
+        self.escalations.share_among(len(deployment.agents))
         services.controller.install(services.runtime)
         self._turn_webhooks(deployment.settings)
         self.deployment = deployment
@@ -188,6 +189,7 @@ def build(deployment: Deployment, store: OpenStore, replica: str, log: Log) -> G
     )
     escalations = Escalations(store.store, log)
     escalations.webhook = assemble.webhook(deployment.settings)
+    escalations.share_among(len(deployment.agents))
     notices = Notices(store.store, table, log, clock)
     notices.receivers = assemble.receivers(deployment.settings)
     upstreams = Upstreams(assemble.transport_options(deployment.settings))

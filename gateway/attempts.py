@@ -12,7 +12,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from gateway.calls import Answer, Attempt, Call, Outcome
 from gateway.errors import ProviderError
-from gateway.escalation import Escalations, completion
+from gateway.escalation import Escalations, completion, wants_person
 from gateway.headers import JSON, retry_after, to_client_untyped
 from gateway.jsonsize import ANSWER_FACTOR, holds_more
 from gateway.limit import TimeLimits
@@ -102,9 +102,14 @@ class Attempts:
         self._budget.ratio = run.runtime.retries.budget
         self._budget.deposit()
         spent: ProviderError | None = None
+        for_people = True  # until a target was asked
         for link in run.plan.links:
             if not isinstance(link, Target):
-                if _is_for_people(run.call, spent) and self._faults.explained(run.outcome.attempts) is None:
+                if (
+                    run.call.operation == "generate"
+                    and for_people
+                    and self._faults.explained(run.outcome.attempts) is None
+                ):
                     return self._escalate(run)
                 continue
             if spent is not None and (link == run.hedged_to or not self.may_go_on(run)):
@@ -120,6 +125,7 @@ class Attempts:
                 is_strange = is_of_another(error, run.call)
                 if not is_strange and _move(error, run) == "give_up":
                     raise
+                for_people = (spent is not None and for_people) or wants_person(error, is_strange)
                 spent = error if spent is None or not (is_strange or error.kind in _NOT_SENT) else spent
         assert spent is not None, "a chain has at least one link"  # noqa: S101
         raise self._faults.explained(run.outcome.attempts) or spent
@@ -303,15 +309,6 @@ def _whole_answer(response: Response, whole: Whole, attempt: Attempt) -> Answer:
     if not whole.arguments_are_json:
         raise bad_arguments(headers, whole.body)
     return Answer(200, headers, whole.body)
-
-
-def _is_for_people(call: Call, spent: ProviderError | None) -> bool:
-    """Nobody writes an embedding by hand. A response that nobody has, and a request that all have refused though nobody
-    knows whose doing it is, are the client's to mend."""
-    if spent is None:
-        return call.operation == "generate"
-    is_refusal = spent.kind == "status" and spent.blame == "unknown"
-    return call.operation == "generate" and not is_refusal and not is_of_another(spent, call)
 
 
 def _blame(run: Run, circuit: Circuit) -> None:

@@ -5,36 +5,45 @@ webhook from a queue, so that no call waits for either; what cannot be delivered
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from gateway.calls import Answer, Call, Outcome
 from gateway.errors import CallerError, GatewayError, ProviderError, StoreAway
+from gateway.excerpt import excerpt
 from gateway.headers import JSON
 from gateway.logs import Log
 from gateway.notify import Webhook
-from gateway.providers.clients import chat_messages, statement
+from gateway.providers.clients import as_one_message, chat_messages, statement
+from gateway.store.handovers import MOST_BYTES
 from gateway.store.seam import Store
 from gateway.streaming import EVENT_STREAM
 from gateway.units import conversation_key, name_of
+from policies.retry import is_outage
 
 ESCALATED = (b"x-serinus-escalated", b"human")
-_MOST_WAITING = 10_000
-_MOST_WAITING_BYTES = 256 << 20
+MOST_MESSAGE_CHARACTERS = 32_000  # of JSON, kept and told of one conversation: its latest messages
+_LONGEST_FAILURE = 500
+_MOST_WAITING = 10_000  # for the store, and as many for the webhook
+_MOST_WAITING_BYTES = 64 << 20  # in each of the two
 _STORE_RETRY_SECONDS = 1.0
 _WEBHOOK_RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # then the store alone has the conversation
 _WEBHOOKS_AT_ONCE = 8  # so that one slow receiver of many does not hold up the other notices
 _FINISH_SECONDS = 5.0
+_MOST_BYTES_OF_ALL = 256 << 20  # in the store, of all agents together
+_LEAST_BYTES = 1 << 20  # of one agent, however many there are
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Handover:
-    """One conversation on its way to people."""
+    """One conversation on its way to people. `tries` counts how often the webhook was told."""
 
     agent: str
     event: Mapping[str, str]
+    tries: int = 0
 
     @property
     def call_id(self) -> str:
@@ -45,25 +54,59 @@ class Handover:
         return sum(map(len, self.event.values()))
 
 
+class _Waiting:
+    """Handovers that wait for one thing, bounded in number and bytes, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._handovers: dict[int, Handover] = {}
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._handovers)
+
+    def __iter__(self) -> Iterator[Handover]:
+        return iter(list(self._handovers.values()))
+
+    def first(self) -> Handover | None:
+        return next(iter(self._handovers.values()), None)
+
+    def add(self, handover: Handover) -> bool:
+        """Whether there was room for it."""
+        if len(self) >= _MOST_WAITING or self._bytes + handover.size > _MOST_WAITING_BYTES:
+            return False
+        self._handovers[id(handover)] = handover
+        self._bytes += handover.size
+        return True
+
+    def remove(self, handover: Handover) -> None:
+        self._bytes -= self._handovers.pop(id(handover)).size
+
+
 class Escalations:
     """The queues of handovers of one replica: first all go into the store, in order, then the webhook is told.
 
-    `webhook` follows the configuration; None while there is none.
+    `webhook` and `most_bytes`, what one agent's may take in the store, follow the configuration. What waits is held
+    here, never by the tasks alone: one that is cancelled before it begins must not take its handover with it.
     """
 
     def __init__(self, store: Store, log: Log) -> None:
         self._store = store
         self._log = log
         self.webhook: Webhook | None = None
-        self._unstored: deque[Handover] = deque()
-        self._untold: deque[Handover] = deque()
-        self._bytes = 0
+        self.most_bytes = MOST_BYTES
+        self._unstored = _Waiting()
+        self._untold = _Waiting()
         self._wake = asyncio.Event()
         self._at_once = asyncio.Semaphore(_WEBHOOKS_AT_ONCE)
 
+    def share_among(self, agents: int) -> None:
+        """Let the escalations of so many agents take their share of the store each."""
+        self.most_bytes = min(MOST_BYTES, max(_LEAST_BYTES, _MOST_BYTES_OF_ALL // max(agents, 1)))
+
     def hand_over(self, call: Call, outcome: Outcome, at: float) -> None:
         """Queue the conversation of a call; `at` in Unix seconds. When people are hopelessly behind, only log it."""
-        failure = outcome.attempts[-1].message if outcome.attempts else ""
+        failure = outcome.attempts[-1].message[:_LONGEST_FAILURE] if outcome.attempts else ""
+        messages, left_out = excerpt(_conversation(call), MOST_MESSAGE_CHARACTERS)
         event = {
             "call_id": call.id,
             "request_id": call.request_id,
@@ -73,23 +116,22 @@ class Escalations:
             "at": f"{at:.3f}",
             "conversation": conversation_key(call.caller.name, name) if (name := name_of(call)) else "",
             "failure": failure.encode("ascii", "backslashreplace").decode(),  # a provider may say lone surrogates
-            "messages": _conversation(call),
+            "messages": messages,
+            "messages_left_out": str(left_out),
         }
-        handover = Handover(call.agent, event)
-        waiting = len(self._unstored) + len(self._untold)
-        if waiting >= _MOST_WAITING or self._bytes + handover.size > _MOST_WAITING_BYTES:
-            self._log.error("escalation_dropped", id=call.id, agent=call.agent, waiting=waiting)
-            return
-        self._bytes += handover.size
-        self._unstored.append(handover)
-        self._wake.set()
+        if self._unstored.add(Handover(call.agent, event)):
+            self._wake.set()
+        else:
+            self._log.error("escalation_dropped", id=call.id, agent=call.agent, waiting=len(self._unstored))
 
     async def deliver_for_ever(self) -> None:
         """Deliver what is queued until cancelled."""
         async with asyncio.TaskGroup() as group:
+            for handover in self._untold:
+                group.create_task(self._tell_until_taken(handover))
             while True:
-                while handover := await self._next():
-                    group.create_task(self._tell_until_taken(handover))
+                while stored := await self._stored():
+                    group.create_task(self._tell_until_taken(stored))
                 await self._wake.wait()
                 self._wake.clear()
 
@@ -97,50 +139,61 @@ class Escalations:
         """The gateway stops: store what is still queued, and tell the webhook once, within seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_FINISH_SECONDS), asyncio.TaskGroup() as group:
-                while handover := await self._next():
+                for handover in self._untold:
                     group.create_task(self._tell(handover))
+                while stored := await self._stored():
+                    group.create_task(self._tell(stored))
         if self._unstored:
             self._log.error("escalations_lost", ids=[handover.call_id for handover in self._unstored])
-
-    async def _next(self) -> Handover | None:
-        """The next one to tell people of: in the store by now. None when all are under way."""
         if self._untold:
-            return self._untold.popleft()
-        while self._unstored:
-            handover = self._unstored[0]
+            self._log.error("escalations_untold", ids=[handover.call_id for handover in self._untold])
+
+    async def _stored(self) -> Handover | None:
+        """Store the next one, and let it wait for the webhook. None when there is no further one to tell of."""
+        while handover := self._unstored.first():
             try:
-                await self._store.escalate(handover.agent, handover.event)
+                await self._store.escalate(handover.agent, handover.event, self.most_bytes)
             except StoreAway:
                 await asyncio.sleep(_STORE_RETRY_SECONDS)
-            else:
-                return self._unstored.popleft()
+                continue
+            self._unstored.remove(handover)
+            if self._untold.add(handover):
+                return handover
+            self._log.error("escalation_untold", id=handover.call_id, agent=handover.agent, waiting=len(self._untold))
         return None
 
     async def _tell_until_taken(self, handover: Handover) -> None:
         """Tell the webhook until it takes it, ever more seldom, or until it was told often enough."""
-        try:
-            for seconds in _WEBHOOK_RETRY_SECONDS:
-                if await self._tell(handover):
-                    break
-                await asyncio.sleep(seconds)
-            else:
-                await self._tell(handover)
-        except asyncio.CancelledError:
-            self._untold.append(handover)
-            raise
-        self._bytes -= handover.size
+        while handover.tries <= len(_WEBHOOK_RETRY_SECONDS):
+            if await self._tell(handover):
+                return
+            if handover.tries <= len(_WEBHOOK_RETRY_SECONDS):
+                await asyncio.sleep(_WEBHOOK_RETRY_SECONDS[handover.tries - 1])
+        self._untold.remove(handover)
 
     async def _tell(self, handover: Handover) -> bool:
-        """Tell the webhook once; whether it took it."""
+        """Tell the webhook once; whether it took it, and waits no more."""
+        handover.tries += 1
         try:
             if self.webhook is not None:
                 async with self._at_once:
-                    await self.webhook.post(handover.event, handover.call_id)
+                    await self.webhook.post(_told(handover.event), handover.call_id)
         except (ProviderError, GatewayError) as error:
             self._log.warning("escalation_webhook", id=handover.call_id, error=error.message)
             return False
+        self._untold.remove(handover)
         self._log.info("escalated", id=handover.call_id, agent=handover.agent)
         return True
+
+
+def wants_person(error: ProviderError, is_strange: bool) -> bool:
+    """Whether a failure is a reason to call a person: an outage, or a refusal of what the version or the gateway wrote.
+
+    A client's own mistake is not, nor one that may be its own: it would fill the store as fast as it can be made.
+    """
+    if error.kind != "status":
+        return is_outage(error.status)
+    return is_outage(error.upstream_status or 0) or (error.blame in ("version", "gateway") and not is_strange)
 
 
 def completion(call: Call, message: str, at: float) -> Answer:
@@ -149,9 +202,14 @@ def completion(call: Call, message: str, at: float) -> Answer:
     return Answer(200, [kind, ESCALATED], statement(call, message, at))
 
 
-def _conversation(call: Call) -> str:
+def _told(event: Mapping[str, str]) -> Mapping[str, object]:
+    """What the webhook hears: JSON throughout."""
+    return {**event, "messages": json.loads(event["messages"]), "messages_left_out": int(event["messages_left_out"])}
+
+
+def _conversation(call: Call) -> list[Any]:
     """What the person is to read: the messages as chat completions write them, or the request where that cannot be."""
     try:
         return chat_messages(call)
     except CallerError:
-        return call.document.render({}).decode()
+        return as_one_message(call)

@@ -13,6 +13,8 @@ Move = Literal["retry", "next", "give_up"]
 _RETRYABLE_KINDS = frozenset({"connect"})
 _RETRYABLE_STATUSES = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
 
+_BUSY_STATUSES = frozenset({408, 425, 429})
+
 # Answers that another provider may well serve. A plain 4xx is the client's and ends the call.
 _NEXT_STATUSES = frozenset({401, 402, 403, 404, 405, 408, 409, 425, 429})
 
@@ -30,6 +32,11 @@ def next_move(kind: str, status: int | None, should_retry: bool | None, blames_v
     if should_retry or (should_retry is None and status in _RETRYABLE_STATUSES):
         return "retry"
     return "next" if status >= 500 or status in _NEXT_STATUSES or blames_version else "give_up"
+
+
+def is_outage(status: int) -> bool:
+    """Whether an HTTP status says that the provider fails or is busy, and not what is wrong with the request."""
+    return (status >= 500 and status != 501) or status in _BUSY_STATUSES
 
 
 def tells_ill_health(kind: str, status: int | None) -> bool:

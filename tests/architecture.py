@@ -33,6 +33,7 @@ LAYERS = (
     ("meter",),
     ("providers", "store", "pricing", "auth", "notify", "signing", "telemetry", "audit", "upstream", "server", "web"),
     ("callid", "conversations"),
+    ("excerpt",),
     ("calls", "config", "document", "headers", "jsonsize", "multipart", "units"),
     ("admission", "browsers"),
     ("logs",),

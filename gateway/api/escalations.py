@@ -3,9 +3,11 @@
 All of it is for the admin token; a reply may be signed by the webhook's secret instead, as what the webhook was told.
 """
 
+import re
+from collections.abc import Mapping
 from time import time
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 import orjson
 from starlette.types import Receive, Scope, Send
@@ -18,10 +20,10 @@ from gateway.document import Document
 from gateway.errors import CallerError, NotFound, Unauthenticated
 from gateway.signing import SIGNATURE, TIMESTAMP, is_signed, may_be_signed
 from gateway.status import timestamp
-from gateway.store.seam import Handed, Reply
+from gateway.store.seam import Handed, Place, Reply
 
-_LATEST = 100
-_LATEST_OF_EACH = 20  # when many agents are looked at: the store hands out whole conversations
+_MOST_OF_A_PAGE = 100
+_CURSOR = re.compile(r"([0-9]{1,15})-([0-9]{1,15})-(.*)", re.DOTALL)
 _LONGEST_MESSAGE = 32_000
 _LONGEST_ACTOR = 500
 MOST_REPLY_BYTES = 512 * 1024  # of a reply's body: 32,500 characters of twelve bytes each, as JSON may escape them
@@ -36,16 +38,17 @@ class AlreadyReplied(CallerError):
 
 
 class EscalationList(AdminEndpoint):
-    """The latest conversations of all agents, or of `?agent=`, newest first and without what was said in them."""
+    """A page of the conversations of all agents, or of `?agent=`, newest first and without what was said in them."""
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        [agent] = parse_qs(scope["query_string"].decode("latin-1")).get("agent", [None])[:1]
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
+        agent = query.get("agent")
         if agent is not None and self.services.table.entry(agent) is None:
             raise NotFound(f"there is no agent {agent!r}")
-        agents = list(self.services.table) if agent is None else [agent]
-        found = await self.services.store.escalations(agents, _LATEST if len(agents) == 1 else _LATEST_OF_EACH)
-        latest = sorted(found, key=lambda handed: float(handed.event["at"]), reverse=True)[:_LATEST]
-        await send_json(send, {"escalations": [_summary(handed) for handed in latest]})
+        agents, count = list(self.services.table) if agent is None else [agent], _limit(query)
+        page = await self.services.store.escalations(agents, count, _before(query))
+        more = {"next": _cursor(page[-1][0]) if len(page) == count else None}
+        await send_json(send, {"escalations": [_summary(handed) for _, handed in page], **more})
 
 
 class Escalation(AdminEndpoint):
@@ -125,6 +128,28 @@ def _unknown(call_id: str) -> NotFound:
     return NotFound(f"no conversation was handed over by the call {call_id!r}", code="unknown_escalation")
 
 
+def _limit(query: Mapping[str, str]) -> int:
+    """How many conversations the page is to have."""
+    text = query.get("limit", str(_MOST_OF_A_PAGE))
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _MOST_OF_A_PAGE):
+        raise CallerError(f"'limit' is a number from 1 to {_MOST_OF_A_PAGE}", param="limit")
+    return int(text)
+
+
+def _before(query: Mapping[str, str]) -> Place | None:
+    """Where the page before ended, None for the first page."""
+    if "before" not in query:
+        return None
+    match = _CURSOR.fullmatch(query["before"])
+    if match is None:
+        raise CallerError("'before' is what the page before said in 'next'", param="before")
+    return Place(int(match[1]), int(match[2]), match[3])
+
+
+def _cursor(place: Place) -> str:
+    return f"{place.entry}-{place.agent}"
+
+
 def _summary(handed: Handed) -> dict[str, Any]:
     event = handed.event
     return {
@@ -144,7 +169,9 @@ def _reply(handed: Handed) -> dict[str, Any] | None:
 
 
 def _view(handed: Handed) -> dict[str, Any]:
-    return {**_summary(handed), "messages": _parsed(handed.event["messages"])}
+    event = handed.event
+    left_out = int(event.get("messages_left_out", 0))
+    return {**_summary(handed), "messages": _parsed(event["messages"]), "messages_left_out": left_out}
 
 
 def _parsed(messages: str) -> Any:

@@ -1,7 +1,8 @@
 """What the gateway reads of clients, and says to them by itself, in whatever wire format they speak."""
 
+from typing import Any
+
 from gateway.calls import Call, FormatName, Usage
-from gateway.document import encode
 from gateway.errors import ProviderError, SerinusError
 from gateway.providers.chat import errors as chat
 from gateway.providers.chat.opening import opening
@@ -32,14 +33,21 @@ def statement(call: Call, text: str, at: float) -> bytes:
     return b"".join([writer.write(event) for event in (Begin(usage=Usage()), TextDelta(text), End(usage=Usage()))])
 
 
-def chat_messages(call: Call) -> str:
-    """The conversation of a call as the JSON text of chat completions' messages. Raises CallerError."""
+def chat_messages(call: Call) -> list[Any]:
+    """The conversation of a call as chat completions' messages. Raises CallerError."""
     if call.operation != "generate":
-        return encode([{"role": "user", "content": call.document.render({}).decode()}])
+        return as_one_message(call)
     if call.format == CHAT:
-        return call.document.texts["messages"]
-    messages = CLIENTS[call.format].prompt(call.document.values).messages
-    return encode(PROVIDERS[CHAT].write(Prompt(messages), "").body["messages"])
+        messages: list[Any] = call.document.values["messages"]
+        return messages
+    prompt = Prompt(CLIENTS[call.format].prompt(call.document.values).messages)
+    written: list[Any] = PROVIDERS[CHAT].write(prompt, "").body["messages"]
+    return written
+
+
+def as_one_message(call: Call) -> list[Any]:
+    """The whole request of a call as the text of one message."""
+    return [{"role": "user", "content": call.document.render({}).decode()}]
 
 
 def told(error: SerinusError, client: FormatName, call_id: str) -> bytes:

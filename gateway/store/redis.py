@@ -6,7 +6,7 @@ changes more than one of them is a script; each of these lies in its own .lua fi
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import chain
 from time import monotonic
@@ -20,23 +20,22 @@ from redis.exceptions import NoScriptError
 from redis.exceptions import TimeoutError as SocketTimeout
 
 from gateway.errors import StoreRefused
-from gateway.store import handovers, shared_key
+from gateway.store import shared_key
 from gateway.store.codec import decode_state, decode_tallies, encode_event, encode_state
 from gateway.store.connect import MAX_IN_FLIGHT, Client, close, disconnect, know_nodes
 from gateway.store.faults import FAILURES, away_on_failure, heeding_cancellation
 from gateway.store.feedback import FeedbackStore
+from gateway.store.handovers import HandoverStore
 from gateway.store.notices import GROUP, take, taken
 from gateway.store.reaching import key_of
-from gateway.store.scripts import COMMIT, FLUSH, LEASE, PROBE, READ, REPLY, Script
+from gateway.store.scripts import COMMIT, FLUSH, LEASE, PROBE, READ, Script
 from gateway.store.seam import (
     MAX_FAILING_UNITS,
     MAX_UNITS,
     Batch,
     Committed,
     FlushReply,
-    Handed,
     Notice,
-    Reply,
     Snapshot,
 )
 from gateway.store.sums import components, decode_sides, encode_batch
@@ -54,7 +53,6 @@ SPENT_SECONDS = 2 * 24 * 3600  # a day's spending is asked for on that day, by c
 EPOCHS_AT_ONCE = 100  # some 3 ms of work
 AGENTS_AT_ONCE = 50  # whose notices are asked for together: two commands each
 EVENTS_AT_ONCE = 100  # of an audit trail; one with its evidence may take some ten kilobytes
-MAX_ESCALATIONS = 100_000
 _LIMITS = orjson.dumps(
     {
         "remember": SEQUENCE_SECONDS, "keep": SUMS_SECONDS, "ended": ENDED_SECONDS,
@@ -63,7 +61,7 @@ _LIMITS = orjson.dumps(
 )  # fmt: skip
 
 
-class RedisStore(FeedbackStore):
+class RedisStore(FeedbackStore, HandoverStore):
     """Implements `Store` over a client of `connect`, which it closes with itself.
 
     `replica` names this process start and no other: it keys the sequence of applied batches. An operation that takes
@@ -167,66 +165,6 @@ class RedisStore(FeedbackStore):
             total, _ = await self._execute(pipe)
         return int(total)
 
-    async def escalate(self, agent: str, event: Mapping[str, str]) -> str:
-        fields: dict[Any, Any] = dict(event)
-        place, *_ = handovers.keys_of(key_of(agent), event["call_id"])
-        async with self._reach():
-            entry = await self._client.xadd(key_of(agent, "escalations"), fields, maxlen=MAX_ESCALATIONS)
-            await self._client.set(place, entry, ex=handovers.KEPT_SECONDS)
-        return str(entry)
-
-    async def escalations(self, agents: Sequence[str], count: int) -> list[Handed]:
-        found: list[Handed] = []
-        async with self._reach():
-            for first in range(0, len(agents), AGENTS_AT_ONCE):
-                portion = agents[first : first + AGENTS_AT_ONCE]
-                pipe = self._pipeline()
-                for agent in portion:
-                    pipe.xrevrange(key_of(agent, "escalations"), count=count)
-                for agent, entries in zip(portion, await self._execute(pipe), strict=True):
-                    found += await self._handed(agent, [fields for _, fields in entries])
-        return found
-
-    async def escalation(self, agents: Sequence[str], call_id: str) -> Handed | None:
-        async with self._reach():
-            for first in range(0, len(agents), EPOCHS_AT_ONCE):
-                portion = agents[first : first + EPOCHS_AT_ONCE]
-                pipe = self._pipeline()
-                for agent in portion:
-                    pipe.get(handovers.keys_of(key_of(agent), call_id)[0])
-                for agent, place in zip(portion, await self._execute(pipe), strict=True):
-                    if place and (found := await self._at(agent, place)):
-                        return found
-        return None
-
-    async def reply(self, agent: str, reply: Reply) -> bool:
-        _, key, _ = handovers.keys_of(key_of(agent), reply.call_id)
-        bounds = (handovers.KEPT_SECONDS, handovers.FOLLOWED_SECONDS, handovers.MAX_REPLIES)
-        async with self._reach():
-            first = await self._run(
-                REPLY, (key, key_of(agent, "replies")), (handovers.encode_reply(reply), *bounds)
-            )  # fmt: skip
-        return bool(first)
-
-    async def replies(self, seen: Mapping[str, str], now: float) -> dict[str, list[tuple[str, Reply]]]:
-        agents, found = list(seen), {}
-        async with self._reach():
-            for first in range(0, len(agents), EPOCHS_AT_ONCE):
-                portion = agents[first : first + EPOCHS_AT_ONCE]
-                pipe = self._pipeline()
-                for agent in portion:
-                    behind = f"({seen[agent] or handovers.first_id(now)}"
-                    pipe.xrange(key_of(agent, "replies"), min=behind, count=EVENTS_AT_ONCE)
-                for agent, entries in zip(portion, await self._execute(pipe), strict=True):
-                    if entries:
-                        found[agent] = handovers.followed(entries)
-        return found
-
-    async def delivered_reply(self, agent: str, call_id: str, at: float) -> None:
-        *_, key = handovers.keys_of(key_of(agent), call_id)
-        async with self._reach():
-            await self._client.set(key, f"{at:.3f}", nx=True, ex=handovers.KEPT_SECONDS)
-
     def turns(self) -> AsyncGenerator[str, None]:
         return listen(self._client)
 
@@ -276,20 +214,6 @@ class RedisStore(FeedbackStore):
             keys = [key_of(agent, "probe", kind) for kind in ("string", "hash", "set", "stream")]
             await self._run(PROBE, keys, (PROBE_SECONDS,))
             self._proven.add(agent)
-
-    async def _at(self, agent: str, place: str) -> Handed | None:
-        """The conversation at that place of the agent's stream; None when the stream has let go of it."""
-        entries: Any = await self._client.xrange(key_of(agent, "escalations"), min=place, max=place)
-        return next(iter(await self._handed(agent, [fields for _, fields in entries])), None)
-
-    async def _handed(self, agent: str, events: Sequence[Mapping[str, str]]) -> list[Handed]:
-        if not events:
-            return []
-        pipe = self._pipeline()
-        for fields in events:
-            handovers.ask(pipe, handovers.keys_of(key_of(agent), fields["call_id"]))
-        beside = await self._execute(pipe)
-        return list(map(handovers.handed, events, beside[::2], beside[1::2]))
 
     async def _read(self, agent: str) -> tuple[State | None, float]:
         clock, record = await self._run(READ, (key_of(agent, "state"),), ())

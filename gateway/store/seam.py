@@ -7,7 +7,7 @@ says that nothing was done. No call of a client ever waits for one of them.
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from policies.evidence import ArmEvidence
 from policies.rollout import Decision
@@ -143,9 +143,31 @@ class Reply:
     at: float
 
 
+class Place(NamedTuple):
+    """Where a conversation that went to people lies, among those of all agents: in the order of time."""
+
+    at_ms: int
+    number: int
+    agent: str
+
+    @classmethod
+    def of(cls, entry: str, agent: str) -> "Place":
+        """The place of an entry of that agent's stream. Raises ValueError for what is no entry's id."""
+        at_ms, _, number = entry.partition("-")
+        return cls(int(at_ms), int(number), agent)
+
+    @property
+    def entry(self) -> str:
+        """The id in the agent's stream."""
+        return f"{self.at_ms}-{self.number}"
+
+
 @dataclass(frozen=True, slots=True)
 class Handed:
-    """A conversation that went to people: what `escalate` was given, its reply, when a later turn first saw that."""
+    """A conversation that went to people: what `escalate` was given, its reply, when a later turn first saw that.
+
+    In a list of them `event` has no `messages`.
+    """
 
     event: Mapping[str, str]
     reply: Reply | None
@@ -213,11 +235,19 @@ class Store(Protocol):
         Not applied exactly once: a sum whose reply was lost and that is added again makes the day look dearer.
         """
 
-    async def escalate(self, agent: str, event: Mapping[str, str]) -> str:
-        """Append a conversation that is handed to a person, by the `call_id` in it; its id in the stream."""
+    async def escalate(self, agent: str, event: Mapping[str, str], most_bytes: int = ...) -> str:
+        """Keep a conversation that is handed to a person, by the `call_id` in it, once; its id in the stream.
 
-    async def escalations(self, agents: Sequence[str], count: int) -> list[Handed]:
-        """Each agent's latest conversations that went to people, newest first, at most `count` an agent."""
+        The agent's oldest go when all of them together take more than `most_bytes`, are too many or a month old.
+        """
+
+    async def escalations(
+        self, agents: Sequence[str], count: int, before: Place | None = None
+    ) -> list[tuple[Place, Handed]]:
+        """The latest `count` conversations of these agents that went to people, newest first, without messages.
+
+        `before` is the last place of the page before, None for the first page.
+        """
 
     async def escalation(self, agents: Sequence[str], call_id: str) -> Handed | None:
         """The conversation that one of these agents handed over with that call, some weeks ago at most."""

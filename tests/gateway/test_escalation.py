@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -21,6 +22,7 @@ from gateway.escalation import Escalations
 from gateway.notify import Webhook
 from gateway.signing import SIGNATURE, TIMESTAMP, is_signed
 from gateway.store import RedisStore, connect
+from gateway.store.handovers import MOST_BYTES
 from gateway.upstream.options import TransportOptions
 from gateway.upstream.upstreams import transport
 from tests.gateway.calling import HELLO, eventually
@@ -56,11 +58,11 @@ class LateStore(RedisStore):
 
     failures = 0
 
-    async def escalate(self, agent: str, event: Any) -> str:
+    async def escalate(self, agent: str, event: Any, most_bytes: int = MOST_BYTES) -> str:
         if self.failures:
             self.failures -= 1
             raise StoreAway("away")
-        return await super().escalate(agent, event)
+        return await super().escalate(agent, event, most_bytes)
 
 
 @pytest_asyncio.fixture
@@ -106,7 +108,8 @@ async def delivering(escalations: Escalations) -> AsyncIterator[None]:
 
 
 async def stored(store: Any, agent: str) -> list[dict[str, str]]:
-    return [fields for _, fields in await store._client.xrange(f"serinus:{{{agent}}}:escalations")]
+    page = await store.escalations([agent], 100)
+    return [(await store.escalation([agent], handed.event["call_id"])).event for _, handed in reversed(page)]
 
 
 async def test_stored_and_told_once(agent: str, queue: Any, receiver: Any) -> None:
@@ -116,8 +119,10 @@ async def test_stored_and_told_once(agent: str, queue: Any, receiver: Any) -> No
         hand_over(escalations, agent, failure="half \ud83d")
         await eventually(lambda: there.keys == ["c-1"])
         [event] = await stored(store, agent)
-        assert there.bodies == [event]
-        assert (event["at"], event["failure"], json.loads(event["messages"])) == ("1.500", "half \\ud83d", HELLO)
+        [body] = there.bodies
+        assert (body["at"], body["failure"], body["messages"]) == ("1.500", "half \\ud83d", HELLO)
+        assert body["messages_left_out"] == 0 and body["call_id"] == event["call_id"] == "c-1"
+        assert json.loads(event["messages"]) == HELLO
 
 
 async def test_webhook_that_fails_is_told_again(agent: str, queue: Any, receiver: Any) -> None:
@@ -215,3 +220,90 @@ async def test_the_webhook_is_signed(agent: str, queue: Any, receiver: Any) -> N
         await eventually(lambda: there.keys == ["c-1"])
     timestamp, signature = (there.fields[name.decode()].encode() for name in (TIMESTAMP, SIGNATURE))
     assert is_signed(b"a secret", timestamp, signature, there.raw, time())
+
+
+async def test_each_of_a_hundred_is_told_once(agent: str, queue: Any, receiver: Any) -> None:
+    """However they come, and though the store was away in between."""
+    (escalations, store), (there, escalations.webhook) = queue, receiver
+    async with delivering(escalations):
+        for number in range(100):
+            store.failures += number % 30 == 0
+            hand_over(escalations, agent, f"c-{number}")
+            await asyncio.sleep(0)
+        await eventually(lambda: len(there.keys) >= 100)
+    await escalations.finish()
+    assert sorted(there.keys) == sorted(f"c-{number}" for number in range(100))
+
+
+async def test_a_task_that_never_began_loses_nothing(agent: str, queue: Any, receiver: Any) -> None:
+    """The stop comes when the conversation was stored and its notice not yet begun: the webhook still hears of it."""
+    (escalations, store), (there, escalations.webhook) = queue, receiver
+    hand_over(escalations, agent)
+    handover = await escalations._stored()
+    task = asyncio.create_task(escalations._tell_until_taken(handover))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert there.keys == []
+    await escalations.finish()
+    assert there.keys == ["c-1"] and len(await stored(store, agent)) == 1
+
+
+class Broken(Webhook):
+    """Fails in a way that nobody foresaw."""
+
+    async def post(self, payload: Any, key: str) -> None:
+        raise RuntimeError("a bug")
+
+
+async def test_a_bug_ends(agent: str, queue: Any, receiver: Any) -> None:
+    """What cannot be told by our own fault is tried again after a restart of the work, and not for ever."""
+    (escalations, _), (_, webhook) = queue, receiver
+    escalations.webhook = Broken(webhook.transport, webhook.url)
+    hand_over(escalations, agent)
+    for _ in range(4):
+        with pytest.raises(ExceptionGroup):
+            async with asyncio.timeout(5):
+                await escalations.deliver_for_ever()
+    async with delivering(escalations):
+        await eventually(lambda: not len(escalations._untold))
+
+
+async def test_a_webhook_that_is_behind_costs_no_record(
+    noted: CapturingLogger, agent: str, queue: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits for it is bounded, and the store has every conversation all the same."""
+    escalations, store = queue
+    monkeypatch.setattr(escalation, "_MOST_WAITING", 2)
+    for number in range(5):
+        hand_over(escalations, agent, f"c-{number}")
+        assert await escalations._stored() is not None or number > 1
+    assert len(await stored(store, agent)) == 5
+    assert [call.kwargs["event"] for call in noted.calls] == ["escalation_untold"] * 3
+
+
+async def test_a_conversation_is_cut(agent: str, queue: Any, receiver: Any) -> None:
+    """Twenty megabytes come to a few kilobytes in memory, in the store and at the webhook."""
+    (escalations, store), (there, escalations.webhook) = queue, receiver
+    turns = [{"role": "user", "content": "long " * 4_000_000}, {"role": "user", "content": "and now?"}]
+    document = Document({"messages": turns}, {"messages": "[]"})
+    call = Call("c-1", Caller("app", "default"), agent, None, document, False, False, [], "", 0.0)
+    tracemalloc.start()
+    escalations.hand_over(call, Outcome("c-1", "app", agent, "v1", "d", "split", "u", 0, 0, None, False, 0.0), 1.5)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1_000_000
+    async with delivering(escalations):
+        await eventually(lambda: there.keys == ["c-1"])
+    [event] = await stored(store, agent)
+    assert len(there.raw) < 40_000 and len(event["messages"]) < 40_000
+    assert there.bodies[0]["messages"][-1] == turns[-1]
+
+
+def test_agents_share_the_store() -> None:
+    """All together keep within a bound, and each has some room however many there are."""
+    escalations = Escalations(None, None)  # type: ignore[arg-type]  # nothing is delivered
+    shares = {}
+    for agents in (0, 1, 8, 64, 10_000):
+        escalations.share_among(agents)
+        shares[agents] = escalations.most_bytes
+    assert shares == {0: 32 << 20, 1: 32 << 20, 8: 32 << 20, 64: 4 << 20, 10_000: 1 << 20}

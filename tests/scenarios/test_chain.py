@@ -371,8 +371,37 @@ async def test_handed_over(serve: Serve, stream: bool) -> None:
     books = await here.books()
     assert (books["errors"], books["escalations"]) == (1, 1)
     [(_, event)] = await handed_over(here)
-    assert json.loads(event["messages"]) == HELLO
+    handed = await here.running.gateway.store.store.escalation([here.agent], event["call_id"])
+    assert handed is not None and json.loads(handed.event["messages"]) == HELLO
     assert (event["call_id"], event["version"]) == (raw.headers["x-request-id"], "v1")
+
+
+@pytest.mark.parametrize("status", [400, 402, 404, 405, 409, 410, 413, 415, 422, 501])
+async def test_the_clients_own_mistake_is_not_handed_over(serve: Serve, status: int) -> None:
+    """A file that is not there, a body that is too large: the client hears so, and nothing is kept for people."""
+    here = await serve(routing={"fallback": ["human"]})
+    here.standin.behave("good", failing("status", status=status))
+    answer = await here.chat()
+    assert (answer.status_code, "x-serinus-escalated" in answer.headers) == (status, False)
+    await asyncio.sleep(0.05)
+    assert await here.running.gateway.store.store.escalations([here.agent], 1) == []
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 503, 529])
+async def test_an_outage_is_handed_over(serve: Serve, status: int) -> None:
+    """The provider fails or is busy: that is no client's mistake."""
+    here = await serve(routing={"fallback": ["human"]})
+    here.standin.behave("good", failing("status", status=status))
+    assert (await here.chat()).headers["x-serinus-escalated"] == "human"
+
+
+@pytest.mark.parametrize("statuses", [(500, 404), (404, 500)])
+async def test_an_outage_of_one_target_is_handed_over(serve: Serve, statuses: tuple[int, int]) -> None:
+    """Whatever the other target made of the request: without the outage the call might have been served."""
+    here = await serve(routing={"fallback": ["standin/other", "human"]})
+    for model, status in zip(("good", "other"), statuses, strict=True):
+        here.standin.behave(model, failing("status", status=status))
+    assert (await here.chat()).headers["x-serinus-escalated"] == "human"
 
 
 async def test_handed_over_stream_with_usage(serve: Serve) -> None:

@@ -94,7 +94,7 @@ async def test_from_the_chain_to_a_person_and_back(serve: Serve, monkeypatch: py
         here = await serve(gateway={"escalation": escalation}, routing={"fallback": ["human"]})
         call_id, told = await handed_over(here, headers=NAMED)
         await eventually(lambda: bool(desk.told))
-    assert desk.told[0]["call_id"] == call_id and json.loads(desk.told[0]["messages"]) == [QUESTION]
+    assert desk.told[0]["call_id"] == call_id and desk.told[0]["messages"] == [QUESTION]
 
     body = json.dumps({"message": SAID, "actor": "kim", "call_id": call_id}).encode()
     signature = {name.decode(): value.decode() for name, value in signed(SECRET, body, time())}

@@ -64,11 +64,30 @@ async def test_the_list(served: Served) -> None:
     """Newest first, of one agent or of all, and without what was said."""
     status, listed = await served.get(f"?agent={served.agent}")
     assert status == 200 and [each["call_id"] for each in listed["escalations"]] == ["c-2", "c-1"]
-    assert (await served.get(""))[1] == listed
+    assert (await served.get(""))[1] == listed and listed["next"] is None
     assert listed["escalations"][1] == {
         "call_id": "c-1", "agent": served.agent, "version": "v1", "caller": "app", "failure": "down",
         "request_id": None, "at": "1970-01-01T00:00:01.000Z", "reply": None,
     }  # fmt: skip
+
+
+async def test_pages_of_the_list(served: Served) -> None:
+    """`limit` and `before` lead through all of it; what they cannot be is said."""
+    first = (await served.get("?limit=1"))[1]
+    second = (await served.get(f"?limit=1&before={first['next']}"))[1]
+    assert [page["escalations"][0]["call_id"] for page in (first, second)] == ["c-2", "c-1"]
+    assert (await served.get(f"?limit=1&before={second['next']}"))[1] == {"escalations": [], "next": None}
+    for query in (
+        "limit=0",
+        "limit=101",
+        "limit=x",
+        "limit=%C2%B2",
+        "before=x",
+        "before=1-2",
+        f"before={'9' * 5000}-0-a",
+    ):
+        status, error = await served.get(f"?{query}")
+        assert (status, error["error"]["param"]) == (400, query.partition("=")[0])
 
 
 async def test_one(served: Served) -> None:

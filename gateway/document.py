@@ -111,9 +111,21 @@ class Document:
                 plain = _plain_name(text, index)
 
     def render(self, changes: Mapping[str, str | None]) -> bytes:
-        """The object as bytes, with the members in `changes` set to that JSON text, or left out where it is None."""
+        """The object as bytes, with the members in `changes` set to that JSON text, or left out where it is None.
+
+        A member that differs from a changed one in case alone is left out: a reader that heeds no case (Go's) would
+        take it instead.
+        """
         texts = {**self.texts, **changes}
+        names = "".join(self.texts)
+        if not (names.islower() and names.isascii()):
+            texts = _without_twins(texts, changes)
         return _object(texts).encode()
+
+
+def _without_twins(texts: Mapping[str, str | None], changes: Mapping[str, str | None]) -> dict[str, str | None]:
+    changed = set(map(str.casefold, changes))
+    return {name: text for name, text in texts.items() if name in changes or name.casefold() not in changed}
 
 
 def elements(text: str) -> list[str]:

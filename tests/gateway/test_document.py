@@ -108,3 +108,13 @@ def test_too_deep_to_be_encoded() -> None:
 def test_spaces_cost_no_loop() -> None:
     """A body of 8 MB of spaces is read at once."""
     assert Document.parse(b"{" + b" " * 8_000_000 + b"}").values == {}
+
+
+@pytest.mark.parametrize("twin", ["Model", "MODEL", "mode\u217c", "Me\u017fsages", "me\u017f\u017fages", "messageS"])
+def test_a_spelling_in_another_case_is_left_out(twin: str) -> None:
+    """Go's readers heed no case, and would take it in place of what was changed; what nobody changes stays."""
+    document = Document.parse(json.dumps({"model": 1, "messages": 2, "Other": 3, twin: 4}).encode())
+    rendered = json.loads(document.render({"model": "5", "messages": "6"}))
+    kept = {twin: 4} if "\u217c" in twin else {}
+    assert rendered == {"model": 5, "messages": 6, "Other": 3, **kept}
+    assert json.loads(document.render({}))[twin] == 4

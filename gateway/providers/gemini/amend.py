@@ -7,7 +7,7 @@ from typing import Any
 from gateway.document import Document, array, elements, encode
 from gateway.providers.fit import fitted_tool
 from gateway.providers.gemini.config import MEMBERS, THINKING, calling_config, declaration, generation_config
-from gateway.providers.gemini.members import camel, wrong
+from gateway.providers.gemini.members import by_camel, camel, wrong
 from gateway.providers.gemini.terms import FORMAT
 from gateway.providers.limits import limits
 from gateway.providers.prompt import Prompt, ToolSpec
@@ -40,7 +40,7 @@ class _Object:
 
     def __init__(self, document: Document) -> None:
         self._document = document
-        self.names = {camel(name): name for name in document.values}
+        self.names = by_camel(document.values)
 
     @classmethod
     def of(cls, text: str | None) -> "_Object":
@@ -74,7 +74,8 @@ class _Object:
 
 
 class _Changes:
-    """What is to be changed, under the names that the client used."""
+    """What is to be changed, under the names of the API's reference: the client's spelling is taken out, for the
+    provider may not know it."""
 
     def __init__(self, client: _Object) -> None:
         self._client = client
@@ -82,11 +83,12 @@ class _Changes:
 
     def current(self, name: str) -> _Object:
         """An object as it stands with the changes so far."""
-        spelled = self._client.names.get(name, name)
-        return _Object.of(self.texts[spelled]) if spelled in self.texts else self._client.inner(name)
+        return _Object.of(self.texts[name]) if name in self.texts else self._client.inner(name)
 
     def put(self, name: str, text: str) -> None:
-        self.texts[self._client.names.get(name, name)] = text
+        if (spelled := self._client.names.get(name, name)) != name:
+            self.texts[spelled] = None
+        self.texts[name] = text
 
 
 def _system(prompt: str, client: _Object) -> str:

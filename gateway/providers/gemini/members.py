@@ -5,7 +5,7 @@ and the error names the field.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import isfinite
 from typing import Any
 
@@ -20,6 +20,17 @@ def camel(name: str) -> str:
     return _UNDERSCORED.sub(lambda match: match[1].upper(), name.lstrip("_"))
 
 
+def by_camel(names: Iterable[str], path: str = "") -> dict[str, str]:
+    """The names of one object by their camelCase. Raises CallerError for two spellings of one member: what the gateway
+    reads or replaces would not be what the provider takes."""
+    found: dict[str, str] = {}
+    for name in names:
+        if (other := found.setdefault(camel(name), name)) != name:
+            at = f"{path}.{camel(name)}" if path else camel(name)
+            raise CallerError(f"{at} is given twice, as {other!r} and as {name!r}", param=at)
+    return found
+
+
 class Members:
     """One object. Every read takes a member out; `rest` is what nobody has read. A null is as good as nothing."""
 
@@ -29,7 +40,8 @@ class Members:
         if not isinstance(value, Mapping):
             raise wrong(path, "an object")
         self.path = path
-        self._values = {camel(name): each for name, each in value.items() if each is not None}
+        names = by_camel(value, path)
+        self._values = {name: each for name, own in names.items() if (each := value[own]) is not None}
 
     def at(self, name: str) -> str:
         """Where a member stands, for an error."""

@@ -7,6 +7,7 @@ import pytest
 
 from gateway.document import Document
 from gateway.errors import CallerError
+from gateway.providers.gemini.client import CLIENT
 from gateway.providers.gemini.provider import PROVIDER
 from gateway.providers.prompt import Output, ToolChoice, ToolSpec
 from gateway.providers.settings import Settings
@@ -39,12 +40,42 @@ def test_the_model_is_taken_out_of_the_body() -> None:
 
 
 def test_the_versions_prompt_comes_before_the_clients() -> None:
-    """In one instruction, under the name that the client used."""
+    """In one instruction, under the name of the API's reference, however the client spelled it."""
     ours = Settings(system="Ours.")
     assert amended("{}", ours) == {"systemInstruction": {"parts": [{"text": "Ours."}]}}
     assert amended('{"system_instruction": {"role": "user", "parts": {"text": "Theirs."}}}', ours) == {
-        "system_instruction": {"role": "user", "parts": [{"text": "Ours."}, {"text": "Theirs."}]}
+        "systemInstruction": {"role": "user", "parts": [{"text": "Ours."}, {"text": "Theirs."}]}
     }
+    for odd in ("_systemInstruction", "system__instruction"):  # the provider knows no such name
+        assert amended(json.dumps({odd: {"parts": []}}), ours) == {"systemInstruction": {"parts": [{"text": "Ours."}]}}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"systemInstruction": {"parts": []}, "system_instruction": {"parts": []}}',
+        '{"generationConfig": {}, "generation_config": {}}',
+        '{"generationConfig": {"topP": 1, "top_p": 1}}',
+        '{"generationConfig": {"thinkingConfig": {"thinkingBudget": 1, "thinking_budget": null}}}',
+        '{"toolConfig": {"functionCallingConfig": {}, "function_calling_config": {}}}',
+        '{"tools": [{"functionDeclarations": [], "function_declarations": [{"name": "f"}]}]}',
+        '{"tools": [{"functionDeclarations": [{"name": "f", "_name": "g"}]}]}',
+        '{"contents": [], "system_instruction": null, "systemInstruction": {"parts": {"text": "Theirs."}}}',
+        '{"systemInstruction": {"parts": [], "_parts": [{"text": "Theirs."}]}}',
+    ],
+)
+def test_two_spellings_of_one_member(body: str) -> None:
+    """Refused at every depth that the gateway or a version writes, same format or translated: the provider could take
+    the one that was not replaced."""
+    ours = Settings(
+        system="Ours.",
+        tools=(ToolSpec("f", strict=True),),
+        fixed={"top_p": 0.5, "effort": "low", "tool_choice": "auto"},
+    )
+    with pytest.raises(CallerError, match="given twice"):
+        amended(body, ours)
+    with pytest.raises(CallerError, match="given twice"):
+        CLIENT.prompt({"contents": [{"parts": [{"text": "hi"}]}], **json.loads(body)})
 
 
 def test_fixed_settings_replace_and_defaults_fill_in() -> None:
@@ -52,7 +83,8 @@ def test_fixed_settings_replace_and_defaults_fill_in() -> None:
     document = Document.parse(b'{"generation_config": {"top_p": 0.10, "temperature": 0.20, "topK": 1.0e1}}')
     settings = Settings(fixed={"top_p": 0.5}, defaults={"temperature": 1.0, "max_tokens": 9})
     assert PROVIDER.amend(document, settings, MODEL) == {
-        "generation_config": '{"temperature":0.20,"topK":1.0e1,"maxOutputTokens":9,"topP":0.5}'
+        "generation_config": None,
+        "generationConfig": '{"temperature":0.20,"topK":1.0e1,"maxOutputTokens":9,"topP":0.5}',
     }
 
 
@@ -114,12 +146,12 @@ def test_strict_functions_of_the_version_validate_the_calls() -> None:
     assert amended("{}", strict)["toolConfig"] == {"functionCallingConfig": {"mode": "VALIDATED"}}
 
 
-def test_members_of_the_api_are_put_in_under_the_clients_names() -> None:
+def test_members_of_the_api_are_put_in_under_their_own_names() -> None:
     """An object is laid over the client's; anything else takes its place."""
     native = {"safetySettings": [], "toolConfig": {"a": 1}}
     assert amended('{"safety_settings": [1], "tool_config": {"b": 2}}', Settings(native=native)) == {
-        "safety_settings": [],
-        "tool_config": {"a": 1, "b": 2},
+        "safetySettings": [],
+        "toolConfig": {"a": 1, "b": 2},
     }
 
 

@@ -23,7 +23,7 @@ def check(
     try:
         deployment = load(folder, environ)
     except ConfigProblems as problems:
-        return 2, f"{problems}\n\n{_count(len(problems.problems), 'problem')} in {folder}"
+        return 2, f"{problems}\n\n{_count(len(problems.problems) + problems.left_out, 'problem')} in {folder}"
     return 0, "\n".join(_summary(folder, deployment, [*deployment.warnings, *more(deployment)]))
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -13,7 +14,7 @@ from gateway.config.crosscheck import Known, gateway_problems
 from gateway.config.environment import Expanded, expand
 from gateway.config.gateway_file import GatewaySettings
 from gateway.config.nodes import Node
-from gateway.config.problems import ConfigProblems, Problem
+from gateway.config.problems import MAX_PROBLEMS, ConfigProblems, Problem
 from gateway.config.routing_check import routing_problems
 from gateway.config.routing_file import AgentEntry, HedgeEntry, RoutingFile, ShadowEntry
 from gateway.config.strict_yaml import Parsed, read_yaml
@@ -99,7 +100,7 @@ class _Loading:
             return None
         settings, found = validate(GatewaySettings, expanded.root)
         noted = {problem.path for problem in expanded.problems}  # nobody needs to hear that "${X}" is no URL
-        found += gateway_problems(expanded.root, known, self._folder)
+        found += islice(gateway_problems(expanded.root, known, self._folder), MAX_PROBLEMS + 1)
         self._problems += [*expanded.problems, *(problem for problem in found if problem.path not in noted)]
         return settings if settings is None else _with_absolute_paths(settings, self._folder)
 
@@ -107,7 +108,7 @@ class _Loading:
         if root is None:
             return None
         routing, found = validate(RoutingFile, root)
-        self._problems += [*found, *routing_problems(root, known)]
+        self._problems += [*found, *islice(routing_problems(root, known), MAX_PROBLEMS + 1)]
         return routing
 
 

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 _SHOWN_CHARACTERS = 80  # a value quoted in a message is cut here
 _SHOWN_CHOICES = 20
+MAX_PROBLEMS = 100  # of each part of a load; nobody reads more, and each costs time and a line on the status page
+_MOST_COMPARED = 500  # names that a wrong one is compared with, and the longest that is
+_LONGEST_COMPARED = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +25,20 @@ class Problem:
 
 
 class ConfigProblems(Exception):
-    """The configuration cannot be used. `problems` holds all that is wrong, in the order of files and lines."""
+    """The configuration cannot be used. `problems` holds what is wrong, in the order of files and lines.
+
+    Only the first `MAX_PROBLEMS` are kept; `left_out` counts those beyond.
+    """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        unique = dict.fromkeys(problems)
-        self.problems: tuple[Problem, ...] = tuple(sorted(unique, key=lambda problem: (problem.file, problem.line)))
+        unique = sorted(dict.fromkeys(problems), key=lambda problem: (problem.file, problem.line))
+        self.problems: tuple[Problem, ...] = tuple(unique[:MAX_PROBLEMS])
+        self.left_out = len(unique) - len(self.problems)
         super().__init__(*self.problems)
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.problems))
+        more = [f"and at least {self.left_out} more"] if self.left_out else []
+        return "\n".join([*map(str, self.problems), *more])
 
 
 def quoted(value: object) -> str:
@@ -44,7 +52,8 @@ def unknown(kind: str, word: str, known: Iterable[str]) -> str:
     choices = sorted(known)
     from difflib import get_close_matches  # for whoever has mistyped something
 
-    near = get_close_matches(word, choices, n=1)
+    is_comparable = len(word) <= _LONGEST_COMPARED and len(choices) <= _MOST_COMPARED
+    near = get_close_matches(word, choices, n=1) if is_comparable else []
     hint = f"; did you mean {near[0]!r}?" if near else ";"
     return f"unknown {kind} {quoted(word)}{hint} known: {listed(choices)}"
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from gateway.config import units
 from gateway.config.crosscheck import Known, entries, provider_known
 from gateway.config.nodes import Node, Path
-from gateway.config.problems import Problem, quoted, unknown
+from gateway.config.problems import MAX_PROBLEMS, Problem, quoted, unknown
 from policies.grammar import DEFAULT_GUARDRAILS, Guardrail, parse
 from routing.agents import AgentVersion
 from routing.chain import HUMAN
@@ -90,7 +90,7 @@ def _guardrail_problems(entry: Node, path: Path) -> Iterator[Problem]:
 def _parsed(entry: Node, key: str) -> Iterator[tuple[int, Node, Guardrail]]:
     """The limits that can be read, each with its place."""
     written = entry.get(key)
-    for index, node in enumerate(written.items if written else ()):
+    for index, node in enumerate(written.items[:MAX_PROBLEMS] if written else ()):
         try:
             yield index, node, parse(node.text or "")
         except ValueError:
@@ -149,16 +149,18 @@ def _shadow_problems(entry: Node, path: Path) -> Iterator[Problem]:
 def _fallback_problems(entry: Node, path: Path, known: Known) -> Iterator[Problem]:
     fallback = entry.get("fallback")
     items = fallback.items if fallback else ()
+    seen: set[str | None] = set()
     for index, link in enumerate(items):
         here: Path = (*path, "fallback", index)
         if link.value == HUMAN and index < len(items) - 1:
             yield link.problem(here, "`human` must be the last link; nothing comes after a person")
-        elif link.value in [earlier.value for earlier in items[:index]]:
+        elif link.text is not None and link.text in seen:
             yield link.problem(here, f"{quoted(link.value)} is in the chain already")
         elif link.value != HUMAN:
             yield from provider_known(link, here, known.providers)
         elif known.has_people is False:
             yield link.problem(here, _NOBODY_HEARS)
+        seen.add(link.text)
 
 
 def _hedge_problems(entry: Node, path: Path) -> Iterator[Problem]:

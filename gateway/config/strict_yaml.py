@@ -16,7 +16,7 @@ from typing import Final
 import yaml
 
 from gateway.config.nodes import Node, Path, Scalar, Value, dotted
-from gateway.config.problems import Problem, quoted
+from gateway.config.problems import MAX_PROBLEMS, Problem, quoted
 
 MAX_BYTES: Final = 1_000_000
 MAX_DEPTH: Final = 64  # far more than a nested tool schema needs, far less than Python's recursion limit
@@ -27,6 +27,7 @@ _BOOLEAN = {"true": True, "True": True, "TRUE": True, "false": False, "False": F
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)?(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?")
 _LARGEST_INTEGER = 2**63 - 1
+_BARE_VARIABLE = re.compile(r"[:,] *\$\{")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CORE = "tag:yaml.org,2002:"
 _TAGGED_TEXT = frozenset({"!", f"{_CORE}str"})
@@ -98,6 +99,8 @@ def parse(text: str, file: str) -> Parsed:
         return Parsed(
             None, (*builder.problems, Problem(file, error.line, "", f"nested deeper than {MAX_DEPTH} levels"))
         )
+    except _TooManyProblemsError:
+        return Parsed(None, tuple(builder.problems))
     except yaml.YAMLError as error:
         return Parsed(None, (*builder.problems, _syntax_problem(error, text, file)))
     return Parsed(root, tuple(builder.problems))
@@ -152,6 +155,10 @@ def _events(text: str) -> Iterator[_Event]:
             getattr(event, "tag", None),
             not getattr(event, "style", None),
         )
+
+
+class _TooManyProblemsError(Exception):
+    """So much is wrong that the rest need not be looked at."""
 
 
 class _Builder:
@@ -242,6 +249,8 @@ class _Builder:
 
     def _note(self, event: _Event, path: Path, message: str) -> None:
         self.problems.append(Problem(self._file, event.line, dotted(path), message))
+        if len(self.problems) > MAX_PROBLEMS:
+            raise _TooManyProblemsError
 
 
 def _decode(data: bytes) -> str:
@@ -272,6 +281,6 @@ def _hint(text: str, first: int, last: int) -> str:
     lines = text.split("\n")[first - 1 : last]
     if lines and re.match(" *\t", lines[-1]):
         return "; indent with spaces, never with tabs"
-    if any(re.search(r"\{.*[:,] *\$\{", line) for line in lines):
+    if any(_BARE_VARIABLE.search(line, line.find("{") + 1) for line in lines if "{" in line):
         return '; within { } a variable needs quotes: "${NAME}"'
     return ""

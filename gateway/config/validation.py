@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from gateway.config.fields import Model
 from gateway.config.nodes import Node, Path, dotted
-from gateway.config.problems import Problem, quoted, unknown
+from gateway.config.problems import MAX_PROBLEMS, Problem, quoted, unknown
 
 AnyModel = TypeVar("AnyModel", bound=Model)
 
@@ -46,7 +46,7 @@ def validate(model: type[AnyModel], node: Node) -> tuple[AnyModel | None, list[P
     try:
         return model.model_validate_json(json.dumps(node.plain())), []
     except ValidationError as error:
-        found = error.errors(include_url=False)
+        found = error.errors(include_url=False)[:MAX_PROBLEMS]
         return None, [_problem(model, node, details) for details in found if not _follows(details, found)]
 
 

@@ -7,9 +7,10 @@ import heapq
 from collections.abc import Set as AbstractSet
 from typing import Protocol
 
-# Resting connections that one look finds, and the pause between two looks, in seconds for each connection that is
-# looked at, which takes a hundredth of that: a flood of newcomers costs a hundredth of a core.
+# Resting connections that one look finds. A look goes through all connections, so it has to be earned: each newcomer
+# pays for so many of them, and time for one in so many seconds, a hundred times as long as it takes.
 FOUND_AT_ONCE = 64
+PAID_BY_A_NEWCOMER = 64
 PAUSE_SECONDS = 1e-5
 
 
@@ -36,6 +37,7 @@ class Room:
         self._reserved: dict[Guest, None] = {}  # in the order of their arrival
         self._resting: list[Guest] = []  # the one that has rested longest is the last
         self._looked_at = float("-inf")
+        self._paid = 0
 
     def take(self, newcomer: Guest, now: float) -> bool:
         """Let the newcomer in, at `now` in the loop's time; False where even the reserve has no room."""
@@ -62,8 +64,10 @@ class Room:
 
     def _make_room(self, now: float) -> bool:
         """Whether a connection that rested gave way."""
-        if not self._resting and now - self._looked_at >= PAUSE_SECONDS * self._most:
-            self._looked_at = now
+        self._paid += PAID_BY_A_NEWCOMER
+        is_paid = self._paid >= self._most or now - self._looked_at >= PAUSE_SECONDS * self._most
+        if not self._resting and is_paid:
+            self._looked_at, self._paid = now, 0
             self._resting = _rested_longest(self._connections - self._reserved.keys())
         while self._resting:
             connection = self._resting.pop()

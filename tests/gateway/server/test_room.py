@@ -54,12 +54,12 @@ def test_finding_room_is_cheap() -> None:
 
 
 def test_where_nobody_rests_the_look_is_rare() -> None:
-    """A flood on a busy gateway costs one look at all connections in ten milliseconds."""
+    """A flood on a busy gateway costs each newcomer some 64 looks at most."""
     room, _, looks = room_of(1000)
     for _ in range(1000):
         room.take(Stand(looks, busy=True), 0.0)
     assert not any(room.take(Stand(looks), 0.05) for _ in range(1000))
-    assert looks[0] == 1000
+    assert 1000 <= looks[0] < 70 * 1000
 
 
 def test_the_reserve_turns_away_who_is_not_served() -> None:

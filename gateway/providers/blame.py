@@ -11,7 +11,6 @@ from typing import Any
 from gateway.errors import Blame, ProviderError
 from gateway.providers.applied import AppliedVersion, path_of
 from gateway.providers.chat.answer import parse
-from gateway.providers.chat.parameters import HINTS
 from gateway.providers.prompt import Prompt
 
 # Codes by which OpenAI says that the content is at fault, whoever spelled it.
@@ -75,9 +74,11 @@ class Authors:
         if _has(self.sent, (own, *path[1:]) if path[0] in _CONVERSATIONS else path):
             return "client"
         field = _FIELDS.get(path[0])
-        if path[0] in HINTS or field is None or getattr(prompt, field) in _UNSET:
-            return "gateway"
-        return "unknown"  # the client's wish in our spelling
+        if field is None:
+            is_asked = path[0] in prompt.hints or path[0] in prompt.extras
+        else:
+            is_asked = getattr(prompt, field) not in _UNSET
+        return "unknown" if is_asked else "gateway"  # the client's wish in our spelling, or none of its wishes
 
 
 def _is_about_content(error: ProviderError) -> bool:

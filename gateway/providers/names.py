@@ -1,12 +1,29 @@
 """The client's own names of functions in a provider's answer, where the provider knows them by others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from gateway.calls import Usage
 from gateway.providers.formats import Parser
+from gateway.providers.limits import Spelling
 from gateway.providers.prompt import ToolCall
 from gateway.providers.reply import Event, Reply, ToolBegin
+
+
+def are_taken(values: Mapping[str, Any], spelling: Spelling) -> bool:
+    """Whether a provider of the client's own format takes the names of all functions that the client's body offers."""
+    tools = values.get("tools")
+    return not isinstance(tools, list) or all(map(spelling.takes, _names(tools)))
+
+
+def _names(tools: Sequence[Any]) -> Iterator[str]:
+    """The names as chat completions, Responses and Messages have them; what the provider runs itself has none."""
+    for tool in tools:
+        function = tool.get("function", tool) if isinstance(tool, dict) else None
+        name = function.get("name") if isinstance(function, dict) else None
+        if isinstance(name, str) and tool.get("type") in (None, "function", "custom"):
+            yield name
 
 
 def with_own_names(reply: Reply, names: Mapping[str, str]) -> Reply:

@@ -1,7 +1,8 @@
 """One attempt's translation: the client's request for a provider, and the provider's answer for the client.
 
 Three ways, chosen by who speaks what: chat completions on both sides goes the short way of its own; any other format on
-both sides goes through as it came, with the version's members put in; two formats meet in the neutral form.
+both sides goes through as it came, with the version's members put in; two formats meet in the neutral form. So does
+one format whose provider does not take the client's names of functions.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +21,8 @@ from gateway.providers.chat.request import chat_request
 from gateway.providers.chat.stream import StreamReader
 from gateway.providers.endpoint import Endpoint
 from gateway.providers.formats import ClientSide, Envelope, ProviderSide
-from gateway.providers.names import OwnNames, with_own_names
+from gateway.providers.limits import known_host, limits
+from gateway.providers.names import OwnNames, are_taken, with_own_names
 from gateway.providers.plain import Plain
 from gateway.providers.prompt import FormatName, Prompt, ToolCall, Untranslatable
 from gateway.providers.reader import Reader, SseFramer
@@ -92,9 +94,16 @@ def translation(attempted: Attempted) -> Translation:
     client = call.format
     if call.operation != "generate":
         return Plain(call, attempted.applied, attempted.endpoint, attempted.target, attempted.asks_usage)
-    if client == provider:
+    if client == provider and _knows_names(attempted):
         return _Chat(attempted) if client == CHAT else _Through(attempted, PROVIDERS[provider])
     return _Between(attempted, CLIENTS[client], registry.provider_side(provider, attempted.endpoint.origin.host))
+
+
+def _knows_names(about: Attempted) -> bool:
+    """Whether the provider takes the client's names of functions. Else the request is written anew, with others."""
+    format = about.endpoint.format
+    taken = known_host(about.endpoint.origin.host) if format == CHAT else limits(format)
+    return taken is None or format == "gemini" or are_taken(about.call.document.values, taken.tool_name)
 
 
 class _Chat:

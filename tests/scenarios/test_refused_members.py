@@ -69,7 +69,13 @@ async def test_a_clients_own_stream_options_are_its_own(serve: Serve) -> None:
 
 @pytest.mark.parametrize(
     ("param", "status", "errors"),
-    [("user", 200, 1), ("tools[0].function.parameters", 200, 0), (None, 200, 0), ("temperature", 400, 0)],
+    [
+        ("user", 200, 0),
+        ("store", 200, 1),
+        ("tools[0].function.parameters", 200, 0),
+        (None, 200, 0),
+        ("temperature", 400, 0),
+    ],
 )
 async def test_the_next_target_is_asked_for_what_the_gateway_wrote(
     serve: Serve, param: str | None, status: int, errors: int

@@ -318,13 +318,13 @@ PLANTED = {
     "x-foo": "planted",
     "x-trace-secret": "planted",
     "openai-beta": "planted",
+    "openai-organization": "planted",
     "te": "trailers",
     "connection": "x-trace-secret, OpenAI-Beta, content-type, keep-alive",
 }
 WANTED = {
     "accept": "application/json",
     "user-agent": "the-app/1.0",
-    "openai-organization": "org-1",
     "anthropic-beta": "b-1",
     "x-stainless-lang": "python",
     "idempotency-key": "i-1",
@@ -432,7 +432,7 @@ async def test_version_is_applied(serve: Serve) -> None:
     assert (await here.chat(**sent)).status_code == 200
     got = here.received_json()
     assert got["model"] == "good"
-    assert got["messages"] == [{"role": "system", "content": "You are v1."}, *messages]
+    assert got["messages"] == [{"role": "system", "content": "You are v1.\n\ntheirs"}, *HELLO]
     assert (got["temperature"], got["max_tokens"], got["top_p"], got["seed"]) == (0.25, 100, 0.9, 3)
     assert "max_completion_tokens" not in got
     assert [tool["function"]["description"] for tool in got["tools"]] == ["ours", "theirs"]

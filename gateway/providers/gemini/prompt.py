@@ -14,7 +14,10 @@ from gateway.providers.gemini.members import Members, camel, wrong
 from gateway.providers.gemini.schemas import json_schema
 from gateway.providers.prompt import Media, Message, Prompt, Text, ToolChoice, ToolSpec
 
-_HINTS = {"labels": "metadata", "store": "store"}
+_HINTS = {"labels": "metadata", "store": "store", "serviceTier": "service_tier"}
+# What asks for nothing when it says this, at the top of a request and in a function's declaration.
+_NOTHING: Mapping[str, Any] = {"safetySettings": [], "behavior": "BLOCKING"}
+_DESCRIBES = ("response", "responseJsonSchema")  # what a function answers: no other format has a place for it
 _CALLING = "toolConfig.functionCallingConfig"
 
 
@@ -35,7 +38,7 @@ def read_prompt(values: Mapping[str, Any]) -> Prompt:
     hints = {hint: value for name, hint in _HINTS.items() if (value := body.take(name)) is not None}
     return Prompt(
         tuple(messages), tuple(tools), choice, hints=hints, wants_usage=True,
-        extras={**conversation.extras, **extras, **body.rest()}, **fields,
+        extras={**conversation.extras, **extras, **_asking(body.rest())}, **fields,
     )  # fmt: skip
 
 
@@ -69,9 +72,15 @@ def _tools(body: Members, extras: dict[str, Any]) -> list[ToolSpec]:
     for tool in body.objects("tools"):
         for function in tool.objects("functionDeclarations"):
             found.append(_spec(function))
-            extras |= {f"tools.functionDeclarations.{camel(name)}": each for name, each in function.rest().items()}
+            rest = {name: each for name, each in _asking(function.rest()).items() if name not in _DESCRIBES}
+            extras |= {f"tools.functionDeclarations.{camel(name)}": each for name, each in rest.items()}
         extras |= {f"tools.{name}": value for name, value in tool.rest().items()}
     return found
+
+
+def _asking(members: Mapping[str, Any]) -> dict[str, Any]:
+    """The members that ask for something."""
+    return {name: value for name, value in members.items() if name not in _NOTHING or value != _NOTHING[name]}
 
 
 def _spec(function: Members) -> ToolSpec:

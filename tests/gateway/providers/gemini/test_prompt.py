@@ -308,3 +308,12 @@ def test_a_result_with_an_id_that_no_call_has() -> None:
     body = {"contents": [{"role": "model", "parts": calls}, {"role": "user", "parts": results}]}
     parts = CLIENT.prompt(body).messages[1].parts
     assert [part.call_id for part in parts if isinstance(part, ToolResult)] == ["a", "c", "b", "c", "late"]
+
+
+def test_what_says_nothing_is_left_out() -> None:
+    """Google's SDKs and LangChain send members at their neutral values; a tier is a hint."""
+    function = {"name": "f", "behavior": "BLOCKING", "responseJsonSchema": {"type": "string"}}
+    body = {**HELLO, "safetySettings": [], "serviceTier": "flex", "tools": [{"functionDeclarations": [function]}]}
+    asked = CLIENT.prompt(body)
+    assert (asked.extras, asked.hints) == ({}, {"service_tier": "flex"})
+    assert CLIENT.prompt({**body, "safetySettings": [{"category": "c"}]}).extras

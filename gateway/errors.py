@@ -44,6 +44,18 @@ _TOLD: dict[FailureKind, str] = {
     "truncated": "the provider's answer ended early",
 }
 
+# Characters. What a message quotes may be the client's, of any length; its end says what to do instead.
+_LONGEST_MESSAGE = 4_000
+_LONGEST_PARAM = 400
+
+
+def shortened(text: str, longest: int) -> str:
+    """The text, or its beginning and its end where it is longer than that many characters."""
+    if len(text) <= longest:
+        return text
+    end = longest // 4
+    return f"{text[: longest - end]} […] {text[-end:]}"
+
 
 class SerinusError(Exception):
     """The root: a message for the client, an HTTP status, an OpenAI error type and code."""
@@ -54,10 +66,10 @@ class SerinusError(Exception):
     param: str | None = None
 
     def __init__(self, message: str, *, code: str | None = None, param: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = shortened(message, _LONGEST_MESSAGE)
+        super().__init__(self.message)
         self.code = code or self.code
-        self.param = param
+        self.param = param and shortened(param, _LONGEST_PARAM)
 
     @property
     def told(self) -> str:

@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, Protocol
 import orjson
 import structlog
 
+from gateway.errors import shortened
 from gateway.redaction import Redactor
 
 
@@ -37,6 +38,7 @@ class Log(structlog.typing.FilteringBoundLogger, Protocol):
         """Write no secret that this redactor knows, from now on. What providers say of calls is redacted before."""
 
 
+_LONGEST_TEXT = 16_000  # characters of one field; a trace has some thousand
 HELD_SECONDS = 0.05
 HELD_BYTES = 64 * 1024
 
@@ -84,7 +86,12 @@ def _line(logger: object, level: str, event: MutableMapping[str, Any]) -> bytes:
     if "exc_info" in event:
         structlog.processors.format_exc_info(logger, level, event)
     event["level"], event["at"] = level, time()
-    return _encode(event)
+    return _encode({name: _bounded(value) for name, value in event.items()})
+
+
+def _bounded(value: object) -> object:
+    """The value without the middle of a long text: what an error quotes may be a client's."""
+    return shortened(value, _LONGEST_TEXT) if isinstance(value, str) else value
 
 
 def _encode(event: Mapping[str, Any]) -> bytes:

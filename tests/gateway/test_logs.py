@@ -192,3 +192,11 @@ async def test_a_calls_line_has_known_fields_only(
         await people.call_often(agent, 5)
     calls = [line for line in lines(capfd.readouterr().out) if line["event"] == "call"]
     assert len(calls) == 5 and set().union(*calls) <= CALL_FIELDS
+
+
+def test_long_texts_are_shortened(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """What a client wrote, and an error quotes, does not fill the log; its beginning and its end stay."""
+    logs.configure().error("bug", error="begin" + "x" * 1_000_000 + "end", count=7)
+    line = capfdbinary.readouterr().out
+    assert len(line) < 20_000
+    assert json.loads(line)["error"].startswith("beginx") and json.loads(line)["error"].endswith("xend")

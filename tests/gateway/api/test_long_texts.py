@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.gateway.api.test_generation import DOORS
 from tests.gateway.calling import HELLO, Place
 
 Serve = Callable[..., Awaitable[Place]]
@@ -88,3 +89,38 @@ async def test_texts_in_a_path_and_in_feedback(serve: Serve) -> None:
             await here.http.post(f"{here.base_url}/feedback", json={name: text[:30_000], "score": 1})
 
     assert await kept(here, send, 30_000) < 4 * 30_000
+
+
+def wrong(text: str) -> list[dict[str, Any]]:
+    """Members that are refused, and hold that text, in one format or another."""
+    turns: list[dict[str, Any]] = [
+        {"role": text, "content": "x", "parts": [{"text": "x"}]},
+        {"role": "user", "type": text, "content": [{"type": text}], "parts": [{text: text}]},
+        {
+            "role": "user",
+            "content": [{"type": "image_url", "image_url": {"url": f"{text}:"}, "source": {"type": text}}],
+        },
+        {"role": "user", "parts": [{"inlineData": {"mimeType": text, "data": "AA=="}}]},
+        {"role": "tool", "tool_call_id": text, "content": text, "parts": [{"functionResponse": {"name": text}}]},
+    ]
+    bodies: list[dict[str, Any]] = [{"messages": [turn], "contents": [turn], "input": [turn]} for turn in turns]
+    tool = {"type": text, "name": text, "function": {"name": text}, "functionDeclarations": [{"name": text}]}
+    more: list[dict[str, Any]] = [{"model": text}, {"tools": [tool]}, {"tool_choice": text, "toolConfig": {text: text}}]
+    return [*bodies, *more, {"response_format": {"type": text}, "text": {"format": {"type": text}}}, {text: {}}]
+
+
+@pytest.mark.parametrize("api", ["openai", "anthropic"])
+@pytest.mark.parametrize("name", DOORS)
+async def test_errors_do_not_repeat_long_texts(
+    serve: Serve, name: str, api: str, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """An error quotes the beginning of what is wrong; neither it nor the log grows with what the client wrote."""
+    here, door = await serve(api=api, gateway={"escalation": {"desk": True}}), DOORS[name]
+    refusals = 0
+    for members in wrong("\x01\u2028" * 20_000):
+        path, body = door.request(here.agent)
+        answer = await here.http.post(here.running.url + path, json={**body, **members})
+        refusals += answer.status_code != 200
+        assert len(answer.content) < 40_000 or answer.status_code == 200, members.keys()
+    assert refusals >= 2 or name == api  # where both sides speak one format, the provider judges
+    assert max(map(len, capfdbinary.readouterr().out.splitlines())) < 40_000

@@ -87,7 +87,18 @@ def endpoint_of(name: str, provider: Provider) -> Endpoint:
     sign = ChainSigner(str(provider.region)) if signs else None
     secret = None if provider.api_key is None else Redactor([provider.api_key.get_secret_value()])
     fixed = tuple((name.encode(), value.encode()) for name, value in provider.headers.items())
-    return Endpoint(name, origin, path.rstrip("/"), provider.key_headers, provider.api, defaults, sign, secret, fixed)
+    return Endpoint(
+        name,
+        origin,
+        path.rstrip("/"),
+        provider.key_headers,
+        provider.api,
+        defaults,
+        sign,
+        secret,
+        fixed,
+        provider.cloud_files,
+    )
 
 
 def transport_options(settings: GatewaySettings) -> dict[str, TransportOptions]:

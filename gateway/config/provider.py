@@ -64,6 +64,11 @@ class Provider(Model):
         description="Headers that go with every request, in place of a client's of that name, such as "
         "`OpenAI-Organization` and `OpenAI-Project`: a client's never choose the account. Default: none. No secrets.",
     )
+    cloud_files: bool = Field(
+        default=False,
+        description="Let clients name objects in the cloud's storage (`s3://`, `gs://`), which the provider reads "
+        "under the account's own role. Default: false. Leave it so unless every client may read all that the role may.",
+    )
     transport: Literal["lean", "standard"] = Field(
         default="lean",
         description="The HTTP client: `lean` is the fast HTTP/1.1 one, `standard` also knows proxies and HTTP/2. "

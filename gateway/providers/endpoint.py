@@ -24,7 +24,7 @@ class Endpoint:
 
     `headers` carry the key and go with every request; `fixed` go in place of the client's of that name; `defaults` go
     where the client sent none. `sign` makes the headers that depend on the request itself. What is `secret` must not
-    come back from there.
+    come back from there. With `cloud_files` clients may name objects that the account's role reads.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Endpoint:
     sign: Signer | None = None
     secret: Redactor | None = None
     fixed: tuple[tuple[bytes, bytes], ...] = ()
+    cloud_files: bool = False
 
     def redactor(self) -> Redactor | None:
         """What replaces the account's secrets in what comes back, None where it has none."""

@@ -19,6 +19,7 @@ from gateway.providers.chat.answer import are_json, has_good_arguments, read_ans
 from gateway.providers.chat.history import fitted_history
 from gateway.providers.chat.request import chat_request
 from gateway.providers.chat.stream import StreamReader
+from gateway.providers.cloud_files import check_contents, check_prompt
 from gateway.providers.endpoint import Endpoint
 from gateway.providers.formats import ClientSide, Envelope, ProviderSide
 from gateway.providers.limits import known_host, limits
@@ -151,6 +152,8 @@ class _Through:
         if call.query:
             path += ("&" if "?" in path else "?") + call.query
         try:
+            if about.endpoint.format == "gemini" and not about.endpoint.cloud_files:
+                check_contents(call.document.values)
             changes = self._provider.amend(call.document, about.settings, about.target.model)
         except Untranslatable as error:
             raise _refused(error, about.target) from None
@@ -184,6 +187,8 @@ class _Between:
     def request(self) -> Request:
         about = self._about
         try:
+            if not about.endpoint.cloud_files:
+                check_prompt(self._asked())
             written = self._provider.write(self._asked(), about.target.model)
         except Untranslatable as error:
             raise _refused(error, about.target) from None

@@ -79,7 +79,7 @@ def _source(media: Media) -> Block:
     if media.url.startswith("s3://"):
         return {"s3Location": {"uri": media.url}}
     where = f"by id ({media.file_id!r})" if media.file_id else "by URL"
-    raise _untranslatable(f"Bedrock takes no {media.kind} {where}; send its base64 data, or an s3:// URL")
+    raise _untranslatable(f"Bedrock takes no {media.kind} {where}; send its base64 data")
 
 
 def _name(name: str) -> str:

@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from tests.gateway.calling import Place, failing
+from tests.gateway.running import write
 
 Serve = Callable[..., Awaitable[Place]]
 KEY = "a-key"
@@ -194,3 +195,20 @@ async def test_responses_over_websocket_are_refused_at_once(serve: Serve) -> Non
         assert (told["type"], told["code"]) == ("invalid_request_error", "websocket_not_supported")
     plain = await here.http.get(f"{here.base_url}/responses")
     assert (plain.status_code, plain.headers["allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+async def test_objects_in_the_clouds_storage(serve: Serve, allowed: bool) -> None:
+    """A client names none, in Gemini's own format or another, unless the provider has `cloud_files`."""
+    here = await serve(api="gemini")
+    settings = json.loads((here.running.folder / "gateway.yaml").read_text())
+    settings["providers"]["standin-gemini"]["cloud_files"] = allowed
+    write(here.running.folder, {"gateway.yaml": settings})
+    here.running.reload()
+    url = f"{here.running.url}/v1beta/models/{here.agent}:generateContent"
+    parts = [{"text": "what is it?"}, {"fileData": {"mimeType": "image/png", "fileUri": "gs://bucket/a.png"}}]
+    native = await here.http.post(url, json={"contents": [{"role": "user", "parts": parts}]})
+    image = {"type": "image_url", "image_url": {"url": "gs://bucket/a.png"}}
+    chat = await here.chat(messages=[{"role": "user", "content": [image]}])
+    assert {native.status_code, chat.status_code} == ({200} if allowed else {400})
+    assert len(here.standin.requests) == (2 if allowed else 0)

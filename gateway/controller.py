@@ -318,6 +318,7 @@ class Controller:
             return
         if self._reach.found(agent):
             self._unread.update(self._table)
+            self._history.compare_again()
 
     def _lose(self, agent: str, error: StoreAway) -> None:
         self._unread.add(agent)

@@ -13,7 +13,7 @@ _SLACK = 8  # events that may be appended while it is read
 
 
 class History:
-    """What one replica compares records with. Each agent's audit trail is compared once in the life of a process."""
+    """What one replica compares records with. Each agent's audit trail is compared once after a start or an outage."""
 
     def __init__(self, store: Store, table: Table, memory: Memory) -> None:
         self._store = store
@@ -34,6 +34,10 @@ class History:
                 return self._memory.state(agent)
             self._compared.add(agent)
         return None
+
+    def compare_again(self) -> None:
+        """The store was away and is back: it may be another one."""
+        self._compared.clear()
 
     def _newest(self, agent: str) -> State | None:
         seen, remembered = self._table.seen(agent), self._memory.state(agent)

@@ -38,7 +38,7 @@ LAYERS = (
     ("admission", "browsers"),
     ("logs",),
     ("redaction",),
-    ("cork", "endings", "errors", "limit"),
+    ("children", "cork", "endings", "errors", "limit"),
     ("",),  # the package itself: its version
 )
 DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}

@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from gateway.children import environment
 from gateway.pricing.rates import SECONDS_PER_DAY, Change, Rate, Tariff
 
 _ANSWER_SECONDS = 10.0  # it takes a third of one, on an idle core
@@ -74,7 +75,12 @@ class PriceList:
         command = [sys.executable, "-P", "-c", _READER, json.dumps(sys.path)]
         try:
             said = subprocess.run(  # noqa: S603 - our own interpreter and text
-                command, input=json.dumps(asked).encode(), capture_output=True, check=True, timeout=_ANSWER_SECONDS
+                command,
+                input=json.dumps(asked).encode(),
+                capture_output=True,
+                check=True,
+                timeout=_ANSWER_SECONDS,
+                env=environment(),
             )
             answers = [_tariff(changes) for changes in json.loads(said.stdout)]
             self._tariffs.update(zip(asked, answers, strict=True))

@@ -15,10 +15,11 @@ from time import monotonic
 from typing import BinaryIO
 from urllib.parse import quote
 
+from gateway.children import environment
 from gateway.store import data_folder, leftover
 from gateway.store.data_folder import Stamp
 from gateway.store.leftover import POLL_SECONDS, ask, end_leftover
-from gateway.store.server_binary import EmbeddedRedisFailed, Release, bundled_binary, command, environment, identify
+from gateway.store.server_binary import EmbeddedRedisFailed, Release, bundled_binary, command, identify
 
 Log = Callable[[str, Mapping[str, object]], None]
 

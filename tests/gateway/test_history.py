@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from gateway.errors import StoreAway
 from gateway.store import Memory, RedisStore, connect
 from policies.state import State
 from tests.gateway.store.samples import following
@@ -84,14 +85,43 @@ async def test_a_later_record_of_another_history_does_not_bring_the_canary_back(
     """The store was lost, and went on to higher epochs before this installation saw it again."""
     seen = await _rolled_back(redis_url, tmp_path, agent)
     await _forget(client, agent)
-    other, _ = await _after_restart(redis_url, tmp_path / "nobody", agent)
-    store = RedisStore(connect(redis_url), "other")
-    for _ in range(4):
-        other = (await store.commit(agent, following(other), "")).state or other
-    await store.aclose()
+    other = await _another_history(redis_url, tmp_path, agent)
     state, actions = await _after_restart(redis_url, tmp_path, agent)
     assert (state.phase, state.epoch, state.rolled_back) == ("rolled_back", other.epoch + 1, seen.rolled_back)
     assert actions[0] == "restore"
+
+
+async def test_another_history_after_an_outage_is_recognised_by_a_running_replica(
+    tmp_path: Path, redis_url: str, client: Redis, agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store that came back is another one, whose epochs are higher."""
+    await _rolled_back(redis_url, tmp_path, agent)
+    replica, _ = await _replica(redis_url, tmp_path)
+    await replica.configure(agent_named(agent))
+    await _forget(client, agent)
+    await _another_history(redis_url, tmp_path, agent)
+    with monkeypatch.context() as patch:
+        patch.setattr(replica.store, "epochs", _away)
+        patch.setattr(replica.store, "read", _away)
+        await replica.controller.poll()
+    for _ in range(3):
+        await replica.controller.poll()
+    assert (replica.state(agent).phase, replica.state(agent).action) == ("rolled_back", "restore")
+    await replica.store.aclose()
+
+
+async def _away(*_: object) -> None:
+    raise StoreAway("gone for a while")
+
+
+async def _another_history(url: str, folder: Path, agent: str) -> State:
+    """Somebody who has seen nothing takes the trial to epoch 5; the record."""
+    other, _ = await _after_restart(url, folder / "nobody", agent)
+    store = RedisStore(connect(url), "other")
+    for _ in range(4):
+        other = (await store.commit(agent, following(other), "")).state or other
+    await store.aclose()
+    return other
 
 
 async def test_a_retry_that_somebody_gave_meanwhile_is_no_loss(tmp_path: Path, redis_url: str, agent: str) -> None:

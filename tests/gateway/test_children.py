@@ -1,0 +1,28 @@
+"""What child processes get of the gateway's environment."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.children import environment
+from gateway.pricing.pricelist import PricedModel, PriceList
+
+
+def test_a_child_is_given_no_secret() -> None:
+    """A few names that are known to hold none, and nothing else."""
+    ours = {"PATH": "/bin", "OPENAI_API_KEY": "sk-planted", "SERINUS_ADMIN_TOKEN": "planted", "TZ": "UTC"}
+    assert environment(ours) == {"PATH": "/bin", "TZ": "UTC"}
+
+
+def test_the_reader_of_the_price_list_holds_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A third party's package runs in it."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-planted")
+    interpreter = tmp_path / "python"
+    interpreter.write_text(f'#!/bin/sh\nenv > "{tmp_path}/environment"\nexec "{sys.executable}" "$@"\n')
+    interpreter.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(interpreter))
+    PriceList().learn([PricedModel("openai", "gpt-4o", None, "openai")])
+    found = (tmp_path / "environment").read_text()
+    assert "PATH=" in found
+    assert "sk-planted" not in found

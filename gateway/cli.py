@@ -56,6 +56,9 @@ def _add_serving(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         command.set_defaults(run=run)
         if name == "serve":
             _add_workers(command)
+        else:
+            told = "print the command that makes a Redis user with just the permissions needed, and do nothing else"
+            command.add_argument("--redis-acl", action="store_true", help=told)
     simulate = commands.add_parser("simulate", help="say how soon the guardrails would roll back a canary like this")
     simulate.add_argument("--config", type=Path, default=Path(os.environ.get("SERINUS_CONFIG", "config")))
     _add_simulate(simulate)
@@ -186,6 +189,11 @@ def _serve(given: argparse.Namespace) -> int:
 
 
 def _check(given: argparse.Namespace) -> int:
+    if given.redis_acl:
+        from gateway.store.permissions import acl_line
+
+        print(acl_line())
+        return _WELL
     from gateway.chains import dead_links
     from gateway.config import check
 

@@ -1,0 +1,120 @@
+"""A user who has what `serinus check --redis-acl` prints can do all that the store needs, and nothing beyond."""
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.exceptions import NoPermissionError
+
+from gateway.store import Arm, Notice, RedisStore, Store, connect
+from gateway.store.permissions import COMMANDS, acl_line
+from gateway.store.seam import Reply
+from gateway.store.turns import listen
+from tests.architecture import ROOT
+from tests.gateway.store.samples import batch, beginning, failing
+from tests.gateway.store.servers import ask_server, cluster_of, tcp_server
+from tests.scenarios.processes import command
+
+NAMES = {name for group in COMMANDS for name in group}
+OPERATIONS: dict[str, tuple[Any, ...]] = {
+    "commit": ("a", beginning(), "config"),
+    "read": ("a",),
+    "snapshot": ("a",),
+    "epochs": (["a"],),
+    "flush": ("a", 1, batch(stable=Arm(3), canary=failing("x", "y", requests=4))),
+    "audit": ("a", 3),
+    "undelivered": (["a"], 0, 5),
+    "delivered": (Notice("a", "1-1", "a:1", {}),),
+    "first_feedback": ("a", "call"),
+    "remember": ("a", {("app", "k"): "c"}),
+    "last_call": ("a", "app", "k"),
+    "lease": ("a", 1.0),
+    "spend": ("a", "2026-01-01", 5),
+    "escalate": ("a", {"call_id": "c", "at": "1.500", "messages": "[]"}),
+    "escalations": (["a"], 3),
+    "escalation": (["a"], "c"),
+    "reply": ("a", Reply("c", "conversation", "hello", "kim", 1.0)),
+    "replies": ({"a": ""}, 1.0),
+    "delivered_reply": ("a", "c", 1.0),
+    "share_key": (b"0123456789abcdef",),
+    "ping": (),
+    "probe": ("a",),
+}
+ELSEWHERE = {"audit_all", "turns", "aclose"}  # generators, and what sends nothing
+
+
+async def everything(store: RedisStore) -> None:
+    for name, arguments in OPERATIONS.items():
+        await getattr(store, name)(*arguments)
+    assert [event["epoch_after"] async for event in store.audit_all("a")] == [1]
+
+
+async def give(port: int) -> None:
+    """Make the user, by the words that are printed."""
+    words = acl_line().replace("PASSWORD", "pw").split()
+    assert await ask_server(port, *words)
+
+
+def test_every_operation_is_tried() -> None:
+    """A new one must be added here."""
+    assert {name for name in vars(Store) if not name.startswith("_")} == {*OPERATIONS, *ELSEWHERE}
+
+
+def test_every_command_of_a_script_is_allowed() -> None:
+    """Also those that no operation of these tests comes to."""
+    scripts = "\n".join(path.read_text() for path in (ROOT / "gateway" / "store").glob("*.lua"))
+    called = re.findall(r"(?:redis\.p?call\(|\{)'([A-Z]+)'(?:, '(CREATE)')?", scripts)
+    used = {f"{name}|{sub}".lower() if sub else name.lower() for name, sub in called}
+    assert used and used <= NAMES
+
+
+async def test_the_printed_user_can_do_everything(tmp_path: Path) -> None:
+    """On one server, in another database than the first; the announcements are heard, too."""
+    async with tcp_server(tmp_path) as port:
+        await give(port)
+        store = RedisStore(connect(f"redis://serinus:pw@127.0.0.1:{port}/1"), "replica")
+        heard = listen(store._client)
+        first = asyncio.ensure_future(anext(heard))
+        await asyncio.sleep(0.5)
+        await everything(store)
+        assert await asyncio.wait_for(first, 10) == "a"
+        await heard.aclose()
+        await store.aclose()
+
+
+async def test_the_printed_user_can_do_everything_in_a_cluster(tmp_path: Path) -> None:
+    """Where its client asks for the slots as well."""
+    async with cluster_of(tmp_path) as (url, _):
+        for part in url.removeprefix("redis+cluster://").split(","):
+            await give(int(part.rpartition(":")[2]))
+        await give_all(url)
+        store = RedisStore(connect(url.replace("://", "://serinus:pw@")), "replica")
+        await everything(store)
+        await store.aclose()
+
+
+async def give_all(url: str) -> None:
+    """On the node that the URL does not name, too."""
+    first = int(url.split(",")[0].rpartition(":")[2])
+    nodes = str(await ask_server(first, "CLUSTER", "NODES"))
+    for port in set(re.findall(r"127\.0\.0\.1:(\d+)", nodes)):
+        await give(int(port))
+
+
+async def test_the_printed_user_can_do_nothing_else(tmp_path: Path) -> None:
+    """Neither other keys, nor what rules a server."""
+    async with tcp_server(tmp_path) as port:
+        await give(port)
+        client = connect(f"redis://serinus:pw@127.0.0.1:{port}/0")
+        for words in (("GET", "other"), ("KEYS", "*"), ("FLUSHALL",), ("CONFIG", "GET", "*"), ("ACL", "LIST")):
+            with pytest.raises(NoPermissionError):
+                await client.execute_command(*words)
+        await client.aclose()
+
+
+async def test_check_prints_it() -> None:
+    """Without a configuration, for that may come later."""
+    done = await command("check", "--redis-acl", SERINUS_CONFIG="/nowhere")
+    assert (done.code, done.out.strip()) == (0, acl_line())

@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, Protocol
 
 import orjson
@@ -16,6 +17,7 @@ from starlette.types import Receive, Scope
 from starlette.types import Send as Send
 
 from gateway.admission import Places, UnprovenReaders
+from gateway.api.refusal_log import RefusalLog
 from gateway.auth import OPEN
 from gateway.calls import Caller, FormatName
 from gateway.controller import Controller
@@ -78,9 +80,11 @@ class Services:
     calls: Places = field(default_factory=lambda: Places(2000))
     status_readers: Places = field(default_factory=lambda: Places(MOST_STATUS_READERS))
     unproven: UnprovenReaders = field(default_factory=lambda: UnprovenReaders(MOST_UNPROVEN, UNPROVEN_SECONDS))
+    refusals: RefusalLog = field(init=False)
     nonces: Iterator[int] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.refusals = RefusalLog(self.log, monotonic)
         self.nonces = itertools.count(int(self.replica[:8], 16) << 32)
 
     def new_nonce(self) -> bytes:
@@ -190,6 +194,7 @@ class Endpoint:
         elif begun:
             raise error  # too late for a status: the server cuts the answer off
         else:
+            self.services.refusals.note(error, scope, named(scope))
             await send_error(send, error, self._error_headers(error), self.format)
 
     def _error_headers(self, error: SerinusError) -> list[tuple[bytes, bytes]]:

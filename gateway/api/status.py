@@ -80,7 +80,9 @@ class Status(Endpoint):
         try:
             return self.caller(named(scope), authorization)
         except Unauthenticated:
-            raise Unauthenticated("the status needs a key or the admin token") from None
+            raise Unauthenticated(
+                "the status needs a key or the admin token (for 'serinus status': SERINUS_ADMIN_TOKEN)"
+            ) from None
 
     def places(self) -> Places:
         return self.services.status_readers

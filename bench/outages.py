@@ -49,11 +49,12 @@ WORLDS = (*SHARED, *DOWN, *ALONE, *HALF)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """How a trial ended: the canary's calls by its version's sums, the requests at its model, the highest e-value."""
+    """How a trial ended: the canary's calls by its version's sums, those that the last decision rests on, the highest
+    e-value."""
 
     rolled_back: bool
     calls: int
-    served: int
+    decided_by: int
     e_value: float
     reason: str
 
@@ -69,8 +70,8 @@ def files(world: World, standin: Standin) -> Mapping[str, object]:
 
 
 @asynccontextmanager
-async def trial(world: World, seed: int, replicas: int) -> AsyncIterator[tuple[list[Served], Standin, Crowd]]:
-    """Gateways as processes of their own, the provider behind them, and the callers before them."""
+async def trial(world: World, seed: int, replicas: int) -> AsyncIterator[tuple[list[Served], Crowd]]:
+    """Gateways as processes of their own, and the callers before them; the provider runs in this process."""
     models = {
         name: Behaviour(error_rate=rate, seed=seed, latency_seconds=0.01, latency_p90_seconds=0.03)
         for name, rate in (("one", world.stable), ("two", world.canary))
@@ -88,12 +89,12 @@ async def trial(world: World, seed: int, replicas: int) -> AsyncIterator[tuple[l
         people = await stack.enter_async_context(
             crowd(*(each.url for each in served), saying=f"question {{}} of {seed}".format)
         )
-        yield served, standin, people
+        yield served, people
 
 
 async def run(world: World, seed: int, calls: int, replicas: int) -> Seen:
     """One trial."""
-    async with trial(world, seed, replicas) as (served, standin, people):
+    async with trial(world, seed, replicas) as (served, people):
         highest, view = 1.0, await _view(served[0])
         for _ in range(0, calls, BETWEEN_LOOKS):
             await people.call_often(AGENT, BETWEEN_LOOKS, AT_ONCE)
@@ -101,9 +102,13 @@ async def run(world: World, seed: int, calls: int, replicas: int) -> Seen:
             highest = max(highest, view["e_value"], *(each["e_value"] for each in view["guardrails"]))
             if view["phase"] != "running":
                 break
-        asked = standin.counts("two").requests
+        evidence = view["last_decision"]["evidence"] or {}
         return Seen(
-            view["phase"] == "rolled_back", view["versions"]["v2"]["requests"], asked, highest, str(view["reason"])
+            view["phase"] == "rolled_back",
+            view["versions"]["v2"]["requests"],
+            evidence.get("canary_requests", 0),
+            highest,
+            str(view["reason"]),
         )
 
 
@@ -115,12 +120,12 @@ async def _view(served: Served) -> Any:
 def row(world: World, seen: list[Seen]) -> str:
     """One line of the table."""
     gone = sum(each.rolled_back for each in seen)
-    asked = sorted(each.served for each in seen)
+    took = sorted(each.decided_by for each in seen if each.rolled_back)
     calls = sum(each.calls for each in seen)
     wanted = "all" if world.goes else "none"
     return (
         f"| {world.name} | {world.weight.replace('%', ' %')} | {len(seen)} | {calls:,} | {gone} ({wanted}) | "
-        f"{asked[len(asked) // 2]:,} / {asked[-1]:,} | {max(each.e_value for each in seen):.3g} |"
+        f"{f'{took[len(took) // 2]:,} / {took[-1]:,}' if took else '–'} | {max(each.e_value for each in seen):.3g} |"
     )
 
 
@@ -133,7 +138,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write docs/statistics.md")
     args = parser.parse_args()
     lines = [
-        "| world | weight | rounds | canary calls | rolled back | requests at its model: median / most | highest E |",
+        "| world | weight | rounds | canary calls | rolled back | its calls until then: median / most | highest E |",
         "|---|---|---|---|---|---|---|",
     ]
     for world in WORLDS:

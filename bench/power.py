@@ -25,6 +25,7 @@ BEGIN, END = "<!-- bench.power begins -->", "<!-- bench.power ends -->"
 FALSE_BAR = 0.005  # of blameless canaries; 1 % is what the theory promises
 
 _OUTAGE = Behaviour(errors=0.3)
+_WRONG = Behaviour(rejections=0.2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ def canary(**changes: float) -> World:
 BLAMELESS = {
     "identical canary": World(),
     "conversations of 5 calls that fail, are slow or bad as a whole": World(turns=5),
+    "20 % of the requests rejected on both arms": World((Phase(_WRONG, _WRONG),)),
     "30 % errors on both arms, from the canary's call 2,000 to 6,000": World(
         (Phase(), Phase(_OUTAGE, _OUTAGE, 2000), Phase(start=6000))
     ),
@@ -56,6 +58,8 @@ BAD = (
     Bad("errors 1 % → 10 %", canary(errors=0.1), 200),
     Bad("errors 1 % → 5 %", canary(errors=0.05), 700),
     Bad("errors 1 % → 3 %", canary(errors=0.03), 2300),
+    Bad("requests that the provider rejects 1 % → 100 %", canary(rejections=1.0), 8),
+    Bad("requests that the provider rejects 1 % → 10 %", canary(rejections=0.1), None),
     Bad("latency × 2", canary(latency=2.0), 120),
     Bad("latency + 25 %", canary(latency=1.25), 2800),
     Bad("cost + 20 %", canary(cost=1.2), 2800),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from gateway.auth import Doorkeeper, Key
+from gateway.auth import Doorkeeper, Key, is_only_caller
 from gateway.browsers import BrowserGuard
 from gateway.calls import Caller
 from gateway.config import Deployment, GatewaySettings
@@ -174,8 +174,9 @@ def _signing_secret(settings: GatewaySettings) -> bytes | None:
 
 
 def _doorkeeper(settings: GatewaySettings) -> Doorkeeper:
+    agents = {name: None if key.agents is None else frozenset(key.agents) for name, key in settings.keys.items()}
     keys = [
-        Key(bytes.fromhex(key.sha256), Caller(name, key.group, None if key.agents is None else frozenset(key.agents)))
+        Key(bytes.fromhex(key.sha256), Caller(name, key.group, agents[name], is_only=is_only_caller(name, agents)))
         for name, key in settings.keys.items()
     ]
     admin = settings.admin_token_sha256

@@ -21,6 +21,7 @@ from gateway.providers.applied import AppliedVersion
 from gateway.providers.chat.answer import bad_arguments
 from gateway.providers.chat.stream import StreamReader
 from gateway.providers.learnt import Learnt
+from gateway.providers.model_errors import blaming_model
 from gateway.providers.registry import stream_type
 from gateway.providers.translate import Attempted, Translation, translation
 from gateway.providers.whole import Whole
@@ -30,7 +31,7 @@ from gateway.streaming import OpenStream, first_part
 from gateway.target_faults import TargetFaults
 from gateway.upstream import Response, header
 from gateway.upstream.redacting import as_they_came
-from policies.metrics import counts_as_error
+from policies.metrics import counts_as_error, is_rejection
 from policies.retry import Circuit, Move, RetryBudget, next_move, tells_ill_health
 from routing.chain import Target
 from routing.plan import Plan
@@ -226,7 +227,9 @@ class Attempts:
     def _book(self, error: ProviderError, attempt: Attempt, run: Run, target: Target) -> None:
         attempt.failure, attempt.status, attempt.message = error.kind, error.upstream_status, error.message
         counts = counts_as_error(error.kind, error.upstream_status, error.blame in ("version", "gateway"))
-        attempt.counts = counts and not is_of_another(error, run.call)
+        is_strange = is_of_another(error, run.call)
+        attempt.counts = counts and not is_strange
+        attempt.rejected = not counts and not is_strange and is_rejection(error.kind, error.upstream_status)
         self._faults.failed(target, run.runtime.channels[target.provider].endpoint.origin, run.call, error)
 
     def _report(self, circuit: Circuit, error: ProviderError | None) -> None:
@@ -262,7 +265,8 @@ class Attempts:
         opened = False
         try:
             if response.status != 200:
-                raise way.error(response.status, response.headers, await response.whole(_ERROR_BODY_BYTES))
+                body = await response.whole(_ERROR_BODY_BYTES)
+                raise blaming_model(way.error(response.status, response.headers, body), body, target.model)
             if run.call.stream:
                 stream = await self._open_stream(response, way, attempt, stream_type(channel.endpoint.format))
                 stream.request_bytes = len(request.body)

@@ -2,13 +2,13 @@
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gateway.calls import Caller
 from gateway.errors import Unauthenticated
 
-OPEN = Caller("open", "default")  # everyone, when no keys are configured (loopback only)
+OPEN = Caller("open", "default", is_only=True)  # everyone, when no keys are configured (loopback only)
 _MOST_KNOWN = 4096  # headers that were found right, of usual length
 _USUAL_BYTES = 256
 
@@ -69,6 +69,14 @@ class Doorkeeper:
     @property
     def has_admin(self) -> bool:
         return self._admin is not None
+
+
+def is_only_caller(name: str, agents: Mapping[str, frozenset[str] | None]) -> bool:
+    """Whether no other key may call an agent that this one may call. `agents` is by key; None stands for all agents."""
+    own, others = agents[name], [agents[other] for other in agents if other != name]
+    if own is None:
+        return not others
+    return not any(other is None or own & other for other in others)
 
 
 def _bearer(authorization: bytes | None) -> bytes:

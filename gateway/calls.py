@@ -19,11 +19,13 @@ FormatName = Literal["openai", "openai-responses", "anthropic", "gemini", "bedro
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls: the name and group of a key. `agents` are those it may call, None for all."""
+    """Who calls: the name and group of a key. `agents` are those it may call, None for all. `is_only` says that no
+    other key may call any of them."""
 
     name: str
     group: str
     agents: frozenset[str] | None = None
+    is_only: bool = False
 
     def may_call(self, agent: str) -> bool:
         return self.agents is None or agent in self.agents
@@ -79,7 +81,8 @@ class Usage(NamedTuple):
 class Attempt:
     """One try at one target. Times are monotonic seconds; `failure` is None when it went well.
 
-    `counts` says whether the failure is an error of the version; `cost_nano_usd` is None while the price is unknown.
+    `counts` says whether the failure is an error of the version, `rejected` whether the provider refused to serve the
+    request, by whosever doing; `cost_nano_usd` is None while the price is unknown.
     """
 
     target: str
@@ -90,6 +93,7 @@ class Attempt:
     failure: FailureKind | None = None
     message: str = ""
     counts: bool = False
+    rejected: bool = False
     usage: Usage | None = None
     cost_nano_usd: int | None = None
 
@@ -107,7 +111,8 @@ class Outcome:
     on the call is slow or dear, None while nothing is frozen. `hedge` says what became of a second attempt beside the
     first, None where there was none; `late` whether the first was late where there might have been one. `exposed` says
     that the first attempt goes out whatever its target's circuit says, `censored` that the call is no evidence, because
-    what it would show depends on a circuit (decision 19). `request_id` is the client's own name for the call
+    what it would show depends on a circuit (decision 19). `is_only_caller` is `Caller.is_only`. `request_id` is the
+    client's own name for the call
     and `conversation` its own id of the conversation, or ''.
     """
 
@@ -134,12 +139,18 @@ class Outcome:
     request_id: str = ""
     exposed: bool = False
     censored: bool = False
+    is_only_caller: bool = False
     conversation: str = ""
 
     @property
     def failed(self) -> bool:
         """Whether the first attempt failed by the version's doing: a fallback that saved the call changes nothing."""
         return bool(self.attempts) and self.attempts[0].counts
+
+    @property
+    def rejected(self) -> bool:
+        """Whether the provider refused to serve the first attempt, and it is open who caused it."""
+        return bool(self.attempts) and self.attempts[0].rejected
 
     @property
     def judged(self) -> bool:

@@ -107,6 +107,8 @@ def _add_simulate(simulate: argparse.ArgumentParser) -> None:
     simulate.add_argument("agent")
     simulate.add_argument("--stable-errors", type=_rate, default=0.01, help="stable's share of failing calls (1%%)")
     simulate.add_argument("--errors", type=_rate, default=0.01, help="the canary's, such as 3%% (1%%)")
+    simulate.add_argument("--stable-rejections", type=_rate, default=0.01, help="stable's share that is rejected (1%%)")
+    simulate.add_argument("--rejections", type=_rate, default=0.01, help="the canary's, such as 100%% (1%%)")
     simulate.add_argument("--latency", type=_times, default=1.0, help="beyond stable's, such as +25%%; or times: 1.25")
     simulate.add_argument("--cost", type=_times, default=1.0, help="beyond stable's, such as +20%%; or times: 1.2")
     simulate.add_argument("--stable-quality", type=_rate, default=0.9, help="stable's mean score (0.9)")
@@ -207,8 +209,8 @@ def _simulate(given: argparse.Namespace) -> int:
     from gateway.simulate import Assumed, UnknownAgent, simulate
     from policies.worlds import Behaviour
 
-    stable = Behaviour(errors=given.stable_errors, quality=given.stable_quality)
-    canary = Behaviour(given.errors, given.quality, given.latency, given.cost)
+    stable = Behaviour(given.stable_errors, given.stable_rejections, given.stable_quality)
+    canary = Behaviour(given.errors, given.rejections, given.quality, given.latency, given.cost)
     try:
         assumed = Assumed(stable, canary, given.rps, given.runs)
         print(simulate(given.config, os.environ, given.agent, assumed))

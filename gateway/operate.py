@@ -216,6 +216,7 @@ def explain(name: str, agent: Mapping[str, Any]) -> list[str]:
     if agent["phase"] in ("running", "paused"):
         lines.append(_evidence_in_words(agent))
         lines += _outlook_in_words(agent["outlook"])
+        lines += _apart_in_words(agent["versions"])
         lines += [f"It does not go on because {reason}." for reason in agent["waits_for"]]
     if agent["dismissed"]:
         lines.append(f"Dismissed by a person: {', '.join(agent['dismissed'])}.")
@@ -248,6 +249,16 @@ def _evidence_in_words(agent: Mapping[str, Any]) -> str:
     return (
         f"The evidence against it is E = {agent['e_value']:.4g}; at {agent['threshold']:g} it is rolled back{against}."
     )
+
+
+def _apart_in_words(versions: Mapping[str, Any]) -> list[str]:
+    """Calls that say less than others: requests that a provider refused to serve, and what a circuit censored."""
+    said = {
+        "rejected": "The provider rejected some requests, by whosever doing",
+        "censored": "Some calls are no evidence, because a target's circuit was open",
+    }
+    found = {name: [f"{v} {sums[name]}" for v, sums in versions.items() if sums.get(name)] for name in said}
+    return [f"{said[name]}: {', '.join(counts)}." for name, counts in found.items() if counts]
 
 
 def _outlook_in_words(outlook: Mapping[str, Any]) -> list[str]:

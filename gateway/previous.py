@@ -15,4 +15,6 @@ def is_of_another(error: ProviderError, call: Call) -> bool:
     """Whether the provider says that it does not have the response which the call goes on from."""
     if call.format != "openai-responses" or not isinstance(call.document.values.get(_MEMBER), str):
         return False
+    if error.param == "model":
+        return False
     return error.upstream_status == _UNKNOWN or (error.upstream_status == 400 and error.param == _MEMBER)

@@ -18,7 +18,7 @@ from gateway.pricing import PriceBook
 from gateway.store.seam import MAX_FAILING_UNITS, MAX_UNITS, Arm, Batch, SampleSums
 from gateway.table import Entry
 from gateway.units import name_of
-from policies.evidence import SCORED, WHOLE
+from policies.evidence import CALLER_BINS, REJECTIONS, SCORED, WHOLE, rejections_of
 from policies.means import BINS
 from policies.tally import Tally, amount_bucket, histogram_bucket
 from policies.thresholds import Mark, Scale
@@ -77,22 +77,22 @@ class Recorder:
             reason=plan.reason, unit=plan.unit, rollout=state.rollout if state else 0,
             evidence=state.evidence if state else 0, arm=(arm := arm_of(plan, entry)), stream=call.stream,
             received_at=call.received_at, yardstick=entry.yardsticks.get(arm) if arm else None,
-            request_id=call.request_id, conversation=name_of(call),
+            request_id=call.request_id, is_only_caller=call.caller.is_only, conversation=name_of(call),
         )  # fmt: skip
 
     def close(self, outcome: Outcome, prices: PriceBook) -> None:
         """Record a call that has ended. Called once, whatever happened."""
         outcome.ended_at = self._clock.monotonic()
         self._price(outcome, prices)
-        spent, judged, arm = Spent.by(outcome.attempts), outcome.judged, outcome.arm
+        spent, arm = Spent.by(outcome.attempts), outcome.arm
         batch = self._batch(outcome)
-        _count(outcome, spent, judged, _tally(batch, outcome.version + _TALLIES[outcome.reason]))
+        _count(outcome, spent, outcome.judged, _tally(batch, outcome.version + _TALLIES[outcome.reason]))
         if arm is not None:
             counts = batch.canary if arm == "canary" else batch.stable
-            if judged and not outcome.censored:
-                self._judge(outcome, counts)
-            else:
+            if outcome.censored:
                 counts.uncounted += 1
+            else:
+                self._weigh(outcome, counts, batch)
         if outcome.conversation:
             self.conversations.note(outcome)
         self._log.often("shadow" if outcome.reason == "shadow" else "call", _line(outcome, spent))
@@ -154,6 +154,18 @@ class Recorder:
             batch = batches[key] = Batch(*key)
         return batch
 
+    def _weigh(self, outcome: Outcome, arm: Arm, batch: Batch) -> None:
+        """Take a call of a trial as evidence on its arm, for what it is."""
+        is_rejected = outcome.rejected and not outcome.excused
+        if (outcome.judged or is_rejected) and not outcome.is_only_caller:
+            batch.callers.add(outcome.caller)
+        if outcome.judged:
+            self._judge(outcome, arm)
+            return
+        arm.uncounted += 1
+        if is_rejected:
+            _mark_rejected(outcome, arm)
+
     def _judge(self, outcome: Outcome, arm: Arm) -> None:
         """Book a call on its arm: whether it failed, was slow, and what it took."""
         arm.requests += 1
@@ -196,6 +208,13 @@ def _mark(arm: Arm, component: str, unit: str, badness: int = WHOLE) -> bool:
         return False
     units.setdefault(unit, badness)
     return True
+
+
+def _mark_rejected(outcome: Outcome, arm: Arm) -> None:
+    """Note the unit as rejected; of the canary's also by whose call, because no caller proves anything alone."""
+    unit = unit_id(outcome.unit)
+    if _mark(arm, REJECTIONS, unit) and outcome.arm == "canary":
+        _mark(arm, rejections_of(int(unit_id(outcome.caller), 16) % CALLER_BINS), unit)
 
 
 def _mark_slow(outcome: Outcome, marks: Iterable[Mark], unit: str, arm: Arm) -> None:
@@ -272,6 +291,7 @@ def _count(outcome: Outcome, spent: Spent, judged: bool, tally: Tally) -> None:
     else:
         tally.unjudged += 1
     tally.censored += outcome.censored
+    tally.rejected += outcome.rejected
     if outcome.end == "escalated":
         tally.escalations += 1
     if len(outcome.attempts) > 1:

@@ -231,6 +231,7 @@ def _sums(tally: Tally) -> dict[str, Any]:
         "errors": tally.errors,
         "unjudged": tally.unjudged,
         "censored": tally.censored,
+        "rejected": tally.rejected,
         "error_rate": tally.errors / judged if judged > 0 else None,
         "fallbacks": tally.fallbacks,
         "escalations": tally.escalations,

@@ -13,9 +13,19 @@ from policies.means import Sample
 from policies.restarts import StepClock, first_minute
 
 WHOLE = 1_000_000  # one unit that was entirely bad
+REJECTIONS = "rejections"  # requests that the provider refused to serve, whoever caused it
+CALLERS = "callers"  # counts, on stable alone, the distinct callers of both arms; none where there can be only one
+LONE_MINUTES = 5  # of a step in which one caller alone was seen: then there is nobody else
 SCORED = "scored"  # counts, beside the bad ones, every unit that was scored: what low quality is a share of
 
+CALLER_BINS = 1024  # of the caller's hash: two callers in one bin count as one, which only makes a proof harder
+
 SlotCounts = Mapping[int, int]
+
+
+def rejections_of(caller_bin: int) -> str:
+    """The component that counts the rejected units of the callers in that bin."""
+    return f"{REJECTIONS}@{caller_bin}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +67,18 @@ class ArmEvidence:
         return sum(self.bad.get(component, {}).values()) / WHOLE
 
     def trials(self, component: str) -> SlotCounts:
-        """What might have been bad under a component, by slot: few calls get a score, so those are counted apart."""
+        """What might have been bad under a component, by slot: few calls get a score, so those are counted apart, and
+        a rejected call is no judged one."""
+        if component == REJECTIONS:
+            rejected = self.bad.get(REJECTIONS, {})
+            slots = {*self.requests, *rejected}
+            return {index: self.requests.get(index, 0) + rejected.get(index, 0) // WHOLE for index in slots}
         return self.scored if component == "quality" else self.requests
+
+    @property
+    def largest_rejected(self) -> int:
+        """The rejected units of the caller who has the most of them."""
+        return max((n for name, n in self.bad_units.items() if name.startswith(f"{REJECTIONS}@")), default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +103,19 @@ class Evidence:
         """Where the step stands. A count from a replica whose clock is ahead opens its slot for all."""
         latest = max((*self.canary.requests, *self.stable.requests), default=0)
         return StepClock(max(self.minute, first_minute(latest)), self.offset)
+
+    def counted_units(self, component: str) -> int:
+        """The canary's distinct bad units under a component, as far as they prove anything.
+
+        Of rejected ones no caller's are more than all others' together, unless nobody else calls the agent: a caller's
+        own mistakes, on units chosen for it, prove nothing alone. Where others might call, nobody has to have done so
+        for some minutes.
+        """
+        units, callers = self.canary.bad_units.get(component, 0), self.stable.bad_units.get(CALLERS, 0)
+        is_alone = callers == 0 or (callers == 1 and self.minute >= LONE_MINUTES)
+        if component != REJECTIONS or is_alone:
+            return units
+        return min(units, 2 * (units - self.canary.largest_rejected))
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Evidence":

@@ -4,6 +4,9 @@
     latency_p90 <= stable * 1.10     the canary may be at most 10 % slower
     error_rate  <= 20%               an absolute guard, for when no control is left
 
+A rejection is a request that the provider refuses to serve, most often with a 4xx. Callers cause most of them, and they
+fall on both arms by weight; what is beyond that is the version's doing.
+
 Every metric is a badness, so there is one direction only.
 """
 
@@ -12,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["errors", "latency", "cost", "quality"]
+Kind = Literal["errors", "rejections", "latency", "cost", "quality"]
 Measure = Literal["latency", "ttft"]
 
 ALPHA = 0.01  # the probability that an identical canary is ever rolled back, over the whole rollout
@@ -22,6 +25,7 @@ MAX_LIMIT = 0.99  # an absolute limit nearer to 100 % leaves no room for a bet
 
 DEFAULT_GUARDRAILS = (
     "error_rate <= stable * 1.25",
+    "rejection_rate <= stable * 2",
     "latency_p90 <= stable * 1.10",
     "cost <= stable * 1.05",
     "low_quality <= stable * 1.20",
@@ -31,12 +35,15 @@ DEFAULT_GUARDRAILS = (
 _QUANTILES = (50, 75, 90, 95, 99)
 METRICS = (
     "error_rate",
+    "rejection_rate",
     *(f"{measure}_p{percentile}" for measure in ("latency", "ttft") for percentile in _QUANTILES),
     "cost",
     "tokens",
     "low_quality",
 )
-_KINDS: Mapping[str, Kind] = {"error_rate": "errors", "cost": "cost", "tokens": "cost", "low_quality": "quality"}
+_KINDS: Mapping[str, Kind] = {
+    "error_rate": "errors", "rejection_rate": "rejections", "cost": "cost", "tokens": "cost", "low_quality": "quality",
+}  # fmt: skip
 _UNITS = {"": 1.0, "%": 0.01, "ms": 0.001, "s": 1.0}
 
 _GRAMMAR = re.compile(

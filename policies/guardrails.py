@@ -21,8 +21,12 @@ MIN_BAD_UNITS = 3  # one bad conversation, however long, proves nothing
 MIN_UNITS = 30  # fewer canary units than this say nothing in its favour
 CONTROL_LOST_SECONDS = 300.0  # stable is unseen for so long: no control is left
 
-SHARES: Mapping[Kind, float] = {"errors": 0.4, "latency": 0.2, "cost": 0.2, "quality": 0.2}
-FLOORS: Mapping[Kind, float] = {"errors": 0.005, "quality": 0.02}  # below these rates a ratio alone proves nothing
+SHARES: Mapping[Kind, float] = {"errors": 0.4, "rejections": 0.15, "latency": 0.15, "cost": 0.15, "quality": 0.15}
+FLOORS: Mapping[Kind, float] = {
+    "errors": 0.005,
+    "rejections": 0.005,
+    "quality": 0.02,
+}  # below these rates a ratio alone proves nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +133,7 @@ class _Counts:
 
     canary: float
     stable: float
-    requests: int
+    requests: float
 
     def merged(self, other: "_Counts") -> "_Counts":
         return _Counts(self.canary + other.canary, self.stable + other.stable, self.requests + other.requests)
@@ -148,11 +152,21 @@ def _restarted(guardrail: Guardrail, component: str, evidence: Evidence) -> floa
 
 def _slots(component: str, evidence: Evidence) -> dict[int, _Counts]:
     canary, stable = evidence.canary.bad.get(component, {}), evidence.stable.bad.get(component, {})
-    requests = evidence.canary.trials(component)
-    return {
-        index: _Counts(canary.get(index, 0) / WHOLE, stable.get(index, 0) / WHOLE, requests.get(index, 0))
-        for index in {*canary, *stable, *requests}
-    }
+    requests, left_out = evidence.canary.trials(component), 1.0 - _counted_part(component, evidence)
+    found: dict[int, _Counts] = {}
+    for index in {*canary, *stable, *requests}:
+        bad = canary.get(index, 0) / WHOLE
+        found[index] = _Counts(
+            bad - left_out * bad, stable.get(index, 0) / WHOLE, requests.get(index, 0) - left_out * bad
+        )
+    return found
+
+
+def _counted_part(component: str, evidence: Evidence) -> float:
+    """How much of the canary's bad units counts, in 0…1. What does not is left out as if it had not been called, which
+    only makes an e-value smaller."""
+    units = evidence.canary.bad_units.get(component, 0)
+    return evidence.counted_units(component) / units if units else 1.0
 
 
 def _absolute(guardrail: Guardrail, evidence: Evidence) -> float:
@@ -162,8 +176,11 @@ def _absolute(guardrail: Guardrail, evidence: Evidence) -> float:
     """
     component = guardrail.components[0]
     canary, stable = evidence.canary.badness(component), evidence.stable.badness(component)
+    left_out = canary * (1.0 - _counted_part(component, evidence))
     limit = 1 - guardrail.slow[0].quantile if guardrail.slow else guardrail.limit
-    absolute = absolute_e_value(canary, sum(evidence.canary.trials(component).values()), limit)
+    requests = sum(evidence.canary.trials(component).values()) - left_out
+    canary -= left_out
+    absolute = absolute_e_value(canary, requests, limit)
     if evidence.control_unseen_seconds >= CONTROL_LOST_SECONDS:
         return absolute
     return min(absolute, ratio_e_value(canary, stable, evidence.weight, 1.0))
@@ -188,7 +205,7 @@ def _proven(findings: Iterable[Finding], evidence: Evidence) -> Finding | None:
 def _enough_units(finding: Finding, evidence: Evidence) -> bool:
     """Whether enough distinct units were bad; a mean is made of many by itself."""
     components = finding.guardrail.components
-    units = max((evidence.canary.bad_units.get(component, 0) for component in components), default=MIN_BAD_UNITS)
+    units = max((evidence.counted_units(component) for component in components), default=MIN_BAD_UNITS)
     return units >= MIN_BAD_UNITS
 
 

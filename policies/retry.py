@@ -41,7 +41,9 @@ def is_outage(status: int) -> bool:
 
 def tells_ill_health(kind: str, status: int | None) -> bool:
     """Whether a failure says that the target itself is unwell, so that its circuit should hear of it."""
-    return kind in ("connect", "lost", "timeout") or (kind == "status" and status is not None and status >= 500)
+    if kind != "status" or status is None:
+        return kind in ("connect", "lost", "timeout")
+    return status >= 500 and status != 501  # a server that does not do what a request asks for is well
 
 
 @dataclass(frozen=True, slots=True)

@@ -261,8 +261,10 @@ def _seen(finding: Finding, evidence: Evidence) -> str:
     if finding.guardrail.kind == "cost":
         times = f"{canary / stable:.3g}" if stable else "infinitely many"
         return f"the canary takes {times} times what stable takes, over {evidence.canary.calls} requests"
-    control = f"stable {stable:.2%} of {evidence.stable.calls}" if evidence.stable.calls else "nothing seen of stable"
-    return f"canary {canary:.2%} of {evidence.canary.calls} requests, {control}"
+    component = finding.guardrail.components[-1]
+    calls, others = (sum(arm.trials(component).values()) for arm in (evidence.canary, evidence.stable))
+    control = f"stable {stable:.2%} of {others}" if others else "nothing seen of stable"
+    return f"canary {canary:.2%} of {calls} requests, {control}"
 
 
 def _in_words(steps: tuple[Step, ...]) -> str:

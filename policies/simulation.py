@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from policies import rollout
-from policies.evidence import WHOLE, ArmEvidence, Evidence
+from policies.evidence import REJECTIONS, WHOLE, ArmEvidence, Evidence
 from policies.grammar import ABSOLUTE_THRESHOLD, THRESHOLD, Guardrail
 from policies.guardrails import assess, shares
 from policies.means import Sample, mean_e_value
@@ -166,7 +166,8 @@ class Watch:
 
     def _arm(self, arm: Literal["canary", "stable"], calls: int, factor: float) -> ArmEvidence:
         bad, turns = self._bad[arm], self._world.turns
-        requests = {index: round(count * factor) for index, count in self._requests(calls).items()}
+        rejected, served = bad.get(REJECTIONS, {}), self._requests(calls)
+        requests = {index: max(round(n * factor) - rejected.get(index, 0) * turns, 0) for index, n in served.items()}
         taken = self._taken.canary if arm == "canary" else self._taken.stable
         return ArmEvidence(
             requests=requests,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Protocol
 
+from policies.evidence import REJECTIONS
 from policies.grammar import Guardrail
 from policies.means import BINS, Sample
 from policies.thresholds import CAP_QUANTILE, MIN_CALLS, SCALE
@@ -29,10 +30,11 @@ class Chance(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """How one version does: the share of units that fail, the mean score of the others, and what its latency and its
-    cost are multiplied with."""
+    """How one version does: the shares of units that fail and that the provider rejects, the mean score of the others,
+    and what its latency and its cost are multiplied with."""
 
     errors: float = 0.01
+    rejections: float = 0.01
     quality: float = 0.9
     latency: float = 1.0
     cost: float = 1.0
@@ -132,6 +134,8 @@ def _source(guardrail: Guardrail, world: World, chance: Chance) -> _Source:
         return _slow_source(guardrail, world, chance)
     if guardrail.kind == "errors":
         return _Source(("errors",), tuple(((p.stable.errors, p.canary.errors),) for p in world.phases))
+    if guardrail.kind == "rejections":
+        return _Source((REJECTIONS,), tuple(((p.stable.rejections, p.canary.rejections),) for p in world.phases))
     return _Source(("quality",), tuple(((1 - p.stable.quality, 1 - p.canary.quality),) for p in world.phases))
 
 

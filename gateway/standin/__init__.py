@@ -8,13 +8,14 @@ by the **shape** of its wire format, joined with what was drawn for it into a **
 **Books** count calls and charge tokens; the log keeps the last requests as they were received.
 """
 
-from .behaviour import FAULTS, BadBehaviour, Behaviour, Behaviours, Fault, read_behaviours
+from .behaviour import FAULTS, WORDINGS, BadBehaviour, Behaviour, Behaviours, Fault, Wording, read_behaviours
 from .books import Counts
 from .received import Received
 from .server import Standin, run
 
 __all__ = [
     "FAULTS",
+    "WORDINGS",
     "BadBehaviour",
     "Behaviour",
     "Behaviours",
@@ -22,6 +23,7 @@ __all__ = [
     "Fault",
     "Received",
     "Standin",
+    "Wording",
     "read_behaviours",
     "run",
 ]

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 Fault = Literal[
     "status",  # an HTTP error of `status`, with its format's error body
     "rate_limit",  # 429 with Retry-After
+    "unknown_model",  # refuses the request for its model, as the provider of `unknown_model_like` does
     "error_in_200",  # an error object inside HTTP 200; in a stream, as its first event
     "error_mid_stream",  # an error event after some chunks; a plain answer has no middle: as error_in_200
     "truncate",  # closes early: before Content-Length is reached, or a stream without its last chunk
@@ -30,6 +31,13 @@ Fault = Literal[
     "redirect",  # 307 to `redirect_to`
 ]
 FAULTS: tuple[Fault, ...] = get_args(Fault)
+
+Wording = Literal[
+    "openai", "groq", "vllm", "deepseek", "openrouter", "mistral", "ollama", "xai", "fastapi", "anthropic", "gemini",
+    "bedrock",
+    "unreadable",  # 413 without a word on the model
+]  # fmt: skip
+WORDINGS: tuple[Wording, ...] = get_args(Wording)
 
 Z90 = 1.2815515655446004  # the standard normal's 90th percentile
 HOUR = 3600.0
@@ -99,6 +107,9 @@ class Behaviour(BaseModel):
         default=2, ge=0, description="How many content chunks a stream sends before a fault in its middle."
     )
     status: int = Field(default=500, ge=400, le=599, description="The HTTP status of the fault `status`.")
+    unknown_model_like: Wording = Field(
+        default="openai", description="Whose status and words the fault `unknown_model` has."
+    )
     error_message: str | None = Field(
         default=None, description="The message of an error body. Left out: a plain sentence for its status."
     )

@@ -10,6 +10,7 @@ from .answers import Problem, usual_error, with_broken_arguments
 from .behaviour import Fault
 from .books import Bill
 from .turns import Turn, beginning, events, good, opening_of, plain, spoken, stream_opening, streamed
+from .unknown_model import refused_model
 from .wire import Header, Script, Step, framed, head
 
 MEGABYTE = 1 << 20
@@ -45,6 +46,12 @@ def _status(turn: Turn) -> Script:
 def _rate_limit(turn: Turn) -> Script:
     wait = turn.behaviour.retry_after_seconds
     return _error(turn, 429, 1.0 if wait is None else wait)
+
+
+def _unknown_model(turn: Turn) -> Script:
+    status, body = refused_model(turn.behaviour.unknown_model_like, turn.ask.model)
+    opening = opening_of(turn, status, [(b"content-length", b"%d" % len(body))])
+    return Script((Step(turn.latency, opening + body),))
 
 
 def _error(turn: Turn, status: int, wait: float | None) -> Script:
@@ -213,6 +220,7 @@ def _redirect(turn: Turn) -> Script:
 _FAULTS: dict[Fault, Callable[[Turn], Script]] = {
     "status": _status,
     "rate_limit": _rate_limit,
+    "unknown_model": _unknown_model,
     "error_in_200": _error_in_200,
     "error_mid_stream": _error_mid_stream,
     "truncate": _truncate,

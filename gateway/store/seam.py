@@ -64,8 +64,8 @@ class Arm:
 class Batch:
     """Counts of one agent, gathered in memory for one rollout and one evidence epoch.
 
-    `tallies` is keyed by what the status page shows apart: a version's name, or `<version>/apart` for its pinned and
-    rule-matched calls.
+    `callers` are those whose calls are evidence on either arm. `tallies` is keyed by what the status page shows apart:
+    a version's name, or `<version>/apart` for its pinned and rule-matched calls.
     """
 
     rollout: int
@@ -73,6 +73,7 @@ class Batch:
     tallies: dict[str, Tally] = field(default_factory=dict)
     stable: Arm = field(default_factory=Arm)
     canary: Arm = field(default_factory=Arm)
+    callers: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)

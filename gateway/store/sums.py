@@ -12,7 +12,7 @@ import orjson
 
 from gateway.store.codec import encode_tallies
 from gateway.store.seam import Arm, Batch, Sides
-from policies.evidence import SCORED, WHOLE, ArmEvidence
+from policies.evidence import CALLERS, SCORED, WHOLE, ArmEvidence
 from policies.means import BINS, Sample
 
 UNIT_BYTES = 12  # 2^96 digests: a million units collide with a probability below 1e-17
@@ -23,7 +23,8 @@ Sums = tuple[list[str], list[str]]  # fields, and their amounts
 
 def components(batch: Batch) -> list[str]:
     """The kinds of bad events in the batch, in the order of their sets in KEYS of flush.lua."""
-    return sorted({component for arm in (batch.stable, batch.canary) for component, units in arm.bad.items() if units})
+    found = {component for arm in (batch.stable, batch.canary) for component, units in arm.bad.items() if units}
+    return sorted(found | {CALLERS} if batch.callers else found)
 
 
 def encode_batch(batch: Batch) -> tuple[bytes, bytes]:
@@ -117,6 +118,8 @@ def _bad(batch: Batch) -> Iterator[tuple[int, ArmName, str, int, Sequence[str]]]
     """
     arms: Sequence[tuple[ArmName, Arm]] = (("stable", batch.stable), ("canary", batch.canary))
     for number, component in enumerate(components(batch), start=1):
+        if component == CALLERS:
+            yield number, "stable", CALLERS, WHOLE, sorted(batch.callers)
         for name, arm in arms:
             for badness, units in _by_badness(arm.bad.get(component, {})):
                 yield number, name, component, badness, units

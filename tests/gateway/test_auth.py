@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from gateway.auth import OPEN, Doorkeeper, Key
+from gateway.auth import OPEN, Doorkeeper, Key, is_only_caller
 from gateway.calls import Caller
 from gateway.errors import Unauthenticated
 
@@ -68,3 +68,23 @@ def test_admin(header: bytes | None, admin: bool) -> None:
 def test_agents_of_a_key() -> None:
     """A key may be for some agents only."""
     assert WEB.may_call("anything") and BATCH.may_call("support") and not BATCH.may_call("other")
+
+
+@pytest.mark.parametrize(
+    ("agents", "only"),
+    [
+        ({"a": None}, {"a"}),
+        ({"a": None, "b": ["support"]}, set()),
+        ({"a": ["support"], "b": ["sales"]}, {"a", "b"}),
+        ({"a": ["support", "sales"], "b": ["sales"], "c": ["desk"]}, {"c"}),
+    ],
+)
+def test_which_keys_are_the_only_ones_of_their_agents(agents: dict[str, list[str] | None], only: set[str]) -> None:
+    """No other may call any agent that these may call."""
+    allowed = {name: None if of is None else frozenset(of) for name, of in agents.items()}
+    assert {name for name in agents if is_only_caller(name, allowed)} == only
+
+
+def test_without_keys_there_is_one_caller() -> None:
+    """Everybody is the same one."""
+    assert Doorkeeper((), None).caller(None).is_only

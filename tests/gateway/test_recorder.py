@@ -16,7 +16,7 @@ from gateway.pricing import PriceBook
 from gateway.recorder import Clock, Recorder, name_call, unit_id
 from gateway.store.seam import MAX_UNITS, Batch
 from gateway.table import Entry, Table
-from policies.evidence import SCORED, WHOLE
+from policies.evidence import CALLER_BINS, SCORED, WHOLE, rejections_of
 from policies.grammar import parse
 from policies.tally import Tally, amount_bucket
 from policies.thresholds import Yardstick, yardstick
@@ -385,3 +385,32 @@ def test_a_censored_call_is_no_evidence() -> None:
     name_call(call, censored, b"key")
     booking = read(call.id, "web", b"key")
     assert booking is not None and (booking.arm, booking.apart) == (None, False)
+
+
+def rejected() -> Attempt:
+    return Attempt("p/m", 99.5, status=404, failure="status", rejected=True)
+
+
+def test_a_rejected_request_is_noted_under_its_unit_and_by_its_caller() -> None:
+    """It is no judged call, and no error; whose it was is asked of the canary's alone."""
+    batch = Stage().close(outcome("canary", rejected(), end="refused"))
+    by_caller = rejections_of(int(unit_id("web"), 16) % CALLER_BINS)
+    assert batch.canary.bad == {"rejections": {unit_id("u"): WHOLE}, by_caller: {unit_id("u"): WHOLE}}
+    assert (batch.canary.requests, batch.canary.errors, batch.canary.uncounted, batch.callers) == (0, 0, 1, {"web"})
+    assert (batch.tallies["v2"].rejected, batch.tallies["v2"].unjudged) == (1, 1)
+    assert Stage().close(outcome("stable", rejected(), end="refused")).stable.bad.keys() == {"rejections"}
+
+
+def test_what_a_circuit_censors_is_not_noted_as_rejected() -> None:
+    """Its arm is not compared at that time."""
+    censored = outcome("canary", rejected(), end="refused")
+    censored.censored = True
+    batch = Stage().close(censored)
+    assert (batch.canary.bad, batch.callers) == ({}, set())
+
+
+def test_a_rejection_that_a_hedge_might_have_hidden_is_excused() -> None:
+    """As an error would be."""
+    late = outcome("canary", rejected(), end="refused")
+    late.late = True
+    assert Stage().close(late).canary.bad == {}

@@ -50,6 +50,7 @@ def test_a_parameter_of_the_version_that_is_refused_may_suit_another_target(shou
         ("lost", None, True),
         ("timeout", None, True),
         ("status", 500, True),
+        ("status", 501, False),
         ("status", 429, False),
         ("status", None, False),
         ("malformed", 200, False),

@@ -88,7 +88,7 @@ async def test_a_trial_by_the_contract(served: Running, agent: str) -> None:
         "text": "error_rate <= stable * 1.25", "verdict": "inconclusive", "e_value": 1.0, "threshold": 100.0,
         "share": 0.4, "stable": None, "canary": None,
     }  # fmt: skip
-    assert len(view["guardrails"]) == 5 and view["signals"] == []
+    assert len(view["guardrails"]) == 6 and view["signals"] == []
 
 
 async def test_a_ladder_by_the_contract(served: Running, agent: str, standin: Standin) -> None:

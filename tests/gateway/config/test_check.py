@@ -20,7 +20,9 @@ def test_a_good_folder_is_summed_up(tmp_path: Path) -> None:
     assert stable.endswith("openai/gpt-4o")
     assert len(canary.split()[3]) == 12
     assert other.split()[:5] == ["by", "rule", "or", "pin", "v3"]
-    assert guardrails.startswith("  guardrails       error_rate <= stable * 1.25, latency_p90 <= stable * 1.10, cost")
+    assert guardrails.startswith(
+        "  guardrails       error_rate <= stable * 1.25, rejection_rate <= stable * 2, latency"
+    )
     assert warning == "warning: agents/idle is not served: routing.yaml does not name it"
 
 

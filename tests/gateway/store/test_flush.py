@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from gateway.errors import StoreAway
 from gateway.store import MAX_FAILING_UNITS, MAX_UNITS, Arm, Batch, RedisStore, SampleSums, Sides, connect
-from policies.evidence import WHOLE, ArmEvidence
+from policies.evidence import CALLERS, WHOLE, ArmEvidence
 from policies.means import Sample
 from policies.tally import Tally
 from tests.gateway.store.conftest import NewStore
@@ -195,6 +195,15 @@ async def test_a_control_whose_calls_are_no_evidence_is_seen(store: RedisStore, 
     await store.flush(agent, 2, batch(stable=Arm(uncounted=3)))
     sides = await _sides(store, agent)
     assert sides.control_unseen_seconds < 0.1 and sides.stable == ArmEvidence()
+
+
+async def test_callers_are_counted_once_over_both_arms(store: RedisStore, agent: str) -> None:
+    """Whether an agent has more than one is all that is asked of them."""
+    await store.commit(agent, beginning(), "config")
+    await store.flush(agent, 1, Batch(1, 1, stable=Arm(1), callers={"shop"}))
+    await store.flush(agent, 2, Batch(1, 1, canary=Arm(1), callers={"shop", "desk"}))
+    sides = await _sides(store, agent)
+    assert (sides.stable.bad_units, sides.canary.bad_units) == ({CALLERS: 2}, {})
 
 
 async def test_a_snapshot_gives_the_tallies_back(store: RedisStore, agent: str) -> None:

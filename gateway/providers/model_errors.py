@@ -1,0 +1,108 @@
+"""Whether a provider refuses a request because of its model: unknown, mistyped, or not open to our key.
+
+Providers say it in many ways, few of which name a field. Only what begins the message is believed, with the very model
+that was asked for: what a provider quotes of a client's text stands further on.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from gateway.errors import ProviderError
+
+FIELD = "model"
+
+_REJECTED = (400, 403, 404, 405, 410, 413, 422, 501)
+_READ_BYTES = 1 << 16
+_LONGEST_HEAD = 400  # characters of a message; a model's name is shorter
+_QUOTES = str.maketrans("", "", "'\"`\u201c\u201d\u2018\u2019\\")
+_CODES = frozenset(
+    {
+        "model_not_found",  # OpenAI, Groq, xAI
+        "invalid_model",  # Mistral
+        "model_not_available",  # Together
+        "model_not_supported",
+        "unknown_model",
+        "deploymentnotfound",  # Azure
+    }
+)
+# How a message begins, in lower case and without quotation marks; {m} is the model.
+_BEGINNINGS = (
+    "the model {m} does not exist",  # OpenAI, vLLM, Groq
+    "the model {m} was not found",
+    "the requested model {m} is not supported",
+    "model {m} does not exist",
+    "model {m} not found",  # Ollama
+    "model {m} is not supported",
+    "model not found",  # Fireworks
+    "model not exist",  # DeepSeek
+    "model_not_found",
+    "invalid model: {m}",  # Mistral
+    "invalid model name passed in model={m}",  # LiteLLM
+    "unknown model: {m}",
+    "unknown model {m}",
+    "no such model: {m}",
+    "unable to access model {m}",  # Together
+    "no endpoints found for {m}",  # OpenRouter
+    "{m} is not a valid model id",  # OpenRouter
+    "models/{m} is not found",  # Gemini
+    "publisher model ",  # Vertex AI
+    "the provided model identifier is invalid",  # Bedrock
+    "you dont have access to the model",  # Bedrock
+    "the api deployment for this resource does not exist",  # Azure
+)
+
+
+def blaming_model(error: ProviderError, body: bytes, model: str) -> ProviderError:
+    """The same error, about the field `model` where its body says so."""
+    if error.param is None and error.upstream_status in _REJECTED and _speaks_of(body, model):
+        error.param, error.blame = FIELD, "version"
+    return error
+
+
+def _speaks_of(body: bytes, model: str) -> bool:
+    if len(body) > _READ_BYTES:
+        return False
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return False
+    return any(_is_about_model(error, model.casefold()) for error in _errors(answer))
+
+
+def _errors(answer: Any) -> Iterator[dict[str, Any]]:
+    """The objects of an error body that may hold a message or a code."""
+    if isinstance(answer, list) and len(answer) == 1:  # Gemini, in a stream
+        answer = answer[0]
+    if not isinstance(answer, dict):
+        return
+    yield answer
+    error = answer.get("error")
+    if isinstance(error, str):
+        yield {"message": error}
+    elif isinstance(error, dict):
+        yield error
+    detail = answer.get("detail")
+    if isinstance(detail, str):
+        yield {"message": detail}
+    elif isinstance(detail, list):  # FastAPI
+        yield from (each for each in detail[:16] if isinstance(each, dict))
+
+
+def _is_about_model(error: dict[str, Any], model: str) -> bool:
+    if any(isinstance(code := error.get(name), str) and code.casefold() in _CODES for name in ("code", "type")):
+        return True
+    if error.get("param") == FIELD or error.get("loc") == ["body", FIELD]:
+        return True
+    return any(_begins(error.get(name), model) for name in ("message", "msg", "Message"))
+
+
+def _begins(message: object, model: str) -> bool:
+    if not isinstance(message, str):
+        return False
+    head = message[:_LONGEST_HEAD].casefold().translate(_QUOTES).strip()
+    named = model.translate(_QUOTES)
+    if head == f"{FIELD}: {named}":  # Anthropic
+        return True
+    return any(head.startswith(beginning.replace("{m}", named)) for beginning in _BEGINNINGS)

@@ -6,8 +6,9 @@ tells whether an audit trail is whole.
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
+from gateway.config.fields import EMBEDDED
 from gateway.store.chain import verify
 from gateway.store.connect import Client, connect
 from gateway.store.embedded import EmbeddedRedis, Log
@@ -29,6 +30,7 @@ from gateway.store.seam import (
 from gateway.store.server_binary import EmbeddedRedisFailed
 
 __all__ = [
+    "EMBEDDED",
     "MAX_FAILING_UNITS",
     "MAX_UNITS",
     "Arm",
@@ -52,8 +54,6 @@ __all__ = [
     "open_store",
     "verify",
 ]
-
-EMBEDDED: Final = "embedded"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
+from gateway.config.fields import EMBEDDED
+from gateway.config.store_url import read_store_url
 from gateway.errors import StoreAway
 from gateway.store.codec import decode_state, encode_state
 from gateway.store.data_folder import make_private
@@ -194,11 +195,14 @@ class Memory:
 
 
 def memory_folder(data: Path, store: str) -> Path:
-    """Where the memory of that store lies within the data folder. A password or option of its URL changes nothing."""
-    if "://" not in store:
+    """Where the memory of that store lies within the data folder. Its user and password change nothing.
+
+    Raises ValueError, which shows nothing of the URL.
+    """
+    if store == EMBEDDED:
         return data / "seen" / store
-    parts = urlsplit(store)
-    place = f"{parts.scheme}_{parts.netloc.rpartition('@')[2]}{parts.path}"
+    url = read_store_url(store)
+    place = "_".join([url.scheme, *(f"{host}_{port}" for host, port in url.hosts), url.name, str(url.db)])
     readable = re.sub(r"[^A-Za-z0-9.-]+", "_", place).strip("_.")[:_LONGEST_NAME]
     return data / "seen" / f"{readable}-{blake2b(place.encode(), digest_size=4).hexdigest()}"
 

@@ -174,10 +174,12 @@ async def test_the_fingerprint_key_outlives_the_process(tmp_path: Path) -> None:
 def test_every_store_has_a_memory_of_its_own() -> None:
     """By its address; a new password is the same store, and no password is part of a name."""
     urls = ["embedded", "redis://a:6379/0", "redis://a:6379/1", "rediss://a:6379/0", "redis+sentinel://a,b/main"]
+    urls += ["redis://a?db=2", "redis+sentinel://a,b/other", "unix:///run/a.sock", "unix:///run/a.sock?db=1"]
     folders = [memory_folder(Path("data"), url) for url in urls]
     assert len(set(folders)) == len(urls)
     assert folders[0] == Path("data/seen/embedded")
-    assert memory_folder(Path("data"), "redis://me:s3cret@a:6379/0") == folders[1]
+    for same in ("redis://me:s3cret@a:6379/0", "redis://:s3%2Fcret@a", "redis://a?db=0"):
+        assert memory_folder(Path("data"), same) == folders[1]
     assert all(folder.parent == Path("data/seen") for folder in folders)
 
 

@@ -10,6 +10,7 @@ from gateway.errors import Headers, KeyRefused, ProviderError
 # Statuses that keep their meaning without a readable body; any other unreadable error is a plain 502.
 _KEPT_STATUSES = frozenset({429, 503, 529})
 _ERROR_STATUSES = range(400, 600)
+_DEEPEST_PLACE = 20  # names of a path that a server tells
 _KEY_CODES = frozenset({"invalid_api_key", "authentication_error"})
 MAX_ARGUMENT_CHARACTERS = 1 << 20  # of a call that a model makes: more than it can write
 
@@ -127,7 +128,9 @@ def _located(answer: dict[str, Any]) -> str:
     detail = told.get("detail") if isinstance(told, dict) else answer.get("detail")
     first = detail[0] if isinstance(detail, list) and detail else None
     place = first.get("loc") if isinstance(first, dict) else None
-    names = [str(name) for name in place if isinstance(name, str | int)] if isinstance(place, list) else []
+    names = (
+        [str(name) for name in place[:_DEEPEST_PLACE] if isinstance(name, str | int)] if isinstance(place, list) else []
+    )
     return ".".join(names[1:] if names[:1] == ["body"] else names)
 
 

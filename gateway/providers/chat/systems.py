@@ -4,7 +4,7 @@ OpenAI's own servers take them anywhere. Elsewhere the leading ones become one, 
 tags, in the user's turn, as it does for Gemini.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gateway.document import Document, array, elements, encode
@@ -20,16 +20,26 @@ def with_one_system(messages: Sequence[Any]) -> list[Any]:
     kept: list[Any] = list(messages[:leading])
     if leading > 1:
         kept = [{"role": "system", "content": _joined([each.get("content") for each in kept])}]
-    merges = False
-    for message in messages[leading:]:
+    for run in _runs(messages[leading:]):
+        kept.append(run[0] if len(run) == 1 else {**run[0], "content": "\n\n".join([each["content"] for each in run])})
+    return kept
+
+
+def _runs(messages: Sequence[Any]) -> Iterator[list[Any]]:
+    """The messages, later system messages as the user's; together what becomes one turn of the user."""
+    run: list[Any] = []
+    was_late = False
+    for message in messages:
         late = _is_system(message)
         if late:
             message = {"role": "user", "content": _tagged(message.get("content"))}
-        if (late or merges) and kept and _is_plain_user(kept[-1]) and _is_plain_user(message):
-            message = _merged(kept.pop(), message)
-        kept.append(message)
-        merges = late
-    return kept
+        if run and not ((late or was_late) and _is_plain_user(run[-1]) and _is_plain_user(message)):
+            yield run
+            run = []
+        run.append(message)
+        was_late = late
+    if run:
+        yield run
 
 
 def system_changes(document: Document, prompt: str | None) -> str | None:
@@ -53,10 +63,6 @@ def _is_system(message: Any) -> bool:
 
 def _is_plain_user(message: Any) -> bool:
     return isinstance(message, Mapping) and message.get("role") == "user" and isinstance(message.get("content"), str)
-
-
-def _merged(first: Message, second: Message) -> dict[str, Any]:
-    return {**first, "content": f"{first['content']}\n\n{second['content']}"}
 
 
 def _joined(contents: Sequence[Any]) -> Any:

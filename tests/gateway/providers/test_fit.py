@@ -24,7 +24,7 @@ from gateway.providers.prompt import (
     ToolSpec,
     Untranslatable,
 )
-from gateway.providers.registry import provider_side
+from gateway.providers.registry import CLIENTS, provider_side
 from gateway.providers.schemas import is_closed, whole
 
 HI = Message("user", (Text("Hi"),))
@@ -340,3 +340,65 @@ def test_the_longest_answer_is_the_models() -> None:
     """Claude Code asks for more tokens than GPT-4o can write."""
     assert fit(Prompt((HI,), max_tokens=64_000), OPENAI).prompt.max_tokens == 16_384
     assert fit(Prompt((HI,), max_tokens=64_000), RESPONSES).prompt.max_tokens == 64_000
+
+
+def requests_of_clients(id: str, name: str, user: str) -> dict[FormatName, dict[str, Any]]:
+    """One conversation with a call and its result as clients of each format send it."""
+    schema = {"type": "object", "properties": {"a": {"type": "array"}}}
+    call = {"id": id, "type": "function", "function": {"name": name, "arguments": "{}"}}
+    use = {"type": "tool_use", "id": id, "name": name, "input": {}}
+    result = {"type": "tool_result", "tool_use_id": id, "content": "x"}
+    question = {"role": "user", "content": "hi"}
+    asked = {"type": "function_call", "call_id": id, "name": name, "arguments": "{}"}
+    answered = {"type": "function_call_output", "call_id": id, "output": "x"}
+    return {
+        "openai": {
+            "messages": [
+                question,
+                {"role": "assistant", "tool_calls": [call]},
+                {"role": "tool", "tool_call_id": id, "content": "x"},
+            ],
+            "tools": [{"type": "function", "function": {"name": name, "parameters": schema}}],
+            "user": user,
+        },
+        "openai-responses": {
+            "input": [question, asked, answered],
+            "tools": [{"type": "function", "name": name, "parameters": schema}],
+            "user": user,
+        },
+        "anthropic": {
+            "max_tokens": 9,
+            "messages": [question, {"role": "assistant", "content": [use]}, {"role": "user", "content": [result]}],
+            "tools": [{"name": name, "input_schema": schema}],
+            "metadata": {"user_id": user},
+        },
+        "gemini": {
+            "contents": [
+                {"role": "user", "parts": [{"text": "hi"}]},
+                {"role": "model", "parts": [{"functionCall": {"id": id, "name": name, "args": {}}}]},
+                {
+                    "role": "user",
+                    "parts": [{"functionResponse": {"id": id, "name": name, "response": {"output": "x"}}}],
+                },
+            ],
+            "tools": [{"functionDeclarations": [{"name": name, "parametersJsonSchema": schema}]}],
+        },
+    }
+
+
+@given(ODD.filter(bool), ODD.filter(bool), ODD, st.sampled_from(sorted(CLIENTS)), st.sampled_from(TARGETS))
+def test_whatever_a_client_sends_fits(
+    id: str, name: str, user: str, client: FormatName, target: tuple[FormatName, str, str]
+) -> None:
+    """From every client's format to every provider's: what goes out is spelled as the target takes it."""
+    format, host, model = target
+    takes = limits(format, host, model)
+    prompt = CLIENTS[client].prompt(requests_of_clients(id, name, user)[client])
+    written = provider_side(format, host).write(prompt, model)
+    texts = spoken(written.body, {})
+    [sent] = {tool.name for tool in fit(prompt, takes).prompt.tools}
+    assert takes.tool_name.takes(sent) and written.names.get(sent, sent) == name
+    assert set(texts["name"]) <= {sent}
+    for member in ("tool_call_id", "call_id", "tool_use_id", "toolUseId"):
+        assert all(takes.call_id.takes(each) for each in texts.get(member, ()))
+    assert all(len(each) <= takes.hints.get("user", 0) for each in (*texts.get("user", ()), *texts.get("user_id", ())))

@@ -92,3 +92,9 @@ def test_a_translated_request(host: str, count: int) -> None:
         provider_side("openai", host).write(Prompt((*system, Message("user", (Text("q"),)))), "m").body["messages"]
     )
     assert [each["role"] for each in messages] == ["system"] * count + ["user"]
+
+
+def test_many_system_messages_are_joined_at_once() -> None:
+    """A turn that is joined from many messages is built once, not once for each of them."""
+    sent = with_one_system([said("user", "q"), *[said("system", "s"), said("user", "r")] * 10_000])
+    assert len(sent) == 1 and sent[0]["content"].count("<system>") == 10_000

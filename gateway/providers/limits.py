@@ -133,7 +133,8 @@ FORMATS: Mapping[FormatName, Limits] = {
 HOSTS: Mapping[str, Limits] = {
     "api.openai.com": _OPENAI_CHAT,
     ".openai.azure.com": _OPENAI_CHAT,
-    "api.mistral.ai": replace(_CHAT, call_id=Spelling(9, _PLAIN, shortest=9)),
+    # Refuses an effort at models that do not know it, and nobody knows which do: a wish is not worth a refusal.
+    "api.mistral.ai": replace(_CHAT, call_id=Spelling(9, _PLAIN, shortest=9), efforts=()),
 }
 _NO_EFFORT: tuple[Effort, ...] = ()
 _CLASSIC: tuple[Effort, ...] = ("low", "medium", "high")

@@ -336,6 +336,14 @@ def test_a_wish_for_thoughts_is_what_the_model_can_do(model: str, effort: Any, s
         assert fit(replace(prompt, may_not_think=False), takes).prompt.effort == effort
 
 
+def test_a_wish_for_thoughts_is_not_told_to_mistral() -> None:
+    """Its servers refuse an effort at most of their models; what a version sets is sent."""
+    takes = limits("openai", "api.mistral.ai", "mistral-large-latest")
+    wish = Prompt((HI,), effort="high", may_not_think=True, wants_thoughts=True)
+    assert fit(wish, takes).prompt.effort is None
+    assert fit(replace(wish, may_not_think=False), takes).prompt.effort == "high"
+
+
 def test_the_longest_answer_is_the_models() -> None:
     """Claude Code asks for more tokens than GPT-4o can write."""
     assert fit(Prompt((HI,), max_tokens=64_000), OPENAI).prompt.max_tokens == 16_384

@@ -7,15 +7,20 @@ Who may be asked is who the caller may call. What was found is remembered for th
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote
+
+import orjson
 
 from gateway.calls import Caller
-from gateway.errors import ProviderError
+from gateway.errors import NotFound, ProviderError
 from gateway.runtime import Channel
 from gateway.table import Entry, Table
 from routing.chain import HUMAN, Link, Target
 from routing.plan import Plan
 
 _MOST_HINTS = 4096
+_MOST_MADE = 65_536
 _LONGEST_ID = 256  # of a response that is remembered; OpenAI's are 53 characters long
 _RESPONSE = re.compile(r"/responses/([^/]+)(?:/.*)?")
 _NO_IDS = frozenset({"compact", "input_tokens"})  # endpoints that stand where an id would
@@ -40,6 +45,37 @@ class Hints:
         """The same targets, the one that had it last before the others."""
         known = self._found.get(response)
         return sorted(targets, key=lambda target: target.provider != known)
+
+
+class Makers:
+    """Which caller made what was made through here (a file, a batch, a store), by its id. Bounded, in memory, of this
+    replica: what it does not know it refuses nobody."""
+
+    def __init__(self, most: int = _MOST_MADE) -> None:
+        self._made: OrderedDict[str, str] = OrderedDict()
+        self._most = most
+
+    def learn(self, answer: bytes, caller: Caller) -> None:
+        """Read the id of what was made off the answer to a POST, if it tells one. The first maker of an id stays."""
+        try:
+            made = orjson.loads(answer)
+        except orjson.JSONDecodeError:
+            return
+        id_ = made.get("id") if isinstance(made, dict) else None
+        if isinstance(id_, str) and 0 < len(id_) <= _LONGEST_ID:
+            self._made.setdefault(id_, caller.name)
+            if len(self._made) > self._most:
+                self._made.popitem(last=False)
+
+    def check(self, path: str, values: Mapping[str, Any], caller: Caller) -> None:
+        """Raises NotFound where the path, or a member of a JSON body, is what another caller made, and the key is for
+        some agents only."""
+        if caller.agents is None:
+            return
+        members = [each for value in values.values() for each in (value if isinstance(value, list) else [value])]
+        for id_ in (*unquote(path).split("/"), *members):
+            if isinstance(id_, str) and self._made.get(id_, caller.name) != caller.name:
+                raise NotFound(f"there is no {id_!r} of this key's", param="id")
 
 
 def response_in(path: str) -> str | None:

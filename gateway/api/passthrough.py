@@ -4,7 +4,8 @@ Which one: the agent's that `model` names, in a JSON body, in a form, or in the 
 provider that speaks OpenAI's API.
 """
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
+from functools import partial
 from time import monotonic
 from typing import Any
 from urllib.parse import parse_qsl, quote
@@ -17,6 +18,7 @@ from gateway.calls import Caller
 from gateway.document import Document, encode
 from gateway.errors import CallerError, Forbidden, NotFound, UnsupportedBody
 from gateway.headers import of_type, query_to_provider, without_names
+from gateway.owners import Makers
 from gateway.passthrough import Passage, Wanted
 from gateway.providers.responses.marks import is_ours
 from gateway.runtime import Runtime
@@ -24,6 +26,8 @@ from gateway.uploads import Body, FormStream, Held, Incoming, Stream, has_defaul
 
 _PREFIX = "/v1"
 _NAMES = ("model", "agent")  # what an agent is called in a query
+_NOT_MADE = 300  # statuses from here on say that nothing was made
+_READ_BYTES = 64 * 1024  # of an answer to find an id in; what is made is told in less
 _SAFE = "/:@!$&'()*+,;=-._~"  # RFC 3986, 3.3: what a path may hold as it is
 # An account's keys, users and bills are the operator's; `realtime` and `chatkit` make keys that open the provider past
 # the gateway; `engines` and `deployments` name a model in the path; Anthropic's endpoints are not OpenAI's.
@@ -41,6 +45,7 @@ class Passthrough(Generation):
     def __init__(self, services: Services) -> None:
         super().__init__(services)
         self._passage = Passage(services.proxy, services.log)
+        self._makers = Makers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         incoming = _incoming(receive, scope)
@@ -72,6 +77,10 @@ class Passthrough(Generation):
             body=body,
             at=monotonic(),
         )
+        values = body.document.values if isinstance(body, Held) and body.document is not None else {}
+        self._makers.check(path, values, caller)
+        if scope["method"] == "POST":
+            send = _Answering(send, partial(self._makers.learn, caller=caller))
         document = _naming(body, agent, headers.get(b"content-type") or b"")
         if document is None:
             await self._passage.at_the_only(wanted, caller, runtime, send)
@@ -82,6 +91,28 @@ class Passthrough(Generation):
     def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
         agent, pin = model_of(values.get("model"))
         return agent, pin, values.get("stream") is True
+
+
+class _Answering:
+    """Sends an answer on, and has a small one of JSON read that says what was made."""
+
+    def __init__(self, send: Send, read: Callable[[bytes], None]) -> None:
+        self._send = send
+        self._read = read
+        self._keeps = False
+        self._kept = b""
+
+    async def __call__(self, message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            self._keeps = message["status"] < _NOT_MADE and (b"content-type", b"application/json") in [
+                (name, value[:16].lower()) for name, value in message["headers"]
+            ]
+        elif self._keeps:
+            self._kept += message.get("body", b"")
+            self._keeps = len(self._kept) <= _READ_BYTES
+            if self._keeps and not message.get("more_body", False):
+                self._read(self._kept)
+        await self._send(message)
 
 
 def _path(path: str) -> str:

@@ -18,6 +18,7 @@ from gateway.config.problems import MAX_PROBLEMS, ConfigProblems, Problem
 from gateway.config.routing_check import routing_problems
 from gateway.config.routing_file import AgentEntry, HedgeEntry, RoutingFile, ShadowEntry
 from gateway.config.strict_yaml import Parsed, read_yaml
+from gateway.config.tenancy import shared_accounts
 from gateway.config.validation import validate
 from gateway.config.version_files import VersionFiles, read_versions
 from gateway.config.versions import Surroundings, build_versions
@@ -85,6 +86,7 @@ class _Loading:
             raise ConfigProblems(self._problems)
         agents = {name: _agent(name, entry, versions[name]) for name, entry in entries.agents.items()}
         self._warnings += [*_settings_warnings(settings), *_agent_warnings(agents, files)]
+        self._warnings += shared_accounts(settings, agents)
         digest = _digest(settings, expanded.written, agents)
         return Deployment(settings, MappingProxyType(agents), digest, tuple(self._warnings))
 

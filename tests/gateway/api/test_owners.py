@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import openai
 import pytest
 
-from gateway.owners import Hints, response_in
+from gateway.calls import Caller
+from gateway.errors import NotFound
+from gateway.owners import Hints, Makers, response_in
 from gateway.standin import Behaviour, Standin
 from routing.chain import Target
 from tests.gateway.api.test_passthrough import logged
@@ -60,6 +63,7 @@ async def accounts(serve: Serve, keys: Any = None, **both: Any) -> AsyncIterator
             {
                 "gateway.yaml": {
                     "providers": {**providers, "standin": chat}, "keys": secrets, "retries": {"per_target": 0},
+                    "escalation": {"desk": True},
                 },
                 "routing.yaml": {"agents": {f"{name}-{here.agent}": entry for name, entry in agents.items()}},
                 f"agents/first-{here.agent}/v1.yaml": {"model": "one/good"},
@@ -228,3 +232,44 @@ def test_long_ids_are_not_remembered() -> None:
     hints, targets = Hints(2), [Target("a", ""), Target("b", "")]
     hints.learn("r" * 10_000, "b")
     assert hints.first("r" * 10_000, targets) == targets
+
+
+async def test_what_another_key_made(serve: Serve) -> None:
+    """Keys for some agents that share an account do not reach each other's files; a key for all agents does."""
+    here = await serve()
+    keys = {name: _key(name, [here.agent]) for name in ("a", "b")} | {"all": {"sha256": _key("all", [])["sha256"]}}
+    settings = json.loads((here.running.folder / "gateway.yaml").read_text())
+    write(here.running.folder, {"gateway.yaml": {**settings, "keys": keys}})
+    here.running.reload()
+    url = f"{here.base_url}/files"
+
+    async def ask(key: str, method: str, path: str = "", **more: Any) -> Any:
+        headers = {"authorization": f"Bearer {key}"}
+        return await here.http.request(method, f"{url}{path}?model={here.agent}", headers=headers, **more)
+
+    form: dict[str, Any] = {"files": {"file": ("a.jsonl", b"x")}, "data": {"purpose": "batch"}}
+    made = (await ask("a", "POST", **form)).json()["id"]
+    asked = len(here.standin.requests)
+    for path in (f"/{made}", f"/{made}/content", f"/{made.replace('-', '%2D')}"):
+        for method in ("GET", "DELETE"):
+            assert (await ask("b", method, path)).status_code == 404
+    for member in (made, [made]):
+        body = {"file_id": member}
+        assert (await ask("b", "POST", "/../vector_stores/v/files", json=body)).status_code == 404
+    assert len(here.standin.requests) == asked
+    assert [(await ask(key, "GET", f"/{made}")).status_code for key in ("a", "all")] == [200, 200]
+    assert (await ask("b", "GET", "/never-seen")).json()["error"]["message"] != "there is no 'never-seen' of this key's"
+    assert (await ask("a", "DELETE", f"/{made}")).status_code == 200
+
+
+def test_makers_are_bounded() -> None:
+    """What is no small JSON object with an id is passed over; the oldest are forgotten, and the first maker stays."""
+    makers, one, two = Makers(most=2), Caller("one", "", frozenset()), Caller("two", "", frozenset())
+    for answer in (b"", b"[]", b"{", b'{"id":7}', b'{"id":""}', b'{"id":"%b"}' % (b"x" * 300), b'{"id":"a"}'):
+        makers.learn(answer, one)
+    makers.learn(b'{"id":"a"}', two)
+    with pytest.raises(NotFound):
+        makers.check("/files/a", {}, two)
+    for made in (b'{"id":"b"}', b'{"id":"c"}'):
+        makers.learn(made, one)
+    makers.check("/files/a", {}, two)

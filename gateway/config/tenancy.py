@@ -1,0 +1,35 @@
+"""Warnings of accounts that several callers share though their keys are meant to be apart."""
+
+from collections.abc import Iterator, Mapping
+
+from gateway.config.gateway_file import ClientKey, GatewaySettings
+from routing.agents import Agent
+from routing.chain import Target
+
+_STORING = ("openai", "openai-responses")  # APIs that keep files, batches and responses, which are passed through
+_SHOWN = 5
+
+
+def shared_accounts(settings: GatewaySettings, agents: Mapping[str, Agent]) -> Iterator[str]:
+    """A warning for each account that a key with `agents` shares with another key."""
+    for name, provider in settings.providers.items():
+        if provider.api not in _STORING:
+            continue
+        users = [each for each, key in settings.keys.items() if _reaches(key, name, agents)]
+        if len(users) > 1 and any(settings.keys[each].agents is not None for each in users):
+            shown = ", ".join(users[:_SHOWN]) + (" and others" if len(users) > _SHOWN else "")
+            yield (
+                f"provider {name} is one account for the keys {shown}: each may read and delete what the others store "
+                "there (files, batches, responses); give them providers with accounts of their own to keep them apart"
+            )
+
+
+def _reaches(key: ClientKey, provider: str, agents: Mapping[str, Agent]) -> bool:
+    """Whether calls of that key may go to the provider."""
+    names = agents.keys() if key.agents is None else key.agents
+    return any(provider in _providers(agents[name]) for name in names if name in agents)
+
+
+def _providers(agent: Agent) -> set[str]:
+    links = [*(version.target for version in agent.versions.values()), *agent.fallback]
+    return {link.provider for link in links if isinstance(link, Target)}

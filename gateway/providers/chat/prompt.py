@@ -53,26 +53,28 @@ def _unknown(asked: list[Any]) -> Iterator[tuple[str, Any]]:
 def _read_messages(asked: list[Any]) -> tuple[Message, ...]:
     """The turns; tool messages that follow one another are one turn of the user."""
     turns: list[Message] = []
+    results: list[ToolResult] = []
     names: dict[str, str] = {}
     for index, value in enumerate(asked):
         param = f"messages[{index}]"
         message = values.members(value, param)
         role = values.one_of(message.get("role"), f"{param}.role", (*_ROLES, "tool"))
         if role == "tool":
-            _add_result(turns, _read_result(message, param, names))
+            results.append(_read_result(message, param, names))
             continue
+        _end_results(turns, results)
         turn = _read_message(message, param, _ROLES[role])
         names.update((part.id, part.name) for part in turn.parts if isinstance(part, ToolCall))
         turns.append(turn)
+    _end_results(turns, results)
     return tuple(turns)
 
 
-def _add_result(turns: list[Message], result: ToolResult) -> None:
-    last = turns[-1] if turns else None
-    if last and last.role == "user" and last.parts and all(isinstance(part, ToolResult) for part in last.parts):
-        turns[-1] = Message("user", (*last.parts, result))
-    else:
-        turns.append(Message("user", (result,)))
+def _end_results(turns: list[Message], results: list[ToolResult]) -> None:
+    """Make one turn of the results that were read."""
+    if results:
+        turns.append(Message("user", tuple(results)))
+        results.clear()
 
 
 def _read_message(message: Json, param: str, role: Role) -> Message:

@@ -3,6 +3,7 @@
 Calls without an id get one from their position in the conversation, so that it stays the same in every later turn.
 """
 
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from mimetypes import guess_type
 from typing import Any
@@ -24,8 +25,9 @@ class Conversation:
 
     def __init__(self) -> None:
         self.extras: dict[str, Any] = {}
-        self._open: list[tuple[str, str]] = []  # id and name of the calls that nothing has answered yet
-        self._ids: set[str] = set()  # of all calls
+        self._open: dict[int, str] = {}  # ids of the calls that nothing has answered yet, by their number
+        self._by_id: defaultdict[str, deque[int]] = defaultdict(deque)  # numbers of calls, answered ones too
+        self._by_name: defaultdict[str, deque[int]] = defaultdict(deque)
         self._calls = 0
 
     def messages(self, contents: Iterable[Members]) -> list[Message]:
@@ -73,9 +75,10 @@ class Conversation:
         if arguments is not None and not isinstance(arguments, dict):
             raise wrong(call.at("args"), "an object")
         id_ = call.text("id") or f"call_{self._calls}"
+        self._open[self._calls] = id_
+        self._by_id[id_].append(self._calls)
+        self._by_name[name].append(self._calls)
         self._calls += 1
-        self._open.append((id_, name))
-        self._ids.add(id_)
         self._rest(call, "functionCall")
         return ToolCall(id_, name, encode(arguments or {}), signature, FORMAT if signature else None)
 
@@ -98,10 +101,10 @@ class Conversation:
 
         Gemini CLI gives results ids of its own, which no call has.
         """
-        for call in self._open:
-            if call[0] == id_ or (id_ not in self._ids and call[1] == name):
-                self._open.remove(call)
-                return call[0]
+        numbers = self._by_id[id_] if id_ in self._by_id else self._by_name.get(name, deque())
+        while numbers:
+            if (call := self._open.pop(numbers.popleft(), None)) is not None:
+                return call
         if id_:
             return id_
         raise CallerError(f"no functionCall before this response called {name!r}", param=path)

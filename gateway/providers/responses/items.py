@@ -21,18 +21,27 @@ _Item = Mapping[str, Any]
 class History:
     """The turns of an `input`, item by item. Every method raises CallerError for an item that is not what it says."""
 
-    __slots__ = ("_names", "_seals", "extras", "messages")
+    __slots__ = ("_names", "_seals", "_turns", "extras")
 
     def __init__(self) -> None:
-        self.messages: list[Message] = []
+        self._turns: list[tuple[Role, list[Part]]] = []
         self.extras: dict[str, Any] = {}
         self._names: dict[str, str] = {}
         self._seals: dict[str, Seal] = {}
 
+    @property
+    def messages(self) -> list[Message]:
+        """The turns that were read."""
+        return [Message(role, tuple(parts)) for role, parts in self._turns]
+
+    def instruct(self, text: str) -> None:
+        """What the system says before all else."""
+        self._turns.append(("system", [Text(text)]))
+
     def read(self, value: object) -> None:
         """The whole `input`."""
         if isinstance(value, str):
-            self.messages.append(Message("user", (Text(value),)))
+            self._turns.append(("user", [Text(value)]))
             return
         for index, each in enumerate(values.items(value, "input")):
             param = f"input[{index}]"
@@ -49,7 +58,7 @@ class History:
         if role == "assistant":
             self._said(parts)
         elif parts:
-            self.messages.append(Message(role, parts))
+            self._turns.append((role, list(parts)))
 
     def call(self, item: _Item, param: str) -> None:
         call_id, name = (
@@ -95,17 +104,15 @@ class History:
     def _said(self, parts: tuple[Part, ...]) -> None:
         if not parts:
             return
-        if self.messages and self.messages[-1].role == "assistant":
-            parts = self.messages.pop().parts + parts
-        self.messages.append(Message("assistant", parts))
+        if not self._turns or self._turns[-1][0] != "assistant":
+            self._turns.append(("assistant", []))
+        self._turns[-1][1].extend(parts)
 
     def _answered(self, result: ToolResult) -> None:
         """Results of one turn's calls stand in one message."""
-        last = self.messages[-1] if self.messages else None
-        if last and last.role == "user" and all(isinstance(part, ToolResult) for part in last.parts):
-            self.messages[-1] = replace(last, parts=(*last.parts, result))
-        else:
-            self.messages.append(Message("user", (result,)))
+        if not self._turns or not isinstance(self._turns[-1][1][0], ToolResult):
+            self._turns.append(("user", []))
+        self._turns[-1][1].append(result)
 
 
 def opening(value: object) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from gateway.errors import CallerError, NotFound
 from gateway.providers.chat import values
 from gateway.providers.chat.parameters import EFFORTS
-from gateway.providers.prompt import Message, Prompt, Text, ToolSpec
+from gateway.providers.prompt import Message, Prompt, ToolSpec
 from gateway.providers.responses.items import History
 from gateway.providers.responses.marks import is_ours
 from gateway.providers.responses.tools import read_choice, read_output, read_tools
@@ -57,7 +57,7 @@ def refuse_ours(request: Mapping[str, Any]) -> None:
 def _messages(request: Mapping[str, Any], extras: Fields) -> tuple[Message, ...]:
     history = History()
     if (instructions := request.get("instructions")) is not None:
-        history.messages.append(Message("system", (Text(values.text(instructions, "instructions")),)))
+        history.instruct(values.text(instructions, "instructions"))
     if "input" in request:
         history.read(request["input"])
     elif not any(name in request for name in _STORED):

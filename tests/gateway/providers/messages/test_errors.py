@@ -135,7 +135,7 @@ def test_a_quoted_name_without_end_is_no_field(message: str) -> None:
     ("message", "field"),
     [
         ("max_tokens: 9 > 8", "max_tokens"),
-        ("messages.0.content: no", "messages"),
+        ("messages.0.content: no", "messages.0.content"),
         ("output_config.effort: no", "reasoning_effort"),
     ],
 )

@@ -5,7 +5,6 @@ streaming sister. Only what routing needs is read here; the rest of a request is
 the provider.
 """
 
-import re
 from collections.abc import Mapping
 from time import monotonic
 from types import MappingProxyType
@@ -13,7 +12,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.services import Endpoint, caller_of, named, read_body
+from gateway.api.services import Endpoint, caller_of, given_id, named, read_body
 from gateway.calls import Call, Caller, Operation
 from gateway.document import Document
 from gateway.errors import CallerError, Forbidden, NotFound, UnsupportedBody, UpgradeRefused
@@ -23,7 +22,6 @@ from gateway.units import CONVERSATION_HEADERS
 
 NamedHeaders = Mapping[bytes, bytes]  # by lower-case name
 _NO_FACTS: Mapping[str, str] = MappingProxyType({})
-_SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
 # What routing must know of a request: the agent, the version that `agent@version` pins, and whether to stream.
@@ -159,12 +157,6 @@ def _wants_websocket(headers: NamedHeaders) -> bool:
     return b"sec-websocket-key" in headers or any(
         b"upgrade" in each.lower() or b"websocket" in each.lower() for each in asked
     )
-
-
-def given_id(headers: NamedHeaders) -> str:
-    """The client's own `x-request-id`, or '' where it has none or an odd one. It is echoed, and names nothing here."""
-    given = headers.get(b"x-request-id")
-    return given.decode() if given is not None and _SANE_ID.fullmatch(given) else ""
 
 
 def check_encoding(headers: NamedHeaders) -> None:

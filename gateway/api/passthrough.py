@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl, quote
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.generation import Asked, Generation, check_encoding, given_id, model_of
-from gateway.api.services import Services, caller_of, header, named
+from gateway.api.generation import Asked, Generation, check_encoding, model_of
+from gateway.api.services import Services, caller_of, given_id, header, named
 from gateway.calls import Caller
 from gateway.document import Document, encode
 from gateway.errors import CallerError, Forbidden, NotFound, UnsupportedBody

@@ -6,6 +6,7 @@ once, and only then its body.
 
 import asyncio
 import itertools
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -44,6 +45,7 @@ CALLER = "serinus.caller"  # where the authentication puts who sent the request 
 MOST_STATUS_READERS = 64  # views of the status at once: a reserve beside the calls, which do not use it up
 # Bodies of signed replies that are read at once, and for how many seconds: 32 x 512 KiB of memory at most.
 MOST_UNPROVEN, UNPROVEN_SECONDS = 32, 5.0
+_SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _JSON = (b"content-type", b"application/json")
 
 
@@ -190,12 +192,12 @@ class Endpoint:
         if not isinstance(error, SerinusError):
             self.services.log.exception("bug", path=scope["path"])
             if not begun:
-                await send_error(send, GatewayError("internal error"), (), self.format)
+                await send_error(send, GatewayError("internal error"), _echoed(scope), self.format)
         elif begun:
             raise error  # too late for a status: the server cuts the answer off
         else:
             self.services.refusals.note(error, scope, named(scope))
-            await send_error(send, error, self._error_headers(error), self.format)
+            await send_error(send, error, [*self._error_headers(error), *_echoed(scope)], self.format)
 
     def _error_headers(self, error: SerinusError) -> list[tuple[bytes, bytes]]:
         if isinstance(error, MethodNotAllowed):
@@ -267,6 +269,12 @@ def caller_of(scope: Scope) -> Caller:
     return OPEN if caller is None else caller
 
 
+def _echoed(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """The client's own id of a request that became no call."""
+    given = given_id(named(scope))
+    return [(b"x-request-id", given.encode())] if given else []
+
+
 def _too_large(most: int) -> BodyTooLarge:
     return BodyTooLarge(f"The request's body is larger than {most} bytes.")
 
@@ -277,6 +285,12 @@ def named(scope: Scope) -> Mapping[bytes, bytes]:
     if found is None:
         found = scope[NAMED] = dict(reversed(list(scope["headers"])))
     return found
+
+
+def given_id(headers: Mapping[bytes, bytes]) -> str:
+    """The client's own `x-request-id`, or '' where it has none or an odd one. It is echoed, and names nothing here."""
+    given = headers.get(b"x-request-id")
+    return given.decode() if given is not None and _SANE_ID.fullmatch(given) else ""
 
 
 def header(scope: Scope, name: bytes) -> bytes | None:

@@ -378,6 +378,16 @@ async def test_request_id(serve: Serve, given: str, kept: bool) -> None:
     assert len(call_id) == 52 and call_id != other.headers["x-serinus-call-id"]
 
 
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages", "/v1/feedback", "/v1/files", "/v1/x/", "/x"])
+async def test_request_id_of_what_became_no_call(serve: Serve, path: str) -> None:
+    """A refusal echoes the client's own id, so that it can be found in the client's log."""
+    here = await serve()
+    answer = await here.http.post(here.running.url + path, content=b"{", headers={"x-request-id": "run-7"})
+    assert answer.status_code >= 400 and answer.headers["x-request-id"] == "run-7"
+    answer = await here.http.post(here.running.url + path, content=b"{", headers={"x-request-id": "<script>"})
+    assert answer.headers.get("x-request-id") != "<script>"
+
+
 async def test_nothing_in_a_request_changes_where_it_goes(serve: Serve) -> None:
     """A Host, forwarded headers or a `base_url` in the body are words like any others."""
     here = await serve(gateway=KEYS)

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from pydantic import SecretStr
+
 from gateway.auth import Doorkeeper, Key, is_only_caller
 from gateway.browsers import BrowserGuard
 from gateway.calls import Caller
@@ -141,7 +143,7 @@ def receivers(settings: GatewaySettings) -> tuple[Receiver, ...]:
     return tuple(
         Receiver(
             name=f"notify[{index}]",
-            webhook=Webhook(carrier, given.url.get_secret_value(), given.allow_private),
+            webhook=Webhook(carrier, given.url.get_secret_value(), given.allow_private, _bytes_of(given.secret)),
             format=given.format,
             agents=None if given.agents is None else frozenset(given.agents),
             actions=frozenset(given.on),
@@ -169,7 +171,10 @@ def _facts_headers(agents: Mapping[str, Agent]) -> frozenset[bytes]:
 
 
 def _signing_secret(settings: GatewaySettings) -> bytes | None:
-    secret = settings.escalation.secret
+    return _bytes_of(settings.escalation.secret)
+
+
+def _bytes_of(secret: SecretStr | None) -> bytes | None:
     return None if secret is None else secret.get_secret_value().encode()
 
 

@@ -12,7 +12,12 @@ from gateway.config.problems import Problem
 
 Place = Literal["secret", "url", "other"]
 
-_SECRETS: Final = (("providers", "*", "api_key"), ("fingerprint_key",), ("escalation", "secret"))
+_SECRETS: Final = (
+    ("providers", "*", "api_key"),
+    ("fingerprint_key",),
+    ("escalation", "secret"),
+    ("notify", "*", "secret"),
+)
 _URLS: Final = (
     ("providers", "*", "base_url"),
     ("providers", "*", "proxy"),
@@ -150,5 +155,6 @@ def _fits(path: Path, pattern: tuple[str, ...]) -> bool:
 
 
 def _example(path: Path) -> str:
-    owner = re.sub("[^A-Z0-9]", "_", str(path[-2]).upper()) if len(path) > 1 else "SERINUS"
+    named = next((step for step in reversed(path[:-1]) if isinstance(step, str)), "serinus")  # no place in a list
+    owner = re.sub("[^A-Z0-9]", "_", named.upper())
     return f"${{{owner}_{str(path[-1]).upper()}}}"

@@ -186,6 +186,11 @@ class Receiver(Model):
         description="Allow a private, loopback or link-local address. Default: false. "
         "Leave it so unless the receiver really is in your own network.",
     )
+    secret: Secret | None = Field(
+        default=None,
+        description="Secret, as ${VARIABLE}, that signs each notice as `escalation.secret` signs a handover. "
+        "Default: none; nothing is signed.",
+    )
 
 
 class Price(Model):

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.assemble import receivers
 from gateway.config import ConfigProblems, Deployment, check
 from tests.gateway.config.folders import ENVIRON, GATEWAY, loaded, problems
 
@@ -34,6 +35,13 @@ def test_variables_are_filled_in_where_secrets_and_urls_stand(tmp_path: Path) ->
     assert webhook.get_secret_value() == settings.notify[0].url.get_secret_value() == "https://hook.example/x"
 
 
+def test_what_signs_notices(tmp_path: Path) -> None:
+    """Each receiver has a secret of its own, and may have none."""
+    text = "notify: [{url: 'https://a.example', secret: '${PW}'}, {url: 'https://b.example'}]\n"
+    settings = with_environment(tmp_path, text, PW="pw").settings
+    assert [receiver.webhook.secret for receiver in receivers(settings)] == [b"pw", None]
+
+
 def test_a_missing_variable_is_named_with_its_line(tmp_path: Path) -> None:
     """Unset and empty are told apart, and each missing one is told."""
     text = "store: redis://${A}:${B}@x\nfingerprint_key: ${C}\n"
@@ -61,6 +69,10 @@ def test_a_missing_variable_is_named_with_its_line(tmp_path: Path) -> None:
         (
             f"escalation: {{secret: {PLANTED}}}",
             "escalation.secret: a secret never stands in the file; write ${ESCALATION_SECRET}",
+        ),
+        (
+            f"notify: [{{url: 'https://h.example', secret: {PLANTED}}}]",
+            "notify.0.secret: a secret never stands in the file; write ${NOTIFY_SECRET}",
         ),
         ("fingerprint_key: 12345", "fingerprint_key: a secret never stands in the file"),
     ],

@@ -71,7 +71,13 @@ class Passage:
         name_call(call, outcome, runtime.fingerprint_key)
         blamed = entry.applied[plan.version.name].blamed_by
         meter = Meter(counts=wanted.body.names_model)
-        carried = _Carried(targets, runtime, lambda: about(outcome), meter, outcome.attempts, blamed, wanted.at)
+
+        def headers() -> Headers:
+            if carried.status >= 300:  # nothing was answered that could be scored
+                name_call(call, outcome, runtime.fingerprint_key, answered=False)
+            return about(outcome)
+
+        carried = _Carried(targets, runtime, headers, meter, outcome.attempts, blamed, wanted.at)
         try:
             body = wanted.body.outgoing(plan.version.target.model)
             error = await self._carry(replace(wanted, id=call.id), body, carried, send)

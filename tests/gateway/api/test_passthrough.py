@@ -410,3 +410,17 @@ async def test_a_providers_own_headers(serve: Serve) -> None:
         assert (await asked).status_code == 200
         received = here.received()
         assert [received.header(name.lower()) for name in theirs] == [None, "proj_ours", "ours=1"]
+
+
+@pytest.mark.parametrize("fault", [False, True])
+async def test_an_error_is_nothing_to_score(serve: Serve, fault: bool) -> None:
+    """The id of a passed call says whether its provider answered it."""
+    here = await serve()
+    if fault:
+        here.standin.behave("good", failing("status"))
+    body = {"model": here.agent, "prompt": "a bird"}
+    answer = await here.http.post(f"{here.base_url}/images/generations", json=body)
+    assert (answer.status_code == 200) is not fault
+    score = {"call_id": answer.headers["x-serinus-call-id"], "score": 0}
+    found = (await here.http.post(f"{here.base_url}/feedback", json=score)).json()
+    assert found["counts"] is False and ("no version answered" in found["why"]) is fault

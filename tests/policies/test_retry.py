@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.retry import Backoff, Circuit, Move, RetryBudget, next_move, tells_ill_health
+from policies.retry import Backoff, Circuit, Move, RetryBudget, is_outage, next_move, tells_ill_health
 
 
 @pytest.mark.parametrize(
@@ -147,3 +147,9 @@ def test_a_probe_that_never_reports_back_does_not_block_for_ever() -> None:
     """After another `open_for` seconds the next one goes out."""
     circuit = opened()
     assert [circuit.allows(now) for now in (110.0, 119.9, 120.0)] == [True, False, True]
+
+
+@pytest.mark.parametrize(("status", "outage"), [(500, True), (503, True), (501, False), (400, False), (404, False)])
+def test_which_statuses_speak_of_an_outage(status: int, outage: bool) -> None:
+    """A provider that fails; not one that finds something wrong with the request."""
+    assert is_outage(status) is outage

@@ -22,6 +22,7 @@ from gateway.recorder import Recorder, name_call
 from gateway.runtime import Channel, Runtime
 from gateway.streaming import ClientTooSlow, Send, send_answer
 from gateway.table import Entry
+from gateway.target_faults import named
 from gateway.uploads import Body
 from gateway.upstream import Response, Upload, header
 from policies.metrics import counts_as_error
@@ -142,7 +143,7 @@ class Passage:
         except ProviderError as error:
             carried.status = error.status
             headers = [JSON, *to_client_untyped(error.headers), *carried.headers()]
-            await send_answer(send, error.status, headers, told(error, CHAT, wanted.id))
+            await send_answer(send, error.status, headers, told(named(error, carried.target), CHAT, wanted.id))
             return error
         try:
             await _relay(response, carried, carried.deadline(self._now()), send)

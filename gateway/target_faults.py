@@ -80,12 +80,24 @@ class TargetFaults:
     def _fault(self, target: Target, origin: Origin, error: ProviderError) -> Fault | None:
         provider = target.provider
         if isinstance(error, KeyRefused):
-            why = f"refuses the gateway's credentials (HTTP {error.upstream_status})"
-            return Fault(why, f"check api_key of the provider {provider} in gateway.yaml, and what its account may do")
+            return _refused(provider, error)
         unreachable = _unreachable(error) if self._reached.get(provider) != origin else ""
         if not unreachable:
             return None
         return Fault(unreachable, f"check base_url of the provider {provider} in gateway.yaml")
+
+
+def named(error: ProviderError, target: Target) -> ProviderError:
+    """The error as a client is told it that went to that target alone: a refused key names its provider."""
+    if not isinstance(error, KeyRefused):
+        return error
+    fault = _refused(target.provider, error)
+    return Misconfigured(f"{target.provider} {fault.why}; {fault.way_out}")
+
+
+def _refused(provider: str, error: KeyRefused) -> Fault:
+    why = f"refuses the gateway's credentials (HTTP {error.upstream_status})"
+    return Fault(why, f"check api_key of the provider {provider} in gateway.yaml, and what its account may do")
 
 
 def _unreachable(error: ProviderError) -> str:

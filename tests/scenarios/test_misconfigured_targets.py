@@ -201,3 +201,12 @@ async def test_embeddings_name_the_target_too(start: Start) -> None:
         url = f"{there.running.url}/v1/embeddings"
         answer = await there.http.post(url, json={"model": there.agent, "input": HELLO[0]["content"]})
     assert answer.status_code == 502 and "one/good refuses" in answer.text
+
+
+async def test_an_endpoint_that_is_passed_through_names_the_provider(start: Start) -> None:
+    """There is no chain and no person; the client still hears whose key it is."""
+    async with provider(PROVIDER_KEY) as standin:
+        there = await start({"mine": account(standin.root_url, "WRONG")}, ["mine/good"])
+        url = f"{there.running.url}/v1/moderations"
+        answer = await there.http.post(url, json={"model": there.agent, "input": "x"})
+    assert answer.status_code == 502 and "mine refuses the gateway's credentials" in answer.text

@@ -36,6 +36,10 @@ def read_error(status: int, headers: Headers, body: bytes) -> ProviderError:
     if status not in _ERROR_STATUSES:
         return ProviderError("malformed", f"the provider answered HTTP {status}; redirects are not followed")
     answer = _parse_quietly(body)
+    if status == 403 and _is_moderated(answer):
+        return ProviderError(
+            "status", "the provider's moderation refused the request", upstream_status=403, headers=headers
+        )
     if status in (401, 403) or _is_about_our_key(answer):
         return KeyRefused("status", 403 if status == 403 else 401, headers)
     if not isinstance(answer, dict):
@@ -46,6 +50,13 @@ def read_error(status: int, headers: Headers, body: bytes) -> ProviderError:
         "status", message or f"the provider answered HTTP {status}",
         upstream_status=status, headers=headers, body=body, param=param or None,
     )  # fmt: skip
+
+
+def _is_moderated(answer: Any) -> bool:
+    """Whether a 403 is about what the client said: OpenRouter gives its reasons then."""
+    error = answer.get("error") if isinstance(answer, dict) else None
+    metadata = error.get("metadata") if isinstance(error, dict) else None
+    return isinstance(metadata, dict) and ("flagged_input" in metadata or "reasons" in metadata)
 
 
 def error_inside(answer: dict[str, Any], body: bytes) -> ProviderError:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import ProviderError
+from gateway.errors import KeyRefused, ProviderError
 from gateway.providers.chat.answer import has_good_arguments, read_answer, read_error
 
 
@@ -94,3 +94,12 @@ def test_error_about_our_key(status: int, code: str | None) -> None:
     error = read_error(status, [], json.dumps({"error": {"message": "sk-planted", "code": code}}).encode())
     assert (error.status, error.body) == (502, None)
     assert "sk-" not in error.told
+
+
+def test_a_request_that_moderation_refuses_is_not_about_our_key() -> None:
+    """OpenRouter says 403 of it, with reasons; any other 403 is about our account."""
+    flagged = {
+        "error": {"code": 403, "message": "flagged", "metadata": {"reasons": ["violence"], "flagged_input": "x"}}
+    }
+    assert not isinstance(read_error(403, [], json.dumps(flagged).encode()), KeyRefused)
+    assert isinstance(read_error(403, [], b'{"error": {"code": 403, "message": "no"}}'), KeyRefused)

@@ -149,7 +149,7 @@ async def answer(gateway: Served, method: str, path: str, body: bytes) -> bytes:
     """All that the gateway sends back, byte for byte."""
     host, _, port = gateway.url.removeprefix("http://").rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    lines = [f"{method} {path} HTTP/1.1", "host: gateway", "connection: close", "content-type: application/json"]
+    lines = [f"{method} {path} HTTP/1.1", "host: localhost", "connection: close", "content-type: application/json"]
     writer.write("\r\n".join([*lines, f"content-length: {len(body)}", "", ""]).encode() + body)
     try:
         return await reader.read()

@@ -7,16 +7,17 @@ from gateway.errors import CallerError
 
 # Parsers disagree on everything that is not spelled plainly: on second boundaries, folded lines, escapes, other line
 # ends. What two of them could read differently is refused, so that nobody reads a model that was not seen here.
-_PARAMETER = rb'[ \t]*;[ \t]*([A-Za-z0-9_-]+)=(?:"([^"\\\x00-\x1f\x7f]*)"|([^\x00-\x20"\\;\x7f]+))'
+# Possessive repeats: there is one way to read each, and nothing is remembered for going back.
+_PARAMETER = rb'(?<![ \t])[ \t]*+;[ \t]*+([A-Za-z0-9_-]++)=(?:"([^"\\\x00-\x1f\x7f]*+)"|([^\x00-\x20"\\;\x7f]++))'
 _parameters = re.compile(_PARAMETER).finditer
-_CONTENT_TYPE = re.compile(rb"multipart/form-data(?:%b)+(?:[ \t]*;)?" % _PARAMETER, re.IGNORECASE)
+_CONTENT_TYPE = re.compile(rb"multipart/form-data(?:%b)++(?:[ \t]*;)?" % _PARAMETER, re.IGNORECASE)
 _BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")  # RFC 2046, 5.1.1
 _TOKEN = re.compile(rb"[0-9A-Za-z'+_.-]+")
 _HEAD_LINE = re.compile(rb"([A-Za-z-]+):([\t\x20-\x7e\x80-\xff]*)")
 _NAME_IN_FILENAME = re.compile(rb"[;\s]name\*?[ \t]*=", re.IGNORECASE)
 _DISPOSITION = re.compile(
     rb'form-data[ \t]*;[ \t]*name=(?:"([\w.:\[\]-]+)"|([\w.:\[\]-]+))'
-    rb'((?:[ \t]*;[ \t]*filename\*?=(?:"(?:[^"\\]|\\(?!"))*"|[^\x00-\x20"\\;,]+))*)(?:[ \t]*;)?',
+    rb'((?:[ \t]*+;[ \t]*+filename\*?=(?:"(?:[^"\\]|\\(?!"))*+"|[^\x00-\x20"\\;,]++))*+)(?:[ \t]*;)?',
     re.IGNORECASE,
 )
 _PART_HEADERS = frozenset({b"content-disposition", b"content-type", b"content-length", b"content-transfer-encoding"})

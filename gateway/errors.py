@@ -9,8 +9,8 @@
         └── StoreAway      the shared state cannot be reached
             └── StoreRefused   its server answers, and refuses
 
-What each kind of `ProviderError` means for retries and for the statistics is said in `policies.retry` and
-`policies.metrics`; this module only names them.
+What each kind of `ProviderError` means for retries and for the statistics is said in `policies.calls.retry` and
+`policies.calls.blame`; this module only names them.
 """
 
 from collections.abc import Sequence

@@ -22,7 +22,7 @@ from gateway.store.handovers import MOST_BYTES
 from gateway.store.seam import Store
 from gateway.streaming import EVENT_STREAM
 from gateway.units import conversation_key, name_of
-from policies.retry import is_outage
+from policies.calls.retry import is_outage
 
 ESCALATED = (b"x-serinus-escalated", b"human")
 MOST_MESSAGE_CHARACTERS = 32_000  # of JSON, kept and told of one conversation: its latest messages

@@ -1,7 +1,8 @@
 """A second attempt beside a late first one: two targets race, the client gets the first answer, the loser is cancelled.
 
-When an attempt is late is said by `policies.hedge`, for which calls and where to by `routing.plan`. This module keeps
-what they go by, as this replica has seen it, and runs the race. The version's own attempt stays the one that counts.
+When an attempt is late is said by `policies.calls.hedge`, for which calls and where to by `routing.plan`. This module
+keeps what they go by, as this replica has seen it, and runs the race. The version's own attempt stays the one that
+counts.
 """
 
 import asyncio
@@ -15,8 +16,8 @@ from gateway.errors import ProviderError, SerinusError
 from gateway.recorder import Clock
 from gateway.streaming import OpenStream, close
 from gateway.table import Entry
-from policies.hedge import Pace, late_after
-from policies.retry import RetryBudget
+from policies.calls.hedge import Pace, late_after
+from policies.calls.retry import RetryBudget
 from routing.agents import Hedge
 from routing.chain import Target
 from routing.plan import hedge_targets, is_seen

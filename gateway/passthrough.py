@@ -25,7 +25,7 @@ from gateway.table import Entry
 from gateway.target_faults import named
 from gateway.uploads import Body
 from gateway.upstream import Response, Upload, header
-from policies.metrics import counts_as_error
+from policies.calls.blame import counts_as_error
 from routing.chain import Target
 from routing.plan import Plan
 

@@ -9,7 +9,7 @@ from gateway.pricing import PriceBook
 from gateway.providers.endpoint import Endpoint
 from gateway.upstream import Request, Response, Transport
 from gateway.upstream.redacting import send
-from policies.retry import Backoff
+from policies.calls.retry import Backoff
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.hedge import MIN_ATTEMPTS, WINDOW, Pace, late_after
+from policies.calls.hedge import MIN_ATTEMPTS, WINDOW, Pace, late_after
 from policies.tally import GAMMA
 
 SEEDS = st.integers(0, 2**32)

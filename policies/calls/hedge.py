@@ -1,7 +1,7 @@
 """From when on an attempt is late, so that a second one beside it is worth what it costs.
 
 Late is what takes longer than most attempts of late did, or longer than a fixed time. How often a call may be hedged is
-a `policies.retry.RetryBudget`. Times are in seconds.
+a `policies.calls.retry.RetryBudget`. Times are in seconds.
 """
 
 from collections import Counter

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.retry import Backoff, Circuit, Move, RetryBudget, is_outage, next_move, tells_ill_health
+from policies.calls.retry import Backoff, Circuit, Move, RetryBudget, is_outage, next_move, tells_ill_health
 
 
 @pytest.mark.parametrize(

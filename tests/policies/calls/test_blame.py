@@ -2,7 +2,7 @@
 
 import pytest
 
-from policies.metrics import counts_as_error, is_rejection
+from policies.calls.blame import counts_as_error, is_rejection
 
 
 @pytest.mark.parametrize("kind", ["timeout", "connect", "lost", "malformed", "error_in_200", "truncated"])

@@ -1,0 +1,1 @@
+"""What follows a failed or late attempt."""

@@ -1,6 +1,7 @@
 """Admits calls to a trial's evidence, or censors them, by the circuits of both arms' targets on this replica.
 
-What is admitted is decided by `policies.exposure`; this module knows the circuits and one count for each agent.
+What is admitted is decided by `policies.evidence.exposure`; this module knows the circuits and one count for each
+agent.
 """
 
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field
 from gateway.attempts import Attempts
 from gateway.calls import Outcome
 from gateway.table import Entry
-from policies.exposure import Exposure
+from policies.evidence.exposure import Exposure
 from routing.plan import Plan, is_exposed
 
 

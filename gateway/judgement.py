@@ -7,12 +7,12 @@ from typing import Any
 from gateway.store.seam import Sides, Snapshot
 from gateway.table import Entry
 from policies import guardrails, rollout
-from policies.evidence import Evidence
+from policies.evidence.evidence import Evidence
+from policies.evidence.tally import Tally
+from policies.evidence.thresholds import freeze
+from policies.evidence.traffic import blocked
 from policies.rollout import Decision, Findings
 from policies.state import State
-from policies.tally import Tally
-from policies.thresholds import freeze
-from policies.traffic import blocked
 from routing.assignment import BUCKETS
 
 

@@ -18,10 +18,10 @@ from gateway.pricing import PriceBook
 from gateway.store.seam import MAX_FAILING_UNITS, MAX_UNITS, Arm, Batch, SampleSums
 from gateway.table import Entry
 from gateway.units import name_of
-from policies.evidence import CALLER_BINS, REJECTIONS, SCORED, WHOLE, rejections_of
+from policies.evidence.evidence import CALLER_BINS, REJECTIONS, SCORED, WHOLE, rejections_of
+from policies.evidence.tally import Tally, amount_bucket, histogram_bucket
+from policies.evidence.thresholds import Mark, Scale
 from policies.means import BINS
-from policies.tally import Tally, amount_bucket, histogram_bucket
-from policies.thresholds import Mark, Scale
 from routing.assignment import Reason
 from routing.plan import Plan
 

@@ -15,13 +15,13 @@ from gateway.judgement import evidence_of, findings_of, recorded_evidence
 from gateway.recorder import APART, SHADOW
 from gateway.store.seam import Sides, Snapshot, Store
 from gateway.table import Entry, Table
-from policies.evidence import WHOLE, Evidence
+from policies.evidence.evidence import WHOLE, Evidence
+from policies.evidence.tally import Tally, quantile
 from policies.grammar import THRESHOLD
 from policies.guardrails import Finding
 from policies.outlook import rate_ratio_interval, requests_to_verdict
 from policies.rollout import Findings, waits_for
 from policies.state import State, Step, VersionRef
-from policies.tally import Tally, quantile
 from routing.agents import Shadow
 from routing.assignment import BUCKETS
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from policies.evidence import WHOLE, ArmEvidence, Evidence
+from policies.evidence.evidence import WHOLE, ArmEvidence, Evidence
 from policies.grammar import ABSOLUTE_THRESHOLD, THRESHOLD, Guardrail, Kind
 from policies.means import Sample, mean_e_value
 from policies.restarts import begun_value

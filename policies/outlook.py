@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from policies.evidence import ArmEvidence, Evidence
+from policies.evidence.evidence import ArmEvidence, Evidence
 from policies.grammar import Guardrail
 from policies.guardrails import assess
 from policies.means import Sample

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from policies import rollout
-from policies.evidence import REJECTIONS, WHOLE, ArmEvidence, Evidence
+from policies.evidence.evidence import REJECTIONS, WHOLE, ArmEvidence, Evidence
 from policies.grammar import ABSOLUTE_THRESHOLD, THRESHOLD, Guardrail
 from policies.guardrails import assess, shares
 from policies.means import Sample, mean_e_value

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Protocol
 
-from policies.evidence import REJECTIONS
+from policies.evidence.evidence import REJECTIONS
+from policies.evidence.thresholds import CAP_QUANTILE, MIN_CALLS, SCALE
 from policies.grammar import Guardrail
 from policies.means import BINS, Sample
-from policies.thresholds import CAP_QUANTILE, MIN_CALLS, SCALE
 
 COST_BATCH = BINS  # canary units between two looks at the means
 _NORMAL = NormalDist()

@@ -36,7 +36,7 @@ def test_routing_and_policies_touch_nothing_outside_themselves() -> None:
 )
 def test_an_effect_in_policies_is_caught(line: str) -> None:
     """Reading the clock or the environment in `policies` is a violation."""
-    assert architecture.pure_effects(of_sources({"policies.tally": line}))
+    assert architecture.pure_effects(of_sources({"policies.evidence.tally": line}))
 
 
 def test_every_part_of_the_gateway_has_its_place() -> None:

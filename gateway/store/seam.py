@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from policies.evidence import ArmEvidence
+from policies.evidence.evidence import ArmEvidence
+from policies.evidence.tally import Tally
 from policies.rollout import Decision
 from policies.state import State
-from policies.tally import Tally
 
 MAX_FAILING_UNITS = 20_000  # a set of failing units stops growing here, on every arm and epoch
 MAX_UNITS = 64  # the canary's units are counted as far as this; a step asks for no more than thirty

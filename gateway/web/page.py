@@ -6,7 +6,7 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-from policies.thresholds import SCALE
+from policies.evidence.thresholds import SCALE
 
 _PAGE = Template(files("gateway.web").joinpath("status.html").read_text("utf-8"))
 _FINDINGS = ("verdict", "E", "threshold", "stable", "canary")

@@ -7,7 +7,7 @@ a `policies.calls.retry.RetryBudget`. Times are in seconds.
 from collections import Counter
 from dataclasses import dataclass, field
 
-from policies.tally import histogram_bucket, quantile
+from policies.evidence.tally import histogram_bucket, quantile
 
 PERCENTILES = (50, 75, 90, 95, 99)
 MIN_ATTEMPTS = 100  # before that a tail is a guess

@@ -10,7 +10,7 @@ import pytest_asyncio
 from gateway.judgement import ends_step, evidence_of, findings_of, recorded_evidence, thresholds_of
 from gateway.store import Sides
 from gateway.table import Entry
-from policies.evidence import ArmEvidence
+from policies.evidence.evidence import ArmEvidence
 from policies.grammar import DEFAULT_GUARDRAILS
 from policies.rollout import WATCH_AFTER_SECONDS, change, new_segment
 from routing.agents import LadderStep

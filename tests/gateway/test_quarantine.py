@@ -8,7 +8,7 @@ import pytest_asyncio
 from gateway.quarantine import is_proven
 from gateway.store import Batch
 from gateway.store.seam import Arm
-from policies.evidence import WHOLE
+from policies.evidence.evidence import WHOLE
 from tests.gateway.test_controller import failing_for
 from tests.gateway.trials import agent_named
 from tests.scenarios.test_replicas import Replica, replicas

@@ -16,10 +16,10 @@ from gateway.pricing import PriceBook
 from gateway.recorder import Clock, Recorder, name_call, unit_id
 from gateway.store.seam import MAX_UNITS, Batch
 from gateway.table import Entry, Table
-from policies.evidence import CALLER_BINS, SCORED, WHOLE, rejections_of
+from policies.evidence.evidence import CALLER_BINS, SCORED, WHOLE, rejections_of
+from policies.evidence.tally import Tally, amount_bucket
+from policies.evidence.thresholds import Yardstick, yardstick
 from policies.grammar import parse
-from policies.tally import Tally, amount_bucket
-from policies.thresholds import Yardstick, yardstick
 from routing.assignment import Reason
 from routing.facts import Facts
 from routing.plan import route

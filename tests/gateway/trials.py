@@ -9,11 +9,11 @@ from gateway.pricing import PriceBook
 from gateway.store import Batch, RedisStore
 from gateway.store.seam import Arm
 from gateway.table import Entry
-from policies.evidence import WHOLE
+from policies.evidence.evidence import WHOLE
+from policies.evidence.tally import Tally, amount_bucket, histogram_bucket
 from policies.grammar import DEFAULT_GUARDRAILS
 from policies.rollout import change, reconcile
 from policies.state import State
-from policies.tally import Tally, amount_bucket, histogram_bucket
 from policies.verbs import Order
 from routing.agents import Agent, AgentVersion, LadderStep
 from routing.chain import Target

@@ -1,6 +1,6 @@
 """Evidence to judge, in as few words as a test needs."""
 
-from policies.evidence import WHOLE, ArmEvidence, Evidence
+from policies.evidence.evidence import WHOLE, ArmEvidence, Evidence
 from policies.means import Sample
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.evidence import WHOLE, ArmEvidence, Evidence
+from policies.evidence.evidence import WHOLE, ArmEvidence, Evidence
 from policies.grammar import ABSOLUTE_THRESHOLD, DEFAULT_GUARDRAILS, METRICS, THRESHOLD, Guardrail, Slow, parse
 from policies.guardrails import Finding, assess, bank, shares
 from policies.means import mean_e_value

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from policies.evidence import CALLERS, WHOLE, ArmEvidence, Evidence, rejections_of
+from policies.evidence.evidence import CALLERS, WHOLE, ArmEvidence, Evidence, rejections_of
 from policies.grammar import DEFAULT_GUARDRAILS, parse
 from policies.guardrails import Assessment, assess
 

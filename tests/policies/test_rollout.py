@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.evidence import Evidence
+from policies.evidence.evidence import Evidence
+from policies.evidence.traffic import blocked
 from policies.grammar import DEFAULT_GUARDRAILS, parse
 from policies.guardrails import assess, bank
 from policies.rollout import (
@@ -23,7 +24,6 @@ from policies.rollout import (
     waits_for,
 )
 from policies.state import Intent, State, Step, VersionRef, percent
-from policies.traffic import blocked
 from policies.verbs import Order, Refused, act
 from tests.policies.evidences import BAD, GOOD, arm, errors
 

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.standin import Standin
-from policies.evidence import SCORED
+from policies.evidence.evidence import SCORED
 from tests.gateway.running import Running, running, trial, write
 from tests.gateway.trials import order
 from tests.scenarios.crowd import Reply, ask

@@ -4,10 +4,10 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.store import Arm, Batch
-from policies.evidence import WHOLE
+from policies.evidence.evidence import WHOLE
+from policies.evidence.tally import Tally
 from policies.rollout import Decision, reconcile
 from policies.state import Intent, State, Step, VersionRef
-from policies.tally import Tally
 
 STABLE = VersionRef("v1", "digest-1")
 CANARY = VersionRef("v2", "digest-2")

@@ -9,9 +9,9 @@ from redis.asyncio import Redis
 
 from gateway.store import Arm, RedisStore, SampleSums, connect
 from gateway.store.scripts import FLUSH
-from policies.evidence import WHOLE
+from policies.evidence.evidence import WHOLE
+from policies.evidence.tally import Tally
 from policies.restarts import first_minute, slot
-from policies.tally import Tally
 from tests.gateway.store.samples import batch, beginning, failing
 
 LAST = slot(48 * 60 - 1)  # of two days

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.calls.hedge import MIN_ATTEMPTS, WINDOW, Pace, late_after
-from policies.tally import GAMMA
+from policies.evidence.tally import GAMMA
 
 SEEDS = st.integers(0, 2**32)
 

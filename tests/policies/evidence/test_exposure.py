@@ -1,6 +1,6 @@
 """Which calls are evidence while a circuit is not closed: never by their arm."""
 
-from policies.exposure import GRACE, Exposure
+from policies.evidence.exposure import GRACE, Exposure
 
 
 def test_with_both_circuits_closed_every_call_is_evidence() -> None:

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, replace
 
-from policies.evidence import WHOLE, ArmEvidence, Evidence
+from policies.evidence.evidence import WHOLE, ArmEvidence, Evidence
 from policies.means import Sample
 from policies.restarts import StepClock
 from tests.policies.evidences import BAD, arm

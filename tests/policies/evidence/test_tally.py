@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies import tally
-from policies.tally import COUNTERS, MAX_SECONDS, MIN_SECONDS, Tally, amount_bucket, histogram_bucket, quantile
+from policies.evidence import tally
+from policies.evidence.tally import COUNTERS, MAX_SECONDS, MIN_SECONDS, Tally, amount_bucket, histogram_bucket, quantile
 
 COUNTS = st.integers(0, 2**63)
 HISTOGRAMS = st.dictionaries(st.integers(-240, 210), st.integers(1, 2**40), max_size=5).map(Counter)

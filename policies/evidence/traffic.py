@@ -3,7 +3,7 @@
 Neither says that the canary is bad, so neither rolls back. Both hold the rollout: nobody promotes on what was not seen.
 """
 
-from policies.evidence import Evidence, SlotCounts
+from policies.evidence.evidence import Evidence, SlotCounts
 from policies.restarts import first_minute
 from policies.sequential import ratio_e_value
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from policies.evidence import ArmEvidence, Evidence
-from policies.traffic import MISMATCH_THRESHOLD, blocked, mismatch_e_value
+from policies.evidence.evidence import ArmEvidence, Evidence
+from policies.evidence.traffic import MISMATCH_THRESHOLD, blocked, mismatch_e_value
 from tests.policies.evidences import GOOD, errors
 
 

@@ -1,0 +1,1 @@
+"""Integers that merge: what both arms of a rollout did."""

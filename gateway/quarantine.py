@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from gateway.store.seam import Batch
 from policies.grammar import THRESHOLD
 from policies.guardrails import FLOORS, MIN_BAD_UNITS
-from policies.sequential import floor_e_value, ratio_e_value
+from policies.statistics.sequential import floor_e_value, ratio_e_value
 from routing.assignment import BUCKETS
 
 QUARANTINE_THRESHOLD = 10 * THRESHOLD  # a tenth of the error that all replicas together are granted

@@ -21,7 +21,7 @@ from gateway.units import name_of
 from policies.evidence.evidence import CALLER_BINS, REJECTIONS, SCORED, WHOLE, rejections_of
 from policies.evidence.tally import Tally, amount_bucket, histogram_bucket
 from policies.evidence.thresholds import Mark, Scale
-from policies.means import BINS
+from policies.statistics.means import BINS
 from routing.assignment import Reason
 from routing.plan import Plan
 

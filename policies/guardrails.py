@@ -10,9 +10,9 @@ from typing import Literal
 
 from policies.evidence.evidence import WHOLE, ArmEvidence, Evidence
 from policies.grammar import ABSOLUTE_THRESHOLD, THRESHOLD, Guardrail, Kind
-from policies.means import Sample, mean_e_value
-from policies.restarts import begun_value
-from policies.sequential import absolute_e_value, floor_e_value, ratio_e_value
+from policies.statistics.means import Sample, mean_e_value
+from policies.statistics.restarts import begun_value
+from policies.statistics.sequential import absolute_e_value, floor_e_value, ratio_e_value
 
 Verdict = Literal["pass", "fail", "inconclusive"]
 

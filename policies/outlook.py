@@ -11,8 +11,8 @@ from typing import TypeVar
 from policies.evidence.evidence import ArmEvidence, Evidence
 from policies.grammar import Guardrail
 from policies.guardrails import assess
-from policies.means import Sample
-from policies.sequential import ratio_e_value
+from policies.statistics.means import Sample
+from policies.statistics.sequential import ratio_e_value
 
 CONFIDENCE_ALPHA = 0.05  # for the two sides of the interval together
 MAX_GROWTH = 1000.0  # an outlook beyond so many times what was seen is none

@@ -13,11 +13,11 @@ from policies import rollout
 from policies.evidence.evidence import REJECTIONS, WHOLE, ArmEvidence, Evidence
 from policies.grammar import ABSOLUTE_THRESHOLD, THRESHOLD, Guardrail
 from policies.guardrails import assess, shares
-from policies.means import Sample, mean_e_value
-from policies.restarts import StepClock, first_minute, slot
 from policies.rollout import CONTROLLER, Findings
-from policies.sequential import GRID, ratio_e_value
 from policies.state import Intent, State, Step, VersionRef
+from policies.statistics.means import Sample, mean_e_value
+from policies.statistics.restarts import StepClock, first_minute, slot
+from policies.statistics.sequential import GRID, ratio_e_value
 from policies.worlds import Bad, Chance, Taken, World, happenings
 
 MAX_CALLS = 20_000  # of the canary: at 5 % of 50 calls a second, two hours

@@ -38,7 +38,7 @@ local limits, batch, digests = cjson.decode(ARGV[2]), cjson.decode(ARGV[3]), ARG
 local time = redis.call('TIME')
 local now = time[1] .. '.' .. string.format('%06d', time[2])
 
--- The same rule as in policies/restarts.py.
+-- The same rule as in policies/statistics/restarts.py.
 local function slot(minute)
   local shift = 0
   while math.floor(minute / 2 ^ shift) >= 32 do shift = shift + 1 end

@@ -13,7 +13,7 @@ import orjson
 from gateway.store.codec import encode_tallies
 from gateway.store.seam import Arm, Batch, Sides
 from policies.evidence.evidence import CALLERS, SCORED, WHOLE, ArmEvidence
-from policies.means import BINS, Sample
+from policies.statistics.means import BINS, Sample
 
 UNIT_BYTES = 12  # 2^96 digests: a million units collide with a probability below 1e-17
 

@@ -1,16 +1,16 @@
 """What a rollout's steps know about their two arms: the integers that a decision is made from.
 
-`bad` counts, per component and slot of the step (`policies.restarts`), the units that were bad for the first time: a
-sticky unit fails as a whole, so it counts once a step. A component is one kind of bad event, such as `errors`; its name
-is made by `policies.guardrails`. Quality is fractional, so units are counted in millionths.
+`bad` counts, per component and slot of the step (`policies.statistics.restarts`), the units that were bad for the first
+time: a sticky unit fails as a whole, so it counts once a step. A component is one kind of bad event, such as `errors`;
+its name is made by `policies.guardrails`. Quality is fractional, so units are counted in millionths.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from policies.means import Sample
-from policies.restarts import StepClock, first_minute
+from policies.statistics.means import Sample
+from policies.statistics.restarts import StepClock, first_minute
 
 WHOLE = 1_000_000  # one unit that was entirely bad
 REJECTIONS = "rejections"  # requests that the provider refused to serve, whoever caused it

@@ -4,8 +4,8 @@ Neither says that the canary is bad, so neither rolls back. Both hold the rollou
 """
 
 from policies.evidence.evidence import Evidence, SlotCounts
-from policies.restarts import first_minute
-from policies.sequential import ratio_e_value
+from policies.statistics.restarts import first_minute
+from policies.statistics.sequential import ratio_e_value
 
 MISMATCH_THRESHOLD = 1000.0  # alpha = 0.001: what is wrong with the split concerns every other number
 UNSEEN_MINUTES = 5  # an arm that is silent for so long, while calls of it were due, is missing

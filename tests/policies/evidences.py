@@ -1,7 +1,7 @@
 """Evidence to judge, in as few words as a test needs."""
 
 from policies.evidence.evidence import WHOLE, ArmEvidence, Evidence
-from policies.means import Sample
+from policies.statistics.means import Sample
 
 
 def arm(requests: int, units: int | None = None, taken: Sample | None = None, **bad: int) -> ArmEvidence:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from policies.evidence.evidence import WHOLE, ArmEvidence, Evidence
 from policies.grammar import ABSOLUTE_THRESHOLD, DEFAULT_GUARDRAILS, METRICS, THRESHOLD, Guardrail, Slow, parse
 from policies.guardrails import Finding, assess, bank, shares
-from policies.means import mean_e_value
-from policies.sequential import absolute_e_value, floor_e_value, ratio_e_value
+from policies.statistics.means import mean_e_value
+from policies.statistics.sequential import absolute_e_value, floor_e_value, ratio_e_value
 from tests.policies.evidences import BAD, GOOD, arm, errors, sample
 
 RATIO, REJECTIONS, LATENCY, COST, QUALITY, ABSOLUTE = DEFAULTS = tuple(map(parse, DEFAULT_GUARDRAILS))

@@ -9,7 +9,7 @@ from gateway.errors import StoreAway
 from gateway.store import MAX_FAILING_UNITS, MAX_UNITS, Arm, Batch, RedisStore, SampleSums, Sides, connect
 from policies.evidence.evidence import CALLERS, WHOLE, ArmEvidence
 from policies.evidence.tally import Tally
-from policies.means import Sample
+from policies.statistics.means import Sample
 from tests.gateway.store.conftest import NewStore
 from tests.gateway.store.samples import batch, beginning, failing, following
 from tests.gateway.store.servers import ENOUGH_SECONDS, LossyProxy

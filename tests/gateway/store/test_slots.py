@@ -11,7 +11,7 @@ from gateway.store import Arm, RedisStore, SampleSums, connect
 from gateway.store.scripts import FLUSH
 from policies.evidence.evidence import WHOLE
 from policies.evidence.tally import Tally
-from policies.restarts import first_minute, slot
+from policies.statistics.restarts import first_minute, slot
 from tests.gateway.store.samples import batch, beginning, failing
 
 LAST = slot(48 * 60 - 1)  # of two days

@@ -4,8 +4,8 @@ import json
 from dataclasses import asdict, replace
 
 from policies.evidence.evidence import WHOLE, ArmEvidence, Evidence
-from policies.means import Sample
-from policies.restarts import StepClock
+from policies.statistics.means import Sample
+from policies.statistics.restarts import StepClock
 from tests.policies.evidences import BAD, arm
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.restarts import StepClock, begun_value, first_minute, slot
+from policies.statistics.restarts import StepClock, begun_value, first_minute, slot
 
 MINUTES = st.integers(0, 600)
 COUNTS = st.dictionaries(st.integers(0, 60), st.integers(0, 5), max_size=6)

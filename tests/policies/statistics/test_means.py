@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from policies.means import BINS, MIN_REQUESTS, Sample, mean_e_value
+from policies.statistics.means import BINS, MIN_REQUESTS, Sample, mean_e_value
 from tests.policies.evidences import sample
 
 VALUES = st.lists(st.integers(0, 10_500), max_size=30)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from policies.sequential import ABSOLUTE_GRID, GRID, absolute_e_value, floor_e_value, ratio_e_value
+from policies.statistics.sequential import ABSOLUTE_GRID, GRID, absolute_e_value, floor_e_value, ratio_e_value
 
 BASIS_POINTS = st.integers(1, 9999)
 FEW = st.integers(0, 40)

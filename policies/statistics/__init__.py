@@ -1,0 +1,1 @@
+"""E-values, with their sources."""

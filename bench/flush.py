@@ -32,7 +32,7 @@ from gateway.pricing import PriceBook
 from gateway.recorder import Clock, Recorder
 from gateway.store import Batch, EmbeddedRedis, FlushReply, RedisStore, connect
 from gateway.table import Entry
-from policies.grammar import DEFAULT_GUARDRAILS
+from policies.guardrails.grammar import DEFAULT_GUARDRAILS
 from policies.rollout import reconcile
 from routing.agents import Agent, AgentVersion, LadderStep
 from routing.chain import Target

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from policies.grammar import DEFAULT_GUARDRAILS, parse
+from policies.guardrails.grammar import DEFAULT_GUARDRAILS, parse
 from policies.simulation import MAX_CALLS, Breach, detection, first_breach
 from policies.worlds import Behaviour, Phase, World
 

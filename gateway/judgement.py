@@ -6,11 +6,12 @@ from typing import Any
 
 from gateway.store.seam import Sides, Snapshot
 from gateway.table import Entry
-from policies import guardrails, rollout
+from policies import rollout
 from policies.evidence.evidence import Evidence
 from policies.evidence.tally import Tally
 from policies.evidence.thresholds import freeze
 from policies.evidence.traffic import blocked
+from policies.guardrails import guardrails
 from policies.rollout import Decision, Findings
 from policies.state import State
 from routing.assignment import BUCKETS

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from gateway.store.seam import Batch
-from policies.grammar import THRESHOLD
-from policies.guardrails import FLOORS, MIN_BAD_UNITS
+from policies.guardrails.grammar import THRESHOLD
+from policies.guardrails.guardrails import FLOORS, MIN_BAD_UNITS
 from policies.statistics.sequential import floor_e_value, ratio_e_value
 from routing.assignment import BUCKETS
 

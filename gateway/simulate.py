@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.config import load
-from policies.grammar import Guardrail, parse
+from policies.guardrails.grammar import Guardrail, parse
 from policies.simulation import Detection, expected_detection
 from policies.state import percent
 from policies.worlds import Behaviour, Phase, World

@@ -17,8 +17,8 @@ from gateway.store.seam import Sides, Snapshot, Store
 from gateway.table import Entry, Table
 from policies.evidence.evidence import WHOLE, Evidence
 from policies.evidence.tally import Tally, quantile
-from policies.grammar import THRESHOLD
-from policies.guardrails import Finding
+from policies.guardrails.grammar import THRESHOLD
+from policies.guardrails.guardrails import Finding
 from policies.outlook import rate_ratio_interval, requests_to_verdict
 from policies.rollout import Findings, waits_for
 from policies.state import State, Step, VersionRef

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from gateway.calls import ArmName
 from gateway.providers.applied import AppliedVersion
 from policies.evidence.thresholds import Yardstick, yardstick
-from policies.grammar import Guardrail, parse
+from policies.guardrails.grammar import Guardrail, parse
 from policies.state import Intent, State, Step, VersionRef
 from routing.agents import Agent, AgentVersion
 from routing.plan import Split

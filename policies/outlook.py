@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import TypeVar
 
 from policies.evidence.evidence import ArmEvidence, Evidence
-from policies.grammar import Guardrail
-from policies.guardrails import assess
+from policies.guardrails.grammar import Guardrail
+from policies.guardrails.guardrails import assess
 from policies.statistics.means import Sample
 from policies.statistics.sequential import ratio_e_value
 

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from policies.evidence.evidence import Evidence
-from policies.grammar import Guardrail
-from policies.guardrails import MIN_UNITS, Assessment, Finding, bank
+from policies.guardrails.grammar import Guardrail
+from policies.guardrails.guardrails import MIN_UNITS, Assessment, Finding, bank
 from policies.state import WHOLE_WEIGHT, Action, Intent, Phase, State, Step, percent
 
 CONTROLLER = "controller"

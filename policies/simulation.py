@@ -11,8 +11,8 @@ from typing import Literal
 
 from policies import rollout
 from policies.evidence.evidence import REJECTIONS, WHOLE, ArmEvidence, Evidence
-from policies.grammar import ABSOLUTE_THRESHOLD, THRESHOLD, Guardrail
-from policies.guardrails import assess, shares
+from policies.guardrails.grammar import ABSOLUTE_THRESHOLD, THRESHOLD, Guardrail
+from policies.guardrails.guardrails import assess, shares
 from policies.rollout import CONTROLLER, Findings
 from policies.state import Intent, State, Step, VersionRef
 from policies.statistics.means import Sample, mean_e_value

@@ -7,7 +7,7 @@ where the rollout stands is refused in words.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from policies.grammar import METRICS
+from policies.guardrails.grammar import METRICS
 from policies.rollout import Decision, advance, change, complete, new_segment
 from policies.state import WHOLE_WEIGHT, Intent, State, percent
 

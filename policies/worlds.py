@@ -13,7 +13,7 @@ from typing import Protocol
 
 from policies.evidence.evidence import REJECTIONS
 from policies.evidence.thresholds import CAP_QUANTILE, MIN_CALLS, SCALE
-from policies.grammar import Guardrail
+from policies.guardrails.grammar import Guardrail
 from policies.statistics.means import BINS, Sample
 
 COST_BATCH = BINS  # canary units between two looks at the means

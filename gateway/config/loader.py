@@ -22,7 +22,7 @@ from gateway.config.tenancy import shared_accounts
 from gateway.config.validation import validate
 from gateway.config.version_files import VersionFiles, read_versions
 from gateway.config.versions import Surroundings, build_versions
-from policies.grammar import DEFAULT_GUARDRAILS
+from policies.guardrails.grammar import DEFAULT_GUARDRAILS
 from routing.agents import Agent, AgentVersion, Hedge, LadderStep, Shadow
 from routing.chain import HUMAN
 from routing.rules import Rule

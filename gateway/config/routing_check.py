@@ -6,7 +6,7 @@ from gateway.config import units
 from gateway.config.crosscheck import Known, entries, provider_known
 from gateway.config.nodes import Node, Path
 from gateway.config.problems import MAX_PROBLEMS, Problem, quoted, unknown
-from policies.grammar import DEFAULT_GUARDRAILS, Guardrail, parse
+from policies.guardrails.grammar import DEFAULT_GUARDRAILS, Guardrail, parse
 from routing.agents import AgentVersion
 from routing.chain import HUMAN
 

@@ -9,8 +9,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from gateway.config import headers, units
 from gateway.config.fields import Duration, LinkText, Model, Name, Share, StepWeight, StickyUnit, Weight
 from gateway.config.problems import quoted, unknown
-from policies import grammar
 from policies.calls import hedge
+from policies.guardrails import grammar
 from routing.agents import Sticky
 from routing.rules import FACT_NAMES, HEADER_PREFIX
 

@@ -48,8 +48,8 @@ class Arm:
     """What one arm did since the last flush: its judged, split-assigned calls. `uncounted` are its calls that are no
     evidence: they still say that the arm is served.
 
-    `bad` maps a component (`policies.guardrails`) to the badness in millionths of each unit that was bad; `units` are
-    ids of units seen, only as many as promotion asks for.
+    `bad` maps a component (`policies.guardrails.guardrails`) to the badness in millionths of each unit that was bad;
+    `units` are ids of units seen, only as many as promotion asks for.
     """
 
     requests: int = 0

@@ -2,7 +2,7 @@
 
 `bad` counts, per component and slot of the step (`policies.statistics.restarts`), the units that were bad for the first
 time: a sticky unit fails as a whole, so it counts once a step. A component is one kind of bad event, such as `errors`;
-its name is made by `policies.guardrails`. Quality is fractional, so units are counted in millionths.
+its name is made by `policies.guardrails.guardrails`. Quality is fractional, so units are counted in millionths.
 """
 
 from collections.abc import Mapping

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from policies.evidence.tally import Tally, quantile
-from policies.grammar import Guardrail, Measure
+from policies.guardrails.grammar import Guardrail, Measure
 
 MIN_CALLS = 500  # of stable's, before a threshold is taken from them
 CAP_QUANTILE = 0.99  # beyond it cost and tokens are cut off: a mean must not hang on one call

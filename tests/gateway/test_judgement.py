@@ -11,7 +11,7 @@ from gateway.judgement import ends_step, evidence_of, findings_of, recorded_evid
 from gateway.store import Sides
 from gateway.table import Entry
 from policies.evidence.evidence import ArmEvidence
-from policies.grammar import DEFAULT_GUARDRAILS
+from policies.guardrails.grammar import DEFAULT_GUARDRAILS
 from policies.rollout import WATCH_AFTER_SECONDS, change, new_segment
 from routing.agents import LadderStep
 from tests.gateway.trials import LADDER, age, agent_named, begun, bring_in, call, failing, healthy, order
@@ -148,7 +148,7 @@ async def test_a_completed_canary_may_still_be_taken_back(
     replica: Replica, agent: str, hours: int, phase: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For a day, by a guardrail that needs no control, because there is none; and stable serves again."""
-    monkeypatch.setattr("policies.guardrails.CONTROL_LOST_SECONDS", 0.0)
+    monkeypatch.setattr("policies.guardrails.guardrails.CONTROL_LOST_SECONDS", 0.0)
     await completed(replica, agent)
     await age(replica, agent, hours * HOUR)
     for unit in range(30):

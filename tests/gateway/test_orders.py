@@ -10,7 +10,7 @@ import pytest_asyncio
 from gateway.controller import NothingToDo
 from gateway.errors import EpochConflict, NotFound
 from gateway.store import Committed
-from policies.grammar import DEFAULT_GUARDRAILS
+from policies.guardrails.grammar import DEFAULT_GUARDRAILS
 from policies.state import State
 from policies.verbs import VERBS
 from tests.gateway.trials import LADDER, agent_named, bring_in, healthy, order

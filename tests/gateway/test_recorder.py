@@ -19,7 +19,7 @@ from gateway.table import Entry, Table
 from policies.evidence.evidence import CALLER_BINS, SCORED, WHOLE, rejections_of
 from policies.evidence.tally import Tally, amount_bucket
 from policies.evidence.thresholds import Yardstick, yardstick
-from policies.grammar import parse
+from policies.guardrails.grammar import parse
 from routing.assignment import Reason
 from routing.facts import Facts
 from routing.plan import route

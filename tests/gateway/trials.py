@@ -11,7 +11,7 @@ from gateway.store.seam import Arm
 from gateway.table import Entry
 from policies.evidence.evidence import WHOLE
 from policies.evidence.tally import Tally, amount_bucket, histogram_bucket
-from policies.grammar import DEFAULT_GUARDRAILS
+from policies.guardrails.grammar import DEFAULT_GUARDRAILS
 from policies.rollout import change, reconcile
 from policies.state import State
 from policies.verbs import Order

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from policies.grammar import DEFAULT_GUARDRAILS, parse
-from policies.guardrails import assess
+from policies.guardrails.grammar import DEFAULT_GUARDRAILS, parse
+from policies.guardrails.guardrails import assess
 from policies.outlook import grown, rate_ratio_interval, requests_to_verdict
 from tests.policies.evidences import BAD, GOOD, arm, errors, sample
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from policies.evidence.evidence import CALLERS, WHOLE, ArmEvidence, Evidence, rejections_of
-from policies.grammar import DEFAULT_GUARDRAILS, parse
-from policies.guardrails import Assessment, assess
+from policies.guardrails.grammar import DEFAULT_GUARDRAILS, parse
+from policies.guardrails.guardrails import Assessment, assess
 
 GUARDRAILS = tuple(map(parse, DEFAULT_GUARDRAILS))
 REJECTION_RATE = "rejection_rate <= stable * 2"

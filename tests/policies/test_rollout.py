@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from policies.evidence.evidence import Evidence
 from policies.evidence.traffic import blocked
-from policies.grammar import DEFAULT_GUARDRAILS, parse
-from policies.guardrails import assess, bank
+from policies.guardrails.grammar import DEFAULT_GUARDRAILS, parse
+from policies.guardrails.guardrails import assess, bank
 from policies.rollout import (
     NO_VERDICT_SECONDS,
     WATCH_AFTER_SECONDS,

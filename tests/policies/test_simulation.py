@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from policies.grammar import DEFAULT_GUARDRAILS, parse
-from policies.guardrails import assess
+from policies.guardrails.grammar import DEFAULT_GUARDRAILS, parse
+from policies.guardrails.guardrails import assess
 from policies.simulation import Breach, Detection, Watch, detection, expected_detection, first_breach
 from policies.worlds import Behaviour, Phase, World, happenings
 

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from policies.grammar import parse
+from policies.guardrails.grammar import parse
 from policies.worlds import Bad, Behaviour, Chance, Phase, Taken, World, happenings
 
 ERRORS = (parse("error_rate <= stable * 1.25"),)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from policies.grammar import DEFAULT_GUARDRAILS
+from policies.guardrails.grammar import DEFAULT_GUARDRAILS
 from routing.agents import Agent, Hedge, LadderStep, Shadow, Sticky, Target
 from tests.gateway.config.folders import GATEWAY, LADDER, ROUTING, loaded, problems
 

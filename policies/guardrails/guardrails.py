@@ -1,7 +1,7 @@
 """What guardrails and signals say about the evidence.
 
 A proven breach of a guardrail rolls back, one of a signal only holds the step. How they are written is the business of
-`policies.grammar`.
+`policies.guardrails.grammar`.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from policies.evidence.evidence import WHOLE, ArmEvidence, Evidence
-from policies.grammar import ABSOLUTE_THRESHOLD, THRESHOLD, Guardrail, Kind
+from policies.guardrails.grammar import ABSOLUTE_THRESHOLD, THRESHOLD, Guardrail, Kind
 from policies.statistics.means import Sample, mean_e_value
 from policies.statistics.restarts import begun_value
 from policies.statistics.sequential import absolute_e_value, floor_e_value, ratio_e_value

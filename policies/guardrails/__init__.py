@@ -1,0 +1,1 @@
+"""Limits for a canary, and what the evidence says about each."""

@@ -33,7 +33,7 @@ from gateway.recorder import Clock, Recorder
 from gateway.store import Batch, EmbeddedRedis, FlushReply, RedisStore, connect
 from gateway.table import Entry
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS
-from policies.rollout import reconcile
+from policies.rollout.rollout import reconcile
 from routing.agents import Agent, AgentVersion, LadderStep
 from routing.chain import Target
 

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from gateway import __version__
-from policies.verbs import VERBS
+from policies.rollout.verbs import VERBS
 
 _URL = "http://127.0.0.1:8080"
 _MOST_WORKERS = 256

@@ -23,10 +23,10 @@ from gateway.runtime import Runtime
 from gateway.store.memory import Link, Memory
 from gateway.store.seam import Batch, FlushReply, Store
 from gateway.table import Table
-from policies import rollout, verbs
-from policies.rollout import Decision
-from policies.state import State
-from policies.verbs import Order
+from policies.rollout import rollout, verbs
+from policies.rollout.rollout import Decision
+from policies.rollout.state import State
+from policies.rollout.verbs import Order
 from routing.agents import AgentVersion
 
 FLUSH_SECONDS = 0.1

@@ -6,7 +6,7 @@ A store may come back empty, older, or as another one. What was rolled back befo
 from gateway.store.memory import Memory
 from gateway.store.seam import Store
 from gateway.table import Table
-from policies.state import State
+from policies.rollout.state import State
 
 MOST_EVENTS = 1000  # of an audit trail are read for the comparison; a later record than that is taken as it is
 _SLACK = 8  # events that may be appended while it is read

@@ -10,8 +10,8 @@ from gateway.errors import StoreAway
 from gateway.judgement import ends_step, evidence_of, findings_of, settled, thresholds_of
 from gateway.store.seam import Batch, FlushReply, Sides, Snapshot, Store
 from gateway.table import Entry, Table
-from policies import rollout
-from policies.rollout import CONTROLLER, Decision
+from policies.rollout import rollout
+from policies.rollout.rollout import CONTROLLER, Decision
 
 LEASE_SECONDS = 4.0  # some looks long, so that one slow look loses it to nobody; a dead holder is replaced after it
 

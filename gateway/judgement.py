@@ -6,14 +6,14 @@ from typing import Any
 
 from gateway.store.seam import Sides, Snapshot
 from gateway.table import Entry
-from policies import rollout
 from policies.evidence.evidence import Evidence
 from policies.evidence.tally import Tally
 from policies.evidence.thresholds import freeze
 from policies.evidence.traffic import blocked
 from policies.guardrails import guardrails
-from policies.rollout import Decision, Findings
-from policies.state import State
+from policies.rollout import rollout
+from policies.rollout.rollout import Decision, Findings
+from policies.rollout.state import State
 from routing.assignment import BUCKETS
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from gateway.config import load
 from policies.guardrails.grammar import Guardrail, parse
+from policies.rollout.state import percent
 from policies.simulation import Detection, expected_detection
-from policies.state import percent
 from policies.worlds import Behaviour, Phase, World
 
 

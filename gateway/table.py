@@ -11,7 +11,7 @@ from gateway.calls import ArmName
 from gateway.providers.applied import AppliedVersion
 from policies.evidence.thresholds import Yardstick, yardstick
 from policies.guardrails.grammar import Guardrail, parse
-from policies.state import Intent, State, Step, VersionRef
+from policies.rollout.state import Intent, State, Step, VersionRef
 from routing.agents import Agent, AgentVersion
 from routing.plan import Split
 

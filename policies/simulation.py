@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from policies import rollout
 from policies.evidence.evidence import REJECTIONS, WHOLE, ArmEvidence, Evidence
 from policies.guardrails.grammar import ABSOLUTE_THRESHOLD, THRESHOLD, Guardrail
 from policies.guardrails.guardrails import assess, shares
-from policies.rollout import CONTROLLER, Findings
-from policies.state import Intent, State, Step, VersionRef
+from policies.rollout import rollout
+from policies.rollout.rollout import CONTROLLER, Findings
+from policies.rollout.state import Intent, State, Step, VersionRef
 from policies.statistics.means import Sample, mean_e_value
 from policies.statistics.restarts import StepClock, first_minute, slot
 from policies.statistics.sequential import GRID, ratio_e_value

@@ -16,7 +16,7 @@ from gateway.controller import NothingToDo
 from gateway.document import Document
 from gateway.errors import CallerError, EpochConflict, Forbidden, NotFound, Unauthenticated
 from gateway.providers.chat.errors import error_body
-from policies.verbs import VERBS, Order
+from policies.rollout.verbs import VERBS, Order
 
 _LONGEST_TEXT = 500
 _LATEST = 100

@@ -6,7 +6,7 @@ from pathlib import Path
 from gateway.config.loader import Deployment, load
 from gateway.config.problems import ConfigProblems
 from gateway.config.units import BASIS_POINTS, show_percent, show_seconds
-from policies.state import Step
+from policies.rollout.state import Step
 from routing.agents import Agent, LadderStep
 
 _DIGITS = 12  # of a digest, enough to recognise it

@@ -28,7 +28,7 @@ from gateway.config.fields import (
 )
 from gateway.config.provider import Provider as Provider
 from gateway.jsonsize import MOST_VALUES
-from policies.state import Action
+from policies.rollout.state import Action
 
 # What a person wants to hear of unasked: a canary went out, stopped, or won, or the store lost a record.
 Heard = Literal[Action, "misconfigured"]

@@ -12,8 +12,8 @@ from typing import Any, get_args
 from gateway.errors import StoreAway
 from gateway.store.chain import content_digest
 from policies.evidence.tally import Tally
-from policies.rollout import Decision
-from policies.state import Action, Phase, State, Step, VersionRef
+from policies.rollout.rollout import Decision
+from policies.rollout.state import Action, Phase, State, Step, VersionRef
 
 _PHASES = (*get_args(Phase), "")
 _ACTIONS = get_args(Action)

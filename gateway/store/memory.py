@@ -24,7 +24,7 @@ from gateway.store.codec import decode_state, encode_state
 from gateway.store.data_folder import make_private
 from gateway.store.files import write_whole
 from gateway.store.server_binary import EmbeddedRedisFailed
-from policies.state import State
+from policies.rollout.state import State
 
 EVENTS_KEPT = 32  # of the latest audit events; some 60 bytes each
 RETRY_SECONDS = 2.0  # until the store tells the hash of an event whose record was seen

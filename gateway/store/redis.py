@@ -40,8 +40,8 @@ from gateway.store.seam import (
 )
 from gateway.store.sums import components, decode_sides, encode_batch
 from gateway.store.turns import CHANNEL, announcement, listen
-from policies.rollout import Decision
-from policies.state import State
+from policies.rollout.rollout import Decision
+from policies.rollout.state import State
 
 DEADLINE_SECONDS = 2.0
 DIAL_SECONDS = 1.0  # between two times that all connections are given up because the server refuses

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, Protocol
 
 from policies.evidence.evidence import ArmEvidence
 from policies.evidence.tally import Tally
-from policies.rollout import Decision
-from policies.state import State
+from policies.rollout.rollout import Decision
+from policies.rollout.state import State
 
 MAX_FAILING_UNITS = 20_000  # a set of failing units stops growing here, on every arm and epoch
 MAX_UNITS = 64  # the canary's units are counted as far as this; a step asks for no more than thirty

@@ -19,8 +19,8 @@ from gateway.standin import Behaviour
 from gateway.store import Batch, RedisStore, connect
 from gateway.store.connect import MAX_IN_FLIGHT
 from gateway.table import Table
-from policies.rollout import reconcile
-from policies.state import State
+from policies.rollout.rollout import reconcile
+from policies.rollout.state import State
 from tests.gateway.running import Running, provider, running, trial, write
 from tests.gateway.store.samples import INTENT
 from tests.gateway.trials import agent_named

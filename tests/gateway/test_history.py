@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from gateway.errors import StoreAway
 from gateway.store import Memory, RedisStore, connect
-from policies.state import State
+from policies.rollout.state import State
 from tests.gateway.store.samples import following
 from tests.gateway.trials import agent_named
 from tests.scenarios.test_replicas import Replica, make_replica

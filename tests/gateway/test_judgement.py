@@ -12,7 +12,7 @@ from gateway.store import Sides
 from gateway.table import Entry
 from policies.evidence.evidence import ArmEvidence
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS
-from policies.rollout import WATCH_AFTER_SECONDS, change, new_segment
+from policies.rollout.rollout import WATCH_AFTER_SECONDS, change, new_segment
 from routing.agents import LadderStep
 from tests.gateway.trials import LADDER, age, agent_named, begun, bring_in, call, failing, healthy, order
 from tests.scenarios.test_replicas import PRICES, Replica, replicas

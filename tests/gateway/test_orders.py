@@ -11,8 +11,8 @@ from gateway.controller import NothingToDo
 from gateway.errors import EpochConflict, NotFound
 from gateway.store import Committed
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS
-from policies.state import State
-from policies.verbs import VERBS
+from policies.rollout.state import State
+from policies.rollout.verbs import VERBS
 from tests.gateway.trials import LADDER, agent_named, bring_in, healthy, order
 from tests.scenarios.test_replicas import Replica, replicas
 

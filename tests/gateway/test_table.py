@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from gateway.table import Table
-from policies.rollout import reconcile
-from policies.state import State
+from policies.rollout.rollout import reconcile
+from policies.rollout.state import State
 from routing.agents import Agent
 from tests.gateway.trials import agent_named
 

@@ -12,9 +12,9 @@ from gateway.table import Entry
 from policies.evidence.evidence import WHOLE
 from policies.evidence.tally import Tally, amount_bucket, histogram_bucket
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS
-from policies.rollout import change, reconcile
-from policies.state import State
-from policies.verbs import Order
+from policies.rollout.rollout import change, reconcile
+from policies.rollout.state import State
+from policies.rollout.verbs import Order
 from routing.agents import Agent, AgentVersion, LadderStep
 from routing.chain import Target
 from tests.scenarios.test_replicas import Replica

@@ -18,7 +18,7 @@ from typing import Any
 import uvloop
 
 from gateway.store import Committed, RedisStore, connect
-from policies.state import State
+from policies.rollout.state import State
 from tests.gateway.store.samples import beginning, following
 
 DECIDERS = 32

@@ -18,7 +18,7 @@ from gateway.pricing import PriceBook
 from gateway.recorder import Clock, Recorder
 from gateway.store import Memory, RedisStore, connect
 from gateway.table import Table
-from policies.state import State
+from policies.rollout.state import State
 from routing.agents import Agent, AgentVersion, LadderStep
 from routing.chain import Target
 from tests.scenarios.waiting import within

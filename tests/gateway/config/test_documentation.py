@@ -9,7 +9,7 @@ from gateway.config import check, schemas
 from gateway.config.gateway_file import GatewaySettings
 from gateway.config.strict_yaml import parse
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS, METRICS
-from policies.state import Action
+from policies.rollout.state import Action
 from routing.agents import Shadow
 from tests.gateway.config.folders import ENVIRON, FILES, loaded, write
 

@@ -6,8 +6,8 @@ from typing import Any
 from gateway.store import Arm, Batch
 from policies.evidence.evidence import WHOLE
 from policies.evidence.tally import Tally
-from policies.rollout import Decision, reconcile
-from policies.state import Intent, State, Step, VersionRef
+from policies.rollout.rollout import Decision, reconcile
+from policies.rollout.state import Intent, State, Step, VersionRef
 
 STABLE = VersionRef("v1", "digest-1")
 CANARY = VersionRef("v2", "digest-2")

@@ -12,8 +12,8 @@ from gateway.errors import StoreAway
 from gateway.store import Committed, RedisStore, connect, verify
 from gateway.store.chain import link_hash
 from gateway.store.redis import EPOCHS_AT_ONCE
-from policies.rollout import Decision, restore
-from policies.state import Phase, State, Step
+from policies.rollout.rollout import Decision, restore
+from policies.rollout.state import Phase, State, Step
 from tests.gateway.store.conftest import NewStore
 from tests.gateway.store.samples import CANARY, beginning, following
 from tests.gateway.store.servers import LossyProxy

@@ -11,7 +11,7 @@ import pytest
 from gateway.errors import StoreAway
 from gateway.store import Memory, RedisStore, memory_folder
 from gateway.store.memory import EVENTS_KEPT
-from policies.state import State
+from policies.rollout.state import State
 from tests.gateway.store.samples import beginning, following
 from tests.gateway.store.servers import until
 

@@ -11,7 +11,7 @@ from policies.evidence.evidence import Evidence
 from policies.evidence.traffic import blocked
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS, parse
 from policies.guardrails.guardrails import assess, bank
-from policies.rollout import (
+from policies.rollout.rollout import (
     NO_VERDICT_SECONDS,
     WATCH_AFTER_SECONDS,
     Decision,
@@ -23,8 +23,8 @@ from policies.rollout import (
     restore,
     waits_for,
 )
-from policies.state import Intent, State, Step, VersionRef, percent
-from policies.verbs import Order, Refused, act
+from policies.rollout.state import Intent, State, Step, VersionRef, percent
+from policies.rollout.verbs import Order, Refused, act
 from tests.policies.evidences import BAD, GOOD, arm, errors
 
 V1, V2, V3 = (VersionRef(f"v{number}", f"digest-{number}") for number in (1, 2, 3))

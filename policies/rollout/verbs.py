@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from policies.guardrails.grammar import METRICS
-from policies.rollout import Decision, advance, change, complete, new_segment
-from policies.state import WHOLE_WEIGHT, Intent, State, percent
+from policies.rollout.rollout import Decision, advance, change, complete, new_segment
+from policies.rollout.state import WHOLE_WEIGHT, Intent, State, percent
 
 
 class Refused(Exception):

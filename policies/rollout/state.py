@@ -1,6 +1,6 @@
 """The record of one agent: what is on trial, how far it has come, and what has become of it.
 
-How it changes is said by `policies.rollout` and `policies.verbs`.
+How it changes is said by `policies.rollout.rollout` and `policies.rollout.verbs`.
 """
 
 from collections.abc import Mapping

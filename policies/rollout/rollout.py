@@ -1,9 +1,9 @@
 """The journey of one canary over one stable: the record's state, and how evidence and the configuration change it.
 
-`reconcile` answers a changed configuration, `decide` the evidence; `policies.verbs` answers a person. Each returns the
-Decision to commit, or None when nothing is to change. A Decision names the epoch that it was made from; whoever commits
-it compares and bumps that epoch, so of two deciders one wins. Configuration is intent, this state is the record: a
-canary that was rolled back stays at 0 until its content changes or someone says retry.
+`reconcile` answers a changed configuration, `decide` the evidence; `policies.rollout.verbs` answers a person. Each
+returns the Decision to commit, or None when nothing is to change. A Decision names the epoch that it was made from;
+whoever commits it compares and bumps that epoch, so of two deciders one wins. Configuration is intent, this state is
+the record: a canary that was rolled back stays at 0 until its content changes or someone says retry.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from typing import Any
 from policies.evidence.evidence import Evidence
 from policies.guardrails.grammar import Guardrail
 from policies.guardrails.guardrails import MIN_UNITS, Assessment, Finding, bank
-from policies.state import WHOLE_WEIGHT, Action, Intent, Phase, State, Step, percent
+from policies.rollout.state import WHOLE_WEIGHT, Action, Intent, Phase, State, Step, percent
 
 CONTROLLER = "controller"
 CONFIGURATION = "configuration"

@@ -1,0 +1,1 @@
+"""The record of a rollout, and what changes it."""

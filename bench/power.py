@@ -3,8 +3,8 @@
     python -m bench.power [--runs 100] [--seed 1] [--write]
 
 A canary gets 5 % of 50 calls a second, under the default guardrails, until it is rolled back or has had 20,000 calls.
-`policies.simulation` draws what happens; `guardrails.assess` and `rollout.decide` decide. `--write` puts the table into
-docs/statistics.md. 100 runs take some two minutes.
+`policies.simulation.simulation` draws what happens; `guardrails.assess` and `rollout.decide` decide. `--write` puts the
+table into docs/statistics.md. 100 runs take some two minutes.
 """
 
 import argparse
@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS, parse
-from policies.simulation import MAX_CALLS, Breach, detection, first_breach
-from policies.worlds import Behaviour, Phase, World
+from policies.simulation.simulation import MAX_CALLS, Breach, detection, first_breach
+from policies.simulation.worlds import Behaviour, Phase, World
 
 GUARDRAILS = tuple(map(parse, DEFAULT_GUARDRAILS))
 DOCUMENT = Path(__file__).parent.parent / "docs" / "statistics.md"

@@ -12,8 +12,8 @@ from pathlib import Path
 from gateway.config import load
 from policies.guardrails.grammar import Guardrail, parse
 from policies.rollout.state import percent
-from policies.simulation import Detection, expected_detection
-from policies.worlds import Behaviour, Phase, World
+from policies.simulation.simulation import Detection, expected_detection
+from policies.simulation.worlds import Behaviour, Phase, World
 
 
 class UnknownAgent(Exception):

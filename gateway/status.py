@@ -19,9 +19,9 @@ from policies.evidence.evidence import WHOLE, Evidence
 from policies.evidence.tally import Tally, quantile
 from policies.guardrails.grammar import THRESHOLD
 from policies.guardrails.guardrails import Finding
-from policies.outlook import rate_ratio_interval, requests_to_verdict
 from policies.rollout.rollout import Findings, waits_for
 from policies.rollout.state import State, Step, VersionRef
+from policies.simulation.outlook import rate_ratio_interval, requests_to_verdict
 from routing.agents import Shadow
 from routing.assignment import BUCKETS
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.power import BAD, BEGIN, BLAMELESS, END, Bad, falsely, requests, write
-from policies.worlds import World
+from policies.simulation.worlds import World
 
 
 @pytest.mark.parametrize("bad", [bad for bad in BAD if bad.bar or bad.since], ids=lambda bad: bad.name)

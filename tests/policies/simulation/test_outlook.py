@@ -8,7 +8,7 @@ import pytest
 
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS, parse
 from policies.guardrails.guardrails import assess
-from policies.outlook import grown, rate_ratio_interval, requests_to_verdict
+from policies.simulation.outlook import grown, rate_ratio_interval, requests_to_verdict
 from tests.policies.evidences import BAD, GOOD, arm, errors, sample
 
 GUARDRAILS = tuple(map(parse, DEFAULT_GUARDRAILS))

@@ -15,10 +15,10 @@ from policies.guardrails.guardrails import assess, shares
 from policies.rollout import rollout
 from policies.rollout.rollout import CONTROLLER, Findings
 from policies.rollout.state import Intent, State, Step, VersionRef
+from policies.simulation.worlds import Bad, Chance, Taken, World, happenings
 from policies.statistics.means import Sample, mean_e_value
 from policies.statistics.restarts import StepClock, first_minute, slot
 from policies.statistics.sequential import GRID, ratio_e_value
-from policies.worlds import Bad, Chance, Taken, World, happenings
 
 MAX_CALLS = 20_000  # of the canary: at 5 % of 50 calls a second, two hours
 

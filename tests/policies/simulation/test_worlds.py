@@ -6,7 +6,7 @@ import random
 import pytest
 
 from policies.guardrails.grammar import parse
-from policies.worlds import Bad, Behaviour, Chance, Phase, Taken, World, happenings
+from policies.simulation.worlds import Bad, Behaviour, Chance, Phase, Taken, World, happenings
 
 ERRORS = (parse("error_rate <= stable * 1.25"),)
 

@@ -54,7 +54,7 @@ _PASSED_OVER = ("gateway.headers", "gateway.calls", "gateway.errors")  # used by
 STAGES = (
     ("gateway.server", "read the request"),
     ("gateway.auth", "know the caller"),
-    ("gateway.document", "parse the body"),
+    ("gateway.json_body", "parse the body"),
     ("gateway.api", "make it a call"),
     ("gateway.providers.chat.request", "rewrite for the provider"),
     ("gateway.providers.applied", "rewrite for the provider"),
@@ -72,7 +72,7 @@ STAGES = (
     ("gateway.flush", "store and controller"),
     ("gateway.controller", "store and controller"),
     ("gateway.callid", "route, unit, id"),
-    ("gateway.units", "route, unit, id"),
+    ("gateway.conversation", "route, unit, id"),
     ("gateway.table", "route, unit, id"),
     ("routing", "route, unit, id"),
     ("policies.evidence.tally", "record"),

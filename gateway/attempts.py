@@ -14,7 +14,7 @@ from gateway.calls import Answer, Attempt, Call, Outcome
 from gateway.errors import ProviderError
 from gateway.escalation import Escalations, completion, wants_person
 from gateway.headers import JSON, retry_after, to_client_untyped
-from gateway.jsonsize import ANSWER_FACTOR, holds_more
+from gateway.json_size import ANSWER_FACTOR, holds_more
 from gateway.limit import TimeLimits
 from gateway.previous import is_of_another
 from gateway.providers.applied import AppliedVersion

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from gateway.document import Document
 from gateway.errors import FailureKind, Headers
+from gateway.json_body import Document
 from policies.evidence.thresholds import Yardstick
 from routing.assignment import Reason
 

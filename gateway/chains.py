@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from gateway.assemble import endpoint_of
 from gateway.calls import Call, Caller
 from gateway.config import Deployment
-from gateway.document import Document
 from gateway.errors import CallerError, ProviderError
+from gateway.json_body import Document
 from gateway.providers.applied import AppliedVersion
 from gateway.providers.endpoint import Endpoint
 from gateway.providers.translate import Attempted, translation

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
 from gateway.calls import Outcome
-from gateway.units import conversation_key
+from gateway.conversation import conversation_key
 
 _MOST_WAITING = 5_000  # of one agent, each some 300 bytes; the store hears of them ten times a second
 

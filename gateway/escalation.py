@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.calls import Answer, Call, Outcome
+from gateway.conversation import conversation_key, name_of
 from gateway.errors import CallerError, GatewayError, ProviderError, StoreAway
 from gateway.excerpt import excerpt
 from gateway.headers import JSON
@@ -21,7 +22,6 @@ from gateway.providers.clients import as_one_message, chat_messages, statement
 from gateway.store.handovers import MOST_BYTES
 from gateway.store.seam import Store
 from gateway.streaming import EVENT_STREAM
-from gateway.units import conversation_key, name_of
 from policies.calls.retry import is_outage
 
 ESCALATED = (b"x-serinus-escalated", b"human")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
-from gateway.document import encode
+from gateway.json_body import encode
 
 _DEEPEST = 12  # levels of a message; contents and their parts take five
 _LONGEST_NAME = 100

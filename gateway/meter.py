@@ -6,7 +6,7 @@ import orjson
 
 from gateway.calls import Usage, tokens, usage_from
 from gateway.errors import Headers
-from gateway.jsonsize import MOST_VALUES, holds_more
+from gateway.json_size import MOST_VALUES, holds_more
 from gateway.providers import sse
 from gateway.upstream import header
 

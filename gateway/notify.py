@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from time import time
 from urllib.parse import urlsplit
 
-from gateway.document import encode
 from gateway.errors import GatewayError, ProviderError
+from gateway.json_body import encode
 from gateway.signing import signed
 from gateway.upstream import Origin, Request, Transport
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from gateway.attempts import Attempts, Run
 from gateway.calls import Answer, Call, FormatName, Outcome
+from gateway.conversation import conversation_of, user_of
 from gateway.errors import CallerError, Headers, ProviderError, SerinusError, UnknownModel
 from gateway.exposures import Exposures
 from gateway.headers import JSON, to_client_untyped
@@ -26,7 +27,6 @@ from gateway.streaming import (
     send_answer,
 )  # fmt: skip
 from gateway.table import Entry, Table
-from gateway.units import conversation_of, user_of
 from routing.facts import Facts
 from routing.plan import Plan, route
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.calls import Call, FormatName
-from gateway.document import Document, array, elements, encode
+from gateway.conversation import conversation_key, name_of
 from gateway.errors import StoreAway
+from gateway.json_body import Document, array, elements, encode
 from gateway.store.handovers import FOLLOWED_SECONDS
 from gateway.store.seam import Reply, Store
-from gateway.units import conversation_key, name_of
 
 _POLL_SECONDS = 1.0
 _MOST_KNOWN = 100_000  # conversations, over all agents

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from gateway.document import Document, encode
 from gateway.errors import BodyTooLarge
 from gateway.headers import JSON
+from gateway.json_body import Document, encode
 from gateway.multipart import Form
 from gateway.upstream import Upload
 

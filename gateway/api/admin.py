@@ -13,8 +13,8 @@ from starlette.types import Receive, Scope, Send
 from gateway.api.services import Endpoint, header, read_small, send_json
 from gateway.calls import Caller
 from gateway.controller import NothingToDo
-from gateway.document import Document
 from gateway.errors import CallerError, EpochConflict, Forbidden, NotFound, Unauthenticated
+from gateway.json_body import Document
 from gateway.providers.chat.errors import error_body
 from policies.rollout.verbs import VERBS, Order
 

@@ -16,8 +16,8 @@ from gateway import callid
 from gateway.api.admin import AdminEndpoint
 from gateway.api.services import Endpoint, caller_of, header, read_small, send_json
 from gateway.calls import Caller
-from gateway.document import Document
 from gateway.errors import CallerError, NotFound, Unauthenticated
+from gateway.json_body import Document
 from gateway.signing import SIGNATURE, TIMESTAMP, is_signed, may_be_signed
 from gateway.status import timestamp
 from gateway.store.seam import Handed, Place, Reply

@@ -13,10 +13,10 @@ from gateway import callid
 from gateway.api.services import Endpoint, caller_of, read_small, send_json
 from gateway.callid import Booking
 from gateway.calls import Caller
-from gateway.document import Document
+from gateway.conversation import conversation_key
 from gateway.errors import CallerError, Forbidden, NotFound
+from gateway.json_body import Document
 from gateway.table import Entry
-from gateway.units import conversation_key
 
 _LONGEST_COMMENT = 2000
 _UNKNOWN_CALL = "unknown call; 'call_id' is the x-serinus-call-id of an answer to this caller"

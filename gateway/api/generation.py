@@ -14,11 +14,11 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.api.services import Endpoint, caller_of, given_id, named, read_body
 from gateway.calls import Call, Caller, Operation
-from gateway.document import Document
+from gateway.conversation import CONVERSATION_HEADERS
 from gateway.errors import CallerError, Forbidden, NotFound, UnsupportedBody, UpgradeRefused
 from gateway.headers import query_to_provider, to_provider
+from gateway.json_body import Document
 from gateway.runtime import Runtime
-from gateway.units import CONVERSATION_HEADERS
 
 NamedHeaders = Mapping[bytes, bytes]  # by lower-case name
 _NO_FACTS: Mapping[str, str] = MappingProxyType({})

@@ -27,7 +27,7 @@ from gateway.config.fields import (
     WebhookUrl,
 )
 from gateway.config.provider import Provider as Provider
-from gateway.jsonsize import MOST_VALUES
+from gateway.json_size import MOST_VALUES
 from policies.rollout.state import Action
 
 # What a person wants to hear of unasked: a canary went out, stopped, or won, or the store lost a record.

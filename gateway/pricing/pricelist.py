@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from gateway.children import environment
+from gateway.child_environment import environment
 from gateway.pricing.rates import SECONDS_PER_DAY, Change, Rate, Tariff
 
 _ANSWER_SECONDS = 10.0  # it takes a third of one, on an idle core

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from gateway.document import encode
+from gateway.json_body import encode
 from gateway.providers.chat.parameters import settings
 from gateway.providers.settings import Settings
 from routing.agents import AgentVersion, Tool

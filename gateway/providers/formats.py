@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from gateway.calls import Usage
-from gateway.document import Document
 from gateway.errors import Headers, ProviderError, SerinusError
+from gateway.json_body import Document
 from gateway.providers.prompt import FormatName, Prompt
 from gateway.providers.reply import Event, Reply
 from gateway.providers.settings import Settings

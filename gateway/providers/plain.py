@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.calls import Call, Operation, usage_from
-from gateway.document import encode
 from gateway.errors import Headers, ProviderError
+from gateway.json_body import encode
 from gateway.providers.applied import AppliedVersion
 from gateway.providers.blame import Authors
 from gateway.providers.chat.answer import error_inside, parse, read_error

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from gateway.calls import Call, usage_from
-from gateway.document import encode
 from gateway.errors import Headers, ProviderError
+from gateway.json_body import encode
 from gateway.providers import registry
 from gateway.providers.applied import AppliedVersion
 from gateway.providers.blame import Authors

@@ -15,7 +15,7 @@ from time import monotonic
 from typing import BinaryIO
 from urllib.parse import quote
 
-from gateway.children import environment
+from gateway.child_environment import environment
 from gateway.store import data_folder, leftover
 from gateway.store.data_folder import Stamp
 from gateway.store.leftover import POLL_SECONDS, ask, end_leftover

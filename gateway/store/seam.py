@@ -134,7 +134,7 @@ class Notice:
 class Reply:
     """What a person answers to a conversation that was handed over with that call; `at` in Unix seconds.
 
-    `conversation` names it among its agent's (`gateway.units.conversation_key`); '' where its client names none.
+    `conversation` names it among its agent's (`gateway.conversation.conversation_key`); '' where its client names none.
     """
 
     call_id: str

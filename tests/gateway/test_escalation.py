@@ -16,9 +16,9 @@ from structlog.testing import CapturingLogger
 
 from gateway import escalation
 from gateway.calls import Attempt, Call, Caller, Outcome
-from gateway.document import Document
 from gateway.errors import StoreAway
 from gateway.escalation import Escalations
+from gateway.json_body import Document
 from gateway.notify import Webhook
 from gateway.signing import SIGNATURE, TIMESTAMP, is_signed
 from gateway.store import RedisStore, connect

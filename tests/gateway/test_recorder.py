@@ -11,7 +11,7 @@ import pytest
 from gateway import logs
 from gateway.callid import Booking, read
 from gateway.calls import ArmName, Attempt, Call, Caller, End, Outcome, Usage
-from gateway.document import Document
+from gateway.json_body import Document
 from gateway.pricing import PriceBook
 from gateway.recorder import Clock, Recorder, name_call, unit_id
 from gateway.store.seam import MAX_UNITS, Batch

@@ -10,11 +10,11 @@ import pytest
 import pytest_asyncio
 
 from gateway.calls import Call, Caller, FormatName
-from gateway.document import Document
+from gateway.conversation import conversation_key
+from gateway.json_body import Document
 from gateway.replies import Replies, inserted
 from gateway.store import RedisStore, connect
 from gateway.store.seam import Reply
-from gateway.units import conversation_key
 
 SAID = "This is Kim. Your parcel is at the depot."
 

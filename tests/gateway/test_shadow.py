@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.calls import Call, Caller
-from gateway.document import Document
+from gateway.json_body import Document
 from gateway.purse import Purse
 from gateway.recorder import Clock
 from gateway.shadow import MAX_WAITING, WORKERS, Shadows

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.document import Document
 from gateway.errors import Headers, ProviderError
+from gateway.json_body import Document
 from gateway.providers.bedrock.errors import provider_error
 from gateway.providers.bedrock.events import ConverseParser
 from gateway.providers.bedrock.reply import read_reply

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway.calls import Usage, tokens
-from gateway.document import NotJson, encode
 from gateway.errors import ProviderError
+from gateway.json_body import NotJson, encode
 from gateway.providers.bedrock.turns import NAME
 from gateway.providers.chat.answer import parse
 from gateway.providers.messages.shared import OUTPUT_TOOL

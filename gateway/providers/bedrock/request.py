@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from gateway.document import encode
+from gateway.json_body import encode
 from gateway.providers.bedrock.turns import CACHE_POINT, NAME, write_conversation
 from gateway.providers.fit import fit
 from gateway.providers.formats import Written

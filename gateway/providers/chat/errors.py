@@ -1,7 +1,7 @@
 """An error as a client of chat completions gets it."""
 
-from gateway.document import encode
 from gateway.errors import SerinusError
+from gateway.json_body import encode
 from gateway.providers import sse
 
 

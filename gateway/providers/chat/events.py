@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from gateway.calls import Usage, usage_from
-from gateway.document import encode
+from gateway.json_body import encode
 from gateway.providers.chat.answer import error_inside, parse
 from gateway.providers.chat.logprobs import read_logprobs
 from gateway.providers.chat.reasoning import (

@@ -5,7 +5,7 @@ Clients send an assistant's message back as they got it, and many providers refu
 
 from typing import Any
 
-from gateway.document import Document, array, elements, encode
+from gateway.json_body import Document, array, elements, encode
 from gateway.providers.callids import CallIds
 from gateway.providers.chat.quirks import quirks
 from gateway.providers.limits import known_host

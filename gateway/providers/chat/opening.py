@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.document import encode
+from gateway.json_body import encode
 
 
 def opening(values: Mapping[str, Any]) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gateway.document import Document, encode
 from gateway.errors import Headers, ProviderError
+from gateway.json_body import Document, encode
 from gateway.providers.chat.answer import read_error
 from gateway.providers.chat.events import ChatParser
 from gateway.providers.chat.quirks import Quirks, quirks

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gateway.calls import Usage, usage_from
-from gateway.document import NotJson, encode
 from gateway.errors import ProviderError
+from gateway.json_body import NotJson, encode
 from gateway.providers import dataurl
 from gateway.providers.chat.answer import read_answer
 from gateway.providers.chat.content import data_url

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from gateway.calls import Call
-from gateway.document import Document, array, elements, encode
+from gateway.json_body import Document, array, elements, encode
 from gateway.providers.applied import ALIASES, AppliedVersion
 from gateway.providers.chat.quirks import quirks
 from gateway.providers.chat.systems import system_changes

@@ -7,7 +7,7 @@ tags, in the user's turn, as it does for Gemini.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gateway.document import Document, array, elements, encode
+from gateway.json_body import Document, array, elements, encode
 
 Message = Mapping[str, Any]
 

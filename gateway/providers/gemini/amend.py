@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from gateway.document import Document, array, elements, encode
+from gateway.json_body import Document, array, elements, encode
 from gateway.providers.fit import fitted_tool
 from gateway.providers.gemini.config import MEMBERS, THINKING, calling_config, declaration, generation_config
 from gateway.providers.gemini.members import by_camel, camel, wrong

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
-from gateway.document import encode
 from gateway.errors import CallerError, ProviderError
+from gateway.json_body import encode
 from gateway.providers.chat.answer import parse
 from gateway.providers.gemini.errors import error_inside
 from gateway.providers.gemini.terms import (

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from mimetypes import guess_type
 from typing import Any
 
-from gateway.document import encode
 from gateway.errors import CallerError
+from gateway.json_body import encode
 from gateway.providers.gemini.members import Members, wrong
 from gateway.providers.gemini.terms import FORMAT, kind_of, signature_of
 from gateway.providers.prompt import Media, Message, Part, Reasoning, Role, Text, ToolCall, ToolResult

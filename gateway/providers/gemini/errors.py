@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.document import encode
 from gateway.errors import Headers, KeyRefused, ProviderError, SerinusError
+from gateway.json_body import encode
 from gateway.providers.gemini.terms import dicts, event_of
 
 # Statuses that keep their meaning without a readable body; any other unreadable error is a plain 502.

@@ -6,8 +6,8 @@ The model and whether to stream stand in the path, so neither is read here. A Ge
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.document import encode
 from gateway.errors import CallerError
+from gateway.json_body import encode
 from gateway.providers.gemini.contents import Conversation
 from gateway.providers.gemini.generation import read_generation
 from gateway.providers.gemini.members import Members, camel, wrong

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.document import Document
 from gateway.errors import Headers, ProviderError
+from gateway.json_body import Document
 from gateway.providers.formats import Parser, ProviderSide, Written
 from gateway.providers.gemini import request
 from gateway.providers.gemini.amend import amend

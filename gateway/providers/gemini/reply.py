@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.calls import Usage
-from gateway.document import encode
+from gateway.json_body import encode
 from gateway.providers.formats import Envelope
 from gateway.providers.gemini.terms import (
     FORMAT,

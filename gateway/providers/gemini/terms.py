@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from gateway.calls import Usage, tokens
-from gateway.document import encode
+from gateway.json_body import encode
 from gateway.providers.prompt import FormatName, MediaKind
 from gateway.providers.reply import Stop
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from gateway.document import Document, array, elements, encode
+from gateway.json_body import Document, array, elements, encode
 from gateway.providers.callids import CallIds
 from gateway.providers.limits import limits
 from gateway.providers.messages.models import Model, model

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.document import encode
+from gateway.json_body import encode
 from gateway.providers.formats import Envelope
 from gateway.providers.messages.shared import NAME, arguments, stop_reason, usage_members
 from gateway.providers.prompt import Media, Part, Reasoning, Refusal, Text, ToolCall

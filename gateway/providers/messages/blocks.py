@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from gateway.document import encode
+from gateway.json_body import encode
 from gateway.providers.chat import values
 from gateway.providers.messages.shared import NAME
 from gateway.providers.prompt import Media, MediaKind, Part, Reasoning, Text, ToolCall, ToolResult

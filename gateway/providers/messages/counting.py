@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.calls import MAX_TOKENS_COUNTED
-from gateway.document import Document, encode
 from gateway.errors import ProviderError
+from gateway.json_body import Document, encode
 from gateway.providers.chat.answer import parse
 from gateway.providers.messages.amend import amend
 from gateway.providers.messages.errors import raise_error_inside

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.document import encode
 from gateway.errors import Headers, ProviderError, SerinusError
+from gateway.json_body import encode
 from gateway.providers.chat.answer import error_inside, parse, read_error
 
 # Source: platform.claude.com/docs/en/api/errors

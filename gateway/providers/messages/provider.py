@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from gateway.document import Document
 from gateway.errors import Headers, ProviderError
+from gateway.json_body import Document
 from gateway.providers.formats import Parser, ProviderSide, Written
 from gateway.providers.messages.amend import amend
 from gateway.providers.messages.errors import provider_error

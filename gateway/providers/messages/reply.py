@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from gateway.document import encode
 from gateway.errors import CallerError, ProviderError
+from gateway.json_body import encode
 from gateway.providers.chat.answer import parse
 from gateway.providers.messages.errors import raise_error_inside
 from gateway.providers.messages.shared import NAME, OUTPUT_TOOL, STOPS, usage

@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.document import encode
+from gateway.json_body import encode
 from gateway.providers.formats import Envelope
 from gateway.providers.messages.answer import call_id, skeleton
 from gateway.providers.messages.shared import NAME, arguments, stop_reason, usage_members

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gateway.document import Document, array, elements, encode
 from gateway.errors import CallerError
+from gateway.json_body import Document, array, elements, encode
 from gateway.providers.limits import limits
 from gateway.providers.prompt import ToolSpec
 from gateway.providers.responses.marks import is_ours, is_sealed

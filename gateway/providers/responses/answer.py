@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway.calls import Usage, tokens
-from gateway.document import encode
 from gateway.errors import ProviderError
+from gateway.json_body import encode
 from gateway.providers.chat.answer import error_inside, parse
 from gateway.providers.prompt import Part, Reasoning, Refusal, Text, ToolCall
 from gateway.providers.reply import Reply, Stop

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.document import encode
 from gateway.errors import SerinusError
+from gateway.json_body import encode
 from gateway.providers import sse
 from gateway.providers.chat.errors import error_body
 from gateway.providers.formats import ClientSide, Envelope, Writer

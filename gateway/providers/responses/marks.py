@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from gateway.document import encode
+from gateway.json_body import encode
 from gateway.providers.prompt import FormatName
 
 _SEAL = "serinus:"

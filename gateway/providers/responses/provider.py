@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from gateway.document import Document
 from gateway.errors import Headers, ProviderError
+from gateway.json_body import Document
 from gateway.providers.chat.answer import read_error
 from gateway.providers.formats import Parser, ProviderSide, Written
 from gateway.providers.prompt import FormatName, Prompt

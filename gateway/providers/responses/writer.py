@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.calls import Usage
-from gateway.document import encode
+from gateway.json_body import encode
 from gateway.providers import sse
 from gateway.providers.formats import Envelope
 from gateway.providers.prompt import Media, Reasoning, Refusal, Text, ToolCall

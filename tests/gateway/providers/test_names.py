@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.calls import Call, Caller, FormatName
-from gateway.document import Document
+from gateway.json_body import Document
 from gateway.providers.applied import AppliedVersion
 from gateway.providers.endpoint import Endpoint
 from gateway.providers.translate import Attempted, Translation, translation

@@ -9,7 +9,7 @@ from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 from hypothesis import given
 
-from gateway.document import Document
+from gateway.json_body import Document
 from gateway.providers.bedrock.provider import PROVIDER
 from gateway.providers.prompt import (
     Media,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.document import Document
+from gateway.json_body import Document
 from gateway.providers.chat.history import fitted_history
 
 CALL = {"id": "call12345", "type": "function", "function": {"name": "f", "arguments": '{"n": 1.0}'}}

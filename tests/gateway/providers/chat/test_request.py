@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.document import Document
+from gateway.json_body import Document
 from gateway.providers.applied import AppliedVersion
 from gateway.providers.chat.request import changes
 from routing.agents import AgentVersion, Target, Tool

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.calls import Call, Caller
-from gateway.document import Document
+from gateway.json_body import Document
 from gateway.providers.applied import AppliedVersion
 from gateway.providers.chat.request import chat_request
 from gateway.providers.chat.systems import with_one_system

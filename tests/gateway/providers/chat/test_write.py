@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from gateway.document import Document
+from gateway.json_body import Document
 from gateway.providers.chat.client import CLIENT
 from gateway.providers.chat.provider import ChatProvider
 from gateway.providers.chat.quirks import quirks

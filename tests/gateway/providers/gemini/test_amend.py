@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from gateway.document import Document
 from gateway.errors import CallerError
+from gateway.json_body import Document
 from gateway.providers.gemini.client import CLIENT
 from gateway.providers.gemini.provider import PROVIDER
 from gateway.providers.prompt import Output, ToolChoice, ToolSpec

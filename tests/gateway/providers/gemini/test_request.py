@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from gateway.document import encode
+from gateway.json_body import encode
 from gateway.providers.gemini.client import CLIENT
 from gateway.providers.gemini.provider import PROVIDER
 from gateway.providers.prompt import (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.document import Document
+from gateway.json_body import Document
 from gateway.providers.messages.provider import PROVIDER
 from gateway.providers.prompt import Output, ToolChoice, ToolSpec, Untranslatable
 from gateway.providers.settings import Settings

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from gateway.document import Document
 from gateway.errors import ProviderError
+from gateway.json_body import Document
 from gateway.providers.messages.counting import check_count, count_answer, count_changes, estimate
 from gateway.providers.prompt import Media, Message, Output, Prompt, Reasoning, Text, ToolCall, ToolResult, ToolSpec
 from gateway.providers.settings import Settings

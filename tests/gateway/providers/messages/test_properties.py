@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.document import Document, encode
 from gateway.errors import CallerError, ProviderError
+from gateway.json_body import Document, encode
 from gateway.providers.formats import Envelope
 from gateway.providers.messages.client import CLIENT
 from gateway.providers.messages.provider import PROVIDER

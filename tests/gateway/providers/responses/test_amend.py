@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from gateway.document import Document, encode
 from gateway.errors import CallerError, NotFound
+from gateway.json_body import Document, encode
 from gateway.providers.prompt import Output, ToolChoice, ToolSpec, Untranslatable
 from gateway.providers.responses.provider import PROVIDER
 from gateway.providers.settings import Settings

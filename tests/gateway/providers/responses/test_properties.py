@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.document import Document, encode
 from gateway.errors import SerinusError
+from gateway.json_body import Document, encode
 from gateway.providers.prompt import Media, Message, Part, Prompt, ToolResult, ToolSpec
 from gateway.providers.reply import Begin, End, Event, RefusalDelta, TextDelta, ToolBegin, ToolDelta
 from gateway.providers.responses.client import CLIENT

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.children import environment
+from gateway.child_environment import environment
 from gateway.pricing.pricelist import PricedModel, PriceList
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.document import Document, NotJson, array, elements, encode
+from gateway.json_body import Document, NotJson, array, elements, encode
 
 TEXT = st.text(st.characters(codec="utf-8"))
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT

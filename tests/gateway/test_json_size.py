@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.document import Document, TooManyValues
-from gateway.jsonsize import ANSWER_FACTOR, CONTAINER, MOST_VALUES, holds_more
+from gateway.json_body import Document, TooManyValues
+from gateway.json_size import ANSWER_FACTOR, CONTAINER, MOST_VALUES, holds_more
 from gateway.providers.chat.answer import are_json
 
 JSON = st.recursive(

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from gateway.calls import Call, Caller
-from gateway.document import Document
+from gateway.conversation import conversation_of, user_of
 from gateway.errors import CallerError
+from gateway.json_body import Document
 from gateway.providers.clients import opening_of
-from gateway.units import conversation_of, user_of
 
 HELLO = {"role": "user", "content": "Where is my order?"}
 ANSWER = {"role": "assistant", "content": "On its way."}

@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import Any
 
 from gateway.calls import Call
-from gateway.document import Document
+from gateway.json_body import Document
 
 CONVERSATION_HEADERS = (b"x-conversation-id", b"x-session-id", b"x-thread-id")
 _USER_NAMES = ("safety_identifier", "user")

@@ -12,7 +12,7 @@ from json.encoder import encode_basestring_ascii
 from typing import Any, NoReturn
 
 from gateway.errors import BodyTooLarge, CallerError
-from gateway.jsonsize import CONTAINER, MOST_VALUES, holds_more
+from gateway.json_size import CONTAINER, MOST_VALUES, holds_more
 
 _space = re.compile(r"[ \t\n\r]*").match  # a body of nothing but spaces must not cost a loop per character
 _opening = re.compile(r"[ \t\n\r]*\{[ \t\n\r]*").match

@@ -18,9 +18,9 @@ from bench.gateways import peers, wire
 from gateway import logs
 from gateway.app import Gateway, build
 from gateway.config import load
-from gateway.server.limits import Limits
-from gateway.server.protocol import BoundedProtocol
-from gateway.server.traffic import Traffic
+from gateway.net.server.limits import Limits
+from gateway.net.server.protocol import BoundedProtocol
+from gateway.net.server.traffic import Traffic
 from gateway.store import OpenStore, RedisStore, connect
 
 _NOBODY = 1  # a port that nobody listens on

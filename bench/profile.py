@@ -52,7 +52,7 @@ _SENDING = tuple(
 _PASSED_OVER = ("gateway.headers", "gateway.calls", "gateway.errors")  # used by several stages: their callers count
 # The first prefix that matches a module names its stage.
 STAGES = (
-    ("gateway.server", "read the request"),
+    ("gateway.net.server", "read the request"),
     ("gateway.auth", "know the caller"),
     ("gateway.json_body", "parse the body"),
     ("gateway.api", "make it a call"),
@@ -60,10 +60,10 @@ STAGES = (
     ("gateway.providers.applied", "rewrite for the provider"),
     ("gateway.providers.settings", "rewrite for the provider"),
     ("gateway.providers", "read the answer, usage"),
-    ("gateway.upstream", "upstream client"),
+    ("gateway.net.client", "upstream client"),
     ("gateway.attempts", "attempts, circuit, budget"),
     ("gateway.streaming", "send"),
-    ("gateway.cork", "send"),
+    ("gateway.net.write_batching", "send"),
     ("gateway.recorder", "record"),
     ("gateway.judge", "record"),
     ("gateway.pricing", "price"),
@@ -86,7 +86,7 @@ STAGES = (
 
 def stage(module: str, function: str) -> str:
     """The stage that this function of ours belongs to."""
-    if module.startswith("gateway.server") and function in _SENDING:
+    if module.startswith("gateway.net.server") and function in _SENDING:
         return "send"
     return next((name for prefix, name in STAGES if module.startswith(prefix)), "rest")
 

@@ -18,9 +18,9 @@ from typing import cast
 
 import uvloop
 
-from gateway.upstream import Origin, Request, Transport
-from gateway.upstream.options import TransportKind, TransportOptions
-from gateway.upstream.upstreams import transport
+from gateway.net.client import Origin, Request, Transport
+from gateway.net.client.options import TransportKind, TransportOptions
+from gateway.net.client.upstreams import transport
 
 CONCURRENCY = 16
 STREAMS = 64

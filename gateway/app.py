@@ -35,6 +35,8 @@ from gateway.exposures import Exposures
 from gateway.fingerprint_key import SharedKey
 from gateway.hedging import Hedges
 from gateway.logs import Log
+from gateway.net.client import Transport
+from gateway.net.client.upstreams import Upstreams
 from gateway.notices import Notices
 from gateway.notify import DELIVERY_SECONDS
 from gateway.pricing import PriceList, PriceListFailed
@@ -47,8 +49,6 @@ from gateway.status import StatusView
 from gateway.store import OpenStore
 from gateway.table import Table
 from gateway.target_faults import TargetFaults
-from gateway.upstream import Transport
-from gateway.upstream.upstreams import Upstreams
 
 _FIRST_LOOK_SECONDS = 2.0  # how long the start waits for the store before it serves stable only
 _RESTART_SECONDS = 1.0

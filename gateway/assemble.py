@@ -5,11 +5,14 @@ from collections.abc import Mapping
 from pydantic import SecretStr
 
 from gateway.auth import Doorkeeper, Key, is_only_caller
-from gateway.browsers import BrowserGuard
 from gateway.calls import Caller
 from gateway.config import Deployment, GatewaySettings
 from gateway.config.provider import Provider
 from gateway.config.secrets import known_secrets
+from gateway.net.browser_guard import BrowserGuard
+from gateway.net.client.options import TransportOptions
+from gateway.net.client.upstreams import Upstreams, transport
+from gateway.net.server import Limits
 from gateway.notices import Receiver
 from gateway.notify import Webhook, origin_of
 from gateway.pricing import PriceBook, PriceList
@@ -17,10 +20,7 @@ from gateway.providers.bedrock.signing import ChainSigner
 from gateway.providers.endpoint import Endpoint
 from gateway.redaction import Redactor
 from gateway.runtime import Channel, CircuitRules, RetryRules, Runtime, Timeouts
-from gateway.server import Limits
 from gateway.uploads import takes_uploads
-from gateway.upstream.options import TransportOptions
-from gateway.upstream.upstreams import Upstreams, transport
 from policies.calls.retry import Backoff
 from routing.agents import Agent, Target
 from routing.rules import HEADER_PREFIX

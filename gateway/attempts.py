@@ -15,7 +15,9 @@ from gateway.errors import ProviderError
 from gateway.escalation import Escalations, completion, wants_person
 from gateway.headers import JSON, retry_after, to_client_untyped
 from gateway.json_size import ANSWER_FACTOR, holds_more
-from gateway.limit import TimeLimits
+from gateway.net.client import Response, header
+from gateway.net.client.redacting import as_they_came
+from gateway.net.time_limits import TimeLimits
 from gateway.previous import is_of_another
 from gateway.providers.applied import AppliedVersion
 from gateway.providers.chat.answer import bad_arguments
@@ -29,8 +31,6 @@ from gateway.recorder import Clock, name_call
 from gateway.runtime import Channel, CircuitRules, Runtime
 from gateway.streaming import OpenStream, first_part
 from gateway.target_faults import TargetFaults
-from gateway.upstream import Response, header
-from gateway.upstream.redacting import as_they_came
 from policies.calls.blame import counts_as_error, is_rejection
 from policies.calls.retry import Circuit, Move, RetryBudget, next_move, tells_ill_health
 from routing.chain import Target

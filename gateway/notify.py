@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from gateway.errors import GatewayError, ProviderError
 from gateway.json_body import encode
+from gateway.net.client import Origin, Request, Transport
 from gateway.signing import signed
-from gateway.upstream import Origin, Request, Transport
 
 DELIVERY_SECONDS = 10.0  # for one delivery, from the request to the answer
 _METADATA = "192.0.0.192"  # Oracle's; the other clouds have theirs at addresses that are not global

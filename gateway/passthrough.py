@@ -14,6 +14,7 @@ from gateway.errors import CallerError, Headers, NotFound, ProviderError
 from gateway.headers import JSON, to_client, to_client_untyped
 from gateway.logs import Log
 from gateway.meter import EVENT_STREAM, Meter
+from gateway.net.client import Response, Upload, header
 from gateway.owners import Hints, is_elsewhere, of_agent, of_caller, response_in
 from gateway.providers.chat.answer import read_error
 from gateway.providers.clients import CHAT, told, told_event
@@ -24,7 +25,6 @@ from gateway.streaming import ClientTooSlow, Send, send_answer
 from gateway.table import Entry
 from gateway.target_faults import named
 from gateway.uploads import Body
-from gateway.upstream import Response, Upload, header
 from policies.calls.blame import counts_as_error
 from routing.chain import Target
 from routing.plan import Plan

@@ -16,9 +16,9 @@ from gateway.config import ConfigProblems, GatewaySettings, load
 from gateway.endings import Ending
 from gateway.errors import GatewayError
 from gateway.logs import Log
+from gateway.net.server import Server
 from gateway.reload import Reloader
 from gateway.runtoken import with_admin_token
-from gateway.server import Server
 from gateway.store import Memory, OpenStore, join_store, memory_folder, open_store
 from gateway.workers.post import Post, PostedWorker
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from gateway.calls import Attempt, Call
 from gateway.errors import KeyRefused, Misconfigured, ProviderError
 from gateway.logs import Log
-from gateway.upstream import Origin
+from gateway.net.client import Origin
 from routing.chain import Target
 
 SAY_AGAIN_SECONDS = 600.0  # one line, and one notice, for each target and reason in this time

@@ -13,7 +13,7 @@ from gateway.errors import BodyTooLarge
 from gateway.headers import JSON
 from gateway.json_body import Document, encode
 from gateway.multipart import Form
-from gateway.upstream import Upload
+from gateway.net.client import Upload
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 

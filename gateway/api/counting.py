@@ -11,6 +11,7 @@ from gateway.api.generation import Messages
 from gateway.calls import Call
 from gateway.errors import ProviderError
 from gateway.headers import JSON, to_client_untyped
+from gateway.net.client import Headers, Request
 from gateway.providers.applied import AppliedVersion
 from gateway.providers.clients import told
 from gateway.providers.messages.counting import COUNT_PATH, check_count, count_answer, count_changes, estimate
@@ -19,7 +20,6 @@ from gateway.providers.settings import overlay
 from gateway.proxy import id_headers, plan_of
 from gateway.runtime import Channel, Runtime
 from gateway.streaming import send_answer
-from gateway.upstream import Headers, Request
 from routing.chain import Target
 
 _LONGEST_ANSWER_BYTES = 1 << 20

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.errors import Headers
+from gateway.net.client import Origin, Request
 from gateway.providers.prompt import FormatName
 from gateway.redaction import Redactor
-from gateway.upstream import Origin, Request
 
 
 class Signer(Protocol):

@@ -1,6 +1,6 @@
 """What a replica has learnt of its providers' servers: which refuse to be asked for a stream's usage."""
 
-from gateway.upstream import Origin
+from gateway.net.client import Origin
 
 _REMEMBERED_SECONDS = 3600.0  # servers are updated; asking anew costs one request an hour
 

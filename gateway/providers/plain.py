@@ -9,6 +9,7 @@ from typing import Any, Final
 from gateway.calls import Call, Operation, usage_from
 from gateway.errors import Headers, ProviderError
 from gateway.json_body import encode
+from gateway.net.client import Request
 from gateway.providers.applied import AppliedVersion
 from gateway.providers.blame import Authors
 from gateway.providers.chat.answer import error_inside, parse, read_error
@@ -16,7 +17,6 @@ from gateway.providers.chat.request import with_usage
 from gateway.providers.chat.stream import StreamReader
 from gateway.providers.endpoint import Endpoint
 from gateway.providers.whole import Whole
-from gateway.upstream import Request
 from routing.chain import Target
 
 # What of a chat completion's parameters these endpoints know too. A version's `extra` always goes along.

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from gateway.calls import Call, usage_from
 from gateway.errors import Headers, ProviderError
 from gateway.json_body import encode
+from gateway.net.client import Request
 from gateway.providers import registry
 from gateway.providers.applied import AppliedVersion
 from gateway.providers.blame import Authors
@@ -31,7 +32,6 @@ from gateway.providers.registry import CLIENTS, PROVIDERS
 from gateway.providers.reply import Reply
 from gateway.providers.settings import Settings, overlay
 from gateway.providers.whole import Whole
-from gateway.upstream import Request
 from routing.chain import Target
 
 CHAT: FormatName = "openai"

@@ -7,7 +7,7 @@ from contextlib import suppress
 from time import monotonic
 
 from gateway.logs import Log
-from gateway.server import Board
+from gateway.net.server import Board
 from gateway.workers.worker import Plan, Worker, start
 
 START_SECONDS = 60.0  # for a new worker to be ready; importing everything on a busy machine takes some of them

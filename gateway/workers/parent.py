@@ -15,8 +15,8 @@ from gateway.config import ConfigProblems, GatewaySettings, load
 from gateway.endings import Ending
 from gateway.errors import GatewayError
 from gateway.logs import Log
+from gateway.net.server import bind
 from gateway.runtoken import with_admin_token
-from gateway.server import bind
 from gateway.store import EMBEDDED, EmbeddedRedis, connect
 from gateway.workers.fleet import WRONG_CONFIGURATION, Fleet
 from gateway.workers.worker import Plan

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 
-from gateway.server import Board
+from gateway.net.server import Board
 
 READY = b"ready"
 RETIRE = b"retire\n"

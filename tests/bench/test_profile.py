@@ -8,8 +8,8 @@ from bench.profile import stage
 @pytest.mark.parametrize(
     ("module", "function", "expected"),
     [
-        ("gateway.server.protocol", "_feed", "read the request"),
-        ("gateway.server.exchange", "_send_body", "send"),
+        ("gateway.net.server.protocol", "_feed", "read the request"),
+        ("gateway.net.server.exchange", "_send_body", "send"),
         ("gateway.providers.chat.request", "write", "rewrite for the provider"),
         ("gateway.providers.chat.answer", "parse", "read the answer, usage"),
         ("routing.plan", "route", "route, unit, id"),

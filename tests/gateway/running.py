@@ -11,7 +11,7 @@ from typing import Any
 from gateway import assemble, logs
 from gateway.app import Gateway, build, new_replica_id
 from gateway.config import load
-from gateway.server import Server
+from gateway.net.server import Server
 from gateway.standin import Behaviour, Standin
 from gateway.store import OpenStore, RedisStore, connect
 

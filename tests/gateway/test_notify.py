@@ -6,10 +6,10 @@ import pytest
 
 from gateway import notify
 from gateway.errors import ProviderError
+from gateway.net.client import Origin
+from gateway.net.client.options import TransportOptions
+from gateway.net.client.upstreams import transport
 from gateway.notify import RefusedAddress, Webhook, is_public, origin_of
-from gateway.upstream import Origin
-from gateway.upstream.options import TransportOptions
-from gateway.upstream.upstreams import transport
 from tests.listening import listening
 
 

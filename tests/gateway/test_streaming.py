@@ -9,10 +9,10 @@ import pytest
 
 from gateway.calls import Attempt, Usage
 from gateway.errors import Headers, ProviderError
+from gateway.net.client import joined
 from gateway.providers.chat.stream import StreamReader
 from gateway.providers.clients import CHAT, told_event
 from gateway.streaming import ClientTooSlow, OpenStream, StreamLimits, relay
-from gateway.upstream import joined
 
 PART = b'data: {"choices":[{"delta":{"content":"x"},"finish_reason":null}]}\n\n'
 END = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.errors import Headers, ProviderError
+from gateway.net.client import header
 from gateway.providers.chat.answer import parse, read_error
-from gateway.upstream import header
 
 # What speaks of our credentials, whatever its status.
 _ABOUT_OUR_KEY = (

@@ -11,8 +11,8 @@ from time import time
 from typing import TYPE_CHECKING, Any
 
 from gateway.errors import GatewayError, ProviderError
+from gateway.net.client import Request
 from gateway.redaction import Redactor
-from gateway.upstream import Request
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials as Source

@@ -9,11 +9,11 @@ from typing import Any
 
 from gateway.calls import Call
 from gateway.json_body import Document, array, elements, encode
+from gateway.net.client import Request
 from gateway.providers.applied import ALIASES, AppliedVersion
 from gateway.providers.chat.quirks import quirks
 from gateway.providers.chat.systems import system_changes
 from gateway.providers.endpoint import Endpoint
-from gateway.upstream import Request
 from routing.agents import Target, Tool
 
 _PATH = "/chat/completions"

@@ -7,10 +7,10 @@ import pytest
 
 from gateway.calls import Call, Caller, FormatName
 from gateway.json_body import Document
+from gateway.net.client import Origin
 from gateway.providers.applied import AppliedVersion
 from gateway.providers.endpoint import Endpoint
 from gateway.providers.translate import Attempted, Translation, translation
-from gateway.upstream import Origin
 from routing.agents import AgentVersion, Target
 
 NAME = "acme.tickets/list"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from gateway.server import bind
+from gateway.net.server import bind
 from gateway.workers.fleet import MOST_FAILED_STARTS, Fleet
 from gateway.workers.post import Post
 from gateway.workers.worker import Plan

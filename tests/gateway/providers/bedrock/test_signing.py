@@ -12,9 +12,9 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotoCredentials
 
 from gateway.errors import GatewayError
+from gateway.net.client import Origin, Request
 from gateway.providers.bedrock.request import path
 from gateway.providers.bedrock.signing import Chain, Credentials, from_environment, sign
-from gateway.upstream import Origin, Request
 
 # AWS's published examples of Signature Version 4: the suite `aws-sig-v4-test-suite`.
 EXAMPLE = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")

@@ -7,13 +7,13 @@ import pytest
 
 from gateway.calls import Call, Caller
 from gateway.json_body import Document
+from gateway.net.client import Origin
 from gateway.providers.applied import AppliedVersion
 from gateway.providers.chat.request import chat_request
 from gateway.providers.chat.systems import with_one_system
 from gateway.providers.endpoint import Endpoint
 from gateway.providers.prompt import Message, Prompt, Text
 from gateway.providers.registry import provider_side
-from gateway.upstream import Origin
 from routing.agents import AgentVersion, Target
 
 TARGET = Target("p", "qwen3")

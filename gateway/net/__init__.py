@@ -1,0 +1,1 @@
+"""HTTP on both sides: sockets, framing, limits and deadlines."""

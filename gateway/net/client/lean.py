@@ -1,0 +1,70 @@
+"""The lean transport: HTTP/1.1 over asyncio and httptools, without a task or a lock per call.
+
+It works under asyncio and uvloop alike. Redirects, proxies, cookies, HTTP/2 and content encodings are not its business.
+A request is written once. The one thing tried again is a pooled connection that turns out closed before the first byte
+was written: the next one is taken, or a fresh one made. `Upgrade` is never asked for, so 101 is malformed.
+"""
+
+from asyncio import CancelledError
+from ssl import SSLContext
+
+from gateway.errors import ProviderError
+from gateway.net.client import Origin, Request
+from gateway.net.client.lean_connection import Unsent
+from gateway.net.client.lean_pool import Pool
+from gateway.net.client.lean_response import LeanResponse
+from gateway.net.client.lean_upload import uploaded
+from gateway.net.client.options import TransportOptions
+from gateway.net.client.trust import tls_context
+from gateway.net.client.writing import head_of, host_of
+
+
+class LeanTransport:
+    """A `Transport`. Belongs to the event loop in which it sends."""
+
+    def __init__(self, options: TransportOptions) -> None:
+        """Reads `ca_file`, if any, and raises OSError when it cannot."""
+        self._options = options
+        self._tls: SSLContext | None = None if options.ca_file is None else tls_context(options.ca_file)
+        self._pools: dict[Origin, tuple[Pool, str]] = {}
+        self._closed = False
+
+    async def send(self, request: Request) -> LeanResponse:
+        pool, host = self._pools.get(request.origin) or self._pool(request.origin)
+        head = head_of(request, host)
+        while True:
+            connection = pool.take() or await pool.wait()
+            if request.upload is not None:
+                return await uploaded(connection, head, request.upload)
+            answer = connection.exchange(head, request.body, bodiless=request.method == "HEAD")
+            try:
+                await answer.begun
+                return answer
+            except CancelledError:
+                answer.leave()
+                raise
+            except Unsent:
+                if connection.is_fresh():
+                    raise
+
+    async def aclose(self) -> None:
+        """Close all connections, busy ones too: their answers end as lost or truncated."""
+        self._closed = True
+        for pool, _ in self._pools.values():
+            await pool.aclose()
+
+    def _pool(self, origin: Origin) -> tuple[Pool, str]:
+        if origin.scheme not in ("http", "https"):
+            raise ProviderError("connect", f"scheme {origin.scheme!r} is neither http nor https")
+        if self._closed:
+            raise ProviderError("connect", "the transport is closed")
+        entry = Pool(origin, self._options, self._context() if origin.scheme == "https" else None), host_of(origin)
+        self._pools[origin] = entry
+        return entry
+
+    def _context(self) -> SSLContext:
+        """Made once, when first wanted: reading the system's authorities takes about 20 ms."""
+        if self._tls is None:
+            self._tls = tls_context(None)
+        self._tls.set_alpn_protocols(["http/1.1"])
+        return self._tls

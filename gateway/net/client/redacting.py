@@ -1,0 +1,113 @@
+"""Answers without the secrets that the provider was sent, whatever it quotes: headers, bodies, streams, errors."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Self
+
+from gateway.errors import Headers, ProviderError
+from gateway.net.client import Request, Response, Transport
+from gateway.net.client.decoding import decoded
+from gateway.redaction import RedactedPieces, Redactor
+
+
+async def send(transport: Transport, request: Request, limit: int, redactor: Redactor | None) -> Response:
+    """Send the request; its answer, decoded up to `limit` bytes and redacted. Raises as the transport does."""
+    if redactor is None:
+        return decoded(await transport.send(request), limit)
+    try:
+        return RedactedResponse(decoded(await transport.send(request), limit), redactor)
+    except ProviderError as error:
+        _redact(error, redactor)
+        raise
+
+
+def as_they_came(response: Response) -> AsyncIterator[bytes]:
+    """The chunks of an answer with the secrets in them, for a reader that redacts whatever it hands on."""
+    return response.inner.chunks() if isinstance(response, RedactedResponse) else response.chunks()
+
+
+class RedactedResponse:
+    """A response in which the secrets are stars."""
+
+    __slots__ = ("_redactor", "encoding", "headers", "inner", "status")
+
+    def __init__(self, inner: Response, redactor: Redactor) -> None:
+        self.status = inner.status
+        self.encoding = inner.encoding
+        self.headers: Headers = redactor.headers(inner.headers)
+        self.inner = inner
+        self._redactor = redactor
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        return _Chunks(self.inner.chunks(), self._redactor)
+
+    async def whole(self, limit: int) -> bytes:
+        try:
+            body = await self.inner.whole(limit)
+        except ProviderError as error:
+            _redact(error, self._redactor)
+            raise
+        return self._redactor.plain(body) if self.status < 300 else self._redactor.thorough(body)
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
+
+class _Chunks:
+    """The chunks of an answer; `pour` as `LeanResponse` has it."""
+
+    __slots__ = ("_inner", "_pieces", "_redactor")
+
+    def __init__(self, inner: AsyncIterator[bytes], redactor: Redactor) -> None:
+        self._inner = inner
+        self._pieces = RedactedPieces(redactor)
+        self._redactor = redactor
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            while True:
+                chunk = await anext(self._inner, None)
+                if chunk is None:
+                    break
+                if clean := self._pieces.feed(chunk):
+                    return clean
+        except ProviderError as error:
+            _redact(error, self._redactor)
+            raise
+        if rest := self._pieces.end():
+            return rest
+        raise StopAsyncIteration
+
+    async def pour(self, into: Callable[[bytes], bool]) -> bool:
+        """Call `into` with the bytes as they come. Returns True once it has answered False, False at the body's end."""
+        feed = self._pieces.feed
+
+        def through(chunk: bytes) -> bool:
+            clean = feed(chunk)
+            return not clean or into(clean)
+
+        try:
+            if await self._poured(through):
+                return True
+        except ProviderError as error:
+            _redact(error, self._redactor)
+            raise
+        rest = self._pieces.end()
+        return bool(rest) and not into(rest)
+
+    async def _poured(self, through: Callable[[bytes], bool]) -> bool:
+        pour = getattr(self._inner, "pour", None)
+        if pour is not None:
+            return bool(await pour(through))
+        async for chunk in self._inner:
+            if not through(chunk):
+                return True
+        return False
+
+
+def _redact(error: ProviderError, redactor: Redactor) -> None:
+    """Take the secrets out of the error's message."""
+    error.message = redactor.text(error.message)
+    error.args = (error.message,)

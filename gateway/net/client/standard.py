@@ -1,0 +1,192 @@
+"""The standard transport: the same seam over httpx2's, for proxies, HTTP/2 and odd TLS.
+
+httpx2's transport is called directly: no client, so no redirects, cookies, .netrc, proxies from the environment, nor
+decompression. Where it is laxer than the lean transport, its answers are checked here: framing given twice, and bytes
+behind an answer, which httpx2 would serve to the next call. Where it says less, so do we: a body that breaks its
+framing is `truncated` whether it ended early or was garbled, and the connect timeout is granted to TCP and TLS each.
+"""
+
+import importlib.util
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import cast
+from weakref import WeakSet
+
+import httpx2
+
+from gateway.errors import FailureKind, GatewayError, Headers, ProviderError
+from gateway.net.client import Origin, Request, encoding_of, header, joined
+from gateway.net.client.options import TransportOptions
+from gateway.net.client.standard_upload import Body, Ear, listen_with
+from gateway.net.client.trust import tls_context
+from gateway.net.client.writing import MAX_HEADER_BLOCK, framing_of, head_of, host_of
+
+_NOT_CONNECTED = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.ProxyError,
+    httpx2.UnsupportedProtocol,
+    OSError,
+    UnicodeError,
+)
+
+
+class StandardResponse:
+    """An answer over httpx2, its body as it came."""
+
+    __slots__ = ("_body", "_released", "_response", "_stream", "encoding", "headers", "status")
+
+    def __init__(self, response: httpx2.Response) -> None:
+        self.status = response.status_code
+        self.headers: Headers = [(name.lower(), value) for name, value in response.headers.raw]
+        self.encoding = encoding_of(self.headers)
+        self._response = response
+        self._stream = cast(httpx2.AsyncByteStream, response.stream)
+        self._body: AsyncGenerator[bytes] | None = None
+        self._released = False
+
+    def fault(self) -> str | None:
+        """What httpx2 lets pass in a header block and the lean transport does not, if there is any."""
+        if header(self.headers, b"content-length") and header(self.headers, b"transfer-encoding"):
+            return "content-length and transfer-encoding in one answer"
+        if sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEADER_BLOCK:
+            return f"header block of more than {MAX_HEADER_BLOCK} bytes"
+        return None
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        self._body = self._read()
+        return self._body
+
+    async def whole(self, limit: int) -> bytes:
+        return await joined(self.chunks(), limit)
+
+    async def aclose(self) -> None:
+        if self._body is not None:
+            await self._body.aclose()
+        await self._release()
+
+    async def _read(self) -> AsyncGenerator[bytes]:
+        try:
+            async with aclosing(cast(AsyncGenerator[bytes], aiter(self._stream))) as parts:
+                async for part in parts:
+                    if part:
+                        yield part
+        except httpx2.TransportError as error:
+            raise ProviderError("truncated", f"the connection ended in the middle of the answer: {error}") from error
+        finally:
+            await self._release()
+
+    async def _release(self) -> None:
+        if self._released:
+            return
+        self._released = True
+        try:
+            if _has_surplus(self._response):
+                await self._response.extensions["network_stream"].aclose()  # the pool drops what it finds closed
+        finally:
+            await self._stream.aclose()
+
+
+class StandardTransport:
+    """A `Transport` over httpx2."""
+
+    def __init__(self, options: TransportOptions) -> None:
+        """Raises OSError when `ca_file` cannot be read, ValueError for HTTP/2 without the package it needs."""
+        if options.http2 and importlib.util.find_spec("h2") is None:
+            raise ValueError("http2: true needs the package h2: install it, or leave http2 out")
+        self._timeout = {"connect": options.connect_timeout_seconds}  # the caller's deadlines bound all else
+        self._closed = False
+        self._options = options
+        self._tls = tls_context(options.ca_file)
+        limits = httpx2.Limits(
+            max_connections=options.max_connections,
+            max_keepalive_connections=options.max_idle,
+            keepalive_expiry=options.idle_seconds,
+        )
+        self._inner = self._made(limits, http2=options.http2)
+        self._uploading = WeakSet[httpx2.AsyncHTTPTransport]()
+
+    async def send(self, request: Request) -> StandardResponse:
+        if self._closed:
+            raise ProviderError("connect", "the transport is closed")
+        origin = request.origin
+        ear = None if request.upload is None else Ear()
+        inner = self._inner if ear is None else self._for_upload(ear)
+        foreign = self._foreign(request, ear)
+        try:
+            answer = StandardResponse(await inner.handle_async_request(foreign))
+        except httpx2.LocalProtocolError as error:
+            raise GatewayError(f"the call cannot be sent: {error}") from error
+        except _NOT_CONNECTED as error:
+            raise _failure("connect", origin, error) from error
+        except httpx2.RemoteProtocolError as error:
+            raise _failure("malformed" if _names_a_rule(error) else "lost", origin, error) from error
+        except httpx2.TransportError as error:
+            raise _failure("lost", origin, error) from error
+        return await _checked(answer)
+
+    async def aclose(self) -> None:
+        self._closed = True
+        for inner in (self._inner, *self._uploading):
+            await inner.aclose()
+
+    def _made(self, limits: httpx2.Limits, http2: bool) -> httpx2.AsyncHTTPTransport:
+        return httpx2.AsyncHTTPTransport(
+            verify=self._tls, trust_env=False, http2=http2, proxy=self._options.proxy, limits=limits
+        )
+
+    def _for_upload(self, ear: Ear) -> httpx2.AsyncHTTPTransport:
+        """A transport for one upload, whose connection is closed after it."""
+        inner = self._made(httpx2.Limits(max_connections=1, max_keepalive_connections=0), http2=False)
+        listen_with(ear, inner)
+        self._uploading.add(inner)
+        return inner
+
+    def _foreign(self, request: Request, ear: Ear | None) -> httpx2.Request:
+        """As httpx2 wants it. The target goes beside the URL, so that nothing in it is quoted anew."""
+        origin = request.origin
+        if origin.scheme not in ("http", "https"):
+            raise ProviderError("connect", f"scheme {origin.scheme!r} is neither http nor https")
+        host = host_of(origin)
+        head_of(request, host)  # for its checks
+        headers: list[tuple[bytes, bytes]] = request.headers
+        content: bytes | Body | None = request.body or None
+        if request.upload is not None and ear is not None:
+            name, _, value = framing_of(request.upload).partition(b": ")
+            headers, content = [*headers, (name, value)], Body(request.upload, ear)
+        return httpx2.Request(
+            request.method,
+            f"{origin.scheme}://{host}/",
+            headers=headers,
+            content=content,
+            extensions={"timeout": self._timeout, "target": request.path.encode("ascii")},
+        )
+
+
+async def _checked(answer: StandardResponse) -> StandardResponse:
+    if (fault := answer.fault()) is None:
+        return answer
+    await answer.aclose()
+    raise ProviderError("malformed", f"not a proper HTTP answer: {fault}")
+
+
+def _failure(kind: FailureKind, origin: Origin, error: Exception) -> ProviderError:
+    reason = str(error) or type(error).__name__
+    return ProviderError(kind, f"{origin.scheme}://{origin.host}:{origin.port}: {reason}")
+
+
+def _names_a_rule(error: httpx2.RemoteProtocolError) -> bool:
+    """Whether the parser complained. httpcore2 wraps the parser's own error then, and only words when the peer left."""
+    cause = error.__cause__
+    return cause is not None and bool(cause.args) and isinstance(cause.args[0], Exception)
+
+
+def _has_surplus(response: httpx2.Response) -> bool:
+    """Whether bytes came behind an HTTP/1.1 answer. No public door shows them; if the private one has moved, say yes,
+    which costs a connection and serves nobody another's answer."""
+    if response.extensions.get("http_version") == b"HTTP/2":
+        return False
+    found: object = response.stream
+    for name in ("_httpcore_stream", "_stream", "_connection", "_h11_state", "trailing_data"):
+        found = getattr(found, name, None)
+    return not (isinstance(found, tuple) and found[0] == b"")

@@ -1,0 +1,39 @@
+"""What all connections of one server share: limits, who is connected, what is being answered, whether it drains."""
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+from uvicorn.server import ServerState
+
+from gateway.net.server.limits import Limits
+from gateway.net.server.room import Guest, Room
+from gateway.net.write_batching import Cork
+
+
+def _nothing() -> None:
+    """Nobody wants to know how many connections are left."""
+
+
+class Traffic(ServerState):
+    """uvicorn's shared state with limits. `turned_away` are connections above the cap, about to be closed.
+
+    `idle_seconds` is how long a connection that rests may stay once the server drains. `lost` is called whenever a
+    connection is gone.
+    """
+
+    def __init__(self, limits: Limits, idle_seconds: float = 0.0) -> None:
+        super().__init__()
+        self.limits = limits
+        self.room = Room(cast("set[Guest]", self.connections), limits.max_connections, limits.reserve)
+        self.cork = Cork()
+        self.idle_seconds = idle_seconds
+        self.lost: Callable[[], object] = _nothing
+        self.turned_away: set[asyncio.Protocol] = set()
+        self.draining = False
+        self.empty = asyncio.Event()
+
+    def look(self) -> None:
+        """Set `empty` once a draining server has neither a connection nor a running exchange."""
+        if self.draining and not self.connections and not self.tasks:
+            self.empty.set()

@@ -9,6 +9,8 @@ from gateway.calls import Caller
 from gateway.config import Deployment, GatewaySettings
 from gateway.config.provider import Provider
 from gateway.config.secrets import known_secrets
+from gateway.formats.bedrock.signing import ChainSigner
+from gateway.formats.endpoint import Endpoint
 from gateway.net.browser_guard import BrowserGuard
 from gateway.net.client.options import TransportOptions
 from gateway.net.client.upstreams import Upstreams, transport
@@ -16,8 +18,6 @@ from gateway.net.server import Limits
 from gateway.notices import Receiver
 from gateway.notify import Webhook, origin_of
 from gateway.pricing import PriceBook, PriceList
-from gateway.providers.bedrock.signing import ChainSigner
-from gateway.providers.endpoint import Endpoint
 from gateway.redaction import Redactor
 from gateway.runtime import Channel, CircuitRules, RetryRules, Runtime, Timeouts
 from gateway.uploads import takes_uploads

@@ -13,20 +13,20 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from gateway.calls import Answer, Attempt, Call, Outcome
 from gateway.errors import ProviderError
 from gateway.escalation import Escalations, completion, wants_person
+from gateway.formats.applied import AppliedVersion
+from gateway.formats.learnt import Learnt
+from gateway.formats.model_errors import blaming_model
+from gateway.formats.openai_chat.answer import bad_arguments
+from gateway.formats.openai_chat.stream import StreamReader
+from gateway.formats.registry import stream_type
+from gateway.formats.translate import Attempted, Translation, translation
+from gateway.formats.whole import Whole
 from gateway.headers import JSON, retry_after, to_client_untyped
 from gateway.json_size import ANSWER_FACTOR, holds_more
 from gateway.net.client import Response, header
 from gateway.net.client.redacting import as_they_came
 from gateway.net.time_limits import TimeLimits
 from gateway.previous import is_of_another
-from gateway.providers.applied import AppliedVersion
-from gateway.providers.chat.answer import bad_arguments
-from gateway.providers.chat.stream import StreamReader
-from gateway.providers.learnt import Learnt
-from gateway.providers.model_errors import blaming_model
-from gateway.providers.registry import stream_type
-from gateway.providers.translate import Attempted, Translation, translation
-from gateway.providers.whole import Whole
 from gateway.recorder import Clock, name_call
 from gateway.runtime import Channel, CircuitRules, Runtime
 from gateway.streaming import OpenStream, first_part

@@ -10,10 +10,10 @@ from gateway.assemble import endpoint_of
 from gateway.calls import Call, Caller
 from gateway.config import Deployment
 from gateway.errors import CallerError, ProviderError
+from gateway.formats.applied import AppliedVersion
+from gateway.formats.endpoint import Endpoint
+from gateway.formats.translate import Attempted, translation
 from gateway.json_body import Document
-from gateway.providers.applied import AppliedVersion
-from gateway.providers.endpoint import Endpoint
-from gateway.providers.translate import Attempted, translation
 from routing.agents import Agent, AgentVersion
 from routing.chain import HUMAN, Target, chain
 

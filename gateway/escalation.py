@@ -15,10 +15,10 @@ from gateway.calls import Answer, Call, Outcome
 from gateway.conversation import conversation_key, name_of
 from gateway.errors import CallerError, GatewayError, ProviderError, StoreAway
 from gateway.excerpt import excerpt
+from gateway.formats.clients import as_one_message, chat_messages, statement
 from gateway.headers import JSON
 from gateway.logs import Log
 from gateway.notify import Webhook
-from gateway.providers.clients import as_one_message, chat_messages, statement
 from gateway.store.handovers import MOST_BYTES
 from gateway.store.seam import Store
 from gateway.streaming import EVENT_STREAM

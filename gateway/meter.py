@@ -6,9 +6,9 @@ import orjson
 
 from gateway.calls import Usage, tokens, usage_from
 from gateway.errors import Headers
+from gateway.formats import sse
 from gateway.json_size import MOST_VALUES, holds_more
 from gateway.net.client import header
-from gateway.providers import sse
 
 EVENT_STREAM = b"text/event-stream"
 _METERED_BYTES = 8 << 20  # of an answer that is kept to find its usage; images as base64 take megabytes

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 
 from gateway.calls import Attempt, Call, Caller, Outcome
 from gateway.errors import CallerError, Headers, NotFound, ProviderError
+from gateway.formats.clients import CHAT, told, told_event
+from gateway.formats.openai_chat.answer import read_error
 from gateway.headers import JSON, to_client, to_client_untyped
 from gateway.logs import Log
 from gateway.meter import EVENT_STREAM, Meter
 from gateway.net.client import Response, Upload, header
 from gateway.owners import Hints, is_elsewhere, of_agent, of_caller, response_in
-from gateway.providers.chat.answer import read_error
-from gateway.providers.clients import CHAT, told, told_event
 from gateway.proxy import Proxy, about, id_headers, plan_of
 from gateway.recorder import Recorder, name_call
 from gateway.runtime import Channel, Runtime

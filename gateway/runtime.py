@@ -4,11 +4,11 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 
 from gateway.auth import Doorkeeper
+from gateway.formats.endpoint import Endpoint
 from gateway.net.browser_guard import BrowserGuard
 from gateway.net.client import Request, Response, Transport
 from gateway.net.client.redacting import send
 from gateway.pricing import PriceBook
-from gateway.providers.endpoint import Endpoint
 from policies.calls.retry import Backoff
 
 

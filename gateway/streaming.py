@@ -13,9 +13,9 @@ from typing import Any
 
 from gateway.calls import Attempt, Usage, estimated_usage
 from gateway.errors import Headers, ProviderError
+from gateway.formats.openai_chat.stream import StreamReader
+from gateway.formats.reader import Reader
 from gateway.net.client import Response
-from gateway.providers.chat.stream import StreamReader
-from gateway.providers.reader import Reader
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Follower = StreamReader | Reader

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from gateway.calls import ArmName
-from gateway.providers.applied import AppliedVersion
+from gateway.formats.applied import AppliedVersion
 from policies.evidence.thresholds import Yardstick, yardstick
 from policies.guardrails.grammar import Guardrail, parse
 from policies.rollout.state import Intent, State, Step, VersionRef

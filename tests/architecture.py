@@ -46,7 +46,7 @@ STANDIN = "gateway.standin"  # the stand-in provider of the demo: a peer, outsid
 
 ANYWHERE = ("gateway",)
 DOORS: Mapping[str, tuple[str, ...]] = {
-    "botocore": ("gateway.providers.bedrock.signing",),
+    "botocore": ("gateway.formats.bedrock.signing",),
     "genai_prices": ("gateway.pricing.pricelist",),
     "httpcore2": ("gateway.net.client.standard_upload",),  # under httpx2: what its connections are made of
     "httptools": ("gateway.net.client", "gateway.net.server", STANDIN),

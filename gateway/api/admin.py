@@ -14,8 +14,8 @@ from gateway.api.services import Endpoint, header, read_small, send_json
 from gateway.calls import Caller
 from gateway.controller import NothingToDo
 from gateway.errors import CallerError, EpochConflict, Forbidden, NotFound, Unauthenticated
+from gateway.formats.openai_chat.errors import error_body
 from gateway.json_body import Document
-from gateway.providers.chat.errors import error_body
 from policies.rollout.verbs import VERBS, Order
 
 _LONGEST_TEXT = 500

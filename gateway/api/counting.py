@@ -10,13 +10,13 @@ from starlette.types import Receive, Scope, Send
 from gateway.api.generation import Messages
 from gateway.calls import Call
 from gateway.errors import ProviderError
+from gateway.formats.anthropic.counting import COUNT_PATH, check_count, count_answer, count_changes, estimate
+from gateway.formats.applied import AppliedVersion
+from gateway.formats.clients import told
+from gateway.formats.registry import CLIENTS, PROVIDERS
+from gateway.formats.settings import overlay
 from gateway.headers import JSON, to_client_untyped
 from gateway.net.client import Headers, Request
-from gateway.providers.applied import AppliedVersion
-from gateway.providers.clients import told
-from gateway.providers.messages.counting import COUNT_PATH, check_count, count_answer, count_changes, estimate
-from gateway.providers.registry import CLIENTS, PROVIDERS
-from gateway.providers.settings import overlay
 from gateway.proxy import id_headers, plan_of
 from gateway.runtime import Channel, Runtime
 from gateway.streaming import send_answer

@@ -16,11 +16,11 @@ from gateway.api.generation import Asked, Generation, check_encoding, model_of
 from gateway.api.services import Services, caller_of, given_id, header, named
 from gateway.calls import Caller
 from gateway.errors import CallerError, Forbidden, NotFound, UnsupportedBody
+from gateway.formats.openai_responses.marks import is_ours
 from gateway.headers import of_type, query_to_provider, without_names
 from gateway.json_body import Document, encode
 from gateway.owners import Makers
 from gateway.passthrough import Passage, Wanted
-from gateway.providers.responses.marks import is_ours
 from gateway.runtime import Runtime
 from gateway.uploads import Body, FormStream, Held, Incoming, Stream, has_default_model, takes_raw_bytes
 

@@ -10,8 +10,8 @@ from bench.profile import stage
     [
         ("gateway.net.server.protocol", "_feed", "read the request"),
         ("gateway.net.server.exchange", "_send_body", "send"),
-        ("gateway.providers.chat.request", "write", "rewrite for the provider"),
-        ("gateway.providers.chat.answer", "parse", "read the answer, usage"),
+        ("gateway.formats.openai_chat.request", "write", "rewrite for the provider"),
+        ("gateway.formats.openai_chat.answer", "parse", "read the answer, usage"),
         ("routing.plan", "route", "route, unit, id"),
         ("gateway.something_new", "run", "rest"),
     ],

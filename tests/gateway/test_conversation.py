@@ -8,8 +8,8 @@ import pytest
 from gateway.calls import Call, Caller
 from gateway.conversation import conversation_of, user_of
 from gateway.errors import CallerError
+from gateway.formats.clients import opening_of
 from gateway.json_body import Document
-from gateway.providers.clients import opening_of
 
 HELLO = {"role": "user", "content": "Where is my order?"}
 ANSWER = {"role": "assistant", "content": "On its way."}

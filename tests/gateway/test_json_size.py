@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.formats.openai_chat.answer import are_json
 from gateway.json_body import Document, TooManyValues
 from gateway.json_size import ANSWER_FACTOR, CONTAINER, MOST_VALUES, holds_more
-from gateway.providers.chat.answer import are_json
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(st.sampled_from('a",:[{\\é\n')),

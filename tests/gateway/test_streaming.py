@@ -9,9 +9,9 @@ import pytest
 
 from gateway.calls import Attempt, Usage
 from gateway.errors import Headers, ProviderError
+from gateway.formats.clients import CHAT, told_event
+from gateway.formats.openai_chat.stream import StreamReader
 from gateway.net.client import joined
-from gateway.providers.chat.stream import StreamReader
-from gateway.providers.clients import CHAT, told_event
 from gateway.streaming import ClientTooSlow, OpenStream, StreamLimits, relay
 
 PART = b'data: {"choices":[{"delta":{"content":"x"},"finish_reason":null}]}\n\n'

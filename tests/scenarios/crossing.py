@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx2
 
-from gateway.providers.prompt import FormatName
+from gateway.formats.prompt import FormatName
 from gateway.standin import Behaviour, Counts, Standin
 from tests.gateway.calling import PROVIDER_KEY, PROVIDERS, SOON
 from tests.gateway.running import Running, running, write

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from gateway.providers.prompt import FormatName
+from gateway.formats.prompt import FormatName
 
 SYSTEM = "You are a bird."
 PIXEL = "iVBORw0KGgo="

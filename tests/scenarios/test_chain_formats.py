@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 import pytest_asyncio
 
-from gateway.providers.prompt import FormatName
+from gateway.formats.prompt import FormatName
 from gateway.standin import Behaviour
 from tests.scenarios.crossing import Agent, Crossing, charged, crossing, events
 from tests.scenarios.dialects import DIALECTS

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.providers.prompt import FormatName
+from gateway.formats.prompt import FormatName
 from gateway.standin import Behaviour
 from tests.gateway.calling import PROVIDERS, Place, events
 from tests.scenarios.claude_code import HEADERS, LONG_TOOL, QUERY, request

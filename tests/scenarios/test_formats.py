@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from gateway.providers.prompt import FormatName
+from gateway.formats.prompt import FormatName
 from gateway.standin import Behaviour
 from tests.scenarios.crossing import FORMATS, Agent, Crossing, crossing, events
 from tests.scenarios.dialects import DIALECTS, FOUND, PIXEL, SYSTEM, Said

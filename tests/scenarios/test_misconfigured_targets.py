@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from gateway.providers.prompt import FormatName
+from gateway.formats.prompt import FormatName
 from gateway.standin import Behaviour
 from tests.gateway.calling import HELLO, PROVIDER_KEY, PROVIDERS, eventually
 from tests.gateway.running import Running, provider, running, write

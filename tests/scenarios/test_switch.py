@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from gateway.providers.prompt import FormatName
+from gateway.formats.prompt import FormatName
 from gateway.standin import Behaviour
 from gateway.standin.answers import SEALED, THOUGHT
 from tests.scenarios.crossing import FORMATS, Agent, Crossing, crossing

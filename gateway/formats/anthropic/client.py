@@ -1,0 +1,43 @@
+"""The Messages API, as a client's format."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.errors import SerinusError
+from gateway.formats.answer import Reply
+from gateway.formats.anthropic.answer import write_reply
+from gateway.formats.anthropic.errors import error_body, error_event
+from gateway.formats.anthropic.prompt import opening, read_prompt
+from gateway.formats.anthropic.shared import NAME
+from gateway.formats.anthropic.writer import MessagesWriter
+from gateway.formats.prompt import FormatName, Prompt
+from gateway.formats.protocol import ClientSide, Envelope, Writer
+
+
+class _Messages:
+    """See `ClientSide`."""
+
+    @property
+    def name(self) -> FormatName:
+        return NAME
+
+    def prompt(self, values: Mapping[str, Any]) -> Prompt:
+        return read_prompt(values)
+
+    def opening(self, values: Mapping[str, Any]) -> str:
+        return opening(values)
+
+    def reply(self, reply: Reply, envelope: Envelope) -> bytes:
+        return write_reply(reply, envelope)
+
+    def writer(self, envelope: Envelope) -> Writer:
+        return MessagesWriter(envelope)
+
+    def error(self, error: SerinusError, call_id: str) -> bytes:
+        return error_body(error, call_id)
+
+    def error_event(self, error: SerinusError, call_id: str) -> bytes:
+        return error_event(error, call_id)
+
+
+CLIENT: ClientSide = _Messages()

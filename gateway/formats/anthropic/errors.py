@@ -1,0 +1,88 @@
+"""Errors of the Messages API: as clients get them from us, and as providers send them."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.errors import Headers, ProviderError, SerinusError
+from gateway.formats.openai_chat.answer import error_inside, parse, read_error
+from gateway.json_body import encode
+
+# Source: platform.claude.com/docs/en/api/errors
+_TYPES: Mapping[int, str] = {
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+# The status of an error that came inside an answer; what speaks of our account or has no other stays 502.
+_STATUSES: Mapping[str, int] = {
+    "invalid_request_error": 400,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+_REQUEST_ERRORS = range(400, 500)
+_ABOUT_OUR_ACCOUNT = ("authentication_error", "billing_error", "permission_error")
+# A refused request is told as `max_tokens: 9 > 8, …`: the field and what is wrong with it. What the message quotes may
+# be the client's, so the field is short, and looked for once.
+_FIELD = re.compile(r"(?=[.\w-]{1,200}+: )([a-z_]+(?:\.[a-z_]+)*)")
+# What chat completions, and so versions, call such a field.
+_IN_CHAT: Mapping[str, str] = {
+    "stop_sequences": "stop",
+    "output_config.effort": "reasoning_effort",
+    "output_config.format": "response_format",
+}
+_NO_CREDIT = "credit balance is too low"  # told as an invalid request, and none of the client's doing
+
+
+def error_body(error: SerinusError, call_id: str) -> bytes:
+    """The error body of this format."""
+    kind = _TYPES.get(error.status)
+    if kind is None:
+        kind = "invalid_request_error" if error.status in _REQUEST_ERRORS else "api_error"
+    told = {"type": kind, "message": error.told}
+    return encode({"type": "error", "error": told, "request_id": call_id or None}).encode()
+
+
+def error_event(error: SerinusError, call_id: str) -> bytes:
+    """The server-sent event that ends a broken stream."""
+    return b"event: error\ndata: " + error_body(error, call_id) + b"\n\n"
+
+
+def provider_error(status: int, headers: Headers, body: bytes) -> ProviderError:
+    """The error of an answer whose status is not 200; what speaks of our account is told as a refused key is."""
+    error = read_error(status, headers, body)
+    if error.body is None:
+        return error
+    if _NO_CREDIT in error.message or _kind(parse(error.body)) in _ABOUT_OUR_ACCOUNT:
+        return read_error(403, headers, b"")
+    if error.upstream_status in _REQUEST_ERRORS and (field := _FIELD.match(error.message)):
+        error.param = _IN_CHAT.get(field[1], error.message.partition(": ")[0])
+    return error
+
+
+def raise_error_inside(members: dict[str, Any], body: bytes) -> None:
+    """Raise the ProviderError of an error that came as an answer, or as an event of one."""
+    if members.get("type") != "error" and not members.get("error"):
+        return
+    kind = _kind(members)
+    if kind in _ABOUT_OUR_ACCOUNT:
+        members, body = {"error": {"type": "authentication_error"}}, b""
+    error = error_inside({**members, "error": members.get("error") or {}}, body)
+    error.status = _STATUSES.get(kind, error.status)
+    raise error
+
+
+def _kind(members: Any) -> str:
+    told = members.get("error") if isinstance(members, dict) else None
+    kind = told.get("type") if isinstance(told, dict) else None
+    return kind if isinstance(kind, str) else ""

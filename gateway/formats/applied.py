@@ -1,0 +1,108 @@
+"""A version of an agent, made ready once for all calls."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from gateway.formats.openai_chat.parameters import settings
+from gateway.formats.settings import Settings
+from gateway.json_body import encode
+from routing.agents import AgentVersion, Tool
+
+_LONGEST_PATH = 200
+# The field of a prompt that a version sets under another name than the provider's.
+FIELDS: Mapping[str, str] = {
+    "max_completion_tokens": "max_tokens",
+    "max_output_tokens": "max_tokens",
+    "stop_sequences": "stop",
+    "random_seed": "seed",
+    "reasoning_effort": "effort",
+    "reasoning": "effort",
+    "thinking": "effort",
+    "response_format": "output",
+    "parallel_tool_calls": "parallel_tools",
+}
+# Two spellings of one limit: a version that sets one of them means both.
+ALIASES = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+
+
+@dataclass(frozen=True)
+class AppliedVersion:
+    """What a version puts into requests: as JSON texts for chat completions, and in no format as `settings`.
+
+    `fixed` replaces what the client sent, and takes out where it is None; `defaults` fill in what the client left out.
+    """
+
+    version: AgentVersion
+    fixed: Mapping[str, str | None]
+    defaults: Mapping[str, str]
+    system: str | None
+    tools: tuple[Tool, ...]
+
+    @classmethod
+    def of(cls, version: AgentVersion) -> "AppliedVersion":
+        fixed: dict[str, str | None] = {}
+        defaults: dict[str, str] = {}
+        for name, text in version.parameters.items():
+            if name in version.client_may_set:
+                defaults[name] = text
+                continue
+            fixed[name] = text
+            if (alias := ALIASES.get(name)) and alias not in version.parameters:
+                fixed[alias] = None
+        system = None
+        if version.system_prompt is not None:
+            system = encode({"role": "system", "content": version.system_prompt})
+        return cls(version, fixed, defaults, system, version.tools)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The version in no wire format."""
+        return settings(self.version)
+
+    @cached_property
+    def portable(self) -> "AppliedVersion":
+        """The version for a provider of another wire format than its own: without what only its own provider knows."""
+        native = self.settings.native or {}
+        fixed = {name: text for name, text in self.fixed.items() if name not in native}
+        defaults = {name: text for name, text in self.defaults.items() if name not in native}
+        return replace(self, fixed=fixed, defaults=defaults)
+
+    def blamed_by(self, param: str | None, sent: Mapping[str, Any] | None = None) -> bool:
+        """Whether an error about this request field is about something that the version alone decided.
+
+        `sent` is the client's body, where it is known: what it leaves out the version's defaults fill in, and its own
+        tools stand behind the version's.
+        """
+        path = path_of(param)
+        field = path[0] if path else ""
+        if field == "model" or field in self.fixed or FIELDS.get(field) in (self.settings.fixed or {}):
+            return True
+        if sent is None:
+            return field == "tools" and bool(self.tools)
+        if field in self.defaults and field not in sent:
+            return True
+        if field == "tools" and self.tools:
+            return _index(path) < len(self.tools) if len(path) > 1 else not sent.get("tools")
+        return self.system is not None and self._is_about_system(path, sent)
+
+    def _is_about_system(self, path: tuple[str, ...], sent: Mapping[str, Any]) -> bool:
+        """Whether it is about the version's prompt, which stands before all that the client says."""
+        if path[:1] in (("system",), ("instructions",)):
+            return _index(path) == 0 if len(path) > 1 else not sent.get(path[0])
+        return path[:1] == ("messages",) and "messages" in sent and _index(path) == 0 and "system" not in sent
+
+
+def path_of(param: str | None) -> tuple[str, ...]:
+    """The names and indices of `messages[0].content` and of `messages.0.content`; none for what is no path."""
+    if not param or len(param) > _LONGEST_PATH:
+        return ()
+    return tuple(name for name in param.replace("[", ".").replace("]", "").split(".") if name)
+
+
+def _index(path: tuple[str, ...]) -> int:
+    """The index behind a path's first name; one beyond all where there is none."""
+    index = path[1] if len(path) > 1 else ""
+    return int(index) if index.isascii() and index.isdigit() else sys.maxsize

@@ -1,0 +1,58 @@
+"""Errors of Bedrock: as an answer, and as an exception inside a stream."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.errors import Headers, ProviderError
+from gateway.formats.openai_chat.answer import parse, read_error
+from gateway.net.client import header
+
+# What speaks of our credentials, whatever its status.
+_ABOUT_OUR_KEY = (
+    "AccessDeniedException", "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException",
+    "MissingAuthenticationTokenException", "IncompleteSignatureException", "InvalidClientTokenId",
+)  # fmt: skip
+# The status of an exception inside a stream; any other stays 502.
+_STATUSES: Mapping[str, int] = {
+    "validationException": 400,
+    "throttlingException": 429,
+    "serviceUnavailableException": 503,
+    "modelTimeoutException": 504,
+}
+
+
+def provider_error(status: int, headers: Headers, body: bytes) -> ProviderError:
+    """The error of an answer whose status is not 200. Its body reaches the client unless it is about our key."""
+    if _kind(headers) in _ABOUT_OUR_KEY:
+        return read_error(403, headers, b"")
+    return read_error(status, headers, _lowered(body))
+
+
+def error_inside(kind: str, data: bytes) -> ProviderError:
+    """The ProviderError of an exception in a stream that began with HTTP 200."""
+    said = _said(data)
+    message = said.get("message") or said.get("originalMessage")
+    told = message if isinstance(message, str) and message else f"the provider's stream ended with {kind}"
+    error = ProviderError("error_in_answer", told, upstream_status=200)
+    error.status = _STATUSES.get(kind, error.status)
+    return error
+
+
+def _kind(headers: Headers) -> str:
+    """`ThrottlingException` of `ThrottlingException:http://internal.amazon.com/…`."""
+    return (header(headers, b"x-amzn-errortype") or b"").partition(b":")[0].decode("latin-1")
+
+
+def _lowered(body: bytes) -> bytes:
+    """Some of AWS's own front ends write `Message`."""
+    said = _said(body)
+    return json.dumps({**said, "message": said["Message"]}).encode() if "Message" in said else body
+
+
+def _said(body: bytes) -> dict[str, Any]:
+    try:
+        said = parse(body)
+    except ProviderError:
+        return {}
+    return said if isinstance(said, dict) else {}

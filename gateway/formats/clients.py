@@ -1,0 +1,64 @@
+"""What the gateway reads of clients, and says to them by itself, in whatever wire format they speak."""
+
+from typing import Any
+
+from gateway.calls import Call, FormatName, Usage
+from gateway.errors import ProviderError, SerinusError
+from gateway.formats.answer import Begin, End, Reply, TextDelta
+from gateway.formats.openai_chat import errors as chat
+from gateway.formats.openai_chat.opening import opening
+from gateway.formats.prompt import Prompt, Text
+from gateway.formats.protocol import Envelope
+from gateway.formats.registry import CLIENTS, PROVIDERS
+
+CHAT: FormatName = "openai"
+
+
+def opening_of(call: Call) -> str:
+    """The first user message of a call, which tells its conversation from others. Raises CallerError."""
+    values = call.document.values
+    if call.operation != "generate":  # no conversation: what it is about stands for it
+        texts = call.document.texts
+        return texts.get("input") or texts.get("prompt") or ""
+    return opening(values) if call.format == CHAT else CLIENTS[call.format].opening(values)
+
+
+def statement(call: Call, text: str, at: float) -> bytes:
+    """An answer in the gateway's own words, streamed if that was asked; `at` in Unix seconds."""
+    client = CLIENTS[call.format]
+    envelope = Envelope(call.id, call.agent, int(at), Prompt((), stream=call.stream, wants_usage=call.wants_usage))
+    if not call.stream:
+        return client.reply(Reply((Text(text),), usage=Usage()), envelope)
+    writer = client.writer(envelope)
+    return b"".join([writer.write(event) for event in (Begin(usage=Usage()), TextDelta(text), End(usage=Usage()))])
+
+
+def chat_messages(call: Call) -> list[Any]:
+    """The conversation of a call as chat completions' messages. Raises CallerError."""
+    if call.operation != "generate":
+        return as_one_message(call)
+    if call.format == CHAT:
+        messages: list[Any] = call.document.values["messages"]
+        return messages
+    prompt = Prompt(CLIENTS[call.format].prompt(call.document.values).messages)
+    written: list[Any] = PROVIDERS[CHAT].write(prompt, "").body["messages"]
+    return written
+
+
+def as_one_message(call: Call) -> list[Any]:
+    """The whole request of a call as the text of one message."""
+    return [{"role": "user", "content": call.document.render({}).decode()}]
+
+
+def told(error: SerinusError, client: FormatName, call_id: str) -> bytes:
+    """The body that tells a client of an error: upstream's own words where it may see them, ours otherwise."""
+    if isinstance(error, ProviderError) and error.body is not None:
+        return error.body
+    return chat.error_body(error) if client == CHAT else CLIENTS[client].error(error, call_id)
+
+
+def told_event(error: SerinusError, client: FormatName, call_id: str) -> bytes:
+    """The server-sent event that ends a stream that broke."""
+    if client == CHAT:
+        return chat.error_event(told(error, client, call_id))
+    return CLIENTS[client].error_event(error, call_id)

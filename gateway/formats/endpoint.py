@@ -1,0 +1,56 @@
+"""An account at a provider, as requests need it."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.errors import Headers
+from gateway.formats.prompt import FormatName
+from gateway.net.client import Origin, Request
+from gateway.redaction import Redactor
+
+
+class Signer(Protocol):
+    """Makes the headers that open a provider for exactly one request."""
+
+    redactor: Redactor | None
+    """Replaces the secrets that were signed with last."""
+
+    def __call__(self, request: Request) -> list[tuple[bytes, bytes]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a provider's API stands, what it speaks, and what opens it.
+
+    `headers` carry the key and go with every request; `fixed` go in place of the client's of that name; `defaults` go
+    where the client sent none. `sign` makes the headers that depend on the request itself. What is `secret` must not
+    come back from there. With `cloud_files` clients may name objects that the account's role reads.
+    """
+
+    name: str
+    origin: Origin
+    base_path: str
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    format: FormatName = "openai"
+    defaults: tuple[tuple[bytes, bytes], ...] = ()
+    sign: Signer | None = None
+    secret: Redactor | None = None
+    fixed: tuple[tuple[bytes, bytes], ...] = ()
+    cloud_files: bool = False
+
+    def redactor(self) -> Redactor | None:
+        """What replaces the account's secrets in what comes back, None where it has none."""
+        return self.secret if self.sign is None else self.sign.redactor
+
+    def request(self, path: str, headers: Headers, body: bytes, method: str = "POST") -> Request:
+        """A request to this account; `path` is whole, with its query."""
+        if self.fixed:
+            ours = dict(self.fixed)
+            headers = [*(pair for pair in headers if pair[0] not in ours), *self.fixed]
+        request = Request(method, self.origin, path, [*headers, *self.headers], body)
+        if self.defaults:
+            sent = {name for name, _ in headers}
+            request.headers += [default for default in self.defaults if default[0] not in sent]
+        if self.sign is not None:
+            request.headers += self.sign(request)
+        return request

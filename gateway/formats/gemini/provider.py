@@ -1,0 +1,45 @@
+"""The half of the format that faces providers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.errors import Headers, ProviderError
+from gateway.formats.answer import Reply
+from gateway.formats.gemini import request
+from gateway.formats.gemini.amend import amend
+from gateway.formats.gemini.answer import read_answer
+from gateway.formats.gemini.errors import read_error
+from gateway.formats.gemini.stream import StreamParser
+from gateway.formats.gemini.terms import FORMAT
+from gateway.formats.prompt import FormatName, Prompt
+from gateway.formats.protocol import Parser, ProviderSide, Written
+from gateway.formats.settings import Settings
+from gateway.json_body import Document
+
+
+@dataclass(frozen=True, slots=True)
+class GeminiProvider:
+    """The Generative Language API, behind a base path that ends in /v1beta."""
+
+    name: FormatName = FORMAT
+
+    def write(self, prompt: Prompt, model: str) -> Written:
+        return request.write(prompt, model)
+
+    def path(self, model: str, stream: bool) -> str:
+        return request.path(model, stream)
+
+    def amend(self, document: Document, settings: Settings, model: str) -> Mapping[str, str | None]:
+        return amend(document, settings, model)
+
+    def reply(self, body: bytes) -> Reply:
+        return read_answer(body)
+
+    def parser(self) -> Parser:
+        return StreamParser()
+
+    def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
+        return read_error(status, headers, body)
+
+
+PROVIDER: ProviderSide = GeminiProvider()

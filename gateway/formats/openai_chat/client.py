@@ -1,0 +1,43 @@
+"""Chat completions as clients speak them, for providers of another wire format."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.errors import SerinusError
+from gateway.formats.answer import Reply
+from gateway.formats.openai_chat.errors import error_body, error_event
+from gateway.formats.openai_chat.events import ChatWriter
+from gateway.formats.openai_chat.opening import opening
+from gateway.formats.openai_chat.prompt import read_prompt
+from gateway.formats.openai_chat.reply import write_reply
+from gateway.formats.prompt import FormatName, Prompt
+from gateway.formats.protocol import ClientSide, Envelope, Writer
+
+
+@dataclass(frozen=True, slots=True)
+class ChatClient:
+    """The half of chat completions that faces clients."""
+
+    name: FormatName = field(default="openai", init=False)
+
+    def prompt(self, values: Mapping[str, Any]) -> Prompt:
+        return read_prompt(values)
+
+    def opening(self, values: Mapping[str, Any]) -> str:
+        return opening(values)
+
+    def reply(self, reply: Reply, envelope: Envelope) -> bytes:
+        return write_reply(reply, envelope)
+
+    def writer(self, envelope: Envelope) -> Writer:
+        return ChatWriter(envelope)
+
+    def error(self, error: SerinusError, call_id: str) -> bytes:
+        return error_body(error)
+
+    def error_event(self, error: SerinusError, call_id: str) -> bytes:
+        return error_event(error_body(error))
+
+
+CLIENT: ClientSide = ChatClient()

@@ -1,0 +1,102 @@
+"""What a model thought, as chat completions carry it: text, and signatures that only their own provider can read.
+
+The text stands in `reasoning_content` (DeepSeek's name; OpenRouter says `reasoning`). What is signed or encrypted
+stands in `reasoning_details`, as OpenRouter documents them, and a function call's signature in Google's
+`extra_content`: so a client that sends a message back as it got it keeps them.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gateway.formats.prompt import FormatName, Reasoning, ToolCall
+
+Json = Mapping[str, Any]
+
+# `format` of a detail; OpenRouter's names, but for the last. One that says nothing is Anthropic's.
+_FORMATS: Mapping[FormatName, str] = {
+    "anthropic": "anthropic-claude-v1",
+    "openai-responses": "openai-responses-v1",
+    "gemini": "google-gemini-v1",
+    "openai": "unknown",
+    "bedrock": "amazon-bedrock-v1",
+}
+_SIGNERS: Mapping[str, FormatName] = {"": "anthropic", **{name: signer for signer, name in _FORMATS.items()}}
+
+
+def read_reasoning(message: Json) -> tuple[Reasoning, ...]:
+    """The thoughts of a message. What is ill-typed is left out."""
+    details = read_details(message.get("reasoning_details"))
+    if any(each.signature or each.encrypted for each in details):
+        return details
+    text = thought(message)
+    return (Reasoning(text),) if text else details
+
+
+def thought(message: Json) -> str:
+    """The text of the thoughts, in a message or in a delta."""
+    return _text(message, "reasoning_content") or _text(message, "reasoning")
+
+
+def read_details(value: object) -> tuple[Reasoning, ...]:
+    """`reasoning_details`; a summary and the encrypted text of the same item become one."""
+    found: list[Reasoning] = []
+    for item in value if isinstance(value, list) else ():
+        if not isinstance(item, dict):
+            continue
+        detail = _detail(item)
+        last = found[-1] if found else None
+        if last and detail.encrypted and not detail.text and _belong(last, detail):
+            found[-1] = Reasoning(last.text, "", detail.encrypted, detail.signed_by, detail.id)
+        elif detail.text or detail.signature or detail.encrypted:
+            found.append(detail)
+    return tuple(found)
+
+
+def write_details(thoughts: Iterable[Reasoning], first: int = 0) -> list[dict[str, Any]]:
+    """The thoughts as `reasoning_details`, numbered from `first`."""
+    details: list[dict[str, Any]] = []
+    for each in thoughts:
+        shared = {"id": each.id or None, "format": _FORMATS[each.signed_by or "openai"]}
+        if each.encrypted:
+            if each.text:
+                details.append({"type": "reasoning.summary", "summary": each.text, **shared})
+            details.append({"type": "reasoning.encrypted", "data": each.encrypted, **shared})
+        else:
+            signature = {"signature": each.signature} if each.signature else {}
+            details.append({"type": "reasoning.text", "text": each.text, **signature, **shared})
+    return [{**detail, "index": first + index} for index, detail in enumerate(details)]
+
+
+def call_signature(call: Json) -> str:
+    """The signature that Gemini puts on a function call, '' where there is none."""
+    extra = call.get("extra_content")
+    google = extra.get("google") if isinstance(extra, dict) else None
+    return _text(google, "thought_signature") if isinstance(google, dict) else ""
+
+
+def write_call_signature(signature: str, signed_by: FormatName | None) -> dict[str, Any]:
+    """The member that carries a function call's signature; {} where there is none to carry."""
+    if not signature or signed_by != "gemini":
+        return {}
+    return {"extra_content": {"google": {"thought_signature": signature}}}
+
+
+def signed_call(call: ToolCall) -> dict[str, Any]:
+    return write_call_signature(call.signature, call.signed_by)
+
+
+def _detail(item: dict[str, Any]) -> Reasoning:
+    signature, encrypted = _text(item, "signature"), _text(item, "data")
+    signer = _SIGNERS.get(_text(item, "format"), "openai") if signature or encrypted else None
+    text = _text(item, "text") or _text(item, "summary")
+    return Reasoning(text, signature, encrypted, signer, _text(item, "id"))
+
+
+def _belong(last: Reasoning, detail: Reasoning) -> bool:
+    """Whether an encrypted detail goes with the one before it."""
+    return bool(detail.id) and last.id == detail.id and not (last.signature or last.encrypted)
+
+
+def _text(members: Json, name: str) -> str:
+    value = members.get(name)
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,73 @@
+"""What we write into a client's history and must know again: ids of our own, and another format's sealed reasoning.
+
+Answers of other providers are not stored anywhere, so an id of ours stands for nothing. Reasoning that such a provider
+signed travels in `encrypted_content`, which clients of this format give back unchanged, under a seal that says whose
+it is. Its own provider gets it back; no other ever sees it.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from gateway.formats.prompt import FormatName
+from gateway.json_body import encode
+
+_SEAL = "serinus:"
+_OURS = re.compile(r"[a-z]{2,5}_serinus_")
+_FORMATS: Mapping[str, FormatName] = {name: name for name in get_args(FormatName)}
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """A signature of the format `by`; `call_id` is the tool call that it belongs to, '' for reasoning."""
+
+    by: FormatName
+    signature: str = ""
+    encrypted: str = ""
+    call_id: str = ""
+
+
+def response_id(call_id: str) -> str:
+    """The id of an answer that we wrote."""
+    return f"resp_serinus_{call_id}"
+
+
+def item_id(kind: str, call_id: str, index: int) -> str:
+    """The id of an answer's item; OpenAI takes no more than 64 characters."""
+    digest = hashlib.blake2b(call_id.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+    return f"{kind}_serinus_{digest}_{index}"
+
+
+def is_ours(value: object) -> bool:
+    """Whether an id is one that we wrote."""
+    return isinstance(value, str) and _OURS.match(value) is not None
+
+
+def seal(seal: Seal) -> str:
+    """What stands in `encrypted_content`."""
+    said = {"by": seal.by, "signature": seal.signature, "encrypted": seal.encrypted, "call_id": seal.call_id}
+    return _SEAL + encode({name: value for name, value in said.items() if value})
+
+
+def is_sealed(text: object) -> bool:
+    return isinstance(text, str) and text.startswith(_SEAL)
+
+
+def unseal(text: str) -> Seal | None:
+    """What a seal holds; None for what is none, or was tampered with."""
+    if not is_sealed(text):
+        return None
+    try:
+        said = json.loads(text.removeprefix(_SEAL))
+    except (ValueError, RecursionError):
+        return None
+    by = _FORMATS.get(_text(said, "by")) if isinstance(said, dict) else None
+    return None if by is None else Seal(by, _text(said, "signature"), _text(said, "encrypted"), _text(said, "call_id"))
+
+
+def _text(said: Mapping[str, Any], name: str) -> str:
+    value = said.get(name)
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,272 @@
+"""One attempt's translation: the client's request for a provider, and the provider's answer for the client.
+
+Three ways, chosen by who speaks what: chat completions on both sides goes the short way of its own; any other format on
+both sides goes through as it came, with the version's members put in; two formats meet in the neutral form. So does
+one format whose provider does not take the client's names of functions.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from gateway.calls import Call, usage_from
+from gateway.errors import Headers, ProviderError
+from gateway.formats import registry
+from gateway.formats.answer import Reply
+from gateway.formats.applied import AppliedVersion
+from gateway.formats.blame import Authors
+from gateway.formats.cloud_files import check_contents, check_prompt
+from gateway.formats.endpoint import Endpoint
+from gateway.formats.limits import known_host, limits
+from gateway.formats.names import OwnNames, are_taken, with_own_names
+from gateway.formats.openai_chat.answer import are_json, has_good_arguments, read_answer, read_error
+from gateway.formats.openai_chat.history import fitted_history
+from gateway.formats.openai_chat.request import chat_request
+from gateway.formats.openai_chat.stream import StreamReader
+from gateway.formats.plain import Plain
+from gateway.formats.prompt import FormatName, Prompt, ToolCall, Untranslatable
+from gateway.formats.protocol import ClientSide, Envelope, ProviderSide
+from gateway.formats.reader import Reader, SseFramer
+from gateway.formats.registry import CLIENTS, PROVIDERS
+from gateway.formats.settings import Settings, overlay
+from gateway.formats.whole import Whole
+from gateway.json_body import encode
+from gateway.net.client import Request
+from routing.chain import Target
+
+CHAT: FormatName = "openai"
+
+# Headers that speak of one provider's API mean nothing, or something else, to another.
+_VENDORS: Mapping[FormatName, bytes] = {CHAT: b"openai-", "openai-responses": b"openai-", "anthropic": b"anthropic-"}
+_ONE_SHAPE = frozenset[FormatName]({CHAT, "openai-responses"})  # of errors
+_RATE_LIMITED, _THEIR_FAULT = 429, 500  # HTTP statuses
+_API_VERSION = b"anthropic-version"
+_SAMPLING = frozenset({"temperature", "top_p", "top_k"})
+_OF_A_VENDOR = (*dict.fromkeys(_VENDORS.values()), b"x-stainless-")
+
+
+class Translation(Protocol):
+    """Made for one attempt. All that reads raises ProviderError."""
+
+    def request(self) -> Request:
+        """Raises ProviderError of kind `untranslatable` for what the provider's format cannot say."""
+
+    def whole(self, body: bytes) -> Whole:
+        """A whole answer."""
+
+    def reader(self) -> "StreamReader | Reader": ...
+
+    def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
+        """The error of an answer whose status is not 200."""
+
+
+@dataclass(slots=True)  # frozen ones cost twice as much to make, once an attempt
+class Attempted:
+    """What an attempt is about. `own` is the wire format that the version was written for.
+
+    `unix` tells the time in Unix seconds.
+    """
+
+    call: Call
+    applied: AppliedVersion
+    endpoint: Endpoint
+    target: Target
+    own: FormatName
+    unix: Callable[[], float]
+    asks_usage: bool = True  # whether a stream of chat completions is asked for its usage
+
+    @property
+    def added(self) -> frozenset[str]:
+        """The members that the gateway adds to a request of chat completions: the question for a stream's usage."""
+        asked = self.call.format == CHAT and self.call.wants_usage
+        adds = self.call.stream and self.asks_usage and self.endpoint.format == CHAT and not asked
+        return frozenset({"stream_options"} if adds else ())
+
+    @property
+    def settings(self) -> Settings:
+        """The version's part. Parameters of its own provider's API alone are nothing to a provider of another."""
+        settings = self.applied.settings
+        return settings if self.endpoint.format == self.own else replace(settings, native={})
+
+
+def translation(attempted: Attempted) -> Translation:
+    """The way from this client to this provider and back."""
+    call, provider = attempted.call, attempted.endpoint.format
+    client = call.format
+    if call.operation != "generate":
+        return Plain(call, attempted.applied, attempted.endpoint, attempted.target, attempted.asks_usage)
+    if client == provider and _knows_names(attempted):
+        return _Chat(attempted) if client == CHAT else _Through(attempted, PROVIDERS[provider])
+    return _Between(attempted, CLIENTS[client], registry.provider_side(provider, attempted.endpoint.origin.host))
+
+
+def _knows_names(about: Attempted) -> bool:
+    """Whether the provider takes the client's names of functions. Else the request is written anew, with others."""
+    format = about.endpoint.format
+    taken = known_host(about.endpoint.origin.host) if format == CHAT else limits(format)
+    return taken is None or format == "gemini" or are_taken(about.call.document.values, taken.tool_name)
+
+
+class _Chat:
+    """Chat completions on both sides."""
+
+    __slots__ = ("_about",)
+
+    def __init__(self, about: Attempted) -> None:
+        self._about = about
+
+    def request(self) -> Request:
+        about = self._about
+        call, applied, endpoint, target = about.call, about.applied, about.endpoint, about.target
+        moved = about.own != CHAT
+        document = fitted_history(call.document, endpoint.origin.host, target.model, moved=moved)
+        if document is not call.document:
+            call = replace(call, document=document)
+        return chat_request(call, applied.portable if moved else applied, endpoint, target, about.asks_usage)
+
+    def whole(self, body: bytes) -> Whole:
+        answer = read_answer(body)
+        return Whole(body, usage_from(answer.get("usage")), has_good_arguments(answer))
+
+    def reader(self) -> StreamReader:
+        return StreamReader(self._about.call.wants_usage, self._about.endpoint.redactor())
+
+    def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
+        about = self._about
+        authors = Authors(about.applied, about.call.document.values, about.added)
+        return authors.blamed(read_error(status, headers, body), body)
+
+
+class _Through:
+    """One format on both sides: the bytes go through, watched."""
+
+    __slots__ = ("_about", "_provider")
+
+    def __init__(self, about: Attempted, provider: ProviderSide) -> None:
+        self._about = about
+        self._provider = provider
+
+    def request(self) -> Request:
+        about, call = self._about, self._about.call
+        path = about.endpoint.base_path + self._provider.path(about.target.model, call.stream)
+        if call.query:
+            path += ("&" if "?" in path else "?") + call.query
+        try:
+            if about.endpoint.format == "gemini" and not about.endpoint.cloud_files:
+                check_contents(call.document.values)
+            changes = self._provider.amend(call.document, about.settings, about.target.model)
+        except Untranslatable as error:
+            raise _refused(error, about.target) from None
+        headers = _of_our_version(call.headers) if _SAMPLING & changes.keys() else call.headers
+        return about.endpoint.request(path, headers, call.document.render(changes))
+
+    def whole(self, body: bytes) -> Whole:
+        reply = self._provider.reply(body)
+        return Whole(body, reply.usage, _are_json(reply))
+
+    def reader(self) -> Reader:
+        return Reader(self._provider.parser(), None, SseFramer())
+
+    def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
+        authors = Authors(self._about.applied, self._about.call.document.values)
+        return authors.blamed(self._provider.error(status, headers, body), body)
+
+
+class _Between:
+    """Two formats."""
+
+    __slots__ = ("_about", "_client", "_names", "_prompt", "_provider")
+
+    def __init__(self, about: Attempted, client: ClientSide, provider: ProviderSide) -> None:
+        self._about = about
+        self._client = client
+        self._provider = provider
+        self._prompt: Prompt | None = None
+        self._names: Mapping[str, str] = {}  # the client's names of functions, by those that were sent
+
+    def request(self) -> Request:
+        about = self._about
+        try:
+            if not about.endpoint.cloud_files:
+                check_prompt(self._asked())
+            written = self._provider.write(self._asked(), about.target.model)
+        except Untranslatable as error:
+            raise _refused(error, about.target) from None
+        self._names = written.names
+        members = _with_native(written.body, about.settings.native or {})
+        if not about.asks_usage:
+            members.pop("stream_options", None)
+        body = encode(members).encode()
+        headers = _of_our_version(_portable(about.call.headers, about.endpoint.format))
+        return about.endpoint.request(about.endpoint.base_path + written.path, headers, body)
+
+    def whole(self, body: bytes) -> Whole:
+        try:
+            reply = with_own_names(self._provider.reply(body), self._names)
+        except ProviderError as error:
+            raise _in_no_words(error) from None
+        return Whole(self._client.reply(reply, self._envelope()), reply.usage, _are_json(reply))
+
+    def reader(self) -> Reader:
+        framer = registry.framer(self._provider.name)
+        parser = self._provider.parser()
+        if self._names:
+            parser = OwnNames(parser, self._names)
+        return Reader(parser, self._client.writer(self._envelope()), framer)
+
+    def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
+        error = self._authors().blamed(self._provider.error(status, headers, body), body)
+        return error if {self._client.name, self._provider.name} <= _ONE_SHAPE else _in_no_words(error)
+
+    def _asked(self) -> Prompt:
+        if self._prompt is None:
+            self._prompt = overlay(replace(self._read(), stream=self._about.call.stream), self._about.settings)
+        return self._prompt
+
+    def _read(self) -> Prompt:
+        """What the client itself has asked."""
+        return self._client.prompt(self._about.call.document.values)
+
+    def _authors(self) -> Authors:
+        about = self._about
+        return Authors(about.applied, about.call.document.values, about.added, self._read())
+
+    def _envelope(self) -> Envelope:
+        return Envelope(self._about.call.id, self._about.target.model, int(self._about.unix()), self._asked())
+
+
+def _of_our_version(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """Without the client's version of Anthropic's API: newer ones refuse the sampling that an agent's version sets."""
+    return [each for each in headers if each[0] != _API_VERSION]
+
+
+def _with_native(body: Mapping[str, Any], native: Mapping[str, Any]) -> dict[str, Any]:
+    """The body with the version's own members put in; an object is laid over an object."""
+    merged = dict(body)
+    for name, value in native.items():
+        there = merged.get(name)
+        merged[name] = {**there, **value} if isinstance(there, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _portable(headers: Headers, provider: FormatName) -> list[tuple[bytes, bytes]]:
+    own = _VENDORS.get(provider, b" ")
+    return [each for each in headers if not each[0].startswith(_OF_A_VENDOR) or each[0].startswith(own)]
+
+
+def _refused(error: Untranslatable, target: Target) -> ProviderError:
+    return ProviderError("untranslatable", f"{target}: {error.message}", param=error.param)
+
+
+def _in_no_words(error: ProviderError) -> ProviderError:
+    """The error without the provider's own body, which is in a shape that the client does not know."""
+    error.body = None
+    if error.kind == "status" and error.status == _RATE_LIMITED:
+        error.type, error.code = "rate_limit_error", "rate_limit_exceeded"
+    elif error.kind == "status" and error.status < _THEIR_FAULT:
+        error.type, error.code = "invalid_request_error", None
+    return error
+
+
+def _are_json(reply: Reply) -> bool:
+    return all(are_json(part.arguments) for part in reply.parts if isinstance(part, ToolCall))

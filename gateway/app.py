@@ -38,7 +38,6 @@ from gateway.logs import Log
 from gateway.net.client import Transport
 from gateway.net.client.upstreams import Upstreams
 from gateway.notices import Notices
-from gateway.notify import DELIVERY_SECONDS
 from gateway.pricing import PriceList, PriceListFailed
 from gateway.proxy import Proxy
 from gateway.purse import Purse
@@ -49,6 +48,7 @@ from gateway.status import StatusView
 from gateway.store import OpenStore
 from gateway.table import Table
 from gateway.target_faults import TargetFaults
+from gateway.webhook.webhook import DELIVERY_SECONDS
 
 _FIRST_LOOK_SECONDS = 2.0  # how long the start waits for the store before it serves stable only
 _RESTART_SECONDS = 1.0

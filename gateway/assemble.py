@@ -16,11 +16,11 @@ from gateway.net.client.options import TransportOptions
 from gateway.net.client.upstreams import Upstreams, transport
 from gateway.net.server import Limits
 from gateway.notices import Receiver
-from gateway.notify import Webhook, origin_of
 from gateway.pricing import PriceBook, PriceList
 from gateway.redaction import Redactor
 from gateway.runtime import Channel, CircuitRules, RetryRules, Runtime, Timeouts
 from gateway.uploads import takes_uploads
+from gateway.webhook.webhook import Webhook, origin_of
 from policies.calls.retry import Backoff
 from routing.agents import Agent, Target
 from routing.rules import HEADER_PREFIX

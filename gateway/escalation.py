@@ -18,10 +18,10 @@ from gateway.excerpt import excerpt
 from gateway.formats.clients import as_one_message, chat_messages, statement
 from gateway.headers import JSON
 from gateway.logs import Log
-from gateway.notify import Webhook
 from gateway.store.handovers import MOST_BYTES
 from gateway.store.seam import Store
 from gateway.streaming import EVENT_STREAM
+from gateway.webhook.webhook import Webhook
 from policies.calls.retry import is_outage
 
 ESCALATED = (b"x-serinus-escalated", b"human")

@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 from gateway.errors import GatewayError, ProviderError, StoreAway
 from gateway.logs import Log
-from gateway.notify import Webhook
 from gateway.recorder import Clock
 from gateway.store.seam import Notice, Store
 from gateway.table import Table
 from gateway.target_faults import Fault
+from gateway.webhook.webhook import Webhook
 
 LOOK_SECONDS = 1.0
 IDLE_MS = 60_000  # longer than a delivery to every receiver takes; then another replica may try

@@ -18,9 +18,9 @@ from gateway.api.services import Endpoint, caller_of, header, read_small, send_j
 from gateway.calls import Caller
 from gateway.errors import CallerError, NotFound, Unauthenticated
 from gateway.json_body import Document
-from gateway.signing import SIGNATURE, TIMESTAMP, is_signed, may_be_signed
 from gateway.status import timestamp
 from gateway.store.seam import Handed, Place, Reply
+from gateway.webhook.signature import SIGNATURE, TIMESTAMP, is_signed, may_be_signed
 
 _MOST_OF_A_PAGE = 100
 _CURSOR = re.compile(r"([0-9]{1,15})-([0-9]{1,15})-(.*)", re.DOTALL)

@@ -21,10 +21,10 @@ from gateway.escalation import Escalations
 from gateway.json_body import Document
 from gateway.net.client.options import TransportOptions
 from gateway.net.client.upstreams import transport
-from gateway.notify import Webhook
-from gateway.signing import SIGNATURE, TIMESTAMP, is_signed
 from gateway.store import RedisStore, connect
 from gateway.store.handovers import MOST_BYTES
+from gateway.webhook.signature import SIGNATURE, TIMESTAMP, is_signed
+from gateway.webhook.webhook import Webhook
 from tests.gateway.calling import HELLO, eventually
 from tests.listening import listening
 

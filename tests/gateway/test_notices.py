@@ -17,10 +17,10 @@ from gateway.errors import StoreAway
 from gateway.net.client.options import TransportOptions
 from gateway.net.client.upstreams import transport
 from gateway.notices import GIVE_UP_SECONDS, Notices, Receiver, payload
-from gateway.notify import Webhook
 from gateway.recorder import Clock
 from gateway.store import Notice, RedisStore, connect
 from gateway.table import Table
+from gateway.webhook.webhook import Webhook
 from tests.gateway.store.samples import beginning, following
 from tests.gateway.test_escalation import Receiver as Server
 from tests.gateway.trials import agent_named

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from gateway import replies
-from gateway.signing import is_signed, signed
 from gateway.standin import Behaviour
+from gateway.webhook.signature import is_signed, signed
 from tests.gateway.calling import Place, eventually, failing
 from tests.gateway.running import ADMIN_TOKEN
 from tests.listening import listening

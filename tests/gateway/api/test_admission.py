@@ -15,8 +15,8 @@ import pytest_asyncio
 from starlette.routing import Route
 
 from gateway.app import _routes
-from gateway.signing import signed
 from gateway.standin import Behaviour, Standin
+from gateway.webhook.signature import signed
 from tests.gateway.running import ADMIN_TOKEN, Running, running, trial, write
 from tests.scenarios.crowd import Reply, ask
 from tests.scenarios.waiting import within

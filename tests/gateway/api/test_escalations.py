@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from gateway.signing import signed
+from gateway.webhook.signature import signed
 from tests.gateway.running import ADMIN_TOKEN, Running, running, write
 from tests.scenarios.crowd import ask
 

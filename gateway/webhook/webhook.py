@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from gateway.errors import GatewayError, ProviderError
 from gateway.json_body import encode
 from gateway.net.client import Origin, Request, Transport
-from gateway.signing import signed
+from gateway.webhook.signature import signed
 
 DELIVERY_SECONDS = 10.0  # for one delivery, from the request to the answer
 _METADATA = "192.0.0.192"  # Oracle's; the other clouds have theirs at addresses that are not global
@@ -25,7 +25,7 @@ class RefusedAddress(GatewayError):
 class Webhook:
     """Where notices go. `allow_private` lets private, loopback, link-local and metadata addresses through.
 
-    With a `secret` each delivery is signed (`gateway.signing`); `unix` tells the time in Unix seconds.
+    With a `secret` each delivery is signed (`gateway.webhook.signature`); `unix` tells the time in Unix seconds.
     """
 
     transport: Transport

@@ -5,7 +5,7 @@ import hmac
 
 import pytest
 
-from gateway.signing import SIGNATURE, TIMESTAMP, TOLERANCE_SECONDS, is_signed, signed
+from gateway.webhook.signature import SIGNATURE, TIMESTAMP, TOLERANCE_SECONDS, is_signed, signed
 
 SECRET, BODY, NOW = b"a secret", b'{"message":"hello"}', 1_800_000_000.7
 

@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from gateway import notify
 from gateway.errors import ProviderError
 from gateway.net.client import Origin
 from gateway.net.client.options import TransportOptions
 from gateway.net.client.upstreams import transport
-from gateway.notify import RefusedAddress, Webhook, is_public, origin_of
+from gateway.webhook import webhook as notify
+from gateway.webhook.webhook import RefusedAddress, Webhook, is_public, origin_of
 from tests.listening import listening
 
 

@@ -1,0 +1,1 @@
+"""Signed JSON posts to addresses that the configuration allows."""

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from gateway.auth import Doorkeeper, Key, is_only_caller
 from gateway.calls import Caller
 from gateway.config import Deployment, GatewaySettings
-from gateway.config.provider import Provider
+from gateway.config.provider_settings import Provider
 from gateway.config.secrets import known_secrets
 from gateway.formats.bedrock.signing import ChainSigner
 from gateway.formats.endpoint import Endpoint

@@ -137,10 +137,10 @@ def _escalation(handed: Mapping[str, Any]) -> str:
 
 def print_verification(operator: Operator, agent: str) -> int:
     """`serinus audit AGENT --verify`: what is wrong with the chain of events; exit code 1 if anything is."""
-    from gateway.store.chain import (
+    from gateway.store.audit_chain import (  # the store's client is slow to import, and nothing else here needs it
         missing,
         verify,
-    )  # the store's client is slow to import, and nothing else here needs it
+    )
 
     trail = operator.audit(agent, whole=True)
     events = trail["events"][::-1]

@@ -38,7 +38,11 @@ def slow(pattern: Pattern) -> list[str]:
 def test_the_walk_finds_the_patterns() -> None:
     """The walk finds compiled patterns, those given to a function in place, and those behind a name."""
     found = {(pattern.module, pattern.function) for pattern in ALL}
-    assert {("gateway.json_body", "match"), ("gateway.config.units", "fullmatch"), ("gateway.logs", "sub")} <= found
+    assert {
+        ("gateway.json_body", "match"),
+        ("gateway.config.quantities", "fullmatch"),
+        ("gateway.logs", "sub"),
+    } <= found
     assert len(ALL) > 50
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gateway.config.loader import Deployment, load
 from gateway.config.problems import ConfigProblems
-from gateway.config.units import BASIS_POINTS, show_percent, show_seconds
+from gateway.config.quantities import BASIS_POINTS, show_percent, show_seconds
 from policies.rollout.state import Step
 from routing.agents import Agent, LadderStep
 

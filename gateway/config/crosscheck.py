@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
-from gateway.config import fields, units
+from gateway.config import fields, quantities
 from gateway.config.nodes import Node, Path
 from gateway.config.problems import Problem, quoted, unknown
 from routing.agents import AgentVersion
@@ -163,7 +163,7 @@ def _price_problems(root: Node, providers: Collection[str] | None) -> Iterator[P
 def _retry_problems(root: Node) -> Iterator[Problem]:
     base, cap = root.get("retries", "base"), root.get("retries", "cap")
     try:
-        wrong = base is not None and cap is not None and units.seconds(base.value) > units.seconds(cap.value)
+        wrong = base is not None and cap is not None and quantities.seconds(base.value) > quantities.seconds(cap.value)
     except ValueError:
         return
     if wrong and cap is not None:

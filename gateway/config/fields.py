@@ -22,7 +22,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from gateway.config import headers, units
+from gateway.config import headers, quantities
 from gateway.config.problems import quoted
 from gateway.config.store_url import read_store_url
 from routing.agents import Sticky
@@ -212,12 +212,12 @@ def _text(pattern: str, example: str) -> WithJsonSchema:
 
 
 Name = Annotated[str, BeforeValidator(name), _text(NAME_PATTERN, "v1")]
-Duration = Annotated[float, written(units.positive_seconds), _text(units.DURATION_PATTERN, "30s")]
-DurationOrZero = Annotated[float, written(units.seconds), _text(units.DURATION_PATTERN, "30s")]
-Size = Annotated[int, written(units.size), _text(units.SIZE_PATTERN, "32MB")]
-Weight = Annotated[int, written(units.basis_points), _text(units.PERCENT_PATTERN, "5%")]
-StepWeight = Annotated[int, written(units.positive_basis_points), _text(units.POSITIVE_PERCENT_PATTERN, "5%")]
-Share = Annotated[float, written(units.share), _text(units.PERCENT_PATTERN, "20%")]
+Duration = Annotated[float, written(quantities.positive_seconds), _text(quantities.DURATION_PATTERN, "30s")]
+DurationOrZero = Annotated[float, written(quantities.seconds), _text(quantities.DURATION_PATTERN, "30s")]
+Size = Annotated[int, written(quantities.size), _text(quantities.SIZE_PATTERN, "32MB")]
+Weight = Annotated[int, written(quantities.basis_points), _text(quantities.PERCENT_PATTERN, "5%")]
+StepWeight = Annotated[int, written(quantities.positive_basis_points), _text(quantities.POSITIVE_PERCENT_PATTERN, "5%")]
+Share = Annotated[float, written(quantities.share), _text(quantities.PERCENT_PATTERN, "20%")]
 Listen = Annotated[
     Address, PlainValidator(address), PlainSerializer(str, return_type=str), _text(r"^.+:[0-9]{1,5}$", "127.0.0.1:8080")
 ]

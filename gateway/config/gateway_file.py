@@ -26,7 +26,7 @@ from gateway.config.fields import (
     TargetText,
     WebhookUrl,
 )
-from gateway.config.provider import Provider as Provider
+from gateway.config.provider_settings import Provider as Provider
 from gateway.json_size import MOST_VALUES
 from policies.rollout.state import Action
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from gateway.config import fields, units
+from gateway.config import fields, quantities
 from gateway.config.crosscheck import Known, gateway_problems
 from gateway.config.environment import Expanded, expand
 from gateway.config.gateway_file import GatewaySettings
@@ -170,7 +170,7 @@ def _hedge(entry: HedgeEntry | None) -> Hedge | None:
         return None
     if entry.after.startswith("p"):
         return Hedge(int(entry.after[1:]) / 100, None, entry.budget)
-    return Hedge(None, units.seconds(entry.after), entry.budget)
+    return Hedge(None, quantities.seconds(entry.after), entry.budget)
 
 
 def _steps(entry: AgentEntry) -> tuple[LadderStep, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 
-from gateway.config import units
+from gateway.config import quantities
 from gateway.config.crosscheck import Known, entries, provider_known
 from gateway.config.nodes import Node, Path
 from gateway.config.problems import MAX_PROBLEMS, Problem, quoted, unknown
@@ -66,7 +66,7 @@ def _ladder_problems(entry: Node, path: Path) -> Iterator[Problem]:
 
 def _basis_points(weight: Node | None) -> int | None:
     try:
-        return units.basis_points(weight.value) if weight is not None else None
+        return quantities.basis_points(weight.value) if weight is not None else None
     except ValueError:
         return None
 

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from gateway.config import headers, units
+from gateway.config import headers, quantities
 from gateway.config.fields import Duration, LinkText, Model, Name, Share, StepWeight, StickyUnit, Weight
 from gateway.config.problems import quoted, unknown
 from policies.calls import hedge
@@ -60,10 +60,10 @@ def late(value: object) -> str:
     text = value if isinstance(value, str) else ""
     if re.fullmatch(_PERCENTILE, text):
         return text
-    if not re.fullmatch(units.DURATION_PATTERN, text):
+    if not re.fullmatch(quantities.DURATION_PATTERN, text):
         known = ", ".join(f"p{percentile}" for percentile in hedge.PERCENTILES)
         raise ValueError(f"cannot read {quoted(value)}; write a percentile ({known}) or a duration such as 800ms")
-    units.positive_seconds(text)
+    quantities.positive_seconds(text)
     return text
 
 
@@ -133,7 +133,7 @@ LateText = Annotated[
     WithJsonSchema(
         {
             "type": "string",
-            "pattern": f"^{_PERCENTILE}$|{units.DURATION_PATTERN}",
+            "pattern": f"^{_PERCENTILE}$|{quantities.DURATION_PATTERN}",
             "examples": ["p95", "800ms"],
         }
     ),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.config import units
+from gateway.config import quantities
 from gateway.config.agent_file import AgentFile
 from gateway.config.fields import Model
 from gateway.config.gateway_file import GatewaySettings
@@ -18,9 +18,9 @@ Json = dict[str, Any]  # a JSON schema has no narrower type
 
 # A default is resolved in the model but must be shown as it would be written.
 _WRITTEN: Final[Mapping[str, Callable[[Any], str]]] = {
-    units.DURATION_PATTERN: units.show_seconds,
-    units.SIZE_PATTERN: units.show_size,
-    units.PERCENT_PATTERN: lambda share: units.show_percent(round(share * units.BASIS_POINTS)),
+    quantities.DURATION_PATTERN: quantities.show_seconds,
+    quantities.SIZE_PATTERN: quantities.show_size,
+    quantities.PERCENT_PATTERN: lambda share: quantities.show_percent(round(share * quantities.BASIS_POINTS)),
 }
 
 

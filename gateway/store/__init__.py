@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from gateway.config.fields import EMBEDDED
-from gateway.store.chain import verify
+from gateway.store.audit_chain import verify
 from gateway.store.connect import Client, connect
 from gateway.store.embedded import EmbeddedRedis, Log
 from gateway.store.memory import Memory, memory_folder

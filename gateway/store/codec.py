@@ -10,7 +10,7 @@ from dataclasses import astuple
 from typing import Any, get_args
 
 from gateway.errors import StoreAway
-from gateway.store.chain import content_digest
+from gateway.store.audit_chain import content_digest
 from policies.evidence.tally import Tally
 from policies.rollout.rollout import Decision
 from policies.rollout.state import Action, Phase, State, Step, VersionRef

@@ -4,7 +4,7 @@
 --       2  audit  stream: every change of the record, never trimmed; fields `event`, a JSON object, `seq` and `hash`
 -- ARGV  1  epoch that the decision was made from; 0 means that there is no record
 --       2  the audit event as a JSON object, not empty, without `at` and the fields of the chain
---       3  SHA-256 of that event's canonical text, in hex (gateway/store/chain.py)
+--       3  SHA-256 of that event's canonical text, in hex (gateway/store/audit_chain.py)
 --       4  channel, 5  announcement to publish there
 --       6  consumer group that delivers the events as notices
 --       then the fields of the new record as field, value, without `changed_at`

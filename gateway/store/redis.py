@@ -21,6 +21,7 @@ from redis.exceptions import TimeoutError as SocketTimeout
 
 from gateway.errors import StoreRefused
 from gateway.store import shared_key
+from gateway.store.announcements import CHANNEL, announcement, listen
 from gateway.store.codec import decode_state, decode_tallies, encode_event, encode_state
 from gateway.store.connect import MAX_IN_FLIGHT, Client, close, disconnect, know_nodes
 from gateway.store.faults import FAILURES, away_on_failure, heeding_cancellation
@@ -39,7 +40,6 @@ from gateway.store.seam import (
     Snapshot,
 )
 from gateway.store.sums import components, decode_sides, encode_batch
-from gateway.store.turns import CHANNEL, announcement, listen
 from policies.rollout.rollout import Decision
 from policies.rollout.state import State
 

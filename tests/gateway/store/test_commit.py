@@ -10,7 +10,7 @@ import pytest
 
 from gateway.errors import StoreAway
 from gateway.store import Committed, RedisStore, connect, verify
-from gateway.store.chain import link_hash
+from gateway.store.audit_chain import link_hash
 from gateway.store.redis import EPOCHS_AT_ONCE
 from policies.rollout.rollout import Decision, restore
 from policies.rollout.state import Phase, State, Step

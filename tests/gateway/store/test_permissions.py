@@ -9,9 +9,9 @@ import pytest
 from redis.exceptions import NoPermissionError
 
 from gateway.store import Arm, Notice, RedisStore, Store, connect
+from gateway.store.announcements import listen
 from gateway.store.permissions import COMMANDS, acl_line
 from gateway.store.seam import Reply
-from gateway.store.turns import listen
 from tests.architecture import ROOT
 from tests.gateway.store.samples import batch, beginning, failing
 from tests.gateway.store.servers import ask_server, cluster_of, tcp_server

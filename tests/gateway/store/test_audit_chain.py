@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from gateway.store import EmbeddedRedis, RedisStore, connect, verify
 from gateway.store import redis as redis_module
-from gateway.store.chain import FIRST, link_hash, missing
+from gateway.store.audit_chain import FIRST, link_hash, missing
 from policies.rollout.rollout import Decision, restore
 from policies.rollout.state import State
 from tests.gateway.store.conftest import NewStore

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.errors import StoreAway
 from gateway.store import EmbeddedRedis, RedisStore
-from gateway.store import turns as turns_module
+from gateway.store import announcements as turns_module
 from tests.gateway.store.conftest import NewStore
 from tests.gateway.store.samples import beginning
 

@@ -30,9 +30,10 @@ from gateway.attempts import Attempts
 from gateway.config import ConfigProblems, Deployment, GatewaySettings
 from gateway.controller import Controller
 from gateway.errors import NotFound
-from gateway.escalation import Escalations
 from gateway.exposures import Exposures
 from gateway.fingerprint_key import SharedKey
+from gateway.handover.escalation import Escalations
+from gateway.handover.human_replies import Replies
 from gateway.hedging import Hedges
 from gateway.logs import Log
 from gateway.net.client import Transport
@@ -42,7 +43,6 @@ from gateway.pricing import PriceList, PriceListFailed
 from gateway.proxy import Proxy
 from gateway.purse import Purse
 from gateway.recorder import Clock, Recorder
-from gateway.replies import Replies
 from gateway.shadow import WORKERS, Shadows
 from gateway.status import StatusView
 from gateway.store import OpenStore

@@ -12,7 +12,6 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from gateway.calls import Answer, Attempt, Call, Outcome
 from gateway.errors import ProviderError
-from gateway.escalation import Escalations, completion, wants_person
 from gateway.formats.applied import AppliedVersion
 from gateway.formats.learnt import Learnt
 from gateway.formats.model_errors import blaming_model
@@ -21,6 +20,7 @@ from gateway.formats.openai_chat.stream import StreamReader
 from gateway.formats.registry import stream_type
 from gateway.formats.translate import Attempted, Translation, translation
 from gateway.formats.whole import Whole
+from gateway.handover.escalation import Escalations, completion, wants_person
 from gateway.headers import JSON, retry_after, to_client_untyped
 from gateway.json_size import ANSWER_FACTOR, holds_more
 from gateway.net.client import Response, header

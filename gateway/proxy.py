@@ -10,10 +10,10 @@ from gateway.conversation import conversation_of, user_of
 from gateway.errors import CallerError, Headers, ProviderError, SerinusError, UnknownModel
 from gateway.exposures import Exposures
 from gateway.formats.clients import CHAT, opening_of, told, told_event
+from gateway.handover.human_replies import Replies
 from gateway.headers import JSON, to_client_untyped
 from gateway.hedging import Hedges
 from gateway.recorder import Clock, Recorder, name_call
-from gateway.replies import Replies
 from gateway.runtime import Runtime
 from gateway.shadow import Shadows
 from gateway.streaming import (

@@ -21,8 +21,8 @@ from gateway.recorder import Clock
 from gateway.store import Notice, RedisStore, connect
 from gateway.table import Table
 from gateway.webhook.webhook import Webhook
+from tests.gateway.handover.test_escalation import Receiver as Server
 from tests.gateway.store.samples import beginning, following
-from tests.gateway.test_escalation import Receiver as Server
 from tests.gateway.trials import agent_named
 from tests.listening import listening
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway import replies
+from gateway.handover import human_replies
 from gateway.standin import Behaviour
 from gateway.webhook.signature import is_signed, signed
 from tests.gateway.calling import Place, eventually, failing
@@ -54,7 +54,7 @@ async def at_work() -> AsyncIterator[Desk]:
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replies, "_POLL_SECONDS", 0.02)
+    monkeypatch.setattr(human_replies, "_POLL_SECONDS", 0.02)
 
 
 async def handed_over(here: Place, **ask: Any) -> tuple[str, str]:

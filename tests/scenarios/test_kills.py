@@ -16,9 +16,9 @@ from gateway.notices import IDLE_MS
 from gateway.standin import Behaviour
 from gateway.store import connect
 from gateway.store.notices import CONSUMER, GROUP
+from tests.gateway.handover.test_escalation import Receiver
 from tests.gateway.running import provider, trial, write
 from tests.gateway.store.servers import ENOUGH_SECONDS, until
-from tests.gateway.test_escalation import Receiver
 from tests.listening import listening
 from tests.scenarios.crowd import crowd
 from tests.scenarios.gate import Gate, Moment

@@ -14,9 +14,9 @@ import pytest
 from gateway.formats.prompt import FormatName
 from gateway.standin import Behaviour
 from tests.gateway.calling import HELLO, PROVIDER_KEY, PROVIDERS, eventually
+from tests.gateway.handover.test_escalation import Receiver
 from tests.gateway.running import Running, provider, running, write
 from tests.gateway.store.servers import free_port
-from tests.gateway.test_escalation import Receiver
 from tests.listening import listening
 from tests.scenarios.dialects import DIALECTS
 

@@ -14,10 +14,10 @@ import pytest_asyncio
 import structlog
 from structlog.testing import CapturingLogger
 
-from gateway import escalation
 from gateway.calls import Attempt, Call, Caller, Outcome
 from gateway.errors import StoreAway
-from gateway.escalation import Escalations
+from gateway.handover import escalation
+from gateway.handover.escalation import Escalations
 from gateway.json_body import Document
 from gateway.net.client.options import TransportOptions
 from gateway.net.client.upstreams import transport

@@ -11,8 +11,8 @@ import pytest_asyncio
 
 from gateway.calls import Call, Caller, FormatName
 from gateway.conversation import conversation_key
+from gateway.handover.human_replies import Replies, inserted
 from gateway.json_body import Document
-from gateway.replies import Replies, inserted
 from gateway.store import RedisStore, connect
 from gateway.store.seam import Reply
 

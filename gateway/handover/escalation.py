@@ -14,8 +14,8 @@ from typing import Any
 from gateway.calls import Answer, Call, Outcome
 from gateway.conversation import conversation_key, name_of
 from gateway.errors import CallerError, GatewayError, ProviderError, StoreAway
-from gateway.excerpt import excerpt
 from gateway.formats.clients import as_one_message, chat_messages, statement
+from gateway.handover.excerpt import excerpt
 from gateway.headers import JSON
 from gateway.logs import Log
 from gateway.store.handovers import MOST_BYTES

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.excerpt import excerpt
+from gateway.handover.excerpt import excerpt
 
 HELLO = [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "Größe \ud83d"}]
 

@@ -1,0 +1,1 @@
+"""Conversations that go to people, and what these reply."""

@@ -27,11 +27,11 @@ from bench.gateways.__main__ import DOCUMENT
 from bench.quoting import quote
 from gateway import logs
 from gateway.calls import ArmName, Attempt, Outcome, Usage
-from gateway.flush import Flusher
 from gateway.pricing import PriceBook
-from gateway.recorder import Clock, Recorder
+from gateway.rollout.flusher import Flusher
+from gateway.rollout.recorder import Clock, Recorder
+from gateway.rollout.table import Entry
 from gateway.store import Batch, EmbeddedRedis, FlushReply, RedisStore, connect
-from gateway.table import Entry
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS
 from policies.rollout.rollout import reconcile
 from routing.agents import Agent, AgentVersion, LadderStep

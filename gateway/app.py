@@ -28,7 +28,6 @@ from gateway.api.services import Handler, OpenEndpoint, Services
 from gateway.api.status import Status
 from gateway.attempts import Attempts
 from gateway.config import ConfigProblems, Deployment, GatewaySettings
-from gateway.controller import Controller
 from gateway.errors import NotFound
 from gateway.exposures import Exposures
 from gateway.fingerprint_key import SharedKey
@@ -38,16 +37,17 @@ from gateway.hedging import Hedges
 from gateway.logs import Log
 from gateway.net.client import Transport
 from gateway.net.client.upstreams import Upstreams
-from gateway.notices import Notices
 from gateway.pricing import PriceList, PriceListFailed
 from gateway.proxy import Proxy
 from gateway.purse import Purse
-from gateway.recorder import Clock, Recorder
+from gateway.rollout.controller import Controller
+from gateway.rollout.notifications import Notices
+from gateway.rollout.recorder import Clock, Recorder
+from gateway.rollout.status import StatusView
+from gateway.rollout.table import Table
+from gateway.rollout.target_faults import TargetFaults
 from gateway.shadow import WORKERS, Shadows
-from gateway.status import StatusView
 from gateway.store import OpenStore
-from gateway.table import Table
-from gateway.target_faults import TargetFaults
 from gateway.webhook.webhook import DELIVERY_SECONDS
 
 _FIRST_LOOK_SECONDS = 2.0  # how long the start waits for the store before it serves stable only

@@ -27,10 +27,10 @@ from gateway.net.client import Response, header
 from gateway.net.client.redacting import as_they_came
 from gateway.net.time_limits import TimeLimits
 from gateway.previous import is_of_another
-from gateway.recorder import Clock, name_call
+from gateway.rollout.recorder import Clock, name_call
+from gateway.rollout.target_faults import TargetFaults
 from gateway.runtime import Channel, CircuitRules, Runtime
 from gateway.streaming import OpenStream, first_part
-from gateway.target_faults import TargetFaults
 from policies.calls.blame import counts_as_error, is_rejection
 from policies.calls.retry import Circuit, Move, RetryBudget, next_move, tells_ill_health
 from routing.chain import Target

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from gateway.attempts import Attempts
 from gateway.calls import Outcome
-from gateway.table import Entry
+from gateway.rollout.table import Entry
 from policies.evidence.exposure import Exposure
 from routing.plan import Plan, is_exposed
 

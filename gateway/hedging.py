@@ -13,9 +13,9 @@ from functools import partial
 from gateway.attempts import Attempts, Run
 from gateway.calls import Answer, Attempt, Operation, Outcome, Usage, estimated_usage
 from gateway.errors import ProviderError, SerinusError
-from gateway.recorder import Clock
+from gateway.rollout.recorder import Clock
+from gateway.rollout.table import Entry
 from gateway.streaming import OpenStream, close
-from gateway.table import Entry
 from policies.calls.hedge import Pace, late_after
 from policies.calls.retry import RetryBudget
 from routing.agents import Hedge

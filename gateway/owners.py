@@ -14,8 +14,8 @@ import orjson
 
 from gateway.calls import Caller
 from gateway.errors import NotFound, ProviderError
+from gateway.rollout.table import Entry, Table
 from gateway.runtime import Channel
-from gateway.table import Entry, Table
 from routing.chain import HUMAN, Link, Target
 from routing.plan import Plan
 

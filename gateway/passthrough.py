@@ -19,11 +19,11 @@ from gateway.meter import EVENT_STREAM, Meter
 from gateway.net.client import Response, Upload, header
 from gateway.owners import Hints, is_elsewhere, of_agent, of_caller, response_in
 from gateway.proxy import Proxy, about, id_headers, plan_of
-from gateway.recorder import Recorder, name_call
+from gateway.rollout.recorder import Recorder, name_call
+from gateway.rollout.table import Entry
+from gateway.rollout.target_faults import named
 from gateway.runtime import Channel, Runtime
 from gateway.streaming import ClientTooSlow, Send, send_answer
-from gateway.table import Entry
-from gateway.target_faults import named
 from gateway.uploads import Body
 from policies.calls.blame import counts_as_error
 from routing.chain import Target

@@ -13,7 +13,8 @@ from gateway.formats.clients import CHAT, opening_of, told, told_event
 from gateway.handover.human_replies import Replies
 from gateway.headers import JSON, to_client_untyped
 from gateway.hedging import Hedges
-from gateway.recorder import Clock, Recorder, name_call
+from gateway.rollout.recorder import Clock, Recorder, name_call
+from gateway.rollout.table import Entry, Table
 from gateway.runtime import Runtime
 from gateway.shadow import Shadows
 from gateway.streaming import (
@@ -26,7 +27,6 @@ from gateway.streaming import (
     relay,
     send_answer,
 )  # fmt: skip
-from gateway.table import Entry, Table
 from routing.facts import Facts
 from routing.plan import Plan, route
 

@@ -14,10 +14,10 @@ from gateway.attempts import Attempts, Run
 from gateway.calls import Answer, Call
 from gateway.errors import ProviderError
 from gateway.purse import Purse
-from gateway.recorder import Clock, Recorder
+from gateway.rollout.recorder import Clock, Recorder
+from gateway.rollout.table import Entry, Table
 from gateway.runtime import Runtime
 from gateway.streaming import OpenStream, StreamLimits, close, relay
-from gateway.table import Entry, Table
 from routing.agents import Shadow
 from routing.plan import Plan, shadowed
 

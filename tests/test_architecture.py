@@ -74,7 +74,7 @@ def test_an_import_downwards_is_allowed(line: str) -> None:
 def test_an_import_for_type_checking_counts() -> None:
     """Knowing a higher layer for its types only is still knowing it."""
     source = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from gateway.proxy import Proxy"
-    assert architecture.downwards(of_sources({"gateway.recorder": source, "gateway.proxy": ""}))
+    assert architecture.downwards(of_sources({"gateway.rollout.recorder": source, "gateway.proxy": ""}))
 
 
 @pytest.mark.parametrize(("name", "is_package"), [("gateway.store.keys", False), ("gateway.store", True)])

@@ -12,10 +12,10 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.api.services import Endpoint, header, read_small, send_json
 from gateway.calls import Caller
-from gateway.controller import NothingToDo
 from gateway.errors import CallerError, EpochConflict, Forbidden, NotFound, Unauthenticated
 from gateway.formats.openai_chat.errors import error_body
 from gateway.json_body import Document
+from gateway.rollout.controller import NothingToDo
 from policies.rollout.verbs import VERBS, Order
 
 _LONGEST_TEXT = 500

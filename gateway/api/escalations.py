@@ -12,13 +12,13 @@ from urllib.parse import parse_qsl
 import orjson
 from starlette.types import Receive, Scope, Send
 
-from gateway import callid
 from gateway.api.admin import AdminEndpoint
 from gateway.api.services import Endpoint, caller_of, header, read_small, send_json
 from gateway.calls import Caller
 from gateway.errors import CallerError, NotFound, Unauthenticated
 from gateway.json_body import Document
-from gateway.status import timestamp
+from gateway.rollout import call_id as callid
+from gateway.rollout.status import timestamp
 from gateway.store.seam import Handed, Place, Reply
 from gateway.webhook.signature import SIGNATURE, TIMESTAMP, is_signed, may_be_signed
 

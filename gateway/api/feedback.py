@@ -1,22 +1,22 @@
 """`POST /v1/feedback`: how good an answer was, booked on the version that gave it.
 
 Names a call by the `x-serinus-call-id` of its answer, or a conversation by the client's own id. The booking stands in
-the call's id (`gateway.callid`). The store remembers which calls were scored, so that each is scored once, and which
-call answered a conversation last. Nothing is kept of an id that was made up.
+the call's id (`gateway.rollout.call_id`). The store remembers which calls were scored, so that each is scored once, and
+which call answered a conversation last. Nothing is kept of an id that was made up.
 """
 
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from gateway import callid
 from gateway.api.services import Endpoint, caller_of, read_small, send_json
-from gateway.callid import Booking
 from gateway.calls import Caller
 from gateway.conversation import conversation_key
 from gateway.errors import CallerError, Forbidden, NotFound
 from gateway.json_body import Document
-from gateway.table import Entry
+from gateway.rollout import call_id as callid
+from gateway.rollout.call_id import Booking
+from gateway.rollout.table import Entry
 
 _LONGEST_COMMENT = 2000
 _UNKNOWN_CALL = "unknown call; 'call_id' is the x-serinus-call-id of an answer to this caller"

@@ -21,7 +21,6 @@ from gateway.admission import Places, UnprovenReaders
 from gateway.api.refusal_log import RefusalLog
 from gateway.auth import OPEN
 from gateway.calls import Caller, FormatName
-from gateway.controller import Controller
 from gateway.errors import (
     BodyTooLarge,
     GatewayError,
@@ -33,11 +32,12 @@ from gateway.errors import (
 )
 from gateway.logs import Log
 from gateway.proxy import Proxy, send_error
+from gateway.rollout.controller import Controller
+from gateway.rollout.status import StatusView
+from gateway.rollout.table import Table
 from gateway.runtime import Runtime
-from gateway.status import StatusView
 from gateway.store.seam import Store
 from gateway.streaming import send_answer
-from gateway.table import Table
 
 DEPARTURE = "serinus.departure"
 NAMED = "serinus.headers"  # where the server, or else the first look, puts the headers by name into the scope

@@ -15,7 +15,7 @@ from gateway.admission import Places
 from gateway.api.services import Endpoint, caller_of, header, named, send_json
 from gateway.calls import Caller
 from gateway.errors import NotFound, SerinusError, Unauthenticated
-from gateway.status import timestamp
+from gateway.rollout.status import timestamp
 from gateway.streaming import send_answer
 
 _POLICY = b"default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -14,8 +14,8 @@ from gateway.config import ConfigProblems, load
 from gateway.pricing.pricelist import PricedModel
 from gateway.pricing.rates import Tariff
 from gateway.standin import Behaviour, Standin
+from tests.gateway.rollout.trials import order
 from tests.gateway.running import Running, running, trial, write
-from tests.gateway.trials import order
 from tests.listening import listening
 from tests.scenarios.crowd import ask, crowd
 from tests.scenarios.waiting import within

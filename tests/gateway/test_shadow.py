@@ -12,10 +12,10 @@ import pytest
 from gateway.calls import Call, Caller
 from gateway.json_body import Document
 from gateway.purse import Purse
-from gateway.recorder import Clock
+from gateway.rollout.recorder import Clock
+from gateway.rollout.table import Entry
 from gateway.shadow import MAX_WAITING, WORKERS, Shadows
 from gateway.standin import Behaviour
-from gateway.table import Entry
 from routing.plan import Plan
 from tests.conftest import Serve
 from tests.gateway.calling import HELLO, Place, eventually, failing

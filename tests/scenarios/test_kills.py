@@ -12,7 +12,7 @@ from typing import Any, cast, get_args
 import pytest
 from redis.asyncio import Redis
 
-from gateway.notices import IDLE_MS
+from gateway.rollout.notifications import IDLE_MS
 from gateway.standin import Behaviour
 from gateway.store import connect
 from gateway.store.notices import CONSUMER, GROUP

@@ -12,12 +12,12 @@ import pytest
 
 from gateway import logs
 from gateway.calls import Attempt, Outcome
-from gateway.controller import Controller
 from gateway.errors import StoreAway
 from gateway.pricing import PriceBook
-from gateway.recorder import Clock, Recorder
+from gateway.rollout.controller import Controller
+from gateway.rollout.recorder import Clock, Recorder
+from gateway.rollout.table import Table
 from gateway.store import Memory, RedisStore, connect
-from gateway.table import Table
 from policies.rollout.state import State
 from routing.agents import Agent, AgentVersion, LadderStep
 from routing.chain import Target

@@ -12,8 +12,8 @@ import pytest_asyncio
 
 from gateway.standin import Standin
 from policies.evidence.evidence import SCORED
+from tests.gateway.rollout.trials import order
 from tests.gateway.running import Running, running, trial, write
-from tests.gateway.trials import order
 from tests.scenarios.crowd import Reply, ask
 
 WEB, OTHER = "authorization: Bearer web", "authorization: Bearer other"

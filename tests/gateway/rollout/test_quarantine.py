@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from gateway.quarantine import is_proven
+from gateway.rollout.quarantine import is_proven
 from gateway.store import Batch
 from gateway.store.seam import Arm
 from policies.evidence.evidence import WHOLE
-from tests.gateway.test_controller import failing_for
-from tests.gateway.trials import agent_named
+from tests.gateway.rollout.test_controller import failing_for
+from tests.gateway.rollout.trials import agent_named
 from tests.scenarios.test_replicas import Replica, replicas
 
 

@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 from gateway.errors import StoreAway
 from gateway.store import Memory, RedisStore, connect
 from policies.rollout.state import State
+from tests.gateway.rollout.trials import agent_named
 from tests.gateway.store.samples import following
-from tests.gateway.trials import agent_named
 from tests.scenarios.test_replicas import Replica, make_replica
 
 

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from gateway.judgement import ends_step, evidence_of, findings_of, recorded_evidence, thresholds_of
+from gateway.rollout.findings import ends_step, evidence_of, findings_of, recorded_evidence, thresholds_of
+from gateway.rollout.table import Entry
 from gateway.store import Sides
-from gateway.table import Entry
 from policies.evidence.evidence import ArmEvidence
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS
 from policies.rollout.rollout import WATCH_AFTER_SECONDS, change, new_segment
 from routing.agents import LadderStep
-from tests.gateway.trials import LADDER, age, agent_named, begun, bring_in, call, failing, healthy, order
+from tests.gateway.rollout.trials import LADDER, age, agent_named, begun, bring_in, call, failing, healthy, order
 from tests.scenarios.test_replicas import PRICES, Replica, replicas
 
 HOUR = 3600.0

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from gateway.calls import ArmName, Attempt, Outcome, Usage
 from gateway.pricing import PriceBook
+from gateway.rollout.table import Entry
 from gateway.store import Batch, RedisStore
 from gateway.store.seam import Arm
-from gateway.table import Entry
 from policies.evidence.evidence import WHOLE
 from policies.evidence.tally import Tally, amount_bucket, histogram_bucket
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS

@@ -5,7 +5,7 @@ import io
 import structlog
 
 from gateway.errors import StoreAway
-from gateway.reach import EVERY_AGENT, Reach
+from gateway.rollout.store_health import EVERY_AGENT, Reach
 
 AWAY = StoreAway("nobody answers")
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from gateway.conversation import conversation_key
-from gateway.conversations import Conversations
 from gateway.errors import StoreAway
-from gateway.flush import Flusher
+from gateway.rollout.flusher import Flusher
+from gateway.rollout.named_conversations import Conversations
 from gateway.store import Arm, Batch, FlushReply
-from tests.gateway.test_recorder import outcome
+from tests.gateway.rollout.test_recorder import outcome
 
 REPLY = FlushReply(1, None, 0.0)
 

@@ -11,18 +11,18 @@ from contextlib import suppress
 from typing import Any
 
 from gateway.errors import CallerError, EpochConflict, NotFound, StoreAway, StoreRefused
-from gateway.flush import Flusher
-from gateway.history import History
-from gateway.judge import Judge
-from gateway.judgement import settled
 from gateway.logs import Log
-from gateway.quarantine import is_proven
-from gateway.reach import EVERY_AGENT, Reach
-from gateway.recorder import Recorder
+from gateway.rollout.findings import settled
+from gateway.rollout.flusher import Flusher
+from gateway.rollout.history import History
+from gateway.rollout.judge import Judge
+from gateway.rollout.quarantine import is_proven
+from gateway.rollout.recorder import Recorder
+from gateway.rollout.store_health import EVERY_AGENT, Reach
+from gateway.rollout.table import Table
 from gateway.runtime import Runtime
 from gateway.store.memory import Link, Memory
 from gateway.store.seam import Batch, FlushReply, Store
-from gateway.table import Table
 from policies.rollout import rollout, verbs
 from policies.rollout.rollout import Decision
 from policies.rollout.state import State

@@ -3,9 +3,9 @@
 A store may come back empty, older, or as another one. What was rolled back before must then stay so.
 """
 
+from gateway.rollout.table import Table
 from gateway.store.memory import Memory
 from gateway.store.seam import Store
-from gateway.table import Table
 from policies.rollout.state import State
 
 MOST_EVENTS = 1000  # of an audit trail are read for the comparison; a later record than that is taken as it is

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.callid import Booking, mint, name_digest, read
 from gateway.calls import ArmName
+from gateway.rollout.call_id import Booking, mint, name_digest, read
 
 KEY, NONCE = b"the deployment's key", b"12345678"
 BOOKING = Booking(name_digest("support"), name_digest("v2"), "canary", False, 3, 5, "0123456789abcdef")

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from gateway import logs
-from gateway.callid import Booking, read
 from gateway.calls import ArmName, Attempt, Call, Caller, End, Outcome, Usage
 from gateway.json_body import Document
 from gateway.pricing import PriceBook
-from gateway.recorder import Clock, Recorder, name_call, unit_id
+from gateway.rollout.call_id import Booking, read
+from gateway.rollout.recorder import Clock, Recorder, name_call, unit_id
+from gateway.rollout.table import Entry, Table
 from gateway.store.seam import MAX_UNITS, Batch
-from gateway.table import Entry, Table
 from policies.evidence.evidence import CALLER_BINS, SCORED, WHOLE, rejections_of
 from policies.evidence.tally import Tally, amount_bucket
 from policies.evidence.thresholds import Yardstick, yardstick
@@ -23,7 +23,7 @@ from policies.guardrails.grammar import parse
 from routing.assignment import Reason
 from routing.facts import Facts
 from routing.plan import route
-from tests.gateway.trials import agent_named, begun
+from tests.gateway.rollout.trials import agent_named, begun
 
 PRICES = PriceBook((), {})
 GUARDRAILS = (parse("latency_p90 <= stable * 1.10"), parse("cost <= stable * 1.05"))
@@ -151,7 +151,7 @@ def test_the_first_token_of_a_stream_is_timed() -> None:
 
 def test_failing_units_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """While the store is away the set of failing units stops growing; the sums go on."""
-    monkeypatch.setattr("gateway.recorder.MAX_FAILING_UNITS", 3)
+    monkeypatch.setattr("gateway.rollout.recorder.MAX_FAILING_UNITS", 3)
     stage = Stage()
     for number in range(10):
         stage.recorder.close(outcome("canary", failing(), end="failed", unit=str(number)), PRICES)
@@ -161,7 +161,7 @@ def test_failing_units_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_scores_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who is not among the scored any more is not among the badly scored either; the mean goes on."""
-    monkeypatch.setattr("gateway.recorder.MAX_FAILING_UNITS", 3)
+    monkeypatch.setattr("gateway.rollout.recorder.MAX_FAILING_UNITS", 3)
     stage, entry = Stage(), Entry.of(agent_named("a"), begun(agent_named("a")))
     for number in range(10):
         booking = Booking(b"a", b"v2", "canary", False, 3, 5, str(number))

@@ -11,19 +11,19 @@ from typing import Any
 import pytest
 
 from gateway import logs
-from gateway.controller import Controller
 from gateway.errors import StoreAway
-from gateway.history import lacks
-from gateway.recorder import Clock, Recorder
+from gateway.rollout.controller import Controller
+from gateway.rollout.history import lacks
+from gateway.rollout.recorder import Clock, Recorder
+from gateway.rollout.table import Table
 from gateway.standin import Behaviour
 from gateway.store import Batch, RedisStore, connect
 from gateway.store.connect import MAX_IN_FLIGHT
-from gateway.table import Table
 from policies.rollout.rollout import reconcile
 from policies.rollout.state import State
+from tests.gateway.rollout.trials import agent_named
 from tests.gateway.running import Running, provider, running, trial, write
 from tests.gateway.store.samples import INTENT
-from tests.gateway.trials import agent_named
 from tests.scenarios.crowd import crowd
 from tests.scenarios.test_replicas import Replica, replicas
 from tests.scenarios.waiting import within
@@ -171,7 +171,7 @@ async def test_a_canary_failure_is_flushed_at_once(
     tmp_path: Path, redis_url: str, agent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without waiting for the regular flush; many failures make one flush after the other, not a queue of them."""
-    monkeypatch.setattr("gateway.controller.FLUSH_SECONDS", 3600.0)
+    monkeypatch.setattr("gateway.rollout.controller.FLUSH_SECONDS", 3600.0)
     async with (
         provider(bad=Behaviour(error_rate=1.0)) as standin,
         running(write(tmp_path, trial(agent, standin)), redis_url) as served,

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.errors import StoreAway
-from gateway.judgement import evidence_of, findings_of, recorded_evidence
-from gateway.recorder import APART, SHADOW
+from gateway.rollout.findings import evidence_of, findings_of, recorded_evidence
+from gateway.rollout.recorder import APART, SHADOW
+from gateway.rollout.table import Entry, Table
 from gateway.store.seam import Sides, Snapshot, Store
-from gateway.table import Entry, Table
 from policies.evidence.evidence import WHOLE, Evidence
 from policies.evidence.tally import Tally, quantile
 from policies.guardrails.grammar import THRESHOLD

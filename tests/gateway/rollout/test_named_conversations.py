@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from gateway import conversations
 from gateway.conversation import conversation_key
-from gateway.conversations import Conversations
-from tests.gateway.test_recorder import outcome
+from gateway.rollout import named_conversations
+from gateway.rollout.named_conversations import Conversations
+from tests.gateway.rollout.test_recorder import outcome
 
 NAMED = "web", conversation_key("web", "chat-1")
 
@@ -39,7 +39,7 @@ def test_a_shadows_copy_is_not_noted() -> None:
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """While the store is away the latest are kept, and names of any length cost the same."""
-    monkeypatch.setattr(conversations, "_MOST_WAITING", 3)
+    monkeypatch.setattr(named_conversations, "_MOST_WAITING", 3)
     found = noted(*(replace(outcome(), conversation=f"{number}" * 100_000) for number in range(5)))
     assert sorted(found.of("a").values()) == ["c-3", "c-4", "c-5"]
     assert all(len(key) == 32 for _, key in found.of("a"))

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 
-from gateway.callid import Booking, mint, name_digest
 from gateway.calls import ArmName, Call, Outcome, Spent
 from gateway.conversation import name_of
-from gateway.conversations import Conversations
 from gateway.logs import Log
 from gateway.pricing import PriceBook
+from gateway.rollout.call_id import Booking, mint, name_digest
+from gateway.rollout.named_conversations import Conversations
+from gateway.rollout.table import Entry
 from gateway.store.seam import MAX_FAILING_UNITS, MAX_UNITS, Arm, Batch, SampleSums
-from gateway.table import Entry
 from policies.evidence.evidence import CALLER_BINS, REJECTIONS, SCORED, WHOLE, rejections_of
 from policies.evidence.tally import Tally, amount_bucket, histogram_bucket
 from policies.evidence.thresholds import Mark, Scale

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.table import Table
+from gateway.rollout.table import Table
 from policies.rollout.rollout import reconcile
 from policies.rollout.state import State
 from routing.agents import Agent
-from tests.gateway.trials import agent_named
+from tests.gateway.rollout.trials import agent_named
 
 AGENT = agent_named("support")
 CANARY = AGENT.versions["v2"].digest

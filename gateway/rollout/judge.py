@@ -7,9 +7,9 @@ enough, so it takes the agent's lease first; a lease that lies costs nothing but
 from collections.abc import Awaitable, Callable
 
 from gateway.errors import StoreAway
-from gateway.judgement import ends_step, evidence_of, findings_of, settled, thresholds_of
+from gateway.rollout.findings import ends_step, evidence_of, findings_of, settled, thresholds_of
+from gateway.rollout.table import Entry, Table
 from gateway.store.seam import Batch, FlushReply, Sides, Snapshot, Store
-from gateway.table import Entry, Table
 from policies.rollout import rollout
 from policies.rollout.rollout import CONTROLLER, Decision
 

@@ -12,18 +12,18 @@ import pytest_asyncio
 import structlog
 from structlog.testing import CapturingLogger
 
-from gateway import notices
 from gateway.errors import StoreAway
 from gateway.net.client.options import TransportOptions
 from gateway.net.client.upstreams import transport
-from gateway.notices import GIVE_UP_SECONDS, Notices, Receiver, payload
-from gateway.recorder import Clock
+from gateway.rollout import notifications
+from gateway.rollout.notifications import GIVE_UP_SECONDS, Notices, Receiver, payload
+from gateway.rollout.recorder import Clock
+from gateway.rollout.table import Table
 from gateway.store import Notice, RedisStore, connect
-from gateway.table import Table
 from gateway.webhook.webhook import Webhook
 from tests.gateway.handover.test_escalation import Receiver as Server
+from tests.gateway.rollout.trials import agent_named
 from tests.gateway.store.samples import beginning, following
-from tests.gateway.trials import agent_named
 from tests.listening import listening
 
 ACTIONS = frozenset({"start", "roll_back", "pause"})
@@ -87,7 +87,7 @@ async def test_a_receiver_that_fails_is_told_again(
     noted: CapturingLogger, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     """Under the same key, until it has taken it; then never again."""
-    monkeypatch.setattr(notices, "IDLE_MS", 1)
+    monkeypatch.setattr(notifications, "IDLE_MS", 1)
     server, webhook = there
     server.statuses = [500, 503]
     await store.commit(agent, beginning(), "config")
@@ -104,7 +104,7 @@ async def test_another_replica_takes_over(
     monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     """The winner took the notice and died before it was told: not at once, for it may only be slow."""
-    monkeypatch.setattr(notices, "IDLE_MS", 100)
+    monkeypatch.setattr(notifications, "IDLE_MS", 100)
     server, webhook = there
     await store.commit(agent, beginning(), "config")
     assert len(await store.undelivered([agent], 100, 10)) == 1
@@ -155,7 +155,7 @@ async def test_an_outage_ends_no_delivering(
     monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     """The store is away at the first look; the next one delivers."""
-    monkeypatch.setattr(notices, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(notifications, "LOOK_SECONDS", 0.01)
     server, webhook = there
     await store.commit(agent, beginning(), "config")
     replica = new_notices(receiver(webhook))

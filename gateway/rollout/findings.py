@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from gateway.rollout.table import Entry
 from gateway.store.seam import Sides, Snapshot
-from gateway.table import Entry
 from policies.evidence.evidence import Evidence
 from policies.evidence.tally import Tally
 from policies.evidence.thresholds import freeze

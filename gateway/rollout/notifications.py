@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 from gateway.errors import GatewayError, ProviderError, StoreAway
 from gateway.logs import Log
-from gateway.recorder import Clock
+from gateway.rollout.recorder import Clock
+from gateway.rollout.table import Table
+from gateway.rollout.target_faults import Fault
 from gateway.store.seam import Notice, Store
-from gateway.table import Table
-from gateway.target_faults import Fault
 from gateway.webhook.webhook import Webhook
 
 LOOK_SECONDS = 1.0

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from gateway import judge
-from gateway.controller import JITTER, POLL_SECONDS, pause
 from gateway.errors import StoreAway
+from gateway.rollout import judge
+from gateway.rollout.controller import JITTER, POLL_SECONDS, pause
 from gateway.store import RedisStore
-from tests.gateway.trials import LADDER, age, agent_named, bring_in, failing, healthy
+from tests.gateway.rollout.trials import LADDER, age, agent_named, bring_in, failing, healthy
 from tests.scenarios.test_replicas import Replica, replicas
 from tests.scenarios.waiting import within
 

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from gateway.controller import NothingToDo
 from gateway.errors import EpochConflict, NotFound
+from gateway.rollout.controller import NothingToDo
 from gateway.store import Committed
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS
 from policies.rollout.state import State
 from policies.rollout.verbs import VERBS
-from tests.gateway.trials import LADDER, agent_named, bring_in, healthy, order
+from tests.gateway.rollout.trials import LADDER, agent_named, bring_in, healthy, order
 from tests.scenarios.test_replicas import Replica, replicas
 
 

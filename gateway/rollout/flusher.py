@@ -7,7 +7,7 @@ a repetition from news. While the store is away batches wait and merge in memory
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from gateway.recorder import Recorder
+from gateway.rollout.recorder import Recorder
 from gateway.store.seam import Batch, FlushReply, Store
 
 OnReply = Callable[[str, Batch, FlushReply], Awaitable[None]]

@@ -1,0 +1,1 @@
+"""What calls read (table) and write (recorder), and the loop between them and the store."""

@@ -61,8 +61,8 @@ STAGES = (
     ("gateway.formats.settings", "rewrite for the provider"),
     ("gateway.formats", "read the answer, usage"),
     ("gateway.net.client", "upstream client"),
-    ("gateway.attempts", "attempts, circuit, budget"),
-    ("gateway.streaming", "send"),
+    ("gateway.call.attempts", "attempts, circuit, budget"),
+    ("gateway.call.streaming", "send"),
     ("gateway.net.write_batching", "send"),
     ("gateway.rollout.recorder", "record"),
     ("gateway.rollout.judge", "record"),
@@ -79,7 +79,7 @@ STAGES = (
     ("policies.evidence.thresholds", "record"),
     ("policies.calls.retry", "attempts, circuit, budget"),
     ("policies", "store and controller"),
-    ("gateway.proxy", "proxy, answer's headers"),
+    ("gateway.call.proxy", "proxy, answer's headers"),
     ("gateway", "rest"),
 )
 

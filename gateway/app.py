@@ -26,27 +26,27 @@ from gateway.api.near_misses import NearMisses
 from gateway.api.passthrough import Passthrough
 from gateway.api.services import Handler, OpenEndpoint, Services
 from gateway.api.status import Status
-from gateway.attempts import Attempts
+from gateway.call.attempts import Attempts
+from gateway.call.exposures import Exposures
+from gateway.call.hedging import Hedges
+from gateway.call.proxy import Proxy
+from gateway.call.shadow import WORKERS, Shadows
+from gateway.call.shadow_budget import Purse
 from gateway.config import ConfigProblems, Deployment, GatewaySettings
 from gateway.errors import NotFound
-from gateway.exposures import Exposures
 from gateway.fingerprint_key import SharedKey
 from gateway.handover.escalation import Escalations
 from gateway.handover.human_replies import Replies
-from gateway.hedging import Hedges
 from gateway.logs import Log
 from gateway.net.client import Transport
 from gateway.net.client.upstreams import Upstreams
 from gateway.pricing import PriceList, PriceListFailed
-from gateway.proxy import Proxy
-from gateway.purse import Purse
 from gateway.rollout.controller import Controller
 from gateway.rollout.notifications import Notices
 from gateway.rollout.recorder import Clock, Recorder
 from gateway.rollout.status import StatusView
 from gateway.rollout.table import Table
 from gateway.rollout.target_faults import TargetFaults
-from gateway.shadow import WORKERS, Shadows
 from gateway.store import OpenStore
 from gateway.webhook.webhook import DELIVERY_SECONDS
 

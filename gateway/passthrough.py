@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from gateway.call.proxy import Proxy, about, id_headers, plan_of
+from gateway.call.streaming import ClientTooSlow, Send, send_answer
 from gateway.calls import Attempt, Call, Caller, Outcome
 from gateway.errors import CallerError, Headers, NotFound, ProviderError
 from gateway.formats.clients import CHAT, told, told_event
@@ -18,12 +20,10 @@ from gateway.logs import Log
 from gateway.meter import EVENT_STREAM, Meter
 from gateway.net.client import Response, Upload, header
 from gateway.owners import Hints, is_elsewhere, of_agent, of_caller, response_in
-from gateway.proxy import Proxy, about, id_headers, plan_of
 from gateway.rollout.recorder import Recorder, name_call
 from gateway.rollout.table import Entry
 from gateway.rollout.target_faults import named
 from gateway.runtime import Channel, Runtime
-from gateway.streaming import ClientTooSlow, Send, send_answer
 from gateway.uploads import Body
 from policies.calls.blame import counts_as_error
 from routing.chain import Target

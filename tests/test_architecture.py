@@ -60,7 +60,7 @@ def test_imports_inside_the_gateway_run_downwards() -> None:
 def test_an_import_upwards_is_caught(line: str) -> None:
     """`gateway.store` may know neither the app, nor the proxy, nor an endpoint, in whatever form it imports them."""
     modules = of_sources(
-        {"gateway.store.keys": line, "gateway.proxy": "", "gateway.app": "", "gateway.api.generation": ""}
+        {"gateway.store.keys": line, "gateway.call.proxy": "", "gateway.app": "", "gateway.api.generation": ""}
     )
     assert architecture.downwards(modules)
 
@@ -73,14 +73,16 @@ def test_an_import_downwards_is_allowed(line: str) -> None:
 
 def test_an_import_for_type_checking_counts() -> None:
     """Knowing a higher layer for its types only is still knowing it."""
-    source = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from gateway.proxy import Proxy"
-    assert architecture.downwards(of_sources({"gateway.rollout.recorder": source, "gateway.proxy": ""}))
+    source = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from gateway.call.proxy import Proxy"
+    assert architecture.downwards(of_sources({"gateway.rollout.recorder": source, "gateway.call.proxy": ""}))
 
 
 @pytest.mark.parametrize(("name", "is_package"), [("gateway.store.keys", False), ("gateway.store", True)])
 def test_a_relative_import_counts(name: str, is_package: bool) -> None:
     """`from ..proxy import handle` means the same in a module as in its package's `__init__`."""
-    assert list(architecture.imports(Module(name, "from ..proxy import handle", is_package), {})) == ["gateway.proxy"]
+    assert list(architecture.imports(Module(name, "from ..proxy import handle", is_package), {})) == [
+        "gateway.call.proxy"
+    ]
 
 
 def test_the_stand_in_provider_is_a_stranger() -> None:
@@ -90,7 +92,7 @@ def test_the_stand_in_provider_is_a_stranger() -> None:
 
 @pytest.mark.parametrize(
     ("name", "line"),
-    [("gateway.standin", "from gateway.calls import Call"), ("gateway.proxy", "from gateway import standin")],
+    [("gateway.standin", "from gateway.calls import Call"), ("gateway.call.proxy", "from gateway import standin")],
 )
 def test_a_familiar_stand_in_is_caught(name: str, line: str) -> None:
     """Neither may it use ours, nor may production code use it."""
@@ -118,13 +120,13 @@ def test_each_library_has_one_door() -> None:
 @pytest.mark.parametrize("package", sorted(set(architecture.DOORS) - ANYONE))
 def test_a_library_outside_its_door_is_caught(package: str) -> None:
     """No library but those for values may be imported wherever one likes."""
-    assert architecture.doors(of_sources({"gateway.proxy": f"import {package}"}))
+    assert architecture.doors(of_sources({"gateway.call.proxy": f"import {package}"}))
 
 
 def test_a_library_without_a_door_is_caught() -> None:
     """An undeclared package, or one hidden in import_module, fails until it is given a door."""
-    assert architecture.doors(of_sources({"gateway.proxy": "import requests"}))
-    assert architecture.doors(of_sources({"gateway.proxy": "importlib.import_module('redis.asyncio')"}))
+    assert architecture.doors(of_sources({"gateway.call.proxy": "import requests"}))
+    assert architecture.doors(of_sources({"gateway.call.proxy": "importlib.import_module('redis.asyncio')"}))
 
 
 def test_every_module_says_what_it_answers() -> None:
@@ -180,6 +182,6 @@ def test_only_what_talks_to_a_person_prints() -> None:
 
 def test_a_print_is_caught() -> None:
     """`print` in the proxy is a violation, in the command line it is not."""
-    assert architecture.prints(of_sources({"gateway.proxy": "print(1)", "gateway.cli": "print(1)"})) == [
-        "gateway.proxy:1 prints"
+    assert architecture.prints(of_sources({"gateway.call.proxy": "print(1)", "gateway.cli": "print(1)"})) == [
+        "gateway.call.proxy:1 prints"
     ]

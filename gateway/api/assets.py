@@ -5,7 +5,7 @@ from importlib.resources import files
 from starlette.types import Receive, Scope, Send
 
 from gateway.api.services import OpenEndpoint, Services
-from gateway.streaming import send_answer
+from gateway.call.streaming import send_answer
 
 _HEADERS = [(b"content-type", b"text/css; charset=utf-8"), (b"cache-control", b"max-age=300")]
 

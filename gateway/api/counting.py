@@ -8,6 +8,8 @@ import asyncio
 from starlette.types import Receive, Scope, Send
 
 from gateway.api.generation import Messages
+from gateway.call.proxy import id_headers, plan_of
+from gateway.call.streaming import send_answer
 from gateway.calls import Call
 from gateway.errors import ProviderError
 from gateway.formats.anthropic.counting import COUNT_PATH, check_count, count_answer, count_changes, estimate
@@ -17,9 +19,7 @@ from gateway.formats.registry import CLIENTS, PROVIDERS
 from gateway.formats.settings import overlay
 from gateway.headers import JSON, to_client_untyped
 from gateway.net.client import Headers, Request
-from gateway.proxy import id_headers, plan_of
 from gateway.runtime import Channel, Runtime
-from gateway.streaming import send_answer
 from routing.chain import Target
 
 _LONGEST_ANSWER_BYTES = 1 << 20

@@ -20,6 +20,8 @@ from starlette.types import Send as Send
 from gateway.admission import Places, UnprovenReaders
 from gateway.api.refusal_log import RefusalLog
 from gateway.auth import OPEN
+from gateway.call.proxy import Proxy, send_error
+from gateway.call.streaming import send_answer
 from gateway.calls import Caller, FormatName
 from gateway.errors import (
     BodyTooLarge,
@@ -31,13 +33,11 @@ from gateway.errors import (
     UpgradeRefused,
 )
 from gateway.logs import Log
-from gateway.proxy import Proxy, send_error
 from gateway.rollout.controller import Controller
 from gateway.rollout.status import StatusView
 from gateway.rollout.table import Table
 from gateway.runtime import Runtime
 from gateway.store.seam import Store
-from gateway.streaming import send_answer
 
 DEPARTURE = "serinus.departure"
 NAMED = "serinus.headers"  # where the server, or else the first look, puts the headers by name into the scope

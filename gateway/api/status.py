@@ -13,10 +13,10 @@ from starlette.types import Receive, Scope, Send
 from gateway import __version__
 from gateway.admission import Places
 from gateway.api.services import Endpoint, caller_of, header, named, send_json
+from gateway.call.streaming import send_answer
 from gateway.calls import Caller
 from gateway.errors import NotFound, SerinusError, Unauthenticated
 from gateway.rollout.status import timestamp
-from gateway.streaming import send_answer
 
 _POLICY = b"default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _HTML = [

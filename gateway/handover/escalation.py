@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.call.streaming import EVENT_STREAM
 from gateway.calls import Answer, Call, Outcome
 from gateway.conversation import conversation_key, name_of
 from gateway.errors import CallerError, GatewayError, ProviderError, StoreAway
@@ -20,7 +21,6 @@ from gateway.headers import JSON
 from gateway.logs import Log
 from gateway.store.handovers import MOST_BYTES
 from gateway.store.seam import Store
-from gateway.streaming import EVENT_STREAM
 from gateway.webhook.webhook import Webhook
 from policies.calls.retry import is_outage
 

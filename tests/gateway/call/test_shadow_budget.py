@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from gateway.call.shadow_budget import Purse
 from gateway.errors import StoreAway
-from gateway.purse import Purse
 from gateway.store import RedisStore
 
 NOON = 1_800_000_000.0  # 15 January 2027, 08:00 UTC

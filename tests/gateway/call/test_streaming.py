@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from gateway.call.streaming import ClientTooSlow, OpenStream, StreamLimits, relay
 from gateway.calls import Attempt, Usage
 from gateway.errors import Headers, ProviderError
 from gateway.formats.clients import CHAT, told_event
 from gateway.formats.openai_chat.stream import StreamReader
 from gateway.net.client import joined
-from gateway.streaming import ClientTooSlow, OpenStream, StreamLimits, relay
 
 PART = b'data: {"choices":[{"delta":{"content":"x"},"finish_reason":null}]}\n\n'
 END = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'

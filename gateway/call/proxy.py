@@ -4,20 +4,11 @@ import asyncio
 from dataclasses import dataclass
 from functools import lru_cache
 
-from gateway.attempts import Attempts, Run
-from gateway.calls import Answer, Call, FormatName, Outcome
-from gateway.conversation import conversation_of, user_of
-from gateway.errors import CallerError, Headers, ProviderError, SerinusError, UnknownModel
-from gateway.exposures import Exposures
-from gateway.formats.clients import CHAT, opening_of, told, told_event
-from gateway.handover.human_replies import Replies
-from gateway.headers import JSON, to_client_untyped
-from gateway.hedging import Hedges
-from gateway.rollout.recorder import Clock, Recorder, name_call
-from gateway.rollout.table import Entry, Table
-from gateway.runtime import Runtime
-from gateway.shadow import Shadows
-from gateway.streaming import (
+from gateway.call.attempts import Attempts, Run
+from gateway.call.exposures import Exposures
+from gateway.call.hedging import Hedges
+from gateway.call.shadow import Shadows
+from gateway.call.streaming import (  # fmt: skip
     EVENT_STREAM,
     ClientTooSlow,
     OpenStream,
@@ -26,7 +17,16 @@ from gateway.streaming import (
     close,
     relay,
     send_answer,
-)  # fmt: skip
+)
+from gateway.calls import Answer, Call, FormatName, Outcome
+from gateway.conversation import conversation_of, user_of
+from gateway.errors import CallerError, Headers, ProviderError, SerinusError, UnknownModel
+from gateway.formats.clients import CHAT, opening_of, told, told_event
+from gateway.handover.human_replies import Replies
+from gateway.headers import JSON, to_client_untyped
+from gateway.rollout.recorder import Clock, Recorder, name_call
+from gateway.rollout.table import Entry, Table
+from gateway.runtime import Runtime
 from routing.facts import Facts
 from routing.plan import Plan, route
 

@@ -10,6 +10,8 @@ from math import ceil
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
+from gateway.call.stored_response import is_of_another
+from gateway.call.streaming import OpenStream, first_part
 from gateway.calls import Answer, Attempt, Call, Outcome
 from gateway.errors import ProviderError
 from gateway.formats.applied import AppliedVersion
@@ -26,11 +28,9 @@ from gateway.json_size import ANSWER_FACTOR, holds_more
 from gateway.net.client import Response, header
 from gateway.net.client.redacting import as_they_came
 from gateway.net.time_limits import TimeLimits
-from gateway.previous import is_of_another
 from gateway.rollout.recorder import Clock, name_call
 from gateway.rollout.target_faults import TargetFaults
 from gateway.runtime import Channel, CircuitRules, Runtime
-from gateway.streaming import OpenStream, first_part
 from policies.calls.blame import counts_as_error, is_rejection
 from policies.calls.retry import Circuit, Move, RetryBudget, next_move, tells_ill_health
 from routing.chain import Target

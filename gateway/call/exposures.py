@@ -6,7 +6,7 @@ agent.
 
 from dataclasses import dataclass, field
 
-from gateway.attempts import Attempts
+from gateway.call.attempts import Attempts
 from gateway.calls import Outcome
 from gateway.rollout.table import Entry
 from policies.evidence.exposure import Exposure

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from gateway.call.shadow import MAX_WAITING, WORKERS, Shadows
+from gateway.call.shadow_budget import Purse
 from gateway.calls import Call, Caller
 from gateway.json_body import Document
-from gateway.purse import Purse
 from gateway.rollout.recorder import Clock
 from gateway.rollout.table import Entry
-from gateway.shadow import MAX_WAITING, WORKERS, Shadows
 from gateway.standin import Behaviour
 from routing.plan import Plan
 from tests.conftest import Serve

@@ -10,14 +10,14 @@ from collections import Counter, deque
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from gateway.attempts import Attempts, Run
+from gateway.call.attempts import Attempts, Run
+from gateway.call.shadow_budget import Purse
+from gateway.call.streaming import OpenStream, StreamLimits, close, relay
 from gateway.calls import Answer, Call
 from gateway.errors import ProviderError
-from gateway.purse import Purse
 from gateway.rollout.recorder import Clock, Recorder
 from gateway.rollout.table import Entry, Table
 from gateway.runtime import Runtime
-from gateway.streaming import OpenStream, StreamLimits, close, relay
 from routing.agents import Shadow
 from routing.plan import Plan, shadowed
 

@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from gateway.attempts import Attempts, Run
+from gateway.call.attempts import Attempts, Run
+from gateway.call.streaming import OpenStream, close
 from gateway.calls import Answer, Attempt, Operation, Outcome, Usage, estimated_usage
 from gateway.errors import ProviderError, SerinusError
 from gateway.rollout.recorder import Clock
 from gateway.rollout.table import Entry
-from gateway.streaming import OpenStream, close
 from policies.calls.hedge import Pace, late_after
 from policies.calls.retry import RetryBudget
 from routing.agents import Hedge

@@ -1,0 +1,1 @@
+"""One call, from its parsed request to its last byte."""

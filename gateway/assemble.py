@@ -15,11 +15,11 @@ from gateway.net.browser_guard import BrowserGuard
 from gateway.net.client.options import TransportOptions
 from gateway.net.client.upstreams import Upstreams, transport
 from gateway.net.server import Limits
+from gateway.passthrough.uploads import takes_uploads
 from gateway.pricing import PriceBook, PriceList
 from gateway.redaction import Redactor
 from gateway.rollout.notifications import Receiver
 from gateway.runtime import Channel, CircuitRules, RetryRules, Runtime, Timeouts
-from gateway.uploads import takes_uploads
 from gateway.webhook.webhook import Webhook, origin_of
 from policies.calls.retry import Backoff
 from routing.agents import Agent, Target

@@ -19,10 +19,10 @@ from gateway.errors import CallerError, Forbidden, NotFound, UnsupportedBody
 from gateway.formats.openai_responses.marks import is_ours
 from gateway.headers import of_type, query_to_provider, without_names
 from gateway.json_body import Document, encode
-from gateway.owners import Makers
-from gateway.passthrough import Passage, Wanted
+from gateway.passthrough.forwarder import Passage, Wanted
+from gateway.passthrough.response_owner import Makers
+from gateway.passthrough.uploads import Body, FormStream, Held, Incoming, Stream, has_default_model, takes_raw_bytes
 from gateway.runtime import Runtime
-from gateway.uploads import Body, FormStream, Held, Incoming, Stream, has_default_model, takes_raw_bytes
 
 _PREFIX = "/v1"
 _NAMES = ("model", "agent")  # what an agent is called in a query

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.calls import Caller
 from gateway.errors import NotFound
-from gateway.owners import Hints, Makers, response_in
+from gateway.passthrough.response_owner import Hints, Makers, response_in
 from gateway.standin import Behaviour, Standin
 from routing.chain import Target
 from tests.gateway.api.test_passthrough import logged

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from gateway.uploads import takes_uploads
+from gateway.passthrough.uploads import takes_uploads
 from tests.gateway.api.test_passthrough import booked, logged
 from tests.gateway.calling import Place, eventually, standing_in
 from tests.gateway.running import write

@@ -17,14 +17,14 @@ from gateway.formats.clients import CHAT, told, told_event
 from gateway.formats.openai_chat.answer import read_error
 from gateway.headers import JSON, to_client, to_client_untyped
 from gateway.logs import Log
-from gateway.meter import EVENT_STREAM, Meter
 from gateway.net.client import Response, Upload, header
-from gateway.owners import Hints, is_elsewhere, of_agent, of_caller, response_in
+from gateway.passthrough.response_owner import Hints, is_elsewhere, of_agent, of_caller, response_in
+from gateway.passthrough.uploads import Body
+from gateway.passthrough.usage_meter import EVENT_STREAM, Meter
 from gateway.rollout.recorder import Recorder, name_call
 from gateway.rollout.table import Entry
 from gateway.rollout.target_faults import named
 from gateway.runtime import Channel, Runtime
-from gateway.uploads import Body
 from policies.calls.blame import counts_as_error
 from routing.chain import Target
 from routing.plan import Plan

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from gateway.errors import BodyTooLarge
 from gateway.headers import JSON
 from gateway.json_body import Document, encode
-from gateway.multipart import Form
 from gateway.net.client import Upload
+from gateway.passthrough.form import Form
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 

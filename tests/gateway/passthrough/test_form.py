@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import CallerError
-from gateway.multipart import Form, boundary_of
+from gateway.passthrough.form import Form, boundary_of
 
 KIND = b"multipart/form-data; boundary=cut"
 

@@ -1,0 +1,1 @@
+"""Endpoints of a provider's API that go through to it."""

@@ -12,11 +12,12 @@ from starlette.routing import BaseRoute, Route, Router
 from starlette.types import Receive, Scope, Send
 
 from gateway import assemble
-from gateway.admission import Places
 from gateway.api.admin import Audit, Verb
+from gateway.api.admission import Places
 from gateway.api.assets import Stylesheet
 from gateway.api.cors import Cors
 from gateway.api.counting import CountTokens
+from gateway.api.endpoint import Handler, OpenEndpoint, Services
 from gateway.api.escalations import Escalation, EscalationList, EscalationReply
 from gateway.api.feedback import Feedback
 from gateway.api.generation import ChatCompletions, Completions, Embeddings, GenerateContent, Messages, Responses
@@ -24,7 +25,6 @@ from gateway.api.health import Live, Ready
 from gateway.api.models import GeminiModels, Models
 from gateway.api.near_misses import NearMisses
 from gateway.api.passthrough import Passthrough
-from gateway.api.services import Handler, OpenEndpoint, Services
 from gateway.api.status import Status
 from gateway.call.attempts import Attempts
 from gateway.call.exposures import Exposures

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.services import Endpoint, header, read_small, send_json
+from gateway.api.endpoint import Endpoint, header, read_small, send_json
 from gateway.calls import Caller
 from gateway.errors import CallerError, EpochConflict, Forbidden, NotFound, Unauthenticated
 from gateway.formats.openai_chat.errors import error_body

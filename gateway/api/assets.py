@@ -4,7 +4,7 @@ from importlib.resources import files
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.services import OpenEndpoint, Services
+from gateway.api.endpoint import OpenEndpoint, Services
 from gateway.call.streaming import send_answer
 
 _HEADERS = [(b"content-type", b"text/css; charset=utf-8"), (b"cache-control", b"max-age=300")]
@@ -15,7 +15,7 @@ class Stylesheet(OpenEndpoint):
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)
-        self._css = files("gateway.web").joinpath("status.css").read_bytes()
+        self._css = files("gateway.api").joinpath("status.css").read_bytes()
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send_answer(send, 200, _HEADERS, self._css)

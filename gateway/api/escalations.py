@@ -13,7 +13,7 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from gateway.api.admin import AdminEndpoint
-from gateway.api.services import Endpoint, caller_of, header, read_small, send_json
+from gateway.api.endpoint import Endpoint, caller_of, header, read_small, send_json
 from gateway.calls import Caller
 from gateway.errors import CallerError, NotFound, Unauthenticated
 from gateway.json_body import Document

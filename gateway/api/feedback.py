@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.services import Endpoint, caller_of, read_small, send_json
+from gateway.api.endpoint import Endpoint, caller_of, read_small, send_json
 from gateway.calls import Caller
 from gateway.conversation import conversation_key
 from gateway.errors import CallerError, Forbidden, NotFound

@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.services import Endpoint, caller_of, given_id, named, read_body
+from gateway.api.endpoint import Endpoint, caller_of, given_id, named, read_body
 from gateway.calls import Call, Caller, Operation
 from gateway.conversation import CONVERSATION_HEADERS
 from gateway.errors import CallerError, Forbidden, NotFound, UnsupportedBody, UpgradeRefused

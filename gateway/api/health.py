@@ -2,7 +2,7 @@
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.services import OpenEndpoint, send_json
+from gateway.api.endpoint import OpenEndpoint, send_json
 
 
 class Live(OpenEndpoint):

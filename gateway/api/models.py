@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.services import Endpoint, Services, caller_of, send_json
+from gateway.api.endpoint import Endpoint, Services, caller_of, send_json
 from gateway.errors import UnknownModel
 
 _GEMINI_PREFIX = "models/"

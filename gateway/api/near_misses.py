@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.services import Endpoint, Handler, OpenEndpoint, Services
+from gateway.api.endpoint import Endpoint, Handler, OpenEndpoint, Services
 from gateway.calls import FormatName
 from gateway.errors import NotFound
 

@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl, quote
 
 from starlette.types import Receive, Scope, Send
 
+from gateway.api.endpoint import Services, caller_of, given_id, header, named
 from gateway.api.generation import Asked, Generation, check_encoding, model_of
-from gateway.api.services import Services, caller_of, given_id, header, named
 from gateway.calls import Caller
 from gateway.errors import CallerError, Forbidden, NotFound, UnsupportedBody
 from gateway.formats.openai_responses.marks import is_ours

@@ -11,8 +11,8 @@ from time import time
 from starlette.types import Receive, Scope, Send
 
 from gateway import __version__
-from gateway.admission import Places
-from gateway.api.services import Endpoint, caller_of, header, named, send_json
+from gateway.api.admission import Places
+from gateway.api.endpoint import Endpoint, caller_of, header, named, send_json
 from gateway.call.streaming import send_answer
 from gateway.calls import Caller
 from gateway.errors import NotFound, SerinusError, Unauthenticated
@@ -40,7 +40,7 @@ class Status(Endpoint):
             raise NotFound(f"there is no agent {name!r}")
         view = await self._view(known if name is None else [name])
         if b"text/html" in (header(scope, b"accept") or b""):
-            from gateway.web.page import status_page  # with the table of HTML's entities, for whoever looks
+            from gateway.api.status_page import status_page  # with the table of HTML's entities, for whoever looks
 
             await send_answer(send, 200, _HTML, status_page(view))
         else:

@@ -8,7 +8,7 @@ from typing import Any
 
 from policies.evidence.thresholds import SCALE
 
-_PAGE = Template(files("gateway.web").joinpath("status.html").read_text("utf-8"))
+_PAGE = Template(files("gateway.api").joinpath("status.html").read_text("utf-8"))
 _FINDINGS = ("verdict", "E", "threshold", "stable", "canary")
 _COLUMNS = (
     "version", "requests", "errors", "error rate", "fallbacks", "hedges",

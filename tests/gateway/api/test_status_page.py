@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.web.page import status_page
+from gateway.api.status_page import status_page
 
 HOSTILE = "</style><script>alert('1')</script><img src=x onerror=\"alert(2)\">&amp;${replica}"
 

@@ -17,7 +17,7 @@ import orjson
 from starlette.types import Receive, Scope
 from starlette.types import Send as Send
 
-from gateway.admission import Places, UnprovenReaders
+from gateway.api.admission import Places, UnprovenReaders
 from gateway.api.refusal_log import RefusalLog
 from gateway.auth import OPEN
 from gateway.call.proxy import Proxy, send_error

@@ -16,11 +16,11 @@ from uvicorn.config import Config
 
 from bench.gateways import peers, wire
 from gateway import logs
-from gateway.app import Gateway, build
 from gateway.config import load
 from gateway.net.server.limits import Limits
 from gateway.net.server.protocol import BoundedProtocol
 from gateway.net.server.traffic import Traffic
+from gateway.replica.replica import Gateway, build
 from gateway.store import OpenStore, RedisStore, connect
 
 _NOBODY = 1  # a port that nobody listens on

@@ -202,7 +202,7 @@ def _place(frame: FrameType | None) -> str:
     while frame is not None:
         module = str(frame.f_globals.get("__name__", ""))
         if module.split(".")[0] in ("gateway", "routing", "policies") and module not in _PASSED_OVER:
-            return LOOP if module in ("gateway.serve", "gateway.cli") else f"{module}:{frame.f_code.co_name}"
+            return LOOP if module in ("gateway.replica.serve", "gateway.cli") else f"{module}:{frame.f_code.co_name}"
         frame = frame.f_back
     return LOOP
 

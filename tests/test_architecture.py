@@ -55,12 +55,17 @@ def test_imports_inside_the_gateway_run_downwards() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["from gateway.app import app", "from gateway import proxy", "import gateway.api.generation"]
+    "line", ["from gateway.replica.replica import app", "from gateway import proxy", "import gateway.api.generation"]
 )
 def test_an_import_upwards_is_caught(line: str) -> None:
     """`gateway.store` may know neither the app, nor the proxy, nor an endpoint, in whatever form it imports them."""
     modules = of_sources(
-        {"gateway.store.keys": line, "gateway.call.proxy": "", "gateway.app": "", "gateway.api.generation": ""}
+        {
+            "gateway.store.keys": line,
+            "gateway.call.proxy": "",
+            "gateway.replica.replica": "",
+            "gateway.api.generation": "",
+        }
     )
     assert architecture.downwards(modules)
 
@@ -172,7 +177,7 @@ def test_middleware_is_plain_asgi() -> None:
 )
 def test_a_base_http_middleware_is_caught(use: str) -> None:
     """Importing it is enough."""
-    assert architecture.no_base_http_middleware(of_sources({"gateway.app": use}))
+    assert architecture.no_base_http_middleware(of_sources({"gateway.replica.replica": use}))
 
 
 def test_only_what_talks_to_a_person_prints() -> None:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gateway import assemble, logs
-from gateway.app import Gateway, build, new_replica_id
+from gateway import logs
 from gateway.config import load
 from gateway.net.server import Server
+from gateway.replica import wiring
+from gateway.replica.replica import Gateway, build, new_replica_id
 from gateway.standin import Behaviour, Standin
 from gateway.store import OpenStore, RedisStore, connect
 
@@ -77,7 +78,7 @@ async def running(folder: Path, redis_url: str, environ: Mapping[str, str] | Non
     store = OpenStore(RedisStore(connect(redis_url), replica), "redis", None)
     gateway = build(deployment, store, replica, logs.configure())
     await gateway.start()
-    server = Server(gateway.asgi, "127.0.0.1", 0, assemble.limits(deployment.settings), drain_seconds=2.0)
+    server = Server(gateway.asgi, "127.0.0.1", 0, wiring.limits(deployment.settings), drain_seconds=2.0)
     serving = asyncio.create_task(server.serve(handle_signals=False))
     try:
         await server.started.wait()

@@ -16,8 +16,8 @@ NEEDLESS = (
 
 def test_serving_loads_what_it_needs() -> None:
     """Everything else waits until somebody wants it."""
-    code = "import sys, gateway.cli, gateway.serve; print(*sys.modules)"
+    code = "import sys, gateway.cli, gateway.replica.serve; print(*sys.modules)"
     said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     loaded = said.split()
-    assert "gateway.serve" in loaded
+    assert "gateway.replica.serve" in loaded
     assert [name for name in loaded for needless in NEEDLESS if f"{name}.".startswith(f"{needless}.")] == []

@@ -15,9 +15,9 @@ from redis.crc import key_slot
 
 from gateway.operate import Operator, print_verification
 from gateway.standin import Behaviour, Standin
+from tests.gateway.replica.test_replica import Ear, ear
 from tests.gateway.running import ADMIN_TOKEN, Running, provider, running, write
 from tests.gateway.store.servers import SLOTS, cluster_of, until
-from tests.gateway.test_app import Ear, ear
 from tests.scenarios.crowd import ask, crowd
 
 PRIMARIES = 3

@@ -12,9 +12,9 @@ import pytest
 
 from gateway.standin import Behaviour, Standin
 from tests.gateway.calling import SOON
+from tests.gateway.replica.test_serve import configuration, stream
 from tests.gateway.running import ADMIN_TOKEN, provider, write
 from tests.gateway.store.servers import until
-from tests.gateway.test_serve import configuration, stream
 from tests.scenarios.crowd import Line
 from tests.scenarios.processes import Served, start
 from tests.scenarios.waiting import within

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from starlette.routing import Route
 
-from gateway.app import _routes
+from gateway.replica.replica import _routes
 from gateway.standin import Standin
 from tests.gateway.api.test_admission import ADMIN, BEARER, KEY, OPEN, digest_of
 from tests.gateway.running import Running, running, trial, write

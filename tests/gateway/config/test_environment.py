@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.assemble import receivers
 from gateway.config import ConfigProblems, Deployment, check
+from gateway.replica.wiring import receivers
 from tests.gateway.config.folders import ENVIRON, GATEWAY, loaded, problems
 
 PLANTED = "planted-secret-0123"

@@ -10,17 +10,18 @@ from pathlib import Path
 
 import uvloop
 
-from gateway import assemble, logs
-from gateway.app import Gateway, build, new_replica_id
+from gateway import logs
 from gateway.config import ConfigProblems, GatewaySettings, load
-from gateway.endings import Ending
 from gateway.errors import GatewayError
 from gateway.logs import Log
 from gateway.net.server import Server
-from gateway.reload import Reloader
-from gateway.runtoken import with_admin_token
+from gateway.replica import wiring
+from gateway.replica.admin_token import with_admin_token
+from gateway.replica.early_signals import Ending
+from gateway.replica.reload import Reloader
+from gateway.replica.replica import Gateway, build, new_replica_id
+from gateway.replica.workers.inheritance import Post, PostedWorker
 from gateway.store import Memory, OpenStore, join_store, memory_folder, open_store
-from gateway.workers.post import Post, PostedWorker
 
 WRONG_CONFIGURATION = 2
 # A drain leaves connections that rest open for so long: the next request on one that is in use is answered, with word
@@ -117,7 +118,7 @@ def _server(gateway: Gateway, posted: PostedWorker | None) -> Server:
             gateway.drain()
 
     return Server(
-        gateway.asgi, listen.host, listen.port, assemble.limits(settings),
+        gateway.asgi, listen.host, listen.port, wiring.limits(settings),
         drain_seconds=settings.drain, idle_seconds=IDLE_SECONDS, on_draining=drain,
         sock=posted.sock if posted else None, share=posted.share if posted else None,
     )  # fmt: skip

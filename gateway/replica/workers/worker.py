@@ -13,17 +13,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
-from gateway.workers.post import READY, RETIRE, Post
+from gateway.replica.workers.inheritance import READY, RETIRE, Post
 
 # The worker imports from where the parent did, installed or not, and never from the current folder by chance (-P).
 _LAUNCHER = """
 import sys, json
 sys.path[:] = json.loads(sys.argv[1])
-from gateway.endings import end_at_once
+from gateway.replica.early_signals import end_at_once
 end_at_once()
 from pathlib import Path
 from os import environ
-from gateway.serve import serve_at
+from gateway.replica.serve import serve_at
 sys.exit(serve_at(Path(sys.argv[2]), environ, sys.argv[3]))
 """
 

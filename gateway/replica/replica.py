@@ -11,7 +11,6 @@ from time import monotonic, time
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import Receive, Scope, Send
 
-from gateway import assemble
 from gateway.api.admin import Audit, Verb
 from gateway.api.admission import Places
 from gateway.api.assets import Stylesheet
@@ -34,13 +33,14 @@ from gateway.call.shadow import WORKERS, Shadows
 from gateway.call.shadow_budget import Purse
 from gateway.config import ConfigProblems, Deployment, GatewaySettings
 from gateway.errors import NotFound
-from gateway.fingerprint_key import SharedKey
 from gateway.handover.escalation import Escalations
 from gateway.handover.human_replies import Replies
 from gateway.logs import Log
 from gateway.net.client import Transport
 from gateway.net.client.upstreams import Upstreams
 from gateway.pricing import PriceList, PriceListFailed
+from gateway.replica import wiring
+from gateway.replica.fingerprint_key import SharedKey
 from gateway.rollout.controller import Controller
 from gateway.rollout.notifications import Notices
 from gateway.rollout.recorder import Clock, Recorder
@@ -110,23 +110,23 @@ class Gateway:
 
     async def learn_prices(self, deployment: Deployment) -> None:
         """Have the prices of all its targets at hand, so that no call has to wait for the list."""
-        prices = assemble.prices(deployment.settings, self.pricelist)
+        prices = wiring.prices(deployment.settings, self.pricelist)
         try:
-            await asyncio.to_thread(prices.learn, assemble.targets(deployment.agents))
+            await asyncio.to_thread(prices.learn, wiring.targets(deployment.agents))
         except PriceListFailed as error:
             self.services.log.warning("price_list", message=f"it is read by this process instead: {error}")
 
     def apply(self, deployment: Deployment) -> None:
         """Turn to a new configuration. Calls in flight keep the old one, and the old connections until they end."""
         services = self.services
-        services.log.hide(assemble.redactor(deployment.settings, self.deployment.settings))
+        services.log.hide(wiring.redactor(deployment.settings, self.deployment.settings))
         if fixed := _fixed(deployment.settings, self.deployment.settings):
             services.log.warning("restart_needed", settings=fixed)
-        options = assemble.transport_options(deployment.settings)
-        if options != assemble.transport_options(self.deployment.settings):
+        options = wiring.transport_options(deployment.settings)
+        if options != wiring.transport_options(self.deployment.settings):
             old, self.upstreams = self.upstreams, Upstreams(options)
             self._retire(old, self.deployment.settings.timeouts.total)
-        services.runtime = assemble.runtime(deployment, self.upstreams, self.pricelist, self.key.value)
+        services.runtime = wiring.runtime(deployment, self.upstreams, self.pricelist, self.key.value)
         services.table.install(deployment.agents)
         self.escalations.share_among(len(deployment.agents))
         services.controller.install(services.runtime)
@@ -137,7 +137,7 @@ class Gateway:
 
     def turn_key(self) -> None:
         """Use the fingerprint key that the replicas share now."""
-        key = assemble.fingerprint_key(self.deployment.settings, self.key.value)
+        key = wiring.fingerprint_key(self.deployment.settings, self.key.value)
         self.services.runtime = replace(self.services.runtime, fingerprint_key=key)
 
     def refuse(self, problems: ConfigProblems) -> None:
@@ -155,8 +155,8 @@ class Gateway:
             return
         for carrier in self._webhook_carriers():
             self._retire(carrier, DELIVERY_SECONDS)
-        self.escalations.webhook = assemble.webhook(settings)
-        self.notices.receivers = assemble.receivers(settings)
+        self.escalations.webhook = wiring.webhook(settings)
+        self.notices.receivers = wiring.receivers(settings)
 
     def _webhook_carriers(self) -> Iterable[Transport]:
         webhooks = [self.escalations.webhook, *(receiver.webhook for receiver in self.notices.receivers)]
@@ -179,7 +179,7 @@ class Gateway:
 
 def build(deployment: Deployment, store: OpenStore, replica: str, log: Log) -> Gateway:
     """A gateway over an open store. `replica` is unique to this process."""
-    log.hide(assemble.redactor(deployment.settings))
+    log.hide(wiring.redactor(deployment.settings))
     table, clock = Table(), Clock(monotonic, time)
     table.install(deployment.agents)
     recorder = Recorder(log, clock, lambda agent: controller.hurry(agent))
@@ -188,14 +188,14 @@ def build(deployment: Deployment, store: OpenStore, replica: str, log: Log) -> G
         store.store, table, recorder, log, lambda version: attempts.trust(version.target), draw, store.memory
     )
     escalations = Escalations(store.store, log)
-    escalations.webhook = assemble.webhook(deployment.settings)
+    escalations.webhook = wiring.webhook(deployment.settings)
     escalations.share_among(len(deployment.agents))
     notices = Notices(store.store, table, log, clock)
-    notices.receivers = assemble.receivers(deployment.settings)
-    upstreams = Upstreams(assemble.transport_options(deployment.settings))
+    notices.receivers = wiring.receivers(deployment.settings)
+    upstreams = Upstreams(wiring.transport_options(deployment.settings))
     pricelist = PriceList()
     key = SharedKey(store.store, store.memory, lambda: gateway.turn_key())
-    runtime = assemble.runtime(deployment, upstreams, pricelist, key.value)
+    runtime = wiring.runtime(deployment, upstreams, pricelist, key.value)
     controller.install(runtime)
     attempts = Attempts(clock, draw, escalations, TargetFaults(log, monotonic, notices.alarm))
     shadows = Shadows(table, attempts, recorder, clock, Purse(store.store, clock.unix))
@@ -228,7 +228,7 @@ def _fixed(new: GatewaySettings, old: GatewaySettings) -> list[str]:
         for name in ("listen", "store", "store_binary", "data", "drain")
         if getattr(new, name) != getattr(old, name)
     ]
-    bounds = ((assemble.limits(each), each.limits.in_flight) for each in (new, old))
+    bounds = ((wiring.limits(each), each.limits.in_flight) for each in (new, old))
     return changed + (["limits"] if len(set(bounds)) > 1 else [])
 
 

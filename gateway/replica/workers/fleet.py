@@ -8,7 +8,7 @@ from time import monotonic
 
 from gateway.logs import Log
 from gateway.net.server import Board
-from gateway.workers.worker import Plan, Worker, start
+from gateway.replica.workers.worker import Plan, Worker, start
 
 START_SECONDS = 60.0  # for a new worker to be ready; importing everything on a busy machine takes some of them
 AFTER_DRAIN_SECONDS = 15.0  # for the last flush, with a store that does not answer; then a worker is killed

@@ -42,7 +42,7 @@ async def test_a_bug_in_the_background_is_logged_and_the_work_goes_on(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     """With its trace, and not more often than once a while."""
-    monkeypatch.setattr("gateway.app._RESTART_SECONDS", 0.01)
+    monkeypatch.setattr("gateway.replica.replica._RESTART_SECONDS", 0.01)
     attempts = [0]
 
     async def work() -> None:
@@ -122,7 +122,7 @@ async def test_a_receiver_that_is_taken_out_is_let_go(
     tmp_path: Path, redis_url: str, agent: str, standin: Standin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its connections close once no delivery can use them any more; other edits keep them, and the stop closes all."""
-    monkeypatch.setattr("gateway.app.DELIVERY_SECONDS", 0.2)
+    monkeypatch.setattr("gateway.replica.replica.DELIVERY_SECONDS", 0.2)
     files = trial(agent, standin)
     async with ear() as (old, notify), ear() as (new, instead):
         before = {"providers": {"standin": {"api": "openai", "base_url": standin.base_url}}, "notify": [notify]}

@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.auth import OPEN
-from gateway.fingerprint_key import KEY_BYTES, SharedKey
+from gateway.replica.fingerprint_key import KEY_BYTES, SharedKey
 from gateway.rollout.call_id import Booking, mint, name_digest
 from gateway.standin import Standin
 from gateway.store import Memory, RedisStore, connect

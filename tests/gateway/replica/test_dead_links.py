@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from gateway.chains import dead_links
 from gateway.config import load
+from gateway.replica.dead_links import dead_links
 from tests.gateway.running import write
 from tests.scenarios.processes import command
 

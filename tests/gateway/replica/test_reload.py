@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest_asyncio
 
 from gateway.config import ConfigProblems, Deployment, load
-from gateway.reload import Reloader, Watch, watch_in_thread
+from gateway.replica.reload import Reloader, Watch, watch_in_thread
 from tests.gateway.config.folders import ENVIRON, FILES, ROUTING, loaded, write
 
 SOON = 5.0  # seconds; a reload takes a fifth of one, the rest is for a busy machine

@@ -10,9 +10,9 @@ import pytest
 import structlog
 
 from gateway.net.server import bind
-from gateway.workers.fleet import MOST_FAILED_STARTS, Fleet
-from gateway.workers.post import Post
-from gateway.workers.worker import Plan
+from gateway.replica.workers.fleet import MOST_FAILED_STARTS, Fleet
+from gateway.replica.workers.inheritance import Post
+from gateway.replica.workers.worker import Plan
 
 
 class Words:

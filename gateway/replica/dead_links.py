@@ -6,7 +6,6 @@ them, that target refuses each call of the version, and a fallback is none. The 
 
 from collections.abc import Iterator
 
-from gateway.assemble import endpoint_of
 from gateway.calls import Call, Caller
 from gateway.config import Deployment
 from gateway.errors import CallerError, ProviderError
@@ -14,6 +13,7 @@ from gateway.formats.applied import AppliedVersion
 from gateway.formats.endpoint import Endpoint
 from gateway.formats.translate import Attempted, translation
 from gateway.json_body import Document
+from gateway.replica.wiring import endpoint_of
 from routing.agents import Agent, AgentVersion
 from routing.chain import HUMAN, Target, chain
 

@@ -12,14 +12,14 @@ import uvloop
 
 from gateway import logs
 from gateway.config import ConfigProblems, GatewaySettings, load
-from gateway.endings import Ending
 from gateway.errors import GatewayError
 from gateway.logs import Log
 from gateway.net.server import bind
-from gateway.runtoken import with_admin_token
+from gateway.replica.admin_token import with_admin_token
+from gateway.replica.early_signals import Ending
+from gateway.replica.workers.fleet import WRONG_CONFIGURATION, Fleet
+from gateway.replica.workers.worker import Plan
 from gateway.store import EMBEDDED, EmbeddedRedis, connect
-from gateway.workers.fleet import WRONG_CONFIGURATION, Fleet
-from gateway.workers.worker import Plan
 
 
 def serve_many(folder: Path, environ: Mapping[str, str], count: int) -> int:

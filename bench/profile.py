@@ -187,7 +187,7 @@ def _serve(folder: str) -> int:
 
     signal.signal(signal.SIGPROF, note)
     signal.signal(signal.SIGUSR1, begin)
-    from gateway import cli
+    from gateway.cli import main as cli
 
     code = cli.main(["serve", "--config", folder])
     signal.setitimer(signal.ITIMER_PROF, 0)
@@ -202,7 +202,9 @@ def _place(frame: FrameType | None) -> str:
     while frame is not None:
         module = str(frame.f_globals.get("__name__", ""))
         if module.split(".")[0] in ("gateway", "routing", "policies") and module not in _PASSED_OVER:
-            return LOOP if module in ("gateway.replica.serve", "gateway.cli") else f"{module}:{frame.f_code.co_name}"
+            return (
+                LOOP if module in ("gateway.replica.serve", "gateway.cli.main") else f"{module}:{frame.f_code.co_name}"
+            )
         frame = frame.f_back
     return LOOP
 

@@ -13,7 +13,7 @@ def main() -> int:
     command = sys.argv[1] if len(sys.argv) > 1 else ""
     if command in _ENDED_EARLY:
         end_at_once(_ENDED_EARLY[command])
-    from gateway.cli import main as run
+    from gateway.cli.main import main as run
 
     return run()
 

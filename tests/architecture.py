@@ -61,10 +61,10 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     "starlette": ("gateway.replica.replica", "gateway.api", "gateway.call.streaming"),
     "structlog": ("gateway.logs",),
     "tenacity": ("gateway.call.attempts",),
-    "uvicorn": ("gateway.net.server", "gateway.cli"),
+    "uvicorn": ("gateway.net.server", "gateway.cli.main"),
     "uvloop": (
         "gateway.net.server",
-        "gateway.cli",
+        "gateway.cli.main",
         "gateway.demo",
         "gateway.replica.serve",
         "gateway.replica.workers",
@@ -95,9 +95,9 @@ IMPURE = {
 IMPURE_CALLS = {"now", "utcnow", "today", "open", "print", "input", "breakpoint"}
 MAY_PRINT = (
     *(
-        "gateway.cli",
+        "gateway.cli.main",
         "gateway.demo",
-        "gateway.operate",
+        "gateway.cli.client",
         "gateway.replica.admin_token",
         "gateway.replica.serve",
         "gateway.replica.workers",
@@ -235,7 +235,7 @@ def downwards(modules: Modules) -> list[str]:
 
 def standin_apart(modules: Modules) -> list[str]:
     """The stand-in provider imports nothing else of ours, and only the command line and the demo import it."""
-    users = (STANDIN, "gateway.cli", "gateway.demo")
+    users = (STANDIN, "gateway.cli.main", "gateway.demo")
     return [
         f"{name} imports {imported}"
         for name, imported in _edges(modules)

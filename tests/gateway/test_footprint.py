@@ -8,15 +8,15 @@ NEEDLESS = (
     "httpx2",  # 3 MB, for `transport: standard`
     "anyio._backends",  # 1.7 MB, for a watch that a thread does as well
     "gateway.demo",
-    "gateway.operate",
-    "gateway.simulate",
+    "gateway.cli.client",
+    "gateway.cli.simulate",
     "gateway.standin",
 )
 
 
 def test_serving_loads_what_it_needs() -> None:
     """Everything else waits until somebody wants it."""
-    code = "import sys, gateway.cli, gateway.replica.serve; print(*sys.modules)"
+    code = "import sys, gateway.cli.main, gateway.replica.serve; print(*sys.modules)"
     said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     loaded = said.split()
     assert "gateway.replica.serve" in loaded

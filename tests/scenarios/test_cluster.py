@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from redis.crc import key_slot
 
-from gateway.operate import Operator, print_verification
+from gateway.cli.client import Operator, print_verification
 from gateway.standin import Behaviour, Standin
 from tests.gateway.replica.test_replica import Ear, ear
 from tests.gateway.running import ADMIN_TOKEN, Running, provider, running, write

@@ -175,7 +175,7 @@ def _operating(
 
 
 def _operate(name: str, given: argparse.Namespace) -> int:
-    from gateway.operate import run
+    from gateway.cli.client import run
 
     return run(name, given)
 
@@ -205,8 +205,8 @@ def _check(given: argparse.Namespace) -> int:
 
 
 def _simulate(given: argparse.Namespace) -> int:
+    from gateway.cli.simulate import Assumed, UnknownAgent, simulate
     from gateway.config import ConfigProblems
-    from gateway.simulate import Assumed, UnknownAgent, simulate
     from policies.simulation.worlds import Behaviour
 
     stable = Behaviour(given.stable_errors, given.stable_rejections, given.stable_quality)

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from gateway import __version__
-from gateway.cli import main
-from gateway.operate import Operator, Overtaken
+from gateway.cli.client import Operator, Overtaken
+from gateway.cli.main import main
 from tests.gateway.running import ADMIN_TOKEN, Running, provider, running, trial, write
 from tests.listening import listening
 
@@ -282,7 +282,7 @@ def test_ctrl_c_ends_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> Non
     def interrupted(*_: object, **__: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gateway.operate.print_status", interrupted)
+    monkeypatch.setattr("gateway.cli.client.print_status", interrupted)
     assert main(["status"]) == 130
 
 

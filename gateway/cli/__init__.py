@@ -1,0 +1,1 @@
+"""The command `serinus`: its arguments, its questions to a running gateway, its exit codes."""

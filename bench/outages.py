@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.quoting import quote
-from gateway.standin import Behaviour, Standin
+from gateway.rehearsal.standin import Behaviour, Standin
 from gateway.store import EmbeddedRedis
 from tests.gateway.running import write
 from tests.scenarios.crowd import Crowd, crowd

@@ -42,7 +42,7 @@ LAYERS = (
     ("",),  # the package itself: its version
 )
 DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}
-STANDIN = "gateway.standin"  # the stand-in provider of the demo: a peer, outside the layers
+STANDIN = "gateway.rehearsal.standin"  # the stand-in provider of the demo: a peer, outside the layers
 
 ANYWHERE = ("gateway",)
 DOORS: Mapping[str, tuple[str, ...]] = {
@@ -51,13 +51,13 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     "httpcore2": ("gateway.net.client.standard_upload",),  # under httpx2: what its connections are made of
     "httptools": ("gateway.net.client", "gateway.net.server", STANDIN),
     "httpx2": ("gateway.net.client",),
-    "openai": ("gateway.demo",),
+    "openai": ("gateway.rehearsal.demo",),
     "opentelemetry": ("gateway.telemetry",),
     "orjson": ANYWHERE,
     "pydantic": PACKAGES,
     "pydantic_core": ANYWHERE,  # the other half of pydantic: its error values
     "redis": ("gateway.store",),
-    "rich": ("gateway.demo",),
+    "rich": ("gateway.rehearsal.demo",),
     "starlette": ("gateway.replica.replica", "gateway.api", "gateway.call.streaming"),
     "structlog": ("gateway.logs",),
     "tenacity": ("gateway.call.attempts",),
@@ -65,7 +65,7 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     "uvloop": (
         "gateway.net.server",
         "gateway.cli.main",
-        "gateway.demo",
+        "gateway.rehearsal.demo",
         "gateway.replica.serve",
         "gateway.replica.workers",
         STANDIN,
@@ -96,7 +96,7 @@ IMPURE_CALLS = {"now", "utcnow", "today", "open", "print", "input", "breakpoint"
 MAY_PRINT = (
     *(
         "gateway.cli.main",
-        "gateway.demo",
+        "gateway.rehearsal.demo",
         "gateway.cli.client",
         "gateway.replica.admin_token",
         "gateway.replica.serve",
@@ -235,7 +235,7 @@ def downwards(modules: Modules) -> list[str]:
 
 def standin_apart(modules: Modules) -> list[str]:
     """The stand-in provider imports nothing else of ours, and only the command line and the demo import it."""
-    users = (STANDIN, "gateway.cli.main", "gateway.demo")
+    users = (STANDIN, "gateway.cli.main", "gateway.rehearsal.demo")
     return [
         f"{name} imports {imported}"
         for name, imported in _edges(modules)

@@ -97,11 +97,14 @@ def test_the_stand_in_provider_is_a_stranger() -> None:
 
 @pytest.mark.parametrize(
     ("name", "line"),
-    [("gateway.standin", "from gateway.calls import Call"), ("gateway.call.proxy", "from gateway import standin")],
+    [
+        ("gateway.rehearsal.standin", "from gateway.calls import Call"),
+        ("gateway.call.proxy", "from gateway import standin"),
+    ],
 )
 def test_a_familiar_stand_in_is_caught(name: str, line: str) -> None:
     """Neither may it use ours, nor may production code use it."""
-    assert architecture.standin_apart(of_sources({"gateway.standin": "", name: line, "gateway.calls": ""}))
+    assert architecture.standin_apart(of_sources({"gateway.rehearsal.standin": "", name: line, "gateway.calls": ""}))
 
 
 def test_there_is_no_import_cycle() -> None:

@@ -232,14 +232,14 @@ def _schema(given: argparse.Namespace) -> int:
 
 
 def _standin(given: argparse.Namespace) -> int:
-    from gateway.standin.command import serve
+    from gateway.rehearsal.standin.command import serve
 
     return serve(given.listen, given.behaviours, given.api_key)
 
 
 def _demo(given: argparse.Namespace) -> int:
     try:
-        from gateway.demo import demo
+        from gateway.rehearsal.demo import demo
     except ModuleNotFoundError as error:
         print(f"the demo needs {error.name}: pip install 'serinus[demo]'", file=sys.stderr)
         return _WRONG_USAGE

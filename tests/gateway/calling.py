@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 from openai import AsyncOpenAI, OpenAI
 
-from gateway.standin import Behaviour, Received, Standin
+from gateway.rehearsal.standin import Behaviour, Received, Standin
 from tests.gateway.running import Running, running, write
 from tests.listening import listening
 

@@ -11,9 +11,9 @@ from typing import Any
 from gateway import logs
 from gateway.config import load
 from gateway.net.server import Server
+from gateway.rehearsal.standin import Behaviour, Standin
 from gateway.replica import wiring
 from gateway.replica.replica import Gateway, build, new_replica_id
-from gateway.standin import Behaviour, Standin
 from gateway.store import OpenStore, RedisStore, connect
 
 ADMIN_TOKEN = "admin-token-of-the-tests"

@@ -7,10 +7,10 @@ NEEDLESS = (
     "genai_prices",  # the price list, 8 MB: another process reads it
     "httpx2",  # 3 MB, for `transport: standard`
     "anyio._backends",  # 1.7 MB, for a watch that a thread does as well
-    "gateway.demo",
+    "gateway.rehearsal.demo",
     "gateway.cli.client",
     "gateway.cli.simulate",
-    "gateway.standin",
+    "gateway.rehearsal.standin",
 )
 
 

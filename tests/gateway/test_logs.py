@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gateway import logs
-from gateway.standin import Behaviour
+from gateway.rehearsal.standin import Behaviour
 from tests.gateway.running import provider, running, trial, write
 from tests.scenarios.crowd import crowd
 

@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 
 from gateway.formats.prompt import FormatName
-from gateway.standin import Behaviour, Counts, Standin
+from gateway.rehearsal.standin import Behaviour, Counts, Standin
 from tests.gateway.calling import PROVIDER_KEY, PROVIDERS, SOON
 from tests.gateway.running import Running, running, write
 from tests.scenarios.dialects import DIALECTS

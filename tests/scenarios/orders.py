@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gateway.standin import Standin
+from gateway.rehearsal.standin import Standin
 from tests.gateway.running import ADMIN_TOKEN, trial, write
 from tests.gateway.store.servers import until
 from tests.scenarios.crowd import Line, Reply

@@ -8,7 +8,7 @@ from pathlib import Path
 from time import monotonic, time
 from typing import Any, cast
 
-from gateway.standin import Behaviour, Standin
+from gateway.rehearsal.standin import Behaviour, Standin
 from tests.gateway.running import trial, write
 from tests.gateway.store.servers import until
 from tests.scenarios.crowd import Crowd, crowd

@@ -11,7 +11,7 @@ from time import time
 
 import pytest
 
-from gateway.standin import Standin
+from gateway.rehearsal.standin import Standin
 from tests.gateway.running import ADMIN_TOKEN, trial, write
 from tests.scenarios.processes import Served, command, serving
 

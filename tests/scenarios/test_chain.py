@@ -10,7 +10,7 @@ import httpx2
 import openai
 import pytest
 
-from gateway.standin import Behaviour, Fault
+from gateway.rehearsal.standin import Behaviour, Fault
 from tests.gateway.calling import HELLO, SOON, Place, events, eventually, failing, saying, standing_in
 from tests.listening import listening
 

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.formats.prompt import FormatName
-from gateway.standin import Behaviour
+from gateway.rehearsal.standin import Behaviour
 from tests.scenarios.crossing import Agent, Crossing, charged, crossing, events
 from tests.scenarios.dialects import DIALECTS
 

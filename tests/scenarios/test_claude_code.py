@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.formats.prompt import FormatName
-from gateway.standin import Behaviour
+from gateway.rehearsal.standin import Behaviour
 from tests.gateway.calling import PROVIDERS, Place, events
 from tests.scenarios.claude_code import HEADERS, LONG_TOOL, QUERY, request
 from tests.scenarios.dialects import DIALECTS, Said

@@ -14,7 +14,7 @@ import pytest
 from redis.crc import key_slot
 
 from gateway.cli.client import Operator, print_verification
-from gateway.standin import Behaviour, Standin
+from gateway.rehearsal.standin import Behaviour, Standin
 from tests.gateway.replica.test_replica import Ear, ear
 from tests.gateway.running import ADMIN_TOKEN, Running, provider, running, write
 from tests.gateway.store.servers import SLOTS, cluster_of, until

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.handover import human_replies
-from gateway.standin import Behaviour
+from gateway.rehearsal.standin import Behaviour
 from gateway.webhook.signature import is_signed, signed
 from tests.gateway.calling import Place, eventually, failing
 from tests.gateway.running import ADMIN_TOKEN

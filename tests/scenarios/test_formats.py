@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.formats.prompt import FormatName
-from gateway.standin import Behaviour
+from gateway.rehearsal.standin import Behaviour
 from tests.scenarios.crossing import FORMATS, Agent, Crossing, crossing, events
 from tests.scenarios.dialects import DIALECTS, FOUND, PIXEL, SYSTEM, Said
 

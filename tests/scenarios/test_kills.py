@@ -12,8 +12,8 @@ from typing import Any, cast, get_args
 import pytest
 from redis.asyncio import Redis
 
+from gateway.rehearsal.standin import Behaviour
 from gateway.rollout.notifications import IDLE_MS
-from gateway.standin import Behaviour
 from gateway.store import connect
 from gateway.store.notices import CONSUMER, GROUP
 from tests.gateway.handover.test_escalation import Receiver

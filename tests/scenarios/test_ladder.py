@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from gateway.standin import Behaviour, Standin
+from gateway.rehearsal.standin import Behaviour, Standin
 from tests.gateway.running import ADMIN_TOKEN, Running, running, trial, write
 from tests.scenarios.crowd import Crowd, Line, Reply, ask, crowd
 

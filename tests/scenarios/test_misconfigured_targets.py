@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from gateway.formats.prompt import FormatName
-from gateway.standin import Behaviour
+from gateway.rehearsal.standin import Behaviour
 from tests.gateway.calling import HELLO, PROVIDER_KEY, PROVIDERS, eventually
 from tests.gateway.handover.test_escalation import Receiver
 from tests.gateway.running import Running, provider, running, write

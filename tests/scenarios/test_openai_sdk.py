@@ -9,7 +9,7 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-from gateway.standin import Behaviour
+from gateway.rehearsal.standin import Behaviour
 from tests.gateway.calling import HELLO, Place, failing
 
 Serve = Callable[..., Awaitable[Place]]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.standin import Behaviour, Standin
+from gateway.rehearsal.standin import Behaviour, Standin
 from tests.gateway.running import Running, provider, running, write
 from tests.scenarios.crowd import Crowd, crowd
 

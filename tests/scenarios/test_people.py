@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from gateway.standin import Behaviour
+from gateway.rehearsal.standin import Behaviour
 from gateway.store import verify
 from tests.gateway.running import ADMIN_TOKEN, provider, trial, write
 from tests.gateway.store.servers import until

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.standin import WORDINGS, Behaviour, Standin, Wording
+from gateway.rehearsal.standin import WORDINGS, Behaviour, Standin, Wording
 from tests.gateway.running import Running, provider, running, trial, write
 from tests.gateway.store.servers import until
 from tests.scenarios.crowd import Line, Reply, crowd

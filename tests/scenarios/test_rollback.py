@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.standin import Behaviour, Standin
+from gateway.rehearsal.standin import Behaviour, Standin
 from tests.gateway.running import Running, provider, running, write
 from tests.gateway.store.servers import until
 from tests.scenarios.crowd import Crowd, crowd

@@ -7,7 +7,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, cast
 
-from gateway.standin import Behaviour, Standin
+from gateway.rehearsal.standin import Behaviour, Standin
 from tests.gateway.running import provider, running, trial, write
 from tests.gateway.store.servers import until
 from tests.scenarios.crowd import crowd

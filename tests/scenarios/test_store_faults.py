@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from gateway.standin import Behaviour
+from gateway.rehearsal.standin import Behaviour
 from gateway.store.server_binary import bundled_binary
 from tests.gateway.running import Running, provider, running, trial, write
 from tests.gateway.store.servers import ENOUGH_SECONDS, free_port, until

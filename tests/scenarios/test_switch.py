@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 
 from gateway.formats.prompt import FormatName
-from gateway.standin import Behaviour
-from gateway.standin.answers import SEALED, THOUGHT
+from gateway.rehearsal.standin import Behaviour
+from gateway.rehearsal.standin.answers import SEALED, THOUGHT
 from tests.scenarios.crossing import FORMATS, Agent, Crossing, crossing
 from tests.scenarios.dialects import DIALECTS, FOUND
 

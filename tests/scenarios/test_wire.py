@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.standin import Behaviour
+from gateway.rehearsal.standin import Behaviour
 from tests.gateway.calling import HELLO, PROVIDER_KEY, Place, eventually, failing, saying, standing_in
 
 Serve = Callable[..., Awaitable[Place]]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.standin import Behaviour, Standin
+from gateway.rehearsal.standin import Behaviour, Standin
 from tests.gateway.calling import SOON
 from tests.gateway.replica.test_serve import configuration, stream
 from tests.gateway.running import ADMIN_TOKEN, provider, write

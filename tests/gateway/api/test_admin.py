@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import StoreAway
-from gateway.standin import Behaviour, Standin
+from gateway.rehearsal.standin import Behaviour, Standin
 from gateway.store import Sides, Snapshot
 from tests.gateway.running import ADMIN_TOKEN, Running, provider, running, trial, write
 from tests.scenarios.crowd import Reply, ask, crowd

@@ -14,8 +14,8 @@ import pytest
 import pytest_asyncio
 from starlette.routing import Route
 
+from gateway.rehearsal.standin import Behaviour, Standin
 from gateway.replica.replica import _routes
-from gateway.standin import Behaviour, Standin
 from gateway.webhook.signature import signed
 from tests.gateway.running import ADMIN_TOKEN, Running, running, trial, write
 from tests.scenarios.crowd import Reply, ask

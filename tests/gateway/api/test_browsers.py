@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from starlette.routing import Route
 
+from gateway.rehearsal.standin import Standin
 from gateway.replica.replica import _routes
-from gateway.standin import Standin
 from tests.gateway.api.test_admission import ADMIN, BEARER, KEY, OPEN, digest_of
 from tests.gateway.running import Running, running, trial, write
 from tests.scenarios.crowd import Reply, ask

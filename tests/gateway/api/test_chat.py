@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import GatewayError
-from gateway.standin import Behaviour
+from gateway.rehearsal.standin import Behaviour
 from tests.gateway.calling import Place, eventually
 
 Serve = Callable[..., Awaitable[Place]]

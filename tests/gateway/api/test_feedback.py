@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from gateway.standin import Standin
+from gateway.rehearsal.standin import Standin
 from policies.evidence.evidence import SCORED
 from tests.gateway.rollout.trials import order
 from tests.gateway.running import Running, running, trial, write

@@ -13,7 +13,7 @@ import pytest
 from gateway.calls import Caller
 from gateway.errors import NotFound
 from gateway.passthrough.response_owner import Hints, Makers, response_in
-from gateway.standin import Behaviour, Standin
+from gateway.rehearsal.standin import Behaviour, Standin
 from routing.chain import Target
 from tests.gateway.api.test_passthrough import logged
 from tests.gateway.calling import PROVIDER_KEY, Place, failing

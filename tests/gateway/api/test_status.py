@@ -15,7 +15,7 @@ import pytest
 
 from gateway import __version__
 from gateway.errors import StoreAway
-from gateway.standin import Behaviour, Standin
+from gateway.rehearsal.standin import Behaviour, Standin
 from tests.gateway.running import ADMIN_TOKEN, Running, running, trial, write
 from tests.scenarios.crowd import ask, crowd
 from tests.scenarios.waiting import within

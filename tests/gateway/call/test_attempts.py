@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gateway.headers import retry_after
-from gateway.standin import Behaviour
+from gateway.rehearsal.standin import Behaviour
 from tests.conftest import Serve
 from tests.gateway.calling import eventually, failing
 

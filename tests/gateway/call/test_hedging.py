@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from gateway.standin import Behaviour
+from gateway.rehearsal.standin import Behaviour
 from tests.conftest import Serve
 from tests.gateway.calling import HELLO, Place, events, eventually, failing, standing_in
 

@@ -13,9 +13,9 @@ from gateway.call.shadow import MAX_WAITING, WORKERS, Shadows
 from gateway.call.shadow_budget import Purse
 from gateway.calls import Call, Caller
 from gateway.json_body import Document
+from gateway.rehearsal.standin import Behaviour
 from gateway.rollout.recorder import Clock
 from gateway.rollout.table import Entry
-from gateway.standin import Behaviour
 from routing.plan import Plan
 from tests.conftest import Serve
 from tests.gateway.calling import HELLO, Place, eventually, failing

@@ -288,9 +288,9 @@ def test_ctrl_c_ends_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_the_demo_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Its packages are an extra; where they are, it decides the exit code."""
-    monkeypatch.setitem(sys.modules, "gateway.demo", SimpleNamespace(demo=lambda ends: 7 if ends else 0))
+    monkeypatch.setitem(sys.modules, "gateway.rehearsal.demo", SimpleNamespace(demo=lambda ends: 7 if ends else 0))
     assert main(["demo", "--exit"]) == 7
-    monkeypatch.setitem(sys.modules, "gateway.demo", None)
+    monkeypatch.setitem(sys.modules, "gateway.rehearsal.demo", None)
     assert main(["demo"]) == 2
     assert "serinus[demo]" in capsys.readouterr().err
 

@@ -7,8 +7,8 @@ import pytest
 
 from gateway.errors import ProviderError
 from gateway.formats.model_errors import blaming_model
-from gateway.standin import WORDINGS, Wording
-from gateway.standin.unknown_model import refused_model
+from gateway.rehearsal.standin import WORDINGS, Wording
+from gateway.rehearsal.standin.unknown_model import refused_model
 
 MODEL = "acme/Chirp-4o"
 

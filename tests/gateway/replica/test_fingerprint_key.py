@@ -8,9 +8,9 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.auth import OPEN
+from gateway.rehearsal.standin import Standin
 from gateway.replica.fingerprint_key import KEY_BYTES, SharedKey
 from gateway.rollout.call_id import Booking, mint, name_digest
-from gateway.standin import Standin
 from gateway.store import Memory, RedisStore, connect
 from tests.gateway.running import provider, running, trial, write
 from tests.gateway.store.servers import tcp_server

@@ -13,7 +13,7 @@ import pytest
 from gateway.config import ConfigProblems, load
 from gateway.pricing.pricelist import PricedModel
 from gateway.pricing.rates import Tariff
-from gateway.standin import Behaviour, Standin
+from gateway.rehearsal.standin import Behaviour, Standin
 from tests.gateway.rollout.trials import order
 from tests.gateway.running import Running, running, trial, write
 from tests.listening import listening

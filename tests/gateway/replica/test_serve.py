@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.standin import Behaviour, Standin
+from gateway.rehearsal.standin import Behaviour, Standin
 from tests.gateway.running import trial, write
 from tests.gateway.store.servers import until
 from tests.scenarios.crowd import crowd

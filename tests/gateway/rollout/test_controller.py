@@ -12,11 +12,11 @@ import pytest
 
 from gateway import logs
 from gateway.errors import StoreAway
+from gateway.rehearsal.standin import Behaviour
 from gateway.rollout.controller import Controller
 from gateway.rollout.history import lacks
 from gateway.rollout.recorder import Clock, Recorder
 from gateway.rollout.table import Table
-from gateway.standin import Behaviour
 from gateway.store import Batch, RedisStore, connect
 from gateway.store.connect import MAX_IN_FLIGHT
 from policies.rollout.rollout import reconcile

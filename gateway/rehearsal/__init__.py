@@ -1,0 +1,1 @@
+"""A stand-in provider and a demo, to try a rollout without any API key."""

@@ -1,0 +1,75 @@
+"""One moment of the demo as plain values, for whatever shows it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import log
+
+from gateway.rehearsal.demo.files import CANARY, STABLE
+from gateway.rehearsal.demo.ledger import shares
+from gateway.rehearsal.demo.sight import Sight, Sums
+from gateway.rehearsal.demo.story import Story
+
+_SETTLING_SECONDS = 2.0  # a change of version is shown once it is clear that nobody was changing the split
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One version. `weight` is what it should get, `share` what it got since the split last changed; both 0…1."""
+
+    version: str
+    role: str
+    weight: float
+    share: float
+    sums: Sums | None
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What there is to see now. `phases` is what each replica says."""
+
+    seconds: float
+    act: str
+    rows: tuple[Row, Row]
+    e_value: float
+    threshold: float
+    phases: tuple[str, ...]
+    calls: int
+    calls_per_second: float
+    client_errors: int
+    rescued: int
+    escalated: int
+    flips: int
+    broken: bool
+    rolled_back: bool
+
+    @property
+    def proof(self) -> float:
+        """How near the evidence is to the threshold, on a logarithmic scale from 1: 0 to 1."""
+        return min(max(log(max(self.e_value, 1.0)) / log(self.threshold), 0.0), 1.0)
+
+
+def picture(story: Story, now: float) -> Picture:
+    """The moment `now`, in Unix seconds."""
+    facts, ledger = story.facts, story.stage.ledger
+    sights = [sight for sight in story.stage.sights if sight is not None]
+    sight = sights[0] if sights else None
+    weight = sight.weight if sight else 0.0
+    got = shares(ledger.since(max(facts.split_at or 0.0, *facts.turned_at.values(), 0.0)))
+    sums = sight.versions if sight else {}
+    return Picture(
+        seconds=now - story.began_at, act=story.act,
+        rows=(_row(STABLE, "stable", 1 - weight, got, sums), _row(CANARY, "canary", weight, got, sums)),
+        e_value=sight.e_value if sight else 1.0, threshold=sight.threshold if sight else 100.0,
+        phases=tuple(map(_phase, sights)), calls=ledger.total, calls_per_second=ledger.rate(now),
+        client_errors=ledger.errors, rescued=ledger.rescued, escalated=ledger.escalated,
+        flips=ledger.flips([*facts.changes, (now - _SETTLING_SECONDS, now)]),
+        broken=facts.broken_at is not None, rolled_back=facts.rolled_back_at is not None,
+    )  # fmt: skip
+
+
+def _row(version: str, role: str, weight: float, got: Mapping[str, float], sums: Mapping[str, Sums]) -> Row:
+    return Row(version, role, weight, got.get(version, 0.0), sums.get(version))
+
+
+def _phase(sight: Sight) -> str:
+    return f"{sight.phase} at {sight.weight:.0%}" if sight.phase else "no trial"

@@ -1,0 +1,139 @@
+"""The story in five acts: v1 alone, v2 on trial, v2 breaks, the rollback, the quiet after it."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass, field
+from time import time
+from typing import Any
+
+from gateway.rehearsal.demo.checks import Facts
+from gateway.rehearsal.demo.children import DemoFailed
+from gateway.rehearsal.demo.files import CANARY, STABLE, begin_trial
+from gateway.rehearsal.demo.ledger import Call
+from gateway.rehearsal.demo.sight import Sight, turned_at
+from gateway.rehearsal.demo.stage import BROKEN_ERRORS, Stage
+
+LONGEST_SECONDS = 110.0  # the whole story; every wait below has a limit of its own
+_ALONE_SECONDS = 3.0
+_TRIAL_SECONDS = 20.0
+_QUIET_SECONDS = 5.0
+_RELOAD_SECONDS = 10.0
+_ROLLBACK_SECONDS = 60.0  # a simulation of the demo took 10 s at the median, 36 s at 99.9 %
+_STEP_SECONDS = 0.05
+
+
+@dataclass(slots=True)
+class Story:
+    """What is going on, and what was noted. `say` is told of every turn of events."""
+
+    stage: Stage
+    say: Callable[[str], None]
+    facts: Facts = field(default_factory=Facts)
+    act: str = "getting ready"
+    began_at: float = field(default_factory=time)
+
+    async def tell(self) -> None:
+        """All acts. Raises DemoFailed when something does not come about in its time."""
+        try:
+            async with asyncio.timeout(LONGEST_SECONDS):
+                await self._all_acts()
+        except TimeoutError:
+            message = f"the story did not end within {LONGEST_SECONDS:g} s; it stopped at: {self.act}"
+            raise DemoFailed(message) from None
+
+    async def _all_acts(self) -> None:
+        await self._alone()
+        await self._trial()
+        await first_of(self._break(), self._rollback())
+        await self._note_rollback()
+        await self._quiet()
+
+    async def _alone(self) -> None:
+        self.act = f"{STABLE} alone"
+        self.say(f"{STABLE} serves everything: the openai SDK calls two replicas, half of the answers are streams")
+        await asyncio.sleep(_ALONE_SECONDS)
+
+    async def _trial(self) -> None:
+        self.act = f"{CANARY} on trial"
+        self.facts.edited_at = time()
+        await asyncio.to_thread(begin_trial, self.stage.config)
+        self.say(f"routing.yaml edited: canary: {CANARY}, weight: 5%")
+        await self._until(lambda sight: sight.on_trial, _RELOAD_SECONDS, "both replicas split the traffic")
+        self.facts.split_at = time()
+        self.say(f"both replicas took it up, {self.facts.split_at - self.facts.edited_at:.2f} s after the edit")
+        await asyncio.sleep(_TRIAL_SECONDS)
+        if any(sight.rolled_back for sight in self._sights()):
+            why = self._sights()[0].reason
+            raise DemoFailed(f"{CANARY} was rolled back while it was well; chance does that once in a hundred: {why}")
+
+    async def _break(self) -> None:
+        self.act = f"{CANARY} fails"
+        canary = self._sights()[0].canary
+        self.facts.canary_before = canary.requests if canary else 0
+        self.facts.broken_at = time()
+        self.say(f"the model of {CANARY} begins to fail {BROKEN_ERRORS:.0%} of its calls (500, error in a 200, reset)")
+        await self.stage.break_canary()
+
+    async def _rollback(self) -> None:
+        await self._until(lambda sight: sight.rolled_back, _ROLLBACK_SECONDS, f"{CANARY} is rolled back")
+
+    async def _note_rollback(self) -> None:
+        """From the record, the audit trail and the replicas' own logs: more exact than looking four times a second."""
+        facts, sight = self.facts, self._sights()[0]
+        turned = await asyncio.to_thread(self._turns, sight.epoch)
+        events = [event for event in await self.stage.audit() if event["action"] == "roll_back"]
+        facts.first_failure_at = first_failure(self.stage.ledger.since(facts.broken_at or 0.0))
+        facts.evidence, facts.rollbacks = events[0]["evidence"] if events else {}, len(events)
+        facts.actor, facts.reason = sight.actor, sight.reason
+        facts.turned_at, facts.rolled_back_at = turned, sight.changed_at
+        self.say(f"ROLLED BACK by the {sight.actor}: {sight.reason}")
+
+    def _turns(self, epoch: int) -> dict[str, float]:
+        turns: dict[str, float] = {}
+        for replica in self.stage.replicas:
+            with replica.log.open("r", encoding="utf-8", errors="replace") as log:
+                at = turned_at(log, epoch)
+            if at is not None:
+                turns[replica.name] = at
+        return turns
+
+    async def _quiet(self) -> None:
+        self.act = f"{STABLE} alone again"
+        await asyncio.sleep(_QUIET_SECONDS)
+        self.facts.quiet_until = time()
+        self.facts.sums = self._sights()[0].versions
+        self.facts.rollbacks = sum(event["action"] == "roll_back" for event in await self.stage.audit())
+        self.say(f"{CANARY} has had no traffic for {_QUIET_SECONDS:g} s, and its model is still broken")
+
+    def _sights(self) -> list[Sight]:
+        return [sight for sight in self.stage.sights if sight is not None]
+
+    async def _until(self, seen: Callable[[Sight], bool], seconds: float, what: str) -> None:
+        """Wait until every replica shows it. Raises DemoFailed when that takes longer."""
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    if len(self._sights()) == len(self.stage.replicas) and all(map(seen, self._sights())):
+                        return
+                    await asyncio.sleep(_STEP_SECONDS)
+        except TimeoutError:
+            shown = "; ".join(f"{sight.phase}, E = {sight.e_value:.3g}" for sight in self._sights())
+            raise DemoFailed(f"waited {seconds:g} s until {what}; the replicas show: {shown}") from None
+
+
+def first_failure(calls: Iterable[Call]) -> float | None:
+    """When the first of the canary's calls that needed a second attempt was begun, in Unix seconds."""
+    return min((call.started_at for call in calls if call.version == CANARY and call.attempts > 1), default=None)
+
+
+async def first_of(*works: Coroutine[Any, Any, None]) -> None:
+    """Run them side by side until one ends, cancel the others, and raise what the one raised."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()

@@ -1,0 +1,55 @@
+"""What is read from `/status` and from the replicas' logs."""
+
+from gateway.rehearsal.demo.sight import Sight, read, turned_at
+from gateway.rehearsal.demo.story import first_failure
+from tests.gateway.rehearsal.demo.samples import call
+
+
+def view(phase: str | None = "running", weight: float = 0.05, e_value: float | None = 3.2) -> Sight:
+    version = {
+        "requests": 10, "errors": 1, "error_rate": 0.1, "fallbacks": 1, "cost_usd": 0.01,
+        "cost_per_request_usd": 0.001, "unpriced": 0, "quality": None,
+    }  # fmt: skip
+    agent = {
+        "phase": phase, "weight": weight, "epoch": 2, "e_value": e_value, "threshold": e_value and 100, "reason": "r",
+        "changed_at": phase and "2026-01-01T00:00:00.500Z", "versions": {"v1": version, "v2": version},
+        "last_decision": phase and {"actor": "controller"},
+    }  # fmt: skip
+    return read({"gateway": {"replica": "a", "config": {"error": None}}, "agents": {"customer-support": agent}})
+
+
+def test_a_running_trial() -> None:
+    """The split is on when the record runs and this replica gives the canary its share."""
+    assert view().on_trial
+    assert not view(weight=0.0).on_trial
+    assert view().changed_at == 1767225600.5
+
+
+def test_a_rollback() -> None:
+    """It has reached a replica when the record says so and nothing goes to the canary any more."""
+    assert view("rolled_back", 0.0).rolled_back
+    assert not view("rolled_back", 0.05).rolled_back
+
+
+def test_before_any_trial() -> None:
+    """Without a record there is no evidence: E is 1 of 100."""
+    sight = view(None, 0.0, None)
+    assert (sight.e_value, sight.threshold, sight.actor, sight.changed_at) == (1.0, 100.0, "", 0.0)
+
+
+def test_the_moment_of_a_turn_stands_in_the_log() -> None:
+    """The line of that epoch is found among calls and other turns; a replica that has not turned has none."""
+    log = [
+        '{"id":"c","event":"call","at":1.0}',
+        '{"epoch":2,"event":"turned","at":2.0}',
+        '{"epoch":3,"event":"turned","at":3.5}',
+    ]
+    assert turned_at(log, 3) == 3.5
+    assert turned_at(log, 4) is None
+
+
+def test_the_first_failure_is_the_canarys() -> None:
+    """Stable's failures, and the canary's good calls, are none."""
+    calls = [call("v1", 1.0, attempts=2), call("v2", 2.0), call("v2", 4.0, attempts=3), call("v2", 3.0, attempts=2)]
+    assert first_failure(calls) == 3.0
+    assert first_failure([]) is None

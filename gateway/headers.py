@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote_plus
 from gateway.errors import Headers
 
 JSON = (b"content-type", b"application/json")
+EVENT_STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
 _TO_PROVIDER = frozenset({b"accept", b"idempotency-key", b"traceparent", b"tracestate", b"user-agent"})
 _TO_PROVIDER_PREFIXES = (b"openai-", b"anthropic-", b"x-stainless-")
 _TO_CLIENT = frozenset(

@@ -14,35 +14,28 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("gateway", "routing", "policies")
 PURE = ("routing", "policies")
 
-# Top first. A module imports from its own line or from lines below it; a package stands here under its own name.
-LAYERS = (
-    ("__main__",),
-    ("cli",),
-    ("demo", "operate", "serve", "simulate"),
-    ("runtoken", "workers"),
-    ("app",),
-    ("api",),
-    ("chains",),
-    ("assemble", "status"),
-    ("proxy", "passthrough", "controller", "reload", "evals"),
-    ("judge", "judgement", "quarantine", "notices"),
-    ("exposures", "hedging", "shadow", "purse", "flush", "reach", "history"),
-    ("attempts", "recorder", "table", "owners"),
-    ("previous",),
-    ("streaming", "escalation", "replies", "runtime", "target_faults", "uploads", "fingerprint_key"),
-    ("meter",),
-    ("providers", "store", "pricing", "auth", "notify", "signing", "telemetry", "audit", "upstream", "server", "web"),
-    ("callid", "conversations"),
-    ("excerpt",),
-    ("calls", "config", "document", "headers", "jsonsize", "multipart", "units"),
-    ("admission", "browsers"),
-    ("logs",),
-    ("redaction",),
-    ("children", "cork", "endings", "errors", "limit"),
-    ("",),  # the package itself: its version
+# The rooms of the gateway, top first. A module imports from its own room, from rooms beside it or from rooms below.
+ROOMS = (
+    "__main__ cli",
+    "rehearsal replica",
+    "api",
+    "passthrough",
+    "call",
+    "handover",
+    "rollout",
+    "runtime",
+    "formats webhook store pricing auth",
+    "net",
+    "conversation config",
+    "calls",
+    "headers json_body",
+    "json_size logs",
+    "redaction",
+    "child_environment errors",
+    "",  # the package itself: its version
 )
-DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}
-STANDIN = "gateway.rehearsal.standin"  # the stand-in provider of the demo: a peer, outside the layers
+DEPTH = {room: depth for depth, rooms in enumerate(ROOMS) for room in rooms.split(" ")}
+STANDIN = "gateway.rehearsal.standin"  # an imitation of a provider: it shares no code with the gateway
 
 ANYWHERE = ("gateway",)
 DOORS: Mapping[str, tuple[str, ...]] = {
@@ -52,7 +45,6 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     "httptools": ("gateway.net.client", "gateway.net.server", STANDIN),
     "httpx2": ("gateway.net.client",),
     "openai": ("gateway.rehearsal.demo",),
-    "opentelemetry": ("gateway.telemetry",),
     "orjson": ANYWHERE,
     "pydantic": PACKAGES,
     "pydantic_core": ANYWHERE,  # the other half of pydantic: its error values
@@ -182,8 +174,8 @@ def _top(name: str) -> str:
     return name.partition(".")[0]
 
 
-def _part(name: str) -> str:
-    """The part of the gateway that a module belongs to: 'store' for `gateway.store.redis`, '' for the package."""
+def _room(name: str) -> str:
+    """The room of the gateway that a module belongs to: 'store' for `gateway.store.redis`, '' for the package."""
     return name.partition(".")[2].partition(".")[0]
 
 
@@ -218,9 +210,9 @@ def pure_effects(modules: Modules) -> list[str]:
 
 
 def placed(modules: Modules) -> list[str]:
-    """Every part of the gateway is on a layer."""
-    parts = {_part(name) for name in modules if _is_gateway(name) and not _is_standin(name)}
-    return [f"gateway.{part} is on no layer: place it in LAYERS (tests/architecture.py)" for part in parts - {*DEPTH}]
+    """Every room of the gateway has its place in the order."""
+    rooms = {_room(name) for name in modules if _is_gateway(name)}
+    return [f"gateway.{room} has no place: give it one in ROOMS (tests/architecture.py)" for room in rooms - {*DEPTH}]
 
 
 def downwards(modules: Modules) -> list[str]:
@@ -229,7 +221,7 @@ def downwards(modules: Modules) -> list[str]:
         f"{name} imports {imported}, which is above it"
         for name, imported in _edges(modules)
         if _is_gateway(name) and _is_gateway(imported) and not _is_standin(name) and not _is_standin(imported)
-        if DEPTH.get(_part(imported), len(LAYERS)) < DEPTH.get(_part(name), 0)  # `placed` reports what has no layer
+        if DEPTH.get(_room(imported), len(ROOMS)) < DEPTH.get(_room(name), 0)  # `placed` reports what has no place
     ]
 
 

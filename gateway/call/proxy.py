@@ -9,7 +9,6 @@ from gateway.call.exposures import Exposures
 from gateway.call.hedging import Hedges
 from gateway.call.shadow import Shadows
 from gateway.call.streaming import (  # fmt: skip
-    EVENT_STREAM,
     ClientTooSlow,
     OpenStream,
     Send,
@@ -23,7 +22,7 @@ from gateway.conversation import conversation_of, user_of
 from gateway.errors import CallerError, Headers, ProviderError, SerinusError, UnknownModel
 from gateway.formats.clients import CHAT, opening_of, told, told_event
 from gateway.handover.human_replies import Replies
-from gateway.headers import JSON, to_client_untyped
+from gateway.headers import EVENT_STREAM, JSON, to_client_untyped
 from gateway.rollout.recorder import Clock, Recorder, name_call
 from gateway.rollout.table import Entry, Table
 from gateway.runtime import Runtime

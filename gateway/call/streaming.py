@@ -23,7 +23,6 @@ Told = Callable[[ProviderError], bytes]
 Pour = Callable[[Callable[[bytes], bool]], Awaitable[bool]]
 
 _HELD_BYTES = 1 << 20  # comments and the like, before the first part of an answer
-EVENT_STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
 _DRAIN_SECONDS = 0.5  # how long a finished stream may take to end its framing, so that its connection can be used again
 
 

@@ -11,13 +11,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.call.streaming import EVENT_STREAM
 from gateway.calls import Answer, Call, Outcome
 from gateway.conversation import conversation_key, name_of
 from gateway.errors import CallerError, GatewayError, ProviderError, StoreAway
 from gateway.formats.clients import as_one_message, chat_messages, statement
 from gateway.handover.excerpt import excerpt
-from gateway.headers import JSON
+from gateway.headers import EVENT_STREAM, JSON
 from gateway.logs import Log
 from gateway.store.handovers import MOST_BYTES
 from gateway.store.seam import Store

@@ -12,6 +12,8 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
+from gateway.cli.render import describe, describe_escalation, explain, printable
+
 WELL, THE_ANSWER_IS_NO, WRONG_USAGE = 0, 1, 2
 _TIMEOUT_SECONDS = 10.0
 
@@ -100,7 +102,7 @@ class Operator:
 def print_status(operator: Operator, agent: str | None, *, as_json: bool) -> int:
     """`serinus status [AGENT] [--json]`."""
     view = operator.status(agent)
-    print(json.dumps(view, indent=2) if as_json else _printable(describe(view)))
+    print(json.dumps(view, indent=2) if as_json else printable(describe(view)))
     return WELL
 
 
@@ -114,25 +116,15 @@ def print_audit(operator: Operator, agent: str) -> int:
 def print_escalations(operator: Operator, agent: str | None) -> int:
     """`serinus escalations [AGENT]`: one line a conversation, newest first."""
     for each in operator.escalations(agent):
-        print(_printable(_escalation(each)).replace("\n", "\\n"))
+        print(printable(describe_escalation(each)).replace("\n", "\\n"))
     return WELL
 
 
 def do_reply(operator: Operator, call_id: str, message: str, actor: str) -> int:
     """`serinus escalations reply CALL_ID --message …`."""
     agent = operator.reply(call_id, message, actor)["agent"]
-    print(_printable(f"later turns of that conversation with {agent} will see it"))
+    print(printable(f"later turns of that conversation with {agent} will see it"))
     return WELL
-
-
-def _escalation(handed: Mapping[str, Any]) -> str:
-    reply = handed["reply"]
-    if reply is None:
-        state = "waits for a reply"
-    else:
-        seen = f"seen at {reply['delivered_at']}" if reply["delivered_at"] else "not seen yet"
-        state = f"{reply['actor']} replied at {reply['at']}, {seen}"
-    return f"{handed['at']}  {handed['call_id']}  {handed['agent']} {handed['version']}: {state}"
 
 
 def print_verification(operator: Operator, agent: str) -> int:
@@ -165,116 +157,14 @@ def do_verb(operator: Operator, agent: str, verb: str, order: Mapping[str, str])
 
 def print_explanation(operator: Operator, agent: str) -> int:
     """`serinus explain AGENT`: why the rollout stands where it stands, in plain words."""
-    print(_printable("\n".join(explain(agent, operator.status(agent)["agents"][agent]))))
+    print(printable("\n".join(explain(agent, operator.status(agent)["agents"][agent]))))
     return WELL
 
 
 def complain(error: Refused) -> int:
     """Say why it did not work."""
-    print(_printable(str(error)), file=sys.stderr)
+    print(printable(str(error)), file=sys.stderr)
     return error.code
-
-
-def describe(view: Mapping[str, Any]) -> str:
-    """The status for a terminal."""
-    gateway = view["gateway"]
-    store = f"{gateway['store']['backend']} {'ok' if gateway['store']['ok'] else 'AWAY'}"
-    lines = [f"serinus {gateway['version']}, replica {gateway['replica']}, store {store}"]
-    if why := gateway["store"].get("error"):
-        lines.append(why)
-    if error := gateway["config"]["error"]:
-        lines += ["configuration refused, the old one serves:", error]
-    for name, agent in view["agents"].items():
-        lines += ["", *_describe_agent(name, agent)]
-    return "\n".join(lines)
-
-
-def _describe_agent(name: str, agent: Mapping[str, Any]) -> list[str]:
-    phase = agent["phase"] or "no canary"
-    lines = [f"{name}: {phase}, canary at {agent['weight']:.2%}, epoch {agent['epoch']}", f"  {agent['reason']}"]
-    for version, sums in agent["versions"].items():
-        rate = "-" if sums["error_rate"] is None else f"{sums['error_rate']:.2%}"
-        cost = "-" if sums["cost_per_request_usd"] is None else f"${sums['cost_per_request_usd']:.6f}"
-        p90 = sums["latency_seconds"]["p90"]
-        slow = "-" if p90 is None else f"{p90:.3g} s"
-        lines.append(f"  {version:<12} {sums['requests']:>8} requests, errors {rate}, p90 {slow}, {cost} a request")
-    if agent["unpriced"]:
-        lines.append(f"  no known price, not in the costs: {', '.join(agent['unpriced'])}")
-    for finding in agent["guardrails"]:
-        lines.append(
-            f"  {finding['text']:<32} {finding['verdict']}, E {finding['e_value']:.4g} of {finding['threshold']:g}"
-        )
-    return lines
-
-
-def explain(name: str, agent: Mapping[str, Any]) -> list[str]:
-    """Sentences that say where an agent's rollout stands, why, and what it waits for."""
-    stable, canary = agent["stable"]["version"], agent["canary"]
-    if canary is None:
-        return [f"Nothing is on trial: {stable} serves every call of {name}."]
-    lines = [_standing(name, agent), f"The last change was {_last(agent)}."]
-    if agent["phase"] in ("running", "paused"):
-        lines.append(_evidence_in_words(agent))
-        lines += _outlook_in_words(agent["outlook"])
-        lines += _apart_in_words(agent["versions"])
-        lines += [f"It does not go on because {reason}." for reason in agent["waits_for"]]
-    if agent["dismissed"]:
-        lines.append(f"Dismissed by a person: {', '.join(agent['dismissed'])}.")
-    if agent["phase"] == "rolled_back":
-        lines.append(f"It stays out until {canary['version']} changes, or someone says 'serinus rollout retry {name}'.")
-    return lines
-
-
-def _standing(name: str, agent: Mapping[str, Any]) -> str:
-    canary, stable = agent["canary"]["version"], agent["stable"]["version"]
-    share = f"{agent['weight'] * 100:g} %"
-    phase = {
-        "running": f"is on trial with {share} of the traffic",
-        "paused": f"stands still at {share} of the traffic",
-        "rolled_back": "was taken out and gets no traffic",
-        "completed": "has passed its trial and serves every call",
-    }.get(agent["phase"], "waits for its trial to begin")
-    step = f", step {agent['step']} of {len(agent['steps'])}" if len(agent["steps"]) > 1 else ""
-    return f"{name}: {canary} {phase}, over {stable}{step}."
-
-
-def _last(agent: Mapping[str, Any]) -> str:
-    decision = agent["last_decision"]
-    return f"{decision['action'].replace('_', ' ')} by {decision['actor']} at {decision['at']}: {decision['reason']}"
-
-
-def _evidence_in_words(agent: Mapping[str, Any]) -> str:
-    worst = max(agent["guardrails"], key=lambda finding: finding["e_value"], default=None)
-    against = f"; most of it from {worst['text']}" if worst is not None and worst["e_value"] > 1 else ""
-    return (
-        f"The evidence against it is E = {agent['e_value']:.4g}; at {agent['threshold']:g} it is rolled back{against}."
-    )
-
-
-def _apart_in_words(versions: Mapping[str, Any]) -> list[str]:
-    """Calls that say less than others: requests that a provider refused to serve, and what a circuit censored."""
-    said = {
-        "rejected": "The provider rejected some requests, by whosever doing",
-        "censored": "Some calls are no evidence, because a target's circuit was open",
-    }
-    found = {name: [f"{v} {sums[name]}" for v, sums in versions.items() if sums.get(name)] for name in said}
-    return [f"{said[name]}: {', '.join(counts)}." for name, counts in found.items() if counts]
-
-
-def _outlook_in_words(outlook: Mapping[str, Any]) -> list[str]:
-    low, high = outlook["error_ratio_low"], outlook["error_ratio_high"]
-    reach = f"between {low:.2g} and {high:.2g}" if high is not None else f"at least {low:.2g}"
-    lines = [f"Its error rate is {reach} times stable's (95 %, at every look)."] if low or high is not None else []
-    if outlook["canary_requests_to_rollback"]:
-        lines.append(
-            f"If it goes on like this, about {outlook['canary_requests_to_rollback']} more canary requests prove it."
-        )
-    return lines
-
-
-def _printable(text: str) -> str:
-    """The text without what a terminal would obey."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
 def _object(body: bytes) -> Any:

@@ -1,4 +1,4 @@
-"""The gateway as one object: puts the parts together, serves HTTP, follows the configuration, keeps its tasks alive."""
+"""One running gateway as an object: put together, started, turned to a new configuration, stopped."""
 
 import asyncio
 import random
@@ -8,23 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from time import monotonic, time
 
-from starlette.routing import BaseRoute, Route, Router
-from starlette.types import Receive, Scope, Send
-
-from gateway.api.admin import Audit, Verb
 from gateway.api.admission import Places
-from gateway.api.assets import Stylesheet
-from gateway.api.cors import Cors
-from gateway.api.counting import CountTokens
-from gateway.api.endpoint import Handler, OpenEndpoint, Services
-from gateway.api.escalations import Escalation, EscalationList, EscalationReply
-from gateway.api.feedback import Feedback
-from gateway.api.generation import ChatCompletions, Completions, Embeddings, GenerateContent, Messages, Responses
-from gateway.api.health import Live, Ready
-from gateway.api.models import GeminiModels, Models
-from gateway.api.near_misses import NearMisses
-from gateway.api.passthrough import Passthrough
-from gateway.api.status import Status
+from gateway.api.endpoint import Handler, Services
 from gateway.call.attempts import Attempts
 from gateway.call.exposures import Exposures
 from gateway.call.hedging import Hedges
@@ -32,7 +17,6 @@ from gateway.call.proxy import Proxy
 from gateway.call.shadow import WORKERS, Shadows
 from gateway.call.shadow_budget import Purse
 from gateway.config import ConfigProblems, Deployment, GatewaySettings
-from gateway.errors import NotFound
 from gateway.handover.escalation import Escalations
 from gateway.handover.human_replies import Replies
 from gateway.logs import Log
@@ -41,6 +25,7 @@ from gateway.net.client.upstreams import Upstreams
 from gateway.pricing import PriceList, PriceListFailed
 from gateway.replica import wiring
 from gateway.replica.fingerprint_key import SharedKey
+from gateway.replica.routes import asgi
 from gateway.rollout.controller import Controller
 from gateway.rollout.notifications import Notices
 from gateway.rollout.recorder import Clock, Recorder
@@ -67,7 +52,7 @@ class Gateway:
     pricelist: PriceList
     key: SharedKey
     deployment: Deployment
-    asgi: Callable[[Scope, Receive, Send], Awaitable[None]]
+    asgi: Handler
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def start(self) -> None:
@@ -235,60 +220,3 @@ def _fixed(new: GatewaySettings, old: GatewaySettings) -> list[str]:
 def new_replica_id() -> str:
     """An id that no other process has: 12 hex digits."""
     return secrets.token_hex(6)
-
-
-def asgi(services: Services) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-    """The ASGI application. The hot paths are found by one look-up, all else by Starlette's router."""
-    hot = {
-        "/v1/chat/completions": Cors(services, ChatCompletions(services)),
-        "/v1/messages": Cors(services, Messages(services)),
-        "/v1/responses": Cors(services, Responses(services)),
-    }
-    unknown = Cors(services, NearMisses(services, _Unknown(services)))
-    router = Router(_routes(services), redirect_slashes=False, default=unknown)
-
-    def serve(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        if scope["type"] == "http" and (endpoint := hot.get(scope["path"])) is not None:
-            return endpoint(scope, receive, send)
-        return router(scope, receive, send)
-
-    return serve
-
-
-def _routes(services: Services) -> list[BaseRoute]:
-    endpoints: list[tuple[str, Handler]] = [
-        ("/v1beta/models", GeminiModels(services)),
-        ("/v1beta/models/{model:path}", GenerateContent(services)),
-        ("/v1/messages/count_tokens", CountTokens(services)),
-        ("/v1/completions", Completions(services)),
-        ("/v1/embeddings", Embeddings(services)),
-        ("/v1/models", Models(services)),
-        ("/v1/models/{model:path}", Models(services)),
-        ("/v1/feedback", Feedback(services)),
-        ("/v1/escalations", EscalationList(services)),
-        ("/v1/escalations/{call_id}", Escalation(services)),
-        ("/v1/escalations/{call_id}/reply", EscalationReply(services)),
-        ("/v1/{path:path}", NearMisses(services, Passthrough(services))),
-        ("/status", Status(services)),
-        ("/status.css", Stylesheet(services)),
-        ("/status/{agent}", Status(services)),
-        ("/audit/{agent}", Audit(services)),
-        ("/admin/agents/{agent}/{verb}", Verb(services)),
-        ("/healthz", Live(services)),
-        ("/readyz", Ready(services)),
-    ]
-    # Some of Google's clients leave "beta" out.
-    gemini = [
-        Route("/v1/models/{model:path}", Cors(services, GenerateContent(services)), methods=["POST"]),
-        Route("/v1beta/models/{model:path}", Cors(services, GeminiModels(services)), methods=["GET"]),
-    ]
-    return [*gemini, *(Route(path, Cors(services, endpoint)) for path, endpoint in endpoints)]
-
-
-class _Unknown(OpenEndpoint):
-    """Every other path: 404 with OpenAI's error body."""
-
-    methods = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
-
-    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        raise NotFound(f"there is nothing at {scope['path']!r}", code="unknown_url")

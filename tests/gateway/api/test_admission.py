@@ -15,7 +15,7 @@ import pytest_asyncio
 from starlette.routing import Route
 
 from gateway.rehearsal.standin import Behaviour, Standin
-from gateway.replica.replica import _routes
+from gateway.replica.routes import routes
 from gateway.webhook.signature import signed
 from tests.gateway.running import ADMIN_TOKEN, Running, running, trial, write
 from tests.scenarios.crowd import Reply, ask
@@ -94,7 +94,7 @@ async def chat(served: Running, agent: str) -> Reply:
 
 def targets(served: Running) -> Iterator[tuple[str, str]]:
     """Method and path of every endpoint but the open ones, and some that are not there."""
-    paths = {route.path for route in _routes(served.gateway.services) if isinstance(route, Route)} - OPEN
+    paths = {route.path for route in routes(served.gateway.services) if isinstance(route, Route)} - OPEN
     paths |= {"/v1/chat/completions", "/v1/messages", "/v1/responses", REPLY, "/v1/files", "/v1/responses/x/cancel"}
     for path in sorted(paths):
         for method in ("POST", "GET", "PUT", "PATCH", "DELETE"):

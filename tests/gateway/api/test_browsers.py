@@ -8,7 +8,7 @@ import pytest
 from starlette.routing import Route
 
 from gateway.rehearsal.standin import Standin
-from gateway.replica.replica import _routes
+from gateway.replica.routes import routes
 from tests.gateway.api.test_admission import ADMIN, BEARER, KEY, OPEN, digest_of
 from tests.gateway.running import Running, running, trial, write
 from tests.scenarios.crowd import Reply, ask
@@ -59,7 +59,7 @@ async def test_a_foreign_page_gets_nothing(
     open_gateway: Running, standin: Standin, agent: str, headers: tuple[str, ...]
 ) -> None:
     """Whatever it asks for, it is refused, and the provider hears of nothing."""
-    paths = {route.path for route in _routes(open_gateway.gateway.services) if isinstance(route, Route)} - OPEN
+    paths = {route.path for route in routes(open_gateway.gateway.services) if isinstance(route, Route)} - OPEN
     paths |= {"/v1/chat/completions", "/v1/messages", "/v1/responses", "/v1/files?model=" + agent}
     for path in paths:
         path = path.replace("{agent}", agent).replace("{model:path}", f"{agent}:generateContent")

@@ -220,7 +220,7 @@ async def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
     write(tmp_path, TRIAL)
     reader, writer = os.pipe()
     os.close(reader)
-    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     process = await create_subprocess_exec(
         sys.executable, "-m", "gateway", "check", "--config", str(tmp_path), stdout=writer, stderr=PIPE, env=environ
     )

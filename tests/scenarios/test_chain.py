@@ -380,7 +380,8 @@ async def test_handed_over(serve: Serve, stream: bool) -> None:
 async def test_the_clients_own_mistake_is_not_handed_over(serve: Serve, status: int) -> None:
     """A file that is not there, a body that is too large: the client hears so, and nothing is kept for people."""
     here = await serve(routing={"fallback": ["human"]})
-    here.standin.behave("good", failing("status", status=status))
+    refusal = failing("status", status=status, error_code="refused", error_message="No such file: file-1")
+    here.standin.behave("good", refusal)
     answer = await here.chat()
     assert (answer.status_code, "x-serinus-escalated" in answer.headers) == (status, False)
     await asyncio.sleep(0.05)

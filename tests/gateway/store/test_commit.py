@@ -189,7 +189,8 @@ async def test_epochs_of_many_agents_come_at_once(store: RedisStore, agent: str)
 
 
 async def test_an_escalation_is_kept_in_a_stream(store: RedisStore, agent: str) -> None:
-    """Each gets an id of its own, later ones higher ones."""
+    """Each call's handover gets an id of its own, later ones higher ones; the same call's is kept once."""
     first = await store.escalate(agent, {"call_id": "c1", "text": "help\r\n"})
-    second = await store.escalate(agent, {"call_id": "c1", "text": "help\r\n"})
-    assert first < second
+    again = await store.escalate(agent, {"call_id": "c1", "text": "help\r\n"})
+    second = await store.escalate(agent, {"call_id": "c2", "text": "help\r\n"})
+    assert first == again < second

@@ -9,7 +9,7 @@ BUSY = "The gateway is busy; try again in a second."
 
 
 class Places:
-    """A number of requests that may be answered at the same time. Each `take` needs one `leave`."""
+    """A number of requests that may be answered at the same time; each is answered `with` them."""
 
     __slots__ = ("most", "taken")
 
@@ -17,13 +17,13 @@ class Places:
         self.most = most
         self.taken = 0
 
-    def take(self) -> None:
+    def __enter__(self) -> None:
         """Count one more request. Raises Overloaded when all places are taken."""
         if self.taken >= self.most:
             raise Overloaded(BUSY)
         self.taken += 1
 
-    def leave(self) -> None:
+    def __exit__(self, *_: object) -> None:
         """Give the place back."""
         self.taken -= 1
 

@@ -125,7 +125,8 @@ class Endpoint:
                 if caller is None:
                     await self.serve(scope, receive, send)
                 else:
-                    await self._serve_counted(scope, receive, send)
+                    with self.places():
+                        await self.serve(scope, receive, send)
             except Exception as error:
                 await self._fail(scope, send, error)
         except asyncio.CancelledError:
@@ -142,6 +143,8 @@ class Endpoint:
         A caller's request takes one of `places`, any other none. Raises Unauthenticated, Forbidden.
         """
         headers = named(scope)
+        if not self.key_headers:
+            return self.caller(headers, headers.get(b"authorization"))
         *others, last = self._credentials(headers)
         for credential in others:  # clients send a key of another provider's beside ours: any that is ours will do
             with suppress(Unauthenticated):
@@ -166,19 +169,9 @@ class Endpoint:
         """Answer the request. May raise SerinusError before anything was sent."""
         raise GatewayError("not served")
 
-    async def _serve_counted(self, scope: Scope, receive: Receive, send: Send) -> None:
-        places = self.places()
-        places.take()
-        try:
-            await self.serve(scope, receive, send)
-        finally:
-            places.leave()
-
     def _credentials(self, headers: Mapping[bytes, bytes]) -> list[bytes | None]:
         """Every key that a request carries, as a Bearer token; one that is None where it carries none."""
         own = headers.get(b"authorization")
-        if not self.key_headers:
-            return [own]
         keys: list[bytes | None] = [b"Bearer " + key for name in self.key_headers if (key := headers.get(name))]
         return keys if own is None and keys else [*keys, own]
 

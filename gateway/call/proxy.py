@@ -164,7 +164,8 @@ def about(outcome: Outcome) -> Headers:
 
 def id_headers(call_id: str, request_id: str) -> Headers:
     """The call's id, and `x-request-id`: the client's own where it sent one, else the call's id again."""
-    return (b"x-serinus-call-id", call_id.encode()), (b"x-request-id", (request_id or call_id).encode())
+    ours = call_id.encode()
+    return (b"x-serinus-call-id", ours), (b"x-request-id", request_id.encode() if request_id else ours)
 
 
 @lru_cache(maxsize=4096)  # of configured names alone

@@ -31,11 +31,11 @@ class Doorkeeper:
 
     @property
     def open(self) -> bool:
-        """Whether anyone may call."""
+        """Return whether anyone may call."""
         return not self._keys
 
     def caller(self, authorization: bytes | None) -> Caller:
-        """Who sent this `Authorization: Bearer <key>`. Raises Unauthenticated.
+        """Return the sender of `Authorization: Bearer <key>`. Raises Unauthenticated.
 
         A header that was found right is known as a whole from then on, so that a call costs the same however many keys
         there are; whatever is wrong or new is compared with all of them.
@@ -57,7 +57,7 @@ class Doorkeeper:
         return found
 
     def is_admin(self, authorization: bytes | None) -> bool:
-        """Whether this header carries the admin token. Without a configured token nobody is admin."""
+        """Return whether this header carries the admin token. Without a configured token nobody is admin."""
         if self._admin is None:
             return False
         try:
@@ -72,7 +72,8 @@ class Doorkeeper:
 
 
 def is_only_caller(name: str, agents: Mapping[str, frozenset[str] | None]) -> bool:
-    """Whether no other key may call an agent that this one may call. `agents` is by key; None stands for all agents."""
+    """Return whether no other key may call an agent that this key may call. `agents` is by key; None means all
+    agents."""
     own, others = agents[name], [agents[other] for other in agents if other != name]
     if own is None:
         return not others

@@ -144,36 +144,36 @@ class Outcome:
 
     @property
     def failed(self) -> bool:
-        """Whether the first attempt failed by the version's doing: a fallback that saved the call changes nothing."""
+        """Return whether the version's first attempt failed; a fallback that saved the call changes nothing."""
         return bool(self.attempts) and self.attempts[0].counts
 
     @property
     def rejected(self) -> bool:
-        """Whether the provider refused to serve the first attempt, and it is open who caused it."""
+        """Return whether the provider refused to serve the first attempt, with unknown cause."""
         return bool(self.attempts) and self.attempts[0].rejected
 
     @property
     def judged(self) -> bool:
-        """Whether the call says anything about the version: the client stayed, and was not itself in the wrong."""
+        """Return whether the call is evidence about the version: the client stayed, and made no mistake itself."""
         if self.failed:
             return True
         return self.end in ("answered", "escalated") and (self.attempts[0].failure is None or self.overtaken)
 
     @property
     def overtaken(self) -> bool:
-        """Whether the first attempt was cancelled because the hedge was faster: of it no more is known than how long it
-        took at least."""
+        """Return whether the first attempt was cancelled because the hedge was faster; only its minimum duration is
+        known."""
         return self.hedge == "won" and self.attempts[0].failure == "overtaken"
 
     @property
     def excused(self) -> bool:
-        """Whether a failure is no evidence against the canary: had it been stable's, a hedge might have hidden it
-        (decision 13). Half of the units have no hedge, and so no excuse."""
+        """Return whether a failure is no evidence against the canary: in stable, a hedge might have hidden it (decision
+        13). Half of the units have no hedge, and so no excuse."""
         return self.late and self.arm == "canary"
 
     @property
     def fell_back(self) -> bool:
-        """Whether the chain went on to another target after the first had failed."""
+        """Return whether another target was tried after the first had failed."""
         if self.hedge is not None and (self.hedge == "lost" or self.attempts[0].failure in (None, "overtaken")):
             return False
         return any(attempt.target != self.attempts[0].target for attempt in self.attempts[1:])
@@ -228,7 +228,7 @@ class Answer(NamedTuple):
 
 
 def estimated_usage(request_bytes: int, output: int) -> Usage:
-    """What an answer without a usage has used, as providers charge for what they have sent, whoever left."""
+    """Estimate the usage of an answer that reports none, as providers charge for what they sent."""
     return Usage(request_bytes // _BYTES_PER_TOKEN + 1, 0, output, 0, estimated=True)
 
 

@@ -19,7 +19,7 @@ _METADATA_NAMES = ("conversation_id", "session_id", "thread_id", "chat_id")
 
 
 def conversation_of(call: Call, opening_of: Callable[[Call], str]) -> str:
-    """What names the conversation of a call, within its caller. Raises CallerError for content nested too deeply.
+    """Return the name of a call's conversation, within its caller. Raises CallerError for content nested too deeply.
 
     `opening_of` finds the first user message, in whatever format the client speaks.
     """

@@ -94,7 +94,7 @@ def to_client(headers: Headers) -> list[tuple[bytes, bytes]]:
 
 
 def to_client_untyped(headers: Headers) -> list[tuple[bytes, bytes]]:
-    """Those headers less the content type, for an answer that has one of its own."""
+    """Return the headers for the client without the content type, for an answer that has its own."""
     return _kept(headers, _untyped)
 
 
@@ -133,7 +133,7 @@ def _forwarded(forward: tuple[str, ...]) -> _Names[bool]:
 
 
 def _connection_names(headers: Headers) -> set[bytes]:
-    """What the Connection headers name (RFC 9110, 7.6.1)."""
+    """Return the headers that Connection names (RFC 9110, 7.6.1)."""
     values = [value for name, value in headers if name == b"connection"]
     return {part.strip().lower() for value in values for part in value.split(b",")}
 
@@ -160,7 +160,7 @@ def _goes_to_client(name: bytes) -> bool:
 
 
 def _names_account(name: bytes) -> bool:
-    """Whether a header says whose account is meant."""
+    """Return whether a header names an account."""
     return not _ACCOUNT_WORDS.isdisjoint(name.split(b"-"))
 
 

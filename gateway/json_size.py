@@ -23,7 +23,8 @@ _BLOCK = 64 * 1024
 
 
 def holds_more(text: bytes, most: int) -> bool:
-    """Whether a JSON text holds more than `most` values; every array, object and member of an object counts, too.
+    """Return whether a JSON text holds more than `most` values; every array, object and member of an object counts,
+    too.
 
     Takes time in proportion to the text, and no memory to speak of. Says nothing of texts that are not JSON.
     """

@@ -50,7 +50,8 @@ class Redactor:
         return data
 
     def is_clean(self, data: bytes) -> bool:
-        """Whether none of the secrets as such is in the data; False where that is not clear at once."""
+        """Return whether the data certainly holds none of the secrets as plain text; False where that is not clear at
+        once."""
         return not any(probe in data for probe in self._probes)
 
     def thorough(self, data: bytes) -> bytes:
@@ -74,7 +75,7 @@ class Redactor:
         return headers
 
     def unfinished(self, data: bytes) -> int:
-        """How many bytes at the end may be the beginning of a secret that goes on in the next piece."""
+        """Return the number of last bytes that may begin a secret which continues in the next piece."""
         if data[-1] not in self._ends:
             return 0
         begin = max(0, len(data) - self._longest + 1)
@@ -94,7 +95,7 @@ class RedactedPieces:
         self._held = b""
 
     def feed(self, piece: bytes) -> bytes:
-        """What may go on after that piece, which is never empty."""
+        """Return what may be forwarded after this piece, which is never empty."""
         if self._held:
             piece, self._held = self._held + piece, b""
         piece = self._redactor.plain(piece)
@@ -103,13 +104,13 @@ class RedactedPieces:
         return piece
 
     def end(self) -> bytes:
-        """What was held back."""
+        """Return what was held back."""
         held, self._held = self._held, b""
         return held
 
 
 def _forms(byte: int) -> tuple[bytes, ...]:
-    """How a character may stand in JSON, in a URL, or as itself."""
+    """Return the forms that a character may have in JSON, in a URL, or as itself."""
     if byte in _PLAIN:
         return (bytes([byte]),)
     upper, lower = b"%02X" % byte, b"%02x" % byte
@@ -135,7 +136,7 @@ def _probe(secret: bytes) -> bytes:
 
 
 def _encoded(secret: bytes) -> Iterator[bytes]:
-    """What base64 makes of the secret, whatever stands before and behind it: the part that depends on it alone."""
+    """Return the part of the secret's base64 that does not depend on its neighbours."""
     for before in range(3):
         begin, end = -(-before * 8 // 6), (before + len(secret)) * 8 // 6
         for encode in (b64encode, urlsafe_b64encode):
@@ -143,7 +144,7 @@ def _encoded(secret: bytes) -> Iterator[bytes]:
 
 
 def _may_go_on(tail: bytes, secret: list[tuple[bytes, ...]]) -> bool:
-    """Whether the secret begins like that, and is not through."""
+    """Return whether the secret begins like that and is incomplete."""
     at = 0
     for forms in secret:
         if at == len(tail):

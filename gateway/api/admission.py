@@ -42,7 +42,7 @@ class UnprovenReaders:
 
     @property
     def reading(self) -> int:
-        """How many bodies are being read."""
+        """The number of bodies that are being read."""
         return len(self._open)
 
     async def read(self, body: Callable[[], Awaitable[bytes]]) -> bytes:

@@ -64,7 +64,7 @@ class EscalationReply(AdminEndpoint):
     methods = ("GET", "POST")
 
     def authenticate(self, scope: Scope) -> Caller | None:
-        """By the admin token, or by what the head tells of a signature: only the body shows whether it holds.
+        """Check the admin token, or the header of a signature, whose body is checked later.
 
         Whoever asks for a reply shows a caller's key instead.
         """
@@ -129,7 +129,7 @@ def _unknown(call_id: str) -> NotFound:
 
 
 def _limit(query: Mapping[str, str]) -> int:
-    """How many conversations the page is to have."""
+    """Return the number of conversations on the page."""
     text = query.get("limit", str(_MOST_OF_A_PAGE))
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _MOST_OF_A_PAGE):
         raise CallerError(f"'limit' is a number from 1 to {_MOST_OF_A_PAGE}", param="limit")
@@ -137,7 +137,7 @@ def _limit(query: Mapping[str, str]) -> int:
 
 
 def _before(query: Mapping[str, str]) -> Place | None:
-    """Where the page before ended, None for the first page."""
+    """Return the end of the previous page; None for the first page."""
     if "before" not in query:
         return None
     match = _CURSOR.fullmatch(query["before"])

@@ -94,7 +94,7 @@ class Feedback(Endpoint):
         return *found, f"conversation:{found[1].evidence}:{caller.name}:{key}"
 
     async def _last_call(self, agent: str, caller: Caller, key: str) -> str | None:
-        """By this replica's memory, which the store follows within a moment; then by the store. Raises StoreAway."""
+        """Find the conversation's last call, in this replica's memory, then in the store. Raises StoreAway."""
         waiting = self.services.proxy.recorder.conversations.find(agent, (caller.name, key))
         return waiting or await self.services.store.last_call(agent, caller.name, key)
 
@@ -108,7 +108,7 @@ def _version(entry: Entry, booking: Booking) -> str:
 
 
 def _no_evidence(entry: Entry, booking: Booking) -> str | None:
-    """Why the score goes to the version's quality alone and judges no canary; None where it does."""
+    """Return why the score is no evidence about a canary; None if it is evidence."""
     if booking.arm is None:
         return "the call was on no trial: nothing was tried, or a pin or a rule chose the version"
     if entry.state is None or entry.state.evidence != booking.evidence:

@@ -152,7 +152,7 @@ class GenerateContent(Generation):
 
 
 def _wants_websocket(headers: NamedHeaders) -> bool:
-    """Whether the request asks for another protocol. The server takes `upgrade` away where `connection` names it."""
+    """Return whether the request asks for another protocol. The server drops `upgrade` if `connection` names it."""
     asked = (headers.get(b"connection", b""), headers.get(b"upgrade", b""))
     return b"sec-websocket-key" in headers or any(
         b"upgrade" in each.lower() or b"websocket" in each.lower() for each in asked

@@ -35,7 +35,7 @@ class Listed(Endpoint):
         await send_json(send, self.card(name, created))
 
     def card(self, name: str, created: float) -> dict[str, Any]:
-        """One model."""
+        """Return the entry of one model."""
         return {"id": name, "object": "model", "created": int(created), "owned_by": "serinus"}
 
     def listed(self, cards: list[dict[str, Any]]) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Meant:
 
     @property
     def advice(self) -> str:
-        """What to do instead."""
+        """The advice: which path to use instead."""
         return f"use {self.path!r}" + (", and name the agent in 'model'" if self.names_model else "")
 
 
@@ -128,7 +128,7 @@ def _segments(path: str) -> list[str]:
 
 
 def _begins(segments: list[str]) -> list[int]:
-    """Where an endpoint's own path may begin: behind any number of prefixes."""
+    """Return the positions where an endpoint's own path may begin, behind any number of prefixes."""
     begins, at = [0], 0
     while at < len(segments):
         if segments[at] in _NAMING_PREFIXES:

@@ -116,7 +116,7 @@ class _Answering:
 
 
 def _path(path: str) -> str:
-    """What follows `/v1`, as it goes upstream. Raises NotFound for what is not passed, or is nowhere to be found."""
+    """Return the part after `/v1`, as it goes upstream. Raises NotFound for paths that are not passed through."""
     segments = path.removeprefix(_PREFIX + "/").split("/")
     if _first("/" + segments[0]) in _NOT_PASSED or any(map(_leads_astray, segments)):
         raise NotFound(f"there is nothing at {path!r}", code="unknown_url")
@@ -137,7 +137,7 @@ def _check_scope(caller: Caller, method: str, path: str) -> None:
 
 
 def _leads_astray(segment: str) -> bool:
-    """Whether it might leave the provider's base URL, with the gateway's key in hand."""
+    """Return whether the path might leave the provider's base URL, together with the gateway's key."""
     return segment.partition(";")[0] in (".", "..") or "\\" in segment
 
 
@@ -190,7 +190,7 @@ def _named_in_query(scope: Scope) -> str | None:
 
 
 def _naming(body: Body, named: str | None, content_type: bytes) -> Document | None:
-    """What routing reads of the request, if it names an agent: the body first."""
+    """Return what routing reads of the request, if it names an agent; the body comes first."""
     if isinstance(body, Held) and body.document is not None and body.names_model:
         return body.document
     if isinstance(body, FormStream):

@@ -72,7 +72,7 @@ class Status(Endpoint):
         }
 
     def authenticate(self, scope: Scope) -> Caller | None:
-        """By the admin token, which takes no place, or by a key. Raises Unauthenticated."""
+        """Check the admin token, which takes no place, or a caller's key. Raises Unauthenticated."""
         doorkeeper = self.services.runtime.doorkeeper
         authorization = _bearer_of_basic(header(scope, b"authorization"))
         if doorkeeper.is_admin(authorization):

@@ -78,7 +78,7 @@ def _unpriced(targets: Iterable[str]) -> str:
 
 
 def _waits(reasons: Iterable[str]) -> str:
-    """Why the rollout does not go on."""
+    """Return why the rollout does not advance."""
     items = "".join(f"<li>{escape(reason)}</li>" for reason in reasons)
     return f"<p>waits for its next step:</p><ul>{items}</ul>" if items else ""
 

@@ -175,7 +175,7 @@ def _object(body: bytes) -> Any:
 
 
 def _refusal(error: HTTPError) -> Refused:
-    """Why the gateway said no, in its own words where it has some."""
+    """Return the gateway's refusal, with its own message where it sent one."""
     said = _said(error)
     told, state = said.get("error"), said.get("state")
     message = told.get("message") if isinstance(told, dict) else None

@@ -31,7 +31,7 @@ class Assumed:
 
 
 def simulate(folder: Path, environ: Mapping[str, str], agent: str, assumed: Assumed) -> str:
-    """One line for each share that the agent's ladder gives. Raises ConfigProblems, UnknownAgent."""
+    """Return the expected detection for each step's weight, one line each. Raises ConfigProblems, UnknownAgent."""
     agents = load(folder, environ).agents
     if agent not in agents:
         raise UnknownAgent(f"unknown agent {agent!r}; known: {', '.join(agents)}")

@@ -14,7 +14,7 @@ Json = dict[str, JsonValue]
 
 
 def _shape(value: object) -> str:
-    """Which of several forms a value has. The tags are left out of the paths in problems: they begin with `<`."""
+    """Return the tag of a value's form. Tags begin with `<`, so that problems leave them out of their paths."""
     if isinstance(value, Mapping | Model):
         return "<mapping>"
     return "<list>" if isinstance(value, list | tuple) else "<text>"

@@ -57,7 +57,7 @@ def _share(agent: Agent, version: str) -> str:
 
 
 def _real_weight(step: LadderStep) -> int:
-    """In basis points, without what a ladder keeps on stable."""
+    """Return the weight in basis points, less the holdback on stable."""
     return Step(step.weight, step.hold).share
 
 

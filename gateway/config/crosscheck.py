@@ -37,7 +37,7 @@ class Known:
 
 
 def gateway_problems(root: Node, known: Known, folder: pathlib.Path) -> Iterator[Problem]:
-    """What does not fit together in `gateway.yaml`."""
+    """Return the contradictions within `gateway.yaml`."""
     yield from _open_door(root)
     for name, provider in entries(root, "providers"):
         yield from _provider_problems(name, provider, folder)
@@ -94,7 +94,7 @@ def _region_problems(name: str, provider: Node) -> Iterator[Problem]:
 
 
 def _package_problems(name: str, provider: Node) -> Iterator[Problem]:
-    """What the standard transport speaks only with a package that is not installed."""
+    """Return the options of the standard transport whose package is not installed."""
     http2, proxy = provider.get("http2"), provider.get("proxy")
     if http2 is not None and http2.value is True and not _installed("h2"):
         yield http2.problem(("providers", name, "http2"), "needs the package h2: pip install h2, or leave http2 out")
@@ -108,7 +108,7 @@ def _installed(package: str) -> bool:
 
 
 def _ca_fault(folder: pathlib.Path, written: str) -> str:
-    """Why no authority can be taken from the file; empty when one can."""
+    """Return why the file holds no usable authority; empty when it holds one."""
     file = folder / written
     if not file.is_file():
         return f"is no file in {folder}"
@@ -186,7 +186,7 @@ def _private_problems(owner: Node, path: Path, key: str, permission: str) -> Ite
 
 
 def is_private_url(url: str) -> bool:
-    """Whether the host is localhost or a literal address that is not public. Names are not looked up here."""
+    """Return whether the host is localhost or a literal address that is not public. Names are not looked up."""
     try:
         host = urlsplit(url).hostname or ""
     except ValueError:

@@ -59,7 +59,7 @@ def _token_problems(environ: Mapping[str, str]) -> Iterator[Problem]:
 
 
 def _unclean(name: str, value: str) -> str | None:
-    """What is wrong with a secret as a file or a shell hands it over. Its value is not shown."""
+    """Return what is wrong with a secret's form, such as a trailing line break. The value is not shown."""
     if value.strip() == value and not _CONTROLS.search(value):
         return None
     return (
@@ -125,7 +125,7 @@ class _Expansion:
         return _VARIABLE.sub(lambda match: spelled(self._environ[match[1]]), text)
 
     def _complaints(self, text: str, path: Path, place: Place) -> list[str]:
-        """What is wrong with the use of variables here. No message shows what is written in the place of a secret."""
+        """Return the problems with the variables of this text. No message shows the text of a secret."""
         if place == "secret" and not _VARIABLE.fullmatch(text):
             return [f"a secret never stands in the file; write {_example(path)} and set that variable"]
         if place == "url" and any(map(_WRITTEN_PASSWORD.search, _USER_INFO.findall(text))):

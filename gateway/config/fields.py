@@ -58,7 +58,7 @@ class Address:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only this machine can reach it."""
+        """Return whether only this machine can reach the address."""
         try:
             return ip_address(self.host).is_loopback
         except ValueError:
@@ -78,7 +78,7 @@ def written(parse: Callable[[object], object]) -> BeforeValidator:
 
 
 def name(value: object) -> str:
-    """A name as it is. Raises ValueError with the way out."""
+    """A name as it is. Raises ValueError with a hint."""
     if not isinstance(value, str):
         raise ValueError("must be text; put it in quotes, such as '1.10'")
     if not re.fullmatch(NAME_PATTERN, value):
@@ -87,7 +87,7 @@ def name(value: object) -> str:
 
 
 def target(value: object) -> Target:
-    """`provider/model`. Raises ValueError with the way out."""
+    """`provider/model`. Raises ValueError with a hint."""
     if not isinstance(value, str) or not re.fullmatch(TARGET_PATTERN, value):
         raise ValueError("write provider/model, such as openai/gpt-4o")
     provider, _, model = value.partition("/")
@@ -95,7 +95,7 @@ def target(value: object) -> Target:
 
 
 def link(value: object) -> Link:
-    """`provider/model` or `human`. Raises ValueError with the way out."""
+    """`provider/model` or `human`. Raises ValueError with a hint."""
     if value == HUMAN:
         return HUMAN
     try:
@@ -105,7 +105,7 @@ def link(value: object) -> Link:
 
 
 def address(value: object) -> Address:
-    """`host:port`. Raises ValueError with the way out."""
+    """`host:port`. Raises ValueError with a hint."""
     if isinstance(value, Address):
         return value
     match = re.fullmatch(_ADDRESS, value) if isinstance(value, str) else None
@@ -115,7 +115,7 @@ def address(value: object) -> Address:
 
 
 def sticky(value: object) -> Sticky:
-    """`conversation`, `user`, `request` or `header:<name>`. Raises ValueError with the way out."""
+    """`conversation`, `user`, `request` or `header:<name>`. Raises ValueError with a hint."""
     if isinstance(value, Sticky):
         return value
     match value:
@@ -173,14 +173,14 @@ def header_safe(value: SecretStr) -> SecretStr:
 
 
 def sha256(value: object) -> str:
-    """64 hex digits in lower case. Raises ValueError with the way out."""
+    """64 hex digits in lower case. Raises ValueError with a hint."""
     if not isinstance(value, str) or not re.fullmatch("[0-9a-fA-F]{64}", value):
         raise ValueError('write the SHA-256 of the key in quotes, 64 hex digits: printf %s "$KEY" | sha256sum')
     return value.lower()
 
 
 def origin(value: str) -> str:
-    """`https://app.example.com`. Raises ValueError with the way out."""
+    """`https://app.example.com`. Raises ValueError with a hint."""
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]{0,31}://[A-Za-z0-9._\[\]:-]+", value):
         raise ValueError(
             f"{quoted(value)} is no origin; write scheme, host and port only, such as https://app.example.com"
@@ -189,7 +189,7 @@ def origin(value: str) -> str:
 
 
 def host_name(value: str) -> str:
-    """A name or an IP address without a port. Raises ValueError with the way out."""
+    """A name or an IP address without a port. Raises ValueError with a hint."""
     if not re.fullmatch(r"\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253}", value):
         raise ValueError(f"{quoted(value)} is no host; write a name or an address without a port, such as gateway.lan")
     return value.strip("[]").lower()

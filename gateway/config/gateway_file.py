@@ -292,5 +292,5 @@ class GatewaySettings(Model):
 
     @property
     def embedded_folder(self) -> Path:
-        """Where the embedded store writes: a folder of its own within `data`, which may hold other things."""
+        """Return the embedded store's own folder within `data`."""
         return self.data / "redis"

@@ -32,17 +32,17 @@ _KNOWN_CREDENTIALS: Final = (
 
 
 def may_forward(name: str) -> bool:
-    """Whether a request header (lower case) that matches a pattern of the operator may really go upstream."""
+    """Return whether a request header (lower case) that matches an operator's pattern may go upstream."""
     return not is_credential(name) and name not in _CONNECTION and not name.startswith(_OURS)
 
 
 def is_credential(name: str) -> bool:
-    """Whether a header's name (lower case) says that it carries a secret."""
+    """Return whether a header's name (lower case) indicates a secret."""
     return name not in _HARMLESS and not _CREDENTIAL_WORDS.isdisjoint(re.split("[-_.]", name))
 
 
 def forward_pattern(written: object) -> str:
-    """A pattern of `forward_headers` in lower case. Raises ValueError with the way out."""
+    """A pattern of `forward_headers` in lower case. Raises ValueError with a hint."""
     if not isinstance(written, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,64}\*?", written):
         raise ValueError("must be a header name, or the beginning of one and a star, such as x-trace-*")
     pattern = written.lower()
@@ -54,7 +54,7 @@ def forward_pattern(written: object) -> str:
 
 
 def fixed_header(written: object) -> str:
-    """The lower-case name of a header that a provider gets with every request. Raises ValueError with the way out."""
+    """The lower-case name of a header that a provider gets with every request. Raises ValueError with a hint."""
     if not isinstance(written, str) or not re.fullmatch(HEADER_NAME, written):
         raise ValueError("must be a header name, such as OpenAI-Project")
     name = written.lower()
@@ -64,14 +64,14 @@ def fixed_header(written: object) -> str:
 
 
 def fixed_value(written: object) -> str:
-    """The value of such a header. Raises ValueError with the way out."""
+    """The value of such a header. Raises ValueError with a hint."""
     if not isinstance(written, str) or not re.fullmatch(r"[\x21-\x7e](?:[\x20-\x7e]{0,998}[\x21-\x7e])?", written):
         raise ValueError("must be text that can stand in a header, such as proj_abc; put it in quotes")
     return written
 
 
 def fact_header(name: str) -> str:
-    """The lower-case name of a header that rules or `sticky` may read. Raises ValueError with the way out."""
+    """The lower-case name of a header that rules or `sticky` may read. Raises ValueError with a hint."""
     lower = name.lower()
     if not re.fullmatch(HEADER_NAME, lower):
         raise ValueError(f"{name!r} is no header name; write header:<name>, such as header:x-tenant")

@@ -121,7 +121,7 @@ def _known(expanded: Expanded | None, routing: Parsed, files: VersionFiles, vers
 
 
 def _has_people(root: Node) -> bool:
-    """Whether a webhook is told of conversations that go to people, or people look for them by themselves."""
+    """Return whether handovers reach people, by a webhook or at a desk."""
     webhook, desk = root.get("escalation", "webhook"), root.get("escalation", "desk")
     return (webhook is not None and webhook.value is not None) or (desk is not None and desk.value is True)
 

@@ -59,7 +59,7 @@ class Node:
         return node, tuple(reached)
 
     def walk(self, path: Path = ()) -> "Iterator[tuple[Path, Node]]":
-        """This node and every one below it, with their paths."""
+        """Yield this node and every node below it, with their paths."""
         yield path, self
         for key, node in self.entries.items():
             yield from node.walk((*path, key))

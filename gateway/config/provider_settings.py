@@ -90,7 +90,7 @@ class Provider(Model):
 
     @property
     def is_public(self) -> bool:
-        """Whether this is the API's own address, where nobody is served without a key."""
+        """Return whether this is the API's own address, which serves nobody without a key."""
         return self.base_url == BASE_URLS.get(self.api)
 
     @property

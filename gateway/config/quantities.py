@@ -18,7 +18,7 @@ _BYTES: Final = {"GB": 1024**3, "MB": 1024**2, "KB": 1024, "kB": 1024, "B": 1}
 
 
 def basis_points(written: object) -> int:
-    """`5%` → 500. Raises ValueError with the way out."""
+    """`5%` → 500. Raises ValueError with a hint."""
     if not isinstance(written, str):
         raise ValueError("write a percentage with its sign, such as 5%")
     if re.fullmatch(PERCENT_PATTERN, written):
@@ -38,12 +38,12 @@ def positive_basis_points(written: object) -> int:
 
 
 def share(written: object) -> float:
-    """`20%` → 0.2. Raises ValueError with the way out."""
+    """`20%` → 0.2. Raises ValueError with a hint."""
     return basis_points(written) / BASIS_POINTS
 
 
 def seconds(written: object) -> float:
-    """`30m` → 1800.0. Raises ValueError with the way out."""
+    """`30m` → 1800.0. Raises ValueError with a hint."""
     if not isinstance(written, str):
         raise ValueError("write a duration with its unit, such as 30s (ms, s, m, h, d)")
     if not re.fullmatch(DURATION_PATTERN, written):
@@ -60,7 +60,7 @@ def positive_seconds(written: object) -> float:
 
 
 def size(written: object) -> int:
-    """`32MB` → 33554432: the units are powers of 1024. Raises ValueError with the way out."""
+    """`32MB` → 33554432: the units are powers of 1024. Raises ValueError with a hint."""
     if not isinstance(written, str):
         raise ValueError("write a size with its unit, such as 32MB (B, kB, MB, GB)")
     if not re.fullmatch(SIZE_PATTERN, written):

@@ -17,7 +17,7 @@ _NOBODY_HEARS = (
 
 
 def routing_problems(root: Node, known: Known) -> Iterator[Problem]:
-    """What does not fit together in `routing.yaml`, and with the versions' files."""
+    """Return the contradictions within `routing.yaml`, and between it and the versions' files."""
     for agent, entry in entries(root, "agents"):
         path = ("agents", agent)
         yield from _trial_problems(entry, path)
@@ -72,7 +72,7 @@ def _basis_points(weight: Node | None) -> int | None:
 
 
 def _guardrail_problems(entry: Node, path: Path) -> Iterator[Problem]:
-    """One limit for each metric, and no signal where the same limit rolls back anyway."""
+    """Return metrics with two limits of one kind, and signals that repeat a guardrail."""
     limits = list(_parsed(entry, "guardrails"))
     signals = list(_parsed(entry, "signals"))
     yield from _repeated("guardrails", limits, path)

@@ -26,7 +26,7 @@ _PERCENTILE: Final = f"p({'|'.join(map(str, hedge.PERCENTILES))})"
 
 
 def fact_name(value: object) -> str:
-    """A fact that rules may ask for. Raises ValueError with the way out."""
+    """A fact that rules may ask for. Raises ValueError with a hint."""
     if isinstance(value, str) and value.startswith(HEADER_PREFIX):
         return HEADER_PREFIX + headers.fact_header(value.removeprefix(HEADER_PREFIX))
     if value not in FACT_NAMES:
@@ -35,7 +35,7 @@ def fact_name(value: object) -> str:
 
 
 def fact_values(value: object) -> tuple[str, ...]:
-    """One value or a list of them, as text. Raises ValueError with the way out."""
+    """Return one value or a list of values as texts. Raises ValueError with a hint."""
     values = value if isinstance(value, list | tuple) else [value]
     if not 1 <= len(values) <= _MAX_VALUES:
         raise ValueError(f"must hold 1 to {_MAX_VALUES} values")
@@ -43,12 +43,12 @@ def fact_values(value: object) -> tuple[str, ...]:
 
 
 def guardrail(value: str) -> str:
-    """A guardrail that can be read, evenly spaced. Raises ValueError with the way out."""
+    """A guardrail that can be read, evenly spaced. Raises ValueError with a hint."""
     return grammar.parse(value).text
 
 
 def signal(value: str) -> str:
-    """A guardrail that compares with stable, evenly spaced. Raises ValueError with the way out."""
+    """A guardrail that compares with stable, evenly spaced. Raises ValueError with a hint."""
     parsed = grammar.parse(value)
     if not parsed.relative:
         raise ValueError(f"a signal compares with stable; write `{parsed.metric} <= stable * 1.10`")
@@ -56,7 +56,7 @@ def signal(value: str) -> str:
 
 
 def late(value: object) -> str:
-    """A percentile or a time from which on an attempt is late. Raises ValueError with the way out."""
+    """A percentile or a time from which on an attempt is late. Raises ValueError with a hint."""
     text = value if isinstance(value, str) else ""
     if re.fullmatch(_PERCENTILE, text):
         return text
@@ -68,7 +68,7 @@ def late(value: object) -> str:
 
 
 def hedges(value: float) -> float:
-    """A share of the calls that may be hedged. Raises ValueError with the way out."""
+    """A share of the calls that may be hedged. Raises ValueError with a hint."""
     if not 0 < value <= hedge.MAX_BUDGET:
         raise ValueError(f"must be more than 0% and at most {hedge.MAX_BUDGET:.0%}; remove `hedge` to have none")
     return value

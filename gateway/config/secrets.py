@@ -10,7 +10,7 @@ from gateway.config.gateway_file import GatewaySettings
 
 
 def known_secrets(settings: GatewaySettings) -> frozenset[str]:
-    """All secrets in the settings: keys and signing secrets as they are, of URLs what is secret in them."""
+    """Return all secrets of the settings: keys, signing secrets, and the secret parts of URLs."""
     secrets = (secret for secret in _secrets(settings) if secret != EMBEDDED)  # a store's URL may be one, too
     return frozenset(part for secret in secrets for part in _parts(secret))
 

@@ -107,7 +107,7 @@ def parse(text: str, file: str) -> Parsed:
 
 
 def resolve(word: str) -> Scalar:
-    """What a plain word means. A number beyond 64 bits stays text, because nothing here needs one."""
+    """Return the meaning of a plain word. A number beyond 64 bits stays text, because nothing here needs one."""
     if word in _NULL:
         return None
     if word in _BOOLEAN:
@@ -277,7 +277,7 @@ def _syntax_problem(error: yaml.YAMLError, text: str, file: str) -> Problem:
 
 
 def _hint(text: str, first: int, last: int) -> str:
-    """What is usually behind it, from the lines that the parser complains of."""
+    """Return the usual cause of a parser's error, judged by the lines it names."""
     lines = text.split("\n")[first - 1 : last]
     if lines and re.match(" *\t", lines[-1]):
         return "; indent with spaces, never with tabs"

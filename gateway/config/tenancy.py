@@ -25,7 +25,7 @@ def shared_accounts(settings: GatewaySettings, agents: Mapping[str, Agent]) -> I
 
 
 def _reaches(key: ClientKey, provider: str, agents: Mapping[str, Agent]) -> bool:
-    """Whether calls of that key may go to the provider."""
+    """Return whether calls of that key may go to the provider."""
     names = agents.keys() if key.agents is None else key.agents
     return any(provider in _providers(agents[name]) for name in names if name in agents)
 

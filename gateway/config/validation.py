@@ -51,7 +51,7 @@ def validate(model: type[AnyModel], node: Node) -> tuple[AnyModel | None, list[P
 
 
 def _follows(details: ErrorDetails, found: Sequence[ErrorDetails]) -> bool:
-    """Whether a list is called too short only because of entries that are wrong themselves."""
+    """Return whether a list is reported as too short only because some of its entries are wrong."""
     place = details["loc"]
     return details["type"] == "too_short" and any(
         len(other["loc"]) > len(place) and other["loc"][: len(place)] == place for other in found

@@ -36,7 +36,7 @@ def read_versions(folder: Path, shown: str) -> VersionFiles:
 
 
 def resolve(version: str, files: Mapping[str, Node | None]) -> tuple[Node | None, list[Problem]]:
-    """What a version says with everything that it inherits; None where a file on the way is of no use."""
+    """Return a version with everything it inherits; None if a file that it extends is unusable."""
     line: list[str] = []
     chain: list[Node] = []
     current: str | None = version

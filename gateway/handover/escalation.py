@@ -70,7 +70,7 @@ class _Waiting:
         return next(iter(self._handovers.values()), None)
 
     def add(self, handover: Handover) -> bool:
-        """Whether there was room for it."""
+        """Add an entry if there is room; return whether there was."""
         if len(self) >= _MOST_WAITING or self._bytes + handover.size > _MOST_WAITING_BYTES:
             return False
         self._handovers[id(handover)] = handover
@@ -186,7 +186,7 @@ class Escalations:
 
 
 def wants_person(error: ProviderError, is_strange: bool) -> bool:
-    """Whether a failure is a reason to call a person: an outage, or a refusal of what the version or the gateway wrote.
+    """Return whether a failure calls for a person: an outage, or a refusal of what the version or the gateway wrote.
 
     A client's own mistake is not, nor one that may be its own: it would fill the store as fast as it can be made.
     """
@@ -202,12 +202,12 @@ def completion(call: Call, message: str, at: float) -> Answer:
 
 
 def _told(event: Mapping[str, str]) -> Mapping[str, object]:
-    """What the webhook hears: JSON throughout."""
+    """Return the webhook's payload: JSON throughout."""
     return {**event, "messages": json.loads(event["messages"]), "messages_left_out": int(event["messages_left_out"])}
 
 
 def _conversation(call: Call) -> list[Any]:
-    """What the person is to read: the messages as chat completions write them, or the request where that cannot be."""
+    """Return the messages for a person, as chat completions write them; the request where that is impossible."""
     try:
         return chat_messages(call)
     except CallerError:

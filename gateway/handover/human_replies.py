@@ -162,7 +162,8 @@ def _asks_claude(item: Mapping[str, Any]) -> bool:
 
 
 def _asks_gemini(item: Mapping[str, Any]) -> bool:
-    """So does one with the response of a function; who does not say a role is the user."""
+    """Return whether the user asks something: a function's response belongs to the calls before it. A turn without a
+    role is the user's."""
     parts = item.get("parts")
     answers = isinstance(parts, list) and any(
         isinstance(part, dict) and not part.keys().isdisjoint(("functionResponse", "function_response"))

@@ -89,11 +89,11 @@ def _is_loopback(name: str) -> bool:
 
 
 def _is_of(origin: bytes, host: bytes) -> bool:
-    """Whether the origin is the gateway's own, as browsers say it that tell no site."""
+    """Return whether the origin is the gateway's own, for browsers that send no `Sec-Fetch-Site`."""
     scheme, _, authority = origin.lower().partition(b"://")
     return scheme in (b"http", b"https") and authority == host.strip().lower()
 
 
 def _is_opened(headers: Mapping[bytes, bytes]) -> bool:
-    """Whether a tab is opened, which shows the page to nobody but its user."""
+    """Return whether a tab is opened, which shows the page only to its user."""
     return headers.get(b"sec-fetch-mode") == b"navigate" and headers.get(b"sec-fetch-dest") == b"document"

@@ -30,7 +30,7 @@ class Cork:
         self._is_busy = False
 
     def holds(self, sender: Sender, loop: asyncio.AbstractEventLoop) -> bool:
-        """Whether this sender shall wait for its `flush`; else it writes now, for nobody else did in the last turn
+        """Return whether this sender waits for its `flush`. It writes at once if no other sender wrote in the last turn
         that had any writes."""
         if not self._came:
             loop.call_soon(self._end_turn, loop)

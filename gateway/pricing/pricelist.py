@@ -61,7 +61,7 @@ class PriceList:
         self._tariffs: dict[PricedModel, Tariff] = {}
 
     def tariff(self, entry: PricedModel) -> Tariff:
-        """What the list has there, a tariff without changes when it has nothing."""
+        """Return the built-in list's tariff; one without changes when the list has none."""
         tariff = self._tariffs.get(entry)
         if tariff is None:
             tariff = self._tariffs[entry] = listed(entry)
@@ -100,8 +100,8 @@ def _tariff(changes: Iterable[Any]) -> Tariff:
 
 
 def listed(entry: PricedModel) -> Tariff:
-    """What the list has there, asked in this process. An address that it knows has the last word: what another provider
-    takes for a model of the same name is not what this one does."""
+    """Return the built-in list's price, looked up in this process. An address that the list knows has the last word:
+    another provider's price for a model of the same name does not apply."""
     from genai_prices.data_snapshot import get_snapshot
 
     if (found := _known(None, entry.base_url)) is not None:
@@ -143,14 +143,14 @@ def _change(model: Any, day: date, second: int) -> Change:
 
 
 def _second(moment: time) -> int:
-    """Of the day, UTC."""
+    """Return the second of the day, UTC."""
     at = datetime.combine(_EPOCH, moment, moment.tzinfo or UTC).astimezone(UTC)
     return at.hour * 3600 + at.minute * 60 + at.second
 
 
 def tiers(prices: Any) -> tuple[Rate, ...]:
-    """One Rate a tier of genai-prices' `ModelPrice`, the highest first; a tier's price holds for all tokens of a call
-    beyond its start.
+    """Return one Rate per tier of genai-prices' `ModelPrice`, the highest first. A tier's price applies to all tokens
+    of a call beyond its start.
 
     Where a part has no price of its own, it pays what the whole does.
     """

@@ -8,7 +8,7 @@ from gateway.config import GatewaySettings
 
 
 def with_admin_token(environ: Mapping[str, str], settings: GatewaySettings) -> Mapping[str, str]:
-    """On loopback, an operator without a token gets one for this run, on standard error and nowhere else."""
+    """Make an admin token for this run, on loopback without a configured one, and print it to standard error only."""
     if settings.admin_token_sha256 is not None or not settings.listen.is_loopback:
         return environ
     token = secrets.token_urlsafe(24)

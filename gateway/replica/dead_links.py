@@ -21,7 +21,7 @@ _SIMPLEST = b'{"model":"agent","messages":[{"role":"user","content":"hi"}]}'
 
 
 def dead_links(deployment: Deployment) -> Iterator[str]:
-    """One sentence for each version and target that can never meet."""
+    """Return one sentence for each target that can never serve a version."""
     endpoints = {name: endpoint_of(name, given) for name, given in deployment.settings.providers.items()}
     for agent in deployment.agents.values():
         for version in agent.versions.values():
@@ -39,7 +39,7 @@ def _of_version(agent: Agent, version: AgentVersion, endpoints: dict[str, Endpoi
 
 
 def _refusal(applied: AppliedVersion, target: Target, endpoints: dict[str, Endpoint]) -> str | None:
-    """Why the target refuses even the simplest call of the version, if the version is to blame."""
+    """Return why the target refuses even the simplest call of the version; None if the version is not the cause."""
     call = Call(
         id="", caller=Caller("", ""), agent="", pin=None, document=Document.parse(_SIMPLEST), stream=False,
         wants_usage=False, headers=[], query="", received_at=0.0,

@@ -12,7 +12,7 @@ ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 def end_at_once(code: int = 0) -> None:
-    """From now on a signal ends the process with that exit code: nothing has been started that would need an end.
+    """End the process with this exit code at the next signal: nothing has started that would need a clean end.
 
     SIGHUP, by which files are read again, is too early and does nothing.
     """

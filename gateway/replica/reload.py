@@ -89,7 +89,7 @@ class Reloader:
 
     @property
     def error(self) -> ConfigProblems | None:
-        """What is wrong with the files as they are now, or None when they are well."""
+        """The problems of the present files; None when they are valid."""
         return self._error
 
     async def reload_now(self) -> bool:
@@ -126,7 +126,7 @@ class Reloader:
         return await asyncio.to_thread(fingerprint, self._folder, self._store_folder())
 
     def _store_folder(self) -> Path | None:
-        """Where the embedded store writes, several times a second: that is no edit, wherever it lies."""
+        """Return the folder that the embedded store writes to, whose changes are no edits."""
         return self._current.settings.embedded_folder.resolve() if self._current else None
 
     async def _changes(self, watch: Watch) -> AsyncGenerator[bool, None]:
@@ -171,7 +171,7 @@ def fingerprint(folder: Path, store: Path | None = None) -> Fingerprint:
 
 
 def _identity(folder: Path | None) -> tuple[int, int] | None:
-    """What a folder is known by whatever links lead to it."""
+    """Return the identity of a folder, whatever links lead to it."""
     try:
         status = folder.stat() if folder else None
     except OSError:  # there is none, as where the store is somebody else's

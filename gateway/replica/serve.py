@@ -86,7 +86,7 @@ async def _store(settings: GatewaySettings, replica: str, log: Log) -> OpenStore
 
 
 def _memory(settings: GatewaySettings, log: Log) -> Memory:
-    """What this installation has seen of its store, in the data folder."""
+    """Return this installation's memory of its store, in the data folder."""
     memory = Memory(memory_folder(settings.data, settings.store.get_secret_value()), _store_log(log))
     memory.load()
     return memory
@@ -141,5 +141,5 @@ async def _until_told(gateway: Gateway, server: Server, posted: PostedWorker | N
 
 
 def _store_log(log: Log) -> Callable[[str, Mapping[str, object]], None]:
-    """What the embedded store says of itself goes into the log."""
+    """Return a writer that copies the embedded store's messages into the log."""
     return lambda message, fields: log.warning("store", message=message, **fields)

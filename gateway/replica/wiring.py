@@ -57,7 +57,7 @@ def runtime(deployment: Deployment, upstreams: Upstreams, pricelist: PriceList, 
 
 
 def redactor(*settings: GatewaySettings) -> Redactor:
-    """What keeps every secret of these deployments out of the log."""
+    """Return the redactor that keeps every secret of these deployments out of the log."""
     return Redactor(frozenset().union(*map(known_secrets, settings)), shortest=_SHORTEST_SECRET)
 
 
@@ -69,14 +69,14 @@ def fingerprint_key(settings: GatewaySettings, shared_key: bytes) -> bytes:
 
 
 def prices(settings: GatewaySettings, pricelist: PriceList) -> PriceBook:
-    """What calls cost, by the deployment's own prices and by the list."""
+    """Return the price book: the deployment's own prices before the built-in list."""
     base_urls = {name: provider.base_url for name, provider in settings.providers.items()}
     apis = {name: provider.api for name, provider in settings.providers.items()}
     return PriceBook(settings.prices, base_urls, apis, pricelist)
 
 
 def targets(agents: Mapping[str, Agent]) -> set[str]:
-    """Where calls of these agents may go, as `provider/model`."""
+    """Return every target that calls of these agents may use, as `provider/model`."""
     links = {link for agent in agents.values() for link in agent.fallback if isinstance(link, Target)}
     return {str(target) for target in links | {v.target for agent in agents.values() for v in agent.versions.values()}}
 
@@ -104,7 +104,7 @@ def endpoint_of(name: str, provider: Provider) -> Endpoint:
 
 
 def transport_options(settings: GatewaySettings) -> dict[str, TransportOptions]:
-    """How each provider is reached, by its name."""
+    """Return the connection options of each provider, by its name."""
     connect = settings.timeouts.connect
     return {
         name: TransportOptions(
@@ -120,7 +120,7 @@ def transport_options(settings: GatewaySettings) -> dict[str, TransportOptions]:
 
 
 def limits(settings: GatewaySettings) -> Limits:
-    """What the listening side takes on at most."""
+    """Return the limits of the listening side."""
     bounds = settings.limits
     return Limits(
         body_bytes=bounds.body, upload_bytes=bounds.upload, takes_uploads=takes_uploads,
@@ -129,7 +129,7 @@ def limits(settings: GatewaySettings) -> Limits:
 
 
 def webhook(settings: GatewaySettings) -> Webhook | None:
-    """Who is told of a handed-over conversation, None when nobody is to be."""
+    """Return the webhook for handed-over conversations; None without one."""
     given = settings.escalation
     if given.webhook is None:
         return None
@@ -138,7 +138,7 @@ def webhook(settings: GatewaySettings) -> Webhook | None:
 
 
 def receivers(settings: GatewaySettings) -> tuple[Receiver, ...]:
-    """Who is told of what happens to rollouts."""
+    """Return the receivers of notices about rollouts."""
     carrier = transport(TransportOptions())
     return tuple(
         Receiver(

@@ -19,7 +19,7 @@ LONGEST_PAUSE_SECONDS = 2.0
 
 
 def announcement(agent: str, epoch: int) -> str:
-    """What a commit publishes. The agent's name holds no space."""
+    """Return the message that a commit publishes. The agent's name holds no space."""
     return f"{agent} {epoch}"
 
 

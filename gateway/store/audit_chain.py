@@ -29,13 +29,13 @@ def content_digest(event: Mapping[str, Any]) -> str:
 
 
 def link_hash(event: Mapping[str, Any]) -> str:
-    """What the event's `hash` has to be. Raises KeyError, TypeError or ValueError when it is no event of a chain."""
+    """Return the hash that the event must have. Raises KeyError, TypeError or ValueError for what is no event."""
     text = f"{event['prev']} {event['seq']} {event['at']:.6f} {content_digest(event)}"
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def verify(events: Iterable[Mapping[str, Any]]) -> list[str]:
-    """What is wrong with one agent's events, oldest first, such as `audit_all` yields; empty when all is well.
+    """Return the problems of one agent's events, oldest first, as `audit_all` returns them; empty when all are valid.
 
     Each sentence names the event by its number in the chain and its epoch.
     """
@@ -52,7 +52,7 @@ def verify(events: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def missing(events: Iterable[Mapping[str, Any]], seen: Iterable[tuple[int, str]]) -> list[str]:
-    """Which events (epoch, hash) an installation has seen that an agent's trail no longer has; one sentence each."""
+    """Return one sentence for each event (epoch, hash) that the installation saw and the agent's trail lacks."""
     links = {(event.get("epoch_after"), event.get("hash")) for event in events}
     epochs = {epoch for epoch, _ in links}
     lost = {
@@ -71,7 +71,7 @@ def _altered(event: Mapping[str, Any]) -> str | None:
 
 
 def _misplaced(event: Mapping[str, Any], before: Mapping[str, Any] | None) -> str | None:
-    """What is wrong between the event and the one before it."""
+    """Return the contradiction between the event and the one before it."""
     seq, prev = event["seq"], event["prev"]
     if seq == 1 and (before is None or event["at"] > before["at"]):
         return _beginning(event, before)

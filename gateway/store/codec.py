@@ -139,7 +139,7 @@ def _numbers(numbers: Mapping[str, float]) -> str:
 
 
 def _read_numbers(text: str) -> dict[str, float]:
-    """What is infinite stands there as text."""
+    """Read numbers back; infinite ones are stored as text."""
     return {name: float(number) for name, number in json.loads(text).items()}
 
 

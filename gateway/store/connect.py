@@ -104,7 +104,7 @@ def _never() -> Retry:
 
 
 def _common(seconds: float) -> dict[str, Any]:
-    """What every client shares. RESP2, for it is the same on every server and proxy and needs no push messages."""
+    """Return the options of every client. RESP2 is the same on every server and proxy, and has no push messages."""
     return {
         "protocol": 2,
         "decode_responses": True,

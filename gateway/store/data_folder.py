@@ -63,7 +63,7 @@ def lock(folder: Path) -> int:
 
 
 def socket_path(folder: Path) -> Path:
-    """In the data folder, or, where that path is too long for a socket, in a private temporary one named after it."""
+    """Return the socket's path in the data folder; if that is too long, in a private temporary folder."""
     name = f"serinus-{os.getuid()}-{hashlib.blake2b(os.fsencode(folder), digest_size=8).hexdigest()}"
     system = Path("/tmp") / name  # noqa: S108 - made private, and refused when it is somebody else's
     paths = [place / "redis.sock" for place in (folder, Path(tempfile.gettempdir()) / name, system)]

@@ -116,7 +116,7 @@ class EmbeddedRedis:
         data_folder.write_stamp(self._folder, Stamp(release.family, release.version, holds_data=True))
 
     async def _spawn(self) -> asyncio.subprocess.Process:
-        """In a session of its own, so that a Ctrl-C at the terminal ends the gateway first."""
+        """Start the server in a session of its own, so that Ctrl-C at the terminal ends the gateway first."""
         with _open_log(self._folder) as log:
             return await asyncio.create_subprocess_exec(
                 *command(self._binary or bundled_binary(), self._folder, self.socket),
@@ -164,7 +164,7 @@ class EmbeddedRedis:
 
 
 async def _answers(path: Path) -> bool:
-    """Whether the server is there and has loaded its data."""
+    """Return whether the server answers and has loaded its data."""
     try:
         return (await ask(path, "PING")).startswith(b"+PONG")
     except OSError:  # TimeoutError is one

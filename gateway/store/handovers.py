@@ -132,13 +132,13 @@ def _keys_of(agent: str, call_id: str) -> _Keys:
 
 
 def _encoded(reply: Reply) -> str:
-    """One line of JSON in ASCII."""
+    """Return one line of JSON in ASCII."""
     members = ("call_id", "conversation", "message", "actor", "at")
     return json.dumps({name: getattr(reply, name) for name in members})
 
 
 def _decoded(text: str) -> Reply:
-    """What `_encoded` wrote."""
+    """Read back a line that `_encoded` wrote."""
     return Reply(**json.loads(text))
 
 

@@ -41,7 +41,7 @@ async def ask(path: Path, *words: str) -> bytes:
 
 
 async def _is_left(path: Path) -> bool:
-    """Whether nobody listens on the socket any more, waiting for that for a while."""
+    """Wait until nobody listens on the socket; return whether that happened in time."""
     deadline = monotonic() + END_SECONDS
     while monotonic() < deadline:
         if _listener(path) is None:

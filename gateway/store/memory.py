@@ -195,7 +195,7 @@ class Memory:
 
 
 def memory_folder(data: Path, store: str) -> Path:
-    """Where the memory of that store lies within the data folder. Its user and password change nothing.
+    """Return the folder of that store's memory within the data folder. The URL's user and password do not change it.
 
     Raises ValueError, which shows nothing of the URL.
     """

@@ -38,7 +38,7 @@ def taken(agent: str, left: Any, new: Any) -> list[Notice]:
 
 
 def _claimed(reply: Sequence[Any]) -> list[Entry]:
-    """What somebody has deleted from the stream comes as nothing before Redis 7."""
+    """Return the claimed entries. Redis before 7 returns deleted ones empty, and these are left out."""
     return [(name, fields) for name, fields in reply[1] if fields]
 
 

@@ -92,7 +92,7 @@ class RedisStore(FeedbackStore, HandoverStore):
         return Snapshot(state, decode_sides(sums, now), decode_tallies(tallies), now)
 
     async def epochs(self, agents: Sequence[str]) -> dict[str, int]:
-        """In portions, so that packing and parsing never hold up the event loop for long."""
+        """Read the epochs in portions, so that packing and parsing never block the event loop for long."""
         found: dict[str, int] = {}
         async with self._reach():
             for first in range(0, len(agents), EPOCHS_AT_ONCE):
@@ -190,7 +190,7 @@ class RedisStore(FeedbackStore, HandoverStore):
 
     @asynccontextmanager
     async def _reach(self) -> AsyncIterator[None]:
-        """One operation: bounded in time and number, its failures mapped. A refusal is answered by dialling anew."""
+        """Run one operation, bounded in time and number, and map its failures. A refusal makes the client reconnect."""
         try:
             with heeding_cancellation(), away_on_failure():
                 async with asyncio.timeout(self._deadline), self._in_flight:
@@ -220,7 +220,7 @@ class RedisStore(FeedbackStore, HandoverStore):
         return decode_state(agent, _pairs(record)), float(clock)
 
     async def _run(self, script: Script, keys: Sequence[str], arguments: Sequence[str | int | bytes]) -> Any:
-        """By its digest; where the server does not know it, nothing ran yet and the text may be sent."""
+        """Run a script by its digest. If the server does not know it, nothing has run yet, and the text is sent."""
         try:
             return await self._client.evalsha(script.sha, len(keys), *keys, *arguments)
         except NoScriptError:

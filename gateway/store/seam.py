@@ -182,7 +182,7 @@ class Store(Protocol):
         """The agent's record, or None, and the store's clock in Unix seconds."""
 
     async def snapshot(self, agent: str) -> Snapshot:
-        """All that the status endpoint shows of one agent."""
+        """Return everything that the status endpoint shows of one agent."""
 
     async def epochs(self, agents: Sequence[str]) -> dict[str, int]:
         """The epoch of each agent's record, 0 where there is none."""
@@ -200,7 +200,7 @@ class Store(Protocol):
         """The agent's latest audit events, newest first."""
 
     def audit_all(self, agent: str) -> AsyncIterator[dict[str, Any]]:
-        """All of the agent's audit events, oldest first, such as `chain.verify` wants them; they are kept for ever."""
+        """Return all audit events of the agent, oldest first, for `audit_chain.verify`; they are kept for ever."""
 
     async def undelivered(self, agents: Sequence[str], idle_ms: int, count: int) -> list[Notice]:
         """Notices for this replica to deliver, at most `count` an agent and kind: those that nobody has taken, and
@@ -213,7 +213,7 @@ class Store(Protocol):
         """The notice has arrived: nobody delivers it any more."""
 
     async def first_feedback(self, agent: str, name: str) -> bool:
-        """Whether this call or conversation is scored for the first time; remembered for a week."""
+        """Return whether this call or conversation is scored for the first time; the store remembers it for a week."""
 
     async def remember(self, agent: str, calls: Mapping[tuple[str, str], str]) -> None:
         """Remember which call answered a conversation last. `calls` maps a caller and its conversation to a call's id.
@@ -225,7 +225,7 @@ class Store(Protocol):
         """The id of the call that answered this caller's conversation last, None where none is remembered."""
 
     async def lease(self, agent: str, seconds: float) -> bool:
-        """Whether this replica holds the agent's lease for so long from now: it was free, or its own.
+        """Return whether this replica holds the agent's lease for that time; a free lease is taken.
 
         It saves work and promises nothing: a holder that was held up may find that another one holds it, too.
         """

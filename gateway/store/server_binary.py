@@ -57,11 +57,11 @@ class Release:
 
     @property
     def is_multi_part(self) -> bool:
-        """Whether its append-only file is a folder of several files."""
+        """Return whether the server's append-only file is a folder of several files."""
         return self.family != "redis" or self.numbers >= MULTI_PART
 
     def reads(self, other: "Release") -> bool:
-        """Whether this server can read the data that the other one wrote."""
+        """Return whether this server can read the data that the other one wrote."""
         if self.family == other.family:
             return self.numbers >= other.numbers
         return (self.family, other.family) == ("valkey", "redis") and other.numbers <= LAST_SHARED
@@ -80,7 +80,7 @@ def bundled_binary() -> Path:
 
 
 async def identify(binary: Path) -> Release:
-    """What this program says it is. Raises EmbeddedRedisFailed when it is no Redis and no Valkey."""
+    """Return the name and version of a server program. Raises EmbeddedRedisFailed for anything but Redis and Valkey."""
     try:
         process = await asyncio.create_subprocess_exec(
             str(binary), "--version", stdin=DEVNULL, stdout=PIPE, stderr=PIPE, env=environment()

@@ -86,7 +86,7 @@ _remembered = lru_cache(maxsize=1024)(digest)
 
 
 def _asks(canary: Arm) -> bool:
-    """Only what is bad of the canary can bring a decision about."""
+    """Return whether the canary has a bad event: nothing else can cause a decision."""
     return canary.errors > 0 or any(canary.bad.values())
 
 

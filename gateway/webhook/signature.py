@@ -21,14 +21,14 @@ def signed(secret: bytes, body: bytes, now: float) -> list[tuple[bytes, bytes]]:
 
 
 def may_be_signed(timestamp: bytes | None, signature: bytes | None, now: float) -> bool:
-    """Whether the two headers have the form of a signature that is not older than the tolerance: all the head tells."""
+    """Return whether both headers have the form of a signature within the tolerance; the body is not checked."""
     if timestamp is None or signature is None or _UNIX.fullmatch(timestamp) is None:
         return False
     return abs(now - int(timestamp)) <= TOLERANCE_SECONDS and _SIGNATURE.fullmatch(signature) is not None
 
 
 def is_signed(secret: bytes, timestamp: bytes | None, signature: bytes | None, body: bytes, now: float) -> bool:
-    """Whether the two headers sign the body, not longer than the tolerance ago; compared in constant time."""
+    """Return whether both headers sign the body, within the tolerance; compared in constant time."""
     if timestamp is None or signature is None or not may_be_signed(timestamp, signature, now):
         return False
     return hmac.compare_digest(signature, _VERSION + _digest(secret, timestamp, body))

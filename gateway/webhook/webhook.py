@@ -74,8 +74,8 @@ async def _refuse_private(origin: Origin) -> None:
 
 
 def is_public(ip: str) -> bool:
-    """Whether that address is one of the public internet; metadata services of clouds are not. IPv4 inside IPv6 is
-    judged as the IPv4 address that it leads to."""
+    """Return whether the address is one of the public internet; metadata services of clouds are not. IPv4 inside IPv6
+    is judged as the IPv4 address it leads to."""
     address = ipaddress.ip_address(ip)
     if isinstance(address, ipaddress.IPv6Address):
         address = address.ipv4_mapped or address.sixtofour or address

@@ -98,7 +98,7 @@ def header(headers: Headers, name: bytes) -> bytes | None:
 
 
 async def joined(chunks: AsyncIterator[bytes], limit: int) -> bytes:
-    """All the chunks as one. Raises ProviderError("malformed") as soon as they are more than `limit` bytes."""
+    """Join all chunks. Raises ProviderError("malformed") as soon as they exceed `limit` bytes."""
     parts: list[bytes] = []
     size = 0
     async for chunk in chunks:

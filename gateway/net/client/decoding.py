@@ -82,7 +82,7 @@ class Inflater:
         self._in = self._out = 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """What `data` decodes to, in pieces of 64 kB at most."""
+        """Decode `data` into pieces of at most 64 kB."""
         self._in += len(data)
         data, self._head = self._head + data, b""
         if self._zlib is None and len(data) < 2:  # too little to tell which deflate it is

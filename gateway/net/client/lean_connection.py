@@ -77,7 +77,7 @@ class Connection(asyncio.Protocol):
         return not self._transport.is_closing()
 
     def is_fresh(self) -> bool:
-        """Whether it has carried no exchange yet: there was no time in which a server would close it as idle."""
+        """Return whether the connection has carried no exchange yet, so that no server can have closed it as idle."""
         return not self.idle_since
 
     def is_silent(self) -> bool:

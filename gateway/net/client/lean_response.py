@@ -102,7 +102,7 @@ class LeanResponse:
         self._drop()
 
     def leave(self) -> None:
-        """Whoever waited for `begun` was cancelled."""
+        """Drop the connection after the task that waited for `begun` was cancelled."""
         self._drop()
         if self.begun.done() and not self.begun.cancelled():
             self.begun.exception()  # asked for, so that nobody reports it as unseen

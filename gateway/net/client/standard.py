@@ -46,7 +46,7 @@ class StandardResponse:
         self._released = False
 
     def fault(self) -> str | None:
-        """What httpx2 lets pass in a header block and the lean transport does not, if there is any."""
+        """Return a fault of the header block that httpx2 accepts and the lean transport does not; None without one."""
         if header(self.headers, b"content-length") and header(self.headers, b"transfer-encoding"):
             return "content-length and transfer-encoding in one answer"
         if sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEADER_BLOCK:
@@ -143,7 +143,7 @@ class StandardTransport:
         return inner
 
     def _foreign(self, request: Request, ear: Ear | None) -> httpx2.Request:
-        """As httpx2 wants it. The target goes beside the URL, so that nothing in it is quoted anew."""
+        """Return the request for httpx2. The target goes beside the URL, so that nothing in it is quoted again."""
         origin = request.origin
         if origin.scheme not in ("http", "https"):
             raise ProviderError("connect", f"scheme {origin.scheme!r} is neither http nor https")
@@ -176,14 +176,15 @@ def _failure(kind: FailureKind, origin: Origin, error: Exception) -> ProviderErr
 
 
 def _names_a_rule(error: httpx2.RemoteProtocolError) -> bool:
-    """Whether the parser complained. httpcore2 wraps the parser's own error then, and only words when the peer left."""
+    """Return whether the parser complained: httpcore2 wraps the parser's own error then, but no error when the peer
+    left."""
     cause = error.__cause__
     return cause is not None and bool(cause.args) and isinstance(cause.args[0], Exception)
 
 
 def _has_surplus(response: httpx2.Response) -> bool:
-    """Whether bytes came behind an HTTP/1.1 answer. No public door shows them; if the private one has moved, say yes,
-    which costs a connection and serves nobody another's answer."""
+    """Return whether bytes came behind an HTTP/1.1 answer. httpcore2 shows them in a private attribute only; without it
+    the answer is True, which costs a connection but never mixes two answers."""
     if response.extensions.get("http_version") == b"HTTP/2":
         return False
     found: object = response.stream

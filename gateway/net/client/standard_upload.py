@@ -37,7 +37,7 @@ class Ear:
             self._listening = asyncio.create_task(_first_words(self.stream))
 
     async def unless_heard(self, doing: Coroutine[Any, Any, T]) -> T:
-        """What that gives, unless the peer says something first. Raises httpcore2.WriteError then."""
+        """Return the coroutine's result, unless the peer answers first. Raises httpcore2.WriteError then."""
         task = asyncio.create_task(doing)
         waiting: set[asyncio.Task[Any]] = {task}
         if self._listening is not None:
@@ -52,7 +52,7 @@ class Ear:
                 await asyncio.wait([task])
 
     async def heard(self) -> bytes | None:
-        """What was read ahead, once; None where nobody listened. Raises what the reading did."""
+        """Return what was read ahead, once; None where nothing was read. Raises the reading's error."""
         listening = self._listening
         if listening is None or self._told:
             return None
@@ -144,7 +144,7 @@ async def _next(upload: Upload) -> bytes | None:
 
 
 async def _first_words(stream: httpcore2.AsyncNetworkStream) -> bytes:
-    """What comes up to the beginning of an answer, the end of the connection, or more than a head may be."""
+    """Read up to the beginning of an answer, the end of the connection, or more than a head may have."""
     said = await stream.read(_READ_BYTES)
     while said and len(said) <= MAX_HEADER_BLOCK and not _INTERIM.sub(b"", said, count=1):
         more = await stream.read(_READ_BYTES)

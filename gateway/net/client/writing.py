@@ -70,7 +70,7 @@ class Count:
         self._left = length or 0
 
     def take(self, size: int) -> None:
-        """So many bytes are about to go out. Raises GatewayError when they are too many."""
+        """Count bytes that are about to be sent. Raises GatewayError when they are too many."""
         self._left -= size
         if self._length is not None and self._left < 0:
             raise GatewayError("the upload is longer than it was said to be")

@@ -57,7 +57,7 @@ class Body:
 
     @property
     def waits_for_us(self) -> bool:
-        """Whether the application has not read what came, or not asked for what is to come."""
+        """Return whether the application still has to read data, or to ask for more."""
         return self._buffered > 0 or self.continue_due
 
     # What the application calls.

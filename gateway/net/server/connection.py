@@ -187,7 +187,7 @@ class BoundedConnection(HttpToolsProtocol):
             self._refuse(RequestTimeout(f"The body took longer than {self._limits.body_seconds:g} seconds."))
 
     def _uploads_on(self, exchange: Exchange) -> bool:
-        """Whether this is an upload that went on in its last `body_seconds`, or waits for us."""
+        """Return whether this is an upload that progressed in its last `body_seconds`, or waits for the gateway."""
         limits = self._limits
         if exchange.complete or not limits.takes_uploads(exchange.scope["path"]):
             return False
@@ -226,17 +226,17 @@ class BoundedConnection(HttpToolsProtocol):
 
     @property
     def rests(self) -> bool:
-        """Whether nothing is under way: the client may be closed on without a word, as after the keep-alive time."""
+        """Return whether nothing is under way, so that the connection may be closed without an answer."""
         return self._idle and not self._deaf
 
     @property
     def is_served(self) -> bool:
-        """Whether a request is being answered."""
+        """Return whether a request is being answered."""
         return self._answering is not None
 
     @property
     def rests_until(self) -> float:
-        """When it is closed on, if it goes on to rest; in the loop's time."""
+        """The time in the loop's clock at which a resting connection is closed."""
         return self._watch.deadline
 
     def give_way(self) -> None:
@@ -244,7 +244,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._close()
 
     def turn_away(self) -> None:
-        """One connection too many: say so, while there is room even for that."""
+        """Refuse one connection too many with an answer, while there is room even for that."""
         turned_away, was_deaf = self._traffic.turned_away, self._deaf
         self._deaf = True
         if was_deaf or len(turned_away) >= max(MOST_TURNED_AWAY, self._limits.max_connections // 10):

@@ -112,7 +112,7 @@ class Exchange:
 
     @property
     def begun(self) -> bool:
-        """Whether an answer began: there can be no other one."""
+        """Return whether an answer has begun, so that no other can be sent."""
         return self._head is not None
 
     def answer(self, status: int, headers: Headers, body: bytes) -> bool:
@@ -161,7 +161,7 @@ class Exchange:
     __call__ = send
 
     def _ready(self) -> bool:
-        """Whether the client is there and takes what it is sent."""
+        """Return whether the client is connected and accepts data."""
         connection = self._connection
         return not (self.disconnected or connection.flow.write_paused or connection.closing())
 

@@ -55,7 +55,7 @@ class Head:
 
     @property
     def is_chunked(self) -> bool:
-        """Whether the body says only at its end how long it is."""
+        """Return whether the body's length is known only at its end."""
         return b"transfer-encoding" in self._named
 
     @property

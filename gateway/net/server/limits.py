@@ -74,7 +74,7 @@ class Limits:
     """Path prefixes that are served on the `reserve`: operators must get in when all connections are taken."""
 
     def most_bytes(self, path: str) -> int:
-        """How large a body sent to that path may be."""
+        """Return the largest size of a body sent to that path."""
         return max(self.upload_bytes, self.body_bytes) if self.takes_uploads(path) else self.body_bytes
 
     @property

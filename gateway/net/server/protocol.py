@@ -165,7 +165,7 @@ class BoundedProtocol(BoundedConnection):
         self.tasks.add(task)
 
     def _feed(self, data: bytes) -> bool:
-        """Whether the request could be understood so far; else it is refused."""
+        """Parse the data; return whether it is valid so far. An invalid request is refused."""
         self._unused += len(data)
         try:
             self.parser.feed_data(data)

@@ -49,7 +49,7 @@ class Room:
         return True
 
     def is_reserved(self, connection: Guest) -> bool:
-        """Whether it stands in the reserve; not any more when there is room for it by now."""
+        """Return whether the connection is in the reserve; it leaves the reserve as soon as there is room."""
         if connection not in self._reserved:
             return False
         if len(self._connections) - len(self._reserved) < self._most:
@@ -58,12 +58,12 @@ class Room:
         return True
 
     def leave(self, connection: Guest) -> None:
-        """It is gone, or as good as gone."""
+        """Forget a connection that is closed or about to close."""
         self._connections.discard(connection)
         self._reserved.pop(connection, None)
 
     def _make_room(self, now: float) -> bool:
-        """Whether a connection that rested gave way."""
+        """Close a resting connection; return whether there was one."""
         self._paid += PAID_BY_A_NEWCOMER
         is_paid = self._paid >= self._most or now - self._looked_at >= PAUSE_SECONDS * self._most
         if not self._resting and is_paid:
@@ -78,7 +78,7 @@ class Room:
         return False
 
     def _make_reserve(self) -> bool:
-        """Whether there is room in the reserve, if only because one that is not being served is turned away."""
+        """Return whether the reserve has room, turning away a connection that is not being served if necessary."""
         if len(self._reserved) < self._reserve:
             return True
         silent = next((each for each in self._reserved if not each.is_served), None)

@@ -32,7 +32,7 @@ AFTER_CUT_SECONDS = 1.0
 
 
 def _nothing() -> None:
-    """Nobody wants to know of the drain."""
+    """Do nothing: no callback for the drain was given."""
 
 
 class Server:
@@ -204,7 +204,7 @@ def _leave_alone(task: asyncio.Task[None]) -> None:
 
 @contextlib.contextmanager
 def _frozen() -> Iterator[None]:
-    """What was made while starting lives as long as the server: the garbage collector need not look at it again."""
+    """Exclude the objects made at the start from garbage collection: they live as long as the server."""
     gc.collect()
     gc.freeze()
     try:

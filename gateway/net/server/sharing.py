@@ -105,14 +105,15 @@ class SharedListener:
         return fewest is None or self.post() <= fewest + fewest // SLACK
 
     def _is_stuck(self, fewest: int | None) -> bool:
-        """Whether whoever has the fewest has left so much to us already that it will leave the rest too."""
+        """Return whether the worker with the fewest connections has left so many to this one that it will leave the
+        rest."""
         return fewest == self._unchanged and self._left > MOST_AT_ONCE
 
     def _step_back(self, fewest: int | None, until: float) -> None:
         self._look_away(STEP_SECONDS, lambda: self._look_again(fewest, until))
 
     def _look_again(self, fewest: int | None, until: float) -> None:
-        """Whoever had fewer has more by now, or is given more time, or leaves some to us: twice as many each time."""
+        """Check again later, with twice the pause each time, whether a worker with fewer connections took some."""
         if self._board.fewest(self._cell) != fewest:
             self._unchanged = None
             self._return()
@@ -140,7 +141,7 @@ class SharedListener:
                 return
 
     def _accept(self) -> bool:
-        """Whether there was a connection to accept."""
+        """Accept one connection; return whether there was one."""
         try:
             client, _ = self._sock.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):

@@ -12,7 +12,7 @@ from gateway.net.write_batching import Cork
 
 
 def _nothing() -> None:
-    """Nobody wants to know how many connections are left."""
+    """Do nothing: no callback for the number of connections was given."""
 
 
 class Traffic(ServerState):

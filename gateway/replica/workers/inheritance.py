@@ -25,7 +25,7 @@ class Post:
     embedded: str | None
 
     def written(self) -> str:
-        """As an argument of the worker's command line; nothing in it is secret."""
+        """Return the value as an argument of the worker's command line; nothing in it is secret."""
         return json.dumps(asdict(self))
 
     @classmethod
@@ -45,7 +45,7 @@ class PostedWorker:
         self._line.setblocking(False)
 
     def attend(self, stop: Callable[[], object]) -> None:
-        """From now on call `stop`, once, when the parent says so or is gone."""
+        """Call `stop` once, as soon as the parent asks for it or is gone."""
 
         def hear() -> None:
             with suppress(ConnectionResetError):  # the parent died without having read our last word

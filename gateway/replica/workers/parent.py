@@ -74,7 +74,7 @@ async def _private_redis(settings: GatewaySettings, log: Log) -> AsyncIterator[s
 
 
 def _check_store(url: str) -> None:
-    """What is wrong with it is said once, here, and not by every worker."""
+    """Report an invalid store once, in the parent, instead of once in every worker."""
     try:
         connect(url)
     except ValueError as error:

@@ -61,7 +61,7 @@ class Worker:
     _heard: asyncio.Task[None] | None = None
 
     async def ready(self, within: float) -> bool:
-        """Whether it takes calls by then, in seconds; False as soon as it has ended instead."""
+        """Return whether the worker takes calls within so many seconds; False as soon as it ends."""
         if self._heard is None:
             self._heard = asyncio.create_task(self._hear())
         await asyncio.wait([self._heard], timeout=within)
@@ -111,7 +111,7 @@ async def start(plan: Plan, cell: int) -> Worker:
 
 
 async def _spawn(plan: Plan, post: Post) -> Process:
-    """In a session of its own, so that a Ctrl-C at the terminal reaches the parent alone."""
+    """Start the worker in a session of its own, so that Ctrl-C at the terminal reaches only the parent."""
     arguments = [json.dumps(sys.path), os.fspath(plan.folder), post.written()]
     return await create_subprocess_exec(
         sys.executable, "-P", "-c", _LAUNCHER, *arguments,

@@ -52,7 +52,7 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     "rich": ("gateway.rehearsal.demo",),
     "starlette": ("gateway.replica.routes", "gateway.api", "gateway.call.streaming"),
     "structlog": ("gateway.logs",),
-    "tenacity": ("gateway.call.attempts",),
+    "tenacity": ("gateway.call.chain",),
     "uvicorn": ("gateway.net.server", "gateway.cli.main"),
     "uvloop": (
         "gateway.net.server",

@@ -65,7 +65,7 @@ class Status(Endpoint):
                     "ok": services.controller.store_ok,
                     "error": services.controller.store_error,
                 },
-                "circuits": services.proxy.attempts.circuits(),
+                "circuits": services.proxy.attempts.circuits.states(),
                 "shadows": services.proxy.shadows.view(),
             },
             "agents": agents,

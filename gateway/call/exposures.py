@@ -6,7 +6,7 @@ agent.
 
 from dataclasses import dataclass, field
 
-from gateway.call.attempts import Attempts
+from gateway.call.circuits import Circuits
 from gateway.calls import Outcome
 from gateway.rollout.table import Entry
 from policies.evidence.exposure import Exposure
@@ -17,7 +17,7 @@ from routing.plan import Plan, is_exposed
 class Exposures:
     """The trials of one replica."""
 
-    attempts: Attempts
+    circuits: Circuits
     _by_agent: dict[str, Exposure] = field(default_factory=dict, init=False)
 
     def settle(self, outcome: Outcome, plan: Plan, entry: Entry) -> None:
@@ -32,7 +32,7 @@ class Exposures:
         exposure = self._by_agent.get(entry.agent.name)
         if exposure is None:
             exposure = self._by_agent[entry.agent.name] = Exposure()
-        closed = self.attempts.is_closed
+        closed = self.circuits.is_closed
         stable_closed, canary_closed = closed(entry.split.stable.target), closed(canary.target)
         sampled = stable_closed is not canary_closed and is_exposed(entry.agent, plan)
         outcome.exposed = exposure.admits(stable_closed, canary_closed, sampled)

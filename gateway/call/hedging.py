@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from gateway.call.attempts import Attempts, Run
+from gateway.call.attempt import Attempts, Run
+from gateway.call.chain import NOT_SENT, move_after
 from gateway.call.streaming import OpenStream, close
 from gateway.calls import Answer, Attempt, Operation, Outcome, Usage, estimated_usage
 from gateway.errors import ProviderError, SerinusError
@@ -26,7 +27,6 @@ Reply = Answer | OpenStream
 Try = asyncio.Task[Reply]
 
 _CLIENTS_OWN = b"idempotency-key"  # under it a provider would take the second request for a repetition of the first
-_NOT_SENT = ("circuit_open", "untranslatable")  # they tell less than what a provider that was asked has said
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +123,9 @@ class Hedges:
 
     def _granted(self, terms: Terms, run: Run) -> Target | None:
         """Where a second attempt goes now, if it may. The budget is asked last, because asking spends."""
-        if not self.attempts.may_go_on(run):
+        if not run.may_go_on(self.clock.monotonic()):
             return None
-        target = next((each for each in terms.targets if self.attempts.is_closed(each)), None)
+        target = next((each for each in terms.targets if self.attempts.circuits.is_closed(each)), None)
         return target if target is not None and terms.budget.withdraw() else None
 
     async def _raced(self, race: Race) -> Reply:
@@ -150,16 +150,10 @@ class Hedges:
         while running:
             _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             for index, each in enumerate(race.tries):
-                if each.done() and self._is_final(race.run, index, each.exception()):
+                if each.done() and _is_final(index, each.exception()):
                     return index
         told = race.tries[1].exception()
-        return 0 if isinstance(told, ProviderError) and told.kind in _NOT_SENT else 1
-
-    def _is_final(self, run: Run, index: int, error: BaseException | None) -> bool:
-        """An answer is, and a fault of ours. The client's mistake is where the version's own target finds it."""
-        if index == 0 and isinstance(error, ProviderError):
-            return self.attempts.ends_call(run, error)
-        return not isinstance(error, ProviderError if index == 0 else SerinusError)
+        return 0 if isinstance(told, ProviderError) and told.kind in NOT_SENT else 1
 
     def _lose(self, race: Race, index: int, *, overtaken: bool) -> None:
         """Cancel the try that is not wanted any more, and book what it has cost: its provider has the request."""
@@ -194,6 +188,13 @@ class Hedges:
             closing = asyncio.ensure_future(close(reply))
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
+
+
+def _is_final(index: int, error: BaseException | None) -> bool:
+    """An answer is, and a fault of ours. The client's mistake is where the version's own target finds it."""
+    if index == 0 and isinstance(error, ProviderError):
+        return move_after(error) == "give_up"
+    return not isinstance(error, ProviderError if index == 0 else SerinusError)
 
 
 def _learn(terms: Terms, outcome: Outcome) -> None:

@@ -4,7 +4,8 @@ import asyncio
 from dataclasses import dataclass
 from functools import lru_cache
 
-from gateway.call.attempts import Attempts, Run
+from gateway.call.attempt import Attempts, Run
+from gateway.call.chain import FallbackChain
 from gateway.call.exposures import Exposures
 from gateway.call.hedging import Hedges
 from gateway.call.shadow import Shadows
@@ -37,6 +38,7 @@ class Proxy:
     """Serves calls from the table in memory; nothing here waits for the store."""
 
     table: Table
+    chain: FallbackChain
     attempts: Attempts
     recorder: Recorder
     shadows: Shadows
@@ -63,7 +65,7 @@ class Proxy:
             run.first = self.hedges.first(run, entry, entry.agent.hedge)
         try:
             try:
-                reply = await self.attempts.run_chain(run)
+                reply = await self.chain.run(run)
             except ProviderError as error:
                 await self._refuse(run, error, send)
                 return

@@ -10,7 +10,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from gateway.call.attempts import Attempts, Run
+from gateway.call.attempt import Attempts, Run
 from gateway.call.shadow_budget import Purse
 from gateway.call.streaming import OpenStream, StreamLimits, close, relay
 from gateway.calls import Answer, Call
@@ -103,7 +103,7 @@ class Shadows:
         shadow = self._configured(copy)
         if shadow is None:
             return "withdrawn"
-        if not self._attempts.is_closed(copy.plan.version.target):
+        if not self._attempts.circuits.is_closed(copy.plan.version.target):
             return "circuit_open"
         return None if await self._purse.has_left(copy.call.agent, shadow.max_nano_usd_per_day) else "spent"
 

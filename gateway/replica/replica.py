@@ -10,7 +10,9 @@ from time import monotonic, time
 
 from gateway.api.admission import Places
 from gateway.api.endpoint import Handler, Services
-from gateway.call.attempts import Attempts
+from gateway.call.attempt import Attempts
+from gateway.call.chain import FallbackChain
+from gateway.call.circuits import Circuits
 from gateway.call.exposures import Exposures
 from gateway.call.hedging import Hedges
 from gateway.call.proxy import Proxy
@@ -165,12 +167,12 @@ class Gateway:
 def build(deployment: Deployment, store: OpenStore, replica: str, log: Log) -> Gateway:
     """A gateway over an open store. `replica` is unique to this process."""
     log.hide(wiring.redactor(deployment.settings))
-    table, clock = Table(), Clock(monotonic, time)
+    table, clock, circuits = Table(), Clock(monotonic, time), Circuits(monotonic)
     table.install(deployment.agents)
     recorder = Recorder(log, clock, lambda agent: controller.hurry(agent))
     draw = random.SystemRandom().random
     controller = Controller(
-        store.store, table, recorder, log, lambda version: attempts.trust(version.target), draw, store.memory
+        store.store, table, recorder, log, lambda version: circuits.trust(version.target), draw, store.memory
     )
     escalations = Escalations(store.store, log)
     escalations.webhook = wiring.webhook(deployment.settings)
@@ -182,12 +184,16 @@ def build(deployment: Deployment, store: OpenStore, replica: str, log: Log) -> G
     key = SharedKey(store.store, store.memory, lambda: gateway.turn_key())
     runtime = wiring.runtime(deployment, upstreams, pricelist, key.value)
     controller.install(runtime)
-    attempts = Attempts(clock, draw, escalations, TargetFaults(log, monotonic, notices.alarm))
+    faults = TargetFaults(log, monotonic, notices.alarm)
+    attempts = Attempts(clock, circuits, faults)
+    chain = FallbackChain(attempts, escalations, faults, clock, draw)
     shadows = Shadows(table, attempts, recorder, clock, Purse(store.store, clock.unix))
     replies = Replies(store.store, lambda: table, clock.unix)
+    hedges, exposures = Hedges(attempts, clock), Exposures(circuits)
+    proxy = Proxy(table, chain, attempts, recorder, shadows, clock, replies, hedges, exposures)
     services = Services(
         runtime=runtime, table=table, controller=controller, store=store.store,
-        proxy=Proxy(table, attempts, recorder, shadows, clock, replies, Hedges(attempts, clock), Exposures(attempts)),
+        proxy=proxy,
         status=StatusView(store.store, table, lambda agent: services.runtime.prices.unpriced(agent)),
         log=log, replica=replica, backend=store.backend, loaded_at=time(),
         calls=Places(deployment.settings.limits.in_flight),

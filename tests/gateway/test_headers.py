@@ -4,8 +4,9 @@ import tracemalloc
 
 import pytest
 
-from gateway.headers import _untyped, query_to_provider, to_client, to_client_untyped, to_provider
+from gateway.headers import _untyped, query_to_provider, retry_after, to_client, to_client_untyped, to_provider
 
+NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
 OURS = [(b"content-type", b"application/json"), (b"accept-encoding", b"identity")]
 NEVER = [
     b"authorization", b"api-key", b"x-api-key", b"x-goog-api-key", b"cookie", b"host", b"expect", b"connection", b"te",
@@ -98,3 +99,27 @@ def test_long_names_are_not_remembered() -> None:
         assert tracemalloc.get_traced_memory()[0] < 200_000
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ([], None),
+        ([(b"retry-after", b"7")], 7.0),
+        ([(b"retry-after", b" 1.5 ")], 1.5),
+        ([(b"retry-after", b"Tue, 14 Nov 2023 22:13:30 GMT")], 10.0),
+        ([(b"retry-after", b"Tue, 14 Nov 2023 22:00:00 GMT")], 0.0),
+        ([(b"retry-after", b"7"), (b"retry-after-ms", b"250")], 0.25),
+        ([(b"retry-after", b"7"), (b"retry-after-ms", b"soon")], 7.0),
+        ([(b"retry-after", b"-1")], None),
+        ([(b"retry-after", b"soon")], None),
+        ([(b"retry-after", b".")], None),
+        ([(b"retry-after", b"\xb2")], None),
+        ([(b"retry-after", b"Tue, 99 Nov 99999 22:13:30 GMT")], None),
+        ([(b"retry-after", b"9" * 400)], float("inf")),
+        ([(b"retry-after-ms", b"9" * 5000)], float("inf")),
+    ],
+)
+def test_retry_after(headers: list[tuple[bytes, bytes]], seconds: float | None) -> None:
+    """Seconds, milliseconds or a date; what cannot be read asks for nothing."""
+    assert retry_after(headers, NOW) == seconds

@@ -312,7 +312,7 @@ async def test_total_deadline_of_a_stream(serve: Serve) -> None:
 
 
 def circuits(here: Place) -> dict[str, str]:
-    return here.running.gateway.services.proxy.attempts.circuits()
+    return here.running.gateway.services.proxy.attempts.circuits.states()
 
 
 async def test_circuit(serve: Serve) -> None:

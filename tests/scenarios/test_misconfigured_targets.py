@@ -145,7 +145,7 @@ async def test_a_target_that_was_never_there_is_no_promise(
     entry = {"api": "openai", "base_url": base_url.format(port=free_port()), "transport": transport}
     there = await start({"house": entry}, ["house/llama", "human"], circuit={"failures": 2, "open_for": "1m"})
     answers = [await there.ask() for _ in range(4)]
-    assert there.running.gateway.services.proxy.attempts.circuits() == {"house/llama": "open"}
+    assert there.running.gateway.services.proxy.attempts.circuits.states() == {"house/llama": "open"}
     for answer in answers:
         assert answer.status_code == 502 and f"house/llama cannot be reached: {word}" in answer.text
         assert "127.0.0.1" not in answer.text and "invalid/" not in answer.text

@@ -243,7 +243,7 @@ async def test_an_open_circuit_is_not_hedged_to(serve: Serve) -> None:
     here.standin.behave("good", late(0.4, fault_script=("rate_limit",)))
     here.standin.behave("backup", failing("status", status=500))
     assert served_by(await here.chat()) == (200, "third", "3")
-    assert here.running.gateway.services.proxy.attempts.circuits() == {"standin/backup": "open"}
+    assert here.running.gateway.services.proxy.attempts.circuits.states() == {"standin/backup": "open"}
     assert served_by(await here.chat()) == (200, "third", "2")
     assert here.standin.counts("backup").requests == 1
 
@@ -253,7 +253,7 @@ async def test_a_loser_says_nothing_of_its_target(serve: Serve) -> None:
     here = await serve(routing=HEDGED, gateway={"circuit": {"failures": 1}})
     here.standin.behave("good", SLOW)
     assert served_by(await here.chat()) == (200, "backup", "2")
-    assert here.running.gateway.services.proxy.attempts.circuits() == {}
+    assert here.running.gateway.services.proxy.attempts.circuits.states() == {}
 
 
 async def test_a_call_has_its_attempts_with_or_without_hedge(serve: Serve) -> None:

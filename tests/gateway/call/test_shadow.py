@@ -96,7 +96,7 @@ async def test_a_failing_shadow_is_booked_and_nothing_else(serve: Serve, fault: 
     booked = await copies(place, 3)
     assert (booked["requests"], booked["errors"]) == (3, 3)
     assert place.standin.counts("shadow").requests == 3
-    assert place.running.gateway.services.proxy.attempts.circuits() == {}
+    assert place.running.gateway.services.proxy.attempts.circuits.states() == {}
 
 
 async def test_a_hanging_shadow_has_the_time_of_a_call(serve: Serve) -> None:

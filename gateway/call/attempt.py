@@ -1,0 +1,204 @@
+"""One try at one target: the request is translated, sent, and its answer read as far as the call is not committed.
+
+An attempt ends in an `Answer`, in an `OpenStream` whose first part has come in, or in a ProviderError. It is recorded
+in the call's outcome however it ends.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from gateway.call.circuits import Circuits, refusal, weigh_refusal
+from gateway.call.stored_response import is_of_another
+from gateway.call.streaming import OpenStream, first_part
+from gateway.calls import Answer, Attempt, Call, Outcome
+from gateway.errors import ProviderError
+from gateway.formats.applied import AppliedVersion
+from gateway.formats.learnt import Learnt
+from gateway.formats.model_errors import blaming_model
+from gateway.formats.openai_chat.answer import bad_arguments
+from gateway.formats.openai_chat.stream import StreamReader
+from gateway.formats.registry import stream_type
+from gateway.formats.translate import Attempted, Translation, translation
+from gateway.formats.whole import Whole
+from gateway.headers import JSON, to_client_untyped
+from gateway.json_size import ANSWER_FACTOR, holds_more
+from gateway.net.client import Response, header
+from gateway.net.client.redacting import as_they_came
+from gateway.net.time_limits import TimeLimits
+from gateway.rollout.recorder import Clock
+from gateway.rollout.target_faults import TargetFaults
+from gateway.runtime import Channel, Runtime
+from policies.calls.blame import counts_as_error, is_rejection
+from routing.chain import Target
+from routing.plan import Plan
+
+_ERROR_BODY_BYTES = 1 << 20
+
+
+def always(_now: float) -> bool:
+    """Every attempt may go out."""
+    return True
+
+
+@dataclass(slots=True)
+class Run:
+    """One call on its way through its chain. `deadline` is monotonic, for all attempts together.
+
+    `first` makes the first attempt in place of a plain one, where the agent hedges; `hedged_to` is the target that
+    it has tried beside the first. `compared` is set where the call belongs to a trial that has a control.
+    """
+
+    call: Call
+    plan: Plan
+    applied: AppliedVersion
+    runtime: Runtime
+    outcome: Outcome
+    deadline: float
+    first: "Callable[[Run, Target], Awaitable[Answer | OpenStream]] | None" = None
+    hedged_to: Target | None = None
+    compared: bool = False
+
+    def has_next(self, target: Target) -> bool:
+        """Whether the chain goes on behind that target."""
+        return self.plan.links[-1] != target
+
+    def may_go_on(self, now: float) -> bool:
+        """Whether the call has an attempt and time left."""
+        tried = sum(attempt.failure != "circuit_open" for attempt in self.outcome.attempts)
+        return tried < self.runtime.retries.max_attempts and now < self.deadline
+
+
+class Attempts:
+    """The attempts of one replica."""
+
+    def __init__(self, clock: Clock, circuits: Circuits, faults: TargetFaults) -> None:
+        self._clock = clock
+        self._faults = faults
+        self.circuits = circuits
+        self._limits = TimeLimits()
+        self._learnt = Learnt()
+
+    async def attempt(self, run: Run, target: Target) -> Answer | OpenStream:
+        """One try, of which the target's circuit hears how it ended."""
+        circuit = self.circuits.of_target(target, run.runtime.circuit)
+        try:
+            exposed = run.outcome.exposed and not run.outcome.attempts  # only the first attempt is evidence
+            answer = await self.once(run, target, always if exposed else circuit.allows)
+        except ProviderError as error:
+            self.circuits.report(circuit, error)
+            if error.kind == "circuit_open":
+                weigh_refusal(run.outcome, circuit, compared=run.compared)
+            raise
+        except BaseException:  # the client left, or the fault is ours: not a word on the target's health
+            circuit.abandoned()
+            raise
+        if isinstance(answer, Answer):
+            circuit.succeeded()
+        return answer
+
+    async def once(self, run: Run, target: Target, allows: Callable[[float], bool] = always) -> Answer | OpenStream:
+        """One try, booked in the outcome however it ends. No circuit hears of it. Raises ProviderError."""
+        timeouts = run.runtime.timeouts
+        attempt = Attempt(str(target), now := self._clock.monotonic())
+        run.outcome.attempts.append(attempt)
+        left = min(timeouts.first_token if run.call.stream else timeouts.answer, run.deadline - now)
+        try:
+            if not allows(now):
+                raise refusal(target, run.runtime.circuit)
+            with self._limits.of(left):
+                answer = await self._exchange(run, target, attempt)
+            self._faults.served(target)
+            return answer
+        except TimeoutError:
+            error = ProviderError("timeout", f"{target} did not answer within {max(left, 0.0):.3g} s")
+            self._book(error, attempt, run, target)
+            raise error from None
+        except ProviderError as error:
+            self._book(error, attempt, run, target)
+            raise
+        finally:
+            attempt.ended_at = self._clock.monotonic()
+
+    def ended(self, stream: OpenStream, error: ProviderError | None) -> None:
+        """A stream has come to its end: its target's circuit hears how."""
+        self.circuits.report(self.circuits.by_name(stream.attempt.target), error)
+
+    def left(self, stream: OpenStream) -> None:
+        """A stream's client has left it: not a word on the target's health."""
+        self.circuits.by_name(stream.attempt.target).abandoned()
+
+    def request_bytes(self, run: Run, target: Target) -> int:
+        """The size of the request that an attempt of that call sends there, in bytes."""
+        channel: Channel = run.runtime.channels[target.provider]
+        return len(self._way(run, target, channel).request().body)
+
+    def _book(self, error: ProviderError, attempt: Attempt, run: Run, target: Target) -> None:
+        attempt.failure, attempt.status, attempt.message = error.kind, error.upstream_status, error.message
+        counts = counts_as_error(error.kind, error.upstream_status, error.blame in ("version", "gateway"))
+        is_strange = is_of_another(error, run.call)
+        attempt.counts = counts and not is_strange
+        attempt.rejected = not counts and not is_strange and is_rejection(error.kind, error.upstream_status)
+        self._faults.failed(target, run.runtime.channels[target.provider].endpoint.origin, run.call, error)
+
+    async def _exchange(self, run: Run, target: Target, attempt: Attempt) -> Answer | OpenStream:
+        """Ask once; a second time where the provider refuses to be asked for a stream's usage."""
+        origin, now = run.runtime.channels[target.provider].endpoint.origin, self._clock.monotonic()
+        asks_usage = self._learnt.asks_usage(origin, now)
+        try:
+            return await self._ask(run, target, attempt, asks_usage)
+        except ProviderError as error:
+            if not (asks_usage and error.refuses_usage):
+                raise
+        answer = await self._ask(run, target, attempt, asks_usage=False)
+        self._learnt.refuses_usage(origin, now)
+        return answer
+
+    async def _ask(self, run: Run, target: Target, attempt: Attempt, asks_usage: bool) -> Answer | OpenStream:
+        channel: Channel = run.runtime.channels[target.provider]
+        way = self._way(run, target, channel, asks_usage)
+        request = way.request()
+        response = await channel.send(request, run.runtime.answer_limit)
+        self._faults.answered(target, channel.endpoint.origin)
+        attempt.status = response.status
+        opened = False
+        try:
+            if response.status != 200:
+                body = await response.whole(_ERROR_BODY_BYTES)
+                raise blaming_model(way.error(response.status, response.headers, body), body, target.model)
+            if run.call.stream:
+                stream = await self._open_stream(response, way, attempt, stream_type(channel.endpoint.format))
+                stream.request_bytes = len(request.body)
+                opened = True
+                return stream
+            body = await response.whole(run.runtime.answer_limit)
+            if holds_more(body, ANSWER_FACTOR * run.runtime.values_limit):
+                raise ProviderError("malformed", "the provider's answer holds too many values")
+            return _whole_answer(response, way.whole(body), attempt)
+        finally:
+            if not opened:
+                await response.aclose()
+
+    def _way(self, run: Run, target: Target, channel: Channel, asks_usage: bool = True) -> Translation:
+        own = run.runtime.channels[run.plan.version.target.provider].endpoint.format
+        return translation(
+            Attempted(run.call, run.applied, channel.endpoint, target, own, self._clock.unix, asks_usage)
+        )
+
+    async def _open_stream(self, response: Response, way: Translation, attempt: Attempt, kind: bytes) -> OpenStream:
+        """Read on until the first part of an answer is there: from then on the call is committed."""
+        if not (header(response.headers, b"content-type") or b"").lower().startswith(kind):
+            way.whole(await response.whole(_ERROR_BODY_BYTES))  # says what is wrong, if it is an error
+            raise ProviderError("malformed", "the provider answered a stream request without a stream")
+        reader = way.reader()
+        chunks = as_they_came(response) if isinstance(reader, StreamReader) else response.chunks()
+        first = await first_part(reader, chunks)
+        attempt.first_token_at = self._clock.monotonic()
+        return OpenStream(response.headers, first, reader, chunks, response, attempt)
+
+
+def _whole_answer(response: Response, whole: Whole, attempt: Attempt) -> Answer:
+    headers = [JSON, *to_client_untyped(response.headers)]
+    attempt.usage = whole.usage
+    if not whole.arguments_are_json:
+        raise bad_arguments(headers, whole.body)
+    return Answer(200, headers, whole.body)

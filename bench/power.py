@@ -16,8 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS, parse
+from policies.guardrails.metrics import Behaviour
 from policies.simulation.simulation import MAX_CALLS, Breach, detection, first_breach
-from policies.simulation.worlds import Behaviour, Phase, World
+from policies.simulation.worlds import Phase, World
 
 GUARDRAILS = tuple(map(parse, DEFAULT_GUARDRAILS))
 DOCUMENT = Path(__file__).parent.parent / "docs" / "statistics.md"

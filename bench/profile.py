@@ -78,7 +78,7 @@ STAGES = (
     ("gateway.rollout.table", "route, unit, id"),
     ("routing", "route, unit, id"),
     ("policies.evidence.tally", "record"),
-    ("policies.evidence.thresholds", "record"),
+    ("policies.guardrails.thresholds", "record"),
     ("policies.calls.retry", "attempts, circuit, budget"),
     ("policies", "store and controller"),
     ("gateway.call.proxy", "proxy, answer's headers"),

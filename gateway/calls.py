@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 from gateway.errors import FailureKind, Headers
 from gateway.json_body import Document
-from policies.evidence.thresholds import Yardstick
+from policies.guardrails.thresholds import Yardstick
 from routing.assignment import Reason
 
 _BYTES_PER_TOKEN = 4  # of English JSON, roughly, with the tokenizers of today

@@ -6,7 +6,8 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-from policies.evidence.thresholds import SCALE
+from policies.guardrails.metrics import MEANS
+from policies.guardrails.thresholds import SCALE
 
 _PAGE = Template(files("gateway.api").joinpath("status.html").read_text("utf-8"))
 _FINDINGS = ("verdict", "E", "threshold", "stable", "canary")
@@ -107,7 +108,8 @@ def _row(version: str, sums: Mapping[str, Any]) -> Iterable[str]:
 
 def _finding(finding: Mapping[str, Any]) -> Iterable[str]:
     """Rates as percentages; what calls cost on average counts in parts of stable's cap, as percentages of it too."""
-    unit = SCALE if finding["text"].startswith(("cost", "tokens")) else 1
+    metric, _, _ = finding["text"].partition("<=")
+    unit = SCALE if metric.strip() in MEANS else 1
     seen = (_percent(None if value is None else value / unit) for value in (finding["stable"], finding["canary"]))
     return (finding["text"], finding["verdict"], f"{finding['e_value']:.4g}", f"{finding['threshold']:g}", *seen)
 

@@ -207,7 +207,7 @@ def _check(given: argparse.Namespace) -> int:
 def _simulate(given: argparse.Namespace) -> int:
     from gateway.cli.simulate import Assumed, UnknownAgent, simulate
     from gateway.config import ConfigProblems
-    from policies.simulation.worlds import Behaviour
+    from policies.guardrails.metrics import Behaviour
 
     stable = Behaviour(given.stable_errors, given.stable_rejections, given.stable_quality)
     canary = Behaviour(given.errors, given.rejections, given.quality, given.latency, given.cost)

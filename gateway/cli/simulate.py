@@ -11,9 +11,10 @@ from pathlib import Path
 
 from gateway.config import load
 from policies.guardrails.grammar import Guardrail, parse
+from policies.guardrails.metrics import Behaviour
 from policies.rollout.state import percent
 from policies.simulation.simulation import Detection, expected_detection
-from policies.simulation.worlds import Behaviour, Phase, World
+from policies.simulation.worlds import Phase, World
 
 
 class UnknownAgent(Exception):

@@ -100,9 +100,9 @@ def _parsed(entry: Node, key: str) -> Iterator[tuple[int, Node, Guardrail]]:
 def _repeated(key: str, limits: list[tuple[int, Node, Guardrail]], path: Path) -> Iterator[Problem]:
     first: dict[tuple[str, bool], int] = {}
     for index, node, limit in limits:
-        earlier = first.setdefault((limit.metric, limit.relative), index)
+        earlier = first.setdefault((limit.metric.name, limit.relative), index)
         if earlier != index:
-            message = f"a second limit of {limit.metric}, after {key}.{earlier}; keep the one that you mean"
+            message = f"a second limit of {limit.metric.name}, after {key}.{earlier}; keep the one that you mean"
             yield node.problem((*path, key, index), message)
 
 

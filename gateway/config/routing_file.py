@@ -11,6 +11,7 @@ from gateway.config.fields import Duration, LinkText, Model, Name, Share, StepWe
 from gateway.config.problems import quoted, unknown
 from policies.calls import hedge
 from policies.guardrails import grammar
+from policies.guardrails.metrics import METRICS
 from routing.agents import Sticky
 from routing.rules import FACT_NAMES, HEADER_PREFIX
 
@@ -20,7 +21,7 @@ _MAX_COPIES = 10_000
 _MAX_USD = 1_000_000
 _MAX_GUARDRAIL = 100  # characters, more than any needs
 
-_METRIC: Final = rf"^\s*({'|'.join(grammar.METRICS)})\s*<=\s*"
+_METRIC: Final = rf"^\s*({'|'.join(METRICS)})\s*<=\s*"
 _NUMBER: Final = r"[0-9]+(\.[0-9]+)?\s*"
 _PERCENTILE: Final = f"p({'|'.join(map(str, hedge.PERCENTILES))})"
 
@@ -51,7 +52,7 @@ def signal(value: str) -> str:
     """A guardrail that compares with stable, evenly spaced. Raises ValueError with a hint."""
     parsed = grammar.parse(value)
     if not parsed.relative:
-        raise ValueError(f"a signal compares with stable; write `{parsed.metric} <= stable * 1.10`")
+        raise ValueError(f"a signal compares with stable; write `{parsed.metric.name} <= stable * 1.10`")
     return parsed.text
 
 

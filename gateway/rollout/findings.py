@@ -8,9 +8,9 @@ from gateway.rollout.table import Entry
 from gateway.store.seam import Sides, Snapshot
 from policies.evidence.evidence import Evidence
 from policies.evidence.tally import Tally
-from policies.evidence.thresholds import freeze
 from policies.evidence.traffic import blocked
 from policies.guardrails import guardrails
+from policies.guardrails.thresholds import freeze
 from policies.rollout import rollout
 from policies.rollout.rollout import Decision, Findings
 from policies.rollout.state import State

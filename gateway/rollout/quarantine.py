@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 
 from gateway.store.seam import Batch
+from policies.evidence.evidence import ERRORS
 from policies.guardrails.grammar import THRESHOLD
-from policies.guardrails.guardrails import FLOORS, MIN_BAD_UNITS
+from policies.guardrails.guardrails import MIN_BAD_UNITS
+from policies.guardrails.metrics import ERROR_FLOOR
 from policies.statistics.sequential import floor_e_value, ratio_e_value
 from routing.assignment import BUCKETS
 
@@ -18,9 +20,9 @@ def is_proven(weight: int, batches: Iterable[Batch]) -> bool:
     stable: set[str] = set()
     requests = 0
     for batch in batches:
-        canary |= batch.canary.bad.get("errors", {}).keys()
-        stable |= batch.stable.bad.get("errors", {}).keys()
+        canary |= batch.canary.bad.get(ERRORS, {}).keys()
+        stable |= batch.stable.bad.get(ERRORS, {}).keys()
         requests += batch.canary.requests
     ratio = ratio_e_value(len(canary), len(stable), weight / BUCKETS, _RATIO)
-    floor = floor_e_value(len(canary), requests, FLOORS["errors"])
+    floor = floor_e_value(len(canary), requests, ERROR_FLOOR)
     return len(canary) >= MIN_BAD_UNITS and min(ratio, floor) >= QUARANTINE_THRESHOLD

@@ -18,9 +18,10 @@ from gateway.rollout.call_id import Booking, mint, name_digest
 from gateway.rollout.named_conversations import Conversations
 from gateway.rollout.table import Entry
 from gateway.store.seam import MAX_FAILING_UNITS, MAX_UNITS, Arm, Batch, SampleSums
-from policies.evidence.evidence import CALLER_BINS, REJECTIONS, SCORED, WHOLE, rejections_of
+from policies.evidence.evidence import CALLER_BINS, ERRORS, QUALITY, REJECTIONS, SCORED, WHOLE, rejections_of
 from policies.evidence.tally import Tally, amount_bucket, histogram_bucket
-from policies.evidence.thresholds import Mark, Scale
+from policies.guardrails.metrics import MEANS, Amount
+from policies.guardrails.thresholds import Mark, Scale
 from policies.statistics.means import BINS
 from routing.assignment import Reason
 from routing.plan import Plan
@@ -110,7 +111,7 @@ class Recorder:
         arm = batch.canary if booking.arm == "canary" else batch.stable
         if not _mark(arm, SCORED, booking.unit) or not badness:
             return
-        _mark(arm, "quality", booking.unit, badness)
+        _mark(arm, QUALITY, booking.unit, badness)
         if booking.arm == "canary":
             self._on_bad_canary(entry.agent.name)
 
@@ -172,7 +173,7 @@ class Recorder:
         unit, failed = unit_id(outcome.unit), outcome.failed and not outcome.excused
         if failed:
             arm.errors += 1
-            _mark(arm, "errors", unit)
+            _mark(arm, ERRORS, unit)
         elif outcome.yardstick is not None and not outcome.failed:
             _mark_slow(outcome, outcome.yardstick.slow, unit, arm)
             if not outcome.overtaken:  # what an attempt that was cut short took is an estimate, and too low
@@ -253,7 +254,8 @@ def _tokens(outcome: Outcome) -> int | None:
     return None if usage is None else usage.input + usage.output
 
 
-_USED: Mapping[str, Callable[[Outcome], int | None]] = {"cost": _cost, "tokens": _tokens}
+_AMOUNTS: Mapping[Amount, Callable[[Outcome], int | None]] = {"cost": _cost, "tokens": _tokens}
+_USED = {name: _AMOUNTS[mean.amount] for name, mean in MEANS.items()}
 
 
 @lru_cache(maxsize=1024)  # asked for twice a call, and a conversation comes back

@@ -15,7 +15,7 @@ from gateway.rollout.findings import evidence_of, findings_of, recorded_evidence
 from gateway.rollout.recorder import APART, SHADOW
 from gateway.rollout.table import Entry, Table
 from gateway.store.seam import Sides, Snapshot, Store
-from policies.evidence.evidence import WHOLE, Evidence
+from policies.evidence.evidence import ERRORS, WHOLE, Evidence
 from policies.evidence.tally import Tally, quantile
 from policies.guardrails.grammar import THRESHOLD
 from policies.guardrails.guardrails import Finding
@@ -130,9 +130,7 @@ def _outlook(entry: Entry, state: State | None, findings: Findings) -> dict[str,
     if state is None or not state.on_trial:
         return None
     evidence = findings.evidence
-    low, high = rate_ratio_interval(
-        evidence.canary.badness("errors"), evidence.stable.badness("errors"), evidence.weight
-    )
+    low, high = rate_ratio_interval(evidence.canary.badness(ERRORS), evidence.stable.badness(ERRORS), evidence.weight)
     return {
         "error_ratio_low": round(low, 4),
         "error_ratio_high": round(high, 4) if math.isfinite(high) else None,

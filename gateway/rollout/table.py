@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 from gateway.calls import ArmName
 from gateway.formats.applied import AppliedVersion
-from policies.evidence.thresholds import Yardstick, yardstick
 from policies.guardrails.grammar import Guardrail, parse
+from policies.guardrails.thresholds import Yardstick, yardstick
 from policies.rollout.state import Intent, State, Step, VersionRef
 from routing.agents import Agent, AgentVersion
 from routing.plan import Split
@@ -75,7 +75,7 @@ class Entry:
 
     def _heeded(self, guardrails: tuple[Guardrail, ...]) -> tuple[Guardrail, ...]:
         dismissed = self.state.dismissed if self.state else ()
-        return tuple(guardrail for guardrail in guardrails if guardrail.metric not in dismissed)
+        return tuple(guardrail for guardrail in guardrails if guardrail.metric.name not in dismissed)
 
 
 class Table:

@@ -13,6 +13,7 @@ import orjson
 from gateway.store.codec import encode_tallies
 from gateway.store.seam import Arm, Batch, Sides
 from policies.evidence.evidence import CALLERS, SCORED, WHOLE, ArmEvidence
+from policies.guardrails.metrics import SCORED_COMPONENTS
 from policies.statistics.means import BINS, Sample
 
 UNIT_BYTES = 12  # 2^96 digests: a million units collide with a probability below 1e-17
@@ -70,8 +71,9 @@ def decode_sides(fields: Mapping[str, str], now: float) -> Sides:
 
 def _without_scores(arm: ArmEvidence) -> ArmEvidence:
     """Scores are no evidence beyond the calls that are booked: a client may leave each stream that it scores."""
-    bad = {component: slots for component, slots in arm.bad.items() if component != "quality"}
-    bad_units = {component: units for component, units in arm.bad_units.items() if component not in ("quality", SCORED)}
+    bad = {component: slots for component, slots in arm.bad.items() if component not in SCORED_COMPONENTS}
+    left_out = {*SCORED_COMPONENTS, SCORED}
+    bad_units = {component: units for component, units in arm.bad_units.items() if component not in left_out}
     return replace(arm, bad=bad, bad_units=bad_units, scored={})
 
 

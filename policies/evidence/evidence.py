@@ -2,17 +2,19 @@
 
 `bad` counts, per component and slot of the step (`policies.statistics.restarts`), the units that were bad for the first
 time: a sticky unit fails as a whole, so it counts once a step. A component is one kind of bad event, such as `errors`;
-its name is made by `policies.guardrails.guardrails`. Quality is fractional, so units are counted in millionths.
+`policies.guardrails.metrics` lists them. Quality is fractional, so units are counted in millionths.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from policies.statistics.means import Sample
 from policies.statistics.restarts import StepClock, first_minute
 
 WHOLE = 1_000_000  # one unit that was entirely bad
+ERRORS = "errors"  # calls that failed by the version's doing
+QUALITY = "quality"  # scored units, each as bad as its score is low
 REJECTIONS = "rejections"  # requests that the provider refused to serve, whoever caused it
 CALLERS = "callers"  # counts, on stable alone, the distinct callers of both arms; none where there can be only one
 LONE_MINUTES = 5  # of a step in which one caller alone was seen: then there is nobody else
@@ -21,11 +23,14 @@ SCORED = "scored"  # counts, beside the bad ones, every unit that was scored: wh
 CALLER_BINS = 1024  # of the caller's hash: two callers in one bin count as one, which only makes a proof harder
 
 SlotCounts = Mapping[int, int]
+Population = Literal["judged calls", "judged and rejected calls", "scored units"]  # what might have been bad
+
+_OF_CALLER = "@"  # between a component and the bin of the callers whose units it counts
 
 
 def rejections_of(caller_bin: int) -> str:
     """The component that counts the rejected units of the callers in that bin."""
-    return f"{REJECTIONS}@{caller_bin}"
+    return f"{REJECTIONS}{_OF_CALLER}{caller_bin}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +71,19 @@ class ArmEvidence:
         """Summed badness of a component, in units."""
         return sum(self.bad.get(component, {}).values()) / WHOLE
 
-    def trials(self, component: str) -> SlotCounts:
-        """What might have been bad under a component, by slot: few calls get a score, so those are counted apart, and
-        a rejected call is no judged one."""
-        if component == REJECTIONS:
+    def trials(self, population: Population) -> SlotCounts:
+        """The size of a population by slot: few calls get a score, so those are counted apart, and a rejected call is
+        no judged one."""
+        if population == "judged and rejected calls":
             rejected = self.bad.get(REJECTIONS, {})
             slots = {*self.requests, *rejected}
             return {index: self.requests.get(index, 0) + rejected.get(index, 0) // WHOLE for index in slots}
-        return self.scored if component == "quality" else self.requests
+        return self.scored if population == "scored units" else self.requests
 
-    @property
-    def largest_rejected(self) -> int:
-        """The rejected units of the caller who has the most of them."""
-        return max((n for name, n in self.bad_units.items() if name.startswith(f"{REJECTIONS}@")), default=0)
+    def largest_of_one_caller(self, component: str) -> int:
+        """The bad units, under a component, of the caller who has the most of them."""
+        named = ((*name.partition(_OF_CALLER), units) for name, units in self.bad_units.items())
+        return max((units for whole, _, caller_bin, units in named if whole == component and caller_bin), default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +109,18 @@ class Evidence:
         latest = max((*self.canary.requests, *self.stable.requests), default=0)
         return StepClock(max(self.minute, first_minute(latest)), self.offset)
 
-    def counted_units(self, component: str) -> int:
-        """The canary's distinct bad units under a component, as far as they prove anything.
+    def units_of_many_callers(self, component: str) -> int:
+        """The canary's distinct bad units under a component that callers can cause, as far as they prove anything.
 
-        Of rejected ones no caller's are more than all others' together, unless nobody else calls the agent: a caller's
+        No caller's are more than all others' together, unless nobody else calls the agent: a caller's
         own mistakes, on units chosen for it, prove nothing alone. Where others might call, nobody has to have done so
         for some minutes.
         """
         units, callers = self.canary.bad_units.get(component, 0), self.stable.bad_units.get(CALLERS, 0)
         is_alone = callers == 0 or (callers == 1 and self.minute >= LONE_MINUTES)
-        if component != REJECTIONS or is_alone:
+        if is_alone:
             return units
-        return min(units, 2 * (units - self.canary.largest_rejected))
+        return min(units, 2 * (units - self.canary.largest_of_one_caller(component)))
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Evidence":

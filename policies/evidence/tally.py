@@ -7,15 +7,13 @@ one, and two histograms merge by adding.
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 GAMMA = 1.04  # ratio of neighbouring bucket bounds: (GAMMA - 1) / (GAMMA + 1) = 2 % relative error
 _LOG_GAMMA = math.log(GAMMA)
 MIN_SECONDS = 1e-4  # everything faster shares the lowest bucket
 MAX_AMOUNT = 1e15  # a million dollars in nano-USD: odd input cannot add buckets without bound
 MAX_SECONDS = 3600.0  # everything slower shares the highest, so that odd input cannot add buckets without bound
-
-HISTOGRAMS = ("latency", "ttft", "cost", "tokens")
 
 
 def histogram_bucket(seconds: float) -> int:
@@ -106,4 +104,5 @@ class Tally:
         return tally
 
 
+HISTOGRAMS = tuple(each.name for each in fields(Tally) if each.default_factory is Counter)
 COUNTERS = tuple(name for name in Tally.__slots__ if name not in HISTOGRAMS)

@@ -11,12 +11,10 @@ Every metric is a badness, so there is one direction only.
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
-Kind = Literal["errors", "rejections", "latency", "cost", "quality"]
-Measure = Literal["latency", "ttft"]
+from policies.evidence.evidence import Population
+from policies.guardrails.metrics import METRICS, Events, Mean, Measure, Metric, SlowCalls
 
 ALPHA = 0.01  # the probability that an identical canary is ever rolled back, over the whole rollout
 THRESHOLD = 1 / ALPHA
@@ -32,18 +30,6 @@ DEFAULT_GUARDRAILS = (
     "error_rate <= 20%",
 )
 
-_QUANTILES = (50, 75, 90, 95, 99)
-METRICS = (
-    "error_rate",
-    "rejection_rate",
-    *(f"{measure}_p{percentile}" for measure in ("latency", "ttft") for percentile in _QUANTILES),
-    "cost",
-    "tokens",
-    "low_quality",
-)
-_KINDS: Mapping[str, Kind] = {
-    "error_rate": "errors", "rejection_rate": "rejections", "cost": "cost", "tokens": "cost", "low_quality": "quality",
-}  # fmt: skip
 _UNITS = {"": 1.0, "%": 0.01, "ms": 0.001, "s": 1.0}
 
 _GRAMMAR = re.compile(
@@ -74,13 +60,20 @@ class Guardrail:
     """One parsed guardrail. `limit` is a ratio to stable's when `relative`; else a rate in 0…1, or seconds."""
 
     text: str
-    metric: str
+    metric: Metric
     relative: bool
     limit: float
 
     @property
-    def kind(self) -> Kind:
-        return _KINDS.get(self.metric, "latency")
+    def is_mean(self) -> bool:
+        """Whether it compares means; all others count bad units."""
+        return isinstance(self.metric.reading, Mean)
+
+    @property
+    def population(self) -> Population:
+        """What might have been bad."""
+        reading = self.metric.reading
+        return reading.population if isinstance(reading, Events) else "judged calls"
 
     @property
     def threshold(self) -> float:
@@ -90,15 +83,14 @@ class Guardrail:
     @property
     def slow(self) -> tuple[Slow, ...]:
         """What makes a call slow for this guardrail: at the quantile it names and, when relative, at p75 too."""
-        if self.kind != "latency":
+        reading = self.metric.reading
+        if not isinstance(reading, SlowCalls):
             return ()
-        measure, _, percentile = self.metric.partition("_p")
-        named = int(percentile) / 100
-        quantiles = sorted({0.75, named}) if self.relative else [named]
+        quantiles = sorted({0.75, reading.quantile}) if self.relative else [reading.quantile]
         return tuple(
             Slow(
-                component=f"{self.metric}:{quantile:g}:{self.limit:g}{'' if self.relative else 's'}",
-                measure="latency" if measure == "latency" else "ttft",
+                component=f"{self.metric.name}:{quantile:g}:{self.limit:g}{'' if self.relative else 's'}",
+                measure=reading.measure,
                 quantile=quantile,
                 factor=self.limit if self.relative else 1.0,
                 seconds=None if self.relative else self.limit,
@@ -109,14 +101,13 @@ class Guardrail:
     @property
     def tolerated(self) -> float:
         """How many times stable's rate of bad events the canary may have. Latency's margin is in the threshold."""
-        return self.limit if self.relative and self.kind != "latency" else 1.0
+        return self.limit if self.relative and not isinstance(self.metric.reading, SlowCalls) else 1.0
 
     @property
     def components(self) -> tuple[str, ...]:
         """The kinds of bad events that this guardrail counts; none for a mean."""
-        if self.metric in ("cost", "tokens"):
-            return ()
-        return tuple(slow.component for slow in self.slow) or (self.kind,)
+        reading = self.metric.reading
+        return (reading.component,) if isinstance(reading, Events) else tuple(slow.component for slow in self.slow)
 
 
 def parse(text: str) -> Guardrail:
@@ -125,10 +116,11 @@ def parse(text: str) -> Guardrail:
     if match is None:
         examples = " or ".join(repr(example) for example in (DEFAULT_GUARDRAILS[0], DEFAULT_GUARDRAILS[-1]))
         raise ValueError(f"cannot read guardrail {text!r}; write {examples}")
-    if match["metric"] not in METRICS:
+    metric = METRICS.get(match["metric"])
+    if metric is None:
         raise ValueError(f"unknown metric {match['metric']!r} in {text!r}; known: {', '.join(METRICS)}")
     limit = float(match["number"]) * _UNITS[match["unit"]]
-    guardrail = Guardrail(" ".join(text.split()), match["metric"], match["stable"] is not None, limit)
+    guardrail = Guardrail(" ".join(text.split()), metric, match["stable"] is not None, limit)
     _check(guardrail, match["unit"])
     return guardrail
 
@@ -139,10 +131,11 @@ def _check(guardrail: Guardrail, unit: str) -> None:
         if unit or not 1.0 <= limit <= 100.0:
             raise ValueError(f"the factor in {text!r} must be between 1 and 100, such as 1.25")
         return
-    if guardrail.kind == "cost":
-        way_out = f"{guardrail.metric} <= stable * 1.05"
-        raise ValueError(f"{guardrail.metric} is compared with stable only: write {way_out!r}")
-    if guardrail.kind == "latency":
+    if guardrail.is_mean:
+        name = guardrail.metric.name
+        way_out = f"{name} <= stable * 1.05"
+        raise ValueError(f"{name} is compared with stable only: write {way_out!r}")
+    if guardrail.slow:
         if unit not in ("ms", "s") or not 0.0 < limit <= 3600.0:
             raise ValueError(f"the limit in {text!r} must be a time up to 3600s, such as 2s or 800ms")
         return

@@ -4,12 +4,13 @@ A proven breach of a guardrail rolls back, one of a signal only holds the step. 
 `policies.guardrails.grammar`.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from policies.evidence.evidence import WHOLE, ArmEvidence, Evidence
-from policies.guardrails.grammar import ABSOLUTE_THRESHOLD, THRESHOLD, Guardrail, Kind
+from policies.guardrails.grammar import ABSOLUTE_THRESHOLD, THRESHOLD, Guardrail
+from policies.guardrails.metrics import Events
 from policies.statistics.means import Sample, mean_e_value
 from policies.statistics.restarts import begun_value
 from policies.statistics.sequential import absolute_e_value, floor_e_value, ratio_e_value
@@ -20,13 +21,6 @@ HOLD_THRESHOLD = 10.0  # this much evidence keeps a rollout from going on
 MIN_BAD_UNITS = 3  # one bad conversation, however long, proves nothing
 MIN_UNITS = 30  # fewer canary units than this say nothing in its favour
 CONTROL_LOST_SECONDS = 300.0  # stable is unseen for so long: no control is left
-
-SHARES: Mapping[Kind, float] = {"errors": 0.4, "rejections": 0.15, "latency": 0.15, "cost": 0.15, "quality": 0.15}
-FLOORS: Mapping[Kind, float] = {
-    "errors": 0.005,
-    "rejections": 0.005,
-    "quality": 0.02,
-}  # below these rates a ratio alone proves nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +60,9 @@ def assess(
     would break the promise.
     """
     share_of = shares(guardrails)
-    heeded = [guardrail for guardrail in guardrails if guardrail.metric not in dismissed]
+    heeded = [guardrail for guardrail in guardrails if guardrail.metric.name not in dismissed]
     findings = tuple(_find(guardrail, share_of[guardrail.text], evidence) for guardrail in heeded)
-    watched = tuple(_find(signal, 0.0, evidence) for signal in signals if signal.metric not in dismissed)
+    watched = tuple(_find(signal, 0.0, evidence) for signal in signals if signal.metric.name not in dismissed)
     e_value = _family(findings) if any(share_of.values()) else 1.0
     proven = _proven(findings, evidence)
     if proven is not None:
@@ -80,11 +74,12 @@ def assess(
 def shares(guardrails: Sequence[Guardrail]) -> dict[str, float]:
     """Each relative guardrail's share of the family: its kind's, split evenly, over the kinds that are watched."""
     family = [guardrail for guardrail in guardrails if guardrail.relative]
-    kinds = [guardrail.kind for guardrail in family]
-    total = sum(SHARES[kind] for kind in set(kinds))
+    kinds = [guardrail.metric.kind for guardrail in family]
+    total = sum(kind.share for kind in dict.fromkeys(kinds))
     share_of = {guardrail.text: 0.0 for guardrail in guardrails}
     for guardrail in family:
-        share_of[guardrail.text] = SHARES[guardrail.kind] / total / kinds.count(guardrail.kind)
+        kind = guardrail.metric.kind
+        share_of[guardrail.text] = kind.share / total / kinds.count(kind)
     return share_of
 
 
@@ -108,13 +103,13 @@ def _e_value(guardrail: Guardrail, evidence: Evidence) -> float:
     if not guardrail.relative:
         return _absolute(guardrail, evidence)
     banked = evidence.banked.get(guardrail.text, 0.0)
-    not_begun = 1 / (evidence.step + 1) if guardrail.kind == "cost" else evidence.clock.not_begun
+    not_begun = 1 / (evidence.step + 1) if guardrail.is_mean else evidence.clock.not_begun
     return banked + _begun(guardrail, evidence) + not_begun
 
 
 def _begun(guardrail: Guardrail, evidence: Evidence) -> float:
     """The weighted sum of the components that began in this step."""
-    if guardrail.kind == "cost":
+    if guardrail.is_mean:
         return _mean(guardrail, evidence) / (evidence.step * (evidence.step + 1))
     parts = [_restarted(guardrail, component, evidence) for component in guardrail.components]
     return sum(parts) / len(parts)
@@ -122,8 +117,8 @@ def _begun(guardrail: Guardrail, evidence: Evidence) -> float:
 
 def _mean(guardrail: Guardrail, evidence: Evidence) -> float:
     """T2 does not restart within a step: what a version costs does not change while it runs."""
-    canary = evidence.canary.samples.get(guardrail.metric, Sample())
-    stable = evidence.stable.samples.get(guardrail.metric, Sample())
+    canary = evidence.canary.samples.get(guardrail.metric.name, Sample())
+    stable = evidence.stable.samples.get(guardrail.metric.name, Sample())
     return mean_e_value(canary, stable, guardrail.limit)
 
 
@@ -140,19 +135,20 @@ class _Counts:
 
 
 def _restarted(guardrail: Guardrail, component: str, evidence: Evidence) -> float:
-    ratio, floor = guardrail.tolerated, FLOORS.get(guardrail.kind)
+    ratio, floor = guardrail.tolerated, guardrail.metric.kind.floor
 
     def e_value(counts: _Counts) -> float:
         """Worse than stable *and* above the floor: the smaller of two e-values is evidence against either null."""
         relative = ratio_e_value(counts.canary, counts.stable, evidence.weight, ratio)
         return relative if floor is None else min(relative, floor_e_value(counts.canary, counts.requests, floor))
 
-    return begun_value(_slots(component, evidence), _Counts.merged, e_value, evidence.clock)
+    return begun_value(_slots(guardrail, component, evidence), _Counts.merged, e_value, evidence.clock)
 
 
-def _slots(component: str, evidence: Evidence) -> dict[int, _Counts]:
+def _slots(guardrail: Guardrail, component: str, evidence: Evidence) -> dict[int, _Counts]:
     canary, stable = evidence.canary.bad.get(component, {}), evidence.stable.bad.get(component, {})
-    requests, left_out = evidence.canary.trials(component), 1.0 - _counted_part(component, evidence)
+    requests = evidence.canary.trials(guardrail.population)
+    left_out = 1.0 - _counted_part(guardrail, component, evidence)
     found: dict[int, _Counts] = {}
     for index in {*canary, *stable, *requests}:
         bad = canary.get(index, 0) / WHOLE
@@ -162,11 +158,19 @@ def _slots(component: str, evidence: Evidence) -> dict[int, _Counts]:
     return found
 
 
-def _counted_part(component: str, evidence: Evidence) -> float:
+def _counted_part(guardrail: Guardrail, component: str, evidence: Evidence) -> float:
     """How much of the canary's bad units counts, in 0…1. What does not is left out as if it had not been called, which
     only makes an e-value smaller."""
     units = evidence.canary.bad_units.get(component, 0)
-    return evidence.counted_units(component) / units if units else 1.0
+    return _counted_units(guardrail, component, evidence) / units if units else 1.0
+
+
+def _counted_units(guardrail: Guardrail, component: str, evidence: Evidence) -> int:
+    """The canary's distinct bad units under a component, as far as they prove anything."""
+    reading = guardrail.metric.reading
+    if isinstance(reading, Events) and reading.caller_causes:
+        return evidence.units_of_many_callers(component)
+    return evidence.canary.bad_units.get(component, 0)
 
 
 def _absolute(guardrail: Guardrail, evidence: Evidence) -> float:
@@ -176,9 +180,9 @@ def _absolute(guardrail: Guardrail, evidence: Evidence) -> float:
     """
     component = guardrail.components[0]
     canary, stable = evidence.canary.badness(component), evidence.stable.badness(component)
-    left_out = canary * (1.0 - _counted_part(component, evidence))
+    left_out = canary * (1.0 - _counted_part(guardrail, component, evidence))
     limit = 1 - guardrail.slow[0].quantile if guardrail.slow else guardrail.limit
-    requests = sum(evidence.canary.trials(component).values()) - left_out
+    requests = sum(evidence.canary.trials(guardrail.population).values()) - left_out
     canary -= left_out
     absolute = absolute_e_value(canary, requests, limit)
     if evidence.control_unseen_seconds >= CONTROL_LOST_SECONDS:
@@ -204,8 +208,9 @@ def _proven(findings: Iterable[Finding], evidence: Evidence) -> Finding | None:
 
 def _enough_units(finding: Finding, evidence: Evidence) -> bool:
     """Whether enough distinct units were bad; a mean is made of many by itself."""
-    components = finding.guardrail.components
-    units = max((evidence.counted_units(component) for component in components), default=MIN_BAD_UNITS)
+    guardrail = finding.guardrail
+    counted = (_counted_units(guardrail, component, evidence) for component in guardrail.components)
+    units = max(counted, default=MIN_BAD_UNITS)
     return units >= MIN_BAD_UNITS
 
 
@@ -229,11 +234,13 @@ def _observed(guardrail: Guardrail, evidence: Evidence) -> tuple[float | None, f
 
 
 def _seen(guardrail: Guardrail, arm: ArmEvidence) -> float | None:
-    if guardrail.kind == "cost":
-        sample = arm.samples.get(guardrail.metric, Sample())
+    if guardrail.is_mean:
+        sample = arm.samples.get(guardrail.metric.name, Sample())
         return sample.mean if sample.n else None
-    component = guardrail.components[-1]
-    trials = sum(arm.trials(component).values())
+    trials = sum(arm.trials(guardrail.population).values())
     if not trials:
         return None
-    return (arm.errors if guardrail.kind == "errors" else arm.badness(component)) / trials
+    reading = guardrail.metric.reading
+    if isinstance(reading, Events) and reading.observed:
+        return reading.observed(arm) / trials
+    return arm.badness(guardrail.components[-1]) / trials

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from policies.evidence.evidence import Evidence
+from policies.evidence.evidence import ERRORS, Evidence
 from policies.guardrails.grammar import Guardrail
 from policies.guardrails.guardrails import MIN_UNITS, Assessment, Finding, bank
 from policies.rollout.state import WHOLE_WEIGHT, Action, Intent, Phase, State, Step, percent
@@ -65,7 +65,7 @@ def _figures(evidence: Evidence) -> dict[str, int]:
         for what, value in (
             ("requests", arm.calls),
             ("errors", arm.errors),
-            ("failing", arm.bad_units.get("errors", 0)),
+            ("failing", arm.bad_units.get(ERRORS, 0)),
         )
     }
 
@@ -258,11 +258,11 @@ def _beginning(
 
 def _seen(finding: Finding, evidence: Evidence) -> str:
     canary, stable = finding.canary or 0.0, finding.stable or 0.0
-    if finding.guardrail.kind == "cost":
+    if finding.guardrail.is_mean:
         times = f"{canary / stable:.3g}" if stable else "infinitely many"
         return f"the canary takes {times} times what stable takes, over {evidence.canary.calls} requests"
-    component = finding.guardrail.components[-1]
-    calls, others = (sum(arm.trials(component).values()) for arm in (evidence.canary, evidence.stable))
+    population = finding.guardrail.population
+    calls, others = (sum(arm.trials(population).values()) for arm in (evidence.canary, evidence.stable))
     control = f"stable {stable:.2%} of {others}" if others else "nothing seen of stable"
     return f"canary {canary:.2%} of {calls} requests, {control}"
 

@@ -7,7 +7,7 @@ where the rollout stands is refused in words.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from policies.guardrails.grammar import METRICS
+from policies.guardrails.metrics import METRICS
 from policies.rollout.rollout import Decision, advance, change, complete, new_segment
 from policies.rollout.state import WHOLE_WEIGHT, Intent, State, percent
 

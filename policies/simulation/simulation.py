@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from policies.evidence.evidence import REJECTIONS, WHOLE, ArmEvidence, Evidence
+from policies.evidence.evidence import ERRORS, REJECTIONS, WHOLE, ArmEvidence, Evidence
 from policies.guardrails.grammar import ABSOLUTE_THRESHOLD, THRESHOLD, Guardrail
 from policies.guardrails.guardrails import assess, shares
 from policies.rollout import rollout
@@ -98,7 +98,7 @@ class Watch:
         family = [(guardrail, share) for guardrail in guardrails if (share := share_of[guardrail.text])]
         self._alone = {guardrail.components[0] for guardrail in guardrails if not guardrail.relative}
         self._bad: dict[str, dict[str, dict[int, int]]] = {"canary": {}, "stable": {}}
-        self._taken = Taken(Sample(), Sample())
+        self._taken: dict[str, Taken] = {}
         self._bounds: dict[str, dict[float, _Bound]] = {}
         for guardrail in guardrails:
             for component in guardrail.components:
@@ -106,19 +106,19 @@ class Watch:
         self._events = [
             (share, [self._bounds[component][guardrail.tolerated] for component in guardrail.components])
             for guardrail, share in family
-            if guardrail.kind != "cost"
+            if not guardrail.is_mean
         ]
-        self._means = [(share, guardrail.limit) for guardrail, share in family if guardrail.kind == "cost"]
-        self._worth_of_means = sum(share for share, _ in self._means)
+        self._means = [
+            (share, guardrail.metric.name, guardrail.limit) for guardrail, share in family if guardrail.is_mean
+        ]
+        self._worth_of_means = sum(share for share, _, _ in self._means)
 
     def book(self, calls: int, happening: Bad | Taken) -> bool:
         """Count what happened at the canary's call of that number; whether the decision has to be asked."""
         if isinstance(happening, Taken):
-            before = self._taken
-            self._taken = Taken(before.canary.merged(happening.canary), before.stable.merged(happening.stable))
-            canary, stable = self._taken.canary, self._taken.stable
-            worth = [share * (1 + mean_e_value(canary, stable, limit)) / 2 for share, limit in self._means]
-            self._worth_of_means = sum(worth)
+            for metric in happening.metrics:
+                self._taken[metric] = self._taken_of(metric).merged(happening)
+            self._worth_of_means = sum(share * self._mean_bound(metric, limit) for share, metric, limit in self._means)
             return self._suspect()
         self._count(self._world.minute(calls), happening)
         return any(happening.canary) and (self._suspect() or self._absolute(happening))
@@ -144,6 +144,13 @@ class Watch:
         canary, stable = self._arm("canary", calls, 1.0), self._arm("stable", calls, odds)
         return Evidence(self._world.weight, canary, stable, minute=self._world.minute(calls))
 
+    def _taken_of(self, metric: str) -> Taken:
+        return self._taken.get(metric) or Taken((metric,), Sample(), Sample())
+
+    def _mean_bound(self, metric: str, limit: float) -> float:
+        taken = self._taken_of(metric)
+        return (1 + mean_e_value(taken.canary, taken.stable, limit)) / 2
+
     def _suspect(self) -> bool:
         return self.bound() >= THRESHOLD * 0.999  # a bound that rounding made smaller must not hide a breach
 
@@ -168,14 +175,13 @@ class Watch:
         bad, turns = self._bad[arm], self._world.turns
         rejected, served = bad.get(REJECTIONS, {}), self._requests(calls)
         requests = {index: max(round(n * factor) - rejected.get(index, 0) * turns, 0) for index, n in served.items()}
-        taken = self._taken.canary if arm == "canary" else self._taken.stable
         return ArmEvidence(
             requests=requests,
-            errors=sum(bad.get("errors", {}).values()) * turns,
+            errors=sum(bad.get(ERRORS, {}).values()) * turns,
             units=sum(requests.values()) // turns,
             bad={name: {index: count * WHOLE for index, count in slots.items()} for name, slots in bad.items()},
             bad_units={name: sum(slots.values()) for name, slots in bad.items()},
-            samples={"cost": taken, "tokens": taken},
+            samples={name: taken.canary if arm == "canary" else taken.stable for name, taken in self._taken.items()},
             scored={index: count // turns for index, count in requests.items()},
         )
 

@@ -6,14 +6,14 @@ stable's bad ones negative binomial.
 
 import heapq
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Protocol
 
-from policies.evidence.evidence import REJECTIONS
-from policies.evidence.thresholds import CAP_QUANTILE, MIN_CALLS, SCALE
 from policies.guardrails.grammar import Guardrail
+from policies.guardrails.metrics import Behaviour, Mean, SlowCalls
+from policies.guardrails.thresholds import CAP_QUANTILE, MIN_CALLS, SCALE
 from policies.statistics.means import BINS, Sample
 
 COST_BATCH = BINS  # canary units between two looks at the means
@@ -26,18 +26,6 @@ class Chance(Protocol):
     def random(self) -> float: ...
     def gauss(self, mu: float, sigma: float) -> float: ...
     def gammavariate(self, alpha: float, beta: float) -> float: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Behaviour:
-    """How one version does: the shares of units that fail and that the provider rejects, the mean score of the others,
-    and what its latency and its cost are multiplied with."""
-
-    errors: float = 0.01
-    rejections: float = 0.01
-    quality: float = 0.9
-    latency: float = 1.0
-    cost: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +82,14 @@ class Bad:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a batch of units took on either arm, in units of stable's cap / SCALE."""
+    """What a batch of units took on either arm under these metrics, in units of stable's cap / SCALE."""
 
+    metrics: tuple[str, ...]
     canary: Sample
     stable: Sample
+
+    def merged(self, other: "Taken") -> "Taken":
+        return Taken(self.metrics, self.canary.merged(other.canary), self.stable.merged(other.stable))
 
 
 Happening = tuple[int, int, Bad | Taken]  # the canary's calls so far, the stream, what happened
@@ -113,13 +105,22 @@ class _Source:
     begins: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Amount:
+    """One kind of amount. `multiple` gives a version's factor on it; the canary's is cut off at `factor` times stable's
+    cap."""
+
+    metrics: tuple[str, ...]
+    multiple: Callable[[Behaviour], float]
+    factor: float
+
+
 def happenings(guardrails: Sequence[Guardrail], world: World, chance: Chance) -> Iterator[Happening]:
     """All that concerns these guardrails, in the order of the canary's calls; endless."""
     sources = _sources(guardrails, world, chance)
     streams = [_bad_units(order, source, world, chance) for order, source in enumerate(sources)]
-    limits = [guardrail.limit for guardrail in guardrails if guardrail.kind == "cost"]
-    if limits:
-        streams.append(_amounts(len(sources), world, min(limits), chance))
+    for order, amount in enumerate(_guarded_amounts(guardrails), len(sources)):
+        streams.append(_amounts(order, amount, world, chance))
     return heapq.merge(*streams, key=lambda happening: happening[:2])
 
 
@@ -129,27 +130,37 @@ def _sources(guardrails: Sequence[Guardrail], world: World, chance: Chance) -> l
     return [_source(guardrail, world, chance) for guardrail in by_components.values()]
 
 
+def _guarded_amounts(guardrails: Sequence[Guardrail]) -> Iterator[_Amount]:
+    """One amount for each function by which a version's factor is found."""
+    by_multiple: dict[Callable[[Behaviour], float], dict[str, float]] = {}
+    for guardrail in guardrails:
+        reading, name = guardrail.metric.reading, guardrail.metric.name
+        if isinstance(reading, Mean):
+            limits = by_multiple.setdefault(reading.simulated, {})
+            limits[name] = min(guardrail.limit, limits.get(name, guardrail.limit))
+    for multiple, limits in by_multiple.items():
+        yield _Amount(tuple(limits), multiple, min(limits.values()))
+
+
 def _source(guardrail: Guardrail, world: World, chance: Chance) -> _Source:
-    if guardrail.slow:
-        return _slow_source(guardrail, world, chance)
-    if guardrail.kind == "errors":
-        return _Source(("errors",), tuple(((p.stable.errors, p.canary.errors),) for p in world.phases))
-    if guardrail.kind == "rejections":
-        return _Source((REJECTIONS,), tuple(((p.stable.rejections, p.canary.rejections),) for p in world.phases))
-    return _Source(("quality",), tuple(((1 - p.stable.quality, 1 - p.canary.quality),) for p in world.phases))
+    reading = guardrail.metric.reading
+    simulated = reading.simulated
+    if isinstance(reading, SlowCalls):
+        return _slow_source(guardrail, simulated, world, chance)
+    return _Source(guardrail.components, tuple(((simulated(p.stable), simulated(p.canary)),) for p in world.phases))
 
 
-def _slow_source(guardrail: Guardrail, world: World, chance: Chance) -> _Source:
+def _slow_source(guardrail: Guardrail, slowness: Callable[[Behaviour], float], world: World, chance: Chance) -> _Source:
     """Relative thresholds come from stable's first calls, with the error that so few of them leave."""
     below = iter(_frozen([slow.quantile for slow in guardrail.slow], chance))
-    usual = world.median_seconds * world.phases[0].stable.latency
+    usual = world.median_seconds * slowness(world.phases[0].stable)
     marks = [
         (slow.factor, slow.seconds or usual * math.exp(world.latency_spread * _NORMAL.inv_cdf(next(below))))
         for slow in guardrail.slow
     ]
 
     def share(seconds: float, behaviour: Behaviour) -> float:
-        usual = world.median_seconds * behaviour.latency
+        usual = world.median_seconds * slowness(behaviour)
         return 1 - _NORMAL.cdf(math.log(seconds / usual) / world.latency_spread)
 
     rates = tuple(
@@ -221,21 +232,17 @@ def _poisson(mean: float, chance: Chance) -> int:
     return count
 
 
-def _amounts(order: int, world: World, factor: float, chance: Chance) -> Iterator[Happening]:
+def _amounts(order: int, amount: _Amount, world: World, chance: Chance) -> Iterator[Happening]:
     """What calls cost. Stable's many are drawn as normal sums by bin; all calls of a unit cost the same."""
     units = _frozen_after(world) // world.turns
     while True:
         units += COST_BATCH
         phase = [phase for phase in world.phases if phase.start <= units * world.turns][-1]
-        canary = _drawn(COST_BATCH, phase.canary.cost, factor, world, chance)
+        canary = _drawn(COST_BATCH, amount.multiple(phase.canary), amount.factor, world, chance)
         count = _poisson(chance.gammavariate(COST_BATCH, (1 - world.weight) / world.weight), chance)
-        many = count >= 4 * BINS
-        stable = (
-            _summed(count // BINS, phase.stable.cost, world, chance)
-            if many
-            else _drawn(count, phase.stable.cost, 1.0, world, chance)
-        )
-        yield units * world.turns, order, Taken(canary, stable)
+        many, cost = count >= 4 * BINS, amount.multiple(phase.stable)
+        stable = _summed(count // BINS, cost, world, chance) if many else _drawn(count, cost, 1.0, world, chance)
+        yield units * world.turns, order, Taken(amount.metrics, canary, stable)
 
 
 def _drawn(units: int, cost: float, factor: float, world: World, chance: Chance) -> Sample:

@@ -87,4 +87,4 @@ def test_an_absolute_limit_counts_callers_alike() -> None:
 def test_rejected_requests_are_tried_ones() -> None:
     """They are no judged calls, so the rate is taken of both together, also in minutes without any other call."""
     canary = ArmEvidence({0: 6}, bad={"rejections": {0: 2 * WHOLE, 3: WHOLE}})
-    assert canary.trials("rejections") == {0: 8, 3: 1}
+    assert canary.trials("judged and rejected calls") == {0: 8, 3: 1}

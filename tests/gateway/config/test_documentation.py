@@ -8,7 +8,8 @@ import pytest
 from gateway.config import check, schemas
 from gateway.config.gateway_file import GatewaySettings
 from gateway.config.strict_yaml import parse
-from policies.guardrails.grammar import DEFAULT_GUARDRAILS, METRICS
+from policies.guardrails.grammar import DEFAULT_GUARDRAILS
+from policies.guardrails.metrics import METRICS
 from policies.rollout.state import Action
 from routing.agents import Shadow
 from tests.gateway.config.folders import ENVIRON, FILES, loaded, write

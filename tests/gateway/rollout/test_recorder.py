@@ -18,8 +18,8 @@ from gateway.rollout.table import Entry, Table
 from gateway.store.seam import MAX_UNITS, Batch
 from policies.evidence.evidence import CALLER_BINS, SCORED, WHOLE, rejections_of
 from policies.evidence.tally import Tally, amount_bucket
-from policies.evidence.thresholds import Yardstick, yardstick
 from policies.guardrails.grammar import parse
+from policies.guardrails.thresholds import Yardstick, yardstick
 from routing.assignment import Reason
 from routing.facts import Facts
 from routing.plan import route

@@ -18,7 +18,7 @@ def test_calls_and_badness_are_summed_over_the_slots() -> None:
 def test_quality_is_measured_by_what_was_scored() -> None:
     """A call that nobody scored is neither good nor bad."""
     seen = ArmEvidence(requests={0: 100}, scored={0: 5})
-    assert (seen.trials("quality"), seen.trials("errors")) == ({0: 5}, {0: 100})
+    assert (seen.trials("scored units"), seen.trials("judged calls")) == ({0: 5}, {0: 100})
 
 
 def test_a_count_from_a_clock_that_is_ahead_opens_its_slot() -> None:

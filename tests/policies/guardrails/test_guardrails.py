@@ -10,13 +10,13 @@ from policies.evidence.evidence import WHOLE, ArmEvidence, Evidence
 from policies.guardrails.grammar import (
     ABSOLUTE_THRESHOLD,
     DEFAULT_GUARDRAILS,
-    METRICS,
     THRESHOLD,
     Guardrail,
     Slow,
     parse,
 )
 from policies.guardrails.guardrails import Finding, assess, bank, shares
+from policies.guardrails.metrics import METRICS
 from policies.statistics.means import mean_e_value
 from policies.statistics.sequential import absolute_e_value, floor_e_value, ratio_e_value
 from tests.policies.evidences import BAD, GOOD, arm, errors, sample

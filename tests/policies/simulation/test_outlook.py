@@ -66,7 +66,7 @@ def test_the_outlook_heeds_what_was_dismissed() -> None:
     more = requests_to_verdict(GUARDRAILS, evidence)
     assert requests_to_verdict(GUARDRAILS, evidence, ("error_rate",)) is None
     assert requests_to_verdict(GUARDRAILS, evidence, ("cost", "latency_p90")) == more
-    heeded = [each for each in GUARDRAILS if each.metric == "error_rate"]
+    heeded = [each for each in GUARDRAILS if each.metric.name == "error_rate"]
     assert more is not None and (sooner := requests_to_verdict(heeded, evidence)) and sooner < more
 
 

@@ -6,8 +6,9 @@ import pytest
 
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS, parse
 from policies.guardrails.guardrails import assess
+from policies.guardrails.metrics import Behaviour
 from policies.simulation.simulation import Breach, Detection, Watch, detection, expected_detection, first_breach
-from policies.simulation.worlds import Behaviour, Phase, World, happenings
+from policies.simulation.worlds import Phase, World, happenings
 
 GUARDRAILS = tuple(map(parse, DEFAULT_GUARDRAILS))
 FAILING = World((Phase(canary=Behaviour(errors=0.5)),))

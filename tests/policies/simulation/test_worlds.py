@@ -6,7 +6,8 @@ import random
 import pytest
 
 from policies.guardrails.grammar import parse
-from policies.simulation.worlds import Bad, Behaviour, Chance, Phase, Taken, World, happenings
+from policies.guardrails.metrics import Behaviour
+from policies.simulation.worlds import Bad, Chance, Phase, Taken, World, happenings
 
 ERRORS = (parse("error_rate <= stable * 1.25"),)
 

@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 
 from policies.evidence.tally import Tally, amount_bucket, histogram_bucket
-from policies.evidence.thresholds import MIN_CALLS, SCALE, Mark, Scale, freeze, yardstick
 from policies.guardrails.grammar import parse
+from policies.guardrails.thresholds import MIN_CALLS, SCALE, Mark, Scale, freeze, yardstick
 
 GUARDRAILS = [parse(text) for text in ("latency_p90 <= stable * 1.1", "cost <= stable * 1.05", "latency_p95 <= 2s")]
 

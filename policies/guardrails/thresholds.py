@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from policies.evidence.tally import Tally, quantile
-from policies.guardrails.grammar import Guardrail, Measure
+from policies.guardrails.grammar import Guardrail
+from policies.guardrails.metrics import MEANS, Measure
 
 MIN_CALLS = 500  # of stable's, before a threshold is taken from them
 CAP_QUANTILE = 0.99  # beyond it cost and tokens are cut off: a mean must not hang on one call
@@ -49,8 +50,8 @@ def freeze(stable: Tally, guardrails: Iterable[Guardrail]) -> dict[str, float] |
         for slow in guardrail.slow:
             if slow.seconds is None:
                 _put(frozen, slow.frozen_name, quantile(getattr(stable, slow.measure), slow.quantile))
-    _put(frozen, "cost", _cap(stable.cost))
-    _put(frozen, "tokens", _cap(stable.tokens))
+    for name, mean in MEANS.items():
+        _put(frozen, name, _cap(getattr(stable, mean.amount)))
     return frozen
 
 
@@ -69,10 +70,11 @@ def yardstick(guardrails: Iterable[Guardrail], frozen: Mapping[str, float], *, c
             threshold = slow.seconds if slow.seconds is not None else frozen.get(slow.frozen_name)
             if threshold is not None:
                 marks[slow.component] = Mark(slow.component, slow.measure, threshold * (slow.factor if canary else 1.0))
-        if guardrail.kind == "cost" and (cap := frozen.get(guardrail.metric)):
+        name = guardrail.metric.name
+        if guardrail.is_mean and (cap := frozen.get(name)):
             most = round(SCALE * (guardrail.limit if canary else 1.0))
             # Two guardrails on one metric share its sums: the lower cut-off favours the canary, so neither is misled.
-            scales[guardrail.metric] = Scale(cap, min(most, scales.get(guardrail.metric, Scale(cap, most)).most))
+            scales[name] = Scale(cap, min(most, scales.get(name, Scale(cap, most)).most))
     return Yardstick(tuple(marks.values()), scales)
 
 

@@ -1,0 +1,157 @@
+"""The registry of metrics: all that guardrails can limit, and all that the rest must know of each.
+
+A metric is a badness: more is worse. The grammar, the thresholds, the assessment, the recorder, the simulated worlds
+and the status page read this registry; none of them knows a metric by its name.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from policies.evidence.evidence import ERRORS, QUALITY, REJECTIONS, ArmEvidence, Population
+
+Measure = Literal["latency", "ttft"]
+Amount = Literal["cost", "tokens"]
+
+ERROR_FLOOR = 0.005  # a share of failing units that nobody rolls back for
+_PERCENTILES = (50, 75, 90, 95, 99)
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """Behaviour of one version in a simulated world: the shares of units that fail and that the provider rejects, the
+    mean score of the others, and the factors on its latency and on its cost."""
+
+    errors: float = 0.01
+    rejections: float = 0.01
+    quality: float = 0.9
+    latency: float = 1.0
+    cost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Metrics that share one part of the family. `share` is that part; below the rate `floor` a ratio alone proves
+    nothing."""
+
+    name: str
+    share: float
+    floor: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """The share of units that are bad under one component; an absolute limit is written in percent.
+
+    `population` names what might have been bad. `observed` counts what people are shown, where that is not the bad
+    units. `caller_causes` says that callers can bring the event about, so that no caller proves anything alone.
+    `simulated` gives the share of bad units in a simulated world.
+    """
+
+    component: str
+    simulated: Callable[[Behaviour], float]
+    population: Population = "judged calls"
+    observed: Callable[[ArmEvidence], int] | None = None
+    caller_causes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SlowCalls:
+    """The share of calls that are slower than a quantile of stable; an absolute limit is written in `ms` or `s`.
+
+    `measure` names the duration that the recorder takes and the histogram of the tally. `simulated` gives the factor on
+    the median duration in a simulated world.
+    """
+
+    measure: Measure
+    quantile: float
+    simulated: Callable[[Behaviour], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """The mean of an amount over good calls, scaled to stable's cap; it is compared with stable only.
+
+    `amount` names the number that the recorder takes and the histogram of the tally. `simulated` gives the factor on
+    the amount in a simulated world; metrics with the same function are drawn together.
+    """
+
+    amount: Amount
+    simulated: Callable[[Behaviour], float]
+
+
+Reading = Events | SlowCalls | Mean
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric: its name in a guardrail, the kind whose share it takes part in, and how it is read."""
+
+    name: str
+    kind: Kind
+    reading: Reading
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.reading, Reading):
+            raise TypeError(f"unknown reading {self.reading!r} of {self.name}; use Events, SlowCalls or Mean")
+
+
+def _failing(version: Behaviour) -> float:
+    return version.errors
+
+
+def _rejected(version: Behaviour) -> float:
+    return version.rejections
+
+
+def _low_quality(version: Behaviour) -> float:
+    return 1 - version.quality
+
+
+def _slowness(version: Behaviour) -> float:
+    return version.latency
+
+
+def _dearness(version: Behaviour) -> float:
+    return version.cost
+
+
+def _failed_calls(arm: ArmEvidence) -> int:
+    return arm.errors
+
+
+_LATENCY = Kind("latency", share=0.15)
+_COST = Kind("cost", share=0.15)
+
+ERROR_RATE = Metric(
+    "error_rate", Kind("errors", share=0.4, floor=ERROR_FLOOR), Events(ERRORS, _failing, observed=_failed_calls)
+)
+REJECTION_RATE = Metric(
+    "rejection_rate",
+    Kind("rejections", share=0.15, floor=0.005),
+    Events(REJECTIONS, _rejected, population="judged and rejected calls", caller_causes=True),
+)
+_SLOW = tuple(
+    Metric(f"{measure}_p{percentile}", _LATENCY, SlowCalls(measure, percentile / 100, _slowness))
+    for measure in ("latency", "ttft")
+    for percentile in _PERCENTILES
+)
+_MEANS = (
+    Metric("cost", _COST, Mean("cost", _dearness)),
+    Metric("tokens", _COST, Mean("tokens", _dearness)),
+)
+LOW_QUALITY = Metric(
+    "low_quality", Kind("quality", share=0.15, floor=0.02), Events(QUALITY, _low_quality, population="scored units")
+)
+
+METRICS: Mapping[str, Metric] = {
+    metric.name: metric for metric in (ERROR_RATE, REJECTION_RATE, *_SLOW, *_MEANS, LOW_QUALITY)
+}
+MEANS: Mapping[str, Mean] = {
+    metric.name: metric.reading for metric in METRICS.values() if isinstance(metric.reading, Mean)
+}
+SCORED_COMPONENTS = frozenset(
+    metric.reading.component
+    for metric in METRICS.values()
+    if isinstance(metric.reading, Events) and metric.reading.population == "scored units"
+)

@@ -28,7 +28,10 @@ def conversation_of(call: Call, opening_of: Callable[[Call], str]) -> str:
 
 def name_of(call: Call) -> str:
     """The client's own id of the conversation, or '' where it names none."""
-    return call.conversation_header or _named(call.document.values)
+    values = call.document.values
+    if call.conversation_header or ("conversation" not in values and "metadata" not in values):
+        return call.conversation_header
+    return _named(values)
 
 
 def conversation_key(caller: str, name: str) -> str:
@@ -55,8 +58,7 @@ def _named(values: Mapping[str, Any]) -> str:
             conversation = conversation.get("id")
         if name := _text(conversation):
             return name
-    metadata = values.get("metadata")
-    if isinstance(metadata, dict):
+    if isinstance(metadata := values.get("metadata"), dict):
         return next((name for key in _METADATA_NAMES if (name := _text(metadata.get(key)))), "")
     return ""
 

@@ -45,14 +45,14 @@ class Redactor:
     def plain(self, data: bytes) -> bytes:
         """The data without the secrets as such: cheap enough for every piece of every answer."""
         for probe in self._probes:
-            if probe in data:
+            if data.find(probe) >= 0:  # `in` is dear with bytes: CPython makes an exception first
                 return self._pattern.sub(_stars, data)
         return data
 
     def is_clean(self, data: bytes) -> bool:
         """Return whether the data certainly holds none of the secrets as plain text; False where that is not clear at
         once."""
-        return not any(probe in data for probe in self._probes)
+        return all(data.find(probe) < 0 for probe in self._probes)
 
     def thorough(self, data: bytes) -> bytes:
         """The data without the secrets, in base64 and cut off as well."""
@@ -68,10 +68,8 @@ class Redactor:
 
     def headers(self, headers: Headers) -> Headers:
         """The headers with their values redacted; themselves where there is nothing to redact."""
-        for probe in self._probes:
-            for _, value in headers:
-                if probe in value:
-                    return [(name, self.thorough(value)) for name, value in headers]
+        if self._probes and not self.is_clean(b"\n".join([value for _, value in headers])):
+            return [(name, self.thorough(value)) for name, value in headers]
         return headers
 
     def unfinished(self, data: bytes) -> int:

@@ -106,7 +106,8 @@ class Attempts:
             if not allows(now):
                 raise refusal(target, run.runtime.circuit)
             with self._limits.of(left):
-                answer = await self._exchange(run, target, attempt)
+                ask = self._ask_for_usage if run.call.stream else self._ask
+                answer = await ask(run, target, attempt)
             self._faults.served(target)
             return answer
         except TimeoutError:
@@ -140,8 +141,8 @@ class Attempts:
         attempt.rejected = not counts and not is_strange and is_rejection(error.kind, error.upstream_status)
         self._faults.failed(target, run.runtime.channels[target.provider].endpoint.origin, run.call, error)
 
-    async def _exchange(self, run: Run, target: Target, attempt: Attempt) -> Answer | OpenStream:
-        """Ask once; a second time where the provider refuses to be asked for a stream's usage."""
+    async def _ask_for_usage(self, run: Run, target: Target, attempt: Attempt) -> Answer | OpenStream:
+        """Ask for a stream; a second time where the provider refuses to be asked for a stream's usage."""
         origin, now = run.runtime.channels[target.provider].endpoint.origin, self._clock.monotonic()
         asks_usage = self._learnt.asks_usage(origin, now)
         try:
@@ -153,7 +154,7 @@ class Attempts:
         self._learnt.refuses_usage(origin, now)
         return answer
 
-    async def _ask(self, run: Run, target: Target, attempt: Attempt, asks_usage: bool) -> Answer | OpenStream:
+    async def _ask(self, run: Run, target: Target, attempt: Attempt, asks_usage: bool = True) -> Answer | OpenStream:
         channel: Channel = run.runtime.channels[target.provider]
         way = self._way(run, target, channel, asks_usage)
         request = way.request()

@@ -54,7 +54,7 @@ class Proxy:
         if self.replies.known:
             self.replies.put_into(call)
         outcome = self.recorder.open(call, plan, entry)
-        compared = entry.on_trial and outcome.arm is not None
+        compared = outcome.arm is not None and entry.on_trial
         if compared:
             self.exposures.settle(outcome, plan, entry)
         name_call(call, outcome, runtime.fingerprint_key)

@@ -102,9 +102,11 @@ def translation(attempted: Attempted) -> Translation:
 
 def _knows_names(about: Attempted) -> bool:
     """Whether the provider takes the client's names of functions. Else the request is written anew, with others."""
-    format = about.endpoint.format
+    values, format = about.call.document.values, about.endpoint.format
+    if "tools" not in values:
+        return True
     taken = known_host(about.endpoint.origin.host) if format == CHAT else limits(format)
-    return taken is None or format == "gemini" or are_taken(about.call.document.values, taken.tool_name)
+    return taken is None or format == "gemini" or are_taken(values, taken.tool_name)
 
 
 class _Chat:

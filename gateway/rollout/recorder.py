@@ -292,8 +292,8 @@ def _count(outcome: Outcome, spent: Spent, judged: bool, tally: Tally) -> None:
             _count_amounts(outcome, tally)
     else:
         tally.unjudged += 1
+        tally.rejected += outcome.rejected
     tally.censored += outcome.censored
-    tally.rejected += outcome.rejected
     if outcome.end == "escalated":
         tally.escalations += 1
     if len(outcome.attempts) > 1:

@@ -24,7 +24,7 @@ class Frame:
     A text too short to be a secret is not searched for one; noise is as long as it likes.
     """
 
-    __slots__ = ("_before", "_behind", "_is_clean", "_is_noisy", "_length", "_short", "_start")
+    __slots__ = ("_before", "_behind", "_is_clean", "_is_noisy", "_length", "_searched_from", "_start")
 
     def __init__(self, before: bytes, behind: bytes, is_noisy: bool, redactor: Redactor) -> None:
         self._before = before
@@ -32,7 +32,7 @@ class Frame:
         self._behind = behind
         self._length = len(behind)
         self._is_noisy = is_noisy
-        self._short = 0 if is_noisy else SHORTEST
+        self._searched_from = 0 if is_noisy else self._start + SHORTEST + self._length  # the size of a part
         self._is_clean = redactor.is_clean
 
     @classmethod
@@ -55,7 +55,7 @@ class Frame:
         last = end - self._length
         return (
             chunk[last:end] == self._behind
-            and (last - start < self._short or self._is_clean(chunk))
+            and (end < self._searched_from or self._is_clean(chunk))
             and _is_text(chunk, start, last) is not None
         )
 

@@ -3,10 +3,11 @@
 Clients send an assistant's message back as they got it, and many providers refuse what they do not know in one.
 """
 
+from functools import lru_cache
 from typing import Any
 
 from gateway.formats.callids import CallIds
-from gateway.formats.limits import known_host
+from gateway.formats.limits import Limits, known_host
 from gateway.formats.openai_chat.quirks import quirks
 from gateway.json_body import Document, array, elements, encode
 
@@ -20,10 +21,12 @@ def fitted_history(document: Document, host: str, model: str, *, moved: bool) ->
     `moved` says that the version was written for a provider of another format, so that what was thought is not of a
     provider like this one. Otherwise only hosts that are known to refuse thoughts are spared them.
     """
+    is_spared, known = _needs(host, model, moved)
+    if known is None and not is_spared:
+        return document
     messages: list[Any] = document.values["messages"]
-    text, known, asked = document.texts["messages"], known_host(host), quirks(host, model)
+    text = document.texts["messages"]
     made = messages
-    is_spared = (moved or asked.refuses_thoughts) and not (asked.thoughts or asked.signatures)
     if is_spared and ('"reasoning' in text or f'"{_SIGNATURE}"' in text):
         made = [_without_thoughts(message) for message in made]
     if known is not None and '"tool_call' in text:
@@ -34,6 +37,13 @@ def fitted_history(document: Document, host: str, model: str, *, moved: bool) ->
     texts = zip(made, messages, elements(text), strict=True)
     kept = array([source if message is own else encode(message) for message, own, source in texts])
     return Document({**document.values, "messages": made}, {**document.texts, "messages": kept})
+
+
+@lru_cache(maxsize=256)  # the targets of a configuration
+def _needs(host: str, model: str, moved: bool) -> tuple[bool, Limits | None]:
+    """Whether a target is spared thoughts, and the limits that its ids of calls must keep, if it has any."""
+    asked = quirks(host, model)
+    return (moved or asked.refuses_thoughts) and not (asked.thoughts or asked.signatures), known_host(host)
 
 
 def _with_fit_ids(message: Any, ids: CallIds) -> Any:

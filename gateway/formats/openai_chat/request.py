@@ -30,7 +30,8 @@ def chat_request(
     changed = changes(call.document, applied, target.model, call.stream and asks_usage)
     if quirks(endpoint.origin.host, target.model).one_system:
         joined = system_changes(call.document, applied.version.system_prompt)
-        changed |= {} if joined is None else {"messages": joined}
+        if joined is not None:
+            changed["messages"] = joined
     body = call.document.render(changed)
     return endpoint.request(path, call.headers, body)
 

@@ -28,13 +28,14 @@ def as_they_came(response: Response) -> AsyncIterator[bytes]:
 class RedactedResponse:
     """A response in which the secrets are stars."""
 
-    __slots__ = ("_redactor", "encoding", "headers", "inner", "status")
+    __slots__ = ("_redactor", "aclose", "encoding", "headers", "inner", "status")
 
     def __init__(self, inner: Response, redactor: Redactor) -> None:
         self.status = inner.status
         self.encoding = inner.encoding
         self.headers: Headers = redactor.headers(inner.headers)
         self.inner = inner
+        self.aclose = inner.aclose
         self._redactor = redactor
 
     def chunks(self) -> AsyncIterator[bytes]:
@@ -47,9 +48,6 @@ class RedactedResponse:
             _redact(error, self._redactor)
             raise
         return self._redactor.plain(body) if self.status < 300 else self._redactor.thorough(body)
-
-    async def aclose(self) -> None:
-        await self.inner.aclose()
 
 
 class _Chunks:

@@ -59,8 +59,8 @@ class Reloader:
     """Keeps a deployment up to date with its folder.
 
     `apply` is called with each new deployment, once `prepare` has been through with it, and `refuse` with each broken
-    one, all on the event loop and never at the same time. After a refusal the old deployment goes on, and the next
-    change is tried again.
+    one and with each that `prepare` raises ConfigProblems for; all on the event loop and never at the same time. After
+    a refusal the old deployment goes on, and the next change is tried again.
     """
 
     def __init__(
@@ -101,15 +101,16 @@ class Reloader:
             self._seen = await self._look()
             try:
                 deployment = await asyncio.to_thread(load, self._folder, self._environ)
+                is_new = self._current is None or deployment.digest != self._current.digest
+                if is_new and self._prepare is not None:
+                    await self._prepare(deployment)
             except ConfigProblems as problems:
                 self._error = problems
                 self._refuse(problems)
                 return True
-            is_other, self._error = self._error is not None, None
-            if self._current is None or deployment.digest != self._current.digest:
-                if self._prepare is not None:
-                    await self._prepare(deployment)
-                is_other, self._current = True, deployment
+            is_other, self._error = self._error is not None or is_new, None
+            if is_new:
+                self._current = deployment
                 self._apply(deployment)
             return is_other
 

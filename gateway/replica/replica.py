@@ -18,7 +18,8 @@ from gateway.call.hedging import Hedges
 from gateway.call.proxy import Proxy
 from gateway.call.shadow import WORKERS, Shadows
 from gateway.call.shadow_budget import Purse
-from gateway.config import ConfigProblems, Deployment, GatewaySettings
+from gateway.config import ConfigProblems, Deployment, GatewaySettings, Problem
+from gateway.config.fields import Address
 from gateway.handover.escalation import Escalations
 from gateway.handover.human_replies import Replies
 from gateway.logs import Log
@@ -55,6 +56,7 @@ class Gateway:
     key: SharedKey
     deployment: Deployment
     asgi: Handler
+    host: str  # where this process listens, whatever a later configuration says
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def start(self) -> None:
@@ -94,6 +96,11 @@ class Gateway:
         for carrier in self._webhook_carriers():
             await carrier.aclose()
         await self.store.aclose()
+
+    async def prepare(self, deployment: Deployment) -> None:
+        """Make ready for a new configuration. Raises ConfigProblems where it cannot be applied to this process."""
+        refuse_open_door(deployment.settings, self.host)
+        await self.learn_prices(deployment)
 
     async def learn_prices(self, deployment: Deployment) -> None:
         """Have the prices of all its targets at hand, so that no call has to wait for the list."""
@@ -164,8 +171,9 @@ class Gateway:
             await asyncio.sleep(_RESTART_SECONDS)
 
 
-def build(deployment: Deployment, store: OpenStore, replica: str, log: Log) -> Gateway:
-    """A gateway over an open store. `replica` is unique to this process."""
+def build(deployment: Deployment, store: OpenStore, replica: str, log: Log, host: str | None = None) -> Gateway:
+    """A gateway over an open store. `replica` is unique to this process; `host` is where it listens, by default where
+    the configuration says."""
     log.hide(wiring.redactor(deployment.settings))
     table, clock, circuits = Table(), Clock(monotonic, time), Circuits(monotonic)
     table.install(deployment.agents)
@@ -199,7 +207,17 @@ def build(deployment: Deployment, store: OpenStore, replica: str, log: Log) -> G
         calls=Places(deployment.settings.limits.in_flight),
     )  # fmt: skip
     gateway = Gateway(
-        services, escalations, notices, shadows, store, upstreams, pricelist, key, deployment, asgi(services)
+        services,
+        escalations,
+        notices,
+        shadows,
+        store,
+        upstreams,
+        pricelist,
+        key,
+        deployment,
+        asgi(services),
+        host or deployment.settings.listen.host,
     )
     return gateway
 
@@ -221,6 +239,13 @@ def _fixed(new: GatewaySettings, old: GatewaySettings) -> list[str]:
     ]
     bounds = ((wiring.limits(each), each.limits.in_flight) for each in (new, old))
     return changed + (["limits"] if len(set(bounds)) > 1 else [])
+
+
+def refuse_open_door(settings: GatewaySettings, host: str) -> None:
+    """Raise ConfigProblems where no caller needs a key, though other machines can reach the address listened on."""
+    if not settings.keys and not Address(host, 0).is_loopback:
+        message = f"this process listens on {host}, which other machines reach; keep `keys`, or restart it on 127.0.0.1"
+        raise ConfigProblems([Problem("gateway.yaml", 0, "keys", message)])
 
 
 def new_replica_id() -> str:

@@ -19,7 +19,7 @@ from gateway.replica import wiring
 from gateway.replica.admin_token import with_admin_token
 from gateway.replica.early_signals import Ending
 from gateway.replica.reload import Reloader
-from gateway.replica.replica import Gateway, build, new_replica_id
+from gateway.replica.replica import Gateway, build, new_replica_id, refuse_open_door
 from gateway.replica.workers.inheritance import Post, PostedWorker
 from gateway.store import Memory, OpenStore, join_store, memory_folder, open_store
 
@@ -57,16 +57,18 @@ async def _serve(folder: Path, environ: Mapping[str, str], posted: PostedWorker 
     log = logs.configure().bind(replica=replica)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
     deployment = await asyncio.to_thread(load, folder, environ)
+    host = posted.host if posted else deployment.settings.listen.host
+    refuse_open_door(deployment.settings, host)
     if posted and posted.embedded:
         store = join_store(posted.embedded, replica)
     else:
         store = await _store(deployment.settings, replica, log)
     store = replace(store, memory=await asyncio.to_thread(_memory, deployment.settings, log))
-    gateway = build(deployment, store, replica, log)
+    gateway = build(deployment, store, replica, log, host)
     try:
         await gateway.learn_prices(deployment)
         await gateway.start()
-        reloader = Reloader(folder, environ, gateway.apply, gateway.refuse, deployment, gateway.learn_prices)
+        reloader = Reloader(folder, environ, gateway.apply, gateway.refuse, deployment, gateway.prepare)
         _follow_files(gateway, reloader, hangup)
         gc.freeze()  # what is here now stays: the collector need not go through all of it time and again, some 70 ms
         server = _server(gateway, posted)

@@ -44,6 +44,11 @@ class PostedWorker:
         self._line = socket.socket(fileno=post.line)
         self._line.setblocking(False)
 
+    @property
+    def host(self) -> str:
+        """The address that the parent listens on."""
+        return str(self.sock.getsockname()[0])
+
     def attend(self, stop: Callable[[], object]) -> None:
         """Call `stop` once, as soon as the parent asks for it or is gone."""
 

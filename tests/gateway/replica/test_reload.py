@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest_asyncio
 
-from gateway.config import ConfigProblems, Deployment, load
+from gateway.config import ConfigProblems, Deployment, Problem, load
 from gateway.replica.reload import Reloader, Watch, watch_in_thread
 from tests.gateway.config.folders import ENVIRON, FILES, ROUTING, loaded, write
 
@@ -72,6 +72,21 @@ def routing(weight: str) -> dict[str, str]:
 async def seen(tmp_path: Path) -> Seen:
     """A good folder, in which nothing happened yet."""
     return Seen(write(tmp_path / "config", FILES))
+
+
+async def test_what_this_process_cannot_take_is_refused(tmp_path: Path) -> None:
+    """Valid files that `prepare` turns away are a refusal as any other: the old deployment goes on."""
+    seen = Seen(write(tmp_path, FILES))
+
+    async def refuse(_: Deployment) -> None:
+        raise ConfigProblems([Problem("gateway.yaml", 0, "keys", "not here")])
+
+    before = loaded(seen.folder)
+    reloader = Reloader(seen.folder, ENVIRON, seen.applied.append, seen.refused.append, before, refuse)
+    write(tmp_path, {"routing.yaml": ROUTING.replace("5%", "7%")})
+    assert await reloader.reload_now()
+    assert (seen.applied, reloader.current) == ([], before)
+    assert "not here" in str(reloader.error)
 
 
 async def test_an_edit_is_applied(seen: Seen) -> None:

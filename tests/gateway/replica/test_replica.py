@@ -148,6 +148,15 @@ async def test_an_unchanged_way_is_kept(served: Running) -> None:
     assert served.gateway.upstreams is old
 
 
+async def test_an_open_port_keeps_its_keys(served: Running) -> None:
+    """A process that other machines reach refuses a configuration without keys, although that listens on loopback."""
+    deployment = served.gateway.deployment
+    await served.gateway.prepare(deployment)
+    served.gateway.host = "0.0.0.0"  # noqa: S104 - as if it had been started there, with keys
+    with pytest.raises(ConfigProblems, match="listens on 0"):
+        await served.gateway.prepare(deployment)
+
+
 @pytest.mark.parametrize("can_start", [True, False])
 async def test_prices_are_there_before_a_call_wants_them(
     tmp_path: Path, redis_url: str, agent: str, standin: Standin, can_start: bool,

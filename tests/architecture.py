@@ -238,10 +238,25 @@ def standin_apart(modules: Modules) -> list[str]:
 
 def cycles(modules: Modules) -> list[str]:
     """No module imports itself by any way round."""
-    graph: dict[str, set[str]] = {name: set() for name in modules}
-    for name, imported in _edges(modules):
-        if imported in modules:
-            graph[name].add(imported)
+    return _circle((name, imported) for name, imported in _edges(modules) if imported in modules)
+
+
+def room_cycles(modules: Modules) -> list[str]:
+    """No room of `policies` imports itself by way of another room."""
+    rooms = (
+        (_room_of(name), _room_of(imported)) for name, imported in _edges(modules) if within(imported, ["policies"])
+    )
+    return _circle((room, imported) for room, imported in rooms if room != imported)
+
+
+def _room_of(name: str) -> str:
+    return ".".join(name.split(".")[:2])
+
+
+def _circle(edges: Iterable[tuple[str, str]]) -> list[str]:
+    graph: dict[str, set[str]] = {}
+    for name, imported in edges:
+        graph.setdefault(name, set()).add(imported)
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:

@@ -119,6 +119,23 @@ def test_a_cycle_is_caught() -> None:
     assert "gateway.auth" in architecture.cycles(modules)[0]
 
 
+def test_the_rooms_of_policies_form_no_circle() -> None:
+    """Evidence is below guardrails, guardrails are below the rollout, and the simulation is above all."""
+    assert architecture.room_cycles(PROJECT) == []
+
+
+def test_a_circle_of_rooms_is_caught() -> None:
+    """Two rooms that import each other, although no two modules do."""
+    sources = {
+        "policies.one.a": "from policies.two import b",
+        "policies.two.b": "",
+        "policies.two.c": "from policies.one import d",
+        "policies.one.d": "",
+    }
+    assert architecture.cycles(of_sources(sources)) == []
+    assert len(architecture.room_cycles(of_sources(sources))) == 1
+
+
 def test_each_library_has_one_door() -> None:
     """A third-party package can be replaced by changing one place."""
     assert architecture.doors(PROJECT) == []

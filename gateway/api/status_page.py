@@ -12,7 +12,7 @@ from policies.guardrails.thresholds import SCALE
 _PAGE = Template(files("gateway.api").joinpath("status.html").read_text("utf-8"))
 _FINDINGS = ("verdict", "E", "threshold", "stable", "canary")
 _COLUMNS = (
-    "version", "requests", "errors", "error rate", "fallbacks", "hedges",
+    "version", "requests", "errors", "error rate", "rejected", "fallbacks", "hedges",
     "p50", "p90", "p99", "first token p50", "cost", "per request", "quality",
 )  # fmt: skip
 
@@ -99,8 +99,8 @@ def _rows(versions: Mapping[str, Any]) -> Iterator[Iterable[str]]:
 def _row(version: str, sums: Mapping[str, Any]) -> Iterable[str]:
     latency, ttft = sums["latency_seconds"], sums["ttft_seconds"]
     return (
-        version, f"{sums['requests']:,}", f"{sums['errors']:,}", _percent(sums["error_rate"]), f"{sums['fallbacks']:,}",
-        f"{sums['hedges']:,}",
+        version, f"{sums['requests']:,}", f"{sums['errors']:,}", _percent(sums["error_rate"]), f"{sums['rejected']:,}",
+        f"{sums['fallbacks']:,}", f"{sums['hedges']:,}",
         _seconds(latency["p50"]), _seconds(latency["p90"]), _seconds(latency["p99"]), _seconds(ttft["p50"]),
         _usd(sums["cost_usd"], 4), _usd(sums["cost_per_request_usd"], 6), _percent(sums.get("quality")),
     )  # fmt: skip

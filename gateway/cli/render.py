@@ -13,6 +13,7 @@ def describe(view: Mapping[str, Any]) -> str:
         lines.append(why)
     if error := gateway["config"]["error"]:
         lines += ["configuration refused, the old one serves:", error]
+    lines += [f"circuit of {target}: {state.replace('_', ' ')}" for target, state in gateway["circuits"].items()]
     for name, agent in view["agents"].items():
         lines += ["", *_describe_agent(name, agent)]
     return "\n".join(lines)
@@ -26,7 +27,9 @@ def _describe_agent(name: str, agent: Mapping[str, Any]) -> list[str]:
         cost = "-" if sums["cost_per_request_usd"] is None else f"${sums['cost_per_request_usd']:.6f}"
         p90 = sums["latency_seconds"]["p90"]
         slow = "-" if p90 is None else f"{p90:.3g} s"
-        lines.append(f"  {version:<12} {sums['requests']:>8} requests, errors {rate}, p90 {slow}, {cost} a request")
+        rejected = f", {sums['rejected']} rejected" if sums["rejected"] else ""
+        counts = f"{sums['requests']:>8} requests, errors {rate}{rejected}"
+        lines.append(f"  {version:<12} {counts}, p90 {slow}, {cost} a request")
     if agent["unpriced"]:
         lines.append(f"  no known price, not in the costs: {', '.join(agent['unpriced'])}")
     for finding in agent["guardrails"]:

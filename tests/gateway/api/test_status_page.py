@@ -15,7 +15,7 @@ def view(**agent: Any) -> dict[str, Any]:
     """A status with one agent; `agent` says what differs."""
     seconds = {"p50": 0.123456, "p90": 1.5, "p99": None}
     sums = {
-        "requests": 12345, "errors": 7, "error_rate": 0.000567, "fallbacks": 1, "hedges": 2,
+        "requests": 12345, "errors": 7, "error_rate": 0.000567, "rejected": 43, "fallbacks": 1, "hedges": 2,
         "latency_seconds": seconds,
         "ttft_seconds": seconds, "cost_usd": 1.25, "cost_per_request_usd": None, "quality": 0.875, "shadow": None,
     }  # fmt: skip

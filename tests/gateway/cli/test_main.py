@@ -199,11 +199,11 @@ def hostile_view(text: str) -> Mapping[str, Any]:
     """A status in which everything a person may have written is this text."""
     agent = {
         "phase": "running", "weight": 0.05, "epoch": 1, "reason": text, "guardrails": [], "unpriced": [text],
-        "versions": {text: {"error_rate": None, "cost_per_request_usd": None, "requests": 0,
+        "versions": {text: {"error_rate": None, "cost_per_request_usd": None, "requests": 50, "rejected": 43,
                             "latency_seconds": {"p90": None}}},
     }  # fmt: skip
     gateway = {"version": "1", "replica": "r", "store": {"backend": "redis", "ok": False}, "config": {"error": text}}
-    return {"gateway": gateway, "agents": {"a": agent}}
+    return {"gateway": {**gateway, "circuits": {"openai/gpt-4o": "half_open"}}, "agents": {"a": agent}}
 
 
 async def test_a_terminal_obeys_nothing_that_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -213,6 +213,7 @@ async def test_a_terminal_obeys_nothing_that_is_shown(capsys: pytest.CaptureFixt
     said = capsys.readouterr().out
     assert not {"\x1b", "\x9b", "\r", "\u202e"} & set(said) and "\\x1b[2J" in said
     assert "AWAY" in said and "the old one serves" in said
+    assert "circuit of openai/gpt-4o: half open" in said and "43 rejected" in said
 
 
 async def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:

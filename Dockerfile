@@ -1,10 +1,14 @@
-# Serinus in a container: no build tools, no root, nothing written outside /tmp.
+# Serinus in a container: no build tools, no root, nothing written outside /tmp and /data.
 #
 # Unproven: this file has been checked by reading and by tests/test_containers.py, never by a container engine. The base
 # image is pinned by its minor version; pin its digest when you publish an image.
 #
 #   docker build -t serinus .
-#   docker run --read-only --tmpfs /tmp -p 127.0.0.1:8080:8080 -v ./config:/config:ro -e SERINUS_STORE=redis://… serinus
+#   docker run --read-only --tmpfs /tmp -v serinus-data:/data -p 127.0.0.1:8080:8080 -v ./config:/config:ro \
+#     -e SERINUS_STORE=redis://… serinus
+#
+# /data keeps what this installation has seen of its store. Without a volume there a lost store is not recognised after a
+# restart, and a canary that was rolled back may run again.
 #
 # The store must be a Redis or Valkey of yours: the image holds no server for `store: embedded`. And since it listens on
 # every address of the container, gateway.yaml must name the `keys` that may call.
@@ -22,16 +26,20 @@ COPY gateway gateway
 COPY routing routing
 COPY policies policies
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
- && python -m pip --python /opt/serinus/bin/python install --no-deps --no-index /dist/serinus-*.whl
+ && python -m pip --python /opt/serinus/bin/python install --no-deps --no-index /dist/serinus-*.whl \
+ && mkdir /data
 
 FROM python:3.11-slim-bookworm
 COPY --from=build /opt/serinus /opt/serinus
+COPY --from=build --chown=10001:10001 --chmod=0700 /data /data
 ENV PATH=/opt/serinus/bin:$PATH \
     HOME=/tmp \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     SERINUS_CONFIG=/config \
+    SERINUS_DATA=/data \
     SERINUS_LISTEN=0.0.0.0:8080
+VOLUME /data
 WORKDIR /tmp
 USER 10001:10001
 EXPOSE 8080

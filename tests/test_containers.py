@@ -37,10 +37,21 @@ def test_the_image_runs_as_a_numeric_user_that_is_not_root() -> None:
 
 
 def test_nothing_is_copied_or_run_after_the_user_is_set() -> None:
-    """The program's files belong to root, so the running gateway cannot change itself."""
+    """The program's files belong to root, so the gateway cannot change itself; the data folder alone is its own."""
     last_stage = DOCKERFILE.rpartition("\nFROM ")[2]
     assert "\nRUN " not in last_stage
-    assert "--chown" not in last_stage
+    assert re.findall(r"COPY .*--chown=.*", last_stage) == [
+        "COPY --from=build --chown=10001:10001 --chmod=0700 /data /data"
+    ]
+
+
+def test_what_was_seen_of_the_store_outlives_the_container() -> None:
+    """The data folder is a volume, outside of the scratch space that ends with the container."""
+    gateway, data = SERVICES["gateway"], re.search(r"SERINUS_DATA=(/\S+)", DOCKERFILE)
+    assert data
+    assert next(instructions("VOLUME")) == data[1]
+    assert f"data:{data[1]}" in gateway["volumes"] and "data" in COMPOSE["volumes"]
+    assert not any(data[1].startswith(scratch.partition(":")[0]) for scratch in gateway["tmpfs"])
 
 
 def test_base_images_and_services_are_pinned() -> None:
@@ -114,7 +125,7 @@ def test_the_gateway_waits_for_a_healthy_store() -> None:
 
 def test_the_configuration_is_mounted_read_only() -> None:
     """A gateway that is broken into cannot rewrite its own routing."""
-    assert SERVICES["gateway"]["volumes"] == ["./config:/config:ro"]
+    assert SERVICES["gateway"]["volumes"][:1] == ["./config:/config:ro"]
     assert "SERINUS_CONFIG=/config" in DOCKERFILE
 
 

@@ -26,7 +26,7 @@ _URLS: Final = (
     ("notify", "*", "url"),
 )
 _PLACES: Final = "api_key, base_url, proxy, store, webhook, secret, url and fingerprint_key"
-_OVERRIDES: Final = {"SERINUS_LISTEN": "listen", "SERINUS_STORE": "store"}
+_OVERRIDES: Final = {"SERINUS_LISTEN": "listen", "SERINUS_STORE": "store", "SERINUS_DATA": "data"}
 _ADMIN_TOKEN: Final = "SERINUS_ADMIN_TOKEN"  # noqa: S105 - the variable's name
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]")

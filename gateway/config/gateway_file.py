@@ -236,7 +236,7 @@ class GatewaySettings(Model):
     data: Path = Field(
         default=Path(".serinus"),
         description="Folder of the embedded store, and of what this installation has seen of any store; relative to "
-        "the current folder. Default: .serinus.",
+        "the current folder. Default: .serinus. SERINUS_DATA overrides it.",
     )
     store_binary: Path | None = Field(
         default=None,

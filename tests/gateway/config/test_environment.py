@@ -176,3 +176,8 @@ def test_a_proxys_password_is_quoted(tmp_path: Path) -> None:
     proxy = settings.providers["p"].proxy
     assert proxy is not None and proxy.get_secret_value() == "http://u:a%2Fb%23c%40d@p:1"
     assert settings.notify[0].url.get_secret_value() == "https://h.example/T0/B0/x"
+
+
+def test_the_data_folder_may_come_from_the_environment(tmp_path: Path) -> None:
+    """An image names its volume without a line in the file."""
+    assert with_environment(tmp_path, SERINUS_DATA="/data").settings.data == Path("/data")

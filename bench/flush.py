@@ -31,7 +31,7 @@ from gateway.pricing import PriceBook
 from gateway.rollout.flusher import Flusher
 from gateway.rollout.recorder import Clock, Recorder
 from gateway.rollout.table import Entry
-from gateway.store import Batch, EmbeddedRedis, FlushReply, RedisStore, connect
+from gateway.store import EmbeddedRedis, RedisStore, connect
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS
 from policies.rollout.rollout import reconcile
 from routing.agents import Agent, AgentVersion, LadderStep
@@ -75,25 +75,30 @@ class Trial:
         self._client = client
         self._random = random.Random(1)  # the same calls in every run
         self._recorder = Recorder(logs.to(io.BytesIO(), "error"), Clock(lambda: 0.0, lambda: 1e9), lambda _: None)
-        self._flusher = Flusher(store, self._recorder, _ignore)
+        self._flusher = Flusher(store, self._recorder)
         self._entry = _entry()
 
     async def measure(self, load: Load, rounds: int, profile: cProfile.Profile | None = None) -> Cost:
         """The median of our rounds, which a neighbour moves the least, and the mean of Redis's, which tells no more."""
         for _ in range(_WARM):
             self._fill(load)
-            await self._flusher.flush(_AGENT)
+            await self._flush()
         spent, before = list[float](), await self._redis_seconds()
         for _ in range(rounds):
             self._fill(load)
             began = time.process_time()
             if profile:
                 profile.enable()
-            await self._flusher.flush(_AGENT)
+            await self._flush()
             if profile:
                 profile.disable()
             spent.append(time.process_time() - began)
         return Cost(statistics.median(spent), (await self._redis_seconds() - before) / rounds)
+
+    async def _flush(self) -> None:
+        """Flush what waits, and do nothing about the replies: they are the controller's business."""
+        async for _ in self._flusher.flush(_AGENT):
+            pass
 
     def _fill(self, load: Load) -> None:
         for _ in range(load.calls):
@@ -116,10 +121,6 @@ class Trial:
     async def _redis_seconds(self) -> float:
         found = await self._client.info("cpu")
         return float(found["used_cpu_user"]) + float(found["used_cpu_sys"])
-
-
-async def _ignore(agent: str, batch: Batch, reply: FlushReply) -> None:
-    """What follows from the counts is the controller's business."""
 
 
 def _good(output: int) -> Attempt:

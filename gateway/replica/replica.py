@@ -179,9 +179,7 @@ def build(deployment: Deployment, store: OpenStore, replica: str, log: Log, host
     table.install(deployment.agents)
     recorder = Recorder(log, clock, lambda agent: controller.hurry(agent))
     draw = random.SystemRandom().random
-    controller = Controller(
-        store.store, table, recorder, log, lambda version: circuits.trust(version.target), draw, store.memory
-    )
+    controller = Controller(store.store, table, recorder, log, circuits.trust, draw, store.memory)
     escalations = Escalations(store.store, log)
     escalations.webhook = wiring.webhook(deployment.settings)
     escalations.share_among(len(deployment.agents))

@@ -1,42 +1,40 @@
-"""Keeps the table and the record together: reconciles a new configuration, commits what was decided, turns the table.
+"""The loop between calls and the store: flush, catch up, judge, commit, turn; and what people command.
 
-Every replica runs one. What makes it right is the store's epoch compare-and-set; all else only saves work. Three
-things tell a replica that a record has changed: the store's announcement, the epoch in every flush's reply, and a poll
-about once a second, which is the truth. What goes wrong with one agent never holds up another.
+Every replica runs one controller. What makes it right is the store's epoch compare-and-set; all else only saves work.
+Three things tell a replica that a record has changed: the store's announcement, the epoch in every flush's reply, and a
+poll about once a second, which is the truth.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Any
 
 from gateway.errors import CallerError, EpochConflict, NotFound, StoreAway, StoreRefused
 from gateway.logs import Log
 from gateway.rollout.findings import settled
 from gateway.rollout.flusher import Flusher
-from gateway.rollout.history import History
 from gateway.rollout.judge import Judge
-from gateway.rollout.quarantine import is_proven
+from gateway.rollout.outages import Outages
 from gateway.rollout.recorder import Recorder
-from gateway.rollout.store_health import EVERY_AGENT, Reach
+from gateway.rollout.rollout_records import RolloutRecords
+from gateway.rollout.store_health import EVERY_AGENT
 from gateway.rollout.table import Table
 from gateway.runtime import Runtime
 from gateway.store.memory import Link, Memory
 from gateway.store.seam import Batch, FlushReply, Store
-from policies.rollout import rollout, verbs
+from policies.rollout import verbs
 from policies.rollout.rollout import Decision
 from policies.rollout.state import State
 from policies.rollout.verbs import Order
-from routing.agents import AgentVersion
+from routing.chain import Target
 
 FLUSH_SECONDS = 0.1
 _REST_SECONDS = 0.02  # between flushes of one agent: an outage fails every call of a canary that serves everything
 POLL_SECONDS = 0.9  # on average; the longest is then well within the 1.5 s that a turn takes without announcements
 _LOOK_SECONDS = 0.3  # so that a table is right within a second of the store's return
 JITTER = 0.2  # of the pause, up or down: replicas that were started together do not poll together for ever
-_AT_ONCE = 24  # agents; fewer than the store lets through, so that nobody's time runs out in a queue there
 _TRIES_OF_A_PERSON = 2  # the second where only the thresholds were frozen meanwhile, which happens once a step
-_STEPS_TO_AGREE = 5  # a lost commit is read again; more often than this and the next poll goes on
 
 
 class NothingToDo(CallerError):
@@ -46,8 +44,8 @@ class NothingToDo(CallerError):
     code = "nothing_to_do"
 
 
-def _ignore(_: AgentVersion) -> None:
-    """Nobody wants to know of a new trial."""
+def _ignore(_: Target) -> None:
+    """Do nothing about a new trial."""
 
 
 def _steady() -> float:
@@ -56,8 +54,8 @@ def _steady() -> float:
 
 
 class Controller:
-    """The controller of one replica. `on_trial` is told of every version whose evidence begins anew; `draw` is uniform
-    in 0…1."""
+    """The controller of one replica. `on_trial` is told of the target of every version whose evidence begins anew;
+    `draw` is uniform in 0…1."""
 
     def __init__(
         self,
@@ -65,45 +63,41 @@ class Controller:
         table: Table,
         recorder: Recorder,
         log: Log,
-        on_trial: Callable[[AgentVersion], None] = _ignore,
+        on_trial: Callable[[Target], None] = _ignore,
         draw: Callable[[], float] = _steady,
         memory: Memory | None = None,
     ) -> None:
         self._store = store
         self._memory = memory or Memory()
-        self._history = History(store, table, self._memory)
         self._table = table
         self._log = log
-        self._on_trial = on_trial
         self._draw = draw
-        self._judge = Judge(store, table, self._commit)
-        self._flusher = Flusher(store, recorder, self._on_reply)
+        self._records = RolloutRecords(store, table, self._memory, log, on_trial)
+        self._judge = Judge(store, table)
+        self._flusher = Flusher(store, recorder)
+        self._outages = Outages(store, table, self._records, self._flusher, log)
         self._flushing: set[str] = set()
         self._hurried: set[str] = set()
-        self._turns = asyncio.Semaphore(_AT_ONCE)
-        self._reach = Reach(log)
         self._unreconciled: set[str] = set()
-        self._unread: set[str] = set()
         self._tasks: asyncio.TaskGroup | None = None
         self._installed = asyncio.Event()
-        self._config_digest = ""
 
     @property
     def store_ok(self) -> bool:
         """Whether every agent's record could be reached when last asked for."""
-        return self._reach.ok
+        return self._outages.store_ok
 
     @property
     def store_error(self) -> str | None:
         """Why a record could not be reached or changed, None while all is well."""
-        return self._reach.why
+        return self._outages.store_error
 
     def install(self, runtime: Runtime) -> None:
-        """A new configuration is in the table: every agent's record is to follow it."""
-        self._config_digest = runtime.digest
+        """Let every agent's record follow the new configuration, which is in the table."""
         self._unreconciled = set(self._table)
-        self._unread &= self._unreconciled
-        self._reach.keep(self._table)
+        self._records.config_digest = runtime.digest
+        self._records.keep_configured()
+        self._outages.keep(self._table)
         self._installed.set()
 
     def hurry(self, agent: str) -> None:
@@ -126,7 +120,7 @@ class Controller:
 
     async def finish(self) -> None:
         """A last flush, so that nothing that was counted is lost; what could not be brought in is logged."""
-        await self._each(self._flusher.agents(), self._flusher.flush)
+        await self._each(self._flusher.agents(), self._flush)
         if left := self._flusher.agents():
             self._log.error("counts_lost", agents=left)
 
@@ -134,13 +128,11 @@ class Controller:
         """Follow a new configuration, and catch up where a record has moved or could not be read."""
         await self._each(self._unreconciled, self._follow)
         epochs: dict[str, int] = {}
-
-        async def ask(_: str) -> None:
-            epochs.update(await self._store.epochs(list(self._table)))
-
-        await self._attempt(EVERY_AGENT, ask)
-        await self._each([agent for agent in epochs if self._is_behind(agent, epochs[agent])], self._catch_up)
-        await self._each(self._judge.watched(), self._judge.watch)
+        async with self._outages.bear(EVERY_AGENT):
+            epochs = await self._store.epochs(list(self._table))
+        behind = [agent for agent, epoch in epochs.items() if self._records.is_behind(agent, epoch)]
+        await self._each(behind, self._records.catch_up)
+        await self._each(self._judge.watched(), self._look)
 
     async def act(self, agent: str, epoch: int, order: Order) -> State:
         """Carry out a person's order; the record that it made.
@@ -154,7 +146,7 @@ class Controller:
             if state is None or entry is None:
                 raise NotFound(f"there is no record of an agent {agent!r}")
             if not is_as_seen(state, epoch):
-                self._turn(agent, state)  # what the person is shown next must not be older than this
+                self._records.turn(agent, state)  # what the person is shown next must not be older than this
                 raise EpochConflict(f"{agent} is at epoch {state.epoch}, not {epoch}: {state.reason}")
             try:
                 decision = verbs.act(state, entry.intent, order, snapshot.now)
@@ -179,87 +171,43 @@ class Controller:
         return self._memory.links(agent)
 
     async def _follow(self, agent: str) -> None:
-        if await self._reconcile(agent):
+        """Bring the agent's record to what a new configuration wants."""
+        if await self._records.reconcile(agent):
             self._unreconciled.discard(agent)
 
-    async def _reconcile(self, agent: str) -> bool:
-        """Bring the record to what the configuration wants, or back to what was seen. Whether it is there."""
-        for _ in range(_STEPS_TO_AGREE):
-            state, now = await self._store.read(agent)
-            entry = self._table.entry(agent)
-            if entry is None:
-                return True
-            if lost := await self._history.lost(agent, state):
-                await self._commit(agent, rollout.restore(lost, state, now))
-                continue
-            decision = rollout.reconcile(state, entry.intent, now)
-            if decision is None:
-                self._turn(agent, state)
-                return True
-            await self._commit(agent, await self._judge.settled(agent, decision, entry.turned(state)))
-        return False
+    async def _look(self, agent: str) -> None:
+        """Look at a trial, and commit what is decided on it."""
+        if decision := await self._judge.look(agent):
+            await self._records.commit(agent, decision)
 
-    def _is_behind(self, agent: str, epoch: int) -> bool:
-        seen = self._table.seen(agent)
-        return seen is None or seen.epoch != epoch or agent in self._unread
+    async def _flush(self, agent: str) -> None:
+        """Flush the agent's counts, and take each reply before the next batch goes out."""
+        async with aclosing(self._flusher.flush(agent)) as replies:
+            async for batch, reply in replies:
+                await self._take_reply(agent, batch, reply)
 
-    async def _catch_up(self, agent: str) -> None:
-        """Take the record as it stands; put it back where the store has lost it."""
-        state, _ = await self._store.read(agent)
-        self._unread.discard(agent)
-        if state is None or await self._history.lost(agent, state):
-            await self._reconcile(agent)
-            return
-        self._turn(agent, state)
-
-    async def _on_reply(self, agent: str, batch: Batch, reply: FlushReply) -> None:
+    async def _take_reply(self, agent: str, batch: Batch, reply: FlushReply) -> None:
+        """Catch up with the record, judge the counts, and commit the decision, which turns the table."""
         if self._table.entry(agent) is None:
             return
-        seen = self._table.seen(agent)
-        if seen is None or reply.epoch != seen.epoch:
-            await self._catch_up(agent)
-        await self._judge.on_counts(agent, batch, reply)
+        if not self._records.is_at(agent, reply.epoch):
+            await self._records.catch_up(agent)
+        if decision := await self._judge.judge_counts(agent, batch, reply):
+            await self._records.commit(agent, decision)
 
     async def _commit_for_person(self, agent: str, decision: Decision) -> bool:
         """A refusal has done nothing, and the store was dialled anew since: so then once more."""
         try:
             try:
-                return await self._commit(agent, decision)
+                return await self._records.commit(agent, decision)
             except StoreRefused:
-                return await self._commit(agent, decision)
+                return await self._records.commit(agent, decision)
         except StoreRefused as error:
-            self._lose(agent, error)
+            self._outages.note(agent, error)
             raise
         except StoreAway as error:
             unknown = "it may have been done: look at the status before you repeat it"
             raise StoreAway(f"{error.message}; {unknown}") from error
-
-    async def _commit(self, agent: str, decision: Decision) -> bool:
-        """Commit, then announce: only the winner does. Whether this replica won.
-
-        Raises StoreAway when that is not known; then the record is read again before anything else is decided.
-        """
-        committed = await self._store.commit(agent, decision, self._config_digest)
-        if committed.state is not None:
-            self._turn(agent, committed.state)
-        if committed.won:
-            state = decision.state
-            self._log.warning(
-                "decision", agent=agent, action=state.action, epoch=state.epoch, phase=state.phase,
-                weight=state.weight, actor=state.actor, reason=state.reason,
-            )  # fmt: skip
-        return committed.won
-
-    def _turn(self, agent: str, state: State | None) -> None:
-        if state is None or not self._table.turn(agent, state):
-            return
-        self._memory.note(agent, state)
-        self._log.info(
-            "turned", agent=agent, epoch=state.epoch, phase=state.phase, weight=state.weight, action=state.action
-        )
-        entry = self._table.entry(agent)
-        if entry and entry.split.canary:
-            self._on_trial(entry.split.canary)
 
     async def _flush_regularly(self) -> None:
         while True:
@@ -271,14 +219,15 @@ class Controller:
         """Flush this agent, unless that is being done."""
         if self._tasks is not None and agent not in self._flushing:
             self._flushing.add(agent)
-            self._tasks.create_task(self._flush(agent))
+            self._tasks.create_task(self._flush_while_due(agent))
 
-    async def _flush(self, agent: str) -> None:
+    async def _flush_while_due(self, agent: str) -> None:
         try:
             is_due = True
             while is_due:
                 self._hurried.discard(agent)
-                await self._attempt(agent, self._flusher.flush)
+                async with self._outages.bear(agent):
+                    await self._flush(agent)
                 await asyncio.sleep(_REST_SECONDS)
                 is_due = agent in self._hurried
         finally:
@@ -295,7 +244,8 @@ class Controller:
     async def _follow_turns(self) -> None:
         async for agent in self._store.turns():
             if self._table.entry(agent) is not None:
-                await self._attempt(agent, self._catch_up)
+                async with self._outages.bear(agent):
+                    await self._records.catch_up(agent)
 
     async def _each(self, agents: Iterable[str], work: Callable[[str], Awaitable[None]]) -> None:
         """Do the work for every agent, whatever becomes of the others; a bug is raised when all are through."""
@@ -305,34 +255,8 @@ class Controller:
                 raise result
 
     async def _attempt(self, agent: str, work: Callable[[str], Awaitable[None]]) -> None:
-        """Do the work; where the store is away, it is tried again later. Only writes tell that it is back, because
-        a server that is full or was demoted goes on to answer reads. After an outage every record is read whole,
-        because an epoch alone does not tell two histories apart."""
-        try:
-            async with self._turns:
-                await work(agent)
-                if self._reach.is_lost(agent):
-                    await self._store.probe(agent or next(iter(self._table), EVERY_AGENT))
-        except StoreAway as error:
-            self._lose(agent, error)
-            return
-        if self._reach.found(agent):
-            self._unread.update(self._table)
-            self._history.compare_again()
-
-    def _lose(self, agent: str, error: StoreAway) -> None:
-        self._unread.add(agent)
-        self._reach.lost(agent, error)
-        self._quarantine(agent)
-
-    def _quarantine(self, agent: str) -> None:
-        """While nobody can decide for all, this replica alone may spare its clients a canary that is proven bad."""
-        entry = self._table.entry(agent)
-        if entry is None or not entry.on_trial or entry.state is None:
-            return
-        if is_proven(entry.state.weight, self._flusher.unflushed(agent, entry.state.evidence)):
-            self._table.quarantine(agent)
-            self._log.warning("quarantine", agent=agent, epoch=entry.state.epoch)
+        async with self._outages.bear(agent):
+            await work(agent)
 
 
 def pause(drawn: float, store_ok: bool = True) -> float:

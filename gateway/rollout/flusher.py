@@ -1,25 +1,22 @@
-"""Brings the recorder's batches into the store, each exactly once, and hands the replies on; the conversations follow.
+"""Brings the recorder's batches into the store, each exactly once, and yields the replies; the conversations follow.
 
 A batch whose fate is unknown is sent again under the same sequence number before anything newer, so the store can tell
 a repetition from news. While the store is away batches wait and merge in memory.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator
 
 from gateway.rollout.recorder import Recorder
 from gateway.store.seam import Batch, FlushReply, Store
-
-OnReply = Callable[[str, Batch, FlushReply], Awaitable[None]]
 
 
 class Flusher:
     """Flushes one replica's batches, agent by agent; never two at once for one agent."""
 
-    def __init__(self, store: Store, recorder: Recorder, on_reply: OnReply) -> None:
+    def __init__(self, store: Store, recorder: Recorder) -> None:
         self._store = store
         self._recorder = recorder
-        self._on_reply = on_reply
         self._sequences: dict[str, int] = {}
         self._unsure: dict[str, Batch] = {}
         self._busy: dict[str, asyncio.Lock] = {}
@@ -33,19 +30,19 @@ class Flusher:
         batches = (self._unsure.get(agent), self._recorder.pending(agent, evidence))
         return [batch for batch in batches if batch is not None and batch.evidence == evidence]
 
-    async def flush(self, agent: str) -> None:
-        """Flush the batches of one agent that wait now. Raises StoreAway; what was not applied is kept.
+    async def flush(self, agent: str) -> AsyncGenerator[tuple[Batch, FlushReply], None]:
+        """Flush the batches of one agent that wait now; yield each with its reply. Raises StoreAway.
 
-        What comes meanwhile is the next flush's: under load there is always some, and a flush that took it along would
-        never end.
+        A batch that was not applied is kept, also when the caller leaves early: use `contextlib.aclosing`. A batch that
+        comes meanwhile is the next flush's: under load there is always one, and a flush would never end.
         """
         async with self._busy.setdefault(agent, asyncio.Lock()):
             waiting = self._recorder.waiting(agent)
             if unsure := self._unsure.get(agent):
-                await self._apply(agent, unsure)
+                yield unsure, await self._apply(agent, unsure)
             for _ in range(waiting):
                 if batch := self._recorder.take(agent):
-                    await self._apply(agent, batch)
+                    yield batch, await self._apply(agent, batch)
             await self._remember(agent)
 
     async def _remember(self, agent: str) -> None:
@@ -55,10 +52,11 @@ class Flusher:
             await self._store.remember(agent, calls)
             conversations.stored(agent, calls)
 
-    async def _apply(self, agent: str, batch: Batch) -> None:
+    async def _apply(self, agent: str, batch: Batch) -> FlushReply:
+        """Apply the batch under a sequence number of its own, or again under the one that it was sent with."""
         if agent not in self._unsure:
             self._sequences[agent] = self._sequences.get(agent, 0) + 1
             self._unsure[agent] = batch
         reply = await self._store.flush(agent, self._sequences[agent], batch)
         del self._unsure[agent]
-        await self._on_reply(agent, batch, reply)
+        return reply

@@ -4,8 +4,6 @@ Any replica may judge at any time, because a decision is committed by comparing 
 enough, so it takes the agent's lease first; a lease that lies costs nothing but a look too many.
 """
 
-from collections.abc import Awaitable, Callable
-
 from gateway.errors import StoreAway
 from gateway.rollout.findings import ends_step, evidence_of, findings_of, settled, thresholds_of
 from gateway.rollout.table import Entry, Table
@@ -15,16 +13,13 @@ from policies.rollout.rollout import CONTROLLER, Decision
 
 LEASE_SECONDS = 4.0  # some looks long, so that one slow look loses it to nobody; a dead holder is replaced after it
 
-Commit = Callable[[str, Decision], Awaitable[bool]]
-
 
 class Judge:
-    """The judge of one replica. What it decides goes to `commit`."""
+    """The judge of one replica. It returns what it decides, None where there is nothing to decide."""
 
-    def __init__(self, store: Store, table: Table, commit: Commit) -> None:
+    def __init__(self, store: Store, table: Table) -> None:
         self._store = store
         self._table = table
-        self._commit = commit
 
     def watched(self) -> list[str]:
         """The agents with a canary that is, or was until lately, on trial."""
@@ -35,35 +30,30 @@ class Judge:
             if entry and entry.state and entry.state.canary and entry.state.weight
         ]
 
-    async def watch(self, agent: str) -> None:
-        """Look at a trial that nothing bad has drawn attention to: what it costs, whether it may go on. Raises
+    async def look(self, agent: str) -> Decision | None:
+        """Judge a trial that nothing bad has drawn attention to: what it costs, whether it may go on. Raises
         StoreAway."""
         entry = self._table.entry(agent)
         if entry is None or not await self._is_to_look(agent, entry):
-            return
+            return None
         snapshot, entry = await self._store.snapshot(agent), self._table.entry(agent)
         if entry is None or entry.state is None or snapshot.state != entry.state:
-            return
+            return None
         if entry.on_trial and not entry.state.frozen and (frozen := thresholds_of(entry, snapshot)):
             reason = f"thresholds taken from {entry.intent.stable.version}"
             changes = {"action": "freeze", "actor": CONTROLLER, "reason": reason, "frozen": frozen}
-            await self._commit(agent, rollout.change(entry.state, snapshot.now, **changes))
-            return
-        await self._decide(agent, entry, snapshot.sides, snapshot.now, snapshot)
+            return rollout.change(entry.state, snapshot.now, **changes)
+        decision = _decide(entry, snapshot.sides, snapshot.now)
+        return await settle(self._store, agent, decision, entry, snapshot) if decision else None
 
-    async def on_counts(self, agent: str, batch: Batch, reply: FlushReply) -> None:
+    async def judge_counts(self, agent: str, batch: Batch, reply: FlushReply) -> Decision | None:
         """Judge by what a flush has brought back: with a failure of the canary that is both arms' evidence. Raises
         StoreAway."""
         entry = self._table.entry(agent)
         if entry is None or entry.state is None or entry.state.evidence != batch.evidence or reply.sides is None:
-            return
-        await self._decide(agent, entry, reply.sides, reply.now)
-
-    async def settled(self, agent: str, decision: Decision, entry: Entry, snapshot: Snapshot | None = None) -> Decision:
-        """The decision with what the step that it ends has shown, if it ends one. Raises StoreAway."""
-        if not ends_step(decision, entry.state):
-            return decision
-        return settled(decision, entry, snapshot or await self._store.snapshot(agent))
+            return None
+        decision = _decide(entry, reply.sides, reply.now)
+        return await settle(self._store, agent, decision, entry) if decision else None
 
     async def _is_to_look(self, agent: str, entry: Entry) -> bool:
         """Whether this replica holds the lease, or nobody can say who does.
@@ -77,12 +67,18 @@ class Judge:
         except StoreAway:
             return True
 
-    async def _decide(
-        self, agent: str, entry: Entry, sides: Sides, now: float, snapshot: Snapshot | None = None
-    ) -> None:
-        if entry.state is None:
-            return
-        findings = findings_of(entry, evidence_of(entry.state, sides))
-        decision = rollout.decide(entry.state, entry.intent, findings, now)
-        if decision is not None:
-            await self._commit(agent, await self.settled(agent, decision, entry, snapshot))
+
+async def settle(
+    store: Store, agent: str, decision: Decision, entry: Entry, snapshot: Snapshot | None = None
+) -> Decision:
+    """Return the decision with what the step that it ends has shown, if it ends one. Raises StoreAway."""
+    if not ends_step(decision, entry.state):
+        return decision
+    return settled(decision, entry, snapshot or await store.snapshot(agent))
+
+
+def _decide(entry: Entry, sides: Sides, now: float) -> Decision | None:
+    if entry.state is None:
+        return None
+    findings = findings_of(entry, evidence_of(entry.state, sides))
+    return rollout.decide(entry.state, entry.intent, findings, now)

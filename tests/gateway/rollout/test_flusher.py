@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -68,87 +69,96 @@ class Applied:
         self.remembered.update({(agent, *named): call_id for named, call_id in calls.items()})
 
 
-def stage(*fate: str) -> tuple[Recorded, Any, Flusher, list[int]]:
-    """A flusher between recorder and store, and the batches that were replied to."""
-    recorded, applied, replies = Recorded(), Applied(list(fate)), list[int]()
+def stage(*fate: str) -> tuple[Recorded, Any, Flusher]:
+    """A flusher between recorder and store."""
+    recorded, applied = Recorded(), Applied(list(fate))
+    return recorded, applied, Flusher(applied, recorded)  # type: ignore[arg-type]  # stand-ins
 
-    async def on_reply(_: str, batch: Batch, __: FlushReply) -> None:
-        replies.append(batch.stable.requests)
 
-    return recorded, applied, Flusher(applied, recorded, on_reply), replies  # type: ignore[arg-type]  # stand-ins
+async def flush(flusher: Flusher, agent: str = "a") -> list[int]:
+    """Flush what waits; the requests of each batch that was replied to."""
+    async with aclosing(flusher.flush(agent)) as replies:
+        return [batch.stable.requests async for batch, _ in replies]
 
 
 @pytest.mark.parametrize("fate", ["refused", "reply lost"])
 async def test_a_batch_of_unknown_fate_is_sent_again_as_it_was(fate: str) -> None:
     """Before anything newer and under the same sequence, whether it was applied or not: counted once."""
-    recorded, applied, flusher, replies = stage(fate)
+    recorded, applied, flusher = stage(fate)
     recorded.add("a", 7)
     with pytest.raises(StoreAway):
-        await flusher.flush("a")
+        await flush(flusher)
     recorded.add("a", 2)
     assert flusher.agents() == ["a"]
-    await flusher.flush("a")
+    assert await flush(flusher) == [7, 2]
     assert applied.asked == [("a", 1, 7), ("a", 1, 7), ("a", 2, 2)]
-    assert applied.sums == {"a": 9} and replies == [7, 2] and flusher.agents() == []
+    assert applied.sums == {"a": 9} and flusher.agents() == []
 
 
 async def test_side_by_side_flushes_of_one_agent_take_turns() -> None:
     """Else a newer sequence could overtake an older one, which the store would then take for a repetition."""
-    recorded, applied, flusher, _ = stage()
+    recorded, applied, flusher = stage()
     for _ in range(20):
         recorded.add("a", 1)
-    await asyncio.gather(*(flusher.flush("a") for _ in range(5)))
+    await asyncio.gather(*(flush(flusher) for _ in range(5)))
     assert [sequence for _, sequence, _ in applied.asked] == list(range(1, 21)) and applied.sums == {"a": 20}
 
 
 async def test_a_flush_ends_however_much_comes_meanwhile() -> None:
     """What was counted while it was under way waits for the next one; else it would go on for as long as there are
     calls, as fast as the store answers."""
-    recorded, applied = Recorded(), Applied()
-
-    async def on_reply(agent: str, _: Batch, __: FlushReply) -> None:
-        recorded.add(agent, 1)
-
-    flusher = Flusher(applied, recorded, on_reply)  # type: ignore[arg-type]  # stand-ins
+    recorded, applied, flusher = stage()
     recorded.add("a", 1)
     recorded.add("a", 1)
-    await flusher.flush("a")
+    async for _ in flusher.flush("a"):
+        recorded.add("a", 1)
     assert applied.sums == {"a": 2} and flusher.agents() == ["a"]
-    await flusher.flush("a")
+    await flush(flusher)
     assert applied.sums == {"a": 4}
 
 
 async def test_a_flush_that_is_cancelled_loses_nothing() -> None:
     """Whatever was under way is sent again by the next one."""
-    recorded, applied, flusher, _ = stage()
+    recorded, applied, flusher = stage()
     recorded.add("a", 3)
-    task = asyncio.create_task(flusher.flush("a"))
+    task = asyncio.create_task(flush(flusher))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await flusher.flush("a")
+    await flush(flusher)
     assert applied.sums == {"a": 3}
+
+
+async def test_a_caller_that_leaves_after_a_reply_leaves_the_rest_waiting() -> None:
+    """What it has replied to is applied; the next flush brings in the rest, once."""
+    recorded, applied, flusher = stage()
+    recorded.add("a", 3)
+    recorded.add("a", 4)
+    async with aclosing(flusher.flush("a")) as replies:
+        batch, _ = await anext(replies)
+    assert batch.stable.requests == 3 and flusher.agents() == ["a"]
+    assert await flush(flusher) == [4] and applied.sums == {"a": 7}
 
 
 async def test_one_agents_trouble_is_its_own() -> None:
     """Another agent's sequence is another."""
-    recorded, applied, flusher, _ = stage("refused")
+    recorded, applied, flusher = stage("refused")
     recorded.add("a", 1)
     recorded.add("b", 2)
-    results = await asyncio.gather(*(flusher.flush(agent) for agent in ("a", "b")), return_exceptions=True)
-    assert isinstance(results[0], StoreAway) and results[1] is None
+    results = await asyncio.gather(*(flush(flusher, agent) for agent in ("a", "b")), return_exceptions=True)
+    assert isinstance(results[0], StoreAway) and results[1] == [2]
     assert applied.sums == {"b": 2} and flusher.agents() == ["a"]
 
 
 async def test_conversations_follow_their_batch() -> None:
     """Until the store has them, whatever becomes of the first try; then they wait no more."""
-    recorded, applied, flusher, _ = stage()
+    recorded, applied, flusher = stage()
     recorded.add("a", 1)
     recorded.conversations.note(replace(outcome(), conversation="chat-1", call_id="c-1"))
     applied.away = 1
     with pytest.raises(StoreAway):
-        await flusher.flush("a")
+        await flush(flusher)
     assert list(flusher.agents()) == ["a"]
-    await flusher.flush("a")
+    await flush(flusher)
     assert applied.remembered == {("a", "web", conversation_key("web", "chat-1")): "c-1"} and not flusher.agents()

@@ -74,7 +74,7 @@ class Trial:
     def __init__(self, client: Redis, store: RedisStore) -> None:
         self._client = client
         self._random = random.Random(1)  # the same calls in every run
-        self._recorder = Recorder(logs.to(io.BytesIO(), "error"), Clock(lambda: 0.0, lambda: 1e9), lambda _: None)
+        self._recorder = Recorder(logs.to(io.BytesIO(), "error"), Clock(lambda: 0.0, lambda: 1e9))
         self._flusher = Flusher(store, self._recorder)
         self._entry = _entry()
 

@@ -41,10 +41,10 @@ class Shape:
 class Replies:
     """The replies that one replica knows. `known` is by agent and conversation, empty while there are none.
 
-    `agents` names those that are served, `unix` tells the time in Unix seconds.
+    `agents` are those that are served, read anew with each look; `unix` tells the time in Unix seconds.
     """
 
-    def __init__(self, store: Store, agents: Callable[[], Iterable[str]], unix: Callable[[], float]) -> None:
+    def __init__(self, store: Store, agents: Iterable[str], unix: Callable[[], float]) -> None:
         self.known: OrderedDict[tuple[str, str], Reply] = OrderedDict()
         self._store = store
         self._agents = agents
@@ -79,7 +79,7 @@ class Replies:
     async def follow(self) -> None:
         """Learn what has been replied since, and tell the store which replies a turn has seen. Raises StoreAway."""
         now = self._unix()
-        while found := await self._store.replies({agent: self._seen.get(agent, "") for agent in self._agents()}, now):
+        while found := await self._store.replies({agent: self._seen.get(agent, "") for agent in self._agents}, now):
             for agent, replies in found.items():  # a portion of them
                 for place, reply in replies:
                     self._learn(agent, reply)

@@ -20,6 +20,7 @@ from gateway.call.shadow import WORKERS, Shadows
 from gateway.call.shadow_budget import Purse
 from gateway.config import ConfigProblems, Deployment, GatewaySettings, Problem
 from gateway.config.fields import Address
+from gateway.errors import StoreAway
 from gateway.handover.escalation import Escalations
 from gateway.handover.human_replies import Replies
 from gateway.logs import Log
@@ -40,6 +41,7 @@ from gateway.webhook.webhook import DELIVERY_SECONDS
 
 _FIRST_LOOK_SECONDS = 2.0  # how long the start waits for the store before it serves stable only
 _RESTART_SECONDS = 1.0
+_AGREE_SECONDS = 10.0  # a store that has lost the key gets it back before a new replica makes another one
 
 
 @dataclass(slots=True)
@@ -63,11 +65,11 @@ class Gateway:
         """Look at the records once, then work in the background. A store that is away does not keep it from serving."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_FIRST_LOOK_SECONDS):
-                await self.key.agree()
+                await self.agree_on_key()
                 await self.services.controller.poll()
         for work in (
             self.services.controller.run,
-            self.key.agree_for_ever,
+            self.agree_on_key_for_ever,
             self.remember,
             self.escalations.deliver_for_ever,
             self.notices.deliver_for_ever,
@@ -121,6 +123,7 @@ class Gateway:
             old, self.upstreams = self.upstreams, Upstreams(options)
             self._retire(old, self.deployment.settings.timeouts.total)
         services.runtime = wiring.runtime(deployment, self.upstreams, self.pricelist, self.key.value)
+        services.status.prices = services.runtime.prices
         services.table.install(deployment.agents)
         self.escalations.share_among(len(deployment.agents))
         services.controller.install(services.runtime)
@@ -129,8 +132,21 @@ class Gateway:
         services.loaded_at = time()
         services.log.info("configuration", digest=deployment.digest, agents=len(deployment.agents))
 
+    async def agree_on_key(self) -> None:
+        """Use the fingerprint key that the store holds for every replica. A store that is away changes nothing."""
+        with suppress(StoreAway):
+            if await self.key.agree():
+                self.turn_key()
+            await self.key.keep()
+
+    async def agree_on_key_for_ever(self) -> None:
+        """Agree again and again, until cancelled."""
+        while True:
+            await asyncio.sleep(_AGREE_SECONDS)
+            await self.agree_on_key()
+
     def turn_key(self) -> None:
-        """Use the fingerprint key that the replicas share now."""
+        """Use the fingerprint key that the replicas share now, unless the configuration has its own."""
         key = wiring.fingerprint_key(self.deployment.settings, self.key.value)
         self.services.runtime = replace(self.services.runtime, fingerprint_key=key)
 
@@ -177,7 +193,7 @@ def build(deployment: Deployment, store: OpenStore, replica: str, log: Log, host
     log.hide(wiring.redactor(deployment.settings))
     table, clock, circuits = Table(), Clock(monotonic, time), Circuits(monotonic)
     table.install(deployment.agents)
-    recorder = Recorder(log, clock, lambda agent: controller.hurry(agent))
+    recorder = Recorder(log, clock)
     draw = random.SystemRandom().random
     controller = Controller(store.store, table, recorder, log, circuits.trust, draw, store.memory)
     escalations = Escalations(store.store, log)
@@ -187,24 +203,24 @@ def build(deployment: Deployment, store: OpenStore, replica: str, log: Log, host
     notices.receivers = wiring.receivers(deployment.settings)
     upstreams = Upstreams(wiring.transport_options(deployment.settings))
     pricelist = PriceList()
-    key = SharedKey(store.store, store.memory, lambda: gateway.turn_key())
+    key = SharedKey(store.store, store.memory)
     runtime = wiring.runtime(deployment, upstreams, pricelist, key.value)
     controller.install(runtime)
     faults = TargetFaults(log, monotonic, notices.alarm)
     attempts = Attempts(clock, circuits, faults)
     chain = FallbackChain(attempts, escalations, faults, clock, draw)
     shadows = Shadows(table, attempts, recorder, clock, Purse(store.store, clock.unix))
-    replies = Replies(store.store, lambda: table, clock.unix)
+    replies = Replies(store.store, table, clock.unix)
     hedges, exposures = Hedges(attempts, clock), Exposures(circuits)
     proxy = Proxy(table, chain, attempts, recorder, shadows, clock, replies, hedges, exposures)
     services = Services(
         runtime=runtime, table=table, controller=controller, store=store.store,
         proxy=proxy,
-        status=StatusView(store.store, table, lambda agent: services.runtime.prices.unpriced(agent)),
+        status=StatusView(store.store, table, runtime.prices),
         log=log, replica=replica, backend=store.backend, loaded_at=time(),
         calls=Places(deployment.settings.limits.in_flight),
     )  # fmt: skip
-    gateway = Gateway(
+    return Gateway(
         services,
         escalations,
         notices,
@@ -217,7 +233,6 @@ def build(deployment: Deployment, store: OpenStore, replica: str, log: Log, host
         asgi(services),
         host or deployment.settings.listen.host,
     )
-    return gateway
 
 
 async def _close_later(carrier: Transport | Upstreams, seconds: float) -> None:

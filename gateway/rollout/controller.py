@@ -75,9 +75,9 @@ class Controller:
         self._records = RolloutRecords(store, table, self._memory, log, on_trial)
         self._judge = Judge(store, table)
         self._flusher = Flusher(store, recorder)
+        self._flush_requests = recorder.flush_requests
         self._outages = Outages(store, table, self._records, self._flusher, log)
         self._flushing: set[str] = set()
-        self._hurried: set[str] = set()
         self._unreconciled: set[str] = set()
         self._tasks: asyncio.TaskGroup | None = None
         self._installed = asyncio.Event()
@@ -100,23 +100,17 @@ class Controller:
         self._outages.keep(self._table)
         self._installed.set()
 
-    def hurry(self, agent: str) -> None:
-        """Flush this agent at once: its canary has just failed a call. A flush that is under way may have left without
-        it, so another follows after a moment's rest."""
-        self._hurried.add(agent)
-        self._begin_flush(agent)
-
     async def run(self) -> None:
         """Work until cancelled."""
         try:
             async with asyncio.TaskGroup() as self._tasks:
                 self._tasks.create_task(self._flush_regularly())
+                self._tasks.create_task(self._flush_on_request())
                 self._tasks.create_task(self._poll_regularly())
                 self._tasks.create_task(self._follow_turns())
         finally:
             self._tasks = None
             self._flushing.clear()
-            self._hurried.clear()
 
     async def finish(self) -> None:
         """A last flush, so that nothing that was counted is lost; what could not be brought in is logged."""
@@ -215,6 +209,11 @@ class Controller:
                 self._begin_flush(agent)
             await asyncio.sleep(FLUSH_SECONDS)
 
+    async def _flush_on_request(self) -> None:
+        while True:
+            for agent in await self._flush_requests.wait():
+                self._begin_flush(agent)
+
     def _begin_flush(self, agent: str) -> None:
         """Flush this agent, unless that is being done."""
         if self._tasks is not None and agent not in self._flushing:
@@ -225,11 +224,11 @@ class Controller:
         try:
             is_due = True
             while is_due:
-                self._hurried.discard(agent)
+                self._flush_requests.take(agent)
                 async with self._outages.bear(agent):
                     await self._flush(agent)
                 await asyncio.sleep(_REST_SECONDS)
-                is_due = agent in self._hurried
+                is_due = agent in self._flush_requests
         finally:
             self._flushing.discard(agent)
 

@@ -15,6 +15,7 @@ from gateway.conversation import name_of
 from gateway.logs import Log
 from gateway.pricing import PriceBook
 from gateway.rollout.call_id import Booking, mint, name_digest
+from gateway.rollout.flush_requests import FlushRequests
 from gateway.rollout.named_conversations import Conversations
 from gateway.rollout.table import Entry
 from gateway.store.seam import MAX_FAILING_UNITS, MAX_UNITS, Arm, Batch, SampleSums
@@ -61,12 +62,12 @@ def _booking(outcome: Outcome, answered: bool) -> Booking:
 
 
 class Recorder:
-    """Gathers outcomes of one replica. `on_bad_canary` is told the agent's name at once."""
+    """Gathers outcomes of one replica, and asks for a flush at once where a canary has failed a call."""
 
-    def __init__(self, log: Log, clock: Clock, on_bad_canary: Callable[[str], None]) -> None:
+    def __init__(self, log: Log, clock: Clock) -> None:
         self._log = log
         self._clock = clock
-        self._on_bad_canary = on_bad_canary
+        self.flush_requests = FlushRequests()
         self._pending: dict[str, dict[tuple[int, int], Batch]] = {}
         self.conversations = Conversations()
 
@@ -113,7 +114,7 @@ class Recorder:
             return
         _mark(arm, QUALITY, booking.unit, badness)
         if booking.arm == "canary":
-            self._on_bad_canary(entry.agent.name)
+            self.flush_requests.ask(entry.agent.name)
 
     def agents(self) -> Iterable[str]:
         """The agents that have something to flush."""
@@ -182,7 +183,7 @@ class Recorder:
             if len(arm.units) < MAX_UNITS:
                 arm.units.add(unit)
             if failed:  # what is slow is seen soon enough by the regular flush, and is far more usual
-                self._on_bad_canary(outcome.agent)
+                self.flush_requests.ask(outcome.agent)
 
 
 def arm_of(plan: Plan, entry: Entry) -> ArmName | None:

@@ -5,12 +5,13 @@ Agents are read from the store; while it is away, the last that was read is show
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from gateway.errors import StoreAway
+from gateway.pricing import PriceBook
 from gateway.rollout.findings import evidence_of, findings_of, recorded_evidence
 from gateway.rollout.recorder import APART, SHADOW
 from gateway.rollout.table import Entry, Table
@@ -34,13 +35,13 @@ _NOTHING = Snapshot(None, Sides(), {}, 0.0)
 class StatusView:
     """Puts the status together. Remembers the last snapshot of each agent for when the store is away.
 
-    `unpriced` tells the targets that have served an agent here without a known price.
+    `prices` follow the configuration: they know the targets that have served an agent here without a known price.
     """
 
-    def __init__(self, store: Store, table: Table, unpriced: Callable[[str], Sequence[str]] = lambda _: ()) -> None:
+    def __init__(self, store: Store, table: Table, prices: PriceBook) -> None:
+        self.prices = prices
         self._store = store
         self._table = table
-        self._unpriced = unpriced
         self._last: dict[str, tuple[Snapshot, Mapping[str, Any]]] = {}
 
     async def agents(self, names: Sequence[str]) -> dict[str, Any]:
@@ -54,7 +55,7 @@ class StatusView:
 
     def _view(self, name: str, entry: Entry) -> dict[str, Any]:
         view = agent_view(entry, *self._last.get(name, (_NOTHING, {})))
-        return {**view, "unpriced": list(self._unpriced(name))}
+        return {**view, "unpriced": list(self.prices.unpriced(name))}
 
     async def _refresh(self, name: str) -> None:
         with suppress(StoreAway):

@@ -99,7 +99,7 @@ class Crossing:
         services = self.running.gateway.services
         async with asyncio.timeout(SOON):
             while True:
-                services.controller.hurry(agent)
+                services.proxy.recorder.flush_requests.ask(agent)
                 books: dict[str, Any] = (await services.status.agents([agent]))[agent]["versions"]["v1"]
                 if books["requests"] >= requests:
                     return books

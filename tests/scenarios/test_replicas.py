@@ -86,7 +86,7 @@ async def replicas(url: str, count: int) -> AsyncIterator[list[Replica]]:
 
 def make_replica(url: str, memory: Memory | None = None) -> Replica:
     store, table, log = RedisStore(connect(url), uuid.uuid4().hex), Table(), logs.to(io.BytesIO())
-    recorder = Recorder(log, Clock(monotonic, time), lambda _: None)
+    recorder = Recorder(log, Clock(monotonic, time))
     return Replica(store, table, recorder, Controller(store, table, recorder, log, memory=memory))
 
 

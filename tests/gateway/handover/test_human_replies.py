@@ -117,7 +117,7 @@ def said(seen: Call) -> list[str]:
 
 async def test_every_replica_learns_it(store: RedisStore, agent: str) -> None:
     """The later turns of that conversation see it, again and again; the first that did is told of, once."""
-    replicas = [Replies(store, lambda: [agent], time) for _ in range(2)]
+    replicas = [Replies(store, [agent], time) for _ in range(2)]
     await store.escalate(agent, {"call_id": "c-1"})
     await store.reply(agent, reply(agent))
     for replies in replicas:
@@ -133,7 +133,7 @@ async def test_every_replica_learns_it(store: RedisStore, agent: str) -> None:
 
 async def test_nobody_else_sees_it(store: RedisStore, agent: str) -> None:
     """Another conversation, one that the client does not name, another caller, another agent, and what is no chat."""
-    replies = Replies(store, lambda: [agent], time)
+    replies = Replies(store, [agent], time)
     await store.reply(agent, reply(agent))
     await replies.follow()
     others = (
@@ -147,7 +147,7 @@ async def test_nobody_else_sees_it(store: RedisStore, agent: str) -> None:
 
 async def test_the_latest_reply_holds(store: RedisStore, agent: str) -> None:
     """A conversation that was handed over twice has the second reply."""
-    replies = Replies(store, lambda: [agent], time)
+    replies = Replies(store, [agent], time)
     for number in (1, 2):
         await store.reply(agent, reply(agent, f"reply {number}", f"c-{number}"))
         await replies.follow()
@@ -158,7 +158,7 @@ async def test_the_latest_reply_holds(store: RedisStore, agent: str) -> None:
 async def test_it_lapses(store: RedisStore, agent: str) -> None:
     """After a week nothing of it is left in memory, and none is put in before that is noticed."""
     now = [time()]
-    replies = Replies(store, lambda: [agent], lambda: now[0])
+    replies = Replies(store, [agent], lambda: now[0])
     await store.reply(agent, reply(agent))
     await replies.follow()
     now[0] += 7 * 86_400 + 60
@@ -172,14 +172,14 @@ async def test_a_replica_that_comes_late(store: RedisStore, agent: str) -> None:
     """It learns all that is still to be seen at once, however much that is."""
     for number in range(250):
         await store.reply(agent, replace(reply(agent, call_id=f"c-{number}"), conversation=f"{number}"))
-    replies = Replies(store, lambda: [agent], time)
+    replies = Replies(store, [agent], time)
     await replies.follow()
     assert len(replies.known) == 250
 
 
 async def test_names_are_told_apart_to_their_end(store: RedisStore, agent: str) -> None:
     """However long: two conversations whose names begin alike are two."""
-    replies, one, other = Replies(store, lambda: [agent], time), "n" * 600, "n" * 600 + "2"
+    replies, one, other = Replies(store, [agent], time), "n" * 600, "n" * 600 + "2"
     await store.reply(agent, replace(reply(agent), conversation=conversation_key("app", one)))
     await replies.follow()
     replies.put_into(turn := call(agent, name=other))
@@ -190,7 +190,7 @@ async def test_names_are_told_apart_to_their_end(store: RedisStore, agent: str) 
 
 async def test_a_conversation_without_a_name_is_followed_by_nobody(store: RedisStore, agent: str) -> None:
     """The reply is kept under its call's id, and no replica holds it for later turns."""
-    replies = Replies(store, lambda: [agent], time)
+    replies = Replies(store, [agent], time)
     await store.escalate(agent, {"call_id": "c-1"})
     assert await store.reply(agent, replace(reply(agent), conversation=""))
     await replies.follow()

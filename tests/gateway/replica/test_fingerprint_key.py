@@ -1,13 +1,15 @@
 """The key of fingerprints and call ids without one in the configuration: secret, shared, and kept."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
 from gateway.auth import OPEN
+from gateway.errors import StoreAway
 from gateway.rehearsal.standin import Standin
 from gateway.replica.fingerprint_key import KEY_BYTES, SharedKey
 from gateway.rollout.call_id import Booking, mint, name_digest
@@ -27,13 +29,19 @@ async def url(tmp_path: Path) -> AsyncIterator[str]:
         yield f"redis://127.0.0.1:{port}/0"
 
 
-async def _agreed(url: str, memory: Memory, on_change: Callable[[], None] = lambda: None) -> bytes:
-    """The key of a replica that starts now."""
-    store = RedisStore(connect(url), "replica")
-    key = SharedKey(store, memory, on_change)
-    await key.agree()
+async def _agree(url: str, memory: Memory) -> tuple[bytes, bool]:
+    """The key of a replica that starts now, and whether it was told another one than it had."""
+    store, is_new = RedisStore(connect(url), "replica"), False
+    key = SharedKey(store, memory)
+    with suppress(StoreAway):  # which changes nothing
+        is_new = await key.agree()
+        await key.keep()
     await store.aclose()
-    return key.value
+    return key.value, is_new
+
+
+async def _agreed(url: str, memory: Memory) -> bytes:
+    return (await _agree(url, memory))[0]
 
 
 def _loaded(folder: Path) -> Memory:
@@ -74,9 +82,9 @@ async def test_a_store_that_lost_the_key_gets_it_back(url: str, tmp_path: Path) 
 async def test_a_store_with_another_key_wins(url: str, tmp_path: Path) -> None:
     """All replicas must agree; this one says so to whoever uses its key, and remembers the other one."""
     await Memory(tmp_path / "seen").keep_key(b"o" * KEY_BYTES)
-    theirs, changes = await _agreed(url, Memory()), list[bool]()
-    assert await _agreed(url, _loaded(tmp_path / "seen"), lambda: changes.append(True)) == theirs
-    assert (changes, _loaded(tmp_path / "seen").key) == ([True], theirs)
+    theirs = await _agreed(url, Memory())
+    assert await _agree(url, _loaded(tmp_path / "seen")) == (theirs, True)
+    assert _loaded(tmp_path / "seen").key == theirs
 
 
 async def test_what_is_no_key_is_not_used(url: str, tmp_path: Path) -> None:
@@ -131,7 +139,7 @@ async def test_a_key_that_is_learned_late_is_used_from_then_on(
         shared = gateway.key.value
         gateway.key.value = b"x" * KEY_BYTES
         gateway.turn_key()
-        await gateway.key.agree()
+        await gateway.agree_on_key()
         assert gateway.services.runtime.fingerprint_key == shared
         served.reload()
         assert gateway.services.runtime.fingerprint_key == shared

@@ -202,7 +202,6 @@ async def test_a_slow_agent_slows_no_other(replica: Replica, agent: str, monkeyp
     working = asyncio.create_task(replica.controller.run())
     for number in range(20):
         replica.fail(f"{agent}-slow", str(number))
-        replica.controller.hurry(f"{agent}-slow")
     await asyncio.sleep(0.15)
     for unit in "abc":
         replica.fail(agent, unit)
@@ -229,7 +228,6 @@ async def test_failures_by_the_hundred_are_flushed_by_the_handful(
     began = monotonic()
     for number in range(200):
         replica.fail(agent, str(number))
-        replica.controller.hurry(agent)
         await asyncio.sleep(0.001)
     await within(0.5, lambda: sum(requests) == 200)
     assert requests[0] <= 2 and len(requests) <= (monotonic() - began) / 0.02 + 1
@@ -258,7 +256,7 @@ async def test_many_agents_wait_for_their_turn_outside_the_store(
 async def test_work_begins_again_after_its_end(replica: Replica, agent: str) -> None:
     """Cancelled and run anew, as after a bug: nothing of the first run is in the way of the second."""
     await replica.configure(agent_named(agent))
-    replica.controller.hurry(agent)
+    replica.recorder.flush_requests.ask(agent)
     for _ in range(2):
         working = asyncio.create_task(replica.controller.run())
         await asyncio.sleep(0.05)
@@ -276,7 +274,7 @@ async def test_what_cannot_be_flushed_at_the_end_is_logged(agent: str) -> None:
     out = io.BytesIO()
     log = logs.to(out)
     store, table = RedisStore(connect("redis://127.0.0.1:1/0"), "replica"), Table()
-    recorder = Recorder(log, Clock(monotonic, time), lambda _: None)
+    recorder = Recorder(log, Clock(monotonic, time))
     replica = Replica(store, table, recorder, Controller(store, table, recorder, log))
     replica.install(agent_named(agent))
     table.turn(agent, a_state())

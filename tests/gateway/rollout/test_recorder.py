@@ -37,15 +37,14 @@ SLOW = "latency_p90:0.9:1.1"
 
 @dataclass(slots=True)
 class Stage:
-    """A recorder, what it logged, and whom it told of failing canaries."""
+    """A recorder, and what it logged."""
 
     out: io.BytesIO = field(default_factory=io.BytesIO)
-    told: list[str] = field(default_factory=list)
     now: float = 100.0
     recorder: Recorder = field(init=False)
 
     def __post_init__(self) -> None:
-        self.recorder = Recorder(logs.to(self.out), Clock(lambda: self.now, lambda: 1e9), self.told.append)
+        self.recorder = Recorder(logs.to(self.out), Clock(lambda: self.now, lambda: 1e9))
 
     def close(self, outcome: Outcome) -> Batch:
         """The batch in which a single outcome ends up."""
@@ -53,6 +52,11 @@ class Stage:
         batch = self.recorder.take(outcome.agent)
         assert batch is not None
         return batch
+
+    @property
+    def asks_for_a_flush(self) -> bool:
+        """Whether the agent is to be flushed at once."""
+        return "a" in self.recorder.flush_requests
 
     def lines(self) -> list[Any]:
         return [json.loads(line) for line in self.out.getvalue().splitlines()]
@@ -84,7 +88,7 @@ def test_a_canary_failure_is_told_at_once_and_counted_by_its_unit() -> None:
     """Its unit by a name that says nothing of it."""
     stage = Stage()
     batch = stage.close(outcome("canary", failing(), end="failed", unit="conversation\udcff of Kim"))
-    assert stage.told == ["a"] and (batch.canary.requests, batch.canary.errors) == (1, 1)
+    assert stage.asks_for_a_flush and (batch.canary.requests, batch.canary.errors) == (1, 1)
     assert batch.canary.bad["errors"].keys() == {unit_id("conversation\udcff of Kim")} and "Kim" not in unit_id("Kim")
     assert not batch.tallies["v2"].latency
 
@@ -93,7 +97,7 @@ def test_a_failure_of_stable_hurries_nobody() -> None:
     """It can prove nothing against the canary."""
     stage = Stage()
     assert stage.close(outcome("stable", failing(), end="failed")).stable.errors == 1
-    assert stage.told == []
+    assert not stage.asks_for_a_flush
 
 
 def test_a_fallback_hides_no_failure() -> None:
@@ -116,7 +120,7 @@ def test_pinned_and_rule_matched_calls_are_counted_apart(reason: Reason) -> None
     stage = Stage()
     batch = stage.close(outcome(None, failing(), end="failed", reason=reason))
     assert list(batch.tallies) == ["v1/apart"] and batch.tallies["v1/apart"].errors == 1
-    assert batch.stable.requests == batch.canary.requests == 0 and stage.told == []
+    assert batch.stable.requests == batch.canary.requests == 0 and not stage.asks_for_a_flush
 
 
 @pytest.mark.parametrize(
@@ -168,7 +172,7 @@ def test_scores_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         stage.recorder.score(entry, booking, "v2", 0.0 if number else 1.0)
     batch = stage.recorder.take("a")
     assert batch and batch.canary.bad[SCORED].keys() == {"0", "1", "2"}
-    assert batch.canary.bad["quality"].keys() == {"1", "2"} and len(stage.told) == 2
+    assert batch.canary.bad["quality"].keys() == {"1", "2"} and stage.asks_for_a_flush
     assert (batch.tallies["v2"].scores, batch.tallies["v2"].badness) == (10, 9 * WHOLE)
 
 
@@ -187,7 +191,7 @@ def test_slow_is_slow_by_the_arms_own_yardstick(arm: ArmName, seconds: float, ba
     batch = stage.close(timed(arm, seconds, YARDSTICKS[arm]))
     found = batch.canary if arm == "canary" else batch.stable
     assert (SLOW in found.bad, found.errors, found.requests) == (bad, 0, 1)
-    assert stage.told == []
+    assert not stage.asks_for_a_flush
 
 
 def test_before_the_freeze_nothing_is_slow_or_dear() -> None:
@@ -270,7 +274,7 @@ def test_a_late_failure_that_a_hedge_might_have_hidden(arm: ArmName, late: bool,
     found = batch.canary if arm == "canary" else batch.stable
     assert (found.requests, found.errors, "errors" in found.bad) == (1, errors, bool(errors))
     assert batch.tallies[call.version].errors == 1
-    assert bool(stage.told) is (arm == "canary" and not late)
+    assert stage.asks_for_a_flush is (arm == "canary" and not late)
 
 
 def test_a_hedge_that_took_over_from_a_failure_is_a_fallback() -> None:

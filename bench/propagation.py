@@ -22,7 +22,7 @@ from pathlib import Path
 from bench.quoting import quote
 from gateway.store import RedisStore, connect
 from tests.gateway.store.servers import tcp_server, until
-from tests.scenarios.orders import Crew, crew
+from tests.scenarios.crew import Crew, crew
 from tests.scenarios.processes import Served
 
 AGENTS = tuple(f"agent-{n:02}" for n in range(20))
@@ -61,7 +61,7 @@ async def order(here: Crew, turns: int, rng: random.Random) -> None:
     (person,) = here.people
     for turn in range(turns):
         round_, number = divmod(turn, len(AGENTS))
-        reply = await person.order(AGENTS[number], "resume" if round_ % 2 else "pause", epoch=round_ + 1)
+        reply = await person.command(AGENTS[number], "resume" if round_ % 2 else "pause", epoch=round_ + 1)
         assert reply.status == 200, reply
         await asyncio.sleep(rng.uniform(*PAUSE_SECONDS))
 

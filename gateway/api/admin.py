@@ -16,7 +16,7 @@ from gateway.errors import CallerError, EpochConflict, Forbidden, NotFound, Unau
 from gateway.formats.openai_chat.errors import error_body
 from gateway.json_body import Document
 from gateway.rollout.controller import NothingToDo
-from policies.rollout.verbs import VERBS, Order
+from policies.rollout.verbs import VERBS, Command
 
 _LONGEST_TEXT = 500
 _LATEST = 100
@@ -33,8 +33,8 @@ class AdminEndpoint(Endpoint):
         return None
 
 
-class Verb(AdminEndpoint):
-    """One verb on one agent; answers with the agent's new status, also where the answer is no."""
+class CommandEndpoint(AdminEndpoint):
+    """Carry out a command for one agent; answer with the agent's new status, also where the command is refused."""
 
     methods = ("POST",)
 
@@ -45,9 +45,9 @@ class Verb(AdminEndpoint):
         if self.services.table.entry(agent) is None:
             raise NotFound(f"there is no agent {agent!r}")
         body = Document.parse(await read_small(scope, receive, _MOST_BYTES)).values
-        order = _order(verb, body)
+        command = _command(verb, body)
         try:
-            await self.services.controller.act(agent, _epoch(scope), order)
+            await self.services.controller.act(agent, _epoch(scope), command)
         except (EpochConflict, NothingToDo) as error:
             refusal = orjson.loads(error_body(error))
             await send_json(send, {**refusal, "state": await self._state(agent)}, error.status)
@@ -92,8 +92,8 @@ def _epoch(scope: Scope) -> int:
     return int(match[1])
 
 
-def _order(verb: str, body: dict[str, object]) -> Order:
-    return Order(
+def _command(verb: str, body: dict[str, object]) -> Command:
+    return Command(
         verb=verb,
         actor=_text(body, "actor"),
         reason=_text(body, "reason"),

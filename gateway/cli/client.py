@@ -65,12 +65,12 @@ class Operator:
         """The latest audit `events` of an agent, or the whole trail, newest first; and `seen`. Raises Refused."""
         return self._ask("GET", f"/audit/{quote(agent, safe='')}{'?all=true' if whole else ''}")
 
-    def verb(self, agent: str, verb: str, order: Mapping[str, str]) -> Any:
+    def verb(self, agent: str, verb: str, command: Mapping[str, str]) -> Any:
         """Do it, from the epoch that stands now; the agent's new status. Raises Refused, and Overtaken where the record
         has moved on in the meantime."""
         epoch = self.status(agent)["agents"][agent]["epoch"]
         path = f"/admin/agents/{quote(agent, safe='')}/{verb}"
-        return self._ask("POST", path, order, {"if-match": str(epoch)})
+        return self._ask("POST", path, command, {"if-match": str(epoch)})
 
     def escalations(self, agent: str | None) -> Any:
         """The latest conversations that went to people, of all agents or of one, newest first. Raises Refused."""
@@ -144,10 +144,10 @@ def print_verification(operator: Operator, agent: str) -> int:
     return THE_ANSWER_IS_NO if problems else WELL
 
 
-def do_verb(operator: Operator, agent: str, verb: str, order: Mapping[str, str]) -> int:
-    """`serinus rollout VERB AGENT --reason …`; `order` says who, why, and what the verb needs besides."""
+def do_verb(operator: Operator, agent: str, verb: str, command: Mapping[str, str]) -> int:
+    """`serinus rollout VERB AGENT --reason …`; `command` says who, why, and what the verb needs besides."""
     try:
-        after = operator.verb(agent, verb, order)
+        after = operator.verb(agent, verb, command)
     except Overtaken as overtaken:
         now = explain(agent, overtaken.state) if overtaken.state else []
         raise Refused("\n".join(["Nothing was done, because someone was faster.", str(overtaken), *now])) from None
@@ -225,8 +225,8 @@ def _escalations(operator: Operator, given: argparse.Namespace) -> int:
 
 def _rollout(operator: Operator, given: argparse.Namespace) -> int:
     asked = {name: getattr(given, name) for name in ("actor", "reason", "weight", "metric", "to")}
-    order = {name: value for name, value in asked.items() if value is not None}
-    return do_verb(operator, given.agent, given.verb, order)
+    command = {name: value for name, value in asked.items() if value is not None}
+    return do_verb(operator, given.agent, given.verb, command)
 
 
 _COMMANDS: Mapping[str, Callable[[Operator, argparse.Namespace], int]] = {

@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.admin import Audit, Verb
+from gateway.api.admin import Audit, CommandEndpoint
 from gateway.api.assets import Stylesheet
 from gateway.api.cors import Cors
 from gateway.api.counting import CountTokens
@@ -58,7 +58,7 @@ def routes(services: Services) -> list[BaseRoute]:
         ("/status.css", Stylesheet(services)),
         ("/status/{agent}", Status(services)),
         ("/audit/{agent}", Audit(services)),
-        ("/admin/agents/{agent}/{verb}", Verb(services)),
+        ("/admin/agents/{agent}/{verb}", CommandEndpoint(services)),
         ("/healthz", Live(services)),
         ("/readyz", Ready(services)),
     ]

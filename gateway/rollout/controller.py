@@ -26,7 +26,7 @@ from gateway.store.seam import Batch, FlushReply, Store
 from policies.rollout import verbs
 from policies.rollout.rollout import Decision
 from policies.rollout.state import State
-from policies.rollout.verbs import Order
+from policies.rollout.verbs import Command
 from routing.chain import Target
 
 FLUSH_SECONDS = 0.1
@@ -128,11 +128,11 @@ class Controller:
         await self._each(behind, self._records.catch_up)
         await self._each(self._judge.watched(), self._look)
 
-    async def act(self, agent: str, epoch: int, order: Order) -> State:
-        """Carry out a person's order; the record that it made.
+    async def act(self, agent: str, epoch: int, command: Command) -> State:
+        """Carry out a person's command; return the record that it made.
 
-        Raises EpochConflict when the record has moved on from the epoch that the person saw, NothingToDo when the order
-        makes no sense where the rollout stands, StoreAway.
+        Raises EpochConflict when the record has moved on from the epoch that the person saw, NothingToDo when the
+        command makes no sense where the rollout stands, StoreAway.
         """
         for _ in range(_TRIES_OF_A_PERSON):
             snapshot, entry = await self._store.snapshot(agent), self._table.entry(agent)
@@ -143,7 +143,7 @@ class Controller:
                 self._records.turn(agent, state)  # what the person is shown next must not be older than this
                 raise EpochConflict(f"{agent} is at epoch {state.epoch}, not {epoch}: {state.reason}")
             try:
-                decision = verbs.act(state, entry.intent, order, snapshot.now)
+                decision = verbs.act(state, entry.intent, command, snapshot.now)
             except verbs.Refused as refused:
                 raise NothingToDo(f"{agent}: {refused}") from None
             if await self._commit_for_person(agent, settled(decision, entry.turned(state), snapshot)):

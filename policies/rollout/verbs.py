@@ -17,7 +17,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Command:
     """What a person asks for: `actor` and `reason` go on record. `weight` in basis points is for set-weight, `metric`
     for dismiss, `to_end` for promote."""
 
@@ -29,90 +29,90 @@ class Order:
     to_end: bool = False
 
 
-def act(state: State, intent: Intent, order: Order, now: float) -> Decision:
-    """The decision that carries out the order. Raises Refused."""
-    verb = VERBS.get(order.verb)
+def act(state: State, intent: Intent, command: Command, now: float) -> Decision:
+    """The decision that carries out the command. Raises Refused."""
+    verb = VERBS.get(command.verb)
     if verb is None:
-        raise Refused(f"unknown verb {order.verb!r}; known: {', '.join(VERBS)}")
+        raise Refused(f"unknown verb {command.verb!r}; known: {', '.join(VERBS)}")
     if state.canary is None or not state.serves(intent):
         raise Refused("no rollout of the configured canary is on record")
-    return verb(state, intent, order, now)
+    return verb(state, intent, command, now)
 
 
-def _pause(state: State, intent: Intent, order: Order, now: float) -> Decision:
+def _pause(state: State, intent: Intent, command: Command, now: float) -> Decision:
     _require(state, "running")
-    return change(state, now, **_signed(order, "pause"), phase="paused")
+    return change(state, now, **_signed(command, "pause"), phase="paused")
 
 
-def _resume(state: State, intent: Intent, order: Order, now: float) -> Decision:
+def _resume(state: State, intent: Intent, command: Command, now: float) -> Decision:
     _require(state, "paused")
-    return change(state, now, **_signed(order, "resume"), phase="running", began_at=now)
+    return change(state, now, **_signed(command, "resume"), phase="running", began_at=now)
 
 
-def _promote(state: State, intent: Intent, order: Order, now: float) -> Decision:
+def _promote(state: State, intent: Intent, command: Command, now: float) -> Decision:
     _require(state, "running", "paused")
-    if order.to_end or state.step >= len(intent.steps):
-        return complete(state, order.actor, order.reason, now)
-    decision = advance(state, intent, order.actor, order.reason, now)
+    if command.to_end or state.step >= len(intent.steps):
+        return complete(state, command.actor, command.reason, now)
+    decision = advance(state, intent, command.actor, command.reason, now)
     return replace(decision, state=replace(decision.state, action="promote", phase="running", pinned=False))
 
 
-def _abort(state: State, intent: Intent, order: Order, now: float) -> Decision:
+def _abort(state: State, intent: Intent, command: Command, now: float) -> Decision:
     _require(state, "running", "paused", "completed")
     assert state.canary is not None, "act refuses without one"  # noqa: S101
-    rolled_back = {**state.rolled_back, state.canary.digest: f"{order.actor}: {order.reason}"}
-    return new_segment(state, now, **_signed(order, "abort"), phase="rolled_back", weight=0, rolled_back=rolled_back)
+    rolled_back = {**state.rolled_back, state.canary.digest: f"{command.actor}: {command.reason}"}
+    return new_segment(state, now, **_signed(command, "abort"), phase="rolled_back", weight=0, rolled_back=rolled_back)
 
 
-def _approve(state: State, intent: Intent, order: Order, now: float) -> Decision:
+def _approve(state: State, intent: Intent, command: Command, now: float) -> Decision:
     _require(state, "running", "paused")
     step = state.step_of(intent)
     if step is None or not step.approval or state.approved:
         raise Refused("this step waits for no approval")
-    return change(state, now, **_signed(order, "approve"), approved=True)
+    return change(state, now, **_signed(command, "approve"), approved=True)
 
 
-def _pin(state: State, intent: Intent, order: Order, now: float) -> Decision:
+def _pin(state: State, intent: Intent, command: Command, now: float) -> Decision:
     _require(state, "running", "paused")
-    return change(state, now, **_signed(order, "pin"), pinned=True)
+    return change(state, now, **_signed(command, "pin"), pinned=True)
 
 
-def _unpin(state: State, intent: Intent, order: Order, now: float) -> Decision:
+def _unpin(state: State, intent: Intent, command: Command, now: float) -> Decision:
     _require(state, "running", "paused")
     if not state.pinned:
         raise Refused("the rollout is not pinned")
-    step, signed = state.step_of(intent), _signed(order, "unpin")
+    step, signed = state.step_of(intent), _signed(command, "unpin")
     if step is None or step.share == state.weight:
         return change(state, now, **signed, pinned=False)
     # Back to the configuration's share now, under this person's name, and not whenever a replica next reads its files.
-    signed["reason"] = f"{percent(state.weight)} -> {percent(step.share)}: {order.reason}"
+    signed["reason"] = f"{percent(state.weight)} -> {percent(step.share)}: {command.reason}"
     return new_segment(state, now, **signed, weight=step.share, pinned=False)
 
 
-def _set_weight(state: State, intent: Intent, order: Order, now: float) -> Decision:
+def _set_weight(state: State, intent: Intent, command: Command, now: float) -> Decision:
     _require(state, "running", "paused")
-    if order.weight is None or not 0 <= order.weight <= WHOLE_WEIGHT:
+    if command.weight is None or not 0 <= command.weight <= WHOLE_WEIGHT:
         raise Refused("name a weight between 0% and 100%")
-    signed = _signed(order, "set_weight")
-    signed["reason"] = f"{percent(state.weight)} -> {percent(order.weight)}: {order.reason}"
-    return new_segment(state, now, **signed, weight=order.weight, pinned=True)
+    signed = _signed(command, "set_weight")
+    signed["reason"] = f"{percent(state.weight)} -> {percent(command.weight)}: {command.reason}"
+    return new_segment(state, now, **signed, weight=command.weight, pinned=True)
 
 
-def _dismiss(state: State, intent: Intent, order: Order, now: float) -> Decision:
+def _dismiss(state: State, intent: Intent, command: Command, now: float) -> Decision:
     _require(state, "running", "paused", "completed")
-    if order.metric not in METRICS:
-        raise Refused(f"unknown metric {order.metric!r}; known: {', '.join(METRICS)}")
-    if order.metric in state.dismissed:
-        raise Refused(f"{order.metric} is dismissed already")
-    return change(state, now, **_signed(order, "dismiss"), dismissed=(*state.dismissed, order.metric))
+    if command.metric not in METRICS:
+        raise Refused(f"unknown metric {command.metric!r}; known: {', '.join(METRICS)}")
+    if command.metric in state.dismissed:
+        raise Refused(f"{command.metric} is dismissed already")
+    return change(state, now, **_signed(command, "dismiss"), dismissed=(*state.dismissed, command.metric))
 
 
-def _retry(state: State, intent: Intent, order: Order, now: float) -> Decision:
+def _retry(state: State, intent: Intent, command: Command, now: float) -> Decision:
     _require(state, "rolled_back")
     assert state.canary is not None, "act refuses without one"  # noqa: S101
     forgiven = {digest: why for digest, why in state.rolled_back.items() if digest != state.canary.digest}
     decision = new_segment(
-        state, now, **_signed(order, "retry"), phase="running", step=1, weight=intent.steps[0].share,
+        state, now, **_signed(command, "retry"), phase="running", step=1, weight=intent.steps[0].share,
         rolled_back=forgiven, segment=1, offset=0, banked={}, frozen={}, pinned=False, dismissed=(),
         ladder=intent.steps,
     )  # fmt: skip
@@ -125,11 +125,11 @@ def _require(state: State, *phases: str) -> None:
         raise Refused(f"the rollout is {phase}; this works while it is {' or '.join(phases)}")
 
 
-def _signed(order: Order, action: str) -> dict[str, str]:
-    return {"action": action, "actor": order.actor, "reason": order.reason}
+def _signed(command: Command, action: str) -> dict[str, str]:
+    return {"action": action, "actor": command.actor, "reason": command.reason}
 
 
-VERBS: Mapping[str, Callable[[State, Intent, Order, float], Decision]] = {
+VERBS: Mapping[str, Callable[[State, Intent, Command, float], Decision]] = {
     "pause": _pause,
     "resume": _resume,
     "promote": _promote,

@@ -11,8 +11,8 @@ from typing import Any, cast
 from gateway.rehearsal.standin import Behaviour, Standin
 from tests.gateway.running import trial, write
 from tests.gateway.store.servers import until
+from tests.scenarios.crew import Person
 from tests.scenarios.crowd import Crowd, crowd
-from tests.scenarios.orders import Person
 from tests.scenarios.processes import Served, serving
 
 FAILURES = 2  # of the canary's units; a third might be the rollback
@@ -50,8 +50,8 @@ class Trial:
             yield [await stack.enter_async_context(serving(self.folder, environ, name)) for name in names]
 
     async def proceed(self, replicas: Sequence[Served]) -> Memory:
-        """An order, then calls, of which the canary fails some; what is known once all of them are counted."""
-        await self.order(replicas[0])
+        """A command, then calls, of which the canary fails some; what is known once all of them are counted."""
+        await self.command(replicas[0])
         async with crowd(*(served.url for served in replicas)) as people:
             self.standin.behave("bad", Behaviour(error_rate=1.0))
             calls = await self.until_failed(people)
@@ -61,10 +61,10 @@ class Trial:
         await until(lambda: self.counts(replicas[0], calls + len(versions)))
         return Memory(await self.said(replicas[0]), versions)
 
-    async def order(self, served: Served) -> None:
+    async def command(self, served: Served) -> None:
         """Give the canary another share than the configuration does. Returns when every replica must know."""
         person = Person(served.url, "kim")
-        reply = await person.order(self.agent, "set-weight", 1, weight="20%")
+        reply = await person.command(self.agent, "set-weight", 1, weight="20%")
         person.leave()
         assert reply.status == 200, reply
         await asyncio.sleep(1.5)

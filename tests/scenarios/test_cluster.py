@@ -48,8 +48,8 @@ class Pair:
         return Operator(self.gateways[0].url, ADMIN_TOKEN)
 
     async def do(self, agent: str, verb: str, **more: str) -> Any:
-        order = {"actor": "kim", "reason": "because", **more}
-        return await asyncio.to_thread(self.operator().verb, agent, verb, order)
+        command = {"actor": "kim", "reason": "because", **more}
+        return await asyncio.to_thread(self.operator().verb, agent, verb, command)
 
     async def view(self, agent: str) -> Any:
         return (await asyncio.to_thread(self.operator().status, agent))["agents"][agent]

@@ -151,11 +151,11 @@ async def test_whoever_was_slower_is_told(tmp_path: Path, redis_url: str, agent:
     async with desk(tmp_path, redis_url, agent) as here:
         seen = (await here.view())["epoch"]
         headers = (f"authorization: Bearer {ADMIN_TOKEN}", f"if-match: {seen}")
-        orders = {"pause": {"actor": "kim", "reason": "odd answers"}, "abort": {"actor": "lee", "reason": "the same"}}
+        commands = {"pause": {"actor": "kim", "reason": "odd answers"}, "abort": {"actor": "lee", "reason": "the same"}}
         replies = await asyncio.gather(
             *(
-                here.served.ask("POST", f"/admin/agents/{agent}/{verb}", json.dumps(order).encode(), headers)
-                for verb, order in orders.items()
+                here.served.ask("POST", f"/admin/agents/{agent}/{verb}", json.dumps(command).encode(), headers)
+                for verb, command in commands.items()
             )
         )
         events = await here.audit()

@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 
 from gateway.store import RedisStore, verify
+from tests.scenarios.crew import crew
 from tests.scenarios.deciders import DECIDERS, REPLICAS, deciders
-from tests.scenarios.orders import crew
 
 RACES = 500  # `python -m bench.races` has ten thousand
 RACES_BY_HTTP = 40
@@ -32,7 +32,7 @@ async def test_of_32_people_at_three_replicas_one_is_obeyed(
     async with crew(tmp_path, redis_url, [agent], REPLICAS, DECIDERS) as here:
         for race in range(RACES_BY_HTTP):
             verb, phase, epoch = ("resume", "running", race + 1) if race % 2 else ("pause", "paused", race + 1)
-            replies = await asyncio.gather(*(person.order(agent, verb, epoch) for person in here.people))
+            replies = await asyncio.gather(*(person.command(agent, verb, epoch) for person in here.people))
             assert sorted(reply.status for reply in replies) == [200] + [412] * (DECIDERS - 1)
             states = [json.loads(reply.body) for reply in replies]
             now = [

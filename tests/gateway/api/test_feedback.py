@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from gateway.rehearsal.standin import Standin
 from policies.evidence.evidence import SCORED
-from tests.gateway.rollout.trials import order
+from tests.gateway.rollout.trials import command
 from tests.gateway.running import Running, running, trial, write
 from tests.scenarios.crowd import Reply, ask
 
@@ -89,7 +89,7 @@ async def test_by_the_conversation(served: Served, conversation: str) -> None:
 async def test_by_the_conversation_after_completion(served: Served) -> None:
     """The canary serves everybody now and is still watched: what it is scored for is booked as its calls are."""
     controller = served.running.gateway.services.controller
-    done = await controller.act(served.agent, 1, order("promote", to_end=True))
+    done = await controller.act(served.agent, 1, command("promote", to_end=True))
     reply = await served.call("x-conversation-id: c")
     status, answer = await served.feedback(0, conversation_id="c", agent=served.agent)
     assert (status, reply.version, answer["version"]) == (200, "v2", "v2")

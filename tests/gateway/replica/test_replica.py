@@ -14,7 +14,7 @@ from gateway.config import ConfigProblems, load
 from gateway.pricing.pricelist import PricedModel
 from gateway.pricing.rates import Tariff
 from gateway.rehearsal.standin import Behaviour, Standin
-from tests.gateway.rollout.trials import order
+from tests.gateway.rollout.trials import command
 from tests.gateway.running import Running, running, trial, write
 from tests.listening import listening
 from tests.scenarios.crowd import ask, crowd
@@ -130,12 +130,12 @@ async def test_a_receiver_that_is_taken_out_is_let_go(
             await within(SOON, lambda: old.open == 1)
             write(tmp_path, {"gateway.yaml": {**before, "timeouts": {"connect": "3s"}}})
             served.reload()
-            await served.gateway.services.controller.act(agent, 1, order("pause"))
+            await served.gateway.services.controller.act(agent, 1, command("pause"))
             await asyncio.sleep(0.5)
             assert (old.made, old.open) == (1, 1)
             write(tmp_path, {"gateway.yaml": {**before, "notify": [instead]}})
             served.reload()
-            await served.gateway.services.controller.act(agent, 2, order("resume"))
+            await served.gateway.services.controller.act(agent, 2, command("resume"))
             await within(SOON, lambda: (old.open, new.open) == (0, 1))
         await within(SOON, lambda: new.open == 0)
     assert (old.made, new.made) == (1, 1)

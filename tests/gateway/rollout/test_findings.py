@@ -14,7 +14,7 @@ from policies.evidence.evidence import ArmEvidence
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS
 from policies.rollout.rollout import WATCH_AFTER_SECONDS, change, new_segment
 from routing.agents import LadderStep
-from tests.gateway.rollout.trials import LADDER, age, agent_named, begun, bring_in, call, failing, healthy, order
+from tests.gateway.rollout.trials import LADDER, age, agent_named, begun, bring_in, call, command, failing, healthy
 from tests.scenarios.test_replicas import PRICES, Replica, replicas
 
 HOUR = 3600.0
@@ -85,7 +85,7 @@ async def test_a_step_waits_for_all_that_it_wants(replica: Replica, agent: str) 
     await held(replica, agent)
     await replica.controller.poll()
     assert replica.state(agent).step == 1
-    await replica.controller.act(agent, replica.state(agent).epoch, order("approve"))
+    await replica.controller.act(agent, replica.state(agent).epoch, command("approve"))
     await replica.controller.poll()
     assert replica.state(agent).step == 2 and not replica.state(agent).approved
 
@@ -115,7 +115,7 @@ async def test_a_day_without_a_verdict_pauses(replica: Replica, agent: str) -> N
 async def test_a_pin_holds(replica: Replica, agent: str) -> None:
     """However well the step was held, and whatever the file says; proven harm rolls back all the same."""
     await replica.configure(agent_named(agent, steps=LADDER))
-    await replica.controller.act(agent, 1, order("set-weight", weight=1234))
+    await replica.controller.act(agent, 1, command("set-weight", weight=1234))
     await held(replica, agent, 25 * HOUR)
     await replica.configure(agent_named(agent, steps=(LadderStep(9000, 1.0),)))
     await replica.controller.poll()

@@ -14,7 +14,7 @@ from policies.evidence.tally import Tally, amount_bucket, histogram_bucket
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS
 from policies.rollout.rollout import change, reconcile
 from policies.rollout.state import State
-from policies.rollout.verbs import Order
+from policies.rollout.verbs import Command
 from routing.agents import Agent, AgentVersion, LadderStep
 from routing.chain import Target
 from tests.scenarios.test_replicas import Replica
@@ -45,9 +45,9 @@ def begun(agent: Agent) -> State:
     return decision.state
 
 
-def order(verb: str, **more: object) -> Order:
+def command(verb: str, **more: object) -> Command:
     """What a person asks for."""
-    return replace(Order(verb, "kim", "because"), **more)  # type: ignore[arg-type]  # its own fields
+    return replace(Command(verb, "kim", "because"), **more)  # type: ignore[arg-type]  # its own fields
 
 
 def call(

@@ -24,7 +24,7 @@ from policies.rollout.rollout import (
     waits_for,
 )
 from policies.rollout.state import Intent, State, Step, VersionRef, percent
-from policies.rollout.verbs import Order, Refused, act
+from policies.rollout.verbs import Command, Refused, act
 from tests.policies.evidences import BAD, GOOD, arm, errors
 
 V1, V2, V3 = (VersionRef(f"v{number}", f"digest-{number}") for number in (1, 2, 3))
@@ -340,7 +340,7 @@ def deed(state: State, name: str, intent: Intent, now: float) -> Decision | None
     if name == "restore":
         return restore(state, None, now)
     try:
-        return act(state, intent, Order(name, "ada", "because", weight=3000, metric="cost"), now)
+        return act(state, intent, Command(name, "ada", "because", weight=3000, metric="cost"), now)
     except Refused:
         return None
 

@@ -6,14 +6,14 @@ import pytest
 
 from policies.rollout.rollout import decide, reconcile
 from policies.rollout.state import Intent, State
-from policies.rollout.verbs import VERBS, Order, Refused, act
+from policies.rollout.verbs import VERBS, Command, Refused, act
 from tests.policies.evidences import GOOD
 from tests.policies.rollout.test_rollout import LADDER, TRIAL, V1, V3, completed, findings, rolled_back, running
 
 
 def done(state: State, verb: str, intent: Intent = LADDER, **details: object) -> State:
-    """The record after Ada's order."""
-    decision = act(state, intent, replace(Order(verb, "ada", "because"), **details), now=50.0)  # type: ignore[arg-type]  # per verb
+    """The record after Ada's command."""
+    decision = act(state, intent, replace(Command(verb, "ada", "because"), **details), now=50.0)  # type: ignore[arg-type]  # per verb
     assert (decision.expected_epoch, decision.state.epoch, decision.state.actor) == (
         state.epoch,
         state.epoch + 1,
@@ -65,7 +65,7 @@ def test_an_approved_step_goes_on() -> None:
 def test_there_is_nothing_to_approve(state: State) -> None:
     """The step wants none, has it, or does not exist."""
     with pytest.raises(Refused, match="waits for no approval"):
-        act(state, LADDER, Order("approve", "ada", "because"), now=50.0)
+        act(state, LADDER, Command("approve", "ada", "because"), now=50.0)
 
 
 def test_pin_and_unpin() -> None:
@@ -74,7 +74,7 @@ def test_pin_and_unpin() -> None:
     assert (pinned.pinned, pinned.weight, pinned.segment) == (True, 500, 1)
     assert done(pinned, "unpin").pinned is False
     with pytest.raises(Refused, match="not pinned"):
-        act(running(LADDER), LADDER, Order("unpin", "ada", "because"), now=50.0)
+        act(running(LADDER), LADDER, Command("unpin", "ada", "because"), now=50.0)
 
 
 def test_unpin_gives_back_the_share_of_the_step() -> None:
@@ -96,7 +96,7 @@ def test_set_weight_pins() -> None:
 def test_a_weight_lies_between_nothing_and_all(weight: int | None) -> None:
     """Neither is a missing one guessed."""
     with pytest.raises(Refused, match="between 0% and 100%"):
-        act(running(LADDER), LADDER, Order("set-weight", "ada", "because", weight=weight), now=50.0)
+        act(running(LADDER), LADDER, Command("set-weight", "ada", "because", weight=weight), now=50.0)
 
 
 def test_a_metric_is_dismissed_once() -> None:
@@ -104,9 +104,9 @@ def test_a_metric_is_dismissed_once() -> None:
     state = done(running(LADDER), "dismiss", metric="cost")
     assert (state.dismissed, state.segment) == (("cost",), 1)
     with pytest.raises(Refused, match="cost is dismissed already"):
-        act(state, LADDER, Order("dismiss", "ada", "because", metric="cost"), now=60.0)
+        act(state, LADDER, Command("dismiss", "ada", "because", metric="cost"), now=60.0)
     with pytest.raises(Refused, match="unknown metric 'speed'; known: error_rate"):
-        act(state, LADDER, Order("dismiss", "ada", "because", metric="speed"), now=60.0)
+        act(state, LADDER, Command("dismiss", "ada", "because", metric="speed"), now=60.0)
 
 
 def test_retry_begins_from_the_first_step_and_forgives_this_canary_alone() -> None:
@@ -131,7 +131,7 @@ def test_retry_begins_from_the_first_step_and_forgives_this_canary_alone() -> No
 def test_what_makes_no_sense_is_refused_in_words(state: State, verb: str, why: str) -> None:
     """The message says where the rollout stands."""
     with pytest.raises(Refused) as refused:
-        act(state, LADDER, Order(verb, "ada", "because"), now=50.0)
+        act(state, LADDER, Command(verb, "ada", "because"), now=50.0)
     assert why.removeprefix("this works while it is ") in str(refused.value)
 
 
@@ -139,4 +139,4 @@ def test_what_makes_no_sense_is_refused_in_words(state: State, verb: str, why: s
 def test_there_is_nothing_to_do_about_what_the_configuration_no_longer_names(intent: Intent) -> None:
     """The record is about to follow the configuration."""
     with pytest.raises(Refused, match="no rollout of the configured canary"):
-        act(running(LADDER), intent, Order("pause", "ada", "because"), now=50.0)
+        act(running(LADDER), intent, Command("pause", "ada", "because"), now=50.0)

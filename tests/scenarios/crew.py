@@ -1,4 +1,4 @@
-"""People at several replicas who order something of one agent: by HTTP, against the epoch that they saw."""
+"""People at several replicas who command one agent: by HTTP, against the epoch that they saw."""
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -21,8 +21,8 @@ class Person:
         self._line = Line(url)
         self._name = name
 
-    async def order(self, agent: str, verb: str, epoch: int, **more: str) -> Reply:
-        """Order that, having seen the agent at that epoch."""
+    async def command(self, agent: str, verb: str, epoch: int, **more: str) -> Reply:
+        """Command that, having seen the agent at that epoch."""
         body = json.dumps({"actor": self._name, "reason": f"{verb} it", **more}).encode()
         headers = (f"authorization: Bearer {ADMIN_TOKEN}", f"if-match: {epoch}")
         return await self._line.ask("POST", f"/admin/agents/{agent}/{verb}", body, headers)

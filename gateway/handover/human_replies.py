@@ -86,7 +86,7 @@ class Replies:
                     self._seen[agent] = place
         self._forget(now)
         while self._untold:
-            await self._store.delivered_reply(*self._untold[0])
+            await self._store.mark_reply_delivered(*self._untold[0])
             self._untold.popleft()
 
     def _learn(self, agent: str, reply: Reply) -> None:

@@ -21,8 +21,8 @@ class History:
         self._memory = memory
         self._compared: set[str] = set()
 
-    async def lost(self, agent: str, found: State | None) -> State | None:
-        """The record that was seen and that the store has lost; None where the record found goes on from there.
+    async def find_lost(self, agent: str, found: State | None) -> State | None:
+        """Return the record that was seen and that the store has lost; None where the record found goes on from there.
 
         Raises StoreAway.
         """

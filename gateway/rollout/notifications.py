@@ -75,10 +75,10 @@ class Notices:
 
     async def deliver(self) -> None:
         """Deliver what is there. Raises StoreAway."""
-        for notice in await self._store.undelivered(list(self._table), IDLE_MS, _AT_ONCE):
+        for notice in await self._store.claim_notices(list(self._table), IDLE_MS, _AT_ONCE):
             wanting = [receiver for receiver in self.receivers if receiver.wants(notice.event)]
             if await self._tell(notice, wanting) or self._is_stale(notice):
-                await self._store.delivered(notice)
+                await self._store.mark_delivered(notice)
 
     async def deliver_alarms(self) -> None:
         """Tell of what waits; what a receiver does not take is tried again a few times."""

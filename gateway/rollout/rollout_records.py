@@ -74,7 +74,7 @@ class RolloutRecords:
             entry = self._table.entry(agent)
             if entry is None:
                 return True
-            if lost := await self._history.lost(agent, state):
+            if lost := await self._history.find_lost(agent, state):
                 await self.commit(agent, rollout.restore(lost, state, now))
                 continue
             decision = rollout.reconcile(state, entry.intent, now)
@@ -88,7 +88,7 @@ class RolloutRecords:
         """Take the record as it stands; put it back where the store has lost it. Raises StoreAway."""
         state, _ = await self._store.read(agent)
         self._unread.discard(agent)
-        if state is None or await self._history.lost(agent, state):
+        if state is None or await self._history.find_lost(agent, state):
             await self.reconcile(agent)
             return
         self.turn(agent, state)

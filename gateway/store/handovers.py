@@ -57,7 +57,7 @@ class HandoverStore:
                 new = ((Place.of(entry, agent), fields) for agent, entries in page for entry, fields in entries)
                 candidates = [*found, *(each for each in new if before is None or each[0] < before)]
                 found = nlargest(count, candidates, key=lambda each: each[0])
-            handed = await _handed(self, [(place.agent, fields) for place, fields in found])
+            handed = await _read_handed(self, [(place.agent, fields) for place, fields in found])
         return list(zip((place for place, _ in found), handed, strict=True))
 
     async def escalation(self: Reaching, agents: Sequence[str], call_id: str) -> Handed | None:
@@ -96,7 +96,7 @@ class HandoverStore:
                         found[agent] = [(name, _decoded(fields["reply"])) for name, fields in entries]
         return found
 
-    async def delivered_reply(self: Reaching, agent: str, call_id: str, at: float) -> None:
+    async def mark_reply_delivered(self: Reaching, agent: str, call_id: str, at: float) -> None:
         async with self._reach():
             key = _keys_of(agent, call_id).delivered
             await self._client.set(key, f"{at:.3f}", nx=True, ex=KEPT_SECONDS)
@@ -106,10 +106,10 @@ async def _one(store: Reaching, agent: str, entry: str, messages: str) -> Handed
     """The conversation of that entry of the agent's stream."""
     entries: Any = await store._client.xrange(key_of(agent, "escalations"), min=entry, max=entry)
     events = [(agent, {**fields, "messages": messages}) for _, fields in entries]
-    return next(iter(await _handed(store, events)), None)
+    return next(iter(await _read_handed(store, events)), None)
 
 
-async def _handed(store: Reaching, events: Iterable[tuple[str, Mapping[str, str]]]) -> list[Handed]:
+async def _read_handed(store: Reaching, events: Iterable[tuple[str, Mapping[str, str]]]) -> list[Handed]:
     """Conversations of agents with what there is beside them."""
     found = list(events)
     if not found:

@@ -135,7 +135,7 @@ class RedisStore(FeedbackStore, HandoverStore):
                 yield json.loads(fields["event"])
             first = f"({entries[-1][0]}" if len(entries) == EVENTS_AT_ONCE else ""
 
-    async def undelivered(self, agents: Sequence[str], idle_ms: int, count: int) -> list[Notice]:
+    async def claim_notices(self, agents: Sequence[str], idle_ms: int, count: int) -> list[Notice]:
         found: list[Notice] = []
         async with self._reach():
             for first in range(0, len(agents), AGENTS_AT_ONCE):
@@ -148,7 +148,7 @@ class RedisStore(FeedbackStore, HandoverStore):
                     found += taken(agent, left, new)
         return found
 
-    async def delivered(self, notice: Notice) -> None:
+    async def mark_delivered(self, notice: Notice) -> None:
         async with self._reach():
             await self._client.xack(key_of(notice.agent, "audit"), GROUP, notice.id)
 

@@ -202,15 +202,15 @@ class Store(Protocol):
     def audit_all(self, agent: str) -> AsyncIterator[dict[str, Any]]:
         """Return all audit events of the agent, oldest first, for `audit_chain.verify`; they are kept for ever."""
 
-    async def undelivered(self, agents: Sequence[str], idle_ms: int, count: int) -> list[Notice]:
-        """Notices for this replica to deliver, at most `count` an agent and kind: those that nobody has taken, and
-        those that somebody, perhaps this replica, took `idle_ms` ago or longer and has not delivered.
+    async def claim_notices(self, agents: Sequence[str], idle_ms: int, count: int) -> list[Notice]:
+        """Claim notices for this replica to deliver, at most `count` an agent and kind: those that nobody has taken,
+        and those that somebody, perhaps this replica, took `idle_ms` ago or longer and has not delivered.
 
         Nobody else gets them for `idle_ms` from now on: choose more than a delivery takes.
         """
 
-    async def delivered(self, notice: Notice) -> None:
-        """The notice has arrived: nobody delivers it any more."""
+    async def mark_delivered(self, notice: Notice) -> None:
+        """Note that the notice has arrived: nobody delivers it any more."""
 
     async def first_feedback(self, agent: str, name: str) -> bool:
         """Return whether this call or conversation is scored for the first time; the store remembers it for a week."""
@@ -262,8 +262,8 @@ class Store(Protocol):
         `seen` maps an agent to the id behind which to begin, '' for all that later turns are still to see at `now`.
         """
 
-    async def delivered_reply(self, agent: str, call_id: str, at: float) -> None:
-        """A turn has seen the reply to that call; the first such time counts. `at` in Unix seconds."""
+    async def mark_reply_delivered(self, agent: str, call_id: str, at: float) -> None:
+        """Note that a turn has seen the reply to that call; the first such time counts. `at` in Unix seconds."""
 
     def turns(self) -> AsyncIterator[str]:
         """The names of agents whose record has changed, as the store announces them. A hint, not a promise."""

@@ -109,7 +109,7 @@ async def test_a_reply_by_the_token(served: Served) -> None:
     reply = view["reply"]
     assert status == 200 and (reply["message"], reply["actor"]) == ("Hello,\nit is me.", "kim")
     assert reply["delivered_at"] is None and (await served.get("/c-1"))[1] == view
-    await served.running.gateway.services.store.delivered_reply(served.agent, "c-1", 7.0)
+    await served.running.gateway.services.store.mark_reply_delivered(served.agent, "c-1", 7.0)
     assert (await served.get("/c-1"))[1]["reply"]["delivered_at"] == "1970-01-01T00:00:07.000Z"
 
 

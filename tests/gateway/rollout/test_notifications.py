@@ -107,7 +107,7 @@ async def test_another_replica_takes_over(
     monkeypatch.setattr(notifications, "IDLE_MS", 100)
     server, webhook = there
     await store.commit(agent, beginning(), "config")
-    assert len(await store.undelivered([agent], 100, 10)) == 1
+    assert len(await store.claim_notices([agent], 100, 10)) == 1
     other = new_notices(receiver(webhook))
     await other.deliver()
     assert server.keys == []
@@ -126,7 +126,7 @@ async def test_only_who_wants_it_is_told(
     await store.commit(agent, following(committed.state, action="freeze"), "config")
     replica = new_notices(receiver(webhook, frozenset({"another"})), receiver(webhook, frozenset({agent})))
     await replica.deliver()
-    assert server.keys == [f"{agent}:1"] and await store.undelivered([agent], 0, 10) == []
+    assert server.keys == [f"{agent}:1"] and await store.claim_notices([agent], 0, 10) == []
 
 
 async def test_all_receivers_have_it_or_it_is_not_delivered(
@@ -137,7 +137,7 @@ async def test_all_receivers_have_it_or_it_is_not_delivered(
     nowhere = Webhook(transport(TransportOptions()), "http://127.0.0.1:1/", allow_private=True)
     await store.commit(agent, beginning(), "config")
     await new_notices(receiver(webhook), receiver(nowhere)).deliver()
-    assert server.keys == [f"{agent}:1"] and len(await store.undelivered([agent], 0, 10)) == 1
+    assert server.keys == [f"{agent}:1"] and len(await store.claim_notices([agent], 0, 10)) == 1
 
 
 async def test_after_a_day_it_is_given_up(
@@ -147,7 +147,7 @@ async def test_after_a_day_it_is_given_up(
     nowhere = Webhook(transport(TransportOptions()), "http://127.0.0.1:1/", allow_private=True)
     await store.commit(agent, beginning(), "config")
     await new_notices(receiver(nowhere), later=GIVE_UP_SECONDS + 60).deliver()
-    assert events(noted)[-1] == "notice_given_up" and await store.undelivered([agent], 0, 10) == []
+    assert events(noted)[-1] == "notice_given_up" and await store.claim_notices([agent], 0, 10) == []
 
 
 async def test_an_outage_ends_no_delivering(
@@ -159,7 +159,7 @@ async def test_an_outage_ends_no_delivering(
     server, webhook = there
     await store.commit(agent, beginning(), "config")
     replica = new_notices(receiver(webhook))
-    monkeypatch.setattr(replica._store, "undelivered", away_once(replica._store.undelivered))
+    monkeypatch.setattr(replica._store, "claim_notices", away_once(replica._store.claim_notices))
     working = asyncio.create_task(replica.deliver_for_ever())
     async with asyncio.timeout(3):
         while not server.keys:  # noqa: ASYNC110 - the receiver has no event to wait for
@@ -167,14 +167,14 @@ async def test_an_outage_ends_no_delivering(
     working.cancel()
 
 
-def away_once(undelivered: Any) -> Any:
+def away_once(claim_notices: Any) -> Any:
     """The store's method, away the first time."""
     left = [1]
 
     async def call(*arguments: Any) -> Any:
         if left.pop() if left else 0:
             raise StoreAway("nobody answers")
-        return await undelivered(*arguments)
+        return await claim_notices(*arguments)
 
     return call
 

@@ -89,8 +89,9 @@ async def test_a_frozen_server_never_hangs_a_caller(server: EmbeddedRedis, own_s
         own_store.read("a"), own_store.snapshot("a"), own_store.epochs(["a"]), own_store.flush("a", 1, batch()),
         own_store.commit("a", beginning(), ""), own_store.audit("a", 1), own_store.escalate("a", {"call_id": "c"}),
         own_store.escalations(["a"], 1), own_store.escalation(["a"], "c"), own_store.replies({"a": ""}, 0.0),
-        own_store.reply("a", Reply("c", "", "", "", 0.0)), own_store.delivered_reply("a", "c", 0.0),
-        own_store.ping(), own_store.undelivered(["a"], 1000, 10), own_store.delivered(Notice("a", "1-1", "a:1", {})),
+        own_store.reply("a", Reply("c", "", "", "", 0.0)), own_store.mark_reply_delivered("a", "c", 0.0),
+        own_store.ping(), own_store.claim_notices(["a"], 1000, 10),
+        own_store.mark_delivered(Notice("a", "1-1", "a:1", {})),
         anext(own_store.audit_all("a")), return_exceptions=True,
     )  # fmt: skip
     _kill(server, signal.SIGCONT)

@@ -33,8 +33,8 @@ async def test_the_latest(store: RedisStore, agent: str) -> None:
     for number in range(3):
         await store.escalate(agent, event(f"c-{number}"))
     assert await store.reply(agent, reply("c-1"))
-    await store.delivered_reply(agent, "c-1", 7.0)
-    await store.delivered_reply(agent, "c-1", 8.0)
+    await store.mark_reply_delivered(agent, "c-1", 7.0)
+    await store.mark_reply_delivered(agent, "c-1", 8.0)
     page = await store.escalations([agent, "nobody"], 2)
     assert [(handed.event["call_id"], handed.reply, handed.delivered_at) for _, handed in page] == [
         ("c-2", None, None), ("c-1", reply("c-1"), 7.0)

@@ -17,7 +17,7 @@ LONG = 60_000  # milliseconds
 async def test_a_commit_leaves_its_notice(store: RedisStore, agent: str) -> None:
     """The audit event, under a key that says whose change it was."""
     await store.commit(agent, beginning(), "config")
-    (notice,) = await store.undelivered([agent], LONG, 10)
+    (notice,) = await store.claim_notices([agent], LONG, 10)
     assert (notice.agent, notice.key) == (agent, f"{agent}:1")
     assert [notice.event] == await store.audit(agent, 1)
 
@@ -25,32 +25,32 @@ async def test_a_commit_leaves_its_notice(store: RedisStore, agent: str) -> None
 async def test_a_delivered_notice_is_done(store: RedisStore, agent: str) -> None:
     """Nobody gets it again, however long one waits; delivering it twice does no harm."""
     await store.commit(agent, beginning(), "config")
-    (notice,) = await store.undelivered([agent], LONG, 10)
-    await store.delivered(notice)
-    await store.delivered(notice)
+    (notice,) = await store.claim_notices([agent], LONG, 10)
+    await store.mark_delivered(notice)
+    await store.mark_delivered(notice)
     await asyncio.sleep(0.02)
-    assert await store.undelivered([agent], 1, 10) == []
+    assert await store.claim_notices([agent], 1, 10) == []
 
 
 async def test_a_lost_commit_leaves_no_notice(store: RedisStore, agent: str) -> None:
     """What changed nothing is nobody's news."""
     for _ in range(2):
         await store.commit(agent, beginning(), "config")
-    assert len(await store.undelivered([agent], LONG, 10)) == 1
+    assert len(await store.claim_notices([agent], LONG, 10)) == 1
 
 
 async def test_another_replica_takes_over_from_a_dead_one(new_store: NewStore, agent: str) -> None:
     """While the first may still be at it nobody else has it; after that it is the other's, under the same key."""
     dead, other = new_store(), new_store()
     await dead.commit(agent, beginning(), "config")
-    (taken,) = await dead.undelivered([agent], LONG, 10)
-    assert await other.undelivered([agent], LONG, 10) == []
+    (taken,) = await dead.claim_notices([agent], LONG, 10)
+    assert await other.claim_notices([agent], LONG, 10) == []
     await asyncio.sleep(0.1)
-    (again,) = await other.undelivered([agent], 100, 10)
+    (again,) = await other.claim_notices([agent], 100, 10)
     assert again == taken
-    await other.delivered(again)
+    await other.mark_delivered(again)
     await asyncio.sleep(0.1)
-    assert await dead.undelivered([agent], 50, 10) == []
+    assert await dead.claim_notices([agent], 50, 10) == []
 
 
 async def test_the_winner_that_died_before_asking_is_replaced_too(new_store: NewStore, agent: str) -> None:
@@ -58,7 +58,7 @@ async def test_the_winner_that_died_before_asking_is_replaced_too(new_store: New
     winner = new_store()
     await winner.commit(agent, beginning(), "config")
     await winner.aclose()
-    assert [notice.key for notice in await new_store().undelivered([agent], LONG, 10)] == [f"{agent}:1"]
+    assert [notice.key for notice in await new_store().claim_notices([agent], LONG, 10)] == [f"{agent}:1"]
 
 
 async def test_one_replica_at_a_time_gets_a_notice(new_store: NewStore, agent: str) -> None:
@@ -70,7 +70,7 @@ async def test_one_replica_at_a_time_gets_a_notice(new_store: NewStore, agent: s
         state = (await stores[0].commit(agent, following(state), "config")).state
     for idle in (LONG, 200):
         await asyncio.sleep(0.2)
-        found = await asyncio.gather(*(store.undelivered([agent], idle, 3) for store in stores))
+        found = await asyncio.gather(*(store.claim_notices([agent], idle, 3) for store in stores))
         assert sorted(notice.key for notices in found for notice in notices) == [f"{agent}:{n}" for n in range(1, 9)]
 
 
@@ -79,7 +79,7 @@ async def test_notices_come_in_portions_and_in_order(store: RedisStore, agent: s
     state = (await store.commit(agent, beginning(), "config")).state
     assert state
     await store.commit(agent, following(state), "config")
-    keys = [(await store.undelivered([agent], LONG, 1))[0].key for _ in range(2)]
+    keys = [(await store.claim_notices([agent], LONG, 1))[0].key for _ in range(2)]
     assert keys == [f"{agent}:1", f"{agent}:2"]
 
 
@@ -87,9 +87,9 @@ async def test_notices_of_many_agents_come_at_once(store: RedisStore, agent: str
     """Also where each of them lives on another node; one that has no record yet has none."""
     names = [f"{agent}-{n}" for n in range(AGENTS_AT_ONCE + 5)]
     await asyncio.gather(*(store.commit(name, beginning(), "config") for name in names))
-    notices = await store.undelivered([agent, *names], LONG, 10)
+    notices = await store.claim_notices([agent, *names], LONG, 10)
     assert [notice.agent for notice in notices] == names
-    assert await store.undelivered([], LONG, 10) == []
+    assert await store.claim_notices([], LONG, 10) == []
 
 
 async def test_what_an_older_gateway_wrote_is_no_news(redis_url: str, agent: str) -> None:
@@ -99,7 +99,7 @@ async def test_what_an_older_gateway_wrote_is_no_news(redis_url: str, agent: str
     store = RedisStore(client, "replica")
     await client.xadd(f"serinus:{{{agent}}}:audit", {"event": '{"epoch_after":1}'})
     await store.commit(agent, beginning(), "config")
-    assert [notice.event["seq"] for notice in await store.undelivered([agent], LONG, 10)] == [1]
+    assert [notice.event["seq"] for notice in await store.claim_notices([agent], LONG, 10)] == [1]
     await store.aclose()
 
 
@@ -109,10 +109,10 @@ async def test_a_deleted_event_is_passed_over(redis_url: str, agent: str) -> Non
     assert isinstance(client, Redis)
     store = RedisStore(client, "replica")
     await store.commit(agent, beginning(), "config")
-    (notice,) = await store.undelivered([agent], LONG, 10)
+    (notice,) = await store.claim_notices([agent], LONG, 10)
     await client.xdel(f"serinus:{{{agent}}}:audit", notice.id)
     await asyncio.sleep(0.02)
-    assert await store.undelivered([agent], 1, 10) == []
+    assert await store.claim_notices([agent], 1, 10) == []
     await store.aclose()
 
 
@@ -122,5 +122,5 @@ async def test_a_stream_of_another_kind_is_no_missing_one(redis_url: str, agent:
     store = RedisStore(client, "replica")
     await client.set(f"serinus:{{{agent}}}:audit", "text")
     with pytest.raises(StoreRefused, match="WRONGTYPE"):
-        await store.undelivered([agent], LONG, 10)
+        await store.claim_notices([agent], LONG, 10)
     await store.aclose()

@@ -24,7 +24,7 @@ from policies.rollout.rollout import (
     waits_for,
 )
 from policies.rollout.state import Intent, State, Step, VersionRef, percent
-from policies.rollout.verbs import Command, Refused, act
+from policies.rollout.verbs import VERBS, Command, Refused, act
 from tests.policies.evidences import BAD, GOOD, arm, errors
 
 V1, V2, V3 = (VersionRef(f"v{number}", f"digest-{number}") for number in (1, 2, 3))
@@ -327,8 +327,7 @@ def test_a_replica_that_has_seen_more_never_reuses_an_epoch() -> None:
 INTENTS = st.sampled_from(
     [LADDER, TRIAL, Intent(V1, None), Intent(V2, None), Intent(V1, V3, LADDER.steps), replace(LADDER, stable=V3)]
 )
-PEOPLE = ("pause", "resume", "promote", "abort", "approve", "pin", "unpin", "set-weight", "dismiss", "retry")
-DEEDS = st.sampled_from(["reconcile", "good", "bad", "restore", *PEOPLE])
+DEEDS = st.sampled_from(["reconcile", "good", "bad", "restore", *VERBS])
 
 
 def deed(state: State, name: str, intent: Intent, now: float) -> Decision | None:

@@ -118,7 +118,7 @@ class Document:
         """
         texts = {**self.texts, **changes}
         names = "".join(self.texts)
-        if not (names.islower() and names.isascii()):
+        if not (names.isascii() and names == names.lower()):
             texts = _without_twins(texts, changes)
         return _object(texts).encode()
 

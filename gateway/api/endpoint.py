@@ -33,6 +33,7 @@ from gateway.errors import (
     UpgradeRefused,
 )
 from gateway.logs import Log
+from gateway.passthrough.response_owner import Makers
 from gateway.rollout.controller import Controller
 from gateway.rollout.status import StatusView
 from gateway.rollout.table import Table
@@ -65,6 +66,7 @@ class Services:
 
     `config_error` says what is wrong with the files as they are now, None when they are well. `calls` are the places of
     authenticated calls, `status_readers` those of the status; `unproven` reads what only its signature authenticates.
+    `makers` knows who made what is stored at providers.
     """
 
     runtime: Runtime
@@ -82,6 +84,7 @@ class Services:
     calls: Places = field(default_factory=lambda: Places(2000))
     status_readers: Places = field(default_factory=lambda: Places(MOST_STATUS_READERS))
     unproven: UnprovenReaders = field(default_factory=lambda: UnprovenReaders(MOST_UNPROVEN, UNPROVEN_SECONDS))
+    makers: Makers = field(default_factory=Makers)
     refusals: RefusalLog = field(init=False)
     nonces: Iterator[int] = field(init=False)
 

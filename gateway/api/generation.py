@@ -46,7 +46,10 @@ class Generation(Endpoint):
         check_encoding(headers)
         body = await read_body(receive)
         received_at = monotonic()  # not before: how fast a client sends says nothing about a version
-        return self._call(scope, headers, Document.parse(body, self.services.runtime.values_limit), caller, received_at)
+        document = Document.parse(body, self.services.runtime.values_limit)
+        if caller.agents is not None:
+            self.services.makers.check_call(body, document.values, caller)
+        return self._call(scope, headers, document, caller, received_at)
 
     def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
         """Read what routing must know. Raises CallerError."""

@@ -4,7 +4,8 @@ Which one: the agent's that `model` names, in a JSON body, in a form, or in the 
 provider that speaks OpenAI's API.
 """
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -20,7 +21,7 @@ from gateway.formats.openai_responses.marks import is_ours
 from gateway.headers import of_type, query_to_provider, without_names
 from gateway.json_body import Document, encode
 from gateway.passthrough.forwarder import Passage, Wanted
-from gateway.passthrough.response_owner import Makers
+from gateway.passthrough.response_owner import texts_of, texts_of_target
 from gateway.passthrough.uploads import Body, FormStream, Held, Incoming, Stream, has_default_model, takes_raw_bytes
 from gateway.runtime import Runtime
 
@@ -35,6 +36,8 @@ _NOT_PASSED = frozenset({"", "organization", "dashboard", "realtime", "chatkit",
 # What is made here runs models that are named in files, in members of members, or by what was made before.
 _RUNS_ANY_MODEL = frozenset({"assistants", "batches", "evals", "fine_tuning", "threads"})
 
+_OPAQUE = frozenset({"files", "uploads"})  # whose bytes name nothing that is stored
+
 
 class Passthrough(Generation):
     """Any endpoint of OpenAI's that we do not serve ourselves."""
@@ -45,7 +48,6 @@ class Passthrough(Generation):
     def __init__(self, services: Services) -> None:
         super().__init__(services)
         self._passage = Passage(services.proxy, services.log)
-        self._makers = Makers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         incoming = _incoming(receive, scope)
@@ -67,6 +69,8 @@ class Passthrough(Generation):
         _check_scope(caller, scope["method"], path)
         agent = _named_in_query(scope)
         body = await _body(_incoming(receive, scope), scope, path, runtime, agent is not None)
+        if caller.agents is not None and isinstance(body, Stream) and _first(path) not in _OPAQUE:
+            raise UnsupportedBody("this key is for some agents only: send application/json or a form here")
         wanted = Wanted(
             id=self.services.new_nonce().hex(),
             request_id=given_id(headers),
@@ -77,10 +81,10 @@ class Passthrough(Generation):
             body=body,
             at=monotonic(),
         )
-        values = body.document.values if isinstance(body, Held) and body.document is not None else {}
-        self._makers.check(path, values, caller)
-        if scope["method"] == "POST":
-            send = _Answering(send, partial(self._makers.learn, caller=caller))
+        asked = _Asked(wanted, body)
+        self.services.makers.check(asked, caller)
+        if scope["method"] == "POST" and asked.is_known:
+            send = _Answering(send, partial(self.services.makers.learn, caller=caller, asked=asked))
         document = _naming(body, agent, headers.get(b"content-type") or b"")
         if document is None:
             await self._passage.at_the_only(wanted, caller, runtime, send)
@@ -91,6 +95,24 @@ class Passthrough(Generation):
     def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
         agent, pin = model_of(values.get("model"))
         return agent, pin, values.get("stream") is True
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The texts of a request: path, query and JSON body."""
+
+    wanted: Wanted
+    body: Body
+
+    def __iter__(self) -> Iterator[str]:
+        yield from texts_of_target(self.wanted.path, self.wanted.query)
+        if isinstance(self.body, Held) and self.body.document is not None:
+            yield from texts_of(self.body.document.values)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether nothing but these texts names what is there already: a body that is not held goes to a collection."""
+        return isinstance(self.body, Held) or self.wanted.path.count("/") == 1
 
 
 class _Answering:

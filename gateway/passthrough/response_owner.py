@@ -6,9 +6,9 @@ Who may be asked is who the caller may call. What was found is remembered for th
 
 import re
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 import orjson
 
@@ -22,6 +22,8 @@ from routing.plan import Plan
 _MOST_HINTS = 4096
 _MOST_MADE = 65_536
 _LONGEST_ID = 256  # of a response that is remembered; OpenAI's are 53 characters long
+# What stands in a call's body that names what is stored; the last, an escape, may spell any of the others.
+_MAY_NAME_IDS = (b"file_id", b"vector_store", b"container", b"conversation", b"skill_id", b"\\u00")
 _RESPONSE = re.compile(r"/responses/([^/]+)(?:/.*)?")
 _NO_IDS = frozenset({"compact", "input_tokens"})  # endpoints that stand where an id would
 
@@ -55,27 +57,61 @@ class Makers:
         self._made: OrderedDict[str, str] = OrderedDict()
         self._most = most
 
-    def learn(self, answer: bytes, caller: Caller) -> None:
-        """Read the id of what was made off the answer to a POST, if it tells one. The first maker of an id stays."""
+    def learn(self, answer: bytes, caller: Caller, asked: Iterable[str] = ()) -> None:
+        """Read the id of what was made off the answer to a POST, if it tells one. The first maker of an id stays.
+
+        `asked` is what the request says. An id in it was there before, and its maker is not known by this answer.
+        """
         try:
             made = orjson.loads(answer)
         except orjson.JSONDecodeError:
             return
         id_ = made.get("id") if isinstance(made, dict) else None
-        if isinstance(id_, str) and 0 < len(id_) <= _LONGEST_ID:
+        if isinstance(id_, str) and 0 < len(id_) <= _LONGEST_ID and not _is_in(id_, asked):
             self._made.setdefault(id_, caller.name)
             if len(self._made) > self._most:
                 self._made.popitem(last=False)
 
-    def check(self, path: str, values: Mapping[str, Any], caller: Caller) -> None:
-        """Raises NotFound where the path, or a member of a JSON body, is what another caller made, and the key is for
-        some agents only."""
-        if caller.agents is None:
+    def check(self, asked: Iterable[str], caller: Caller) -> None:
+        """Raises NotFound where one of the texts is the id of what another caller made, and the key is for some agents
+        only."""
+        if caller.agents is None or not self._made:
             return
-        members = [each for value in values.values() for each in (value if isinstance(value, list) else [value])]
-        for id_ in (*unquote(path).split("/"), *members):
-            if isinstance(id_, str) and self._made.get(id_, caller.name) != caller.name:
+        for id_ in asked:
+            if self._made.get(id_, caller.name) != caller.name:
                 raise NotFound(f"there is no {id_!r} of this key's", param="id")
+
+    def check_call(self, body: bytes, values: Mapping[str, Any], caller: Caller) -> None:
+        """Check the ids in a call's body, which is looked into only where it may name one."""
+        if self._made and caller.agents is not None and any(map(body.__contains__, _MAY_NAME_IDS)):
+            self.check(texts_of(values), caller)
+
+
+def _is_in(id_: str, texts: Iterable[str]) -> bool:
+    """Return whether a text holds the id, in any case."""
+    plain = id_.casefold()
+    return any(plain in text.casefold() for text in texts)
+
+
+def texts_of(value: Any) -> Iterator[str]:
+    """Yield every string in a JSON value, names of members included."""
+    left = [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, dict):
+            left += each
+            left += each.values()
+        elif isinstance(each, list):
+            left += each
+
+
+def texts_of_target(path: str, query: str) -> Iterator[str]:
+    """Yield the decoded segments of a path, and the decoded names and values of a query."""
+    yield from unquote(path).split("/")
+    for pair in parse_qsl(query, keep_blank_values=True):
+        yield from pair
 
 
 def response_in(path: str) -> str | None:

@@ -15,8 +15,8 @@ from gateway.errors import NotFound
 from gateway.passthrough.response_owner import Hints, Makers, response_in
 from gateway.rehearsal.standin import Behaviour, Standin
 from routing.chain import Target
-from tests.gateway.api.test_passthrough import logged
-from tests.gateway.calling import PROVIDER_KEY, Place, failing
+from tests.gateway.api.test_passthrough import logged, once
+from tests.gateway.calling import PROVIDER_KEY, Place, failing, standing_in
 from tests.gateway.running import write
 
 Serve = Callable[..., Awaitable[Place]]
@@ -234,32 +234,92 @@ def test_long_ids_are_not_remembered() -> None:
     assert hints.first("r" * 10_000, targets) == targets
 
 
-async def test_what_another_key_made(serve: Serve) -> None:
-    """Keys for some agents that share an account do not reach each other's files; a key for all agents does."""
+@asynccontextmanager
+async def sharing(serve: Serve) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+    """What asks with one of the keys `a` and `b`, which share an account, or with `all`, which is for all agents."""
     here = await serve()
     keys = {name: _key(name, [here.agent]) for name in ("a", "b")} | {"all": {"sha256": _key("all", [])["sha256"]}}
     settings = json.loads((here.running.folder / "gateway.yaml").read_text())
     write(here.running.folder, {"gateway.yaml": {**settings, "keys": keys}})
     here.running.reload()
-    url = f"{here.base_url}/files"
 
-    async def ask(key: str, method: str, path: str = "", **more: Any) -> Any:
-        headers = {"authorization": f"Bearer {key}"}
-        return await here.http.request(method, f"{url}{path}?model={here.agent}", headers=headers, **more)
+    async def ask(key: str, method: str, path: str, **more: Any) -> Any:
+        headers = {"authorization": f"Bearer {key}", **more.pop("headers", {})}
+        url = f"{here.base_url}{path}{'&' if '?' in path else '?'}model={here.agent}"
+        return await here.http.request(method, url, headers=headers, **more)
 
-    form: dict[str, Any] = {"files": {"file": ("a.jsonl", b"x")}, "data": {"purpose": "batch"}}
-    made = (await ask("a", "POST", **form)).json()["id"]
-    asked = len(here.standin.requests)
-    for path in (f"/{made}", f"/{made}/content", f"/{made.replace('-', '%2D')}"):
-        for method in ("GET", "DELETE"):
-            assert (await ask("b", method, path)).status_code == 404
-    for member in (made, [made]):
-        body = {"file_id": member}
-        assert (await ask("b", "POST", "/../vector_stores/v/files", json=body)).status_code == 404
-    assert len(here.standin.requests) == asked
-    assert [(await ask(key, "GET", f"/{made}")).status_code for key in ("a", "all")] == [200, 200]
-    assert (await ask("b", "GET", "/never-seen")).json()["error"]["message"] != "there is no 'never-seen' of this key's"
-    assert (await ask("a", "DELETE", f"/{made}")).status_code == 200
+    ask.here = here  # type: ignore[attr-defined]
+    yield ask
+
+
+FORM: dict[str, Any] = {"files": {"file": ("a.jsonl", b"x")}, "data": {"purpose": "batch"}}
+
+
+async def test_what_another_key_made(serve: Serve) -> None:
+    """Keys for some agents that share an account do not reach each other's files; a key for all agents does."""
+    async with sharing(serve) as ask:
+        here = ask.here  # type: ignore[attr-defined]
+        made = (await ask("a", "POST", "/files", **FORM)).json()["id"]
+        asked = len(here.standin.requests)
+        for path in (f"/{made}", f"/{made}/content", f"/{made.replace('-', '%2D')}"):
+            for method in ("GET", "DELETE"):
+                assert (await ask("b", method, f"/files{path}")).status_code == 404
+        for member in (made, [made]):
+            assert (await ask("b", "POST", "/vector_stores/v/files", json={"file_id": member})).status_code == 404
+        assert len(here.standin.requests) == asked
+        assert [(await ask(key, "GET", f"/files/{made}")).status_code for key in ("a", "all")] == [200, 200]
+        unknown = (await ask("b", "GET", "/files/never-seen")).json()["error"]["message"]
+        assert unknown != "there is no 'never-seen' of this key's"
+        assert (await ask("a", "DELETE", f"/files/{made}")).status_code == 200
+
+
+async def test_an_id_of_another_key_anywhere_in_a_request(serve: Serve) -> None:
+    """Deep in a body, in the query, or in a call's own parts: 404, and no provider hears of it."""
+    async with sharing(serve) as ask:
+        here = ask.here  # type: ignore[attr-defined]
+        made = (await ask("a", "POST", "/files", **FORM)).json()["id"]
+        asked = len(here.standin.requests)
+        part = [{"type": "file", "file": {"file_id": made}}]
+        chat = {"model": here.agent, "messages": [{"role": "user", "content": part}]}
+        escaped = json.dumps(chat).replace("file_id", "file\\u005fid").replace(made, f"\\u{ord(made[0]):04x}{made[1:]}")
+        read = {"role": "user", "content": [{"type": "input_file", "file_id": made}]}
+        claude = {"type": "document", "source": {"type": "file", "file_id": made}}
+        stored = {"files": [{"file_id": made, "attributes": {"a": "b"}}]}
+        replies = [
+            await ask("b", "POST", "/vector_stores/v/file_batches", json=stored),
+            await ask("b", "GET", f"/files?after={made}"),
+            await ask("b", "POST", "/chat/completions", json=chat),
+            await ask("b", "POST", "/chat/completions", content=escaped, headers={"content-type": "application/json"}),
+            await ask("b", "POST", "/responses", json={"model": here.agent, "input": [read]}),
+            await ask(
+                "b", "POST", "/messages", json=chat | {"max_tokens": 9, "messages": [{**read, "content": [claude]}]}
+            ),
+        ]
+        assert [each.status_code for each in replies] == [404] * 6
+        assert len(here.standin.requests) == asked
+        assert (await ask("a", "POST", "/chat/completions", json=chat)).status_code != 404
+
+
+@pytest.mark.parametrize("path", ["/files/file-VICTIM/x", "/files/FILE-victim/x", "/x?id=file%2DVICTIM", "/x"])
+async def test_an_answer_that_repeats_an_id_makes_nobody_its_maker(serve: Serve, path: str) -> None:
+    """Whoever names what is there already, as after a restart, does not lock out the key that made it."""
+    async with sharing(serve) as ask:
+        said = b'{"id":"file-VICTIM"}'
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(said)
+        async with standing_in(ask.here, once(head + said)):  # type: ignore[attr-defined]
+            where = f"/files{path}" if path.startswith("/x") else path
+            taken = await ask("b", "POST", where, json={"a": [{"b": "file-VICTIM"}]} if path == "/x" else {})
+            assert (taken.status_code, taken.json()["id"]) == (200, "file-VICTIM")
+            assert (await ask("a", "GET", "/files/file-VICTIM")).status_code == 200
+
+
+async def test_bytes_that_may_name_what_is_stored(serve: Serve) -> None:
+    """A key for some agents sends what is no JSON and no form to files and uploads alone; the rest can be read."""
+    async with sharing(serve) as ask:
+        sent = {"content": b'{"file_id":"file-VICTIM"}', "headers": {"content-type": "text/plain"}}
+        assert (await ask("b", "POST", "/vector_stores/v/files", **sent)).status_code == 415
+        assert (await ask("b", "POST", "/uploads/u/parts", **sent)).status_code != 415
+        assert (await ask("all", "POST", "/vector_stores/v/files", **sent)).status_code != 415
 
 
 def test_makers_are_bounded() -> None:
@@ -269,7 +329,7 @@ def test_makers_are_bounded() -> None:
         makers.learn(answer, one)
     makers.learn(b'{"id":"a"}', two)
     with pytest.raises(NotFound):
-        makers.check("/files/a", {}, two)
+        makers.check(["files", "a"], two)
     for made in (b'{"id":"b"}', b'{"id":"c"}'):
         makers.learn(made, one)
-    makers.check("/files/a", {}, two)
+    makers.check(["files", "a"], two)

@@ -56,7 +56,7 @@ STAGES = (
     ("gateway.auth", "know the caller"),
     ("gateway.json_body", "parse the body"),
     ("gateway.api", "make it a call"),
-    ("gateway.formats.openai_chat.request", "rewrite for the provider"),
+    ("gateway.formats.openai_chat.amend", "rewrite for the provider"),
     ("gateway.formats.applied", "rewrite for the provider"),
     ("gateway.formats.settings", "rewrite for the provider"),
     ("gateway.formats", "read the answer, usage"),

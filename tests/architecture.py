@@ -39,7 +39,7 @@ STANDIN = "gateway.rehearsal.standin"  # an imitation of a provider: it shares n
 
 ANYWHERE = ("gateway",)
 DOORS: Mapping[str, tuple[str, ...]] = {
-    "botocore": ("gateway.formats.bedrock.signing",),
+    "botocore": ("gateway.formats.aws_signing",),
     "genai_prices": ("gateway.pricing.pricelist",),
     "httpcore2": ("gateway.net.client.standard_upload",),  # under httpx2: what its connections are made of
     "httptools": ("gateway.net.client", "gateway.net.server", STANDIN),

@@ -12,9 +12,9 @@ from gateway.call.proxy import id_headers, plan_of
 from gateway.call.streaming import send_answer
 from gateway.calls import Call
 from gateway.errors import ProviderError
-from gateway.formats.anthropic.counting import COUNT_PATH, check_count, count_answer, count_changes, estimate
 from gateway.formats.applied import AppliedVersion
 from gateway.formats.clients import told
+from gateway.formats.count_tokens import COUNT_PATH, check_count, count_answer, count_changes, estimate
 from gateway.formats.registry import CLIENTS, PROVIDERS
 from gateway.formats.settings import overlay
 from gateway.headers import JSON, to_client_untyped

@@ -17,7 +17,7 @@ from gateway.api.endpoint import Services, caller_of, given_id, header, named
 from gateway.api.generation import Asked, Generation, check_encoding, model_of
 from gateway.calls import Caller
 from gateway.errors import CallerError, Forbidden, NotFound, UnsupportedBody
-from gateway.formats.openai_responses.marks import is_ours
+from gateway.formats.marks import is_ours
 from gateway.headers import of_type, query_to_provider, without_names
 from gateway.json_body import Document, encode
 from gateway.passthrough.forwarder import Passage, Wanted

@@ -15,8 +15,8 @@ from gateway.errors import ProviderError
 from gateway.formats.applied import AppliedVersion
 from gateway.formats.learnt import Learnt
 from gateway.formats.model_errors import blaming_model
-from gateway.formats.openai_chat.answer import bad_arguments
-from gateway.formats.openai_chat.stream import StreamReader
+from gateway.formats.openai_chat.provider_stream import StreamReader
+from gateway.formats.provider_json import bad_arguments
 from gateway.formats.registry import stream_type
 from gateway.formats.translate import Attempted, Translation, translation
 from gateway.formats.whole import Whole

@@ -13,7 +13,7 @@ from typing import Any
 
 from gateway.calls import Attempt, Usage, estimated_usage
 from gateway.errors import Headers, ProviderError
-from gateway.formats.openai_chat.stream import StreamReader
+from gateway.formats.openai_chat.provider_stream import StreamReader
 from gateway.formats.reader import Reader
 from gateway.net.client import Response
 

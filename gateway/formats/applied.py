@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from gateway.formats.openai_chat.parameters import settings
+from gateway.formats.parameters import settings
 from gateway.formats.settings import Settings
 from gateway.json_body import encode
 from routing.agents import AgentVersion, Tool

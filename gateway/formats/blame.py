@@ -10,8 +10,8 @@ from typing import Any
 
 from gateway.errors import Blame, ProviderError
 from gateway.formats.applied import AppliedVersion, path_of
-from gateway.formats.openai_chat.answer import parse
 from gateway.formats.prompt import Prompt
+from gateway.formats.provider_json import parse
 
 # Codes by which OpenAI says that the content is at fault, whoever spelled it.
 _ABOUT_CONTENT = frozenset(

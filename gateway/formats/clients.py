@@ -6,7 +6,7 @@ from gateway.calls import Call, FormatName, Usage
 from gateway.errors import ProviderError, SerinusError
 from gateway.formats.answer import Begin, End, Reply, TextDelta
 from gateway.formats.openai_chat import errors as chat
-from gateway.formats.openai_chat.opening import opening
+from gateway.formats.openai_chat.client_request import opening
 from gateway.formats.prompt import Prompt, Text
 from gateway.formats.protocol import Envelope
 from gateway.formats.registry import CLIENTS, PROVIDERS

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from string import ascii_letters, digits
 
-from gateway.formats.anthropic.shared import OUTPUT_TOOL
+from gateway.formats.claude.tooling import OUTPUT_TOOL
 from gateway.formats.prompt import Effort, FormatName
 
 _UNBOUNDED = 1 << 20

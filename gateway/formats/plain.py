@@ -11,9 +11,10 @@ from gateway.errors import Headers, ProviderError
 from gateway.formats.applied import AppliedVersion
 from gateway.formats.blame import Authors
 from gateway.formats.endpoint import Endpoint
-from gateway.formats.openai_chat.answer import error_inside, parse, read_error
-from gateway.formats.openai_chat.request import with_usage
-from gateway.formats.openai_chat.stream import StreamReader
+from gateway.formats.openai_chat.amend import with_usage
+from gateway.formats.openai_chat.errors import error_inside, read_error
+from gateway.formats.openai_chat.provider_stream import StreamReader
+from gateway.formats.provider_json import parse
 from gateway.formats.whole import Whole
 from gateway.json_body import encode
 from gateway.net.client import Request

@@ -11,8 +11,8 @@ from gateway.calls import Usage
 from gateway.errors import ProviderError
 from gateway.formats import sse
 from gateway.formats.answer import Begin, End, Event, ToolDelta
-from gateway.formats.openai_chat.answer import MAX_ARGUMENT_CHARACTERS, are_json, bad_arguments
 from gateway.formats.protocol import Parser, Writer
+from gateway.formats.provider_json import MAX_ARGUMENT_CHARACTERS, are_json, bad_arguments
 
 
 class Frame(NamedTuple):

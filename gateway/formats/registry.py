@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from gateway.calls import FormatName
 from gateway.formats.anthropic.client import CLIENT as MESSAGES_CLIENT
 from gateway.formats.anthropic.provider import PROVIDER as MESSAGES_PROVIDER
-from gateway.formats.bedrock.framing import EventStreamFramer
+from gateway.formats.bedrock._framing import EventStreamFramer
 from gateway.formats.bedrock.provider import PROVIDER as BEDROCK_PROVIDER
 from gateway.formats.gemini.client import CLIENT as GEMINI_CLIENT
 from gateway.formats.gemini.provider import PROVIDER as GEMINI_PROVIDER

@@ -19,13 +19,14 @@ from gateway.formats.cloud_files import check_contents, check_prompt
 from gateway.formats.endpoint import Endpoint
 from gateway.formats.limits import known_host, limits
 from gateway.formats.names import OwnNames, are_taken, with_own_names
-from gateway.formats.openai_chat.answer import are_json, has_good_arguments, read_answer, read_error
-from gateway.formats.openai_chat.history import fitted_history
-from gateway.formats.openai_chat.request import chat_request
-from gateway.formats.openai_chat.stream import StreamReader
+from gateway.formats.openai_chat.amend import chat_request, fitted_history
+from gateway.formats.openai_chat.errors import read_error
+from gateway.formats.openai_chat.provider_answer import has_good_arguments, read_answer
+from gateway.formats.openai_chat.provider_stream import StreamReader
 from gateway.formats.plain import Plain
 from gateway.formats.prompt import FormatName, Prompt, ToolCall, Untranslatable
 from gateway.formats.protocol import ClientSide, Envelope, ProviderSide
+from gateway.formats.provider_json import are_json
 from gateway.formats.reader import Reader, SseFramer
 from gateway.formats.registry import CLIENTS, PROVIDERS
 from gateway.formats.settings import Settings, overlay

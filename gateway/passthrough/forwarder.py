@@ -14,7 +14,7 @@ from gateway.call.streaming import ClientTooSlow, Send, send_answer
 from gateway.calls import Attempt, Call, Caller, Outcome
 from gateway.errors import CallerError, Headers, NotFound, ProviderError
 from gateway.formats.clients import CHAT, told, told_event
-from gateway.formats.openai_chat.answer import read_error
+from gateway.formats.openai_chat.errors import read_error
 from gateway.headers import JSON, to_client, to_client_untyped
 from gateway.logs import Log
 from gateway.net.client import Response, Upload, header

@@ -9,7 +9,7 @@ from gateway.calls import Caller
 from gateway.config import Deployment, GatewaySettings
 from gateway.config.provider_settings import Provider
 from gateway.config.secrets import known_secrets
-from gateway.formats.bedrock.signing import ChainSigner
+from gateway.formats.aws_signing import ChainSigner
 from gateway.formats.endpoint import Endpoint
 from gateway.net.browser_guard import BrowserGuard
 from gateway.net.client.options import TransportOptions

@@ -10,8 +10,8 @@ from bench.profile import stage
     [
         ("gateway.net.server.protocol", "_feed", "read the request"),
         ("gateway.net.server.exchange", "_send_body", "send"),
-        ("gateway.formats.openai_chat.request", "write", "rewrite for the provider"),
-        ("gateway.formats.openai_chat.answer", "parse", "read the answer, usage"),
+        ("gateway.formats.openai_chat.amend", "chat_request", "rewrite for the provider"),
+        ("gateway.formats.openai_chat.provider_answer", "read_answer", "read the answer, usage"),
         ("routing.plan", "route", "route, unit, id"),
         ("gateway.something_new", "run", "rest"),
     ],

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.formats.openai_chat.answer import are_json
+from gateway.formats.provider_json import are_json
 from gateway.json_body import Document, TooManyValues
 from gateway.json_size import ANSWER_FACTOR, CONTAINER, MOST_VALUES, holds_more
 

@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from gateway.formats.anthropic.models import Model, model
-from gateway.formats.anthropic.request import sampling
-from gateway.formats.anthropic.shared import NAME
-from gateway.formats.anthropic.thinking import Thinking, thinking
-from gateway.formats.anthropic.tooling import choice_members, native_format, tool
+from gateway.formats.anthropic.provider_request import sampling
 from gateway.formats.callids import CallIds
+from gateway.formats.claude.models import NAME, Model, model
+from gateway.formats.claude.thinking import Thinking, thinking
+from gateway.formats.claude.tooling import choice_members, native_format, tool
 from gateway.formats.limits import limits
 from gateway.formats.prompt import Prompt, Untranslatable
 from gateway.formats.settings import Settings

@@ -5,11 +5,11 @@ from typing import Any
 
 from gateway.errors import SerinusError
 from gateway.formats.answer import Reply
-from gateway.formats.anthropic.answer import write_reply
+from gateway.formats.anthropic.client_answer import write_reply
+from gateway.formats.anthropic.client_request import opening, read_prompt
+from gateway.formats.anthropic.client_stream import MessagesWriter
 from gateway.formats.anthropic.errors import error_body, error_event
-from gateway.formats.anthropic.prompt import opening, read_prompt
-from gateway.formats.anthropic.shared import NAME
-from gateway.formats.anthropic.writer import MessagesWriter
+from gateway.formats.claude.models import NAME
 from gateway.formats.prompt import FormatName, Prompt
 from gateway.formats.protocol import ClientSide, Envelope, Writer
 

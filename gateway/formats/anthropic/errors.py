@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.errors import Headers, ProviderError, SerinusError
-from gateway.formats.openai_chat.answer import error_inside, parse, read_error
+from gateway.formats.openai_chat.errors import error_inside, read_error
+from gateway.formats.provider_json import parse
 from gateway.json_body import encode
 
 # Source: platform.claude.com/docs/en/api/errors

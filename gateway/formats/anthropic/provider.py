@@ -6,10 +6,10 @@ from gateway.errors import Headers, ProviderError
 from gateway.formats.answer import Reply
 from gateway.formats.anthropic.amend import amend
 from gateway.formats.anthropic.errors import provider_error
-from gateway.formats.anthropic.parser import MessagesParser
-from gateway.formats.anthropic.reply import read_reply
-from gateway.formats.anthropic.request import PATH, write
-from gateway.formats.anthropic.shared import NAME
+from gateway.formats.anthropic.provider_answer import read_reply
+from gateway.formats.anthropic.provider_request import PATH, write
+from gateway.formats.anthropic.provider_stream import MessagesParser
+from gateway.formats.claude.models import NAME
 from gateway.formats.prompt import FormatName, Prompt
 from gateway.formats.protocol import Parser, ProviderSide, Written
 from gateway.formats.settings import Settings

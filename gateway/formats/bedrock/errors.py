@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.errors import Headers, ProviderError
-from gateway.formats.openai_chat.answer import parse, read_error
+from gateway.formats.openai_chat.errors import read_error
+from gateway.formats.provider_json import parse
 from gateway.net.client import header
 
 # What speaks of our credentials, whatever its status.

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from gateway.errors import Headers, ProviderError
 from gateway.formats.answer import Reply
 from gateway.formats.bedrock.errors import provider_error
-from gateway.formats.bedrock.events import ConverseParser
-from gateway.formats.bedrock.reply import read_reply
-from gateway.formats.bedrock.request import path, write
+from gateway.formats.bedrock.provider_answer import read_reply
+from gateway.formats.bedrock.provider_request import path, write
+from gateway.formats.bedrock.provider_stream import ConverseParser
 from gateway.formats.prompt import FormatName, Prompt, Untranslatable
 from gateway.formats.protocol import Parser, ProviderSide, Written
 from gateway.formats.settings import Settings

@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.formats.fit import fitted_tool
-from gateway.formats.gemini.config import MEMBERS, THINKING, calling_config, declaration, generation_config
-from gateway.formats.gemini.members import by_camel, camel, wrong
-from gateway.formats.gemini.terms import FORMAT
+from gateway.formats.gemini._config import MEMBERS, THINKING, calling_config, declaration, generation_config
+from gateway.formats.gemini._members import by_camel, camel, wrong
+from gateway.formats.gemini._terms import FORMAT
 from gateway.formats.limits import limits
 from gateway.formats.prompt import Prompt, ToolSpec
 from gateway.formats.settings import Settings

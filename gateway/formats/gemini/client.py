@@ -6,10 +6,11 @@ from typing import Any
 
 from gateway.errors import SerinusError
 from gateway.formats.answer import Reply
+from gateway.formats.gemini._terms import FORMAT
+from gateway.formats.gemini.client_answer import write_reply
+from gateway.formats.gemini.client_request import read_opening, read_prompt
+from gateway.formats.gemini.client_stream import StreamWriter
 from gateway.formats.gemini.errors import write_error, write_error_event
-from gateway.formats.gemini.prompt import read_opening, read_prompt
-from gateway.formats.gemini.reply import StreamWriter, write_reply
-from gateway.formats.gemini.terms import FORMAT
 from gateway.formats.prompt import FormatName, Prompt
 from gateway.formats.protocol import ClientSide, Envelope, Writer
 

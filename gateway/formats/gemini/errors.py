@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.errors import Headers, KeyRefused, ProviderError, SerinusError
-from gateway.formats.gemini.terms import dicts, event_of
+from gateway.formats.gemini._terms import dicts, event_of
 from gateway.json_body import encode
 
 # Statuses that keep their meaning without a readable body; any other unreadable error is a plain 502.

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from gateway.errors import Headers, ProviderError
 from gateway.formats.answer import Reply
-from gateway.formats.gemini import request
+from gateway.formats.gemini import provider_request
+from gateway.formats.gemini._terms import FORMAT
 from gateway.formats.gemini.amend import amend
-from gateway.formats.gemini.answer import read_answer
 from gateway.formats.gemini.errors import read_error
-from gateway.formats.gemini.stream import StreamParser
-from gateway.formats.gemini.terms import FORMAT
+from gateway.formats.gemini.provider_answer import read_answer
+from gateway.formats.gemini.provider_stream import StreamParser
 from gateway.formats.prompt import FormatName, Prompt
 from gateway.formats.protocol import Parser, ProviderSide, Written
 from gateway.formats.settings import Settings
@@ -24,10 +24,10 @@ class GeminiProvider:
     name: FormatName = FORMAT
 
     def write(self, prompt: Prompt, model: str) -> Written:
-        return request.write(prompt, model)
+        return provider_request.write(prompt, model)
 
     def path(self, model: str, stream: bool) -> str:
-        return request.path(model, stream)
+        return provider_request.path(model, stream)
 
     def amend(self, document: Document, settings: Settings, model: str) -> Mapping[str, str | None]:
         return amend(document, settings, model)

@@ -1,5 +1,4 @@
 """OpenAI chat completions: what most providers and clients speak.
 
-`request` writes what goes to a provider of this format, byte for byte but for what the version sets; `answer` reads a
-whole answer or an error, `stream` follows a stream.
+`gateway.formats` says which role each module has. `_quirks` says what tells providers of this format apart.
 """

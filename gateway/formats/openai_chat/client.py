@@ -6,11 +6,10 @@ from typing import Any
 
 from gateway.errors import SerinusError
 from gateway.formats.answer import Reply
+from gateway.formats.openai_chat.client_answer import write_reply
+from gateway.formats.openai_chat.client_request import opening, read_prompt
+from gateway.formats.openai_chat.client_stream import ChatWriter
 from gateway.formats.openai_chat.errors import error_body, error_event
-from gateway.formats.openai_chat.events import ChatWriter
-from gateway.formats.openai_chat.opening import opening
-from gateway.formats.openai_chat.prompt import read_prompt
-from gateway.formats.openai_chat.reply import write_reply
 from gateway.formats.prompt import FormatName, Prompt
 from gateway.formats.protocol import ClientSide, Envelope, Writer
 

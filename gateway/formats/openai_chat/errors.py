@@ -1,8 +1,88 @@
-"""An error as a client of chat completions gets it."""
+"""Errors of chat completions: as a provider sends them, and as a client gets them."""
 
-from gateway.errors import SerinusError
+from typing import Any
+
+from gateway.errors import Headers, KeyRefused, ProviderError, SerinusError
 from gateway.formats import sse
+from gateway.formats.provider_json import parse_quietly
 from gateway.json_body import encode
+
+# Statuses that keep their meaning without a readable body; any other unreadable error is a plain 502.
+_KEPT_STATUSES = frozenset({429, 503, 529})
+_ERROR_STATUSES = range(400, 600)
+_DEEPEST_PLACE = 20  # names of a path that a server tells
+_KEY_CODES = frozenset({"invalid_api_key", "authentication_error"})
+
+
+def read_error(status: int, headers: Headers, body: bytes) -> ProviderError:
+    """The error of an answer whose status is not 200. Its body reaches the client unless it is about our key."""
+    if status not in _ERROR_STATUSES:
+        return ProviderError("malformed", f"the provider answered HTTP {status}; redirects are not followed")
+    answer = parse_quietly(body)
+    if status == 403 and _is_moderated(answer):
+        return ProviderError(
+            "status", "the provider's moderation refused the request", upstream_status=403, headers=headers
+        )
+    if status in (401, 403) or _is_about_our_key(answer):
+        return KeyRefused("status", 403 if status == 403 else 401, headers)
+    if not isinstance(answer, dict):
+        return _unreadable(status, headers)
+    error = answer.get("error") or answer  # some servers put message and code at the top
+    message, param = _text(error, "message"), _text(error, "param") or _located(answer)
+    return ProviderError(
+        "status", message or f"the provider answered HTTP {status}",
+        upstream_status=status, headers=headers, body=body, param=param or None,
+    )  # fmt: skip
+
+
+def _is_moderated(answer: Any) -> bool:
+    """Whether a 403 is about what the client said: OpenRouter gives its reasons then."""
+    error = answer.get("error") if isinstance(answer, dict) else None
+    metadata = error.get("metadata") if isinstance(error, dict) else None
+    return isinstance(metadata, dict) and ("flagged_input" in metadata or "reasons" in metadata)
+
+
+def error_inside(answer: dict[str, Any], body: bytes) -> ProviderError:
+    """The ProviderError of an error object that came with HTTP 200; `body` is the JSON it was read from."""
+    error = answer["error"]
+    if _is_about_our_key(answer):
+        return KeyRefused("error_in_answer", 200)
+    message = _text(error, "message") or "the provider sent an error in place of an answer"
+    shown = body if isinstance(error, dict) else None
+    return ProviderError("error_in_answer", message, upstream_status=200, body=shown)
+
+
+def _unreadable(status: int, headers: Headers) -> ProviderError:
+    message = f"the provider answered HTTP {status} without a readable error"
+    error = ProviderError("status", message, upstream_status=status, headers=headers)
+    if status not in _KEPT_STATUSES:
+        error.status = 502
+    return error
+
+
+def _is_about_our_key(answer: Any) -> bool:
+    """Whether an error speaks of the key that the gateway holds, whatever its status: it may quote it."""
+    error = answer.get("error") if isinstance(answer, dict) else None
+    return isinstance(error, dict) and not _KEY_CODES.isdisjoint((_text(error, "code"), _text(error, "type")))
+
+
+def _located(answer: dict[str, Any]) -> str:
+    """The field that FastAPI's servers (vLLM, Mistral) name: the first place of `detail`, less the body."""
+    told = answer.get("message")
+    detail = told.get("detail") if isinstance(told, dict) else answer.get("detail")
+    first = detail[0] if isinstance(detail, list) and detail else None
+    place = first.get("loc") if isinstance(first, dict) else None
+    names = (
+        [str(name) for name in place[:_DEEPEST_PLACE] if isinstance(name, str | int)] if isinstance(place, list) else []
+    )
+    return ".".join(names[1:] if names[:1] == ["body"] else names)
+
+
+def _text(error: Any, name: str) -> str:
+    if isinstance(error, str):
+        return error if name == "message" else ""
+    value = error.get(name) if isinstance(error, dict) else None
+    return value if isinstance(value, str) else ""
 
 
 def error_body(error: SerinusError) -> bytes:

@@ -5,10 +5,10 @@ from typing import Any
 
 from gateway.errors import CallerError
 from gateway.formats.limits import limits
-from gateway.formats.openai_responses.marks import is_ours, is_sealed
-from gateway.formats.openai_responses.prompt import LOGPROBS, refuse_ours
-from gateway.formats.openai_responses.request import FEWEST_TOKENS, UNSAYABLE, effort_of, unsayable
-from gateway.formats.openai_responses.tools import write_choice, write_output, write_tool
+from gateway.formats.marks import is_ours, is_sealed
+from gateway.formats.openai_responses._tools import write_choice, write_output, write_tool
+from gateway.formats.openai_responses.client_request import LOGPROBS, refuse_ours
+from gateway.formats.openai_responses.provider_request import FEWEST_TOKENS, UNSAYABLE, effort_of, unsayable
 from gateway.formats.prompt import ToolSpec
 from gateway.formats.settings import Settings
 from gateway.json_body import Document, array, elements, encode

@@ -11,7 +11,7 @@ from gateway.call.streaming import ClientTooSlow, OpenStream, StreamLimits, rela
 from gateway.calls import Attempt, Usage
 from gateway.errors import Headers, ProviderError
 from gateway.formats.clients import CHAT, told_event
-from gateway.formats.openai_chat.stream import StreamReader
+from gateway.formats.openai_chat.provider_stream import StreamReader
 from gateway.net.client import joined
 
 PART = b'data: {"choices":[{"delta":{"content":"x"},"finish_reason":null}]}\n\n'

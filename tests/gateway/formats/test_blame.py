@@ -8,7 +8,7 @@ import pytest
 from gateway.errors import Blame, ProviderError
 from gateway.formats.applied import AppliedVersion
 from gateway.formats.blame import Authors
-from gateway.formats.openai_chat.answer import read_error
+from gateway.formats.openai_chat.errors import read_error
 from gateway.formats.registry import CLIENTS
 from routing.agents import AgentVersion, Target, Tool
 

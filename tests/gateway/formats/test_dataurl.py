@@ -8,8 +8,8 @@ import pytest
 
 from gateway.errors import CallerError
 from gateway.formats import dataurl
-from gateway.formats.openai_chat.content import read_content as chat
-from gateway.formats.openai_responses.content import read as responses
+from gateway.formats.openai_chat._content import read_content as chat
+from gateway.formats.openai_responses._content import read as responses
 
 HOSTILE = ["data:" + ";" * 1_000_000, "data:" + ";base64" * 100_000, "data:" + "a" * 1_000_000 + ";base64,AA=="]
 

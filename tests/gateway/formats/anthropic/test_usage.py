@@ -1,7 +1,7 @@
 """What a `usage` of Anthropic's says of the prompt cache."""
 
 from gateway.calls import Usage
-from gateway.formats.anthropic.shared import usage, usage_members
+from gateway.formats.anthropic._shared import usage, usage_members
 
 WRITTEN = {
     "input_tokens": 3,

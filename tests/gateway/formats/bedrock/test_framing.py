@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import ProviderError
-from gateway.formats.bedrock.framing import EventStreamFramer
+from gateway.formats.bedrock._framing import EventStreamFramer
 from tests.gateway.formats.bedrock.wire import event, exception, message, recorded
 
 STREAM = recorded("tools.jsonl")

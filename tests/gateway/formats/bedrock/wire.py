@@ -6,8 +6,8 @@ from pathlib import Path
 from zlib import crc32
 
 from gateway.formats.answer import Event
-from gateway.formats.bedrock.events import ConverseParser
-from gateway.formats.bedrock.framing import EventStreamFramer
+from gateway.formats.bedrock._framing import EventStreamFramer
+from gateway.formats.bedrock.provider_stream import ConverseParser
 
 RECORDINGS = Path(__file__).parents[3] / "recordings" / "bedrock"
 

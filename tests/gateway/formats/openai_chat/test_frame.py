@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.calls import Usage
-from gateway.formats.openai_chat.frame import Frame
-from gateway.formats.openai_chat.stream import StreamReader
+from gateway.formats.openai_chat._frame import Frame
+from gateway.formats.openai_chat.provider_stream import StreamReader
 from gateway.redaction import Redactor
 
 

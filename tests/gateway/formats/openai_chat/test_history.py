@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.formats.openai_chat.history import fitted_history
+from gateway.formats.openai_chat.amend import fitted_history
 from gateway.json_body import Document
 
 CALL = {"id": "call12345", "type": "function", "function": {"name": "f", "arguments": '{"n": 1.0}'}}

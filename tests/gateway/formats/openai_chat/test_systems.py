@@ -8,8 +8,8 @@ import pytest
 from gateway.calls import Call, Caller
 from gateway.formats.applied import AppliedVersion
 from gateway.formats.endpoint import Endpoint
-from gateway.formats.openai_chat.request import chat_request
-from gateway.formats.openai_chat.systems import with_one_system
+from gateway.formats.openai_chat._systems import with_one_system
+from gateway.formats.openai_chat.amend import chat_request
 from gateway.formats.prompt import Message, Prompt, Text
 from gateway.formats.registry import provider_side
 from gateway.json_body import Document

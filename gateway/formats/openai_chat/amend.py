@@ -1,0 +1,218 @@
+"""What goes to an OpenAI-compatible provider: the client's chat completion with the agent's version applied to it.
+
+The version is authoritative: its model, parameters and tools replace what the client sent, but for what it lists
+under `client_may_set`; its system prompt comes first. Everything else goes on as it came.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from gateway.calls import Call
+from gateway.formats.applied import ALIASES, AppliedVersion
+from gateway.formats.callids import CallIds
+from gateway.formats.endpoint import Endpoint
+from gateway.formats.limits import Limits, known_host
+from gateway.formats.openai_chat._quirks import Quirks, quirks
+from gateway.formats.openai_chat._systems import system_changes
+from gateway.formats.openai_chat.provider_request import write_choice, write_parameters, write_tool
+from gateway.formats.prompt import Prompt
+from gateway.formats.settings import Settings
+from gateway.json_body import Document, array, elements, encode
+from gateway.net.client import Request
+from routing.agents import Target, Tool
+
+PATH = "/chat/completions"
+_INCLUDE_USAGE = '{"include_usage":true}'
+
+# What a field of a Prompt may be called in a request; others are called as the field is.
+_SPELLINGS: Mapping[str, tuple[str, ...]] = {
+    "max_tokens": ("max_tokens", "max_completion_tokens"),
+    "seed": ("seed", "random_seed"),
+    "parallel_tools": ("parallel_tool_calls",),
+    "output": ("response_format",),
+    "effort": ("reasoning_effort", "reasoning"),
+    "thinking_budget": ("reasoning_effort", "reasoning"),
+    "wants_thoughts": ("reasoning",),
+}
+
+
+def chat_request(
+    call: Call, applied: AppliedVersion, endpoint: Endpoint, target: Target, asks_usage: bool = True
+) -> Request:
+    """The request of one attempt. `asks_usage` says whether the provider takes the question for a stream's usage."""
+    path = endpoint.base_path + PATH
+    if call.query:
+        path = f"{path}?{call.query}"
+    changed = changes(call.document, applied, target.model, call.stream and asks_usage)
+    if quirks(endpoint.origin.host, target.model).one_system:
+        joined = system_changes(call.document, applied.version.system_prompt)
+        if joined is not None:
+            changed["messages"] = joined
+    body = call.document.render(changed)
+    return endpoint.request(path, call.headers, body)
+
+
+def changes(document: Document, applied: AppliedVersion, model: str, stream: bool) -> dict[str, str | None]:
+    """The members of the client's request that the version sets, as JSON texts."""
+    changed: dict[str, str | None] = {"model": _encoded_name(model), **applied.fixed}
+    for name, text in applied.defaults.items():
+        if name not in document.texts and ALIASES.get(name) not in document.texts:
+            changed[name] = text
+    if applied.system is not None:
+        changed["messages"] = prepend(applied.system, document.texts["messages"])
+    if applied.tools:
+        changed["tools"] = merge_tools(applied.tools, document)
+    if stream:
+        changed["stream_options"] = with_usage(document)
+    return changed
+
+
+def amend(document: Document, settings: Settings, model: str, host: str) -> dict[str, str | None]:
+    """Return the members that a version changes in a client's request: `ProviderSide.amend` at a known host."""
+    known = quirks(host, model)
+    fixed, defaults = settings.fixed or {}, _left_out(document, settings.defaults or {})
+    changed: dict[str, str | None] = {name: None for field in fixed for name in _spellings(field)}
+    changed |= {"model": encode(model), **_encoded(_members({**defaults, **fixed}, known))}
+    changed |= _encoded(settings.native or {})
+    if settings.system is not None:
+        message = encode({"role": "system", "content": settings.system})
+        changed["messages"] = prepend(message, document.texts["messages"])
+    if settings.tools:
+        own = tuple(Tool(tool.name, encode(write_tool(tool))) for tool in settings.tools)
+        changed["tools"] = merge_tools(own, document)
+    if document.values.get("stream") is True:
+        changed["stream_options"] = with_usage(document)
+    return changed
+
+
+@lru_cache(maxsize=256)  # the models of a configuration
+def _encoded_name(model: str) -> str:
+    return encode(model)
+
+
+def prepend(message: str, messages: str) -> str:
+    """The messages with one more before them, all as JSON texts."""
+    if messages[1] == "{":  # as compact encoders write it
+        return f"[{message},{messages[1:]}"
+    rest = messages[1:].lstrip()
+    return f"[{message}{rest}" if rest.startswith("]") else f"[{message},{rest}"
+
+
+def merge_tools(tools: tuple[Tool, ...], document: Document) -> str:
+    """The version's tools, then the client's own of other names."""
+    merged = [tool.definition for tool in tools]
+    client = document.values.get("tools")
+    if isinstance(client, list):
+        names = {tool.name for tool in tools}
+        texts = elements(document.texts["tools"])
+        merged += [text for value, text in zip(client, texts, strict=True) if _tool_name(value) not in names]
+    return array(merged)
+
+
+def _tool_name(tool: Any) -> str | None:
+    function = tool.get("function") if isinstance(tool, dict) else None
+    return function.get("name") if isinstance(function, dict) else None
+
+
+def with_usage(document: Document) -> str:
+    """The client's stream options with usage asked for: the books need it; what nobody asked for is stripped again."""
+    options = document.values.get("stream_options")
+    if not isinstance(options, dict) or not options:
+        return _INCLUDE_USAGE
+    if "include_usage" in options:
+        return encode({**options, "include_usage": True})
+    return f'{{"include_usage":true,{document.texts["stream_options"][1:]}'
+
+
+_THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details")
+_SIGNATURE = "extra_content"
+
+
+def fitted_history(document: Document, host: str, model: str, *, moved: bool) -> Document:
+    """The request as that provider can take it; the very same where there is nothing to change.
+
+    `moved` says that the version was written for a provider of another format, so that what was thought is not of a
+    provider like this one. Otherwise only hosts that are known to refuse thoughts are spared them.
+    """
+    is_spared, known = _needs(host, model, moved)
+    if known is None and not is_spared:
+        return document
+    messages: list[Any] = document.values["messages"]
+    text = document.texts["messages"]
+    made = messages
+    if is_spared and ('"reasoning' in text or f'"{_SIGNATURE}"' in text):
+        made = [_without_thoughts(message) for message in made]
+    if known is not None and '"tool_call' in text:
+        ids = CallIds(known)
+        made = [_with_fit_ids(message, ids) for message in made]
+    if made is messages or [*map(id, made)] == [*map(id, messages)]:
+        return document
+    texts = zip(made, messages, elements(text), strict=True)
+    kept = array([source if message is own else encode(message) for message, own, source in texts])
+    return Document({**document.values, "messages": made}, {**document.texts, "messages": kept})
+
+
+@lru_cache(maxsize=256)  # the targets of a configuration
+def _needs(host: str, model: str, moved: bool) -> tuple[bool, Limits | None]:
+    """Whether a target is spared thoughts, and the limits that its ids of calls must keep, if it has any."""
+    asked = quirks(host, model)
+    return (moved or asked.refuses_thoughts) and not (asked.thoughts or asked.signatures), known_host(host)
+
+
+def _with_fit_ids(message: Any, ids: CallIds) -> Any:
+    """The message with the ids of its calls, or of the call that it answers, as the provider takes them."""
+    if not isinstance(message, dict):
+        return message
+    if isinstance(answered := message.get("tool_call_id"), str):
+        fitted = ids.result(answered)
+        return message if fitted == answered else {**message, "tool_call_id": fitted}
+    if not isinstance(calls := message.get("tool_calls"), list):
+        return message
+    ids.next_turn()
+    fitted_calls = [_with_fit_id(call, ids) for call in calls]
+    return message if fitted_calls == calls else {**message, "tool_calls": fitted_calls}
+
+
+def _with_fit_id(call: Any, ids: CallIds) -> Any:
+    own = call.get("id") if isinstance(call, dict) else None
+    return {**call, "id": ids.call(own)} if isinstance(own, str) else call
+
+
+def _without_thoughts(message: Any) -> Any:
+    """The message itself, written anew only where something is left out of it."""
+    if not isinstance(message, dict) or message.get("role") != "assistant":
+        return message
+    said = {name: value for name, value in message.items() if name not in _THOUGHTS}
+    calls = said.get("tool_calls")
+    if isinstance(calls, list):
+        said["tool_calls"] = [_unsigned(call) for call in calls]
+    return message if said == message else said
+
+
+def _unsigned(call: Any) -> Any:
+    return {name: value for name, value in call.items() if name != _SIGNATURE} if isinstance(call, dict) else call
+
+
+def _left_out(document: Document, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Those fields that the client has left out, under whatever name."""
+    return {name: value for name, value in fields.items() if document.texts.keys().isdisjoint(_spellings(name))}
+
+
+def _spellings(field: str) -> tuple[str, ...]:
+    return _SPELLINGS.get(field, (field,))
+
+
+def _members(fields: Mapping[str, Any], known: Quirks) -> dict[str, Any]:
+    prompt = Prompt((), **fields)
+    members = write_parameters(prompt, replace(known, top_k=True))
+    if prompt.tool_choice is not None:
+        members["tool_choice"] = write_choice(prompt.tool_choice)
+    if prompt.parallel_tools is not None:
+        members["parallel_tool_calls"] = prompt.parallel_tools
+    return members
+
+
+def _encoded(members: Mapping[str, Any]) -> dict[str, str]:
+    return {name: encode(value) for name, value in members.items()}

@@ -1,0 +1,143 @@
+"""Read a provider's whole chat completion."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from gateway.calls import usage_from
+from gateway.errors import ProviderError
+from gateway.formats import dataurl
+from gateway.formats.answer import Reply, Stop
+from gateway.formats.openai_chat._logprobs import read_logprobs
+from gateway.formats.openai_chat._reasoning import call_signature, read_reasoning
+from gateway.formats.openai_chat.errors import error_inside
+from gateway.formats.prompt import Media, Part, Refusal, Text, ToolCall
+from gateway.formats.provider_json import are_json, parse
+from gateway.json_body import NotJson, encode
+
+
+def read_answer(body: bytes) -> dict[str, Any]:
+    """A whole chat completion as a value. Raises ProviderError when the body is none, whatever its status was."""
+    answer = parse(body)
+    if not isinstance(answer, dict):
+        raise ProviderError("malformed", "the provider's answer is not a JSON object")
+    if answer.get("error"):
+        raise error_inside(answer, body)
+    choices = answer.get("choices")
+    if not isinstance(choices, list) or not choices:
+        raise ProviderError("malformed", "the provider's answer has no choices")
+    for choice in choices:
+        if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+            raise ProviderError("malformed", "a choice of the provider's answer has no message")
+    return answer
+
+
+def has_good_arguments(answer: dict[str, Any]) -> bool:
+    """Whether the arguments of every tool call in a whole answer are JSON."""
+    for choice in answer["choices"]:
+        calls = choice["message"].get("tool_calls")
+        if not calls or not isinstance(calls, list):
+            continue
+        for call in calls:
+            function = call.get("function") if isinstance(call, dict) else None
+            if isinstance(function, dict) and not are_json(function.get("arguments")):
+                return False
+    return True
+
+
+Members = dict[str, Any]
+
+_STOPS: Mapping[str, Stop] = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+}
+_NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9_-]")
+_LONGEST_ID = 40
+
+
+def read_reply(body: bytes) -> Reply:
+    """The first choice of a provider's answer. Raises ProviderError when there is none, whatever its status was."""
+    answer = read_answer(body)
+    choice = answer["choices"][0]
+    message, reply_id = choice["message"], text_of(answer, "id")
+    parts = (*read_reasoning(message), *_read_said(message, choice), *_read_calls(message, reply_id))
+    stop = read_stop(choice.get("finish_reason"), parts)
+    return Reply(parts, stop, usage_from(answer.get("usage")), reply_id, text_of(answer, "model"))
+
+
+def read_stop(reason: object, parts: Sequence[Part]) -> Stop:
+    """Why the answer ended. Some say `stop` where functions are called or where the model declined."""
+    stop = _STOPS.get(reason, "stop") if isinstance(reason, str) else "stop"
+    if stop == "stop" and any(isinstance(part, ToolCall) for part in parts):
+        return "tool_calls"
+    if stop == "stop" and any(isinstance(part, Refusal) for part in parts):
+        return "refusal"
+    return stop
+
+
+def text_of(members: Mapping[str, Any], name: str) -> str:
+    value = members.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def arguments_of(function: Mapping[str, Any]) -> str:
+    """A call's arguments; some servers send the object in place of its text."""
+    value = function.get("arguments")
+    if not isinstance(value, dict):
+        return value if isinstance(value, str) else ""
+    try:
+        return encode(value)
+    except NotJson:
+        raise ProviderError("malformed", "the arguments of a function call are nested too deeply") from None
+
+
+def call_id(call: Mapping[str, Any], reply_id: str, index: int) -> str:
+    """The id of a call; one made of the answer's where the provider gives none."""
+    return text_of(call, "id") or f"call_{_NOT_IN_AN_ID.sub('', reply_id)[:_LONGEST_ID]}_{index}"
+
+
+def nameless() -> ProviderError:
+    return ProviderError("malformed", "a function call of the provider's answer has no name")
+
+
+def content_texts(content: object) -> list[str]:
+    """The texts of a content: one, or those of its parts (Mistral)."""
+    if isinstance(content, str):
+        return [content]
+    parts = content if isinstance(content, list) else ()
+    return [text_of(part, "text") for part in parts if isinstance(part, dict) and part.get("type") == "text"]
+
+
+def _read_said(message: Members, choice: Members) -> Iterator[Part]:
+    logprobs = choice.get("logprobs")
+    tokens = read_logprobs(logprobs.get("content")) if isinstance(logprobs, dict) else None
+    texts = [text for text in content_texts(message.get("content")) if text]
+    for index, text in enumerate(texts):
+        yield Text(text, logprobs=tokens if index == 0 else None)
+    if refusal := text_of(message, "refusal"):
+        yield Refusal(refusal)
+    images = message.get("images")  # OpenRouter's place for what a model has drawn
+    for image in images if isinstance(images, list) else ():
+        link = image.get("image_url") if isinstance(image, dict) else None
+        if isinstance(link, dict) and (url := text_of(link, "url")):
+            yield _image(url)
+
+
+def _image(url: str) -> Media:
+    parts = dataurl.split(url)
+    return Media("image", *parts) if parts else Media("image", url=url)
+
+
+def _read_calls(message: Members, reply_id: str) -> Iterator[ToolCall]:
+    calls = message.get("tool_calls")
+    for index, call in enumerate(calls if isinstance(calls, list) else ()):
+        function = call.get("function") if isinstance(call, dict) else None
+        if not isinstance(function, dict) or not (name := text_of(function, "name")):
+            raise nameless()
+        signature = call_signature(call)
+        yield ToolCall(
+            call_id(call, reply_id, index), name, arguments_of(function), signature, "gemini" if signature else None
+        )

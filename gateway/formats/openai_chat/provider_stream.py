@@ -1,0 +1,328 @@
+"""Read a provider's stream of chat completions.
+
+`StreamReader` relays it to a client of this format: plain parts are compared or counted, and only what carries usage,
+a tool call, an error or the end is parsed. `ChatParser` turns it into events for a client of another format.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from gateway.calls import Usage, usage_from
+from gateway.errors import ProviderError
+from gateway.formats import sse
+from gateway.formats.answer import Begin, End, Event, ReasoningDelta, RefusalDelta, TextDelta, ToolBegin, ToolDelta
+from gateway.formats.openai_chat._frame import Frame
+from gateway.formats.openai_chat._logprobs import read_logprobs
+from gateway.formats.openai_chat._reasoning import call_signature, read_details, thought
+from gateway.formats.openai_chat.errors import error_inside
+from gateway.formats.openai_chat.provider_answer import (
+    arguments_of,
+    call_id,
+    content_texts,
+    nameless,
+    read_stop,
+    text_of,
+)
+from gateway.formats.prompt import Refusal, ToolCall
+from gateway.formats.provider_json import MAX_ARGUMENT_CHARACTERS, are_json, bad_arguments, parse
+from gateway.redaction import NOTHING, Redactor
+
+_DONE = b"[DONE]"
+# How a compact encoder writes a part of an answer; what is spelled otherwise is parsed, which costs more.
+_PART = b'"choices":[{'
+_MARKS = (b'"finish_reason":"', b'"usage":{', b'"tool_calls"', b'"error"')  # of what is looked into
+
+
+class StreamReader:
+    """One stream of one attempt.
+
+    `started` turns true with the first event that holds a part of an answer, `done` with the end marker. `failure` is
+    set by the first thing that is wrong; what came before it is still good to relay. `parts` counts the events that
+    held a part of the answer, about one a token. No secret that the redactor knows is relayed, nor in the `failure`.
+    """
+
+    __slots__ = (
+        "_argument_characters", "_arguments", "_cutter", "_finished", "_frame", "_redactor", "_wants_usage",
+        "done", "failure", "parts", "started", "usage",
+    )  # fmt: skip
+
+    def __init__(self, wants_usage: bool, redactor: Redactor | None = None) -> None:
+        self._wants_usage = wants_usage
+        self._redactor = redactor or NOTHING
+        self._cutter = sse.Cutter()
+        self._frame: Frame | None = None  # while all is well, and nothing of the next event has come
+        self._arguments: dict[tuple[int, int], list[str]] = {}
+        self._argument_characters = 0
+        self._finished = False
+        self.parts = 0
+        self.started = False
+        self.done = False
+        self.failure: ProviderError | None = None
+        self.usage: Usage | None = None
+
+    @property
+    def tokens(self) -> int:
+        """About how many tokens came in: one a part, but for the first, the role, and the last, why it finished."""
+        return max(self.parts - 1 - self._finished, 0)
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take what came in; return the whole events to relay, b"" when there are none yet."""
+        frame = self._frame
+        if frame is not None and frame.holds(chunk):  # the usual packet: one more part like the last
+            self.parts += 1
+            return chunk
+        self._frame = None
+        return self._look_into(chunk)
+
+    def end(self) -> bytes:
+        """The stream has ended: set `failure` if it ended too early or said something that cannot be used.
+
+        Returns what is still to be relayed: a last event that no blank line closed.
+        """
+        rest = b""
+        if self._cutter.kept and not (self.done or self.failure):
+            rest = b"".join(self._read_each(self._redactor.plain(bytes(self._cutter.kept) + b"\n\n")))
+            if self.failure and self.failure.kind == "malformed":
+                self.failure = _truncated()
+        if self.failure is None:
+            self.failure = self._shortcoming()
+        return rest
+
+    def _look_into(self, chunk: bytes) -> bytes:
+        if self.done or self.failure:
+            return b""
+        block = self._cutter.feed(chunk)
+        if self._cutter.overflows:
+            self.failure = ProviderError("malformed", "an event of the provider's stream is too long")
+        return self._read(self._redactor.plain(block)) if block else b""  # whole events: no secret is cut
+
+    def _shortcoming(self) -> ProviderError | None:
+        if not self.started:
+            return ProviderError("malformed", "the provider's stream held no part of an answer")
+        if not (self.done or self._finished):
+            return _truncated()
+        if not all(are_json("".join(parts)) for parts in self._arguments.values()):
+            return bad_arguments()
+        return None
+
+    def _read(self, block: bytes) -> bytes:
+        parts = block.count(_PART)
+        if parts and _is_plain(block, parts):
+            self.parts += parts
+            self.started = True
+            if parts == 1 and not self._cutter.kept:
+                self._frame = Frame.of(block, self._redactor)
+            return block
+        return b"".join(self._read_each(block))
+
+    def _read_each(self, block: bytes) -> list[bytes]:
+        relayed: list[bytes] = []
+        for event in sse.split(block):
+            if self._read_event(sse.data(event)):
+                relayed.append(event)
+            if self.failure or self.done:
+                break
+        return relayed
+
+    def _read_event(self, data: bytes) -> bool:
+        """Look into one event; whether to relay it."""
+        if data.strip() == _DONE:
+            self.done = True
+            return True
+        if not data:
+            return True
+        try:
+            event = parse(data)
+        except ProviderError as error:
+            self.failure = error
+            return False
+        return self._take(event, data) if isinstance(event, dict) else True
+
+    def _take(self, event: dict[str, Any], data: bytes) -> bool:
+        if event.get("error"):
+            self.failure = error_inside(event, data)
+            return False
+        choices = _dicts(event.get("choices"))
+        for choice in choices:
+            self._take_choice(choice)
+        self.parts += bool(choices)
+        if (usage := usage_from(event.get("usage"))) is not None:
+            self.usage = usage
+            return bool(choices) or self._wants_usage
+        return True
+
+    def _take_choice(self, choice: dict[str, Any]) -> None:
+        self.started = True
+        self._finished = self._finished or choice.get("finish_reason") is not None
+        delta = choice.get("delta")
+        for call in _dicts(delta.get("tool_calls")) if isinstance(delta, dict) else ():
+            function = call.get("function")
+            if isinstance(function, dict) and isinstance(arguments := function.get("arguments"), str):
+                self._keep_arguments((_index(choice), _index(call)), arguments)
+
+    def _keep_arguments(self, key: tuple[int, int], arguments: str) -> None:
+        self._argument_characters += len(arguments)
+        if self._argument_characters > MAX_ARGUMENT_CHARACTERS:
+            self.failure = ProviderError("malformed", "the tool-call arguments of the provider's stream have no end")
+            return
+        self._arguments.setdefault(key, []).append(arguments)
+
+
+def _is_plain(block: bytes, parts: int) -> bool:
+    """Whether a block is nothing but so many objects with a part of the answer: the usual packet.
+
+    Inside a JSON string these quotes would be escaped, so text that a model writes does not match.
+    """
+    if not parts == block.count(b"}\n\n") == block.count(b"\n\n"):
+        return False
+    return max(map(block.find, _MARKS)) < 0  # `in` is dear with bytes: CPython makes an exception first
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _index(value: dict[str, Any]) -> int:
+    index = value.get("index")
+    return index if isinstance(index, int) else 0
+
+
+def _truncated() -> ProviderError:
+    return ProviderError("truncated", "the provider's stream ended before the answer did")
+
+
+Members = dict[str, Any]
+
+
+class ChatParser:
+    """Follows one stream of a provider.
+
+    The end is held back until its usage can no longer come: it stands in a chunk behind the one that finishes.
+    """
+
+    __slots__ = ("_begun", "_calls", "_ended", "_finish", "_id", "_refused", "_said", "_thinks", "usage")
+
+    def __init__(self) -> None:
+        self._begun = False
+        self._said = False
+        self._ended = False
+        self._refused = False
+        self._thinks = False
+        self._finish: str | None = None
+        self._id = ""
+        self._calls = _Calls()
+        self.usage: Usage | None = None
+
+    def take(self, name: str, data: bytes) -> Sequence[Event]:
+        """What one event says. Raises ProviderError for an error, and for what is not JSON."""
+        if self._ended or not data:
+            return ()
+        if data == _DONE:
+            return self._end() if self._finish is not None or self._said else ()
+        event = parse(data)
+        if not isinstance(event, dict):
+            return ()
+        if event.get("error"):
+            raise error_inside(event, data)
+        if name == "error":
+            raise error_inside({"error": event}, data)
+        return list(self._take(event))
+
+    def end(self) -> Sequence[Event]:
+        """A stream that lacks its end marker is whole if the answer finished."""
+        return self._end() if self._finish is not None and not self._ended else ()
+
+    def _take(self, event: Members) -> Iterator[Event]:
+        usage = usage_from(event.get("usage"))
+        self.usage = usage or self.usage
+        if not self._begun:
+            self._begun, self._id = True, text_of(event, "id")
+            yield Begin(self._id, text_of(event, "model"), self.usage)
+        choice = _first(event.get("choices"))
+        if choice is None:
+            return
+        delta = choice.get("delta")
+        if isinstance(delta, dict):
+            yield from self._delta(delta, choice)
+        if isinstance(reason := choice.get("finish_reason"), str):
+            self._finish = reason
+
+    def _delta(self, delta: Members, choice: Members) -> Iterator[Event]:
+        for event in (*self._thoughts(delta), *_texts(delta, choice), *self._calls.take(delta, self._id)):
+            self._said = True
+            self._refused = self._refused or isinstance(event, RefusalDelta)
+            yield event
+
+    def _thoughts(self, delta: Members) -> Iterator[Event]:
+        """Text that comes in plain words is repeated in the details, with it or when it is whole."""
+        if text := thought(delta):
+            self._thinks = True
+            yield ReasoningDelta(text)
+        for detail in read_details(delta.get("reasoning_details")):
+            said = "" if self._thinks else detail.text
+            if said or detail.signature or detail.encrypted:
+                yield ReasoningDelta(said, detail.signature, detail.encrypted, detail.signed_by, detail.id)
+
+    def _end(self) -> Sequence[Event]:
+        self._ended = True
+        said = [Refusal("")] if self._refused else []
+        calls = [ToolCall("", "", "")] if self._calls.count else []
+        return [End(read_stop(self._finish, (*said, *calls)), self.usage)]
+
+
+class _Calls:
+    """The function calls of a stream, numbered as they begin: providers' own numbers repeat or are missing."""
+
+    __slots__ = ("_ids", "_numbers", "count")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._numbers: dict[int, int] = {}  # ours, by the provider's
+        self._ids: dict[int, str] = {}
+
+    def take(self, delta: Members, reply_id: str) -> Iterator[Event]:
+        calls = delta.get("tool_calls")
+        for call in calls if isinstance(calls, list) else ():
+            if isinstance(call, dict):
+                yield from self._take_one(call, reply_id)
+
+    def _take_one(self, call: Members, reply_id: str) -> Iterator[Event]:
+        value = call.get("function")
+        function = value if isinstance(value, dict) else {}
+        index = self._index(call)
+        number = self._numbers.get(index)
+        if number is None or self._is_another(number, call, function):
+            if not (name := text_of(function, "name")):
+                raise nameless()
+            number = self._numbers[index] = self.count
+            self.count += 1
+            self._ids[number] = call_id(call, reply_id, number)
+            signature = call_signature(call)
+            yield ToolBegin(number, self._ids[number], name, signature, "gemini" if signature else None)
+        if arguments := arguments_of(function):
+            yield ToolDelta(number, arguments)
+
+    def _index(self, call: Members) -> int:
+        """The provider's number of a call; one that has none goes on with the latest, or begins by its id."""
+        index = call.get("index")
+        return index if type(index) is int else max(self._numbers, default=0)
+
+    def _is_another(self, number: int, call: Members, function: Members) -> bool:
+        """Whether a number that was seen is used for a second call."""
+        return bool(text_of(function, "name")) and text_of(call, "id") not in ("", self._ids[number])
+
+
+def _first(choices: object) -> Members | None:
+    """The choice that counts: asked for is only one."""
+    found: Iterable[Any] = choices if isinstance(choices, list) else ()
+    return next((each for each in found if isinstance(each, dict) and each.get("index", 0) in (0, None)), None)
+
+
+def _texts(delta: Members, choice: Members) -> Iterator[Event]:
+    value = choice.get("logprobs")
+    logprobs = read_logprobs(value.get("content")) if isinstance(value, dict) else None
+    text = "".join(content_texts(delta.get("content")))
+    if text or logprobs:
+        yield TextDelta(text, logprobs)
+    if refusal := text_of(delta, "refusal"):
+        yield RefusalDelta(refusal)

@@ -1,0 +1,47 @@
+"""JSON that providers and their models write: nothing about it is certain."""
+
+import json
+from typing import Any
+
+import orjson
+
+from gateway.errors import Headers, ProviderError
+
+MAX_ARGUMENT_CHARACTERS = 1 << 20  # of a call that a model makes: more than it can write
+
+
+def are_json(arguments: object) -> bool:
+    """Whether tool-call arguments are JSON; none at all is how some providers write `{}`."""
+    if arguments is None or arguments == "":
+        return True
+    if not isinstance(arguments, str) or len(arguments) > MAX_ARGUMENT_CHARACTERS:
+        return False
+    try:
+        json.loads(arguments)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def bad_arguments(headers: Headers = (), body: bytes | None = None) -> ProviderError:
+    """The error of tool-call arguments that are not JSON. It carries the answer, which is all there is."""
+    message = "the model's tool-call arguments are not JSON"
+    return ProviderError("bad_tool_arguments", message, upstream_status=200, headers=headers, body=body)
+
+
+def parse(body: bytes) -> Any:
+    """The JSON value of what a provider sent. Raises ProviderError when it is none."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        answer = parse_quietly(body)  # lone surrogates are legal JSON, and orjson refuses them
+    if answer is None:
+        raise ProviderError("malformed", "the provider's answer is not JSON")
+    return answer
+
+
+def parse_quietly(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None

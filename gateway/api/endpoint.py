@@ -32,6 +32,7 @@ from gateway.errors import (
     Unauthenticated,
     UpgradeRefused,
 )
+from gateway.formats.registry import CLIENTS
 from gateway.logs import Log
 from gateway.passthrough.response_owner import Makers
 from gateway.rollout.controller import Controller
@@ -106,10 +107,10 @@ class Endpoint:
     methods: tuple[str, ...] = ("GET",)
     format: FormatName = "openai"
     is_page = False  # whether a browser may open it in a tab
-    key_headers: tuple[bytes, ...] = ()  # where this format's clients send their key, if not as a Bearer token
 
     def __init__(self, services: Services) -> None:
         self.services = services
+        self.key_headers = CLIENTS[self.format].facts.key_headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         extensions = scope.get("extensions")

@@ -121,7 +121,6 @@ class Messages(Generation):
 
     format = "anthropic"
     array = "messages"
-    key_headers = (b"x-api-key",)
 
 
 class Responses(Generation):
@@ -140,7 +139,6 @@ class GenerateContent(Generation):
     """Gemini's generateContent and streamGenerateContent, which name the model in the path."""
 
     format = "gemini"
-    key_headers = (b"x-goog-api-key",)
 
     def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
         model, _, verb = scope["path_params"]["model"].rpartition(":")

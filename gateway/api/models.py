@@ -53,7 +53,6 @@ class AnthropicModels(Listed):
     """In Anthropic's shape."""
 
     format = "anthropic"
-    key_headers = (b"x-api-key",)
 
     def card(self, name: str, created: float) -> dict[str, Any]:
         at = datetime.fromtimestamp(created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -68,7 +67,6 @@ class GeminiModels(Listed):
     """In Gemini's shape."""
 
     format = "gemini"
-    key_headers = (b"x-goog-api-key",)
 
     def card(self, name: str, created: float) -> dict[str, Any]:
         agent, _, version = name.partition("@")

@@ -6,19 +6,19 @@ from typing import Any, Final, Literal
 
 from pydantic import Field
 
+from gateway.calls import FormatName
 from gateway.config.fields import ApiKey, BaseUrl, FixedHeader, FixedValue, Model, Name, ProxyUrl
 
-Api = Literal["openai", "openai-responses", "anthropic", "gemini", "bedrock"]
 KeyHeader = Literal["authorization", "api-key", "x-api-key", "x-goog-api-key"]
 
 _OPENAI: Final = "https://api.openai.com/v1"
-BASE_URLS: Final[Mapping[Api, str]] = {
+BASE_URLS: Final[Mapping[FormatName, str]] = {
     "openai": _OPENAI,
     "openai-responses": _OPENAI,
     "anthropic": "https://api.anthropic.com/v1",
     "gemini": "https://generativelanguage.googleapis.com/v1beta",
 }
-KEY_HEADERS: Final[Mapping[Api, KeyHeader]] = {
+KEY_HEADERS: Final[Mapping[FormatName, KeyHeader]] = {
     "openai": "authorization",
     "openai-responses": "authorization",
     "anthropic": "x-api-key",
@@ -36,7 +36,7 @@ def _base_url(said: Mapping[str, Any]) -> str:
 class Provider(Model):
     """An account at an API, with its wire format."""
 
-    api: Api = Field(
+    api: FormatName = Field(
         description="The wire format: `openai` (chat completions; many providers and inference servers offer it), "
         "`openai-responses`, `anthropic` (Messages), `gemini` (generateContent) or `bedrock` (Converse)."
     )

@@ -1,12 +1,13 @@
 """What a wire format provides: functions that read and write it, as one value, so that any two can be put together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from gateway.calls import Usage
 from gateway.errors import Headers, ProviderError, SerinusError
 from gateway.formats.answer import Event, Reply
+from gateway.formats.framing import EVENT_STREAM, Framer, SseFramer
 from gateway.formats.prompt import FormatName, Prompt
 from gateway.formats.settings import Settings
 from gateway.json_body import Document
@@ -58,11 +59,54 @@ class Written:
     names: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """How a request holds its conversation: the member, an assistant's message, and which items are questions.
+
+    `may_lead` says whether an assistant's message may be the first one.
+    """
+
+    member: str
+    message: Callable[[str], Mapping[str, Any]]
+    is_question: Callable[[Mapping[str, Any]], bool]
+    may_lead: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ClientFacts:
+    """What the rest of the gateway must know of a format that clients speak.
+
+    `key_headers` are where clients send their key, if not as a Bearer token.
+    """
+
+    conversation: Conversation
+    key_headers: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderFacts:
+    """What the rest of the gateway must know of a format that providers speak.
+
+    `price_source` is who usually makes the models behind it, by genai-prices' id. `header_prefix` begins the names of
+    headers that speak of this API alone, and means nothing where it is empty. `default_headers` go with a request
+    whose client sends none of that name. `framer` cuts a stream of the content type `stream_type`.
+    """
+
+    price_source: str
+    header_prefix: bytes = b""
+    default_headers: tuple[tuple[bytes, bytes], ...] = ()
+    stream_type: bytes = EVENT_STREAM
+    framer: Callable[[], Framer] = SseFramer
+
+
 class ClientSide(Protocol):
     """What a client speaks: the half of a wire format that faces clients."""
 
     @property
     def name(self) -> FormatName: ...
+
+    @property
+    def facts(self) -> ClientFacts: ...
 
     def prompt(self, values: Mapping[str, Any]) -> Prompt:
         """The request in no format. Raises CallerError and names the field that is wrong."""
@@ -87,6 +131,9 @@ class ProviderSide(Protocol):
 
     @property
     def name(self) -> FormatName: ...
+
+    @property
+    def facts(self) -> ProviderFacts: ...
 
     def write(self, prompt: Prompt, model: str) -> Written:
         """The request. Raises Untranslatable and names the field that this format cannot say."""

@@ -1,35 +1,17 @@
 """Follows a stream in any wire format: what to send to the client, whether it failed, whether it came to its end.
 
 Where client and provider speak one format the events go on as they came, otherwise they are written anew. Offers what
-`chat.stream.StreamReader` offers, which is the same for chat completions on both sides, and faster.
+`openai_chat.provider_stream.StreamReader` offers, which is the same for chat completions on both sides, and faster.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
 
 from gateway.calls import Usage
 from gateway.errors import ProviderError
-from gateway.formats import sse
 from gateway.formats.answer import Begin, End, Event, ToolDelta
+from gateway.formats.framing import Frame, Framer
 from gateway.formats.protocol import Parser, Writer
 from gateway.formats.provider_json import MAX_ARGUMENT_CHARACTERS, are_json, bad_arguments
-
-
-class Frame(NamedTuple):
-    """One event as it came: its name, its data, and its bytes."""
-
-    name: str
-    data: bytes
-    raw: bytes
-
-
-class Framer(Protocol):
-    """Cuts what comes in into events. Raises ProviderError for what cannot be cut."""
-
-    def feed(self, chunk: bytes) -> Sequence[Frame]: ...
-
-    def end(self) -> Sequence[Frame]:
-        """A last event that nothing closed, where the framing allows for one."""
 
 
 class Reader:
@@ -154,26 +136,6 @@ class Reader:
         if not all(are_json("".join(parts)) for parts in self._arguments.values()):
             return bad_arguments()
         return None
-
-
-class SseFramer:
-    """Server-sent events."""
-
-    __slots__ = ("_cutter",)
-
-    def __init__(self) -> None:
-        self._cutter = sse.Cutter()
-
-    def feed(self, chunk: bytes) -> Sequence[Frame]:
-        block = self._cutter.feed(chunk)
-        if self._cutter.overflows:
-            raise ProviderError("malformed", "an event of the provider's stream is too long")
-        return [Frame(sse.name(event), sse.data(event), event) for event in sse.split(block)] if block else ()
-
-    def end(self) -> Sequence[Frame]:
-        if not self._cutter.kept:
-            return ()
-        return [Frame(sse.name(e), sse.data(e), e) for e in sse.split(bytes(self._cutter.kept) + b"\n\n")]
 
 
 def _truncated() -> ProviderError:

@@ -17,6 +17,7 @@ from gateway.formats.applied import AppliedVersion
 from gateway.formats.blame import Authors
 from gateway.formats.cloud_files import check_contents, check_prompt
 from gateway.formats.endpoint import Endpoint
+from gateway.formats.framing import SseFramer
 from gateway.formats.limits import known_host, limits
 from gateway.formats.names import OwnNames, are_taken, with_own_names
 from gateway.formats.openai_chat.amend import chat_request, fitted_history
@@ -27,7 +28,7 @@ from gateway.formats.plain import Plain
 from gateway.formats.prompt import FormatName, Prompt, ToolCall, Untranslatable
 from gateway.formats.protocol import ClientSide, Envelope, ProviderSide
 from gateway.formats.provider_json import are_json
-from gateway.formats.reader import Reader, SseFramer
+from gateway.formats.reader import Reader
 from gateway.formats.registry import CLIENTS, PROVIDERS
 from gateway.formats.settings import Settings, overlay
 from gateway.formats.whole import Whole
@@ -37,13 +38,13 @@ from routing.chain import Target
 
 CHAT: FormatName = "openai"
 
-# Headers that speak of one provider's API mean nothing, or something else, to another.
-_VENDORS: Mapping[FormatName, bytes] = {CHAT: b"openai-", "openai-responses": b"openai-", "anthropic": b"anthropic-"}
 _ONE_SHAPE = frozenset[FormatName]({CHAT, "openai-responses"})  # of errors
 _RATE_LIMITED, _THEIR_FAULT = 429, 500  # HTTP statuses
 _API_VERSION = b"anthropic-version"
 _SAMPLING = frozenset({"temperature", "top_p", "top_k"})
-_OF_A_VENDOR = (*dict.fromkeys(_VENDORS.values()), b"x-stainless-")
+# Headers that speak of one provider's API mean nothing, or something else, to another.
+_PREFIXES = {side.facts.header_prefix for side in PROVIDERS.values()} - {b""}
+_OF_A_VENDOR = (*_PREFIXES, b"x-stainless-")
 
 
 class Translation(Protocol):
@@ -211,7 +212,7 @@ class _Between:
         return Whole(self._client.reply(reply, self._envelope()), reply.usage, _are_json(reply))
 
     def reader(self) -> Reader:
-        framer = registry.framer(self._provider.name)
+        framer = self._provider.facts.framer()
         parser = self._provider.parser()
         if self._names:
             parser = OwnNames(parser, self._names)
@@ -253,7 +254,7 @@ def _with_native(body: Mapping[str, Any], native: Mapping[str, Any]) -> dict[str
 
 
 def _portable(headers: Headers, provider: FormatName) -> list[tuple[bytes, bytes]]:
-    own = _VENDORS.get(provider, b" ")
+    own = PROVIDERS[provider].facts.header_prefix or b" "
     return [each for each in headers if not each[0].startswith(_OF_A_VENDOR) or each[0].startswith(own)]
 
 

@@ -8,14 +8,14 @@ of one caller may begin with the same words (decision 28).
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from gateway.calls import Call, FormatName
 from gateway.conversation import conversation_key, name_of
 from gateway.errors import StoreAway
+from gateway.formats.registry import CLIENTS
 from gateway.json_body import Document, array, elements, encode
 from gateway.store.handovers import FOLLOWED_SECONDS
 from gateway.store.seam import Reply, Store
@@ -23,19 +23,6 @@ from gateway.store.seam import Reply, Store
 _POLL_SECONDS = 1.0
 _MOST_KNOWN = 100_000  # conversations, over all agents
 _MOST_UNTOLD = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """How a wire format holds a conversation: the member, an assistant's message, and which items are questions.
-
-    `may_lead` says whether an assistant's message may be the first one.
-    """
-
-    member: str
-    message: Callable[[str], Mapping[str, Any]]
-    is_question: Callable[[Mapping[str, Any]], bool]
-    may_lead: bool = True
 
 
 class Replies:
@@ -109,7 +96,7 @@ class Replies:
 
 def inserted(document: Document, client: FormatName, text: str) -> Document | None:
     """The request with that assistant's message before its last question; None where it has no place, or is there."""
-    shape = _SHAPES[client]
+    shape = CLIENTS[client].facts.conversation
     items, texts = _turns(document, shape.member)
     questions = [index for index, item in enumerate(items) if isinstance(item, dict) and shape.is_question(item)]
     if not questions or (questions[-1] == 0 and not shape.may_lead) or text in _strings(items):
@@ -139,42 +126,3 @@ def _strings(items: list[Any]) -> Iterator[str]:
                 yield from (
                     each["text"] for each in part if isinstance(each, dict) and isinstance(each.get("text"), str)
                 )
-
-
-def _chat(text: str) -> Mapping[str, Any]:
-    """An assistant's message as chat completions, Messages and Responses write it."""
-    return {"role": "assistant", "content": text}
-
-
-def _gemini(text: str) -> Mapping[str, Any]:
-    return {"role": "model", "parts": [{"text": text}]}
-
-
-def _asks(item: Mapping[str, Any]) -> bool:
-    return item.get("role") == "user"
-
-
-def _asks_claude(item: Mapping[str, Any]) -> bool:
-    """A user's message that answers tools belongs to the calls before it."""
-    content = item.get("content")
-    parts = content if isinstance(content, list) else []
-    return _asks(item) and not any(isinstance(part, dict) and part.get("type") == "tool_result" for part in parts)
-
-
-def _asks_gemini(item: Mapping[str, Any]) -> bool:
-    """Return whether the user asks something: a function's response belongs to the calls before it. A turn without a
-    role is the user's."""
-    parts = item.get("parts")
-    answers = isinstance(parts, list) and any(
-        isinstance(part, dict) and not part.keys().isdisjoint(("functionResponse", "function_response"))
-        for part in parts
-    )
-    return item.get("role", "user") == "user" and not answers
-
-
-_SHAPES: Mapping[FormatName, Shape] = {
-    "openai": Shape("messages", _chat, _asks),
-    "openai-responses": Shape("input", _chat, _asks),
-    "anthropic": Shape("messages", _chat, _asks_claude, may_lead=False),
-    "gemini": Shape("contents", _gemini, _asks_gemini, may_lead=False),
-}

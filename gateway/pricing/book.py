@@ -31,7 +31,7 @@ class PriceOverride(Protocol):
 class PriceBook:
     """Prices by target (`provider/model`) under one configuration.
 
-    `base_urls` and `apis` say where a provider's API stands and which wire format it speaks: see `PricedModel`. The
+    `base_urls` and `makers` say where a provider's API stands and who makes its models: see `PricedModel`. The
     list outlives the configuration.
     """
 
@@ -39,12 +39,12 @@ class PriceBook:
         self,
         overrides: Iterable[PriceOverride] = (),
         base_urls: Mapping[str, str] | None = None,
-        apis: Mapping[str, str] | None = None,
+        makers: Mapping[str, str] | None = None,
         pricelist: PriceList | None = None,
     ) -> None:
         self._overrides = sorted(overrides, key=lambda override: override.since, reverse=True)
         self._base_urls = dict(base_urls or {})
-        self._apis = dict(apis or {})
+        self._makers = dict(makers or {})
         self._list = pricelist or PriceList()
         self._periods: dict[str, Period] = {}
         self._missed: dict[str, dict[str, None]] = {}
@@ -88,7 +88,7 @@ class PriceBook:
 
     def _entry(self, target: str) -> PricedModel:
         provider, _, model = target.partition("/")
-        return PricedModel(provider, model, self._base_urls.get(provider), self._apis.get(provider))
+        return PricedModel(provider, model, self._base_urls.get(provider), self._makers.get(provider))
 
 
 def _from_override(override: PriceOverride) -> Rate:

@@ -34,10 +34,6 @@ _PARTS: Mapping[str, str] = {
     "input": "input", "cached": "cache_read", "cache_write": "cache_write", "cache_write_1h": "cache_write_1h",
     "output": "output", "reasoning": "output_reasoning",
 }  # fmt: skip
-# Whose models are usually behind a wire format, by genai-prices' ids.
-_MAKERS: Mapping[str, str] = {
-    "openai": "openai", "openai-responses": "openai", "anthropic": "anthropic", "gemini": "google", "bedrock": "aws",
-}  # fmt: skip
 
 
 class PriceListFailed(Exception):
@@ -51,7 +47,7 @@ class PricedModel(NamedTuple):
     provider: str
     model: str
     base_url: str | None
-    api: str | None
+    maker: str | None
 
 
 class PriceList:
@@ -107,8 +103,7 @@ def listed(entry: PricedModel) -> Tariff:
     if (found := _known(None, entry.base_url)) is not None:
         names = [found]
     else:
-        api = _MAKERS.get(entry.api or "")
-        names = [name for name in (_known(entry.provider, None), api) if name is not None]
+        names = [name for name in (_known(entry.provider, None), entry.maker) if name is not None]
     for name in names:
         with suppress(LookupError):
             return _over_time(get_snapshot().find_provider_model(entry.model, None, name, None)[1])

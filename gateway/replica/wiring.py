@@ -11,6 +11,7 @@ from gateway.config.provider_settings import Provider
 from gateway.config.secrets import known_secrets
 from gateway.formats.aws_signing import ChainSigner
 from gateway.formats.endpoint import Endpoint
+from gateway.formats.registry import PROVIDERS
 from gateway.net.browser_guard import BrowserGuard
 from gateway.net.client.options import TransportOptions
 from gateway.net.client.upstreams import Upstreams, transport
@@ -71,8 +72,8 @@ def fingerprint_key(settings: GatewaySettings, shared_key: bytes) -> bytes:
 def prices(settings: GatewaySettings, pricelist: PriceList) -> PriceBook:
     """Return the price book: the deployment's own prices before the built-in list."""
     base_urls = {name: provider.base_url for name, provider in settings.providers.items()}
-    apis = {name: provider.api for name, provider in settings.providers.items()}
-    return PriceBook(settings.prices, base_urls, apis, pricelist)
+    makers = {name: PROVIDERS[provider.api].facts.price_source for name, provider in settings.providers.items()}
+    return PriceBook(settings.prices, base_urls, makers, pricelist)
 
 
 def targets(agents: Mapping[str, Agent]) -> set[str]:
@@ -84,7 +85,7 @@ def targets(agents: Mapping[str, Agent]) -> set[str]:
 def endpoint_of(name: str, provider: Provider) -> Endpoint:
     """The account of a configured provider."""
     origin, path = origin_of(provider.base_url)
-    defaults = ((b"anthropic-version", b"2023-06-01"),) if provider.api == "anthropic" else ()
+    defaults = PROVIDERS[provider.api].facts.default_headers
     signs = provider.region is not None and provider.api_key is None
     sign = ChainSigner(str(provider.region)) if signs else None
     secret = None if provider.api_key is None else Redactor([provider.api_key.get_secret_value()])

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from genai_prices.data_snapshot import get_snapshot
 
-from gateway.calls import MAX_TOKENS_COUNTED, Usage, estimated_usage, usage_from
+from gateway.calls import MAX_TOKENS_COUNTED, FormatName, Usage, estimated_usage, usage_from
+from gateway.formats.registry import PROVIDERS
 from gateway.pricing import PriceBook, PriceList, PriceListFailed, Rate
 from gateway.pricing.pricelist import PricedModel, tiers
 from gateway.pricing.pricelist import listed as listed_there
@@ -84,9 +85,9 @@ def test_known_models(target: str) -> None:
         ("anthropic", "https://proxy.example.com/v1", "claude-sonnet-4-5", "anthropic"),
     ],
 )
-def test_every_provider(api: str, url: str, model: str, listed: str) -> None:
+def test_every_provider(api: FormatName, url: str, model: str, listed: str) -> None:
     """The address says whose prices hold; one that nobody knows leaves it to the wire format."""
-    prices = PriceBook((), {"mine": url}, {"mine": api})
+    prices = PriceBook((), {"mine": url}, {"mine": PROVIDERS[api].facts.price_source})
     rates = prices.rates(f"mine/{model}", NOON)
     assert rates and rates == PriceBook((), {}).rates(f"{listed}/{model}", NOON)
 

@@ -65,6 +65,14 @@ def opening(request: Mapping[str, Any]) -> str:
     return ""
 
 
+def is_question(item: Mapping[str, Any]) -> bool:
+    """Whether a message is the user's; one that answers tools belongs to the calls before it."""
+    content = item.get("content")
+    parts = content if isinstance(content, list) else []
+    answers = any(isinstance(part, dict) and part.get("type") == "tool_result" for part in parts)
+    return item.get("role") == "user" and not answers
+
+
 def _text_of(said: Any) -> str:
     if isinstance(said, str):
         return said

@@ -11,9 +11,15 @@ from gateway.formats.anthropic.provider_request import PATH, write
 from gateway.formats.anthropic.provider_stream import MessagesParser
 from gateway.formats.claude.models import NAME
 from gateway.formats.prompt import FormatName, Prompt
-from gateway.formats.protocol import Parser, ProviderSide, Written
+from gateway.formats.protocol import Parser, ProviderFacts, ProviderSide, Written
 from gateway.formats.settings import Settings
 from gateway.json_body import Document
+
+_FACTS = ProviderFacts(
+    price_source="anthropic",
+    header_prefix=b"anthropic-",
+    default_headers=((b"anthropic-version", b"2023-06-01"),),
+)
 
 
 class _Messages:
@@ -22,6 +28,8 @@ class _Messages:
     @property
     def name(self) -> FormatName:
         return NAME
+
+    facts = _FACTS
 
     def write(self, prompt: Prompt, model: str) -> Written:
         return write(prompt, model)

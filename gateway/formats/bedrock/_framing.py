@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from zlib import crc32
 
 from gateway.errors import ProviderError
-from gateway.formats.reader import Frame
+from gateway.formats.framing import Frame
 
 _PRELUDE = struct.Struct(">III")
 _CRC = struct.Struct(">I")

@@ -5,14 +5,17 @@ from dataclasses import dataclass, field
 
 from gateway.errors import Headers, ProviderError
 from gateway.formats.answer import Reply
+from gateway.formats.bedrock._framing import EventStreamFramer
 from gateway.formats.bedrock.errors import provider_error
 from gateway.formats.bedrock.provider_answer import read_reply
 from gateway.formats.bedrock.provider_request import path, write
 from gateway.formats.bedrock.provider_stream import ConverseParser
 from gateway.formats.prompt import FormatName, Prompt, Untranslatable
-from gateway.formats.protocol import Parser, ProviderSide, Written
+from gateway.formats.protocol import Parser, ProviderFacts, ProviderSide, Written
 from gateway.formats.settings import Settings
 from gateway.json_body import Document
+
+_FACTS = ProviderFacts(price_source="aws", stream_type=b"application/vnd.amazon.eventstream", framer=EventStreamFramer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,8 @@ class ConverseProvider:
     """The half of Converse that faces Bedrock."""
 
     name: FormatName = field(default="bedrock", init=False)
+
+    facts = _FACTS
 
     def write(self, prompt: Prompt, model: str) -> Written:
         return write(prompt, model)

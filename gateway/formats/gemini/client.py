@@ -8,11 +8,15 @@ from gateway.errors import SerinusError
 from gateway.formats.answer import Reply
 from gateway.formats.gemini._terms import FORMAT
 from gateway.formats.gemini.client_answer import write_reply
-from gateway.formats.gemini.client_request import read_opening, read_prompt
+from gateway.formats.gemini.client_request import assistant_message, is_question, read_opening, read_prompt
 from gateway.formats.gemini.client_stream import StreamWriter
 from gateway.formats.gemini.errors import write_error, write_error_event
 from gateway.formats.prompt import FormatName, Prompt
-from gateway.formats.protocol import ClientSide, Envelope, Writer
+from gateway.formats.protocol import ClientFacts, ClientSide, Conversation, Envelope, Writer
+
+_FACTS = ClientFacts(
+    Conversation("contents", assistant_message, is_question, may_lead=False), key_headers=(b"x-goog-api-key",)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,8 @@ class GeminiClient:
     """What Google's SDKs speak."""
 
     name: FormatName = FORMAT
+
+    facts = _FACTS
 
     def prompt(self, values: Mapping[str, Any]) -> Prompt:
         return read_prompt(values)

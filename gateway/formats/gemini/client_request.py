@@ -57,6 +57,21 @@ def read_opening(values: Mapping[str, Any]) -> str:
     return ""
 
 
+def assistant_message(text: str) -> Mapping[str, Any]:
+    """Return the model's content of that text."""
+    return {"role": "model", "parts": [{"text": text}]}
+
+
+def is_question(item: Mapping[str, Any]) -> bool:
+    """Whether a content is the user's, as one without a role is; the response of a function belongs to its call."""
+    parts = item.get("parts")
+    answers = isinstance(parts, list) and any(
+        isinstance(part, dict) and not part.keys().isdisjoint(("functionResponse", "function_response"))
+        for part in parts
+    )
+    return item.get("role", "user") == "user" and not answers
+
+
 def _system(body: Members, conversation: Conversation) -> list[Message]:
     if (content := body.object("systemInstruction")) is None:
         return []

@@ -12,9 +12,11 @@ from gateway.formats.gemini.errors import read_error
 from gateway.formats.gemini.provider_answer import read_answer
 from gateway.formats.gemini.provider_stream import StreamParser
 from gateway.formats.prompt import FormatName, Prompt
-from gateway.formats.protocol import Parser, ProviderSide, Written
+from gateway.formats.protocol import Parser, ProviderFacts, ProviderSide, Written
 from gateway.formats.settings import Settings
 from gateway.json_body import Document
+
+_FACTS = ProviderFacts(price_source="google")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,8 @@ class GeminiProvider:
     """The Generative Language API, behind a base path that ends in /v1beta."""
 
     name: FormatName = FORMAT
+
+    facts = _FACTS
 
     def write(self, prompt: Prompt, model: str) -> Written:
         return provider_request.write(prompt, model)

@@ -7,11 +7,13 @@ from typing import Any
 from gateway.errors import SerinusError
 from gateway.formats.answer import Reply
 from gateway.formats.openai_chat.client_answer import write_reply
-from gateway.formats.openai_chat.client_request import opening, read_prompt
+from gateway.formats.openai_chat.client_request import assistant_message, is_question, opening, read_prompt
 from gateway.formats.openai_chat.client_stream import ChatWriter
 from gateway.formats.openai_chat.errors import error_body, error_event
 from gateway.formats.prompt import FormatName, Prompt
-from gateway.formats.protocol import ClientSide, Envelope, Writer
+from gateway.formats.protocol import ClientFacts, ClientSide, Conversation, Envelope, Writer
+
+_FACTS = ClientFacts(Conversation("messages", assistant_message, is_question))
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,8 @@ class ChatClient:
     """The half of chat completions that faces clients."""
 
     name: FormatName = field(default="openai", init=False)
+
+    facts = _FACTS
 
     def prompt(self, values: Mapping[str, Any]) -> Prompt:
         return read_prompt(values)

@@ -44,6 +44,16 @@ def read_prompt(request: Json) -> Prompt:
     return Prompt(_read_messages(asked), hints=parameters.hints, extras=extras, **parameters.fields)
 
 
+def assistant_message(text: str) -> Json:
+    """Return an assistant's message as chat completions, Messages and Responses write it."""
+    return {"role": "assistant", "content": text}
+
+
+def is_question(item: Json) -> bool:
+    """Whether a message is the user's."""
+    return item.get("role") == "user"
+
+
 def _unknown(asked: list[Any]) -> Iterator[tuple[str, Any]]:
     for index, message in enumerate(asked):
         if isinstance(message, dict) and message.get("role") != "assistant":

@@ -14,9 +14,11 @@ from gateway.formats.openai_chat.provider_answer import read_reply
 from gateway.formats.openai_chat.provider_request import write_request
 from gateway.formats.openai_chat.provider_stream import ChatParser
 from gateway.formats.prompt import FormatName, Prompt
-from gateway.formats.protocol import Parser, Written
+from gateway.formats.protocol import Parser, ProviderFacts, Written
 from gateway.formats.settings import Settings
 from gateway.json_body import Document
+
+_FACTS = ProviderFacts(price_source="openai", header_prefix=b"openai-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class ChatProvider:
     def at(self, host: str) -> "ChatProvider":
         """The same for a provider at that host."""
         return replace(self, host=host)
+
+    facts = _FACTS
 
     def write(self, prompt: Prompt, model: str) -> Written:
         fitted = fit(prompt, limits(self.name, self.host, model))

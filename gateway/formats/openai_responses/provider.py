@@ -7,15 +7,19 @@ from gateway.formats.answer import Reply
 from gateway.formats.openai_responses import amend, errors, provider_answer, provider_request
 from gateway.formats.openai_responses.provider_stream import ResponsesParser
 from gateway.formats.prompt import FormatName, Prompt
-from gateway.formats.protocol import Parser, ProviderSide, Written
+from gateway.formats.protocol import Parser, ProviderFacts, ProviderSide, Written
 from gateway.formats.settings import Settings
 from gateway.json_body import Document
+
+_FACTS = ProviderFacts(price_source="openai", header_prefix=b"openai-")
 
 
 class _Provider:
     @property
     def name(self) -> FormatName:
         return "openai-responses"
+
+    facts = _FACTS
 
     def write(self, prompt: Prompt, model: str) -> Written:
         return provider_request.write(prompt, model)

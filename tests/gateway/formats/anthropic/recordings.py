@@ -6,9 +6,9 @@ from typing import Any
 
 from gateway.formats.answer import Event
 from gateway.formats.anthropic.provider import PROVIDER
+from gateway.formats.framing import SseFramer
 from gateway.formats.prompt import Message, Prompt, Text
 from gateway.formats.protocol import Envelope
-from gateway.formats.reader import SseFramer
 
 DIRECTORY = Path(__file__).parents[3] / "recordings" / "messages"
 STREAMS = ("text.sse", "tools.sse", "refusal.sse")

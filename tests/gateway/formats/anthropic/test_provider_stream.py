@@ -10,7 +10,8 @@ from gateway.errors import ProviderError
 from gateway.formats.answer import Begin, End, Event, ReasoningDelta, RefusalDelta, TextDelta, ToolBegin, ToolDelta
 from gateway.formats.anthropic.provider import PROVIDER
 from gateway.formats.claude.tooling import OUTPUT_TOOL
-from gateway.formats.reader import Reader, SseFramer
+from gateway.formats.framing import SseFramer
+from gateway.formats.reader import Reader
 from tests.gateway.formats.anthropic.recordings import STREAMS, events_of, recorded, stream_of
 
 START = {"type": "message_start", "message": {"id": "msg_1", "model": "m", "usage": {"input_tokens": 3}}}

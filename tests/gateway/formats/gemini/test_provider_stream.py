@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from gateway.calls import Usage
 from gateway.errors import ProviderError
 from gateway.formats.answer import Begin, End, Event, ReasoningDelta, TextDelta, ToolBegin, ToolDelta
+from gateway.formats.framing import SseFramer
 from gateway.formats.gemini.provider import PROVIDER
-from gateway.formats.reader import SseFramer
 from tests.gateway.formats.gemini.recordings import raw
 from tests.gateway.formats.gemini.test_client_request import HOSTILE
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.formats.answer import Event
+from gateway.formats.framing import SseFramer
 from gateway.formats.openai_chat.provider_stream import ChatParser
-from gateway.formats.reader import SseFramer
 
 RECORDINGS = Path(__file__).parents[3] / "recordings" / "chat"
 

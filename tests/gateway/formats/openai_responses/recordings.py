@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from gateway.formats.answer import Event
+from gateway.formats.framing import SseFramer
 from gateway.formats.openai_responses.provider import PROVIDER
 from gateway.formats.prompt import Message, Prompt, Text
 from gateway.formats.protocol import Envelope
-from gateway.formats.reader import SseFramer
 
 DIRECTORY = Path(__file__).parents[3] / "recordings" / "responses"
 STREAMS = ("text.sse", "tools.sse", "refusal.sse", "incomplete.sse")

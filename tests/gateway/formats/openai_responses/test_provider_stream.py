@@ -6,8 +6,9 @@ import pytest
 from gateway.calls import Usage
 from gateway.errors import ProviderError
 from gateway.formats.answer import Begin, End, Event, ReasoningDelta, RefusalDelta, TextDelta, ToolBegin, ToolDelta
+from gateway.formats.framing import SseFramer
 from gateway.formats.openai_responses.provider import PROVIDER
-from gateway.formats.reader import Reader, SseFramer
+from gateway.formats.reader import Reader
 from tests.gateway.formats.openai_responses.recordings import STREAMS, events_of, recorded
 
 CREATED = {"type": "response.created", "response": {"id": "resp_1", "model": "m"}}

@@ -112,3 +112,19 @@ def prompts(draw: st.DrawFn, *, sampling: bool = False, structured: bool = False
     if structured:
         fields["output"] = draw(st.none() | st.just(Output(SCHEMA, "answer", strict=True)))
     return Prompt((*system, *draw(turns(tools, later_system))), tools, **fields)
+
+
+def mutated(value: Any) -> st.SearchStrategy[Any]:
+    """The value with something else in one place, at any depth."""
+    inside: st.SearchStrategy[Any]
+    if isinstance(value, dict) and value:
+        inside = st.sampled_from(sorted(value)).flatmap(
+            lambda name: mutated(value[name]).map(lambda other: {**value, name: other})
+        )
+    elif isinstance(value, list) and value:
+        inside = st.integers(0, len(value) - 1).flatmap(
+            lambda at: mutated(value[at]).map(lambda other: [*value[:at], other, *value[at + 1 :]])
+        )
+    else:
+        return VALUES
+    return inside | VALUES

@@ -16,15 +16,6 @@ from tests.gateway.formats.prompts import VALUES
 USAGE = Usage(22, 8, 20, cache_written=4)
 
 
-@pytest.mark.parametrize("name", ["text.jsonl", "tools.jsonl", "schema.jsonl"])
-def test_cut_at_every_byte(name: str) -> None:
-    """Wherever the network cuts a stream, it says the same."""
-    stream = recorded(name)
-    whole = events(stream)
-    for cut in range(1, len(stream), 3):
-        assert events(stream[:cut], stream[cut:]) == whole
-
-
 def test_text() -> None:
     """The end waits for the usage, whose input includes what was cached."""
     assert events(recorded("text.jsonl")) == [

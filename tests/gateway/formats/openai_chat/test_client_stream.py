@@ -33,17 +33,6 @@ def write(*said: Event, wants_usage: bool = False) -> bytes:
     return b"".join(writer.write(event) for event in said)
 
 
-@pytest.mark.parametrize("name", STREAMS)
-def test_cut_at_every_byte(name: str) -> None:
-    """Wherever the network cuts a stream, it says the same."""
-    stream = recorded(name)
-    whole = events(stream)
-    assert isinstance(whole[0], Begin)
-    assert [type(event) for event in whole].count(End) == 1 == whole.count(whole[-1])
-    for cut in range(1, len(stream)):
-        assert events(stream[:cut], stream[cut:]) == whole
-
-
 def test_text() -> None:
     """Text with its logprobs; the end waits for the usage behind it."""
     assert events(recorded("text.sse")) == [

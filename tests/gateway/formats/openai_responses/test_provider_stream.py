@@ -58,15 +58,6 @@ def test_refusals_and_limits_stream() -> None:
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_a_stream_says_the_same_however_it_is_cut(name: str) -> None:
-    """Packets end anywhere: in a name, in a character, in a line's end."""
-    stream = recorded(name)
-    whole = events_of(stream)
-    for cut in range(len(stream)):
-        assert events_of(stream[:cut], stream[cut:]) == whole
-
-
-@pytest.mark.parametrize("name", STREAMS)
 def test_between_two_sides_of_this_format_bytes_go_through(name: str) -> None:
     """Every byte and every sequence number; the reader only watches."""
     reader = Reader(PROVIDER.parser(), None, SseFramer())

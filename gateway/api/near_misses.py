@@ -4,6 +4,7 @@ A provider may answer `/v1/chat/completions/` or `/v1/Chat/Completions` as if it
 such a call would run without its version's prompt, model and limits.
 """
 
+import itertools
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -15,14 +16,19 @@ from gateway.api.endpoint import Endpoint, Handler, OpenEndpoint, Services
 from gateway.calls import FormatName
 from gateway.errors import NotFound
 
-_LONGEST_SHOWN = 200
+LONGEST_SHOWN = 200
+_SHORTEST = 3  # segments of a path with something behind an endpoint, or before it
 _MOST_DECODED = 3  # how many times over a path may be percent-encoded before it means nothing to anybody
 _GEMINI_VERBS = ("generatecontent", "streamgeneratecontent")
 _GEMINI_PATH = "/v1beta/models/{agent}:generateContent"
 # What stands before an endpoint where a base URL was put together wrongly, or is another API's.
-_PREFIXES = frozenset({"v1", "v1beta", "v1beta1", "v1alpha", "api", "openai", "anthropic"})
+_PREFIXES = frozenset({"api", "openai", "anthropic", "beta", "alpha", "preview", "latest"})
+_VERSION = re.compile(r"v[0-9.]+(?:(?:alpha|beta)[0-9]*)?")  # `v1`, `v2`, `v1beta`
 _NAMING_PREFIXES = frozenset({"engines", "deployments"})  # these name a model behind them
 _REPEATED = frozenset({"chat", "completions", "responses", "messages", "embeddings"})
+_EXTENSION = re.compile(r"\.(?:json|jsonl|xml|html?|txt|php|aspx?)$")
+_PLURALS = {each.removesuffix("s"): each for each in ("completions", "embeddings", "responses", "messages", "models")}
+_READING = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 _ENDPOINTS: tuple[tuple[str, FormatName], ...] = (
     ("/v1/chat/completions", "openai"),
     ("/v1/completions", "openai"),
@@ -60,9 +66,9 @@ class Meant:
         return f"use {self.path!r}" + (", and name the agent in 'model'" if self.names_model else "")
 
 
-def meant_by(path: str) -> Meant | None:
+def meant_by(path: str, method: str = "GET") -> Meant | None:
     """Return which endpoint of ours a path means that is none of theirs exactly; None where it is another's."""
-    segments = _segments(path)
+    segments = lenient_segments(path)
     if segments and (segments[-1].rpartition(":")[2] in _GEMINI_VERBS):
         return Meant(_GEMINI_PATH, "gemini")
     for begin in _begins(segments):
@@ -71,6 +77,8 @@ def meant_by(path: str) -> Meant | None:
         for pattern, spelled, client in _PATTERNS:
             if _matches(rest, pattern):
                 return Meant(spelled, client, names_model)
+    if generating := _generating(segments, method):
+        return Meant(*generating)
     end = max(_begins(segments))
     if segments[:1] == ["v1"] and end > 1 and not _REPEATED.intersection(segments[:end]):
         rest = segments[end:]
@@ -88,7 +96,7 @@ class NearMisses:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
-        if meant := meant_by(path):
+        if meant := meant_by(path, scope["method"]):
             await self._nothing[meant.format](scope, receive, send)
         elif path.startswith("/v1/messages/"):
             await self._nothing["anthropic"](scope, receive, send)
@@ -108,12 +116,12 @@ class _Nothing(OpenEndpoint):
         self.format = client
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        meant, shown = meant_by(scope["path"]), scope["path"][:_LONGEST_SHOWN]
+        meant, shown = meant_by(scope["path"], scope["method"]), scope["path"][:LONGEST_SHOWN]
         advice = f"; {meant.advice}" if meant else ""
         raise NotFound(f"there is nothing at {shown!r}{advice}", code="unknown_url")
 
 
-def _segments(path: str) -> list[str]:
+def lenient_segments(path: str) -> list[str]:
     """The path as the most lenient server would read it."""
     for _ in range(_MOST_DECODED):
         path = unquote(path)
@@ -127,13 +135,39 @@ def _segments(path: str) -> list[str]:
     return found
 
 
+def _generating(segments: list[str], method: str) -> tuple[str, FormatName] | None:
+    """Return which endpoint of ours makes a model answer at a server that heeds only the beginning or the end of a
+    path, with what its clients speak. What is stored there may be read and deleted, by its id."""
+    own = [*map(_plural, segments)]
+    reads = method in _READING
+    for at, pair in enumerate(itertools.pairwise(own)):
+        if pair == ("chat", "completions") and not (reads and own[:1] == ["v1"] and at == 1):
+            return "/v1/chat/completions", "openai"
+    if reads or len(own) < _SHORTEST or own[0] != "v1":
+        return None
+    _, first, *tail = own
+    if first in ("completions", "embeddings"):
+        return f"/v1/{first}", "openai"
+    if first == "responses" and tail not in (["compact"], ["input_tokens"]) and tail[1:] != ["cancel"]:
+        return "/v1/responses", "openai-responses"
+    if tail[-1] in ("embeddings", "responses"):
+        return f"/v1/{tail[-1]}", "openai-responses" if tail[-1] == "responses" else "openai"
+    return None
+
+
+def _plural(segment: str) -> str:
+    """The segment as an endpoint of ours is spelled: without an extension, and in the plural."""
+    plain = _EXTENSION.sub("", segment)
+    return _PLURALS.get(plain, plain)
+
+
 def _begins(segments: list[str]) -> list[int]:
     """Return the positions where an endpoint's own path may begin, behind any number of prefixes."""
     begins, at = [0], 0
     while at < len(segments):
         if segments[at] in _NAMING_PREFIXES:
             at += 2
-        elif segments[at] in _PREFIXES or segments[at] in _REPEATED:
+        elif segments[at] in _PREFIXES or segments[at] in _REPEATED or _VERSION.fullmatch(segments[at]):
             at += 1
         else:
             break
@@ -143,5 +177,5 @@ def _begins(segments: list[str]) -> list[int]:
 
 def _matches(segments: list[str], pattern: tuple[str, ...]) -> bool:
     return len(segments) == len(pattern) and all(
-        part == segment or part.startswith("{") for segment, part in zip(segments, pattern, strict=True)
+        part == _plural(segment) or part.startswith("{") for segment, part in zip(segments, pattern, strict=True)
     )

@@ -4,6 +4,7 @@ Which one: the agent's that `model` names, in a JSON body, in a form, or in the 
 provider that speaks OpenAI's API.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.api.endpoint import Services, caller_of, given_id, header, named
 from gateway.api.generation import Asked, Generation, check_encoding, model_of
+from gateway.api.near_misses import LONGEST_SHOWN, lenient_segments
 from gateway.calls import Caller
 from gateway.errors import CallerError, Forbidden, NotFound, UnsupportedBody
 from gateway.formats.marks import is_ours
@@ -35,6 +37,16 @@ _SAFE = "/:@!$&'()*+,;=-._~"  # RFC 3986, 3.3: what a path may hold as it is
 _NOT_PASSED = frozenset({"", "organization", "dashboard", "realtime", "chatkit", "engines", "deployments", "messages"})
 # What is made here runs models that are named in files, in members of members, or by what was made before.
 _RUNS_ANY_MODEL = frozenset({"assistants", "batches", "evals", "fine_tuning", "threads"})
+# What a key that is for some agents reaches, spelled exactly so. Other providers have operators' endpoints of any name
+# (`/key`, `/credits`, `/load_lora_adapter`), and ways to run models of any name (`/batch/jobs`, `/agents/completions`).
+_FOR_SOME_AGENTS = frozenset(
+    {"audio", "containers", "conversations", "files", "images", "moderations", "responses", "skills", "uploads"}
+    | {"vector_stores", "videos"}
+)
+_STORED_CALLS = ["chat", "completions"]
+_READING = ("GET", "HEAD", "DELETE")
+# What no API's path holds: control characters, and an escape behind the first decoding.
+_TWO_READINGS = re.compile(r"[\x00-\x1f\x7f-\x9f]|%[0-9A-Fa-f]{2}")
 
 _OPAQUE = frozenset({"files", "uploads"})  # whose bytes name nothing that is stored
 
@@ -66,10 +78,10 @@ class Passthrough(Generation):
         caller = caller_of(scope)
         path = _path(scope["path"])
         check_encoding(headers)
-        _check_scope(caller, scope["method"], path)
+        _check_scope(caller, scope["method"], scope["path"])
         agent = _named_in_query(scope)
         body = await _body(_incoming(receive, scope), scope, path, runtime, agent is not None)
-        if caller.agents is not None and isinstance(body, Stream) and _first(path) not in _OPAQUE:
+        if caller.agents is not None and isinstance(body, Stream) and path.split("/")[1] not in _OPAQUE:
             raise UnsupportedBody("this key is for some agents only: send application/json or a form here")
         wanted = Wanted(
             id=self.services.new_nonce().hex(),
@@ -140,22 +152,30 @@ class _Answering:
 def _path(path: str) -> str:
     """Return the part after `/v1`, as it goes upstream. Raises NotFound for paths that are not passed through."""
     segments = path.removeprefix(_PREFIX + "/").split("/")
-    if _first("/" + segments[0]) in _NOT_PASSED or any(map(_leads_astray, segments)):
-        raise NotFound(f"there is nothing at {path!r}", code="unknown_url")
+    may_differ = _TWO_READINGS.search(path) is not None or any(map(_leads_astray, segments))
+    if may_differ or not segments[0] or _first(path) in _NOT_PASSED:
+        raise NotFound(f"there is nothing at {path[:LONGEST_SHOWN]!r}", code="unknown_url")
     if segments[0] == "responses" and any(map(is_ours, segments[1:2])):
         raise NotFound(f"Response with id {segments[1]!r} not found: answers written here are not stored", param="id")
     return quote("/" + "/".join(segments), safe=_SAFE)
 
 
 def _first(path: str) -> str:
-    """The first segment of what follows `/v1`, as lenient readers take it."""
-    return path.split("/")[1].partition(";")[0].lower()
+    """The first segment behind `/v1`, as the most lenient server would read it."""
+    return next(iter(lenient_segments(path)[1:]), "")
 
 
 def _check_scope(caller: Caller, method: str, path: str) -> None:
-    """Raises Forbidden where a key that is for some agents would run models that are none of theirs."""
-    if caller.agents is not None and method not in ("GET", "HEAD", "DELETE") and _first(path) in _RUNS_ANY_MODEL:
-        raise Forbidden(f"this key is for some agents only, and '/v1/{_first(path)}' runs models of any name")
+    """Raises Forbidden where a key that is for some agents would reach an operator's endpoint, or run models that are
+    none of theirs."""
+    if caller.agents is None:
+        return
+    segments, read = path.split("/")[2:], _first(path)
+    if read in _RUNS_ANY_MODEL and method not in _READING:
+        raise Forbidden(f"this key is for some agents only, and '/v1/{read}' runs models of any name")
+    if segments[0] not in _FOR_SOME_AGENTS | _RUNS_ANY_MODEL and segments[:2] != _STORED_CALLS:
+        shown = segments[0][:LONGEST_SHOWN]
+        raise Forbidden(f"this key is for some agents only, and '/v1/{shown}' is not for such keys")
 
 
 def _leads_astray(segment: str) -> bool:

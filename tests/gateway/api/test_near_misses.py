@@ -35,11 +35,37 @@ SPELLINGS = {
             "/openai/deployments/x/chat/completions",
             "/openai/v1/chat/completions",
         ),
+        *("/v1/chat/completions.json", "/v1/chat/completion", "/v1/beta/chat/completions", "/v1/v2/chat/completions"),
+        *("/v1/uploads/chat/completions", "/v1/files/f/chat/completions/x", "/v1/v1.1/chat/completion.json"),
         *("/v1beta/openai/chat/completions", "/v1/chat/completions/chat/completions", "/v1/chat/comp%E2%80%8Bletions"),
     ],
-    "/v1/completions": ["/v1/completions/", "/v1/Completions", "/v1/engines/x/completions", "/v1/v1/completions"],
-    "/v1/embeddings": ["/v1/embeddings/", "/v1/EMBEDDINGS", "/v1/engines/x/embeddings", "/v1/openai/embeddings"],
-    RESPONSES: ["/v1/responses/", "/v1/Responses", "/v1/responses;x", "/v1/v1/responses", "/openai/v1/responses"],
+    "/v1/completions": [
+        "/v1/completion",
+        "/v1/completions.json",
+        "/v1/v2/completions",
+        "/v1/completions/",
+        "/v1/Completions",
+        "/v1/engines/x/completions",
+        "/v1/v1/completions",
+    ],
+    "/v1/embeddings": [
+        "/v1/embedding",
+        "/v1/beta/embeddings",
+        "/v1/embeddings/",
+        "/v1/EMBEDDINGS",
+        "/v1/engines/x/embeddings",
+        "/v1/openai/embeddings",
+    ],
+    RESPONSES: [
+        "/v1/response",
+        "/v1/responses.json",
+        "/v1/v3/responses",
+        "/v1/responses/",
+        "/v1/Responses",
+        "/v1/responses;x",
+        "/v1/v1/responses",
+        "/openai/v1/responses",
+    ],
     MESSAGES: ["/v1/messages/", "/v1/Messages", "/v1/v1/messages", "/messages", "/anthropic/v1/messages"],
     COUNT: ["/v1/messages/count_tokens/", "/v1/messages/Count_Tokens", "/v1/v1/messages/count_tokens"],
     GEMINI: [
@@ -74,6 +100,38 @@ async def test_no_provider_hears_of_it(serve: Serve, right: str) -> None:
             assert reply.status == 404, (method, path, reply.body)
             assert repr(right) in message(error, FORMATS.get(right, "openai")), (path, error)
     assert not here.standin.requests
+
+
+@pytest.mark.parametrize(
+    ("path", "right"),
+    [
+        *(("/v1/chat/completions/x", CHAT), ("/v1/chat/completions/x/messages", CHAT), ("/v1/responses/x", RESPONSES)),
+        *(("/v1/embeddings/x", "/v1/embeddings"), ("/v1/completions/x", "/v1/completions")),
+        *(("/v1/uploads/responses", RESPONSES), ("/v1/files/embeddings", "/v1/embeddings")),
+        *(("/v1/responses/x/y", RESPONSES), ("/v1/responses.json/x", RESPONSES)),
+    ],
+)
+async def test_what_would_generate_where_a_path_is_read_in_part(serve: Serve, path: str, right: str) -> None:
+    """A server that heeds the beginning or the end of a path alone would answer without the version's prompt."""
+    here = await serve()
+    reply = await ask(
+        here.running.url, "POST", path, json.dumps(here.body()).encode(), ("content-type: application/json",)
+    )
+    assert reply.status == 404 and repr(right) in json.loads(reply.body)["error"]["message"]
+    assert not here.standin.requests
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        *(("GET", "/v1/chat/completions/x"), ("DELETE", "/v1/chat/completions/x"), ("DELETE", "/v1/responses/x")),
+        *(("POST", "/v1/responses/compact"), ("POST", "/v1/responses/input_tokens")),
+        *(("POST", "/v1/responses/x/cancel"), ("POST", "/v1/threads/t/messages"), ("POST", "/v1/files")),
+    ],
+)
+def test_what_is_stored(method: str, path: str) -> None:
+    """What is stored is read and deleted by its id, and OpenAI's own endpoints below ours stay."""
+    assert meant_by(path, method) is None
 
 
 def message(error: dict[str, Any], client: str) -> str:

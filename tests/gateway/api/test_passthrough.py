@@ -135,6 +135,14 @@ async def test_who_may(serve: Serve) -> None:
     [
         *("/v1/", "/v1/%2e%2e/a", "/v1/files/..;/a", "/v1/files/..%2f..%2fa", "/v1/a%5c.."),
         *("/v1/organization/admin_api_keys", "/v1/realtime/client_secrets", "/v1/chatkit/sessions"),
+        *("/v1/realtime%20/client_secrets", "/v1/realtime./sessions", "/v1/real%2574ime/x", "/v1/organization%20/x"),
+        *("/v1/%20organization", "/v1/organization%00/x", "/v1/Real%E2%80%8Btime/x", "/v1/%EF%BD%92ealtime/x"),
+        *(
+            "/v1/%252e%252e/x",
+            "/v1/files/%0a",
+            "/v1/files/a%252fb",
+            "/v1/files/%C2%85",
+        ),
     ],
 )
 async def test_paths_that_are_not_passed(serve: Serve, path: str) -> None:
@@ -145,6 +153,26 @@ async def test_paths_that_are_not_passed(serve: Serve, path: str) -> None:
     answer = await reader.read()
     writer.close()
     assert answer.startswith(b"HTTP/1.1 404") and b"unknown_url" in answer
+    assert not here.standin.requests
+
+
+ELSEWHERE = [
+    *("key", "keys", "auth/keys", "credits", "usage", "projects", "load_lora_adapter", "batch/jobs", "fine-tunes"),
+    *("agents/completions", "chat/other", "Files", "files%20", "%20threads", "batches.", "batches%20", "threads;x"),
+]
+
+
+@pytest.mark.parametrize("path", [*ELSEWHERE, "batches", "threads"])
+async def test_a_key_for_some_agents_reaches_what_is_known(serve: Serve, path: str) -> None:
+    """Operators' endpoints of other providers, and what runs any model, are not for it, however they are spelled."""
+    key = {"sha256": hashlib.sha256(b"k").hexdigest()}
+    here = await serve(gateway={"keys": {"app": key}})
+    settings = json.loads((here.running.folder / "gateway.yaml").read_text())
+    write(here.running.folder, {"gateway.yaml": {**settings, "keys": {"app": {**key, "agents": [here.agent]}}}})
+    here.running.reload()
+    headers = {"authorization": "Bearer k"}
+    answer = await here.http.post(f"{here.base_url}/{path}?model={here.agent}", json={}, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "permission_denied")
     assert not here.standin.requests
 
 

@@ -22,6 +22,7 @@ _DISPOSITION = re.compile(
 )
 _PART_HEADERS = frozenset({b"content-disposition", b"content-type", b"content-length", b"content-transfer-encoding"})
 _BASE_OF_NAME = re.compile(rb"[\w-]*")  # what is left where brackets and dots make lists and objects
+_MOST_PARTS = 10_000
 _MOST_HEAD_BYTES = 16 * 1024  # of one part's headers, of what stands before the first part, and of the field's value
 
 
@@ -46,6 +47,8 @@ class Form:
         self._mark = b"\r\n" + self._dashes
         # The first boundary need not follow a line's end: it is given one, which is taken back from what goes on.
         self._rest, self._ours = b"\r\n", 2
+        self._at = 0  # up to where the rest has gone on
+        self._parts = 0
         self._out: list[bytes] = []
         self._step: Callable[[], bool] = self._preamble
 
@@ -54,6 +57,7 @@ class Form:
         self._rest += data
         while self._step():
             pass
+        self._rest, self._at = self._rest[self._at :], 0  # once for each piece, however many parts it has
         return self._taken()
 
     def put(self, value: str) -> bytes:
@@ -68,7 +72,8 @@ class Form:
 
     def let_go(self) -> bytes:
         """What was held back: nobody looks any further."""
-        self._pass(len(self._rest))
+        self._pass(len(self._rest) - self._at)
+        self._rest, self._at = b"", 0
         return self._taken()
 
     def end(self) -> None:
@@ -87,7 +92,7 @@ class Form:
             self._pass(at)
             self._step = self._boundary
             return True
-        if at > 0 or len(self._rest) >= len(self._mark) + 2:
+        if at > 0 or len(self._rest) - self._at >= len(self._mark) + 2:
             raise CallerError("the form does not begin with its boundary")
         return False
 
@@ -97,40 +102,43 @@ class Form:
             self._pass(at)
             self._step = self._boundary
             return True
-        if (safe := len(self._rest) - len(self._mark) + 1) > 0:
+        if (safe := len(self._rest) - self._at - len(self._mark) + 1) > 0:
             self._pass(safe)
         return False
 
     def _next_mark(self) -> int:
-        """Where the next boundary begins, with the line's end before it; -1 where none has come."""
-        at = self._rest.find(self._dashes)
-        if at >= 0 and self._rest[max(at - 2, 0) : at] != b"\r\n":
+        """How far on the next boundary begins, with the line's end before it; -1 where none has come."""
+        at = self._rest.find(self._dashes, self._at)
+        if at >= 0 and self._rest[max(at - 2, self._at) : at] != b"\r\n":
             raise CallerError("the form's boundary stands where no line begins, or behind another line end than CRLF")
-        return at - 2 if at >= 0 else -1
+        return at - 2 - self._at if at >= 0 else -1
 
     def _boundary(self) -> bool:
-        after = len(self._mark)
+        after = self._at + len(self._mark)
         what = self._rest[after : after + 2]
         if len(what) < 2:
             return False
         if what == b"--":
             self.ended = True
-            self._pass(after + 2)
+            self._pass(len(self._mark) + 2)
             self._step = self._epilogue
             return True
         if what != b"\r\n":
             raise CallerError("something follows the form's boundary in its line")
         head_end = self._rest.find(b"\r\n\r\n", after)
-        if head_end < 0 or head_end > _MOST_HEAD_BYTES:
-            if len(self._rest) > _MOST_HEAD_BYTES:
+        if head_end < 0 or head_end - self._at > _MOST_HEAD_BYTES:
+            if len(self._rest) - self._at > _MOST_HEAD_BYTES:
                 raise CallerError("the headers of the form's parts do not end")
             return False
         self._begin(self._rest[after + 2 : head_end])
-        self._pass(head_end + 2)  # the line's end that is left may be the beginning of the next boundary
+        self._pass(head_end + 2 - self._at)  # the line's end that is left may be the beginning of the next boundary
         return True
 
     def _begin(self, head: bytes) -> None:
         """A part with that head begins."""
+        self._parts += 1
+        if self._parts > _MOST_PARTS:
+            raise CallerError(f"the form has more than {_MOST_PARTS} parts")
         name, is_file = _named(head)
         self.saw_file |= is_file
         self._step = self._content
@@ -147,14 +155,15 @@ class Form:
     def _field(self) -> bool:
         at = self._next_mark()
         if at < 0:
-            if len(self._rest) > _MOST_HEAD_BYTES:
+            if len(self._rest) - self._at > _MOST_HEAD_BYTES:
                 raise CallerError(f"{self._name!r} is too long", param=self._name)
             return False
         if at == 0:  # nothing between the head and the boundary, not even the line's end that ends the head
-            self._rest, self.value_bytes, at = b"\r\n" + self._rest, -2, 2
-        self.value, self.value_bytes = _text(self._rest[2:at], self._name), self.value_bytes + at - 2
+            self._rest, self._at, self.value_bytes, at = b"\r\n" + self._rest[self._at :], 0, -2, 2
+        value = self._rest[self._at + 2 : self._at + at]
+        self.value, self.value_bytes = _text(value, self._name), self.value_bytes + at - 2
         self._pass(2)
-        self._rest = self._rest[at - 2 :]
+        self._at += at - 2
         if self._expected is None:
             self._step = _wait
             return False
@@ -163,14 +172,14 @@ class Form:
         return True
 
     def _epilogue(self) -> bool:
-        if self._rest.strip(b"\r\n"):
+        if self._rest[self._at :].strip(b"\r\n"):
             raise CallerError("something follows the end of the form")
-        self._pass(len(self._rest))
+        self._pass(len(self._rest) - self._at)
         return False
 
     def _pass(self, size: int) -> None:
-        self._out.append(self._rest[:size])
-        self._rest = self._rest[size:]
+        self._out.append(self._rest[self._at : self._at + size])
+        self._at += size
 
     def _taken(self) -> bytes:
         out = b"".join(self._out)

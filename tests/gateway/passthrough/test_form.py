@@ -1,6 +1,7 @@
 """One field of a form is found and replaced; every other byte stays what it was."""
 
 from time import process_time
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -234,6 +235,43 @@ def test_broken_forms(body: bytes) -> None:
     """No form, an early end, two models or one that is no text: the caller's mistake, said so."""
     with pytest.raises(CallerError):
         passed(body, "b")
+
+
+def test_many_parts_cost_in_proportion() -> None:
+    """What is held back is not copied for each part: twice the parts allocate about twice the bytes."""
+
+    def copied(parts: int) -> int:
+        """The bytes that one piece of so many parts would copy, where each part copied what is left."""
+        left = Counted(b"\r\n" + form(*[part(b"", b"form-data; name=x")] * parts))
+        seen = Form(KIND, "model")
+        seen._rest = left
+        Counted.copied = 0
+        seen.feed(b"")
+        return Counted.copied
+
+    assert copied(2000) < 3 * copied(1000)
+
+
+class Counted(bytes):
+    """Bytes that count what is copied out of them."""
+
+    copied = 0
+
+    def __add__(self, other: Any) -> "Counted":
+        return Counted(bytes(self) + other)
+
+    def __getitem__(self, key: Any) -> Any:
+        found = super().__getitem__(key)
+        Counted.copied += len(found) if isinstance(found, bytes) else 1
+        return Counted(found) if isinstance(found, bytes) else found
+
+
+def test_parts_are_bounded() -> None:
+    """Ten thousand parts are a form, one more is not."""
+    one = part(b"", b"form-data; name=x")
+    assert passed(form(*[one] * 10_000), "b")[0] is None
+    with pytest.raises(CallerError, match="more than 10000 parts"):
+        passed(form(*[one] * 10_001), "b")
 
 
 def test_no_boundary() -> None:

@@ -6,18 +6,19 @@ after the other. A call of an agent is metered, apart from the calls that a tria
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway.call.proxy import Proxy, about, id_headers, plan_of
 from gateway.call.streaming import ClientTooSlow, Send, send_answer
 from gateway.calls import Attempt, Call, Caller, Outcome
-from gateway.errors import CallerError, Headers, NotFound, ProviderError
+from gateway.errors import CallerError, Headers, ProviderError
 from gateway.formats.clients import CHAT, told, told_event
 from gateway.formats.openai_chat.errors import read_error
 from gateway.headers import JSON, to_client, to_client_untyped
 from gateway.logs import Log
 from gateway.net.client import Response, Upload, header
+from gateway.passthrough.providers import check_speaks, only_provider
 from gateway.passthrough.response_owner import Hints, is_elsewhere, of_agent, of_caller, response_in
 from gateway.passthrough.uploads import Body
 from gateway.passthrough.usage_meter import EVENT_STREAM, Meter
@@ -29,7 +30,6 @@ from policies.calls.blame import counts_as_error
 from routing.chain import Target
 from routing.plan import Plan
 
-_SPOKEN = ("openai", "openai-responses")
 _ERROR_BODY_BYTES = 1 << 20
 
 
@@ -123,7 +123,7 @@ class Passage:
         response = wanted.response
         if response is not None and (found := of_agent(entry, plan, runtime.channels)):
             return self.hints.first(response, found)
-        _check_speaks(runtime.channels[plan.version.target.provider], wanted.path)
+        check_speaks(runtime.channels[plan.version.target.provider], wanted.path)
         return [plan.version.target]
 
     def _targets_without_agent(self, wanted: Wanted, caller: Caller, runtime: Runtime) -> Sequence[Target]:
@@ -141,13 +141,12 @@ class Passage:
         try:
             response = await self._found(wanted, body, carried)
         except ProviderError as error:
-            carried.status = error.status
-            headers = [JSON, *to_client_untyped(error.headers), *carried.headers()]
-            await send_answer(send, error.status, headers, told(named(error, carried.target), CHAT, wanted.id))
-            return error
+            return await _tell(error, wanted, carried, send)
         try:
             await _relay(response, carried, carried.deadline(self._now()), send)
         except ProviderError as error:
+            if not carried.has_begun:
+                return await _tell(error, wanted, carried, send)
             if _is_stream(response):
                 last = told_event(error, CHAT, wanted.id)
                 await send({"type": "http.response.body", "body": last, "more_body": True})
@@ -205,6 +204,7 @@ class _Carried:
     blamed: Callable[[str | None], bool]
     at: float
     status: int = 0
+    has_begun: bool = False  # whether something has gone out to the client
     target: Target = field(init=False)
 
     def __post_init__(self) -> None:
@@ -217,28 +217,6 @@ class _Carried:
     def deadline(self, now: float) -> float:
         """When the whole call must have ended, as the loop tells the time."""
         return asyncio.get_running_loop().time() + self.at + self.runtime.timeouts.total - now
-
-
-def only_provider(channels: Mapping[str, Channel], path: str) -> str:
-    """The provider that a request without an agent is for. Raises CallerError when there are several, or none."""
-    speaking = [name for name, channel in channels.items() if channel.endpoint.format in _SPOKEN]
-    if path.startswith("/responses/"):  # ids are given out by these alone
-        speaking = [name for name in speaking if channels[name].endpoint.format == "openai-responses"] or speaking
-    if len(speaking) == 1:
-        return speaking[0]
-    if not speaking:
-        raise NotFound(f"there is nothing at '/v1{path}': no provider here speaks OpenAI's API", code="unknown_url")
-    way_out = "name an agent, as 'model' in the body or as '?model=' in the query"
-    raise CallerError(f"providers {', '.join(speaking)} all speak OpenAI's API: {way_out}", param="model")
-
-
-def _check_speaks(channel: Channel, path: str) -> None:
-    endpoint = channel.endpoint
-    if endpoint.format not in _SPOKEN:
-        why = (
-            f"the agent's provider {endpoint.name!r} has `api: {endpoint.format}`, and only OpenAI's has this endpoint"
-        )
-        raise NotFound(f"there is nothing at '/v1{path}': {why}", code="unknown_url", param="model")
 
 
 async def _sent(wanted: Wanted, body: bytes | Upload, carried: _Carried, now: Callable[[], float]) -> Response:
@@ -292,12 +270,23 @@ def _move(limit: asyncio.Timeout, when: float | None) -> None:
         limit.reschedule(when)
 
 
+async def _tell(error: ProviderError, wanted: Wanted, carried: _Carried, send: Send) -> ProviderError:
+    """Answer with the error, which is the same one: nothing has gone out yet."""
+    carried.status = error.status
+    headers = [JSON, *to_client_untyped(error.headers), *carried.headers()]
+    await send_answer(send, error.status, headers, told(named(error, carried.target), CHAT, wanted.id))
+    return error
+
+
 async def _relay(response: Response, carried: _Carried, deadline: float, send: Send) -> None:
-    """Hand the answer on as it comes. Raises ProviderError when it breaks or stalls, ClientTooSlow for a client."""
+    """Hand the answer on as it comes, and its head with the first bytes.
+
+    Raises ProviderError when it breaks or stalls, ClientTooSlow for a client.
+    """
     meter, silence = carried.meter, carried.runtime.timeouts.between_chunks
     meter.begin(response.headers)
     headers = [*to_client(response.headers), *_length(response), *carried.headers()]
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    start = {"type": "http.response.start", "status": response.status, "headers": headers}
     chunks = response.chunks()
     loop, sending = asyncio.get_running_loop(), False
     try:
@@ -306,10 +295,13 @@ async def _relay(response: Response, carried: _Carried, deadline: float, send: S
                 sending = False
                 async with asyncio.timeout_at(min(deadline, loop.time() + silence)):
                     chunk = await anext(chunks, None)
+                sending = True  # a slow client uses up the call's time, not the provider's
+                if not carried.has_begun:
+                    carried.has_begun = True
+                    await send(start)
                 if chunk is None:
                     break
                 meter.feed(chunk)
-                sending = True  # a slow client uses up the call's time, not the provider's
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
     except TimeoutError:
         if sending:

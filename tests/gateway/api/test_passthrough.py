@@ -244,6 +244,28 @@ async def test_a_broken_answer_does_not_look_whole(serve: Serve) -> None:
     assert (await booked(here))["errors"] == 1
 
 
+@pytest.mark.parametrize(
+    ("head", "code"),
+    [
+        (b"content-length: 5", "upstream_truncated"),
+        (b"transfer-encoding: chunked", "upstream_truncated"),
+        (b"transfer-encoding: chunked\r\n\r\nno size", "upstream_malformed"),
+        (b"content-encoding: br\r\ncontent-length: 2\r\n\r\n{}", "upstream_malformed"),
+        (b"content-encoding: gzip\r\ncontent-length: 2\r\n\r\n{}", "upstream_malformed"),
+        (b"content-type: text/event-stream\r\ntransfer-encoding: chunked", "upstream_truncated"),
+    ],
+)
+async def test_a_provider_that_breaks_behind_its_head(serve: Serve, head: bytes, code: str) -> None:
+    """As long as nothing has gone out, the client gets the typed 502 that calls get, and the version has failed."""
+    here = await serve()
+    async with standing_in(here, once(b"HTTP/1.1 200 OK\r\n" + head + (b"" if b"\r\n\r\n" in head else b"\r\n\r\n"))):
+        for query in ("", f"?model={here.agent}"):
+            answer = await here.http.get(f"{here.base_url}/files/x/content{query}")
+            assert (answer.status_code, answer.json()["error"]["code"]) == (502, code)
+            assert answer.headers["content-type"] == "application/json" and "content-encoding" not in answer.headers
+    assert (await booked(here))["errors"] == 1
+
+
 async def test_a_provider_that_stalls(serve: Serve) -> None:
     """Before its answer that is a 504; in a stream, an error event and an early end."""
     here = await serve(gateway={"timeouts": {"answer": "200ms", "between_chunks": "200ms"}})

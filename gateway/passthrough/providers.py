@@ -1,0 +1,31 @@
+"""Which providers have the endpoints of OpenAI's API that are passed through."""
+
+from collections.abc import Mapping
+
+from gateway.errors import CallerError, NotFound
+from gateway.runtime import Channel
+
+_SPOKEN = ("openai", "openai-responses")
+
+
+def only_provider(channels: Mapping[str, Channel], path: str) -> str:
+    """The provider that a request without an agent is for. Raises CallerError when there are several, or none."""
+    speaking = [name for name, channel in channels.items() if channel.endpoint.format in _SPOKEN]
+    if path.startswith("/responses/"):  # ids are given out by these alone
+        speaking = [name for name in speaking if channels[name].endpoint.format == "openai-responses"] or speaking
+    if len(speaking) == 1:
+        return speaking[0]
+    if not speaking:
+        raise NotFound(f"there is nothing at '/v1{path}': no provider here speaks OpenAI's API", code="unknown_url")
+    way_out = "name an agent, as 'model' in the body or as '?model=' in the query"
+    raise CallerError(f"providers {', '.join(speaking)} all speak OpenAI's API: {way_out}", param="model")
+
+
+def check_speaks(channel: Channel, path: str) -> None:
+    """Raises NotFound where an agent's provider does not speak OpenAI's API."""
+    endpoint = channel.endpoint
+    if endpoint.format not in _SPOKEN:
+        why = (
+            f"the agent's provider {endpoint.name!r} has `api: {endpoint.format}`, and only OpenAI's has this endpoint"
+        )
+        raise NotFound(f"there is nothing at '/v1{path}': {why}", code="unknown_url", param="model")

@@ -7,8 +7,9 @@ import secrets
 
 from gateway.store.memory import Memory
 from gateway.store.seam import Store
+from gateway.store.shared_key import KEY_BYTES, StrangeKey
 
-KEY_BYTES = 32
+__all__ = ["KEY_BYTES", "SharedKey"]
 
 
 class SharedKey:
@@ -24,7 +25,11 @@ class SharedKey:
 
         Raises StoreAway.
         """
-        before, self.value = self.value, await self._store.share_key(self.value)
+        try:
+            before, self.value = self.value, await self._store.share_key(self.value)
+        except StrangeKey as error:
+            self._memory.warn_of_key(error)
+            raise
         return self.value != before
 
     async def keep(self) -> None:

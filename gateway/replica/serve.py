@@ -22,6 +22,7 @@ from gateway.replica.reload import Reloader
 from gateway.replica.replica import Gateway, build, new_replica_id, refuse_open_door
 from gateway.replica.workers.inheritance import Post, PostedWorker
 from gateway.store import Memory, OpenStore, join_store, memory_folder, open_store
+from gateway.store.data_folder import open_to_others
 
 WRONG_CONFIGURATION = 2
 # A drain leaves connections that rest open for so long: the next request on one that is in use is answered, with word
@@ -89,6 +90,9 @@ async def _store(settings: GatewaySettings, replica: str, log: Log) -> OpenStore
 
 def _memory(settings: GatewaySettings, log: Log) -> Memory:
     """Return this installation's memory of its store, in the data folder."""
+    if place := open_to_others(settings.data):
+        message = "every user of this host may replace the data folder; take the right to write from others"
+        log.warning("data_folder", message=message, writable=str(place))
     memory = Memory(memory_folder(settings.data, settings.store.get_secret_value()), _store_log(log))
     memory.load()
     return memory

@@ -7,8 +7,10 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import stat
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +22,8 @@ SOCKET_PATH_BYTES = 100  # the kernel takes 107 on Linux, 103 on macOS
 STAMP = "server.json"
 SINGLE_FILE = "appendonly.aof"  # where servers before Redis 7 keep everything
 MULTI_PART = "appendonlydir"  # where later ones do
+_FAMILY = re.compile(r"[a-z]{1,20}")  # both are printed at a terminal
+_VERSION = re.compile(r"[0-9]{1,5}(\.[0-9]{1,5}){0,3}")
 _TO_BEGIN_ANEW = "To begin anew without it, stop the gateway and delete"
 
 
@@ -46,6 +50,16 @@ def make_private(folder: Path) -> None:
         folder.chmod(0o700)
     except OSError as error:
         raise EmbeddedRedisFailed(f"the data folder {folder} cannot be used: {error}") from error
+
+
+def open_to_others(folder: Path) -> Path | None:
+    """The folder or its parent, if every user may delete or replace what is in there; None where nobody else can."""
+    for place in (folder, folder.parent):
+        with suppress(OSError):
+            mode = place.stat().st_mode
+            if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+                return place
+    return None
 
 
 def lock(folder: Path) -> int:
@@ -76,10 +90,11 @@ def read_stamp(folder: Path) -> Stamp | None:
     try:
         found = json.loads(path.read_bytes())
         stamp = Stamp(str(found["family"]), str(found["version"]), bool(found["holds_data"]))
-        _ = stamp.release.numbers
+        if not (_FAMILY.fullmatch(stamp.family) and _VERSION.fullmatch(stamp.version)):
+            raise ValueError("it names no server and version")
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise EmbeddedRedisFailed(
             f"{path} cannot be read ({error!r}); it says which server wrote the data beside it. Restore the file, or "
             "delete it if the data is that of the server that starts now"

@@ -24,12 +24,17 @@ from gateway.store.codec import decode_state, encode_state
 from gateway.store.data_folder import make_private
 from gateway.store.files import write_whole
 from gateway.store.server_binary import EmbeddedRedisFailed
+from gateway.store.shared_key import key_of_hex
 from policies.rollout.state import State
 
 EVENTS_KEPT = 32  # of the latest audit events; some 60 bytes each
 RETRY_SECONDS = 2.0  # until the store tells the hash of an event whose record was seen
 KEY_FILE = "fingerprint-key"
+STRANGE_KEY = "the store's fingerprint key is damaged; delete it there, and a replica puts its own in place"
 _LONGEST_NAME = 60
+
+# What a file of another hand may raise: nested too deep, of other types, with numbers that are none.
+UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, StoreAway)
 
 Log = Callable[[str, Mapping[str, object]], None]
 Link = tuple[int, str]
@@ -68,6 +73,7 @@ class Memory:
         self._noted: dict[str, State] = {}
         self._news = asyncio.Event()
         self._is_broken = False
+        self._has_strange_key = False
 
     def load(self) -> None:
         """Read what is there, in a folder of our user alone. Blocks; call it before anything else."""
@@ -84,7 +90,7 @@ class Memory:
             if seen := self._read(path):
                 self._seen[path.stem] = seen
         try:
-            self._key = bytes.fromhex((folder / KEY_FILE).read_text("ascii"))
+            self._key = key_of_hex((folder / KEY_FILE).read_text("ascii"))
         except FileNotFoundError:
             pass
         except (OSError, ValueError) as error:
@@ -116,6 +122,12 @@ class Memory:
         if key != self._key:
             self._key = key
             await asyncio.to_thread(self._write, KEY_FILE, key.hex().encode())
+
+    def warn_of_key(self, error: StoreAway) -> None:
+        """Say, once, that the store's fingerprint key is not taken."""
+        if not self._has_strange_key:
+            self._has_strange_key = True
+            self._log(STRANGE_KEY, {"error": error.message})
 
     async def keep_for_ever(self, trail: AuditTrail) -> None:
         """Write down what is noted, until cancelled."""
@@ -182,7 +194,7 @@ class Memory:
             return _decode(path.stem, path.read_bytes())
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, KeyError, StoreAway) as error:
+        except UNREADABLE as error:
             self._complain(f"cannot be read: {path.name}", error)
             return None
 
@@ -222,7 +234,7 @@ def _encode(seen: Seen) -> bytes:
 
 
 def _decode(agent: str, content: bytes) -> Seen:
-    """Raises ValueError, TypeError, KeyError or StoreAway when it is no such file."""
+    """Raise one of UNREADABLE when it is no such file."""
     found = json.loads(content)
     state = decode_state(agent, found["record"])
     if state is None:

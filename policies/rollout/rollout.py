@@ -94,13 +94,15 @@ def restore(last_seen: State, found: State | None, now: float) -> Decision:
     """The decision that puts back a record which was lost, or which came back older than what was already seen.
 
     Towards stable only: a rollout begins again at its first step, with no evidence, unless a person holds it at a
-    weight; `reconcile` then gives it the first step's share. One that was rolled back stays so.
+    weight; `reconcile` then gives it the first step's share. One that was rolled back stays so. Of several losses
+    in turn the reason names the last.
     """
     epoch = max(last_seen.epoch, found.epoch if found else 0) + 1
     reason = _loss(last_seen, found)
+    before = last_seen.reason.partition("; ")[2] if last_seen.action == "restore" else last_seen.reason
     state = replace(
         last_seen, epoch=epoch, rollout=epoch, evidence=epoch, segment=1, offset=0, banked={}, frozen={},
-        action="restore", actor=CONTROLLER, reason=f"{reason}; {last_seen.reason}", changed_at=now, began_at=now,
+        action="restore", actor=CONTROLLER, reason=f"{reason}; {before}", changed_at=now, began_at=now,
         step=last_seen.step if last_seen.pinned else min(last_seen.step, 1), approved=False,
     )  # fmt: skip
     return Decision(found.epoch if found else 0, state, {"lost_epoch": last_seen.epoch})

@@ -14,6 +14,7 @@ from gateway.rehearsal.standin import Standin
 from gateway.replica.fingerprint_key import KEY_BYTES, SharedKey
 from gateway.rollout.call_id import Booking, mint, name_digest
 from gateway.store import Memory, RedisStore, connect
+from gateway.store.memory import STRANGE_KEY
 from tests.gateway.running import provider, running, trial, write
 from tests.gateway.store.servers import tcp_server
 from tests.scenarios.crowd import ask
@@ -61,6 +62,17 @@ async def test_two_stores_have_two_keys(url: str, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     async with tcp_server(tmp_path / "other") as port:
         assert await _agreed(url, Memory()) != await _agreed(f"redis://127.0.0.1:{port}/0", Memory())
+
+
+@pytest.mark.parametrize("length", [1, 31, 100])
+async def test_a_key_of_another_length_in_the_store_is_not_taken(url: str, length: int) -> None:
+    """The replica keeps its own, and says so once."""
+    said: list[str] = []
+    async with Redis.from_url(url) as redis:
+        await redis.set("serinus:fingerprint-key", "ab" * length)
+    memory = Memory(None, lambda sentence, _: said.append(sentence))
+    keys = [await _agreed(url, memory) for _ in range(2)]
+    assert {len(key) for key in keys} == {KEY_BYTES} and said == [STRANGE_KEY]
 
 
 async def test_a_start_without_the_store_has_the_key_of_before(url: str, tmp_path: Path) -> None:

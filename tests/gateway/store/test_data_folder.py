@@ -16,6 +16,7 @@ import pytest
 
 from gateway.errors import StoreAway
 from gateway.store import EmbeddedRedis, EmbeddedRedisFailed, RedisStore, connect, open_store, verify
+from gateway.store.data_folder import STAMP, open_to_others, read_stamp
 from tests.gateway.store.samples import beginning
 from tests.gateway.store.servers import until
 from tests.gateway.store.test_server_binary import program
@@ -150,6 +151,30 @@ async def test_a_stamp_that_cannot_be_read_is_not_ignored(tmp_path: Path) -> Non
     (folder / "server.json").write_text('{"family": "valkey"')
     with pytest.raises(EmbeddedRedisFailed, match=r"server\.json cannot be read"):
         await _start(folder)
+
+
+@pytest.mark.parametrize("version", ["9.1\n", "\x1b[2J9.1", "9.1\x1b[31m", "٣.1", "", "9" * 99])
+def test_the_words_of_a_stamp_are_those_of_a_server(tmp_path: Path, version: str) -> None:
+    """Nothing else of a file reaches the operator's terminal as it stands."""
+    (tmp_path / STAMP).write_text(json.dumps({"family": "valkey", "version": version, "holds_data": True}))
+    with pytest.raises(EmbeddedRedisFailed, match="cannot be read") as raised:
+        read_stamp(tmp_path)
+    assert str(raised.value).isprintable()
+
+
+def test_a_stamp_that_is_nested_too_deep_cannot_be_read(tmp_path: Path) -> None:
+    """It is refused like any other that cannot be read."""
+    (tmp_path / STAMP).write_text("[" * 200_000)
+    with pytest.raises(EmbeddedRedisFailed, match="cannot be read"):
+        read_stamp(tmp_path)
+
+
+@pytest.mark.parametrize(("mode", "is_open"), [(0o755, False), (0o777, True), (0o1777, False), (0o775, False)])
+def test_a_place_where_everybody_may_write_is_found(tmp_path: Path, mode: int, is_open: bool) -> None:
+    """Who may rename the folder could put another one in its place."""
+    (tmp_path / "place").mkdir()
+    (tmp_path / "place").chmod(mode)
+    assert (open_to_others(tmp_path / "place" / "data") == tmp_path / "place") is is_open
 
 
 async def test_a_server_that_is_killed_at_once_leaves_a_stamp_that_holds(tmp_path: Path) -> None:

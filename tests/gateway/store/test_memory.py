@@ -10,7 +10,7 @@ import pytest
 
 from gateway.errors import StoreAway
 from gateway.store import Memory, RedisStore, memory_folder
-from gateway.store.memory import EVENTS_KEPT
+from gateway.store.memory import EVENTS_KEPT, KEY_FILE
 from policies.rollout.state import State
 from tests.gateway.store.samples import beginning, following
 from tests.gateway.store.servers import until
@@ -135,6 +135,27 @@ async def test_a_folder_that_cannot_be_written_is_said_once(tmp_path: Path, stor
     assert [sentence for sentence, _ in said] == [
         "the memory of what was seen cannot be written; a lost store is then not recognised after a restart"
     ]
+
+
+@pytest.mark.parametrize("content", [b"[" * 200_000, b"[]", b'{"record": []}', b'{"record": {"epoch": Infinity}}'])
+def test_a_file_of_another_hand_is_said_and_not_believed(tmp_path: Path, content: bytes) -> None:
+    """However it is nested, and whatever stands in it."""
+    (tmp_path / "support.json").write_bytes(content)
+    said: list[str] = []
+    memory = Memory(tmp_path, lambda sentence, _: said.append(sentence))
+    memory.load()
+    assert memory.state("support") is None
+    assert len(said) == 1 and said[0].startswith("the memory of what was seen cannot be read: support.json")
+
+
+@pytest.mark.parametrize("length", [0, 1, 31, 33, 100])
+def test_a_key_of_another_length_on_the_disk_is_not_taken(tmp_path: Path, length: int) -> None:
+    """A short one could be guessed, and a long one is refused by the digest at every call."""
+    (tmp_path / KEY_FILE).write_text("ab" * length)
+    said: list[str] = []
+    memory = Memory(tmp_path, lambda sentence, _: said.append(sentence))
+    memory.load()
+    assert memory.key is None and len(said) == 1
 
 
 async def test_a_folder_of_somebody_else_is_not_believed(tmp_path: Path) -> None:

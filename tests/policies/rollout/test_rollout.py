@@ -290,6 +290,13 @@ def test_a_changed_canary_gets_its_trial() -> None:
     assert (edited.phase, edited.weight, set(edited.rolled_back)) == ("running", 500, {"digest-2"})
 
 
+def test_a_store_that_is_lost_again_and_again_is_said_once() -> None:
+    """The reason names the last loss, and why the canary is out; it does not grow."""
+    first = restore(rolled_back(), None, now=30.0).state
+    again = restore(restore(first, None, now=31.0).state, replace(first, epoch=1), now=32.0).state
+    assert again.reason == f"the store came back at the older epoch 1; {rolled_back().reason}"
+
+
 def test_a_lost_record_is_put_back_higher() -> None:
     """Towards stable: still rolled back, and the audit trail says what happened."""
     decision = restore(rolled_back(), None, now=30.0)

@@ -84,7 +84,7 @@ class Provider(Model):
     )
     ca_file: Path | None = Field(
         default=None,
-        description="PEM file of the certificate authority to trust in place of the system's, relative to the "
+        description="PEM file of a certificate authority to trust besides the system's, relative to the "
         "configuration folder. Default: the system's. Leave it alone for public providers.",
     )
 

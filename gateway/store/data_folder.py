@@ -76,6 +76,19 @@ def lock(folder: Path) -> int:
     return descriptor
 
 
+def is_locked_by(folder: Path, descriptor: int) -> bool:
+    """Whether the folder is the one whose lock we hold: not deleted or replaced since."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), (folder / "lock").stat())
+    except OSError:
+        return False
+
+
+def holds_data(folder: Path) -> bool:
+    """Whether there is a file that a server could load."""
+    return _has_content(folder / SINGLE_FILE) or bool(_parts(folder / MULTI_PART))
+
+
 def socket_path(folder: Path) -> Path:
     """Return the socket's path in the data folder; if that is too long, in a private temporary folder."""
     name = f"serinus-{os.getuid()}-{hashlib.blake2b(os.fsencode(folder), digest_size=8).hexdigest()}"

@@ -30,6 +30,12 @@ LONG_LIFE_SECONDS = 10.0  # a server that lived so long is started again without
 LOG_TAIL_BYTES = 2000
 WRITTEN_MILLISECONDS = 1500  # for the first key to reach the disk, so that a stamp never speaks of data not yet there
 FIRST_KEY = "serinus:embedded"
+LOOK_SECONDS = 2.0  # after so long it is noticed that somebody has deleted the data
+FOLDER_DELETED = (
+    "the data folder of the embedded store was deleted or replaced while it ran; the server starts again in a new one, "
+    "and rollouts are put back as this gateway last saw them"
+)
+DATA_DELETED = "the data of the embedded store was deleted while it ran; the server writes it anew"
 
 
 class EmbeddedRedis:
@@ -48,6 +54,8 @@ class EmbeddedRedis:
         self._lock: int | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._supervisor: asyncio.Task[None] | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self._complaint = ""
 
     @property
     def pid(self) -> int | None:
@@ -80,6 +88,7 @@ class EmbeddedRedis:
             await self._release()
             raise
         self._supervisor = asyncio.create_task(self._supervise(), name="embedded-redis")
+        self._watcher = asyncio.create_task(self._watch(release), name="embedded-redis-data")
         return f"unix://{quote(str(self.socket))}"
 
     async def stop(self) -> None:
@@ -88,6 +97,8 @@ class EmbeddedRedis:
         await self._release()
 
     async def _release(self) -> None:
+        if self._watcher:
+            await self._watcher
         if self._process:
             await _end(self._process)
         if self._supervisor:
@@ -108,12 +119,55 @@ class EmbeddedRedis:
         if keys and (stamp is None or stamp.release != release):
             before = str(stamp.release) if stamp else "a server before this one"
             self._log("the embedded store takes over data", {"of": before, "server": str(release), "keys": keys})
+        await self._mark(release, keys)
+
+    async def _mark(self, release: Release, keys: int) -> None:
         if release.is_multi_part:
             data_folder.bar_older_servers(self._folder)
         if not keys:
             await ask(self.socket, "SET", FIRST_KEY, "1")
             await ask(self.socket, "WAITAOF", "1", "0", str(WRITTEN_MILLISECONDS))  # unknown before Redis 7.2
         data_folder.write_stamp(self._folder, Stamp(release.family, release.version, holds_data=True))
+
+    async def _watch(self, release: Release) -> None:
+        """Mend the folder whenever somebody deletes it under the server, until we stop."""
+        while not self._stopping.is_set():
+            try:
+                await asyncio.wait_for(self._stopping.wait(), LOOK_SECONDS)
+            except TimeoutError:
+                await self._mend_or_complain(release)
+
+    async def _mend_or_complain(self, release: Release) -> None:
+        try:
+            await self._mend(release)
+            self._complaint = ""
+        except (OSError, ValueError, EmbeddedRedisFailed) as error:  # ValueError: the server is loading
+            if str(error) != self._complaint and self._process and self._process.returncode is None:
+                self._complaint = str(error)
+                self._log("the data of the embedded store is not on the disk", {"error": self._complaint})
+
+    async def _mend(self, release: Release) -> None:
+        """Put back what was deleted: all of the data from the server's memory, unless its folder itself is gone."""
+        folder = self._folder
+        if self._lock is None or not data_folder.is_locked_by(folder, self._lock):
+            await self._begin_anew()
+        elif not data_folder.holds_data(folder):
+            await ask(self.socket, "BGREWRITEAOF")
+            self._log(DATA_DELETED, {"folder": str(folder)})
+        elif not (folder / data_folder.STAMP).exists():
+            await self._mark(release, int((await ask(self.socket, "DBSIZE")).removeprefix(b":")))
+
+    async def _begin_anew(self) -> None:
+        """Make the folder again and end the server, which is then started there: it cannot change its folder."""
+        self._log(FOLDER_DELETED, {"folder": str(self._folder)})
+        data_folder.make_private(self._folder)
+        data_folder.make_private(self.socket.parent)
+        new, old = data_folder.lock(self._folder), self._lock
+        self._lock = new
+        if old is not None:
+            os.close(old)
+        if self._process:
+            await _end(self._process)
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         """Start the server in a session of its own, so that Ctrl-C at the terminal ends the gateway first."""

@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -30,6 +30,8 @@ from policies.rollout.state import State
 EVENTS_KEPT = 32  # of the latest audit events; some 60 bytes each
 RETRY_SECONDS = 2.0  # until the store tells the hash of an event whose record was seen
 KEY_FILE = "fingerprint-key"
+LOOK_SECONDS = 2.0  # after so long it is noticed that somebody has deleted the folder
+DELETED = "what was seen of the store was deleted from the disk; it is written anew"
 STRANGE_KEY = "the store's fingerprint key is damaged; delete it there, and a replica puts its own in place"
 _LONGEST_NAME = 60
 
@@ -73,6 +75,7 @@ class Memory:
         self._noted: dict[str, State] = {}
         self._news = asyncio.Event()
         self._is_broken = False
+        self._written: set[str] = set()  # the files that were on the disk
         self._has_strange_key = False
 
     def load(self) -> None:
@@ -89,8 +92,10 @@ class Memory:
         for path in sorted(folder.glob("*.json")):
             if seen := self._read(path):
                 self._seen[path.stem] = seen
+                self._written.add(path.name)
         try:
             self._key = key_of_hex((folder / KEY_FILE).read_text("ascii"))
+            self._written.add(KEY_FILE)
         except FileNotFoundError:
             pass
         except (OSError, ValueError) as error:
@@ -132,7 +137,9 @@ class Memory:
     async def keep_for_ever(self, trail: AuditTrail) -> None:
         """Write down what is noted, until cancelled."""
         while True:
-            await self._news.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._news.wait()
             self._news.clear()
             await self.keep(trail)
             if self._noted:
@@ -140,12 +147,31 @@ class Memory:
                 self._news.set()
 
     async def keep(self, trail: AuditTrail) -> None:
-        """Write down what is noted now. Without an answer of the store that agent stays noted, for the hash."""
+        """Write down what is noted now, and what was deleted. Without the store an agent stays noted, for the hash."""
+        await asyncio.to_thread(self._write_deleted)
         for agent, state in list(self._noted.items()):
             links = await _latest(trail, agent)
             await asyncio.to_thread(self._merge, agent, Seen(state, links))
             if links and self._noted.get(agent) == state:
                 del self._noted[agent]
+
+    def _write_deleted(self) -> None:
+        """Write anew what somebody has deleted of the folder since it was written."""
+        folder, there = self._folder, set[str]()
+        if folder is None or not self._written:
+            return
+        with suppress(OSError):
+            there = set(os.listdir(folder))
+        gone = self._written - there
+        if not gone:
+            return
+        if not self._is_broken:
+            self._log(DELETED, {"folder": str(folder), "files": len(gone)})
+        for agent, seen in list(self._seen.items()):
+            if f"{agent}.json" in gone:
+                self._merge(agent, seen)
+        if self._key is not None and KEY_FILE in gone:
+            self._write(KEY_FILE, self._key.hex().encode())
 
     def _merge(self, agent: str, new: Seen) -> None:
         """Into what this process knows, and into what another replica of this host may have written."""
@@ -185,6 +211,7 @@ class Memory:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_whole(self._folder / name, content)
+            self._written.add(name)
             self._is_broken = False
         except OSError as error:
             self._complain("cannot be written", error)

@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from gateway.store.embedded import FOLDER_DELETED
+from gateway.store.memory import DELETED
 from tests.gateway.running import provider, trial, write
+from tests.gateway.store.servers import until
 from tests.scenarios.processes import ENDS_WITHIN, Served, command, serving, start
 from tests.scenarios.test_store_faults import ExternalRedis, external
 
@@ -66,6 +69,35 @@ async def test_an_embedded_store_without_its_data_is_refused_then_put_right(
     (data / "server.json").unlink()
     async with serving(folder, environ, "second") as served:
         assert await _state(served, agent) == ("rolled_back", 3)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_a_data_folder_that_is_deleted_under_a_gateway_is_noticed(folder: Path, agent: str, workers: str) -> None:
+    """It is said, the records are put back, and the next life of the gateway begins with them."""
+    environ, data = {"SERINUS_WORKERS": workers}, folder.parent / ".serinus"
+    async with serving(folder, environ, "first") as served:
+        await _abort(served, agent)
+        shutil.rmtree(data)
+
+        async def is_put_back() -> bool:
+            return await _state(served, agent) == ("rolled_back", 3) and (data / "redis" / "server.json").exists()
+
+        await until(is_put_back)
+        messages = {line["message"] for line in served.log() if line["event"] == "store"}
+        assert {DELETED, FOLDER_DELETED} <= messages
+        assert await served.end() == 0
+    async with serving(folder, environ, "second") as served:
+        assert await _state(served, agent) == ("rolled_back", 3)
+
+
+async def test_a_data_folder_that_is_deleted_right_before_the_end_is_remembered(folder: Path, agent: str) -> None:
+    """What a gateway knows it writes once more at its end."""
+    async with serving(folder, {}, "first") as served:
+        await _abort(served, agent)
+        shutil.rmtree(folder.parent / ".serinus")
+        assert await served.end() == 0
+    async with serving(folder, {}, "second") as served:
+        assert (await _state(served, agent))[0] == "rolled_back"
 
 
 async def test_an_unwritable_memory_keeps_nobody_from_serving(

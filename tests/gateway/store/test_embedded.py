@@ -17,6 +17,7 @@ import pytest
 from gateway.errors import StoreAway
 from gateway.store import EmbeddedRedis, EmbeddedRedisFailed, RedisStore, connect, leftover, open_store
 from gateway.store import embedded as embedded_module
+from gateway.store.embedded import DATA_DELETED
 from gateway.store.server_binary import bundled_binary
 from tests.gateway.store.samples import beginning
 from tests.gateway.store.servers import is_listening, until
@@ -241,6 +242,25 @@ async def test_a_server_that_is_never_ready_is_given_up(tmp_path: Path, monkeypa
         await server.start()
     with pytest.raises(ProcessLookupError):
         os.kill(server.pid or 0, 0)
+
+
+async def test_data_that_is_deleted_under_it_is_written_anew(tmp_path: Path) -> None:
+    """From the server's memory, so nothing is lost."""
+    said: list[str] = []
+    opened = await open_store("embedded", tmp_path, "replica", lambda sentence, _: said.append(sentence))
+    await opened.store.commit("a", beginning(), "")
+    shutil.rmtree(tmp_path / "appendonlydir")
+    (tmp_path / "server.json").unlink()
+
+    async def is_stamped() -> bool:
+        return await asyncio.to_thread((tmp_path / "server.json").exists)
+
+    await until(is_stamped)
+    await opened.aclose()
+    assert DATA_DELETED in said
+    again = await open_store("embedded", tmp_path, "replica", _silent)
+    assert await again.store.epochs(["a"]) == {"a": 1}
+    await again.aclose()
 
 
 async def test_what_prevents_the_next_start_is_logged(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What an installation keeps of its store: the newest record, the latest events' hashes, and the fingerprint key."""
 
 import asyncio
+import shutil
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from gateway.errors import StoreAway
 from gateway.store import Memory, RedisStore, memory_folder
-from gateway.store.memory import EVENTS_KEPT, KEY_FILE
+from gateway.store.memory import DELETED, EVENTS_KEPT, KEY_FILE
 from policies.rollout.state import State
 from tests.gateway.store.samples import beginning, following
 from tests.gateway.store.servers import until
@@ -135,6 +136,21 @@ async def test_a_folder_that_cannot_be_written_is_said_once(tmp_path: Path, stor
     assert [sentence for sentence, _ in said] == [
         "the memory of what was seen cannot be written; a lost store is then not recognised after a restart"
     ]
+
+
+async def test_a_folder_that_is_deleted_is_written_anew(tmp_path: Path, store: RedisStore, agent: str) -> None:
+    """By the running process, from what it knows, and with one warning."""
+    said: list[str] = []
+    memory = Memory(tmp_path / "data" / "seen", lambda sentence, _: said.append(sentence))
+    memory.note(agent, await _committed(store, agent, 2))
+    await memory.keep(store)
+    await memory.keep_key(b"k" * 32)
+    shutil.rmtree(tmp_path / "data")
+    await memory.keep(store)
+    await memory.keep(store)
+    after = loaded(tmp_path / "data" / "seen")
+    assert (after.state(agent), after.links(agent)) == (memory.state(agent), memory.links(agent))
+    assert (after.key, said) == (b"k" * 32, [DELETED])
 
 
 @pytest.mark.parametrize("content", [b"[" * 200_000, b"[]", b'{"record": []}', b'{"record": {"epoch": Infinity}}'])

@@ -25,6 +25,8 @@ _LONGEST_ID = 256  # of a response that is remembered; OpenAI's are 53 character
 # What stands in a call's body that names what is stored; the last, an escape, may spell any of the others.
 _MAY_NAME_IDS = (b"file_id", b"vector_store", b"container", b"conversation", b"skill_id", b"\\u00")
 _RESPONSE = re.compile(r"/responses/([^/]+)(?:/.*)?")
+_LONGEST_SPELLING = 4 * _LONGEST_ID
+_NOT_PLAIN = re.compile(r"[;?#].*|[^\w-]+", re.DOTALL)  # what lenient servers pass over in an id
 _NO_IDS = frozenset({"compact", "input_tokens"})  # endpoints that stand where an id would
 
 
@@ -68,7 +70,7 @@ class Makers:
             return
         id_ = made.get("id") if isinstance(made, dict) else None
         if isinstance(id_, str) and 0 < len(id_) <= _LONGEST_ID and not _is_in(id_, asked):
-            self._made.setdefault(id_, caller.name)
+            self._made.setdefault(_plain(id_), caller.name)
             if len(self._made) > self._most:
                 self._made.popitem(last=False)
 
@@ -78,13 +80,18 @@ class Makers:
         if caller.agents is None or not self._made:
             return
         for id_ in asked:
-            if self._made.get(id_, caller.name) != caller.name:
+            if len(id_) <= _LONGEST_SPELLING and self._made.get(_plain(id_), caller.name) != caller.name:
                 raise NotFound(f"there is no {id_!r} of this key's", param="id")
 
     def check_call(self, body: bytes, values: Mapping[str, Any], caller: Caller) -> None:
         """Check the ids in a call's body, which is looked into only where it may name one."""
         if self._made and caller.agents is not None and any(map(body.__contains__, _MAY_NAME_IDS)):
             self.check(texts_of(values), caller)
+
+
+def _plain(text: str) -> str:
+    """An id as the most lenient server would read it."""
+    return _NOT_PLAIN.sub("", text).casefold()
 
 
 def _is_in(id_: str, texts: Iterable[str]) -> bool:

@@ -261,7 +261,8 @@ async def test_what_another_key_made(serve: Serve) -> None:
         here = ask.here  # type: ignore[attr-defined]
         made = (await ask("a", "POST", "/files", **FORM)).json()["id"]
         asked = len(here.standin.requests)
-        for path in (f"/{made}", f"/{made}/content", f"/{made.replace('-', '%2D')}"):
+        near = [f"/{made}%20", f"/{made};x", f"/{made}.", f"/{made.upper()}", f"/{made}%3Fx"]
+        for path in (f"/{made}", f"/{made}/content", f"/{made.replace('-', '%2D')}", *near):
             for method in ("GET", "DELETE"):
                 assert (await ask("b", method, f"/files{path}")).status_code == 404
         for member in (made, [made]):

@@ -61,7 +61,8 @@ class CommandEndpoint(AdminEndpoint):
 class Audit(AdminEndpoint):
     """The latest audit events of one agent, or with `?all=true` the whole trail, newest first.
 
-    `seen` are the latest events that this installation has seen, oldest first, as its own disk has them.
+    `seen` are the latest events that this installation has seen, oldest first, as its own disk has them;
+    `seen_before_start` says whether it had seen any before this start, `seen_in` where they lie.
     """
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,7 +72,9 @@ class Audit(AdminEndpoint):
         whole = scope["query_string"] == b"all=true"
         events = await self.services.controller.audit(agent, None if whole else _LATEST)
         seen = [{"epoch": epoch, "hash": seal} for epoch, seal in self.services.controller.seen_events(agent)]
-        await send_json(send, {"agent": agent, "events": events, "seen": seen})
+        knew, folder = self.services.controller.seen_before(agent)
+        answer = {"agent": agent, "events": events, "seen": seen, "seen_before_start": knew, "seen_in": folder}
+        await send_json(send, answer)
 
 
 def require_admin(endpoint: Endpoint, scope: Scope) -> None:

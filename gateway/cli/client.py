@@ -140,6 +140,9 @@ def print_verification(operator: Operator, agent: str) -> int:
     epoch = operator.status(agent)["agents"][agent]["epoch"]
     if events and events[-1]["epoch_after"] != epoch:
         problems.append(f"the record is at epoch {epoch}, the last event at {events[-1]['epoch_after']}")
+    if trail.get("seen_before_start") is False:
+        place = printable(str(trail.get("seen_in") or "no folder"))
+        print(f"nothing was seen before this start ({place}): a loss before it cannot be told", file=sys.stderr)
     print("\n".join(problems) or f"{agent}: {len(events)} events, one whole chain up to epoch {epoch}")
     return THE_ANSWER_IS_NO if problems else WELL
 

@@ -74,7 +74,7 @@ async def _serve(folder: Path, environ: Mapping[str, str], posted: PostedWorker 
         gc.freeze()  # what is here now stays: the collector need not go through all of it time and again, some 70 ms
         server = _server(gateway, posted)
         ending.by(server.stop)
-        await _until_told(gateway, server, posted)
+        await _until_told(gateway, server, posted, folder)
     finally:
         await gateway.stop()
         log.info("stopped")
@@ -95,6 +95,11 @@ def _memory(settings: GatewaySettings, log: Log) -> Memory:
         log.warning("data_folder", message=message, writable=str(place))
     memory = Memory(memory_folder(settings.data, settings.store.get_secret_value()), _store_log(log))
     memory.load()
+    if memory.was_empty and memory.folder:
+        message = (
+            f"no memory of this store in {memory.folder.resolve()}: rollouts go on from the store alone, or begin anew"
+        )
+        log.warning("memory", message=message)
     return memory
 
 
@@ -130,12 +135,12 @@ def _server(gateway: Gateway, posted: PostedWorker | None) -> Server:
     )  # fmt: skip
 
 
-async def _until_told(gateway: Gateway, server: Server, posted: PostedWorker | None) -> None:
+async def _until_told(gateway: Gateway, server: Server, posted: PostedWorker | None, folder: Path) -> None:
     serving = asyncio.create_task(server.serve(handle_signals=False))
     started = asyncio.create_task(server.started.wait())
     await asyncio.wait([serving, started], return_when=asyncio.FIRST_COMPLETED)
     if server.started.is_set():
-        gateway.services.log.info("serving", listen=f"{gateway.deployment.settings.listen.host}:{server.port}")
+        gateway.services.log.info("serving", **_where(gateway.deployment.settings, server.port, folder))
         if posted:
             posted.be_ready(gateway.services.replica)
             posted.attend(server.stop)
@@ -144,6 +149,13 @@ async def _until_told(gateway: Gateway, server: Server, posted: PostedWorker | N
     finally:
         started.cancel()
         await asyncio.wait([started])
+
+
+def _where(settings: GatewaySettings, port: int, folder: Path) -> dict[str, str]:
+    """Return what tells one installation from another in the log."""
+    store = memory_folder(settings.data, settings.store.get_secret_value()).name
+    places = {"store": store, "data": str(settings.data.resolve()), "config": str(folder.resolve())}
+    return {"listen": f"{settings.listen.host}:{port}", **places}
 
 
 def _store_log(log: Log) -> Callable[[str, Mapping[str, object]], None]:

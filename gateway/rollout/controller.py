@@ -164,6 +164,11 @@ class Controller:
         """Epoch and hash of the agent's latest audit events as this installation has seen them, oldest first."""
         return self._memory.links(agent)
 
+    def seen_before(self, agent: str) -> tuple[bool, str | None]:
+        """Whether this installation had seen anything of the agent before this start, and the folder that says so."""
+        folder = self._memory.folder
+        return self._memory.knew(agent), None if folder is None else str(folder.resolve())
+
     async def _follow(self, agent: str) -> None:
         """Bring the agent's record to what a new configuration wants."""
         if await self._records.reconcile(agent):

@@ -177,6 +177,15 @@ def _two_histories(folder: Path) -> str:
     )
 
 
+def damaged(folder: Path) -> str:
+    """Return what a person can do about data that the server does not read."""
+    return (
+        f"the data in {folder / MULTI_PART} is damaged; redis.log beside it says where. Put {MULTI_PART} back from a "
+        f"backup. To begin anew without it, move {MULTI_PART} and {STAMP} out of {folder}; rollouts are then put back "
+        "as this installation last saw them"
+    )
+
+
 def _written(paths: list[Path]) -> str:
     latest = max(path.stat().st_mtime for path in paths)
     return datetime.fromtimestamp(latest, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

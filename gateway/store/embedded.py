@@ -30,6 +30,7 @@ LONG_LIFE_SECONDS = 10.0  # a server that lived so long is started again without
 LOG_TAIL_BYTES = 2000
 WRITTEN_MILLISECONDS = 1500  # for the first key to reach the disk, so that a stamp never speaks of data not yet there
 FIRST_KEY = "serinus:embedded"
+DAMAGED = "Bad file format reading the append only file"
 LOOK_SECONDS = 2.0  # after so long it is noticed that somebody has deleted the data
 FOLDER_DELETED = (
     "the data folder of the embedded store was deleted or replaced while it ran; the server starts again in a new one, "
@@ -181,6 +182,8 @@ class EmbeddedRedis:
         deadline = monotonic() + READY_SECONDS
         while not await _answers(self.socket):
             if process.returncode is not None:
+                if DAMAGED in _log_tail(self._folder):  # the server's words name a tool that is not here
+                    raise EmbeddedRedisFailed(data_folder.damaged(self._folder))
                 raise EmbeddedRedisFailed(
                     f"{self._binary} gave up with exit code {process.returncode}: {_log_tail(self._folder)}"
                 )

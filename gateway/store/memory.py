@@ -74,6 +74,7 @@ class Memory:
         self._key: bytes | None = None
         self._noted: dict[str, State] = {}
         self._news = asyncio.Event()
+        self._known_at_start: frozenset[str] = frozenset()
         self._is_broken = False
         self._written: set[str] = set()  # the files that were on the disk
         self._has_strange_key = False
@@ -93,6 +94,7 @@ class Memory:
             if seen := self._read(path):
                 self._seen[path.stem] = seen
                 self._written.add(path.name)
+        self._known_at_start = frozenset(self._seen)
         try:
             self._key = key_of_hex((folder / KEY_FILE).read_text("ascii"))
             self._written.add(KEY_FILE)
@@ -105,6 +107,20 @@ class Memory:
     def key(self) -> bytes | None:
         """The fingerprint key that the replicas of this store share, as last seen."""
         return self._key
+
+    @property
+    def folder(self) -> Path | None:
+        """Where it lies; None where nothing outlives the process."""
+        return self._folder
+
+    @property
+    def was_empty(self) -> bool:
+        """Whether nothing of any agent was there when this process began."""
+        return not self._known_at_start
+
+    def knew(self, agent: str) -> bool:
+        """Whether something of the agent was there when this process began."""
+        return agent in self._known_at_start
 
     def state(self, agent: str) -> State | None:
         """The newest record that was seen of the agent, before this process began or since."""

@@ -100,6 +100,22 @@ async def test_a_data_folder_that_is_deleted_right_before_the_end_is_remembered(
         assert (await _state(served, agent))[0] == "rolled_back"
 
 
+async def test_a_start_without_a_memory_says_so(folder: Path, agent: str) -> None:
+    """As from another working folder; the line `serving` names the places."""
+    data = folder.parent / ".serinus"
+    async with serving(folder, {}, "first") as served:
+        (line,) = [line for line in served.log() if line["event"] == "serving"]
+        assert (line["store"], line["data"], line["config"]) == ("embedded", str(data), str(folder))
+        (warning,) = [line["message"] for line in served.log() if line["event"] == "memory"]
+        assert warning.startswith(f"no memory of this store in {data / 'seen' / 'embedded'}")
+        verified = await command("audit", agent, "--verify", "--url", served.url)
+        assert verified.code == 0 and verified.errors.startswith("nothing was seen before this start")
+        assert await served.end() == 0
+    async with serving(folder, {}, "second") as served:
+        assert [line for line in served.log() if line["event"] == "memory"] == []
+        assert (await command("audit", agent, "--verify", "--url", served.url)).errors == ""
+
+
 async def test_an_unwritable_memory_keeps_nobody_from_serving(
     folder: Path, agent: str, external: ExternalRedis
 ) -> None:

@@ -153,6 +153,16 @@ async def test_a_stamp_that_cannot_be_read_is_not_ignored(tmp_path: Path) -> Non
         await _start(folder)
 
 
+async def test_damaged_data_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    """The message names nothing that is not shipped."""
+    await _start(tmp_path)
+    (file,) = (tmp_path / "appendonlydir").glob("*.incr.aof")
+    file.write_bytes(b"garbage\r\n" * 20 + file.read_bytes())
+    with pytest.raises(EmbeddedRedisFailed, match="is damaged") as raised:
+        await _start(tmp_path)
+    assert "move appendonlydir and server.json out of" in str(raised.value) and "check-aof" not in str(raised.value)
+
+
 @pytest.mark.parametrize("version", ["9.1\n", "\x1b[2J9.1", "9.1\x1b[31m", "٣.1", "", "9" * 99])
 def test_the_words_of_a_stamp_are_those_of_a_server(tmp_path: Path, version: str) -> None:
     """Nothing else of a file reaches the operator's terminal as it stands."""

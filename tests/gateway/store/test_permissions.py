@@ -38,7 +38,7 @@ OPERATIONS: dict[str, tuple[Any, ...]] = {
     "reply": ("a", Reply("c", "conversation", "hello", "kim", 1.0)),
     "replies": ({"a": ""}, 1.0),
     "mark_reply_delivered": ("a", "c", 1.0),
-    "share_key": (b"0123456789abcdef",),
+    "share_key": (b"0123456789abcdef" * 2,),
     "ping": (),
     "probe": ("a",),
 }

@@ -132,7 +132,9 @@ FORMATS: Mapping[FormatName, Limits] = {
 # Hosts of chat completions whose limits are known; a name that begins with a dot is the end of a host's.
 HOSTS: Mapping[str, Limits] = {
     "api.openai.com": _OPENAI_CHAT,
+    ".api.openai.com": _OPENAI_CHAT,  # its regions
     ".openai.azure.com": _OPENAI_CHAT,
+    ".cognitiveservices.azure.com": _OPENAI_CHAT,
     # Refuses an effort at models that do not know it, and nobody knows which do: a wish is not worth a refusal.
     "api.mistral.ai": replace(_CHAT, call_id=Spelling(9, _PLAIN, shortest=9), efforts=()),
 }

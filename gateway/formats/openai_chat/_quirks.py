@@ -52,15 +52,14 @@ MODELS: Mapping[str, Mapping[str, Any]] = {
     "o4": {"limit": "max_completion_tokens"},
 }
 
+_AZURE: Mapping[str, Any] = {"limit": "max_completion_tokens", "refuses_thoughts": True, "one_system": False}
+_OPENAI: Mapping[str, Any] = {**_AZURE, "hints": _OPENAI_HINTS}
 # A host's name, or the end of one from a dot on.
 HOSTS: Mapping[str, Mapping[str, Any]] = {
-    "api.openai.com": {
-        "limit": "max_completion_tokens",
-        "hints": _OPENAI_HINTS,
-        "refuses_thoughts": True,
-        "one_system": False,
-    },
-    ".openai.azure.com": {"limit": "max_completion_tokens", "refuses_thoughts": True, "one_system": False},
+    "api.openai.com": _OPENAI,
+    ".api.openai.com": _OPENAI,  # its regions
+    ".openai.azure.com": _AZURE,
+    ".cognitiveservices.azure.com": _AZURE,
     "openrouter.ai": {
         "limit": "max_tokens",
         "effort": "reasoning",

@@ -105,6 +105,8 @@ def test_parameters(fields: dict[str, Any], expected: dict[str, Any]) -> None:
         (PLAIN, "o4-mini", {"max_tokens": 5}, {"max_completion_tokens": 5}),
         (OPENAI, "gpt-4o", {"max_tokens": 5, "effort": "none"}, {"max_completion_tokens": 5}),
         ("x.openai.azure.com", "mine", {"max_tokens": 5}, {"max_completion_tokens": 5}),
+        ("x.cognitiveservices.azure.com", "mine", {"max_tokens": 5}, {"max_completion_tokens": 5}),
+        ("eu.api.openai.com", "mine", {"max_tokens": 5}, {"max_completion_tokens": 5}),
         (OPENROUTER, "openai/gpt-5", {"max_tokens": 5, "effort": "low", "thinking_budget": 9},
          {"max_tokens": 5, "reasoning": {"effort": "low"}}),
         (OPENROUTER, "x", {"thinking_budget": 9, "wants_thoughts": False, "top_k": 4},

@@ -12,6 +12,9 @@ from typing import Protocol
 FOUND_AT_ONCE = 64
 PAID_BY_A_NEWCOMER = 64
 PAUSE_SECONDS = 1e-5
+# Requests on the reserve are answered within a turn or two of the loop. In between its connections may all be served at
+# once, as when a crowd's requests come in together; so many times the reserve are let in then, and never more.
+MOST_RESERVES = 4
 
 
 class Guest(Protocol):
@@ -83,7 +86,7 @@ class Room:
             return True
         silent = next((each for each in self._reserved if not each.is_served), None)
         if silent is None:
-            return False
+            return len(self._reserved) < MOST_RESERVES * self._reserve
         self.leave(silent)
         silent.turn_away()
         return True

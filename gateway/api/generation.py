@@ -6,7 +6,6 @@ the provider.
 """
 
 from collections.abc import Mapping
-from time import monotonic
 from types import MappingProxyType
 from typing import Any
 
@@ -45,7 +44,9 @@ class Generation(Endpoint):
         caller = caller_of(scope)
         check_encoding(headers)
         body = await read_body(receive)
-        received_at = monotonic()  # not before: how fast a client sends says nothing about a version
+        received_at = (
+            self.services.proxy.clock.monotonic()
+        )  # not before: how fast a client sends says nothing about a version
         document = Document.parse(body, self.services.runtime.values_limit)
         if caller.agents is not None:
             self.services.makers.check_call(body, document.values, caller)

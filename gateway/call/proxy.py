@@ -108,7 +108,7 @@ class Proxy:
         outcome.status, outcome.end, outcome.first_token_at = 200, "broken", stream.attempt.first_token_at
         headers = [EVENT_STREAM, *to_client_untyped(stream.headers), *about(outcome)]
         try:
-            limits = StreamLimits(timeouts.between_chunks, run.deadline)
+            limits = StreamLimits(timeouts.between_chunks, run.deadline - self.clock.monotonic())
             await relay(send, stream, headers, limits, lambda error: told_event(error, run.call.format, run.call.id))
             outcome.end = "answered"
             self.attempts.ended(stream, None)

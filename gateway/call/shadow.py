@@ -154,7 +154,8 @@ class Shadows:
     async def _read_stream(self, run: Run, stream: OpenStream) -> None:
         run.outcome.first_token_at = stream.attempt.first_token_at
         try:
-            await relay(_nowhere, stream, (), StreamLimits(run.runtime.timeouts.between_chunks, run.deadline), _untold)
+            limits = StreamLimits(run.runtime.timeouts.between_chunks, run.deadline - self._clock.monotonic())
+            await relay(_nowhere, stream, (), limits, _untold)
         except ProviderError as error:
             stream.attempt.failure, stream.attempt.message, stream.attempt.counts = error.kind, error.message, True
             raise

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from functools import partial
-from time import monotonic
 from typing import Any
 
 from gateway.calls import Attempt, Usage, estimated_usage
@@ -50,10 +49,10 @@ class OpenStream:
 
 @dataclass(frozen=True, slots=True)
 class StreamLimits:
-    """Seconds: the longest silence between chunks, and the moment (monotonic) at which the whole call must end."""
+    """Seconds: the longest silence between chunks, and what the whole call has left."""
 
     between_chunks: float
-    deadline: float
+    left: float
 
 
 async def first_part(reader: Follower, chunks: AsyncIterator[bytes]) -> bytes:
@@ -136,7 +135,7 @@ async def _pump(send: Send, stream: OpenStream, limits: StreamLimits) -> None:
     """Hand on what comes in until the stream ends, fails or is silent for too long."""
     now = asyncio.get_running_loop().time
     reader, between, sending, left = stream.reader, limits.between_chunks, True, stream.first
-    end = now() + limits.deadline - monotonic()
+    end = now() + limits.left
     at_once: Callable[[bytes], bool] = getattr(send, "part", _never)
     pour: Pour = getattr(stream.chunks, "pour", None) or partial(_pour, stream.chunks)
 

@@ -25,7 +25,8 @@ from gateway.handover.escalation import Escalations
 from gateway.handover.human_replies import Replies
 from gateway.logs import Log
 from gateway.net.client import Transport
-from gateway.net.client.upstreams import Upstreams
+from gateway.net.client.options import TransportOptions
+from gateway.net.client.upstreams import Upstreams, transport
 from gateway.pricing import PriceList, PriceListFailed
 from gateway.replica import wiring
 from gateway.replica.fingerprint_key import SharedKey
@@ -41,7 +42,20 @@ from gateway.webhook.webhook import DELIVERY_SECONDS
 
 _FIRST_LOOK_SECONDS = 2.0  # how long the start waits for the store before it serves stable only
 _RESTART_SECONDS = 1.0
+_CLOCK = Clock(monotonic, time)
 _AGREE_SECONDS = 10.0  # a store that has lost the key gets it back before a new replica makes another one
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a gateway takes from its machine: clocks, chance (uniform in 0…1), connections to providers.
+
+    The calls of a simulation run on other ones.
+    """
+
+    clock: Clock = _CLOCK
+    draw: Callable[[], float] = random.SystemRandom().random
+    transport: Callable[[TransportOptions], Transport] = transport
 
 
 @dataclass(slots=True)
@@ -187,26 +201,34 @@ class Gateway:
             await asyncio.sleep(_RESTART_SECONDS)
 
 
-def build(deployment: Deployment, store: OpenStore, replica: str, log: Log, host: str | None = None) -> Gateway:
+def build(
+    deployment: Deployment,
+    store: OpenStore,
+    replica: str,
+    log: Log,
+    host: str | None = None,
+    surroundings: Surroundings | None = None,
+) -> Gateway:
     """A gateway over an open store. `replica` is unique to this process; `host` is where it listens, by default where
-    the configuration says."""
+    the configuration says; `surroundings` are the machine's unless given."""
     log.hide(wiring.redactor(deployment.settings))
-    table, clock, circuits = Table(), Clock(monotonic, time), Circuits(monotonic)
+    given = surroundings or Surroundings()
+    clock, draw = given.clock, given.draw
+    table, circuits = Table(), Circuits(clock.monotonic)
     table.install(deployment.agents)
     recorder = Recorder(log, clock)
-    draw = random.SystemRandom().random
     controller = Controller(store.store, table, recorder, log, circuits.trust, draw, store.memory)
     escalations = Escalations(store.store, log)
     escalations.webhook = wiring.webhook(deployment.settings)
     escalations.share_among(len(deployment.agents))
     notices = Notices(store.store, table, log, clock)
     notices.receivers = wiring.receivers(deployment.settings)
-    upstreams = Upstreams(wiring.transport_options(deployment.settings))
+    upstreams = Upstreams(wiring.transport_options(deployment.settings), given.transport)
     pricelist = PriceList()
     key = SharedKey(store.store, store.memory)
     runtime = wiring.runtime(deployment, upstreams, pricelist, key.value)
     controller.install(runtime)
-    faults = TargetFaults(log, monotonic, notices.alarm)
+    faults = TargetFaults(log, clock.monotonic, notices.alarm)
     attempts = Attempts(clock, circuits, faults)
     chain = FallbackChain(attempts, escalations, faults, clock, draw)
     shadows = Shadows(table, attempts, recorder, clock, Purse(store.store, clock.unix))
@@ -217,22 +239,13 @@ def build(deployment: Deployment, store: OpenStore, replica: str, log: Log, host
         runtime=runtime, table=table, controller=controller, store=store.store,
         proxy=proxy,
         status=StatusView(store.store, table, runtime.prices),
-        log=log, replica=replica, backend=store.backend, loaded_at=time(),
+        log=log, replica=replica, backend=store.backend, loaded_at=clock.unix(),
         calls=Places(deployment.settings.limits.in_flight),
     )  # fmt: skip
     return Gateway(
-        services,
-        escalations,
-        notices,
-        shadows,
-        store,
-        upstreams,
-        pricelist,
-        key,
-        deployment,
-        asgi(services),
+        services, escalations, notices, shadows, store, upstreams, pricelist, key, deployment, asgi(services),
         host or deployment.settings.listen.host,
-    )
+    )  # fmt: skip
 
 
 async def _close_later(carrier: Transport | Upstreams, seconds: float) -> None:

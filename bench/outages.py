@@ -20,9 +20,9 @@ from typing import Any
 from bench.quoting import quote
 from gateway.rehearsal.standin import Behaviour, Standin
 from gateway.store import EmbeddedRedis
-from tests.gateway.running import write
-from tests.scenarios.crowd import Crowd, crowd
-from tests.scenarios.processes import Served, serving
+from tests.support.crowd import Crowd, crowd
+from tests.support.processes import Served, serving
+from tests.support.running import write
 
 AGENT = "agent"
 AT_ONCE = 32  # callers side by side

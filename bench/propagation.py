@@ -21,9 +21,9 @@ from pathlib import Path
 
 from bench.quoting import quote
 from gateway.store import RedisStore, connect
-from tests.gateway.store.servers import tcp_server, until
-from tests.scenarios.crew import Crew, crew
-from tests.scenarios.processes import Served
+from tests.support.crew import Crew, crew
+from tests.support.processes import Served
+from tests.support.redis_servers import tcp_server, until
 
 AGENTS = tuple(f"agent-{n:02}" for n in range(20))
 REPLICAS = 3

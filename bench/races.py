@@ -18,7 +18,7 @@ from time import monotonic
 
 from bench.quoting import quote
 from gateway.store import EmbeddedRedis, RedisStore, connect, verify
-from tests.scenarios.deciders import DECIDERS, REPLICAS, Race, deciders
+from tests.support.deciders import DECIDERS, REPLICAS, Race, deciders
 
 AGENT = "agent"
 

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.quoting import quote
-from tests.scenarios.restarts import Back, Memory, Trial, a_trial
-from tests.scenarios.test_store_faults import ExternalRedis
+from tests.support.redis_servers import ExternalRedis
+from tests.support.restarts import Back, Memory, Trial, a_trial
 
 NAMES = ("one", "two", "three")
 BAR = 1.0  # seconds

@@ -317,3 +317,12 @@ def prints(modules: Modules) -> list[str]:
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     ]
+
+
+def tests_apart(modules: Modules) -> list[str]:
+    """No test imports another one: what several need stands in a module of its own, mostly in `tests/support/`."""
+    return [
+        f"{name} imports {imported}"
+        for name, imported in _edges(modules)
+        if imported.startswith("tests.") and imported.rpartition(".")[2].startswith("test_")
+    ]

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.store import EmbeddedRedis, RedisStore, connect
-from tests.gateway.calling import Config, Place, place
+from tests.support.calling import Config, Place, place
 
 Serve = Callable[..., Awaitable[Place]]
 

@@ -209,3 +209,17 @@ def test_a_print_is_caught() -> None:
     assert architecture.prints(of_sources({"gateway.call.proxy": "print(1)", "gateway.cli.main": "print(1)"})) == [
         "gateway.call.proxy:1 prints"
     ]
+
+
+def test_no_test_imports_another() -> None:
+    """What several tests need stands in a module of its own."""
+    assert architecture.tests_apart(architecture.of_the_project(["tests"])) == []
+
+
+@pytest.mark.parametrize(
+    "line", ["from tests.scenarios.test_wire import calls", "from tests.scenarios import test_wire"]
+)
+def test_an_import_out_of_a_test_is_caught(line: str) -> None:
+    """Whichever way it is written."""
+    sources = of_sources({"tests.routing.test_plan": line, "tests.scenarios.test_wire": ""})
+    assert architecture.tests_apart(sources) == ["tests.routing.test_plan imports tests.scenarios.test_wire"]

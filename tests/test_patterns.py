@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.patterns import Pattern, attacks, of_the_project
+from tests.support.patterns import Pattern, attacks, of_the_project
 
 _LENGTHS = (512, 2_048, 8_192, 32_768)
 _MOST_SECONDS = 0.1  # of CPU; a linear pattern takes a millisecond, a quadratic one more than a second

@@ -8,7 +8,7 @@ from typing import Any
 import anthropic
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from tests.scenarios.claude_code import HEADERS, request
+from tests.support.claude_code import HEADERS, request
 
 ROOT, AGENT = sys.argv[1], sys.argv[2]
 TAKEN = ("model", "max_tokens", "messages", "system", "tools", "metadata", "thinking", "stop_sequences")

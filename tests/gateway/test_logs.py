@@ -13,8 +13,8 @@ import pytest
 
 from gateway import logs
 from gateway.rehearsal.standin import Behaviour
-from tests.gateway.running import provider, running, trial, write
-from tests.scenarios.crowd import crowd
+from tests.support.crowd import crowd
+from tests.support.running import provider, running, trial, write
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,8 +12,8 @@ from time import time
 import pytest
 
 from gateway.rehearsal.standin import Standin
-from tests.gateway.running import ADMIN_TOKEN, trial, write
-from tests.scenarios.processes import Served, command, serving
+from tests.support.processes import Served, command, serving
+from tests.support.running import ADMIN_TOKEN, trial, write
 
 KEY = "a-clients-key"
 BEARER = (f"authorization: Bearer {KEY}",)

@@ -11,8 +11,8 @@ import openai
 import pytest
 
 from gateway.rehearsal.standin import Behaviour, Fault
-from tests.gateway.calling import HELLO, SOON, Place, events, eventually, failing, saying, standing_in
-from tests.listening import listening
+from tests.support.calling import HELLO, SOON, Place, events, eventually, failing, saying, standing_in
+from tests.support.listening import listening
 
 Serve = Callable[..., Awaitable[Place]]
 CHEEPS = "cheep " * 8

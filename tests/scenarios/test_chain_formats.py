@@ -12,8 +12,8 @@ import pytest_asyncio
 
 from gateway.formats.prompt import FormatName
 from gateway.rehearsal.standin import Behaviour
-from tests.scenarios.crossing import Agent, Crossing, charged, crossing, events
-from tests.scenarios.dialects import DIALECTS
+from tests.support.crossing import Agent, Crossing, charged, crossing, events
+from tests.support.dialects import DIALECTS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

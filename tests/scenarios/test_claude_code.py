@@ -8,10 +8,10 @@ import pytest
 
 from gateway.formats.prompt import FormatName
 from gateway.rehearsal.standin import Behaviour
-from tests.gateway.calling import PROVIDERS, Place, events
-from tests.scenarios.claude_code import HEADERS, LONG_TOOL, QUERY, request
-from tests.scenarios.dialects import DIALECTS, Said
-from tests.scenarios.test_clients import run
+from tests.support.calling import PROVIDERS, Place, events
+from tests.support.claude_code import HEADERS, LONG_TOOL, QUERY, request
+from tests.support.clients import run
+from tests.support.dialects import DIALECTS, Said
 
 Serve = Callable[..., Awaitable[Place]]
 FORMATS: tuple[FormatName, ...] = ("openai", "openai-responses")

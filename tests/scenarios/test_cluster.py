@@ -15,10 +15,10 @@ from redis.crc import key_slot
 
 from gateway.cli.client import Operator, print_verification
 from gateway.rehearsal.standin import Behaviour, Standin
-from tests.gateway.replica.test_replica import Ear, ear
-from tests.gateway.running import ADMIN_TOKEN, Running, provider, running, write
-from tests.gateway.store.servers import SLOTS, cluster_of, until
-from tests.scenarios.crowd import ask, crowd
+from tests.support.crowd import ask, crowd
+from tests.support.receivers import Ear, ear
+from tests.support.redis_servers import SLOTS, cluster_of, until
+from tests.support.running import ADMIN_TOKEN, Running, provider, running, write
 
 PRIMARIES = 3
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.running import provider, trial, write
-from tests.gateway.store.servers import free_port
-from tests.listening import listening
-from tests.scenarios.processes import SURROUNDINGS
+from tests.support.listening import listening
+from tests.support.processes import SURROUNDINGS
+from tests.support.redis_servers import free_port
+from tests.support.running import provider, trial, write
 
 ENDS_WITHIN = 20.0  # seconds; it takes one or two, but for a busy machine
 # Seconds of the process's own CPU time when it is told to end, so that a busy machine changes nothing: the interpreter

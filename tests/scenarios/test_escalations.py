@@ -14,9 +14,9 @@ import pytest
 from gateway.handover import human_replies
 from gateway.rehearsal.standin import Behaviour
 from gateway.webhook.signature import is_signed, signed
-from tests.gateway.calling import Place, eventually, failing
-from tests.gateway.running import ADMIN_TOKEN
-from tests.listening import listening
+from tests.support.calling import Place, eventually, failing
+from tests.support.listening import listening
+from tests.support.running import ADMIN_TOKEN
 
 Serve = Callable[..., Awaitable[Place]]
 TOKEN = {"authorization": f"Bearer {ADMIN_TOKEN}"}
@@ -88,7 +88,7 @@ async def reply(here: Place, call_id: str, known: bool = True) -> None:
 
 async def test_from_the_chain_to_a_person_and_back(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """The chain fails, a desk is told, a person answers with a signature, and the next turn's model knows of it."""
-    monkeypatch.setattr("tests.gateway.calling.PROVIDER_KEY", SECRET.decode())
+    monkeypatch.setattr("tests.support.calling.PROVIDER_KEY", SECRET.decode())
     async with at_work() as desk:
         escalation = {"webhook": desk.url, "allow_private_webhook": True, "secret": "${PROVIDER_KEY}"}
         here = await serve(gateway={"escalation": escalation}, routing={"fallback": ["human"]})

@@ -9,8 +9,8 @@ import pytest_asyncio
 
 from gateway.formats.prompt import FormatName
 from gateway.rehearsal.standin import Behaviour
-from tests.scenarios.crossing import FORMATS, Agent, Crossing, crossing, events
-from tests.scenarios.dialects import DIALECTS, FOUND, PIXEL, SYSTEM, Said
+from tests.support.crossing import FORMATS, Agent, Crossing, crossing, events
+from tests.support.dialects import DIALECTS, FOUND, PIXEL, SYSTEM, Said
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

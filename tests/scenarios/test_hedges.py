@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.rehearsal.standin import Behaviour, Standin
-from tests.gateway.running import Running, running, trial, write
-from tests.scenarios.crowd import Crowd, crowd
+from tests.support.crowd import Crowd, crowd
+from tests.support.running import Running, running, trial, write
 
 AT_ONCE = 16
 ENOUGH_TO_FREEZE = 1200  # calls, of which half are stable's: thresholds are taken from 500

@@ -16,16 +16,15 @@ from gateway.rehearsal.standin import Behaviour
 from gateway.rollout.notifications import IDLE_MS
 from gateway.store import connect
 from gateway.store.notices import CONSUMER, GROUP
-from tests.gateway.handover.test_escalation import Receiver
-from tests.gateway.running import provider, trial, write
-from tests.gateway.store.servers import ENOUGH_SECONDS, until
-from tests.listening import listening
-from tests.scenarios.crowd import crowd
-from tests.scenarios.gate import Gate, Moment
-from tests.scenarios.processes import Served, command, serving
-from tests.scenarios.restarts import a_trial
-from tests.scenarios.test_store_faults import ExternalRedis, child_of
-from tests.scenarios.waiting import within
+from tests.support.crowd import crowd
+from tests.support.gate import Gate, Moment
+from tests.support.listening import listening
+from tests.support.processes import Served, command, serving
+from tests.support.receivers import Receiver
+from tests.support.redis_servers import ENOUGH_SECONDS, ExternalRedis, child_of, until
+from tests.support.restarts import a_trial
+from tests.support.running import provider, trial, write
+from tests.support.waiting import within
 
 NAMES = ("one", "two", "three")
 BACK_WITHIN = 5.0  # seconds on a busy machine; `python -m bench.restarts` measures

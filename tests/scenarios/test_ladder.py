@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from gateway.rehearsal.standin import Behaviour, Standin
-from tests.gateway.running import ADMIN_TOKEN, Running, running, trial, write
-from tests.scenarios.crowd import Crowd, Line, Reply, ask, crowd
+from tests.support.crowd import Crowd, Line, Reply, ask, crowd
+from tests.support.running import ADMIN_TOKEN, Running, running, trial, write
 
 STEP = {"hold": "1s", "min_requests": 30}
 WHOLE_LADDER = tuple({"weight": weight, **STEP} for weight in ("5%", "25%", "50%", "100%"))

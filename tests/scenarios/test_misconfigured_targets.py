@@ -13,12 +13,12 @@ import pytest
 
 from gateway.formats.prompt import FormatName
 from gateway.rehearsal.standin import Behaviour
-from tests.gateway.calling import HELLO, PROVIDER_KEY, PROVIDERS, eventually
-from tests.gateway.handover.test_escalation import Receiver
-from tests.gateway.running import Running, provider, running, write
-from tests.gateway.store.servers import free_port
-from tests.listening import listening
-from tests.scenarios.dialects import DIALECTS
+from tests.support.calling import HELLO, PROVIDER_KEY, PROVIDERS, eventually
+from tests.support.dialects import DIALECTS
+from tests.support.listening import listening
+from tests.support.receivers import Receiver
+from tests.support.redis_servers import free_port
+from tests.support.running import Running, provider, running, write
 
 BASES = {"openai": "/v1", "openai-responses": "/v1", "anthropic": "/v1", "gemini": "/v1beta"}
 DOWN = Behaviour(error_rate=1, fault="status", status=503)

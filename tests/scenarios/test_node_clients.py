@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.gateway.calling import Place
-from tests.scenarios.test_clients import SAID, SCRIPTS, found_by
+from tests.support.calling import Place
+from tests.support.clients import SAID, SCRIPTS, found_by
 
 Serve = Callable[..., Awaitable[Place]]
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from gateway.rehearsal.standin import Behaviour
-from tests.gateway.calling import HELLO, Place, failing
+from tests.support.calling import HELLO, Place, failing
 
 Serve = Callable[..., Awaitable[Place]]
 TOOL: Any = {

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.rehearsal.standin import Behaviour, Standin
-from tests.gateway.running import Running, provider, running, write
-from tests.scenarios.crowd import Crowd, crowd
+from tests.support.crowd import Crowd, crowd
+from tests.support.running import Running, provider, running, write
 
 WEIGHTS = ("5%", "50%", "90%")
 SIDE_BY_SIDE = 24

@@ -10,11 +10,11 @@ from typing import Any, cast
 
 from gateway.rehearsal.standin import Behaviour
 from gateway.store import verify
-from tests.gateway.running import ADMIN_TOKEN, provider, trial, write
-from tests.gateway.store.servers import until
-from tests.listening import listening
-from tests.scenarios.crowd import crowd
-from tests.scenarios.processes import Done, Served, command, serving
+from tests.support.crowd import crowd
+from tests.support.listening import listening
+from tests.support.processes import Done, Served, command, serving
+from tests.support.redis_servers import until
+from tests.support.running import ADMIN_TOKEN, provider, trial, write
 
 LADDER = [
     {"weight": "25%", "hold": "1h", "approval": "required"},

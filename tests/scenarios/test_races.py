@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 
 from gateway.store import RedisStore, verify
-from tests.scenarios.crew import crew
-from tests.scenarios.deciders import DECIDERS, REPLICAS, deciders
+from tests.support.crew import crew
+from tests.support.deciders import DECIDERS, REPLICAS, deciders
 
 RACES = 500  # `python -m bench.races` has ten thousand
 RACES_BY_HTTP = 40

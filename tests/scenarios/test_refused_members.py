@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.calling import HELLO, Place, Provider, standing_in
+from tests.support.calling import HELLO, Place, Provider, standing_in
 
 Serve = Callable[..., Awaitable[Place]]
 DETAIL = {"detail": [{"type": "extra_forbidden", "loc": ["body", "stream_options"], "msg": "Extra inputs"}]}

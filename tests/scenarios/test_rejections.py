@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from gateway.rehearsal.standin import WORDINGS, Behaviour, Standin, Wording
-from tests.gateway.running import Running, provider, running, trial, write
-from tests.gateway.store.servers import until
-from tests.scenarios.crowd import Line, Reply, crowd
-from tests.scenarios.processes import serving
+from tests.support.crowd import Line, Reply, crowd
+from tests.support.processes import serving
+from tests.support.redis_servers import until
+from tests.support.running import Running, provider, running, trial, write
 
 SPEAKING = tuple(wording for wording in WORDINGS if wording != "unreadable")
 MISTYPED = Behaviour(fault="unknown_model", error_rate=1.0)

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from gateway.rehearsal.standin import Behaviour, Standin
-from tests.gateway.running import provider, running, trial, write
-from tests.gateway.store.servers import until
-from tests.scenarios.crowd import Crowd, crowd
-from tests.scenarios.processes import Served, command, serving
+from tests.support.crowd import Crowd, crowd
+from tests.support.processes import Served, command, serving
+from tests.support.redis_servers import until
+from tests.support.running import provider, running, trial, write
 
 BROKEN = "agents:\n  support:\n    stable: v1\n    canary: v9\n"
 

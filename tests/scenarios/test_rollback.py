@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from gateway.rehearsal.standin import Behaviour, Standin
-from tests.gateway.running import Running, provider, running, write
-from tests.gateway.store.servers import until
-from tests.scenarios.crowd import Crowd, crowd
-from tests.scenarios.processes import command, serving
+from tests.support.crowd import Crowd, crowd
+from tests.support.processes import command, serving
+from tests.support.redis_servers import until
+from tests.support.running import Running, provider, running, write
 
 REPLICAS = 3
 CANARY_AT_5_PERCENT = "5%"

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from tests.gateway.running import ADMIN_TOKEN, write
-from tests.gateway.store.servers import until
-from tests.listening import listening
-from tests.scenarios.processes import Served, serving
+from tests.support.listening import listening
+from tests.support.processes import Served, serving
+from tests.support.redis_servers import until
+from tests.support.running import ADMIN_TOKEN, write
 
 KEY = "sk-planted/Zq7+XyR4mWz9aK2vLq8tB1nD3fG5hJ7"
 HOOK, SIGNING, FINGERPRINTS = "planted-hook-8c41d0a7e2", "planted-signing-5b90c3f1", "planted-prints-77aa01be"

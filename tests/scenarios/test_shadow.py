@@ -8,10 +8,10 @@ from time import monotonic
 from typing import Any, cast
 
 from gateway.rehearsal.standin import Behaviour, Standin
-from tests.gateway.running import provider, running, trial, write
-from tests.gateway.store.servers import until
-from tests.scenarios.crowd import crowd
-from tests.scenarios.processes import serving
+from tests.support.crowd import crowd
+from tests.support.processes import serving
+from tests.support.redis_servers import until
+from tests.support.running import provider, running, trial, write
 
 SHADOW = {"version": "v9", "sample": "100%", "max_per_minute": 1000}
 HANGING = Behaviour(error_rate=1, fault="hang")

@@ -3,75 +3,20 @@
 import asyncio
 import os
 import signal
-from asyncio.subprocess import DEVNULL, Process, create_subprocess_exec
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import pytest
-from redis.asyncio import Redis
-
 from gateway.rehearsal.standin import Behaviour
-from gateway.store.server_binary import bundled_binary
-from tests.gateway.running import Running, provider, running, trial, write
-from tests.gateway.store.servers import ENOUGH_SECONDS, free_port, until
-from tests.scenarios.crowd import Crowd, Reply, ask, crowd
-from tests.scenarios.processes import Served, serving, start, until_booked, until_serving
-from tests.scenarios.waiting import within
+from tests.support.crowd import Crowd, Reply, ask, crowd
+from tests.support.processes import Served, serving, start, until_booked, until_serving
+from tests.support.redis_servers import ENOUGH_SECONDS, ExternalRedis, child_of, until
+from tests.support.running import Running, provider, running, trial, write
+from tests.support.waiting import within
 
 SIDE_BY_SIDE = 4
-
-
-class ExternalRedis:
-    """A Redis with an append-only file, to be killed, frozen and started again at the same place."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._process: Process | None = None
-        self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-
-    async def start(self) -> None:
-        self._folder.mkdir(exist_ok=True)
-        self._process = await create_subprocess_exec(
-            str(bundled_binary()), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder),
-            "--save", "", "--appendonly", "yes", "--appendfsync", "everysec", stdin=DEVNULL, stdout=DEVNULL,
-        )  # fmt: skip
-        await until(self._answers)
-
-    async def _answers(self) -> bool:
-        with suppress(OSError):
-            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-            writer.close()
-            return True
-        return False
-
-    def signal(self, number: int) -> None:
-        assert self._process
-        self._process.send_signal(number)
-
-    async def kill(self) -> None:
-        """kill -9."""
-        if self._process and self._process.returncode is None:
-            self._process.kill()
-            await self._process.wait()
-
-    async def flush_all(self) -> None:
-        client = Redis(port=self.port)
-        await client.flushall()
-        await client.aclose()
-
-
-@pytest.fixture
-async def external(tmp_path: Path) -> AsyncIterator[ExternalRedis]:
-    redis = ExternalRedis(tmp_path / "redis")
-    try:
-        await redis.start()
-        yield redis
-    finally:
-        await redis.kill()
 
 
 class Load:
@@ -114,13 +59,6 @@ async def test_a_killed_embedded_store_costs_no_call_and_no_count(tmp_path: Path
 async def one_gateway(folder: Path, files: Mapping[str, object]) -> AsyncIterator[tuple[Served, Crowd]]:
     async with serving(write(folder / "config", files), {}) as served, crowd(served.url) as people:
         yield served, people
-
-
-def child_of(pid: int) -> int:
-    """The process id of the only child that is a Valkey server."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    (server,) = [int(child) for child in children if "valkey" in Path(f"/proc/{child}/comm").read_text()]
-    return server
 
 
 async def test_a_killed_external_store_costs_no_call_and_no_count(

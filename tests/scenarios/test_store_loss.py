@@ -11,10 +11,10 @@ import pytest
 
 from gateway.store.embedded import FOLDER_DELETED
 from gateway.store.memory import DELETED
-from tests.gateway.running import provider, trial, write
-from tests.gateway.store.servers import until
-from tests.scenarios.processes import ENDS_WITHIN, Served, command, serving, start
-from tests.scenarios.test_store_faults import ExternalRedis, external
+from tests.scenarios.conftest import external
+from tests.support.processes import ENDS_WITHIN, Served, command, serving, start
+from tests.support.redis_servers import ExternalRedis, until
+from tests.support.running import provider, trial, write
 
 __all__ = ["external"]  # a fixture
 

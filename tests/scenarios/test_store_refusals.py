@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.running import ADMIN_TOKEN, provider, trial, write
-from tests.gateway.store.servers import StableName, ask_server, make_folders, tcp_server, until
-from tests.scenarios.crowd import Reply, crowd
-from tests.scenarios.processes import Served, serving, until_booked
+from tests.support.crowd import Reply, crowd
+from tests.support.processes import Served, serving, until_booked
+from tests.support.redis_servers import StableName, ask_server, make_folders, tcp_server, until
+from tests.support.running import ADMIN_TOKEN, provider, trial, write
 
 
 @asynccontextmanager

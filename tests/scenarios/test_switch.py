@@ -10,8 +10,8 @@ import pytest_asyncio
 from gateway.formats.prompt import FormatName
 from gateway.rehearsal.standin import Behaviour
 from gateway.rehearsal.standin.answers import SEALED, THOUGHT
-from tests.scenarios.crossing import FORMATS, Agent, Crossing, crossing
-from tests.scenarios.dialects import DIALECTS, FOUND
+from tests.support.crossing import FORMATS, Agent, Crossing, crossing
+from tests.support.dialects import DIALECTS, FOUND
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -11,10 +11,10 @@ import httpx2
 import openai
 import pytest
 
-from tests.gateway.calling import Provider
-from tests.gateway.running import write
-from tests.listening import listening
-from tests.scenarios.processes import Served, serving
+from tests.support.calling import Provider
+from tests.support.listening import listening
+from tests.support.processes import Served, serving
+from tests.support.running import write
 
 SIZE = 200 << 20
 PIECE = b"x" * (1 << 18)

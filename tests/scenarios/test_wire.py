@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.rehearsal.standin import Behaviour
-from tests.gateway.calling import HELLO, PROVIDER_KEY, Place, eventually, failing, saying, standing_in
+from tests.support.calling import HELLO, PROVIDER_KEY, Place, eventually, failing, saying, standing_in
 
 Serve = Callable[..., Awaitable[Place]]
 STREAM = "text/event-stream"

@@ -11,14 +11,13 @@ from typing import Any
 import pytest
 
 from gateway.rehearsal.standin import Behaviour, Standin
-from tests.gateway.calling import SOON
-from tests.gateway.replica.test_serve import configuration, stream
-from tests.gateway.running import ADMIN_TOKEN, provider, write
-from tests.gateway.store.servers import until
-from tests.scenarios.crowd import Line
-from tests.scenarios.processes import Served, start
-from tests.scenarios.waiting import within
-from tests.scenarios.workers import (
+from tests.support.calling import SOON
+from tests.support.crowd import Line
+from tests.support.processes import Served, configuration, start, stream
+from tests.support.redis_servers import until
+from tests.support.running import ADMIN_TOKEN, provider, write
+from tests.support.waiting import within
+from tests.support.workers import (
     Callers,
     children,
     connections,

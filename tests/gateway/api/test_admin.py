@@ -12,9 +12,9 @@ import pytest
 from gateway.errors import StoreAway
 from gateway.rehearsal.standin import Behaviour, Standin
 from gateway.store import Sides, Snapshot
-from tests.gateway.running import ADMIN_TOKEN, Running, provider, running, trial, write
-from tests.scenarios.crowd import Reply, ask, crowd
-from tests.scenarios.waiting import within
+from tests.support.crowd import Reply, ask, crowd
+from tests.support.running import ADMIN_TOKEN, Running, provider, running, trial, write
+from tests.support.waiting import within
 
 TOKEN = f"authorization: Bearer {ADMIN_TOKEN}"
 PERSON = {"actor": "kim", "reason": "the provider was at fault"}

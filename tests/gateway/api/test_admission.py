@@ -1,7 +1,6 @@
 """Who is let in, by the head of a request alone: nobody else's body is read, or counted among the calls."""
 
 import asyncio
-import hashlib
 import json
 import socket
 import tracemalloc
@@ -17,16 +16,13 @@ from starlette.routing import Route
 from gateway.rehearsal.standin import Behaviour, Standin
 from gateway.replica.routes import routes
 from gateway.webhook.signature import signed
-from tests.gateway.running import ADMIN_TOKEN, Running, running, trial, write
-from tests.scenarios.crowd import Reply, ask
-from tests.scenarios.waiting import within
+from tests.gateway.api.keys import ADMIN, BEARER, KEY, OPEN, digest_of
+from tests.support.crowd import Reply, ask
+from tests.support.running import Running, running, trial, write
+from tests.support.waiting import within
 
-KEY = "a-clients-key"
-BEARER = f"authorization: Bearer {KEY}"
-ADMIN = f"authorization: Bearer {ADMIN_TOKEN}"
 SECRET = "shared-with-the-desk"
 MIB = 1 << 20
-OPEN = {"/healthz", "/readyz", "/status.css"}
 REPLY = "/v1/escalations/x/reply"
 
 
@@ -54,10 +50,6 @@ async def served(
     files[f"agents/{agent}/v2.yaml"] = {"model": "standin/slow"}
     async with running(write(tmp_path, files), redis_url, {"DESK_SECRET": SECRET}) as served:
         yield served
-
-
-def digest_of(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def head(path: str, *headers: str, method: str = "POST", length: int = 32 * MIB) -> bytes:

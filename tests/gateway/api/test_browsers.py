@@ -9,9 +9,9 @@ from starlette.routing import Route
 
 from gateway.rehearsal.standin import Standin
 from gateway.replica.routes import routes
-from tests.gateway.api.test_admission import ADMIN, BEARER, KEY, OPEN, digest_of
-from tests.gateway.running import Running, running, trial, write
-from tests.scenarios.crowd import Reply, ask
+from tests.gateway.api.keys import ADMIN, BEARER, KEY, OPEN, digest_of
+from tests.support.crowd import Reply, ask
+from tests.support.running import Running, running, trial, write
 
 PAGE = ("origin: https://app.example",)
 FOREIGN = [

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.errors import GatewayError
 from gateway.rehearsal.standin import Behaviour
-from tests.gateway.calling import Place, eventually
+from tests.support.calling import Place, eventually
 
 Serve = Callable[..., Awaitable[Place]]
 V2 = {"v2.yaml": {"model": "standin/better"}}

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.gateway.calling import Place
+from tests.support.calling import Place
 
 Serve = Callable[..., Awaitable[Place]]
 APP = "https://app.example"

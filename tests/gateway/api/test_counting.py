@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx2
 
-from tests.gateway.calling import PROVIDER_KEY, Place
-from tests.listening import listening
+from tests.support.calling import PROVIDER_KEY, Place
+from tests.support.listening import listening
 
 Serve = Callable[..., Awaitable[Place]]
 HI = [{"role": "user", "content": "Hi"}]

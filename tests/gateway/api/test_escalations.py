@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 
 from gateway.webhook.signature import signed
-from tests.gateway.running import ADMIN_TOKEN, Running, running, write
-from tests.scenarios.crowd import ask
+from tests.support.crowd import ask
+from tests.support.running import ADMIN_TOKEN, Running, running, write
 
 TOKEN = f"authorization: Bearer {ADMIN_TOKEN}"
 SECRET = b"shared-with-the-desk"

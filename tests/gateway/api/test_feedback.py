@@ -12,9 +12,9 @@ import pytest_asyncio
 
 from gateway.rehearsal.standin import Standin
 from policies.evidence.evidence import SCORED
-from tests.gateway.rollout.trials import command
-from tests.gateway.running import Running, running, trial, write
-from tests.scenarios.crowd import Reply, ask
+from tests.support.crowd import Reply, ask
+from tests.support.running import Running, running, trial, write
+from tests.support.trials import command
 
 WEB, OTHER = "authorization: Bearer web", "authorization: Bearer other"
 

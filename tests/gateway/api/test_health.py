@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from tests.gateway.calling import Place
+from tests.support.calling import Place
 
 Serve = Callable[..., Awaitable[Place]]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.api.test_generation import DOORS
-from tests.gateway.calling import HELLO, Place
+from tests.gateway.api.doors import DOORS
+from tests.support.calling import HELLO, Place
 
 Serve = Callable[..., Awaitable[Place]]
 LONG = 200_000  # characters of a text in a body; a head may be 64 kB

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Awaitable, Callable
 
-from tests.gateway.calling import Place
+from tests.support.calling import Place
 
 Serve = Callable[..., Awaitable[Place]]
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.near_misses import meant_by
-from tests.gateway.calling import Place
-from tests.scenarios.crowd import ask
+from tests.support.calling import Place
+from tests.support.crowd import ask
 
 Serve = Callable[..., Awaitable[Place]]
 CHAT = "/v1/chat/completions"

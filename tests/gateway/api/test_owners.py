@@ -15,9 +15,9 @@ from gateway.errors import NotFound
 from gateway.passthrough.response_owner import Hints, Makers, response_in
 from gateway.rehearsal.standin import Behaviour, Standin
 from routing.chain import Target
-from tests.gateway.api.test_passthrough import logged, once
-from tests.gateway.calling import PROVIDER_KEY, Place, failing, standing_in
-from tests.gateway.running import write
+from tests.gateway.api.passed import logged, once
+from tests.support.calling import PROVIDER_KEY, Place, failing, standing_in
+from tests.support.running import write
 
 Serve = Callable[..., Awaitable[Place]]
 KEYS = {"one": ["first"], "two": ["second"], "none": []}  # which agents each key may call

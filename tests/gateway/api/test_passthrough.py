@@ -5,14 +5,14 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
 
 import httpx2
 import openai
 import pytest
 
-from tests.gateway.calling import PROVIDER_KEY, PROVIDERS, SOON, Place, failing, standing_in
-from tests.gateway.running import write
+from tests.gateway.api.passed import booked, logged, once
+from tests.support.calling import PROVIDER_KEY, PROVIDERS, Place, failing, standing_in
+from tests.support.running import write
 
 Serve = Callable[..., Awaitable[Place]]
 SOUND = bytes(range(256)) * 20 + b"\r\n--not-the-boundary\r\n"
@@ -329,42 +329,6 @@ async def test_passed_calls_say_nothing_in_a_trial(serve: Serve) -> None:
     await booked(here)
     state = (await here.running.gateway.services.status.agents([here.agent]))[here.agent]
     assert state["phase"] == "running" and state["versions"]["v2"]["requests"] == 0
-
-
-def once(answer: bytes) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
-    """A provider that answers each connection with these bytes and leaves."""
-
-    async def provider(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
-        await reader.readexactly(int(length or 0))
-        writer.write(answer)
-        await writer.drain()
-        writer.close()
-
-    return provider
-
-
-async def booked(here: Place) -> dict[str, Any]:
-    """What the status says of the version's passed calls, once there is one."""
-    for _ in range(100):
-        found: dict[str, Any] = (await here.books(requests=0))["apart"]
-        if found["requests"]:
-            return found
-        await asyncio.sleep(SOON / 100)
-    raise TimeoutError
-
-
-async def logged(capfd: pytest.CaptureFixture[str], event: str = "call") -> dict[str, Any]:
-    """The first log line of that event."""
-    seen = ""
-    async with asyncio.timeout(SOON):
-        while True:
-            seen += capfd.readouterr().out
-            lines = [json.loads(line) for line in seen.splitlines() if line.endswith("}")]
-            if found := [line for line in lines if line["event"] == event]:
-                return dict(found[0])
-            await asyncio.sleep(0.01)
 
 
 async def test_bytes_that_are_no_json_and_no_form(serve: Serve) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import openai
 import pytest
 
-from tests.gateway.calling import HELLO, Place, failing
+from tests.support.calling import HELLO, Place, failing
 
 Serve = Callable[..., Awaitable[Place]]
 PRICE = {"target": "standin/good", "from": "2026-01-01", "input": 1.0, "output": 2.0}

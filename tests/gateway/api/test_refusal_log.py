@@ -10,8 +10,8 @@ import pytest
 from gateway import logs
 from gateway.api.refusal_log import MOST_AT_ONCE, RefusalLog
 from gateway.errors import Forbidden, NotFound, SerinusError, Unauthenticated
-from tests.gateway.running import running, write
-from tests.scenarios.crowd import ask
+from tests.support.crowd import ask
+from tests.support.running import running, write
 
 SCOPE: dict[str, Any] = {"method": "POST", "path": "/v1/x", "client": ("10.0.0.7", 1234)}
 KEY = {b"authorization": b"Bearer planted"}

@@ -16,9 +16,9 @@ import pytest
 from gateway import __version__
 from gateway.errors import StoreAway
 from gateway.rehearsal.standin import Behaviour, Standin
-from tests.gateway.running import ADMIN_TOKEN, Running, running, trial, write
-from tests.scenarios.crowd import ask, crowd
-from tests.scenarios.waiting import within
+from tests.support.crowd import ask, crowd
+from tests.support.running import ADMIN_TOKEN, Running, running, trial, write
+from tests.support.waiting import within
 
 KEY = "a-clients-key"
 

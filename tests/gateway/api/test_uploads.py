@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.passthrough.uploads import takes_uploads
-from tests.gateway.api.test_passthrough import booked, logged
-from tests.gateway.calling import Place, eventually, standing_in
-from tests.gateway.running import write
+from tests.gateway.api.passed import booked, logged
+from tests.support.calling import Place, eventually, standing_in
+from tests.support.running import write
 
 Serve = Callable[..., Awaitable[Place]]
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}"

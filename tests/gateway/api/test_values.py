@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.gateway.api.test_generation import DOORS
-from tests.gateway.calling import Place, standing_in
+from tests.gateway.api.doors import DOORS
+from tests.support.calling import Place, standing_in
 
 Serve = Callable[..., Awaitable[Place]]
 LIMITS = {"limits": {"values": 10_000}}

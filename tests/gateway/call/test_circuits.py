@@ -6,7 +6,7 @@ import pytest
 
 from gateway.rehearsal.standin import Behaviour
 from tests.conftest import Serve
-from tests.gateway.calling import eventually, failing
+from tests.support.calling import eventually, failing
 
 
 async def test_what_an_open_circuit_refuses_counts(serve: Serve) -> None:

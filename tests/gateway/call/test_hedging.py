@@ -9,7 +9,7 @@ import pytest
 
 from gateway.rehearsal.standin import Behaviour
 from tests.conftest import Serve
-from tests.gateway.calling import HELLO, Place, events, eventually, failing, standing_in
+from tests.support.calling import HELLO, Place, events, eventually, failing, standing_in
 
 CHEEPS, TWEETS = "cheep " * 8, "tweet " * 8
 AT_ONCE = 0.1  # seconds within which a loser's connection is closed

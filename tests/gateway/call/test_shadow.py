@@ -18,8 +18,8 @@ from gateway.rollout.recorder import Clock
 from gateway.rollout.table import Entry
 from routing.plan import Plan
 from tests.conftest import Serve
-from tests.gateway.calling import HELLO, Place, eventually, failing
-from tests.gateway.store.servers import until
+from tests.support.calling import HELLO, Place, eventually, failing
+from tests.support.redis_servers import until
 
 V9 = {"v9.yaml": {"model": "standin/shadow", "system_prompt": "You are v9."}}
 BAD: Any = ["status", "reset", "html", "truncate", "error_in_200"]

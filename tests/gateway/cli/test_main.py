@@ -17,8 +17,8 @@ import pytest
 from gateway import __version__
 from gateway.cli.client import Operator, Overtaken
 from gateway.cli.main import main
-from tests.gateway.running import ADMIN_TOKEN, Running, provider, running, trial, write
-from tests.listening import listening
+from tests.support.listening import listening
+from tests.support.running import ADMIN_TOKEN, Running, provider, running, trial, write
 
 TRIAL = {
     "gateway.yaml": {"providers": {"p": {"api": "openai", "base_url": "http://127.0.0.1:9/v1"}}},

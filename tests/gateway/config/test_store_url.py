@@ -13,7 +13,7 @@ from gateway.config.secrets import known_secrets
 from gateway.config.store_url import SCHEMES, read_store_url
 from gateway.store import connect
 from tests.gateway.config.folders import ENVIRON, GATEWAY, loaded, problems
-from tests.scenarios.processes import command
+from tests.support.processes import command
 
 ODD = "pl/an#te?d[-]s@e%c:r&e=t +\\é"
 SHAPES = [

@@ -25,32 +25,9 @@ from gateway.store import RedisStore, connect
 from gateway.store.handovers import MOST_BYTES
 from gateway.webhook.signature import SIGNATURE, TIMESTAMP, is_signed
 from gateway.webhook.webhook import Webhook
-from tests.gateway.calling import HELLO, eventually
-from tests.listening import listening
-
-
-class Receiver:
-    """A webhook's receiver over a real socket: it notes what came, and answers with the next of `statuses`."""
-
-    def __init__(self) -> None:
-        self.keys: list[str] = []
-        self.bodies: list[Any] = []
-        self.statuses: list[int] = []
-        self.slow: set[str] = set()
-        self.fields: dict[str, str] = {}
-        self.raw = b""
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-        fields = dict(line.split(": ", 1) for line in head.strip().split("\r\n")[1:])
-        self.fields, self.raw = fields, await reader.readexactly(int(fields["content-length"]))
-        self.bodies.append(json.loads(self.raw))
-        self.keys.append(fields["idempotency-key"])
-        status = self.statuses.pop(0) if self.statuses else 200
-        if fields["idempotency-key"] in self.slow:
-            await reader.read()  # until the sender has had enough
-        else:
-            writer.write(b"HTTP/1.1 %d X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % status)
+from tests.support.calling import HELLO, eventually
+from tests.support.listening import listening
+from tests.support.receivers import Receiver
 
 
 class LateStore(RedisStore):

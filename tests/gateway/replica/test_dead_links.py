@@ -5,8 +5,8 @@ from typing import Any
 
 from gateway.config import load
 from gateway.replica.dead_links import dead_links
-from tests.gateway.running import write
-from tests.scenarios.processes import command
+from tests.support.processes import command
+from tests.support.running import write
 
 PROVIDERS = {
     name: {"api": api, "base_url": "http://127.0.0.1:1/v1", "api_key": "${KEY}"}

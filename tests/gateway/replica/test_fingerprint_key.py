@@ -15,9 +15,9 @@ from gateway.replica.fingerprint_key import KEY_BYTES, SharedKey
 from gateway.rollout.call_id import Booking, mint, name_digest
 from gateway.store import Memory, RedisStore, connect
 from gateway.store.memory import STRANGE_KEY
-from tests.gateway.running import provider, running, trial, write
-from tests.gateway.store.servers import tcp_server
-from tests.scenarios.crowd import ask
+from tests.support.crowd import ask
+from tests.support.redis_servers import tcp_server
+from tests.support.running import provider, running, trial, write
 
 NOBODY = "redis://127.0.0.1:1/0"
 

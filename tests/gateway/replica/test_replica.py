@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from time import time
 from typing import Any
@@ -14,11 +13,11 @@ from gateway.config import ConfigProblems, load
 from gateway.pricing.pricelist import PricedModel
 from gateway.pricing.rates import Tariff
 from gateway.rehearsal.standin import Behaviour, Standin
-from tests.gateway.rollout.trials import command
-from tests.gateway.running import Running, running, trial, write
-from tests.listening import listening
-from tests.scenarios.crowd import ask, crowd
-from tests.scenarios.waiting import within
+from tests.support.crowd import ask, crowd
+from tests.support.receivers import ear
+from tests.support.running import Running, running, trial, write
+from tests.support.trials import command
+from tests.support.waiting import within
 
 SOON = 20.0  # seconds; what is awaited takes a fraction of one, the rest is for a busy machine
 
@@ -92,30 +91,6 @@ async def test_old_connections_are_closed_in_the_end(
     configure(served, agent, standin, connect="3s")
     assert closed == []
     await within(SOON, lambda: closed == [old])
-
-
-class Ear:
-    """A webhook's receiver that keeps its connections: how many were made, and how many are open."""
-
-    def __init__(self) -> None:
-        self.made = self.open = 0
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.made, self.open = self.made + 1, self.open + 1
-        with suppress(asyncio.IncompleteReadError, ConnectionError):  # an end of either kind
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-                await reader.readexactly(length)
-                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
-        self.open -= 1
-
-
-@asynccontextmanager
-async def ear() -> AsyncIterator[tuple[Ear, dict[str, Any]]]:
-    """A receiver, and the entry below `notify` that names it."""
-    made = Ear()
-    async with listening(made.serve) as port:
-        yield made, {"url": f"http://127.0.0.1:{port}/", "allow_private": True, "on": ["start", "pause", "resume"]}
 
 
 async def test_a_receiver_that_is_taken_out_is_let_go(

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from gateway.rehearsal.standin import Behaviour, Standin
-from tests.gateway.running import trial, write
-from tests.gateway.store.servers import until
-from tests.scenarios.crowd import crowd
-from tests.scenarios.processes import Served, command, serving, start, until_serving
+from tests.support.crowd import crowd
+from tests.support.processes import Served, command, configuration, serving, start, stream, until_serving
+from tests.support.redis_servers import until
+from tests.support.running import write
 
 STREAMS = 20
 
@@ -24,27 +24,6 @@ async def standin() -> AsyncIterator[Standin]:
     await standin.start()
     yield standin
     await standin.stop()
-
-
-def configuration(folder: Path, standin: Standin, agent: str, **gateway: object) -> Path:
-    """One agent without a canary."""
-    files = trial(agent, standin) | {"routing.yaml": {"agents": {agent: {"stable": "v1"}}}}
-    provider = {"api": "openai", "base_url": standin.base_url}
-    files["gateway.yaml"] = {"providers": {"standin": provider}, **gateway}
-    return write(folder / "config", files)
-
-
-async def stream(served: Served, agent: str) -> bytes:
-    """The whole of a streamed answer, to the end of its connection."""
-    reader, writer = await asyncio.open_connection(*served.url.removeprefix("http://").split(":"))
-    body = {"model": agent, "stream": True, "messages": [{"role": "user", "content": "hi"}]}
-    text = json.dumps(body).encode()
-    head = "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n"
-    head += f"content-length: {len(text)}\r\n\r\n"
-    writer.write(head.encode() + text)
-    answer = await reader.read()
-    writer.close()
-    return answer
 
 
 async def test_sigterm_lets_streams_finish_and_counts_them(

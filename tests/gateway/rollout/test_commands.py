@@ -13,8 +13,8 @@ from gateway.store import Committed
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS
 from policies.rollout.state import State
 from policies.rollout.verbs import VERBS
-from tests.gateway.rollout.trials import LADDER, agent_named, bring_in, command, healthy
-from tests.scenarios.test_replicas import Replica, replicas
+from tests.support.replicas import Replica, replicas
+from tests.support.trials import LADDER, agent_named, bring_in, command, healthy
 
 
 @pytest_asyncio.fixture

@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic, time
@@ -21,31 +21,18 @@ from gateway.store import Batch, RedisStore, connect
 from gateway.store.connect import MAX_IN_FLIGHT
 from policies.rollout.rollout import reconcile
 from policies.rollout.state import State
-from tests.gateway.rollout.trials import agent_named
-from tests.gateway.running import Running, provider, running, trial, write
-from tests.gateway.store.samples import INTENT
-from tests.scenarios.crowd import crowd
-from tests.scenarios.test_replicas import Replica, replicas
-from tests.scenarios.waiting import within
+from tests.support.crowd import crowd
+from tests.support.decisions import INTENT
+from tests.support.replicas import Replica, failing_for, replicas
+from tests.support.running import Running, provider, running, trial, write
+from tests.support.trials import agent_named
+from tests.support.waiting import within
 
 
 @pytest.fixture
 async def replica(redis_url: str) -> AsyncIterator[Replica]:
     async with replicas(redis_url, 1) as (replica,):
         yield replica
-
-
-def failing_for(agent: str, method: Callable[..., Any], times: int = 1000) -> Callable[..., Any]:
-    """The store's method, away for one agent for so many times."""
-    left = [times]
-
-    async def call(name: str, *arguments: Any) -> Any:
-        if name == agent and left[0] > 0:
-            left[0] -= 1
-            raise StoreAway(f"{agent} lives on a dead node")
-        return await method(name, *arguments)
-
-    return call
 
 
 async def test_one_agents_record_holds_up_no_other(

@@ -14,8 +14,8 @@ from policies.evidence.evidence import ArmEvidence
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS
 from policies.rollout.rollout import WATCH_AFTER_SECONDS, change, new_segment
 from routing.agents import LadderStep
-from tests.gateway.rollout.trials import LADDER, age, agent_named, begun, bring_in, call, command, failing, healthy
-from tests.scenarios.test_replicas import PRICES, Replica, replicas
+from tests.support.replicas import PRICES, Replica, replicas
+from tests.support.trials import LADDER, age, agent_named, begun, bring_in, call, command, failing, healthy
 
 HOUR = 3600.0
 

@@ -13,7 +13,7 @@ from gateway.errors import StoreAway
 from gateway.rollout.flusher import Flusher
 from gateway.rollout.named_conversations import Conversations
 from gateway.store import Arm, Batch, FlushReply
-from tests.gateway.rollout.test_recorder import outcome
+from tests.support.trials import outcome
 
 REPLY = FlushReply(1, None, 0.0)
 

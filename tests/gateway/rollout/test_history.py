@@ -9,9 +9,9 @@ from redis.asyncio import Redis
 from gateway.errors import StoreAway
 from gateway.store import Memory, RedisStore, connect
 from policies.rollout.state import State
-from tests.gateway.rollout.trials import agent_named
-from tests.gateway.store.samples import following
-from tests.scenarios.test_replicas import Replica, make_replica
+from tests.support.decisions import following
+from tests.support.replicas import Replica, make_replica
+from tests.support.trials import agent_named
 
 
 @pytest.fixture

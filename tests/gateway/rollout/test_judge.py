@@ -13,9 +13,9 @@ from gateway.errors import StoreAway
 from gateway.rollout import judge
 from gateway.rollout.controller import JITTER, POLL_SECONDS, pause
 from gateway.store import RedisStore
-from tests.gateway.rollout.trials import LADDER, age, agent_named, bring_in, failing, healthy
-from tests.scenarios.test_replicas import Replica, replicas
-from tests.scenarios.waiting import within
+from tests.support.replicas import Replica, replicas
+from tests.support.trials import LADDER, age, agent_named, bring_in, failing, healthy
+from tests.support.waiting import within
 
 
 @pytest_asyncio.fixture

@@ -8,7 +8,7 @@ import pytest
 from gateway.conversation import conversation_key
 from gateway.rollout import named_conversations
 from gateway.rollout.named_conversations import Conversations
-from tests.gateway.rollout.test_recorder import outcome
+from tests.support.trials import outcome
 
 NAMED = "web", conversation_key("web", "chat-1")
 

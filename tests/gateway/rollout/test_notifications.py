@@ -21,10 +21,10 @@ from gateway.rollout.recorder import Clock
 from gateway.rollout.table import Table
 from gateway.store import Notice, RedisStore, connect
 from gateway.webhook.webhook import Webhook
-from tests.gateway.handover.test_escalation import Receiver as Server
-from tests.gateway.rollout.trials import agent_named
-from tests.gateway.store.samples import beginning, following
-from tests.listening import listening
+from tests.support.decisions import beginning, following
+from tests.support.listening import listening
+from tests.support.receivers import Receiver as Server
+from tests.support.trials import agent_named
 
 ACTIONS = frozenset({"start", "roll_back", "pause"})
 NewNotices = Callable[..., Notices]

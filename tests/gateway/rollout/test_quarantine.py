@@ -9,9 +9,8 @@ from gateway.rollout.quarantine import is_proven
 from gateway.store import Batch
 from gateway.store.seam import Arm
 from policies.evidence.evidence import WHOLE
-from tests.gateway.rollout.test_controller import failing_for
-from tests.gateway.rollout.trials import agent_named
-from tests.scenarios.test_replicas import Replica, replicas
+from tests.support.replicas import Replica, failing_for, replicas
+from tests.support.trials import agent_named
 
 
 @pytest_asyncio.fixture

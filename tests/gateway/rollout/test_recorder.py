@@ -23,7 +23,7 @@ from policies.guardrails.thresholds import Yardstick, yardstick
 from routing.assignment import Reason
 from routing.facts import Facts
 from routing.plan import route
-from tests.gateway.rollout.trials import agent_named, begun
+from tests.support.trials import agent_named, begun, outcome
 
 PRICES = PriceBook((), {})
 GUARDRAILS = (parse("latency_p90 <= stable * 1.10"), parse("cost <= stable * 1.05"))
@@ -60,16 +60,6 @@ class Stage:
 
     def lines(self) -> list[Any]:
         return [json.loads(line) for line in self.out.getvalue().splitlines()]
-
-
-def outcome(
-    arm: ArmName | None = "stable", *attempts: Attempt, end: End = "answered", reason: Reason = "split", unit: str = "u"
-) -> Outcome:
-    return Outcome(
-        call_id="c", caller="web", agent="a", version="v2" if arm == "canary" else "v1", digest="d", reason=reason,
-        unit=unit, rollout=3, evidence=5, arm=arm, stream=False, received_at=99.5, end=end, status=200,
-        attempts=list(attempts) or [Attempt("p/m", 99.5, status=200)],
-    )  # fmt: skip
 
 
 def failing() -> Attempt:

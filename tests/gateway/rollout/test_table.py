@@ -8,7 +8,7 @@ from gateway.rollout.table import Table
 from policies.rollout.rollout import reconcile
 from policies.rollout.state import State
 from routing.agents import Agent
-from tests.gateway.rollout.trials import agent_named
+from tests.support.trials import agent_named
 
 AGENT = agent_named("support")
 CANARY = AGENT.versions["v2"].digest

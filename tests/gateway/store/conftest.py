@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.store import EmbeddedRedis, RedisStore, connect
-from tests.gateway.store.servers import ENOUGH_SECONDS, LossyProxy, cluster
+from tests.support.redis_servers import ENOUGH_SECONDS, LossyProxy, cluster
 
 NewStore = Callable[[], RedisStore]
 

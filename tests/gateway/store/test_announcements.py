@@ -14,7 +14,7 @@ from gateway.errors import StoreAway
 from gateway.store import EmbeddedRedis, RedisStore
 from gateway.store import announcements as turns_module
 from tests.gateway.store.conftest import NewStore
-from tests.gateway.store.samples import beginning
+from tests.support.decisions import beginning
 
 HELLO = "hello-"
 

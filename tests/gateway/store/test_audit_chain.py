@@ -14,7 +14,7 @@ from gateway.store.audit_chain import FIRST, link_hash, missing
 from policies.rollout.rollout import Decision, restore
 from policies.rollout.state import State
 from tests.gateway.store.conftest import NewStore
-from tests.gateway.store.samples import beginning, following
+from tests.support.decisions import beginning, following
 
 Event = dict[str, Any]
 

@@ -15,8 +15,8 @@ from gateway.store.redis import EPOCHS_AT_ONCE
 from policies.rollout.rollout import Decision, restore
 from policies.rollout.state import Phase, State, Step
 from tests.gateway.store.conftest import NewStore
-from tests.gateway.store.samples import CANARY, beginning, following
-from tests.gateway.store.servers import LossyProxy
+from tests.support.decisions import CANARY, beginning, following
+from tests.support.redis_servers import LossyProxy
 
 RACES = 1000
 DECIDERS = 32

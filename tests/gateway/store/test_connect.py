@@ -13,7 +13,7 @@ from redis.asyncio.sentinel import SentinelConnectionPool
 from gateway.errors import StoreAway
 from gateway.store import RedisStore, connect
 from gateway.store.connect import close
-from tests.gateway.store.servers import tcp_server
+from tests.support.redis_servers import tcp_server
 
 URLS = [
     "redis://user:p%40ss@127.0.0.1:6380/2",

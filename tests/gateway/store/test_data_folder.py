@@ -17,9 +17,9 @@ import pytest
 from gateway.errors import StoreAway
 from gateway.store import EmbeddedRedis, EmbeddedRedisFailed, RedisStore, connect, open_store, verify
 from gateway.store.data_folder import STAMP, open_to_others, read_stamp
-from tests.gateway.store.samples import beginning
-from tests.gateway.store.servers import until
-from tests.gateway.store.test_server_binary import program
+from tests.gateway.store.programs import program
+from tests.support.decisions import beginning
+from tests.support.redis_servers import until
 
 WRITTEN_BY = Path(__file__).parent / "written_by"
 

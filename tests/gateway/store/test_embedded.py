@@ -19,9 +19,9 @@ from gateway.store import EmbeddedRedis, EmbeddedRedisFailed, RedisStore, connec
 from gateway.store import embedded as embedded_module
 from gateway.store.embedded import DATA_DELETED
 from gateway.store.server_binary import bundled_binary
-from tests.gateway.store.samples import beginning
-from tests.gateway.store.servers import is_listening, until
-from tests.listening import listening
+from tests.support.decisions import beginning
+from tests.support.listening import listening
+from tests.support.redis_servers import is_listening, until
 
 # A gateway that starts its server, says the server's process id, and then kills itself without any farewell.
 KILLED_GATEWAY = """

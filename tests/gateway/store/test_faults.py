@@ -16,8 +16,8 @@ from gateway.errors import StoreAway, StoreRefused
 from gateway.store import Arm, EmbeddedRedis, Notice, RedisStore, connect
 from gateway.store.redis import DIAL_SECONDS
 from gateway.store.seam import Reply
-from tests.gateway.store.samples import batch, beginning, failing
-from tests.gateway.store.servers import StableName, ask_server, cluster_of, free_port, make_folders, tcp_server
+from tests.support.decisions import batch, beginning, failing
+from tests.support.redis_servers import StableName, ask_server, cluster_of, free_port, make_folders, tcp_server
 
 
 async def _heals(store: RedisStore) -> float:

@@ -11,8 +11,8 @@ from policies.evidence.evidence import CALLERS, WHOLE, ArmEvidence
 from policies.evidence.tally import Tally
 from policies.statistics.means import Sample
 from tests.gateway.store.conftest import NewStore
-from tests.gateway.store.samples import batch, beginning, failing, following
-from tests.gateway.store.servers import ENOUGH_SECONDS, LossyProxy
+from tests.support.decisions import batch, beginning, failing, following
+from tests.support.redis_servers import ENOUGH_SECONDS, LossyProxy
 
 
 async def _sides(store: RedisStore, agent: str) -> Sides:

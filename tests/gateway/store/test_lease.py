@@ -4,7 +4,7 @@ import asyncio
 
 from gateway.store import RedisStore
 from tests.gateway.store.conftest import NewStore
-from tests.gateway.store.servers import until
+from tests.support.redis_servers import until
 
 
 async def test_a_lease_has_one_holder(new_store: NewStore, agent: str) -> None:

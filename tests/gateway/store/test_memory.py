@@ -13,8 +13,8 @@ from gateway.errors import StoreAway
 from gateway.store import Memory, RedisStore, memory_folder
 from gateway.store.memory import DELETED, EVENTS_KEPT, KEY_FILE
 from policies.rollout.state import State
-from tests.gateway.store.samples import beginning, following
-from tests.gateway.store.servers import until
+from tests.support.decisions import beginning, following
+from tests.support.redis_servers import until
 
 
 class AwayTrail:

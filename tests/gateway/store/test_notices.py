@@ -9,7 +9,7 @@ from gateway.errors import StoreRefused
 from gateway.store import RedisStore, connect
 from gateway.store.redis import AGENTS_AT_ONCE
 from tests.gateway.store.conftest import NewStore
-from tests.gateway.store.samples import beginning, following
+from tests.support.decisions import beginning, following
 
 LONG = 60_000  # milliseconds
 

@@ -13,9 +13,9 @@ from gateway.store.announcements import listen
 from gateway.store.permissions import COMMANDS, acl_line
 from gateway.store.seam import Reply
 from tests.architecture import ROOT
-from tests.gateway.store.samples import batch, beginning, failing
-from tests.gateway.store.servers import ask_server, cluster_of, tcp_server
-from tests.scenarios.processes import command
+from tests.support.decisions import batch, beginning, failing
+from tests.support.processes import command
+from tests.support.redis_servers import ask_server, cluster_of, tcp_server
 
 NAMES = {name for group in COMMANDS for name in group}
 OPERATIONS: dict[str, tuple[Any, ...]] = {

@@ -8,16 +8,7 @@ import pytest
 
 from gateway.store import EmbeddedRedis, EmbeddedRedisFailed, server_binary
 from gateway.store.server_binary import Release, bundled_binary, identify
-
-
-def program(folder: Path, name: str, says: str, before: str = ":") -> Path:
-    """A program of that name which answers --version so, and otherwise runs `before`, then the bundled server."""
-    path = folder / name
-    path.write_text(
-        f'#!/bin/sh\n[ "$1" = --version ] && echo "{says}" && exit\n{before}\nexec {bundled_binary()} "$@"\n'
-    )
-    path.chmod(0o755)
-    return path
+from tests.gateway.store.programs import program
 
 
 async def test_a_server_on_the_path_never_runs_by_chance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

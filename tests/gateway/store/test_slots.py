@@ -12,7 +12,7 @@ from gateway.store.scripts import FLUSH
 from policies.evidence.evidence import WHOLE
 from policies.evidence.tally import Tally
 from policies.statistics.restarts import first_minute, slot
-from tests.gateway.store.samples import batch, beginning, failing
+from tests.support.decisions import batch, beginning, failing
 
 LAST = slot(48 * 60 - 1)  # of two days
 COMPONENTS = ("errors", "latency_p90:0.75:1.1", "latency_p90:0.9:1.1", "quality")

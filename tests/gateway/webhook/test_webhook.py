@@ -10,7 +10,7 @@ from gateway.net.client.options import TransportOptions
 from gateway.net.client.upstreams import transport
 from gateway.webhook import webhook as notify
 from gateway.webhook.webhook import RefusedAddress, Webhook, is_public, origin_of
-from tests.listening import listening
+from tests.support.listening import listening
 
 
 def webhook(url: str, allow: bool = False) -> Webhook:

@@ -9,13 +9,11 @@ from hypothesis import strategies as st
 
 from policies.evidence.evidence import Evidence
 from policies.evidence.traffic import blocked
-from policies.guardrails.grammar import DEFAULT_GUARDRAILS, parse
-from policies.guardrails.guardrails import assess, bank
+from policies.guardrails.guardrails import bank
 from policies.rollout.rollout import (
     NO_VERDICT_SECONDS,
     WATCH_AFTER_SECONDS,
     Decision,
-    Findings,
     advance,
     banked,
     decide,
@@ -26,37 +24,19 @@ from policies.rollout.rollout import (
 from policies.rollout.state import Intent, State, Step, VersionRef, percent
 from policies.rollout.verbs import VERBS, Command, Refused, act
 from tests.policies.evidences import BAD, GOOD, arm, errors
-
-V1, V2, V3 = (VersionRef(f"v{number}", f"digest-{number}") for number in (1, 2, 3))
-TRIAL = Intent(V1, V2, (Step(500),))
-LADDER = Intent(V1, V2, (Step(500, 600.0, 100), Step(2500, 600.0, approval=True), Step(10_000, 600.0)))
-GUARDRAILS = tuple(map(parse, DEFAULT_GUARDRAILS))
-
-
-def findings(evidence: Evidence, *reasons: str) -> Findings:
-    """What the default guardrails say."""
-    return Findings(assess(GUARDRAILS, (), evidence), evidence, GUARDRAILS, reasons)
-
-
-def after(decision: Decision | None) -> State:
-    """The record once the decision is committed."""
-    assert decision is not None
-    return decision.state
-
-
-def running(intent: Intent = TRIAL, **changes: Any) -> State:
-    """v2 on trial at 5 % over v1, at epoch 1, since second 10."""
-    return replace(after(reconcile(None, intent, now=10.0)), **changes)
-
-
-def rolled_back() -> State:
-    """The same at epoch 2, taken out."""
-    return after(decide(running(), TRIAL, findings(BAD), now=20.0))
-
-
-def completed() -> State:
-    """The canary at 100 %, since second 700."""
-    return after(decide(running(LADDER, step=3, weight=9800), LADDER, findings(GOOD), now=700.0))
+from tests.policies.rollout.records import (
+    GUARDRAILS,
+    LADDER,
+    TRIAL,
+    V1,
+    V2,
+    V3,
+    after,
+    completed,
+    findings,
+    rolled_back,
+    running,
+)
 
 
 def test_a_first_configuration_starts_the_trial() -> None:

@@ -8,7 +8,7 @@ from policies.rollout.rollout import decide, reconcile
 from policies.rollout.state import Intent, State
 from policies.rollout.verbs import VERBS, Command, Refused, act
 from tests.policies.evidences import GOOD
-from tests.policies.rollout.test_rollout import LADDER, TRIAL, V1, V3, completed, findings, rolled_back, running
+from tests.policies.rollout.records import LADDER, TRIAL, V1, V3, completed, findings, rolled_back, running
 
 
 def done(state: State, verb: str, intent: Intent = LADDER, **details: object) -> State:

@@ -23,8 +23,7 @@ from gateway.formats.gemini.client import CLIENT
 from gateway.formats.gemini.provider import PROVIDER
 from gateway.formats.prompt import Media, Part, Prompt, Reasoning, Refusal, Text, ToolCall
 from gateway.formats.protocol import Envelope
-from tests.gateway.formats.gemini.recordings import raw
-from tests.gateway.formats.gemini.test_provider_stream import followed
+from tests.gateway.formats.gemini.recordings import followed, raw
 from tests.gateway.formats.prompts import WORDS
 
 ENVELOPE = Envelope("call-1", "gemini-3-pro", 1_700_000_000, Prompt(()))

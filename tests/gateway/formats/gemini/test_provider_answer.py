@@ -11,8 +11,8 @@ from gateway.errors import ProviderError
 from gateway.formats.answer import Reply, Stop
 from gateway.formats.gemini.provider import PROVIDER
 from gateway.formats.prompt import Media, Reasoning, Text, ToolCall
+from tests.gateway.formats.gemini.hostile import HOSTILE
 from tests.gateway.formats.gemini.recordings import raw
-from tests.gateway.formats.gemini.test_client_request import HOSTILE
 
 TEXT = [{"text": "Hi"}]
 

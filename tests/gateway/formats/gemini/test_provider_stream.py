@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from gateway.calls import Usage
 from gateway.errors import ProviderError
 from gateway.formats.answer import Begin, End, Event, ReasoningDelta, TextDelta, ToolBegin, ToolDelta
-from gateway.formats.framing import SseFramer
 from gateway.formats.gemini.provider import PROVIDER
-from tests.gateway.formats.gemini.recordings import raw
-from tests.gateway.formats.gemini.test_client_request import HOSTILE
+from tests.gateway.formats.gemini.hostile import HOSTILE
+from tests.gateway.formats.gemini.recordings import followed, raw
 
 RECORDED: list[Event] = [
     Begin("aBc-125", "gemini-3-pro"),
@@ -26,13 +25,6 @@ RECORDED: list[Event] = [
     ToolDelta(1, '{"city":"London"}'),
     End("tool_calls", Usage(120, 100, 80, 50)),
 ]
-
-
-def followed(pieces: list[bytes]) -> list[Event]:
-    framer, parser = SseFramer(), PROVIDER.parser()
-    frames = [frame for piece in pieces for frame in framer.feed(piece)] + [*framer.end()]
-    events = [event for frame in frames for event in parser.take(frame.name, frame.data)]
-    return [*events, *parser.end()]
 
 
 def chunks(*values: Any) -> list[Event]:

@@ -8,7 +8,7 @@ from gateway.errors import GatewayError
 from gateway.net.client import Request, Transport, header
 from tests.gateway.net.client.conftest import Make, body_of, fetched, get, post
 from tests.gateway.net.client.raw_server import CHUNKED, OK, Peer, once, saying, serving
-from tests.scenarios.waiting import within
+from tests.support.waiting import within
 
 
 async def test_a_request_goes_out_as_it_was_given(transport: Transport) -> None:

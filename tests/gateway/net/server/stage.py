@@ -186,3 +186,10 @@ async def eventually(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110  what is waited for is outside, and sets no event
             await asyncio.sleep(0.002)
+
+
+async def announce_and_stream(scope: Message, receive: Receive, send: Send) -> None:
+    """The application of the process under test: a stream of half a second, or a long one."""
+    await begin_stream(send, b"one")
+    await asyncio.sleep(60 if scope["path"] == "/long" else 0.5)
+    await send({"type": "http.response.body", "body": b"two"})

@@ -242,17 +242,9 @@ async def test_burst_of_connections_waits_in_the_backlog() -> None:
 PROGRAM = """
 import sys
 from gateway.net.server import Server
-from tests.gateway.net.server.test_serving import announce_and_stream
-from tests.gateway.net.server.stage import application
+from tests.gateway.net.server.stage import announce_and_stream, application
 Server(application(announce_and_stream), sys.argv[1], int(sys.argv[2])).run()
 """
-
-
-async def announce_and_stream(scope: Message, receive: Receive, send: Send) -> None:
-    """The application of the process under test: a stream of half a second, or a long one."""
-    await begin_stream(send, b"one")
-    await asyncio.sleep(60 if scope["path"] == "/long" else 0.5)
-    await send({"type": "http.response.body", "body": b"two"})
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])

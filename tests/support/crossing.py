@@ -15,9 +15,9 @@ import httpx2
 
 from gateway.formats.prompt import FormatName
 from gateway.rehearsal.standin import Behaviour, Counts, Standin
-from tests.gateway.calling import PROVIDER_KEY, PROVIDERS, SOON
-from tests.gateway.running import Running, running, write
-from tests.scenarios.dialects import DIALECTS
+from tests.support.calling import PROVIDER_KEY, PROVIDERS, SOON
+from tests.support.dialects import DIALECTS
+from tests.support.running import Running, running, write
 
 FORMATS: tuple[FormatName, ...] = ("openai", "openai-responses", "anthropic", "gemini")
 HEADERS = {"authorization": "Bearer a-key", "anthropic-version": "2023-06-01"}

@@ -6,7 +6,7 @@ import random
 import socket
 from asyncio.subprocess import DEVNULL, Process, create_subprocess_exec
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from redis.asyncio import Redis
 
 from gateway.store.server_binary import bundled_binary
-from tests.listening import listening
+from tests.support.listening import listening
 
 SLOTS = 16384
 STARTS = 5  # with a port of its own each
@@ -221,3 +221,50 @@ async def ask_server(port: int, *command: str | int) -> Any:
         return await _ask(client, *command)
     finally:
         await client.aclose()
+
+
+class ExternalRedis:
+    """A Redis with an append-only file, to be killed, frozen and started again at the same place."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._process: Process | None = None
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+
+    async def start(self) -> None:
+        self._folder.mkdir(exist_ok=True)
+        self._process = await create_subprocess_exec(
+            str(bundled_binary()), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder),
+            "--save", "", "--appendonly", "yes", "--appendfsync", "everysec", stdin=DEVNULL, stdout=DEVNULL,
+        )  # fmt: skip
+        await until(self._answers)
+
+    async def _answers(self) -> bool:
+        with suppress(OSError):
+            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            writer.close()
+            return True
+        return False
+
+    def signal(self, number: int) -> None:
+        assert self._process
+        self._process.send_signal(number)
+
+    async def kill(self) -> None:
+        """kill -9."""
+        if self._process and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
+    async def flush_all(self) -> None:
+        client = Redis(port=self.port)
+        await client.flushall()
+        await client.aclose()
+
+
+def child_of(pid: int) -> int:
+    """The process id of the only child that is a Valkey server."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    (server,) = [int(child) for child in children if "valkey" in Path(f"/proc/{child}/comm").read_text()]
+    return server

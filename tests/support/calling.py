@@ -12,8 +12,8 @@ import httpx2
 from openai import AsyncOpenAI, OpenAI
 
 from gateway.rehearsal.standin import Behaviour, Received, Standin
-from tests.gateway.running import Running, running, write
-from tests.listening import listening
+from tests.support.listening import listening
+from tests.support.running import Running, running, write
 
 PROVIDER_KEY = "sk-planted-4b5c6d7e8f"
 HELLO: list[Any] = [{"role": "user", "content": "hello"}]

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.gateway.running import ADMIN_TOKEN
-from tests.gateway.store.servers import until
-from tests.scenarios.crowd import Reply, ask
+from gateway.rehearsal.standin import Standin
+from tests.support.crowd import Reply, ask
+from tests.support.redis_servers import until
+from tests.support.running import ADMIN_TOKEN, trial, write
 
 SERINUS = (sys.executable, "-m", "gateway")
 _ROOT = Path(__file__).parents[2]  # the checkout need not be installed
@@ -133,3 +134,24 @@ async def until_booked(served: Served, agent: str, calls: int) -> None:
     await until(all_there)
     await asyncio.sleep(0.5)
     assert booked((await served.status())["agents"][agent]) == calls
+
+
+def configuration(folder: Path, standin: Standin, agent: str, **gateway: object) -> Path:
+    """One agent without a canary."""
+    files = trial(agent, standin) | {"routing.yaml": {"agents": {agent: {"stable": "v1"}}}}
+    provider = {"api": "openai", "base_url": standin.base_url}
+    files["gateway.yaml"] = {"providers": {"standin": provider}, **gateway}
+    return write(folder / "config", files)
+
+
+async def stream(served: Served, agent: str) -> bytes:
+    """The whole of a streamed answer, to the end of its connection."""
+    reader, writer = await asyncio.open_connection(*served.url.removeprefix("http://").split(":"))
+    body = {"model": agent, "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+    text = json.dumps(body).encode()
+    head = "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n"
+    head += f"content-length: {len(text)}\r\n\r\n"
+    writer.write(head.encode() + text)
+    answer = await reader.read()
+    writer.close()
+    return answer

@@ -9,11 +9,11 @@ from time import monotonic, time
 from typing import Any, cast
 
 from gateway.rehearsal.standin import Behaviour, Standin
-from tests.gateway.running import trial, write
-from tests.gateway.store.servers import until
-from tests.scenarios.crew import Person
-from tests.scenarios.crowd import Crowd, crowd
-from tests.scenarios.processes import Served, serving
+from tests.support.crew import Person
+from tests.support.crowd import Crowd, crowd
+from tests.support.processes import Served, serving
+from tests.support.redis_servers import until
+from tests.support.running import trial, write
 
 FAILURES = 2  # of the canary's units; a third might be the rollback
 UNITS = 60  # whose versions are compared

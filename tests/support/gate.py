@@ -10,7 +10,7 @@ from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from gateway.store.scripts import COMMIT
-from tests.listening import listening
+from tests.support.listening import listening
 
 Moment = Literal[
     "before",  # the commit has left the replica, and does not arrive

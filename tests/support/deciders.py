@@ -1,4 +1,4 @@
-"""Who decides at the same moment, in processes of their own: `python -m tests.scenarios.deciders URL AGENT COUNT`.
+"""Who decides at the same moment, in processes of their own: `python -m tests.support.deciders URL AGENT COUNT`.
 
 Each process is one replica's store with some deciders. A line on its standard input starts a race, in which all of them
 commit against the epoch of the record; it answers with a line that says who won, and what everybody was told.
@@ -19,7 +19,7 @@ import uvloop
 
 from gateway.store import Committed, RedisStore, connect
 from policies.rollout.state import State
-from tests.gateway.store.samples import beginning, following
+from tests.support.decisions import beginning, following
 
 DECIDERS = 32
 REPLICAS = 3
@@ -80,7 +80,7 @@ async def deciders(url: str, agent: str) -> AsyncIterator[Deciders]:
 
 
 async def _start(url: str, agent: str, count: int) -> Process:
-    arguments = ("-m", "tests.scenarios.deciders", url, agent, str(count))
+    arguments = ("-m", "tests.support.deciders", url, agent, str(count))
     return await create_subprocess_exec(sys.executable, *arguments, stdin=PIPE, stdout=PIPE, cwd=_ROOT)
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from gateway.rehearsal.standin import Standin
-from tests.gateway.running import ADMIN_TOKEN, trial, write
-from tests.gateway.store.servers import until
-from tests.scenarios.crowd import Line, Reply
-from tests.scenarios.processes import Served, serving
+from tests.support.crowd import Line, Reply
+from tests.support.processes import Served, serving
+from tests.support.redis_servers import until
+from tests.support.running import ADMIN_TOKEN, trial, write
 
 
 class Person:

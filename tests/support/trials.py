@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import replace
 
-from gateway.calls import ArmName, Attempt, Outcome, Usage
+from gateway.calls import ArmName, Attempt, End, Outcome, Usage
 from gateway.pricing import PriceBook
 from gateway.rollout.table import Entry
 from gateway.store import Batch, RedisStore
@@ -16,8 +16,9 @@ from policies.rollout.rollout import change, reconcile
 from policies.rollout.state import State
 from policies.rollout.verbs import Command
 from routing.agents import Agent, AgentVersion, LadderStep
+from routing.assignment import Reason
 from routing.chain import Target
-from tests.scenarios.test_replicas import Replica
+from tests.support.replicas import Replica
 
 PRICES = PriceBook((), {})
 LADDER = (LadderStep(500, 60.0), LadderStep(2500, 60.0, approval=True), LadderStep(10_000, 60.0))
@@ -90,3 +91,13 @@ async def age(replica: Replica, agent: str, seconds: float) -> None:
     committed = await replica.store.commit(agent, decision, "digest")
     assert committed.won and committed.state
     replica.table.turn(agent, committed.state)
+
+
+def outcome(
+    arm: ArmName | None = "stable", *attempts: Attempt, end: End = "answered", reason: Reason = "split", unit: str = "u"
+) -> Outcome:
+    return Outcome(
+        call_id="c", caller="web", agent="a", version="v2" if arm == "canary" else "v1", digest="d", reason=reason,
+        unit=unit, rollout=3, evidence=5, arm=arm, stream=False, received_at=99.5, end=end, status=200,
+        attempts=list(attempts) or [Attempt("p/m", 99.5, status=200)],
+    )  # fmt: skip

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from tests.gateway.store.servers import until
-from tests.scenarios.crowd import Line
-from tests.scenarios.processes import ENDS_WITHIN, Served, start, until_serving
-from tests.scenarios.waiting import within
+from tests.support.crowd import Line
+from tests.support.processes import ENDS_WITHIN, Served, start, until_serving
+from tests.support.redis_servers import until
+from tests.support.waiting import within
 
 WORKERS = 2
 START_SECONDS = 60.0  # for several interpreters on a busy machine

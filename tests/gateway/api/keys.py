@@ -1,0 +1,14 @@
+"""The keys of a client and of the operator, and the endpoints that ask for none."""
+
+import hashlib
+
+from tests.support.running import ADMIN_TOKEN
+
+KEY = "a-clients-key"
+BEARER = f"authorization: Bearer {KEY}"
+ADMIN = f"authorization: Bearer {ADMIN_TOKEN}"
+OPEN = {"/healthz", "/readyz", "/status.css"}
+
+
+def digest_of(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()

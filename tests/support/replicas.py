@@ -1,0 +1,91 @@
+"""Replicas within the test's process, over a real store: controllers that do nothing by themselves."""
+
+import io
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from time import monotonic, time
+from typing import Any
+
+from gateway import logs
+from gateway.calls import Attempt, Outcome
+from gateway.errors import StoreAway
+from gateway.pricing import PriceBook
+from gateway.rollout.controller import Controller
+from gateway.rollout.recorder import Clock, Recorder
+from gateway.rollout.table import Table
+from gateway.store import Memory, RedisStore, connect
+from policies.rollout.state import State
+from routing.agents import Agent
+
+PRICES = PriceBook((), {})
+
+
+@dataclass(frozen=True, slots=True)
+class _Runtime:
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """What of a replica decides: its controller over its own table and store, and the counts it has."""
+
+    store: RedisStore
+    table: Table
+    recorder: Recorder
+    controller: Controller
+
+    def state(self, agent: str) -> State:
+        state = self.table.seen(agent)
+        assert state is not None
+        return state
+
+    def fail(self, agent: str, unit: str) -> None:
+        """The canary has failed a call of that unit."""
+        state = self.state(agent)
+        outcome = Outcome(
+            call_id="c", caller="open", agent=agent, version="v2", digest="", reason="split", unit=unit,
+            rollout=state.rollout, evidence=state.evidence, arm="canary", stream=False, received_at=0.0,
+            attempts=[Attempt("standin/bad", 0.0, failure="status", status=500, counts=True)],
+        )  # fmt: skip
+        self.recorder.close(outcome, PRICES)
+
+    async def configure(self, *agents: Agent) -> None:
+        """Take these agents as the configuration, and bring their records to it."""
+        self.install(*agents)
+        await self.controller.poll()
+
+    def install(self, *agents: Agent) -> None:
+        self.table.install({agent.name: agent for agent in agents})
+        self.controller.install(_Runtime("digest"))  # type: ignore[arg-type]  # nothing else of it is asked for
+
+
+@asynccontextmanager
+async def replicas(url: str, count: int) -> AsyncIterator[list[Replica]]:
+    """Replicas that do nothing by themselves."""
+    made = [make_replica(url) for _ in range(count)]
+    try:
+        yield made
+    finally:
+        for each in made:
+            await each.store.aclose()
+
+
+def make_replica(url: str, memory: Memory | None = None) -> Replica:
+    store, table, log = RedisStore(connect(url), uuid.uuid4().hex), Table(), logs.to(io.BytesIO())
+    recorder = Recorder(log, Clock(monotonic, time))
+    return Replica(store, table, recorder, Controller(store, table, recorder, log, memory=memory))
+
+
+def failing_for(agent: str, method: Callable[..., Any], times: int = 1000) -> Callable[..., Any]:
+    """The store's method, away for one agent for so many times."""
+    left = [times]
+
+    async def call(name: str, *arguments: Any) -> Any:
+        if name == agent and left[0] > 0:
+            left[0] -= 1
+            raise StoreAway(f"{agent} lives on a dead node")
+        return await method(name, *arguments)
+
+    return call

@@ -15,7 +15,7 @@ from gateway.calls import Caller
 from gateway.errors import CallerError, EpochConflict, Forbidden, NotFound, Unauthenticated
 from gateway.formats.openai_chat.errors import error_body
 from gateway.json_body import Document
-from gateway.rollout.controller import NothingToDo
+from gateway.rollout.commands import NothingToDo
 from policies.rollout.verbs import VERBS, Command
 
 _LONGEST_TEXT = 500
@@ -47,7 +47,7 @@ class CommandEndpoint(AdminEndpoint):
         body = Document.parse(await read_small(scope, receive, _MOST_BYTES)).values
         command = _command(verb, body)
         try:
-            await self.services.controller.act(agent, _epoch(scope), command)
+            await self.services.commands.act(agent, _epoch(scope), command)
         except (EpochConflict, NothingToDo) as error:
             refusal = orjson.loads(error_body(error))
             await send_json(send, {**refusal, "state": await self._state(agent)}, error.status)
@@ -70,11 +70,18 @@ class Audit(AdminEndpoint):
         if self.services.table.entry(agent) is None:
             raise NotFound(f"there is no agent {agent!r}")
         whole = scope["query_string"] == b"all=true"
-        events = await self.services.controller.audit(agent, None if whole else _LATEST)
-        seen = [{"epoch": epoch, "hash": seal} for epoch, seal in self.services.controller.seen_events(agent)]
-        knew, folder = self.services.controller.seen_before(agent)
-        answer = {"agent": agent, "events": events, "seen": seen, "seen_before_start": knew, "seen_in": folder}
+        memory = self.services.memory
+        answer = {
+            "agent": agent,
+            "events": await (self._whole(agent) if whole else self.services.store.audit(agent, _LATEST)),
+            "seen": [{"epoch": epoch, "hash": seal} for epoch, seal in memory.links(agent)],
+            "seen_before_start": memory.knew(agent),
+            "seen_in": None if memory.folder is None else str(memory.folder.resolve()),
+        }
         await send_json(send, answer)
+
+    async def _whole(self, agent: str) -> list[dict[str, Any]]:
+        return [event async for event in self.services.store.audit_all(agent)][::-1]
 
 
 def require_admin(endpoint: Endpoint, scope: Scope) -> None:

@@ -35,10 +35,12 @@ from gateway.errors import (
 from gateway.formats.registry import CLIENTS
 from gateway.logs import Log
 from gateway.passthrough.response_owner import Makers
+from gateway.rollout.commands import Commands
 from gateway.rollout.controller import Controller
 from gateway.rollout.status import StatusView
 from gateway.rollout.table import Table
 from gateway.runtime import Runtime
+from gateway.store.memory import Memory
 from gateway.store.seam import Store
 
 DEPARTURE = "serinus.departure"
@@ -74,8 +76,10 @@ class Services:
     table: Table
     proxy: Proxy
     controller: Controller
+    commands: Commands
     status: StatusView
     store: Store
+    memory: Memory
     log: Log
     replica: str
     backend: str

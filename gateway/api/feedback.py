@@ -50,7 +50,7 @@ class Feedback(Endpoint):
         if not booking.answered:
             await send_json(send, {**answer, "counts": False, "why": _UNANSWERED})
             return
-        if not await self.services.controller.first_feedback(entry.agent.name, name):
+        if not await self.services.store.first_feedback(entry.agent.name, name):
             raise AlreadyScored("this was scored before; the first score counts")
         self.services.proxy.recorder.score(entry, booking, version, score)
         why = _no_evidence(entry, booking)

@@ -31,6 +31,7 @@ from gateway.pricing import PriceList, PriceListFailed
 from gateway.replica import wiring
 from gateway.replica.fingerprint_key import SharedKey
 from gateway.replica.routes import asgi
+from gateway.rollout.commands import Commands
 from gateway.rollout.controller import Controller
 from gateway.rollout.notifications import Notices
 from gateway.rollout.recorder import Clock, Recorder
@@ -236,8 +237,8 @@ def build(
     hedges, exposures = Hedges(attempts, clock), Exposures(circuits)
     proxy = Proxy(table, chain, attempts, recorder, shadows, clock, replies, hedges, exposures)
     services = Services(
-        runtime=runtime, table=table, controller=controller, store=store.store,
-        proxy=proxy,
+        runtime=runtime, table=table, controller=controller, store=store.store, memory=store.memory,
+        commands=Commands(store.store, table, controller.records, controller.outages), proxy=proxy,
         status=StatusView(store.store, table, runtime.prices),
         log=log, replica=replica, backend=store.backend, loaded_at=clock.unix(),
         calls=Places(deployment.settings.limits.in_flight),

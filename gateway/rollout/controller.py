@@ -1,4 +1,4 @@
-"""The loop between calls and the store: flush, catch up, judge, commit, turn; and what people command.
+"""The loop between calls and the store: flush, catch up, judge, commit, turn.
 
 Every replica runs one controller. What makes it right is the store's epoch compare-and-set; all else only saves work.
 Three things tell a replica that a record has changed: the store's announcement, the epoch in every flush's reply, and a
@@ -6,13 +6,10 @@ poll about once a second, which is the truth.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing, suppress
-from typing import Any
 
-from gateway.errors import CallerError, EpochConflict, NotFound, StoreAway, StoreRefused
 from gateway.logs import Log
-from gateway.rollout.findings import settled
 from gateway.rollout.flusher import Flusher
 from gateway.rollout.judge import Judge
 from gateway.rollout.outages import Outages
@@ -21,12 +18,8 @@ from gateway.rollout.rollout_records import RolloutRecords
 from gateway.rollout.store_health import EVERY_AGENT
 from gateway.rollout.table import Table
 from gateway.runtime import Runtime
-from gateway.store.memory import Link, Memory
+from gateway.store.memory import Memory
 from gateway.store.seam import Batch, FlushReply, Store
-from policies.rollout import verbs
-from policies.rollout.rollout import Decision
-from policies.rollout.state import State
-from policies.rollout.verbs import Command
 from routing.chain import Target
 
 FLUSH_SECONDS = 0.1
@@ -34,14 +27,6 @@ _REST_SECONDS = 0.02  # between flushes of one agent: an outage fails every call
 POLL_SECONDS = 0.9  # on average; the longest is then well within the 1.5 s that a turn takes without announcements
 _LOOK_SECONDS = 0.3  # so that a table is right within a second of the store's return
 JITTER = 0.2  # of the pause, up or down: replicas that were started together do not poll together for ever
-_TRIES_OF_A_PERSON = 2  # the second where only the thresholds were frozen meanwhile, which happens once a step
-
-
-class NothingToDo(CallerError):
-    """What a person asked for does not apply to the record as it is."""
-
-    status = 409
-    code = "nothing_to_do"
 
 
 def _ignore(_: Target) -> None:
@@ -55,7 +40,7 @@ def _steady() -> float:
 
 class Controller:
     """The controller of one replica. `on_trial` is told of the target of every version whose evidence begins anew;
-    `draw` is uniform in 0…1."""
+    `draw` is uniform in 0…1. `records` and `outages` are shared with people's commands."""
 
     def __init__(
         self,
@@ -68,15 +53,14 @@ class Controller:
         memory: Memory | None = None,
     ) -> None:
         self._store = store
-        self._memory = memory or Memory()
         self._table = table
         self._log = log
         self._draw = draw
-        self._records = RolloutRecords(store, table, self._memory, log, on_trial)
+        self.records = RolloutRecords(store, table, memory or Memory(), log, on_trial)
         self._judge = Judge(store, table)
         self._flusher = Flusher(store, recorder)
         self._flush_requests = recorder.flush_requests
-        self._outages = Outages(store, table, self._records, self._flusher, log)
+        self.outages = Outages(store, table, self.records, self._flusher, log)
         self._flushing: set[str] = set()
         self._unreconciled: set[str] = set()
         self._tasks: asyncio.TaskGroup | None = None
@@ -85,19 +69,19 @@ class Controller:
     @property
     def store_ok(self) -> bool:
         """Whether every agent's record could be reached when last asked for."""
-        return self._outages.store_ok
+        return self.outages.store_ok
 
     @property
     def store_error(self) -> str | None:
         """Why a record could not be reached or changed, None while all is well."""
-        return self._outages.store_error
+        return self.outages.store_error
 
     def install(self, runtime: Runtime) -> None:
         """Let every agent's record follow the new configuration, which is in the table."""
         self._unreconciled = set(self._table)
-        self._records.config_digest = runtime.digest
-        self._records.keep_configured()
-        self._outages.keep(self._table)
+        self.records.config_digest = runtime.digest
+        self.records.keep_configured()
+        self.outages.keep(self._table)
         self._installed.set()
 
     async def run(self) -> None:
@@ -122,91 +106,11 @@ class Controller:
         """Follow a new configuration, and catch up where a record has moved or could not be read."""
         await self._each(self._unreconciled, self._follow)
         epochs: dict[str, int] = {}
-        async with self._outages.bear(EVERY_AGENT):
+        async with self.outages.bear(EVERY_AGENT):
             epochs = await self._store.epochs(list(self._table))
-        behind = [agent for agent, epoch in epochs.items() if self._records.is_behind(agent, epoch)]
-        await self._each(behind, self._records.catch_up)
+        behind = [agent for agent, epoch in epochs.items() if self.records.is_behind(agent, epoch)]
+        await self._each(behind, self.records.catch_up)
         await self._each(self._judge.watched(), self._look)
-
-    async def act(self, agent: str, epoch: int, command: Command) -> State:
-        """Carry out a person's command; return the record that it made.
-
-        Raises EpochConflict when the record has moved on from the epoch that the person saw, NothingToDo when the
-        command makes no sense where the rollout stands, StoreAway.
-        """
-        for _ in range(_TRIES_OF_A_PERSON):
-            snapshot, entry = await self._store.snapshot(agent), self._table.entry(agent)
-            state = snapshot.state
-            if state is None or entry is None:
-                raise NotFound(f"there is no record of an agent {agent!r}")
-            if not is_as_seen(state, epoch):
-                self._records.turn(agent, state)  # what the person is shown next must not be older than this
-                raise EpochConflict(f"{agent} is at epoch {state.epoch}, not {epoch}: {state.reason}")
-            try:
-                decision = verbs.act(state, entry.intent, command, snapshot.now)
-            except verbs.Refused as refused:
-                raise NothingToDo(f"{agent}: {refused}") from None
-            if await self._commit_for_person(agent, settled(decision, entry.turned(state), snapshot)):
-                return self._table.seen(agent) or decision.state
-        raise EpochConflict(f"someone was faster: {agent} has moved on from epoch {epoch}")
-
-    async def first_feedback(self, agent: str, name: str) -> bool:
-        """Whether nobody has scored the call or conversation of that name before. Raises StoreAway."""
-        return await self._store.first_feedback(agent, name)
-
-    async def audit(self, agent: str, count: int | None) -> list[dict[str, Any]]:
-        """The agent's latest audit events, all of them where `count` is None, newest first. Raises StoreAway."""
-        if count is None:
-            return [event async for event in self._store.audit_all(agent)][::-1]
-        return await self._store.audit(agent, count)
-
-    def seen_events(self, agent: str) -> Sequence[Link]:
-        """Epoch and hash of the agent's latest audit events as this installation has seen them, oldest first."""
-        return self._memory.links(agent)
-
-    def seen_before(self, agent: str) -> tuple[bool, str | None]:
-        """Whether this installation had seen anything of the agent before this start, and the folder that says so."""
-        folder = self._memory.folder
-        return self._memory.knew(agent), None if folder is None else str(folder.resolve())
-
-    async def _follow(self, agent: str) -> None:
-        """Bring the agent's record to what a new configuration wants."""
-        if await self._records.reconcile(agent):
-            self._unreconciled.discard(agent)
-
-    async def _look(self, agent: str) -> None:
-        """Look at a trial, and commit what is decided on it."""
-        if decision := await self._judge.look(agent):
-            await self._records.commit(agent, decision)
-
-    async def _flush(self, agent: str) -> None:
-        """Flush the agent's counts, and take each reply before the next batch goes out."""
-        async with aclosing(self._flusher.flush(agent)) as replies:
-            async for batch, reply in replies:
-                await self._take_reply(agent, batch, reply)
-
-    async def _take_reply(self, agent: str, batch: Batch, reply: FlushReply) -> None:
-        """Catch up with the record, judge the counts, and commit the decision, which turns the table."""
-        if self._table.entry(agent) is None:
-            return
-        if not self._records.is_at(agent, reply.epoch):
-            await self._records.catch_up(agent)
-        if decision := await self._judge.judge_counts(agent, batch, reply):
-            await self._records.commit(agent, decision)
-
-    async def _commit_for_person(self, agent: str, decision: Decision) -> bool:
-        """A refusal has done nothing, and the store was dialled anew since: so then once more."""
-        try:
-            try:
-                return await self._records.commit(agent, decision)
-            except StoreRefused:
-                return await self._records.commit(agent, decision)
-        except StoreRefused as error:
-            self._outages.note(agent, error)
-            raise
-        except StoreAway as error:
-            unknown = "it may have been done: look at the status before you repeat it"
-            raise StoreAway(f"{error.message}; {unknown}") from error
 
     async def _flush_regularly(self) -> None:
         while True:
@@ -230,12 +134,27 @@ class Controller:
             is_due = True
             while is_due:
                 self._flush_requests.take(agent)
-                async with self._outages.bear(agent):
+                async with self.outages.bear(agent):
                     await self._flush(agent)
                 await asyncio.sleep(_REST_SECONDS)
                 is_due = agent in self._flush_requests
         finally:
             self._flushing.discard(agent)
+
+    async def _flush(self, agent: str) -> None:
+        """Flush the agent's counts, and take each reply before the next batch goes out."""
+        async with aclosing(self._flusher.flush(agent)) as replies:
+            async for batch, reply in replies:
+                await self._take_reply(agent, batch, reply)
+
+    async def _take_reply(self, agent: str, batch: Batch, reply: FlushReply) -> None:
+        """Catch up with the record, judge the counts, and commit the decision, which turns the table."""
+        if self._table.entry(agent) is None:
+            return
+        if not self.records.is_at(agent, reply.epoch):
+            await self.records.catch_up(agent)
+        if decision := await self._judge.judge_counts(agent, batch, reply):
+            await self.records.commit(agent, decision)
 
     async def _poll_regularly(self) -> None:
         while True:
@@ -245,11 +164,21 @@ class Controller:
                 async with asyncio.timeout(pause(self._draw(), self.store_ok)):
                     await self._installed.wait()
 
+    async def _follow(self, agent: str) -> None:
+        """Bring the agent's record to what a new configuration wants."""
+        if await self.records.reconcile(agent):
+            self._unreconciled.discard(agent)
+
+    async def _look(self, agent: str) -> None:
+        """Look at a trial, and commit what is decided on it."""
+        if decision := await self._judge.look(agent):
+            await self.records.commit(agent, decision)
+
     async def _follow_turns(self) -> None:
         async for agent in self._store.turns():
             if self._table.entry(agent) is not None:
-                async with self._outages.bear(agent):
-                    await self._records.catch_up(agent)
+                async with self.outages.bear(agent):
+                    await self.records.catch_up(agent)
 
     async def _each(self, agents: Iterable[str], work: Callable[[str], Awaitable[None]]) -> None:
         """Do the work for every agent, whatever becomes of the others; a bug is raised when all are through."""
@@ -259,18 +188,10 @@ class Controller:
                 raise result
 
     async def _attempt(self, agent: str, work: Callable[[str], Awaitable[None]]) -> None:
-        async with self._outages.bear(agent):
+        async with self.outages.bear(agent):
             await work(agent)
 
 
 def pause(drawn: float, store_ok: bool = True) -> float:
     """Seconds from one poll to the next, for a draw in 0…1. A store that is away is looked for more often."""
     return (POLL_SECONDS if store_ok else _LOOK_SECONDS) * (1 - JITTER + 2 * JITTER * drawn)
-
-
-def is_as_seen(state: State, epoch: int) -> bool:
-    """Whether the record is what a person saw at that epoch: nothing but the freezing of thresholds came after it.
-
-    Every commit is one epoch, so where the last one froze, all else is as it was before it.
-    """
-    return state.epoch == epoch or (state.epoch == epoch + 1 and state.action == "freeze")

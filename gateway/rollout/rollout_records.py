@@ -20,10 +20,6 @@ from routing.chain import Target
 _STEPS_TO_AGREE = 5  # a lost commit is read again; more often than this and the next poll goes on
 
 
-def _ignore(_: Target) -> None:
-    """Do nothing about a new trial."""
-
-
 class RolloutRecords:
     """The records as one replica follows them. `on_trial` is told of a canary's target when its evidence begins anew.
 
@@ -31,7 +27,7 @@ class RolloutRecords:
     """
 
     def __init__(
-        self, store: Store, table: Table, memory: Memory, log: Log, on_trial: Callable[[Target], None] = _ignore
+        self, store: Store, table: Table, memory: Memory, log: Log, on_trial: Callable[[Target], None]
     ) -> None:
         self.config_digest = ""
         self._store = store

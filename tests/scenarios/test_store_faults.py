@@ -117,7 +117,7 @@ async def test_an_emptied_store_does_not_bring_a_bad_canary_back(
                 await people.call_often(agent, 50)
             assert {phase(one, agent), phase(two, agent)} == {"rolled_back"}
             assert standin.counts("bad").requests == served
-            (event,) = await one.gateway.services.controller.audit(agent, 10)
+            (event,) = await one.gateway.services.store.audit(agent, 10)
             assert (event["action"], event["actor"]) == ("restore", "controller")
 
 

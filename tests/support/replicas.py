@@ -12,6 +12,7 @@ from gateway import logs
 from gateway.calls import Attempt, Outcome
 from gateway.errors import StoreAway
 from gateway.pricing import PriceBook
+from gateway.rollout.commands import Commands
 from gateway.rollout.controller import Controller
 from gateway.rollout.recorder import Clock, Recorder
 from gateway.rollout.table import Table
@@ -35,6 +36,10 @@ class Replica:
     table: Table
     recorder: Recorder
     controller: Controller
+
+    @property
+    def commands(self) -> Commands:
+        return Commands(self.store, self.table, self.controller.records, self.controller.outages)
 
     def state(self, agent: str) -> State:
         state = self.table.seen(agent)

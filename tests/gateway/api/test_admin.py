@@ -72,7 +72,7 @@ async def test_two_people_do_not_both_win(served: Running, agent: str) -> None:
     replies = await asyncio.gather(*(retry(served, agent, TOKEN, "if-match: 2") for _ in range(8)))
     assert sorted(reply.status for reply in replies) == [200] + [412] * 7
     assert {json.loads(reply.body)["state"]["epoch"] for reply in replies if reply.status == 412} == {3}
-    assert len(await served.gateway.services.controller.audit(agent, 10)) == 3
+    assert len(await served.gateway.services.store.audit(agent, 10)) == 3
 
 
 async def test_what_runs_cannot_be_retried(served: Running, agent: str) -> None:
@@ -124,7 +124,7 @@ async def test_odd_words_are_kept_as_one_line(served: Running, agent: str) -> No
     """Line breaks become spaces, and half a surrogate pair is written out: every store and log can hold it."""
     body = b'{"actor": "kim", "reason": "one\\r\\ntwo \\ud800"}'
     assert (await retry(served, agent, TOKEN, "if-match: 2", body=body)).status == 200
-    (event, *_) = await served.gateway.services.controller.audit(agent, 1)
+    (event, *_) = await served.gateway.services.store.audit(agent, 1)
     assert event["reason"] == "one two \\ud800"
 
 

@@ -88,13 +88,13 @@ async def test_by_the_conversation(served: Served, conversation: str) -> None:
 
 async def test_by_the_conversation_after_completion(served: Served) -> None:
     """The canary serves everybody now and is still watched: what it is scored for is booked as its calls are."""
-    controller = served.running.gateway.services.controller
-    done = await controller.act(served.agent, 1, command("promote", to_end=True))
+    services = served.running.gateway.services
+    done = await services.commands.act(served.agent, 1, command("promote", to_end=True))
     reply = await served.call("x-conversation-id: c")
     status, answer = await served.feedback(0, conversation_id="c", agent=served.agent)
     assert (status, reply.version, answer["version"]) == (200, "v2", "v2")
     assert (answer["arm"], answer["counts"]) == ("canary", True)
-    await controller.finish()
+    await services.controller.finish()
     snapshot = await served.running.gateway.store.store.snapshot(served.agent)
     assert snapshot.state == done and snapshot.sides.canary.bad_units == {"quality": 1, SCORED: 1}
 

@@ -1,4 +1,4 @@
-"""What people command, through the controller: each verb, its refusal in words, and who is faster."""
+"""What people command: each verb, its refusal in words, and who is faster."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.errors import EpochConflict, NotFound
-from gateway.rollout.controller import NothingToDo
+from gateway.rollout.commands import NothingToDo
 from gateway.store import Committed
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS
 from policies.rollout.state import State
@@ -26,7 +26,7 @@ async def replica(redis_url: str, agent: str) -> AsyncIterator[Replica]:
 
 
 async def act(replica: Replica, agent: str, verb: str, **more: Any) -> State:
-    return await replica.controller.act(agent, replica.state(agent).epoch, command(verb, **more))
+    return await replica.commands.act(agent, replica.state(agent).epoch, command(verb, **more))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ async def test_every_verb(
     state = await act(replica, agent, verb, **more)
     assert {name: getattr(state, name) for name in expected} == expected
     assert replica.state(agent) == state and state.epoch == epoch + 1
-    (event, *_) = await replica.controller.audit(agent, 1)
+    (event, *_) = await replica.store.audit(agent, 1)
     assert event["actor"] == "kim" and "because" in event["reason"]
     assert (event["epoch_before"], event["epoch_after"]) == (epoch, epoch + 1)
 
@@ -110,12 +110,12 @@ async def test_without_a_rollout_there_is_nothing_to_act_on(replica: Replica, ag
 async def test_who_was_slower_is_told(replica: Replica, agent: str) -> None:
     """412, with the epoch that the record is at and why; also where both were as fast."""
     with pytest.raises(EpochConflict, match="at epoch 1, not 7") as caught:
-        await replica.controller.act(agent, 7, command("pause"))
+        await replica.commands.act(agent, 7, command("pause"))
     assert caught.value.status == 412
-    commands = (replica.controller.act(agent, 1, command(verb)) for verb in ("pause", "abort", "pin", "promote"))
+    commands = (replica.commands.act(agent, 1, command(verb)) for verb in ("pause", "abort", "pin", "promote"))
     results = await asyncio.gather(*commands, return_exceptions=True)
     assert sorted(isinstance(result, EpochConflict) for result in results) == [False, True, True, True]
-    assert len(await replica.controller.audit(agent, 10)) == 2
+    assert len(await replica.store.audit(agent, 10)) == 2
 
 
 async def test_frozen_thresholds_are_no_news(replica: Replica, agent: str) -> None:
@@ -124,10 +124,10 @@ async def test_frozen_thresholds_are_no_news(replica: Replica, agent: str) -> No
     await bring_in(replica, agent, healthy(seen))
     await replica.controller.poll()
     assert replica.state(agent).action == "freeze" and replica.state(agent).epoch == seen.epoch + 1
-    state = await replica.controller.act(agent, seen.epoch, command("pause"))
+    state = await replica.commands.act(agent, seen.epoch, command("pause"))
     assert state.phase == "paused" and state.epoch == seen.epoch + 2 and state.frozen
     with pytest.raises(EpochConflict, match="at epoch 3, not 1: because"):
-        await replica.controller.act(agent, seen.epoch, command("abort"))
+        await replica.commands.act(agent, seen.epoch, command("abort"))
 
 
 async def test_thresholds_frozen_in_the_last_moment_are_no_news(
@@ -143,8 +143,8 @@ async def test_thresholds_frozen_in_the_last_moment_are_no_news(
         return await commit(*arguments)
 
     monkeypatch.setattr(replica.store, "commit", freeze_first)
-    assert (await replica.controller.act(agent, seen.epoch, command("pin"))).pinned
-    assert [event["action"] for event in await replica.controller.audit(agent, 10)] == ["pin", "freeze", "start"]
+    assert (await replica.commands.act(agent, seen.epoch, command("pin"))).pinned
+    assert [event["action"] for event in await replica.store.audit(agent, 10)] == ["pin", "freeze", "start"]
 
 
 async def test_nobody_tries_for_ever(replica: Replica, agent: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +162,7 @@ async def test_an_agent_without_a_record(replica: Replica, agent: str) -> None:
     """404, configured or not."""
     for name in (f"{agent}-unknown", "nobody"):
         with pytest.raises(NotFound, match="no record"):
-            await replica.controller.act(name, 0, command("pause"))
+            await replica.commands.act(name, 0, command("pause"))
 
 
 async def test_what_a_step_has_shown_is_kept_when_a_person_ends_it(replica: Replica, agent: str) -> None:

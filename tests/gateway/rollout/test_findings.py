@@ -35,7 +35,7 @@ async def held(replica: Replica, agent: str, seconds: float = 61.0) -> None:
 
 async def actions(replica: Replica, agent: str) -> list[str]:
     """What was decided, newest first."""
-    return [event["action"] for event in await replica.controller.audit(agent, 100)]
+    return [event["action"] for event in await replica.store.audit(agent, 100)]
 
 
 async def test_the_watch_freezes_stables_thresholds(replica: Replica, agent: str) -> None:
@@ -75,7 +75,7 @@ async def test_a_step_that_was_held_well_is_followed_by_the_next(replica: Replic
     assert (second.action, second.step, second.weight, second.segment) == ("advance", 2, 2500, 2)
     assert second.rollout == first.rollout and second.evidence == second.epoch and second.offset == 1
     assert second.banked.keys() == set(DEFAULT_GUARDRAILS[:5]) and "latency:0.9" in second.frozen
-    (event, *_) = await replica.controller.audit(agent, 1)
+    (event, *_) = await replica.store.audit(agent, 1)
     assert event["evidence"]["canary_requests"] == 40 and event["reason"].endswith("5% -> 25%")
 
 
@@ -85,7 +85,7 @@ async def test_a_step_waits_for_all_that_it_wants(replica: Replica, agent: str) 
     await held(replica, agent)
     await replica.controller.poll()
     assert replica.state(agent).step == 1
-    await replica.controller.act(agent, replica.state(agent).epoch, command("approve"))
+    await replica.commands.act(agent, replica.state(agent).epoch, command("approve"))
     await replica.controller.poll()
     assert replica.state(agent).step == 2 and not replica.state(agent).approved
 
@@ -115,7 +115,7 @@ async def test_a_day_without_a_verdict_pauses(replica: Replica, agent: str) -> N
 async def test_a_pin_holds(replica: Replica, agent: str) -> None:
     """However well the step was held, and whatever the file says; proven harm rolls back all the same."""
     await replica.configure(agent_named(agent, steps=LADDER))
-    await replica.controller.act(agent, 1, command("set-weight", weight=1234))
+    await replica.commands.act(agent, 1, command("set-weight", weight=1234))
     await held(replica, agent, 25 * HOUR)
     await replica.configure(agent_named(agent, steps=(LadderStep(9000, 1.0),)))
     await replica.controller.poll()
@@ -205,7 +205,7 @@ async def test_the_evidence_of_an_event_can_be_read_back(replica: Replica, agent
     for unit in "abc":
         replica.fail(agent, unit)
     await replica.controller.finish()
-    rollback, start = await replica.controller.audit(agent, 10)
+    rollback, start = await replica.store.audit(agent, 10)
     evidence = recorded_evidence(rollback)
     assert evidence and evidence.canary.errors == 3 and recorded_evidence(start) is recorded_evidence({}) is None
     again = findings_of(entry_of(), evidence).assessment

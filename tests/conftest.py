@@ -1,5 +1,6 @@
 """What every test may ask for: a real Redis, a store over it, an agent's name of its own, a gateway."""
 
+import gc
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -11,6 +12,13 @@ import pytest_asyncio
 
 from gateway.store import EmbeddedRedis, RedisStore, connect
 from tests.support.calling import Config, Place, place
+
+
+# The frozen objects are the modules and the collected tests: no collection of a test's own garbage need visit them.
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
+
 
 Serve = Callable[..., Awaitable[Place]]
 

@@ -71,6 +71,7 @@ async def _serve(folder: Path, environ: Mapping[str, str], posted: PostedWorker 
         await gateway.start()
         reloader = Reloader(folder, environ, gateway.apply, gateway.refuse, deployment, gateway.prepare)
         _follow_files(gateway, reloader, hangup)
+        gc.collect()
         gc.freeze()  # what is here now stays: the collector need not go through all of it time and again, some 70 ms
         server = _server(gateway, posted)
         ending.by(server.stop)

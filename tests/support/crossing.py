@@ -15,7 +15,7 @@ import httpx2
 
 from gateway.formats.prompt import FormatName
 from gateway.rehearsal.standin import Behaviour, Counts, Standin
-from tests.support.calling import PROVIDER_KEY, PROVIDERS, SOON
+from tests.support.calling import PLAIN, PROVIDER_KEY, PROVIDERS, SOON
 from tests.support.dialects import DIALECTS
 from tests.support.running import Running, running, write
 
@@ -125,7 +125,7 @@ async def crossing(folder: Path, redis_url: str, agents: Iterable[Agent]) -> Asy
     try:
         write(folder, _files(list(agents), standin))
         environ = {"PROVIDER_KEY": PROVIDER_KEY}
-        async with running(folder, redis_url, environ) as gateway, httpx2.AsyncClient(timeout=20) as http:
+        async with running(folder, redis_url, environ) as gateway, httpx2.AsyncClient(timeout=20, verify=PLAIN) as http:
             yield Crossing(gateway, standin, http)
     finally:
         await standin.stop()

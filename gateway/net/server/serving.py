@@ -6,7 +6,6 @@ when it cannot start, polls ten times a second, and cuts open streams when its g
 
 import asyncio
 import contextlib
-import gc
 import signal
 import socket
 import threading
@@ -92,7 +91,7 @@ class Server:
         lifespan = await self._start_application()
         try:
             listener = self._listen(lifespan)
-            with self._signals(handle_signals), _frozen():
+            with self._signals(handle_signals):
                 self.started.set()
                 await self._stopping.wait()
                 await self._drain(listener)
@@ -200,14 +199,3 @@ class Server:
 
 def _leave_alone(task: asyncio.Task[None]) -> None:
     """Give the task its time."""
-
-
-@contextlib.contextmanager
-def _frozen() -> Iterator[None]:
-    """Exclude the objects made at the start from garbage collection: they live as long as the server."""
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()

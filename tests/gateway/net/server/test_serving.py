@@ -1,6 +1,7 @@
 """The server's life: it starts, drains without breaking a stream, and ends."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -169,6 +170,14 @@ async def test_application_that_does_not_start() -> None:
     with pytest.raises(GatewayError, match="did not start"):
         await server.serve(handle_signals=False)
     assert not server.started.is_set()
+
+
+async def test_a_server_leaves_the_collector_to_its_process() -> None:
+    """Whoever owns the process decides what is collected, and when: a collection of a large one takes long."""
+    collections, frozen = gc.get_stats()[2]["collections"], gc.get_freeze_count()
+    async with stage(Echo()):
+        assert gc.get_freeze_count() == frozen
+    assert gc.get_stats()[2]["collections"] - collections <= 1
 
 
 async def test_port_already_taken() -> None:

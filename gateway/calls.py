@@ -14,7 +14,7 @@ MAX_TOKENS_COUNTED = 10**12  # a provider that claims more is not believed, so t
 
 ArmName = Literal["stable", "canary"]
 Operation = Literal["generate", "embeddings", "completions", "passed"]
-FormatName = Literal["openai", "openai-responses", "anthropic", "gemini", "bedrock"]
+FormatName = str  # of a wire format, as its folder in `gateway.formats` spells it; `registry` has them all
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,12 @@ class Call:
     headers: list[tuple[bytes, bytes]]
     query: str
     received_at: float
+    format: FormatName = field(kw_only=True)
     nonce: bytes = bytes(8)
     request_id: str = ""
     conversation_header: str = ""
     fingerprint_key: bytes = b""
     facts_headers: Mapping[str, str] = field(default_factory=dict)
-    format: FormatName = "openai"
     operation: Operation = "generate"
 
 

@@ -10,15 +10,17 @@ from typing import Generic, TypeVar
 from urllib.parse import quote, unquote_plus
 
 from gateway.errors import Headers
+from gateway.formats.registry import KEY_HEADERS, PROVIDERS
 
 JSON = (b"content-type", b"application/json")
 EVENT_STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
 _TO_PROVIDER = frozenset({b"accept", b"idempotency-key", b"traceparent", b"tracestate", b"user-agent"})
-_TO_PROVIDER_PREFIXES = (b"openai-", b"anthropic-", b"x-stainless-")
+_OF_AN_API = tuple(sorted({side.facts.header_prefix for side in PROVIDERS.values()} - {b""}))
+_TO_PROVIDER_PREFIXES = (*_OF_AN_API, b"x-stainless-")
 _TO_CLIENT = frozenset(
     {b"content-type", b"content-encoding", b"retry-after", b"retry-after-ms", b"x-should-retry", b"x-request-id"}
 )
-_TO_CLIENT_PREFIXES = (b"x-ratelimit-", b"openai-", b"anthropic-")
+_TO_CLIENT_PREFIXES = (b"x-ratelimit-", *_OF_AN_API)
 # The account that a call is booked on is the gateway's: its key goes with no client's organization or project, and none
 # of ours is shown. Words of a header's name, in both directions.
 _ACCOUNT_WORDS = frozenset(
@@ -26,20 +28,15 @@ _ACCOUNT_WORDS = frozenset(
     | {b"workspace"}
 )
 # Whatever the configuration forwards; all else that an operator names is the operator's own.
-_ACCOUNTS = frozenset(
-    {
-        b"openai-organization", b"openai-project", b"chatgpt-account-id", b"anthropic-organization-id",
-        b"anthropic-workspace", b"anthropic-workspace-id", b"x-goog-user-project", b"x-ms-client-tenant-id",
-    }
-)  # fmt: skip
+_ACCOUNTS = frozenset(name for side in PROVIDERS.values() for name in side.facts.account_headers)
 _UPSTREAM_ID = b"x-upstream-request-id"
 # What we write is JSON whatever the client called it, and answers are looked into: nothing is gained by unpacking them.
 _OURS = (JSON, (b"accept-encoding", b"identity"))
 
 # Whatever the configuration says, these never reach a provider: hop-by-hop (RFC 9110, 7.6.1), credentials, our own.
-_NEVER = frozenset(
+_NEVER = KEY_HEADERS | frozenset(
     {
-        b"authorization", b"api-key", b"x-api-key", b"x-goog-api-key", b"cookie", b"host", b"expect", b"connection",
+        b"authorization", b"api-key", b"cookie", b"host", b"expect", b"connection",
         b"keep-alive", b"proxy-authorization", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
         b"content-length", b"content-encoding", b"content-type", b"accept-encoding", b"http2-settings",
     }

@@ -24,11 +24,13 @@ ROOMS = (
     "handover",
     "rollout",
     "runtime",
-    "formats webhook store pricing auth",
+    "webhook store pricing auth",
+    "config headers",
+    "formats",
     "net",
-    "conversation config",
+    "conversation",
     "calls",
-    "headers json_body",
+    "json_body",
     "json_size logs",
     "redaction",
     "child_environment errors",
@@ -39,7 +41,7 @@ STANDIN = "gateway.rehearsal.standin"  # an imitation of a provider: it shares n
 
 ANYWHERE = ("gateway",)
 DOORS: Mapping[str, tuple[str, ...]] = {
-    "botocore": ("gateway.formats.aws_signing",),
+    "botocore": ("gateway.formats.bedrock._signing",),
     "genai_prices": ("gateway.pricing.pricelist",),
     "httpcore2": ("gateway.net.client.standard_upload",),  # under httpx2: what its connections are made of
     "httptools": ("gateway.net.client", "gateway.net.server", STANDIN),

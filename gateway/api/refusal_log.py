@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping
 from starlette.types import Scope
 
 from gateway.errors import Forbidden, SerinusError, Unauthenticated
+from gateway.formats.registry import KEY_HEADERS
 from gateway.logs import Log
 
 MOST_AT_ONCE = 10  # lines in a burst; afterwards one a second
-_CREDENTIALS = (b"authorization", b"x-api-key", b"x-goog-api-key", b"x-serinus-signature")
+_CREDENTIALS = (*sorted(KEY_HEADERS | {b"authorization"}), b"x-serinus-signature")
 _FOREIGN = ("host_not_allowed", "origin_not_allowed")
 _LONGEST_PATH = 200
 

@@ -17,7 +17,6 @@ from gateway.formats.learnt import Learnt
 from gateway.formats.model_errors import blaming_model
 from gateway.formats.openai_chat.provider_stream import StreamReader
 from gateway.formats.provider_json import bad_arguments
-from gateway.formats.registry import PROVIDERS
 from gateway.formats.translate import Attempted, Translation, translation
 from gateway.formats.whole import Whole
 from gateway.headers import JSON, to_client_untyped
@@ -167,7 +166,7 @@ class Attempts:
                 body = await response.whole(_ERROR_BODY_BYTES)
                 raise blaming_model(way.error(response.status, response.headers, body), body, target.model)
             if run.call.stream:
-                stream_type = PROVIDERS[channel.endpoint.format].facts.stream_type
+                stream_type = channel.endpoint.api.facts.stream_type
                 stream = await self._open_stream(response, way, attempt, stream_type)
                 stream.request_bytes = len(request.body)
                 opened = True

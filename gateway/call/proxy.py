@@ -21,7 +21,8 @@ from gateway.call.streaming import (  # fmt: skip
 from gateway.calls import Answer, Call, FormatName, Outcome
 from gateway.conversation import conversation_of, user_of
 from gateway.errors import CallerError, Headers, ProviderError, SerinusError, UnknownModel
-from gateway.formats.clients import CHAT, opening_of, told, told_event
+from gateway.formats.clients import opening_of, told, told_event
+from gateway.formats.openai_chat import NAME as CHAT
 from gateway.handover.human_replies import Replies
 from gateway.headers import EVENT_STREAM, JSON, to_client_untyped
 from gateway.rollout.recorder import Clock, Recorder, name_call

@@ -6,6 +6,7 @@ the links of the chain are asked in their order, and who refuses it for that rea
 
 from gateway.calls import Call
 from gateway.errors import ProviderError
+from gateway.formats.openai_responses import NAME as RESPONSES
 
 _MEMBER = "previous_response_id"
 _UNKNOWN = 404
@@ -13,7 +14,7 @@ _UNKNOWN = 404
 
 def is_of_another(error: ProviderError, call: Call) -> bool:
     """Whether the provider says that it does not have the response which the call goes on from."""
-    if call.format != "openai-responses" or not isinstance(call.document.values.get(_MEMBER), str):
+    if call.format != RESPONSES or not isinstance(call.document.values.get(_MEMBER), str):
         return False
     if error.param == "model":
         return False

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from gateway.config import fields, quantities
 from gateway.config.nodes import Node, Path
 from gateway.config.problems import Problem, quoted, unknown
+from gateway.formats.registry import PROVIDERS
 from routing.agents import AgentVersion
 from routing.chain import Target
 
@@ -82,15 +83,16 @@ def _provider_problems(name: str, provider: Node, folder: pathlib.Path) -> Itera
 
 def _region_problems(name: str, provider: Node) -> Iterator[Problem]:
     api, region = provider.get("api"), provider.get("region")
-    bedrock = api is not None and api.value == "bedrock"
-    if bedrock and region is None:
-        yield provider.problem(("providers", name), "`api: bedrock` needs a `region`, such as eu-central-1")
-    if region is not None and not bedrock:
-        yield region.problem(("providers", name, "region"), "is for `api: bedrock` alone")
-    if bedrock and provider.get("api_key") is None and not _installed("botocore"):
-        yield provider.problem(
-            ("providers", name), "signing needs botocore: pip install 'serinus[bedrock]', or an api_key"
-        )
+    side = PROVIDERS.get(api.text) if api is not None and api.text is not None else None
+    if side is not None and side.facts.needs_region and region is None:
+        yield provider.problem(("providers", name), f"`api: {side.name}` needs a `region`, such as eu-central-1")
+    if region is not None and (side is None or not side.facts.needs_region):
+        regional = " and ".join(f"`api: {each.name}`" for each in PROVIDERS.values() if each.facts.needs_region)
+        yield region.problem(("providers", name, "region"), f"is for {regional} alone")
+    signing = None if side is None or provider.get("api_key") is not None else side.facts.signing
+    if signing is not None and not _installed(signing.package):
+        hint = f"signing needs {signing.package}: pip install 'serinus[{signing.extra}]', or an api_key"
+        yield provider.problem(("providers", name), hint)
 
 
 def _package_problems(name: str, provider: Node) -> Iterator[Problem]:

@@ -3,6 +3,8 @@
 import re
 from typing import Final
 
+from gateway.formats.registry import KEY_HEADERS
+
 HEADER_NAME: Final = r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}"  # RFC 9110, section 5.6.2, with a bound of our own
 
 # RFC 9110, section 7.6.1, and what the connection to the upstream decides by itself.
@@ -24,9 +26,8 @@ _KNOWN_CREDENTIALS: Final = (
     "cookie",
     "proxy-authorization",
     "x-amz-security-token",
-    "x-api-key",
     "x-auth-token",
-    "x-goog-api-key",
+    *sorted(name.decode() for name in KEY_HEADERS - {b"authorization"}),
     "x-serinus-",
 )
 

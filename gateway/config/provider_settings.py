@@ -2,44 +2,38 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from gateway.calls import FormatName
 from gateway.config.fields import ApiKey, BaseUrl, FixedHeader, FixedValue, Model, Name, ProxyUrl
+from gateway.formats.registry import PROVIDERS
 
-KeyHeader = Literal["authorization", "api-key", "x-api-key", "x-goog-api-key"]
+_ANY_REGION = "us-east-1"  # of a provider whose region is missing, which is a problem of its own
+_KEY_HEADERS = dict.fromkeys(("authorization", "api-key", *(side.facts.key_header for side in PROVIDERS.values())))
+if TYPE_CHECKING:
+    Api = FormatName
+    KeyHeader = str
+else:  # choices that pydantic checks, explains and publishes as it does those of any other key
+    Api = Literal[tuple(PROVIDERS)]
+    KeyHeader = Literal[tuple(_KEY_HEADERS)]
 
-_OPENAI: Final = "https://api.openai.com/v1"
-BASE_URLS: Final[Mapping[FormatName, str]] = {
-    "openai": _OPENAI,
-    "openai-responses": _OPENAI,
-    "anthropic": "https://api.anthropic.com/v1",
-    "gemini": "https://generativelanguage.googleapis.com/v1beta",
-}
-KEY_HEADERS: Final[Mapping[FormatName, KeyHeader]] = {
-    "openai": "authorization",
-    "openai-responses": "authorization",
-    "anthropic": "x-api-key",
-    "gemini": "x-goog-api-key",
-    "bedrock": "authorization",
-}
+
+def _described() -> str:
+    *others, last = (f"`{side.name}` ({side.facts.about})" for side in PROVIDERS.values())
+    return f"The wire format: {', '.join(others)} or {last}."
 
 
 def _base_url(said: Mapping[str, Any]) -> str:
-    if said.get("api") == "bedrock":
-        return f"https://bedrock-runtime.{said.get('region') or 'us-east-1'}.amazonaws.com"
-    return BASE_URLS.get(said.get("api", "openai"), _OPENAI)
+    side = PROVIDERS.get(said.get("api", ""))
+    return "" if side is None else side.facts.base_url.format(region=said.get("region") or _ANY_REGION)
 
 
 class Provider(Model):
     """An account at an API, with its wire format."""
 
-    api: FormatName = Field(
-        description="The wire format: `openai` (chat completions; many providers and inference servers offer it), "
-        "`openai-responses`, `anthropic` (Messages), `gemini` (generateContent) or `bedrock` (Converse)."
-    )
+    api: Api = Field(description=_described())
     region: Name | None = Field(
         default=None,
         description="The AWS region, such as eu-central-1. Only for `bedrock`, which needs it. Default: none.",
@@ -91,13 +85,13 @@ class Provider(Model):
     @property
     def is_public(self) -> bool:
         """Return whether this is the API's own address, which serves nobody without a key."""
-        return self.base_url == BASE_URLS.get(self.api)
+        return self.base_url == PROVIDERS[self.api].facts.base_url
 
     @property
     def key_headers(self) -> tuple[tuple[bytes, bytes], ...]:
         """The header that carries the key, and nothing when there is none."""
         if self.api_key is None:
             return ()
-        name = self.key_header or KEY_HEADERS[self.api]
+        name = self.key_header or PROVIDERS[self.api].facts.key_header
         key = self.api_key.get_secret_value().encode()
         return ((name.encode(), b"Bearer " + key if name == "authorization" else key),)

@@ -3,17 +3,17 @@
 from collections.abc import Iterator, Mapping
 
 from gateway.config.gateway_file import ClientKey, GatewaySettings
+from gateway.formats.registry import PROVIDERS
 from routing.agents import Agent
 from routing.chain import Target
 
-_STORING = ("openai", "openai-responses")  # APIs that keep files, batches and responses, which are passed through
 _SHOWN = 5
 
 
 def shared_accounts(settings: GatewaySettings, agents: Mapping[str, Agent]) -> Iterator[str]:
     """A warning for each account that a key with `agents` shares with another key."""
     for name, provider in settings.providers.items():
-        if provider.api not in _STORING:
+        if not PROVIDERS[provider.api].facts.has_openai_endpoints:
             continue
         users = [each for each, key in settings.keys.items() if _reaches(key, name, agents)]
         if len(users) > 1 and any(settings.keys[each].agents is not None for each in users):

@@ -5,13 +5,10 @@ from typing import Any
 from gateway.calls import Call, FormatName, Usage
 from gateway.errors import ProviderError, SerinusError
 from gateway.formats.answer import Begin, End, Reply, TextDelta
-from gateway.formats.openai_chat import errors as chat
-from gateway.formats.openai_chat.client_request import opening
+from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.prompt import Prompt, Text
 from gateway.formats.protocol import Envelope
 from gateway.formats.registry import CLIENTS, PROVIDERS
-
-CHAT: FormatName = "openai"
 
 
 def opening_of(call: Call) -> str:
@@ -20,7 +17,7 @@ def opening_of(call: Call) -> str:
     if call.operation != "generate":  # no conversation: what it is about stands for it
         texts = call.document.texts
         return texts.get("input") or texts.get("prompt") or ""
-    return opening(values) if call.format == CHAT else CLIENTS[call.format].opening(values)
+    return CLIENTS[call.format].opening(values)
 
 
 def statement(call: Call, text: str, at: float) -> bytes:
@@ -54,11 +51,9 @@ def told(error: SerinusError, client: FormatName, call_id: str) -> bytes:
     """The body that tells a client of an error: upstream's own words where it may see them, ours otherwise."""
     if isinstance(error, ProviderError) and error.body is not None:
         return error.body
-    return chat.error_body(error) if client == CHAT else CLIENTS[client].error(error, call_id)
+    return CLIENTS[client].error(error, call_id)
 
 
 def told_event(error: SerinusError, client: FormatName, call_id: str) -> bytes:
     """The server-sent event that ends a stream that broke."""
-    if client == CHAT:
-        return chat.error_event(told(error, client, call_id))
     return CLIENTS[client].error_event(error, call_id)

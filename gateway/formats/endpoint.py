@@ -1,21 +1,12 @@
 """An account at a provider, as requests need it."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from gateway.errors import Headers
 from gateway.formats.prompt import FormatName
+from gateway.formats.protocol import ProviderSide, Signer
 from gateway.net.client import Origin, Request
 from gateway.redaction import Redactor
-
-
-class Signer(Protocol):
-    """Makes the headers that open a provider for exactly one request."""
-
-    redactor: Redactor | None
-    """Replaces the secrets that were signed with last."""
-
-    def __call__(self, request: Request) -> list[tuple[bytes, bytes]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +21,18 @@ class Endpoint:
     name: str
     origin: Origin
     base_path: str
+    api: ProviderSide
     headers: tuple[tuple[bytes, bytes], ...] = ()
-    format: FormatName = "openai"
     defaults: tuple[tuple[bytes, bytes], ...] = ()
     sign: Signer | None = None
     secret: Redactor | None = None
     fixed: tuple[tuple[bytes, bytes], ...] = ()
     cloud_files: bool = False
+
+    @property
+    def format(self) -> FormatName:
+        """The name of the wire format that is spoken there."""
+        return self.api.name
 
     def redactor(self) -> Redactor | None:
         """What replaces the account's secrets in what comes back, None where it has none."""

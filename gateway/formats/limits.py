@@ -1,4 +1,4 @@
-"""What each provider's API takes at most, as data: one line a format, and one for each host or model that differs.
+"""What a provider's API takes at most, as data that each format states in its own folder.
 
 `fit` applies these limits to a translated request. Of a request in the provider's own format only the ids of calls are
 fitted. Sources: the API references of OpenAI, Anthropic, Amazon and Google, and error texts of their servers.
@@ -6,25 +6,23 @@ fitted. Sources: the API references of OpenAI, Anthropic, Amazon and Google, and
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import dataclass, field
 from string import ascii_letters, digits
 
-from gateway.formats.claude.tooling import OUTPUT_TOOL
-from gateway.formats.prompt import Effort, FormatName
+from gateway.formats.prompt import Effort
 
-_UNBOUNDED = 1 << 20
+UNBOUNDED = 1 << 20
 _READABLE = 64  # characters that are kept of a name or an id where the limit would allow for more
 _DIGEST = 12  # hexadecimal digits, which keep different names and ids apart
-_PLAIN = frozenset(ascii_letters + digits)
-_WORD = _PLAIN | {"_", "-"}
+PLAIN = frozenset(ascii_letters + digits)
+WORD = PLAIN | {"_", "-"}
 
 
 @dataclass(frozen=True, slots=True)
 class Spelling:
     """How a name or an id may be spelled: its length, its characters (None for any), and its first character."""
 
-    longest: int = _UNBOUNDED
+    longest: int = UNBOUNDED
     characters: frozenset[str] | None = None
     shortest: int = 1
     first: frozenset[str] | None = None
@@ -47,7 +45,7 @@ class Spelling:
         kept = longest - _DIGEST - 1
         if kept < 1 or (self.characters is not None and "_" not in self.characters):
             return digest[:longest]
-        allowed = _WORD if self.characters is None else self.characters
+        allowed = WORD if self.characters is None else self.characters
         readable = "".join([each if each in allowed else "_" for each in text[:kept]])
         if self.first is not None and readable[:1] not in self.first:
             readable = f"_{readable[1:]}"
@@ -73,15 +71,15 @@ class Limits:
     reserved: frozenset[str] = frozenset()
     hints: Mapping[str, int] = field(default_factory=dict)
     hint_values: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    tools: int = _UNBOUNDED
-    stops: int = _UNBOUNDED
+    tools: int = UNBOUNDED
+    stops: int = UNBOUNDED
     images: frozenset[str] | None = None
     whole_objects: bool = False
     object_root: bool = False
     closed_strict: bool = False
     lone_refs: bool = False
     efforts: tuple[Effort, ...] | None = None
-    max_tokens: int = _UNBOUNDED
+    max_tokens: int = UNBOUNDED
 
 
 # Other names of a media type, each with the one that every provider knows.
@@ -92,101 +90,3 @@ MEDIA_TYPES: Mapping[str, str] = {
     "application/x-pdf": "application/pdf",
 }
 METADATA_MEMBERS, METADATA_NAME, METADATA_VALUE = 16, 64, 512  # of OpenAI's `metadata`
-
-_IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
-_HINTS: Mapping[str, int] = {"user": 64, "safety_identifier": 64, "prompt_cache_key": 64}
-_TIERS = {"service_tier": frozenset({"auto", "default", "flex", "scale", "priority"})}
-_OPENAI_NAME = Spelling(64, _WORD)
-# The limits of OpenAI's chat completions that any server of that API may check.
-_CHAT = Limits(
-    # OpenAI's own servers have said 40 ("Expected a string with maximum length 40") and 64.
-    call_id=Spelling(40),
-    tool_name=_OPENAI_NAME,
-    hints=_HINTS,
-    hint_values=_TIERS,
-    whole_objects=True,
-)
-_OPENAI_CHAT = replace(_CHAT, tools=128, stops=4, images=_IMAGES, object_root=True, closed_strict=True)
-
-FORMATS: Mapping[FormatName, Limits] = {
-    "openai": _CHAT,
-    "openai-responses": replace(_OPENAI_CHAT, call_id=Spelling(64), stops=_UNBOUNDED),
-    "anthropic": Limits(
-        call_id=Spelling(characters=_WORD),
-        unique_ids=True,
-        tool_name=Spelling(128, _WORD),
-        reserved=frozenset({OUTPUT_TOOL}),
-        hints={"user": 256, "safety_identifier": 256},
-    ),
-    "gemini": Limits(
-        tool_name=Spelling(128, _WORD | {".", ":"}, first=frozenset(ascii_letters) | {"_"}),
-        lone_refs=True,
-    ),
-    "bedrock": Limits(
-        call_id=Spelling(64, _WORD),
-        unique_ids=True,
-        tool_name=Spelling(64, _WORD),
-        reserved=frozenset({OUTPUT_TOOL}),
-    ),
-}
-# Hosts of chat completions whose limits are known; a name that begins with a dot is the end of a host's.
-HOSTS: Mapping[str, Limits] = {
-    "api.openai.com": _OPENAI_CHAT,
-    ".api.openai.com": _OPENAI_CHAT,  # its regions
-    ".openai.azure.com": _OPENAI_CHAT,
-    ".cognitiveservices.azure.com": _OPENAI_CHAT,
-    # Refuses an effort at models that do not know it, and nobody knows which do: a wish is not worth a refusal.
-    "api.mistral.ai": replace(_CHAT, call_id=Spelling(9, _PLAIN, shortest=9), efforts=()),
-}
-_NO_EFFORT: tuple[Effort, ...] = ()
-_CLASSIC: tuple[Effort, ...] = ("low", "medium", "high")
-# What OpenAI's models differ in, wherever they run: the longest prefix of the model's name wins.
-MODELS: Mapping[str, tuple[tuple[Effort, ...], int]] = {
-    "gpt-3.5": (_NO_EFFORT, 4_096),
-    "gpt-4": (_NO_EFFORT, 8_192),
-    "gpt-4-turbo": (_NO_EFFORT, 4_096),
-    "gpt-4-1106": (_NO_EFFORT, 4_096),
-    "gpt-4-0125": (_NO_EFFORT, 4_096),
-    "gpt-4o": (_NO_EFFORT, 16_384),
-    "gpt-4.1": (_NO_EFFORT, 32_768),
-    "gpt-4.5": (_NO_EFFORT, 16_384),
-    "chatgpt-": (_NO_EFFORT, 16_384),
-    "o1": (_CLASSIC, 100_000),
-    "o3": (_CLASSIC, 100_000),
-    "o4": (_CLASSIC, 100_000),
-    "gpt-5": (("minimal", *_CLASSIC), 128_000),
-    "gpt-5-chat": (_NO_EFFORT, 16_384),
-    "gpt-5-pro": (("high",), 272_000),
-    "gpt-5-codex": (_CLASSIC, 128_000),
-    "gpt-5.": (("none", *_CLASSIC), 128_000),
-    "gpt-5.1-codex": (_CLASSIC, 128_000),
-    "gpt-5.2": (("none", *_CLASSIC, "xhigh"), 128_000),
-    "gpt-5.3": (("none", *_CLASSIC, "xhigh"), 128_000),
-    "gpt-5.4": (("none", *_CLASSIC, "xhigh"), 128_000),
-}
-
-
-@lru_cache(maxsize=256)  # the targets of a configuration
-def limits(format: FormatName, host: str = "", model: str = "") -> Limits:
-    """What that model takes at that host in that format."""
-    found = FORMATS[format]
-    if format == "openai":
-        found = known_host(host) or found
-    if format not in ("openai", "openai-responses"):
-        return found
-    name = model.rpartition("/")[2]
-    prefixes = [prefix for prefix in MODELS if name.startswith(prefix)]
-    if not prefixes:
-        return found
-    efforts, longest = MODELS[max(prefixes, key=len)]
-    return replace(found, efforts=efforts, max_tokens=longest)
-
-
-@lru_cache(maxsize=64)
-def known_host(host: str) -> Limits | None:
-    """The limits of a host of chat completions, None where they are not known."""
-    return next((each for known, each in HOSTS.items() if _is(host.lower(), known)), None)
-
-
-def _is(host: str, known: str) -> bool:
-    return host.endswith(known) if known.startswith(".") else host == known

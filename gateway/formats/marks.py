@@ -10,14 +10,13 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from gateway.formats.prompt import FormatName
 from gateway.json_body import encode
 
 _SEAL = "serinus:"
 _OURS = re.compile(r"[a-z]{2,5}_serinus_")
-_FORMATS: Mapping[str, FormatName] = {name: name for name in get_args(FormatName)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +63,9 @@ def unseal(text: str) -> Seal | None:
         said = json.loads(text.removeprefix(_SEAL))
     except (ValueError, RecursionError):
         return None
-    by = _FORMATS.get(_text(said, "by")) if isinstance(said, dict) else None
-    return None if by is None else Seal(by, _text(said, "signature"), _text(said, "encrypted"), _text(said, "call_id"))
+    if not isinstance(said, dict) or not (by := _text(said, "by")):
+        return None
+    return Seal(by, _text(said, "signature"), _text(said, "encrypted"), _text(said, "call_id"))
 
 
 def _text(said: Mapping[str, Any], name: str) -> str:

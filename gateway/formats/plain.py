@@ -31,7 +31,6 @@ _KNOWN: Final[Mapping[Operation, frozenset[str]]] = {
     ),
 }  # fmt: skip
 _LIST: Final[Mapping[Operation, str]] = {"embeddings": "data", "completions": "choices"}
-_SPOKEN: Final = ("openai", "openai-responses")
 
 
 class Plain:
@@ -51,7 +50,7 @@ class Plain:
     def request(self) -> Request:
         """Raises ProviderError of kind `untranslatable` where the provider's API has no such endpoint."""
         call, endpoint = self._call, self._endpoint
-        if endpoint.format not in _SPOKEN:
+        if not endpoint.api.facts.has_openai_endpoints:
             message = f"{self._target}: a provider of `api: {endpoint.format}` has no {call.operation} of this shape"
             raise ProviderError("untranslatable", message, param="model")
         path = f"{endpoint.base_path}/{call.operation}{'?' + call.query if call.query else ''}"

@@ -7,10 +7,14 @@ from typing import Any, Protocol
 from gateway.calls import Usage
 from gateway.errors import Headers, ProviderError, SerinusError
 from gateway.formats.answer import Event, Reply
+from gateway.formats.fit import fit
 from gateway.formats.framing import EVENT_STREAM, Framer, SseFramer
+from gateway.formats.limits import Limits, Spelling
 from gateway.formats.prompt import FormatName, Prompt
 from gateway.formats.settings import Settings
 from gateway.json_body import Document
+from gateway.net.client import Request
+from gateway.redaction import Redactor
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,15 @@ class Written:
     names: Mapping[str, str] = field(default_factory=dict)
 
 
+class Signer(Protocol):
+    """Makes the headers that open a provider for exactly one request."""
+
+    redactor: Redactor | None
+    """Replaces the secrets that were signed with last."""
+
+    def __call__(self, request: Request) -> list[tuple[bytes, bytes]]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Conversation:
     """How a request holds its conversation: the member, an assistant's message, and which items are questions.
@@ -76,81 +89,125 @@ class Conversation:
 class ClientFacts:
     """What the rest of the gateway must know of a format that clients speak.
 
-    `key_headers` are where clients send their key, if not as a Bearer token.
+    `key_headers` are where clients send their key, if not as a Bearer token. `error_shape` names a shape of error
+    bodies that several formats share: a provider's error of that shape reaches the client as it came.
     """
 
     conversation: Conversation
     key_headers: tuple[bytes, ...] = ()
+    error_shape: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """How requests are opened without a key: `signer` makes what signs them for a region.
+
+    It needs the importable `package`, which comes with the extra `serinus[extra]`.
+    """
+
+    signer: Callable[[str], Signer]
+    package: str
+    extra: str
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderFacts:
     """What the rest of the gateway must know of a format that providers speak.
 
-    `price_source` is who usually makes the models behind it, by genai-prices' id. `header_prefix` begins the names of
-    headers that speak of this API alone, and means nothing where it is empty. `default_headers` go with a request
-    whose client sends none of that name. `framer` cuts a stream of the content type `stream_type`.
+    `about` tells an operator whose API it is. `base_url` is the API's own address; `{region}` in it stands for the
+    provider's region. `key_header` carries the key. `price_source` is who usually makes the models behind it, by
+    genai-prices' id.
+
+    `header_prefix` begins the names of headers that speak of this API alone, and means nothing where it is empty.
+    `account_headers` choose the account that pays, and so are never a client's to send. `default_headers` go with a
+    request whose client sends none of that name. `framer` cuts a stream of the content type `stream_type`.
+
+    `error_shape` is that of `ClientFacts`. `has_openai_endpoints` says that OpenAI's other endpoints (embeddings,
+    files, images) stand beside it, `stores_responses` that an answer may be asked for again by its id.
     """
 
+    about: str
+    base_url: str
     price_source: str
+    key_header: str = "authorization"
     header_prefix: bytes = b""
+    account_headers: tuple[bytes, ...] = ()
     default_headers: tuple[tuple[bytes, bytes], ...] = ()
     stream_type: bytes = EVENT_STREAM
     framer: Callable[[], Framer] = SseFramer
-
-
-class ClientSide(Protocol):
-    """What a client speaks: the half of a wire format that faces clients."""
-
-    @property
-    def name(self) -> FormatName: ...
+    error_shape: str | None = None
+    has_openai_endpoints: bool = False
+    stores_responses: bool = False
+    signing: Signing | None = None
 
     @property
-    def facts(self) -> ClientFacts: ...
-
-    def prompt(self, values: Mapping[str, Any]) -> Prompt:
-        """The request in no format. Raises CallerError and names the field that is wrong."""
-
-    def opening(self, values: Mapping[str, Any]) -> str:
-        """The text that tells one conversation from another: its first user message. '' when there is none."""
-
-    def reply(self, reply: Reply, envelope: Envelope) -> bytes:
-        """A whole answer."""
-
-    def writer(self, envelope: Envelope) -> Writer: ...
-
-    def error(self, error: SerinusError, call_id: str) -> bytes:
-        """The error body of this format."""
-
-    def error_event(self, error: SerinusError, call_id: str) -> bytes:
-        """The server-sent event that ends a broken stream."""
+    def needs_region(self) -> bool:
+        return "{region}" in self.base_url
 
 
-class ProviderSide(Protocol):
-    """What a provider speaks: the half of a wire format that faces providers."""
+@dataclass(frozen=True, slots=True)
+class ClientSide:
+    """What a client speaks: the half of a wire format that faces clients.
 
-    @property
-    def name(self) -> FormatName: ...
+    - `prompt` reads a request. Raises CallerError and names the field that is wrong.
+    - `opening` finds the text that tells one conversation from another: its first user message, '' without one.
+    - `reply` writes a whole answer, and `writer` makes what writes a stream.
+    - `error` writes an error body, and `error_event` the server-sent event that ends a broken stream; both take the
+      call's id.
+    - `counting` counts the tokens of a request where the format has an endpoint for that.
+    """
 
-    @property
-    def facts(self) -> ProviderFacts: ...
+    name: FormatName
+    facts: ClientFacts
+    prompt: Callable[[Mapping[str, Any]], Prompt]
+    opening: Callable[[Mapping[str, Any]], str]
+    reply: Callable[[Reply, Envelope], bytes]
+    writer: Callable[[Envelope], Writer]
+    error: Callable[[SerinusError, str], bytes]
+    error_event: Callable[[SerinusError, str], bytes]
+
+
+def _takes_any(_values: Mapping[str, Any]) -> None:
+    """Take a request as it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSide:
+    """What a provider speaks: the half of a wire format that faces providers.
+
+    - `limits` says what a model takes at most.
+    - `path` is where a request for a model goes, whole or streamed, behind the base path.
+    - `body` makes a request's body of a prompt within those limits. Raises Untranslatable and names the field that this
+      format cannot say.
+    - `amend` finds the members that a version changes in a client's request of this same format, as JSON texts; None
+      takes out. It stands for `write` where both sides speak this format, so that all else goes through byte for byte.
+    - `reply` reads a whole answer. Raises ProviderError when the body is none, whatever its status was.
+    - `parser` makes what follows a stream.
+    - `error` reads an answer whose status is not 200; its `body` is upstream's own where the client may see it.
+
+    `tool_name` is how the functions of a client that speaks this format must be called, None for any name.
+    `check_files` raises Untranslatable where a client's request of this format names an object in a cloud's storage.
+    `of_host` makes the side for a provider at one host, where hosts differ.
+    """
+
+    name: FormatName
+    facts: ProviderFacts
+    limits: Callable[[str], Limits]
+    path: Callable[[str, bool], str]
+    body: Callable[[Prompt, str], Mapping[str, Any]]
+    amend: Callable[[Document, Settings, str], Mapping[str, str | None]]
+    reply: Callable[[bytes], Reply]
+    parser: Callable[[], Parser]
+    error: Callable[[int, Headers, bytes], ProviderError]
+    tool_name: Spelling | None = None
+    check_files: Callable[[Mapping[str, Any]], None] = _takes_any
+    of_host: "Callable[[str], ProviderSide] | None" = None
 
     def write(self, prompt: Prompt, model: str) -> Written:
-        """The request. Raises Untranslatable and names the field that this format cannot say."""
+        """Return the request. Raises Untranslatable and names the field that cannot be said."""
+        fitted = fit(prompt, self.limits(model))
+        return Written(self.path(model, prompt.stream), self.body(fitted.prompt, model), fitted.names)
 
-    def path(self, model: str, stream: bool) -> str:
-        """Where a request in this format goes, behind the base path."""
-
-    def amend(self, document: Document, settings: Settings, model: str) -> Mapping[str, str | None]:
-        """The members that a version changes in a client's request of this same format, as JSON texts; None takes out.
-
-        Stands for `write` where both sides speak this format, so that all else goes through byte for byte.
-        """
-
-    def reply(self, body: bytes) -> Reply:
-        """A whole answer. Raises ProviderError when the body is none, whatever its status was."""
-
-    def parser(self) -> Parser: ...
-
-    def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
-        """The error of an answer whose status is not 200; its `body` is upstream's own where the client may see it."""
+    def at(self, host: str) -> "ProviderSide":
+        """The same for a provider at that host."""
+        return self if self.of_host is None else self.of_host(host)

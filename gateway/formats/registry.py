@@ -1,4 +1,4 @@
-"""Every wire format by its name."""
+"""Every wire format: the one list. A format joins by its line here, and tells the rest in its own folder."""
 
 from collections.abc import Mapping
 
@@ -15,20 +15,16 @@ from gateway.formats.openai_responses.provider import PROVIDER as RESPONSES_PROV
 from gateway.formats.protocol import ClientSide, ProviderSide
 
 CLIENTS: Mapping[FormatName, ClientSide] = {
-    "openai": CHAT_CLIENT,
-    "openai-responses": RESPONSES_CLIENT,
-    "anthropic": MESSAGES_CLIENT,
-    "gemini": GEMINI_CLIENT,
+    side.name: side for side in (CHAT_CLIENT, RESPONSES_CLIENT, MESSAGES_CLIENT, GEMINI_CLIENT)
 }
 PROVIDERS: Mapping[FormatName, ProviderSide] = {
-    "openai": CHAT_PROVIDER,
-    "openai-responses": RESPONSES_PROVIDER,
-    "anthropic": MESSAGES_PROVIDER,
-    "gemini": GEMINI_PROVIDER,
-    "bedrock": BEDROCK_PROVIDER,
+    side.name: side
+    for side in (CHAT_PROVIDER, RESPONSES_PROVIDER, MESSAGES_PROVIDER, GEMINI_PROVIDER, BEDROCK_PROVIDER)
 }
-
-
-def provider_side(name: FormatName, host: str) -> ProviderSide:
-    """What speaks to a provider of that format at that host: of chat completions there are many dialects."""
-    return CHAT_PROVIDER.at(host) if name == "openai" else PROVIDERS[name]
+# Every header that carries a key, in either direction.
+KEY_HEADERS = frozenset(
+    {
+        *(name for side in CLIENTS.values() for name in side.facts.key_headers),
+        *(side.facts.key_header.encode() for side in PROVIDERS.values()),
+    }
+)

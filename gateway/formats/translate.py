@@ -11,15 +11,14 @@ from typing import Any, Protocol
 
 from gateway.calls import Call, usage_from
 from gateway.errors import Headers, ProviderError
-from gateway.formats import registry
 from gateway.formats.answer import Reply
 from gateway.formats.applied import AppliedVersion
 from gateway.formats.blame import Authors
-from gateway.formats.cloud_files import check_contents, check_prompt
+from gateway.formats.cloud_files import check_prompt
 from gateway.formats.endpoint import Endpoint
 from gateway.formats.framing import SseFramer
-from gateway.formats.limits import known_host, limits
 from gateway.formats.names import OwnNames, are_taken, with_own_names
+from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.openai_chat.amend import chat_request, fitted_history
 from gateway.formats.openai_chat.errors import read_error
 from gateway.formats.openai_chat.provider_answer import has_good_arguments, read_answer
@@ -36,11 +35,7 @@ from gateway.json_body import encode
 from gateway.net.client import Request
 from routing.chain import Target
 
-CHAT: FormatName = "openai"
-
-_ONE_SHAPE = frozenset[FormatName]({CHAT, "openai-responses"})  # of errors
 _RATE_LIMITED, _THEIR_FAULT = 429, 500  # HTTP statuses
-_API_VERSION = b"anthropic-version"
 _SAMPLING = frozenset({"temperature", "top_p", "top_k"})
 # Headers that speak of one provider's API mean nothing, or something else, to another.
 _PREFIXES = {side.facts.header_prefix for side in PROVIDERS.values()} - {b""}
@@ -93,22 +88,18 @@ class Attempted:
 
 def translation(attempted: Attempted) -> Translation:
     """The way from this client to this provider and back."""
-    call, provider = attempted.call, attempted.endpoint.format
-    client = call.format
+    call, provider = attempted.call, attempted.endpoint.api
     if call.operation != "generate":
         return Plain(call, attempted.applied, attempted.endpoint, attempted.target, attempted.asks_usage)
-    if client == provider and _knows_names(attempted):
-        return _Chat(attempted) if client == CHAT else _Through(attempted, PROVIDERS[provider])
-    return _Between(attempted, CLIENTS[client], registry.provider_side(provider, attempted.endpoint.origin.host))
+    if call.format == provider.name and _knows_names(call.document.values, provider):
+        return _Chat(attempted) if call.format == CHAT else _Through(attempted, provider)
+    return _Between(attempted, CLIENTS[call.format], provider)
 
 
-def _knows_names(about: Attempted) -> bool:
+def _knows_names(values: Mapping[str, Any], provider: ProviderSide) -> bool:
     """Whether the provider takes the client's names of functions. Else the request is written anew, with others."""
-    values, format = about.call.document.values, about.endpoint.format
-    if "tools" not in values:
-        return True
-    taken = known_host(about.endpoint.origin.host) if format == CHAT else limits(format)
-    return taken is None or format == "gemini" or are_taken(values, taken.tool_name)
+    spelling = provider.tool_name
+    return "tools" not in values or spelling is None or are_taken(values, spelling)
 
 
 class _Chat:
@@ -156,12 +147,12 @@ class _Through:
         if call.query:
             path += ("&" if "?" in path else "?") + call.query
         try:
-            if about.endpoint.format == "gemini" and not about.endpoint.cloud_files:
-                check_contents(call.document.values)
+            if not about.endpoint.cloud_files:
+                self._provider.check_files(call.document.values)
             changes = self._provider.amend(call.document, about.settings, about.target.model)
         except Untranslatable as error:
             raise _refused(error, about.target) from None
-        headers = _of_our_version(call.headers) if _SAMPLING & changes.keys() else call.headers
+        headers = _of_our_version(call.headers, self._provider) if _SAMPLING & changes.keys() else call.headers
         return about.endpoint.request(path, headers, call.document.render(changes))
 
     def whole(self, body: bytes) -> Whole:
@@ -201,7 +192,7 @@ class _Between:
         if not about.asks_usage:
             members.pop("stream_options", None)
         body = encode(members).encode()
-        headers = _of_our_version(_portable(about.call.headers, about.endpoint.format))
+        headers = _of_our_version(_portable(about.call.headers, self._provider), self._provider)
         return about.endpoint.request(about.endpoint.base_path + written.path, headers, body)
 
     def whole(self, body: bytes) -> Whole:
@@ -220,7 +211,9 @@ class _Between:
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
         error = self._authors().blamed(self._provider.error(status, headers, body), body)
-        return error if {self._client.name, self._provider.name} <= _ONE_SHAPE else _in_no_words(error)
+        shape = self._provider.facts.error_shape
+        is_known = shape is not None and shape == self._client.facts.error_shape
+        return error if is_known else _in_no_words(error)
 
     def _asked(self) -> Prompt:
         if self._prompt is None:
@@ -239,9 +232,10 @@ class _Between:
         return Envelope(self._about.call.id, self._about.target.model, int(self._about.unix()), self._asked())
 
 
-def _of_our_version(headers: Headers) -> list[tuple[bytes, bytes]]:
-    """Without the client's version of Anthropic's API: newer ones refuse the sampling that an agent's version sets."""
-    return [each for each in headers if each[0] != _API_VERSION]
+def _of_our_version(headers: Headers, provider: ProviderSide) -> list[tuple[bytes, bytes]]:
+    """Without the client's version of the API: newer ones may refuse the sampling that an agent's version sets."""
+    ours = {name for name, _ in provider.facts.default_headers}
+    return [each for each in headers if each[0] not in ours]
 
 
 def _with_native(body: Mapping[str, Any], native: Mapping[str, Any]) -> dict[str, Any]:
@@ -253,8 +247,9 @@ def _with_native(body: Mapping[str, Any], native: Mapping[str, Any]) -> dict[str
     return merged
 
 
-def _portable(headers: Headers, provider: FormatName) -> list[tuple[bytes, bytes]]:
-    own = PROVIDERS[provider].facts.header_prefix or b" "
+def _portable(headers: Headers, provider: ProviderSide) -> list[tuple[bytes, bytes]]:
+    """Without the headers that speak of another provider's API."""
+    own = provider.facts.header_prefix or b" "
     return [each for each in headers if not each[0].startswith(_OF_A_VENDOR) or each[0].startswith(own)]
 
 

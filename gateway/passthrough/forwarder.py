@@ -13,7 +13,8 @@ from gateway.call.proxy import Proxy, about, id_headers, plan_of
 from gateway.call.streaming import ClientTooSlow, Send, send_answer
 from gateway.calls import Attempt, Call, Caller, Outcome
 from gateway.errors import CallerError, Headers, ProviderError
-from gateway.formats.clients import CHAT, told, told_event
+from gateway.formats.clients import told, told_event
+from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.openai_chat.errors import read_error
 from gateway.headers import JSON, to_client, to_client_untyped
 from gateway.logs import Log

@@ -5,14 +5,12 @@ from collections.abc import Mapping
 from gateway.errors import CallerError, NotFound
 from gateway.runtime import Channel
 
-_SPOKEN = ("openai", "openai-responses")
-
 
 def only_provider(channels: Mapping[str, Channel], path: str) -> str:
     """The provider that a request without an agent is for. Raises CallerError when there are several, or none."""
-    speaking = [name for name, channel in channels.items() if channel.endpoint.format in _SPOKEN]
+    speaking = [name for name, channel in channels.items() if channel.endpoint.api.facts.has_openai_endpoints]
     if path.startswith("/responses/"):  # ids are given out by these alone
-        speaking = [name for name in speaking if channels[name].endpoint.format == "openai-responses"] or speaking
+        speaking = [name for name in speaking if channels[name].endpoint.api.facts.stores_responses] or speaking
     if len(speaking) == 1:
         return speaking[0]
     if not speaking:
@@ -24,7 +22,7 @@ def only_provider(channels: Mapping[str, Channel], path: str) -> str:
 def check_speaks(channel: Channel, path: str) -> None:
     """Raises NotFound where an agent's provider does not speak OpenAI's API."""
     endpoint = channel.endpoint
-    if endpoint.format not in _SPOKEN:
+    if not endpoint.api.facts.has_openai_endpoints:
         why = (
             f"the agent's provider {endpoint.name!r} has `api: {endpoint.format}`, and only OpenAI's has this endpoint"
         )

@@ -154,6 +154,6 @@ def _links(entry: Entry) -> list[Link]:
 def _of_responses(links: Iterable[Link], channels: Mapping[str, Channel]) -> list[Target]:
     found: dict[str, Target] = {}
     for link in links:
-        if link != HUMAN and channels[link.provider].endpoint.format == "openai-responses":
+        if link != HUMAN and channels[link.provider].endpoint.api.facts.stores_responses:
             found.setdefault(link.provider, link)
     return list(found.values())

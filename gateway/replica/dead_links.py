@@ -11,6 +11,7 @@ from gateway.config import Deployment
 from gateway.errors import CallerError, ProviderError
 from gateway.formats.applied import AppliedVersion
 from gateway.formats.endpoint import Endpoint
+from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.translate import Attempted, translation
 from gateway.json_body import Document
 from gateway.replica.wiring import endpoint_of
@@ -42,7 +43,7 @@ def _refusal(applied: AppliedVersion, target: Target, endpoints: dict[str, Endpo
     """Return why the target refuses even the simplest call of the version; None if the version is not the cause."""
     call = Call(
         id="", caller=Caller("", ""), agent="", pin=None, document=Document.parse(_SIMPLEST), stream=False,
-        wants_usage=False, headers=[], query="", received_at=0.0,
+        wants_usage=False, headers=[], query="", received_at=0.0, format=CHAT,
     )  # fmt: skip
     home = endpoints[applied.version.target.provider].format
     about = Attempted(call, applied, _unsigned(endpoints[target.provider]), target, home, lambda: 0.0)
@@ -56,4 +57,4 @@ def _refusal(applied: AppliedVersion, target: Target, endpoints: dict[str, Endpo
 
 def _unsigned(endpoint: Endpoint) -> Endpoint:
     """The same account, for requests that are never sent."""
-    return Endpoint(endpoint.name, endpoint.origin, endpoint.base_path, format=endpoint.format)
+    return Endpoint(endpoint.name, endpoint.origin, endpoint.base_path, endpoint.api)

@@ -9,7 +9,6 @@ from gateway.calls import Caller
 from gateway.config import Deployment, GatewaySettings
 from gateway.config.provider_settings import Provider
 from gateway.config.secrets import known_secrets
-from gateway.formats.aws_signing import ChainSigner
 from gateway.formats.endpoint import Endpoint
 from gateway.formats.registry import PROVIDERS
 from gateway.net.browser_guard import BrowserGuard
@@ -85,22 +84,21 @@ def targets(agents: Mapping[str, Agent]) -> set[str]:
 def endpoint_of(name: str, provider: Provider) -> Endpoint:
     """The account of a configured provider."""
     origin, path = origin_of(provider.base_url)
-    defaults = PROVIDERS[provider.api].facts.default_headers
-    signs = provider.region is not None and provider.api_key is None
-    sign = ChainSigner(str(provider.region)) if signs else None
+    api = PROVIDERS[provider.api].at(origin.host)
+    signing = api.facts.signing if provider.api_key is None else None
     secret = None if provider.api_key is None else Redactor([provider.api_key.get_secret_value()])
     fixed = tuple((name.encode(), value.encode()) for name, value in provider.headers.items())
     return Endpoint(
         name,
         origin,
         path.rstrip("/"),
-        provider.key_headers,
-        provider.api,
-        defaults,
-        sign,
-        secret,
-        fixed,
-        provider.cloud_files,
+        api,
+        headers=provider.key_headers,
+        defaults=api.facts.default_headers,
+        sign=None if signing is None else signing.signer(provider.region or ""),
+        secret=secret,
+        fixed=fixed,
+        cloud_files=provider.cloud_files,
     )
 
 

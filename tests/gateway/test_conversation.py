@@ -20,7 +20,8 @@ def call(*messages: Any, caller: str = "app", header: str = "", key: bytes = b"k
     document = Document.parse(json.dumps({"model": "agent", "messages": list(messages), **body}).encode())
     return Call(
         id="c", caller=Caller(caller, "default"), agent="agent", pin=None, document=document, stream=False,
-        wants_usage=False, headers=[], query="", received_at=0.0, conversation_header=header, fingerprint_key=key,
+        wants_usage=False, headers=[], query="", received_at=0.0, format="openai", conversation_header=header,
+        fingerprint_key=key,
     )  # fmt: skip
 
 

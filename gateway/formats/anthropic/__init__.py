@@ -3,3 +3,7 @@
 `gateway.formats` says which role each module has. `_blocks` reads what a client's messages hold, `_turns` writes those
 of a provider; what Claude takes stands in `gateway.formats.claude`.
 """
+
+from typing import Final
+
+NAME: Final = "anthropic"  # what `api` in the configuration calls it

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from gateway.formats import values
-from gateway.formats.claude.models import NAME
+from gateway.formats.anthropic import NAME
 from gateway.formats.prompt import Media, MediaKind, Part, Reasoning, Text, ToolCall, ToolResult
 from gateway.json_body import encode
 

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from typing import Any, Literal
 
-from gateway.formats.claude.models import NAME, Model
+from gateway.formats.anthropic import NAME
+from gateway.formats.claude.models import Model
 from gateway.formats.claude.tooling import arguments
 from gateway.formats.prompt import Media, Message, Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Untranslatable
 

@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from gateway.formats.anthropic.provider_request import sampling
+from gateway.formats.anthropic.provider_request import LIMITS, sampling
 from gateway.formats.callids import CallIds
-from gateway.formats.claude.models import NAME, Model, model
+from gateway.formats.claude.models import Model, model
 from gateway.formats.claude.thinking import Thinking, thinking
 from gateway.formats.claude.tooling import choice_members, native_format, tool
-from gateway.formats.limits import limits
 from gateway.formats.prompt import Prompt, Untranslatable
 from gateway.formats.settings import Settings
 from gateway.json_body import Document, array, elements, encode
@@ -20,7 +19,6 @@ Changes = dict[str, str | None]
 _SAMPLING = ("temperature", "top_p", "top_k", "stop")
 _THINKING = ("effort", "thinking_budget")
 _MEMBERS = {"stop": "stop_sequences", "parallel_tools": "tool_choice"}
-_LIMITS = limits(NAME)
 # Written for a client of this format from another's thoughts: the API takes no thought that it has not signed.
 _UNSIGNED = re.compile(r'"signature"\s*:\s*""')
 
@@ -163,7 +161,7 @@ def _history(document: Document) -> str | None:
     if _UNSIGNED.search(text):
         made = _without_unsigned(made)
     if '"tool_use' in text and isinstance(made, list):
-        ids = CallIds(_LIMITS)
+        ids = CallIds(LIMITS)
         made = [_with_fit_ids(message, ids) for message in made]
     return None if made == messages else encode(made)
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from gateway.formats.answer import Reply
+from gateway.formats.anthropic import NAME
 from gateway.formats.anthropic._shared import stop_reason, usage_members
-from gateway.formats.claude.models import NAME
 from gateway.formats.claude.tooling import arguments
 from gateway.formats.prompt import Media, Part, Reasoning, Refusal, Text, ToolCall
 from gateway.formats.protocol import Envelope

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.formats.answer import Begin, End, Event, ReasoningDelta, RefusalDelta, TextDelta, ToolBegin, ToolDelta
+from gateway.formats.anthropic import NAME
 from gateway.formats.anthropic._shared import stop_reason, usage_members
 from gateway.formats.anthropic.client_answer import call_id, skeleton
-from gateway.formats.claude.models import NAME
 from gateway.formats.claude.tooling import arguments
 from gateway.formats.protocol import Envelope
 from gateway.json_body import encode

@@ -4,9 +4,9 @@ from typing import Any
 
 from gateway.errors import CallerError, ProviderError
 from gateway.formats.answer import Reply, Stop
+from gateway.formats.anthropic import NAME
 from gateway.formats.anthropic._shared import STOPS, usage
 from gateway.formats.anthropic.errors import raise_error_inside
-from gateway.formats.claude.models import NAME
 from gateway.formats.claude.tooling import OUTPUT_TOOL
 from gateway.formats.prompt import Part, Reasoning, Refusal, Text, ToolCall
 from gateway.formats.provider_json import parse

@@ -3,23 +3,27 @@
 from typing import Any
 
 from gateway.formats.anthropic._turns import system, turns
-from gateway.formats.claude.models import NAME, Model, model
+from gateway.formats.claude.models import Model, model
 from gateway.formats.claude.thinking import Thinking, thinking
-from gateway.formats.claude.tooling import Tooling, tooling
-from gateway.formats.fit import fit
-from gateway.formats.limits import limits
+from gateway.formats.claude.tooling import OUTPUT_TOOL, Tooling, tooling
+from gateway.formats.limits import WORD, Limits, Spelling
 from gateway.formats.prompt import Prompt, Untranslatable
-from gateway.formats.protocol import Written
 
 PATH = "/messages"
+LIMITS = Limits(
+    call_id=Spelling(characters=WORD),
+    unique_ids=True,
+    tool_name=Spelling(128, WORD),
+    reserved=frozenset({OUTPUT_TOOL}),
+    hints={"user": 256, "safety_identifier": 256},
+)
 
 _LEAST_TOP_P_THINKING = 0.95
 
 
-def write(prompt: Prompt, name: str) -> Written:
-    """The request. Raises Untranslatable and names the field that this API, or this model, cannot say."""
+def write(prompt: Prompt, name: str) -> dict[str, Any]:
+    """Return the request's body. Raises Untranslatable and names the field that this API, or this model, cannot say."""
     takes = model(name)
-    prompt, names = fit(prompt, limits(NAME))
     _refuse_extras(prompt)
     thoughts = thinking(prompt, takes)
     tools = tooling(prompt, takes, thoughts)
@@ -32,7 +36,7 @@ def write(prompt: Prompt, name: str) -> Written:
         body["metadata"] = {"user_id": user}
     if prompt.stream:
         body["stream"] = True
-    return Written(PATH, body, names)
+    return body
 
 
 def max_tokens(prompt: Prompt, model: Model, thoughts: Thinking) -> int:

@@ -6,10 +6,10 @@ from typing import Any
 from gateway.calls import Usage
 from gateway.errors import ProviderError
 from gateway.formats.answer import Begin, End, Event, ReasoningDelta, RefusalDelta, TextDelta, ToolBegin, ToolDelta
+from gateway.formats.anthropic import NAME
 from gateway.formats.anthropic._shared import usage
 from gateway.formats.anthropic.errors import raise_error_inside
 from gateway.formats.anthropic.provider_answer import explanation, input_text, needed, stop, text
-from gateway.formats.claude.models import NAME
 from gateway.formats.claude.tooling import OUTPUT_TOOL
 from gateway.formats.provider_json import parse
 

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from typing import Any, Literal, NamedTuple
 
+from gateway.formats.bedrock import NAME
 from gateway.formats.bedrock._media import tell_apart, write_media
 from gateway.formats.claude.tooling import arguments
 from gateway.formats.prompt import (
-    FormatName,
     Media,
     Message,
     Part,
@@ -23,7 +23,6 @@ from gateway.formats.prompt import (
     Untranslatable,
 )
 
-NAME: FormatName = "bedrock"
 Block = dict[str, Any]
 _Turn = tuple[Literal["user", "assistant"], list[Block]]
 

@@ -6,7 +6,7 @@ from typing import Any
 from gateway.calls import Usage, tokens
 from gateway.errors import ProviderError
 from gateway.formats.answer import Reply, Stop
-from gateway.formats.bedrock._turns import NAME
+from gateway.formats.bedrock import NAME
 from gateway.formats.claude.tooling import OUTPUT_TOOL
 from gateway.formats.prompt import Media, Part, Reasoning, Text, ToolCall
 from gateway.formats.provider_json import parse

@@ -9,19 +9,22 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
+from gateway.formats.anthropic import NAME as CLAUDE
 from gateway.formats.anthropic.provider_request import max_tokens, sampling
-from gateway.formats.bedrock._turns import CACHE_POINT, NAME, write_conversation
-from gateway.formats.claude.models import NAME as CLAUDE
+from gateway.formats.bedrock import NAME
+from gateway.formats.bedrock._turns import CACHE_POINT, write_conversation
 from gateway.formats.claude.models import model as known_model
 from gateway.formats.claude.thinking import Thinking, thinking
-from gateway.formats.claude.tooling import Tooling, tooling
-from gateway.formats.fit import fit
-from gateway.formats.limits import limits
+from gateway.formats.claude.tooling import OUTPUT_TOOL, Tooling, tooling
+from gateway.formats.limits import WORD, Limits, Spelling
 from gateway.formats.prompt import Effort, Message, Output, Prompt, Reasoning, ToolCall, Untranslatable
-from gateway.formats.protocol import Written
 from gateway.json_body import encode
 
 Members = dict[str, Any]
+
+LIMITS = Limits(
+    call_id=Spelling(64, WORD), unique_ids=True, tool_name=Spelling(64, WORD), reserved=frozenset({OUTPUT_TOOL})
+)
 
 _NO_CALL = "Do not call any function in this turn."
 _CACHING = ("claude", "nova")
@@ -38,9 +41,8 @@ def path(model: str, stream: bool) -> str:
     return f"/model/{quote(model, safe='')}/{'converse-stream' if stream else 'converse'}"
 
 
-def write(prompt: Prompt, model: str) -> Written:
-    """The request. Raises Untranslatable and names the field that Converse, or this model, cannot say."""
-    prompt, names = fit(prompt, limits(NAME))
+def write(prompt: Prompt, model: str) -> Members:
+    """Return the request's body. Raises Untranslatable and names the field that Converse, or this model, cannot say."""
     for name in prompt.extras:
         raise Untranslatable(f"{name} cannot be said to this provider; leave it out", param=name)
     claude = "claude" in model
@@ -63,7 +65,7 @@ def write(prompt: Prompt, model: str) -> Written:
         "additionalModelResponseFieldPaths": ["/stop_sequence"] if claude and prompt.stop else None,
         "serviceTier": _tier(prompt),
     }
-    return Written(path(model, prompt.stream), {name: value for name, value in members.items() if value}, names)
+    return {name: value for name, value in members.items() if value}
 
 
 def _as_claudes(prompt: Prompt) -> Prompt:

@@ -5,8 +5,8 @@ from typing import Any
 
 from gateway.calls import Usage
 from gateway.formats.answer import Begin, End, Event, ReasoningDelta, Stop, TextDelta, ToolBegin, ToolDelta
+from gateway.formats.bedrock import NAME
 from gateway.formats.bedrock._framing import ERROR
-from gateway.formats.bedrock._turns import NAME
 from gateway.formats.bedrock.errors import error_inside
 from gateway.formats.bedrock.provider_answer import malformed, part_of, read_stop, read_usage, stop_sequence, text_of
 from gateway.formats.claude.tooling import OUTPUT_TOOL

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from gateway.formats.prompt import FormatName
-
 _Version = tuple[int, int]
 
 # Thinking counts towards max_tokens, so that a small default would end answers in mid-thought. Models before Claude 4
@@ -73,6 +71,3 @@ def _read(name: str) -> tuple[str, _Version]:
     if match := _NUMBERED.search(name):
         return "", (int(match[1]), int(match[2] or 0))
     return "mythos" if "mythos" in name else "", _NEWEST
-
-
-NAME: FormatName = "anthropic"

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.formats.claude.models import NAME, Model
+from gateway.formats.anthropic import NAME
+from gateway.formats.claude.models import Model
 from gateway.formats.prompt import Effort, Prompt, Reasoning, ToolCall, Untranslatable
 
 _LEAST_BUDGET = 1024  # the API refuses less

@@ -9,8 +9,9 @@ from mimetypes import guess_type
 from typing import Any
 
 from gateway.errors import CallerError
+from gateway.formats.gemini import NAME
 from gateway.formats.gemini._members import Members, wrong
-from gateway.formats.gemini._terms import FORMAT, kind_of, signature_of
+from gateway.formats.gemini._terms import kind_of, signature_of
 from gateway.formats.prompt import Media, Message, Part, Reasoning, Role, Text, ToolCall, ToolResult
 from gateway.json_body import encode
 
@@ -53,7 +54,7 @@ class Conversation:
         thought = part.flag("thought")
         if (text := part.take("text")) is not None and not isinstance(text, str):
             raise wrong(part.at("text"), "a string")
-        signed = FORMAT if signature else None
+        signed = NAME if signature else None
         found: list[Part] = []
         if text is not None and thought:
             found, signature = [Reasoning(text, signature, signed_by=signed)], ""
@@ -66,7 +67,7 @@ class Conversation:
         if (result := part.object("functionResponse")) is not None:
             found.append(self._result(result))
         self.extras |= {PREFIX + name: value for name, value in part.rest().items()}
-        return [*found, Reasoning(signature=signature, signed_by=FORMAT)] if signature else found
+        return [*found, Reasoning(signature=signature, signed_by=NAME)] if signature else found
 
     def _call(self, call: Members, signature: str) -> ToolCall:
         name, arguments = call.text("name"), call.take("args")
@@ -80,7 +81,7 @@ class Conversation:
         self._by_name[name].append(self._calls)
         self._calls += 1
         self._rest(call, "functionCall")
-        return ToolCall(id_, name, encode(arguments or {}), signature, FORMAT if signature else None)
+        return ToolCall(id_, name, encode(arguments or {}), signature, NAME if signature else None)
 
     def _result(self, result: Members) -> ToolResult:
         name, response = result.text("name"), result.take("response")

@@ -9,10 +9,9 @@ from typing import Any, Final
 
 from gateway.calls import Usage, tokens
 from gateway.formats.answer import Stop
-from gateway.formats.prompt import FormatName, MediaKind
+from gateway.formats.prompt import MediaKind
 from gateway.json_body import encode
 
-FORMAT: Final[FormatName] = "gemini"
 # What stands for the signature of a function call that another model made (documentation, "Thought signatures").
 UNSIGNED: Final = "skip_thought_signature_validator"
 _UNSIGNED_TOO: Final = "context_engineering_is_the_way_to_go"  # the same, in an older spelling

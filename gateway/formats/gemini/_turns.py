@@ -6,9 +6,10 @@ Leading system messages are the `systemInstruction`; a later one stands, between
 from collections.abc import Sequence
 from typing import Any
 
+from gateway.formats.gemini import NAME
 from gateway.formats.gemini._media import fits_a_response, media_part
 from gateway.formats.gemini._models import before_three
-from gateway.formats.gemini._terms import FORMAT, UNSIGNED, arguments_of
+from gateway.formats.gemini._terms import UNSIGNED, arguments_of
 from gateway.formats.prompt import Media, Message, Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Untranslatable
 
 Parts = list[dict[str, Any]]
@@ -81,7 +82,7 @@ class _Turns:
         self._names[call.id] = call.name
         id_ = {"id": call.id} if call.id else {}
         written: dict[str, Any] = {"functionCall": {**id_, "name": call.name, "args": arguments_of(call.arguments)}}
-        if call.signature and call.signed_by == FORMAT:
+        if call.signature and call.signed_by == NAME:
             written["thoughtSignature"] = call.signature
         return written
 
@@ -116,7 +117,7 @@ def _plain(parts: Sequence[Part]) -> Parts:
 
 def _put_reasoning(reasoning: Reasoning, written: Parts) -> None:
     """A thought, or the signature of the part before it. What Gemini has not signed is left out."""
-    if reasoning.signed_by != FORMAT or not reasoning.signature:
+    if reasoning.signed_by != NAME or not reasoning.signature:
         return
     if reasoning.text:
         written.append({"text": reasoning.text, "thought": True, "thoughtSignature": reasoning.signature})

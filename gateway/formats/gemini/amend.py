@@ -7,13 +7,11 @@ from typing import Any
 from gateway.formats.fit import fitted_tool
 from gateway.formats.gemini._config import MEMBERS, THINKING, calling_config, declaration, generation_config
 from gateway.formats.gemini._members import by_camel, camel, wrong
-from gateway.formats.gemini._terms import FORMAT
-from gateway.formats.limits import limits
+from gateway.formats.gemini.provider_request import LIMITS
 from gateway.formats.prompt import Prompt, ToolSpec
 from gateway.formats.settings import Settings
 from gateway.json_body import Document, array, elements, encode
 
-_LIMITS = limits(FORMAT)
 _CALLING = frozenset({"tool_choice", "parallel_tools"})
 Changes = dict[str, str | None]
 
@@ -98,7 +96,7 @@ def _system(prompt: str, client: _Object) -> str:
 def _tools(tools: tuple[ToolSpec, ...], client: list[str]) -> str:
     """The version's functions, then the client's own of other names, and what else it lets the model use."""
     names = {tool.name for tool in tools}
-    merged = [encode({"functionDeclarations": [declaration(fitted_tool(tool, _LIMITS)) for tool in tools]})]
+    merged = [encode({"functionDeclarations": [declaration(fitted_tool(tool, LIMITS)) for tool in tools]})]
     for text in client:
         tool = _Object.of(text)
         declared = tool.items("functionDeclarations")

@@ -9,7 +9,8 @@ from typing import Any
 
 from gateway.calls import Usage
 from gateway.formats.answer import Reply
-from gateway.formats.gemini._terms import FORMAT, UNSIGNED, arguments_of, finish_of, logprobs_result, usage_metadata
+from gateway.formats.gemini import NAME
+from gateway.formats.gemini._terms import UNSIGNED, arguments_of, finish_of, logprobs_result, usage_metadata
 from gateway.formats.prompt import FormatName, Media, Part, Reasoning, Refusal, Text, ToolCall
 from gateway.formats.protocol import Envelope
 from gateway.json_body import encode
@@ -57,14 +58,14 @@ def _parts(part: Part) -> list[dict[str, Any]]:
 
 def write_thought(text: str, signature: str, signed_by: FormatName | None) -> list[dict[str, Any]]:
     """A thought; a signature alone stands in an empty part, and one of another format says nothing here."""
-    signed = {"thoughtSignature": signature} if signature and signed_by == FORMAT else {}
+    signed = {"thoughtSignature": signature} if signature and signed_by == NAME else {}
     if text:
         return [{"text": text, "thought": True, **signed}]
     return [{"text": "", **signed}] if signed else []
 
 
 def write_call(call: ToolCall) -> dict[str, Any]:
-    signed = {"thoughtSignature": call.signature} if call.signature and call.signed_by == FORMAT else {}
+    signed = {"thoughtSignature": call.signature} if call.signature and call.signed_by == NAME else {}
     return {"functionCall": {"id": call.id, "name": call.name, "args": arguments_of(call.arguments)}, **signed}
 
 

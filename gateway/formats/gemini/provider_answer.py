@@ -11,7 +11,8 @@ from typing import Any
 
 from gateway.errors import CallerError, ProviderError
 from gateway.formats.answer import Reply
-from gateway.formats.gemini._terms import BROKEN, FORMAT, PLAIN, dicts, kind_of, logprobs_of, stop_of, usage_of
+from gateway.formats.gemini import NAME
+from gateway.formats.gemini._terms import BROKEN, PLAIN, dicts, kind_of, logprobs_of, stop_of, usage_of
 from gateway.formats.gemini.errors import error_inside
 from gateway.formats.prompt import Media, Part, Reasoning, Text, ToolCall
 from gateway.formats.provider_json import parse
@@ -89,7 +90,7 @@ class Parts:
     def _read(self, part: dict[str, Any]) -> Iterator[Part]:
         """The part, and behind it the signature that it carries where it cannot hold one itself."""
         text, signature = text_of(part, "text"), text_of(part, "thoughtSignature")
-        signed = FORMAT if signature else None
+        signed = NAME if signature else None
         if part.get("functionCall") is not None:
             yield self._call(part["functionCall"], signature)
             return
@@ -103,7 +104,7 @@ class Parts:
             mime = text_of(inline, "mimeType")
             yield Media(kind_of(mime), mime, text_of(inline, "data"))
         if signature:
-            yield Reasoning(signature=signature, signed_by=FORMAT)
+            yield Reasoning(signature=signature, signed_by=NAME)
 
     def _call(self, call: Any, signature: str) -> ToolCall:
         arguments = call.get("args") if isinstance(call, dict) else None
@@ -115,7 +116,7 @@ class Parts:
             raise ProviderError("malformed", "a function call of the provider's answer is nested too deeply") from None
         id_ = text_of(call, "id") or self._id(text_of(call, "name") + written)
         self._calls += 1
-        return ToolCall(id_, text_of(call, "name"), written, signature, FORMAT if signature else None)
+        return ToolCall(id_, text_of(call, "name"), written, signature, NAME if signature else None)
 
     def _id(self, content: str) -> str:
         """Other formats take ids of letters, digits, _ and -, and not too long ones."""

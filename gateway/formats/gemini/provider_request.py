@@ -1,18 +1,20 @@
 """A prompt as a generateContent request for a provider."""
 
 from collections.abc import Mapping
+from string import ascii_letters
 from typing import Any
 from urllib.parse import quote
 
-from gateway.formats.fit import fit
 from gateway.formats.gemini._config import calling_config, declaration, generation_config
 from gateway.formats.gemini._models import before_three
-from gateway.formats.gemini._terms import FORMAT
 from gateway.formats.gemini._turns import write_turns
-from gateway.formats.limits import limits
+from gateway.formats.limits import WORD, Limits, Spelling
 from gateway.formats.prompt import Prompt, Untranslatable
-from gateway.formats.protocol import Written
 
+LIMITS = Limits(
+    tool_name=Spelling(128, WORD | {".", ":"}, first=frozenset(ascii_letters) | {"_"}),
+    lone_refs=True,
+)
 _COLLECTIONS = ("models/", "tunedModels/")
 # Members that only this format has: they came from a client that speaks it, and go back to where they stood.
 _OWN = frozenset({"safetySettings", "cachedContent", "serviceTier"})
@@ -25,10 +27,9 @@ def path(model: str, stream: bool) -> str:
     return f"/{quote(name)}:{'streamGenerateContent?alt=sse' if stream else 'generateContent'}"
 
 
-def write(prompt: Prompt, model: str) -> Written:
-    """The request. Raises Untranslatable and names the field that this format cannot say."""
+def write(prompt: Prompt, model: str) -> dict[str, Any]:
+    """Return the body of the request. Raises Untranslatable and names the field that this format cannot say."""
     _check(prompt, model)
-    prompt, names = fit(prompt, limits(FORMAT))
     system, contents = write_turns(prompt.messages, model)
     body: dict[str, Any] = {"contents": contents}
     if system:
@@ -40,7 +41,7 @@ def write(prompt: Prompt, model: str) -> Written:
     if config := generation_config(prompt, model):
         body["generationConfig"] = config
     _put_extras(prompt.extras, body)
-    return Written(path(model, prompt.stream), body, names)
+    return body
 
 
 def _check(prompt: Prompt, model: str) -> None:

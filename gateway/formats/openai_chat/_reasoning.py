@@ -8,19 +8,25 @@ stands in `reasoning_details`, as OpenRouter documents them, and a function call
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from gateway.formats.anthropic import NAME as ANTHROPIC
+from gateway.formats.bedrock import NAME as BEDROCK
+from gateway.formats.gemini import NAME as GEMINI
+from gateway.formats.openai_chat import NAME
+from gateway.formats.openai_responses import NAME as RESPONSES
 from gateway.formats.prompt import FormatName, Reasoning, ToolCall
 
 Json = Mapping[str, Any]
 
-# `format` of a detail; OpenRouter's names, but for the last. One that says nothing is Anthropic's.
-_FORMATS: Mapping[FormatName, str] = {
-    "anthropic": "anthropic-claude-v1",
-    "openai-responses": "openai-responses-v1",
-    "gemini": "google-gemini-v1",
-    "openai": "unknown",
-    "bedrock": "amazon-bedrock-v1",
+# `format` of a detail: OpenRouter's names where it has one. One that says nothing is Anthropic's.
+_DOCUMENTED: Mapping[FormatName, str] = {
+    ANTHROPIC: "anthropic-claude-v1",
+    RESPONSES: "openai-responses-v1",
+    GEMINI: "google-gemini-v1",
+    BEDROCK: "amazon-bedrock-v1",
+    NAME: "unknown",
 }
-_SIGNERS: Mapping[str, FormatName] = {"": "anthropic", **{name: signer for signer, name in _FORMATS.items()}}
+_SIGNERS: Mapping[str, FormatName] = {"": ANTHROPIC, **{name: signer for signer, name in _DOCUMENTED.items()}}
+_OURS = "serinus-"  # begins the name of any other format
 
 
 def read_reasoning(message: Json) -> tuple[Reasoning, ...]:
@@ -56,7 +62,7 @@ def write_details(thoughts: Iterable[Reasoning], first: int = 0) -> list[dict[st
     """The thoughts as `reasoning_details`, numbered from `first`."""
     details: list[dict[str, Any]] = []
     for each in thoughts:
-        shared = {"id": each.id or None, "format": _FORMATS[each.signed_by or "openai"]}
+        shared = {"id": each.id or None, "format": _written(each.signed_by)}
         if each.encrypted:
             if each.text:
                 details.append({"type": "reasoning.summary", "summary": each.text, **shared})
@@ -76,7 +82,7 @@ def call_signature(call: Json) -> str:
 
 def write_call_signature(signature: str, signed_by: FormatName | None) -> dict[str, Any]:
     """The member that carries a function call's signature; {} where there is none to carry."""
-    if not signature or signed_by != "gemini":
+    if not signature or signed_by != GEMINI:
         return {}
     return {"extra_content": {"google": {"thought_signature": signature}}}
 
@@ -87,9 +93,19 @@ def signed_call(call: ToolCall) -> dict[str, Any]:
 
 def _detail(item: dict[str, Any]) -> Reasoning:
     signature, encrypted = _text(item, "signature"), _text(item, "data")
-    signer = _SIGNERS.get(_text(item, "format"), "openai") if signature or encrypted else None
+    signer = _signer(_text(item, "format")) if signature or encrypted else None
     text = _text(item, "text") or _text(item, "summary")
     return Reasoning(text, signature, encrypted, signer, _text(item, "id"))
+
+
+def _written(signer: FormatName | None) -> str:
+    """What `format` calls a signer."""
+    return _DOCUMENTED.get(signer or NAME) or f"{_OURS}{signer}"
+
+
+def _signer(written: str) -> FormatName:
+    """The signer that `format` names; a provider of this format where the name is somebody else's."""
+    return written.removeprefix(_OURS) if written.startswith(_OURS) else _SIGNERS.get(written, NAME)
 
 
 def _belong(last: Reasoning, detail: Reasoning) -> bool:

@@ -13,7 +13,8 @@ from gateway.calls import Call
 from gateway.formats.applied import ALIASES, AppliedVersion
 from gateway.formats.callids import CallIds
 from gateway.formats.endpoint import Endpoint
-from gateway.formats.limits import Limits, known_host
+from gateway.formats.limits import Limits
+from gateway.formats.openai_chat._limits import known_host
 from gateway.formats.openai_chat._quirks import Quirks, quirks
 from gateway.formats.openai_chat._systems import system_changes
 from gateway.formats.openai_chat.provider_request import write_choice, write_parameters, write_tool

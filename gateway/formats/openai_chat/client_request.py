@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.formats import values
+from gateway.formats.gemini import NAME as GEMINI
 from gateway.formats.openai_chat._content import is_marked, read_content
 from gateway.formats.openai_chat._reasoning import call_signature, read_reasoning
 from gateway.formats.parameters import sort
@@ -125,7 +126,7 @@ def _read_call(value: object, param: str) -> ToolCall:
         values.text(function.get("name"), f"{param}.function.name"),
         values.text(function.get("arguments"), f"{param}.function.arguments"),
         signature,
-        "gemini" if signature else None,
+        GEMINI if signature else None,
         is_marked(call),
     )
 

@@ -11,6 +11,7 @@ from gateway.json_body import encode
 _KEPT_STATUSES = frozenset({429, 503, 529})
 _ERROR_STATUSES = range(400, 600)
 _DEEPEST_PLACE = 20  # names of a path that a server tells
+ERROR_SHAPE = "OpenAI's"
 _KEY_CODES = frozenset({"invalid_api_key", "authentication_error"})
 
 
@@ -85,12 +86,13 @@ def _text(error: Any, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def error_body(error: SerinusError) -> bytes:
+def error_body(error: SerinusError, _call_id: str = "") -> bytes:
     """OpenAI's error body in our own words."""
     told = {"message": error.told, "type": error.type, "param": error.param, "code": error.code}
     return encode({"error": told}).encode()
 
 
-def error_event(body: bytes) -> bytes:
-    """The server-sent event that tells of an error inside a stream."""
-    return sse.event(body)
+def error_event(error: SerinusError, _call_id: str = "") -> bytes:
+    """The server-sent event that tells of an error inside a stream: the provider's own words where it has some."""
+    own = error.body if isinstance(error, ProviderError) else None
+    return sse.event(error_body(error) if own is None else own)

@@ -1,57 +1,58 @@
-"""Chat completions as providers speak them, for clients of another wire format."""
+"""Chat completions, as a provider's format: many providers offer it, each with habits of its own."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from typing import Any
 
-from gateway.errors import Headers, ProviderError
-from gateway.formats.answer import Reply
-from gateway.formats.fit import fit
-from gateway.formats.limits import limits
+from gateway.formats.limits import Limits
+from gateway.formats.openai_chat import NAME, _limits
 from gateway.formats.openai_chat._quirks import quirks
 from gateway.formats.openai_chat.amend import PATH, amend
-from gateway.formats.openai_chat.errors import read_error
+from gateway.formats.openai_chat.errors import ERROR_SHAPE, read_error
 from gateway.formats.openai_chat.provider_answer import read_reply
 from gateway.formats.openai_chat.provider_request import write_request
 from gateway.formats.openai_chat.provider_stream import ChatParser
-from gateway.formats.prompt import FormatName, Prompt
-from gateway.formats.protocol import Parser, ProviderFacts, Written
+from gateway.formats.prompt import Prompt
+from gateway.formats.protocol import ProviderFacts, ProviderSide
 from gateway.formats.settings import Settings
 from gateway.json_body import Document
 
-_FACTS = ProviderFacts(price_source="openai", header_prefix=b"openai-")
+_FACTS = ProviderFacts(
+    about="chat completions; many providers and inference servers offer it",
+    base_url="https://api.openai.com/v1",
+    price_source="openai",
+    header_prefix=b"openai-",
+    account_headers=(b"openai-organization", b"openai-project", b"chatgpt-account-id", b"x-ms-client-tenant-id"),
+    error_shape=ERROR_SHAPE,
+    has_openai_endpoints=True,
+)
 
 
-@dataclass(frozen=True, slots=True)
-class ChatProvider:
-    """The half of chat completions that faces providers; `host` is the provider's, '' while it is not known."""
+def at(host: str) -> ProviderSide:
+    """The format as the provider at that host speaks it; '' while it is not known."""
 
-    host: str = ""
-    name: FormatName = field(default="openai", init=False)
+    def limits(model: str) -> Limits:
+        return _limits.limits(host, model)
 
-    def at(self, host: str) -> "ChatProvider":
-        """The same for a provider at that host."""
-        return replace(self, host=host)
+    def body(prompt: Prompt, model: str) -> Mapping[str, Any]:
+        return write_request(prompt, model, quirks(host, model))
 
-    facts = _FACTS
+    def changes(document: Document, settings: Settings, model: str) -> Mapping[str, str | None]:
+        return amend(document, settings, model, host)
 
-    def write(self, prompt: Prompt, model: str) -> Written:
-        fitted = fit(prompt, limits(self.name, self.host, model))
-        return Written(PATH, write_request(fitted.prompt, model, quirks(self.host, model)), fitted.names)
-
-    def path(self, model: str, stream: bool) -> str:
-        return PATH
-
-    def amend(self, document: Document, settings: Settings, model: str) -> Mapping[str, str | None]:
-        return amend(document, settings, model, self.host)
-
-    def reply(self, body: bytes) -> Reply:
-        return read_reply(body)
-
-    def parser(self) -> Parser:
-        return ChatParser()
-
-    def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
-        return read_error(status, headers, body)
+    known = _limits.known_host(host)
+    return ProviderSide(
+        name=NAME,
+        facts=_FACTS,
+        limits=limits,
+        path=lambda _model, _stream: PATH,
+        body=body,
+        amend=changes,
+        reply=read_reply,
+        parser=ChatParser,
+        error=read_error,
+        tool_name=None if known is None else known.tool_name,
+        of_host=at,
+    )
 
 
-PROVIDER = ChatProvider()
+PROVIDER = at("")

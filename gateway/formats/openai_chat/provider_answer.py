@@ -8,6 +8,7 @@ from gateway.calls import usage_from
 from gateway.errors import ProviderError
 from gateway.formats import dataurl
 from gateway.formats.answer import Reply, Stop
+from gateway.formats.gemini import NAME as GEMINI
 from gateway.formats.openai_chat._logprobs import read_logprobs
 from gateway.formats.openai_chat._reasoning import call_signature, read_reasoning
 from gateway.formats.openai_chat.errors import error_inside
@@ -139,5 +140,5 @@ def _read_calls(message: Members, reply_id: str) -> Iterator[ToolCall]:
             raise nameless()
         signature = call_signature(call)
         yield ToolCall(
-            call_id(call, reply_id, index), name, arguments_of(function), signature, "gemini" if signature else None
+            call_id(call, reply_id, index), name, arguments_of(function), signature, GEMINI if signature else None
         )

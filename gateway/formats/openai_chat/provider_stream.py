@@ -11,6 +11,7 @@ from gateway.calls import Usage, usage_from
 from gateway.errors import ProviderError
 from gateway.formats import sse
 from gateway.formats.answer import Begin, End, Event, ReasoningDelta, RefusalDelta, TextDelta, ToolBegin, ToolDelta
+from gateway.formats.gemini import NAME as GEMINI
 from gateway.formats.openai_chat._frame import Frame
 from gateway.formats.openai_chat._logprobs import read_logprobs
 from gateway.formats.openai_chat._reasoning import call_signature, read_details, thought
@@ -298,7 +299,7 @@ class _Calls:
             self.count += 1
             self._ids[number] = call_id(call, reply_id, number)
             signature = call_signature(call)
-            yield ToolBegin(number, self._ids[number], name, signature, "gemini" if signature else None)
+            yield ToolBegin(number, self._ids[number], name, signature, GEMINI if signature else None)
         if arguments := arguments_of(function):
             yield ToolDelta(number, arguments)
 

@@ -11,7 +11,7 @@ from typing import Any
 from gateway.errors import CallerError
 from gateway.formats import values
 from gateway.formats.marks import Seal, is_sealed, unseal
-from gateway.formats.openai_responses import _content
+from gateway.formats.openai_responses import NAME, _content
 from gateway.formats.prompt import Media, Message, Part, Reasoning, Role, Text, ToolCall, ToolResult
 
 _ROLES: Mapping[str, Role] = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
@@ -91,7 +91,7 @@ class History:
         if seal:
             self._said((Reasoning(text, seal.signature, seal.encrypted, seal.by),))
         elif encrypted and not is_sealed(encrypted):
-            self._said((Reasoning(text, encrypted=encrypted, signed_by="openai-responses", id=item_id),))
+            self._said((Reasoning(text, encrypted=encrypted, signed_by=NAME, id=item_id),))
         elif text:
             self._said((Reasoning(text),))
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from gateway.formats.answer import ReasoningDelta, RefusalDelta, TextDelta, ToolBegin, ToolDelta
 from gateway.formats.marks import Seal, item_id, seal
-from gateway.formats.prompt import FormatName, Media
+from gateway.formats.openai_responses import NAME
+from gateway.formats.prompt import Media
 
 Json = dict[str, Any]
 
-_OWN: FormatName = "openai-responses"
 # What holds the words of a part, and how the events of it are called.
 _WORDS: Mapping[str, tuple[str, str]] = {
     "output_text": ("text", "response.output_text"),
@@ -57,7 +57,7 @@ class Output:
     def begin_call(self, begin: ToolBegin) -> Iterator[Json]:
         """A call begins. What its provider wants back with it stands in a reasoning item before it."""
         call_id = begin.id or item_id("call", self._call_id, len(self.items))
-        if begin.signature and begin.signed_by and begin.signed_by != _OWN:
+        if begin.signature and begin.signed_by and begin.signed_by != NAME:
             yield from self._open("reasoning", "rs", "", summary=[])
             self._item()["encrypted_content"] = seal(Seal(begin.signed_by, begin.signature, call_id=call_id))
         yield from self._open("function_call", "fc", "", call_id=call_id, name=begin.name, arguments="")
@@ -170,7 +170,7 @@ class Output:
 
 def _sealed(delta: ReasoningDelta) -> str:
     """What the client is to give back with the thought, '' where it is not signed."""
-    if delta.signed_by == _OWN:
+    if delta.signed_by == NAME:
         return delta.encrypted
     if delta.signed_by is None or not (delta.signature or delta.encrypted):
         return ""

@@ -4,16 +4,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway.errors import CallerError
-from gateway.formats.limits import limits
 from gateway.formats.marks import is_ours, is_sealed
 from gateway.formats.openai_responses._tools import write_choice, write_output, write_tool
 from gateway.formats.openai_responses.client_request import LOGPROBS, refuse_ours
-from gateway.formats.openai_responses.provider_request import FEWEST_TOKENS, UNSAYABLE, effort_of, unsayable
+from gateway.formats.openai_responses.provider_request import FEWEST_TOKENS, LIMITS, UNSAYABLE, effort_of, unsayable
 from gateway.formats.prompt import ToolSpec
 from gateway.formats.settings import Settings
 from gateway.json_body import Document, array, elements, encode
 
-_CALL_ID = limits("openai-responses").call_id
+_CALL_ID = LIMITS.call_id
 # Where a field of a prompt stands: a member, or a member of a member.
 _PLACES: Mapping[str, tuple[str, ...]] = {
     "max_tokens": ("max_output_tokens",),

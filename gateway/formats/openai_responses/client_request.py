@@ -134,8 +134,9 @@ _READERS: Mapping[str, Callable[[Any, Fields], Fields]] = {
 }
 
 
-def opening(value: object) -> str:
-    """The text of the first user message in an `input`, '' where there is none. Never raises."""
+def opening(request: Mapping[str, Any]) -> str:
+    """The text of the first user message, '' where there is none. Never raises."""
+    value = request.get("input")
     if isinstance(value, str):
         return value
     for item in value if isinstance(value, list) else ():

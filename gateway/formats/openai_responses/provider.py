@@ -1,43 +1,31 @@
-"""The half of this format that faces providers."""
+"""The Responses API, as a provider's format."""
 
-from collections.abc import Mapping
-
-from gateway.errors import Headers, ProviderError
-from gateway.formats.answer import Reply
-from gateway.formats.openai_responses import amend, errors, provider_answer, provider_request
+from gateway.formats.openai_chat.errors import ERROR_SHAPE
+from gateway.formats.openai_responses import NAME
+from gateway.formats.openai_responses.amend import amend
+from gateway.formats.openai_responses.errors import provider_error
+from gateway.formats.openai_responses.provider_answer import read_reply
+from gateway.formats.openai_responses.provider_request import LIMITS, PATH, limits, write
 from gateway.formats.openai_responses.provider_stream import ResponsesParser
-from gateway.formats.prompt import FormatName, Prompt
-from gateway.formats.protocol import Parser, ProviderFacts, ProviderSide, Written
-from gateway.formats.settings import Settings
-from gateway.json_body import Document
+from gateway.formats.protocol import ProviderFacts, ProviderSide
 
-_FACTS = ProviderFacts(price_source="openai", header_prefix=b"openai-")
-
-
-class _Provider:
-    @property
-    def name(self) -> FormatName:
-        return "openai-responses"
-
-    facts = _FACTS
-
-    def write(self, prompt: Prompt, model: str) -> Written:
-        return provider_request.write(prompt, model)
-
-    def path(self, model: str, stream: bool) -> str:
-        return provider_request.PATH
-
-    def amend(self, document: Document, settings: Settings, model: str) -> Mapping[str, str | None]:
-        return amend.amend(document, settings, model)
-
-    def reply(self, body: bytes) -> Reply:
-        return provider_answer.read_reply(body)
-
-    def parser(self) -> Parser:
-        return ResponsesParser()
-
-    def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
-        return errors.provider_error(status, headers, body)
-
-
-PROVIDER: ProviderSide = _Provider()
+PROVIDER = ProviderSide(
+    name=NAME,
+    facts=ProviderFacts(
+        about="Responses",
+        base_url="https://api.openai.com/v1",
+        price_source="openai",
+        header_prefix=b"openai-",
+        error_shape=ERROR_SHAPE,
+        has_openai_endpoints=True,
+        stores_responses=True,
+    ),
+    limits=limits,
+    path=lambda _model, _stream: PATH,
+    body=write,
+    amend=amend,
+    reply=read_reply,
+    parser=ResponsesParser,
+    error=provider_error,
+    tool_name=LIMITS.tool_name,
+)

@@ -7,6 +7,7 @@ from gateway.calls import Usage, tokens
 from gateway.errors import ProviderError
 from gateway.formats.answer import Reply, Stop
 from gateway.formats.openai_chat.errors import error_inside
+from gateway.formats.openai_responses import NAME
 from gateway.formats.prompt import Part, Reasoning, Refusal, Text, ToolCall
 from gateway.formats.provider_json import parse
 from gateway.json_body import encode
@@ -97,8 +98,8 @@ def reasoning_of(item: _Item) -> Reasoning | None:
     encrypted = text(item, "encrypted_content")
     if not said and not encrypted:
         return None
-    by = "openai-responses" if encrypted else None
-    return Reasoning(said, encrypted=encrypted, signed_by=by, id=text(item, "id"))  # type: ignore[arg-type]
+    by = NAME if encrypted else None
+    return Reasoning(said, encrypted=encrypted, signed_by=by, id=text(item, "id"))
 
 
 def text(value: Mapping[str, Any], name: str) -> str:

@@ -1,11 +1,13 @@
 """Writes a prompt as a request of this format. The provider keeps nothing of it unless the client asks it to."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
-from gateway.formats.fit import fit
-from gateway.formats.limits import limits
-from gateway.formats.openai_responses import _content
+from gateway.formats import openai_limits
+from gateway.formats.limits import UNBOUNDED, Limits, Spelling
+from gateway.formats.openai_responses import NAME, _content
 from gateway.formats.openai_responses._tools import write_choice, write_output, write_tool
 from gateway.formats.openai_responses.client_request import ENCRYPTED, HINTS, LOGPROBS
 from gateway.formats.prompt import (
@@ -21,9 +23,9 @@ from gateway.formats.prompt import (
     ToolResult,
     Untranslatable,
 )
-from gateway.formats.protocol import Written
 
 PATH = "/responses"
+LIMITS = replace(openai_limits.OPENAI, call_id=Spelling(64), stops=UNBOUNDED)
 FEWEST_TOKENS = 16  # what OpenAI takes at the least as `max_output_tokens`
 UNSAYABLE = ("stop", "seed", "top_k", "presence_penalty", "frequency_penalty")
 
@@ -34,9 +36,14 @@ _EFFORTS: tuple[tuple[int, Effort], ...] = ((0, "none"), (2048, "low"), (8192, "
 _Item = dict[str, Any]
 
 
-def write(prompt: Prompt, model: str) -> Written:
-    """The request. Raises Untranslatable."""
-    prompt, names = fit(prompt, limits("openai-responses", model=model))
+@lru_cache(maxsize=256)  # the models of a configuration
+def limits(model: str) -> Limits:
+    """Return what that model takes at most."""
+    return openai_limits.of_model(LIMITS, model)
+
+
+def write(prompt: Prompt, model: str) -> dict[str, Any]:
+    """Return the body of the request. Raises Untranslatable."""
     _refuse(prompt)
     body: dict[str, Any] = {"model": model, **_conversation(prompt), "store": prompt.hints.get("store") is True}
     if prompt.tools:
@@ -56,7 +63,7 @@ def write(prompt: Prompt, model: str) -> Written:
         "moderation": prompt.extras.get("moderation"),
         **{name: prompt.hints.get(name) for name in HINTS if name != "store"},
     }
-    return Written(PATH, body | {name: value for name, value in members.items() if value is not None}, names)
+    return body | {name: value for name, value in members.items() if value is not None}
 
 
 def effort_of(budget: int) -> Effort | None:
@@ -182,7 +189,7 @@ def _thought(part: Reasoning) -> Iterator[_Item]:
 
 
 def _is_own(part: Part) -> bool:
-    return isinstance(part, Reasoning) and part.signed_by == "openai-responses" and bool(part.encrypted)
+    return isinstance(part, Reasoning) and part.signed_by == NAME and bool(part.encrypted)
 
 
 def _outcome(result: ToolResult) -> str | list[_Item]:

@@ -206,7 +206,17 @@ class Bench:
     def offer(self, text: str = "hello") -> None:
         body = f'{{"messages":[{{"role":"user","content":"{text}"}}]}}'.encode()
         call = Call(
-            "c-1", Caller("ann", "all"), self.place.agent, None, Document.parse(body), False, False, [], "", 0.0
+            "c-1",
+            Caller("ann", "all"),
+            self.place.agent,
+            None,
+            Document.parse(body),
+            False,
+            False,
+            [],
+            "",
+            0.0,
+            format="openai",
         )
         version = self.entry.agent.versions["v1"]
         plan = Plan(version, "split", "unit", (version.target,))

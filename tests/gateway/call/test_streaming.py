@@ -10,7 +10,8 @@ import pytest
 from gateway.call.streaming import ClientTooSlow, OpenStream, StreamLimits, relay
 from gateway.calls import Attempt, Usage
 from gateway.errors import Headers, ProviderError
-from gateway.formats.clients import CHAT, told_event
+from gateway.formats.clients import told_event
+from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.openai_chat.provider_stream import StreamReader
 from gateway.net.client import joined
 

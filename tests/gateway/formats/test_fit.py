@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from gateway.calls import FormatName
 from gateway.formats.callids import CallIds
 from gateway.formats.fit import fit
-from gateway.formats.limits import FORMATS, HOSTS, Limits, Spelling, limits
+from gateway.formats.limits import Limits, Spelling
+from gateway.formats.openai_chat import _limits as chat_limits
 from gateway.formats.prompt import (
     Media,
     Message,
@@ -24,10 +25,17 @@ from gateway.formats.prompt import (
     ToolSpec,
     Untranslatable,
 )
-from gateway.formats.registry import CLIENTS, provider_side
+from gateway.formats.registry import CLIENTS, PROVIDERS
 from gateway.formats.schemas import is_closed, whole
 
+
+def limits(format: FormatName, host: str = "", model: str = "") -> Limits:
+    """What that model takes at that host in that format."""
+    return PROVIDERS[format].at(host).limits(model)
+
+
 HI = Message("user", (Text("Hi"),))
+FORMATS = {name: limits(name) for name in PROVIDERS}
 OPENAI = limits("openai", "api.openai.com", "gpt-4o")
 RESPONSES = limits("openai-responses", model="gpt-5")
 LONG_NAME = "mcp__some_server_with_a_long_name__" + "look_up_" * 5 + "x"
@@ -97,7 +105,7 @@ def test_what_is_sent_fits_or_is_refused_by_name(prompt: Prompt, target: tuple[F
     format, host, model = target
     takes = limits(format, host, model)
     try:
-        written = provider_side(format, host).write(prompt, model)
+        written = PROVIDERS[format].at(host).write(prompt, model)
     except Untranslatable as refused:
         assert refused.param
         return
@@ -132,7 +140,7 @@ def prompt_of(prompt: Prompt) -> Prompt:
     return Prompt(prompt.messages)
 
 
-@given(ODD, ODD, st.sampled_from([each.call_id for each in (*FORMATS.values(), *HOSTS.values())]))
+@given(ODD, ODD, st.sampled_from([each.call_id for each in (*FORMATS.values(), *chat_limits.HOSTS.values())]))
 def test_different_texts_stay_different(one: str, other: str, spelling: Spelling) -> None:
     """What is fitted is spelled as the provider wants it, always alike, and apart from what another text becomes."""
     fitted = spelling.fit(one)
@@ -402,7 +410,7 @@ def test_whatever_a_client_sends_fits(
     format, host, model = target
     takes = limits(format, host, model)
     prompt = CLIENTS[client].prompt(requests_of_clients(id, name, user)[client])
-    written = provider_side(format, host).write(prompt, model)
+    written = PROVIDERS[format].at(host).write(prompt, model)
     texts = spoken(written.body, {})
     [sent] = {tool.name for tool in fit(prompt, takes).prompt.tools}
     assert takes.tool_name.takes(sent) and written.names.get(sent, sent) == name

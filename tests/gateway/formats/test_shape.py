@@ -5,17 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from gateway import formats
 from gateway.formats.registry import CLIENTS, PROVIDERS
 from tests import architecture
 
-FOLDERS = sorted({type(side).__module__.split(".")[2] for side in (*CLIENTS.values(), *PROVIDERS.values())})
+ROOM = Path(formats.__file__).parent
+FOLDERS = sorted(path.parent.name for path in ROOM.glob("*/provider.py"))
 PROVIDER = {"provider", "provider_request", "provider_answer", "provider_stream", "errors"}
 CLIENT = {"client", "client_request", "client_answer", "client_stream", "amend"}
 
 
 def _modules(folder: str) -> set[str]:
-    found = import_module(f"gateway.formats.{folder}").__file__ or ""
-    return {path.stem for path in Path(found).parent.glob("*.py")}
+    return {path.stem for path in (ROOM / folder).glob("*.py")}
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -25,10 +26,14 @@ def test_a_format_has_one_public_module_for_each_role(folder: str) -> None:
     assert public == (PROVIDER | CLIENT if "client" in public else PROVIDER)
 
 
-def test_every_client_format_has_a_client_module() -> None:
-    """A format of the registry of clients is spoken by the `client` of its folder."""
-    assert {type(side).__module__.rpartition(".")[2] for side in CLIENTS.values()} == {"client"}
-    assert {type(side).__module__.rpartition(".")[2] for side in PROVIDERS.values()} == {"provider"}
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_format_is_registered_under_its_own_name(folder: str) -> None:
+    """The registry holds the very sides that a folder's `client` and `provider` make."""
+    name = import_module(f"gateway.formats.{folder}").NAME
+    assert PROVIDERS[name] is import_module(f"gateway.formats.{folder}.provider").PROVIDER
+    if "client" in _modules(folder):
+        assert CLIENTS[name] is import_module(f"gateway.formats.{folder}.client").CLIENT
+    assert PROVIDERS[name].name == name and len(PROVIDERS) == len(FOLDERS)
 
 
 def test_only_a_format_itself_uses_its_private_modules() -> None:

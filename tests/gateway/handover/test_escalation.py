@@ -70,7 +70,7 @@ async def queue(
 
 def hand_over(queue: Escalations, agent: str, call_id: str = "c-1", failure: str = "down") -> None:
     document = Document.parse(json.dumps({"messages": HELLO}).encode())
-    call = Call(call_id, Caller("app", "default"), agent, None, document, False, False, [], "", 0.0)
+    call = Call(call_id, Caller("app", "default"), agent, None, document, False, False, [], "", 0.0, format="openai")
     outcome = Outcome(call_id, "app", agent, "v1", "d", "split", "u", 0, 0, None, False, 0.0)
     outcome.attempts.append(Attempt("standin/good", 0.0, message=failure))
     queue.hand_over(call, outcome, 1.5)
@@ -263,7 +263,7 @@ async def test_a_conversation_is_cut(agent: str, queue: Any, receiver: Any) -> N
     (escalations, store), (there, escalations.webhook) = queue, receiver
     turns = [{"role": "user", "content": "long " * 4_000_000}, {"role": "user", "content": "and now?"}]
     document = Document({"messages": turns}, {"messages": "[]"})
-    call = Call("c-1", Caller("app", "default"), agent, None, document, False, False, [], "", 0.0)
+    call = Call("c-1", Caller("app", "default"), agent, None, document, False, False, [], "", 0.0, format="openai")
     tracemalloc.start()
     escalations.hand_over(call, Outcome("c-1", "app", agent, "v1", "d", "split", "u", 0, 0, None, False, 0.0), 1.5)
     peak = tracemalloc.get_traced_memory()[1]

@@ -97,7 +97,7 @@ def call(
 ) -> Call:
     body = json.dumps({"messages": [user(text), assistant("A person takes over."), user("and?")]}).encode()
     return Call("c-2", Caller(caller, "default"), agent, None, Document.parse(body), False, False, [], "", 0.0,
-                conversation_header=name, operation=operation)  # fmt: skip
+                format="openai", conversation_header=name, operation=operation)  # fmt: skip
 
 
 @pytest_asyncio.fixture

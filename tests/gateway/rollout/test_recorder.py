@@ -320,7 +320,7 @@ def test_a_completed_canary_is_still_watched() -> None:
     entry = table.entry("a")
     assert entry
     plan = route(entry.agent, entry.split, Facts("open", "", "", "c", "r"))
-    call = Call("c", Caller("open", ""), "a", None, Document.parse(b"{}"), False, False, [], "", 0.0)
+    call = Call("c", Caller("open", ""), "a", None, Document.parse(b"{}"), False, False, [], "", 0.0, format="openai")
     opened = Stage().recorder.open(call, plan, entry)
     assert (opened.version, opened.arm, opened.yardstick) == ("v2", "canary", None)
 
@@ -375,7 +375,20 @@ def test_a_censored_call_is_no_evidence() -> None:
     batch = Stage().close(censored)
     assert (batch.canary.requests, batch.canary.errors, batch.canary.bad, batch.canary.uncounted) == (0, 0, {}, 1)
     assert (batch.tallies["v2"].errors, batch.tallies["v2"].censored) == (1, 1)
-    call = Call("c", Caller("web", ""), "a", None, Document.parse(b"{}"), False, False, [], "", 0.0, nonce=b"8 bytes!")
+    call = Call(
+        "c",
+        Caller("web", ""),
+        "a",
+        None,
+        Document.parse(b"{}"),
+        False,
+        False,
+        [],
+        "",
+        0.0,
+        format="openai",
+        nonce=b"8 bytes!",
+    )
     name_call(call, censored, b"key")
     booking = read(call.id, "web", b"key")
     assert booking is not None and (booking.arm, booking.apart) == (None, False)

@@ -61,7 +61,7 @@ def text(said: str, **members: Any) -> dict[str, Any]:
 def test_the_smallest_request() -> None:
     """A limit is always sent: the API insists on one. Nothing else is said that was not asked."""
     written = PROVIDER.write(Prompt((HI,)), OLDER)
-    assert (written.path, PROVIDER.path(OLDER, stream=True)) == ("/messages", "/messages")
+    assert (written.path, PROVIDER.path(OLDER, True)) == ("/messages", "/messages")
     assert written.body == {
         "model": OLDER,
         "max_tokens": 16384,

@@ -9,7 +9,7 @@ from hypothesis import given
 
 from gateway.formats.openai_chat._quirks import quirks
 from gateway.formats.openai_chat.client import CLIENT
-from gateway.formats.openai_chat.provider import ChatProvider
+from gateway.formats.openai_chat.provider import PROVIDER, at
 from gateway.formats.openai_chat.provider_request import write_request
 from gateway.formats.prompt import (
     Media,
@@ -39,7 +39,7 @@ SIGNED = Reasoning("Hm.", "S", signed_by="anthropic")
 
 def sent(prompt: Prompt, host: str = PLAIN, model: str = "gpt-5") -> dict[str, Any]:
     """The body as the provider reads it."""
-    written = ChatProvider(host).write(prompt, model)
+    written = at(host).write(prompt, model)
     assert written.path == "/chat/completions"
     body: dict[str, Any] = json.loads(json.dumps(written.body))
     return body
@@ -248,7 +248,7 @@ def test_amend_changes_only_what_the_version_sets() -> None:
     document = Document.parse(body)
     version = Settings("Be kind.", (ToolSpec("f"),), {"max_tokens": 9, "tool_choice": ToolChoice("none"), "seed": None},
                        {"top_p": 0.5, "temperature": 0.3}, {"logit_bias": {}})  # fmt: skip
-    changed = ChatProvider(OPENAI).amend(document, version, "gpt-5")
+    changed = at(OPENAI).amend(document, version, "gpt-5")
     assert json.loads(document.render(changed)) == {
         "model": "gpt-5",
         "messages": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "x"}],
@@ -262,4 +262,4 @@ def test_amend_changes_only_what_the_version_sets() -> None:
         "stream_options": {"include_usage": True},
     }
     assert changed["max_tokens"] is None
-    assert ChatProvider().amend(document, Settings(), "m")["model"] == '"m"'
+    assert PROVIDER.amend(document, Settings(), "m")["model"] == '"m"'

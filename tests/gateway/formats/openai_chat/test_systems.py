@@ -11,7 +11,7 @@ from gateway.formats.endpoint import Endpoint
 from gateway.formats.openai_chat._systems import with_one_system
 from gateway.formats.openai_chat.amend import chat_request
 from gateway.formats.prompt import Message, Prompt, Text
-from gateway.formats.registry import provider_side
+from gateway.formats.registry import PROVIDERS
 from gateway.json_body import Document
 from gateway.net.client import Origin
 from routing.agents import AgentVersion, Target
@@ -61,9 +61,11 @@ def test_one_leading_message(messages: list[Any], sent: list[Any]) -> None:
 def request(host: str, messages: str, prompt: str | None = "You are v1.") -> str:
     """The messages that go there."""
     document = Document.parse(f'{{"model":"agent","messages":{messages}}}'.encode())
-    call = Call("1", Caller("", ""), "a", None, document, False, False, [], "", 0.0)
+    call = Call("1", Caller("", ""), "a", None, document, False, False, [], "", 0.0, format="openai")
     applied = AppliedVersion.of(AgentVersion("v1", TARGET, system_prompt=prompt))
-    body = chat_request(call, applied, Endpoint("p", Origin("https", host, 443), "/v1"), TARGET).body
+    body = chat_request(
+        call, applied, Endpoint("p", Origin("https", host, 443), "/v1", PROVIDERS["openai"]), TARGET
+    ).body
     return Document.parse(body).texts["messages"]
 
 
@@ -89,7 +91,7 @@ def test_a_translated_request(host: str, count: int) -> None:
     """A system prompt of several blocks, as Claude Code sends it, is one message for open models."""
     system = tuple(Message("system", (Text(text),)) for text in "abc")
     messages = (
-        provider_side("openai", host).write(Prompt((*system, Message("user", (Text("q"),)))), "m").body["messages"]
+        PROVIDERS["openai"].at(host).write(Prompt((*system, Message("user", (Text("q"),)))), "m").body["messages"]
     )
     assert [each["role"] for each in messages] == ["system"] * count + ["user"]
 

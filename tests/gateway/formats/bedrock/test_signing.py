@@ -12,7 +12,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotoCredentials
 
 from gateway.errors import GatewayError
-from gateway.formats.aws_signing import Chain, Credentials, from_environment, sign
+from gateway.formats.bedrock._signing import Chain, Credentials, from_environment, sign
 from gateway.formats.bedrock.provider_request import path
 from gateway.net.client import Origin, Request
 

@@ -48,7 +48,7 @@ _AGREE_SECONDS = 10.0  # a store that has lost the key gets it back before a new
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class Seams:
     """What a gateway takes from its machine: clocks, chance (uniform in 0…1), connections to providers.
 
     The calls of a simulation run on other ones.
@@ -208,12 +208,12 @@ def build(
     replica: str,
     log: Log,
     host: str | None = None,
-    surroundings: Surroundings | None = None,
+    seams: Seams | None = None,
 ) -> Gateway:
     """A gateway over an open store. `replica` is unique to this process; `host` is where it listens, by default where
-    the configuration says; `surroundings` are the machine's unless given."""
+    the configuration says; `seams` are the machine's unless given."""
     log.hide(wiring.redactor(deployment.settings))
-    given = surroundings or Surroundings()
+    given = seams or Seams()
     clock, draw = given.clock, given.draw
     table, circuits = Table(), Circuits(clock.monotonic)
     table.install(deployment.agents)

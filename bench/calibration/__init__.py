@@ -1,0 +1,1 @@
+"""Calibration end to end: rollouts of whole gateways on virtual time (`python -m bench.calibration`)."""

@@ -1,0 +1,154 @@
+"""From many rollouts to a line of a table: counts, exact bounds, medians. Counts are kept as JSON, a file a world."""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from bench.calibration.rollout import Ended
+from bench.calibration.worlds import Scenario
+
+ROOT = Path(__file__).parent.parent.parent
+RESULTS = ROOT / "bench" / "results" / "calibration"
+CONFIDENCE = 0.95
+FALSE_BAR = 0.01  # of blameless canaries
+_SOURCES = ("gateway", "policies", "routing", "bench/calibration")
+_MOST_LISTED = 5
+
+
+@dataclass(slots=True)
+class Tallied:
+    """What the rollouts with the seeds from 0 to `runs` - 1 of one world came to, under one state of the code.
+
+    `gone` lists seed, the canary's calls and the calls of its decision for each that was rolled back, `reasons` why a
+    few of them were. `suspect` counts e-values of 10 and more, `seconds` adds up what the rollouts took of the CPU.
+    """
+
+    name: str
+    code: str
+    runs: int = 0
+    gone: list[tuple[int, int, int]] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    suspect: int = 0
+    highest: float = 1.0
+    seconds: float = 0.0
+
+    def add(self, ended: Ended, seconds: float) -> None:
+        """Count the next rollout."""
+        self.runs += 1
+        self.seconds = round(self.seconds + seconds, 2)
+        self.suspect += ended.e_value >= 10 or ended.rolled_back
+        self.highest = max(self.highest, ended.e_value)
+        if ended.rolled_back:
+            self.gone.append((ended.seed, ended.calls, ended.decided_by))
+            if len(self.reasons) < _MOST_LISTED:
+                self.reasons.append(ended.reason)
+
+    def reached(self, share: float) -> int | None:
+        """The canary calls that decided within which that share of all rollouts was rolled back; None for never."""
+        took = sorted(decided for *_, decided in self.gone)
+        rank = math.ceil(share * self.runs)
+        return took[rank - 1] if 0 < rank <= len(took) else None
+
+    def keep(self, folder: Path = RESULTS) -> None:
+        """Write the file of this world."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = _path(self.name, folder)
+        path.with_suffix(".new").write_text(json.dumps(asdict(self), ensure_ascii=False) + "\n")
+        path.with_suffix(".new").rename(path)
+
+
+def kept(name: str, folder: Path = RESULTS) -> Tallied | None:
+    """What was kept of that world, None where nothing was."""
+    path = _path(name, folder)
+    return Tallied(**json.loads(path.read_text())) if path.exists() else None
+
+
+def code_digest() -> str:
+    """A digest of the code that decides and simulates: results of different code are never added up."""
+    digest = hashlib.blake2b(digest_size=8)
+    for source in _SOURCES:
+        for path in sorted((ROOT / source).rglob("*")):
+            if path.suffix in (".py", ".lua") and "rehearsal" not in path.parts:
+                digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def upper_bound(count: int, runs: int, confidence: float = CONFIDENCE) -> float:
+    """The upper end of the exact (Clopper-Pearson) interval of a share, of which `count` in `runs` were seen."""
+    if count >= runs:
+        return 1.0
+    low, high, tail = count / runs, 1.0, (1 - confidence) / 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _at_most(count, runs, middle) > tail else (low, middle)
+    return high
+
+
+def _at_most(count: int, runs: int, share: float) -> float:
+    """The chance that at most so many of the runs hit, each with that probability, neither 0 nor 1."""
+    logs = (
+        math.lgamma(runs + 1) - math.lgamma(hits + 1) - math.lgamma(runs - hits + 1)
+        + hits * math.log(share) + (runs - hits) * math.log1p(-share)
+        for hits in range(count + 1)
+    )  # fmt: skip
+    return math.fsum(map(math.exp, logs))
+
+
+def row(scenario: Scenario, tallied: Tallied) -> str:
+    """The world's line of the table."""
+    if scenario.must_go:
+        missed = tallied.runs - len(tallied.gone)
+        took = [_figure(tallied.reached(share)) for share in (0.5, 0.95)]
+        bar = _figure(scenario.bar) if scenario.bar else "none set"
+        return f"| {scenario.name} | {tallied.runs:,} | {missed} | {' | '.join(took)} | {bar} |"
+    count = len(tallied.gone)
+    bound = upper_bound(count, tallied.runs) if tallied.runs else 1.0
+    return (
+        f"| {scenario.name} | {scenario.weight.replace('%', ' %')} | {scenario.calls:,} | {tallied.runs:,} | {count} | "
+        f"{bound:.2%} | {tallied.highest:.3g} |"
+    )
+
+
+def table(found: Iterable[tuple[Scenario, Tallied]]) -> list[str]:
+    """Both tables, of blameless canaries and of bad ones."""
+    pairs = list(found)
+    blameless = [row(*pair) for pair in pairs if not pair[0].must_go]
+    bad = [row(*pair) for pair in pairs if pair[0].must_go]
+    return [
+        "| blameless | weight | canary calls | rollouts | rolled back | at most (95 %) | highest E |",
+        "|---|---|---|---|---|---|---|",
+        *blameless,
+        "",
+        "| bad, at 5 % unless said | rollouts | missed | median | 95 of 100 | bar |",
+        "|---|---|---|---|---|---|",
+        *bad,
+    ]
+
+
+def misses(scenario: Scenario, tallied: Tallied) -> bool:
+    """Whether a world is beyond its bar: too many blameless canaries rolled back, or a bad one found too late."""
+    if not scenario.must_go:
+        return len(tallied.gone) > FALSE_BAR * tallied.runs
+    late = tallied.reached(0.95)
+    return late is None or (scenario.bar is not None and late > scenario.bar)
+
+
+def _path(name: str, folder: Path) -> Path:
+    return folder / f"{re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')}.json"
+
+
+def _figure(value: int | None) -> str:
+    return "not found" if value is None else f"{value:,}"
+
+
+def chosen(scenarios: Iterable[Scenario], wanted: Sequence[str]) -> list[Scenario]:
+    """The worlds of these names; of those that contain one of them where no name is as said."""
+    everything = list(scenarios)
+    if not wanted:
+        return everything
+    named = [each for each in everything if each.name in wanted]
+    return named or [each for each in everything if any(part in each.name for part in wanted)]

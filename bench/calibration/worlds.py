@@ -1,0 +1,222 @@
+"""The worlds of the calibration: what befalls a canary that is as good as stable, and canaries that must go."""
+
+import math
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.calibration.provider import CANARY, NAME, SPARE, STABLE, Climate, Moment, Said, Weather
+
+_WELL = Weather()
+_USUAL = Said()
+_FALLBACK = {"fallback": [f"{NAME}/{SPARE}"]}
+_NAMES = ("alice", "bob", "carol", "dave", "mallory")
+Words = Callable[[random.Random, int], Said]  # what the conversation of that number asks for
+Attack = tuple[str, Said, float | None]  # what it is called, what is asked on canary units, the score given there
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One world. `calls` is its horizon in calls of the canary; calls come at `rps` a second to `replicas` gateways.
+
+    A conversation has `turns` calls in the mean, `pause` seconds apart; `named` ones carry an id. `rate` multiplies
+    `rps` by the time. A client leaves after `patience` seconds, where that is not 0. `template` is the opening that a
+    conversation of that number has in common with others, or ''. `scored` is the share of answered calls with a score,
+    `quality` its mean by version. `store_away` is when the store is stopped, and for how long. `attack` is what one of
+    the callers does; there are several callers then. `must_go` is set where the canary is bad, and `bar` then bounds
+    its calls until it is out in 95 of 100 rollouts. `runs` is how many rollouts the table has.
+    """
+
+    name: str
+    climate: Climate = lambda _: _WELL
+    weight: str = "20%"
+    calls: int = 500
+    rps: float = 50.0
+    replicas: int = 2
+    turns: float = 1.0
+    pause: float = 2.0
+    named: bool = False
+    patience: float = 0.0
+    rate: Callable[[float], float] = lambda _: 1.0
+    words: Words = lambda _chance, _number: _USUAL
+    template: Callable[[int], str] = lambda _: ""
+    routing: Mapping[str, Any] = field(default_factory=dict)
+    gateway: Mapping[str, Any] = field(default_factory=dict)
+    scored: float = 0.0
+    quality: Mapping[str, float] = field(default_factory=dict)
+    store_away: tuple[float, float] | None = None
+    attack: Attack | None = None
+    must_go: bool = False
+    bar: int | None = None
+    runs: int = 1000
+
+    @property
+    def share(self) -> float:
+        """The canary's, in 0…1."""
+        return float(self.weight.rstrip("%")) / 100
+
+    @property
+    def horizon(self) -> int:
+        """Calls on both arms."""
+        return math.ceil(self.calls / self.share)
+
+    @property
+    def callers(self) -> tuple[str, ...]:
+        """Who calls, by key; nobody needs one where nobody attacks. The last is the attacker."""
+        return _NAMES if self.attack else ()
+
+
+def _always(**changes: float) -> Climate:
+    """The same for all models at all times."""
+    weather = _WELL.but(**changes)
+    return lambda _: weather
+
+
+def _alone(**changes: float) -> Climate:
+    """What differs on the canary from its first call on."""
+    bad = _WELL.but(**changes)
+    return lambda moment: bad if moment.model == CANARY else _WELL
+
+
+def _between(begin: float, end: float, **changes: float) -> Climate:
+    """What differs for all models from one moment to another."""
+    weather = _WELL.but(**changes)
+    return lambda moment: weather if begin <= moment.now < end else _WELL
+
+
+def _in_turn(seconds: float, **changes: float) -> Climate:
+    """What comes and goes: so many seconds of it, as many without."""
+    weather = _WELL.but(**changes)
+    return lambda moment: weather if moment.now // seconds % 2 else _WELL
+
+
+def _on_replica(first: Climate, others: Climate) -> Climate:
+    """One replica sees another provider than the others."""
+    return lambda moment: (others if moment.replica else first)(moment)
+
+
+def _limited_when_busy(moment: Moment) -> Weather:
+    """Peaks in which all models are slow, and the account's limit meets the busier one alone."""
+    is_peak = moment.now // 5 % 2
+    limited = 0.6 if is_peak and moment.model == STABLE else 0.0
+    return _WELL.but(slow=2.5, limited=limited) if is_peak else _WELL
+
+
+def _cached_when_busy(moment: Moment) -> Weather:
+    """A prompt cache that is warmer for the model with more calls."""
+    return _WELL.but(cached=0.95 if moment.model == STABLE else 0.5)
+
+
+def _tired_by_day(moment: Moment) -> Weather:
+    """Slower, and failing more, where there is more to do."""
+    load = _by_day(moment.now)
+    return _WELL.but(slow=0.6 + 0.6 * load, errors=0.02 * load * load)
+
+
+def _by_day(now: float) -> float:
+    """The load of a day that takes a minute."""
+    return 1.0 + 0.9 * math.sin(2 * math.pi * now / 60)
+
+
+def _as_a_whole(chance: random.Random, _: int) -> Said:
+    """Conversations that fail, are slow and dear in every turn or in none."""
+    lot = chance.random()
+    if lot < 0.03:
+        return Said(status=500)
+    return Said(slow=4.0) if lot < 0.15 else Said(dear=6.0) if lot < 0.25 else _USUAL
+
+
+def _of_all_kinds(chance: random.Random, _: int) -> Said:
+    """Conversations that differ from one another in how slow and how dear they are."""
+    return Said(slow=math.exp(chance.gauss(0, 0.8)), dear=math.exp(chance.gauss(0, 1.0)))
+
+
+def _one_of_three(number: int) -> str:
+    """Seven of ten begin with one of three templates."""
+    return f"template {number % 3}" if number % 10 < 7 else ""
+
+
+def _dear_templates(_: random.Random, number: int) -> Said:
+    """Templates differ in what they ask for."""
+    kinds = (Said(slow=1.5, dear=2.0), Said(slow=0.7, dear=0.5), _USUAL)
+    return kinds[number % 3] if _one_of_three(number) else _USUAL
+
+
+_AT = (("5%", 300), ("50%", 1000), ("90%", 1800))
+
+
+def _at_all(name: str, climate: Climate, **more: Any) -> list[Scenario]:
+    return [Scenario(f"{name}, {weight[:-1]} %", climate, weight, calls, **more) for weight, calls in _AT]
+
+
+_ATTACKS: Sequence[tuple[Attack, float]] = (
+    (("failures", Said(status=500), None), 0.0),
+    (("refusals", Said(status=400), None), 0.0),
+    (("zero scores", _USUAL, 0.0), 0.3),
+    (("slow answers", Said(slow=10.0), None), 0.0),
+    (("dear answers", Said(dear=20.0), None), 0.0),
+)
+_STEPS = {
+    "weight": None,
+    "steps": [{"weight": weight, "hold": "10s", "min_requests": 100} for weight in ("5%", "20%", "50%")],
+}
+
+BLAMELESS: Sequence[Scenario] = (
+    Scenario("identical", weight="5%", calls=300, runs=2000),
+    Scenario("identical, 50 %", weight="50%", calls=1000),
+    Scenario("identical, every call scored", scored=1.0),
+    Scenario("conversations fail as a whole", words=_as_a_whole, turns=5, named=True, runs=2000),
+    Scenario("outage for a while", _between(8, 24, errors=0.3), weight="5%", calls=300, runs=2000),
+    Scenario("a ladder of steps", _between(20, 30, errors=0.3), routing=_STEPS, calls=600),
+    *_at_all("shared outage", _always(errors=0.3)),
+    *_at_all("both down for a while", _between(8, 20, errors=1.0)),
+    *_at_all("shared slowness", _between(15, 25, slow=3.0)),
+    *_at_all("provider flaps", _in_turn(4, errors=0.95)),
+    Scenario("429 storms", _in_turn(4, limited=0.7), weight="50%", routing=_FALLBACK),
+    Scenario("429 for the busier arm, in slow peaks", _limited_when_busy, routing=_FALLBACK),
+    Scenario("one replica cut off", _on_replica(_between(8, 30, cut_off=True), _always()), weight="50%"),
+    Scenario("one replica cut off, fallback", _on_replica(_between(8, 30, cut_off=True), _always()), routing=_FALLBACK),
+    Scenario("replicas with different circuits", _on_replica(_always(errors=0.6), _always()), routing=_FALLBACK),
+    Scenario("hedges", _in_turn(6, slow=2.0), routing={**_FALLBACK, "hedge": {"after": "p90", "budget": "20%"}}),
+    Scenario(
+        "hedges in an outage", _always(errors=0.3, latency_spread=1.0),
+        routing={**_FALLBACK, "hedge": {"after": "p75", "budget": "50%"}},
+    ),
+    Scenario("long conversations", words=_of_all_kinds, turns=20, named=True, weight="50%", calls=1000),
+    Scenario("load of a day", _tired_by_day, rate=_by_day, calls=800),
+    Scenario("heavy tails", _always(latency_spread=1.3, cost_spread=1.6), calls=800),
+    Scenario("a prompt cache that favours the busier arm", _cached_when_busy, calls=800),
+    Scenario("restart of Redis", _between(20, 30, errors=0.3), store_away=(12.0, 5.0)),
+    Scenario("clients hang up on slow answers", _in_turn(6, slow=1.8), patience=2.0),
+    Scenario("templated openings", words=_dear_templates, template=_one_of_three, weight="50%"),
+    *(
+        Scenario(f"an adversary: {attack[0]}", attack=attack, scored=scored, named=True, weight="50%")
+        for attack, scored in _ATTACKS
+    ),
+)  # fmt: skip
+
+
+def _bad(name: str, climate: Climate, bar: int | None, **more: Any) -> Scenario:
+    """A canary that must go: a horizon of half again the bar, at 5 %."""
+    calls = more.pop("calls", bar and round(1.5 * bar) + 40)
+    usual = {"weight": "5%", "rps": 100.0, "runs": 200 if calls < 1000 else 100}
+    return Scenario(name, climate, **{**usual, **more}, calls=calls, must_go=True, bar=bar)
+
+
+DETECTED: Sequence[Scenario] = (
+    _bad("errors 1 % → 100 %", _alone(errors=1.0), 8),
+    _bad("errors 1 % → 50 %", _alone(errors=0.5), 20),
+    _bad("errors 1 % → 10 %", _alone(errors=0.1), 200),
+    _bad("errors 1 % → 5 %", _alone(errors=0.05), 700),
+    _bad("errors 1 % → 3 %", _alone(errors=0.03), 2300),
+    _bad("latency × 2", _alone(slow=2.0), 120),
+    _bad("latency + 25 %", _alone(slow=1.25), 2800),
+    _bad("cost + 20 %", _alone(dear=1.2), 2800),
+    _bad("quality .90 → .80", _always(), 2000, scored=1.0, quality={"v2": 0.8}),
+    _bad("own target dead, 5 %", _alone(cut_off=True), 8, routing=_FALLBACK),
+    _bad("own target dead, 50 %", _alone(cut_off=True), None, calls=300, weight="50%", routing=_FALLBACK),
+    _bad("own target dead, 90 %", _alone(cut_off=True), None, calls=2000, weight="90%", routing=_FALLBACK),
+)  # fmt: skip
+
+SCENARIOS: Mapping[str, Scenario] = {each.name: each for each in (*BLAMELESS, *DETECTED)}

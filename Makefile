@@ -15,7 +15,7 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install fmt check test bench bench-quick demo serve lock clean
+.PHONY: help install fmt check test test-fast bench bench-quick demo serve lock clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -42,6 +42,9 @@ ifeq ($(strip $(ARGS)),)
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif
+
+test-fast: $(DEV) ## the tests without processes, Redis and sockets, within a minute (ARGS as above)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not process and not redis and not socket' $(ARGS)
 
 bench: $(DEV) ## the measurements the documentation quotes (ARGS go to python -m bench)
 	$(BIN)/python -m bench $(ARGS)

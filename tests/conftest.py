@@ -2,22 +2,52 @@
 
 import gc
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 
 from gateway.store import EmbeddedRedis, RedisStore, connect
 from tests.support.calling import Config, Place, place
+from tests.support.markers import MARKERS, Guard, markers
 
 
 # The frozen objects are the modules and the collected tests: no collection of a test's own garbage need visit them.
 def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
+
+
+_GUARD = Guard()
+# Properties are judged by what they find, not by how busy the machine is.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name, meaning in MARKERS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    for marker in markers(item):
+        item.add_marker(marker)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    with _GUARD.watch(item):
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    with _GUARD.watch(item):
+        yield
 
 
 Serve = Callable[..., Awaitable[Place]]

@@ -15,6 +15,7 @@ def test_a_child_is_given_no_secret() -> None:
     assert environment(ours) == {"PATH": "/bin", "TZ": "UTC"}
 
 
+@pytest.mark.process
 def test_the_reader_of_the_price_list_holds_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A third party's package runs in it."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-planted")

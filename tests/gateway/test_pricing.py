@@ -227,6 +227,7 @@ def test_prices_change_when_the_list_says_so() -> None:
             assert prices.rates(f"{entry.provider}/{entry.model}", at) == wanted, (entry, at)
 
 
+@pytest.mark.process
 def test_another_process_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """All that was asked for is known afterwards, also that the list has nothing; this process reads no list."""
     entries = {entry for entry, _ in everything()[::9]} | {PricedModel("house", "m", None, None)}
@@ -239,6 +240,7 @@ def test_another_process_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> None
     pricelist.learn(entries)  # nothing is left to ask for
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("program", "why"),
     [

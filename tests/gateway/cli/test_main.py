@@ -138,6 +138,7 @@ async def test_a_412_of_somebody_else_is_a_no(capsys: pytest.CaptureFixture[str]
     assert caught.value.state is None and caught.value.code == 1
 
 
+@pytest.mark.socket
 async def test_no_gateway_is_a_no(capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 1, and where nobody answered."""
     assert await run("status", "--url", "http://127.0.0.1:1") == 1

@@ -45,6 +45,7 @@ async def test_what_is_no_server_is_refused(tmp_path: Path, text: str | None, co
         await EmbeddedRedis(tmp_path / "data", log=lambda *_: None, binary=binary).start()
 
 
+@pytest.mark.process
 async def test_a_program_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is ended, too."""
     monkeypatch.setattr(server_binary, "VERSION_SECONDS", 0.2)

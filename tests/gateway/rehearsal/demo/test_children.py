@@ -8,6 +8,8 @@ import pytest
 from gateway.rehearsal.demo.ask import NoAnswer, ask
 from gateway.rehearsal.demo.children import Command, DemoFailed, environment, free_ports, listen, running
 
+pytestmark = pytest.mark.process
+
 STANDIN = ("gateway", "standin", "--listen")
 
 

@@ -8,6 +8,8 @@ import pytest
 from gateway.rehearsal.demo.children import DemoFailed
 from gateway.rehearsal.demo.stage import Stage, set_up
 
+pytestmark = pytest.mark.process
+
 
 async def first_sights(stage: Stage) -> None:
     """Watch until both replicas were seen."""

@@ -76,6 +76,7 @@ async def test_a_wrong_file_ends_it_with_2(text: str | None, tmp_path: Path) -> 
     assert errors.count(b"\n") == 1
 
 
+@pytest.mark.socket
 @pytest.mark.parametrize("listen_on", ["nonsense", "127.0.0.1:http", "127.0.0.1:99999999", "192.0.2.1:9000"])
 def test_an_address_that_cannot_be_had_is_complained_about(listen_on: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 2 and a line that names the address."""

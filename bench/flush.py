@@ -34,7 +34,7 @@ from gateway.rollout.table import Entry
 from gateway.store import EmbeddedRedis, RedisStore, connect
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS
 from policies.rollout.rollout import reconcile
-from routing.agents import Agent, AgentVersion, LadderStep
+from routing.agents import Agent, AgentVersion, RolloutStep
 from routing.chain import Target
 
 _AGENT = "bench"
@@ -115,7 +115,8 @@ class Trial:
             call_id="c", caller="bench", agent=_AGENT, version="v1" if arm == "stable" else "v2", digest="",
             reason="split", unit=f"conversation {unit}", rollout=state.rollout, evidence=state.evidence, arm=arm,
             stream=False, received_at=-draw.lognormvariate(-4, 0.6), end="answered", status=200,
-            attempts=[_failed() if is_failing else _good(draw.randint(50, 200))], yardstick=self._entry.yardsticks[arm],
+            attempts=[_failed() if is_failing else _good(draw.randint(50, 200))],
+            thresholds=self._entry.thresholds[arm],
         )  # fmt: skip
 
     async def _redis_seconds(self) -> float:
@@ -134,11 +135,11 @@ def _failed() -> Attempt:
 
 def _entry() -> Entry:
     versions = {name: AgentVersion(name, Target("openai", "gpt-4o")) for name in ("v1", "v2")}
-    agent = Agent(_AGENT, versions, "v1", "v2", (LadderStep(500),), guardrails=DEFAULT_GUARDRAILS)
+    agent = Agent(_AGENT, versions, "v1", "v2", (RolloutStep(500),), guardrails=DEFAULT_GUARDRAILS)
     entry = Entry.of(agent, None)
     decision = reconcile(None, entry.intent, now=0.0)
     assert decision is not None
-    return entry.turned(replace(decision.state, frozen=_FROZEN))
+    return entry.with_state(replace(decision.state, frozen=_FROZEN))
 
 
 async def measured(load: Load, rounds: int, profile: cProfile.Profile | None = None) -> Cost:

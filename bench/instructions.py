@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
         print("valgrind is missing: apt-get install valgrind", file=sys.stderr)
         return 2
     counted = count()
-    print(_told(counted))
+    print(_table(counted))
     if given.record:
         RECORDED.write_text(json.dumps({"python": platform.python_version(), **counted}, indent=1) + "\n")
     return 1 if given.check and _complain(excess(counted, json.loads(RECORDED.read_text()))) else 0
@@ -81,7 +81,7 @@ def _complain(excesses: dict[str, float]) -> bool:
     return bool(excesses)
 
 
-def _told(counted: Figures) -> str:
+def _table(counted: Figures) -> str:
     return "\n".join(f"{name:13} {figure:12,.1f}" for name, figure in counted.items())
 
 

@@ -17,7 +17,7 @@ from uvicorn.config import Config
 from bench.gateways import peers, wire
 from gateway import logs
 from gateway.config import load
-from gateway.net.server.limits import Limits
+from gateway.net.server.limits import ServerLimits
 from gateway.net.server.protocol import BoundedProtocol
 from gateway.net.server.traffic import Traffic
 from gateway.replica.replica import Gateway, build
@@ -131,7 +131,7 @@ async def _send(gateway: Gateway, count: int, requests: list[bytes], end: bytes)
         interface="asgi3", proxy_headers=False,
     )  # fmt: skip
     config.load()
-    protocol = BoundedProtocol(config, Traffic(Limits()), {}, asyncio.get_running_loop())
+    protocol = BoundedProtocol(config, Traffic(ServerLimits()), {}, asyncio.get_running_loop())
     client = _Client(end)
     connection = MemoryTransport(client.take)
     protocol.connection_made(connection)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.quoting import quote
-from gateway.rehearsal.standin import Behaviour, Standin
+from gateway.rehearsal.standin import ModelBehaviour, Standin
 from gateway.store import EmbeddedRedis
 from tests.support.crowd import Crowd, crowd
 from tests.support.processes import Served, serving
@@ -73,7 +73,7 @@ def files(world: World, standin: Standin) -> Mapping[str, object]:
 async def trial(world: World, seed: int, replicas: int) -> AsyncIterator[tuple[list[Served], Crowd]]:
     """Gateways as processes of their own, and the callers before them; the provider runs in this process."""
     models = {
-        name: Behaviour(error_rate=rate, seed=seed, latency_seconds=0.01, latency_p90_seconds=0.03)
+        name: ModelBehaviour(error_rate=rate, seed=seed, latency_seconds=0.01, latency_p90_seconds=0.03)
         for name, rate in (("one", world.stable), ("two", world.canary))
     }
     async with AsyncExitStack() as stack:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS, parse
-from policies.guardrails.metrics import Behaviour
+from policies.guardrails.metrics import SimulatedBehaviour
 from policies.simulation.simulation import MAX_CALLS, Breach, detection, first_breach
 from policies.simulation.worlds import Phase, World
 
@@ -25,8 +25,8 @@ DOCUMENT = Path(__file__).parent.parent / "docs" / "statistics.md"
 BEGIN, END = "<!-- bench.power begins -->", "<!-- bench.power ends -->"
 FALSE_BAR = 0.005  # of blameless canaries; 1 % is what the theory promises
 
-_OUTAGE = Behaviour(errors=0.3)
-_WRONG = Behaviour(rejections=0.2)
+_OUTAGE = SimulatedBehaviour(errors=0.3)
+_WRONG = SimulatedBehaviour(rejections=0.2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Bad:
 
 def canary(**changes: float) -> World:
     """A canary that differs from stable from its first call on."""
-    return World((Phase(canary=Behaviour(**changes)),))
+    return World((Phase(canary=SimulatedBehaviour(**changes)),))
 
 
 BLAMELESS = {
@@ -52,7 +52,7 @@ BLAMELESS = {
         (Phase(), Phase(_OUTAGE, _OUTAGE, 2000), Phase(start=6000))
     ),
 }
-BREAK = World((Phase(), Phase(canary=Behaviour(errors=0.1), start=9000)))
+BREAK = World((Phase(), Phase(canary=SimulatedBehaviour(errors=0.1), start=9000)))
 BAD = (
     Bad("errors 1 % → 100 %", canary(errors=1.0), 8),
     Bad("errors 1 % → 50 %", canary(errors=0.5), 20),
@@ -94,11 +94,11 @@ def table(runs: int, seed: int) -> list[str]:
     lines = ["| blameless | rolled back within 20,000 canary requests | bar |", "|---|---|---|"]
     for name, world in BLAMELESS.items():
         false = falsely(world, runs, seed)
-        lines.append(_told(f"| {name} | {false} of {runs} ({false / runs:.2%}) | {FALSE_BAR:.1%} |"))
+        lines.append(_say(f"| {name} | {false} of {runs} ({false / runs:.2%}) | {FALSE_BAR:.1%} |"))
     lines += ["", "| bad | median | 95 of 100 | bar |", "|---|---|---|---|"]
     for bad in BAD:
         median, late = requests(bad, runs, seed)
-        lines.append(_told(f"| {bad.name} | {_figure(median)} | {_figure(late)} | {_bar(bad.bar)} |"))
+        lines.append(_say(f"| {bad.name} | {_figure(median)} | {_figure(late)} | {_bar(bad.bar)} |"))
     return lines
 
 
@@ -110,7 +110,7 @@ def write(lines: Sequence[str], command: str, document: Path = DOCUMENT) -> None
     document.write_text("\n".join([f"{before}{BEGIN}", made, "", *lines, f"{END}{after}"]))
 
 
-def _told(line: str) -> str:
+def _say(line: str) -> str:
     print(line, file=sys.stderr, flush=True)
     return line
 

@@ -171,8 +171,8 @@ def _system_calls(subject: measure.Subject) -> list[tuple[str, float]]:
         calls = load.taken().calls
         load.close()
         tracer.send_signal(signal.SIGINT)
-        _, told = tracer.communicate(timeout=10)
-    rows = [line.split() for line in told.splitlines() if line[:1] == " " and line.split()[0] != "%"]
+        _, text = tracer.communicate(timeout=10)
+    rows = [line.split() for line in text.splitlines() if line[:1] == " " and line.split()[0] != "%"]
     counts = [(row[-1], int(row[3]) / max(calls, 1)) for row in rows if len(row) >= 5 and row[3].isdecimal()]
     return sorted((pair for pair in counts if pair[1] >= 0.02 and pair[0] != "total"), key=lambda pair: -pair[1])
 

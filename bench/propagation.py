@@ -82,19 +82,19 @@ async def lags(served: Served, committed: Commits) -> list[float]:
     latest = {agent: max(epoch for name, epoch in committed if name == agent) for agent, _ in committed}
 
     async def has_all() -> bool:
-        turned = _turned(served)
-        return all((agent, epoch) in turned for agent, epoch in latest.items())
+        applied = _applied(served)
+        return all((agent, epoch) in applied for agent, epoch in latest.items())
 
     await until(has_all)
-    turned = _turned(served)
+    applied = _applied(served)
     return [
-        min(at for (name, epoch), at in turned.items() if name == agent and epoch >= wanted) - began
+        min(at for (name, epoch), at in applied.items() if name == agent and epoch >= wanted) - began
         for (agent, wanted), began in committed.items()
     ]
 
 
-def _turned(served: Served) -> Commits:
-    lines = [line for line in served.log() if line["event"] == "turned"]
+def _applied(served: Served) -> Commits:
+    lines = [line for line in served.log() if line["event"] == "record_applied"]
     return {(line["agent"], line["epoch"]): line["at"] for line in lines}
 
 

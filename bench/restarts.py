@@ -66,9 +66,8 @@ async def measure(name: str, rounds: int) -> list[Back]:
 
 def row(name: str, found: Sequence[Back]) -> str:
     """One line of the table."""
-    return (
-        f"| {name} | {len(found)} | {_both([b.said for b in found])} | {_both([b.turned for b in found])} | {BAR:g} s |"
-    )
+    said, applied = _both([back.said for back in found]), _both([back.applied for back in found])
+    return f"| {name} | {len(found)} | {said} | {applied} | {BAR:g} s |"
 
 
 def _both(seconds: Sequence[float]) -> str:

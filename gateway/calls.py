@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 from gateway.errors import FailureKind, Headers
 from gateway.json_body import Document
-from policies.guardrails.thresholds import Yardstick
+from policies.guardrails.thresholds import Thresholds
 from routing.assignment import Reason
 
 _BYTES_PER_TOKEN = 4  # of English JSON, roughly, with the tokenizers of today
@@ -107,8 +107,8 @@ class Outcome:
     """What became of a call: the record of its attempts, and how it ended. Recorded exactly once.
 
     `rollout` and `evidence` are the epochs under which it is booked and `arm` the side of the trial it belongs to;
-    pinned and rule-matched calls have no arm. `unit` is what failures are counted once for; `yardstick` says from where
-    on the call is slow or dear, None while nothing is frozen. `hedge` says what became of a second attempt beside the
+    pinned and rule-matched calls have no arm. `unit` is what failures are counted once for; `thresholds` say when
+    the call is slow or expensive, None while nothing is frozen. `hedge` says what became of a second attempt beside the
     first, None where there was none; `late` whether the first was late where there might have been one. `exposed` says
     that the first attempt goes out whatever its target's circuit says, `censored` that the call is no evidence, because
     what it would show depends on a circuit (decision 19). `is_only_caller` is `Caller.is_only`. `request_id` is the
@@ -133,7 +133,7 @@ class Outcome:
     first_token_at: float | None = None
     ended_at: float = 0.0
     status: int = 0
-    yardstick: Yardstick | None = None
+    thresholds: Thresholds | None = None
     hedge: HedgeEnd | None = None
     late: bool = False
     request_id: str = ""

@@ -37,7 +37,7 @@ FailureKind = Literal[
 Blame = Literal["client", "version", "gateway", "unknown"]
 
 # What a client is told of failures whose messages name hosts and ports of the inside.
-_TOLD: dict[FailureKind, str] = {
+_CLIENT_MESSAGES: dict[FailureKind, str] = {
     "connect": "the provider could not be reached",
     "lost": "the connection to the provider broke before its answer",
     "malformed": "the provider's answer is not what its API promises",
@@ -72,7 +72,7 @@ class SerinusError(Exception):
         self.param = param and shortened(param, _LONGEST_PARAM)
 
     @property
-    def told(self) -> str:
+    def client_message(self) -> str:
         """The message as clients may read it."""
         return self.message
 
@@ -174,8 +174,8 @@ class ProviderError(SerinusError):
             self.status = upstream_status or self.status
 
     @property
-    def told(self) -> str:
-        return _TOLD.get(self.kind, self.message)
+    def client_message(self) -> str:
+        return _CLIENT_MESSAGES.get(self.kind, self.message)
 
 
 class KeyRefused(ProviderError):

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 
 from gateway.auth import Doorkeeper
-from gateway.formats.endpoint import Endpoint
+from gateway.formats.endpoint import ProviderEndpoint
 from gateway.net.browser_guard import BrowserGuard
 from gateway.net.client import Request, Response, Transport
 from gateway.net.client.redacting import send
@@ -44,7 +44,7 @@ class CircuitRules:
 class Channel:
     """A provider as attempts need it: where it stands, and who carries requests there."""
 
-    endpoint: Endpoint
+    endpoint: ProviderEndpoint
     transport: Transport
 
     def send(self, request: Request, limit: int) -> Awaitable[Response]:

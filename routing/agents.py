@@ -11,12 +11,23 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from routing.chain import HUMAN, Link, Target
+from routing.chain import HUMAN, ChainTarget, Target
 from routing.rules import Rule
 
 StickyKind = Literal["conversation", "user", "request", "header"]
 
-__all__ = ["HUMAN", "Agent", "AgentVersion", "Hedge", "LadderStep", "Link", "Shadow", "Sticky", "Target", "Tool"]
+__all__ = [
+    "HUMAN",
+    "Agent",
+    "AgentVersion",
+    "ChainTarget",
+    "Hedge",
+    "RolloutStep",
+    "Shadow",
+    "Sticky",
+    "Target",
+    "Tool",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +76,10 @@ class Sticky:
 
 
 @dataclass(frozen=True, slots=True)
-class LadderStep:
+class RolloutStep:
     """One step of a rollout. `weight` is the canary's share in basis points (0…10,000), `hold` seconds.
 
-    `hold` is None where a plain weight stands in place of a ladder: nothing goes on by itself then. `approval` says
+    `hold` is None where a plain weight stands in place of steps: nothing goes on by itself then. `approval` says
     whether a person must agree before the next step.
     """
 
@@ -118,10 +129,10 @@ class Agent:
     versions: Mapping[str, AgentVersion]
     stable: str
     canary: str | None = None
-    steps: tuple[LadderStep, ...] = ()
+    steps: tuple[RolloutStep, ...] = ()
     sticky: Sticky = Sticky()
     rules: tuple[Rule, ...] = ()
-    fallback: tuple[Link, ...] = ()
+    fallback: tuple[ChainTarget, ...] = ()
     guardrails: tuple[str, ...] = ()
     signals: tuple[str, ...] = ()
     shadow: Shadow | None = None

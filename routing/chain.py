@@ -17,9 +17,9 @@ class Target:
 
 
 HUMAN: Final = "human"
-Link = Target | Literal["human"]
+ChainTarget = Target | Literal["human"]
 
 
-def chain(first: Target, fallback: Sequence[Link]) -> tuple[Link, ...]:
+def chain(first: Target, fallback: Sequence[ChainTarget]) -> tuple[ChainTarget, ...]:
     """The version's own target, then each fallback that is not already in the chain."""
     return tuple(dict.fromkeys((first, *fallback))) if fallback else (first,)

@@ -15,7 +15,7 @@ from routing.assignment import (
     shadow_salt,
     unit_of,
 )  # fmt: skip
-from routing.chain import HUMAN, Link, Target, chain
+from routing.chain import HUMAN, ChainTarget, Target, chain
 from routing.facts import Facts
 from routing.rules import first_match
 
@@ -44,12 +44,12 @@ class Split:
 
 
 class Plan(NamedTuple):
-    """unit → version with its reason, and the chain of links to try."""
+    """unit → version with its reason, and the chain of targets to try."""
 
     version: AgentVersion
     reason: Reason
     unit: str
-    links: tuple[Link, ...]
+    targets: tuple[ChainTarget, ...]
 
 
 def route(agent: Agent, split: Split, facts: Facts, pin: str | None = None) -> Plan:
@@ -92,7 +92,7 @@ def is_exposed(agent: Agent, plan: Plan) -> bool:
 
 def hedge_targets(plan: Plan) -> tuple[Target, ...]:
     """Where a second attempt beside the first may go, in this order. A person is nobody's second attempt."""
-    return tuple(link for link in plan.links[1:] if link != HUMAN)
+    return tuple(target for target in plan.targets[1:] if target != HUMAN)
 
 
 def _choose(agent: Agent, split: Split, facts: Facts, pin: str | None, unit: str) -> tuple[AgentVersion, Reason]:

@@ -29,16 +29,16 @@ def main(arguments: list[str]) -> int:
     scope = dataclasses.replace(scope, rounds=given.rounds or scope.rounds)
     wanted = [peer for peer in PEERS if not given.only or peer.name.split()[0].lower() in given.only]
     present = [peer for peer in wanted if peer.installed]
-    about = _about(present, arguments)
+    facts = _facts(present, arguments)
     rows = []
     for row in plan.rows(present, scope):
         print(f"\r{row.gateway}, round {row.round + 1}: {row.measure:40}", end="", file=sys.stderr, flush=True)
         rows.append(row)
     print("\r" + " " * 79 + "\r", end="", file=sys.stderr)
-    text = _text(rows, wanted, about)
+    text = _text(rows, wanted, facts)
     print(text)
     if not given.quick and not given.only:
-        _record(rows, about, text)
+        _record(rows, facts, text)
     return 0
 
 
@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _about(peers: list[Peer], arguments: list[str]) -> dict[str, object]:
+def _facts(peers: list[Peer], arguments: list[str]) -> dict[str, object]:
     """What a reader needs to judge the figures."""
     return {
         "command": " ".join(["python -m bench.gateways", *arguments]),
@@ -69,28 +69,28 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def _text(rows: list[Row], wanted: list[Peer], about: dict[str, object]) -> str:
+def _text(rows: list[Row], wanted: list[Peer], facts: dict[str, object]) -> str:
     values = report.medians(rows)
     names = [peer.name for peer in wanted if any(row.gateway == peer.name for row in rows)]
     missing = [peer.name for peer in wanted if peer.name not in names]
-    versions = ", ".join(f"{name} {version}" for name, version in _versions(about).items())
+    versions = ", ".join(f"{name} {version}" for name, version in _versions(facts).items())
     head = (
-        f"`{about['command']}`, {about['date']}: {about['machine']}, Python {about['python']}; {versions}. "
-        f"Closed loops by {'wrk' if about['load'] == 'wrk' else 'our own load'}. "
-        f"Load average before the run: {about['busy']:.1f}."
+        f"`{facts['command']}`, {facts['date']}: {facts['machine']}, Python {facts['python']}; {versions}. "
+        f"Closed loops by {'wrk' if facts['load'] == 'wrk' else 'our own load'}. "
+        f"Load average before the run: {facts['busy']:.1f}."
     )
     return head + "\n\n" + report.tables(values, names, missing)
 
 
-def _versions(about: dict[str, object]) -> dict[str, str]:
-    versions = about["versions"]
+def _versions(facts: dict[str, object]) -> dict[str, str]:
+    versions = facts["versions"]
     assert isinstance(versions, dict)
     return versions
 
 
-def _record(rows: list[Row], about: dict[str, object], text: str) -> None:
+def _record(rows: list[Row], facts: dict[str, object], text: str) -> None:
     RESULTS.parent.mkdir(exist_ok=True)
-    lines = [json.dumps(about), *(json.dumps(dataclasses.asdict(row)) for row in rows)]
+    lines = [json.dumps(facts), *(json.dumps(dataclasses.asdict(row)) for row in rows)]
     RESULTS.write_text("\n".join(lines) + "\n")
     DOCUMENT.write_text(report.between_markers(DOCUMENT.read_text(), text))
 

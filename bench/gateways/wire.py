@@ -43,7 +43,7 @@ def answer() -> bytes:
     """A whole answer of about 1 kB, with usage."""
     message: dict[str, object] = {"role": "assistant", "content": "canary " * 60, "refusal": None, "annotations": []}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
-    body = json.dumps({**_about("chat.completion"), "choices": [choice], "usage": _USAGE}).encode()
+    body = json.dumps({**_envelope("chat.completion"), "choices": [choice], "usage": _USAGE}).encode()
     return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n%bcontent-length: %d\r\n\r\n%b" % (
         _HEADERS, len(body), body,
     )  # fmt: skip
@@ -81,17 +81,17 @@ def _call(model: str, unit: int, gap_ms: int | None) -> bytes:
     return json.dumps(call if gap_ms is None else call | {"stream": True}, separators=(",", ":")).encode()
 
 
-def _about(kind: str) -> dict[str, object]:
+def _envelope(kind: str) -> dict[str, object]:
     return {"id": "chatcmpl-0123456789", "object": kind, "created": 1767225600, "model": _MODEL}
 
 
 def _event(delta: dict[str, object], finish: str | None = None) -> bytes:
     choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-    return _data({**_about("chat.completion.chunk"), "choices": [choice], "usage": None})
+    return _data({**_envelope("chat.completion.chunk"), "choices": [choice], "usage": None})
 
 
 def _end() -> bytes:
-    usage = _data({**_about("chat.completion.chunk"), "choices": [], "usage": _USAGE})
+    usage = _data({**_envelope("chat.completion.chunk"), "choices": [], "usage": _USAGE})
     return _event({}, "stop") + usage + b"data: [DONE]\n\n"
 
 

@@ -74,7 +74,7 @@ class Audit(AdminEndpoint):
         answer = {
             "agent": agent,
             "events": await (self._whole(agent) if whole else self.services.store.audit(agent, _LATEST)),
-            "seen": [{"epoch": epoch, "hash": seal} for epoch, seal in memory.links(agent)],
+            "seen": [{"epoch": epoch, "hash": seal} for epoch, seal in memory.events(agent)],
             "seen_before_start": memory.knew(agent),
             "seen_in": None if memory.folder is None else str(memory.folder.resolve()),
         }

@@ -13,7 +13,7 @@ from gateway.call.streaming import send_answer
 from gateway.calls import Call
 from gateway.errors import ProviderError
 from gateway.formats.applied import AppliedVersion
-from gateway.formats.clients import told
+from gateway.formats.clients import error_body
 from gateway.formats.count_tokens import COUNT_PATH, check_count, count_answer, count_changes, estimate
 from gateway.formats.registry import CLIENTS, PROVIDERS
 from gateway.formats.settings import overlay
@@ -29,7 +29,7 @@ class CountTokens(Messages):
     """Asks the version's own provider where that speaks Anthropic's format, and estimates where not."""
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        call = await self.received(scope, receive)
+        call = await self.read_call(scope, receive)
         runtime, entry = self.services.runtime, self.services.proxy.entry_of(call)
         version = plan_of(call, entry).version
         applied, channel = entry.applied[version.name], runtime.channels[version.target.provider]
@@ -40,10 +40,10 @@ class CountTokens(Messages):
             return
         request = _request(call, applied, channel, version.target)
         try:
-            upstream, body = await _asked(request, channel, runtime)
+            upstream, body = await _ask(request, channel, runtime)
         except ProviderError as error:
             headers += to_client_untyped(error.headers)
-            await send_answer(send, error.status, [JSON, *headers], told(error, self.format, call.id))
+            await send_answer(send, error.status, [JSON, *headers], error_body(error, self.format, call.id))
             return
         await send_answer(send, 200, [JSON, *headers, *to_client_untyped(upstream)], body)
 
@@ -60,7 +60,7 @@ def _request(call: Call, applied: AppliedVersion, channel: Channel, target: Targ
     return channel.endpoint.request(path, call.headers, call.document.render(changes))
 
 
-async def _asked(request: Request, channel: Channel, runtime: Runtime) -> tuple[Headers, bytes]:
+async def _ask(request: Request, channel: Channel, runtime: Runtime) -> tuple[Headers, bytes]:
     """The provider's answer: its headers and its body. Raises ProviderError."""
     try:
         async with asyncio.timeout(runtime.timeouts.answer):

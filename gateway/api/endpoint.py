@@ -53,7 +53,7 @@ _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _JSON = (b"content-type", b"application/json")
 
 
-class Departure(Protocol):
+class ClientDeparture(Protocol):
     """The server's word on whether the client is still there."""
 
     gone: bool
@@ -118,7 +118,7 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         extensions = scope.get("extensions")
-        departure: Departure | None = extensions.get(DEPARTURE) if extensions else None
+        departure: ClientDeparture | None = extensions.get(DEPARTURE) if extensions else None
         # The server's own `send` knows the task; else the loop is asked, which costs a system call.
         task: asyncio.Task[None] | None = getattr(send, "task", None) or asyncio.current_task()
         if departure is not None and task is not None:

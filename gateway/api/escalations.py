@@ -19,7 +19,7 @@ from gateway.errors import CallerError, NotFound, Unauthenticated
 from gateway.json_body import Document
 from gateway.rollout import call_id as callid
 from gateway.rollout.status import timestamp
-from gateway.store.seam import Handed, Place, Reply
+from gateway.store.seam import Handed, HumanReply, Place
 from gateway.webhook.signature import SIGNATURE, TIMESTAMP, is_signed, may_be_signed
 
 _MOST_OF_A_PAGE = 100
@@ -82,7 +82,7 @@ class EscalationReply(AdminEndpoint):
             await self._show(scope, send)
             return
         signed = header(scope, SIGNATURE) is not None
-        body = await (self._signed(scope, receive) if signed else read_small(scope, receive, MOST_REPLY_BYTES))
+        body = await (self._read_and_verify(scope, receive) if signed else read_small(scope, receive, MOST_REPLY_BYTES))
         said, call_id = Document.parse(body).values, scope["path_params"]["call_id"]
         if signed and "call_id" not in said:  # else it could be sent again for another conversation
             raise CallerError("a signed reply names its conversation in 'call_id', too", param="call_id")
@@ -92,7 +92,7 @@ class EscalationReply(AdminEndpoint):
         message, actor = _text(said, "message", _LONGEST_MESSAGE), said.get("actor", otherwise)
         actor = _text({"actor": actor}, "actor", _LONGEST_ACTOR)
         handed = await _find(self, call_id)
-        reply = Reply(call_id, handed.event["conversation"], message, actor, time())
+        reply = HumanReply(call_id, handed.event["conversation"], message, actor, time())
         if not await self.services.store.reply(handed.event["agent"], reply):
             raise AlreadyReplied("somebody has replied to this conversation; the first reply counts")
         self.services.log.info("replied", id=call_id, agent=handed.event["agent"], actor=actor)
@@ -108,7 +108,7 @@ class EscalationReply(AdminEndpoint):
             raise _unknown(call_id)
         await send_json(send, {"call_id": call_id, "agent": handed.event["agent"], "reply": _reply(handed)})
 
-    async def _signed(self, scope: Scope, receive: Receive) -> bytes:
+    async def _read_and_verify(self, scope: Scope, receive: Receive) -> bytes:
         """The body of a signed reply, apart from calls and from operators. Raises Unauthenticated, RequestTimeout."""
         body = await self.services.unproven.read(lambda: read_small(scope, receive, MOST_REPLY_BYTES))
         secret = self.services.runtime.signing_secret

@@ -35,10 +35,10 @@ class Generation(Endpoint):
     array: str | None = None  # the member that must be one
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        call = await self.received(scope, receive)
+        call = await self.read_call(scope, receive)
         await self.services.proxy.handle(call, self.services.runtime, send)  # as it is now, like the table
 
-    async def received(self, scope: Scope, receive: Receive) -> Call:
+    async def read_call(self, scope: Scope, receive: Receive) -> Call:
         """The request as a call. Raises CallerError."""
         headers = named(scope)
         caller = caller_of(scope)

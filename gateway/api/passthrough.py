@@ -22,9 +22,17 @@ from gateway.errors import CallerError, Forbidden, NotFound, UnsupportedBody
 from gateway.formats.marks import is_ours
 from gateway.headers import of_type, query_to_provider, without_names
 from gateway.json_body import Document, encode
-from gateway.passthrough.forwarder import Passage, Wanted
+from gateway.passthrough.forwarder import Forwarder, Wanted
 from gateway.passthrough.response_owner import texts_of, texts_of_target
-from gateway.passthrough.uploads import Body, FormStream, Held, Incoming, Stream, has_default_model, takes_raw_bytes
+from gateway.passthrough.uploads import (
+    FormStream,
+    Held,
+    Incoming,
+    Stream,
+    UploadBody,
+    has_default_model,
+    takes_raw_bytes,
+)
 from gateway.runtime import Runtime
 
 _PREFIX = "/v1"
@@ -59,7 +67,7 @@ class Passthrough(Generation):
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)
-        self._passage = Passage(services.proxy, services.log)
+        self._forwarder = Forwarder(services.proxy, services.log)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         incoming = _incoming(receive, scope)
@@ -99,10 +107,10 @@ class Passthrough(Generation):
             send = _Answering(send, partial(self.services.makers.learn, caller=caller, asked=asked))
         document = _naming(body, agent, headers.get(b"content-type") or b"")
         if document is None:
-            await self._passage.at_the_only(wanted, caller, runtime, send)
+            await self._forwarder.at_the_only(wanted, caller, runtime, send)
             return
         call = self._call(scope, headers, document, caller, wanted.at)
-        await self._passage.handle(call, wanted, runtime, send)
+        await self._forwarder.handle(call, wanted, runtime, send)
 
     def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
         agent, pin = model_of(values.get("model"))
@@ -114,7 +122,7 @@ class _Asked:
     """The texts of a request: path, query and JSON body."""
 
     wanted: Wanted
-    body: Body
+    body: UploadBody
 
     def __iter__(self) -> Iterator[str]:
         yield from texts_of_target(self.wanted.path, self.wanted.query)
@@ -191,7 +199,7 @@ def _incoming(receive: Receive, scope: Scope) -> Incoming:
     return Incoming(receive, None if length is None else int(length), is_chunked)
 
 
-async def _body(incoming: Incoming, scope: Scope, path: str, runtime: Runtime, is_named: bool) -> Body:
+async def _body(incoming: Incoming, scope: Scope, path: str, runtime: Runtime, is_named: bool) -> UploadBody:
     """The body with its model found. Only JSON must be held for that. Raises CallerError.
 
     What is neither JSON nor a form is passed where no body names a model, and nowhere else: a provider may read JSON
@@ -231,7 +239,7 @@ def _named_in_query(scope: Scope) -> str | None:
     return next((given[name] for name in _NAMES if name in given), None)
 
 
-def _naming(body: Body, named: str | None, content_type: bytes) -> Document | None:
+def _naming(body: UploadBody, named: str | None, content_type: bytes) -> Document | None:
     """Return what routing reads of the request, if it names an agent; the body comes first."""
     if isinstance(body, Held) and body.document is not None and body.names_model:
         return body.document

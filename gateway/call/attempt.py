@@ -59,7 +59,7 @@ class Run:
 
     def has_next(self, target: Target) -> bool:
         """Whether the chain goes on behind that target."""
-        return self.plan.links[-1] != target
+        return self.plan.targets[-1] != target
 
     def may_go_on(self, now: float) -> bool:
         """Whether the call has an attempt and time left."""

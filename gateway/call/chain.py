@@ -42,8 +42,8 @@ class FallbackChain:
         self._budget.deposit()
         spent: ProviderError | None = None
         for_people = True  # until a target was asked
-        for link in run.plan.links:
-            if not isinstance(link, Target):
+        for target in run.plan.targets:
+            if not isinstance(target, Target):
                 if (
                     run.call.operation == "generate"
                     and for_people
@@ -51,15 +51,15 @@ class FallbackChain:
                 ):
                     return self._escalate(run)
                 continue
-            if spent is not None and (link == run.hedged_to or not run.may_go_on(self.clock.monotonic())):
+            if spent is not None and (target == run.hedged_to or not run.may_go_on(self.clock.monotonic())):
                 continue
             try:
                 try:
-                    return await (self.attempts.attempt(run, link) if run.first is None else run.first(run, link))
+                    return await (self.attempts.attempt(run, target) if run.first is None else run.first(run, target))
                 except ProviderError as error:
                     if move_after(error) != "retry" or run.hedged_to is not None:
                         raise
-                    return await self._retry(run, link, error)
+                    return await self._retry(run, target, error)
             except ProviderError as error:
                 is_strange = is_of_another(error, run.call)
                 if not is_strange and move_after(error) == "give_up":

@@ -98,14 +98,14 @@ class Hedges:
     async def _first(self, terms: Terms, run: Run, target: Target) -> Reply:
         run.first = None  # what may follow is tried as ever
         try:
-            reply = await self._watched(terms, run, target)
+            reply = await self._attempt(terms, run, target)
         except ProviderError:
             _learn(terms, run.outcome)
             raise
         _learn(terms, run.outcome)
         return reply
 
-    async def _watched(self, terms: Terms, run: Run, target: Target) -> Reply:
+    async def _attempt(self, terms: Terms, run: Run, target: Target) -> Reply:
         """The attempt at the version's own target; once it is late, the race."""
         if terms.late_after is None or not terms.targets:
             return await self.attempts.attempt(run, target)
@@ -119,7 +119,7 @@ class Hedges:
             self._drop(own)
             raise
         hedge = asyncio.create_task(self.attempts.attempt(_apart(run), beside))
-        return await self._raced(Race(run, (target, beside), (own, hedge)))
+        return await self._race(Race(run, (target, beside), (own, hedge)))
 
     def _granted(self, terms: Terms, run: Run) -> Target | None:
         """Where a second attempt goes now, if it may. The budget is asked last, because asking spends."""
@@ -128,13 +128,13 @@ class Hedges:
         target = next((each for each in terms.targets if self.attempts.circuits.is_closed(each)), None)
         return target if target is not None and terms.budget.withdraw() else None
 
-    async def _raced(self, race: Race) -> Reply:
+    async def _race(self, race: Race) -> Reply:
         """What the try that decides the race has come to: an answer, or the error that it raises."""
         outcome = race.run.outcome
         outcome.hedge, race.run.hedged_to = "neither", race.targets[1]
         deciding: int | None = None
         try:
-            deciding = await self._decided(race)
+            deciding = await self._decide(race)
             if not race.has_failed:
                 outcome.hedge = "won" if deciding else "lost"
             return race.tries[deciding].result()
@@ -143,7 +143,7 @@ class Hedges:
                 if index != deciding:
                     self._lose(race, index, overtaken=deciding is not None)
 
-    async def _decided(self, race: Race) -> int:
+    async def _decide(self, race: Race) -> int:
         """Which of the two decides: the first that answers (of two at once the version's own), or that fails in a way
         after which nobody is asked. Where both have failed, the one that tells the chain more."""
         running: set[Try] = set(race.tries)
@@ -152,8 +152,8 @@ class Hedges:
             for index, each in enumerate(race.tries):
                 if each.done() and _is_final(index, each.exception()):
                     return index
-        told = race.tries[1].exception()
-        return 0 if isinstance(told, ProviderError) and told.kind in NOT_SENT else 1
+        error = race.tries[1].exception()
+        return 0 if isinstance(error, ProviderError) and error.kind in NOT_SENT else 1
 
     def _lose(self, race: Race, index: int, *, overtaken: bool) -> None:
         """Cancel the try that is not wanted any more, and book what it has cost: its provider has the request."""

@@ -21,7 +21,7 @@ from gateway.call.streaming import (  # fmt: skip
 from gateway.calls import Answer, Call, FormatName, Outcome
 from gateway.conversation import conversation_of, user_of
 from gateway.errors import CallerError, Headers, ProviderError, SerinusError, UnknownModel
-from gateway.formats.clients import opening_of, told, told_event
+from gateway.formats.clients import error_body, error_event, opening_of
 from gateway.formats.openai_chat import NAME as CHAT
 from gateway.handover.human_replies import Replies
 from gateway.headers import EVENT_STREAM, JSON, to_client_untyped
@@ -102,15 +102,15 @@ class Proxy:
         if outcome.end != "escalated":
             outcome.end = "answered"
             self._price_now(run)
-        return [*answer.headers, *about(outcome)]
+        return [*answer.headers, *response_headers(outcome)]
 
     async def _stream(self, run: Run, stream: OpenStream, send: Send) -> None:
         outcome, timeouts = run.outcome, run.runtime.timeouts
         outcome.status, outcome.end, outcome.first_token_at = 200, "broken", stream.attempt.first_token_at
-        headers = [EVENT_STREAM, *to_client_untyped(stream.headers), *about(outcome)]
+        headers = [EVENT_STREAM, *to_client_untyped(stream.headers), *response_headers(outcome)]
         try:
             limits = StreamLimits(timeouts.between_chunks, run.deadline - self.clock.monotonic())
-            await relay(send, stream, headers, limits, lambda error: told_event(error, run.call.format, run.call.id))
+            await relay(send, stream, headers, limits, lambda error: error_event(error, run.call.format, run.call.id))
             outcome.end = "answered"
             self.attempts.ended(stream, None)
         except ProviderError as error:
@@ -143,8 +143,8 @@ class Proxy:
     async def _tell(self, run: Run, error: SerinusError, send: Send, upstream: Headers = ()) -> None:
         """Answer with the error, under an id which says that no version has answered."""
         name_call(run.call, run.outcome, run.runtime.fingerprint_key, answered=False)
-        headers = [JSON, *to_client_untyped(upstream), *about(run.outcome)]
-        await send_answer(send, error.status, headers, told(error, run.call.format, run.call.id))
+        headers = [JSON, *to_client_untyped(upstream), *response_headers(run.outcome)]
+        await send_answer(send, error.status, headers, error_body(error, run.call.format, run.call.id))
 
     def _price_now(self, run: Run) -> None:
         """Price a whole answer before its headers go out, so that they can say what it cost."""
@@ -153,7 +153,7 @@ class Proxy:
             attempt.cost_nano_usd = prices.cost(attempt.target, attempt.usage, now)
 
 
-def about(outcome: Outcome) -> Headers:
+def response_headers(outcome: Outcome) -> Headers:
     """The headers that tell a client who served its call, and under which id."""
     headers = [*id_headers(outcome.call_id, outcome.request_id), *_version_headers(outcome.agent, outcome.version)]
     attempts = outcome.attempts
@@ -183,11 +183,11 @@ def _target_headers(target: str, attempts: int) -> Headers:
 
 async def send_error(send: Send, error: SerinusError, headers: Headers = (), client: FormatName = CHAT) -> None:
     """Answer with the error body of the client's wire format."""
-    await send_answer(send, error.status, [JSON, *headers], told(error, client, ""))
+    await send_answer(send, error.status, [JSON, *headers], error_body(error, client, ""))
 
 
 def plan_of(call: Call, entry: Entry) -> Plan:
-    """Which version serves the call, and through which links. Raises CallerError."""
+    """Which version serves the call, and through which targets. Raises CallerError."""
     caller = call.caller
     facts = Facts(
         caller.name, caller.group, user_of(call.document), conversation_of(call, opening_of), call.id, call.stream,

@@ -76,7 +76,7 @@ class Shadows:
         while True:
             copy = await self._waiting.get()
             self._characters -= copy.size
-            if why := await self._refused(copy):
+            if why := await self._find_refusal(copy):
                 self._dropped[why] += 1
                 continue
             cost = await self._carry(copy)
@@ -98,7 +98,7 @@ class Shadows:
         copied.append(now)
         return True
 
-    async def _refused(self, copy: Copy) -> Dropped | None:
+    async def _find_refusal(self, copy: Copy) -> Dropped | None:
         """Why a copy that has waited is not taken upstream after all; None when it is."""
         shadow = self._configured(copy)
         if shadow is None:

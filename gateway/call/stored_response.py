@@ -1,7 +1,7 @@
 """A call that goes on from a stored response: only the provider that stored it can serve it.
 
 Nothing in an id says whose it is, and a provider that does not know it refuses the call before any model has run. So
-the links of the chain are asked in their order, and who refuses it for that reason has not failed.
+the targets of the chain are asked in their order, and who refuses it for that reason has not failed.
 """
 
 from gateway.calls import Call

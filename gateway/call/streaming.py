@@ -18,7 +18,7 @@ from gateway.net.client import Response
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Follower = StreamReader | Reader
-Told = Callable[[ProviderError], bytes]
+ErrorEvent = Callable[[ProviderError], bytes]
 Pour = Callable[[Callable[[bytes], bool]], Awaitable[bool]]
 
 _HELD_BYTES = 1 << 20  # comments and the like, before the first part of an answer
@@ -80,8 +80,10 @@ async def send_answer(send: Send, status: int, headers: Headers, body: bytes) ->
     await send({"type": "http.response.body", "body": body})
 
 
-async def relay(send: Send, stream: OpenStream, headers: Headers, limits: StreamLimits, told: Told) -> None:
-    """Relay a stream to its end. Raises the ProviderError that broke it, after the client was `told` in its own format.
+async def relay(
+    send: Send, stream: OpenStream, headers: Headers, limits: StreamLimits, error_event: ErrorEvent
+) -> None:
+    """Relay a stream to its end. Raises the ProviderError that broke it, after `error_event` has gone to the client.
 
     Raises ClientTooSlow when the client held the stream up. The caller closes the stream, whatever happened.
     """
@@ -92,7 +94,7 @@ async def relay(send: Send, stream: OpenStream, headers: Headers, limits: Stream
         if stream.reader.failure and stream.reader.failure.kind != "bad_tool_arguments":
             raise stream.reader.failure
     except ProviderError as error:
-        await send({"type": "http.response.body", "body": told(error), "more_body": True})
+        await send({"type": "http.response.body", "body": error_event(error), "more_body": True})
         raise
     await send({"type": "http.response.body", "body": rest})
     await _drain(stream)

@@ -18,13 +18,13 @@ WELL, THE_ANSWER_IS_NO, WRONG_USAGE = 0, 1, 2
 _TIMEOUT_SECONDS = 10.0
 
 
-class Refused(Exception):
+class CommandRefused(Exception):
     """The gateway said no, or was not there."""
 
     code = THE_ANSWER_IS_NO
 
 
-class Overtaken(Refused):
+class Overtaken(CommandRefused):
     """Someone was faster. `state` is where the agent stands now, as `/status` has it; None where it was not said."""
 
     def __init__(self, message: str, state: Mapping[str, Any] | None) -> None:
@@ -32,7 +32,7 @@ class Overtaken(Refused):
         self.state = state
 
 
-class Misused(Refused):
+class Misused(CommandRefused):
     """It was not asked at all, because it cannot be asked like this."""
 
     code = WRONG_USAGE
@@ -94,7 +94,7 @@ class Operator:
         except HTTPError as error:
             raise _refusal(error) from None
         except (URLError, OSError) as error:
-            raise Refused(f"no gateway answers at {self._url}: {getattr(error, 'reason', error)}") from None
+            raise CommandRefused(f"no gateway answers at {self._url}: {getattr(error, 'reason', error)}") from None
         except (HTTPException, ValueError) as error:  # also of what cannot be sent: an odd port, a token in Cyrillic
             raise Misused(f"cannot ask a gateway at {self._url!r}: {str(error).strip()}") from None
 
@@ -136,7 +136,7 @@ def print_verification(operator: Operator, agent: str) -> int:
 
     trail = operator.audit(agent, whole=True)
     events = trail["events"][::-1]
-    problems = verify(events) + missing(events, [(link["epoch"], link["hash"]) for link in trail.get("seen", ())])
+    problems = verify(events) + missing(events, [(event["epoch"], event["hash"]) for event in trail.get("seen", ())])
     epoch = operator.status(agent)["agents"][agent]["epoch"]
     if events and events[-1]["epoch_after"] != epoch:
         problems.append(f"the record is at epoch {epoch}, the last event at {events[-1]['epoch_after']}")
@@ -153,7 +153,9 @@ def do_verb(operator: Operator, agent: str, verb: str, command: Mapping[str, str
         after = operator.verb(agent, verb, command)
     except Overtaken as overtaken:
         now = explain(agent, overtaken.state) if overtaken.state else []
-        raise Refused("\n".join(["Nothing was done, because someone was faster.", str(overtaken), *now])) from None
+        raise CommandRefused(
+            "\n".join(["Nothing was done, because someone was faster.", str(overtaken), *now])
+        ) from None
     print(f"{agent}: {after['phase']}, weight {after['weight']:.2%}, epoch {after['epoch']}")
     return WELL
 
@@ -164,7 +166,7 @@ def print_explanation(operator: Operator, agent: str) -> int:
     return WELL
 
 
-def complain(error: Refused) -> int:
+def complain(error: CommandRefused) -> int:
     """Say why it did not work."""
     print(printable(str(error)), file=sys.stderr)
     return error.code
@@ -177,15 +179,15 @@ def _object(body: bytes) -> Any:
     return value
 
 
-def _refusal(error: HTTPError) -> Refused:
+def _refusal(error: HTTPError) -> CommandRefused:
     """Return the gateway's refusal, with its own message where it sent one."""
     said = _said(error)
-    told, state = said.get("error"), said.get("state")
-    message = told.get("message") if isinstance(told, dict) else None
+    content, state = said.get("error"), said.get("state")
+    message = content.get("message") if isinstance(content, dict) else None
     message = str(message or f"the gateway answered HTTP {error.code}")
     if error.code == HTTPStatus.PRECONDITION_FAILED:
         return Overtaken(message, state if isinstance(state, dict) else None)
-    return Refused(message)
+    return CommandRefused(message)
 
 
 def _said(error: HTTPError) -> Any:
@@ -199,7 +201,7 @@ def run(command: str, given: argparse.Namespace) -> int:
     """Run the command of that name; its exit code."""
     try:
         return _COMMANDS[command](Operator(given.url, os.environ.get("SERINUS_ADMIN_TOKEN", "")), given)
-    except Refused as error:
+    except CommandRefused as error:
         return complain(error)
 
 

@@ -57,8 +57,8 @@ def _add_serving(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         if name == "serve":
             _add_workers(command)
         else:
-            told = "print the command that makes a Redis user with just the permissions needed, and do nothing else"
-            command.add_argument("--redis-acl", action="store_true", help=told)
+            text = "print the command that makes a Redis user with just the permissions needed, and do nothing else"
+            command.add_argument("--redis-acl", action="store_true", help=text)
     simulate = commands.add_parser("simulate", help="say how soon the guardrails would roll back a canary like this")
     simulate.add_argument("--config", type=Path, default=Path(os.environ.get("SERINUS_CONFIG", "config")))
     _add_simulate(simulate)
@@ -199,9 +199,9 @@ def _check(given: argparse.Namespace) -> int:
         print(acl_line())
         return _WELL
     from gateway.config import check
-    from gateway.replica.dead_links import dead_links
+    from gateway.replica.unusable_targets import unusable_targets
 
-    code, report = check(given.config, os.environ, dead_links)
+    code, report = check(given.config, os.environ, unusable_targets)
     print(report)
     return code
 
@@ -209,10 +209,10 @@ def _check(given: argparse.Namespace) -> int:
 def _simulate(given: argparse.Namespace) -> int:
     from gateway.cli.simulate import Assumed, UnknownAgent, simulate
     from gateway.config import ConfigProblems
-    from policies.guardrails.metrics import Behaviour
+    from policies.guardrails.metrics import SimulatedBehaviour
 
-    stable = Behaviour(given.stable_errors, given.stable_rejections, given.stable_quality)
-    canary = Behaviour(given.errors, given.rejections, given.quality, given.latency, given.cost)
+    stable = SimulatedBehaviour(given.stable_errors, given.stable_rejections, given.stable_quality)
+    canary = SimulatedBehaviour(given.errors, given.rejections, given.quality, given.latency, given.cost)
     try:
         assumed = Assumed(stable, canary, given.rps, given.runs)
         print(simulate(given.config, os.environ, given.agent, assumed))

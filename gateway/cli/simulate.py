@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gateway.config import load
 from policies.guardrails.grammar import Guardrail, parse
-from policies.guardrails.metrics import Behaviour
+from policies.guardrails.metrics import SimulatedBehaviour
 from policies.rollout.state import percent
 from policies.simulation.simulation import Detection, expected_detection
 from policies.simulation.worlds import Phase, World
@@ -25,8 +25,8 @@ class UnknownAgent(Exception):
 class Assumed:
     """What the operator supposes: both versions' behaviour, calls per second over both, and how often to play it."""
 
-    stable: Behaviour
-    canary: Behaviour
+    stable: SimulatedBehaviour
+    canary: SimulatedBehaviour
     rps: float
     runs: int
 

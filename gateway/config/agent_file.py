@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Discriminator, Field, JsonValue, Tag
 
-from gateway.config.fields import Model, Name
+from gateway.config.fields import Name, StrictModel
 
 _TOOL_NAME: Final = r"^[A-Za-z0-9_-]{1,64}$"  # what OpenAI accepts
 _EMPTY: Final = {"type": "object", "properties": {}}
@@ -15,7 +15,7 @@ Json = dict[str, JsonValue]
 
 def _shape(value: object) -> str:
     """Return the tag of a value's form. Tags begin with `<`, so that problems leave them out of their paths."""
-    if isinstance(value, Mapping | Model):
+    if isinstance(value, Mapping | StrictModel):
         return "<mapping>"
     return "<list>" if isinstance(value, list | tuple) else "<text>"
 
@@ -25,7 +25,7 @@ def _tool_shape(value: object) -> str:
     return "<long>" if is_long else "<short>"
 
 
-class PromptFile(Model):
+class PromptFile(StrictModel):
     """A prompt in a file of its own."""
 
     file: str = Field(
@@ -35,7 +35,7 @@ class PromptFile(Model):
     )
 
 
-class ShortTool(Model):
+class ShortTool(StrictModel):
     """A function the model may call, in short."""
 
     name: str = Field(pattern=_TOOL_NAME, description="The function's name, unique in the version.")
@@ -51,7 +51,7 @@ class ShortTool(Model):
         return {"type": "function", "function": {"name": self.name, **described, "parameters": parameters}}
 
 
-class Function(Model):
+class Function(StrictModel):
     """The function of a tool in OpenAI's own form."""
 
     name: str = Field(pattern=_TOOL_NAME, description="The function's name, unique in the version.")
@@ -60,7 +60,7 @@ class Function(Model):
     strict: bool | None = Field(default=None, description="Whether to keep to the schema. Default: the API's.")
 
 
-class LongTool(Model):
+class LongTool(StrictModel):
     """A function the model may call, in OpenAI's own form, which is sent as it is."""
 
     type: Literal["function"] = Field(description="Always `function`.")
@@ -87,7 +87,7 @@ Stop = Annotated[
 ToolChoice = Annotated[Annotated[str, Tag("<text>")] | Annotated[Json, Tag("<mapping>")], Discriminator(_shape)]
 
 
-class Parameters(Model):
+class ParameterSettings(StrictModel):
     """What is sent along with every call of the version. What is not named here stays as the client sent it."""
 
     temperature: float | None = Field(default=None, ge=0, le=2, description="0 to 2: how varied the answers are.")
@@ -115,7 +115,7 @@ class Parameters(Model):
     n: int | None = Field(default=None, ge=1, le=128, description="How many answers to give. Leave it at 1.")
 
 
-class AgentFile(Parameters):
+class AgentFile(ParameterSettings):
     """One version of an agent. With `extends`, the file says only what differs, and `null` takes a key away."""
 
     name: str | None = Field(default=None, max_length=200, description="A label for people. Default: none.")
@@ -149,5 +149,5 @@ class AgentFile(Parameters):
     )
 
 
-PARAMETERS: Final = frozenset(Parameters.model_fields)
+PARAMETERS: Final = frozenset(ParameterSettings.model_fields)
 RESERVED: Final = frozenset(AgentFile.model_fields) | {"messages", "stream", "stream_options"}

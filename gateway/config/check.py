@@ -7,7 +7,7 @@ from gateway.config.loader import Deployment, load
 from gateway.config.problems import ConfigProblems
 from gateway.config.quantities import BASIS_POINTS, show_percent, show_seconds
 from policies.rollout.state import Step
-from routing.agents import Agent, LadderStep
+from routing.agents import Agent, RolloutStep
 
 _DIGITS = 12  # of a digest, enough to recognise it
 
@@ -56,21 +56,21 @@ def _share(agent: Agent, version: str) -> str:
     return "by rule or pin"
 
 
-def _real_weight(step: LadderStep) -> int:
+def _real_weight(step: RolloutStep) -> int:
     """Return the weight in basis points, less the holdback on stable."""
     return Step(step.weight, step.hold).share
 
 
 def _limits(agent: Agent) -> Iterator[str]:
-    """The ladder, and what keeps the canary from climbing it."""
-    ladder = [_step(step, step.hold) for step in agent.steps if step.hold is not None]
-    named = {"ladder": " → ".join(ladder), "guardrails": ", ".join(agent.guardrails)}
+    """The steps, and what keeps the canary from the next one."""
+    steps = [_step(step, step.hold) for step in agent.steps if step.hold is not None]
+    named = {"steps": " → ".join(steps), "guardrails": ", ".join(agent.guardrails)}
     for label, text in {**named, "signals": ", ".join(agent.signals)}.items():
         if text:
             yield f"  {label:<16} {text}"
 
 
-def _step(step: LadderStep, hold: float) -> str:
+def _step(step: RolloutStep, hold: float) -> str:
     calls = f" {step.min_requests} calls" if step.min_requests else ""
     return f"{show_percent(step.weight)} {show_seconds(hold)}{calls}{' approval' if step.approval else ''}"
 

@@ -26,7 +26,7 @@ from gateway.config import headers, quantities
 from gateway.config.problems import quoted
 from gateway.config.store_url import read_store_url
 from routing.agents import Sticky
-from routing.chain import HUMAN, Link, Target
+from routing.chain import HUMAN, ChainTarget, Target
 
 NAME_PATTERN: Final = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$"  # no leading dot: names are also names of files
 SECRET_PATTERN: Final = r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$"  # noqa: S105 - the pattern of a secret, not one
@@ -35,7 +35,7 @@ _ADDRESS: Final = r"(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})"
 EMBEDDED: Final = "embedded"
 
 
-class Model(BaseModel):
+class StrictModel(BaseModel):
     """What users write."""
 
     model_config = ConfigDict(
@@ -94,7 +94,7 @@ def target(value: object) -> Target:
     return Target(provider, model)
 
 
-def link(value: object) -> Link:
+def chain_target(value: object) -> ChainTarget:
     """`provider/model` or `human`. Raises ValueError with a hint."""
     if value == HUMAN:
         return HUMAN
@@ -228,8 +228,8 @@ StickyUnit = Annotated[
     _text(r"^(conversation|user|request|header:[^ ]+)$", "conversation"),
 ]
 TargetText = Annotated[str, BeforeValidator(lambda value: str(target(value))), _text(TARGET_PATTERN, "openai/gpt-4o")]
-LinkText = Annotated[
-    str, BeforeValidator(lambda value: str(link(value))), _text(rf"{TARGET_PATTERN}|^human$", "openai/gpt-4o")
+ChainTargetText = Annotated[
+    str, BeforeValidator(lambda value: str(chain_target(value))), _text(rf"{TARGET_PATTERN}|^human$", "openai/gpt-4o")
 ]
 Sha256 = Annotated[str, BeforeValidator(sha256), _text("^[0-9a-fA-F]{64}$", "0" * 64)]
 BaseUrl = Annotated[str, AfterValidator(base_url), _text(r"^(https?://|\$\{).*", "https://api.openai.com/v1")]

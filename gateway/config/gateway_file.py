@@ -15,7 +15,6 @@ from gateway.config.fields import (
     HeaderPattern,
     HostName,
     Listen,
-    Model,
     Name,
     Origin,
     Secret,
@@ -23,6 +22,7 @@ from gateway.config.fields import (
     Share,
     Size,
     StoreUrl,
+    StrictModel,
     TargetText,
     WebhookUrl,
 )
@@ -40,7 +40,7 @@ _HANDED_OVER = (
 )
 
 
-class ClientKey(Model):
+class ClientKey(StrictModel):
     """One caller of the gateway. Its name is the fact `caller`."""
 
     sha256: Sha256 = Field(description="SHA-256 of the key that the client sends, 64 hex digits in quotes.")
@@ -52,7 +52,7 @@ class ClientKey(Model):
     )
 
 
-class Timeouts(Model):
+class TimeoutSettings(StrictModel):
     """How long to wait for a provider."""
 
     connect: Duration = Field(default=5.0, description="For the connection and its TLS handshake. Default: 5s.")
@@ -74,11 +74,11 @@ class Timeouts(Model):
     )
 
 
-class Retries(Model):
+class Retries(StrictModel):
     """When a failed attempt is repeated. A fallback goes to another target and is not a retry."""
 
     per_target: int = Field(
-        default=1, ge=0, le=10, description="Repetitions at one target before the next link. Default: 1; 0 for none."
+        default=1, ge=0, le=10, description="Repetitions at one target before the next one. Default: 1; 0 for none."
     )
     max_attempts: int = Field(
         default=4, ge=1, le=20, description="Attempts of one call over all targets. Default: 4. Rarely worth changing."
@@ -96,7 +96,7 @@ class Retries(Model):
     )
 
 
-class Circuit(Model):
+class CircuitSettings(StrictModel):
     """When a target is left alone for a while."""
 
     failures: int = Field(
@@ -107,7 +107,7 @@ class Circuit(Model):
     )
 
 
-class Limits(Model):
+class LimitSettings(StrictModel):
     """What the gateway takes on at most. Beyond it a client gets 413 or 503, never a slow death."""
 
     body: Size = Field(
@@ -133,8 +133,8 @@ class Limits(Model):
     )
 
 
-class Escalation(Model):
-    """What happens at the link `human` of a fallback chain."""
+class EscalationSettings(StrictModel):
+    """What happens at the target `human` of a fallback chain."""
 
     message: str = Field(
         default=_HANDED_OVER,
@@ -163,7 +163,7 @@ class Escalation(Model):
     )
 
 
-class Receiver(Model):
+class ReceiverSettings(StrictModel):
     """Who is told, by webhook, of what happens to a rollout."""
 
     url: WebhookUrl = Field(
@@ -193,7 +193,7 @@ class Receiver(Model):
     )
 
 
-class Price(Model):
+class Price(StrictModel):
     """What a target costs from a day on, where the built-in price list is wrong or silent."""
 
     target: TargetText = Field(description="provider/model, such as openai/gpt-4o.")
@@ -217,7 +217,7 @@ class Price(Model):
     )
 
 
-class GatewaySettings(Model):
+class GatewaySettings(StrictModel):
     """The deployment: where it listens, what it remembers in, whom it calls and who may call it."""
 
     listen: Listen = Field(
@@ -255,12 +255,16 @@ class GatewaySettings(Model):
         description="Request headers that go to the provider beyond the usual ones; a star ends a pattern (x-trace-*). "
         "Default: none. Credentials and cookies are never forwarded.",
     )
-    timeouts: Timeouts = Field(default_factory=Timeouts, description="How long to wait for a provider.")
+    timeouts: TimeoutSettings = Field(default_factory=TimeoutSettings, description="How long to wait for a provider.")
     retries: Retries = Field(default_factory=Retries, description="When a failed attempt is repeated.")
-    circuit: Circuit = Field(default_factory=Circuit, description="When a failing target is left alone for a while.")
-    limits: Limits = Field(default_factory=Limits, description="What the gateway takes on at most.")
-    escalation: Escalation = Field(default_factory=Escalation, description="What happens at the link `human`.")
-    notify: Annotated[tuple[Receiver, ...], Field(max_length=20)] = Field(
+    circuit: CircuitSettings = Field(
+        default_factory=CircuitSettings, description="When a failing target is left alone for a while."
+    )
+    limits: LimitSettings = Field(default_factory=LimitSettings, description="What the gateway takes on at most.")
+    escalation: EscalationSettings = Field(
+        default_factory=EscalationSettings, description="What happens at the target `human`."
+    )
+    notify: Annotated[tuple[ReceiverSettings, ...], Field(max_length=20)] = Field(
         default=(), description="Who is told of rollbacks, pauses and the like, by webhook. Default: nobody."
     )
     prices: tuple[Price, ...] = Field(

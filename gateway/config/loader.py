@@ -21,9 +21,9 @@ from gateway.config.strict_yaml import Parsed, read_yaml
 from gateway.config.tenancy import shared_accounts
 from gateway.config.validation import validate
 from gateway.config.version_files import VersionFiles, read_versions
-from gateway.config.versions import Surroundings, build_versions
+from gateway.config.versions import VersionContext, build_versions
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS
-from routing.agents import Agent, AgentVersion, Hedge, LadderStep, Shadow
+from routing.agents import Agent, AgentVersion, Hedge, RolloutStep, Shadow
 from routing.chain import HUMAN
 from routing.rules import Rule
 
@@ -93,7 +93,7 @@ class _Loading:
     def _versions(self, files: VersionFiles, providers: tuple[str, ...] | None) -> Versions:
         built: dict[str, Mapping[str, AgentVersion]] = {}
         for agent, nodes in files.agents.items():
-            built[agent], found = build_versions(agent, nodes, Surroundings(self._folder, providers))
+            built[agent], found = build_versions(agent, nodes, VersionContext(self._folder, providers))
             self._problems += found
         return built
 
@@ -150,7 +150,7 @@ def _agent(name: str, entry: AgentEntry, versions: Mapping[str, AgentVersion]) -
         steps=_steps(entry),
         sticky=entry.sticky,
         rules=tuple(Rule(MappingProxyType(dict(rule.when)), rule.use) for rule in entry.rules),
-        fallback=tuple(fields.link(text) for text in entry.fallback),
+        fallback=tuple(fields.chain_target(text) for text in entry.fallback),
         guardrails=DEFAULT_GUARDRAILS if entry.guardrails is None else entry.guardrails,
         signals=entry.signals,
         shadow=_shadow(entry.shadow),
@@ -173,13 +173,13 @@ def _hedge(entry: HedgeEntry | None) -> Hedge | None:
     return Hedge(None, quantities.seconds(entry.after), entry.budget)
 
 
-def _steps(entry: AgentEntry) -> tuple[LadderStep, ...]:
-    """The ladder; a plain weight is a ladder of one step that nothing leaves by itself."""
+def _steps(entry: AgentEntry) -> tuple[RolloutStep, ...]:
+    """Return the steps; a plain weight is one step, which nothing leaves by itself."""
     if entry.steps is not None:
         return tuple(
-            LadderStep(step.weight, step.hold, step.min_requests, step.approval is not None) for step in entry.steps
+            RolloutStep(step.weight, step.hold, step.min_requests, step.approval is not None) for step in entry.steps
         )
-    return () if entry.weight is None else (LadderStep(entry.weight),)
+    return () if entry.weight is None else (RolloutStep(entry.weight),)
 
 
 def _settings_warnings(settings: GatewaySettings) -> Iterator[str]:
@@ -199,7 +199,7 @@ def _agent_warnings(agents: Mapping[str, Agent], files: VersionFiles) -> Iterato
             blind = ", and its steps go on by the clock alone" if climbs else ""
             yield f"agent {agent.name} has no guardrails: nothing rolls {agent.canary} back{blind}"
         for version in agent.versions.values() if agent.hedge is not None else ():
-            if all(link in (version.target, HUMAN) for link in agent.fallback):
+            if all(target in (version.target, HUMAN) for target in agent.fallback):
                 yield f"agent {agent.name}: {version.name} is never hedged, as {version.target} is its only target"
 
 
@@ -219,7 +219,7 @@ def _content(agent: Agent) -> dict[str, object]:
         "split": [agent.stable, agent.canary, agent.sticky.kind, agent.sticky.header],
         "steps": [astuple(step) for step in agent.steps],
         "rules": [[dict(rule.when), rule.use] for rule in agent.rules],
-        "fallback": [str(link) for link in agent.fallback],
+        "fallback": [str(target) for target in agent.fallback],
         "guardrails": list(agent.guardrails),
         "signals": list(agent.signals),
         "shadow": None if agent.shadow is None else astuple(agent.shadow),

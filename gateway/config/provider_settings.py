@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from gateway.calls import FormatName
-from gateway.config.fields import ApiKey, BaseUrl, FixedHeader, FixedValue, Model, Name, ProxyUrl
+from gateway.config.fields import ApiKey, BaseUrl, FixedHeader, FixedValue, Name, ProxyUrl, StrictModel
 from gateway.formats.registry import PROVIDERS
 
 _ANY_REGION = "us-east-1"  # of a provider whose region is missing, which is a problem of its own
@@ -21,7 +21,7 @@ else:  # choices that pydantic checks, explains and publishes as it does those o
 
 
 def _described() -> str:
-    *others, last = (f"`{side.name}` ({side.facts.about})" for side in PROVIDERS.values())
+    *others, last = (f"`{side.name}` ({side.facts.api_name})" for side in PROVIDERS.values())
     return f"The wire format: {', '.join(others)} or {last}."
 
 
@@ -30,7 +30,7 @@ def _base_url(said: Mapping[str, Any]) -> str:
     return "" if side is None else side.facts.base_url.format(region=said.get("region") or _ANY_REGION)
 
 
-class Provider(Model):
+class Provider(StrictModel):
     """An account at an API, with its wire format."""
 
     api: Api = Field(description=_described())

@@ -21,7 +21,7 @@ def routing_problems(root: Node, known: Known) -> Iterator[Problem]:
     for agent, entry in entries(root, "agents"):
         path = ("agents", agent)
         yield from _trial_problems(entry, path)
-        yield from _ladder_problems(entry, path)
+        yield from _steps_problems(entry, path)
         yield from _guardrail_problems(entry, path)
         yield from _version_problems(entry, path, known.files.get(agent, ()))
         yield from _same_content(entry, path, known.versions.get(agent, {}))
@@ -33,7 +33,7 @@ def routing_problems(root: Node, known: Known) -> Iterator[Problem]:
 def _trial_problems(entry: Node, path: Path) -> Iterator[Problem]:
     stable, canary, weight, steps = (_set(entry.get(key)) for key in ("stable", "canary", "weight", "steps"))
     if canary is not None and weight is None and steps is None:
-        yield canary.problem((*path, "canary"), "a canary needs its share; add `weight: 5%` or a ladder of `steps`")
+        yield canary.problem((*path, "canary"), "a canary needs its share; add `weight: 5%` or `steps`")
     if weight is not None and steps is not None:
         yield weight.problem((*path, "weight"), "`steps` stand in place of `weight`; remove one of the two")
     if canary is not None and stable is not None and canary.value == stable.value:
@@ -50,7 +50,7 @@ def _set(node: Node | None) -> Node | None:
     return node if node is not None and node.value is not None else None
 
 
-def _ladder_problems(entry: Node, path: Path) -> Iterator[Problem]:
+def _steps_problems(entry: Node, path: Path) -> Iterator[Problem]:
     steps = entry.get("steps")
     before: Node | None = None
     for index, step in enumerate(steps.items if steps else ()):
@@ -150,22 +150,22 @@ def _fallback_problems(entry: Node, path: Path, known: Known) -> Iterator[Proble
     fallback = entry.get("fallback")
     items = fallback.items if fallback else ()
     seen: set[str | None] = set()
-    for index, link in enumerate(items):
+    for index, target in enumerate(items):
         here: Path = (*path, "fallback", index)
-        if link.value == HUMAN and index < len(items) - 1:
-            yield link.problem(here, "`human` must be the last link; nothing comes after a person")
-        elif link.text is not None and link.text in seen:
-            yield link.problem(here, f"{quoted(link.value)} is in the chain already")
-        elif link.value != HUMAN:
-            yield from provider_known(link, here, known.providers)
+        if target.value == HUMAN and index < len(items) - 1:
+            yield target.problem(here, "`human` must be the last target; nothing comes after a person")
+        elif target.text is not None and target.text in seen:
+            yield target.problem(here, f"{quoted(target.value)} is in the chain already")
+        elif target.value != HUMAN:
+            yield from provider_known(target, here, known.providers)
         elif known.has_people is False:
-            yield link.problem(here, _NOBODY_HEARS)
-        seen.add(link.text)
+            yield target.problem(here, _NOBODY_HEARS)
+        seen.add(target.text)
 
 
 def _hedge_problems(entry: Node, path: Path) -> Iterator[Problem]:
     """A hedge needs somewhere to go, and nobody asks a person to race a model."""
     hedge, fallback = _set(entry.get("hedge")), entry.get("fallback")
-    if hedge is not None and all(link.value == HUMAN for link in (fallback.items if fallback else ())):
+    if hedge is not None and all(target.value == HUMAN for target in (fallback.items if fallback else ())):
         message = "a hedge needs a second target; add `fallback: [<provider>/<model>]` or remove the hedge"
         yield hedge.problem((*path, "hedge"), message)

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from gateway.config import headers, quantities
-from gateway.config.fields import Duration, LinkText, Model, Name, Share, StepWeight, StickyUnit, Weight
+from gateway.config.fields import ChainTargetText, Duration, Name, Share, StepWeight, StickyUnit, StrictModel, Weight
 from gateway.config.problems import quoted, unknown
 from policies.calls import hedge
 from policies.guardrails import grammar
@@ -141,7 +141,7 @@ LateText = Annotated[
 ]
 
 
-class RuleEntry(Model):
+class RuleEntry(StrictModel):
     """A feature flag: calls whose facts match use one version."""
 
     when: Mapping[FactName, FactValues] = Field(
@@ -151,12 +151,12 @@ class RuleEntry(Model):
     use: Name = Field(description="The version that serves the calls that match.")
 
 
-class StepEntry(Model):
-    """One step of a ladder: what must have been seen at this weight before the next."""
+class StepEntry(StrictModel):
+    """One step of a rollout: what must be seen at this weight before the next step."""
 
     weight: StepWeight = Field(
         description="The canary's share of the units, above 0% and at most 100%, and more than in the step before. "
-        "2% stay on stable until the ladder is completed, so that there is something to compare with."
+        "2% stay on stable until the last step is completed, so that there is something to compare with."
     )
     hold: Duration = Field(
         description="How long the step lasts at least, such as 10m. Long enough for your traffic to bring "
@@ -174,7 +174,7 @@ class StepEntry(Model):
     )
 
 
-class ShadowEntry(Model):
+class ShadowEntry(StrictModel):
     """A version that gets copies of calls and whose replies are dropped."""
 
     version: Name = Field(
@@ -200,7 +200,7 @@ class ShadowEntry(Model):
     )
 
 
-class HedgeEntry(Model):
+class HedgeEntry(StrictModel):
     """A second attempt at the next target when the first is late."""
 
     after: LateText = Field(
@@ -215,7 +215,7 @@ class HedgeEntry(Model):
     )
 
 
-class AgentEntry(Model):
+class AgentEntry(StrictModel):
     """Who gets which version of one agent."""
 
     stable: Name = Field(description="The version that is trusted: it serves all calls that the canary does not.")
@@ -230,7 +230,7 @@ class AgentEntry(Model):
     )
     steps: Annotated[tuple[StepEntry, ...], Field(min_length=1, max_length=_MAX_STEPS)] | None = Field(
         default=None,
-        description="A ladder in place of `weight`, 1 to 20 steps: the rollout goes on by itself while no guardrail "
+        description="1 to 20 steps in place of `weight`: the rollout goes on by itself while no guardrail "
         "speaks against it, and after the last step the canary serves everything. Default: none.",
     )
     sticky: StickyUnit = Field(
@@ -242,7 +242,7 @@ class AgentEntry(Model):
     rules: tuple[RuleEntry, ...] = Field(
         default=(), description="Feature flags: the first that matches wins, the rest follow the split. Default: none."
     )
-    fallback: tuple[LinkText, ...] = Field(
+    fallback: tuple[ChainTargetText, ...] = Field(
         default=(),
         description="Where a call goes when its version's own target fails: provider/model in order; `human`, only as "
         "the last, hands over to a person. Default: none, the failure reaches the client.",
@@ -269,7 +269,7 @@ class AgentEntry(Model):
     )
 
 
-class RoutingFile(Model):
+class RoutingFile(StrictModel):
     """The file that one edits for a rollout."""
 
     agents: Mapping[Name, AgentEntry] = Field(

@@ -7,11 +7,15 @@ from typing import Any, Final
 
 from gateway.config import quantities
 from gateway.config.agent_file import AgentFile
-from gateway.config.fields import Model
+from gateway.config.fields import StrictModel
 from gateway.config.gateway_file import GatewaySettings
 from gateway.config.routing_file import RoutingFile
 
-_MODELS: Final[Mapping[str, type[Model]]] = {"gateway": GatewaySettings, "routing": RoutingFile, "agent": AgentFile}
+_MODELS: Final[Mapping[str, type[StrictModel]]] = {
+    "gateway": GatewaySettings,
+    "routing": RoutingFile,
+    "agent": AgentFile,
+}
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 Json = dict[str, Any]  # a JSON schema has no narrower type

@@ -31,5 +31,5 @@ def _reaches(key: ClientKey, provider: str, agents: Mapping[str, Agent]) -> bool
 
 
 def _providers(agent: Agent) -> set[str]:
-    links = [*(version.target for version in agent.versions.values()), *agent.fallback]
-    return {link.provider for link in links if isinstance(link, Target)}
+    targets = [*(version.target for version in agent.versions.values()), *agent.fallback]
+    return {target.provider for target in targets if isinstance(target, Target)}

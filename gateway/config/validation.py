@@ -8,11 +8,11 @@ from typing import Annotated, Final, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from gateway.config.fields import Model
+from gateway.config.fields import StrictModel
 from gateway.config.nodes import Node, Path, dotted
 from gateway.config.problems import MAX_PROBLEMS, Problem, quoted, unknown
 
-AnyModel = TypeVar("AnyModel", bound=Model)
+AnyModel = TypeVar("AnyModel", bound=StrictModel)
 
 # pydantic's error type → our words; `{…}` is filled from the error's context.
 _MESSAGES: Final = {
@@ -58,7 +58,7 @@ def _follows(details: ErrorDetails, found: Sequence[ErrorDetails]) -> bool:
     )
 
 
-def _problem(model: type[Model], root: Node, details: ErrorDetails) -> Problem:
+def _problem(model: type[StrictModel], root: Node, details: ErrorDetails) -> Problem:
     """The path keeps a last step that is not written (a missing key); the line is that of its mapping."""
     location = [step for step in details["loc"] if not (isinstance(step, str) and step.startswith(("<", "[")))]
     node, path = root.locate(location)
@@ -82,7 +82,7 @@ def _message(details: ErrorDetails, node: Node) -> str:
     return details["msg"][:1].lower() + details["msg"][1:]
 
 
-def _unknown_key(model: type[Model], path: Path) -> str:
+def _unknown_key(model: type[StrictModel], path: Path) -> str:
     key = str(path[-1])
     annotation: object = model
     for step in path[:-1]:
@@ -113,9 +113,9 @@ def _below(annotation: object, step: str | int) -> object:
     return None
 
 
-def _models(annotation: object) -> Iterator[type[Model]]:
+def _models(annotation: object) -> Iterator[type[StrictModel]]:
     for kind in _alternatives(annotation):
-        if isinstance(kind, type) and issubclass(kind, Model):
+        if isinstance(kind, type) and issubclass(kind, StrictModel):
             yield kind
 
 

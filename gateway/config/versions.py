@@ -15,7 +15,7 @@ from routing.agents import AgentVersion, Target, Tool
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class VersionContext:
     """What a version needs to know: the configuration folder, and the providers (None while those are unknown)."""
 
     folder: Path
@@ -23,7 +23,7 @@ class Surroundings:
 
 
 def build_versions(
-    agent: str, files: Mapping[str, Node | None], around: Surroundings
+    agent: str, files: Mapping[str, Node | None], around: VersionContext
 ) -> tuple[dict[str, AgentVersion], list[Problem]]:
     """The versions of one agent that are well, and what is wrong with the others."""
     versions: dict[str, AgentVersion] = {}
@@ -37,7 +37,7 @@ def build_versions(
 
 
 def _build(
-    agent: str, name: str, files: Mapping[str, Node | None], around: Surroundings
+    agent: str, name: str, files: Mapping[str, Node | None], around: VersionContext
 ) -> tuple[AgentVersion | None, list[Problem]]:
     node, problems = resolve(name, files)
     if node is None:  # what the file itself says is still looked at

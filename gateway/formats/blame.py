@@ -88,8 +88,8 @@ def _is_about_content(error: ProviderError) -> bool:
         answer = parse(error.body)
     except ProviderError:
         return False
-    told = answer.get("error") if isinstance(answer, dict) else None
-    code = told.get("code") if isinstance(told, dict) else None
+    content = answer.get("error") if isinstance(answer, dict) else None
+    code = content.get("code") if isinstance(content, dict) else None
     return isinstance(code, str) and code in _ABOUT_CONTENT
 
 

@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from gateway.formats.limits import Limits
+from gateway.formats.limits import FormatLimits
 
 
 class CallIds:
@@ -13,7 +13,7 @@ class CallIds:
 
     __slots__ = ("_count", "_last", "_open", "_spelling", "_turn", "_unique", "_used")
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: FormatLimits) -> None:
         self._spelling = limits.call_id
         self._unique = limits.unique_ids
         self._turn = 0

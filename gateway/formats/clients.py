@@ -47,13 +47,13 @@ def as_one_message(call: Call) -> list[Any]:
     return [{"role": "user", "content": call.document.render({}).decode()}]
 
 
-def told(error: SerinusError, client: FormatName, call_id: str) -> bytes:
+def error_body(error: SerinusError, client: FormatName, call_id: str) -> bytes:
     """The body that tells a client of an error: upstream's own words where it may see them, ours otherwise."""
     if isinstance(error, ProviderError) and error.body is not None:
         return error.body
     return CLIENTS[client].error(error, call_id)
 
 
-def told_event(error: SerinusError, client: FormatName, call_id: str) -> bytes:
+def error_event(error: SerinusError, client: FormatName, call_id: str) -> bytes:
     """The server-sent event that ends a stream that broke."""
     return CLIENTS[client].error_event(error, call_id)

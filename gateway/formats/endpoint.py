@@ -10,7 +10,7 @@ from gateway.redaction import Redactor
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class ProviderEndpoint:
     """Where a provider's API stands, what it speaks, and what opens it.
 
     `headers` carry the key and go with every request; `fixed` go in place of the client's of that name; `defaults` go

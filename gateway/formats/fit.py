@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 from gateway.formats import schemas
 from gateway.formats.callids import CallIds
-from gateway.formats.limits import MEDIA_TYPES, METADATA_MEMBERS, METADATA_NAME, METADATA_VALUE, Limits, Spelling
+from gateway.formats.limits import MEDIA_TYPES, METADATA_MEMBERS, METADATA_NAME, METADATA_VALUE, FormatLimits, Spelling
 from gateway.formats.prompt import (
     Effort,
     Media,
     Message,
-    Output,
+    OutputShape,
     Part,
     Prompt,
     ToolCall,
@@ -34,7 +34,7 @@ class Fitted(NamedTuple):
     names: Mapping[str, str]
 
 
-def fit(prompt: Prompt, limits: Limits) -> Fitted:
+def fit(prompt: Prompt, limits: FormatLimits) -> Fitted:
     """The prompt within those limits. Raises Untranslatable and names the field that cannot be fitted."""
     _check_counts(prompt, limits)
     sent = _sent_names(_names(prompt), limits)
@@ -54,7 +54,7 @@ def fit(prompt: Prompt, limits: Limits) -> Fitted:
     return Fitted(_wished_thinking(fitted, limits), {name: own for own, name in sent.items()})
 
 
-def _check_counts(prompt: Prompt, limits: Limits) -> None:
+def _check_counts(prompt: Prompt, limits: FormatLimits) -> None:
     if len(prompt.tools) > limits.tools:
         message = f"this provider takes up to {limits.tools} functions, not {len(prompt.tools)}"
         raise Untranslatable(message, param="tools")
@@ -72,13 +72,13 @@ def _names(prompt: Prompt) -> Iterator[str]:
         yield prompt.tool_choice.name
 
 
-def _sent_names(names: Iterator[str], limits: Limits) -> dict[str, str]:
+def _sent_names(names: Iterator[str], limits: FormatLimits) -> dict[str, str]:
     """What is sent for each name that does not fit, no two of them the same."""
     spelling, reserved = limits.tool_name, limits.reserved
-    told = list(dict.fromkeys(names))
-    used = {name for name in told if name not in reserved and spelling.takes(name)}
+    listed = list(dict.fromkeys(names))
+    used = {name for name in listed if name not in reserved and spelling.takes(name)}
     sent: dict[str, str] = {}
-    for name in told:
+    for name in listed:
         if name in used:
             continue
         repetition = int(name in reserved)
@@ -89,13 +89,13 @@ def _sent_names(names: Iterator[str], limits: Limits) -> dict[str, str]:
     return sent
 
 
-def _message(message: Message, ids: CallIds, sent: Mapping[str, str], limits: Limits) -> Message:
+def _message(message: Message, ids: CallIds, sent: Mapping[str, str], limits: FormatLimits) -> Message:
     if message.role == "assistant":
         ids.next_turn()
     return replace(message, parts=tuple(_part(part, ids, sent, limits) for part in message.parts))
 
 
-def _part(part: Part, ids: CallIds, sent: Mapping[str, str], limits: Limits) -> Part:
+def _part(part: Part, ids: CallIds, sent: Mapping[str, str], limits: FormatLimits) -> Part:
     match part:
         case ToolCall():
             return replace(part, id=ids.call(part.id), name=sent.get(part.name, part.name))
@@ -107,7 +107,7 @@ def _part(part: Part, ids: CallIds, sent: Mapping[str, str], limits: Limits) -> 
     return part
 
 
-def _media(media: Media, limits: Limits) -> Media:
+def _media(media: Media, limits: FormatLimits) -> Media:
     mime = media.mime.partition(";")[0].strip().lower()
     mime = MEDIA_TYPES.get(mime, mime)
     if limits.images is not None and media.kind == "image" and media.data and mime and mime not in limits.images:
@@ -116,7 +116,7 @@ def _media(media: Media, limits: Limits) -> Media:
     return media if mime == media.mime else replace(media, mime=mime)
 
 
-def fitted_tool(tool: ToolSpec, limits: Limits) -> ToolSpec:
+def fitted_tool(tool: ToolSpec, limits: FormatLimits) -> ToolSpec:
     """A function whose schema has the shape that the provider takes. Raises Untranslatable where it cannot."""
     schema, strict = tool.schema, tool.strict
     if schema is not None:
@@ -134,7 +134,7 @@ def fitted_tool(tool: ToolSpec, limits: Limits) -> ToolSpec:
     return replace(tool, schema=schema, strict=strict)
 
 
-def _output(output: Output, limits: Limits) -> Output:
+def _output(output: OutputShape, limits: FormatLimits) -> OutputShape:
     name = output.name and limits.tool_name.fit(output.name)
     if output.schema is None:
         return replace(output, name=name)
@@ -149,13 +149,13 @@ def _output(output: Output, limits: Limits) -> Output:
     return replace(output, name=name, schema=schema, strict=strict)
 
 
-def _schema(schema: Mapping[str, Any], limits: Limits) -> Mapping[str, Any]:
+def _schema(schema: Mapping[str, Any], limits: FormatLimits) -> Mapping[str, Any]:
     if limits.whole_objects:
         schema = schemas.whole(schema)
     return schemas.with_lone_refs(schemas.resolved_root(schema)) if limits.lone_refs else schema
 
 
-def _hints(hints: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
+def _hints(hints: Mapping[str, Any], limits: FormatLimits) -> dict[str, Any]:
     """A hint that is too long becomes its digest; one that the provider would refuse is left out."""
     fitted: dict[str, Any] = {}
     for name, value in hints.items():
@@ -180,7 +180,7 @@ def _is_metadata(value: Any) -> bool:
     )
 
 
-def _wished_thinking(prompt: Prompt, limits: Limits) -> Prompt:
+def _wished_thinking(prompt: Prompt, limits: FormatLimits) -> Prompt:
     """A wish for thoughts as far as the model can think."""
     if not prompt.may_not_think or limits.efforts is None:
         return prompt

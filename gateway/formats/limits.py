@@ -53,7 +53,7 @@ class Spelling:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class FormatLimits:
     """What one provider takes.
 
     `unique_ids` says that no two calls of a conversation may have one id, `reserved` are names that no function may

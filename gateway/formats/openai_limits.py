@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from gateway.formats.limits import WORD, Limits, Spelling
+from gateway.formats.limits import WORD, FormatLimits, Spelling
 from gateway.formats.prompt import Effort
 
 _IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 _HINTS: Mapping[str, int] = {"user": 64, "safety_identifier": 64, "prompt_cache_key": 64}
 _TIERS = {"service_tier": frozenset({"auto", "default", "flex", "scale", "priority"})}
 # The limits of OpenAI's chat completions that any server of that API may check.
-CHAT = Limits(
+CHAT = FormatLimits(
     # OpenAI's own servers have said 40 ("Expected a string with maximum length 40") and 64.
     call_id=Spelling(40),
     tool_name=Spelling(64, WORD),
@@ -48,7 +48,7 @@ MODELS: Mapping[str, tuple[tuple[Effort, ...], int]] = {
 }
 
 
-def of_model(limits: Limits, model: str) -> Limits:
+def of_model(limits: FormatLimits, model: str) -> FormatLimits:
     """Return those limits with what that model takes."""
     name = model.rpartition("/")[2]
     prefixes = [prefix for prefix in MODELS if name.startswith(prefix)]

@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway.errors import CallerError
 from gateway.formats import values
-from gateway.formats.prompt import Effort, Output, ToolChoice, ToolSpec, Untranslatable
+from gateway.formats.prompt import Effort, OutputShape, ToolChoice, ToolSpec, Untranslatable
 from gateway.formats.settings import Settings
 from routing.agents import AgentVersion
 
@@ -167,11 +167,11 @@ def _response_format(value: Any, param: str) -> Fields:
     return {"output": _OUTPUTS[kind](value, param)}
 
 
-def _json_schema(value: Any, param: str) -> Output:
+def _json_schema(value: Any, param: str) -> OutputShape:
     param = f"{param}.json_schema"
     wanted = values.members(value.get("json_schema"), param)
     strict, schema = wanted.get("strict"), wanted.get("schema")
-    return Output(
+    return OutputShape(
         {} if schema is None else values.members(schema, f"{param}.schema"),
         values.optional_text(wanted, "name", param),
         values.optional_text(wanted, "description", param),
@@ -184,9 +184,9 @@ def _stream_options(value: Any, param: str) -> Fields:
     return {} if wanted is None else {"wants_usage": values.flag(wanted, f"{param}.include_usage")}
 
 
-_OUTPUTS: Mapping[str, Callable[[Any, str], Output | None]] = {
+_OUTPUTS: Mapping[str, Callable[[Any, str], OutputShape | None]] = {
     "text": lambda _value, _param: None,
-    "json_object": lambda _value, _param: Output(),
+    "json_object": lambda _value, _param: OutputShape(),
     "json_schema": _json_schema,
 }
 _FIELDS: Mapping[str, _Read] = {

@@ -10,7 +10,7 @@ from gateway.calls import Call, Operation, usage_from
 from gateway.errors import Headers, ProviderError
 from gateway.formats.applied import AppliedVersion
 from gateway.formats.blame import Authors
-from gateway.formats.endpoint import Endpoint
+from gateway.formats.endpoint import ProviderEndpoint
 from gateway.formats.openai_chat.amend import with_usage
 from gateway.formats.openai_chat.errors import error_inside, read_error
 from gateway.formats.openai_chat.provider_stream import StreamReader
@@ -39,7 +39,7 @@ class Plain:
     __slots__ = ("_applied", "_asks_usage", "_call", "_endpoint", "_target")
 
     def __init__(
-        self, call: Call, applied: AppliedVersion, endpoint: Endpoint, target: Target, asks_usage: bool = True
+        self, call: Call, applied: AppliedVersion, endpoint: ProviderEndpoint, target: Target, asks_usage: bool = True
     ) -> None:
         self._asks_usage = asks_usage
         self._call = call

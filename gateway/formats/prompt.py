@@ -125,7 +125,7 @@ class ToolChoice:
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class OutputShape:
     """The shape wanted: any JSON object where `schema` is None, else JSON by that schema."""
 
     schema: Mapping[str, Any] | None = None
@@ -149,7 +149,7 @@ class Prompt:
     tools: tuple[ToolSpec, ...] = ()
     tool_choice: ToolChoice | None = None
     parallel_tools: bool | None = None
-    output: Output | None = None
+    output: OutputShape | None = None
     max_tokens: int | None = None
     temperature: float | None = None
     top_p: float | None = None

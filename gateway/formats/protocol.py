@@ -9,7 +9,7 @@ from gateway.errors import Headers, ProviderError, SerinusError
 from gateway.formats.answer import Event, Reply
 from gateway.formats.fit import fit
 from gateway.formats.framing import EVENT_STREAM, Framer, SseFramer
-from gateway.formats.limits import Limits, Spelling
+from gateway.formats.limits import FormatLimits, Spelling
 from gateway.formats.prompt import FormatName, Prompt
 from gateway.formats.settings import Settings
 from gateway.json_body import Document
@@ -73,7 +73,7 @@ class Signer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Conversation:
+class ConversationLayout:
     """How a request holds its conversation: the member, an assistant's message, and which items are questions.
 
     `may_lead` says whether an assistant's message may be the first one.
@@ -93,7 +93,7 @@ class ClientFacts:
     bodies that several formats share: a provider's error of that shape reaches the client as it came.
     """
 
-    conversation: Conversation
+    conversation: ConversationLayout
     key_headers: tuple[bytes, ...] = ()
     error_shape: str | None = None
 
@@ -114,7 +114,7 @@ class Signing:
 class ProviderFacts:
     """What the rest of the gateway must know of a format that providers speak.
 
-    `about` tells an operator whose API it is. `base_url` is the API's own address; `{region}` in it stands for the
+    `api_name` tells an operator whose API it is. `base_url` is the API's own address; `{region}` in it stands for the
     provider's region. `key_header` carries the key. `price_source` is who usually makes the models behind it, by
     genai-prices' id.
 
@@ -126,7 +126,7 @@ class ProviderFacts:
     files, images) stand beside it, `stores_responses` that an answer may be asked for again by its id.
     """
 
-    about: str
+    api_name: str
     base_url: str
     price_source: str
     key_header: str = "authorization"
@@ -192,7 +192,7 @@ class ProviderSide:
 
     name: FormatName
     facts: ProviderFacts
-    limits: Callable[[str], Limits]
+    limits: Callable[[str], FormatLimits]
     path: Callable[[str, bool], str]
     body: Callable[[Prompt, str], Mapping[str, Any]]
     amend: Callable[[Document, Settings, str], Mapping[str, str | None]]

@@ -15,7 +15,7 @@ from gateway.formats.answer import Reply
 from gateway.formats.applied import AppliedVersion
 from gateway.formats.blame import Authors
 from gateway.formats.cloud_files import check_prompt
-from gateway.formats.endpoint import Endpoint
+from gateway.formats.endpoint import ProviderEndpoint
 from gateway.formats.framing import SseFramer
 from gateway.formats.names import OwnNames, are_taken, with_own_names
 from gateway.formats.openai_chat import NAME as CHAT
@@ -66,7 +66,7 @@ class Attempted:
 
     call: Call
     applied: AppliedVersion
-    endpoint: Endpoint
+    endpoint: ProviderEndpoint
     target: Target
     own: FormatName
     unix: Callable[[], float]
@@ -105,55 +105,55 @@ def _knows_names(values: Mapping[str, Any], provider: ProviderSide) -> bool:
 class _Chat:
     """Chat completions on both sides."""
 
-    __slots__ = ("_about",)
+    __slots__ = ("_attempted",)
 
-    def __init__(self, about: Attempted) -> None:
-        self._about = about
+    def __init__(self, attempted: Attempted) -> None:
+        self._attempted = attempted
 
     def request(self) -> Request:
-        about = self._about
-        call, applied, endpoint, target = about.call, about.applied, about.endpoint, about.target
-        moved = about.own != CHAT
+        attempted = self._attempted
+        call, applied, endpoint, target = attempted.call, attempted.applied, attempted.endpoint, attempted.target
+        moved = attempted.own != CHAT
         document = fitted_history(call.document, endpoint.origin.host, target.model, moved=moved)
         if document is not call.document:
             call = replace(call, document=document)
-        return chat_request(call, applied.portable if moved else applied, endpoint, target, about.asks_usage)
+        return chat_request(call, applied.portable if moved else applied, endpoint, target, attempted.asks_usage)
 
     def whole(self, body: bytes) -> Whole:
         answer = read_answer(body)
         return Whole(body, usage_from(answer.get("usage")), has_good_arguments(answer))
 
     def reader(self) -> StreamReader:
-        return StreamReader(self._about.call.wants_usage, self._about.endpoint.redactor())
+        return StreamReader(self._attempted.call.wants_usage, self._attempted.endpoint.redactor())
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
-        about = self._about
-        authors = Authors(about.applied, about.call.document.values, about.added)
+        attempted = self._attempted
+        authors = Authors(attempted.applied, attempted.call.document.values, attempted.added)
         return authors.blamed(read_error(status, headers, body), body)
 
 
 class _Through:
     """One format on both sides: the bytes go through, watched."""
 
-    __slots__ = ("_about", "_provider")
+    __slots__ = ("_attempted", "_provider")
 
-    def __init__(self, about: Attempted, provider: ProviderSide) -> None:
-        self._about = about
+    def __init__(self, attempted: Attempted, provider: ProviderSide) -> None:
+        self._attempted = attempted
         self._provider = provider
 
     def request(self) -> Request:
-        about, call = self._about, self._about.call
-        path = about.endpoint.base_path + self._provider.path(about.target.model, call.stream)
+        attempted, call = self._attempted, self._attempted.call
+        path = attempted.endpoint.base_path + self._provider.path(attempted.target.model, call.stream)
         if call.query:
             path += ("&" if "?" in path else "?") + call.query
         try:
-            if not about.endpoint.cloud_files:
+            if not attempted.endpoint.cloud_files:
                 self._provider.check_files(call.document.values)
-            changes = self._provider.amend(call.document, about.settings, about.target.model)
+            changes = self._provider.amend(call.document, attempted.settings, attempted.target.model)
         except Untranslatable as error:
-            raise _refused(error, about.target) from None
+            raise _refused(error, attempted.target) from None
         headers = _of_our_version(call.headers, self._provider) if _SAMPLING & changes.keys() else call.headers
-        return about.endpoint.request(path, headers, call.document.render(changes))
+        return attempted.endpoint.request(path, headers, call.document.render(changes))
 
     def whole(self, body: bytes) -> Whole:
         reply = self._provider.reply(body)
@@ -163,37 +163,37 @@ class _Through:
         return Reader(self._provider.parser(), None, SseFramer())
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
-        authors = Authors(self._about.applied, self._about.call.document.values)
+        authors = Authors(self._attempted.applied, self._attempted.call.document.values)
         return authors.blamed(self._provider.error(status, headers, body), body)
 
 
 class _Between:
     """Two formats."""
 
-    __slots__ = ("_about", "_client", "_names", "_prompt", "_provider")
+    __slots__ = ("_attempted", "_client", "_names", "_prompt", "_provider")
 
-    def __init__(self, about: Attempted, client: ClientSide, provider: ProviderSide) -> None:
-        self._about = about
+    def __init__(self, attempted: Attempted, client: ClientSide, provider: ProviderSide) -> None:
+        self._attempted = attempted
         self._client = client
         self._provider = provider
         self._prompt: Prompt | None = None
         self._names: Mapping[str, str] = {}  # the client's names of functions, by those that were sent
 
     def request(self) -> Request:
-        about = self._about
+        attempted = self._attempted
         try:
-            if not about.endpoint.cloud_files:
+            if not attempted.endpoint.cloud_files:
                 check_prompt(self._asked())
-            written = self._provider.write(self._asked(), about.target.model)
+            written = self._provider.write(self._asked(), attempted.target.model)
         except Untranslatable as error:
-            raise _refused(error, about.target) from None
+            raise _refused(error, attempted.target) from None
         self._names = written.names
-        members = _with_native(written.body, about.settings.native or {})
-        if not about.asks_usage:
+        members = _with_native(written.body, attempted.settings.native or {})
+        if not attempted.asks_usage:
             members.pop("stream_options", None)
         body = encode(members).encode()
-        headers = _of_our_version(_portable(about.call.headers, self._provider), self._provider)
-        return about.endpoint.request(about.endpoint.base_path + written.path, headers, body)
+        headers = _of_our_version(_portable(attempted.call.headers, self._provider), self._provider)
+        return attempted.endpoint.request(attempted.endpoint.base_path + written.path, headers, body)
 
     def whole(self, body: bytes) -> Whole:
         try:
@@ -217,19 +217,21 @@ class _Between:
 
     def _asked(self) -> Prompt:
         if self._prompt is None:
-            self._prompt = overlay(replace(self._read(), stream=self._about.call.stream), self._about.settings)
+            self._prompt = overlay(replace(self._read(), stream=self._attempted.call.stream), self._attempted.settings)
         return self._prompt
 
     def _read(self) -> Prompt:
         """What the client itself has asked."""
-        return self._client.prompt(self._about.call.document.values)
+        return self._client.prompt(self._attempted.call.document.values)
 
     def _authors(self) -> Authors:
-        about = self._about
-        return Authors(about.applied, about.call.document.values, about.added, self._read())
+        attempted = self._attempted
+        return Authors(attempted.applied, attempted.call.document.values, attempted.added, self._read())
 
     def _envelope(self) -> Envelope:
-        return Envelope(self._about.call.id, self._about.target.model, int(self._about.unix()), self._asked())
+        return Envelope(
+            self._attempted.call.id, self._attempted.target.model, int(self._attempted.unix()), self._asked()
+        )
 
 
 def _of_our_version(headers: Headers, provider: ProviderSide) -> list[tuple[bytes, bytes]]:

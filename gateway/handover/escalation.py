@@ -1,4 +1,4 @@
-"""The last link, `human`: hands a conversation over to people and answers the client at once.
+"""The last target, `human`: hands a conversation over to people and answers the client at once.
 
 The client gets a well-formed completion that says so. The handover itself goes into the store's stream and to the
 webhook from a queue, so that no call waits for either; what cannot be delivered yet is kept and tried again.
@@ -94,7 +94,7 @@ class Escalations:
         self.webhook: Webhook | None = None
         self.most_bytes = MOST_BYTES
         self._unstored = _Waiting()
-        self._untold = _Waiting()
+        self._unsent = _Waiting()
         self._wake = asyncio.Event()
         self._at_once = asyncio.Semaphore(_WEBHOOKS_AT_ONCE)
 
@@ -126,11 +126,11 @@ class Escalations:
     async def deliver_for_ever(self) -> None:
         """Deliver what is queued until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for handover in self._untold:
-                group.create_task(self._tell_until_taken(handover))
+            for handover in self._unsent:
+                group.create_task(self._tell_with_retries(handover))
             while True:
-                while stored := await self._stored():
-                    group.create_task(self._tell_until_taken(stored))
+                while stored := await self._store_next():
+                    group.create_task(self._tell_with_retries(stored))
                 await self._wake.wait()
                 self._wake.clear()
 
@@ -138,16 +138,16 @@ class Escalations:
         """The gateway stops: store what is still queued, and tell the webhook once, within seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_FINISH_SECONDS), asyncio.TaskGroup() as group:
-                for handover in self._untold:
+                for handover in self._unsent:
                     group.create_task(self._tell(handover))
-                while stored := await self._stored():
+                while stored := await self._store_next():
                     group.create_task(self._tell(stored))
         if self._unstored:
             self._log.error("escalations_lost", ids=[handover.call_id for handover in self._unstored])
-        if self._untold:
-            self._log.error("escalations_untold", ids=[handover.call_id for handover in self._untold])
+        if self._unsent:
+            self._log.error("escalations_untold", ids=[handover.call_id for handover in self._unsent])
 
-    async def _stored(self) -> Handover | None:
+    async def _store_next(self) -> Handover | None:
         """Store the next one, and let it wait for the webhook. None when there is no further one to tell of."""
         while handover := self._unstored.first():
             try:
@@ -156,19 +156,19 @@ class Escalations:
                 await asyncio.sleep(_STORE_RETRY_SECONDS)
                 continue
             self._unstored.remove(handover)
-            if self._untold.add(handover):
+            if self._unsent.add(handover):
                 return handover
-            self._log.error("escalation_untold", id=handover.call_id, agent=handover.agent, waiting=len(self._untold))
+            self._log.error("escalation_untold", id=handover.call_id, agent=handover.agent, waiting=len(self._unsent))
         return None
 
-    async def _tell_until_taken(self, handover: Handover) -> None:
+    async def _tell_with_retries(self, handover: Handover) -> None:
         """Tell the webhook until it takes it, ever more seldom, or until it was told often enough."""
         while handover.tries <= len(_WEBHOOK_RETRY_SECONDS):
             if await self._tell(handover):
                 return
             if handover.tries <= len(_WEBHOOK_RETRY_SECONDS):
                 await asyncio.sleep(_WEBHOOK_RETRY_SECONDS[handover.tries - 1])
-        self._untold.remove(handover)
+        self._unsent.remove(handover)
 
     async def _tell(self, handover: Handover) -> bool:
         """Tell the webhook once; whether it took it, and waits no more."""
@@ -176,11 +176,11 @@ class Escalations:
         try:
             if self.webhook is not None:
                 async with self._at_once:
-                    await self.webhook.post(_told(handover.event), handover.call_id)
+                    await self.webhook.post(_webhook_body(handover.event), handover.call_id)
         except (ProviderError, GatewayError) as error:
             self._log.warning("escalation_webhook", id=handover.call_id, error=error.message)
             return False
-        self._untold.remove(handover)
+        self._unsent.remove(handover)
         self._log.info("escalated", id=handover.call_id, agent=handover.agent)
         return True
 
@@ -201,7 +201,7 @@ def completion(call: Call, message: str, at: float) -> Answer:
     return Answer(200, [kind, ESCALATED], statement(call, message, at))
 
 
-def _told(event: Mapping[str, str]) -> Mapping[str, object]:
+def _webhook_body(event: Mapping[str, str]) -> Mapping[str, object]:
     """Return the webhook's payload: JSON throughout."""
     return {**event, "messages": json.loads(event["messages"]), "messages_left_out": int(event["messages_left_out"])}
 

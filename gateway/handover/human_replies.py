@@ -18,11 +18,11 @@ from gateway.errors import StoreAway
 from gateway.formats.registry import CLIENTS
 from gateway.json_body import Document, array, elements, encode
 from gateway.store.handovers import FOLLOWED_SECONDS
-from gateway.store.seam import Reply, Store
+from gateway.store.seam import HumanReply, Store
 
 _POLL_SECONDS = 1.0
 _MOST_KNOWN = 100_000  # conversations, over all agents
-_MOST_UNTOLD = 10_000
+_MOST_UNDELIVERED = 10_000
 
 
 class Replies:
@@ -32,13 +32,13 @@ class Replies:
     """
 
     def __init__(self, store: Store, agents: Iterable[str], unix: Callable[[], float]) -> None:
-        self.known: OrderedDict[tuple[str, str], Reply] = OrderedDict()
+        self.known: OrderedDict[tuple[str, str], HumanReply] = OrderedDict()
         self._store = store
         self._agents = agents
         self._unix = unix
         self._seen: dict[str, str] = {}
-        self._told: set[str] = set()
-        self._untold: deque[tuple[str, str, float]] = deque(maxlen=_MOST_UNTOLD)
+        self._delivered: set[str] = set()
+        self._undelivered: deque[tuple[str, str, float]] = deque(maxlen=_MOST_UNDELIVERED)
 
     def put_into(self, call: Call) -> None:
         """Let the call see the reply to its conversation, if there is one. Never waits."""
@@ -52,9 +52,9 @@ class Replies:
         if document is None:
             return
         call.document = document
-        if reply.call_id not in self._told:
-            self._told.add(reply.call_id)
-            self._untold.append((call.agent, reply.call_id, self._unix()))
+        if reply.call_id not in self._delivered:
+            self._delivered.add(reply.call_id)
+            self._undelivered.append((call.agent, reply.call_id, self._unix()))
 
     async def follow_for_ever(self) -> None:
         """Learn new replies about once a second, and say which were seen, until cancelled."""
@@ -72,16 +72,16 @@ class Replies:
                     self._learn(agent, reply)
                     self._seen[agent] = place
         self._forget(now)
-        while self._untold:
-            await self._store.mark_reply_delivered(*self._untold[0])
-            self._untold.popleft()
+        while self._undelivered:
+            await self._store.mark_reply_delivered(*self._undelivered[0])
+            self._undelivered.popleft()
 
-    def _learn(self, agent: str, reply: Reply) -> None:
+    def _learn(self, agent: str, reply: HumanReply) -> None:
         if not reply.conversation:
             return
         key = (agent, reply.conversation)
         if older := self.known.pop(key, None):  # so that the latest reply stands last
-            self._told.discard(older.call_id)
+            self._delivered.discard(older.call_id)
         self.known[key] = reply
 
     def _forget(self, now: float) -> None:
@@ -91,7 +91,7 @@ class Replies:
             if len(self.known) <= _MOST_KNOWN and now - reply.at <= FOLLOWED_SECONDS:
                 return
             del self.known[key]
-            self._told.discard(reply.call_id)
+            self._delivered.discard(reply.call_id)
 
 
 def inserted(document: Document, client: FormatName, text: str) -> Document | None:

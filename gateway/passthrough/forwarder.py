@@ -9,19 +9,19 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from gateway.call.proxy import Proxy, about, id_headers, plan_of
+from gateway.call.proxy import Proxy, id_headers, plan_of, response_headers
 from gateway.call.streaming import ClientTooSlow, Send, send_answer
 from gateway.calls import Attempt, Call, Caller, Outcome
 from gateway.errors import CallerError, Headers, ProviderError
-from gateway.formats.clients import told, told_event
+from gateway.formats.clients import error_body, error_event
 from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.openai_chat.errors import read_error
 from gateway.headers import JSON, to_client, to_client_untyped
 from gateway.logs import Log
 from gateway.net.client import Response, Upload, header
 from gateway.passthrough.providers import check_speaks, only_provider
-from gateway.passthrough.response_owner import Hints, is_elsewhere, of_agent, of_caller, response_in
-from gateway.passthrough.uploads import Body
+from gateway.passthrough.response_owner import ResponseOwners, is_elsewhere, of_agent, of_caller, response_in
+from gateway.passthrough.uploads import UploadBody
 from gateway.passthrough.usage_meter import EVENT_STREAM, Meter
 from gateway.rollout.recorder import Recorder, name_call
 from gateway.rollout.table import Entry
@@ -47,7 +47,7 @@ class Wanted:
     path: str
     query: str
     headers: Headers
-    body: Body
+    body: UploadBody
     at: float
 
     @property
@@ -57,12 +57,12 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class Forwarder:
     """Hands requests through."""
 
     proxy: Proxy
     log: Log
-    hints: Hints = field(default_factory=Hints)
+    owners: ResponseOwners = field(default_factory=ResponseOwners)
 
     async def handle(self, call: Call, wanted: Wanted, runtime: Runtime, send: Send) -> None:
         """Pass a call to the provider of the version that serves it. Raises CallerError before anything was sent."""
@@ -77,7 +77,7 @@ class Passage:
         def headers() -> Headers:
             if carried.status >= 300:  # nothing was answered that could be scored
                 name_call(call, outcome, runtime.fingerprint_key, answered=False)
-            return about(outcome)
+            return response_headers(outcome)
 
         carried = _Carried(targets, runtime, headers, meter, outcome.attempts, blamed, wanted.at)
         try:
@@ -101,8 +101,8 @@ class Passage:
     async def at_the_only(self, wanted: Wanted, caller: Caller, runtime: Runtime, send: Send) -> None:
         """Pass what names no agent to the only provider it can be for. Raises CallerError when that is not clear."""
         targets = self._targets_without_agent(wanted, caller, runtime)
-        told_with = id_headers(wanted.id, wanted.request_id)
-        carried = _Carried(targets, runtime, lambda: told_with, Meter(counts=False), [], lambda _: False, wanted.at)
+        ids = id_headers(wanted.id, wanted.request_id)
+        carried = _Carried(targets, runtime, lambda: ids, Meter(counts=False), [], lambda _: False, wanted.at)
         end = "client_gone"
         try:
             error = await self._carry(wanted, wanted.body.outgoing(None), carried, send)
@@ -123,14 +123,14 @@ class Passage:
         """Where it may go: to the version's provider, or to each of the agent's that may have the response."""
         response = wanted.response
         if response is not None and (found := of_agent(entry, plan, runtime.channels)):
-            return self.hints.first(response, found)
+            return self.owners.first(response, found)
         check_speaks(runtime.channels[plan.version.target.provider], wanted.path)
         return [plan.version.target]
 
     def _targets_without_agent(self, wanted: Wanted, caller: Caller, runtime: Runtime) -> Sequence[Target]:
         response = wanted.response
         if response is not None and (found := of_caller(caller, self.proxy.table, runtime.channels)):
-            return self.hints.first(response, found)
+            return self.owners.first(response, found)
         if caller.agents is not None:
             raise CallerError("this key is for some agents only: name one, as '?model=' in the query", param="model")
         return [Target(only_provider(runtime.channels, wanted.path), "")]
@@ -140,7 +140,7 @@ class Passage:
     ) -> ProviderError | None:
         """There and back. The error that the client was told of or cut off by; None when all went well."""
         try:
-            response = await self._found(wanted, body, carried)
+            response = await self._find_response(wanted, body, carried)
         except ProviderError as error:
             return await _tell(error, wanted, carried, send)
         try:
@@ -149,14 +149,14 @@ class Passage:
             if not carried.has_begun:
                 return await _tell(error, wanted, carried, send)
             if _is_stream(response):
-                last = told_event(error, CHAT, wanted.id)
+                last = error_event(error, CHAT, wanted.id)
                 await send({"type": "http.response.body", "body": last, "more_body": True})
             return error  # the answer is left incomplete: the server cuts it off
         finally:
             await response.aclose()
         return None
 
-    async def _found(self, wanted: Wanted, body: bytes | Upload, carried: "_Carried") -> Response:
+    async def _find_response(self, wanted: Wanted, body: bytes | Upload, carried: "_Carried") -> Response:
         """The answer of the first provider that knows what is asked for. Raises the ProviderError that tells most: what
         keeps one from answering, before that the others know nothing."""
         spent: ProviderError | None = None
@@ -165,7 +165,7 @@ class Passage:
             carried.attempts.append(attempt)
             carried.target = target
             try:
-                response = await _sent(wanted, body, carried, self._now)
+                response = await _send(wanted, body, carried, self._now)
             except ProviderError as error:
                 attempt.ended_at = self._now()
                 _book_failure(attempt, error, carried.blamed)
@@ -177,7 +177,7 @@ class Passage:
                 continue
             attempt.status = response.status
             if len(carried.targets) > 1 and wanted.response is not None:
-                self.hints.learn(wanted.response, target.provider)
+                self.owners.learn(wanted.response, target.provider)
             return response
         assert spent is not None, "there is a target"  # noqa: S101
         raise spent
@@ -220,7 +220,7 @@ class _Carried:
         return asyncio.get_running_loop().time() + self.at + self.runtime.timeouts.total - now
 
 
-async def _sent(wanted: Wanted, body: bytes | Upload, carried: _Carried, now: Callable[[], float]) -> Response:
+async def _send(wanted: Wanted, body: bytes | Upload, carried: _Carried, now: Callable[[], float]) -> Response:
     """The answer, its header block in and its status a good one. Raises ProviderError, and what the upload raises."""
     endpoint, runtime = carried.channel.endpoint, carried.runtime
     path = f"{endpoint.base_path}{wanted.path}{'?' + wanted.query if wanted.query else ''}"
@@ -232,7 +232,7 @@ async def _sent(wanted: Wanted, body: bytes | Upload, carried: _Carried, now: Ca
         soonest = min(carried.deadline(now()), loop.time() + runtime.timeouts.answer)
         async with asyncio.timeout_at(soonest) as limit:
             if isinstance(body, Upload):
-                request.upload = Upload(_paced(body, carried, limit, now), body.length)
+                request.upload = Upload(_pace(body, carried, limit, now), body.length)
             response = await carried.channel.send(request, runtime.answer_limit)
             if isinstance(body, Upload):  # an early answer finds it under way
                 carried.at = now()
@@ -249,7 +249,7 @@ async def _sent(wanted: Wanted, body: bytes | Upload, carried: _Carried, now: Ca
             await response.aclose()
 
 
-async def _paced(
+async def _pace(
     upload: Upload, carried: _Carried, limit: asyncio.Timeout, now: Callable[[], float]
 ) -> AsyncIterator[bytes]:
     """The upload, which moves its request's time limit: the provider has `between_chunks` to take each piece, and
@@ -275,7 +275,7 @@ async def _tell(error: ProviderError, wanted: Wanted, carried: _Carried, send: S
     """Answer with the error, which is the same one: nothing has gone out yet."""
     carried.status = error.status
     headers = [JSON, *to_client_untyped(error.headers), *carried.headers()]
-    await send_answer(send, error.status, headers, told(named(error, carried.target), CHAT, wanted.id))
+    await send_answer(send, error.status, headers, error_body(named(error, carried.target), CHAT, wanted.id))
     return error
 
 

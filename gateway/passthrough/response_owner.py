@@ -16,10 +16,10 @@ from gateway.calls import Caller
 from gateway.errors import NotFound, ProviderError
 from gateway.rollout.table import Entry, Table
 from gateway.runtime import Channel
-from routing.chain import HUMAN, Link, Target
+from routing.chain import HUMAN, ChainTarget, Target
 from routing.plan import Plan
 
-_MOST_HINTS = 4096
+_MOST_OWNERS = 4096
 _MOST_MADE = 65_536
 _LONGEST_ID = 256  # of a response that is remembered; OpenAI's are 53 characters long
 # What stands in a call's body that names what is stored; the last, an escape, may spell any of the others.
@@ -30,10 +30,10 @@ _NOT_PLAIN = re.compile(r"[;?#].*|[^\w-]+", re.DOTALL)  # what lenient servers p
 _NO_IDS = frozenset({"compact", "input_tokens"})  # endpoints that stand where an id would
 
 
-class Hints:
+class ResponseOwners:
     """Who had a response when it was asked for last. Bounded: what was not asked for the longest goes."""
 
-    def __init__(self, most: int = _MOST_HINTS) -> None:
+    def __init__(self, most: int = _MOST_OWNERS) -> None:
         self._found: OrderedDict[str, str] = OrderedDict()
         self._most = most
 
@@ -130,7 +130,7 @@ def response_in(path: str) -> str | None:
 def of_agent(entry: Entry, plan: Plan, channels: Mapping[str, Channel]) -> list[Target]:
     """Where an agent's responses may be, one target for each provider: the plan's own first. Empty when none of its
     providers gives out such ids."""
-    return _of_responses([*plan.links, *_links(entry)], channels)
+    return _of_responses([*plan.targets, *_targets_of(entry)], channels)
 
 
 def of_caller(caller: Caller, table: Table, channels: Mapping[str, Channel]) -> list[Target]:
@@ -138,7 +138,7 @@ def of_caller(caller: Caller, table: Table, channels: Mapping[str, Channel]) -> 
     if caller.agents is None:
         return _of_responses([Target(name, "") for name in channels], channels)
     entries = [entry for agent in table if agent in caller.agents and (entry := table.entry(agent)) is not None]
-    return _of_responses([link for entry in entries for link in _links(entry)], channels)
+    return _of_responses([target for entry in entries for target in _targets_of(entry)], channels)
 
 
 def is_elsewhere(error: ProviderError) -> bool:
@@ -146,14 +146,14 @@ def is_elsewhere(error: ProviderError) -> bool:
     return error.upstream_status == 404 or (error.upstream_status == 400 and error.param == "response_id")
 
 
-def _links(entry: Entry) -> list[Link]:
+def _targets_of(entry: Entry) -> list[ChainTarget]:
     """Wherever calls of that agent may go."""
     return [*(version.target for version in entry.agent.versions.values()), *entry.agent.fallback]
 
 
-def _of_responses(links: Iterable[Link], channels: Mapping[str, Channel]) -> list[Target]:
+def _of_responses(targets: Iterable[ChainTarget], channels: Mapping[str, Channel]) -> list[Target]:
     found: dict[str, Target] = {}
-    for link in links:
-        if link != HUMAN and channels[link.provider].endpoint.api.facts.stores_responses:
-            found.setdefault(link.provider, link)
+    for target in targets:
+        if target != HUMAN and channels[target.provider].endpoint.api.facts.stores_responses:
+            found.setdefault(target.provider, target)
     return list(found.values())

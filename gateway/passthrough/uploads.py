@@ -1,7 +1,7 @@
 """Bodies on their way through: held where they must be read, streamed where they need not be.
 
-An `Incoming` is a request's body as the server hands it in. A `Body` is what becomes of it: `Held` is all there, and
-may be sent again; a `Stream` goes up as it comes, and a `FormStream` with the version's model put in on the way.
+An `Incoming` is a request's body as the server hands it in. An `UploadBody` is what becomes of it: `Held` is all there,
+and may be sent again; a `Stream` goes up as it comes, and a `FormStream` with the version's model put in on the way.
 """
 
 import asyncio
@@ -91,7 +91,7 @@ class Incoming:
         return b"".join(parts)
 
 
-class Body(Protocol):
+class UploadBody(Protocol):
     """What goes up. `names_model` says whether the body itself says which model it is for, `content_type` what it goes
     up as where that is not what the client wrote."""
 

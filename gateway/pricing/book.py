@@ -84,7 +84,7 @@ class PriceBook:
             if override.target == target and override.since <= today:
                 midnight = now // SECONDS_PER_DAY * SECONDS_PER_DAY
                 return Period((_from_override(override),), midnight, midnight + SECONDS_PER_DAY)
-        return self._list.tariff(self._entry(target)).at(now)
+        return self._list.schedule(self._entry(target)).at(now)
 
     def _entry(self, target: str) -> PricedModel:
         provider, _, model = target.partition("/")

@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from gateway.child_environment import environment
-from gateway.pricing.rates import SECONDS_PER_DAY, Change, Rate, Tariff
+from gateway.pricing.rates import SECONDS_PER_DAY, Change, PriceSchedule, Rate
 
 _ANSWER_SECONDS = 10.0  # it takes a third of one, on an idle core
 _READER = """
@@ -51,21 +51,21 @@ class PricedModel(NamedTuple):
 
 
 class PriceList:
-    """The tariffs that were asked for so far."""
+    """The price schedules that were asked for so far."""
 
     def __init__(self) -> None:
-        self._tariffs: dict[PricedModel, Tariff] = {}
+        self._schedules: dict[PricedModel, PriceSchedule] = {}
 
-    def tariff(self, entry: PricedModel) -> Tariff:
-        """Return the built-in list's tariff; one without changes when the list has none."""
-        tariff = self._tariffs.get(entry)
-        if tariff is None:
-            tariff = self._tariffs[entry] = listed(entry)
-        return tariff
+    def schedule(self, entry: PricedModel) -> PriceSchedule:
+        """Return the built-in list's schedule; one without changes when the list has none."""
+        schedule = self._schedules.get(entry)
+        if schedule is None:
+            schedule = self._schedules[entry] = listed(entry)
+        return schedule
 
     def learn(self, entries: Iterable[PricedModel]) -> None:
         """Ask for what is not known yet, in a process of its own. Raises PriceListFailed."""
-        asked = [entry for entry in set(entries) if entry not in self._tariffs]
+        asked = [entry for entry in set(entries) if entry not in self._schedules]
         if not asked:
             return
         command = [sys.executable, "-P", "-c", _READER, json.dumps(sys.path)]
@@ -78,8 +78,8 @@ class PriceList:
                 timeout=_ANSWER_SECONDS,
                 env=environment(),
             )
-            answers = [_tariff(changes) for changes in json.loads(said.stdout)]
-            self._tariffs.update(zip(asked, answers, strict=True))
+            answers = [_schedule(changes) for changes in json.loads(said.stdout)]
+            self._schedules.update(zip(asked, answers, strict=True))
         except subprocess.CalledProcessError as error:
             raise PriceListFailed(error.stderr.decode(errors="replace").strip() or str(error)) from error
         except (OSError, subprocess.SubprocessError, ValueError, TypeError) as error:
@@ -91,11 +91,11 @@ def answer() -> None:
     json.dump([listed(PricedModel(*asked)).changes for asked in json.load(sys.stdin)], sys.stdout, default=astuple)
 
 
-def _tariff(changes: Iterable[Any]) -> Tariff:
-    return Tariff([Change(day, second, tuple(Rate(*rate) for rate in rates)) for day, second, rates in changes])
+def _schedule(changes: Iterable[Any]) -> PriceSchedule:
+    return PriceSchedule([Change(day, second, tuple(Rate(*rate) for rate in rates)) for day, second, rates in changes])
 
 
-def listed(entry: PricedModel) -> Tariff:
+def listed(entry: PricedModel) -> PriceSchedule:
     """Return the built-in list's price, looked up in this process. An address that the list knows has the last word:
     another provider's price for a model of the same name does not apply."""
     from genai_prices.data_snapshot import get_snapshot
@@ -107,7 +107,7 @@ def listed(entry: PricedModel) -> Tariff:
     for name in names:
         with suppress(LookupError):
             return _over_time(get_snapshot().find_provider_model(entry.model, None, name, None)[1])
-    return Tariff(())
+    return PriceSchedule(())
 
 
 def _known(name: str | None, url: str | None) -> str | None:
@@ -122,13 +122,13 @@ def _known(name: str | None, url: str | None) -> str | None:
         return None
 
 
-def _over_time(model: Any) -> Tariff:
+def _over_time(model: Any) -> PriceSchedule:
     """Each day on which a price of the model begins, with each time of day at which one begins or ends."""
     constraints = [price.constraint for price in model.prices] if isinstance(model.prices, list) else []
     days = {_EPOCH, *(each.start_date for each in constraints if hasattr(each, "start_date"))}
     daily = [each for each in constraints if hasattr(each, "start_time")]
     seconds = {0, *(_second(moment) for each in daily for moment in (each.start_time, each.end_time))}
-    return Tariff([_change(model, day, second) for day in days for second in seconds])
+    return PriceSchedule([_change(model, day, second) for day in days for second in seconds])
 
 
 def _change(model: Any, day: date, second: int) -> Change:

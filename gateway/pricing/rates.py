@@ -58,7 +58,7 @@ class Change(NamedTuple):
     rates: tuple[Rate, ...]
 
 
-class Tariff:
+class PriceSchedule:
     """What a model costs over time: prices change from a day on, and some with the time of day."""
 
     def __init__(self, changes: Sequence[Change]) -> None:

@@ -33,13 +33,13 @@ class Ending:
         self._starting: asyncio.Task[object] | None = asyncio.current_task()
         self._stop: Callable[[], object] | None = None
         for number in ENDING:
-            asyncio.get_running_loop().add_signal_handler(number, self._told)
+            asyncio.get_running_loop().add_signal_handler(number, self._end)
 
     def by(self, stop: Callable[[], object]) -> None:
         """The start is over: from now on every signal calls `stop`."""
         self._starting, self._stop = None, stop
 
-    def _told(self) -> None:
+    def _end(self) -> None:
         """Break off the start once only: a second signal must not disturb the cleaning up."""
         if self._stop is not None:
             self._stop()

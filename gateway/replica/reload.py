@@ -26,7 +26,7 @@ _DEEPEST: Final = 8  # levels of folders; links may lead round in a circle
 Fingerprint = frozenset[tuple[str, int, int, int]]
 
 
-class Watch(Protocol):
+class FileWatch(Protocol):
     """What is used of `watchfiles.watch`: sets of changes, an empty one after `rust_timeout` milliseconds."""
 
     def __call__(
@@ -114,7 +114,7 @@ class Reloader:
                 self._apply(deployment)
             return is_other
 
-    async def run(self, watch: Watch = watch_in_thread) -> None:
+    async def run(self, watch: FileWatch = watch_in_thread) -> None:
         """Reload on every change until cancelled. The folder may vanish and come back meanwhile."""
         if self._seen is None:
             self._seen = await self._look()
@@ -130,12 +130,12 @@ class Reloader:
         """Return the folder that the embedded store writes to, whose changes are no edits."""
         return self._current.settings.embedded_folder.resolve() if self._current else None
 
-    async def _changes(self, watch: Watch) -> AsyncGenerator[bool, None]:
+    async def _changes(self, watch: FileWatch) -> AsyncGenerator[bool, None]:
         """True for each event, False for each look; without notifications (inotify's limits) by polling."""
         polling = False
         while True:
             try:
-                async with contextlib.aclosing(self._watched(watch, polling=polling)) as changes:
+                async with contextlib.aclosing(self._watch(watch, polling=polling)) as changes:
                     async for is_event in changes:
                         yield is_event
             except (OSError, RuntimeError):  # watchfiles has both for a watch that cannot be set up
@@ -143,7 +143,7 @@ class Reloader:
                 await asyncio.sleep(_LOOK_MS / 1000)
             yield False
 
-    async def _watched(self, watch: Watch, *, polling: bool) -> AsyncGenerator[bool, None]:
+    async def _watch(self, watch: FileWatch, *, polling: bool) -> AsyncGenerator[bool, None]:
         """Ends when the folder is another one than at the beginning, because then events come from the old one."""
         target, store = await asyncio.to_thread(self._folder.resolve), await asyncio.to_thread(self._store_folder)
         changes = watch(

@@ -75,7 +75,7 @@ async def _serve(folder: Path, environ: Mapping[str, str], posted: PostedWorker 
         gc.freeze()  # what is here now stays: the collector need not go through all of it time and again, some 70 ms
         server = _server(gateway, posted)
         ending.by(server.stop)
-        await _until_told(gateway, server, posted, folder)
+        await _run_server(gateway, server, posted, folder)
     finally:
         await gateway.stop()
         log.info("stopped")
@@ -136,7 +136,7 @@ def _server(gateway: Gateway, posted: PostedWorker | None) -> Server:
     )  # fmt: skip
 
 
-async def _until_told(gateway: Gateway, server: Server, posted: PostedWorker | None, folder: Path) -> None:
+async def _run_server(gateway: Gateway, server: Server, posted: PostedWorker | None, folder: Path) -> None:
     serving = asyncio.create_task(server.serve(handle_signals=False))
     started = asyncio.create_task(server.started.wait())
     await asyncio.wait([serving, started], return_when=asyncio.FIRST_COMPLETED)

@@ -9,12 +9,12 @@ from gateway.calls import Caller
 from gateway.config import Deployment, GatewaySettings
 from gateway.config.provider_settings import Provider
 from gateway.config.secrets import known_secrets
-from gateway.formats.endpoint import Endpoint
+from gateway.formats.endpoint import ProviderEndpoint
 from gateway.formats.registry import PROVIDERS
 from gateway.net.browser_guard import BrowserGuard
 from gateway.net.client.options import TransportOptions
 from gateway.net.client.upstreams import Upstreams, transport
-from gateway.net.server import Limits
+from gateway.net.server import ServerLimits
 from gateway.passthrough.uploads import takes_uploads
 from gateway.pricing import PriceBook, PriceList
 from gateway.redaction import Redactor
@@ -77,18 +77,20 @@ def prices(settings: GatewaySettings, pricelist: PriceList) -> PriceBook:
 
 def targets(agents: Mapping[str, Agent]) -> set[str]:
     """Return every target that calls of these agents may use, as `provider/model`."""
-    links = {link for agent in agents.values() for link in agent.fallback if isinstance(link, Target)}
-    return {str(target) for target in links | {v.target for agent in agents.values() for v in agent.versions.values()}}
+    targets = {target for agent in agents.values() for target in agent.fallback if isinstance(target, Target)}
+    return {
+        str(target) for target in targets | {v.target for agent in agents.values() for v in agent.versions.values()}
+    }
 
 
-def endpoint_of(name: str, provider: Provider) -> Endpoint:
+def endpoint_of(name: str, provider: Provider) -> ProviderEndpoint:
     """The account of a configured provider."""
     origin, path = origin_of(provider.base_url)
     api = PROVIDERS[provider.api].at(origin.host)
     signing = api.facts.signing if provider.api_key is None else None
     secret = None if provider.api_key is None else Redactor([provider.api_key.get_secret_value()])
     fixed = tuple((name.encode(), value.encode()) for name, value in provider.headers.items())
-    return Endpoint(
+    return ProviderEndpoint(
         name,
         origin,
         path.rstrip("/"),
@@ -118,10 +120,10 @@ def transport_options(settings: GatewaySettings) -> dict[str, TransportOptions]:
     }
 
 
-def limits(settings: GatewaySettings) -> Limits:
+def limits(settings: GatewaySettings) -> ServerLimits:
     """Return the limits of the listening side."""
     bounds = settings.limits
-    return Limits(
+    return ServerLimits(
         body_bytes=bounds.body, upload_bytes=bounds.upload, takes_uploads=takes_uploads,
         max_connections=bounds.connections,
     )  # fmt: skip

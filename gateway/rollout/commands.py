@@ -55,7 +55,7 @@ class Commands:
             decision = verbs.act(state, entry.intent, command, snapshot.now)
         except verbs.Refused as refused:
             raise NothingToDo(f"{agent}: {refused}") from None
-        return settled(decision, entry.turned(state), snapshot)
+        return settled(decision, entry.with_state(state), snapshot)
 
     async def _commit(self, agent: str, decision: Decision) -> bool:
         """Commit the decision; once more after a refusal, which has done nothing: the store was dialled anew since."""

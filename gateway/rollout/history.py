@@ -47,15 +47,15 @@ class History:
 
     async def _is_other(self, agent: str, found: State) -> bool:
         """Whether the record is later than what was seen, but does not come from it, and forgets a rollback."""
-        seen, links = self._memory.state(agent), self._memory.links(agent)
-        if seen is None or not links or seen.rolled_back.keys() <= found.rolled_back.keys():
+        seen, events = self._memory.state(agent), self._memory.events(agent)
+        if seen is None or not events or seen.rolled_back.keys() <= found.rolled_back.keys():
             return False
-        epoch, seal = links[-1]
+        epoch, seal = events[-1]
         count = found.epoch - epoch + 1 + _SLACK
         if count > MOST_EVENTS:
             return False
-        events = await self._store.audit(agent, count)
-        return not any(event.get("epoch_after") == epoch and event.get("hash") == seal for event in events)
+        trail = await self._store.audit(agent, count)
+        return not any(event.get("epoch_after") == epoch and event.get("hash") == seal for event in trail)
 
 
 def lacks(found: State | None, seen: State) -> bool:

@@ -22,7 +22,7 @@ from gateway.store.seam import MAX_FAILING_UNITS, MAX_UNITS, Arm, Batch, SampleS
 from policies.evidence.evidence import CALLER_BINS, ERRORS, QUALITY, REJECTIONS, SCORED, WHOLE, rejections_of
 from policies.evidence.tally import Tally, amount_bucket, histogram_bucket
 from policies.guardrails.metrics import MEANS, Amount
-from policies.guardrails.thresholds import Mark, Scale
+from policies.guardrails.thresholds import Scale, SlowThreshold
 from policies.statistics.means import BINS
 from routing.assignment import Reason
 from routing.plan import Plan
@@ -78,7 +78,7 @@ class Recorder:
             call_id=call.id, caller=call.caller.name, agent=call.agent, version=version.name, digest=version.digest,
             reason=plan.reason, unit=plan.unit, rollout=state.rollout if state else 0,
             evidence=state.evidence if state else 0, arm=(arm := arm_of(plan, entry)), stream=call.stream,
-            received_at=call.received_at, yardstick=entry.yardsticks.get(arm) if arm else None,
+            received_at=call.received_at, thresholds=entry.thresholds.get(arm) if arm else None,
             request_id=call.request_id, is_only_caller=call.caller.is_only, conversation=name_of(call),
         )  # fmt: skip
 
@@ -175,10 +175,10 @@ class Recorder:
         if failed:
             arm.errors += 1
             _mark(arm, ERRORS, unit)
-        elif outcome.yardstick is not None and not outcome.failed:
-            _mark_slow(outcome, outcome.yardstick.slow, unit, arm)
+        elif outcome.thresholds is not None and not outcome.failed:
+            _mark_slow(outcome, outcome.thresholds.slow, unit, arm)
             if not outcome.overtaken:  # what an attempt that was cut short took is an estimate, and too low
-                _sample(outcome, outcome.yardstick.scales, unit, arm)
+                _sample(outcome, outcome.thresholds.scales, unit, arm)
         if outcome.arm == "canary":
             if len(arm.units) < MAX_UNITS:
                 arm.units.add(unit)
@@ -219,17 +219,17 @@ def _mark_rejected(outcome: Outcome, arm: Arm) -> None:
         _mark(arm, rejections_of(int(unit_id(outcome.caller), 16) % CALLER_BINS), unit)
 
 
-def _mark_slow(outcome: Outcome, marks: Iterable[Mark], unit: str, arm: Arm) -> None:
+def _mark_slow(outcome: Outcome, slow: Iterable[SlowThreshold], unit: str, arm: Arm) -> None:
     """Note the unit under the kinds of slowness that this call falls under."""
     latency = outcome.ended_at - outcome.received_at
     first = None if outcome.first_token_at is None else outcome.first_token_at - outcome.received_at
     if outcome.overtaken:  # the client saw the hedge's time, and how long the version would have taken is not known
         latency = _at_least(outcome)
         first = latency if outcome.stream else None
-    for mark in marks:
-        seconds = latency if mark.measure == "latency" else first
-        if seconds is not None and seconds > mark.seconds:
-            _mark(arm, mark.component, unit)
+    for threshold in slow:
+        seconds = latency if threshold.measure == "latency" else first
+        if seconds is not None and seconds > threshold.seconds:
+            _mark(arm, threshold.component, unit)
 
 
 def _sample(outcome: Outcome, scales: Mapping[str, Scale], unit: str, arm: Arm) -> None:

@@ -77,7 +77,7 @@ class RolloutRecords:
             if decision is None:
                 self.turn(agent, state)
                 return True
-            await self.commit(agent, await settle(self._store, agent, decision, entry.turned(state)))
+            await self.commit(agent, await settle(self._store, agent, decision, entry.with_state(state)))
         return False
 
     async def catch_up(self, agent: str) -> None:
@@ -110,7 +110,12 @@ class RolloutRecords:
             return
         self._memory.note(agent, state)
         self._log.info(
-            "turned", agent=agent, epoch=state.epoch, phase=state.phase, weight=state.weight, action=state.action
+            "record_applied",
+            agent=agent,
+            epoch=state.epoch,
+            phase=state.phase,
+            weight=state.weight,
+            action=state.action,
         )
         entry = self._table.entry(agent)
         if entry and entry.split.canary:

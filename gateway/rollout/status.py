@@ -68,7 +68,7 @@ def agent_view(entry: Entry, snapshot: Snapshot, event: Mapping[str, Any]) -> di
     state = snapshot.state
     if entry.state is not None and (state is None or state.epoch < entry.state.epoch):
         state, snapshot = entry.state, _fitting(snapshot, entry.state)
-    entry = entry.turned(state)
+    entry = entry.with_state(state)
     findings = findings_of(entry, _evidence(state, snapshot, event))
     assessment = findings.assessment
     return {

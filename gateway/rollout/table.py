@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from gateway.calls import ArmName
 from gateway.formats.applied import AppliedVersion
 from policies.guardrails.grammar import Guardrail, parse
-from policies.guardrails.thresholds import Yardstick, yardstick
+from policies.guardrails.thresholds import Thresholds, arm_thresholds
 from policies.rollout.state import Intent, State, Step, VersionRef
 from routing.agents import Agent, AgentVersion
 from routing.plan import Split
@@ -20,7 +20,7 @@ from routing.plan import Split
 class Entry:
     """One agent: its configuration, prepared, and the split that holds now.
 
-    `yardsticks` say, for each arm of a trial, from where on a call is slow and dear. `is_quarantined` is set
+    `thresholds` say, for each arm of a trial, from where on a call is slow and dear. `is_quarantined` is set
     while this replica keeps its calls off the canary because the store is away.
     """
 
@@ -31,7 +31,7 @@ class Entry:
     all_signals: tuple[Guardrail, ...]
     state: State | None
     split: Split
-    yardsticks: Mapping[ArmName, Yardstick]
+    thresholds: Mapping[ArmName, Thresholds]
     is_quarantined: bool = False
 
     @classmethod
@@ -40,18 +40,18 @@ class Entry:
         guardrails = tuple(parse(text) for text in agent.guardrails)
         signals = tuple(parse(text) for text in agent.signals)
         intent = _intent(agent)
-        return cls(agent, intent, applied, guardrails, signals, None, Split(agent.versions[agent.stable]), {}).turned(
-            state
-        )
+        return cls(
+            agent, intent, applied, guardrails, signals, None, Split(agent.versions[agent.stable]), {}
+        ).with_state(state)
 
-    def turned(self, state: State | None) -> "Entry":
+    def with_state(self, state: State | None) -> "Entry":
         """The same configuration under another record."""
         entry = replace(self, state=state, is_quarantined=False, split=_split(self.agent, self.intent, state))
-        return replace(entry, yardsticks=_yardsticks(entry))
+        return replace(entry, thresholds=_thresholds(entry))
 
     def quarantined(self) -> "Entry":
         """The same, with everything on stable."""
-        return replace(self, split=Split(self.split.stable), yardsticks={}, is_quarantined=True)
+        return replace(self, split=Split(self.split.stable), thresholds={}, is_quarantined=True)
 
     @property
     def on_trial(self) -> bool:
@@ -99,7 +99,7 @@ class Table:
             return False
         self._seen[name] = state
         if entry := self._entries.get(name):
-            self._entries[name] = entry.turned(state)
+            self._entries[name] = entry.with_state(state)
         return True
 
     def quarantine(self, name: str) -> None:
@@ -128,14 +128,14 @@ def _intent(agent: Agent) -> Intent:
     return Intent(_ref(agent.versions[agent.stable]), canary, steps if canary else ())
 
 
-def _yardsticks(entry: Entry) -> Mapping[ArmName, Yardstick]:
+def _thresholds(entry: Entry) -> Mapping[ArmName, Thresholds]:
     """From where on a call of either arm is slow or dear, once the record has frozen it."""
     if not entry.on_trial or entry.state is None:
         return {}
     watched = (*entry.guardrails, *entry.signals)
     return {
-        "stable": yardstick(watched, entry.state.frozen),
-        "canary": yardstick(watched, entry.state.frozen, canary=True),
+        "stable": arm_thresholds(watched, entry.state.frozen),
+        "canary": arm_thresholds(watched, entry.state.frozen, canary=True),
     }
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 FIRST = "0" * 40  # the predecessor's hash in the first event of a chain
-LINK_FIELDS = frozenset({"seq", "at", "prev", "hash"})  # what commit.lua adds to an event
+CHAIN_FIELDS = frozenset({"seq", "at", "prev", "hash"})  # what commit.lua adds to an event
 _KINDS: Mapping[str, Any] = {
     "seq": int, "at": int | float, "prev": str, "hash": str, "epoch_before": int, "epoch_after": int,
 }  # fmt: skip
@@ -23,12 +23,12 @@ _KINDS: Mapping[str, Any] = {
 
 def content_digest(event: Mapping[str, Any]) -> str:
     """SHA-256 of an event without the fields of its link, in hex. The canonical text has sorted keys and no spaces."""
-    content = {name: value for name, value in event.items() if name not in LINK_FIELDS}
+    content = {name: value for name, value in event.items() if name not in CHAIN_FIELDS}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def link_hash(event: Mapping[str, Any]) -> str:
+def event_hash(event: Mapping[str, Any]) -> str:
     """Return the hash that the event must have. Raises KeyError, TypeError or ValueError for what is no event."""
     text = f"{event['prev']} {event['seq']} {event['at']:.6f} {content_digest(event)}"
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
@@ -53,13 +53,13 @@ def verify(events: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def missing(events: Iterable[Mapping[str, Any]], seen: Iterable[tuple[int, str]]) -> list[str]:
     """Return one sentence for each event (epoch, hash) that the installation saw and the agent's trail lacks."""
-    links = {(event.get("epoch_after"), event.get("hash")) for event in events}
-    epochs = {epoch for epoch, _ in links}
+    present = {(event.get("epoch_after"), event.get("hash")) for event in events}
+    epochs = {epoch for epoch, _ in present}
     lost = {
         True: "another one stands there than this installation has seen: the store's records were replaced",
         False: "this installation has seen it, and it is gone: the store has lost its records",
     }
-    return [f"epoch {epoch} ({seal}): {lost[epoch in epochs]}" for epoch, seal in seen if (epoch, seal) not in links]
+    return [f"epoch {epoch} ({seal}): {lost[epoch in epochs]}" for epoch, seal in seen if (epoch, seal) not in present]
 
 
 def _lacking(event: Mapping[str, Any]) -> list[str]:
@@ -67,7 +67,7 @@ def _lacking(event: Mapping[str, Any]) -> list[str]:
 
 
 def _altered(event: Mapping[str, Any]) -> str | None:
-    return None if event["hash"] == link_hash(event) else "altered: what it says does not match its hash"
+    return None if event["hash"] == event_hash(event) else "altered: what it says does not match its hash"
 
 
 def _misplaced(event: Mapping[str, Any], before: Mapping[str, Any] | None) -> str | None:

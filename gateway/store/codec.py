@@ -43,7 +43,7 @@ def encode_state(state: State) -> dict[str, str]:
         "approved": _flag(state.approved),
         "pinned": _flag(state.pinned),
         "dismissed": _json(list(state.dismissed)),
-        "ladder": _json([astuple(step) for step in state.ladder]),
+        "ladder": _json([astuple(step) for step in state.steps]),
     }
 
 
@@ -100,7 +100,7 @@ def decode_tallies(fields: Mapping[str, str]) -> dict[str, Tally]:
 
 
 def _decode(fields: Mapping[str, str]) -> State:
-    """A record from before the ladder lacks some fields; its step is taken to have begun with its last change."""
+    """A record from before there were steps lacks some fields; its step is taken to have begun with its last change."""
     phase, action = fields["phase"], fields["action"]
     if phase not in _PHASES or action not in _ACTIONS:
         raise ValueError(f"unknown phase {phase!r} or action {action!r}")
@@ -126,7 +126,7 @@ def _decode(fields: Mapping[str, str]) -> State:
         approved=fields.get("approved") == _YES,
         pinned=fields.get("pinned") == _YES,
         dismissed=tuple(json.loads(fields.get("dismissed", "[]"))),
-        ladder=tuple(Step(*step) for step in json.loads(fields.get("ladder", "[]"))),
+        steps=tuple(Step(*step) for step in json.loads(fields.get("ladder", "[]"))),
     )
 
 

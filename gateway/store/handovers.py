@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from gateway.store.reaching import Reaching, key_of
 from gateway.store.scripts import ESCALATE, REPLY
-from gateway.store.seam import Handed, Place, Reply
+from gateway.store.seam import Handed, HumanReply, Place
 from gateway.store.sums import digest
 
 KEPT_SECONDS = 30 * 24 * 3600  # for so long a conversation can be found by its call, and a reply be seen beside it
@@ -35,12 +35,12 @@ class HandoverStore:
     """This part of `RedisStore`."""
 
     async def escalate(self: Reaching, agent: str, event: Mapping[str, str], most_bytes: int = MOST_BYTES) -> str:
-        told = {name: text for name, text in event.items() if name != "messages"}
+        head = {name: text for name, text in event.items() if name != "messages"}
         name, messages = digest(event["call_id"]).hex(), event.get("messages", "[]")
         bounds = (most_bytes, MAX_ESCALATIONS, KEPT_SECONDS)
         keys = [key_of(agent, part) for part in ("escalations", "handed", "escalation_bytes")]
         async with self._reach():
-            entry = await self._run(ESCALATE, keys, (name, messages, *bounds, *chain.from_iterable(told.items())))
+            entry = await self._run(ESCALATE, keys, (name, messages, *bounds, *chain.from_iterable(head.items())))
         return str(entry)
 
     async def escalations(
@@ -57,7 +57,7 @@ class HandoverStore:
                 new = ((Place.of(entry, agent), fields) for agent, entries in page for entry, fields in entries)
                 candidates = [*found, *(each for each in new if before is None or each[0] < before)]
                 found = nlargest(count, candidates, key=lambda each: each[0])
-            handed = await _read_handed(self, [(place.agent, fields) for place, fields in found])
+            handed = await _read_handovers(self, [(place.agent, fields) for place, fields in found])
         return list(zip((place for place, _ in found), handed, strict=True))
 
     async def escalation(self: Reaching, agents: Sequence[str], call_id: str) -> Handed | None:
@@ -73,7 +73,7 @@ class HandoverStore:
                         return await _one(self, agent, *kept.split(" ", 1))
         return None
 
-    async def reply(self: Reaching, agent: str, reply: Reply) -> bool:
+    async def reply(self: Reaching, agent: str, reply: HumanReply) -> bool:
         key = _keys_of(agent, reply.call_id).reply
         bounds = (KEPT_SECONDS, FOLLOWED_SECONDS, MAX_REPLIES)
         async with self._reach():
@@ -82,7 +82,7 @@ class HandoverStore:
             first = await self._run(REPLY, (key, key_of(agent, "replies")), (_encoded(reply), *bounds))
         return bool(first)
 
-    async def replies(self: Reaching, seen: Mapping[str, str], now: float) -> dict[str, list[tuple[str, Reply]]]:
+    async def replies(self: Reaching, seen: Mapping[str, str], now: float) -> dict[str, list[tuple[str, HumanReply]]]:
         agents, found = list(seen), {}
         async with self._reach():
             for first in range(0, len(agents), REPLIES_AT_ONCE):
@@ -106,10 +106,10 @@ async def _one(store: Reaching, agent: str, entry: str, messages: str) -> Handed
     """The conversation of that entry of the agent's stream."""
     entries: Any = await store._client.xrange(key_of(agent, "escalations"), min=entry, max=entry)
     events = [(agent, {**fields, "messages": messages}) for _, fields in entries]
-    return next(iter(await _read_handed(store, events)), None)
+    return next(iter(await _read_handovers(store, events)), None)
 
 
-async def _read_handed(store: Reaching, events: Iterable[tuple[str, Mapping[str, str]]]) -> list[Handed]:
+async def _read_handovers(store: Reaching, events: Iterable[tuple[str, Mapping[str, str]]]) -> list[Handed]:
     """Conversations of agents with what there is beside them."""
     found = list(events)
     if not found:
@@ -131,15 +131,15 @@ def _keys_of(agent: str, call_id: str) -> _Keys:
     return _Keys(key_of(agent, "reply", name), key_of(agent, "delivered", name))
 
 
-def _encoded(reply: Reply) -> str:
+def _encoded(reply: HumanReply) -> str:
     """Return one line of JSON in ASCII."""
     members = ("call_id", "conversation", "message", "actor", "at")
     return json.dumps({name: getattr(reply, name) for name in members})
 
 
-def _decoded(text: str) -> Reply:
+def _decoded(text: str) -> HumanReply:
     """Read back a line that `_encoded` wrote."""
-    return Reply(**json.loads(text))
+    return HumanReply(**json.loads(text))
 
 
 def _first_id(now: float) -> str:

@@ -23,7 +23,7 @@ async def end_leftover(path: Path) -> None:
             return
         with suppress(ProcessLookupError):
             os.kill(pid, kind)
-        if await _is_left(path):
+        if await _wait_for_end(path):
             return
     raise EmbeddedRedisFailed(f"another server listens on {path} and does not end; stop it")
 
@@ -40,7 +40,7 @@ async def ask(path: Path, *words: str) -> bytes:
             writer.close()
 
 
-async def _is_left(path: Path) -> bool:
+async def _wait_for_end(path: Path) -> bool:
     """Wait until nobody listens on the socket; return whether that happened in time."""
     deadline = monotonic() + END_SECONDS
     while monotonic() < deadline:

@@ -39,7 +39,7 @@ _LONGEST_NAME = 60
 UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, StoreAway)
 
 Log = Callable[[str, Mapping[str, object]], None]
-Link = tuple[int, str]
+SeenEvent = tuple[int, str]
 
 
 class AuditTrail(Protocol):
@@ -53,12 +53,12 @@ class Seen:
     """The newest record of an agent, and the epoch and hash of its latest audit events, oldest first."""
 
     state: State
-    links: tuple[Link, ...] = ()
+    events: tuple[SeenEvent, ...] = ()
 
     def merged(self, other: "Seen") -> "Seen":
         """Both, where they differ the one with the later record; of equally late ones `other`."""
         newer = other if other.state.epoch >= self.state.epoch else self
-        return Seen(newer.state, tuple(sorted({*self.links, *other.links})[-EVENTS_KEPT:]))
+        return Seen(newer.state, tuple(sorted({*self.events, *other.events})[-EVENTS_KEPT:]))
 
 
 class Memory:
@@ -127,14 +127,14 @@ class Memory:
         seen = self._seen.get(agent)
         return seen.state if seen else None
 
-    def links(self, agent: str) -> tuple[Link, ...]:
+    def events(self, agent: str) -> tuple[SeenEvent, ...]:
         """Epoch and hash of the latest audit events that were seen, oldest first."""
         seen = self._seen.get(agent)
-        return seen.links if seen else ()
+        return seen.events if seen else ()
 
     def note(self, agent: str, state: State) -> None:
         """Keep that record, in the background."""
-        if self.state(agent) != state or not self.links(agent):
+        if self.state(agent) != state or not self.events(agent):
             self._noted[agent] = state
             self._news.set()
 
@@ -166,9 +166,9 @@ class Memory:
         """Write down what is noted now, and what was deleted. Without the store an agent stays noted, for the hash."""
         await asyncio.to_thread(self._write_deleted)
         for agent, state in list(self._noted.items()):
-            links = await _latest(trail, agent)
-            await asyncio.to_thread(self._merge, agent, Seen(state, links))
-            if links and self._noted.get(agent) == state:
+            events = await _latest(trail, agent)
+            await asyncio.to_thread(self._merge, agent, Seen(state, events))
+            if events and self._noted.get(agent) == state:
                 del self._noted[agent]
 
     def _write_deleted(self) -> None:
@@ -262,7 +262,7 @@ def memory_folder(data: Path, store: str) -> Path:
     return data / "seen" / f"{readable}-{blake2b(place.encode(), digest_size=4).hexdigest()}"
 
 
-async def _latest(trail: AuditTrail, agent: str) -> tuple[Link, ...]:
+async def _latest(trail: AuditTrail, agent: str) -> tuple[SeenEvent, ...]:
     """Epoch and hash of the agent's latest audit event; nothing where the store is away, or the event has no hash."""
     try:
         events: Sequence[Mapping[str, Any]] = await trail.audit(agent, 1)
@@ -273,7 +273,7 @@ async def _latest(trail: AuditTrail, agent: str) -> tuple[Link, ...]:
 
 def _encode(seen: Seen) -> bytes:
     record = {**encode_state(seen.state), "changed_at": repr(seen.state.changed_at)}
-    return json.dumps({"record": record, "events": seen.links}, indent=1).encode() + b"\n"
+    return json.dumps({"record": record, "events": seen.events}, indent=1).encode() + b"\n"
 
 
 def _decode(agent: str, content: bytes) -> Seen:

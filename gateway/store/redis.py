@@ -113,8 +113,8 @@ class RedisStore(FeedbackStore, HandoverStore):
 
     async def commit(self, agent: str, decision: Decision, config_digest: str) -> Committed:
         event = encode_event(agent, decision, config_digest)
-        told = (CHANNEL, announcement(agent, decision.state.epoch), GROUP)
-        change = (str(decision.expected_epoch), *event, *told)
+        published = (CHANNEL, announcement(agent, decision.state.epoch), GROUP)
+        change = (str(decision.expected_epoch), *event, *published)
         arguments = (*change, *chain.from_iterable(encode_state(decision.state).items()))
         async with self._reach():
             await self._prove(agent)

@@ -131,7 +131,7 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class HumanReply:
     """What a person answers to a conversation that was handed over with that call; `at` in Unix seconds.
 
     `conversation` names it among its agent's (`gateway.conversation.conversation_key`); '' where its client names none.
@@ -171,7 +171,7 @@ class Handed:
     """
 
     event: Mapping[str, str]
-    reply: Reply | None
+    reply: HumanReply | None
     delivered_at: float | None
 
 
@@ -253,10 +253,10 @@ class Store(Protocol):
     async def escalation(self, agents: Sequence[str], call_id: str) -> Handed | None:
         """The conversation that one of these agents handed over with that call, some weeks ago at most."""
 
-    async def reply(self, agent: str, reply: Reply) -> bool:
+    async def reply(self, agent: str, reply: HumanReply) -> bool:
         """Keep a person's reply and tell every replica; False when that call has one already."""
 
-    async def replies(self, seen: Mapping[str, str], now: float) -> dict[str, list[tuple[str, Reply]]]:
+    async def replies(self, seen: Mapping[str, str], now: float) -> dict[str, list[tuple[str, HumanReply]]]:
         """The replies of some agents' conversations, oldest first, each with its id in its agent's stream.
 
         `seen` maps an agent to the id behind which to begin, '' for all that later turns are still to see at `now`.

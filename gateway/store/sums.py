@@ -43,7 +43,7 @@ def encode_batch(batch: Batch) -> tuple[bytes, bytes]:
             "stable": str(stable.requests), "canary": str(canary.requests),
             "tally": _sums(encode_tallies(batch.tallies)), "errors": _sums(_errors(batch)),
             "samples": [*_samples("stable", stable), *_samples("canary", canary)],
-            "units": len(canary.units), "bad": [(*about, len(units)) for *about, units in bad],
+            "units": len(canary.units), "bad": [(*key, len(units)) for *key, units in bad],
         }
     )  # fmt: skip
     return described, b"".join(map(_remembered, chain(canary.units, *(units for *_, units in bad))))

@@ -1,4 +1,4 @@
-"""What follows a failed attempt: again at the same target, on to the next link, or give up.
+"""What follows a failed attempt: again at the same target, on to the next target, or give up.
 
 Also the two things that keep retries from making an outage worse: the budget that ties retries to calls, and the
 circuit that stops calling a target which answers nothing. All pure: `now` is a monotonic time in seconds.
@@ -20,7 +20,7 @@ _NEXT_STATUSES = frozenset({401, 402, 403, 404, 405, 408, 409, 425, 429})
 
 
 def next_move(kind: str, status: int | None, should_retry: bool | None, blames_version: bool = False) -> Move:
-    """What a failure of that kind asks for, when there is time, budget and a next link.
+    """What a failure of that kind asks for, when there is time, budget and a next target.
 
     `should_retry` is what upstream's `x-should-retry` said, None where it said nothing. A timeout is not retried at
     the same target: the provider has the request and may be working on it.

@@ -18,7 +18,7 @@ _PERCENTILES = (50, 75, 90, 95, 99)
 
 
 @dataclass(frozen=True, slots=True)
-class Behaviour:
+class SimulatedBehaviour:
     """Behaviour of one version in a simulated world: the shares of units that fail and that the provider rejects, the
     mean score of the others, and the factors on its latency and on its cost."""
 
@@ -49,7 +49,7 @@ class Events:
     """
 
     component: str
-    simulated: Callable[[Behaviour], float]
+    simulated: Callable[[SimulatedBehaviour], float]
     population: Population = "judged calls"
     observed: Callable[[ArmEvidence], int] | None = None
     caller_causes: bool = False
@@ -65,7 +65,7 @@ class SlowCalls:
 
     measure: Measure
     quantile: float
-    simulated: Callable[[Behaviour], float]
+    simulated: Callable[[SimulatedBehaviour], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Mean:
     """
 
     amount: Amount
-    simulated: Callable[[Behaviour], float]
+    simulated: Callable[[SimulatedBehaviour], float]
 
 
 Reading = Events | SlowCalls | Mean
@@ -96,23 +96,23 @@ class Metric:
             raise TypeError(f"unknown reading {self.reading!r} of {self.name}; use Events, SlowCalls or Mean")
 
 
-def _failing(version: Behaviour) -> float:
+def _failing(version: SimulatedBehaviour) -> float:
     return version.errors
 
 
-def _rejected(version: Behaviour) -> float:
+def _rejected(version: SimulatedBehaviour) -> float:
     return version.rejections
 
 
-def _low_quality(version: Behaviour) -> float:
+def _low_quality(version: SimulatedBehaviour) -> float:
     return 1 - version.quality
 
 
-def _slowness(version: Behaviour) -> float:
+def _slowness(version: SimulatedBehaviour) -> float:
     return version.latency
 
 
-def _dearness(version: Behaviour) -> float:
+def _dearness(version: SimulatedBehaviour) -> float:
     return version.cost
 
 

@@ -14,7 +14,7 @@ SCALE = 10_000  # what stable's cap counts as; integers, so that sums merge exac
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class SlowThreshold:
     """A call of over `seconds` is bad under `component`."""
 
     component: str
@@ -34,10 +34,10 @@ class Scale:
 
 
 @dataclass(frozen=True, slots=True)
-class Yardstick:
+class Thresholds:
     """How the calls of one arm are judged beyond whether they failed. `scales` is keyed by metric."""
 
-    slow: tuple[Mark, ...] = ()
+    slow: tuple[SlowThreshold, ...] = ()
     scales: Mapping[str, Scale] = field(default_factory=dict)
 
 
@@ -61,21 +61,23 @@ def _cap(amounts: Mapping[int, int]) -> float | None:
     return None if usual is None or high is None else max(high, ROOM * usual)
 
 
-def yardstick(guardrails: Iterable[Guardrail], frozen: Mapping[str, float], *, canary: bool = False) -> Yardstick:
-    """The yardstick of one arm: the canary is granted each guardrail's margin, stable is not."""
-    marks: dict[str, Mark] = {}
+def arm_thresholds(guardrails: Iterable[Guardrail], frozen: Mapping[str, float], *, canary: bool = False) -> Thresholds:
+    """Return the thresholds of one arm: the canary is granted each guardrail's margin, stable is not."""
+    slow_thresholds: dict[str, SlowThreshold] = {}
     scales: dict[str, Scale] = {}
     for guardrail in guardrails:
         for slow in guardrail.slow:
             threshold = slow.seconds if slow.seconds is not None else frozen.get(slow.frozen_name)
             if threshold is not None:
-                marks[slow.component] = Mark(slow.component, slow.measure, threshold * (slow.factor if canary else 1.0))
+                slow_thresholds[slow.component] = SlowThreshold(
+                    slow.component, slow.measure, threshold * (slow.factor if canary else 1.0)
+                )
         name = guardrail.metric.name
         if guardrail.is_mean and (cap := frozen.get(name)):
             most = round(SCALE * (guardrail.limit if canary else 1.0))
             # Two guardrails on one metric share its sums: the lower cut-off favours the canary, so neither is misled.
             scales[name] = Scale(cap, min(most, scales.get(name, Scale(cap, most)).most))
-    return Yardstick(tuple(marks.values()), scales)
+    return Thresholds(tuple(slow_thresholds.values()), scales)
 
 
 def _put(frozen: dict[str, float], name: str, value: float | None) -> None:

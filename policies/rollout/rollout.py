@@ -80,13 +80,13 @@ def reconcile(state: State | None, intent: Intent, now: float, highest_epoch: in
     step = state.step_of(intent)
     if step is None or not state.on_trial:
         return None
-    changes = {"actor": CONFIGURATION, "step": min(state.step, len(intent.steps)), "ladder": intent.steps}
+    changes = {"actor": CONFIGURATION, "step": min(state.step, len(intent.steps)), "steps": intent.steps}
     if step.share != state.weight and not state.pinned:
         reason = f"weight {percent(state.weight)} -> {percent(step.share)} in the configuration"
         return new_segment(state, now, action="set_weight", reason=reason, weight=step.share, **changes)
-    if state.ladder in ((), intent.steps):
+    if state.steps in ((), intent.steps):
         return None
-    reason = f"in the configuration: {_in_words(state.ladder)} became {_in_words(intent.steps)}"
+    reason = f"in the configuration: {_in_words(state.steps)} became {_in_words(intent.steps)}"
     return change(state, now, action="steps", reason=reason, **changes)
 
 
@@ -134,7 +134,7 @@ def waits_for(state: State, intent: Intent, findings: Findings, now: float) -> t
     """Why the rollout does not go on to its next step, in words; empty when it may."""
     step = state.step_of(intent)
     if step is None or step.hold is None:
-        return ("there is no ladder: the weight stays until the configuration changes",)
+        return ("there are no steps: the weight stays until the configuration changes",)
     waits: list[str] = []
     if (left := step.hold - (now - state.began_at)) > 0:
         waits.append(f"the step holds for another {left:.0f} s")
@@ -210,7 +210,7 @@ def _pause_without_verdict(state: State, intent: Intent, waits: tuple[str, ...],
 
 
 def advance(state: State, intent: Intent, actor: str, reason: str, now: float) -> Decision:
-    """The next step of the ladder."""
+    """The next step of the rollout."""
     step = intent.steps[state.step]
     text = f"{reason}: {percent(state.weight)} -> {percent(step.share)}"
     return new_segment(state, now, action="advance", actor=actor, reason=text, step=state.step + 1, weight=step.share)
@@ -240,7 +240,7 @@ def _begin(state: State | None, intent: Intent, now: float, highest_epoch: int) 
     new = State(
         epoch=epoch, phase=phase, step=1 if phase == "running" else 0, weight=weight, stable=intent.stable,
         canary=intent.canary, rollout=epoch, evidence=epoch, reason=reason, actor=CONFIGURATION, action=action,
-        changed_at=now, rolled_back=rolled_back, began_at=now, ladder=intent.steps,
+        changed_at=now, rolled_back=rolled_back, began_at=now, steps=intent.steps,
     )  # fmt: skip
     return Decision(expected, new, {})
 

@@ -27,7 +27,7 @@ class VersionRef:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a ladder. `weight` in basis points, `hold` in seconds; None is a trial without a ladder."""
+    """One step of a rollout. `weight` in basis points, `hold` in seconds; None is a trial of one weight."""
 
     weight: int
     hold: float | None = None
@@ -64,7 +64,7 @@ class State:
     rollout began and keys its tallies; `evidence` the epoch in which the running step's evidence began, `segment` how
     many of those there have been, `offset` the minutes that the earlier ones took, `banked` what their components are
     worth. `frozen` holds this step's thresholds (seconds; caps). `began_at` is when the step began and `changed_at`
-    the last change, in Unix seconds. `rolled_back` maps the digest of every canary taken out to the reason. `ladder`
+    the last change, in Unix seconds. `rolled_back` maps the digest of every canary taken out to the reason. `steps`
     are the steps that the rollout follows; empty in a record from before they were kept.
     """
 
@@ -89,7 +89,7 @@ class State:
     approved: bool = False
     pinned: bool = False
     dismissed: tuple[str, ...] = ()
-    ladder: tuple[Step, ...] = ()
+    steps: tuple[Step, ...] = ()
 
     def serves(self, intent: Intent) -> bool:
         """Whether this record is about the versions that the configuration names."""

@@ -114,7 +114,7 @@ def _retry(state: State, intent: Intent, command: Command, now: float) -> Decisi
     decision = new_segment(
         state, now, **_signed(command, "retry"), phase="running", step=1, weight=intent.steps[0].share,
         rolled_back=forgiven, segment=1, offset=0, banked={}, frozen={}, pinned=False, dismissed=(),
-        ladder=intent.steps,
+        steps=intent.steps,
     )  # fmt: skip
     return replace(decision, state=replace(decision.state, rollout=decision.state.epoch))
 

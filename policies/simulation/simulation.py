@@ -56,7 +56,7 @@ def first_breach(
     guardrails: Sequence[Guardrail], world: World, chance: Chance, limit: int = MAX_CALLS
 ) -> Breach | None:
     """The rollback in one step without end; None when there is none within `limit` canary requests."""
-    watch = Watch(guardrails, world)
+    watch = StepWatch(guardrails, world)
     for calls, _, happening in happenings(guardrails, world, chance):
         if calls > limit:
             return None
@@ -89,7 +89,7 @@ def _at(found: Sequence[Breach], runs: int, q: float) -> Breach | None:
     return found[rank - 1] if rank <= len(found) else None
 
 
-class Watch:
+class StepWatch:
     """One step as it goes: its counts, an upper bound of its evidence, and the decision where that is high."""
 
     def __init__(self, guardrails: Sequence[Guardrail], world: World) -> None:

@@ -12,7 +12,7 @@ from statistics import NormalDist
 from typing import Protocol
 
 from policies.guardrails.grammar import Guardrail
-from policies.guardrails.metrics import Behaviour, Mean, SlowCalls
+from policies.guardrails.metrics import Mean, SimulatedBehaviour, SlowCalls
 from policies.guardrails.thresholds import CAP_QUANTILE, MIN_CALLS, SCALE
 from policies.statistics.means import BINS, Sample
 
@@ -32,8 +32,8 @@ class Chance(Protocol):
 class Phase:
     """How both versions do from the canary's request `start` on."""
 
-    stable: Behaviour = field(default_factory=Behaviour)
-    canary: Behaviour = field(default_factory=Behaviour)
+    stable: SimulatedBehaviour = field(default_factory=SimulatedBehaviour)
+    canary: SimulatedBehaviour = field(default_factory=SimulatedBehaviour)
     start: int = 0
 
 
@@ -111,7 +111,7 @@ class _Amount:
     cap."""
 
     metrics: tuple[str, ...]
-    multiple: Callable[[Behaviour], float]
+    multiple: Callable[[SimulatedBehaviour], float]
     factor: float
 
 
@@ -132,7 +132,7 @@ def _sources(guardrails: Sequence[Guardrail], world: World, chance: Chance) -> l
 
 def _guarded_amounts(guardrails: Sequence[Guardrail]) -> Iterator[_Amount]:
     """One amount for each function by which a version's factor is found."""
-    by_multiple: dict[Callable[[Behaviour], float], dict[str, float]] = {}
+    by_multiple: dict[Callable[[SimulatedBehaviour], float], dict[str, float]] = {}
     for guardrail in guardrails:
         reading, name = guardrail.metric.reading, guardrail.metric.name
         if isinstance(reading, Mean):
@@ -150,7 +150,9 @@ def _source(guardrail: Guardrail, world: World, chance: Chance) -> _Source:
     return _Source(guardrail.components, tuple(((simulated(p.stable), simulated(p.canary)),) for p in world.phases))
 
 
-def _slow_source(guardrail: Guardrail, slowness: Callable[[Behaviour], float], world: World, chance: Chance) -> _Source:
+def _slow_source(
+    guardrail: Guardrail, slowness: Callable[[SimulatedBehaviour], float], world: World, chance: Chance
+) -> _Source:
     """Relative thresholds come from stable's first calls, with the error that so few of them leave."""
     below = iter(_frozen([slow.quantile for slow in guardrail.slow], chance))
     usual = world.median_seconds * slowness(world.phases[0].stable)
@@ -159,7 +161,7 @@ def _slow_source(guardrail: Guardrail, slowness: Callable[[Behaviour], float], w
         for slow in guardrail.slow
     ]
 
-    def share(seconds: float, behaviour: Behaviour) -> float:
+    def share(seconds: float, behaviour: SimulatedBehaviour) -> float:
         usual = world.median_seconds * slowness(behaviour)
         return 1 - _NORMAL.cdf(math.log(seconds / usual) / world.latency_spread)
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gateway import logs
-from gateway.rehearsal.standin import Behaviour
+from gateway.rehearsal.standin import ModelBehaviour
 from tests.support.crowd import crowd
 from tests.support.running import provider, running, trial, write
 
@@ -71,7 +71,7 @@ async def test_lines_of_calls_wait_for_one_another(capfdbinary: pytest.CaptureFi
     log.often("call", {"id": "a"})
     log.often("call", {"id": "b"})
     assert capfdbinary.readouterr().out == b""
-    log.info("turned", id="c")
+    log.info("record_applied", id="c")
     log.often("call", {"id": "d"})
     said = lines(capfdbinary.readouterr().out.decode())
     assert [line["id"] for line in said] == ["a", "b", "c"]
@@ -154,8 +154,8 @@ async def test_a_call_is_one_line_without_its_content(
 ) -> None:
     """Planted in prompt, answer, key, error and system prompt: none of it is in the log, and every call is, once."""
     secrets = ["PLANTED-prompt", "PLANTED-answer", "PLANTED-provider-key", "PLANTED-system", "PLANTED-error"]
-    failing = Behaviour(error_rate=0.5, error_message="PLANTED-error", seed=3)
-    good = Behaviour(chunk_text="PLANTED-answer ")
+    failing = ModelBehaviour(error_rate=0.5, error_message="PLANTED-error", seed=3)
+    good = ModelBehaviour(chunk_text="PLANTED-answer ")
     async with provider(secrets[2], good=good, bad=failing) as standin:
         files = trial(agent, standin)
         keyed = {"api": "openai", "base_url": standin.base_url, "api_key": "${PLANTED_KEY}"}

@@ -16,7 +16,7 @@ from gateway.formats.registry import PROVIDERS
 from gateway.pricing import PriceBook, PriceList, PriceListFailed, Rate
 from gateway.pricing.pricelist import PricedModel, tiers
 from gateway.pricing.pricelist import listed as listed_there
-from gateway.pricing.rates import Change, Tariff
+from gateway.pricing.rates import Change, PriceSchedule
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()
 
@@ -173,7 +173,7 @@ def test_tier_of_a_call() -> None:
     """The longest tier that the prompt has passed is the one that counts."""
     pricelist = PriceList()
     tiers = (Rate(2000, 2000, 0, 2000, 2000, 0, above=200), Rate(1000, 1000, 0, 1000, 1000, 0))
-    pricelist._tariffs[PricedModel("house", "m", None, None)] = Tariff([Change(0, 0, tiers)])
+    pricelist._schedules[PricedModel("house", "m", None, None)] = PriceSchedule([Change(0, 0, tiers)])
     prices = PriceBook(pricelist=pricelist)
     assert [prices.cost("house/m", Usage(tokens), NOON) for tokens in (0, 200, 201)] == [0, 200, 402]
 
@@ -235,7 +235,7 @@ def test_another_process_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("gateway.pricing.pricelist.listed", None)
     pricelist = PriceList()
     pricelist.learn(entries)
-    assert {entry: pricelist.tariff(entry).changes for entry in entries} == wanted
+    assert {entry: pricelist.schedule(entry).changes for entry in entries} == wanted
     monkeypatch.setattr("sys.executable", "/nowhere")
     pricelist.learn(entries)  # nothing is left to ask for
 

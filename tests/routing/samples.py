@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from routing.agents import Agent, AgentVersion, LadderStep
+from routing.agents import Agent, AgentVersion, RolloutStep
 from routing.chain import Target
 from routing.facts import Facts
 from routing.plan import Split
@@ -15,7 +15,7 @@ V3 = AgentVersion("v3", Target("house", "llama/3"))
 def agent(**fields: Any) -> Agent:
     """`support` with v1 stable, v2 on trial at 5 %, and v3."""
     given = {"versions": {"v1": V1, "v2": V2, "v3": V3}, "stable": "v1", "canary": "v2"}
-    return Agent("support", **{**given, "steps": (LadderStep(500),), **fields})
+    return Agent("support", **{**given, "steps": (RolloutStep(500),), **fields})
 
 
 def facts(**fields: Any) -> Facts:

@@ -70,7 +70,7 @@ def test_a_fallback_changes_the_target_and_never_the_version() -> None:
     """The chain begins at the version's own target and goes on with the agent's fallback."""
     backup = Target("anthropic", "claude")
     plan = route(agent(fallback=(backup, "human")), trial(0), facts(), pin="v3")
-    assert (plan.version, plan.links) == (V3, (V3.target, backup, "human"))
+    assert (plan.version, plan.targets) == (V3, (V3.target, backup, "human"))
 
 
 def test_a_trial_is_salted_with_its_canary() -> None:

@@ -10,7 +10,7 @@ import httpx2
 import openai
 import pytest
 
-from gateway.rehearsal.standin import Behaviour, Fault
+from gateway.rehearsal.standin import Fault, ModelBehaviour
 from tests.support.calling import HELLO, SOON, Place, events, eventually, failing, saying, standing_in
 from tests.support.listening import listening
 
@@ -52,7 +52,7 @@ MID_STREAM: dict[Fault, str | None] = {
 BEFORE_THE_FIRST_CHUNK = [fault for fault in REFUSALS if fault not in MID_STREAM]
 
 
-def faulty(fault: Fault, **more: Any) -> Behaviour:
+def faulty(fault: Fault, **more: Any) -> ModelBehaviour:
     return failing(fault, huge_bytes=3_000_000 if fault == "huge" else 30_000_000, **more)
 
 
@@ -69,12 +69,12 @@ def part(books: dict[str, Any], like: dict[str, int]) -> dict[str, Any]:
     return {name: books[name] for name in like}
 
 
-# With a next link
+# With a next target
 
 
 @pytest.mark.parametrize("fault", [*REFUSALS, "bad_tool_arguments"])
-async def test_answer_from_the_next_link(serve: Serve, fault: Fault) -> None:
-    """The client gets the next link's answer and never notices; the version is charged with the error once."""
+async def test_answer_from_the_next_target(serve: Serve, fault: Fault) -> None:
+    """The client gets the next target's answer and never notices; the version is charged with the error once."""
     here = await serve(gateway=GATEWAY, routing=BACKUP)
     here.standin.behave("good", faulty(fault))
     raw = await here.sdk().chat.completions.with_raw_response.create(model=here.agent, messages=HELLO)
@@ -84,8 +84,8 @@ async def test_answer_from_the_next_link(serve: Serve, fault: Fault) -> None:
 
 
 @pytest.mark.parametrize("fault", BEFORE_THE_FIRST_CHUNK)
-async def test_stream_from_the_next_link(serve: Serve, fault: Fault) -> None:
-    """What goes wrong before the first chunk is made good by the next link, as one whole stream."""
+async def test_stream_from_the_next_target(serve: Serve, fault: Fault) -> None:
+    """What goes wrong before the first chunk is made good by the next target, as one whole stream."""
     here = await serve(gateway=GATEWAY, routing=BACKUP)
     here.standin.behave("good", faulty(fault))
     stream = await here.sdk().chat.completions.create(model=here.agent, messages=HELLO, stream=True)
@@ -94,7 +94,7 @@ async def test_stream_from_the_next_link(serve: Serve, fault: Fault) -> None:
 
 
 async def test_failure_in_the_first_packet(serve: Serve) -> None:
-    """A stream whose first packet already holds its failure is not committed: the next link answers."""
+    """A stream whose first packet already holds its failure is not committed: the next target answers."""
     here = await serve(routing=BACKUP)
     here.standin.behave("good", failing("error_mid_stream"))
     stream = await here.sdk().chat.completions.create(model=here.agent, messages=HELLO, stream=True)
@@ -217,7 +217,7 @@ async def test_stream_that_is_none(serve: Serve, body: bytes, kind: str) -> None
 async def test_rate_limit_is_waited_for(serve: Serve) -> None:
     """Retry-After is obeyed within the time allowed: the next try comes after it, and not before."""
     here = await serve(gateway={"retries": {"per_target": 1}})
-    here.standin.behave("good", Behaviour(fault_script=("rate_limit",), retry_after_seconds=0.4))
+    here.standin.behave("good", ModelBehaviour(fault_script=("rate_limit",), retry_after_seconds=0.4))
     began = monotonic()
     answer = await here.chat()
     assert answer.status_code == 200 and answer.headers["x-serinus-attempts"] == "2"
@@ -257,7 +257,7 @@ async def test_callers_own_error(serve: Serve, status: int) -> None:
 
 @pytest.mark.parametrize(("param", "errors"), [("temperature", 1), ("tools[0].function.name", 0), ("messages", 0)])
 async def test_error_about_a_parameter_of_the_version(serve: Serve, param: str, errors: int) -> None:
-    """A 400 about a field that the version set is the version's error, and another link may do better."""
+    """A 400 about a field that the version set is the version's error, and another target may do better."""
     here = await serve(routing=BACKUP, version={"temperature": 0.5})
     here.standin.behave("good", failing("status", status=400, error_param=param))
     assert (await here.chat()).status_code == (200 if errors else 400)
@@ -300,7 +300,7 @@ async def test_total_deadline(serve: Serve, stream: bool) -> None:
 async def test_total_deadline_of_a_stream(serve: Serve) -> None:
     """A stream that goes on for ever is cut at the deadline, with an error event."""
     here = await serve(gateway={"timeouts": {"total": "1s"}})
-    here.standin.behave("good", Behaviour(chunks=1000, chunk_seconds=0.02))
+    here.standin.behave("good", ModelBehaviour(chunks=1000, chunk_seconds=0.02))
     began = monotonic()
     stream = await here.sdk().chat.completions.create(model=here.agent, messages=HELLO, stream=True)
     with pytest.raises(openai.APIError, match="in time"):
@@ -318,7 +318,7 @@ def circuits(here: Place) -> dict[str, str]:
 async def test_circuit(serve: Serve) -> None:
     """Failures in a row open the circuit of their target: it is spared, shown on /status, and tried again later."""
     here = await serve(gateway={"circuit": {"failures": 3, "open_for": "400ms"}})
-    here.standin.behave("good", Behaviour(fault_script=("status",) * 3))
+    here.standin.behave("good", ModelBehaviour(fault_script=("status",) * 3))
     assert [(await here.chat()).status_code for _ in range(3)] == [500] * 3
     refused = await here.chat()
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "upstream_circuit_open")
@@ -344,18 +344,18 @@ async def test_circuit_of_streams_that_fall_silent(serve: Serve) -> None:
 async def test_probe_whose_client_leaves(serve: Serve) -> None:
     """A client that leaves during the probe says nothing of the target: the next call may probe."""
     here = await serve(gateway={"circuit": {"failures": 1, "open_for": "200ms"}})
-    here.standin.behave("good", Behaviour(fault_script=("status",)))
+    here.standin.behave("good", ModelBehaviour(fault_script=("status",)))
     assert (await here.chat()).status_code == 500
     await eventually(lambda: circuits(here) == {"standin/good": "half_open"})
-    here.standin.behave("good", Behaviour(latency_seconds=9))
+    here.standin.behave("good", ModelBehaviour(latency_seconds=9))
     with pytest.raises(httpx2.ReadTimeout):
         await here.http.post(f"{here.base_url}/chat/completions", json=here.body(), timeout=0.1)
-    here.standin.behave("good", Behaviour())
+    here.standin.behave("good", ModelBehaviour())
     await eventually(lambda: here.standin.counts("good").cancelled == 1)
     assert (await here.chat()).status_code == 200
 
 
-# A person as the last link
+# A person as the last target
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -1,6 +1,6 @@
-"""A fallback chain whose links speak different wire formats, under every way in which a provider fails.
+"""A fallback chain whose targets speak different wire formats, under every way in which a provider fails.
 
-A **crossing** is a client, the version's own provider and the next link, of three formats where there are three.
+A **crossing** is a client, the version's own provider and the next target, of three formats where there are three.
 """
 
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.formats.prompt import FormatName
-from gateway.rehearsal.standin import Behaviour
+from gateway.rehearsal.standin import ModelBehaviour
 from tests.support.crossing import Agent, Crossing, charged, crossing, events
 from tests.support.dialects import DIALECTS
 
@@ -41,14 +41,14 @@ ROUTES = [
 ]
 
 
-def failing(fault: str, **more: Any) -> Behaviour:
+def failing(fault: str, **more: Any) -> ModelBehaviour:
     """Ends every call in that fault; where it is in the middle of a stream, before the first piece of the answer."""
-    return Behaviour.model_validate({"error_rate": 1, "fault": fault, "fault_after_chunks": 0, **more})
+    return ModelBehaviour.model_validate({"error_rate": 1, "fault": fault, "fault_after_chunks": 0, **more})
 
 
 # The ways in which a provider fails while nothing of its answer is with the client. Nobody listens for "refused".
-FAILURES: Mapping[str, Behaviour] = {
-    "refused": Behaviour(),
+FAILURES: Mapping[str, ModelBehaviour] = {
+    "refused": ModelBehaviour(),
     "reset": failing("reset"),
     "reset after the headers": failing("reset_mid_stream"),
     "hang": failing("hang"),
@@ -62,7 +62,7 @@ FAILURES: Mapping[str, Behaviour] = {
     "html": failing("html"),
 }
 # And those in which it fails in the middle of a stream.
-BREAKS: Mapping[str, Behaviour] = {
+BREAKS: Mapping[str, ModelBehaviour] = {
     name: failing(fault, fault_after_chunks=2, chunk_seconds=0.02)
     for name, fault in {
         "reset": "reset_mid_stream",
@@ -140,15 +140,15 @@ async def here(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Asyn
         yield served
 
 
-def behave(here: Crossing, agent: str, behaviour: Behaviour) -> None:
-    """The first provider fails, the next link's would answer in words of its own."""
+def behave(here: Crossing, agent: str, behaviour: ModelBehaviour) -> None:
+    """The first provider fails, the next target's would answer in words of its own."""
     here.behave(agent, behaviour)
-    here.behave(f"{agent}-backup", Behaviour(chunk_text="tweet "))
+    here.behave(f"{agent}-backup", ModelBehaviour(chunk_text="tweet "))
 
 
 @pytest.mark.parametrize(("way", "route", "stream"), CALLS)
 async def test_answer_from_another_format(here: Crossing, way: str, route: Route, stream: bool) -> None:
-    """The next link's answer comes in the client's format; the error is the version's; nothing is billed twice."""
+    """The next target's answer comes in the client's format; the error is the version's; nothing is billed twice."""
     agent, dialect = named("fails", way, route, stream), DIALECTS[route.client]
     behave(here, agent, FAILURES[way])
     answer = await here.call(route.client, agent, dialect.ask(agent, "hello", stream), stream)
@@ -163,7 +163,7 @@ async def test_answer_from_another_format(here: Crossing, way: str, route: Route
 
 @pytest.mark.parametrize(("way", "route", "stream"), CALLS)
 async def test_nobody_else(here: Crossing, way: str, route: Route, stream: bool) -> None:
-    """Without another link the client gets an error with a real status, in its own format."""
+    """Without another target the client gets an error with a real status, in its own format."""
     agent, dialect = named("fails", way, route, stream) + "-alone", DIALECTS[route.client]
     here.behave(agent, FAILURES[way])
     answer = await here.call(route.client, agent, dialect.ask(agent, "hello", stream), stream)
@@ -177,7 +177,7 @@ async def test_nobody_else(here: Crossing, way: str, route: Route, stream: bool)
 
 @pytest.mark.parametrize("route", ROUTES, ids=str)
 async def test_arguments_that_are_not_json(here: Crossing, route: Route) -> None:
-    """A whole answer whose call cannot be read is made good by the next link, in every format."""
+    """A whole answer whose call cannot be read is made good by the next target, in every format."""
     agent, dialect = f"bad-arguments-{route.first}", DIALECTS[route.client]
     behave(here, agent, failing("bad_tool_arguments"))
     answer = await here.call(route.client, agent, dialect.ask(agent, "hello", False), False)
@@ -201,7 +201,7 @@ async def test_answer_that_says_nothing(here: Crossing, route: Route, stream: bo
 @pytest.mark.parametrize("route", ROUTES, ids=str)
 @pytest.mark.parametrize("way", BREAKS)
 async def test_broken_stream(here: Crossing, way: str, route: Route) -> None:
-    """Once a piece is with the client no other link is asked: an error event of its format, and the connection ends."""
+    """Once the client has a piece no other target is asked: an error event of its format, and the connection ends."""
     agent = named("breaks", way, route, True)
     behave(here, agent, BREAKS[way])
     asked = DIALECTS[route.client].ask(agent, "hello", True)
@@ -216,7 +216,7 @@ async def test_broken_stream(here: Crossing, way: str, route: Route) -> None:
 
 @pytest.mark.parametrize("blamed", BLAMED, ids=lambda each: each.provider)
 async def test_error_about_a_parameter_of_the_version(here: Crossing, blamed: Blamed) -> None:
-    """A 400 about what the version set is its error, whatever the format calls it, and the next link may do better."""
+    """A 400 about what the version set is its error, however the format names it, and the next target may do better."""
     agent, dialect = f"blames-{blamed.provider}", DIALECTS["openai"]
     asked = dialect.ask(agent, "hello", False)
     behave(here, agent, failing("status", status=400, **blamed.messages))

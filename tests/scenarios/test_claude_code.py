@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.formats.prompt import FormatName
-from gateway.rehearsal.standin import Behaviour
+from gateway.rehearsal.standin import ModelBehaviour
 from tests.support.calling import PROVIDERS, Place, events
 from tests.support.claude_code import HEADERS, LONG_TOOL, QUERY, request
 from tests.support.clients import run
@@ -20,7 +20,7 @@ FORMATS: tuple[FormatName, ...] = ("openai", "openai-responses")
 async def served(serve: Serve, api: FormatName, model: str = "gpt-4o", **more: Any) -> Place:
     """An agent on that model, at a provider that is as strict as OpenAI."""
     here = await serve(api=api, version={"model": f"{PROVIDERS[api]}/{model}", **more})
-    here.standin.behave(model, Behaviour(strict=True, tool_calls=True))
+    here.standin.behave(model, ModelBehaviour(strict=True, tool_calls=True))
     return here
 
 

@@ -14,7 +14,7 @@ import pytest
 from redis.crc import key_slot
 
 from gateway.cli.client import Operator, print_verification
-from gateway.rehearsal.standin import Behaviour, Standin
+from gateway.rehearsal.standin import ModelBehaviour, Standin
 from tests.support.crowd import ask, crowd
 from tests.support.receivers import Ear, ear
 from tests.support.redis_servers import SLOTS, cluster_of, until
@@ -112,7 +112,7 @@ async def feedback(served: Running, call_id: str) -> Any:
 
 async def roll_back(two: Pair, agent: str) -> None:
     """The canary answers nothing any more, until every gateway has taken it out; people take over what it failed."""
-    two.standin.behave("bad", Behaviour(error_rate=1.0))
+    two.standin.behave("bad", ModelBehaviour(error_rate=1.0))
     async with crowd(*(gateway.url for gateway in two.gateways)) as people:
         async with asyncio.timeout(20):
             while set(two.phases(agent)) != {"rolled_back"}:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.handover import human_replies
-from gateway.rehearsal.standin import Behaviour
+from gateway.rehearsal.standin import ModelBehaviour
 from gateway.webhook.signature import is_signed, signed
 from tests.support.calling import Place, eventually, failing
 from tests.support.listening import listening
@@ -62,7 +62,7 @@ async def handed_over(here: Place, **ask: Any) -> tuple[str, str]:
     here.standin.behave("good", failing("status", status=500))
     answer = await here.chat(messages=[QUESTION], **ask)
     assert answer.headers["x-serinus-escalated"] == "human"
-    here.standin.behave("good", Behaviour())
+    here.standin.behave("good", ModelBehaviour())
     return answer.headers["x-serinus-call-id"], answer.json()["choices"][0]["message"]["content"]
 
 
@@ -185,7 +185,7 @@ async def test_every_client_format(serve: Serve, api: str, path: str, body: dict
     here.standin.behave("good", failing("status", status=500))
     answer = await here.http.post(url, json=body, headers=NAMED)
     assert answer.headers["x-serinus-escalated"] == "human", answer.text
-    here.standin.behave("good", Behaviour())
+    here.standin.behave("good", ModelBehaviour())
     await reply(here, answer.headers["x-serinus-call-id"])
     answer = await here.http.post(url, json=body, headers=NAMED)
     assert answer.status_code == 200, answer.text

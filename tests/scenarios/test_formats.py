@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.formats.prompt import FormatName
-from gateway.rehearsal.standin import Behaviour
+from gateway.rehearsal.standin import ModelBehaviour
 from tests.support.crossing import FORMATS, Agent, Crossing, crossing, events
 from tests.support.dialects import DIALECTS, FOUND, PIXEL, SYSTEM, Said
 
@@ -49,7 +49,7 @@ async def here(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Asyn
     folder: Path = tmp_path_factory.mktemp("formats")
     async with crossing(folder, redis_url, [Agent(f"to-{provider}", provider) for provider in FORMATS]) as served:
         for provider in FORMATS:
-            served.behave(f"to-{provider}", Behaviour(prompt_tokens=USAGE[0], output_tokens=USAGE[1]))
+            served.behave(f"to-{provider}", ModelBehaviour(prompt_tokens=USAGE[0], output_tokens=USAGE[1]))
         yield served
 
 
@@ -104,7 +104,9 @@ async def test_unknown_model(here: Crossing, client: FormatName, stream: bool) -
 async def test_error(here: Crossing, client: FormatName, provider: FormatName, stream: bool) -> None:
     """A provider that does not know its model says so in its format; the client hears of it in its own."""
     agent = f"to-{provider}"
-    here.behave(agent, Behaviour(fault_script=("status",), status=404, prompt_tokens=USAGE[0], output_tokens=USAGE[1]))
+    here.behave(
+        agent, ModelBehaviour(fault_script=("status",), status=404, prompt_tokens=USAGE[0], output_tokens=USAGE[1])
+    )
     answer = await here.call(client, agent, DIALECTS[client].ask(agent, "hello", stream), stream)
     assert answer.status_code == 404
     assert "does not exist" in answer.text and DIALECTS[client].told(answer.json())

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from gateway.rehearsal.standin import Behaviour, Standin
+from gateway.rehearsal.standin import ModelBehaviour, Standin
 from tests.support.crowd import Crowd, crowd
 from tests.support.running import Running, running, trial, write
 
 AT_ONCE = 16
 ENOUGH_TO_FREEZE = 1200  # calls, of which half are stable's: thresholds are taken from 500
-USUAL = Behaviour(latency_seconds=0.04, latency_p90_seconds=0.12)
-QUICK = Behaviour(latency_seconds=0.005)
+USUAL = ModelBehaviour(latency_seconds=0.04, latency_p90_seconds=0.12)
+QUICK = ModelBehaviour(latency_seconds=0.005)
 # An attempt is late long before it would be slow, and most that are late may be hedged: the widest cloak there is.
 WIDE = {"after": "60ms", "budget": "50%"}
 USUAL_HEDGE = {"after": "p95", "budget": "5%"}
@@ -77,7 +77,7 @@ async def test_a_slow_canary_does_not_hide_behind_its_hedge(
     """Its clients may hardly notice, because the hedge answers them; it is rolled back for its latency all the same."""
     async with hedged_trial(tmp_path, redis_url, agent, hedge) as here:
         await here.calls(ENOUGH_TO_FREEZE)
-        here.standin.behave("bad", Behaviour(latency_seconds=0.3))
+        here.standin.behave("bad", ModelBehaviour(latency_seconds=0.3))
         await here.calls(4000)
         view = await here.view()
     assert (view["phase"], seen_to_fail(view)) == ("rolled_back", ["latency_p90 <= stable * 1.10"])
@@ -89,7 +89,7 @@ async def test_a_hanging_canary_does_not_hide_behind_its_hedge(tmp_path: Path, r
     async with hedged_trial(tmp_path, redis_url, agent, WIDE, answer="500ms") as here:
         await here.calls(128)
         served = here.standin.counts("bad").requests
-        here.standin.behave("bad", Behaviour(error_rate=1, fault="hang"))
+        here.standin.behave("bad", ModelBehaviour(error_rate=1, fault="hang"))
         await here.calls(1000)
         view, hung = await here.view(), here.standin.counts("bad").requests - served
     assert (view["phase"], seen_to_fail(view)) == ("rolled_back", ["error_rate <= stable * 1.25"])

@@ -12,7 +12,7 @@ from typing import Any, cast, get_args
 import pytest
 from redis.asyncio import Redis
 
-from gateway.rehearsal.standin import Behaviour
+from gateway.rehearsal.standin import ModelBehaviour
 from gateway.rollout.notifications import IDLE_MS
 from gateway.store import connect
 from gateway.store.notices import CONSUMER, GROUP
@@ -36,7 +36,7 @@ TWO_LOOKS = 2.5  # seconds in which everybody looks for notices twice
 async def failing_trial(folder: Path, agent: str) -> AsyncIterator[tuple[Path, Receiver]]:
     """A configuration whose canary fails every call, and who wants to hear of its rollback."""
     ear = Receiver()
-    async with listening(ear.serve) as port, provider(bad=Behaviour(error_rate=1.0)) as standin:
+    async with listening(ear.serve) as port, provider(bad=ModelBehaviour(error_rate=1.0)) as standin:
         files = trial(agent, standin)
         notify = [{"url": f"http://127.0.0.1:{port}/hook", "allow_private": True}]
         files["gateway.yaml"] = {**cast(Any, files["gateway.yaml"]), "retries": {"per_target": 0}, "notify": notify}
@@ -142,7 +142,7 @@ async def test_a_trial_outlives_everybody(tmp_path: Path, agent: str, external: 
         await external.start()
         async with trial.replicas(environ, *NAMES) as replicas:
             back = await trial.seconds_until(before, replicas)
-            assert max(back.said, back.turned) < BACK_WITHIN
+            assert max(back.said, back.applied) < BACK_WITHIN
     assert before.said["epoch"] == 2 and before.said["weight"] == 0.2 and 1 < before.said["e_value"] < 100
 
 
@@ -159,7 +159,7 @@ async def test_replicas_that_are_back_before_the_store_follow_it(
             assert {version for served in replicas for version in await trial.versions(served)} == {"v1"}
             await external.start()
             back = await trial.seconds_until(before, replicas)
-            assert max(back.said, back.turned) < BACK_WITHIN
+            assert max(back.said, back.applied) < BACK_WITHIN
             assert [line for served in replicas for line in served.log() if line["event"] == "decision"] == []
 
 
@@ -172,4 +172,4 @@ async def test_a_trial_in_the_embedded_store_outlives_its_gateway(tmp_path: Path
             await one.kill()
         async with trial.replicas({}, "one again") as (again,):
             back = await trial.seconds_until(before, [again])
-            assert max(back.said, back.turned) < BACK_WITHIN
+            assert max(back.said, back.applied) < BACK_WITHIN

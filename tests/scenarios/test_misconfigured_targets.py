@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from gateway.formats.prompt import FormatName
-from gateway.rehearsal.standin import Behaviour
+from gateway.rehearsal.standin import ModelBehaviour
 from tests.support.calling import HELLO, PROVIDER_KEY, PROVIDERS, eventually
 from tests.support.dialects import DIALECTS
 from tests.support.listening import listening
@@ -21,7 +21,7 @@ from tests.support.redis_servers import free_port
 from tests.support.running import Running, provider, running, write
 
 BASES = {"openai": "/v1", "openai-responses": "/v1", "anthropic": "/v1", "gemini": "/v1beta"}
-DOWN = Behaviour(error_rate=1, fault="status", status=503)
+DOWN = ModelBehaviour(error_rate=1, fault="status", status=503)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-from gateway.rehearsal.standin import Behaviour
+from gateway.rehearsal.standin import ModelBehaviour
 from tests.support.calling import HELLO, Place, failing
 
 Serve = Callable[..., Awaitable[Place]]
@@ -221,7 +221,7 @@ async def test_application_without_a_key(serve: Serve) -> None:
 async def test_timeout(serve: Serve) -> None:
     """The application's own timeout is its own; the provider's call is let go at once."""
     here = await serve()
-    here.standin.behave("good", Behaviour(latency_seconds=30))
+    here.standin.behave("good", ModelBehaviour(latency_seconds=30))
     with pytest.raises(openai.APITimeoutError):
         await here.sdk(timeout=0.3).chat.completions.create(model=here.agent, messages=HELLO)
     await asyncio.sleep(0.1)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.rehearsal.standin import Behaviour, Standin
+from gateway.rehearsal.standin import ModelBehaviour, Standin
 from tests.support.crowd import Crowd, crowd
 from tests.support.running import Running, provider, running, write
 
@@ -32,7 +32,7 @@ async def outage(
 ) -> AsyncIterator[tuple[list[Running], Standin, Crowd]]:
     """Two gateways, and a provider whose models `one` (stable's) and `two` fail that share of their calls."""
     models = {
-        name: Behaviour(error_rate=rate, latency_seconds=0.004, latency_p90_seconds=0.012)
+        name: ModelBehaviour(error_rate=rate, latency_seconds=0.004, latency_p90_seconds=0.012)
         for name, rate in rates.items()
     }
     async with AsyncExitStack() as stack:

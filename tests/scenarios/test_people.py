@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from gateway.rehearsal.standin import Behaviour
+from gateway.rehearsal.standin import ModelBehaviour
 from gateway.store import verify
 from tests.support.crowd import crowd
 from tests.support.listening import listening
@@ -16,7 +16,7 @@ from tests.support.processes import Done, Served, command, serving
 from tests.support.redis_servers import until
 from tests.support.running import ADMIN_TOKEN, provider, trial, write
 
-LADDER = [
+STEPS = [
     {"weight": "25%", "hold": "1h", "approval": "required"},
     {"weight": "50%", "hold": "1h"},
     {"weight": "100%", "hold": "1h"},
@@ -25,7 +25,7 @@ LADDER = [
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Where an operator sits: a running gateway, one agent on a ladder, and the command."""
+    """Where an operator sits: a running gateway, one agent with steps, and the command."""
 
     served: Served
     agent: str
@@ -64,8 +64,8 @@ class Desk:
 
 @asynccontextmanager
 async def desk(folder: Path, redis_url: str, agent: str) -> AsyncIterator[Desk]:
-    """A gateway process whose agent is at the first step of its ladder; nobody calls."""
-    entry = {"stable": "v1", "canary": "v2", "steps": LADDER}
+    """A gateway process whose agent is at the first of its steps; nobody calls."""
+    entry = {"stable": "v1", "canary": "v2", "steps": STEPS}
     async with AsyncExitStack() as stack:
         files = trial(agent, await stack.enter_async_context(provider()))
         folder = write(folder / "config", files | {"routing.yaml": {"agents": {agent: entry}}})
@@ -195,7 +195,7 @@ async def receiver() -> AsyncIterator[Ear]:
 async def failing_trial(folder: Path, agent: str, ear: Ear) -> AsyncIterator[Path]:
     """A configuration whose canary fails every call, and of whose rollback the ear wants to hear."""
     notify = [{"url": ear.url, "allow_private": True}]
-    async with provider(bad=Behaviour(error_rate=1.0)) as standin:
+    async with provider(bad=ModelBehaviour(error_rate=1.0)) as standin:
         files = trial(agent, standin)
         files["gateway.yaml"] = {**cast(Any, files["gateway.yaml"]), "retries": {"per_target": 0}, "notify": notify}
         yield write(folder / "config", files)

@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from gateway.rehearsal.standin import WORDINGS, Behaviour, Standin, Wording
+from gateway.rehearsal.standin import WORDINGS, ModelBehaviour, Standin, Wording
 from tests.support.crowd import Line, Reply, crowd
 from tests.support.processes import serving
 from tests.support.redis_servers import until
 from tests.support.running import Running, provider, running, trial, write
 
 SPEAKING = tuple(wording for wording in WORDINGS if wording != "unreadable")
-MISTYPED = Behaviour(fault="unknown_model", error_rate=1.0)
+MISTYPED = ModelBehaviour(fault="unknown_model", error_rate=1.0)
 
 
-def mistyped(wording: Wording) -> Behaviour:
+def mistyped(wording: Wording) -> ModelBehaviour:
     return MISTYPED.model_copy(update={"unknown_model_like": wording})
 
 
@@ -122,7 +122,9 @@ class Calls:
 @asynccontextmanager
 async def two_callers(folder: Path, redis_url: str, agent: str) -> AsyncIterator[tuple[Running, Standin, Calls]]:
     """A trial at 50 % that `shop` and `evil` call; whatever its canary's model is asked is a file that is not there."""
-    missing = Behaviour(error_rate=0.0, status=404, error_message="No such File object: file-1", error_code="not_found")
+    missing = ModelBehaviour(
+        error_rate=0.0, status=404, error_message="No such File object: file-1", error_code="not_found"
+    )
     async with provider(bad=missing) as standin:
         files = trial(agent, standin, "50%")
         keys = {name: {"sha256": hashlib.sha256(f"key-of-{name}".encode()).hexdigest()} for name in ("shop", "evil")}
@@ -142,7 +144,9 @@ async def test_one_callers_own_mistakes_on_chosen_units_roll_nothing_back(
         chosen = await calls.chosen(agent, "evil", "v2", 40)
         standin.behave(
             "bad",
-            Behaviour(error_rate=1.0, status=404, error_message="No such File object: file-1", error_code="not_found"),
+            ModelBehaviour(
+                error_rate=1.0, status=404, error_message="No such File object: file-1", error_code="not_found"
+            ),
         )
         replies = [await calls.chat(agent, "evil", conversation) for conversation in chosen]
         for conversation in shops:
@@ -159,7 +163,9 @@ async def test_what_two_callers_see_is_proof(tmp_path: Path, redis_url: str, age
         chosen = [(name, each) for name in ("shop", "evil") for each in await calls.chosen(agent, name, "v2", 20)]
         standin.behave(
             "bad",
-            Behaviour(error_rate=1.0, status=404, error_message="No such File object: file-1", error_code="not_found"),
+            ModelBehaviour(
+                error_rate=1.0, status=404, error_message="No such File object: file-1", error_code="not_found"
+            ),
         )
         for caller, conversation in chosen:
             await calls.chat(agent, caller, conversation)

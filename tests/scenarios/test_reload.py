@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from gateway.rehearsal.standin import Behaviour, Standin
+from gateway.rehearsal.standin import ModelBehaviour, Standin
 from tests.support.crowd import Crowd, crowd
 from tests.support.processes import Served, command, serving
 from tests.support.redis_servers import until
@@ -54,7 +54,7 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(folder: Path, redis_url: str, agent: str, **behaviours: Behaviour) -> AsyncIterator[Stage]:
+async def stage(folder: Path, redis_url: str, agent: str, **behaviours: ModelBehaviour) -> AsyncIterator[Stage]:
     async with provider(**behaviours) as standin:
         files = trial(agent, standin) | {"agents/other/v1.yaml": {"model": "standin/good"}}
         files["gateway.yaml"] = {**cast(Any, files["gateway.yaml"]), "retries": {"per_target": 0}}
@@ -132,9 +132,9 @@ async def test_good_edits_take_effect(tmp_path: Path, redis_url: str, agent: str
 
 async def test_a_changed_canary_is_a_new_rollout(tmp_path: Path, redis_url: str, agent: str) -> None:
     """The prompt of v2 is edited after its rollback: other content, so another trial, with its own books."""
-    async with stage(tmp_path, redis_url, agent, bad=Behaviour(error_rate=1.0)) as here:
+    async with stage(tmp_path, redis_url, agent, bad=ModelBehaviour(error_rate=1.0)) as here:
         await here.until_view(phase="rolled_back", weight=0.0)
-        here.standin.behave("bad", Behaviour())
+        here.standin.behave("bad", ModelBehaviour())
         write(here.folder, {f"agents/{agent}/v2.yaml": {"model": "standin/bad", "system_prompt": "Better."}})
         await here.until_view(phase="running", weight=0.5)
         assert (await here.view())["versions"]["v2"]["errors"] == 0
@@ -143,9 +143,9 @@ async def test_a_changed_canary_is_a_new_rollout(tmp_path: Path, redis_url: str,
 
 async def test_a_rolled_back_canary_stays_out(tmp_path: Path, redis_url: str, agent: str) -> None:
     """Across a touched file, another weight, its removal and return, the agent's too, and a restart of everything."""
-    async with stage(tmp_path, redis_url, agent, bad=Behaviour(error_rate=1.0)) as here:
+    async with stage(tmp_path, redis_url, agent, bad=ModelBehaviour(error_rate=1.0)) as here:
         await here.until_view(phase="rolled_back", weight=0.0)
-        here.standin.behave("bad", Behaviour())
+        here.standin.behave("bad", ModelBehaviour())
         here.route(canary="v2", weight="75%")
         await asyncio.sleep(0.5)
         assert await here.versions() == {"v1"}
@@ -165,9 +165,9 @@ async def test_a_rolled_back_canary_stays_out(tmp_path: Path, redis_url: str, ag
 
 async def test_retry_brings_it_back(tmp_path: Path, redis_url: str, agent: str) -> None:
     """`serinus rollout retry` with a reason: on trial again with fresh evidence, and the person on record."""
-    async with stage(tmp_path, redis_url, agent, bad=Behaviour(error_rate=1.0)) as here:
+    async with stage(tmp_path, redis_url, agent, bad=ModelBehaviour(error_rate=1.0)) as here:
         await here.until_view(phase="rolled_back", weight=0.0)
-        here.standin.behave("bad", Behaviour())
+        here.standin.behave("bad", ModelBehaviour())
         url = {"SERINUS_URL": here.served.url}
         done = await command(
             "rollout", "retry", agent, "--reason", "the provider was at fault", "--actor", "kim", **url

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.errors import StoreAway
-from routing.agents import Agent, AgentVersion, LadderStep
+from routing.agents import Agent, AgentVersion, RolloutStep
 from routing.chain import Target
 from tests.support.replicas import Replica, replicas
 from tests.support.waiting import within
@@ -19,7 +19,7 @@ GUARDRAILS = ("error_rate <= stable * 1.25", "error_rate <= 20%")
 
 def agent_named(name: str, canary: str | None = "v2", weight: int = 500) -> Agent:
     versions = {each: AgentVersion(each, Target("standin", each)) for each in ("v1", "v2", "v3")}
-    return Agent(name, versions, "v1", canary, (LadderStep(weight),) if canary else (), guardrails=GUARDRAILS)
+    return Agent(name, versions, "v1", canary, (RolloutStep(weight),) if canary else (), guardrails=GUARDRAILS)
 
 
 async def test_32_deciders_make_one_decision(redis_url: str, agent: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.rehearsal.standin import Behaviour, Standin
+from gateway.rehearsal.standin import ModelBehaviour, Standin
 from tests.support.crowd import Crowd, crowd
 from tests.support.processes import command, serving
 from tests.support.redis_servers import until
@@ -36,7 +36,7 @@ def many_trials(agents: list[str], standin: Standin) -> dict[str, object]:
 
 @asynccontextmanager
 async def replicas(
-    folder: Path, redis_url: str, agents: list[str], behaviours: Mapping[str, Behaviour]
+    folder: Path, redis_url: str, agents: list[str], behaviours: Mapping[str, ModelBehaviour]
 ) -> AsyncIterator[tuple[list[Running], Standin, Crowd]]:
     """Three gateways over one store, the provider behind them, and the clients before them."""
     async with AsyncExitStack() as stack:
@@ -70,7 +70,7 @@ async def test_a_bad_canary_is_rolled_back_within_few_of_its_calls(
 ) -> None:
     """At 5 % of the traffic, over three replicas: the 95th percentile of its calls until it serves none more."""
     agents = [f"{agent}-{seed}" for seed in range(rounds)]
-    behaviours = {f"bad-{each}": Behaviour(error_rate=error_rate, seed=seed) for seed, each in enumerate(agents)}
+    behaviours = {f"bad-{each}": ModelBehaviour(error_rate=error_rate, seed=seed) for seed, each in enumerate(agents)}
     async with replicas(tmp_path, redis_url, agents, behaviours) as (gateways, standin, people):
         await asyncio.gather(*(call_until_rolled_back(gateways, people, each, 8000) for each in agents))
         assert {phase(each, name) for each in gateways for name in agents} == {"rolled_back"}
@@ -85,7 +85,7 @@ async def test_an_outage_of_both_versions_rolls_nothing_back(
     """The provider fails for everybody, a third of the calls or all of them: no canary is taken out."""
     agents = [f"{agent}-{seed}" for seed in range(8)]
     behaviours = {
-        f"{arm}-{each}": Behaviour(error_rate=error_rate, seed=seed * 100 + len(arm))
+        f"{arm}-{each}": ModelBehaviour(error_rate=error_rate, seed=seed * 100 + len(arm))
         for seed, each in enumerate(agents)
         for arm in ("good", "bad")
     }
@@ -96,7 +96,7 @@ async def test_an_outage_of_both_versions_rolls_nothing_back(
 
 async def test_processes_agree_on_one_rollback_and_can_prove_it(tmp_path: Path, redis_url: str, agent: str) -> None:
     """Two `serinus serve` over one store: both turn, the next calls go to stable, and one event holds the evidence."""
-    async with provider(**{f"bad-{agent}": Behaviour(error_rate=1.0)}) as standin:
+    async with provider(**{f"bad-{agent}": ModelBehaviour(error_rate=1.0)}) as standin:
         folder = write(tmp_path / "config", many_trials([agent], standin))
         environ = {"SERINUS_STORE": redis_url}
         async with serving(folder, environ, "one") as one, serving(folder, environ, "two") as two:

@@ -7,19 +7,19 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, cast
 
-from gateway.rehearsal.standin import Behaviour, Standin
+from gateway.rehearsal.standin import ModelBehaviour, Standin
 from tests.support.crowd import crowd
 from tests.support.processes import serving
 from tests.support.redis_servers import until
 from tests.support.running import provider, running, trial, write
 
 SHADOW = {"version": "v9", "sample": "100%", "max_per_minute": 1000}
-HANGING = Behaviour(error_rate=1, fault="hang")
-FAILING = Behaviour(error_rate=1, fault="status")
+HANGING = ModelBehaviour(error_rate=1, fault="hang")
+FAILING = ModelBehaviour(error_rate=1, fault="status")
 
 
 @asynccontextmanager
-async def configured(folder: Path, agent: str, behaviour: Behaviour) -> AsyncIterator[Standin]:
+async def configured(folder: Path, agent: str, behaviour: ModelBehaviour) -> AsyncIterator[Standin]:
     """A trial with half of the traffic on each arm, and a shadow that behaves so, in that folder."""
     async with provider(shadow=behaviour) as standin:
         files = trial(agent, standin, shadow=SHADOW) | {f"agents/{agent}/v9.yaml": {"model": "standin/shadow"}}
@@ -69,7 +69,7 @@ async def test_a_reload_takes_the_shadow_out(tmp_path: Path, redis_url: str, age
     async with configured(tmp_path, agent, HANGING) as standin, running(tmp_path, redis_url) as gateway:
         async with crowd(gateway.url) as people:
             await people.call_often(agent, 50)
-            standin.behave("shadow", Behaviour())
+            standin.behave("shadow", ModelBehaviour())
             routing = json.loads((tmp_path / "routing.yaml").read_text())
             del routing["agents"][agent]["shadow"]
             write(tmp_path, {"routing.yaml": routing})

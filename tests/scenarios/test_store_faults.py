@@ -9,7 +9,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from gateway.rehearsal.standin import Behaviour
+from gateway.rehearsal.standin import ModelBehaviour
 from tests.support.crowd import Crowd, Reply, ask, crowd
 from tests.support.processes import Served, serving, start, until_booked, until_serving
 from tests.support.redis_servers import ENOUGH_SECONDS, ExternalRedis, child_of, until
@@ -106,7 +106,7 @@ async def test_an_emptied_store_does_not_bring_a_bad_canary_back(
     tmp_path: Path, agent: str, external: ExternalRedis
 ) -> None:
     """FLUSHALL after a rollback: not one more call for the canary, a higher epoch, and a `restore` on record."""
-    async with provider(bad=Behaviour(error_rate=1.0)) as standin:
+    async with provider(bad=ModelBehaviour(error_rate=1.0)) as standin:
         write(tmp_path, trial(agent, standin))
         async with running(tmp_path, external.url) as one, running(tmp_path, external.url) as two:
             async with crowd(one.url, two.url) as people:
@@ -150,7 +150,7 @@ async def test_a_trial_goes_on_after_the_store_was_emptied(tmp_path: Path, agent
         await external.flush_all()
         await call_until(people, agent, lambda: bool(state(served, agent).epoch > epoch))
         assert phase(served, agent) == "running"
-        standin.behave("bad", Behaviour(error_rate=1.0))
+        standin.behave("bad", ModelBehaviour(error_rate=1.0))
         await call_until(people, agent, lambda: phase(served, agent) == "rolled_back")
 
 

@@ -8,15 +8,15 @@ import pytest
 import pytest_asyncio
 
 from gateway.formats.prompt import FormatName
-from gateway.rehearsal.standin import Behaviour
+from gateway.rehearsal.standin import ModelBehaviour
 from gateway.rehearsal.standin.answers import SEALED, THOUGHT
 from tests.support.crossing import FORMATS, Agent, Crossing, crossing
 from tests.support.dialects import DIALECTS, FOUND
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-DOWN = Behaviour(error_rate=1, fault="status", status=503)
-THINKS = Behaviour(reasoning_tokens=5)
+DOWN = ModelBehaviour(error_rate=1, fault="status", status=503)
+THINKS = ModelBehaviour(reasoning_tokens=5)
 SIGNERS: tuple[FormatName, ...] = ("anthropic", "gemini", "openai-responses")
 SWITCHES = [(first, second) for first, second in product(SIGNERS, FORMATS) if first != second]
 # How clients ask for thoughts, and for what signs them.
@@ -100,10 +100,10 @@ async def test_thoughts_come_back(here: Crossing, client: FormatName, first: For
 @pytest.mark.parametrize(("first", "second"), PAIRS)
 @pytest.mark.parametrize("client", FORMATS)
 async def test_own_parameters(here: Crossing, client: FormatName, first: FormatName, second: FormatName) -> None:
-    """What a version sets of its own provider's API goes there, and not to the next link of another format."""
+    """What a version sets of its own provider's API goes there, and not to the next target of another format."""
     agent, [(name, value)] = f"own-{first}-{second}", OWN[first].items()
     asked = DIALECTS[client].ask(agent, "hello", False) | ({"max_tokens": 4096} if client == "anthropic" else {})
-    here.behave(agent, Behaviour())
+    here.behave(agent, ModelBehaviour())
     assert (await here.call(client, agent, asked, False)).status_code == 200
     assert here.received()[name] == value
     here.behave(agent, DOWN)
@@ -114,7 +114,7 @@ async def test_own_parameters(here: Crossing, client: FormatName, first: FormatN
 
 @pytest.mark.parametrize("agent", ["says-what-failed", "cannot-say"])
 async def test_what_a_spent_chain_tells(here: Crossing, agent: str) -> None:
-    """A link that cannot say what was asked is passed over: the client hears why the one that can did not answer."""
+    """A target that cannot say what was asked is passed over: the client hears why the one that can did not answer."""
     for model in (agent, f"{agent}-backup"):
         here.behave(model, DOWN)
     asked = DIALECTS["openai"].ask(agent, "hello", False) | {"seed": 7}
@@ -124,7 +124,7 @@ async def test_what_a_spent_chain_tells(here: Crossing, agent: str) -> None:
 
 
 async def test_what_cannot_be_said(here: Crossing) -> None:
-    """Where no link can say it the client is told which field it is, and nothing is sent anywhere."""
+    """Where no target can say it the client is told which field it is, and nothing is sent anywhere."""
     before = here.standin.counts("own-anthropic-gemini").requests
     asked = DIALECTS["openai"].ask("own-anthropic-gemini", "hello", False) | {"logit_bias": {"50256": -100}}
     answer = await here.call("openai", "own-anthropic-gemini", asked, False)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.rehearsal.standin import Behaviour
+from gateway.rehearsal.standin import ModelBehaviour
 from tests.support.calling import HELLO, PROVIDER_KEY, Place, eventually, failing, saying, standing_in
 
 Serve = Callable[..., Awaitable[Place]]
@@ -23,7 +23,7 @@ KEYS = {"keys": {"app": {"sha256": hashlib.sha256(CLIENT_KEY.encode()).hexdigest
 async def test_stream_is_not_held_back(serve: Serve) -> None:
     """Each event goes out as it comes in: no Content-Length, the first chunk long before the last."""
     here = await serve()
-    here.standin.behave("good", Behaviour(chunk_seconds=0.1))
+    here.standin.behave("good", ModelBehaviour(chunk_seconds=0.1))
     began, first = monotonic(), 0.0
     async with here.http.stream("POST", f"{here.base_url}/chat/completions", json=here.body(stream=True)) as answer:
         async for _ in answer.aiter_raw():
@@ -83,7 +83,7 @@ async def left(here: Place, body: dict[str, Any], after: Callable[[], bool]) -> 
 async def test_client_leaves_before_the_first_byte(serve: Serve, stream: bool) -> None:
     """The provider's call is cancelled within 100 ms; it says nothing about the version."""
     here = await serve()
-    here.standin.behave("good", Behaviour(latency_seconds=30))
+    here.standin.behave("good", ModelBehaviour(latency_seconds=30))
     assert await left(here, here.body(stream=stream), lambda: here.standin.counts("good").open == 1) < 0.1
     books = await here.books()
     assert (books["errors"], books["unjudged"]) == (0, 1)
@@ -93,7 +93,7 @@ async def test_client_leaves_mid_stream(serve: Serve) -> None:
     """The same in the middle of a stream; what it has cost so far is booked, by an estimate."""
     prices = [{"target": "standin/good", "from": "2020-01-01", "input": 1.0, "output": 1.0}]
     here = await serve(gateway={"prices": prices})
-    here.standin.behave("good", Behaviour(chunks=1000, chunk_seconds=0.01))
+    here.standin.behave("good", ModelBehaviour(chunks=1000, chunk_seconds=0.01))
 
     def sent() -> int:
         return here.standin.counts("good").completion_tokens

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.rehearsal.standin import Behaviour, Standin
+from gateway.rehearsal.standin import ModelBehaviour, Standin
 from tests.support.calling import SOON
 from tests.support.crowd import Line
 from tests.support.processes import Served, configuration, start, stream
@@ -35,7 +35,7 @@ STREAMS = 20
 
 @pytest.fixture
 async def standin() -> AsyncIterator[Standin]:
-    async with provider(good=Behaviour(chunks=12, chunk_seconds=0.1)) as made:
+    async with provider(good=ModelBehaviour(chunks=12, chunk_seconds=0.1)) as made:
         yield made
 
 

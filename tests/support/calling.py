@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 from openai import AsyncOpenAI, OpenAI
 
-from gateway.rehearsal.standin import Behaviour, Received, Standin
+from gateway.rehearsal.standin import ModelBehaviour, Received, Standin
 from tests.support.listening import listening
 from tests.support.running import Running, running, write
 
@@ -144,9 +144,9 @@ async def standing_in(here: Place, provider: Provider) -> AsyncIterator[None]:
         yield
 
 
-def failing(fault: Any, **more: Any) -> Behaviour:
+def failing(fault: Any, **more: Any) -> ModelBehaviour:
     """A behaviour that ends every call in that fault."""
-    return Behaviour(error_rate=1, fault=fault, **more)
+    return ModelBehaviour(error_rate=1, fault=fault, **more)
 
 
 def events(body: bytes) -> list[Any]:

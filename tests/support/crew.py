@@ -68,5 +68,5 @@ async def _files(stack: AsyncExitStack, agents: Sequence[str]) -> Mapping[str, o
 
 async def _begun(replicas: Sequence[Served], agents: int) -> bool:
     """Whether every table has turned to the first record of every agent."""
-    turned = [len([line for line in served.log() if line["event"] == "turned"]) for served in replicas]
-    return min(turned) >= agents
+    applied = [len([line for line in served.log() if line["event"] == "record_applied"]) for served in replicas]
+    return min(applied) >= agents

@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 
 from gateway.formats.prompt import FormatName
-from gateway.rehearsal.standin import Behaviour, Counts, Standin
+from gateway.rehearsal.standin import Counts, ModelBehaviour, Standin
 from tests.support.calling import PLAIN, PROVIDER_KEY, PROVIDERS, SOON
 from tests.support.dialects import DIALECTS
 from tests.support.running import Running, running, write
@@ -28,7 +28,7 @@ BRIEF = {"answer": "400ms", "first_token": "400ms", "between_chunks": "400ms", "
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """An agent whose version was written for a provider of format `first`; `second` is the next link's, if any.
+    """An agent whose version was written for a provider of format `first`; `second` is the next target's, if any.
 
     With `nowhere` nobody listens where its first provider should be. `version` has further fields of its file.
     """
@@ -83,7 +83,7 @@ class Crossing:
     def url(self, client: FormatName, agent: str, stream: bool) -> str:
         return self.running.url + DIALECTS[client].path(agent, stream)
 
-    def behave(self, model: str, behaviour: Behaviour) -> None:
+    def behave(self, model: str, behaviour: ModelBehaviour) -> None:
         self.standin.behave(model, behaviour)
 
     def received(self) -> Any:

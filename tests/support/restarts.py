@@ -8,7 +8,7 @@ from pathlib import Path
 from time import monotonic, time
 from typing import Any, cast
 
-from gateway.rehearsal.standin import Behaviour, Standin
+from gateway.rehearsal.standin import ModelBehaviour, Standin
 from tests.support.crew import Person
 from tests.support.crowd import Crowd, crowd
 from tests.support.processes import Served, serving
@@ -32,7 +32,7 @@ class Back:
     """Seconds until every replica said what was remembered, and until every replica's table had turned to it."""
 
     said: float
-    turned: float
+    applied: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,9 @@ class Trial:
         """A command, then calls, of which the canary fails some; what is known once all of them are counted."""
         await self.command(replicas[0])
         async with crowd(*(served.url for served in replicas)) as people:
-            self.standin.behave("bad", Behaviour(error_rate=1.0))
+            self.standin.behave("bad", ModelBehaviour(error_rate=1.0))
             calls = await self.until_failed(people)
-            self.standin.behave("bad", Behaviour())
+            self.standin.behave("bad", ModelBehaviour())
             calls += len(await people.call_often(self.agent, 100))
         versions = await self.versions(replicas[0])
         await until(lambda: self.counts(replicas[0], calls + len(versions)))
@@ -110,11 +110,11 @@ class Trial:
         await until(say_it)
         said = monotonic() - began
         await until(serve_by_it)
-        return Back(said, max(0.0, *(self.turned_at(served, memory) - began_at for served in replicas)))
+        return Back(said, max(0.0, *(self.applied_at(served, memory) - began_at for served in replicas)))
 
-    def turned_at(self, served: Served, memory: Memory) -> float:
+    def applied_at(self, served: Served, memory: Memory) -> float:
         """When that replica's table turned to the remembered epoch, in Unix seconds, by its log."""
-        turns = [line for line in served.log() if line["event"] == "turned" and line["agent"] == self.agent]
+        turns = [line for line in served.log() if line["event"] == "record_applied" and line["agent"] == self.agent]
         return float(next(line["at"] for line in turns if line["epoch"] == memory.said["epoch"]))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from gateway import logs
 from gateway.config import load
 from gateway.net.server import Server
-from gateway.rehearsal.standin import Behaviour, Standin
+from gateway.rehearsal.standin import ModelBehaviour, Standin
 from gateway.replica import wiring
 from gateway.replica.replica import Gateway, build, new_replica_id
 from gateway.store import OpenStore, RedisStore, connect
@@ -58,7 +58,7 @@ def trial(agent: str, standin: Standin, weight: str = "50%", **routing: Any) -> 
 
 
 @asynccontextmanager
-async def provider(api_key: str | None = None, /, **behaviours: Behaviour) -> AsyncIterator[Standin]:
+async def provider(api_key: str | None = None, /, **behaviours: ModelBehaviour) -> AsyncIterator[Standin]:
     """The stand-in, whose models behave so. It stops listening however the test ends: a socket that a failed test left
     open would fail the next one."""
     standin = Standin(behaviours, api_key=api_key)

@@ -15,13 +15,13 @@ from policies.guardrails.grammar import DEFAULT_GUARDRAILS
 from policies.rollout.rollout import change, reconcile
 from policies.rollout.state import State
 from policies.rollout.verbs import Command
-from routing.agents import Agent, AgentVersion, LadderStep
+from routing.agents import Agent, AgentVersion, RolloutStep
 from routing.assignment import Reason
 from routing.chain import Target
 from tests.support.replicas import Replica
 
 PRICES = PriceBook((), {})
-LADDER = (LadderStep(500, 60.0), LadderStep(2500, 60.0, approval=True), LadderStep(10_000, 60.0))
+STEPS = (RolloutStep(500, 60.0), RolloutStep(2500, 60.0, approval=True), RolloutStep(10_000, 60.0))
 
 
 def agent_named(
@@ -30,13 +30,13 @@ def agent_named(
     weight: int = 500,
     *,
     stable: str = "v1",
-    steps: tuple[LadderStep, ...] = (),
+    steps: tuple[RolloutStep, ...] = (),
     guardrails: tuple[str, ...] = DEFAULT_GUARDRAILS,
 ) -> Agent:
     """An agent of three versions; without `steps` the canary gets a plain weight."""
     versions = {each: AgentVersion(each, Target("standin", each)) for each in ("v1", "v2", "v3")}
-    ladder = (steps or (LadderStep(weight),)) if canary else ()
-    return Agent(name, versions, stable, canary, ladder, guardrails=guardrails)
+    steps_of_agent = (steps or (RolloutStep(weight),)) if canary else ()
+    return Agent(name, versions, stable, canary, steps_of_agent, guardrails=guardrails)
 
 
 def begun(agent: Agent) -> State:

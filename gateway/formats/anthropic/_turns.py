@@ -11,7 +11,7 @@ from itertools import takewhile
 from typing import Any, Literal
 
 from gateway.formats.anthropic import NAME
-from gateway.formats.claude.models import Model
+from gateway.formats.claude.models import ClaudeModel
 from gateway.formats.claude.tooling import arguments
 from gateway.formats.prompt import Media, Message, Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Untranslatable
 
@@ -32,7 +32,7 @@ def system(messages: Sequence[Message]) -> list[Block]:
     return [block for message in leading for block in _system_blocks(message)]
 
 
-def turns(messages: Sequence[Message], model: Model) -> list[dict[str, Any]]:
+def turns(messages: Sequence[Message], model: ClaudeModel) -> list[dict[str, Any]]:
     """The conversation. Raises Untranslatable for what no turn can hold."""
     rest = messages[len(_leading(messages)) :]
     if not rest and messages:
@@ -85,7 +85,7 @@ def _merged(written: Iterable[_Turn]) -> list[_Turn]:
     return merged
 
 
-def _placed(written: Sequence[_Turn], model: Model) -> Iterable[_Turn]:
+def _placed(written: Sequence[_Turn], model: ClaudeModel) -> Iterable[_Turn]:
     """System turns where the API takes them: behind a user's turn, and last or before an assistant's."""
     for index, (role, blocks) in enumerate(written):
         if role != "system":

@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.formats.anthropic.provider_request import LIMITS, sampling
 from gateway.formats.callids import CallIds
-from gateway.formats.claude.models import Model, model
+from gateway.formats.claude.models import ClaudeModel, model
 from gateway.formats.claude.thinking import Thinking, thinking
 from gateway.formats.claude.tooling import choice_members, native_format, tool
 from gateway.formats.prompt import Prompt, Untranslatable
@@ -57,7 +57,7 @@ def _is_set(document: Document, name: str) -> bool:
     return values.get(_MEMBERS.get(name, name)) is not None
 
 
-def _parameters(document: Document, fixed: Mapping[str, Any], takes: Model) -> Changes:
+def _parameters(document: Document, fixed: Mapping[str, Any], takes: ClaudeModel) -> Changes:
     fields = {name: value for name, value in fixed.items() if name not in ("stream", "wants_usage")}
     prompt = replace(Prompt(messages=(), max_tokens=_limit(document)), **fields)
     changed: Changes = {}
@@ -107,7 +107,7 @@ def _choice(document: Document, prompt: Prompt, fields: Mapping[str, Any]) -> di
 
 
 def _output_config(
-    document: Document, prompt: Prompt, fields: Mapping[str, Any], takes: Model, thoughts: Thinking | None
+    document: Document, prompt: Prompt, fields: Mapping[str, Any], takes: ClaudeModel, thoughts: Thinking | None
 ) -> Changes:
     if thoughts is None and "output" not in fields:
         return {}
@@ -135,7 +135,7 @@ def _system(text: str, document: Document) -> str:
     return array([own])
 
 
-def _tools(document: Document, settings: Settings, takes: Model) -> str:
+def _tools(document: Document, settings: Settings, takes: ClaudeModel) -> str:
     """The version's tools, then the client's own of other names."""
     merged = [encode(tool(spec, takes)) for spec in settings.tools]
     theirs = document.values.get("tools")

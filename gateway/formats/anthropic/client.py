@@ -6,12 +6,12 @@ from gateway.formats.anthropic.client_request import is_question, opening, read_
 from gateway.formats.anthropic.client_stream import MessagesWriter
 from gateway.formats.anthropic.errors import error_body, error_event
 from gateway.formats.openai_chat.client_request import assistant_message
-from gateway.formats.protocol import ClientFacts, ClientSide, Conversation
+from gateway.formats.protocol import ClientFacts, ClientSide, ConversationLayout
 
 CLIENT = ClientSide(
     name=NAME,
     facts=ClientFacts(
-        Conversation("messages", assistant_message, is_question, may_lead=False), key_headers=(b"x-api-key",)
+        ConversationLayout("messages", assistant_message, is_question, may_lead=False), key_headers=(b"x-api-key",)
     ),
     prompt=read_prompt,
     opening=opening,

@@ -61,8 +61,8 @@ def _blocks(part: Part, index: int, envelope: Envelope) -> list[dict[str, Any]]:
             return _thought(part)
         case ToolCall():
             value = arguments(part.arguments)
-            told = {"invalid_json": part.arguments} if value is None else value
-            return [{"type": "tool_use", "id": call_id(part.id, index, envelope), "name": part.name, "input": told}]
+            input_ = {"invalid_json": part.arguments} if value is None else value
+            return [{"type": "tool_use", "id": call_id(part.id, index, envelope), "name": part.name, "input": input_}]
     return []
 
 

@@ -6,7 +6,18 @@ from typing import Any
 
 from gateway.formats import values
 from gateway.formats.anthropic._blocks import Extras, content, is_cached, keep_unknown, texts
-from gateway.formats.prompt import Effort, Message, Output, Part, Prompt, Reasoning, Refusal, Role, ToolChoice, ToolSpec
+from gateway.formats.prompt import (
+    Effort,
+    Message,
+    OutputShape,
+    Part,
+    Prompt,
+    Reasoning,
+    Refusal,
+    Role,
+    ToolChoice,
+    ToolSpec,
+)
 
 Fields = dict[str, Any]
 _Read = Callable[[Any, str, Extras], Fields]
@@ -156,7 +167,7 @@ def _output_config(value: Any, param: str, extras: Extras) -> Fields:
 def _format(value: Any, param: str, _extras: Extras) -> Fields:
     shape = values.members(value, param)
     values.one_of(shape.get("type"), f"{param}.type", ("json_schema",))
-    return {"output": Output(values.members(shape.get("schema"), f"{param}.schema"), strict=True)}
+    return {"output": OutputShape(values.members(shape.get("schema"), f"{param}.schema"), strict=True)}
 
 
 def _tools(value: Any, param: str, extras: Extras) -> Fields:

@@ -50,8 +50,8 @@ def error_body(error: SerinusError, call_id: str) -> bytes:
     kind = _TYPES.get(error.status)
     if kind is None:
         kind = "invalid_request_error" if error.status in _REQUEST_ERRORS else "api_error"
-    told = {"type": kind, "message": error.told}
-    return encode({"type": "error", "error": told, "request_id": call_id or None}).encode()
+    content = {"type": kind, "message": error.client_message}
+    return encode({"type": "error", "error": content, "request_id": call_id or None}).encode()
 
 
 def error_event(error: SerinusError, call_id: str) -> bytes:
@@ -84,6 +84,6 @@ def raise_error_inside(members: dict[str, Any], body: bytes) -> None:
 
 
 def _kind(members: Any) -> str:
-    told = members.get("error") if isinstance(members, dict) else None
-    kind = told.get("type") if isinstance(told, dict) else None
+    content = members.get("error") if isinstance(members, dict) else None
+    kind = content.get("type") if isinstance(content, dict) else None
     return kind if isinstance(kind, str) else ""

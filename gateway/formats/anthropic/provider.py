@@ -11,7 +11,7 @@ from gateway.formats.protocol import ProviderFacts, ProviderSide
 PROVIDER = ProviderSide(
     name=NAME,
     facts=ProviderFacts(
-        about="Messages",
+        api_name="Messages",
         base_url="https://api.anthropic.com/v1",
         price_source="anthropic",
         key_header="x-api-key",

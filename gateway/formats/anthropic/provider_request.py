@@ -3,14 +3,14 @@
 from typing import Any
 
 from gateway.formats.anthropic._turns import system, turns
-from gateway.formats.claude.models import Model, model
+from gateway.formats.claude.models import ClaudeModel, model
 from gateway.formats.claude.thinking import Thinking, thinking
 from gateway.formats.claude.tooling import OUTPUT_TOOL, Tooling, tooling
-from gateway.formats.limits import WORD, Limits, Spelling
+from gateway.formats.limits import WORD, FormatLimits, Spelling
 from gateway.formats.prompt import Prompt, Untranslatable
 
 PATH = "/messages"
-LIMITS = Limits(
+LIMITS = FormatLimits(
     call_id=Spelling(characters=WORD),
     unique_ids=True,
     tool_name=Spelling(128, WORD),
@@ -39,7 +39,7 @@ def write(prompt: Prompt, name: str) -> dict[str, Any]:
     return body
 
 
-def max_tokens(prompt: Prompt, model: Model, thoughts: Thinking) -> int:
+def max_tokens(prompt: Prompt, model: ClaudeModel, thoughts: Thinking) -> int:
     """The limit that the API insists on: the client's, or the model's default and what it may think besides."""
     if prompt.max_tokens is None:
         return model.max_tokens + thoughts.budget
@@ -48,7 +48,7 @@ def max_tokens(prompt: Prompt, model: Model, thoughts: Thinking) -> int:
     return prompt.max_tokens
 
 
-def sampling(prompt: Prompt, model: Model, thoughts: Thinking) -> dict[str, Any]:
+def sampling(prompt: Prompt, model: ClaudeModel, thoughts: Thinking) -> dict[str, Any]:
     """The members that say how to draw tokens, and where to stop. What asks for the default is not said."""
     _refuse_unknown(prompt)
     members: dict[str, Any] = {}
@@ -76,7 +76,7 @@ def _stop_sequences(stop: tuple[str, ...]) -> list[str]:
     return list(stop)
 
 
-def _check_sampling(members: dict[str, Any], model: Model, thoughts: Thinking) -> None:
+def _check_sampling(members: dict[str, Any], model: ClaudeModel, thoughts: Thinking) -> None:
     if not members:
         return
     if not model.samples:

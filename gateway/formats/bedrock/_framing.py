@@ -71,8 +71,8 @@ def _frame(message: bytes) -> Frame:
         case "exception":
             return Frame(headers.get(":exception-type", ERROR), data, message)
         case "error":
-            told = {"message": headers.get(":error-message", ""), "code": headers.get(":error-code", "")}
-            return Frame(ERROR, json.dumps(told).encode(), message)
+            content = {"message": headers.get(":error-message", ""), "code": headers.get(":error-code", "")}
+            return Frame(ERROR, json.dumps(content).encode(), message)
     return Frame(headers.get(":event-type", ""), data, message)
 
 

@@ -79,19 +79,19 @@ def sign(
     except ImportError:
         raise _missing() from None
     signed = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers if name in _SIGNED}
-    about: Any = AWSRequest(request.method, _url(request), signed, request.body)
-    about.context["timestamp"] = datetime.fromtimestamp(now, UTC).strftime(_TIMESTAMP)
-    about.headers["X-Amz-Date"] = about.context["timestamp"]
+    message: Any = AWSRequest(request.method, _url(request), signed, request.body)
+    message.context["timestamp"] = datetime.fromtimestamp(now, UTC).strftime(_TIMESTAMP)
+    message.headers["X-Amz-Date"] = message.context["timestamp"]
     if credentials.token:
-        about.headers["X-Amz-Security-Token"] = credentials.token
+        message.headers["X-Amz-Security-Token"] = credentials.token
     # `add_auth` does these three steps too, but by its own clock.
     auth: Any = SigV4Auth(
         Key(credentials.access_key, credentials.secret_key, credentials.token or None), service, region
     )
-    text = auth.string_to_sign(about, auth.canonical_request(about))
-    auth._inject_signature_to_request(about, auth.signature(text, about))
+    text = auth.string_to_sign(message, auth.canonical_request(message))
+    auth._inject_signature_to_request(message, auth.signature(text, message))
     names = ("X-Amz-Date", "X-Amz-Security-Token", "Authorization")
-    return [(name.lower().encode(), about.headers[name].encode()) for name in names if name in about.headers]
+    return [(name.lower().encode(), message.headers[name].encode()) for name in names if name in message.headers]
 
 
 class ChainSigner:
@@ -107,7 +107,7 @@ class ChainSigner:
         self.redactor: Redactor | None = None
 
     def __call__(self, request: Request) -> list[tuple[bytes, bytes]]:
-        """The headers. Raises ProviderError where there are no credentials, so that the next link is tried."""
+        """The headers. Raises ProviderError where there are no credentials, so that the next target is tried."""
         try:
             if self._chain is None:
                 self._chain = Chain()

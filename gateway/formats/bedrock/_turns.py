@@ -33,14 +33,14 @@ _ABOUT_FILES = "(See the document.)"  # a document must not come without text
 _EMPTY_RESULT = "(empty)"  # nor a result without content
 
 
-class Conversation(NamedTuple):
+class BedrockConversation(NamedTuple):
     """The members `system` and `messages`."""
 
     system: list[Block]
     messages: list[Block]
 
 
-def write_conversation(messages: Sequence[Message], cache: bool) -> Conversation:
+def write_conversation(messages: Sequence[Message], cache: bool) -> BedrockConversation:
     """The conversation; `cache` says whether the model knows cache points. Raises Untranslatable."""
     leading = list(takewhile(lambda message: message.role == "system", messages))
     rest = list(messages[len(leading) :])
@@ -54,7 +54,9 @@ def write_conversation(messages: Sequence[Message], cache: bool) -> Conversation
         turns.insert(0, ("user", [{"text": _OPENING}]))
     _strip_end(turns)
     _settle_documents(turns)
-    return Conversation(system, [{"role": role, "content": _results_first(blocks)} for role, blocks in turns if blocks])
+    return BedrockConversation(
+        system, [{"role": role, "content": _results_first(blocks)} for role, blocks in turns if blocks]
+    )
 
 
 def _turn(message: Message, cache: bool) -> _Turn:

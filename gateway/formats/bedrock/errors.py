@@ -34,8 +34,8 @@ def error_inside(kind: str, data: bytes) -> ProviderError:
     """The ProviderError of an exception in a stream that began with HTTP 200."""
     said = _said(data)
     message = said.get("message") or said.get("originalMessage")
-    told = message if isinstance(message, str) and message else f"the provider's stream ended with {kind}"
-    error = ProviderError("error_in_answer", told, upstream_status=200)
+    text = message if isinstance(message, str) and message else f"the provider's stream ended with {kind}"
+    error = ProviderError("error_in_answer", text, upstream_status=200)
     error.status = _STATUSES.get(kind, error.status)
     return error
 

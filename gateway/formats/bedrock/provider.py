@@ -23,7 +23,7 @@ def _amend(_document: Document, _settings: Settings, _model: str) -> Mapping[str
 PROVIDER = ProviderSide(
     name=NAME,
     facts=ProviderFacts(
-        about="Converse",
+        api_name="Converse",
         base_url="https://bedrock-runtime.{region}.amazonaws.com",
         price_source="aws",
         stream_type=b"application/vnd.amazon.eventstream",

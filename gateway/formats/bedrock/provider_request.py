@@ -16,13 +16,13 @@ from gateway.formats.bedrock._turns import CACHE_POINT, write_conversation
 from gateway.formats.claude.models import model as known_model
 from gateway.formats.claude.thinking import Thinking, thinking
 from gateway.formats.claude.tooling import OUTPUT_TOOL, Tooling, tooling
-from gateway.formats.limits import WORD, Limits, Spelling
-from gateway.formats.prompt import Effort, Message, Output, Prompt, Reasoning, ToolCall, Untranslatable
+from gateway.formats.limits import WORD, FormatLimits, Spelling
+from gateway.formats.prompt import Effort, Message, OutputShape, Prompt, Reasoning, ToolCall, Untranslatable
 from gateway.json_body import encode
 
 Members = dict[str, Any]
 
-LIMITS = Limits(
+LIMITS = FormatLimits(
     call_id=Spelling(64, WORD), unique_ids=True, tool_name=Spelling(64, WORD), reserved=frozenset({OUTPUT_TOOL})
 )
 
@@ -127,7 +127,7 @@ def _has_calls(prompt: Prompt) -> bool:
 def _output(prompt: Prompt, tools: Tooling, thoughts: Thinking) -> Members:
     members: Members = {"effort": thoughts.effort} if thoughts.effort else {}
     if tools.format is not None:
-        output = prompt.output or Output()
+        output = prompt.output or OutputShape()
         described = {"name": output.name, "description": output.description}
         named = {name: value for name, value in described.items() if value}
         schema = {"schema": encode(tools.format["schema"]), **named}

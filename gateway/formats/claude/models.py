@@ -24,7 +24,7 @@ _NEWEST: _Version = (99, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class ClaudeModel:
     """`thinks` by a budget of tokens or by an effort; `always` without a way to turn it off, `unasked` by default.
 
     `samples` says that it takes temperature, top_p and top_k, `samples_both` the first two at once; `structured` that
@@ -45,12 +45,12 @@ class Model:
 
 
 @lru_cache(maxsize=256)
-def model(name: str) -> Model:
+def model(name: str) -> ClaudeModel:
     """What the model of that name takes."""
     if "claude" not in name:
-        return Model(_FOREIGN_MAX_TOKENS, "budget")
+        return ClaudeModel(_FOREIGN_MAX_TOKENS, "budget")
     family, version = _read(name)
-    return Model(
+    return ClaudeModel(
         max_tokens=_OLD_MAX_TOKENS if version < (4, 0) else _DEFAULT_MAX_TOKENS,
         thinks="never" if version < (3, 7) else "budget" if version < (4, 6) else "effort",
         always=family in ("fable", "mythos"),

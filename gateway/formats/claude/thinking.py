@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.formats.anthropic import NAME
-from gateway.formats.claude.models import Model
+from gateway.formats.claude.models import ClaudeModel
 from gateway.formats.prompt import Effort, Prompt, Reasoning, ToolCall, Untranslatable
 
 _LEAST_BUDGET = 1024  # the API refuses less
@@ -24,7 +24,7 @@ class Thinking:
     budget: int = 0
 
 
-def thinking(prompt: Prompt, model: Model) -> Thinking:
+def thinking(prompt: Prompt, model: ClaudeModel) -> Thinking:
     """What to say about thinking. Raises Untranslatable for what the model cannot do."""
     if prompt.effort == "none" or prompt.thinking_budget == 0:
         return _off(prompt, model)
@@ -39,7 +39,7 @@ def thinking(prompt: Prompt, model: Model) -> Thinking:
     return _by_budget(prompt) if model.thinks == "budget" else _by_effort(prompt, model)
 
 
-def _off(prompt: Prompt, model: Model) -> Thinking:
+def _off(prompt: Prompt, model: ClaudeModel) -> Thinking:
     if model.always and prompt.may_not_think:
         return Thinking(effort="low")
     if model.always:
@@ -48,7 +48,7 @@ def _off(prompt: Prompt, model: Model) -> Thinking:
     return Thinking() if model.thinks == "never" else Thinking({"type": "disabled"})
 
 
-def _by_effort(prompt: Prompt, model: Model) -> Thinking:
+def _by_effort(prompt: Prompt, model: ClaudeModel) -> Thinking:
     effort = prompt.effort or _effort_of(prompt.thinking_budget or 0)
     return Thinking(_shown({"type": "adaptive"}, prompt), _EFFORTS.get(effort, model.top_effort))
 

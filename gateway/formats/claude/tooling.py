@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from gateway.formats.claude.models import Model
+from gateway.formats.claude.models import ClaudeModel
 from gateway.formats.claude.schema import closed
 from gateway.formats.claude.thinking import Thinking
-from gateway.formats.prompt import Message, Output, Prompt, ToolCall, ToolChoice, ToolSpec, Untranslatable
+from gateway.formats.prompt import Message, OutputShape, Prompt, ToolCall, ToolChoice, ToolSpec, Untranslatable
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _OPEN_SCHEMA = {"type": "object"}
@@ -30,7 +30,7 @@ class Tooling:
         return self.choice is not None and self.choice["type"] in ("any", "tool")
 
 
-def tooling(prompt: Prompt, model: Model, thinking: Thinking) -> Tooling:
+def tooling(prompt: Prompt, model: ClaudeModel, thinking: Thinking) -> Tooling:
     """The functions of a prompt and the shape of its answer. Raises Untranslatable for what cannot be asked."""
     tools = [tool(spec, model) for spec in prompt.tools]
     choice = _choice(prompt)
@@ -46,7 +46,7 @@ def tooling(prompt: Prompt, model: Model, thinking: Thinking) -> Tooling:
     return tooling
 
 
-def tool(spec: ToolSpec, model: Model) -> dict[str, Any]:
+def tool(spec: ToolSpec, model: ClaudeModel) -> dict[str, Any]:
     """One function's definition."""
     if not _NAME.fullmatch(spec.name):
         message = f"the function name {spec.name!r} is not taken here; use up to 128 letters, digits, _ and -"
@@ -77,13 +77,13 @@ def choice_members(choice: ToolChoice | None, parallel: bool | None) -> dict[str
     return members
 
 
-def native_format(output: Output, model: Model) -> dict[str, Any] | None:
+def native_format(output: OutputShape, model: ClaudeModel) -> dict[str, Any] | None:
     """The member `output_config.format`, None where the model cannot be held to that schema."""
     schema = closed(output.schema) if model.structured and output.schema else None
     return None if schema is None else {"type": "json_schema", "schema": schema}
 
 
-def _format(output: Output | None, model: Model) -> dict[str, Any] | None:
+def _format(output: OutputShape | None, model: ClaudeModel) -> dict[str, Any] | None:
     return None if output is None else native_format(output, model)
 
 
@@ -109,7 +109,7 @@ def _with_output_tool(
     tools: list[dict[str, Any]], choice: dict[str, Any] | None, prompt: Prompt
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The function whose input is the answer: the only way out, or one among the client's own."""
-    output = prompt.output or Output()
+    output = prompt.output or OutputShape()
     schema = dict(output.schema) if output.schema else _OPEN_SCHEMA
     if schema.setdefault("type", "object") != "object":
         message = "the model can be held to JSON objects only; wrap the schema into an object"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.formats.gemini._models import before_three, thinks_always
-from gateway.formats.prompt import Effort, Media, Output, Prompt, ToolSpec, Untranslatable
+from gateway.formats.prompt import Effort, Media, OutputShape, Prompt, ToolSpec, Untranslatable
 
 # The members of `generationConfig` that each field of a prompt stands for.
 MEMBERS: Mapping[str, tuple[str, ...]] = {
@@ -101,7 +101,7 @@ def declaration(tool: ToolSpec) -> dict[str, Any]:
     return written
 
 
-def _output(output: Output) -> dict[str, Any]:
+def _output(output: OutputShape) -> dict[str, Any]:
     written: dict[str, Any] = {"responseMimeType": "application/json"}
     if output.schema is not None:
         described = {"description": output.description} if output.description else {}

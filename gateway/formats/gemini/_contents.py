@@ -21,7 +21,7 @@ _VIDEOS = ("https://www.youtube.com/", "https://youtube.com/", "https://youtu.be
 PREFIX = "contents.parts."
 
 
-class Conversation:
+class GeminiConversation:
     """Reads contents one after the other. `extras` collects the members that no message can hold."""
 
     def __init__(self) -> None:

@@ -5,7 +5,7 @@ from typing import Any, get_args
 from gateway.errors import CallerError
 from gateway.formats.gemini._members import Members, wrong
 from gateway.formats.gemini._schemas import json_schema
-from gateway.formats.prompt import Effort, Output
+from gateway.formats.prompt import Effort, OutputShape
 
 _EFFORTS: dict[str, Effort] = {effort.upper(): effort for effort in get_args(Effort)}
 _UNSPECIFIED = "THINKING_LEVEL_UNSPECIFIED"
@@ -36,7 +36,7 @@ def read_generation(config: Members) -> tuple[dict[str, Any], dict[str, Any]]:
     return fields, extras
 
 
-def _output(config: Members, extras: dict[str, Any]) -> Output | None:
+def _output(config: Members, extras: dict[str, Any]) -> OutputShape | None:
     mime = config.text("responseMimeType")
     if mime not in ("", "text/plain", _JSON):
         extras[f"{PREFIX}responseMimeType"] = mime
@@ -45,10 +45,10 @@ def _output(config: Members, extras: dict[str, Any]) -> Output | None:
     if native is not None:
         if not isinstance(native, dict):
             raise wrong(config.at("responseJsonSchema"), "a JSON schema")
-        return Output(native)
+        return OutputShape(native)
     if schema is not None:
-        return Output(json_schema(schema, config.at("responseSchema")))
-    return Output() if mime == _JSON else None
+        return OutputShape(json_schema(schema, config.at("responseSchema")))
+    return OutputShape() if mime == _JSON else None
 
 
 def _thinking(config: Members) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from gateway.formats.gemini.client_answer import write_reply
 from gateway.formats.gemini.client_request import assistant_message, is_question, read_opening, read_prompt
 from gateway.formats.gemini.client_stream import StreamWriter
 from gateway.formats.gemini.errors import write_error, write_error_event
-from gateway.formats.protocol import ClientFacts, ClientSide, Conversation
+from gateway.formats.protocol import ClientFacts, ClientSide, ConversationLayout
 
 CLIENT = ClientSide(
     name=NAME,
     facts=ClientFacts(
-        Conversation("contents", assistant_message, is_question, may_lead=False), key_headers=(b"x-goog-api-key",)
+        ConversationLayout("contents", assistant_message, is_question, may_lead=False), key_headers=(b"x-goog-api-key",)
     ),
     prompt=read_prompt,
     opening=read_opening,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.errors import CallerError
-from gateway.formats.gemini._contents import Conversation
+from gateway.formats.gemini._contents import GeminiConversation
 from gateway.formats.gemini._generation import read_generation
 from gateway.formats.gemini._members import Members, camel, wrong
 from gateway.formats.gemini._schemas import json_schema
@@ -25,7 +25,7 @@ def read_prompt(values: Mapping[str, Any]) -> Prompt:
     """The request. Raises CallerError and names the field that is wrong."""
     body = Members(values, "")
     body.take("model")
-    conversation = Conversation()
+    conversation = GeminiConversation()
     messages = [*_system(body, conversation), *conversation.messages(body.objects("contents"))]
     if not messages:
         raise CallerError("contents must hold a message", param="contents")
@@ -72,7 +72,7 @@ def is_question(item: Mapping[str, Any]) -> bool:
     return item.get("role", "user") == "user" and not answers
 
 
-def _system(body: Members, conversation: Conversation) -> list[Message]:
+def _system(body: Members, conversation: GeminiConversation) -> list[Message]:
     if (content := body.object("systemInstruction")) is None:
         return []
     content.take("role")

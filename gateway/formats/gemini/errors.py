@@ -55,7 +55,7 @@ def error_inside(answer: Any, body: bytes) -> ProviderError | None:
 
 def write_error(error: SerinusError, call_id: str) -> bytes:
     """The body that tells a client of an error."""
-    return encode(_told(error, call_id)).encode()
+    return encode(_error_content(error, call_id)).encode()
 
 
 def write_error_event(error: SerinusError, call_id: str) -> bytes:
@@ -64,16 +64,16 @@ def write_error_event(error: SerinusError, call_id: str) -> bytes:
     theirs = _parse(body) if body is not None else None
     if isinstance(theirs, dict) and isinstance(theirs.get("error"), dict) and "status" in theirs["error"]:
         return event_of(theirs)
-    return event_of(_told(error, call_id))
+    return event_of(_error_content(error, call_id))
 
 
-def _told(error: SerinusError, call_id: str) -> dict[str, Any]:
+def _error_content(error: SerinusError, call_id: str) -> dict[str, Any]:
     name = _NAMES.get(error.status) or ("INTERNAL" if error.status >= 500 else "INVALID_ARGUMENT")
-    about = {"callId": call_id} | ({"field": error.param} if error.param else {})
+    metadata = {"callId": call_id} | ({"field": error.param} if error.param else {})
     reason = (error.code or error.type).upper()
     info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "domain": "serinus"}
-    details = [{**info, "metadata": about}]
-    return {"error": {"code": error.status, "message": error.told, "status": name, "details": details}}
+    details = [{**info, "metadata": metadata}]
+    return {"error": {"code": error.status, "message": error.client_message, "status": name, "details": details}}
 
 
 def _error_of(answer: Any) -> dict[str, Any] | None:

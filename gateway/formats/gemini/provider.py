@@ -12,7 +12,7 @@ from gateway.formats.protocol import ProviderFacts, ProviderSide
 PROVIDER = ProviderSide(
     name=NAME,
     facts=ProviderFacts(
-        about="generateContent",
+        api_name="generateContent",
         base_url="https://generativelanguage.googleapis.com/v1beta",
         price_source="google",
         key_header="x-goog-api-key",

@@ -8,10 +8,10 @@ from urllib.parse import quote
 from gateway.formats.gemini._config import calling_config, declaration, generation_config
 from gateway.formats.gemini._models import before_three
 from gateway.formats.gemini._turns import write_turns
-from gateway.formats.limits import WORD, Limits, Spelling
+from gateway.formats.limits import WORD, FormatLimits, Spelling
 from gateway.formats.prompt import Prompt, Untranslatable
 
-LIMITS = Limits(
+LIMITS = FormatLimits(
     tool_name=Spelling(128, WORD | {".", ":"}, first=frozenset(ascii_letters) | {"_"}),
     lone_refs=True,
 )

@@ -57,7 +57,7 @@ def _read_part(value: object, param: str) -> Text | Media | Refusal:
         case "refusal":
             return Refusal(values.text(part.get("refusal"), f"{param}.refusal"))
         case "image_url" | "video_url":
-            return _read_link("image" if kind == "image_url" else "video", part.get(kind), f"{param}.{kind}", marked)
+            return _read_url("image" if kind == "image_url" else "video", part.get(kind), f"{param}.{kind}", marked)
         case "input_audio":
             return _read_audio(part.get("input_audio"), f"{param}.input_audio", marked)
         case "file":
@@ -66,10 +66,10 @@ def _read_part(value: object, param: str) -> Text | Media | Refusal:
     raise Untranslatable(f"{param}: content of type {kind!r} reaches no provider of another format", param=param)
 
 
-def _read_link(kind: MediaKind, value: object, param: str, marked: bool) -> Media:
-    link = {"url": value} if isinstance(value, str) else values.members(value, param)
-    url = values.text(link.get("url"), f"{param}.url")
-    detail = values.optional_text(link, "detail", param)
+def _read_url(kind: MediaKind, value: object, param: str, marked: bool) -> Media:
+    image = {"url": value} if isinstance(value, str) else values.members(value, param)
+    url = values.text(image.get("url"), f"{param}.url")
+    detail = values.optional_text(image, "detail", param)
     if not dataurl.is_one(url):
         return Media(kind, url=url, detail=detail, cache=marked)
     mime, data = _read_data_url(url, f"{param}.url")

@@ -18,7 +18,7 @@ _NOISE = b',"obfuscation":"'
 _is_noise = re.compile(rb'[\w+/=-]*"\}\n\n').fullmatch
 
 
-class Frame:
+class ChunkFrame:
     """The bytes before and behind the text of one part; what is noise does not count.
 
     A text too short to be a secret is not searched for one; noise is as long as it likes.
@@ -36,7 +36,7 @@ class Frame:
         self._is_clean = redactor.is_clean
 
     @classmethod
-    def of(cls, part: bytes, redactor: Redactor = NOTHING) -> "Frame | None":
+    def of(cls, part: bytes, redactor: Redactor = NOTHING) -> "ChunkFrame | None":
         """The frame of a part, which is one whole event; None where it has several lines, or no text."""
         found = part.find(_TEXT)
         if found < 0 or part.find(b"\n") != len(part) - 2:

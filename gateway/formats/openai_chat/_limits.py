@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 
-from gateway.formats.limits import PLAIN, Limits, Spelling
+from gateway.formats.limits import PLAIN, FormatLimits, Spelling
 from gateway.formats.openai_limits import CHAT, OPENAI, of_model
 
 # A name that begins with a dot is the end of a host's.
-HOSTS: Mapping[str, Limits] = {
+HOSTS: Mapping[str, FormatLimits] = {
     "api.openai.com": OPENAI,
     ".api.openai.com": OPENAI,  # its regions
     ".openai.azure.com": OPENAI,
@@ -19,13 +19,13 @@ HOSTS: Mapping[str, Limits] = {
 
 
 @lru_cache(maxsize=256)  # the targets of a configuration
-def limits(host: str, model: str) -> Limits:
+def limits(host: str, model: str) -> FormatLimits:
     """Return what that model takes at that host."""
     return of_model(known_host(host) or CHAT, model)
 
 
 @lru_cache(maxsize=64)
-def known_host(host: str) -> Limits | None:
+def known_host(host: str) -> FormatLimits | None:
     """The limits of a host of chat completions, None where they are not known."""
     return next((each for known, each in HOSTS.items() if _is(host.lower(), known)), None)
 

@@ -12,8 +12,8 @@ from typing import Any
 from gateway.calls import Call
 from gateway.formats.applied import ALIASES, AppliedVersion
 from gateway.formats.callids import CallIds
-from gateway.formats.endpoint import Endpoint
-from gateway.formats.limits import Limits
+from gateway.formats.endpoint import ProviderEndpoint
+from gateway.formats.limits import FormatLimits
 from gateway.formats.openai_chat._limits import known_host
 from gateway.formats.openai_chat._quirks import Quirks, quirks
 from gateway.formats.openai_chat._systems import system_changes
@@ -40,7 +40,7 @@ _SPELLINGS: Mapping[str, tuple[str, ...]] = {
 
 
 def chat_request(
-    call: Call, applied: AppliedVersion, endpoint: Endpoint, target: Target, asks_usage: bool = True
+    call: Call, applied: AppliedVersion, endpoint: ProviderEndpoint, target: Target, asks_usage: bool = True
 ) -> Request:
     """The request of one attempt. `asks_usage` says whether the provider takes the question for a stream's usage."""
     path = endpoint.base_path + PATH
@@ -156,7 +156,7 @@ def fitted_history(document: Document, host: str, model: str, *, moved: bool) ->
 
 
 @lru_cache(maxsize=256)  # the targets of a configuration
-def _needs(host: str, model: str, moved: bool) -> tuple[bool, Limits | None]:
+def _needs(host: str, model: str, moved: bool) -> tuple[bool, FormatLimits | None]:
     """Whether a target is spared thoughts, and the limits that its ids of calls must keep, if it has any."""
     asked = quirks(host, model)
     return (moved or asked.refuses_thoughts) and not (asked.thoughts or asked.signatures), known_host(host)

@@ -5,11 +5,11 @@ from gateway.formats.openai_chat.client_answer import write_reply
 from gateway.formats.openai_chat.client_request import assistant_message, is_question, opening, read_prompt
 from gateway.formats.openai_chat.client_stream import ChatWriter
 from gateway.formats.openai_chat.errors import ERROR_SHAPE, error_body, error_event
-from gateway.formats.protocol import ClientFacts, ClientSide, Conversation
+from gateway.formats.protocol import ClientFacts, ClientSide, ConversationLayout
 
 CLIENT = ClientSide(
     name=NAME,
-    facts=ClientFacts(Conversation("messages", assistant_message, is_question), error_shape=ERROR_SHAPE),
+    facts=ClientFacts(ConversationLayout("messages", assistant_message, is_question), error_shape=ERROR_SHAPE),
     prompt=read_prompt,
     opening=opening,
     reply=write_reply,

@@ -69,8 +69,8 @@ def _is_about_our_key(answer: Any) -> bool:
 
 def _located(answer: dict[str, Any]) -> str:
     """The field that FastAPI's servers (vLLM, Mistral) name: the first place of `detail`, less the body."""
-    told = answer.get("message")
-    detail = told.get("detail") if isinstance(told, dict) else answer.get("detail")
+    content = answer.get("message")
+    detail = content.get("detail") if isinstance(content, dict) else answer.get("detail")
     first = detail[0] if isinstance(detail, list) and detail else None
     place = first.get("loc") if isinstance(first, dict) else None
     names = (
@@ -88,8 +88,8 @@ def _text(error: Any, name: str) -> str:
 
 def error_body(error: SerinusError, _call_id: str = "") -> bytes:
     """OpenAI's error body in our own words."""
-    told = {"message": error.told, "type": error.type, "param": error.param, "code": error.code}
-    return encode({"error": told}).encode()
+    content = {"message": error.client_message, "type": error.type, "param": error.param, "code": error.code}
+    return encode({"error": content}).encode()
 
 
 def error_event(error: SerinusError, _call_id: str = "") -> bytes:

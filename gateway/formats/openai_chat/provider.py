@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.formats.limits import Limits
+from gateway.formats.limits import FormatLimits
 from gateway.formats.openai_chat import NAME, _limits
 from gateway.formats.openai_chat._quirks import quirks
 from gateway.formats.openai_chat.amend import PATH, amend
@@ -17,7 +17,7 @@ from gateway.formats.settings import Settings
 from gateway.json_body import Document
 
 _FACTS = ProviderFacts(
-    about="chat completions; many providers and inference servers offer it",
+    api_name="chat completions; many providers and inference servers offer it",
     base_url="https://api.openai.com/v1",
     price_source="openai",
     header_prefix=b"openai-",
@@ -30,7 +30,7 @@ _FACTS = ProviderFacts(
 def at(host: str) -> ProviderSide:
     """The format as the provider at that host speaks it; '' while it is not known."""
 
-    def limits(model: str) -> Limits:
+    def limits(model: str) -> FormatLimits:
         return _limits.limits(host, model)
 
     def body(prompt: Prompt, model: str) -> Mapping[str, Any]:

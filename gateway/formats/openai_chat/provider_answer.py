@@ -122,8 +122,8 @@ def _read_said(message: Members, choice: Members) -> Iterator[Part]:
         yield Refusal(refusal)
     images = message.get("images")  # OpenRouter's place for what a model has drawn
     for image in images if isinstance(images, list) else ():
-        link = image.get("image_url") if isinstance(image, dict) else None
-        if isinstance(link, dict) and (url := text_of(link, "url")):
+        image_url = image.get("image_url") if isinstance(image, dict) else None
+        if isinstance(image_url, dict) and (url := text_of(image_url, "url")):
             yield _image(url)
 
 

@@ -11,7 +11,7 @@ from gateway.formats.prompt import (
     Effort,
     Media,
     Message,
-    Output,
+    OutputShape,
     Part,
     Prompt,
     Reasoning,
@@ -65,7 +65,7 @@ def write_parameters(prompt: Prompt, quirks: Quirks) -> Members:
     return members | _write_effort(prompt, quirks)
 
 
-def write_output(output: Output) -> Members:
+def write_output(output: OutputShape) -> Members:
     if output.schema is None:
         return {"type": "json_object"}
     said = {"description": output.description, "strict": output.strict}

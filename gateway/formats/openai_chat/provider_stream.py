@@ -12,7 +12,7 @@ from gateway.errors import ProviderError
 from gateway.formats import sse
 from gateway.formats.answer import Begin, End, Event, ReasoningDelta, RefusalDelta, TextDelta, ToolBegin, ToolDelta
 from gateway.formats.gemini import NAME as GEMINI
-from gateway.formats.openai_chat._frame import Frame
+from gateway.formats.openai_chat._frame import ChunkFrame
 from gateway.formats.openai_chat._logprobs import read_logprobs
 from gateway.formats.openai_chat._reasoning import call_signature, read_details, thought
 from gateway.formats.openai_chat.errors import error_inside
@@ -51,7 +51,7 @@ class StreamReader:
         self._wants_usage = wants_usage
         self._redactor = redactor or NOTHING
         self._cutter = sse.Cutter()
-        self._frame: Frame | None = None  # while all is well, and nothing of the next event has come
+        self._frame: ChunkFrame | None = None  # while all is well, and nothing of the next event has come
         self._arguments: dict[tuple[int, int], list[str]] = {}
         self._argument_characters = 0
         self._finished = False
@@ -112,7 +112,7 @@ class StreamReader:
             self.parts += parts
             self.started = True
             if parts == 1 and not self._cutter.kept:
-                self._frame = Frame.of(block, self._redactor)
+                self._frame = ChunkFrame.of(block, self._redactor)
             return block
         return b"".join(self._read_each(block))
 

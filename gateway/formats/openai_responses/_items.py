@@ -18,7 +18,7 @@ _ROLES: Mapping[str, Role] = {"user": "user", "assistant": "assistant", "system"
 _Item = Mapping[str, Any]
 
 
-class History:
+class ItemHistory:
     """The turns of an `input`, item by item. Every method raises CallerError for an item that is not what it says."""
 
     __slots__ = ("_names", "_seals", "_turns", "extras")
@@ -123,10 +123,10 @@ def _thoughts(item: _Item, name: str, param: str) -> str:
     return "\n\n".join(values.text(part.get("text"), f"{param}.{name}.text") for part in parts)
 
 
-_READERS: Mapping[str, Callable[[History, _Item, str], None]] = {
-    "message": History.message,
-    "function_call": History.call,
-    "function_call_output": History.result,
-    "reasoning": History.reasoning,
-    "image_generation_call": History.image,
+_READERS: Mapping[str, Callable[[ItemHistory, _Item, str], None]] = {
+    "message": ItemHistory.message,
+    "function_call": ItemHistory.call,
+    "function_call_output": ItemHistory.result,
+    "reasoning": ItemHistory.reasoning,
+    "image_generation_call": ItemHistory.image,
 }

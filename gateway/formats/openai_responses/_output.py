@@ -21,7 +21,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
 }
 
 
-class Output:
+class OutputItems:
     """All items of one answer, in their order; whole after `close`."""
 
     __slots__ = ("_call_id", "_calls", "_index", "_logprobs", "_pieces", "items")

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from gateway.errors import CallerError
 from gateway.formats import values
-from gateway.formats.prompt import Output, ToolChoice, ToolSpec
+from gateway.formats.prompt import OutputShape, ToolChoice, ToolSpec
 
 _MODES = ("auto", "none", "required")
 _OF_A_FUNCTION = frozenset({"type", "name", "description", "parameters", "strict"})
@@ -76,17 +76,17 @@ def write_choice(choice: ToolChoice) -> Any:
     return {"type": "function", "name": choice.name} if choice.mode == "one" else choice.mode
 
 
-def read_output(value: object) -> Output | None:
+def read_output(value: object) -> OutputShape | None:
     """The shape that `text.format` asks for. Raises CallerError."""
     wanted = values.members(value, "text.format")
     kind = wanted.get("type")
     if kind in ("text", "json_object"):
-        return Output() if kind == "json_object" else None
+        return OutputShape() if kind == "json_object" else None
     if kind != "json_schema":
         message = "text.format.type must be text, json_object or json_schema"
         raise CallerError(message, param="text.format.type")
     strict = wanted.get("strict")
-    return Output(
+    return OutputShape(
         values.members(wanted.get("schema"), "text.format.schema"),
         values.optional_text(wanted, "name", "text.format"),
         values.optional_text(wanted, "description", "text.format"),
@@ -94,7 +94,7 @@ def read_output(value: object) -> Output | None:
     )
 
 
-def write_output(output: Output | None) -> dict[str, Any]:
+def write_output(output: OutputShape | None) -> dict[str, Any]:
     if output is None:
         return {"type": "text"}
     if output.schema is None:

@@ -7,11 +7,11 @@ from gateway.formats.openai_responses.client_answer import write_reply
 from gateway.formats.openai_responses.client_request import opening, read
 from gateway.formats.openai_responses.client_stream import ResponsesWriter
 from gateway.formats.openai_responses.errors import error_event
-from gateway.formats.protocol import ClientFacts, ClientSide, Conversation
+from gateway.formats.protocol import ClientFacts, ClientSide, ConversationLayout
 
 CLIENT = ClientSide(
     name=NAME,
-    facts=ClientFacts(Conversation("input", assistant_message, is_question), error_shape=ERROR_SHAPE),
+    facts=ClientFacts(ConversationLayout("input", assistant_message, is_question), error_shape=ERROR_SHAPE),
     prompt=read,
     opening=opening,
     reply=write_reply,

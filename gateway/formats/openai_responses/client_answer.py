@@ -9,7 +9,7 @@ from typing import Any
 from gateway.calls import Usage
 from gateway.formats.answer import ReasoningDelta, RefusalDelta, Reply, Stop, TextDelta, ToolBegin, ToolDelta
 from gateway.formats.marks import response_id
-from gateway.formats.openai_responses._output import Json, Output
+from gateway.formats.openai_responses._output import Json, OutputItems
 from gateway.formats.openai_responses._tools import write_choice, write_output
 from gateway.formats.prompt import Media, Reasoning, Refusal, Text, ToolCall
 from gateway.formats.protocol import Envelope
@@ -21,7 +21,7 @@ _DECLINED = "The model declined to answer."
 
 def write_reply(reply: Reply, envelope: Envelope) -> bytes:
     """A whole answer."""
-    output = Output(envelope.call_id)
+    output = OutputItems(envelope.call_id)
     calls = 0
     for part in reply.parts:
         if isinstance(part, Media):
@@ -44,7 +44,7 @@ def write_reply(reply: Reply, envelope: Envelope) -> bytes:
     return encode(response_members(envelope, output.items, reply.stop, reply.usage)).encode()
 
 
-def finish(output: Output, stop: Stop) -> Iterator[Json]:
+def finish(output: OutputItems, stop: Stop) -> Iterator[Json]:
     """Close what is open; a refusal without words gets some, since only its words tell that it is one."""
     if stop == "refusal" and not any(_refuses(item) for item in output.items):
         yield from output.refusal(RefusalDelta(_DECLINED))
@@ -55,7 +55,7 @@ def _refuses(item: Json) -> bool:
     return any(part["type"] == "refusal" for part in item.get("content", ()))
 
 
-def _place(output: Output, media: Media) -> None:
+def _place(output: OutputItems, media: Media) -> None:
     if media.kind == "image" and media.data:
         output.image(media)
     elif media.url:

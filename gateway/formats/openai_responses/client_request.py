@@ -6,7 +6,7 @@ from typing import Any
 from gateway.errors import CallerError, NotFound
 from gateway.formats import values
 from gateway.formats.marks import is_ours
-from gateway.formats.openai_responses._items import History
+from gateway.formats.openai_responses._items import ItemHistory
 from gateway.formats.openai_responses._tools import read_choice, read_output, read_tools
 from gateway.formats.parameters import EFFORTS
 from gateway.formats.prompt import Message, Prompt, ToolSpec
@@ -55,7 +55,7 @@ def refuse_ours(request: Mapping[str, Any]) -> None:
 
 
 def _messages(request: Mapping[str, Any], extras: Fields) -> tuple[Message, ...]:
-    history = History()
+    history = ItemHistory()
     if (instructions := request.get("instructions")) is not None:
         history.instruct(values.text(instructions, "instructions"))
     if "input" in request:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from gateway.formats import sse
 from gateway.formats.answer import Begin, End, Event, ReasoningDelta, RefusalDelta, TextDelta, ToolBegin, ToolDelta
-from gateway.formats.openai_responses._output import Json, Output
+from gateway.formats.openai_responses._output import Json, OutputItems
 from gateway.formats.openai_responses.client_answer import finish, response_members
 from gateway.formats.protocol import Envelope
 from gateway.json_body import encode
@@ -17,7 +17,7 @@ class ResponsesWriter:
 
     def __init__(self, envelope: Envelope) -> None:
         self._envelope = envelope
-        self._output = Output(envelope.call_id)
+        self._output = OutputItems(envelope.call_id)
         self._number = 0
 
     def write(self, event: Event) -> bytes:

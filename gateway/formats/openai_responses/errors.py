@@ -21,9 +21,9 @@ _IN_CHAT: Mapping[str, str] = {
 
 def error_event(error: SerinusError, _call_id: str) -> bytes:
     """An `error` event both as the API documents it and as it sends it, which is what makes SDKs raise."""
-    told = {"message": error.told, "type": error.type, "param": error.param, "code": error.code}
-    flat = {"code": error.code, "message": error.told, "param": error.param}
-    event = {"type": "error", "sequence_number": _LAST_NUMBER, **flat, "error": told}
+    content = {"message": error.client_message, "type": error.type, "param": error.param, "code": error.code}
+    flat = {"code": error.code, "message": error.client_message, "param": error.param}
+    event = {"type": "error", "sequence_number": _LAST_NUMBER, **flat, "error": content}
     return sse.event(encode(event).encode(), "error")
 
 

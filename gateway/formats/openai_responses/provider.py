@@ -12,7 +12,7 @@ from gateway.formats.protocol import ProviderFacts, ProviderSide
 PROVIDER = ProviderSide(
     name=NAME,
     facts=ProviderFacts(
-        about="Responses",
+        api_name="Responses",
         base_url="https://api.openai.com/v1",
         price_source="openai",
         header_prefix=b"openai-",

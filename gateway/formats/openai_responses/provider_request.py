@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from gateway.formats import openai_limits
-from gateway.formats.limits import UNBOUNDED, Limits, Spelling
+from gateway.formats.limits import UNBOUNDED, FormatLimits, Spelling
 from gateway.formats.openai_responses import NAME, _content
 from gateway.formats.openai_responses._tools import write_choice, write_output, write_tool
 from gateway.formats.openai_responses.client_request import ENCRYPTED, HINTS, LOGPROBS
@@ -37,7 +37,7 @@ _Item = dict[str, Any]
 
 
 @lru_cache(maxsize=256)  # the models of a configuration
-def limits(model: str) -> Limits:
+def limits(model: str) -> FormatLimits:
     """Return what that model takes at most."""
     return openai_limits.of_model(LIMITS, model)
 

@@ -28,14 +28,14 @@ _Data = Mapping[str, Any]
 class ResponsesParser:
     """One stream. Counts what was said of each part, so that its `done` events repeat nothing."""
 
-    __slots__ = ("_began", "_calls", "_ended", "_refused", "_said", "_told", "usage")
+    __slots__ = ("_began", "_calls", "_ended", "_has_events", "_refused", "_said", "usage")
 
     def __init__(self) -> None:
         self.usage: Usage | None = None
         self._began = False
         self._ended = False
         self._refused = False
-        self._told = False
+        self._has_events = False
         self._calls: dict[int, int] = {}  # the number of a call, by the output index of its item
         self._said: dict[tuple[Any, ...], int] = {}  # characters
 
@@ -52,7 +52,7 @@ class ResponsesParser:
         if (take := _TAKES.get(kind)) is None:
             return ()
         begun, events = self._begin(_response(said)), list(take(self, said))
-        self._told = self._told or bool(events)
+        self._has_events = self._has_events or bool(events)
         return [*begun, *events]
 
     def end(self) -> Sequence[Event]:
@@ -157,7 +157,7 @@ class ResponsesParser:
         check(response)
         self.usage = usage_of(response)
         self._ended = True
-        if not self._told:
+        if not self._has_events:
             yield from _all_of(response)
             yield End(reply_of(response).stop, self.usage)
         else:

@@ -97,7 +97,7 @@ def header(headers: Headers, name: bytes) -> bytes | None:
     return None
 
 
-async def joined(chunks: AsyncIterator[bytes], limit: int) -> bytes:
+async def join(chunks: AsyncIterator[bytes], limit: int) -> bytes:
     """Join all chunks. Raises ProviderError("malformed") as soon as they exceed `limit` bytes."""
     parts: list[bytes] = []
     size = 0

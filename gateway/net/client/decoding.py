@@ -8,7 +8,7 @@ import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
 from gateway.errors import Headers, ProviderError
-from gateway.net.client import Response, joined
+from gateway.net.client import Response, join
 
 MAX_DECODED = 32 * 1024 * 1024
 """Bytes a body may decode to: RELIABILITY's bound on what is read of an answer."""
@@ -51,7 +51,7 @@ class DecodedResponse:
         return self._body
 
     async def whole(self, limit: int) -> bytes:
-        return await joined(self.chunks(), limit)
+        return await join(self.chunks(), limit)
 
     async def aclose(self) -> None:
         if self._body is not None:

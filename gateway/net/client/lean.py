@@ -13,7 +13,7 @@ from gateway.net.client import Origin, Request
 from gateway.net.client.lean_connection import Unsent
 from gateway.net.client.lean_pool import Pool
 from gateway.net.client.lean_response import LeanResponse
-from gateway.net.client.lean_upload import uploaded
+from gateway.net.client.lean_upload import send_upload
 from gateway.net.client.options import TransportOptions
 from gateway.net.client.trust import tls_context
 from gateway.net.client.writing import head_of, host_of
@@ -35,7 +35,7 @@ class LeanTransport:
         while True:
             connection = pool.take() or await pool.wait()
             if request.upload is not None:
-                return await uploaded(connection, head, request.upload)
+                return await send_upload(connection, head, request.upload)
             answer = connection.exchange(head, request.body, bodiless=request.method == "HEAD")
             try:
                 await answer.begun

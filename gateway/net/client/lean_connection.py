@@ -35,14 +35,14 @@ class Unsent(ProviderError):
 class Keeper(Protocol):
     """Who owns a connection."""
 
-    def keep(self, connection: "Connection") -> None:
+    def keep(self, connection: "LeanConnection") -> None:
         """The answer is whole, and the connection may carry another exchange."""
 
-    def forget(self, connection: "Connection") -> None:
+    def forget(self, connection: "LeanConnection") -> None:
         """The connection is gone for good."""
 
 
-class Connection(asyncio.Protocol):
+class LeanConnection(asyncio.Protocol):
     """Carries one exchange after the other. Whatever goes wrong ends the exchange with a ProviderError."""
 
     __slots__ = (
@@ -113,7 +113,7 @@ class Connection(asyncio.Protocol):
         if self.is_open():
             self._transport.writelines(parts)
 
-    async def drained_by_peer(self) -> None:
+    async def wait_until_drained(self) -> None:
         """Wait until the peer has taken enough for more to be written, or is gone."""
         if self._congested is not None:
             await self._congested

@@ -10,7 +10,7 @@ from ssl import SSLContext
 
 from gateway.errors import ProviderError
 from gateway.net.client import Origin
-from gateway.net.client.lean_connection import Connection
+from gateway.net.client.lean_connection import LeanConnection
 from gateway.net.client.options import TransportOptions
 from gateway.net.write_batching import Cork
 
@@ -26,14 +26,14 @@ class Pool:
         self._loop = asyncio.get_running_loop()
         self._cork = Cork()
         self._time = self._loop.time
-        self._idle: list[Connection] = []
-        self._made: set[Connection] = set()
+        self._idle: list[LeanConnection] = []
+        self._made: set[LeanConnection] = set()
         self._slots = options.max_connections
-        self._waiters: deque[asyncio.Future[Connection | None]] = deque()
+        self._waiters: deque[asyncio.Future[LeanConnection | None]] = deque()
         self._sweep: asyncio.TimerHandle | None = None
         self._closed: asyncio.Event | None = None
 
-    def take(self) -> Connection | None:
+    def take(self) -> LeanConnection | None:
         """An idle connection that is fit for a request now, or None. Those found dead or too old are closed."""
         idle = self._idle
         while idle:
@@ -43,7 +43,7 @@ class Pool:
             connection.abort()
         return None
 
-    async def wait(self) -> Connection:
+    async def wait(self) -> LeanConnection:
         """A connection fit for a request: made now, or the next that comes free. Raises ProviderError("connect")."""
         while self._closed is None:
             if self._slots > 0:
@@ -57,7 +57,7 @@ class Pool:
             connection.abort()
         raise self._refused("the transport is closed")
 
-    def keep(self, connection: Connection) -> None:
+    def keep(self, connection: LeanConnection) -> None:
         """Take a connection back after a whole answer: to who waits, else on the stack, else closed."""
         if self._closed is not None:
             connection.abort()
@@ -72,7 +72,7 @@ class Pool:
         if self._sweep is None:
             self._sweep = self._loop.call_later(self._idle_seconds, self._close_expired)
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: LeanConnection) -> None:
         """The socket is closed: its place is free."""
         if connection not in self._made:
             return
@@ -95,12 +95,12 @@ class Pool:
         if self._made:
             await closed.wait()
 
-    def _is_fit(self, connection: Connection) -> bool:
+    def _is_fit(self, connection: LeanConnection) -> bool:
         return self._time() - connection.idle_since < self._idle_seconds and connection.is_silent()
 
-    async def _turn(self) -> Connection | None:
+    async def _turn(self) -> LeanConnection | None:
         """Wait in the queue for a connection, or for the right to make one (None)."""
-        waiter: asyncio.Future[Connection | None] = self._loop.create_future()
+        waiter: asyncio.Future[LeanConnection | None] = self._loop.create_future()
         self._waiters.append(waiter)
         try:
             return await waiter
@@ -112,13 +112,13 @@ class Pool:
                 self._waiters.remove(waiter)
             raise
 
-    def _hand_back(self, granted: Connection | None) -> None:
+    def _hand_back(self, granted: LeanConnection | None) -> None:
         if granted is None:
             self._free()
         else:
             self.keep(granted)
 
-    def _grant(self, granted: Connection | None) -> bool:
+    def _grant(self, granted: LeanConnection | None) -> bool:
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
@@ -132,17 +132,17 @@ class Pool:
         if self._closed is not None and not self._made:
             self._closed.set()
 
-    async def _connect(self) -> Connection:
+    async def _connect(self) -> LeanConnection:
         """Make a connection in a place that is ours already; give the place back when it fails."""
         try:
-            connection = await self._opened()
+            connection = await self._open()
         except BaseException:
             self._free()
             raise
         self._made.add(connection)
         return connection
 
-    async def _opened(self) -> Connection:
+    async def _open(self) -> LeanConnection:
         seconds = self._options.connect_timeout_seconds
         try:
             async with asyncio.timeout(seconds):
@@ -156,13 +156,17 @@ class Pool:
             raise self._refused("the connection was closed as soon as it was made")
         return connection
 
-    async def _dial(self) -> Connection:
+    async def _dial(self) -> LeanConnection:
         """Addresses are tried one by one, in the resolver's order. No happy_eyeballs_delay: uvloop has none, and
         asyncio's race (CPython 3.11, staggered.py) leaks the socket it has won when the call is cancelled just then."""
         origin, loop, cork = self._origin, self._loop, self._cork
         name = origin.host if self._tls is not None else None
         _, connection = await loop.create_connection(
-            lambda: Connection(self, origin, loop, cork), origin.host, origin.port, ssl=self._tls, server_hostname=name
+            lambda: LeanConnection(self, origin, loop, cork),
+            origin.host,
+            origin.port,
+            ssl=self._tls,
+            server_hostname=name,
         )
         return connection
 

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Callable
 from typing import Protocol, Self
 
 from gateway.errors import Headers, ProviderError
-from gateway.net.client import joined, too_large
+from gateway.net.client import join, too_large
 
 
-class Source(Protocol):
+class AnswerSource(Protocol):
     """The connection, as its answer sees it."""
 
     loop: asyncio.AbstractEventLoop
@@ -32,11 +32,11 @@ class LeanResponse:
     headers: Headers
     encoding: bytes
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: AnswerSource) -> None:
         self.begun: asyncio.Future[None] = source.loop.create_future()
         """Done when the header block is in; fails with the ProviderError that came in its place."""
         self.unread = 0
-        self._source: Source | None = source  # until the body has ended
+        self._source: AnswerSource | None = source  # until the body has ended
         self._parts: list[bytes] = []
         self._waiter: asyncio.Future[bytes] | None = None
         self._into: Callable[[bytes], bool] | None = None  # who takes the pieces as they come, and the future that
@@ -92,7 +92,7 @@ class LeanResponse:
 
     async def whole(self, limit: int) -> bytes:
         if self._source is not None or self._error is not None:
-            return await joined(self, limit)
+            return await join(self, limit)
         body = b"".join(self._parts)  # the usual answer: it came in one packet with its head
         if len(body) > limit:
             raise too_large(limit)

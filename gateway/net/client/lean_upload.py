@@ -6,12 +6,12 @@ The only task of the lean transport: a body must go out and an answer come in at
 import asyncio
 
 from gateway.net.client import Upload
-from gateway.net.client.lean_connection import Connection
+from gateway.net.client.lean_connection import LeanConnection
 from gateway.net.client.lean_response import LeanResponse
 from gateway.net.client.writing import Count
 
 
-async def uploaded(connection: Connection, head: bytes, upload: Upload) -> LeanResponse:
+async def send_upload(connection: LeanConnection, head: bytes, upload: Upload) -> LeanResponse:
     """The answer to a request with that head and upload, when its header block is in. Raises what the upload raises,
     and ProviderError."""
     connection.uploading = True
@@ -31,13 +31,13 @@ async def uploaded(connection: Connection, head: bytes, upload: Upload) -> LeanR
             await asyncio.wait([pump])
 
 
-async def _pump(connection: Connection, upload: Upload) -> None:
+async def _pump(connection: LeanConnection, upload: Upload) -> None:
     """Send it all. On any failure the connection is gone before the request is whole."""
     count = Count(upload.length)
     try:
         async for chunk in upload.chunks:
             count.take(len(chunk))
-            await connection.drained_by_peer()
+            await connection.wait_until_drained()
             if upload.length is None:
                 connection.write(b"%x\r\n" % len(chunk), chunk, b"\r\n")
             else:

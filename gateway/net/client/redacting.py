@@ -87,7 +87,7 @@ class _Chunks:
             return not clean or into(clean)
 
         try:
-            if await self._poured(through):
+            if await self._pour(through):
                 return True
         except ProviderError as error:
             _redact(error, self._redactor)
@@ -95,7 +95,7 @@ class _Chunks:
         rest = self._pieces.end()
         return bool(rest) and not into(rest)
 
-    async def _poured(self, through: Callable[[bytes], bool]) -> bool:
+    async def _pour(self, through: Callable[[bytes], bool]) -> bool:
         pour = getattr(self._inner, "pour", None)
         if pour is not None:
             return bool(await pour(through))

@@ -15,9 +15,9 @@ from weakref import WeakSet
 import httpx2
 
 from gateway.errors import FailureKind, GatewayError, Headers, ProviderError
-from gateway.net.client import Origin, Request, encoding_of, header, joined
+from gateway.net.client import Origin, Request, encoding_of, header, join
 from gateway.net.client.options import TransportOptions
-from gateway.net.client.standard_upload import Body, Ear, listen_with
+from gateway.net.client.standard_upload import Ear, UploadStream, listen_with
 from gateway.net.client.trust import tls_context
 from gateway.net.client.writing import MAX_HEADER_BLOCK, framing_of, head_of, host_of
 
@@ -58,7 +58,7 @@ class StandardResponse:
         return self._body
 
     async def whole(self, limit: int) -> bytes:
-        return await joined(self.chunks(), limit)
+        return await join(self.chunks(), limit)
 
     async def aclose(self) -> None:
         if self._body is not None:
@@ -123,7 +123,7 @@ class StandardTransport:
             raise _failure("malformed" if _names_a_rule(error) else "lost", origin, error) from error
         except httpx2.TransportError as error:
             raise _failure("lost", origin, error) from error
-        return await _checked(answer)
+        return await _check(answer)
 
     async def aclose(self) -> None:
         self._closed = True
@@ -150,10 +150,10 @@ class StandardTransport:
         host = host_of(origin)
         head_of(request, host)  # for its checks
         headers: list[tuple[bytes, bytes]] = request.headers
-        content: bytes | Body | None = request.body or None
+        content: bytes | UploadStream | None = request.body or None
         if request.upload is not None and ear is not None:
             name, _, value = framing_of(request.upload).partition(b": ")
-            headers, content = [*headers, (name, value)], Body(request.upload, ear)
+            headers, content = [*headers, (name, value)], UploadStream(request.upload, ear)
         return httpx2.Request(
             request.method,
             f"{origin.scheme}://{host}/",
@@ -163,7 +163,7 @@ class StandardTransport:
         )
 
 
-async def _checked(answer: StandardResponse) -> StandardResponse:
+async def _check(answer: StandardResponse) -> StandardResponse:
     if (fault := answer.fault()) is None:
         return answer
     await answer.aclose()

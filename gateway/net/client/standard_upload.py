@@ -29,7 +29,7 @@ class Ear:
     def __init__(self) -> None:
         self.stream: httpcore2.AsyncNetworkStream | None = None  # the outermost layer of the connection
         self._listening: asyncio.Task[bytes] | None = None
-        self._told = False
+        self._taken = False
 
     def listen(self) -> None:
         """Begin to read ahead: the head of the request is out."""
@@ -54,9 +54,9 @@ class Ear:
     async def heard(self) -> bytes | None:
         """Return what was read ahead, once; None where nothing was read. Raises the reading's error."""
         listening = self._listening
-        if listening is None or self._told:
+        if listening is None or self._taken:
             return None
-        self._told = True
+        self._taken = True
         await asyncio.wait([listening])
         if listening.cancelled():
             raise httpcore2.ReadError("it was closed on this side")
@@ -114,7 +114,7 @@ class _Backend(httpcore2.AsyncNetworkBackend):
         return _Listened(await self._inner.connect_tcp(host, port, timeout, local_address, socket_options), self._ear)
 
 
-class Body(httpx2.AsyncByteStream):
+class UploadStream(httpx2.AsyncByteStream):
     """An upload as httpx2 wants it: it ends in an error as soon as an answer begins."""
 
     def __init__(self, upload: Upload, ear: Ear) -> None:

@@ -8,11 +8,21 @@ new connection is taken.
 """
 
 from gateway.net.server.disconnect import EXTENSION, Departure
-from gateway.net.server.limits import Limits
+from gateway.net.server.limits import ServerLimits
 from gateway.net.server.protocol import BoundedProtocol
 from gateway.net.server.serving import Server
-from gateway.net.server.sharing import CELL_BYTES, Board
+from gateway.net.server.sharing import CELL_BYTES, ConnectionCounts
 from gateway.net.server.sockets import bind
 from gateway.net.server.traffic import Traffic
 
-__all__ = ["CELL_BYTES", "EXTENSION", "Board", "BoundedProtocol", "Departure", "Limits", "Server", "Traffic", "bind"]
+__all__ = [
+    "CELL_BYTES",
+    "EXTENSION",
+    "BoundedProtocol",
+    "ConnectionCounts",
+    "Departure",
+    "Server",
+    "ServerLimits",
+    "Traffic",
+    "bind",
+]

@@ -9,19 +9,19 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 
 
-class Source(Protocol):
+class BodySource(Protocol):
     """What a body needs of the connection that it comes from."""
 
     def write(self, data: bytes) -> None: ...
     def want_body(self) -> None: ...
 
 
-class Body:
+class RequestBody:
     """Fed by `feed` and `feed_end`, ended by `end`. Called, it is the application's `receive`."""
 
     __slots__ = ("_buffered", "_news", "_parts", "_source", "_wake", "continue_due", "more", "over")
 
-    def __init__(self, source: Source, continue_due: bool) -> None:
+    def __init__(self, source: BodySource, continue_due: bool) -> None:
         self._source = source
         self.continue_due = continue_due
         self.more = True

@@ -12,9 +12,9 @@ from typing import Protocol
 from uvicorn.protocols.http.flow_control import FlowControl
 
 from gateway.errors import GatewayError
-from gateway.net.server.body import Body
 from gateway.net.server.body import Message as Message
 from gateway.net.server.body import Receive as Receive
+from gateway.net.server.body import RequestBody
 from gateway.net.server.disconnect import Departure
 from gateway.net.server.lines import OURS, STATUS, Headers, block
 from gateway.net.server.refusals import render
@@ -29,7 +29,7 @@ CHUNKED, UNTIL_CLOSE, BODILESS = -1, -2, -3
 logger = logging.getLogger("gateway.net.server")
 
 
-class Connection(Protocol):
+class ExchangeConnection(Protocol):
     """What an exchange needs of the connection that it runs on."""
 
     flow: FlowControl
@@ -64,7 +64,7 @@ class Exchange:
     )
 
     def __init__(
-        self, connection: Connection, scope: Message, body: Body, departure: Departure, keep_alive: bool
+        self, connection: ExchangeConnection, scope: Message, body: RequestBody, departure: Departure, keep_alive: bool
     ) -> None:
         self._connection = connection
         self.scope = scope
@@ -180,19 +180,19 @@ class Exchange:
     def _checked(self, headers: Headers, length: int | None) -> tuple[bytes, int | None]:
         """The lines without the headers that are ours to set, and the length that one of these may tell."""
         others: list[tuple[bytes, bytes]] = []
-        told: int | None = None
+        declared: int | None = None
         for name, value in headers:
             lower = name.lower()
             if lower not in OURS:
                 others.append((name, value))
             elif lower == b"content-length":
-                told = int(value)
+                declared = int(value)
             elif lower == b"connection" and b"close" in value.lower():
                 self.keep_alive = False
         lines = block(others)
         if lines is None:
             raise RuntimeError("invalid header value")
-        return lines, told if length is None else length
+        return lines, declared if length is None else length
 
     def _frame(self, status: int, length: int | None) -> bytes:
         """Choose the framing of the body; returns its header line, if it has one."""

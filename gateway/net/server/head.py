@@ -5,7 +5,7 @@ import urllib.parse
 import httptools
 
 from gateway.net.server.body import Message
-from gateway.net.server.limits import Limits
+from gateway.net.server.limits import ServerLimits
 from gateway.net.server.refusals import BadFraming, HeadTooLarge
 
 # The headers that decide where a request ends, and whom it is for: each may be there once.
@@ -47,7 +47,7 @@ class Head:
         if b"expect" in named:
             self.expects_continue = named[b"expect"].lower() == b"100-continue"
 
-    def check_size(self, limits: Limits) -> None:
+    def check_size(self, limits: ServerLimits) -> None:
         """Raise HeadTooLarge when the whole block is over the limit."""
         lines = sum(len(name) + len(value) for name, value in self.headers) + HEADER_LINE_BYTES * len(self.headers)
         if FIRST_LINE_BYTES + len(self.target) + lines > limits.head_bytes:

@@ -13,7 +13,7 @@ def _none(_path: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ServerLimits:
     """Every bound of the listening side. The defaults suit a gateway with large prompts and long streams."""
 
     head_bytes: int = 64 * KIB

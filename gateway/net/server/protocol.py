@@ -9,7 +9,7 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
 from gateway.errors import BodyTooLarge, MethodNotAllowed, Overloaded, SerinusError
-from gateway.net.server.body import Body
+from gateway.net.server.body import RequestBody
 from gateway.net.server.connection import BUSY, BoundedConnection
 from gateway.net.server.disconnect import EXTENSION, Departure
 from gateway.net.server.exchange import Exchange
@@ -150,7 +150,7 @@ class BoundedProtocol(BoundedConnection):
         scope["extensions"] = {EXTENSION: departure}
         modern = version == "1.1"
         keep_alive = modern and self.parser.should_keep_alive() and not (self._traffic.draining or is_reserved)
-        return Exchange(self, scope, Body(self, modern and head.expects_continue), departure, keep_alive)
+        return Exchange(self, scope, RequestBody(self, modern and head.expects_continue), departure, keep_alive)
 
     def _admit(self, exchange: Exchange) -> None:
         if self._answering is None:

@@ -17,9 +17,9 @@ from uvicorn.lifespan.on import LifespanOn
 
 from gateway.errors import GatewayError
 from gateway.net.server.exchange import ASGIApp
-from gateway.net.server.limits import Limits
+from gateway.net.server.limits import ServerLimits
 from gateway.net.server.protocol import BoundedProtocol
-from gateway.net.server.sharing import Board, SharedListener
+from gateway.net.server.sharing import ConnectionCounts, SharedListener
 from gateway.net.server.sockets import accepted, allow_files, begin, bind, reset
 from gateway.net.server.traffic import Traffic
 
@@ -37,10 +37,10 @@ def _nothing() -> None:
 class Server:
     """Serves one application on one socket. For one use: start it once.
 
-    `sock`, a bound socket, takes the place of host and port; see `bind`. `share`, a board and a cell on it, says that
-    other processes accept on that socket too. `drain_seconds` is how long open exchanges may take once the server was
-    told to stop; `on_draining` is called before anything else then. Kept connections stay for `idle_seconds` of the
-    drain, for the request that may be under way on them. `port` is known once `started` is set.
+    `sock`, a bound socket, takes the place of host and port; see `bind`. `share`, connection counts and a cell of them,
+    says that other processes accept on that socket too. `drain_seconds` is how long open exchanges may take once the
+    server was told to stop; `on_draining` is called before anything else then. Kept connections stay for `idle_seconds`
+    of the drain, for the request that may be under way on them. `port` is known once `started` is set.
     """
 
     def __init__(
@@ -48,13 +48,13 @@ class Server:
         app: ASGIApp,
         listen_host: str = "127.0.0.1",
         listen_port: int = 0,
-        limits: Limits | None = None,
+        limits: ServerLimits | None = None,
         *,
         drain_seconds: float = 30.0,
         idle_seconds: float = 0.0,
         on_draining: Callable[[], object] = _nothing,
         sock: socket.socket | None = None,
-        share: tuple[Board, int] | None = None,
+        share: tuple[ConnectionCounts, int] | None = None,
     ) -> None:
         self._app = app
         self._address = (listen_host, listen_port)
@@ -62,7 +62,7 @@ class Server:
         self._share = share
         self._drain_seconds = drain_seconds
         self._on_draining = on_draining
-        self._traffic = Traffic(limits or Limits(), idle_seconds)
+        self._traffic = Traffic(limits or ServerLimits(), idle_seconds)
         self._stopping = asyncio.Event()
         self._forced = asyncio.Event()
         self.started = asyncio.Event()
@@ -137,8 +137,8 @@ class Server:
             return BoundedProtocol(self._config, self._traffic, lifespan.state, loop)
 
         self._connect = connect
-        board, cell = self._share or (Board(), 0)
-        listener = SharedListener(sock, board, cell, connect, lambda: self.connections)
+        counts, cell = self._share or (ConnectionCounts(), 0)
+        listener = SharedListener(sock, counts, cell, connect, lambda: self.connections)
         self._traffic.lost = listener.post
         return listener
 
@@ -153,7 +153,7 @@ class Server:
         for connection in list(traffic.connections):
             connection.shutdown()
         traffic.look()
-        await self._emptied(self._drain_seconds)
+        await self._wait_until_empty(self._drain_seconds)
         await self._cut_off()
 
     async def _close(self, listener: SharedListener) -> None:
@@ -162,9 +162,9 @@ class Server:
         self._traffic.lost = _nothing
         listener.close()
         await asyncio.gather(*(begin(client, self._connect) for client in waiting))
-        await listener.settled()
+        await listener.wait_for_arriving()
 
-    async def _emptied(self, seconds: float) -> None:
+    async def _wait_until_empty(self, seconds: float) -> None:
         waits = [asyncio.ensure_future(event.wait()) for event in (self._traffic.empty, self._forced)]
         await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:

@@ -1,7 +1,7 @@
 """Several processes accept from one listening socket, and each gets its share of the connections; or one gets all.
 
 The kernel wakes all of them for each connection, and the first one up takes it: with few keep-alive connections that
-is nearly always the same one. So they keep a *board*, memory in which each writes how many connections it has, and one
+is nearly always the same one. So they share *connection counts*, memory in which each writes how many it has, and one
 that has more than another *steps back* for a moment. What the others do not take meanwhile it takes all the same, one,
 then two, then four: a worker that is busy for a moment still gets its share, and one that is stuck soon keeps no client
 waiting.
@@ -28,9 +28,9 @@ NO_ROOM_SECONDS = 0.5  # until another try when the system has no file descripto
 Connected = Callable[[], asyncio.Protocol]
 
 
-class Board:
+class ConnectionCounts:
     """One cell for each process, in a file of `cells * CELL_BYTES` bytes that all of them have open; without a file, a
-    board for this process alone."""
+    counts for this process alone."""
 
     def __init__(self, file: int = ALONE, cells: int = 1) -> None:
         if file != ALONE and os.fstat(file).st_size < cells * CELL_BYTES:
@@ -59,9 +59,14 @@ class SharedListener:
     """
 
     def __init__(
-        self, sock: socket.socket, board: Board, cell: int, connect: Connected, connections: Callable[[], int]
+        self,
+        sock: socket.socket,
+        counts: ConnectionCounts,
+        cell: int,
+        connect: Connected,
+        connections: Callable[[], int],
     ) -> None:
-        self._sock, self._board, self._cell = sock, board, cell
+        self._sock, self._counts, self._cell = sock, counts, cell
         self._connect, self._connections = connect, connections
         self._loop = asyncio.get_running_loop()
         self._arriving: set[asyncio.Task[None]] = set()
@@ -74,26 +79,26 @@ class SharedListener:
 
     def close(self) -> None:
         """Accept no more. What waits at the socket is left to the others."""
-        self._board.clear(self._cell)
+        self._counts.clear(self._cell)
         self._loop.remove_reader(self._sock)
         if self._pause:
             self._pause.cancel()
         self._sock.close()
 
-    async def settled(self) -> None:
+    async def wait_for_arriving(self) -> None:
         """Wait until all that was accepted are connections."""
         await asyncio.gather(*self._arriving)
 
     def post(self) -> int:
-        """Write on the board how many connections are open or about to be, whenever that changed; how many."""
+        """Publish how many connections are open or about to be, and return that number."""
         mine = self._connections() + len(self._arriving)
-        self._board.post(self._cell, mine)
+        self._counts.post(self._cell, mine)
         return mine
 
     def _readable(self) -> None:
         """Accept one and return to the loop, so that others have theirs; or step back. Without others, accept as many
         as there are: a turn of a busy loop is long, and who connects must not wait for one of each client before."""
-        fewest = self._board.fewest(self._cell)
+        fewest = self._counts.fewest(self._cell)
         if fewest is None:
             self._accept_at_most(MOST_AT_ONCE)
         elif self._is_our_turn(fewest) or self._is_stuck(fewest):
@@ -114,7 +119,7 @@ class SharedListener:
 
     def _look_again(self, fewest: int | None, until: float) -> None:
         """Check again later, with twice the pause each time, whether a worker with fewer connections took some."""
-        if self._board.fewest(self._cell) != fewest:
+        if self._counts.fewest(self._cell) != fewest:
             self._unchanged = None
             self._return()
         elif self._is_our_turn(fewest):

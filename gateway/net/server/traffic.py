@@ -6,7 +6,7 @@ from typing import cast
 
 from uvicorn.server import ServerState
 
-from gateway.net.server.limits import Limits
+from gateway.net.server.limits import ServerLimits
 from gateway.net.server.room import Guest, Room
 from gateway.net.write_batching import Cork
 
@@ -22,7 +22,7 @@ class Traffic(ServerState):
     connection is gone.
     """
 
-    def __init__(self, limits: Limits, idle_seconds: float = 0.0) -> None:
+    def __init__(self, limits: ServerLimits, idle_seconds: float = 0.0) -> None:
         super().__init__()
         self.limits = limits
         self.room = Room(cast("set[Guest]", self.connections), limits.max_connections, limits.reserve)

@@ -8,7 +8,7 @@ import asyncio
 import math
 from collections.abc import Callable
 
-from gateway.net.server.limits import Limits
+from gateway.net.server.limits import ServerLimits
 from gateway.net.server.sockets import reset
 
 NEVER = math.inf
@@ -33,7 +33,7 @@ class Watch:
         self,
         loop: asyncio.AbstractEventLoop,
         transport: asyncio.Transport,
-        limits: Limits,
+        limits: ServerLimits,
         expire: Callable[[], object],
     ) -> None:
         self._loop = loop

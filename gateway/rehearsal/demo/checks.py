@@ -6,7 +6,7 @@ from math import exp, lgamma, log
 from typing import Any
 
 from gateway.rehearsal.demo.files import CANARY, STABLE, WEIGHT
-from gateway.rehearsal.demo.ledger import Call, Ledger, Window, openings
+from gateway.rehearsal.demo.ledger import ClientCall, Ledger, Window, openings
 from gateway.rehearsal.demo.sight import Sums
 
 ALPHA = 1e-4  # how often an honest split may fall outside its bounds
@@ -26,12 +26,12 @@ class Check:
 
 
 @dataclass(slots=True)
-class Facts:
+class StoryFacts:
     """What the story noted, as far as it came; times in Unix seconds.
 
     `edited_at`: routing.yaml was written; `split_at`: both replicas were seen to split; `broken_at`: the canary's
     model began to fail, when `canary_before` requests had gone to it; `first_failure_at`: the first of its calls that
-    needed a second attempt was begun. `turned_at` holds each replica's turn back to stable.
+    needed a second attempt was begun. `applied_at` holds each replica's turn back to stable.
     """
 
     edited_at: float | None = None
@@ -44,7 +44,7 @@ class Facts:
     reason: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
     rollbacks: int = 0
-    turned_at: Mapping[str, float] = field(default_factory=dict)
+    applied_at: Mapping[str, float] = field(default_factory=dict)
     quiet_until: float | None = None
     sums: Mapping[str, Sums] = field(default_factory=dict)
 
@@ -52,15 +52,15 @@ class Facts:
     def changes(self) -> list[Window]:
         """When the split was being changed, so that a conversation may rightly have changed its version."""
         trial = (self.edited_at, self.split_at)
-        rollback = (self.rolled_back_at, max(self.turned_at.values(), default=None))
+        rollback = (self.rolled_back_at, max(self.applied_at.values(), default=None))
         return [(start, end) for start, end in (trial, rollback) if start is not None and end is not None]
 
     @property
     def propagation_seconds(self) -> float | None:
         """From the rollback on record to the last replica's turn."""
-        if self.rolled_back_at is None or not self.turned_at:
+        if self.rolled_back_at is None or not self.applied_at:
             return None
-        return max(max(self.turned_at.values()) - self.rolled_back_at, 0.0)
+        return max(max(self.applied_at.values()) - self.rolled_back_at, 0.0)
 
     @property
     def canary_requests(self) -> int | None:
@@ -76,7 +76,7 @@ class Facts:
         return max(self.rolled_back_at - self.first_failure_at, 0.0)
 
 
-def checks(facts: Facts, ledger: Ledger) -> list[Check]:
+def checks(facts: StoryFacts, ledger: Ledger) -> list[Check]:
     """Every promise, in the order in which the story comes to it."""
     return [
         _reloaded(facts),
@@ -110,14 +110,14 @@ def _binomial(k: int, n: int, p: float) -> float:
     return exp(ways + k * log(p) + (n - k) * log(1 - p))
 
 
-def _reloaded(facts: Facts) -> Check:
+def _reloaded(facts: StoryFacts) -> Check:
     title = "both replicas took up routing.yaml while serving"
     if facts.edited_at is None or facts.split_at is None:
         return Check(title, False, "not seen")
     return Check(title, True, f"{facts.split_at - facts.edited_at:.2f} s after the edit")
 
 
-def _split(facts: Facts, ledger: Ledger) -> Check:
+def _split(facts: StoryFacts, ledger: Ledger) -> Check:
     title = f"about {WEIGHT:.0%} of the conversations went to {CANARY}"
     if facts.split_at is None:
         return Check(title, False, "there was no split")
@@ -128,29 +128,29 @@ def _split(facts: Facts, ledger: Ledger) -> Check:
     return Check(title, total > 0 and low <= canary <= high, detail)
 
 
-def _on_trial(facts: Facts, ledger: Ledger) -> list[Call]:
+def _on_trial(facts: StoryFacts, ledger: Ledger) -> list[ClientCall]:
     end = facts.rolled_back_at if facts.rolled_back_at is not None else float("inf")
     return ledger.since(facts.split_at or 0.0, end)
 
 
-def _sticky(facts: Facts, ledger: Ledger) -> Check:
+def _sticky(facts: StoryFacts, ledger: Ledger) -> Check:
     flips = ledger.flips(facts.changes)
     return Check("no conversation changed its version", flips == 0, f"{flips} did, over both replicas")
 
 
-def _patient(facts: Facts) -> Check:
+def _patient(facts: StoryFacts) -> Check:
     title = f"{CANARY} was left alone while it was well"
     if facts.broken_at is None:
         return Check(title, False, "the trial did not get that far")
     return Check(title, True, f"{facts.canary_before} requests over {facts.broken_at - (facts.split_at or 0):.0f} s")
 
 
-def _rolled_back(facts: Facts) -> Check:
+def _rolled_back(facts: StoryFacts) -> Check:
     by = f"by the {facts.actor}" if facts.actor else "no rollback seen"
     return Check("the gateway rolled it back by itself", facts.actor == "controller", by)
 
 
-def _quick(facts: Facts) -> Check:
+def _quick(facts: StoryFacts) -> Check:
     title = f"within {MOST_CANARY_REQUESTS} canary requests of the break"
     if facts.canary_requests is None:
         return Check(title, False, "no rollback seen")
@@ -159,20 +159,20 @@ def _quick(facts: Facts) -> Check:
     return Check(title, facts.canary_requests <= MOST_CANARY_REQUESTS, f"{facts.canary_requests}{after}")
 
 
-def _everywhere(facts: Facts) -> Check:
+def _everywhere(facts: StoryFacts) -> Check:
     seconds = facts.propagation_seconds
     detail = (
-        "not seen" if seconds is None else f"{len(facts.turned_at)} replicas, the last after {seconds * 1e3:.0f} ms"
+        "not seen" if seconds is None else f"{len(facts.applied_at)} replicas, the last after {seconds * 1e3:.0f} ms"
     )
-    kept = seconds is not None and len(facts.turned_at) == 2 and seconds <= MOST_TURNING_SECONDS
+    kept = seconds is not None and len(facts.applied_at) == 2 and seconds <= MOST_TURNING_SECONDS
     return Check("both replicas turned to stable", kept, detail)
 
 
-def _out(facts: Facts, ledger: Ledger) -> Check:
+def _out(facts: StoryFacts, ledger: Ledger) -> Check:
     title = f"{CANARY} got no call after that"
-    if facts.quiet_until is None or not facts.turned_at:
+    if facts.quiet_until is None or not facts.applied_at:
         return Check(title, False, "not seen")
-    calls = ledger.since(max(facts.turned_at.values()), facts.quiet_until)
+    calls = ledger.since(max(facts.applied_at.values()), facts.quiet_until)
     served = sum(call.version == CANARY for call in calls)
     return Check(title, bool(calls) and served == 0, f"{served} of {len(calls)} calls")
 
@@ -183,12 +183,12 @@ def _unnoticed(ledger: Ledger) -> Check:
     return Check("no client saw an error", kept, f"{ledger.errors} of {ledger.total:,} calls{handed}")
 
 
-def _priced(facts: Facts) -> Check:
+def _priced(facts: StoryFacts) -> Check:
     costs = {name: facts.sums[name].cost_per_request_usd for name in (STABLE, CANARY) if name in facts.sums}
     kept = len(costs) == 2 and all(costs.values()) and not any(sums.unpriced for sums in facts.sums.values())
     detail = ", ".join(f"{name} {'unknown' if cost is None else f'${cost:.6f}'} a call" for name, cost in costs.items())
     return Check("what each version costs is known", kept, detail or "not seen")
 
 
-def _recorded(facts: Facts) -> Check:
+def _recorded(facts: StoryFacts) -> Check:
     return Check("exactly one rollback in the audit trail", facts.rollbacks == 1, f"{facts.rollbacks} in it")

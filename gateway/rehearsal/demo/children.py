@@ -48,7 +48,7 @@ class Child:
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class ChildCommand:
     """What to start: arguments behind `python -m`, the path that tells readiness, what to add to the environment."""
 
     name: str
@@ -72,7 +72,7 @@ def listen(port: int) -> str:
 
 
 @asynccontextmanager
-async def running(command: Command, address: str, folder: Path) -> AsyncIterator[Child]:
+async def running(command: ChildCommand, address: str, folder: Path) -> AsyncIterator[Child]:
     """The command, ready for calls on `address`; ended afterwards. Raises DemoFailed when it does not get ready."""
     child = await _start(command, address, folder)
     async with AsyncExitStack() as stack:
@@ -81,7 +81,7 @@ async def running(command: Command, address: str, folder: Path) -> AsyncIterator
         yield child
 
 
-async def _start(command: Command, address: str, folder: Path) -> Child:
+async def _start(command: ChildCommand, address: str, folder: Path) -> Child:
     """In a session of its own, so that Ctrl-C reaches the demo alone, which then ends everything in order."""
     path = folder / f"{command.name}.log"
     with path.open("wb") as log:

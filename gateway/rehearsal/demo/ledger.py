@@ -12,7 +12,7 @@ Window = tuple[float, float]  # from, to: Unix seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ClientCall:
     """One call as its client saw it; times in Unix seconds.
 
     `version` is '' when nobody said who answered. `problem` is what an application would have had to catch, None
@@ -33,8 +33,8 @@ class Call:
 class Flip:
     """Two turns of one conversation, one after the other, that different versions served."""
 
-    before: Call
-    after: Call
+    before: ClientCall
+    after: ClientCall
 
     def spans(self, window: Window) -> bool:
         """Whether the split was being changed between the two turns, or during one."""
@@ -53,11 +53,11 @@ class Ledger:
         self.errors = 0
         self.rescued = 0
         self.problems: Counter[str] = Counter()
-        self._calls: deque[Call] = deque(maxlen=_KEPT_CALLS)
+        self._calls: deque[ClientCall] = deque(maxlen=_KEPT_CALLS)
         self._flips: deque[Flip] = deque(maxlen=_KEPT_FLIPS)
-        self._last: dict[int, Call] = {}
+        self._last: dict[int, ClientCall] = {}
 
-    def record(self, call: Call) -> None:
+    def record(self, call: ClientCall) -> None:
         """Book a call that has ended."""
         self.total += 1
         self.escalated += call.escalated
@@ -77,7 +77,7 @@ class Ledger:
         """That conversation is over."""
         self._last.pop(conversation, None)
 
-    def since(self, start: float, end: float = float("inf")) -> list[Call]:
+    def since(self, start: float, end: float = float("inf")) -> list[ClientCall]:
         """The calls that were begun from `start` until before `end`."""
         return [call for call in self._calls if start <= call.started_at < end]
 
@@ -95,13 +95,13 @@ class Ledger:
         return count / seconds
 
 
-def shares(calls: Iterable[Call]) -> dict[str, float]:
+def shares(calls: Iterable[ClientCall]) -> dict[str, float]:
     """Each version's share of the calls that went well, from 0 to 1."""
     counts = Counter(call.version for call in calls if call.version)
     total = counts.total()
     return {version: count / total for version, count in counts.items()}
 
 
-def openings(calls: Iterable[Call]) -> Counter[str]:
+def openings(calls: Iterable[ClientCall]) -> Counter[str]:
     """How many conversations were begun on each version."""
     return Counter(call.version for call in calls if call.turn == 0 and call.version)

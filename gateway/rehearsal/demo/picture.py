@@ -54,7 +54,7 @@ def picture(story: Story, now: float) -> Picture:
     sights = [sight for sight in story.stage.sights if sight is not None]
     sight = sights[0] if sights else None
     weight = sight.weight if sight else 0.0
-    got = shares(ledger.since(max(facts.split_at or 0.0, *facts.turned_at.values(), 0.0)))
+    got = shares(ledger.since(max(facts.split_at or 0.0, *facts.applied_at.values(), 0.0)))
     sums = sight.versions if sight else {}
     return Picture(
         seconds=now - story.began_at, act=story.act,

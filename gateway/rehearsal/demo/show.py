@@ -55,8 +55,8 @@ async def _demo(folder: Path, *, ends: bool) -> int:
     screen: Screen = PanelScreen(console) if is_terminal else PlainScreen()
     show = Show(screen, ends=ends)
     try:
-        with _signals() as told_to_end:
-            await first_of(show.put_on(folder), told_to_end)
+        with _signals() as wait_for_signal:
+            await first_of(show.run(folder), wait_for_signal)
     except (DemoFailed, GatewayError) as error:
         print(f"\nthe demo failed: {error}", file=sys.stderr)
         return 1
@@ -73,7 +73,7 @@ class Show:
         self._ends = ends
         self._began_at = time()
 
-    async def put_on(self, folder: Path) -> None:
+    async def run(self, folder: Path) -> None:
         """From an empty folder to the last word. Raises DemoFailed and what the store raises."""
         self._say("starting a private Redis, a stand-in provider and two gateway replicas")
         try:
@@ -119,7 +119,7 @@ class Show:
             problems = [f"{count} × {problem}" for problem, count in ledger.problems.most_common()]
             print(story.stage.tails(), *problems, sep="\n", file=sys.stderr, flush=True)
         self._screen.write("")
-        if rows := summary.told(facts, ledger):
+        if rows := summary.figures(facts, ledger):
             self._screen.list(rows)
         self._screen.list(summary.marks(found))
         self._screen.write(f"{summary.verdict(found)}\n")
@@ -131,15 +131,15 @@ class Show:
 @contextmanager
 def _signals() -> Iterator[Coroutine[Any, Any, None]]:
     """Something to wait for that ends with the first signal; further ones do not disturb the taking down."""
-    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    loop, signalled = asyncio.get_running_loop(), asyncio.Event()
 
-    async def told_to_end() -> None:
-        await told.wait()
+    async def wait_for_signal() -> None:
+        await signalled.wait()
 
     for number in _SIGNALS:
-        loop.add_signal_handler(number, told.set)
+        loop.add_signal_handler(number, signalled.set)
     try:
-        yield told_to_end()
+        yield wait_for_signal()
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)

@@ -65,9 +65,9 @@ def read(view: Mapping[str, Any]) -> Sight:
     )  # fmt: skip
 
 
-def turned_at(log: Iterable[str], epoch: int) -> float | None:
+def applied_at(log: Iterable[str], epoch: int) -> float | None:
     """When a replica turned to that epoch by its own log, in Unix seconds; None when it never wrote so."""
-    return next((event["at"] for event in _events(log, "turned") if event["epoch"] == epoch), None)
+    return next((event["at"] for event in _events(log, "record_applied") if event["epoch"] == epoch), None)
 
 
 def _events(log: Iterable[str], name: str) -> Iterator[dict[str, Any]]:

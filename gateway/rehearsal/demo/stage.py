@@ -10,11 +10,11 @@ from random import Random
 from typing import Any
 
 from gateway.rehearsal.demo.ask import NoAnswer, ask
-from gateway.rehearsal.demo.children import Child, Command, DemoFailed, free_ports, listen, running
+from gateway.rehearsal.demo.children import Child, ChildCommand, DemoFailed, free_ports, listen, running
 from gateway.rehearsal.demo.files import AGENT, CANARY_MODEL, FALLBACK_MODEL, STABLE_MODEL, write_configuration
 from gateway.rehearsal.demo.ledger import Ledger
 from gateway.rehearsal.demo.sight import Sight, read
-from gateway.rehearsal.demo.traffic import Traffic, clients_of
+from gateway.rehearsal.demo.traffic import DemoTraffic, clients_of
 from gateway.store import EmbeddedRedis
 
 REPLICAS = 2
@@ -40,7 +40,7 @@ class Stage:
     config: Path
     provider: Child
     replicas: Sequence[Child]
-    traffic: Traffic
+    traffic: DemoTraffic
     ledger: Ledger
     token: str
     sights: list[Sight | None]
@@ -105,13 +105,13 @@ async def set_up(folder: Path) -> AsyncIterator[Stage]:
         base_urls = [f"{replica.root_url}/v1" for replica in replicas]
         clients = await stack.enter_async_context(clients_of(base_urls))
         ledger = Ledger()
-        traffic = Traffic(clients, ledger, Random())  # noqa: S311 - a rehearsal, nothing secret
+        traffic = DemoTraffic(clients, ledger, Random())  # noqa: S311 - a rehearsal, nothing secret
         stage = Stage(folder, config, provider, replicas, traffic, ledger, token, [None] * REPLICAS)
         await stage.set_up_models()
         yield stage
 
 
-async def _start_all(stack: AsyncExitStack, starts: Sequence[tuple[Command, str]], folder: Path) -> list[Child]:
+async def _start_all(stack: AsyncExitStack, starts: Sequence[tuple[ChildCommand, str]], folder: Path) -> list[Child]:
     """All at once: most of a start is importing. Those that came up are ended even if another did not."""
     contexts = [running(command, address, folder) for command, address in starts]
     began = await asyncio.gather(*(context.__aenter__() for context in contexts), return_exceptions=True)
@@ -124,12 +124,12 @@ async def _start_all(stack: AsyncExitStack, starts: Sequence[tuple[Command, str]
     return [child for child in began if isinstance(child, Child)]
 
 
-def _provider(port: int) -> tuple[Command, str]:
+def _provider(port: int) -> tuple[ChildCommand, str]:
     address = listen(port)
-    return Command("provider", ("gateway", "standin", "--listen", address), "/healthz", {}), address
+    return ChildCommand("provider", ("gateway", "standin", "--listen", address), "/healthz", {}), address
 
 
-def _replica(number: int, port: int, store: str, token: str) -> tuple[Command, str]:
+def _replica(number: int, port: int, store: str, token: str) -> tuple[ChildCommand, str]:
     address = listen(port)
     environ = {"SERINUS_LISTEN": address, "SERINUS_STORE": store, "SERINUS_ADMIN_TOKEN": token}
-    return Command(f"replica-{number}", ("gateway", "serve", "--config", "config"), "/readyz", environ), address
+    return ChildCommand(f"replica-{number}", ("gateway", "serve", "--config", "config"), "/readyz", environ), address

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from time import time
 from typing import Any
 
-from gateway.rehearsal.demo.checks import Facts
+from gateway.rehearsal.demo.checks import StoryFacts
 from gateway.rehearsal.demo.children import DemoFailed
 from gateway.rehearsal.demo.files import CANARY, STABLE, begin_trial
-from gateway.rehearsal.demo.ledger import Call
-from gateway.rehearsal.demo.sight import Sight, turned_at
+from gateway.rehearsal.demo.ledger import ClientCall
+from gateway.rehearsal.demo.sight import Sight, applied_at
 from gateway.rehearsal.demo.stage import BROKEN_ERRORS, Stage
 
 LONGEST_SECONDS = 110.0  # the whole story; every wait below has a limit of its own
@@ -28,7 +28,7 @@ class Story:
 
     stage: Stage
     say: Callable[[str], None]
-    facts: Facts = field(default_factory=Facts)
+    facts: StoryFacts = field(default_factory=StoryFacts)
     act: str = "getting ready"
     began_at: float = field(default_factory=time)
 
@@ -80,19 +80,19 @@ class Story:
     async def _note_rollback(self) -> None:
         """From the record, the audit trail and the replicas' own logs: more exact than looking four times a second."""
         facts, sight = self.facts, self._sights()[0]
-        turned = await asyncio.to_thread(self._turns, sight.epoch)
+        applied = await asyncio.to_thread(self._turns, sight.epoch)
         events = [event for event in await self.stage.audit() if event["action"] == "roll_back"]
         facts.first_failure_at = first_failure(self.stage.ledger.since(facts.broken_at or 0.0))
         facts.evidence, facts.rollbacks = events[0]["evidence"] if events else {}, len(events)
         facts.actor, facts.reason = sight.actor, sight.reason
-        facts.turned_at, facts.rolled_back_at = turned, sight.changed_at
+        facts.applied_at, facts.rolled_back_at = applied, sight.changed_at
         self.say(f"ROLLED BACK by the {sight.actor}: {sight.reason}")
 
     def _turns(self, epoch: int) -> dict[str, float]:
         turns: dict[str, float] = {}
         for replica in self.stage.replicas:
             with replica.log.open("r", encoding="utf-8", errors="replace") as log:
-                at = turned_at(log, epoch)
+                at = applied_at(log, epoch)
             if at is not None:
                 turns[replica.name] = at
         return turns
@@ -121,7 +121,7 @@ class Story:
             raise DemoFailed(f"waited {seconds:g} s until {what}; the replicas show: {shown}") from None
 
 
-def first_failure(calls: Iterable[Call]) -> float | None:
+def first_failure(calls: Iterable[ClientCall]) -> float | None:
     """When the first of the canary's calls that needed a second attempt was begun, in Unix seconds."""
     return min((call.started_at for call in calls if call.version == CANARY and call.attempts > 1), default=None)
 

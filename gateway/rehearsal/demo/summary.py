@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
-from gateway.rehearsal.demo.checks import Check, Facts
+from gateway.rehearsal.demo.checks import Check, StoryFacts
 from gateway.rehearsal.demo.files import AGENT, CANARY, STABLE
 from gateway.rehearsal.demo.ledger import Ledger
 
 KEPT, BROKEN = "✔", "✘"
 
 
-def told(facts: Facts, ledger: Ledger) -> list[tuple[str, str]]:
+def figures(facts: StoryFacts, ledger: Ledger) -> list[tuple[str, str]]:
     """The rollback in a few rows, each a label and its text; none when there was no rollback."""
     if facts.rolled_back_at is None:
         return []
@@ -49,7 +49,7 @@ def where_to_look(root_urls: Sequence[str], command: str, token: str) -> Iterato
     yield f"SERINUS_ADMIN_TOKEN={token} {command} audit {AGENT} --url {root_urls[1]}"
 
 
-def _costs(facts: Facts) -> str:
+def _costs(facts: StoryFacts) -> str:
     parts = []
     for version in (STABLE, CANARY):
         sums = facts.sums.get(version)

@@ -12,7 +12,7 @@ from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
 
 from gateway.rehearsal.demo.files import AGENT
-from gateway.rehearsal.demo.ledger import Call, Ledger
+from gateway.rehearsal.demo.ledger import ClientCall, Ledger
 
 TURNS = (2, 4)  # a conversation's, at least and at most
 _MEAN_TURNS = sum(TURNS) / 2
@@ -41,7 +41,7 @@ class _Reply:
 
 
 @dataclass(slots=True)
-class Traffic:
+class DemoTraffic:
     """Conversations at a steady pace. `calls_per_second` may be changed while it flows."""
 
     clients: Sequence[AsyncOpenAI]
@@ -88,7 +88,7 @@ class Traffic:
                 problem = f"the answer ended with finish_reason {reply.finish_reason}"
         except Exception as error:  # the application's edge: whatever it would have to catch is a visible error
             problem = f"{type(error).__name__}: {error}"
-        call = Call(number, turn, reply.version, started, time(), reply.attempts, reply.escalated, problem)
+        call = ClientCall(number, turn, reply.version, started, time(), reply.attempts, reply.escalated, problem)
         self.ledger.record(call)
         return reply if problem is None else None
 

@@ -8,7 +8,7 @@ by the **shape** of its wire format, joined with what was drawn for it into a **
 **Books** count calls and charge tokens; the log keeps the last requests as they were received.
 """
 
-from .behaviour import FAULTS, WORDINGS, BadBehaviour, Behaviour, Behaviours, Fault, Wording, read_behaviours
+from .behaviour import FAULTS, WORDINGS, BadBehaviour, Behaviours, Fault, ModelBehaviour, Wording, read_behaviours
 from .books import Counts
 from .received import Received
 from .server import Standin, run
@@ -17,10 +17,10 @@ __all__ = [
     "FAULTS",
     "WORDINGS",
     "BadBehaviour",
-    "Behaviour",
     "Behaviours",
     "Counts",
     "Fault",
+    "ModelBehaviour",
     "Received",
     "Standin",
     "Wording",

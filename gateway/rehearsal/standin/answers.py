@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import orjson
 
-from .asks import Ask, Tool
-from .behaviour import Behaviour
+from .asks import Ask, AskedTool
+from .behaviour import ModelBehaviour
 from .books import Bill
 from .schemas import smallest
 
-MADE_UP = Tool("unknown_tool", {"type": "object"})  # called when a fault needs a tool and none was offered
+MADE_UP = AskedTool("unknown_tool", {"type": "object"})  # called when a fault needs a tool and none was offered
 THOUGHT = "Let me think about it."  # what formats that can show a thought show of reasoning tokens
 SEALED = "c2VhbGVkIHRob3VnaHQ="  # base64; stands for what only the provider can read
 
@@ -32,7 +32,7 @@ MESSAGES = {
 
 
 @dataclass(frozen=True, slots=True)
-class ToolCall:
+class StandinToolCall:
     number: str  # makes its id unique
     name: str
     arguments: tuple[str, ...]  # in the pieces that a stream sends
@@ -49,7 +49,7 @@ class Said(NamedTuple):
     created: int  # seconds since 1970
     model: str
     text: tuple[str, ...]
-    calls: tuple[ToolCall, ...]
+    calls: tuple[StandinToolCall, ...]
     prompt_tokens: int
     cached_tokens: int
     output_tokens: int
@@ -61,7 +61,7 @@ class Said(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class StreamParts:
     """A stream's events in their parts, so that a fault can cut between them."""
 
     opening: bytes
@@ -69,7 +69,7 @@ class Told:
     closing: bytes  # why it ended, usage, the end's mark
 
 
-class Problem(NamedTuple):
+class StandinError(NamedTuple):
     """What an error body says."""
 
     status: int
@@ -80,7 +80,7 @@ class Problem(NamedTuple):
     wait: float | None = None  # seconds until another attempt makes sense
 
 
-def say(ask: Ask, behaviour: Behaviour, number: str, now: float) -> Said:
+def say(ask: Ask, behaviour: ModelBehaviour, number: str, now: float) -> Said:
     """What this behaviour says to this ask; `number` makes its ids unique, `now` is in seconds since 1970."""
     tools = ask.wanted or (ask.tools[:1] if behaviour.tool_calls and ask.may_call else ())
     text = () if tools else _text(ask, behaviour)
@@ -106,11 +106,11 @@ def usual_error(status: int) -> tuple[str, str | None]:
 def with_broken_arguments(said: Said) -> Said:
     """The same with calls, at least one, whose arguments stop in the middle of a string."""
     calls = said.calls or (_call(MADE_UP, f"{said.number}0", 1),)
-    broken = tuple(ToolCall(call.number, call.name, ('{"unfinished', '": "valu')) for call in calls)
+    broken = tuple(StandinToolCall(call.number, call.name, ('{"unfinished', '": "valu')) for call in calls)
     return said._replace(text=(), calls=broken)
 
 
-def parsed(call: ToolCall) -> object:
+def parsed(call: StandinToolCall) -> object:
     """A call's arguments as a value; None when they are broken."""
     try:
         return json.loads(call.whole)
@@ -127,15 +127,15 @@ def encode(value: object) -> bytes:
         return json.dumps(finite).encode()
 
 
-def _text(ask: Ask, behaviour: Behaviour) -> tuple[str, ...]:
+def _text(ask: Ask, behaviour: ModelBehaviour) -> tuple[str, ...]:
     if ask.schema is None:
         return (behaviour.chunk_text,) * behaviour.chunks
     return _pieces(encode(smallest(ask.schema)).decode(), behaviour.chunks)
 
 
-def _call(tool: Tool, number: str, chunks: int) -> ToolCall:
+def _call(tool: AskedTool, number: str, chunks: int) -> StandinToolCall:
     arguments = smallest(tool.parameters) if tool.parameters else {}
-    return ToolCall(number, tool.name, _pieces(encode(arguments).decode(), chunks))
+    return StandinToolCall(number, tool.name, _pieces(encode(arguments).decode(), chunks))
 
 
 def _pieces(text: str, count: int) -> tuple[str, ...]:

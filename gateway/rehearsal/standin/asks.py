@@ -11,7 +11,7 @@ import orjson
 CALL = re.compile(r"\bcall ([A-Za-z0-9_.-]+)")
 
 
-class Refusal(Exception):
+class StandinRefusal(Exception):
     """A request the stand-in itself turns down: HTTP status, and what an error body may say of it."""
 
     def __init__(self, status: int, message: str, *, param: str | None = None, code: str | None = None) -> None:
@@ -23,7 +23,7 @@ class Refusal(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Tool:
+class AskedTool:
     """A function the caller offers, with the schema of its arguments."""
 
     name: str
@@ -36,8 +36,8 @@ class Ask(NamedTuple):
     model: str
     stream: bool
     include_usage: bool  # in the stream of a format that leaves it out otherwise
-    tools: tuple[Tool, ...]  # all that were offered
-    wanted: tuple[Tool, ...]  # those to call now, by the caller's choice or by the user's words
+    tools: tuple[AskedTool, ...]  # all that were offered
+    wanted: tuple[AskedTool, ...]  # those to call now, by the caller's choice or by the user's words
     may_call: bool  # False after a tool's result, and where the caller forbids it
     schema: object  # of the JSON that is wanted; None when text is
     body_bytes: int
@@ -97,7 +97,7 @@ def stream_of(fields: Mapping[str, object]) -> bool:
     return bool(stream)
 
 
-def wanted(tools: Sequence[Tool], choice: Choice, user_text: str) -> tuple[Tool, ...]:
+def wanted(tools: Sequence[AskedTool], choice: Choice, user_text: str) -> tuple[AskedTool, ...]:
     """The tools to call now."""
     # 1. those the caller insists on, 2. those the user names, 3. any, when one is required
     names = choice.names or CALL.findall(user_text)
@@ -128,4 +128,4 @@ def items(value: object) -> list[object]:
 
 
 def refuse(message: str, param: str | None = None, code: str | None = None) -> NoReturn:
-    raise Refusal(400, message, param=param, code=code)
+    raise StandinRefusal(400, message, param=param, code=code)

@@ -45,7 +45,7 @@ HOUR = 3600.0
 T = TypeVar("T", bound=BaseModel)
 
 
-class Behaviour(BaseModel):
+class ModelBehaviour(BaseModel):
     """What one model does with the calls it gets. The defaults answer at once, in full and without faults."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -149,8 +149,10 @@ class Behaviours(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    default: Behaviour = Field(default=Behaviour(), description="What models without a behaviour of their own do.")
-    models: dict[str, Behaviour] = Field(default={}, description="Behaviours by model name.")
+    default: ModelBehaviour = Field(
+        default=ModelBehaviour(), description="What models without a behaviour of their own do."
+    )
+    models: dict[str, ModelBehaviour] = Field(default={}, description="Behaviours by model name.")
 
 
 class BadBehaviour(ValueError):
@@ -161,9 +163,9 @@ class BadBehaviour(ValueError):
         self.problems = problems
 
 
-def read_behaviour(text: bytes) -> Behaviour:
+def read_behaviour(text: bytes) -> ModelBehaviour:
     """The behaviour in a JSON text. Raises BadBehaviour with every problem at once."""
-    return _read(Behaviour, text)
+    return _read(ModelBehaviour, text)
 
 
 def read_behaviours(text: bytes) -> Behaviours:
@@ -171,7 +173,7 @@ def read_behaviours(text: bytes) -> Behaviours:
     return _read(Behaviours, text)
 
 
-def merge_behaviour(old: Behaviour, text: bytes) -> tuple[Behaviour, frozenset[str]]:
+def merge_behaviour(old: ModelBehaviour, text: bytes) -> tuple[ModelBehaviour, frozenset[str]]:
     """`old` with the fields of a JSON object put over it, and the names of those fields. Raises BadBehaviour."""
     try:
         patch = orjson.loads(text)
@@ -182,7 +184,7 @@ def merge_behaviour(old: Behaviour, text: bytes) -> tuple[Behaviour, frozenset[s
     return read_behaviour(orjson.dumps(old.model_dump() | patch)), frozenset(patch)
 
 
-def draw_latency(behaviour: Behaviour, rng: Random) -> float:
+def draw_latency(behaviour: ModelBehaviour, rng: Random) -> float:
     """Seconds this call takes: fixed, or lognormal with the given median and 90th percentile."""
     median, p90 = behaviour.latency_seconds, behaviour.latency_p90_seconds
     if p90 is None:
@@ -190,7 +192,7 @@ def draw_latency(behaviour: Behaviour, rng: Random) -> float:
     return float(median * (p90 / median) ** (rng.gauss(0.0, 1.0) / Z90))
 
 
-def draw_fault(behaviour: Behaviour, rng: Random) -> Fault | None:
+def draw_fault(behaviour: ModelBehaviour, rng: Random) -> Fault | None:
     """The fault of this call, or None when it goes well."""
     if behaviour.error_rate and rng.random() < behaviour.error_rate:
         return behaviour.fault
@@ -207,7 +209,7 @@ def _read(kind: type[T], text: bytes) -> T:
 def _problem(each: ErrorDetails) -> str:
     where = ".".join(str(part) for part in each["loc"]) or "behaviour"
     if each["type"] == "extra_forbidden":
-        return f"{where}: unknown field; known: {', '.join(Behaviour.model_fields)}"
+        return f"{where}: unknown field; known: {', '.join(ModelBehaviour.model_fields)}"
     got = each["input"]
     shown = "" if isinstance(got, Mapping) else f" (got {str(got)[:80]!r})"
     return f"{where}: {each['msg']}{shown}"

@@ -31,7 +31,7 @@ class Counts:
     faults: dict[str, int] = field(default_factory=dict)
 
 
-class Entry:
+class BookedCall:
     """One call in the books, from its arrival to exactly one of `finish` and `cancel`."""
 
     __slots__ = ("_counts", "_fault")
@@ -66,11 +66,11 @@ class Books:
     def __init__(self) -> None:
         self._models: dict[str, Counts] = {}
 
-    def open(self, model: str, fault: str | None) -> Entry:
+    def open(self, model: str, fault: str | None) -> BookedCall:
         counts = self._models.get(model)
         if counts is None:
             counts = self._models[model] = Counts()
-        return Entry(counts, fault)
+        return BookedCall(counts, fault)
 
     def counts(self, model: str) -> Counts:
         """A copy of a model's books as they are now."""

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from .answers import Problem, Said, Told, ToolCall, encode
+from .answers import Said, StandinError, StandinToolCall, StreamParts, encode
 from .asks import (
     Ask,
+    AskedTool,
     Choice,
-    Tool,
     fields_of,
     last_user,
     model_of,
@@ -17,7 +17,7 @@ from .asks import (
     wanted,
 )
 from .shapes import Door, Family, Served, Shape
-from .wire import Request, provider_lines
+from .wire import StandinRequest, provider_lines
 
 DONE = b"data: [DONE]\n\n"
 NOT_JSON = b'{"id": "chatcmpl-'
@@ -26,7 +26,7 @@ NOT_JSON = b'{"id": "chatcmpl-'
 ERRORS: dict[int, str] = {429: "requests", 503: "service_unavailable_error", 529: "overloaded_error"}
 
 
-def error_body(problem: Problem) -> bytes:
+def error_body(problem: StandinError) -> bytes:
     """OpenAI's error body, with the type that goes with the status."""
     kind = ERRORS.get(problem.status, "server_error" if problem.status >= 500 else "invalid_request_error")
     return encode({"error": {"message": problem.message, "type": kind, "param": problem.param, "code": problem.code}})
@@ -39,8 +39,8 @@ def _headers(served: Served) -> bytes:
 OPENAI = Family(
     door=Door(
         ways=((b"authorization", b"bearer"),),
-        missing=Problem(401, "You didn't provide an API key in an Authorization header: Bearer YOUR_KEY."),
-        wrong=Problem(401, "Incorrect API key provided.", code="invalid_api_key"),
+        missing=StandinError(401, "You didn't provide an API key in an Authorization header: Bearer YOUR_KEY."),
+        wrong=StandinError(401, "Incorrect API key provided.", code="invalid_api_key"),
     ),
     error=error_body,
     headers=_headers,
@@ -87,7 +87,7 @@ def completion(ask: Ask, said: Said) -> bytes:
     return _completion(said, [choice])
 
 
-def told(ask: Ask, said: Said) -> Told:
+def stream(ask: Ask, said: Said) -> StreamParts:
     """The same as events, in OpenAI's order: role, content, finish_reason, usage if asked for, [DONE]."""
     prefix = _event_prefix(said)
     suffix = b',"usage":null}\n\n' if ask.include_usage else b"}\n\n"
@@ -97,7 +97,7 @@ def told(ask: Ask, said: Said) -> Told:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
         return prefix + b'"choices":[' + encode(choice) + b"]" + suffix
 
-    return Told(
+    return StreamParts(
         opening=event(opening),
         content=tuple(map(event, _call_deltas(said.calls))) if said.calls else _text_events(said.text, event),
         closing=event({}, _finish_reason(said)) + (_usage_event(said) if ask.include_usage else b"") + DONE,
@@ -121,12 +121,12 @@ def usage_of(said: Said) -> dict[str, object]:
     }
 
 
-def error_event(problem: Problem) -> bytes:
+def error_event(problem: StandinError) -> bytes:
     """An error object in the place of a chunk."""
     return b"data: " + error_body(problem) + b"\n\n"
 
 
-def _read(request: Request) -> Ask:
+def _read(request: StandinRequest) -> Ask:
     return read_ask(request.body)
 
 
@@ -136,17 +136,19 @@ CHAT = Shape(
     whole=completion,
     empty=lambda ask, said: _completion(said, []),
     failed=lambda ask, said, problem: error_body(problem),
-    told=told,
-    told_empty=lambda ask, said: _usage_event(said) + DONE,
+    stream=stream,
+    empty_stream=lambda ask, said: _usage_event(said) + DONE,
     error_event=lambda ask, said, problem, sent: error_event(problem),
     bad_event=b"data: " + NOT_JSON + b"\n\n" + DONE,
     not_json=NOT_JSON,
 )
 
 
-def _tools(listed: object) -> tuple[Tool, ...]:
+def _tools(listed: object) -> tuple[AskedTool, ...]:
     functions = [part(each, "function") for each in listed] if isinstance(listed, list) else []
-    tools = [Tool(name, part(each, "parameters")) for each in functions if isinstance(name := part(each, "name"), str)]
+    tools = [
+        AskedTool(name, part(each, "parameters")) for each in functions if isinstance(name := part(each, "name"), str)
+    ]
     if not tools or len(tools) != len(functions):
         refuse("Missing required parameter: 'tools[0].function.name'.", "tools", "missing_required_parameter")
     return tuple(tools)
@@ -196,11 +198,11 @@ def _text_events(text: tuple[str, ...], event: Callable[[object], bytes]) -> tup
     return tuple(made[piece] for piece in text)
 
 
-def _call_shape(call: ToolCall) -> dict[str, object]:
+def _call_shape(call: StandinToolCall) -> dict[str, object]:
     return {"id": _id(call), "type": "function", "function": {"name": call.name, "arguments": call.whole}}
 
 
-def _call_deltas(calls: Iterable[ToolCall]) -> Iterator[dict[str, object]]:
+def _call_deltas(calls: Iterable[StandinToolCall]) -> Iterator[dict[str, object]]:
     for index, call in enumerate(calls):
         first = {"name": call.name, "arguments": ""}
         yield {"tool_calls": [{"index": index, "id": _id(call), "type": "function", "function": first}]}
@@ -208,5 +210,5 @@ def _call_deltas(calls: Iterable[ToolCall]) -> Iterator[dict[str, object]]:
             yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
 
 
-def _id(call: ToolCall) -> str:
+def _id(call: StandinToolCall) -> str:
     return f"call_{call.number}"

@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
-from .answers import Said, Told, encode
+from .answers import Said, StreamParts, encode
 from .asks import Ask, fields_of, model_of, part, plain_ask, refuse, stream_of
 from .chat import DONE, OPENAI, error_body, error_event, usage_of
 from .shapes import Shape
-from .wire import Request
+from .wire import StandinRequest
 
 NOT_JSON = b'{"id": "cmpl-'
 
 
-def _read(request: Request) -> Ask:
+def _read(request: StandinRequest) -> Ask:
     fields = fields_of(request.body)
     if not fields.get("prompt"):
         refuse("Missing required parameter: 'prompt'.", "prompt", "missing_required_parameter")
@@ -24,11 +24,11 @@ def _whole(ask: Ask, said: Said) -> bytes:
     return encode({**_top(said, [_choice("".join(said.text), "stop")]), "usage": usage_of(said)})
 
 
-def _told(ask: Ask, said: Said) -> Told:
+def _stream(ask: Ask, said: Said) -> StreamParts:
     made = {piece: _event(_top(said, [_choice(piece, None)])) for piece in dict.fromkeys(said.text)}
     usage = _usage_event(said) if ask.include_usage else b""
     closing = _event(_top(said, [_choice("", "stop")])) + usage + DONE
-    return Told(b"", tuple(made[piece] for piece in said.text), closing)
+    return StreamParts(b"", tuple(made[piece] for piece in said.text), closing)
 
 
 def _usage_event(said: Said) -> bytes:
@@ -54,8 +54,8 @@ COMPLETIONS = Shape(
     whole=_whole,
     empty=lambda ask, said: encode({**_top(said, []), "usage": usage_of(said)}),
     failed=lambda ask, said, problem: error_body(problem),
-    told=_told,
-    told_empty=lambda ask, said: _usage_event(said) + DONE,
+    stream=_stream,
+    empty_stream=lambda ask, said: _usage_event(said) + DONE,
     error_event=lambda ask, said, problem, sent: error_event(problem),
     bad_event=b"data: " + NOT_JSON + b"\n\n" + DONE,
     not_json=NOT_JSON,

@@ -7,9 +7,9 @@ from urllib.parse import parse_qs, unquote
 from .answers import encode
 from .behaviour import BadBehaviour, merge_behaviour, read_behaviour
 from .books import Books
-from .models import Models
+from .models import StandinModels
 from .received import KEPT_REQUESTS, Received, RequestLog
-from .wire import Request, Script, reply
+from .wire import StandinRequest, WireScript, reply
 
 ROOT = "/standin/"
 ONE = "/standin/models/"
@@ -19,11 +19,11 @@ HEALTH = "/healthz"
 class Control:
     """Endpoints under /standin, and /healthz."""
 
-    def __init__(self, models: Models, books: Books, log: RequestLog) -> None:
+    def __init__(self, models: StandinModels, books: Books, log: RequestLog) -> None:
         self._models = models
         self._books = books
         self._log = log
-        self._endpoints: dict[tuple[str, str], Callable[[Request], Script]] = {
+        self._endpoints: dict[tuple[str, str], Callable[[StandinRequest], WireScript]] = {
             ("GET", HEALTH): lambda _: _json(200, {"ok": True}),
             ("GET", "/standin/models"): lambda _: _json(200, models.all().model_dump()),
             ("GET", "/standin/calls"): lambda _: _json(200, {name: asdict(each) for name, each in books.all().items()}),
@@ -38,7 +38,7 @@ class Control:
     def owns(self, path: str) -> bool:
         return path.startswith(ROOT) or path == HEALTH
 
-    def answer(self, request: Request) -> Script:
+    def answer(self, request: StandinRequest) -> WireScript:
         path = ONE if len(request.path) > len(ONE) and request.path.startswith(ONE) else request.path
         endpoint = self._endpoints.get((request.method, path))
         if endpoint is not None:
@@ -49,24 +49,24 @@ class Control:
         paths = [known for _, known in self._endpoints]
         return _problem(404, f"no {request.path!r} here; known: {', '.join(dict.fromkeys(paths))}")
 
-    def _reset(self, request: Request) -> Script:
+    def _reset(self, request: StandinRequest) -> WireScript:
         self._books.reset()
         self._log.clear()
         return _json(200, {})
 
-    def _requests(self, request: Request) -> Script:
+    def _requests(self, request: StandinRequest) -> WireScript:
         last = parse_qs(request.query).get("last", [str(KEPT_REQUESTS)])[-1]
         if not last.isascii() or not last.isdigit():
             return _problem(400, f"last: a whole number is needed (got {last!r})")
         return _json(200, {"requests": [_shown(each) for each in self._log.last(int(last[:9]))]})
 
-    def _show(self, request: Request) -> Script:
+    def _show(self, request: StandinRequest) -> WireScript:
         name, known = _name(request), self._models.names()
         if name not in known:
             return _problem(404, f"model {name!r} has no behaviour of its own; known: {', '.join(known) or 'none'}")
         return _json(200, self._models.get(name).behaviour.model_dump())
 
-    def _put(self, request: Request) -> Script:
+    def _put(self, request: StandinRequest) -> WireScript:
         try:
             behaviour = read_behaviour(request.body)
         except BadBehaviour as bad:
@@ -74,7 +74,7 @@ class Control:
         self._models.behave(_name(request), behaviour)
         return self._show(request)
 
-    def _patch(self, request: Request) -> Script:
+    def _patch(self, request: StandinRequest) -> WireScript:
         try:
             behaviour, fields = merge_behaviour(self._models.get(_name(request)).behaviour, request.body)
         except BadBehaviour as bad:
@@ -82,12 +82,12 @@ class Control:
         self._models.change(_name(request), behaviour, fields)
         return self._show(request)
 
-    def _forget(self, request: Request) -> Script:
+    def _forget(self, request: StandinRequest) -> WireScript:
         self._models.forget(_name(request))
         return _json(200, {})
 
 
-def _name(request: Request) -> str:
+def _name(request: StandinRequest) -> str:
     return unquote(request.path[len(ONE) :])
 
 
@@ -101,10 +101,10 @@ def _shown(received: Received) -> dict[str, object]:
     }
 
 
-def _json(status: int, value: object) -> Script:
+def _json(status: int, value: object) -> WireScript:
     return reply(status, encode(value))
 
 
-def _problem(status: int, message: str, problems: list[str] | None = None) -> Script:
+def _problem(status: int, message: str, problems: list[str] | None = None) -> WireScript:
     error = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
     return _json(status, {"error": error | ({"problems": problems} if problems else {})})

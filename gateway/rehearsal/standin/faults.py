@@ -6,12 +6,12 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
-from .answers import Problem, usual_error, with_broken_arguments
+from .answers import StandinError, usual_error, with_broken_arguments
 from .behaviour import Fault
 from .books import Bill
 from .turns import Turn, beginning, events, good, opening_of, plain, spoken, stream_opening, streamed
 from .unknown_model import refused_model
-from .wire import Header, Script, Step, framed, head
+from .wire import Header, WireScript, WireStep, framed, head
 
 MEGABYTE = 1 << 20
 HTML = b"<!DOCTYPE html><html><head><title>Bad gateway</title></head><body><h1>Bad gateway</h1></body></html>\n"
@@ -19,7 +19,7 @@ END = b"\n\n"  # of an event
 GZIP = 31  # zlib's wbits for a gzip header around the largest window
 
 
-def faulty(turn: Turn, fault: Fault) -> Script:
+def faulty(turn: Turn, fault: Fault) -> WireScript:
     """The answer with this fault."""
     return _FAULTS[fault](turn)
 
@@ -31,35 +31,35 @@ def _half(turn: Turn) -> tuple[bytes, bytes, Bill]:
     return opening_of(turn, 200, [(b"content-length", b"%d" % len(body))]), body[: len(body) // 2], turn.bill(said)
 
 
-def _broken(turn: Turn, end: Literal["close", "hang", "reset"]) -> Script:
+def _broken(turn: Turn, end: Literal["close", "hang", "reset"]) -> WireScript:
     """Some of the answer, then this end."""
     if turn.ask.stream:
-        return Script(framed(stream_opening(turn), beginning(turn), chunked=turn.chunked, closed=False), end)
+        return WireScript(framed(stream_opening(turn), beginning(turn), chunked=turn.chunked, closed=False), end)
     opening, half, bill = _half(turn)
-    return Script((Step(turn.latency, opening + half, bill),), end)
+    return WireScript((WireStep(turn.latency, opening + half, bill),), end)
 
 
-def _status(turn: Turn) -> Script:
+def _status(turn: Turn) -> WireScript:
     return _error(turn, turn.behaviour.status, turn.behaviour.retry_after_seconds)
 
 
-def _rate_limit(turn: Turn) -> Script:
+def _rate_limit(turn: Turn) -> WireScript:
     wait = turn.behaviour.retry_after_seconds
     return _error(turn, 429, 1.0 if wait is None else wait)
 
 
-def _unknown_model(turn: Turn) -> Script:
+def _unknown_model(turn: Turn) -> WireScript:
     status, body = refused_model(turn.behaviour.unknown_model_like, turn.ask.model)
     opening = opening_of(turn, status, [(b"content-length", b"%d" % len(body))])
-    return Script((Step(turn.latency, opening + body),))
+    return WireScript((WireStep(turn.latency, opening + body),))
 
 
-def _error(turn: Turn, status: int, wait: float | None) -> Script:
+def _error(turn: Turn, status: int, wait: float | None) -> WireScript:
     more = _retry_headers(wait, turn.behaviour.should_retry)
     body = turn.shape.family.error(_problem(turn, status, wait))
     spent_for = wait if status == 429 else None
     opening = opening_of(turn, status, [(b"content-length", b"%d" % len(body)), *more], spent_for=spent_for)
-    return Script((Step(turn.latency, opening + body),))
+    return WireScript((WireStep(turn.latency, opening + body),))
 
 
 def _retry_headers(wait: float | None, should_retry: bool | None) -> list[Header]:
@@ -73,135 +73,139 @@ def _retry_headers(wait: float | None, should_retry: bool | None) -> list[Header
     return found
 
 
-def _problem(turn: Turn, status: int, wait: float | None = None) -> Problem:
+def _problem(turn: Turn, status: int, wait: float | None = None) -> StandinError:
     how = turn.behaviour
     message, code = usual_error(status)
-    return Problem(status, how.error_message or message, how.error_param, how.error_code or code, turn.request_id, wait)
+    return StandinError(
+        status, how.error_message or message, how.error_param, how.error_code or code, turn.request_id, wait
+    )
 
 
-def _error_in_200(turn: Turn) -> Script:
+def _error_in_200(turn: Turn) -> WireScript:
     problem = _problem(turn, turn.behaviour.status)
     if turn.ask.stream:
         event = turn.shape.error_event(turn.ask, turn.said(), problem, 0)
-        return streamed(turn, [Step(turn.latency, event)])
+        return streamed(turn, [WireStep(turn.latency, event)])
     return plain(turn, turn.shape.failed(turn.ask, turn.said(), problem))
 
 
-def _error_mid_stream(turn: Turn) -> Script:
+def _error_mid_stream(turn: Turn) -> WireScript:
     if not turn.ask.stream:
         return _error_in_200(turn)
     sent = list(beginning(turn))
     problem = _problem(turn, turn.behaviour.status)
     event = turn.shape.error_event(turn.ask, turn.said(), problem, sum(step.data.count(END) for step in sent))
-    return streamed(turn, [*sent, Step(turn.behaviour.chunk_seconds, event)])
+    return streamed(turn, [*sent, WireStep(turn.behaviour.chunk_seconds, event)])
 
 
-def _truncate(turn: Turn) -> Script:
+def _truncate(turn: Turn) -> WireScript:
     return _broken(turn, "close")
 
 
-def _clean_cut(turn: Turn) -> Script:
+def _clean_cut(turn: Turn) -> WireScript:
     if turn.ask.stream:
         return streamed(turn, beginning(turn))
     _, half, bill = _half(turn)
     return plain(turn, half, bill=bill)
 
 
-def _hang(turn: Turn) -> Script:
-    return Script((), "hang")
+def _hang(turn: Turn) -> WireScript:
+    return WireScript((), "hang")
 
 
-def _hang_mid_stream(turn: Turn) -> Script:
+def _hang_mid_stream(turn: Turn) -> WireScript:
     return _broken(turn, "hang")
 
 
-def _reset(turn: Turn) -> Script:
-    return Script((Step(turn.latency, b""),), "reset")
+def _reset(turn: Turn) -> WireScript:
+    return WireScript((WireStep(turn.latency, b""),), "reset")
 
 
-def _reset_mid_stream(turn: Turn) -> Script:
+def _reset_mid_stream(turn: Turn) -> WireScript:
     return _broken(turn, "reset")
 
 
-def _html(turn: Turn) -> Script:
+def _html(turn: Turn) -> WireScript:
     lines = b"content-type: text/html; charset=utf-8\r\ncontent-length: %d\r\n" % len(HTML)
-    return Script((Step(turn.latency, head(200, lines) + HTML),))
+    return WireScript((WireStep(turn.latency, head(200, lines) + HTML),))
 
 
-def _bad_json(turn: Turn) -> Script:
+def _bad_json(turn: Turn) -> WireScript:
     if turn.ask.stream:
-        return streamed(turn, [*beginning(turn), Step(0.0, turn.shape.bad_event)])
+        return streamed(turn, [*beginning(turn), WireStep(0.0, turn.shape.bad_event)])
     return plain(turn, turn.shape.not_json)
 
 
-def _empty_choices(turn: Turn) -> Script:
+def _empty_choices(turn: Turn) -> WireScript:
     said = turn.said()
     if turn.ask.stream:
-        return streamed(turn, [Step(turn.latency, turn.shape.told_empty(turn.ask, said), turn.bill(said))])
+        return streamed(turn, [WireStep(turn.latency, turn.shape.empty_stream(turn.ask, said), turn.bill(said))])
     return plain(turn, turn.shape.empty(turn.ask, said), bill=turn.bill(said))
 
 
-def _bad_tool_arguments(turn: Turn) -> Script:
+def _bad_tool_arguments(turn: Turn) -> WireScript:
     if not turn.shape.calls_tools:
         return _bad_json(turn)
     said = turn._replace(behaviour=turn.behaviour.model_copy(update={"tool_calls": True})).said()
     return spoken(turn, with_broken_arguments(said))
 
 
-def _slow_drip(turn: Turn) -> Script:
+def _slow_drip(turn: Turn) -> WireScript:
     script = good(turn)
-    return Script(_dripped(script.steps, turn), script.end)
+    return WireScript(_dripped(script.steps, turn), script.end)
 
 
-def _dripped(steps: Iterable[Step], turn: Turn) -> Iterator[Step]:
+def _dripped(steps: Iterable[WireStep], turn: Turn) -> Iterator[WireStep]:
     """The head as one, then the body byte by byte; each step is charged with its first byte."""
     opening, mark = b"", b"\r\n\r\n"
     for after, data, bill in steps:
         if not opening:
             opening, _, data = data.partition(mark)
-            yield Step(after, opening + mark)
+            yield WireStep(after, opening + mark)
         for at in range(len(data)):
-            yield Step(turn.behaviour.drip_seconds, data[at : at + 1], None if at else bill)
+            yield WireStep(turn.behaviour.drip_seconds, data[at : at + 1], None if at else bill)
 
 
-def _gzip(turn: Turn) -> Script:
+def _gzip(turn: Turn) -> WireScript:
     said = turn.said()
     if turn.ask.stream:
         opening = stream_opening(turn, [(b"content-encoding", b"gzip")])
         steps = framed(opening, _zipped(events(turn, said)), chunked=turn.chunked)
-        return Script(steps, "keep" if turn.chunked else "close")
+        return WireScript(steps, "keep" if turn.chunked else "close")
     body = gzip.compress(turn.shape.whole(turn.ask, said), compresslevel=1)
     return plain(turn, body, bill=turn.bill(said), more=[(b"content-encoding", b"gzip")])
 
 
-def _zipped(steps: Iterable[Step]) -> Iterator[Step]:
+def _zipped(steps: Iterable[WireStep]) -> Iterator[WireStep]:
     """Each step compressed and flushed, so that a stream stays a stream."""
     packer = zlib.compressobj(level=1, wbits=GZIP)
     for step in steps:
         yield step._replace(data=packer.compress(step.data) + packer.flush(zlib.Z_SYNC_FLUSH))
-    yield Step(0.0, packer.flush())
+    yield WireStep(0.0, packer.flush())
 
 
-def _gzip_bomb(turn: Turn) -> Script:
+def _gzip_bomb(turn: Turn) -> WireScript:
     opening = opening_of(turn, 200, [(b"content-encoding", b"gzip"), (b"transfer-encoding", b"chunked")])
-    return Script(framed(opening, _bomb(turn), chunked=True))
+    return WireScript(framed(opening, _bomb(turn), chunked=True))
 
 
-def _bomb(turn: Turn) -> Iterator[Step]:
+def _bomb(turn: Turn) -> Iterator[WireStep]:
     packer = zlib.compressobj(level=9, wbits=GZIP)
     for at, blank in enumerate(_blanks(turn.behaviour.huge_bytes)):
-        yield Step(turn.latency if at == 0 else 0.0, packer.compress(blank))
-    yield Step(0.0, packer.flush())
+        yield WireStep(turn.latency if at == 0 else 0.0, packer.compress(blank))
+    yield WireStep(0.0, packer.flush())
 
 
-def _huge(turn: Turn) -> Script:
+def _huge(turn: Turn) -> WireScript:
     size = turn.behaviour.huge_bytes
-    return Script(framed(opening_of(turn, 200, [(b"content-length", b"%d" % size)]), _bulk(turn, size), chunked=False))
+    return WireScript(
+        framed(opening_of(turn, 200, [(b"content-length", b"%d" % size)]), _bulk(turn, size), chunked=False)
+    )
 
 
-def _bulk(turn: Turn, size: int) -> Iterator[Step]:
+def _bulk(turn: Turn, size: int) -> Iterator[WireStep]:
     for at, blank in enumerate(_blanks(size)):
-        yield Step(turn.latency if at == 0 else 0.0, blank)
+        yield WireStep(turn.latency if at == 0 else 0.0, blank)
 
 
 def _blanks(size: int) -> Iterator[bytes]:
@@ -213,11 +217,11 @@ def _blanks(size: int) -> Iterator[bytes]:
         yield megabyte[: size % MEGABYTE]
 
 
-def _redirect(turn: Turn) -> Script:
+def _redirect(turn: Turn) -> WireScript:
     return plain(turn, b"", status=307, more=[(b"location", turn.behaviour.redirect_to.encode())])
 
 
-_FAULTS: dict[Fault, Callable[[Turn], Script]] = {
+_FAULTS: dict[Fault, Callable[[Turn], WireScript]] = {
     "status": _status,
     "rate_limit": _rate_limit,
     "unknown_model": _unknown_model,

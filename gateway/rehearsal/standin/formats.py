@@ -7,7 +7,7 @@ from .messages import ANTHROPIC, COUNT_TOKENS, MESSAGES
 from .responses import RESPONSES
 from .shapes import Family, Shape
 from .small import EMBEDDINGS, IMAGES, MODERATIONS, SPEECH, TRANSCRIPTIONS
-from .wire import Request
+from .wire import StandinRequest
 
 MODELS = "/models"
 
@@ -34,7 +34,7 @@ def shape_of(path: str) -> Shape | None:
     return next((shape for end, shape in _SHAPES if path.endswith(end)), None)
 
 
-def family_of(request: Request) -> Family:
+def family_of(request: StandinRequest) -> Family:
     """Whose door, errors and headers a request meets; OpenAI's where its path does not tell, nor its key's header."""
     shape = shape_of(request.path)
     if shape is not None:

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from urllib.parse import parse_qs, unquote
 
-from .answers import SEALED, THOUGHT, Problem, Said, Told, ToolCall, encode, parsed
-from .asks import Ask, Choice, Refusal, Tool, fields_of, items, part, plain_ask, refuse, text_in, wanted
+from .answers import SEALED, THOUGHT, Said, StandinError, StandinToolCall, StreamParts, encode, parsed
+from .asks import Ask, AskedTool, Choice, StandinRefusal, fields_of, items, part, plain_ask, refuse, text_in, wanted
 from .shapes import Door, Family, Served, Shape
 from .turns import shares
-from .wire import Request
+from .wire import StandinRequest
 
 MODEL_AND_VERB = re.compile(r"([^:]+):([A-Za-z]+)")
 CAPITAL = re.compile("[A-Z]")
@@ -34,7 +34,7 @@ STATUSES: dict[int, str] = {
 }
 
 
-def _error(problem: Problem) -> bytes:
+def _error(problem: StandinError) -> bytes:
     name = STATUSES.get(problem.status, "INTERNAL" if problem.status >= 500 else "INVALID_ARGUMENT")
     error: dict[str, object] = {"code": problem.status, "message": problem.message, "status": name}
     if problem.code == INVALID_KEY:
@@ -52,15 +52,15 @@ def _headers(served: Served) -> bytes:
 GOOGLE = Family(
     door=Door(
         ways=((b"x-goog-api-key", b""),),
-        missing=Problem(403, "Method doesn't allow unregistered callers (callers without established identity)."),
-        wrong=Problem(400, "API key not valid. Please pass a valid API key.", code=INVALID_KEY),
+        missing=StandinError(403, "Method doesn't allow unregistered callers (callers without established identity)."),
+        wrong=StandinError(400, "API key not valid. Please pass a valid API key.", code=INVALID_KEY),
     ),
     error=_error,
     headers=_headers,
 )
 
 
-def _read(request: Request) -> Ask:
+def _read(request: StandinRequest) -> Ask:
     model, verb = _place(request.path)
     if verb == STREAM and parse_qs(request.query).get("alt") != ["sse"]:
         refuse("The stand-in streams with alt=sse alone.")
@@ -90,16 +90,16 @@ def _place(path: str) -> tuple[str, str]:
     """Model and method of a path."""
     found = MODEL_AND_VERB.fullmatch(unquote(path).partition("/models/")[2])
     if found is None or not found[1].isprintable():
-        raise Refusal(404, f"Invalid path: {path}")
+        raise StandinRefusal(404, f"Invalid path: {path}")
     return found[1], found[2]
 
 
-def _tools(listed: object) -> Iterator[Tool]:
+def _tools(listed: object) -> Iterator[AskedTool]:
     for declared in (each for tool in items(listed) for each in items(_member(tool, "functionDeclarations"))):
         name = part(declared, "name")
         if not isinstance(name, str):
             refuse("* GenerateContentRequest.tools[0].function_declarations[0].name: name is not specified\n")
-        yield Tool(name, _member(declared, "parametersJsonSchema") or _json_schema(part(declared, "parameters")))
+        yield AskedTool(name, _member(declared, "parametersJsonSchema") or _json_schema(part(declared, "parameters")))
 
 
 def _choice(said: object) -> Choice:
@@ -149,18 +149,18 @@ def _empty(ask: Ask, said: Said) -> bytes:
     return _answer(said, [], said.bill.completion)
 
 
-def _told(ask: Ask, said: Said) -> Told:
+def _stream(ask: Ask, said: Said) -> StreamParts:
     """Chunks of one shape: a thought if one is shown, the pieces, and a last one with the reason it ended."""
     opening = _chunk(said, [_candidate(said, [_thought()])], 0) if _thinks(ask, said) else b""
     whole = said.bill.completion
     pieces = [_function_call(said, call) for call in said.calls] or [{"text": piece} for piece in said.text]
     if _malformed(said):
-        return Told(opening, (), _chunk(said, [_candidate(said, [], ends=True)], whole))
+        return StreamParts(opening, (), _chunk(said, [_candidate(said, [], ends=True)], whole))
     sent = accumulate(shares(whole, len(pieces)))
     content = tuple(
         _chunk(said, [_candidate(said, [piece])], tokens) for piece, tokens in zip(pieces, sent, strict=True)
     )
-    return Told(opening, content, _chunk(said, [_candidate(said, [{"text": ""}], ends=True)], whole))
+    return StreamParts(opening, content, _chunk(said, [_candidate(said, [{"text": ""}], ends=True)], whole))
 
 
 def usage_of(said: Said, sent: int) -> dict[str, object]:
@@ -182,8 +182,8 @@ def usage_of(said: Said, sent: int) -> dict[str, object]:
 def _answer(said: Said, candidates: Sequence[object], sent: int) -> bytes:
     """A whole answer, or a chunk; without candidates that member is left out, as Google does."""
     shown: Mapping[str, object] = {"candidates": candidates} if candidates else {}
-    about = {"modelVersion": said.model, "responseId": f"gemini-{said.number}"}
-    return encode({**shown, "usageMetadata": usage_of(said, sent), **about})
+    envelope = {"modelVersion": said.model, "responseId": f"gemini-{said.number}"}
+    return encode({**shown, "usageMetadata": usage_of(said, sent), **envelope})
 
 
 def _candidate(said: Said, parts: Sequence[object], *, ends: bool = False) -> dict[str, object]:
@@ -209,7 +209,7 @@ def _thought() -> dict[str, object]:
     return {"text": THOUGHT, "thought": True}
 
 
-def _function_call(said: Said, call: ToolCall) -> dict[str, object]:
+def _function_call(said: Said, call: StandinToolCall) -> dict[str, object]:
     """A call's part; the first carries the signature of the thought behind it."""
     made: dict[str, object] = {"functionCall": {"id": f"call-{call.number}", "name": call.name, "args": parsed(call)}}
     signed = said.reasoning_tokens > 0 and call is said.calls[0]
@@ -226,8 +226,8 @@ GENERATE = Shape(
     whole=_whole,
     empty=_empty,
     failed=lambda ask, said, problem: _error(problem),
-    told=_told,
-    told_empty=lambda ask, said: _chunk(said, [], said.bill.completion),
+    stream=_stream,
+    empty_stream=lambda ask, said: _chunk(said, [], said.bill.completion),
     error_event=lambda ask, said, problem, sent: b"data: " + _error(problem) + b"\n\n",
     bad_event=b'data: {"candidates": [{"content"\n\n',
     not_json=b'{"candidates": [{"content"',

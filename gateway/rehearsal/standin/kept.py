@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from .answers import Said, encode
-from .asks import Ask, Refusal, refuse
+from .asks import Ask, StandinRefusal, refuse
 from .multipart import form_of
 from .responses import is_background, response
-from .wire import Request
+from .wire import StandinRequest
 
 MOST_RESPONSES = 1000
 MOST_FILES = 100
@@ -25,7 +25,7 @@ class _Response(NamedTuple):
     cancelled: bool = False
 
 
-class Responses:
+class KeptResponses:
     """Responses by id. Those made in the background are ready only after the model's latency, or cancelled."""
 
     def __init__(self, most: int = MOST_RESPONSES) -> None:
@@ -47,7 +47,7 @@ class Responses:
         if len(self._kept) > self._most:
             self._kept.popitem(last=False)
 
-    def answer(self, request: Request, now: float) -> bytes | None:
+    def answer(self, request: StandinRequest, now: float) -> bytes | None:
         """The response that a path asks for, cancels, deletes, or whose input it lists; None for other paths. Raises
         Refusal."""
         found = RESPONSE.search(request.path)
@@ -57,7 +57,7 @@ class Responses:
         only(*(("POST", request) if part == "/cancel" else ("GET", request, "" if part else "DELETE")))
         kept = self._kept.get(name)
         if kept is None:
-            raise Refusal(404, f"Response with id '{name}' not found.", param="id")
+            raise StandinRefusal(404, f"Response with id '{name}' not found.", param="id")
         if part == "/input_items":
             return encode(_input_of(kept.ask, name))
         if request.method == "DELETE":
@@ -95,7 +95,7 @@ class Files:
         self._most = most
         self._most_bytes = most_bytes
 
-    def answer(self, request: Request, number: str, now: float) -> tuple[bytes, bytes] | None:
+    def answer(self, request: StandinRequest, number: str, now: float) -> tuple[bytes, bytes] | None:
         """Content type and body that a path under /files gives; None for other paths. Raises Refusal."""
         found = FILE.search(request.path)
         if found is None:
@@ -106,40 +106,40 @@ class Files:
             return b"application/octet-stream", self._find(name)[1]
         return b"application/json", encode(self._one(request, name) if name else self._all(request, number, now))
 
-    def _all(self, request: Request, number: str, now: float) -> object:
+    def _all(self, request: StandinRequest, number: str, now: float) -> object:
         only("GET", request, "POST")
         if request.method == "POST":
             return self._add(request, f"file-{number}", now)
-        return {"object": "list", "data": [about for about, _ in self._kept.values()], "has_more": False}
+        return {"object": "list", "data": [file for file, _ in self._kept.values()], "has_more": False}
 
-    def _one(self, request: Request, name: str) -> object:
+    def _one(self, request: StandinRequest, name: str) -> object:
         only("GET", request, "DELETE")
-        about, _ = self._find(name)
+        file, _ = self._find(name)
         if request.method == "GET":
-            return about
+            return file
         del self._kept[name]
         return {"id": name, "object": "file", "deleted": True}
 
-    def _add(self, request: Request, name: str, now: float) -> Mapping[str, object]:
+    def _add(self, request: StandinRequest, name: str, now: float) -> Mapping[str, object]:
         form = form_of(request)
         if "file" not in form or "purpose" not in form:
             refuse("Missing required parameter: 'file' and 'purpose' are needed.", "file")
         data = form["file"].data
-        about: dict[str, object] = {"id": name, "object": "file", "bytes": len(data), "created_at": int(now)}
-        about |= {"filename": form["file"].filename, "purpose": form["purpose"].text, "status": "processed"}
-        self._kept[name] = about, data
+        file: dict[str, object] = {"id": name, "object": "file", "bytes": len(data), "created_at": int(now)}
+        file |= {"filename": form["file"].filename, "purpose": form["purpose"].text, "status": "processed"}
+        self._kept[name] = file, data
         while len(self._kept) > self._most or sum(len(kept) for _, kept in self._kept.values()) > self._most_bytes:
             self._kept.popitem(last=False)
-        return about
+        return file
 
     def _find(self, name: str) -> tuple[Mapping[str, object], bytes]:
         if name not in self._kept:
-            raise Refusal(404, f"No such File object: {name}", param="id")
+            raise StandinRefusal(404, f"No such File object: {name}", param="id")
         return self._kept[name]
 
 
-def only(method: str, request: Request, other: str = "") -> None:
+def only(method: str, request: StandinRequest, other: str = "") -> None:
     """Raises Refusal for a request with any method but these."""
     if request.method not in (method, other):
         expected = f"{method} or {other}" if other else method
-        raise Refusal(405, f"Not allowed to {request.method} on {request.path} (expected {expected})")
+        raise StandinRefusal(405, f"Not allowed to {request.method} on {request.path} (expected {expected})")

@@ -6,11 +6,11 @@ Source: platform.claude.com/docs/en/api, versions 2023-06-01 and later.
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from .answers import SEALED, THOUGHT, Problem, Said, Told, ToolCall, encode, parsed
+from .answers import SEALED, THOUGHT, Said, StandinError, StandinToolCall, StreamParts, encode, parsed
 from .asks import (
     Ask,
+    AskedTool,
     Choice,
-    Tool,
     fields_of,
     items,
     last_user,
@@ -23,7 +23,7 @@ from .asks import (
     wanted,
 )
 from .shapes import Door, Family, Served, Shape
-from .wire import Request
+from .wire import StandinRequest
 
 TYPES: dict[int, str] = {
     401: "authentication_error",
@@ -38,10 +38,10 @@ TYPES: dict[int, str] = {
 PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 
 
-def _error(problem: Problem) -> bytes:
+def _error(problem: StandinError) -> bytes:
     usual = "api_error" if problem.status >= 500 else "invalid_request_error"
-    told = {"type": TYPES.get(problem.status, usual), "message": problem.message}
-    return encode({"type": "error", "error": told, "request_id": problem.request_id or None})
+    content = {"type": TYPES.get(problem.status, usual), "message": problem.message}
+    return encode({"type": "error", "error": content, "request_id": problem.request_id or None})
 
 
 def _headers(served: Served) -> bytes:
@@ -58,15 +58,15 @@ def _headers(served: Served) -> bytes:
 ANTHROPIC = Family(
     door=Door(
         ways=((b"x-api-key", b""), (b"authorization", b"bearer")),
-        missing=Problem(401, "x-api-key header is required"),
-        wrong=Problem(401, "invalid x-api-key"),
+        missing=StandinError(401, "x-api-key header is required"),
+        wrong=StandinError(401, "invalid x-api-key"),
     ),
     error=_error,
     headers=_headers,
 )
 
 
-def _read(request: Request) -> Ask:
+def _read(request: StandinRequest) -> Ask:
     ask = _prompt(request)
     limit = ask.fields.get("max_tokens")
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
@@ -74,7 +74,7 @@ def _read(request: Request) -> Ask:
     return ask
 
 
-def _prompt(request: Request) -> Ask:
+def _prompt(request: StandinRequest) -> Ask:
     """The ask of a request that need not say how long its answer may be."""
     if not request.header(b"anthropic-version"):
         refuse("anthropic-version: header is required")
@@ -95,14 +95,14 @@ def _prompt(request: Request) -> Ask:
     )
 
 
-def _tools(listed: object) -> Iterator[Tool]:
+def _tools(listed: object) -> Iterator[AskedTool]:
     """The caller's own; those that the provider runs itself are never called."""
     for each in items(listed):
         name = part(each, "name")
         if not isinstance(name, str):
             refuse("tools.0.name: Field required", "tools")
         if part(each, "type") in (None, "custom"):
-            yield Tool(name, part(each, "input_schema"))
+            yield AskedTool(name, part(each, "input_schema"))
 
 
 def _choice(said: object) -> Choice:
@@ -131,16 +131,16 @@ def _empty(ask: Ask, said: Said) -> bytes:
     return _message(said, [], usage_of(said), "end_turn")
 
 
-def _told(ask: Ask, said: Said) -> Told:
+def _stream(ask: Ask, said: Said) -> StreamParts:
     """message_start, a thought if one is shown, blocks with their deltas, message_delta with usage, message_stop."""
     thought = b"".join(_thought_events(ask)) if _thinks(ask, said) else b""
     at = 1 if thought else 0
     opening = _start(said) + thought
     if said.calls:
         content = tuple(event for number, call in enumerate(said.calls, at) for event in _call_events(number, call))
-        return Told(opening + PING, content, _stop(said, _stop_reason(said)))
+        return StreamParts(opening + PING, content, _stop(said, _stop_reason(said)))
     made = {piece: _delta(at, {"type": "text_delta", "text": piece}) for piece in dict.fromkeys(said.text)}
-    return Told(
+    return StreamParts(
         opening=opening + _block(at, _text("")) + PING,
         content=tuple(made[piece] for piece in said.text),
         closing=_block_stop(at) + _stop(said, "end_turn"),
@@ -196,11 +196,11 @@ def _text(text: str) -> dict[str, object]:
     return {"type": "text", "text": text}
 
 
-def _tool_use(call: ToolCall, arguments: object) -> dict[str, object]:
+def _tool_use(call: StandinToolCall, arguments: object) -> dict[str, object]:
     return {"type": "tool_use", "id": f"toolu_{call.number}", "name": call.name, "input": arguments}
 
 
-def _input(call: ToolCall) -> object:
+def _input(call: StandinToolCall) -> object:
     """An object; broken arguments as the text they are, as an object cannot be broken."""
     arguments = parsed(call)
     return call.whole if arguments is None else arguments
@@ -220,7 +220,7 @@ def _thought_events(ask: Ask) -> Iterator[bytes]:
     yield _block_stop(0)
 
 
-def _call_events(number: int, call: ToolCall) -> Iterator[bytes]:
+def _call_events(number: int, call: StandinToolCall) -> Iterator[bytes]:
     """The block's beginning, then its pieces, the last with the block's end."""
     yield _block(number, _tool_use(call, {})) + _delta(number, {"type": "input_json_delta", "partial_json": ""})
     for piece in call.arguments[:-1]:
@@ -257,8 +257,8 @@ MESSAGES = Shape(
     whole=_whole,
     empty=_empty,
     failed=lambda ask, said, problem: _error(problem),
-    told=_told,
-    told_empty=lambda ask, said: _start(said) + _stop(said, "end_turn"),
+    stream=_stream,
+    empty_stream=lambda ask, said: _start(said) + _stop(said, "end_turn"),
     error_event=lambda ask, said, problem, sent: b"event: error\ndata: " + _error(problem) + b"\n\n",
     bad_event=b'event: content_block_delta\ndata: {"type":"content_block_delta","ind\n\n',
     not_json=b'{"id": "msg_',

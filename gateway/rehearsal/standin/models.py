@@ -4,21 +4,21 @@ from collections import deque
 from collections.abc import Mapping
 from random import Random
 
-from .behaviour import Behaviour, Behaviours, Fault, draw_fault, draw_latency
+from .behaviour import Behaviours, Fault, ModelBehaviour, draw_fault, draw_latency
 
 MOST_STRANGERS = 10_000  # models nobody set up, each with dice of its own; beyond that they are forgotten together
 
 
-class Model:
+class StandinModel:
     """One model: a behaviour and its luck."""
 
-    def __init__(self, name: str, behaviour: Behaviour) -> None:
+    def __init__(self, name: str, behaviour: ModelBehaviour) -> None:
         self._name = name
         self.behaviour = behaviour
         self._rng = self._dice()
         self._script = deque(behaviour.fault_script)
 
-    def change(self, behaviour: Behaviour, fields: frozenset[str]) -> None:
+    def change(self, behaviour: ModelBehaviour, fields: frozenset[str]) -> None:
         """Another behaviour; dice and script start again only when `fields` names what they are made of."""
         self.behaviour = behaviour
         if "seed" in fields:
@@ -38,26 +38,26 @@ class Model:
         return Random(f"{self.behaviour.seed}:{self._name}")  # noqa: S311 - a rehearsal, nothing secret
 
 
-class Models:
+class StandinModels:
     """Models by name; a name nobody set up behaves like the default."""
 
-    def __init__(self, behaviours: Mapping[str, Behaviour], default: Behaviour) -> None:
+    def __init__(self, behaviours: Mapping[str, ModelBehaviour], default: ModelBehaviour) -> None:
         self._default = default
-        self._known = {name: Model(name, behaviour) for name, behaviour in behaviours.items()}
-        self._strangers: dict[str, Model] = {}
+        self._known = {name: StandinModel(name, behaviour) for name, behaviour in behaviours.items()}
+        self._strangers: dict[str, StandinModel] = {}
 
-    def get(self, name: str) -> Model:
+    def get(self, name: str) -> StandinModel:
         return self._known.get(name) or self._stranger(name)
 
     def names(self) -> list[str]:
         """The models that were set up."""
         return list(self._known)
 
-    def behave(self, name: str, behaviour: Behaviour) -> None:
+    def behave(self, name: str, behaviour: ModelBehaviour) -> None:
         """Sets a model up, its dice and script from their beginning."""
-        self._known[name] = Model(name, behaviour)
+        self._known[name] = StandinModel(name, behaviour)
 
-    def change(self, name: str, behaviour: Behaviour, fields: frozenset[str]) -> None:
+    def change(self, name: str, behaviour: ModelBehaviour, fields: frozenset[str]) -> None:
         """Changes a model in the middle of its game; one that was not set up is from now on."""
         model = self._known.setdefault(name, self.get(name))
         model.change(behaviour, fields)
@@ -69,9 +69,9 @@ class Models:
     def all(self) -> Behaviours:
         return Behaviours(default=self._default, models={name: model.behaviour for name, model in self._known.items()})
 
-    def _stranger(self, name: str) -> Model:
+    def _stranger(self, name: str) -> StandinModel:
         if name not in self._strangers:
             if len(self._strangers) >= MOST_STRANGERS:
                 self._strangers.clear()
-            self._strangers[name] = Model(name, self._default)
+            self._strangers[name] = StandinModel(name, self._default)
         return self._strangers[name]

@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 from .asks import refuse
-from .wire import Request
+from .wire import StandinRequest
 
 BOUNDARY = re.compile(rb'boundary="?([^";,\s]+)', re.IGNORECASE)
 NAME = re.compile(rb'[;\s]name="([^"]*)"')
@@ -23,7 +23,7 @@ class Field(NamedTuple):
         return self.data.decode("utf-8", "replace")
 
 
-def form_of(request: Request) -> dict[str, Field]:
+def form_of(request: StandinRequest) -> dict[str, Field]:
     """The fields by name, the last of a name. Raises Refusal when the body is no form."""
     found = BOUNDARY.search(request.header(b"content-type") or b"")
     mark = b"--" + found[1] if found else b""

@@ -9,11 +9,11 @@ from typing import cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-from .answers import Problem
-from .books import Entry
+from .answers import StandinError
+from .books import BookedCall
 from .chat import error_body
 from .service import Service
-from .wire import CONTINUE, JSON, End, Header, Request, Step, head
+from .wire import CONTINUE, JSON, End, Header, StandinRequest, WireStep, head
 
 MOST_BODY = 64 << 20  # bytes; twice what the gateway lets through
 MOST_HEAD = 1 << 20  # bytes of one header block
@@ -23,17 +23,17 @@ ONE_WRITE = 64 << 10  # bytes gathered for one write
 LINGER_ZERO = struct.pack("ii", 1, 0)  # close() then sends RST, socket(7)
 
 
-class Connection(asyncio.Protocol):
+class StandinConnection(asyncio.Protocol):
     """A client's connection. It is in `open_connections` while it lives, and `gone` is done when it no longer does."""
 
-    def __init__(self, service: Service, open_connections: "set[Connection]") -> None:
+    def __init__(self, service: Service, open_connections: "set[StandinConnection]") -> None:
         self._service = service
         self._all = open_connections
         self._loop = asyncio.get_running_loop()
         self.gone: asyncio.Future[None] = self._loop.create_future()
-        self._waiting: deque[tuple[Request, bool]] = deque()
-        self._steps: Iterator[Step] | None = None  # of the answer in progress
-        self._entry: Entry | None = None
+        self._waiting: deque[tuple[StandinRequest, bool]] = deque()
+        self._steps: Iterator[WireStep] | None = None  # of the answer in progress
+        self._entry: BookedCall | None = None
         self._end: End = "keep"
         self._keep_alive = True
         self._timer: asyncio.TimerHandle | None = None
@@ -110,7 +110,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         path, _, query = self._url.decode("latin-1").partition("?")
-        request = Request(
+        request = StandinRequest(
             method=self._parser.get_method().decode("latin-1"),
             path=path,
             query=query,
@@ -153,7 +153,7 @@ class Connection(asyncio.Protocol):
         """Sends every step that is due; a timer or resume_writing goes on from where this stops."""
         due: list[bytes] = []
         size = 0
-        for step in cast(Iterator[Step], self._steps):
+        for step in cast(Iterator[WireStep], self._steps):
             if step.after > 0:
                 self._send(due)
                 self._timer = self._loop.call_later(step.after, self._on_time, step)
@@ -168,7 +168,7 @@ class Connection(asyncio.Protocol):
         if not self._full:
             self._finish()
 
-    def _on_time(self, step: Step) -> None:
+    def _on_time(self, step: WireStep) -> None:
         self._timer = None
         due: list[bytes] = []
         self._take(step, due)
@@ -176,7 +176,7 @@ class Connection(asyncio.Protocol):
         if not self._full:
             self._play()
 
-    def _take(self, step: Step, due: list[bytes]) -> int:
+    def _take(self, step: WireStep, due: list[bytes]) -> int:
         due.append(step.data)
         if step.bill is not None and self._entry is not None:
             self._entry.charge(step.bill)
@@ -206,7 +206,7 @@ class Connection(asyncio.Protocol):
     def _refuse(self, status: int, message: str) -> None:
         """The last word on a connection whose bytes make no sense, unless an answer is under way."""
         if self._steps is None:
-            body = error_body(Problem(status, message))
+            body = error_body(StandinError(status, message))
             lines = b"content-type: %s\r\ncontent-length: %d\r\nconnection: close\r\n" % (JSON, len(body))
             self._transport.write(head(status, lines) + body)
         self._transport.close()

@@ -7,7 +7,7 @@ from typing import Self
 
 import orjson
 
-from .wire import Header, Request
+from .wire import Header, StandinRequest
 
 KEPT_REQUESTS = 200  # enough for a test to look back on, small enough to forget about
 KEPT_BODY = 1 << 20  # bytes kept of one request's body
@@ -24,7 +24,7 @@ class Received:
     body_bytes: int  # how long the whole body was
 
     @classmethod
-    def of(cls, request: Request, body_bytes: int) -> Self:
+    def of(cls, request: StandinRequest, body_bytes: int) -> Self:
         path = f"{request.path}?{request.query}" if request.query else request.path
         return cls(request.method, path, request.headers, request.body, body_bytes)
 
@@ -50,9 +50,9 @@ class RequestLog:
     """The last requests, oldest first."""
 
     def __init__(self) -> None:
-        self._kept: deque[tuple[Request, int]] = deque(maxlen=KEPT_REQUESTS)
+        self._kept: deque[tuple[StandinRequest, int]] = deque(maxlen=KEPT_REQUESTS)
 
-    def add(self, request: Request) -> None:
+    def add(self, request: StandinRequest) -> None:
         size = len(request.body)
         self._kept.append((request if size <= KEPT_BODY else request._replace(body=request.body[:KEPT_BODY]), size))
 

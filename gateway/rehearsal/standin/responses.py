@@ -5,11 +5,11 @@ Source: platform.openai.com/docs/api-reference/responses and responses-streaming
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from .answers import SEALED, THOUGHT, Problem, Said, Told, ToolCall, encode
+from .answers import SEALED, THOUGHT, Said, StandinError, StandinToolCall, StreamParts, encode
 from .asks import (
     Ask,
+    AskedTool,
     Choice,
-    Tool,
     fields_of,
     items,
     last_user,
@@ -23,7 +23,7 @@ from .asks import (
 )
 from .chat import OPENAI
 from .shapes import Shape
-from .wire import Request
+from .wire import StandinRequest
 
 Event = tuple[str, dict[str, object]]  # its type, and its members but for type and sequence_number
 
@@ -52,7 +52,7 @@ SAID_BACK: Mapping[str, object] = {
 }
 
 
-def _read(request: Request) -> Ask:
+def _read(request: StandinRequest) -> Ask:
     fields = fields_of(request.body)
     model = model_of(fields)
     given = fields.get("input")
@@ -71,14 +71,14 @@ def _read(request: Request) -> Ask:
     )
 
 
-def _tools(listed: object) -> Iterator[Tool]:
+def _tools(listed: object) -> Iterator[AskedTool]:
     """The caller's own; those that the provider runs itself are never called."""
     for each in items(listed):
         if part(each, "type") == "function":
             name = part(each, "name")
             if not isinstance(name, str):
                 refuse("Missing required parameter: 'tools[0].name'.", "tools[0].name", "missing_required_parameter")
-            yield Tool(name, part(each, "parameters"))
+            yield AskedTool(name, part(each, "parameters"))
 
 
 def _choice(said: object) -> Choice:
@@ -92,7 +92,7 @@ def _schema(wanted: object) -> object:
     return {"type": "object"} if part(wanted, "type") == "json_object" else None
 
 
-def response(ask: Ask, said: Said, status: str = "completed", problem: Problem | None = None) -> dict[str, object]:
+def response(ask: Ask, said: Said, status: str = "completed", problem: StandinError | None = None) -> dict[str, object]:
     """The response object: with its output and usage only where it is completed."""
     whole = status == "completed"
     said_back = {name: ask.fields.get(name, usual) for name, usual in SAID_BACK.items()}
@@ -130,7 +130,7 @@ def output_of(ask: Ask, said: Said) -> list[dict[str, object]]:
     return [*thought, *(calls or [_message(said, [_text("".join(said.text))], "completed")])]
 
 
-def _code(problem: Problem) -> str:
+def _code(problem: StandinError) -> str:
     return problem.code or ("rate_limit_exceeded" if problem.status == 429 else "server_error")
 
 
@@ -143,7 +143,7 @@ def _reasoning(ask: Ask, said: Said) -> dict[str, object]:
     return item
 
 
-def _function_call(call: ToolCall, arguments: str, status: str) -> dict[str, object]:
+def _function_call(call: StandinToolCall, arguments: str, status: str) -> dict[str, object]:
     return {
         "id": f"fc_{call.number}",
         "type": "function_call",
@@ -171,7 +171,7 @@ def _whole(ask: Ask, said: Said) -> bytes:
     return encode(response(ask, said, "queued" if is_background(ask) else "completed"))
 
 
-def _told(ask: Ask, said: Said) -> Told:
+def _stream(ask: Ask, said: Said) -> StreamParts:
     """created, in_progress, each item from its beginning to its end, completed."""
     opening = [*_begin(ask, said), *_thought_events(ask, said)]
     at = 1 if said.reasoning_tokens else 0
@@ -226,7 +226,7 @@ def _message_closes(said: Said, place: Mapping[str, object]) -> Iterator[Event]:
     yield "response.output_item.done", {"output_index": place["output_index"], "item": message}
 
 
-def _call_events(index: int, call: ToolCall) -> Iterator[list[Event]]:
+def _call_events(index: int, call: StandinToolCall) -> Iterator[list[Event]]:
     """The item's beginning, then its pieces, the last with the item's end."""
     place = {"item_id": f"fc_{call.number}", "output_index": index}
     item = _function_call(call, "", "in_progress")
@@ -242,13 +242,13 @@ def _call_events(index: int, call: ToolCall) -> Iterator[list[Event]]:
     ]
 
 
-def _sent(opening: Sequence[Event], groups: Sequence[Sequence[Event]], closing: Sequence[Event]) -> Told:
+def _sent(opening: Sequence[Event], groups: Sequence[Sequence[Event]], closing: Sequence[Event]) -> StreamParts:
     """The events as bytes, numbered through."""
     content, at = [], len(opening)
     for group in groups:
         content.append(_numbered(group, at))
         at += len(group)
-    return Told(_numbered(opening, 0), tuple(content), _numbered(closing, at))
+    return StreamParts(_numbered(opening, 0), tuple(content), _numbered(closing, at))
 
 
 def _numbered(events: Iterable[Event], first: int) -> bytes:
@@ -265,18 +265,18 @@ def _empty(ask: Ask, said: Said) -> bytes:
     return encode({**response(ask, said), "output": []})
 
 
-def _told_empty(ask: Ask, said: Said) -> bytes:
+def _empty_stream(ask: Ask, said: Said) -> bytes:
     whole = {**response(ask, said), "output": []}
     return _numbered([*_begin(ask, said), ("response.completed", {"response": whole})], 0)
 
 
-def _error_event(ask: Ask, said: Said, problem: Problem, sent: int) -> bytes:
+def _error_event(ask: Ask, said: Said, problem: StandinError, sent: int) -> bytes:
     """Before anything else an `error`, which has no response; in the middle of one that response has failed."""
     if sent:
         failed = response(ask, said, "failed", problem)
         return _numbered([("response.failed", {"response": failed})], sent)
-    told: dict[str, object] = {"code": _code(problem), "message": problem.message, "param": problem.param}
-    return _numbered([("error", told)], 0)
+    content: dict[str, object] = {"code": _code(problem), "message": problem.message, "param": problem.param}
+    return _numbered([("error", content)], 0)
 
 
 RESPONSES = Shape(
@@ -285,8 +285,8 @@ RESPONSES = Shape(
     whole=_whole,
     empty=_empty,
     failed=lambda ask, said, problem: encode(response(ask, said, "failed", problem)),
-    told=_told,
-    told_empty=_told_empty,
+    stream=_stream,
+    empty_stream=_empty_stream,
     error_event=_error_event,
     bad_event=b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","del\n\n',
     not_json=b'{"id": "resp_',

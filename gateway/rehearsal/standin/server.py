@@ -7,14 +7,14 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
-from .behaviour import Behaviour
+from .behaviour import ModelBehaviour
 from .books import Counts
-from .models import Models
-from .protocol import Connection
+from .models import StandinModels
+from .protocol import StandinConnection
 from .received import RequestLog
 from .service import Service
 
-PLAIN = Behaviour()
+PLAIN = ModelBehaviour()
 WRONG_USAGE = 2
 LAST_PORT = 65_535  # uvloop would take a larger one modulo 65,536
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what a client dials for a wildcard listen
@@ -29,13 +29,13 @@ class Standin:
 
     def __init__(
         self,
-        behaviours: Mapping[str, Behaviour] | None = None,
-        default: Behaviour = PLAIN,
+        behaviours: Mapping[str, ModelBehaviour] | None = None,
+        default: ModelBehaviour = PLAIN,
         *,
         api_key: str | None = None,
     ) -> None:
-        self._service = Service(Models(behaviours or {}, default), api_key=api_key, clock=time.time)
-        self._connections: set[Connection] = set()
+        self._service = Service(StandinModels(behaviours or {}, default), api_key=api_key, clock=time.time)
+        self._connections: set[StandinConnection] = set()
         self._server: asyncio.Server | None = None
         self._host = ""
         self.port = 0
@@ -44,7 +44,7 @@ class Standin:
         """Listens; port 0 takes a free one. Raises OSError when the address cannot be had."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: Connection(self._service, self._connections), host, port, backlog=1024
+            lambda: StandinConnection(self._service, self._connections), host, port, backlog=1024
         )
         self._host = host
         self.port = self._server.sockets[0].getsockname()[1]
@@ -72,7 +72,7 @@ class Standin:
         """What an OpenAI client's base_url is set to; Anthropic's and Google's clients take `root_url`."""
         return f"{self.root_url}/v1"
 
-    def behave(self, model: str, behaviour: Behaviour) -> None:
+    def behave(self, model: str, behaviour: ModelBehaviour) -> None:
         """Sets a model's behaviour from its next call on; its dice and fault_script start from their beginning."""
         self._service.models.behave(model, behaviour)
 
@@ -87,7 +87,11 @@ class Standin:
 
 
 def run(
-    listen: str, behaviours: Mapping[str, Behaviour], default: Behaviour = PLAIN, *, api_key: str | None = None
+    listen: str,
+    behaviours: Mapping[str, ModelBehaviour],
+    default: ModelBehaviour = PLAIN,
+    *,
+    api_key: str | None = None,
 ) -> int:
     """Serves on `listen` (`host:port`) until SIGTERM or SIGINT; the exit code: 0, or 2 when it cannot listen there."""
     host, _, port = listen.rpartition(":")

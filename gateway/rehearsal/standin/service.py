@@ -9,31 +9,31 @@ from itertools import count
 from urllib.parse import unquote
 
 from . import strict
-from .answers import Problem, encode
-from .asks import Refusal
-from .books import Books, Entry
+from .answers import StandinError, encode
+from .asks import StandinRefusal
+from .books import BookedCall, Books
 from .control import Control
 from .faults import faulty
 from .formats import MODELS, family_of, shape_of
-from .kept import Files, Responses, only
-from .models import Models
+from .kept import Files, KeptResponses, only
+from .models import StandinModels
 from .received import RequestLog
 from .responses import RESPONSES, is_background
 from .shapes import Door, Family, Served, Shape
 from .turns import Turn, good
-from .wire import JSON, Request, Script, Step, head
+from .wire import JSON, StandinRequest, WireScript, WireStep, head
 
-Answer = tuple[Script, Entry | None]
+Answer = tuple[WireScript, BookedCall | None]
 
 
 class Service:
     """Answers requests. `clock` gives seconds since 1970; with an `api_key`, calls need it in their format's header."""
 
-    def __init__(self, models: Models, *, api_key: str | None, clock: Callable[[], float]) -> None:
+    def __init__(self, models: StandinModels, *, api_key: str | None, clock: Callable[[], float]) -> None:
         self.models = models
         self.books = Books()
         self.log = RequestLog()
-        self._responses = Responses()
+        self._responses = KeptResponses()
         self._files = Files()
         self._control = Control(self.models, self.books, self.log)
         self._api_key = api_key.encode() if api_key is not None else None
@@ -41,7 +41,7 @@ class Service:
         self._started = int(clock())
         self._numbers = count(1)
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: StandinRequest) -> Answer:
         """The script for a request; the entry is open and the connection closes it."""
         if self._control.owns(request.path):
             return self._control.answer(request), None
@@ -51,18 +51,18 @@ class Service:
         try:
             self._authenticate(request, family.door)
             return self._provide(request, number)
-        except Refusal as refusal:
-            problem = Problem(refusal.status, refusal.message, refusal.param, refusal.code, f"req_{number}")
+        except StandinRefusal as refusal:
+            problem = StandinError(refusal.status, refusal.message, refusal.param, refusal.code, f"req_{number}")
             return self._reply(family, number, refusal.status, family.error(problem)), self.books.open("", "refused")
 
-    def _provide(self, request: Request, number: str) -> Answer:
+    def _provide(self, request: StandinRequest, number: str) -> Answer:
         shape = shape_of(request.path)
         if shape is not None:
             only("POST", request)
             return self._call(shape, request, number)
         return self._look_up(request, number), None
 
-    def _look_up(self, request: Request, number: str) -> Script:
+    def _look_up(self, request: StandinRequest, number: str) -> WireScript:
         """What is no call of a model: it has no entry in the books unless it is refused."""
         family = family_of(request)
         if (kept := self._responses.answer(request, self._clock())) is not None:
@@ -74,9 +74,9 @@ class Service:
         if request.path.endswith(MODELS) or (stem and slash):
             only("GET", request)
             return self._reply(family, number, 200, self._list(unquote(model)))
-        raise Refusal(404, f"Invalid URL ({request.method} {request.path})", code="unknown_url")
+        raise StandinRefusal(404, f"Invalid URL ({request.method} {request.path})", code="unknown_url")
 
-    def _call(self, shape: Shape, request: Request, number: str) -> Answer:
+    def _call(self, shape: Shape, request: StandinRequest, number: str) -> Answer:
         ask = shape.read(request)
         self._responses.check(ask)
         model = self.models.get(ask.model)
@@ -93,10 +93,10 @@ class Service:
     def _list(self, model: str) -> bytes:
         names = self.models.names()
         if model and model not in names:
-            raise Refusal(404, f"The model '{model}' does not exist", param="model", code="model_not_found")
+            raise StandinRefusal(404, f"The model '{model}' does not exist", param="model", code="model_not_found")
         return encode(_card(model) if model else {"object": "list", "data": [_card(name) for name in names]})
 
-    def _authenticate(self, request: Request, door: Door) -> None:
+    def _authenticate(self, request: StandinRequest, door: Door) -> None:
         if self._api_key is None:
             return
         key = door.key(request)
@@ -105,14 +105,14 @@ class Service:
         if not hmac.compare_digest(key, self._api_key):
             raise _unknown(door.wrong)
 
-    def _reply(self, family: Family, number: str, status: int, body: bytes, kind: bytes = JSON) -> Script:
+    def _reply(self, family: Family, number: str, status: int, body: bytes, kind: bytes = JSON) -> WireScript:
         lines = b"content-type: %s\r\ncontent-length: %d\r\n" % (kind, len(body))
         own = family.headers(Served(f"req_{number}", 0.0, self._clock()))
-        return Script((Step(0.0, head(status, lines + own) + body),))
+        return WireScript((WireStep(0.0, head(status, lines + own) + body),))
 
 
-def _unknown(problem: Problem) -> Refusal:
-    return Refusal(problem.status, problem.message, code=problem.code)
+def _unknown(problem: StandinError) -> StandinRefusal:
+    return StandinRefusal(problem.status, problem.message, code=problem.code)
 
 
 def _card(model: str) -> dict[str, object]:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from .answers import Problem, Said, Told
+from .answers import Said, StandinError, StreamParts
 from .asks import Ask
-from .wire import JSON, Request
+from .wire import JSON, StandinRequest
 
 
 class Served(NamedTuple):
@@ -29,10 +29,10 @@ class Door:
     """
 
     ways: tuple[tuple[bytes, bytes], ...]
-    missing: Problem
-    wrong: Problem
+    missing: StandinError
+    wrong: StandinError
 
-    def key(self, request: Request) -> bytes:
+    def key(self, request: StandinRequest) -> bytes:
         """The key a request shows; b"" where it shows none."""
         return next(filter(None, (_key(request.header(header) or b"", scheme) for header, scheme in self.ways)), b"")
 
@@ -49,11 +49,11 @@ class Family:
     """What the endpoints of one provider share: its door, its errors, its headers."""
 
     door: Door
-    error: Callable[[Problem], bytes]
+    error: Callable[[StandinError], bytes]
     headers: Callable[[Served], bytes]  # whole lines, each with its CRLF
 
 
-def no_stream(ask: Ask, said: Said) -> Told:
+def no_stream(ask: Ask, said: Said) -> StreamParts:
     """Of an endpoint that has no streams; its `read` never asks for one."""
     raise AssertionError(f"{said.model}: this endpoint has no streams")
 
@@ -65,13 +65,13 @@ class Shape:
     """
 
     family: Family
-    read: Callable[[Request], Ask]  # raises Refusal
+    read: Callable[[StandinRequest], Ask]  # raises Refusal
     whole: Callable[[Ask, Said], bytes]
     empty: Callable[[Ask, Said], bytes]  # well-formed, says nothing
-    failed: Callable[[Ask, Said, Problem], bytes]
-    told: Callable[[Ask, Said], Told] = no_stream
-    told_empty: Callable[[Ask, Said], bytes] = lambda ask, said: no_stream(ask, said).closing
-    error_event: Callable[[Ask, Said, Problem, int], bytes] = lambda ask, said, problem, sent: b""
+    failed: Callable[[Ask, Said, StandinError], bytes]
+    stream: Callable[[Ask, Said], StreamParts] = no_stream
+    empty_stream: Callable[[Ask, Said], bytes] = lambda ask, said: no_stream(ask, said).closing
+    error_event: Callable[[Ask, Said, StandinError, int], bytes] = lambda ask, said, problem, sent: b""
     bad_event: bytes = b""
     not_json: bytes = b'{"id": "'
     kind: Callable[[Ask], bytes] = lambda ask: JSON

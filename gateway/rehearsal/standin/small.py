@@ -11,7 +11,7 @@ from .asks import Ask, fields_of, items, model_of, plain_ask, refuse
 from .chat import OPENAI, error_body
 from .multipart import form_of
 from .shapes import Shape
-from .wire import JSON, Request
+from .wire import JSON, StandinRequest
 
 DIMENSIONS = 8  # of an embedding that asks for no number: enough to tell two texts apart
 MOST_DIMENSIONS = 4096
@@ -28,8 +28,8 @@ CATEGORIES = (
 AUDIO = {"mp3": b"audio/mpeg", "opus": b"audio/opus", "aac": b"audio/aac", "flac": b"audio/flac", "wav": b"audio/wav"}
 
 
-def _reading(needed: str) -> Callable[[Request], Ask]:
-    def read(request: Request) -> Ask:
+def _reading(needed: str) -> Callable[[StandinRequest], Ask]:
+    def read(request: StandinRequest) -> Ask:
         fields = fields_of(request.body)
         if fields.get(needed) in (None, "", []):
             refuse(f"Missing required parameter: '{needed}'.", needed, "missing_required_parameter")
@@ -38,14 +38,14 @@ def _reading(needed: str) -> Callable[[Request], Ask]:
     return read
 
 
-def _read_moderation(request: Request) -> Ask:
+def _read_moderation(request: StandinRequest) -> Ask:
     fields = fields_of(request.body)
     if not fields.get("input"):
         refuse("Missing required parameter: 'input'.", "input", "missing_required_parameter")
     return plain_ask(model_of({"model": MODERATION, **fields}), fields, request.body)
 
 
-def _read_form(request: Request) -> Ask:
+def _read_form(request: StandinRequest) -> Ask:
     form = form_of(request)
     if "file" not in form:
         refuse("Missing required parameter: 'file'.", "file", "missing_required_parameter")
@@ -135,7 +135,7 @@ def _written(ask: Ask) -> bytes:
 
 
 def _shape(
-    read: Callable[[Request], Ask],
+    read: Callable[[StandinRequest], Ask],
     whole: Callable[[Ask, Said], bytes],
     empty: Callable[[Ask, Said], bytes],
     charges: Literal["all", "prompt", "nothing"],

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from . import answers
 from .asks import Ask
-from .behaviour import Behaviour
+from .behaviour import ModelBehaviour
 from .books import Bill
 from .shapes import Served, Shape
-from .wire import EVENTS, JSON, Header, Script, Step, framed, head, lines_of
+from .wire import EVENTS, JSON, Header, WireScript, WireStep, framed, head, lines_of
 
 
 class Turn(NamedTuple):
@@ -16,7 +16,7 @@ class Turn(NamedTuple):
 
     shape: Shape
     ask: Ask
-    behaviour: Behaviour
+    behaviour: ModelBehaviour
     number: str  # makes this turn's ids unique
     now: float  # seconds since 1970
     latency: float  # seconds
@@ -43,32 +43,34 @@ class Turn(NamedTuple):
         return self.shape.family.headers(Served(self.request_id, self.latency, self.now, spent_for))
 
 
-def good(turn: Turn) -> Script:
+def good(turn: Turn) -> WireScript:
     """The answer without a fault."""
     return spoken(turn, turn.said())
 
 
-def spoken(turn: Turn, said: answers.Said) -> Script:
+def spoken(turn: Turn, said: answers.Said) -> WireScript:
     if turn.ask.stream:
         return streamed(turn, events(turn, said))
     return plain(turn, turn.shape.whole(turn.ask, said), bill=turn.bill(said))
 
 
-def plain(turn: Turn, body: bytes, status: int = 200, bill: Bill | None = None, more: Iterable[Header] = ()) -> Script:
+def plain(
+    turn: Turn, body: bytes, status: int = 200, bill: Bill | None = None, more: Iterable[Header] = ()
+) -> WireScript:
     opening = opening_of(turn, status, [(b"content-length", b"%d" % len(body)), *more])
-    return Script((Step(turn.latency, opening + body, bill),))
+    return WireScript((WireStep(turn.latency, opening + body, bill),))
 
 
-def streamed(turn: Turn, events: Iterable[Step]) -> Script:
-    return Script(framed(stream_opening(turn), events, chunked=turn.chunked), "keep" if turn.chunked else "close")
+def streamed(turn: Turn, events: Iterable[WireStep]) -> WireScript:
+    return WireScript(framed(stream_opening(turn), events, chunked=turn.chunked), "keep" if turn.chunked else "close")
 
 
-def events(turn: Turn, said: answers.Said) -> Iterator[Step]:
+def events(turn: Turn, said: answers.Said) -> Iterator[WireStep]:
     """A whole stream: the prompt is charged with its opening, each chunk with its share of the completion."""
-    told = turn.shape.told(turn.ask, said)
-    yield Step(turn.latency, told.opening, Bill(said.prompt_tokens, said.cached_tokens, 0))
-    yield from _content(turn, said, told.content)
-    yield Step(0.0, told.closing, None if told.content else Bill(0, 0, said.bill.completion))
+    parts = turn.shape.stream(turn.ask, said)
+    yield WireStep(turn.latency, parts.opening, Bill(said.prompt_tokens, said.cached_tokens, 0))
+    yield from _content(turn, said, parts.content)
+    yield WireStep(0.0, parts.closing, None if parts.content else Bill(0, 0, said.bill.completion))
 
 
 def shares(completion: int, pieces: int) -> Iterator[int]:
@@ -77,14 +79,14 @@ def shares(completion: int, pieces: int) -> Iterator[int]:
     return (each + rest if at == 0 else each for at in range(pieces))
 
 
-def _content(turn: Turn, said: answers.Said, content: tuple[bytes, ...]) -> Iterator[Step]:
+def _content(turn: Turn, said: answers.Said, content: tuple[bytes, ...]) -> Iterator[WireStep]:
     if not content:
         return
     for at, share in enumerate(shares(said.bill.completion, len(content))):
-        yield Step(turn.behaviour.chunk_seconds if at else 0.0, content[at], Bill(0, 0, share))
+        yield WireStep(turn.behaviour.chunk_seconds if at else 0.0, content[at], Bill(0, 0, share))
 
 
-def beginning(turn: Turn) -> Iterator[Step]:
+def beginning(turn: Turn) -> Iterator[WireStep]:
     """A stream up to its fault: its opening and `fault_after_chunks` chunks, always short of the whole."""
     said = turn.said()
     whole = list(events(turn, said))

@@ -35,7 +35,7 @@ _SPENT = (
 )
 
 
-class Request(NamedTuple):
+class StandinRequest(NamedTuple):
     """One HTTP request, whole. `path` is without its query."""
 
     method: str
@@ -50,7 +50,7 @@ class Request(NamedTuple):
         return next((value for key, value in self.headers if key.lower() == name), None)
 
 
-class Step(NamedTuple):
+class WireStep(NamedTuple):
     """Seconds to wait, bytes to send then, and what they charge."""
 
     after: float
@@ -58,10 +58,10 @@ class Step(NamedTuple):
     bill: Bill | None = None
 
 
-class Script(NamedTuple):
+class WireScript(NamedTuple):
     """All a connection has to do for one request."""
 
-    steps: Iterable[Step]
+    steps: Iterable[WireStep]
     end: End = "keep"
 
 
@@ -70,10 +70,10 @@ def head(status: int, headers: bytes) -> bytes:
     return b"HTTP/1.1 %d %s\r\n%s\r\n" % (status, _REASONS.get(status, "Error").encode(), headers)
 
 
-def reply(status: int, body: bytes, kind: bytes = JSON, more: Sequence[Header] = ()) -> Script:
+def reply(status: int, body: bytes, kind: bytes = JSON, more: Sequence[Header] = ()) -> WireScript:
     """A whole answer at once."""
     lines = b"content-type: %s\r\ncontent-length: %d\r\n%s" % (kind, len(body), lines_of(more))
-    return Script((Step(0.0, head(status, lines) + body),))
+    return WireScript((WireStep(0.0, head(status, lines) + body),))
 
 
 def lines_of(headers: Iterable[Header]) -> bytes:
@@ -92,10 +92,10 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data) if data else b""
 
 
-def framed(opening: bytes, steps: Iterable[Step], *, chunked: bool, closed: bool = True) -> Iterator[Step]:
+def framed(opening: bytes, steps: Iterable[WireStep], *, chunked: bool, closed: bool = True) -> Iterator[WireStep]:
     """`steps` as the body under the head `opening`, which goes out with the first; `closed` adds the last chunk."""
     for step in steps:
         yield step._replace(data=opening + (chunk(step.data) if chunked else step.data))
         opening = b""
     if opening or (chunked and closed):
-        yield Step(0.0, opening + (LAST_CHUNK if chunked and closed else b""))
+        yield WireStep(0.0, opening + (LAST_CHUNK if chunked and closed else b""))

@@ -7,8 +7,8 @@ from contextlib import suppress
 from time import monotonic
 
 from gateway.logs import Log
-from gateway.net.server import Board
-from gateway.replica.workers.worker import Plan, Worker, start
+from gateway.net.server import ConnectionCounts
+from gateway.replica.workers.worker import Worker, WorkerPlan, start
 
 START_SECONDS = 60.0  # for a new worker to be ready; importing everything on a busy machine takes some of them
 AFTER_DRAIN_SECONDS = 15.0  # for the last flush, with a store that does not answer; then a worker is killed
@@ -25,10 +25,10 @@ class Fleet:
     `drain_seconds` is how long a worker's drain may take; it may be changed at any time.
     """
 
-    def __init__(self, plan: Plan, count: int, log: Log, drain_seconds: float) -> None:
+    def __init__(self, plan: WorkerPlan, count: int, log: Log, drain_seconds: float) -> None:
         self.drain_seconds = drain_seconds
         self._plan, self._count, self._log = plan, count, log
-        self._board = Board(plan.board, plan.cells)
+        self._counts = ConnectionCounts(plan.counts, plan.cells)
         self._cells = {*range(plan.cells)}  # those that no worker has
         self._workers: set[Worker] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -58,7 +58,7 @@ class Fleet:
         self._over.set()
         self._plan.listener.close()  # else the kernel would go on to take connections that nobody serves
         for worker in self._workers:
-            if haste or not worker.is_told:
+            if haste or not worker.is_ending:
                 worker.signal(signal.SIGTERM)
 
     def renew(self) -> None:
@@ -121,7 +121,7 @@ class Fleet:
 
     def _bury(self, worker: Worker) -> None:
         self._workers.discard(worker)
-        self._board.clear(worker.cell)
+        self._counts.clear(worker.cell)
         self._cells.add(worker.cell)
         worker.close()
 
@@ -142,13 +142,13 @@ class Fleet:
     async def _renew(self) -> None:
         self._log.info("restarting", workers=len(self._workers))
         for old in [worker for worker in self._workers if worker.is_kept]:
-            if not await self._succeed(old):
+            if not await self._replace(old):
                 if not self._over.is_set():
                     self._log.error("restart_failed", pid=old.process.pid)
                 return
         self._log.info("restarted", workers=len(self._workers))
 
-    async def _succeed(self, old: Worker) -> bool:
+    async def _replace(self, old: Worker) -> bool:
         """Put a new worker in the place of this one; whether that went well. Where not, the old one stays."""
         old.is_kept = False  # should it die by itself meanwhile, its successor is on its way already
         new = await self._start()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 
-from gateway.net.server import Board
+from gateway.net.server import ConnectionCounts
 
 READY = b"ready"
 RETIRE = b"retire\n"
@@ -15,10 +15,10 @@ RETIRE = b"retire\n"
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """Descriptors that a worker inherits, its cell on the board, and the URL of the parent's private Redis."""
+    """What a worker inherits: descriptors, its cell of the connection counts, the URL of the parent's private Redis."""
 
     listener: int
-    board: int
+    counts: int
     cells: int
     cell: int
     line: int
@@ -30,7 +30,9 @@ class Post:
 
     @classmethod
     def read(cls, text: str) -> "Post":
-        return cls(**json.loads(text))
+        fields = json.loads(text)
+        fields.setdefault("counts", fields.pop("board", None))  # what a parent of before 0.2 writes
+        return cls(**fields)
 
 
 class PostedWorker:
@@ -39,7 +41,7 @@ class PostedWorker:
     def __init__(self, post: Post) -> None:
         self.embedded = post.embedded
         self.sock = socket.socket(fileno=post.listener)
-        self.share = Board(post.board, post.cells), post.cell
+        self.share = ConnectionCounts(post.counts, post.cells), post.cell
         self.is_retiring = False
         self._line = socket.socket(fileno=post.line)
         self._line.setblocking(False)

@@ -18,7 +18,7 @@ from gateway.net.server import bind
 from gateway.replica.admin_token import with_admin_token
 from gateway.replica.early_signals import Ending
 from gateway.replica.workers.fleet import WRONG_CONFIGURATION, Fleet
-from gateway.replica.workers.worker import Plan
+from gateway.replica.workers.worker import WorkerPlan
 from gateway.store import EMBEDDED, EmbeddedRedis, connect
 
 
@@ -41,10 +41,10 @@ def serve_many(folder: Path, environ: Mapping[str, str], count: int) -> int:
 
 async def _serve(folder: Path, environ: Mapping[str, str], settings: GatewaySettings, count: int) -> int:
     ending, log = Ending(), logs.configure()
-    with bind(settings.listen.host, settings.listen.port) as listener, tempfile.TemporaryFile() as board:
+    with bind(settings.listen.host, settings.listen.port) as listener, tempfile.TemporaryFile() as counts:
         environ = _pinned(environ, settings, listener.getsockname()[1])
         async with _private_redis(settings, log) as embedded:
-            plan = Plan(folder, environ, listener, board.fileno(), 2 * count, embedded)
+            plan = WorkerPlan(folder, environ, listener, counts.fileno(), 2 * count, embedded)
             fleet = Fleet(plan, count, log, settings.drain)
             ending.by(fleet.stop)
             _follow_hangup(fleet, plan, log)
@@ -88,7 +88,7 @@ def _pinned(environ: Mapping[str, str], settings: GatewaySettings, port: int) ->
     return {**environ, **pins}
 
 
-def _follow_hangup(fleet: Fleet, plan: Plan, log: Log) -> None:
+def _follow_hangup(fleet: Fleet, plan: WorkerPlan, log: Log) -> None:
     def renew() -> None:
         try:
             settings = load(plan.folder, plan.environ).settings

@@ -29,7 +29,7 @@ sys.exit(serve_at(Path(sys.argv[2]), environ, sys.argv[3]))
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class WorkerPlan:
     """What all workers of a fleet have in common: their files and environment, and what they inherit.
 
     `embedded` is the URL of the parent's private Redis.
@@ -38,7 +38,7 @@ class Plan:
     folder: Path
     environ: Mapping[str, str]
     listener: socket.socket
-    board: int
+    counts: int
     cells: int
     embedded: str | None
 
@@ -47,7 +47,7 @@ class Plan:
 class Worker:
     """One process. `is_kept`: the fleet wants it, and another one in its place when it ends.
 
-    `is_told`: it drains, or was asked to. `replica` is its id once it is ready, "" before.
+    `is_ending`: it drains, or was asked to. `replica` is its id once it is ready, "" before.
     """
 
     process: Process
@@ -55,7 +55,7 @@ class Worker:
     _reader: asyncio.StreamReader
     _writer: asyncio.StreamWriter
     is_kept: bool = True
-    is_told: bool = False
+    is_ending: bool = False
     replica: str = ""
     began: float = field(default_factory=monotonic)
     _heard: asyncio.Task[None] | None = None
@@ -84,12 +84,12 @@ class Worker:
 
     def retire(self) -> None:
         """Ask it to drain while the port as a whole stays ready."""
-        self.is_told = True
+        self.is_ending = True
         self._writer.write(RETIRE)
 
     def signal(self, number: signal.Signals) -> None:
         """SIGTERM makes it drain, a second one cuts what is open."""
-        self.is_told = True
+        self.is_ending = True
         with suppress(ProcessLookupError):
             self.process.send_signal(number)
 
@@ -97,11 +97,11 @@ class Worker:
         self._writer.close()
 
 
-async def start(plan: Plan, cell: int) -> Worker:
-    """A new process with that cell on the board. Raises OSError."""
+async def start(plan: WorkerPlan, cell: int) -> Worker:
+    """Start a process with that cell of the connection counts. Raises OSError."""
     ours, theirs = socket.socketpair()
     with theirs:
-        post = Post(plan.listener.fileno(), plan.board, plan.cells, cell, theirs.fileno(), plan.embedded)
+        post = Post(plan.listener.fileno(), plan.counts, plan.cells, cell, theirs.fileno(), plan.embedded)
         try:
             process = await _spawn(plan, post)
         except BaseException:
@@ -110,11 +110,11 @@ async def start(plan: Plan, cell: int) -> Worker:
     return Worker(process, cell, *await asyncio.open_connection(sock=ours))
 
 
-async def _spawn(plan: Plan, post: Post) -> Process:
+async def _spawn(plan: WorkerPlan, post: Post) -> Process:
     """Start the worker in a session of its own, so that Ctrl-C at the terminal reaches only the parent."""
     arguments = [json.dumps(sys.path), os.fspath(plan.folder), post.written()]
     return await create_subprocess_exec(
         sys.executable, "-P", "-c", _LAUNCHER, *arguments,
         stdin=DEVNULL, env=plan.environ, start_new_session=True,
-        pass_fds=(post.listener, post.board, post.line),
+        pass_fds=(post.listener, post.counts, post.line),
     )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import StoreAway
-from gateway.rehearsal.standin import Behaviour, Standin
+from gateway.rehearsal.standin import ModelBehaviour, Standin
 from gateway.store import Sides, Snapshot
 from tests.support.crowd import Reply, ask, crowd
 from tests.support.running import ADMIN_TOKEN, Running, provider, running, trial, write
@@ -23,7 +23,7 @@ PERSON = {"actor": "kim", "reason": "the provider was at fault"}
 @pytest.fixture
 async def served(tmp_path: Path, redis_url: str, agent: str) -> AsyncIterator[Running]:
     """A gateway whose canary was rolled back."""
-    async with provider(bad=Behaviour(error_rate=1.0)) as standin:
+    async with provider(bad=ModelBehaviour(error_rate=1.0)) as standin:
         files = trial(agent, standin, weight="90%")
         files["gateway.yaml"] = {"providers": {"standin": {"api": "openai", "base_url": standin.base_url}},
                                  "retries": {"per_target": 0}}  # fmt: skip

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from starlette.routing import Route
 
-from gateway.rehearsal.standin import Behaviour, Standin
+from gateway.rehearsal.standin import ModelBehaviour, Standin
 from gateway.replica.routes import routes
 from gateway.webhook.signature import signed
 from tests.gateway.api.keys import ADMIN, BEARER, KEY, OPEN, digest_of
@@ -28,7 +28,7 @@ REPLY = "/v1/escalations/x/reply"
 
 @pytest.fixture
 async def standin() -> AsyncIterator[Standin]:
-    standin = Standin({"good": Behaviour(), "slow": Behaviour(latency_seconds=30)})
+    standin = Standin({"good": ModelBehaviour(), "slow": ModelBehaviour(latency_seconds=30)})
     await standin.start()
     yield standin
     await standin.stop()

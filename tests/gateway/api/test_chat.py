@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import GatewayError
-from gateway.rehearsal.standin import Behaviour
+from gateway.rehearsal.standin import ModelBehaviour
 from tests.support.calling import Place, eventually
 
 Serve = Callable[..., Awaitable[Place]]
@@ -49,7 +49,7 @@ async def test_half_an_upload(serve: Serve) -> None:
 async def test_client_that_reads_nothing(serve: Serve) -> None:
     """A client that holds its stream up until the deadline is given up: the provider is let go, nobody is blamed."""
     here = await serve(gateway={"timeouts": {"total": "500ms"}})
-    here.standin.behave("good", Behaviour(chunks=2000, chunk_text="x" * 60_000))
+    here.standin.behave("good", ModelBehaviour(chunks=2000, chunk_text="x" * 60_000))
     reader, writer = await connected(here)
     body = b'{"model":"%b","messages":[],"stream":true}' % here.agent.encode()
     body = body.replace(b'"messages":[]', b'"messages":[{"role":"user","content":"hi"}]')

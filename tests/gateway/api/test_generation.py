@@ -1,4 +1,4 @@
-"""The doors of all four client formats: keys, refusals in the client's own words, and a person as the last link."""
+"""The doors of all four client formats: keys, refusals in the client's own words, and a person as the last target."""
 
 import asyncio
 import hashlib
@@ -82,7 +82,7 @@ async def test_what_is_no_request(serve: Serve, name: str, body: bytes) -> None:
 
 @doors
 async def test_a_person_answers_in_the_clients_format(serve: Serve, name: str) -> None:
-    """The last link's word comes whole or as a stream, and the person can read the conversation."""
+    """The last target's word comes whole or as a stream, and the person can read the conversation."""
     here = await serve(gateway={"escalation": {"message": "A person comes."}}, routing={"fallback": ["human"]})
     here.standin.behave("good", failing("reset"))
     answer = await call(here, DOORS[name])

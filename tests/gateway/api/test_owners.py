@@ -12,8 +12,8 @@ import pytest
 
 from gateway.calls import Caller
 from gateway.errors import NotFound
-from gateway.passthrough.response_owner import Hints, Makers, response_in
-from gateway.rehearsal.standin import Behaviour, Standin
+from gateway.passthrough.response_owner import Makers, ResponseOwners, response_in
+from gateway.rehearsal.standin import ModelBehaviour, Standin
 from routing.chain import Target
 from tests.gateway.api.passed import logged, once
 from tests.support.calling import PROVIDER_KEY, Place, failing, standing_in
@@ -99,7 +99,7 @@ async def test_a_response_by_its_id(serve: Serve) -> None:
 async def test_a_background_response_is_cancelled(serve: Serve) -> None:
     """At its owner, though another account is asked first."""
     async with accounts(serve) as there:
-        there.two.behave("good", Behaviour(latency_seconds=60))
+        there.two.behave("good", ModelBehaviour(latency_seconds=60))
         made = await there.made("second", background=True)
         cancelled = await there.here.sdk().responses.cancel(made)
         assert (cancelled.id, cancelled.status) == (made, "cancelled")
@@ -162,7 +162,7 @@ async def test_a_key_reaches_its_own_agents_responses(serve: Serve) -> None:
 
 
 async def test_a_turn_goes_on_where_the_last_one_is(serve: Serve) -> None:
-    """The link of the chain that has the response serves the call; who does not have it has not failed."""
+    """The target of the chain that has the response serves the call; who does not have it has not failed."""
     async with accounts(serve) as there:
         first = await there.made("second")
         answer = await there.here.http.post(
@@ -198,13 +198,13 @@ async def test_a_turn_whose_owner_is_down(serve: Serve) -> None:
 
 def test_hints_are_few() -> None:
     """The oldest goes; a hint puts one target first and adds none."""
-    hints, targets = Hints(2), [Target("a", ""), Target("b", "")]
+    owners, targets = ResponseOwners(2), [Target("a", ""), Target("b", "")]
     for name in ("r1", "r2", "r3"):
-        hints.learn(name, "b")
-    assert hints.first("r3", targets) == targets[::-1]
-    assert hints.first("r1", targets) == targets
-    hints.learn("r3", "c")
-    assert hints.first("r3", targets) == targets
+        owners.learn(name, "b")
+    assert owners.first("r3", targets) == targets[::-1]
+    assert owners.first("r1", targets) == targets
+    owners.learn("r3", "c")
+    assert owners.first("r3", targets) == targets
 
 
 @pytest.mark.parametrize(
@@ -229,9 +229,9 @@ async def test_two_at_once(serve: Serve) -> None:
 
 def test_long_ids_are_not_remembered() -> None:
     """An id that no provider gives out is looked for anew each time, and takes no room."""
-    hints, targets = Hints(2), [Target("a", ""), Target("b", "")]
-    hints.learn("r" * 10_000, "b")
-    assert hints.first("r" * 10_000, targets) == targets
+    owners, targets = ResponseOwners(2), [Target("a", ""), Target("b", "")]
+    owners.learn("r" * 10_000, "b")
+    assert owners.first("r" * 10_000, targets) == targets
 
 
 @asynccontextmanager

@@ -103,7 +103,7 @@ async def test_no_person_writes_these(serve: Serve, stream: bool) -> None:
 
 
 async def test_a_fallback(serve: Serve) -> None:
-    """Another link answers, with its own model."""
+    """Another target answers, with its own model."""
     here = await serve(routing={"fallback": ["standin/spare", "human"]})
     here.standin.behave("good", failing("status"))
     answer = await here.sdk().embeddings.with_raw_response.create(model=here.agent, input="a")

@@ -15,7 +15,7 @@ import pytest
 
 from gateway import __version__
 from gateway.errors import StoreAway
-from gateway.rehearsal.standin import Behaviour, Standin
+from gateway.rehearsal.standin import ModelBehaviour, Standin
 from tests.support.crowd import ask, crowd
 from tests.support.running import ADMIN_TOKEN, Running, running, trial, write
 from tests.support.waiting import within
@@ -25,7 +25,7 @@ KEY = "a-clients-key"
 
 @pytest.fixture
 async def standin() -> AsyncIterator[Standin]:
-    standin = Standin({"good": Behaviour(error_rate=0.2, latency_seconds=0.002, seed=1)})
+    standin = Standin({"good": ModelBehaviour(error_rate=0.2, latency_seconds=0.002, seed=1)})
     await standin.start()
     yield standin
     await standin.stop()
@@ -91,7 +91,7 @@ async def test_a_trial_by_the_contract(served: Running, agent: str) -> None:
     assert len(view["guardrails"]) == 6 and view["signals"] == []
 
 
-async def test_a_ladder_by_the_contract(served: Running, agent: str, standin: Standin) -> None:
+async def test_steps_by_the_contract(served: Running, agent: str, standin: Standin) -> None:
     """Its steps, what people did to it, and why it does not go on."""
     step = {"weight": "5%", "hold": "1h", "min_requests": 9, "approval": "required"}
     entry = {"stable": "v1", "canary": "v2", "steps": [step], "signals": ["ttft_p50 <= stable * 1.10"]}
@@ -128,8 +128,8 @@ async def test_a_rollback_can_be_proven_afterwards(
     served: Running, agent: str, standin: Standin, tmp_path: Path, redis_url: str
 ) -> None:
     """What it was decided on is shown: also by a replica that came later."""
-    standin.behave("good", Behaviour())
-    standin.behave("bad", Behaviour(error_rate=1.0))
+    standin.behave("good", ModelBehaviour())
+    standin.behave("bad", ModelBehaviour(error_rate=1.0))
     async with crowd(served.url) as people:
         for _ in range(10):
             await people.call_often(agent, 10)

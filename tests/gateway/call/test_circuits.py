@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.rehearsal.standin import Behaviour
+from gateway.rehearsal.standin import ModelBehaviour
 from tests.conftest import Serve
 from tests.support.calling import eventually, failing
 
@@ -25,7 +25,7 @@ async def test_what_is_refused_beside_a_probe_counts_for_nothing(serve: Serve) -
     assert [(await place.chat()).status_code for _ in range(2)] == [500, 500]
     circuits = place.running.gateway.services.proxy.attempts.circuits
     await eventually(lambda: set(circuits.states().values()) == {"half_open"})
-    place.standin.behave("good", Behaviour(latency_seconds=0.8))
+    place.standin.behave("good", ModelBehaviour(latency_seconds=0.8))
     probe = asyncio.create_task(place.chat())
     await eventually(lambda: place.standin.counts("good").requests == 3)
     refused = [await place.chat() for _ in range(3)]

@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from gateway.rehearsal.standin import Behaviour
+from gateway.rehearsal.standin import ModelBehaviour
 from tests.conftest import Serve
 from tests.support.calling import HELLO, Place, events, eventually, failing, standing_in
 
@@ -15,8 +15,8 @@ CHEEPS, TWEETS = "cheep " * 8, "tweet " * 8
 AT_ONCE = 0.1  # seconds within which a loser's connection is closed
 HEDGE = {"after": "100ms", "budget": "50%"}
 HEDGED = {"fallback": ["standin/backup"], "hedge": HEDGE}
-SLOW = Behaviour(latency_seconds=5.0)
-BACKUP = Behaviour(chunk_text="tweet ")
+SLOW = ModelBehaviour(latency_seconds=5.0)
+BACKUP = ModelBehaviour(chunk_text="tweet ")
 # The models that answer and those that answer late speak the same wire format, or two.
 CHAINS: dict[str, dict[str, Any]] = {
     "same format": {"routing": HEDGED},
@@ -33,8 +33,8 @@ PRICES = [
 ]
 
 
-def late(seconds: float, **more: Any) -> Behaviour:
-    return Behaviour(latency_seconds=seconds, **more)
+def late(seconds: float, **more: Any) -> ModelBehaviour:
+    return ModelBehaviour(latency_seconds=seconds, **more)
 
 
 def said(answer: httpx2.Response) -> str:
@@ -98,7 +98,7 @@ async def test_a_late_attempt_that_is_first_after_all(serve: Serve, chain: str, 
 async def test_an_attempt_in_time_is_alone(serve: Serve, stream: bool) -> None:
     """Nobody else is asked, and a stream may then take its time."""
     here = await serve(routing=HEDGED)
-    here.standin.behave("good", Behaviour(chunk_seconds=0.03))
+    here.standin.behave("good", ModelBehaviour(chunk_seconds=0.03))
     assert served_by(await here.chat(stream=stream)) == (200, "good", "1")
     assert here.standin.counts("backup").requests == 0
     assert hedges(await here.books()) == (0, 0, 0)
@@ -126,7 +126,7 @@ async def test_the_line_of_a_hedged_call(serve: Serve, capfd: pytest.CaptureFixt
     here = await serve(routing=HEDGED)
     here.standin.behave("good", SLOW)
     await here.chat()
-    here.standin.behave("good", Behaviour())
+    here.standin.behave("good", ModelBehaviour())
     await here.chat()
     await here.books(requests=2)
     here.running.gateway.services.log.info("flushed")
@@ -311,7 +311,7 @@ async def test_late_is_what_takes_longer_than_most(serve: Serve) -> None:
     here = await serve(routing={**HEDGED, "hedge": {"after": "p95"}})
     here.standin.behave("good", late(0.3))
     assert served_by(await here.chat()) == (200, "good", "1")
-    here.standin.behave("good", Behaviour())
+    here.standin.behave("good", ModelBehaviour())
     for _ in range(10):
         await asyncio.gather(*(here.chat() for _ in range(10)))
     here.standin.behave("good", SLOW)

@@ -13,7 +13,7 @@ from gateway.call.shadow import MAX_WAITING, WORKERS, Shadows
 from gateway.call.shadow_budget import Purse
 from gateway.calls import Call, Caller
 from gateway.json_body import Document
-from gateway.rehearsal.standin import Behaviour
+from gateway.rehearsal.standin import ModelBehaviour
 from gateway.rollout.recorder import Clock
 from gateway.rollout.table import Entry
 from routing.plan import Plan
@@ -63,7 +63,7 @@ async def test_a_copy_is_booked_apart(serve: Serve) -> None:
     """Its tokens, latency and cost are the shadow's; no version has served a call that it did not."""
     prices = [{"target": "standin/shadow", "from": "2020-01-01", "input": 10, "output": 20}]
     place = await serve(routing=shadow(), files=V9, gateway={"prices": prices})
-    place.standin.behave("shadow", Behaviour(prompt_tokens=100, output_tokens=10))
+    place.standin.behave("shadow", ModelBehaviour(prompt_tokens=100, output_tokens=10))
     await place.chat()
     booked = await copies(place)
     assert (booked["requests"], booked["errors"], booked["tokens"]["input"]) == (1, 0, 100)
@@ -152,7 +152,7 @@ PRICES = [{"target": "standin/shadow", "from": "2020-01-01", "input": 10, "outpu
 async def test_a_days_money_is_for_all_replicas(serve: Serve) -> None:
     """When it is spent, here or elsewhere, nothing more is copied; calls are answered as ever."""
     place = await serve(routing=shadow(max_usd_per_day=0.0025), files=V9, gateway={"prices": PRICES})
-    place.standin.behave("shadow", Behaviour(prompt_tokens=100, output_tokens=0))
+    place.standin.behave("shadow", ModelBehaviour(prompt_tokens=100, output_tokens=0))
     await place.chat()
     await copies(place)
     store, today = place.running.gateway.store.store, datetime.now(UTC).date().isoformat()

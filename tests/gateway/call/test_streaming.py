@@ -10,10 +10,10 @@ import pytest
 from gateway.call.streaming import ClientTooSlow, OpenStream, StreamLimits, relay
 from gateway.calls import Attempt, Usage
 from gateway.errors import Headers, ProviderError
-from gateway.formats.clients import told_event
+from gateway.formats.clients import error_event
 from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.openai_chat.provider_stream import StreamReader
-from gateway.net.client import joined
+from gateway.net.client import join
 
 PART = b'data: {"choices":[{"delta":{"content":"x"},"finish_reason":null}]}\n\n'
 END = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
@@ -37,7 +37,7 @@ class Provided:
                 await asyncio.sleep(part)
 
     async def whole(self, limit: int) -> bytes:
-        return await joined(self.chunks(), limit)
+        return await join(self.chunks(), limit)
 
     async def aclose(self) -> None:
         """Nothing is held."""
@@ -64,12 +64,12 @@ def opened(*parts: float | bytes) -> OpenStream:
     return OpenStream((), first, reader, chunks, response, Attempt("t", 0.0), 396)
 
 
-def error_event(error: ProviderError) -> bytes:
-    return told_event(error, CHAT, "")
+def event_of(error: ProviderError) -> bytes:
+    return error_event(error, CHAT, "")
 
 
 async def relayed(client: Client, stream: OpenStream, between: float, total: float = 9.0) -> None:
-    await relay(client.send, stream, [], StreamLimits(between, total), error_event)
+    await relay(client.send, stream, [], StreamLimits(between, total), event_of)
 
 
 async def test_whole_stream() -> None:
@@ -94,7 +94,7 @@ async def test_silent_provider(between: float, total: float) -> None:
     with pytest.raises(ProviderError) as caught:
         await relayed(client, stream, between, total)
     assert caught.value.kind == "timeout" and monotonic() - began < 0.6
-    assert client.body.endswith(error_event(caught.value)) and not client.complete
+    assert client.body.endswith(event_of(caught.value)) and not client.complete
 
 
 async def test_client_that_takes_nothing() -> None:
@@ -123,7 +123,7 @@ async def test_usage_of_a_cut_stream() -> None:
 @pytest.mark.parametrize("body", [b'{"error":\n{}}', b'{"error":\r\n{}}', b'{"error":\r{}}'])
 def test_error_event_keeps_to_its_lines(body: bytes) -> None:
     """A provider's error in several lines is one event all the same."""
-    event = error_event(ProviderError("error_in_answer", "m", body=body))
+    event = event_of(ProviderError("error_in_answer", "m", body=body))
     assert event == b'data: {"error":\ndata: {}}\n\n'
 
 
@@ -149,5 +149,5 @@ async def test_a_client_that_is_ready_at_times(ready: list[bool]) -> None:
     """Every piece arrives once and in order, whichever way it went."""
     parts = [b'data: {"choices":[{"delta":{"content":"%d"},"finish_reason":null}]}\n\n' % number for number in range(9)]
     client = Moody(ready)
-    await relay(client, opened(*parts, END), [], StreamLimits(0.5, 9), error_event)
+    await relay(client, opened(*parts, END), [], StreamLimits(0.5, 9), event_of)
     assert client.body == PART + b"".join(parts) + END and client.complete

@@ -20,7 +20,7 @@ agents:
     canary: v2
     weight: 5%
 """
-LADDER = """\
+STEPS = """\
 agents:
   support:
     stable: v1

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from gateway.config import check
-from tests.gateway.config.folders import ENVIRON, FILES, LADDER, ROUTING, write
+from tests.gateway.config.folders import ENVIRON, FILES, ROUTING, STEPS, write
 
 PROJECT = Path(__file__).parents[3]
 
@@ -26,18 +26,18 @@ def test_a_good_folder_is_summed_up(tmp_path: Path) -> None:
     assert warning == "warning: agents/idle is not served: routing.yaml does not name it"
 
 
-def test_a_ladder_is_shown_step_by_step(tmp_path: Path) -> None:
+def test_a_rollout_is_shown_step_by_step(tmp_path: Path) -> None:
     """With what each step waits for, and the limits that decide over it."""
     signals = "    guardrails: [error_rate <= 20%]\n    signals: [ttft_p90 <= stable * 1.10]\n"
-    code, report = check(write(tmp_path, {**FILES, "routing.yaml": LADDER + signals}), ENVIRON)
-    _, _, _, stable, canary, ladder, guardrails, signal = report.splitlines()
+    code, report = check(write(tmp_path, {**FILES, "routing.yaml": STEPS + signals}), ENVIRON)
+    _, _, _, stable, canary, steps, guardrails, signal = report.splitlines()
     assert (code, stable.split()[:2], canary.split()[:2]) == (0, ["stable", "95%"], ["canary", "5%"])
-    assert ladder == "  ladder           5% 10m 1000 calls → 25% 20m → 100% 60m approval"
+    assert steps == "  steps            5% 10m 1000 calls → 25% 20m → 100% 60m approval"
     assert guardrails == "  guardrails       error_rate <= 20%"
     assert signal == "  signals          ttft_p90 <= stable * 1.10"
 
 
-def test_a_ladder_of_one_step_leaves_a_control(tmp_path: Path) -> None:
+def test_a_rollout_of_one_step_leaves_a_control(tmp_path: Path) -> None:
     """What a step of 100% really gets is 98%."""
     routing = ROUTING.replace("weight: 5%", "steps: [{weight: 100%, hold: 1h}]")
     report = check(write(tmp_path, {**FILES, "routing.yaml": routing}), ENVIRON)[1]

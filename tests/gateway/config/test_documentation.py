@@ -53,7 +53,7 @@ def test_the_classic_example_loads(tmp_path: Path) -> None:
     assert check(tmp_path, ENVIRON)[0] == 0
 
 
-def test_the_ladder_of_the_manual_loads(tmp_path: Path) -> None:
+def test_the_steps_of_the_manual_load(tmp_path: Path) -> None:
     """The example that shows everything there is to say is a rollout, with the guardrails that are the default."""
     example = re.search(r"```yaml\n(agents:\n  order-desk:.*?)```", MANUAL, re.DOTALL)
     assert example is not None

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.config import check
 from gateway.config.fields import Address
-from gateway.config.gateway_file import GatewaySettings, Provider, Timeouts
+from gateway.config.gateway_file import GatewaySettings, Provider, TimeoutSettings
 from tests.gateway.config.folders import ENVIRON, GATEWAY, loaded, problems, write
 
 HEX = "ab" * 32
@@ -72,7 +72,7 @@ def test_written_values_are_resolved(tmp_path: Path) -> None:
 
 def test_python_code_passes_resolved_values() -> None:
     """What reads `5s` from a file takes 5.0 from code."""
-    timeouts = Timeouts(connect=0.5)
+    timeouts = TimeoutSettings(connect=0.5)
     assert GatewaySettings(providers={"x": Provider(api="openai")}, timeouts=timeouts).timeouts.connect == 0.5
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS
-from routing.agents import Agent, Hedge, LadderStep, Shadow, Sticky, Target
-from tests.gateway.config.folders import GATEWAY, LADDER, ROUTING, loaded, problems
+from routing.agents import Agent, Hedge, RolloutStep, Shadow, Sticky, Target
+from tests.gateway.config.folders import GATEWAY, ROUTING, STEPS, loaded, problems
 
 
 def support(folder: Path, text: str, files: Mapping[str, str] | None = None) -> Agent:
@@ -16,19 +16,19 @@ def support(folder: Path, text: str, files: Mapping[str, str] | None = None) -> 
 def test_a_trial_is_resolved(tmp_path: Path) -> None:
     """Names become versions, the weight basis points, and what is not written has its default."""
     agent = support(tmp_path, "")
-    assert (agent.stable, agent.canary, agent.steps) == ("v1", "v2", (LadderStep(500),))
+    assert (agent.stable, agent.canary, agent.steps) == ("v1", "v2", (RolloutStep(500),))
     assert agent.versions.keys() == {"v1", "v2"}
     assert agent.sticky == Sticky("conversation")
     assert agent.guardrails == DEFAULT_GUARDRAILS
     assert (agent.signals, agent.shadow, agent.hedge) == ((), None, None)
 
 
-def test_a_ladder_is_resolved(tmp_path: Path) -> None:
+def test_steps_are_resolved(tmp_path: Path) -> None:
     """Basis points, seconds, calls and whether a person must agree, step by step."""
-    assert loaded(tmp_path, {"routing.yaml": LADDER}).agents["support"].steps == (
-        LadderStep(500, 600.0, 1000),
-        LadderStep(2500, 1200.0),
-        LadderStep(10_000, 3600.0, 0, approval=True),
+    assert loaded(tmp_path, {"routing.yaml": STEPS}).agents["support"].steps == (
+        RolloutStep(500, 600.0, 1000),
+        RolloutStep(2500, 1200.0),
+        RolloutStep(10_000, 3600.0, 0, approval=True),
     )
 
 
@@ -128,7 +128,7 @@ def test_everything_there_is_to_say(tmp_path: Path) -> None:
         ("stable: v1\n    rules: [{when: {header:authorization: x}, use: v1}]", "'authorization' is a credential"),
         ("stable: v1\n    rules: [{use: v1}]", "agents.a.rules.0.when: is missing"),
         ("stable: v1\n    rules: {}", "agents.a.rules: must be a list, such as [a, b]"),
-        ("stable: v1\n    fallback: [human, openai/x]", "fallback.0: `human` must be the last link"),
+        ("stable: v1\n    fallback: [human, openai/x]", "fallback.0: `human` must be the last target"),
         ("stable: v1\n    fallback: [gpt-4o]", "fallback.0: write provider/model, such as openai/gpt-4o, or human"),
         (
             "stable: v1\n    fallback: [opnai/x]",
@@ -195,7 +195,7 @@ def test_what_is_wrong_is_said_with_the_way_out(tmp_path: Path, text: str, compl
         (f"[{', '.join(f'{{weight: {n}%, hold: 5m}}' for n in range(1, 22))}]", "steps: must have at most 20 entries"),
     ],
 )
-def test_what_is_wrong_with_a_ladder(tmp_path: Path, steps: str, complaint: str) -> None:
+def test_what_is_wrong_with_steps(tmp_path: Path, steps: str, complaint: str) -> None:
     """Each step says its weight and how long it holds, and weights only rise."""
     text = ROUTING.replace("weight: 5%", f"steps: {steps}")
     found = problems(tmp_path, {"routing.yaml": text})
@@ -204,7 +204,7 @@ def test_what_is_wrong_with_a_ladder(tmp_path: Path, steps: str, complaint: str)
 
 def test_steps_stand_in_place_of_a_weight(tmp_path: Path) -> None:
     """Both would leave the share to chance."""
-    (found,) = problems(tmp_path, {"routing.yaml": LADDER + "    weight: 5%\n"})
+    (found,) = problems(tmp_path, {"routing.yaml": STEPS + "    weight: 5%\n"})
     assert found == "routing.yaml:9: agents.support.weight: `steps` stand in place of `weight`; remove one of the two"
 
 
@@ -212,7 +212,7 @@ def test_steps_stand_in_place_of_a_weight(tmp_path: Path) -> None:
 def test_weights_from_nothing_to_everything(tmp_path: Path, written: str, weight: int) -> None:
     """The ends are allowed, and one basis point is the smallest step."""
     text = ROUTING.replace("5%", written)
-    assert loaded(tmp_path, {"routing.yaml": text}).agents["support"].steps == (LadderStep(weight),)
+    assert loaded(tmp_path, {"routing.yaml": text}).agents["support"].steps == (RolloutStep(weight),)
 
 
 def test_a_canary_with_the_content_of_stable_is_refused(tmp_path: Path) -> None:
@@ -244,14 +244,14 @@ def test_a_trial_without_guardrails_draws_a_warning(tmp_path: Path) -> None:
     assert deployment.warnings == ("agent support has no guardrails: nothing rolls v2 back",)
 
 
-def test_a_blind_ladder_draws_a_louder_warning(tmp_path: Path) -> None:
-    """Without guardrails a ladder promotes whatever is on it."""
-    (warning,) = loaded(tmp_path, {"routing.yaml": LADDER + "    guardrails: []\n"}).warnings
+def test_steps_without_guardrails_draw_a_louder_warning(tmp_path: Path) -> None:
+    """Without guardrails steps promote any canary."""
+    (warning,) = loaded(tmp_path, {"routing.yaml": STEPS + "    guardrails: []\n"}).warnings
     assert warning.endswith("nothing rolls v2 back, and its steps go on by the clock alone")
 
 
-def test_the_ladder_of_the_shipped_file_loads(tmp_path: Path) -> None:
-    """Whoever removes its weight and uncomments the ladder has a rollout that goes on by itself."""
+def test_the_steps_of_the_shipped_file_load(tmp_path: Path) -> None:
+    """Whoever removes its weight and uncomments the steps has a rollout that goes on by itself."""
     shipped = (Path(__file__).parents[3] / "config" / "routing.yaml").read_text(encoding="utf-8")
     text = re.sub("^#( .*)$", r" \1", shipped.split("agents:")[1], flags=re.M).replace("    weight: 5%\n", "")
     text = "agents:" + text.replace("customer-support", "support").replace("anthropic/", "openai/")

@@ -75,8 +75,8 @@ def test_editors_mark_mistakes(name: str, text: str) -> None:
 def test_defaults_are_shown_as_they_are_written() -> None:
     """An editor offers `5s`, not 5.0."""
     definitions = schemas()["gateway"]["$defs"]
-    assert definitions["Timeouts"]["properties"]["total"]["default"] == "10m"
-    assert definitions["Limits"]["properties"]["body"]["default"] == "32MB"
+    assert definitions["TimeoutSettings"]["properties"]["total"]["default"] == "10m"
+    assert definitions["LimitSettings"]["properties"]["body"]["default"] == "32MB"
     assert definitions["Retries"]["properties"]["budget"]["default"] == "20%"
     assert schemas()["gateway"]["properties"]["listen"]["default"] == "127.0.0.1:8080"
     assert "*" not in json.dumps(schemas()["gateway"]["properties"]["store"]["default"])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.formats.prompt import (
     Media,
     Message,
-    Output,
+    OutputShape,
     Part,
     Prompt,
     Text,
@@ -110,7 +110,7 @@ def prompts(draw: st.DrawFn, *, sampling: bool = False, structured: bool = False
         fields["top_p"] = draw(st.none() | st.sampled_from([0.5, 1.0]))
         fields["stop"] = draw(st.sampled_from([(), ("END",), ("END", "STOP")]))
     if structured:
-        fields["output"] = draw(st.none() | st.just(Output(SCHEMA, "answer", strict=True)))
+        fields["output"] = draw(st.none() | st.just(OutputShape(SCHEMA, "answer", strict=True)))
     return Prompt((*system, *draw(turns(tools, later_system))), tools, **fields)
 
 

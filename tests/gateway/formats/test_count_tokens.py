@@ -7,7 +7,7 @@ import pytest
 
 from gateway.errors import ProviderError
 from gateway.formats.count_tokens import check_count, count_answer, count_changes, estimate
-from gateway.formats.prompt import Media, Message, Output, Prompt, Reasoning, Text, ToolCall, ToolResult, ToolSpec
+from gateway.formats.prompt import Media, Message, OutputShape, Prompt, Reasoning, Text, ToolCall, ToolResult, ToolSpec
 from gateway.formats.settings import Settings
 from gateway.json_body import Document
 
@@ -49,7 +49,7 @@ def test_an_estimate_counts_all_that_is_said() -> None:
     said = (Reasoning("12"), ToolCall("1", "ab", "{}"))
     schema = {"a": 1}
     prompt = Prompt(
-        (Message("user", parts), Message("assistant", said)), (ToolSpec("f", "g", schema),), output=Output(schema)
+        (Message("user", parts), Message("assistant", said)), (ToolSpec("f", "g", schema),), output=OutputShape(schema)
     )
     assert estimate(prompt) == -(-(4 + 4 + 3 + 2 + 4 + 2 + 7 + 7) // 4) + 2 * 1600 + 2 * 4
     assert estimate(Prompt(())) == 0

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from gateway.calls import FormatName
 from gateway.formats.callids import CallIds
 from gateway.formats.fit import fit
-from gateway.formats.limits import Limits, Spelling
+from gateway.formats.limits import FormatLimits, Spelling
 from gateway.formats.openai_chat import _limits as chat_limits
 from gateway.formats.prompt import (
     Media,
     Message,
-    Output,
+    OutputShape,
     Part,
     Prompt,
     Text,
@@ -29,7 +29,7 @@ from gateway.formats.registry import CLIENTS, PROVIDERS
 from gateway.formats.schemas import is_closed, whole
 
 
-def limits(format: FormatName, host: str = "", model: str = "") -> Limits:
+def limits(format: FormatName, host: str = "", model: str = "") -> FormatLimits:
     """What that model takes at that host in that format."""
     return PROVIDERS[format].at(host).limits(model)
 
@@ -216,7 +216,7 @@ def test_a_call_that_was_never_answered_keeps_no_result() -> None:
 def test_many_calls_of_one_id_cost_no_more_than_others() -> None:
     """Looking for a free id is one step for each call, however often the id was used."""
     spelling = CountingSpelling(characters=FORMATS["anthropic"].call_id.characters)
-    ids = CallIds(Limits(call_id=spelling, unique_ids=True))
+    ids = CallIds(FormatLimits(call_id=spelling, unique_ids=True))
     for _ in range(500):
         ids.call("a:0")
     assert spelling.fitted == [500]
@@ -269,7 +269,7 @@ def test_a_choice_between_objects_is_refused_by_name() -> None:
         fit(Prompt((HI,), (ToolSpec("f", schema={"anyOf": [{"type": "object"}]}),)), OPENAI)
     assert refused.value.param == "tools"
     with pytest.raises(Untranslatable) as refused:
-        fit(Prompt((HI,), output=Output({"type": "array"})), OPENAI)
+        fit(Prompt((HI,), output=OutputShape({"type": "array"})), OPENAI)
     assert refused.value.param == "response_format"
 
 
@@ -277,7 +277,7 @@ def test_gemini_gets_references_alone() -> None:
     """Only `description` and `default` stand beside a `$ref`, at any depth of a function's or an answer's schema."""
     inner = {"$ref": "#/$defs/P", "title": "W", "description": "d", "default": None}
     schema = {"type": "object", "properties": {"a": {"type": "array", "items": inner}}, "$schema": "x"}
-    fitted = fit(Prompt((HI,), (ToolSpec("f", schema=schema),), output=Output(schema)), limits("gemini")).prompt
+    fitted = fit(Prompt((HI,), (ToolSpec("f", schema=schema),), output=OutputShape(schema)), limits("gemini")).prompt
     lone = {"type": "object", "properties": {"a": {"type": "array", "items": {**inner}}}}
     del lone["properties"]["a"]["items"]["title"]  # type: ignore[index]
     assert fitted.tools[0].schema == lone and fitted.output is not None and fitted.output.schema == lone
@@ -292,7 +292,7 @@ def test_strict_is_kept_for_closed_schemas_alone() -> None:
         ToolSpec("g", schema=optional, strict=True),
         ToolSpec("h", strict=True),
     )
-    fitted = fit(Prompt((HI,), tools, output=Output(optional, strict=True)), OPENAI).prompt
+    fitted = fit(Prompt((HI,), tools, output=OutputShape(optional, strict=True)), OPENAI).prompt
     assert [tool.strict for tool in fitted.tools] == [True, False, False]
     assert fitted.output is not None and fitted.output.strict is False and is_closed(closed)
 

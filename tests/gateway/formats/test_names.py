@@ -7,7 +7,7 @@ import pytest
 
 from gateway.calls import Call, Caller, FormatName
 from gateway.formats.applied import AppliedVersion
-from gateway.formats.endpoint import Endpoint
+from gateway.formats.endpoint import ProviderEndpoint
 from gateway.formats.registry import PROVIDERS
 from gateway.formats.translate import Attempted, Translation, translation
 from gateway.json_body import Document
@@ -28,7 +28,7 @@ def way(format: FormatName, body: dict[str, Any], host: str, stream: bool = Fals
     document = Document.parse(json.dumps({"model": "agent", **body}).encode())
     call = Call("1", Caller("", ""), "a", None, document, stream, False, [], "", 0.0, format=format)
     applied = AppliedVersion.of(AgentVersion("v1", TARGET))
-    endpoint = Endpoint("p", Origin("https", host, 443), "/v1", PROVIDERS[format].at(host))
+    endpoint = ProviderEndpoint("p", Origin("https", host, 443), "/v1", PROVIDERS[format].at(host))
     return translation(Attempted(call, applied, endpoint, TARGET, format, lambda: 0.0))
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.errors import CallerError
 from gateway.formats.parameters import read, settings, sort
-from gateway.formats.prompt import Output, ToolChoice, ToolSpec, Untranslatable
+from gateway.formats.prompt import OutputShape, ToolChoice, ToolSpec, Untranslatable
 from gateway.formats.settings import Settings
 from routing.agents import AgentVersion, Target, Tool
 
@@ -28,11 +28,11 @@ SPEC = ToolSpec("search", "Look.", SCHEMA, False)
         ("tool_choice", "required", {"tool_choice": ToolChoice("required")}),
         ("tool_choice", {"type": "function", "function": {"name": "f"}}, {"tool_choice": ToolChoice("one", "f")}),
         ("response_format", {"type": "text"}, {"output": None}),
-        ("response_format", {"type": "json_object"}, {"output": Output()}),
+        ("response_format", {"type": "json_object"}, {"output": OutputShape()}),
         (
             "response_format",
             {"type": "json_schema", "json_schema": JSON_SCHEMA},
-            {"output": Output(SCHEMA, "answer", "It.", True)},
+            {"output": OutputShape(SCHEMA, "answer", "It.", True)},
         ),
         ("reasoning_effort", "xhigh", {"effort": "xhigh"}),
         ("reasoning", {"effort": "low", "exclude": True}, {"effort": "low", "wants_thoughts": False}),

@@ -242,7 +242,7 @@ async def test_a_bug_ends(agent: str, queue: Any, receiver: Any) -> None:
             async with asyncio.timeout(5):
                 await escalations.deliver_for_ever()
     async with delivering(escalations):
-        await eventually(lambda: not len(escalations._untold))
+        await eventually(lambda: not len(escalations._unsent))
 
 
 async def test_a_webhook_that_is_behind_costs_no_record(

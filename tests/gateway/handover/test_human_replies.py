@@ -14,7 +14,7 @@ from gateway.conversation import conversation_key
 from gateway.handover.human_replies import Replies, inserted
 from gateway.json_body import Document
 from gateway.store import RedisStore, connect
-from gateway.store.seam import Reply
+from gateway.store.seam import HumanReply
 
 SAID = "This is Kim. Your parcel is at the depot."
 
@@ -107,8 +107,8 @@ async def store(redis_url: str) -> AsyncIterator[RedisStore]:
     await store.aclose()
 
 
-def reply(agent: str, message: str = SAID, call_id: str = "c-1", at: float = 0.0) -> Reply:
-    return Reply(call_id, conversation_key("app", "chat-1"), message, "kim", at or time())
+def reply(agent: str, message: str = SAID, call_id: str = "c-1", at: float = 0.0) -> HumanReply:
+    return HumanReply(call_id, conversation_key("app", "chat-1"), message, "kim", at or time())
 
 
 def said(seen: Call) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest_asyncio
 
 from gateway.config import ConfigProblems, Deployment, Problem, load
-from gateway.replica.reload import Reloader, Watch, watch_in_thread
+from gateway.replica.reload import FileWatch, Reloader, watch_in_thread
 from tests.gateway.config.folders import ENVIRON, FILES, ROUTING, loaded, write
 
 SOON = 5.0  # seconds; a reload takes a fifth of one, the rest is for a busy machine
@@ -42,7 +42,7 @@ class Environ(UserDict[str, str]):
 
 
 @contextlib.asynccontextmanager
-async def running(reloader: Reloader, watch: Watch = watch_in_thread) -> AsyncIterator[None]:
+async def running(reloader: Reloader, watch: FileWatch = watch_in_thread) -> AsyncIterator[None]:
     """The reloader at work; the pause lets the watch be set up."""
     task = asyncio.create_task(reloader.run(watch))
     await asyncio.sleep(0.3)
@@ -59,7 +59,7 @@ async def until(holds: Callable[[], object]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def told(count: int, what: list[Deployment] | list[ConfigProblems]) -> None:
+async def wait_for(count: int, what: list[Deployment] | list[ConfigProblems]) -> None:
     """Wait until so much was told."""
     await until(lambda: len(what) >= count)
 
@@ -94,7 +94,7 @@ async def test_an_edit_is_applied(seen: Seen) -> None:
     async with running(seen.reloader()):
         start = time.perf_counter()
         write(seen.folder, routing("25%"))
-        await told(1, seen.applied)
+        await wait_for(1, seen.applied)
         assert time.perf_counter() - start < 2
     assert seen.weights() == [2500]
     assert seen.refused == []
@@ -105,7 +105,7 @@ async def test_a_broken_file_keeps_the_old_deployment_and_is_tried_again(seen: S
     reloader = seen.reloader()
     async with running(reloader):
         write(seen.folder, {"routing.yaml": ROUTING[:40]})
-        await told(1, seen.refused)
+        await wait_for(1, seen.refused)
         assert seen.refused == [reloader.error]
         write(seen.folder, routing("5%"))
         await until(lambda: reloader.error is None)
@@ -118,7 +118,7 @@ async def test_a_file_that_an_editor_replaces_by_renaming(seen: Seen) -> None:
         for weight in ("10%", "20%"):
             write(seen.folder, {".routing.yaml.swp": ROUTING.replace("5%", weight)})
             (seen.folder / ".routing.yaml.swp").rename(seen.folder / "routing.yaml")
-            await told(1 if weight == "10%" else 2, seen.applied)
+            await wait_for(1 if weight == "10%" else 2, seen.applied)
     assert seen.weights() == [1000, 2000]
 
 
@@ -128,7 +128,7 @@ async def test_a_prompt_file_is_part_of_the_folder(seen: Seen) -> None:
     write(seen.folder, prompted)
     async with running(seen.reloader()):
         write(seen.folder, {**prompted, "p.md": "Two."})
-        await told(1, seen.applied)
+        await wait_for(1, seen.applied)
     assert seen.applied[0].agents["support"].versions["v1"].system_prompt == "Two."
 
 
@@ -137,10 +137,10 @@ async def test_a_new_agent_folder_is_seen(seen: Seen) -> None:
     async with running(seen.reloader()):
         write(seen.folder, {"agents/new/v1.yaml": "model: openai/x"})
         write(seen.folder, {"routing.yaml": f"{ROUTING}  new: {{stable: v1}}\n"})
-        await told(1, seen.applied)
+        await wait_for(1, seen.applied)
         count = len(seen.applied)
         write(seen.folder, {"agents/new/v1.yaml": "model: openai/y"})
-        await told(count + 1, seen.applied)
+        await wait_for(count + 1, seen.applied)
     assert seen.applied[-1].agents["new"].versions["v1"].target.model == "y"
 
 
@@ -158,7 +158,7 @@ async def test_links_that_kubernetes_swaps(tmp_path: Path, seen: Seen) -> None:
             write(mounted / f"..{number}", {**FILES, **routing(weight)})
             (mounted / "..data_tmp").symlink_to(f"..{number}")
             (mounted / "..data_tmp").rename(mounted / "..data")
-            await told(number, seen.applied)
+            await wait_for(number, seen.applied)
     assert seen.weights() == [500, 1000, 2000]
 
 
@@ -170,9 +170,9 @@ async def test_the_folder_itself_is_a_link_that_is_swapped(tmp_path: Path, seen:
     async with running(seen.reloader(link)):
         (tmp_path / "tmp").symlink_to(tmp_path / "next")
         (tmp_path / "tmp").rename(link)
-        await told(1, seen.applied)
+        await wait_for(1, seen.applied)
         write(tmp_path / "next", routing("20%"))
-        await told(2, seen.applied)
+        await wait_for(2, seen.applied)
     assert seen.weights() == [1000, 2000]
 
 
@@ -181,10 +181,10 @@ async def test_the_folder_vanishes_and_comes_back(tmp_path: Path, seen: Seen) ->
     reloader = seen.reloader()
     async with running(reloader):
         seen.folder.rename(tmp_path / "away")
-        await told(1, seen.refused)
+        await wait_for(1, seen.refused)
         write(tmp_path / "away", routing("10%"))
         (tmp_path / "away").rename(seen.folder)
-        await told(1, seen.applied)
+        await wait_for(1, seen.applied)
     assert seen.weights() == [1000]
     assert reloader.error is None
 
@@ -203,7 +203,7 @@ async def test_without_notifications_the_folder_is_polled(seen: Seen) -> None:
     async with running(seen.reloader(), exhausted):  # type: ignore[arg-type]
         await until(lambda: True in modes)
         write(seen.folder, routing("25%"))
-        await told(1, seen.applied)
+        await wait_for(1, seen.applied)
     assert modes[:2] == [False, True]
 
 
@@ -212,7 +212,7 @@ async def test_hidden_files_are_nobodys_business(seen: Seen) -> None:
     reloader = seen.reloader()
     async with running(reloader):
         write(seen.folder, {".serinus/appendonly.aof": "x", ".git/index": "y", **routing("7")})
-        await told(1, seen.refused)
+        await wait_for(1, seen.refused)
         for number in range(20):
             write(seen.folder, {".serinus/appendonly.aof": "x" * number})
             await asyncio.sleep(0.02)
@@ -232,7 +232,7 @@ async def test_the_embedded_stores_writing_is_no_edit(seen: Seen) -> None:
             await asyncio.sleep(0.05)
         assert environ.asked == 0
         write(seen.folder, routing("25%"))
-        await told(1, seen.applied)
+        await wait_for(1, seen.applied)
 
 
 async def test_a_log_in_the_folder_costs_few_loads(seen: Seen) -> None:
@@ -247,7 +247,7 @@ async def test_a_log_in_the_folder_costs_few_loads(seen: Seen) -> None:
             await asyncio.sleep(0.05)
         assert 1 <= environ.asked / each <= 4
         write(seen.folder, routing("25%"))
-        await told(1, seen.applied)
+        await wait_for(1, seen.applied)
 
 
 async def test_reload_now_looks_at_once(seen: Seen) -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from gateway.config import ConfigProblems, load
 from gateway.pricing.pricelist import PricedModel
-from gateway.pricing.rates import Tariff
-from gateway.rehearsal.standin import Behaviour, Standin
+from gateway.pricing.rates import PriceSchedule
+from gateway.rehearsal.standin import ModelBehaviour, Standin
 from tests.support.crowd import ask, crowd
 from tests.support.receivers import ear
 from tests.support.running import Running, running, trial, write
@@ -58,8 +58,8 @@ async def test_a_bug_in_the_background_is_logged_and_the_work_goes_on(
 
 async def test_calls_keep_the_connections_they_began_with(served: Running, agent: str, standin: Standin) -> None:
     """The way to the provider changes while a call is answered: it ends well, and later ones take the new way."""
-    standin.behave("good", Behaviour(latency_seconds=0.3))
-    standin.behave("bad", Behaviour(latency_seconds=0.3))
+    standin.behave("good", ModelBehaviour(latency_seconds=0.3))
+    standin.behave("bad", ModelBehaviour(latency_seconds=0.3))
     old = served.gateway.upstreams
     async with crowd(served.url) as people:
         calling = asyncio.create_task(people.call(agent))
@@ -144,9 +144,9 @@ async def test_prices_are_there_before_a_call_wants_them(
     files["gateway.yaml"] = {"providers": {"standin": {"api": "openai", "base_url": standin.base_url}, **more}}
     read_here = list[str]()
 
-    def listed(entry: PricedModel) -> Tariff:
+    def listed(entry: PricedModel) -> PriceSchedule:
         read_here.append(entry.model)
-        return Tariff(())
+        return PriceSchedule(())
 
     monkeypatch.setattr("gateway.pricing.pricelist.listed", listed)
     async with running(write(tmp_path, files), redis_url) as served:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.rehearsal.standin import Behaviour, Standin
+from gateway.rehearsal.standin import ModelBehaviour, Standin
 from tests.support.crowd import crowd
 from tests.support.processes import Served, command, configuration, serving, start, stream, until_serving
 from tests.support.redis_servers import until
@@ -20,7 +20,7 @@ STREAMS = 20
 
 @pytest.fixture
 async def standin() -> AsyncIterator[Standin]:
-    standin = Standin({"good": Behaviour(chunks=12, chunk_seconds=0.1)})
+    standin = Standin({"good": ModelBehaviour(chunks=12, chunk_seconds=0.1)})
     await standin.start()
     yield standin
     await standin.stop()

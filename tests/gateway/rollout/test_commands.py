@@ -14,14 +14,14 @@ from policies.guardrails.grammar import DEFAULT_GUARDRAILS
 from policies.rollout.state import State
 from policies.rollout.verbs import VERBS
 from tests.support.replicas import Replica, replicas
-from tests.support.trials import LADDER, agent_named, bring_in, command, healthy
+from tests.support.trials import STEPS, agent_named, bring_in, command, healthy
 
 
 @pytest_asyncio.fixture
 async def replica(redis_url: str, agent: str) -> AsyncIterator[Replica]:
     """One whose agent stands on the first of three steps."""
     async with replicas(redis_url, 1) as (replica,):
-        await replica.configure(agent_named(agent, steps=(LADDER[1], *LADDER[1:])))
+        await replica.configure(agent_named(agent, steps=(STEPS[1], *STEPS[1:])))
         yield replica
 
 

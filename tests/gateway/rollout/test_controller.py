@@ -12,7 +12,7 @@ import pytest
 
 from gateway import logs
 from gateway.errors import StoreAway
-from gateway.rehearsal.standin import Behaviour
+from gateway.rehearsal.standin import ModelBehaviour
 from gateway.rollout.controller import Controller
 from gateway.rollout.history import lacks
 from gateway.rollout.recorder import Clock, Recorder
@@ -160,7 +160,7 @@ async def test_a_canary_failure_is_flushed_at_once(
     """Without waiting for the regular flush; many failures make one flush after the other, not a queue of them."""
     monkeypatch.setattr("gateway.rollout.controller.FLUSH_SECONDS", 3600.0)
     async with (
-        provider(bad=Behaviour(error_rate=1.0)) as standin,
+        provider(bad=ModelBehaviour(error_rate=1.0)) as standin,
         running(write(tmp_path, trial(agent, standin)), redis_url) as served,
         crowd(served.url) as people,
     ):

@@ -13,9 +13,9 @@ from gateway.store import Sides
 from policies.evidence.evidence import ArmEvidence
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS
 from policies.rollout.rollout import WATCH_AFTER_SECONDS, change, new_segment
-from routing.agents import LadderStep
+from routing.agents import RolloutStep
 from tests.support.replicas import PRICES, Replica, replicas
-from tests.support.trials import LADDER, age, agent_named, begun, bring_in, call, command, failing, healthy
+from tests.support.trials import STEPS, age, agent_named, begun, bring_in, call, command, failing, healthy
 
 HOUR = 3600.0
 
@@ -27,7 +27,7 @@ async def replica(redis_url: str) -> AsyncIterator[Replica]:
 
 
 async def held(replica: Replica, agent: str, seconds: float = 61.0) -> None:
-    """A step of the ladder in which nothing was wrong is over."""
+    """A step of the rollout in which nothing was wrong is over."""
     await bring_in(replica, agent, healthy(replica.state(agent)))
     await age(replica, agent, seconds)
     await replica.controller.poll()
@@ -54,7 +54,7 @@ async def test_the_watch_freezes_stables_thresholds(replica: Replica, agent: str
 
 
 async def test_what_is_frozen_stays(replica: Replica, agent: str) -> None:
-    """Stable gets slower later: what was measured by one yardstick is not measured by another within a step."""
+    """Stable gets slower later: what was measured by one threshold is not measured by another within a step."""
     await replica.configure(agent_named(agent))
     await bring_in(replica, agent, healthy(replica.state(agent)))
     await replica.controller.poll()
@@ -66,7 +66,7 @@ async def test_what_is_frozen_stays(replica: Replica, agent: str) -> None:
 
 async def test_a_step_that_was_held_well_is_followed_by_the_next(replica: Replica, agent: str) -> None:
     """With evidence of its own, what the last one showed banked, and thresholds taken anew."""
-    await replica.configure(agent_named(agent, steps=LADDER))
+    await replica.configure(agent_named(agent, steps=STEPS))
     first = replica.state(agent)
     await held(replica, agent)
     assert (await actions(replica, agent))[0] == "freeze"
@@ -81,7 +81,7 @@ async def test_a_step_that_was_held_well_is_followed_by_the_next(replica: Replic
 
 async def test_a_step_waits_for_all_that_it_wants(replica: Replica, agent: str) -> None:
     """Time alone is not enough: somebody has to approve, and the canary to be seen by enough people."""
-    await replica.configure(agent_named(agent, steps=(LadderStep(500, 60.0, approval=True), *LADDER[1:])))
+    await replica.configure(agent_named(agent, steps=(RolloutStep(500, 60.0, approval=True), *STEPS[1:])))
     await held(replica, agent)
     await replica.controller.poll()
     assert replica.state(agent).step == 1
@@ -92,7 +92,7 @@ async def test_a_step_waits_for_all_that_it_wants(replica: Replica, agent: str) 
 
 async def test_on_what_was_not_seen_nobody_goes_on(replica: Replica, agent: str) -> None:
     """No call at all: the step is over and the rollout stays where it is."""
-    await replica.configure(agent_named(agent, steps=LADDER))
+    await replica.configure(agent_named(agent, steps=STEPS))
     await age(replica, agent, HOUR)
     await replica.controller.poll()
     assert (replica.state(agent).step, replica.state(agent).phase) == (1, "running")
@@ -100,7 +100,7 @@ async def test_on_what_was_not_seen_nobody_goes_on(replica: Replica, agent: str)
 
 async def test_a_day_without_a_verdict_pauses(replica: Replica, agent: str) -> None:
     """A person is to look; the share stays, and so does the watch: proven harm still rolls back."""
-    await replica.configure(agent_named(agent, steps=LADDER))
+    await replica.configure(agent_named(agent, steps=STEPS))
     await age(replica, agent, 25 * HOUR)
     await replica.controller.poll()
     paused = replica.state(agent)
@@ -114,10 +114,10 @@ async def test_a_day_without_a_verdict_pauses(replica: Replica, agent: str) -> N
 
 async def test_a_pin_holds(replica: Replica, agent: str) -> None:
     """However well the step was held, and whatever the file says; proven harm rolls back all the same."""
-    await replica.configure(agent_named(agent, steps=LADDER))
+    await replica.configure(agent_named(agent, steps=STEPS))
     await replica.commands.act(agent, 1, command("set-weight", weight=1234))
     await held(replica, agent, 25 * HOUR)
-    await replica.configure(agent_named(agent, steps=(LadderStep(9000, 1.0),)))
+    await replica.configure(agent_named(agent, steps=(RolloutStep(9000, 1.0),)))
     await replica.controller.poll()
     assert (replica.state(agent).weight, replica.state(agent).phase) == (1234, "running")
     await bring_in(replica, agent, failing(replica.state(agent), map(str, range(30))))
@@ -126,7 +126,7 @@ async def test_a_pin_holds(replica: Replica, agent: str) -> None:
 
 
 async def completed(replica: Replica, agent: str) -> None:
-    await replica.configure(agent_named(agent, steps=LADDER[:1]))
+    await replica.configure(agent_named(agent, steps=STEPS[:1]))
     await held(replica, agent)
     await replica.controller.poll()
     assert replica.state(agent).phase == "completed"
@@ -136,7 +136,7 @@ async def test_after_the_last_step_the_canary_serves_all(replica: Replica, agent
     """By the file as it is, and by the one in which it was made stable: neither begins anything."""
     await completed(replica, agent)
     record = replica.state(agent)
-    for configured in (agent_named(agent, steps=LADDER[:1]), agent_named(agent, None, stable="v2")):
+    for configured in (agent_named(agent, steps=STEPS[:1]), agent_named(agent, None, stable="v2")):
         await replica.configure(configured)
         assert (entry := replica.table.entry(agent)) and entry.split.stable.name == "v2"
         assert replica.state(agent) == record
@@ -160,7 +160,7 @@ async def test_a_completed_canary_may_still_be_taken_back(
 
 
 async def test_slow_calls_roll_back(replica: Replica, agent: str) -> None:
-    """By the yardstick of the step, from the first one after the freeze: no call of it failed."""
+    """By the thresholds of the step, from the first one after the freeze: no call of it failed."""
     await replica.configure(agent_named(agent))
     await bring_in(replica, agent, healthy(replica.state(agent)))
     await replica.controller.poll()
@@ -168,7 +168,7 @@ async def test_slow_calls_roll_back(replica: Replica, agent: str) -> None:
     assert entry
     for number in range(60):
         slow = call(state, agent, "canary", str(number), seconds=9.0)
-        slow.yardstick = entry.yardsticks["canary"]
+        slow.thresholds = entry.thresholds["canary"]
         replica.recorder.close(slow, PRICES)
     await replica.controller.finish()
     assert replica.state(agent).phase == "rolled_back"

@@ -14,7 +14,7 @@ from gateway.rollout import judge
 from gateway.rollout.controller import JITTER, POLL_SECONDS, pause
 from gateway.store import RedisStore
 from tests.support.replicas import Replica, replicas
-from tests.support.trials import LADDER, age, agent_named, bring_in, failing, healthy
+from tests.support.trials import STEPS, age, agent_named, bring_in, failing, healthy
 from tests.support.waiting import within
 
 
@@ -23,7 +23,7 @@ async def pair(redis_url: str, agent: str) -> AsyncIterator[tuple[Replica, Repli
     """Two replicas of one trial; the first has looked at it, so the lease is its own."""
     async with replicas(redis_url, 2) as (one, other):
         for each in (one, other):
-            await each.configure(agent_named(agent, steps=LADDER))
+            await each.configure(agent_named(agent, steps=STEPS))
         yield one, other
 
 

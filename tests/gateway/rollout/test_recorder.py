@@ -19,7 +19,7 @@ from gateway.store.seam import MAX_UNITS, Batch
 from policies.evidence.evidence import CALLER_BINS, SCORED, WHOLE, rejections_of
 from policies.evidence.tally import Tally, amount_bucket
 from policies.guardrails.grammar import parse
-from policies.guardrails.thresholds import Yardstick, yardstick
+from policies.guardrails.thresholds import Thresholds, arm_thresholds
 from routing.assignment import Reason
 from routing.facts import Facts
 from routing.plan import route
@@ -28,9 +28,9 @@ from tests.support.trials import agent_named, begun, outcome
 PRICES = PriceBook((), {})
 GUARDRAILS = (parse("latency_p90 <= stable * 1.10"), parse("cost <= stable * 1.05"))
 FROZEN = {"latency:0.9": 1.0, "latency:0.75": 9.0, "cost": 1000.0}
-YARDSTICKS: Mapping[ArmName, Yardstick] = {
-    "stable": yardstick(GUARDRAILS, FROZEN),
-    "canary": yardstick(GUARDRAILS, FROZEN, canary=True),
+THRESHOLDS: Mapping[ArmName, Thresholds] = {
+    "stable": arm_thresholds(GUARDRAILS, FROZEN),
+    "canary": arm_thresholds(GUARDRAILS, FROZEN, canary=True),
 }
 SLOW = "latency_p90:0.9:1.1"
 
@@ -166,19 +166,19 @@ def test_scores_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (batch.tallies["v2"].scores, batch.tallies["v2"].badness) == (10, 9 * WHOLE)
 
 
-def timed(arm: ArmName, seconds: float, yardstick: Yardstick | None, cost: int = 500) -> Outcome:
-    """An answer that took so long, and cost so much at its first attempt, judged by that yardstick."""
+def timed(arm: ArmName, seconds: float, thresholds: Thresholds | None, cost: int = 500) -> Outcome:
+    """An answer that took so long, and cost so much at its first attempt, judged by those thresholds."""
     usage = Usage(60, 0, 40, 0)
     call = outcome(arm, Attempt("p/m", 0.0, status=200, usage=usage, cost_nano_usd=cost))
-    call.received_at, call.yardstick = 100.0 - seconds, yardstick
+    call.received_at, call.thresholds = 100.0 - seconds, thresholds
     return call
 
 
 @pytest.mark.parametrize("arm, seconds, bad", [("stable", 1.05, True), ("canary", 1.05, False), ("canary", 1.2, True)])
-def test_slow_is_slow_by_the_arms_own_yardstick(arm: ArmName, seconds: float, bad: bool) -> None:
+def test_slow_is_slow_by_the_arms_own_threshold(arm: ArmName, seconds: float, bad: bool) -> None:
     """The canary is granted the guardrail's margin; slowness is usual and hurries nobody."""
     stage = Stage()
-    batch = stage.close(timed(arm, seconds, YARDSTICKS[arm]))
+    batch = stage.close(timed(arm, seconds, THRESHOLDS[arm]))
     found = batch.canary if arm == "canary" else batch.stable
     assert (SLOW in found.bad, found.errors, found.requests) == (bad, 0, 1)
     assert not stage.asks_for_a_flush
@@ -196,7 +196,7 @@ def test_costs_are_sums_in_parts_of_stables_cap(arm: ArmName, most: int) -> None
     """One dear call weighs no more than the cap, and a little more on the canary: that is its margin."""
     stage = Stage()
     for cost in (500, 10**9):
-        stage.recorder.close(timed(arm, 0.1, YARDSTICKS[arm], cost), PRICES)
+        stage.recorder.close(timed(arm, 0.1, THRESHOLDS[arm], cost), PRICES)
     batch = stage.recorder.take("a")
     assert batch
     sums = (batch.canary if arm == "canary" else batch.stable).samples["cost"]
@@ -207,13 +207,13 @@ def test_costs_are_sums_in_parts_of_stables_cap(arm: ArmName, most: int) -> None
 def test_a_failed_call_is_neither_slow_nor_cheap() -> None:
     """It is a failure, and says nothing of time and cost."""
     call = outcome("canary", failing(), end="failed")
-    call.received_at, call.yardstick = 0.0, YARDSTICKS["canary"]
+    call.received_at, call.thresholds = 0.0, THRESHOLDS["canary"]
     assert (arm := Stage().close(call).canary).bad.keys() == {"errors"} and arm.samples == {}
 
 
 def overtaken(arm: ArmName, after: float, stream: bool = False) -> Outcome:
     """A call whose first attempt was cancelled after so many seconds, because the hedge had answered."""
-    call = timed(arm, after, YARDSTICKS[arm])
+    call = timed(arm, after, THRESHOLDS[arm])
     call.hedge, call.stream, call.late = "won", stream, True
     (first,) = call.attempts
     first.status, first.failure, first.ended_at = None, "overtaken", call.received_at + after
@@ -250,7 +250,7 @@ def test_an_overtaken_stream_was_late_with_its_first_token() -> None:
     guardrails = (parse("ttft_p90 <= stable * 1.10"),)
     for stream in (True, False):
         call = overtaken("stable", 0.3, stream=stream)
-        call.yardstick = yardstick(guardrails, {"ttft:0.9": 0.2})
+        call.thresholds = arm_thresholds(guardrails, {"ttft:0.9": 0.2})
         assert any(name.startswith("ttft") for name in Stage().close(call).stable.bad) is stream
 
 
@@ -322,7 +322,7 @@ def test_a_completed_canary_is_still_watched() -> None:
     plan = route(entry.agent, entry.split, Facts("open", "", "", "c", "r"))
     call = Call("c", Caller("open", ""), "a", None, Document.parse(b"{}"), False, False, [], "", 0.0, format="openai")
     opened = Stage().recorder.open(call, plan, entry)
-    assert (opened.version, opened.arm, opened.yardstick) == ("v2", "canary", None)
+    assert (opened.version, opened.arm, opened.thresholds) == ("v2", "canary", None)
 
 
 def test_batches_are_taken_once_and_oldest_first() -> None:

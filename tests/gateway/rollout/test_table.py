@@ -92,23 +92,23 @@ def test_quarantine_lasts_until_the_next_record() -> None:
 
 
 def test_what_is_dismissed_is_not_heeded() -> None:
-    """Guardrails and yardsticks of that metric go; what was configured is still known."""
+    """Guardrails and thresholds of that metric go; what was configured is still known."""
     here = table()
     here.turn(AGENT.name, replace(running_state(), frozen={"latency:0.9": 1.0}, dismissed=("latency_p90",)))
     entry = here.entry(AGENT.name)
     assert entry and len(entry.guardrails) == 5 and len(entry.all_guardrails) == 6
-    assert entry.yardsticks["canary"].slow == ()
+    assert entry.thresholds["canary"].slow == ()
 
 
 def test_the_canary_is_granted_its_margin() -> None:
     """Slow is over 1.10 times the frozen quantile for the canary, and over the quantile itself for stable."""
     here = table()
     assert here.turn(AGENT.name, running_state())
-    assert (before := here.entry(AGENT.name)) and before.yardsticks["canary"].slow == ()
+    assert (before := here.entry(AGENT.name)) and before.thresholds["canary"].slow == ()
     here.turn(AGENT.name, replace(running_state(), frozen={"latency:0.9": 1.0, "cost": 1000.0}))
     entry = here.entry(AGENT.name)
-    assert entry and [entry.yardsticks[arm].slow[0].seconds for arm in ("stable", "canary")] == [1.0, 1.1]
-    assert [entry.yardsticks[arm].scales["cost"].most for arm in ("stable", "canary")] == [10_000, 10_500]
+    assert entry and [entry.thresholds[arm].slow[0].seconds for arm in ("stable", "canary")] == [1.0, 1.1]
+    assert [entry.thresholds[arm].scales["cost"].most for arm in ("stable", "canary")] == [10_000, 10_500]
 
 
 def test_an_older_record_changes_nothing() -> None:

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from gateway.store import EmbeddedRedis, RedisStore, connect, verify
 from gateway.store import redis as redis_module
-from gateway.store.audit_chain import FIRST, link_hash, missing
+from gateway.store.audit_chain import FIRST, event_hash, missing
 from policies.rollout.rollout import Decision, restore
 from policies.rollout.state import State
 from tests.gateway.store.conftest import NewStore
@@ -105,7 +105,7 @@ def test_events_in_another_order_are_found(events: list[Event]) -> None:
 def test_an_event_with_a_hash_made_to_fit_is_found(events: list[Event]) -> None:
     """Who alters an event and its hash has to alter all that follow, and the notices that went out."""
     events[2]["actor"] = "somebody else"
-    events[2]["hash"] = link_hash(events[2])
+    events[2]["hash"] = event_hash(events[2])
     (problem,) = verify(events)
     assert problem.startswith("event 4 (epoch 4): replaced: it follows an event ")
 
@@ -113,7 +113,7 @@ def test_an_event_with_a_hash_made_to_fit_is_found(events: list[Event]) -> None:
 def test_a_decision_from_another_record_is_found(events: list[Event]) -> None:
     """The newest event was taken out before the next was written: the chain is whole, the epochs are not."""
     last = events[5] | {"epoch_before": 6, "epoch_after": 7}
-    events[5] = last | {"hash": link_hash(last)}
+    events[5] = last | {"hash": event_hash(last)}
     assert verify(events) == ["event 6 (epoch 7): it was decided from epoch 6, but event 5 left epoch 5"]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.errors import StoreAway
 from gateway.store import Committed, RedisStore, connect, verify
-from gateway.store.audit_chain import link_hash
+from gateway.store.audit_chain import event_hash
 from gateway.store.redis import EPOCHS_AT_ONCE
 from policies.rollout.rollout import Decision, restore
 from policies.rollout.state import Phase, State, Step
@@ -59,19 +59,19 @@ async def test_every_phase_survives_the_store(store: RedisStore, agent: str, pha
     assert found and found == replace(state, changed_at=found.changed_at)
 
 
-async def test_a_ladders_record_survives_the_store(store: RedisStore, agent: str) -> None:
+async def test_a_record_with_steps_survives_the_store(store: RedisStore, agent: str) -> None:
     """All that a step has of its own comes back to the last digit, infinity too."""
     state = replace(
         beginning().state, began_at=1.7e9 + 1 / 3, segment=3, offset=2880, banked={"cost <= stable * 1.05": 1e-300},
         frozen={"latency:0.75": 0.1 + 0.2, "cost": math.inf}, approved=True, pinned=True, dismissed=("cost", "tokens"),
-        ladder=(Step(500, 600.0, 100), Step(10_000, 0.5, approval=True)),
+        steps=(Step(500, 600.0, 100), Step(10_000, 0.5, approval=True)),
     )  # fmt: skip
     await store.commit(agent, Decision(0, state, {}), "config")
     found, _ = await store.read(agent)
     assert found and found == replace(state, changed_at=found.changed_at)
 
 
-async def test_a_record_from_before_the_ladder_can_be_read(redis_url: str, agent: str) -> None:
+async def test_a_record_from_before_the_steps_can_be_read(redis_url: str, agent: str) -> None:
     """What it lacks has not been used yet; its step began, as far as is known, with its last change."""
     client = connect(redis_url)
     store = RedisStore(client, "replica")
@@ -81,7 +81,7 @@ async def test_a_record_from_before_the_ladder_can_be_read(redis_url: str, agent
     found, _ = await store.read(agent)
     assert found
     known = replace(beginning().state, changed_at=found.changed_at, began_at=found.changed_at)
-    assert found == replace(known, ladder=())
+    assert found == replace(known, steps=())
     await store.aclose()
 
 
@@ -99,7 +99,7 @@ async def test_the_audit_event_says_who_did_what_and_why(store: RedisStore, agen
     committed = await store.commit(agent, replace(beginning(), evidence=evidence), "config-digest")
     (event,) = await store.audit(agent, 10)
     assert committed.state and event == {
-        "seq": 1, "prev": "0" * 40, "hash": link_hash(event), "step": 1,
+        "seq": 1, "prev": "0" * 40, "hash": event_hash(event), "step": 1,
         "at": committed.state.changed_at, "agent": agent, "action": "start", "actor": "configuration",
         "reason": committed.state.reason, "config_digest": "config-digest", "epoch_before": 0, "epoch_after": 1,
         "phase": "running", "weight": 500, "stable": {"version": "v1", "digest": "digest-1"},

@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError
 from gateway.errors import StoreAway, StoreRefused
 from gateway.store import Arm, EmbeddedRedis, Notice, RedisStore, connect
 from gateway.store.redis import DIAL_SECONDS
-from gateway.store.seam import Reply
+from gateway.store.seam import HumanReply
 from tests.support.decisions import batch, beginning, failing
 from tests.support.redis_servers import StableName, ask_server, cluster_of, free_port, make_folders, tcp_server
 
@@ -89,7 +89,7 @@ async def test_a_frozen_server_never_hangs_a_caller(server: EmbeddedRedis, own_s
         own_store.read("a"), own_store.snapshot("a"), own_store.epochs(["a"]), own_store.flush("a", 1, batch()),
         own_store.commit("a", beginning(), ""), own_store.audit("a", 1), own_store.escalate("a", {"call_id": "c"}),
         own_store.escalations(["a"], 1), own_store.escalation(["a"], "c"), own_store.replies({"a": ""}, 0.0),
-        own_store.reply("a", Reply("c", "", "", "", 0.0)), own_store.mark_reply_delivered("a", "c", 0.0),
+        own_store.reply("a", HumanReply("c", "", "", "", 0.0)), own_store.mark_reply_delivered("a", "c", 0.0),
         own_store.ping(), own_store.claim_notices(["a"], 1000, 10),
         own_store.mark_delivered(Notice("a", "1-1", "a:1", {})),
         anext(own_store.audit_all("a")), return_exceptions=True,

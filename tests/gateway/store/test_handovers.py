@@ -7,7 +7,7 @@ import pytest
 
 from gateway.store import RedisStore, handovers
 from gateway.store.handovers import KEPT_SECONDS
-from gateway.store.seam import Reply
+from gateway.store.seam import HumanReply
 from tests.gateway.store.conftest import NewStore
 
 
@@ -15,8 +15,8 @@ def event(call_id: str) -> dict[str, str]:
     return {"call_id": call_id, "at": "1.500", "messages": "[]"}
 
 
-def reply(call_id: str, message: str = "Hello from a person \ud83d") -> Reply:
-    return Reply(call_id, "conversation", message, "kim", 1_800_000_000.25)
+def reply(call_id: str, message: str = "Hello from a person \ud83d") -> HumanReply:
+    return HumanReply(call_id, "conversation", message, "kim", 1_800_000_000.25)
 
 
 async def test_found_by_its_call(store: RedisStore, agent: str) -> None:

@@ -49,7 +49,7 @@ async def test_the_newest_record_and_its_hash_outlive_the_process(
     await memory.keep(store)
     (event,) = await store.audit(agent, 1)
     after = loaded(tmp_path / "seen")
-    assert (after.state(agent), after.links(agent)) == (state, ((2, event["hash"]),))
+    assert (after.state(agent), after.events(agent)) == (state, ((2, event["hash"]),))
     assert stat.S_IMODE((tmp_path / "seen").stat().st_mode) == 0o700
     assert stat.S_IMODE((tmp_path / "seen" / f"{agent}.json").stat().st_mode) == 0o600
 
@@ -68,7 +68,7 @@ async def test_of_two_replicas_of_a_host_the_later_record_holds(tmp_path: Path, 
     await one.keep(store)
     after = loaded(tmp_path)
     assert after.state(agent) == second
-    assert [epoch for epoch, _ in after.links(agent)] == [1, 2]
+    assert [epoch for epoch, _ in after.events(agent)] == [1, 2]
 
 
 async def test_many_replicas_write_at_once(tmp_path: Path, store: RedisStore, agent: str) -> None:
@@ -92,9 +92,9 @@ async def test_the_hash_is_asked_for_again_when_the_store_is_back(
     state, memory = await _committed(store, agent, 1), Memory(tmp_path)
     memory.note(agent, state)
     await memory.keep(AwayTrail())
-    assert (loaded(tmp_path).state(agent), loaded(tmp_path).links(agent)) == (state, ())
+    assert (loaded(tmp_path).state(agent), loaded(tmp_path).events(agent)) == (state, ())
     await memory.keep(store)
-    assert len(loaded(tmp_path).links(agent)) == 1
+    assert len(loaded(tmp_path).events(agent)) == 1
 
 
 async def test_what_is_known_is_not_written_again(tmp_path: Path, store: RedisStore, agent: str) -> None:
@@ -118,8 +118,8 @@ async def test_the_file_stays_small(tmp_path: Path, store: RedisStore, agent: st
         found = (await store.commit(agent, following(state), "")).state
         assert found
         state = found
-    links = loaded(tmp_path).links(agent)
-    assert len(links) == EVENTS_KEPT and links[-1][0] == EVENTS_KEPT + 5
+    events = loaded(tmp_path).events(agent)
+    assert len(events) == EVENTS_KEPT and events[-1][0] == EVENTS_KEPT + 5
     assert (tmp_path / f"{agent}.json").stat().st_size < 5000
 
 
@@ -149,7 +149,7 @@ async def test_a_folder_that_is_deleted_is_written_anew(tmp_path: Path, store: R
     await memory.keep(store)
     await memory.keep(store)
     after = loaded(tmp_path / "data" / "seen")
-    assert (after.state(agent), after.links(agent)) == (memory.state(agent), memory.links(agent))
+    assert (after.state(agent), after.events(agent)) == (memory.state(agent), memory.events(agent))
     assert (after.key, said) == (b"k" * 32, [DELETED])
 
 
@@ -221,7 +221,7 @@ def test_every_store_has_a_memory_of_its_own() -> None:
 
 
 async def _is_linked(folder: Path, agent: str) -> bool:
-    return loaded(folder).links(agent) != ()
+    return loaded(folder).events(agent) != ()
 
 
 async def test_it_is_written_in_the_background(tmp_path: Path, store: RedisStore, agent: str) -> None:

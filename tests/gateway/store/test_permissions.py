@@ -11,7 +11,7 @@ from redis.exceptions import NoPermissionError
 from gateway.store import Arm, Notice, RedisStore, Store, connect
 from gateway.store.announcements import listen
 from gateway.store.permissions import COMMANDS, acl_line
-from gateway.store.seam import Reply
+from gateway.store.seam import HumanReply
 from tests.architecture import ROOT
 from tests.support.decisions import batch, beginning, failing
 from tests.support.processes import command
@@ -35,7 +35,7 @@ OPERATIONS: dict[str, tuple[Any, ...]] = {
     "escalate": ("a", {"call_id": "c", "at": "1.500", "messages": "[]"}),
     "escalations": (["a"], 3),
     "escalation": (["a"], "c"),
-    "reply": ("a", Reply("c", "conversation", "hello", "kim", 1.0)),
+    "reply": ("a", HumanReply("c", "conversation", "hello", "kim", 1.0)),
     "replies": ({"a": ""}, 1.0),
     "mark_reply_delivered": ("a", "c", 1.0),
     "share_key": (b"0123456789abcdef" * 2,),

@@ -10,15 +10,15 @@ from policies.evidence.evidence import WHOLE, ArmEvidence, Evidence
 from policies.evidence.tally import HISTOGRAMS
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS, Guardrail, parse
 from policies.guardrails.guardrails import assess
-from policies.guardrails.metrics import METRICS, Behaviour, Events, Kind, Mean, Metric, SlowCalls
+from policies.guardrails.metrics import METRICS, Events, Kind, Mean, Metric, SimulatedBehaviour, SlowCalls
 from policies.simulation.simulation import first_breach
 from policies.simulation.worlds import Bad, Phase, Taken, World, happenings
 
-CANARY = Behaviour(errors=0.5, quality=0.2)
+CANARY = SimulatedBehaviour(errors=0.5, quality=0.2)
 WORLD = World((Phase(canary=CANARY),))
 
 
-def third(version: Behaviour) -> float:
+def third(version: SimulatedBehaviour) -> float:
     """A metric's share of bad units, or factor, that no other metric has."""
     return 0.3 if version is CANARY else 0.01
 

@@ -6,7 +6,7 @@ import pytest
 
 from policies.evidence.tally import Tally, amount_bucket, histogram_bucket
 from policies.guardrails.grammar import parse
-from policies.guardrails.thresholds import MIN_CALLS, SCALE, Mark, Scale, freeze, yardstick
+from policies.guardrails.thresholds import MIN_CALLS, SCALE, Scale, SlowThreshold, arm_thresholds, freeze
 
 GUARDRAILS = [parse(text) for text in ("latency_p90 <= stable * 1.1", "cost <= stable * 1.05", "latency_p95 <= 2s")]
 
@@ -40,27 +40,27 @@ def test_amounts_that_are_all_alike_leave_room_to_grow() -> None:
 def test_the_canary_is_granted_the_margin() -> None:
     """A tenth more on seconds, a twentieth on the cap; the absolute limit is the same for both."""
     frozen = {"latency:0.75": 1.0, "latency:0.9": 2.0, "cost": 500.0}
-    canary, stable = yardstick(GUARDRAILS, frozen, canary=True), yardstick(GUARDRAILS, frozen)
-    assert [mark.seconds for mark in canary.slow] == pytest.approx([1.1, 2.2, 2.0])
+    canary, stable = arm_thresholds(GUARDRAILS, frozen, canary=True), arm_thresholds(GUARDRAILS, frozen)
+    assert [slow.seconds for slow in canary.slow] == pytest.approx([1.1, 2.2, 2.0])
     assert stable.slow == (
-        Mark("latency_p90:0.75:1.1", "latency", 1.0),
-        Mark("latency_p90:0.9:1.1", "latency", 2.0),
-        Mark("latency_p95:0.95:2s", "latency", 2.0),
+        SlowThreshold("latency_p90:0.75:1.1", "latency", 1.0),
+        SlowThreshold("latency_p90:0.9:1.1", "latency", 2.0),
+        SlowThreshold("latency_p95:0.95:2s", "latency", 2.0),
     )
     assert (canary.scales, stable.scales) == ({"cost": Scale(500.0, 10_500)}, {"cost": Scale(500.0, SCALE)})
 
 
 def test_what_is_not_frozen_is_not_measured() -> None:
     """Only the absolute limit is known from the start."""
-    assert [mark.seconds for mark in yardstick(GUARDRAILS, {}).slow] == [2.0]
-    assert yardstick(GUARDRAILS, {}).scales == {}
+    assert [slow.seconds for slow in arm_thresholds(GUARDRAILS, {}).slow] == [2.0]
+    assert arm_thresholds(GUARDRAILS, {}).scales == {}
 
 
 def test_of_two_margins_on_one_metric_the_smaller_cuts_off() -> None:
     """They share the sums, and neither may be misled against the canary."""
     for texts in (("1.05", "2"), ("2", "1.05")):
         both = [parse(f"cost <= stable * {text}") for text in texts]
-        assert yardstick(both, {"cost": 500.0}, canary=True).scales["cost"].most == 10_500
+        assert arm_thresholds(both, {"cost": 500.0}, canary=True).scales["cost"].most == 10_500
 
 
 @pytest.mark.parametrize(("amount", "scaled"), [(0, 0), (250, 5000), (500, SCALE), (525, 10_500), (10**9, 10_500)])

@@ -17,7 +17,7 @@ from tests.policies.evidences import BAD, GOOD
 
 V1, V2, V3 = (VersionRef(f"v{number}", f"digest-{number}") for number in (1, 2, 3))
 TRIAL = Intent(V1, V2, (Step(500),))
-LADDER = Intent(V1, V2, (Step(500, 600.0, 100), Step(2500, 600.0, approval=True), Step(10_000, 600.0)))
+STEPS = Intent(V1, V2, (Step(500, 600.0, 100), Step(2500, 600.0, approval=True), Step(10_000, 600.0)))
 GUARDRAILS = tuple(map(parse, DEFAULT_GUARDRAILS))
 
 
@@ -44,4 +44,4 @@ def rolled_back() -> State:
 
 def completed() -> State:
     """The canary at 100 %, since second 700."""
-    return after(decide(running(LADDER, step=3, weight=9800), LADDER, findings(GOOD), now=700.0))
+    return after(decide(running(STEPS, step=3, weight=9800), STEPS, findings(GOOD), now=700.0))

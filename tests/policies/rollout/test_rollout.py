@@ -26,7 +26,7 @@ from policies.rollout.verbs import VERBS, Command, Refused, act
 from tests.policies.evidences import BAD, GOOD, arm, errors
 from tests.policies.rollout.records import (
     GUARDRAILS,
-    LADDER,
+    STEPS,
     TRIAL,
     V1,
     V2,
@@ -85,24 +85,24 @@ def test_another_weight_is_the_same_rollout_with_fresh_evidence() -> None:
     assert state.reason == "weight 5% -> 25% in the configuration"
 
 
-def test_a_shorter_ladder_puts_the_rollout_on_its_last_step() -> None:
+def test_a_shorter_list_of_steps_puts_the_rollout_on_its_last_step() -> None:
     """The step that it stood on is gone."""
-    state = after(reconcile(running(LADDER, step=3, weight=9800), replace(LADDER, steps=LADDER.steps[:2]), now=20.0))
+    state = after(reconcile(running(STEPS, step=3, weight=9800), replace(STEPS, steps=STEPS.steps[:2]), now=20.0))
     assert (state.step, state.weight) == (2, 2500)
 
 
 @pytest.mark.parametrize(
     "steps, became",
     [
-        ((Step(500, 60.0, 100), *LADDER.steps[1:]), "5% for 60 s, 100 requests → 25% for 600 s, approval"),
-        ((LADDER.steps[0], Step(1000, 600.0)), "5% for 600 s, 100 requests → 10% for 600 s"),
+        ((Step(500, 60.0, 100), *STEPS.steps[1:]), "5% for 60 s, 100 requests → 25% for 600 s, approval"),
+        ((STEPS.steps[0], Step(1000, 600.0)), "5% for 600 s, 100 requests → 10% for 600 s"),
         ((Step(500),), "5%"),
     ],
 )
 def test_changed_steps_are_followed_and_on_record(steps: tuple[Step, ...], became: str) -> None:
-    """Where the share stays the evidence does, too; the record says once what the ladder was and what it became."""
-    edited = replace(LADDER, steps=steps)
-    state = after(reconcile(running(LADDER), edited, now=30.0))
+    """Where the share stays the evidence does, too; the record says once what the steps were and what they became."""
+    edited = replace(STEPS, steps=steps)
+    state = after(reconcile(running(STEPS), edited, now=30.0))
     assert (state.action, state.actor, state.epoch) == ("steps", "configuration", 2)
     assert (state.step, state.weight, state.evidence, state.began_at) == (1, 500, 1, 10.0)
     before = "5% for 600 s, 100 requests → 25% for 600 s, approval → 100% for 600 s"
@@ -111,8 +111,8 @@ def test_changed_steps_are_followed_and_on_record(steps: tuple[Step, ...], becam
 
 
 def test_a_record_from_before_steps_were_kept_is_not_taken_for_an_edit() -> None:
-    """Nobody knows what the ladder was then."""
-    assert reconcile(running(LADDER, ladder=()), LADDER, now=30.0) is None
+    """Nobody knows what the steps were then."""
+    assert reconcile(running(STEPS, steps=()), STEPS, now=30.0) is None
 
 
 def test_editing_a_number_moves_neither_a_pin_nor_what_is_out() -> None:
@@ -159,7 +159,7 @@ def test_late_failures_decide_nothing_a_second_time() -> None:
 
 def test_a_step_held_well_leads_to_the_next() -> None:
     """With evidence of its own; what the ended step's components were worth is kept."""
-    decision = decide(running(LADDER), LADDER, findings(GOOD), now=610.0)
+    decision = decide(running(STEPS), STEPS, findings(GOOD), now=610.0)
     state = after(decision)
     assert (state.step, state.weight, state.action, state.segment) == (2, 2500, "advance", 2)
     assert (state.evidence, state.rollout, state.began_at, state.offset) == (2, 1, 610.0, 1)
@@ -169,7 +169,7 @@ def test_a_step_held_well_leads_to_the_next() -> None:
 
 def test_banking_twice_changes_nothing() -> None:
     """Whoever commits may do it for every decision that ends a step."""
-    once = banked(advance(running(LADDER), LADDER, "ada", "go", 20.0), findings(GOOD))
+    once = banked(advance(running(STEPS), STEPS, "ada", "go", 20.0), findings(GOOD))
     assert banked(once, findings(GOOD)) == once
 
 
@@ -177,7 +177,7 @@ def test_the_last_step_completes() -> None:
     """The canary serves everything, and the decision says on which evidence."""
     state = completed()
     assert (state.phase, state.weight, state.action, state.offset) == ("completed", 10_000, "complete", 1)
-    assert reconcile(state, LADDER, now=800.0) is None
+    assert reconcile(state, STEPS, now=800.0) is None
     assert Step(10_000, 600.0).share == 9800
     assert Step(10_000).share == 10_000
 
@@ -185,10 +185,10 @@ def test_the_last_step_completes() -> None:
 def test_a_completed_canary_may_be_taken_back_for_a_day() -> None:
     """By the absolute guard, since no control is left; not later, and not when it is the configured stable by now."""
     alone = findings(replace(errors((50, 50), (0, 0), 1.0), control_unseen_seconds=300.0))
-    assert after(decide(completed(), LADDER, alone, now=700.0 + WATCH_AFTER_SECONDS - 1)).phase == "rolled_back"
-    assert decide(completed(), LADDER, alone, now=700.0 + WATCH_AFTER_SECONDS) is None
+    assert after(decide(completed(), STEPS, alone, now=700.0 + WATCH_AFTER_SECONDS - 1)).phase == "rolled_back"
+    assert decide(completed(), STEPS, alone, now=700.0 + WATCH_AFTER_SECONDS) is None
     assert decide(completed(), Intent(V2, None), alone, now=800.0) is None
-    assert decide(completed(), LADDER, findings(GOOD), now=800.0) is None
+    assert decide(completed(), STEPS, findings(GOOD), now=800.0) is None
 
 
 def test_making_the_completed_canary_the_configured_stable_changes_nothing() -> None:
@@ -201,18 +201,18 @@ def test_making_the_completed_canary_the_configured_stable_changes_nothing() -> 
 @pytest.mark.parametrize(
     ("state", "evidence", "now", "why"),
     [
-        (running(LADDER), GOOD, 600.0, "the step holds for another 10 s"),
-        (running(LADDER), errors((99, 1), (1900, 19)), 610.0, "1 more canary requests are wanted"),
-        (running(LADDER), replace(GOOD, canary=arm(1000, 29)), 610.0, "1 more units on the canary are wanted"),
-        (running(LADDER, step=2), GOOD, 610.0, "somebody's approval is wanted"),
-        (running(LADDER), errors((200, 10), (3800, 38)), 610.0, "the canary is suspect: E = "),
-        (running(LADDER), replace(GOOD, minute=9), 610.0, "no call was seen for 8 minutes"),
-        (running(TRIAL), GOOD, 610.0, "there is no ladder: the weight stays until the configuration changes"),
+        (running(STEPS), GOOD, 600.0, "the step holds for another 10 s"),
+        (running(STEPS), errors((99, 1), (1900, 19)), 610.0, "1 more canary requests are wanted"),
+        (running(STEPS), replace(GOOD, canary=arm(1000, 29)), 610.0, "1 more units on the canary are wanted"),
+        (running(STEPS, step=2), GOOD, 610.0, "somebody's approval is wanted"),
+        (running(STEPS), errors((200, 10), (3800, 38)), 610.0, "the canary is suspect: E = "),
+        (running(STEPS), replace(GOOD, minute=9), 610.0, "no call was seen for 8 minutes"),
+        (running(TRIAL), GOOD, 610.0, "there are no steps: the weight stays until the configuration changes"),
     ],
 )  # fmt: skip
 def test_what_a_rollout_waits_for(state: State, evidence: Evidence, now: float, why: str) -> None:
     """Each reason in words, and none of them lets it go on."""
-    intent = LADDER if why.find("ladder") < 0 else TRIAL
+    intent = STEPS if why.find("no steps") < 0 else TRIAL
     found = findings(evidence, *blocked(evidence))
     waits = waits_for(state, intent, found, now)
     assert len(waits) == 1
@@ -224,7 +224,7 @@ def test_what_a_rollout_waits_for(state: State, evidence: Evidence, now: float, 
 def test_nothing_is_promoted_on_missing_data(seconds: int, calls: int, units: int, minute: int) -> None:
     """Whatever the hold: without calls, units and traffic until lately the step stays."""
     evidence = Evidence(0.05, arm(calls, units), arm(calls * 19), minute=minute)
-    decision = decide(running(LADDER), LADDER, findings(evidence, *blocked(evidence)), now=10.0 + seconds)
+    decision = decide(running(STEPS), STEPS, findings(evidence, *blocked(evidence)), now=10.0 + seconds)
     if decision is not None and decision.state.action == "advance":
         assert seconds >= 600 and calls >= 100 and units >= 30 and minute < 6
     else:
@@ -234,25 +234,25 @@ def test_nothing_is_promoted_on_missing_data(seconds: int, calls: int, units: in
 def test_a_day_without_a_verdict_pauses() -> None:
     """Somebody has to look, and is told at what. Waiting for an approval may take longer."""
     late, few = 10.0 + NO_VERDICT_SECONDS, findings(errors((9, 0), (180, 2)))
-    paused = after(decide(running(LADDER), LADDER, few, now=late))
+    paused = after(decide(running(STEPS), STEPS, few, now=late))
     assert (paused.phase, paused.action, paused.weight, paused.segment) == ("paused", "pause", 500, 1)
     assert paused.reason.startswith("no verdict for 24 h: 91 more canary requests are wanted; ")
-    assert decide(running(LADDER), LADDER, few, now=late - 1) is None
-    assert decide(running(LADDER, step=2), LADDER, findings(GOOD), now=late) is None
+    assert decide(running(STEPS), STEPS, few, now=late - 1) is None
+    assert decide(running(STEPS, step=2), STEPS, findings(GOOD), now=late) is None
     assert decide(running(TRIAL), TRIAL, few, now=late) is None
 
 
 @pytest.mark.parametrize("changes", [{"phase": "paused"}, {"pinned": True}])
 def test_automation_passes_neither_a_pause_nor_a_pin(changes: dict[str, Any]) -> None:
     """However well the step was held."""
-    assert decide(running(LADDER, **changes), LADDER, findings(GOOD), now=9999.0) is None
+    assert decide(running(STEPS, **changes), STEPS, findings(GOOD), now=9999.0) is None
 
 
 def test_a_replica_with_another_configuration_does_not_go_on() -> None:
-    """Its ladder is not this rollout's; a proven breach is one all the same."""
-    other = replace(LADDER, canary=V3)
-    assert decide(running(LADDER), other, findings(GOOD), now=9999.0) is None
-    assert after(decide(running(LADDER), other, findings(BAD), now=9999.0)).phase == "rolled_back"
+    """Its steps are not this rollout's; a proven breach is one all the same."""
+    other = replace(STEPS, canary=V3)
+    assert decide(running(STEPS), other, findings(GOOD), now=9999.0) is None
+    assert after(decide(running(STEPS), other, findings(BAD), now=9999.0)).phase == "rolled_back"
 
 
 def test_a_rollback_lasts_over_removal_and_return_of_the_canary() -> None:
@@ -298,12 +298,12 @@ def test_another_history_is_left_behind_at_a_higher_epoch_than_both() -> None:
 
 def test_a_restored_trial_begins_anew() -> None:
     """At the first step and its share, without evidence; unless a person holds it at a weight."""
-    lost = running(LADDER, step=3, weight=9800, banked={"x": 9.0}, segment=3, offset=7)
+    lost = running(STEPS, step=3, weight=9800, banked={"x": 9.0}, segment=3, offset=7)
     state = restore(lost, None, now=30.0).state
     assert (state.step, state.rollout, state.evidence, state.segment, state.offset) == (1, 2, 2, 1, 0)
-    assert after(reconcile(state, LADDER, now=31.0)).weight == 500
+    assert after(reconcile(state, STEPS, now=31.0)).weight == 500
     held = restore(replace(lost, pinned=True), None, now=30.0).state
-    assert (held.step, held.weight, reconcile(held, LADDER, now=31.0)) == (3, 9800, None)
+    assert (held.step, held.weight, reconcile(held, STEPS, now=31.0)) == (3, 9800, None)
 
 
 def test_a_replica_that_has_seen_more_never_reuses_an_epoch() -> None:
@@ -312,7 +312,7 @@ def test_a_replica_that_has_seen_more_never_reuses_an_epoch() -> None:
 
 
 INTENTS = st.sampled_from(
-    [LADDER, TRIAL, Intent(V1, None), Intent(V2, None), Intent(V1, V3, LADDER.steps), replace(LADDER, stable=V3)]
+    [STEPS, TRIAL, Intent(V1, None), Intent(V2, None), Intent(V1, V3, STEPS.steps), replace(STEPS, stable=V3)]
 )
 DEEDS = st.sampled_from(["reconcile", "good", "bad", "restore", *VERBS])
 
@@ -334,7 +334,7 @@ def deed(state: State, name: str, intent: Intent, now: float) -> Decision | None
 @given(st.lists(st.tuples(DEEDS, INTENTS, st.integers(0, 2000)), max_size=25))
 def test_whatever_happens_a_person_has_the_last_word(story: list[tuple[str, Intent, int]]) -> None:
     """Epochs only grow; a digest that is out takes no traffic until a retry; automation passes no pin and no pause."""
-    state, now = running(LADDER), 10.0
+    state, now = running(STEPS), 10.0
     for name, intent, seconds in story:
         now += seconds
         decision = deed(state, name, intent, now)

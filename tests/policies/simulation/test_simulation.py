@@ -6,20 +6,20 @@ import pytest
 
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS, parse
 from policies.guardrails.guardrails import assess
-from policies.guardrails.metrics import Behaviour
-from policies.simulation.simulation import Breach, Detection, Watch, detection, expected_detection, first_breach
+from policies.guardrails.metrics import SimulatedBehaviour
+from policies.simulation.simulation import Breach, Detection, StepWatch, detection, expected_detection, first_breach
 from policies.simulation.worlds import Phase, World, happenings
 
 GUARDRAILS = tuple(map(parse, DEFAULT_GUARDRAILS))
-FAILING = World((Phase(canary=Behaviour(errors=0.5)),))
-WORSE = Behaviour(errors=0.02, quality=0.87, latency=1.1, cost=1.05)
+FAILING = World((Phase(canary=SimulatedBehaviour(errors=0.5)),))
+WORSE = SimulatedBehaviour(errors=0.02, quality=0.87, latency=1.1, cost=1.05)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_the_bound_is_never_below_the_evidence(seed: int) -> None:
     """At every look of two hours with a canary that is a little worse in everything."""
     world, rng, looks = World((Phase(canary=WORSE),)), random.Random(seed), 0
-    watch = Watch(GUARDRAILS, world)
+    watch = StepWatch(GUARDRAILS, world)
     for calls, _, happening in happenings(GUARDRAILS, world, rng):
         watch.book(calls, happening)
         if calls > 6000:
@@ -47,7 +47,7 @@ def test_an_absolute_guard_alone_rolls_back_too() -> None:
 
 def test_without_a_breach_there_is_none() -> None:
     """Within the limit, or because nothing is ever bad."""
-    never = Behaviour(errors=0.0)
+    never = SimulatedBehaviour(errors=0.0)
     assert first_breach(GUARDRAILS, World(), random.Random(2), limit=500) is None
     assert first_breach((GUARDRAILS[0],), World((Phase(never, never),)), random.Random(2)) is None
 

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from policies.guardrails.grammar import parse
-from policies.guardrails.metrics import Behaviour
+from policies.guardrails.metrics import SimulatedBehaviour
 from policies.simulation.worlds import Bad, Chance, Phase, Taken, World, happenings
 
 ERRORS = (parse("error_rate <= stable * 1.25"),)
@@ -22,7 +22,7 @@ def bad_units(world: World, text: str, calls: int) -> list[tuple[int, Bad]]:
 @pytest.mark.parametrize(("share", "weight", "turns"), [(0.02, 0.05, 1), (0.3, 0.5, 1), (0.3, 0.05, 4), (1.0, 0.05, 1)])
 def test_units_fail_at_their_rates(share: float, weight: float, turns: int) -> None:
     """On both arms, however large the canary's; a unit of four calls fails once."""
-    both = Behaviour(errors=share)
+    both = SimulatedBehaviour(errors=share)
     found = [bad for _, bad in bad_units(World((Phase(both, both),), weight, turns=turns), "error_rate <= 20%", 80_000)]
     expected = share * 80_000 / turns
     assert sum(bad.canary[0] for bad in found) == pytest.approx(expected, rel=0.1)
@@ -48,7 +48,9 @@ def test_absolute_times_hold_from_the_first_call() -> None:
 
 def test_a_phase_ends_where_the_next_one_starts() -> None:
     """A flawless canary, then one that always fails; stable's failures go on."""
-    world = World((Phase(canary=Behaviour(errors=0.0)), Phase(canary=Behaviour(errors=1.0), start=1000)))
+    world = World(
+        (Phase(canary=SimulatedBehaviour(errors=0.0)), Phase(canary=SimulatedBehaviour(errors=1.0), start=1000))
+    )
     found = bad_units(world, "error_rate <= 20%", 1010)
     assert [(at, bad.canary) for at, bad in found] == [(1000, (False,)), *((1000 + n, (True,)) for n in range(1, 11))]
     assert found[0][1].stable[0] == pytest.approx(190, rel=0.3)
@@ -56,15 +58,17 @@ def test_a_phase_ends_where_the_next_one_starts() -> None:
 
 def test_what_never_happens_ends_the_stream() -> None:
     """Stable without errors is no obstacle either."""
-    never = Behaviour(errors=0.0)
+    never = SimulatedBehaviour(errors=0.0)
     assert bad_units(World((Phase(never, never),)), "error_rate <= 20%", 10**9) == []
-    assert bad_units(World((Phase(never, Behaviour(errors=1.0)),)), "error_rate <= 20%", 1)[0][1].stable == (0,)
+    assert bad_units(World((Phase(never, SimulatedBehaviour(errors=1.0)),)), "error_rate <= 20%", 1)[0][1].stable == (
+        0,
+    )
 
 
 @pytest.mark.parametrize("weight", [0.05, 0.5])
 def test_costs_have_the_means_that_were_asked_for(weight: float) -> None:
     """Drawn one by one or as sums: a canary 20 % dearer, less what the cut-off takes."""
-    world = World((Phase(canary=Behaviour(cost=1.2)),), weight, turns=2)
+    world = World((Phase(canary=SimulatedBehaviour(cost=1.2)),), weight, turns=2)
     stream = happenings((parse("cost <= stable * 1.05"),), world, random.Random(2))
     taken = [what for _, _, what in itertools.islice(stream, 300) if isinstance(what, Taken)]
     canary, stable = taken[0].canary, taken[0].stable

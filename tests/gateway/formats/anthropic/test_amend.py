@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.formats.anthropic.provider import PROVIDER
-from gateway.formats.prompt import Output, ToolChoice, ToolSpec, Untranslatable
+from gateway.formats.prompt import OutputShape, ToolChoice, ToolSpec, Untranslatable
 from gateway.formats.settings import Settings
 from gateway.json_body import Document
 
@@ -119,7 +119,7 @@ def test_half_a_choice_leaves_the_other_half(theirs: str, fixed: dict[str, Any],
 
 def test_defaults_fill_in_what_the_client_left_out() -> None:
     """What it set in this format's words counts as set."""
-    defaults = {"temperature": 0.5, "stop": ("END",), "effort": "high", "output": Output(SCHEMA), "max_tokens": 7}
+    defaults = {"temperature": 0.5, "stop": ("END",), "effort": "high", "output": OutputShape(SCHEMA), "max_tokens": 7}
     theirs = ',"temperature":1,"stop_sequences":[],"output_config":{"effort":"low","format":{"type":"json_schema"}}'
     assert changes(theirs, defaults=defaults) == {}
     assert changes(defaults={"temperature": 0.5}) == {"temperature": 0.5}
@@ -128,9 +128,9 @@ def test_defaults_fill_in_what_the_client_left_out() -> None:
 def test_an_output_that_needs_a_forced_function_is_refused() -> None:
     """Nobody would turn its input into text on this way."""
     written = {"format": {"type": "json_schema", "schema": {**SCHEMA, "additionalProperties": False}}}
-    assert changes(fixed={"output": Output(SCHEMA)}) == {"output_config": written}
+    assert changes(fixed={"output": OutputShape(SCHEMA)}) == {"output_config": written}
     with pytest.raises(Untranslatable) as caught:
-        changes(fixed={"output": Output()})
+        changes(fixed={"output": OutputShape()})
     assert caught.value.param == "response_format"
 
 

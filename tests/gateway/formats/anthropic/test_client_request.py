@@ -10,7 +10,7 @@ from gateway.formats.anthropic.client import CLIENT
 from gateway.formats.prompt import (
     Media,
     Message,
-    Output,
+    OutputShape,
     Part,
     Prompt,
     Reasoning,
@@ -86,11 +86,11 @@ def test_a_whole_request() -> None:
         ({"output_config": {"effort": "medium"}}, {"effort": "medium"}),
         (
             {"output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}}},
-            {"output": Output({"type": "object"}, strict=True)},
+            {"output": OutputShape({"type": "object"}, strict=True)},
         ),
         (
             {"output_format": {"type": "json_schema", "schema": {"type": "object"}}},
-            {"output": Output({"type": "object"}, strict=True)},
+            {"output": OutputShape({"type": "object"}, strict=True)},
         ),
         ({"tool_choice": {"type": "tool", "name": "f"}}, {"tool_choice": ToolChoice("one", "f")}),
         ({"tool_choice": {"type": "none"}}, {"tool_choice": ToolChoice("none")}),

@@ -13,7 +13,7 @@ from gateway.errors import CallerError, ProviderError
 from gateway.formats.answer import Begin, End, Event, ReasoningDelta, TextDelta, ToolBegin, ToolDelta
 from gateway.formats.anthropic.client import CLIENT
 from gateway.formats.anthropic.provider import PROVIDER
-from gateway.formats.prompt import Message, Output, Prompt, Text, ToolCall, ToolResult, Untranslatable
+from gateway.formats.prompt import Message, OutputShape, Prompt, Text, ToolCall, ToolResult, Untranslatable
 from gateway.formats.protocol import Envelope
 from gateway.formats.settings import Settings
 from gateway.json_body import Document, encode
@@ -56,7 +56,7 @@ def meaning(prompt: Prompt) -> Prompt:
         prompt,
         messages=tuple(said(message) for message in merged(prompt.messages)),
         max_tokens=prompt.max_tokens or 16_384,
-        output=Output(SCHEMA, strict=True) if prompt.output else None,
+        output=OutputShape(SCHEMA, strict=True) if prompt.output else None,
         temperature=None if prompt.temperature == 1 else prompt.temperature,
         top_p=None if prompt.top_p == 1 else prompt.top_p,
         wants_usage=True,

@@ -24,7 +24,7 @@ def failure(body: bytes) -> ProviderError:
     return caught.value
 
 
-def told(kind: str) -> bytes:
+def content(kind: str) -> bytes:
     return json.dumps({"type": "error", "error": {"type": kind, "message": "key sk-1 is bad"}}).encode()
 
 
@@ -108,21 +108,24 @@ def test_what_is_no_answer_is_malformed(body: bytes) -> None:
 )
 def test_an_error_in_an_answer_has_the_status_of_its_type(kind: str, status: int) -> None:
     """HTTP 200 says nothing of it."""
-    error = failure(told(kind))
+    error = failure(content(kind))
     assert (error.kind, error.upstream_status, error.status) == ("error_in_answer", 200, status)
 
 
 @pytest.mark.parametrize("kind", ["authentication_error", "billing_error"])
 def test_errors_about_our_account_are_not_shown(kind: str) -> None:
     """They may quote the key, and are none of the client's doing: with any status, in an answer too."""
-    for error in (failure(told(kind)), PROVIDER.error(400, (), told(kind)), PROVIDER.error(403, (), b"secret")):
+    for error in (failure(content(kind)), PROVIDER.error(400, (), content(kind)), PROVIDER.error(403, (), b"secret")):
         assert (error.body, error.status, "credentials" in error.message) == (None, 502, True)
 
 
 def test_an_account_without_credit_is_no_mistake_of_the_client() -> None:
     """Anthropic tells it as an invalid request."""
-    told = {"type": "invalid_request_error", "message": "Your credit balance is too low to access the Anthropic API."}
-    error = PROVIDER.error(400, (), json.dumps({"type": "error", "error": told}).encode())
+    refused = {
+        "type": "invalid_request_error",
+        "message": "Your credit balance is too low to access the Anthropic API.",
+    }
+    error = PROVIDER.error(400, (), json.dumps({"type": "error", "error": refused}).encode())
     assert (error.body, error.status) == (None, 502)
 
 

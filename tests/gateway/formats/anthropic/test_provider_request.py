@@ -10,7 +10,7 @@ from gateway.formats.claude.tooling import OUTPUT_TOOL
 from gateway.formats.prompt import (
     Media,
     Message,
-    Output,
+    OutputShape,
     Part,
     Prompt,
     Reasoning,
@@ -259,19 +259,19 @@ def test_calls_of_the_past_need_their_functions() -> None:
 
 def test_an_output_schema_that_the_model_can_be_held_to() -> None:
     """Objects are closed: what satisfies a closed object satisfies the open one."""
-    assert body(output=Output(SCHEMA))["output_config"] == {"format": {"type": "json_schema", "schema": CLOSED}}
+    assert body(output=OutputShape(SCHEMA))["output_config"] == {"format": {"type": "json_schema", "schema": CLOSED}}
 
 
 @pytest.mark.parametrize(
     ("output", "model"),
     [
-        (Output(), OLDER),
-        (Output(SCHEMA), "claude-opus-4-1"),
-        (Output({"type": "object", "additionalProperties": {"type": "string"}}), OLDER),
-        (Output({"type": "object", "properties": {"a": {"type": "integer", "minimum": 1}}}), OLDER),
+        (OutputShape(), OLDER),
+        (OutputShape(SCHEMA), "claude-opus-4-1"),
+        (OutputShape({"type": "object", "additionalProperties": {"type": "string"}}), OLDER),
+        (OutputShape({"type": "object", "properties": {"a": {"type": "integer", "minimum": 1}}}), OLDER),
     ],
 )
-def test_other_outputs_are_the_input_of_a_forced_function(output: Output, model: str) -> None:
+def test_other_outputs_are_the_input_of_a_forced_function(output: OutputShape, model: str) -> None:
     """JSON without a schema, schemas that the API refuses, and models that cannot be held to one."""
     written = body(output=output, model=model)
     assert [tool["name"] for tool in written["tools"]] == [OUTPUT_TOOL]
@@ -281,11 +281,11 @@ def test_other_outputs_are_the_input_of_a_forced_function(output: Output, model:
 
 def test_a_forced_function_beside_the_clients_own() -> None:
     """The model calls one of the client's or answers; where it must call, no text needs a shape."""
-    written = body(output=Output(), tools=(TOOL,))
+    written = body(output=OutputShape(), tools=(TOOL,))
     assert [tool["name"] for tool in written["tools"]] == ["f", OUTPUT_TOOL]
     assert written["tool_choice"] == {"type": "any"}
-    assert body(output=Output(), tools=(TOOL,), tool_choice=ToolChoice("required"))["tools"][1:] == []
-    assert refused(output=Output({"type": "array", "minItems": 5})) == "response_format"
+    assert body(output=OutputShape(), tools=(TOOL,), tool_choice=ToolChoice("required"))["tools"][1:] == []
+    assert refused(output=OutputShape({"type": "array", "minItems": 5})) == "response_format"
 
 
 def test_effort_is_said_to_models_of_today() -> None:
@@ -346,7 +346,7 @@ def test_no_budget_while_calls_are_answered_that_another_made() -> None:
     ("fields", "param"),
     [
         ({"tools": (TOOL,), "tool_choice": ToolChoice("required")}, "tool_choice"),
-        ({"output": Output()}, "response_format"),
+        ({"output": OutputShape()}, "response_format"),
         ({"temperature": 0.5}, "temperature"),
         ({"top_k": 5}, "top_k"),
         ({"top_p": 0.5}, "top_p"),

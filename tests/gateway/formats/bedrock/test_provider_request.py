@@ -13,7 +13,7 @@ from gateway.formats.bedrock.provider import PROVIDER
 from gateway.formats.prompt import (
     Media,
     Message,
-    Output,
+    OutputShape,
     Part,
     Prompt,
     Reasoning,
@@ -210,7 +210,7 @@ def test_no_call_wanted() -> None:
 
 def test_structured_output() -> None:
     """By schema where the model can be held to one, else by a function that must be called."""
-    output = Output(SCHEMA, "answer", "It.", strict=True)
+    output = OutputShape(SCHEMA, "answer", "It.", strict=True)
     native = members(output=output)["outputConfig"]["textFormat"]["structure"]["jsonSchema"]
     assert (json.loads(native["schema"]), native["name"], native["description"]) == (SCHEMA, "answer", "It.")
     stand_in = {"toolSpec": {"name": "respond_with_json", "description": "It.", "inputSchema": {"json": SCHEMA}}}

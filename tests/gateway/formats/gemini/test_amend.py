@@ -8,7 +8,7 @@ import pytest
 from gateway.errors import CallerError
 from gateway.formats.gemini.client import CLIENT
 from gateway.formats.gemini.provider import PROVIDER
-from gateway.formats.prompt import Output, ToolChoice, ToolSpec
+from gateway.formats.prompt import OutputShape, ToolChoice, ToolSpec
 from gateway.formats.settings import Settings
 from gateway.json_body import Document
 
@@ -98,7 +98,7 @@ def test_fixed_settings_replace_and_defaults_fill_in() -> None:
         ({"thinkingConfig": {"thinkingBudget": 5}}, {"fixed": {"effort": None, "thinking_budget": None}}, {}),
         ({"thinkingConfig": {"thinkingBudget": 5}}, {"defaults": {"effort": "low"}},
          {"thinkingConfig": {"thinkingBudget": 5}}),
-        ({"responseSchema": {"type": "STRING"}}, {"fixed": {"output": Output({"type": "object"})}},
+        ({"responseSchema": {"type": "STRING"}}, {"fixed": {"output": OutputShape({"type": "object"})}},
          {"responseMimeType": "application/json", "responseJsonSchema": {"type": "object"}}),
         ({"topK": 1}, {"native": {"generationConfig": {"mediaResolution": "MEDIA_RESOLUTION_LOW"}}},
          {"topK": 1, "mediaResolution": "MEDIA_RESOLUTION_LOW"}),

@@ -27,7 +27,7 @@ from tests.gateway.formats.gemini.recordings import followed, raw
 from tests.gateway.formats.prompts import WORDS
 
 ENVELOPE = Envelope("call-1", "gemini-3-pro", 1_700_000_000, Prompt(()))
-TOLD = {"modelVersion": "gemini-3-pro", "responseId": "call-1"}
+GIVEN = {"modelVersion": "gemini-3-pro", "responseId": "call-1"}
 UNSIGNED = "skip_thought_signature_validator"
 LOGPROBS = [{"token": "Hi", "logprob": -0.5, "bytes": None, "top_logprobs": [{"token": "Ho", "logprob": -1.5}]}]
 RESULT = {
@@ -70,14 +70,14 @@ def test_a_whole_answer_has_googles_shape() -> None:
             "promptTokenCount": 10, "cachedContentTokenCount": 3, "candidatesTokenCount": 15, "thoughtsTokenCount": 5,
             "totalTokenCount": 30,
         },
-        **TOLD,
+        **GIVEN,
     }  # fmt: skip
 
 
 def test_a_filtered_answer_may_be_empty() -> None:
     """As Google's own are."""
     assert whole(stop="content_filter") == {
-        "candidates": [{"content": {"role": "model"}, "finishReason": "SAFETY", "index": 0}], **TOLD
+        "candidates": [{"content": {"role": "model"}, "finishReason": "SAFETY", "index": 0}], **GIVEN
     }  # fmt: skip
 
 
@@ -128,7 +128,7 @@ def test_a_stream_is_chunks_and_its_calls_come_whole() -> None:
     ]
     assert chunks[1] == {
         "candidates": [{"content": {"parts": [{"text": "Hi"}], "role": "model"}, "index": 0, "logprobsResult": RESULT}],
-        **TOLD,
+        **GIVEN,
     }
     assert chunks[-1]["candidates"][0]["finishReason"] == "STOP"
     assert chunks[-1]["usageMetadata"] == {"promptTokenCount": 10, "candidatesTokenCount": 20, "totalTokenCount": 30}
@@ -142,7 +142,7 @@ def test_a_plain_end_is_an_empty_text() -> None:
                 {"content": {"parts": [{"text": ""}], "role": "model"}, "index": 0, "finishReason": "MAX_TOKENS"}
             ],
             "usageMetadata": {"promptTokenCount": 9, "candidatesTokenCount": 0, "totalTokenCount": 9},
-            **TOLD,
+            **GIVEN,
         }
     ]
 

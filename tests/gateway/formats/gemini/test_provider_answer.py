@@ -58,7 +58,7 @@ def test_a_reason_becomes_a_stop(reason: str | None, stop: Stop) -> None:
     [([], "MALFORMED_FUNCTION_CALL"), (TEXT, "UNEXPECTED_TOOL_CALL"), ([], "OTHER"), ([], "IMAGE_OTHER")],
 )
 def test_an_answer_that_the_model_failed_at_is_an_error(parts: Any, reason: str) -> None:
-    """So that the next link may try."""
+    """So that the next target may try."""
     with pytest.raises(ProviderError) as failed:
         answer(parts, reason, finishMessage="Malformed: print(")
     assert (failed.value.kind, failed.value.upstream_status) == ("error_in_answer", 200)

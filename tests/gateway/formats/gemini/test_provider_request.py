@@ -13,7 +13,7 @@ from gateway.formats.prompt import (
     Effort,
     Media,
     Message,
-    Output,
+    OutputShape,
     Part,
     Prompt,
     Reasoning,
@@ -230,8 +230,8 @@ def test_strict_functions_validate_the_calls() -> None:
         ({"stop": ("a", "b"), "seed": 1}, {"stopSequences": ["a", "b"], "seed": 1}),
         ({"presence_penalty": 0.5, "frequency_penalty": -0.5}, {"presencePenalty": 0.5, "frequencyPenalty": -0.5}),
         ({"logprobs": True, "top_logprobs": 2}, {"responseLogprobs": True, "logprobs": 2}),
-        ({"output": Output()}, {"responseMimeType": "application/json"}),
-        ({"output": Output({"$schema": "x", "type": "object"}, "n", "It.")},
+        ({"output": OutputShape()}, {"responseMimeType": "application/json"}),
+        ({"output": OutputShape({"$schema": "x", "type": "object"}, "n", "It.")},
          {"responseMimeType": "application/json", "responseJsonSchema": {"description": "It.", "type": "object"}}),
         ({"wants_thoughts": False}, {"thinkingConfig": {"includeThoughts": False}}),
         ({"hints": {"user": "a"}}, None),
@@ -290,7 +290,7 @@ def test_what_gemini_cannot_say_is_refused_by_name(fields: dict[str, Any], param
 
 def test_older_models_take_a_schema_or_functions() -> None:
     """Both at once only Gemini 3 does."""
-    prompt = Prompt((HELLO,), (TOOL,), output=Output({"type": "object"}))
+    prompt = Prompt((HELLO,), (TOOL,), output=OutputShape({"type": "object"}))
     assert body(prompt)["generationConfig"]["responseJsonSchema"] == {"type": "object"}
     with pytest.raises(Untranslatable) as refused:
         body(prompt, OLD)

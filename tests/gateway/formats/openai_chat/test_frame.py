@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.calls import Usage
-from gateway.formats.openai_chat._frame import Frame
+from gateway.formats.openai_chat._frame import ChunkFrame
 from gateway.formats.openai_chat.provider_stream import StreamReader
 from gateway.redaction import Redactor
 
@@ -20,8 +20,8 @@ def part(text: str | None, *, delta: str = "content", finish: str | None = None,
     return b"data: " + json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode() + b"\n\n"
 
 
-def framed(first: bytes) -> Frame:
-    frame = Frame.of(first)
+def framed(first: bytes) -> ChunkFrame:
+    frame = ChunkFrame.of(first)
     assert frame is not None
     return frame
 
@@ -75,7 +75,7 @@ def test_nothing_else_fits(other: bytes) -> None:
 @pytest.mark.parametrize("odd", [DONE, part(None), part("a").replace(b',"usage"', b',\ndata: "usage"')])
 def test_what_has_no_frame(odd: bytes) -> None:
     """What holds no text, and an event of several lines."""
-    assert Frame.of(odd) is None
+    assert ChunkFrame.of(odd) is None
 
 
 def test_the_shortest_part_is_not_taken_for_two_halves_that_overlap() -> None:

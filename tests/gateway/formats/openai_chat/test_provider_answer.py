@@ -94,7 +94,7 @@ def test_error_about_our_key(status: int, code: str | None) -> None:
     """Whatever says that our key is wrong is a 502 in our own words: it may quote the key."""
     error = read_error(status, [], json.dumps({"error": {"message": "sk-planted", "code": code}}).encode())
     assert (error.status, error.body) == (502, None)
-    assert "sk-" not in error.told
+    assert "sk-" not in error.client_message
 
 
 def test_a_request_that_moderation_refuses_is_not_about_our_key() -> None:

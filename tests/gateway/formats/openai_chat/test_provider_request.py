@@ -14,7 +14,7 @@ from gateway.formats.openai_chat.provider_request import write_request
 from gateway.formats.prompt import (
     Media,
     Message,
-    Output,
+    OutputShape,
     Prompt,
     Reasoning,
     Refusal,
@@ -69,9 +69,9 @@ def test_nothing_that_was_not_asked_for() -> None:
         ({"logprobs": True, "top_logprobs": 3}, {"logprobs": True, "top_logprobs": 3}),
         ({"presence_penalty": 1, "frequency_penalty": -1}, {"presence_penalty": 1, "frequency_penalty": -1}),
         ({"stream": True}, {"stream": True, "stream_options": {"include_usage": True}}),
-        ({"output": Output()}, {"response_format": {"type": "json_object"}}),
+        ({"output": OutputShape()}, {"response_format": {"type": "json_object"}}),
         (
-            {"output": Output(SCHEMA, strict=True)},
+            {"output": OutputShape(SCHEMA, strict=True)},
             {"response_format": {"type": "json_schema",
                                  "json_schema": {"name": "answer", "schema": WHOLE, "strict": True}}},
         ),

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.calls import Call, Caller
 from gateway.formats.applied import AppliedVersion
-from gateway.formats.endpoint import Endpoint
+from gateway.formats.endpoint import ProviderEndpoint
 from gateway.formats.openai_chat._systems import with_one_system
 from gateway.formats.openai_chat.amend import chat_request
 from gateway.formats.prompt import Message, Prompt, Text
@@ -64,7 +64,7 @@ def request(host: str, messages: str, prompt: str | None = "You are v1.") -> str
     call = Call("1", Caller("", ""), "a", None, document, False, False, [], "", 0.0, format="openai")
     applied = AppliedVersion.of(AgentVersion("v1", TARGET, system_prompt=prompt))
     body = chat_request(
-        call, applied, Endpoint("p", Origin("https", host, 443), "/v1", PROVIDERS["openai"]), TARGET
+        call, applied, ProviderEndpoint("p", Origin("https", host, 443), "/v1", PROVIDERS["openai"]), TARGET
     ).body
     return Document.parse(body).texts["messages"]
 

@@ -5,7 +5,7 @@ import pytest
 
 from gateway.errors import CallerError, NotFound
 from gateway.formats.openai_responses.provider import PROVIDER
-from gateway.formats.prompt import Output, ToolChoice, ToolSpec, Untranslatable
+from gateway.formats.prompt import OutputShape, ToolChoice, ToolSpec, Untranslatable
 from gateway.formats.settings import Settings
 from gateway.json_body import Document, encode
 from tests.gateway.formats.openai_responses.recordings import recorded
@@ -54,7 +54,7 @@ def test_the_versions_tools_replace_those_of_their_names() -> None:
         ({"thinking_budget": 2000}, {"reasoning": {"effort": "low", "summary": "auto"}}),
         ({"effort": "high", "thinking_budget": 1}, {"reasoning": {"effort": "high", "summary": "auto"}}),
         ({"wants_thoughts": False}, {"reasoning": None}),
-        ({"output": Output()}, {"text": {"verbosity": "low", "format": {"type": "json_object"}}}),
+        ({"output": OutputShape()}, {"text": {"verbosity": "low", "format": {"type": "json_object"}}}),
         ({"tool_choice": ToolChoice("required")}, {"tool_choice": "required"}),
         ({"parallel_tools": False, "stop": (), "seed": None}, {"parallel_tool_calls": False}),
         ({"logprobs": True}, {"include": ["reasoning.encrypted_content", "message.output_text.logprobs"]}),

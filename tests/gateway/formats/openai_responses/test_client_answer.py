@@ -16,7 +16,7 @@ from gateway.formats.answer import (
     ToolDelta,
 )
 from gateway.formats.openai_responses.client import CLIENT
-from gateway.formats.prompt import Media, Output, Reasoning, Refusal, Text, ToolCall, ToolChoice, ToolSpec
+from gateway.formats.prompt import Media, OutputShape, Reasoning, Refusal, Text, ToolCall, ToolChoice, ToolSpec
 from gateway.formats.protocol import Envelope
 from tests.gateway.formats.openai_responses.recordings import ASKED, ENVELOPE, sent
 
@@ -155,7 +155,7 @@ def test_media_by_url_is_told_as_text() -> None:
 def test_the_shape_that_was_asked_for_is_told() -> None:
     """Structured output is echoed, as clients of this API expect."""
     envelope = replace(
-        ENVELOPE, prompt=replace(ASKED, output=Output({"type": "object"}, "a"), hints={"metadata": {"k": "v"}})
+        ENVELOPE, prompt=replace(ASKED, output=OutputShape({"type": "object"}, "a"), hints={"metadata": {"k": "v"}})
     )
     answer = whole(Reply((Text("{}"),)), envelope)
     assert answer["text"] == {"format": {"type": "json_schema", "name": "a", "schema": {"type": "object"}}}

@@ -7,7 +7,7 @@ from gateway.formats.openai_responses.client import CLIENT
 from gateway.formats.prompt import (
     Media,
     Message,
-    Output,
+    OutputShape,
     Prompt,
     Reasoning,
     Refusal,
@@ -67,7 +67,7 @@ def test_parameters_become_fields() -> None:
     assert prompt.tools == (ToolSpec("get_weather", "Weather of a city.", schema, strict=True),)
     assert (prompt.tool_choice, prompt.parallel_tools) == (ToolChoice("auto"), True)
     assert (prompt.effort, prompt.wants_thoughts, prompt.max_tokens) == ("low", True, 500)
-    assert (prompt.output, prompt.stream) == (Output({"type": "object"}, "answer", strict=True), True)
+    assert (prompt.output, prompt.stream) == (OutputShape({"type": "object"}, "answer", strict=True), True)
     assert prompt.hints == {"store": False, "metadata": {"session_id": "s1"}}
     assert prompt.extras == {"verbosity": "low"}
 

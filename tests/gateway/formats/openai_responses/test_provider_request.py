@@ -7,7 +7,7 @@ from gateway.formats.openai_responses.provider import PROVIDER
 from gateway.formats.prompt import (
     Media,
     Message,
-    Output,
+    OutputShape,
     Part,
     Prompt,
     Reasoning,
@@ -160,7 +160,7 @@ def test_functions_are_strict_only_where_they_say_so() -> None:
         ({"logprobs": True, "top_logprobs": 2}, {"include": ["message.output_text.logprobs"], "top_logprobs": 2}),
         ({"stream": True}, {"stream": True}),
         (
-            {"output": Output(CLOSED, strict=True), "extras": {"verbosity": "low"}},
+            {"output": OutputShape(CLOSED, strict=True), "extras": {"verbosity": "low"}},
             {
                 "text": {
                     "format": {"type": "json_schema", "name": "answer", "schema": CLOSED, "strict": True},
@@ -187,10 +187,10 @@ def test_models_that_think_are_asked_for_what_they_want_back() -> None:
 
 def test_any_json_is_asked_for_in_words_too() -> None:
     """OpenAI refuses `json_object` where no message speaks of JSON."""
-    asked = body(replace(ASKED, output=Output()))
+    asked = body(replace(ASKED, output=OutputShape()))
     assert asked["text"] == {"format": {"type": "json_object"}}
     assert asked["input"][0]["content"][0]["text"] == "Answer with a JSON object."
-    told = replace(ASKED, messages=(Message("user", (Text("As json, please"),)),), output=Output())
+    told = replace(ASKED, messages=(Message("user", (Text("As json, please"),)),), output=OutputShape())
     assert len(body(told)["input"]) == 1
 
 

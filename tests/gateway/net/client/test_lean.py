@@ -10,7 +10,7 @@ import uvloop
 from gateway.errors import ProviderError
 from gateway.net.client import Origin, Request
 from gateway.net.client.lean import LeanTransport
-from gateway.net.client.lean_connection import HIGH_WATER, Connection, Unsent
+from gateway.net.client.lean_connection import HIGH_WATER, LeanConnection, Unsent
 from gateway.net.client.lean_response import LeanResponse
 from gateway.net.client.options import TransportOptions
 from gateway.net.write_batching import Cork
@@ -274,15 +274,15 @@ class Wire(asyncio.Transport):
     def fileno(self) -> int:
         return 0
 
-    def keep(self, connection: Connection) -> None: ...
+    def keep(self, connection: LeanConnection) -> None: ...
 
-    def forget(self, connection: Connection) -> None: ...
+    def forget(self, connection: LeanConnection) -> None: ...
 
 
 async def test_nothing_is_written_on_a_connection_that_is_closing() -> None:
     """Reset after it was chosen, and the loop has not said so yet: the request counts as unsent."""
     wire, cork, loop = Wire(), Cork(), asyncio.get_running_loop()
-    connection = Connection(wire, Origin("http", "127.0.0.1", 1), loop, cork)
+    connection = LeanConnection(wire, Origin("http", "127.0.0.1", 1), loop, cork)
     connection.connection_made(wire)
     for _ in range(2):  # a busy turn, after which writes are held
         cork.holds(connection, loop)

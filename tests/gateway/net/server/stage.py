@@ -9,7 +9,7 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
-from gateway.net.server import EXTENSION, Departure, Limits, Server
+from gateway.net.server import EXTENSION, Departure, Server, ServerLimits
 from gateway.net.server.exchange import ASGIApp, Message, Receive, Send
 
 Handler = Callable[[Message, Receive, Send], Awaitable[None]]
@@ -176,9 +176,9 @@ async def serving(server: Server) -> AsyncIterator[Stage]:
             await task
 
 
-def stage(handler: Handler, limits: Limits | None = None) -> contextlib.AbstractAsyncContextManager[Stage]:
+def stage(handler: Handler, limits: ServerLimits | None = None) -> contextlib.AbstractAsyncContextManager[Stage]:
     """A server for this handler, within these limits."""
-    return serving(Server(application(handler), "127.0.0.1", 0, limits or Limits()))
+    return serving(Server(application(handler), "127.0.0.1", 0, limits or ServerLimits()))
 
 
 async def eventually(condition: Callable[[], bool]) -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.net.server.body import Body, Message, Receive
+from gateway.net.server.body import Message, Receive, RequestBody
 from gateway.net.server.exchange import Exchange, Send
 from tests.gateway.net.server.stage import GET, begin_stream, stage, whole_body
 
@@ -15,7 +15,7 @@ async def test_body_that_is_there_is_read_whole() -> None:
     """A body that came with its head is had without waiting; one that is on its way comes as messages."""
 
     async def app(_: Message, receive: Receive, send: Send) -> None:
-        assert isinstance(receive, Body) and isinstance(send, Exchange)
+        assert isinstance(receive, RequestBody) and isinstance(send, Exchange)
         whole = receive.whole()
         said = b"late " + (await whole_body(receive) or b"") if whole is None else b"there " + whole
         assert send.answer(200, [(b"x-a", b"b")], said)
@@ -88,7 +88,7 @@ async def test_client_that_left_is_sent_nothing() -> None:
     done = asyncio.Event()
 
     async def app(_: Message, receive: Receive, send: Send) -> None:
-        assert isinstance(receive, Body) and isinstance(send, Exchange)
+        assert isinstance(receive, RequestBody) and isinstance(send, Exchange)
         await receive()
         assert (await receive())["type"] == "http.disconnect"
         seen.extend([send.answer(200, [], b"hi"), send.part(b"hi"), receive.whole() is not None])

@@ -6,7 +6,7 @@ import struct
 import time
 from collections.abc import Callable
 
-from gateway.net.server import Departure, Limits
+from gateway.net.server import Departure, ServerLimits
 from gateway.net.server.exchange import Message, Receive, Send
 from tests.gateway.net.server.stage import (
     GET,
@@ -186,7 +186,7 @@ async def test_requests_sent_ahead_do_not_begin_after_it() -> None:
 async def test_write_timeout() -> None:
     """A client that takes nothing for the write timeout is cut off, which is a departure like any other."""
     witness = Witness(floods)
-    async with stage(witness, Limits(write_seconds=0.3)) as on:
+    async with stage(witness, ServerLimits(write_seconds=0.3)) as on:
         client = await on.connect()
         client.send(GET)
         await client.until(b"one")
@@ -202,7 +202,7 @@ async def test_write_timeout_after_the_last_byte_was_sent() -> None:
     async def app(scope: Message, receive: Receive, send: Send) -> None:
         await answer(send, bytes(20_000_000))
 
-    async with stage(app, Limits(write_seconds=0.3)) as on:
+    async with stage(app, ServerLimits(write_seconds=0.3)) as on:
         client = await on.connect()
         client.send(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         await client.until(b"\r\n\r\n")
@@ -215,7 +215,7 @@ async def test_slow_but_steady_reader_is_served() -> None:
     async def app(scope: Message, receive: Receive, send: Send) -> None:
         await answer(send, bytes(12_000_000))
 
-    async with stage(app, Limits(write_seconds=0.3)) as on:
+    async with stage(app, ServerLimits(write_seconds=0.3)) as on:
         client = await on.connect()
         client.send(GET)
         await client.until(b"\r\n\r\n")

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from gateway.net.server import Limits
+from gateway.net.server import ServerLimits
 from gateway.net.server.exchange import Message, Receive, Send
 from tests.gateway.net.server.stage import GET, Echo, answer, begin_stream, eventually, read_refusal, stage, whole_body
 
@@ -211,7 +211,7 @@ async def test_a_refused_body_need_not_come() -> None:
     async def deny(scope: Message, receive: Receive, send: Send) -> None:
         await answer(send, b"no", status=401)
 
-    async with stage(deny, Limits(linger_seconds=0.1)) as on:
+    async with stage(deny, ServerLimits(linger_seconds=0.1)) as on:
         client = await on.connect()
         client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 400_000)
         head = await client.until(b"\r\n\r\n")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.net.server import Limits
+from gateway.net.server import ServerLimits
 from gateway.net.server.exchange import Message, Receive, Send
 from tests.gateway.net.server.stage import (
     GET,
@@ -22,7 +22,7 @@ from tests.gateway.net.server.stage import (
 )
 
 POST = b"POST /x HTTP/1.1\r\nHost: a\r\n"
-BRIEF = Limits(
+BRIEF = ServerLimits(
     first_byte_seconds=0.3,
     head_seconds=0.1,
     body_seconds=0.2,
@@ -86,7 +86,7 @@ async def test_content_length_above_the_limit() -> None:
 
 async def test_413_is_readable_while_the_body_is_still_coming() -> None:
     """A client that goes on sending its body reads the refusal, not a reset."""
-    async with stage(Echo(), Limits(body_bytes=1000)) as on:
+    async with stage(Echo(), ServerLimits(body_bytes=1000)) as on:
         client = await on.connect()
         client.send(POST + b"Content-Length: 9000000\r\n\r\n")
         client.send(b"x" * 4_000_000)
@@ -98,7 +98,7 @@ async def test_413_is_readable_while_the_body_is_still_coming() -> None:
 async def test_chunked_body_that_grows_past_the_limit() -> None:
     """413 once the chunks add up to more; the application never gets the whole of it."""
     echo = Echo()
-    async with stage(echo, Limits(body_bytes=1000)) as on:
+    async with stage(echo, ServerLimits(body_bytes=1000)) as on:
         client = await on.connect()
         client.send(POST + b"Transfer-Encoding: chunked\r\n\r\n")
         for _ in range(3):
@@ -176,7 +176,7 @@ async def test_body_that_grows_too_large_after_its_answer() -> None:
     async def deny(scope: Message, receive: Receive, send: Send) -> None:
         await answer(send, b"no", status=401)
 
-    async with stage(deny, Limits(body_bytes=10)) as on:
+    async with stage(deny, ServerLimits(body_bytes=10)) as on:
         client = await on.connect()
         client.send(POST + b"Transfer-Encoding: chunked\r\n\r\n")
         assert await client.answer() == (401, b"no")
@@ -251,7 +251,7 @@ async def busy(on: Stage, count: int) -> list[Client]:
 async def test_connection_cap() -> None:
     """One connection too many is told 503 with Retry-After once it asks; those inside, and later ones, are served."""
     app = Waiting()
-    async with stage(app, Limits(max_connections=2)) as on:
+    async with stage(app, ServerLimits(max_connections=2)) as on:
         inside = await busy(on, 2)
         late = await on.connect()
         late.send(GET)
@@ -267,7 +267,7 @@ async def test_connection_cap() -> None:
 
 async def test_the_reserve() -> None:
     """With every connection taken, and silent ones in the reserve, health is served, on one request a connection."""
-    async with stage(Waiting(), Limits(max_connections=3, reserve=2)) as on:
+    async with stage(Waiting(), ServerLimits(max_connections=3, reserve=2)) as on:
         await busy(on, 3)
         silent = [await on.connect() for _ in range(20)]
         for _ in range(5):
@@ -281,7 +281,7 @@ async def test_the_reserve() -> None:
 
 async def test_half_a_head_does_not_hold_the_reserve() -> None:
     """Nor does a refusal that a client leaves unread."""
-    async with stage(Waiting(), Limits(max_connections=1, reserve=2)) as on:
+    async with stage(Waiting(), ServerLimits(max_connections=1, reserve=2)) as on:
         await busy(on, 1)
         for data in (b"GET /heal", b"GET /healthz HTTP/1.1\r\nHost", GET, GET):
             (await on.connect()).send(data)
@@ -292,7 +292,7 @@ async def test_half_a_head_does_not_hold_the_reserve() -> None:
 
 async def test_a_connection_that_rests_gives_way() -> None:
     """Silent connections at the cap keep nobody out: the one that has rested longest is closed without a word."""
-    async with stage(Echo(), Limits(max_connections=3)) as on:
+    async with stage(Echo(), ServerLimits(max_connections=3)) as on:
         silent = [await on.connect() for _ in range(2)]
         served = await on.connect()
         served.send(GET)
@@ -310,7 +310,7 @@ async def test_a_connection_that_rests_gives_way() -> None:
 async def test_a_reserved_connection_moves_up() -> None:
     """Where there is room by the time that it asks, it is served like any other."""
     app = Waiting()
-    async with stage(app, Limits(max_connections=1)) as on:
+    async with stage(app, ServerLimits(max_connections=1)) as on:
         [inside] = await busy(on, 1)
         late = await on.connect()
         await eventually(lambda: on.server.connections == 2)
@@ -325,7 +325,7 @@ async def test_a_reserved_connection_moves_up() -> None:
 
 async def test_flood_above_the_cap_is_just_closed() -> None:
     """Of very many connections too many only the first hundred get their 503 in words."""
-    async with stage(Waiting(), Limits(max_connections=1, reserve=0)) as on:
+    async with stage(Waiting(), ServerLimits(max_connections=1, reserve=0)) as on:
         await busy(on, 1)
         flood = [await on.connect() for _ in range(130)]
         ends = await asyncio.gather(*(client.rest() for client in flood), return_exceptions=True)
@@ -335,7 +335,7 @@ async def test_flood_above_the_cap_is_just_closed() -> None:
 
 async def test_the_first_byte_has_a_deadline() -> None:
     """A connection on which nothing ever comes is closed long before the keep-alive time is over."""
-    async with stage(Echo(), Limits(first_byte_seconds=0.1)) as on:
+    async with stage(Echo(), ServerLimits(first_byte_seconds=0.1)) as on:
         client = await on.connect()
         assert await client.rest() == b""
         used = await on.connect()
@@ -348,7 +348,7 @@ async def test_the_first_byte_has_a_deadline() -> None:
 
 async def test_requests_pipelined_without_end() -> None:
     """More requests in one packet than may wait: those that may are answered, then 503."""
-    async with stage(Echo(), Limits(max_pipelined=3)) as on:
+    async with stage(Echo(), ServerLimits(max_pipelined=3)) as on:
         client = await on.connect()
         client.send(GET * 100)
         assert [await client.answer() for _ in range(4)] == [(200, b"/ ")] * 4

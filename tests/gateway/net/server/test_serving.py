@@ -11,7 +11,7 @@ import time
 import pytest
 
 from gateway.errors import GatewayError
-from gateway.net.server import EXTENSION, Limits, Server, bind
+from gateway.net.server import EXTENSION, Server, ServerLimits, bind
 from gateway.net.server.exchange import Message, Receive, Send
 from tests.gateway.net.server.stage import (
     GET,
@@ -230,7 +230,7 @@ async def test_departed_by_refusal_in_mid_answer() -> None:
         await begin_stream(send, b"one")
         await asyncio.sleep(PATIENCE)
 
-    async with stage(eager, Limits(body_bytes=10)) as on:
+    async with stage(eager, ServerLimits(body_bytes=10)) as on:
         client = await on.connect()
         client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
         await client.until(b"one\r\n")

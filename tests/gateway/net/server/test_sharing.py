@@ -1,4 +1,4 @@
-"""Processes that accept from one socket: here, two servers of one process, which the board cannot tell from that."""
+"""Processes that accept from one socket: here, two servers of one process, which the counts cannot tell from that."""
 
 import asyncio
 import errno
@@ -9,24 +9,24 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from gateway.net.server import CELL_BYTES, Board, Server, bind
+from gateway.net.server import CELL_BYTES, ConnectionCounts, Server, bind
 from tests.gateway.net.server.stage import GET, Echo, application, eventually
 
 CELLS = 4
 
 
 @pytest.fixture
-def board() -> Iterator[Board]:
+def counts() -> Iterator[ConnectionCounts]:
     with tempfile.TemporaryFile() as file:
-        yield Board(file.fileno(), CELLS)
+        yield ConnectionCounts(file.fileno(), CELLS)
 
 
 @asynccontextmanager
-async def sharing(board: Board, sock: socket.socket, count: int) -> AsyncIterator[list[Server]]:
+async def sharing(counts: ConnectionCounts, sock: socket.socket, count: int) -> AsyncIterator[list[Server]]:
     """Servers that accept on the one socket."""
     async with AsyncExitStack() as stack:
         servers = [
-            Server(application(Echo()), sock=sock.dup(), share=(board, cell), drain_seconds=1.0)
+            Server(application(Echo()), sock=sock.dup(), share=(counts, cell), drain_seconds=1.0)
             for cell in range(count)
         ]
         for server in servers:
@@ -41,29 +41,29 @@ async def connect(sock: socket.socket, count: int) -> list[asyncio.StreamWriter]
     return [(await asyncio.open_connection(*sock.getsockname()))[1] for _ in range(count)]
 
 
-def test_a_board_knows_the_fewest_of_the_others(board: Board) -> None:
+def test_connection_counts_know_the_fewest_of_the_others(counts: ConnectionCounts) -> None:
     """An empty cell is nobody, one's own does not count, a cleared one is forgotten."""
-    assert board.fewest(besides=0) is None
-    board.post(0, 5)
-    board.post(1, 0)
-    board.post(2, 3)
-    assert (board.fewest(besides=0), board.fewest(besides=1)) == (0, 3)
-    board.clear(1)
-    assert board.fewest(besides=0) == 3
+    assert counts.fewest(besides=0) is None
+    counts.post(0, 5)
+    counts.post(1, 0)
+    counts.post(2, 3)
+    assert (counts.fewest(besides=0), counts.fewest(besides=1)) == (0, 3)
+    counts.clear(1)
+    assert counts.fewest(besides=0) == 3
 
 
-def test_a_board_is_one_for_all_who_open_its_file() -> None:
+def test_connection_counts_are_one_for_all_who_open_its_file() -> None:
     """What one process posts another reads; the file gets its size from whoever comes first."""
     with tempfile.TemporaryFile() as file:
-        one, other = Board(file.fileno(), CELLS), Board(file.fileno(), CELLS)
+        one, other = ConnectionCounts(file.fileno(), CELLS), ConnectionCounts(file.fileno(), CELLS)
         one.post(CELLS - 1, 7)
         assert other.fewest(besides=0) == 7 and file.seek(0, 2) == CELLS * CELL_BYTES
 
 
-async def test_connections_are_shared_out(board: Board) -> None:
+async def test_connections_are_shared_out(counts: ConnectionCounts) -> None:
     """Forty connections to two servers: nobody has many more than the other."""
     with bind("127.0.0.1", 0) as sock:
-        async with sharing(board, sock, 2) as servers:
+        async with sharing(counts, sock, 2) as servers:
             clients = await connect(sock, 40)
             await eventually(lambda: sum(server.connections for server in servers) == 40)
             assert min(server.connections for server in servers) >= 15
@@ -71,10 +71,10 @@ async def test_connections_are_shared_out(board: Board) -> None:
                 client.close()
 
 
-async def test_who_connects_to_one_server_does_not_wait_for_a_turn_each(board: Board) -> None:
+async def test_who_connects_to_one_server_does_not_wait_for_a_turn_each(counts: ConnectionCounts) -> None:
     """Under load a turn of the loop takes as long as all that is under way: a hundred clients are in after a few."""
     with bind("127.0.0.1", 0) as sock:
-        async with sharing(board, sock, 1) as (server,), AsyncExitStack() as stack:
+        async with sharing(counts, sock, 1) as (server,), AsyncExitStack() as stack:
             for _ in range(100):
                 stack.enter_context(socket.create_connection(sock.getsockname()))
             for _ in range(12):
@@ -83,23 +83,23 @@ async def test_who_connects_to_one_server_does_not_wait_for_a_turn_each(board: B
         await eventually(lambda: server.connections == 0)
 
 
-async def test_what_others_leave_is_taken(board: Board) -> None:
+async def test_what_others_leave_is_taken(counts: ConnectionCounts) -> None:
     """The other has fewer connections by its cell, and is stuck: clients wait a moment, not for it."""
-    board.post(CELLS - 1, 0)
+    counts.post(CELLS - 1, 0)
     with bind("127.0.0.1", 0) as sock:
-        async with sharing(board, sock, 1) as (server,):
+        async with sharing(counts, sock, 1) as (server,):
             clients = await connect(sock, 100)
             await eventually(lambda: server.connections == 100)
             for client in clients:
                 client.close()
 
 
-async def test_a_server_that_drains_leaves_new_connections_to_the_others(board: Board) -> None:
+async def test_a_server_that_drains_leaves_new_connections_to_the_others(counts: ConnectionCounts) -> None:
     """The port goes on to be served, and the drained one's cell is empty."""
     with bind("127.0.0.1", 0) as sock:
-        async with sharing(board, sock, 2) as (first, second):
+        async with sharing(counts, sock, 2) as (first, second):
             first.stop()
-            await eventually(lambda: board.fewest(besides=1) is None)
+            await eventually(lambda: counts.fewest(besides=1) is None)
             reader, writer = await asyncio.open_connection(*sock.getsockname())
             writer.write(GET)
             assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200")
@@ -119,10 +119,10 @@ class Full(socket.socket):
         return super().accept()
 
 
-async def test_without_a_descriptor_left_connections_wait(board: Board) -> None:
+async def test_without_a_descriptor_left_connections_wait(counts: ConnectionCounts) -> None:
     """They are accepted a moment later, when there is room again."""
     with bind("127.0.0.1", 0) as sock, Full(fileno=sock.dup().detach()) as full:
-        async with sharing(board, full, 1), AsyncExitStack() as stack:
+        async with sharing(counts, full, 1), AsyncExitStack() as stack:
             reader, writer = await asyncio.open_connection(*sock.getsockname())
             stack.callback(writer.close)
             writer.write(GET)

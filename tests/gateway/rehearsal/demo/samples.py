@@ -3,17 +3,17 @@
 from dataclasses import replace
 from typing import Any
 
-from gateway.rehearsal.demo.checks import Facts
-from gateway.rehearsal.demo.ledger import Call, Ledger
+from gateway.rehearsal.demo.checks import StoryFacts
+from gateway.rehearsal.demo.ledger import ClientCall, Ledger
 from gateway.rehearsal.demo.picture import Picture, Row
 from gateway.rehearsal.demo.sight import Sums
 
 SPLIT, BROKEN, ROLLED_BACK, QUIET = 100.0, 120.0, 130.0, 136.0
 
 
-def call(version: str = "v1", at: float = 0.0, **fields: Any) -> Call:
+def call(version: str = "v1", at: float = 0.0, **fields: Any) -> ClientCall:
     """A call that began at that moment, took a tenth of a second and went well."""
-    return replace(Call(conversation=0, turn=0, version=version, started_at=at, ended_at=at + 0.1), **fields)
+    return replace(ClientCall(conversation=0, turn=0, version=version, started_at=at, ended_at=at + 0.1), **fields)
 
 
 def sums(**fields: Any) -> Sums:
@@ -24,13 +24,13 @@ def sums(**fields: Any) -> Sums:
     return replace(good, **fields)
 
 
-def facts(**fields: Any) -> Facts:
+def facts(**fields: Any) -> StoryFacts:
     """Everything noted, and as promised."""
-    good = Facts(
+    good = StoryFacts(
         edited_at=99.5, split_at=SPLIT, broken_at=BROKEN, canary_before=50, first_failure_at=121.0,
         rolled_back_at=ROLLED_BACK, actor="controller", reason="breached",
         evidence={"canary_requests": 70, "canary_failing": 5, "stable_requests": 950, "stable_failing": 7},
-        rollbacks=1, turned_at={"replica-1": 130.001, "replica-2": 130.004}, quiet_until=QUIET,
+        rollbacks=1, applied_at={"replica-1": 130.001, "replica-2": 130.004}, quiet_until=QUIET,
         sums={"v1": sums(), "v2": sums()},
     )  # fmt: skip
     return replace(good, **fields)

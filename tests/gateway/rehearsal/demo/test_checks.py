@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from gateway.rehearsal.demo.checks import Facts, bounds, checks
+from gateway.rehearsal.demo.checks import StoryFacts, bounds, checks
 from gateway.rehearsal.demo.ledger import Ledger
-from gateway.rehearsal.demo.summary import told, verdict
+from gateway.rehearsal.demo.summary import figures, verdict
 from tests.gateway.rehearsal.demo.samples import BROKEN, ROLLED_BACK, call, facts, ledger, sums
 
 
-def broken(noted: Facts, books: Ledger) -> list[str]:
+def broken(noted: StoryFacts, books: Ledger) -> list[str]:
     return [check.title for check in checks(noted, books) if not check.kept]
 
 
@@ -24,10 +24,10 @@ def test_a_demo_that_went_well_keeps_every_promise() -> None:
 
 def test_a_demo_that_never_began_keeps_none_that_matter() -> None:
     """Nothing seen is nothing kept; only the flips that cannot have happened did not."""
-    assert broken(Facts(), Ledger()) == [
-        check.title for check in checks(Facts(), Ledger()) if "conversation ch" not in check.title
+    assert broken(StoryFacts(), Ledger()) == [
+        check.title for check in checks(StoryFacts(), Ledger()) if "conversation ch" not in check.title
     ]
-    assert told(Facts(), Ledger()) == []
+    assert figures(StoryFacts(), Ledger()) == []
 
 
 @pytest.mark.parametrize(

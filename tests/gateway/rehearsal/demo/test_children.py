@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.rehearsal.demo.ask import NoAnswer, ask
-from gateway.rehearsal.demo.children import Command, DemoFailed, environment, free_ports, listen, running
+from gateway.rehearsal.demo.children import ChildCommand, DemoFailed, environment, free_ports, listen, running
 
 pytestmark = pytest.mark.process
 
@@ -16,7 +16,7 @@ STANDIN = ("gateway", "standin", "--listen")
 async def test_a_child_is_ready_when_it_is_handed_over_and_gone_afterwards(tmp_path: Path) -> None:
     """Inside it answers; behind the block its pid is nobody's."""
     address = listen(free_ports(1)[0])
-    async with running(Command("provider", (*STANDIN, address), "/healthz", {}), address, tmp_path) as child:
+    async with running(ChildCommand("provider", (*STANDIN, address), "/healthz", {}), address, tmp_path) as child:
         assert await ask("GET", f"{child.root_url}/healthz") == {"ok": True}
     assert not child.is_alive
     with pytest.raises(ProcessLookupError):
@@ -27,14 +27,14 @@ async def test_a_child_is_ended_when_the_demo_breaks_off(tmp_path: Path) -> None
     """An exception in the block, as from Ctrl-C, ends it as well."""
     address = listen(free_ports(1)[0])
     with pytest.raises(RuntimeError):
-        async with running(Command("provider", (*STANDIN, address), "/healthz", {}), address, tmp_path) as child:
+        async with running(ChildCommand("provider", (*STANDIN, address), "/healthz", {}), address, tmp_path) as child:
             raise RuntimeError
     assert not child.is_alive
 
 
 async def test_a_child_that_gives_up_says_why(tmp_path: Path) -> None:
     """The failure carries its exit code and its last lines."""
-    command = Command("provider", (*STANDIN, "nowhere"), "/healthz", {})
+    command = ChildCommand("provider", (*STANDIN, "nowhere"), "/healthz", {})
     with pytest.raises(DemoFailed, match=r"(?s)provider gave up with exit code 2.*host:port is needed"):
         async with running(command, listen(free_ports(1)[0]), tmp_path):
             pass
@@ -49,7 +49,7 @@ async def test_asking_nobody_is_told_plainly() -> None:
 async def test_a_refusal_is_no_answer(tmp_path: Path) -> None:
     """HTTP 404 with JSON in it is not what was asked for."""
     address = listen(free_ports(1)[0])
-    async with running(Command("provider", (*STANDIN, address), "/healthz", {}), address, tmp_path) as child:
+    async with running(ChildCommand("provider", (*STANDIN, address), "/healthz", {}), address, tmp_path) as child:
         with pytest.raises(NoAnswer, match="HTTP 404"):
             await ask("GET", f"{child.root_url}/standin/nothing")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from gateway.config import load
 from gateway.rehearsal.demo.files import begin_trial, write_configuration
-from routing.agents import LadderStep
+from routing.agents import RolloutStep
 
 URL = "http://127.0.0.1:9/v1"
 
@@ -22,7 +22,7 @@ def test_one_edit_begins_the_trial(tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
     begin_trial(tmp_path / "config")
     agent = load(tmp_path / "config", {}).agents["customer-support"]
-    assert (agent.canary, agent.steps) == ("v2", (LadderStep(500),))
+    assert (agent.canary, agent.steps) == ("v2", (RolloutStep(500),))
     assert sorted(tmp_path.rglob("*")) == before
 
 

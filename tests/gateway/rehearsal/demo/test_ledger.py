@@ -1,10 +1,10 @@
 """What clients saw is booked once, and counted rightly."""
 
-from gateway.rehearsal.demo.ledger import Call, Ledger, openings, shares
+from gateway.rehearsal.demo.ledger import ClientCall, Ledger, openings, shares
 from tests.gateway.rehearsal.demo.samples import call
 
 
-def booked(*calls: Call) -> Ledger:
+def booked(*calls: ClientCall) -> Ledger:
     ledger = Ledger()
     for each in calls:
         ledger.record(each)

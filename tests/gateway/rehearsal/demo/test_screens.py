@@ -9,7 +9,7 @@ from gateway.rehearsal.demo.checks import checks
 from gateway.rehearsal.demo.panel import PanelScreen, panel
 from gateway.rehearsal.demo.picture import Row
 from gateway.rehearsal.demo.plain import PlainScreen, clock, line
-from gateway.rehearsal.demo.summary import marks, told, where_to_look
+from gateway.rehearsal.demo.summary import figures, marks, where_to_look
 from tests.gateway.rehearsal.demo.samples import facts, ledger, picture, sums
 
 
@@ -85,7 +85,7 @@ def test_the_summary_in_rows() -> None:
     out, text = console()
     screen = PanelScreen(out)
     screen.list(marks(checks(facts(), ledger())))
-    screen.list(told(facts(), ledger()))
+    screen.list(figures(facts(), ledger()))
     screen.write("x" * 200)
     assert text.getvalue().count("✔") == 11
     assert "4 ms until the last replica had turned" in text.getvalue()

@@ -1,6 +1,6 @@
 """What is read from `/status` and from the replicas' logs."""
 
-from gateway.rehearsal.demo.sight import Sight, read, turned_at
+from gateway.rehearsal.demo.sight import Sight, applied_at, read
 from gateway.rehearsal.demo.story import first_failure
 from tests.gateway.rehearsal.demo.samples import call
 
@@ -41,11 +41,11 @@ def test_the_moment_of_a_turn_stands_in_the_log() -> None:
     """The line of that epoch is found among calls and other turns; a replica that has not turned has none."""
     log = [
         '{"id":"c","event":"call","at":1.0}',
-        '{"epoch":2,"event":"turned","at":2.0}',
-        '{"epoch":3,"event":"turned","at":3.5}',
+        '{"epoch":2,"event":"record_applied","at":2.0}',
+        '{"epoch":3,"event":"record_applied","at":3.5}',
     ]
-    assert turned_at(log, 3) == 3.5
-    assert turned_at(log, 4) is None
+    assert applied_at(log, 3) == 3.5
+    assert applied_at(log, 4) is None
 
 
 def test_the_first_failure_is_the_canarys() -> None:

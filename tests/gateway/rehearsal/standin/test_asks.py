@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.rehearsal.standin.answers import say
-from gateway.rehearsal.standin.asks import Refusal
-from gateway.rehearsal.standin.behaviour import Behaviour
-from gateway.rehearsal.standin.chat import completion, read_ask, told
+from gateway.rehearsal.standin.asks import StandinRefusal
+from gateway.rehearsal.standin.behaviour import ModelBehaviour
+from gateway.rehearsal.standin.chat import completion, read_ask, stream
 
 NAMES = ("role", "content", "function", "name", "parameters", "type", "text", "include_usage", "json_schema", "schema")
 ANY = st.recursive(
@@ -30,7 +30,7 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     """Bytes that are no request are the caller's mistake, never ours."""
     try:
         read_ask(body)
-    except Refusal as refusal:
+    except StandinRefusal as refusal:
         assert refusal.status == 400
 
 
@@ -39,8 +39,8 @@ def test_any_fields_are_answered_or_refused(fields: dict[str, object], tools: li
     """Odd values in known fields never break an answer, plain or streamed."""
     try:
         ask = read_ask(orjson.dumps({"tools": tools} | fields))
-    except Refusal:
+    except StandinRefusal:
         return
-    said = say(ask, Behaviour(tool_calls=True), "1", 0.0)
+    said = say(ask, ModelBehaviour(tool_calls=True), "1", 0.0)
     assert orjson.loads(completion(ask, said))["choices"]
-    assert told(ask, said).closing.endswith(b"data: [DONE]\n\n")
+    assert stream(ask, said).closing.endswith(b"data: [DONE]\n\n")

@@ -7,14 +7,14 @@ from random import Random
 import pytest
 from pydantic import ValidationError
 
-from gateway.rehearsal.standin import BadBehaviour, Behaviour, read_behaviours
+from gateway.rehearsal.standin import BadBehaviour, ModelBehaviour, read_behaviours
 from gateway.rehearsal.standin.behaviour import draw_fault, draw_latency, merge_behaviour, read_behaviour
-from gateway.rehearsal.standin.models import MOST_STRANGERS, Models
+from gateway.rehearsal.standin.models import MOST_STRANGERS, StandinModels
 
 
 def test_every_field_is_documented() -> None:
     """A field without a description cannot be used by anyone but its author."""
-    assert [name for name, field in Behaviour.model_fields.items() if not field.description] == []
+    assert [name for name, field in ModelBehaviour.model_fields.items() if not field.description] == []
 
 
 def test_every_problem_is_named_at_once() -> None:
@@ -38,14 +38,14 @@ def test_what_cannot_be_is_refused(text: bytes) -> None:
 def test_times_are_finite(value: float) -> None:
     """A wait that never ends is a fault of its own, not a number."""
     with pytest.raises(ValidationError):
-        Behaviour(latency_seconds=value)
+        ModelBehaviour(latency_seconds=value)
 
 
 def test_a_merge_changes_what_it_names() -> None:
     """The other fields stay, and the result is checked as a whole."""
-    old = Behaviour(latency_seconds=1, seed=7)
+    old = ModelBehaviour(latency_seconds=1, seed=7)
     merged, fields = merge_behaviour(old, b'{"error_rate": 0.5}')
-    assert merged == Behaviour(latency_seconds=1, seed=7, error_rate=0.5)
+    assert merged == ModelBehaviour(latency_seconds=1, seed=7, error_rate=0.5)
     assert fields == {"error_rate"}
     with pytest.raises(BadBehaviour):
         merge_behaviour(old, b'{"latency_p90_seconds": 0.5}')
@@ -55,7 +55,7 @@ def test_a_merge_changes_what_it_names() -> None:
 def test_a_merge_needs_an_object(patch: bytes) -> None:
     """Anything else is refused with a sentence."""
     with pytest.raises(BadBehaviour, match="JSON"):
-        merge_behaviour(Behaviour(), patch)
+        merge_behaviour(ModelBehaviour(), patch)
 
 
 def test_behaviours_come_from_one_file() -> None:
@@ -68,12 +68,12 @@ def test_behaviours_come_from_one_file() -> None:
 
 def test_a_fixed_latency_draws_nothing() -> None:
     """Without a 90th percentile every call takes the same time."""
-    assert {draw_latency(Behaviour(latency_seconds=0.2), Random(at)) for at in range(9)} == {0.2}
+    assert {draw_latency(ModelBehaviour(latency_seconds=0.2), Random(at)) for at in range(9)} == {0.2}
 
 
 def test_a_drawn_latency_has_its_median_and_p90() -> None:
     """Over 20,000 draws both are met within 3 %."""
-    how, rng = Behaviour(latency_seconds=0.5, latency_p90_seconds=1.5), Random(1)
+    how, rng = ModelBehaviour(latency_seconds=0.5, latency_p90_seconds=1.5), Random(1)
     drawn = sorted(draw_latency(how, rng) for _ in range(20_000))
     assert statistics.median(drawn) == pytest.approx(0.5, rel=0.03)
     assert drawn[18_000] == pytest.approx(1.5, rel=0.03)
@@ -81,7 +81,7 @@ def test_a_drawn_latency_has_its_median_and_p90() -> None:
 
 def test_the_error_rate_is_met() -> None:
     """One call in five fails, and always in the way that was set."""
-    how, rng = Behaviour(error_rate=0.2, fault="html"), Random(1)
+    how, rng = ModelBehaviour(error_rate=0.2, fault="html"), Random(1)
     drawn = [draw_fault(how, rng) for _ in range(20_000)]
     assert drawn.count("html") == pytest.approx(4_000, rel=0.05)
     assert set(drawn) == {"html", None}
@@ -91,8 +91,8 @@ def test_the_same_seed_has_the_same_luck() -> None:
     """Two runs draw alike, another seed or another model does not."""
 
     def luck(model: str, seed: int) -> list[object]:
-        how = Behaviour(latency_seconds=1, latency_p90_seconds=2, error_rate=0.5, seed=seed)
-        drawn = Models({model: how}, Behaviour()).get(model)
+        how = ModelBehaviour(latency_seconds=1, latency_p90_seconds=2, error_rate=0.5, seed=seed)
+        drawn = StandinModels({model: how}, ModelBehaviour()).get(model)
         return [drawn.draw() for _ in range(20)]
 
     assert luck("a", 1) == luck("a", 1)
@@ -102,16 +102,16 @@ def test_the_same_seed_has_the_same_luck() -> None:
 
 def test_a_change_leaves_the_script_and_the_dice_where_they_are() -> None:
     """Unless it names them: then they begin again."""
-    models = Models({"m": Behaviour(fault_script=("hang", "html"))}, Behaviour())
+    models = StandinModels({"m": ModelBehaviour(fault_script=("hang", "html"))}, ModelBehaviour())
     assert models.get("m").draw()[1] == "hang"
-    models.change("m", Behaviour(fault_script=("hang", "html"), status=503), frozenset({"status"}))
+    models.change("m", ModelBehaviour(fault_script=("hang", "html"), status=503), frozenset({"status"}))
     assert models.get("m").draw()[1] == "html"
-    models.change("m", Behaviour(fault_script=("reset",), seed=3), frozenset({"fault_script", "seed"}))
+    models.change("m", ModelBehaviour(fault_script=("reset",), seed=3), frozenset({"fault_script", "seed"}))
     assert models.get("m").draw()[1] == "reset"
 
 
 def test_strangers_share_the_default_and_do_not_pile_up() -> None:
     """Any name is answered, none is listed, and their number stays bounded."""
-    models = Models({}, Behaviour(error_rate=1, fault="html"))
+    models = StandinModels({}, ModelBehaviour(error_rate=1, fault="html"))
     assert {models.get(f"stranger-{at}").draw()[1] for at in range(MOST_STRANGERS + 5)} == {"html"}
     assert models.names() == []

@@ -4,14 +4,16 @@ import asyncio
 
 import pytest
 
-from gateway.rehearsal.standin import Behaviour, Counts, Standin
+from gateway.rehearsal.standin import Counts, ModelBehaviour, Standin
 
 from .raw import ask, eventually, post, request
 
 
 async def test_a_whole_answer_is_charged_in_full(standin: Standin) -> None:
     """Streamed or not, the same tokens."""
-    standin.behave("m", Behaviour(prompt_tokens=100, cached_tokens=40, output_tokens=30, reasoning_tokens=5, chunks=4))
+    standin.behave(
+        "m", ModelBehaviour(prompt_tokens=100, cached_tokens=40, output_tokens=30, reasoning_tokens=5, chunks=4)
+    )
     await post(standin)
     await post(standin, stream=True)
     expected = Counts(requests=2, ok=2, prompt_tokens=200, cached_tokens=80, completion_tokens=70)
@@ -21,7 +23,8 @@ async def test_a_whole_answer_is_charged_in_full(standin: Standin) -> None:
 async def test_a_cut_stream_is_charged_up_to_its_cut(standin: Standin) -> None:
     """The prompt, and the share of the chunks that went out."""
     standin.behave(
-        "m", Behaviour(fault_script=("truncate",), prompt_tokens=100, output_tokens=40, chunks=4, fault_after_chunks=3)
+        "m",
+        ModelBehaviour(fault_script=("truncate",), prompt_tokens=100, output_tokens=40, chunks=4, fault_after_chunks=3),
     )
     await post(standin, stream=True)
     assert (standin.counts("m").prompt_tokens, standin.counts("m").completion_tokens) == (100, 30)
@@ -29,7 +32,7 @@ async def test_a_cut_stream_is_charged_up_to_its_cut(standin: Standin) -> None:
 
 async def test_an_error_is_not_charged(standin: Standin) -> None:
     """A call that ends in a status costs nothing."""
-    standin.behave("m", Behaviour(fault_script=("status",)))
+    standin.behave("m", ModelBehaviour(fault_script=("status",)))
     await post(standin)
     assert standin.counts("m") == Counts(requests=1, faults={"status": 1})
 
@@ -37,7 +40,7 @@ async def test_an_error_is_not_charged(standin: Standin) -> None:
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_client_that_leaves_before_the_first_byte_is_cancelled(standin: Standin, stream: bool) -> None:
     """In flight until it leaves, cancelled within a moment, nothing charged."""
-    standin.behave("m", Behaviour(latency_seconds=30))
+    standin.behave("m", ModelBehaviour(latency_seconds=30))
     _, writer = await asyncio.open_connection("127.0.0.1", standin.port)
     writer.write(request(ask(stream=stream)))
     await asyncio.sleep(0.05)
@@ -49,7 +52,7 @@ async def test_a_client_that_leaves_before_the_first_byte_is_cancelled(standin: 
 
 async def test_a_client_that_leaves_in_mid_stream_pays_for_what_it_got(standin: Standin) -> None:
     """The prompt and the chunks so far; the rest is never made."""
-    standin.behave("m", Behaviour(chunk_seconds=0.05, chunks=1000, prompt_tokens=10))
+    standin.behave("m", ModelBehaviour(chunk_seconds=0.05, chunks=1000, prompt_tokens=10))
     reader, writer = await asyncio.open_connection("127.0.0.1", standin.port)
     writer.write(request(ask(stream=True)))
     await reader.readuntil(b"cheep")
@@ -62,7 +65,7 @@ async def test_a_client_that_leaves_in_mid_stream_pays_for_what_it_got(standin: 
 
 async def test_a_slow_reader_holds_the_answer_back(standin: Standin) -> None:
     """What nobody reads is not made: the call stays open, most of it uncharged, until the client reads or leaves."""
-    standin.behave("m", Behaviour(chunks=20_000, chunk_text="x" * 1000))
+    standin.behave("m", ModelBehaviour(chunks=20_000, chunk_text="x" * 1000))
     reader, writer = await asyncio.open_connection("127.0.0.1", standin.port, limit=1000)
     writer.write(request(ask(stream=True)))
     await asyncio.sleep(0.2)
@@ -91,7 +94,7 @@ async def test_the_last_requests_are_kept_as_they_came(standin: Standin) -> None
 
 async def test_stopping_cuts_what_is_in_flight() -> None:
     """A stop waits for nobody: the call counts as cancelled."""
-    standin = Standin({"m": Behaviour(fault_script=("hang",))})
+    standin = Standin({"m": ModelBehaviour(fault_script=("hang",))})
     await standin.start("127.0.0.1", 0)
     _, writer = await asyncio.open_connection("127.0.0.1", standin.port)
     writer.write(request(ask()))

@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from gateway.rehearsal.standin import Behaviour, Standin
+from gateway.rehearsal.standin import ModelBehaviour, Standin
 
 from .raw import Heard, post, request, send
 
@@ -25,7 +25,7 @@ async def test_put_sets_a_behaviour(standin: Standin) -> None:
 
 async def test_put_of_nonsense_names_every_problem(standin: Standin) -> None:
     """400 with a list; the old behaviour stays."""
-    standin.behave("m", Behaviour(chunks=3))
+    standin.behave("m", ModelBehaviour(chunks=3))
     heard = await control(standin, "PUT", MODEL, {"chunks": 0, "what": 1})
     assert heard.status == 400
     assert len(heard.json()["error"]["problems"]) == 2  # type: ignore[index]
@@ -45,7 +45,7 @@ async def test_models_are_shown_as_the_file_would_have_them(standin: Standin) ->
     await control(standin, "PUT", "/standin/models/house%2Fbig", {"chunks": 2})
     shown = (await control(standin, "GET", "/standin/models")).json()
     assert shown["models"]["house/big"]["chunks"] == 2  # type: ignore[index]
-    assert shown["default"] == orjson.loads(Behaviour().model_dump_json())
+    assert shown["default"] == orjson.loads(ModelBehaviour().model_dump_json())
     await control(standin, "DELETE", "/standin/models/house/big")
     gone = await control(standin, "GET", "/standin/models/house/big")
     assert (gone.status, gone.json()["error"]["message"]) == (  # type: ignore[index]
@@ -56,7 +56,7 @@ async def test_models_are_shown_as_the_file_would_have_them(standin: Standin) ->
 
 async def test_calls_are_shown_and_reset(standin: Standin) -> None:
     """Counts per model; DELETE starts them, and the kept requests, at zero."""
-    standin.behave("m", Behaviour(prompt_tokens=17))
+    standin.behave("m", ModelBehaviour(prompt_tokens=17))
     await post(standin)
     calls = (await control(standin, "GET", "/standin/calls")).json()
     assert calls["m"] == {

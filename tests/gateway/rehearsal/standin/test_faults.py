@@ -6,14 +6,14 @@ import zlib
 
 import pytest
 
-from gateway.rehearsal.standin import FAULTS, Behaviour, Fault, Standin
+from gateway.rehearsal.standin import FAULTS, Fault, ModelBehaviour, Standin
 
 from .raw import eventually, post
 
 
-def failing(fault: Fault, **more: object) -> Behaviour:
+def failing(fault: Fault, **more: object) -> ModelBehaviour:
     """A behaviour whose every call has this fault."""
-    return Behaviour.model_validate({"fault": fault, "error_rate": 1, **more})
+    return ModelBehaviour.model_validate({"fault": fault, "error_rate": 1, **more})
 
 
 def last_word(events: list[str]) -> object:
@@ -236,7 +236,7 @@ async def test_every_fault_is_booked_once_and_leaves_nothing_open(standin: Stand
 
 async def test_a_fault_script_comes_first(standin: Standin) -> None:
     """One word for each call, then the error rate decides again."""
-    standin.behave("m", Behaviour(fault_script=("status", "ok", "rate_limit"), status=503))
+    standin.behave("m", ModelBehaviour(fault_script=("status", "ok", "rate_limit"), status=503))
     assert [(await post(standin)).status for _ in range(5)] == [503, 200, 429, 200, 200]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.rehearsal.standin import FAULTS, Behaviour, Fault, Standin
+from gateway.rehearsal.standin import FAULTS, Fault, ModelBehaviour, Standin
 
 from .dialects import ANTHROPIC, DIALECTS, GEMINI, RESPONSES, Dialect, datas, whole
 from .raw import eventually, request, send
@@ -17,9 +17,9 @@ BOTH_WAYS = pytest.mark.parametrize("stream", [False, True], ids=["plain", "stre
 CUTTING = ("truncate", "clean_cut", "hang", "hang_mid_stream", "reset_mid_stream", "error_in_200", "error_mid_stream")
 
 
-def failing(fault: Fault, **more: object) -> Behaviour:
+def failing(fault: Fault, **more: object) -> ModelBehaviour:
     """A behaviour whose every call has this fault."""
-    return Behaviour.model_validate({"fault": fault, "error_rate": 1, **more})
+    return ModelBehaviour.model_validate({"fault": fault, "error_rate": 1, **more})
 
 
 @BOTH_WAYS
@@ -39,7 +39,7 @@ async def test_every_fault_is_booked_once(standin: Standin, fault: Fault, dialec
 @FORMATS
 async def test_a_whole_answer_is_charged_in_full(standin: Standin, dialect: Dialect, stream: bool) -> None:
     """Text, cached and reasoning tokens, streamed or not; a whole stream has its end."""
-    standin.behave("m", Behaviour(prompt_tokens=50, cached_tokens=20, reasoning_tokens=4, chunks=3))
+    standin.behave("m", ModelBehaviour(prompt_tokens=50, cached_tokens=20, reasoning_tokens=4, chunks=3))
     heard = await dialect.post(standin, stream=stream)
     counts = standin.counts("m")
     assert (counts.ok, counts.prompt_tokens, counts.cached_tokens, counts.completion_tokens) == (1, 50, 20, 7)
@@ -50,7 +50,9 @@ async def test_a_whole_answer_is_charged_in_full(standin: Standin, dialect: Dial
 @FORMATS
 async def test_a_cut_stream_is_charged_up_to_its_cut(standin: Standin, dialect: Dialect) -> None:
     """The prompt, and the share of the chunks that went out."""
-    cut = Behaviour(fault_script=("truncate",), prompt_tokens=100, output_tokens=40, chunks=4, fault_after_chunks=3)
+    cut = ModelBehaviour(
+        fault_script=("truncate",), prompt_tokens=100, output_tokens=40, chunks=4, fault_after_chunks=3
+    )
     standin.behave("m", cut)
     heard = await dialect.post(standin, stream=True)
     assert (heard.chunked[1], heard.raw.count(b"cheep ")) == (False, 3)

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from gateway.rehearsal.standin import Behaviour, Standin
+from gateway.rehearsal.standin import ModelBehaviour, Standin
 
 from .dialects import GEMINI, GOOGLES_ORDER, ORDER, datas, whole
 from .raw import request, send
 
-THINKING = Behaviour(chunks=2, prompt_tokens=50, cached_tokens=20, reasoning_tokens=4)
+THINKING = ModelBehaviour(chunks=2, prompt_tokens=50, cached_tokens=20, reasoning_tokens=4)
 USAGE = {
     "promptTokenCount": 50,
     "candidatesTokenCount": 2,
@@ -98,7 +98,7 @@ async def test_a_schema_is_kept(standin: Standin, schema: dict[str, Any]) -> Non
 
 async def test_errors_have_googles_body(standin: Standin) -> None:
     """Code, status and message; a spent limit says when to come back."""
-    standin.behave("m", Behaviour(fault_script=("rate_limit",), retry_after_seconds=1.5, error_message="no"))
+    standin.behave("m", ModelBehaviour(fault_script=("rate_limit",), retry_after_seconds=1.5, error_message="no"))
     heard = await GEMINI.post(standin)
     retry = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1.5s"}
     error = {"code": 429, "message": "no", "status": "RESOURCE_EXHAUSTED", "details": [retry]}
@@ -107,7 +107,7 @@ async def test_errors_have_googles_body(standin: Standin) -> None:
 
 async def test_an_error_is_a_chunk(standin: Standin) -> None:
     """An error object in the place of an answer."""
-    standin.behave("m", Behaviour(fault_script=("error_mid_stream",), status=503, error_message="no"))
+    standin.behave("m", ModelBehaviour(fault_script=("error_mid_stream",), status=503, error_message="no"))
     *_, last = datas(await GEMINI.post(standin, stream=True))
     assert last == {"error": {"code": 503, "message": "no", "status": "UNAVAILABLE"}}
 
@@ -115,7 +115,7 @@ async def test_an_error_is_a_chunk(standin: Standin) -> None:
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_broken_call_is_a_reason_to_end(standin: Standin, stream: bool) -> None:
     """Arguments are objects here, so a malformed call has no parts, only its reason; it is charged in full."""
-    standin.behave("m", Behaviour(fault_script=("bad_tool_arguments",), output_tokens=9))
+    standin.behave("m", ModelBehaviour(fault_script=("bad_tool_arguments",), output_tokens=9))
     heard = await GEMINI.post(standin, stream=stream, **GEMINI.calling)
     (candidate,) = (datas(heard)[-1] if stream else whole(heard))["candidates"]
     assert (candidate["finishReason"], "content" in candidate) == ("MALFORMED_FUNCTION_CALL", False)
@@ -124,13 +124,13 @@ async def test_a_broken_call_is_a_reason_to_end(standin: Standin, stream: bool) 
 
 async def test_no_choice_is_no_candidate(standin: Standin) -> None:
     """The member is left out, usage is there."""
-    standin.behave("m", Behaviour(fault_script=("empty_choices",)))
+    standin.behave("m", ModelBehaviour(fault_script=("empty_choices",)))
     assert {*whole(await GEMINI.post(standin))} == {"usageMetadata", "modelVersion", "responseId"}
 
 
 async def test_tokens_are_counted_for_nothing(standin: Standin) -> None:
     """countTokens takes contents, or a whole request, and charges none."""
-    standin.behave("m", Behaviour(prompt_tokens=7))
+    standin.behave("m", ModelBehaviour(prompt_tokens=7))
     for body in (GEMINI.body, {"generateContentRequest": GEMINI.body}):
         heard = await send(standin, request(body, path="/v1beta/models/m:countTokens"))
         assert whole(heard) == {"totalTokens": 7}

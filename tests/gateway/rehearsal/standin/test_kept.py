@@ -5,10 +5,10 @@ import json
 import pytest
 
 from gateway.rehearsal.standin.answers import say
-from gateway.rehearsal.standin.asks import Refusal, plain_ask
-from gateway.rehearsal.standin.behaviour import Behaviour
-from gateway.rehearsal.standin.kept import Files, Responses
-from gateway.rehearsal.standin.wire import Request
+from gateway.rehearsal.standin.asks import StandinRefusal, plain_ask
+from gateway.rehearsal.standin.behaviour import ModelBehaviour
+from gateway.rehearsal.standin.kept import Files, KeptResponses
+from gateway.rehearsal.standin.wire import StandinRequest
 
 FORM = ((b"content-type", b"multipart/form-data; boundary=b"),)
 UPLOAD = b"".join(
@@ -17,19 +17,19 @@ UPLOAD = b"".join(
 )
 
 
-def request(method: str, path: str, body: bytes = b"") -> Request:
+def request(method: str, path: str, body: bytes = b"") -> StandinRequest:
     """A request as the service gets it."""
-    return Request(method, path, "", FORM, body, http11=True)
+    return StandinRequest(method, path, "", FORM, body, http11=True)
 
 
 def test_only_the_last_responses_are_kept() -> None:
     """The others are not found any more."""
-    kept = Responses(most=2)
+    kept = KeptResponses(most=2)
     ask = plain_ask("m", {}, b"{}")
     for number in ("1", "2", "3"):
-        kept.keep(ask, say(ask, Behaviour(), number, 0.0), ready=0.0)
+        kept.keep(ask, say(ask, ModelBehaviour(), number, 0.0), ready=0.0)
     assert kept.answer(request("GET", "/v1/responses/resp_2"), now=0.0)
-    with pytest.raises(Refusal, match="not found"):
+    with pytest.raises(StandinRefusal, match="not found"):
         kept.answer(request("GET", "/v1/responses/resp_1"), now=0.0)
 
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from gateway.rehearsal.standin import Behaviour, Standin
+from gateway.rehearsal.standin import ModelBehaviour, Standin
 
 from .dialects import ANTHROPIC, HELLO, ORDER, datas, whole
 from .raw import request, send
 
-THINKING = Behaviour(chunks=2, prompt_tokens=50, cached_tokens=20, reasoning_tokens=4)
+THINKING = ModelBehaviour(chunks=2, prompt_tokens=50, cached_tokens=20, reasoning_tokens=4)
 USAGE = {
     "input_tokens": 30,
     "cache_creation_input_tokens": 0,
@@ -124,7 +124,7 @@ async def test_a_schema_is_kept(standin: Standin) -> None:
 )
 async def test_errors_have_anthropics_body(standin: Standin, status: int, kind: str) -> None:
     """The type of the status, and the request's id."""
-    standin.behave("m", Behaviour(fault_script=("status",), status=status, error_message="no"))
+    standin.behave("m", ModelBehaviour(fault_script=("status",), status=status, error_message="no"))
     answer = whole(await ANTHROPIC.post(standin))
     assert str(answer.pop("request_id")).startswith("req_")
     assert answer == {"type": "error", "error": {"type": kind, "message": "no"}}
@@ -132,7 +132,7 @@ async def test_errors_have_anthropics_body(standin: Standin, status: int, kind: 
 
 async def test_an_error_event_is_an_error_event(standin: Standin) -> None:
     """Named `error`, as its clients look at the name alone."""
-    standin.behave("m", Behaviour(fault_script=("error_mid_stream",), status=529))
+    standin.behave("m", ModelBehaviour(fault_script=("error_mid_stream",), status=529))
     heard = await ANTHROPIC.post(standin, stream=True)
     assert heard.chunked[0].decode().split("\n\n")[-2].startswith("event: error\ndata: {")
     assert datas(heard)[-1]["error"] == {"type": "overloaded_error", "message": "Overloaded"}
@@ -145,7 +145,7 @@ async def test_the_version_header_is_needed(standin: Standin) -> None:
 
 async def test_tokens_are_counted_for_nothing(standin: Standin) -> None:
     """count_tokens needs no max_tokens and charges none."""
-    standin.behave("m", Behaviour(prompt_tokens=7))
+    standin.behave("m", ModelBehaviour(prompt_tokens=7))
     body = {"model": "m", "messages": HELLO}
     heard = await send(standin, request(body, path="/v1/messages/count_tokens", headers=ANTHROPIC.headers))
     assert (whole(heard), standin.counts("m").prompt_tokens) == ({"input_tokens": 7}, 0)

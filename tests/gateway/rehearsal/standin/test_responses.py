@@ -8,12 +8,12 @@ import pytest
 from openai import AsyncOpenAI
 from pydantic import BaseModel
 
-from gateway.rehearsal.standin import Behaviour, Standin
+from gateway.rehearsal.standin import ModelBehaviour, Standin
 
 from .dialects import RESPONSES, datas, whole
 
 CALL = [{"role": "user", "content": "call lookup"}]
-THINKING = Behaviour(chunks=2, prompt_tokens=50, cached_tokens=20, reasoning_tokens=4)
+THINKING = ModelBehaviour(chunks=2, prompt_tokens=50, cached_tokens=20, reasoning_tokens=4)
 
 
 class Order(BaseModel):
@@ -94,7 +94,7 @@ async def test_a_call_does_not_follow_its_own_result(standin: Standin) -> None:
 
 async def test_errors_in_a_stream(standin: Standin) -> None:
     """First of all, an `error`; in the middle, the response has failed. Both are numbered on."""
-    standin.behave("m", Behaviour(fault_script=("error_in_200", "error_mid_stream"), error_message="no"))
+    standin.behave("m", ModelBehaviour(fault_script=("error_in_200", "error_mid_stream"), error_message="no"))
     (error,) = datas(await RESPONSES.post(standin, stream=True))
     assert error == {"type": "error", "code": "server_error", "message": "no", "param": None, "sequence_number": 0}
     *sent, failed = datas(await RESPONSES.post(standin, stream=True))
@@ -107,7 +107,7 @@ async def test_errors_in_a_stream(standin: Standin) -> None:
 
 async def test_a_plain_answer_may_have_failed(client: AsyncOpenAI, standin: Standin) -> None:
     """An error in a 200 is a response that failed."""
-    standin.behave("m", Behaviour(fault_script=("error_in_200",), error_message="no"))
+    standin.behave("m", ModelBehaviour(fault_script=("error_in_200",), error_message="no"))
     answer = await client.responses.create(model="m", input="hello")
     assert (answer.status, answer.error and answer.error.message, answer.output) == ("failed", "no", [])
 
@@ -125,7 +125,7 @@ async def test_a_response_can_be_asked_for_again(client: AsyncOpenAI) -> None:
 
 async def test_a_background_response_is_ready_later(client: AsyncOpenAI, standin: Standin) -> None:
     """Queued at once, in progress until the model's latency is over, then whole."""
-    standin.behave("m", Behaviour(latency_seconds=0.3))
+    standin.behave("m", ModelBehaviour(latency_seconds=0.3))
     queued = await client.responses.create(model="m", input="hello", background=True)
     early = await client.responses.retrieve(queued.id)
     await asyncio.sleep(0.35)
@@ -138,7 +138,7 @@ async def test_a_background_response_is_ready_later(client: AsyncOpenAI, standin
 
 async def test_a_background_response_can_be_cancelled(client: AsyncOpenAI, standin: Standin) -> None:
     """It stays cancelled."""
-    standin.behave("m", Behaviour(latency_seconds=30))
+    standin.behave("m", ModelBehaviour(latency_seconds=30))
     queued = await client.responses.create(model="m", input="hello", background=True)
     assert (await client.responses.cancel(queued.id)).status == "cancelled"
     assert (await client.responses.retrieve(queued.id)).status == "cancelled"

@@ -8,7 +8,7 @@ from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletionFunctionToolParam, ChatCompletionUserMessageParam
 from pydantic import BaseModel
 
-from gateway.rehearsal.standin import Behaviour, Standin
+from gateway.rehearsal.standin import ModelBehaviour, Standin
 
 HELLO: list[ChatCompletionUserMessageParam] = [{"role": "user", "content": "hello"}]
 LOOKUP: ChatCompletionFunctionToolParam = {
@@ -44,7 +44,7 @@ async def client(standin: Standin) -> AsyncIterator[AsyncOpenAI]:
 
 async def test_create(client: AsyncOpenAI, standin: Standin) -> None:
     """A plain completion with its text, usage and request id."""
-    standin.behave("m", Behaviour(chunk_text="tweet", chunks=1, prompt_tokens=3))
+    standin.behave("m", ModelBehaviour(chunk_text="tweet", chunks=1, prompt_tokens=3))
     answer = await client.chat.completions.create(model="m", messages=HELLO)
     assert answer.choices[0].message.content == "tweet"
     assert answer.usage is not None
@@ -93,7 +93,7 @@ async def test_parse(client: AsyncOpenAI) -> None:
 
 async def test_models(client: AsyncOpenAI, standin: Standin) -> None:
     """Listed and retrieved."""
-    standin.behave("m", Behaviour())
+    standin.behave("m", ModelBehaviour())
     assert [model.id async for model in client.models.list()] == ["m"]
     assert (await client.models.retrieve("m")).owned_by == "standin"
 
@@ -101,16 +101,16 @@ async def test_models(client: AsyncOpenAI, standin: Standin) -> None:
 @pytest.mark.parametrize(
     ("behaviour", "error"),
     [
-        (Behaviour(fault_script=("rate_limit",)), openai.RateLimitError),
-        (Behaviour(fault_script=("status",), status=401), openai.AuthenticationError),
-        (Behaviour(fault_script=("status",), status=404), openai.NotFoundError),
-        (Behaviour(fault_script=("status",), status=503), openai.InternalServerError),
-        (Behaviour(fault_script=("reset",)), openai.APIConnectionError),
-        (Behaviour(fault_script=("truncate",)), openai.APIConnectionError),
+        (ModelBehaviour(fault_script=("rate_limit",)), openai.RateLimitError),
+        (ModelBehaviour(fault_script=("status",), status=401), openai.AuthenticationError),
+        (ModelBehaviour(fault_script=("status",), status=404), openai.NotFoundError),
+        (ModelBehaviour(fault_script=("status",), status=503), openai.InternalServerError),
+        (ModelBehaviour(fault_script=("reset",)), openai.APIConnectionError),
+        (ModelBehaviour(fault_script=("truncate",)), openai.APIConnectionError),
     ],
 )
 async def test_faults_are_the_sdks_own_errors(
-    client: AsyncOpenAI, standin: Standin, behaviour: Behaviour, error: type[openai.APIError]
+    client: AsyncOpenAI, standin: Standin, behaviour: ModelBehaviour, error: type[openai.APIError]
 ) -> None:
     """Each fault is raised as the class that applications catch."""
     standin.behave("m", behaviour)
@@ -120,7 +120,7 @@ async def test_faults_are_the_sdks_own_errors(
 
 async def test_an_error_event_breaks_the_stream(client: AsyncOpenAI, standin: Standin) -> None:
     """After some text the SDK raises APIError with the provider's words."""
-    standin.behave("m", Behaviour(fault_script=("error_mid_stream",), error_message="lost my voice"))
+    standin.behave("m", ModelBehaviour(fault_script=("error_mid_stream",), error_message="lost my voice"))
     stream = await client.chat.completions.create(model="m", messages=HELLO, stream=True)
     with pytest.raises(openai.APIError, match="lost my voice"):
         async for _ in stream:

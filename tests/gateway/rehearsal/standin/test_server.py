@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.rehearsal.standin import Behaviour, Standin, run
+from gateway.rehearsal.standin import ModelBehaviour, Standin, run
 
 from .raw import QUIET, Heard, ask, listen, request
 
@@ -87,7 +87,7 @@ def test_an_address_that_cannot_be_had_is_complained_about(listen_on: str, capsy
 @pytest.mark.parametrize(("host", "dialled"), [("127.0.0.1", "127.0.0.1"), ("::", "[::1]"), ("::1", "[::1]")])
 async def test_its_url_can_be_dialled(host: str, dialled: str) -> None:
     """A wildcard is shown as loopback, IPv6 in brackets."""
-    standin = Standin(default=Behaviour())
+    standin = Standin(default=ModelBehaviour())
     await standin.start(host)
     assert standin.base_url == f"http://{dialled}:{standin.port}/v1"
     await standin.stop()

@@ -6,7 +6,7 @@ import openai
 import pytest
 from openai import AsyncOpenAI
 
-from gateway.rehearsal.standin import FAULTS, Behaviour, Fault, Standin
+from gateway.rehearsal.standin import FAULTS, Fault, ModelBehaviour, Standin
 
 from .raw import Heard, eventually, request, send
 
@@ -28,7 +28,7 @@ async def client(standin: Standin) -> AsyncIterator[AsyncOpenAI]:
 
 async def test_embeddings(client: AsyncOpenAI, standin: Standin) -> None:
     """The same text has the same vector, as numbers or in base64, and only the prompt is charged."""
-    standin.behave("m", Behaviour(prompt_tokens=3))
+    standin.behave("m", ModelBehaviour(prompt_tokens=3))
     packed = await client.embeddings.create(model="m", input=["a", "b"], dimensions=4)  # base64, by the SDK's choice
     plain = await client.embeddings.create(model="m", input=["b"], dimensions=4, encoding_format="float")
     assert packed.data[1].embedding == plain.data[0].embedding != packed.data[0].embedding
@@ -44,7 +44,7 @@ async def test_tokens_are_one_input(client: AsyncOpenAI) -> None:
 
 async def test_completions(client: AsyncOpenAI, standin: Standin) -> None:
     """Text and usage, whole and streamed."""
-    standin.behave("m", Behaviour(chunks=2, prompt_tokens=3))
+    standin.behave("m", ModelBehaviour(chunks=2, prompt_tokens=3))
     answer = await client.completions.create(model="m", prompt="sing")
     assert (answer.choices[0].text, answer.usage and answer.usage.total_tokens) == ("cheep cheep ", 5)
     stream = await client.completions.create(
@@ -70,7 +70,7 @@ async def test_images_and_moderations(client: AsyncOpenAI) -> None:
 
 async def test_audio(client: AsyncOpenAI, standin: Standin) -> None:
     """Speech is bytes of the type that was asked for; a transcription is read from a form."""
-    standin.behave("m", Behaviour(chunks=1))
+    standin.behave("m", ModelBehaviour(chunks=1))
     speech = await client.audio.speech.with_raw_response.create(model="m", voice="a", input="b", response_format="wav")
     assert (speech.headers["content-type"], speech.content[-6:]) == ("audio/wav", b"cheep ")
     assert (await client.audio.transcriptions.create(model="m", file=("a.wav", BYTES))).text == "cheep "
@@ -99,7 +99,7 @@ async def call(standin: Standin, path: str, **more: object) -> Heard:
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_every_fault_plays_here_too(standin: Standin, fault: Fault, path: str) -> None:
     """The books name it and close the entry; without tools a broken call is broken JSON."""
-    standin.behave("m", Behaviour(fault_script=(fault,), huge_bytes=1000, drip_seconds=0))
+    standin.behave("m", ModelBehaviour(fault_script=(fault,), huge_bytes=1000, drip_seconds=0))
     await call(standin, path)
     await eventually(standin)
     assert (standin.counts("m").ok, standin.counts("m").faults) == (0, {fault: 1})

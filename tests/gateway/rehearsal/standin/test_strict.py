@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.rehearsal.standin.asks import Refusal
+from gateway.rehearsal.standin.asks import StandinRefusal
 from gateway.rehearsal.standin.strict import check
 
 CALL = {"id": "1", "function": {"name": "f"}}
@@ -35,7 +35,7 @@ def function(parameters: Any, name: str = "f", **more: Any) -> dict[str, Any]:
 )
 def test_what_is_refused(members: dict[str, Any], param: str) -> None:
     """The first thing that is wrong is named."""
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(StandinRefusal) as refused:
         check({**CHAT, **members})
     assert refused.value.param == param
 

@@ -5,14 +5,14 @@ import json
 
 import pytest
 
-from gateway.rehearsal.standin import Behaviour, Standin
+from gateway.rehearsal.standin import ModelBehaviour, Standin
 
 from .raw import CHAT, ask, listen, post, request, send
 
 
 async def test_a_plain_answer_is_a_completion_with_usage(standin: Standin) -> None:
     """The body has OpenAI's shape, and completion tokens include the reasoning that is not shown."""
-    standin.behave("m", Behaviour(chunks=3, prompt_tokens=50, cached_tokens=20, reasoning_tokens=4))
+    standin.behave("m", ModelBehaviour(chunks=3, prompt_tokens=50, cached_tokens=20, reasoning_tokens=4))
     answer = (await post(standin)).json()
     assert answer["object"] == "chat.completion"
     assert answer["choices"] == [
@@ -32,7 +32,7 @@ async def test_a_plain_answer_is_a_completion_with_usage(standin: Standin) -> No
 
 async def test_an_answer_carries_the_headers_of_a_provider(standin: Standin) -> None:
     """Request id, processing time and rate limits come with it, and the length is the body's."""
-    standin.behave("m", Behaviour(latency_seconds=0.03))
+    standin.behave("m", ModelBehaviour(latency_seconds=0.03))
     heard = await post(standin)
     assert heard.status == 200
     assert heard.headers["content-type"] == "application/json"
@@ -44,7 +44,7 @@ async def test_an_answer_carries_the_headers_of_a_provider(standin: Standin) -> 
 
 async def test_a_stream_begins_with_the_role_and_ends_with_done(standin: Standin) -> None:
     """Role, content, finish_reason, [DONE], then the last chunk; no usage anywhere unless asked for."""
-    standin.behave("m", Behaviour(chunks=2))
+    standin.behave("m", ModelBehaviour(chunks=2))
     heard = await post(standin, stream=True)
     role, *content, finish, done = heard.events
     assert heard.headers["content-type"] == "text/event-stream; charset=utf-8"
@@ -59,7 +59,7 @@ async def test_a_stream_begins_with_the_role_and_ends_with_done(standin: Standin
 
 async def test_usage_is_an_extra_chunk_when_asked_for(standin: Standin) -> None:
     """With include_usage every chunk says `"usage":null` but the last before [DONE], which has no choices."""
-    standin.behave("m", Behaviour(chunks=2, prompt_tokens=9))
+    standin.behave("m", ModelBehaviour(chunks=2, prompt_tokens=9))
     *others, usage, _ = (await post(standin, stream=True, stream_options={"include_usage": True})).events
     assert [json.loads(each)["usage"] for each in others] == [None] * 4
     assert json.loads(usage)["choices"] == []
@@ -68,7 +68,7 @@ async def test_usage_is_an_extra_chunk_when_asked_for(standin: Standin) -> None:
 
 async def test_latency_and_gaps_are_kept(standin: Standin) -> None:
     """The first token comes after the latency, the last after the gaps between the chunks."""
-    standin.behave("m", Behaviour(latency_seconds=0.05, chunk_seconds=0.03, chunks=4))
+    standin.behave("m", ModelBehaviour(latency_seconds=0.05, chunk_seconds=0.03, chunks=4))
     started = asyncio.get_running_loop().time()
     reader, writer = await asyncio.open_connection("127.0.0.1", standin.port)
     writer.write(request(ask(stream=True)))
@@ -94,7 +94,7 @@ async def test_a_tool_is_called_when_the_user_says_so(standin: Standin) -> None:
 
 async def test_tool_calls_stream_as_argument_deltas(standin: Standin) -> None:
     """Name and id come first, the arguments in pieces after them, one index for each call."""
-    standin.behave("m", Behaviour(chunks=2))
+    standin.behave("m", ModelBehaviour(chunks=2))
     tools = [{"type": "function", "function": {"name": name, "parameters": {}}} for name in ("look", "book")]
     messages = [{"role": "user", "content": [{"type": "text", "text": "call look, then call book"}]}]
     events = [
@@ -125,7 +125,7 @@ async def test_tool_calls_by_behaviour_stop_when_they_should(
     standin: Standin, more: dict[str, object], reason: str
 ) -> None:
     """No call where the caller forbids it, nor after a tool's result: an agent comes to its end."""
-    standin.behave("m", Behaviour(tool_calls=True))
+    standin.behave("m", ModelBehaviour(tool_calls=True))
     tools = [{"type": "function", "function": {"name": "lookup"}}]
     answer = (await post(standin, tools=tools, **more)).json()
     assert answer["choices"][0]["finish_reason"] == reason  # type: ignore[index]
@@ -151,7 +151,7 @@ async def test_a_connection_serves_one_call_after_the_other(standin: Standin) ->
 
 async def test_many_pipelined_calls_are_all_answered(standin: Standin) -> None:
     """More requests at once than a connection keeps waiting are read later, and none is lost."""
-    standin.behave("m", Behaviour(latency_seconds=0.001))
+    standin.behave("m", ModelBehaviour(latency_seconds=0.001))
     one = request(ask()).replace(b"connection: close\r\n", b"")
     heard = await send(standin, one * 60 + request(ask()))
     assert heard.raw.count(b"HTTP/1.1 200 OK") == standin.counts("m").ok == 61
@@ -234,7 +234,7 @@ async def test_a_wrong_method_or_path_is_refused(standin: Standin, method: str, 
 
 async def test_models_are_those_that_were_set_up(standin: Standin) -> None:
     """The list has them, one can be asked for by name, a stranger is not found."""
-    standin.behave("house/big", Behaviour())
+    standin.behave("house/big", ModelBehaviour())
     listed = (await send(standin, request(method="GET", path="/v1/models"))).json()
     assert [each["id"] for each in listed["data"]] == ["house/big"]  # type: ignore[attr-defined]
     one = await send(standin, request(method="GET", path="/v1/models/house%2Fbig"))

@@ -11,7 +11,7 @@ def test_the_address_is_that_of_the_inherited_socket() -> None:
     """Not that of a configuration, which may have changed since the parent began to listen."""
     ours, theirs = socket.socketpair()
     listener = socket.create_server(("127.0.0.1", 0))
-    with tempfile.TemporaryFile() as board, ours:
-        worker = PostedWorker(Post(listener.detach(), board.fileno(), 1, 0, theirs.detach(), None))
+    with tempfile.TemporaryFile() as counts, ours:
+        worker = PostedWorker(Post(listener.detach(), counts.fileno(), 1, 0, theirs.detach(), None))
         with closing(worker.sock), closing(worker._line):
             assert worker.host == "127.0.0.1"

@@ -1,4 +1,4 @@
-"""Which links of an agent's chain can never serve one of its versions: what a loaded configuration does not show.
+"""Which targets of an agent's chain can never serve one of its versions: what a loaded configuration does not show.
 
 A version's parameters are its own word, whatever the client asks for. So where a target's wire format cannot say one of
 them, that target refuses each call of the version, and a fallback is none. The translation itself is asked.
@@ -10,7 +10,7 @@ from gateway.calls import Call, Caller
 from gateway.config import Deployment
 from gateway.errors import CallerError, ProviderError
 from gateway.formats.applied import AppliedVersion
-from gateway.formats.endpoint import Endpoint
+from gateway.formats.endpoint import ProviderEndpoint
 from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.translate import Attempted, translation
 from gateway.json_body import Document
@@ -21,7 +21,7 @@ from routing.chain import HUMAN, Target, chain
 _SIMPLEST = b'{"model":"agent","messages":[{"role":"user","content":"hi"}]}'
 
 
-def dead_links(deployment: Deployment) -> Iterator[str]:
+def unusable_targets(deployment: Deployment) -> Iterator[str]:
     """Return one sentence for each target that can never serve a version."""
     endpoints = {name: endpoint_of(name, given) for name, given in deployment.settings.providers.items()}
     for agent in deployment.agents.values():
@@ -29,7 +29,7 @@ def dead_links(deployment: Deployment) -> Iterator[str]:
             yield from _of_version(agent, version, endpoints)
 
 
-def _of_version(agent: Agent, version: AgentVersion, endpoints: dict[str, Endpoint]) -> Iterator[str]:
+def _of_version(agent: Agent, version: AgentVersion, endpoints: dict[str, ProviderEndpoint]) -> Iterator[str]:
     applied = AppliedVersion.of(version)
     for target in chain(version.target, agent.fallback):
         if target == HUMAN:
@@ -39,22 +39,22 @@ def _of_version(agent: Agent, version: AgentVersion, endpoints: dict[str, Endpoi
             yield f"{agent.name}@{version.name} can never be served by {target}: {why}"
 
 
-def _refusal(applied: AppliedVersion, target: Target, endpoints: dict[str, Endpoint]) -> str | None:
+def _refusal(applied: AppliedVersion, target: Target, endpoints: dict[str, ProviderEndpoint]) -> str | None:
     """Return why the target refuses even the simplest call of the version; None if the version is not the cause."""
     call = Call(
         id="", caller=Caller("", ""), agent="", pin=None, document=Document.parse(_SIMPLEST), stream=False,
         wants_usage=False, headers=[], query="", received_at=0.0, format=CHAT,
     )  # fmt: skip
     home = endpoints[applied.version.target.provider].format
-    about = Attempted(call, applied, _unsigned(endpoints[target.provider]), target, home, lambda: 0.0)
+    attempted = Attempted(call, applied, _unsigned(endpoints[target.provider]), target, home, lambda: 0.0)
     try:
-        translation(about).request()
+        translation(attempted).request()
     except (ProviderError, CallerError) as error:
         if applied.blamed_by(error.param):
             return error.message.removeprefix(f"{target}: ")
     return None
 
 
-def _unsigned(endpoint: Endpoint) -> Endpoint:
+def _unsigned(endpoint: ProviderEndpoint) -> ProviderEndpoint:
     """The same account, for requests that are never sent."""
-    return Endpoint(endpoint.name, endpoint.origin, endpoint.base_path, endpoint.api)
+    return ProviderEndpoint(endpoint.name, endpoint.origin, endpoint.base_path, endpoint.api)

@@ -1,4 +1,4 @@
-"""A ladder climbs by itself, waits for a person where it is told to, and comes down on whatever harm is proven."""
+"""A rollout advances by itself, waits for a person where it must, and is rolled back on whatever harm is proven."""
 
 import asyncio
 import json
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from gateway.rehearsal.standin import Behaviour, Standin
+from gateway.rehearsal.standin import ModelBehaviour, Standin
 from tests.support.crowd import Crowd, Line, Reply, ask, crowd
 from tests.support.running import ADMIN_TOKEN, Running, running, trial, write
 
 STEP = {"hold": "1s", "min_requests": 30}
-WHOLE_LADDER = tuple({"weight": weight, **STEP} for weight in ("5%", "25%", "50%", "100%"))
+ALL_STEPS = tuple({"weight": weight, **STEP} for weight in ("5%", "25%", "50%", "100%"))
 LATER = ({"weight": "10%", **STEP}, {"weight": "25%", "hold": "1h", "min_requests": 30})
 SIDE_BY_SIDE = 16
 CLIMBS_WITHIN = 60.0  # seconds; it takes about one a step, the rest is for a busy machine
@@ -23,7 +23,7 @@ PRICES = [{"target": f"standin/{model}", **PRICE} for model in ("good", "bad")]
 
 @dataclass(frozen=True, slots=True)
 class Climb:
-    """A gateway with one agent on a ladder, v1 on model `good` and v2 on model `bad`, and the calls it gets."""
+    """A gateway with one agent with steps, v1 on model `good` and v2 on model `bad`, and the calls it gets."""
 
     running: Running
     standin: Standin
@@ -63,7 +63,7 @@ class Climb:
 
 
 def files(agent: str, standin: Standin, steps: Iterable[Mapping[str, object]]) -> dict[str, object]:
-    """The agent's ladder; every call has a price."""
+    """The agent's steps; every call has a price."""
     entry = {"stable": "v1", "canary": "v2", "steps": list(steps)}
     found = trial(agent, standin) | {"routing.yaml": {"agents": {agent: entry}}}
     return found | {"gateway.yaml": {**cast(Any, found["gateway.yaml"]), "prices": PRICES}}
@@ -76,7 +76,7 @@ def of_any_length(number: int) -> str:
 
 @asynccontextmanager
 async def climbing(
-    folder: Path, redis_url: str, agent: str, steps: Iterable[Mapping[str, object]], alike: Behaviour
+    folder: Path, redis_url: str, agent: str, steps: Iterable[Mapping[str, object]], alike: ModelBehaviour
 ) -> AsyncIterator[Climb]:
     """The rollout begins, and calls come in all the time. At first the versions behave alike."""
     standin = Standin({"good": alike, "bad": alike})
@@ -121,9 +121,9 @@ def only_proof(rollback: Any, metric: str) -> bool:
     return rollback["evidence"]["guardrail"].startswith(metric) and all(text.startswith(metric) for text in blamed)
 
 
-async def test_a_ladder_completes_by_itself(tmp_path: Path, redis_url: str, agent: str) -> None:
+async def test_a_rollout_completes_by_itself(tmp_path: Path, redis_url: str, agent: str) -> None:
     """5, 25, 50, 100 %: then the canary serves everybody, under the same file and under one that makes it stable."""
-    async with climbing(tmp_path, redis_url, agent, WHOLE_LADDER, Behaviour(latency_seconds=0.01)) as climb:
+    async with climbing(tmp_path, redis_url, agent, ALL_STEPS, ModelBehaviour(latency_seconds=0.01)) as climb:
         await climb.until(lambda view: view["phase"] == "completed")
         events = await climb.events()
         climbed = [event for event in events if event["action"] != "freeze"]
@@ -140,10 +140,10 @@ async def test_a_ladder_completes_by_itself(tmp_path: Path, redis_url: str, agen
         assert await climb.events() == events and (await climb.view())["phase"] == "completed"
 
 
-async def test_a_completed_ladder_is_completed_for_who_comes_later(tmp_path: Path, redis_url: str, agent: str) -> None:
+async def test_a_completed_rollout_is_completed_for_who_comes_later(tmp_path: Path, redis_url: str, agent: str) -> None:
     """A replica that starts after it, with the unchanged file, serves the canary to everybody and begins nothing."""
     steps = ({"weight": "50%", **STEP},)
-    async with climbing(tmp_path, redis_url, agent, steps, Behaviour()) as climb:
+    async with climbing(tmp_path, redis_url, agent, steps, ModelBehaviour()) as climb:
         done = await climb.until(lambda view: view["phase"] == "completed")
         async with running(tmp_path, redis_url) as later, crowd(later.url) as people:
             assert {reply.version for reply in await people.call_often(agent, 60)} == {"v2"}
@@ -153,7 +153,7 @@ async def test_a_completed_ladder_is_completed_for_who_comes_later(tmp_path: Pat
 async def test_steps_that_are_changed_on_the_way_are_followed(tmp_path: Path, redis_url: str, agent: str) -> None:
     """An hour's hold becomes a second: it climbs, and the audit says that the file was changed, from what to what."""
     steps = ({"weight": "25%", "hold": "1h", "min_requests": 30}, {"weight": "50%", "hold": "1h"})
-    async with climbing(tmp_path, redis_url, agent, steps, Behaviour()) as climb:
+    async with climbing(tmp_path, redis_url, agent, steps, ModelBehaviour()) as climb:
         await climb.until(lambda view: view["versions"]["v2"]["requests"] > 60)
         write(tmp_path, files(agent, climb.standin, ({**steps[0], "hold": "1s"}, steps[1])))
         climb.running.reload()
@@ -171,7 +171,7 @@ async def test_steps_that_are_changed_on_the_way_are_followed(tmp_path: Path, re
 async def test_a_step_waits_for_approval(tmp_path: Path, redis_url: str, agent: str) -> None:
     """All else is there, and it stays at its weight until somebody approves; then it goes on at once."""
     steps = ({"weight": "25%", **STEP, "approval": "required"}, {"weight": "50%", "hold": "1h"})
-    async with climbing(tmp_path, redis_url, agent, steps, Behaviour()) as climb:
+    async with climbing(tmp_path, redis_url, agent, steps, ModelBehaviour()) as climb:
         await climb.until(lambda view: view["versions"]["v1"]["requests"] > 500)
         await climb.until(lambda view: view["waits_for"] == ["somebody's approval is wanted"])
         await asyncio.sleep(2.5)  # two polls, of which one froze the thresholds
@@ -199,16 +199,16 @@ async def rolled_back_later(climb: Climb) -> Any:
 
 async def test_latency_alone_rolls_back_at_a_later_step(tmp_path: Path, redis_url: str, agent: str) -> None:
     """At 25 % the canary becomes twice as slow; nothing fails, nothing costs more."""
-    async with climbing(tmp_path, redis_url, agent, LATER, Behaviour(latency_seconds=0.03)) as climb:
+    async with climbing(tmp_path, redis_url, agent, LATER, ModelBehaviour(latency_seconds=0.03)) as climb:
         await climb.until(lambda view: view["step"] == 2)
-        climb.standin.behave("bad", Behaviour(latency_seconds=0.06))
+        climb.standin.behave("bad", ModelBehaviour(latency_seconds=0.06))
         rollback = await rolled_back_later(climb)
         assert only_proof(rollback, "latency_p90"), rollback
 
 
 async def test_cost_alone_rolls_back_at_a_later_step(tmp_path: Path, redis_url: str, agent: str) -> None:
     """At 25 % the canary begins to talk too much; nothing fails, nothing is slow."""
-    modest = Behaviour(latency_seconds=0.01, output_tokens=100)
+    modest = ModelBehaviour(latency_seconds=0.01, output_tokens=100)
     async with climbing(tmp_path, redis_url, agent, LATER, modest) as climb:
         await climb.until(lambda view: view["step"] == 2)
         climb.standin.behave("bad", modest.model_copy(update={"output_tokens": 600}))
@@ -218,7 +218,7 @@ async def test_cost_alone_rolls_back_at_a_later_step(tmp_path: Path, redis_url: 
 
 async def test_quality_alone_rolls_back_at_a_later_step(tmp_path: Path, redis_url: str, agent: str) -> None:
     """At 25 % people begin to say what they think of the answers; nothing fails, is slow or costs more."""
-    async with climbing(tmp_path, redis_url, agent, LATER, Behaviour(latency_seconds=0.01)) as climb:
+    async with climbing(tmp_path, redis_url, agent, LATER, ModelBehaviour(latency_seconds=0.01)) as climb:
         await climb.until(lambda view: view["step"] == 2)
         line = Line(climb.running.url)
 

@@ -58,11 +58,11 @@ class Run:
     compared: bool = False
 
     def has_next(self, target: Target) -> bool:
-        """Whether the chain goes on behind that target."""
+        """Return whether the chain goes on behind that target."""
         return self.plan.targets[-1] != target
 
     def may_go_on(self, now: float) -> bool:
-        """Whether the call has an attempt and time left."""
+        """Return whether the call has an attempt and time left."""
         tried = sum(attempt.failure != "circuit_open" for attempt in self.outcome.attempts)
         return tried < self.runtime.retries.max_attempts and now < self.deadline
 
@@ -78,7 +78,7 @@ class Attempts:
         self._learnt = Learnt()
 
     async def attempt(self, run: Run, target: Target) -> Answer | OpenStream:
-        """One try, of which the target's circuit hears how it ended."""
+        """Make one attempt, and report its end to the target's circuit."""
         circuit = self.circuits.of_target(target, run.runtime.circuit)
         try:
             exposed = run.outcome.exposed and not run.outcome.attempts  # only the first attempt is evidence
@@ -96,7 +96,8 @@ class Attempts:
         return answer
 
     async def once(self, run: Run, target: Target, allows: Callable[[float], bool] = always) -> Answer | OpenStream:
-        """One try, booked in the outcome however it ends. No circuit hears of it. Raises ProviderError."""
+        """Make one attempt and book it in the outcome, however it ends. Its circuit is not involved. Raises
+        ProviderError."""
         timeouts = run.runtime.timeouts
         attempt = Attempt(str(target), now := self._clock.monotonic())
         run.outcome.attempts.append(attempt)

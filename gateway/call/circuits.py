@@ -24,7 +24,7 @@ class Circuits:
         return {target: state for target, state in states.items() if state != "closed"}
 
     def is_closed(self, target: Target) -> bool:
-        """Whether the target's circuit is closed; a target that was never asked has a closed one."""
+        """Return whether the target's circuit is closed; a target that was never asked has a closed one."""
         circuit = self._by_target.get(str(target))
         return circuit is None or circuit.state(self._monotonic()) == "closed"
 

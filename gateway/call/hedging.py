@@ -57,12 +57,12 @@ class Race:
         return attempts[index] if index < len(attempts) else None
 
     def failure(self, index: int) -> BaseException | None:
-        """What one of the two has failed with; None while it runs, and when it has answered."""
+        """Return the error of one of the two attempts; None while it runs and after an answer."""
         return self.tries[index].exception() if self.tries[index].done() else None
 
     @property
     def has_failed(self) -> bool:
-        """Whether both have."""
+        """Return whether both attempts have failed."""
         return all(self.failure(index) is not None for index in (0, 1))
 
 
@@ -77,7 +77,7 @@ class Hedges:
     _closing: set[asyncio.Task[None]] = field(default_factory=set, init=False)
 
     def first(self, run: Run, entry: Entry, hedge: Hedge) -> Callable[[Run, Target], Awaitable[Reply]]:
-        """What makes the call's first attempt in place of a plain one."""
+        """Return the function that makes the call's first attempt in place of a plain one."""
         return partial(self._first, self._terms(run, entry, hedge))
 
     def _terms(self, run: Run, entry: Entry, hedge: Hedge) -> Terms:
@@ -122,14 +122,15 @@ class Hedges:
         return await self._race(Race(run, (target, beside), (own, hedge)))
 
     def _granted(self, terms: Terms, run: Run) -> Target | None:
-        """Where a second attempt goes now, if it may. The budget is asked last, because asking spends."""
+        """Return the target of a second attempt, None where none may be made. The budget is asked last, because asking
+        spends."""
         if not run.may_go_on(self.clock.monotonic()):
             return None
         target = next((each for each in terms.targets if self.attempts.circuits.is_closed(each)), None)
         return target if target is not None and terms.budget.withdraw() else None
 
     async def _race(self, race: Race) -> Reply:
-        """What the try that decides the race has come to: an answer, or the error that it raises."""
+        """Run the race; return the answer of the attempt that decides it, or raise its error."""
         outcome = race.run.outcome
         outcome.hedge, race.run.hedged_to = "neither", race.targets[1]
         deciding: int | None = None
@@ -144,8 +145,11 @@ class Hedges:
                     self._lose(race, index, overtaken=deciding is not None)
 
     async def _decide(self, race: Race) -> int:
-        """Which of the two decides: the first that answers (of two at once the version's own), or that fails in a way
-        after which nobody is asked. Where both have failed, the one that tells the chain more."""
+        """Wait for the attempt that decides, and return its index.
+
+        That is the first one to answer (of two at once the version's own), or to fail in a way after which no other
+        target is asked. If both fail, it is the one whose error tells the chain more.
+        """
         running: set[Try] = set(race.tries)
         while running:
             _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
@@ -168,7 +172,7 @@ class Hedges:
         self._drop(race.tries[index])
 
     def _used(self, race: Race, index: int) -> Usage:
-        """What its provider said, and as long as it has said nothing, what such a request costs."""
+        """Return the usage that its provider reported; until then, what such a request costs."""
         reply = race.tries[index].result() if race.tries[index].done() else None
         if isinstance(reply, OpenStream):
             return reply.usage

@@ -187,7 +187,7 @@ async def send_error(send: Send, error: SerinusError, headers: Headers = (), cli
 
 
 def plan_of(call: Call, entry: Entry) -> Plan:
-    """Which version serves the call, and through which targets. Raises CallerError."""
+    """Return the version that serves the call, and its targets. Raises CallerError."""
     caller = call.caller
     facts = Facts(
         caller.name, caller.group, user_of(call.document), conversation_of(call, opening_of), call.id, call.stream,

@@ -84,7 +84,7 @@ class Shadows:
                 await self._purse.pay(copy.call.agent, cost)
 
     def view(self) -> dict[str, object]:
-        """What the status says: how many copies wait here, and how many were dropped since the start, by why."""
+        """Return the figures for the status: copies that wait here, and copies dropped since the start, by reason."""
         return {"waiting": self._waiting.qsize(), "dropped": dict(self._dropped)}
 
     def _spend(self, agent: str, most: int) -> bool:
@@ -99,7 +99,7 @@ class Shadows:
         return True
 
     async def _find_refusal(self, copy: Copy) -> Dropped | None:
-        """Why a copy that has waited is not taken upstream after all; None when it is."""
+        """Return why a copy that has waited is not sent; None if it is sent."""
         shadow = self._configured(copy)
         if shadow is None:
             return "withdrawn"
@@ -116,8 +116,10 @@ class Shadows:
         return shadow if entry.agent.versions[shadow.version].digest == copy.plan.version.digest else None
 
     async def _carry(self, copy: Copy) -> int:
-        """One copy from its request to the end of its answer, recorded exactly once; what it cost in nano-USD, as far
-        as there is a price."""
+        """Send one copy, read its answer to the end and record it exactly once.
+
+        Return its cost in nano-USD, as far as there is a price.
+        """
         run = self._run(copy)
         run.outcome.end = "client_gone"  # for a stop of the gateway, which leaves the answer
         try:
@@ -140,7 +142,7 @@ class Shadows:
         return Run(call, copy.plan, applied, copy.runtime, outcome, now + copy.runtime.timeouts.total)
 
     async def _read(self, run: Run) -> None:
-        """One try at the version's own target, read to its end. Raises ProviderError."""
+        """Make one attempt at the version's own target, and read its answer to the end. Raises ProviderError."""
         reply = await self._attempts.once(run, run.plan.version.target)
         if isinstance(reply, Answer):
             return
@@ -155,16 +157,16 @@ class Shadows:
         run.outcome.first_token_at = stream.attempt.first_token_at
         try:
             limits = StreamLimits(run.runtime.timeouts.between_chunks, run.deadline - self._clock.monotonic())
-            await relay(_nowhere, stream, (), limits, _untold)
+            await relay(_nowhere, stream, (), limits, _no_error_event)
         except ProviderError as error:
             stream.attempt.failure, stream.attempt.message, stream.attempt.counts = error.kind, error.message, True
             raise
 
 
 async def _nowhere(_message: object) -> None:
-    """Where a shadow's answer goes."""
+    """Discard a shadow's answer."""
 
 
-def _untold(_error: ProviderError) -> bytes:
-    """Nobody reads of a shadow's errors."""
+def _no_error_event(_error: ProviderError) -> bytes:
+    """Return no error body: a shadow has no client."""
     return b""

@@ -32,12 +32,12 @@ class Purse:
         self._days: dict[str, _Day] = {}
 
     def is_empty(self, agent: str, most: int | None) -> bool:
-        """Whether this replica knows that the agent's `most` nano-USD of today are spent. Asks nobody."""
+        """Return whether this replica knows that the agent's `most` nano-USD of today are spent. Asks nobody."""
         day = self._today(agent)
         return most is not None and day.known + day.unpaid >= most
 
     async def has_left(self, agent: str, most: int | None) -> bool:
-        """Whether all replicas together have spent less than `most` today; None is no limit."""
+        """Return whether all replicas together have spent less than `most` today; None is no limit."""
         if most is not None:
             await self._settle(agent)
         return not self.is_empty(agent, most)

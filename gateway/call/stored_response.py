@@ -13,7 +13,7 @@ _UNKNOWN = 404
 
 
 def is_of_another(error: ProviderError, call: Call) -> bool:
-    """Whether the provider says that it does not have the response which the call goes on from."""
+    """Return whether the provider says that it does not have the response which the call goes on from."""
     if call.format != RESPONSES or not isinstance(call.document.values.get(_MEMBER), str):
         return False
     if error.param == "model":

@@ -43,7 +43,7 @@ class OpenStream:
 
     @property
     def usage(self) -> Usage:
-        """What the provider said it charges; an estimate for as long as it has not."""
+        """Return the usage that the provider reported; an estimate until it has."""
         return self.reader.usage or estimated_usage(self.request_bytes, self.reader.tokens)
 
 
@@ -182,12 +182,12 @@ async def _pour(chunks: AsyncIterator[bytes], into: Callable[[bytes], bool]) -> 
 
 
 def _is_over(reader: Follower) -> bool:
-    """Whether nothing more is to be relayed."""
+    """Return whether nothing more is to be relayed."""
     return reader.done or reader.failure is not None
 
 
 def _never(_: bytes) -> bool:
-    """What does not send at once."""
+    """Return False: nothing is sent at once."""
     return False
 
 

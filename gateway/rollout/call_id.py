@@ -58,7 +58,7 @@ def mint(booking: Booking, caller: str, nonce: bytes, key: bytes) -> str:
 
 
 def read(call_id: str, caller: str, key: bytes) -> Booking | None:
-    """Where the call of that id was booked; None for an id that we did not make, or made for another caller."""
+    """Return where the call of that id was booked; None for an id that was made elsewhere, or for another caller."""
     if _ID.fullmatch(call_id) is None:  # the decoder skips what is no base64, and one id would have many spellings
         return None
     raw = urlsafe_b64decode(call_id)

@@ -73,7 +73,8 @@ class Commands:
 
 
 def _is_as_seen(state: State, epoch: int) -> bool:
-    """Whether the record is what a person saw at that epoch: nothing but the freezing of thresholds came after it.
+    """Return whether the record is what a person saw at that epoch: nothing but the freezing of thresholds came after
+    it.
 
     Every commit is one epoch, so where the last one froze, all else is as it was before it.
     """

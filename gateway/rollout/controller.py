@@ -68,12 +68,12 @@ class Controller:
 
     @property
     def store_ok(self) -> bool:
-        """Whether every agent's record could be reached when last asked for."""
+        """Return whether every agent's record could be reached when last asked for."""
         return self.outages.store_ok
 
     @property
     def store_error(self) -> str | None:
-        """Why a record could not be reached or changed, None while all is well."""
+        """Return why a record could not be reached or changed, None while all is well."""
         return self.outages.store_error
 
     def install(self, runtime: Runtime) -> None:

@@ -18,7 +18,7 @@ from routing.assignment import BUCKETS
 
 
 def evidence_of(state: State, sides: Sides) -> Evidence:
-    """What the store's sums say about the running step."""
+    """Return the running step's evidence from the store's sums."""
     return Evidence(
         weight=state.weight / BUCKETS,
         canary=sides.canary,
@@ -32,14 +32,14 @@ def evidence_of(state: State, sides: Sides) -> Evidence:
 
 
 def findings_of(entry: Entry, evidence: Evidence) -> Findings:
-    """What the agent's guardrails and signals say about it."""
+    """Return the findings of the agent's guardrails and signals on that evidence."""
     dismissed = entry.state.dismissed if entry.state else ()
     assessment = guardrails.assess(entry.all_guardrails, entry.all_signals, evidence, dismissed)
     return Findings(assessment, evidence, entry.all_guardrails, blocked(evidence))
 
 
 def ends_step(decision: Decision, before: State | None) -> bool:
-    """Whether the decision ends a step of a rollout that goes on: then what the step has shown is to be kept."""
+    """Return whether the decision ends a step of a rollout that goes on; the step's evidence is kept then."""
     after = decision.state
     return before is not None and before.rollout == after.rollout and before.segment != after.segment
 

@@ -26,7 +26,7 @@ class Flusher:
         return list(dict.fromkeys([*self._unsure, *self._recorder.agents()]))
 
     def unflushed(self, agent: str, evidence: int) -> list[Batch]:
-        """What the store has not confirmed of one evidence epoch."""
+        """Return the batches of one evidence epoch that the store has not confirmed."""
         batches = (self._unsure.get(agent), self._recorder.pending(agent, evidence))
         return [batch for batch in batches if batch is not None and batch.evidence == evidence]
 

@@ -46,7 +46,7 @@ class History:
         return seen
 
     async def _is_other(self, agent: str, found: State) -> bool:
-        """Whether the record is later than what was seen, but does not come from it, and forgets a rollback."""
+        """Return whether the record is later than what was seen, but does not come from it, and forgets a rollback."""
         seen, events = self._memory.state(agent), self._memory.events(agent)
         if seen is None or not events or seen.rolled_back.keys() <= found.rolled_back.keys():
             return False
@@ -59,7 +59,7 @@ class History:
 
 
 def lacks(found: State | None, seen: State) -> bool:
-    """Whether the record that was found has lost what was seen: all of it, its latest epochs, or a rollback."""
+    """Return whether the record that was found has lost what was seen: all of it, its latest epochs, or a rollback."""
     if found is None or found.epoch < seen.epoch:
         return True
     return found.epoch == seen.epoch and not seen.rolled_back.keys() <= found.rolled_back.keys()

@@ -56,7 +56,7 @@ class Judge:
         return await settle(self._store, agent, decision, entry) if decision else None
 
     async def _is_to_look(self, agent: str, entry: Entry) -> bool:
-        """Whether this replica holds the lease, or nobody can say who does.
+        """Return whether this replica holds the lease, or nobody can say who does.
 
         A replica whose files are not those of the rollout takes no lease: it would keep it from one that can go on.
         """

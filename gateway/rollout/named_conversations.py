@@ -41,7 +41,7 @@ class Conversations:
         return self._waiting.keys()
 
     def of(self, agent: str) -> Mapping[Named, str]:
-        """What waits of one agent; it is left where it is."""
+        """Return the names of one agent that wait to be flushed; they stay where they are."""
         waiting = self._waiting.get(agent)
         return dict(waiting) if waiting else {}
 

@@ -90,7 +90,7 @@ class Notices:
                 self._alarms[key] = (notice, tries + 1)
 
     async def _tell(self, notice: Notice, receivers: Iterable[Receiver]) -> bool:
-        """Whether all of them have it."""
+        """Send the notice to the receivers; return whether all of them have it."""
         results = await asyncio.gather(*(self._post(notice, receiver) for receiver in receivers))
         return all(results)
 
@@ -111,7 +111,7 @@ class Notices:
 
 
 def payload(notice: Notice, form: Literal["json", "slack"]) -> Mapping[str, object]:
-    """What is sent: the audit event with its key, or the text that Slack and its like show."""
+    """Return the body to send: the audit event with its key, or the text that Slack and similar services show."""
     if form == "json":
         return {"key": notice.key, **notice.event}
     event = notice.event

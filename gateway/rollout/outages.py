@@ -33,12 +33,12 @@ class Outages:
 
     @property
     def store_ok(self) -> bool:
-        """Whether every agent's record could be reached when last asked for."""
+        """Return whether every agent's record could be reached when last asked for."""
         return self._reach.ok
 
     @property
     def store_error(self) -> str | None:
-        """Why a record could not be reached or changed, None while all is well."""
+        """Return why a record could not be reached or changed, None while all is well."""
         return self._reach.why
 
     def keep(self, agents: Iterable[str]) -> None:
@@ -69,7 +69,8 @@ class Outages:
         self._quarantine(agent)
 
     def _quarantine(self, agent: str) -> None:
-        """While nobody can decide for all, this replica alone may spare its clients a canary that is proven bad."""
+        """Send this replica's calls to stable if its own counts prove the canary bad, while no common decision is
+        possible."""
         entry = self._table.entry(agent)
         if entry is None or not entry.on_trial or entry.state is None:
             return

@@ -15,7 +15,7 @@ _RATIO = 1.25
 
 
 def is_proven(weight: int, batches: Iterable[Batch]) -> bool:
-    """Whether the counts that the store has not confirmed prove that the canary fails more than stable."""
+    """Return whether the counts that the store has not confirmed prove that the canary fails more than stable."""
     canary: set[str] = set()
     stable: set[str] = set()
     requests = 0

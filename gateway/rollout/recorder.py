@@ -121,7 +121,7 @@ class Recorder:
         return [*self._pending, *self.conversations.agents()]
 
     def waiting(self, agent: str) -> int:
-        """How many batches of an agent there are to flush."""
+        """Count an agent's batches that wait to be flushed."""
         return len(self._pending.get(agent, ()))
 
     def take(self, agent: str) -> Batch | None:
@@ -135,7 +135,7 @@ class Recorder:
         return batch
 
     def pending(self, agent: str, evidence: int) -> Batch | None:
-        """What waits to be flushed for one evidence epoch of an agent; it is left where it is."""
+        """Return the batch of one evidence epoch of an agent that waits to be flushed; it stays where it is."""
         batches = self._pending.get(agent, {})
         return next((batch for (_, epoch), batch in batches.items() if epoch == evidence), None)
 
@@ -198,8 +198,10 @@ def arm_of(plan: Plan, entry: Entry) -> ArmName | None:
 
 
 def _at_least(outcome: Outcome) -> float:
-    """How slow an overtaken call is taken to be, in seconds: what is open is decided in the canary's favour, so that no
-    hedge makes it look worse than stable (decision 13)."""
+    """Return the seconds that an overtaken call is taken to have lasted.
+
+    What is open is decided in the canary's favour, so that no hedge makes it look worse than stable (decision 13).
+    """
     return math.inf if outcome.arm == "stable" else outcome.attempts[0].ended_at - outcome.received_at
 
 
@@ -246,7 +248,7 @@ def _sample(outcome: Outcome, scales: Mapping[str, Scale], unit: str, arm: Arm) 
 
 
 def _cost(outcome: Outcome) -> int | None:
-    """What the first attempt cost, in nano-USD: a fallback's bill is not the version's doing."""
+    """Return the cost of the first attempt in nano-USD: a fallback's bill is not the version's doing."""
     return outcome.attempts[0].cost_nano_usd
 
 
@@ -305,7 +307,7 @@ def _count(outcome: Outcome, spent: Spent, judged: bool, tally: Tally) -> None:
 
 
 def _count_amounts(outcome: Outcome, tally: Tally) -> None:
-    """What a good call took, for the distribution from which a step's caps are frozen."""
+    """Count the time, cost and tokens of a good call, for the distribution from which a step's caps are frozen."""
     if (cost := _cost(outcome)) is not None:
         tally.cost[amount_bucket(cost)] += 1
     if (tokens := _tokens(outcome)) is not None:

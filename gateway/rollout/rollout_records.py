@@ -52,12 +52,12 @@ class RolloutRecords:
         self._history.compare_again()
 
     def is_at(self, agent: str, epoch: int) -> bool:
-        """Whether the table holds the agent's record of that epoch."""
+        """Return whether the table holds the agent's record of that epoch."""
         seen = self._table.seen(agent)
         return seen is not None and seen.epoch == epoch
 
     def is_behind(self, agent: str, epoch: int) -> bool:
-        """Whether the agent's record, which is at that epoch, is to be read."""
+        """Return whether the agent's record, which is at that epoch in the store, must be read."""
         return agent in self._unread or not self.is_at(agent, epoch)
 
     async def reconcile(self, agent: str) -> bool:

@@ -64,7 +64,7 @@ class StatusView:
 
 
 def agent_view(entry: Entry, snapshot: Snapshot, event: Mapping[str, Any]) -> dict[str, Any]:
-    """One agent by the contract of `/status`. The newer record holds, the table's or the snapshot's."""
+    """Return one agent by the contract of `/status`. The newer record holds, the table's or the snapshot's."""
     state = snapshot.state
     if entry.state is not None and (state is None or state.epoch < entry.state.epoch):
         state, snapshot = entry.state, _fitting(snapshot, entry.state)
@@ -98,7 +98,7 @@ def agent_view(entry: Entry, snapshot: Snapshot, event: Mapping[str, Any]) -> di
 
 
 def _serves_all(entry: Entry, state: State | None) -> bool:
-    """Whether the configured canary has completed its trial and gets every call."""
+    """Return whether the configured canary has completed its trial and gets every call."""
     canary = entry.intent.canary
     return state is not None and state.phase == "completed" and canary is not None and (
         entry.split.stable.digest == canary.digest
@@ -119,7 +119,7 @@ def _evidence(state: State | None, snapshot: Snapshot, event: Mapping[str, Any])
 
 
 def _waits(entry: Entry, state: State | None, findings: Findings, now: float) -> Sequence[str]:
-    """Why the rollout does not go on, in words."""
+    """Return why the rollout does not go on, in words."""
     if state is None or not state.on_trial:
         return ()
     held = ("a person paused it",) if state.phase == "paused" else ("it is pinned",) if state.pinned else ()
@@ -127,7 +127,7 @@ def _waits(entry: Entry, state: State | None, findings: Findings, now: float) ->
 
 
 def _outlook(entry: Entry, state: State | None, findings: Findings) -> dict[str, Any] | None:
-    """What to expect while a trial runs; no decision rests on it."""
+    """Return what to expect while a trial runs; no decision rests on it."""
     if state is None or not state.on_trial:
         return None
     evidence = findings.evidence
@@ -149,7 +149,7 @@ def _step(step: Step) -> dict[str, Any]:
 
 
 def _fitting(snapshot: Snapshot, state: State) -> Snapshot:
-    """What of an older snapshot still holds for this record: the sums of its rollout, the evidence of its step."""
+    """Keep what an older snapshot still tells of this record: the sums of its rollout, the evidence of its step."""
     was = snapshot.state
     return Snapshot(
         state,

@@ -38,7 +38,7 @@ class Reach:
         self._lost.add(agent)
 
     def keep(self, agents: Iterable[str]) -> None:
-        """Only these agents are left: nobody asks for any other again."""
+        """Keep only these agents: no other is asked for again."""
         self._lost &= {*agents, EVERY_AGENT}
 
     def found(self, agent: str) -> bool:

@@ -55,12 +55,12 @@ class Entry:
 
     @property
     def on_trial(self) -> bool:
-        """Whether the split's calls are evidence: a rollout of just these versions is running."""
+        """Return whether the split's calls are evidence: a rollout of exactly these versions is running."""
         return self.split.canary is not None
 
     @property
     def is_completed(self) -> bool:
-        """Whether the configured canary serves everything because its rollout was completed."""
+        """Return whether the configured canary serves everything because its rollout was completed."""
         return self.state is not None and self.state.phase == "completed" and self.state.serves(self.intent)
 
     @property
@@ -129,7 +129,7 @@ def _intent(agent: Agent) -> Intent:
 
 
 def _thresholds(entry: Entry) -> Mapping[ArmName, Thresholds]:
-    """From where on a call of either arm is slow or dear, once the record has frozen it."""
+    """Return when a call of either arm is slow or expensive, once the record has frozen it."""
     if not entry.on_trial or entry.state is None:
         return {}
     watched = (*entry.guardrails, *entry.signals)

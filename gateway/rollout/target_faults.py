@@ -101,7 +101,7 @@ def _refused(provider: str, error: KeyRefused) -> Fault:
 
 
 def _unreachable(error: ProviderError) -> str:
-    """Why there was no connection, where that may lie in the configuration; empty for what passes by itself."""
+    """Return why there was no connection, if the configuration may be the cause; '' for what passes by itself."""
     if error.kind != "connect":
         return ""
     return next(filter(None, map(_reason, _causes(error))), "")
@@ -131,7 +131,7 @@ def _reason(cause: BaseException) -> str:
 
 
 def _is_refused(cause: OSError) -> bool:
-    """Whether every address that was tried refuses connections; of several, only the text tells the numbers."""
+    """Return whether every address that was tried refuses connections; of several, only the text tells the numbers."""
     if isinstance(cause, ConnectionRefusedError):
         return True
     numbers = set(_NUMBERS.findall(str(cause)))

@@ -71,7 +71,7 @@ class AppliedVersion:
         return replace(self, fixed=fixed, defaults=defaults)
 
     def blamed_by(self, param: str | None, sent: Mapping[str, Any] | None = None) -> bool:
-        """Whether an error about this request field is about something that the version alone decided.
+        """Return whether an error about this request field is about something that the version alone decided.
 
         `sent` is the client's body, where it is known: what it leaves out the version's defaults fill in, and its own
         tools stand behind the version's.
@@ -89,7 +89,7 @@ class AppliedVersion:
         return self.system is not None and self._is_about_system(path, sent)
 
     def _is_about_system(self, path: tuple[str, ...], sent: Mapping[str, Any]) -> bool:
-        """Whether it is about the version's prompt, which stands before all that the client says."""
+        """Return whether the field is the version's prompt, which stands before everything the client says."""
         if path[:1] in (("system",), ("instructions",)):
             return _index(path) == 0 if len(path) > 1 else not sent.get(path[0])
         return path[:1] == ("messages",) and "messages" in sent and _index(path) == 0 and "system" not in sent

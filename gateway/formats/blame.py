@@ -94,7 +94,7 @@ def _is_about_content(error: ProviderError) -> bool:
 
 
 def _has(sent: Any, path: tuple[str, ...]) -> bool:
-    """Whether the client's body holds something there."""
+    """Return whether the client's body holds something there."""
     for name in path:
         if isinstance(sent, Mapping):
             if name not in sent:

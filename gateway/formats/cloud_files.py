@@ -12,7 +12,7 @@ _SCHEMES = ("s3://", "gs://")
 
 
 def check_prompt(prompt: Prompt) -> None:
-    """Raises Untranslatable where a message names such an object."""
+    """Raise Untranslatable where a message names such an object."""
     _check(media.url or media.file_id for message in prompt.messages for media in _media(message.parts))
 
 

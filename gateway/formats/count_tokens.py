@@ -37,7 +37,7 @@ def count_changes(document: Document, settings: Settings, model: str) -> Mapping
 
 
 def check_count(body: bytes) -> None:
-    """Raises ProviderError when what a provider answered is no count."""
+    """Raise ProviderError when what a provider answered is no count."""
     members = parse(body)
     if isinstance(members, dict):
         raise_error_inside(members, body)
@@ -74,7 +74,7 @@ def _bytes(part: Part) -> int:
 
 
 def _media(part: Part) -> int:
-    """How many images and files there are, but for those whose text was counted."""
+    """Count the images and files, without those whose text was counted."""
     if isinstance(part, ToolResult):
         return sum(map(_media, part.parts))
     return isinstance(part, Media) and not _is_text(part)

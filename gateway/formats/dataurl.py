@@ -19,5 +19,5 @@ def split(url: str) -> tuple[str, str] | None:
 
 
 def is_one(url: str) -> bool:
-    """Whether it is a data URL, in base64 or not."""
+    """Return whether the text is a data URL, in base64 or not."""
     return url[: len(_SCHEME)].lower() == _SCHEME

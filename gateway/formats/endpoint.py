@@ -35,7 +35,7 @@ class ProviderEndpoint:
         return self.api.name
 
     def redactor(self) -> Redactor | None:
-        """What replaces the account's secrets in what comes back, None where it has none."""
+        """Return what replaces the account's secrets in answers; None where the account has none."""
         return self.secret if self.sign is None else self.sign.redactor
 
     def request(self, path: str, headers: Headers, body: bytes, method: str = "POST") -> Request:

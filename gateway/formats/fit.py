@@ -73,7 +73,7 @@ def _names(prompt: Prompt) -> Iterator[str]:
 
 
 def _sent_names(names: Iterator[str], limits: FormatLimits) -> dict[str, str]:
-    """What is sent for each name that does not fit, no two of them the same."""
+    """Map each name that does not fit to the one that is sent, no two of them the same."""
     spelling, reserved = limits.tool_name, limits.reserved
     listed = list(dict.fromkeys(names))
     used = {name for name in listed if name not in reserved and spelling.takes(name)}

@@ -14,7 +14,7 @@ class Learnt:
         self._silent: dict[Origin, float] = {}
 
     def asks_usage(self, origin: Origin, now: float) -> bool:
-        """Whether a stream there is asked for its usage."""
+        """Return whether streams of that origin are asked for their usage."""
         since = self._silent.get(origin)
         return since is None or now - since > _REMEMBERED_SECONDS
 

@@ -28,7 +28,7 @@ class Spelling:
     first: frozenset[str] | None = None
 
     def takes(self, text: str) -> bool:
-        """Whether the text is spelled so."""
+        """Return whether the text follows this spelling."""
         if not self.shortest <= len(text) <= self.longest:
             return False
         if self.first is not None and text[0] not in self.first:

@@ -41,12 +41,12 @@ def item_id(kind: str, call_id: str, index: int) -> str:
 
 
 def is_ours(value: object) -> bool:
-    """Whether an id is one that we wrote."""
+    """Return whether this gateway wrote the id."""
     return isinstance(value, str) and _OURS.match(value) is not None
 
 
 def seal(seal: Seal) -> str:
-    """What stands in `encrypted_content`."""
+    """Return the text for `encrypted_content`."""
     said = {"by": seal.by, "signature": seal.signature, "encrypted": seal.encrypted, "call_id": seal.call_id}
     return _SEAL + encode({name: value for name, value in said.items() if value})
 
@@ -56,7 +56,7 @@ def is_sealed(text: object) -> bool:
 
 
 def unseal(text: str) -> Seal | None:
-    """What a seal holds; None for what is none, or was tampered with."""
+    """Return the content of a seal; None for any other text, or one that was changed."""
     if not is_sealed(text):
         return None
     try:

@@ -12,7 +12,8 @@ from gateway.formats.protocol import Parser
 
 
 def are_taken(values: Mapping[str, Any], spelling: Spelling) -> bool:
-    """Whether a provider of the client's own format takes the names of all functions that the client's body offers."""
+    """Return whether a provider of the client's own format takes the names of all functions that the client's body
+    offers."""
     tools = values.get("tools")
     return not isinstance(tools, list) or all(map(spelling.takes, _names(tools)))
 
@@ -45,11 +46,11 @@ class OwnNames:
 
     @property
     def usage(self) -> Usage | None:
-        """What the provider has said so far of what it charges."""
+        """Return the usage that the provider has reported so far."""
         return self._parser.usage
 
     def take(self, name: str, data: bytes) -> Sequence[Event]:
-        """What one event says. Raises ProviderError."""
+        """Return the events of one server-sent event. Raises ProviderError."""
         return [self._renamed(event) for event in self._parser.take(name, data)]
 
     def end(self) -> Sequence[Event]:

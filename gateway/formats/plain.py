@@ -48,7 +48,8 @@ class Plain:
         self._target = target
 
     def request(self) -> Request:
-        """Raises ProviderError of kind `untranslatable` where the provider's API has no such endpoint."""
+        """Write the request. Raises ProviderError of kind `untranslatable` where the provider's API has no such
+        endpoint."""
         call, endpoint = self._call, self._endpoint
         if not endpoint.api.facts.has_openai_endpoints:
             message = f"{self._target}: a provider of `api: {endpoint.format}` has no {call.operation} of this shape"

@@ -32,10 +32,10 @@ class Parser(Protocol):
 
     @property
     def usage(self) -> Usage | None:
-        """What the provider has said so far of what it charges, None before that."""
+        """Return the usage that the provider has reported so far, None before that."""
 
     def take(self, name: str, data: bytes) -> Sequence[Event]:
-        """What one server-sent event says; `name` is its `event` field, '' where it has none.
+        """Return the events of one server-sent event; `name` is its `event` field, '' where it has none.
 
         Raises ProviderError for an error event and for what the format does not promise.
         """

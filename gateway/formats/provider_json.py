@@ -11,7 +11,7 @@ MAX_ARGUMENT_CHARACTERS = 1 << 20  # of a call that a model makes: more than it 
 
 
 def are_json(arguments: object) -> bool:
-    """Whether tool-call arguments are JSON; none at all is how some providers write `{}`."""
+    """Return whether tool-call arguments are JSON; some providers write `{}` as no arguments at all."""
     if arguments is None or arguments == "":
         return True
     if not isinstance(arguments, str) or len(arguments) > MAX_ARGUMENT_CHARACTERS:

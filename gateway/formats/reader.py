@@ -45,7 +45,8 @@ class Reader:
 
     @property
     def usage(self) -> Usage | None:
-        """What the provider charges; of a stream that ended early what it had said by then, as an estimate."""
+        """Return the usage that the provider charges; for a stream that ended early, an estimate from what it had
+        reported."""
         said = self._usage or self._parser.usage
         if self.done or said is None:
             return said

@@ -46,12 +46,12 @@ def resolved_root(schema: Mapping[str, Any]) -> Schema:
 
 
 def is_plain_object(schema: Mapping[str, Any]) -> bool:
-    """Whether the schema is an object at its top level, and no choice between several."""
+    """Return whether the schema is an object at its top level, and no choice between several."""
     return schema.get("type", "object") == "object" and not any(name in schema for name in _NOT_ON_TOP)
 
 
 def is_closed(schema: Mapping[str, Any]) -> bool:
-    """Whether every object of the schema allows for its own properties alone and requires them all."""
+    """Return whether every object of the schema allows for its own properties alone and requires them all."""
     found = [True]
 
     def look(node: Schema) -> Schema:

@@ -24,7 +24,7 @@ class Cutter:
 
     @property
     def overflows(self) -> bool:
-        """Whether an event is longer than any that makes sense."""
+        """Return whether an event is longer than any sensible one."""
         return len(self.kept) > MAX_EVENT_BYTES
 
     def feed(self, chunk: bytes) -> bytes:

@@ -46,7 +46,8 @@ class Translation(Protocol):
     """Made for one attempt. All that reads raises ProviderError."""
 
     def request(self) -> Request:
-        """Raises ProviderError of kind `untranslatable` for what the provider's format cannot say."""
+        """Write the request. Raises ProviderError of kind `untranslatable` for what the provider's format cannot
+        express."""
 
     def whole(self, body: bytes) -> Whole:
         """A whole answer."""
@@ -97,7 +98,8 @@ def translation(attempted: Attempted) -> Translation:
 
 
 def _knows_names(values: Mapping[str, Any], provider: ProviderSide) -> bool:
-    """Whether the provider takes the client's names of functions. Else the request is written anew, with others."""
+    """Return whether the provider accepts the client's function names. Otherwise the request is written with other
+    names."""
     spelling = provider.tool_name
     return "tools" not in values or spelling is None or are_taken(values, spelling)
 
@@ -221,7 +223,7 @@ class _Between:
         return self._prompt
 
     def _read(self) -> Prompt:
-        """What the client itself has asked."""
+        """Return the client's request in the neutral form."""
         return self._client.prompt(self._attempted.call.document.values)
 
     def _authors(self) -> Authors:
@@ -235,7 +237,7 @@ class _Between:
 
 
 def _of_our_version(headers: Headers, provider: ProviderSide) -> list[tuple[bytes, bytes]]:
-    """Without the client's version of the API: newer ones may refuse the sampling that an agent's version sets."""
+    """Drop the client's version of the API: newer ones may refuse the sampling that an agent's version sets."""
     ours = {name for name, _ in provider.facts.default_headers}
     return [each for each in headers if each[0] not in ours]
 
@@ -250,7 +252,7 @@ def _with_native(body: Mapping[str, Any], native: Mapping[str, Any]) -> dict[str
 
 
 def _portable(headers: Headers, provider: ProviderSide) -> list[tuple[bytes, bytes]]:
-    """Without the headers that speak of another provider's API."""
+    """Drop the headers that belong to another provider's API."""
     own = provider.facts.header_prefix or b" "
     return [each for each in headers if not each[0].startswith(_OF_A_VENDOR) or each[0].startswith(own)]
 

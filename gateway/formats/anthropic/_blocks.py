@@ -101,7 +101,7 @@ def _media(block: Json, kind: MediaKind, param: str, extras: Extras) -> Media:
 
 
 def _search_result(block: Json, param: str, extras: Extras) -> tuple[Part, ...]:
-    """As text: its title, its source and what it says."""
+    """Return a search result as text: its title, source and content."""
     citations = block.get("citations")
     if isinstance(citations, dict) and citations.get("enabled"):
         extras[f"{param}.citations"] = citations

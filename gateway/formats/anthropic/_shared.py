@@ -26,7 +26,7 @@ _REASONS: Mapping[Stop, str] = {
 
 
 def stop_reason(stop: Stop, stop_sequence: str, calls: bool, refused: bool) -> str:
-    """Why an answer stopped, in the words of this format, whose clients run the tools on `tool_use` alone."""
+    """Return why an answer stopped, in this format's words. Its clients run tools on `tool_use` only."""
     if stop != "stop":
         return _REASONS[stop]
     if calls:
@@ -37,7 +37,7 @@ def stop_reason(stop: Stop, stop_sequence: str, calls: bool, refused: bool) -> s
 
 
 def usage(members: Any, before: Usage | None = None) -> Usage | None:
-    """What a `usage` object says, None when it is none. Counts only grow: `before` is what was said until now."""
+    """Return the usage of a `usage` object, None when it is none. Counts only grow: `before` is the usage so far."""
     if not isinstance(members, dict):
         return before
     said = before or Usage()

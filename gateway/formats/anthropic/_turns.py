@@ -110,7 +110,7 @@ def _strip_end(blocks: list[Block]) -> None:
 
 
 def _sign(blocks: list[Block], name: str) -> None:
-    """There is no member for a participant's name: it is said before the text."""
+    """Put a participant's name before the text: this format has no member for it."""
     for index, block in enumerate(blocks):
         if block["type"] == "text":
             blocks[index] = {**block, "text": f"{name}: {block['text']}"}

@@ -86,7 +86,7 @@ def _limit(document: Document) -> int | None:
 
 
 def _display(document: Document, prompt: Prompt) -> Changes:
-    """Whether the thoughts that the client asks for are shown."""
+    """Return the change that shows or hides thoughts, as the client asks."""
     theirs = document.values.get("thinking")
     if not isinstance(theirs, dict) or theirs.get("type") not in ("enabled", "adaptive"):
         return {}

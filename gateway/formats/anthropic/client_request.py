@@ -77,7 +77,7 @@ def opening(request: Mapping[str, Any]) -> str:
 
 
 def is_question(item: Mapping[str, Any]) -> bool:
-    """Whether a message is the user's; one that answers tools belongs to the calls before it."""
+    """Return whether a message is the user's; one that answers tools belongs to the calls before it."""
     content = item.get("content")
     parts = content if isinstance(content, list) else []
     answers = any(isinstance(part, dict) and part.get("type") == "tool_result" for part in parts)
@@ -120,7 +120,7 @@ def _marked(part: Part) -> Part:
 
 
 def _effort_of_thinking(fields: Fields) -> Fields:
-    """What `thinking` and `output_config.effort` come to together."""
+    """Combine `thinking` and `output_config.effort` into one effort."""
     mode = fields.pop("thinking", None)
     if mode == "disabled":
         fields["effort"] = "none"

@@ -25,7 +25,8 @@ class _Block:
     followed: bool | None = None
 
     def may_be_followed(self) -> bool:
-        """Whether another block may follow: a call's arguments must have come, all else ends with what follows it.
+        """Return whether another block may follow: a call's arguments must have come, all else ends with what follows
+        it.
 
         Looked at once: a call that another follows before its arguments have come ends with the stream.
         """
@@ -116,7 +117,7 @@ class MessagesWriter:
         return self._blocks[-1]
 
     def _pump(self, ending: bool = False) -> bytes:
-        """What can be said by now: all of the first block, and of the next once it is complete."""
+        """Write what can be written by now: all of the first block, and of the next once it is complete."""
         said: list[bytes] = []
         while self._blocks:
             block = self._blocks[0]

@@ -36,13 +36,13 @@ def read_reply(body: bytes) -> Reply:
 
 
 def stop(reason: Any, calls: bool) -> Stop:
-    """Why the answer stopped. The call that stands in for an output schema is the answer and no call."""
+    """Return why the answer stopped. The call that stands in for an output schema is the answer and no call."""
     said = STOPS.get(reason, "stop") if isinstance(reason, str) else "stop"
     return "stop" if said == "tool_calls" and not calls else said
 
 
 def explanation(members: dict[str, Any]) -> str:
-    """Why the model declined, where that is said."""
+    """Return why the model declined, or a general sentence where it does not say."""
     details = members.get("stop_details")
     said = details.get("explanation") if isinstance(details, dict) else None
     return said if isinstance(said, str) and said else "The model declined to answer."

@@ -41,7 +41,7 @@ class MessagesParser:
         }
 
     def take(self, name: str, data: bytes) -> Sequence[Event]:
-        """What one event says; pings and kinds that are not known say nothing."""
+        """Return the events of one server-sent event; pings and unknown kinds give none."""
         if not data or name == "ping":
             return ()
         members = parse(data)

@@ -46,7 +46,7 @@ class EventStreamFramer:
         return frames
 
     def end(self) -> Sequence[Frame]:
-        """Raises ProviderError where the stream ended inside a message."""
+        """Raise ProviderError where the stream ended inside a message."""
         if self._buffer:
             raise _malformed("ends inside a message")
         return ()

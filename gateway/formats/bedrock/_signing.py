@@ -39,7 +39,7 @@ class Chain:
     __slots__ = ("_source",)
 
     def __init__(self, profile: str | None = None) -> None:
-        """Raises GatewayError when there are none, or no botocore. Blocks."""
+        """Raise GatewayError when there are none, or no botocore. Blocks."""
         try:
             from botocore.exceptions import BotoCoreError
             from botocore.session import Session

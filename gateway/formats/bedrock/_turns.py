@@ -76,7 +76,7 @@ def _tagged(block: Block) -> Block:
 
 
 def _sign(blocks: list[Block], name: str) -> None:
-    """There is no member for a participant's name: it is said before the text."""
+    """Put a participant's name before the text: this format has no member for it."""
     for block in blocks:
         if "text" in block:
             block["text"] = f"{name}: {block['text']}"

@@ -46,7 +46,7 @@ def _kind(headers: Headers) -> str:
 
 
 def _lowered(body: bytes) -> bytes:
-    """Some of AWS's own front ends write `Message`."""
+    """Rename `Message`, as some of AWS's own front ends write it, to `message`."""
     said = _said(body)
     return json.dumps({**said, "message": said["Message"]}).encode() if "Message" in said else body
 

@@ -16,7 +16,7 @@ from gateway.json_body import Document
 
 
 def _amend(_document: Document, _settings: Settings, _model: str) -> Mapping[str, str | None]:
-    """Raises Untranslatable: there is no client of this format whose request could be amended."""
+    """Raise Untranslatable: there is no client of this format whose request could be amended."""
     raise Untranslatable("no client speaks Converse", param="model")
 
 

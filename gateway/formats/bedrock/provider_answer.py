@@ -29,7 +29,7 @@ _MALFORMED = ("malformed_model_output", "malformed_tool_use")
 
 
 def read_reply(body: bytes) -> Reply:
-    """Raises ProviderError when the body is no answer."""
+    """Read a whole answer. Raises ProviderError when the body is no answer."""
     answer = parse(body)
     content = part_of(part_of(part_of(answer, "output"), "message"), "content", list)
     if content is None:
@@ -41,7 +41,8 @@ def read_reply(body: bytes) -> Reply:
 
 
 def read_stop(reason: object, calls: bool) -> Stop:
-    """Why the answer ended; `calls` says whether it calls functions, beside the one that stands in for a schema.
+    """Return why the answer ended; `calls` tells whether it calls functions, beside the one that stands in for a
+    schema.
 
     Raises ProviderError where the model said what Bedrock could not read.
     """
@@ -54,7 +55,7 @@ def read_stop(reason: object, calls: bool) -> Stop:
 
 
 def stop_sequence(answer: Members) -> str:
-    """What Claude says of it, as far as it was asked."""
+    """Return the stop sequence that Claude reports, where it was asked to."""
     said = part_of(answer.get("additionalModelResponseFields"), "stop_sequence", str)
     return said or ""
 

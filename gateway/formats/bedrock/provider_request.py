@@ -37,7 +37,7 @@ _BUDGETS: tuple[tuple[int, Effort], ...] = ((0, "none"), (2048, "low"), (8192, "
 
 
 def path(model: str, stream: bool) -> str:
-    """Where a request goes; ids of models hold colons, ARNs slashes too."""
+    """Return the path of a request; model ids hold colons, ARNs slashes too."""
     return f"/model/{quote(model, safe='')}/{'converse-stream' if stream else 'converse'}"
 
 
@@ -136,7 +136,7 @@ def _output(prompt: Prompt, tools: Tooling, thoughts: Thinking) -> Members:
 
 
 def _additional(prompt: Prompt, model: str, drawn: Members, thoughts: Thinking) -> Members:
-    """What models have in members of their own."""
+    """Return the members that only some models have."""
     members: Members = {"thinking": thoughts.config} if thoughts.config else {}
     if "claude" not in model:
         members |= _effort(prompt, model)
@@ -168,7 +168,7 @@ def _wants_one(prompt: Prompt) -> bool:
 
 
 def _effort(prompt: Prompt, model: str) -> Members:
-    """How long a model that is not Claude is to think."""
+    """Return how long a model other than Claude is to think."""
     effort, budget = prompt.effort, prompt.thinking_budget
     if effort is None and budget is not None:
         effort = "high" if budget < 0 else next((name for most, name in _BUDGETS if budget <= most), "high")

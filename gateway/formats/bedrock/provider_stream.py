@@ -32,7 +32,7 @@ class ConverseParser:
         self.usage: Usage | None = None
 
     def take(self, name: str, data: bytes) -> Sequence[Event]:
-        """What one event says. Raises ProviderError for an exception, and for what is not JSON."""
+        """Return the events of one message. Raises ProviderError for an exception, and for data that is not JSON."""
         if self._ended:
             return ()
         if name == ERROR or name.endswith(_EXCEPTION):

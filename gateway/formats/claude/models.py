@@ -46,7 +46,7 @@ class ClaudeModel:
 
 @lru_cache(maxsize=256)
 def model(name: str) -> ClaudeModel:
-    """What the model of that name takes."""
+    """Return what the model of that name accepts."""
     if "claude" not in name:
         return ClaudeModel(_FOREIGN_MAX_TOKENS, "budget")
     family, version = _read(name)

@@ -25,7 +25,7 @@ class Thinking:
 
 
 def thinking(prompt: Prompt, model: ClaudeModel) -> Thinking:
-    """What to say about thinking. Raises Untranslatable for what the model cannot do."""
+    """Return the members that ask for thinking. Raises Untranslatable for what the model cannot do."""
     if prompt.effort == "none" or prompt.thinking_budget == 0:
         return _off(prompt, model)
     if prompt.effort is None and prompt.thinking_budget is None:
@@ -77,7 +77,7 @@ def _by_budget(prompt: Prompt) -> Thinking:
 
 
 def _in_a_foreign_loop(prompt: Prompt) -> bool:
-    """Whether functions are being answered that were called without a thought of ours.
+    """Return whether functions are being answered that were called without a thought of ours.
 
     The API takes no budget in such a turn: a thought of its own must stand before the calls.
     """

@@ -26,7 +26,7 @@ class Tooling:
 
     @property
     def must_call(self) -> bool:
-        """Whether the model is made to call a function, which the API does not take while it is told to think."""
+        """Return whether the model is made to call a function, which the API does not take while it is told to think."""
         return self.choice is not None and self.choice["type"] in ("any", "tool")
 
 
@@ -47,7 +47,7 @@ def tooling(prompt: Prompt, model: ClaudeModel, thinking: Thinking) -> Tooling:
 
 
 def tool(spec: ToolSpec, model: ClaudeModel) -> dict[str, Any]:
-    """One function's definition."""
+    """Return one function's definition."""
     if not _NAME.fullmatch(spec.name):
         message = f"the function name {spec.name!r} is not taken here; use up to 128 letters, digits, _ and -"
         raise Untranslatable(message, param="tools")
@@ -96,7 +96,7 @@ def _choice(prompt: Prompt) -> dict[str, Any] | None:
 
 
 def _must_call(choice: ToolChoice | None) -> bool:
-    """Whether the answer is a call in any case, so that no text needs a shape."""
+    """Return whether the answer is a call in any case, so that no text needs a shape."""
     return choice is not None and choice.mode in ("required", "one")
 
 

@@ -56,7 +56,10 @@ def generation_config(prompt: Prompt, model: str) -> dict[str, Any]:
 
 
 def thinking_config(prompt: Prompt, model: str) -> dict[str, Any]:
-    """By level from Gemini 3 on, by a budget of tokens before; a budget goes as it is where no effort is named."""
+    """Return `thinkingConfig`: a level from Gemini 3 on, a token budget before.
+
+    A budget is passed on as it is where no effort is named.
+    """
     thinking: dict[str, Any] = {}
     if prompt.effort and not before_three(model):
         thinking["thinkingLevel"] = _LEVELS[prompt.effort]
@@ -92,7 +95,7 @@ def calling_config(prompt: Prompt) -> dict[str, Any]:
 
 
 def declaration(tool: ToolSpec) -> dict[str, Any]:
-    """One of `functionDeclarations`."""
+    """Return one entry of `functionDeclarations`."""
     written: dict[str, Any] = {"name": tool.name}
     if tool.description:
         written["description"] = tool.description
@@ -117,6 +120,7 @@ def _check(prompt: Prompt) -> None:
 
 
 def _wants_little_detail(prompt: Prompt) -> bool:
-    """Whether all images are to be seen coarsely: Gemini has one resolution for all, and the finer is its default."""
+    """Return whether all images are to be seen coarsely: Gemini has one resolution for all, and the finer is its
+    default."""
     images = [part for message in prompt.messages for part in message.parts if isinstance(part, Media)]
     return bool(images) and all(image.detail == "low" for image in images)

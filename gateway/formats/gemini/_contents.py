@@ -49,7 +49,7 @@ class GeminiConversation:
         return Message(role, parts)
 
     def _part(self, part: Members) -> list[Part]:
-        """One part, and behind it the signature that it carries where it cannot hold one itself."""
+        """Read one part, followed by the signature that it carries where it cannot hold one itself."""
         signature = signature_of(part.text("thoughtSignature"))
         thought = part.flag("thought")
         if (text := part.take("text")) is not None and not isinstance(text, str):
@@ -134,12 +134,12 @@ def _guessed(uri: str) -> str:
 
 
 def _is_theirs(uri: str) -> bool:
-    """Whether only Google's own models can open it: a file of its Files API or of its cloud storage."""
+    """Return whether only Google's own models can open the URI: a file of its Files API or cloud storage."""
     return not uri.startswith(("https://", "http://")) or "generativelanguage.googleapis.com/" in uri
 
 
 def _said(response: dict[str, Any]) -> tuple[str, bool]:
-    """What a function answered, as text, and whether that is an error.
+    """Return a function's result as text, and whether it is an error.
 
     `output` and `error` are the API's own words, `result` is the SDK's; any other object is the answer itself.
     """

@@ -20,7 +20,7 @@ _FIELD = "messages"
 
 
 def media_part(media: Media) -> dict[str, Any]:
-    """One part. Raises Untranslatable for what Gemini cannot open."""
+    """Write media as one part. Raises Untranslatable for what Gemini cannot open."""
     if media.data:
         return {"inlineData": {"mimeType": _mime(media), "data": media.data}}
     uri = media.url or media.file_id
@@ -33,7 +33,7 @@ def media_part(media: Media) -> dict[str, Any]:
 
 
 def fits_a_response(media: Media) -> bool:
-    """Whether a function's response can hold it: an image or a PDF, inside the request."""
+    """Return whether a function's response can hold the media: an image or a PDF, inside the request."""
     mime = media.mime or _sniffed(media.data)
     return bool(media.data) and (mime.startswith("image/") or mime == "application/pdf")
 

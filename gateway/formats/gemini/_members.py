@@ -44,7 +44,7 @@ class Members:
         self._values = {name: each for name, own in names.items() if (each := value[own]) is not None}
 
     def at(self, name: str) -> str:
-        """Where a member stands, for an error."""
+        """Return the path of a member, for an error."""
         return f"{self.path}.{name}" if self.path else name
 
     def take(self, name: str) -> Any:

@@ -37,7 +37,7 @@ PLAIN = frozenset({"STOP", "MAX_TOKENS"}) | _FILTERED
 
 
 def stop_of(reason: str, called: bool) -> Stop:
-    """Why an answer ended. What no reference names is a plain stop."""
+    """Return why an answer ended. An undocumented reason is a plain stop."""
     if reason == "MAX_TOKENS":
         return "length"
     if reason in _FILTERED:
@@ -97,7 +97,7 @@ def logprobs_result(logprobs: Any) -> dict[str, Any] | None:
 
 
 def kind_of(mime: str) -> MediaKind:
-    """What a media type says it is."""
+    """Return the kind of media of a media type."""
     match mime.partition("/")[0].lower():
         case "image":
             return "image"
@@ -119,7 +119,7 @@ def arguments_of(text: str) -> dict[str, Any]:
 
 
 def event_of(value: Mapping[str, Any]) -> bytes:
-    """One server-sent event, with the line ends that Gemini uses."""
+    """Write one server-sent event, with the line ends that Gemini uses."""
     return b"data: " + encode(value).encode() + b"\r\n\r\n"
 
 

@@ -45,7 +45,7 @@ class _Turns:
                 self._append("user", [_tagged(part) for part in _plain(message.parts)])
 
     def finished(self) -> list[dict[str, Any]]:
-        """What functions answered comes first in a turn: it must follow the call at once."""
+        """Return the turns. The results of functions come first in a turn: they must follow the call at once."""
         for content in self.contents:
             if content["role"] == "user":
                 content["parts"].sort(key=lambda part: "functionResponse" not in part)

@@ -137,7 +137,7 @@ def _put_generation(changed: _Changes, settings: Settings, model: str) -> None:
 
 
 def _put_choice(changed: _Changes, settings: Settings, client: _Object) -> None:
-    """Which function may be called, and whether calls must keep to their schemas."""
+    """Set which function may be called, and whether calls must match their schemas."""
     config = changed.current("toolConfig")
     fields = {name: value for name, value in (settings.fixed or {}).items() if name in _CALLING}
     strict = False

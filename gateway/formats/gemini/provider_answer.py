@@ -58,7 +58,7 @@ def candidate_of(answer: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
 
 
 def check_finish(reason: str, candidate: dict[str, Any], said: bool) -> None:
-    """Raises ProviderError where the model failed at its answer, or ended for no known reason without having one."""
+    """Raise ProviderError where the model failed at its answer, or ended for no known reason without having one."""
     if reason in BROKEN or (reason and reason not in PLAIN and not said):
         message = text_of(candidate, "finishMessage") or "the model ended without an answer"
         raise ProviderError("error_in_answer", f"{reason}: {message}", upstream_status=200)
@@ -78,7 +78,7 @@ class Parts:
         self._calls = 0
 
     def read(self, candidate: dict[str, Any]) -> Iterator[Part]:
-        """Raises ProviderError for a call that is none."""
+        """Read the parts of a candidate. Raises ProviderError for a malformed call."""
         content = candidate.get("content")
         logprobs = logprobs_of(candidate.get("logprobsResult"))
         for part in dicts(content.get("parts")) if isinstance(content, dict) else ():

@@ -22,7 +22,7 @@ _OWN_INSIDE = ("generationConfig", "toolConfig")
 
 
 def path(model: str, stream: bool) -> str:
-    """Where a request goes, behind the base path: the model stands there, and whether to stream."""
+    """Return the path behind the base path: it holds the model, and whether to stream."""
     name = model if model.startswith(_COLLECTIONS) else f"models/{model}"
     return f"/{quote(name)}:{'streamGenerateContent?alt=sse' if stream else 'generateContent'}"
 

@@ -28,7 +28,7 @@ class StreamParser:
         self._finish = ""
 
     def take(self, name: str, data: bytes) -> Sequence[Event]:
-        """What one chunk says. Raises ProviderError for an error, and for what is no chunk."""
+        """Return the events of one chunk. Raises ProviderError for an error, and for a malformed chunk."""
         if not data.strip() or data.strip() == _DONE:
             return ()
         chunk = object_in(parse(data), data)

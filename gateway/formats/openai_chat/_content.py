@@ -44,7 +44,7 @@ def data_url(media: Media) -> str:
 
 
 def is_marked(part: Json) -> bool:
-    """Whether the client asks to cache what ends here."""
+    """Return whether the client asks to cache the content up to here."""
     return any(part.get(name) for name in _CACHE_MARKS)
 
 

@@ -47,7 +47,7 @@ class ChunkFrame:
         return cls(part[:start], part[text.end() if text else start : noise or len(part)], noise > 0, redactor)
 
     def holds(self, chunk: bytes) -> bool:
-        """Whether this is one such part, whole, that differs from the others in its text alone, which is no secret."""
+        """Return whether the chunk is one whole part that differs from the others only in its text, which is no secret."""
         start = self._start
         if chunk[:start] != self._before:
             return False
@@ -61,6 +61,6 @@ class ChunkFrame:
 
 
 def _noise_of(part: bytes) -> int:
-    """Where the noise begins with which a part ends, 0 when there is none."""
+    """Return the offset of the noise that ends a part, 0 when there is none."""
     start = part.rfind(_NOISE) + len(_NOISE)
     return start if start >= len(_NOISE) and _is_noise(part, start) else 0

@@ -78,7 +78,7 @@ HOSTS: Mapping[str, Mapping[str, Any]] = {
 
 @lru_cache(maxsize=256)  # the targets of a configuration
 def quirks(host: str, model: str) -> Quirks:
-    """How a model at a host is to be asked; '' stands for a host that nothing is known of."""
+    """Return how a model at a host must be asked; '' stands for an unknown host."""
     name = model.rpartition("/")[2]
     prefixes = [prefix for prefix in MODELS if name.startswith(prefix)]
     of_model = MODELS[max(prefixes, key=len)] if prefixes else {}

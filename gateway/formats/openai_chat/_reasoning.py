@@ -99,7 +99,7 @@ def _detail(item: dict[str, Any]) -> Reasoning:
 
 
 def _written(signer: FormatName | None) -> str:
-    """What `format` calls a signer."""
+    """Return the value of `format` for a signer."""
     return _DOCUMENTED.get(signer or NAME) or f"{_OURS}{signer}"
 
 
@@ -109,7 +109,7 @@ def _signer(written: str) -> FormatName:
 
 
 def _belong(last: Reasoning, detail: Reasoning) -> bool:
-    """Whether an encrypted detail goes with the one before it."""
+    """Return whether an encrypted detail goes with the one before it."""
     return bool(detail.id) and last.id == detail.id and not (last.signature or last.encrypted)
 
 

@@ -157,7 +157,7 @@ def fitted_history(document: Document, host: str, model: str, *, moved: bool) ->
 
 @lru_cache(maxsize=256)  # the targets of a configuration
 def _needs(host: str, model: str, moved: bool) -> tuple[bool, FormatLimits | None]:
-    """Whether a target is spared thoughts, and the limits that its ids of calls must keep, if it has any."""
+    """Return whether thoughts are left out for a target, and the limits of its call ids, if any."""
     asked = quirks(host, model)
     return (moved or asked.refuses_thoughts) and not (asked.thoughts or asked.signatures), known_host(host)
 
@@ -197,7 +197,7 @@ def _unsigned(call: Any) -> Any:
 
 
 def _left_out(document: Document, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Those fields that the client has left out, under whatever name."""
+    """Return the fields that the client has left out, under any of their names."""
     return {name: value for name, value in fields.items() if document.texts.keys().isdisjoint(_spellings(name))}
 
 

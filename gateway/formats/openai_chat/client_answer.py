@@ -36,7 +36,7 @@ def write_reply(reply: Reply, envelope: Envelope) -> bytes:
 
 
 def base(envelope: Envelope, kind: str) -> Members:
-    """What an answer and every chunk of a stream begin with."""
+    """Return the members that an answer and every chunk of a stream begin with."""
     return {"id": f"chatcmpl-{envelope.call_id}", "object": kind, "created": envelope.created, "model": envelope.model}
 
 

@@ -51,7 +51,7 @@ def assistant_message(text: str) -> Json:
 
 
 def is_question(item: Json) -> bool:
-    """Whether a message is the user's."""
+    """Return whether a message is the user's."""
     return item.get("role") == "user"
 
 
@@ -103,7 +103,7 @@ def _marked(part: Part) -> Part:
 
 
 def _assistant_parts(message: Json, param: str, content: tuple[Part, ...]) -> Iterator[Part]:
-    """In the order in which models say them: thoughts, text, a refusal, calls."""
+    """Yield the parts in the order in which models produce them: thoughts, text, a refusal, calls."""
     for name in ("function_call", "audio"):
         if message.get(name) is not None:
             raise Untranslatable(f"{param}.{name} reaches no provider of another format", param=f"{param}.{name}")

@@ -37,7 +37,7 @@ def read_error(status: int, headers: Headers, body: bytes) -> ProviderError:
 
 
 def _is_moderated(answer: Any) -> bool:
-    """Whether a 403 is about what the client said: OpenRouter gives its reasons then."""
+    """Return whether a 403 is due to the client's content: OpenRouter gives its reasons then."""
     error = answer.get("error") if isinstance(answer, dict) else None
     metadata = error.get("metadata") if isinstance(error, dict) else None
     return isinstance(metadata, dict) and ("flagged_input" in metadata or "reasons" in metadata)
@@ -62,7 +62,7 @@ def _unreadable(status: int, headers: Headers) -> ProviderError:
 
 
 def _is_about_our_key(answer: Any) -> bool:
-    """Whether an error speaks of the key that the gateway holds, whatever its status: it may quote it."""
+    """Return whether an error speaks of the key that the gateway holds, whatever its status: it may quote it."""
     error = answer.get("error") if isinstance(answer, dict) else None
     return isinstance(error, dict) and not _KEY_CODES.isdisjoint((_text(error, "code"), _text(error, "type")))
 

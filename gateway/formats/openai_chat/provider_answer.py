@@ -34,7 +34,7 @@ def read_answer(body: bytes) -> dict[str, Any]:
 
 
 def has_good_arguments(answer: dict[str, Any]) -> bool:
-    """Whether the arguments of every tool call in a whole answer are JSON."""
+    """Return whether the arguments of every tool call in a whole answer are JSON."""
     for choice in answer["choices"]:
         calls = choice["message"].get("tool_calls")
         if not calls or not isinstance(calls, list):
@@ -70,7 +70,7 @@ def read_reply(body: bytes) -> Reply:
 
 
 def read_stop(reason: object, parts: Sequence[Part]) -> Stop:
-    """Why the answer ended. Some say `stop` where functions are called or where the model declined."""
+    """Return why the answer ended. Some providers write `stop` where functions are called or the model declined."""
     stop = _STOPS.get(reason, "stop") if isinstance(reason, str) else "stop"
     if stop == "stop" and any(isinstance(part, ToolCall) for part in parts):
         return "tool_calls"

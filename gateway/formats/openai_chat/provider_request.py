@@ -52,7 +52,7 @@ def write_request(prompt: Prompt, model: str, quirks: Quirks) -> Members:
 
 
 def write_parameters(prompt: Prompt, quirks: Quirks) -> Members:
-    """All but messages and tools. Raises Untranslatable."""
+    """Write all members but messages and tools. Raises Untranslatable."""
     named = {name: getattr(prompt, name) for name in _SAME}
     named |= {quirks.limit: prompt.max_tokens, quirks.seed: prompt.seed, "top_k": prompt.top_k}
     if prompt.top_k is not None and not quirks.top_k:
@@ -90,7 +90,7 @@ def write_messages(messages: Sequence[Message], quirks: Quirks) -> list[Members]
 
 
 def _write_tools(prompt: Prompt) -> Members:
-    """Without tools a choice among them would be refused, and says nothing unless it insists."""
+    """Write the tools. A choice without tools would be refused, and is left out unless it insists."""
     choice, members = prompt.tool_choice, Members()
     if prompt.tools:
         members["tools"] = [write_tool(tool) for tool in prompt.tools]
@@ -188,7 +188,7 @@ def _named(message: Message) -> Members:
 
 
 def _shown(parts: Sequence[Part], role: str) -> list[Text | Media]:
-    """Raises Untranslatable for what is neither text nor media."""
+    """Return the text and media of parts. Raises Untranslatable for anything else."""
     shown = [part for part in parts if isinstance(part, Text | Media)]
     if len(shown) < len(parts):
         raise Untranslatable(f"a message of the {role} can hold no calls", param="messages")
@@ -196,7 +196,7 @@ def _shown(parts: Sequence[Part], role: str) -> list[Text | Media]:
 
 
 def _texts(parts: Sequence[Part], role: str) -> list[Text]:
-    """Raises Untranslatable for what is no text."""
+    """Return the texts of parts. Raises Untranslatable for anything else."""
     texts = [part for part in parts if isinstance(part, Text)]
     if len(texts) < len(parts):
         raise Untranslatable(f"in chat completions the {role} can say text only", param="messages")

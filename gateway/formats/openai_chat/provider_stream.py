@@ -170,7 +170,7 @@ class StreamReader:
 
 
 def _is_plain(block: bytes, parts: int) -> bool:
-    """Whether a block is nothing but so many objects with a part of the answer: the usual packet.
+    """Return whether a block is nothing but so many objects with a part of the answer: the usual packet.
 
     Inside a JSON string these quotes would be escaped, so text that a model writes does not match.
     """
@@ -215,7 +215,7 @@ class ChatParser:
         self.usage: Usage | None = None
 
     def take(self, name: str, data: bytes) -> Sequence[Event]:
-        """What one event says. Raises ProviderError for an error, and for what is not JSON."""
+        """Return the events of one server-sent event. Raises ProviderError for an error, and for data that is not JSON."""
         if self._ended or not data:
             return ()
         if data == _DONE:
@@ -309,7 +309,7 @@ class _Calls:
         return index if type(index) is int else max(self._numbers, default=0)
 
     def _is_another(self, number: int, call: Members, function: Members) -> bool:
-        """Whether a number that was seen is used for a second call."""
+        """Return whether a number that was seen is used for a second call."""
         return bool(text_of(function, "name")) and text_of(call, "id") not in ("", self._ids[number])
 
 

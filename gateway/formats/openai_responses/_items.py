@@ -35,7 +35,7 @@ class ItemHistory:
         return [Message(role, tuple(parts)) for role, parts in self._turns]
 
     def instruct(self, text: str) -> None:
-        """What the system says before all else."""
+        """Put the system's instructions before everything else."""
         self._turns.append(("system", [Text(text)]))
 
     def read(self, value: object) -> None:

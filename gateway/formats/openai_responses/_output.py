@@ -169,7 +169,7 @@ class OutputItems:
 
 
 def _sealed(delta: ReasoningDelta) -> str:
-    """What the client is to give back with the thought, '' where it is not signed."""
+    """Return the text that the client is to give back with the thought, '' where it is not signed."""
     if delta.signed_by == NAME:
         return delta.encrypted
     if delta.signed_by is None or not (delta.signature or delta.encrypted):

@@ -47,7 +47,7 @@ def write_tool(spec: ToolSpec) -> dict[str, Any]:
 
 
 def read_choice(value: object, extras: dict[str, Any]) -> tuple[ToolChoice | None, frozenset[str] | None]:
-    """How functions may be called, and which of them; None for all. Raises CallerError."""
+    """Return how functions may be called, and which of them; None for all. Raises CallerError."""
     if isinstance(value, str):
         return _mode(value), None
     choice = values.members(value, "tool_choice")

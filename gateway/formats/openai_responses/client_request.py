@@ -109,7 +109,8 @@ def _reasoning(value: Any, extras: Fields) -> Fields:
 
 
 def _include(value: Any, _extras: Fields) -> Fields:
-    """Of what else an answer may hold only this is of any model: the rest is about tools at a provider."""
+    """Read `include`. Only the request for sealed thoughts concerns any model; the other values concern a provider's
+    tools."""
     return {"logprobs": True} if LOGPROBS in values.each(value, "include", values.text) else {}
 
 

@@ -47,7 +47,7 @@ def reply_of(answer: Mapping[str, Any]) -> Reply:
 
 
 def stop_of(answer: Mapping[str, Any], parts: tuple[Part, ...]) -> Stop:
-    """Why the answer ended, which this format tells by its status and by what stands in it."""
+    """Return why the answer ended: this format tells by the status and by the content."""
     status = answer.get("status")
     if status == "incomplete":
         details = answer.get("incomplete_details")
@@ -60,7 +60,7 @@ def stop_of(answer: Mapping[str, Any], parts: tuple[Part, ...]) -> Stop:
 
 
 def usage_of(answer: Mapping[str, Any]) -> Usage | None:
-    """What a response was charged for, None while it does not say. Nonsense counts as 0 tokens."""
+    """Return the usage that a response was charged for, None until it says. A malformed count is 0 tokens."""
     usage = answer.get("usage")
     if not isinstance(usage, dict):
         return None

@@ -107,7 +107,7 @@ def _reasoning(prompt: Prompt) -> _Item | None:
 
 
 def _include(prompt: Prompt) -> list[str]:
-    """What is asked for besides: models that think give what they want back, others refuse to be asked for it."""
+    """Return the values of `include`. Models that think return sealed thoughts; others refuse the request for them."""
     thinks = _reasoning(prompt) not in (None, {"effort": "none"})
     thought = any(_is_own(part) for message in prompt.messages for part in message.parts)
     return [LOGPROBS] * bool(prompt.logprobs) + [ENCRYPTED] * (thinks or thought)
@@ -163,7 +163,7 @@ def _named(message: Message) -> tuple[Part, ...]:
 
 
 def _item(part: Part) -> Iterator[_Item]:
-    """What stands in an item of its own; nothing for thoughts that this format did not sign."""
+    """Yield the items of a part that stands alone; none for thoughts that this format did not sign."""
     if isinstance(part, Text):
         if part.text:
             yield {"role": "assistant", "content": part.text}
@@ -193,7 +193,7 @@ def _is_own(part: Part) -> bool:
 
 
 def _outcome(result: ToolResult) -> str | list[_Item]:
-    """What a function answered; that it failed is said in words, as there is no member for it."""
+    """Return a function's result; a failure is told in words, because there is no member for it."""
     parts = result.parts
     if result.is_error:
         parts = (Text("Error:"), *parts)

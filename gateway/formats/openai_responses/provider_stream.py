@@ -40,7 +40,7 @@ class ResponsesParser:
         self._said: dict[tuple[Any, ...], int] = {}  # characters
 
     def take(self, name: str, data: bytes) -> Sequence[Event]:
-        """What one server-sent event says. Raises ProviderError."""
+        """Return the events of one server-sent event. Raises ProviderError."""
         if self._ended or not data or data.strip() == b"[DONE]":
             return ()
         said = parse(data)
@@ -135,7 +135,7 @@ class ResponsesParser:
             yield RefusalDelta(rest)
 
     def _missing(self, part: _Data, index: int, number: int) -> Iterator[Event]:
-        """What a message's part says and no event has said."""
+        """Yield the content of a message's part that no event has carried."""
         place = {"output_index": index, "content_index": number}
         if part.get("type") == "output_text":
             yield from self._text_done({**part, **place})
@@ -164,7 +164,7 @@ class ResponsesParser:
             yield End(stop_of(response, self._parts()), self.usage)
 
     def _parts(self) -> tuple[Part, ...]:
-        """What the answer held, as far as its end depends on it."""
+        """Return the answer's parts, as far as its end depends on them."""
         called = (ToolCall("", "", ""),) if self._calls else ()
         return (*called, Refusal("")) if self._refused else called
 

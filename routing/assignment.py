@@ -25,7 +25,7 @@ def bucket(salt: str, unit: str) -> int:
 
 
 def in_canary(salt: str, unit: str, weight: int) -> bool:
-    """Whether the canary serves this unit at `weight` basis points."""
+    """Return whether the canary serves this unit at `weight` basis points."""
     return bucket(salt, unit) < weight
 
 
@@ -50,7 +50,7 @@ def exposure_salt(agent: str, digest: str) -> str:
 
 
 def unit_of(sticky: Sticky, facts: Facts) -> str:
-    """What is kept together on one version, always within one caller: two tenants never share a unit.
+    """Return the unit that stays on one version, always within one caller: two tenants never share a unit.
 
     Falls back to the conversation where the call has no user or no such header.
     """

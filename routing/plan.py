@@ -77,21 +77,22 @@ def shadowed(agent: Agent, plan: Plan) -> Plan | None:
 
 
 def is_seen(agent: Agent, plan: Plan) -> bool:
-    """Whether the call is of a unit that is not hedged while the agent's canary is on trial."""
+    """Return whether the call is of a unit that is not hedged while the agent's canary is on trial."""
     if agent.canary is None:
         return False
     return bucket(hedge_salt(agent.name, agent.versions[agent.canary].digest), plan.unit) < SEEN
 
 
 def is_exposed(agent: Agent, plan: Plan) -> bool:
-    """Whether the call is of a unit that stays evidence for as long as the circuit of one arm alone is not closed."""
+    """Return whether the call is of a unit that stays evidence for as long as the circuit of one arm alone is not
+    closed."""
     if agent.canary is None:
         return False
     return bucket(exposure_salt(agent.name, agent.versions[agent.canary].digest), plan.unit) < EXPOSED
 
 
 def hedge_targets(plan: Plan) -> tuple[Target, ...]:
-    """Where a second attempt beside the first may go, in this order. A person is nobody's second attempt."""
+    """Return the targets of a second attempt beside the first, in order. A person is never a second attempt."""
     return tuple(target for target in plan.targets[1:] if target != HUMAN)
 
 

@@ -130,7 +130,7 @@ class Responses(Generation):
     format = "openai-responses"
 
     def _check_method(self, scope: Scope) -> None:
-        """Raises UpgradeRefused for a WebSocket, which Codex tries first: on a 426 it goes on with HTTP at once."""
+        """Raise UpgradeRefused for a WebSocket, which Codex tries first: on a 426 it goes on with HTTP at once."""
         if scope["method"] == "GET" and _wants_websocket(named(scope)):
             raise UpgradeRefused("responses over WebSocket are not offered; send POST /v1/responses with stream: true")
         super()._check_method(scope)
@@ -162,7 +162,7 @@ def _wants_websocket(headers: NamedHeaders) -> bool:
 
 
 def check_encoding(headers: NamedHeaders) -> None:
-    """Raises UnsupportedBody for a body in a content encoding."""
+    """Raise UnsupportedBody for a body in a content encoding."""
     encoding = headers.get(b"content-encoding")
     if encoding is not None and encoding.strip().lower() not in (b"", b"identity"):
         raise UnsupportedBody("send the body without a content encoding")

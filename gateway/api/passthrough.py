@@ -131,7 +131,7 @@ class _Asked:
 
     @property
     def is_known(self) -> bool:
-        """Whether nothing but these texts names what is there already: a body that is not held goes to a collection."""
+        """Return whether these texts name all existing objects: a body that is not held goes to a collection."""
         return isinstance(self.body, Held) or self.wanted.path.count("/") == 1
 
 
@@ -174,8 +174,7 @@ def _first(path: str) -> str:
 
 
 def _check_scope(caller: Caller, method: str, path: str) -> None:
-    """Raises Forbidden where a key that is for some agents would reach an operator's endpoint, or run models that are
-    none of theirs."""
+    """Raise Forbidden where a key limited to some agents would reach an operator's endpoint or run other models."""
     if caller.agents is None:
         return
     segments, read = path.split("/")[2:], _first(path)

@@ -119,6 +119,8 @@ class Shadows:
         """Send one copy, read its answer to the end and record it exactly once.
 
         Return its cost in nano-USD, as far as there is a price.
+
+        Return its cost in nano-USD, as far as there is a price.
         """
         run = self._run(copy)
         run.outcome.end = "client_gone"  # for a stop of the gateway, which leaves the answer

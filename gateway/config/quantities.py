@@ -31,7 +31,7 @@ def basis_points(written: object) -> int:
 
 
 def positive_basis_points(written: object) -> int:
-    """Like `basis_points`, but 0% is refused too."""
+    """Read basis points as `basis_points` does, and refuse 0% too."""
     if not (points := basis_points(written)):
         raise ValueError("must be more than 0%")
     return points
@@ -53,7 +53,7 @@ def seconds(written: object) -> float:
 
 
 def positive_seconds(written: object) -> float:
-    """Like `seconds`, but 0 is refused too."""
+    """Read seconds as `seconds` does, and refuse 0 too."""
     if not (value := seconds(written)):
         raise ValueError("must be longer than 0s")
     return value

@@ -70,7 +70,7 @@ class TimeLimit:
         self._is_over = False
 
     def __enter__(self) -> None:
-        """Raises RuntimeError outside of a task."""
+        """Start the time limit. Raises RuntimeError outside of a task."""
         loop = self._limits.loop
         task = asyncio.current_task(loop)
         if task is None:

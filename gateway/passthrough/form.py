@@ -35,7 +35,7 @@ class Form:
     """
 
     def __init__(self, content_type: bytes, name: str) -> None:
-        """Raises CallerError for a content type without a boundary."""
+        """Read the boundary of a content type. Raises CallerError where there is none."""
         self.value: str | None = None
         self.value_bytes = 0
         self.saw_file = self.ended = False
@@ -71,13 +71,13 @@ class Form:
         self._expected = value.encode()
 
     def let_go(self) -> bytes:
-        """What was held back: nobody looks any further."""
+        """Return the bytes that were held back, and look no further."""
         self._pass(len(self._rest) - self._at)
         self._rest, self._at = b"", 0
         return self._taken()
 
     def end(self) -> None:
-        """There is no more. Raises CallerError for a form that is not whole."""
+        """End the form. Raises CallerError for a form that is not whole."""
         if self.ended:
             return
         if self._step == self._preamble:
@@ -107,7 +107,7 @@ class Form:
         return False
 
     def _next_mark(self) -> int:
-        """How far on the next boundary begins, with the line's end before it; -1 where none has come."""
+        """Return the offset of the next boundary and the line end before it; -1 where none has come."""
         at = self._rest.find(self._dashes, self._at)
         if at >= 0 and self._rest[max(at - 2, self._at) : at] != b"\r\n":
             raise CallerError("the form's boundary stands where no line begins, or behind another line end than CRLF")

@@ -120,7 +120,8 @@ class Forwarder:
             )  # fmt: skip
 
     def _targets(self, wanted: Wanted, entry: Entry, plan: Plan, runtime: Runtime) -> Sequence[Target]:
-        """Where it may go: to the version's provider, or to each of the agent's that may have the response."""
+        """Return the targets that may be asked: the version's provider, or each of the agent's that may have the
+        response."""
         response = wanted.response
         if response is not None and (found := of_agent(entry, plan, runtime.channels)):
             return self.owners.first(response, found)
@@ -138,7 +139,7 @@ class Forwarder:
     async def _carry(
         self, wanted: Wanted, body: bytes | Upload, carried: "_Carried", send: Send
     ) -> ProviderError | None:
-        """There and back. The error that the client was told of or cut off by; None when all went well."""
+        """Send the request and relay its answer; return the error that the client was told of, else None."""
         try:
             response = await self._find_response(wanted, body, carried)
         except ProviderError as error:
@@ -216,7 +217,7 @@ class _Carried:
         return self.runtime.channels[self.target.provider]
 
     def deadline(self, now: float) -> float:
-        """When the whole call must have ended, as the loop tells the time."""
+        """Return when the whole call must have ended, on the event loop's clock."""
         return asyncio.get_running_loop().time() + self.at + self.runtime.timeouts.total - now
 
 

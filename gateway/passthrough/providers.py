@@ -20,7 +20,7 @@ def only_provider(channels: Mapping[str, Channel], path: str) -> str:
 
 
 def check_speaks(channel: Channel, path: str) -> None:
-    """Raises NotFound where an agent's provider does not speak OpenAI's API."""
+    """Raise NotFound where an agent's provider does not speak OpenAI's API."""
     endpoint = channel.endpoint
     if not endpoint.api.facts.has_openai_endpoints:
         why = (

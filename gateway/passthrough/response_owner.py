@@ -75,8 +75,7 @@ class Makers:
                 self._made.popitem(last=False)
 
     def check(self, asked: Iterable[str], caller: Caller) -> None:
-        """Raises NotFound where one of the texts is the id of what another caller made, and the key is for some agents
-        only."""
+        """Raise NotFound where a text is the id of what another caller made, and the key is limited to some agents."""
         if caller.agents is None or not self._made:
             return
         for id_ in asked:
@@ -128,13 +127,18 @@ def response_in(path: str) -> str | None:
 
 
 def of_agent(entry: Entry, plan: Plan, channels: Mapping[str, Channel]) -> list[Target]:
-    """Where an agent's responses may be, one target for each provider: the plan's own first. Empty when none of its
-    providers gives out such ids."""
+    """Return the targets that may hold an agent's responses, one for each provider: the plan's own first.
+
+    Empty when none of its providers gives out such ids.
+    """
     return _of_responses([*plan.targets, *_targets_of(entry)], channels)
 
 
 def of_caller(caller: Caller, table: Table, channels: Mapping[str, Channel]) -> list[Target]:
-    """Where a caller's responses may be when no agent is named: any provider, or those of the agents of its key."""
+    """Return the targets that may hold a caller's responses when no agent is named.
+
+    These are all providers, or those of the agents that its key may call.
+    """
     if caller.agents is None:
         return _of_responses([Target(name, "") for name in channels], channels)
     entries = [entry for agent in table if agent in caller.agents and (entry := table.entry(agent)) is not None]
@@ -142,7 +146,7 @@ def of_caller(caller: Caller, table: Table, channels: Mapping[str, Channel]) -> 
 
 
 def is_elsewhere(error: ProviderError) -> bool:
-    """Whether a provider says that it has no such response."""
+    """Return whether a provider says that it has no such response."""
     return error.upstream_status == 404 or (error.upstream_status == 400 and error.param == "response_id")
 
 

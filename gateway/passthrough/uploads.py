@@ -26,7 +26,7 @@ _WITHOUT_MODEL = frozenset({"containers", "files", "skills", "uploads", "vector_
 
 
 def takes_uploads(path: str) -> bool:
-    """Whether bodies sent to that path are passed on, so that they need not fit the bound of those that are read."""
+    """Return whether bodies sent to that path are streamed, and so may be longer than bodies that are read."""
     if not path.startswith(_PREFIX) or path == "/v1/responses":
         return False
     rest = path.removeprefix(_PREFIX)
@@ -34,17 +34,17 @@ def takes_uploads(path: str) -> bool:
 
 
 def takes_raw_bytes(path: str) -> bool:
-    """Whether a body sent to that path (what follows `/v1`) names no model, whatever it consists of."""
+    """Return whether a body sent to that path (what follows `/v1`) never names a model."""
     return path.split("/")[1] in _WITHOUT_MODEL
 
 
 def has_default_model(path: str) -> bool:
-    """Whether the provider takes a model of its own choice for JSON at that path that names none."""
+    """Return whether the provider chooses a model for JSON at that path that names none."""
     return path.split("/")[1] in _WITH_DEFAULT_MODEL
 
 
 def may_name_model(path: str) -> bool:
-    """Whether a form sent to that path (what follows `/v1`) may name its model behind a file."""
+    """Return whether a form sent to that path (what follows `/v1`) may name its model behind a file."""
     return not takes_raw_bytes(path)
 
 
@@ -65,7 +65,7 @@ class Incoming:
         return message
 
     async def piece(self) -> bytes:
-        """What came next, b"" at the end. Raises CancelledError when the client left."""
+        """Return the next piece, b"" at the end. Raises CancelledError when the client left."""
         while not self.whole:
             message = await self()
             if message["type"] == "http.disconnect":
@@ -79,7 +79,7 @@ class Incoming:
             yield piece
 
     async def read(self, limit: int) -> bytes:
-        """All of it. Raises BodyTooLarge beyond `limit` bytes, before any is read where the length tells."""
+        """Read the whole body. Raises BodyTooLarge beyond `limit` bytes, before reading any where the length tells."""
         parts: list[bytes] = []
         left = limit - (self.length or 0)
         while left >= 0 and (piece := await self.piece()):
@@ -115,7 +115,7 @@ class Held:
 
     @property
     def content_type(self) -> bytes | None:
-        """What was read as JSON goes up as JSON in UTF-8: no other charset makes anything else of it."""
+        """Return the content type to send: JSON that was read goes up as UTF-8, whatever its charset was."""
         return None if self.document is None else JSON[1]
 
     @property
@@ -219,4 +219,4 @@ def _as_it_is(piece: bytes) -> bytes:
 
 
 def _nothing() -> None:
-    """Nobody has looked whether the form is whole."""
+    """Do nothing: no form was checked."""

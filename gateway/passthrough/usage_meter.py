@@ -41,7 +41,7 @@ class Meter:
             self._drop()
 
     def usage(self) -> Usage | None:
-        """What was found; None when the answer said nothing of it."""
+        """Return the usage that was found; None when the answer reported none."""
         if self._counts and not self._streams and self._kept:
             self._found = _usage_in(bytes(self._kept))
             self._drop()

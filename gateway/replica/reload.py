@@ -131,7 +131,7 @@ class Reloader:
         return self._current.settings.embedded_folder.resolve() if self._current else None
 
     async def _changes(self, watch: FileWatch) -> AsyncGenerator[bool, None]:
-        """True for each event, False for each look; without notifications (inotify's limits) by polling."""
+        """Yield True for each event, False for each look; without notifications (inotify's limits) by polling."""
         polling = False
         while True:
             try:

@@ -201,6 +201,8 @@ def _at_least(outcome: Outcome) -> float:
     """Return the seconds that an overtaken call is taken to have lasted.
 
     What is open is decided in the canary's favour, so that no hedge makes it look worse than stable (decision 13).
+
+    What is open is decided in the canary's favour, so that no hedge makes it look worse than stable (decision 13).
     """
     return math.inf if outcome.arm == "stable" else outcome.attempts[0].ended_at - outcome.received_at
 

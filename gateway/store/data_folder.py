@@ -77,7 +77,7 @@ def lock(folder: Path) -> int:
 
 
 def is_locked_by(folder: Path, descriptor: int) -> bool:
-    """Whether the folder is the one whose lock we hold: not deleted or replaced since."""
+    """Return whether the folder is the one whose lock we hold: not deleted or replaced since."""
     try:
         return os.path.samestat(os.fstat(descriptor), (folder / "lock").stat())
     except OSError:
@@ -85,7 +85,7 @@ def is_locked_by(folder: Path, descriptor: int) -> bool:
 
 
 def holds_data(folder: Path) -> bool:
-    """Whether there is a file that a server could load."""
+    """Return whether there is a file that a server could load."""
     return _has_content(folder / SINGLE_FILE) or bool(_parts(folder / MULTI_PART))
 
 
@@ -116,7 +116,7 @@ def read_stamp(folder: Path) -> Stamp | None:
 
 
 def write_stamp(folder: Path, stamp: Stamp) -> None:
-    """Raises OSError."""
+    """Write the stamp. Raises OSError."""
     write_whole(folder / STAMP, json.dumps(asdict(stamp)).encode() + b"\n")
 
 

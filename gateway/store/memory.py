@@ -110,16 +110,16 @@ class Memory:
 
     @property
     def folder(self) -> Path | None:
-        """Where it lies; None where nothing outlives the process."""
+        """The folder of the memory; None where nothing outlives the process."""
         return self._folder
 
     @property
     def was_empty(self) -> bool:
-        """Whether nothing of any agent was there when this process began."""
+        """Return whether nothing of any agent was stored when this process began."""
         return not self._known_at_start
 
     def knew(self, agent: str) -> bool:
-        """Whether something of the agent was there when this process began."""
+        """Return whether something of the agent was stored when this process began."""
         return agent in self._known_at_start
 
     def state(self, agent: str) -> State | None:

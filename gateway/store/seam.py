@@ -272,9 +272,9 @@ class Store(Protocol):
         """The fingerprint key of all replicas: the one that is there, else `proposed`, which is there from now on."""
 
     async def ping(self) -> None:
-        """Raises StoreAway when the store does not answer."""
+        """Check that the store answers. Raises StoreAway."""
 
     async def probe(self, agent: str) -> None:
-        """Raises StoreAway unless the store takes every kind of write that an agent's record and counts need."""
+        """Check that the store takes every kind of write that an agent's record and counts need. Raises StoreAway."""
 
     async def aclose(self) -> None: ...

@@ -11,7 +11,7 @@ _NOT_IMPLEMENTED: Final = 501  # of the 5xx the one that speaks of the request a
 
 
 def counts_as_error(kind: str, status: int | None, blames_version: bool = False) -> bool:
-    """Whether a failed attempt is an error of its version.
+    """Return whether a failed attempt is an error of its version.
 
     Timeouts, broken connections, 5xx, an error inside HTTP 200, malformed and truncated answers are. A 4xx may be the
     client's doing, and a 429 is the account's, unless the answer is about our key or (`blames_version`) about what the
@@ -25,7 +25,8 @@ def counts_as_error(kind: str, status: int | None, blames_version: bool = False)
 
 
 def is_rejection(kind: str, status: int | None) -> bool:
-    """Whether the provider refused to serve the request, for a reason that a client or the version may have caused.
+    """Return whether the provider refused to serve the request, for a reason that a client or the version may have
+    caused.
 
     Nobody needs to know which: the split attributes it. A rate limit depends on how busy an arm is, so it is none.
     """

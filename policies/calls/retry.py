@@ -20,7 +20,7 @@ _NEXT_STATUSES = frozenset({401, 402, 403, 404, 405, 408, 409, 425, 429})
 
 
 def next_move(kind: str, status: int | None, should_retry: bool | None, blames_version: bool = False) -> Move:
-    """What a failure of that kind asks for, when there is time, budget and a next target.
+    """Return what follows a failure of that kind, when there is time, budget and a next target.
 
     `should_retry` is what upstream's `x-should-retry` said, None where it said nothing. A timeout is not retried at
     the same target: the provider has the request and may be working on it.
@@ -35,12 +35,12 @@ def next_move(kind: str, status: int | None, should_retry: bool | None, blames_v
 
 
 def is_outage(status: int) -> bool:
-    """Whether an HTTP status says that the provider fails or is busy, and not what is wrong with the request."""
+    """Return whether an HTTP status says that the provider fails or is busy, and not what is wrong with the request."""
     return (status >= 500 and status != 501) or status in _BUSY_STATUSES
 
 
 def tells_ill_health(kind: str, status: int | None) -> bool:
-    """Whether a failure says that the target itself is unwell, so that its circuit should hear of it."""
+    """Return whether a failure says that the target itself is unwell, so that its circuit should hear of it."""
     if kind != "status" or status is None:
         return kind in ("connect", "lost", "timeout")
     return status >= 500 and status != 501  # a server that does not do what a request asks for is well
@@ -104,8 +104,8 @@ class Circuit:
         return "half_open" if now - self._opened_at >= self.open_for else "open"
 
     def allows(self, now: float) -> bool:
-        """Whether an attempt may go out. When half open this grants the one probe; a probe that never reports back
-        stops blocking after another `open_for` seconds."""
+        """Return whether an attempt may go out. When half open this grants the one probe; a probe that never reports
+        back stops blocking after another `open_for` seconds."""
         state = self.state(now)
         if state != "half_open":
             return state == "closed"

@@ -105,7 +105,7 @@ class Evidence:
 
     @property
     def clock(self) -> StepClock:
-        """Where the step stands. A count from a replica whose clock is ahead opens its slot for all."""
+        """The time of the step. A count from a replica whose clock is ahead opens its slot for all."""
         latest = max((*self.canary.requests, *self.stable.requests), default=0)
         return StepClock(max(self.minute, first_minute(latest)), self.offset)
 

@@ -17,7 +17,7 @@ class Exposure:
     _passed: int = field(default=0, init=False)
 
     def admits(self, stable_closed: bool, canary_closed: bool, sampled: bool) -> bool:
-        """Whether a call that comes now is evidence.
+        """Return whether a call that arrives now is evidence.
 
         `stable_closed` and `canary_closed` are the circuits of the arms' own targets; `sampled` says whether the call's
         unit is in the sample that is exposed for as long as one circuit alone is not closed.

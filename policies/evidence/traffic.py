@@ -16,7 +16,7 @@ _BETS = (0.02, 0.2, 0.5, 0.8, 0.95, 1.05, 1.25, 2.0, 5.0, 50.0)
 
 
 def blocked(evidence: Evidence) -> tuple[str, ...]:
-    """What is wrong with the traffic of the step, in words for `Findings.blocked`; empty when nothing is."""
+    """Return what is wrong with the step's traffic, in words for `Findings.blocked`; empty when nothing is."""
     return (*_missing(evidence), *_mismatch(evidence))
 
 

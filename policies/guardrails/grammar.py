@@ -51,7 +51,7 @@ class Slow:
 
     @property
     def frozen_name(self) -> str:
-        """Under which name the record keeps the frozen threshold."""
+        """The name under which the record keeps the frozen threshold."""
         return f"{self.measure}:{self.quantile:g}"
 
 
@@ -66,12 +66,12 @@ class Guardrail:
 
     @property
     def is_mean(self) -> bool:
-        """Whether it compares means; all others count bad units."""
+        """Return whether the guardrail compares means; all others count bad units."""
         return isinstance(self.metric.reading, Mean)
 
     @property
     def population(self) -> Population:
-        """What might have been bad."""
+        """The calls or units that the guardrail counts."""
         reading = self.metric.reading
         return reading.population if isinstance(reading, Events) else "judged calls"
 
@@ -82,7 +82,7 @@ class Guardrail:
 
     @property
     def slow(self) -> tuple[Slow, ...]:
-        """What makes a call slow for this guardrail: at the quantile it names and, when relative, at p75 too."""
+        """Return when a call is slow for this guardrail: at the quantile it names and, when relative, at p75 too."""
         reading = self.metric.reading
         if not isinstance(reading, SlowCalls):
             return ()
@@ -100,7 +100,7 @@ class Guardrail:
 
     @property
     def tolerated(self) -> float:
-        """How many times stable's rate of bad events the canary may have. Latency's margin is in the threshold."""
+        """The factor on stable's rate of bad events that the canary may have. Latency's margin is in the threshold."""
         return self.limit if self.relative and not isinstance(self.metric.reading, SlowCalls) else 1.0
 
     @property

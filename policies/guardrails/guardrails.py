@@ -54,7 +54,7 @@ def assess(
     evidence: Evidence,
     dismissed: Collection[str] = (),
 ) -> Assessment:
-    """What guardrails and signals say about the evidence, each in the order given, but those on `dismissed` metrics.
+    """Assess guardrails and signals by the evidence, each in the order given, without those on `dismissed` metrics.
 
     A dismissed guardrail keeps its share of the family to itself: handing it to the others because of what it showed
     would break the promise.
@@ -84,7 +84,7 @@ def shares(guardrails: Sequence[Guardrail]) -> dict[str, float]:
 
 
 def bank(guardrails: Iterable[Guardrail], evidence: Evidence) -> dict[str, float]:
-    """What each relative guardrail's components are worth as their step ends, past steps included, by its text."""
+    """Return the value of each relative guardrail's components as their step ends, past steps included, by its text."""
     return {
         guardrail.text: evidence.banked.get(guardrail.text, 0.0) + _begun(guardrail, evidence)
         for guardrail in guardrails
@@ -159,8 +159,10 @@ def _slots(guardrail: Guardrail, component: str, evidence: Evidence) -> dict[int
 
 
 def _counted_part(guardrail: Guardrail, component: str, evidence: Evidence) -> float:
-    """How much of the canary's bad units counts, in 0…1. What does not is left out as if it had not been called, which
-    only makes an e-value smaller."""
+    """Return the share of the canary's bad units that counts, in 0…1.
+
+    The others are left out as if they had not been called, which only makes an e-value smaller.
+    """
     units = evidence.canary.bad_units.get(component, 0)
     return _counted_units(guardrail, component, evidence) / units if units else 1.0
 
@@ -207,7 +209,7 @@ def _proven(findings: Iterable[Finding], evidence: Evidence) -> Finding | None:
 
 
 def _enough_units(finding: Finding, evidence: Evidence) -> bool:
-    """Whether enough distinct units were bad; a mean is made of many by itself."""
+    """Return whether enough distinct units were bad; a mean always comes from many."""
     guardrail = finding.guardrail
     counted = (_counted_units(guardrail, component, evidence) for component in guardrail.components)
     units = max(counted, default=MIN_BAD_UNITS)
@@ -229,7 +231,7 @@ def _breached(signal: Finding) -> bool:
 
 
 def _observed(guardrail: Guardrail, evidence: Evidence) -> tuple[float | None, float | None]:
-    """What was seen of each arm: stable's, the canary's."""
+    """Return the observed value of each arm: stable's, the canary's."""
     return _seen(guardrail, evidence.stable), _seen(guardrail, evidence.canary)
 
 

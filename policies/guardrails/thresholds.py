@@ -56,7 +56,10 @@ def freeze(stable: Tally, guardrails: Iterable[Guardrail]) -> dict[str, float] |
 
 
 def _cap(amounts: Mapping[int, int]) -> float | None:
-    """Where amounts are cut off; with room above the usual one, or calls that all cost alike could not get dearer."""
+    """Return the amount at which amounts are cut off.
+
+    There is room above the usual amount, or calls that all cost alike could not get more expensive.
+    """
     usual, high = quantile(amounts, 0.5), quantile(amounts, CAP_QUANTILE)
     return None if usual is None or high is None else max(high, ROOM * usual)
 

@@ -46,7 +46,7 @@ class Findings:
     blocked: tuple[str, ...] = ()
 
     def record(self, proven: Finding | None) -> dict[str, Any]:
-        """What a decision was made from, as plain values for the audit."""
+        """Return the basis of a decision, as plain values for the audit."""
         return {
             "guardrail": proven.guardrail.text if proven else None,
             "e_value": self.assessment.e_value if proven is None or proven.guardrail.relative else proven.e_value,
@@ -117,7 +117,10 @@ def _loss(last_seen: State, found: State | None) -> str:
 
 
 def decide(state: State, intent: Intent, findings: Findings, now: float) -> Decision | None:
-    """What the evidence asks for: roll back on a proven breach, advance on a step that was held well, else nothing."""
+    """Return the decision that the evidence requires.
+
+    Roll back on a proven breach, advance after a good step, else None.
+    """
     if state.canary is None or not (state.on_trial or _watched_after(state, intent, now)):
         return None
     if findings.assessment.proven is not None:
@@ -131,7 +134,7 @@ def decide(state: State, intent: Intent, findings: Findings, now: float) -> Deci
 
 
 def waits_for(state: State, intent: Intent, findings: Findings, now: float) -> tuple[str, ...]:
-    """Why the rollout does not go on to its next step, in words; empty when it may."""
+    """Return why the rollout does not go on to its next step, in words; empty when it may."""
     step = state.step_of(intent)
     if step is None or step.hold is None:
         return ("there are no steps: the weight stays until the configuration changes",)
@@ -174,7 +177,7 @@ def complete(state: State, actor: str, reason: str, now: float) -> Decision:
 
 
 def breach(finding: Finding, findings: Findings) -> str:
-    """One sentence that says what was proven, for the record and for the person who reads it at night."""
+    """Return a sentence that states what was proven, for the record and for a person who reads it at night."""
     text = f"{finding.guardrail.text} is breached: {_seen(finding, findings.evidence)}"
     if not finding.guardrail.relative:
         return f"{text}; E = {finding.e_value:.4g}"

@@ -36,12 +36,12 @@ class Step:
 
     @property
     def share(self) -> int:
-        """What the canary really gets, in basis points."""
+        """The share that the canary really gets, in basis points."""
         return min(self.weight, WHOLE_WEIGHT - HOLDBACK) if self.hold is not None else self.weight
 
     @property
     def words(self) -> str:
-        """What it asks for, such as `25% for 600 s, 100 requests, approval`."""
+        """The requirements of the step, such as `25% for 600 s, 100 requests, approval`."""
         hold = "" if self.hold is None else f" for {self.hold:g} s"
         requests = f", {self.min_requests} requests" if self.min_requests else ""
         return f"{percent(self.weight)}{hold}{requests}{', approval' if self.approval else ''}"
@@ -92,12 +92,12 @@ class State:
     steps: tuple[Step, ...] = ()
 
     def serves(self, intent: Intent) -> bool:
-        """Whether this record is about the versions that the configuration names."""
+        """Return whether this record is of the versions that the configuration names."""
         return self.stable.digest == intent.stable.digest and _digest(self.canary) == _digest(intent.canary)
 
     @property
     def on_trial(self) -> bool:
-        """Whether the canary takes a share of the traffic and is watched."""
+        """Return whether the canary takes a share of the traffic and is watched."""
         return self.phase in ("running", "paused")
 
     def step_of(self, intent: Intent) -> Step | None:

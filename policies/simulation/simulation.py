@@ -66,7 +66,7 @@ def first_breach(
 
 
 def expected_detection(guardrails: Sequence[Guardrail], world: World, chance: Chance, runs: int = 200) -> Detection:
-    """How soon these guardrails roll back in such a world, over `runs` simulated rollouts."""
+    """Estimate how soon these guardrails roll back in such a world, over `runs` simulated rollouts."""
     return detection([first_breach(guardrails, world, chance) for _ in range(runs)])
 
 
@@ -124,7 +124,7 @@ class StepWatch:
         return any(happening.canary) and (self._suspect() or self._absolute(happening))
 
     def bound(self) -> float:
-        """What the family's e-value cannot exceed."""
+        """Return an upper bound of the family's e-value."""
         events = [share * sum(bound.value for bound in bounds) / len(bounds) for share, bounds in self._events]
         return self._worth_of_means + sum(events)
 
@@ -139,7 +139,7 @@ class StepWatch:
         return Breach(calls, minutes, assessment.proven.guardrail.text, assessment.e_value)
 
     def evidence(self, calls: int) -> Evidence:
-        """All that was counted until the canary's call of that number."""
+        """Return all that was counted until the canary's call of that number."""
         odds = (1 - self._world.weight) / self._world.weight
         canary, stable = self._arm("canary", calls, 1.0), self._arm("stable", calls, odds)
         return Evidence(self._world.weight, canary, stable, minute=self._world.minute(calls))
@@ -155,7 +155,7 @@ class StepWatch:
         return self.bound() >= THRESHOLD * 0.999  # a bound that rounding made smaller must not hide a breach
 
     def _absolute(self, happening: Bad) -> bool:
-        """Whether an absolute guard may be breached: its e-value is at most that of the bare comparison."""
+        """Return whether an absolute guard may be breached: its e-value is at most that of the bare comparison."""
         for component in self._alone.intersection(happening.components):
             canary, stable = (sum(self._bad[arm].get(component, {}).values()) for arm in ("canary", "stable"))
             if ratio_e_value(canary, stable, self._world.weight, 1.0) >= ABSOLUTE_THRESHOLD:

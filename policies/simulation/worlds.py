@@ -52,7 +52,7 @@ class World:
     cost_spread: float = 0.7
 
     def canary_calls(self, minute: float) -> int:
-        """How many calls the canary got in the step's first minutes."""
+        """Return the number of calls that the canary got in the step's first minutes."""
         return int(minute * self.calls_per_minute)
 
     def minute(self, calls: int) -> int:
@@ -116,7 +116,7 @@ class _Amount:
 
 
 def happenings(guardrails: Sequence[Guardrail], world: World, chance: Chance) -> Iterator[Happening]:
-    """All that concerns these guardrails, in the order of the canary's calls; endless."""
+    """Yield all events that concern these guardrails, in the order of the canary's calls; endless."""
     sources = _sources(guardrails, world, chance)
     streams = [_bad_units(order, source, world, chance) for order, source in enumerate(sources)]
     for order, amount in enumerate(_guarded_amounts(guardrails), len(sources)):
@@ -125,13 +125,13 @@ def happenings(guardrails: Sequence[Guardrail], world: World, chance: Chance) ->
 
 
 def _sources(guardrails: Sequence[Guardrail], world: World, chance: Chance) -> list[_Source]:
-    """One source for each set of components that is guarded."""
+    """Return one source for each set of components that is guarded."""
     by_components = {guardrail.components: guardrail for guardrail in guardrails if guardrail.components}
     return [_source(guardrail, world, chance) for guardrail in by_components.values()]
 
 
 def _guarded_amounts(guardrails: Sequence[Guardrail]) -> Iterator[_Amount]:
-    """One amount for each function by which a version's factor is found."""
+    """Yield one amount for each function that finds a version's factor."""
     by_multiple: dict[Callable[[SimulatedBehaviour], float], dict[str, float]] = {}
     for guardrail in guardrails:
         reading, name = guardrail.metric.reading, guardrail.metric.name
@@ -173,7 +173,7 @@ def _slow_source(
 
 
 def _frozen(quantiles: Sequence[float], chance: Chance) -> list[float]:
-    """How much of stable really lies below its first calls' quantiles (rising): spacings of order statistics."""
+    """Draw the share of stable's calls below each (rising) quantile of its first: spacings of order statistics."""
     below, reached = [0.0], 0.0
     for quantile in quantiles:
         under, over = (chance.gammavariate(MIN_CALLS * part, 1.0) for part in (quantile - reached, 1 - quantile))
@@ -219,7 +219,7 @@ def _thinned(count: int, share: float, chance: Chance) -> int:
 
 
 def _geometric(share: float, chance: Chance) -> float:
-    """How many tries until one succeeds, itself included; infinite where none does."""
+    """Draw the number of tries until one succeeds, itself included; infinite where none does."""
     if share <= 0.0:
         return math.inf
     return 1 if share >= 1.0 else 1 + math.floor(math.log1p(-chance.random()) / math.log1p(-share))
@@ -235,7 +235,7 @@ def _poisson(mean: float, chance: Chance) -> int:
 
 
 def _amounts(order: int, amount: _Amount, world: World, chance: Chance) -> Iterator[Happening]:
-    """What calls cost. Stable's many are drawn as normal sums by bin; all calls of a unit cost the same."""
+    """Yield the costs of calls. Stable's many are drawn as normal sums by bin; all calls of a unit cost the same."""
     units = _frozen_after(world) // world.turns
     while True:
         units += COST_BATCH
@@ -261,7 +261,7 @@ def _drawn(units: int, cost: float, factor: float, world: World, chance: Chance)
 
 
 def _summed(units: int, cost: float, world: World, chance: Chance) -> Sample:
-    """So many units in each bin at once: the sum of enough of them is as good as normal."""
+    """Draw many units for each bin at once: the sum of enough of them is nearly normal."""
     (first, second), turns = _moments(cost, world), world.turns
     spread = math.sqrt(units * (second - first * first))
     bins = tuple((turns * chance.gauss(units * first, spread), units * turns) for _ in range(BINS))

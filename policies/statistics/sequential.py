@@ -54,7 +54,7 @@ def _canary_share(ratio: float, weight: float) -> float:
 # some thousand e-values, at a few weights and limits.
 @lru_cache(maxsize=256)
 def _ratio_gains(weight: float, ratio: float, bets: tuple[float, ...]) -> Gains:
-    """By a bad event of the canary, and by one of stable."""
+    """Return the gains of a bad event of the canary, and of one of stable."""
     null = _canary_share(ratio, weight)
     shares = [_canary_share(ratio * multiple, weight) for multiple in bets]
     return tuple((math.log(bet / null), math.log((1 - bet) / (1 - null))) for bet in shares)
@@ -71,7 +71,7 @@ def _absolute_gains(limit: float) -> Gains:
 
 
 def _rate_gains(rate: float, bets: Sequence[float]) -> Gains:
-    """By a call that fails, and by one that does not."""
+    """Return the gains of a call that fails, and of one that does not."""
     return tuple((math.log(p / rate), math.log((1 - p) / (1 - rate))) for p in bets)
 
 

@@ -26,7 +26,7 @@ class Tooling:
 
     @property
     def must_call(self) -> bool:
-        """Return whether the model is made to call a function, which the API does not take while it is told to think."""
+        """Return whether the model must call a function, which the API refuses while the model is told to think."""
         return self.choice is not None and self.choice["type"] in ("any", "tool")
 
 

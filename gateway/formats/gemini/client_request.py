@@ -63,7 +63,7 @@ def assistant_message(text: str) -> Mapping[str, Any]:
 
 
 def is_question(item: Mapping[str, Any]) -> bool:
-    """Return whether a content is the user's, as one without a role is; the response of a function belongs to its call."""
+    """Return whether a content is the user's, or has no role; the response of a function belongs to its call."""
     parts = item.get("parts")
     answers = isinstance(parts, list) and any(
         isinstance(part, dict) and not part.keys().isdisjoint(("functionResponse", "function_response"))

@@ -47,7 +47,7 @@ class ChunkFrame:
         return cls(part[:start], part[text.end() if text else start : noise or len(part)], noise > 0, redactor)
 
     def holds(self, chunk: bytes) -> bool:
-        """Return whether the chunk is one whole part that differs from the others only in its text, which is no secret."""
+        """Return whether the chunk is one whole part that differs from others only in its text, which is no secret."""
         start = self._start
         if chunk[:start] != self._before:
             return False

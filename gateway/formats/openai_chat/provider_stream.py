@@ -215,7 +215,7 @@ class ChatParser:
         self.usage: Usage | None = None
 
     def take(self, name: str, data: bytes) -> Sequence[Event]:
-        """Return the events of one server-sent event. Raises ProviderError for an error, and for data that is not JSON."""
+        """Return the events of one server-sent event. Raises ProviderError for an error, and for invalid JSON."""
         if self._ended or not data:
             return ()
         if data == _DONE:

@@ -23,7 +23,7 @@ class LeanTransport:
     """A `Transport`. Belongs to the event loop in which it sends."""
 
     def __init__(self, options: TransportOptions) -> None:
-        """Reads `ca_file`, if any, and raises OSError when it cannot."""
+        """Read `ca_file`, if any. Raises OSError when it cannot be read."""
         self._options = options
         self._tls: SSLContext | None = None if options.ca_file is None else tls_context(options.ca_file)
         self._pools: dict[Origin, tuple[Pool, str]] = {}
@@ -63,7 +63,7 @@ class LeanTransport:
         return entry
 
     def _context(self) -> SSLContext:
-        """Made once, when first wanted: reading the system's authorities takes about 20 ms."""
+        """Make the TLS context once, when first wanted: reading the system's authorities takes about 20 ms."""
         if self._tls is None:
             self._tls = tls_context(None)
         self._tls.set_alpn_protocols(["http/1.1"])

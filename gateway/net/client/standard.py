@@ -91,7 +91,10 @@ class StandardTransport:
     """A `Transport` over httpx2."""
 
     def __init__(self, options: TransportOptions) -> None:
-        """Raises OSError when `ca_file` cannot be read, ValueError for HTTP/2 without the package it needs."""
+        """Read `ca_file`, if any.
+
+        Raises OSError when it cannot be read, ValueError for HTTP/2 without the package it needs.
+        """
         if options.http2 and importlib.util.find_spec("h2") is None:
             raise ValueError("http2: true needs the package h2: install it, or leave http2 out")
         self._timeout = {"connect": options.connect_timeout_seconds}  # the caller's deadlines bound all else

@@ -55,7 +55,7 @@ def allow_files(connections: int) -> None:
 
 
 def hung_up(transport: asyncio.Transport) -> bool:
-    """True when the peer closed its side, even where bytes that it sent before are still unread."""
+    """Return whether the peer closed its side, even where bytes that it sent before are still unread."""
     peer = transport.get_extra_info("socket")
     if peer is None or peer.fileno() < 0:
         return True

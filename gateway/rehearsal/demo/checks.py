@@ -50,14 +50,14 @@ class StoryFacts:
 
     @property
     def changes(self) -> list[Window]:
-        """When the split was being changed, so that a conversation may rightly have changed its version."""
+        """Return the spans in which the split changed, so that a conversation may have changed its version."""
         trial = (self.edited_at, self.split_at)
         rollback = (self.rolled_back_at, max(self.applied_at.values(), default=None))
         return [(start, end) for start, end in (trial, rollback) if start is not None and end is not None]
 
     @property
     def propagation_seconds(self) -> float | None:
-        """From the rollback on record to the last replica's turn."""
+        """Seconds from the recorded rollback until the last replica applied it."""
         if self.rolled_back_at is None or not self.applied_at:
             return None
         return max(max(self.applied_at.values()) - self.rolled_back_at, 0.0)
@@ -70,7 +70,7 @@ class StoryFacts:
 
     @property
     def detection_seconds(self) -> float | None:
-        """From the start of the first failing call to the rollback."""
+        """Seconds from the start of the first failing call to the rollback."""
         if self.rolled_back_at is None or self.first_failure_at is None:
             return None
         return max(self.rolled_back_at - self.first_failure_at, 0.0)

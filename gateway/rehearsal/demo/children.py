@@ -58,7 +58,7 @@ class ChildCommand:
 
 
 def free_ports(count: int) -> list[int]:
-    """That many loopback ports that nobody listens on. They are let go again, so start what needs them at once."""
+    """Return that many loopback ports that nobody listens on. They are free again, so start what needs them at once."""
     with_sockets = [socket.create_server((_LOOPBACK, 0)) for _ in range(count)]
     ports = [int(each.getsockname()[1]) for each in with_sockets]
     for each in with_sockets:
@@ -82,7 +82,7 @@ async def running(command: ChildCommand, address: str, folder: Path) -> AsyncIte
 
 
 async def _start(command: ChildCommand, address: str, folder: Path) -> Child:
-    """In a session of its own, so that Ctrl-C reaches the demo alone, which then ends everything in order."""
+    """Start a child in a session of its own, so that Ctrl-C reaches the demo alone, which ends everything in order."""
     path = folder / f"{command.name}.log"
     with path.open("wb") as log:
         process = await asyncio.create_subprocess_exec(

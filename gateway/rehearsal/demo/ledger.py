@@ -37,7 +37,7 @@ class Flip:
     after: ClientCall
 
     def spans(self, window: Window) -> bool:
-        """Whether the split was being changed between the two turns, or during one."""
+        """Return whether the split was being changed between the two turns, or during one."""
         return self.before.started_at <= window[1] and window[0] <= self.after.ended_at
 
 
@@ -74,7 +74,7 @@ class Ledger:
         self._last[call.conversation] = call
 
     def forget(self, conversation: int) -> None:
-        """That conversation is over."""
+        """Forget a conversation that is over."""
         self._last.pop(conversation, None)
 
     def since(self, start: float, end: float = float("inf")) -> list[ClientCall]:
@@ -103,5 +103,5 @@ def shares(calls: Iterable[ClientCall]) -> dict[str, float]:
 
 
 def openings(calls: Iterable[ClientCall]) -> Counter[str]:
-    """How many conversations were begun on each version."""
+    """Count the conversations that began on each version."""
     return Counter(call.version for call in calls if call.turn == 0 and call.version)

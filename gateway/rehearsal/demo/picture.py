@@ -44,7 +44,7 @@ class Picture:
 
     @property
     def proof(self) -> float:
-        """How near the evidence is to the threshold, on a logarithmic scale from 1: 0 to 1."""
+        """Closeness of the evidence to the threshold, on a logarithmic scale from 1: 0 to 1."""
         return min(max(log(max(self.e_value, 1.0)) / log(self.threshold), 0.0), 1.0)
 
 

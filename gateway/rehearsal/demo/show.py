@@ -74,7 +74,7 @@ class Show:
         self._began_at = time()
 
     async def run(self, folder: Path) -> None:
-        """From an empty folder to the last word. Raises DemoFailed and what the store raises."""
+        """Run the whole demo in an empty folder. Raises DemoFailed and what the store raises."""
         self._say("starting a private Redis, a stand-in provider and two gateway replicas")
         try:
             async with set_up(folder) as stage:
@@ -146,7 +146,7 @@ def _signals() -> Iterator[Coroutine[Any, Any, None]]:
 
 
 def _command() -> str:
-    """How this very command is called from the folder that one is in."""
+    """Return this very command as it is called from the current folder."""
     if shutil.which("serinus"):
         return "serinus"
     called = Path(sys.argv[0])

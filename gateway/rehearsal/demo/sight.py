@@ -40,12 +40,12 @@ class Sight:
 
     @property
     def on_trial(self) -> bool:
-        """Whether this replica splits the traffic."""
+        """Return whether this replica splits the traffic."""
         return self.phase == "running" and abs(self.weight - WEIGHT) < 1e-9
 
     @property
     def rolled_back(self) -> bool:
-        """Whether the canary was taken out, and gets nothing from this replica any more."""
+        """Return whether the canary was taken out, and gets nothing from this replica any more."""
         return self.phase == "rolled_back" and self.weight == 0.0
 
     @property
@@ -66,7 +66,7 @@ def read(view: Mapping[str, Any]) -> Sight:
 
 
 def applied_at(log: Iterable[str], epoch: int) -> float | None:
-    """When a replica turned to that epoch by its own log, in Unix seconds; None when it never wrote so."""
+    """Return when a replica applied the record of that epoch, by its log, in Unix seconds; None if it never did."""
     return next((event["at"] for event in _events(log, "record_applied") if event["epoch"] == epoch), None)
 
 

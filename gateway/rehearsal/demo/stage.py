@@ -112,7 +112,7 @@ async def set_up(folder: Path) -> AsyncIterator[Stage]:
 
 
 async def _start_all(stack: AsyncExitStack, starts: Sequence[tuple[ChildCommand, str]], folder: Path) -> list[Child]:
-    """All at once: most of a start is importing. Those that came up are ended even if another did not."""
+    """Start all at once: most of a start is importing. Those that came up are ended even if another did not."""
     contexts = [running(command, address, folder) for command, address in starts]
     began = await asyncio.gather(*(context.__aenter__() for context in contexts), return_exceptions=True)
     for context, outcome in zip(contexts, began, strict=True):

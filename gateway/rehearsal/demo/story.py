@@ -33,7 +33,7 @@ class Story:
     began_at: float = field(default_factory=time)
 
     async def tell(self) -> None:
-        """All acts. Raises DemoFailed when something does not come about in its time."""
+        """Play all acts. Raises DemoFailed when something does not happen in time."""
         try:
             async with asyncio.timeout(LONGEST_SECONDS):
                 await self._all_acts()
@@ -78,7 +78,7 @@ class Story:
         await self._until(lambda sight: sight.rolled_back, _ROLLBACK_SECONDS, f"{CANARY} is rolled back")
 
     async def _note_rollback(self) -> None:
-        """From the record, the audit trail and the replicas' own logs: more exact than looking four times a second."""
+        """Note the rollback from the record, the audit trail and the replicas' logs: more exact than polling."""
         facts, sight = self.facts, self._sights()[0]
         applied = await asyncio.to_thread(self._turns, sight.epoch)
         events = [event for event in await self.stage.audit() if event["action"] == "roll_back"]
@@ -122,7 +122,7 @@ class Story:
 
 
 def first_failure(calls: Iterable[ClientCall]) -> float | None:
-    """When the first of the canary's calls that needed a second attempt was begun, in Unix seconds."""
+    """Return when the canary's first call that needed a second attempt began, in Unix seconds."""
     return min((call.started_at for call in calls if call.version == CANARY and call.attempts > 1), default=None)
 
 

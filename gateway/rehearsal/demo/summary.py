@@ -29,12 +29,12 @@ def figures(facts: StoryFacts, ledger: Ledger) -> list[tuple[str, str]]:
 
 
 def marks(checks: Sequence[Check]) -> list[tuple[str, str, str]]:
-    """One row a promise: the mark, the promise, the numbers."""
+    """Return one row for each promise: the mark, the promise, the numbers."""
     return [(KEPT if check.kept else BROKEN, check.title, check.detail) for check in checks]
 
 
 def verdict(checks: Sequence[Check]) -> str:
-    """One line for all."""
+    """Return the verdict on all checks, as one line."""
     missing = [check.title for check in checks if not check.kept]
     if not missing:
         return f"All {len(checks)} promises were kept."

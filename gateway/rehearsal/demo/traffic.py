@@ -78,7 +78,7 @@ class DemoTraffic:
         self._open.discard(number)
 
     async def _call(self, number: int, turn: int, said: list[ChatCompletionMessageParam]) -> _Reply | None:
-        """One turn, booked; every turn of a conversation goes to another replica than the one before."""
+        """Make and book one turn; each turn of a conversation goes to another replica than the one before."""
         client = self.clients[(number + turn) % len(self.clients)]
         ask = _stream if self.rng.random() < 0.5 else _plain
         reply, problem, started = _Reply(), None, time()
@@ -95,7 +95,7 @@ class DemoTraffic:
 
 @asynccontextmanager
 async def clients_of(base_urls: Sequence[str]) -> AsyncIterator[list[AsyncOpenAI]]:
-    """One SDK client per replica. They never try again by themselves, so every error shows; no proxy is used."""
+    """Open one SDK client per replica. They never retry, so every error shows; no proxy is used."""
     async with AsyncExitStack() as stack:
         yield [await stack.enter_async_context(_client(url)) for url in base_urls]
 

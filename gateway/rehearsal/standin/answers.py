@@ -81,7 +81,7 @@ class StandinError(NamedTuple):
 
 
 def say(ask: Ask, behaviour: ModelBehaviour, number: str, now: float) -> Said:
-    """What this behaviour says to this ask; `number` makes its ids unique, `now` is in seconds since 1970."""
+    """Return what this behaviour answers; `number` makes its ids unique, `now` is in seconds since 1970."""
     tools = ask.wanted or (ask.tools[:1] if behaviour.tool_calls and ask.may_call else ())
     text = () if tools else _text(ask, behaviour)
     prompt = ask.body_bytes // 4 + 1 if behaviour.prompt_tokens is None else behaviour.prompt_tokens

@@ -90,7 +90,7 @@ def model_of(fields: Mapping[str, object]) -> str:
 
 
 def stream_of(fields: Mapping[str, object]) -> bool:
-    """Whether a stream is wanted. Raises Refusal where that is neither true nor false."""
+    """Return whether a stream is wanted. Raises StandinRefusal where that is neither true nor false."""
     stream = fields.get("stream")
     if stream is not None and not isinstance(stream, bool):
         refuse("Invalid type for 'stream': expected a boolean.", "stream", "invalid_type")

@@ -32,7 +32,7 @@ def _half(turn: Turn) -> tuple[bytes, bytes, Bill]:
 
 
 def _broken(turn: Turn, end: Literal["close", "hang", "reset"]) -> WireScript:
-    """Some of the answer, then this end."""
+    """Send a part of the answer, then end the connection so."""
     if turn.ask.stream:
         return WireScript(framed(stream_opening(turn), beginning(turn), chunked=turn.chunked, closed=False), end)
     opening, half, bill = _half(turn)

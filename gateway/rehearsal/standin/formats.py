@@ -35,7 +35,7 @@ def shape_of(path: str) -> Shape | None:
 
 
 def family_of(request: StandinRequest) -> Family:
-    """Whose door, errors and headers a request meets; OpenAI's where its path does not tell, nor its key's header."""
+    """Return the provider whose key, errors and headers apply; OpenAI's where neither path nor key header tells."""
     shape = shape_of(request.path)
     if shape is not None:
         return shape.family

@@ -33,7 +33,7 @@ class KeptResponses:
         self._most = most
 
     def check(self, ask: Ask) -> None:
-        """Raises Refusal where the request goes on from a response that is not here."""
+        """Raise StandinRefusal where the request continues a response that is not here."""
         before = ask.fields.get("previous_response_id")
         if isinstance(before, str) and before not in self._kept:
             message = f"Previous response with id '{before}' not found."
@@ -139,7 +139,7 @@ class Files:
 
 
 def only(method: str, request: StandinRequest, other: str = "") -> None:
-    """Raises Refusal for a request with any method but these."""
+    """Raise StandinRefusal for a request with any method but these."""
     if request.method not in (method, other):
         expected = f"{method} or {other}" if other else method
         raise StandinRefusal(405, f"Not allowed to {request.method} on {request.path} (expected {expected})")

@@ -54,7 +54,7 @@ class StandinModels:
         return list(self._known)
 
     def behave(self, name: str, behaviour: ModelBehaviour) -> None:
-        """Sets a model up, its dice and script from their beginning."""
+        """Set a model's behaviour, and start its dice and script from their beginning."""
         self._known[name] = StandinModel(name, behaviour)
 
     def change(self, name: str, behaviour: ModelBehaviour, fields: frozenset[str]) -> None:

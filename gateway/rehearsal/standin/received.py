@@ -57,7 +57,7 @@ class RequestLog:
         self._kept.append((request if size <= KEPT_BODY else request._replace(body=request.body[:KEPT_BODY]), size))
 
     def last(self, count: int) -> list[Received]:
-        """At most `count` of them."""
+        """Return at most `count` of the latest requests."""
         return [Received.of(*each) for each in list(self._kept)[-count:]] if count > 0 else []
 
     def __iter__(self) -> Iterator[Received]:

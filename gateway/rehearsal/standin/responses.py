@@ -163,7 +163,7 @@ def _text(text: str) -> dict[str, object]:
 
 
 def is_background(ask: Ask) -> bool:
-    """Whether a response is to be made while nobody waits for it."""
+    """Return whether a response is to be made in the background."""
     return ask.fields.get("background") is True and not ask.stream
 
 

@@ -72,7 +72,7 @@ class _Reader:
         return found
 
     def _merged(self, parts: list[object]) -> Schema:
-        """One schema out of allOf's parts: later words win, properties and required names add up."""
+        """Merge the parts of `allOf` into one schema: later words win, properties and required names add up."""
         merged: dict[str, object] = {}
         properties: dict[str, object] = {}
         required: list[object] = []

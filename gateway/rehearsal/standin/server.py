@@ -63,17 +63,17 @@ class Standin:
 
     @property
     def root_url(self) -> str:
-        """Where /standin and /healthz live."""
+        """The URL of /standin and /healthz."""
         host = EVERYWHERE.get(self._host, self._host)
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     @property
     def base_url(self) -> str:
-        """What an OpenAI client's base_url is set to; Anthropic's and Google's clients take `root_url`."""
+        """The base URL for OpenAI clients; Anthropic's and Google's clients take `root_url`."""
         return f"{self.root_url}/v1"
 
     def behave(self, model: str, behaviour: ModelBehaviour) -> None:
-        """Sets a model's behaviour from its next call on; its dice and fault_script start from their beginning."""
+        """Set a model's behaviour from its next call on; its dice and fault_script start from their beginning."""
         self._service.models.behave(model, behaviour)
 
     def counts(self, model: str) -> Counts:
@@ -93,7 +93,10 @@ def run(
     *,
     api_key: str | None = None,
 ) -> int:
-    """Serves on `listen` (`host:port`) until SIGTERM or SIGINT; the exit code: 0, or 2 when it cannot listen there."""
+    """Serve on `listen` (`host:port`) until SIGTERM or SIGINT.
+
+    Return the exit code: 0, or 2 when it cannot listen there.
+    """
     host, _, port = listen.rpartition(":")
     if not host or not port.isdecimal() or int(port) > LAST_PORT:
         return _complain(f"listen: host:port is needed, like 127.0.0.1:9000 (got {listen!r})")

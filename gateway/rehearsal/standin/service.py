@@ -63,7 +63,7 @@ class Service:
         return self._look_up(request, number), None
 
     def _look_up(self, request: StandinRequest, number: str) -> WireScript:
-        """What is no call of a model: it has no entry in the books unless it is refused."""
+        """Answer a request that calls no model: it is in the books only if it is refused."""
         family = family_of(request)
         if (kept := self._responses.answer(request, self._clock())) is not None:
             return self._reply(family, number, 200, kept)

@@ -54,7 +54,7 @@ class Family:
 
 
 def no_stream(ask: Ask, said: Said) -> StreamParts:
-    """Of an endpoint that has no streams; its `read` never asks for one."""
+    """Fail: the endpoint has no streams, and its `read` never asks for one."""
     raise AssertionError(f"{said.model}: this endpoint has no streams")
 
 

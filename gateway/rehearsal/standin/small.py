@@ -141,7 +141,7 @@ def _shape(
     charges: Literal["all", "prompt", "nothing"],
     kind: Callable[[Ask], bytes] = lambda ask: JSON,
 ) -> Shape:
-    """Of an endpoint that has neither streams nor tools."""
+    """Make the shape of an endpoint that has neither streams nor tools."""
     return Shape(
         family=OPENAI,
         read=read,

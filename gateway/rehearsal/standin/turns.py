@@ -30,7 +30,7 @@ class Turn(NamedTuple):
         return answers.say(self.ask, self.behaviour, self.number, self.now)
 
     def bill(self, said: answers.Said) -> Bill:
-        """What a whole answer of this endpoint costs."""
+        """Return the cost of a whole answer of this endpoint."""
         match self.shape.charges:
             case "all":
                 return said.bill
@@ -74,7 +74,7 @@ def events(turn: Turn, said: answers.Said) -> Iterator[WireStep]:
 
 
 def shares(completion: int, pieces: int) -> Iterator[int]:
-    """How the tokens of a completion are spread over its pieces: evenly, the rest with the first."""
+    """Spread the tokens of a completion over its pieces: evenly, the rest with the first."""
     each, rest = divmod(completion, pieces)
     return (each + rest if at == 0 else each for at in range(pieces))
 

@@ -88,7 +88,7 @@ def provider_lines(request_id: str, seconds: float, spent_for: float | None = No
 
 
 def chunk(data: bytes) -> bytes:
-    """One chunk of a chunked body; nothing for nothing, as an empty chunk would end the body."""
+    """Write one chunk of a chunked body; nothing for nothing, as an empty chunk would end the body."""
     return b"%x\r\n%s\r\n" % (len(data), data) if data else b""
 
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import multiprocessing
+import os
 import tempfile
 import threading
 import time
@@ -57,10 +58,18 @@ _servers: list[Server] = []  # of this process: one, once it is to simulate
 def prepare(folder: str) -> None:
     """Make this process ready to simulate."""
     gc.disable()
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
     number = multiprocessing.current_process().name.rpartition("-")[2]
     server = Server.start(Path(folder) / number)
     Finalize(None, server.switch, args=(False,), exitpriority=10)
     _servers.append(server)
+
+
+def _leave_with_parent() -> None:
+    """End this process, and Redis with it, when whoever asked for the work is killed."""
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 def work(name: str, seed: int) -> tuple[Ended, float]:

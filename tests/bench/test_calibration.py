@@ -1,0 +1,130 @@
+"""The calibration's instruments: virtual time, the store on it, exact bounds, and a few whole rollouts."""
+
+import asyncio
+import random
+from collections.abc import Iterator
+from dataclasses import astuple, replace
+from pathlib import Path
+
+import pytest
+
+from bench.calibration.clock import VirtualLoop
+from bench.calibration.provider import Said
+from bench.calibration.report import Tallied, chosen, kept, misses, row, upper_bound
+from bench.calibration.rollout import Ended, simulate
+from bench.calibration.store import Line, VirtualStore
+from bench.calibration.workers import Server
+from bench.calibration.worlds import BLAMELESS, SCENARIOS
+from gateway.store import Batch, connect
+
+DAY = 86_400.0
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A Redis that simulations may empty."""
+    server = Server.start(tmp_path_factory.mktemp("calibration") / "redis")
+    yield server
+    server.switch(False)
+
+
+def ended(seed: int, *, gone: bool, calls: int = 0) -> Ended:
+    return Ended(seed, gone, calls, calls, 120.0 if gone else 1.0, 60.0, "why" if gone else "")
+
+
+def test_a_day_passes_at_once() -> None:
+    """Timers run in their order, each at its own time."""
+
+    async def sleep(seconds: float) -> float:
+        await asyncio.sleep(seconds)
+        return asyncio.get_running_loop().time()
+
+    async def both() -> list[float]:
+        return list(await asyncio.gather(sleep(DAY), sleep(1.0)))
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        assert runner.run(both()) == [DAY, 1.0]
+
+
+def test_the_store_lives_on_the_virtual_clock(server: Server) -> None:
+    """Two hours between two flushes are 120 minutes of evidence, and the operations themselves take no time."""
+
+    async def flush_twice() -> tuple[int, float]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        store = VirtualStore(connect(server.url), "replica", Line(loop))
+        for sequence in (1, 2):
+            batch = Batch(1, 1)
+            batch.canary.requests = batch.canary.errors = 1
+            reply = await store.flush("hours", sequence, batch)
+            await asyncio.sleep(7200.0 if sequence == 1 else 0.0)
+        await store.aclose()
+        assert reply.sides is not None
+        return reply.sides.minute, loop.time()
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        assert runner.run(flush_twice()) == (120, 7200.0)
+
+
+@pytest.mark.parametrize(("count", "runs", "bound"), [(0, 200, 0.0183), (1, 200, 0.0275), (3, 2000, 0.0044), (5, 5, 1)])
+def test_the_bound_is_the_exact_one(count: int, runs: int, bound: float) -> None:
+    """The upper end of the 95 % interval of Clopper and Pearson."""
+    assert upper_bound(count, runs) == pytest.approx(bound, abs=5e-5)
+
+
+def test_counts_are_kept_between_runs(tmp_path: Path) -> None:
+    """What was counted is there again, and its line says how many were rolled back, and at most how many may be."""
+    tallied = Tallied("identical", "code")
+    for seed in range(4):
+        tallied.add(ended(seed, gone=seed == 3, calls=17), seconds=0.5)
+    tallied.keep(tmp_path)
+    found = kept("identical", tmp_path)
+    assert found is not None and found.runs == 4 and found.reasons == ["why"]
+    assert row(SCENARIOS["identical"], found).endswith("| 4 | 1 | 80.59% | 120 |")
+    assert misses(SCENARIOS["identical"], found) and kept("another", tmp_path) is None
+
+
+def test_a_bad_canary_is_found_when_95_of_100_are() -> None:
+    """One of twenty may be missed; where two are, the line says so."""
+    scenario = SCENARIOS["errors 1 % → 10 %"]
+    for missed, late in ((1, "19"), (2, "not found")):
+        tallied = Tallied(scenario.name, "code")
+        for seed in range(20):
+            tallied.add(ended(seed, gone=seed >= missed, calls=seed), seconds=0.1)
+        assert row(scenario, tallied).split(" | ")[4] == late
+        assert misses(scenario, tallied) is (missed == 2)
+
+
+def test_worlds_are_chosen_by_name_or_by_a_part_of_it() -> None:
+    """A whole name means that world alone."""
+    assert [each.name for each in chosen(BLAMELESS, ["identical"])] == ["identical"]
+    assert len(chosen(BLAMELESS, ["adversary"])) == 5 and chosen(BLAMELESS, []) == list(BLAMELESS)
+
+
+def test_a_seed_gives_one_history(server: Server) -> None:
+    """The same world and seed end in the same way, to the last digit; another seed does not."""
+    world = replace(SCENARIOS["provider flaps, 50 %"], calls=100)
+    first, again, other = (simulate(world, seed, server.url, server.switch) for seed in (1, 1, 2))
+    assert first == again and first.calls != other.calls
+
+
+@pytest.mark.parametrize("name", ["identical, 50 %", "shared outage, 50 %", "restart of Redis"])
+def test_a_blameless_canary_stays_through_the_whole_path(server: Server, name: str) -> None:
+    """Nothing that befalls both arms rolls it back."""
+    world = replace(SCENARIOS[name], calls=250)
+    assert not any(simulate(world, seed, server.url, server.switch).rolled_back for seed in range(2))
+
+
+def test_a_canary_on_a_dead_target_is_out_within_the_bar(server: Server) -> None:
+    """It does not hide behind its circuit."""
+    world = SCENARIOS["own target dead, 5 %"]
+    found = [simulate(world, seed, server.url, server.switch) for seed in range(4)]
+    assert all(each.rolled_back for each in found) and max(each.decided_by for each in found) <= 8
+
+
+def test_every_world_is_described_whole() -> None:
+    """A name stands once, and every conversation's words can be read again."""
+    assert len(SCENARIOS) >= 40
+    for scenario in SCENARIOS.values():
+        said = scenario.words(random.Random(1), 7)
+        assert astuple(Said.read(said.text("some words"))) == pytest.approx(astuple(said), rel=1e-5)

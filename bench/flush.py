@@ -112,7 +112,7 @@ class Trial:
         arm: ArmName = "stable" if unit % 20 else "canary"
         is_failing = arm == "canary" and draw.random() < load.failing
         return Outcome(
-            call_id="c", caller="bench", agent=_AGENT, version="v1" if arm == "stable" else "v2", digest="",
+            call_id="c", caller="bench", agent=_AGENT, version="v1" if arm == "stable" else "v2",
             reason="split", unit=f"conversation {unit}", rollout=state.rollout, evidence=state.evidence, arm=arm,
             stream=False, received_at=-draw.lognormvariate(-4, 0.6), end="answered", status=200,
             attempts=[_failed() if is_failing else _good(draw.randint(50, 200))],

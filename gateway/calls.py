@@ -120,7 +120,6 @@ class Outcome:
     caller: str
     agent: str
     version: str
-    digest: str
     reason: Reason
     unit: str
     rollout: int

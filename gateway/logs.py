@@ -31,8 +31,11 @@ class Log(structlog.typing.FilteringBoundLogger, Protocol):
 
     def bind(self, **new_values: object) -> "Log": ...
 
-    def often(self, event: str, fields: Mapping[str, object]) -> None:
-        """Log an event at the level `info`; its line may wait for others, because a write is a system call."""
+    def often(self, line: dict[str, object]) -> None:
+        """Log an event at the level `info`; its line may wait for others, because a write is a system call.
+
+        `line` begins with the name of the `event`, and is completed here.
+        """
 
     def hide(self, redactor: Redactor) -> None:
         """Write no secret that this redactor knows, from now on. What providers say of calls is redacted before."""
@@ -70,10 +73,12 @@ def _logger(lines: "_Lines", level: str) -> Log:
 def _logger_class(level: int) -> type[Any]:
     """structlog's logger that passes over what is below that level, with `often` besides."""
 
-    def often(self: Any, event: str, fields: Mapping[str, object]) -> None:
+    def often(self: Any, line: dict[str, object]) -> None:
         if level <= logging.INFO:
-            line = _encode({"event": event, **self._context, **fields, "level": "info", "at": time()})
-            self._logger.keep(line)
+            if self._context:
+                line.update(self._context)
+            line["level"], line["at"] = "info", time()
+            self._logger.keep(_encode(line))
 
     def hide(self: Any, redactor: Redactor) -> None:
         self._logger.redactor = redactor

@@ -108,26 +108,27 @@ async def close(stream: OpenStream) -> None:
 
 
 class _Patience:
-    """How long a stream may keep us waiting. Moving `until` (loop time, seconds) is an assignment: one lazy timer
-    serves the whole stream, and wakes often enough to see an `until` that came nearer."""
+    """How long a stream may keep us waiting: until `until`, which may be moved, and never longer than to its `end`
+    (loop time, seconds). To move it is an assignment: one lazy timer serves the whole stream, and wakes often enough
+    to see an `until` that came nearer."""
 
-    __slots__ = ("_every", "_limit", "_loop", "_timer", "until")
+    __slots__ = ("_end", "_every", "_limit", "_loop", "_timer", "until")
 
-    def __init__(self, limit: asyncio.Timeout, every: float, until: float) -> None:
+    def __init__(self, limit: asyncio.Timeout, every: float, end: float) -> None:
         self._limit = limit
         self._loop = asyncio.get_running_loop()
         self._every = every
-        self.until = until
+        self._end = self.until = end
         self._timer = self._arm()
 
     def stop(self) -> None:
         self._timer.cancel()
 
     def _arm(self) -> asyncio.TimerHandle:
-        return self._loop.call_at(min(self.until, self._loop.time() + self._every), self._look)
+        return self._loop.call_at(min(self.until, self._end, self._loop.time() + self._every), self._look)
 
     def _look(self) -> None:
-        if self._loop.time() >= self.until:
+        if self._loop.time() >= min(self.until, self._end):
             self._limit.reschedule(self._loop.time())
         else:
             self._timer = self._arm()
@@ -148,9 +149,8 @@ async def _pump(send: Send, stream: OpenStream, limits: StreamLimits) -> None:
         if relayed and not at_once(relayed):
             left = relayed
             return False
-        until = now() + between
-        patience.until = until if until < end else end
-        return not _is_over(reader)
+        patience.until = now() + between
+        return not (reader.done or reader.failure)
 
     try:
         async with asyncio.timeout(None) as limit:
@@ -160,9 +160,9 @@ async def _pump(send: Send, stream: OpenStream, limits: StreamLimits) -> None:
                     if left and not at_once(left):
                         sending, patience.until = True, end  # a slow client uses up the call's time, not the provider's
                         await send({"type": "http.response.body", "body": left, "more_body": True})
-                    if _is_over(reader):
+                    if reader.done or reader.failure:
                         return
-                    sending, left, patience.until = False, b"", min(now() + between, end)
+                    sending, left, patience.until = False, b"", now() + between
                     if not await pour(take):
                         return
             finally:
@@ -179,11 +179,6 @@ async def _pour(chunks: AsyncIterator[bytes], into: Callable[[bytes], bool]) -> 
         if not into(chunk):
             return True
     return False
-
-
-def _is_over(reader: Follower) -> bool:
-    """Return whether nothing more is to be relayed."""
-    return reader.done or reader.failure is not None
 
 
 def _never(_: bytes) -> bool:

@@ -20,21 +20,28 @@ class Sender(Protocol):
 
 
 class Cork:
-    """The senders of one event loop whose writes are held: until its next turn, or until there are more than `MOST`."""
+    """The senders of one event loop whose writes are held: until its next turn, or until there are more than `MOST`.
 
-    __slots__ = ("_came", "_is_busy", "_senders")
+    A sender that writes time and again, and nobody else, is not counted: its turns need no end then.
+    """
+
+    __slots__ = ("_came", "_is_busy", "_latest", "_senders")
 
     def __init__(self) -> None:
         self._senders: deque[Sender] = deque()
         self._came = 0
         self._is_busy = False
+        self._latest = 0  # the sender's `id`: a closed one is not kept
 
     def holds(self, sender: Sender, loop: asyncio.AbstractEventLoop) -> bool:
         """Return whether this sender waits for its `flush`. It writes at once if no other sender wrote in the last turn
         that had any writes."""
         if not self._came:
+            if self._latest == id(sender) and not self._is_busy:
+                return False
             loop.call_soon(self._end_turn, loop)
         self._came += 1
+        self._latest = id(sender)
         if not self._is_busy:
             return False
         if len(self._senders) >= MOST:

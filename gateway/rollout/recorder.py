@@ -14,7 +14,7 @@ from gateway.calls import ArmName, Call, Outcome, Spent
 from gateway.conversation import name_of
 from gateway.logs import Log
 from gateway.pricing import PriceBook
-from gateway.rollout.call_id import Booking, mint, name_digest
+from gateway.rollout.call_id import Booking, mint, place
 from gateway.rollout.flush_requests import FlushRequests
 from gateway.rollout.named_conversations import Conversations
 from gateway.rollout.table import Entry
@@ -45,20 +45,9 @@ class Clock:
 
 def name_call(call: Call, outcome: Outcome, key: bytes, *, answered: bool = True) -> None:
     """Give the call the id that says where it will be booked, and whether a version answers it."""
-    call.id = outcome.call_id = mint(_booking(outcome, answered), outcome.caller, call.nonce, key)
-
-
-def _booking(outcome: Outcome, answered: bool) -> Booking:
-    return Booking(
-        agent=name_digest(outcome.agent),
-        version=name_digest(outcome.version),
-        arm=None if outcome.censored else outcome.arm,
-        apart=outcome.reason != "split",
-        rollout=outcome.rollout,
-        evidence=outcome.evidence,
-        unit=unit_id(outcome.unit),
-        answered=answered,
-    )
+    arm, is_apart = None if outcome.censored else outcome.arm, outcome.reason != "split"
+    booked = place(outcome.agent, outcome.version, arm, is_apart, outcome.rollout, outcome.evidence, answered)
+    call.id = outcome.call_id = mint(booked, unit_id(outcome.unit), outcome.caller, call.nonce, key)
 
 
 class Recorder:
@@ -73,12 +62,12 @@ class Recorder:
 
     def open(self, call: Call, plan: Plan, entry: Entry) -> Outcome:
         """The record of a call, or of a shadow's copy of one, that is about to be tried."""
-        state, version = entry.state, plan.version
+        state = entry.state
         return Outcome(
-            call_id=call.id, caller=call.caller.name, agent=call.agent, version=version.name, digest=version.digest,
-            reason=plan.reason, unit=plan.unit, rollout=state.rollout if state else 0,
-            evidence=state.evidence if state else 0, arm=(arm := arm_of(plan, entry)), stream=call.stream,
-            received_at=call.received_at, thresholds=entry.thresholds.get(arm) if arm else None,
+            call_id=call.id, caller=call.caller.name, agent=call.agent, version=plan.version.name, reason=plan.reason,
+            unit=plan.unit, rollout=state.rollout if state else 0, evidence=state.evidence if state else 0,
+            arm=(arm := arm_of(plan, entry)), stream=call.stream, received_at=call.received_at,
+            thresholds=entry.thresholds.get(arm) if arm else None,
             request_id=call.request_id, is_only_caller=call.caller.is_only, conversation=name_of(call),
         )  # fmt: skip
 
@@ -97,7 +86,7 @@ class Recorder:
                 self._weigh(outcome, counts, batch)
         if outcome.conversation:
             self.conversations.note(outcome)
-        self._log.often("shadow" if outcome.reason == "shadow" else "call", _line(outcome, spent))
+        self._log.often(_line(outcome, spent))
 
     def score(self, entry: Entry, booking: Booking, version: str, score: float) -> None:
         """Book feedback (0…1) on the version that served; on its arm's evidence too, if the call was on trial."""
@@ -323,6 +312,7 @@ def _line(outcome: Outcome, spent: Spent) -> dict[str, object]:
     first = outcome.first_token_at
     unknown = spent.unpriced or spent.untold
     return {
+        "event": "shadow" if outcome.reason == "shadow" else "call",
         "id": outcome.call_id,
         "request_id": outcome.request_id or None,
         "caller": outcome.caller,

@@ -106,9 +106,10 @@ class Circuit:
     def allows(self, now: float) -> bool:
         """Return whether an attempt may go out. When half open this grants the one probe; a probe that never reports
         back stops blocking after another `open_for` seconds."""
-        state = self.state(now)
-        if state != "half_open":
-            return state == "closed"
+        if self._opened_at is None:
+            return True
+        if self.state(now) == "open":
+            return False
         if self._probe_at is not None and now - self._probe_at < self.open_for:
             return False
         self._probe_at = now

@@ -68,11 +68,11 @@ def test_libraries_log_through_the_same_door(capsys: pytest.CaptureFixture[str])
 async def test_lines_of_calls_wait_for_one_another(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     """A twentieth of a second at most, and only until something else is said: the order stays."""
     log = logs.configure()
-    log.often("call", {"id": "a"})
-    log.often("call", {"id": "b"})
+    log.often({"event": "call", "id": "a"})
+    log.often({"event": "call", "id": "b"})
     assert capfdbinary.readouterr().out == b""
     log.info("record_applied", id="c")
-    log.often("call", {"id": "d"})
+    log.often({"event": "call", "id": "d"})
     said = lines(capfdbinary.readouterr().out.decode())
     assert [line["id"] for line in said] == ["a", "b", "c"]
     await asyncio.sleep(5 * logs.HELD_SECONDS)
@@ -82,8 +82,8 @@ async def test_lines_of_calls_wait_for_one_another(capfdbinary: pytest.CaptureFi
 
 def test_what_is_bound_is_in_every_line(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     """Those of calls too; below the level that was asked for nothing is written."""
-    logs.configure().bind(replica="r").often("call", {"id": "a"})
-    logs.configure("warning").often("call", {"id": "b"})
+    logs.configure().bind(replica="r").often({"event": "call", "id": "a"})
+    logs.configure("warning").often({"event": "call", "id": "b"})
     (line,) = lines(capfdbinary.readouterr().out.decode())
     assert (line["event"], line["replica"], line["id"]) == ("call", "r", "a")
 
@@ -92,20 +92,21 @@ async def test_many_lines_of_calls_do_not_wait(capfdbinary: pytest.CaptureFixtur
     """Beyond 64 kB they are written at once."""
     log = logs.configure()
     for _ in range(3):
-        log.often("call", {"id": "x" * (logs.HELD_BYTES // 2)})
+        log.often({"event": "call", "id": "x" * (logs.HELD_BYTES // 2)})
     assert len(lines(capfdbinary.readouterr().out.decode())) == 2
 
 
 def test_nothing_waits_without_a_loop(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     """Nobody would come back to write it."""
-    logs.configure().often("call", {"id": "a"})
+    logs.configure().often({"event": "call", "id": "a"})
     assert len(lines(capfdbinary.readouterr().out.decode())) == 1
 
 
 async def test_what_waits_is_written_before_the_end() -> None:
     """A loop that ends with lines waiting, and no last word."""
     done = run(
-        after="import asyncio\nasync def say(): log.often('call', {})\nasyncio.run(say())", stdout=subprocess.PIPE
+        after="import asyncio\nasync def say(): log.often({'event': 'call'})\nasyncio.run(say())",
+        stdout=subprocess.PIPE,
     )
     assert [line["event"] for line in lines(done.stdout.decode())] == ["event"] * 3 + ["call"]
 

@@ -50,7 +50,7 @@ class Replica:
         """The canary has failed a call of that unit."""
         state = self.state(agent)
         outcome = Outcome(
-            call_id="c", caller="open", agent=agent, version="v2", digest="", reason="split", unit=unit,
+            call_id="c", caller="open", agent=agent, version="v2", reason="split", unit=unit,
             rollout=state.rollout, evidence=state.evidence, arm="canary", stream=False, received_at=0.0,
             attempts=[Attempt("standin/bad", 0.0, failure="status", status=500, counts=True)],
         )  # fmt: skip

@@ -57,7 +57,7 @@ def call(
     """A good call that took so long; close it at a clock that says `seconds`."""
     attempt = Attempt("p/m", 0.0, status=200, usage=Usage(tokens, 0, 0, 0), cost_nano_usd=cost)
     return Outcome(
-        call_id="c", caller="open", agent=agent, version="v2" if arm == "canary" else "v1", digest="", reason="split",
+        call_id="c", caller="open", agent=agent, version="v2" if arm == "canary" else "v1", reason="split",
         unit=unit, rollout=state.rollout, evidence=state.evidence, arm=arm, stream=False, received_at=-seconds,
         attempts=[attempt], end="answered", status=200,
     )  # fmt: skip
@@ -97,7 +97,7 @@ def outcome(
     arm: ArmName | None = "stable", *attempts: Attempt, end: End = "answered", reason: Reason = "split", unit: str = "u"
 ) -> Outcome:
     return Outcome(
-        call_id="c", caller="web", agent="a", version="v2" if arm == "canary" else "v1", digest="d", reason=reason,
+        call_id="c", caller="web", agent="a", version="v2" if arm == "canary" else "v1", reason=reason,
         unit=unit, rollout=3, evidence=5, arm=arm, stream=False, received_at=99.5, end=end, status=200,
         attempts=list(attempts) or [Attempt("p/m", 99.5, status=200)],
     )  # fmt: skip

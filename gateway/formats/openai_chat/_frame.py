@@ -13,6 +13,7 @@ _TEXT = b'content":"'
 # Possessive: there is one way to read a string, and nothing is remembered for going back.
 _STRING = re.compile(rb'[^"\\\x00-\x1f]*+(?:\\[^\x00-\x1f][^"\\\x00-\x1f]*+)*+')
 _text, _is_text = _STRING.match, _STRING.fullmatch
+_is_bare_text = re.compile(rb'[^"\\\x00-\x1f]*+').fullmatch  # most tokens hold no escapes, and this is found out sooner
 # OpenAI pads its events with noise, so that their length tells nothing of the text.
 _NOISE = b',"obfuscation":"'
 _is_noise = re.compile(rb'[\w+/=-]*"\}\n\n').fullmatch
@@ -56,7 +57,7 @@ class ChunkFrame:
         return (
             chunk[last:end] == self._behind
             and (end < self._searched_from or self._is_clean(chunk))
-            and _is_text(chunk, start, last) is not None
+            and (_is_bare_text(chunk, start, last) or _is_text(chunk, start, last)) is not None
         )
 
 

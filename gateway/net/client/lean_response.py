@@ -133,7 +133,11 @@ class LeanResponse:
     def feed(self, data: bytes) -> int:
         """Hand this to who waits for it, or keep it; how many bytes are kept by now."""
         if self._into is not None:
-            self._pour(data, self._into)
+            try:
+                if not self._into(data):
+                    self._end_pouring(enough=True)
+            except Exception as error:  # the reader's, and no business of the connection that calls this
+                self._end_pouring(enough=True, error=error)
             return 0
         waiter = self._waiter
         if waiter is None:
@@ -155,13 +159,6 @@ class LeanResponse:
             self.feed(b"")
         elif error is not None and not self.begun.done():
             self.begun.set_exception(error)
-
-    def _pour(self, data: bytes, into: Callable[[bytes], bool]) -> None:
-        try:
-            if not into(data):
-                self._end_pouring(enough=True)
-        except Exception as error:  # the reader's, and no business of the connection that calls this
-            self._end_pouring(enough=True, error=error)
 
     def _end_pouring(self, enough: bool, error: Exception | None = None) -> None:
         poured, self._into, self._poured = self._poured, None, None

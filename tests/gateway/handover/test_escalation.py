@@ -71,7 +71,7 @@ async def queue(
 def hand_over(queue: Escalations, agent: str, call_id: str = "c-1", failure: str = "down") -> None:
     document = Document.parse(json.dumps({"messages": HELLO}).encode())
     call = Call(call_id, Caller("app", "default"), agent, None, document, False, False, [], "", 0.0, format="openai")
-    outcome = Outcome(call_id, "app", agent, "v1", "d", "split", "u", 0, 0, None, False, 0.0)
+    outcome = Outcome(call_id, "app", agent, "v1", "split", "u", 0, 0, None, False, 0.0)
     outcome.attempts.append(Attempt("standin/good", 0.0, message=failure))
     queue.hand_over(call, outcome, 1.5)
 
@@ -265,7 +265,7 @@ async def test_a_conversation_is_cut(agent: str, queue: Any, receiver: Any) -> N
     document = Document({"messages": turns}, {"messages": "[]"})
     call = Call("c-1", Caller("app", "default"), agent, None, document, False, False, [], "", 0.0, format="openai")
     tracemalloc.start()
-    escalations.hand_over(call, Outcome("c-1", "app", agent, "v1", "d", "split", "u", 0, 0, None, False, 0.0), 1.5)
+    escalations.hand_over(call, Outcome("c-1", "app", agent, "v1", "split", "u", 0, 0, None, False, 0.0), 1.5)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1_000_000

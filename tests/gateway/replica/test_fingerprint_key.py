@@ -12,7 +12,7 @@ from gateway.auth import OPEN
 from gateway.errors import StoreAway
 from gateway.rehearsal.standin import Standin
 from gateway.replica.fingerprint_key import KEY_BYTES, SharedKey
-from gateway.rollout.call_id import Booking, mint, name_digest
+from gateway.rollout.call_id import mint, place
 from gateway.store import Memory, RedisStore, connect
 from gateway.store.memory import STRANGE_KEY
 from tests.support.crowd import ask
@@ -121,11 +121,9 @@ async def test_a_call_id_made_with_the_published_key_is_unknown(
     async with running(write(tmp_path, trial(agent, standin)), redis_url) as served:
         state = served.gateway.services.table.seen(agent)
         assert state
-        booking = Booking(
-            name_digest(agent), name_digest("v2"), "canary", False, state.rollout, state.evidence, "0" * 16
-        )
+        booked = place(agent, "v2", "canary", False, state.rollout, state.evidence)
         for key, status in ((b"serinus", 404), (b"", 404), (bytes(KEY_BYTES), 404), (served.gateway.key.value, 200)):
-            body = json.dumps({"call_id": mint(booking, OPEN.name, b"12345678", key), "score": 0}).encode()
+            body = json.dumps({"call_id": mint(booked, "0" * 16, OPEN.name, b"12345678", key), "score": 0}).encode()
             reply = await ask(served.url, "POST", "/v1/feedback", body)
             assert reply.status == status, key
 

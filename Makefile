@@ -35,7 +35,7 @@ check: $(DEV) ## formatting, lint and types
 test: $(DEV) $(CLIENTS) $(NODE) ## all tests, then the coverage gates (ARGS="tests/routing -k ramp" for some, without them)
 ifeq ($(strip $(ARGS)),)
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov --cov-report=
 	$(BIN)/coverage report --include='routing/*' --fail-under=100
 	$(BIN)/coverage report --include='policies/*' --fail-under=100
 	$(BIN)/coverage report --include='gateway/*' --fail-under=90

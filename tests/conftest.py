@@ -11,8 +11,9 @@ import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, settings
 
-from gateway.store import EmbeddedRedis, RedisStore, connect
+from gateway.store import EmbeddedRedis, connect
 from tests.support.calling import Config, Place, place
+from tests.support.faulty_store import FaultyStore
 from tests.support.markers import MARKERS, Guard, markers
 
 
@@ -68,9 +69,9 @@ def agent() -> str:
 
 
 @pytest_asyncio.fixture
-async def store(redis_url: str) -> AsyncIterator[RedisStore]:
+async def store(redis_url: str) -> AsyncIterator[FaultyStore]:
     """A store over that Redis, as a replica of its own."""
-    store = RedisStore(connect(redis_url), replica=uuid.uuid4().hex)
+    store = FaultyStore(connect(redis_url), replica=uuid.uuid4().hex)
     yield store
     await store.aclose()
 

@@ -1,14 +1,12 @@
 """Replicas over one store: one decision for all of them, whoever sees the proof first, and one history in the end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-import pytest
-
-from gateway.errors import StoreAway
 from routing.agents import Agent, AgentVersion, RolloutStep
 from routing.chain import Target
+from tests.support.faulty_store import stall
 from tests.support.replicas import Replica, replicas
 from tests.support.waiting import within
 
@@ -73,12 +71,10 @@ async def test_an_edit_reaches_the_record_at_once(redis_url: str, agent: str) ->
         running.cancel()
 
 
-async def test_without_announcements_the_poll_turns_the_table(
-    redis_url: str, agent: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_without_announcements_the_poll_turns_the_table(redis_url: str, agent: str) -> None:
     """Pub/sub is cut: every replica turns within 1.5 s."""
     async with replicas(redis_url, 2) as (one, other):
-        monkeypatch.setattr(other.store, "turns", _never)
+        other.store.script("turns", stall)
         await one.configure(agent_named(agent))
         await other.configure(agent_named(agent))
         running = asyncio.create_task(other.controller.run())
@@ -88,11 +84,6 @@ async def test_without_announcements_the_poll_turns_the_table(
         await one.controller.finish()
         await within(1.5, lambda: other.state(agent).phase == "rolled_back")
         running.cancel()
-
-
-async def _never() -> AsyncIterator[str]:
-    await asyncio.Event().wait()
-    yield ""
 
 
 async def test_an_announcement_turns_every_table(redis_url: str, agent: str) -> None:
@@ -109,21 +100,14 @@ async def test_an_announcement_turns_every_table(redis_url: str, agent: str) -> 
             each.cancel()
 
 
-async def outage(replica: Replica, monkeypatch: pytest.MonkeyPatch) -> None:
+async def outage(replica: Replica) -> None:
     """The store is away for one poll."""
-
-    async def epochs(_: Sequence[str]) -> dict[str, int]:
-        raise StoreAway("nobody answers")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(replica.store, "epochs", epochs)
+    with replica.store.faulty("epochs"):
         await replica.controller.poll()
     assert not replica.controller.store_ok
 
 
-async def test_of_two_histories_of_one_epoch_the_rollback_holds(
-    redis_url: str, agent: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_of_two_histories_of_one_epoch_the_rollback_holds(redis_url: str, agent: str) -> None:
     """A failover lost the rollback, and a replica that had not seen it restored the trial under the same epoch."""
     async with replicas(redis_url, 2) as (saw, missed):
         await asyncio.gather(*(each.configure(agent_named(agent)) for each in (saw, missed)))
@@ -134,22 +118,20 @@ async def test_of_two_histories_of_one_epoch_the_rollback_holds(
         saw.table.turn(agent, rolled_back)
         await missed.configure(agent_named(agent, weight=1000))
         assert missed.state(agent).epoch == saw.state(agent).epoch == 2
-        await outage(saw, monkeypatch)
+        await outage(saw)
         await saw.controller.poll()
         await missed.controller.poll()
         assert [each.state(agent).phase for each in (saw, missed)] == ["rolled_back", "rolled_back"]
         assert missed.state(agent).epoch == 3 and missed.state(agent).action == "restore"
 
 
-async def test_after_an_outage_records_are_read_whole(
-    redis_url: str, agent: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_after_an_outage_records_are_read_whole(redis_url: str, agent: str) -> None:
     """Another history under the same epoch is noticed, although every epoch is as it was."""
     async with replicas(redis_url, 1) as (replica,):
         await replica.configure(agent_named(agent))
         replica.table.turn(agent, replace(replica.state(agent), weight=9999))
         await replica.controller.poll()
         assert replica.state(agent).weight == 9999, "an epoch that stands is not read again"
-        await outage(replica, monkeypatch)
+        await outage(replica)
         await replica.controller.poll()
         assert replica.state(agent).weight == 500 and replica.controller.store_ok

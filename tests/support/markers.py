@@ -28,7 +28,8 @@ _SIGNS: Mapping[str, tuple[str, ...]] = {
     "open_store": ("process", "redis"),
     "bundled_binary": ("process",),
     "Redis": ("redis", "socket"),
-    "RedisStore": ("redis",),
+    "RedisStore": ("redis", "socket"),
+    "FaultyStore": ("redis", "socket"),
     "getfixturevalue": ("process", "redis"),  # of the store's tests: one server, or a cluster
     "open_connection": ("socket",),
     "open_unix_connection": ("socket",),

@@ -2,23 +2,22 @@
 
 import io
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic, time
-from typing import Any
 
 from gateway import logs
 from gateway.calls import Attempt, Outcome
-from gateway.errors import StoreAway
 from gateway.pricing import PriceBook
 from gateway.rollout.commands import Commands
 from gateway.rollout.controller import Controller
 from gateway.rollout.recorder import Clock, Recorder
 from gateway.rollout.table import Table
-from gateway.store import Memory, RedisStore, connect
+from gateway.store import Memory, connect
 from policies.rollout.state import State
 from routing.agents import Agent
+from tests.support.faulty_store import FaultyStore
 
 PRICES = PriceBook((), {})
 
@@ -32,7 +31,7 @@ class _Runtime:
 class Replica:
     """What of a replica decides: its controller over its own table and store, and the counts it has."""
 
-    store: RedisStore
+    store: FaultyStore
     table: Table
     recorder: Recorder
     controller: Controller
@@ -78,19 +77,6 @@ async def replicas(url: str, count: int) -> AsyncIterator[list[Replica]]:
 
 
 def make_replica(url: str, memory: Memory | None = None) -> Replica:
-    store, table, log = RedisStore(connect(url), uuid.uuid4().hex), Table(), logs.to(io.BytesIO())
+    store, table, log = FaultyStore(connect(url), uuid.uuid4().hex), Table(), logs.to(io.BytesIO())
     recorder = Recorder(log, Clock(monotonic, time))
     return Replica(store, table, recorder, Controller(store, table, recorder, log, memory=memory))
-
-
-def failing_for(agent: str, method: Callable[..., Any], times: int = 1000) -> Callable[..., Any]:
-    """The store's method, away for one agent for so many times."""
-    left = [times]
-
-    async def call(name: str, *arguments: Any) -> Any:
-        if name == agent and left[0] > 0:
-            left[0] -= 1
-            raise StoreAway(f"{agent} lives on a dead node")
-        return await method(name, *arguments)
-
-    return call

@@ -14,16 +14,19 @@ from gateway.net.server import Server
 from gateway.rehearsal.standin import ModelBehaviour, Standin
 from gateway.replica import wiring
 from gateway.replica.replica import Gateway, build, new_replica_id
-from gateway.store import OpenStore, RedisStore, connect
+from gateway.store import OpenStore, connect
+from tests.support.faulty_store import FaultyStore
 
 ADMIN_TOKEN = "admin-token-of-the-tests"
 
 
 @dataclass(slots=True)
 class Running:
-    """A gateway that serves. `folder` is its configuration, `environ` what it was loaded with."""
+    """A gateway that serves, over a store that may fail. `folder` is its configuration, `environ` what it was loaded
+    with."""
 
     gateway: Gateway
+    store: FaultyStore
     url: str
     folder: Path
     environ: Mapping[str, str]
@@ -75,14 +78,15 @@ async def running(folder: Path, redis_url: str, environ: Mapping[str, str] | Non
     environ = {"SERINUS_ADMIN_TOKEN": ADMIN_TOKEN, **(environ or {})}
     deployment = load(folder, environ)
     replica = new_replica_id()
-    store = OpenStore(RedisStore(connect(redis_url), replica), "redis", None)
+    faulty = FaultyStore(connect(redis_url), replica)
+    store = OpenStore(faulty, "redis", None)
     gateway = build(deployment, store, replica, logs.configure())
     await gateway.start()
     server = Server(gateway.asgi, "127.0.0.1", 0, wiring.limits(deployment.settings), drain_seconds=2.0)
     serving = asyncio.create_task(server.serve(handle_signals=False))
     try:
         await server.started.wait()
-        yield Running(gateway, f"http://127.0.0.1:{server.port}", folder, environ)
+        yield Running(gateway, faulty, f"http://127.0.0.1:{server.port}", folder, environ)
     finally:
         server.stop()
         await serving

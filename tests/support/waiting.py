@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
+SOON = 20.0  # seconds; what is awaited takes a fraction of one, the rest is for a busy machine
+
 
 async def within(seconds: float, condition: Callable[[], bool]) -> None:
     """Wait until the condition holds. Raises TimeoutError when it does not in so many seconds."""

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import StoreAway
 from gateway.rehearsal.standin import ModelBehaviour, Standin
 from gateway.store import Sides, Snapshot
 from tests.support.crowd import Reply, ask, crowd
+from tests.support.faulty_store import answer, lose_reply
 from tests.support.running import ADMIN_TOKEN, Running, provider, running, trial, write
 from tests.support.waiting import within
 
@@ -141,29 +141,19 @@ async def test_the_audit_trail_needs_the_token(served: Running, agent: str) -> N
     assert (await ask(served.url, "GET", f"/audit/{agent}")).status == 401
 
 
-async def test_a_store_that_is_away_is_said(served: Running, agent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_store_that_is_away_is_said(served: Running, agent: str) -> None:
     """503; and where the change was sent already, that it may have been made."""
-
-    async def lost(*_: object) -> None:
-        raise StoreAway("the store did not answer in time")
-
-    monkeypatch.setattr(served.gateway.store.store, "commit", lost)
+    served.store.script("commit", lose_reply)
     reply = await retry(served, agent, TOKEN, "if-match: 2")
     assert reply.status == 503 and "it may have been done" in error(reply)["message"]
-    monkeypatch.setattr(served.gateway.store.store, "snapshot", lost)
-    assert (await retry(served, agent, TOKEN, "if-match: 2")).status == 503
+    with served.store.faulty("snapshot"):
+        assert (await retry(served, agent, TOKEN, "if-match: 2")).status == 503
 
 
-async def test_an_agent_without_a_record_cannot_be_retried(
-    served: Running, agent: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_agent_without_a_record_cannot_be_retried(served: Running, agent: str) -> None:
     """404 until its record is there."""
-
-    async def nothing(_: str) -> Snapshot:
-        return Snapshot(None, Sides(), {}, 0.0)
-
-    monkeypatch.setattr(served.gateway.store.store, "snapshot", nothing)
-    assert (await retry(served, agent, TOKEN, "if-match: 0")).status == 404
+    with served.store.faulty("snapshot", fault=answer(Snapshot(None, Sides(), {}, 0.0))):
+        assert (await retry(served, agent, TOKEN, "if-match: 0")).status == 404
 
 
 async def test_without_a_token_the_admin_plane_is_off(tmp_path: Path, redis_url: str, agent: str) -> None:

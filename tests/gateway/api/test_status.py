@@ -8,15 +8,14 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import pytest
 
 from gateway import __version__
-from gateway.errors import StoreAway
 from gateway.rehearsal.standin import ModelBehaviour, Standin
 from tests.support.crowd import ask, crowd
+from tests.support.faulty_store import answer, stall
 from tests.support.running import ADMIN_TOKEN, Running, running, trial, write
 from tests.support.waiting import within
 
@@ -165,67 +164,48 @@ async def test_an_unknown_agent_is_404(served: Running) -> None:
     assert (await ask(served.url, "POST", "/status")).status == 405
 
 
-async def test_a_store_that_is_away_shows_what_was_last_known(
-    served: Running, agent: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_store_that_is_away_shows_what_was_last_known(served: Running, agent: str) -> None:
     """The last sums, when they were read, and a table that still holds."""
     async with crowd(served.url) as people:
         await people.call_often(agent, 20)
     before = await until_counted(served, agent, 20)
-    monkeypatch.setattr(served.gateway.store.store, "snapshot", _away)
-    after = (await status(served))["agents"][agent]
+    with served.store.faulty("snapshot"):
+        after = (await status(served))["agents"][agent]
     assert after["versions"] == before["versions"] and at(after["read_at"]) <= at(before["read_at"])
     assert (after["phase"], after["weight"]) == ("running", 0.5)
 
 
-async def _away(_: str) -> None:
-    raise StoreAway("nobody answers")
-
-
-async def test_an_old_snapshot_does_not_outlive_its_rollout(
-    served: Running, agent: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_old_snapshot_does_not_outlive_its_rollout(served: Running, agent: str) -> None:
     """While the status could not be read the record moved on: the newer record is shown, and none of the old sums."""
     async with crowd(served.url) as people:
         await people.call_often(agent, 20)
     await until_counted(served, agent, 20)
-    monkeypatch.setattr(served.gateway.store.store, "snapshot", _away)
-    write(served.folder, {"routing.yaml": {"agents": {agent: {"stable": "v1"}}}})
-    served.reload()
-    await within(2, lambda: state(served, agent).epoch == 2)
-    view = (await status(served))["agents"][agent]
+    with served.store.faulty("snapshot"):
+        write(served.folder, {"routing.yaml": {"agents": {agent: {"stable": "v1"}}}})
+        served.reload()
+        await within(2, lambda: state(served, agent).epoch == 2)
+        view = (await status(served))["agents"][agent]
     assert (view["phase"], view["epoch"], view["versions"]["v1"]["requests"]) == (None, 2, 0)
 
 
-async def test_a_newer_record_than_the_tables_is_shown_whole(
-    served: Running, agent: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_newer_record_than_the_tables_is_shown_whole(served: Running, agent: str) -> None:
     """Between a rollback and the turn of this table, phase and weight are of one piece."""
-    store = served.gateway.store.store
-    snapshot = await store.snapshot(agent)
+    snapshot = await served.store.snapshot(agent)
     assert snapshot.state and snapshot.state.canary
     newer = replace(
         snapshot.state, epoch=9, phase="rolled_back", weight=0, rolled_back={snapshot.state.canary.digest: "why"}
     )
-
-    async def read(_: str) -> Any:
-        return replace(snapshot, state=newer)
-
-    monkeypatch.setattr(store, "snapshot", read)
-    view = (await status(served))["agents"][agent]
+    with served.store.faulty("snapshot", fault=answer(replace(snapshot, state=newer))):
+        view = (await status(served))["agents"][agent]
     assert (view["phase"], view["weight"], view["epoch"]) == ("rolled_back", 0.0, 9)
 
 
-async def test_a_slow_store_is_not_waited_for(served: Running, agent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_store_is_not_waited_for(served: Running, agent: str) -> None:
     """The status comes within a second, also with a hundred agents behind it."""
-
-    async def hang(_: str) -> None:
-        await asyncio.sleep(30)
-
-    monkeypatch.setattr(served.gateway.store.store, "snapshot", hang)
-    began = monotonic()
-    view = await served.gateway.services.status.agents([agent] * 100)
-    assert list(view) == [agent] and monotonic() - began < 1.0
+    served.store.calls.clear()
+    with served.store.faulty("snapshot", fault=stall):
+        assert list(await served.gateway.services.status.agents([agent] * 1000)) == [agent]
+    assert served.store.calls["snapshot"] < 100, "the first that wait are waited for, and no others"
 
 
 async def test_an_agent_that_just_left_is_left_out(served: Running, agent: str) -> None:

@@ -3,11 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from gateway.call.shadow_budget import Purse
-from gateway.errors import StoreAway
 from gateway.store import RedisStore
+from tests.support.faulty_store import FaultyStore
 
 NOON = 1_800_000_000.0  # 15 January 2027, 08:00 UTC
 DAY = 24 * 3600.0
@@ -43,22 +41,15 @@ async def test_a_new_day_has_new_money(store: RedisStore, agent: str) -> None:
     assert not mine.is_empty(agent, 1000) and await mine.has_left(agent, 1000)
 
 
-async def test_without_the_store_a_replica_goes_by_itself(
-    store: RedisStore, agent: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_without_the_store_a_replica_goes_by_itself(store: FaultyStore, agent: str) -> None:
     """By the last sum it knows and by what it has spent since, all of which is brought in when the store is back."""
-
-    async def away(*_: object) -> int:
-        raise StoreAway("nobody answers")
-
-    mine, spend = purse(store), store.spend
+    mine = purse(store)
     await mine.pay(agent, 600)
-    monkeypatch.setattr(store, "spend", away)
-    await mine.pay(agent, 300)
-    assert await mine.has_left(agent, 1000)
-    await mine.pay(agent, 100)
-    assert not await mine.has_left(agent, 1000)
-    monkeypatch.setattr(store, "spend", spend)
+    with store.faulty("spend"):
+        await mine.pay(agent, 300)
+        assert await mine.has_left(agent, 1000)
+        await mine.pay(agent, 100)
+        assert not await mine.has_left(agent, 1000)
     assert not await mine.has_left(agent, 1000)
     assert await store.spend(agent, "2027-01-15", 0) == 1000
 

@@ -15,31 +15,18 @@ import structlog
 from structlog.testing import CapturingLogger
 
 from gateway.calls import Attempt, Call, Caller, Outcome
-from gateway.errors import StoreAway
 from gateway.handover import escalation
 from gateway.handover.escalation import Escalations
 from gateway.json_body import Document
 from gateway.net.client.options import TransportOptions
 from gateway.net.client.upstreams import transport
-from gateway.store import RedisStore, connect
-from gateway.store.handovers import MOST_BYTES
+from gateway.store import connect
 from gateway.webhook.signature import SIGNATURE, TIMESTAMP, is_signed
 from gateway.webhook.webhook import Webhook
 from tests.support.calling import HELLO, eventually
+from tests.support.faulty_store import FaultyStore, deny
 from tests.support.listening import listening
 from tests.support.receivers import Receiver
-
-
-class LateStore(RedisStore):
-    """A real store that is away at first."""
-
-    failures = 0
-
-    async def escalate(self, agent: str, event: Any, most_bytes: int = MOST_BYTES) -> str:
-        if self.failures:
-            self.failures -= 1
-            raise StoreAway("away")
-        return await super().escalate(agent, event, most_bytes)
 
 
 @pytest_asyncio.fixture
@@ -59,11 +46,11 @@ def noted() -> CapturingLogger:
 @pytest_asyncio.fixture
 async def queue(
     redis_url: str, noted: CapturingLogger, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[tuple[Escalations, LateStore]]:
+) -> AsyncIterator[tuple[Escalations, FaultyStore]]:
     """Escalations over a real store, which retry within milliseconds."""
     monkeypatch.setattr(escalation, "_STORE_RETRY_SECONDS", 0.01)
     monkeypatch.setattr(escalation, "_WEBHOOK_RETRY_SECONDS", (0.01, 0.01, 0.01))
-    store = LateStore(connect(redis_url), "replica")
+    store = FaultyStore(connect(redis_url), "replica")
     yield Escalations(store, structlog.wrap_logger(noted, processors=[lambda _, __, event: ((), event)])), store
     await store.aclose()
 
@@ -139,7 +126,7 @@ async def test_slow_webhook_holds_nobody_up(agent: str, queue: Any, receiver: An
 async def test_store_that_is_away(agent: str, queue: Any) -> None:
     """What cannot be stored yet is kept, in order, and stored when the store is back."""
     escalations, store = queue
-    store.failures = 3
+    store.script("escalate", deny, deny, deny)
     async with delivering(escalations):
         hand_over(escalations, agent, "c-1")
         hand_over(escalations, agent, "c-2")
@@ -168,9 +155,9 @@ async def test_stop_while_the_store_is_away(
     """The stop does not wait for ever; what is lost is named in the log."""
     monkeypatch.setattr(escalation, "_FINISH_SECONDS", 0.1)
     escalations, store = queue
-    store.failures = 1_000_000
     hand_over(escalations, agent, "c-lost")
-    await escalations.finish()
+    with store.faulty("escalate"):
+        await escalations.finish()
     assert noted.calls[-1].kwargs == {"event": "escalations_lost", "ids": ["c-lost"]}
 
 
@@ -204,7 +191,8 @@ async def test_each_of_a_hundred_is_told_once(agent: str, queue: Any, receiver: 
     (escalations, store), (there, escalations.webhook) = queue, receiver
     async with delivering(escalations):
         for number in range(100):
-            store.failures += number % 30 == 0
+            if number % 30 == 0:
+                store.script("escalate", deny)
             hand_over(escalations, agent, f"c-{number}")
             await asyncio.sleep(0)
         await eventually(lambda: len(there.keys) >= 100)
@@ -216,8 +204,8 @@ async def test_a_task_that_never_began_loses_nothing(agent: str, queue: Any, rec
     """The stop comes when the conversation was stored and its notice not yet begun: the webhook still hears of it."""
     (escalations, store), (there, escalations.webhook) = queue, receiver
     hand_over(escalations, agent)
-    handover = await escalations._stored()
-    task = asyncio.create_task(escalations._tell_until_taken(handover))
+    handover = await escalations._store_next()
+    task = asyncio.create_task(escalations._tell_with_retries(handover))
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert there.keys == []
@@ -253,7 +241,7 @@ async def test_a_webhook_that_is_behind_costs_no_record(
     monkeypatch.setattr(escalation, "_MOST_WAITING", 2)
     for number in range(5):
         hand_over(escalations, agent, f"c-{number}")
-        assert await escalations._stored() is not None or number > 1
+        assert await escalations._store_next() is not None or number > 1
     assert len(await stored(store, agent)) == 5
     assert [call.kwargs["event"] for call in noted.calls] == ["escalation_untold"] * 3
 

@@ -17,9 +17,7 @@ from tests.support.crowd import ask, crowd
 from tests.support.receivers import ear
 from tests.support.running import Running, running, trial, write
 from tests.support.trials import command
-from tests.support.waiting import within
-
-SOON = 20.0  # seconds; what is awaited takes a fraction of one, the rest is for a busy machine
+from tests.support.waiting import SOON, within
 
 
 @pytest.fixture

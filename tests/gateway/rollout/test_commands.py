@@ -13,6 +13,7 @@ from gateway.store import Committed
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS
 from policies.rollout.state import State
 from policies.rollout.verbs import VERBS
+from tests.support.faulty_store import Operation, answer
 from tests.support.replicas import Replica, replicas
 from tests.support.trials import STEPS, agent_named, bring_in, command, healthy
 
@@ -130,31 +131,24 @@ async def test_frozen_thresholds_are_no_news(replica: Replica, agent: str) -> No
         await replica.commands.act(agent, seen.epoch, command("abort"))
 
 
-async def test_thresholds_frozen_in_the_last_moment_are_no_news(
-    replica: Replica, agent: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_thresholds_frozen_in_the_last_moment_are_no_news(replica: Replica, agent: str) -> None:
     """Between reading the record and committing: the command is tried once more, and only then."""
-    seen, commit = replica.state(agent), replica.store.commit
+    seen = replica.state(agent)
     await bring_in(replica, agent, healthy(seen))
 
-    async def freeze_first(*arguments: Any) -> Any:
-        monkeypatch.setattr(replica.store, "commit", commit)
+    async def freeze_first(commit: Operation) -> Any:
         await replica.controller.poll()
-        return await commit(*arguments)
+        return await commit()
 
-    monkeypatch.setattr(replica.store, "commit", freeze_first)
+    replica.store.script("commit", freeze_first)
     assert (await replica.commands.act(agent, seen.epoch, command("pin"))).pinned
     assert [event["action"] for event in await replica.store.audit(agent, 10)] == ["pin", "freeze", "start"]
 
 
-async def test_nobody_tries_for_ever(replica: Replica, agent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nobody_tries_for_ever(replica: Replica, agent: str) -> None:
     """Somebody else wins every time although the record stays: the person is told."""
-
-    async def lose(*_: Any) -> Committed:
-        return Committed(won=False, state=None)
-
-    monkeypatch.setattr(replica.store, "commit", lose)
-    with pytest.raises(EpochConflict, match="someone was faster"):
+    lost = answer(Committed(won=False, state=None))
+    with pytest.raises(EpochConflict, match="someone was faster"), replica.store.faulty("commit", fault=lost):
         await act(replica, agent, "pause")
 
 

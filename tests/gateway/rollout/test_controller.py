@@ -11,22 +11,22 @@ from typing import Any
 import pytest
 
 from gateway import logs
-from gateway.errors import StoreAway
 from gateway.rehearsal.standin import ModelBehaviour
 from gateway.rollout.controller import Controller
 from gateway.rollout.history import lacks
 from gateway.rollout.recorder import Clock, Recorder
 from gateway.rollout.table import Table
-from gateway.store import Batch, RedisStore, connect
+from gateway.store import Committed, connect
 from gateway.store.connect import MAX_IN_FLIGHT
 from policies.rollout.rollout import reconcile
 from policies.rollout.state import State
 from tests.support.crowd import crowd
 from tests.support.decisions import INTENT
-from tests.support.replicas import Replica, failing_for, replicas
+from tests.support.faulty_store import FaultyStore, Operation, answer, deny, lose_reply, stall
+from tests.support.replicas import Replica, replicas
 from tests.support.running import Running, provider, running, trial, write
 from tests.support.trials import agent_named
-from tests.support.waiting import within
+from tests.support.waiting import SOON, within
 
 
 @pytest.fixture
@@ -35,23 +35,21 @@ async def replica(redis_url: str) -> AsyncIterator[Replica]:
         yield replica
 
 
-async def test_one_agents_record_holds_up_no_other(
-    replica: Replica, agent: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_one_agents_record_holds_up_no_other(replica: Replica, agent: str) -> None:
     """Its node is dead, or its record cannot be read: the others' trials begin, count and are decided."""
-    monkeypatch.setattr(replica.store, "read", failing_for(f"{agent}-dead", replica.store.read))
-    await replica.configure(agent_named(f"{agent}-dead"), agent_named(agent))
-    assert replica.state(agent).phase == "running" and replica.table.seen(f"{agent}-dead") is None
-    assert not replica.controller.store_ok
-    for unit in "abc":
-        replica.fail(agent, unit)
-    await replica.controller.finish()
+    with replica.store.faulty("read", agent=f"{agent}-dead"):
+        await replica.configure(agent_named(f"{agent}-dead"), agent_named(agent))
+        assert replica.state(agent).phase == "running" and replica.table.seen(f"{agent}-dead") is None
+        assert not replica.controller.store_ok
+        for unit in "abc":
+            replica.fail(agent, unit)
+        await replica.controller.finish()
     assert replica.state(agent).phase == "rolled_back"
 
 
-async def test_an_agent_that_was_away_catches_up(replica: Replica, agent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_agent_that_was_away_catches_up(replica: Replica, agent: str) -> None:
     """With the next poll, and only then all is said to be well."""
-    monkeypatch.setattr(replica.store, "read", failing_for(agent, replica.store.read, times=2))
+    replica.store.script("read", deny, deny, agent=agent)
     await replica.configure(agent_named(agent))
     assert not replica.controller.store_ok
     await replica.controller.poll()
@@ -59,19 +57,10 @@ async def test_an_agent_that_was_away_catches_up(replica: Replica, agent: str, m
     assert replica.state(agent).phase == "running" and replica.controller.store_ok
 
 
-async def test_a_commit_whose_fate_is_unknown_is_read_again(
-    replica: Replica, agent: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_commit_whose_fate_is_unknown_is_read_again(replica: Replica, agent: str) -> None:
     """The store applied it and the reply was lost: the next poll turns the table, and nothing is decided twice."""
     await replica.configure(agent_named(agent))
-    commit = replica.store.commit
-
-    async def lose_the_reply(*arguments: Any) -> None:
-        await commit(*arguments)
-        raise StoreAway("the store did not answer in time")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(replica.store, "commit", lose_the_reply)
+    with replica.store.faulty("commit", fault=lose_reply):
         for unit in "abc":
             replica.fail(agent, unit)
         await replica.controller.finish()
@@ -81,13 +70,10 @@ async def test_a_commit_whose_fate_is_unknown_is_read_again(
     assert len(await replica.store.audit(agent, 10)) == 2
 
 
-async def test_a_decision_that_was_not_made_is_made_with_the_next_flush(
-    replica: Replica, agent: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_decision_that_was_not_made_is_made_with_the_next_flush(replica: Replica, agent: str) -> None:
     """The store went away between count and commit: the proof is not lost."""
     await replica.configure(agent_named(agent))
-    with monkeypatch.context() as patch:
-        patch.setattr(replica.store, "commit", failing_for(agent, replica.store.commit))
+    with replica.store.faulty("commit"):
         for unit in "abc":
             replica.fail(agent, unit)
         await replica.controller.finish()
@@ -120,35 +106,22 @@ async def test_late_counts_of_an_old_step_decide_nothing(replica: Replica, agent
     assert snapshot.sides.canary.errors == 0 and snapshot.tallies["v2"].errors == 4
 
 
-async def test_what_cannot_be_agreed_on_is_tried_again(
-    replica: Replica, agent: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_cannot_be_agreed_on_is_tried_again(replica: Replica, agent: str) -> None:
     """Somebody else wins every time: this poll gives up, the next one goes on."""
-    commit = replica.store.commit
-
-    async def lose(name: str, *_: Any) -> Any:
-        return type("Lost", (), {"won": False, "state": None})()
-
-    monkeypatch.setattr(replica.store, "commit", lose)
-    await replica.configure(agent_named(agent))
+    with replica.store.faulty("commit", fault=answer(Committed(won=False, state=None))):
+        await replica.configure(agent_named(agent))
     assert replica.table.seen(agent) is None and replica.controller.store_ok
-    monkeypatch.setattr(replica.store, "commit", commit)
     await replica.controller.poll()
     assert replica.state(agent).phase == "running"
 
 
-async def test_a_bug_is_raised_when_all_the_others_are_through(
-    replica: Replica, agent: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_bug_is_raised_when_all_the_others_are_through(replica: Replica, agent: str) -> None:
     """It is nobody's outage; whoever keeps the controller alive logs its trace."""
-    read = replica.store.read
 
-    async def bug(name: str) -> Any:
-        if name.endswith("-bug"):
-            raise ZeroDivisionError
-        return await read(name)
+    async def bug(_: Operation) -> None:
+        raise ZeroDivisionError
 
-    monkeypatch.setattr(replica.store, "read", bug)
+    replica.store.script("read", bug, agent=f"{agent}-bug")
     with pytest.raises(ZeroDivisionError):
         await replica.configure(agent_named(f"{agent}-bug"), agent_named(agent))
     assert replica.state(agent).phase == "running"
@@ -174,17 +147,15 @@ def phase(served: Running, agent: str) -> str | None:
     return state.phase if state else None
 
 
-async def test_a_slow_agent_slows_no_other(replica: Replica, agent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_agent_slows_no_other(replica: Replica, agent: str) -> None:
     """Its flush hangs: the others' go on ten times a second, and its own do not pile up."""
-    flush, hanging = replica.store.flush, [0]
+    hanging = [0]
 
-    async def hang(name: str, *arguments: Any) -> Any:
-        if name.endswith("-slow"):
-            hanging[0] += 1
-            await asyncio.sleep(60)
-        return await flush(name, *arguments)
+    async def hang(operation: Operation) -> None:
+        hanging[0] += 1
+        await stall(operation)
 
-    monkeypatch.setattr(replica.store, "flush", hang)
+    replica.store.script("flush", hang, hang, agent=f"{agent}-slow")
     await replica.configure(agent_named(f"{agent}-slow"), agent_named(agent))
     working = asyncio.create_task(replica.controller.run())
     for number in range(20):
@@ -197,46 +168,42 @@ async def test_a_slow_agent_slows_no_other(replica: Replica, agent: str, monkeyp
     working.cancel()
 
 
-async def test_failures_by_the_hundred_are_flushed_by_the_handful(
-    replica: Replica, agent: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_failures_by_the_hundred_are_flushed_by_the_handful(replica: Replica, agent: str) -> None:
     """An outage fails every call: each has the store told at once, and together they leave it alone. None is
     forgotten: what fails while a flush is under way goes into the next."""
-    flush, requests = replica.store.flush, list[int]()
+    requests = list[int]()
 
-    async def count(name: str, sequence: int, batch: Batch) -> Any:
-        requests.append(sum(tally.requests for tally in batch.tallies.values()))
-        return await flush(name, sequence, batch)
+    async def count(flush: Operation) -> Any:
+        requests.append(sum(tally.requests for tally in flush.arguments[2].tallies.values()))
+        return await flush()
 
-    monkeypatch.setattr(replica.store, "flush", count)
     await replica.configure(agent_named(agent))
     working = asyncio.create_task(replica.controller.run())
     await asyncio.sleep(0)
     began = monotonic()
-    for number in range(200):
-        replica.fail(agent, str(number))
-        await asyncio.sleep(0.001)
-    await within(0.5, lambda: sum(requests) == 200)
+    with replica.store.faulty("flush", fault=count):
+        for number in range(200):
+            replica.fail(agent, str(number))
+            await asyncio.sleep(0.001)
+        await within(SOON, lambda: sum(requests) == 200)
     assert requests[0] <= 2 and len(requests) <= (monotonic() - began) / 0.02 + 1
     working.cancel()
 
 
-async def test_many_agents_wait_for_their_turn_outside_the_store(
-    replica: Replica, agent: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_many_agents_wait_for_their_turn_outside_the_store(replica: Replica, agent: str) -> None:
     """In its queue the last of them would run out of the time that an operation may take, and pass for lost."""
-    read, waiting, most = replica.store.read, [0], [0]
+    waiting, most = [0], [0]
 
-    async def count(name: str) -> Any:
+    async def count(read: Operation) -> Any:
         waiting[0] += 1
         most[0] = max(most[0], waiting[0])
         try:
-            return await read(name)
+            return await read()
         finally:
             waiting[0] -= 1
 
-    monkeypatch.setattr(replica.store, "read", count)
-    await replica.configure(*(agent_named(f"{agent}-{number}") for number in range(200)))
+    with replica.store.faulty("read", fault=count):
+        await replica.configure(*(agent_named(f"{agent}-{number}") for number in range(200)))
     assert len(list(replica.table)) == 200 and 1 < most[0] < MAX_IN_FLIGHT
 
 
@@ -260,7 +227,7 @@ async def test_what_cannot_be_flushed_at_the_end_is_logged(agent: str) -> None:
     """By the agent's name: its counts are gone."""
     out = io.BytesIO()
     log = logs.to(out)
-    store, table = RedisStore(connect("redis://127.0.0.1:1/0"), "replica"), Table()
+    store, table = FaultyStore(connect("redis://127.0.0.1:1/0"), "replica"), Table()
     recorder = Recorder(log, Clock(monotonic, time))
     replica = Replica(store, table, recorder, Controller(store, table, recorder, log))
     replica.install(agent_named(agent))

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from gateway.errors import StoreAway
 from gateway.store import Memory, RedisStore, connect
 from policies.rollout.state import State
 from tests.support.decisions import following
@@ -92,7 +91,7 @@ async def test_a_later_record_of_another_history_does_not_bring_the_canary_back(
 
 
 async def test_another_history_after_an_outage_is_recognised_by_a_running_replica(
-    tmp_path: Path, redis_url: str, client: Redis, agent: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, redis_url: str, client: Redis, agent: str
 ) -> None:
     """The store that came back is another one, whose epochs are higher."""
     await _rolled_back(redis_url, tmp_path, agent)
@@ -100,18 +99,12 @@ async def test_another_history_after_an_outage_is_recognised_by_a_running_replic
     await replica.configure(agent_named(agent))
     await _forget(client, agent)
     await _another_history(redis_url, tmp_path, agent)
-    with monkeypatch.context() as patch:
-        patch.setattr(replica.store, "epochs", _away)
-        patch.setattr(replica.store, "read", _away)
+    with replica.store.faulty("epochs", "read"):
         await replica.controller.poll()
     for _ in range(3):
         await replica.controller.poll()
     assert (replica.state(agent).phase, replica.state(agent).action) == ("rolled_back", "restore")
     await replica.store.aclose()
-
-
-async def _away(*_: object) -> None:
-    raise StoreAway("gone for a while")
 
 
 async def _another_history(url: str, folder: Path, agent: str) -> State:

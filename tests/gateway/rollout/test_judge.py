@@ -4,15 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from random import Random
 from statistics import mean
-from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from gateway.errors import StoreAway
 from gateway.rollout import judge
 from gateway.rollout.controller import JITTER, POLL_SECONDS, pause
-from gateway.store import RedisStore
+from tests.support.faulty_store import answer, deny
 from tests.support.replicas import Replica, replicas
 from tests.support.trials import STEPS, age, agent_named, bring_in, failing, healthy
 from tests.support.waiting import within
@@ -27,18 +25,6 @@ async def pair(redis_url: str, agent: str) -> AsyncIterator[tuple[Replica, Repli
         yield one, other
 
 
-def counted(replica: Replica, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The agents whose trial this replica looks at from now on."""
-    looks, snapshot = list[str](), replica.store.snapshot
-
-    async def count(agent: str) -> Any:
-        looks.append(agent)
-        return await snapshot(agent)
-
-    monkeypatch.setattr(replica.store, "snapshot", count)
-    return looks
-
-
 async def poll_both(pair: tuple[Replica, Replica], times: int = 1) -> None:
     for _ in range(times):
         await asyncio.gather(*(each.controller.poll() for each in pair))
@@ -49,14 +35,13 @@ async def actions(replica: Replica, agent: str) -> list[str]:
     return [event["action"] for event in reversed(await replica.store.audit(agent, 100))]
 
 
-async def test_of_two_replicas_one_judges(
-    pair: tuple[Replica, Replica], agent: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_of_two_replicas_one_judges(pair: tuple[Replica, Replica], agent: str) -> None:
     """The other one only asks for the epochs, and follows what was decided."""
-    looks = [counted(each, monkeypatch) for each in pair]
+    before = [each.store.calls["snapshot"] for each in pair]
     await bring_in(pair[0], agent, healthy(pair[0].state(agent)))
     await poll_both(pair, times=3)
-    assert looks[0].count(agent) >= 3 and looks[1] == []
+    looks = [each.store.calls["snapshot"] - already for each, already in zip(pair, before, strict=True)]
+    assert looks[0] >= 3 and looks[1] == 0
     await poll_both(pair)
     assert [each.state(agent).action for each in pair] == ["freeze", "freeze"]
 
@@ -78,15 +63,10 @@ async def test_a_dead_judge_is_replaced(
             await asyncio.sleep(0.05)
 
 
-async def test_a_lease_that_lies_costs_no_second_decision(
-    pair: tuple[Replica, Replica], agent: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_lease_that_lies_costs_no_second_decision(pair: tuple[Replica, Replica], agent: str) -> None:
     """Both hold it, as after a pause of the holder: both judge at the same moment, and the epoch lets one win."""
-
-    async def yes(*_: object) -> bool:
-        return True
-
-    monkeypatch.setattr(RedisStore, "lease", yes)
+    for each in pair:
+        each.store.script("lease", *[answer(True)] * 100)
     await bring_in(pair[0], agent, healthy(pair[0].state(agent)))
     await poll_both(pair, times=2)
     assert await actions(pair[0], agent) == ["start", "freeze"]
@@ -96,18 +76,13 @@ async def test_a_lease_that_lies_costs_no_second_decision(
     assert pair[0].state(agent) == pair[1].state(agent) and pair[1].state(agent).step == 2
 
 
-async def test_without_leases_everybody_judges(
-    pair: tuple[Replica, Replica], agent: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_without_leases_everybody_judges(pair: tuple[Replica, Replica], agent: str) -> None:
     """The store refuses them: then it is as it was without."""
-
-    async def away(*_: object) -> bool:
-        raise StoreAway("the store refuses to serve")
-
-    monkeypatch.setattr(RedisStore, "lease", away)
-    looks = [counted(each, monkeypatch) for each in pair]
+    for each in pair:
+        each.store.calls.clear()
+        each.store.script("lease", deny)
     await poll_both(pair)
-    assert looks == [[agent], [agent]] and all(each.controller.store_ok for each in pair)
+    assert [each.store.calls["snapshot"] for each in pair] == [1, 1] and all(each.controller.store_ok for each in pair)
 
 
 async def test_a_failure_is_judged_by_who_sees_it(pair: tuple[Replica, Replica], agent: str) -> None:

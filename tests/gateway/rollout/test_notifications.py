@@ -5,14 +5,12 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from time import monotonic, time
-from typing import Any
 
 import pytest
 import pytest_asyncio
 import structlog
 from structlog.testing import CapturingLogger
 
-from gateway.errors import StoreAway
 from gateway.net.client.options import TransportOptions
 from gateway.net.client.upstreams import transport
 from gateway.rollout import notifications
@@ -22,6 +20,7 @@ from gateway.rollout.table import Table
 from gateway.store import Notice, RedisStore, connect
 from gateway.webhook.webhook import Webhook
 from tests.support.decisions import beginning, following
+from tests.support.faulty_store import FaultyStore, deny
 from tests.support.listening import listening
 from tests.support.receivers import Receiver as Server
 from tests.support.trials import agent_named
@@ -50,7 +49,7 @@ async def new_notices(redis_url: str, agent: str, noted: CapturingLogger) -> Asy
     async with AsyncExitStack() as stack:
 
         def make(*receivers: Receiver, later: float = 0.0) -> Notices:
-            store, table = RedisStore(connect(redis_url), uuid.uuid4().hex), Table()
+            store, table = FaultyStore(connect(redis_url), uuid.uuid4().hex), Table()
             stack.push_async_callback(store.aclose)
             table.install({agent: agent_named(agent)})
             log = structlog.wrap_logger(noted, processors=[lambda _, __, event: ((), event)])
@@ -159,24 +158,13 @@ async def test_an_outage_ends_no_delivering(
     server, webhook = there
     await store.commit(agent, beginning(), "config")
     replica = new_notices(receiver(webhook))
-    monkeypatch.setattr(replica._store, "claim_notices", away_once(replica._store.claim_notices))
+    assert isinstance(replica._store, FaultyStore)
+    replica._store.script("claim_notices", deny)
     working = asyncio.create_task(replica.deliver_for_ever())
     async with asyncio.timeout(3):
         while not server.keys:  # noqa: ASYNC110 - the receiver has no event to wait for
             await asyncio.sleep(0.01)
     working.cancel()
-
-
-def away_once(claim_notices: Any) -> Any:
-    """The store's method, away the first time."""
-    left = [1]
-
-    async def call(*arguments: Any) -> Any:
-        if left.pop() if left else 0:
-            raise StoreAway("nobody answers")
-        return await claim_notices(*arguments)
-
-    return call
 
 
 def test_slack_gets_text_and_no_mention() -> None:

@@ -9,7 +9,7 @@ from gateway.rollout.quarantine import is_proven
 from gateway.store import Batch
 from gateway.store.seam import Arm
 from policies.evidence.evidence import WHOLE
-from tests.support.replicas import Replica, failing_for, replicas
+from tests.support.replicas import Replica, replicas
 from tests.support.trials import agent_named
 
 
@@ -44,13 +44,10 @@ def test_what_proves_nothing(stable: Arm, canary: Arm) -> None:
     assert not is_proven(500, [Batch(1, 1, stable=stable, canary=canary)])
 
 
-async def test_while_the_store_is_away_a_proven_failure_is_kept_off(
-    replica: Replica, agent: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_while_the_store_is_away_a_proven_failure_is_kept_off(replica: Replica, agent: str) -> None:
     """This replica alone serves stable; when the store is back everyone is told, and the record decides."""
     await replica.configure(agent_named(agent))
-    with monkeypatch.context() as patch:
-        patch.setattr(replica.store, "flush", failing_for(agent, replica.store.flush))
+    with replica.store.faulty("flush"):
         for unit in range(8):
             replica.fail(agent, str(unit))
         await replica.controller.finish()
@@ -61,15 +58,11 @@ async def test_while_the_store_is_away_a_proven_failure_is_kept_off(
     assert replica.state(agent).phase == "rolled_back"
 
 
-async def test_quarantine_is_lifted_when_the_store_is_back(
-    replica: Replica, agent: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_quarantine_is_lifted_when_the_store_is_back(replica: Replica, agent: str) -> None:
     """With a poll that reaches it: where no replica has decided anything else, the canary is on trial again."""
     await replica.configure(agent_named(agent))
     replica.table.quarantine(agent)
-    with monkeypatch.context() as patch:
-        patch.setattr(replica.store, "read", failing_for(agent, replica.store.read))
-        patch.setattr(replica.store, "snapshot", failing_for(agent, replica.store.snapshot))
+    with replica.store.faulty("read", "snapshot"):
         await replica.controller.poll()
         assert (entry := replica.table.entry(agent)) and entry.is_quarantined
     await replica.controller.poll()
@@ -77,10 +70,10 @@ async def test_quarantine_is_lifted_when_the_store_is_back(
     assert (entry := replica.table.entry(agent)) and not entry.is_quarantined and entry.split.weight == 500
 
 
-async def test_little_proof_changes_nothing(replica: Replica, agent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_little_proof_changes_nothing(replica: Replica, agent: str) -> None:
     """An outage of the store alone is no reason to stop a trial."""
     await replica.configure(agent_named(agent))
-    monkeypatch.setattr(replica.store, "flush", failing_for(agent, replica.store.flush))
-    replica.fail(agent, "a")
-    await replica.controller.finish()
+    with replica.store.faulty("flush"):
+        replica.fail(agent, "a")
+        await replica.controller.finish()
     assert (entry := replica.table.entry(agent)) and not entry.is_quarantined and entry.split.weight == 500

@@ -19,6 +19,7 @@ from typing import Any
 
 from bench.quoting import quote
 from gateway.rehearsal.standin import ModelBehaviour, Standin
+from gateway.rollout.status_view import AgentView
 from gateway.store import EmbeddedRedis
 from tests.support.crowd import Crowd, crowd
 from tests.support.processes import Served, serving
@@ -99,22 +100,22 @@ async def run(world: World, seed: int, calls: int, replicas: int) -> Seen:
         for _ in range(0, calls, BETWEEN_LOOKS):
             await people.call_often(AGENT, BETWEEN_LOOKS, AT_ONCE)
             view = await _view(served[0])
-            highest = max(highest, view["e_value"], *(each["e_value"] for each in view["guardrails"]))
-            if view["phase"] != "running":
+            highest = max(highest, view.e_value, *(each.e_value for each in view.guardrails))
+            if view.phase != "running":
                 break
-        evidence = view["last_decision"]["evidence"] or {}
+        evidence: Mapping[str, Any] = (view.last_decision and view.last_decision.evidence) or {}
         return Seen(
-            view["phase"] == "rolled_back",
-            view["versions"]["v2"]["requests"],
+            view.phase == "rolled_back",
+            view.versions["v2"].requests,
             evidence.get("canary_requests", 0),
             highest,
-            str(view["reason"]),
+            view.reason,
         )
 
 
-async def _view(served: Served) -> Any:
+async def _view(served: Served) -> AgentView:
     await asyncio.sleep(0.3)  # what was counted lately is flushed by then
-    return (await served.status())["agents"][AGENT]
+    return (await served.status()).agents[AGENT]
 
 
 def row(world: World, seen: list[Seen]) -> str:

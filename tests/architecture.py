@@ -31,7 +31,7 @@ ROOMS = (
     "net",
     "conversation",
     "calls",
-    "json_body",
+    "json_body views",
     "json_size logs",
     "redaction",
     "child_environment errors",

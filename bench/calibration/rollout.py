@@ -177,7 +177,7 @@ class Simulation:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             view = (await self.gateways[0].services.status.agents([AGENT]))[AGENT]
-            self.highest = max(self.highest, view["e_value"])
+            self.highest = max(self.highest, view.e_value)
 
     async def _stop_store(self) -> None:
         if self.scenario.store_away is None:

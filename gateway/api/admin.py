@@ -5,7 +5,6 @@ so a person and the controller can never both win.
 """
 
 import re
-from typing import Any
 
 import orjson
 from starlette.types import Receive, Scope, Send
@@ -16,6 +15,7 @@ from gateway.errors import CallerError, EpochConflict, Forbidden, NotFound, Unau
 from gateway.formats.openai_chat.errors import error_body
 from gateway.json_body import Document
 from gateway.rollout.commands import NothingToDo
+from gateway.rollout.status_view import AgentView
 from policies.rollout.verbs import VERBS, Command
 
 _LONGEST_TEXT = 500
@@ -54,7 +54,7 @@ class CommandEndpoint(AdminEndpoint):
             return
         await send_json(send, await self._state(agent))
 
-    async def _state(self, agent: str) -> Any:
+    async def _state(self, agent: str) -> AgentView | None:
         return (await self.services.status.agents([agent])).get(agent)
 
 
@@ -80,7 +80,7 @@ class Audit(AdminEndpoint):
         }
         await send_json(send, answer)
 
-    async def _whole(self, agent: str) -> list[dict[str, Any]]:
+    async def _whole(self, agent: str) -> list[dict[str, object]]:
         return [event async for event in self.services.store.audit_all(agent)][::-1]
 
 

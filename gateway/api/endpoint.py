@@ -37,7 +37,7 @@ from gateway.logs import Log
 from gateway.passthrough.response_owner import Makers
 from gateway.rollout.commands import Commands
 from gateway.rollout.controller import Controller
-from gateway.rollout.status import StatusView
+from gateway.rollout.status import StatusBuilder
 from gateway.rollout.table import Table
 from gateway.runtime import Runtime
 from gateway.store.memory import Memory
@@ -77,7 +77,7 @@ class Services:
     proxy: Proxy
     controller: Controller
     commands: Commands
-    status: StatusView
+    status: StatusBuilder
     store: Store
     memory: Memory
     log: Log

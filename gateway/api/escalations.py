@@ -16,6 +16,7 @@ from gateway.api.admin import AdminEndpoint
 from gateway.api.endpoint import Endpoint, caller_of, header, read_small, send_json
 from gateway.calls import Caller
 from gateway.errors import CallerError, NotFound, Unauthenticated
+from gateway.handover.escalation_view import ConversationView, EscalationView, ReplyView
 from gateway.json_body import Document
 from gateway.rollout import call_id as callid
 from gateway.rollout.status import timestamp
@@ -150,28 +151,33 @@ def _cursor(place: Place) -> str:
     return f"{place.entry}-{place.agent}"
 
 
-def _summary(handed: Handed) -> dict[str, Any]:
+def _summary(handed: Handed) -> EscalationView:
+    return EscalationView(**_members(handed))
+
+
+def _view(handed: Handed) -> ConversationView:
+    event = handed.event
+    left_out = int(event.get("messages_left_out", 0))
+    return ConversationView(**_members(handed), messages=_parsed(event["messages"]), messages_left_out=left_out)
+
+
+def _members(handed: Handed) -> dict[str, Any]:
+    """The members of `EscalationView`."""
     event = handed.event
     return {
-        **{name: event.get(name) for name in ("call_id", "agent", "version", "caller", "failure")},
+        **{name: event[name] for name in ("call_id", "agent", "version", "caller", "failure")},
         "request_id": event.get("request_id") or None,
         "at": timestamp(float(event["at"])),
         "reply": _reply(handed),
     }
 
 
-def _reply(handed: Handed) -> dict[str, Any] | None:
+def _reply(handed: Handed) -> ReplyView | None:
     reply, delivered_at = handed.reply, handed.delivered_at
     if reply is None:
         return None
     seen = None if delivered_at is None else timestamp(delivered_at)
-    return {"message": reply.message, "actor": reply.actor, "at": timestamp(reply.at), "delivered_at": seen}
-
-
-def _view(handed: Handed) -> dict[str, Any]:
-    event = handed.event
-    left_out = int(event.get("messages_left_out", 0))
-    return {**_summary(handed), "messages": _parsed(event["messages"]), "messages_left_out": left_out}
+    return ReplyView(reply.message, reply.actor, timestamp(reply.at), seen)
 
 
 def _parsed(messages: str) -> Any:

@@ -17,6 +17,7 @@ from gateway.call.streaming import send_answer
 from gateway.calls import Caller
 from gateway.errors import NotFound, SerinusError, Unauthenticated
 from gateway.rollout.status import timestamp
+from gateway.rollout.status_view import ConfigView, GatewayView, StatusView, StoreView
 
 _POLICY = b"default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _HTML = [
@@ -46,30 +47,18 @@ class Status(Endpoint):
         else:
             await send_json(send, view)
 
-    async def _view(self, names: list[str]) -> dict[str, object]:
+    async def _view(self, names: list[str]) -> StatusView:
         services = self.services
-        config = {
-            "digest": services.runtime.digest,
-            "loaded_at": timestamp(services.loaded_at),
-            "error": services.config_error(),
-        }
         agents = await services.status.agents(names)
-        return {
-            "now": timestamp(time()),
-            "gateway": {
-                "version": __version__,
-                "replica": services.replica,
-                "config": config,
-                "store": {
-                    "backend": services.backend,
-                    "ok": services.controller.store_ok,
-                    "error": services.controller.store_error,
-                },
-                "circuits": services.proxy.attempts.circuits.states(),
-                "shadows": services.proxy.shadows.view(),
-            },
-            "agents": agents,
-        }
+        gateway = GatewayView(
+            version=__version__,
+            replica=services.replica,
+            config=ConfigView(services.runtime.digest, timestamp(services.loaded_at), services.config_error()),
+            store=StoreView(services.backend, services.controller.store_ok, services.controller.store_error),
+            circuits=services.proxy.attempts.circuits.states(),
+            shadows=services.proxy.shadows.view(),
+        )
+        return StatusView(timestamp(time()), gateway, agents)
 
     def authenticate(self, scope: Scope) -> Caller | None:
         """Check the admin token, which takes no place, or a caller's key. Raises Unauthenticated."""

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from importlib.resources import files
 from string import Template
-from typing import Any
 
+from gateway.rollout.status_view import AgentView, CallSums, FindingView, StatusView, StoreView, VersionView
 from policies.guardrails.metrics import MEANS
 from policies.guardrails.thresholds import SCALE
+from policies.rollout.state import VersionRef
 
 _PAGE = Template(files("gateway.api").joinpath("status.html").read_text("utf-8"))
 _FINDINGS = ("verdict", "E", "threshold", "stable", "canary")
@@ -17,24 +18,24 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def status_page(view: Mapping[str, Any]) -> bytes:
+def status_page(view: StatusView) -> bytes:
     """The page of a status view, as UTF-8."""
-    gateway = view["gateway"]
-    error = gateway["config"]["error"]
+    gateway = view.gateway
+    error = gateway.config.error
     return _PAGE.substitute(
-        version=escape(gateway["version"]),
-        replica=escape(gateway["replica"]),
-        now=escape(view["now"]),
-        store=escape(_store(gateway["store"])),
-        circuits=_circuits(gateway["circuits"]),
+        version=escape(gateway.version),
+        replica=escape(gateway.replica),
+        now=escape(view.now),
+        store=escape(_store(gateway.store)),
+        circuits=_circuits(gateway.circuits),
         error=f'<pre class="bad">{escape(error)}</pre>' if error else "",
-        agents="".join(_agent(name, agent) for name, agent in view["agents"].items()),
+        agents="".join(_agent(name, agent) for name, agent in view.agents.items()),
     ).encode()
 
 
-def _store(store: Mapping[str, Any]) -> str:
-    why = f": {store['error']}" if store.get("error") else ""
-    return f"{store['backend']}, {'ok' if store['ok'] else 'away'}{why}"
+def _store(store: StoreView) -> str:
+    why = f": {store.error}" if store.error else ""
+    return f"{store.backend}, {'ok' if store.ok else 'away'}{why}"
 
 
 def _circuits(circuits: Mapping[str, str]) -> str:
@@ -45,31 +46,31 @@ def _circuits(circuits: Mapping[str, str]) -> str:
     return f'<p class="bad">circuits: {escape(states)}</p>'
 
 
-def _agent(name: str, agent: Mapping[str, Any]) -> str:
-    phase = agent["phase"] or "no canary"
+def _agent(name: str, agent: AgentView) -> str:
+    phase = agent.phase or "no canary"
     badge = f'<span class="phase {escape(phase)}">{escape(phase.replace("_", " "))}</span>'
     parts = [
         f"<section><h2>{escape(name)} {badge}</h2>",
-        f"<p>{escape(agent['reason'])}</p>",
+        f"<p>{escape(agent.reason)}</p>",
         f"<p>{_trial(agent)}</p>",
-        _table(_COLUMNS, _rows(agent["versions"])),
-        _unpriced(agent["unpriced"]),
-        _waits(agent["waits_for"]),
-        _table(("guardrail", *_FINDINGS), map(_finding, agent["guardrails"])),
-        _table(("signal", *_FINDINGS), map(_finding, agent["signals"])) if agent["signals"] else "",
+        _table(_COLUMNS, _rows(agent.versions)),
+        _unpriced(agent.unpriced),
+        _waits(agent.waits_for),
+        _table(("guardrail", *_FINDINGS), map(_finding, agent.guardrails)),
+        _table(("signal", *_FINDINGS), map(_finding, agent.signals)) if agent.signals else "",
         "</section>",
     ]
     return "".join(parts)
 
 
-def _trial(agent: Mapping[str, Any]) -> str:
-    stable, canary = agent["stable"], agent["canary"]
-    split = f"stable {_ref(stable)}" + (f", canary {_ref(canary)} at {agent['weight']:.2%}" if canary else "")
-    if agent["step"]:
-        split += f", step {agent['step']} of {len(agent['steps'])}" + (", pinned" if agent["pinned"] else "")
-    decision = agent["last_decision"]
-    who = f" by {escape(decision['actor'])} ({escape(decision['action'].replace('_', ' '))})" if decision else ""
-    return f"{split}; epoch {agent['epoch']}, changed at {escape(agent['changed_at'] or '-')}{who}"
+def _trial(agent: AgentView) -> str:
+    stable, canary = agent.stable, agent.canary
+    split = f"stable {_ref(stable)}" + (f", canary {_ref(canary)} at {agent.weight:.2%}" if canary else "")
+    if agent.step:
+        split += f", step {agent.step} of {len(agent.steps)}" + (", pinned" if agent.pinned else "")
+    decision = agent.last_decision
+    who = f" by {escape(decision.actor)} ({escape(decision.action.replace('_', ' '))})" if decision else ""
+    return f"{split}; epoch {agent.epoch}, changed at {escape(agent.changed_at or '-')}{who}"
 
 
 def _unpriced(targets: Iterable[str]) -> str:
@@ -84,34 +85,34 @@ def _waits(reasons: Iterable[str]) -> str:
     return f"<p>waits for its next step:</p><ul>{items}</ul>" if items else ""
 
 
-def _ref(ref: Mapping[str, str]) -> str:
-    return f"<b>{escape(ref['version'])}</b> <code>{escape(ref['digest'][:12])}</code>"
+def _ref(ref: VersionRef) -> str:
+    return f"<b>{escape(ref.version)}</b> <code>{escape(ref.digest[:12])}</code>"
 
 
-def _rows(versions: Mapping[str, Any]) -> Iterator[Iterable[str]]:
+def _rows(versions: Mapping[str, VersionView]) -> Iterator[Iterable[str]]:
     """Every version, and below it the copies that it got as a shadow."""
     for version, sums in versions.items():
-        yield _row(version, sums)
-        if sums["shadow"]:
-            yield _row(f"{version} as shadow", sums["shadow"])
+        yield _row(version, sums, sums.quality)
+        if sums.shadow:
+            yield _row(f"{version} as shadow", sums.shadow)
 
 
-def _row(version: str, sums: Mapping[str, Any]) -> Iterable[str]:
-    latency, ttft = sums["latency_seconds"], sums["ttft_seconds"]
+def _row(version: str, sums: CallSums, quality: float | None = None) -> Iterable[str]:
+    latency, ttft = sums.latency_seconds, sums.ttft_seconds
     return (
-        version, f"{sums['requests']:,}", f"{sums['errors']:,}", _percent(sums["error_rate"]), f"{sums['rejected']:,}",
-        f"{sums['fallbacks']:,}", f"{sums['hedges']:,}",
-        _seconds(latency["p50"]), _seconds(latency["p90"]), _seconds(latency["p99"]), _seconds(ttft["p50"]),
-        _usd(sums["cost_usd"], 4), _usd(sums["cost_per_request_usd"], 6), _percent(sums.get("quality")),
+        version, f"{sums.requests:,}", f"{sums.errors:,}", _percent(sums.error_rate), f"{sums.rejected:,}",
+        f"{sums.fallbacks:,}", f"{sums.hedges:,}",
+        _seconds(latency.p50), _seconds(latency.p90), _seconds(latency.p99), _seconds(ttft.p50),
+        _usd(sums.cost_usd, 4), _usd(sums.cost_per_request_usd, 6), _percent(quality),
     )  # fmt: skip
 
 
-def _finding(finding: Mapping[str, Any]) -> Iterable[str]:
+def _finding(finding: FindingView) -> Iterable[str]:
     """Rates as percentages; what calls cost on average counts in parts of stable's cap, as percentages of it too."""
-    metric, _, _ = finding["text"].partition("<=")
+    metric, _, _ = finding.text.partition("<=")
     unit = SCALE if metric.strip() in MEANS else 1
-    seen = (_percent(None if value is None else value / unit) for value in (finding["stable"], finding["canary"]))
-    return (finding["text"], finding["verdict"], f"{finding['e_value']:.4g}", f"{finding['threshold']:g}", *seen)
+    seen = (_percent(None if value is None else value / unit) for value in (finding.stable, finding.canary))
+    return (finding.text, finding.verdict, f"{finding.e_value:.4g}", f"{finding.threshold:g}", *seen)
 
 
 def _table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -16,6 +16,7 @@ from gateway.call.streaming import OpenStream, StreamLimits, close, relay
 from gateway.calls import Answer, Call
 from gateway.errors import ProviderError
 from gateway.rollout.recorder import Clock, Recorder
+from gateway.rollout.status_view import ShadowQueueView
 from gateway.rollout.table import Entry, Table
 from gateway.runtime import Runtime
 from routing.agents import Shadow
@@ -83,9 +84,9 @@ class Shadows:
             if copy.entry.agent.shadow and copy.entry.agent.shadow.max_nano_usd_per_day is not None:
                 await self._purse.pay(copy.call.agent, cost)
 
-    def view(self) -> dict[str, object]:
-        """Return the figures for the status: copies that wait here, and copies dropped since the start, by reason."""
-        return {"waiting": self._waiting.qsize(), "dropped": dict(self._dropped)}
+    def view(self) -> ShadowQueueView:
+        """Return how many copies wait here, and how many were dropped since the start, by reason."""
+        return ShadowQueueView(self._waiting.qsize(), {why: count for why, count in self._dropped.items()})
 
     def _spend(self, agent: str, most: int) -> bool:
         """Take one copy from the agent's budget; False when the last minute has used it up."""

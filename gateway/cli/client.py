@@ -5,6 +5,8 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPException, HTTPMessage
 from typing import IO, Any
@@ -12,7 +14,11 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
+from gateway import __version__
 from gateway.cli.render import describe, describe_escalation, explain, printable
+from gateway.handover.escalation_view import EscalationView
+from gateway.rollout.status_view import AgentView, StatusView
+from gateway.views import UnreadableView, View, read_view
 
 WELL, THE_ANSWER_IS_NO, WRONG_USAGE = 0, 1, 2
 _TIMEOUT_SECONDS = 10.0
@@ -25,9 +31,9 @@ class CommandRefused(Exception):
 
 
 class Overtaken(CommandRefused):
-    """Someone was faster. `state` is where the agent stands now, as `/status` has it; None where it was not said."""
+    """Someone was faster. `state` is where the agent stands now; None where it was not said."""
 
-    def __init__(self, message: str, state: Mapping[str, Any] | None) -> None:
+    def __init__(self, message: str, state: AgentView | None) -> None:
         super().__init__(message)
         self.state = state
 
@@ -36,6 +42,36 @@ class Misused(CommandRefused):
     """It was not asked at all, because it cannot be asked like this."""
 
     code = WRONG_USAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where an agent's rollout stands: the members of its status that a command needs, of whatever gateway."""
+
+    phase: str | None
+    weight: float
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeenEvent:
+    """The hash of an audit event that the gateway's installation has seen."""
+
+    epoch: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditTrail:
+    """Audit events as they were sealed, newest first; and what the gateway's installation has seen of them.
+
+    What was seen is not told by older gateways.
+    """
+
+    events: tuple[Mapping[str, Any], ...]
+    seen: tuple[SeenEvent, ...] = ()
+    seen_before_start: bool = True
+    seen_in: str | None = None
 
 
 class _Stay(HTTPRedirectHandler):
@@ -57,30 +93,56 @@ class Operator:
         self._url = url.rstrip("/")
         self._headers = {"authorization": f"Bearer {token}"} if token else {}
 
-    def status(self, agent: str | None) -> Any:
-        """The status of all agents or of one. Raises Refused."""
+    def status(self, agent: str | None) -> StatusView:
+        """Return the status of all agents or of one. Raises CommandRefused."""
+        return self._read(StatusView, self.status_json(agent))
+
+    def status_json(self, agent: str | None) -> Any:
+        """Return the same as the gateway says it, unknown members included. Raises CommandRefused."""
         return self._ask("GET", f"/status/{quote(agent, safe='')}" if agent else "/status")
 
-    def audit(self, agent: str, *, whole: bool = False) -> Any:
-        """The latest audit `events` of an agent, or the whole trail, newest first; and `seen`. Raises Refused."""
-        return self._ask("GET", f"/audit/{quote(agent, safe='')}{'?all=true' if whole else ''}")
+    def agent(self, name: str) -> AgentView:
+        """Return the status of one agent. Raises CommandRefused."""
+        return self._read_agent(AgentView, name)
 
-    def verb(self, agent: str, verb: str, command: Mapping[str, str]) -> Any:
-        """Do it, from the epoch that stands now; the agent's new status. Raises Refused, and Overtaken where the record
-        has moved on in the meantime."""
-        epoch = self.status(agent)["agents"][agent]["epoch"]
+    def standing(self, name: str) -> Standing:
+        """Return where the agent's rollout stands. Raises CommandRefused."""
+        return self._read_agent(Standing, name)
+
+    def audit(self, agent: str, *, whole: bool = False) -> AuditTrail:
+        """Return the latest audit events of an agent, or the whole trail. Raises CommandRefused."""
+        return self._read(AuditTrail, self._ask("GET", f"/audit/{quote(agent, safe='')}{'?all=true' if whole else ''}"))
+
+    def verb(self, agent: str, verb: str, command: Mapping[str, str]) -> Standing:
+        """Do it from the epoch that stands now; return where the agent stands after it.
+
+        Raises CommandRefused, and Overtaken where the record has moved on in the meantime.
+        """
         path = f"/admin/agents/{quote(agent, safe='')}/{verb}"
-        return self._ask("POST", path, command, {"if-match": str(epoch)})
+        headers = {"if-match": str(self.standing(agent).epoch)}
+        return self._read(Standing, self._ask("POST", path, command, headers))
 
-    def escalations(self, agent: str | None) -> Any:
-        """The latest conversations that went to people, of all agents or of one, newest first. Raises Refused."""
+    def escalations(self, agent: str | None) -> tuple[EscalationView, ...]:
+        """Return the latest conversations that went to people, newest first. Raises CommandRefused."""
         chosen = f"?agent={quote(agent, safe='')}" if agent else ""
-        return self._ask("GET", f"/v1/escalations{chosen}")["escalations"]
+        page = self._ask("GET", f"/v1/escalations{chosen}").get("escalations")
+        return self._read(tuple[EscalationView, ...], page)
 
-    def reply(self, call_id: str, message: str, actor: str) -> Any:
-        """Answer the conversation that this call handed over; the conversation, with the reply. Raises Refused."""
+    def reply(self, call_id: str, message: str, actor: str) -> EscalationView:
+        """Answer the conversation that this call handed over; return it with the reply. Raises CommandRefused."""
         path = f"/v1/escalations/{quote(call_id, safe='')}/reply"
-        return self._ask("POST", path, {"message": message, "actor": actor})
+        return self._read(EscalationView, self._ask("POST", path, {"message": message, "actor": actor}))
+
+    def _read_agent(self, kind: type[View], name: str) -> View:
+        agents = self._read(dict[str, object], self.status_json(name).get("agents"))
+        return self._read(kind, agents.get(name))
+
+    def _read(self, kind: type[View], value: object) -> View:
+        try:
+            return read_view(kind, value)
+        except UnreadableView as error:
+            hint = f"is it of another version than this command, {__version__}?"
+            raise Misused(f"cannot read what the gateway at {self._url} says ({error}); {hint}") from None
 
     def _ask(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Any:
         if not self._url.startswith(("http://", "https://")):
@@ -101,14 +163,16 @@ class Operator:
 
 def print_status(operator: Operator, agent: str | None, *, as_json: bool) -> int:
     """`serinus status [AGENT] [--json]`."""
-    view = operator.status(agent)
-    print(json.dumps(view, indent=2) if as_json else printable(describe(view)))
+    if as_json:
+        print(json.dumps(operator.status_json(agent), indent=2))
+    else:
+        print(printable(describe(operator.status(agent))))
     return WELL
 
 
 def print_audit(operator: Operator, agent: str) -> int:
     """`serinus audit AGENT`: one JSON line an event, newest first."""
-    for event in operator.audit(agent)["events"]:
+    for event in operator.audit(agent).events:
         print(json.dumps(event))
     return WELL
 
@@ -122,7 +186,7 @@ def print_escalations(operator: Operator, agent: str | None) -> int:
 
 def do_reply(operator: Operator, call_id: str, message: str, actor: str) -> int:
     """`serinus escalations reply CALL_ID --message …`."""
-    agent = operator.reply(call_id, message, actor)["agent"]
+    agent = operator.reply(call_id, message, actor).agent
     print(printable(f"later turns of that conversation with {agent} will see it"))
     return WELL
 
@@ -135,13 +199,13 @@ def print_verification(operator: Operator, agent: str) -> int:
     )
 
     trail = operator.audit(agent, whole=True)
-    events = trail["events"][::-1]
-    problems = verify(events) + missing(events, [(event["epoch"], event["hash"]) for event in trail.get("seen", ())])
-    epoch = operator.status(agent)["agents"][agent]["epoch"]
+    events = trail.events[::-1]
+    problems = verify(events) + missing(events, [(event.epoch, event.hash) for event in trail.seen])
+    epoch = operator.standing(agent).epoch
     if events and events[-1]["epoch_after"] != epoch:
         problems.append(f"the record is at epoch {epoch}, the last event at {events[-1]['epoch_after']}")
-    if trail.get("seen_before_start") is False:
-        place = printable(str(trail.get("seen_in") or "no folder"))
+    if not trail.seen_before_start:
+        place = printable(trail.seen_in or "no folder")
         print(f"nothing was seen before this start ({place}): a loss before it cannot be told", file=sys.stderr)
     print("\n".join(problems) or f"{agent}: {len(events)} events, one whole chain up to epoch {epoch}")
     return THE_ANSWER_IS_NO if problems else WELL
@@ -156,13 +220,13 @@ def do_verb(operator: Operator, agent: str, verb: str, command: Mapping[str, str
         raise CommandRefused(
             "\n".join(["Nothing was done, because someone was faster.", str(overtaken), *now])
         ) from None
-    print(f"{agent}: {after['phase']}, weight {after['weight']:.2%}, epoch {after['epoch']}")
+    print(f"{agent}: {after.phase}, weight {after.weight:.2%}, epoch {after.epoch}")
     return WELL
 
 
 def print_explanation(operator: Operator, agent: str) -> int:
     """`serinus explain AGENT`: why the rollout stands where it stands, in plain words."""
-    print(printable("\n".join(explain(agent, operator.status(agent)["agents"][agent]))))
+    print(printable("\n".join(explain(agent, operator.agent(agent)))))
     return WELL
 
 
@@ -186,8 +250,14 @@ def _refusal(error: HTTPError) -> CommandRefused:
     message = content.get("message") if isinstance(content, dict) else None
     message = str(message or f"the gateway answered HTTP {error.code}")
     if error.code == HTTPStatus.PRECONDITION_FAILED:
-        return Overtaken(message, state if isinstance(state, dict) else None)
+        return Overtaken(message, _agent_view(state))
     return CommandRefused(message)
+
+
+def _agent_view(state: object) -> AgentView | None:
+    with suppress(UnreadableView):
+        return read_view(AgentView, state)
+    return None
 
 
 def _said(error: HTTPError) -> Any:

@@ -1,118 +1,123 @@
 """What a running gateway says, as text for a terminal."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+
+from gateway.handover.escalation_view import EscalationView
+from gateway.rollout.status_view import AgentView, CallSums, OutlookView, StatusView, VersionView
 
 
-def describe(view: Mapping[str, Any]) -> str:
+def describe(view: StatusView) -> str:
     """The status for a terminal."""
-    gateway = view["gateway"]
-    store = f"{gateway['store']['backend']} {'ok' if gateway['store']['ok'] else 'AWAY'}"
-    lines = [f"serinus {gateway['version']}, replica {gateway['replica']}, store {store}"]
-    if why := gateway["store"].get("error"):
+    gateway = view.gateway
+    store = f"{gateway.store.backend} {'ok' if gateway.store.ok else 'AWAY'}"
+    lines = [f"serinus {gateway.version}, replica {gateway.replica}, store {store}"]
+    if why := gateway.store.error:
         lines.append(why)
-    if error := gateway["config"]["error"]:
+    if error := gateway.config.error:
         lines += ["configuration refused, the old one serves:", error]
-    lines += [f"circuit of {target}: {state.replace('_', ' ')}" for target, state in gateway["circuits"].items()]
-    for name, agent in view["agents"].items():
+    lines += [f"circuit of {target}: {state.replace('_', ' ')}" for target, state in gateway.circuits.items()]
+    for name, agent in view.agents.items():
         lines += ["", *_describe_agent(name, agent)]
     return "\n".join(lines)
 
 
-def _describe_agent(name: str, agent: Mapping[str, Any]) -> list[str]:
-    phase = agent["phase"] or "no canary"
-    lines = [f"{name}: {phase}, canary at {agent['weight']:.2%}, epoch {agent['epoch']}", f"  {agent['reason']}"]
-    for version, sums in agent["versions"].items():
-        rate = "-" if sums["error_rate"] is None else f"{sums['error_rate']:.2%}"
-        cost = "-" if sums["cost_per_request_usd"] is None else f"${sums['cost_per_request_usd']:.6f}"
-        p90 = sums["latency_seconds"]["p90"]
+def _describe_agent(name: str, agent: AgentView) -> list[str]:
+    phase = agent.phase or "no canary"
+    lines = [f"{name}: {phase}, canary at {agent.weight:.2%}, epoch {agent.epoch}", f"  {agent.reason}"]
+    for version, sums in agent.versions.items():
+        rate = "-" if sums.error_rate is None else f"{sums.error_rate:.2%}"
+        cost = "-" if sums.cost_per_request_usd is None else f"${sums.cost_per_request_usd:.6f}"
+        p90 = sums.latency_seconds.p90
         slow = "-" if p90 is None else f"{p90:.3g} s"
-        rejected = f", {sums['rejected']} rejected" if sums["rejected"] else ""
-        counts = f"{sums['requests']:>8} requests, errors {rate}{rejected}"
+        rejected = f", {sums.rejected} rejected" if sums.rejected else ""
+        counts = f"{sums.requests:>8} requests, errors {rate}{rejected}"
         lines.append(f"  {version:<12} {counts}, p90 {slow}, {cost} a request")
-    if agent["unpriced"]:
-        lines.append(f"  no known price, not in the costs: {', '.join(agent['unpriced'])}")
-    for finding in agent["guardrails"]:
-        lines.append(
-            f"  {finding['text']:<32} {finding['verdict']}, E {finding['e_value']:.4g} of {finding['threshold']:g}"
-        )
+    if agent.unpriced:
+        lines.append(f"  no known price, not in the costs: {', '.join(agent.unpriced)}")
+    for finding in agent.guardrails:
+        lines.append(f"  {finding.text:<32} {finding.verdict}, E {finding.e_value:.4g} of {finding.threshold:g}")
     return lines
 
 
-def explain(name: str, agent: Mapping[str, Any]) -> list[str]:
+def explain(name: str, agent: AgentView) -> list[str]:
     """Sentences that say where an agent's rollout stands, why, and what it waits for."""
-    stable, canary = agent["stable"]["version"], agent["canary"]
+    canary = agent.canary
     if canary is None:
-        return [f"Nothing is on trial: {stable} serves every call of {name}."]
-    lines = [_standing(name, agent), f"The last change was {_last(agent)}."]
-    if agent["phase"] in ("running", "paused"):
+        return [f"Nothing is on trial: {agent.stable.version} serves every call of {name}."]
+    lines = [_standing(name, agent, canary.version), _last_change(agent)]
+    if agent.phase in ("running", "paused"):
         lines.append(_evidence_in_words(agent))
-        lines += _outlook_in_words(agent["outlook"])
-        lines += _apart_in_words(agent["versions"])
-        lines += [f"It does not go on because {reason}." for reason in agent["waits_for"]]
-    if agent["dismissed"]:
-        lines.append(f"Dismissed by a person: {', '.join(agent['dismissed'])}.")
-    if agent["phase"] == "rolled_back":
-        lines.append(f"It stays out until {canary['version']} changes, or someone says 'serinus rollout retry {name}'.")
+        lines += _outlook_in_words(agent.outlook) if agent.outlook else []
+        lines += _apart_in_words(agent.versions)
+        lines += [f"It does not go on because {reason}." for reason in agent.waits_for]
+    if agent.dismissed:
+        lines.append(f"Dismissed by a person: {', '.join(agent.dismissed)}.")
+    if agent.phase == "rolled_back":
+        lines.append(f"It stays out until {canary.version} changes, or someone says 'serinus rollout retry {name}'.")
     return lines
 
 
-def _standing(name: str, agent: Mapping[str, Any]) -> str:
-    canary, stable = agent["canary"]["version"], agent["stable"]["version"]
-    share = f"{agent['weight'] * 100:g} %"
+def _standing(name: str, agent: AgentView, canary: str) -> str:
+    share = f"{agent.weight * 100:g} %"
     phase = {
         "running": f"is on trial with {share} of the traffic",
         "paused": f"stands still at {share} of the traffic",
         "rolled_back": "was taken out and gets no traffic",
         "completed": "has passed its trial and serves every call",
-    }.get(agent["phase"], "waits for its trial to begin")
-    step = f", step {agent['step']} of {len(agent['steps'])}" if len(agent["steps"]) > 1 else ""
-    return f"{name}: {canary} {phase}, over {stable}{step}."
+    }.get(agent.phase or "", "waits for its trial to begin")
+    step = f", step {agent.step} of {len(agent.steps)}" if len(agent.steps) > 1 else ""
+    return f"{name}: {canary} {phase}, over {agent.stable.version}{step}."
 
 
-def _last(agent: Mapping[str, Any]) -> str:
-    decision = agent["last_decision"]
-    return f"{decision['action'].replace('_', ' ')} by {decision['actor']} at {decision['at']}: {decision['reason']}"
+def _last_change(agent: AgentView) -> str:
+    """Return what was last decided; before the record has been read, why there is nothing to say."""
+    decision = agent.last_decision
+    if decision is None:
+        return f"Of its past nothing is known here: {agent.reason}."
+    action = decision.action.replace("_", " ")
+    return f"The last change was {action} by {decision.actor} at {decision.at}: {decision.reason}."
 
 
-def _evidence_in_words(agent: Mapping[str, Any]) -> str:
-    worst = max(agent["guardrails"], key=lambda finding: finding["e_value"], default=None)
-    against = f"; most of it from {worst['text']}" if worst is not None and worst["e_value"] > 1 else ""
-    return (
-        f"The evidence against it is E = {agent['e_value']:.4g}; at {agent['threshold']:g} it is rolled back{against}."
-    )
+def _evidence_in_words(agent: AgentView) -> str:
+    worst = max(agent.guardrails, key=lambda finding: finding.e_value, default=None)
+    against = f"; most of it from {worst.text}" if worst is not None and worst.e_value > 1 else ""
+    return f"The evidence against it is E = {agent.e_value:.4g}; at {agent.threshold:g} it is rolled back{against}."
 
 
-def _apart_in_words(versions: Mapping[str, Any]) -> list[str]:
+def _apart_in_words(versions: Mapping[str, VersionView]) -> list[str]:
     """Calls that say less than others: requests that a provider refused to serve, and what a circuit censored."""
-    said = {
-        "rejected": "The provider rejected some requests, by whosever doing",
-        "censored": "Some calls are no evidence, because a target's circuit was open",
-    }
-    found = {name: [f"{v} {sums[name]}" for v, sums in versions.items() if sums.get(name)] for name in said}
-    return [f"{said[name]}: {', '.join(counts)}." for name, counts in found.items() if counts]
+    rejected = _counts(versions, lambda sums: sums.rejected)
+    censored = _counts(versions, lambda sums: sums.censored)
+    lines = [f"The provider rejected some requests, by whosever doing: {rejected}."] if rejected else []
+    if censored:
+        lines.append(f"Some calls are no evidence, because a target's circuit was open: {censored}.")
+    return lines
 
 
-def _outlook_in_words(outlook: Mapping[str, Any]) -> list[str]:
-    low, high = outlook["error_ratio_low"], outlook["error_ratio_high"]
+def _counts(versions: Mapping[str, VersionView], count: Callable[[CallSums], int]) -> str:
+    return ", ".join(f"{name} {count(sums)}" for name, sums in versions.items() if count(sums))
+
+
+def _outlook_in_words(outlook: OutlookView) -> list[str]:
+    low, high = outlook.error_ratio_low, outlook.error_ratio_high
     reach = f"between {low:.2g} and {high:.2g}" if high is not None else f"at least {low:.2g}"
     lines = [f"Its error rate is {reach} times stable's (95 %, at every look)."] if low or high is not None else []
-    if outlook["canary_requests_to_rollback"]:
+    if outlook.canary_requests_to_rollback:
         lines.append(
-            f"If it goes on like this, about {outlook['canary_requests_to_rollback']} more canary requests prove it."
+            f"If it goes on like this, about {outlook.canary_requests_to_rollback} more canary requests prove it."
         )
     return lines
 
 
-def describe_escalation(handed: Mapping[str, Any]) -> str:
+def describe_escalation(handed: EscalationView) -> str:
     """Return the line of one conversation that went to people."""
-    reply = handed["reply"]
+    reply = handed.reply
     if reply is None:
         state = "waits for a reply"
     else:
-        seen = f"seen at {reply['delivered_at']}" if reply["delivered_at"] else "not seen yet"
-        state = f"{reply['actor']} replied at {reply['at']}, {seen}"
-    return f"{handed['at']}  {handed['call_id']}  {handed['agent']} {handed['version']}: {state}"
+        seen = f"seen at {reply.delivered_at}" if reply.delivered_at else "not seen yet"
+        state = f"{reply.actor} replied at {reply.at}, {seen}"
+    return f"{handed.at}  {handed.call_id}  {handed.agent} {handed.version}: {state}"
 
 
 def printable(text: str) -> str:

@@ -35,7 +35,7 @@ from gateway.rollout.commands import Commands
 from gateway.rollout.controller import Controller
 from gateway.rollout.notifications import Notices
 from gateway.rollout.recorder import Clock, Recorder
-from gateway.rollout.status import StatusView
+from gateway.rollout.status import StatusBuilder
 from gateway.rollout.table import Table
 from gateway.rollout.target_faults import TargetFaults
 from gateway.store import OpenStore
@@ -239,7 +239,7 @@ def build(
     services = Services(
         runtime=runtime, table=table, controller=controller, store=store.store, memory=store.memory,
         commands=Commands(store.store, table, controller.records, controller.outages), proxy=proxy,
-        status=StatusView(store.store, table, runtime.prices),
+        status=StatusBuilder(store.store, table, runtime.prices),
         log=log, replica=replica, backend=store.backend, loaded_at=clock.unix(),
         calls=Places(deployment.settings.limits.in_flight),
     )  # fmt: skip

@@ -1,11 +1,11 @@
-"""What `/status` says: the record, the evidence and the sums of every agent, as plain data.
+"""Build what `/status` says of agents: the record, the evidence and the sums of each.
 
 Agents are read from the store; while it is away, the last that was read is shown, under the table as it stands.
 """
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +14,19 @@ from gateway.errors import StoreAway
 from gateway.pricing import PriceBook
 from gateway.rollout.findings import evidence_of, findings_of, recorded_evidence
 from gateway.rollout.recorder import APART, SHADOW
+from gateway.rollout.status_view import (
+    AgentView,
+    ApartSums,
+    CallSums,
+    DecisionView,
+    FindingView,
+    OutlookView,
+    Quantiles,
+    ShadowView,
+    StepView,
+    TokenSums,
+    VersionView,
+)  # fmt: skip
 from gateway.rollout.table import Entry, Table
 from gateway.store.seam import Sides, Snapshot, Store
 from policies.evidence.evidence import ERRORS, WHOLE, Evidence
@@ -21,19 +34,19 @@ from policies.evidence.tally import Tally, quantile
 from policies.guardrails.grammar import THRESHOLD
 from policies.guardrails.guardrails import Finding
 from policies.rollout.rollout import Findings, waits_for
-from policies.rollout.state import State, Step, VersionRef
+from policies.rollout.state import State, Step
 from policies.simulation.outlook import rate_ratio_interval, requests_to_verdict
 from routing.agents import Shadow
 from routing.assignment import BUCKETS
 
-_QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
+_QUANTILES = (0.5, 0.9, 0.99)
 _PATIENCE_SECONDS = 0.5  # a store that is slower than this is not waited for: what was last read is shown
 _AT_ONCE = 32
 _NOTHING = Snapshot(None, Sides(), {}, 0.0)
 
 
-class StatusView:
-    """Puts the status together. Remembers the last snapshot of each agent for when the store is away.
+class StatusBuilder:
+    """Build the views of agents. Remembers the last snapshot of each agent for when the store is away.
 
     `prices` follow the configuration: they know the targets that have served an agent here without a known price.
     """
@@ -44,8 +57,8 @@ class StatusView:
         self._table = table
         self._last: dict[str, tuple[Snapshot, Mapping[str, Any]]] = {}
 
-    async def agents(self, names: Sequence[str]) -> dict[str, Any]:
-        """The status of those agents, by name; without those that the table no longer knows."""
+    async def agents(self, names: Sequence[str]) -> dict[str, AgentView]:
+        """Return the views of those agents, by name; without those that the table no longer knows."""
         with suppress(TimeoutError):
             for first in range(0, len(names), _AT_ONCE):
                 async with asyncio.timeout(_PATIENCE_SECONDS):
@@ -53,9 +66,9 @@ class StatusView:
         entries = {name: self._table.entry(name) for name in names}
         return {name: self._view(name, entry) for name, entry in entries.items() if entry}
 
-    def _view(self, name: str, entry: Entry) -> dict[str, Any]:
-        view = agent_view(entry, *self._last.get(name, (_NOTHING, {})))
-        return {**view, "unpriced": list(self.prices.unpriced(name))}
+    def _view(self, name: str, entry: Entry) -> AgentView:
+        snapshot, event = self._last.get(name, (_NOTHING, {}))
+        return agent_view(entry, snapshot, event, self.prices.unpriced(name))
 
     async def _refresh(self, name: str) -> None:
         with suppress(StoreAway):
@@ -63,38 +76,42 @@ class StatusView:
             self._last[name] = (snapshot, next(iter(await self._store.audit(name, 1)), {}))
 
 
-def agent_view(entry: Entry, snapshot: Snapshot, event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return one agent by the contract of `/status`. The newer record holds, the table's or the snapshot's."""
+def agent_view(entry: Entry, snapshot: Snapshot, event: Mapping[str, Any], unpriced: Iterable[str]) -> AgentView:
+    """Return the view of one agent. The newer record holds, the table's or the snapshot's.
+
+    `event` is the latest audit event, `unpriced` are the targets without a known price.
+    """
     state = snapshot.state
     if entry.state is not None and (state is None or state.epoch < entry.state.epoch):
         state, snapshot = entry.state, _fitting(snapshot, entry.state)
     entry = entry.with_state(state)
     findings = findings_of(entry, _evidence(state, snapshot, event))
     assessment = findings.assessment
-    return {
-        "phase": state.phase if state else None,
-        "epoch": state.epoch if state else 0,
-        "step": state.step if state else 0,
-        "steps": [_step(step) for step in entry.intent.steps],
-        "weight": 1.0 if _serves_all(entry, state) else entry.split.weight / BUCKETS,
-        "pinned": state.pinned if state else False,
-        "approved": state.approved if state else False,
-        "dismissed": list(state.dismissed) if state else [],
-        "reason": state.reason if state else "the record is not known yet; stable only",
-        "changed_at": timestamp(state.changed_at) if state else None,
-        "stable": _ref(entry.intent.stable),
-        "canary": _ref(entry.intent.canary) if entry.intent.canary else None,
-        "e_value": round(assessment.e_value, 6),
-        "threshold": THRESHOLD,
-        "guardrails": [_finding(finding) for finding in assessment.findings],
-        "signals": [_finding(finding) for finding in assessment.signals],
-        "outlook": _outlook(entry, state, findings),
-        "waits_for": list(_waits(entry, state, findings, snapshot.now)),
-        "shadow": _shadow(entry.agent.shadow),
-        "versions": _versions(snapshot.tallies, entry),
-        "last_decision": _decision(state, event) if state else None,
-        "read_at": timestamp(snapshot.now) if snapshot.now else None,
-    }
+    return AgentView(
+        phase=state.phase if state else None,
+        epoch=state.epoch if state else 0,
+        step=state.step if state else 0,
+        steps=tuple(map(_step, entry.intent.steps)),
+        weight=1.0 if _serves_all(entry, state) else entry.split.weight / BUCKETS,
+        pinned=state.pinned if state else False,
+        approved=state.approved if state else False,
+        dismissed=state.dismissed if state else (),
+        reason=state.reason if state else "the record is not known yet; stable only",
+        changed_at=timestamp(state.changed_at) if state else None,
+        stable=entry.intent.stable,
+        canary=entry.intent.canary,
+        e_value=round(assessment.e_value, 6),
+        threshold=THRESHOLD,
+        guardrails=tuple(map(_finding, assessment.findings)),
+        signals=tuple(map(_finding, assessment.signals)),
+        outlook=_outlook(entry, state, findings),
+        waits_for=tuple(_waits(entry, state, findings, snapshot.now)),
+        shadow=_shadow(entry.agent.shadow),
+        versions=_versions(snapshot.tallies, entry),
+        last_decision=_decision(state, event) if state else None,
+        read_at=timestamp(snapshot.now) if snapshot.now else None,
+        unpriced=tuple(unpriced),
+    )
 
 
 def _serves_all(entry: Entry, state: State | None) -> bool:
@@ -126,26 +143,21 @@ def _waits(entry: Entry, state: State | None, findings: Findings, now: float) ->
     return (*held, *waits_for(state, entry.intent, findings, now))
 
 
-def _outlook(entry: Entry, state: State | None, findings: Findings) -> dict[str, Any] | None:
+def _outlook(entry: Entry, state: State | None, findings: Findings) -> OutlookView | None:
     """Return what to expect while a trial runs; no decision rests on it."""
     if state is None or not state.on_trial:
         return None
     evidence = findings.evidence
     low, high = rate_ratio_interval(evidence.canary.badness(ERRORS), evidence.stable.badness(ERRORS), evidence.weight)
-    return {
-        "error_ratio_low": round(low, 4),
-        "error_ratio_high": round(high, 4) if math.isfinite(high) else None,
-        "canary_requests_to_rollback": requests_to_verdict(entry.all_guardrails, evidence, state.dismissed),
-    }
+    return OutlookView(
+        error_ratio_low=round(low, 4),
+        error_ratio_high=round(high, 4) if math.isfinite(high) else None,
+        canary_requests_to_rollback=requests_to_verdict(entry.all_guardrails, evidence, state.dismissed),
+    )
 
 
-def _step(step: Step) -> dict[str, Any]:
-    return {
-        "weight": step.weight / BUCKETS,
-        "hold_seconds": step.hold,
-        "min_requests": step.min_requests,
-        "approval": step.approval,
-    }
+def _step(step: Step) -> StepView:
+    return StepView(step.weight / BUCKETS, step.hold, step.min_requests, step.approval)
 
 
 def _fitting(snapshot: Snapshot, state: State) -> Snapshot:
@@ -159,45 +171,36 @@ def _fitting(snapshot: Snapshot, state: State) -> Snapshot:
     )
 
 
-def _ref(ref: VersionRef) -> dict[str, str]:
-    return {"version": ref.version, "digest": ref.digest}
+def _finding(finding: Finding) -> FindingView:
+    return FindingView(
+        text=finding.guardrail.text,
+        verdict=finding.verdict,
+        e_value=round(finding.e_value, 6),
+        threshold=finding.guardrail.threshold,
+        share=finding.share,
+        stable=finding.stable,
+        canary=finding.canary,
+    )
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
-    return {
-        "text": finding.guardrail.text,
-        "verdict": finding.verdict,
-        "e_value": round(finding.e_value, 6),
-        "threshold": finding.guardrail.threshold,
-        "share": finding.share,
-        "stable": finding.stable,
-        "canary": finding.canary,
-    }
+def _decision(state: State, event: Mapping[str, Any]) -> DecisionView:
+    evidence = event.get("evidence") if event.get("epoch_after") == state.epoch else None
+    return DecisionView(timestamp(state.changed_at), state.actor, state.action, state.reason, evidence)
 
 
-def _decision(state: State, event: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "at": timestamp(state.changed_at),
-        "actor": state.actor,
-        "action": state.action,
-        "reason": state.reason,
-        "evidence": event.get("evidence") if event.get("epoch_after") == state.epoch else None,
-    }
-
-
-def _shadow(shadow: Shadow | None) -> dict[str, Any] | None:
+def _shadow(shadow: Shadow | None) -> ShadowView | None:
     if shadow is None:
         return None
     most = shadow.max_nano_usd_per_day
-    return {
-        "version": shadow.version,
-        "sample": shadow.sample / BUCKETS,
-        "max_per_minute": shadow.max_per_minute,
-        "max_usd_per_day": None if most is None else most / 1e9,
-    }
+    return ShadowView(
+        version=shadow.version,
+        sample=shadow.sample / BUCKETS,
+        max_per_minute=shadow.max_per_minute,
+        max_usd_per_day=None if most is None else most / 1e9,
+    )
 
 
-def _versions(tallies: Mapping[str, Tally], entry: Entry) -> dict[str, Any]:
+def _versions(tallies: Mapping[str, Tally], entry: Entry) -> dict[str, VersionView]:
     """The sums of every version that served in this rollout; stable, canary and shadow first, called or not."""
     agent = entry.agent
     named = (agent.stable, agent.canary, agent.shadow.version if agent.shadow else None)
@@ -205,16 +208,16 @@ def _versions(tallies: Mapping[str, Tally], entry: Entry) -> dict[str, Any]:
     return {name: _version(name, tallies) for name in dict.fromkeys((*named, *called)) if name is not None}
 
 
-def _version(name: str, tallies: Mapping[str, Tally]) -> dict[str, Any]:
+def _version(name: str, tallies: Mapping[str, Tally]) -> VersionView:
     """A version's sums: of the calls that the split gave it, of those apart from it, of the copies it got."""
     tally, apart = tallies.get(name) or Tally(), tallies.get(name + APART) or Tally()
     copies = tallies.get(name + SHADOW)
-    return {
+    return VersionView(
         **_sums(tally),
-        "quality": _quality(tally),
-        "apart": {"requests": apart.requests, "errors": apart.errors},
-        "shadow": _sums(copies) if copies else None,
-    }
+        quality=_quality(tally),
+        apart=ApartSums(apart.requests, apart.errors),
+        shadow=CallSums(**_sums(copies)) if copies else None,
+    )
 
 
 def _quality(tally: Tally) -> float | None:
@@ -223,6 +226,7 @@ def _quality(tally: Tally) -> float | None:
 
 
 def _sums(tally: Tally) -> dict[str, Any]:
+    """The members of `CallSums`."""
     judged = tally.requests - tally.unjudged
     cost = None if tally.unpriced and not tally.cost_nano_usd else tally.cost_nano_usd / 1e9
     return {
@@ -236,16 +240,17 @@ def _sums(tally: Tally) -> dict[str, Any]:
         "escalations": tally.escalations,
         "hedges": tally.hedges,
         "hedges_won": tally.hedges_won,
-        "latency_seconds": {name: _rounded(quantile(tally.latency, q)) for name, q in _QUANTILES.items()},
-        "ttft_seconds": {name: _rounded(quantile(tally.ttft, q)) for name, q in _QUANTILES.items()},
-        "tokens": {
-            "input": tally.input_tokens, "output": tally.output_tokens,
-            "cached": tally.cached_tokens, "reasoning": tally.reasoning_tokens,
-        },
+        "latency_seconds": _quantiles(tally.latency),
+        "ttft_seconds": _quantiles(tally.ttft),
+        "tokens": TokenSums(tally.input_tokens, tally.output_tokens, tally.cached_tokens, tally.reasoning_tokens),
         "cost_usd": cost,
         "cost_per_request_usd": cost / tally.requests if cost is not None and tally.requests else None,
         "unpriced": tally.unpriced,
-    }  # fmt: skip
+    }
+
+
+def _quantiles(histogram: Mapping[int, int]) -> Quantiles:
+    return Quantiles(*(_rounded(quantile(histogram, q)) for q in _QUANTILES))
 
 
 def _rounded(seconds: float | None) -> float | None:

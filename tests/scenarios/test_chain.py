@@ -11,6 +11,7 @@ import openai
 import pytest
 
 from gateway.rehearsal.standin import Fault, ModelBehaviour
+from gateway.rollout.status_view import VersionView
 from tests.support.calling import HELLO, SOON, Place, events, eventually, failing, saying, standing_in
 from tests.support.listening import listening
 
@@ -65,8 +66,8 @@ async def said(stream: openai.AsyncStream[Any]) -> str:
     return "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
 
 
-def part(books: dict[str, Any], like: dict[str, int]) -> dict[str, Any]:
-    return {name: books[name] for name in like}
+def part(books: VersionView, like: dict[str, int]) -> dict[str, Any]:
+    return {name: getattr(books, name) for name in like}
 
 
 # With a next target
@@ -118,7 +119,7 @@ async def test_refused_connection(serve: Serve) -> None:
     answer = await here.chat()
     assert (answer.status_code, answer.json()["error"]["code"]) == (502, "target_misconfigured")
     assert "standin/good" in answer.text and "127.0.0.1" not in answer.text
-    assert (await here.books())["errors"] == 1
+    assert (await here.books()).errors == 1
 
 
 # Without one
@@ -182,7 +183,7 @@ async def test_tool_arguments_that_are_not_json(serve: Serve, stream: bool) -> N
     assert b"unfinished" in answer.content
     assert answer.headers["x-ratelimit-limit-requests"] == "10000"
     books = await here.books()
-    assert books["errors"] == 1 and books["cost_usd"] > 0
+    assert books.errors == 1 and books.cost_usd
 
 
 async def test_stream_left_open_by_the_provider(serve: Serve) -> None:
@@ -252,7 +253,7 @@ async def test_callers_own_error(serve: Serve, status: int) -> None:
     here.standin.behave("good", failing("status", status=status, error_param="messages"))
     assert (await here.chat()).status_code == status
     assert [here.standin.counts(model).requests for model in ("good", "backup")] == [1, 0]
-    assert (await here.books())["errors"] == 0
+    assert (await here.books()).errors == 0
 
 
 @pytest.mark.parametrize(("param", "errors"), [("temperature", 1), ("tools[0].function.name", 0), ("messages", 0)])
@@ -261,7 +262,7 @@ async def test_error_about_a_parameter_of_the_version(serve: Serve, param: str, 
     here = await serve(routing=BACKUP, version={"temperature": 0.5})
     here.standin.behave("good", failing("status", status=400, error_param=param))
     assert (await here.chat()).status_code == (200 if errors else 400)
-    assert (await here.books())["errors"] == errors
+    assert (await here.books()).errors == errors
 
 
 async def test_max_attempts(serve: Serve) -> None:
@@ -325,7 +326,7 @@ async def test_circuit(serve: Serve) -> None:
     assert refused.headers["retry-after"] == "1"
     assert here.standin.counts("good").requests == 3
     status = (await here.http.get(f"{here.running.url}/status")).json()
-    assert status["gateway"]["circuits"] == {"standin/good": "open"}
+    assert status.gateway.circuits == {"standin/good": "open"}
     await eventually(lambda: circuits(here) == {"standin/good": "half_open"})
     assert (await here.chat()).status_code == 200
     assert circuits(here) == {}
@@ -369,7 +370,7 @@ async def test_handed_over(serve: Serve, stream: bool) -> None:
     text = await said(answer) if stream else answer.choices[0].message.content
     assert text == "A person is coming."
     books = await here.books()
-    assert (books["errors"], books["escalations"]) == (1, 1)
+    assert (books.errors, books.escalations) == (1, 1)
     [(_, event)] = await handed_over(here)
     handed = await here.running.gateway.store.store.escalation([here.agent], event["call_id"])
     assert handed is not None and json.loads(handed.event["messages"]) == HELLO

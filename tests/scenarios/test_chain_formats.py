@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from gateway.formats.prompt import FormatName
 from gateway.rehearsal.standin import ModelBehaviour
+from gateway.rollout.status_view import VersionView
 from tests.support.crossing import Agent, Crossing, charged, crossing, events
 from tests.support.dialects import DIALECTS
 
@@ -157,7 +158,7 @@ async def test_answer_from_another_format(here: Crossing, way: str, route: Route
     assert said.text == BACKUP
     assert answer.headers["x-serinus-attempts"] == "2"
     books = await here.books(agent)
-    assert (books["errors"], books["unjudged"]) == (NOT_JUDGED if way == "429" else AN_ERROR)
+    assert (books.errors, books.unjudged) == (NOT_JUDGED if way == "429" else AN_ERROR)
     assert_paid_once(here, agent, books)
 
 
@@ -172,7 +173,7 @@ async def test_nobody_else(here: Crossing, way: str, route: Route, stream: bool)
     assert answer.headers["content-type"] == "application/json"
     assert dialect.told(answer.json())
     books = await here.books(agent)
-    assert (books["errors"], books["unjudged"]) == (NOT_JUDGED if way == "429" else AN_ERROR)
+    assert (books.errors, books.unjudged) == (NOT_JUDGED if way == "429" else AN_ERROR)
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=str)
@@ -182,7 +183,7 @@ async def test_arguments_that_are_not_json(here: Crossing, route: Route) -> None
     behave(here, agent, failing("bad_tool_arguments"))
     answer = await here.call(route.client, agent, dialect.ask(agent, "hello", False), False)
     assert (answer.status_code, dialect.whole(answer.json()).text) == (200, BACKUP)
-    assert (await here.books(agent))["errors"] == 1
+    assert (await here.books(agent)).errors == 1
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])
@@ -195,7 +196,7 @@ async def test_answer_that_says_nothing(here: Crossing, route: Route, stream: bo
     said = dialect.streamed(events(answer.content)) if stream else dialect.whole(answer.json())
     assert (answer.status_code, said.text, said.calls) == (200, "", [])
     books = await here.books(agent)
-    assert (books["errors"], books["fallbacks"]) == (0, 0)
+    assert (books.errors, books.fallbacks) == (0, 0)
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=str)
@@ -210,7 +211,7 @@ async def test_broken_stream(here: Crossing, way: str, route: Route) -> None:
     assert ENDS[route.client](events(body)[-1])
     assert here.standin.counts(f"{agent}-backup").requests == 0
     books = await here.books(agent)
-    assert (books["errors"], books["fallbacks"]) == (1, 0)
+    assert (books.errors, books.fallbacks) == (1, 0)
     assert_paid_once(here, agent, books)
 
 
@@ -221,15 +222,16 @@ async def test_error_about_a_parameter_of_the_version(here: Crossing, blamed: Bl
     asked = dialect.ask(agent, "hello", False)
     behave(here, agent, failing("status", status=400, **blamed.messages))
     assert (await here.call("openai", agent, asked, False)).status_code == 400
-    assert (await here.books(agent))["errors"] == 0
+    assert (await here.books(agent)).errors == 0
     behave(here, agent, failing("status", status=400, **blamed.limit))
     answer = await here.call("openai", agent, asked, False)
     assert (answer.status_code, dialect.whole(answer.json()).text) == (200, BACKUP)
-    assert (await here.books(agent, requests=2))["errors"] == 1
+    assert (await here.books(agent, requests=2)).errors == 1
 
 
-def assert_paid_once(here: Crossing, agent: str, books: Mapping[str, Any]) -> None:
+def assert_paid_once(here: Crossing, agent: str, books: VersionView) -> None:
     """Each provider was asked once, and the books hold what the answer cost, and no more than all were charged."""
     first, second = here.standin.counts(agent), here.standin.counts(f"{agent}-backup")
     assert first.requests <= 1 and second.requests <= 1
-    assert charged(second) - 1e-9 <= books["cost_usd"] <= charged(first) + charged(second) + 1e-9
+    assert books.cost_usd is not None
+    assert charged(second) - 1e-9 <= books.cost_usd <= charged(first) + charged(second) + 1e-9

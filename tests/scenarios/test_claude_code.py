@@ -63,7 +63,7 @@ async def test_a_session(serve: Serve, api: FormatName, stream: bool) -> None:
     turns += [{"role": "assistant", "content": content}, answered(content, "Go on.")]
     last, _ = await said(here, request(here.agent, *turns, stream=stream))
     assert last.text or last.calls
-    assert (await here.books(requests=4))["errors"] == 0 and here.standin.counts("refused").requests == 0
+    assert (await here.books(requests=4)).errors == 0 and here.standin.counts("refused").requests == 0
 
 
 @pytest.mark.parametrize("api", FORMATS)

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from redis.crc import key_slot
 
-from gateway.cli.client import Operator, print_verification
+from gateway.cli.client import Operator, Standing, print_verification
 from gateway.rehearsal.standin import ModelBehaviour, Standin
+from gateway.rollout.status_view import AgentView
 from tests.support.crowd import ask, crowd
 from tests.support.receivers import Ear, ear
 from tests.support.redis_servers import SLOTS, cluster_of, until
@@ -47,12 +48,12 @@ class Pair:
     def operator(self) -> Operator:
         return Operator(self.gateways[0].url, ADMIN_TOKEN)
 
-    async def do(self, agent: str, verb: str, **more: str) -> Any:
+    async def do(self, agent: str, verb: str, **more: str) -> Standing:
         command = {"actor": "kim", "reason": "because", **more}
         return await asyncio.to_thread(self.operator().verb, agent, verb, command)
 
-    async def view(self, agent: str) -> Any:
-        return (await asyncio.to_thread(self.operator().status, agent))["agents"][agent]
+    async def view(self, agent: str) -> AgentView:
+        return await asyncio.to_thread(self.operator().agent, agent)
 
 
 def agent_on(primary: int) -> str:
@@ -133,12 +134,12 @@ async def test_a_whole_trial_over_a_cluster(two: Pair, capfd: pytest.CaptureFixt
     assert {phase for each in two.agents[1:] for phase in two.phases(each)} == {"running"}
     await until(lambda: is_true(two.ear.made > 0))
     view = await two.view(agent)
-    assert view["versions"]["v2"]["errors"] >= 3 and view["versions"][scored["version"]]["quality"] == 0.5
+    assert view.versions["v2"].errors >= 3 and view.versions[scored["version"]].quality == 0.5
     assert await handed_over(two, agent) > 0
-    assert (await two.do(agent, "retry"))["phase"] == "running"
+    assert (await two.do(agent, "retry")).phase == "running"
     await two.until_phase(agent, "running")
-    assert (await two.do(agent, "set-weight", weight="10%"))["weight"] == 0.1
-    assert (await two.do(two.agents[1], "abort"))["phase"] == "rolled_back"
+    assert (await two.do(agent, "set-weight", weight="10%")).weight == 0.1
+    assert (await two.do(two.agents[1], "abort")).phase == "rolled_back"
     await two.until_phase(two.agents[1], "rolled_back")
     for each in two.agents:
         assert await asyncio.to_thread(print_verification, two.operator(), each) == 0
@@ -148,8 +149,8 @@ async def test_a_whole_trial_over_a_cluster(two: Pair, capfd: pytest.CaptureFixt
 
 async def until_booked(two: Pair, agent: str, calls: int) -> None:
     async def all_there() -> bool:
-        versions = (await two.view(agent))["versions"].values()
-        return bool(sum(version["requests"] for version in versions) == calls)
+        versions = (await two.view(agent)).versions.values()
+        return bool(sum(version.requests for version in versions) == calls)
 
     await until(all_there)
 
@@ -176,7 +177,7 @@ async def test_a_dead_primary_takes_its_own_agents_trials_only(two: Pair, capfd:
         assert {reply.status for reply in replies} == {200} and {reply.version for reply in replies} == {"v1", "v2"}
         assert two.phases(lost) == ["running", "running"]
     await roll_back(two, kept)
-    assert (await two.do(other, "abort"))["phase"] == "rolled_back"
+    assert (await two.do(other, "abort")).phase == "rolled_back"
     await two.until_phase(other, "rolled_back")
     assert two.phases(lost) == ["running", "running"]
     assert '"event":"bug"' not in capfd.readouterr().out

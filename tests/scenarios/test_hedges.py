@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.rehearsal.standin import ModelBehaviour, Standin
+from gateway.rollout.status_view import AgentView
 from tests.support.crowd import Crowd, crowd
 from tests.support.running import Running, running, trial, write
 
@@ -34,13 +35,12 @@ class Trial:
         """Call the agent so often, or until its canary is out."""
         for _ in range(0, most, 4 * AT_ONCE):
             await self.people.call_often(self.agent, 4 * AT_ONCE, AT_ONCE)
-            if (await self.view())["phase"] != "running":
+            if (await self.view()).phase != "running":
                 return
 
-    async def view(self) -> dict[str, Any]:
+    async def view(self) -> AgentView:
         """What the status says of the agent."""
-        agents = await self.gateway.gateway.services.status.agents([self.agent])
-        return dict(agents[self.agent])
+        return (await self.gateway.gateway.services.status.agents([self.agent]))[self.agent]
 
 
 @asynccontextmanager
@@ -66,8 +66,8 @@ async def hedged_trial(
         await standin.stop()
 
 
-def seen_to_fail(view: dict[str, Any]) -> list[str]:
-    return [finding["text"] for finding in view["guardrails"] if finding["verdict"] == "fail"]
+def seen_to_fail(view: AgentView) -> list[str]:
+    return [finding.text for finding in view.guardrails if finding.verdict == "fail"]
 
 
 @pytest.mark.parametrize("hedge", [WIDE, USUAL_HEDGE], ids=["wide", "usual"])
@@ -80,8 +80,8 @@ async def test_a_slow_canary_does_not_hide_behind_its_hedge(
         here.standin.behave("bad", ModelBehaviour(latency_seconds=0.3))
         await here.calls(4000)
         view = await here.view()
-    assert (view["phase"], seen_to_fail(view)) == ("rolled_back", ["latency_p90 <= stable * 1.10"])
-    assert view["versions"]["v2"]["hedges_won"] > 0 and view["versions"]["v1"]["hedges_won"] > 0
+    assert (view.phase, seen_to_fail(view)) == ("rolled_back", ["latency_p90 <= stable * 1.10"])
+    assert view.versions["v2"].hedges_won > 0 and view.versions["v1"].hedges_won > 0
 
 
 async def test_a_hanging_canary_does_not_hide_behind_its_hedge(tmp_path: Path, redis_url: str, agent: str) -> None:
@@ -92,7 +92,7 @@ async def test_a_hanging_canary_does_not_hide_behind_its_hedge(tmp_path: Path, r
         here.standin.behave("bad", ModelBehaviour(error_rate=1, fault="hang"))
         await here.calls(1000)
         view, hung = await here.view(), here.standin.counts("bad").requests - served
-    assert (view["phase"], seen_to_fail(view)) == ("rolled_back", ["error_rate <= stable * 1.25"])
+    assert (view.phase, seen_to_fail(view)) == ("rolled_back", ["error_rate <= stable * 1.25"])
     assert hung <= 64 + AT_ONCE
 
 
@@ -102,6 +102,6 @@ async def test_hedges_blame_no_innocent_canary(tmp_path: Path, redis_url: str, a
     async with hedged_trial(tmp_path, redis_url, agent, WIDE, fallback) as here:
         await here.calls(ENOUGH_TO_FREEZE + 1000)
         view = await here.view()
-    assert (view["phase"], view["e_value"] < 10) == ("running", True)
-    assert (view["versions"]["v2"]["hedges"] > 0) is (fallback == "standin/backup")
-    assert view["versions"]["v1"]["hedges"] > 100
+    assert (view.phase, view.e_value < 10) == ("running", True)
+    assert (view.versions["v2"].hedges > 0) is (fallback == "standin/backup")
+    assert view.versions["v1"].hedges > 100

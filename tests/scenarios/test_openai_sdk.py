@@ -164,7 +164,7 @@ async def test_ids_of_an_error(serve: Serve) -> None:
     score = {"call_id": refused.value.response.headers["x-serinus-call-id"], "score": 0}
     answer: Any = await here.sdk().post("/feedback", body=score, cast_to=object)
     assert answer["counts"] is False and "answered" in answer["why"]
-    assert (await here.books())["quality"] is None
+    assert (await here.books()).quality is None
 
 
 ERRORS = [

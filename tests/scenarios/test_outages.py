@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from gateway.rehearsal.standin import ModelBehaviour, Standin
+from gateway.rollout.status_view import AgentView
 from tests.support.crowd import Crowd, crowd
 from tests.support.running import Running, provider, running, write
 
@@ -42,16 +42,15 @@ async def outage(
         yield gateways, standin, await stack.enter_async_context(crowd(*(each.url for each in gateways)))
 
 
-async def view(gateway: Running, agent: str) -> dict[str, Any]:
+async def view(gateway: Running, agent: str) -> AgentView:
     """What the status says once all is flushed."""
     await asyncio.sleep(0.3)
-    found: dict[str, Any] = (await gateway.gateway.services.status.agents([agent]))[agent]
-    return found
+    return (await gateway.gateway.services.status.agents([agent]))[agent]
 
 
-def highest(found: dict[str, Any]) -> float:
+def highest(found: AgentView) -> float:
     """The largest e-value that anything shows."""
-    return max(float(found["e_value"]), *(float(each["e_value"]) for each in found["guardrails"]))
+    return max(found.e_value, *(each.e_value for each in found.guardrails))
 
 
 @pytest.mark.parametrize(("rate", "weight"), [*((0.3, weight) for weight in WEIGHTS), (1.0, "90%")])
@@ -62,7 +61,7 @@ async def test_an_outage_of_both_own_models_proves_nothing(
     async with outage(tmp_path, redis_url, agent, weight, one=rate, two=rate) as (gateways, _, people):
         await people.call_often(agent, 1800, SIDE_BY_SIDE)
         found = await view(gateways[0], agent)
-    assert found["phase"] == "running" and highest(found) < 100
+    assert found.phase == "running" and highest(found) < 100
 
 
 @pytest.mark.parametrize(("weight", "bound"), [("5%", 8), ("50%", 60), ("90%", 400)])
@@ -74,10 +73,10 @@ async def test_a_canary_that_is_dead_alone_does_not_hide_behind_its_circuit(
         found = await view(gateways[0], agent)
         for _ in range(100):
             await people.call_often(agent, 40, SIDE_BY_SIDE)
-            if (found := await view(gateways[0], agent))["phase"] != "running":
+            if (found := await view(gateways[0], agent)).phase != "running":
                 break
-    assert found["phase"] == "rolled_back"
-    assert found["versions"]["v2"]["requests"] <= bound
+    assert found.phase == "rolled_back"
+    assert found.versions["v2"].requests <= bound
 
 
 async def test_circuits_spare_the_clients_of_an_outage_that_both_arms_share(
@@ -93,4 +92,4 @@ async def test_circuits_spare_the_clients_of_an_outage_that_both_arms_share(
         found = await view(gateways[0], agent)
         asked = standin.counts("one").requests + standin.counts("two").requests - before
     assert {reply.status for reply in replies} == {200} and asked <= 20
-    assert sum(found["versions"][name]["censored"] for name in ("v1", "v2")) >= 380
+    assert sum(found.versions[name].censored for name in ("v1", "v2")) >= 380

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gateway.rehearsal.standin import ModelBehaviour
+from gateway.rollout.status_view import AgentView
 from gateway.store import verify
 from tests.support.crowd import crowd
 from tests.support.listening import listening
@@ -52,8 +53,8 @@ class Desk:
         assert (done.code, done.errors) == (0, ""), done
         return done.out
 
-    async def view(self) -> Any:
-        return (await self.served.status())["agents"][self.agent]
+    async def view(self) -> AgentView:
+        return (await self.served.status()).agents[self.agent]
 
     async def audit(self) -> list[Any]:
         """What is on record, oldest first, as `serinus audit` prints it."""
@@ -72,7 +73,7 @@ async def desk(folder: Path, redis_url: str, agent: str) -> AsyncIterator[Desk]:
         here = Desk(await stack.enter_async_context(serving(folder, {"SERINUS_STORE": redis_url})), agent)
 
         async def begun() -> bool:
-            return bool((await here.view())["phase"] == "running")
+            return bool((await here.view()).phase == "running")
 
         await until(begun)
         yield here
@@ -149,7 +150,7 @@ async def test_explain_says_where_it_stands(tmp_path: Path, redis_url: str, agen
 async def test_whoever_was_slower_is_told(tmp_path: Path, redis_url: str, agent: str) -> None:
     """Two people act on the epoch that both saw: one does it, the other gets 412 and the state as it is now."""
     async with desk(tmp_path, redis_url, agent) as here:
-        seen = (await here.view())["epoch"]
+        seen = (await here.view()).epoch
         headers = (f"authorization: Bearer {ADMIN_TOKEN}", f"if-match: {seen}")
         commands = {"pause": {"actor": "kim", "reason": "odd answers"}, "abort": {"actor": "lee", "reason": "the same"}}
         replies = await asyncio.gather(
@@ -240,6 +241,6 @@ async def test_the_notice_outlives_who_decided(tmp_path: Path, redis_url: str, a
             await one.process.wait()
         async with serving(folder, environ, "two") as two:
             await until(ear.hears)
-            epoch = (await two.status())["agents"][agent]["epoch"]
+            epoch = (await two.status()).agents[agent].epoch
     assert {key for key, _ in ear.heard} == {f"{agent}:{epoch}"}
     assert {notice["action"] for _, notice in ear.heard} == {"roll_back"}

@@ -54,7 +54,7 @@ async def test_usage_is_not_asked_for_where_that_is_refused(serve: Serve, told: 
             assert answer.status_code == 200 and "cheep" in answer.text
             assert answer.headers["x-serinus-attempts"] == "1"
     assert ["stream_options" in each for each in seen] == [True, False, False]
-    assert (await here.books(requests=2))["errors"] == 0
+    assert (await here.books(requests=2)).errors == 0
 
 
 async def test_a_clients_own_stream_options_are_its_own(serve: Serve) -> None:
@@ -64,7 +64,7 @@ async def test_a_clients_own_stream_options_are_its_own(serve: Serve) -> None:
     async with standing_in(here, refusing(seen, DETAIL)):
         answer = await here.chat(stream=True, stream_options={"include_usage": True})
     assert (answer.status_code, answer.json(), len(seen)) == (422, DETAIL, 1)
-    assert (await here.books())["errors"] == 0
+    assert (await here.books()).errors == 0
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ async def test_the_next_target_is_asked_for_what_the_gateway_wrote(
         here.running.reload()
         answer = await here.http.post(f"{here.base_url}/messages", json=asked)
     assert answer.status_code == status
-    assert (await here.books())["errors"] == errors
+    assert (await here.books()).errors == errors
 
 
 async def test_a_refusal_that_nobody_can_place_is_not_for_people(serve: Serve) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.rehearsal.standin import WORDINGS, ModelBehaviour, Standin, Wording
+from gateway.rollout.status_view import AgentView
 from tests.support.crowd import Line, Reply, crowd
 from tests.support.processes import serving
 from tests.support.redis_servers import until
@@ -25,11 +26,10 @@ def mistyped(wording: Wording) -> ModelBehaviour:
     return MISTYPED.model_copy(update={"unknown_model_like": wording})
 
 
-async def view(gateway: Running, agent: str) -> dict[str, Any]:
+async def view(gateway: Running, agent: str) -> AgentView:
     """What the status says once all is flushed."""
     await asyncio.sleep(0.3)
-    found: dict[str, Any] = (await gateway.gateway.services.status.agents([agent]))[agent]
-    return found
+    return (await gateway.gateway.services.status.agents([agent]))[agent]
 
 
 @pytest.mark.parametrize("wording", SPEAKING)
@@ -43,8 +43,8 @@ async def test_a_mistyped_model_is_the_versions_fault_and_its_clients_are_served
             replies = await people.call_often(agent, 80)
             found = await view(gateway, agent)
     assert {reply.status for reply in replies} == {200}
-    assert found["phase"] == "rolled_back" and found["reason"].startswith("error_rate <= ")
-    assert standin.counts("bad").requests == found["versions"]["v2"]["requests"] <= 30
+    assert found.phase == "rolled_back" and found.reason.startswith("error_rate <= ")
+    assert standin.counts("bad").requests == found.versions["v2"].requests <= 30
 
 
 async def test_a_stream_of_a_mistyped_model_goes_on_as_well(tmp_path: Path, redis_url: str, agent: str) -> None:
@@ -70,12 +70,12 @@ async def test_a_model_that_is_refused_without_a_word_on_it_is_rolled_back(
 
                 async def is_out() -> bool:
                     await people.call_often(agent, 20)
-                    views = [(await each.status())["agents"][agent] for each in (one, two)]
-                    return all(view["phase"] == "rolled_back" for view in views)
+                    views = [(await each.status()).agents[agent] for each in (one, two)]
+                    return all(view.phase == "rolled_back" for view in views)
 
                 await until(is_out)
                 replies = await people.call_often(agent, 40)
-            reason = (await one.status())["agents"][agent]["reason"]
+            reason = (await one.status()).agents[agent].reason
     assert {(reply.status, reply.version) for reply in replies} == {(200, "v1")}
     assert reason.startswith("rejection_rate <= stable * 2 is breached: canary 100.00% of")
     assert standin.counts("bad").requests <= 40
@@ -153,8 +153,8 @@ async def test_one_callers_own_mistakes_on_chosen_units_roll_nothing_back(
             await calls.chat(agent, "shop", conversation)
         found = await view(gateway, agent)
     assert {reply.status for reply in replies} == {404}
-    assert (found["phase"], found["versions"]["v2"]["rejected"]) == ("running", 40)
-    assert found["e_value"] < 10
+    assert (found.phase, found.versions["v2"].rejected) == ("running", 40)
+    assert found.e_value < 10
 
 
 async def test_what_two_callers_see_is_proof(tmp_path: Path, redis_url: str, agent: str) -> None:
@@ -170,4 +170,4 @@ async def test_what_two_callers_see_is_proof(tmp_path: Path, redis_url: str, age
         for caller, conversation in chosen:
             await calls.chat(agent, caller, conversation)
         found = await view(gateway, agent)
-    assert found["phase"] == "rolled_back" and found["reason"].startswith("rejection_rate <= stable * 2 is breached")
+    assert found.phase == "rolled_back" and found.reason.startswith("rejection_rate <= stable * 2 is breached")

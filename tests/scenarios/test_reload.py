@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gateway.rehearsal.standin import ModelBehaviour, Standin
+from gateway.rollout.status_view import AgentView
 from tests.support.crowd import Crowd, crowd
 from tests.support.processes import Served, command, serving
 from tests.support.redis_servers import until
@@ -33,18 +34,22 @@ class Stage:
         agents = {"other": {"stable": "v1"}, **({self.agent: {"stable": "v1", **entry}} if entry else {})}
         write(self.folder, {"routing.yaml": {"agents": agents}})
 
-    async def view(self) -> Any:
-        """The agent's status, {} while it is not configured."""
-        return (await self.served.status())["agents"].get(self.agent, {})
+    async def found(self) -> AgentView | None:
+        """The agent's status; None while it is not configured."""
+        return (await self.served.status()).agents.get(self.agent)
+
+    async def view(self) -> AgentView:
+        """The agent's status. Raises KeyError while it is not configured."""
+        return (await self.served.status()).agents[self.agent]
 
     async def until_view(self, **wanted: object) -> None:
         """Keep calling until the agent's status says this. Every call must be answered."""
 
         async def is_so() -> bool:
-            view = await self.view()
+            view = await self.found()
             if view:
                 await self.people.call_often(self.agent, 8)
-            return all(view.get(name) == value for name, value in wanted.items())
+            return all(getattr(view, name, None) == value for name, value in wanted.items())
 
         await until(is_so)
 
@@ -82,7 +87,7 @@ async def while_called(here: Stage, work: Callable[[], Awaitable[None]]) -> None
 
 
 async def config_error(here: Stage) -> str | None:
-    error: str | None = (await here.served.status())["gateway"]["config"]["error"]
+    error: str | None = (await here.served.status()).gateway.config.error
     return error
 
 
@@ -103,7 +108,7 @@ async def test_a_broken_file_changes_nothing_and_is_named(tmp_path: Path, redis_
 
         await while_called(here, break_and_mend)
         assert "configuration_refused" in {line["event"] for line in here.served.log()}
-        assert (await here.view())["epoch"] == 1
+        assert (await here.view()).epoch == 1
 
 
 async def says(here: Stage, text: str | None) -> bool:
@@ -137,7 +142,7 @@ async def test_a_changed_canary_is_a_new_rollout(tmp_path: Path, redis_url: str,
         here.standin.behave("bad", ModelBehaviour())
         write(here.folder, {f"agents/{agent}/v2.yaml": {"model": "standin/bad", "system_prompt": "Better."}})
         await here.until_view(phase="running", weight=0.5)
-        assert (await here.view())["versions"]["v2"]["errors"] == 0
+        assert (await here.view()).versions["v2"].errors == 0
         assert await here.versions() == {"v1", "v2"}
 
 
@@ -175,7 +180,7 @@ async def test_retry_brings_it_back(tmp_path: Path, redis_url: str, agent: str) 
         assert (done.code, done.errors) == (0, "") and "running" in done.out
         await here.until_view(phase="running", weight=0.5)
         assert await here.versions() == {"v1", "v2"}
-        assert (await here.view())["e_value"] <= 1.0
+        assert (await here.view()).e_value <= 1.0
         event = json.loads((await command("audit", agent, **url)).out.splitlines()[0])
         assert (event["action"], event["actor"], event["reason"]) == ("retry", "kim", "the provider was at fault")
         again = await command("rollout", "retry", agent, "--reason", "once more", **url)

@@ -104,8 +104,8 @@ async def test_processes_agree_on_one_rollback_and_can_prove_it(tmp_path: Path, 
 
                 async def is_out() -> bool:
                     await people.call_often(agent, 20)
-                    views = [(await each.status())["agents"][agent] for each in (one, two)]
-                    return all(view["phase"] == "rolled_back" and view["weight"] == 0.0 for view in views)
+                    views = [(await each.status()).agents[agent] for each in (one, two)]
+                    return all(view.phase == "rolled_back" and view.weight == 0.0 for view in views)
 
                 await until(is_out)
                 replies = await people.call_often(agent, 100)

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from time import monotonic
-from typing import Any, cast
 
 from gateway.rehearsal.standin import ModelBehaviour, Standin
+from gateway.rollout.status_view import AgentView, ShadowQueueView
 from tests.support.crowd import crowd
 from tests.support.processes import serving
 from tests.support.redis_servers import until
@@ -37,28 +37,31 @@ async def test_clients_do_not_notice_a_hanging_shadow(tmp_path: Path, redis_url:
         assert {reply.status for reply in replies} == {200}
         assert {reply.version for reply in replies} == {"v1", "v2"}
         assert not any("shadow" in name for reply in replies for name in reply.headers)
-        assert gateway.gateway.shadows.view() == {"waiting": 100, "dropped": {"queue_full": 192}}
+        assert gateway.gateway.shadows.view() == ShadowQueueView(100, {"queue_full": 192})
         assert standin.counts("shadow").requests == 8
 
 
 async def test_a_failing_shadow_is_no_evidence(tmp_path: Path, redis_url: str, agent: str) -> None:
     """Every copy of stable's and of the canary's calls fails, and the trial goes on with its own calls alone."""
     async with configured(tmp_path, agent, FAILING), running(tmp_path, redis_url) as gateway:
-        services, seen = gateway.gateway.services, dict[str, Any]()
+        services, looks = gateway.gateway.services, list[AgentView]()
         async with crowd(gateway.url) as people:
             replies = await people.call_often(agent, 100)
 
         async def all_booked() -> bool:
-            seen.update((await services.status.agents([agent]))[agent])
-            copies = seen["versions"]["v9"]["shadow"]
-            served = sum(seen["versions"][name]["requests"] for name in ("v1", "v2"))
-            return copies is not None and copies["requests"] == len(replies) == served
+            looks.append((await services.status.agents([agent]))[agent])
+            versions = looks[-1].versions
+            copies = versions["v9"].shadow
+            served = sum(versions[name].requests for name in ("v1", "v2"))
+            return copies is not None and copies.requests == len(replies) == served
 
         await until(all_booked)
         sides = (await gateway.gateway.store.store.snapshot(agent)).sides
-        assert (seen["phase"], seen["e_value"] < 2) == ("running", True)
-        assert seen["versions"]["v9"]["shadow"]["errors"] == len(replies)
-        assert [seen["versions"][name]["errors"] for name in ("v1", "v2", "v9")] == [0, 0, 0]
+        seen = looks[-1]
+        assert (seen.phase, seen.e_value < 2) == ("running", True)
+        copies = seen.versions["v9"].shadow
+        assert copies and copies.errors == len(replies)
+        assert [seen.versions[name].errors for name in ("v1", "v2", "v9")] == [0, 0, 0]
         judged = [side.calls for side in (sides.stable, sides.canary)]
         assert judged == [sum(reply.version == name for reply in replies) for name in ("v1", "v2")]
         assert judged[1] > 0
@@ -76,7 +79,7 @@ async def test_a_reload_takes_the_shadow_out(tmp_path: Path, redis_url: str, age
             gateway.reload()
             await people.call_often(agent, 50)
         assert standin.counts("shadow").requests <= 8
-        assert cast(Any, gateway.gateway.shadows.view())["waiting"] == 42
+        assert gateway.gateway.shadows.view().waiting == 42
 
 
 async def test_a_stop_leaves_the_copies(tmp_path: Path, redis_url: str, agent: str) -> None:
@@ -85,7 +88,7 @@ async def test_a_stop_leaves_the_copies(tmp_path: Path, redis_url: str, agent: s
         async with serving(tmp_path / "config", {"SERINUS_STORE": redis_url}) as served:
             async with crowd(served.url) as people:
                 await people.call_often(agent, 50)
-            assert (await served.status())["gateway"]["shadows"] == {"waiting": 42, "dropped": {}}
+            assert (await served.status()).gateway.shadows == ShadowQueueView(42, {})
             began = monotonic()
             assert await served.end() == 0
             assert monotonic() - began < 5

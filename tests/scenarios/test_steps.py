@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gateway.rehearsal.standin import ModelBehaviour, Standin
+from gateway.rollout.status_view import AgentView
 from tests.support.crowd import Crowd, Line, Reply, ask, crowd
 from tests.support.running import ADMIN_TOKEN, Running, running, trial, write
 
@@ -31,16 +32,15 @@ class Climb:
     people: Crowd
     folder: Path
 
-    async def view(self) -> Any:
+    async def view(self) -> AgentView:
         """The agent's status."""
-        reply = await ask(self.running.url, "GET", f"/status/{self.agent}")
-        return json.loads(reply.body)["agents"][self.agent]
+        return (await self.running.gateway.services.status.agents([self.agent]))[self.agent]
 
-    async def until(self, holds: Callable[[Any], bool]) -> Any:
+    async def until(self, holds: Callable[[AgentView], bool]) -> AgentView:
         """The agent's status, once it is as wanted and calls are served by it. The calls go on meanwhile."""
         async with asyncio.timeout(CLIMBS_WITHIN):
             while True:
-                if holds(view := await self.view()) and view["epoch"] <= self._epoch():
+                if holds(view := await self.view()) and view.epoch <= self._epoch():
                     return view
                 await asyncio.sleep(0.05)
 
@@ -124,7 +124,7 @@ def only_proof(rollback: Any, metric: str) -> bool:
 async def test_a_rollout_completes_by_itself(tmp_path: Path, redis_url: str, agent: str) -> None:
     """5, 25, 50, 100 %: then the canary serves everybody, under the same file and under one that makes it stable."""
     async with climbing(tmp_path, redis_url, agent, ALL_STEPS, ModelBehaviour(latency_seconds=0.01)) as climb:
-        await climb.until(lambda view: view["phase"] == "completed")
+        await climb.until(lambda view: view.phase == "completed")
         events = await climb.events()
         climbed = [event for event in events if event["action"] != "freeze"]
         assert actions(climbed) == ["start", "advance", "advance", "advance", "complete"]
@@ -133,31 +133,31 @@ async def test_a_rollout_completes_by_itself(tmp_path: Path, redis_url: str, age
         assert min(event["evidence"]["canary"]["units"] for event in climbed[1:]) >= 30
         assert await climb.serving() == {"v2"}
         write(climb.folder, {"routing.yaml": {"agents": {agent: {"stable": "v2"}}}})
-        assert (await climb.view())["weight"] == 1.0
+        assert (await climb.view()).weight == 1.0
         climb.running.reload()
         assert await climb.serving() == {"v2"}
         await asyncio.sleep(1.2)  # a poll has looked at the new file
-        assert await climb.events() == events and (await climb.view())["phase"] == "completed"
+        assert await climb.events() == events and (await climb.view()).phase == "completed"
 
 
 async def test_a_completed_rollout_is_completed_for_who_comes_later(tmp_path: Path, redis_url: str, agent: str) -> None:
     """A replica that starts after it, with the unchanged file, serves the canary to everybody and begins nothing."""
     steps = ({"weight": "50%", **STEP},)
     async with climbing(tmp_path, redis_url, agent, steps, ModelBehaviour()) as climb:
-        done = await climb.until(lambda view: view["phase"] == "completed")
+        done = await climb.until(lambda view: view.phase == "completed")
         async with running(tmp_path, redis_url) as later, crowd(later.url) as people:
             assert {reply.version for reply in await people.call_often(agent, 60)} == {"v2"}
-        assert (await climb.view())["epoch"] == done["epoch"]
+        assert (await climb.view()).epoch == done.epoch
 
 
 async def test_steps_that_are_changed_on_the_way_are_followed(tmp_path: Path, redis_url: str, agent: str) -> None:
     """An hour's hold becomes a second: it climbs, and the audit says that the file was changed, from what to what."""
     steps = ({"weight": "25%", "hold": "1h", "min_requests": 30}, {"weight": "50%", "hold": "1h"})
     async with climbing(tmp_path, redis_url, agent, steps, ModelBehaviour()) as climb:
-        await climb.until(lambda view: view["versions"]["v2"]["requests"] > 60)
+        await climb.until(lambda view: view.versions["v2"].requests > 60)
         write(tmp_path, files(agent, climb.standin, ({**steps[0], "hold": "1s"}, steps[1])))
         climb.running.reload()
-        await climb.until(lambda view: view["step"] == 2)
+        await climb.until(lambda view: view.step == 2)
         changed = [event for event in await climb.events() if event["action"] not in ("freeze", "start")]
     assert [(event["action"], event["actor"]) for event in changed] == [
         ("steps", "configuration"), ("advance", "controller"),
@@ -172,15 +172,15 @@ async def test_a_step_waits_for_approval(tmp_path: Path, redis_url: str, agent: 
     """All else is there, and it stays at its weight until somebody approves; then it goes on at once."""
     steps = ({"weight": "25%", **STEP, "approval": "required"}, {"weight": "50%", "hold": "1h"})
     async with climbing(tmp_path, redis_url, agent, steps, ModelBehaviour()) as climb:
-        await climb.until(lambda view: view["versions"]["v1"]["requests"] > 500)
-        await climb.until(lambda view: view["waits_for"] == ["somebody's approval is wanted"])
+        await climb.until(lambda view: view.versions["v1"].requests > 500)
+        await climb.until(lambda view: view.waits_for == ("somebody's approval is wanted",))
         await asyncio.sleep(2.5)  # two polls, of which one froze the thresholds
         view = await climb.view()
-        assert (view["step"], view["weight"]) == (1, 0.25)
+        assert (view.step, view.weight) == (1, 0.25)
         order = json.dumps({"actor": "kim", "reason": "the answers read well"}).encode()
-        reply = await climb.as_admin("POST", f"/admin/agents/{agent}/approve", order, f"if-match: {view['epoch']}")
+        reply = await climb.as_admin("POST", f"/admin/agents/{agent}/approve", order, f"if-match: {view.epoch}")
         assert reply.status == 200, reply
-        await climb.until(lambda view: view["weight"] == 0.5)
+        await climb.until(lambda view: view.weight == 0.5)
         approved, advanced = (await climb.events())[-2:]
         assert approved["reason"] == "the answers read well"
         assert (approved["action"], approved["actor"]) == ("approve", "kim")
@@ -189,10 +189,10 @@ async def test_a_step_waits_for_approval(tmp_path: Path, redis_url: str, agent: 
 
 async def rolled_back_later(climb: Climb) -> Any:
     """The event of the rollback, after a first step that was held well."""
-    view = await climb.until(lambda view: view["phase"] == "rolled_back")
+    view = await climb.until(lambda view: view.phase == "rolled_back")
     events = await climb.events()
     assert [action for action in actions(events) if action != "freeze"] == ["start", "advance", "roll_back"]
-    assert view["weight"] == 0.0 and await climb.serving() == {"v1"}
+    assert view.weight == 0.0 and await climb.serving() == {"v1"}
     assert events[-1]["evidence"]["canary_errors"] == 0
     return events[-1]
 
@@ -200,7 +200,7 @@ async def rolled_back_later(climb: Climb) -> Any:
 async def test_latency_alone_rolls_back_at_a_later_step(tmp_path: Path, redis_url: str, agent: str) -> None:
     """At 25 % the canary becomes twice as slow; nothing fails, nothing costs more."""
     async with climbing(tmp_path, redis_url, agent, LATER, ModelBehaviour(latency_seconds=0.03)) as climb:
-        await climb.until(lambda view: view["step"] == 2)
+        await climb.until(lambda view: view.step == 2)
         climb.standin.behave("bad", ModelBehaviour(latency_seconds=0.06))
         rollback = await rolled_back_later(climb)
         assert only_proof(rollback, "latency_p90"), rollback
@@ -210,7 +210,7 @@ async def test_cost_alone_rolls_back_at_a_later_step(tmp_path: Path, redis_url: 
     """At 25 % the canary begins to talk too much; nothing fails, nothing is slow."""
     modest = ModelBehaviour(latency_seconds=0.01, output_tokens=100)
     async with climbing(tmp_path, redis_url, agent, LATER, modest) as climb:
-        await climb.until(lambda view: view["step"] == 2)
+        await climb.until(lambda view: view.step == 2)
         climb.standin.behave("bad", modest.model_copy(update={"output_tokens": 600}))
         rollback = await rolled_back_later(climb)
         assert only_proof(rollback, "cost"), rollback
@@ -219,7 +219,7 @@ async def test_cost_alone_rolls_back_at_a_later_step(tmp_path: Path, redis_url: 
 async def test_quality_alone_rolls_back_at_a_later_step(tmp_path: Path, redis_url: str, agent: str) -> None:
     """At 25 % people begin to say what they think of the answers; nothing fails, is slow or costs more."""
     async with climbing(tmp_path, redis_url, agent, LATER, ModelBehaviour(latency_seconds=0.01)) as climb:
-        await climb.until(lambda view: view["step"] == 2)
+        await climb.until(lambda view: view.step == 2)
         line = Line(climb.running.url)
 
         async def score_one() -> None:

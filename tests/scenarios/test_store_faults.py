@@ -52,7 +52,7 @@ async def test_a_killed_embedded_store_costs_no_call_and_no_count(tmp_path: Path
         replies = await load.end()
         assert {reply.status for reply in replies} == {200} and len(replies) > 100
         await until_booked(served, agent, len(replies))
-        assert (await served.status())["agents"][agent]["phase"] == "running"
+        assert (await served.status()).agents[agent].phase == "running"
 
 
 @asynccontextmanager
@@ -164,12 +164,9 @@ async def test_without_a_store_stable_serves(tmp_path: Path, agent: str) -> None
         async with crowd(served.url) as people:
             assert {reply.version for reply in await people.call_often(agent, 50)} == {"v1"}
             view = await served.status()
-            assert view["gateway"]["store"] == {
-                "backend": "redis",
-                "ok": False,
-                "error": view["gateway"]["store"]["error"],
-            }
-            assert view["agents"][agent]["phase"] is None and view["agents"][agent]["weight"] == 0.0
+            assert (view.gateway.store.backend, view.gateway.store.ok) == ("redis", False)
+            assert view.gateway.store.error
+            assert view.agents[agent].phase is None and view.agents[agent].weight == 0.0
             assert (await served.ask("GET", "/readyz")).status == 200
             await redis.start()
             await until(lambda: has_both_versions(people, agent))
@@ -183,4 +180,4 @@ async def has_both_versions(people: Crowd, agent: str) -> bool:
 
 
 async def says_store_ok(served: Served) -> bool:
-    return bool((await served.status())["gateway"]["store"]["ok"])
+    return bool((await served.status()).gateway.store.ok)

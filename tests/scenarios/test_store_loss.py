@@ -5,7 +5,6 @@ import json
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -32,9 +31,9 @@ async def _abort(served: Served, agent: str) -> None:
     assert done.code == 0, done.errors
 
 
-async def _state(served: Served, agent: str) -> tuple[str, int]:
-    found: dict[str, Any] = (await served.status())["agents"][agent]
-    return found["phase"], found["epoch"]
+async def _state(served: Served, agent: str) -> tuple[str | None, int]:
+    found = (await served.status()).agents[agent]
+    return found.phase, found.epoch
 
 
 async def test_an_emptied_redis_is_told_by_name(folder: Path, agent: str, external: ExternalRedis) -> None:

@@ -37,7 +37,7 @@ async def fail_over(name: StableName, primary: int, replica: int) -> None:
 
 
 async def verb(served: Served, agent: str, word: str) -> Reply:
-    epoch = (await served.status())["agents"][agent]["epoch"]
+    epoch = (await served.status()).agents[agent].epoch
     headers = (f"authorization: Bearer {ADMIN_TOKEN}", f"if-match: {epoch}")
     body = json.dumps({"actor": "op", "reason": "test"}).encode()
     return await served.ask("POST", f"/admin/agents/{agent}/{word}", body, headers)
@@ -75,7 +75,7 @@ async def test_a_verb_finds_the_new_primary_by_itself(tmp_path: Path, agent: str
             async with serving(folder, {"SERINUS_STORE": f"redis://127.0.0.1:{port}/0"}) as served:
                 await fail_over(name, primary, replica)
                 assert (await verb(served, agent, "pause")).status == 200
-                assert (await served.status())["agents"][agent]["phase"] == "paused"
+                assert (await served.status()).agents[agent].phase == "paused"
 
 
 @pytest.mark.parametrize(
@@ -96,8 +96,8 @@ async def test_a_server_that_takes_reads_alone_is_away(
             await ask_server(port, "CONFIG", "SET", option, bad)
             await people.call_often(agent, 20)
             await asyncio.sleep(3)
-            store = (await served.status())["gateway"]["store"]
-            assert not store["ok"] and word in store["error"]
+            store = (await served.status()).gateway.store
+            assert not store.ok and store.error and word in store.error
             assert json.loads((await served.ask("GET", "/readyz")).body)["store"] == "away"
             assert events(served, "store_away", "store_back") == ["store_away"]
             await ask_server(port, "CONFIG", "SET", option, good)
@@ -107,7 +107,7 @@ async def test_a_server_that_takes_reads_alone_is_away(
 
 
 async def is_back(served: Served) -> bool:
-    return bool((await served.status())["gateway"]["store"]["ok"])
+    return bool((await served.status()).gateway.store.ok)
 
 
 @pytest.mark.parametrize(
@@ -130,8 +130,8 @@ async def test_a_store_that_refuses_at_the_start_leaves_stable_serving(
             crowd(served.url) as people,
         ):
             assert {reply.version for reply in await people.call_often(agent, 20)} == {"v1"}
-            store = (await served.status())["gateway"]["store"]
-            assert not store["ok"] and word in store["error"]
+            store = (await served.status()).gateway.store
+            assert not store.ok and store.error and word in store.error
             assert (await verb(served, agent, "pause")).status == 503
             assert events(served, "store_away", "store_back", "bug") == ["store_away"]
             assert await served.end() == 0

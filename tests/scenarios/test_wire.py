@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.rehearsal.standin import ModelBehaviour
+from gateway.rollout.status_view import TokenSums
 from tests.support.calling import HELLO, PROVIDER_KEY, Place, eventually, failing, saying, standing_in
 
 Serve = Callable[..., Awaitable[Place]]
@@ -58,7 +59,7 @@ async def test_usage_that_nobody_asked_for(serve: Serve) -> None:
     async with standing_in(here, saying(content + usage + b"data: [DONE]\n\n", STREAM)):
         answer = await here.chat(stream=True)
     assert answer.content == content + b"data: [DONE]\n\n"
-    assert (await here.books())["tokens"] == {"input": 7, "output": 5, "cached": 0, "reasoning": 0}
+    assert (await here.books()).tokens == TokenSums(7, 5, 0, 0)
 
 
 # Clients that leave
@@ -86,7 +87,7 @@ async def test_client_leaves_before_the_first_byte(serve: Serve, stream: bool) -
     here.standin.behave("good", ModelBehaviour(latency_seconds=30))
     assert await left(here, here.body(stream=stream), lambda: here.standin.counts("good").open == 1) < 0.1
     books = await here.books()
-    assert (books["errors"], books["unjudged"]) == (0, 1)
+    assert (books.errors, books.unjudged) == (0, 1)
 
 
 async def test_client_leaves_mid_stream(serve: Serve) -> None:
@@ -100,10 +101,10 @@ async def test_client_leaves_mid_stream(serve: Serve) -> None:
 
     assert await left(here, here.body(stream=True), lambda: sent() >= 20) < 0.1
     books = await here.books()
-    assert (books["errors"], books["unjudged"]) == (0, 1)
-    assert books["tokens"]["output"] == pytest.approx(sent(), abs=5)
-    assert books["tokens"]["input"] == here.standin.counts("good").prompt_tokens
-    assert books["cost_usd"] == pytest.approx((books["tokens"]["input"] + books["tokens"]["output"]) / 1e6)
+    assert (books.errors, books.unjudged) == (0, 1)
+    assert books.tokens.output == pytest.approx(sent(), abs=5)
+    assert books.tokens.input == here.standin.counts("good").prompt_tokens
+    assert books.cost_usd == pytest.approx((books.tokens.input + books.tokens.output) / 1e6)
 
 
 # Errors

@@ -43,7 +43,7 @@ async def until_booked(served: Served, agent: str, calls: int) -> None:
     """Wait until the status counts these calls, and no more."""
 
     async def are_booked() -> bool:
-        return bool((await served.status())["agents"][agent]["versions"]["v1"]["requests"] == calls)
+        return bool((await served.status()).agents[agent].versions["v1"].requests == calls)
 
     await until(are_booked)
 
@@ -84,7 +84,7 @@ async def test_whichever_worker_is_asked_acts_for_all(tmp_path: Path, redis_url:
                 lines = [Line(served.url), Line(served.url)]
                 for line in lines:
                     status = json.loads((await line.ask("GET", "/status")).body)
-                    seen[status["gateway"]["replica"]] = status["agents"][agent]["phase"]
+                    seen[status.gateway.replica] = status.agents[agent].phase
                 for line in lines:
                     line.close()
                 return len(seen) == 2 and len(set(seen.values())) == 1

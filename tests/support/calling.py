@@ -13,6 +13,7 @@ import httpx2
 from openai import AsyncOpenAI, OpenAI
 
 from gateway.rehearsal.standin import ModelBehaviour, Received, Standin
+from gateway.rollout.status_view import VersionView
 from tests.support.listening import listening
 from tests.support.running import Running, running, write
 
@@ -95,17 +96,17 @@ class Place:
     def received_json(self) -> Any:
         return json.loads(self.received().raw_body)
 
-    async def books(self, version: str = "v1", requests: int = 1) -> dict[str, Any]:
+    async def books(self, version: str = "v1", requests: int = 1) -> VersionView:
         """What the status says of a version, once that many requests are booked on it."""
-        found: dict[str, Any] = {}
+        found: list[VersionView] = []
 
         async def look() -> bool:
             agents = await self.running.gateway.services.status.agents([self.agent])
-            found.update(agents[self.agent]["versions"][version])
-            return bool(found["requests"] >= requests)
+            found[:] = [agents[self.agent].versions[version]]
+            return found[0].requests >= requests
 
         await _until(look, SOON)
-        return found
+        return found[0]
 
 
 @asynccontextmanager

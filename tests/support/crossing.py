@@ -15,6 +15,7 @@ import httpx2
 
 from gateway.formats.prompt import FormatName
 from gateway.rehearsal.standin import Counts, ModelBehaviour, Standin
+from gateway.rollout.status_view import VersionView
 from tests.support.calling import PLAIN, PROVIDER_KEY, PROVIDERS, SOON
 from tests.support.dialects import DIALECTS
 from tests.support.running import Running, running, write
@@ -94,14 +95,14 @@ class Crossing:
         """That body as text."""
         return list(self.standin.requests)[-1].body
 
-    async def books(self, agent: str, requests: int = 1) -> dict[str, Any]:
+    async def books(self, agent: str, requests: int = 1) -> VersionView:
         """What is booked on the agent's version, once that many calls are."""
         services = self.running.gateway.services
         async with asyncio.timeout(SOON):
             while True:
                 services.proxy.recorder.flush_requests.ask(agent)
-                books: dict[str, Any] = (await services.status.agents([agent]))[agent]["versions"]["v1"]
-                if books["requests"] >= requests:
+                books = (await services.status.agents([agent]))[agent].versions["v1"]
+                if books.requests >= requests:
                     return books
                 await asyncio.sleep(0.01)
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.rehearsal.standin import Standin
+from gateway.rollout.status_view import AgentView, StatusView
+from gateway.views import read_view
 from tests.support.crowd import Reply, ask
 from tests.support.redis_servers import until
 from tests.support.running import ADMIN_TOKEN, trial, write
@@ -60,8 +62,9 @@ class Served:
         """One request on a connection of its own."""
         return await ask(self.url, method, path, body, headers)
 
-    async def status(self) -> Any:
-        return json.loads((await self.ask("GET", "/status")).body)
+    async def status(self) -> StatusView:
+        """What `/status` says, as its readers see it."""
+        return read_view(StatusView, json.loads((await self.ask("GET", "/status")).body))
 
     async def end(self) -> int:
         """SIGTERM; the exit code."""
@@ -120,20 +123,20 @@ async def until_serving(served: Served) -> None:
     await until(is_serving)
 
 
-def booked(view: Any) -> int:
-    return sum(version["requests"] for version in view["versions"].values())
+def booked(view: AgentView) -> int:
+    return sum(version.requests for version in view.versions.values())
 
 
 async def until_booked(served: Served, agent: str, calls: int) -> None:
     """Wait until the status counts all these calls; they must never become more."""
 
     async def all_there() -> bool:
-        view = (await served.status())["agents"][agent]
+        view = (await served.status()).agents[agent]
         return booked(view) >= calls
 
     await until(all_there)
     await asyncio.sleep(0.5)
-    assert booked((await served.status())["agents"][agent]) == calls
+    assert booked((await served.status()).agents[agent]) == calls
 
 
 def configuration(folder: Path, standin: Standin, agent: str, **gateway: object) -> Path:

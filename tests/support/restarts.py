@@ -79,15 +79,14 @@ class Trial:
 
     async def counts(self, served: Served, calls: int) -> bool:
         """Whether the status counts that many calls."""
-        view = (await served.status())["agents"][self.agent]
-        counted: int = sum(version["requests"] for version in view["versions"].values())
-        return counted == calls
+        view = (await served.status()).agents[self.agent]
+        return sum(version.requests for version in view.versions.values()) == calls
 
     async def said(self, served: Served) -> Mapping[str, Any]:
         """The record and the evidence as the replica shows them, without what grows with every call."""
-        view = (await served.status())["agents"][self.agent]
+        view = (await served.status()).agents[self.agent]
         named = ("phase", "epoch", "step", "weight", "reason", "e_value", "changed_at", "last_decision")
-        return {name: view[name] for name in named}
+        return {name: getattr(view, name) for name in named}
 
     async def versions(self, served: Served) -> Sequence[str]:
         """Which version serves each of the units there."""

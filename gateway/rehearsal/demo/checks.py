@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.rehearsal.demo.files import CANARY, STABLE, WEIGHT
 from gateway.rehearsal.demo.ledger import ClientCall, Ledger, Window, openings
-from gateway.rehearsal.demo.sight import Sums
+from gateway.rollout.status_view import CallSums
 
 ALPHA = 1e-4  # how often an honest split may fall outside its bounds
 MOST_CANARY_REQUESTS = (
@@ -46,7 +46,7 @@ class StoryFacts:
     rollbacks: int = 0
     applied_at: Mapping[str, float] = field(default_factory=dict)
     quiet_until: float | None = None
-    sums: Mapping[str, Sums] = field(default_factory=dict)
+    sums: Mapping[str, CallSums] = field(default_factory=dict)
 
     @property
     def changes(self) -> list[Window]:

@@ -6,8 +6,9 @@ from math import log
 
 from gateway.rehearsal.demo.files import CANARY, STABLE
 from gateway.rehearsal.demo.ledger import shares
-from gateway.rehearsal.demo.sight import Sight, Sums
+from gateway.rehearsal.demo.sight import Sight
 from gateway.rehearsal.demo.story import Story
+from gateway.rollout.status_view import CallSums
 
 _SETTLING_SECONDS = 2.0  # a change of version is shown once it is clear that nobody was changing the split
 
@@ -20,7 +21,7 @@ class Row:
     role: str
     weight: float
     share: float
-    sums: Sums | None
+    sums: CallSums | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def picture(story: Story, now: float) -> Picture:
     )  # fmt: skip
 
 
-def _row(version: str, role: str, weight: float, got: Mapping[str, float], sums: Mapping[str, Sums]) -> Row:
+def _row(version: str, role: str, weight: float, got: Mapping[str, float], sums: Mapping[str, CallSums]) -> Row:
     return Row(version, role, weight, got.get(version, 0.0), sums.get(version))
 
 

@@ -7,19 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.rehearsal.demo.files import AGENT, CANARY, WEIGHT
-
-
-@dataclass(frozen=True, slots=True)
-class Sums:
-    """One version over all replicas. `errors` are those of first attempts, whether a fallback caught them or not."""
-
-    requests: int
-    errors: int
-    error_rate: float | None
-    fallbacks: int
-    cost_usd: float | None
-    cost_per_request_usd: float | None
-    unpriced: int
+from gateway.rollout.status_view import StatusView, VersionView
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +24,7 @@ class Sight:
     actor: str
     changed_at: float
     config_error: str | None
-    versions: Mapping[str, Sums]
+    versions: Mapping[str, VersionView]
 
     @property
     def on_trial(self) -> bool:
@@ -49,19 +37,18 @@ class Sight:
         return self.phase == "rolled_back" and self.weight == 0.0
 
     @property
-    def canary(self) -> Sums | None:
+    def canary(self) -> VersionView | None:
         return self.versions.get(CANARY)
 
 
-def read(view: Mapping[str, Any]) -> Sight:
-    """The sight in the JSON of `/status`."""
-    gateway, agent = view["gateway"], view["agents"][AGENT]
+def read(view: StatusView) -> Sight:
+    """Return the sight in the status of one replica."""
+    agent = view.agents[AGENT]
     return Sight(
-        replica=gateway["replica"], phase=agent["phase"], weight=agent["weight"], epoch=agent["epoch"],
-        e_value=1.0 if agent["e_value"] is None else agent["e_value"], threshold=agent["threshold"] or 100.0,
-        reason=agent["reason"], actor=(agent["last_decision"] or {}).get("actor", ""),
-        changed_at=_unix(agent["changed_at"]), config_error=gateway["config"]["error"],
-        versions={name: _sums(sums) for name, sums in agent["versions"].items()},
+        replica=view.gateway.replica, phase=agent.phase, weight=agent.weight, epoch=agent.epoch,
+        e_value=agent.e_value, threshold=agent.threshold,
+        reason=agent.reason, actor=agent.last_decision.actor if agent.last_decision else "",
+        changed_at=_unix(agent.changed_at), config_error=view.gateway.config.error, versions=agent.versions,
     )  # fmt: skip
 
 
@@ -73,10 +60,6 @@ def applied_at(log: Iterable[str], epoch: int) -> float | None:
 def _events(log: Iterable[str], name: str) -> Iterator[dict[str, Any]]:
     mark = f'"event":"{name}"'
     return (json.loads(line) for line in log if mark in line)
-
-
-def _sums(sums: Mapping[str, Any]) -> Sums:
-    return Sums(**{name: sums[name] for name in Sums.__slots__})
 
 
 def _unix(text: str | None) -> float:

@@ -15,7 +15,9 @@ from gateway.rehearsal.demo.files import AGENT, CANARY_MODEL, FALLBACK_MODEL, ST
 from gateway.rehearsal.demo.ledger import Ledger
 from gateway.rehearsal.demo.sight import Sight, read
 from gateway.rehearsal.demo.traffic import DemoTraffic, clients_of
+from gateway.rollout.status_view import StatusView
 from gateway.store import EmbeddedRedis
+from gateway.views import read_view
 
 REPLICAS = 2
 BASELINE_ERRORS = 0.01  # a provider that never fails would make every failure of the canary look suspicious
@@ -51,7 +53,7 @@ class Stage:
             for number, replica in enumerate(self.replicas):
                 self._check_alive()
                 try:
-                    self.sights[number] = read(await ask("GET", f"{replica.root_url}/status"))
+                    self.sights[number] = read(read_view(StatusView, await ask("GET", f"{replica.root_url}/status")))
                 except NoAnswer as error:
                     raise DemoFailed(f"{replica.name} does not answer: {error}") from error
             await asyncio.sleep(_LOOK_SECONDS)

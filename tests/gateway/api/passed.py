@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway.rollout.status_view import ApartSums
 from tests.support.calling import SOON, Place
 
 
@@ -24,11 +25,11 @@ def once(answer: bytes) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter]
     return provider
 
 
-async def booked(here: Place) -> dict[str, Any]:
+async def booked(here: Place) -> ApartSums:
     """What the status says of the version's passed calls, once there is one."""
     for _ in range(100):
-        found: dict[str, Any] = (await here.books(requests=0))["apart"]
-        if found["requests"]:
+        found = (await here.books(requests=0)).apart
+        if found.requests:
             return found
         await asyncio.sleep(SOON / 100)
     raise TimeoutError

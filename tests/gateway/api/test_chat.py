@@ -59,7 +59,7 @@ async def test_client_that_reads_nothing(serve: Serve) -> None:
     await reader.read(1)
     await eventually(lambda: here.standin.counts("good").cancelled == 1)
     books = await here.books()
-    assert (books["errors"], books["unjudged"]) == (0, 1)
+    assert (books.errors, books.unjudged) == (0, 1)
     writer.close()
 
 

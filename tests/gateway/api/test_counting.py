@@ -77,7 +77,7 @@ async def test_a_count_is_no_call(serve: Serve) -> None:
     async with counting(serve, Counter(status=500, body=b"{}")) as here:
         assert (await count(here)).status_code >= 500
         agents = await here.running.gateway.services.status.agents([here.agent])
-    assert agents[here.agent]["versions"]["v1"]["requests"] == 0
+    assert agents[here.agent].versions["v1"].requests == 0
 
 
 async def test_a_providers_error_keeps_its_shape(serve: Serve) -> None:

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.rehearsal.standin import Standin
+from gateway.rollout.status_view import AgentView
 from policies.evidence.evidence import SCORED
 from tests.support.crowd import Reply, ask
 from tests.support.running import Running, running, trial, write
@@ -39,7 +40,7 @@ class Served:
         answer = json.loads(reply.body)
         return reply.status, answer.get("error", answer)
 
-    async def view(self) -> Any:
+    async def view(self) -> AgentView:
         """The agent's status once everything that was counted is in the store."""
         await self.running.gateway.services.controller.finish()
         return (await self.running.gateway.services.status.agents([self.agent]))[self.agent]
@@ -71,8 +72,8 @@ async def test_by_the_calls_id(served: Served) -> None:
     arm = {"v1": "stable", "v2": "canary"}[reply.version]
     assert status == 200
     assert answer == {"agent": served.agent, "version": reply.version, "arm": arm, "counts": True}
-    versions = (await served.view())["versions"]
-    assert [versions[name]["quality"] for name in ("v1", "v2")] == [
+    versions = (await served.view()).versions
+    assert [versions[name].quality for name in ("v1", "v2")] == [
         0.25 if name == reply.version else None for name in ("v1", "v2")
     ]
 
@@ -83,7 +84,7 @@ async def test_by_the_conversation(served: Served, conversation: str) -> None:
     reply = await served.call(f"x-conversation-id: {conversation}")
     status, answer = await served.feedback(True, conversation_id=conversation, agent=served.agent)
     assert (status, answer["version"], answer["counts"]) == (200, reply.version, True)
-    assert (await served.view())["versions"][reply.version]["quality"] == 1.0
+    assert (await served.view()).versions[reply.version].quality == 1.0
 
 
 async def test_by_the_conversation_after_completion(served: Served) -> None:
@@ -116,7 +117,7 @@ async def test_scores_have_a_mean(served: Served) -> None:
         assert (status, answer["arm"], answer["counts"]) == (200, None, False), "a pinned call is on no trial"
         assert answer["why"].startswith("the call was on no trial")
     view = await served.view()
-    assert view["versions"]["v1"]["quality"] is None, "pinned calls are counted apart"
+    assert view.versions["v1"].quality is None, "pinned calls are counted apart"
     snapshot = await served.running.gateway.store.store.snapshot(served.agent)
     assert (snapshot.tallies["v1/apart"].scores, snapshot.tallies["v1/apart"].badness) == (4, 2_500_000)
 
@@ -147,7 +148,7 @@ async def test_late_feedback_counts_for_no_trial(served: Served) -> None:
     status, answer = await served.feedback(0, call_id=reply.headers["x-serinus-call-id"])
     assert (status, answer["version"], answer["counts"]) == (200, reply.version, False)
     assert answer["why"] == "late: the step in which the call was served is over"
-    assert (await served.view())["versions"][reply.version]["quality"] == 0.0
+    assert (await served.view()).versions[reply.version].quality == 0.0
     sides = (await served.running.gateway.store.store.snapshot(served.agent)).sides
     assert not sides.canary.scored and not sides.stable.scored
 

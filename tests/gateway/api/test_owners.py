@@ -175,7 +175,7 @@ async def test_a_turn_goes_on_where_the_last_one_is(serve: Serve) -> None:
         )
         assert [event.type async for event in stream][-1] == "response.completed"
         status = await there.here.running.gateway.services.status.agents([there.name("both")])
-        assert status[there.name("both")]["versions"]["v1"]["errors"] == 0
+        assert status[there.name("both")].versions["v1"].errors == 0
 
 
 async def test_a_turn_that_nobody_can_serve(serve: Serve) -> None:

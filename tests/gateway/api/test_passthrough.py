@@ -36,7 +36,7 @@ async def test_an_image_is_metered_apart(serve: Serve, capfd: pytest.CaptureFixt
     image = await here.sdk().images.generate(model=here.agent, prompt="a bird", size="auto")
     assert image.data and image.data[0].b64_json and image.usage
     assert here.received_json() == {"model": "good", "prompt": "a bird", "size": "auto"}
-    assert (await booked(here))["requests"] == 1 and (await here.books(requests=0))["requests"] == 0
+    assert (await booked(here)).requests == 1 and (await here.books(requests=0)).requests == 0
     line = await logged(capfd)
     assert line["output_tokens"] == image.usage.output_tokens > 0
     assert line["cost_usd"] == pytest.approx((image.usage.input_tokens + 2 * image.usage.output_tokens) / 1e6)
@@ -200,7 +200,7 @@ async def test_a_providers_error_is_told_once(serve: Serve) -> None:
     with pytest.raises(openai.InternalServerError):
         await here.sdk().images.generate(model=here.agent, prompt="a bird")
     assert len(here.standin.requests) == 1
-    assert (await booked(here))["errors"] == 1
+    assert (await booked(here)).errors == 1
 
 
 async def test_a_refused_key_is_ours_to_explain(serve: Serve) -> None:
@@ -241,7 +241,7 @@ async def test_a_broken_answer_does_not_look_whole(serve: Serve) -> None:
         for query in ("", f"?model={here.agent}"):
             with pytest.raises(httpx2.TransportError):
                 await here.http.get(f"{here.base_url}/files/x/content{query}")
-    assert (await booked(here))["errors"] == 1
+    assert (await booked(here)).errors == 1
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ async def test_a_provider_that_breaks_behind_its_head(serve: Serve, head: bytes,
             answer = await here.http.get(f"{here.base_url}/files/x/content{query}")
             assert (answer.status_code, answer.json()["error"]["code"]) == (502, code)
             assert answer.headers["content-type"] == "application/json" and "content-encoding" not in answer.headers
-    assert (await booked(here))["errors"] == 1
+    assert (await booked(here)).errors == 1
 
 
 async def test_a_provider_that_stalls(serve: Serve) -> None:
@@ -302,7 +302,7 @@ async def test_a_client_that_leaves(serve: Serve) -> None:
         await asyncio.sleep(0.2)
         asking.cancel()
         await left.wait()
-    assert (await booked(here))["errors"] == 0
+    assert (await booked(here)).errors == 0
 
 
 async def test_a_streams_usage_is_read_as_it_passes(serve: Serve, capfd: pytest.CaptureFixture[str]) -> None:
@@ -328,7 +328,7 @@ async def test_passed_calls_say_nothing_in_a_trial(serve: Serve) -> None:
     assert versions == {"v1": 200, "v2": 500}
     await booked(here)
     state = (await here.running.gateway.services.status.agents([here.agent]))[here.agent]
-    assert state["phase"] == "running" and state["versions"]["v2"]["requests"] == 0
+    assert state.phase == "running" and state.versions["v2"].requests == 0
 
 
 async def test_bytes_that_are_no_json_and_no_form(serve: Serve) -> None:

@@ -38,8 +38,8 @@ async def test_embeddings_are_booked(serve: Serve) -> None:
     assert answer.headers["x-serinus-version"] == "v1"
     assert float(answer.headers["x-serinus-cost-usd"]) == pytest.approx(used / 1e6)
     books = await here.books()
-    assert (books["tokens"]["input"], books["tokens"]["output"], books["errors"]) == (used, 0, 0)
-    assert books["cost_usd"] == pytest.approx(used / 1e6)
+    assert (books.tokens.input, books.tokens.output, books.errors) == (used, 0, 0)
+    assert books.cost_usd == pytest.approx(used / 1e6)
 
 
 async def test_completions(serve: Serve) -> None:
@@ -62,8 +62,8 @@ async def test_completions_are_booked(serve: Serve) -> None:
     stream = await here.sdk().completions.create(model=here.agent, prompt="say", stream=True)
     assert [chunk async for chunk in stream]
     books = await here.books()
-    assert books["tokens"]["output"] == 8
-    assert books["cost_usd"] == pytest.approx((books["tokens"]["input"] + 2 * 8) / 1e6)
+    assert books.tokens.output == 8
+    assert books.cost_usd == pytest.approx((books.tokens.input + 2 * 8) / 1e6)
 
 
 async def test_the_versions_word(serve: Serve) -> None:
@@ -99,7 +99,7 @@ async def test_no_person_writes_these(serve: Serve, stream: bool) -> None:
     with pytest.raises(openai.InternalServerError):
         await here.sdk().embeddings.create(model=here.agent, input="a")
     books = await here.books(requests=2)
-    assert (books["errors"], books["escalations"]) == (2, 0)
+    assert (books.errors, books.escalations) == (2, 0)
 
 
 async def test_a_fallback(serve: Serve) -> None:

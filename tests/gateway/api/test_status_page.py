@@ -1,38 +1,22 @@
 """The status page: everything that anybody may have written is text on it, and nothing else."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
 from gateway.api.status_page import status_page
+from gateway.rollout.status_view import ConfigView, StatusView, StoreView
+from tests.support.views import FINDING, agent_view, status_view, with_every_text
 
 HOSTILE = "</style><script>alert('1')</script><img src=x onerror=\"alert(2)\">&amp;${replica}"
 
 
-def view(**agent: Any) -> dict[str, Any]:
+def view(**agent: Any) -> StatusView:
     """A status with one agent; `agent` says what differs."""
-    seconds = {"p50": 0.123456, "p90": 1.5, "p99": None}
-    sums = {
-        "requests": 12345, "errors": 7, "error_rate": 0.000567, "rejected": 43, "fallbacks": 1, "hedges": 2,
-        "latency_seconds": seconds,
-        "ttft_seconds": seconds, "cost_usd": 1.25, "cost_per_request_usd": None, "quality": 0.875, "shadow": None,
-    }  # fmt: skip
-    finding = {"text": "error_rate <= 20%", "verdict": "fail", "e_value": 1234567.8, "threshold": 1e4,
-               "stable": None, "canary": 0.5}  # fmt: skip
-    shown = {
-        "phase": "rolled_back", "reason": "it failed", "stable": {"version": "v1", "digest": "d" * 64},
-        "canary": {"version": "v2", "digest": "e" * 64}, "weight": 0.05, "epoch": 2,
-        "changed_at": "2026-01-01T00:00:00.000Z", "versions": {"v1": sums}, "guardrails": [finding], "signals": [],
-        "step": 1, "steps": [{"weight": 0.05}, {"weight": 0.5}], "pinned": False, "waits_for": [], "unpriced": [],
-        "last_decision": {"actor": "controller", "action": "roll_back"}, **agent,
-    }  # fmt: skip
-    gateway = {
-        "version": "1.0", "replica": "abc", "config": {"error": None}, "store": {"backend": "redis", "ok": True},
-        "circuits": {},
-    }  # fmt: skip
-    return {"now": "now", "gateway": gateway, "agents": {"support": shown}}
+    return status_view(agent_view(**agent))
 
 
 class _Tags(HTMLParser):
@@ -44,25 +28,11 @@ class _Tags(HTMLParser):
         self.tags.append((tag, dict(attrs)))
 
 
-def hostile(value: Any) -> Any:
-    """The same view with every text, key and value, replaced."""
-    if isinstance(value, dict):
-        return {key: hostile(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [hostile(item) for item in value]
-    return HOSTILE if isinstance(value, str) else value
-
-
 def test_nothing_on_the_page_is_obeyed() -> None:
     """Every text is hostile, names too: no element of it comes to life, and none is dropped."""
-    page = view()
-    page["gateway"]["config"]["error"] = page["gateway"]["circuits"]["t"] = ""
-    page = hostile(page)
-    page["agents"] = {
-        HOSTILE: {**page["agents"]["support"], "versions": {HOSTILE: view()["agents"]["support"]["versions"]["v1"]}}
-    }
-    page["gateway"]["circuits"] = {HOSTILE: HOSTILE}
-    html = status_page(page).decode()
+    page = status_view(agent_view(waits_for=("",), unpriced=("",), signals=(FINDING,)), circuits={"": ""})
+    page = replace(page, gateway=replace(page.gateway, config=ConfigView("", "", ""), store=StoreView("", False, "")))
+    html = status_page(with_every_text(page, HOSTILE)).decode()
     parser = _Tags()
     parser.feed(html)
     assert not {"script", "img"} & {tag for tag, _ in parser.tags}
@@ -89,33 +59,33 @@ def test_numbers_are_for_people() -> None:
 def test_an_agent_without_a_trial_is_shown() -> None:
     """No phase, no canary, and not even a record yet."""
     nothing: dict[str, Any] = {"phase": None, "canary": None, "changed_at": None, "last_decision": None, "step": 0}
-    page = status_page(view(**nothing, guardrails=[])).decode()
+    page = status_page(view(**nothing, guardrails=())).decode()
     assert "no canary" in page and "changed at -" in page and "step" not in page and "signal" not in page
 
 
 def test_why_a_rollout_waits_is_shown() -> None:
     """Its step, what a person did, each reason, and the signals below the guardrails."""
-    signal = {**view()["agents"]["support"]["guardrails"][0], "text": "cost <= stable * 1.05", "stable": 5000.0}
-    page = status_page(view(pinned=True, waits_for=["it is pinned", "9 < 10"], signals=[signal])).decode()
+    signal = replace(FINDING, text="cost <= stable * 1.05", stable=5000.0)
+    page = status_page(view(pinned=True, waits_for=("it is pinned", "9 < 10"), signals=(signal,))).decode()
     assert "step 1 of 2, pinned" in page and "<li>it is pinned</li><li>9 &lt; 10</li>" in page
     assert "<th>signal</th>" in page and "<td>50.00%</td>" in page
 
 
-@pytest.mark.parametrize("trouble", ["config", "store", "circuits"])
-def test_trouble_is_shown(trouble: str) -> None:
+@pytest.mark.parametrize(
+    ("trouble", "shown"),
+    [
+        ({"config": ConfigView("", "", "routing.yaml:4: unknown version")}, "routing.yaml:4"),
+        ({"store": StoreView("redis", False, "no route")}, "redis, away: no route"),
+        ({"circuits": {"openai/gpt-4o": "half_open"}}, "openai/gpt-4o half open"),
+    ],
+)
+def test_trouble_is_shown(trouble: dict[str, Any], shown: str) -> None:
     """A refused configuration, a store that is away, a target that is left alone."""
-    page = view()
-    page["gateway"] |= {
-        "config": {"config": {"error": "routing.yaml:4: unknown version"}},
-        "store": {"store": {"backend": "redis", "ok": False}},
-        "circuits": {"circuits": {"openai/gpt-4o": "half_open"}},
-    }[trouble]
-    shown = {"config": "routing.yaml:4", "store": "redis, away", "circuits": "openai/gpt-4o half open"}[trouble]
-    assert shown in status_page(page).decode()
+    assert shown in status_page(status_view(**trouble)).decode()
 
 
 def test_targets_without_a_price() -> None:
     """One line says which targets are missing from the costs; without any there is none."""
     line = "no known price, not in the costs: house/&lt;m&gt;, house/n"
-    assert line in status_page(view(unpriced=["house/<m>", "house/n"])).decode()
+    assert line in status_page(view(unpriced=("house/<m>", "house/n"))).decode()
     assert "no known price" not in status_page(view()).decode()

@@ -226,7 +226,7 @@ async def test_a_form_that_turns_out_bad(serve: Serve, behind: bytes) -> None:
         )
         await upstream.left.wait()
     assert (answer.status_code, upstream.whole) == (400, 0)
-    assert (await booked(here))["errors"] == 0
+    assert (await booked(here)).errors == 0
 
 
 async def test_json_is_held_to_the_bound_of_what_is_read(serve: Serve) -> None:
@@ -255,7 +255,7 @@ async def test_an_early_answer_is_relayed_at_once(serve: Serve, transport: str) 
         client.writer.transport.abort()
     assert (status, json.loads(body)["error"]["message"]) == (413, "too large")
     assert headers["connection"] == "close" and upstream.whole == 0
-    assert (await booked(here))["errors"] == 0
+    assert (await booked(here)).errors == 0
 
 
 @TRANSPORTS
@@ -272,7 +272,7 @@ async def test_a_client_that_breaks_off(serve: Serve, transport: str, framing: s
         await upstream.left.wait()
         assert asyncio.get_running_loop().time() - begun < 0.1 * 3  # the machine's part
     assert upstream.whole == 0
-    assert (await booked(here))["errors"] == 0
+    assert (await booked(here)).errors == 0
 
 
 async def test_who_may_not_call_sends_nothing(serve: Serve) -> None:
@@ -299,7 +299,7 @@ async def test_a_provider_that_takes_nothing(serve: Serve, transport: str) -> No
         client.writer.transport.abort()
     assert (status, json.loads(body)["error"]["code"]) == (504, "upstream_timeout")
     assert sent < 40_000_000
-    assert (await booked(here))["errors"] == 1
+    assert (await booked(here)).errors == 1
 
 
 async def test_a_slow_client_uses_up_nobodys_time(serve: Serve, capfd: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ import httpx2
 import pytest
 
 from gateway.rehearsal.standin import ModelBehaviour
+from gateway.rollout.status_view import VersionView
 from tests.conftest import Serve
 from tests.support.calling import HELLO, Place, events, eventually, failing, standing_in
 
@@ -51,13 +52,13 @@ def served_by(answer: httpx2.Response) -> tuple[int, str, str]:
     return answer.status_code, headers["x-serinus-target"].partition("/")[2], headers["x-serinus-attempts"]
 
 
-def hedges(books: dict[str, Any]) -> tuple[int, int, int]:
+def hedges(books: VersionView) -> tuple[int, int, int]:
     """The calls that were hedged, those that the hedge answered, and those that fell back."""
-    return books["hedges"], books["hedges_won"], books["fallbacks"]
+    return books.hedges, books.hedges_won, books.fallbacks
 
 
-def good_calls(books: dict[str, Any]) -> tuple[int, int]:
-    return books["errors"], books["unjudged"]
+def good_calls(books: VersionView) -> tuple[int, int]:
+    return books.errors, books.unjudged
 
 
 async def cancelled(here: Place, model: str) -> None:
@@ -113,10 +114,10 @@ async def test_both_are_paid_for(serve: Serve, stream: bool) -> None:
     books, paid = await here.books(), here.standin.counts("backup")
     lost = next(each for each in here.standin.requests if json.loads(each.raw_body)["model"] == "good")
     estimate = len(lost.raw_body) // 4 + 1
-    assert books["tokens"]["input"] == paid.prompt_tokens + estimate
-    assert books["tokens"]["output"] == paid.completion_tokens
+    assert books.tokens.input == paid.prompt_tokens + estimate
+    assert books.tokens.output == paid.completion_tokens
     cost = (estimate + 10 * paid.prompt_tokens + 20 * paid.completion_tokens) / 1e6
-    assert books["cost_usd"] == pytest.approx(cost)
+    assert books.cost_usd == pytest.approx(cost)
     if not stream:
         assert float(answer.headers["x-serinus-cost-usd"]) == pytest.approx(cost)
 
@@ -222,7 +223,7 @@ async def test_a_client_that_leaves(serve: Serve, stream: bool) -> None:
     await asyncio.gather(cancelled(here, "good"), cancelled(here, "backup"))
     books = await here.books()
     assert (hedges(books), good_calls(books)) == ((1, 0, 0), (0, 1))
-    assert books["tokens"]["input"] == sum(len(each.raw_body) // 4 + 1 for each in here.standin.requests)
+    assert books.tokens.input == sum(len(each.raw_body) // 4 + 1 for each in here.standin.requests)
 
 
 async def test_a_client_that_leaves_in_time(serve: Serve) -> None:

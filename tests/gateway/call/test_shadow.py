@@ -15,6 +15,7 @@ from gateway.calls import Call, Caller
 from gateway.json_body import Document
 from gateway.rehearsal.standin import ModelBehaviour
 from gateway.rollout.recorder import Clock
+from gateway.rollout.status_view import CallSums, ShadowQueueView
 from gateway.rollout.table import Entry
 from routing.plan import Plan
 from tests.conftest import Serve
@@ -30,18 +31,18 @@ def shadow(sample: str = "100%", **more: Any) -> dict[str, Any]:
     return {"shadow": {"version": "v9", "sample": sample, **more}}
 
 
-async def copies(place: Place, requests: int = 1) -> dict[str, Any]:
+async def copies(place: Place, requests: int = 1) -> CallSums:
     """What the status says of the shadow's copies, once that many are booked."""
-    found: dict[str, Any] = {}
     async with asyncio.timeout(5):
-        while found.get("requests", 0) < requests:
-            found = (await place.books("v9", 0))["shadow"] or {}
+        while True:
+            found = (await place.books("v9", 0)).shadow
+            if found and found.requests >= requests:
+                return found
             await asyncio.sleep(0.02)
-    return found
 
 
 def dropped(place: Place) -> Any:
-    return place.running.gateway.shadows.view()["dropped"]
+    return place.running.gateway.shadows.view().dropped
 
 
 async def test_a_call_is_copied_to_the_shadow(serve: Serve) -> None:
@@ -66,12 +67,12 @@ async def test_a_copy_is_booked_apart(serve: Serve) -> None:
     place.standin.behave("shadow", ModelBehaviour(prompt_tokens=100, output_tokens=10))
     await place.chat()
     booked = await copies(place)
-    assert (booked["requests"], booked["errors"], booked["tokens"]["input"]) == (1, 0, 100)
-    assert booked["latency_seconds"]["p50"] is not None
-    assert booked["cost_usd"] == pytest.approx(0.0012)
-    assert (await place.books("v9", 0))["requests"] == 0
-    assert (await place.books("v1"))["requests"] == 1
-    assert (await place.books("v1"))["shadow"] is None
+    assert (booked.requests, booked.errors, booked.tokens.input) == (1, 0, 100)
+    assert booked.latency_seconds.p50 is not None
+    assert booked.cost_usd == pytest.approx(0.0012)
+    assert (await place.books("v9", 0)).requests == 0
+    assert (await place.books("v1")).requests == 1
+    assert (await place.books("v1")).shadow is None
 
 
 async def test_a_stream_is_copied_as_a_stream(serve: Serve) -> None:
@@ -80,8 +81,8 @@ async def test_a_stream_is_copied_as_a_stream(serve: Serve) -> None:
     async for _ in await place.sdk().chat.completions.create(model=place.agent, messages=HELLO, stream=True):
         pass
     booked = await copies(place)
-    assert booked["ttft_seconds"]["p50"] is not None
-    assert booked["tokens"]["output"] == 8
+    assert booked.ttft_seconds.p50 is not None
+    assert booked.tokens.output == 8
     assert place.standin.counts("shadow").cancelled == 0
 
 
@@ -94,7 +95,7 @@ async def test_a_failing_shadow_is_booked_and_nothing_else(serve: Serve, fault: 
     for _ in range(3):
         assert (await place.chat(stream=stream)).status_code == 200
     booked = await copies(place, 3)
-    assert (booked["requests"], booked["errors"]) == (3, 3)
+    assert (booked.requests, booked.errors) == (3, 3)
     assert place.standin.counts("shadow").requests == 3
     assert place.running.gateway.services.proxy.attempts.circuits.states() == {}
 
@@ -105,7 +106,7 @@ async def test_a_hanging_shadow_has_the_time_of_a_call(serve: Serve) -> None:
     place.standin.behave("shadow", failing("hang"))
     async with asyncio.timeout(0.25):
         assert (await place.chat()).status_code == 200
-    assert (await copies(place))["errors"] == 1
+    assert (await copies(place)).errors == 1
 
 
 async def test_an_open_circuit_is_left_alone(serve: Serve) -> None:
@@ -123,7 +124,7 @@ async def test_a_pinned_call_is_not_copied(serve: Serve) -> None:
     place = await serve(routing=shadow(), files=V9)
     await place.chat(model=f"{place.agent}@v1")
     await place.chat()
-    assert (await copies(place))["requests"] == 1
+    assert (await copies(place)).requests == 1
     assert place.standin.counts("shadow").requests == 1
 
 
@@ -143,7 +144,7 @@ async def test_a_burst_is_cut_at_the_budget(serve: Serve) -> None:
     place = await serve(routing=shadow(max_per_minute=3), files=V9)
     await asyncio.gather(*(place.chat() for _ in range(10)))
     assert dropped(place) == {"budget": 7}
-    assert (await copies(place, 3))["requests"] == 3
+    assert (await copies(place, 3)).requests == 3
 
 
 PRICES = [{"target": "standin/shadow", "from": "2020-01-01", "input": 10, "output": 20}]  # USD per million tokens
@@ -241,7 +242,7 @@ async def test_the_budget_is_of_any_minute(serve: Serve) -> None:
         for second in (0.0, 30.0, 59.9, 60.0, 60.1, 89.9, 90.0):
             here.time.now = 1000.0 + second
             here.offer()
-    assert here.shadows.view() == {"waiting": 4, "dropped": {"budget": 3}}
+    assert here.shadows.view() == ShadowQueueView(4, {"budget": 3})
 
 
 async def test_another_budget_holds_at_once(serve: Serve) -> None:
@@ -254,7 +255,7 @@ async def test_another_budget_holds_at_once(serve: Serve) -> None:
         here.entry = replace(here.entry, agent=replace(here.entry.agent, shadow=more))
         for _ in range(3):
             here.offer()
-    assert here.shadows.view() == {"waiting": 3, "dropped": {"budget": 3}}
+    assert here.shadows.view() == ShadowQueueView(3, {"budget": 3})
 
 
 async def test_waiting_copies_are_bounded_by_their_size_too(serve: Serve) -> None:
@@ -263,7 +264,7 @@ async def test_waiting_copies_are_bounded_by_their_size_too(serve: Serve) -> Non
         for _ in range(4):
             here.offer("x" * 3_000_000)
         here.offer()
-    assert here.shadows.view() == {"waiting": 3, "dropped": {"queue_full": 2}}
+    assert here.shadows.view() == ShadowQueueView(3, {"queue_full": 2})
 
 
 async def test_a_shadow_that_was_taken_out_gets_nothing_more(serve: Serve) -> None:
@@ -272,6 +273,6 @@ async def test_a_shadow_that_was_taken_out_gets_nothing_more(serve: Serve) -> No
         here.offer()
         here.place.running.gateway.services.table.install({})
         task = asyncio.create_task(here.shadows.work())
-        await eventually(lambda: here.shadows.view() == {"waiting": 0, "dropped": {"withdrawn": 1}})
+        await eventually(lambda: here.shadows.view() == ShadowQueueView(0, {"withdrawn": 1}))
         task.cancel()
     assert here.place.standin.counts("shadow").requests == 0

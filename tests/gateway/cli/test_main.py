@@ -6,19 +6,21 @@ import json
 import os
 import sys
 from asyncio.subprocess import PIPE, create_subprocess_exec
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from gateway import __version__
-from gateway.cli.client import Operator, Overtaken
+from gateway.cli.client import Operator, Overtaken, Standing
 from gateway.cli.main import main
+from gateway.rollout.status_view import ConfigView, StoreView
 from tests.support.listening import listening
 from tests.support.running import ADMIN_TOKEN, Running, provider, running, trial, write
+from tests.support.views import agent_view, status_view, with_every_text
 
 TRIAL = {
     "gateway.yaml": {"providers": {"p": {"api": "openai", "base_url": "http://127.0.0.1:9/v1"}}},
@@ -112,15 +114,15 @@ async def test_who_was_slower_is_told_how_it_stands(
     served: Running, agent: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Somebody acts between this command's look and its order: nothing is done, it says so, and exits with 1."""
-    look = Operator.status
+    look = Operator.standing
 
-    def look_for_long(operator: Operator, name: str | None) -> Any:
+    def look_for_long(operator: Operator, name: str) -> Standing:
         seen = look(operator, name)
-        monkeypatch.setattr(Operator, "status", look)
+        monkeypatch.setattr(Operator, "standing", look)
         operator.verb(agent, "pause", {"actor": "ann", "reason": "the phones are ringing"})
         return seen
 
-    monkeypatch.setattr(Operator, "status", look_for_long)
+    monkeypatch.setattr(Operator, "standing", look_for_long)
     assert await run("rollout", "promote", agent, "--reason", "all is well", "--to-end", "--url", served.url) == 1
     (out, told) = capsys.readouterr()
     assert out == "" and "Nothing was done, because someone was faster." in told
@@ -196,25 +198,64 @@ async def test_the_token_follows_no_redirect(capsys: pytest.CaptureFixture[str])
     assert asked == [] and "307" in capsys.readouterr().err
 
 
-def hostile_view(text: str) -> Mapping[str, Any]:
-    """A status in which everything a person may have written is this text."""
-    agent = {
-        "phase": "running", "weight": 0.05, "epoch": 1, "reason": text, "guardrails": [], "unpriced": [text],
-        "versions": {text: {"error_rate": None, "cost_per_request_usd": None, "requests": 50, "rejected": 43,
-                            "latency_seconds": {"p90": None}}},
-    }  # fmt: skip
-    gateway = {"version": "1", "replica": "r", "store": {"backend": "redis", "ok": False}, "config": {"error": text}}
-    return {"gateway": {**gateway, "circuits": {"openai/gpt-4o": "half_open"}}, "agents": {"a": agent}}
-
-
 async def test_a_terminal_obeys_nothing_that_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     """Escape sequences in a reason, a version or a file's error are shown, not carried out."""
-    async with answering(json_answer(hostile_view("\x1b[2J\x9b31m\r\u202e"))) as url:
+    view = status_view(agent_view(unpriced=("",)), config=ConfigView("", "", ""), store=StoreView("redis", False, ""))
+    hostile = with_every_text(view, "\x1b[2J\x9b31m\r\u202e")
+    hostile = replace(hostile, gateway=replace(hostile.gateway, circuits={"openai/gpt-4o": "half_open"}))
+    async with answering(json_answer(asdict(hostile))) as url:
         assert await run("status", "--url", url) == 0
     said = capsys.readouterr().out
     assert not {"\x1b", "\x9b", "\r", "\u202e"} & set(said) and "\\x1b[2J" in said
     assert "AWAY" in said and "the old one serves" in said
     assert "circuit of openai/gpt-4o: half open" in said and "43 rejected" in said
+
+
+async def test_a_newer_gateway_is_understood(capsys: pytest.CaptureFixture[str]) -> None:
+    """Members that this command does not know are passed over, and kept by `--json`."""
+    newer = {**asdict(status_view()), "weather": "fine"}
+    newer["agents"]["support"]["traces"] = {"kept": 7}
+    async with answering(json_answer(newer)) as url:
+        assert await run("status", "--url", url) == await run("explain", "support", "--url", url) == 0
+        assert "weather" not in capsys.readouterr().out
+        assert await run("status", "--json", "--url", url) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(newer))
+
+
+@pytest.mark.parametrize("command", [("status",), ("explain", "support")])
+async def test_an_older_gateway_is_named_as_such(command: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    """One line says which member its status lacks, and that the versions may differ; exit code 2."""
+    older = asdict(status_view())
+    del older["agents"]["support"]["waits_for"]
+    async with answering(json_answer(older)) as url:
+        assert await run(*command, "--url", url) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "waits_for: missing" in line and __version__ in line
+
+
+async def test_a_command_needs_little_of_a_status(capsys: pytest.CaptureFixture[str]) -> None:
+    """A rollout is taken back on a gateway of whatever version: phase, weight and epoch are all that is read."""
+    standing = {"phase": "rolled_back", "weight": 0.0, "epoch": 7}
+    async with answering(json_answer({**standing, "agents": {"support": standing}})) as url:
+        assert await run("rollout", "abort", "support", "--reason", "it fails", "--url", url) == 0
+    assert capsys.readouterr().out == "support: rolled_back, weight 0.00%, epoch 7\n"
+
+
+@pytest.mark.parametrize("agents", [None, [], {}, {"support": 1}, {"support": {"epoch": "x"}}])
+async def test_a_status_of_no_sense_is_no_traceback(agents: object, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever answers with other JSON gets one line, and nothing is done."""
+    async with answering(json_answer({"agents": agents})) as url:
+        assert await run("rollout", "abort", "support", "--reason", "it fails", "--url", url) == 2
+        assert await run("explain", "support", "--url", url) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+async def test_an_unread_record_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    """A canary whose record was not read since the start waits, and why nothing else is known is said."""
+    unread = agent_view(phase=None, last_decision=None, reason="the record is not known yet; stable only")
+    async with answering(json_answer(asdict(status_view(unread)))) as url:
+        assert await run("explain", "support", "--url", url) == 0
+    assert "nothing is known here: the record is not known yet" in capsys.readouterr().out
 
 
 async def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:

@@ -41,8 +41,8 @@ async def test_sigterm_lets_streams_finish_and_counts_them(
         watch[1].close()
     assert all(b" 200 " in answer and answer.rstrip().endswith(b"0") and b"[DONE]" in answer for answer in answers)
     async with serving(folder, {"SERINUS_STORE": redis_url}, "reads") as later:
-        view = (await later.status())["agents"][agent]
-        assert view["versions"]["v1"]["requests"] == STREAMS
+        view = (await later.status()).agents[agent]
+        assert view.versions["v1"].requests == STREAMS
 
 
 async def are_open(standin: Standin) -> bool:
@@ -172,13 +172,13 @@ async def test_another_run_reads_what_the_last_one_counted(tmp_path: Path, agent
                 if run == "first":
                     await people.call_often(agent, 10)
             await until(lambda: has_counted(served, agent))
-            views.append((await served.status())["agents"][agent])
+            views.append((await served.status()).agents[agent])
             assert await served.end() == 0
     assert views[0]["versions"] == views[1]["versions"] and views[0]["epoch"] == views[1]["epoch"]
 
 
 async def has_counted(served: Served, agent: str) -> bool:
-    return bool((await served.status())["agents"][agent]["versions"]["v1"]["requests"] == 10)
+    return bool((await served.status()).agents[agent].versions["v1"].requests == 10)
 
 
 async def test_check_says_what_serve_would(tmp_path: Path, agent: str, standin: Standin) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 from gateway.rehearsal.demo.checks import StoryFacts
 from gateway.rehearsal.demo.ledger import ClientCall, Ledger
 from gateway.rehearsal.demo.picture import Picture, Row
-from gateway.rehearsal.demo.sight import Sums
+from gateway.rollout.status_view import CallSums
+from tests.support.views import call_sums
 
 SPLIT, BROKEN, ROLLED_BACK, QUIET = 100.0, 120.0, 130.0, 136.0
 
@@ -16,12 +17,10 @@ def call(version: str = "v1", at: float = 0.0, **fields: Any) -> ClientCall:
     return replace(ClientCall(conversation=0, turn=0, version=version, started_at=at, ended_at=at + 0.1), **fields)
 
 
-def sums(**fields: Any) -> Sums:
+def sums(**fields: Any) -> CallSums:
     """A version with 100 requests at a known price."""
-    good = Sums(
-        requests=100, errors=1, error_rate=0.01, fallbacks=0, cost_usd=0.1, cost_per_request_usd=0.001, unpriced=0
-    )
-    return replace(good, **fields)
+    good = {"requests": 100, "errors": 1, "error_rate": 0.01, "cost_usd": 0.1, "cost_per_request_usd": 0.001}
+    return call_sums(**{**good, **fields})
 
 
 def facts(**fields: Any) -> StoryFacts:

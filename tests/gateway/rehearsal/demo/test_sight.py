@@ -1,21 +1,16 @@
 """What is read from `/status` and from the replicas' logs."""
 
+from dataclasses import replace
+
 from gateway.rehearsal.demo.sight import Sight, applied_at, read
 from gateway.rehearsal.demo.story import first_failure
 from tests.gateway.rehearsal.demo.samples import call
+from tests.support.views import agent_view, status_view
 
 
-def view(phase: str | None = "running", weight: float = 0.05, e_value: float | None = 3.2) -> Sight:
-    version = {
-        "requests": 10, "errors": 1, "error_rate": 0.1, "fallbacks": 1, "cost_usd": 0.01,
-        "cost_per_request_usd": 0.001, "unpriced": 0, "quality": None,
-    }  # fmt: skip
-    agent = {
-        "phase": phase, "weight": weight, "epoch": 2, "e_value": e_value, "threshold": e_value and 100, "reason": "r",
-        "changed_at": phase and "2026-01-01T00:00:00.500Z", "versions": {"v1": version, "v2": version},
-        "last_decision": phase and {"actor": "controller"},
-    }  # fmt: skip
-    return read({"gateway": {"replica": "a", "config": {"error": None}}, "agents": {"customer-support": agent}})
+def view(phase: str | None = "running", weight: float = 0.05) -> Sight:
+    agent = agent_view(phase=phase, weight=weight, changed_at=phase and "2026-01-01T00:00:00.500Z")
+    return read(status_view(agent if phase else replace(agent, last_decision=None), "customer-support"))
 
 
 def test_a_running_trial() -> None:
@@ -32,9 +27,9 @@ def test_a_rollback() -> None:
 
 
 def test_before_any_trial() -> None:
-    """Without a record there is no evidence: E is 1 of 100."""
-    sight = view(None, 0.0, None)
-    assert (sight.e_value, sight.threshold, sight.actor, sight.changed_at) == (1.0, 100.0, "", 0.0)
+    """Without a record nobody has decided anything."""
+    sight = view(None, 0.0)
+    assert (sight.actor, sight.changed_at) == ("", 0.0)
 
 
 def test_the_moment_of_a_turn_stands_in_the_log() -> None:

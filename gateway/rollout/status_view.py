@@ -1,0 +1,213 @@
+"""What `/status` shows, as a tree of frozen values that page, command line and demo read.
+
+The members of these classes are the members of the JSON. Times are RFC 3339 in UTC, shares and rates 0…1, money US
+dollars; None where nothing is known.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from policies.rollout.state import VersionRef
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """One step of a rollout. `weight` is the configured share; `hold_seconds` is None in a trial without steps."""
+
+    weight: float
+    hold_seconds: float | None
+    min_requests: int
+    approval: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FindingView:
+    """One guardrail or signal, and the evidence against it.
+
+    `share` is its part in the family's E-value; `stable` and `canary` are what was observed of each.
+    """
+
+    text: str
+    verdict: str
+    e_value: float
+    threshold: float
+    share: float
+    stable: float | None
+    canary: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutlookView:
+    """What to expect of a trial; no decision rests on it.
+
+    The canary's error rate is `error_ratio_low` to `error_ratio_high` times stable's, the latter None without a bound.
+    """
+
+    error_ratio_low: float
+    error_ratio_high: float | None
+    canary_requests_to_rollback: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowView:
+    """Which version gets copies of calls, which share of them, and what they may cost."""
+
+    version: str
+    sample: float
+    max_per_minute: int
+    max_usd_per_day: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionView:
+    """The last change of the record, by whom, and the evidence it rests on as the audit trail has it."""
+
+    at: str
+    actor: str
+    action: str
+    reason: str
+    evidence: Mapping[str, object] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Quantiles:
+    """Durations in seconds."""
+
+    p50: float | None
+    p90: float | None
+    p99: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSums:
+    """Tokens by kind; `cached` is a part of `input`, `reasoning` a part of `output`."""
+
+    input: int
+    output: int
+    cached: int
+    reasoning: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallSums:
+    """The sums of a version's calls over all replicas, in the running rollout.
+
+    `errors` are those of first attempts on the version. `unjudged` calls say nothing of it, `censored` ones met an
+    open circuit, `unpriced` ones are missing from the cost.
+    """
+
+    requests: int
+    errors: int
+    unjudged: int
+    censored: int
+    rejected: int
+    error_rate: float | None
+    fallbacks: int
+    escalations: int
+    hedges: int
+    hedges_won: int
+    latency_seconds: Quantiles
+    ttft_seconds: Quantiles
+    tokens: TokenSums
+    cost_usd: float | None
+    cost_per_request_usd: float | None
+    unpriced: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApartSums:
+    """Calls that the split did not give to the version: pins, rules, endpoints that are passed through."""
+
+    requests: int
+    errors: int
+
+
+@dataclass(frozen=True, slots=True)
+class VersionView(CallSums):
+    """One version: the sums of the calls that the split gave it, of those apart from it, of the copies it got.
+
+    `quality` is the mean score of the feedback, 0 (bad) to 1 (good).
+    """
+
+    quality: float | None
+    apart: ApartSums
+    shadow: CallSums | None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentView:
+    """One agent: its record, the evidence of the running step, its versions' sums.
+
+    `weight` is the share that this replica gives the canary. `read_at` says when the store was read.
+    """
+
+    phase: str | None
+    epoch: int
+    step: int
+    steps: tuple[StepView, ...]
+    weight: float
+    pinned: bool
+    approved: bool
+    dismissed: tuple[str, ...]
+    reason: str
+    changed_at: str | None
+    stable: VersionRef
+    canary: VersionRef | None
+    e_value: float
+    threshold: float
+    guardrails: tuple[FindingView, ...]
+    signals: tuple[FindingView, ...]
+    outlook: OutlookView | None
+    waits_for: tuple[str, ...]
+    shadow: ShadowView | None
+    versions: Mapping[str, VersionView]
+    last_decision: DecisionView | None
+    read_at: str | None
+    unpriced: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigView:
+    """The configuration that serves; `error` says what is wrong with the files as they are now."""
+
+    digest: str
+    loaded_at: str
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreView:
+    """The store as this replica reaches it; `error` says why it does not."""
+
+    backend: str
+    ok: bool
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowQueueView:
+    """How many copies wait in this replica, and how many it dropped since its start, by why."""
+
+    waiting: int
+    dropped: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayView:
+    """The replica that answers. `circuits` holds the state of every target's circuit that is not closed."""
+
+    version: str
+    replica: str
+    config: ConfigView
+    store: StoreView
+    circuits: Mapping[str, str]
+    shadows: ShadowQueueView
+
+
+@dataclass(frozen=True, slots=True)
+class StatusView:
+    """The answer of `/status`; `agents` by name."""
+
+    now: str
+    gateway: GatewayView
+    agents: Mapping[str, AgentView]

@@ -146,9 +146,11 @@ def _figure(value: int | None) -> str:
 
 
 def chosen(scenarios: Iterable[Scenario], wanted: Sequence[str]) -> list[Scenario]:
-    """The worlds of these names; of those that contain one of them where no name is as said."""
+    """The worlds that are named; a name that no world has stands for those that contain it. All without names."""
     everything = list(scenarios)
-    if not wanted:
-        return everything
-    named = [each for each in everything if each.name in wanted]
-    return named or [each for each in everything if any(part in each.name for part in wanted)]
+    names = {each.name for each in everything}
+
+    def is_wanted(name: str) -> bool:
+        return any(name == part if part in names else part in name for part in wanted)
+
+    return [each for each in everything if not wanted or is_wanted(each.name)]

@@ -6,7 +6,7 @@ import math
 import random
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -20,7 +20,9 @@ from bench.calibration.worlds import Scenario
 from gateway import logs
 from gateway.api.endpoint import Handler
 from gateway.config import Deployment, load
+from gateway.errors import StoreAway
 from gateway.replica.replica import Gateway, Seams, build
+from gateway.rollout.findings import evidence_of, findings_of
 from gateway.store import OpenStore, connect
 from tests.support.running import write
 
@@ -176,8 +178,16 @@ class Simulation:
     async def _look(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            view = (await self.gateways[0].services.status.agents([AGENT]))[AGENT]
-            self.highest = max(self.highest, view.e_value)
+            with suppress(StoreAway):
+                self.highest = max(self.highest, await self._e_value())
+
+    async def _e_value(self) -> float:
+        services = self.gateways[0].services
+        snapshot, entry = await services.store.snapshot(AGENT), services.table.entry(AGENT)
+        if entry is None or snapshot.state is None:
+            return 1.0
+        entry = entry.with_state(snapshot.state)
+        return findings_of(entry, evidence_of(snapshot.state, snapshot.sides)).assessment.e_value
 
     async def _stop_store(self) -> None:
         if self.scenario.store_away is None:

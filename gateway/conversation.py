@@ -51,6 +51,16 @@ def user_of(document: Document) -> str:
     return ""
 
 
+def end_user_of(document: Document) -> str:
+    """The end user that the client names in whatever format it speaks, or ''; of Claude Code's id without its
+    session."""
+    values = document.values
+    user = user_of(document)
+    if not user and "metadata" in values and isinstance(metadata := values["metadata"], dict):
+        user = _text(metadata.get("user_id")).partition("_session_")[0]
+    return user
+
+
 def _named(values: Mapping[str, Any]) -> str:
     if "conversation" in values:
         conversation = values["conversation"]

@@ -16,6 +16,7 @@ from gateway.errors import CallerError, Forbidden, NotFound
 from gateway.json_body import Document
 from gateway.rollout import call_id as callid
 from gateway.rollout.call_id import Booking
+from gateway.rollout.parties import caller_party
 from gateway.rollout.table import Entry
 
 _LONGEST_COMMENT = 2000
@@ -52,7 +53,7 @@ class Feedback(Endpoint):
             return
         if not await self.services.store.first_feedback(entry.agent.name, name):
             raise AlreadyScored("this was scored before; the first score counts")
-        self.services.proxy.recorder.score(entry, booking, version, score)
+        self.services.proxy.recorder.score(entry, booking, version, score, caller_party(caller))
         why = _no_evidence(entry, booking)
         answer["counts"] = why is None
         await send_json(send, answer if why is None else {**answer, "why": why})

@@ -28,6 +28,9 @@ def evidence_of(state: State, sides: Sides) -> Evidence:
         offset=state.offset,
         banked=state.banked,
         control_unseen_seconds=sides.control_unseen_seconds,
+        callers=sides.callers,
+        users=sides.users,
+        observed_seconds=sides.observed_seconds,
     )
 
 

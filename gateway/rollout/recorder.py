@@ -4,11 +4,8 @@ Everything here is memory and arithmetic; nothing waits. Batches are taken by wh
 the number of versions and failing units, so they may be kept for as long as the store is away.
 """
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from hashlib import blake2b
 
 from gateway.calls import ArmName, Call, Outcome, Spent
 from gateway.conversation import name_of
@@ -17,13 +14,12 @@ from gateway.pricing import PriceBook
 from gateway.rollout.call_id import Booking, mint, place
 from gateway.rollout.flush_requests import FlushRequests
 from gateway.rollout.named_conversations import Conversations
+from gateway.rollout.parties import party_of
 from gateway.rollout.table import Entry
-from gateway.store.seam import MAX_FAILING_UNITS, MAX_UNITS, Arm, Batch, SampleSums
-from policies.evidence.evidence import CALLER_BINS, ERRORS, QUALITY, REJECTIONS, SCORED, WHOLE, rejections_of
+from gateway.rollout.weighing import cost_of, mark, tokens_of, unit_id, weigh
+from gateway.store.seam import Batch
+from policies.evidence.evidence import QUALITY, SCORED, WHOLE
 from policies.evidence.tally import Tally, amount_bucket, histogram_bucket
-from policies.guardrails.metrics import MEANS, Amount
-from policies.guardrails.thresholds import Scale, SlowThreshold
-from policies.statistics.means import BINS
 from routing.assignment import Reason
 from routing.plan import Plan
 
@@ -68,28 +64,30 @@ class Recorder:
             unit=plan.unit, rollout=state.rollout if state else 0, evidence=state.evidence if state else 0,
             arm=(arm := arm_of(plan, entry)), stream=call.stream, received_at=call.received_at,
             thresholds=entry.thresholds.get(arm) if arm else None,
-            request_id=call.request_id, is_only_caller=call.caller.is_only, conversation=name_of(call),
+            request_id=call.request_id, party=party_of(call), conversation=name_of(call),
         )  # fmt: skip
 
     def close(self, outcome: Outcome, prices: PriceBook) -> None:
         """Record a call that has ended. Called once, whatever happened."""
         outcome.ended_at = self._clock.monotonic()
         self._price(outcome, prices)
-        spent, arm = Spent.by(outcome.attempts), outcome.arm
+        spent, arm, judged = Spent.by(outcome.attempts), outcome.arm, outcome.judged
         batch = self._batch(outcome)
-        _count(outcome, spent, outcome.judged, _tally(batch, outcome.version + _TALLIES[outcome.reason]))
+        if outcome.party and outcome.reason == "split" and (judged or outcome.rejected):
+            batch.parties.add(outcome.party)
+        _count(outcome, spent, judged, _tally(batch, outcome.version + _TALLIES[outcome.reason]))
         if arm is not None:
             counts = batch.canary if arm == "canary" else batch.stable
             if outcome.censored:
                 counts.uncounted += 1
-            else:
-                self._weigh(outcome, counts, batch)
+            elif weigh(outcome, judged, counts):
+                self.flush_requests.ask(outcome.agent)
         if outcome.conversation:
             self.conversations.note(outcome)
         self._log.often(_line(outcome, spent))
 
-    def score(self, entry: Entry, booking: Booking, version: str, score: float) -> None:
-        """Book feedback (0…1) on the version that served; on its arm's evidence too, if the call was on trial."""
+    def score(self, entry: Entry, booking: Booking, version: str, score: float, party: str = "") -> None:
+        """Book a party's feedback (0…1) on the version that served; on its arm's evidence too, if that was on trial."""
         badness = round((1.0 - score) * WHOLE)
         key = (booking.rollout, booking.evidence)
         batch = self._pending.setdefault(entry.agent.name, {}).setdefault(key, Batch(*key))
@@ -99,9 +97,9 @@ class Recorder:
         if booking.arm is None:
             return
         arm = batch.canary if booking.arm == "canary" else batch.stable
-        if not _mark(arm, SCORED, booking.unit) or not badness:
+        if not mark(arm, SCORED, booking.unit, party) or not badness:
             return
-        _mark(arm, QUALITY, booking.unit, badness)
+        mark(arm, QUALITY, booking.unit, party, badness)
         if booking.arm == "canary":
             self.flush_requests.ask(entry.agent.name)
 
@@ -145,35 +143,6 @@ class Recorder:
             batch = batches[key] = Batch(*key)
         return batch
 
-    def _weigh(self, outcome: Outcome, arm: Arm, batch: Batch) -> None:
-        """Take a call of a trial as evidence on its arm, for what it is."""
-        is_rejected = outcome.rejected and not outcome.excused
-        if (outcome.judged or is_rejected) and not outcome.is_only_caller:
-            batch.callers.add(outcome.caller)
-        if outcome.judged:
-            self._judge(outcome, arm)
-            return
-        arm.uncounted += 1
-        if is_rejected:
-            _mark_rejected(outcome, arm)
-
-    def _judge(self, outcome: Outcome, arm: Arm) -> None:
-        """Book a call on its arm: whether it failed, was slow, and what it took."""
-        arm.requests += 1
-        unit, failed = unit_id(outcome.unit), outcome.failed and not outcome.excused
-        if failed:
-            arm.errors += 1
-            _mark(arm, ERRORS, unit)
-        elif outcome.thresholds is not None and not outcome.failed:
-            _mark_slow(outcome, outcome.thresholds.slow, unit, arm)
-            if not outcome.overtaken:  # what an attempt that was cut short took is an estimate, and too low
-                _sample(outcome, outcome.thresholds.scales, unit, arm)
-        if outcome.arm == "canary":
-            if len(arm.units) < MAX_UNITS:
-                arm.units.add(unit)
-            if failed:  # what is slow is seen soon enough by the regular flush, and is far more usual
-                self.flush_requests.ask(outcome.agent)
-
 
 def arm_of(plan: Plan, entry: Entry) -> ArmName | None:
     """The side of a trial that a call of that plan belongs to."""
@@ -184,78 +153,6 @@ def arm_of(plan: Plan, entry: Entry) -> ArmName | None:
     if not entry.on_trial:
         return None
     return "canary" if plan.version is entry.split.canary else "stable"
-
-
-def _at_least(outcome: Outcome) -> float:
-    """Return the seconds that an overtaken call is taken to have lasted.
-
-    What is open is decided in the canary's favour, so that no hedge makes it look worse than stable (decision 13).
-
-    What is open is decided in the canary's favour, so that no hedge makes it look worse than stable (decision 13).
-    """
-    return math.inf if outcome.arm == "stable" else outcome.attempts[0].ended_at - outcome.received_at
-
-
-def _mark(arm: Arm, component: str, unit: str, badness: int = WHOLE) -> bool:
-    """Note the unit under the component, once; whether it is noted there, for which there must be room."""
-    units = arm.bad.setdefault(component, {})
-    if unit not in units and len(units) >= MAX_FAILING_UNITS:
-        return False
-    units.setdefault(unit, badness)
-    return True
-
-
-def _mark_rejected(outcome: Outcome, arm: Arm) -> None:
-    """Note the unit as rejected; of the canary's also by whose call, because no caller proves anything alone."""
-    unit = unit_id(outcome.unit)
-    if _mark(arm, REJECTIONS, unit) and outcome.arm == "canary":
-        _mark(arm, rejections_of(int(unit_id(outcome.caller), 16) % CALLER_BINS), unit)
-
-
-def _mark_slow(outcome: Outcome, slow: Iterable[SlowThreshold], unit: str, arm: Arm) -> None:
-    """Note the unit under the kinds of slowness that this call falls under."""
-    latency = outcome.ended_at - outcome.received_at
-    first = None if outcome.first_token_at is None else outcome.first_token_at - outcome.received_at
-    if outcome.overtaken:  # the client saw the hedge's time, and how long the version would have taken is not known
-        latency = _at_least(outcome)
-        first = latency if outcome.stream else None
-    for threshold in slow:
-        seconds = latency if threshold.measure == "latency" else first
-        if seconds is not None and seconds > threshold.seconds:
-            _mark(arm, threshold.component, unit)
-
-
-def _sample(outcome: Outcome, scales: Mapping[str, Scale], unit: str, arm: Arm) -> None:
-    """Add what the call took to its arm's samples."""
-    bin_index = int(unit, 16) % BINS
-    for metric, scale in scales.items():
-        used = _USED[metric](outcome)
-        if used is None:
-            continue
-        sums = arm.samples.get(metric)
-        if sums is None:
-            sums = arm.samples[metric] = SampleSums()
-        sums.add(scale.scaled(used), bin_index)
-
-
-def _cost(outcome: Outcome) -> int | None:
-    """Return the cost of the first attempt in nano-USD: a fallback's bill is not the version's doing."""
-    return outcome.attempts[0].cost_nano_usd
-
-
-def _tokens(outcome: Outcome) -> int | None:
-    usage = outcome.attempts[0].usage
-    return None if usage is None else usage.input + usage.output
-
-
-_AMOUNTS: Mapping[Amount, Callable[[Outcome], int | None]] = {"cost": _cost, "tokens": _tokens}
-_USED = {name: _AMOUNTS[mean.amount] for name, mean in MEANS.items()}
-
-
-@lru_cache(maxsize=1024)  # asked for twice a call, and a conversation comes back
-def unit_id(unit: str) -> str:
-    """A short name for a unit that tells nothing of it: 16 hex digits."""
-    return blake2b(unit.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def _tally(batch: Batch, key: str) -> Tally:
@@ -298,10 +195,10 @@ def _count(outcome: Outcome, spent: Spent, judged: bool, tally: Tally) -> None:
 
 
 def _count_amounts(outcome: Outcome, tally: Tally) -> None:
-    """Count the time, cost and tokens of a good call, for the distribution from which a step's caps are frozen."""
-    if (cost := _cost(outcome)) is not None:
+    """What a good call took, for the distribution from which a step's caps are frozen."""
+    if (cost := cost_of(outcome)) is not None:
         tally.cost[amount_bucket(cost)] += 1
-    if (tokens := _tokens(outcome)) is not None:
+    if (tokens := tokens_of(outcome)) is not None:
         tally.tokens[amount_bucket(tokens)] += 1
 
 

@@ -5,6 +5,7 @@
 --       3  tally     hash: the rollout's sums, <tally key>|<field>
 --       4  evidence  hash: the evidence epoch, see below
 --       5  units     set: the canary's units
+--       6  parties   hash: when each of the agent's parties was last seen, and `since` when they have been watched
 --       then two for each component of the batch, sets: stable's bad units, the canary's bad units
 -- ARGV  1  sequence of the batch
 --       2  limits, a JSON object:
@@ -20,17 +21,22 @@
 --            errors    the evidence's, likewise
 --            samples   a list of sums, each likewise; when the first amount of one is refused, so are its others
 --            units     number of the canary's units
---            bad       a list of: number of the component, arm, component, badness of each unit, number of units; stable's first
+--            parties   the parties that called
+--            requests_of  the canary's judged calls by party: the list of parties, and the list of their calls
+--            bad       a list of: number of the component, arm, component, badness of each unit, party or '', number of units;
+--                      stable's first
 --       4  digests of the units that `units` and then `bad` speak of, WIDTH bytes each, one after the other
 -- Returns the record's epoch, the clock, and the evidence when there may be something to decide: a call of the canary
 -- failed, a unit of it is bad for the first time, or the batch was applied before and asks again for what it brought about.
 --
 -- The evidence hash holds, by arm, <arm>|requests|<slot>, <arm>|errors, <arm>|units, <arm>|bad|<component>|<slot> in
--- millionths, <arm>|bad_units|<component>, <arm>|<metric>|n, |total, |squares, |bin|<i>|n and |bin|<i>|total; and `began`,
--- `stable_seen`, `slot`. A slot that has ended is folded into the text of its series, <arm>|requests or
+-- millionths, <arm>|bad_units|<component>, canary|requests@<party>|<slot>, <arm>|<metric>|n, |total, |squares, |bin|<i>|n and |bin|<i>|total; and `began`,
+-- `stable_seen`, `slot`, `callers`, `users` and `watched_since`.
+-- <component>@<party> and <metric>@<party> stand for a party's part. A slot that has ended is folded into the text of its series, <arm>|requests or
 -- <arm>|bad|<component>: "<slot>:<sum> " again and again, an eighth of the memory.
 
-local TALLY, EVIDENCE, UNITS = KEYS[3], KEYS[4], KEYS[5]
+local TALLY, EVIDENCE, UNITS, PARTIES = KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local REMEMBERED = 3600 -- seconds for which a party that has called is another one that is served
 local AT_ONCE = 1000 -- unpack() has a limit of some thousands
 local WIDTH = 12
 
@@ -126,15 +132,45 @@ end
 local news = batch.failed
 
 -- A full set freezes its component for both arms: what one of them could no longer count would tilt the other.
-local function count_bad(number, arm, component, badness, count)
-  local stable, canary = KEYS[4 + 2 * number], KEYS[5 + 2 * number]
+local function count_bad(number, arm, component, badness, party, count)
+  local stable, canary = KEYS[5 + 2 * number], KEYS[6 + 2 * number]
   local full = redis.call('SCARD', arm == 'stable' and canary or stable) >= limits.bad
   local set = arm == 'stable' and stable or canary
   local new = remember(set, count, full and 0 or limits.bad)
   if new == 0 then return end
   news = news or arm == 'canary'
-  add(EVIDENCE, arm .. '|bad|' .. component .. '|' .. current_slot(), string.format('%.0f', new * badness))
+  local amount = string.format('%.0f', new * badness)
+  add(EVIDENCE, arm .. '|bad|' .. component .. '|' .. current_slot(), amount)
   redis.call('HSET', EVIDENCE, arm .. '|bad_units|' .. component, redis.call('SCARD', set))
+  if party == '' then return end
+  add(EVIDENCE, arm .. '|bad|' .. component .. '@' .. party .. '|' .. current_slot(), amount)
+  add(EVIDENCE, arm .. '|bad_units|' .. component .. '@' .. party, new)
+end
+
+local function count_requests_of(parties, requests)
+  for index = 1, #parties do
+    add(EVIDENCE, 'canary|requests@' .. parties[index] .. '|' .. current_slot(), requests[index])
+  end
+end
+
+-- Parties are known over all steps: who is alone in a young one may have been seen beside others just before.
+local function watch_parties()
+  if #batch.parties == 0 then return end
+  for _, party in ipairs(batch.parties) do redis.call('HSET', PARTIES, party, now) end
+  redis.call('HSETNX', PARTIES, 'since', now)
+  local seen, known = { c = 0, u = 0 }, redis.call('HGETALL', PARTIES)
+  for index = 1, #known, 2 do
+    local kind = string.sub(known[index], 1, 1)
+    if seen[kind] and tonumber(now) - tonumber(known[index + 1]) > REMEMBERED then
+      redis.call('HDEL', PARTIES, known[index])
+    elseif seen[kind] then
+      seen[kind] = seen[kind] + 1
+    end
+  end
+  redis.call('EXPIRE', PARTIES, REMEMBERED)
+  if redis.call('EXISTS', EVIDENCE) == 0 then return end
+  local since = redis.call('HGET', PARTIES, 'since')
+  redis.call('HSET', EVIDENCE, 'callers', seen.c, 'users', seen.u, 'watched_since', since)
 end
 
 -- Late calls of a step that has ended shorten the life of what nobody decides on any more.
@@ -142,7 +178,9 @@ local function keep()
   local running = redis.call('HGET', KEYS[1], 'evidence') or batch.evidence
   redis.call('EXPIRE', TALLY, limits.keep)
   for index = 4, #KEYS do
-    redis.call('EXPIRE', KEYS[index], running == batch.evidence and limits.keep or limits.ended)
+    if KEYS[index] ~= PARTIES then
+      redis.call('EXPIRE', KEYS[index], running == batch.evidence and limits.keep or limits.ended)
+    end
   end
 end
 
@@ -154,7 +192,9 @@ local function apply()
   add_sums(EVIDENCE, batch.errors)
   for _, sums in ipairs(batch.samples) do add_sample(sums) end
   count_units()
+  count_requests_of(unpack(batch.requests_of))
   for _, units in ipairs(batch.bad) do count_bad(unpack(units)) end
+  watch_parties()
   keep()
 end
 

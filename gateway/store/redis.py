@@ -248,6 +248,7 @@ def _flush_keys(agent: str, replica: str, batch: Batch) -> list[str]:
         key_of(agent, "tally", batch.rollout),
         key_of(agent, "evidence", batch.evidence),
         key_of(agent, "units", batch.evidence),
+        key_of(agent, "parties"),
         *(key_of(agent, *parts) for parts in sets),
     ]
 

@@ -22,7 +22,7 @@ MAX_UNITS = 64  # the canary's units are counted as far as this; a step asks for
 class SampleSums:
     """Sums of one scaled metric (cost, tokens): integers, so that they merge exactly.
 
-    `bins` maps a bin of the unit's hash to [Σx, n].
+    `bins` maps a bin of the unit's hash to [Σx, n]; a party's part has none.
     """
 
     n: int = 0
@@ -30,11 +30,13 @@ class SampleSums:
     squares: int = 0
     bins: dict[int, list[int]] = field(default_factory=dict)
 
-    def add(self, value: int, bin_index: int) -> None:
+    def add(self, value: int, bin_index: int | None = None) -> None:
         """Add one call's value, which falls into that bin."""
         self.n += 1
         self.total += value
         self.squares += value * value
+        if bin_index is None:
+            return
         held = self.bins.get(bin_index)
         if held is None:
             self.bins[bin_index] = [value, 1]
@@ -49,7 +51,8 @@ class Arm:
     evidence: they still say that the arm is served.
 
     `bad` maps a component (`policies.guardrails.guardrails`) to the badness in millionths of each unit that was bad;
-    `units` are ids of units seen, only as many as promotion asks for.
+    `units` are ids of units seen, only as many as promotion asks for. `party_of` names the party of each bad unit
+    (`gateway.rollout.parties`), `requests_of` counts its judged calls, `samples` has its part beside the whole.
     """
 
     requests: int = 0
@@ -58,13 +61,15 @@ class Arm:
     bad: dict[str, dict[str, int]] = field(default_factory=dict)
     samples: dict[str, SampleSums] = field(default_factory=dict)
     uncounted: int = 0
+    party_of: dict[str, str] = field(default_factory=dict)
+    requests_of: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Batch:
     """Counts of one agent, gathered in memory for one rollout and one evidence epoch.
 
-    `callers` are those whose calls are evidence on either arm. `tallies` is keyed by what the status page shows apart:
+    `parties` are those that called. `tallies` is keyed by what the status page shows apart:
     a version's name, or `<version>/apart` for its pinned and rule-matched calls.
     """
 
@@ -73,17 +78,23 @@ class Batch:
     tallies: dict[str, Tally] = field(default_factory=dict)
     stable: Arm = field(default_factory=Arm)
     canary: Arm = field(default_factory=Arm)
-    callers: set[str] = field(default_factory=set)
+    parties: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Both arms of one evidence epoch over all replicas; its age in minutes, and seconds since stable's last call."""
+    """Both arms of one evidence epoch over all replicas; its age in minutes, and seconds since stable's last call.
+
+    `callers` and `users` were seen within the last hour, `observed_seconds` is since when they have been watched.
+    """
 
     stable: ArmEvidence = field(default_factory=ArmEvidence)
     canary: ArmEvidence = field(default_factory=ArmEvidence)
     minute: int = 0
     control_unseen_seconds: float = 0.0
+    callers: int = 0
+    users: int = 0
+    observed_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import orjson
 
 from gateway.store.codec import encode_tallies
 from gateway.store.seam import Arm, Batch, Sides
-from policies.evidence.evidence import CALLERS, SCORED, WHOLE, ArmEvidence
+from policies.evidence.evidence import SCORED, WHOLE, ArmEvidence, part_of, whole_of
 from policies.guardrails.metrics import SCORED_COMPONENTS
 from policies.statistics.means import BINS, Sample
 
@@ -25,7 +25,7 @@ Sums = tuple[list[str], list[str]]  # fields, and their amounts
 def components(batch: Batch) -> list[str]:
     """The kinds of bad events in the batch, in the order of their sets in KEYS of flush.lua."""
     found = {component for arm in (batch.stable, batch.canary) for component, units in arm.bad.items() if units}
-    return sorted(found | {CALLERS} if batch.callers else found)
+    return sorted(found)
 
 
 def encode_batch(batch: Batch) -> tuple[bytes, bytes]:
@@ -43,6 +43,7 @@ def encode_batch(batch: Batch) -> tuple[bytes, bytes]:
             "stable": str(stable.requests), "canary": str(canary.requests),
             "tally": _sums(encode_tallies(batch.tallies)), "errors": _sums(_errors(batch)),
             "samples": [*_samples("stable", stable), *_samples("canary", canary)],
+            "parties": sorted(batch.parties), "requests_of": _sums(canary.requests_of),
             "units": len(canary.units), "bad": [(*key, len(units)) for *key, units in bad],
         }
     )  # fmt: skip
@@ -66,14 +67,17 @@ def decode_sides(fields: Mapping[str, str], now: float) -> Sides:
         canary=canary,
         minute=int(max(0.0, now - float(began)) // 60) if began else 0,
         control_unseen_seconds=max(0.0, now - float(seen)) if seen else 0.0,
+        callers=int(fields.get("callers", 0)),
+        users=int(fields.get("users", 0)),
+        observed_seconds=max(0.0, now - float(fields.get("watched_since", now))),
     )
 
 
 def _without_scores(arm: ArmEvidence) -> ArmEvidence:
     """Scores are no evidence beyond the calls that are booked: a client may leave each stream that it scores."""
-    bad = {component: slots for component, slots in arm.bad.items() if component not in SCORED_COMPONENTS}
     left_out = {*SCORED_COMPONENTS, SCORED}
-    bad_units = {component: units for component, units in arm.bad_units.items() if component not in left_out}
+    bad = {component: slots for component, slots in arm.bad.items() if whole_of(component) not in left_out}
+    bad_units = {component: units for component, units in arm.bad_units.items() if whole_of(component) not in left_out}
     return replace(arm, bad=bad, bad_units=bad_units, scored={})
 
 
@@ -113,24 +117,22 @@ def _sums(fields: Mapping[str, int]) -> Sums:
     return list(fields), list(map(str, fields.values()))
 
 
-def _bad(batch: Batch) -> Iterator[tuple[int, ArmName, str, int, Sequence[str]]]:
-    """The bad units by component, arm and badness: one command of Redis takes all of one list.
+def _bad(batch: Batch) -> Iterator[tuple[int, ArmName, str, int, str, Sequence[str]]]:
+    """The bad units by component, arm, badness and party: one command of Redis takes all of one list.
 
     Stable's come first, so that where a set gets full in this batch it is the canary that is spared.
     """
     arms: Sequence[tuple[ArmName, Arm]] = (("stable", batch.stable), ("canary", batch.canary))
     for number, component in enumerate(components(batch), start=1):
-        if component == CALLERS:
-            yield number, "stable", CALLERS, WHOLE, sorted(batch.callers)
         for name, arm in arms:
-            for badness, units in _by_badness(arm.bad.get(component, {})):
-                yield number, name, component, badness, units
+            for (badness, party), units in _grouped(arm.bad.get(component, {}), arm.party_of):
+                yield number, name, component, badness, party, units
 
 
-def _by_badness(units: Mapping[str, int]) -> Iterable[tuple[int, list[str]]]:
-    found: defaultdict[int, list[str]] = defaultdict(list)
+def _grouped(units: Mapping[str, int], party_of: Mapping[str, str]) -> Iterable[tuple[tuple[int, str], list[str]]]:
+    found: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
     for unit, badness in units.items():
-        found[badness].append(unit)
+        found[badness, party_of.get(unit, "")].append(unit)
     return found.items()
 
 
@@ -149,7 +151,7 @@ class _Reading:
             self.counts[kind] = int(value)
         elif kind == "bad_units":
             self.bad_units[rest] = int(value)
-        elif kind in ("requests", "bad"):
+        elif whole_of(kind) in ("requests", "bad"):
             self._read_slots(name, value)
         else:
             self.samples[kind][rest] = int(value)
@@ -164,14 +166,17 @@ class _Reading:
 
     def evidence(self) -> ArmEvidence:
         scored = self.slots.pop(f"bad|{SCORED}", {})
+        bad = {name.removeprefix("bad|"): slots for name, slots in self.slots.items() if name.startswith("bad|")}
+        of_parties = {name: slots for name, slots in self.slots.items() if whole_of(name) == "requests" != name}
         return ArmEvidence(
             requests=self.slots.pop("requests", {}),
             errors=self.counts.get("errors", 0),
             units=self.counts.get("units", 0),
-            bad={series.removeprefix("bad|"): slots for series, slots in self.slots.items()},
+            bad=bad,
             bad_units=self.bad_units,
             samples={metric: _sample(sums) for metric, sums in self.samples.items()},
             scored={slot: count // WHOLE for slot, count in scored.items()},
+            requests_of={name.removeprefix(part_of("requests", "")): slots for name, slots in of_parties.items()},
         )
 
 

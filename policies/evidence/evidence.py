@@ -5,8 +5,8 @@ time: a sticky unit fails as a whole, so it counts once a step. A component is o
 `policies.guardrails.metrics` lists them. Quality is fractional, so units are counted in millionths.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from policies.statistics.means import Sample
@@ -16,21 +16,25 @@ WHOLE = 1_000_000  # one unit that was entirely bad
 ERRORS = "errors"  # calls that failed by the version's doing
 QUALITY = "quality"  # scored units, each as bad as its score is low
 REJECTIONS = "rejections"  # requests that the provider refused to serve, whoever caused it
-CALLERS = "callers"  # counts, on stable alone, the distinct callers of both arms; none where there can be only one
-LONE_MINUTES = 5  # of a step in which one caller alone was seen: then there is nobody else
 SCORED = "scored"  # counts, beside the bad ones, every unit that was scored: what low quality is a share of
 
-CALLER_BINS = 1024  # of the caller's hash: two callers in one bin count as one, which only makes a proof harder
+LONE_SECONDS = 300.0  # of observation in which nobody else was seen: then there is nobody else
+CALLER, USER = "c", "u"  # the two kinds of parties: keys, and the users that the only key names
 
 SlotCounts = Mapping[int, int]
 Population = Literal["judged calls", "judged and rejected calls", "scored units"]  # what might have been bad
 
-_OF_CALLER = "@"  # between a component and the bin of the callers whose units it counts
+_OF_PARTY = "@"  # between a component or a metric and the party whose part of it is counted
 
 
-def rejections_of(caller_bin: int) -> str:
-    """The component that counts the rejected units of the callers in that bin."""
-    return f"{REJECTIONS}{_OF_CALLER}{caller_bin}"
+def part_of(name: str, party: str) -> str:
+    """The name under which that party's part of a component or a sample is counted."""
+    return f"{name}{_OF_PARTY}{party}"
+
+
+def whole_of(name: str) -> str:
+    """The component or metric that such a name is a part of; a whole one's name is its own."""
+    return name.partition(_OF_PARTY)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,8 @@ class ArmEvidence:
 
     `requests` and `errors` are judged calls, by slot for `requests`; `scored` the units that got a score, by slot;
     `units` distinct units, counted only as far as promotion asks for them; `samples` the sums of `cost` and `tokens`,
-    scaled to their cap.
+    scaled to their cap. `bad`, `bad_units` and `samples` also hold each party's part (`part_of`), and `requests_of` the
+    canary's judged calls by party.
     """
 
     requests: SlotCounts = field(default_factory=dict)
@@ -49,6 +54,7 @@ class ArmEvidence:
     bad_units: Mapping[str, int] = field(default_factory=dict)
     samples: Mapping[str, Sample] = field(default_factory=dict)
     scored: SlotCounts = field(default_factory=dict)
+    requests_of: Mapping[str, SlotCounts] = field(default_factory=dict)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "ArmEvidence":
@@ -61,6 +67,7 @@ class ArmEvidence:
             bad_units=dict(record["bad_units"]),
             samples={metric: _sample(sums) for metric, sums in record["samples"].items()},
             scored=_slots(record.get("scored", {})),
+            requests_of={party: _slots(counts) for party, counts in record.get("requests_of", {}).items()},
         )
 
     @property
@@ -80,10 +87,34 @@ class ArmEvidence:
             return {index: self.requests.get(index, 0) + rejected.get(index, 0) // WHOLE for index in slots}
         return self.scored if population == "scored units" else self.requests
 
-    def largest_of_one_caller(self, component: str) -> int:
-        """The bad units, under a component, of the caller who has the most of them."""
-        named = ((*name.partition(_OF_CALLER), units) for name, units in self.bad_units.items())
-        return max((units for whole, _, caller_bin, units in named if whole == component and caller_bin), default=0)
+    def parties(self, names: Collection[str]) -> list[str]:
+        """The parties that have a part in one of these components or metrics, those with most bad units first."""
+        parts: dict[str, int] = {}
+        for name in (*self.bad_units, *self.samples):
+            whole, _, party = name.partition(_OF_PARTY)
+            if party and whole in names:
+                parts[party] = parts.get(party, 0) + self.bad_units.get(name, 0)
+        return sorted(parts, key=lambda party: -parts[party])
+
+    def without(self, party: str, names: Iterable[str]) -> "ArmEvidence":
+        """The evidence as if that party had not called, in these components and metrics alone."""
+        bad, bad_units, samples = dict(self.bad), dict(self.bad_units), dict(self.samples)
+        for name in {*names, REJECTIONS}:  # rejected calls are a part of a population, too
+            part = part_of(name, party)
+            if part in bad:
+                bad[name] = _minus(bad.get(name, {}), bad[part])
+                bad_units[name] = bad_units.get(name, 0) - bad_units.get(part, 0)
+            if part in samples:
+                samples[name] = samples[name].without(samples[part])
+        scored = {index: count // WHOLE for index, count in bad.get(part_of(SCORED, party), {}).items()}
+        return replace(
+            self,
+            requests=_minus(self.requests, self.requests_of.get(party, {})),
+            bad=bad,
+            bad_units=bad_units,
+            samples=samples,
+            scored=_minus(self.scored, scored),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +122,8 @@ class Evidence:
     """Both arms of the running step. `weight` is the canary's share in 0…1, `minute` how long the step has run.
 
     `step` counts the rollout's steps of evidence from 1, `offset` the minutes that the earlier ones took, and `banked`
-    is what their components are worth, by guardrail text.
+    is what their components are worth, by guardrail text. `callers` and `users` were seen within the last hour, in this
+    step or before it, and `observed_seconds` says for how long the agent's callers have been watched.
     """
 
     weight: float
@@ -102,6 +134,9 @@ class Evidence:
     offset: int = 0
     banked: Mapping[str, float] = field(default_factory=dict)
     control_unseen_seconds: float = 0.0
+    callers: int = 0
+    users: int = 0
+    observed_seconds: float = 0.0
 
     @property
     def clock(self) -> StepClock:
@@ -109,29 +144,34 @@ class Evidence:
         latest = max((*self.canary.requests, *self.stable.requests), default=0)
         return StepClock(max(self.minute, first_minute(latest)), self.offset)
 
-    def units_of_many_callers(self, component: str) -> int:
-        """The canary's distinct bad units under a component that callers can cause, as far as they prove anything.
+    def parties(self, names: Collection[str]) -> list[str]:
+        """The parties that may prove nothing alone, by these components and metrics of the canary.
 
-        No caller's are more than all others' together, unless nobody else calls the agent: a caller's
-        own mistakes, on units chosen for it, prove nothing alone. Where others might call, nobody has to have done so
-        for some minutes.
+        A party is a caller, or a user of the only caller. One that was alone for as long as the agent's callers have
+        been watched, and not only for a moment, is believed: there is nobody else who could show it.
         """
-        units, callers = self.canary.bad_units.get(component, 0), self.stable.bad_units.get(CALLERS, 0)
-        is_alone = callers == 0 or (callers == 1 and self.minute >= LONE_MINUTES)
-        if is_alone:
-            return units
-        return min(units, 2 * (units - self.canary.largest_of_one_caller(component)))
+        watched = self.observed_seconds >= LONE_SECONDS
+        alone = {kind for kind, seen in ((CALLER, self.callers), (USER, self.users)) if watched and seen <= 1}
+        return [party for party in self.canary.parties(names) if party[0] not in alone]
+
+    def without(self, party: str, names: Collection[str]) -> "Evidence":
+        """The evidence as if that party had not called the agent, in these components and metrics alone."""
+        return replace(self, canary=self.canary.without(party, names), stable=self.stable.without(party, names))
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Evidence":
         """The evidence of an audit event, so that anyone can compute its e-values again."""
-        plain = {name: record[name] for name in cls.__slots__ if name not in ("canary", "stable")}
+        plain = {name: record[name] for name in cls.__slots__ if name in record and name not in ("canary", "stable")}
         canary, stable = ArmEvidence.from_record(record["canary"]), ArmEvidence.from_record(record["stable"])
         return cls(canary=canary, stable=stable, **plain)
 
 
 def _sample(sums: Mapping[str, Any]) -> Sample:
     return Sample(**{**sums, "bins": tuple((total, n) for total, n in sums["bins"])})
+
+
+def _minus(counts: SlotCounts, part: SlotCounts) -> SlotCounts:
+    return {index: count - part.get(index, 0) for index, count in counts.items()} if part else counts
 
 
 def _slots(counts: Mapping[str, int]) -> dict[int, int]:

@@ -109,6 +109,11 @@ class Guardrail:
         reading = self.metric.reading
         return (reading.component,) if isinstance(reading, Events) else tuple(slow.component for slow in self.slow)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Under which names the evidence counts what this guardrail reads: its components, or its sample."""
+        return self.components or (self.metric.name,)
+
 
 def parse(text: str) -> Guardrail:
     """Read one guardrail. Raises ValueError with the way out."""

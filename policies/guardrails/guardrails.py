@@ -4,7 +4,7 @@ A proven breach of a guardrail rolls back, one of a signal only holds the step. 
 `policies.guardrails.grammar`.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -26,7 +26,8 @@ CONTROL_LOST_SECONDS = 300.0  # stable is unseen for so long: no control is left
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One guardrail's evidence. `share` is its part in the family's e-value, 0 where it stands alone. `stable` and
-    `canary` are what was observed (rates, or means of the scaled sums), None before the first call."""
+    `canary` are what was observed (rates, or means of the scaled sums), None before the first call. `unbounded` is the
+    e-value of all calls together, also those of a caller who alone makes it large."""
 
     guardrail: Guardrail
     verdict: Verdict
@@ -34,6 +35,7 @@ class Finding:
     share: float
     stable: float | None
     canary: float | None
+    unbounded: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +63,14 @@ def assess(
     """
     share_of = shares(guardrails)
     heeded = [guardrail for guardrail in guardrails if guardrail.metric.name not in dismissed]
-    findings = tuple(_find(guardrail, share_of[guardrail.text], evidence) for guardrail in heeded)
-    watched = tuple(_find(signal, 0.0, evidence) for signal in signals if signal.metric.name not in dismissed)
+    findings = _bounded([_find(guardrail, share_of[guardrail.text], evidence) for guardrail in heeded], evidence)
+    watched = _bounded([_find(each, 0.0, evidence) for each in signals if each.metric.name not in dismissed], evidence)
     e_value = _family(findings) if any(share_of.values()) else 1.0
     proven = _proven(findings, evidence)
     if proven is not None:
         findings = tuple(_failed(finding) if finding is proven else finding for finding in findings)
         proven = _failed(proven)
-    return Assessment(findings, watched, e_value, proven, _holds(e_value, watched))
+    return Assessment(findings, watched, e_value, proven, _holds(e_value, findings, watched))
 
 
 def shares(guardrails: Sequence[Guardrail]) -> dict[str, float]:
@@ -86,7 +88,7 @@ def shares(guardrails: Sequence[Guardrail]) -> dict[str, float]:
 def bank(guardrails: Iterable[Guardrail], evidence: Evidence) -> dict[str, float]:
     """Return the value of each relative guardrail's components as their step ends, past steps included, by its text."""
     return {
-        guardrail.text: evidence.banked.get(guardrail.text, 0.0) + _begun(guardrail, evidence)
+        guardrail.text: evidence.banked.get(guardrail.text, 0.0) + _least(guardrail, evidence, _begun)
         for guardrail in guardrails
         if guardrail.relative
     }
@@ -94,9 +96,33 @@ def bank(guardrails: Iterable[Guardrail], evidence: Evidence) -> dict[str, float
 
 def _find(guardrail: Guardrail, share: float, evidence: Evidence) -> Finding:
     e_value = _e_value(guardrail, evidence)
-    passes = e_value < HOLD_THRESHOLD and evidence.canary.units >= MIN_UNITS
     stable, canary = _observed(guardrail, evidence)
-    return Finding(guardrail, "pass" if passes else "inconclusive", e_value, share, stable, canary)
+    return Finding(guardrail, _verdict(e_value, evidence), e_value, share, stable, canary, e_value)
+
+
+def _verdict(e_value: float, evidence: Evidence) -> Verdict:
+    return "pass" if e_value < HOLD_THRESHOLD and evidence.canary.units >= MIN_UNITS else "inconclusive"
+
+
+def _bounded(findings: Sequence[Finding], evidence: Evidence) -> tuple[Finding, ...]:
+    """The findings, each with its least e-value, whichever party is left out: what one of them shows alone proves
+    nothing (decision 35).
+
+    That is never more than the e-value of all, so the promise stands. It is only computed where it may matter.
+    """
+    if all(finding.e_value < HOLD_THRESHOLD for finding in findings):
+        return tuple(findings)
+    least = (_least(finding.guardrail, evidence, _e_value) for finding in findings)
+    return tuple(
+        replace(finding, e_value=e_value, verdict=_verdict(e_value, evidence))
+        for finding, e_value in zip(findings, least, strict=True)
+    )
+
+
+def _least(guardrail: Guardrail, evidence: Evidence, value: Callable[[Guardrail, Evidence], float]) -> float:
+    names = guardrail.names
+    others = (evidence.without(party, names) for party in evidence.parties(names))
+    return min(value(guardrail, each) for each in (evidence, *others))
 
 
 def _e_value(guardrail: Guardrail, evidence: Evidence) -> float:
@@ -148,31 +174,10 @@ def _restarted(guardrail: Guardrail, component: str, evidence: Evidence) -> floa
 def _slots(guardrail: Guardrail, component: str, evidence: Evidence) -> dict[int, _Counts]:
     canary, stable = evidence.canary.bad.get(component, {}), evidence.stable.bad.get(component, {})
     requests = evidence.canary.trials(guardrail.population)
-    left_out = 1.0 - _counted_part(guardrail, component, evidence)
-    found: dict[int, _Counts] = {}
-    for index in {*canary, *stable, *requests}:
-        bad = canary.get(index, 0) / WHOLE
-        found[index] = _Counts(
-            bad - left_out * bad, stable.get(index, 0) / WHOLE, requests.get(index, 0) - left_out * bad
-        )
-    return found
-
-
-def _counted_part(guardrail: Guardrail, component: str, evidence: Evidence) -> float:
-    """Return the share of the canary's bad units that counts, in 0…1.
-
-    The others are left out as if they had not been called, which only makes an e-value smaller.
-    """
-    units = evidence.canary.bad_units.get(component, 0)
-    return _counted_units(guardrail, component, evidence) / units if units else 1.0
-
-
-def _counted_units(guardrail: Guardrail, component: str, evidence: Evidence) -> int:
-    """The canary's distinct bad units under a component, as far as they prove anything."""
-    reading = guardrail.metric.reading
-    if isinstance(reading, Events) and reading.caller_causes:
-        return evidence.units_of_many_callers(component)
-    return evidence.canary.bad_units.get(component, 0)
+    return {
+        index: _Counts(canary.get(index, 0) / WHOLE, stable.get(index, 0) / WHOLE, requests.get(index, 0))
+        for index in {*canary, *stable, *requests}
+    }
 
 
 def _absolute(guardrail: Guardrail, evidence: Evidence) -> float:
@@ -182,10 +187,8 @@ def _absolute(guardrail: Guardrail, evidence: Evidence) -> float:
     """
     component = guardrail.components[0]
     canary, stable = evidence.canary.badness(component), evidence.stable.badness(component)
-    left_out = canary * (1.0 - _counted_part(guardrail, component, evidence))
     limit = 1 - guardrail.slow[0].quantile if guardrail.slow else guardrail.limit
-    requests = sum(evidence.canary.trials(guardrail.population).values()) - left_out
-    canary -= left_out
+    requests = sum(evidence.canary.trials(guardrail.population).values())
     absolute = absolute_e_value(canary, requests, limit)
     if evidence.control_unseen_seconds >= CONTROL_LOST_SECONDS:
         return absolute
@@ -209,21 +212,39 @@ def _proven(findings: Iterable[Finding], evidence: Evidence) -> Finding | None:
 
 
 def _enough_units(finding: Finding, evidence: Evidence) -> bool:
-    """Return whether enough distinct units were bad; a mean always comes from many."""
-    guardrail = finding.guardrail
-    counted = (_counted_units(guardrail, component, evidence) for component in guardrail.components)
-    units = max(counted, default=MIN_BAD_UNITS)
-    return units >= MIN_BAD_UNITS
+    """Return whether enough units were bad, whichever party is left out; a mean always comes from many."""
+    components = finding.guardrail.components
+    if not components:
+        return True
+    others = (evidence.without(party, components) for party in evidence.parties(components))
+    return all(
+        max(each.canary.bad_units.get(component, 0) for component in components) >= MIN_BAD_UNITS
+        for each in (evidence, *others)
+    )
 
 
 def _failed(finding: Finding) -> Finding:
     return replace(finding, verdict="fail")
 
 
-def _holds(e_value: float, signals: Iterable[Finding]) -> tuple[str, ...]:
+def _holds(e_value: float, findings: Iterable[Finding], signals: Iterable[Finding]) -> tuple[str, ...]:
     reasons = [] if e_value < HOLD_THRESHOLD else [f"the canary is suspect: E = {e_value:.3g}"]
+    reasons += [_shown_by_one(finding) for finding in findings if _is_shown_by_one(finding)]
     reasons += [f"signal {f.guardrail.text} is breached: E = {f.e_value:.3g}" for f in signals if _breached(f)]
     return tuple(reasons)
+
+
+def _is_shown_by_one(finding: Finding) -> bool:
+    """Return whether the calls of one party alone would prove the breach."""
+    weighed = finding.unbounded * (finding.share or 1.0)
+    return weighed >= finding.guardrail.threshold and finding.e_value < HOLD_THRESHOLD
+
+
+def _shown_by_one(finding: Finding) -> str:
+    return (
+        f"one caller or user alone shows {finding.guardrail.text} breached: E = {finding.unbounded:.3g}, and "
+        f"{finding.e_value:.3g} without it; abort the rollout if you trust it"
+    )
 
 
 def _breached(signal: Finding) -> bool:

@@ -44,15 +44,13 @@ class Events:
     """The share of units that are bad under one component; an absolute limit is written in percent.
 
     `population` names what might have been bad. `observed` counts what people are shown, where that is not the bad
-    units. `caller_causes` says that callers can bring the event about, so that no caller proves anything alone.
-    `simulated` gives the share of bad units in a simulated world.
+    units. `simulated` gives the share of bad units in a simulated world.
     """
 
     component: str
     simulated: Callable[[SimulatedBehaviour], float]
     population: Population = "judged calls"
     observed: Callable[[ArmEvidence], int] | None = None
-    caller_causes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +127,7 @@ ERROR_RATE = Metric(
 REJECTION_RATE = Metric(
     "rejection_rate",
     Kind("rejections", share=0.15, floor=0.005),
-    Events(REJECTIONS, _rejected, population="judged and rejected calls", caller_causes=True),
+    Events(REJECTIONS, _rejected, population="judged and rejected calls"),
 )
 _SLOW = tuple(
     Metric(f"{measure}_p{percentile}", _LATENCY, SlowCalls(measure, percentile / 100, _slowness))

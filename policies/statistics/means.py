@@ -16,18 +16,27 @@ _MIXTURE = 50.0  # the prior's weight in requests: tightest around a few hundred
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Sums over one arm. `bins` holds (Σx, n) by bin of the unit's hash; empty where units do not repeat."""
+    """Sums over one arm. `bins` holds (Σx, n) by bin of the unit's hash; empty where units do not repeat, or where only
+    `clustering` is known: how many times the variance between requests the one of the mean is."""
 
     n: int = 0
     total: float = 0.0
     squares: float = 0.0
     bins: Sequence[tuple[float, int]] = field(default_factory=tuple)
+    clustering: float = 1.0
 
     def merged(self, other: "Sample") -> "Sample":
         """The sums over both. Their bins are merged one by one, or are those of the one that has any."""
         bins = [(a + b, n + m) for (a, n), (b, m) in zip(self.bins, other.bins, strict=False)]
         bins = bins or [*self.bins, *other.bins]
         return Sample(self.n + other.n, self.total + other.total, self.squares + other.squares, tuple(bins))
+
+    def without(self, part: "Sample") -> "Sample":
+        """The sums without a part whose bins nobody kept: units are taken to cluster there as they do in the whole."""
+        requests = self._variance_by_request
+        clustering = self.variance_of_mean / requests if requests else 1.0
+        n, total, squares = self.n - part.n, self.total - part.total, self.squares - part.squares
+        return Sample(n, total, squares, clustering=clustering)
 
     @property
     def mean(self) -> float:
@@ -36,13 +45,17 @@ class Sample:
     @property
     def variance_of_mean(self) -> float:
         """The larger of what requests and what units suggest, so that clusters never look like evidence."""
-        mean = self.mean
-        by_request = max(self.squares / self.n - mean * mean, (LEAST_SPREAD * mean) ** 2) / self.n
+        mean, by_request = self.mean, self._variance_by_request * self.clustering
         filled = [(total, n) for total, n in self.bins if n]
         if len(filled) < 2:
             return by_request
         spread = sum((total - mean * n) ** 2 for total, n in filled) / self.n**2
         return max(by_request, len(filled) / (len(filled) - 1) * spread)
+
+    @property
+    def _variance_by_request(self) -> float:
+        mean = self.mean
+        return max(self.squares / self.n - mean * mean, (LEAST_SPREAD * mean) ** 2) / self.n if self.n else 0.0
 
 
 def mean_e_value(canary: Sample, stable: Sample, ratio: float) -> float:

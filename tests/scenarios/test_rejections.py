@@ -158,9 +158,9 @@ async def test_one_callers_own_mistakes_on_chosen_units_roll_nothing_back(
 
 
 async def test_what_two_callers_see_is_proof(tmp_path: Path, redis_url: str, agent: str) -> None:
-    """The same answers, from the conversations of both."""
+    """The same answers, from the conversations of both: either's are proof without the other's."""
     async with two_callers(tmp_path, redis_url, agent) as (gateway, standin, calls):
-        chosen = [(name, each) for name in ("shop", "evil") for each in await calls.chosen(agent, name, "v2", 20)]
+        chosen = [(name, each) for name in ("shop", "evil") for each in await calls.chosen(agent, name, "v2", 30)]
         standin.behave(
             "bad",
             ModelBehaviour(

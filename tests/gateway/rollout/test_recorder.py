@@ -13,10 +13,11 @@ from gateway.calls import ArmName, Attempt, Call, Caller, End, Outcome, Usage
 from gateway.json_body import Document
 from gateway.pricing import PriceBook
 from gateway.rollout.call_id import Booking, read
-from gateway.rollout.recorder import Clock, Recorder, name_call, unit_id
+from gateway.rollout.recorder import Clock, Recorder, name_call
 from gateway.rollout.table import Entry, Table
+from gateway.rollout.weighing import unit_id
 from gateway.store.seam import MAX_UNITS, Batch
-from policies.evidence.evidence import CALLER_BINS, SCORED, WHOLE, rejections_of
+from policies.evidence.evidence import SCORED, WHOLE
 from policies.evidence.tally import Tally, amount_bucket
 from policies.guardrails.grammar import parse
 from policies.guardrails.thresholds import Thresholds, arm_thresholds
@@ -145,7 +146,7 @@ def test_the_first_token_of_a_stream_is_timed() -> None:
 
 def test_failing_units_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """While the store is away the set of failing units stops growing; the sums go on."""
-    monkeypatch.setattr("gateway.rollout.recorder.MAX_FAILING_UNITS", 3)
+    monkeypatch.setattr("gateway.rollout.weighing.MAX_FAILING_UNITS", 3)
     stage = Stage()
     for number in range(10):
         stage.recorder.close(outcome("canary", failing(), end="failed", unit=str(number)), PRICES)
@@ -155,7 +156,7 @@ def test_failing_units_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_scores_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who is not among the scored any more is not among the badly scored either; the mean goes on."""
-    monkeypatch.setattr("gateway.rollout.recorder.MAX_FAILING_UNITS", 3)
+    monkeypatch.setattr("gateway.rollout.weighing.MAX_FAILING_UNITS", 3)
     stage, entry = Stage(), Entry.of(agent_named("a"), begun(agent_named("a")))
     for number in range(10):
         booking = Booking(b"a", b"v2", "canary", False, 3, 5, str(number))
@@ -398,14 +399,14 @@ def rejected() -> Attempt:
     return Attempt("p/m", 99.5, status=404, failure="status", rejected=True)
 
 
-def test_a_rejected_request_is_noted_under_its_unit_and_by_its_caller() -> None:
-    """It is no judged call, and no error; whose it was is asked of the canary's alone."""
-    batch = Stage().close(outcome("canary", rejected(), end="refused"))
-    by_caller = rejections_of(int(unit_id("web"), 16) % CALLER_BINS)
-    assert batch.canary.bad == {"rejections": {unit_id("u"): WHOLE}, by_caller: {unit_id("u"): WHOLE}}
-    assert (batch.canary.requests, batch.canary.errors, batch.canary.uncounted, batch.callers) == (0, 0, 1, {"web"})
+def test_a_rejected_request_is_noted_under_its_unit_and_its_party() -> None:
+    """It is no judged call, and no error."""
+    noted = outcome("canary", rejected(), end="refused")
+    noted.party = "c5"
+    batch = Stage().close(noted)
+    assert (batch.canary.bad, batch.canary.party_of) == ({"rejections": {unit_id("u"): WHOLE}}, {unit_id("u"): "c5"})
+    assert (batch.canary.requests, batch.canary.errors, batch.canary.uncounted, batch.parties) == (0, 0, 1, {"c5"})
     assert (batch.tallies["v2"].rejected, batch.tallies["v2"].unjudged) == (1, 1)
-    assert Stage().close(outcome("stable", rejected(), end="refused")).stable.bad.keys() == {"rejections"}
 
 
 def test_what_a_circuit_censors_is_not_noted_as_rejected() -> None:
@@ -413,7 +414,7 @@ def test_what_a_circuit_censors_is_not_noted_as_rejected() -> None:
     censored = outcome("canary", rejected(), end="refused")
     censored.censored = True
     batch = Stage().close(censored)
-    assert (batch.canary.bad, batch.callers) == ({}, set())
+    assert batch.canary.bad == {}
 
 
 def test_a_rejection_that_a_hedge_might_have_hidden_is_excused() -> None:

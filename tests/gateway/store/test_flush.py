@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from gateway.errors import StoreAway
 from gateway.store import MAX_FAILING_UNITS, MAX_UNITS, Arm, Batch, RedisStore, SampleSums, Sides, connect
-from policies.evidence.evidence import CALLERS, WHOLE, ArmEvidence
+from policies.evidence.evidence import WHOLE, ArmEvidence
 from policies.evidence.tally import Tally
 from policies.statistics.means import Sample
 from tests.gateway.store.conftest import NewStore
@@ -197,13 +197,29 @@ async def test_a_control_whose_calls_are_no_evidence_is_seen(store: RedisStore, 
     assert sides.control_unseen_seconds < 0.1 and sides.stable == ArmEvidence()
 
 
-async def test_callers_are_counted_once_over_both_arms(store: RedisStore, agent: str) -> None:
-    """Whether an agent has more than one is all that is asked of them."""
+async def test_each_partys_part_is_counted_beside_the_whole(store: RedisStore, agent: str) -> None:
+    """Bad units, judged calls and amounts; a unit counts once, for the party that was first to bring it."""
     await store.commit(agent, beginning(), "config")
-    await store.flush(agent, 1, Batch(1, 1, stable=Arm(1), callers={"shop"}))
-    await store.flush(agent, 2, Batch(1, 1, canary=Arm(1), callers={"shop", "desk"}))
-    sides = await _sides(store, agent)
-    assert (sides.stable.bad_units, sides.canary.bad_units) == ({CALLERS: 2}, {})
+    bad = {"errors": {"x": WHOLE, "y": WHOLE}}
+    sums = {"cost": SampleSums(2, 5, 13, {3: [5, 2]}), "cost@c1": SampleSums(1, 2, 4)}
+    canary = Arm(3, 2, bad=bad, party_of={"x": "c1", "y": "c2"}, requests_of={"c1": 2, "c2": 1}, samples=sums)
+    await store.flush(agent, 1, batch(canary=canary))
+    await store.flush(agent, 2, batch(canary=Arm(1, 1, bad={"errors": {"x": WHOLE}}, party_of={"x": "c2"})))
+    found = (await _sides(store, agent)).canary
+    parts = {"errors": 2, "errors@c1": 1, "errors@c2": 1}
+    assert (found.bad_units, found.requests_of) == (parts, {"c1": {0: 2}, "c2": {0: 1}})
+    assert found.bad == {name: {0: units * WHOLE} for name, units in parts.items()}
+    assert (found.samples["cost"].n, found.samples["cost@c1"]) == (2, Sample(1, 2.0, 4.0))
+
+
+async def test_parties_are_known_from_one_step_to_the_next(store: RedisStore, agent: str) -> None:
+    """So that a caller who is the first in a new step is not taken for the only one there is."""
+    await store.commit(agent, beginning(), "config")
+    await store.flush(agent, 1, Batch(1, 1, parties={"c7", "u2", "u3"}))
+    await store.flush(agent, 2, Batch(1, 2, canary=Arm(1), parties={"c9"}))
+    reply = await store.flush(agent, 3, Batch(1, 2, canary=failing("x")))
+    assert reply.sides is not None
+    assert (reply.sides.callers, reply.sides.users) == (2, 2) and reply.sides.observed_seconds > 0
 
 
 async def test_a_snapshot_gives_the_tallies_back(store: RedisStore, agent: str) -> None:

@@ -1,0 +1,47 @@
+"""Which party a call belongs to: the callers, or the users of the only caller, none of whom proves anything alone.
+
+A party is named by a bin of its name's hash. Two in one bin count as one, which only makes a proof harder.
+"""
+
+from functools import lru_cache
+from hashlib import blake2b
+
+from gateway.calls import Call, Caller
+from gateway.conversation import end_user_of
+from policies.evidence.evidence import CALLER, USER
+
+_CALLER_BINS = 256  # callers are few, and each bin that is used costs some counts in the store
+_USER_BINS = 64  # users may be very many: leaving one bin out leaves 63 of 64 in
+
+
+def party_of(call: Call) -> str:
+    """The party of a call; '' where the only caller names no user, so that there is nobody to tell apart."""
+    if not call.caller.is_only:
+        return caller_party(call.caller)
+    user = end_user_of(call.document)
+    return _user_party(user) if user else ""
+
+
+def caller_party(caller: Caller) -> str:
+    """The party of a score, which no user is known of."""
+    return "" if caller.is_only else _bin(CALLER, caller.name, _CALLER_BINS)
+
+
+def _user_party(user: str) -> str:
+    return _bin(USER, user if len(user) <= _LONGEST else _short(user), _USER_BINS)
+
+
+@lru_cache(maxsize=1024)
+def _bin(kind: str, name: str, bins: int) -> str:
+    return f"{kind}{int.from_bytes(_digest(name)) % bins}"
+
+
+_LONGEST = 512  # characters: what is longer becomes no key of a cache
+
+
+def _short(name: str) -> str:
+    return _digest(name).hex()
+
+
+def _digest(name: str) -> bytes:
+    return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()

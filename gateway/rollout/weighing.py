@@ -1,0 +1,122 @@
+"""What a call of a trial says about its arm: whether it failed, was refused or slow, and what it took.
+
+Everything is counted for the arm as a whole and for the party that called (`gateway.rollout.parties`), because no party
+proves anything alone.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from hashlib import blake2b
+
+from gateway.calls import Outcome
+from gateway.store.seam import MAX_FAILING_UNITS, MAX_UNITS, Arm, SampleSums
+from policies.evidence.evidence import ERRORS, REJECTIONS, WHOLE, part_of
+from policies.guardrails.metrics import MEANS, Amount
+from policies.guardrails.thresholds import Scale, SlowThreshold
+from policies.statistics.means import BINS
+
+
+def weigh(outcome: Outcome, judged: bool, arm: Arm) -> bool:
+    """Take a call as evidence on its arm; return whether to flush at once, because the canary failed it.
+
+    `judged` is the outcome's, which takes a while to find.
+    """
+    if judged:
+        return _judge(outcome, arm)
+    arm.uncounted += 1
+    if outcome.rejected and not outcome.excused:
+        mark(arm, REJECTIONS, unit_id(outcome.unit), outcome.party)
+    return False
+
+
+def mark(arm: Arm, component: str, unit: str, party: str, badness: int = WHOLE) -> bool:
+    """Note the unit under the component, once; whether it is noted there, for which there must be room."""
+    units = arm.bad.setdefault(component, {})
+    if unit not in units and len(units) >= MAX_FAILING_UNITS:
+        return False
+    units.setdefault(unit, badness)
+    if party:
+        arm.party_of.setdefault(unit, party)
+    return True
+
+
+@lru_cache(maxsize=1024)  # asked for twice a call, and a conversation comes back
+def unit_id(unit: str) -> str:
+    """A short name for a unit that tells nothing of it: 16 hex digits."""
+    return blake2b(unit.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def cost_of(outcome: Outcome) -> int | None:
+    """Return the cost of the first attempt in nano-USD: a fallback's bill is not the version's doing."""
+    return outcome.attempts[0].cost_nano_usd
+
+
+def tokens_of(outcome: Outcome) -> int | None:
+    """Return the tokens that the first attempt took."""
+    usage = outcome.attempts[0].usage
+    return None if usage is None else usage.input + usage.output
+
+
+_AMOUNTS: Mapping[Amount, Callable[[Outcome], int | None]] = {"cost": cost_of, "tokens": tokens_of}
+_USED = {name: _AMOUNTS[mean.amount] for name, mean in MEANS.items()}
+
+
+def _judge(outcome: Outcome, arm: Arm) -> bool:
+    arm.requests += 1
+    unit, failed = unit_id(outcome.unit), outcome.failed and not outcome.excused
+    if failed:
+        arm.errors += 1
+        mark(arm, ERRORS, unit, outcome.party)
+    elif outcome.thresholds is not None and not outcome.failed:
+        _mark_slow(outcome, outcome.thresholds.slow, unit, arm)
+        if not outcome.overtaken:  # what an attempt that was cut short took is an estimate, and too low
+            _sample(outcome, outcome.thresholds.scales, unit, arm)
+    if outcome.arm != "canary":
+        return False
+    if outcome.party:
+        arm.requests_of[outcome.party] = arm.requests_of.get(outcome.party, 0) + 1
+    if len(arm.units) < MAX_UNITS:
+        arm.units.add(unit)
+    return failed  # what is slow is seen soon enough by the regular flush, and is far more usual
+
+
+def _mark_slow(outcome: Outcome, slow: Iterable[SlowThreshold], unit: str, arm: Arm) -> None:
+    """Note the unit under the kinds of slowness that this call falls under."""
+    latency = outcome.ended_at - outcome.received_at
+    first = None if outcome.first_token_at is None else outcome.first_token_at - outcome.received_at
+    if outcome.overtaken:  # the client saw the hedge's time, and how long the version would have taken is not known
+        latency = _at_least(outcome)
+        first = latency if outcome.stream else None
+    for threshold in slow:
+        seconds = latency if threshold.measure == "latency" else first
+        if seconds is not None and seconds > threshold.seconds:
+            mark(arm, threshold.component, unit, outcome.party)
+
+
+def _at_least(outcome: Outcome) -> float:
+    """Return the seconds that an overtaken call is taken to have lasted.
+
+    What is open is decided in the canary's favour, so that no hedge makes it look worse than stable (decision 13).
+    """
+    return math.inf if outcome.arm == "stable" else outcome.attempts[0].ended_at - outcome.received_at
+
+
+def _sample(outcome: Outcome, scales: Mapping[str, Scale], unit: str, arm: Arm) -> None:
+    """Add what the call took to its arm's samples, and to its party's part of them."""
+    bin_index = int(unit, 16) % BINS
+    for metric, scale in scales.items():
+        used = _USED[metric](outcome)
+        if used is None:
+            continue
+        value = scale.scaled(used)
+        _sums(arm, metric).add(value, bin_index)
+        if outcome.party:
+            _sums(arm, part_of(metric, outcome.party)).add(value)
+
+
+def _sums(arm: Arm, name: str) -> SampleSums:
+    sums = arm.samples.get(name)
+    if sums is None:
+        sums = arm.samples[name] = SampleSums()
+    return sums

@@ -1,4 +1,4 @@
-"""`POST /v1/messages/count_tokens`: how many tokens a conversation would take at the version that would answer it.
+"""How many tokens a conversation would take at the version that would answer it, where a format has that question.
 
 Not a call of a trial: nothing is booked, nothing falls back, no circuit hears of it.
 """
@@ -7,15 +7,17 @@ import asyncio
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.generation import Messages
+from gateway.api.endpoint import Services
+from gateway.api.generation import Generation
 from gateway.call.proxy import id_headers, plan_of
 from gateway.call.streaming import send_answer
 from gateway.calls import Call
 from gateway.errors import ProviderError
 from gateway.formats.applied import AppliedVersion
 from gateway.formats.clients import error_body
-from gateway.formats.count_tokens import COUNT_PATH, check_count, count_answer, count_changes, estimate
-from gateway.formats.registry import CLIENTS, PROVIDERS
+from gateway.formats.door import Counting
+from gateway.formats.estimate import estimate
+from gateway.formats.protocol import ClientSide
 from gateway.formats.settings import overlay
 from gateway.headers import JSON, to_client_untyped
 from gateway.net.client import Headers, Request
@@ -25,8 +27,12 @@ from routing.chain import Target
 _LONGEST_ANSWER_BYTES = 1 << 20
 
 
-class CountTokens(Messages):
-    """Asks the version's own provider where that speaks Anthropic's format, and estimates where not."""
+class CountTokens(Generation):
+    """Asks the version's own provider where that speaks the client's format, and estimates where not."""
+
+    def __init__(self, services: Services, client: ClientSide, counting: Counting) -> None:
+        super().__init__(services, client)
+        self._counting = counting
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = await self.read_call(scope, receive)
@@ -35,44 +41,41 @@ class CountTokens(Messages):
         applied, channel = entry.applied[version.name], runtime.channels[version.target.provider]
         served = ((b"x-serinus-agent", call.agent.encode()), (b"x-serinus-version", version.name.encode()))
         headers = [*id_headers(call.id, call.request_id), *served]
-        if channel.endpoint.format != self.format:
-            await send_answer(send, 200, [JSON, *headers], _estimated(call, applied))
+        if channel.endpoint.format != self.client.name:
+            await send_answer(send, 200, [JSON, *headers], self._estimated(call, applied))
             return
-        request = _request(call, applied, channel, version.target)
+        request = self._request(call, applied, channel, version.target)
         try:
-            upstream, body = await _ask(request, channel, runtime)
+            upstream, body = await self._ask(request, channel, runtime)
         except ProviderError as error:
             headers += to_client_untyped(error.headers)
-            await send_answer(send, error.status, [JSON, *headers], error_body(error, self.format, call.id))
+            await send_answer(send, error.status, [JSON, *headers], error_body(error, self.client.name, call.id))
             return
         await send_answer(send, 200, [JSON, *headers, *to_client_untyped(upstream)], body)
 
+    def _estimated(self, call: Call, applied: AppliedVersion) -> bytes:
+        prompt = self.client.prompt(call.document.values)
+        return self._counting.answer(estimate(overlay(prompt, applied.settings)))
 
-def _estimated(call: Call, applied: AppliedVersion) -> bytes:
-    prompt = CLIENTS[call.format].prompt(call.document.values)
-    return count_answer(estimate(overlay(prompt, applied.settings)))
+    def _request(self, call: Call, applied: AppliedVersion, channel: Channel, target: Target) -> Request:
+        """The client's question with the version put in. Raises CallerError where the model cannot be asked that."""
+        changes = self._counting.changes(call.document, applied.settings, target.model)
+        path = channel.endpoint.base_path + self._counting.provider_path + (f"?{call.query}" if call.query else "")
+        return channel.endpoint.request(path, call.headers, call.document.render(changes))
 
-
-def _request(call: Call, applied: AppliedVersion, channel: Channel, target: Target) -> Request:
-    """The client's question with the version put in. Raises CallerError where the model cannot be asked that."""
-    changes = count_changes(call.document, applied.settings, target.model)
-    path = channel.endpoint.base_path + COUNT_PATH + (f"?{call.query}" if call.query else "")
-    return channel.endpoint.request(path, call.headers, call.document.render(changes))
-
-
-async def _ask(request: Request, channel: Channel, runtime: Runtime) -> tuple[Headers, bytes]:
-    """The provider's answer: its headers and its body. Raises ProviderError."""
-    try:
-        async with asyncio.timeout(runtime.timeouts.answer):
-            response = await channel.send(request, _LONGEST_ANSWER_BYTES)
-            try:
-                body = await response.whole(_LONGEST_ANSWER_BYTES)
-            finally:
-                await response.aclose()
-    except TimeoutError:
-        seconds = runtime.timeouts.answer
-        raise ProviderError("timeout", f"the provider did not answer within {seconds:.3g} s") from None
-    if response.status != 200:
-        raise PROVIDERS[channel.endpoint.format].error(response.status, response.headers, body)
-    check_count(body)
-    return response.headers, body
+    async def _ask(self, request: Request, channel: Channel, runtime: Runtime) -> tuple[Headers, bytes]:
+        """Return the headers and the body of the provider's answer. Raises ProviderError."""
+        try:
+            async with asyncio.timeout(runtime.timeouts.answer):
+                response = await channel.send(request, _LONGEST_ANSWER_BYTES)
+                try:
+                    body = await response.whole(_LONGEST_ANSWER_BYTES)
+                finally:
+                    await response.aclose()
+        except TimeoutError:
+            seconds = runtime.timeouts.answer
+            raise ProviderError("timeout", f"the provider did not answer within {seconds:.3g} s") from None
+        if response.status != 200:
+            raise channel.endpoint.api.error(response.status, response.headers, body)
+        self._counting.check(body)
+        return response.headers, body

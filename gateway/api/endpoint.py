@@ -22,7 +22,7 @@ from gateway.api.refusal_log import RefusalLog
 from gateway.auth import OPEN
 from gateway.call.proxy import Proxy, send_error
 from gateway.call.streaming import send_answer
-from gateway.calls import Caller, FormatName
+from gateway.calls import Caller
 from gateway.errors import (
     BodyTooLarge,
     GatewayError,
@@ -32,6 +32,8 @@ from gateway.errors import (
     Unauthenticated,
     UpgradeRefused,
 )
+from gateway.formats.openai_chat import NAME as CHAT
+from gateway.formats.protocol import ClientSide
 from gateway.formats.registry import CLIENTS
 from gateway.logs import Log
 from gateway.passthrough.response_owner import Makers
@@ -109,12 +111,13 @@ class Endpoint:
     """An ASGI endpoint: its methods, errors in its clients' wire format, and work that ends when the client leaves."""
 
     methods: tuple[str, ...] = ("GET",)
-    format: FormatName = "openai"
     is_page = False  # whether a browser may open it in a tab
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, client: ClientSide = CLIENTS[CHAT]) -> None:
+        """Serve clients that speak that format: our own endpoints speak as OpenAI's do."""
         self.services = services
-        self.key_headers = CLIENTS[self.format].facts.key_headers
+        self.client = client
+        self.key_headers = client.facts.key_headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         extensions = scope.get("extensions")
@@ -193,12 +196,12 @@ class Endpoint:
         if not isinstance(error, SerinusError):
             self.services.log.exception("bug", path=scope["path"])
             if not begun:
-                await send_error(send, GatewayError("internal error"), _echoed(scope), self.format)
+                await send_error(send, GatewayError("internal error"), _echoed(scope), self.client.name)
         elif begun:
             raise error  # too late for a status: the server cuts the answer off
         else:
             self.services.refusals.note(error, scope, named(scope))
-            await send_error(send, error, [*self._error_headers(error), *_echoed(scope)], self.format)
+            await send_error(send, error, [*self._error_headers(error), *_echoed(scope)], self.client.name)
 
     def _error_headers(self, error: SerinusError) -> list[tuple[bytes, bytes]]:
         if isinstance(error, MethodNotAllowed):

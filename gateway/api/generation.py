@@ -1,8 +1,7 @@
-"""The endpoints that make a model answer, one for each wire format of clients: a request becomes a Call.
+"""The endpoints that make a model answer: a request becomes a Call.
 
-`POST /v1/chat/completions`, `/v1/responses`, `/v1/messages`, and `/v1beta/models/{agent}:generateContent` with its
-streaming sister. Only what routing needs is read here; the rest of a request is read by who must translate it, or by
-the provider.
+Each wire format of clients has one, at the paths of its `Door`. Only what routing needs is read here; the rest of a
+request is read by who must translate it, or by the provider.
 """
 
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.api.endpoint import Endpoint, caller_of, given_id, named, read_body
 from gateway.calls import Call, Caller, Operation
 from gateway.conversation import CONVERSATION_HEADERS
-from gateway.errors import CallerError, Forbidden, NotFound, UnsupportedBody, UpgradeRefused
+from gateway.errors import CallerError, Forbidden, UnsupportedBody, UpgradeRefused
 from gateway.headers import query_to_provider, to_provider
 from gateway.json_body import Document
 from gateway.runtime import Runtime
@@ -32,7 +31,6 @@ class Generation(Endpoint):
 
     methods: tuple[str, ...] = ("POST",)
     operation: Operation = "generate"
-    array: str | None = None  # the member that must be one
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = await self.read_call(scope, receive)
@@ -54,11 +52,13 @@ class Generation(Endpoint):
 
     def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
         """Read what routing must know. Raises CallerError."""
-        agent, pin = model_of(values.get("model"))
-        stream = _stream(values.get("stream"))
-        if self.array is not None:
-            _check_array(values, self.array)
-        return agent, pin, stream
+        door = self.client.door
+        name, stream = door.asked(scope.get("path_params", _NO_FACTS), values)
+        agent, pin = model_of(name)
+        streams = _stream(stream)
+        if door.array is not None:
+            _check_array(values, door.array)
+        return agent, pin, streams
 
     def _call(
         self, scope: Scope, headers: NamedHeaders, document: Document, caller: Caller, received_at: float
@@ -79,33 +79,37 @@ class Generation(Endpoint):
             stream=stream,
             wants_usage=_wants_usage(document.values.get("stream_options")),
             headers=to_provider(scope["headers"], runtime.forward),
-            query=self.query(scope),
+            query=query_to_provider(scope["query_string"]) if self.client.door.keeps_query else "",
             received_at=received_at,
             conversation_header=_conversation_header(headers),
             fingerprint_key=runtime.fingerprint_key,
             facts_headers=_facts_headers(headers, runtime),
-            format=self.format,
+            format=self.client.name,
             operation=self.operation,
         )
 
-    def query(self, scope: Scope) -> str:
-        """The query string that goes on to a provider of the same format."""
-        return query_to_provider(scope["query_string"])
+    def _check_method(self, scope: Scope) -> None:
+        """Raise UpgradeRefused for a WebSocket, where the format's clients try one first."""
+        if self.client.door.tries_websocket and scope["method"] == "GET" and _wants_websocket(named(scope)):
+            raise UpgradeRefused(f"{scope['path']} over WebSocket is not offered; send POST with stream: true")
+        super()._check_method(scope)
 
 
-class ChatCompletions(Generation):
-    """OpenAI's chat completions."""
+class _Plain(Generation):
+    """An endpoint of OpenAI's without a conversation."""
 
-    array = "messages"
+    def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
+        agent, pin = model_of(values.get("model"))
+        return agent, pin, _stream(values.get("stream"))
 
 
-class Completions(Generation):
+class Completions(_Plain):
     """OpenAI's completions, of before there were chats."""
 
     operation = "completions"
 
 
-class Embeddings(Generation):
+class Embeddings(_Plain):
     """OpenAI's embeddings."""
 
     operation = "embeddings"
@@ -115,42 +119,6 @@ class Embeddings(Generation):
         if stream:
             raise CallerError("embeddings do not stream", param="stream")
         return agent, pin, stream
-
-
-class Messages(Generation):
-    """Anthropic's messages."""
-
-    format = "anthropic"
-    array = "messages"
-
-
-class Responses(Generation):
-    """OpenAI's responses."""
-
-    format = "openai-responses"
-
-    def _check_method(self, scope: Scope) -> None:
-        """Raise UpgradeRefused for a WebSocket, which Codex tries first: on a 426 it goes on with HTTP at once."""
-        if scope["method"] == "GET" and _wants_websocket(named(scope)):
-            raise UpgradeRefused("responses over WebSocket are not offered; send POST /v1/responses with stream: true")
-        super()._check_method(scope)
-
-
-class GenerateContent(Generation):
-    """Gemini's generateContent and streamGenerateContent, which name the model in the path."""
-
-    format = "gemini"
-
-    def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
-        model, _, verb = scope["path_params"]["model"].rpartition(":")
-        if verb not in ("generateContent", "streamGenerateContent"):
-            raise NotFound(f"there is no {verb!r} here; use generateContent or streamGenerateContent")
-        agent, pin = model_of(model)
-        _check_array(values, "contents")
-        return agent, pin, verb == "streamGenerateContent"
-
-    def query(self, scope: Scope) -> str:
-        return ""  # `alt` is the path's business, and `key` nobody's
 
 
 def _wants_websocket(headers: NamedHeaders) -> bool:

@@ -15,12 +15,13 @@ from starlette.types import Receive, Scope, Send
 from gateway.api.endpoint import Endpoint, Handler, OpenEndpoint, Services
 from gateway.calls import FormatName
 from gateway.errors import NotFound
+from gateway.formats.openai_chat import NAME as CHAT
+from gateway.formats.openai_responses import NAME as RESPONSES
+from gateway.formats.registry import CLIENTS
 
 LONGEST_SHOWN = 200
 _SHORTEST = 3  # segments of a path with something behind an endpoint, or before it
 _MOST_DECODED = 3  # how many times over a path may be percent-encoded before it means nothing to anybody
-_GEMINI_VERBS = ("generatecontent", "streamgeneratecontent")
-_GEMINI_PATH = "/v1beta/models/{agent}:generateContent"
 # What stands before an endpoint where a base URL was put together wrongly, or is another API's.
 _PREFIXES = frozenset({"api", "openai", "anthropic", "beta", "alpha", "preview", "latest"})
 _VERSION = re.compile(r"v[0-9.]+(?:(?:alpha|beta)[0-9]*)?")  # `v1`, `v2`, `v1beta`
@@ -29,26 +30,18 @@ _REPEATED = frozenset({"chat", "completions", "responses", "messages", "embeddin
 _EXTENSION = re.compile(r"\.(?:json|jsonl|xml|html?|txt|php|aspx?)$")
 _PLURALS = {each.removesuffix("s"): each for each in ("completions", "embeddings", "responses", "messages", "models")}
 _READING = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
+_OWN = (
+    "/v1/completions", "/v1/embeddings", "/v1/models", "/v1/models/{model}", "/v1/feedback", "/v1/escalations",
+    "/v1/escalations/{call_id}", "/v1/escalations/{call_id}/reply", "/status", "/status/{agent}", "/audit/{agent}",
+    "/admin/agents/{agent}/{verb}", "/healthz", "/readyz",
+)  # fmt: skip
 _ENDPOINTS: tuple[tuple[str, FormatName], ...] = (
-    ("/v1/chat/completions", "openai"),
-    ("/v1/completions", "openai"),
-    ("/v1/embeddings", "openai"),
-    ("/v1/responses", "openai-responses"),
-    ("/v1/messages", "anthropic"),
-    ("/v1/messages/count_tokens", "anthropic"),
-    ("/v1/models", "openai"),
-    ("/v1/models/{model}", "openai"),
-    ("/v1/feedback", "openai"),
-    ("/v1/escalations", "openai"),
-    ("/v1/escalations/{call_id}", "openai"),
-    ("/v1/escalations/{call_id}/reply", "openai"),
-    ("/status", "openai"),
-    ("/status/{agent}", "openai"),
-    ("/audit/{agent}", "openai"),
-    ("/admin/agents/{agent}/{verb}", "openai"),
-    ("/healthz", "openai"),
-    ("/readyz", "openai"),
+    *((path, side.name) for side in CLIENTS.values() for path in side.door.paths if not side.door.verbs),
+    *((side.counting.path, side.name) for side in CLIENTS.values() if side.counting is not None),
+    *((path, CHAT) for path in _OWN),
 )
+_VERBS = {verb.lower(): side for side in CLIENTS.values() for verb in side.door.verbs}
+_OWNERS = tuple((side.door.owns, side.name) for side in CLIENTS.values() if side.door.owns is not None)
 _PATTERNS = [(tuple(path.removeprefix("/v1").split("/")[1:]), path, client) for path, client in _ENDPOINTS]
 
 
@@ -69,8 +62,8 @@ class Meant:
 def meant_by(path: str, method: str = "GET") -> Meant | None:
     """Return which endpoint of ours a path means that is none of theirs exactly; None where it is another's."""
     segments = lenient_segments(path)
-    if segments and (segments[-1].rpartition(":")[2] in _GEMINI_VERBS):
-        return Meant(_GEMINI_PATH, "gemini")
+    if segments and (side := _VERBS.get(segments[-1].rpartition(":")[2])):
+        return Meant(side.door.shown, side.name)
     for begin in _begins(segments):
         rest, before = segments[begin:], segments[:begin]
         names_model = not _NAMING_PREFIXES.isdisjoint(before)
@@ -82,7 +75,7 @@ def meant_by(path: str, method: str = "GET") -> Meant | None:
     end = max(_begins(segments))
     if segments[:1] == ["v1"] and end > 1 and not _REPEATED.intersection(segments[:end]):
         rest = segments[end:]
-        return Meant("/v1/" + "/".join(rest or ["…"]), "openai", not _NAMING_PREFIXES.isdisjoint(segments[:end]))
+        return Meant("/v1/" + "/".join(rest or ["…"]), CHAT, not _NAMING_PREFIXES.isdisjoint(segments[:end]))
     return None
 
 
@@ -91,17 +84,14 @@ class NearMisses:
 
     def __init__(self, services: Services, endpoint: Endpoint) -> None:
         self._endpoint: Handler = endpoint
-        formats: tuple[FormatName, ...] = ("openai", "openai-responses", "anthropic", "gemini")
-        self._nothing = {name: _Nothing(services, name) for name in formats}
+        self._nothing = {name: _Nothing(services, side) for name, side in CLIENTS.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
         if meant := meant_by(path, scope["method"]):
             await self._nothing[meant.format](scope, receive, send)
-        elif path.startswith("/v1/messages/"):
-            await self._nothing["anthropic"](scope, receive, send)
-        elif path.startswith("/v1beta/"):
-            await self._nothing["gemini"](scope, receive, send)
+        elif owner := next((name for prefix, name in _OWNERS if path.startswith(prefix)), None):
+            await self._nothing[owner](scope, receive, send)
         else:
             await self._endpoint(scope, receive, send)
 
@@ -110,10 +100,6 @@ class _Nothing(OpenEndpoint):
     """404 in one dialect."""
 
     methods = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
-
-    def __init__(self, services: Services, client: FormatName) -> None:
-        super().__init__(services)
-        self.format = client
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         meant, shown = meant_by(scope["path"], scope["method"]), scope["path"][:LONGEST_SHOWN]
@@ -142,16 +128,16 @@ def _generating(segments: list[str], method: str) -> tuple[str, FormatName] | No
     reads = method in _READING
     for at, pair in enumerate(itertools.pairwise(own)):
         if pair == ("chat", "completions") and not (reads and own[:1] == ["v1"] and at == 1):
-            return "/v1/chat/completions", "openai"
+            return "/v1/chat/completions", CHAT
     if reads or len(own) < _SHORTEST or own[0] != "v1":
         return None
     _, first, *tail = own
     if first in ("completions", "embeddings"):
-        return f"/v1/{first}", "openai"
+        return f"/v1/{first}", CHAT
     if first == "responses" and tail not in (["compact"], ["input_tokens"]) and tail[1:] != ["cancel"]:
-        return "/v1/responses", "openai-responses"
+        return "/v1/responses", RESPONSES
     if tail[-1] in ("embeddings", "responses"):
-        return f"/v1/{tail[-1]}", "openai-responses" if tail[-1] == "responses" else "openai"
+        return f"/v1/{tail[-1]}", RESPONSES if tail[-1] == "responses" else CHAT
     return None
 
 

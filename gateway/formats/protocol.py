@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from gateway.calls import Usage
 from gateway.errors import Headers, ProviderError, SerinusError
 from gateway.formats.answer import Event, Reply
+from gateway.formats.door import Counting, Door, Listing
 from gateway.formats.fit import fit
 from gateway.formats.framing import EVENT_STREAM, Framer, SseFramer
 from gateway.formats.limits import FormatLimits, Spelling
@@ -154,17 +155,21 @@ class ClientSide:
     - `reply` writes a whole answer, and `writer` makes what writes a stream.
     - `error` writes an error body, and `error_event` the server-sent event that ends a broken stream; both take the
       call's id.
-    - `counting` counts the tokens of a request where the format has an endpoint for that.
+    - `door` says where its clients ask, `listing` how they have models listed, and `counting` how they ask for the
+      number of a request's tokens; the last two are None where the format has no such endpoint of its own.
     """
 
     name: FormatName
     facts: ClientFacts
+    door: Door
     prompt: Callable[[Mapping[str, Any]], Prompt]
     opening: Callable[[Mapping[str, Any]], str]
     reply: Callable[[Reply, Envelope], bytes]
     writer: Callable[[Envelope], Writer]
     error: Callable[[SerinusError, str], bytes]
     error_event: Callable[[SerinusError, str], bytes]
+    listing: Listing | None = None
+    counting: Counting | None = None
 
 
 def _takes_any(_values: Mapping[str, Any]) -> None:

@@ -12,21 +12,23 @@ from gateway.api.counting import CountTokens
 from gateway.api.endpoint import Handler, OpenEndpoint, Services
 from gateway.api.escalations import Escalation, EscalationList, EscalationReply
 from gateway.api.feedback import Feedback
-from gateway.api.generation import ChatCompletions, Completions, Embeddings, GenerateContent, Messages, Responses
+from gateway.api.generation import Completions, Embeddings, Generation
 from gateway.api.health import Live, Ready
-from gateway.api.models import GeminiModels, Models
+from gateway.api.models import Models, listings
 from gateway.api.near_misses import NearMisses
 from gateway.api.passthrough import Passthrough
 from gateway.api.status import Status
 from gateway.errors import NotFound
+from gateway.formats.registry import CLIENTS
 
 
 def asgi(services: Services) -> Handler:
     """The ASGI application. The hot paths are found by one look-up, all else by Starlette's router."""
     hot = {
-        "/v1/chat/completions": Cors(services, ChatCompletions(services)),
-        "/v1/messages": Cors(services, Messages(services)),
-        "/v1/responses": Cors(services, Responses(services)),
+        path: Cors(services, Generation(services, side))
+        for side in CLIENTS.values()
+        for path in side.door.paths
+        if not _is_pattern(path)
     }
     unknown = Cors(services, NearMisses(services, _Unknown(services)))
     router = Router(routes(services), redirect_slashes=False, default=unknown)
@@ -41,10 +43,17 @@ def asgi(services: Services) -> Handler:
 
 def routes(services: Services) -> list[BaseRoute]:
     """Return the routes of every endpoint but the hot ones, first match first."""
+    in_path = [
+        (path, Generation(services, side)) for side in CLIENTS.values() for path in side.door.paths if _is_pattern(path)
+    ]
+    listed = [(path, endpoint) for endpoint in listings(services).values() for path in endpoint.listing.paths]
+    counted = [
+        (side.counting.path, CountTokens(services, side, side.counting))
+        for side in CLIENTS.values()
+        if side.counting is not None
+    ]
     endpoints: list[tuple[str, Handler]] = [
-        ("/v1beta/models", GeminiModels(services)),
-        ("/v1beta/models/{model:path}", GenerateContent(services)),
-        ("/v1/messages/count_tokens", CountTokens(services)),
+        *counted,
         ("/v1/completions", Completions(services)),
         ("/v1/embeddings", Embeddings(services)),
         ("/v1/models", Models(services)),
@@ -53,6 +62,8 @@ def routes(services: Services) -> list[BaseRoute]:
         ("/v1/escalations", EscalationList(services)),
         ("/v1/escalations/{call_id}", Escalation(services)),
         ("/v1/escalations/{call_id}/reply", EscalationReply(services)),
+        *in_path,  # to be told which methods there are
+        *listed,
         ("/v1/{path:path}", NearMisses(services, Passthrough(services))),
         ("/status", Status(services)),
         ("/status.css", Stylesheet(services)),
@@ -62,12 +73,16 @@ def routes(services: Services) -> list[BaseRoute]:
         ("/healthz", Live(services)),
         ("/readyz", Ready(services)),
     ]
-    # Some of Google's clients leave "beta" out.
-    gemini = [
-        Route("/v1/models/{model:path}", Cors(services, GenerateContent(services)), methods=["POST"]),
-        Route("/v1beta/models/{model:path}", Cors(services, GeminiModels(services)), methods=["GET"]),
+    # One path may make an answer and list a model, by its method.
+    by_method = [
+        *(Route(path, Cors(services, endpoint), methods=["POST"]) for path, endpoint in in_path),
+        *(Route(path, Cors(services, endpoint), methods=["GET"]) for path, endpoint in listed),
     ]
-    return [*gemini, *(Route(path, Cors(services, endpoint)) for path, endpoint in endpoints)]
+    return [*by_method, *(Route(path, Cors(services, endpoint)) for path, endpoint in endpoints)]
+
+
+def _is_pattern(path: str) -> bool:
+    return "{" in path
 
 
 class _Unknown(OpenEndpoint):

@@ -1,10 +1,13 @@
 """The Messages API, as a client's format."""
 
 from gateway.formats.anthropic import NAME
+from gateway.formats.anthropic._counting import COUNTING
+from gateway.formats.anthropic._listing import LISTING
 from gateway.formats.anthropic.client_answer import write_reply
 from gateway.formats.anthropic.client_request import is_question, opening, read_prompt
 from gateway.formats.anthropic.client_stream import MessagesWriter
 from gateway.formats.anthropic.errors import error_body, error_event
+from gateway.formats.door import Door
 from gateway.formats.openai_chat.client_request import assistant_message
 from gateway.formats.protocol import ClientFacts, ClientSide, ConversationLayout
 
@@ -13,10 +16,13 @@ CLIENT = ClientSide(
     facts=ClientFacts(
         ConversationLayout("messages", assistant_message, is_question, may_lead=False), key_headers=(b"x-api-key",)
     ),
+    door=Door(("/v1/messages",), owns="/v1/messages/", array="messages"),
     prompt=read_prompt,
     opening=opening,
     reply=write_reply,
     writer=MessagesWriter,
     error=error_body,
     error_event=error_event,
+    listing=LISTING,
+    counting=COUNTING,
 )

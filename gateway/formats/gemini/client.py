@@ -1,6 +1,7 @@
 """GenerateContent, as a client's format."""
 
 from gateway.formats.gemini import NAME
+from gateway.formats.gemini._door import DOOR, LISTING
 from gateway.formats.gemini.client_answer import write_reply
 from gateway.formats.gemini.client_request import assistant_message, is_question, read_opening, read_prompt
 from gateway.formats.gemini.client_stream import StreamWriter
@@ -12,10 +13,12 @@ CLIENT = ClientSide(
     facts=ClientFacts(
         ConversationLayout("contents", assistant_message, is_question, may_lead=False), key_headers=(b"x-goog-api-key",)
     ),
+    door=DOOR,
     prompt=read_prompt,
     opening=read_opening,
     reply=write_reply,
     writer=StreamWriter,
     error=write_error,
     error_event=write_error_event,
+    listing=LISTING,
 )

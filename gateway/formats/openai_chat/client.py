@@ -1,6 +1,8 @@
 """Chat completions, as a client's format."""
 
+from gateway.formats.door import Door
 from gateway.formats.openai_chat import NAME
+from gateway.formats.openai_chat._listing import LISTING
 from gateway.formats.openai_chat.client_answer import write_reply
 from gateway.formats.openai_chat.client_request import assistant_message, is_question, opening, read_prompt
 from gateway.formats.openai_chat.client_stream import ChatWriter
@@ -10,10 +12,12 @@ from gateway.formats.protocol import ClientFacts, ClientSide, ConversationLayout
 CLIENT = ClientSide(
     name=NAME,
     facts=ClientFacts(ConversationLayout("messages", assistant_message, is_question), error_shape=ERROR_SHAPE),
+    door=Door(("/v1/chat/completions",), array="messages"),
     prompt=read_prompt,
     opening=opening,
     reply=write_reply,
     writer=ChatWriter,
     error=error_body,
     error_event=error_event,
+    listing=LISTING,
 )

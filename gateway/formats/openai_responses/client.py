@@ -1,5 +1,6 @@
 """The Responses API, as a client's format."""
 
+from gateway.formats.door import Door
 from gateway.formats.openai_chat.client_request import assistant_message, is_question
 from gateway.formats.openai_chat.errors import ERROR_SHAPE, error_body
 from gateway.formats.openai_responses import NAME
@@ -12,6 +13,7 @@ from gateway.formats.protocol import ClientFacts, ClientSide, ConversationLayout
 CLIENT = ClientSide(
     name=NAME,
     facts=ClientFacts(ConversationLayout("input", assistant_message, is_question), error_shape=ERROR_SHAPE),
+    door=Door(("/v1/responses",), tries_websocket=True),  # Codex does
     prompt=read,
     opening=opening,
     reply=write_reply,

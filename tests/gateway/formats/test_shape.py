@@ -1,5 +1,7 @@
 """The shape of a wire format's folder: the same public modules in each, whatever the format is."""
 
+import ast
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -13,6 +15,13 @@ ROOM = Path(formats.__file__).parent
 FOLDERS = sorted(path.parent.name for path in ROOM.glob("*/provider.py"))
 PROVIDER = {"provider", "provider_request", "provider_answer", "provider_stream", "errors"}
 CLIENT = {"client", "client_request", "client_answer", "client_stream", "amend"}
+NAMES = {import_module(f"gateway.formats.{folder}").NAME: folder for folder in FOLDERS}
+# Words that only look like a format's name, each with what it is.
+OTHER_WORDS = {
+    ("gateway.formats.openai_responses.provider", "openai"): "the price list's name for OpenAI",
+    ("gateway.api.near_misses", "openai"): "a segment that strangers put into a path",
+    ("gateway.api.near_misses", "anthropic"): "a segment that strangers put into a path",
+}
 
 
 def _modules(folder: str) -> set[str]:
@@ -47,3 +56,19 @@ def test_only_a_format_itself_uses_its_private_modules() -> None:
         if not name.startswith(f"{imported.rpartition('.')[0]}.")
     ]
     assert foreign == []
+
+
+def test_a_formats_name_is_written_in_its_own_folder_alone() -> None:
+    """Nothing else decides by a name: it asks the format's `facts`, or imports the `NAME` of the one that it means."""
+    found = {
+        (module.name, word)
+        for module in architecture.of_the_project().values()
+        if not architecture.within(module.name, [architecture.STANDIN])
+        for word in _words(module.tree)
+        if word in NAMES and not architecture.within(module.name, [f"gateway.formats.{NAMES[word]}"])
+    }
+    assert found == OTHER_WORDS.keys()
+
+
+def _words(tree: ast.Module) -> Iterator[str]:
+    return (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))

@@ -1,4 +1,4 @@
-"""How many tokens a request would take: the question to a provider, its answer, and an estimate without one."""
+"""How many tokens a request would take: the question to a provider, and its answer."""
 
 import json
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from gateway.errors import ProviderError
-from gateway.formats.count_tokens import check_count, count_answer, count_changes, estimate
-from gateway.formats.prompt import Media, Message, OutputShape, Prompt, Reasoning, Text, ToolCall, ToolResult, ToolSpec
+from gateway.formats.anthropic._counting import check_count, count_answer, count_changes
+from gateway.formats.prompt import ToolSpec
 from gateway.formats.settings import Settings
 from gateway.json_body import Document
 
@@ -40,16 +40,3 @@ def test_a_count() -> None:
     """Has one member."""
     assert count_answer(7) == b'{"input_tokens":7}'
     check_count(count_answer(7))
-
-
-def test_an_estimate_counts_all_that_is_said() -> None:
-    """Four bytes a token, four tokens a turn, and 1,600 for what is no text."""
-    image = Media("image", mime="image/png", data="aGk=")
-    parts = (Text("1234"), image, ToolResult("1", (Text("5678"), image)), Media("file", mime="text/csv", data="aGk="))
-    said = (Reasoning("12"), ToolCall("1", "ab", "{}"))
-    schema = {"a": 1}
-    prompt = Prompt(
-        (Message("user", parts), Message("assistant", said)), (ToolSpec("f", "g", schema),), output=OutputShape(schema)
-    )
-    assert estimate(prompt) == -(-(4 + 4 + 3 + 2 + 4 + 2 + 7 + 7) // 4) + 2 * 1600 + 2 * 4
-    assert estimate(Prompt(())) == 0

@@ -1,0 +1,71 @@
+"""A client format's endpoints: where its clients ask, what routing reads of their requests, and what else they ask.
+
+All of it is data and pure functions, from which `gateway.api` makes the endpoints.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.formats.settings import Settings
+from gateway.json_body import Document
+
+Json = dict[str, Any]
+# What names the agent, and whether a stream is wanted: both as the client wrote them.
+RoutingFields = tuple[object, object]
+
+
+def in_body(_path: Mapping[str, str], values: Mapping[str, Any]) -> RoutingFields:
+    """Read the agent and the wish for a stream where most formats have them: in the body."""
+    return values.get("model"), values.get("stream")
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where clients ask for a model's answer, and how their requests say what routing must know.
+
+    `paths` are Starlette's patterns. Every path that begins with `owns` is this API's: where there is nothing, the 404
+    is in this format. `shown` is how an error spells the path, if not as the first pattern. `array` is a member of the
+    body that must be a list.
+
+    `asked` reads the path's parameters and the body; it raises NotFound where the path is none of the format's. `verbs`
+    are what a path ends with, behind a colon. With `keeps_query` a query string goes on to a provider of the same
+    format; with `tries_websocket` clients try a WebSocket first, and a 426 makes them go on with HTTP at once.
+    """
+
+    paths: tuple[str, ...]
+    owns: str | None = None
+    shown: str = ""
+    array: str | None = None
+    asked: Callable[[Mapping[str, str], Mapping[str, Any]], RoutingFields] = in_body
+    verbs: tuple[str, ...] = ()
+    keeps_query: bool = True
+    tries_websocket: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """How the models are listed: `card` makes the entry of one, made at a Unix time, and `listed` the list of many.
+
+    `paths` are those of this format alone. At `/v1/models`, which many share, any of `client_headers` tells a client.
+    """
+
+    card: Callable[[str, float], Json]
+    listed: Callable[[list[Json]], Json]
+    paths: tuple[str, ...] = ()
+    client_headers: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """How clients ask for the number of tokens of a request, without an answer to it.
+
+    A provider of the same format is asked at `provider_path`, behind its base path, with the `changes` that a version
+    makes in the client's question. `check` raises ProviderError when its answer is no count. `answer` writes one.
+    """
+
+    path: str
+    provider_path: str
+    changes: Callable[[Document, Settings, str], Mapping[str, str | None]]
+    check: Callable[[bytes], None]
+    answer: Callable[[int], bytes]

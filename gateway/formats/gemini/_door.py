@@ -1,0 +1,50 @@
+"""The endpoints of Gemini's clients, which name the model in the path, and its list of models."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.errors import NotFound
+from gateway.formats.door import Door, Listing, RoutingFields
+
+_WHOLE, _STREAM = "generateContent", "streamGenerateContent"
+_MODELS = "/v1beta/models"
+_PREFIX = "models/"
+
+
+def _asked(path: Mapping[str, str], _values: Mapping[str, Any]) -> RoutingFields:
+    model, _, verb = path["model"].rpartition(":")
+    if verb not in (_WHOLE, _STREAM):
+        raise NotFound(f"there is no {verb!r} here; use {_WHOLE} or {_STREAM}")
+    return model, verb == _STREAM
+
+
+def _card(name: str, _created: float) -> dict[str, Any]:
+    agent, _, version = name.partition("@")
+    return {
+        "name": _PREFIX + name,
+        "baseModelId": agent,
+        "version": version,
+        "displayName": name,
+        "supportedGenerationMethods": [_WHOLE, _STREAM],
+    }
+
+
+def _listed(cards: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"models": cards}
+
+
+DOOR = Door(
+    paths=(f"{_MODELS}/{{model:path}}", "/v1/models/{model:path}"),  # some of Google's clients leave "beta" out
+    owns="/v1beta/",
+    shown=f"{_MODELS}/{{agent}}:{_WHOLE}",
+    array="contents",
+    asked=_asked,
+    verbs=(_WHOLE, _STREAM),
+    keeps_query=False,  # `alt` is the path's business, and `key` nobody's
+)
+LISTING = Listing(
+    _card,
+    _listed,
+    paths=(_MODELS, f"{_MODELS}/{{model:path}}"),
+    client_headers=(b"x-goog-api-key", b"x-goog-api-client"),
+)

@@ -111,7 +111,8 @@ class Outcome:
     the call is slow or expensive, None while nothing is frozen. `hedge` says what became of a second attempt beside the
     first, None where there was none; `late` whether the first was late where there might have been one. `exposed` says
     that the first attempt goes out whatever its target's circuit says, `censored` that the call is no evidence, because
-    what it would show depends on a circuit (decision 19). `party` is whose call it is, or ''.
+    what it would show depends on a circuit (decision 19), and `held` that it is none, because its conversation was
+    under way before the running step (decision 33). `party` is whose call it is, or ''.
     `request_id` is the client's own name for the call and `conversation` its own id of the conversation, or ''.
     """
 
@@ -137,6 +138,7 @@ class Outcome:
     request_id: str = ""
     exposed: bool = False
     censored: bool = False
+    held: bool = False
     party: str = ""
     conversation: str = ""
 

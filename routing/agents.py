@@ -15,6 +15,7 @@ from routing.chain import HUMAN, ChainTarget, Target
 from routing.rules import Rule
 
 StickyKind = Literal["conversation", "user", "request", "header"]
+Running = Literal["keep", "move"]
 
 __all__ = [
     "HUMAN",
@@ -23,6 +24,7 @@ __all__ = [
     "ChainTarget",
     "Hedge",
     "RolloutStep",
+    "Running",
     "Shadow",
     "Sticky",
     "Target",
@@ -122,7 +124,8 @@ class Agent:
     """What a client names in `model`, as the operator configured it: intent, not the record.
 
     `steps` has at least one step with a canary and none without. `fallback` follows the version's own target.
-    `guardrails` and `signals` are the texts the operator wrote, in order and evenly spaced.
+    `guardrails` and `signals` are the texts the operator wrote, in order and evenly spaced. `running` says whether a
+    conversation under way keeps the version it began on, `idle` the seconds of silence that end it.
     """
 
     name: str
@@ -137,3 +140,5 @@ class Agent:
     signals: tuple[str, ...] = ()
     shadow: Shadow | None = None
     hedge: Hedge | None = None
+    running: Running = "keep"
+    idle: float = 1800.0

@@ -1,6 +1,7 @@
 """The Plan of a call: which version serves it, why, and where the attempts go."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from routing.agents import Agent, AgentVersion
@@ -28,7 +29,8 @@ class Split:
     """How an agent's traffic is divided right now: the record's word, not the configuration's.
 
     `weight` is the canary's share in basis points; 0 sends every unit to stable. `withdrawn` names the versions that
-    were rolled back: rules towards them no longer hold, only a pin reaches them.
+    were rolled back: rules towards them no longer hold, only a pin reaches them. `step` is the epoch in which the
+    running step began, and `kept` maps the digests of the versions that conversations under way may keep.
     """
 
     stable: AgentVersion
@@ -36,6 +38,8 @@ class Split:
     weight: int = 0
     salt: str = ""
     withdrawn: frozenset[str] = frozenset()
+    step: int = 0
+    kept: Mapping[str, AgentVersion] = field(default_factory=dict)
 
     @classmethod
     def trial(cls, agent: str, stable: AgentVersion, canary: AgentVersion, weight: int) -> "Split":
@@ -43,13 +47,24 @@ class Split:
         return cls(stable, canary, weight, salt(agent, canary.digest))
 
 
+class Beginning(NamedTuple):
+    """Where a conversation began: in the step of that epoch, on the version of that digest."""
+
+    step: int
+    digest: str
+
+
 class Plan(NamedTuple):
-    """unit → version with its reason, and the chain of targets to try."""
+    """unit → version with its reason, and the chain of targets to try.
+
+    `held` says that the conversation was under way before the running step: it is no evidence, on neither arm.
+    """
 
     version: AgentVersion
     reason: Reason
     unit: str
     targets: tuple[ChainTarget, ...]
+    held: bool = False
 
 
 def route(agent: Agent, split: Split, facts: Facts, pin: str | None = None) -> Plan:
@@ -60,6 +75,31 @@ def route(agent: Agent, split: Split, facts: Facts, pin: str | None = None) -> P
     unit = unit_of(agent.sticky, facts)
     version, reason = _choose(agent, split, facts, pin, unit)
     return Plan(version, reason, unit, chain(version.target, agent.fallback))
+
+
+def arm_of_unit(split: Split, unit: str) -> AgentVersion:
+    """Return the version that serves a unit by its weight alone."""
+    if split.canary is not None and in_canary(split.salt, unit, split.weight):
+        return split.canary
+    return split.stable
+
+
+def keep(agent: Agent, split: Split, plan: Plan, begun: Beginning) -> Plan:
+    """Return the plan of a call by the split whose conversation began there: on the version that it began on.
+
+    It moves where that version is no longer among those to keep, and off a canary whose weight was lowered below it:
+    that is a person's word. In the step in which it began it is where the split put it, unless a replica with other
+    files did.
+    """
+    if begun.step == split.step and begun.digest == plan.version.digest:
+        return plan
+    version = split.kept.get(begun.digest, plan.version)
+    if version is split.canary and begun.step < split.step and not in_canary(split.salt, plan.unit, split.weight):
+        version = split.stable
+    held = split.canary is not None or version is not plan.version
+    if version is plan.version:
+        return plan._replace(held=held)
+    return plan._replace(version=version, targets=chain(version.target, agent.fallback), held=held)
 
 
 def shadowed(agent: Agent, plan: Plan) -> Plan | None:
@@ -102,6 +142,4 @@ def _choose(agent: Agent, split: Split, facts: Facts, pin: str | None, unit: str
     rules = [rule for rule in agent.rules if rule.use not in split.withdrawn] if split.withdrawn else agent.rules
     if rule := first_match(rules, facts):
         return agent.versions[rule.use], "rule"
-    if split.canary is not None and in_canary(split.salt, unit, split.weight):
-        return split.canary, "split"
-    return split.stable, "split"
+    return arm_of_unit(split, unit), "split"

@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.api.endpoint import Services
 from gateway.api.generation import Generation
-from gateway.call.proxy import id_headers, plan_of
+from gateway.call.proxy import id_headers
 from gateway.call.streaming import send_answer
 from gateway.calls import Call
 from gateway.errors import ProviderError
@@ -37,7 +37,7 @@ class CountTokens(Generation):
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = await self.read_call(scope, receive)
         runtime, entry = self.services.runtime, self.services.proxy.entry_of(call)
-        version = plan_of(call, entry).version
+        version = self.services.proxy.plan_of(call, entry).version
         applied, channel = entry.applied[version.name], runtime.channels[version.target.provider]
         served = ((b"x-serinus-agent", call.agent.encode()), (b"x-serinus-version", version.name.encode()))
         headers = [*id_headers(call.id, call.request_id), *served]

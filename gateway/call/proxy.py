@@ -27,6 +27,7 @@ from gateway.handover.human_replies import Replies
 from gateway.headers import EVENT_STREAM, JSON, to_client_untyped
 from gateway.rollout.recorder import Clock, Recorder, name_call
 from gateway.rollout.table import Entry, Table
+from gateway.rollout.under_way import UnderWay
 from gateway.runtime import Runtime
 from routing.facts import Facts
 from routing.plan import Plan, route
@@ -47,15 +48,16 @@ class Proxy:
     replies: Replies
     hedges: Hedges
     exposures: Exposures
+    under_way: UnderWay
 
     async def handle(self, call: Call, runtime: Runtime, send: Send) -> None:
         """Serve the call. Raises CallerError before it has an id; later failures are answered here."""
         entry = self.entry_of(call)
-        plan = plan_of(call, entry)
+        plan = self.plan_of(call, entry)
         if self.replies.known:
             self.replies.put_into(call)
         outcome = self.recorder.open(call, plan, entry)
-        compared = outcome.arm is not None and entry.on_trial
+        compared = outcome.arm is not None and entry.on_trial and not plan.held
         if compared:
             self.exposures.settle(outcome, plan, entry)
         name_call(call, outcome, runtime.fingerprint_key)
@@ -94,6 +96,15 @@ class Proxy:
             known = ", ".join(entry.agent.versions)
             raise UnknownModel(f"{call.agent!r} has no version {call.pin!r}; known: {known}", param="model")
         return entry
+
+    def plan_of(self, call: Call, entry: Entry) -> Plan:
+        """Which version serves the call, and through which targets. Raises CallerError."""
+        caller = call.caller
+        facts = Facts(
+            caller.name, caller.group, user_of(call.document), conversation_of(call, opening_of), call.id, call.stream,
+            call.facts_headers,
+        )  # fmt: skip
+        return self.under_way.follow(route(entry.agent, entry.split, facts, call.pin), entry, call.received_at)
 
     def _answered(self, run: Run, answer: Answer) -> Headers:
         """Note that the call is answered; the headers of the answer, and those that say who served it at what cost."""
@@ -184,13 +195,3 @@ def _target_headers(target: str, attempts: int) -> Headers:
 async def send_error(send: Send, error: SerinusError, headers: Headers = (), client: FormatName = CHAT) -> None:
     """Answer with the error body of the client's wire format."""
     await send_answer(send, error.status, [JSON, *headers], error_body(error, client, ""))
-
-
-def plan_of(call: Call, entry: Entry) -> Plan:
-    """Return the version that serves the call, and its targets. Raises CallerError."""
-    caller = call.caller
-    facts = Facts(
-        caller.name, caller.group, user_of(call.document), conversation_of(call, opening_of), call.id, call.stream,
-        call.facts_headers,
-    )  # fmt: skip
-    return route(entry.agent, entry.split, facts, call.pin)

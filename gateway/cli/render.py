@@ -85,13 +85,15 @@ def _evidence_in_words(agent: AgentView) -> str:
 
 
 def _apart_in_words(versions: Mapping[str, VersionView]) -> list[str]:
-    """Calls that say less than others: requests that a provider refused to serve, and what a circuit censored."""
-    rejected = _counts(versions, lambda sums: sums.rejected)
-    censored = _counts(versions, lambda sums: sums.censored)
-    lines = [f"The provider rejected some requests, by whosever doing: {rejected}."] if rejected else []
-    if censored:
-        lines.append(f"Some calls are no evidence, because a target's circuit was open: {censored}.")
-    return lines
+    """Calls that say less than others: what a provider refused, a circuit censored, a conversation held."""
+    said = {
+        "The provider rejected some requests, by whosever doing": _counts(versions, lambda sums: sums.rejected),
+        "Some calls are no evidence, because a target's circuit was open": _counts(versions, lambda s: s.censored),
+        "Some calls are no evidence, because their conversations began before this step": _counts(
+            versions, lambda sums: sums.held
+        ),
+    }
+    return [f"{sentence}: {counts}." for sentence, counts in said.items() if counts]
 
 
 def _counts(versions: Mapping[str, VersionView], count: Callable[[CallSums], int]) -> str:

@@ -155,6 +155,8 @@ def _agent(name: str, entry: AgentEntry, versions: Mapping[str, AgentVersion]) -
         signals=entry.signals,
         shadow=_shadow(entry.shadow),
         hedge=_hedge(entry.hedge),
+        running=entry.running,
+        idle=entry.idle,
     )
 
 
@@ -224,4 +226,5 @@ def _content(agent: Agent) -> dict[str, object]:
         "signals": list(agent.signals),
         "shadow": None if agent.shadow is None else astuple(agent.shadow),
         "hedge": None if agent.hedge is None else astuple(agent.hedge),
+        "running": [agent.running, agent.idle],
     }

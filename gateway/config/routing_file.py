@@ -12,7 +12,7 @@ from gateway.config.problems import quoted, unknown
 from policies.calls import hedge
 from policies.guardrails import grammar
 from policies.guardrails.metrics import METRICS
-from routing.agents import Sticky
+from routing.agents import Running, Sticky
 from routing.rules import FACT_NAMES, HEADER_PREFIX
 
 _MAX_VALUES = 1_000  # a rule is looked through for every call
@@ -238,6 +238,19 @@ class AgentEntry(StrictModel):
         json_schema_extra={"default": "conversation"},
         description="What is kept on one version: conversation, user, request or header:<name>. Default: conversation. "
         "Leave it alone for chats: a change of version in mid-conversation costs the prompt cache and confuses people.",
+    )
+    running: Running = Field(
+        default="keep",
+        description="What becomes of conversations under way when a trial begins, goes on or completes: `keep` leaves "
+        "each on the version that it began on, `move` follows the weight at once. Default: keep. A rollback, an abort, "
+        "a lower weight and another `stable` move them in any case.",
+    )
+    idle: Duration = Field(
+        default=1800.0,
+        ge=1.0,
+        le=86_400.0,
+        description="After how much silence a conversation is over, 1s to 24h: it may then go on with another version. "
+        "Default: 30m. Longer than your users think about an answer.",
     )
     rules: tuple[RuleEntry, ...] = Field(
         default=(), description="Feature flags: the first that matches wins, the rest follow the split. Default: none."

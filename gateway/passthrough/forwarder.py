@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from gateway.call.proxy import Proxy, id_headers, plan_of, response_headers
+from gateway.call.proxy import Proxy, id_headers, response_headers
 from gateway.call.streaming import ClientTooSlow, Send, send_answer
 from gateway.calls import Attempt, Call, Caller, Outcome
 from gateway.errors import CallerError, Headers, ProviderError
@@ -67,7 +67,7 @@ class Forwarder:
     async def handle(self, call: Call, wanted: Wanted, runtime: Runtime, send: Send) -> None:
         """Pass a call to the provider of the version that serves it. Raises CallerError before anything was sent."""
         entry = self.proxy.entry_of(call)
-        plan = plan_of(call, entry)._replace(reason="passed")
+        plan = self.proxy.plan_of(call, entry)._replace(reason="passed", held=False)
         targets = self._targets(wanted, entry, plan, runtime)
         outcome = self._recorder.open(call, plan, entry)
         name_call(call, outcome, runtime.fingerprint_key)

@@ -35,9 +35,11 @@ from gateway.rollout.commands import Commands
 from gateway.rollout.controller import Controller
 from gateway.rollout.notifications import Notices
 from gateway.rollout.recorder import Clock, Recorder
+from gateway.rollout.sharing import Sharing
 from gateway.rollout.status import StatusBuilder
 from gateway.rollout.table import Table
 from gateway.rollout.target_faults import TargetFaults
+from gateway.rollout.under_way import UnderWay
 from gateway.store import OpenStore
 from gateway.webhook.webhook import DELIVERY_SECONDS
 
@@ -74,6 +76,7 @@ class Gateway:
     deployment: Deployment
     asgi: Handler
     host: str  # where this process listens, whatever a later configuration says
+    sharing: Sharing
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def start(self) -> None:
@@ -82,6 +85,7 @@ class Gateway:
             async with asyncio.timeout(_FIRST_LOOK_SECONDS):
                 await self.agree_on_key()
                 await self.services.controller.poll()
+        await self.sharing.catch_up()
         for work in (
             self.services.controller.run,
             self.agree_on_key_for_ever,
@@ -89,6 +93,8 @@ class Gateway:
             self.escalations.deliver_for_ever,
             self.notices.deliver_for_ever,
             self.services.proxy.replies.follow_for_ever,
+            self.sharing.tell_for_ever,
+            self.sharing.follow_for_ever,
             *[self.shadows.work] * WORKERS,
         ):
             self.keep(work)
@@ -108,6 +114,7 @@ class Gateway:
         await asyncio.gather(*self.tasks, return_exceptions=True)
         await self.escalations.finish()
         await self.services.controller.finish()
+        await self.sharing.finish()
         await self.store.memory.keep(self.store.store)
         await self.upstreams.aclose()
         for carrier in self._webhook_carriers():
@@ -140,6 +147,7 @@ class Gateway:
         services.runtime = wiring.runtime(deployment, self.upstreams, self.pricelist, self.key.value)
         services.status.prices = services.runtime.prices
         services.table.install(deployment.agents)
+        services.proxy.under_way.keep_agents(filter(None, map(services.table.entry, services.table)))
         self.escalations.share_among(len(deployment.agents))
         services.controller.install(services.runtime)
         self._turn_webhooks(deployment.settings)
@@ -234,8 +242,8 @@ def build(
     chain = FallbackChain(attempts, escalations, faults, clock, draw)
     shadows = Shadows(table, attempts, recorder, clock, Purse(store.store, clock.unix))
     replies = Replies(store.store, table, clock.unix)
-    hedges, exposures = Hedges(attempts, clock), Exposures(circuits)
-    proxy = Proxy(table, chain, attempts, recorder, shadows, clock, replies, hedges, exposures)
+    hedges, exposures, under_way = Hedges(attempts, clock), Exposures(circuits), UnderWay(clock.monotonic)
+    proxy = Proxy(table, chain, attempts, recorder, shadows, clock, replies, hedges, exposures, under_way)
     services = Services(
         runtime=runtime, table=table, controller=controller, store=store.store, memory=store.memory,
         commands=Commands(store.store, table, controller.records, controller.outages), proxy=proxy,
@@ -246,6 +254,7 @@ def build(
     return Gateway(
         services, escalations, notices, shadows, store, upstreams, pricelist, key, deployment, asgi(services),
         host or deployment.settings.listen.host,
+        Sharing(store.store, table, under_way, clock, log),
     )  # fmt: skip
 
 

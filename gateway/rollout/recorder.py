@@ -41,7 +41,7 @@ class Clock:
 
 def name_call(call: Call, outcome: Outcome, key: bytes, *, answered: bool = True) -> None:
     """Give the call the id that says where it will be booked, and whether a version answers it."""
-    arm, is_apart = None if outcome.censored else outcome.arm, outcome.reason != "split"
+    arm, is_apart = None if outcome.censored or outcome.held else outcome.arm, outcome.reason != "split"
     booked = place(outcome.agent, outcome.version, arm, is_apart, outcome.rollout, outcome.evidence, answered)
     call.id = outcome.call_id = mint(booked, unit_id(outcome.unit), outcome.caller, call.nonce, key)
 
@@ -64,7 +64,7 @@ class Recorder:
             unit=plan.unit, rollout=state.rollout if state else 0, evidence=state.evidence if state else 0,
             arm=(arm := arm_of(plan, entry)), stream=call.stream, received_at=call.received_at,
             thresholds=entry.thresholds.get(arm) if arm else None,
-            request_id=call.request_id, party=party_of(call), conversation=name_of(call),
+            request_id=call.request_id, party=party_of(call), conversation=name_of(call), held=plan.held,
         )  # fmt: skip
 
     def close(self, outcome: Outcome, prices: PriceBook) -> None:
@@ -78,7 +78,7 @@ class Recorder:
         _count(outcome, spent, judged, _tally(batch, outcome.version + _TALLIES[outcome.reason]))
         if arm is not None:
             counts = batch.canary if arm == "canary" else batch.stable
-            if outcome.censored:
+            if outcome.censored or outcome.held:
                 counts.uncounted += 1
             elif weigh(outcome, judged, counts):
                 self.flush_requests.ask(outcome.agent)
@@ -148,11 +148,14 @@ def arm_of(plan: Plan, entry: Entry) -> ArmName | None:
     """The side of a trial that a call of that plan belongs to."""
     if plan.reason != "split":
         return None
-    if entry.is_completed:
-        return "canary"  # there is no control any more, but it is still watched
+    split = entry.split
+    if entry.is_completed:  # there is no control any more, but it is still watched
+        return "canary" if plan.version is split.stable else None
     if not entry.on_trial:
         return None
-    return "canary" if plan.version is entry.split.canary else "stable"
+    if plan.version is split.canary:
+        return "canary"
+    return "stable" if plan.version is split.stable else None
 
 
 def _tally(batch: Batch, key: str) -> Tally:
@@ -185,6 +188,7 @@ def _count(outcome: Outcome, spent: Spent, judged: bool, tally: Tally) -> None:
         tally.unjudged += 1
         tally.rejected += outcome.rejected
     tally.censored += outcome.censored
+    tally.held += outcome.held
     if outcome.end == "escalated":
         tally.escalations += 1
     if len(outcome.attempts) > 1:
@@ -218,6 +222,7 @@ def _line(outcome: Outcome, spent: Spent) -> dict[str, object]:
         "reason": outcome.reason,
         "arm": outcome.arm,
         "censored": outcome.censored,
+        "held": outcome.held,
         "stream": outcome.stream,
         "end": outcome.end,
         "status": outcome.status,

@@ -234,6 +234,7 @@ def _sums(tally: Tally) -> dict[str, Any]:
         "errors": tally.errors,
         "unjudged": tally.unjudged,
         "censored": tally.censored,
+        "held": tally.held,
         "rejected": tally.rejected,
         "error_rate": tally.errors / judged if judged > 0 else None,
         "fallbacks": tally.fallbacks,

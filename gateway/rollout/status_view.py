@@ -93,13 +93,14 @@ class CallSums:
     """The sums of a version's calls over all replicas, in the running rollout.
 
     `errors` are those of first attempts on the version. `unjudged` calls say nothing of it, `censored` ones met an
-    open circuit, `unpriced` ones are missing from the cost.
+    open circuit, `held` ones are of conversations from before the step, `unpriced` ones are missing from the cost.
     """
 
     requests: int
     errors: int
     unjudged: int
     censored: int
+    held: int
     rejected: int
     error_rate: float | None
     fallbacks: int

@@ -50,8 +50,11 @@ class Entry:
         return replace(entry, thresholds=_thresholds(entry))
 
     def quarantined(self) -> "Entry":
-        """The same, with everything on stable."""
-        return replace(self, split=Split(self.split.stable), thresholds={}, is_quarantined=True)
+        """The same, with everything on stable but what other versions were keeping before this trial."""
+        canary, kept = self.split.canary, self.split.kept
+        left = {digest: version for digest, version in kept.items() if canary is None or digest != canary.digest}
+        split = Split(self.split.stable, step=self.split.step, kept=left)
+        return replace(self, split=split, thresholds={}, is_quarantined=True)
 
     @property
     def on_trial(self) -> bool:
@@ -144,6 +147,18 @@ def _ref(version: AgentVersion) -> VersionRef:
 
 
 def _split(agent: Agent, intent: Intent, state: State | None) -> Split:
+    """The split that the record asks for, with the versions that conversations under way may keep."""
+    split = _arms(agent, intent, state)
+    step = state.evidence if state else 0
+    return replace(split, step=step, kept=_kept(agent, intent, state) if _is_kept(agent) else {})
+
+
+def _is_kept(agent: Agent) -> bool:
+    """Return whether a conversation keeps the version that it began on; a single request is none."""
+    return agent.running == "keep" and agent.sticky.kind != "request"
+
+
+def _arms(agent: Agent, intent: Intent, state: State | None) -> Split:
     stable = agent.versions[agent.stable]
     if state is None:
         return Split(stable)
@@ -156,6 +171,14 @@ def _split(agent: Agent, intent: Intent, state: State | None) -> Split:
     if not state.on_trial:
         return Split(stable, withdrawn=withdrawn)
     return replace(Split.trial(agent.name, stable, canary, state.weight), withdrawn=withdrawn)
+
+
+def _kept(agent: Agent, intent: Intent, state: State | None) -> Mapping[str, AgentVersion]:
+    """The versions that conversations under way may keep, by digest: those in the files that no rollback has taken."""
+    digests = {intent.stable.digest}
+    if state is not None:
+        digests |= set(state.kept(intent)) - state.rolled_back.keys()
+    return {version.digest: version for version in agent.versions.values() if version.digest in digests}
 
 
 def _withdrawn(agent: Agent, state: State) -> frozenset[str]:

@@ -44,6 +44,7 @@ def encode_state(state: State) -> dict[str, str]:
         "pinned": _flag(state.pinned),
         "dismissed": _json(list(state.dismissed)),
         "ladder": _json([astuple(step) for step in state.steps]),
+        "replaced": _json(list(state.replaced)),
     }
 
 
@@ -127,6 +128,7 @@ def _decode(fields: Mapping[str, str]) -> State:
         pinned=fields.get("pinned") == _YES,
         dismissed=tuple(json.loads(fields.get("dismissed", "[]"))),
         steps=tuple(Step(*step) for step in json.loads(fields.get("ladder", "[]"))),
+        replaced=tuple(json.loads(fields.get("replaced", "[]"))),
     )
 
 

@@ -15,6 +15,8 @@ class Reaching(Protocol):
     """A store as its parts see it: operations are bounded in time and number, and their failures mapped."""
 
     _client: Client
+    _replica: str
+    _deadline: float
 
     def _reach(self) -> AbstractAsyncContextManager[None]: ...
 

@@ -22,6 +22,7 @@ from redis.exceptions import TimeoutError as SocketTimeout
 from gateway.errors import StoreRefused
 from gateway.store import shared_key
 from gateway.store.announcements import CHANNEL, announcement, listen
+from gateway.store.beginnings import BeginningStore
 from gateway.store.codec import decode_state, decode_tallies, encode_event, encode_state
 from gateway.store.connect import MAX_IN_FLIGHT, Client, close, disconnect, know_nodes
 from gateway.store.faults import FAILURES, away_on_failure, heeding_cancellation
@@ -61,7 +62,7 @@ _LIMITS = orjson.dumps(
 )  # fmt: skip
 
 
-class RedisStore(FeedbackStore, HandoverStore):
+class RedisStore(BeginningStore, FeedbackStore, HandoverStore):
     """Implements `Store` over a client of `connect`, which it closes with itself.
 
     `replica` names this process start and no other: it keys the sequence of applied batches. An operation that takes

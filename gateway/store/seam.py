@@ -276,6 +276,18 @@ class Store(Protocol):
     async def mark_reply_delivered(self, agent: str, call_id: str, at: float) -> None:
         """Note that a turn has seen the reply to that call; the first such time counts. `at` in Unix seconds."""
 
+    async def tell(self, messages: Sequence[str], since: float) -> None:
+        """Tell the other replicas; what was told before `since` in Unix seconds is forgotten."""
+
+    async def told(self, after: str, wait: bool) -> tuple[str, list[str]]:
+        """Return what other replicas have told after a place (`<milliseconds>-<number>`), and the last place read.
+
+        With `wait` it is waited for, about a second at most.
+        """
+
+    async def has_told(self, place: str) -> bool:
+        """Return whether what was told at that place is still there."""
+
     def turns(self) -> AsyncIterator[str]:
         """The names of agents whose record has changed, as the store announces them. A hint, not a promise."""
 

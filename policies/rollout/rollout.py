@@ -20,6 +20,8 @@ CONFIGURATION = "configuration"
 NO_VERDICT_SECONDS = 24 * 3600.0  # a step that could go on but for its evidence pauses after this
 WATCH_AFTER_SECONDS = 24 * 3600.0  # a completed canary may still be rolled back for this long
 
+_MOST_REPLACED = 8  # versions of earlier rollouts that conversations under way may still be on
+
 _APPROVAL = "somebody's approval is wanted"
 
 
@@ -244,6 +246,7 @@ def _begin(state: State | None, intent: Intent, now: float, highest_epoch: int) 
         epoch=epoch, phase=phase, step=1 if phase == "running" else 0, weight=weight, stable=intent.stable,
         canary=intent.canary, rollout=epoch, evidence=epoch, reason=reason, actor=CONFIGURATION, action=action,
         changed_at=now, rolled_back=rolled_back, began_at=now, steps=intent.steps,
+        replaced=state.kept(intent)[:_MOST_REPLACED] if state else (),
     )  # fmt: skip
     return Decision(expected, new, {})
 

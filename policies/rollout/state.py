@@ -65,7 +65,8 @@ class State:
     many of those there have been, `offset` the minutes that the earlier ones took, `banked` what their components are
     worth. `frozen` holds this step's thresholds (seconds; caps). `began_at` is when the step began and `changed_at`
     the last change, in Unix seconds. `rolled_back` maps the digest of every canary taken out to the reason. `steps`
-    are the steps that the rollout follows; empty in a record from before they were kept.
+    are the steps that the rollout follows; empty in a record from before they were kept. `replaced` are the digests of
+    versions that earlier rollouts have replaced: conversations under way may keep them.
     """
 
     epoch: int
@@ -90,10 +91,26 @@ class State:
     pinned: bool = False
     dismissed: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
+    replaced: tuple[str, ...] = ()
 
     def serves(self, intent: Intent) -> bool:
         """Return whether this record is of the versions that the configuration names."""
         return self.stable.digest == intent.stable.digest and _digest(self.canary) == _digest(intent.canary)
+
+    def kept(self, intent: Intent) -> tuple[str, ...]:
+        """Digests of the versions beside the configured stable that conversations under way may keep.
+
+        A rollout that begins, goes on, completes or gives way to the next one moves no conversation. A person does who
+        names another stable version, or takes the canary out.
+        """
+        canary = (self.canary.digest,) if self.canary and self.phase in ("running", "paused", "completed") else ()
+        if self.phase == "completed" and intent.stable.digest == _digest(self.canary):
+            return (self.stable.digest, *self.replaced)
+        if intent.stable.digest != self.stable.digest:
+            return ()
+        if self.phase == "completed" and not self.serves(intent):
+            return self.replaced  # the version before the completed one is stable again
+        return (*canary, *self.replaced) if intent.canary else self.replaced
 
     @property
     def on_trial(self) -> bool:

@@ -174,8 +174,9 @@ async def test_a_call_is_one_line_without_its_content(
 
 
 CALL_FIELDS = {
-    "event", "level", "at", "id", "request_id", "caller", "agent", "version", "reason", "arm", "censored", "stream",
-    "end", "status", "failed", "failure", "why", "attempts", "latency", "ttft", "input_tokens", "cached_tokens",
+    "event", "level", "at", "id", "request_id", "caller", "agent", "version", "reason", "arm", "censored", "held",
+    "stream", "end", "status", "failed", "failure", "why", "attempts",
+    "latency", "ttft", "input_tokens", "cached_tokens",
     "output_tokens", "estimated", "hedge", "cost_usd",
 }  # fmt: skip
 

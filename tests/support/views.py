@@ -23,7 +23,8 @@ from policies.rollout.state import VersionRef
 
 _SECONDS = Quantiles(p50=0.123456, p90=1.5, p99=None)
 _SUMS: dict[str, Any] = {
-    "requests": 12345, "errors": 7, "unjudged": 0, "censored": 0, "rejected": 43, "error_rate": 0.000567,
+    "requests": 12345, "errors": 7, "unjudged": 0, "censored": 0, "held": 0, "rejected": 43,
+    "error_rate": 0.000567,
     "fallbacks": 1, "escalations": 0, "hedges": 2, "hedges_won": 0, "latency_seconds": _SECONDS,
     "ttft_seconds": _SECONDS, "tokens": TokenSums(0, 0, 0, 0), "cost_usd": 1.25, "cost_per_request_usd": None,
     "unpriced": 0,

@@ -39,6 +39,9 @@ OPERATIONS: dict[str, tuple[Any, ...]] = {
     "replies": ({"a": ""}, 1.0),
     "mark_reply_delivered": ("a", "c", 1.0),
     "share_key": (b"0123456789abcdef" * 2,),
+    "tell": (["a"], 0.0),
+    "told": ("0-0", False),
+    "has_told": ("0-0",),
     "ping": (),
     "probe": ("a",),
 }

@@ -1,0 +1,128 @@
+"""Brings what one replica knows of the conversations under way to all others, through the store.
+
+Two loops: one writes what is new here, ten times a second and at once just after a step has begun; the other waits for
+what others write. A store that is away changes nothing for calls: what was not said waits, and is said later.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import suppress
+
+import orjson
+
+from gateway.errors import StoreAway, StoreRefused
+from gateway.logs import Log
+from gateway.rollout.recorder import Clock
+from gateway.rollout.table import Table
+from gateway.rollout.under_way import Begun, UnderWay
+from gateway.store.seam import Store
+from routing.plan import Beginning
+
+SHARE_SECONDS = 0.1  # between two messages while nothing changes
+HASTY_SECONDS = 0.002  # just after a step has begun
+UNITS_AT_ONCE = 500  # of one message, 8 KB: what a replica reads without a pause that calls would notice
+_MESSAGES_AT_ONCE = 20
+_FIRST_READ_SECONDS = 1.5  # of what others said before this replica began; calls are then served anyway
+_AWAY_SECONDS = 0.3
+_REFUSED_SECONDS = 60.0
+_DIGITS = 16  # of a unit's id
+
+
+class Sharing:
+    """The sharing of one replica."""
+
+    def __init__(self, store: Store, table: Table, under_way: UnderWay, clock: Clock, log: Log) -> None:
+        self._store = store
+        self._table = table
+        self._under_way = under_way
+        self._clock = clock
+        self._log = log
+        self._news = asyncio.Event()
+        self._place = ""
+        self._has_complained = False
+        under_way.ask = self._news.set
+
+    async def catch_up(self) -> None:
+        """Read what others have said before this replica began. A store that is away is read later."""
+        with suppress(TimeoutError, StoreAway):
+            async with asyncio.timeout(_FIRST_READ_SECONDS):
+                while await self._read(wait=False):
+                    pass
+
+    async def tell_for_ever(self) -> None:
+        """Write what is new here, until cancelled."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            await asyncio.sleep(await self._tell())
+
+    async def follow_for_ever(self) -> None:
+        """Read what others write, until cancelled."""
+        while True:
+            try:
+                await self._read(wait=True)
+            except StoreAway as error:
+                await asyncio.sleep(self._complain(error))
+                await self._look_for_loss()
+
+    async def finish(self) -> None:
+        """Write what is left; a store that is away hears nothing of it."""
+        await self._tell()
+
+    async def _read(self, wait: bool) -> bool:
+        """Take what others have written; return whether there was something. Raises StoreAway."""
+        after = self._place or f"{int((self._clock.unix() - self._memory_seconds()) * 1_000)}-0"
+        self._place, messages = await self._store.told(after, wait)
+        self._has_complained = False
+        for message in messages:
+            for begun in _decoded(message):
+                if (entry := self._table.entry(begun.agent)) and entry.split.kept:
+                    self._under_way.learn(begun, entry.agent.idle)
+            await asyncio.sleep(0)  # calls go first
+        return bool(self._place != after)
+
+    async def _tell(self) -> float:
+        """Write what is new; return the seconds until the next time."""
+        left = self._under_way.take(UNITS_AT_ONCE)
+        while left:
+            messages = [_encoded(begun) for begun in left[:_MESSAGES_AT_ONCE]]
+            try:
+                await self._store.tell(messages, self._clock.unix() - self._memory_seconds())
+            except StoreAway as error:
+                self._under_way.give_back(left)
+                self._news.set()
+                return self._complain(error)
+            left = left[_MESSAGES_AT_ONCE:]
+        return HASTY_SECONDS if self._under_way.is_hasty else SHARE_SECONDS
+
+    async def _look_for_loss(self) -> None:
+        """Say everything again where the store has lost what was said."""
+        with suppress(StoreAway):
+            if self._place and not await self._store.has_told(self._place):
+                self._under_way.share_everything()
+                self._news.set()
+
+    def _memory_seconds(self) -> float:
+        """How long conversations are remembered, of the agent that remembers them longest."""
+        entries = (self._table.entry(agent) for agent in self._table)
+        return 2 * max((entry.agent.idle for entry in entries if entry), default=0.0)
+
+    def _complain(self, error: StoreAway) -> float:
+        """Say once that nothing is shared; return the seconds until it is tried again."""
+        if not self._has_complained:
+            self._has_complained = True
+            self._log.warning("conversations_unshared", error=error.message)
+        return _REFUSED_SECONDS if isinstance(error, StoreRefused) else _AWAY_SECONDS
+
+
+def _encoded(begun: Begun) -> str:
+    agent, (step, digest), units = begun
+    return orjson.dumps([agent, step, digest, "".join(units)]).decode()
+
+
+def _decoded(message: str) -> Iterator[Begun]:
+    """What a message says; nothing where it is none of ours."""
+    with suppress(orjson.JSONDecodeError, TypeError, ValueError):
+        agent, step, digest, units = orjson.loads(message)
+        names = [units[first : first + _DIGITS] for first in range(0, len(units), _DIGITS)]
+        yield Begun(str(agent), Beginning(int(step), str(digest)), names)

@@ -1,0 +1,198 @@
+"""The conversations under way: each keeps the version that it began on, at whichever replica its next turn arrives.
+
+Every unit that the split has served lately is remembered with where it began. What this replica learns goes to the
+others through the store (`gateway.rollout.sharing`); a call only looks into memory. Memory is bounded by generations.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from gateway.rollout.table import Entry
+from gateway.rollout.weighing import unit_id
+from routing.plan import Beginning, Plan, Split, arm_of_unit, keep
+
+GENERATIONS = 4  # each half of `idle` long: what was used within `idle` is known, what is silent for twice that is not
+MOST_UNITS = 100_000  # of one generation, over all agents: some 10 MB
+FEWEST_UNITS = 1_000  # of one generation of one agent, however many agents there are
+SETTLE_SECONDS = 2.0  # a step waits so long for new units where other replicas serve; longer than a poll of the records
+
+
+class Begun(NamedTuple):
+    """Units of one agent that began at the same place; each by its `unit_id`."""
+
+    agent: str
+    beginning: Beginning
+    units: Sequence[str]
+
+
+class _RecentUnits:
+    """The units of one agent that were served lately, by `unit_id`. `unsaid` is what the other replicas do not know.
+
+    `step` is the epoch of the step in which the last new unit came, `since` when that step was first seen here, and
+    `before` the split that held until then. `heard_until` is when nothing of other replicas is remembered any more.
+    """
+
+    __slots__ = ("before", "half", "heard_until", "most", "newest", "older", "since", "split", "turns_at", "unsaid")
+
+    def __init__(self, idle: float, most: int, at: float) -> None:
+        self.half = idle / 2
+        self.most = most
+        self.newest: dict[str, Beginning] = {}
+        self.older: deque[dict[str, Beginning]] = deque(maxlen=GENERATIONS - 1)
+        self.turns_at = at + self.half
+        self.unsaid: dict[Beginning, list[str]] = {}
+        self.split: Split | None = None
+        self.before: Split | None = None
+        self.since = at
+        self.heard_until = at
+
+    def turn(self, at: float) -> None:
+        """Begin new generations for the time that has passed."""
+        for _ in range(GENERATIONS):
+            if at < self.turns_at:
+                return
+            self._begin_generation(self.turns_at)
+        self.turns_at = at + self.half
+
+    def find(self, unit: str) -> Beginning | None:
+        """Return where the unit began, and take it over into the newest generation."""
+        for generation in reversed(self.older):
+            begun = generation.get(unit)
+            if begun is not None:
+                self.note(unit, begun)
+                return begun
+        return None
+
+    def note(self, unit: str, begun: Beginning) -> None:
+        """Remember the unit, and that the others are to hear of it."""
+        self.put(unit, begun)
+        self.unsaid.setdefault(begun, []).append(unit)
+
+    def put(self, unit: str, begun: Beginning) -> None:
+        """Remember the unit."""
+        if len(self.newest) >= self.most:
+            self._begin_generation(self.turns_at - self.half)
+        self.newest[unit] = begun
+
+    def _begin_generation(self, at: float) -> None:
+        self.older.append(self.newest)
+        self.newest = {}
+        self.turns_at = at + self.half
+
+    def everything(self) -> dict[str, Beginning]:
+        """Return all that is remembered, of each unit what is newest."""
+        return {unit: begun for generation in (*self.older, self.newest) for unit, begun in generation.items()}
+
+
+class UnderWay:
+    """The conversations under way at one replica. `asked` is called when there is something to share."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._agents: dict[str, _RecentUnits] = {}
+        self._beginnings: dict[Beginning, Beginning] = {}
+        self._most = MOST_UNITS
+        self.ask: Callable[[], None] = _ignore
+
+    def keep_agents(self, entries: Iterable[Entry]) -> None:
+        """Follow a new configuration: forget agents that have left it, and share the memory among those that are."""
+        kept = {entry.agent.name: entry.agent for entry in entries if entry.split.kept}
+        self._most = max(FEWEST_UNITS, MOST_UNITS // max(1, len(kept)))
+        self._agents = {name: units for name, units in self._agents.items() if name in kept}
+        for name, units in self._agents.items():
+            units.half, units.most = kept[name].idle / 2, self._most
+
+    def follow(self, plan: Plan, entry: Entry, at: float) -> Plan:
+        """Return the plan on the version that the call's conversation keeps; `at` in monotonic seconds."""
+        split = entry.split
+        if plan.reason != "split" or not split.kept:
+            return plan
+        units = self._agents.get(entry.agent.name)
+        if units is None:
+            units = self._agents[entry.agent.name] = _RecentUnits(entry.agent.idle, self._most, at)
+        if at >= units.turns_at:
+            units.turn(at)
+        begun = units.newest.get(unit_id(plan.unit))
+        if begun is not None and begun.step == split.step and begun.digest == plan.version.digest:
+            return plan
+        return self._follow(units, plan, entry, at)
+
+    def learn(self, begun: Begun, idle: float) -> None:
+        """Take what another replica says. Of two beginnings of a unit the later step holds."""
+        at = self._now()
+        units = self._agents.get(begun.agent)
+        if units is None:
+            units = self._agents[begun.agent] = _RecentUnits(idle, self._most, at)
+        units.turn(at)
+        units.heard_until = at + 2 * idle
+        beginning = self._shared(begun.beginning)
+        for unit in begun.units:
+            known = units.newest.get(unit)
+            if known is None or known.step <= beginning.step:
+                units.put(unit, beginning)
+
+    def take(self, most: int) -> list[Begun]:
+        """Return what the other replicas are to hear of, at most so many units at a time; it is forgotten here."""
+        taken: list[Begun] = []
+        for agent, units in self._agents.items():
+            while units.unsaid:
+                beginning, names = units.unsaid.popitem()
+                taken += (Begun(agent, beginning, names[first : first + most]) for first in range(0, len(names), most))
+        return taken
+
+    def give_back(self, begun: Iterable[Begun]) -> None:
+        """Share these again: they have not arrived."""
+        for agent, beginning, names in begun:
+            if units := self._agents.get(agent):
+                units.unsaid.setdefault(beginning, []).extend(names)
+
+    def share_everything(self) -> None:
+        """Share all that is remembered once more: the store has lost it."""
+        for units in self._agents.values():
+            units.unsaid.clear()
+            for unit, begun in units.everything().items():
+                units.unsaid.setdefault(begun, []).append(unit)
+
+    @property
+    def is_hasty(self) -> bool:
+        """Whether a step has begun a moment ago, so that the others must hear of every new unit at once."""
+        now = self._now()
+        return any(now - units.since < 3 * SETTLE_SECONDS for units in self._agents.values())
+
+    def _follow(self, units: _RecentUnits, plan: Plan, entry: Entry, at: float) -> Plan:
+        """Follow a unit that is new here, or that was under way before the running step."""
+        split, unit = entry.split, unit_id(plan.unit)
+        begun = units.newest.get(unit) or units.find(unit)
+        if begun is None:
+            begun = self._begin(units, plan, split, at)
+            units.note(unit, begun)
+            self.ask()
+        kept = keep(entry.agent, split, plan, begun)
+        if kept.version.digest != begun.digest and begun.step < split.step:
+            units.note(unit, self._shared(Beginning(begun.step, kept.version.digest)))
+        return kept
+
+    def _begin(self, units: _RecentUnits, plan: Plan, split: Split, at: float) -> Beginning:
+        """Return where a unit that nobody knows begins.
+
+        For some seconds after a step has begun that is still the step before it, where other replicas serve the agent,
+        too: one of them may not know of the step yet, and this unit's next turn may arrive there.
+        """
+        if units.split is None or units.split.step != split.step:
+            units.before, units.since = units.split, at
+        units.split = split
+        before = units.before
+        if before is not None and at < units.heard_until and at - units.since < SETTLE_SECONDS:
+            return self._shared(Beginning(before.step, arm_of_unit(before, plan.unit).digest))
+        return self._shared(Beginning(split.step, plan.version.digest))
+
+    def _shared(self, beginning: Beginning) -> Beginning:
+        """Return the one object for all equal beginnings: most units of a step have the same two."""
+        if len(self._beginnings) > 1_000:
+            self._beginnings.clear()
+        return self._beginnings.setdefault(beginning, beginning)
+
+
+def _ignore() -> None:
+    """Do nothing: nobody shares."""

@@ -1,0 +1,166 @@
+"""What one replica remembers of conversations under way: bounded, until they are silent, and shared once."""
+
+import tracemalloc
+from dataclasses import replace
+
+import pytest
+
+from gateway.rollout import under_way as module
+from gateway.rollout.table import Entry
+from gateway.rollout.under_way import Begun, UnderWay
+from gateway.rollout.weighing import unit_id
+from policies.rollout.rollout import new_segment, reconcile
+from policies.rollout.state import State
+from routing.agents import Running
+from routing.plan import Beginning, Plan, arm_of_unit
+from tests.support.trials import agent_named
+
+AGENT = agent_named("support")
+UNITS = [f"unit {number}" for number in range(100)]
+
+
+class Stage:
+    """An agent, its record and one replica's memory; the time passes by hand."""
+
+    def __init__(self, running: Running = "keep") -> None:
+        self.now = 0.0
+        self.agent = replace(AGENT, idle=60.0, running=running)
+        self.under_way = UnderWay(lambda: self.now)
+        self.state: State | None = None
+        self.turn(0)
+
+    def turn(self, weight: int) -> None:
+        """A step of that weight begins."""
+        entry = Entry.of(self.agent, None)
+        if self.state is None:
+            decision = reconcile(None, entry.intent, 0.0)
+            assert decision
+            self.state = replace(decision.state, weight=weight)
+        else:
+            self.state = new_segment(self.state, self.now, weight=weight).state
+        self.entry = entry.with_state(self.state)
+
+    def call(self, unit: str) -> Plan:
+        """A call of the unit."""
+        plan = Plan(arm_of_unit(self.entry.split, unit), "split", unit, ())
+        return self.under_way.follow(plan, self.entry, self.now)
+
+    def versions(self) -> set[str]:
+        """Who serves the units now."""
+        return {self.call(unit).version.name for unit in UNITS}
+
+    def hear(self, unit: str, begun: Beginning) -> None:
+        """Another replica says where a unit began."""
+        self.under_way.learn(Begun("support", begun, [unit_id(unit)]), 60.0)
+
+
+def test_a_unit_keeps_its_version_until_it_is_silent() -> None:
+    """Used again within `idle` it is held, for hours; silent for twice that it falls by weight."""
+    here = Stage()
+    here.versions()
+    here.turn(10_000)
+    for _ in range(20):
+        here.now += 59.0
+        assert here.versions() == {"v1"}
+    assert here.call(UNITS[0]).held
+    here.now += 121.0
+    assert here.versions() == {"v2"}
+    assert not here.call(UNITS[0]).held
+
+
+def test_with_move_the_weight_holds_at_once() -> None:
+    """Nothing is remembered, and nothing held."""
+    here = Stage(running="move")
+    here.versions()
+    here.turn(10_000)
+    assert here.versions() == {"v2"} and not here.call(UNITS[0]).held
+    assert not here.under_way.take(100)
+
+
+def test_pinned_calls_leave_their_conversation_alone() -> None:
+    """A pin and a rule are for the call that they are about."""
+    here = Stage()
+    pinned = Plan(here.entry.split.stable, "pin", "unit", ())
+    assert here.under_way.follow(pinned, here.entry, 0.0) is pinned
+    assert not here.under_way.take(100)
+
+
+def test_who_was_moved_stays_where_they_are() -> None:
+    """A weight that was lowered and raised again moves nobody a second time."""
+    here = Stage()
+    here.turn(10_000)
+    assert here.versions() == {"v2"}
+    here.turn(0)
+    assert here.versions() == {"v1"}
+    here.turn(10_000)
+    assert here.versions() == {"v1"}
+
+
+def test_what_another_replica_began_is_kept_here() -> None:
+    """Of two beginnings the later step holds, so that replicas agree."""
+    here = Stage()
+    here.turn(10_000)
+    assert here.state
+    v1, v2 = (here.agent.versions[name].digest for name in ("v1", "v2"))
+    here.hear("a", Beginning(here.state.evidence - 1, v1))
+    assert here.call("a").version.name == "v1"
+    here.hear("a", Beginning(here.state.evidence, v2))
+    here.hear("a", Beginning(here.state.evidence - 1, v1))
+    assert here.call("a").version.name == "v2"
+
+
+def test_a_step_waits_for_new_units_where_other_replicas_serve() -> None:
+    """Until all of them know of the step, a new unit begins in the step before, and is no evidence."""
+    here = Stage()
+    here.hear("elsewhere", Beginning(0, here.agent.versions["v1"].digest))
+    here.call("before")
+    here.turn(10_000)
+    assert (here.call("at once").version.name, here.call("at once").held) == ("v1", True)
+    assert here.under_way.is_hasty
+    here.now += module.SETTLE_SECONDS
+    assert (here.call("later").version.name, here.call("later").held) == ("v2", False)
+    assert here.call("at once").version.name == "v1"
+
+
+def test_what_is_new_is_shared_once_and_again_when_it_did_not_arrive() -> None:
+    """In portions, by where it began."""
+    here = Stage()
+    here.versions()
+    first = here.under_way.take(30)
+    assert sorted(len(begun.units) for begun in first) == [10, 30, 30, 30]
+    assert not here.under_way.take(30)
+    here.under_way.give_back(first)
+    assert sum(len(begun.units) for begun in here.under_way.take(1000)) == 100
+    here.now += 100.0
+    here.versions()  # in another generation it is news again: a replica that began since then has not heard it
+    assert sum(len(begun.units) for begun in here.under_way.take(1000)) == 100
+    here.under_way.share_everything()
+    assert sum(len(begun.units) for begun in here.under_way.take(1000)) == 100
+
+
+def test_agents_that_are_gone_are_forgotten() -> None:
+    """And their share of the memory is the others'."""
+    here = Stage()
+    here.versions()
+    here.under_way.keep_agents([here.entry])
+    assert here.under_way.take(1000)
+    here.under_way.keep_agents([])
+    here.turn(10_000)
+    assert here.versions() == {"v2"}
+
+
+def test_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many units come, what is kept are four generations of them, below 200 bytes each."""
+    monkeypatch.setattr(module, "MOST_UNITS", 2_000)
+    monkeypatch.setattr(module, "FEWEST_UNITS", 10)
+    here = Stage()
+    here.under_way.keep_agents([here.entry])
+    tracemalloc.start()
+    for number in range(30_000):
+        here.call(f"one of many {number}")
+        if number % 100 == 0:
+            here.under_way.take(1000)
+    used = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    unit_id.cache_clear()
+    assert used < 200 * 4 * 2_000 + 500_000

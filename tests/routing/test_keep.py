@@ -1,0 +1,71 @@
+"""Which version a conversation under way keeps, and what moves it."""
+
+from dataclasses import replace
+
+import pytest
+
+from routing.plan import Beginning, Plan, Split, keep, route
+
+from .samples import V1, V2, V3, agent, facts, trial
+
+KEPT = {version.digest: version for version in (V1, V2)}
+AGENT = agent()
+
+
+def step(weight: int) -> Split:
+    """v2 on trial over v1, in the step of epoch 5."""
+    return replace(trial(weight), step=5, kept=KEPT)
+
+
+def kept(split: Split, begun: Beginning) -> Plan:
+    return keep(AGENT, split, route(AGENT, split, facts()), begun)
+
+
+def test_a_conversation_keeps_the_version_it_began_on() -> None:
+    """Though its weight includes it now, with that version's own targets; it is no evidence."""
+    plan = kept(step(10_000), Beginning(4, V1.digest))
+    assert (plan.version, plan.targets, plan.held) == (V1, (V1.target,), True)
+
+
+def test_within_its_step_the_split_holds() -> None:
+    """A conversation that began in the running step is evidence."""
+    plan = kept(step(10_000), Beginning(5, V2.digest))
+    assert (plan.version, plan.held) == (V2, False)
+
+
+@pytest.mark.parametrize("weight", [0, 10_000])
+def test_who_stays_where_the_weight_puts_them_is_held_too(weight: int) -> None:
+    """Else stable's conversations would be older than the canary's."""
+    split = step(weight)
+    assert kept(split, Beginning(4, (V2 if weight else V1).digest)).held
+
+
+def test_a_replica_with_old_files_is_heeded() -> None:
+    """It knows the step and not its canary, and puts on stable whoever begins there."""
+    plan = kept(step(10_000), Beginning(5, V1.digest))
+    assert (plan.version, plan.held) == (V1, True)
+
+
+def test_a_lower_weight_moves_the_canarys_conversations() -> None:
+    """It is a person's word."""
+    plan = kept(step(0), Beginning(4, V2.digest))
+    assert (plan.version, plan.held) == (V1, True)
+
+
+def test_a_later_step_that_another_replica_knows_is_believed() -> None:
+    """Its units keep the canary here, too, whatever the weight that is still known here."""
+    plan = kept(step(0), Beginning(6, V2.digest))
+    assert (plan.version, plan.held) == (V2, True)
+
+
+def test_a_version_that_is_not_kept_any_more_is_left() -> None:
+    """It was rolled back, edited or deleted."""
+    plan = kept(step(0), Beginning(4, V3.digest))
+    assert (plan.version, plan.held) == (V1, True)
+
+
+def test_after_a_trial_only_what_differs_from_the_split_is_held() -> None:
+    """v2 serves everything: conversations on v1 end there."""
+    completed = Split(V2, step=5, kept=KEPT)
+    assert kept(completed, Beginning(4, V1.digest)).version is V1
+    assert not kept(completed, Beginning(4, V2.digest)).held

@@ -76,13 +76,23 @@ class Usage(NamedTuple):
     cache_written: int = 0
     cache_written_1h: int = 0
 
+    @property
+    def touches_cache(self) -> bool:
+        """Return whether any of the prompt was read from a provider's cache or written to it."""
+        return self.cached > 0 or self.cache_written > 0
+
+    def without_cache(self) -> "Usage":
+        """Return the same tokens as if no prompt cache had had a part in them."""
+        return self._replace(cached=0, cache_written=0, cache_written_1h=0)
+
 
 @dataclass(slots=True)
 class Attempt:
     """One try at one target. Times are monotonic seconds; `failure` is None when it went well.
 
     `counts` says whether the failure is an error of the version, `rejected` whether the provider refused to serve the
-    request, by whosever doing; `cost_nano_usd` is None while the price is unknown.
+    request, by whosever doing; `cost_nano_usd` is None while the price is unknown; `neutral_nano_usd` is set where
+    a provider's prompt cache had a part in it, and says what the attempt would have cost without one.
     """
 
     target: str
@@ -96,6 +106,7 @@ class Attempt:
     rejected: bool = False
     usage: Usage | None = None
     cost_nano_usd: int | None = None
+    neutral_nano_usd: int | None = None
 
 
 HedgeEnd = Literal["won", "lost", "neither"]

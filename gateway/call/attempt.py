@@ -4,13 +4,14 @@ An attempt ends in an `Answer`, in an `OpenStream` whose first part has come in,
 in the call's outcome however it ends.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from gateway.call.circuits import Circuits, refusal, weigh_refusal
 from gateway.call.stored_response import is_of_another
 from gateway.call.streaming import OpenStream, first_part
-from gateway.calls import Answer, Attempt, Call, Outcome
+from gateway.calls import Answer, Attempt, Call, Outcome, estimated_usage
 from gateway.errors import ProviderError
 from gateway.formats.applied import AppliedVersion
 from gateway.formats.learnt import Learnt
@@ -21,7 +22,7 @@ from gateway.formats.translate import Attempted, Translation, translation
 from gateway.formats.whole import Whole
 from gateway.headers import JSON, to_client_untyped
 from gateway.json_size import ANSWER_FACTOR, holds_more
-from gateway.net.client import Response, header
+from gateway.net.client import Request, Response, header
 from gateway.net.client.redacting import as_they_came
 from gateway.net.time_limits import TimeLimits
 from gateway.rollout.recorder import Clock
@@ -158,6 +159,17 @@ class Attempts:
         channel: Channel = run.runtime.channels[target.provider]
         way = self._way(run, target, channel, asks_usage)
         request = way.request()
+        try:
+            return await self._exchange(run, target, attempt, way, request)
+        except asyncio.CancelledError:  # the client left, or time is up; the provider has the request, and bills it
+            attempt.usage = attempt.usage or estimated_usage(len(request.body), 0)
+            raise
+
+    async def _exchange(
+        self, run: Run, target: Target, attempt: Attempt, way: Translation, request: Request
+    ) -> Answer | OpenStream:
+        """Send the request and read what comes back, of a stream its first part. Raises ProviderError."""
+        channel: Channel = run.runtime.channels[target.provider]
         response = await channel.send(request, run.runtime.answer_limit)
         self._faults.answered(target, channel.endpoint.origin)
         attempt.status = response.status

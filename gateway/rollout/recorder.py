@@ -132,6 +132,9 @@ class Recorder:
                 attempt.cost_nano_usd = prices.cost(attempt.target, attempt.usage, self._clock.unix())
                 if attempt.cost_nano_usd is None and attempt.usage is not None:
                     prices.miss(outcome.agent, attempt.target)
+        first = outcome.attempts[0] if outcome.attempts else None
+        if first is not None and first.usage is not None and first.usage.touches_cache:
+            first.neutral_nano_usd = prices.cost(first.target, first.usage.without_cache(), self._clock.unix())
 
     def _batch(self, outcome: Outcome) -> Batch:
         key = (outcome.rollout, outcome.evidence)

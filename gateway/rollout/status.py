@@ -33,6 +33,7 @@ from policies.evidence.evidence import ERRORS, WHOLE, Evidence
 from policies.evidence.tally import Tally, quantile
 from policies.guardrails.grammar import THRESHOLD
 from policies.guardrails.guardrails import Finding
+from policies.guardrails.thresholds import outdated
 from policies.rollout.rollout import Findings, waits_for
 from policies.rollout.state import State, Step
 from policies.simulation.outlook import rate_ratio_interval, requests_to_verdict
@@ -105,7 +106,7 @@ def agent_view(entry: Entry, snapshot: Snapshot, event: Mapping[str, Any], unpri
         guardrails=tuple(map(_finding, assessment.findings)),
         signals=tuple(map(_finding, assessment.signals)),
         outlook=_outlook(entry, state, findings),
-        waits_for=tuple(_waits(entry, state, findings, snapshot.now)),
+        waits_for=tuple(_waits(entry, state, findings, snapshot)),
         shadow=_shadow(entry.agent.shadow),
         versions=_versions(snapshot.tallies, entry),
         last_decision=_decision(state, event) if state else None,
@@ -135,12 +136,14 @@ def _evidence(state: State | None, snapshot: Snapshot, event: Mapping[str, Any])
     return recorded or evidence_of(state, snapshot.sides)
 
 
-def _waits(entry: Entry, state: State | None, findings: Findings, now: float) -> Sequence[str]:
+def _waits(entry: Entry, state: State | None, findings: Findings, snapshot: Snapshot) -> Sequence[str]:
     """Return why the rollout does not go on, in words."""
     if state is None or not state.on_trial:
         return ()
     held = ("a person paused it",) if state.phase == "paused" else ("it is pinned",) if state.pinned else ()
-    return (*held, *waits_for(state, entry.intent, findings, now))
+    stable = snapshot.tallies.get(entry.intent.stable.version) or Tally()
+    notes = outdated(state.frozen, stable, (*entry.guardrails, *entry.signals))
+    return (*held, *waits_for(state, entry.intent, findings, snapshot.now), *notes)
 
 
 def _outlook(entry: Entry, state: State | None, findings: Findings) -> OutlookView | None:

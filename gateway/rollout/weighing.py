@@ -48,8 +48,12 @@ def unit_id(unit: str) -> str:
 
 
 def cost_of(outcome: Outcome) -> int | None:
-    """Return the cost of the first attempt in nano-USD: a fallback's bill is not the version's doing."""
-    return outcome.attempts[0].cost_nano_usd
+    """Return the cost of the first attempt in nano-USD: a fallback's bill is not the version's doing.
+
+    A prompt cache has no part in it: how warm that is depends on how busy an arm is (decision 36).
+    """
+    first = outcome.attempts[0]
+    return first.cost_nano_usd if first.neutral_nano_usd is None else first.neutral_nano_usd
 
 
 def tokens_of(outcome: Outcome) -> int | None:

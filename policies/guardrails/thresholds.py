@@ -10,6 +10,7 @@ from policies.guardrails.metrics import MEANS, Measure
 MIN_CALLS = 500  # of stable's, before a threshold is taken from them
 CAP_QUANTILE = 0.99  # beyond it cost and tokens are cut off: a mean must not hang on one call
 ROOM = 2.0  # times the median
+OUTDATED = 1.5  # times: so far off, a threshold was taken in an outage, or before one
 SCALE = 10_000  # what stable's cap counts as; integers, so that sums merge exactly
 
 
@@ -53,6 +54,22 @@ def freeze(stable: Tally, guardrails: Iterable[Guardrail]) -> dict[str, float] |
     for name, mean in MEANS.items():
         _put(frozen, name, _cap(getattr(stable, mean.amount)))
     return frozen
+
+
+def outdated(frozen: Mapping[str, float], stable: Tally, guardrails: Iterable[Guardrail]) -> tuple[str, ...]:
+    """Return which frozen durations are far from what stable shows over the whole rollout, in words.
+
+    Both arms are held to the same threshold, so nothing is proven wrongly. But where nearly all calls or nearly none
+    are beyond it, a slower canary shows late.
+    """
+    fresh = freeze(stable, guardrails) or {}
+    measures = {slow.frozen_name: slow for guardrail in guardrails for slow in guardrail.slow if slow.seconds is None}
+    return tuple(
+        f"note: the threshold of {slow.measure} (p{100 * slow.quantile:g}) was taken at {frozen[name]:.3g} s, and "
+        f"stable's is {fresh[name]:.3g} s by now; slowness shows late until the next step takes it anew"
+        for name, slow in measures.items()
+        if name in frozen and name in fresh and not 1 / OUTDATED <= frozen[name] / fresh[name] <= OUTDATED
+    )
 
 
 def _cap(amounts: Mapping[int, int]) -> float | None:

@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from gateway.store.seam import MAX_UNITS, Batch
 from policies.evidence.evidence import SCORED, WHOLE
 from policies.evidence.tally import Tally, amount_bucket
 from policies.guardrails.grammar import parse
-from policies.guardrails.thresholds import Thresholds, arm_thresholds
+from policies.guardrails.thresholds import Scale, Thresholds, arm_thresholds
 from routing.assignment import Reason
 from routing.facts import Facts
 from routing.plan import route
@@ -422,3 +423,29 @@ def test_a_rejection_that_a_hedge_might_have_hidden_is_excused() -> None:
     late = outcome("canary", rejected(), end="refused")
     late.late = True
     assert Stage().close(late).canary.bad == {}
+
+
+def test_a_prompt_cache_makes_no_arm_cheaper_to_the_guardrail() -> None:
+    """The busier arm finds more of its prompts there; the money that is shown stays what was paid."""
+
+    @dataclass(frozen=True)
+    class Price:
+        target: str = "p/m"
+        since: date = date(2001, 1, 1)
+        input: float = 2.0
+        output: float = 8.0
+        cached_input: float | None = 0.2
+        cache_write: float | None = 2.5
+        cache_write_1h: float | None = None
+
+    read, written = Usage(1000, 900, 10, 0), Usage(1000, 0, 10, 0, cache_written=900)
+    seen = []
+    for usage in (Usage(1000, 0, 10, 0), read, written):
+        stage, took = Stage(), outcome("canary", Attempt("p/m", 99.5, usage=usage))
+        took.thresholds = Thresholds((), {"cost": Scale(4e6, 20_000)})
+        stage.recorder.close(took, PriceBook((Price(),), {}))
+        batch = stage.recorder.take("a")
+        assert batch is not None
+        seen.append((batch.canary.samples["cost"].total, dict(batch.tallies["v2"].cost)))
+        assert took.attempts[0].cost_nano_usd == batch.tallies["v2"].cost_nano_usd
+    assert seen[0] == seen[1] == seen[2]

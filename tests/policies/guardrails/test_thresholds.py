@@ -6,7 +6,7 @@ import pytest
 
 from policies.evidence.tally import Tally, amount_bucket, histogram_bucket
 from policies.guardrails.grammar import parse
-from policies.guardrails.thresholds import MIN_CALLS, SCALE, Scale, SlowThreshold, arm_thresholds, freeze
+from policies.guardrails.thresholds import MIN_CALLS, SCALE, Scale, SlowThreshold, arm_thresholds, freeze, outdated
 
 GUARDRAILS = [parse(text) for text in ("latency_p90 <= stable * 1.1", "cost <= stable * 1.05", "latency_p95 <= 2s")]
 
@@ -67,3 +67,13 @@ def test_of_two_margins_on_one_metric_the_smaller_cuts_off() -> None:
 def test_amounts_are_scaled_to_the_cap_and_cut_off(amount: int, scaled: int) -> None:
     """Integers, so that sums merge exactly."""
     assert Scale(500.0, 10_500).scaled(amount) == scaled
+
+
+def test_a_threshold_that_was_taken_in_an_outage_is_noticed() -> None:
+    """Three times what stable shows by now; one that was taken too low is as dull. A tenth is nothing."""
+    slow = {"latency:0.75": 11.25, "latency:0.9": 13.5, "cost": 1.0}
+    found = outdated(slow, served(MIN_CALLS), GUARDRAILS)
+    assert len(found) == 2 and all("by now; slowness shows late" in note for note in found)
+    assert len(outdated({"latency:0.9": 1.5}, served(MIN_CALLS), GUARDRAILS)) == 1
+    assert outdated({"latency:0.9": 4.9}, served(MIN_CALLS), GUARDRAILS) == ()
+    assert outdated(slow, served(3), GUARDRAILS) == ()

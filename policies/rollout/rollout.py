@@ -82,7 +82,7 @@ def reconcile(state: State | None, intent: Intent, now: float, highest_epoch: in
     step = state.step_of(intent)
     if step is None or not state.on_trial:
         return None
-    changes = {"actor": CONFIGURATION, "step": min(state.step, len(intent.steps)), "steps": intent.steps}
+    changes = {"actor": CONFIGURATION, "step": state.place_in(intent), "steps": intent.steps}
     if step.share != state.weight and not state.pinned:
         reason = f"weight {percent(state.weight)} -> {percent(step.share)} in the configuration"
         return new_segment(state, now, action="set_weight", reason=reason, weight=step.share, **changes)
@@ -197,7 +197,7 @@ def _roll_back(state: State, finding: Finding, findings: Findings, now: float) -
 
 
 def _go_on(state: State, intent: Intent, findings: Findings, now: float) -> Decision:
-    if state.step >= len(intent.steps):
+    if state.place_in(intent) >= len(intent.steps):
         decision = complete(state, CONTROLLER, "the last step was held without a breach", now)
     else:
         decision = advance(state, intent, CONTROLLER, f"step {state.step} was held without a breach", now)
@@ -216,9 +216,11 @@ def _pause_without_verdict(state: State, intent: Intent, waits: tuple[str, ...],
 
 def advance(state: State, intent: Intent, actor: str, reason: str, now: float) -> Decision:
     """The next step of the rollout."""
-    step = intent.steps[state.step]
+    place = state.place_in(intent)
+    step = intent.steps[place]
     text = f"{reason}: {percent(state.weight)} -> {percent(step.share)}"
-    return new_segment(state, now, action="advance", actor=actor, reason=text, step=state.step + 1, weight=step.share)
+    changes = {"step": place + 1, "weight": step.share, "steps": intent.steps}
+    return new_segment(state, now, action="advance", actor=actor, reason=text, **changes)
 
 
 def _watched_after(state: State, intent: Intent, now: float) -> bool:

@@ -117,9 +117,21 @@ class State:
         """Return whether the canary takes a share of the traffic and is watched."""
         return self.phase in ("running", "paused")
 
+    def place_in(self, intent: Intent) -> int:
+        """Return the number of the configuration's step that the rollout stands on.
+
+        Steps are followed by their weight: one that is put in or taken out before the current one moves nothing. A step
+        whose weight is not there any more is followed by its number, or is the last one.
+        """
+        if self.steps and self.step and self.steps != intent.steps:
+            here = self.steps[min(self.step, len(self.steps)) - 1].weight
+            places = (number for number, step in enumerate(intent.steps, 1) if step.weight == here)
+            return next(places, min(self.step, len(intent.steps)))
+        return min(self.step, len(intent.steps))
+
     def step_of(self, intent: Intent) -> Step | None:
-        """The configuration's step that the rollout stands on; the last one when there are fewer now."""
-        return intent.steps[min(self.step, len(intent.steps)) - 1] if intent.steps and self.step else None
+        """Return the configuration's step that the rollout stands on."""
+        return intent.steps[self.place_in(intent) - 1] if intent.steps and self.step else None
 
 
 def percent(basis_points: int) -> str:

@@ -51,7 +51,7 @@ def _resume(state: State, intent: Intent, command: Command, now: float) -> Decis
 
 def _promote(state: State, intent: Intent, command: Command, now: float) -> Decision:
     _require(state, "running", "paused")
-    if command.to_end or state.step >= len(intent.steps):
+    if command.to_end or state.place_in(intent) >= len(intent.steps):
         return complete(state, command.actor, command.reason, now)
     decision = advance(state, intent, command.actor, command.reason, now)
     return replace(decision, state=replace(decision.state, action="promote", phase="running", pinned=False))

@@ -36,7 +36,8 @@ class Call:
     """One client's request, parsed. `headers` are those that go upstream, `query` the query string without a `?`.
 
     `received_at` is monotonic, in seconds; `nonce` makes the call's id unique; `request_id` is the client's own
-    `x-request-id`, or ''; `conversation_header` is a client's own id of the conversation, or ''.
+    `x-request-id`, or ''; `conversation_header` is a client's own id of the conversation, or '',
+    `session_header` one of its session and `affinity_header` one for routing alone (`gateway.conversation`).
     `facts_headers` are those that rules and `sticky` ask for; `format` is the wire format that the client speaks,
     `operation` what it wants: an answer to a conversation, one of OpenAI's plainer endpoints, or one that we only pass.
     """
@@ -55,6 +56,8 @@ class Call:
     nonce: bytes = bytes(8)
     request_id: str = ""
     conversation_header: str = ""
+    session_header: str = ""
+    affinity_header: str = ""
     fingerprint_key: bytes = b""
     facts_headers: Mapping[str, str] = field(default_factory=dict)
     operation: Operation = "generate"

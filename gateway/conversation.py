@@ -6,14 +6,23 @@ traffic would be a single unit.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
+import orjson
+
 from gateway.calls import Call
 from gateway.json_body import Document
 
-CONVERSATION_HEADERS = (b"x-conversation-id", b"x-session-id", b"x-thread-id")
+CONVERSATION_HEADERS = (b"x-conversation-id", b"x-claude-code-session-id")
+SESSION_HEADERS = (
+    *(b"session-id", b"session_id", b"thread-id", b"x-session-id", b"x-thread-id"),
+    *(b"x-opencode-session", b"x-amp-thread-id"),
+)
+AFFINITY_HEADER = b"x-session-affinity"  # a proxy may set one value for everybody: it is for routing alone
+NAMING_HEADERS = frozenset({*CONVERSATION_HEADERS, *SESSION_HEADERS, AFFINITY_HEADER})
 _USER_NAMES = ("safety_identifier", "user")
 _METADATA_NAMES = ("conversation_id", "session_id", "thread_id", "chat_id")
 
@@ -23,15 +32,15 @@ def conversation_of(call: Call, opening_of: Callable[[Call], str]) -> str:
 
     `opening_of` finds the first user message, in whatever format the client speaks.
     """
-    return name_of(call) or _fingerprint(call, opening_of(call))
+    return name_of(call) or call.affinity_header or _fingerprint(call, opening_of(call))
 
 
 def name_of(call: Call) -> str:
-    """The client's own id of the conversation, or '' where it names none."""
+    """Return the client's own id of the conversation, or '' where it names none (decision 4)."""
     values = call.document.values
     if call.conversation_header or ("conversation" not in values and "metadata" not in values):
-        return call.conversation_header
-    return _named(values)
+        return call.conversation_header or call.session_header
+    return _claude_session(values.get("metadata")) or call.session_header or _named(values)
 
 
 def conversation_key(caller: str, name: str) -> str:
@@ -71,6 +80,15 @@ def _named(values: Mapping[str, Any]) -> str:
     if isinstance(metadata := values.get("metadata"), dict):
         return next((name for key in _METADATA_NAMES if (name := _text(metadata.get(key)))), "")
     return ""
+
+
+def _claude_session(metadata: Any) -> str:
+    """Return the session in Claude Code's `metadata.user_id`: `user_…_session_<uuid>`, or JSON with a `session_id`."""
+    user = _text(metadata.get("user_id")) if isinstance(metadata, dict) else ""
+    if user.startswith("{"):
+        with suppress(orjson.JSONDecodeError):
+            return _text(orjson.loads(user.encode("utf-8", "replace")).get("session_id"))
+    return user.partition("_session_")[2]
 
 
 def _fingerprint(call: Call, opening: str) -> str:

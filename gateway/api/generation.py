@@ -4,7 +4,7 @@ Each wire format of clients has one, at the paths of its `Door`. Only what routi
 request is read by who must translate it, or by the provider.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.api.endpoint import Endpoint, caller_of, given_id, named, read_body
 from gateway.calls import Call, Caller, Operation
-from gateway.conversation import CONVERSATION_HEADERS
+from gateway.conversation import AFFINITY_HEADER, CONVERSATION_HEADERS, NAMING_HEADERS, SESSION_HEADERS
 from gateway.errors import CallerError, Forbidden, UnsupportedBody, UpgradeRefused
 from gateway.headers import query_to_provider, to_provider
 from gateway.json_body import Document
@@ -81,11 +81,11 @@ class Generation(Endpoint):
             headers=to_provider(scope["headers"], runtime.forward),
             query=query_to_provider(scope["query_string"]) if self.client.door.keeps_query else "",
             received_at=received_at,
-            conversation_header=_conversation_header(headers),
             fingerprint_key=runtime.fingerprint_key,
             facts_headers=_facts_headers(headers, runtime),
             format=self.client.name,
             operation=self.operation,
+            **_names(headers),
         )
 
     def _check_method(self, scope: Scope) -> None:
@@ -159,11 +159,19 @@ def _wants_usage(options: Any) -> bool:
     return isinstance(options, dict) and options.get("include_usage") is True
 
 
-def _conversation_header(headers: NamedHeaders) -> str:
-    for name in CONVERSATION_HEADERS:
-        if name in headers and (value := headers[name]):
-            return value.decode("latin-1")
-    return ""
+def _names(headers: NamedHeaders) -> Mapping[str, str]:
+    """Return the client's ids of the conversation, as members of Call."""
+    if NAMING_HEADERS.isdisjoint(headers):
+        return _NO_FACTS
+    return {
+        "conversation_header": _first(headers, CONVERSATION_HEADERS),
+        "session_header": _first(headers, SESSION_HEADERS),
+        "affinity_header": _first(headers, (AFFINITY_HEADER,)),
+    }
+
+
+def _first(headers: NamedHeaders, names: Iterable[bytes]) -> str:
+    return next((value.decode("latin-1") for name in names if (value := headers.get(name))), "")
 
 
 def _facts_headers(headers: NamedHeaders, runtime: Runtime) -> Mapping[str, str]:

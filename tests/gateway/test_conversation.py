@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.calls import Call, Caller
-from gateway.conversation import conversation_of, user_of
+from gateway.conversation import conversation_of, name_of, user_of
 from gateway.errors import CallerError
 from gateway.formats.clients import opening_of
 from gateway.json_body import Document
@@ -16,12 +16,20 @@ ANSWER = {"role": "assistant", "content": "On its way."}
 NEXT = {"role": "user", "content": "Thanks."}
 
 
-def call(*messages: Any, caller: str = "app", header: str = "", key: bytes = b"k", **body: Any) -> Call:
+def call(
+    *messages: Any,
+    caller: str = "app",
+    header: str = "",
+    session: str = "",
+    affinity: str = "",
+    key: bytes = b"k",
+    **body: Any,
+) -> Call:
     document = Document.parse(json.dumps({"model": "agent", "messages": list(messages), **body}).encode())
     return Call(
         id="c", caller=Caller(caller, "default"), agent="agent", pin=None, document=document, stream=False,
         wants_usage=False, headers=[], query="", received_at=0.0, format="openai", conversation_header=header,
-        fingerprint_key=key,
+        fingerprint_key=key, session_header=session, affinity_header=affinity,
     )  # fmt: skip
 
 
@@ -55,11 +63,27 @@ def test_prompt_cache_key_never_stands_alone() -> None:
     [
         {"header": "c-1"}, {"conversation": "c-1"}, {"conversation": {"id": "c-1"}},
         {"metadata": {"conversation_id": "c-1"}}, {"metadata": {"session_id": 7, "thread_id": "c-1"}},
+        {"session": "c-1"}, {"affinity": "c-1"},
+        {"header": "c-1", "session": "c-2", "metadata": {"user_id": "u_session_c-3"}},
+        {"metadata": {"user_id": "user_0f_account_1a_session_c-1"}, "session": "c-2"},
+        {"metadata": {"user_id": '{"device_id": "d", "session_id": "c-1"}'}, "conversation": "c-2"},
+        {"metadata": {"user_id": "{broken"}, "session": "c-1", "affinity": "c-2", "conversation": "c-3"},
     ],
 )  # fmt: skip
 def test_named_by_the_client(named: dict[str, Any]) -> None:
     """An id of the client's wins over what is said."""
     assert unit(HELLO, **named) == unit(NEXT, **named) == "c-1"
+
+
+def test_a_users_id_of_no_session_names_nothing() -> None:
+    """Nor does what only looks like Claude Code's."""
+    for user in ("kim", "{}", "[", '{"session_id": 7}'):
+        assert unit(HELLO, metadata={"user_id": user}) == unit(HELLO)
+
+
+def test_an_affinity_is_for_routing_alone() -> None:
+    """A proxy may set one value for everybody; people's replies must not follow it."""
+    assert name_of(call(HELLO, affinity="c-1")) == ""
 
 
 @pytest.mark.parametrize("odd", [{"conversation": 7}, {"conversation": {}}, {"metadata": "x"}, {"metadata": {}}])

@@ -8,11 +8,10 @@ it is. Its own provider gets it back; no other ever sees it.
 import hashlib
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from gateway.formats.prompt import FormatName
+from gateway.formats.provider_json import text_of
 from gateway.json_body import encode
 
 _SEAL = "serinus:"
@@ -63,11 +62,6 @@ def unseal(text: str) -> Seal | None:
         said = json.loads(text.removeprefix(_SEAL))
     except (ValueError, RecursionError):
         return None
-    if not isinstance(said, dict) or not (by := _text(said, "by")):
+    if not isinstance(said, dict) or not (by := text_of(said, "by")):
         return None
-    return Seal(by, _text(said, "signature"), _text(said, "encrypted"), _text(said, "call_id"))
-
-
-def _text(said: Mapping[str, Any], name: str) -> str:
-    value = said.get(name)
-    return value if isinstance(value, str) else ""
+    return Seal(by, text_of(said, "signature"), text_of(said, "encrypted"), text_of(said, "call_id"))

@@ -14,7 +14,7 @@ from gateway.formats.endpoint import ProviderEndpoint
 from gateway.formats.openai_chat.amend import with_usage
 from gateway.formats.openai_chat.errors import error_inside, read_error
 from gateway.formats.openai_chat.provider_stream import StreamReader
-from gateway.formats.provider_json import parse
+from gateway.formats.provider_json import parse_object
 from gateway.formats.whole import Whole
 from gateway.json_body import encode
 from gateway.net.client import Request
@@ -59,9 +59,7 @@ class Plain:
 
     def whole(self, body: bytes) -> Whole:
         """The answer as it came, and its usage. Raises ProviderError."""
-        answer = parse(body)
-        if not isinstance(answer, dict):
-            raise ProviderError("malformed", "the provider's answer is not a JSON object")
+        answer = parse_object(body)
         if answer.get("error"):
             raise error_inside(answer, body)
         if not isinstance(answer.get(_LIST[self._call.operation]), list):

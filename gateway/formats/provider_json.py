@@ -1,6 +1,7 @@
 """JSON that providers and their models write: nothing about it is certain."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -40,7 +41,22 @@ def parse(body: bytes) -> Any:
     return answer
 
 
+def parse_object(body: bytes, what: str = "the provider's answer") -> dict[str, Any]:
+    """Return the JSON object that a provider sent. Raises ProviderError when it is none; `what` names it."""
+    value = parse(body)
+    if not isinstance(value, dict):
+        raise ProviderError("malformed", f"{what} is not a JSON object")
+    return value
+
+
+def text_of(members: Mapping[str, Any], name: str) -> str:
+    """Return the text of that name, '' for anything else."""
+    value = members.get(name)
+    return value if isinstance(value, str) else ""
+
+
 def parse_quietly(body: bytes) -> Any:
+    """Return the JSON value, None when it is none."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):

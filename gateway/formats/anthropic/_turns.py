@@ -7,26 +7,25 @@ user's side in `<system>` tags where not. Adjacent messages of one role become o
 from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Iterable, Sequence
-from itertools import takewhile
 from typing import Any, Literal
 
 from gateway.formats.anthropic import NAME
 from gateway.formats.claude.models import ClaudeModel
 from gateway.formats.claude.tooling import arguments
-from gateway.formats.prompt import Media, Message, Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Untranslatable
+from gateway.formats.prompt import Media, Message, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
+from gateway.formats.turns import OPENING, leading_systems, merge_turns, nothing_to_answer, unsayable
 
 Block = dict[str, Any]
 _Turn = tuple[Literal["system", "user", "assistant"], list[Block]]
 
 _IMAGES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _CACHED = {"type": "ephemeral"}
-_OPENING = "(The conversation begins with your message.)"  # the first turn must be the user's
 _FILE_ID = "file_"  # how ids of this API begin
 
 
 def system(messages: Sequence[Message]) -> list[Block]:
     """The blocks of the system prompt: the leading system messages."""
-    leading = _leading(messages)
+    leading = leading_systems(messages)
     if len(leading) == len(messages):  # with nothing else to say the last one is what is asked
         leading = leading[:-1]
     return [block for message in leading for block in _system_blocks(message)]
@@ -34,31 +33,27 @@ def system(messages: Sequence[Message]) -> list[Block]:
 
 def turns(messages: Sequence[Message], model: ClaudeModel) -> list[dict[str, Any]]:
     """The conversation. Raises Untranslatable for what no turn can hold."""
-    rest = messages[len(_leading(messages)) :]
+    rest = messages[len(leading_systems(messages)) :]
     if not rest and messages:
         rest = [Message("user", messages[-1].parts)]
-    written = _merged(turn for message in rest for turn in _turns_of(message))
-    written = _merged(_placed(written, model))
+    written = merge_turns(turn for message in rest for turn in _turns_of(message))
+    written = merge_turns(_placed(written, model))
     if not written:
-        raise Untranslatable("messages hold nothing to answer; send at least one with text", param="messages")
+        raise nothing_to_answer()
     if written[0][0] == "assistant":
-        written.insert(0, ("user", [_text(_OPENING)]))
+        written.insert(0, ("user", [_text(OPENING)]))
     if written[-1][0] == "assistant":
         if not model.continues:
-            raise _unsayable("this model does not continue an assistant's message; end with one of the user's")
+            raise unsayable("this model does not continue an assistant's message; end with one of the user's")
         _strip_end(written[-1][1])
     return [{"role": role, "content": _results_first(blocks)} for role, blocks in written if blocks]
-
-
-def _leading(messages: Sequence[Message]) -> list[Message]:
-    return list(takewhile(lambda message: message.role == "system", messages))
 
 
 def _system_blocks(message: Message) -> list[Block]:
     blocks: list[Block] = []
     for part in message.parts:
         if not isinstance(part, Text):
-            raise _unsayable("a system message can hold text only here")
+            raise unsayable("a system message can hold text only here")
         blocks += _with_cache(_texts(part.text), part.cache)
     return blocks
 
@@ -71,18 +66,6 @@ def _turns_of(message: Message) -> list[_Turn]:
     if message.name and message.role == "user":
         _sign(blocks, message.name)
     return [(message.role, blocks)]
-
-
-def _merged(written: Iterable[_Turn]) -> list[_Turn]:
-    merged: list[_Turn] = []
-    for role, blocks in written:
-        if not blocks:
-            continue
-        if merged and merged[-1][0] == role:
-            merged[-1][1].extend(blocks)
-        else:
-            merged.append((role, list(blocks)))
-    return merged
 
 
 def _placed(written: Sequence[_Turn], model: ClaudeModel) -> Iterable[_Turn]:
@@ -129,7 +112,7 @@ def _user_part(part: Part) -> list[Block]:
             return _texts(part.text)
         case Reasoning():
             return []
-    raise _unsayable("a user's message cannot hold tool calls")
+    raise unsayable("a user's message cannot hold tool calls")
 
 
 def _assistant_part(part: Part) -> list[Block]:
@@ -142,7 +125,7 @@ def _assistant_part(part: Part) -> list[Block]:
             return _reasoning(part)
         case ToolCall():
             return _with_cache([_call(part)], part.cache)
-    raise _unsayable("an assistant's message can hold text and tool calls only here; move media to a user's message")
+    raise unsayable("an assistant's message can hold text and tool calls only here; move media to a user's message")
 
 
 def _result(result: ToolResult) -> Block:
@@ -158,7 +141,7 @@ def _result(result: ToolResult) -> Block:
 def _call(call: ToolCall) -> Block:
     value = arguments(call.arguments)
     if value is None:
-        raise _unsayable(f"the arguments of the call {call.id!r} must be a JSON object here")
+        raise unsayable(f"the arguments of the call {call.id!r} must be a JSON object here")
     return {"type": "tool_use", "id": call.id, "name": call.name, "input": value}
 
 
@@ -174,22 +157,22 @@ def _reasoning(thought: Reasoning) -> list[Block]:
 def _media(media: Media) -> Block:
     if media.file_id:
         if not media.file_id.startswith(_FILE_ID):
-            raise _unsayable(f"the file {media.file_id!r} is of another provider; send its content as base64")
+            raise unsayable(f"the file {media.file_id!r} is of another provider; send its content as base64")
         return _source(media, {"type": "file", "file_id": media.file_id})
     if media.url and not media.url.startswith(("https://", "http://")):
-        raise _unsayable(f"the provider cannot open {media.url[:40]!r}; send an https URL, or the content as base64")
+        raise unsayable(f"the provider cannot open {media.url[:40]!r}; send an https URL, or the content as base64")
     if media.kind == "image":
         return _image(media)
     if media.kind == "file":
         return _document(media)
-    raise _unsayable(f"{media.kind} is not taken here; send text, images, PDF or text files")
+    raise unsayable(f"{media.kind} is not taken here; send text, images, PDF or text files")
 
 
 def _image(media: Media) -> Block:
     if media.url:
         return _source(media, {"type": "url", "url": media.url})
     if media.mime not in _IMAGES:
-        raise _unsayable(f"images of type {media.mime or 'unknown'!r} are not taken here; send {', '.join(_IMAGES)}")
+        raise unsayable(f"images of type {media.mime or 'unknown'!r} are not taken here; send {', '.join(_IMAGES)}")
     return _source(media, {"type": "base64", "media_type": media.mime, "data": media.data})
 
 
@@ -202,7 +185,7 @@ def _document(media: Media) -> Block:
         return _source(media, {"type": "text", "media_type": "text/plain", "data": _decoded(media)})
     if media.mime in _IMAGES:
         return _image(media)
-    raise _unsayable(f"files of type {media.mime or 'unknown'!r} are not taken here; send PDF or text")
+    raise unsayable(f"files of type {media.mime or 'unknown'!r} are not taken here; send PDF or text")
 
 
 def _source(media: Media, source: dict[str, Any]) -> Block:
@@ -217,7 +200,7 @@ def _decoded(media: Media) -> str:
     try:
         return b64decode(media.data, validate=True).decode()
     except (NotBase64, UnicodeDecodeError, ValueError):
-        raise _unsayable(f"the file {media.name!r} is not base64 of UTF-8 text") from None
+        raise unsayable(f"the file {media.name!r} is not base64 of UTF-8 text") from None
 
 
 def _texts(text: str) -> list[Block]:
@@ -231,7 +214,3 @@ def _text(text: str) -> Block:
 
 def _with_cache(blocks: list[Block], cache: bool) -> list[Block]:
     return [*blocks[:-1], {**blocks[-1], "cache_control": _CACHED}] if cache and blocks else blocks
-
-
-def _unsayable(message: str) -> Untranslatable:
-    return Untranslatable(message, param="messages")

@@ -12,6 +12,7 @@ from gateway.formats.claude.thinking import Thinking, thinking
 from gateway.formats.claude.tooling import choice_members, native_format, tool
 from gateway.formats.prompt import Prompt, Untranslatable
 from gateway.formats.settings import Settings
+from gateway.formats.tools import merge_tools
 from gateway.json_body import Document, array, elements, encode
 
 Changes = dict[str, str | None]
@@ -33,7 +34,7 @@ def amend(document: Document, settings: Settings, name: str) -> Changes:
     if "tools" in fixed:
         changed["tools"] = array([encode(tool(spec, takes)) for spec in fixed["tools"]])
     if settings.tools:
-        changed["tools"] = _tools(document, settings, takes)
+        changed["tools"] = merge_tools([(each.name, encode(tool(each, takes))) for each in settings.tools], document)
     if (history := _history(document)) is not None:
         changed["messages"] = history
     for member, value in (settings.native or {}).items():
@@ -133,22 +134,6 @@ def _system(text: str, document: Document) -> str:
     if isinstance(theirs, list):
         return array([own, *elements(document.texts["system"])])
     return array([own])
-
-
-def _tools(document: Document, settings: Settings, takes: ClaudeModel) -> str:
-    """The version's tools, then the client's own of other names."""
-    merged = [encode(tool(spec, takes)) for spec in settings.tools]
-    theirs = document.values.get("tools")
-    if isinstance(theirs, list):
-        own = {spec.name for spec in settings.tools}
-        texts = elements(document.texts["tools"])
-        merged += [text for value, text in zip(theirs, texts, strict=True) if _name(value) not in own]
-    return array(merged)
-
-
-def _name(value: Any) -> str | None:
-    name = value.get("name") if isinstance(value, dict) else None
-    return name if isinstance(name, str) else None
 
 
 def _history(document: Document) -> str | None:

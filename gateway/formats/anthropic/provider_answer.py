@@ -9,15 +9,13 @@ from gateway.formats.anthropic._shared import STOPS, usage
 from gateway.formats.anthropic.errors import raise_error_inside
 from gateway.formats.claude.tooling import OUTPUT_TOOL
 from gateway.formats.prompt import Part, Reasoning, Refusal, Text, ToolCall
-from gateway.formats.provider_json import parse
+from gateway.formats.provider_json import parse_object, text_of
 from gateway.json_body import encode
 
 
 def read_reply(body: bytes) -> Reply:
     """The answer. Raises ProviderError when the body is none, whatever its status was."""
-    answer = parse(body)
-    if not isinstance(answer, dict):
-        raise ProviderError("malformed", "the provider's answer is not a JSON object")
+    answer = parse_object(body)
     raise_error_inside(answer, body)
     blocks = answer.get("content")
     if not isinstance(blocks, list):
@@ -29,9 +27,9 @@ def read_reply(body: bytes) -> Reply:
         tuple(parts),
         stop(answer.get("stop_reason"), any(isinstance(part, ToolCall) for part in parts)),
         usage(answer.get("usage")),
-        id=text(answer, "id"),
-        model=text(answer, "model"),
-        stop_sequence=text(answer, "stop_sequence"),
+        id=text_of(answer, "id"),
+        model=text_of(answer, "model"),
+        stop_sequence=text_of(answer, "stop_sequence"),
     )
 
 
@@ -46,12 +44,6 @@ def explanation(members: dict[str, Any]) -> str:
     details = members.get("stop_details")
     said = details.get("explanation") if isinstance(details, dict) else None
     return said if isinstance(said, str) and said else "The model declined to answer."
-
-
-def text(members: dict[str, Any], name: str) -> str:
-    """The text of that name, '' where there is none."""
-    value = members.get(name)
-    return value if isinstance(value, str) else ""
 
 
 def needed(members: dict[str, Any], name: str) -> str:
@@ -82,7 +74,7 @@ def _parts(block: Any) -> list[Part]:
             said = needed(block, "text")
             return [Text(said)] if said else []
         case "thinking":
-            return [Reasoning(text(block, "thinking"), text(block, "signature"), signed_by=NAME)]
+            return [Reasoning(text_of(block, "thinking"), text_of(block, "signature"), signed_by=NAME)]
         case "redacted_thinking":
             return [Reasoning(encrypted=needed(block, "data"), signed_by=NAME)]
         case "tool_use":

@@ -9,9 +9,9 @@ from gateway.formats.answer import Begin, End, Event, ReasoningDelta, RefusalDel
 from gateway.formats.anthropic import NAME
 from gateway.formats.anthropic._shared import usage
 from gateway.formats.anthropic.errors import raise_error_inside
-from gateway.formats.anthropic.provider_answer import explanation, input_text, needed, stop, text
+from gateway.formats.anthropic.provider_answer import explanation, input_text, needed, stop
 from gateway.formats.claude.tooling import OUTPUT_TOOL
-from gateway.formats.provider_json import parse
+from gateway.formats.provider_json import parse_object, text_of
 
 _Members = dict[str, Any]
 
@@ -44,11 +44,9 @@ class MessagesParser:
         """Return the events of one server-sent event; pings and unknown kinds give none."""
         if not data or name == "ping":
             return ()
-        members = parse(data)
-        if not isinstance(members, dict):
-            raise ProviderError("malformed", "an event of the provider's stream is not a JSON object")
+        members = parse_object(data, "an event of the provider's stream")
         raise_error_inside(members, data)
-        handle = self._handlers.get(text(members, "type") or name)
+        handle = self._handlers.get(text_of(members, "type") or name)
         if handle is None or self._ended:
             return ()
         return self._with_begin(handle(members))
@@ -68,15 +66,15 @@ class MessagesParser:
             return []
         message = _part(members, "message")
         self.usage = usage(message.get("usage"))
-        return [Begin(text(message, "id"), text(message, "model"), self.usage)]
+        return [Begin(text_of(message, "id"), text_of(message, "model"), self.usage)]
 
     def _block_start(self, members: _Members) -> list[Event]:
         block = _part(members, "content_block")
         match block.get("type"):
             case "text":
-                return self._text(text(block, "text"))
+                return self._text(text_of(block, "text"))
             case "thinking":
-                thought, signature = text(block, "thinking"), text(block, "signature")
+                thought, signature = text_of(block, "thinking"), text_of(block, "signature")
                 return [ReasoningDelta(thought, signature, signed_by=NAME)] if thought or signature else []
             case "redacted_thinking":
                 return [ReasoningDelta(encrypted=needed(block, "data"), signed_by=NAME)]
@@ -140,7 +138,7 @@ class MessagesParser:
         events: list[Event] = []
         if reason == "refusal" and not self._said and not self._calls:
             events.append(RefusalDelta(explanation(self._stopped)))
-        events.append(End(stop(reason, self._calls > 0), self.usage, text(self._stopped, "stop_sequence")))
+        events.append(End(stop(reason, self._calls > 0), self.usage, text_of(self._stopped, "stop_sequence")))
         return events
 
 

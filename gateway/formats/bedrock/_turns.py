@@ -4,8 +4,7 @@ Leading system messages are `system`, a later one is told by the user in `<syste
 become one turn, whose tool results come first.
 """
 
-from collections.abc import Iterable, Sequence
-from itertools import takewhile
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 from gateway.formats.bedrock import NAME
@@ -20,15 +19,14 @@ from gateway.formats.prompt import (
     Text,
     ToolCall,
     ToolResult,
-    Untranslatable,
 )
+from gateway.formats.turns import OPENING, leading_systems, merge_turns, nothing_to_answer, unsayable
 
 Block = dict[str, Any]
 _Turn = tuple[Literal["user", "assistant"], list[Block]]
 
 CACHE_POINT: Block = {"cachePoint": {"type": "default"}}
 
-_OPENING = "(The conversation begins with your message.)"
 _ABOUT_FILES = "(See the document.)"  # a document must not come without text
 _EMPTY_RESULT = "(empty)"  # nor a result without content
 
@@ -42,16 +40,16 @@ class BedrockConversation(NamedTuple):
 
 def write_conversation(messages: Sequence[Message], cache: bool) -> BedrockConversation:
     """The conversation; `cache` says whether the model knows cache points. Raises Untranslatable."""
-    leading = list(takewhile(lambda message: message.role == "system", messages))
+    leading = leading_systems(messages)
     rest = list(messages[len(leading) :])
     if leading and not rest:  # with nothing else to say the last one is what is asked
         rest = [Message("user", leading.pop().parts)]
     system = [block for message in leading for block in _blocks(message, cache)]
-    turns = _merged(_turn(message, cache) for message in rest)
+    turns = merge_turns(_turn(message, cache) for message in rest)
     if not turns:
-        raise Untranslatable("messages hold nothing to answer; send at least one with text", param="messages")
+        raise nothing_to_answer()
     if turns[0][0] == "assistant":
-        turns.insert(0, ("user", [{"text": _OPENING}]))
+        turns.insert(0, ("user", [{"text": OPENING}]))
     _strip_end(turns)
     _settle_documents(turns)
     return BedrockConversation(
@@ -94,18 +92,6 @@ def _blocks(message: Message, cache: bool) -> list[Block]:
     return blocks
 
 
-def _merged(written: Iterable[_Turn]) -> list[_Turn]:
-    merged: list[_Turn] = []
-    for role, blocks in written:
-        if not blocks:
-            continue
-        if merged and merged[-1][0] == role:
-            merged[-1][1].extend(blocks)
-        else:
-            merged.append((role, blocks))
-    return merged
-
-
 def _strip_end(turns: list[_Turn]) -> None:
     """White space is refused at the end of what the model is to continue."""
     role, blocks = turns[-1]
@@ -140,7 +126,7 @@ def _texts(text: str) -> list[Block]:
 
 def _system_part(part: Part) -> list[Block]:
     if not isinstance(part, Text):
-        raise _unsayable("a system message can hold text only")
+        raise unsayable("a system message can hold text only")
     return _texts(part.text)
 
 
@@ -154,7 +140,7 @@ def _user_part(part: Part) -> list[Block]:
             return [_result(part)]
         case Reasoning():
             return []
-    raise _unsayable("a user's message cannot hold tool calls")
+    raise unsayable("a user's message cannot hold tool calls")
 
 
 def _assistant_part(part: Part) -> list[Block]:
@@ -165,7 +151,7 @@ def _assistant_part(part: Part) -> list[Block]:
             return _reasoning(part)
         case ToolCall():
             return [_call(part)]
-    raise _unsayable("an assistant's message can hold text and tool calls only; move media to a user's message")
+    raise unsayable("an assistant's message can hold text and tool calls only; move media to a user's message")
 
 
 def _result(result: ToolResult) -> Block:
@@ -177,7 +163,7 @@ def _result(result: ToolResult) -> Block:
 def _call(call: ToolCall) -> Block:
     value = arguments(call.arguments)
     if value is None:
-        raise _unsayable(f"the arguments of the call {call.id!r} must be a JSON object")
+        raise unsayable(f"the arguments of the call {call.id!r} must be a JSON object")
     return {"toolUse": {"toolUseId": call.id, "name": call.name, "input": value}}
 
 
@@ -188,7 +174,3 @@ def _reasoning(thought: Reasoning) -> list[Block]:
     if thought.encrypted:
         return [{"reasoningContent": {"redactedContent": thought.encrypted}}]
     return [{"reasoningContent": {"reasoningText": {"text": thought.text, "signature": thought.signature}}}]
-
-
-def _unsayable(message: str) -> Untranslatable:
-    return Untranslatable(message, param="messages")

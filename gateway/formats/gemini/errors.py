@@ -1,16 +1,14 @@
 """Google's error objects: as a provider sends them, and as clients of this format expect them (AIP-193)."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from gateway.errors import Headers, KeyRefused, ProviderError, SerinusError
 from gateway.formats.gemini._terms import dicts, event_of
+from gateway.formats.provider_errors import ERROR_STATUSES, no_error, unreadable
+from gateway.formats.provider_json import parse_quietly, text_of
 from gateway.json_body import encode
 
-# Statuses that keep their meaning without a readable body; any other unreadable error is a plain 502.
-_KEPT_STATUSES = frozenset({429, 503, 529})
-_ERROR_STATUSES = range(400, 600)
 _KEY_REASONS = frozenset({"API_KEY_INVALID", "API_KEY_SERVICE_BLOCKED", "API_KEY_EXPIRED", "ACCESS_TOKEN_EXPIRED"})
 _NAMES: Mapping[int, str] = {
     400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND",
@@ -29,14 +27,14 @@ _STATUSES: Mapping[str, int] = {
 
 def read_error(status: int, headers: Headers, body: bytes) -> ProviderError:
     """The error of an answer whose status is not 200. Its body reaches the client unless it is about our key."""
-    if status not in _ERROR_STATUSES:
-        return ProviderError("malformed", f"the provider answered HTTP {status}; redirects are not followed")
-    error = _error_of(_parse(body))
+    if status not in ERROR_STATUSES:
+        return no_error(status)
+    error = _error_of(parse_quietly(body))
     if status in (401, 403) or _is_about_our_key(error):
         return KeyRefused("status", 403 if status == 403 else 401, headers)
     if error is None:
-        return _unreadable(status, headers)
-    message = _text(error, "message") or f"the provider answered HTTP {status}"
+        return unreadable(status, headers)
+    message = text_of(error, "message") or f"the provider answered HTTP {status}"
     return ProviderError("status", message, upstream_status=status, headers=headers, body=body)
 
 
@@ -47,7 +45,7 @@ def error_inside(answer: Any, body: bytes) -> ProviderError | None:
     status = _status_of(error)
     if status in (401, 403) or _is_about_our_key(error):
         return KeyRefused("error_in_answer", 200)
-    message = _text(error, "message") or "the provider sent an error in place of an answer"
+    message = text_of(error, "message") or "the provider sent an error in place of an answer"
     found = ProviderError("error_in_answer", message, upstream_status=200, body=body)
     found.status = status or found.status
     return found
@@ -61,7 +59,7 @@ def write_error(error: SerinusError, call_id: str) -> bytes:
 def write_error_event(error: SerinusError, call_id: str) -> bytes:
     """The event that ends a broken stream; upstream's own words where it spoke this format."""
     body = error.body if isinstance(error, ProviderError) else None
-    theirs = _parse(body) if body is not None else None
+    theirs = parse_quietly(body) if body is not None else None
     if isinstance(theirs, dict) and isinstance(theirs.get("error"), dict) and "status" in theirs["error"]:
         return event_of(theirs)
     return event_of(_error_content(error, call_id))
@@ -88,32 +86,12 @@ def _error_of(answer: Any) -> dict[str, Any] | None:
 
 def _is_about_our_key(error: dict[str, Any] | None) -> bool:
     """Google says 400 of a key that is not valid, and may quote it."""
-    reasons = [_text(detail, "reason") for detail in dicts((error or {}).get("details"))]
-    return not _KEY_REASONS.isdisjoint(reasons) or "API key not valid" in _text(error or {}, "message")
+    reasons = [text_of(detail, "reason") for detail in dicts((error or {}).get("details"))]
+    return not _KEY_REASONS.isdisjoint(reasons) or "API key not valid" in text_of(error or {}, "message")
 
 
 def _status_of(error: dict[str, Any]) -> int | None:
     code = error.get("code")
-    if isinstance(code, int) and not isinstance(code, bool) and code in _ERROR_STATUSES:
+    if isinstance(code, int) and not isinstance(code, bool) and code in ERROR_STATUSES:
         return code
-    return _STATUSES.get(_text(error, "status"))
-
-
-def _unreadable(status: int, headers: Headers) -> ProviderError:
-    message = f"the provider answered HTTP {status} without a readable error"
-    error = ProviderError("status", message, upstream_status=status, headers=headers)
-    if status not in _KEPT_STATUSES:
-        error.status = 502
-    return error
-
-
-def _parse(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _text(error: dict[str, Any], name: str) -> str:
-    value = error.get(name)
-    return value if isinstance(value, str) else ""
+    return _STATUSES.get(text_of(error, "status"))

@@ -15,7 +15,7 @@ from gateway.formats.gemini import NAME
 from gateway.formats.gemini._terms import BROKEN, PLAIN, dicts, kind_of, logprobs_of, stop_of, usage_of
 from gateway.formats.gemini.errors import error_inside
 from gateway.formats.prompt import Media, Part, Reasoning, Text, ToolCall
-from gateway.formats.provider_json import parse
+from gateway.formats.provider_json import parse, text_of
 from gateway.json_body import encode
 
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,30}")
@@ -62,12 +62,6 @@ def check_finish(reason: str, candidate: dict[str, Any], said: bool) -> None:
     if reason in BROKEN or (reason and reason not in PLAIN and not said):
         message = text_of(candidate, "finishMessage") or "the model ended without an answer"
         raise ProviderError("error_in_answer", f"{reason}: {message}", upstream_status=200)
-
-
-def text_of(value: dict[str, Any], name: str) -> str:
-    """A member that is a string; '' for anything else."""
-    found = value.get(name)
-    return found if isinstance(found, str) else ""
 
 
 class Parts:

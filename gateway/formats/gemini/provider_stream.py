@@ -10,9 +10,9 @@ from typing import Any
 from gateway.calls import Usage
 from gateway.formats.answer import Begin, End, Event, ReasoningDelta, TextDelta, ToolBegin, ToolDelta
 from gateway.formats.gemini._terms import stop_of, usage_of
-from gateway.formats.gemini.provider_answer import Parts, candidate_of, check_finish, object_in, text_of
+from gateway.formats.gemini.provider_answer import Parts, candidate_of, check_finish, object_in
 from gateway.formats.prompt import Part, Reasoning, Text, ToolCall
-from gateway.formats.provider_json import parse
+from gateway.formats.provider_json import parse, text_of
 
 _DONE = b"[DONE]"  # of servers that merely resemble Google's
 

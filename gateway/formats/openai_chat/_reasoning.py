@@ -14,6 +14,7 @@ from gateway.formats.gemini import NAME as GEMINI
 from gateway.formats.openai_chat import NAME
 from gateway.formats.openai_responses import NAME as RESPONSES
 from gateway.formats.prompt import FormatName, Reasoning, ToolCall
+from gateway.formats.provider_json import text_of
 
 Json = Mapping[str, Any]
 
@@ -40,7 +41,7 @@ def read_reasoning(message: Json) -> tuple[Reasoning, ...]:
 
 def thought(message: Json) -> str:
     """The text of the thoughts, in a message or in a delta."""
-    return _text(message, "reasoning_content") or _text(message, "reasoning")
+    return text_of(message, "reasoning_content") or text_of(message, "reasoning")
 
 
 def read_details(value: object) -> tuple[Reasoning, ...]:
@@ -77,7 +78,7 @@ def call_signature(call: Json) -> str:
     """The signature that Gemini puts on a function call, '' where there is none."""
     extra = call.get("extra_content")
     google = extra.get("google") if isinstance(extra, dict) else None
-    return _text(google, "thought_signature") if isinstance(google, dict) else ""
+    return text_of(google, "thought_signature") if isinstance(google, dict) else ""
 
 
 def write_call_signature(signature: str, signed_by: FormatName | None) -> dict[str, Any]:
@@ -92,10 +93,10 @@ def signed_call(call: ToolCall) -> dict[str, Any]:
 
 
 def _detail(item: dict[str, Any]) -> Reasoning:
-    signature, encrypted = _text(item, "signature"), _text(item, "data")
-    signer = _signer(_text(item, "format")) if signature or encrypted else None
-    text = _text(item, "text") or _text(item, "summary")
-    return Reasoning(text, signature, encrypted, signer, _text(item, "id"))
+    signature, encrypted = text_of(item, "signature"), text_of(item, "data")
+    signer = _signer(text_of(item, "format")) if signature or encrypted else None
+    text = text_of(item, "text") or text_of(item, "summary")
+    return Reasoning(text, signature, encrypted, signer, text_of(item, "id"))
 
 
 def _written(signer: FormatName | None) -> str:
@@ -111,8 +112,3 @@ def _signer(written: str) -> FormatName:
 def _belong(last: Reasoning, detail: Reasoning) -> bool:
     """Return whether an encrypted detail goes with the one before it."""
     return bool(detail.id) and last.id == detail.id and not (last.signature or last.encrypted)
-
-
-def _text(members: Json, name: str) -> str:
-    value = members.get(name)
-    return value if isinstance(value, str) else ""

@@ -20,9 +20,10 @@ from gateway.formats.openai_chat._systems import system_changes
 from gateway.formats.openai_chat.provider_request import write_choice, write_parameters, write_tool
 from gateway.formats.prompt import Prompt
 from gateway.formats.settings import Settings
+from gateway.formats.tools import merge_tools
 from gateway.json_body import Document, array, elements, encode
 from gateway.net.client import Request
-from routing.agents import Target, Tool
+from routing.agents import Target
 
 PATH = "/chat/completions"
 _INCLUDE_USAGE = '{"include_usage":true}'
@@ -64,7 +65,7 @@ def changes(document: Document, applied: AppliedVersion, model: str, stream: boo
     if applied.system is not None:
         changed["messages"] = prepend(applied.system, document.texts["messages"])
     if applied.tools:
-        changed["tools"] = merge_tools(applied.tools, document)
+        changed["tools"] = merge_tools([(tool.name, tool.definition) for tool in applied.tools], document, _tool_name)
     if stream:
         changed["stream_options"] = with_usage(document)
     return changed
@@ -81,8 +82,8 @@ def amend(document: Document, settings: Settings, model: str, host: str) -> dict
         message = encode({"role": "system", "content": settings.system})
         changed["messages"] = prepend(message, document.texts["messages"])
     if settings.tools:
-        own = tuple(Tool(tool.name, encode(write_tool(tool))) for tool in settings.tools)
-        changed["tools"] = merge_tools(own, document)
+        own = [(tool.name, encode(write_tool(tool))) for tool in settings.tools]
+        changed["tools"] = merge_tools(own, document, _tool_name)
     if document.values.get("stream") is True:
         changed["stream_options"] = with_usage(document)
     return changed
@@ -99,17 +100,6 @@ def prepend(message: str, messages: str) -> str:
         return f"[{message},{messages[1:]}"
     rest = messages[1:].lstrip()
     return f"[{message}{rest}" if rest.startswith("]") else f"[{message},{rest}"
-
-
-def merge_tools(tools: tuple[Tool, ...], document: Document) -> str:
-    """The version's tools, then the client's own of other names."""
-    merged = [tool.definition for tool in tools]
-    client = document.values.get("tools")
-    if isinstance(client, list):
-        names = {tool.name for tool in tools}
-        texts = elements(document.texts["tools"])
-        merged += [text for value, text in zip(client, texts, strict=True) if _tool_name(value) not in names]
-    return array(merged)
 
 
 def _tool_name(tool: Any) -> str | None:

@@ -4,12 +4,10 @@ from typing import Any
 
 from gateway.errors import Headers, KeyRefused, ProviderError, SerinusError
 from gateway.formats import sse
+from gateway.formats.provider_errors import ERROR_STATUSES, no_error, unreadable
 from gateway.formats.provider_json import parse_quietly
 from gateway.json_body import encode
 
-# Statuses that keep their meaning without a readable body; any other unreadable error is a plain 502.
-_KEPT_STATUSES = frozenset({429, 503, 529})
-_ERROR_STATUSES = range(400, 600)
 _DEEPEST_PLACE = 20  # names of a path that a server tells
 ERROR_SHAPE = "OpenAI's"
 _KEY_CODES = frozenset({"invalid_api_key", "authentication_error"})
@@ -17,8 +15,8 @@ _KEY_CODES = frozenset({"invalid_api_key", "authentication_error"})
 
 def read_error(status: int, headers: Headers, body: bytes) -> ProviderError:
     """The error of an answer whose status is not 200. Its body reaches the client unless it is about our key."""
-    if status not in _ERROR_STATUSES:
-        return ProviderError("malformed", f"the provider answered HTTP {status}; redirects are not followed")
+    if status not in ERROR_STATUSES:
+        return no_error(status)
     answer = parse_quietly(body)
     if status == 403 and _is_moderated(answer):
         return ProviderError(
@@ -27,7 +25,7 @@ def read_error(status: int, headers: Headers, body: bytes) -> ProviderError:
     if status in (401, 403) or _is_about_our_key(answer):
         return KeyRefused("status", 403 if status == 403 else 401, headers)
     if not isinstance(answer, dict):
-        return _unreadable(status, headers)
+        return unreadable(status, headers)
     error = answer.get("error") or answer  # some servers put message and code at the top
     message, param = _text(error, "message"), _text(error, "param") or _located(answer)
     return ProviderError(
@@ -51,14 +49,6 @@ def error_inside(answer: dict[str, Any], body: bytes) -> ProviderError:
     message = _text(error, "message") or "the provider sent an error in place of an answer"
     shown = body if isinstance(error, dict) else None
     return ProviderError("error_in_answer", message, upstream_status=200, body=shown)
-
-
-def _unreadable(status: int, headers: Headers) -> ProviderError:
-    message = f"the provider answered HTTP {status} without a readable error"
-    error = ProviderError("status", message, upstream_status=status, headers=headers)
-    if status not in _KEPT_STATUSES:
-        error.status = 502
-    return error
 
 
 def _is_about_our_key(answer: Any) -> bool:

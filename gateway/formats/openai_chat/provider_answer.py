@@ -13,15 +13,13 @@ from gateway.formats.openai_chat._logprobs import read_logprobs
 from gateway.formats.openai_chat._reasoning import call_signature, read_reasoning
 from gateway.formats.openai_chat.errors import error_inside
 from gateway.formats.prompt import Media, Part, Refusal, Text, ToolCall
-from gateway.formats.provider_json import are_json, parse
+from gateway.formats.provider_json import are_json, parse_object, text_of
 from gateway.json_body import NotJson, encode
 
 
 def read_answer(body: bytes) -> dict[str, Any]:
     """A whole chat completion as a value. Raises ProviderError when the body is none, whatever its status was."""
-    answer = parse(body)
-    if not isinstance(answer, dict):
-        raise ProviderError("malformed", "the provider's answer is not a JSON object")
+    answer = parse_object(body)
     if answer.get("error"):
         raise error_inside(answer, body)
     choices = answer.get("choices")
@@ -77,11 +75,6 @@ def read_stop(reason: object, parts: Sequence[Part]) -> Stop:
     if stop == "stop" and any(isinstance(part, Refusal) for part in parts):
         return "refusal"
     return stop
-
-
-def text_of(members: Mapping[str, Any], name: str) -> str:
-    value = members.get(name)
-    return value if isinstance(value, str) else ""
 
 
 def arguments_of(function: Mapping[str, Any]) -> str:

@@ -22,10 +22,9 @@ from gateway.formats.openai_chat.provider_answer import (
     content_texts,
     nameless,
     read_stop,
-    text_of,
 )
 from gateway.formats.prompt import Refusal, ToolCall
-from gateway.formats.provider_json import MAX_ARGUMENT_CHARACTERS, are_json, bad_arguments, parse
+from gateway.formats.provider_json import MAX_ARGUMENT_CHARACTERS, are_json, bad_arguments, parse, text_of
 from gateway.redaction import NOTHING, Redactor
 
 _DONE = b"[DONE]"

@@ -8,8 +8,8 @@ from gateway.formats.marks import is_ours, is_sealed
 from gateway.formats.openai_responses._tools import write_choice, write_output, write_tool
 from gateway.formats.openai_responses.client_request import LOGPROBS, refuse_ours
 from gateway.formats.openai_responses.provider_request import FEWEST_TOKENS, LIMITS, UNSAYABLE, effort_of, unsayable
-from gateway.formats.prompt import ToolSpec
 from gateway.formats.settings import Settings
+from gateway.formats.tools import merge_tools
 from gateway.json_body import Document, array, elements, encode
 
 _CALL_ID = LIMITS.call_id
@@ -38,7 +38,7 @@ def amend(document: Document, settings: Settings, model: str) -> dict[str, str |
     if settings.system:
         changed["instructions"] = _instructions(settings.system, document)
     if settings.tools:
-        changed["tools"] = _tools(settings.tools, document)
+        changed["tools"] = merge_tools([(tool.name, encode(write_tool(tool))) for tool in settings.tools], document)
     if (text := document.texts.get("input")) and text.startswith("["):
         history = _history(document.values["input"], text)
         if history is not None:
@@ -122,23 +122,6 @@ def _instructions(system: str, document: Document) -> str:
     if not isinstance(own, str):
         raise CallerError("instructions must be text", param="instructions")
     return encode(f"{system}\n\n")[:-1] + document.texts["instructions"][1:]
-
-
-def _tools(tools: tuple[ToolSpec, ...], document: Document) -> str:
-    """The version's tools, then the client's own of other names."""
-    merged = [encode(write_tool(tool)) for tool in tools]
-    client = document.values.get("tools")
-    if isinstance(client, list):
-        names = {tool.name for tool in tools}
-        texts = elements(document.texts["tools"])
-        merged += [text for tool, text in zip(client, texts, strict=True) if _name(tool) not in names]
-    return array(merged)
-
-
-def _name(tool: Any) -> str | None:
-    """A function's name; a tool that runs at the provider has none."""
-    name = tool.get("name") if isinstance(tool, dict) else None
-    return name if isinstance(name, str) else None
 
 
 def _history(items: list[Any], text: str) -> str | None:

@@ -9,7 +9,7 @@ from gateway.formats.answer import Reply, Stop
 from gateway.formats.openai_chat.errors import error_inside
 from gateway.formats.openai_responses import NAME
 from gateway.formats.prompt import Part, Reasoning, Refusal, Text, ToolCall
-from gateway.formats.provider_json import parse
+from gateway.formats.provider_json import parse_object, text_of
 from gateway.json_body import encode
 
 _INCOMPLETE: Mapping[str, Stop] = {"content_filter": "content_filter"}  # all else is a limit
@@ -22,9 +22,7 @@ _Item = Mapping[str, Any]
 
 def read_reply(body: bytes) -> Reply:
     """A whole answer. Raises ProviderError when the body is none, whatever its status was."""
-    answer = parse(body)
-    if not isinstance(answer, dict):
-        raise ProviderError("malformed", "the provider's answer is not a JSON object")
+    answer = parse_object(body)
     check(answer)
     return reply_of(answer)
 
@@ -43,7 +41,7 @@ def reply_of(answer: Mapping[str, Any]) -> Reply:
     if not isinstance(output, list):
         raise ProviderError("malformed", "the provider's answer has no output")
     parts = tuple(part for item in output if isinstance(item, dict) for part in _parts(item))
-    return Reply(parts, stop_of(answer, parts), usage_of(answer), text(answer, "id"), text(answer, "model"))
+    return Reply(parts, stop_of(answer, parts), usage_of(answer), text_of(answer, "id"), text_of(answer, "model"))
 
 
 def stop_of(answer: Mapping[str, Any], parts: tuple[Part, ...]) -> Stop:
@@ -51,7 +49,7 @@ def stop_of(answer: Mapping[str, Any], parts: tuple[Part, ...]) -> Stop:
     status = answer.get("status")
     if status == "incomplete":
         details = answer.get("incomplete_details")
-        return _INCOMPLETE.get(text(details, "reason") if isinstance(details, dict) else "", "length")
+        return _INCOMPLETE.get(text_of(details, "reason") if isinstance(details, dict) else "", "length")
     if status in _UNFINISHED:
         return "pause"
     if any(isinstance(part, ToolCall) for part in parts):
@@ -84,7 +82,7 @@ def failure(error: Any) -> ProviderError:
     usual = {"type": "server_error", "param": None, "code": None}
     body = encode({"error": usual | error}).encode() if isinstance(error, dict) else b""
     found = error_inside({"error": error}, body)
-    code = (text(error, "code") or text(error, "type")) if isinstance(error, dict) else ""
+    code = (text_of(error, "code") or text_of(error, "type")) if isinstance(error, dict) else ""
     if code in _STATUSES:
         found.status = _STATUSES[code]
     elif code.startswith(_CALLERS):
@@ -95,17 +93,11 @@ def failure(error: Any) -> ProviderError:
 def reasoning_of(item: _Item) -> Reasoning | None:
     """A reasoning item's thoughts, None where it has none to read and none to give back."""
     said = _texts(item, "summary") or _texts(item, "content")
-    encrypted = text(item, "encrypted_content")
+    encrypted = text_of(item, "encrypted_content")
     if not said and not encrypted:
         return None
     by = NAME if encrypted else None
-    return Reasoning(said, encrypted=encrypted, signed_by=by, id=text(item, "id"))
-
-
-def text(value: Mapping[str, Any], name: str) -> str:
-    """The text of that name, '' where there is none."""
-    found = value.get(name)
-    return found if isinstance(found, str) else ""
+    return Reasoning(said, encrypted=encrypted, signed_by=by, id=text_of(item, "id"))
 
 
 def logprobs_of(part: Mapping[str, Any]) -> list[Any] | None:
@@ -119,20 +111,22 @@ def _parts(item: _Item) -> Iterator[Part]:
         for part in _objects(item.get("content")):
             yield from _content(part)
     elif kind == "function_call":
-        yield ToolCall(text(item, "call_id") or text(item, "id"), text(item, "name"), text(item, "arguments"))
+        yield ToolCall(
+            text_of(item, "call_id") or text_of(item, "id"), text_of(item, "name"), text_of(item, "arguments")
+        )
     elif kind == "reasoning" and (said := reasoning_of(item)):
         yield said
 
 
 def _content(part: Mapping[str, Any]) -> Iterator[Part]:
     if part.get("type") == "output_text":
-        yield Text(text(part, "text"), logprobs=logprobs_of(part))
+        yield Text(text_of(part, "text"), logprobs=logprobs_of(part))
     elif part.get("type") == "refusal":
-        yield Refusal(text(part, "refusal"))
+        yield Refusal(text_of(part, "refusal"))
 
 
 def _texts(item: _Item, name: str) -> str:
-    return "\n\n".join(said for part in _objects(item.get(name)) if (said := text(part, "text")))
+    return "\n\n".join(said for part in _objects(item.get(name)) if (said := text_of(part, "text")))
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:

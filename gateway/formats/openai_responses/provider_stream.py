@@ -16,11 +16,10 @@ from gateway.formats.openai_responses.provider_answer import (
     reasoning_of,
     reply_of,
     stop_of,
-    text,
     usage_of,
 )
 from gateway.formats.prompt import Part, Reasoning, Refusal, Text, ToolCall
-from gateway.formats.provider_json import parse
+from gateway.formats.provider_json import parse_object, text_of
 
 _Data = Mapping[str, Any]
 
@@ -43,10 +42,8 @@ class ResponsesParser:
         """Return the events of one server-sent event. Raises ProviderError."""
         if self._ended or not data or data.strip() == b"[DONE]":
             return ()
-        said = parse(data)
-        if not isinstance(said, dict):
-            raise ProviderError("malformed", "an event of the provider's stream is not a JSON object")
-        kind = text(said, "type") or name
+        said = parse_object(data, "an event of the provider's stream")
+        kind = text_of(said, "type") or name
         if kind == "error" or ("type" not in said and said.get("error")):
             raise failure(said.get("error") or said)
         if (take := _TAKES.get(kind)) is None:
@@ -63,7 +60,7 @@ class ResponsesParser:
         if self._began:
             return ()
         self._began = True
-        return (Begin(text(response, "id"), text(response, "model")),)
+        return (Begin(text_of(response, "id"), text_of(response, "model")),)
 
     def _nothing(self, _said: _Data) -> Iterator[Event]:
         return iter(())
@@ -92,11 +89,11 @@ class ResponsesParser:
         """A call's item, as it begins or as it is whole."""
         if index not in self._calls:
             number = self._calls[index] = len(self._calls)
-            yield ToolBegin(number, text(item, "call_id") or text(item, "id"), text(item, "name"))
-        yield from self._rest_of_arguments(index, text(item, "arguments"))
+            yield ToolBegin(number, text_of(item, "call_id") or text_of(item, "id"), text_of(item, "name"))
+        yield from self._rest_of_arguments(index, text_of(item, "arguments"))
 
     def _arguments(self, said: _Data) -> Iterator[Event]:
-        index, delta = _index(said, "output_index"), text(said, "delta")
+        index, delta = _index(said, "output_index"), text_of(said, "delta")
         self._check_begun(index)
         self._count(("call", index), delta)
         yield ToolDelta(self._calls[index], delta)
@@ -104,7 +101,7 @@ class ResponsesParser:
     def _arguments_done(self, said: _Data) -> Iterator[Event]:
         index = _index(said, "output_index")
         self._check_begun(index)
-        yield from self._rest_of_arguments(index, text(said, "arguments"))
+        yield from self._rest_of_arguments(index, text_of(said, "arguments"))
 
     def _check_begun(self, index: int) -> None:
         if index not in self._calls:
@@ -115,22 +112,22 @@ class ResponsesParser:
             yield ToolDelta(self._calls[index], rest)
 
     def _text(self, said: _Data) -> Iterator[Event]:
-        if delta := text(said, "delta"):
+        if delta := text_of(said, "delta"):
             self._count(("text", *_place(said)), delta)
             yield TextDelta(delta, logprobs_of(said))
 
     def _text_done(self, said: _Data) -> Iterator[Event]:
-        if rest := self._unsaid(("text", *_place(said)), text(said, "text")):
+        if rest := self._unsaid(("text", *_place(said)), text_of(said, "text")):
             yield TextDelta(rest, None if rest != said["text"] else logprobs_of(said))
 
     def _refusal(self, said: _Data) -> Iterator[Event]:
-        if delta := text(said, "delta"):
+        if delta := text_of(said, "delta"):
             self._refused = True
             self._count(("refusal", *_place(said)), delta)
             yield RefusalDelta(delta)
 
     def _refusal_done(self, said: _Data) -> Iterator[Event]:
-        if rest := self._unsaid(("refusal", *_place(said)), text(said, "refusal")):
+        if rest := self._unsaid(("refusal", *_place(said)), text_of(said, "refusal")):
             self._refused = True
             yield RefusalDelta(rest)
 
@@ -143,14 +140,14 @@ class ResponsesParser:
             yield from self._refusal_done({**part, **place})
 
     def _thought(self, said: _Data) -> Iterator[Event]:
-        if delta := text(said, "delta"):
+        if delta := text_of(said, "delta"):
             self._count(("thought", _index(said, "output_index")), delta)
-            yield ReasoningDelta(delta, id=text(said, "item_id"))
+            yield ReasoningDelta(delta, id=text_of(said, "item_id"))
 
     def _next_thought(self, said: _Data) -> Iterator[Event]:
         """A summary has several parts, which are paragraphs of one text."""
         if self._said.get(("thought", _index(said, "output_index"))):
-            yield ReasoningDelta("\n\n", id=text(said, "item_id"))
+            yield ReasoningDelta("\n\n", id=text_of(said, "item_id"))
 
     def _end(self, said: _Data) -> Iterator[Event]:
         response = _response(said)

@@ -9,7 +9,7 @@ import ast
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 PACKAGES = ("gateway", "policies", "routing")
@@ -33,31 +33,61 @@ _LEANING = _words(
 )
 
 
+# Verbs of a third person, whose subject would be the function's name.
+_THIRD_PERSON = _words(
+    "asks calls closes does gives has holds is keeps lets makes puts raises reads returns says sends serves sets "
+    "starts takes tells waits writes"
+)
+
+
+def modules_of(root: Path) -> dict[str, ast.Module]:
+    """Return the syntax trees of a checkout's modules by their dotted names."""
+    return {_dotted(root, path): ast.parse(path.read_text("utf-8")) for path in _files(root)}
+
+
+def repeated_class_names(modules: Mapping[str, ast.Module]) -> list[str]:
+    """Return the class names that stand in more than one place."""
+    names = Counter(node.name for tree in modules.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    return sorted(name for name, count in names.items() if count > 1)
+
+
+def async_participles(modules: Mapping[str, ast.Module]) -> list[str]:
+    """Return the async functions that are named by a participle, as `module.function`."""
+    return [
+        f"{name}.{node.name}"
+        for name, node in _functions(modules)
+        if isinstance(node, ast.AsyncFunctionDef) and _is_participle(node.name)
+    ]
+
+
+def leaning_first_lines(modules: Mapping[str, ast.Module]) -> list[str]:
+    """Return the functions whose docstring's first line does not stand alone, as `module.function`."""
+    return [f"{name}.{node.name}" for name, node in _functions(modules) if _leans(ast.get_docstring(node) or "")]
+
+
 def figures(root: Path) -> dict[str, int]:
     """Return the figures of a checkout by their names."""
-    modules = {_dotted(root, path): ast.parse(path.read_text("utf-8")) for path in _files(root)}
+    modules = modules_of(root)
     arrows = {
         (_room(name), _room(target))
         for name, tree in modules.items()
         for target in _imports(tree)
         if _room(name) != _room(target)
     }
-    functions = [node for tree in modules.values() for node in ast.walk(tree) if isinstance(node, Function)]
-    classes = Counter(
-        node.name for tree in modules.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
-    )
     return {
         "modules": len(modules),
         "modules_flat_in_gateway": sum(_is_flat(name, root) for name in modules),
         "rooms": len({_room(name) for name in modules}),
         "arrows_between_rooms": len(arrows),
-        "class_names_that_stand_twice": sum(count > 1 for count in classes.values()),
-        "async_participles": sum(
-            isinstance(node, ast.AsyncFunctionDef) and _is_participle(node.name) for node in functions
-        ),
-        "functions_with_a_docstring": sum(ast.get_docstring(node) is not None for node in functions),
-        "first_lines_that_lean": sum(_leans(ast.get_docstring(node) or "") for node in functions),
+        "class_names_that_stand_twice": len(repeated_class_names(modules)),
+        "async_participles": len(async_participles(modules)),
+        "functions_with_a_docstring": sum(ast.get_docstring(node) is not None for _, node in _functions(modules)),
+        "first_lines_that_lean": len(leaning_first_lines(modules)),
     }
+
+
+def _functions(modules: Mapping[str, ast.Module]) -> Iterator[tuple[str, Function]]:
+    return ((name, node) for name, tree in modules.items() for node in ast.walk(tree) if isinstance(node, Function))
 
 
 def _files(root: Path) -> Iterator[Path]:
@@ -97,7 +127,7 @@ def _is_participle(name: str) -> bool:
 
 def _leans(docstring: str) -> bool:
     first = docstring.split(maxsplit=1)[:1]
-    return bool(first) and first[0].strip("`,.:;").lower() in _LEANING
+    return bool(first) and first[0].strip("`,.:;").lower() in _LEANING | _THIRD_PERSON
 
 
 if __name__ == "__main__":

@@ -199,7 +199,7 @@ class Outcome:
 
 
 class Spent(NamedTuple):
-    """What all attempts of a call took together. `untold` counts those that answered without saying what they took,
+    """What all attempts of a call took together. `unreported` counts those that answered without saying what they took,
     `unpriced` those whose price is not known; `estimated` is set where any of it is an estimate."""
 
     input: int = 0
@@ -208,18 +208,18 @@ class Spent(NamedTuple):
     reasoning: int = 0
     cost_nano_usd: int = 0
     unpriced: int = 0
-    untold: int = 0
+    unreported: int = 0
     estimated: bool = False
 
     @classmethod
     def by(cls, attempts: Sequence[Attempt]) -> "Spent":
         """The sums over these attempts."""
-        given = cached = output = reasoning = cost = unpriced = untold = 0
+        given = cached = output = reasoning = cost = unpriced = unreported = 0
         estimated = False
         for attempt in attempts:
             usage = attempt.usage
             if usage is None:
-                untold += attempt.failure is None
+                unreported += attempt.failure is None
                 continue
             given += usage.input
             cached += usage.cached
@@ -230,7 +230,7 @@ class Spent(NamedTuple):
             else:
                 cost += attempt.cost_nano_usd
             estimated |= usage.estimated
-        return cls(given, cached, output, reasoning, cost, unpriced, untold, estimated)
+        return cls(given, cached, output, reasoning, cost, unpriced, unreported, estimated)
 
 
 class Answer(NamedTuple):

@@ -1,11 +1,15 @@
 """The shape of the code is law: every rule holds for the whole project, and each is shown to catch a breach."""
 
+import ast
+
 import pytest
 
+from bench.structure import async_participles, leaning_first_lines, repeated_class_names
 from tests import architecture
 from tests.architecture import Module, of_sources
 
 PROJECT = architecture.of_the_project()
+TREES = {name: module.tree for name, module in PROJECT.items()}
 ANYONE = {"pydantic", "pydantic_core", "orjson"}  # libraries of values, not of effects
 
 
@@ -223,3 +227,49 @@ def test_an_import_out_of_a_test_is_caught(line: str) -> None:
     """Whichever way it is written."""
     sources = of_sources({"tests.routing.test_plan": line, "tests.scenarios.test_wire": ""})
     assert architecture.tests_apart(sources) == ["tests.routing.test_plan imports tests.scenarios.test_wire"]
+
+
+def named_sample(source: str) -> dict[str, ast.Module]:
+    """The tree of a project of one module."""
+    return {"gateway.sample": ast.parse(source)}
+
+
+def test_a_class_name_stands_once() -> None:
+    """A traceback or a search that names a class names one place."""
+    assert repeated_class_names(TREES) == []
+
+
+def test_a_class_name_that_stands_twice_is_caught() -> None:
+    """Also inside one module."""
+    assert repeated_class_names(named_sample("class A: ...\ndef f():\n    class A: ...")) == ["A"]
+
+
+def test_what_acts_is_no_participle() -> None:
+    """An async function has an effect, and is named by a verb in the imperative."""
+    assert async_participles(TREES) == []
+
+
+@pytest.mark.parametrize("name", ["_sent", "_read_handed", "wait_until_closed", "_found"])
+def test_a_participle_that_acts_is_caught(name: str) -> None:
+    """Private or not; a private name by its last word, as its first one may be a verb."""
+    expected = [] if name == "wait_until_closed" else [f"gateway.sample.{name}"]
+    assert async_participles(named_sample(f"async def {name}(): ...")) == expected
+
+
+def test_first_lines_stand_alone() -> None:
+    """A function's docstring begins with a verb in the imperative, or is a noun phrase."""
+    assert leaning_first_lines(TREES) == []
+
+
+@pytest.mark.parametrize(
+    "line", ["Whether it has.", "What comes next.", "One of them.", "Raises OSError.", "All of it."]
+)
+def test_a_first_line_that_leans_is_caught(line: str) -> None:
+    """It begins with a word that needs the name above it, or a subject."""
+    assert leaning_first_lines(named_sample(f'def f():\n    """{line}"""')) == ["gateway.sample.f"]
+
+
+@pytest.mark.parametrize("line", ["Return whether it has.", "Send the answer.", "The answer's status.", "A new call."])
+def test_a_first_line_that_stands_alone_passes(line: str) -> None:
+    """Imperative, or a noun phrase."""
+    assert leaning_first_lines(named_sample(f'def f():\n    """{line}"""')) == []

@@ -98,7 +98,7 @@ class Proxy:
         return entry
 
     def plan_of(self, call: Call, entry: Entry) -> Plan:
-        """Which version serves the call, and through which targets. Raises CallerError."""
+        """Return the version that serves the call, and its targets. Raises CallerError."""
         caller = call.caller
         facts = Facts(
             caller.name, caller.group, user_of(call.document), conversation_of(call, opening_of), call.id, call.stream,

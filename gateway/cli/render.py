@@ -85,7 +85,7 @@ def _evidence_in_words(agent: AgentView) -> str:
 
 
 def _apart_in_words(versions: Mapping[str, VersionView]) -> list[str]:
-    """Calls that say less than others: what a provider refused, a circuit censored, a conversation held."""
+    """Return a line on each kind of call that is no full evidence: rejected, censored or held."""
     said = {
         "The provider rejected some requests, by whosever doing": _counts(versions, lambda sums: sums.rejected),
         "Some calls are no evidence, because a target's circuit was open": _counts(versions, lambda s: s.censored),

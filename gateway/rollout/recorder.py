@@ -202,7 +202,7 @@ def _count(outcome: Outcome, spent: Spent, judged: bool, tally: Tally) -> None:
 
 
 def _count_amounts(outcome: Outcome, tally: Tally) -> None:
-    """What a good call took, for the distribution from which a step's caps are frozen."""
+    """Count what a good call took, for the distribution from which a step's caps are frozen."""
     if (cost := cost_of(outcome)) is not None:
         tally.cost[amount_bucket(cost)] += 1
     if (tokens := tokens_of(outcome)) is not None:
@@ -214,7 +214,7 @@ def _line(outcome: Outcome, spent: Spent) -> dict[str, object]:
     attempts = outcome.attempts
     failure = attempts[0].failure if attempts else None
     first = outcome.first_token_at
-    unknown = spent.unpriced or spent.untold
+    unknown = spent.unpriced or spent.unreported
     return {
         "event": "shadow" if outcome.reason == "shadow" else "call",
         "id": outcome.call_id,

@@ -72,7 +72,7 @@ class Sharing:
     async def _read(self, wait: bool) -> bool:
         """Take what others have written; return whether there was something. Raises StoreAway."""
         after = self._place or f"{int((self._clock.unix() - self._memory_seconds()) * 1_000)}-0"
-        self._place, messages = await self._store.told(after, wait)
+        self._place, messages = await self._store.read_messages(after, wait)
         self._has_complained = False
         for message in messages:
             for begun in _decoded(message):
@@ -98,12 +98,12 @@ class Sharing:
     async def _look_for_loss(self) -> None:
         """Say everything again where the store has lost what was said."""
         with suppress(StoreAway):
-            if self._place and not await self._store.has_told(self._place):
+            if self._place and not await self._store.has_message(self._place):
                 self._under_way.share_everything()
                 self._news.set()
 
     def _memory_seconds(self) -> float:
-        """How long conversations are remembered, of the agent that remembers them longest."""
+        """Return how long conversations are remembered: the longest time of any agent."""
         entries = (self._table.entry(agent) for agent in self._table)
         return 2 * max((entry.agent.idle for entry in entries if entry), default=0.0)
 
@@ -121,7 +121,7 @@ def _encoded(begun: Begun) -> str:
 
 
 def _decoded(message: str) -> Iterator[Begun]:
-    """What a message says; nothing where it is none of ours."""
+    """Yield what a message says; nothing for a message of another kind."""
     with suppress(orjson.JSONDecodeError, TypeError, ValueError):
         agent, step, digest, units = orjson.loads(message)
         names = [units[first : first + _DIGITS] for first in range(0, len(units), _DIGITS)]

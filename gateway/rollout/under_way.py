@@ -156,7 +156,7 @@ class UnderWay:
 
     @property
     def is_hasty(self) -> bool:
-        """Whether a step has begun a moment ago, so that the others must hear of every new unit at once."""
+        """Return whether a step began a moment ago, so that the others must hear of every new unit at once."""
         now = self._now()
         return any(now - units.since < 3 * SETTLE_SECONDS for units in self._agents.values())
 

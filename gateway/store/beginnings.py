@@ -28,7 +28,7 @@ class BeginningStore:
                 pipe.xadd(STREAM, fields, minid=oldest, approximate=True)
             await self._execute(pipe)
 
-    async def told(self: Reaching, after: str, wait: bool) -> tuple[str, list[str]]:
+    async def read_messages(self: Reaching, after: str, wait: bool) -> tuple[str, list[str]]:
         """Return the place of the last message that was read, and the messages of other replicas after `after`.
 
         With `wait` the first message is waited for, for a second at most.
@@ -41,7 +41,7 @@ class BeginningStore:
         others = [fields["begun"] for _, fields in entries if fields.get("from") != self._replica]
         return (entries[-1][0] if entries else after), others
 
-    async def has_told(self: Reaching, place: str) -> bool:
+    async def has_message(self: Reaching, place: str) -> bool:
         """Return whether the message of that place is still there."""
         async with self._reach():
             return bool(await self._client.xrange(STREAM, min=place, max=place, count=1))

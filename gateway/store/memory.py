@@ -42,7 +42,7 @@ Log = Callable[[str, Mapping[str, object]], None]
 SeenEvent = tuple[int, str]
 
 
-class AuditTrail(Protocol):
+class LatestEvents(Protocol):
     """What is asked of the store: an agent's latest audit events."""
 
     async def audit(self, agent: str, count: int) -> list[dict[str, Any]]: ...
@@ -150,7 +150,7 @@ class Memory:
             self._has_strange_key = True
             self._log(STRANGE_KEY, {"error": error.message})
 
-    async def keep_for_ever(self, trail: AuditTrail) -> None:
+    async def keep_for_ever(self, trail: LatestEvents) -> None:
         """Write down what is noted, until cancelled."""
         while True:
             with suppress(TimeoutError):
@@ -162,7 +162,7 @@ class Memory:
                 await asyncio.sleep(RETRY_SECONDS)
                 self._news.set()
 
-    async def keep(self, trail: AuditTrail) -> None:
+    async def keep(self, trail: LatestEvents) -> None:
         """Write down what is noted now, and what was deleted. Without the store an agent stays noted, for the hash."""
         await asyncio.to_thread(self._write_deleted)
         for agent, state in list(self._noted.items()):
@@ -262,7 +262,7 @@ def memory_folder(data: Path, store: str) -> Path:
     return data / "seen" / f"{readable}-{blake2b(place.encode(), digest_size=4).hexdigest()}"
 
 
-async def _latest(trail: AuditTrail, agent: str) -> tuple[SeenEvent, ...]:
+async def _latest(trail: LatestEvents, agent: str) -> tuple[SeenEvent, ...]:
     """Epoch and hash of the agent's latest audit event; nothing where the store is away, or the event has no hash."""
     try:
         events: Sequence[Mapping[str, Any]] = await trail.audit(agent, 1)

@@ -177,7 +177,7 @@ class RedisStore(BeginningStore, FeedbackStore, HandoverStore):
         return shared_key.decoded(found)
 
     async def ping(self) -> None:
-        """Asks with a read of a key, for in a cluster a PING goes to every node, also to those not needed."""
+        """Read a key to check the store: in a cluster a PING goes to every node, also to those not needed."""
         async with self._reach():
             await self._client.exists("serinus:ping")
 

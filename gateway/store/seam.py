@@ -279,13 +279,13 @@ class Store(Protocol):
     async def tell(self, messages: Sequence[str], since: float) -> None:
         """Tell the other replicas; what was told before `since` in Unix seconds is forgotten."""
 
-    async def told(self, after: str, wait: bool) -> tuple[str, list[str]]:
+    async def read_messages(self, after: str, wait: bool) -> tuple[str, list[str]]:
         """Return what other replicas have told after a place (`<milliseconds>-<number>`), and the last place read.
 
         With `wait` it is waited for, about a second at most.
         """
 
-    async def has_told(self, place: str) -> bool:
+    async def has_message(self, place: str) -> bool:
         """Return whether what was told at that place is still there."""
 
     def turns(self) -> AsyncIterator[str]:

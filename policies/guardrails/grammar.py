@@ -111,7 +111,7 @@ class Guardrail:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Under which names the evidence counts what this guardrail reads: its components, or its sample."""
+        """The names under which the evidence counts what this guardrail reads: its components, or its sample."""
         return self.components or (self.metric.name,)
 
 

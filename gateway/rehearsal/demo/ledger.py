@@ -86,7 +86,7 @@ class Ledger:
         return sum(not any(flip.spans(change) for change in changes) for flip in self._flips)
 
     def rate(self, now: float, seconds: float = 3.0) -> float:
-        """Calls a second that ended of late."""
+        """Return the calls per second that ended lately."""
         count = 0
         for call in reversed(self._calls):
             if call.ended_at < now - seconds:

@@ -16,7 +16,7 @@ from .asks import (
     text_in,
     wanted,
 )
-from .shapes import Door, Family, Served, Shape
+from .shapes import Family, Served, Shape, StandinDoor
 from .wire import StandinRequest, provider_lines
 
 DONE = b"data: [DONE]\n\n"
@@ -37,7 +37,7 @@ def _headers(served: Served) -> bytes:
 
 
 OPENAI = Family(
-    door=Door(
+    door=StandinDoor(
         ways=((b"authorization", b"bearer"),),
         missing=StandinError(401, "You didn't provide an API key in an Authorization header: Bearer YOUR_KEY."),
         wrong=StandinError(401, "Incorrect API key provided.", code="invalid_api_key"),

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, unquote
 
 from .answers import SEALED, THOUGHT, Said, StandinError, StandinToolCall, StreamParts, encode, parsed
 from .asks import Ask, AskedTool, Choice, StandinRefusal, fields_of, items, part, plain_ask, refuse, text_in, wanted
-from .shapes import Door, Family, Served, Shape
+from .shapes import Family, Served, Shape, StandinDoor
 from .turns import shares
 from .wire import StandinRequest
 
@@ -50,7 +50,7 @@ def _headers(served: Served) -> bytes:
 
 
 GOOGLE = Family(
-    door=Door(
+    door=StandinDoor(
         ways=((b"x-goog-api-key", b""),),
         missing=StandinError(403, "Method doesn't allow unregistered callers (callers without established identity)."),
         wrong=StandinError(400, "API key not valid. Please pass a valid API key.", code=INVALID_KEY),

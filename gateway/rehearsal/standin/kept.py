@@ -40,7 +40,7 @@ class KeptResponses:
             refuse(message, "previous_response_id", "previous_response_not_found")
 
     def keep(self, ask: Ask, said: Said, ready: float) -> None:
-        """Keeps a response unless the request says `store: false`."""
+        """Keep a response unless the request says `store: false`."""
         if ask.fields.get("store") is False:
             return
         self._kept[f"resp_{said.number}"] = _Response(ask, said, ready)

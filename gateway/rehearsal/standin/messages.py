@@ -22,7 +22,7 @@ from .asks import (
     text_in,
     wanted,
 )
-from .shapes import Door, Family, Served, Shape
+from .shapes import Family, Served, Shape, StandinDoor
 from .wire import StandinRequest
 
 TYPES: dict[int, str] = {
@@ -56,7 +56,7 @@ def _headers(served: Served) -> bytes:
 
 
 ANTHROPIC = Family(
-    door=Door(
+    door=StandinDoor(
         ways=((b"x-api-key", b""), (b"authorization", b"bearer")),
         missing=StandinError(401, "x-api-key header is required"),
         wrong=StandinError(401, "invalid x-api-key"),

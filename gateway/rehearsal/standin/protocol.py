@@ -150,7 +150,7 @@ class StandinConnection(asyncio.Protocol):
             self._next()
 
     def _play_on(self) -> None:
-        """Sends every step that is due; a timer or resume_writing goes on from where this stops."""
+        """Send every step that is due; a timer or resume_writing goes on from where this stops."""
         due: list[bytes] = []
         size = 0
         for step in cast(Iterator[WireStep], self._steps):

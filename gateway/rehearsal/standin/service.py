@@ -19,7 +19,7 @@ from .kept import Files, KeptResponses, only
 from .models import StandinModels
 from .received import RequestLog
 from .responses import RESPONSES, is_background
-from .shapes import Door, Family, Served, Shape
+from .shapes import Family, Served, Shape, StandinDoor
 from .turns import Turn, good
 from .wire import JSON, StandinRequest, WireScript, WireStep, head
 
@@ -96,7 +96,7 @@ class Service:
             raise StandinRefusal(404, f"The model '{model}' does not exist", param="model", code="model_not_found")
         return encode(_card(model) if model else {"object": "list", "data": [_card(name) for name in names]})
 
-    def _authenticate(self, request: StandinRequest, door: Door) -> None:
+    def _authenticate(self, request: StandinRequest, door: StandinDoor) -> None:
         if self._api_key is None:
             return
         key = door.key(request)

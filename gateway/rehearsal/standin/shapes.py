@@ -22,7 +22,7 @@ class Served(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class StandinDoor:
     """How a format's callers show their key, and what they hear without a good one.
 
     Each way is a header and the scheme that stands before the key, in any case; b"" where none does.
@@ -48,7 +48,7 @@ def _key(value: bytes, scheme: bytes) -> bytes:
 class Family:
     """What the endpoints of one provider share: its door, its errors, its headers."""
 
-    door: Door
+    door: StandinDoor
     error: Callable[[StandinError], bytes]
     headers: Callable[[Served], bytes]  # whole lines, each with its CRLF
 

@@ -61,7 +61,7 @@ def check(fields: Json) -> None:
 
 
 def _calls(fields: Json, conversation: str) -> Iterator[tuple[str, object, object, str]]:
-    """Calls and results in their order: which of the two, the id, the name, and where it stands."""
+    """Yield calls and results in order: which of the two, the id, the name, and the path."""
     for at, each in enumerate(items(fields.get(conversation))):
         path = f"{conversation}[{at}]"
         if conversation == "input":

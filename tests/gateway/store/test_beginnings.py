@@ -22,17 +22,17 @@ async def test_what_one_tells_the_others_hear(new_store: NewStore) -> None:
     place = await place_now(one)
     await one.tell(["a", "b"], 0.0)
     await one.tell(["c"], 0.0)
-    read, messages = await other.told(place, wait=False)
+    read, messages = await other.read_messages(place, wait=False)
     assert messages == ["a", "b", "c"]
-    assert await other.told(read, wait=False) == (read, [])
-    assert (await one.told(place, wait=False))[1] == []
+    assert await other.read_messages(read, wait=False) == (read, [])
+    assert (await one.read_messages(place, wait=False))[1] == []
 
 
 async def test_a_message_is_waited_for(new_store: NewStore) -> None:
     """It is there as soon as it is told."""
     one, other = new_store(), new_store()
     place = await place_now(one)
-    waiting = asyncio.create_task(other.told(place, wait=True))
+    waiting = asyncio.create_task(other.read_messages(place, wait=True))
     await asyncio.sleep(0.05)
     await one.tell(["a"], 0.0)
     assert (await waiting)[1] == ["a"]
@@ -42,7 +42,7 @@ async def test_what_is_old_goes(new_store: NewStore) -> None:
     """And that it has gone can be seen."""
     store = new_store()
     place = await place_now(store)
-    assert await store.has_told(place)
+    assert await store.has_message(place)
     for _ in range(300):  # the server cuts whole nodes of the stream
         await store.tell(["x"], time() + 60)
-    assert not await store.has_told(place)
+    assert not await store.has_message(place)

@@ -41,7 +41,7 @@ OPERATIONS: dict[str, tuple[Any, ...]] = {
     "share_key": (b"0123456789abcdef" * 2,),
     "tell": (["a"], 0.0),
     "told": ("0-0", False),
-    "has_told": ("0-0",),
+    "has_message": ("0-0",),
     "ping": (),
     "probe": ("a",),
 }

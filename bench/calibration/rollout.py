@@ -207,7 +207,8 @@ async def _simulating(scenario: Scenario, seed: int, url: str, switch: Callable[
     assert isinstance(loop, VirtualLoop)
     chance = random.Random(f"{scenario.name}/{seed}")
     line, wanted, log = Line(loop), deployment(scenario, seed), logs.to(BytesIO(), "critical")
-    spring = MemoryProvider(scenario.climate, random.Random(f"provider/{scenario.name}/{seed}"), loop.time)
+    dice = random.Random(f"provider/{scenario.name}/{seed}")
+    spring = MemoryProvider(scenario.climate, dice, loop.time, scenario.seconds)
     async with AsyncExitStack() as stack:
         gateways = []
         for number in range(scenario.replicas):

@@ -18,7 +18,8 @@ Attack = tuple[str, Said, float | None]  # what it is called, what is asked on c
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One world. `calls` is its horizon in calls of the canary; calls come at `rps` a second to `replicas` gateways.
+    """One world. `calls` is its horizon in calls of the canary; calls come at `rps` a second to `replicas` gateways
+    and take `seconds` at the median.
 
     A conversation has `turns` calls in the mean, `pause` seconds apart; `named` ones carry an id. `rate` multiplies
     `rps` by the time. A client leaves after `patience` seconds, where that is not 0. `template` is the opening that a
@@ -34,6 +35,7 @@ class Scenario:
     calls: int = 500
     rps: float = 50.0
     replicas: int = 2
+    seconds: float = 1.0
     turns: float = 1.0
     pause: float = 2.0
     named: bool = False
@@ -91,9 +93,9 @@ def _in_turn(seconds: float, **changes: float) -> Climate:
     return lambda moment: weather if moment.now // seconds % 2 else _WELL
 
 
-def _on_replica(first: Climate, others: Climate) -> Climate:
-    """One replica sees another provider than the others."""
-    return lambda moment: (others if moment.replica else first)(moment)
+def _one_replica(climate: Climate) -> Climate:
+    """One replica sees another provider than the others, where all is well."""
+    return lambda moment: _WELL if moment.replica else climate(moment)
 
 
 def _limited_when_busy(moment: Moment) -> Weather:
@@ -143,6 +145,8 @@ def _dear_templates(_: random.Random, number: int) -> Said:
     return kinds[number % 3] if _one_of_three(number) else _USUAL
 
 
+# Circuits open, and stay so, where few calls are under way when five in a row have failed.
+_BRISK: Mapping[str, Any] = {"rps": 100.0, "seconds": 0.02}
 _AT = (("5%", 300), ("50%", 1000), ("90%", 1800))
 
 
@@ -169,15 +173,18 @@ BLAMELESS: Sequence[Scenario] = (
     Scenario("conversations fail as a whole", words=_as_a_whole, turns=5, named=True, runs=2000),
     Scenario("outage for a while", _between(8, 24, errors=0.3), weight="5%", calls=300, runs=2000),
     Scenario("a ladder of steps", _between(20, 30, errors=0.3), routing=_STEPS, calls=600),
-    *_at_all("shared outage", _always(errors=0.3)),
-    *_at_all("both down for a while", _between(8, 20, errors=1.0)),
+    *_at_all("shared outage", _always(errors=0.3), **_BRISK),
+    *_at_all("slow outage, comes and goes", _in_turn(3, errors=0.5, slow=3.0), **_BRISK),
+    *_at_all("both down for a while", _between(4, 14, errors=1.0), **_BRISK),
     *_at_all("shared slowness", _between(15, 25, slow=3.0)),
-    *_at_all("provider flaps", _in_turn(4, errors=0.95)),
+    *_at_all("provider flaps", _in_turn(4, errors=0.95), **_BRISK),
     Scenario("429 storms", _in_turn(4, limited=0.7), weight="50%", routing=_FALLBACK),
     Scenario("429 for the busier arm, in slow peaks", _limited_when_busy, routing=_FALLBACK),
-    Scenario("one replica cut off", _on_replica(_between(8, 30, cut_off=True), _always()), weight="50%"),
-    Scenario("one replica cut off, fallback", _on_replica(_between(8, 30, cut_off=True), _always()), routing=_FALLBACK),
-    Scenario("replicas with different circuits", _on_replica(_always(errors=0.6), _always()), routing=_FALLBACK),
+    Scenario("one replica cut off", _one_replica(_between(4, 15, cut_off=True)), weight="50%", **_BRISK),
+    Scenario(
+        "one replica cut off, fallback", _one_replica(_between(4, 15, cut_off=True)), routing=_FALLBACK, **_BRISK
+    ),
+    Scenario("replicas with different circuits", _one_replica(_always(errors=0.4)), routing=_FALLBACK, **_BRISK),
     Scenario("hedges", _in_turn(6, slow=2.0), routing={**_FALLBACK, "hedge": {"after": "p90", "budget": "20%"}}),
     Scenario(
         "hedges in an outage", _always(errors=0.3, latency_spread=1.0),

@@ -93,9 +93,9 @@ class Usage(NamedTuple):
 class Attempt:
     """One try at one target. Times are monotonic seconds; `failure` is None when it went well.
 
-    `counts` says whether the failure is an error of the version, `rejected` whether the provider refused to serve the
-    request, by whosever doing; `cost_nano_usd` is None while the price is unknown; `neutral_nano_usd` is set where
-    a provider's prompt cache had a part in it, and says what the attempt would have cost without one.
+    `counts` says whether the failure is an error of the version, `rejected` whether the request was refused, whoever
+    caused it: with an error, by a content filter, or by the model. `cost_nano_usd` is None while the price is unknown;
+    `neutral_nano_usd` is set where a provider's prompt cache had a part in it, and is the cost without one.
     """
 
     target: str

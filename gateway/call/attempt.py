@@ -212,7 +212,7 @@ class Attempts:
 
 def _whole_answer(response: Response, whole: Whole, attempt: Attempt) -> Answer:
     headers = [JSON, *to_client_untyped(response.headers)]
-    attempt.usage = whole.usage
+    attempt.usage, attempt.rejected = whole.usage, whole.refused
     if not whole.arguments_are_json:
         raise bad_arguments(headers, whole.body)
     return Answer(200, headers, whole.body)

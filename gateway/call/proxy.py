@@ -137,6 +137,7 @@ class Proxy:
             raise
         finally:
             stream.attempt.usage = stream.usage
+            stream.attempt.rejected = stream.reader.refused
             stream.attempt.ended_at = self.clock.monotonic()
             await close(stream)
 

@@ -4,6 +4,7 @@ A stream is `Begin`, then any deltas, then `End` exactly once. Text and reasonin
 comes. Tool calls are numbered from 0 in the order of their `ToolBegin`; their deltas may interleave.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from gateway.formats.prompt import FormatName, Part
 # `length`: the limit of tokens was reached. `content_filter`: the provider stopped it. `refusal`: the model declined.
 # `pause`: the provider wants the turn continued.
 Stop = Literal["stop", "length", "tool_calls", "content_filter", "refusal", "pause"]
+REFUSING: Container[Stop] = ("content_filter", "refusal")  # the provider stopped the answer, or the model declined
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,11 @@ class Reply:
     id: str = ""
     model: str = ""
     stop_sequence: str = ""
+
+    @property
+    def refused(self) -> bool:
+        """Return whether the answer is a refusal."""
+        return self.stop in REFUSING
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,11 @@ class End:
     stop: Stop = "stop"
     usage: Usage | None = None
     stop_sequence: str = ""
+
+    @property
+    def refused(self) -> bool:
+        """Return whether the answer is a refusal."""
+        return self.stop in REFUSING
 
 
 Event = Begin | TextDelta | RefusalDelta | ReasoningDelta | ToolBegin | ToolDelta | End

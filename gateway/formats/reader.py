@@ -18,12 +18,13 @@ class Reader:
     """One stream of one attempt. Without a `writer` the events go on untouched.
 
     `started` turns true with the first event that holds a part of an answer. `failure` is set by the first thing that
-    is wrong; what came before it is still good to relay. `done` turns true when nothing more is to be read.
+    is wrong; what came before it is still good to relay. `refused` says that the answer is a refusal. `done` turns true
+    when nothing more is to be read.
     """
 
     __slots__ = (
         "_argument_characters", "_arguments", "_deltas", "_framer", "_parser", "_usage", "_writer",
-        "done", "failure", "started",
+        "done", "failure", "refused", "started",
     )  # fmt: skip
 
     def __init__(self, parser: Parser, writer: Writer | None, framer: Framer) -> None:
@@ -35,6 +36,7 @@ class Reader:
         self._deltas = 0
         self._usage: Usage | None = None
         self.started = False
+        self.refused = False
         self.done = False
         self.failure: ProviderError | None = None
 
@@ -116,6 +118,7 @@ class Reader:
         self.started = True
         if isinstance(event, End):
             self._usage = event.usage
+            self.refused = event.refused
             self.done = True
             return
         self._deltas += 1

@@ -21,7 +21,7 @@ from gateway.formats.names import OwnNames, are_taken, with_own_names
 from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.openai_chat.amend import chat_request, fitted_history
 from gateway.formats.openai_chat.errors import read_error
-from gateway.formats.openai_chat.provider_answer import has_good_arguments, read_answer
+from gateway.formats.openai_chat.provider_answer import has_good_arguments, is_refused, read_answer
 from gateway.formats.openai_chat.provider_stream import StreamReader
 from gateway.formats.plain import Plain
 from gateway.formats.prompt import FormatName, Prompt, ToolCall, Untranslatable
@@ -123,7 +123,7 @@ class _Chat:
 
     def whole(self, body: bytes) -> Whole:
         answer = read_answer(body)
-        return Whole(body, usage_from(answer.get("usage")), has_good_arguments(answer))
+        return Whole(body, usage_from(answer.get("usage")), has_good_arguments(answer), is_refused(answer))
 
     def reader(self) -> StreamReader:
         return StreamReader(self._attempted.call.wants_usage, self._attempted.endpoint.redactor())
@@ -159,7 +159,7 @@ class _Through:
 
     def whole(self, body: bytes) -> Whole:
         reply = self._provider.reply(body)
-        return Whole(body, reply.usage, _are_json(reply))
+        return Whole(body, reply.usage, _are_json(reply), reply.refused)
 
     def reader(self) -> Reader:
         return Reader(self._provider.parser(), None, SseFramer())
@@ -202,7 +202,7 @@ class _Between:
             reply = with_own_names(self._provider.reply(body), self._names)
         except ProviderError as error:
             raise _in_no_words(error) from None
-        return Whole(self._client.reply(reply, self._envelope()), reply.usage, _are_json(reply))
+        return Whole(self._client.reply(reply, self._envelope()), reply.usage, _are_json(reply), reply.refused)
 
     def reader(self) -> Reader:
         framer = self._provider.facts.framer()

@@ -6,8 +6,12 @@ from gateway.calls import Usage
 
 
 class Whole(NamedTuple):
-    """A whole answer as the client gets it, what it used, and whether its tool calls can be carried out."""
+    """A whole answer as the client gets it, what it used, and whether its tool calls can be carried out.
+
+    `refused` says that it is no answer but a refusal: a content filter's, or the model's own.
+    """
 
     body: bytes
     usage: Usage | None
     arguments_are_json: bool
+    refused: bool = False

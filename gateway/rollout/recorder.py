@@ -189,7 +189,7 @@ def _count(outcome: Outcome, spent: Spent, judged: bool, tally: Tally) -> None:
             _count_amounts(outcome, tally)
     else:
         tally.unjudged += 1
-        tally.rejected += outcome.rejected
+    tally.rejected += outcome.rejected
     tally.censored += outcome.censored
     tally.held += outcome.held
     if outcome.end == "escalated":

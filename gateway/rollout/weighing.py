@@ -22,11 +22,11 @@ def weigh(outcome: Outcome, judged: bool, arm: Arm) -> bool:
 
     `judged` is the outcome's, which takes a while to find.
     """
+    if outcome.rejected and not outcome.excused:
+        mark(arm, REJECTIONS, unit_id(outcome.unit), outcome.party)
     if judged:
         return _judge(outcome, arm)
     arm.uncounted += 1
-    if outcome.rejected and not outcome.excused:
-        mark(arm, REJECTIONS, unit_id(outcome.unit), outcome.party)
     return False
 
 

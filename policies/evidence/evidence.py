@@ -79,8 +79,10 @@ class ArmEvidence:
         return sum(self.bad.get(component, {}).values()) / WHOLE
 
     def trials(self, population: Population) -> SlotCounts:
-        """The size of a population by slot: few calls get a score, so those are counted apart, and a rejected call is
-        no judged one."""
+        """Return the size of a population by slot: scored units are counted apart, and so are rejected ones.
+
+        A refusal inside an answer is in both; that makes the rejections' share smaller, in the canary's favour.
+        """
         if population == "judged and rejected calls":
             rejected = self.bad.get(REJECTIONS, {})
             slots = {*self.requests, *rejected}

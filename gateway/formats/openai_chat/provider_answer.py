@@ -44,7 +44,14 @@ def has_good_arguments(answer: dict[str, Any]) -> bool:
     return True
 
 
+def is_refused(answer: dict[str, Any]) -> bool:
+    """Return whether a whole answer is a refusal: a content filter's, or the model's own."""
+    choice = answer["choices"][0]
+    return choice.get("finish_reason") == FILTERED or bool(choice["message"].get("refusal"))
+
+
 Members = dict[str, Any]
+FILTERED = "content_filter"  # the reason why an answer ended that its provider stopped
 
 _STOPS: Mapping[str, Stop] = {
     "stop": "stop",

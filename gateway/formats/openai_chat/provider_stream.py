@@ -17,6 +17,7 @@ from gateway.formats.openai_chat._logprobs import read_logprobs
 from gateway.formats.openai_chat._reasoning import call_signature, read_details, thought
 from gateway.formats.openai_chat.errors import error_inside
 from gateway.formats.openai_chat.provider_answer import (
+    FILTERED,
     arguments_of,
     call_id,
     content_texts,
@@ -30,20 +31,21 @@ from gateway.redaction import NOTHING, Redactor
 _DONE = b"[DONE]"
 # How a compact encoder writes a part of an answer; what is spelled otherwise is parsed, which costs more.
 _PART = b'"choices":[{'
-_MARKS = (b'"finish_reason":"', b'"usage":{', b'"tool_calls"', b'"error"')  # of what is looked into
+_MARKS = (b'"finish_reason":"', b'"usage":{', b'"tool_calls"', b'"error"', b'"refusal":"')  # of what is looked into
 
 
 class StreamReader:
     """One stream of one attempt.
 
     `started` turns true with the first event that holds a part of an answer, `done` with the end marker. `failure` is
-    set by the first thing that is wrong; what came before it is still good to relay. `parts` counts the events that
-    held a part of the answer, about one a token. No secret that the redactor knows is relayed, nor in the `failure`.
+    set by the first thing that is wrong; what came before it is still good to relay. `refused` tells a refusal.
+    `parts` counts the events that held a part of the answer, about one a token. No secret that the redactor
+    knows is relayed, nor in the `failure`.
     """
 
     __slots__ = (
         "_argument_characters", "_arguments", "_cutter", "_finished", "_frame", "_redactor", "_wants_usage",
-        "done", "failure", "parts", "started", "usage",
+        "done", "failure", "parts", "refused", "started", "usage",
     )  # fmt: skip
 
     def __init__(self, wants_usage: bool, redactor: Redactor | None = None) -> None:
@@ -55,6 +57,7 @@ class StreamReader:
         self._argument_characters = 0
         self._finished = False
         self.parts = 0
+        self.refused = False
         self.started = False
         self.done = False
         self.failure: ProviderError | None = None
@@ -155,7 +158,9 @@ class StreamReader:
         self.started = True
         self._finished = self._finished or choice.get("finish_reason") is not None
         delta = choice.get("delta")
-        for call in _dicts(delta.get("tool_calls")) if isinstance(delta, dict) else ():
+        delta = delta if isinstance(delta, dict) else {}
+        self.refused = self.refused or choice.get("finish_reason") == FILTERED or bool(delta.get("refusal"))
+        for call in _dicts(delta.get("tool_calls")):
             function = call.get("function")
             if isinstance(function, dict) and isinstance(arguments := function.get("arguments"), str):
                 self._keep_arguments((_index(choice), _index(call)), arguments)

@@ -449,3 +449,11 @@ def test_a_prompt_cache_makes_no_arm_cheaper_to_the_guardrail() -> None:
         seen.append((batch.canary.samples["cost"].total, dict(batch.tallies["v2"].cost)))
         assert took.attempts[0].cost_nano_usd == batch.tallies["v2"].cost_nano_usd
     assert seen[0] == seen[1] == seen[2]
+
+
+def test_an_answer_that_a_content_filter_cut_is_judged_and_rejected() -> None:
+    """It was served like any other; that it is a refusal is compared beside."""
+    batch = Stage().close(outcome("canary", Attempt("p/m", 99.5, status=200, rejected=True)))
+    assert (batch.canary.requests, batch.canary.uncounted, batch.canary.errors) == (1, 0, 0)
+    assert batch.canary.bad == {"rejections": {unit_id("u"): WHOLE}}
+    assert (batch.tallies["v2"].rejected, batch.tallies["v2"].unjudged) == (1, 0)

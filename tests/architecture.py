@@ -53,7 +53,7 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     "pydantic_core": ANYWHERE,  # the other half of pydantic: its error values
     "redis": ("gateway.store",),
     "rich": ("gateway.rehearsal.demo",),
-    "starlette": ("gateway.replica.routes", "gateway.api", "gateway.call.streaming"),
+    "starlette": ("gateway.replica.routes",),
     "structlog": ("gateway.logs",),
     "tenacity": ("gateway.call.chain",),
     "uvicorn": ("gateway.net.server", "gateway.cli.main"),

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from gateway.errors import ProviderError
-from gateway.net.client import Headers, Request, Transport
+from gateway.net.client import Chunks, Headers, PulledChunks, Request, Transport
 from gateway.net.client.options import TransportOptions
 
 NAME = "provider"
@@ -150,7 +150,10 @@ class _Response:
     headers: Headers = field(default_factory=lambda: _JSON)
     encoding: bytes = b""
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    def chunks(self) -> Chunks:
+        return PulledChunks(self._read())
+
+    async def _read(self) -> AsyncGenerator[bytes]:
         yield self.body
 
     async def whole(self, limit: int) -> bytes:

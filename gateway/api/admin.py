@@ -7,13 +7,13 @@ so a person and the controller can never both win.
 import re
 
 import orjson
-from starlette.types import Receive, Scope, Send
 
 from gateway.api.endpoint import Endpoint, header, read_small, send_json
 from gateway.calls import Caller
 from gateway.errors import CallerError, EpochConflict, Forbidden, NotFound, Unauthenticated
 from gateway.formats.openai_chat.errors import error_body
 from gateway.json_body import Document
+from gateway.net.asgi import Receive, Scope, Send
 from gateway.rollout.commands import NothingToDo
 from gateway.rollout.status_view import AgentView
 from policies.rollout.verbs import VERBS, Command

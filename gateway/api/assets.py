@@ -2,10 +2,9 @@
 
 from importlib.resources import files
 
-from starlette.types import Receive, Scope, Send
-
 from gateway.api.endpoint import OpenEndpoint, Services
 from gateway.call.streaming import send_answer
+from gateway.net.asgi import Receive, Scope, Send
 
 _HEADERS = [(b"content-type", b"text/css; charset=utf-8"), (b"cache-control", b"max-age=300")]
 

@@ -1,11 +1,9 @@
 """Cross-origin calls from browsers: off unless the configuration lists the origin (Fetch standard, 3.2)."""
 
-from collections.abc import Awaitable, MutableMapping
-from typing import Any
-
-from starlette.types import Receive, Scope, Send
+from collections.abc import Awaitable
 
 from gateway.api.endpoint import Handler, Services, header
+from gateway.net.asgi import Message, PlainReceive, PlainSend, Scope
 
 _PREFLIGHT = [
     (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
@@ -23,21 +21,21 @@ class Cors:
         self._services = services
         self._endpoint = endpoint
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    def __call__(self, scope: Scope, receive: PlainReceive, send: PlainSend) -> Awaitable[None]:
         allowed = self._services.runtime.cors
         origin = header(scope, b"origin") if allowed else None
         if origin is None or origin.decode("latin-1") not in allowed:
             return self._endpoint(scope, receive, send)
         return self._answer(origin, scope, receive, send)
 
-    async def _answer(self, origin: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, origin: bytes, scope: Scope, receive: PlainReceive, send: PlainSend) -> None:
         headers = [(b"access-control-allow-origin", origin), (b"vary", b"origin"), _EXPOSED]
         if scope["method"] == "OPTIONS" and header(scope, b"access-control-request-method"):
             await send({"type": "http.response.start", "status": 204, "headers": [*headers, *_PREFLIGHT]})
             await send({"type": "http.response.body", "body": b""})
             return
 
-        async def with_headers(message: MutableMapping[str, Any]) -> None:
+        async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], *headers]
             await send(message)

@@ -5,8 +5,6 @@ Not a call of a trial: nothing is booked, nothing falls back, no circuit hears o
 
 import asyncio
 
-from starlette.types import Receive, Scope, Send
-
 from gateway.api.endpoint import Services
 from gateway.api.generation import Generation
 from gateway.call.proxy import id_headers
@@ -20,6 +18,7 @@ from gateway.formats.estimate import estimate
 from gateway.formats.protocol import ClientSide
 from gateway.formats.settings import overlay
 from gateway.headers import JSON, to_client_untyped
+from gateway.net.asgi import Receive, Scope, Send
 from gateway.net.client import Headers, Request
 from gateway.runtime import Channel, Runtime
 from routing.chain import Target

@@ -7,15 +7,13 @@ once, and only then its body.
 import asyncio
 import itertools
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any, Protocol
+from typing import Protocol
 
 import orjson
-from starlette.types import Receive, Scope
-from starlette.types import Send as Send
 
 from gateway.api.admission import Places, UnprovenReaders
 from gateway.api.refusal_log import RefusalLog
@@ -36,6 +34,9 @@ from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.protocol import ClientSide
 from gateway.formats.registry import CLIENTS
 from gateway.logs import Log
+from gateway.net.asgi import Message, MessageReceive, MessageSend, PlainReceive, PlainSend, Receive, Scope, Send
+from gateway.net.server.body import RequestBody
+from gateway.net.server.exchange import Exchange
 from gateway.passthrough.response_owner import Makers
 from gateway.rollout.commands import Commands
 from gateway.rollout.controller import Controller
@@ -104,7 +105,7 @@ class Services:
         return next(self.nonces).to_bytes(8, "big")
 
 
-Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
+Handler = Callable[[Scope, PlainReceive, PlainSend], Awaitable[None]]
 
 
 class Endpoint:
@@ -119,27 +120,29 @@ class Endpoint:
         self.client = client
         self.key_headers = client.facts.key_headers
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: PlainReceive, send: PlainSend) -> None:
         extensions = scope.get("extensions")
         departure: ClientDeparture | None = extensions.get(DEPARTURE) if extensions else None
-        # The server's own `send` knows the task; else the loop is asked, which costs a system call.
-        task: asyncio.Task[None] | None = getattr(send, "task", None) or asyncio.current_task()
+        answer: Send
+        if isinstance(send, Exchange):  # the server's own, which knows its task: to ask the loop costs a system call
+            answer, task = send, send.task or asyncio.current_task()
+        else:
+            answer, task = MessageSend(send), asyncio.current_task()
         if departure is not None and task is not None:
             departure.when_gone(task.cancel)
-        if not hasattr(send, "begun"):  # not the server's own
-            send = Started(send)
         try:
             try:
                 if scope["method"] not in self.methods:
                     self._check_method(scope)
                 scope[CALLER] = caller = self.authenticate(scope)
+                body = receive if isinstance(receive, RequestBody) else MessageReceive(receive)
                 if caller is None:
-                    await self.serve(scope, receive, send)
+                    await self.serve(scope, body, answer)
                 else:
                     with self.places():
-                        await self.serve(scope, receive, send)
+                        await self.serve(scope, body, answer)
             except Exception as error:
-                await self._fail(scope, send, error)
+                await self._fail(scope, answer, error)
         except asyncio.CancelledError:
             if departure is None or not departure.gone or task is None:
                 raise
@@ -192,12 +195,11 @@ class Endpoint:
 
     async def _fail(self, scope: Scope, send: Send, error: Exception) -> None:
         """Answer with the error; the outermost edge for bugs, which are logged with their trace and answer 500."""
-        begun: bool = getattr(send, "begun")  # noqa: B009
         if not isinstance(error, SerinusError):
             self.services.log.exception("bug", path=scope["path"])
-            if not begun:
+            if not send.begun:
                 await send_error(send, GatewayError("internal error"), _echoed(scope), self.client.name)
-        elif begun:
+        elif send.begun:
             raise error  # too late for a status: the server cuts the answer off
         else:
             self.services.refusals.note(error, scope, named(scope))
@@ -222,24 +224,9 @@ class OpenEndpoint(Endpoint):
         return None
 
 
-class Started:
-    """A `send` that remembers whether anything was sent."""
-
-    __slots__ = ("_send", "begun")
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.begun = False
-
-    def __call__(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
-        self.begun = True
-        return self._send(message)
-
-
 async def read_body(receive: Receive) -> bytes:
     """The whole request body. The server bounds its size and time. Raises CancelledError when the client left."""
-    at_once: Callable[[], bytes | None] | None = getattr(receive, "whole", None)
-    if at_once is not None and (whole := at_once()) is not None:
+    if (whole := receive.whole()) is not None:
         return whole
     message = await receive()
     if not message.get("more_body", False):
@@ -307,7 +294,7 @@ async def send_json(send: Send, value: object, status: int = 200) -> None:
     await send_answer(send, status, [_JSON], orjson.dumps(value))
 
 
-def _part(message: MutableMapping[str, Any]) -> bytes:
+def _part(message: Message) -> bytes:
     if message["type"] == "http.disconnect":
         raise asyncio.CancelledError
     body: bytes = message.get("body", b"")

@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
-from starlette.types import Receive, Scope, Send
 
 from gateway.api.admin import AdminEndpoint
 from gateway.api.endpoint import Endpoint, caller_of, header, read_small, send_json
@@ -18,6 +17,7 @@ from gateway.calls import Caller
 from gateway.errors import CallerError, NotFound, Unauthenticated
 from gateway.handover.escalation_view import ConversationView, EscalationView, ReplyView
 from gateway.json_body import Document
+from gateway.net.asgi import Receive, Scope, Send
 from gateway.rollout import call_id as callid
 from gateway.rollout.status import timestamp
 from gateway.store.seam import Handed, HumanReply, Place

@@ -7,13 +7,12 @@ which call answered a conversation last. Nothing is kept of an id that was made 
 
 from typing import Any
 
-from starlette.types import Receive, Scope, Send
-
 from gateway.api.endpoint import Endpoint, caller_of, read_small, send_json
 from gateway.calls import Caller
 from gateway.conversation import conversation_key
 from gateway.errors import CallerError, Forbidden, NotFound
 from gateway.json_body import Document
+from gateway.net.asgi import Receive, Scope, Send
 from gateway.rollout import call_id as callid
 from gateway.rollout.call_id import Booking
 from gateway.rollout.parties import caller_party

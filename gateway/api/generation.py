@@ -8,14 +8,13 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from starlette.types import Receive, Scope, Send
-
 from gateway.api.endpoint import Endpoint, caller_of, given_id, named, read_body
 from gateway.calls import Call, Caller, Operation
 from gateway.conversation import AFFINITY_HEADER, CONVERSATION_HEADERS, NAMING_HEADERS, SESSION_HEADERS
 from gateway.errors import CallerError, Forbidden, UnsupportedBody, UpgradeRefused
 from gateway.headers import query_to_provider, to_provider
 from gateway.json_body import Document
+from gateway.net.asgi import Receive, Scope, Send
 from gateway.runtime import Runtime
 
 NamedHeaders = Mapping[bytes, bytes]  # by lower-case name

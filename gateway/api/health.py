@@ -1,8 +1,7 @@
 """`GET /healthz`: the process lives. `GET /readyz`: it takes calls."""
 
-from starlette.types import Receive, Scope, Send
-
 from gateway.api.endpoint import OpenEndpoint, send_json
+from gateway.net.asgi import Receive, Scope, Send
 
 
 class Live(OpenEndpoint):

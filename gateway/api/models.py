@@ -6,14 +6,13 @@ Google's leave the "beta" of `/v1beta/models` out.
 
 from collections.abc import Iterable
 
-from starlette.types import Receive, Scope, Send
-
 from gateway.api.endpoint import Endpoint, Services, caller_of, send_json
 from gateway.errors import UnknownModel
 from gateway.formats.door import Listing
 from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.protocol import ClientSide
 from gateway.formats.registry import CLIENTS
+from gateway.net.asgi import PlainReceive, PlainSend, Receive, Scope, Send
 
 
 class Listed(Endpoint):
@@ -58,7 +57,7 @@ class Models(Endpoint):
             for header in side.listing.client_headers
         }
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: PlainReceive, send: PlainSend) -> None:
         own = (listed for name, _ in scope["headers"] if (listed := self._of.get(name)) is not None)
         await next(own, self._openai)(scope, receive, send)
 

@@ -10,14 +10,13 @@ import unicodedata
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from starlette.types import Receive, Scope, Send
-
 from gateway.api.endpoint import Endpoint, Handler, OpenEndpoint, Services
 from gateway.calls import FormatName
 from gateway.errors import NotFound
 from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.openai_responses import NAME as RESPONSES
 from gateway.formats.registry import CLIENTS
+from gateway.net.asgi import PlainReceive, PlainSend, Receive, Scope, Send
 
 LONGEST_SHOWN = 200
 _SHORTEST = 3  # segments of a path with something behind an endpoint, or before it
@@ -86,7 +85,7 @@ class NearMisses:
         self._endpoint: Handler = endpoint
         self._nothing = {name: _Nothing(services, side) for name, side in CLIENTS.items()}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: PlainReceive, send: PlainSend) -> None:
         path = scope["path"]
         if meant := meant_by(path, scope["method"]):
             await self._nothing[meant.format](scope, receive, send)

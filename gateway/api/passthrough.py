@@ -5,14 +5,12 @@ provider that speaks OpenAI's API.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
 from typing import Any
 from urllib.parse import parse_qsl, quote
-
-from starlette.types import Receive, Scope, Send
 
 from gateway.api.endpoint import Services, caller_of, given_id, header, named
 from gateway.api.generation import Asked, Generation, check_encoding, model_of
@@ -22,6 +20,7 @@ from gateway.errors import CallerError, Forbidden, NotFound, UnsupportedBody
 from gateway.formats.marks import is_ours
 from gateway.headers import of_type, query_to_provider, without_names
 from gateway.json_body import Document, encode
+from gateway.net.asgi import Message, MessageSend, Receive, Scope, Send
 from gateway.passthrough.forwarder import Forwarder, Wanted
 from gateway.passthrough.response_owner import texts_of, texts_of_target
 from gateway.passthrough.uploads import (
@@ -69,17 +68,6 @@ class Passthrough(Generation):
         super().__init__(services)
         self._forwarder = Forwarder(services.proxy, services.log)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        incoming = _incoming(receive, scope)
-
-        async def closing(message: MutableMapping[str, Any]) -> None:
-            # Who is answered before all was read need not go on sending; what still comes is not read.
-            if not incoming.whole and message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"connection", b"close")]
-            await send(message)
-
-        await super().__call__(scope, incoming, closing)
-
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         runtime = self.services.runtime
         headers = named(scope)
@@ -88,7 +76,9 @@ class Passthrough(Generation):
         check_encoding(headers)
         _check_scope(caller, scope["method"], scope["path"])
         agent = _named_in_query(scope)
-        body = await _body(_incoming(receive, scope), scope, path, runtime, agent is not None)
+        incoming = _incoming(receive, scope)
+        send = _Closing(send, incoming)
+        body = await _body(incoming, scope, path, runtime, agent is not None)
         if caller.agents is not None and isinstance(body, Stream) and path.split("/")[1] not in _OPAQUE:
             raise UnsupportedBody("this key is for some agents only: send application/json or a form here")
         wanted = Wanted(
@@ -135,16 +125,29 @@ class _Asked:
         return isinstance(self.body, Held) or self.wanted.path.count("/") == 1
 
 
-class _Answering:
+class _Closing(MessageSend):
+    """Sends an answer on; one that begins before all was read closes the connection, for the rest is not read."""
+
+    def __init__(self, send: Send, incoming: Incoming) -> None:
+        super().__init__(send)
+        self._incoming = incoming
+
+    def __call__(self, message: Message, /) -> Awaitable[None]:
+        if not self._incoming.whole and message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (b"connection", b"close")]
+        return super().__call__(message)
+
+
+class _Answering(MessageSend):
     """Sends an answer on, and has a small one of JSON read that says what was made."""
 
     def __init__(self, send: Send, read: Callable[[bytes], None]) -> None:
-        self._send = send
+        super().__init__(send)
         self._read = read
         self._keeps = False
         self._kept = b""
 
-    async def __call__(self, message: MutableMapping[str, Any]) -> None:
+    def __call__(self, message: Message, /) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             self._keeps = message["status"] < _NOT_MADE and (b"content-type", b"application/json") in [
                 (name, value[:16].lower()) for name, value in message["headers"]
@@ -154,7 +157,7 @@ class _Answering:
             self._keeps = len(self._kept) <= _READ_BYTES
             if self._keeps and not message.get("more_body", False):
                 self._read(self._kept)
-        await self._send(message)
+        return super().__call__(message)
 
 
 def _path(path: str) -> str:
@@ -191,8 +194,6 @@ def _leads_astray(segment: str) -> bool:
 
 
 def _incoming(receive: Receive, scope: Scope) -> Incoming:
-    if isinstance(receive, Incoming):
-        return receive
     length = header(scope, b"content-length")
     is_chunked = header(scope, b"transfer-encoding") is not None
     return Incoming(receive, None if length is None else int(length), is_chunked)

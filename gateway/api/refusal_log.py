@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
-from starlette.types import Scope
-
 from gateway.errors import Forbidden, SerinusError, Unauthenticated
 from gateway.formats.registry import KEY_HEADERS
 from gateway.logs import Log
+from gateway.net.asgi import Scope
 
 MOST_AT_ONCE = 10  # lines in a burst; afterwards one a second
 _CREDENTIALS = (*sorted(KEY_HEADERS | {b"authorization"}), b"x-serinus-signature")

@@ -8,14 +8,13 @@ import base64
 import binascii
 from time import time
 
-from starlette.types import Receive, Scope, Send
-
 from gateway import __version__
 from gateway.api.admission import Places
 from gateway.api.endpoint import Endpoint, caller_of, header, named, send_json
 from gateway.call.streaming import send_answer
 from gateway.calls import Caller
 from gateway.errors import NotFound, SerinusError, Unauthenticated
+from gateway.net.asgi import Receive, Scope, Send
 from gateway.rollout.status import timestamp
 from gateway.rollout.status_view import ConfigView, GatewayView, StatusView, StoreView
 

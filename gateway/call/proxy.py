@@ -12,7 +12,6 @@ from gateway.call.shadow import Shadows
 from gateway.call.streaming import (  # fmt: skip
     ClientTooSlow,
     OpenStream,
-    Send,
     StreamLimits,
     close,
     relay,
@@ -25,6 +24,7 @@ from gateway.formats.clients import error_body, error_event, opening_of
 from gateway.formats.openai_chat import NAME as CHAT
 from gateway.handover.human_replies import Replies
 from gateway.headers import EVENT_STREAM, JSON, to_client_untyped
+from gateway.net.asgi import Send
 from gateway.rollout.recorder import Clock, Recorder, name_call
 from gateway.rollout.table import Entry, Table
 from gateway.rollout.under_way import UnderWay

@@ -15,6 +15,7 @@ from gateway.call.shadow_budget import Purse
 from gateway.call.streaming import OpenStream, StreamLimits, close, relay
 from gateway.calls import Answer, Call
 from gateway.errors import ProviderError
+from gateway.net.asgi import MessageSend
 from gateway.rollout.recorder import Clock, Recorder
 from gateway.rollout.status_view import ShadowQueueView
 from gateway.rollout.table import Entry, Table
@@ -160,7 +161,7 @@ class Shadows:
         run.outcome.first_token_at = stream.attempt.first_token_at
         try:
             limits = StreamLimits(run.runtime.timeouts.between_chunks, run.deadline - self._clock.monotonic())
-            await relay(_nowhere, stream, (), limits, _no_error_event)
+            await relay(MessageSend(_nowhere), stream, (), limits, _no_error_event)
         except ProviderError as error:
             stream.attempt.failure, stream.attempt.message, stream.attempt.counts = error.kind, error.message, True
             raise

@@ -5,21 +5,18 @@ event and a closed connection, never like a whole one.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 from gateway.calls import Attempt, Usage, estimated_usage
 from gateway.errors import Headers, ProviderError
 from gateway.formats.openai_chat.provider_stream import StreamReader
 from gateway.formats.reader import Reader
-from gateway.net.client import Response
+from gateway.net.asgi import Send
+from gateway.net.client import Chunks, Response
 
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Follower = StreamReader | Reader
 ErrorEvent = Callable[[ProviderError], bytes]
-Pour = Callable[[Callable[[bytes], bool]], Awaitable[bool]]
 
 _HELD_BYTES = 1 << 20  # comments and the like, before the first part of an answer
 _DRAIN_SECONDS = 0.5  # how long a finished stream may take to end its framing, so that its connection can be used again
@@ -36,7 +33,7 @@ class OpenStream:
     headers: Headers
     first: bytes
     reader: Follower
-    chunks: AsyncIterator[bytes]
+    chunks: Chunks
     response: Response
     attempt: Attempt
     request_bytes: int = 0
@@ -71,9 +68,8 @@ async def first_part(reader: Follower, chunks: AsyncIterator[bytes]) -> bytes:
 
 
 async def send_answer(send: Send, status: int, headers: Headers, body: bytes) -> None:
-    """Send a whole answer: at once where `send` is the server's own and the client is ready."""
-    at_once: Callable[[int, Headers, bytes], bool] | None = getattr(send, "answer", None)
-    if at_once is not None and at_once(status, headers, body):
+    """Send a whole answer: at once where that is possible."""
+    if send.answer(status, headers, body):
         return
     length = (b"content-length", str(len(body)).encode())
     await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
@@ -139,8 +135,7 @@ async def _pump(send: Send, stream: OpenStream, limits: StreamLimits) -> None:
     now = asyncio.get_running_loop().time
     reader, between, sending, left = stream.reader, limits.between_chunks, True, stream.first
     end = now() + limits.left
-    at_once: Callable[[bytes], bool] = getattr(send, "part", _never)
-    pour: Pour = getattr(stream.chunks, "pour", None) or partial(_pour, stream.chunks)
+    at_once, pour = send.part, stream.chunks.pour
 
     def take(chunk: bytes) -> bool:
         """Hand a piece on; False where it is `left` because the client is not ready, and where it was the last."""
@@ -171,19 +166,6 @@ async def _pump(send: Send, stream: OpenStream, limits: StreamLimits) -> None:
         if sending:
             raise ClientTooSlow from None
         raise ProviderError("timeout", "the provider's stream did not go on in time") from None
-
-
-async def _pour(chunks: AsyncIterator[bytes], into: Callable[[bytes], bool]) -> bool:
-    """`LeanResponse.pour` for chunks that have to be asked for: False at their end."""
-    async for chunk in chunks:
-        if not into(chunk):
-            return True
-    return False
-
-
-def _never(_: bytes) -> bool:
-    """Return False: nothing is sent at once."""
-    return False
 
 
 async def _drain(stream: OpenStream) -> None:

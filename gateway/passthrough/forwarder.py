@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway.call.proxy import Proxy, id_headers, response_headers
-from gateway.call.streaming import ClientTooSlow, Send, send_answer
+from gateway.call.streaming import ClientTooSlow, send_answer
 from gateway.calls import Attempt, Call, Caller, Outcome
 from gateway.errors import CallerError, Headers, ProviderError
 from gateway.formats.clients import error_body, error_event
@@ -18,6 +18,7 @@ from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.openai_chat.errors import read_error
 from gateway.headers import JSON, to_client, to_client_untyped
 from gateway.logs import Log
+from gateway.net.asgi import Send
 from gateway.net.client import Response, Upload, header
 from gateway.passthrough.providers import check_speaks, only_provider
 from gateway.passthrough.response_owner import ResponseOwners, is_elsewhere, of_agent, of_caller, response_in

@@ -5,17 +5,16 @@ and may be sent again; a `Stream` goes up as it comes, and a `FormStream` with t
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from gateway.errors import BodyTooLarge
 from gateway.headers import JSON
 from gateway.json_body import Document, encode
+from gateway.net.asgi import Message, PlainReceive
 from gateway.net.client import Upload
 from gateway.passthrough.form import Form
-
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 _PREFIX = "/v1/"
 # What is answered here, and never passed: api's routes have the last word, and a test compares the two.
@@ -54,12 +53,12 @@ class Incoming:
 
     __slots__ = ("_receive", "length", "whole")
 
-    def __init__(self, receive: Receive, length: int | None, is_chunked: bool) -> None:
+    def __init__(self, receive: PlainReceive, length: int | None, is_chunked: bool) -> None:
         self._receive = receive
         self.length = length
         self.whole = not (length or is_chunked)
 
-    async def __call__(self) -> MutableMapping[str, Any]:
+    async def __call__(self) -> Message:
         message = await self._receive()
         self.whole = not message.get("more_body", False)
         return message

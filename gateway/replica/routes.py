@@ -3,7 +3,6 @@
 from collections.abc import Awaitable
 
 from starlette.routing import BaseRoute, Route, Router
-from starlette.types import Receive, Scope, Send
 
 from gateway.api.admin import Audit, CommandEndpoint
 from gateway.api.assets import Stylesheet
@@ -20,6 +19,7 @@ from gateway.api.passthrough import Passthrough
 from gateway.api.status import Status
 from gateway.errors import NotFound
 from gateway.formats.registry import CLIENTS
+from gateway.net.asgi import PlainReceive, PlainSend, Receive, Scope, Send
 
 
 def asgi(services: Services) -> Handler:
@@ -33,7 +33,7 @@ def asgi(services: Services) -> Handler:
     unknown = Cors(services, NearMisses(services, _Unknown(services)))
     router = Router(routes(services), redirect_slashes=False, default=unknown)
 
-    def serve(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    def serve(scope: Scope, receive: PlainReceive, send: PlainSend) -> Awaitable[None]:
         if scope["type"] == "http" and (endpoint := hot.get(scope["path"])) is not None:
             return endpoint(scope, receive, send)
         return router(scope, receive, send)

@@ -19,14 +19,15 @@ cancels) closes the connection before the request is whole, and comes out of `se
 upload is through ends it: the rest is never asked for, and the connection serves nothing else.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 from gateway.errors import Headers, ProviderError
 
 __all__ = [
-    "Headers", "Origin", "Request", "Response", "Transport", "Upload", "encoding_of", "header", "joined", "too_large",
+    "Chunks", "Headers", "Origin", "PulledChunks", "Request", "Response", "Transport", "Upload", "encoding_of",
+    "header", "join", "too_large",
 ]  # fmt: skip
 
 
@@ -60,6 +61,43 @@ class Request:
     upload: Upload | None = None
 
 
+class Chunks(Protocol):
+    """A body as it comes in, framing removed, never an empty chunk."""
+
+    def __aiter__(self) -> Self: ...
+
+    def __anext__(self) -> Awaitable[bytes]: ...
+
+    async def pour(self, into: Callable[[bytes], bool]) -> bool:
+        """Call `into` with the bytes as they come.
+
+        Return True once it has answered False (the rest may be read on), False at the end of the body. Raises what
+        `into` raises, and the ProviderError that broke the body off.
+        """
+
+
+class PulledChunks:
+    """`Chunks` of a generator: each is asked for."""
+
+    __slots__ = ("_parts", "aclose")
+
+    def __init__(self, parts: AsyncGenerator[bytes]) -> None:
+        self._parts = parts
+        self.aclose = parts.aclose
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __anext__(self) -> Awaitable[bytes]:
+        return self._parts.__anext__()
+
+    async def pour(self, into: Callable[[bytes], bool]) -> bool:
+        async for chunk in self._parts:
+            if not into(chunk):
+                return True
+        return False
+
+
 class Response(Protocol):
     """An answer whose header block is in. Header names are lower-case.
 
@@ -71,8 +109,8 @@ class Response(Protocol):
     headers: Headers
     encoding: bytes
 
-    def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it comes in, framing removed, never an empty chunk."""
+    def chunks(self) -> Chunks:
+        """Return the body as it comes in."""
 
     async def whole(self, limit: int) -> bytes:
         """The body in one piece. Raises ProviderError("malformed") when it is longer than `limit` bytes."""

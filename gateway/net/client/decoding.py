@@ -5,10 +5,10 @@ when the body is read, so that the status of the answer stays visible.
 """
 
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 
 from gateway.errors import Headers, ProviderError
-from gateway.net.client import Response, join
+from gateway.net.client import Chunks, PulledChunks, Response, join
 
 MAX_DECODED = 32 * 1024 * 1024
 """Bytes a body may decode to: RELIABILITY's bound on what is read of an answer."""
@@ -44,10 +44,10 @@ class DecodedResponse:
         ]
         self._inner = inner
         self._limit = limit
-        self._body: AsyncGenerator[bytes] | None = None
+        self._body: PulledChunks | None = None
 
-    def chunks(self) -> AsyncIterator[bytes]:
-        self._body = self._read()
+    def chunks(self) -> Chunks:
+        self._body = PulledChunks(self._read())
         return self._body
 
     async def whole(self, limit: int) -> bytes:

@@ -1,11 +1,11 @@
 """An answer in flight: what the connection has put in, until the reader takes it out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Protocol, Self
 
 from gateway.errors import Headers, ProviderError
-from gateway.net.client import join, too_large
+from gateway.net.client import Chunks, join, too_large
 
 
 class AnswerSource(Protocol):
@@ -45,7 +45,7 @@ class LeanResponse:
 
     # The reader's side
 
-    def chunks(self) -> AsyncIterator[bytes]:
+    def chunks(self) -> Chunks:
         return self
 
     def __aiter__(self) -> Self:
@@ -69,11 +69,7 @@ class LeanResponse:
         raise StopAsyncIteration
 
     async def pour(self, into: Callable[[bytes], bool]) -> bool:
-        """Call `into` with the bytes that came since the last time, as soon as they come in: nobody is woken for it.
-
-        Returns True once `into` has answered False (it may be gone on with), False at the end of the body. Raises what
-        `into` raises, and the ProviderError that broke the body off.
-        """
+        """Call `into` with the bytes that came since the last time, as soon as they come in: nobody is woken for it."""
         try:
             if self._parts and not into(self._take()):
                 return True

@@ -1,10 +1,10 @@
 """Answers without the secrets that the provider was sent, whatever it quotes: headers, bodies, streams, errors."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Self
 
 from gateway.errors import Headers, ProviderError
-from gateway.net.client import Request, Response, Transport
+from gateway.net.client import Chunks, Request, Response, Transport
 from gateway.net.client.decoding import decoded
 from gateway.redaction import RedactedPieces, Redactor
 
@@ -20,7 +20,7 @@ async def send(transport: Transport, request: Request, limit: int, redactor: Red
         raise
 
 
-def as_they_came(response: Response) -> AsyncIterator[bytes]:
+def as_they_came(response: Response) -> Chunks:
     """The chunks of an answer with the secrets in them, for a reader that redacts whatever it hands on."""
     return response.inner.chunks() if isinstance(response, RedactedResponse) else response.chunks()
 
@@ -38,8 +38,8 @@ class RedactedResponse:
         self.aclose = inner.aclose
         self._redactor = redactor
 
-    def chunks(self) -> AsyncIterator[bytes]:
-        return _Chunks(self.inner.chunks(), self._redactor)
+    def chunks(self) -> Chunks:
+        return _RedactedChunks(self.inner.chunks(), self._redactor)
 
     async def whole(self, limit: int) -> bytes:
         try:
@@ -50,12 +50,12 @@ class RedactedResponse:
         return self._redactor.plain(body) if self.status < 300 else self._redactor.thorough(body)
 
 
-class _Chunks:
-    """The chunks of an answer; `pour` as `LeanResponse` has it."""
+class _RedactedChunks:
+    """The chunks of an answer in which the secrets are stars."""
 
     __slots__ = ("_inner", "_pieces", "_redactor")
 
-    def __init__(self, inner: AsyncIterator[bytes], redactor: Redactor) -> None:
+    def __init__(self, inner: Chunks, redactor: Redactor) -> None:
         self._inner = inner
         self._pieces = RedactedPieces(redactor)
         self._redactor = redactor
@@ -79,7 +79,6 @@ class _Chunks:
         raise StopAsyncIteration
 
     async def pour(self, into: Callable[[bytes], bool]) -> bool:
-        """Call `into` with the bytes as they come. Returns True once it has answered False, False at the body's end."""
         feed = self._pieces.feed
 
         def through(chunk: bytes) -> bool:
@@ -87,22 +86,13 @@ class _Chunks:
             return not clean or into(clean)
 
         try:
-            if await self._pour(through):
+            if await self._inner.pour(through):
                 return True
         except ProviderError as error:
             _redact(error, self._redactor)
             raise
         rest = self._pieces.end()
         return bool(rest) and not into(rest)
-
-    async def _pour(self, through: Callable[[bytes], bool]) -> bool:
-        pour = getattr(self._inner, "pour", None)
-        if pour is not None:
-            return bool(await pour(through))
-        async for chunk in self._inner:
-            if not through(chunk):
-                return True
-        return False
 
 
 def _redact(error: ProviderError, redactor: Redactor) -> None:

@@ -7,7 +7,7 @@ framing is `truncated` whether it ended early or was garbled, and the connect ti
 """
 
 import importlib.util
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import cast
 from weakref import WeakSet
@@ -15,7 +15,7 @@ from weakref import WeakSet
 import httpx2
 
 from gateway.errors import FailureKind, GatewayError, Headers, ProviderError
-from gateway.net.client import Origin, Request, encoding_of, header, join
+from gateway.net.client import Chunks, Origin, PulledChunks, Request, encoding_of, header, join
 from gateway.net.client.options import TransportOptions
 from gateway.net.client.standard_upload import Ear, UploadStream, listen_with
 from gateway.net.client.trust import tls_context
@@ -42,7 +42,7 @@ class StandardResponse:
         self.encoding = encoding_of(self.headers)
         self._response = response
         self._stream = cast(httpx2.AsyncByteStream, response.stream)
-        self._body: AsyncGenerator[bytes] | None = None
+        self._body: PulledChunks | None = None
         self._released = False
 
     def fault(self) -> str | None:
@@ -53,8 +53,8 @@ class StandardResponse:
             return f"header block of more than {MAX_HEADER_BLOCK} bytes"
         return None
 
-    def chunks(self) -> AsyncIterator[bytes]:
-        self._body = self._read()
+    def chunks(self) -> Chunks:
+        self._body = PulledChunks(self._read())
         return self._body
 
     async def whole(self, limit: int) -> bytes:

@@ -1,12 +1,9 @@
 """The body of one request on its way to the application: through ASGI's `receive`, or whole where it is there."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Protocol
+from typing import Protocol
 
-# ASGI leaves the values of its dictionaries untyped.
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
+from gateway.net.asgi import Message
 
 
 class BodySource(Protocol):

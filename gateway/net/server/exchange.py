@@ -6,21 +6,17 @@ HTTP/1.0 in chunks, writes head and body apart, reports an exception as text/pla
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Protocol
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
 from gateway.errors import GatewayError
-from gateway.net.server.body import Message as Message
-from gateway.net.server.body import Receive as Receive
+from gateway.net.asgi import ASGIApp, Message, Scope
 from gateway.net.server.body import RequestBody
 from gateway.net.server.disconnect import Departure
 from gateway.net.server.lines import OURS, STATUS, Headers, block
 from gateway.net.server.refusals import render
-
-Send = Callable[[Message], Awaitable[None]]
-ASGIApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
 # Below this, copying head and body together costs less than writing twice.
 JOIN_BYTES = 64 * 1024
@@ -66,7 +62,7 @@ class Exchange:
     )
 
     def __init__(
-        self, connection: ExchangeConnection, scope: Message, body: RequestBody, departure: Departure, keep_alive: bool
+        self, connection: ExchangeConnection, scope: Scope, body: RequestBody, departure: Departure, keep_alive: bool
     ) -> None:
         self._connection = connection
         self.scope = scope

@@ -4,7 +4,7 @@ import urllib.parse
 
 import httptools
 
-from gateway.net.server.body import Message
+from gateway.net.asgi import Message
 from gateway.net.server.limits import ServerLimits
 from gateway.net.server.refusals import BadFraming, HeadTooLarge
 

@@ -16,7 +16,7 @@ from uvicorn.config import Config
 from uvicorn.lifespan.on import LifespanOn
 
 from gateway.errors import GatewayError
-from gateway.net.server.exchange import ASGIApp
+from gateway.net.asgi import ASGIApp
 from gateway.net.server.limits import ServerLimits
 from gateway.net.server.protocol import BoundedProtocol
 from gateway.net.server.sharing import ConnectionCounts, SharedListener

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from time import monotonic, time
 from typing import Any
 
 import pytest
 
 from gateway.errors import GatewayError
 from gateway.rehearsal.standin import ModelBehaviour
+from gateway.rollout.recorder import Clock
 from tests.support.calling import Place, eventually
 
 Serve = Callable[..., Awaitable[Place]]
@@ -67,6 +69,7 @@ class Broken:
     """In the place of the proxy: an error after, or before, the answer has begun."""
 
     def __init__(self, error: Exception, *, begun: bool) -> None:
+        self.clock = Clock(monotonic, time)
         self._error, self._begun = error, begun
 
     async def handle(self, call: object, runtime: object, send: Any) -> None:

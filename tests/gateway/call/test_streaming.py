@@ -1,7 +1,7 @@
 """A stream on its way to a client that is slow, and from a provider that falls silent."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from time import monotonic
 from typing import Any
 
@@ -13,7 +13,8 @@ from gateway.errors import Headers, ProviderError
 from gateway.formats.clients import error_event
 from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.openai_chat.provider_stream import StreamReader
-from gateway.net.client import join
+from gateway.net.asgi import MessageSend
+from gateway.net.client import Chunks, PulledChunks, join
 
 PART = b'data: {"choices":[{"delta":{"content":"x"},"finish_reason":null}]}\n\n'
 END = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
@@ -29,7 +30,10 @@ class Provided:
     def __init__(self, *parts: float | bytes) -> None:
         self._parts = parts
 
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
+    def chunks(self) -> Chunks:
+        return PulledChunks(self._read())
+
+    async def _read(self) -> AsyncGenerator[bytes, None]:
         for part in self._parts:
             if isinstance(part, bytes):
                 yield part
@@ -60,8 +64,7 @@ class Client:
 def opened(*parts: float | bytes) -> OpenStream:
     reader, response = StreamReader(False), Provided(*parts)
     first = reader.feed(PART)
-    chunks: AsyncIterator[bytes] = response.chunks()
-    return OpenStream((), first, reader, chunks, response, Attempt("t", 0.0), 396)
+    return OpenStream((), first, reader, response.chunks(), response, Attempt("t", 0.0), 396)
 
 
 def event_of(error: ProviderError) -> bytes:
@@ -69,7 +72,7 @@ def event_of(error: ProviderError) -> bytes:
 
 
 async def relayed(client: Client, stream: OpenStream, between: float, total: float = 9.0) -> None:
-    await relay(client.send, stream, [], StreamLimits(between, total), event_of)
+    await relay(MessageSend(client.send), stream, [], StreamLimits(between, total), event_of)
 
 
 async def test_whole_stream() -> None:
@@ -127,20 +130,18 @@ def test_error_event_keeps_to_its_lines(body: bytes) -> None:
     assert event == b'data: {"error":\ndata: {}}\n\n'
 
 
-class Moody(Client):
+class Moody(MessageSend):
     """A client that takes some pieces at once and others only in messages, as one does that is slow at times."""
 
-    def __init__(self, ready: list[bool]) -> None:
-        super().__init__()
+    def __init__(self, client: Client, ready: list[bool]) -> None:
+        super().__init__(client.send)
+        self._client = client
         self._ready = ready
-
-    async def __call__(self, message: Any) -> None:
-        await self.send(message)
 
     def part(self, body: bytes) -> bool:
         ready = self._ready.pop(0) if self._ready else True
         if ready:
-            self.body += body
+            self._client.body += body
         return ready
 
 
@@ -148,6 +149,6 @@ class Moody(Client):
 async def test_a_client_that_is_ready_at_times(ready: list[bool]) -> None:
     """Every piece arrives once and in order, whichever way it went."""
     parts = [b'data: {"choices":[{"delta":{"content":"%d"},"finish_reason":null}]}\n\n' % number for number in range(9)]
-    client = Moody(ready)
-    await relay(client, opened(*parts, END), [], StreamLimits(0.5, 9), event_of)
+    client = Client()
+    await relay(Moody(client, ready), opened(*parts, END), [], StreamLimits(0.5, 9), event_of)
     assert client.body == PART + b"".join(parts) + END and client.complete

@@ -9,10 +9,10 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
+from gateway.net.asgi import ASGIApp, Message, PlainReceive, PlainSend
 from gateway.net.server import EXTENSION, Departure, Server, ServerLimits
-from gateway.net.server.exchange import ASGIApp, Message, Receive, Send
 
-Handler = Callable[[Message, Receive, Send], Awaitable[None]]
+Handler = Callable[[Message, PlainReceive, PlainSend], Awaitable[None]]
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 PATIENCE = 5.0
 
@@ -20,7 +20,7 @@ PATIENCE = 5.0
 def application(handler: Handler) -> ASGIApp:
     """An ASGI application around a handler of http scopes, with a lifespan that has nothing to do."""
 
-    async def app(scope: Message, receive: Receive, send: Send) -> None:
+    async def app(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
         if scope["type"] == "lifespan":
             for step in ("startup", "shutdown"):
                 await receive()
@@ -39,7 +39,7 @@ class Echo:
     bodies: list[bytes] = field(default_factory=list)
     departed: list[str] = field(default_factory=list)
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Message, receive: PlainReceive, send: PlainSend) -> None:
         self.scopes.append(scope)
         body = await whole_body(receive)
         if body is None:
@@ -49,7 +49,7 @@ class Echo:
         await answer(send, scope["path"].encode() + b" " + body)
 
 
-async def whole_body(receive: Receive) -> bytes | None:
+async def whole_body(receive: PlainReceive) -> bytes | None:
     """The request's body, or None when the client left before its end."""
     body: bytes = b""
     while True:
@@ -61,14 +61,14 @@ async def whole_body(receive: Receive) -> bytes | None:
             return body
 
 
-async def answer(send: Send, body: bytes, *headers: tuple[bytes, bytes], status: int = 200) -> None:
+async def answer(send: PlainSend, body: bytes, *headers: tuple[bytes, bytes], status: int = 200) -> None:
     """A plain answer with a Content-Length."""
     length = (b"content-length", str(len(body)).encode())
     await send({"type": "http.response.start", "status": status, "headers": [length, *headers]})
     await send({"type": "http.response.body", "body": body})
 
 
-async def begin_stream(send: Send, first: bytes) -> None:
+async def begin_stream(send: PlainSend, first: bytes) -> None:
     """The head and the first piece of an answer without a length."""
     headers = [(b"content-type", b"text/event-stream")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -134,7 +134,7 @@ class Stage:
         return client
 
     async def talk(self, data: bytes) -> bytes:
-        """Send these bytes on a new connection; all that comes back until the server closes."""
+        """PlainSend these bytes on a new connection; all that comes back until the server closes."""
         client = await self.connect()
         client.send(data)
         return await client.rest()
@@ -188,7 +188,7 @@ async def eventually(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.002)
 
 
-async def announce_and_stream(scope: Message, receive: Receive, send: Send) -> None:
+async def announce_and_stream(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
     """The application of the process under test: a stream of half a second, or a long one."""
     await begin_stream(send, b"one")
     await asyncio.sleep(60 if scope["path"] == "/long" else 0.5)

@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from gateway.net.server.body import Message, Receive, RequestBody
-from gateway.net.server.exchange import Exchange, Send
+from gateway.net.asgi import Message, PlainReceive, PlainSend
+from gateway.net.server.body import RequestBody
+from gateway.net.server.exchange import Exchange
 from tests.gateway.net.server.stage import GET, begin_stream, stage, whole_body
 
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n"
@@ -14,7 +15,7 @@ POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n"
 async def test_body_that_is_there_is_read_whole() -> None:
     """A body that came with its head is had without waiting; one that is on its way comes as messages."""
 
-    async def app(_: Message, receive: Receive, send: Send) -> None:
+    async def app(_: Message, receive: PlainReceive, send: PlainSend) -> None:
         assert isinstance(receive, RequestBody) and isinstance(send, Exchange)
         whole = receive.whole()
         said = b"late " + (await whole_body(receive) or b"") if whole is None else b"there " + whole
@@ -33,7 +34,7 @@ async def test_body_that_is_there_is_read_whole() -> None:
 async def test_answer_at_once_is_one_answer() -> None:
     """Head and body go out as they would in messages; a second answer is not taken."""
 
-    async def app(_: Message, receive: Receive, send: Send) -> None:
+    async def app(_: Message, receive: PlainReceive, send: PlainSend) -> None:
         assert isinstance(send, Exchange)
         begun.append(send.begun)
         assert send.answer(201, [(b"X-A", b"b"), (b"Content-Length", b"99"), (b"connection", b"close")], b"hi")
@@ -51,7 +52,7 @@ async def test_answer_at_once_is_one_answer() -> None:
 async def test_nothing_begins_a_line_of_its_own(pair: tuple[bytes, bytes]) -> None:
     """A value or name with a control character is refused before anything went out, so an error can still be told."""
 
-    async def app(_: Message, receive: Receive, send: Send) -> None:
+    async def app(_: Message, receive: PlainReceive, send: PlainSend) -> None:
         assert isinstance(send, Exchange)
         with pytest.raises(RuntimeError, match="invalid header"):
             send.answer(200, [pair], b"")
@@ -67,7 +68,7 @@ async def test_nothing_begins_a_line_of_its_own(pair: tuple[bytes, bytes]) -> No
 async def test_parts_at_once_are_chunks() -> None:
     """A part of a stream goes out at once; an empty one, one before the head, and one of another framing do not."""
 
-    async def app(_: Message, receive: Receive, send: Send) -> None:
+    async def app(_: Message, receive: PlainReceive, send: PlainSend) -> None:
         assert isinstance(send, Exchange)
         assert not send.part(b"early")
         await begin_stream(send, b"one")
@@ -87,7 +88,7 @@ async def test_client_that_left_is_sent_nothing() -> None:
     seen: list[bool] = []
     done = asyncio.Event()
 
-    async def app(_: Message, receive: Receive, send: Send) -> None:
+    async def app(_: Message, receive: PlainReceive, send: PlainSend) -> None:
         assert isinstance(receive, RequestBody) and isinstance(send, Exchange)
         await receive()
         assert (await receive())["type"] == "http.disconnect"
@@ -107,7 +108,7 @@ async def test_client_that_left_is_sent_nothing() -> None:
 async def test_an_answer_is_out_before_the_client_is_taken_to_be_gone() -> None:
     """A client that closes its side in the turn of the loop in which it is answered still gets the answer."""
 
-    async def app(_: Message, receive: Receive, send: Send) -> None:
+    async def app(_: Message, receive: PlainReceive, send: PlainSend) -> None:
         assert isinstance(send, Exchange)
         assert send.answer(200, [], b"said")
         client.end()

@@ -6,8 +6,8 @@ import struct
 import time
 from collections.abc import Callable
 
+from gateway.net.asgi import Message, PlainReceive, PlainSend
 from gateway.net.server import Departure, ServerLimits
-from gateway.net.server.exchange import Message, Receive, Send
 from tests.gateway.net.server.stage import (
     GET,
     Client,
@@ -32,7 +32,7 @@ class Witness:
         self.departures: list[Departure] = []
         self.gone_at: list[float] = []
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Message, receive: PlainReceive, send: PlainSend) -> None:
         departure, left = departure_of(scope), asyncio.Event()
 
         def note() -> None:
@@ -66,16 +66,16 @@ def half_close(client: Client) -> None:
     client.writer.write_eof()
 
 
-async def waits(scope: Message, receive: Receive, send: Send) -> None:
+async def waits(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
     await scope["state"]["left"].wait()
 
 
-async def streams(scope: Message, receive: Receive, send: Send) -> None:
+async def streams(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
     await begin_stream(send, b"one")
     await scope["state"]["left"].wait()
 
 
-async def floods(scope: Message, receive: Receive, send: Send) -> None:
+async def floods(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
     await begin_stream(send, b"one")
     while not departure_of(scope).gone:
         await send({"type": "http.response.body", "body": bytes(65_536), "more_body": True})
@@ -122,7 +122,7 @@ async def test_application_that_does_nothing_but_send() -> None:
     client = socket.socket()
     sent: list[int] = []
 
-    async def app(scope: Message, receive: Receive, send: Send) -> None:
+    async def app(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
         await begin_stream(send, b"one")
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.close()
@@ -199,7 +199,7 @@ async def test_write_timeout() -> None:
 async def test_write_timeout_after_the_last_byte_was_sent() -> None:
     """An answer wholly handed over, but not taken by the client, does not hold its connection for ever."""
 
-    async def app(scope: Message, receive: Receive, send: Send) -> None:
+    async def app(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
         await answer(send, bytes(20_000_000))
 
     async with stage(app, ServerLimits(write_seconds=0.3)) as on:
@@ -212,7 +212,7 @@ async def test_write_timeout_after_the_last_byte_was_sent() -> None:
 async def test_slow_but_steady_reader_is_served() -> None:
     """A client slower than its stream, but never idle for the write timeout, gets all of it."""
 
-    async def app(scope: Message, receive: Receive, send: Send) -> None:
+    async def app(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
         await answer(send, bytes(12_000_000))
 
     async with stage(app, ServerLimits(write_seconds=0.3)) as on:
@@ -229,7 +229,7 @@ async def test_slow_but_steady_reader_is_served() -> None:
 async def test_not_after_a_complete_answer() -> None:
     """A client that leaves after its answer was complete has not departed."""
 
-    async def app(scope: Message, receive: Receive, send: Send) -> None:
+    async def app(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
         await answer(send, b"ok")
         await asyncio.sleep(0.1)
 
@@ -248,7 +248,7 @@ async def test_application_left_alone_may_end_quietly() -> None:
     """After the departure receive says so, sends are dropped, and returning without an answer is no error."""
     said: list[str] = []
 
-    async def app(scope: Message, receive: Receive, send: Send) -> None:
+    async def app(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
         await receive()
         said.append((await receive())["type"])
         await answer(send, b"to nobody")

@@ -5,8 +5,8 @@ import logging
 
 import pytest
 
+from gateway.net.asgi import Message, PlainReceive, PlainSend
 from gateway.net.server import ServerLimits
-from gateway.net.server.exchange import Message, Receive, Send
 from tests.gateway.net.server.stage import GET, Echo, answer, begin_stream, eventually, read_refusal, stage, whole_body
 
 UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
@@ -117,7 +117,7 @@ async def test_expect_continue() -> None:
 async def test_answer_in_place_of_continue_closes() -> None:
     """Answered without a 100, nobody knows whether the body still comes: the connection closes."""
 
-    async def deny(scope: Message, receive: Receive, send: Send) -> None:
+    async def deny(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
         await answer(send, b"no", status=401)
 
     async with stage(deny) as on:
@@ -147,7 +147,7 @@ async def test_http_1_0_gets_no_chunks() -> None:
     assert body == b"onetwo"
 
 
-async def three_words(scope: Message, receive: Receive, send: Send) -> None:
+async def three_words(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
     await begin_stream(send, b"one")
     await send({"type": "http.response.body", "body": b"", "more_body": True})
     await send({"type": "http.response.body", "body": b"two", "more_body": False})
@@ -156,7 +156,7 @@ async def three_words(scope: Message, receive: Receive, send: Send) -> None:
 async def test_head_and_204_carry_no_body() -> None:
     """HEAD keeps the length and drops the body; 204 has neither."""
 
-    async def app(scope: Message, receive: Receive, send: Send) -> None:
+    async def app(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
         if scope["method"] == "HEAD":
             await answer(send, b"body")
         else:
@@ -182,7 +182,7 @@ async def test_connection_close_is_obeyed() -> None:
 async def test_framing_headers_of_the_application_are_ours() -> None:
     """Whatever the application says of framing, one framing header goes out; its close is obeyed."""
 
-    async def app(scope: Message, receive: Receive, send: Send) -> None:
+    async def app(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
         odd = [(b"Transfer-Encoding", b"chunked"), (b"Content-Length", b"2"), (b"Connection", b"Close")]
         await send({"type": "http.response.start", "status": 200, "headers": odd})
         await send({"type": "http.response.body", "body": b"hi"})
@@ -194,7 +194,7 @@ async def test_framing_headers_of_the_application_are_ours() -> None:
 async def test_early_answer_reads_the_rest_of_the_body() -> None:
     """An answer sent before the body was read: the rest is thrown away and the connection can be used again."""
 
-    async def early(scope: Message, receive: Receive, send: Send) -> None:
+    async def early(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
         await answer(send, b"yes")
 
     async with stage(early) as on:
@@ -208,7 +208,7 @@ async def test_early_answer_reads_the_rest_of_the_body() -> None:
 async def test_a_refused_body_need_not_come() -> None:
     """A client that is refused before it sent its body reads the refusal, and its connection ends within seconds."""
 
-    async def deny(scope: Message, receive: Receive, send: Send) -> None:
+    async def deny(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
         await answer(send, b"no", status=401)
 
     async with stage(deny, ServerLimits(linger_seconds=0.1)) as on:
@@ -223,7 +223,7 @@ async def test_large_body_is_read_with_backpressure() -> None:
     """A body of 10 MB reaches an application that reads slowly, whole, in pieces of bounded size."""
     sizes = []
 
-    async def app(scope: Message, receive: Receive, send: Send) -> None:
+    async def app(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
         more = True
         while more:
             message = await receive()
@@ -244,7 +244,7 @@ async def test_large_body_is_read_with_backpressure() -> None:
 async def test_failure_before_the_first_byte_is_a_json_500(early: bool, caplog: pytest.LogCaptureFixture) -> None:
     """An application that raises or returns before the answer's first byte: 500 in OpenAI's shape, and a log line."""
 
-    async def app(scope: Message, receive: Receive, send: Send) -> None:
+    async def app(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
         if early:
             raise ValueError("broken")
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -258,7 +258,7 @@ async def test_failure_before_the_first_byte_is_a_json_500(early: bool, caplog: 
 async def test_failure_in_mid_answer_is_a_cut() -> None:
     """An answer that breaks off reaches the client as far as it went, and never looks whole."""
 
-    async def app(scope: Message, receive: Receive, send: Send) -> None:
+    async def app(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
         await begin_stream(send, b"one")
         raise ValueError("broken")
 
@@ -283,7 +283,7 @@ async def test_answers_that_break_http_do_not_go_out(case: tuple[bytes, bytes, b
     """A header that would split the answer, or a body that belies its length, is the application's failure: 500."""
     name, value, body = case
 
-    async def app(scope: Message, receive: Receive, send: Send) -> None:
+    async def app(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(name, value)]})
         await send({"type": "http.response.body", "body": body})
 
@@ -295,7 +295,7 @@ async def test_asgi_messages_out_of_turn_are_errors() -> None:
     """A body before the head, a second head, or a body after the end raises in the application."""
     raised: list[str] = []
 
-    async def app(scope: Message, receive: Receive, send: Send) -> None:
+    async def app(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
         async def attempt(message: Message) -> None:
             try:
                 await send(message)
@@ -319,7 +319,7 @@ async def test_two_watchers_of_one_request() -> None:
     """Two tasks may wait in receive; cancelling one leaves the other, which learns of the disconnect."""
     seen: list[str] = []
 
-    async def app(scope: Message, receive: Receive, send: Send) -> None:
+    async def app(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
         await whole_body(receive)
         first, second = (asyncio.ensure_future(receive()) for _ in range(2))
         await asyncio.sleep(0.01)

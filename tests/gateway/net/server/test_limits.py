@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.net.asgi import Message, PlainReceive, PlainSend
 from gateway.net.server import ServerLimits
-from gateway.net.server.exchange import Message, Receive, Send
 from tests.gateway.net.server.stage import (
     GET,
     PATIENCE,
@@ -173,7 +173,7 @@ async def test_refused_client_that_stays() -> None:
 async def test_body_that_grows_too_large_after_its_answer() -> None:
     """The answer is out already: the connection ends without a second one."""
 
-    async def deny(scope: Message, receive: Receive, send: Send) -> None:
+    async def deny(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
         await answer(send, b"no", status=401)
 
     async with stage(deny, ServerLimits(body_bytes=10)) as on:
@@ -200,7 +200,7 @@ async def test_idle_connection_is_closed_without_a_word(before: bytes) -> None:
 async def test_application_may_take_its_time() -> None:
     """No deadline runs while the application works on an answer, and none while a stream flows."""
 
-    async def slow(scope: Message, receive: Receive, send: Send) -> None:
+    async def slow(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
         await whole_body(receive)
         await asyncio.sleep(0.8)
         await answer(send, b"ok")
@@ -214,7 +214,7 @@ async def test_application_may_take_its_time() -> None:
 async def test_unread_body_after_an_early_answer_is_not_waited_for_for_ever() -> None:
     """Answered already, a client that never ends its body is dropped after the body's time, without a second answer."""
 
-    async def deny(scope: Message, receive: Receive, send: Send) -> None:
+    async def deny(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
         await answer(send, b"no", status=401)
 
     async with stage(deny, BRIEF) as on:
@@ -230,7 +230,7 @@ class Waiting:
     def __init__(self) -> None:
         self.release = asyncio.Event()
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Message, receive: PlainReceive, send: PlainSend) -> None:
         if scope["path"] != "/healthz":
             await self.release.wait()
         await answer(send, scope["path"].encode())
@@ -359,7 +359,7 @@ async def test_bytes_sent_ahead_are_bounded() -> None:
     """While an answer is pending, what a client sends ahead is taken up to a bound, and served when its turn comes."""
     release = asyncio.Event()
 
-    async def app(scope: Message, receive: Receive, send: Send) -> None:
+    async def app(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
         body = await whole_body(receive)
         await release.wait()
         await answer(send, b"%d" % len(body or b""))
@@ -440,7 +440,7 @@ async def test_an_upload_has_time_while_it_goes_on() -> None:
 async def test_an_upload_that_waits_for_us_has_time() -> None:
     """A client is not to blame for bytes that nobody reads."""
 
-    async def slow(scope: Message, receive: Receive, send: Send) -> None:
+    async def slow(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
         await asyncio.sleep(0.7)
         body = await whole_body(receive)
         await answer(send, str(len(body or b"")).encode())

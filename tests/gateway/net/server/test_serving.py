@@ -11,8 +11,8 @@ import time
 import pytest
 
 from gateway.errors import GatewayError
+from gateway.net.asgi import Message, PlainReceive, PlainSend
 from gateway.net.server import EXTENSION, Server, ServerLimits, bind
-from gateway.net.server.exchange import Message, Receive, Send
 from tests.gateway.net.server.stage import (
     GET,
     PATIENCE,
@@ -34,7 +34,7 @@ class Streams:
         self.finish = asyncio.Event()
         self.cut = 0
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Message, receive: PlainReceive, send: PlainSend) -> None:
         scope["extensions"][EXTENSION].when_gone(self._count)
         await begin_stream(send, b"one")
         await self.finish.wait()
@@ -145,7 +145,7 @@ async def test_books_are_finished_after_the_answer() -> None:
     """What the application does after its answer is waited for as well."""
     done: list[int] = []
 
-    async def app(scope: Message, receive: Receive, send: Send) -> None:
+    async def app(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
         await answer(send, b"ok")
         await asyncio.sleep(0.1)
         done.append(1)
@@ -162,7 +162,7 @@ async def test_books_are_finished_after_the_answer() -> None:
 async def test_application_that_does_not_start() -> None:
     """A failing startup raises, and no port was opened."""
 
-    async def app(scope: Message, receive: Receive, send: Send) -> None:
+    async def app(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
         await receive()
         await send({"type": "lifespan.startup.failed", "message": "no"})
 
@@ -206,7 +206,7 @@ async def test_state_of_the_lifespan_reaches_requests() -> None:
     """What the application put into its state while starting is there in every request, as a copy."""
     seen: list[object] = []
 
-    async def app(scope: Message, receive: Receive, send: Send) -> None:
+    async def app(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
         if scope["type"] == "lifespan":
             scope["state"]["db"] = "open"
             await application(app)(scope, receive, send)
@@ -226,7 +226,7 @@ async def test_state_of_the_lifespan_reaches_requests() -> None:
 async def test_departed_by_refusal_in_mid_answer() -> None:
     """A request that turns bad after its answer began is cut: the client must not take the answer for a whole one."""
 
-    async def eager(scope: Message, receive: Receive, send: Send) -> None:
+    async def eager(scope: Message, receive: PlainReceive, send: PlainSend) -> None:
         await begin_stream(send, b"one")
         await asyncio.sleep(PATIENCE)
 

@@ -48,39 +48,46 @@ def _parser() -> argparse.ArgumentParser:
 def _add_serving(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     for name, run, text in (
         ("serve", _serve, "serve calls"),
-        ("check", _check, "say what is wrong with the configuration; exit code 2 if anything is"),
+        ("check", _check, "check the configuration; exit code 2 if it has errors"),
     ):
         command = commands.add_parser(name, help=text)
         default = os.environ.get("SERINUS_CONFIG", "config")
-        command.add_argument("--config", type=Path, default=Path(default), help="configuration folder (config/)")
+        command.add_argument(
+            "--config", type=Path, default=Path(default), help="configuration folder (default: config/)"
+        )
         command.set_defaults(run=run)
         if name == "serve":
             _add_workers(command)
         else:
-            text = "print the command that makes a Redis user with just the permissions needed, and do nothing else"
+            text = "print only the Redis command that creates a user with the permissions needed"
             command.add_argument("--redis-acl", action="store_true", help=text)
-    simulate = commands.add_parser("simulate", help="say how soon the guardrails would roll back a canary like this")
-    simulate.add_argument("--config", type=Path, default=Path(os.environ.get("SERINUS_CONFIG", "config")))
+    simulate = commands.add_parser("simulate", help="estimate how soon the guardrails would roll back such a canary")
+    simulate.add_argument(
+        "--config",
+        type=Path,
+        default=Path(os.environ.get("SERINUS_CONFIG", "config")),
+        help="configuration folder (default: config/)",
+    )
     _add_simulate(simulate)
     schema = commands.add_parser("schema", help="write the JSON schemas of the configuration files")
-    schema.add_argument("folder", type=Path, help="where to write them")
+    schema.add_argument("folder", type=Path, help="output folder")
     schema.set_defaults(run=_schema)
-    imitation = commands.add_parser("standin", help="imitate a provider, to rehearse a rollout with (serinus[demo])")
+    imitation = commands.add_parser("standin", help="run a stand-in provider to rehearse a rollout (serinus[demo])")
     imitation.add_argument("--listen", default="127.0.0.1:9000", help="host:port (default: %(default)s)")
     imitation.add_argument("--behaviours", type=Path, help='JSON file: {"default": {…}, "models": {"gpt-4o": {…}}}')
     imitation.add_argument("--api-key", help="the Bearer token that calls need (default: none)")
     imitation.set_defaults(run=_standin)
     demo = commands.add_parser(
-        "demo", help="show a rollback: stand-in provider, two replicas, real traffic (serinus[demo])"
+        "demo", help="demonstrate a rollback: stand-in provider, two replicas, real traffic (serinus[demo])"
     )
-    demo.add_argument("--exit", action="store_true", help="end by itself; exit code 0 only if all was observed")
+    demo.add_argument("--exit", action="store_true", help="exit when done; exit code 0 only if all checks passed")
     demo.set_defaults(run=_demo)
 
 
 def _add_workers(serve: argparse.ArgumentParser) -> None:
     serve.add_argument(
         "--workers", type=_count, metavar="N", default=os.environ.get("SERINUS_WORKERS") or "1",
-        help="processes that serve on the one port, each a replica; about one for each core (1, or SERINUS_WORKERS)",
+        help="worker processes on one port, each a replica; about one per core (default: 1, or SERINUS_WORKERS)",
     )  # fmt: skip
 
 
@@ -91,32 +98,47 @@ def _count(text: str) -> int:
 
 
 def _add_operating(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    status = _operating(commands, "status", "show every agent, or one")
-    status.add_argument("agent", nargs="?")
-    status.add_argument("--json", action="store_true", help="as the endpoint says it")
-    audit = _operating(commands, "audit", "show what was done to an agent's rollouts, newest first")
-    audit.add_argument("agent")
+    status = _operating(commands, "status", "show the status of every agent, or of one")
+    status.add_argument("agent", nargs="?", help="the agent's name (default: all)")
+    status.add_argument("--json", action="store_true", help="print the JSON of /status")
+    audit = _operating(commands, "audit", "show the audit events of an agent, newest first")
+    audit.add_argument("agent", help="the agent's name")
     audit.add_argument(
-        "--verify", action="store_true", help="check the chain of all events; exit code 1 if it is broken"
+        "--verify", action="store_true", help="verify the chain of all events; exit code 1 if it is broken"
     )
-    explain = _operating(commands, "explain", "say in plain words why a rollout stands where it stands")
-    explain.add_argument("agent")
-    _add_rollout(_operating(commands, "rollout", "act on a rollout"))
-    _add_escalations(_operating(commands, "escalations", "show which conversations went to people, or reply to one"))
+    explain = _operating(commands, "explain", "explain in plain words the state of a rollout")
+    explain.add_argument("agent", help="the agent's name")
+    _add_rollout(_operating(commands, "rollout", "pause, resume, promote, abort or change a rollout"))
+    _add_escalations(_operating(commands, "escalations", "list conversations handed over to people, or reply to one"))
 
 
 def _add_simulate(simulate: argparse.ArgumentParser) -> None:
-    simulate.add_argument("agent")
-    simulate.add_argument("--stable-errors", type=_rate, default=0.01, help="stable's share of failing calls (1%%)")
-    simulate.add_argument("--errors", type=_rate, default=0.01, help="the canary's, such as 3%% (1%%)")
-    simulate.add_argument("--stable-rejections", type=_rate, default=0.01, help="stable's share that is rejected (1%%)")
-    simulate.add_argument("--rejections", type=_rate, default=0.01, help="the canary's, such as 100%% (1%%)")
-    simulate.add_argument("--latency", type=_times, default=1.0, help="beyond stable's, such as +25%%; or times: 1.25")
-    simulate.add_argument("--cost", type=_times, default=1.0, help="beyond stable's, such as +20%%; or times: 1.2")
-    simulate.add_argument("--stable-quality", type=_rate, default=0.9, help="stable's mean score (0.9)")
-    simulate.add_argument("--quality", type=_rate, default=0.9, help="the canary's (0.9)")
-    simulate.add_argument("--rps", type=_times, default=50.0, help="calls per second over both (50)")
-    simulate.add_argument("--runs", type=_runs, default=200, help="simulated rollouts for each share (200)")
+    simulate.add_argument("agent", help="the agent's name")
+    simulate.add_argument(
+        "--stable-errors", type=_rate, default=0.01, help="stable's share of failing calls (default: 1%%)"
+    )
+    simulate.add_argument(
+        "--errors", type=_rate, default=0.01, help="the canary's share of failing calls, such as 3%% (default: 1%%)"
+    )
+    simulate.add_argument(
+        "--stable-rejections", type=_rate, default=0.01, help="stable's share of rejected calls (default: 1%%)"
+    )
+    simulate.add_argument(
+        "--rejections",
+        type=_rate,
+        default=0.01,
+        help="the canary's share of rejected calls, such as 100%% (default: 1%%)",
+    )
+    simulate.add_argument(
+        "--latency", type=_times, default=1.0, help="the canary's latency relative to stable's, such as +25%% or 1.25"
+    )
+    simulate.add_argument(
+        "--cost", type=_times, default=1.0, help="the canary's cost relative to stable's, such as +20%% or 1.2"
+    )
+    simulate.add_argument("--stable-quality", type=_rate, default=0.9, help="stable's mean score (default: 0.9)")
+    simulate.add_argument("--quality", type=_rate, default=0.9, help="the canary's mean score (default: 0.9)")
+    simulate.add_argument("--rps", type=_times, default=50.0, help="calls per second of both versions (default: 50)")
+    simulate.add_argument("--runs", type=_runs, default=200, help="simulated rollouts per weight (default: 200)")
     simulate.set_defaults(run=_simulate)
 
 
@@ -150,20 +172,24 @@ def _number(text: str) -> float:
 
 
 def _add_rollout(rollout: argparse.ArgumentParser) -> None:
-    rollout.add_argument("verb", choices=VERBS)
-    rollout.add_argument("agent")
-    rollout.add_argument("--reason", required=True, help="goes on record")
-    rollout.add_argument("--actor", default=_me(), help="who does it; you by default")
-    rollout.add_argument("--weight", help="for set-weight, such as 25%%")
-    rollout.add_argument("--metric", help="for dismiss, such as latency_p90")
-    rollout.add_argument("--to-end", action="store_const", const="end", dest="to", help="for promote: all the way")
+    rollout.add_argument("verb", choices=VERBS, metavar="VERB", help=f"one of {', '.join(VERBS)}")
+    rollout.add_argument("agent", help="the agent's name")
+    rollout.add_argument("--reason", required=True, help="the reason, for the audit")
+    rollout.add_argument("--actor", default=_me(), help="who acts, for the audit (default: you)")
+    rollout.add_argument("--weight", help="for set-weight: the new weight, such as 25%%")
+    rollout.add_argument("--metric", help="for dismiss: the metric, such as latency_p90")
+    rollout.add_argument(
+        "--to-end", action="store_const", const="end", dest="to", help="for promote: go to the last step"
+    )
 
 
 def _add_escalations(escalations: argparse.ArgumentParser) -> None:
     escalations.usage = "%(prog)s [--url URL] [AGENT | reply CALL_ID --message TEXT [--actor NAME]]"
-    escalations.add_argument("what", nargs="*", metavar="AGENT", help="of one agent; or: reply CALL_ID")
-    escalations.add_argument("--message", help="what the agent's later turns are to know")
-    escalations.add_argument("--actor", default=_me(), help="who replies; you by default")
+    escalations.add_argument(
+        "what", nargs="*", metavar="AGENT", help="list one agent's conversations; or: reply CALL_ID"
+    )
+    escalations.add_argument("--message", help="the reply, which the agent's later turns include")
+    escalations.add_argument("--actor", default=_me(), help="who replies (default: you)")
 
 
 def _operating(

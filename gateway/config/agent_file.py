@@ -88,7 +88,7 @@ ToolChoice = Annotated[Annotated[str, Tag("<text>")] | Annotated[Json, Tag("<map
 
 
 class ParameterSettings(StrictModel):
-    """What is sent along with every call of the version. What is not named here stays as the client sent it."""
+    """Parameters of every call of the version. Others stay as the client sent them."""
 
     temperature: float | None = Field(default=None, ge=0, le=2, description="0 to 2: how varied the answers are.")
     top_p: float | None = Field(default=None, ge=0, le=1, description="0 to 1: the share of likely tokens to use.")

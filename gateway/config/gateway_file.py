@@ -41,11 +41,12 @@ _HANDED_OVER = (
 
 
 class ClientKey(StrictModel):
-    """One caller of the gateway. Its name is the fact `caller`."""
+    """One caller of the gateway. Rules see its name as the fact `caller`."""
 
     sha256: Sha256 = Field(description="SHA-256 of the key that the client sends, 64 hex digits in quotes.")
     group: Name = Field(
-        default="default", description="The fact `group` that rules may ask for, such as internal. Default: default."
+        default="default",
+        description="The caller's group, such as internal; rules see it as the fact `group`. Default: default.",
     )
     agents: tuple[Name, ...] | None = Field(
         default=None, description="The agents this key may call. Default: all of them."
@@ -53,24 +54,24 @@ class ClientKey(StrictModel):
 
 
 class TimeoutSettings(StrictModel):
-    """How long to wait for a provider."""
+    """Time limits for providers."""
 
-    connect: Duration = Field(default=5.0, description="For the connection and its TLS handshake. Default: 5s.")
+    connect: Duration = Field(default=5.0, description="Time for the connection and its TLS handshake. Default: 5s.")
     first_token: Duration = Field(
         default=60.0,
-        description="From the request to the first token of a stream. Default: 60s. "
+        description="Time from the request to the first token of a stream. Default: 60s. "
         "Raise it for models that think for long.",
     )
     answer: Duration = Field(
         default=120.0,
-        description="From the request to the end of an answer that is not streamed, at one target. Default: 2m. "
+        description="Time from the request to the end of an answer that is not streamed, at one target. Default: 2m. "
         "Keep it well below `total`, or a target that hangs leaves no time for the next one.",
     )
     between_chunks: Duration = Field(
         default=60.0, description="The longest silence within an answer before it counts as broken. Default: 60s."
     )
     total: Duration = Field(
-        default=600.0, description="One call from its arrival to its end, over all retries and fallbacks. Default: 10m."
+        default=600.0, description="Time of a whole call, over all retries and fallbacks. Default: 10m."
     )
 
 
@@ -78,26 +79,26 @@ class Retries(StrictModel):
     """When a failed attempt is repeated. A fallback goes to another target and is not a retry."""
 
     per_target: int = Field(
-        default=1, ge=0, le=10, description="Repetitions at one target before the next one. Default: 1; 0 for none."
+        default=1, ge=0, le=10, description="Retries at one target before the next target. Default: 1; 0 for none."
     )
     max_attempts: int = Field(
         default=4, ge=1, le=20, description="Attempts of one call over all targets. Default: 4. Rarely worth changing."
     )
     budget: Share = Field(
         default=0.2,
-        description="Retries as a share of calls; beyond it nothing is repeated, so that an outage is not made worse. "
+        description="Retries as a share of calls; above it nothing is retried, so that an outage is not made worse. "
         "Default: 20%.",
     )
     base: Duration = Field(
-        default=0.25, description="The wait before the first repetition; it doubles, with jitter. Default: 250ms."
+        default=0.25, description="The wait before the first retry; it doubles, with jitter. Default: 250ms."
     )
     cap: Duration = Field(
-        default=5.0, description="The longest wait that is chosen by the gateway itself. Default: 5s. Not below `base`."
+        default=5.0, description="The longest wait that the gateway itself chooses. Default: 5s. Not below `base`."
     )
 
 
 class CircuitSettings(StrictModel):
-    """When a target is left alone for a while."""
+    """When calls to a failing target are suspended."""
 
     failures: int = Field(
         default=5, ge=1, le=10_000, description="Consecutive failures that open the circuit of a target. Default: 5."
@@ -108,18 +109,21 @@ class CircuitSettings(StrictModel):
 
 
 class LimitSettings(StrictModel):
-    """What the gateway takes on at most. Beyond it a client gets 413 or 503, never a slow death."""
+    """Upper limits. Above them a client gets 413 or 503."""
 
     body: Size = Field(
         default=32 * 1024**2,
-        description="A request's body that must be read: every call of a model, and all JSON. Default: 32MB.",
+        description="Largest request body that is read into memory: every call of a model, and all JSON. Default: "
+        "32MB.",
     )
     upload: Size = Field(
         default=512 * 1024**2,
         description="A file or form that is passed on as it comes, and not held. Default: 512MB, as OpenAI takes. "
         "Never less than `body`.",
     )
-    answer: Size = Field(default=32 * 1024**2, description="A provider's answer that is not a stream. Default: 32MB.")
+    answer: Size = Field(
+        default=32 * 1024**2, description="Largest answer of a provider that is not a stream. Default: 32MB."
+    )
     values: int = Field(
         default=MOST_VALUES,
         ge=10_000,
@@ -127,14 +131,14 @@ class LimitSettings(StrictModel):
         description="JSON values in a request's body; an array or object counts as five. Default: 1000000, far above "
         "what models read. An answer may hold eight times as many.",
     )
-    in_flight: int = Field(default=2000, ge=1, le=1_000_000, description="Calls at once. Default: 2000.")
+    in_flight: int = Field(default=2000, ge=1, le=1_000_000, description="Concurrent calls. Default: 2000.")
     connections: int = Field(
-        default=10_000, ge=1, le=1_000_000, description="Open client connections, idle ones included. Default: 10000."
+        default=10_000, ge=1, le=1_000_000, description="Open client connections, including idle ones. Default: 10000."
     )
 
 
 class EscalationSettings(StrictModel):
-    """What happens at the target `human` of a fallback chain."""
+    """How a conversation is handed over to people (the target `human`)."""
 
     message: str = Field(
         default=_HANDED_OVER,
@@ -144,7 +148,7 @@ class EscalationSettings(StrictModel):
     )
     webhook: WebhookUrl | None = Field(
         default=None,
-        description="URL that is told of each hand-over (POST, JSON). Default: none; it may hold ${VARIABLE}.",
+        description="URL that receives each handover (POST, JSON). Default: none; it may hold ${VARIABLE}.",
     )
     desk: bool = Field(
         default=False,
@@ -158,13 +162,13 @@ class EscalationSettings(StrictModel):
     )
     secret: Secret | None = Field(
         default=None,
-        description="Secret, as ${VARIABLE}, that signs what the webhook is told, and by which it may sign a person's "
-        "reply. Default: none; nothing is signed, and a reply wants the admin token.",
+        description="Secret, as ${VARIABLE}, that signs handovers; the webhook may sign a person's reply with it. "
+        "Default: none; nothing is signed, and a reply needs the admin token.",
     )
 
 
 class ReceiverSettings(StrictModel):
-    """Who is told, by webhook, of what happens to a rollout."""
+    """A webhook that receives notices about rollouts."""
 
     url: WebhookUrl = Field(
         description="Where the notice is posted, at least once, with an idempotency key: a URL, which may hold "
@@ -174,7 +178,7 @@ class ReceiverSettings(StrictModel):
         default="json", description="`json`: the audit event. `slack`: a line that Slack shows. Default: json."
     )
     agents: Annotated[tuple[Name, ...], Field(min_length=1)] | None = Field(
-        default=None, description="The agents whose rollouts it hears of. Default: all of them."
+        default=None, description="Agents whose rollouts it is notified of. Default: all."
     )
     on: Annotated[tuple[Heard, ...], Field(min_length=1)] = Field(
         default=NOTIFIED,
@@ -194,7 +198,7 @@ class ReceiverSettings(StrictModel):
 
 
 class Price(StrictModel):
-    """What a target costs from a day on, where the built-in price list is wrong or silent."""
+    """The price of a target from a date on; replaces the built-in price list."""
 
     target: TargetText = Field(description="provider/model, such as openai/gpt-4o.")
     since: datetime.date = Field(alias="from", description="The first day (UTC) of this price, such as 2026-01-31.")
@@ -243,32 +247,32 @@ class GatewaySettings(StrictModel):
         description="Server program for `store: embedded`, such as /usr/bin/valkey-server, in place of the bundled "
         "Valkey. One that cannot read the data folder, such as an older one, is refused. Default: the bundled one.",
     )
-    providers: Mapping[Name, Provider] = Field(
-        min_length=1, description="The accounts that calls may go to, by name. At least one."
-    )
+    providers: Mapping[Name, Provider] = Field(min_length=1, description="Provider accounts, by name. At least one.")
     keys: Mapping[Name, ClientKey] = Field(
         default_factory=dict,
-        description="Who may call, by name. Default: nobody is asked, which only a loopback `listen` allows.",
+        description="Callers and their keys, by name. Default: no key is required, which only a loopback `listen` "
+        "allows.",
     )
     forward_headers: tuple[HeaderPattern, ...] = Field(
         default=(),
         description="Request headers that go to the provider beyond the usual ones; a star ends a pattern (x-trace-*). "
         "Default: none. Credentials and cookies are never forwarded.",
     )
-    timeouts: TimeoutSettings = Field(default_factory=TimeoutSettings, description="How long to wait for a provider.")
+    timeouts: TimeoutSettings = Field(default_factory=TimeoutSettings, description="Time limits for providers.")
     retries: Retries = Field(default_factory=Retries, description="When a failed attempt is repeated.")
     circuit: CircuitSettings = Field(
-        default_factory=CircuitSettings, description="When a failing target is left alone for a while."
+        default_factory=CircuitSettings, description="When calls to a failing target are suspended."
     )
-    limits: LimitSettings = Field(default_factory=LimitSettings, description="What the gateway takes on at most.")
+    limits: LimitSettings = Field(default_factory=LimitSettings, description="Upper limits.")
     escalation: EscalationSettings = Field(
-        default_factory=EscalationSettings, description="What happens at the target `human`."
+        default_factory=EscalationSettings,
+        description="How a conversation is handed over to people (the target `human`).",
     )
     notify: Annotated[tuple[ReceiverSettings, ...], Field(max_length=20)] = Field(
-        default=(), description="Who is told of rollbacks, pauses and the like, by webhook. Default: nobody."
+        default=(), description="Webhooks that receive notices about rollouts. Default: none."
     )
     prices: tuple[Price, ...] = Field(
-        default=(), description="Dated prices that go before the built-in price list. Default: none."
+        default=(), description="Dated prices that override the built-in price list. Default: none."
     )
     cors: tuple[Origin, ...] = Field(
         default=(),
@@ -281,8 +285,8 @@ class GatewaySettings(StrictModel):
     )
     admin_token_sha256: Sha256 | None = Field(
         default=None,
-        description="SHA-256 of the operators' token, 64 hex digits in quotes. Default: none, and the operators' verbs "
-        "are off. SERINUS_ADMIN_TOKEN (the token itself) overrides it.",
+        description="SHA-256 of the operators' token, 64 hex digits in quotes. Default: none; operator commands are "
+        "then off. SERINUS_ADMIN_TOKEN (the token itself) overrides it.",
     )
     fingerprint_key: Secret | None = Field(
         default=None,

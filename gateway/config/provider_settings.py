@@ -31,7 +31,7 @@ def _base_url(said: Mapping[str, Any]) -> str:
 
 
 class Provider(StrictModel):
-    """An account at an API, with its wire format."""
+    """An account at a model API, with its wire format."""
 
     api: Api = Field(description=_described())
     region: Name | None = Field(

@@ -145,7 +145,7 @@ class RuleEntry(StrictModel):
     """A feature flag: calls whose facts match use one version."""
 
     when: Mapping[FactName, FactValues] = Field(
-        description="Facts and the value, or the values, that each must have; all must match. Facts: caller, group, "
+        description="Facts with the value or values that each must have; all must match. Facts: caller, group, "
         "user, conversation, stream, header:<name>. An empty mapping matches every call."
     )
     use: Name = Field(description="The version that serves the calls that match.")
@@ -159,8 +159,8 @@ class StepEntry(StrictModel):
         "2% stay on stable until the last step is completed, so that there is something to compare with."
     )
     hold: Duration = Field(
-        description="How long the step lasts at least, such as 10m. Long enough for your traffic to bring "
-        "`min_requests`, and for what goes wrong late."
+        description="Minimum duration of the step, such as 10m. Long enough for `min_requests` calls, and for late "
+        "failures."
     )
     min_requests: int = Field(
         default=0,
@@ -178,7 +178,7 @@ class ShadowEntry(StrictModel):
     """A version that gets copies of calls and whose replies are dropped."""
 
     version: Name = Field(
-        description="The version that gets the copies; neither stable nor the canary. What it costs is yours to pay."
+        description="The version that gets the copies; neither stable nor the canary. Its calls cost money."
     )
     sample: Weight = Field(
         description="The share of the units whose calls are copied, 0% to 100%; all calls of a conversation or none. "
@@ -188,15 +188,15 @@ class ShadowEntry(StrictModel):
         default=60,
         ge=1,
         le=_MAX_COPIES,
-        description="How many copies each replica makes in any minute; what is beyond is not copied. Default: 60. "
-        "A bound on what the copies may cost, and on what they take of your account's rate limit.",
+        description="Copies per minute and replica; further calls are not copied. Default: 60. It bounds cost, and "
+        "use of your account's rate limit.",
     )
     max_usd_per_day: float | None = Field(
         default=None,
         gt=0,
         le=_MAX_USD,
-        description="What the copies of all replicas may cost on a day (UTC), in USD. Default: none. Copies under way "
-        "when it is spent are finished, and a model without a price counts as nothing: see `prices`.",
+        description="Daily (UTC) spend limit for shadow traffic, shared by all replicas, in USD. Default: none. "
+        "Copies under way are finished; a model without a price counts as 0: see `prices`.",
     )
 
 
@@ -210,15 +210,15 @@ class HedgeEntry(StrictModel):
     )
     budget: Annotated[Share, AfterValidator(hedges)] = Field(
         default=0.05,
-        description="Hedges as a share of the agent's calls, above 0% and at most 50%. Default: 5%. Beyond it late "
-        "calls wait, so that a provider that is slow for everybody is not asked twice for everything.",
+        description="Hedges as a share of the agent's calls, above 0% and at most 50%. Default: 5%. Above it late "
+        "calls wait, so that a slow provider does not get every call twice.",
     )
 
 
 class AgentEntry(StrictModel):
-    """Who gets which version of one agent."""
+    """Which version of one agent serves which calls."""
 
-    stable: Name = Field(description="The version that is trusted: it serves all calls that the canary does not.")
+    stable: Name = Field(description="The trusted version: it serves all calls that the canary does not.")
     canary: Name | None = Field(
         default=None,
         description="The version on trial. Default: none. Needs `weight` or `steps`; remove both to end a trial.",
@@ -236,12 +236,13 @@ class AgentEntry(StrictModel):
     sticky: StickyUnit = Field(
         default=Sticky(),
         json_schema_extra={"default": "conversation"},
-        description="What is kept on one version: conversation, user, request or header:<name>. Default: conversation. "
-        "Leave it alone for chats: a change of version in mid-conversation costs the prompt cache and confuses people.",
+        description="The unit that stays on one version: conversation, user, request or header:<name>. Default: "
+        "conversation. "
+        "Keep it for chats: a change of version in mid-conversation loses the prompt cache and confuses people.",
     )
     running: Running = Field(
         default="keep",
-        description="What becomes of conversations under way when a trial begins, goes on or completes: `keep` leaves "
+        description="Conversations under way when a trial begins, goes on or completes: `keep` leaves "
         "each on the version that it began on, `move` follows the weight at once. Default: keep. A rollback, an abort, "
         "a lower weight and another `stable` move them in any case.",
     )
@@ -249,31 +250,31 @@ class AgentEntry(StrictModel):
         default=1800.0,
         ge=1.0,
         le=86_400.0,
-        description="After how much silence a conversation is over, 1s to 24h: it may then go on with another version. "
-        "Default: 30m. Longer than your users think about an answer.",
+        description="Silence after which a conversation may go on with another version, 1s to 24h. Default: 30m. "
+        "Choose it longer than your users take to reply.",
     )
     rules: tuple[RuleEntry, ...] = Field(
         default=(), description="Feature flags: the first that matches wins, the rest follow the split. Default: none."
     )
     fallback: tuple[ChainTargetText, ...] = Field(
         default=(),
-        description="Where a call goes when its version's own target fails: provider/model in order; `human`, only as "
-        "the last, hands over to a person. Default: none, the failure reaches the client.",
+        description="Targets to try when the version's own target fails, in order, as provider/model; `human`, only "
+        "as the last, hands over to a person. Default: none; the client gets the error.",
     )
     guardrails: tuple[GuardrailText, ...] | None = Field(
         default=None,
-        description="Limits of which one proven breach rolls the canary back, such as `error_rate <= stable * 1.25`. "
+        description="Limits; a proven breach of one rolls the canary back, such as `error_rate <= stable * 1.25`. "
         f"Default: {'; '.join(grammar.DEFAULT_GUARDRAILS)}. Leave it alone until you know why.",
     )
     signals: tuple[SignalText, ...] = Field(
         default=(),
-        description="Limits of which a proven breach only holds the step, such as `ttft_p90 <= stable * 1.10`. "
+        description="Limits; a proven breach only stops the next step, such as `ttft_p90 <= stable * 1.10`. "
         "Default: none.",
     )
     shadow: ShadowEntry | None = Field(
         default=None,
-        description="A third version that gets sampled copies of the calls, for you to look at: its replies are "
-        "dropped, and it is never part of a decision. Default: none.",
+        description="A third version that gets sampled copies of calls. Its replies are dropped, and no decision uses "
+        "them. Default: none.",
     )
     hedge: HedgeEntry | None = Field(
         default=None,
@@ -283,7 +284,7 @@ class AgentEntry(StrictModel):
 
 
 class RoutingFile(StrictModel):
-    """The file that one edits for a rollout."""
+    """Agents and their rollouts: the file to edit for a rollout."""
 
     agents: Mapping[Name, AgentEntry] = Field(
         description="The agents that are served. Clients send an agent's name as `model`."

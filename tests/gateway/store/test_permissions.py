@@ -40,7 +40,7 @@ OPERATIONS: dict[str, tuple[Any, ...]] = {
     "mark_reply_delivered": ("a", "c", 1.0),
     "share_key": (b"0123456789abcdef" * 2,),
     "tell": (["a"], 0.0),
-    "told": ("0-0", False),
+    "read_messages": ("0-0", False),
     "has_message": ("0-0",),
     "ping": (),
     "probe": ("a",),

@@ -14,6 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("gateway", "routing", "policies")
 PURE = ("routing", "policies")
+OURS = (*PACKAGES, "tests", "bench")
 
 # The rooms of the gateway, top first. A module imports from its own room, from rooms beside it or from rooms below.
 ROOMS = (
@@ -34,7 +35,7 @@ ROOMS = (
     "json_body views",
     "json_size logs",
     "redaction",
-    "child_environment errors",
+    "child_environment errors timings",
     "",  # the package itself: its version
 )
 DEPTH = {room: depth for depth, rooms in enumerate(ROOMS) for room in rooms.split(" ")}
@@ -329,3 +330,24 @@ def tests_apart(modules: Modules) -> list[str]:
         for name, imported in _edges(modules)
         if imported.startswith("tests.") and imported.rpartition(".")[2].startswith("test_")
     ]
+
+
+def replaces_nothing(modules: Modules) -> list[str]:
+    """No test replaces a name of ours: what a test needs to be different is handed in where the thing is built.
+
+    The interpreter's surroundings and other people's libraries have no such seam: `setattr(sys, "executable", ...)`.
+    """
+    return [
+        f"{module.name}:{node.lineno} replaces a name of ours"
+        for module in modules.values()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call) and _called(node) == "setattr" and not _is_foreign(node.args[0], module)
+    ]
+
+
+def _is_foreign(target: ast.expr, module: Module) -> bool:
+    """Return whether it is a module of another project, imported whole, or the dotted name of something in one."""
+    if isinstance(target, ast.Constant):
+        return _top(str(target.value)) not in OURS
+    imported = {alias.name for node in ast.walk(module.tree) if isinstance(node, ast.Import) for alias in node.names}
+    return isinstance(target, ast.Name) and target.id in imported and target.id not in OURS

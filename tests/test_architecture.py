@@ -273,3 +273,24 @@ def test_a_first_line_that_leans_is_caught(line: str) -> None:
 def test_a_first_line_that_stands_alone_passes(line: str) -> None:
     """Imperative, or a noun phrase."""
     assert leaning_first_lines(named_sample(f'def f():\n    """{line}"""')) == []
+
+
+def test_no_test_replaces_a_name_of_ours() -> None:
+    """Shorter times, smaller bounds and faults are handed in where a thing is built."""
+    assert architecture.replaces_nothing(architecture.of_the_project(["tests"])) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("monkeypatch.setattr('gateway.call.proxy.LIMIT', 1)", 1),
+        ("from gateway.call import proxy\npatch.setattr(proxy, 'LIMIT', 1)", 1),
+        ("patch.setattr(replica.store, 'read', away)", 1),
+        ("setattr(Store, 'read', away)", 1),
+        ("import sys\nmonkeypatch.setattr(sys, 'executable', '/nowhere')", 0),
+        ("monkeypatch.setattr('botocore.auth.get_current_datetime', clock)", 0),
+    ],
+)
+def test_a_replaced_name_is_caught(text: str, count: int) -> None:
+    """Of a module, a class or an object; what is not ours may be replaced."""
+    assert len(architecture.replaces_nothing(of_sources({"tests.test_x": text}))) == count

@@ -20,18 +20,14 @@ from gateway.headers import EVENT_STREAM, JSON
 from gateway.logs import Log
 from gateway.store.handovers import MOST_BYTES
 from gateway.store.seam import Store
+from gateway.timings import USUAL, Timings
 from gateway.webhook.webhook import Webhook
 from policies.calls.retry import is_outage
 
 ESCALATED = (b"x-serinus-escalated", b"human")
 MOST_MESSAGE_CHARACTERS = 32_000  # of JSON, kept and told of one conversation: its latest messages
 _LONGEST_FAILURE = 500
-_MOST_WAITING = 10_000  # for the store, and as many for the webhook
-_MOST_WAITING_BYTES = 64 << 20  # in each of the two
-_STORE_RETRY_SECONDS = 1.0
-_WEBHOOK_RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # then the store alone has the conversation
 _WEBHOOKS_AT_ONCE = 8  # so that one slow receiver of many does not hold up the other notices
-_FINISH_SECONDS = 5.0
 _MOST_BYTES_OF_ALL = 256 << 20  # in the store, of all agents together
 _LEAST_BYTES = 1 << 20  # of one agent, however many there are
 
@@ -53,10 +49,22 @@ class Handover:
         return sum(map(len, self.event.values()))
 
 
+@dataclass(frozen=True, slots=True)
+class QueueRoom:
+    """How many conversations may wait for the store, and as many for the webhook; and their bytes, in each queue."""
+
+    handovers: int = 10_000
+    bytes: int = 64 << 20
+
+
+_ROOM = QueueRoom()
+
+
 class _Waiting:
     """Handovers that wait for one thing, bounded in number and bytes, in the order in which they came."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: QueueRoom) -> None:
+        self._room = room
         self._handovers: dict[int, Handover] = {}
         self._bytes = 0
 
@@ -71,7 +79,7 @@ class _Waiting:
 
     def add(self, handover: Handover) -> bool:
         """Add an entry if there is room; return whether there was."""
-        if len(self) >= _MOST_WAITING or self._bytes + handover.size > _MOST_WAITING_BYTES:
+        if len(self) >= self._room.handovers or self._bytes + handover.size > self._room.bytes:
             return False
         self._handovers[id(handover)] = handover
         self._bytes += handover.size
@@ -88,13 +96,14 @@ class Escalations:
     here, never by the tasks alone: one that is cancelled before it begins must not take its handover with it.
     """
 
-    def __init__(self, store: Store, log: Log) -> None:
+    def __init__(self, store: Store, log: Log, timings: Timings = USUAL, room: QueueRoom = _ROOM) -> None:
         self._store = store
         self._log = log
+        self._timings = timings
         self.webhook: Webhook | None = None
         self.most_bytes = MOST_BYTES
-        self._unstored = _Waiting()
-        self._unsent = _Waiting()
+        self._unstored = _Waiting(room)
+        self._unsent = _Waiting(room)
         self._wake = asyncio.Event()
         self._at_once = asyncio.Semaphore(_WEBHOOKS_AT_ONCE)
 
@@ -137,7 +146,7 @@ class Escalations:
     async def finish(self) -> None:
         """The gateway stops: store what is still queued, and tell the webhook once, within seconds."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(_FINISH_SECONDS), asyncio.TaskGroup() as group:
+            async with asyncio.timeout(self._timings.escalation_finish), asyncio.TaskGroup() as group:
                 for handover in self._unsent:
                     group.create_task(self._tell(handover))
                 while stored := await self._store_next():
@@ -153,7 +162,7 @@ class Escalations:
             try:
                 await self._store.escalate(handover.agent, handover.event, self.most_bytes)
             except StoreAway:
-                await asyncio.sleep(_STORE_RETRY_SECONDS)
+                await asyncio.sleep(self._timings.escalation_store)
                 continue
             self._unstored.remove(handover)
             if self._unsent.add(handover):
@@ -163,11 +172,12 @@ class Escalations:
 
     async def _tell_with_retries(self, handover: Handover) -> None:
         """Tell the webhook until it takes it, ever more seldom, or until it was told often enough."""
-        while handover.tries <= len(_WEBHOOK_RETRY_SECONDS):
+        pauses = self._timings.escalation_webhook
+        while handover.tries <= len(pauses):
             if await self._tell(handover):
                 return
-            if handover.tries <= len(_WEBHOOK_RETRY_SECONDS):
-                await asyncio.sleep(_WEBHOOK_RETRY_SECONDS[handover.tries - 1])
+            if handover.tries <= len(pauses):
+                await asyncio.sleep(pauses[handover.tries - 1])
         self._unsent.remove(handover)
 
     async def _tell(self, handover: Handover) -> bool:

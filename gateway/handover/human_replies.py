@@ -19,8 +19,8 @@ from gateway.formats.registry import CLIENTS
 from gateway.json_body import Document, array, elements, encode
 from gateway.store.handovers import FOLLOWED_SECONDS
 from gateway.store.seam import HumanReply, Store
+from gateway.timings import USUAL
 
-_POLL_SECONDS = 1.0
 _MOST_KNOWN = 100_000  # conversations, over all agents
 _MOST_UNDELIVERED = 10_000
 
@@ -31,11 +31,14 @@ class Replies:
     `agents` are those that are served, read anew with each look; `unix` tells the time in Unix seconds.
     """
 
-    def __init__(self, store: Store, agents: Iterable[str], unix: Callable[[], float]) -> None:
+    def __init__(
+        self, store: Store, agents: Iterable[str], unix: Callable[[], float], poll_seconds: float = USUAL.replies
+    ) -> None:
         self.known: OrderedDict[tuple[str, str], HumanReply] = OrderedDict()
         self._store = store
         self._agents = agents
         self._unix = unix
+        self._poll_seconds = poll_seconds
         self._seen: dict[str, str] = {}
         self._delivered: set[str] = set()
         self._undelivered: deque[tuple[str, str, float]] = deque(maxlen=_MOST_UNDELIVERED)
@@ -61,7 +64,7 @@ class Replies:
         while True:
             with suppress(StoreAway):  # what is missed is still there when it is back
                 await self.follow()
-            await asyncio.sleep(_POLL_SECONDS)
+            await asyncio.sleep(self._poll_seconds)
 
     async def follow(self) -> None:
         """Learn what has been replied since, and tell the store which replies a turn has seen. Raises StoreAway."""

@@ -8,7 +8,7 @@ process can be started: prices do not depend on it.
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import astuple
 from datetime import UTC, date, datetime, time
@@ -51,16 +51,23 @@ class PricedModel(NamedTuple):
 
 
 class PriceList:
-    """The price schedules that were asked for so far."""
+    """The price schedules that were asked for so far.
 
-    def __init__(self) -> None:
+    `read` looks a price up in this process; another process may take `answer_seconds` to do so.
+    """
+
+    def __init__(
+        self, read: Callable[[PricedModel], PriceSchedule] | None = None, answer_seconds: float = _ANSWER_SECONDS
+    ) -> None:
+        self._read = read or listed
+        self._answer_seconds = answer_seconds
         self._schedules: dict[PricedModel, PriceSchedule] = {}
 
     def schedule(self, entry: PricedModel) -> PriceSchedule:
         """Return the built-in list's schedule; one without changes when the list has none."""
         schedule = self._schedules.get(entry)
         if schedule is None:
-            schedule = self._schedules[entry] = listed(entry)
+            schedule = self._schedules[entry] = self._read(entry)
         return schedule
 
     def learn(self, entries: Iterable[PricedModel]) -> None:
@@ -75,7 +82,7 @@ class PriceList:
                 input=json.dumps(asked).encode(),
                 capture_output=True,
                 check=True,
-                timeout=_ANSWER_SECONDS,
+                timeout=self._answer_seconds,
                 env=environment(),
             )
             answers = [_schedule(changes) for changes in json.loads(said.stdout)]

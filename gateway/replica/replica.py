@@ -41,17 +41,17 @@ from gateway.rollout.table import Table
 from gateway.rollout.target_faults import TargetFaults
 from gateway.rollout.under_way import UnderWay
 from gateway.store import OpenStore
-from gateway.webhook.webhook import DELIVERY_SECONDS
+from gateway.timings import USUAL, Timings
 
 _FIRST_LOOK_SECONDS = 2.0  # how long the start waits for the store before it serves stable only
-_RESTART_SECONDS = 1.0
 _CLOCK = Clock(monotonic, time)
 _AGREE_SECONDS = 10.0  # a store that has lost the key gets it back before a new replica makes another one
 
 
 @dataclass(frozen=True, slots=True)
 class Seams:
-    """What a gateway takes from its machine: clocks, chance (uniform in 0…1), connections to providers.
+    """What a gateway takes from its machine: clocks, chance (uniform in 0…1), connections to providers,
+    the built-in prices, and how long it waits for what.
 
     The calls of a simulation run on other ones.
     """
@@ -59,6 +59,8 @@ class Seams:
     clock: Clock = _CLOCK
     draw: Callable[[], float] = random.SystemRandom().random
     transport: Callable[[TransportOptions], Transport] = transport
+    pricelist: Callable[[], PriceList] = PriceList
+    timings: Timings = USUAL
 
 
 @dataclass(slots=True)
@@ -77,6 +79,7 @@ class Gateway:
     asgi: Handler
     host: str  # where this process listens, whatever a later configuration says
     sharing: Sharing
+    seams: Seams
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def start(self) -> None:
@@ -142,7 +145,7 @@ class Gateway:
             services.log.warning("restart_needed", settings=fixed)
         options = wiring.transport_options(deployment.settings)
         if options != wiring.transport_options(self.deployment.settings):
-            old, self.upstreams = self.upstreams, Upstreams(options)
+            old, self.upstreams = self.upstreams, Upstreams(options, self.seams.transport)
             self._retire(old, self.deployment.settings.timeouts.total)
         services.runtime = wiring.runtime(deployment, self.upstreams, self.pricelist, self.key.value)
         services.status.prices = services.runtime.prices
@@ -187,7 +190,7 @@ class Gateway:
         if (settings.escalation, settings.notify) == (before.escalation, before.notify):
             return
         for carrier in self._webhook_carriers():
-            self._retire(carrier, DELIVERY_SECONDS)
+            self._retire(carrier, self.seams.timings.delivery)
         self.escalations.webhook = wiring.webhook(settings)
         self.notices.receivers = wiring.receivers(settings)
 
@@ -207,7 +210,7 @@ class Gateway:
                 await work()
             except Exception:
                 self.services.log.exception("bug", work=work.__qualname__)
-            await asyncio.sleep(_RESTART_SECONDS)
+            await asyncio.sleep(self.seams.timings.restart)
 
 
 def build(
@@ -226,14 +229,14 @@ def build(
     table, circuits = Table(), Circuits(clock.monotonic)
     table.install(deployment.agents)
     recorder = Recorder(log, clock)
-    controller = Controller(store.store, table, recorder, log, circuits.trust, draw, store.memory)
-    escalations = Escalations(store.store, log)
+    controller = Controller(store.store, table, recorder, log, circuits.trust, draw, store.memory, given.timings)
+    escalations = Escalations(store.store, log, given.timings)
     escalations.webhook = wiring.webhook(deployment.settings)
     escalations.share_among(len(deployment.agents))
-    notices = Notices(store.store, table, log, clock)
+    notices = Notices(store.store, table, log, clock, given.timings)
     notices.receivers = wiring.receivers(deployment.settings)
     upstreams = Upstreams(wiring.transport_options(deployment.settings), given.transport)
-    pricelist = PriceList()
+    pricelist = given.pricelist()
     key = SharedKey(store.store, store.memory)
     runtime = wiring.runtime(deployment, upstreams, pricelist, key.value)
     controller.install(runtime)
@@ -241,7 +244,7 @@ def build(
     attempts = Attempts(clock, circuits, faults)
     chain = FallbackChain(attempts, escalations, faults, clock, draw)
     shadows = Shadows(table, attempts, recorder, clock, Purse(store.store, clock.unix))
-    replies = Replies(store.store, table, clock.unix)
+    replies = Replies(store.store, table, clock.unix, given.timings.replies)
     hedges, exposures, under_way = Hedges(attempts, clock), Exposures(circuits), UnderWay(clock.monotonic)
     proxy = Proxy(table, chain, attempts, recorder, shadows, clock, replies, hedges, exposures, under_way)
     services = Services(
@@ -254,7 +257,7 @@ def build(
     return Gateway(
         services, escalations, notices, shadows, store, upstreams, pricelist, key, deployment, asgi(services),
         host or deployment.settings.listen.host,
-        Sharing(store.store, table, under_way, clock, log),
+        Sharing(store.store, table, under_way, clock, log), given,
     )  # fmt: skip
 
 

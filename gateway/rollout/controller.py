@@ -20,9 +20,9 @@ from gateway.rollout.table import Table
 from gateway.runtime import Runtime
 from gateway.store.memory import Memory
 from gateway.store.seam import Batch, FlushReply, Store
+from gateway.timings import USUAL, Timings
 from routing.chain import Target
 
-FLUSH_SECONDS = 0.1
 _REST_SECONDS = 0.02  # between flushes of one agent: an outage fails every call of a canary that serves everything
 POLL_SECONDS = 0.9  # on average; the longest is then well within the 1.5 s that a turn takes without announcements
 _LOOK_SECONDS = 0.3  # so that a table is right within a second of the store's return
@@ -51,13 +51,15 @@ class Controller:
         on_trial: Callable[[Target], None] = _ignore,
         draw: Callable[[], float] = _steady,
         memory: Memory | None = None,
+        timings: Timings = USUAL,
     ) -> None:
         self._store = store
         self._table = table
         self._log = log
         self._draw = draw
         self.records = RolloutRecords(store, table, memory or Memory(), log, on_trial)
-        self._judge = Judge(store, table)
+        self._flush_seconds = timings.flush
+        self._judge = Judge(store, table, timings.lease)
         self._flusher = Flusher(store, recorder)
         self._flush_requests = recorder.flush_requests
         self.outages = Outages(store, table, self.records, self._flusher, log)
@@ -116,7 +118,7 @@ class Controller:
         while True:
             for agent in self._flusher.agents():
                 self._begin_flush(agent)
-            await asyncio.sleep(FLUSH_SECONDS)
+            await asyncio.sleep(self._flush_seconds)
 
     async def _flush_on_request(self) -> None:
         while True:

@@ -8,18 +8,18 @@ from gateway.errors import StoreAway
 from gateway.rollout.findings import ends_step, evidence_of, findings_of, settled, thresholds_of
 from gateway.rollout.table import Entry, Table
 from gateway.store.seam import Batch, FlushReply, Sides, Snapshot, Store
+from gateway.timings import USUAL
 from policies.rollout import rollout
 from policies.rollout.rollout import CONTROLLER, Decision
-
-LEASE_SECONDS = 4.0  # some looks long, so that one slow look loses it to nobody; a dead holder is replaced after it
 
 
 class Judge:
     """The judge of one replica. It returns what it decides, None where there is nothing to decide."""
 
-    def __init__(self, store: Store, table: Table) -> None:
+    def __init__(self, store: Store, table: Table, lease_seconds: float = USUAL.lease) -> None:
         self._store = store
         self._table = table
+        self._lease_seconds = lease_seconds
 
     def watched(self) -> list[str]:
         """The agents with a canary that is, or was until lately, on trial."""
@@ -63,7 +63,7 @@ class Judge:
         if entry.state is None or not entry.state.serves(entry.intent):
             return True
         try:
-            return await self._store.lease(agent, LEASE_SECONDS)
+            return await self._store.lease(agent, self._lease_seconds)
         except StoreAway:
             return True
 

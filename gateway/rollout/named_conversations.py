@@ -17,7 +17,8 @@ Named = tuple[str, str]  # a caller, and `conversation_key` of its name for a co
 class Conversations:
     """The conversations of one replica that the store does not know of yet."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_waiting: int = _MOST_WAITING) -> None:
+        self._most_waiting = most_waiting
         self._waiting: dict[str, OrderedDict[Named, str]] = {}
 
     def note(self, outcome: Outcome) -> None:
@@ -28,7 +29,7 @@ class Conversations:
         named = outcome.caller, conversation_key(outcome.caller, outcome.conversation)
         waiting[named] = outcome.call_id
         waiting.move_to_end(named)
-        if len(waiting) > _MOST_WAITING:
+        if len(waiting) > self._most_waiting:
             waiting.popitem(last=False)
 
     def find(self, agent: str, named: Named) -> str | None:

@@ -17,10 +17,9 @@ from gateway.rollout.recorder import Clock
 from gateway.rollout.table import Table
 from gateway.rollout.target_faults import Fault
 from gateway.store.seam import Notice, Store
+from gateway.timings import USUAL, Timings
 from gateway.webhook.webhook import Webhook
 
-LOOK_SECONDS = 1.0
-IDLE_MS = 60_000  # longer than a delivery to every receiver takes; then another replica may try
 GIVE_UP_SECONDS = 24 * 3600.0
 _AT_ONCE = 20
 MISCONFIGURED = "misconfigured"
@@ -46,11 +45,12 @@ class Receiver:
 class Notices:
     """Delivers the notices of all agents. `receivers` follow the configuration."""
 
-    def __init__(self, store: Store, table: Table, log: Log, clock: Clock) -> None:
+    def __init__(self, store: Store, table: Table, log: Log, clock: Clock, timings: Timings = USUAL) -> None:
         self._store = store
         self._table = table
         self._log = log
         self._clock = clock
+        self._timings = timings
         self.receivers: Sequence[Receiver] = ()
         self._alarms: dict[str, tuple[Notice, int]] = {}
 
@@ -71,11 +71,12 @@ class Notices:
             await self.deliver_alarms()
             with suppress(StoreAway):  # the controller says so; the notices are still there when it is back
                 await self.deliver()
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(self._timings.notices)
 
     async def deliver(self) -> None:
         """Deliver what is there. Raises StoreAway."""
-        for notice in await self._store.claim_notices(list(self._table), IDLE_MS, _AT_ONCE):
+        idle_ms = round(self._timings.notice_claim * 1000)
+        for notice in await self._store.claim_notices(list(self._table), idle_ms, _AT_ONCE):
             wanting = [receiver for receiver in self.receivers if receiver.wants(notice.event)]
             if await self._tell(notice, wanting) or self._is_stale(notice):
                 await self._store.mark_delivered(notice)

@@ -88,17 +88,20 @@ class _RecentUnits:
 class UnderWay:
     """The conversations under way at one replica. `asked` is called when there is something to share."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(
+        self, now: Callable[[], float], most_units: int = MOST_UNITS, fewest_units: int = FEWEST_UNITS
+    ) -> None:
         self._now = now
+        self._most_units, self._fewest_units = most_units, fewest_units
         self._agents: dict[str, _RecentUnits] = {}
         self._beginnings: dict[Beginning, Beginning] = {}
-        self._most = MOST_UNITS
+        self._most = most_units
         self.ask: Callable[[], None] = _ignore
 
     def keep_agents(self, entries: Iterable[Entry]) -> None:
         """Follow a new configuration: forget agents that have left it, and share the memory among those that are."""
         kept = {entry.agent.name: entry.agent for entry in entries if entry.split.kept}
-        self._most = max(FEWEST_UNITS, MOST_UNITS // max(1, len(kept)))
+        self._most = max(self._fewest_units, self._most_units // max(1, len(kept)))
         self._agents = {name: units for name, units in self._agents.items() if name in kept}
         for name, units in self._agents.items():
             units.half, units.most = kept[name].idle / 2, self._most

@@ -13,7 +13,6 @@ from gateway.store.connect import Client, know_nodes
 from gateway.store.faults import FAILURES, heeding_cancellation
 
 CHANNEL = "serinus:turns"
-QUIET_SECONDS = 5.0  # after so much silence a ping asks whether the server is still there
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 2.0
 
@@ -23,12 +22,15 @@ def announcement(agent: str, epoch: int) -> str:
     return f"{agent} {epoch}"
 
 
-async def listen(client: Client) -> AsyncGenerator[str, None]:
-    """The agents of the announcements, until cancelled or closed; a lost server is looked for again for ever."""
+async def listen(client: Client, quiet_seconds: float) -> AsyncGenerator[str, None]:
+    """The agents of the announcements, until cancelled or closed; a lost server is looked for again for ever.
+
+    After `quiet_seconds` of silence a ping asks whether the server is still there.
+    """
     pause = FIRST_PAUSE_SECONDS
     while True:
         try:
-            async with aclosing(_listen_once(client)) as agents:
+            async with aclosing(_listen_once(client, quiet_seconds)) as agents:
                 async for agent in agents:
                     pause = FIRST_PAUSE_SECONDS
                     yield agent
@@ -37,7 +39,7 @@ async def listen(client: Client) -> AsyncGenerator[str, None]:
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
 
-async def _listen_once(client: Client) -> AsyncGenerator[str, None]:
+async def _listen_once(client: Client, quiet_seconds: float) -> AsyncGenerator[str, None]:
     """The announcements of one connection. Raises one of FAILURES when it is lost, silent or given up."""
     with heeding_cancellation():
         await know_nodes(client)
@@ -47,7 +49,7 @@ async def _listen_once(client: Client) -> AsyncGenerator[str, None]:
         asked = False
         while True:
             with heeding_cancellation():
-                message = await pubsub.get_message(timeout=QUIET_SECONDS)
+                message = await pubsub.get_message(timeout=quiet_seconds)
             if message is None:
                 if pubsub.connection is not None and pubsub.connection.should_reconnect():
                     raise ConnectionError("the server was given up: another one may answer in its place")

@@ -23,19 +23,19 @@ MAX_CONNECTIONS = 64  # per client, in a cluster per node
 MAX_IN_FLIGHT = 32  # operations at once; below MAX_CONNECTIONS, for the pub/sub and the handshakes of a failover
 
 
-def connect(url: str) -> Client:
+def connect(url: str, socket_seconds: float = SOCKET_SECONDS) -> Client:
     """A client for the store at `url`; nothing is sent yet. Raises ValueError when the URL is not understood.
 
     redis+sentinel://[user:password@]host:port,host:port/service[/db] asks the sentinels for the primary;
     `?sentinel_password=` is for sentinels that want one. redis+cluster://[user:password@]host:port,host:port names
-    some nodes of a cluster.
+    some nodes of a cluster. `socket_seconds` bounds connecting, and every read and write.
     """
     read = read_store_url(url)
     if read.scheme == "redis+sentinel":
-        return _sentinel(read)
+        return _sentinel(read, socket_seconds)
     if read.scheme == "redis+cluster":
-        return _cluster(read)
-    return from_url(url, retry=_never(), **_common(SOCKET_SECONDS))
+        return _cluster(read, socket_seconds)
+    return from_url(url, retry=_never(), **_common(socket_seconds))
 
 
 async def know_nodes(client: Client) -> None:
@@ -72,7 +72,7 @@ async def close(client: Client) -> None:
         await client.connection_pool.sentinel_manager.aclose()
 
 
-def _sentinel(url: StoreUrl) -> Redis:
+def _sentinel(url: StoreUrl, socket_seconds: float) -> Redis:
     sentinel = Sentinel(  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
         list(url.hosts),
         sentinel_kwargs={
@@ -82,19 +82,19 @@ def _sentinel(url: StoreUrl) -> Redis:
             **_common(SENTINEL_SECONDS),
         },
     )
-    options = {"db": url.db, "retry": _never(), **_common(SOCKET_SECONDS), **_credentials(url)}
+    options = {"db": url.db, "retry": _never(), **_common(socket_seconds), **_credentials(url)}
     client: Redis = sentinel.master_for(url.name, **options)
     return client
 
 
-def _cluster(url: StoreUrl) -> RedisCluster:
+def _cluster(url: StoreUrl, socket_seconds: float) -> RedisCluster:
     return RedisCluster(
         startup_nodes=[ClusterNode(host, port) for host, port in url.hosts],
         retry=_never(),
         require_full_coverage=False,  # agents whose slots are covered go on
         reinitialize_steps=0,  # a moved slot is noted; no connection that others wait on is closed for it
         dynamic_startup_nodes=False,  # the configured names outlive a cluster whose addresses all changed
-        **_common(SOCKET_SECONDS),
+        **_common(socket_seconds),
         **_credentials(url),
     )
 

@@ -16,14 +16,14 @@ from typing import BinaryIO
 from urllib.parse import quote
 
 from gateway.child_environment import environment
-from gateway.store import data_folder, leftover
+from gateway.store import data_folder
 from gateway.store.data_folder import Stamp
 from gateway.store.leftover import POLL_SECONDS, ask, end_leftover
 from gateway.store.server_binary import EmbeddedRedisFailed, Release, bundled_binary, command, identify
+from gateway.timings import USUAL, Timings
 
 Log = Callable[[str, Mapping[str, object]], None]
 
-READY_SECONDS = 60.0  # a gigabyte of append-only file loads in some ten seconds
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 5.0
 LONG_LIFE_SECONDS = 10.0  # a server that lived so long is started again without a longer pause
@@ -47,10 +47,11 @@ class EmbeddedRedis:
     again, and when data of another server was taken over.
     """
 
-    def __init__(self, folder: Path, log: Log, binary: Path | None = None) -> None:
+    def __init__(self, folder: Path, log: Log, binary: Path | None = None, timings: Timings = USUAL) -> None:
         self._folder = folder.resolve()
         self._log = log
         self._binary = binary
+        self._timings = timings
         self._stopping = asyncio.Event()
         self._lock: int | None = None
         self._process: asyncio.subprocess.Process | None = None
@@ -74,14 +75,14 @@ class EmbeddedRedis:
         server or is gone, or when the server gives up.
         """
         self._binary = self._binary or bundled_binary()
-        release = await identify(self._binary)
+        release = await identify(self._binary, self._timings.server_version)
         data_folder.make_private(self._folder)
         data_folder.make_private(self.socket.parent)
         self._lock = data_folder.lock(self._folder)
         try:
             stamp = data_folder.read_stamp(self._folder)
             data_folder.check_readable(self._folder, release, stamp)
-            await end_leftover(self.socket)
+            await end_leftover(self.socket, self._timings.server_end)
             self._process = await self._spawn()
             await self._ready(self._process)
             await self._stamp(stamp, release)
@@ -101,7 +102,7 @@ class EmbeddedRedis:
         if self._watcher:
             await self._watcher
         if self._process:
-            await _end(self._process)
+            await _end(self._process, self._timings.server_end)
         if self._supervisor:
             await self._supervisor
         if self._lock is not None:
@@ -168,7 +169,7 @@ class EmbeddedRedis:
         if old is not None:
             os.close(old)
         if self._process:
-            await _end(self._process)
+            await _end(self._process, self._timings.server_end)
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         """Start the server in a session of its own, so that Ctrl-C at the terminal ends the gateway first."""
@@ -179,7 +180,7 @@ class EmbeddedRedis:
             )  # fmt: skip
 
     async def _ready(self, process: asyncio.subprocess.Process) -> None:
-        deadline = monotonic() + READY_SECONDS
+        deadline = monotonic() + self._timings.server_ready
         while not await _answers(self.socket):
             if process.returncode is not None:
                 if DAMAGED in _log_tail(self._folder):  # the server's words name a tool that is not here
@@ -188,7 +189,8 @@ class EmbeddedRedis:
                     f"{self._binary} gave up with exit code {process.returncode}: {_log_tail(self._folder)}"
                 )
             if monotonic() > deadline:
-                raise EmbeddedRedisFailed(f"{self._binary} is not ready after {READY_SECONDS:g} s; see {self._folder}")
+                seconds = f"{self._timings.server_ready:g} s"
+                raise EmbeddedRedisFailed(f"{self._binary} is not ready after {seconds}; see {self._folder}")
             await asyncio.sleep(POLL_SECONDS)
 
     async def _supervise(self) -> None:
@@ -217,7 +219,7 @@ class EmbeddedRedis:
             self._log("the embedded Redis cannot be started", {"error": str(error)})
             return
         if self._stopping.is_set():
-            await _end(self._process)
+            await _end(self._process, self._timings.server_end)
 
 
 async def _answers(path: Path) -> bool:
@@ -228,14 +230,14 @@ async def _answers(path: Path) -> bool:
         return False
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def _end(process: asyncio.subprocess.Process, seconds: float) -> None:
     """Let the server write everything and exit; SIGTERM is its own SHUTDOWN, without a connection."""
     for tell in (process.terminate, process.kill):
         if process.returncode is not None:
             return
         tell()
         try:
-            await asyncio.wait_for(process.wait(), leftover.END_SECONDS)
+            await asyncio.wait_for(process.wait(), seconds)
         except TimeoutError:
             continue
 

@@ -9,7 +9,6 @@ from gateway.store.sums import digest
 
 SCORED_SECONDS = 7 * 24 * 3600  # people who give feedback twice do so soon
 REMEMBERED_SECONDS = 7 * 24 * 3600  # and people who give it on a conversation, too
-MOST_REMEMBERED = 20_000  # conversations of one caller of an agent, at least, and at most twice as many: 6 MB
 
 
 class FeedbackStore:
@@ -24,9 +23,10 @@ class FeedbackStore:
         by_caller: defaultdict[str, list[str]] = defaultdict(list)
         for (caller, conversation), call_id in calls.items():
             by_caller[caller] += (conversation, call_id)
+        bounds = (self._bounds.conversations, REMEMBERED_SECONDS)
         async with self._reach():
             for caller, pairs in by_caller.items():
-                await self._run(REMEMBER, _hashes(agent, caller), (MOST_REMEMBERED, REMEMBERED_SECONDS, *pairs))
+                await self._run(REMEMBER, _hashes(agent, caller), (*bounds, *pairs))
 
     async def last_call(self: Reaching, agent: str, caller: str, conversation: str) -> str | None:
         async with self._reach():

@@ -15,10 +15,8 @@ from gateway.store.scripts import ESCALATE, REPLY
 from gateway.store.seam import Handed, HumanReply, Place
 from gateway.store.sums import digest
 
-KEPT_SECONDS = 30 * 24 * 3600  # for so long a conversation can be found by its call, and a reply be seen beside it
 FOLLOWED_SECONDS = 7 * 24 * 3600  # for so long a reply goes into later turns
 MAX_REPLIES = 10_000  # an agent's, in the stream that replicas follow
-MAX_ESCALATIONS = 10_000  # an agent's
 MOST_BYTES = 32 << 20  # an agent's escalations with their messages: a thousand of the largest
 AGENTS_AT_ONCE = 50  # of which a page is gathered; each has a page's worth of entries, some hundred bytes each
 REPLIES_AT_ONCE = 100
@@ -37,7 +35,7 @@ class HandoverStore:
     async def escalate(self: Reaching, agent: str, event: Mapping[str, str], most_bytes: int = MOST_BYTES) -> str:
         head = {name: text for name, text in event.items() if name != "messages"}
         name, messages = digest(event["call_id"]).hex(), event.get("messages", "[]")
-        bounds = (most_bytes, MAX_ESCALATIONS, KEPT_SECONDS)
+        bounds = (most_bytes, self._bounds.escalations, self._bounds.escalation_seconds)
         keys = [key_of(agent, part) for part in ("escalations", "handed", "escalation_bytes")]
         async with self._reach():
             entry = await self._run(ESCALATE, keys, (name, messages, *bounds, *chain.from_iterable(head.items())))
@@ -75,10 +73,11 @@ class HandoverStore:
 
     async def reply(self: Reaching, agent: str, reply: HumanReply) -> bool:
         key = _keys_of(agent, reply.call_id).reply
-        bounds = (KEPT_SECONDS, FOLLOWED_SECONDS, MAX_REPLIES)
+        kept = self._bounds.escalation_seconds
+        bounds = (kept, FOLLOWED_SECONDS, MAX_REPLIES)
         async with self._reach():
             if not reply.conversation:  # no later turn can be told to be of it
-                return bool(await self._client.set(key, _encoded(reply), nx=True, ex=KEPT_SECONDS))
+                return bool(await self._client.set(key, _encoded(reply), nx=True, ex=kept))
             first = await self._run(REPLY, (key, key_of(agent, "replies")), (_encoded(reply), *bounds))
         return bool(first)
 
@@ -99,7 +98,7 @@ class HandoverStore:
     async def mark_reply_delivered(self: Reaching, agent: str, call_id: str, at: float) -> None:
         async with self._reach():
             key = _keys_of(agent, call_id).delivered
-            await self._client.set(key, f"{at:.3f}", nx=True, ex=KEPT_SECONDS)
+            await self._client.set(key, f"{at:.3f}", nx=True, ex=self._bounds.escalation_seconds)
 
 
 async def _one(store: Reaching, agent: str, entry: str, messages: str) -> Handed | None:

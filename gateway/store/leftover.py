@@ -11,19 +11,21 @@ from time import monotonic
 
 from gateway.store.server_binary import EmbeddedRedisFailed
 
-END_SECONDS = 5.0  # for a server that was told to stop to write what it has
 POLL_SECONDS = 0.02
 
 
-async def end_leftover(path: Path) -> None:
-    """End a server that a killed gateway left behind: we hold the lock, so nobody uses it any more."""
+async def end_leftover(path: Path, end_seconds: float) -> None:
+    """End a server that a killed gateway left behind: we hold the lock, so nobody uses it any more.
+
+    It has `end_seconds` to write what it has; then it is killed.
+    """
     for kind in (signal.SIGTERM, signal.SIGKILL):
         pid = _listener(path)
         if pid is None:
             return
         with suppress(ProcessLookupError):
             os.kill(pid, kind)
-        if await _wait_for_end(path):
+        if await _wait_for_end(path, end_seconds):
             return
     raise EmbeddedRedisFailed(f"another server listens on {path} and does not end; stop it")
 
@@ -40,9 +42,9 @@ async def ask(path: Path, *words: str) -> bytes:
             writer.close()
 
 
-async def _wait_for_end(path: Path) -> bool:
+async def _wait_for_end(path: Path, end_seconds: float) -> bool:
     """Wait until nobody listens on the socket; return whether that happened in time."""
-    deadline = monotonic() + END_SECONDS
+    deadline = monotonic() + end_seconds
     while monotonic() < deadline:
         if _listener(path) is None:
             return True

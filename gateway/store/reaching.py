@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from redis.asyncio.client import Pipeline
 from redis.asyncio.cluster import ClusterPipeline
 
+from gateway.store.bounds import Bounds
 from gateway.store.connect import Client
 from gateway.store.scripts import Script
 
@@ -17,6 +18,7 @@ class Reaching(Protocol):
     _client: Client
     _replica: str
     _deadline: float
+    _bounds: Bounds
 
     def _reach(self) -> AbstractAsyncContextManager[None]: ...
 

@@ -23,6 +23,7 @@ from gateway.errors import StoreRefused
 from gateway.store import shared_key
 from gateway.store.announcements import CHANNEL, announcement, listen
 from gateway.store.beginnings import BeginningStore
+from gateway.store.bounds import BOUNDS, Bounds
 from gateway.store.codec import decode_state, decode_tallies, encode_event, encode_state
 from gateway.store.connect import MAX_IN_FLIGHT, Client, close, disconnect, know_nodes
 from gateway.store.faults import FAILURES, away_on_failure, heeding_cancellation
@@ -41,6 +42,7 @@ from gateway.store.seam import (
     Snapshot,
 )
 from gateway.store.sums import components, decode_sides, encode_batch
+from gateway.timings import USUAL, Timings
 from policies.rollout.rollout import Decision
 from policies.rollout.state import State
 
@@ -53,7 +55,6 @@ ENDED_SECONDS = 3600  # the evidence of a step that has ended stands in the audi
 SPENT_SECONDS = 2 * 24 * 3600  # a day's spending is asked for on that day, by clocks that need not agree
 EPOCHS_AT_ONCE = 100  # some 3 ms of work
 AGENTS_AT_ONCE = 50  # whose notices are asked for together: two commands each
-EVENTS_AT_ONCE = 100  # of an audit trail; one with its evidence may take some ten kilobytes
 _LIMITS = orjson.dumps(
     {
         "remember": SEQUENCE_SECONDS, "keep": SUMS_SECONDS, "ended": ENDED_SECONDS,
@@ -69,10 +70,20 @@ class RedisStore(BeginningStore, FeedbackStore, HandoverStore):
     longer than `deadline` seconds raises StoreAway; what it sent may still be carried out.
     """
 
-    def __init__(self, client: Client, replica: str, *, deadline: float = DEADLINE_SECONDS) -> None:
+    def __init__(
+        self,
+        client: Client,
+        replica: str,
+        *,
+        deadline: float = DEADLINE_SECONDS,
+        timings: Timings = USUAL,
+        bounds: Bounds = BOUNDS,
+    ) -> None:
         self._client = client
         self._replica = replica
         self._deadline = deadline
+        self._timings = timings
+        self._bounds = bounds
         self._in_flight = asyncio.Semaphore(MAX_IN_FLIGHT)
         self._proven: set[str] = set()  # agents whose server has let the probe pass since it last refused anything
         self._dialled_at = -DIAL_SECONDS
@@ -128,13 +139,13 @@ class RedisStore(BeginningStore, FeedbackStore, HandoverStore):
         return [json.loads(fields["event"]) for _, fields in entries]
 
     async def audit_all(self, agent: str) -> AsyncGenerator[dict[str, Any], None]:
-        first = "-"
+        first, at_once = "-", self._bounds.events_at_once
         while first:
             async with self._reach():
-                entries: Any = await self._client.xrange(key_of(agent, "audit"), min=first, count=EVENTS_AT_ONCE)
+                entries: Any = await self._client.xrange(key_of(agent, "audit"), min=first, count=at_once)
             for _, fields in entries:
                 yield json.loads(fields["event"])
-            first = f"({entries[-1][0]}" if len(entries) == EVENTS_AT_ONCE else ""
+            first = f"({entries[-1][0]}" if len(entries) == at_once else ""
 
     async def claim_notices(self, agents: Sequence[str], idle_ms: int, count: int) -> list[Notice]:
         found: list[Notice] = []
@@ -167,7 +178,7 @@ class RedisStore(BeginningStore, FeedbackStore, HandoverStore):
         return int(total)
 
     def turns(self) -> AsyncGenerator[str, None]:
-        return listen(self._client)
+        return listen(self._client, self._timings.quiet)
 
     async def share_key(self, proposed: bytes) -> bytes:
         async with self._reach():

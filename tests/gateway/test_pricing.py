@@ -232,8 +232,7 @@ def test_another_process_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> None
     """All that was asked for is known afterwards, also that the list has nothing; this process reads no list."""
     entries = {entry for entry, _ in everything()[::9]} | {PricedModel("house", "m", None, None)}
     wanted = {entry: listed_there(entry).changes for entry in entries}
-    monkeypatch.setattr("gateway.pricing.pricelist.listed", None)
-    pricelist = PriceList()
+    pricelist = PriceList(read=lambda entry: pytest.fail(f"{entry} is read in this process"))
     pricelist.learn(entries)
     assert {entry: pricelist.schedule(entry).changes for entry in entries} == wanted
     monkeypatch.setattr("sys.executable", "/nowhere")
@@ -262,8 +261,7 @@ def test_prices_do_not_depend_on_another_process(
         script.chmod(0o755)
         program = str(script)
     monkeypatch.setattr("sys.executable", program)
-    monkeypatch.setattr("gateway.pricing.pricelist._ANSWER_SECONDS", 0.5)
-    prices = book()
+    prices = PriceBook(pricelist=PriceList(answer_seconds=0.5))
     with pytest.raises(PriceListFailed, match=why):
         prices.learn(["openai/gpt-4o"])
     assert prices.rates("openai/gpt-4o", NOON)

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from gateway.handover import human_replies
 from gateway.rehearsal.standin import ModelBehaviour
+from gateway.replica.replica import Seams
+from gateway.timings import Timings
 from gateway.webhook.signature import is_signed, signed
 from tests.support.calling import Place, eventually, failing
 from tests.support.listening import listening
@@ -52,9 +53,7 @@ async def at_work() -> AsyncIterator[Desk]:
         yield desk
 
 
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(human_replies, "_POLL_SECONDS", 0.02)
+QUICK = Seams(timings=Timings(replies=0.02))
 
 
 async def handed_over(here: Place, **ask: Any) -> tuple[str, str]:
@@ -86,12 +85,16 @@ async def reply(here: Place, call_id: str, known: bool = True) -> None:
         await eventually(lambda: bool(here.running.gateway.services.proxy.replies.known))
 
 
-async def test_from_the_chain_to_a_person_and_back(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_from_the_chain_to_a_person_and_back(serve: Serve) -> None:
     """The chain fails, a desk is told, a person answers with a signature, and the next turn's model knows of it."""
-    monkeypatch.setattr("tests.support.calling.PROVIDER_KEY", SECRET.decode())
     async with at_work() as desk:
         escalation = {"webhook": desk.url, "allow_private_webhook": True, "secret": "${PROVIDER_KEY}"}
-        here = await serve(gateway={"escalation": escalation}, routing={"fallback": ["human"]})
+        here = await serve(
+            seams=QUICK,
+            provider_key=SECRET.decode(),
+            gateway={"escalation": escalation},
+            routing={"fallback": ["human"]},
+        )
         call_id, told = await handed_over(here, headers=NAMED)
         await eventually(lambda: bool(desk.told))
     assert desk.told[0]["call_id"] == call_id and desk.told[0]["messages"] == [QUESTION]
@@ -114,7 +117,7 @@ async def test_from_the_chain_to_a_person_and_back(serve: Serve, monkeypatch: py
 
 async def test_other_conversations_know_nothing_of_it(serve: Serve) -> None:
     """Neither one that the client does not name, nor one that it says is another, though all began alike."""
-    here = await serve(routing={"fallback": ["human"]})
+    here = await serve(seams=QUICK, routing={"fallback": ["human"]})
     call_id, _ = await handed_over(here, headers=NAMED)
     await reply(here, call_id)
     others = [([QUESTION, AGAIN], {}), ([QUESTION, AGAIN], {"x-conversation-id": "another"})]
@@ -127,7 +130,7 @@ async def test_other_conversations_know_nothing_of_it(serve: Serve) -> None:
 async def test_two_users_who_begin_alike(serve: Serve) -> None:
     """Without a name nothing tells their chats apart: neither sees a reply, which its caller gets by the call's id."""
     keys = {name: {"sha256": hashlib.sha256(name.encode()).hexdigest()} for name in ("app", "other")}
-    here = await serve(gateway={"keys": keys}, routing={"fallback": ["human"]})
+    here = await serve(seams=QUICK, gateway={"keys": keys}, routing={"fallback": ["human"]})
     app, other = [{"authorization": f"Bearer {name}"} for name in keys]
     call_id, _ = await handed_over(here, headers=app)
     await reply(here, call_id, known=False)
@@ -141,7 +144,7 @@ async def test_two_users_who_begin_alike(serve: Serve) -> None:
 
 async def test_a_conversation_by_its_own_id(serve: Serve) -> None:
     """A client that names its conversation may send only what is new."""
-    here = await serve(routing={"fallback": ["human"]})
+    here = await serve(seams=QUICK, routing={"fallback": ["human"]})
     own = {"x-conversation-id": "c-77"}
     call_id, _ = await handed_over(here, headers=own)
     await reply(here, call_id)
@@ -152,7 +155,7 @@ async def test_a_conversation_by_its_own_id(serve: Serve) -> None:
 async def test_an_id_that_two_clients_chose(serve: Serve) -> None:
     """Two callers send one `x-request-id`: each conversation keeps an id of its own, and nobody answers the other."""
     keys = {name: {"sha256": hashlib.sha256(name.encode()).hexdigest()} for name in ("victim", "attacker")}
-    here = await serve(gateway={"keys": keys}, routing={"fallback": ["human"]})
+    here = await serve(seams=QUICK, gateway={"keys": keys}, routing={"fallback": ["human"]})
     ids = {}
     for name in keys:
         headers = {"authorization": f"Bearer {name}", "x-request-id": "the-same"}
@@ -179,7 +182,7 @@ CONTENTS = [{"role": "model" if each["role"] == "assistant" else "user", "parts"
 )
 async def test_every_client_format(serve: Serve, api: str, path: str, body: dict[str, Any]) -> None:
     """Whatever the client speaks, and whatever the provider: the model sees the reply just before the question."""
-    here = await serve(api=api, routing={"fallback": ["human"]})
+    here = await serve(seams=QUICK, api=api, routing={"fallback": ["human"]})
     url = here.running.url + path.format(agent=here.agent)
     body = {"model": here.agent, **body} if "{" not in path else body
     here.standin.behave("good", failing("status", status=500))

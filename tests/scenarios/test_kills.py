@@ -13,9 +13,9 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.rehearsal.standin import ModelBehaviour
-from gateway.rollout.notifications import IDLE_MS
 from gateway.store import connect
 from gateway.store.notices import CONSUMER, GROUP
+from gateway.timings import USUAL
 from tests.support.crowd import crowd
 from tests.support.gate import Gate, Moment
 from tests.support.listening import listening
@@ -119,8 +119,9 @@ async def a_minute_later(redis_url: str, agent: str) -> None:
     """Let the store believe that the notices were taken so long ago that whoever did must be dead."""
     client, stream = connect(redis_url), f"serinus:{{{agent}}}:audit"
     assert isinstance(client, Redis)
+    idle_ms = round(USUAL.notice_claim * 1000) + 1
     (left,) = await client.xpending_range(stream, GROUP, min="-", max="+", count=2)
-    await client.xclaim(stream, GROUP, CONSUMER, 0, [left["message_id"]], idle=IDLE_MS + 1, justid=True)
+    await client.xclaim(stream, GROUP, CONSUMER, 0, [left["message_id"]], idle=idle_ms, justid=True)
     await client.aclose()
 
 

@@ -13,6 +13,7 @@ import httpx2
 from openai import AsyncOpenAI, OpenAI
 
 from gateway.rehearsal.standin import ModelBehaviour, Received, Standin
+from gateway.replica.replica import Seams
 from gateway.rollout.status_view import VersionView
 from tests.support.listening import listening
 from tests.support.running import Running, running, write
@@ -40,6 +41,8 @@ class Config:
     version: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, Any] = field(default_factory=dict)
     api: str = "openai"
+    provider_key: str = PROVIDER_KEY
+    seams: Seams | None = None
 
     def of(self, agent: str, base_url: str) -> dict[str, object]:
         """The configuration files. PROVIDERS names the provider, `standin` is always there; v1's model is `good`."""
@@ -112,12 +115,12 @@ class Place:
 @asynccontextmanager
 async def place(folder: Path, redis_url: str, agent: str, config: Config) -> AsyncIterator[Place]:
     """Serve `agent` as that configuration says."""
-    standin = Standin(api_key=PROVIDER_KEY)
+    standin = Standin(api_key=config.provider_key)
     await standin.start()
     try:
         write(folder, config.of(agent, standin.base_url))
-        environ = {"PROVIDER_KEY": PROVIDER_KEY}
-        async with running(folder, redis_url, environ) as gateway, AsyncExitStack() as stack:
+        environ = {"PROVIDER_KEY": config.provider_key}
+        async with running(folder, redis_url, environ, config.seams) as gateway, AsyncExitStack() as stack:
             http = await stack.enter_async_context(httpx2.AsyncClient(timeout=20, verify=PLAIN))
             yield Place(gateway, standin, agent, http, stack)
     finally:

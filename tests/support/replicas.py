@@ -15,6 +15,7 @@ from gateway.rollout.controller import Controller
 from gateway.rollout.recorder import Clock, Recorder
 from gateway.rollout.table import Table
 from gateway.store import Memory, connect
+from gateway.timings import USUAL, Timings
 from policies.rollout.state import State
 from routing.agents import Agent
 from tests.support.faulty_store import FaultyStore
@@ -66,9 +67,9 @@ class Replica:
 
 
 @asynccontextmanager
-async def replicas(url: str, count: int) -> AsyncIterator[list[Replica]]:
+async def replicas(url: str, count: int, timings: Timings = USUAL) -> AsyncIterator[list[Replica]]:
     """Replicas that do nothing by themselves."""
-    made = [make_replica(url) for _ in range(count)]
+    made = [make_replica(url, timings=timings) for _ in range(count)]
     try:
         yield made
     finally:
@@ -76,7 +77,7 @@ async def replicas(url: str, count: int) -> AsyncIterator[list[Replica]]:
             await each.store.aclose()
 
 
-def make_replica(url: str, memory: Memory | None = None) -> Replica:
+def make_replica(url: str, memory: Memory | None = None, timings: Timings = USUAL) -> Replica:
     store, table, log = FaultyStore(connect(url), uuid.uuid4().hex), Table(), logs.to(io.BytesIO())
     recorder = Recorder(log, Clock(monotonic, time))
-    return Replica(store, table, recorder, Controller(store, table, recorder, log, memory=memory))
+    return Replica(store, table, recorder, Controller(store, table, recorder, log, memory=memory, timings=timings))

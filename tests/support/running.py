@@ -13,7 +13,7 @@ from gateway.config import load
 from gateway.net.server import Server
 from gateway.rehearsal.standin import ModelBehaviour, Standin
 from gateway.replica import wiring
-from gateway.replica.replica import Gateway, build, new_replica_id
+from gateway.replica.replica import Gateway, Seams, build, new_replica_id
 from gateway.store import OpenStore, connect
 from tests.support.faulty_store import FaultyStore
 
@@ -73,14 +73,16 @@ async def provider(api_key: str | None = None, /, **behaviours: ModelBehaviour) 
 
 
 @asynccontextmanager
-async def running(folder: Path, redis_url: str, environ: Mapping[str, str] | None = None) -> AsyncIterator[Running]:
+async def running(
+    folder: Path, redis_url: str, environ: Mapping[str, str] | None = None, seams: Seams | None = None
+) -> AsyncIterator[Running]:
     """Serve the folder's configuration on a free port of the loopback."""
     environ = {"SERINUS_ADMIN_TOKEN": ADMIN_TOKEN, **(environ or {})}
     deployment = load(folder, environ)
     replica = new_replica_id()
     faulty = FaultyStore(connect(redis_url), replica)
     store = OpenStore(faulty, "redis", None)
-    gateway = build(deployment, store, replica, logs.configure())
+    gateway = build(deployment, store, replica, logs.configure(), seams=seams)
     await gateway.start()
     server = Server(gateway.asgi, "127.0.0.1", 0, wiring.limits(deployment.settings), drain_seconds=2.0)
     serving = asyncio.create_task(server.serve(handle_signals=False))

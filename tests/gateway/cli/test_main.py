@@ -2,9 +2,14 @@
 
 import asyncio
 import getpass
+import itertools
 import json
 import os
+import re
+import signal
+import socket
 import sys
+import threading
 from asyncio.subprocess import PIPE, create_subprocess_exec
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,12 +20,14 @@ from types import SimpleNamespace
 import pytest
 
 from gateway import __version__
-from gateway.cli.client import Operator, Overtaken, Standing
+from gateway.cli.client import Operator, Overtaken
 from gateway.cli.main import main
 from gateway.rollout.status_view import ConfigView, StoreView
+from policies.rollout.verbs import Command
 from tests.support.listening import listening
 from tests.support.running import ADMIN_TOKEN, Running, provider, running, trial, write
 from tests.support.views import agent_view, status_view, with_every_text
+from tests.support.waiting import SOON
 
 TRIAL = {
     "gateway.yaml": {"providers": {"p": {"api": "openai", "base_url": "http://127.0.0.1:9/v1"}}},
@@ -54,6 +61,27 @@ async def answering(text: bytes) -> AsyncIterator[str]:
         writer.write(text)
 
     async with listening(say) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@asynccontextmanager
+async def interposed(served: Running, agent: str) -> AsyncIterator[str]:
+    """The URL of the gateway, where somebody pauses the rollout just before an answer to the first request."""
+    questions = itertools.count()
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers, gateway = await asyncio.open_connection(*served.url.removeprefix("http://").split(":"))
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0] or 0)
+        gateway.write(re.sub(rb"(?i)connection: \S+", b"connection: close", head) + await reader.readexactly(length))
+        answer = await answers.read()
+        if next(questions) == 0:
+            command = Command("pause", "ann", "the phones are ringing")
+            await served.gateway.services.commands.act(agent, 1, command)
+        writer.write(answer)
+        gateway.close()
+
+    async with listening(carry) as port:
         yield f"http://127.0.0.1:{port}"
 
 
@@ -114,16 +142,8 @@ async def test_who_was_slower_is_told_how_it_stands(
     served: Running, agent: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Somebody acts between this command's look and its order: nothing is done, it says so, and exits with 1."""
-    look = Operator.standing
-
-    def look_for_long(operator: Operator, name: str) -> Standing:
-        seen = look(operator, name)
-        monkeypatch.setattr(Operator, "standing", look)
-        operator.verb(agent, "pause", {"actor": "ann", "reason": "the phones are ringing"})
-        return seen
-
-    monkeypatch.setattr(Operator, "standing", look_for_long)
-    assert await run("rollout", "promote", agent, "--reason", "all is well", "--to-end", "--url", served.url) == 1
+    async with interposed(served, agent) as url:
+        assert await run("rollout", "promote", agent, "--reason", "all is well", "--to-end", "--url", url) == 1
     (out, told) = capsys.readouterr()
     assert out == "" and "Nothing was done, because someone was faster." in told
     assert f"{agent} is at epoch 2, not 1: the phones are ringing" in told
@@ -319,14 +339,22 @@ def test_a_user_without_a_name_can_still_ask(
     assert main(["status", "--url", "ftp://x"]) == 2
 
 
-def test_ctrl_c_ends_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As shells expect it: 128 + SIGINT."""
+def test_ctrl_c_ends_without_a_traceback() -> None:
+    """As shells expect it: 128 + SIGINT. The gateway has taken the request, and does not answer."""
+    with socket.create_server(("127.0.0.1", 0)) as gateway:
 
-    def interrupted(*_: object, **__: object) -> int:
-        raise KeyboardInterrupt
+        def interrupt() -> None:
+            client, _ = gateway.accept()
+            with client:
+                client.recv(1)
+                os.kill(os.getpid(), signal.SIGINT)
+                asking.wait(SOON)
 
-    monkeypatch.setattr("gateway.cli.client.print_status", interrupted)
-    assert main(["status"]) == 130
+        asking, interrupting = threading.Event(), threading.Thread(target=interrupt)
+        interrupting.start()
+        assert main(["status", "--url", f"http://127.0.0.1:{gateway.getsockname()[1]}"]) == 130
+        asking.set()
+        interrupting.join()
 
 
 def test_the_demo_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,18 +15,21 @@ import structlog
 from structlog.testing import CapturingLogger
 
 from gateway.calls import Attempt, Call, Caller, Outcome
-from gateway.handover import escalation
-from gateway.handover.escalation import Escalations
+from gateway.handover.escalation import Escalations, QueueRoom
 from gateway.json_body import Document
+from gateway.logs import Log
 from gateway.net.client.options import TransportOptions
 from gateway.net.client.upstreams import transport
 from gateway.store import connect
+from gateway.timings import Timings
 from gateway.webhook.signature import SIGNATURE, TIMESTAMP, is_signed
 from gateway.webhook.webhook import Webhook
 from tests.support.calling import HELLO, eventually
 from tests.support.faulty_store import FaultyStore, deny
 from tests.support.listening import listening
 from tests.support.receivers import Receiver
+
+QUICK = Timings(escalation_store=0.01, escalation_webhook=(0.01, 0.01, 0.01))
 
 
 @pytest_asyncio.fixture
@@ -44,15 +47,16 @@ def noted() -> CapturingLogger:
 
 
 @pytest_asyncio.fixture
-async def queue(
-    redis_url: str, noted: CapturingLogger, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[tuple[Escalations, FaultyStore]]:
+async def queue(redis_url: str, noted: CapturingLogger) -> AsyncIterator[tuple[Escalations, FaultyStore]]:
     """Escalations over a real store, which retry within milliseconds."""
-    monkeypatch.setattr(escalation, "_STORE_RETRY_SECONDS", 0.01)
-    monkeypatch.setattr(escalation, "_WEBHOOK_RETRY_SECONDS", (0.01, 0.01, 0.01))
     store = FaultyStore(connect(redis_url), "replica")
-    yield Escalations(store, structlog.wrap_logger(noted, processors=[lambda _, __, event: ((), event)])), store
+    yield Escalations(store, log_to(noted), QUICK), store
     await store.aclose()
+
+
+def log_to(noted: CapturingLogger) -> Log:
+    log: Log = structlog.wrap_logger(noted, processors=[lambda _, __, event: ((), event)])
+    return log
 
 
 def hand_over(queue: Escalations, agent: str, call_id: str = "c-1", failure: str = "down") -> None:
@@ -149,25 +153,21 @@ async def test_the_stop_delivers_what_is_left(agent: str, queue: Any, receiver: 
     assert len(await stored(store, agent)) == 2
 
 
-async def test_stop_while_the_store_is_away(
-    noted: CapturingLogger, agent: str, queue: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_stop_while_the_store_is_away(noted: CapturingLogger, agent: str, queue: Any) -> None:
     """The stop does not wait for ever; what is lost is named in the log."""
-    monkeypatch.setattr(escalation, "_FINISH_SECONDS", 0.1)
-    escalations, store = queue
+    _, store = queue
+    escalations = Escalations(store, log_to(noted), replace(QUICK, escalation_finish=0.1))
     hand_over(escalations, agent, "c-lost")
     with store.faulty("escalate"):
         await escalations.finish()
     assert noted.calls[-1].kwargs == {"event": "escalations_lost", "ids": ["c-lost"]}
 
 
-@pytest.mark.parametrize("limit", ["_MOST_WAITING", "_MOST_WAITING_BYTES"])
-async def test_queue_is_bounded(
-    noted: CapturingLogger, agent: str, queue: Any, limit: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("room", [QueueRoom(handovers=1), QueueRoom(bytes=1)], ids=str)
+async def test_queue_is_bounded(noted: CapturingLogger, agent: str, queue: Any, room: QueueRoom) -> None:
     """With people hopelessly behind, memory is not filled: a conversation is dropped, and the log says so."""
-    monkeypatch.setattr(escalation, limit, 1)
-    escalations, store = queue
+    _, store = queue
+    escalations = Escalations(store, log_to(noted), QUICK, room)
     for number in range(3):
         hand_over(escalations, agent, f"c-{number}")
     await escalations.finish()
@@ -233,12 +233,10 @@ async def test_a_bug_ends(agent: str, queue: Any, receiver: Any) -> None:
         await eventually(lambda: not len(escalations._unsent))
 
 
-async def test_a_webhook_that_is_behind_costs_no_record(
-    noted: CapturingLogger, agent: str, queue: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_webhook_that_is_behind_costs_no_record(noted: CapturingLogger, agent: str, queue: Any) -> None:
     """What waits for it is bounded, and the store has every conversation all the same."""
-    escalations, store = queue
-    monkeypatch.setattr(escalation, "_MOST_WAITING", 2)
+    _, store = queue
+    escalations = Escalations(store, log_to(noted), QUICK, QueueRoom(handovers=2))
     for number in range(5):
         hand_over(escalations, agent, f"c-{number}")
         assert await escalations._store_next() is not None or number > 1

@@ -5,14 +5,18 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from time import time
-from typing import Any
 
 import pytest
 
 from gateway.config import ConfigProblems, load
-from gateway.pricing.pricelist import PricedModel
+from gateway.net.client import Transport
+from gateway.net.client.lean import LeanTransport
+from gateway.net.client.options import TransportOptions
+from gateway.pricing.pricelist import PricedModel, PriceList
 from gateway.pricing.rates import PriceSchedule
 from gateway.rehearsal.standin import ModelBehaviour, Standin
+from gateway.replica.replica import Seams
+from gateway.timings import Timings
 from tests.support.crowd import ask, crowd
 from tests.support.receivers import ear
 from tests.support.running import Running, running, trial, write
@@ -35,20 +39,19 @@ async def served(tmp_path: Path, redis_url: str, agent: str, standin: Standin) -
 
 
 async def test_a_bug_in_the_background_is_logged_and_the_work_goes_on(
-    tmp_path: Path, redis_url: str, agent: str, standin: Standin,
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
+    tmp_path: Path, redis_url: str, agent: str, standin: Standin, capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     """With its trace, and not more often than once a while."""
-    monkeypatch.setattr("gateway.replica.replica._RESTART_SECONDS", 0.01)
     attempts = [0]
 
     async def work() -> None:
         attempts[0] += 1
         raise ZeroDivisionError("a bug of ours")
 
-    async with running(write(tmp_path, trial(agent, standin)), redis_url) as served:
+    quick = Seams(timings=Timings(restart=0.01))
+    async with running(write(tmp_path, trial(agent, standin)), redis_url, seams=quick) as served:
         served.gateway.keep(work)
-        await within(2, lambda: attempts[0] > 2)
+        await within(SOON, lambda: attempts[0] > 2)
     lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     (first, *_) = [line for line in lines if line["event"] == "bug"]
     assert "a bug of ours" in first["exception"] and "work" in first["work"]
@@ -75,31 +78,38 @@ def configure(served: Running, agent: str, standin: Standin, **timeouts: str) ->
 
 
 async def test_old_connections_are_closed_in_the_end(
-    served: Running, agent: str, standin: Standin, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, redis_url: str, agent: str, standin: Standin
 ) -> None:
     """Once the longest call that could use them must be over."""
-    configure(served, agent, standin, total="1s", answer="1s", first_token="1s", between_chunks="1s")
-    closed: list[Any] = []
-    old = served.gateway.upstreams
+    made, closed = list[Transport](), list[Transport]()
 
-    async def aclose() -> None:
-        closed.append(old)
+    class Watched(LeanTransport):
+        def __init__(self, options: TransportOptions) -> None:
+            super().__init__(options)
+            made.append(self)
 
-    monkeypatch.setattr(old, "aclose", aclose)
-    configure(served, agent, standin, connect="3s")
-    assert closed == []
-    await within(SOON, lambda: closed == [old])
+        async def aclose(self) -> None:
+            closed.append(self)
+            await super().aclose()
+
+    files = write(tmp_path, trial(agent, standin))
+    async with running(files, redis_url, seams=Seams(transport=Watched)) as served:
+        configure(served, agent, standin, total="1s", answer="1s", first_token="1s", between_chunks="1s")
+        configure(served, agent, standin, connect="3s")
+        (old, new), before = made, list(closed)
+        assert old not in before
+        await within(SOON, lambda: old in closed)
+        assert new not in closed
 
 
 async def test_a_receiver_that_is_taken_out_is_let_go(
-    tmp_path: Path, redis_url: str, agent: str, standin: Standin, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, redis_url: str, agent: str, standin: Standin
 ) -> None:
     """Its connections close once no delivery can use them any more; other edits keep them, and the stop closes all."""
-    monkeypatch.setattr("gateway.replica.replica.DELIVERY_SECONDS", 0.2)
-    files = trial(agent, standin)
+    files, quick = trial(agent, standin), Seams(timings=Timings(delivery=0.2))
     async with ear() as (old, notify), ear() as (new, instead):
         before = {"providers": {"standin": {"api": "openai", "base_url": standin.base_url}}, "notify": [notify]}
-        async with running(write(tmp_path, {**files, "gateway.yaml": before}), redis_url) as served:
+        async with running(write(tmp_path, {**files, "gateway.yaml": before}), redis_url, seams=quick) as served:
             await within(SOON, lambda: old.open == 1)
             write(tmp_path, {"gateway.yaml": {**before, "timeouts": {"connect": "3s"}}})
             served.reload()
@@ -146,8 +156,8 @@ async def test_prices_are_there_before_a_call_wants_them(
         read_here.append(entry.model)
         return PriceSchedule(())
 
-    monkeypatch.setattr("gateway.pricing.pricelist.listed", listed)
-    async with running(write(tmp_path, files), redis_url) as served:
+    seams = Seams(pricelist=lambda: PriceList(listed))
+    async with running(write(tmp_path, files), redis_url, seams=seams) as served:
         with monkeypatch.context() as context:
             if not can_start:
                 context.setattr("sys.executable", "/nowhere")

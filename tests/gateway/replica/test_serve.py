@@ -174,7 +174,7 @@ async def test_another_run_reads_what_the_last_one_counted(tmp_path: Path, agent
             await until(lambda: has_counted(served, agent))
             views.append((await served.status()).agents[agent])
             assert await served.end() == 0
-    assert views[0]["versions"] == views[1]["versions"] and views[0]["epoch"] == views[1]["epoch"]
+    assert views[0].versions == views[1].versions and views[0].epoch == views[1].epoch
 
 
 async def has_counted(served: Served, agent: str) -> bool:

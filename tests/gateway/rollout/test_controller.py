@@ -12,12 +12,14 @@ import pytest
 
 from gateway import logs
 from gateway.rehearsal.standin import ModelBehaviour
+from gateway.replica.replica import Seams
 from gateway.rollout.controller import Controller
 from gateway.rollout.history import lacks
 from gateway.rollout.recorder import Clock, Recorder
 from gateway.rollout.table import Table
 from gateway.store import Committed, connect
 from gateway.store.connect import MAX_IN_FLIGHT
+from gateway.timings import Timings
 from policies.rollout.rollout import reconcile
 from policies.rollout.state import State
 from tests.support.crowd import crowd
@@ -127,14 +129,11 @@ async def test_a_bug_is_raised_when_all_the_others_are_through(replica: Replica,
     assert replica.state(agent).phase == "running"
 
 
-async def test_a_canary_failure_is_flushed_at_once(
-    tmp_path: Path, redis_url: str, agent: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_canary_failure_is_flushed_at_once(tmp_path: Path, redis_url: str, agent: str) -> None:
     """Without waiting for the regular flush; many failures make one flush after the other, not a queue of them."""
-    monkeypatch.setattr("gateway.rollout.controller.FLUSH_SECONDS", 3600.0)
     async with (
         provider(bad=ModelBehaviour(error_rate=1.0)) as standin,
-        running(write(tmp_path, trial(agent, standin)), redis_url) as served,
+        running(write(tmp_path, trial(agent, standin)), redis_url, seams=Seams(timings=Timings(flush=3600))) as served,
         crowd(served.url) as people,
     ):
         for _ in range(5):

@@ -12,8 +12,10 @@ from gateway.rollout.table import Entry
 from gateway.store import Sides
 from policies.evidence.evidence import ArmEvidence
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS
+from policies.guardrails.guardrails import CONTROL_LOST_SECONDS
 from policies.rollout.rollout import WATCH_AFTER_SECONDS, change, new_segment
 from routing.agents import RolloutStep
+from tests.support.faulty_store import Operation
 from tests.support.replicas import PRICES, Replica, replicas
 from tests.support.trials import STEPS, age, agent_named, begun, bring_in, call, command, failing, healthy
 
@@ -143,17 +145,21 @@ async def test_after_the_last_step_the_canary_serves_all(replica: Replica, agent
     assert (await actions(replica, agent))[0] == "complete" and record.weight == 10_000
 
 
+async def lose_control(operation: Operation) -> Any:
+    """The reply as if stable had been unseen for minutes."""
+    found = await operation()
+    return found.sides and replace(found, sides=replace(found.sides, control_unseen_seconds=CONTROL_LOST_SECONDS + 1))
+
+
 @pytest.mark.parametrize("hours, phase", [(1, "rolled_back"), (25, "completed")])
-async def test_a_completed_canary_may_still_be_taken_back(
-    replica: Replica, agent: str, hours: int, phase: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_completed_canary_may_still_be_taken_back(replica: Replica, agent: str, hours: int, phase: str) -> None:
     """For a day, by a guardrail that needs no control, because there is none; and stable serves again."""
-    monkeypatch.setattr("policies.guardrails.guardrails.CONTROL_LOST_SECONDS", 0.0)
     await completed(replica, agent)
     await age(replica, agent, hours * HOUR)
     for unit in range(30):
         replica.fail(agent, str(unit))
-    await replica.controller.finish()
+    with replica.store.faulty("flush", "snapshot", fault=lose_control):
+        await replica.controller.finish()
     assert replica.state(agent).phase == phase and WATCH_AFTER_SECONDS == 24 * HOUR
     assert (entry := replica.table.entry(agent))
     assert entry.split.stable.name == ("v1" if phase == "rolled_back" else "v2")

@@ -8,12 +8,12 @@ from statistics import mean
 import pytest
 import pytest_asyncio
 
-from gateway.rollout import judge
 from gateway.rollout.controller import JITTER, POLL_SECONDS, pause
+from gateway.timings import Timings
 from tests.support.faulty_store import answer, deny
 from tests.support.replicas import Replica, replicas
 from tests.support.trials import STEPS, age, agent_named, bring_in, failing, healthy
-from tests.support.waiting import within
+from tests.support.waiting import SOON, within
 
 
 @pytest_asyncio.fixture
@@ -46,21 +46,19 @@ async def test_of_two_replicas_one_judges(pair: tuple[Replica, Replica], agent: 
     assert [each.state(agent).action for each in pair] == ["freeze", "freeze"]
 
 
-async def test_a_dead_judge_is_replaced(
-    pair: tuple[Replica, Replica], agent: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_dead_judge_is_replaced(redis_url: str, agent: str) -> None:
     """The holder polls no more: once its lease has lapsed, the other one goes on with the rollout."""
-    monkeypatch.setattr(judge, "LEASE_SECONDS", 0.5)
-    dead, other = pair
-    await dead.controller.poll()
-    await dead.store.lease(agent, 1.0)
-    await bring_in(other, agent, healthy(other.state(agent)))
-    await other.controller.poll()
-    assert other.state(agent).action == "start", "the lease is still the other's"
-    async with asyncio.timeout(5):
-        while other.state(agent).action != "freeze":
-            await other.controller.poll()
-            await asyncio.sleep(0.05)
+    async with replicas(redis_url, 2, Timings(lease=0.5)) as (dead, other):
+        for each in (dead, other):
+            await each.configure(agent_named(agent, steps=STEPS))
+        await dead.store.lease(agent, 1.0)
+        await bring_in(other, agent, healthy(other.state(agent)))
+        await other.controller.poll()
+        assert other.state(agent).action == "start", "the lease is still the other's"
+        async with asyncio.timeout(SOON):
+            while other.state(agent).action != "freeze":
+                await other.controller.poll()
+                await asyncio.sleep(0.05)
 
 
 async def test_a_lease_that_lies_costs_no_second_decision(pair: tuple[Replica, Replica], agent: str) -> None:

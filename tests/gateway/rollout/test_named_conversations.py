@@ -6,15 +6,14 @@ from typing import Any
 import pytest
 
 from gateway.conversation import conversation_key
-from gateway.rollout import named_conversations
 from gateway.rollout.named_conversations import Conversations
 from tests.support.trials import outcome
 
 NAMED = "web", conversation_key("web", "chat-1")
 
 
-def noted(*outcomes: Any) -> Conversations:
-    found = Conversations()
+def noted(*outcomes: Any, found: Conversations | None = None) -> Conversations:
+    found = found or Conversations()
     for number, each in enumerate(outcomes, 1):
         found.note(replace(each, conversation=each.conversation or "chat-1", call_id=f"c-{number}"))
     return found
@@ -37,10 +36,11 @@ def test_a_shadows_copy_is_not_noted() -> None:
     assert noted(outcome(reason="shadow")).find("a", NAMED) is None
 
 
-def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_bounded() -> None:
     """While the store is away the latest are kept, and names of any length cost the same."""
-    monkeypatch.setattr(named_conversations, "_MOST_WAITING", 3)
-    found = noted(*(replace(outcome(), conversation=f"{number}" * 100_000) for number in range(5)))
+    found = noted(
+        *(replace(outcome(), conversation=f"{number}" * 100_000) for number in range(5)), found=Conversations(3)
+    )
     assert sorted(found.of("a").values()) == ["c-3", "c-4", "c-5"]
     assert all(len(key) == 32 for _, key in found.of("a"))
 

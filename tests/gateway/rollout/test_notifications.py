@@ -13,11 +13,11 @@ from structlog.testing import CapturingLogger
 
 from gateway.net.client.options import TransportOptions
 from gateway.net.client.upstreams import transport
-from gateway.rollout import notifications
 from gateway.rollout.notifications import GIVE_UP_SECONDS, Notices, Receiver, payload
 from gateway.rollout.recorder import Clock
 from gateway.rollout.table import Table
 from gateway.store import Notice, RedisStore, connect
+from gateway.timings import USUAL, Timings
 from gateway.webhook.webhook import Webhook
 from tests.support.decisions import beginning, following
 from tests.support.faulty_store import FaultyStore, deny
@@ -48,12 +48,12 @@ async def new_notices(redis_url: str, agent: str, noted: CapturingLogger) -> Asy
     """Makes replicas' notices of one agent; `later` seconds is how far their clocks are ahead."""
     async with AsyncExitStack() as stack:
 
-        def make(*receivers: Receiver, later: float = 0.0) -> Notices:
+        def make(*receivers: Receiver, later: float = 0.0, timings: Timings = USUAL) -> Notices:
             store, table = FaultyStore(connect(redis_url), uuid.uuid4().hex), Table()
             stack.push_async_callback(store.aclose)
             table.install({agent: agent_named(agent)})
             log = structlog.wrap_logger(noted, processors=[lambda _, __, event: ((), event)])
-            made = Notices(store, table, log, Clock(monotonic, lambda: time() + later))
+            made = Notices(store, table, log, Clock(monotonic, lambda: time() + later), timings)
             made.receivers = receivers
             return made
 
@@ -83,14 +83,13 @@ async def test_a_decision_is_told_once(
 
 async def test_a_receiver_that_fails_is_told_again(
     agent: str, store: RedisStore, there: tuple[Server, Webhook], new_notices: NewNotices,
-    noted: CapturingLogger, monkeypatch: pytest.MonkeyPatch
+    noted: CapturingLogger
 ) -> None:  # fmt: skip
     """Under the same key, until it has taken it; then never again."""
-    monkeypatch.setattr(notifications, "IDLE_MS", 1)
     server, webhook = there
     server.statuses = [500, 503]
     await store.commit(agent, beginning(), "config")
-    replica = new_notices(receiver(webhook))
+    replica = new_notices(receiver(webhook), timings=Timings(notice_claim=0.001))
     for _ in range(4):
         await replica.deliver()
         await asyncio.sleep(0.01)
@@ -99,19 +98,16 @@ async def test_a_receiver_that_fails_is_told_again(
 
 
 async def test_another_replica_takes_over(
-    agent: str, store: RedisStore, there: tuple[Server, Webhook], new_notices: NewNotices,
-    monkeypatch: pytest.MonkeyPatch
+    agent: str, store: RedisStore, there: tuple[Server, Webhook], new_notices: NewNotices
 ) -> None:  # fmt: skip
     """The winner took the notice and died before it was told: not at once, for it may only be slow."""
-    monkeypatch.setattr(notifications, "IDLE_MS", 100)
     server, webhook = there
     await store.commit(agent, beginning(), "config")
     assert len(await store.claim_notices([agent], 100, 10)) == 1
-    other = new_notices(receiver(webhook))
-    await other.deliver()
+    await new_notices(receiver(webhook)).deliver()
     assert server.keys == []
-    await asyncio.sleep(0.15)
-    await other.deliver()
+    await asyncio.sleep(0.06)
+    await new_notices(receiver(webhook), timings=Timings(notice_claim=0.05)).deliver()
     assert server.keys == [f"{agent}:1"]
 
 
@@ -150,14 +146,12 @@ async def test_after_a_day_it_is_given_up(
 
 
 async def test_an_outage_ends_no_delivering(
-    agent: str, store: RedisStore, there: tuple[Server, Webhook], new_notices: NewNotices,
-    monkeypatch: pytest.MonkeyPatch
+    agent: str, store: RedisStore, there: tuple[Server, Webhook], new_notices: NewNotices
 ) -> None:  # fmt: skip
     """The store is away at the first look; the next one delivers."""
-    monkeypatch.setattr(notifications, "LOOK_SECONDS", 0.01)
     server, webhook = there
     await store.commit(agent, beginning(), "config")
-    replica = new_notices(receiver(webhook))
+    replica = new_notices(receiver(webhook), timings=Timings(notices=0.01))
     assert isinstance(replica._store, FaultyStore)
     replica._store.script("claim_notices", deny)
     working = asyncio.create_task(replica.deliver_for_ever())

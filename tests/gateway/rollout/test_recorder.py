@@ -17,7 +17,7 @@ from gateway.rollout.call_id import Booking, read
 from gateway.rollout.recorder import Clock, Recorder, name_call
 from gateway.rollout.table import Entry, Table
 from gateway.rollout.weighing import unit_id
-from gateway.store.seam import MAX_UNITS, Batch
+from gateway.store.seam import MAX_FAILING_UNITS, MAX_UNITS, Batch
 from policies.evidence.evidence import SCORED, WHOLE
 from policies.evidence.tally import Tally, amount_bucket
 from policies.guardrails.grammar import parse
@@ -145,27 +145,25 @@ def test_the_first_token_of_a_stream_is_timed() -> None:
     assert stage.lines()[0]["ttft"] == pytest.approx(0.2) and stage.lines()[0]["latency"] == pytest.approx(0.5)
 
 
-def test_failing_units_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failing_units_are_bounded() -> None:
     """While the store is away the set of failing units stops growing; the sums go on."""
-    monkeypatch.setattr("gateway.rollout.weighing.MAX_FAILING_UNITS", 3)
-    stage = Stage()
-    for number in range(10):
+    stage, most = Stage(), MAX_FAILING_UNITS
+    for number in range(most + 7):
         stage.recorder.close(outcome("canary", failing(), end="failed", unit=str(number)), PRICES)
     batch = stage.recorder.take("a")
-    assert batch and (len(batch.canary.bad["errors"]), batch.canary.errors) == (3, 10)
+    assert batch and (len(batch.canary.bad["errors"]), batch.canary.errors) == (most, most + 7)
 
 
-def test_scores_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scores_are_bounded() -> None:
     """Who is not among the scored any more is not among the badly scored either; the mean goes on."""
-    monkeypatch.setattr("gateway.rollout.weighing.MAX_FAILING_UNITS", 3)
-    stage, entry = Stage(), Entry.of(agent_named("a"), begun(agent_named("a")))
-    for number in range(10):
+    most, stage, entry = MAX_FAILING_UNITS, Stage(), Entry.of(agent_named("a"), begun(agent_named("a")))
+    for number in range(most + 7):
         booking = Booking(b"a", b"v2", "canary", False, 3, 5, str(number))
         stage.recorder.score(entry, booking, "v2", 0.0 if number else 1.0)
     batch = stage.recorder.take("a")
-    assert batch and batch.canary.bad[SCORED].keys() == {"0", "1", "2"}
-    assert batch.canary.bad["quality"].keys() == {"1", "2"} and stage.asks_for_a_flush
-    assert (batch.tallies["v2"].scores, batch.tallies["v2"].badness) == (10, 9 * WHOLE)
+    assert batch and batch.canary.bad[SCORED].keys() == {str(number) for number in range(most)}
+    assert batch.canary.bad["quality"].keys() == batch.canary.bad[SCORED].keys() - {"0"} and stage.asks_for_a_flush
+    assert (batch.tallies["v2"].scores, batch.tallies["v2"].badness) == (most + 7, (most + 6) * WHOLE)
 
 
 def timed(arm: ArmName, seconds: float, thresholds: Thresholds | None, cost: int = 500) -> Outcome:

@@ -3,11 +3,8 @@
 import tracemalloc
 from dataclasses import replace
 
-import pytest
-
-from gateway.rollout import under_way as module
 from gateway.rollout.table import Entry
-from gateway.rollout.under_way import Begun, UnderWay
+from gateway.rollout.under_way import SETTLE_SECONDS, Begun, UnderWay
 from gateway.rollout.weighing import unit_id
 from policies.rollout.rollout import new_segment, reconcile
 from policies.rollout.state import State
@@ -117,7 +114,7 @@ def test_a_step_waits_for_new_units_where_other_replicas_serve() -> None:
     here.turn(10_000)
     assert (here.call("at once").version.name, here.call("at once").held) == ("v1", True)
     assert here.under_way.is_hasty
-    here.now += module.SETTLE_SECONDS
+    here.now += SETTLE_SECONDS
     assert (here.call("later").version.name, here.call("later").held) == ("v2", False)
     assert here.call("at once").version.name == "v1"
 
@@ -149,11 +146,10 @@ def test_agents_that_are_gone_are_forgotten() -> None:
     assert here.versions() == {"v2"}
 
 
-def test_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_memory_is_bounded() -> None:
     """However many units come, what is kept are four generations of them, below 200 bytes each."""
-    monkeypatch.setattr(module, "MOST_UNITS", 2_000)
-    monkeypatch.setattr(module, "FEWEST_UNITS", 10)
     here = Stage()
+    here.under_way = UnderWay(lambda: here.now, most_units=2_000, fewest_units=10)
     here.under_way.keep_agents([here.entry])
     tracemalloc.start()
     for number in range(30_000):

@@ -1,18 +1,23 @@
 """Two stores to keep the same contract over: one server, and a cluster of three."""
 
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from importlib import import_module
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 import pytest_asyncio
 
 from gateway.store import EmbeddedRedis, RedisStore, connect
+from gateway.store.bounds import BOUNDS, Bounds
 from tests.support.redis_servers import ENOUGH_SECONDS, LossyProxy, cluster
 
-NewStore = Callable[[], RedisStore]
+
+class NewStore(Protocol):
+    """Makes a store, a replica with a client of its own; `bounds` as a test wants them."""
+
+    def __call__(self, bounds: Bounds = ...) -> RedisStore: ...
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -28,14 +33,14 @@ def url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest_asyncio.fixture
-async def new_store(url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[NewStore]:
+async def new_store(url: str) -> AsyncIterator[NewStore]:
     """Makes stores over `url`, each a replica with a client of its own. They are patient: how long a
     server may take is not what is shown with them, and a busy machine decides it."""
-    monkeypatch.setattr(import_module("gateway.store.connect"), "SOCKET_SECONDS", ENOUGH_SECONDS)
     async with AsyncExitStack() as stack:
 
-        def make() -> RedisStore:
-            store = RedisStore(connect(url), replica=uuid.uuid4().hex, deadline=ENOUGH_SECONDS)
+        def make(bounds: Bounds = BOUNDS) -> RedisStore:
+            client = connect(url, socket_seconds=ENOUGH_SECONDS)
+            store = RedisStore(client, replica=uuid.uuid4().hex, deadline=ENOUGH_SECONDS, bounds=bounds)
             stack.push_async_callback(store.aclose)
             return store
 

@@ -5,18 +5,20 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AsyncExitStack, aclosing
 
-import pytest
+import pytest_asyncio
 
 from gateway.errors import StoreAway
-from gateway.store import EmbeddedRedis, RedisStore
+from gateway.store import EmbeddedRedis, RedisStore, connect
 from gateway.store import announcements as turns_module
+from gateway.timings import Timings
 from tests.gateway.store.conftest import NewStore
 from tests.support.decisions import beginning
 
 HELLO = "hello-"
+NewImpatientStore = Callable[[float], RedisStore]
 
 
 async def _listen(store: RedisStore) -> AsyncGenerator[str, None]:
@@ -66,11 +68,22 @@ async def test_listening_survives_a_restart(server: EmbeddedRedis, own_store: Re
         await _hears_again(own_store, turns)
 
 
-async def test_a_silent_connection_is_given_up(
-    server: EmbeddedRedis, own_store: RedisStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest_asyncio.fixture
+async def impatient_store(server: EmbeddedRedis) -> AsyncIterator[NewImpatientStore]:
+    """Makes a store over the test's own server that asks after so many seconds of silence."""
+    async with AsyncExitStack() as stack:
+
+        def make(quiet: float) -> RedisStore:
+            store = RedisStore(connect(f"unix://{server.socket}"), replica="own", timings=Timings(quiet=quiet))
+            stack.push_async_callback(store.aclose)
+            return store
+
+        yield make
+
+
+async def test_a_silent_connection_is_given_up(server: EmbeddedRedis, impatient_store: NewImpatientStore) -> None:
     """A frozen server closes nothing; a ping that stays unanswered does, and listening goes on when it thaws."""
-    monkeypatch.setattr(turns_module, "QUIET_SECONDS", 0.1)
+    own_store = impatient_store(0.1)
     async with aclosing(await _listen(own_store)) as turns:
         assert server.pid
         os.kill(server.pid, signal.SIGSTOP)
@@ -82,9 +95,9 @@ async def test_a_silent_connection_is_given_up(
         assert await _subscribers(own_store) == 0
 
 
-async def test_quiet_hours_do_not_end_listening(own_store: RedisStore, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_quiet_hours_do_not_end_listening(impatient_store: NewImpatientStore) -> None:
     """While nothing is announced the server is pinged, and the next announcement comes over the same connection."""
-    monkeypatch.setattr(turns_module, "QUIET_SECONDS", 0.02)
+    own_store = impatient_store(0.02)
     async with aclosing(await _listen(own_store)) as turns:
         waiting = asyncio.ensure_future(_next(turns))
         await asyncio.sleep(0.3)

@@ -9,8 +9,8 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from gateway.store import EmbeddedRedis, RedisStore, connect, verify
-from gateway.store import redis as redis_module
 from gateway.store.audit_chain import FIRST, event_hash, missing
+from gateway.store.bounds import Bounds
 from policies.rollout.rollout import Decision, restore
 from policies.rollout.state import State
 from tests.gateway.store.conftest import NewStore
@@ -58,9 +58,9 @@ def test_the_order_of_an_events_fields_does_not_matter(events: list[Event]) -> N
     assert verify(json.loads(json.dumps(event, sort_keys=True)) for event in events) == []
 
 
-async def test_every_page_of_a_long_trail_comes(store: RedisStore, agent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_every_page_of_a_long_trail_comes(new_store: NewStore, agent: str) -> None:
     """Oldest first, each once, also where the last page is full or empty."""
-    monkeypatch.setattr(redis_module, "EVENTS_AT_ONCE", 3)
+    store = new_store(bounds=Bounds(events_at_once=3))
     assert [event async for event in store.audit_all(agent)] == []
     await _history(store, agent, 6)
     assert [event["seq"] async for event in store.audit_all(agent)] == [1, 2, 3, 4, 5, 6]

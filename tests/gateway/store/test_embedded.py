@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import StoreAway
-from gateway.store import EmbeddedRedis, EmbeddedRedisFailed, RedisStore, connect, leftover, open_store
-from gateway.store import embedded as embedded_module
+from gateway.store import EmbeddedRedis, EmbeddedRedisFailed, RedisStore, connect, open_store
 from gateway.store.embedded import DATA_DELETED
 from gateway.store.server_binary import bundled_binary
+from gateway.timings import Timings
 from tests.support.decisions import beginning
 from tests.support.listening import listening
 from tests.support.redis_servers import is_listening, until
@@ -127,10 +127,9 @@ async def test_stop_while_it_is_about_to_be_started_again(tmp_path: Path) -> Non
     assert not await is_listening(server.socket)
 
 
-async def test_a_frozen_server_is_stopped_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_frozen_server_is_stopped_all_the_same(tmp_path: Path) -> None:
     """One that does not react to being told is killed."""
-    monkeypatch.setattr(leftover, "END_SECONDS", 0.3)
-    server = EmbeddedRedis(tmp_path, _silent)
+    server = EmbeddedRedis(tmp_path, _silent, timings=Timings(server_end=0.3))
     await server.start()
     assert server.pid
     os.kill(server.pid, signal.SIGSTOP)
@@ -155,18 +154,15 @@ async def _is_gone(path: Path) -> bool:
 
 
 @pytest.mark.parametrize("frozen", [False, True])
-async def test_a_server_left_behind_is_ended_before_the_next_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, frozen: bool
-) -> None:
+async def test_a_server_left_behind_is_ended_before_the_next_start(tmp_path: Path, frozen: bool) -> None:
     """Two servers over one append-only file would spoil it; the one whose gateway is gone has to leave."""
-    monkeypatch.setattr(leftover, "END_SECONDS", 0.5)
     orphan = await create_subprocess_exec(
         str(bundled_binary()), "--port", "0", "--unixsocket", str(tmp_path / "redis.sock"), "--dir", str(tmp_path),
         "--appendonly", "yes", stdout=DEVNULL,
     )  # fmt: skip
     await until(lambda: is_listening(tmp_path / "redis.sock"))
     orphan.send_signal(signal.SIGSTOP if frozen else signal.SIGCONT)
-    server = EmbeddedRedis(tmp_path, _silent)
+    server = EmbeddedRedis(tmp_path, _silent, timings=Timings(server_end=0.5))
     await server.start()
     assert await orphan.wait() == (-signal.SIGKILL if frozen else 0)
     assert server.pid != orphan.pid
@@ -231,13 +227,12 @@ async def test_data_that_cannot_be_loaded_is_shown(tmp_path: Path) -> None:
         await EmbeddedRedis(tmp_path, _silent).start()
 
 
-async def test_a_server_that_is_never_ready_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_that_is_never_ready_is_given_up(tmp_path: Path) -> None:
     """One that neither answers nor exits is ended, and the folder is free again."""
-    monkeypatch.setattr(embedded_module, "READY_SECONDS", 0.2)
     idle = tmp_path / "idle"
     idle.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "Valkey server v=9.1.2" && exit\nexec sleep 60\n')
     idle.chmod(0o755)
-    server = EmbeddedRedis(tmp_path / "data", _silent, binary=idle)
+    server = EmbeddedRedis(tmp_path / "data", _silent, binary=idle, timings=Timings(server_ready=0.2))
     with pytest.raises(EmbeddedRedisFailed, match="not ready"):
         await server.start()
     with pytest.raises(ProcessLookupError):

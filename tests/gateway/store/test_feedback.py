@@ -2,9 +2,8 @@
 
 from typing import Any
 
-import pytest
-
-from gateway.store import RedisStore, feedback
+from gateway.store import RedisStore
+from gateway.store.bounds import Bounds
 from tests.gateway.store.conftest import NewStore
 
 
@@ -17,9 +16,9 @@ async def test_every_replica_knows_the_last_call(new_store: NewStore, agent: str
     assert await one.last_call(agent, "web", "made-up") is None
 
 
-async def test_the_latest_are_kept(store: RedisStore, agent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_latest_are_kept(new_store: NewStore, agent: str) -> None:
     """However many a caller names: at least so many, at most twice as many, and no other caller's go for them."""
-    monkeypatch.setattr(feedback, "MOST_REMEMBERED", 10)
+    store = new_store(bounds=Bounds(conversations=10))
     await store.remember(agent, {("app", "k"): "c"})
     for portion in range(0, 100, 7):
         await store.remember(agent, {("web", f"k{number}"): f"c{number}" for number in range(portion, portion + 7)})

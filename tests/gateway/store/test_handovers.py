@@ -3,10 +3,8 @@
 from time import time
 from typing import Any
 
-import pytest
-
-from gateway.store import RedisStore, handovers
-from gateway.store.handovers import KEPT_SECONDS
+from gateway.store import RedisStore
+from gateway.store.bounds import Bounds
 from gateway.store.seam import HumanReply
 from tests.gateway.store.conftest import NewStore
 
@@ -86,9 +84,9 @@ async def test_what_is_kept_is_bounded(store: RedisStore, agent: str) -> None:
     assert await store.escalation([agent], "c-0") is None and await store.escalation([agent], "c-199") is not None
 
 
-async def test_their_number_is_bounded(store: RedisStore, agent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_their_number_is_bounded(new_store: NewStore, agent: str) -> None:
     """Small ones, too; one alone is kept however large it is."""
-    monkeypatch.setattr(handovers, "MAX_ESCALATIONS", 5)
+    store = new_store(bounds=Bounds(escalations=5))
     for number in range(9):
         await store.escalate(agent, event(f"c-{number}"))
     assert len(await store.escalations([agent], 100)) == 5
@@ -97,16 +95,14 @@ async def test_their_number_is_bounded(store: RedisStore, agent: str, monkeypatc
     assert handed.event["call_id"] == "c-large"
 
 
-async def test_they_go_after_a_month(store: RedisStore, agent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_they_go_after_a_month(new_store: NewStore, store: RedisStore, agent: str) -> None:
     """The next one sees to those that are late; without a next one the server lets go of all."""
     client: Any = store._client
-    monkeypatch.setattr(handovers, "KEPT_SECONDS", -1)
-    await store.escalate(agent, event("c-0"))
+    await new_store(bounds=Bounds(escalation_seconds=-1)).escalate(agent, event("c-0"))
     assert await store.escalations([agent], 1) == []
-    monkeypatch.setattr(handovers, "KEPT_SECONDS", KEPT_SECONDS)
     await store.escalate(agent, event("c-1"))
     for name in ("escalations", "handed", "escalation_bytes"):
-        assert 0 < await client.ttl(f"serinus:{{{agent}}}:{name}") <= KEPT_SECONDS
+        assert 0 < await client.ttl(f"serinus:{{{agent}}}:{name}") <= Bounds().escalation_seconds
 
 
 async def test_pages(store: RedisStore, agent: str) -> None:

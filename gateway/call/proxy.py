@@ -1,22 +1,17 @@
 """One call from its parsed request to its last byte: assigned, tried, relayed, recorded exactly once."""
 
-import asyncio
+from asyncio import CancelledError
+from collections.abc import Awaitable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from gateway.call.attempt import Attempts, Run
 from gateway.call.chain import FallbackChain
 from gateway.call.exposures import Exposures
 from gateway.call.hedging import Hedges
+from gateway.call.recording import Recording, end_by, name_call, relay_recorded
 from gateway.call.shadow import Shadows
-from gateway.call.streaming import (  # fmt: skip
-    ClientTooSlow,
-    OpenStream,
-    StreamLimits,
-    close,
-    relay,
-    send_answer,
-)
+from gateway.call.streaming import ClientTooSlow, OpenStream, send_answer
 from gateway.calls import Answer, Call, FormatName, Outcome
 from gateway.conversation import conversation_of, user_of
 from gateway.errors import CallerError, Headers, ProviderError, SerinusError, UnknownModel
@@ -25,7 +20,7 @@ from gateway.formats.openai_chat import NAME as CHAT
 from gateway.handover.human_replies import Replies
 from gateway.headers import EVENT_STREAM, JSON, to_client_untyped
 from gateway.net.asgi import Send
-from gateway.rollout.recorder import Clock, Recorder, name_call
+from gateway.rollout.recorder import Clock, Recorder
 from gateway.rollout.table import Entry, Table
 from gateway.rollout.under_way import UnderWay
 from gateway.runtime import Runtime
@@ -56,35 +51,25 @@ class Proxy:
         plan = self.plan_of(call, entry)
         if self.replies.known:
             self.replies.put_into(call)
-        outcome = self.recorder.open(call, plan, entry)
-        compared = outcome.arm is not None and entry.on_trial and not plan.held
-        if compared:
-            self.exposures.settle(outcome, plan, entry)
-        name_call(call, outcome, runtime.fingerprint_key)
-        self.shadows.offer(call, plan, entry, runtime)
-        deadline = call.received_at + runtime.timeouts.total
-        run = Run(call, plan, entry.applied[plan.version.name], runtime, outcome, deadline, compared=compared)
-        if entry.agent.hedge is not None:
-            run.first = self.hedges.first(run, entry, entry.agent.hedge)
-        try:
+        with Recording(self.recorder, call, plan, entry, runtime.prices) as outcome:
+            compared = outcome.arm is not None and entry.on_trial and not plan.held
+            if compared:
+                self.exposures.settle(outcome, plan, entry)
+            name_call(call, outcome, runtime.fingerprint_key)
+            self.shadows.offer(call, plan, entry, runtime)
+            deadline = call.received_at + runtime.timeouts.total
+            run = Run(call, plan, entry.applied[plan.version.name], runtime, outcome, deadline, compared=compared)
+            if entry.agent.hedge is not None:
+                run.first = self.hedges.first(run, entry, entry.agent.hedge)
             try:
                 reply = await self.chain.run(run)
-            except ProviderError as error:
+            except (ProviderError, CallerError) as error:  # only who must translate the request reads all of it
                 await self._refuse(run, error, send)
-                return
-            except CallerError as error:  # only who must translate the request reads all of it
-                outcome.end, outcome.status = "refused", error.status
-                await self._tell(run, error, send)
                 return
             if isinstance(reply, OpenStream):
                 await self._stream(run, reply, send)
             else:
-                await send_answer(send, reply.status, self._answered(run, reply), reply.body)
-        except asyncio.CancelledError:
-            outcome.end = "client_gone"
-            raise
-        finally:
-            self.recorder.close(outcome, runtime.prices)
+                await self._answer(run, reply, send)
 
     def entry_of(self, call: Call) -> Entry:
         """The agent that is called, as it is served now. Raises UnknownModel."""
@@ -106,54 +91,45 @@ class Proxy:
         )  # fmt: skip
         return self.under_way.follow(route(entry.agent, entry.split, facts, call.pin), entry, call.received_at)
 
-    def _answered(self, run: Run, answer: Answer) -> Headers:
-        """Note that the call is answered; the headers of the answer, and those that say who served it at what cost."""
+    def _answer(self, run: Run, answer: Answer, send: Send) -> Awaitable[None]:
+        """Send the whole answer, and with it who served the call at what cost."""
         outcome = run.outcome
         outcome.status = answer.status
         if outcome.end != "escalated":
             outcome.end = "answered"
             self._price_now(run)
-        return [*answer.headers, *response_headers(outcome)]
+        return send_answer(send, answer.status, [*answer.headers, *response_headers(outcome)], answer.body)
 
     async def _stream(self, run: Run, stream: OpenStream, send: Send) -> None:
-        outcome, timeouts = run.outcome, run.runtime.timeouts
-        outcome.status, outcome.end, outcome.first_token_at = 200, "broken", stream.attempt.first_token_at
+        outcome, call = run.outcome, run.call
+        outcome.status, outcome.end = 200, "broken"
         headers = [EVENT_STREAM, *to_client_untyped(stream.headers), *response_headers(outcome)]
+        write_error = partial(error_event, client=call.format, call_id=call.id)
         try:
-            limits = StreamLimits(timeouts.between_chunks, run.deadline - self.clock.monotonic())
-            await relay(send, stream, headers, limits, lambda error: error_event(error, run.call.format, run.call.id))
-            outcome.end = "answered"
-            self.attempts.ended(stream, None)
+            await relay_recorded(run, stream, send, headers, write_error, self.clock.monotonic)
         except ProviderError as error:
-            stream.attempt.failure, stream.attempt.message = error.kind, error.message
-            stream.attempt.counts = True
-            outcome.end = "answered" if error.kind == "bad_tool_arguments" else "broken"
+            if error.kind == "bad_tool_arguments":
+                outcome.end = "answered"
             self.attempts.ended(stream, error)
-        except ClientTooSlow:
-            outcome.end = "client_gone"
-            self.attempts.left(stream)
-        except asyncio.CancelledError:
+        except (CancelledError, ClientTooSlow):
             self.attempts.left(stream)
             raise
-        finally:
-            stream.attempt.usage = stream.usage
-            stream.attempt.rejected = stream.reader.refused
-            stream.attempt.ended_at = self.clock.monotonic()
-            await close(stream)
+        else:
+            outcome.end = "answered"
+            self.attempts.ended(stream, None)
 
-    async def _refuse(self, run: Run, error: ProviderError, send: Send) -> None:
-        """The chain is spent: upstream's own error where it may be shown, ours otherwise."""
-        outcome = run.outcome
-        if error.kind == "bad_tool_arguments" and error.body is not None:  # booked as failed, but all there is
-            answer = Answer(200, error.headers, error.body)
-            await send_answer(send, answer.status, self._answered(run, answer), answer.body)
-            return
-        outcome.status = error.status
-        outcome.end = "failed" if outcome.failed else "refused"
-        await self._tell(run, error, send, error.headers)
+    async def _refuse(self, run: Run, error: ProviderError | CallerError, send: Send) -> None:
+        """Answer with upstream's own error where it may be shown, with ours otherwise.
 
-    async def _tell(self, run: Run, error: SerinusError, send: Send, upstream: Headers = ()) -> None:
-        """Answer with the error, under an id which says that no version has answered."""
+        The call's id then says that no version has answered.
+        """
+        upstream: Headers = ()
+        if isinstance(error, ProviderError):
+            upstream = error.headers
+            if error.kind == "bad_tool_arguments" and error.body is not None:  # booked as failed, but all there is
+                await self._answer(run, Answer(200, upstream, error.body), send)
+                return
+        end_by(run.outcome, error)
         name_call(run.call, run.outcome, run.runtime.fingerprint_key, answered=False)
         headers = [JSON, *to_client_untyped(upstream), *response_headers(run.outcome)]
         await send_answer(send, error.status, headers, error_body(error, run.call.format, run.call.id))

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from gateway.call.attempt import Attempts, Run
+from gateway.call.recording import Recording, end_by, relay_recorded
 from gateway.call.shadow_budget import Purse
-from gateway.call.streaming import OpenStream, StreamLimits, close, relay
-from gateway.calls import Answer, Call
+from gateway.call.streaming import OpenStream
+from gateway.calls import Call
 from gateway.errors import ProviderError
 from gateway.net.asgi import MessageSend
 from gateway.rollout.recorder import Clock, Recorder
@@ -121,50 +122,33 @@ class Shadows:
         """Send one copy, read its answer to the end and record it exactly once.
 
         Return its cost in nano-USD, as far as there is a price.
-
-        Return its cost in nano-USD, as far as there is a price.
         """
-        run = self._run(copy)
-        run.outcome.end = "client_gone"  # for a stop of the gateway, which leaves the answer
-        try:
-            await self._read(run)
-            run.outcome.end, run.outcome.status = "answered", 200
-        except ProviderError as error:
-            run.outcome.end = "failed" if run.outcome.failed else "refused"
-            run.outcome.status = error.status
-        finally:
-            self._recorder.close(run.outcome, run.runtime.prices)
-        return sum(attempt.cost_nano_usd or 0 for attempt in run.outcome.attempts)
-
-    def _run(self, copy: Copy) -> Run:
-        """The copy as a call of its own: its time begins now, and nothing in it is the client's alone."""
-        now = self._clock.monotonic()
-        headers = [header for header in copy.call.headers if header[0] not in _CLIENTS_OWN]
-        call = replace(copy.call, headers=headers, received_at=now)
-        outcome = self._recorder.open(call, copy.plan, copy.entry)
-        applied = copy.entry.applied[copy.plan.version.name]
-        return Run(call, copy.plan, applied, copy.runtime, outcome, now + copy.runtime.timeouts.total)
+        call, plan, entry, runtime = (
+            _as_own_call(copy.call, self._clock.monotonic()),
+            copy.plan,
+            copy.entry,
+            copy.runtime,
+        )
+        with Recording(self._recorder, call, plan, entry, runtime.prices) as outcome:
+            deadline = call.received_at + runtime.timeouts.total
+            run = Run(call, plan, entry.applied[plan.version.name], runtime, outcome, deadline)
+            try:
+                await self._read(run)
+                outcome.end, outcome.status = "answered", 200
+            except ProviderError as error:
+                end_by(outcome, error)
+        return sum(attempt.cost_nano_usd or 0 for attempt in outcome.attempts)
 
     async def _read(self, run: Run) -> None:
         """Make one attempt at the version's own target, and read its answer to the end. Raises ProviderError."""
         reply = await self._attempts.once(run, run.plan.version.target)
-        if isinstance(reply, Answer):
-            return
-        try:
-            await self._read_stream(run, reply)
-        finally:
-            reply.attempt.usage = reply.usage
-            reply.attempt.ended_at = self._clock.monotonic()
-            await close(reply)
+        if isinstance(reply, OpenStream):
+            await relay_recorded(run, reply, MessageSend(_nowhere), (), _no_error_event, self._clock.monotonic)
 
-    async def _read_stream(self, run: Run, stream: OpenStream) -> None:
-        run.outcome.first_token_at = stream.attempt.first_token_at
-        try:
-            limits = StreamLimits(run.runtime.timeouts.between_chunks, run.deadline - self._clock.monotonic())
-            await relay(MessageSend(_nowhere), stream, (), limits, _no_error_event)
-        except ProviderError as error:
-            stream.attempt.failure, stream.attempt.message, stream.attempt.counts = error.kind, error.message, True
-            raise
+
+def _as_own_call(call: Call, now: float) -> Call:
+    """Return a copy whose time begins now, and in which nothing is the client's alone."""
+    return replace(call, headers=[pair for pair in call.headers if pair[0] not in _CLIENTS_OWN], received_at=now)
 
 
 async def _nowhere(_message: object) -> None:

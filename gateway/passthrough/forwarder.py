@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway.call.proxy import Proxy, id_headers, response_headers
+from gateway.call.recording import Recording, end_by, name_call
 from gateway.call.streaming import ClientTooSlow, send_answer
 from gateway.calls import Attempt, Call, Caller, Outcome
 from gateway.errors import CallerError, Headers, ProviderError
@@ -24,7 +25,6 @@ from gateway.passthrough.providers import check_speaks, only_provider
 from gateway.passthrough.response_owner import ResponseOwners, is_elsewhere, of_agent, of_caller, response_in
 from gateway.passthrough.uploads import UploadBody
 from gateway.passthrough.usage_meter import EVENT_STREAM, Meter
-from gateway.rollout.recorder import Recorder, name_call
 from gateway.rollout.table import Entry
 from gateway.rollout.target_faults import named
 from gateway.runtime import Channel, Runtime
@@ -70,48 +70,42 @@ class Forwarder:
         entry = self.proxy.entry_of(call)
         plan = self.proxy.plan_of(call, entry)._replace(reason="passed", held=False)
         targets = self._targets(wanted, entry, plan, runtime)
-        outcome = self._recorder.open(call, plan, entry)
-        name_call(call, outcome, runtime.fingerprint_key)
-        blamed = entry.applied[plan.version.name].blamed_by
-        meter = Meter(counts=wanted.body.names_model)
+        with Recording(self.proxy.recorder, call, plan, entry, runtime.prices) as outcome:
+            name_call(call, outcome, runtime.fingerprint_key)
+            blamed = entry.applied[plan.version.name].blamed_by
+            meter = Meter(counts=wanted.body.names_model)
 
-        def headers() -> Headers:
-            if carried.status >= 300:  # nothing was answered that could be scored
-                name_call(call, outcome, runtime.fingerprint_key, answered=False)
-            return response_headers(outcome)
+            def headers() -> Headers:
+                if carried.status >= 300:  # nothing was answered that could be scored
+                    name_call(call, outcome, runtime.fingerprint_key, answered=False)
+                return response_headers(outcome)
 
-        carried = _Carried(targets, runtime, headers, meter, outcome.attempts, blamed, wanted.at)
-        try:
-            body = wanted.body.outgoing(plan.version.target.model)
-            error = await self._carry(replace(wanted, id=call.id), body, carried, send)
-            _book(outcome, carried, error)
-        except ClientTooSlow:
-            outcome.end = "client_gone"
-        except CallerError as error:  # an upload shows what it is only on its way
-            outcome.end, outcome.status = "refused", error.status
-            raise
-        except asyncio.CancelledError:
-            outcome.end = "client_gone"
-            raise
-        finally:
-            outcome.received_at = carried.at
-            if outcome.attempts:
-                outcome.attempts[-1].usage, outcome.attempts[-1].ended_at = carried.meter.usage(), self._now()
-            self._recorder.close(outcome, runtime.prices)
+            carried = _Carried(targets, runtime, headers, meter, outcome.attempts, blamed, wanted.at)
+            try:
+                body = wanted.body.outgoing(plan.version.target.model)
+                error = await self._carry(replace(wanted, id=call.id), body, carried, send)
+                _book(outcome, carried, error)
+            finally:
+                outcome.received_at = carried.at
+                if outcome.attempts:
+                    outcome.attempts[-1].usage, outcome.attempts[-1].ended_at = meter.usage(), self._now()
 
     async def at_the_only(self, wanted: Wanted, caller: Caller, runtime: Runtime, send: Send) -> None:
         """Pass what names no agent to the only provider it can be for. Raises CallerError when that is not clear."""
         targets = self._targets_without_agent(wanted, caller, runtime)
         ids = id_headers(wanted.id, wanted.request_id)
         carried = _Carried(targets, runtime, lambda: ids, Meter(counts=False), [], lambda _: False, wanted.at)
-        end = "client_gone"
+        end = "failed"
         try:
-            error = await self._carry(wanted, wanted.body.outgoing(None), carried, send)
-            end = "answered" if error is None else "failed"
-        except ClientTooSlow:
-            pass
+            if await self._carry(wanted, wanted.body.outgoing(None), carried, send) is None:
+                end = "answered"
         except CallerError:
             end = "refused"
+            raise
+        except ClientTooSlow:
+            end = "client_gone"
+        except asyncio.CancelledError:
+            end = "client_gone"
             raise
         finally:
             self.log.info(
@@ -183,10 +177,6 @@ class Forwarder:
             return response
         assert spent is not None, "there is a target"  # noqa: S101
         raise spent
-
-    @property
-    def _recorder(self) -> Recorder:
-        return self.proxy.recorder
 
     def _now(self) -> float:
         return self.proxy.clock.monotonic()
@@ -325,13 +315,12 @@ def _is_stream(response: Response) -> bool:
 
 
 def _book(outcome: Outcome, carried: _Carried, error: ProviderError | None) -> None:
-    attempt = outcome.attempts[-1]
-    outcome.status = carried.status
     outcome.end = "answered"
     if error is not None:
-        if attempt.failure is None:  # the answer broke on its way
+        if (attempt := outcome.attempts[-1]).failure is None:  # the answer broke on its way
             _book_failure(attempt, error, carried.blamed)
-        outcome.end = "failed" if outcome.failed else "refused"
+        end_by(outcome, error)
+    outcome.status = carried.status  # as the client got it, which a break does not change
 
 
 def _book_failure(attempt: Attempt, error: ProviderError, blamed: Callable[[str | None], bool]) -> None:

@@ -7,21 +7,18 @@ the number of versions and failing units, so they may be kept for as long as the
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from gateway.calls import ArmName, Call, Outcome, Spent
-from gateway.conversation import name_of
+from gateway.calls import Outcome, Spent
 from gateway.logs import Log
 from gateway.pricing import PriceBook
-from gateway.rollout.call_id import Booking, mint, place
+from gateway.rollout.call_id import Booking
 from gateway.rollout.flush_requests import FlushRequests
 from gateway.rollout.named_conversations import Conversations
-from gateway.rollout.parties import party_of
 from gateway.rollout.table import Entry
-from gateway.rollout.weighing import cost_of, mark, tokens_of, unit_id, weigh
+from gateway.rollout.weighing import cost_of, mark, tokens_of, weigh
 from gateway.store.seam import Batch
 from policies.evidence.evidence import QUALITY, SCORED, WHOLE
 from policies.evidence.tally import Tally, amount_bucket, histogram_bucket
 from routing.assignment import Reason
-from routing.plan import Plan
 
 # Failures whose messages are ours or the transport's; what a provider says may quote a prompt.
 _OUR_WORDS = frozenset({"connect", "lost", "timeout", "malformed", "truncated", "circuit_open"})
@@ -39,13 +36,6 @@ class Clock:
     unix: Callable[[], float]
 
 
-def name_call(call: Call, outcome: Outcome, key: bytes, *, answered: bool = True) -> None:
-    """Give the call the id that says where it will be booked, and whether a version answers it."""
-    arm, is_apart = None if outcome.censored or outcome.held else outcome.arm, outcome.reason != "split"
-    booked = place(outcome.agent, outcome.version, arm, is_apart, outcome.rollout, outcome.evidence, answered)
-    call.id = outcome.call_id = mint(booked, unit_id(outcome.unit), outcome.caller, call.nonce, key)
-
-
 class Recorder:
     """Gathers outcomes of one replica, and asks for a flush at once where a canary has failed a call."""
 
@@ -55,17 +45,6 @@ class Recorder:
         self.flush_requests = FlushRequests()
         self._pending: dict[str, dict[tuple[int, int], Batch]] = {}
         self.conversations = Conversations()
-
-    def open(self, call: Call, plan: Plan, entry: Entry) -> Outcome:
-        """The record of a call, or of a shadow's copy of one, that is about to be tried."""
-        state = entry.state
-        return Outcome(
-            call_id=call.id, caller=call.caller.name, agent=call.agent, version=plan.version.name, reason=plan.reason,
-            unit=plan.unit, rollout=state.rollout if state else 0, evidence=state.evidence if state else 0,
-            arm=(arm := arm_of(plan, entry)), stream=call.stream, received_at=call.received_at,
-            thresholds=entry.thresholds.get(arm) if arm else None,
-            request_id=call.request_id, party=party_of(call), conversation=name_of(call), held=plan.held,
-        )  # fmt: skip
 
     def close(self, outcome: Outcome, prices: PriceBook) -> None:
         """Record a call that has ended. Called once, whatever happened."""
@@ -147,20 +126,6 @@ class Recorder:
         return batch
 
 
-def arm_of(plan: Plan, entry: Entry) -> ArmName | None:
-    """The side of a trial that a call of that plan belongs to."""
-    if plan.reason != "split":
-        return None
-    split = entry.split
-    if entry.is_completed:  # there is no control any more, but it is still watched
-        return "canary" if plan.version is split.stable else None
-    if not entry.on_trial:
-        return None
-    if plan.version is split.canary:
-        return "canary"
-    return "stable" if plan.version is split.stable else None
-
-
 def _tally(batch: Batch, key: str) -> Tally:
     """The batch's tally under that key; not by `setdefault`, for which a Tally is too dear to be made in vain."""
     tally = batch.tallies.get(key)
@@ -185,7 +150,7 @@ def _count(outcome: Outcome, spent: Spent, judged: bool, tally: Tally) -> None:
     if outcome.failed:
         tally.errors += 1
     elif judged:
-        if not outcome.overtaken:
+        if outcome.hedge is None or not outcome.overtaken:
             _count_amounts(outcome, tally)
     else:
         tally.unjudged += 1

@@ -45,18 +45,17 @@ class TargetFaults:
         self._faults: dict[str, Fault] = {}
         self._said_at: dict[tuple[str, Fault], float] = {}
 
-    def answered(self, target: Target, origin: Origin) -> None:
-        """Something at the provider's address has answered, whatever it said."""
-        if self._reached.get(target.provider) != origin:
-            self._reached[target.provider] = origin
-
-    def served(self, target: Target) -> None:
+    def served(self, target: Target, origin: Origin) -> None:
         """The target has served a call."""
+        if self._reached.get(target.provider) is not origin:
+            self._reached[target.provider] = origin
         if self._faults:
             self._faults.pop(str(target), None)
 
-    def failed(self, target: Target, origin: Origin, call: Call, error: ProviderError) -> None:
-        """An attempt has failed."""
+    def failed(self, target: Target, origin: Origin, call: Call, error: ProviderError, *, answered: bool) -> None:
+        """An attempt has failed; `answered` says whether the provider had begun an answer by then."""
+        if answered:
+            self._reached[target.provider] = origin
         if error.kind in _NOT_SENT:
             return
         name, fault = str(target), self._fault(target, origin, error)

@@ -3,19 +3,18 @@
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 import pytest
 
 from gateway import logs
-from gateway.calls import ArmName, Attempt, Call, Caller, End, Outcome, Usage
-from gateway.json_body import Document
+from gateway.calls import ArmName, Attempt, End, Outcome, Usage
 from gateway.pricing import PriceBook
-from gateway.rollout.call_id import Booking, read
-from gateway.rollout.recorder import Clock, Recorder, name_call
-from gateway.rollout.table import Entry, Table
+from gateway.rollout.call_id import Booking
+from gateway.rollout.recorder import Clock, Recorder
+from gateway.rollout.table import Entry
 from gateway.rollout.weighing import unit_id
 from gateway.store.seam import MAX_FAILING_UNITS, MAX_UNITS, Batch
 from policies.evidence.evidence import SCORED, WHOLE
@@ -23,8 +22,6 @@ from policies.evidence.tally import Tally, amount_bucket
 from policies.guardrails.grammar import parse
 from policies.guardrails.thresholds import Scale, Thresholds, arm_thresholds
 from routing.assignment import Reason
-from routing.facts import Facts
-from routing.plan import route
 from tests.support.trials import agent_named, begun, outcome
 
 PRICES = PriceBook((), {})
@@ -312,19 +309,6 @@ def test_what_waits_can_be_looked_at() -> None:
     assert stage.recorder.pending("a", 5) is None
 
 
-def test_a_completed_canary_is_still_watched() -> None:
-    """Its calls are evidence of the canary, although there is no control any more."""
-    table, state = Table(), begun(agent_named("a"))
-    table.install({"a": agent_named("a")})
-    table.turn("a", replace(state, phase="completed", weight=10_000))
-    entry = table.entry("a")
-    assert entry
-    plan = route(entry.agent, entry.split, Facts("open", "", "", "c", "r"))
-    call = Call("c", Caller("open", ""), "a", None, Document.parse(b"{}"), False, False, [], "", 0.0, format="openai")
-    opened = Stage().recorder.open(call, plan, entry)
-    assert (opened.version, opened.arm, opened.thresholds) == ("v2", "canary", None)
-
-
 def test_batches_are_taken_once_and_oldest_first() -> None:
     """One for each epoch; what was taken is forgotten."""
     stage = Stage()
@@ -369,29 +353,12 @@ def test_tallies_merge_as_if_counted_together() -> None:
 
 
 def test_a_censored_call_is_no_evidence() -> None:
-    """It is in its version's sums, and its score is not its arm's; that the arm is served is known all the same."""
+    """It is in its version's sums; that the arm is served is known all the same."""
     censored = outcome("canary", failing())
     censored.censored = True
     batch = Stage().close(censored)
     assert (batch.canary.requests, batch.canary.errors, batch.canary.bad, batch.canary.uncounted) == (0, 0, {}, 1)
     assert (batch.tallies["v2"].errors, batch.tallies["v2"].censored) == (1, 1)
-    call = Call(
-        "c",
-        Caller("web", ""),
-        "a",
-        None,
-        Document.parse(b"{}"),
-        False,
-        False,
-        [],
-        "",
-        0.0,
-        format="openai",
-        nonce=b"8 bytes!",
-    )
-    name_call(call, censored, b"key")
-    booking = read(call.id, "web", b"key")
-    assert booking is not None and (booking.arm, booking.apart) == (None, False)
 
 
 def rejected() -> Attempt:

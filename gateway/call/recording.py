@@ -1,0 +1,102 @@
+"""The record of one call, from its opening to its close: what proxy, pass-through and shadow share.
+
+    with Recording(recorder, call, plan, entry, prices) as outcome:
+        ...  # attempts are added to the outcome, and whoever knows how the call ended says so
+
+Whatever ends the block says how the call ended, as far as it is an error, and the outcome is closed exactly once.
+"""
+
+from asyncio import CancelledError
+from collections.abc import Callable
+from types import TracebackType
+
+from gateway.call.attempt import Run
+from gateway.call.streaming import ClientTooSlow, ErrorEvent, OpenStream, StreamLimits, close, relay
+from gateway.calls import ArmName, Call, Outcome
+from gateway.conversation import name_of
+from gateway.errors import CallerError, Headers, ProviderError
+from gateway.net.asgi import Send
+from gateway.pricing import PriceBook
+from gateway.rollout.call_id import mint, place
+from gateway.rollout.parties import party_of
+from gateway.rollout.recorder import Recorder
+from gateway.rollout.table import Entry
+from gateway.rollout.weighing import unit_id
+from routing.plan import Plan
+
+
+class Recording:
+    """The outcome of one call while it runs."""
+
+    __slots__ = ("_prices", "_recorder", "outcome")
+
+    def __init__(self, recorder: Recorder, call: Call, plan: Plan, entry: Entry, prices: PriceBook) -> None:
+        self._recorder = recorder
+        self._prices = prices
+        state, arm = entry.state, arm_of(plan, entry)
+        self.outcome = Outcome(
+            call_id=call.id, caller=call.caller.name, agent=call.agent, version=plan.version.name, reason=plan.reason,
+            unit=plan.unit, rollout=state.rollout if state else 0, evidence=state.evidence if state else 0, arm=arm,
+            stream=call.stream, received_at=call.received_at, thresholds=entry.thresholds.get(arm) if arm else None,
+            request_id=call.request_id, party=party_of(call), conversation=name_of(call), held=plan.held,
+        )  # fmt: skip
+
+    def __enter__(self) -> Outcome:
+        return self.outcome
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        """Close the outcome. A client that took its answer too slowly ends its call, and nobody hears of it."""
+        if error is not None:
+            end_by(self.outcome, error)
+        self._recorder.close(self.outcome, self._prices)
+        return kind is ClientTooSlow
+
+
+def end_by(outcome: Outcome, error: BaseException) -> None:
+    """Say how a call ended that an error ended. A fault of ours leaves it as it is: failed."""
+    if isinstance(error, ProviderError):
+        outcome.end, outcome.status = "failed" if outcome.failed else "refused", error.status
+    elif isinstance(error, CallerError):
+        outcome.end, outcome.status = "refused", error.status
+    elif isinstance(error, CancelledError | ClientTooSlow):  # the client left, or the gateway stops
+        outcome.end = "client_gone"
+
+
+def name_call(call: Call, outcome: Outcome, key: bytes, *, answered: bool = True) -> None:
+    """Give the call the id that says where it will be booked, and whether a version answers it."""
+    arm, is_apart = None if outcome.censored or outcome.held else outcome.arm, outcome.reason != "split"
+    booked = place(outcome.agent, outcome.version, arm, is_apart, outcome.rollout, outcome.evidence, answered)
+    call.id = outcome.call_id = mint(booked, unit_id(outcome.unit), outcome.caller, call.nonce, key)
+
+
+async def relay_recorded(
+    run: Run, stream: OpenStream, send: Send, headers: Headers, error_event: ErrorEvent, now: Callable[[], float]
+) -> None:
+    """Relay a stream to its end, book its attempt and let go of its connection. Raises as `relay` does."""
+    attempt = stream.attempt
+    run.outcome.first_token_at = attempt.first_token_at
+    try:
+        limits = StreamLimits(run.runtime.timeouts.between_chunks, run.deadline - now())
+        await relay(send, stream, headers, limits, error_event)
+    except ProviderError as error:
+        attempt.failure, attempt.message, attempt.counts = error.kind, error.message, True
+        raise
+    finally:
+        attempt.usage, attempt.rejected, attempt.ended_at = stream.usage, stream.reader.refused, now()
+        await close(stream)
+
+
+def arm_of(plan: Plan, entry: Entry) -> ArmName | None:
+    """Return the side of a trial that a call of that plan belongs to."""
+    if plan.reason != "split":
+        return None
+    split = entry.split
+    if entry.is_completed:  # there is no control any more, but it is still watched
+        return "canary" if plan.version is split.stable else None
+    if not entry.on_trial:
+        return None
+    if plan.version is split.canary:
+        return "canary"
+    return "stable" if plan.version is split.stable else None

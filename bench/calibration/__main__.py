@@ -6,7 +6,8 @@ What is real: the application with its endpoints, routing, chain, attempts, retr
 recorder, flusher, judge, controller and store, over an embedded Redis for each process, which the gateway's own scripts
 change. Two or more replicas run in one process, on a clock that jumps (`clock`). What is not: the HTTP server and the
 transports, whose seams clients and a provider in memory take; pub/sub, notices, hand-overs and shadows; streams; the
-time that work takes. Operations of the store wait for one another. `bench.outages` measures over sockets and processes.
+time that work takes. Replicas share what conversations are under way only where there are any of several calls, or
+several steps. Operations of the store wait for one another. `bench.outages` measures over sockets and processes.
 
 Every rollout is drawn from its world's name and its seed. It has as many canary calls as the table says, in one step
 unless said otherwise: e-values are at their worst early, and while circuits open and close. `--keep` writes the counts

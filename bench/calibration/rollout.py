@@ -223,6 +223,9 @@ async def _simulating(scenario: Scenario, seed: int, url: str, switch: Callable[
             await gateway.agree_on_key()
             await gateway.services.controller.poll()
             gateway.keep(gateway.services.controller.run)
+            if scenario.shares:
+                gateway.keep(gateway.sharing.tell_for_ever)
+                gateway.keep(gateway.sharing.follow_for_ever)
             gateways.append(gateway)
         await asyncio.sleep(1)
         yield Simulation(scenario, seed, loop, gateways, spring, chance, switch)

@@ -1,20 +1,22 @@
 """The real store on virtual time: scripts that ask the loop's clock in place of the server's, one operation at a time.
 
 Records, sums and audit events lie in a real Redis, changed by the gateway's own scripts. Three things differ: the clock
-in the scripts; operations of all replicas wait for one another, so that a seed gives one history; and a change is
-announced within the process, as soon as pub/sub would announce it. Leases run out by the server's own clock.
+in the scripts; operations of all replicas wait for one another, so that a seed gives one history; and changes of a
+record and conversations under way are announced within the process, as soon as the server would announce them. Leases
+run out by the server's own clock.
 """
 
 import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from bench.calibration.clock import VirtualLoop
 from gateway.store import Client, Committed, RedisStore
+from gateway.store.beginnings import LONGEST_WAIT_SECONDS
 from gateway.store.scripts import Script
 from policies.rollout.rollout import Decision
 
@@ -30,6 +32,7 @@ class Line:
     loop: VirtualLoop
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     listeners: list[asyncio.Queue[str]] = field(default_factory=list)
+    told: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     def announce(self, agent: str) -> None:
         """Tell every listener that the agent's record has changed."""
@@ -55,6 +58,19 @@ class VirtualStore(RedisStore):
         self._line.listeners.append(heard)
         while True:
             yield await heard.get()
+
+    async def tell(self, messages: Sequence[str], since: float) -> None:
+        await super().tell(messages, since)
+        async with self._line.told:
+            self._line.told.notify_all()
+
+    async def read_messages(self, after: str, wait: bool) -> tuple[str, list[str]]:
+        """Wait on the virtual clock for what others tell, as the real store waits for it on its own."""
+        if wait:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LONGEST_WAIT_SECONDS), self._line.told:
+                    await self._line.told.wait()
+        return await super().read_messages(after, wait=False)
 
     @asynccontextmanager
     async def _reach(self) -> AsyncIterator[None]:

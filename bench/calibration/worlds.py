@@ -33,7 +33,7 @@ class Scenario:
     climate: Climate = lambda _: _WELL
     weight: str = "20%"
     calls: int = 500
-    rps: float = 50.0
+    rps: float = 100.0
     replicas: int = 2
     seconds: float = 1.0
     turns: float = 1.0
@@ -51,7 +51,7 @@ class Scenario:
     attack: Attack | None = None
     must_go: bool = False
     bar: int | None = None
-    runs: int = 1000
+    runs: int = 400
 
     @property
     def share(self) -> float:
@@ -62,6 +62,11 @@ class Scenario:
     def horizon(self) -> int:
         """Calls on both arms."""
         return math.ceil(self.calls / self.share)
+
+    @property
+    def shares(self) -> bool:
+        """Whether replicas tell one another of conversations under way: where it changes nothing they are spared it."""
+        return self.turns > 1 or "steps" in self.routing
 
     @property
     def callers(self) -> tuple[str, ...]:
@@ -117,8 +122,8 @@ def _tired_by_day(moment: Moment) -> Weather:
 
 
 def _by_day(now: float) -> float:
-    """The load of a day that takes a minute."""
-    return 1.0 + 0.9 * math.sin(2 * math.pi * now / 60)
+    """The load of a day that takes half a minute."""
+    return 1.0 + 0.9 * math.sin(2 * math.pi * now / 30)
 
 
 def _as_a_whole(chance: random.Random, _: int) -> Said:
@@ -146,12 +151,17 @@ def _dear_templates(_: random.Random, number: int) -> Said:
 
 
 # Circuits open, and stay so, where few calls are under way when five in a row have failed.
-_BRISK: Mapping[str, Any] = {"rps": 100.0, "seconds": 0.02}
-_AT = (("5%", 300), ("50%", 1000), ("90%", 1800))
+_BRISK: Mapping[str, Any] = {"seconds": 0.02}
+_WEIGHTS = ("5%", "50%", "90%")
+_CALLS = (300, 1000, 1800)
+_UNTIL_FROZEN = (300, 1500, 6300)  # calls after stable's first 500, from which latency thresholds are taken
 
 
-def _at_all(name: str, climate: Climate, **more: Any) -> list[Scenario]:
-    return [Scenario(f"{name}, {weight[:-1]} %", climate, weight, calls, **more) for weight, calls in _AT]
+def _at_all(name: str, climate: Climate, calls: Sequence[int] = _CALLS, **more: Any) -> list[Scenario]:
+    return [
+        Scenario(f"{name}, {weight[:-1]} %", climate, weight, horizon, **more)
+        for weight, horizon in zip(_WEIGHTS, calls, strict=True)
+    ]
 
 
 _ATTACKS: Sequence[tuple[Attack, float]] = (
@@ -167,16 +177,16 @@ _STEPS = {
 }
 
 BLAMELESS: Sequence[Scenario] = (
-    Scenario("identical", weight="5%", calls=300, runs=2000),
+    Scenario("identical", weight="5%", calls=200, runs=2000),
     Scenario("identical, 50 %", weight="50%", calls=1000),
     Scenario("identical, every call scored", scored=1.0),
     Scenario("conversations fail as a whole", words=_as_a_whole, turns=5, named=True, runs=2000),
-    Scenario("outage for a while", _between(8, 24, errors=0.3), weight="5%", calls=300, runs=2000),
-    Scenario("a ladder of steps", _between(20, 30, errors=0.3), routing=_STEPS, calls=600),
+    Scenario("outage for a while", _between(8, 16, errors=0.3), runs=2000),
+    Scenario("a ladder of steps", _between(20, 30, errors=0.3), routing=_STEPS, calls=1000),
     *_at_all("shared outage", _always(errors=0.3), **_BRISK),
-    *_at_all("slow outage, comes and goes", _in_turn(3, errors=0.5, slow=3.0), **_BRISK),
+    *_at_all("slow outage, comes and goes", _in_turn(3, errors=0.5, slow=3.0), _UNTIL_FROZEN, **_BRISK),
     *_at_all("both down for a while", _between(4, 14, errors=1.0), **_BRISK),
-    *_at_all("shared slowness", _between(15, 25, slow=3.0)),
+    *_at_all("shared slowness", _between(8, 14, slow=3.0), _UNTIL_FROZEN),
     *_at_all("provider flaps", _in_turn(4, errors=0.95), **_BRISK),
     Scenario("429 storms", _in_turn(4, limited=0.7), weight="50%", routing=_FALLBACK),
     Scenario("429 for the busier arm, in slow peaks", _limited_when_busy, routing=_FALLBACK),
@@ -194,7 +204,7 @@ BLAMELESS: Sequence[Scenario] = (
     Scenario("load of a day", _tired_by_day, rate=_by_day, calls=800),
     Scenario("heavy tails", _always(latency_spread=1.3, cost_spread=1.6), calls=800),
     Scenario("a prompt cache that favours the busier arm", _cached_when_busy, calls=800),
-    Scenario("restart of Redis", _between(20, 30, errors=0.3), store_away=(12.0, 5.0)),
+    Scenario("restart of Redis", _between(14, 18, errors=0.3), store_away=(8.0, 4.0)),
     Scenario("clients hang up on slow answers", _in_turn(6, slow=1.8), patience=2.0),
     Scenario("templated openings", words=_dear_templates, template=_one_of_three, weight="50%"),
     *(
@@ -207,7 +217,7 @@ BLAMELESS: Sequence[Scenario] = (
 def _bad(name: str, climate: Climate, bar: int | None, **more: Any) -> Scenario:
     """A canary that must go: a horizon of half again the bar, at 5 %."""
     calls = more.pop("calls", bar and round(1.5 * bar) + 40)
-    usual = {"weight": "5%", "rps": 100.0, "runs": 200 if calls < 1000 else 100}
+    usual = {"weight": "5%", "runs": 200 if calls < 1000 else 60}
     return Scenario(name, climate, **{**usual, **more}, calls=calls, must_go=True, bar=bar)
 
 

@@ -6,7 +6,8 @@ format, the bytes go through and only what the version sets is put in (`amend`).
 in a neutral form that belongs to neither: a request becomes a `Prompt`, a whole answer a `Reply`, a stream `Event`s.
 
 `prompt` and `answer` are that neutral form, `settings` is a version's part in it; `protocol` says what a wire format
-must provide; `reader` follows a stream in any of them; `sse` cuts server-sent events.
+must provide, `door` what stands at its endpoints, and `registry` has them all; `fit` keeps a prompt within a provider's
+`limits`; `reader` follows a stream in any format; `sse` cuts server-sent events.
 
 Each format is a folder with the same public modules; helpers of a folder begin with an underscore:
 

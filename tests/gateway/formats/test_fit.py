@@ -402,7 +402,13 @@ def requests_of_clients(id: str, name: str, user: str) -> dict[FormatName, dict[
     }
 
 
-@given(ODD.filter(bool), ODD.filter(bool), ODD, st.sampled_from(sorted(CLIENTS)), st.sampled_from(TARGETS))
+@given(
+    ODD.filter(bool),
+    ODD.filter(bool),
+    ODD,
+    st.sampled_from(sorted(requests_of_clients("", "", ""))),
+    st.sampled_from(TARGETS),
+)
 def test_whatever_a_client_sends_fits(
     id: str, name: str, user: str, client: FormatName, target: tuple[FormatName, str, str]
 ) -> None:

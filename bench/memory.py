@@ -12,7 +12,6 @@ from time import time
 from typing import Any, cast
 
 import uvloop
-from uvicorn.config import Config
 
 from bench.gateways import peers, wire
 from gateway import logs
@@ -126,12 +125,7 @@ def send(gateway: Gateway, count: int, requests: list[bytes], end: bytes = b"") 
 
 
 async def _send(gateway: Gateway, count: int, requests: list[bytes], end: bytes) -> int:
-    config = Config(
-        gateway.asgi, http=BoundedProtocol, loop="uvloop", lifespan="off", log_config=None,
-        interface="asgi3", proxy_headers=False,
-    )  # fmt: skip
-    config.load()
-    protocol = BoundedProtocol(config, Traffic(ServerLimits()), {}, asyncio.get_running_loop())
+    protocol = BoundedProtocol(gateway.asgi, Traffic(ServerLimits()), {}, asyncio.get_running_loop())
     client = _Client(end)
     connection = MemoryTransport(client.take)
     protocol.connection_made(connection)

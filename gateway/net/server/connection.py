@@ -11,13 +11,12 @@ leave    the client is gone: the application learns of it at once
 import asyncio
 from collections import deque
 
-from uvicorn.config import Config
+import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
-from uvicorn.server import ServerState
 
 from gateway.errors import Overloaded, RequestTimeout, SerinusError
+from gateway.net.asgi import ASGIApp
 from gateway.net.server.exchange import Exchange
 from gateway.net.server.head import Head
 from gateway.net.server.intake import Intake
@@ -33,23 +32,20 @@ MOST_TURNED_AWAY = 100
 BUSY = "The gateway is busy; try again in a second."
 
 
-class BoundedConnection(HttpToolsProtocol):
+class BoundedConnection(asyncio.Protocol):
     """The connection. At any time at most one exchange is `_answering` and one, maybe the same, `_receiving`."""
 
     def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, object],
-        _loop: asyncio.AbstractEventLoop | None = None,
+        self, app: ASGIApp, traffic: Traffic, app_state: dict[str, object], loop: asyncio.AbstractEventLoop
     ) -> None:
-        if not isinstance(server_state, Traffic):
-            raise TypeError("BoundedProtocol needs a Traffic as its server_state")
-        super().__init__(config, server_state, app_state, _loop)
-        self._traffic = server_state
-        self._room = server_state.room
-        self._cork = server_state.cork
-        self._limits = server_state.limits
+        self.app = app
+        self.app_state = app_state
+        self.loop = loop
+        self.parser = new_parser(self)
+        self._traffic = traffic
+        self._room = traffic.room
+        self._cork = traffic.cork
+        self._limits = traffic.limits
         self._head: Head | None = None
         self._headers: list[tuple[bytes, bytes]] = []
         self._receiving: Exchange | None = None
@@ -104,6 +100,9 @@ class BoundedConnection(HttpToolsProtocol):
         self._watch.congested()
         self.flow.pause_writing()
 
+    def resume_writing(self) -> None:
+        self.flow.resume_writing()
+
     # Called by the cork.
 
     def flush(self) -> None:
@@ -141,7 +140,7 @@ class BoundedConnection(HttpToolsProtocol):
     def ended(self, exchange: Exchange) -> None:
         """The exchange's task is over."""
         if exchange.task is not None:
-            self.tasks.discard(exchange.task)
+            self._traffic.tasks.discard(exchange.task)
             if self._traffic.draining:
                 self._traffic.look()
 
@@ -158,6 +157,10 @@ class BoundedConnection(HttpToolsProtocol):
             self._watch.within_short(self._traffic.idle_seconds)
         elif self._idle and not self._deaf:
             self._close()
+
+    def reset(self) -> None:
+        """Cut the client off at once, so that no answer looks whole."""
+        reset(self.transport)
 
     # Ends.
 
@@ -294,3 +297,10 @@ class BoundedConnection(HttpToolsProtocol):
     def _vanish(self) -> None:
         self._leave()
         self.transport.abort()
+
+
+def new_parser(protocol: asyncio.Protocol) -> httptools.HttpRequestParser:
+    """Return a parser that calls the protocol; what comes behind `connection: close` is read, to be thrown away."""
+    parser = httptools.HttpRequestParser(protocol)
+    parser.set_dangerous_leniencies(lenient_data_after_close=True)
+    return parser

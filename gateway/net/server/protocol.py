@@ -1,6 +1,6 @@
 """One client connection: HTTP/1.1 in, bounded in size and time, and exchanges out to the application in order.
 
-uvicorn's httptools protocol with what it lacks: limits, deadlines, one meaning per request, word of clients that leave.
+What uvicorn's own protocol lacks: limits, deadlines, one meaning per request, word of clients that leave.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
 from gateway.errors import BodyTooLarge, MethodNotAllowed, Overloaded, SerinusError
 from gateway.net.server.body import RequestBody
-from gateway.net.server.connection import BUSY, BoundedConnection
+from gateway.net.server.connection import BUSY, BoundedConnection, new_parser
 from gateway.net.server.disconnect import EXTENSION, Departure
 from gateway.net.server.exchange import Exchange
 from gateway.net.server.head import Head
@@ -100,7 +100,6 @@ class BoundedProtocol(BoundedConnection):
 
     def answered(self, exchange: Exchange) -> None:
         """The answer is complete: the next exchange, a refusal that had to wait, or rest."""
-        self._traffic.total_requests += 1
         self._answering = None
         if self.closing():
             return
@@ -162,7 +161,7 @@ class BoundedProtocol(BoundedConnection):
         self._answering = exchange
         # Made by hand: the loop would give each one a name of its own, which costs more than it tells.
         exchange.task = task = asyncio.Task(exchange.run(self.app), loop=self.loop, name="exchange")
-        self.tasks.add(task)
+        self._traffic.tasks.add(task)
 
     def _feed(self, data: bytes) -> bool:
         """Parse the data; return whether it is valid so far. An invalid request is refused."""
@@ -186,8 +185,7 @@ class BoundedProtocol(BoundedConnection):
         again = head.without_upgrade(self.parser.get_method(), self.parser.get_http_version())
         self._upgrading = False
         self._unused = 0
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.parser = new_parser(self)
         return self._feed(again + rest)
 
 

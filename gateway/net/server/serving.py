@@ -1,6 +1,6 @@
 """The server's life: start, serve until told to stop, drain without breaking a stream, end.
 
-uvicorn gives the configuration, the lifespan and the protocol's base. Its own server is not used: it exits the process
+uvicorn gives the configuration and the lifespan. Its own server is not used: it exits the process
 when it cannot start, polls ten times a second, and cuts open streams when its grace is short.
 """
 
@@ -20,7 +20,7 @@ from gateway.net.asgi import ASGIApp
 from gateway.net.server.limits import ServerLimits
 from gateway.net.server.protocol import BoundedProtocol
 from gateway.net.server.sharing import ConnectionCounts, SharedListener
-from gateway.net.server.sockets import accepted, allow_files, begin, bind, reset
+from gateway.net.server.sockets import accepted, allow_files, begin, bind
 from gateway.net.server.traffic import Traffic
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -133,8 +133,10 @@ class Server:
         self._sock = sock = self._sock or bind(*self._address)
         self.port = sock.getsockname()[1]
 
+        app = self._config.loaded_app
+
         def connect() -> BoundedProtocol:
-            return BoundedProtocol(self._config, self._traffic, lifespan.state, loop)
+            return BoundedProtocol(app, self._traffic, lifespan.state, loop)
 
         self._connect = connect
         counts, cell = self._share or (ConnectionCounts(), 0)
@@ -172,9 +174,8 @@ class Server:
 
     async def _cut_off(self) -> None:
         """End what outlasted the drain: its clients are cut, its exchanges may finish their books."""
-        for protocol in [*self._traffic.connections, *self._traffic.turned_away]:
-            if isinstance(protocol, BoundedProtocol):
-                reset(protocol.transport)
+        for connection in [*self._traffic.connections, *self._traffic.turned_away]:
+            connection.reset()
         for remedy in (_leave_alone, asyncio.Task.cancel):
             tasks = set(self._traffic.tasks)
             for task in tasks:

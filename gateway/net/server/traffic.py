@@ -2,9 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import cast
-
-from uvicorn.server import ServerState
 
 from gateway.net.server.limits import ServerLimits
 from gateway.net.server.room import Guest, Room
@@ -15,21 +12,22 @@ def _nothing() -> None:
     """Do nothing: no callback for the number of connections was given."""
 
 
-class Traffic(ServerState):
-    """uvicorn's shared state with limits. `turned_away` are connections above the cap, about to be closed.
+class Traffic:
+    """`connections` are open, `tasks` answer requests, `turned_away` are connections above the cap, about to be closed.
 
     `idle_seconds` is how long a connection that rests may stay once the server drains. `lost` is called whenever a
     connection is gone.
     """
 
     def __init__(self, limits: ServerLimits, idle_seconds: float = 0.0) -> None:
-        super().__init__()
         self.limits = limits
-        self.room = Room(cast("set[Guest]", self.connections), limits.max_connections, limits.reserve)
+        self.connections: set[Guest] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.room = Room(self.connections, limits.max_connections, limits.reserve)
         self.cork = Cork()
         self.idle_seconds = idle_seconds
         self.lost: Callable[[], object] = _nothing
-        self.turned_away: set[asyncio.Protocol] = set()
+        self.turned_away: set[Guest] = set()
         self.draining = False
         self.empty = asyncio.Event()
 

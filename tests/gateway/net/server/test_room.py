@@ -26,6 +26,12 @@ class Stand:
     def turn_away(self) -> None:
         self.fate.append("turned away")
 
+    def shutdown(self) -> None:
+        self.fate.append("was shut down")
+
+    def reset(self) -> None:
+        self.fate.append("was reset")
+
 
 def room_of(most: int, reserve: int = 0) -> tuple[Room, set[Guest], list[int]]:
     connections: set[Guest] = set()

@@ -123,7 +123,7 @@ def _weight(text: str) -> int:
 def _text(body: dict[str, object], name: str) -> str:
     value = body.get(name)
     if not isinstance(value, str) or not value.strip():
-        raise CallerError(f"{name!r} is missing: it goes on record", param=name)
+        raise CallerError(f"{name!r} is missing: the audit records it", param=name)
     if len(value) > _LONGEST_TEXT:
         raise CallerError(f"{name!r} is longer than {_LONGEST_TEXT} characters", param=name)
     return " ".join(value.encode(errors="backslashreplace").decode().split())

@@ -143,7 +143,7 @@ def _before(query: Mapping[str, str]) -> Place | None:
         return None
     match = _CURSOR.fullmatch(query["before"])
     if match is None:
-        raise CallerError("'before' is what the page before said in 'next'", param="before")
+        raise CallerError("'before' must be the 'next' of the previous page", param="before")
     return Place(int(match[1]), int(match[2]), match[3])
 
 

@@ -80,7 +80,7 @@ class Passthrough(Generation):
         send = _Closing(send, incoming)
         body = await _body(incoming, scope, path, runtime, agent is not None)
         if caller.agents is not None and isinstance(body, Stream) and path.split("/")[1] not in _OPAQUE:
-            raise UnsupportedBody("this key is for some agents only: send application/json or a form here")
+            raise UnsupportedBody("this key is limited to some agents: send application/json or a form here")
         wanted = Wanted(
             id=self.services.new_nonce().hex(),
             request_id=given_id(headers),
@@ -182,10 +182,10 @@ def _check_scope(caller: Caller, method: str, path: str) -> None:
         return
     segments, read = path.split("/")[2:], _first(path)
     if read in _RUNS_ANY_MODEL and method not in _READING:
-        raise Forbidden(f"this key is for some agents only, and '/v1/{read}' runs models of any name")
+        raise Forbidden(f"this key is limited to some agents, and '/v1/{read}' runs any model")
     if segments[0] not in _FOR_SOME_AGENTS | _RUNS_ANY_MODEL and segments[:2] != _STORED_CALLS:
         shown = segments[0][:LONGEST_SHOWN]
-        raise Forbidden(f"this key is for some agents only, and '/v1/{shown}' is not for such keys")
+        raise Forbidden(f"this key is limited to some agents and may not use '/v1/{shown}'")
 
 
 def _leads_astray(segment: str) -> bool:
@@ -215,7 +215,7 @@ async def _body(incoming: Incoming, scope: Scope, path: str, runtime: Runtime, i
         return form
     if kind not in (b"", b"application/json") and not takes_raw_bytes(path):
         raise UnsupportedBody(
-            f"content type {kind[:80].decode('latin-1')!r} is not taken here: send application/json or a form"
+            f"content type {kind[:80].decode('latin-1')!r} is not accepted here: send application/json or a form"
         )
     if kind != b"application/json" and takes_raw_bytes(path):
         return Stream(incoming)

@@ -61,7 +61,9 @@ async def first_part(reader: Follower, chunks: AsyncIterator[bytes]) -> bytes:
         if chunk is None:
             break
         if len(held) > _HELD_BYTES:
-            raise ProviderError("malformed", "the provider's stream does not come to its answer")
+            raise ProviderError(
+                "malformed", f"the provider's stream held no content in its first {_HELD_BYTES >> 20} MiB"
+            )
     if reader.failure:
         raise reader.failure
     return held
@@ -165,7 +167,7 @@ async def _pump(send: Send, stream: OpenStream, limits: StreamLimits) -> None:
     except TimeoutError:
         if sending:
             raise ClientTooSlow from None
-        raise ProviderError("timeout", "the provider's stream did not go on in time") from None
+        raise ProviderError("timeout", f"no data from the provider for {between:g} s") from None
 
 
 async def _drain(stream: OpenStream) -> None:

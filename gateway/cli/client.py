@@ -206,7 +206,7 @@ def print_verification(operator: Operator, agent: str) -> int:
         problems.append(f"the record is at epoch {epoch}, the last event at {events[-1]['epoch_after']}")
     if not trail.seen_before_start:
         place = printable(trail.seen_in or "no folder")
-        print(f"nothing was seen before this start ({place}): a loss before it cannot be told", file=sys.stderr)
+        print(f"nothing was recorded before this start ({place}): an earlier loss cannot be detected", file=sys.stderr)
     print("\n".join(problems) or f"{agent}: {len(events)} events, one whole chain up to epoch {epoch}")
     return THE_ANSWER_IS_NO if problems else WELL
 
@@ -218,7 +218,7 @@ def do_verb(operator: Operator, agent: str, verb: str, command: Mapping[str, str
     except Overtaken as overtaken:
         now = explain(agent, overtaken.state) if overtaken.state else []
         raise CommandRefused(
-            "\n".join(["Nothing was done, because someone was faster.", str(overtaken), *now])
+            "\n".join(["Nothing was changed: another change came first.", str(overtaken), *now])
         ) from None
     print(f"{agent}: {after.phase}, weight {after.weight:.2%}, epoch {after.epoch}")
     return WELL

@@ -14,7 +14,7 @@ def describe(view: StatusView) -> str:
     if why := gateway.store.error:
         lines.append(why)
     if error := gateway.config.error:
-        lines += ["configuration refused, the old one serves:", error]
+        lines += ["configuration refused, the previous one is in use:", error]
     lines += [f"circuit of {target}: {state.replace('_', ' ')}" for target, state in gateway.circuits.items()]
     for name, agent in view.agents.items():
         lines += ["", *_describe_agent(name, agent)]
@@ -49,11 +49,13 @@ def explain(name: str, agent: AgentView) -> list[str]:
         lines.append(_evidence_in_words(agent))
         lines += _outlook_in_words(agent.outlook) if agent.outlook else []
         lines += _apart_in_words(agent.versions)
-        lines += [f"It does not go on because {reason}." for reason in agent.waits_for]
+        lines += [f"It waits because {reason}." for reason in agent.waits_for]
     if agent.dismissed:
         lines.append(f"Dismissed by a person: {', '.join(agent.dismissed)}.")
     if agent.phase == "rolled_back":
-        lines.append(f"It stays out until {canary.version} changes, or someone says 'serinus rollout retry {name}'.")
+        lines.append(
+            f"It gets no traffic until {canary.version} changes, or someone runs 'serinus rollout retry {name}'."
+        )
     return lines
 
 
@@ -61,8 +63,8 @@ def _standing(name: str, agent: AgentView, canary: str) -> str:
     share = f"{agent.weight * 100:g} %"
     phase = {
         "running": f"is on trial with {share} of the traffic",
-        "paused": f"stands still at {share} of the traffic",
-        "rolled_back": "was taken out and gets no traffic",
+        "paused": f"is paused at {share} of the traffic",
+        "rolled_back": "was rolled back and gets no traffic",
         "completed": "has passed its trial and serves every call",
     }.get(agent.phase or "", "waits for its trial to begin")
     step = f", step {agent.step} of {len(agent.steps)}" if len(agent.steps) > 1 else ""
@@ -73,7 +75,7 @@ def _last_change(agent: AgentView) -> str:
     """Return what was last decided; before the record has been read, why there is nothing to say."""
     decision = agent.last_decision
     if decision is None:
-        return f"Of its past nothing is known here: {agent.reason}."
+        return f"The rollout's history is not known here: {agent.reason}."
     action = decision.action.replace("_", " ")
     return f"The last change was {action} by {decision.actor} at {decision.at}: {decision.reason}."
 
@@ -87,7 +89,7 @@ def _evidence_in_words(agent: AgentView) -> str:
 def _apart_in_words(versions: Mapping[str, VersionView]) -> list[str]:
     """Return a line on each kind of call that is no full evidence: rejected, censored or held."""
     said = {
-        "The provider rejected some requests, by whosever doing": _counts(versions, lambda sums: sums.rejected),
+        "The provider rejected some requests, whatever the cause": _counts(versions, lambda sums: sums.rejected),
         "Some calls are no evidence, because a target's circuit was open": _counts(versions, lambda s: s.censored),
         "Some calls are no evidence, because their conversations began before this step": _counts(
             versions, lambda sums: sums.held
@@ -105,9 +107,7 @@ def _outlook_in_words(outlook: OutlookView) -> list[str]:
     reach = f"between {low:.2g} and {high:.2g}" if high is not None else f"at least {low:.2g}"
     lines = [f"Its error rate is {reach} times stable's (95 %, at every look)."] if low or high is not None else []
     if outlook.canary_requests_to_rollback:
-        lines.append(
-            f"If it goes on like this, about {outlook.canary_requests_to_rollback} more canary requests prove it."
-        )
+        lines.append(f"At this rate about {outlook.canary_requests_to_rollback} more canary requests would prove it.")
     return lines
 
 

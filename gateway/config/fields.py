@@ -82,7 +82,9 @@ def name(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("must be text; put it in quotes, such as '1.10'")
     if not re.fullmatch(NAME_PATTERN, value):
-        raise ValueError(f"{quoted(value)} is no name; use 1 to 64 of A-Z a-z 0-9 . _ - and no dot at the beginning")
+        raise ValueError(
+            f"{quoted(value)} is not a valid name; use 1 to 64 of A-Z a-z 0-9 . _ - and no dot at the beginning"
+        )
     return value
 
 
@@ -183,7 +185,7 @@ def origin(value: str) -> str:
     """`https://app.example.com`. Raises ValueError with a hint."""
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]{0,31}://[A-Za-z0-9._\[\]:-]+", value):
         raise ValueError(
-            f"{quoted(value)} is no origin; write scheme, host and port only, such as https://app.example.com"
+            f"{quoted(value)} is not an origin; write scheme, host and port only, such as https://app.example.com"
         )
     return value.lower()
 
@@ -191,7 +193,9 @@ def origin(value: str) -> str:
 def host_name(value: str) -> str:
     """A name or an IP address without a port. Raises ValueError with a hint."""
     if not re.fullmatch(r"\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253}", value):
-        raise ValueError(f"{quoted(value)} is no host; write a name or an address without a port, such as gateway.lan")
+        raise ValueError(
+            f"{quoted(value)} is not a host; write a name or an address without a port, such as gateway.lan"
+        )
     return value.strip("[]").lower()
 
 

@@ -75,7 +75,7 @@ def fact_header(name: str) -> str:
     """The lower-case name of a header that rules or `sticky` may read. Raises ValueError with a hint."""
     lower = name.lower()
     if not re.fullmatch(HEADER_NAME, lower):
-        raise ValueError(f"{name!r} is no header name; write header:<name>, such as header:x-tenant")
+        raise ValueError(f"{name!r} is not a header name; write header:<name>, such as header:x-tenant")
     if is_credential(lower):
         raise ValueError(f"{name!r} is a credential; use the fact `caller` or `user`, or another header")
     return lower

@@ -128,5 +128,5 @@ class _Search:
 
     def _check_name(self, name: str, place: str) -> None:
         if not re.fullmatch(NAME_PATTERN, name):
-            message = f"{quoted(name)} is no name; use 1 to 64 of A-Z a-z 0-9 . _ -"
+            message = f"{quoted(name)} is not a valid name; use 1 to 64 of A-Z a-z 0-9 . _ -"
             self.problems.append(Problem(place, 0, "", message))

@@ -128,13 +128,13 @@ class Reader:
     def _keep_arguments(self, delta: ToolDelta) -> None:
         self._argument_characters += len(delta.arguments)
         if self._argument_characters > MAX_ARGUMENT_CHARACTERS:
-            self.failure = ProviderError("malformed", "the tool-call arguments of the provider's stream have no end")
+            self.failure = ProviderError("malformed", "the tool-call arguments of the provider's stream are too long")
             return
         self._arguments.setdefault(delta.index, []).append(delta.arguments)
 
     def _shortcoming(self) -> ProviderError | None:
         if not self.started:
-            return ProviderError("malformed", "the provider's stream held no part of an answer")
+            return ProviderError("malformed", "the provider's stream ended without content")
         if not self.done:
             return _truncated()
         if not all(are_json("".join(parts)) for parts in self._arguments.values()):
@@ -143,4 +143,4 @@ class Reader:
 
 
 def _truncated() -> ProviderError:
-    return ProviderError("truncated", "the provider's stream ended before the answer did")
+    return ProviderError("truncated", "the provider's stream ended before its answer was complete")

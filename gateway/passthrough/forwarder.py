@@ -128,7 +128,7 @@ class Forwarder:
         if response is not None and (found := of_caller(caller, self.proxy.table, runtime.channels)):
             return self.owners.first(response, found)
         if caller.agents is not None:
-            raise CallerError("this key is for some agents only: name one, as '?model=' in the query", param="model")
+            raise CallerError("this key is limited to some agents: name one as '?model=' in the query", param="model")
         return [Target(only_provider(runtime.channels, wanted.path), "")]
 
     async def _carry(
@@ -299,7 +299,7 @@ async def _relay(response: Response, carried: _Carried, deadline: float, send: S
     except TimeoutError:
         if sending:
             raise ClientTooSlow from None
-        raise ProviderError("timeout", "the provider's answer did not go on in time") from None
+        raise ProviderError("timeout", "the provider's answer stalled: no data within the time limit") from None
     await send({"type": "http.response.body", "body": b""})
 
 

@@ -40,7 +40,7 @@ class Commands:
             decision = await self._decide(agent, epoch, command)
             if await self._commit(agent, decision):
                 return self._table.seen(agent) or decision.state
-        raise EpochConflict(f"someone was faster: {agent} has moved on from epoch {epoch}")
+        raise EpochConflict(f"another change came first: {agent} is no longer at epoch {epoch}")
 
     async def _decide(self, agent: str, epoch: int, command: Command) -> Decision:
         """Apply the command to the record as the store has it now."""

@@ -97,7 +97,7 @@ def agent_view(entry: Entry, snapshot: Snapshot, event: Mapping[str, Any], unpri
         pinned=state.pinned if state else False,
         approved=state.approved if state else False,
         dismissed=state.dismissed if state else (),
-        reason=state.reason if state else "the record is not known yet; stable only",
+        reason=state.reason if state else "the record is not known yet; all calls go to stable",
         changed_at=timestamp(state.changed_at) if state else None,
         stable=entry.intent.stable,
         canary=entry.intent.canary,

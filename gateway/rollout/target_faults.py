@@ -123,7 +123,7 @@ def _reason(cause: BaseException) -> str:
     if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return "cannot be reached: it does not speak TLS as configured"
     if isinstance(cause, UnicodeError):
-        return "cannot be reached: its host is no name"
+        return "cannot be reached: its host is not a valid name"
     if isinstance(cause, OSError) and _is_refused(cause):
         return "cannot be reached: connections to it are refused"
     return ""

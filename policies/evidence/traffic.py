@@ -55,7 +55,7 @@ def _silent(name: str, arm: SlotCounts, due: float, evidence: Evidence) -> tuple
     unseen = _unseen(arm, evidence)
     if unseen < UNSEEN_MINUTES or due < MIN_DUE:
         return ()
-    return (f"no call of the {name} was seen for {unseen} minutes, and about {due:.0f} were due",)
+    return (f"no call of the {name} was seen for {unseen} minutes, and about {due:.0f} were expected",)
 
 
 def _calls_after(arm: SlotCounts, other: SlotCounts) -> int:

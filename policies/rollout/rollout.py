@@ -22,7 +22,7 @@ WATCH_AFTER_SECONDS = 24 * 3600.0  # a completed canary may still be rolled back
 
 _MOST_REPLACED = 8  # versions of earlier rollouts that conversations under way may still be on
 
-_APPROVAL = "somebody's approval is wanted"
+_APPROVAL = "a person's approval is needed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +142,12 @@ def waits_for(state: State, intent: Intent, findings: Findings, now: float) -> t
         return ("there are no steps: the weight stays until the configuration changes",)
     waits: list[str] = []
     if (left := step.hold - (now - state.began_at)) > 0:
-        waits.append(f"the step holds for another {left:.0f} s")
+        waits.append(f"the step lasts for another {left:.0f} s")
     calls, units = findings.evidence.canary.calls, findings.evidence.canary.units
     if calls < step.min_requests:
-        waits.append(f"{step.min_requests - calls} more canary requests are wanted")
+        waits.append(f"{step.min_requests - calls} more canary requests are needed")
     if units < MIN_UNITS:
-        waits.append(f"{MIN_UNITS - units} more units on the canary are wanted")
+        waits.append(f"{MIN_UNITS - units} more units on the canary are needed")
     if step.approval and not state.approved:
         waits.append(_APPROVAL)
     return (*waits, *findings.assessment.holds, *findings.blocked)
@@ -260,7 +260,8 @@ def _beginning(
     if intent.canary is None:
         return None, "end" if state else "start", 0, f"no canary; {intent.stable.version} serves everything"
     if why := rolled_back.get(intent.canary.digest):
-        return "rolled_back", "start", 0, f"this canary was rolled back before ({why}); change it, or say retry"
+        reason = f"this canary was rolled back before ({why}); change it, or run 'serinus rollout retry'"
+        return "rolled_back", "start", 0, reason
     share = intent.steps[0].share
     reason = f"{intent.canary.version} on trial at {percent(share)} over {intent.stable.version}"
     return "running", "start", share, reason
@@ -270,10 +271,10 @@ def _seen(finding: Finding, evidence: Evidence) -> str:
     canary, stable = finding.canary or 0.0, finding.stable or 0.0
     if finding.guardrail.is_mean:
         times = f"{canary / stable:.3g}" if stable else "infinitely many"
-        return f"the canary takes {times} times what stable takes, over {evidence.canary.calls} requests"
+        return f"the canary's value is {times} times stable's, over {evidence.canary.calls} requests"
     population = finding.guardrail.population
     calls, others = (sum(arm.trials(population).values()) for arm in (evidence.canary, evidence.stable))
-    control = f"stable {stable:.2%} of {others}" if others else "nothing seen of stable"
+    control = f"stable {stable:.2%} of {others}" if others else "no calls of stable"
     return f"canary {canary:.2%} of {calls} requests, {control}"
 
 

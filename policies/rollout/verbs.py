@@ -68,7 +68,7 @@ def _approve(state: State, intent: Intent, command: Command, now: float) -> Deci
     _require(state, "running", "paused")
     step = state.step_of(intent)
     if step is None or not step.approval or state.approved:
-        raise Refused("this step waits for no approval")
+        raise Refused("this step needs no approval")
     return change(state, now, **_signed(command, "approve"), approved=True)
 
 
@@ -92,7 +92,7 @@ def _unpin(state: State, intent: Intent, command: Command, now: float) -> Decisi
 def _set_weight(state: State, intent: Intent, command: Command, now: float) -> Decision:
     _require(state, "running", "paused")
     if command.weight is None or not 0 <= command.weight <= WHOLE_WEIGHT:
-        raise Refused("name a weight between 0% and 100%")
+        raise Refused("give a weight between 0% and 100%")
     signed = _signed(command, "set_weight")
     signed["reason"] = f"{percent(state.weight)} -> {percent(command.weight)}: {command.reason}"
     return new_segment(state, now, **signed, weight=command.weight, pinned=True)

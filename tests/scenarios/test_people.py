@@ -89,7 +89,7 @@ async def test_every_verb_does_what_it_says(tmp_path: Path, redis_url: str, agen
         assert "epoch 5" in await here.did("unpin")
         assert "not pinned" in await here.refused("unpin")
         assert "epoch 6" in await here.did("approve")
-        assert "waits for no approval" in await here.refused("approve")
+        assert "needs no approval" in await here.refused("approve")
         assert "weight 50.00%, epoch 7" in await here.did("promote")
         assert "weight 10.00%, epoch 8" in await here.did("set-weight", "--weight", "10%")
         assert "'weight' is missing" in await here.refused("set-weight")
@@ -142,9 +142,9 @@ async def test_explain_says_where_it_stands(tmp_path: Path, redis_url: str, agen
         await here.did("abort")
         aborted = await here.explained()
     assert f"{agent}: v2 is on trial with 25 % of the traffic, over v1, step 1 of 3." in running
-    assert "30 more units on the canary are wanted" in running and "somebody's approval is wanted" in running
-    assert "stands still at 25 %" in paused and "pause by kim" in paused and "a person paused it" in paused
-    assert "was taken out" in aborted and f"serinus rollout retry {agent}" in aborted
+    assert "30 more units on the canary are needed" in running and "a person's approval is needed" in running
+    assert "is paused at 25 %" in paused and "pause by kim" in paused and "a person paused it" in paused
+    assert "was rolled back" in aborted and f"serinus rollout retry {agent}" in aborted
 
 
 async def test_whoever_was_slower_is_told(tmp_path: Path, redis_url: str, agent: str) -> None:

@@ -173,7 +173,7 @@ async def test_a_step_waits_for_approval(tmp_path: Path, redis_url: str, agent: 
     steps = ({"weight": "25%", **STEP, "approval": "required"}, {"weight": "50%", "hold": "1h"})
     async with climbing(tmp_path, redis_url, agent, steps, ModelBehaviour()) as climb:
         await climb.until(lambda view: view.versions["v1"].requests > 500)
-        await climb.until(lambda view: view.waits_for == ("somebody's approval is wanted",))
+        await climb.until(lambda view: view.waits_for == ("a person's approval is needed",))
         await asyncio.sleep(2.5)  # two polls, of which one froze the thresholds
         view = await climb.view()
         assert (view.step, view.weight) == (1, 0.25)

@@ -108,7 +108,7 @@ async def test_a_start_without_a_memory_says_so(folder: Path, agent: str) -> Non
         (warning,) = [line["message"] for line in served.log() if line["event"] == "memory"]
         assert warning.startswith(f"no memory of this store in {data / 'seen' / 'embedded'}")
         verified = await command("audit", agent, "--verify", "--url", served.url)
-        assert verified.code == 0 and verified.errors.startswith("nothing was seen before this start")
+        assert verified.code == 0 and verified.errors.startswith("nothing was recorded before this start")
         assert await served.end() == 0
     async with serving(folder, {}, "second") as served:
         assert [line for line in served.log() if line["event"] == "memory"] == []

@@ -35,7 +35,7 @@ def check_count(body: bytes) -> None:
         tokens = members.get("input_tokens")
         if isinstance(tokens, int) and not isinstance(tokens, bool) and 0 <= tokens <= MAX_TOKENS_COUNTED:
             return
-    raise ProviderError("malformed", "the provider's answer is no count of tokens")
+    raise ProviderError("malformed", "the provider's answer is not a token count")
 
 
 def count_answer(tokens: int) -> bytes:

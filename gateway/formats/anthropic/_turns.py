@@ -165,7 +165,7 @@ def _media(media: Media) -> Block:
         return _image(media)
     if media.kind == "file":
         return _document(media)
-    raise unsayable(f"{media.kind} is not taken here; send text, images, PDF or text files")
+    raise unsayable(f"{media.kind} is not accepted here; send text, images, PDF or text files")
 
 
 def _image(media: Media) -> Block:

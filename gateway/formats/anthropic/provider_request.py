@@ -72,7 +72,7 @@ def _temperature(value: float) -> float:
 
 def _stop_sequences(stop: tuple[str, ...]) -> list[str]:
     if not all(text.strip() for text in stop):
-        raise Untranslatable("a stop sequence of white space alone is not taken here", param="stop")
+        raise Untranslatable("a stop sequence of white space alone is not accepted here", param="stop")
     return list(stop)
 
 

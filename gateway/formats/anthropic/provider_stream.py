@@ -132,7 +132,7 @@ class MessagesParser:
 
     def _end(self) -> list[Event]:
         if self._stopped is None:
-            raise ProviderError("malformed", "the provider's stream does not say why it stopped")
+            raise ProviderError("malformed", "the provider's stream gave no stop reason")
         self._ended = True
         reason = self._stopped.get("stop_reason")
         events: list[Event] = []

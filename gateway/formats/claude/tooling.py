@@ -49,7 +49,7 @@ def tooling(prompt: Prompt, model: ClaudeModel, thinking: Thinking) -> Tooling:
 def tool(spec: ToolSpec, model: ClaudeModel) -> dict[str, Any]:
     """Return one function's definition."""
     if not _NAME.fullmatch(spec.name):
-        message = f"the function name {spec.name!r} is not taken here; use up to 128 letters, digits, _ and -"
+        message = f"the function name {spec.name!r} is not accepted here; use up to 128 letters, digits, _ and -"
         raise Untranslatable(message, param="tools")
     schema = _OPEN_SCHEMA if spec.schema is None else dict(spec.schema)
     strict = closed(schema) if spec.strict and model.structured else None

@@ -55,7 +55,7 @@ def _thinking(config: Members) -> dict[str, Any]:
     """0 turns thinking off; -1 leaves it to the model, which is what no budget says: but it does turn it on."""
     budget, level = config.whole("thinkingBudget"), config.text("thinkingLevel").upper()
     if level not in ("", _UNSPECIFIED) and level not in _EFFORTS:
-        raise CallerError(f"{level} is no thinking level", param=config.at("thinkingLevel"))
+        raise CallerError(f"{level} is not a thinking level", param=config.at("thinkingLevel"))
     fields: dict[str, Any] = {"effort": _EFFORTS.get(level), "wants_thoughts": config.flag("includeThoughts")}
     if budget is not None and budget < -1:
         raise wrong(config.at("thinkingBudget"), "-1 or more")

@@ -150,5 +150,5 @@ def _refuse(name: str) -> float:
 def _finite(text: str) -> float:
     number = float(text)
     if number in (float("inf"), float("-inf")):
-        raise ValueError(f"{text} is beyond any number")
+        raise ValueError(f"{text} is too large for a number")
     return number

@@ -103,7 +103,9 @@ class Parts:
     def _call(self, call: Any, signature: str) -> ToolCall:
         arguments = call.get("args") if isinstance(call, dict) else None
         if not isinstance(call, dict) or not text_of(call, "name") or not isinstance(arguments, (dict, type(None))):
-            raise ProviderError("malformed", "a function call of the provider's answer is none")
+            raise ProviderError(
+                "malformed", "a function call of the provider's answer has no name or malformed arguments"
+            )
         try:
             written = encode(arguments or {})
         except CallerError:

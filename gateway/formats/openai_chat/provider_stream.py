@@ -101,7 +101,7 @@ class StreamReader:
 
     def _shortcoming(self) -> ProviderError | None:
         if not self.started:
-            return ProviderError("malformed", "the provider's stream held no part of an answer")
+            return ProviderError("malformed", "the provider's stream ended without content")
         if not (self.done or self._finished):
             return _truncated()
         if not all(are_json("".join(parts)) for parts in self._arguments.values()):
@@ -168,7 +168,7 @@ class StreamReader:
     def _keep_arguments(self, key: tuple[int, int], arguments: str) -> None:
         self._argument_characters += len(arguments)
         if self._argument_characters > MAX_ARGUMENT_CHARACTERS:
-            self.failure = ProviderError("malformed", "the tool-call arguments of the provider's stream have no end")
+            self.failure = ProviderError("malformed", "the tool-call arguments of the provider's stream are too long")
             return
         self._arguments.setdefault(key, []).append(arguments)
 
@@ -193,7 +193,7 @@ def _index(value: dict[str, Any]) -> int:
 
 
 def _truncated() -> ProviderError:
-    return ProviderError("truncated", "the provider's stream ended before the answer did")
+    return ProviderError("truncated", "the provider's stream ended before its answer was complete")
 
 
 Members = dict[str, Any]

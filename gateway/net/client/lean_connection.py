@@ -122,7 +122,7 @@ class LeanConnection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close the socket now, without ceremony; whoever waits for the answer learns it."""
-        self._gone("it was closed on this side")
+        self._gone("the gateway closed the connection")
         self._transport.abort()
 
     def drained(self) -> None:

@@ -46,7 +46,7 @@ class Ear:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             if task.done():
                 return task.result()
-            raise httpcore2.WriteError("the peer answers before it has read all")
+            raise httpcore2.WriteError("the provider answered before it had read the whole request")
         finally:
             if task.cancel():
                 await asyncio.wait([task])
@@ -59,7 +59,7 @@ class Ear:
         self._taken = True
         await asyncio.wait([listening])
         if listening.cancelled():
-            raise httpcore2.ReadError("it was closed on this side")
+            raise httpcore2.ReadError("the gateway closed the connection")
         return listening.result()
 
     def stop(self) -> None:

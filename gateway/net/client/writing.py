@@ -73,9 +73,9 @@ class Count:
         """Count bytes that are about to be sent. Raises GatewayError when they are too many."""
         self._left -= size
         if self._length is not None and self._left < 0:
-            raise GatewayError("the upload is longer than it was said to be")
+            raise GatewayError("the upload is longer than its declared length")
 
     def end(self) -> None:
         """Nothing more comes. Raises GatewayError when something is missing."""
         if self._length is not None and self._left:
-            raise GatewayError("the upload is shorter than it was said to be")
+            raise GatewayError("the upload is shorter than its declared length")

@@ -156,7 +156,7 @@ async def test_a_key_reaches_its_own_agents_responses(serve: Serve) -> None:
                 .with_options(api_key="one")
                 .responses.retrieve(made, extra_query={"model": there.name("second")})
             )
-        with pytest.raises(openai.BadRequestError, match="for some agents only"):
+        with pytest.raises(openai.BadRequestError, match="limited to some agents"):
             await there.here.sdk().with_options(api_key="none").responses.retrieve(made)
         assert there.asked()[1] == before[1]
 

@@ -145,9 +145,9 @@ async def test_who_was_slower_is_told_how_it_stands(
     async with interposed(served, agent) as url:
         assert await run("rollout", "promote", agent, "--reason", "all is well", "--to-end", "--url", url) == 1
     (out, told) = capsys.readouterr()
-    assert out == "" and "Nothing was done, because someone was faster." in told
+    assert out == "" and "Nothing was changed: another change came first." in told
     assert f"{agent} is at epoch 2, not 1: the phones are ringing" in told
-    assert f"{agent}: v2 stands still at 50 % of the traffic, over v1." in told and "pause by ann" in told
+    assert f"{agent}: v2 is paused at 50 % of the traffic, over v1." in told and "pause by ann" in told
     assert served.gateway.services.controller.store_ok and "Traceback" not in told
 
 
@@ -227,7 +227,7 @@ async def test_a_terminal_obeys_nothing_that_is_shown(capsys: pytest.CaptureFixt
         assert await run("status", "--url", url) == 0
     said = capsys.readouterr().out
     assert not {"\x1b", "\x9b", "\r", "\u202e"} & set(said) and "\\x1b[2J" in said
-    assert "AWAY" in said and "the old one serves" in said
+    assert "AWAY" in said and "the previous one is in use" in said
     assert "circuit of openai/gpt-4o: half open" in said and "43 rejected" in said
 
 
@@ -272,10 +272,10 @@ async def test_a_status_of_no_sense_is_no_traceback(agents: object, capsys: pyte
 
 async def test_an_unread_record_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     """A canary whose record was not read since the start waits, and why nothing else is known is said."""
-    unread = agent_view(phase=None, last_decision=None, reason="the record is not known yet; stable only")
+    unread = agent_view(phase=None, last_decision=None, reason="the record is not known yet; all calls go to stable")
     async with answering(json_answer(asdict(status_view(unread)))) as url:
         assert await run("explain", "support", "--url", url) == 0
-    assert "nothing is known here: the record is not known yet" in capsys.readouterr().out
+    assert "history is not known here: the record is not known yet" in capsys.readouterr().out
 
 
 async def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:

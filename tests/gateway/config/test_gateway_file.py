@@ -101,7 +101,7 @@ def test_python_code_passes_resolved_values() -> None:
         ("limits: {body: 32}", "limits.body: write a size with its unit, such as 32MB"),
         ("keys: {a: {sha256: 12}}", "keys.a.sha256: write the SHA-256 of the key in quotes, 64 hex digits"),
         ("keys: {a: {}}", "keys.a.sha256: is missing"),
-        ("keys: {a b: {sha256: x}}", "keys.a b: 'a b' is no name; use 1 to 64 of"),
+        ("keys: {a b: {sha256: x}}", "keys.a b: 'a b' is not a valid name; use 1 to 64 of"),
         (
             f"keys: {{a: {{sha256: '{HEX}', agents: [suport]}}}}",
             "keys.a.agents.0: unknown agent 'suport'; did you mean",
@@ -110,8 +110,8 @@ def test_python_code_passes_resolved_values() -> None:
             f"keys:\n  a: {{sha256: '{HEX}'}}\n  b: {{sha256: '{HEX.upper()}'}}",
             "gateway.yaml:5: keys.b.sha256: is also the key of 'a'; give each its own",
         ),
-        ("cors: ['*']", "cors.0: '*' is no origin; write scheme, host and port only"),
-        ("cors: [https://a.example/x]", "cors.0: 'https://a.example/x' is no origin"),
+        ("cors: ['*']", "cors.0: '*' is not an origin; write scheme, host and port only"),
+        ("cors: [https://a.example/x]", "cors.0: 'https://a.example/x' is not an origin"),
         ("prices: [{target: gpt-4o, from: 2026-01-01, input: 1, output: 1}]", "prices.0.target: write provider/model"),
         (
             "prices: [{target: x/y, from: 2026-01-01, input: 1, output: 1}]",

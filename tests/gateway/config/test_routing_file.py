@@ -117,7 +117,7 @@ def test_everything_there_is_to_say(tmp_path: Path) -> None:
             "agents.a.sticky: unknown unit 'session'; known: conversation, user, request",
         ),
         ("stable: v1\n    sticky: header:Cookie", "agents.a.sticky: 'Cookie' is a credential; use the fact `caller`"),
-        ("stable: v1\n    sticky: 'header:'", "agents.a.sticky: '' is no header name; write header:<name>"),
+        ("stable: v1\n    sticky: 'header:'", "agents.a.sticky: '' is not a header name; write header:<name>"),
         (
             "stable: v1\n    rules: [{when: {grup: x}, use: v1}]",
             "when.grup: unknown fact 'grup'; did you mean 'group'?",
@@ -234,7 +234,7 @@ def test_an_agent_without_files_is_told_where_they_go(tmp_path: Path) -> None:
 def test_agent_names_are_safe_in_paths_and_keys(tmp_path: Path, name: str) -> None:
     """No separators, no leading dot, no line breaks: names become paths, header values and store keys."""
     found = problems(tmp_path, {"routing.yaml": f"{ROUTING}  {name}: {{stable: v1}}\n"})
-    assert any("is no name; use 1 to 64 of" in line for line in found), found
+    assert any("is not a valid name; use 1 to 64 of" in line for line in found), found
 
 
 def test_a_trial_without_guardrails_draws_a_warning(tmp_path: Path) -> None:

@@ -186,7 +186,8 @@ def test_files_that_nothing_refers_to_are_validated_too(tmp_path: Path) -> None:
 def test_odd_names_of_files(tmp_path: Path) -> None:
     """A version is named by its file, so the file's name must be a name; a stray file draws a warning."""
     assert any(
-        "'v 3' is no name" in line for line in problems(tmp_path, {"agents/support/v 3.yaml": "model: openai/x"})
+        "'v 3' is not a valid name" in line
+        for line in problems(tmp_path, {"agents/support/v 3.yaml": "model: openai/x"})
     )
     (tmp_path / "agents/support/v 3.yaml").unlink()
     assert any("readme.md is not used" in line for line in loaded(tmp_path, {"agents/readme.md": "x"}).warnings)

@@ -148,7 +148,7 @@ async def test_thresholds_frozen_in_the_last_moment_are_no_news(replica: Replica
 async def test_nobody_tries_for_ever(replica: Replica, agent: str) -> None:
     """Somebody else wins every time although the record stays: the person is told."""
     lost = answer(Committed(won=False, state=None))
-    with pytest.raises(EpochConflict, match="someone was faster"), replica.store.faulty("commit", fault=lost):
+    with pytest.raises(EpochConflict, match="another change came first"), replica.store.faulty("commit", fault=lost):
         await act(replica, agent, "pause")
 
 

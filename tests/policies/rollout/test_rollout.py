@@ -142,7 +142,7 @@ def test_an_absolute_breach_says_its_own_e_value() -> None:
     alone = replace(errors((50, 50), (0, 0), 0.5), control_unseen_seconds=300.0)
     decision = decide(running(), TRIAL, findings(alone), now=20.0)
     assert decision is not None
-    assert "nothing seen of stable; E = " in decision.state.reason
+    assert "no calls of stable; E = " in decision.state.reason
     assert decision.evidence["e_value"] == decision.evidence["e_values"]["error_rate <= 20%"]
 
 
@@ -201,10 +201,10 @@ def test_making_the_completed_canary_the_configured_stable_changes_nothing() -> 
 @pytest.mark.parametrize(
     ("state", "evidence", "now", "why"),
     [
-        (running(STEPS), GOOD, 600.0, "the step holds for another 10 s"),
-        (running(STEPS), errors((99, 1), (1900, 19)), 610.0, "1 more canary requests are wanted"),
-        (running(STEPS), replace(GOOD, canary=arm(1000, 29)), 610.0, "1 more units on the canary are wanted"),
-        (running(STEPS, step=2), GOOD, 610.0, "somebody's approval is wanted"),
+        (running(STEPS), GOOD, 600.0, "the step lasts for another 10 s"),
+        (running(STEPS), errors((99, 1), (1900, 19)), 610.0, "1 more canary requests are needed"),
+        (running(STEPS), replace(GOOD, canary=arm(1000, 29)), 610.0, "1 more units on the canary are needed"),
+        (running(STEPS, step=2), GOOD, 610.0, "a person's approval is needed"),
         (running(STEPS), errors((200, 10), (3800, 38)), 610.0, "the canary is suspect: E = "),
         (running(STEPS), replace(GOOD, minute=9), 610.0, "no call was seen for 8 minutes"),
         (running(TRIAL), GOOD, 610.0, "there are no steps: the weight stays until the configuration changes"),
@@ -236,7 +236,7 @@ def test_a_day_without_a_verdict_pauses() -> None:
     late, few = 10.0 + NO_VERDICT_SECONDS, findings(errors((9, 0), (180, 2)))
     paused = after(decide(running(STEPS), STEPS, few, now=late))
     assert (paused.phase, paused.action, paused.weight, paused.segment) == ("paused", "pause", 500, 1)
-    assert paused.reason.startswith("no verdict for 24 h: 91 more canary requests are wanted; ")
+    assert paused.reason.startswith("no verdict for 24 h: 91 more canary requests are needed; ")
     assert decide(running(STEPS), STEPS, few, now=late - 1) is None
     assert decide(running(STEPS, step=2), STEPS, findings(GOOD), now=late) is None
     assert decide(running(TRIAL), TRIAL, few, now=late) is None
@@ -260,7 +260,7 @@ def test_a_rollback_lasts_over_removal_and_return_of_the_canary() -> None:
     removed = after(reconcile(rolled_back(), Intent(V1, None), now=30.0))
     back = after(reconcile(removed, TRIAL, now=40.0))
     assert (back.phase, back.weight, back.step) == ("rolled_back", 0, 0)
-    assert back.reason.endswith("; change it, or say retry")
+    assert back.reason.endswith("; change it, or run 'serinus rollout retry'")
     assert rolled_back().reason in back.reason
 
 

@@ -64,7 +64,7 @@ def test_an_approved_step_goes_on() -> None:
 @pytest.mark.parametrize("state", [running(STEPS), running(STEPS, step=2, approved=True), running(STEPS, step=0)])
 def test_there_is_nothing_to_approve(state: State) -> None:
     """The step wants none, has it, or does not exist."""
-    with pytest.raises(Refused, match="waits for no approval"):
+    with pytest.raises(Refused, match="needs no approval"):
         act(state, STEPS, Command("approve", "ada", "because"), now=50.0)
 
 

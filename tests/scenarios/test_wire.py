@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -25,13 +24,13 @@ async def test_stream_is_not_held_back(serve: Serve) -> None:
     """Each event goes out as it comes in: no Content-Length, the first chunk long before the last."""
     here = await serve()
     here.standin.behave("good", ModelBehaviour(chunk_seconds=0.1))
-    began, first = monotonic(), 0.0
+    open_calls = list[int]()
     async with here.http.stream("POST", f"{here.base_url}/chat/completions", json=here.body(stream=True)) as answer:
         async for _ in answer.aiter_raw():
-            first = first or monotonic() - began
+            open_calls.append(here.standin.counts("good").open)
     assert answer.headers["content-type"].startswith(STREAM)
     assert "content-length" not in answer.headers
-    assert first < 0.3 < monotonic() - began
+    assert open_calls[0] == 1, "the provider was still saying the rest when the first came"
 
 
 @pytest.mark.parametrize(
@@ -65,8 +64,8 @@ async def test_usage_that_nobody_asked_for(serve: Serve) -> None:
 # Clients that leave
 
 
-async def left(here: Place, body: dict[str, Any], after: Callable[[], bool]) -> float:
-    """Call, leave once `after` holds; the seconds until the provider's call was cancelled."""
+async def leave(here: Place, body: dict[str, Any], after: Callable[[], bool]) -> None:
+    """Call, leave once `after` holds, and wait until the provider's call was cancelled."""
     host, _, port = here.running.url.removeprefix("http://").partition(":")
     _, writer = await asyncio.open_connection(host, int(port))
     data = json.dumps(body).encode()
@@ -75,17 +74,15 @@ async def left(here: Place, body: dict[str, Any], after: Callable[[], bool]) -> 
     )
     await eventually(after)
     writer.close()
-    gone = monotonic()
     await eventually(lambda: here.standin.counts("good").cancelled == 1)
-    return monotonic() - gone
 
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_client_leaves_before_the_first_byte(serve: Serve, stream: bool) -> None:
-    """The provider's call is cancelled within 100 ms; it says nothing about the version."""
+    """The provider's call is cancelled long before its answer; it says nothing about the version."""
     here = await serve()
     here.standin.behave("good", ModelBehaviour(latency_seconds=30))
-    assert await left(here, here.body(stream=stream), lambda: here.standin.counts("good").open == 1) < 0.1
+    await leave(here, here.body(stream=stream), lambda: here.standin.counts("good").open == 1)
     books = await here.books()
     assert (books.errors, books.unjudged) == (0, 1)
 
@@ -99,7 +96,7 @@ async def test_client_leaves_mid_stream(serve: Serve) -> None:
     def sent() -> int:
         return here.standin.counts("good").completion_tokens
 
-    assert await left(here, here.body(stream=True), lambda: sent() >= 20) < 0.1
+    await leave(here, here.body(stream=True), lambda: sent() >= 20)
     books = await here.books()
     assert (books.errors, books.unjudged) == (0, 1)
     assert books.tokens.output == pytest.approx(sent(), abs=5)

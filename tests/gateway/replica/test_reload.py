@@ -1,6 +1,5 @@
 import asyncio
 import contextlib
-import time
 from collections import UserDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -90,12 +89,10 @@ async def test_what_this_process_cannot_take_is_refused(tmp_path: Path) -> None:
 
 
 async def test_an_edit_is_applied(seen: Seen) -> None:
-    """Within moments, once, without a restart."""
+    """Once, without a restart."""
     async with running(seen.reloader()):
-        start = time.perf_counter()
         write(seen.folder, routing("25%"))
         await wait_for(1, seen.applied)
-        assert time.perf_counter() - start < 2
     assert seen.weights() == [2500]
     assert seen.refused == []
 

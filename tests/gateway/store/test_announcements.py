@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing
@@ -16,6 +15,7 @@ from gateway.store import announcements as turns_module
 from gateway.timings import Timings
 from tests.gateway.store.conftest import NewStore
 from tests.support.decisions import beginning
+from tests.support.waiting import SOON
 
 HELLO = "hello-"
 NewImpatientStore = Callable[[float], RedisStore]
@@ -32,8 +32,8 @@ async def _listen(store: RedisStore) -> AsyncGenerator[str, None]:
 
 
 async def _next(turns: AsyncGenerator[str, None]) -> str:
-    """The next agent that is not made up, within five seconds."""
-    async with asyncio.timeout(5):
+    """The next agent that is not made up."""
+    async with asyncio.timeout(SOON):
         async for agent in turns:
             if not agent.startswith(HELLO):
                 return agent
@@ -41,14 +41,12 @@ async def _next(turns: AsyncGenerator[str, None]) -> str:
 
 
 async def test_every_listener_hears_of_a_change(new_store: NewStore, agent: str) -> None:
-    """A commit over one replica reaches the others within 100 ms, in a cluster too."""
+    """A commit over one replica reaches the others without any question of theirs, in a cluster too."""
     writer, reader = new_store(), new_store()
     async with aclosing(await _listen(reader)) as turns:
-        said = time.monotonic()
         await writer.commit(agent, beginning(), "")
         while await _next(turns) != agent:
             pass
-        assert time.monotonic() - said < 0.1
 
 
 async def test_a_lost_commit_is_not_announced(own_store: RedisStore) -> None:
@@ -102,8 +100,7 @@ async def test_quiet_hours_do_not_end_listening(impatient_store: NewImpatientSto
         waiting = asyncio.ensure_future(_next(turns))
         await asyncio.sleep(0.3)
         await own_store.commit("b", beginning(), "")
-        async with asyncio.timeout(0.1):
-            assert await waiting == "b"
+        assert await waiting == "b"
 
 
 async def test_a_cancelled_listener_leaves_no_subscription(own_store: RedisStore) -> None:

@@ -60,6 +60,8 @@ def end_by(outcome: Outcome, error: BaseException) -> None:
         outcome.end, outcome.status = "failed" if outcome.failed else "refused", error.status
     elif isinstance(error, CallerError):
         outcome.end, outcome.status = "refused", error.status
+        if outcome.attempts:  # refused while its request was translated, where another version may serve it
+            outcome.attempts[-1].rejected = True
     elif isinstance(error, CancelledError | ClientTooSlow):  # the client left, or the gateway stops
         outcome.end = "client_gone"
 

@@ -11,6 +11,7 @@ from hashlib import blake2b
 
 from gateway.calls import Outcome
 from gateway.store.seam import MAX_FAILING_UNITS, MAX_UNITS, Arm, SampleSums
+from policies.calls.blame import RATE_LIMIT
 from policies.evidence.evidence import ERRORS, REJECTIONS, WHOLE, part_of
 from policies.guardrails.metrics import MEANS, Amount
 from policies.guardrails.thresholds import Scale, SlowThreshold
@@ -27,6 +28,7 @@ def weigh(outcome: Outcome, judged: bool, arm: Arm) -> bool:
     if judged:
         return _judge(outcome, arm)
     arm.uncounted += 1
+    _mark_lost(outcome, arm)
     return False
 
 
@@ -72,6 +74,7 @@ def _judge(outcome: Outcome, arm: Arm) -> bool:
     if failed:
         arm.errors += 1
         mark(arm, ERRORS, unit, outcome.party)
+        _mark_lost(outcome, arm)
     elif outcome.thresholds is not None and not outcome.failed:
         _mark_slow(outcome, outcome.thresholds.slow, unit, arm)
         if not outcome.overtaken:  # what an attempt that was cut short took is an estimate, and too low
@@ -85,6 +88,23 @@ def _judge(outcome: Outcome, arm: Arm) -> bool:
     return failed  # what is slow is seen soon enough by the regular flush, and is far more usual
 
 
+def _mark_lost(outcome: Outcome, arm: Arm) -> None:
+    """Note what is known of a call whose duration nobody saw to its end, so that no loss depends on the arm.
+
+    Whoever leaves has waited for so long at least, on either arm. What a failure or a refusal hides of stable counts as
+    bad, and what it hides of the canary for nothing (decision 34).
+    """
+    slow = outcome.thresholds.slow if outcome.thresholds is not None else ()
+    unit, first = unit_id(outcome.unit), outcome.attempts[0] if outcome.attempts else None
+    if outcome.end == "client_gone" and (first is None or first.failure is None):
+        _mark_slow(outcome, slow, unit, arm)
+    elif outcome.arm == "stable" and first is not None and first.failure is not None:
+        for threshold in slow:
+            mark(arm, threshold.component, unit, outcome.party)
+        if first.status == RATE_LIMIT:  # the busier arm has more of them
+            mark(arm, ERRORS, unit, outcome.party)
+
+
 def _mark_slow(outcome: Outcome, slow: Iterable[SlowThreshold], unit: str, arm: Arm) -> None:
     """Note the unit under the kinds of slowness that this call falls under."""
     latency = outcome.ended_at - outcome.received_at
@@ -92,6 +112,8 @@ def _mark_slow(outcome: Outcome, slow: Iterable[SlowThreshold], unit: str, arm: 
     if outcome.overtaken:  # the client saw the hedge's time, and how long the version would have taken is not known
         latency = _at_least(outcome)
         first = latency if outcome.stream else None
+    elif first is None and outcome.stream:  # who leaves a stream before its first token has waited for that, too
+        first = latency
     for threshold in slow:
         seconds = latency if threshold.measure == "latency" else first
         if seconds is not None and seconds > threshold.seconds:

@@ -6,7 +6,7 @@ from typing import Final
 _STATUS: Final = "status"
 
 _OUR_KEY: Final = 401  # the gateway holds the key, so no client causes it
-_RATE_LIMIT: Final = 429
+RATE_LIMIT: Final = 429
 _NOT_IMPLEMENTED: Final = 501  # of the 5xx the one that speaks of the request and not of the server
 
 
@@ -32,4 +32,4 @@ def is_rejection(kind: str, status: int | None) -> bool:
     """
     if kind != _STATUS or status is None:
         return False
-    return (400 <= status < 500 and status != _RATE_LIMIT) or status == _NOT_IMPLEMENTED
+    return (400 <= status < 500 and status != RATE_LIMIT) or status == _NOT_IMPLEMENTED

@@ -139,7 +139,7 @@ def waits_for(state: State, intent: Intent, findings: Findings, now: float) -> t
     """Return why the rollout does not go on to its next step, in words; empty when it may."""
     step = state.step_of(intent)
     if step is None or step.hold is None:
-        return ("there are no steps: the weight stays until the configuration changes",)
+        return ("there are no steps: the weight stays until the configuration changes", *findings.assessment.holds)
     waits: list[str] = []
     if (left := step.hold - (now - state.began_at)) > 0:
         waits.append(f"the step lasts for another {left:.0f} s")

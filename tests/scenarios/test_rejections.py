@@ -157,6 +157,19 @@ async def test_one_callers_own_mistakes_on_chosen_units_roll_nothing_back(
     assert found.e_value < 10
 
 
+async def test_one_callers_own_failures_roll_nothing_back(tmp_path: Path, redis_url: str, agent: str) -> None:
+    """Its requests make the provider fail, on units that it has chosen. The others are served, and a person is told."""
+    async with two_callers(tmp_path, redis_url, agent) as (gateway, standin, calls):
+        await calls.chosen(agent, "shop", "v2", 10)
+        chosen = await calls.chosen(agent, "evil", "v2", 30)
+        standin.behave("bad", ModelBehaviour(error_rate=1.0, status=500))
+        for conversation in chosen:
+            await calls.chat(agent, "evil", conversation)
+        found = await view(gateway, agent)
+    assert (found.phase, found.versions["v2"].errors) == ("running", 30) and found.e_value < 10
+    assert any(reason.startswith("one caller or user alone shows error_rate") for reason in found.waits_for)
+
+
 async def test_what_two_callers_see_is_proof(tmp_path: Path, redis_url: str, agent: str) -> None:
     """The same answers, from the conversations of both: either's are proof without the other's."""
     async with two_callers(tmp_path, redis_url, agent) as (gateway, standin, calls):

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -422,3 +422,42 @@ def test_an_answer_that_a_content_filter_cut_is_judged_and_rejected() -> None:
     assert (batch.canary.requests, batch.canary.uncounted, batch.canary.errors) == (1, 0, 0)
     assert batch.canary.bad == {"rejections": {unit_id("u"): WHOLE}}
     assert (batch.tallies["v2"].rejected, batch.tallies["v2"].unjudged) == (1, 0)
+
+
+def left(arm: ArmName, seconds: float, **about: Any) -> Outcome:
+    """A call whose client has left after so long."""
+    gone = timed(arm, seconds, THRESHOLDS[arm])
+    gone.end = "client_gone"
+    return replace(gone, **about)
+
+
+@pytest.mark.parametrize("arm", ["stable", "canary"])
+def test_who_leaves_has_waited_for_so_long_at_least(arm: ArmName) -> None:
+    """Else a slow arm would be the quicker the more of its clients lose patience; who leaves sooner tells nothing."""
+    for seconds, slow in ((0.9, False), (5.0, True)):
+        batch = Stage().close(left(arm, seconds))
+        counts = batch.canary if arm == "canary" else batch.stable
+        assert (SLOW in counts.bad, counts.requests, counts.uncounted) == (slow, 0, 1)
+
+
+def test_what_a_failure_hides_of_stables_latency_counts_as_slow() -> None:
+    """A failing stable has fewer slow answers, so a sound canary would look slow. The canary's count for nothing."""
+    assert lost("stable", failing(), "failed") == ({"errors", *SLOWNESS}, 1, 0)
+    assert lost("canary", failing(), "failed") == ({"errors"}, 1, 0)
+
+
+def test_a_rate_limit_hides_nothing_of_stable_either() -> None:
+    """The busier arm has more of them: what it did not serve counts as bad in the comparison, not in its error rate."""
+    limited = Attempt("p/m", 99.5, status=429, failure="status")
+    assert lost("stable", limited, "refused") == ({"errors", *SLOWNESS}, 0, 1)
+    assert lost("canary", limited, "refused") == (set(), 0, 1)
+
+
+SLOWNESS = {slow.component for slow in THRESHOLDS["stable"].slow}
+
+
+def lost(arm: ArmName, attempt: Attempt, end: End) -> tuple[set[str], int, int]:
+    """Under what a call is bad that this attempt has not served; the errors, and the calls that are no evidence."""
+    batch = Stage().close(replace(timed(arm, 0.1, THRESHOLDS[arm]), attempts=[attempt], end=end))
+    counts = batch.canary if arm == "canary" else batch.stable
+    return set(counts.bad), counts.errors, counts.uncounted

@@ -3,8 +3,8 @@
 First whole gateways against each other (`bench.gateways`), how cost grows (`bench.growth`, `bench.distance`), where a
 call's time goes (`bench.profile`) and what a flush of counts takes (`bench.flush`), then transports, the statistics
 (`bench.power`), what a second worker brings (`bench.workers`), and what replicas over one store promise: `bench.races`,
-`bench.propagation`, `bench.restarts`. `--quick` does the gateways and the profile only, in less than two minutes, and
-records nothing; all other arguments go to `bench.power`.
+`bench.propagation`, `bench.restarts`. `bench.calibration` takes hours and is started by itself. `--quick` does the
+gateways and the profile only, in less than two minutes, and records nothing; all other arguments go to `bench.power`.
 """
 
 import subprocess

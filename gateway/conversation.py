@@ -23,7 +23,6 @@ SESSION_HEADERS = (
 )
 AFFINITY_HEADER = b"x-session-affinity"  # a proxy may set one value for everybody: it is for routing alone
 NAMING_HEADERS = frozenset({*CONVERSATION_HEADERS, *SESSION_HEADERS, AFFINITY_HEADER})
-_USER_NAMES = ("safety_identifier", "user")
 _METADATA_NAMES = ("conversation_id", "session_id", "thread_id", "chat_id")
 
 
@@ -54,10 +53,9 @@ def conversation_key(caller: str, name: str) -> str:
 def user_of(document: Document) -> str:
     """The end user that the client names, or ''."""
     values = document.values
-    for name in _USER_NAMES:
-        if name in values and (user := _text(values[name])):
-            return user
-    return ""
+    if "safety_identifier" not in values and "user" not in values:  # as a rule; it is asked for several times a call
+        return ""
+    return _text(values.get("safety_identifier")) or _text(values.get("user"))
 
 
 def end_user_of(document: Document) -> str:

@@ -1,13 +1,15 @@
 """What one loaded configuration means for the running gateway, prepared once so that calls only look things up."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.auth import Doorkeeper
+from gateway.errors import ProviderError
 from gateway.formats.endpoint import ProviderEndpoint
 from gateway.net.browser_guard import BrowserGuard
 from gateway.net.client import Request, Response, Transport
-from gateway.net.client.redacting import send
+from gateway.net.client.decoding import decoded
+from gateway.net.client.redacting import RedactedResponse, redact
 from gateway.pricing import PriceBook
 from policies.calls.retry import Backoff
 
@@ -47,9 +49,19 @@ class Channel:
     endpoint: ProviderEndpoint
     transport: Transport
 
-    def send(self, request: Request, limit: int) -> Awaitable[Response]:
-        """Send the request there; its answer, decoded up to `limit` bytes, without the account's secrets."""
-        return send(self.transport, request, limit, self.endpoint.redactor())
+    async def send(self, request: Request, limit: int) -> Response:
+        """Send the request there; its answer, decoded up to `limit` bytes, without the account's secrets.
+
+        Raises as the transport does.
+        """
+        redactor = self.endpoint.redactor()
+        if redactor is None:
+            return decoded(await self.transport.send(request), limit)
+        try:
+            return RedactedResponse(decoded(await self.transport.send(request), limit), redactor)
+        except ProviderError as error:
+            redact(error, redactor)
+            raise
 
 
 @dataclass(frozen=True, slots=True)

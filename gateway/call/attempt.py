@@ -22,7 +22,7 @@ from gateway.formats.translate import Attempted, Translation, translation
 from gateway.formats.whole import Whole
 from gateway.headers import JSON, to_client_untyped
 from gateway.json_size import ANSWER_FACTOR, holds_more
-from gateway.net.client import Request, Response, header
+from gateway.net.client import Response, header
 from gateway.net.client.redacting import as_they_came
 from gateway.net.time_limits import TimeLimits
 from gateway.rollout.recorder import Clock
@@ -157,24 +157,15 @@ class Attempts:
         return answer
 
     async def _ask(self, run: Run, target: Target, attempt: Attempt, asks_usage: bool = True) -> Answer | OpenStream:
+        """Send the request and read what comes back, of a stream its first part. Raises ProviderError."""
         channel: Channel = run.runtime.channels[target.provider]
         way = self._way(run, target, channel, asks_usage)
         request = way.request()
-        try:
-            return await self._exchange(run, target, attempt, way, request)
-        except asyncio.CancelledError:  # the client left, or time is up; the provider has the request, and bills it
-            attempt.usage = attempt.usage or estimated_usage(len(request.body), 0)
-            raise
-
-    async def _exchange(
-        self, run: Run, target: Target, attempt: Attempt, way: Translation, request: Request
-    ) -> Answer | OpenStream:
-        """Send the request and read what comes back, of a stream its first part. Raises ProviderError."""
-        channel: Channel = run.runtime.channels[target.provider]
-        response = await channel.send(request, run.runtime.answer_limit)
-        attempt.status = response.status
+        response: Response | None = None
         opened = False
         try:
+            response = await channel.send(request, run.runtime.answer_limit)
+            attempt.status = response.status
             if response.status != 200:
                 body = await response.whole(_ERROR_BODY_BYTES)
                 raise blaming_model(way.error(response.status, response.headers, body), body, target.model)
@@ -188,8 +179,11 @@ class Attempts:
             if holds_more(body, ANSWER_FACTOR * run.runtime.values_limit):
                 raise ProviderError("malformed", "the provider's answer holds too many values")
             return _whole_answer(response, way.whole(body), attempt)
+        except asyncio.CancelledError:  # the client left, or time is up; the provider has the request, and bills it
+            attempt.usage = attempt.usage or estimated_usage(len(request.body), 0)
+            raise
         finally:
-            if not opened:
+            if response is not None and not opened:
                 await response.aclose()
 
     def _way(self, run: Run, target: Target, channel: Channel, asks_usage: bool = True) -> Translation:

@@ -144,12 +144,14 @@ class Proxy:
 def response_headers(outcome: Outcome) -> Headers:
     """The headers that tell a client who served its call, and under which id."""
     headers = [*id_headers(outcome.call_id, outcome.request_id), *_version_headers(outcome.agent, outcome.version)]
-    attempts = outcome.attempts
-    if attempts:
-        headers += _target_headers(outcome.answering.target, len(attempts))
-    costs = [attempt.cost_nano_usd for attempt in attempts if attempt.cost_nano_usd is not None]
-    if costs:
-        headers.append((b"x-serinus-cost-usd", b"%.9f" % (sum(costs) / _NANO)))
+    nano_usd: int | None = None
+    for attempt in outcome.attempts:
+        if attempt.cost_nano_usd is not None:
+            nano_usd = (nano_usd or 0) + attempt.cost_nano_usd
+    if outcome.attempts:
+        headers += _target_headers(outcome.answering.target, len(outcome.attempts))
+    if nano_usd is not None:
+        headers.append((b"x-serinus-cost-usd", b"%.9f" % (nano_usd / _NANO)))
     return headers
 
 

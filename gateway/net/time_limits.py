@@ -12,13 +12,13 @@ from types import TracebackType
 class TimeLimits:
     """The limits of one event loop's tasks. `with limits.of(seconds):` raises TimeoutError once they have passed."""
 
-    __slots__ = ("_due", "_loop", "_running", "_timer")
+    __slots__ = ("_loop", "_timer", "due", "running")
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._running: set[TimeLimit] = set()
+        self.running: set[TimeLimit] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._due = math.inf
+        self.due = math.inf
 
     def of(self, seconds: float) -> "TimeLimit":
         """A limit that begins to run when it is entered; it is used once."""
@@ -31,28 +31,21 @@ class TimeLimits:
             self._loop = asyncio.get_running_loop()
         return self._loop
 
-    def begin(self, limit: "TimeLimit") -> None:
-        self._running.add(limit)
-        if limit.until < self._due:
-            self._set(limit.until)
-
-    def end(self, limit: "TimeLimit") -> None:
-        self._running.discard(limit)
-
-    def _set(self, due: float) -> None:
+    def set(self, due: float) -> None:
+        """Look at the limits at that time, and no more at another."""
         if self._timer is not None:
             self._timer.cancel()
-        self._due, self._timer = due, self.loop.call_at(due, self._look)
+        self.due, self._timer = due, self.loop.call_at(due, self._look)
 
     def _look(self) -> None:
         """End what has run out; come back for what runs out next."""
-        self._due, self._timer = math.inf, None
+        self.due, self._timer = math.inf, None
         now = self.loop.time()
-        for limit in [limit for limit in self._running if limit.until <= now]:
-            self._running.discard(limit)
+        for limit in [limit for limit in self.running if limit.until <= now]:
+            self.running.discard(limit)
             limit.run_out()
-        if self._running:
-            self._set(min(limit.until for limit in self._running))
+        if self.running:
+            self.set(min(limit.until for limit in self.running))
 
 
 class TimeLimit:
@@ -71,18 +64,21 @@ class TimeLimit:
 
     def __enter__(self) -> None:
         """Start the time limit. Raises RuntimeError outside of a task."""
-        loop = self._limits.loop
+        limits = self._limits
+        loop = limits.loop
         task = asyncio.current_task(loop)
         if task is None:
             raise RuntimeError("a time limit is for a task")
         self._task, self._cancelling = task, task.cancelling()
-        self.until = loop.time() + self._seconds
-        self._limits.begin(self)
+        self.until = until = loop.time() + self._seconds
+        limits.running.add(self)
+        if until < limits.due:
+            limits.set(until)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._limits.end(self)
+        self._limits.running.discard(self)
         if self._is_over and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise TimeoutError from error
 

@@ -4,20 +4,8 @@ from collections.abc import Callable
 from typing import Self
 
 from gateway.errors import Headers, ProviderError
-from gateway.net.client import Chunks, Request, Response, Transport
-from gateway.net.client.decoding import decoded
+from gateway.net.client import Chunks, Response
 from gateway.redaction import RedactedPieces, Redactor
-
-
-async def send(transport: Transport, request: Request, limit: int, redactor: Redactor | None) -> Response:
-    """Send the request; its answer, decoded up to `limit` bytes and redacted. Raises as the transport does."""
-    if redactor is None:
-        return decoded(await transport.send(request), limit)
-    try:
-        return RedactedResponse(decoded(await transport.send(request), limit), redactor)
-    except ProviderError as error:
-        _redact(error, redactor)
-        raise
 
 
 def as_they_came(response: Response) -> Chunks:
@@ -45,7 +33,7 @@ class RedactedResponse:
         try:
             body = await self.inner.whole(limit)
         except ProviderError as error:
-            _redact(error, self._redactor)
+            redact(error, self._redactor)
             raise
         return self._redactor.plain(body) if self.status < 300 else self._redactor.thorough(body)
 
@@ -72,7 +60,7 @@ class _RedactedChunks:
                 if clean := self._pieces.feed(chunk):
                     return clean
         except ProviderError as error:
-            _redact(error, self._redactor)
+            redact(error, self._redactor)
             raise
         if rest := self._pieces.end():
             return rest
@@ -89,13 +77,13 @@ class _RedactedChunks:
             if await self._inner.pour(through):
                 return True
         except ProviderError as error:
-            _redact(error, self._redactor)
+            redact(error, self._redactor)
             raise
         rest = self._pieces.end()
         return bool(rest) and not into(rest)
 
 
-def _redact(error: ProviderError, redactor: Redactor) -> None:
+def redact(error: ProviderError, redactor: Redactor) -> None:
     """Take the secrets out of the error's message."""
     error.message = redactor.text(error.message)
     error.args = (error.message,)

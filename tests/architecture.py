@@ -93,7 +93,7 @@ MAY_PRINT = (
     *(
         "gateway.cli.main",
         "gateway.rehearsal.demo",
-        "gateway.cli.client",
+        "gateway.cli.operate",
         "gateway.replica.admin_token",
         "gateway.replica.serve",
         "gateway.replica.workers",

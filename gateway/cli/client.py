@@ -1,10 +1,7 @@
-"""`serinus status`, `rollout`, `audit` and `escalations`: what an operator asks of a running gateway, over HTTP."""
+"""What an operator asks of a running gateway, over HTTP: questions, commands, and the ways in which they fail."""
 
-import argparse
 import json
-import os
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -15,12 +12,11 @@ from urllib.parse import quote
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 from gateway import __version__
-from gateway.cli.render import describe, describe_escalation, explain, printable
 from gateway.handover.escalation_view import EscalationView
 from gateway.rollout.status_view import AgentView, StatusView
 from gateway.views import UnreadableView, View, read_view
 
-WELL, THE_ANSWER_IS_NO, WRONG_USAGE = 0, 1, 2
+THE_ANSWER_IS_NO, WRONG_USAGE = 1, 2
 _TIMEOUT_SECONDS = 10.0
 
 
@@ -161,81 +157,6 @@ class Operator:
             raise Misused(f"cannot ask a gateway at {self._url!r}: {str(error).strip()}") from None
 
 
-def print_status(operator: Operator, agent: str | None, *, as_json: bool) -> int:
-    """`serinus status [AGENT] [--json]`."""
-    if as_json:
-        print(json.dumps(operator.status_json(agent), indent=2))
-    else:
-        print(printable(describe(operator.status(agent))))
-    return WELL
-
-
-def print_audit(operator: Operator, agent: str) -> int:
-    """`serinus audit AGENT`: one JSON line an event, newest first."""
-    for event in operator.audit(agent).events:
-        print(json.dumps(event))
-    return WELL
-
-
-def print_escalations(operator: Operator, agent: str | None) -> int:
-    """`serinus escalations [AGENT]`: one line a conversation, newest first."""
-    for each in operator.escalations(agent):
-        print(printable(describe_escalation(each)).replace("\n", "\\n"))
-    return WELL
-
-
-def do_reply(operator: Operator, call_id: str, message: str, actor: str) -> int:
-    """`serinus escalations reply CALL_ID --message …`."""
-    agent = operator.reply(call_id, message, actor).agent
-    print(printable(f"later turns of that conversation with {agent} will see it"))
-    return WELL
-
-
-def print_verification(operator: Operator, agent: str) -> int:
-    """`serinus audit AGENT --verify`: what is wrong with the chain of events; exit code 1 if anything is."""
-    from gateway.store.audit_chain import (  # the store's client is slow to import, and nothing else here needs it
-        missing,
-        verify,
-    )
-
-    trail = operator.audit(agent, whole=True)
-    events = trail.events[::-1]
-    problems = verify(events) + missing(events, [(event.epoch, event.hash) for event in trail.seen])
-    epoch = operator.standing(agent).epoch
-    if events and events[-1]["epoch_after"] != epoch:
-        problems.append(f"the record is at epoch {epoch}, the last event at {events[-1]['epoch_after']}")
-    if not trail.seen_before_start:
-        place = printable(trail.seen_in or "no folder")
-        print(f"nothing was recorded before this start ({place}): an earlier loss cannot be detected", file=sys.stderr)
-    print("\n".join(problems) or f"{agent}: {len(events)} events, one whole chain up to epoch {epoch}")
-    return THE_ANSWER_IS_NO if problems else WELL
-
-
-def do_verb(operator: Operator, agent: str, verb: str, command: Mapping[str, str]) -> int:
-    """`serinus rollout VERB AGENT --reason …`; `command` says who, why, and what the verb needs besides."""
-    try:
-        after = operator.verb(agent, verb, command)
-    except Overtaken as overtaken:
-        now = explain(agent, overtaken.state) if overtaken.state else []
-        raise CommandRefused(
-            "\n".join(["Nothing was changed: another change came first.", str(overtaken), *now])
-        ) from None
-    print(f"{agent}: {after.phase}, weight {after.weight:.2%}, epoch {after.epoch}")
-    return WELL
-
-
-def print_explanation(operator: Operator, agent: str) -> int:
-    """`serinus explain AGENT`: why the rollout stands where it stands, in plain words."""
-    print(printable("\n".join(explain(agent, operator.agent(agent)))))
-    return WELL
-
-
-def complain(error: CommandRefused) -> int:
-    """Say why it did not work."""
-    print(printable(str(error)), file=sys.stderr)
-    return error.code
-
-
 def _object(body: bytes) -> Any:
     value = json.loads(body)
     if not isinstance(value, dict):
@@ -265,45 +186,3 @@ def _said(error: HTTPError) -> Any:
         return _object(error.read())
     except (ValueError, OSError, HTTPException):
         return {}
-
-
-def run(command: str, given: argparse.Namespace) -> int:
-    """Run the command of that name; its exit code."""
-    try:
-        return _COMMANDS[command](Operator(given.url, os.environ.get("SERINUS_ADMIN_TOKEN", "")), given)
-    except CommandRefused as error:
-        return complain(error)
-
-
-def _status(operator: Operator, given: argparse.Namespace) -> int:
-    return print_status(operator, given.agent, as_json=given.json)
-
-
-def _audit(operator: Operator, given: argparse.Namespace) -> int:
-    if given.verify:
-        return print_verification(operator, given.agent)
-    return print_audit(operator, given.agent)
-
-
-def _explain(operator: Operator, given: argparse.Namespace) -> int:
-    return print_explanation(operator, given.agent)
-
-
-def _escalations(operator: Operator, given: argparse.Namespace) -> int:
-    match given.what, given.message:
-        case ["reply", call_id], str(message):
-            return do_reply(operator, call_id, message, given.actor)
-        case [] | [_], None:
-            return print_escalations(operator, *(given.what or [None]))
-    raise Misused("say 'escalations', 'escalations AGENT' or 'escalations reply CALL_ID --message TEXT'")
-
-
-def _rollout(operator: Operator, given: argparse.Namespace) -> int:
-    asked = {name: getattr(given, name) for name in ("actor", "reason", "weight", "metric", "to")}
-    command = {name: value for name, value in asked.items() if value is not None}
-    return do_verb(operator, given.agent, given.verb, command)
-
-
-_COMMANDS: Mapping[str, Callable[[Operator, argparse.Namespace], int]] = {
-    "status": _status, "audit": _audit, "explain": _explain, "escalations": _escalations, "rollout": _rollout,
-}  # fmt: skip

@@ -203,7 +203,7 @@ def _operating(
 
 
 def _operate(name: str, given: argparse.Namespace) -> int:
-    from gateway.cli.client import run
+    from gateway.cli.operate import run
 
     return run(name, given)
 

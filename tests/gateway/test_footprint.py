@@ -9,6 +9,7 @@ NEEDLESS = (
     "anyio._backends",  # 1.7 MB, for a watch that a thread does as well
     "gateway.rehearsal.demo",
     "gateway.cli.client",
+    "gateway.cli.operate",
     "gateway.cli.simulate",
     "gateway.rehearsal.standin",
 )

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from redis.crc import key_slot
 
-from gateway.cli.client import Operator, Standing, print_verification
+from gateway.cli.client import Operator, Standing
+from gateway.cli.operate import print_verification
 from gateway.rehearsal.standin import ModelBehaviour, Standin
 from gateway.rollout.status_view import AgentView
 from tests.support.crowd import ask, crowd

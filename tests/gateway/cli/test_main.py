@@ -270,6 +270,14 @@ async def test_a_status_of_no_sense_is_no_traceback(agents: object, capsys: pyte
     assert len(capsys.readouterr().err.splitlines()) == 2
 
 
+async def test_a_mutilated_trail_is_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    """An event that lost its members is a problem of the trail: exit code 1, and what it lacks."""
+    standing = {"phase": None, "weight": 0.0, "epoch": 7}
+    async with answering(json_answer({"agents": {"support": standing}, "events": [{"action": "start"}]})) as url:
+        assert await run("audit", "support", "--verify", "--url", url) == 1
+    assert "epoch_after" in capsys.readouterr().out
+
+
 async def test_an_unread_record_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     """A canary whose record was not read since the start waits, and why nothing else is known is said."""
     unread = agent_view(phase=None, last_decision=None, reason="the record is not known yet; all calls go to stable")

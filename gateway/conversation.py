@@ -5,7 +5,7 @@ Every turn of a chat repeats its first user message, so that, with who calls, na
 traffic would be a single unit.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
 from hashlib import blake2b
@@ -26,12 +26,21 @@ NAMING_HEADERS = frozenset({*CONVERSATION_HEADERS, *SESSION_HEADERS, AFFINITY_HE
 _METADATA_NAMES = ("conversation_id", "session_id", "thread_id", "chat_id")
 
 
-def conversation_of(call: Call, opening_of: Callable[[Call], str]) -> str:
-    """Return the name of a call's conversation, within its caller. Raises CallerError for content nested too deeply.
+def continued_answer(call: Call) -> str:
+    """Return the name of the answer that the call continues at its provider, '' where it continues none."""
+    values = call.document.values
+    if "previous_response_id" in values:
+        answer = values["previous_response_id"]
+    elif isinstance(thread := values.get("thread"), dict):
+        answer = thread.get("previous_message_id")
+    else:
+        return ""
+    return answer_name(answer) if isinstance(answer, str) and answer else ""
 
-    `opening_of` finds the first user message, in whatever format the client speaks.
-    """
-    return name_of(call) or call.affinity_header or _fingerprint(call, opening_of(call))
+
+def answer_name(answer_id: str) -> str:
+    """Return what names the conversation that continues an answer."""
+    return f"\0after {answer_id}"
 
 
 def name_of(call: Call) -> str:
@@ -89,7 +98,7 @@ def _claude_session(metadata: Any) -> str:
     return user.partition("_session_")[2]
 
 
-def _fingerprint(call: Call, opening: str) -> str:
+def fingerprint_of(call: Call, opening: str) -> str:
     """A digest of who calls, for whom, and how the conversation began."""
     key = _text(call.document.values.get("prompt_cache_key"))
     text = f"{call.caller.name}\0{user_of(call.document)}\0{key}\0{opening}".encode("utf-8", "surrogatepass")

@@ -12,6 +12,7 @@ from routing.agents import Sticky
 from routing.facts import Facts
 
 BUCKETS = 10_000  # one bucket is one basis point of the traffic
+ALONE = "\0request\0"  # within a unit that is a single call
 LONGEST = 512  # characters of a user, a conversation or a header that name a unit as they are
 
 Reason = Literal["pin", "rule", "split", "shadow", "passed"]
@@ -50,19 +51,26 @@ def exposure_salt(agent: str, digest: str) -> str:
 
 
 def unit_of(sticky: Sticky, facts: Facts) -> str:
-    """Return the unit that stays on one version, always within one caller: two tenants never share a unit.
+    """Return what is kept together on one version, always within one caller: two tenants never share a unit.
 
-    Falls back to the conversation where the call has no user or no such header.
+    Falls back to the conversation where the call has no user or no such header, and to the call by itself where it
+    belongs to no conversation.
     """
     value = ""
-    if sticky.kind == "request":
-        value = facts.request
-    elif sticky.kind == "user":
+    if sticky.kind == "user":
         value = facts.user
     elif sticky.kind == "header":
         value = facts.headers.get(sticky.header, "")
-    kind = sticky.kind if value else "conversation"
-    return f"{facts.caller}\0{kind}\0{_short(value or facts.conversation)}"
+    if value:
+        return f"{facts.caller}\0{sticky.kind}\0{_short(value)}"
+    if sticky.kind == "request" or not facts.conversation:
+        return f"{facts.caller}{ALONE}{_short(facts.request)}"
+    return conversation_unit(facts.caller, facts.conversation)
+
+
+def conversation_unit(caller: str, conversation: str) -> str:
+    """Return the unit of a caller's conversation."""
+    return f"{caller}\0conversation\0{_short(conversation)}"
 
 
 def _short(text: str) -> str:

@@ -48,10 +48,11 @@ class Split:
 
 
 class Beginning(NamedTuple):
-    """Where a conversation began: in the step of that epoch, on the version of that digest."""
+    """Where a conversation began: in the step of that epoch, on the version of that digest, at that canary's weight."""
 
     step: int
     digest: str
+    weight: int = 0
 
 
 class Plan(NamedTuple):
@@ -94,7 +95,7 @@ def keep(agent: Agent, split: Split, plan: Plan, begun: Beginning) -> Plan:
     if begun.step == split.step and begun.digest == plan.version.digest:
         return plan
     version = split.kept.get(begun.digest, plan.version)
-    if version is split.canary and begun.step < split.step and not in_canary(split.salt, plan.unit, split.weight):
+    if version is split.canary and begun.weight > split.weight and not in_canary(split.salt, plan.unit, split.weight):
         version = split.stable
     held = split.canary is not None or version is not plan.version
     if version is plan.version:

@@ -67,6 +67,7 @@ class Generation(Endpoint):
         if not caller.may_call(agent):
             raise Forbidden(f"this key may not call {agent!r}", param="model")
         nonce = self.services.new_nonce()
+        conversation, session, affinity = _names(headers)
         return Call(
             id=nonce.hex(),
             nonce=nonce,
@@ -84,7 +85,9 @@ class Generation(Endpoint):
             facts_headers=_facts_headers(headers, runtime),
             format=self.client.name,
             operation=self.operation,
-            **_names(headers),
+            conversation_header=conversation,
+            session_header=session,
+            affinity_header=affinity,
         )
 
     def _check_method(self, scope: Scope) -> None:
@@ -158,15 +161,11 @@ def _wants_usage(options: Any) -> bool:
     return isinstance(options, dict) and options.get("include_usage") is True
 
 
-def _names(headers: NamedHeaders) -> Mapping[str, str]:
-    """Return the client's ids of the conversation, as members of Call."""
+def _names(headers: NamedHeaders) -> tuple[str, str, str]:
+    """Return the client's ids of the conversation: its own name, its session, and one for routing alone."""
     if NAMING_HEADERS.isdisjoint(headers):
-        return _NO_FACTS
-    return {
-        "conversation_header": _first(headers, CONVERSATION_HEADERS),
-        "session_header": _first(headers, SESSION_HEADERS),
-        "affinity_header": _first(headers, (AFFINITY_HEADER,)),
-    }
+        return "", "", ""
+    return _first(headers, CONVERSATION_HEADERS), _first(headers, SESSION_HEADERS), _first(headers, (AFFINITY_HEADER,))
 
 
 def _first(headers: NamedHeaders, names: Iterable[bytes]) -> str:

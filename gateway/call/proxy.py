@@ -7,22 +7,22 @@ from functools import lru_cache, partial
 
 from gateway.call.attempt import Attempts, Run
 from gateway.call.chain import FallbackChain
+from gateway.call.conversation_naming import AnswerListener, ConversationNaming
 from gateway.call.exposures import Exposures
 from gateway.call.hedging import Hedges
 from gateway.call.recording import Recording, end_by, name_call, relay_recorded
 from gateway.call.shadow import Shadows
 from gateway.call.streaming import ClientTooSlow, OpenStream, send_answer
 from gateway.calls import Answer, Call, FormatName, Outcome
-from gateway.conversation import conversation_of, user_of
+from gateway.conversation import user_of
 from gateway.errors import CallerError, Headers, ProviderError, SerinusError, UnknownModel
-from gateway.formats.clients import error_body, error_event, opening_of
+from gateway.formats.clients import error_body, error_event
 from gateway.formats.openai_chat import NAME as CHAT
 from gateway.handover.human_replies import Replies
 from gateway.headers import EVENT_STREAM, JSON, to_client_untyped
 from gateway.net.asgi import Send
 from gateway.rollout.recorder import Clock, Recorder
 from gateway.rollout.table import Entry, Table
-from gateway.rollout.under_way import UnderWay
 from gateway.runtime import Runtime
 from routing.facts import Facts
 from routing.plan import Plan, route
@@ -43,7 +43,7 @@ class Proxy:
     replies: Replies
     hedges: Hedges
     exposures: Exposures
-    under_way: UnderWay
+    conversations: ConversationNaming
 
     async def handle(self, call: Call, runtime: Runtime, send: Send) -> None:
         """Serve the call. Raises CallerError before it has an id; later failures are answered here."""
@@ -66,10 +66,7 @@ class Proxy:
             except (ProviderError, CallerError) as error:  # only who must translate the request reads all of it
                 await self._refuse(run, error, send)
                 return
-            if isinstance(reply, OpenStream):
-                await self._stream(run, reply, send)
-            else:
-                await self._answer(run, reply, send)
+            await self._reply(run, reply, send, self.conversations.listener(call, plan, entry, send))
 
     def entry_of(self, call: Call) -> Entry:
         """The agent that is called, as it is served now. Raises UnknownModel."""
@@ -86,10 +83,23 @@ class Proxy:
         """Return the version that serves the call, and its targets. Raises CallerError."""
         caller = call.caller
         facts = Facts(
-            caller.name, caller.group, user_of(call.document), conversation_of(call, opening_of), call.id, call.stream,
-            call.facts_headers,
+            caller.name, caller.group, user_of(call.document), self.conversations.name(call, entry), call.id,
+            call.stream, call.facts_headers,
         )  # fmt: skip
-        return self.under_way.follow(route(entry.agent, entry.split, facts, call.pin), entry, call.received_at)
+        return self.conversations.under_way.follow(
+            route(entry.agent, entry.split, facts, call.pin), entry, call.received_at
+        )
+
+    async def _reply(self, run: Run, reply: Answer | OpenStream, send: Send, listener: AnswerListener | None) -> None:
+        """Send what the chain has brought; what a later turn is known by is heard on the way."""
+        if isinstance(reply, OpenStream):
+            await self._stream(run, reply, listener or send)
+        else:
+            if listener:
+                listener.hear(reply.body)
+            await self._answer(run, reply, send)
+        if listener and run.outcome.end == "answered":
+            listener.end()
 
     def _answer(self, run: Run, answer: Answer, send: Send) -> Awaitable[None]:
         """Send the whole answer, and with it who served the call at what cost."""

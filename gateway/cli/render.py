@@ -32,6 +32,8 @@ def _describe_agent(name: str, agent: AgentView) -> list[str]:
         rejected = f", {sums.rejected} rejected" if sums.rejected else ""
         counts = f"{sums.requests:>8} requests, errors {rate}{rejected}"
         lines.append(f"  {version:<12} {counts}, p90 {slow}, {cost} a request")
+    if agent.openings:
+        lines.append(f"  {agent.openings}")
     if agent.unpriced:
         lines.append(f"  no known price, not in the costs: {', '.join(agent.unpriced)}")
     for finding in agent.guardrails:
@@ -49,6 +51,7 @@ def explain(name: str, agent: AgentView) -> list[str]:
         lines.append(_evidence_in_words(agent))
         lines += _outlook_in_words(agent.outlook) if agent.outlook else []
         lines += _apart_in_words(agent.versions)
+        lines += [f"{agent.openings}."] if agent.openings else []
         lines += [f"It waits because {reason}." for reason in agent.waits_for]
     if agent.dismissed:
         lines.append(f"Dismissed by a person: {', '.join(agent.dismissed)}.")

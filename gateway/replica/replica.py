@@ -13,6 +13,7 @@ from gateway.api.endpoint import Handler, Services
 from gateway.call.attempt import Attempts
 from gateway.call.chain import FallbackChain
 from gateway.call.circuits import Circuits
+from gateway.call.conversation_naming import ConversationNaming
 from gateway.call.exposures import Exposures
 from gateway.call.hedging import Hedges
 from gateway.call.proxy import Proxy
@@ -34,6 +35,7 @@ from gateway.replica.routes import asgi
 from gateway.rollout.commands import Commands
 from gateway.rollout.controller import Controller
 from gateway.rollout.notifications import Notices
+from gateway.rollout.openings import SharedOpenings
 from gateway.rollout.recorder import Clock, Recorder
 from gateway.rollout.sharing import Sharing
 from gateway.rollout.status import StatusBuilder
@@ -150,7 +152,7 @@ class Gateway:
         services.runtime = wiring.runtime(deployment, self.upstreams, self.pricelist, self.key.value)
         services.status.prices = services.runtime.prices
         services.table.install(deployment.agents)
-        services.proxy.under_way.keep_agents(filter(None, map(services.table.entry, services.table)))
+        services.proxy.conversations.under_way.keep_agents(filter(None, map(services.table.entry, services.table)))
         self.escalations.share_among(len(deployment.agents))
         services.controller.install(services.runtime)
         self._turn_webhooks(deployment.settings)
@@ -246,11 +248,12 @@ def build(
     shadows = Shadows(table, attempts, recorder, clock, Purse(store.store, clock.unix))
     replies = Replies(store.store, table, clock.unix, given.timings.replies)
     hedges, exposures, under_way = Hedges(attempts, clock), Exposures(circuits), UnderWay(clock.monotonic)
-    proxy = Proxy(table, chain, attempts, recorder, shadows, clock, replies, hedges, exposures, under_way)
+    conversations = ConversationNaming(under_way, SharedOpenings(clock.monotonic))
+    proxy = Proxy(table, chain, attempts, recorder, shadows, clock, replies, hedges, exposures, conversations)
     services = Services(
         runtime=runtime, table=table, controller=controller, store=store.store, memory=store.memory,
         commands=Commands(store.store, table, controller.records, controller.outages), proxy=proxy,
-        status=StatusBuilder(store.store, table, runtime.prices),
+        status=StatusBuilder(store.store, table, runtime.prices, conversations.openings),
         log=log, replica=replica, backend=store.backend, loaded_at=clock.unix(),
         calls=Places(deployment.settings.limits.in_flight),
     )  # fmt: skip

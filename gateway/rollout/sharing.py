@@ -116,13 +116,13 @@ class Sharing:
 
 
 def _encoded(begun: Begun) -> str:
-    agent, (step, digest), units = begun
-    return orjson.dumps([agent, step, digest, "".join(units)]).decode()
+    agent, (step, digest, weight), units = begun
+    return orjson.dumps([agent, step, digest, weight, "".join(units)]).decode()
 
 
 def _decoded(message: str) -> Iterator[Begun]:
     """Yield what a message says; nothing for a message of another kind."""
     with suppress(orjson.JSONDecodeError, TypeError, ValueError):
-        agent, step, digest, units = orjson.loads(message)
+        agent, step, digest, weight, units = orjson.loads(message)
         names = [units[first : first + _DIGITS] for first in range(0, len(units), _DIGITS)]
-        yield Begun(str(agent), Beginning(int(step), str(digest)), names)
+        yield Begun(str(agent), Beginning(int(step), str(digest), int(weight)), names)

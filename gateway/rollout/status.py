@@ -7,12 +7,14 @@ import asyncio
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from gateway.errors import StoreAway
 from gateway.pricing import PriceBook
 from gateway.rollout.findings import evidence_of, findings_of, recorded_evidence
+from gateway.rollout.openings import SharedOpenings
 from gateway.rollout.recorder import APART, SHADOW
 from gateway.rollout.status_view import (
     AgentView,
@@ -52,8 +54,9 @@ class StatusBuilder:
     `prices` follow the configuration: they know the targets that have served an agent here without a known price.
     """
 
-    def __init__(self, store: Store, table: Table, prices: PriceBook) -> None:
+    def __init__(self, store: Store, table: Table, prices: PriceBook, openings: SharedOpenings) -> None:
         self.prices = prices
+        self._openings = openings
         self._store = store
         self._table = table
         self._last: dict[str, tuple[Snapshot, Mapping[str, Any]]] = {}
@@ -69,7 +72,8 @@ class StatusBuilder:
 
     def _view(self, name: str, entry: Entry) -> AgentView:
         snapshot, event = self._last.get(name, (_NOTHING, {}))
-        return agent_view(entry, snapshot, event, self.prices.unpriced(name))
+        view = agent_view(entry, snapshot, event, self.prices.unpriced(name))
+        return replace(view, openings=self._openings.sentence(name))
 
     async def _refresh(self, name: str) -> None:
         with suppress(StoreAway):
@@ -112,6 +116,7 @@ def agent_view(entry: Entry, snapshot: Snapshot, event: Mapping[str, Any], unpri
         last_decision=_decision(state, event) if state else None,
         read_at=timestamp(snapshot.now) if snapshot.now else None,
         unpriced=tuple(unpriced),
+        openings=None,
     )
 
 

@@ -139,7 +139,8 @@ class VersionView(CallSums):
 class AgentView:
     """One agent: its record, the evidence of the running step, its versions' sums.
 
-    `weight` is the share that this replica gives the canary. `read_at` says when the store was read.
+    `weight` is the share that this replica gives the canary. `read_at` says when the store was read, `openings` what
+    this replica has seen of calls that begin alike.
     """
 
     phase: str | None
@@ -165,6 +166,7 @@ class AgentView:
     last_decision: DecisionView | None
     read_at: str | None
     unpriced: tuple[str, ...]
+    openings: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,17 @@ from typing import NamedTuple
 
 from gateway.rollout.table import Entry
 from gateway.rollout.weighing import unit_id
+from routing.assignment import ALONE
 from routing.plan import Beginning, Plan, Split, arm_of_unit, keep
 
 GENERATIONS = 4  # each half of `idle` long: what was used within `idle` is known, what is silent for twice that is not
 MOST_UNITS = 100_000  # of one generation, over all agents: some 10 MB
 FEWEST_UNITS = 1_000  # of one generation of one agent, however many agents there are
+_EXPECTED_SECONDS = 1.0  # a turn that is expected may come at once, at another replica
 SETTLE_SECONDS = 2.0  # a step waits so long for new units where other replicas serve; longer than a poll of the records
+
+
+_MARK = Beginning(0, "")
 
 
 class Begun(NamedTuple):
@@ -96,6 +101,7 @@ class UnderWay:
         self._agents: dict[str, _RecentUnits] = {}
         self._beginnings: dict[Beginning, Beginning] = {}
         self._most = most_units
+        self._expects_until = 0.0
         self.ask: Callable[[], None] = _ignore
 
     def keep_agents(self, entries: Iterable[Entry]) -> None:
@@ -111,15 +117,35 @@ class UnderWay:
         split = entry.split
         if plan.reason != "split" or not split.kept:
             return plan
-        units = self._agents.get(entry.agent.name)
-        if units is None:
-            units = self._agents[entry.agent.name] = _RecentUnits(entry.agent.idle, self._most, at)
+        units = self._agents.get(entry.agent.name) or self._units_of(entry, at)
         if at >= units.turns_at:
             units.turn(at)
         begun = units.newest.get(unit_id(plan.unit))
         if begun is not None and begun.step == split.step and begun.digest == plan.version.digest:
             return plan
         return self._follow(units, plan, entry, at)
+
+    def knows(self, agent: str, unit: str) -> bool:
+        """Return whether the unit is under way."""
+        units = self._agents.get(agent)
+        return units is not None and (units.newest.get(name := unit_id(unit)) or units.find(name)) is not None
+
+    def expect(self, unit: str, plan: Plan, entry: Entry) -> None:
+        """Remember a unit under which the conversation of that plan will go on; of several the first holds."""
+        if not entry.split.kept or self.knows(entry.agent.name, unit):
+            return
+        units = self._units_of(entry, self._now())
+        begun = units.newest.get(unit_id(plan.unit))
+        step, weight = (begun.step, begun.weight) if begun else (entry.split.step, entry.split.weight)
+        units.note(unit_id(unit), self._shared(Beginning(step, plan.version.digest, weight)))
+        self._expects_until = self._now() + _EXPECTED_SECONDS
+        self.ask()
+
+    def mark(self, unit: str, entry: Entry) -> None:
+        """Let every replica know the unit, which no call is ever of."""
+        if entry.split.kept and not self.knows(entry.agent.name, unit):
+            self._units_of(entry, self._now()).note(unit_id(unit), _MARK)
+            self.ask()
 
     def learn(self, begun: Begun, idle: float) -> None:
         """Take what another replica says. Of two beginnings of a unit the later step holds."""
@@ -159,12 +185,16 @@ class UnderWay:
 
     @property
     def is_hasty(self) -> bool:
-        """Return whether a step began a moment ago, so that the others must hear of every new unit at once."""
+        """Return whether a step began, or a turn is expected, so that the others must hear of new units at once."""
         now = self._now()
-        return any(now - units.since < 3 * SETTLE_SECONDS for units in self._agents.values())
+        return now < self._expects_until or any(
+            now - units.since < 3 * SETTLE_SECONDS for units in self._agents.values()
+        )
 
     def _follow(self, units: _RecentUnits, plan: Plan, entry: Entry, at: float) -> Plan:
         """Follow a unit that is new here, or that was under way before the running step."""
+        if ALONE in plan.unit:
+            return plan
         split, unit = entry.split, unit_id(plan.unit)
         begun = units.newest.get(unit) or units.find(unit)
         if begun is None:
@@ -173,8 +203,11 @@ class UnderWay:
             self.ask()
         kept = keep(entry.agent, split, plan, begun)
         if kept.version.digest != begun.digest and begun.step < split.step:
-            units.note(unit, self._shared(Beginning(begun.step, kept.version.digest)))
+            units.note(unit, self._shared(Beginning(begun.step, kept.version.digest, begun.weight)))
         return kept
+
+    def _units_of(self, entry: Entry, at: float) -> _RecentUnits:
+        return self._agents.setdefault(entry.agent.name, _RecentUnits(entry.agent.idle, self._most, at))
 
     def _begin(self, units: _RecentUnits, plan: Plan, split: Split, at: float) -> Beginning:
         """Return where a unit that nobody knows begins.
@@ -187,8 +220,8 @@ class UnderWay:
         units.split = split
         before = units.before
         if before is not None and at < units.heard_until and at - units.since < SETTLE_SECONDS:
-            return self._shared(Beginning(before.step, arm_of_unit(before, plan.unit).digest))
-        return self._shared(Beginning(split.step, plan.version.digest))
+            return self._shared(Beginning(before.step, arm_of_unit(before, plan.unit).digest, before.weight))
+        return self._shared(Beginning(split.step, plan.version.digest, split.weight))
 
     def _shared(self, beginning: Beginning) -> Beginning:
         """Return the one object for all equal beginnings: most units of a step have the same two."""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.calls import Call, Caller
-from gateway.conversation import conversation_of, name_of, user_of
+from gateway.conversation import continued_answer, fingerprint_of, name_of, user_of
 from gateway.errors import CallerError
 from gateway.formats.clients import opening_of
 from gateway.json_body import Document
@@ -34,7 +34,8 @@ def call(
 
 
 def unit(*messages: Any, **more: Any) -> str:
-    return conversation_of(call(*messages, **more), opening_of)
+    made = call(*messages, **more)
+    return name_of(made) or made.affinity_header or fingerprint_of(made, opening_of(made))
 
 
 def test_every_turn_of_a_chat_is_one_conversation() -> None:
@@ -118,9 +119,22 @@ def test_content_that_is_too_deep() -> None:
     deep = call(HELLO)
     deep.document.values["messages"] = [{"role": "user", "content": content}]
     with pytest.raises(CallerError):
-        conversation_of(deep, opening_of)
+        opening_of(deep)
     while content:
         content = content.pop()
+
+
+@pytest.mark.parametrize(
+    ("body", "is_known"),
+    [
+        ({"previous_response_id": "resp_1"}, True), ({"previous_response_id": None}, False), ({}, False),
+        ({"thread": {"type": "continue", "previous_message_id": "msg_1"}}, True),
+        ({"thread": {"type": "create"}}, False), ({"thread": 7}, False),
+    ],
+)  # fmt: skip
+def test_what_the_provider_holds_is_continued_by_an_answers_id(body: dict[str, Any], is_known: bool) -> None:
+    """A response's, or that of a message of a thread."""
+    assert bool(continued_answer(call(HELLO, **body))) is is_known
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,13 @@ def test_a_replica_with_old_files_is_heeded() -> None:
 
 def test_a_lower_weight_moves_the_canarys_conversations() -> None:
     """It is a person's word."""
-    plan = kept(step(0), Beginning(4, V2.digest))
+    plan = kept(step(0), Beginning(4, V2.digest, 500))
     assert (plan.version, plan.held) == (V1, True)
+
+
+def test_a_conversation_that_goes_on_under_another_unit_keeps_the_canary() -> None:
+    """That unit's own place says nothing; only a lower weight moves it."""
+    assert kept(step(0), Beginning(4, V2.digest)).version is V2
 
 
 def test_a_later_step_that_another_replica_knows_is_believed() -> None:

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from gateway.rehearsal.standin import ModelBehaviour
+from gateway.rehearsal.standin import ModelBehaviour, Standin
 from tests.support.crowd import Line, Reply
 from tests.support.processes import Served, serving
 from tests.support.redis_servers import until
@@ -24,7 +24,7 @@ class Talk:
     def __init__(self, agent: str, name: str) -> None:
         self.versions: list[str] = []
         self._agent = agent
-        self._messages: list[dict[str, str]] = []
+        self._messages: list[object] = []
         self._name = name
 
     async def turn(self, lines: Sequence[Line]) -> str:
@@ -33,7 +33,7 @@ class Talk:
         body = json.dumps({"model": self._agent, "messages": self._messages}).encode()
         reply = await lines[len(self.versions) % len(lines)].ask("POST", "/v1/chat/completions", body)
         assert reply.status == 200, reply.body
-        self._messages.append({"role": "assistant", "content": "Well."})
+        self._messages.append(json.loads(reply.body)["choices"][0]["message"])
         self.versions.append(reply.version)
         return reply.version
 
@@ -46,6 +46,7 @@ class Stage:
     agent: str
     replicas: Sequence[Served]
     lanes: Sequence[Sequence[Line]]  # one connection to each replica, for one talk at a time
+    standin: Standin
 
     def route(self, **entry: Any) -> None:
         """Rewrite routing.yaml with this entry for the agent."""
@@ -98,7 +99,7 @@ async def stage(folder: Path, redis_url: str, agent: str, latency: float = 0.0, 
         lanes = [[Line(each.url) for each in served] for _ in range(LANES)]
         for line in chain.from_iterable(lanes):
             stack.callback(line.close)
-        yield Stage(folder / "config", agent, served, lanes)
+        yield Stage(folder / "config", agent, served, lanes, standin)
 
 
 def route(folder: Path, agent: str, **entry: Any) -> None:
@@ -149,3 +150,30 @@ async def test_loops_keep_their_version_while_a_step_begins(tmp_path: Path, redi
                 each.cancel()
         changed = [talk.versions for talk in loops if len(set(talk.versions)) > 1]
         assert not changed and {"v1", "v2"} == {version for talk in loops for version in talk.versions}
+
+
+async def test_a_hundred_equal_openings_are_split(tmp_path: Path, redis_url: str, agent: str) -> None:
+    """The same request a hundred times falls by weight, its conversations keep their versions, and explain says so."""
+    async with stage(tmp_path, redis_url, agent, canary="v2", weight="30%") as here:
+        talks = [Talk(agent, "hi") for _ in range(100)]
+        await here.go_on(talks)
+        assert 15 <= sum(talk.versions[0] == "v2" for talk in talks) <= 50
+        views = [(await served.status()).agents[agent] for served in here.replicas]
+        assert "100% of the calls without history begin with the same words" in str(views[0].openings)
+
+
+async def test_conversations_that_begin_alike_keep_their_versions(tmp_path: Path, redis_url: str, agent: str) -> None:
+    """Each is known at its next turn by its first answer, at the other replica, too, and while a step begins."""
+    async with stage(tmp_path, redis_url, agent, canary="v2", weight="40%") as here:
+        await here.go_on([Talk(agent, "hi") for _ in range(40)])  # from now on the opening is shared
+        talks = [Talk(agent, "hi") for _ in range(60)]
+        for number, talk in enumerate(talks):
+            for model in ("good", "bad"):
+                here.standin.behave(model, ModelBehaviour(chunk_text=f"It is {number}. "))
+            await talk.turn(here.lanes[0])
+        await here.go_on(talks)
+        here.route(canary="v2", weight="80%")
+        await here.until_everywhere("weight", 0.8)
+        await here.go_on(await here.go_on(talks))
+        assert [talk.versions for talk in talks if len(set(talk.versions)) > 1] == []
+        assert {talk.versions[0] for talk in talks} == {"v1", "v2"}

@@ -102,7 +102,7 @@ async def test_a_store_that_is_away_hears_of_it_later(redis_url: str, agent: str
 async def test_what_is_no_message_of_ours_is_passed_over(redis_url: str, agent: str) -> None:
     """Whoever else writes there breaks nothing."""
     one, other = Replica("one", redis_url, agent), Replica("other", redis_url, agent)
-    strange = ["{", "[1]", "[]", f'["{agent}", "x", 1, 5]', '["nobody", 1, "d", "u"]']
+    strange = ["{", "[1]", "[]", f'["{agent}", "x", 1, 2, 5]', '["nobody", 1, "d", 1, "u"]']
     await one.store.tell(strange, 0.0)
     one.call("a")
     await one.sharing.finish()

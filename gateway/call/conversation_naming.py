@@ -1,0 +1,118 @@
+"""What names a call's conversation, by its agent's other calls and its provider's answers, too.
+
+A call that continues what its provider holds (`previous_response_id`, Anthropic's message threads) belongs to the
+answer that it names. A call without history whose opening many share is a conversation of its own, and its next turn is
+known by the first answer. So such answers are listened to: their beginning alone, and no other's.
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from gateway.calls import Call
+from gateway.conversation import answer_name, continued_answer, fingerprint_of, name_of
+from gateway.errors import Headers
+from gateway.formats.clients import opening_of
+from gateway.formats.first_answers import first_answer_in, first_answer_of
+from gateway.net.asgi import Message, Send
+from gateway.rollout.openings import SharedOpenings
+from gateway.rollout.table import Entry
+from gateway.rollout.under_way import UnderWay
+from routing.assignment import ALONE, conversation_unit
+from routing.plan import Plan
+
+_HEARD_BYTES = 32_768  # of an answer: its id, and its first words in some hundred events
+_ANSWER_ID = re.compile(rb'"id"\s*:\s*"((?:resp|msg)[^"\\]{1,250})"')
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationNaming:
+    """What one replica knows of its calls' conversations."""
+
+    under_way: UnderWay
+    openings: SharedOpenings
+
+    def name(self, call: Call, entry: Entry) -> str:
+        """Return what names the call's conversation, '' for a call that is one by itself. Raises CallerError."""
+        if name := name_of(call) or call.affinity_header or continued_answer(call):
+            return name
+        fingerprint = fingerprint_of(call, opening_of(call))
+        if entry.agent.sticky.kind != "conversation":
+            return fingerprint
+        answer = first_answer_in(call.document.values)
+        shared = conversation_unit(call.caller.name, f"{fingerprint}\0shared")  # what other replicas hear of it
+        if answer is None:
+            if not self.openings.note(call.agent, fingerprint):
+                return fingerprint
+            self.under_way.mark(shared, entry)
+            return ""
+        if not self.under_way.knows(call.agent, shared):
+            return fingerprint
+        continued = _continued(fingerprint, answer)
+        is_known = self.under_way.knows(call.agent, conversation_unit(call.caller.name, continued))
+        return continued if is_known else fingerprint
+
+    def listener(self, call: Call, plan: Plan, entry: Entry, send: Send) -> "AnswerListener | None":
+        """Return what listens to the answer on its way to `send`, where a later turn may have to be known by it."""
+        if plan.reason != "split" or not (ALONE in plan.unit or _is_kept_by_provider(call)):
+            return None
+        return AnswerListener(send, lambda heard: self._expect(call, plan, entry, heard))
+
+    def _expect(self, call: Call, plan: Plan, entry: Entry, heard: bytes) -> None:
+        """Let the next turn keep the version of this one."""
+        caller = call.caller.name
+        if ALONE in plan.unit and call.operation == "generate":
+            continued = _continued(fingerprint_of(call, opening_of(call)), first_answer_of(heard))
+            self.under_way.expect(conversation_unit(caller, continued), plan, entry)
+        if _is_kept_by_provider(call) and (found := _ANSWER_ID.search(heard)):
+            self.under_way.expect(conversation_unit(caller, answer_name(found[1].decode("latin-1"))), plan, entry)
+
+
+class AnswerListener:
+    """A `send` that passes an answer on as it comes, and hears its beginning."""
+
+    def __init__(self, send: Send, tell: Callable[[bytes], None]) -> None:
+        self._send = send
+        self._tell = tell
+        self._heard = bytearray()
+
+    @property
+    def begun(self) -> bool:
+        return self._send.begun
+
+    def __call__(self, message: Message, /) -> Awaitable[None]:
+        self.hear(message.get("body", b""))
+        return self._send(message)
+
+    def answer(self, status: int, headers: Headers, body: bytes) -> bool:
+        return self._send.answer(status, headers, body)
+
+    def part(self, body: bytes) -> bool:
+        is_sent = self._send.part(body)
+        if is_sent:
+            self.hear(body)
+        return is_sent
+
+    def hear(self, piece: bytes) -> None:
+        """Listen to a piece, as far as anything is to be heard."""
+        if len(self._heard) < _HEARD_BYTES:
+            self._heard += piece[:_HEARD_BYTES]
+
+    def end(self) -> None:
+        """Tell what was heard of an answer that has arrived."""
+        self._tell(bytes(self._heard))
+
+
+def _continued(fingerprint: str, answer: str) -> str:
+    """Return what names a conversation by its opening and its first answer."""
+    text = f"{fingerprint}\0{answer}".encode("utf-8", "surrogatepass")
+    return blake2b(text, digest_size=16).hexdigest()
+
+
+def _is_kept_by_provider(call: Call) -> bool:
+    """Return whether the provider keeps the answer, for a call that continues it."""
+    values = call.document.values
+    if call.format == "openai-responses":
+        return values.get("store") is not False
+    return call.format == "anthropic" and "thread" in values

@@ -1,0 +1,61 @@
+"""Which openings many calls share: counted within bounds, said in a sentence, and forgotten in time."""
+
+import sys
+
+from gateway.rollout.openings import FADE_SECONDS, MOST_OPENINGS, SHARED_FROM, SharedOpenings
+
+
+class Stage:
+    """Openings whose time passes by hand."""
+
+    def __init__(self, most: int = MOST_OPENINGS) -> None:
+        self.now = 0.0
+        self.openings = SharedOpenings(lambda: self.now, most)
+
+    def say(self, opening: str, times: int) -> bool:
+        """So many calls begin with that; whether the last one shares it."""
+        return [self.openings.note("support", opening) for _ in range(times)][-1]
+
+
+def test_an_opening_is_shared_from_the_tenth_call_on() -> None:
+    """Each agent's by itself."""
+    here = Stage()
+    assert not here.say("hi", SHARED_FROM - 1)
+    assert here.say("hi", 1)
+    assert not here.say("hello", 1) and not here.openings.note("other", "hi")
+
+
+def test_the_share_is_said_with_the_way_out() -> None:
+    """Nothing is said where nothing is shared."""
+    here = Stage()
+    assert here.openings.sentence("support") is None
+    here.say("hi", 30)
+    for number in range(10):
+        here.say(f"question {number}", 1)
+    assert "75% of the calls without history begin with the same words" in str(here.openings.sentence("support"))
+    assert "x-conversation-id" in str(here.openings.sentence("support"))
+    here.say("hello", 20)
+    assert "one of 2 openings" in str(here.openings.sentence("support"))
+
+
+def test_what_is_shared_no_more_is_forgotten() -> None:
+    """Some half hours later, if other calls come."""
+    here = Stage()
+    here.say("hi", 12)
+    for number in range(4):
+        here.now += FADE_SECONDS
+        here.say(f"other {number}", SHARED_FROM - 1)
+        here.say("more", 12)
+    assert not here.say("hi", 1) and here.say("more", 1)
+
+
+def test_counts_are_bounded_and_the_frequent_stay() -> None:
+    """However many openings there are."""
+    here = Stage(most=100)
+    for number in range(3_000):
+        here.say(f"question {number}", 1)
+        if number % 20 == 0:
+            here.say("hi", 1)
+    counts = here.openings._agents["support"].counts
+    assert len(counts) <= 100 and sys.getsizeof(counts) < 20_000
+    assert here.say("hi", 1)

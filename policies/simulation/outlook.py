@@ -74,6 +74,7 @@ def _grown(arm: ArmEvidence, growth: float) -> ArmEvidence:
         bad_units=_times(arm.bad_units, growth),
         samples={metric: _grown_sample(sample, growth) for metric, sample in arm.samples.items()},
         scored=_times(arm.scored, growth),
+        requests_of={party: _times(counts, growth) for party, counts in arm.requests_of.items()},
     )
 
 

@@ -1,13 +1,25 @@
 """No party proves a rollback alone: neither one of several callers, nor one of the users that the only caller names."""
 
+import json
 import random
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
-from policies.evidence.evidence import LONE_SECONDS, QUALITY, REJECTIONS, SCORED, WHOLE, ArmEvidence, Evidence
+from policies.evidence.evidence import (
+    LONE_SECONDS,
+    QUALITY,
+    REJECTIONS,
+    SCORED,
+    WHOLE,
+    ArmEvidence,
+    Evidence,
+    part_of,
+    whole_of,
+)
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS, parse
 from policies.guardrails.guardrails import Assessment, assess, bank
+from policies.simulation.outlook import grown
 from policies.statistics.means import Sample
 from policies.statistics.restarts import slot
 
@@ -165,3 +177,24 @@ def test_an_adversary_does_not_raise_the_chance_of_a_false_rollback() -> None:
     for seed in range(40):
         found = _attacked(random.Random(seed), minutes=12)
         assert judged(found).findings[0].unbounded > 100 and proven(found) is None
+
+
+def test_a_part_names_its_whole_and_its_party() -> None:
+    """A whole one is its own."""
+    assert (whole_of(part_of("errors", "c7")), whole_of("errors")) == ("errors", "errors")
+
+
+def test_evidence_of_a_record_has_its_parts() -> None:
+    """So that anyone can compute again what a decision rested on; older records have none."""
+    found = evidence(arm("errors", {"c1": 5, "c2": 9}, {"c1": 5}), arm("errors", {"c2": 90}, {}))
+    record = json.loads(json.dumps(asdict(found)))
+    assert judged(Evidence.from_record(record)) == judged(found)
+    for name in ("callers", "users", "observed_seconds"):
+        del record[name]
+    assert Evidence.from_record(record).callers == 0
+
+
+def test_an_outlook_grows_the_parts_too() -> None:
+    """Each party's calls go on as they did."""
+    found = grown(evidence(arm("errors", {"c1": 5}, {"c1": 1}), arm("errors", {"c2": 90}, {})), 3.0)
+    assert (found.canary.requests_of, found.canary.bad_units["errors@c1"]) == ({"c1": {0: 15}}, 3)

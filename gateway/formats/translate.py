@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from gateway.calls import Call, usage_from
 from gateway.errors import Headers, ProviderError
 from gateway.formats.answer import Reply
+from gateway.formats.api_headers import without_others, without_version
 from gateway.formats.applied import AppliedVersion
 from gateway.formats.blame import Authors
 from gateway.formats.cloud_files import check_prompt
@@ -28,7 +29,7 @@ from gateway.formats.prompt import FormatName, Prompt, ToolCall, Untranslatable
 from gateway.formats.protocol import ClientSide, Envelope, ProviderSide
 from gateway.formats.provider_json import are_json
 from gateway.formats.reader import Reader
-from gateway.formats.registry import CLIENTS, PROVIDERS
+from gateway.formats.registry import CLIENTS
 from gateway.formats.settings import Settings, overlay
 from gateway.formats.whole import Whole
 from gateway.json_body import encode
@@ -37,9 +38,6 @@ from routing.chain import Target
 
 _RATE_LIMITED, _THEIR_FAULT = 429, 500  # HTTP statuses
 _SAMPLING = frozenset({"temperature", "top_p", "top_k"})
-# Headers that speak of one provider's API mean nothing, or something else, to another.
-_PREFIXES = {side.facts.header_prefix for side in PROVIDERS.values()} - {b""}
-_OF_A_VENDOR = (*_PREFIXES, b"x-stainless-")
 
 
 class Translation(Protocol):
@@ -154,7 +152,7 @@ class _Through:
             changes = self._provider.amend(call.document, attempted.settings, attempted.target.model)
         except Untranslatable as error:
             raise _refused(error, attempted.target) from None
-        headers = _of_our_version(call.headers, self._provider) if _SAMPLING & changes.keys() else call.headers
+        headers = without_version(call.headers, self._provider) if _SAMPLING & changes.keys() else call.headers
         return attempted.endpoint.request(path, headers, call.document.render(changes))
 
     def whole(self, body: bytes) -> Whole:
@@ -194,7 +192,7 @@ class _Between:
         if not attempted.asks_usage:
             members.pop("stream_options", None)
         body = encode(members).encode()
-        headers = _of_our_version(_portable(attempted.call.headers, self._provider), self._provider)
+        headers = without_version(without_others(attempted.call.headers, self._provider), self._provider)
         return attempted.endpoint.request(attempted.endpoint.base_path + written.path, headers, body)
 
     def whole(self, body: bytes) -> Whole:
@@ -236,12 +234,6 @@ class _Between:
         )
 
 
-def _of_our_version(headers: Headers, provider: ProviderSide) -> list[tuple[bytes, bytes]]:
-    """Drop the client's version of the API: newer ones may refuse the sampling that an agent's version sets."""
-    ours = {name for name, _ in provider.facts.default_headers}
-    return [each for each in headers if each[0] not in ours]
-
-
 def _with_native(body: Mapping[str, Any], native: Mapping[str, Any]) -> dict[str, Any]:
     """The body with the version's own members put in; an object is laid over an object."""
     merged = dict(body)
@@ -249,12 +241,6 @@ def _with_native(body: Mapping[str, Any], native: Mapping[str, Any]) -> dict[str
         there = merged.get(name)
         merged[name] = {**there, **value} if isinstance(there, dict) and isinstance(value, dict) else value
     return merged
-
-
-def _portable(headers: Headers, provider: ProviderSide) -> list[tuple[bytes, bytes]]:
-    """Drop the headers that belong to another provider's API."""
-    own = provider.facts.header_prefix or b" "
-    return [each for each in headers if not each[0].startswith(_OF_A_VENDOR) or each[0].startswith(own)]
 
 
 def _refused(error: Untranslatable, target: Target) -> ProviderError:

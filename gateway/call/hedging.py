@@ -149,9 +149,6 @@ class Hedges:
 
         That is the first one to answer (of two at once the version's own), or to fail in a way after which no other
         target is asked. If both fail, it is the one whose error tells the chain more.
-
-        That is the first one to answer (of two at once the version's own), or to fail in a way after which no other
-        target is asked. If both fail, it is the one whose error tells the chain more.
         """
         running: set[Try] = set(race.tries)
         while running:

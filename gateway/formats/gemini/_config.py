@@ -59,8 +59,6 @@ def thinking_config(prompt: Prompt, model: str) -> dict[str, Any]:
     """Return `thinkingConfig`: a level from Gemini 3 on, a token budget before.
 
     A budget is passed on as it is where no effort is named.
-
-    A budget is passed on as it is where no effort is named.
     """
     thinking: dict[str, Any] = {}
     if prompt.effort and not before_three(model):

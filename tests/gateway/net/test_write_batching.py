@@ -64,6 +64,23 @@ async def test_when_it_gets_quiet_nothing_is_held() -> None:
     assert written == [1, 2]
 
 
+async def test_one_that_writes_alone_is_not_counted() -> None:
+    """Its turns need no end; when others write in its turn, the next turn is a busy one all the same."""
+    cork, written = Cork(), list[int]()
+    alone = Sender(1, written)
+    for _ in range(3):
+        alone.write(cork)
+        await asyncio.sleep(0)
+    for sender in (alone, Sender(2, written), Sender(3, written)):
+        sender.write(cork)
+    assert written == [1, 1, 1, 1, 2, 3]
+    await asyncio.sleep(0)
+    alone.write(cork)
+    assert written[6:] == []
+    await asyncio.sleep(0)
+    assert written[6:] == [1]
+
+
 async def test_many_do_not_wait_for_the_end_of_the_turn() -> None:
     """Those that have come so far go out when one more comes; the rest after the turn."""
     cork, written = await busy(), list[int]()

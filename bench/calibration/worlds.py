@@ -200,7 +200,10 @@ BLAMELESS: Sequence[Scenario] = (
         "hedges in an outage", _always(errors=0.3, latency_spread=1.0),
         routing={**_FALLBACK, "hedge": {"after": "p75", "budget": "50%"}},
     ),
-    Scenario("long conversations", words=_of_all_kinds, turns=20, named=True, weight="50%", calls=1000),
+    Scenario(
+        "long conversations", words=_of_all_kinds, turns=20, pause=0.3, seconds=0.2, named=True,
+        weight="50%", calls=1000,
+    ),
     Scenario("load of a day", _tired_by_day, rate=_by_day, calls=800),
     Scenario("heavy tails", _always(latency_spread=1.3, cost_spread=1.6), calls=800),
     Scenario("a prompt cache that favours the busier arm", _cached_when_busy, calls=800),

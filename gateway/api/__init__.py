@@ -1,1 +1,1 @@
-"""One module per endpoint family: parse, call, render; no logic."""
+"""The endpoints, one module for each family: parse, call, render; no logic."""

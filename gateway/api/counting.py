@@ -1,4 +1,4 @@
-"""How many tokens a conversation would take at the version that would answer it, where a format has that question.
+"""Token counts of a conversation, asked at the version that would answer it, for formats that offer the question.
 
 Not a call of a trial: nothing is booked, nothing falls back, no circuit hears of it.
 """

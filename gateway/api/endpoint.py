@@ -1,4 +1,4 @@
-"""What the endpoints serve from, and what every one of them needs: who calls, the whole body, an error as an answer.
+"""The base of all endpoints: the services they use, the caller, the whole body, an error as an answer.
 
 Every request takes the same steps: method, authentication by its head alone, a place among those that are answered at
 once, and only then its body.

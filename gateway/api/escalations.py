@@ -53,7 +53,7 @@ class EscalationList(AdminEndpoint):
 
 
 class Escalation(AdminEndpoint):
-    """One conversation, by the id of the call that handed it over."""
+    """A conversation that was handed over, by the id of the call."""
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send_json(send, _view(await _find(self, scope["path_params"]["call_id"])))

@@ -28,14 +28,14 @@ _MOST_BYTES = 64 * 1024  # of a body: the comment, escaped, and three short memb
 
 
 class AlreadyScored(CallerError):
-    """This call or conversation has its score."""
+    """The call or conversation already has a score."""
 
     status = 409
     code = "already_scored"
 
 
 class Feedback(Endpoint):
-    """One score, 0 (bad) to 1 (good)."""
+    """A score, 0 (bad) to 1 (good)."""
 
     methods = ("POST",)
 

@@ -1,4 +1,4 @@
-"""All else under `/v1/`: what OpenAI's API has beside the endpoints of our own goes to a provider that has it.
+"""Forward every other `/v1/*` endpoint of OpenAI's API to a provider that offers it.
 
 Which one: the agent's that `model` names, in a JSON body, in a form, or in the query; without a name, the only
 provider that speaks OpenAI's API.

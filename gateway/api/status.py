@@ -28,7 +28,7 @@ _HTML = [
 
 
 class Status(Endpoint):
-    """All agents, or the one that the path names."""
+    """The status of all agents, or of the one that the path names."""
 
     is_page = True
 

@@ -1,1 +1,1 @@
-"""One call, from its parsed request to its last byte."""
+"""The path of one call, from its parsed request to its last byte."""

@@ -1,4 +1,4 @@
-"""One try at one target: the request is translated, sent, and its answer read as far as the call is not committed.
+"""A single attempt at one target: the request is translated and sent, the answer read until the call is committed.
 
 An attempt ends in an `Answer`, in an `OpenStream` whose first part has come in, or in a ProviderError. It is recorded
 in the call's outcome however it ends.
@@ -42,7 +42,7 @@ def always(_now: float) -> bool:
 
 @dataclass(slots=True)
 class Run:
-    """One call on its way through its chain. `deadline` is monotonic, for all attempts together.
+    """The state of one call on its way through its chain. `deadline` is monotonic, for all attempts together.
 
     `first` makes the first attempt in place of a plain one, where the agent hedges; `hedged_to` is the target that
     it has tried beside the first. `compared` is set where the call belongs to a trial that has a control.

@@ -31,7 +31,7 @@ _CLIENTS_OWN = b"idempotency-key"  # under it a provider would take the second r
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Under what a call may be hedged: where to, after how many seconds, and from which budget.
+    """The conditions under which a call may be hedged: its targets, the delay in seconds, and the budget.
 
     `late_after` is None where it is not known yet, and for calls that are not to be hedged. `pace` learns how soon the
     first attempt answers.

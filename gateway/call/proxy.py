@@ -1,4 +1,4 @@
-"""One call from its parsed request to its last byte: assigned, tried, relayed, recorded exactly once."""
+"""Calls from their parsed request to their last byte: assigned, tried, relayed, recorded exactly once."""
 
 from asyncio import CancelledError
 from collections.abc import Awaitable

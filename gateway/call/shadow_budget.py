@@ -1,4 +1,4 @@
-"""What copies for shadows may cost in a day, over all replicas, in whole nano-dollars.
+"""Daily spend limit for shadow traffic, shared by all replicas (nano-USD).
 
 The store holds each agent's sum of the day (UTC). It is asked by the workers that take copies upstream, never by a
 call; while it is away each replica goes by the last sum it knows and by what it has spent itself since.
@@ -16,7 +16,7 @@ _DEAREST = 10**15  # nano-USD of one copy, a million dollars: beyond any budget,
 
 @dataclass(slots=True)
 class _Day:
-    """One agent's day: the sum that the store last said, and what is not in it yet."""
+    """An agent's day: the sum that the store last reported, and what is not in it yet."""
 
     name: str
     known: int = 0

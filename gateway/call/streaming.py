@@ -1,4 +1,4 @@
-"""What goes out to the client: a whole answer, or a stream that is relayed as it comes in.
+"""Answers to the client: whole, or a stream that is relayed as it comes in.
 
 Speaks ASGI by itself, because every chunk passes here. A stream that breaks after its first byte ends with an error
 event and a closed connection, never like a whole one.

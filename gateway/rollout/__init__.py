@@ -1,1 +1,1 @@
-"""What calls read (table) and write (recorder), and the loop between them and the store."""
+"""The state that calls read (table) and write (recorder), and the loop between them and the store."""

@@ -1,4 +1,4 @@
-"""What people command a rollout: carried out on the record that they saw, or refused in words."""
+"""Operator commands on a rollout: carried out on the record that the operator saw, or refused with a reason."""
 
 from gateway.errors import CallerError, EpochConflict, NotFound, StoreAway, StoreRefused
 from gateway.rollout.findings import settled
@@ -15,7 +15,7 @@ _TRIES = 2  # the second where only the thresholds were frozen meanwhile, which 
 
 
 class NothingToDo(CallerError):
-    """What a person asked for does not apply to the record as it is."""
+    """The command does not apply to the record as it is."""
 
     status = 409
     code = "nothing_to_do"

@@ -1,4 +1,4 @@
-"""From what the store has counted to what the policies make of it: the evidence of one agent, and its findings."""
+"""The evidence of one agent from the store's counts, and its findings by the policies."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Whether a record that the store shows goes on from what was seen of it, by this process or by its installation.
+"""Comparison of the store's records with what this process or its installation has seen of them.
 
 A store may come back empty, older, or as another one. What was rolled back before must then stay so.
 """
@@ -13,7 +13,7 @@ _SLACK = 8  # events that may be appended while it is read
 
 
 class History:
-    """What one replica compares records with. Each agent's audit trail is compared once after a start or an outage."""
+    """The base for comparing records. Each agent's audit trail is compared once after a start or an outage."""
 
     def __init__(self, store: Store, table: Table, memory: Memory) -> None:
         self._store = store

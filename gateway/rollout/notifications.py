@@ -30,7 +30,7 @@ _MOST_TRIES = 5  # a second apart: the log has it too
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Who is told: at which webhook, in which form, of which agents (None: all) and which actions."""
+    """A webhook that receives notices: in which form, of which agents (None: all) and of which actions."""
 
     name: str
     webhook: Webhook

@@ -1,4 +1,4 @@
-"""What this replica does while the store is away: note whose record is lost, spare clients a bad canary, and recover.
+"""The reaction of this replica to an outage of the store: note lost records, spare clients a bad canary, recover.
 
 What goes wrong with one agent never holds up another.
 """

@@ -1,4 +1,4 @@
-"""What one replica may conclude alone while the store is away: that the canary fails, and only on stronger proof."""
+"""The conclusion that one replica may draw alone while the store is away: the canary fails, on stronger proof."""
 
 from collections.abc import Collection, Iterable
 

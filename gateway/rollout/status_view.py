@@ -1,4 +1,4 @@
-"""What `/status` shows, as a tree of frozen values that page, command line and demo read.
+"""The tree of frozen values behind `/status`, which page, command line and demo read.
 
 The members of these classes are the members of the JSON. Times are RFC 3339 in UTC, shares and rates 0…1, money US
 dollars; None where nothing is known.
@@ -12,7 +12,7 @@ from policies.rollout.state import VersionRef
 
 @dataclass(frozen=True, slots=True)
 class StepView:
-    """One step of a rollout. `weight` is the configured share; `hold_seconds` is None in a trial without steps."""
+    """A step of a rollout. `weight` is the configured share; `hold_seconds` is None in a trial without steps."""
 
     weight: float
     hold_seconds: float | None
@@ -22,7 +22,7 @@ class StepView:
 
 @dataclass(frozen=True, slots=True)
 class FindingView:
-    """One guardrail or signal, and the evidence against it.
+    """A guardrail or signal, and the evidence against it.
 
     `share` is its part in the family's E-value; `stable` and `canary` are what was observed of each.
     """
@@ -38,7 +38,7 @@ class FindingView:
 
 @dataclass(frozen=True, slots=True)
 class OutlookView:
-    """What to expect of a trial; no decision rests on it.
+    """The expected course of a trial; no decision rests on it.
 
     The canary's error rate is `error_ratio_low` to `error_ratio_high` times stable's, the latter None without a bound.
     """
@@ -50,7 +50,7 @@ class OutlookView:
 
 @dataclass(frozen=True, slots=True)
 class ShadowView:
-    """Which version gets copies of calls, which share of them, and what they may cost."""
+    """The version that gets copies of calls, the share of them, and their spend limit."""
 
     version: str
     sample: float
@@ -125,7 +125,7 @@ class ApartSums:
 
 @dataclass(frozen=True, slots=True)
 class VersionView(CallSums):
-    """One version: the sums of the calls that the split gave it, of those apart from it, of the copies it got.
+    """A version: the sums of the calls that the split gave it, of those apart from it, of the copies it got.
 
     `quality` is the mean score of the feedback, 0 (bad) to 1 (good).
     """
@@ -137,7 +137,7 @@ class VersionView(CallSums):
 
 @dataclass(frozen=True, slots=True)
 class AgentView:
-    """One agent: its record, the evidence of the running step, its versions' sums.
+    """An agent: its record, the evidence of the running step, its versions' sums.
 
     `weight` is the share that this replica gives the canary. `read_at` says when the store was read, `openings` what
     this replica has seen of calls that begin alike.
@@ -189,7 +189,7 @@ class StoreView:
 
 @dataclass(frozen=True, slots=True)
 class ShadowQueueView:
-    """How many copies wait in this replica, and how many it dropped since its start, by why."""
+    """The number of copies that wait in this replica, and of those dropped since its start, by reason."""
 
     waiting: int
     dropped: Mapping[str, int]

@@ -1,4 +1,4 @@
-"""Whether the shared state can be reached, agent by agent: in a cluster a dead node takes only its own agents away."""
+"""The reachability of the shared state, agent by agent: in a cluster a dead node affects only its own agents."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ EVERY_AGENT = ""  # stands for all agents where one question is about them all; 
 
 
 class Reach:
-    """Whose record this replica cannot reach: said once when the first is lost, and once when the last is back.
+    """The agents whose records this replica cannot reach. Logged when the first is lost, and when the last is back.
 
     `why` is what was said of the first loss of these, None while all is well.
     """

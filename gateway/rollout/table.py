@@ -18,7 +18,7 @@ from routing.plan import Split
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One agent: its configuration, prepared, and the split that holds now.
+    """An agent: its configuration, prepared, and the split that holds now.
 
     `thresholds` say, for each arm of a trial, from where on a call is slow and dear. `is_quarantined` is set
     while this replica keeps its calls off the canary because the store is away.

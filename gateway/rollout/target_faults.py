@@ -1,4 +1,4 @@
-"""Which targets cannot serve for a reason that the configuration gives: our key is refused, or nothing was ever there.
+"""Targets that cannot serve because of the configuration: the key is refused, or the address never answered.
 
 No wait mends such a fault, so nobody is promised a person for it, and an operator hears of it at once. A target that
 has answered before is another matter: its configuration was right, so what keeps it from answering is an outage
@@ -26,14 +26,14 @@ _LONGEST_CHAIN = 8
 
 
 class Fault(NamedTuple):
-    """Why a target cannot serve, and what an operator does about it. Neither holds an address or a key."""
+    """The reason why a target cannot serve, and the operator's remedy. Neither holds an address or a key."""
 
     why: str
     way_out: str
 
 
 class TargetFaults:
-    """What one replica knows. `tell` is told of each fault that is logged: agent, target, fault."""
+    """The faults that one replica knows. `tell` is called with each fault that is logged: agent, target, fault."""
 
     def __init__(
         self, log: Log, now: Callable[[], float], tell: Callable[[str, str, Fault], None] = lambda *_: None

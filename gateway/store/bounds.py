@@ -1,4 +1,4 @@
-"""How much the Redis store keeps, and reads at once: one value, handed to the store when it is built."""
+"""The limits on what the Redis store keeps, and reads at once: one value, handed to the store when it is built."""
 
 from dataclasses import dataclass
 

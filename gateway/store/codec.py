@@ -1,4 +1,4 @@
-"""How records, audit events and tallies look inside Redis: flat text fields, and JSON where something is nested.
+"""The encoding of records, audit events and tallies in Redis: flat text fields, and JSON where something is nested.
 
 Floats travel as the shortest text that reads back as the same float; JSON never holds NaN or Infinity.
 """

@@ -1,4 +1,4 @@
-"""From the URL of a store to a redis-py client that fails fast and never repeats a command.
+"""A redis-py client for the URL of a store. It fails fast and never repeats a command.
 
 redis-py's own defaults repeat a command whose reply was lost, which may have run: a count would be added twice, a won
 commit would look lost. Here a failure reaches the caller, who knows what is safe to repeat.

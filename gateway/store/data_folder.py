@@ -29,7 +29,7 @@ _TO_BEGIN_ANEW = "To begin anew without it, stop the gateway and delete"
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """Who wrote the folder last, and whether there was data then."""
+    """The server that wrote the folder last, and whether there was data then."""
 
     family: str
     version: str

@@ -1,4 +1,4 @@
-"""What a failing Redis is to the rest of the gateway: away.
+"""Translation of Redis failures into `StoreAway`.
 
 Every exception of redis-py is mapped here and nowhere else. A server that cannot be reached is `StoreAway`; one that
 answers with an error is `StoreRefused`, whatever the error is. No list of errors could be complete: servers, proxies

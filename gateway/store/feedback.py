@@ -1,4 +1,4 @@
-"""What the store keeps for feedback: which calls were scored, and which call answered a conversation last."""
+"""The store's part for feedback: scored calls, and the last answered call of each conversation."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ REMEMBERED_SECONDS = 7 * 24 * 3600  # and people who give it on a conversation, 
 
 
 class FeedbackStore:
-    """This part of `RedisStore`."""
+    """The feedback operations of `RedisStore`."""
 
     async def first_feedback(self: Reaching, agent: str, name: str) -> bool:
         async with self._reach():

@@ -30,7 +30,7 @@ class _Keys(NamedTuple):
 
 
 class HandoverStore:
-    """This part of `RedisStore`."""
+    """The handover operations of `RedisStore`."""
 
     async def escalate(self: Reaching, agent: str, event: Mapping[str, str], most_bytes: int = MOST_BYTES) -> str:
         head = {name: text for name, text in event.items() if name != "messages"}

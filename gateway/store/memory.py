@@ -1,4 +1,4 @@
-"""What this installation has seen of its store: kept on its own disk, where a loss of the store cannot take it.
+"""The installation's memory of its store: kept on its own disk, where a loss of the store cannot take it.
 
 For each agent the newest record, and the epochs and hashes of the latest audit events; and the fingerprint key that
 the replicas share. A store that comes back empty, older, or as another one is recognised by these over restarts, too.
@@ -43,7 +43,7 @@ SeenEvent = tuple[int, str]
 
 
 class LatestEvents(Protocol):
-    """What is asked of the store: an agent's latest audit events."""
+    """The store's operation that the memory needs: an agent's latest audit events."""
 
     async def audit(self, agent: str, count: int) -> list[dict[str, Any]]: ...
 

@@ -1,4 +1,4 @@
-"""What a user of the store must be allowed: the commands, keys and channel that Serinus uses, and nothing else."""
+"""The permissions of the store's user: the commands, keys and channel that Serinus uses, and nothing else."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What the parts of the Redis store share: the names of keys, and how one operation reaches the server."""
+"""The common base of the Redis store's parts: the names of keys, and how one operation reaches the server."""
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager

@@ -1,4 +1,4 @@
-"""What the rest of the gateway asks of the shared state, and what it gets back.
+"""The operations that the rest of the gateway needs of the shared state, and their results.
 
 Every method is one or two round trips and raises `StoreAway` when the store cannot be reached in time; nothing else.
 What it sent may still be carried out then: repeat a flush as it was, and read before deciding again. `StoreRefused`
@@ -122,7 +122,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """How a commit ended: `won`, or lost to whoever changed the record first. `state` is the record now."""
+    """The result of a commit: `won`, or lost to another change. `state` is the record now."""
 
     won: bool
     state: State | None
@@ -143,7 +143,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class HumanReply:
-    """What a person answers to a conversation that was handed over with that call; `at` in Unix seconds.
+    """A person's reply to a conversation that was handed over with that call; `at` in Unix seconds.
 
     `conversation` names it among its agent's (`gateway.conversation.conversation_key`); '' where its client names none.
     """

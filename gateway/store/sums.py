@@ -1,4 +1,4 @@
-"""How a batch goes into flush.lua, and how the evidence that it adds to comes back as both arms' counts."""
+"""The encoding of a batch for flush.lua, and the decoding of its evidence into both arms' counts."""
 
 import hashlib
 from collections import defaultdict
@@ -138,7 +138,7 @@ def _grouped(units: Mapping[str, int], party_of: Mapping[str, str]) -> Iterable[
 
 @dataclass(slots=True)
 class _Reading:
-    """One arm's fields as they are read."""
+    """The fields of one arm while they are read."""
 
     counts: dict[str, int] = field(default_factory=dict)
     slots: defaultdict[str, dict[int, int]] = field(default_factory=lambda: defaultdict(dict))

@@ -167,7 +167,9 @@ async def _pump(send: Send, stream: OpenStream, limits: StreamLimits) -> None:
     except TimeoutError:
         if sending:
             raise ClientTooSlow from None
-        raise ProviderError("timeout", f"no data from the provider for {between:g} s") from None
+        silent = f"no data from the provider for {between:g} s"
+        why = silent if now() < end else "the provider's stream did not end within the call's total time"
+        raise ProviderError("timeout", why) from None
 
 
 async def _drain(stream: OpenStream) -> None:

@@ -41,13 +41,12 @@ class ConversationNaming:
         if entry.agent.sticky.kind != "conversation":
             return fingerprint
         answer = first_answer_in(call.document.values)
-        shared = conversation_unit(call.caller.name, f"{fingerprint}\0shared")  # what other replicas hear of it
         if answer is None:
             if not self.openings.note(call.agent, fingerprint):
                 return fingerprint
-            self.under_way.mark(shared, entry)
+            self.under_way.mark(_shared_unit(call, fingerprint), entry)
             return ""
-        if not self.under_way.knows(call.agent, shared):
+        if not self.under_way.knows(call.agent, _shared_unit(call, fingerprint)):
             return fingerprint
         continued = _continued(fingerprint, answer)
         is_known = self.under_way.knows(call.agent, conversation_unit(call.caller.name, continued))
@@ -102,6 +101,11 @@ class AnswerListener:
     def end(self) -> None:
         """Tell what was heard of an answer that has arrived."""
         self._tell(bytes(self._heard))
+
+
+def _shared_unit(call: Call, fingerprint: str) -> str:
+    """Return the unit by which replicas tell one another that many calls share an opening."""
+    return conversation_unit(call.caller.name, f"{fingerprint}\0shared")
 
 
 def _continued(fingerprint: str, answer: str) -> str:

@@ -171,6 +171,7 @@ async def test_conversations_that_begin_alike_keep_their_versions(tmp_path: Path
             for model in ("good", "bad"):
                 here.standin.behave(model, ModelBehaviour(chunk_text=f"It is {number}. "))
             await talk.turn(here.lanes[0])
+        await asyncio.sleep(0.5)  # a person reads the answer; the other replica has heard of it
         await here.go_on(talks)
         here.route(canary="v2", weight="80%")
         await here.until_everywhere("weight", 0.8)

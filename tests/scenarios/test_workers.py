@@ -84,7 +84,7 @@ async def test_whichever_worker_is_asked_acts_for_all(tmp_path: Path, redis_url:
                 lines = [Line(served.url), Line(served.url)]
                 for line in lines:
                     status = json.loads((await line.ask("GET", "/status")).body)
-                    seen[status.gateway.replica] = status.agents[agent].phase
+                    seen[status["gateway"]["replica"]] = status["agents"][agent]["phase"]
                 for line in lines:
                     line.close()
                 return len(seen) == 2 and len(set(seen.values())) == 1

@@ -12,7 +12,7 @@ from gateway.formats.applied import AppliedVersion
 from gateway.formats.blame import Authors
 from gateway.formats.endpoint import ProviderEndpoint
 from gateway.formats.openai_chat.amend import with_usage
-from gateway.formats.openai_chat.errors import error_inside, read_error
+from gateway.formats.openai_chat.errors import check_choice, error_inside, read_error
 from gateway.formats.openai_chat.provider_stream import StreamReader
 from gateway.formats.provider_json import parse_object
 from gateway.formats.whole import Whole
@@ -62,8 +62,13 @@ class Plain:
         answer = parse_object(body)
         if answer.get("error"):
             raise error_inside(answer, body)
-        if not isinstance(answer.get(_LIST[self._call.operation]), list):
+        items = answer.get(_LIST[self._call.operation])
+        if not isinstance(items, list):
             raise ProviderError("malformed", f"the provider's answer has no {_LIST[self._call.operation]}")
+        if self._call.operation == "completions":
+            for choice in items:
+                if isinstance(choice, dict):
+                    check_choice(choice)
         return Whole(body, usage_from(answer.get("usage")), arguments_are_json=True)
 
     def reader(self) -> StreamReader:

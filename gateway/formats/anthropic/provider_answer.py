@@ -8,6 +8,7 @@ from gateway.formats.anthropic import NAME
 from gateway.formats.anthropic._shared import STOPS, usage
 from gateway.formats.anthropic.errors import raise_error_inside
 from gateway.formats.claude.tooling import OUTPUT_TOOL
+from gateway.formats.ends import check_end
 from gateway.formats.prompt import Part, Reasoning, Refusal, Text, ToolCall
 from gateway.formats.provider_json import parse_object, text_of
 from gateway.json_body import encode
@@ -34,7 +35,11 @@ def read_reply(body: bytes) -> Reply:
 
 
 def stop(reason: Any, calls: bool) -> Stop:
-    """Return why the answer stopped. The call that stands in for an output schema is the answer and no call."""
+    """Return why the answer stopped. The call that stands in for an output schema is the answer and no call.
+
+    Raises ProviderError where the provider was interrupted.
+    """
+    check_end(reason)
     said = STOPS.get(reason, "stop") if isinstance(reason, str) else "stop"
     return "stop" if said == "tool_calls" and not calls else said
 

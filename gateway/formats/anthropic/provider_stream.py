@@ -120,7 +120,7 @@ class MessagesParser:
     def _message_delta(self, members: _Members) -> list[Event]:
         self.usage = usage(members.get("usage"), self.usage)
         delta = _part(members, "delta")
-        if isinstance(delta.get("stop_reason"), str):
+        if text_of(delta, "stop_reason"):
             self._stopped = delta
         return []
 

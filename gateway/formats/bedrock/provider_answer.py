@@ -8,6 +8,7 @@ from gateway.errors import ProviderError
 from gateway.formats.answer import Reply, Stop
 from gateway.formats.bedrock import NAME
 from gateway.formats.claude.tooling import OUTPUT_TOOL
+from gateway.formats.ends import check_end
 from gateway.formats.prompt import Media, Part, Reasoning, Text, ToolCall
 from gateway.formats.provider_json import parse
 from gateway.json_body import NotJson, encode
@@ -44,10 +45,11 @@ def read_stop(reason: object, calls: bool) -> Stop:
     """Return why the answer ended; `calls` tells whether it calls functions, beside the one that stands in for a
     schema.
 
-    Raises ProviderError where the model said what Bedrock could not read.
+    Raises ProviderError where the model said what Bedrock could not read, and where Bedrock was interrupted.
     """
     if reason in _MALFORMED:
         raise malformed(f"the model's output could not be read ({reason})")
+    check_end(reason)
     stop = _STOPS.get(reason, "stop") if isinstance(reason, str) else "stop"
     if stop == "tool_calls" and not calls:
         return "stop"

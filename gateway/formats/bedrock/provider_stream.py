@@ -80,7 +80,8 @@ class ConverseParser:
             raise malformed("the provider's stream goes on with a tool use that has not begun")
 
     def _stopped(self, event: Members) -> Iterator[Event]:
-        self._stop = read_stop(event.get("stopReason"), bool(self._calls))
+        if event.get("stopReason") != "":  # is no reason
+            self._stop = read_stop(event.get("stopReason"), bool(self._calls))
         self._stop_sequence = stop_sequence(event)
         yield from ()
 

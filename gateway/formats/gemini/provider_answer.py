@@ -11,6 +11,7 @@ from typing import Any
 
 from gateway.errors import CallerError, ProviderError
 from gateway.formats.answer import Reply
+from gateway.formats.ends import check_end
 from gateway.formats.gemini import NAME
 from gateway.formats.gemini._terms import BROKEN, PLAIN, dicts, kind_of, logprobs_of, stop_of, usage_of
 from gateway.formats.gemini.errors import error_inside
@@ -21,6 +22,7 @@ from gateway.json_body import encode
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,30}")
 _DIGEST_LENGTH = 16
 BLOCKED = "SAFETY"
+_NO_REASON = "FINISH_REASON_UNSPECIFIED"  # the default of Google's enumeration, which says nothing
 
 
 def read_answer(body: bytes) -> Reply:
@@ -51,7 +53,8 @@ def candidate_of(answer: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
     """The first candidate, and why it finished: '' while it has not. A blocked prompt has a reason alone."""
     for candidate in dicts(answer.get("candidates")):
         if candidate.get("index") in (0, None):
-            return candidate, text_of(candidate, "finishReason")
+            reason = text_of(candidate, "finishReason")
+            return candidate, "" if reason == _NO_REASON else reason
     feedback = answer.get("promptFeedback")
     blocked = isinstance(feedback, dict) and text_of(feedback, "blockReason")
     return None, BLOCKED if blocked else ""
@@ -59,6 +62,7 @@ def candidate_of(answer: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
 
 def check_finish(reason: str, candidate: dict[str, Any], said: bool) -> None:
     """Raise ProviderError where the model failed at its answer, or ended for no known reason without having one."""
+    check_end(reason)
     if reason in BROKEN or (reason and reason not in PLAIN and not said):
         message = text_of(candidate, "finishMessage") or "the model ended without an answer"
         raise ProviderError("error_in_answer", f"{reason}: {message}", upstream_status=200)

@@ -4,9 +4,10 @@ from typing import Any
 
 from gateway.errors import Headers, KeyRefused, ProviderError, SerinusError
 from gateway.formats import sse
+from gateway.formats.ends import check_end
 from gateway.formats.provider_errors import ERROR_STATUSES, no_error, unreadable
 from gateway.formats.provider_json import parse_quietly
-from gateway.json_body import encode
+from gateway.json_body import NotJson, encode
 
 _DEEPEST_PLACE = 20  # names of a path that a server tells
 ERROR_SHAPE = "OpenAI's"
@@ -49,6 +50,18 @@ def error_inside(answer: dict[str, Any], body: bytes) -> ProviderError:
     message = _text(error, "message") or "the provider sent an error in place of an answer"
     shown = body if isinstance(error, dict) else None
     return ProviderError("error_in_answer", message, upstream_status=200, body=shown)
+
+
+def check_choice(choice: dict[str, Any]) -> None:
+    """Raise ProviderError for a choice with an error in it (OpenRouter), and for one that was interrupted."""
+    if choice.get("error"):
+        inside = {"error": choice["error"]}
+        try:
+            body = encode(inside).encode()
+        except NotJson:
+            raise ProviderError("malformed", "the provider's error is nested too deeply") from None
+        raise error_inside(inside, body)
+    check_end(choice.get("finish_reason"))
 
 
 def _is_about_our_key(answer: Any) -> bool:

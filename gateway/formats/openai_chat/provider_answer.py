@@ -11,7 +11,7 @@ from gateway.formats.answer import Reply, Stop
 from gateway.formats.gemini import NAME as GEMINI
 from gateway.formats.openai_chat._logprobs import read_logprobs
 from gateway.formats.openai_chat._reasoning import call_signature, read_reasoning
-from gateway.formats.openai_chat.errors import error_inside
+from gateway.formats.openai_chat.errors import check_choice, error_inside
 from gateway.formats.prompt import Media, Part, Refusal, Text, ToolCall
 from gateway.formats.provider_json import are_json, parse_object, text_of
 from gateway.json_body import NotJson, encode
@@ -26,6 +26,8 @@ def read_answer(body: bytes) -> dict[str, Any]:
     if not isinstance(choices, list) or not choices:
         raise ProviderError("malformed", "the provider's answer has no choices")
     for choice in choices:
+        if isinstance(choice, dict):
+            check_choice(choice)
         if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
             raise ProviderError("malformed", "a choice of the provider's answer has no message")
     return answer
@@ -47,11 +49,11 @@ def has_good_arguments(answer: dict[str, Any]) -> bool:
 def is_refused(answer: dict[str, Any]) -> bool:
     """Return whether a whole answer is a refusal: a content filter's, or the model's own."""
     choice = answer["choices"][0]
-    return choice.get("finish_reason") == FILTERED or bool(choice["message"].get("refusal"))
+    return choice.get("finish_reason") in FILTERED or bool(choice["message"].get("refusal"))
 
 
 Members = dict[str, Any]
-FILTERED = "content_filter"  # the reason why an answer ended that its provider stopped
+FILTERED = ("content_filter", "sensitive")  # the reasons why an answer ended that its provider stopped
 
 _STOPS: Mapping[str, Stop] = {
     "stop": "stop",
@@ -59,6 +61,9 @@ _STOPS: Mapping[str, Stop] = {
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
+    "model_length": "length",  # Mistral
+    "model_context_window_exceeded": "length",  # Z.ai
+    "sensitive": "content_filter",  # Z.ai
 }
 _NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9_-]")
 _LONGEST_ID = 40
@@ -75,10 +80,11 @@ def read_reply(body: bytes) -> Reply:
 
 
 def read_stop(reason: object, parts: Sequence[Part]) -> Stop:
-    """Return why the answer ended. Some providers write `stop` where functions are called or the model declined."""
+    """Return why the answer ended. Some providers write `stop` where functions are called or the model declined, and
+    others `tool_calls` where none is."""
     stop = _STOPS.get(reason, "stop") if isinstance(reason, str) else "stop"
-    if stop == "stop" and any(isinstance(part, ToolCall) for part in parts):
-        return "tool_calls"
+    if stop in ("stop", "tool_calls"):
+        stop = "tool_calls" if any(isinstance(part, ToolCall) for part in parts) else "stop"
     if stop == "stop" and any(isinstance(part, Refusal) for part in parts):
         return "refusal"
     return stop

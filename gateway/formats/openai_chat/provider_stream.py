@@ -15,7 +15,7 @@ from gateway.formats.gemini import NAME as GEMINI
 from gateway.formats.openai_chat._frame import ChunkFrame
 from gateway.formats.openai_chat._logprobs import read_logprobs
 from gateway.formats.openai_chat._reasoning import call_signature, read_details, thought
-from gateway.formats.openai_chat.errors import error_inside
+from gateway.formats.openai_chat.errors import check_choice, error_inside
 from gateway.formats.openai_chat.provider_answer import (
     FILTERED,
     arguments_of,
@@ -146,8 +146,12 @@ class StreamReader:
             self.failure = error_inside(event, data)
             return False
         choices = _dicts(event.get("choices"))
-        for choice in choices:
-            self._take_choice(choice)
+        try:
+            for choice in choices:
+                self._take_choice(choice)
+        except ProviderError as error:
+            self.failure = error
+            return False
         self.parts += bool(choices)
         if (usage := usage_from(event.get("usage"))) is not None:
             self.usage = usage
@@ -155,11 +159,13 @@ class StreamReader:
         return True
 
     def _take_choice(self, choice: dict[str, Any]) -> None:
+        check_choice(choice)
         self.started = True
-        self._finished = self._finished or choice.get("finish_reason") is not None
+        reason = choice.get("finish_reason")  # some write "" while there is none
+        self._finished = self._finished or bool(reason)
         delta = choice.get("delta")
         delta = delta if isinstance(delta, dict) else {}
-        self.refused = self.refused or choice.get("finish_reason") == FILTERED or bool(delta.get("refusal"))
+        self.refused = self.refused or reason in FILTERED or bool(delta.get("refusal"))
         for call in _dicts(delta.get("tool_calls")):
             function = call.get("function")
             if isinstance(function, dict) and isinstance(arguments := function.get("arguments"), str):
@@ -246,10 +252,11 @@ class ChatParser:
         choice = _first(event.get("choices"))
         if choice is None:
             return
+        check_choice(choice)
         delta = choice.get("delta")
         if isinstance(delta, dict):
             yield from self._delta(delta, choice)
-        if isinstance(reason := choice.get("finish_reason"), str):
+        if reason := text_of(choice, "finish_reason"):
             self._finish = reason
 
     def _delta(self, delta: Members, choice: Members) -> Iterator[Event]:

@@ -6,6 +6,7 @@ from typing import Any
 from gateway.calls import Usage, tokens
 from gateway.errors import ProviderError
 from gateway.formats.answer import Reply, Stop
+from gateway.formats.ends import check_end
 from gateway.formats.openai_chat.errors import error_inside
 from gateway.formats.openai_responses import NAME
 from gateway.formats.prompt import Part, Reasoning, Refusal, Text, ToolCall
@@ -33,6 +34,8 @@ def check(answer: Mapping[str, Any]) -> None:
         raise failure(answer["error"])
     if answer.get("status") in ("failed", "cancelled"):
         raise failure({"message": f"the response was {answer['status']}"})
+    check_end(answer.get("status"))
+    check_end(_object(answer, "incomplete_details").get("reason"))
 
 
 def reply_of(answer: Mapping[str, Any]) -> Reply:

@@ -251,25 +251,9 @@ def estimated_usage(request_bytes: int, output: int) -> Usage:
     return Usage(request_bytes // _BYTES_PER_TOKEN + 1, 0, output, 0, estimated=True)
 
 
-def usage_from(value: Any) -> Usage | None:
-    """Read an OpenAI `usage` object; None when it is not one. Nonsense counts as 0 tokens, never as nonsense."""
-    if not isinstance(value, dict):
-        return None
-    prompt, completion = tokens(value.get("prompt_tokens")), tokens(value.get("completion_tokens"))
-    cached = _detail(value.get("prompt_tokens_details"), "cached_tokens", prompt)
-    reasoning = _detail(value.get("completion_tokens_details"), "reasoning_tokens", completion)
-    return Usage(prompt, cached, completion, reasoning)
-
-
 def tokens(value: Any) -> int:
     """A provider's count of tokens; what is no count is 0."""
     kind = type(value)  # a bool is no count
     if (kind is int or kind is float) and 0 <= value <= MAX_TOKENS_COUNTED:
         return int(value)
-    return 0
-
-
-def _detail(details: Any, name: str, most: int) -> int:
-    if isinstance(details, dict) and (count := details.get(name)):  # as a rule it is 0
-        return min(tokens(count), most)
     return 0

@@ -6,7 +6,7 @@ The version gives the model, and its own parameters where the endpoint has them;
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.calls import Call, Operation, usage_from
+from gateway.calls import Call, Operation
 from gateway.errors import Headers, ProviderError
 from gateway.formats.applied import AppliedVersion
 from gateway.formats.blame import Authors
@@ -14,6 +14,7 @@ from gateway.formats.endpoint import ProviderEndpoint
 from gateway.formats.openai_chat.amend import with_usage
 from gateway.formats.openai_chat.errors import check_choice, error_inside, read_error
 from gateway.formats.openai_chat.provider_stream import StreamReader
+from gateway.formats.openai_usage import usage_from
 from gateway.formats.provider_json import parse_object
 from gateway.formats.whole import Whole
 from gateway.json_body import encode

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from gateway.calls import Call, usage_from
+from gateway.calls import Call
 from gateway.errors import Headers, ProviderError
 from gateway.formats.answer import Reply
 from gateway.formats.api_headers import without_others, without_version
@@ -24,6 +24,7 @@ from gateway.formats.openai_chat.amend import chat_request, fitted_history
 from gateway.formats.openai_chat.errors import read_error
 from gateway.formats.openai_chat.provider_answer import has_good_arguments, is_refused, read_answer
 from gateway.formats.openai_chat.provider_stream import StreamReader
+from gateway.formats.openai_usage import usage_from
 from gateway.formats.plain import Plain
 from gateway.formats.prompt import FormatName, Prompt, ToolCall, Untranslatable
 from gateway.formats.protocol import ClientSide, Envelope, ProviderSide

@@ -1,12 +1,12 @@
 """Finds the usage in an answer that passes by."""
 
-from typing import Any
-
 import orjson
 
-from gateway.calls import Usage, tokens, usage_from
+from gateway.calls import Usage
 from gateway.errors import Headers
 from gateway.formats import sse
+from gateway.formats.openai_responses.provider_answer import usage_of
+from gateway.formats.openai_usage import usage_from
 from gateway.json_size import MOST_VALUES, holds_more
 from gateway.net.client import header
 
@@ -70,7 +70,4 @@ def _usage_in(body: bytes) -> Usage | None:
     usage = answer.get("usage") if isinstance(answer, dict) else None
     if not isinstance(usage, dict) or "input_tokens" not in usage:
         return usage_from(usage)
-    details: Any = usage.get("input_tokens_details")
-    cached = tokens(details.get("cached_tokens")) if isinstance(details, dict) else 0
-    given = tokens(usage.get("input_tokens"))
-    return Usage(given, min(cached, given), tokens(usage.get("output_tokens")))
+    return usage_of(answer)

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from genai_prices.data_snapshot import get_snapshot
 
-from gateway.calls import MAX_TOKENS_COUNTED, FormatName, Usage, estimated_usage, usage_from
+from gateway.calls import MAX_TOKENS_COUNTED, FormatName, Usage, estimated_usage
+from gateway.formats.openai_usage import usage_from
 from gateway.formats.registry import PROVIDERS
 from gateway.pricing import PriceBook, PriceList, PriceListFailed, Rate
 from gateway.pricing.pricelist import PricedModel, tiers

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gateway.calls import usage_from
 from gateway.errors import ProviderError
 from gateway.formats import dataurl
 from gateway.formats.answer import Reply, Stop
@@ -12,6 +11,7 @@ from gateway.formats.gemini import NAME as GEMINI
 from gateway.formats.openai_chat._logprobs import read_logprobs
 from gateway.formats.openai_chat._reasoning import call_signature, read_reasoning
 from gateway.formats.openai_chat.errors import check_choice, error_inside
+from gateway.formats.openai_usage import usage_from
 from gateway.formats.prompt import Media, Part, Refusal, Text, ToolCall
 from gateway.formats.provider_json import are_json, parse_object, text_of
 from gateway.json_body import NotJson, encode

@@ -7,7 +7,7 @@ a tool call, an error or the end is parsed. `ChatParser` turns it into events fo
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from gateway.calls import Usage, usage_from
+from gateway.calls import Usage
 from gateway.errors import ProviderError
 from gateway.formats import sse
 from gateway.formats.answer import Begin, End, Event, ReasoningDelta, RefusalDelta, TextDelta, ToolBegin, ToolDelta
@@ -24,6 +24,7 @@ from gateway.formats.openai_chat.provider_answer import (
     nameless,
     read_stop,
 )
+from gateway.formats.openai_usage import usage_from
 from gateway.formats.prompt import Refusal, ToolCall
 from gateway.formats.provider_json import MAX_ARGUMENT_CHARACTERS, are_json, bad_arguments, parse, text_of
 from gateway.redaction import NOTHING, Redactor

@@ -1,0 +1,109 @@
+"""What the servers of chat completions say that an answer has used: five dialects, one reading."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.calls import Usage
+from gateway.formats.openai_chat.provider_stream import ChatParser, StreamReader
+from gateway.formats.openai_usage import usage_from
+from gateway.formats.registry import PROVIDERS
+from gateway.passthrough.usage_meter import Meter
+from gateway.pricing import Rate
+
+Body = dict[str, Any]
+# Prices in dollars per million tokens: 1 for input, 0.1 for what was cached, 2 for what is written to a cache.
+RATE = Rate(1_000_000, 100_000, 10_000_000, 2_000_000, 2_000_000, 10_000_000)
+
+# name: (usage, its reading, its cost in nano-dollars)
+DIALECTS: dict[str, tuple[Body, Usage, int]] = {
+    "OpenAI": (
+        {"prompt_tokens": 1000, "completion_tokens": 0, "total_tokens": 1000,
+         "prompt_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 900}},
+        Usage(1000, 0, 0, cache_written=900), 1_900_000,
+    ),
+    "DeepSeek": (
+        {"prompt_tokens": 1000, "completion_tokens": 0, "total_tokens": 1000,
+         "prompt_cache_hit_tokens": 900, "prompt_cache_miss_tokens": 100},
+        Usage(1000, 900, 0), 190_000,
+    ),
+    "xAI": (
+        {"prompt_tokens": 10_120, "completion_tokens": 1499, "total_tokens": 14_428,
+         "completion_tokens_details": {"reasoning_tokens": 2809}},
+        Usage(10_120, 0, 4308, 2809), 10_120_000 + 43_080_000,
+    ),
+    "Google": (
+        {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 115}, Usage(10, 0, 105), 10_000 + 1_050_000,
+    ),
+    "Moonshot": (
+        {"prompt_tokens": 1000, "completion_tokens": 0, "total_tokens": 1000, "cached_tokens": 900},
+        Usage(1000, 900, 0), 190_000,
+    ),
+    "LiteLLM": (
+        {"prompt_tokens": 1000, "completion_tokens": 0, "cache_read_input_tokens": 100,
+         "cache_creation_input_tokens": 800},
+        Usage(1000, 100, 0, cache_written=800), 100_000 + 10_000 + 1_600_000,
+    ),
+    "Perplexity": (
+        {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30, "reasoning_tokens": 7},
+        Usage(10, 0, 20, 7), 210_000,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_a_dialect(name: str) -> None:
+    """Each is read, and costs what its provider charges."""
+    said, read, nano_usd = DIALECTS[name]
+    assert usage_from(said) == read and RATE.cost(read) == nano_usd
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_a_dialect_whole_streamed_and_passed_on(name: str) -> None:
+    """An answer is charged alike, whether it is translated, relayed or passed through, whole or streamed."""
+    said, read, _ = DIALECTS[name]
+    message = {"index": 0, "message": {"content": "x"}, "delta": {"content": "x"}, "finish_reason": "stop"}
+    body = json.dumps({"choices": [message], "usage": said}).encode()
+    parser, reader, meter = ChatParser(), StreamReader(False), Meter(counts=True)
+    parser.take("", body)
+    reader.feed(b"data: " + body + b"\n\n")
+    meter.begin([(b"content-type", b"application/json")])
+    meter.feed(body)
+    assert read == PROVIDERS["openai"].reply(body).usage == parser.usage == reader.usage == meter.usage()
+
+
+def test_a_passed_answer_in_the_words_of_responses() -> None:
+    """What a passed answer wrote into a cache, and thought, is charged too."""
+    meter = Meter(counts=True)
+    meter.begin([(b"content-type", b"application/json")])
+    details = {"cached_tokens": 1, "cache_write_tokens": 2}
+    usage = {"input_tokens": 9, "output_tokens": 5, "input_tokens_details": details,
+             "output_tokens_details": {"reasoning_tokens": 3}}  # fmt: skip
+    meter.feed(json.dumps({"usage": usage}).encode())
+    assert meter.usage() == Usage(9, 1, 5, 3, cache_written=2)
+
+
+@pytest.mark.parametrize("usage", [{"total_tokens": 9}, {"prompt_tokens": 9, "total_tokens": 9}])
+def test_embeddings_have_no_output(usage: Body) -> None:
+    """A total without a completion makes none: embeddings have no output, and no price for it."""
+    found = usage_from(usage)
+    assert found is not None and found.output == 0
+
+
+counts: st.SearchStrategy[Any] = st.one_of(st.integers(-1, 2000), st.sampled_from([None, "7", True, 1e308, []]))
+members = st.sampled_from(
+    ["prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens",
+     "prompt_cache_hit_tokens", "cache_creation_input_tokens"]
+)  # fmt: skip
+flat = st.dictionaries(members, counts)
+
+
+@given(flat, flat, flat)
+def test_parts_are_never_more_than_their_whole(usage: Body, taken: Body, made: Body) -> None:
+    """Whatever a server says, what was cached, written and thought fits into the sums."""
+    found = usage_from({**usage, "prompt_tokens_details": taken, "completion_tokens_details": made})
+    assert found is not None and min(found) >= 0
+    assert found.cached + found.cache_written <= found.input and found.reasoning <= found.output

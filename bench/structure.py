@@ -61,8 +61,8 @@ def async_participles(modules: Mapping[str, ast.Module]) -> list[str]:
 
 
 def leaning_first_lines(modules: Mapping[str, ast.Module]) -> list[str]:
-    """Return the functions whose docstring's first line does not stand alone, as `module.function`."""
-    return [f"{name}.{node.name}" for name, node in _functions(modules) if _leans(ast.get_docstring(node) or "")]
+    """Return the modules, classes and functions whose docstring's first line does not stand alone, by their names."""
+    return [name for name, docstring in _docstrings(modules) if _leans(docstring)]
 
 
 def figures(root: Path) -> dict[str, int]:
@@ -81,13 +81,20 @@ def figures(root: Path) -> dict[str, int]:
         "arrows_between_rooms": len(arrows),
         "class_names_that_stand_twice": len(repeated_class_names(modules)),
         "async_participles": len(async_participles(modules)),
-        "functions_with_a_docstring": sum(ast.get_docstring(node) is not None for _, node in _functions(modules)),
+        "docstrings": sum(1 for _ in _docstrings(modules)),
         "first_lines_that_lean": len(leaning_first_lines(modules)),
     }
 
 
 def _functions(modules: Mapping[str, ast.Module]) -> Iterator[tuple[str, Function]]:
     return ((name, node) for name, tree in modules.items() for node in ast.walk(tree) if isinstance(node, Function))
+
+
+def _docstrings(modules: Mapping[str, ast.Module]) -> Iterator[tuple[str, str]]:
+    for name, tree in modules.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.ClassDef | Function) and (docstring := ast.get_docstring(node)):
+                yield name if isinstance(node, ast.Module) else f"{name}.{node.name}", docstring
 
 
 def _files(root: Path) -> Iterator[Path]:

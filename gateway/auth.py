@@ -1,4 +1,4 @@
-"""Who calls: a key's SHA-256 against those in the configuration, in constant time over all of them."""
+"""Authentication of callers: a key's SHA-256, compared with every configured one in constant time."""
 
 import hashlib
 import hmac

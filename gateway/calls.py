@@ -19,8 +19,9 @@ FormatName = str  # of a wire format, as its folder in `gateway.formats` spells 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls: the name and group of a key. `agents` are those it may call, None for all. `is_only` says that no
-    other key may call any of them."""
+    """The caller: name and group of a key. `agents` are those it may call (None for all). `is_only`: no other key may
+    call any of them.
+    """
 
     name: str
     group: str
@@ -33,7 +34,7 @@ class Caller:
 
 @dataclass(slots=True)
 class Call:
-    """One client's request, parsed. `headers` are those that go upstream, `query` the query string without a `?`.
+    """A client's parsed request. `headers` are those that go upstream, `query` the query string without a `?`.
 
     `received_at` is monotonic, in seconds; `nonce` makes the call's id unique; `request_id` is the client's own
     `x-request-id`, or ''; `conversation_header` is a client's own id of the conversation, or '',
@@ -91,7 +92,7 @@ class Usage(NamedTuple):
 
 @dataclass(slots=True)
 class Attempt:
-    """One try at one target. Times are monotonic seconds; `failure` is None when it went well.
+    """A try at one target. Times are monotonic seconds; `failure` is None after a success.
 
     `counts` says whether the failure is an error of the version, `rejected` whether the request was refused, whoever
     caused it: with an error, by a content filter, or by the model. `cost_nano_usd` is None while the price is unknown;
@@ -118,7 +119,7 @@ End = Literal["answered", "escalated", "failed", "broken", "client_gone", "refus
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a call: the record of its attempts, and how it ended. Recorded exactly once.
+    """The record of a call: its attempts, and how the call ended. Recorded exactly once.
 
     `rollout` and `evidence` are the epochs under which it is booked and `arm` the side of the trial it belongs to;
     pinned and rule-matched calls have no arm. `unit` is what failures are counted once for; `thresholds` say when
@@ -200,8 +201,9 @@ class Outcome:
 
 
 class Spent(NamedTuple):
-    """What all attempts of a call took together. `unreported` counts those that answered without saying what they took,
-    `unpriced` those whose price is not known; `estimated` is set where any of it is an estimate."""
+    """Usage and cost of all attempts of a call. `unreported` counts attempts that answered without usage, `unpriced`
+    those without a known price. `estimated` is set where any part is an estimate.
+    """
 
     input: int = 0
     cached: int = 0

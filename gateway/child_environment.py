@@ -1,4 +1,4 @@
-"""What a child process is given of our environment, which holds provider keys: nothing but what it needs to run."""
+"""Environment of child processes: only what they need to run, without the provider keys."""
 
 import os
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What keeps a conversation together without touching the app: an id where the client sends one, else a fingerprint.
+"""Identity of a conversation: the client's id, or else a fingerprint of its beginning.
 
 Every turn of a chat repeats its first user message, so that, with who calls, names the conversation. A client's
 `prompt_cache_key` is mixed in and never stands alone: many apps send one key for everybody, and then all of their

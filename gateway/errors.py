@@ -78,7 +78,7 @@ class SerinusError(Exception):
 
 
 class CallerError(SerinusError):
-    """They asked wrong."""
+    """The caller's request is wrong."""
 
     status = 400
     type = "invalid_request_error"
@@ -195,7 +195,7 @@ class Misconfigured(ProviderError):
 
 
 class GatewayError(SerinusError):
-    """We failed."""
+    """The gateway, or a server behind it, failed."""
 
     code = "gateway_error"
 

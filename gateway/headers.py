@@ -1,4 +1,4 @@
-"""Which headers cross the gateway, in each direction: by allow-list, so that keys and cookies never do."""
+"""Headers that cross the gateway, in each direction: an allow-list, so that keys and cookies never do."""
 
 from collections.abc import Callable, Iterable
 from email.utils import parsedate_to_datetime
@@ -51,7 +51,7 @@ _Decided = TypeVar("_Decided")
 
 
 class _Names(dict[bytes, _Decided], Generic[_Decided]):
-    """What is decided by a header's name alone, decided once: nearly every call brings the same names."""
+    """Decisions by a header's name alone, cached: nearly every call brings the same names."""
 
     def __init__(self, decide: Callable[[bytes], _Decided]) -> None:
         super().__init__()

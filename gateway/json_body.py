@@ -50,7 +50,7 @@ _scan_once: Callable[[str, int], tuple[Any, int]] = _decoder.scan_once  # type: 
 
 
 class Document:
-    """One JSON object: `values` by name, and `texts`, the source text of each value."""
+    """A JSON object: `values` by name, and `texts`, the source text of each value."""
 
     __slots__ = ("texts", "values")
 

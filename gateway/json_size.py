@@ -1,4 +1,4 @@
-"""How much a JSON text holds, counted before it is decoded: decoded values take up to 30 times the bytes of their text.
+"""Number of values in a JSON text, counted before decoding: decoded values take up to 30 times the text's bytes.
 
 Counted are the characters that every value, member and container brings with it. What stands inside of strings costs
 nothing, but looking for strings does; so that is done where the plain count is too high, and nowhere else.

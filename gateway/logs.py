@@ -1,4 +1,4 @@
-"""One JSON line per call and per event, on standard output; never a prompt, never a key.
+"""JSON log lines on standard output, one per call and per event; never a prompt, never a key.
 
 Only fields named by the caller are written, and callers name fields, not objects: this is the allow-list. Control
 characters cannot break a line, because they are escaped. No call fails because its line could not be written.

@@ -1,4 +1,4 @@
-"""What one loaded configuration means for the running gateway, prepared once so that calls only look things up."""
+"""Runtime of one loaded configuration, prepared once so that calls only look things up."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class RetryRules:
 
 @dataclass(frozen=True, slots=True)
 class CircuitRules:
-    """That many failures in a row open a target's circuit for so many seconds."""
+    """Rules of circuits: failures in a row that open one, and seconds until the first probe."""
 
     failures: int
     open_for: float
@@ -66,7 +66,7 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """One loaded configuration, minus the agents. Sizes are in bytes.
+    """A loaded configuration, minus the agents. Sizes are in bytes.
 
     `forward` are patterns of client headers that go upstream; `facts_headers` those that rules and `sticky` ask for.
     `guard` keeps foreign web pages out where there are no keys, else it is None.

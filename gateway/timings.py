@@ -1,4 +1,4 @@
-"""How long a gateway waits for what it does in the background: one value, handed to each part when it is built.
+"""Background waits of a gateway: one value, handed to each part when it is built.
 
 The defaults suit every deployment; what an operator may want to change stands in `gateway.yaml`. Tests hand in shorter
 times. All are seconds.

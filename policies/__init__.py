@@ -1,1 +1,1 @@
-"""What does the evidence say, and what follows? Pure: time comes in as `now`, randomness as a number."""
+"""Decisions on evidence. Pure: time comes in as `now`, randomness as a number."""

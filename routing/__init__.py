@@ -1,1 +1,1 @@
-"""Which version serves this call? Pure: no sockets, no clock, no randomness, no environment, no logging."""
+"""Choice of the version for a call. Pure: no sockets, no clock, no randomness, no environment, no logging."""

@@ -71,7 +71,7 @@ class AgentVersion:
 
 @dataclass(frozen=True, slots=True)
 class Sticky:
-    """What is kept together on one version. `header` is the lower-case header name when the kind is `header`."""
+    """Grouping of calls on one version. `header` is the lower-case header name when the kind is `header`."""
 
     kind: StickyKind = "conversation"
     header: str = ""
@@ -79,7 +79,7 @@ class Sticky:
 
 @dataclass(frozen=True, slots=True)
 class RolloutStep:
-    """One step of a rollout. `weight` is the canary's share in basis points (0…10,000), `hold` seconds.
+    """A step of a rollout. `weight` is the canary's share in basis points (0…10,000), `hold` seconds.
 
     `hold` is None where a plain weight stands in place of steps: nothing goes on by itself then. `approval` says
     whether a person must agree before the next step.
@@ -108,7 +108,7 @@ class Shadow:
 
 @dataclass(frozen=True, slots=True)
 class Hedge:
-    """When a call gets a second attempt at its next target beside the first.
+    """Rule for a second attempt at the next target beside the first.
 
     Late is an attempt that takes longer than a `quantile` (0…1) of its version's attempts of late, or longer than
     `seconds`: one of the two is None. `budget` bounds the hedges as a share of the calls (0…1).
@@ -121,7 +121,7 @@ class Hedge:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """What a client names in `model`, as the operator configured it: intent, not the record.
+    """An agent, the name in a client's `model`, as configured: intent, not the record.
 
     `steps` has at least one step with a canary and none without. `fallback` follows the version's own target.
     `guardrails` and `signals` are the texts the operator wrote, in order and evenly spaced. `running` says whether a

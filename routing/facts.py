@@ -1,4 +1,4 @@
-"""What rules and assignment may know about a call."""
+"""Facts about a call for rules and assignment."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -26,7 +26,7 @@ SEEN = BUCKETS // 2  # of a trial's units are never hedged, on both arms alike: 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """How an agent's traffic is divided right now: the record's word, not the configuration's.
+    """Current split of an agent's traffic: the record's word, not the configuration's.
 
     `weight` is the canary's share in basis points; 0 sends every unit to stable. `withdrawn` names the versions that
     were rolled back: rules towards them no longer hold, only a pin reaches them. `step` is the epoch in which the
@@ -48,7 +48,7 @@ class Split:
 
 
 class Beginning(NamedTuple):
-    """Where a conversation began: in the step of that epoch, on the version of that digest, at that canary's weight."""
+    """Beginning of a conversation: the step's epoch, the version's digest, and the canary's weight."""
 
     step: int
     digest: str

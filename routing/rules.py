@@ -11,7 +11,7 @@ HEADER_PREFIX = "header:"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """When every fact in `when` has one of the listed values, `use` that version.
+    """Routing rule: when every fact in `when` has one of the listed values, `use` that version.
 
     A key is one of `FACT_NAMES` or `header:<name>`; an empty `when` matches every call.
     """

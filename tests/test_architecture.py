@@ -257,7 +257,7 @@ def test_a_participle_that_acts_is_caught(name: str) -> None:
 
 
 def test_first_lines_stand_alone() -> None:
-    """A function's docstring begins with a verb in the imperative, or is a noun phrase."""
+    """The docstring of a module, class or function begins with a verb in the imperative, or is a noun phrase."""
     assert leaning_first_lines(TREES) == []
 
 
@@ -267,6 +267,8 @@ def test_first_lines_stand_alone() -> None:
 def test_a_first_line_that_leans_is_caught(line: str) -> None:
     """It begins with a word that needs the name above it, or a subject."""
     assert leaning_first_lines(named_sample(f'def f():\n    """{line}"""')) == ["gateway.sample.f"]
+    assert leaning_first_lines(named_sample(f'class A:\n    """{line}"""')) == ["gateway.sample.A"]
+    assert leaning_first_lines(named_sample(f'"""{line}"""')) == ["gateway.sample"]
 
 
 @pytest.mark.parametrize("line", ["Return whether it has.", "Send the answer.", "The answer's status.", "A new call."])

@@ -29,7 +29,7 @@ class Places:
 
 
 class UnprovenReaders:
-    """Reads bodies of clients that prove who they are only by a signature over the body.
+    """Body readers for clients that prove who they are only by a signature over the body.
 
     At most `most` bodies are read at once, each for `seconds`. One more takes the place of the one that has been read
     for the longest time: a client that sends its body at once is served while others hold theirs back.

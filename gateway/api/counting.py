@@ -27,7 +27,7 @@ _LONGEST_ANSWER_BYTES = 1 << 20
 
 
 class CountTokens(Generation):
-    """Asks the version's own provider where that speaks the client's format, and estimates where not."""
+    """Count tokens at the version's own provider, or estimate them where that provider speaks another format."""
 
     def __init__(self, services: Services, client: ClientSide, counting: Counting) -> None:
         super().__init__(services, client)

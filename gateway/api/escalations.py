@@ -60,7 +60,7 @@ class Escalation(AdminEndpoint):
 
 
 class EscalationReply(AdminEndpoint):
-    """What a person answers; later turns of a named conversation see it, and its caller gets it by the call's id."""
+    """A person's reply. Later turns of a named conversation see it; the caller gets it by the call's id."""
 
     methods = ("GET", "POST")
 

@@ -126,7 +126,7 @@ class _Asked:
 
 
 class _Closing(MessageSend):
-    """Sends an answer on; one that begins before all was read closes the connection, for the rest is not read."""
+    """Send an answer; close the connection where the answer begins before the whole request was read."""
 
     def __init__(self, send: Send, incoming: Incoming) -> None:
         super().__init__(send)
@@ -139,7 +139,7 @@ class _Closing(MessageSend):
 
 
 class _Answering(MessageSend):
-    """Sends an answer on, and has a small one of JSON read that says what was made."""
+    """Send an answer, and give a small JSON answer that names a created object to its reader."""
 
     def __init__(self, send: Send, read: Callable[[bytes], None]) -> None:
         super().__init__(send)

@@ -14,7 +14,7 @@ _LONGEST_PATH = 200
 
 
 class RefusalLog:
-    """Writes a line for each refusal, ten at once and then one a second; `unlogged` counts those in between.
+    """Log refusals: ten at once, then one a second. `unlogged` counts those in between.
 
     `monotonic` tells the time in seconds.
     """

@@ -1,4 +1,4 @@
-"""What names a call's conversation, by its agent's other calls and its provider's answers, too.
+"""Names for a call's conversation, also by the agent's other calls and the provider's answers.
 
 A call that continues what its provider holds (`previous_response_id`, Anthropic's message threads) belongs to the
 answer that it names. A call without history whose opening many share is a conversation of its own, and its next turn is
@@ -28,7 +28,7 @@ _ANSWER_ID = re.compile(rb'"id"\s*:\s*"((?:resp|msg)[^"\\]{1,250})"')
 
 @dataclass(frozen=True, slots=True)
 class ConversationNaming:
-    """What one replica knows of its calls' conversations."""
+    """Conversation names that one replica knows."""
 
     under_way: UnderWay
     openings: SharedOpenings

@@ -1,4 +1,4 @@
-"""Calls from their parsed request to their last byte: assigned, tried, relayed, recorded exactly once."""
+"""The proxy: a call from its parsed request to its last byte, recorded exactly once."""
 
 from asyncio import CancelledError
 from collections.abc import Awaitable
@@ -32,7 +32,7 @@ _NANO = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """Serves calls from the table in memory; nothing here waits for the store."""
+    """The proxy serves calls from the table in memory and never waits for the store."""
 
     table: Table
     chain: FallbackChain

@@ -106,9 +106,9 @@ async def close(stream: OpenStream) -> None:
 
 
 class _Patience:
-    """How long a stream may keep us waiting: until `until`, which may be moved, and never longer than to its `end`
-    (loop time, seconds). To move it is an assignment: one lazy timer serves the whole stream, and wakes often enough
-    to see an `until` that came nearer."""
+    """Deadline of a stream's next event: `until`, which may be moved, and at most `end` (loop time, seconds). To move
+    it is an assignment: one lazy timer serves the whole stream, and wakes often enough to see an earlier `until`.
+    """
 
     __slots__ = ("_end", "_every", "_limit", "_loop", "_timer", "until")
 

@@ -1,4 +1,4 @@
-"""What an operator asks of a running gateway, over HTTP: questions, commands, and the ways in which they fail."""
+"""HTTP client of the operator's commands: questions, commands, and their errors."""
 
 import json
 from collections.abc import Mapping
@@ -35,14 +35,14 @@ class Overtaken(CommandRefused):
 
 
 class Misused(CommandRefused):
-    """It was not asked at all, because it cannot be asked like this."""
+    """The command was not sent, because its arguments are wrong."""
 
     code = WRONG_USAGE
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where an agent's rollout stands: the members of its status that a command needs, of whatever gateway."""
+    """State of an agent's rollout: the members of its status that a command needs, from any gateway version."""
 
     phase: str | None
     weight: float

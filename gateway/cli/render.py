@@ -1,4 +1,4 @@
-"""What a running gateway says, as text for a terminal."""
+"""Text output of the operator's commands for a terminal."""
 
 from collections.abc import Callable, Mapping
 

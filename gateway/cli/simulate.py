@@ -23,7 +23,7 @@ class UnknownAgent(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Assumed:
-    """What the operator supposes: both versions' behaviour, calls per second over both, and how often to play it."""
+    """The operator's assumptions: both versions' behaviour, calls per second over both, and how often to play it."""
 
     stable: SimulatedBehaviour
     canary: SimulatedBehaviour

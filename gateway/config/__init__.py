@@ -1,4 +1,4 @@
-"""What the operator wrote: read strictly, checked as a whole, resolved into values that never change.
+"""The configuration: read strictly, checked as a whole, resolved into immutable values.
 
 `load` answers with a `Deployment` or raises `ConfigProblems`, which holds every problem with its file and line.
 """

@@ -1,4 +1,4 @@
-"""What `agents/<agent>/<version>.yaml` may say: model, prompt, parameters and tools as one unit."""
+"""Schema of `agents/<agent>/<version>.yaml`: model, prompt, parameters and tools as one unit."""
 
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
@@ -116,7 +116,7 @@ class ParameterSettings(StrictModel):
 
 
 class AgentFile(ParameterSettings):
-    """One version of an agent. With `extends`, the file says only what differs, and `null` takes a key away."""
+    """A version of an agent. With `extends`, the file holds only the differences, and `null` removes a key."""
 
     name: str | None = Field(default=None, max_length=200, description="A label for people. Default: none.")
     description: str | None = Field(default=None, max_length=10_000, description="A note for people. Default: none.")

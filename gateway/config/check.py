@@ -1,4 +1,4 @@
-"""What `serinus check` says about a folder."""
+"""Output of `serinus check` about a folder."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path

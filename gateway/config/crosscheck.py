@@ -1,4 +1,4 @@
-"""What no single value shows: how the values of `gateway.yaml`, and the files, must fit together.
+"""Checks across values: how the values of `gateway.yaml`, and the files, must fit together.
 
 Works on nodes and passes over whatever has the wrong type, because that is somebody else's problem: so a typing error
 in one place never hides what is wrong in another.
@@ -25,7 +25,7 @@ _STANDARD_ONLY: Final = ("proxy", "http2")
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What names may refer to. None stands for what could not be read, so nothing can be said about it.
+    """Names that a reference may use. None where they could not be read, so that nothing is reported.
 
     `has_people` says whether somebody hears of a conversation that goes to `human`.
     """

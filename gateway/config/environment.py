@@ -1,4 +1,4 @@
-"""What the environment adds to `gateway.yaml`: `${VARIABLE}` where a secret or a URL stands, and three overrides."""
+"""Environment variables in `gateway.yaml`: `${VARIABLE}` in secrets and URLs, and three overrides."""
 
 import hashlib
 import re
@@ -86,7 +86,7 @@ def _from_environment(value: str, variable: str) -> Node:
 
 
 class _Expansion:
-    """One walk through the file, and what it finds on the way."""
+    """A walk through the file, and the problems found on the way."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.problems: list[Problem] = []

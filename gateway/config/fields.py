@@ -36,7 +36,7 @@ EMBEDDED: Final = "embedded"
 
 
 class StrictModel(BaseModel):
-    """What users write."""
+    """Base of the models that users write."""
 
     model_config = ConfigDict(
         defer_build=True,  # most are only parts of others, which build them in
@@ -51,7 +51,7 @@ class StrictModel(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where to listen. `host` is a name or an IP address without brackets."""
+    """An address to listen on. `host` is a name or an IP address without brackets."""
 
     host: str
     port: int

@@ -1,4 +1,4 @@
-"""What `gateway.yaml` may say: the deployment. The resolved file is the `settings` of a deployment."""
+"""Schema of `gateway.yaml`: the deployment. The resolved file is the `settings` of a deployment."""
 
 import datetime
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ _HANDED_OVER = (
 
 
 class ClientKey(StrictModel):
-    """One caller of the gateway. Rules see its name as the fact `caller`."""
+    """A caller of the gateway. Rules see the name as the fact `caller`."""
 
     sha256: Sha256 = Field(description="SHA-256 of the key that the client sends, 64 hex digits in quotes.")
     group: Name = Field(
@@ -76,7 +76,7 @@ class TimeoutSettings(StrictModel):
 
 
 class Retries(StrictModel):
-    """When a failed attempt is repeated. A fallback goes to another target and is not a retry."""
+    """Rules for repeating a failed attempt. A fallback goes to another target and is not a retry."""
 
     per_target: int = Field(
         default=1, ge=0, le=10, description="Retries at one target before the next target. Default: 1; 0 for none."
@@ -98,7 +98,7 @@ class Retries(StrictModel):
 
 
 class CircuitSettings(StrictModel):
-    """When calls to a failing target are suspended."""
+    """Rules for suspending calls to a failing target."""
 
     failures: int = Field(
         default=5, ge=1, le=10_000, description="Consecutive failures that open the circuit of a target. Default: 5."
@@ -138,7 +138,7 @@ class LimitSettings(StrictModel):
 
 
 class EscalationSettings(StrictModel):
-    """How a conversation is handed over to people (the target `human`)."""
+    """Settings for handing a conversation over to people (the target `human`)."""
 
     message: str = Field(
         default=_HANDED_OVER,
@@ -259,14 +259,14 @@ class GatewaySettings(StrictModel):
         "Default: none. Credentials and cookies are never forwarded.",
     )
     timeouts: TimeoutSettings = Field(default_factory=TimeoutSettings, description="Time limits for providers.")
-    retries: Retries = Field(default_factory=Retries, description="When a failed attempt is repeated.")
+    retries: Retries = Field(default_factory=Retries, description="Rules for repeating a failed attempt.")
     circuit: CircuitSettings = Field(
-        default_factory=CircuitSettings, description="When calls to a failing target are suspended."
+        default_factory=CircuitSettings, description="Rules for suspending calls to a failing target."
     )
     limits: LimitSettings = Field(default_factory=LimitSettings, description="Upper limits.")
     escalation: EscalationSettings = Field(
         default_factory=EscalationSettings,
-        description="How a conversation is handed over to people (the target `human`).",
+        description="Settings for handing a conversation over to people (the target `human`).",
     )
     notify: Annotated[tuple[ReceiverSettings, ...], Field(max_length=20)] = Field(
         default=(), description="Webhooks that receive notices about rollouts. Default: none."

@@ -1,4 +1,4 @@
-"""Which header names an operator may have forwarded, or routed by: never credentials, never what frames a message."""
+"""Header names that an operator may forward or route by: no credentials, nothing that frames a message."""
 
 import re
 from typing import Final

@@ -66,7 +66,7 @@ def _load(folder: Path, environ: Mapping[str, str]) -> Deployment:
 
 
 class _Loading:
-    """One load: gathers problems and warnings from every part before it gives up or answers."""
+    """A load: collects problems and warnings of every part before it fails or returns."""
 
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         self._folder = folder

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration: every problem with its place and the way out, never only the first."""
+"""Problems of a configuration: every one of them, with its place and what to do."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _LONGEST_COMPARED = 200
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong. `line` counts from 1 and is 0 where a line means nothing; `path` is dotted."""
+    """A problem. `line` counts from 1 and is 0 where no line applies; `path` is dotted."""
 
     file: str
     line: int

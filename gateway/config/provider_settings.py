@@ -1,4 +1,4 @@
-"""What `gateway.yaml` may say of a provider: an account at an API, its wire format, and how it is reached."""
+"""Schema of a provider in `gateway.yaml`: an account at an API, its wire format, and its connection."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How the values of `routing.yaml` must fit together, and with the versions' files. Works like `crosscheck`."""
+"""Checks of `routing.yaml`: how its values fit together, and with the versions' files. See `crosscheck`."""
 
 from collections.abc import Collection, Iterator, Mapping
 

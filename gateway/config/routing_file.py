@@ -1,4 +1,4 @@
-"""What `routing.yaml` may say: which version of an agent gets which calls."""
+"""Schema of `routing.yaml`: which version of an agent gets which calls."""
 
 import re
 from collections.abc import Mapping
@@ -152,7 +152,7 @@ class RuleEntry(StrictModel):
 
 
 class StepEntry(StrictModel):
-    """One step of a rollout: what must be seen at this weight before the next step."""
+    """A step of a rollout: its weight, and what the next step requires."""
 
     weight: StepWeight = Field(
         description="The canary's share of the units, above 0% and at most 100%, and more than in the step before. "
@@ -216,7 +216,7 @@ class HedgeEntry(StrictModel):
 
 
 class AgentEntry(StrictModel):
-    """Which version of one agent serves which calls."""
+    """Distribution of one agent's calls over its versions."""
 
     stable: Name = Field(description="The trusted version: it serves all calls that the canary does not.")
     canary: Name | None = Field(

@@ -43,7 +43,7 @@ _TAGS: Final[dict[str, tuple[type, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What a file holds, or None where it cannot be understood, and what is wrong with it."""
+    """Content of a file, or None for an unreadable one, and its problems."""
 
     root: Node | None
     problems: tuple[Problem, ...] = ()
@@ -158,7 +158,7 @@ def _events(text: str) -> Iterator[_Event]:
 
 
 class _TooManyProblemsError(Exception):
-    """So much is wrong that the rest need not be looked at."""
+    """Too many problems: the rest of the file is not read."""
 
 
 class _Builder:

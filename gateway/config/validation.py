@@ -1,4 +1,4 @@
-"""From a node to a model: what pydantic finds wrong, said with the line it is in and the way out."""
+"""Validation of a node by its model: pydantic's errors, with the line and what to do."""
 
 import json
 import types

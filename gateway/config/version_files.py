@@ -95,7 +95,7 @@ def tool_name(tool: Node) -> str | None:
 
 
 class _Search:
-    """One walk through the folder, and what it finds on the way."""
+    """A walk through the folder, and the files and problems found on the way."""
 
     def __init__(self, shown: str) -> None:
         self.agents: dict[str, dict[str, Node | None]] = {}

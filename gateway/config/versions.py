@@ -1,4 +1,4 @@
-"""From a version's file to the immutable unit that calls are made with."""
+"""Immutable versions, made from their files."""
 
 import json
 from collections.abc import Collection, Iterator, Mapping
@@ -16,7 +16,7 @@ from routing.agents import AgentVersion, Target, Tool
 
 @dataclass(frozen=True, slots=True)
 class VersionContext:
-    """What a version needs to know: the configuration folder, and the providers (None while those are unknown)."""
+    """Context of a version: the configuration folder, and the providers (None while unknown)."""
 
     folder: Path
     providers: Collection[str] | None

@@ -1,4 +1,4 @@
-"""One translator per wire format, sans-I/O, fed event by event, made per request.
+"""Wire formats: one translator each, without I/O, fed event by event, made per request.
 
 A **wire format** is what a client or a provider speaks: `openai` (chat completions), `openai-responses`, `anthropic`
 (Messages), `gemini` (generateContent), `bedrock` (Converse; providers only). Where both sides of a call speak one

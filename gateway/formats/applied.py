@@ -30,7 +30,7 @@ ALIASES = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_
 
 @dataclass(frozen=True)
 class AppliedVersion:
-    """What a version puts into requests: as JSON texts for chat completions, and in no format as `settings`.
+    """Members that a version puts into requests: JSON texts for chat completions, and `settings` in no format.
 
     `fixed` replaces what the client sent, and takes out where it is None; `defaults` fill in what the client left out.
     """

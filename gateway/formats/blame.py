@@ -1,4 +1,4 @@
-"""Who wrote what a provider refuses: the client, the agent's version, or the gateway. Decides what follows a 400.
+"""Author of what a provider refuses: the client, the agent's version, or the gateway. Decides what follows a 400.
 
 A provider names the member in `param`, if it names any. Where a request goes through, all but the version's members and
 those that the gateway adds is the client's. Where it is translated, only what the client sent under that very name is.
@@ -39,7 +39,7 @@ _REFUSALS = frozenset({400, 413, 422})
 
 @dataclass(frozen=True, slots=True)
 class Authors:
-    """What is known of a request's authors. `sent` is the client's body, `added` what the gateway put into it.
+    """Known authors of a request's members. `sent` is the client's body, `added` the gateway's part.
 
     `prompt` is what a translated request was written from, before the version was applied; None where it went through.
     """

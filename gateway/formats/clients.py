@@ -1,4 +1,4 @@
-"""What the gateway reads of clients, and says to them by itself, in whatever wire format they speak."""
+"""Clients in any wire format: reading their requests, and the gateway's own answers to them."""
 
 from typing import Any
 

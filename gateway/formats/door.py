@@ -22,7 +22,7 @@ def in_body(_path: Mapping[str, str], values: Mapping[str, Any]) -> RoutingField
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Where clients ask for a model's answer, and how their requests say what routing must know.
+    """Generation endpoints of a client format, and how its requests state what routing must know.
 
     `paths` are Starlette's patterns. Every path that begins with `owns` is this API's: where there is nothing, the 404
     is in this format. `shown` is how an error spells the path, if not as the first pattern. `array` is a member of the
@@ -45,7 +45,7 @@ class Door:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """How the models are listed: `card` makes the entry of one, made at a Unix time, and `listed` the list of many.
+    """The list of models: `card` makes the entry of one, made at a Unix time, and `listed` the list of many.
 
     `paths` are those of this format alone. At `/v1/models`, which many share, any of `client_headers` tells a client.
     """
@@ -58,7 +58,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Counting:
-    """How clients ask for the number of tokens of a request, without an answer to it.
+    """Endpoint that counts a request's tokens without answering the request.
 
     A provider of the same format is asked at `provider_path`, behind its base path, with the `changes` that a version
     makes in the client's question. `check` raises ProviderError when its answer is no count. `answer` writes one.

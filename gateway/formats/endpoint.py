@@ -11,7 +11,7 @@ from gateway.redaction import Redactor
 
 @dataclass(frozen=True, slots=True)
 class ProviderEndpoint:
-    """Where a provider's API stands, what it speaks, and what opens it.
+    """A provider's API: its address, its wire format, and its credentials.
 
     `headers` carry the key and go with every request; `fixed` go in place of the client's of that name; `defaults` go
     where the client sent none. `sign` makes the headers that depend on the request itself. What is `secret` must not

@@ -10,7 +10,7 @@ EVENT_STREAM = b"text/event-stream"
 
 
 class Frame(NamedTuple):
-    """One event as it came: its name, its data, and its bytes."""
+    """An event as received: name, data, and bytes."""
 
     name: str
     data: bytes

@@ -1,4 +1,4 @@
-"""What a replica has learnt of its providers' servers: which refuse to be asked for a stream's usage."""
+"""Knowledge of a replica about its providers' servers: which refuse a request for a stream's usage."""
 
 from gateway.net.client import Origin
 

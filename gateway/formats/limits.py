@@ -1,4 +1,4 @@
-"""What a provider's API takes at most, as data that each format states in its own folder.
+"""Upper limits of a provider's API, as data that each format states in its own folder.
 
 `fit` applies these limits to a translated request. Of a request in the provider's own format only the ids of calls are
 fitted. Sources: the API references of OpenAI, Anthropic, Amazon and Google, and error texts of their servers.
@@ -20,7 +20,7 @@ WORD = PLAIN | {"_", "-"}
 
 @dataclass(frozen=True, slots=True)
 class Spelling:
-    """How a name or an id may be spelled: its length, its characters (None for any), and its first character."""
+    """Allowed spelling of a name or an id: length, characters (None for any), and first character."""
 
     longest: int = UNBOUNDED
     characters: frozenset[str] | None = None
@@ -54,7 +54,7 @@ class Spelling:
 
 @dataclass(frozen=True, slots=True)
 class FormatLimits:
-    """What one provider takes.
+    """Limits of one provider.
 
     `unique_ids` says that no two calls of a conversation may have one id, `reserved` are names that no function may
     have. `hints` is the greatest length of a hint, `hint_values` are the values that a hint may have. `tools` and

@@ -1,4 +1,4 @@
-"""What we write into a client's history and must know again: ids of our own, and another format's sealed reasoning.
+"""Marks in a client's history that the gateway must recognize: its own ids, and another format's sealed reasoning.
 
 Answers of other providers are not stored anywhere, so an id of ours stands for nothing. Reasoning that such a provider
 signed travels in `encrypted_content`, which clients of this format give back unchanged, under a seal that says whose

@@ -1,4 +1,4 @@
-"""Whether a provider refuses a request because of its model: unknown, mistyped, or not open to our key.
+"""Refusals that concern the model: unknown, mistyped, or not open to the gateway's key.
 
 Providers say it in many ways, few of which name a field. Only what begins the message is believed, with the very model
 that was asked for: what a provider quotes of a client's text stands further on.

@@ -1,4 +1,4 @@
-"""What OpenAI's APIs take at most, and what its models differ in. Other servers may check the same."""
+"""Limits of OpenAI's APIs, and differences between its models. Other servers may check the same."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -35,7 +35,7 @@ _LIST: Final[Mapping[Operation, str]] = {"embeddings": "data", "completions": "c
 
 
 class Plain:
-    """One attempt at such an endpoint."""
+    """An attempt at such an endpoint."""
 
     __slots__ = ("_applied", "_asks_usage", "_call", "_endpoint", "_target")
 

@@ -17,7 +17,7 @@ MediaKind = Literal["image", "audio", "video", "file"]
 
 
 class Untranslatable(CallerError):
-    """What the client asks for cannot be said in the provider's wire format. `param` names the field."""
+    """The provider's wire format cannot express the request. `param` names the field."""
 
     code = "unsupported_by_provider"
 
@@ -62,7 +62,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a called function answered."""
+    """A called function's result."""
 
     call_id: str
     parts: tuple[Text | Media, ...]
@@ -73,7 +73,7 @@ class ToolResult:
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """What a model thought. `signature` or `encrypted` text is for the provider of format `signed_by` alone.
+    """A model's reasoning. `signature` or `encrypted` text is for the provider of format `signed_by` alone.
 
     On a switch to another format it is left out: no provider takes another's signature. `id` is the item's id where
     the format has one.
@@ -98,7 +98,7 @@ Part = Text | Media | ToolCall | ToolResult | Reasoning | Refusal
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn. Tool results are parts of a `user` message; `name` is the participant's, where given."""
+    """A turn. Tool results are parts of a `user` message; `name` is the participant's, where given."""
 
     role: Role
     parts: tuple[Part, ...]
@@ -118,7 +118,7 @@ class ToolSpec:
 
 @dataclass(frozen=True, slots=True)
 class ToolChoice:
-    """Whether the model may, must or must not call; `name` insists on one function."""
+    """The tool choice: the model may, must or must not call; `name` insists on one function."""
 
     mode: Literal["auto", "none", "required", "one"]
     name: str = ""

@@ -1,4 +1,4 @@
-"""What a wire format provides: functions that read and write it, as one value, so that any two can be put together."""
+"""The seam of a wire format: functions that read and write it, as one value, so that any two combine."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from gateway.redaction import Redactor
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What an answer says of itself besides its content. `created` is in Unix seconds, `prompt` what was asked."""
+    """An answer's metadata, without its content. `created` is in Unix seconds, `prompt` the request's prompt."""
 
     call_id: str
     model: str
@@ -46,7 +46,7 @@ class Parser(Protocol):
 
 
 class Writer(Protocol):
-    """Writes one stream to a client."""
+    """Writer of one stream to a client."""
 
     def write(self, event: Event) -> bytes:
         """The server-sent events that say this; b"" where nothing is to be said yet. `End` makes the stream whole."""
@@ -65,7 +65,7 @@ class Written:
 
 
 class Signer(Protocol):
-    """Makes the headers that open a provider for exactly one request."""
+    """Make the headers that authorize exactly one request at a provider."""
 
     redactor: Redactor | None
     """Replaces the secrets that were signed with last."""
@@ -75,7 +75,7 @@ class Signer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ConversationLayout:
-    """How a request holds its conversation: the member, an assistant's message, and which items are questions.
+    """Layout of a conversation in a request: the member, an assistant's message, and which items are questions.
 
     `may_lead` says whether an assistant's message may be the first one.
     """
@@ -88,7 +88,7 @@ class ConversationLayout:
 
 @dataclass(frozen=True, slots=True)
 class ClientFacts:
-    """What the rest of the gateway must know of a format that clients speak.
+    """Facts about a client format that the rest of the gateway needs.
 
     `key_headers` are where clients send their key, if not as a Bearer token. `error_shape` names a shape of error
     bodies that several formats share: a provider's error of that shape reaches the client as it came.
@@ -101,7 +101,7 @@ class ClientFacts:
 
 @dataclass(frozen=True, slots=True)
 class Signing:
-    """How requests are opened without a key: `signer` makes what signs them for a region.
+    """Authorization without a key: `signer` makes the signer for a region.
 
     It needs the importable `package`, which comes with the extra `serinus[extra]`.
     """
@@ -113,7 +113,7 @@ class Signing:
 
 @dataclass(frozen=True, slots=True)
 class ProviderFacts:
-    """What the rest of the gateway must know of a format that providers speak.
+    """Facts about a provider format that the rest of the gateway needs.
 
     `api_name` tells an operator whose API it is. `base_url` is the API's own address; `{region}` in it stands for the
     provider's region. `key_header` carries the key. `price_source` is who usually makes the models behind it, by
@@ -148,7 +148,7 @@ class ProviderFacts:
 
 @dataclass(frozen=True, slots=True)
 class ClientSide:
-    """What a client speaks: the half of a wire format that faces clients.
+    """Client side of a wire format.
 
     - `prompt` reads a request. Raises CallerError and names the field that is wrong.
     - `opening` finds the text that tells one conversation from another: its first user message, '' without one.
@@ -178,7 +178,7 @@ def _takes_any(_values: Mapping[str, Any]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ProviderSide:
-    """What a provider speaks: the half of a wire format that faces providers.
+    """Provider side of a wire format.
 
     - `limits` says what a model takes at most.
     - `path` is where a request for a model goes, whole or streamed, behind the base path.

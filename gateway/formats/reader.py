@@ -15,7 +15,7 @@ from gateway.formats.provider_json import MAX_ARGUMENT_CHARACTERS, are_json, bad
 
 
 class Reader:
-    """One stream of one attempt. Without a `writer` the events go on untouched.
+    """Reader of one attempt's stream. Without a `writer` the events pass unchanged.
 
     `started` turns true with the first event that holds a part of an answer. `failure` is set by the first thing that
     is wrong; what came before it is still good to relay. `refused` says that the answer is a refusal. `done` turns true

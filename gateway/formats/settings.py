@@ -1,4 +1,4 @@
-"""What an agent's version sets, in no wire format, and how it is laid over a client's request."""
+"""Settings of an agent's version in no wire format, and their merge with a client's request."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

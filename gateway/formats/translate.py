@@ -1,4 +1,4 @@
-"""One attempt's translation: the client's request for a provider, and the provider's answer for the client.
+"""Translation of one attempt: the client's request for a provider, and the provider's answer for the client.
 
 Three ways, chosen by who speaks what: chat completions on both sides goes the short way of its own; any other format on
 both sides goes through as it came, with the version's members put in; two formats meet in the neutral form. So does
@@ -59,7 +59,7 @@ class Translation(Protocol):
 
 @dataclass(slots=True)  # frozen ones cost twice as much to make, once an attempt
 class Attempted:
-    """What an attempt is about. `own` is the wire format that the version was written for.
+    """Subject of an attempt. `own` is the wire format that the version was written for.
 
     `unix` tells the time in Unix seconds.
     """
@@ -134,7 +134,7 @@ class _Chat:
 
 
 class _Through:
-    """One format on both sides: the bytes go through, watched."""
+    """The same format on both sides: bytes pass unchanged and are inspected."""
 
     __slots__ = ("_attempted", "_provider")
 

@@ -1,4 +1,4 @@
-"""What an attempt's whole answer comes to."""
+"""Result of an attempt's whole answer."""
 
 from typing import NamedTuple
 

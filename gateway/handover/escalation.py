@@ -34,7 +34,7 @@ _LEAST_BYTES = 1 << 20  # of one agent, however many there are
 
 @dataclass(slots=True, eq=False)
 class Handover:
-    """One conversation on its way to people. `tries` counts how often the webhook was told."""
+    """A conversation on its way to people. `tries` counts the webhook's attempts."""
 
     agent: str
     event: Mapping[str, str]
@@ -51,7 +51,7 @@ class Handover:
 
 @dataclass(frozen=True, slots=True)
 class QueueRoom:
-    """How many conversations may wait for the store, and as many for the webhook; and their bytes, in each queue."""
+    """Limits of the two queues, store and webhook: conversations and bytes in each."""
 
     handovers: int = 10_000
     bytes: int = 64 << 20

@@ -1,11 +1,11 @@
-"""What `/v1/escalations` shows of a conversation that went to people. Times are RFC 3339 in UTC."""
+"""View of a handed-over conversation on `/v1/escalations`. Times are RFC 3339 in UTC."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyView:
-    """What a person answered, and when a later turn first saw it (None: not yet)."""
+    """A person's reply, and when a later turn first saw it (None: not yet)."""
 
     message: str
     actor: str
@@ -15,7 +15,7 @@ class ReplyView:
 
 @dataclass(frozen=True, slots=True)
 class EscalationView:
-    """One conversation by the call that handed it over, without its messages. `reply` is None until there is one."""
+    """A conversation by the call that handed it over, without its messages. `reply` is None before a reply."""
 
     call_id: str
     agent: str

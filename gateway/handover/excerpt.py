@@ -1,4 +1,4 @@
-"""What a person is to read of a conversation: its latest messages, cut so that no caller decides how much is kept.
+"""Excerpt of a conversation for a person: the latest messages, within a limit that no caller can change.
 
 The work and the result are bounded by the budget, whatever the size of the conversation.
 """
@@ -28,7 +28,7 @@ def excerpt(messages: Sequence[Any], most: int) -> tuple[str, int]:
 
 
 class _Budget:
-    """How many characters of JSON may still be kept."""
+    """Remaining characters of JSON that may be kept."""
 
     def __init__(self, most: int) -> None:
         self.left = most

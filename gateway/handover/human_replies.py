@@ -1,4 +1,4 @@
-"""What people replied to conversations that were handed over, put into the later turns of these conversations.
+"""Replies of people to handed-over conversations, put into the later turns of these conversations.
 
 Calls never wait for the store: every replica follows the replies in the background and looks for them in memory. A
 reply goes in as the assistant's word before the last question, in whatever format the client speaks; a client that

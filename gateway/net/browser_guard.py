@@ -18,7 +18,7 @@ _LONGEST_SHOWN = 100
 
 
 class BrowserGuard:
-    """Tells requests of this machine's programs from those of foreign pages.
+    """Distinguish requests of this machine's programs from those of foreign web pages.
 
     `hosts` are further names of the gateway, without a port; `origins` those whose pages may call.
     """

@@ -49,8 +49,7 @@ class TimeLimits:
 
 
 class TimeLimit:
-    """One limit. The task is cancelled when it runs out, as by `asyncio.timeout`: a cancellation from elsewhere goes
-    through as what it is."""
+    """A time limit that cancels its task, like `asyncio.timeout`. A cancellation from elsewhere passes unchanged."""
 
     __slots__ = ("_cancelling", "_is_over", "_limits", "_seconds", "_task", "until")
 

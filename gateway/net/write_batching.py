@@ -1,4 +1,4 @@
-"""Holds back what is written in one turn of a busy event loop, so that all of it goes out together.
+"""Batching of writes: what one turn of a busy event loop writes goes out together.
 
 A write to a peer that sleeps wakes it, on another core, and that costs more than the write. Peers that are written to
 one shortly after the other are woken once. Where a turn has one write only, nothing is held.
@@ -13,7 +13,7 @@ MOST = 16
 
 
 class Sender(Protocol):
-    """Who has something to write."""
+    """Sender with something to write."""
 
     def flush(self) -> None:
         """Write what waits, if it still can be written."""

@@ -27,7 +27,7 @@ _MOST_HEAD_BYTES = 16 * 1024  # of one part's headers, of what stands before the
 
 
 class Form:
-    """One form, fed piece by piece. What `feed` gives may go on; it holds back what it cannot tell yet.
+    """A form, fed piece by piece. Bytes from `feed` may be forwarded; undecided bytes are held back.
 
     It stops at the value of the text field `name` until `put` says what is to stand there; a value that is expected
     (`expect`) is put without stopping. `value_bytes` is by how much the form gets shorter without the value, `saw_file`

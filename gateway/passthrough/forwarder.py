@@ -184,7 +184,7 @@ class Forwarder:
 
 @dataclass(slots=True)
 class _Carried:
-    """Where a request may go, what its answer is told with, and what became of it.
+    """State of a forwarded request: its destinations, its answer's headers, and its result.
 
     `at` is when all of it had come, which its time is counted from: how fast a client sends says nothing about anyone.
     """

@@ -1,4 +1,4 @@
-"""Which providers have the endpoints of OpenAI's API that are passed through."""
+"""Providers that offer the forwarded endpoints of OpenAI's API."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Which provider has a response: asked one after the other, as nothing in an id says whose it is.
+"""Provider that stores a response: providers are asked one after the other, as an id does not name its own.
 
 An id that is unknown at a provider is answered 404 there, and nothing has happened; so whoever knows it is its owner.
 Who may be asked is who the caller may call. What was found is remembered for the next time, as a hint and no more.
@@ -31,7 +31,7 @@ _NO_IDS = frozenset({"compact", "input_tokens"})  # endpoints that stand where a
 
 
 class ResponseOwners:
-    """Who had a response when it was asked for last. Bounded: what was not asked for the longest goes."""
+    """Latest known provider of each response. Bounded: the least recently asked ones go."""
 
     def __init__(self, most: int = _MOST_OWNERS) -> None:
         self._found: OrderedDict[str, str] = OrderedDict()
@@ -52,8 +52,9 @@ class ResponseOwners:
 
 
 class Makers:
-    """Which caller made what was made through here (a file, a batch, a store), by its id. Bounded, in memory, of this
-    replica: what it does not know it refuses nobody."""
+    """Callers that created objects through this replica (a file, a batch, a store), by id. Bounded, in memory; an
+    unknown id is refused to nobody.
+    """
 
     def __init__(self, most: int = _MOST_MADE) -> None:
         self._made: OrderedDict[str, str] = OrderedDict()

@@ -91,8 +91,9 @@ class Incoming:
 
 
 class UploadBody(Protocol):
-    """What goes up. `names_model` says whether the body itself says which model it is for, `content_type` what it goes
-    up as where that is not what the client wrote."""
+    """Body of an upload. `names_model`: the body itself names its model. `content_type` is set where it differs from
+    the client's.
+    """
 
     @property
     def content_type(self) -> bytes | None: ...

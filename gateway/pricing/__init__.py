@@ -1,4 +1,4 @@
-"""What a call cost, in integer nano-dollars (1e-9 USD).
+"""Cost of a call, in integer nano-dollars (1e-9 USD).
 
 Rates come from genai-prices' list and from dated overrides in the configuration. They are resolved once for as long as
 they hold, into integers; a call costs a dictionary look-up and seven multiplications. A model without a known price

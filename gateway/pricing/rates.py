@@ -1,4 +1,4 @@
-"""What a model costs, as integers, and from when to when."""
+"""Prices of models, as integers, and the periods in which they apply."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ class Change(NamedTuple):
 
 
 class PriceSchedule:
-    """What a model costs over time: prices change from a day on, and some with the time of day."""
+    """Prices of a model over time: they change from a day on, and some with the time of day."""
 
     def __init__(self, changes: Sequence[Change]) -> None:
         """Every day that has a change has all of its own, the first one at second 0."""

@@ -1,1 +1,1 @@
-"""One running gateway, from its files to its last flush."""
+"""A running gateway, from its files to its last flush."""

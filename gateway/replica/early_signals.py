@@ -1,4 +1,4 @@
-"""What SIGTERM and SIGINT do while a command is still starting. Imports nothing that takes time.
+"""Handling of SIGTERM and SIGINT while a command is still starting. Imports nothing that takes time.
 
 As process 1 of a container a signal without a handler is discarded. So a handler must be there before anything that
 takes time: imports, the store, the first look at the records.

@@ -27,7 +27,7 @@ Fingerprint = frozenset[tuple[str, int, int, int]]
 
 
 class FileWatch(Protocol):
-    """What is used of `watchfiles.watch`: sets of changes, an empty one after `rust_timeout` milliseconds."""
+    """Used part of `watchfiles.watch`: sets of changes, an empty one after `rust_timeout` milliseconds."""
 
     def __call__(
         self,
@@ -56,7 +56,7 @@ async def watch_in_thread(path: Path, /, **options: Any) -> AsyncGenerator[set[t
 
 
 class Reloader:
-    """Keeps a deployment up to date with its folder.
+    """Keep a deployment up to date with its folder.
 
     `apply` is called with each new deployment, once `prepare` has been through with it, and `refuse` with each broken
     one and with each that `prepare` raises ConfigProblems for; all on the event loop and never at the same time. After

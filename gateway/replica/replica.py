@@ -1,4 +1,4 @@
-"""One running gateway as an object: put together, started, turned to a new configuration, stopped."""
+"""The running gateway as an object: built, started, reconfigured, stopped."""
 
 import asyncio
 import random
@@ -52,8 +52,8 @@ _AGREE_SECONDS = 10.0  # a store that has lost the key gets it back before a new
 
 @dataclass(frozen=True, slots=True)
 class Seams:
-    """What a gateway takes from its machine: clocks, chance (uniform in 0…1), connections to providers,
-    the built-in prices, and how long it waits for what.
+    """Parts that a gateway takes from its machine: clocks, randomness (uniform in 0…1), provider connections, built-in
+    prices, and background waits.
 
     The calls of a simulation run on other ones.
     """
@@ -67,7 +67,7 @@ class Seams:
 
 @dataclass(slots=True)
 class Gateway:
-    """One replica. `await start()`, serve `asgi`, `await stop()`; `apply` and `refuse` follow the configuration."""
+    """A replica. `await start()`, serve `asgi`, `await stop()`; `apply` and `refuse` follow the configuration."""
 
     services: Services
     escalations: Escalations

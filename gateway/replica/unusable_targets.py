@@ -1,4 +1,4 @@
-"""Which targets of an agent's chain can never serve one of its versions: what a loaded configuration does not show.
+"""Targets of an agent's chain that can never serve one of its versions, reported after a load.
 
 A version's parameters are its own word, whatever the client asks for. So where a target's wire format cannot say one of
 them, that target refuses each call of the version, and a fallback is none. The translation itself is asked.

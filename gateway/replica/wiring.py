@@ -1,4 +1,4 @@
-"""From a loaded configuration to what calls run on: the one place that knows both shapes."""
+"""Wiring of a loaded configuration to the runtime: the only module that knows both shapes."""
 
 from collections.abc import Mapping
 

@@ -28,7 +28,7 @@ _MOST = 0xFFFFFFFF
 
 
 class Booking(NamedTuple):
-    """Where a call was booked. `agent` and `version` are digests of the names (`name_digest`), `unit` 16 hex digits.
+    """Booking of a call. `agent` and `version` are digests of the names (`name_digest`), `unit` 16 hex digits.
 
     `apart` is set for pinned and rule-matched calls; `arm` is None for those, and while nothing is on trial. `answered`
     is False where no version gave the answer: an error, or a handover to a person.

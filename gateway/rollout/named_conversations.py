@@ -1,4 +1,4 @@
-"""Which call answered each conversation that a client named last: what feedback on a conversation is booked by.
+"""Latest call of each conversation that a client named: feedback on a conversation is booked by it.
 
 Kept here until the store has it, and bounded: what is beyond the bound can be scored by its call's id alone.
 """

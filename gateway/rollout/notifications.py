@@ -1,4 +1,4 @@
-"""Tells people of what was decided: webhooks, at least once, by whichever replica is alive.
+"""Webhook notices of decisions, sent at least once, by any replica that is alive.
 
 A notice belongs to the store until it has arrived, so when the replica that decided dies, another one delivers. The
 receiver may see a notice twice, always under the same idempotency key. That a target is misconfigured is no decision:

@@ -1,4 +1,4 @@
-"""Which party a call belongs to: the callers, or the users of the only caller, none of whom proves anything alone.
+"""Party of a call: its caller, or the user of an only caller. No party proves anything alone.
 
 A party is named by a bin of its name's hash. Two in one bin count as one, which only makes a proof harder.
 """

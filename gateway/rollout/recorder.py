@@ -1,4 +1,4 @@
-"""What became of each call, recorded exactly once: one log line, and sums for the store.
+"""Recorder of calls: one log line each, and sums for the store, exactly once.
 
 Everything here is memory and arithmetic; nothing waits. Batches are taken by whoever flushes them, and grow only with
 the number of versions and failing units, so they may be kept for as long as the store is away.

@@ -1,4 +1,4 @@
-"""Keeps this replica's table and every agent's record together: reads, reconciles, commits, and turns the table.
+"""Records and table of this replica, kept together: read, reconciled, committed, and applied.
 
 The store's epoch compare-and-set makes a commit right; all else only saves work. A record that the store has lost is
 put back as it was seen.

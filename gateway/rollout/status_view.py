@@ -117,7 +117,7 @@ class CallSums:
 
 @dataclass(frozen=True, slots=True)
 class ApartSums:
-    """Calls that the split did not give to the version: pins, rules, endpoints that are passed through."""
+    """Traffic outside the split: pins, rules, and forwarded endpoints."""
 
     requests: int
     errors: int

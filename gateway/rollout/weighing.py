@@ -1,4 +1,4 @@
-"""What a call of a trial says about its arm: whether it failed, was refused or slow, and what it took.
+"""Evidence of a trial's call about its arm: failed, rejected or slow, and its usage.
 
 Everything is counted for the arm as a whole and for the party that called (`gateway.rollout.parties`), because no party
 proves anything alone.

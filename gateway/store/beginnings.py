@@ -1,4 +1,4 @@
-"""What replicas tell one another of the conversations under way: a stream that all of them write and follow.
+"""Beginnings of conversations, shared by the replicas: a stream that all of them write and follow.
 
 One stream for all agents, so that a replica waits for a single key. It holds digests of units alone, and nothing that
 is older than conversations are remembered.
@@ -16,7 +16,7 @@ _MILLISECONDS = 1_000
 
 
 class BeginningStore:
-    """This part of `RedisStore`."""
+    """Store of conversations' beginnings, a part of `RedisStore`."""
 
     async def tell(self: Reaching, messages: Sequence[str], since: float) -> None:
         """Add messages to the stream, which keeps what came after `since` in Unix seconds."""

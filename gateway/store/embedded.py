@@ -40,7 +40,7 @@ DATA_DELETED = "the data of the embedded store was deleted while it ran; the ser
 
 
 class EmbeddedRedis:
-    """One private server over one data folder, which no other gateway may use meanwhile; started once, stopped once.
+    """A private server over a data folder that no other gateway uses meanwhile; started once, stopped once.
 
     The folder holds nothing else: it is created, or closed to everybody but our user. `binary` is the server to run
     in place of the bundled one. `log` is called with a sentence and its fields whenever the server died or was started

@@ -1,4 +1,4 @@
-"""What listens on the embedded store's socket: our own server, or one that a killed gateway left behind."""
+"""Server on the embedded store's socket: the gateway's own, or one that a killed gateway left behind."""
 
 import asyncio
 import os

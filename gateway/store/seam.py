@@ -47,8 +47,8 @@ class SampleSums:
 
 @dataclass(slots=True)
 class Arm:
-    """What one arm did since the last flush: its judged, split-assigned calls. `uncounted` are its calls that are no
-    evidence: they still say that the arm is served.
+    """Sums of one arm since the last flush: its judged, split-assigned calls. `uncounted` are calls that are no
+    evidence, but show that the arm is served.
 
     `bad` maps a component (`policies.guardrails.guardrails`) to the badness in millionths of each unit that was bad;
     `units` are ids of units seen, only as many as promotion asks for. `party_of` names the party of each bad unit
@@ -156,7 +156,7 @@ class HumanReply:
 
 
 class Place(NamedTuple):
-    """Where a conversation that went to people lies, among those of all agents: in the order of time."""
+    """Position of a handed-over conversation among those of all agents, in the order of time."""
 
     at_ms: int
     number: int

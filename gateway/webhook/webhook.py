@@ -23,7 +23,7 @@ class RefusedAddress(GatewayError):
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Where notices go. `allow_private` lets private, loopback, link-local and metadata addresses through.
+    """Receiver of notices. `allow_private` lets private, loopback, link-local and metadata addresses through.
 
     With a `secret` each delivery is signed (`gateway.webhook.signature`); `unix` tells the time in Unix seconds.
     `seconds` is the time limit of one delivery.

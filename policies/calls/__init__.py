@@ -1,1 +1,1 @@
-"""What follows a failed or late attempt."""
+"""Decisions after a failed or late attempt."""

@@ -1,4 +1,4 @@
-"""What a version did wrong: which failures of an attempt count against it, and which are someone else's."""
+"""Blame of a version: failures of an attempt that count against it, and those that do not."""
 
 from typing import Final
 

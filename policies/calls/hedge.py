@@ -1,4 +1,4 @@
-"""From when on an attempt is late, so that a second one beside it is worth what it costs.
+"""Start of a second attempt: when the first is late enough to be worth the cost.
 
 Late is what takes longer than most attempts of late did, or longer than a fixed time. How often a call may be hedged is
 a `policies.calls.retry.RetryBudget`. Times are in seconds.
@@ -18,7 +18,7 @@ MAX_BUDGET = 0.5  # of the calls; beyond it the second attempt is no exception a
 
 @dataclass(slots=True)
 class Pace:
-    """How soon the attempts of late came to the first part of their answer, or to all of one that is not streamed.
+    """Recent latencies of attempts: to the first part of an answer, or to all of one that is not streamed.
 
     An attempt that was cancelled because another was faster belongs in here too, with the time that it had: were it
     left out, the slowest would be missing, what is late would come ever earlier, and more and more would be late.

@@ -1,4 +1,4 @@
-"""What follows a failed attempt: again at the same target, on to the next target, or give up.
+"""Next step after a failed attempt: the same target again, the next target, or none.
 
 Also the two things that keep retries from making an outage worse: the budget that ties retries to calls, and the
 circuit that stops calling a target which answers nothing. All pure: `now` is a monotonic time in seconds.
@@ -87,7 +87,7 @@ CircuitState = Literal["closed", "open", "half_open"]
 
 @dataclass(slots=True)
 class Circuit:
-    """One target's circuit: `failures` in a row open it for `open_for` seconds; then one probe at a time decides.
+    """Circuit of one target: `failures` in a row open it for `open_for` seconds; then one probe at a time decides.
 
     Only failures that say something of the target's health belong in here; an answered 4xx is a success.
     """

@@ -1,4 +1,4 @@
-"""What a rollout's steps know about their two arms: the integers that a decision is made from.
+"""Evidence of a rollout's steps about their two arms: the integers behind every decision.
 
 `bad` counts, per component and slot of the step (`policies.statistics.restarts`), the units that were bad for the first
 time: a sticky unit fails as a whole, so it counts once a step. A component is one kind of bad event, such as `errors`;
@@ -39,7 +39,7 @@ def whole_of(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ArmEvidence:
-    """One arm in one step.
+    """Evidence of one arm in one step.
 
     `requests` and `errors` are judged calls, by slot for `requests`; `scored` the units that got a score, by slot;
     `units` distinct units, counted only as far as promotion asks for them; `samples` the sums of `cost` and `tokens`,

@@ -1,4 +1,4 @@
-"""Which calls of a trial are evidence while a circuit of its targets is not closed.
+"""Evidence from a trial while a circuit of its targets is not closed.
 
 What is left out must not depend on the arm: only then do the bad events of two arms that are alike fall on them by
 weight. So a call is admitted or censored by what is known when it comes, before its arm has any part in it, and an
@@ -12,7 +12,7 @@ GRACE = 500  # calls on both arms: at 5 % that is 25 of the canary, far more tha
 
 @dataclass(slots=True)
 class Exposure:
-    """One agent's trial on one replica: how many calls came while exactly one arm's circuit was not closed."""
+    """An agent's trial on one replica: number of calls while exactly one arm's circuit was not closed."""
 
     _passed: int = field(default=0, init=False)
 

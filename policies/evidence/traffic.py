@@ -1,4 +1,4 @@
-"""Whether the traffic of a step can be trusted: data that is missing, and arms that do not get their share.
+"""Checks of a step's traffic: missing data, and arms with a wrong share of the calls.
 
 Neither says that the canary is bad, so neither rolls back. Both hold the rollout: nobody promotes on what was not seen.
 """

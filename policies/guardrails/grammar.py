@@ -57,7 +57,7 @@ class Slow:
 
 @dataclass(frozen=True, slots=True)
 class Guardrail:
-    """One parsed guardrail. `limit` is a ratio to stable's when `relative`; else a rate in 0…1, or seconds."""
+    """A parsed guardrail. `limit` is a ratio to stable's when `relative`; else a rate in 0…1, or seconds."""
 
     text: str
     metric: Metric

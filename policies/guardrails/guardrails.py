@@ -1,4 +1,4 @@
-"""What guardrails and signals say about the evidence.
+"""Assessment of the evidence by guardrails and signals.
 
 A proven breach of a guardrail rolls back, one of a signal only holds the step. How they are written is the business of
 `policies.guardrails.grammar`.
@@ -25,9 +25,10 @@ CONTROL_LOST_SECONDS = 300.0  # stable is unseen for so long: no control is left
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One guardrail's evidence. `share` is its part in the family's e-value, 0 where it stands alone. `stable` and
-    `canary` are what was observed (rates, or means of the scaled sums), None before the first call. `unbounded` is the
-    e-value of all calls together, also those of a caller who alone makes it large."""
+    """Evidence of one guardrail. `share` is its part in the family's e-value, 0 for a separate one. `stable` and
+    `canary` are the observed rates, or means of the scaled sums (None before the first call). `unbounded` is the
+    e-value of all calls together, including a single caller's.
+    """
 
     guardrail: Guardrail
     verdict: Verdict
@@ -40,8 +41,9 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """What all guardrails say together. `e_value` is the family's; `proven` the finding that a rollback rests on;
-    `holds` why the rollout must not go on, in words."""
+    """Assessment of all guardrails. `e_value` is the family's, `proven` the finding behind a rollback. `holds` names
+    what holds the rollout.
+    """
 
     findings: tuple[Finding, ...]
     signals: tuple[Finding, ...]

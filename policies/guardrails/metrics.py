@@ -83,7 +83,7 @@ Reading = Events | SlowCalls | Mean
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric: its name in a guardrail, the kind whose share it takes part in, and how it is read."""
+    """A metric: its name in a guardrail, the kind whose share it takes part in, and how it is read."""
 
     name: str
     kind: Kind

@@ -1,4 +1,4 @@
-"""From where on a call is slow or dear: frozen from stable, so that it does not move while a step is judged."""
+"""Thresholds of slow and expensive calls, frozen from stable, so that they do not move during a step."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """How the calls of one arm are judged beyond whether they failed. `scales` is keyed by metric."""
+    """Thresholds for one arm's calls. `scales` is keyed by metric."""
 
     slow: tuple[SlowThreshold, ...] = ()
     scales: Mapping[str, Scale] = field(default_factory=dict)

@@ -39,8 +39,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """All that `decide` looks at. `blocked` says in words what else keeps the rollout from going on: missing data, a
-    sample-ratio mismatch."""
+    """Input of `decide`. `blocked` names other reasons to hold: missing data, a sample-ratio mismatch."""
 
     assessment: Assessment
     evidence: Evidence

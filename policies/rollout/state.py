@@ -27,7 +27,7 @@ class VersionRef:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a rollout. `weight` in basis points, `hold` in seconds; None is a trial of one weight."""
+    """A step of a rollout. `weight` in basis points, `hold` in seconds; None is a trial of one weight."""
 
     weight: int
     hold: float | None = None
@@ -49,7 +49,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What the configuration asks for; without a canary there are no steps."""
+    """Intent of the configuration; without a canary there are no steps."""
 
     stable: VersionRef
     canary: VersionRef | None

@@ -1,4 +1,4 @@
-"""What people do to a rollout. Every verb goes through the same commit as the controller's decisions.
+"""Operator commands on a rollout, committed like the controller's decisions.
 
 A person and the controller can never both win, because both name the epoch that they saw. A verb that makes no sense
 where the rollout stands is refused in words.
@@ -18,8 +18,9 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What a person asks for: `actor` and `reason` go on record. `weight` in basis points is for set-weight, `metric`
-    for dismiss, `to_end` for promote."""
+    """An operator's command: `actor` and `reason` go on record. `weight` in basis points is for set-weight, `metric`
+    for dismiss, `to_end` for promote.
+    """
 
     verb: str
     actor: str

@@ -1,1 +1,1 @@
-"""What to expect of a rollout, drawn by chance from a seed."""
+"""Simulation of a rollout, drawn by chance from a seed."""

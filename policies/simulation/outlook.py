@@ -1,4 +1,4 @@
-"""What to expect: how much worse the canary may be by now, and how much longer a verdict takes.
+"""Outlook: how much worse the canary may be by now, and how much longer a verdict takes.
 
 For people only. No decision rests on these numbers.
 """

@@ -1,4 +1,4 @@
-"""How long guardrails take: whole steps of a rollout drawn by chance, decided by `assess` and `rollout.decide`.
+"""Detection time of guardrails: whole steps drawn by chance, decided by `assess` and `rollout.decide`.
 
 The decision is asked whenever a running upper bound of the evidence says that there might be a breach. The bound is T1
 as a recursion, which costs the same however long the step is; it only spares the work, and never decides.
@@ -42,8 +42,9 @@ class Breach:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """What many rollouts came to: the share of them rolled back, and the canary requests and minutes it took, at the
-    median and for 95 of 100; None where fewer than that were rolled back."""
+    """Result of many rollouts: the share rolled back, and canary requests and minutes until then, at the median and for
+    95 of 100. None where too few were rolled back.
+    """
 
     share: float
     median_requests: int | None
@@ -90,7 +91,7 @@ def _at(found: Sequence[Breach], runs: int, q: float) -> Breach | None:
 
 
 class StepWatch:
-    """One step as it goes: its counts, an upper bound of its evidence, and the decision where that is high."""
+    """A running step: its counts, an upper bound of its evidence, and the decision where that is high."""
 
     def __init__(self, guardrails: Sequence[Guardrail], world: World) -> None:
         self._guardrails, self._world = tuple(guardrails), world

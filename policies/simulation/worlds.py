@@ -1,4 +1,4 @@
-"""What may happen in a step, drawn by chance: how two versions behave, and the bad units and costs that follow.
+"""Random events of a step: two versions' behaviour, and the bad units and costs that follow.
 
 Only bad units are drawn one by one. Between two of the canary's the number of its good ones is geometric, and that of
 stable's bad ones negative binomial.
@@ -21,7 +21,7 @@ _NORMAL = NormalDist()
 
 
 class Chance(Protocol):
-    """What a simulation asks of `random.Random`."""
+    """Used part of `random.Random`."""
 
     def random(self) -> float: ...
     def gauss(self, mu: float, sigma: float) -> float: ...
@@ -30,7 +30,7 @@ class Chance(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """How both versions do from the canary's request `start` on."""
+    """Behaviour of both versions from the canary's request `start` on."""
 
     stable: SimulatedBehaviour = field(default_factory=SimulatedBehaviour)
     canary: SimulatedBehaviour = field(default_factory=SimulatedBehaviour)
@@ -72,8 +72,9 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Bad:
-    """At a bad unit of the canary: under which components it is bad, and stable's bad ones since the last. At the end
-    of a phase there is no unit."""
+    """A bad unit of the canary: the components under which it is bad, and stable's bad units since the last. At the end
+    of a phase there is no unit.
+    """
 
     components: tuple[str, ...]
     canary: tuple[bool, ...]
@@ -82,7 +83,7 @@ class Bad:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a batch of units took on either arm under these metrics, in units of stable's cap / SCALE."""
+    """Usage of a batch of units on either arm under these metrics, in units of stable's cap / SCALE."""
 
     metrics: tuple[str, ...]
     canary: Sample
@@ -97,8 +98,9 @@ Happening = tuple[int, int, Bad | Taken]  # the canary's calls so far, the strea
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """One kind of bad unit. `rates` holds, by phase and component, the share of stable's units and of the canary's that
-    are bad; a unit that is bad under a component is so under those before it. `begins` is the first call counted."""
+    """A kind of bad unit. `rates` holds, by phase and component, the bad share of stable's units and of the canary's. A
+    unit bad under a component is bad under all before it. `begins` is the first call counted.
+    """
 
     components: tuple[str, ...]
     rates: tuple[tuple[tuple[float, float], ...], ...]
@@ -107,8 +109,9 @@ class _Source:
 
 @dataclass(frozen=True, slots=True)
 class _Amount:
-    """One kind of amount. `multiple` gives a version's factor on it; the canary's is cut off at `factor` times stable's
-    cap."""
+    """A kind of amount. `multiple` gives a version's factor on it; the canary's is cut off at `factor` times stable's
+    cap.
+    """
 
     metrics: tuple[str, ...]
     multiple: Callable[[SimulatedBehaviour], float]

@@ -49,7 +49,7 @@ def begun_value(
 
 @dataclass(frozen=True, slots=True)
 class StepClock:
-    """Where a step stands: the `minute` it is in, and the `offset` of minutes that earlier steps took."""
+    """Position in a step: the current `minute`, and the `offset` of minutes that earlier steps took."""
 
     minute: int = 0
     offset: int = 0

@@ -23,4 +23,4 @@ def test_a_small_house_is_counted(tmp_path: Path) -> None:
     found = figures(tmp_path)
     assert (found["modules_flat_in_gateway"], found["rooms"], found["arrows_between_rooms"]) == (1, 5, 1)
     assert (found["class_names_that_stand_twice"], found["async_participles"]) == (1, 1)
-    assert (found["functions_with_a_docstring"], found["first_lines_that_lean"]) == (2, 1)
+    assert (found["docstrings"], found["first_lines_that_lean"]) == (2, 1)

@@ -1,4 +1,4 @@
-"""Reads the content blocks of a client's Messages request.
+"""Read the content blocks of a client's Messages request.
 
 What a block says beyond what any format can say goes to `extras`, under its place in the request.
 """

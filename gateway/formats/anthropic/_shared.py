@@ -1,4 +1,4 @@
-"""What both sides of the Messages API share: why an answer stopped, and what it used."""
+"""Stop reasons and usage, shared by both sides of the Messages API."""
 
 from collections.abc import Mapping
 from typing import Any

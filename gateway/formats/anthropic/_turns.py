@@ -1,4 +1,4 @@
-"""Writes a prompt's messages as `system` and turns that alternate.
+"""Write a prompt's messages as `system` and alternating turns.
 
 Leading system messages are `system`; a later one stays in its place where the model takes that, and is told to the
 user's side in `<system>` tags where not. Adjacent messages of one role become one turn, whose tool results come first.

@@ -1,4 +1,4 @@
-"""Puts a version into a client's own Messages request: what the version does not set stays as it came."""
+"""Put a version into a client's own Messages request; all other members stay as they came."""
 
 import re
 from collections.abc import Mapping

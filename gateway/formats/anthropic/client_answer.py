@@ -1,4 +1,4 @@
-"""Writes a whole answer to a client of the Messages API."""
+"""Write a whole answer to a client of the Messages API."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Reads a client's Messages request as a prompt in no format."""
+"""Read a client's Messages request as a prompt in no format."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Writes a stream to a client of the Messages API: blocks one after the other, though calls may come interleaved."""
+"""Write a stream to a client of the Messages API: blocks in order, though calls may come interleaved."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ class _Block:
 
 
 class MessagesWriter:
-    """One stream. The first block is written as it comes; those behind a call that goes on are held back."""
+    """Writer of one stream. The first block is written as it comes; blocks behind an unfinished call are held back."""
 
     __slots__ = ("_begun", "_blocks", "_called", "_envelope", "_index", "_open", "_refused")
 

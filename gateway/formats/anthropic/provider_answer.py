@@ -1,4 +1,4 @@
-"""Reads a whole answer of a provider of the Messages API, which is not trusted to keep its promises."""
+"""Read a whole answer of a Messages provider, which may break the rules of its API."""
 
 from typing import Any
 

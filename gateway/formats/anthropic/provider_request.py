@@ -1,4 +1,4 @@
-"""Writes a request to a provider of the Messages API from a prompt in no format."""
+"""Write a request to a provider of the Messages API from a prompt in no format."""
 
 from typing import Any
 

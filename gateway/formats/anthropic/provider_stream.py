@@ -17,7 +17,7 @@ _Members = dict[str, Any]
 
 
 class MessagesParser:
-    """One stream. The end is told at `message_stop`, or when the stream ends and it was said why the answer stopped."""
+    """Parser of one stream. The end is reported at `message_stop`, or when a stream with a stop reason ends."""
 
     __slots__ = ("_begun", "_calls", "_ended", "_handlers", "_input", "_said", "_stopped", "_tools", "usage")
 

@@ -1,4 +1,4 @@
-"""Writes a prompt's messages as Converse's `system` and turns that alternate, the first of them the user's.
+"""Write a prompt's messages as Converse's `system` and alternating turns, the user's first.
 
 Leading system messages are `system`, a later one is told by the user in `<system>` tags. Adjacent messages of one role
 become one turn, whose tool results come first.

@@ -1,4 +1,4 @@
-"""Writes a request to Converse from a prompt in no format.
+"""Write a request to Converse from a prompt in no format.
 
 What Claude takes, and how it is asked to think, to call and to keep to a schema, is what the `messages` format knows;
 it is put into Converse's words here. Other models get what they have in common, and what is known of Nova and gpt-oss.

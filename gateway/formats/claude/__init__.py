@@ -1,1 +1,1 @@
-"""What Claude takes and says, whichever API it is asked through: Messages or Converse."""
+"""Claude's own rules, shared by both of its APIs: Messages and Converse."""

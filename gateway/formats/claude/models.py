@@ -1,4 +1,4 @@
-"""What a model of this format takes, by its name: the API refuses what a model does not know.
+"""Features of Claude models by name: the API refuses what a model does not know.
 
 A name of Anthropic's that is not known yet is taken for a new model, a name of somebody else's for a plain one.
 Sources: platform.claude.com, `thinking`, `effort`, `structured outputs`, `mid-conversation system messages` and the

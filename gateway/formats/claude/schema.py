@@ -1,4 +1,4 @@
-"""Which JSON schemas a model can be held to: the API takes closed objects and few keywords, and refuses the rest.
+"""JSON schemas that Claude can be held to: closed objects and few keywords.
 
 Source: "JSON Schema limitations" of Anthropic's structured outputs.
 """

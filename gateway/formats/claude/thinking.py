@@ -1,4 +1,4 @@
-"""How long Claude is to think: a budget of tokens for older models, an effort for those of today."""
+"""Thinking of Claude: a token budget for older models, an effort for current ones."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

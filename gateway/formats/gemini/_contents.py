@@ -22,7 +22,7 @@ PREFIX = "contents.parts."
 
 
 class GeminiConversation:
-    """Reads contents one after the other. `extras` collects the members that no message can hold."""
+    """Reader of contents, one after the other. `extras` collects the members that no message can hold."""
 
     def __init__(self) -> None:
         self.extras: dict[str, Any] = {}

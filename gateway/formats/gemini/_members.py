@@ -32,7 +32,7 @@ def by_camel(names: Iterable[str], path: str = "") -> dict[str, str]:
 
 
 class Members:
-    """One object. Every read takes a member out; `rest` is what nobody has read. A null is as good as nothing."""
+    """An object's members. Every read takes a member out; `rest` is what nobody has read. A null counts as absent."""
 
     __slots__ = ("_values", "path")
 

@@ -1,4 +1,4 @@
-"""What generations of Gemini differ in, as far as a request must know it. A model without a known number is new."""
+"""Differences between generations of Gemini. A model without a known number counts as new."""
 
 import re
 

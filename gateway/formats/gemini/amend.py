@@ -1,4 +1,4 @@
-"""What a version changes in a request of this same format, as JSON texts: all else goes on as the client wrote it."""
+"""Members that a version changes in a Gemini request, as JSON texts; the rest stays as the client wrote it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -72,8 +72,9 @@ class _Object:
 
 
 class _Changes:
-    """What is to be changed, under the names of the API's reference: the client's spelling is taken out, for the
-    provider may not know it."""
+    """Changes under the names of the API's reference. The client's spelling is removed, as the provider may not know
+    it.
+    """
 
     def __init__(self, client: _Object) -> None:
         self._client = client

@@ -14,7 +14,7 @@ from gateway.formats.protocol import Envelope
 
 
 class StreamWriter:
-    """Writes one stream to a client."""
+    """Writer of one stream to a client."""
 
     def __init__(self, envelope: Envelope) -> None:
         self._envelope = envelope

@@ -1,4 +1,4 @@
-"""What a provider said: the parts of its first candidate, whole or in a chunk of a stream.
+"""Content of a provider's answer: the parts of its first candidate, whole or in a chunk of a stream.
 
 The answer to a prompt that Google blocked is an empty one whose stop is `content_filter`: nothing failed, and the next
 provider is not asked what this one would not hear.
@@ -69,7 +69,7 @@ def check_finish(reason: str, candidate: dict[str, Any], said: bool) -> None:
 
 
 class Parts:
-    """Reads the parts of one answer, and numbers its calls: one without an id gets the answer's, and its number."""
+    """Reader of one answer's parts. A call without an id gets the answer's id and a number."""
 
     def __init__(self, answer_id: str) -> None:
         self.answer_id = answer_id

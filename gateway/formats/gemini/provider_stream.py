@@ -18,7 +18,7 @@ _DONE = b"[DONE]"  # of servers that merely resemble Google's
 
 
 class StreamParser:
-    """One stream. `usage` is what the provider has said so far of what it charges."""
+    """Parser of one stream. `usage` is the provider's latest usage report."""
 
     def __init__(self) -> None:
         self.usage: Usage | None = None

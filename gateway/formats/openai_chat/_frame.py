@@ -1,4 +1,4 @@
-"""What the parts of one stream have in common: all that stands around the text which the model wrote.
+"""Members that all chunks of one stream share, around the model's text.
 
 A provider repeats it with every token. So a part that was looked into tells what the next one must look like, and that
 is compared in place of being looked into again.

@@ -1,4 +1,4 @@
-"""What servers of chat completions take at most: one line for each host that is known."""
+"""Limits of chat-completions servers: one line for each known host."""
 
 from collections.abc import Mapping
 from dataclasses import replace

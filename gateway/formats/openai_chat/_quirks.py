@@ -1,4 +1,4 @@
-"""What tells providers of chat completions apart, as data: by the host of their API, and by the name of the model.
+"""Differences between chat-completions providers, as data: by the API's host, and by the model's name.
 
 Concerns requests that are written anew for a client of another wire format, and thoughts in a conversation's history.
 A host's line wins over a model's.
@@ -19,7 +19,7 @@ _OPENAI_HINTS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Quirks:
-    """How a provider is to be asked.
+    """Peculiarities of a provider's requests.
 
     `limit` and `seed` are what it calls those; `effort` is where it wants the effort, '' where its model cannot think;
     `thoughts` is where it wants the thoughts of earlier turns, '' where it wants none, and `refuses_thoughts` says that

@@ -1,4 +1,4 @@
-"""What a model thought, as chat completions carry it: text, and signatures that only their own provider can read.
+"""Reasoning in chat completions: text, and signatures that only their own provider can read.
 
 The text stands in `reasoning_content` (DeepSeek's name; OpenRouter says `reasoning`). What is signed or encrypted
 stands in `reasoning_details`, as OpenRouter documents them, and a function call's signature in Google's

@@ -1,4 +1,4 @@
-"""One leading system message: more of them, or later ones, are refused by the templates of many open models.
+"""A single leading system message: templates of many open models refuse more of them, or later ones.
 
 OpenAI's own servers take them anywhere. Elsewhere the leading ones become one, and a later one stands, between <system>
 tags, in the user's turn, as it does for Gemini.

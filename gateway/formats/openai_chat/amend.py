@@ -1,4 +1,4 @@
-"""What goes to an OpenAI-compatible provider: the client's chat completion with the agent's version applied to it.
+"""Apply the agent's version to a client's chat completion for an OpenAI-compatible provider.
 
 The version is authoritative: its model, parameters and tools replace what the client sent, but for what it lists
 under `client_may_set`; its system prompt comes first. Everything else goes on as it came.

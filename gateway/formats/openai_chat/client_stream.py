@@ -15,7 +15,7 @@ Members = dict[str, Any]
 
 
 class ChatWriter:
-    """Writes one stream to a client: the role first, the usage only where it was asked for."""
+    """Writer of one stream to a client: the role first, the usage only for clients that asked for it."""
 
     __slots__ = ("_base", "_details", "_envelope", "_refused", "_thought", "_usage")
 

@@ -36,7 +36,7 @@ _MARKS = (b'"finish_reason":"', b'"usage":{', b'"tool_calls"', b'"error"', b'"re
 
 
 class StreamReader:
-    """One stream of one attempt.
+    """Reader of one attempt's stream.
 
     `started` turns true with the first event that holds a part of an answer, `done` with the end marker. `failure` is
     set by the first thing that is wrong; what came before it is still good to relay. `refused` tells a refusal.

@@ -1,4 +1,4 @@
-"""Reads `input`: a string, or items of a conversation, into turns.
+"""Read `input`: a string, or items of a conversation, into turns.
 
 What a model said in one turn comes as several items (reasoning, messages, calls) and becomes one turn again. Items that
 stand for something stored at a provider, or for a tool that runs there, go to `extras`.

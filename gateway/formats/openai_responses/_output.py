@@ -22,7 +22,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
 
 
 class OutputItems:
-    """All items of one answer, in their order; whole after `close`."""
+    """Items of one answer, in their order; complete after `close`."""
 
     __slots__ = ("_call_id", "_calls", "_index", "_logprobs", "_pieces", "items")
 

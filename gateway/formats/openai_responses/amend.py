@@ -1,4 +1,4 @@
-"""Puts a version into a client's own request of this format: JSON texts of the members that change, and no others."""
+"""Put a version into a client's own Responses request: JSON texts of the members that change, and no others."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -1,4 +1,6 @@
-"""Reads a client's request. What another provider cannot know or do stands in `extras` and is refused by name there."""
+"""Read a client's request. Members that other providers cannot express stand in `extras`, and are refused by name
+there.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -11,7 +11,7 @@ from gateway.json_body import encode
 
 
 class ResponsesWriter:
-    """Writes one stream. Every event has its number, from 0."""
+    """Writer of one stream. Events are numbered from 0."""
 
     __slots__ = ("_envelope", "_number", "_output")
 

@@ -1,4 +1,4 @@
-"""What a provider of this format said, when it said it all at once: a response, or an error."""
+"""Read a provider's whole answer in this format: a response, or an error."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

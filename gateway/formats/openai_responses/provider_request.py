@@ -1,4 +1,4 @@
-"""Writes a prompt as a request of this format. The provider keeps nothing of it unless the client asks it to."""
+"""Write a prompt as a request of this format. The provider stores nothing unless the client asks for it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

@@ -25,7 +25,7 @@ _Data = Mapping[str, Any]
 
 
 class ResponsesParser:
-    """One stream. Counts what was said of each part, so that its `done` events repeat nothing."""
+    """Parser of one stream. Counts each part's text, so that `done` events repeat nothing."""
 
     __slots__ = ("_began", "_calls", "_ended", "_has_events", "_refused", "_said", "usage")
 

@@ -32,7 +32,7 @@ __all__ = [
 
 
 class Origin(NamedTuple):
-    """Where connections go: `scheme` is http or https; pools are kept per origin."""
+    """Destination of connections: `scheme` is http or https; pools are kept per origin."""
 
     scheme: str
     host: str
@@ -50,8 +50,9 @@ class Upload:
 
 @dataclass(slots=True)
 class Request:
-    """One HTTP request. `path` begins with `/` and holds the query; `headers` has lower-case names, and holds neither
-    host nor content-length nor transfer-encoding: the transport writes those. `upload` takes the place of `body`."""
+    """An HTTP request. `path` begins with `/` and holds the query; `headers` has lower-case names. The transport writes
+    host, content-length and transfer-encoding itself. `upload` takes the place of `body`.
+    """
 
     method: str
     origin: Origin
@@ -120,7 +121,7 @@ class Response(Protocol):
 
 
 class Transport(Protocol):
-    """Sends requests over connections that it pools per origin."""
+    """Send requests over connections, pooled per origin."""
 
     async def send(self, request: Request) -> Response: ...
 

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection: the asyncio protocol and the parser's callbacks, one exchange after the other.
+"""An HTTP/1.1 connection: the asyncio protocol and the parser's callbacks, one exchange after the other.
 
 It goes back to its keeper as soon as the last byte of an answer is in, so that a slow reader of a whole answer holds no
 connection. When to connect, and which connection to take, is the pool's business.
@@ -33,7 +33,7 @@ class Unsent(ProviderError):
 
 
 class Keeper(Protocol):
-    """Who owns a connection."""
+    """Owner of a connection."""
 
     def keep(self, connection: "LeanConnection") -> None:
         """The answer is whole, and the connection may carry another exchange."""

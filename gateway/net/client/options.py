@@ -1,4 +1,4 @@
-"""How a provider is reached: the options of a transport, with their defaults."""
+"""Options of a transport to a provider, with their defaults."""
 
 from dataclasses import dataclass
 from typing import Literal

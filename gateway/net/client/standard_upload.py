@@ -97,7 +97,7 @@ class _Listened(httpcore2.AsyncNetworkStream):
 
 
 class _Backend(httpcore2.AsyncNetworkBackend):
-    """Makes connections that an ear listens to."""
+    """Make connections that an ear listens to."""
 
     def __init__(self, inner: httpcore2.AsyncNetworkBackend, ear: Ear) -> None:
         self._inner = inner

@@ -1,4 +1,4 @@
-"""Whom we trust over TLS: one context for every transport, always verifying."""
+"""TLS trust: one context for every transport, always verifying."""
 
 import ssl
 

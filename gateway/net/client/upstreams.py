@@ -17,7 +17,7 @@ def transport(options: TransportOptions) -> Transport:
 
 
 class Upstreams:
-    """One transport for each distinct set of options; providers with equal options share it, and its connections."""
+    """Transports, one for each distinct set of options: providers with equal options share it, and its connections."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What both transports hold to: the head of an HTTP/1.1 request, in which no value can end a line early, and limits."""
+"""Rules of both transports: limits, and a request head in which no value can end a line early."""
 
 import re
 from functools import lru_cache

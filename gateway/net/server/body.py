@@ -7,7 +7,7 @@ from gateway.net.asgi import Message
 
 
 class BodySource(Protocol):
-    """What a body needs of the connection that it comes from."""
+    """Needs of a body from its connection."""
 
     def write(self, data: bytes) -> None: ...
     def want_body(self) -> None: ...

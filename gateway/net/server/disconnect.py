@@ -1,4 +1,4 @@
-"""Whether the client of a call is still there, told at once and without a task or a `receive()` to watch it."""
+"""Presence of a call's client, reported at once, without a task or a `receive()` to watch it."""
 
 from collections.abc import Callable
 

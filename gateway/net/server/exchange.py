@@ -1,4 +1,4 @@
-"""One request and its answer, as the application sees them through ASGI's `receive` and `send`.
+"""A request and its answer, as the application sees them through ASGI's `receive` and `send`.
 
 The protocol feeds the request in; what the application sends is framed here. Why not uvicorn's own cycle: it answers
 HTTP/1.0 in chunks, writes head and body apart, reports an exception as text/plain, and costs more.
@@ -28,7 +28,7 @@ logger = logging.getLogger("gateway.net.server")
 
 
 class ExchangeConnection(Protocol):
-    """What an exchange needs of the connection that it runs on."""
+    """Needs of an exchange from its connection."""
 
     flow: FlowControl
     closing: Callable[[], bool]
@@ -41,7 +41,7 @@ class ExchangeConnection(Protocol):
 
 
 class Exchange:
-    """One request and its answer, driven by `run`, ended early by `abandon`. Called, it is the application's `send`.
+    """A request and its answer, driven by `run`, ended early by `abandon`. Called, it is the application's `send`.
 
     It can do more than ASGI asks of a `send`: `answer` and `part` send at once, and `begun` says whether anything was.
     """

@@ -1,4 +1,4 @@
-"""What one client may ask of the server: sizes in bytes, times in seconds, counts."""
+"""Limits of one client at the server: sizes in bytes, times in seconds, counts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""One client connection: HTTP/1.1 in, bounded in size and time, and exchanges out to the application in order.
+"""A client connection: HTTP/1.1 in, bounded in size and time, and exchanges out to the application in order.
 
 What uvicorn's own protocol lacks: limits, deadlines, one meaning per request, word of clients that leave.
 """
@@ -19,7 +19,7 @@ from gateway.net.server.watch import NEVER
 
 
 class BoundedProtocol(BoundedConnection):
-    """What comes in becomes exchanges. At any time one is answered at most, and one, maybe the same, received."""
+    """Connection that turns bytes into exchanges: at most one is answered and one received at any time."""
 
     # Called by the loop.
 

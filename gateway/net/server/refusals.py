@@ -1,4 +1,4 @@
-"""What the server answers without asking the application: JSON in OpenAI's error shape, then the connection closes."""
+"""Answers of the server without the application: JSON in OpenAI's error shape, then the connection closes."""
 
 import json
 
@@ -8,7 +8,7 @@ from gateway.errors import CallerError, SerinusError
 
 
 class BadFraming(CallerError):
-    """What came is not one unambiguous HTTP/1.1 request (RFC 9112)."""
+    """The bytes are not one unambiguous HTTP/1.1 request (RFC 9112)."""
 
     code = "bad_request"
 

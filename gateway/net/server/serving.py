@@ -35,7 +35,7 @@ def _nothing() -> None:
 
 
 class Server:
-    """Serves one application on one socket. For one use: start it once.
+    """Server of one application on one socket. For one use: start it once.
 
     `sock`, a bound socket, takes the place of host and port; see `bind`. `share`, connection counts and a cell of them,
     says that other processes accept on that socket too. `drain_seconds` is how long open exchanges may take once the

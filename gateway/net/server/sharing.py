@@ -29,8 +29,9 @@ Connected = Callable[[], asyncio.Protocol]
 
 
 class ConnectionCounts:
-    """One cell for each process, in a file of `cells * CELL_BYTES` bytes that all of them have open; without a file, a
-    counts for this process alone."""
+    """Connection counts: one cell for each process, in a shared file of `cells * CELL_BYTES` bytes. Without a file,
+    counts of this process alone.
+    """
 
     def __init__(self, file: int = ALONE, cells: int = 1) -> None:
         if file != ALONE and os.fstat(file).st_size < cells * CELL_BYTES:

@@ -1,4 +1,4 @@
-"""What the server asks of the operating system: listening sockets, open files, and whether a peer hung up."""
+"""Operating-system calls of the server: listening sockets, open files, and hung-up peers."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What all connections of one server share: limits, who is connected, what is being answered, whether it drains."""
+"""State that all connections of one server share: limits, clients, answers under way, draining."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""One JSON question over HTTP, to a gateway's `/status` or to the stand-in's controls. No proxy is ever used."""
+"""A JSON question over HTTP, to a gateway's `/status` or to the stand-in's controls. No proxy is ever used."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ _TIMEOUT_SECONDS = 5.0
 
 
 class NoAnswer(Exception):
-    """Nobody answered, or not with what was asked for."""
+    """No answer came, or one without the expected content."""
 
 
 async def ask(method: str, url: str, body: object = None, token: str = "") -> Any:

@@ -1,4 +1,4 @@
-"""What the demo promises, held against what was observed. Pure: the facts in, a list of check marks out."""
+"""Promises of the demo, compared with what was observed. Pure: the facts in, a list of check marks out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ MOST_TURNING_SECONDS = 1.5  # the poll, which is the truth where an announcement
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One promise, whether it was kept, and the numbers."""
+    """A promise, whether it was kept, and the numbers."""
 
     title: str
     kept: bool
@@ -27,7 +27,7 @@ class Check:
 
 @dataclass(slots=True)
 class StoryFacts:
-    """What the story noted, as far as it came; times in Unix seconds.
+    """Facts that the story noted so far; times in Unix seconds.
 
     `edited_at`: routing.yaml was written; `split_at`: both replicas were seen to split; `broken_at`: the canary's
     model began to fail, when `canary_before` requests had gone to it; `first_failure_at`: the first of its calls that

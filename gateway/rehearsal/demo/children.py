@@ -28,7 +28,7 @@ class DemoFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """One process, where it answers, and the file that its output goes to."""
+    """A process, its address, and the file of its output."""
 
     name: str
     process: Process
@@ -49,7 +49,7 @@ class Child:
 
 @dataclass(frozen=True, slots=True)
 class ChildCommand:
-    """What to start: arguments behind `python -m`, the path that tells readiness, what to add to the environment."""
+    """Command of a child: arguments after `python -m`, the readiness path, and additions to the environment."""
 
     name: str
     arguments: Sequence[str]

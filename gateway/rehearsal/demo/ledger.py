@@ -1,4 +1,4 @@
-"""What the clients saw: every call of the traffic, booked; shares, changes of version and errors counted from it."""
+"""Ledger of the clients' calls; shares, changes of version and errors are counted from it."""
 
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ Window = tuple[float, float]  # from, to: Unix seconds
 
 @dataclass(frozen=True, slots=True)
 class ClientCall:
-    """One call as its client saw it; times in Unix seconds.
+    """A call as its client saw it; times in Unix seconds.
 
     `version` is '' when nobody said who answered. `problem` is what an application would have had to catch, None
     when all went well.

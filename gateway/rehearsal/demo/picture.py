@@ -1,4 +1,4 @@
-"""One moment of the demo as plain values, for whatever shows it."""
+"""A moment of the demo as plain values, for any display."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _SETTLING_SECONDS = 2.0  # a change of version is shown once it is clear that no
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One version. `weight` is what it should get, `share` what it got since the split last changed; both 0…1."""
+    """A version. `weight` is its intended share, `share` its actual one since the split last changed; both 0…1."""
 
     version: str
     role: str
@@ -26,7 +26,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What there is to see now. `phases` is what each replica says."""
+    """The current picture. `phases` is what each replica reports."""
 
     seconds: float
     act: str

@@ -1,4 +1,4 @@
-"""Puts the demo on: sets the stage, lets traffic flow, tells the story on a screen, and takes everything down again."""
+"""Run the demo: start the processes, send traffic, tell the story on a screen, and stop everything again."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Screen(Protocol):
-    """Where the demo is shown."""
+    """Display of the demo."""
 
     def say(self, text: str, seconds: float) -> None: ...
     def paint(self, picture: Picture) -> None: ...
@@ -65,7 +65,7 @@ async def _demo(folder: Path, *, ends: bool) -> int:
 
 
 class Show:
-    """One performance. `code` is its exit code so far."""
+    """A run of the demo. `code` is its exit code so far."""
 
     def __init__(self, screen: Screen, *, ends: bool) -> None:
         self.code = 1

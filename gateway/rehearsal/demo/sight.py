@@ -1,4 +1,4 @@
-"""What one replica says of the agent on `/status`, and what it wrote about turning: the parts that the demo shows."""
+"""A replica's view of the agent: its `/status`, and the log lines that the demo shows."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping

@@ -24,7 +24,7 @@ _STEP_SECONDS = 0.05
 
 @dataclass(slots=True)
 class Story:
-    """What is going on, and what was noted. `say` is told of every turn of events."""
+    """State of the story, and its notes. `say` hears of every turn of events."""
 
     stage: Stage
     say: Callable[[str], None]

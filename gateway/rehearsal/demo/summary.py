@@ -1,4 +1,4 @@
-"""What is said at the end: the rollback in numbers, the check marks, and where to look further."""
+"""Summary at the end: the rollback in numbers, the check marks, and where to look further."""
 
 from collections.abc import Iterator, Sequence
 

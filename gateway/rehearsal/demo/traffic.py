@@ -31,7 +31,7 @@ _MORE = ("And when will that be?", "Thanks. Can you mail me that?", "What does i
 
 @dataclass(slots=True)
 class _Reply:
-    """What is known of a reply so far."""
+    """State of a reply so far."""
 
     version: str = ""
     attempts: int = 1

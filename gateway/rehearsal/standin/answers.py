@@ -1,4 +1,4 @@
-"""What the model says, before a wire format gives it a shape: text in pieces or tool calls, and what it costs."""
+"""Model answers before a wire format shapes them: text in pieces or tool calls, and usage."""
 
 import json
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class StandinToolCall:
 
 
 class Said(NamedTuple):
-    """What the model says, before it has a shape: text in pieces, or tool calls."""
+    """A model's answer without a wire format: text in pieces, or tool calls."""
 
     number: str  # makes its ids unique
     created: int  # seconds since 1970
@@ -70,7 +70,7 @@ class StreamParts:
 
 
 class StandinError(NamedTuple):
-    """What an error body says."""
+    """Content of an error body."""
 
     status: int
     message: str

@@ -1,4 +1,4 @@
-"""What a request asks for, whatever its wire format, or the refusal it gets: pure, from bytes to values."""
+"""Meaning of a request in any wire format, or its refusal: pure, from bytes to values."""
 
 import json
 import re
@@ -46,7 +46,7 @@ class Ask(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which tools the caller insists on: by name, or any."""
+    """Tools that the caller insists on: by name, or any."""
 
     names: tuple[str, ...] = ()
     required: bool = False

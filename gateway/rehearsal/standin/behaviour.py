@@ -1,4 +1,4 @@
-"""How a model of the stand-in behaves: one frozen value, checked whole, every problem named with its way out."""
+"""Behaviour of a stand-in model: one frozen value, checked whole; every problem says what to do."""
 
 from collections.abc import Mapping
 from random import Random
@@ -46,7 +46,7 @@ T = TypeVar("T", bound=BaseModel)
 
 
 class ModelBehaviour(BaseModel):
-    """What one model does with the calls it gets. The defaults answer at once, in full and without faults."""
+    """Behaviour of one model. The defaults answer at once, in full and without faults."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -145,7 +145,7 @@ class ModelBehaviour(BaseModel):
 
 
 class Behaviours(BaseModel):
-    """All models at once: the file that `--behaviours` reads and what `GET /standin/models` shows."""
+    """Behaviour of all models: the file that `--behaviours` reads and `GET /standin/models` shows."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,4 +1,4 @@
-"""What the stand-in charged: calls, faults and tokens per model."""
+"""Books of the stand-in: calls, faults and tokens per model."""
 
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -14,7 +14,7 @@ class Bill(NamedTuple):
 
 @dataclass(slots=True)
 class Counts:
-    """One model's books.
+    """Books of one model.
 
     `faults` counts every fault by name when it begins, `refused` among them for requests the stand-in itself turns
     down. `ok` counts whole answers without a fault. `cancelled` counts clients that left before the end, whatever the
@@ -32,7 +32,7 @@ class Counts:
 
 
 class BookedCall:
-    """One call in the books, from its arrival to exactly one of `finish` and `cancel`."""
+    """A call in the books, from its arrival to exactly one of `finish` and `cancel`."""
 
     __slots__ = ("_counts", "_fault")
 

@@ -1,4 +1,4 @@
-"""What each fault does on the wire: a table from its name to the script it plays. Pure; the connection acts."""
+"""Faults on the wire: a table from a fault's name to its script. Pure; the connection acts."""
 
 import gzip
 import math

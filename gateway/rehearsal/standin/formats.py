@@ -1,4 +1,4 @@
-"""Which wire format a path means: the table of all that the stand-in speaks."""
+"""Wire formats by path: the table of all that the stand-in speaks."""
 
 from .chat import CHAT, OPENAI
 from .completions import COMPLETIONS

@@ -1,4 +1,4 @@
-"""What outlives its call: responses that may be asked for again, and uploaded files. Bounded, in memory."""
+"""Objects that outlive their call: stored responses and uploaded files. Bounded, in memory."""
 
 import re
 from collections import OrderedDict

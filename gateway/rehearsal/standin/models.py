@@ -10,7 +10,7 @@ MOST_STRANGERS = 10_000  # models nobody set up, each with dice of its own; beyo
 
 
 class StandinModel:
-    """One model: a behaviour and its luck."""
+    """A model: its behaviour and its random source."""
 
     def __init__(self, name: str, behaviour: ModelBehaviour) -> None:
         self._name = name

@@ -12,7 +12,7 @@ FILENAME = re.compile(rb'filename="([^"]*)"')
 
 
 class Field(NamedTuple):
-    """One field of a form; `filename` is "" where it is no file."""
+    """A field of a form; `filename` is "" where it is no file."""
 
     name: str
     filename: str

@@ -1,4 +1,4 @@
-"""One connection: parses requests, asks the service for a script and plays it, step by step, at the client's pace."""
+"""A connection: parses requests, gets a script from the service, and plays it step by step at the client's pace."""
 
 import asyncio
 import struct

@@ -31,7 +31,7 @@ def smallest(schema: object) -> object:
 
 
 class _Reader:
-    """Reads one schema; `root` is what its `$ref`s point into."""
+    """Reader of one schema; its `$ref`s point into `root`."""
 
     def __init__(self, root: object) -> None:
         self._root = root

@@ -1,4 +1,4 @@
-"""What a wire format is to the stand-in: functions that read its requests and shape its answers, as one value.
+"""A wire format in the stand-in: functions that read its requests and shape its answers, as one value.
 
 A fault is played on a shape, so that every format has every fault.
 """
@@ -13,7 +13,7 @@ from .wire import JSON, StandinRequest
 
 
 class Served(NamedTuple):
-    """What the headers of an answer tell."""
+    """Facts for the headers of an answer."""
 
     request_id: str
     seconds: float  # that it took
@@ -23,7 +23,7 @@ class Served(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StandinDoor:
-    """How a format's callers show their key, and what they hear without a good one.
+    """Authentication of a format's callers, and the refusal without a valid key.
 
     Each way is a header and the scheme that stands before the key, in any case; b"" where none does.
     """
@@ -46,7 +46,7 @@ def _key(value: bytes, scheme: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What the endpoints of one provider share: its door, its errors, its headers."""
+    """Common parts of one provider's endpoints: authentication, errors, headers."""
 
     door: StandinDoor
     error: Callable[[StandinError], bytes]
@@ -60,8 +60,8 @@ def no_stream(ask: Ask, said: Said) -> StreamParts:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One endpoint's format. `failed` is a plain answer that is an error, `error_event` one in a stream, after that
-    many other events; `bad_event` is an event that is not JSON, and what follows it, `not_json` a body that is not.
+    """An endpoint's format. `failed` is a plain error answer, `error_event` an error in a stream after that many other
+    events. `bad_event` is an event that is not JSON, with what follows it; `not_json` is a body that is not JSON.
     """
 
     family: Family

@@ -1,4 +1,4 @@
-"""What OpenAI's own servers refuse in a request, for models whose behaviour is `strict`.
+"""Refusals of OpenAI's own servers, for models whose behaviour is `strict`.
 
 Sources: OpenAI's API reference, and the texts of its errors.
 """

@@ -1,4 +1,4 @@
-"""One call, decided: what the model says to it and the script of a good answer, whole, plain or streamed. Pure."""
+"""Decision on a call: the model's answer and its script, whole, plain or streamed. Pure."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from .wire import EVENTS, JSON, Header, WireScript, WireStep, framed, head, line
 
 
 class Turn(NamedTuple):
-    """One call with everything that decides its answer: nothing is drawn or read from a clock after this."""
+    """A call with everything that decides its answer: no chance and no clock after this."""
 
     shape: Shape
     ask: Ask

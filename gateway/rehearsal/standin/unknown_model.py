@@ -1,4 +1,4 @@
-"""How providers refuse a model that they do not have: each one's status and error body, in its own words."""
+"""Refusals of an unknown model: each provider's status and error body, in its own words."""
 
 from collections.abc import Mapping
 

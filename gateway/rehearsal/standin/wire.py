@@ -36,7 +36,7 @@ _SPENT = (
 
 
 class StandinRequest(NamedTuple):
-    """One HTTP request, whole. `path` is without its query."""
+    """A whole HTTP request. `path` is without its query."""
 
     method: str
     path: str
@@ -59,7 +59,7 @@ class WireStep(NamedTuple):
 
 
 class WireScript(NamedTuple):
-    """All a connection has to do for one request."""
+    """Steps of a connection for one request."""
 
     steps: Iterable[WireStep]
     end: End = "keep"

@@ -1,4 +1,4 @@
-"""Keeps the wanted number of workers alive, replaces them one after another, and ends them all."""
+"""Keep the wanted number of workers alive, replace them one after another, and end them all."""
 
 import asyncio
 import signal

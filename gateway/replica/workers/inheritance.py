@@ -15,7 +15,7 @@ RETIRE = b"retire\n"
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """What a worker inherits: descriptors, its cell of the connection counts, the URL of the parent's private Redis."""
+    """A worker's inheritance: descriptors, its cell of the connection counts, the URL of the parent's private Redis."""
 
     listener: int
     counts: int
@@ -36,7 +36,7 @@ class Post:
 
 
 class PostedWorker:
-    """One worker at its post. `is_retiring` once it was told so, and then the port as a whole is still ready."""
+    """A worker at its post. `is_retiring` after it was told to retire, once the whole port is ready again."""
 
     def __init__(self, post: Post) -> None:
         self.embedded = post.embedded

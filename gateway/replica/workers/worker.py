@@ -30,7 +30,7 @@ sys.exit(serve_at(Path(sys.argv[2]), environ, sys.argv[3]))
 
 @dataclass(frozen=True, slots=True)
 class WorkerPlan:
-    """What all workers of a fleet have in common: their files and environment, and what they inherit.
+    """Common plan of a fleet's workers: files, environment, and inheritance.
 
     `embedded` is the URL of the parent's private Redis.
     """
@@ -45,7 +45,7 @@ class WorkerPlan:
 
 @dataclass(slots=True, eq=False)
 class Worker:
-    """One process. `is_kept`: the fleet wants it, and another one in its place when it ends.
+    """A worker process. `is_kept`: the fleet wants it, and replaces it when it ends.
 
     `is_ending`: it drains, or was asked to. `replica` is its id once it is ready, "" before.
     """

@@ -12,12 +12,13 @@ from gateway.formats.protocol import Envelope
 from gateway.json_body import encode
 
 Members = dict[str, Any]
+_NO_ARGUMENTS = "{}"  # clients parse the text, and some formats have none for a call without arguments
 
 
 class ChatWriter:
     """Writer of one stream to a client: the role first, the usage only for clients that asked for it."""
 
-    __slots__ = ("_base", "_details", "_envelope", "_refused", "_thought", "_usage")
+    __slots__ = ("_bare", "_base", "_details", "_envelope", "_refused", "_thought", "_usage")
 
     def __init__(self, envelope: Envelope) -> None:
         self._envelope = envelope
@@ -25,6 +26,7 @@ class ChatWriter:
         self._usage: Members = {"usage": None} if envelope.prompt.wants_usage else {}
         self._thought: list[str] = []
         self._details = 0
+        self._bare: dict[int, None] = {}  # calls without arguments so far, in their order
         self._refused = False
 
     def write(self, event: Event) -> bytes:
@@ -43,11 +45,16 @@ class ChatWriter:
                 delta = self._reasoning(event)
                 return self._chunk(delta) if delta else b""
             case ToolBegin():
+                self._bare[event.index] = None
                 return self._chunk({"tool_calls": [_begun(event)]})
             case ToolDelta(index, arguments):
-                return self._chunk({"tool_calls": [{"index": index, "function": {"arguments": arguments}}]})
+                return self._argue(index, arguments) if arguments else b""
             case End():
                 return self._end(event)
+
+    def _argue(self, index: int, arguments: str) -> bytes:
+        self._bare.pop(index, None)
+        return self._chunk({"tool_calls": [{"index": index, "function": {"arguments": arguments}}]})
 
     def _reasoning(self, event: ReasoningDelta) -> Members:
         """The text as it comes; with what closes the thought it is repeated as one whole detail, to be sent back."""
@@ -63,7 +70,8 @@ class ChatWriter:
         return delta
 
     def _end(self, event: End) -> bytes:
-        chunk = self._chunk({}, finish=write_stop(event.stop, self._refused))
+        chunk = b"".join([self._argue(index, _NO_ARGUMENTS) for index in tuple(self._bare)])
+        chunk += self._chunk({}, finish=write_stop(event.stop, self._refused))
         if self._envelope.prompt.wants_usage:
             chunk += _event({**self._base, "choices": [], "usage": write_usage(event.usage or Usage())})
         return chunk + b"data: [DONE]\n\n"

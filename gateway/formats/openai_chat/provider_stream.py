@@ -10,18 +10,15 @@ from typing import Any
 from gateway.calls import Usage
 from gateway.errors import ProviderError
 from gateway.formats import sse
-from gateway.formats.answer import Begin, End, Event, ReasoningDelta, RefusalDelta, TextDelta, ToolBegin, ToolDelta
-from gateway.formats.gemini import NAME as GEMINI
+from gateway.formats.answer import Begin, End, Event, ReasoningDelta, RefusalDelta, TextDelta
+from gateway.formats.openai_chat._calls import Arguments, StreamedCalls
 from gateway.formats.openai_chat._frame import ChunkFrame
 from gateway.formats.openai_chat._logprobs import read_logprobs
-from gateway.formats.openai_chat._reasoning import call_signature, read_details, thought
+from gateway.formats.openai_chat._reasoning import read_details, thought
 from gateway.formats.openai_chat.errors import check_choice, error_inside
 from gateway.formats.openai_chat.provider_answer import (
     FILTERED,
-    arguments_of,
-    call_id,
     content_texts,
-    nameless,
     read_stop,
 )
 from gateway.formats.openai_usage import usage_from
@@ -54,7 +51,7 @@ class StreamReader:
         self._redactor = redactor or NOTHING
         self._cutter = sse.Cutter()
         self._frame: ChunkFrame | None = None  # while all is well, and nothing of the next event has come
-        self._arguments: dict[tuple[int, int], list[str]] = {}
+        self._arguments: dict[tuple[int, int], Arguments] = {}
         self._argument_characters = 0
         self._finished = False
         self.parts = 0
@@ -105,7 +102,7 @@ class StreamReader:
             return ProviderError("malformed", "the provider's stream ended without content")
         if not (self.done or self._finished):
             return _truncated()
-        if not all(are_json("".join(parts)) for parts in self._arguments.values()):
+        if not all(are_json(each.text) for each in self._arguments.values()):
             return bad_arguments()
         return None
 
@@ -169,15 +166,18 @@ class StreamReader:
         self.refused = self.refused or reason in FILTERED or bool(delta.get("refusal"))
         for call in _dicts(delta.get("tool_calls")):
             function = call.get("function")
-            if isinstance(function, dict) and isinstance(arguments := function.get("arguments"), str):
-                self._keep_arguments((_index(choice), _index(call)), arguments)
+            if isinstance(function, dict) and isinstance(function.get("arguments"), str):
+                self._keep_arguments((_index(choice), _index(call)), function)
 
-    def _keep_arguments(self, key: tuple[int, int], arguments: str) -> None:
-        self._argument_characters += len(arguments)
+    def _keep_arguments(self, key: tuple[int, int], function: dict[str, Any]) -> None:
+        """Keep a piece. A name behind arguments that are whole begins another call under the same number."""
+        kept = self._arguments.get(key)
+        if kept is None or (function.get("name") and kept.are_whole()):
+            kept = self._arguments[key] = Arguments()
+        self._argument_characters += len(function["arguments"])
         if self._argument_characters > MAX_ARGUMENT_CHARACTERS:
-            self.failure = ProviderError("malformed", "the tool-call arguments of the provider's stream are too long")
-            return
-        self._arguments.setdefault(key, []).append(arguments)
+            raise ProviderError("malformed", "the tool-call arguments of the provider's stream are too long")
+        kept.add(function["arguments"])
 
 
 def _is_plain(block: bytes, parts: int) -> bool:
@@ -222,7 +222,7 @@ class ChatParser:
         self._thinks = False
         self._finish: str | None = None
         self._id = ""
-        self._calls = _Calls()
+        self._calls = StreamedCalls()
         self.usage: Usage | None = None
 
     def take(self, name: str, data: bytes) -> Sequence[Event]:
@@ -278,51 +278,10 @@ class ChatParser:
 
     def _end(self) -> Sequence[Event]:
         self._ended = True
+        self._calls.check()
         said = [Refusal("")] if self._refused else []
         calls = [ToolCall("", "", "")] if self._calls.count else []
         return [End(read_stop(self._finish, (*said, *calls)), self.usage)]
-
-
-class _Calls:
-    """The function calls of a stream, numbered as they begin: providers' own numbers repeat or are missing."""
-
-    __slots__ = ("_ids", "_numbers", "count")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._numbers: dict[int, int] = {}  # ours, by the provider's
-        self._ids: dict[int, str] = {}
-
-    def take(self, delta: Members, reply_id: str) -> Iterator[Event]:
-        calls = delta.get("tool_calls")
-        for call in calls if isinstance(calls, list) else ():
-            if isinstance(call, dict):
-                yield from self._take_one(call, reply_id)
-
-    def _take_one(self, call: Members, reply_id: str) -> Iterator[Event]:
-        value = call.get("function")
-        function = value if isinstance(value, dict) else {}
-        index = self._index(call)
-        number = self._numbers.get(index)
-        if number is None or self._is_another(number, call, function):
-            if not (name := text_of(function, "name")):
-                raise nameless()
-            number = self._numbers[index] = self.count
-            self.count += 1
-            self._ids[number] = call_id(call, reply_id, number)
-            signature = call_signature(call)
-            yield ToolBegin(number, self._ids[number], name, signature, GEMINI if signature else None)
-        if arguments := arguments_of(function):
-            yield ToolDelta(number, arguments)
-
-    def _index(self, call: Members) -> int:
-        """The provider's number of a call; one that has none goes on with the latest, or begins by its id."""
-        index = call.get("index")
-        return index if type(index) is int else max(self._numbers, default=0)
-
-    def _is_another(self, number: int, call: Members, function: Members) -> bool:
-        """Return whether a number that was seen is used for a second call."""
-        return bool(text_of(function, "name")) and text_of(call, "id") not in ("", self._ids[number])
 
 
 def _first(choices: object) -> Members | None:

@@ -27,7 +27,7 @@ _Data = Mapping[str, Any]
 class ResponsesParser:
     """Parser of one stream. Counts each part's text, so that `done` events repeat nothing."""
 
-    __slots__ = ("_began", "_calls", "_ended", "_has_events", "_refused", "_said", "usage")
+    __slots__ = ("_began", "_calls", "_ended", "_has_events", "_nameless", "_refused", "_said", "usage")
 
     def __init__(self) -> None:
         self.usage: Usage | None = None
@@ -36,6 +36,7 @@ class ResponsesParser:
         self._refused = False
         self._has_events = False
         self._calls: dict[int, int] = {}  # the number of a call, by the output index of its item
+        self._nameless: set[int] = set()  # output indexes of calls whose name has not come
         self._said: dict[tuple[Any, ...], int] = {}  # characters
 
     def take(self, name: str, data: bytes) -> Sequence[Event]:
@@ -87,19 +88,28 @@ class ResponsesParser:
 
     def _call(self, index: int, item: _Data) -> Iterator[Event]:
         """A call's item, as it begins or as it is whole."""
+        name = text_of(item, "name")
+        if index not in self._calls and not name:
+            self._nameless.add(index)  # the item says it when it is whole, with all arguments
+            return
         if index not in self._calls:
+            self._nameless.discard(index)
             number = self._calls[index] = len(self._calls)
-            yield ToolBegin(number, text_of(item, "call_id") or text_of(item, "id"), text_of(item, "name"))
+            yield ToolBegin(number, text_of(item, "call_id") or text_of(item, "id"), name)
         yield from self._rest_of_arguments(index, text_of(item, "arguments"))
 
     def _arguments(self, said: _Data) -> Iterator[Event]:
         index, delta = _index(said, "output_index"), text_of(said, "delta")
+        if index in self._nameless:
+            return
         self._check_begun(index)
         self._count(("call", index), delta)
         yield ToolDelta(self._calls[index], delta)
 
     def _arguments_done(self, said: _Data) -> Iterator[Event]:
         index = _index(said, "output_index")
+        if index in self._nameless:
+            return
         self._check_begun(index)
         yield from self._rest_of_arguments(index, text_of(said, "arguments"))
 
@@ -152,6 +162,8 @@ class ResponsesParser:
     def _end(self, said: _Data) -> Iterator[Event]:
         response = _response(said)
         check(response)
+        if self._nameless:
+            raise ProviderError("malformed", "a function call of the provider's stream has no name")
         self.usage = usage_of(response)
         self._ended = True
         if not self._has_events:

@@ -117,7 +117,7 @@ def test_ids_that_providers_leave_out() -> None:
 def test_a_call_without_a_name() -> None:
     """It is not what the format promises."""
     with pytest.raises(ProviderError) as caught:
-        events(chunk({"tool_calls": [{"index": 0, "id": "a", "function": {"arguments": "{}"}}]}))
+        events(chunk({"tool_calls": [{"index": 0, "id": "a", "function": {"arguments": "{}"}}]}, finish="stop"))
     assert caught.value.kind == "malformed"
 
 

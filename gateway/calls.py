@@ -160,12 +160,14 @@ class Outcome:
     @property
     def failed(self) -> bool:
         """Return whether the version's first attempt failed; a fallback that saved the call changes nothing."""
-        return bool(self.attempts) and self.attempts[0].counts
+        attempts = self.attempts
+        return attempts[0].counts if attempts else False
 
     @property
     def rejected(self) -> bool:
         """Return whether the provider refused to serve the first attempt, with unknown cause."""
-        return bool(self.attempts) and self.attempts[0].rejected
+        attempts = self.attempts
+        return attempts[0].rejected if attempts else False
 
     @property
     def judged(self) -> bool:
@@ -200,7 +202,8 @@ class Outcome:
         return self.attempts[0 if self.hedge == "lost" else -1]
 
 
-class Spent(NamedTuple):
+@dataclass(slots=True)  # its fields are read time and again, which takes much longer with a tuple's
+class Spent:
     """Usage and cost of all attempts of a call. `unreported` counts attempts that answered without usage, `unpriced`
     those without a known price. `estimated` is set where any part is an estimate.
     """

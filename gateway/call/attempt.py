@@ -24,7 +24,7 @@ from gateway.headers import JSON, to_client_untyped
 from gateway.json_size import ANSWER_FACTOR, holds_more
 from gateway.net.client import Response, header
 from gateway.net.client.redacting import as_they_came
-from gateway.net.time_limits import TimeLimits
+from gateway.net.time_limits import TimeLimit, TimeLimits
 from gateway.rollout.recorder import Clock
 from gateway.rollout.target_faults import TargetFaults
 from gateway.runtime import Channel, Runtime
@@ -100,13 +100,13 @@ class Attempts:
         """Make one attempt and book it in the outcome, however it ends. Its circuit is not involved. Raises
         ProviderError."""
         timeouts = run.runtime.timeouts
-        attempt = Attempt(str(target), now := self._clock.monotonic())
+        attempt = Attempt(target.name, now := self._clock.monotonic())
         run.outcome.attempts.append(attempt)
         left = min(timeouts.first_token if run.call.stream else timeouts.answer, run.deadline - now)
         try:
             if not allows(now):
                 raise refusal(target, run.runtime.circuit)
-            with self._limits.of(left):
+            with TimeLimit(self._limits, left):
                 ask = self._ask_for_usage if run.call.stream else self._ask
                 answer = await ask(run, target, attempt)
             self._faults.served(target, run.runtime.channels[target.provider].endpoint.origin)
@@ -162,7 +162,7 @@ class Attempts:
         way = self._way(run, target, channel, asks_usage)
         request = way.request()
         response: Response | None = None
-        opened = False
+        settled = False  # whether the answer is read to its end, or somebody else's to close
         try:
             response = await channel.send(request, run.runtime.answer_limit)
             attempt.status = response.status
@@ -173,9 +173,10 @@ class Attempts:
                 stream_type = channel.endpoint.api.facts.stream_type
                 stream = await self._open_stream(response, way, attempt, stream_type)
                 stream.request_bytes = len(request.body)
-                opened = True
+                settled = True
                 return stream
             body = await response.whole(run.runtime.answer_limit)
+            settled = True
             if holds_more(body, ANSWER_FACTOR * run.runtime.values_limit):
                 raise ProviderError("malformed", "the provider's answer holds too many values")
             return _whole_answer(response, way.whole(body), attempt)
@@ -183,7 +184,7 @@ class Attempts:
             attempt.usage = attempt.usage or estimated_usage(len(request.body), 0)
             raise
         finally:
-            if response is not None and not opened:
+            if response is not None and not settled:
                 await response.aclose()
 
     def _way(self, run: Run, target: Target, channel: Channel, asks_usage: bool = True) -> Translation:

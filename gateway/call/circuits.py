@@ -25,17 +25,17 @@ class Circuits:
 
     def is_closed(self, target: Target) -> bool:
         """Return whether the target's circuit is closed; a target that was never asked has a closed one."""
-        circuit = self._by_target.get(str(target))
+        circuit = self._by_target.get(target.name)
         return circuit is None or circuit.state(self._monotonic()) == "closed"
 
     def trust(self, target: Target) -> None:
         """Close the target's circuit, so that a new trial is judged on calls of its own, not on refusals."""
-        if circuit := self._by_target.get(str(target)):
+        if circuit := self._by_target.get(target.name):
             circuit.succeeded()
 
     def of_target(self, target: Target, rules: CircuitRules) -> Circuit:
         """Return the target's circuit, made by these rules if it is the first time."""
-        name = str(target)
+        name = target.name
         circuit = self._by_target.get(name)
         if circuit is None:
             circuit = self._by_target[name] = Circuit(rules.failures, rules.open_for)

@@ -10,42 +10,39 @@ from types import TracebackType
 
 
 class TimeLimits:
-    """The limits of one event loop's tasks. `with limits.of(seconds):` raises TimeoutError once they have passed."""
+    """The limits of one event loop's tasks, and its timer.
 
-    __slots__ = ("_loop", "_timer", "due", "running")
+    `with TimeLimit(limits, seconds):` raises TimeoutError once they have passed.
+    """
+
+    __slots__ = ("_timer", "due", "loop", "running")
 
     def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
         self.running: set[TimeLimit] = set()
         self._timer: asyncio.TimerHandle | None = None
         self.due = math.inf
 
-    def of(self, seconds: float) -> "TimeLimit":
-        """A limit that begins to run when it is entered; it is used once."""
-        return TimeLimit(self, seconds)
+    def find_loop(self) -> asyncio.AbstractEventLoop:
+        """Find the loop, once: to ask costs a system call. Raises RuntimeError where none runs."""
+        self.loop = asyncio.get_running_loop()
+        return self.loop
 
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The loop, asked for once: each time costs a system call. Raises RuntimeError where none runs."""
-        if self._loop is None:
-            self._loop = asyncio.get_running_loop()
-        return self._loop
-
-    def set(self, due: float) -> None:
+    def set(self, due: float, loop: asyncio.AbstractEventLoop) -> None:
         """Look at the limits at that time, and no more at another."""
         if self._timer is not None:
             self._timer.cancel()
-        self.due, self._timer = due, self.loop.call_at(due, self._look)
+        self.due, self._timer = due, loop.call_at(due, self._look, loop)
 
-    def _look(self) -> None:
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """End what has run out; come back for what runs out next."""
         self.due, self._timer = math.inf, None
-        now = self.loop.time()
+        now = loop.time()
         for limit in [limit for limit in self.running if limit.until <= now]:
             self.running.discard(limit)
             limit.run_out()
         if self.running:
-            self.set(min(limit.until for limit in self.running))
+            self.set(min(limit.until for limit in self.running), loop)
 
 
 class TimeLimit:
@@ -64,7 +61,7 @@ class TimeLimit:
     def __enter__(self) -> None:
         """Start the time limit. Raises RuntimeError outside of a task."""
         limits = self._limits
-        loop = limits.loop
+        loop = limits.loop or limits.find_loop()
         task = asyncio.current_task(loop)
         if task is None:
             raise RuntimeError("a time limit is for a task")
@@ -72,7 +69,7 @@ class TimeLimit:
         self.until = until = loop.time() + self._seconds
         limits.running.add(self)
         if until < limits.due:
-            limits.set(until)
+            limits.set(until, loop)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

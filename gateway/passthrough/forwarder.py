@@ -157,7 +157,7 @@ class Forwarder:
         keeps one from answering, before that the others know nothing."""
         spent: ProviderError | None = None
         for target in carried.targets:
-            attempt = Attempt(str(target), self._now())
+            attempt = Attempt(target.name, self._now())
             carried.attempts.append(attempt)
             carried.target = target
             try:

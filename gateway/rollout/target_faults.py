@@ -50,7 +50,7 @@ class TargetFaults:
         if self._reached.get(target.provider) is not origin:
             self._reached[target.provider] = origin
         if self._faults:
-            self._faults.pop(str(target), None)
+            self._faults.pop(target.name, None)
 
     def failed(self, target: Target, origin: Origin, call: Call, error: ProviderError, *, answered: bool) -> None:
         """An attempt has failed; `answered` says whether the provider had begun an answer by then."""
@@ -58,7 +58,7 @@ class TargetFaults:
             self._reached[target.provider] = origin
         if error.kind in _NOT_SENT:
             return
-        name, fault = str(target), self._fault(target, origin, error)
+        name, fault = target.name, self._fault(target, origin, error)
         if fault is None:
             self._faults.pop(name, None)
             return

@@ -7,10 +7,11 @@ is older than conversations are remembered.
 from collections.abc import Sequence
 from typing import Any
 
+from gateway.store.connect import SOCKET_SECONDS
 from gateway.store.reaching import Reaching
 
 STREAM = "serinus:conversations"
-LONGEST_WAIT_SECONDS = 1.0  # of one read; a connection that was lost without a word is noticed after it
+LONGEST_WAIT_SECONDS = SOCKET_SECONDS / 2  # of one read: the server must answer before the socket times out
 _AT_ONCE = 100  # messages of one read
 _MILLISECONDS = 1_000
 
@@ -31,7 +32,7 @@ class BeginningStore:
     async def read_messages(self: Reaching, after: str, wait: bool) -> tuple[str, list[str]]:
         """Return the place of the last message that was read, and the messages of other replicas after `after`.
 
-        With `wait` the first message is waited for, for a second at most.
+        With `wait` the first message is waited for, for half a second at most; a read that ends empty is no failure.
         """
         seconds = min(LONGEST_WAIT_SECONDS, self._deadline / 2)
         async with self._reach():

@@ -282,7 +282,7 @@ class Store(Protocol):
     async def read_messages(self, after: str, wait: bool) -> tuple[str, list[str]]:
         """Return what other replicas have told after a place (`<milliseconds>-<number>`), and the last place read.
 
-        With `wait` it is waited for, about a second at most.
+        With `wait` it is waited for, about half a second at most; then the list is empty.
         """
 
     async def has_message(self, place: str) -> bool:

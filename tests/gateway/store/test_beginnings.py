@@ -4,7 +4,7 @@ import asyncio
 from time import time
 from typing import Any
 
-from gateway.store import RedisStore
+from gateway.store import RedisStore, connect
 from gateway.store.beginnings import STREAM
 from tests.gateway.store.conftest import NewStore
 
@@ -36,6 +36,14 @@ async def test_a_message_is_waited_for(new_store: NewStore) -> None:
     await asyncio.sleep(0.05)
     await one.tell(["a"], 0.0)
     assert (await waiting)[1] == ["a"]
+
+
+async def test_an_idle_store_is_no_fault(url: str) -> None:
+    """With the usual time limits of a socket, a read that waits in vain ends empty, on the same connection."""
+    store = RedisStore(connect(url), "idle")
+    place = await place_now(store)
+    assert [await store.read_messages(place, wait=True) for _ in range(2)] == [(place, [])] * 2
+    await store.aclose()
 
 
 async def test_what_is_old_goes(new_store: NewStore) -> None:

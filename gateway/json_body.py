@@ -86,7 +86,7 @@ class Document:
         index = opening.end()
         end = _skip(text, index + 1) if text.startswith("}", index) else document._read_members(text, index)
         if end != len(text):
-            raise ValueError("something follows the JSON object")
+            raise ValueError("extra text after the JSON object")
         return document
 
     def _read_members(self, text: str, index: int) -> int:

@@ -90,7 +90,7 @@ def require_admin(endpoint: Endpoint, scope: Scope) -> None:
     if not doorkeeper.has_admin:
         raise Forbidden("the admin plane is off; set SERINUS_ADMIN_TOKEN or admin_token_sha256 to turn it on")
     if header(scope, b"origin") is not None:
-        raise Forbidden("admin requests are not taken from web pages")
+        raise Forbidden("operator requests from web pages are refused")
     if not doorkeeper.is_admin(header(scope, b"authorization")):
         raise Unauthenticated("missing or wrong admin token; send it as 'Authorization: Bearer <token>'")
 

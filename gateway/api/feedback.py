@@ -51,7 +51,7 @@ class Feedback(Endpoint):
             await send_json(send, {**answer, "counts": False, "why": _UNANSWERED})
             return
         if not await self.services.store.first_feedback(entry.agent.name, name):
-            raise AlreadyScored("this was scored before; the first score counts")
+            raise AlreadyScored("this call or conversation has a score; the first score counts")
         self.services.proxy.recorder.score(entry, booking, version, score, caller_party(caller))
         why = _no_evidence(entry, booking)
         answer["counts"] = why is None
@@ -110,7 +110,7 @@ def _version(entry: Entry, booking: Booking) -> str:
 def _no_evidence(entry: Entry, booking: Booking) -> str | None:
     """Return why the score is no evidence about a canary; None if it is evidence."""
     if booking.arm is None:
-        return "the call was on no trial: nothing was tried, or a pin or a rule chose the version"
+        return "the call is no evidence: no trial ran, or a pin or a rule chose the version"
     if entry.state is None or entry.state.evidence != booking.evidence:
         return "late: the step in which the call was served is over"
     return None

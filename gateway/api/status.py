@@ -69,7 +69,7 @@ class Status(Endpoint):
             return self.caller(named(scope), authorization)
         except Unauthenticated:
             raise Unauthenticated(
-                "the status needs a key or the admin token (for 'serinus status': SERINUS_ADMIN_TOKEN)"
+                "`/status` needs a key or the admin token (for 'serinus status': SERINUS_ADMIN_TOKEN)"
             ) from None
 
     def places(self) -> Places:

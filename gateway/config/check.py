@@ -30,7 +30,7 @@ def check(
 def _summary(folder: Path, deployment: Deployment, warnings: Sequence[str]) -> Iterator[str]:
     settings = deployment.settings
     parts = (_count(len(deployment.agents), "agent"), _count(len(settings.providers), "provider"))
-    yield f"{folder} is well: {', '.join(parts)}, listening on {settings.listen}, digest {deployment.digest[:_DIGITS]}"
+    yield f"{folder} is valid: {', '.join(parts)}, listening on {settings.listen}, digest {deployment.digest[:_DIGITS]}"
     for agent in deployment.agents.values():
         yield f"\n{agent.name}"
         yield from _versions(agent)

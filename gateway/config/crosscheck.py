@@ -73,7 +73,9 @@ def _provider_problems(name: str, provider: Node, folder: pathlib.Path) -> Itera
     for key in _STANDARD_ONLY:
         node = provider.get(key)
         if node is not None and node.value and (transport is None or transport.value == "lean"):
-            yield node.problem(("providers", name, key), "needs `transport: standard`; the lean one does not speak it")
+            yield node.problem(
+                ("providers", name, key), "needs `transport: standard`; the lean transport does not support it"
+            )
     yield from _region_problems(name, provider)
     yield from _package_problems(name, provider)
     ca_file = provider.get("ca_file")

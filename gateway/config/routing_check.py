@@ -11,7 +11,7 @@ from routing.agents import AgentVersion
 from routing.chain import HUMAN
 
 _NOBODY_HEARS = (
-    "`human` promises the client a person, and nobody would hear of it; in gateway.yaml set `escalation.webhook`, or "
+    "nobody is told of conversations that `human` gets; in gateway.yaml set `escalation.webhook`, or "
     "`escalation: {desk: true}` if people watch `serinus escalations`; or remove `human`"
 )
 
@@ -33,11 +33,11 @@ def routing_problems(root: Node, known: Known) -> Iterator[Problem]:
 def _trial_problems(entry: Node, path: Path) -> Iterator[Problem]:
     stable, canary, weight, steps = (_set(entry.get(key)) for key in ("stable", "canary", "weight", "steps"))
     if canary is not None and weight is None and steps is None:
-        yield canary.problem((*path, "canary"), "a canary needs its share; add `weight: 5%` or `steps`")
+        yield canary.problem((*path, "canary"), "a canary needs a weight; add `weight: 5%` or `steps`")
     if weight is not None and steps is not None:
-        yield weight.problem((*path, "weight"), "`steps` stand in place of `weight`; remove one of the two")
+        yield weight.problem((*path, "weight"), "`steps` replace `weight`; keep only one of them")
     if canary is not None and stable is not None and canary.value == stable.value:
-        yield canary.problem((*path, "canary"), f"{quoted(canary.value)} is stable too, so nothing would be on trial")
+        yield canary.problem((*path, "canary"), f"{quoted(canary.value)} is also `stable`; name another version")
     if canary is not None:
         return
     for key, node, words in (("weight", weight, "a weight needs"), ("steps", steps, "steps need")):
@@ -59,7 +59,7 @@ def _steps_problems(entry: Node, path: Path) -> Iterator[Problem]:
         if weight is None or share is None:
             continue
         if before is not None and share <= (_basis_points(before) or 0):
-            message = f"{weight.value} is not more than {before.value} before it; weights rise from step to step"
+            message = f"{weight.value} is not more than {before.value} before it; the weight must rise with every step"
             yield weight.problem((*path, "steps", index, "weight"), message)
         before = weight
 
@@ -81,9 +81,7 @@ def _guardrail_problems(entry: Node, path: Path) -> Iterator[Problem]:
     rolling_back = [parse(text) for text in DEFAULT_GUARDRAILS] if unwritten else [limit for _, _, limit in limits]
     for index, node, signal in signals:
         if any(_same(signal, limit) for limit in rolling_back):
-            message = (
-                f"{signal.text} is a guardrail too{' by default' if unwritten else ''}, which does more; remove it"
-            )
+            message = f"{signal.text} is already a guardrail{' by default' if unwritten else ''}; remove the signal"
             yield node.problem((*path, "signals", index), message)
 
 
@@ -102,7 +100,7 @@ def _repeated(key: str, limits: list[tuple[int, Node, Guardrail]], path: Path) -
     for index, node, limit in limits:
         earlier = first.setdefault((limit.metric.name, limit.relative), index)
         if earlier != index:
-            message = f"a second limit of {limit.metric.name}, after {key}.{earlier}; keep the one that you mean"
+            message = f"a second limit of {limit.metric.name}, after {key}.{earlier}; keep one of them"
             yield node.problem((*path, key, index), message)
 
 
@@ -132,7 +130,7 @@ def _same_content(entry: Node, path: Path, versions: Mapping[str, AgentVersion])
         return
     trusted, tried = versions.get(stable.text or ""), versions.get(canary.text or "")
     if trusted is not None and tried is not None and trusted.digest == tried.digest:
-        message = f"{tried.name} has the same content as {trusted.name}, so nothing would be on trial; change it first"
+        message = f"{tried.name} has the same content as {trusted.name}; change the canary first"
         yield canary.problem((*path, "canary"), message)
 
 
@@ -142,7 +140,7 @@ def _shadow_problems(entry: Node, path: Path) -> Iterator[Problem]:
     for key, role in (("stable", "stable"), ("canary", "the canary")):
         arm = entry.get(key)
         if version is not None and arm is not None and arm.value == version.value:
-            message = f"{quoted(version.value)} is {role} already and serves calls itself; name another version"
+            message = f"{quoted(version.value)} is {role} already; a shadow needs another version"
             yield version.problem((*path, "shadow", "version"), message)
 
 

@@ -49,7 +49,7 @@ def resolve(version: str, files: Mapping[str, Node | None]) -> tuple[Node | None
         current = parent.text if (parent := node.get("extends")) is not None else None
         if current in line:
             path = " → ".join([*line, str(current)])
-            return None, [node.entries["extends"].problem(("extends",), f"goes round in a circle: {path}")]
+            return None, [node.entries["extends"].problem(("extends",), f"extends itself:  {path}")]
         if current is not None and current not in files:
             return None, [node.entries["extends"].problem(("extends",), unknown("version", current, files))]
     return _merged(chain)

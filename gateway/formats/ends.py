@@ -19,5 +19,5 @@ INTERRUPTED = frozenset(
 def check_end(reason: object) -> None:
     """Raise ProviderError where that is the reason of an interrupted answer."""
     if isinstance(reason, str) and reason in INTERRUPTED:
-        message = f"the provider was interrupted at its answer ({reason})"
+        message = f"the provider's answer was interrupted ({reason})"
         raise ProviderError("error_in_answer", message, upstream_status=200)

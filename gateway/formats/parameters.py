@@ -94,7 +94,7 @@ def tool(value: object, param: str) -> ToolSpec:
     """A tool's definition. Raises Untranslatable for a tool that is no function."""
     definition = values.members(value, param)
     if definition.get("type", "function") != "function":
-        message = f"{param}: only tools of type function reach providers of other formats; leave this one out"
+        message = f"{param}: only tools of type function can be sent to providers of other formats; leave this one out"
         raise Untranslatable(message, param=param)
     function = values.members(definition.get("function"), f"{param}.function")
     schema, strict = function.get("parameters"), function.get("strict")

@@ -154,7 +154,7 @@ class Escalations:
         if self._unstored:
             self._log.error("escalations_lost", ids=[handover.call_id for handover in self._unstored])
         if self._unsent:
-            self._log.error("escalations_untold", ids=[handover.call_id for handover in self._unsent])
+            self._log.error("escalations_not_sent", ids=[handover.call_id for handover in self._unsent])
 
     async def _store_next(self) -> Handover | None:
         """Store the next one, and let it wait for the webhook. None when there is no further one to tell of."""
@@ -167,7 +167,7 @@ class Escalations:
             self._unstored.remove(handover)
             if self._unsent.add(handover):
                 return handover
-            self._log.error("escalation_untold", id=handover.call_id, agent=handover.agent, waiting=len(self._unsent))
+            self._log.error("escalation_not_sent", id=handover.call_id, agent=handover.agent, waiting=len(self._unsent))
         return None
 
     async def _tell_with_retries(self, handover: Handover) -> None:

@@ -124,7 +124,7 @@ class Form:
             self._step = self._epilogue
             return True
         if what != b"\r\n":
-            raise CallerError("something follows the form's boundary in its line")
+            raise CallerError("extra text after the form's boundary in its line")
         head_end = self._rest.find(b"\r\n\r\n", after)
         if head_end < 0 or head_end - self._at > _MOST_HEAD_BYTES:
             if len(self._rest) - self._at > _MOST_HEAD_BYTES:
@@ -173,7 +173,7 @@ class Form:
 
     def _epilogue(self) -> bool:
         if self._rest[self._at :].strip(b"\r\n"):
-            raise CallerError("something follows the end of the form")
+            raise CallerError("extra data after the end of the form")
         self._pass(len(self._rest) - self._at)
         return False
 

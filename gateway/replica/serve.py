@@ -92,14 +92,12 @@ async def _store(settings: GatewaySettings, replica: str, log: Log) -> OpenStore
 def _memory(settings: GatewaySettings, log: Log) -> Memory:
     """Return this installation's memory of its store, in the data folder."""
     if place := open_to_others(settings.data):
-        message = "every user of this host may replace the data folder; take the right to write from others"
+        message = "every user of this host may replace the data folder; remove write permission for others"
         log.warning("data_folder", message=message, writable=str(place))
     memory = Memory(memory_folder(settings.data, settings.store.get_secret_value()), _store_log(log))
     memory.load()
     if memory.was_empty and memory.folder:
-        message = (
-            f"no memory of this store in {memory.folder.resolve()}: rollouts go on from the store alone, or begin anew"
-        )
+        message = f"no memory of this store in {memory.folder.resolve()}: rollouts continue from it or start again"
         log.warning("memory", message=message)
     return memory
 

@@ -55,8 +55,8 @@ class SharedOpenings:
         number = "the same words" if len(found.shared) == 1 else f"one of {len(found.shared)} openings"
         share = calls / max(found.calls, calls)
         return (
-            f"{share:.0%} of the calls without history begin with {number}; each falls by weight as a conversation of "
-            "its own; send the header x-conversation-id to say which belong together"
+            f"{share:.0%} of the calls without history begin with {number}; each is assigned by weight as its own "
+            "conversation; send the header x-conversation-id to keep conversations together"
         )
 
     def _fade(self, found: _OpeningCounts) -> None:

@@ -111,7 +111,7 @@ class Sharing:
         """Say once that nothing is shared; return the seconds until it is tried again."""
         if not self._has_complained:
             self._has_complained = True
-            self._log.warning("conversations_unshared", error=error.message)
+            self._log.warning("conversations_not_shared", error=error.message)
         return _REFUSED_SECONDS if isinstance(error, StoreRefused) else _AWAY_SECONDS
 
 

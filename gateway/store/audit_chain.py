@@ -43,7 +43,7 @@ def verify(events: Iterable[Mapping[str, Any]]) -> list[str]:
     before: Mapping[str, Any] | None = None
     for place, event in enumerate(events, start=1):
         if lacking := _lacking(event):
-            problems.append(f"event at place {place}: it is no event of a chain, for it lacks {', '.join(lacking)}")
+            problems.append(f"event at place {place}: it is no event of a chain; it lacks {', '.join(lacking)}")
             continue
         found = (_altered(event), _misplaced(event, before))
         problems += [f"event {event['seq']} (epoch {event['epoch_after']}): {problem}" for problem in found if problem]
@@ -56,8 +56,8 @@ def missing(events: Iterable[Mapping[str, Any]], seen: Iterable[tuple[int, str]]
     present = {(event.get("epoch_after"), event.get("hash")) for event in events}
     epochs = {epoch for epoch, _ in present}
     lost = {
-        True: "another one stands there than this installation has seen: the store's records were replaced",
-        False: "this installation has seen it, and it is gone: the store has lost its records",
+        True: "it differs from the event that this installation has seen: the store's records were replaced",
+        False: "this installation has seen it, but the store has lost it",
     }
     return [f"epoch {epoch} ({seal}): {lost[epoch in epochs]}" for epoch, seal in seen if (epoch, seal) not in present]
 
@@ -67,7 +67,7 @@ def _lacking(event: Mapping[str, Any]) -> list[str]:
 
 
 def _altered(event: Mapping[str, Any]) -> str | None:
-    return None if event["hash"] == event_hash(event) else "altered: what it says does not match its hash"
+    return None if event["hash"] == event_hash(event) else "altered: its content does not match its hash"
 
 
 def _misplaced(event: Mapping[str, Any], before: Mapping[str, Any] | None) -> str | None:

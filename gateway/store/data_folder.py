@@ -163,7 +163,7 @@ def _parts(folder: Path) -> list[Path]:
 
 def _lost(folder: Path) -> str:
     return (
-        f"the data in {folder} is gone: a server has written there, and now there is nothing to load. Put "
+        f"the data in {folder} is gone: a server wrote there before, and no data is left. Put "
         f"{MULTI_PART} back from a backup. {_TO_BEGIN_ANEW} {folder / STAMP}; rollouts are then put back as this "
         "installation last saw them"
     )
@@ -173,7 +173,7 @@ def _two_histories(folder: Path) -> str:
     single, parts = folder / SINGLE_FILE, _parts(folder / MULTI_PART)
     return (
         f"{folder} holds the data of two servers: {SINGLE_FILE} (last written {_written([single])}) and {MULTI_PART} "
-        f"(last written {_written(parts)}). Only one of them can be the truth: move the other one out of the folder"
+        f"(last written {_written(parts)}). Keep the correct one, and move the other out of the folder"
     )
 
 

@@ -31,7 +31,7 @@ EVENTS_KEPT = 32  # of the latest audit events; some 60 bytes each
 RETRY_SECONDS = 2.0  # until the store tells the hash of an event whose record was seen
 KEY_FILE = "fingerprint-key"
 LOOK_SECONDS = 2.0  # after so long it is noticed that somebody has deleted the folder
-DELETED = "what was seen of the store was deleted from the disk; it is written anew"
+DELETED = "the memory of the store was deleted from the disk; the gateway writes it again"
 STRANGE_KEY = "the store's fingerprint key is damaged; delete it there, and a replica puts its own in place"
 _LONGEST_NAME = 60
 
@@ -245,7 +245,7 @@ class Memory:
         """Once, until it works again."""
         if not self._is_broken:
             self._is_broken = True
-            message = f"the memory of what was seen {what}; a lost store is then not recognised after a restart"
+            message = f"the memory of the store {what}; a restart will not recognise a lost store"
             self._log(message, {"folder": str(self._folder), "error": str(error)})
 
 

@@ -244,8 +244,8 @@ def _is_shown_by_one(finding: Finding) -> bool:
 
 def _shown_by_one(finding: Finding) -> str:
     return (
-        f"one caller or user alone shows {finding.guardrail.text} breached: E = {finding.unbounded:.3g}, and "
-        f"{finding.e_value:.3g} without it; abort the rollout if you trust it"
+        f"only one caller or user shows {finding.guardrail.text} breached: E = {finding.unbounded:.3g}, and "
+        f"{finding.e_value:.3g} without that one; abort the rollout if you trust the evidence"
     )
 
 

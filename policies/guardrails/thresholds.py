@@ -66,7 +66,7 @@ def outdated(frozen: Mapping[str, float], stable: Tally, guardrails: Iterable[Gu
     measures = {slow.frozen_name: slow for guardrail in guardrails for slow in guardrail.slow if slow.seconds is None}
     return tuple(
         f"note: the threshold of {slow.measure} (p{100 * slow.quantile:g}) was taken at {frozen[name]:.3g} s, and "
-        f"stable's is {fresh[name]:.3g} s by now; slowness shows late until the next step takes it anew"
+        f"stable now has {fresh[name]:.3g} s; slow calls show late until the next step takes a new one"
         for name, slow in measures.items()
         if name in frozen and name in fresh and not 1 / OUTDATED <= frozen[name] / fresh[name] <= OUTDATED
     )

@@ -65,7 +65,7 @@ def test_spelling_stays(text: str) -> None:
         (b"{", "a name in double quotes"), (b"{a: 1}", "a name in double quotes"), (b"{'a': 1}", "a name in double"),
         (b'{"a" 1}', "expected ':'"), (b'{"a": 1 "b"}', "expected ','"), (b'{"a": 1,}', "a name in double quotes"),
         (b'{"a": }', "Expecting value"), (b'{"a": 1', "expected ','"), (b'{"a": "x', "Unterminated string"),
-        (b'{"a": 1} x', "something follows"), (b'{"a": 1}{}', "something follows"), (b"{}\0", "something follows"),
+        (b'{"a": 1} x', "extra text"), (b'{"a": 1}{}', "extra text"), (b"{}\0", "extra text"),
         (b'{"a": 1, "a": 1}', "duplicate name 'a'"), (b'{"a": 1, "\\u0061": 1}', "duplicate name 'a'"),
         (b'{"a": NaN}', "NaN is not JSON"), (b'{"a": [-Infinity]}', "-Infinity is not JSON"),
         (b'{"a": 01}', "expected ','"), (b'{"a": "\x01"}', "control character"), (b'{"a": "\\x"}', "escape"),

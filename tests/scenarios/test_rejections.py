@@ -167,7 +167,7 @@ async def test_one_callers_own_failures_roll_nothing_back(tmp_path: Path, redis_
             await calls.chat(agent, "evil", conversation)
         found = await view(gateway, agent)
     assert (found.phase, found.versions["v2"].errors) == ("running", 30) and found.e_value < 10
-    assert any(reason.startswith("one caller or user alone shows error_rate") for reason in found.waits_for)
+    assert any(reason.startswith("only one caller or user shows error_rate") for reason in found.waits_for)
 
 
 async def test_what_two_callers_see_is_proof(tmp_path: Path, redis_url: str, agent: str) -> None:

@@ -48,7 +48,7 @@ async def test_an_emptied_redis_is_told_by_name(folder: Path, agent: str, extern
         assert await _state(served, agent) == ("rolled_back", 3)
         verified = await command("audit", agent, "--verify", "--url", served.url)
     assert verified.code == 1
-    assert "epoch 2 (" in verified.out and "it is gone: the store has lost its records" in verified.out
+    assert "epoch 2 (" in verified.out and "this installation has seen it, but the store has lost it" in verified.out
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -125,7 +125,7 @@ async def test_an_unwritable_memory_keeps_nobody_from_serving(
         assert (await command("audit", agent, "--verify", "--url", served.url)).code == 0
         assert await served.end() == 0
         warnings = [line["message"] for line in served.log() if line["event"] == "store"]
-    assert len(warnings) == 1 and warnings[0].startswith("the memory of what was seen cannot be")
+    assert len(warnings) == 1 and warnings[0].startswith("the memory of the store cannot be")
 
 
 async def test_two_replicas_of_one_host_remember_one_history(folder: Path, agent: str, external: ExternalRedis) -> None:

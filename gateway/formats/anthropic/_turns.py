@@ -157,7 +157,7 @@ def _reasoning(thought: Reasoning) -> list[Block]:
 def _media(media: Media) -> Block:
     if media.file_id:
         if not media.file_id.startswith(_FILE_ID):
-            raise unsayable(f"the file {media.file_id!r} is of another provider; send its content as base64")
+            raise unsayable(f"the file {media.file_id!r} belongs to another provider; send its content as base64")
         return _source(media, {"type": "file", "file_id": media.file_id})
     if media.url and not media.url.startswith(("https://", "http://")):
         raise unsayable(f"the provider cannot open {media.url[:40]!r}; send an https URL, or the content as base64")

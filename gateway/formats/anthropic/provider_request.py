@@ -108,7 +108,7 @@ def _refuse_unknown(prompt: Prompt) -> None:
 
 def _refuse_extras(prompt: Prompt) -> None:
     for name in prompt.extras:
-        raise Untranslatable(f"{name} cannot be said to this provider; leave it out", param=name)
+        raise Untranslatable(f"{name} has no equivalent at this provider; leave it out", param=name)
 
 
 def _tool_members(tools: Tooling) -> dict[str, Any]:

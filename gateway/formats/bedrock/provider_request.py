@@ -44,7 +44,7 @@ def path(model: str, stream: bool) -> str:
 def write(prompt: Prompt, model: str) -> Members:
     """Return the request's body. Raises Untranslatable and names the field that Converse, or this model, cannot say."""
     for name in prompt.extras:
-        raise Untranslatable(f"{name} cannot be said to this provider; leave it out", param=name)
+        raise Untranslatable(f"{name} has no equivalent at this provider; leave it out", param=name)
     claude = "claude" in model
     takes = known_model(model)
     thoughts = thinking(_as_claudes(prompt), takes) if claude else Thinking()

@@ -77,7 +77,7 @@ class ConverseParser:
         elif block in self._calls:
             yield ToolDelta(self._calls[block], piece)
         else:
-            raise malformed("the provider's stream goes on with a tool use that has not begun")
+            raise malformed("the provider's stream continues a tool use that it did not begin")
 
     def _stopped(self, event: Members) -> Iterator[Event]:
         if event.get("stopReason") != "":  # is no reason

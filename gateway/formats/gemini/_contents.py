@@ -43,9 +43,9 @@ class GeminiConversation:
             raise wrong(content.at("role"), "user or model")
         parts = self.parts(content)
         if role == "assistant" and any(isinstance(part, ToolResult) for part in parts):
-            raise CallerError("a functionResponse belongs into a turn of the user", param=content.at("parts"))
+            raise CallerError("a functionResponse belongs in a turn of the user", param=content.at("parts"))
         if role == "user" and any(isinstance(part, ToolCall) for part in parts):
-            raise CallerError("a functionCall belongs into a turn of the model", param=content.at("parts"))
+            raise CallerError("a functionCall belongs in a turn of the model", param=content.at("parts"))
         return Message(role, parts)
 
     def _part(self, part: Members) -> list[Part]:

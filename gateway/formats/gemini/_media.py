@@ -27,7 +27,7 @@ def media_part(media: Media) -> dict[str, Any]:
     if media.url and not media.url.startswith((*_WEB, *_OWN)):
         raise Untranslatable(f"Gemini fetches {media.kind}s from https URLs alone; send the data", param=_FIELD)
     if not media.url and not (uri.startswith(_OWN) or _OWN_INSIDE in uri):
-        raise Untranslatable(f"the {media.kind} lies with another provider; send its data or a URL", param=_FIELD)
+        raise Untranslatable(f"the {media.kind} is stored at another provider; send its data or a URL", param=_FIELD)
     mime = media.mime or guess_type(uri.partition("?")[0])[0]
     return {"fileData": {"mimeType": mime, "fileUri": uri} if mime else {"fileUri": uri}}
 

@@ -60,7 +60,7 @@ def _put_extras(extras: Mapping[str, Any], body: dict[str, Any]) -> None:
         elif outer in _OWN_INSIDE and inner:
             _put(body.setdefault(outer, {}), inner, value)
         else:
-            raise Untranslatable(f"Gemini has nothing like {name}; leave it out", param=name)
+            raise Untranslatable(f"Gemini has no equivalent of {name}; leave it out", param=name)
 
 
 def _put(members: dict[str, Any], name: str, value: Any) -> None:

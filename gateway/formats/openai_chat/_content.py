@@ -63,7 +63,9 @@ def _read_part(value: object, param: str) -> Text | Media | Refusal:
         case "file":
             return _read_file(part.get("file"), f"{param}.file", marked)
     values.text(kind, f"{param}.type")
-    raise Untranslatable(f"{param}: content of type {kind!r} reaches no provider of another format", param=param)
+    raise Untranslatable(
+        f"{param}: content of type {kind!r} cannot be sent to a provider of another format", param=param
+    )
 
 
 def _read_url(kind: MediaKind, value: object, param: str, marked: bool) -> Media:

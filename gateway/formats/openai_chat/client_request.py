@@ -106,7 +106,9 @@ def _assistant_parts(message: Json, param: str, content: tuple[Part, ...]) -> It
     """Yield the parts in the order in which models produce them: thoughts, text, a refusal, calls."""
     for name in ("function_call", "audio"):
         if message.get(name) is not None:
-            raise Untranslatable(f"{param}.{name} reaches no provider of another format", param=f"{param}.{name}")
+            raise Untranslatable(
+                f"{param}.{name} cannot be sent to a provider of another format", param=f"{param}.{name}"
+            )
     yield from read_reasoning(message)
     yield from (part for part in content if not isinstance(part, Text) or part.text)
     if refusal := values.optional_text(message, "refusal", param):
@@ -118,7 +120,7 @@ def _assistant_parts(message: Json, param: str, content: tuple[Part, ...]) -> It
 def _read_call(value: object, param: str) -> ToolCall:
     call = values.members(value, param)
     if call.get("type", "function") != "function":
-        raise Untranslatable(f"{param}: only calls of functions reach providers of other formats", param=param)
+        raise Untranslatable(f"{param}: only function calls can be sent to providers of other formats", param=param)
     function = values.members(call.get("function"), f"{param}.function")
     signature = call_signature(call)
     return ToolCall(

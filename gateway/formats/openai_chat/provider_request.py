@@ -39,7 +39,7 @@ def write_request(prompt: Prompt, model: str, quirks: Quirks) -> Members:
     """The body. Raises Untranslatable and names the field that chat completions cannot say."""
     for name in prompt.extras:
         if name not in KNOWN_EXTRAS:
-            message = f"{name} means nothing to a provider of chat completions: leave it out"
+            message = f"{name} has no equivalent in chat completions: leave it out"
             raise Untranslatable(message, param=name)
     body: Members = {"model": model, "messages": write_messages(prompt.messages, quirks)}
     body |= write_parameters(prompt, quirks) | _write_tools(prompt) | dict(prompt.extras)
@@ -199,7 +199,7 @@ def _texts(parts: Sequence[Part], role: str) -> list[Text]:
     """Return the texts of parts. Raises Untranslatable for anything else."""
     texts = [part for part in parts if isinstance(part, Text)]
     if len(texts) < len(parts):
-        raise Untranslatable(f"in chat completions the {role} can say text only", param="messages")
+        raise Untranslatable(f"in chat completions the {role}'s messages hold text only", param="messages")
     return texts
 
 

@@ -74,7 +74,9 @@ class Inflater:
 
     def __init__(self, encoding: bytes, limit: int) -> None:
         if encoding not in _WINDOW_BITS:
-            raise ProviderError("malformed", f"content-encoding {encoding[:80]!r}, though we accept identity alone")
+            raise ProviderError(
+                "malformed", f"content-encoding {encoding[:80]!r}, but the gateway accepts only identity"
+            )
         self._encoding = encoding
         self._limit = limit
         self._head = b""

@@ -147,7 +147,7 @@ class LeanConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if not self._stage:  # bytes that nobody asked for
-            self._gone("the provider spoke out of turn")
+            self._gone("the provider sent data without a request")
             self._transport.abort()
             return
         self._barren += len(data)
@@ -181,7 +181,7 @@ class LeanConnection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         if self._stage == _DONE:
-            raise ValueError("something follows the answer")
+            raise ValueError("data after the end of the answer")
         self._headers = []
 
     def on_header(self, name: bytes, value: bytes) -> None:

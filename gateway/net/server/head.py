@@ -39,7 +39,7 @@ class Head:
             if b"host" not in named:
                 raise BadFraming("A request needs exactly one Host header, this one has 0.")
         elif version != "1.0":
-            raise BadFraming(f"HTTP/{version} is not spoken here, HTTP/1.1 is.")
+            raise BadFraming(f"HTTP/{version} is not supported; use HTTP/1.1.")
         if b"transfer-encoding" in named:
             self._check_coding(version)
         if b"content-length" in named:

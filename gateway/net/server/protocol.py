@@ -122,7 +122,7 @@ class BoundedProtocol(BoundedConnection):
 
     def _opened(self) -> Head:
         if self._head is None:
-            raise BadFraming("A header block begins where none can.")
+            raise BadFraming("Unexpected start of a header block.")
         return self._head
 
     def _check(self, head: Head, version: str) -> None:

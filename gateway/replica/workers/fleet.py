@@ -135,7 +135,7 @@ class Fleet:
 
     def _give_up(self, code: int) -> None:
         if not self._over.is_set():
-            self._log.error("gave_up", failed_starts=self._failed_starts)
+            self._log.error("workers_gave_up", failed_starts=self._failed_starts)
             self._code = code
             self.stop()
 

@@ -116,7 +116,7 @@ async def test_scores_have_a_mean(served: Served) -> None:
         reply = await served.call(model=f"{served.agent}@v1")
         status, answer = await served.feedback(score, call_id=reply.headers["x-serinus-call-id"])
         assert (status, answer["arm"], answer["counts"]) == (200, None, False), "a pinned call is on no trial"
-        assert answer["why"].startswith("the call was on no trial")
+        assert answer["why"].startswith("the call is no evidence")
     view = await served.view()
     assert view.versions["v1"].quality is None, "pinned calls are counted apart"
     snapshot = await served.running.gateway.store.store.snapshot(served.agent)

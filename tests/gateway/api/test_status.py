@@ -102,7 +102,7 @@ async def test_steps_by_the_contract(served: Running, agent: str, standin: Stand
     assert (view["pinned"], view["approved"], view["dismissed"]) == (False, False, [])
     assert [finding["text"] for finding in view["signals"]] == ["ttft_p50 <= stable * 1.10"]
     waits = " | ".join(view["waits_for"])
-    for reason in ("the step lasts for another", "9 more canary requests", "30 more units", "approval is wanted"):
+    for reason in ("the step lasts for another", "9 more canary requests", "30 more units", "approval is needed"):
         assert reason in waits
 
 

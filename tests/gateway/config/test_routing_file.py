@@ -65,11 +65,11 @@ def test_everything_there_is_to_say(tmp_path: Path) -> None:
     ("text", "complaint"),
     [
         ("stable: v1\n    canary: v3\n    weight: 5%", "5: agents.a.canary: unknown version 'v3'; known: v1, v2"),
-        ("stable: v1\n    canary: v2", "agents.a.canary: a canary needs its share; add `weight: 5%`"),
+        ("stable: v1\n    canary: v2", "agents.a.canary: a canary needs a weight; add `weight: 5%`"),
         ("stable: v1\n    weight: 5%", "agents.a.weight: a weight needs a canary; add `canary: <version>`"),
         (
             "stable: v1\n    canary: v1\n    weight: 5%",
-            "agents.a.canary: 'v1' is stable too, so nothing would be on trial",
+            "agents.a.canary: 'v1' is also `stable`; name another version",
         ),
         ("canary: v2\n    weight: 5%", "routing.yaml:3: agents.a.stable: is missing"),
         ("stable: v1\n    canary: v2\n    weight: 5", "agents.a.weight: write a percentage with its sign, such as 5%"),
@@ -89,25 +89,25 @@ def test_everything_there_is_to_say(tmp_path: Path) -> None:
         ),
         (
             "stable: v1\n    shadow: {version: v1, sample: 5%}",
-            "shadow.version: 'v1' is stable already and serves calls itself; name another version",
+            "shadow.version: 'v1' is stable already; a shadow needs another version",
         ),
         (
             "stable: v1\n    canary: v2\n    weight: 5%\n    shadow: {version: v2, sample: 5%}",
-            "shadow.version: 'v2' is the canary already and serves calls itself; name another version",
+            "shadow.version: 'v2' is the canary already; a shadow needs another version",
         ),
         ("stable: v1\n    signals: [error_rate <= 5%]", "signals.0: a signal compares with stable; write `error_rate"),
         ("stable: v1\n    signals: [speed <= stable * 1.1]", "signals.0: unknown metric 'speed' in 'speed <= stable"),
         (
             "stable: v1\n    signals: [cost <= stable * 1.05]",
-            "signals.0: cost <= stable * 1.05 is a guardrail too by default, which does more; remove it",
+            "signals.0: cost <= stable * 1.05 is already a guardrail by default; remove the signal",
         ),
         (
             "stable: v1\n    guardrails: [cost <= stable * 2]\n    signals: [cost <= stable * 2.0]",
-            "signals.0: cost <= stable * 2.0 is a guardrail too, which does more; remove it",
+            "signals.0: cost <= stable * 2.0 is already a guardrail; remove the signal",
         ),
         (
             "stable: v1\n    guardrails: [cost <= stable * 2, error_rate <= 5%, cost <= stable * 3]",
-            "guardrails.2: a second limit of cost, after guardrails.0; keep the one that you mean",
+            "guardrails.2: a second limit of cost, after guardrails.0; keep one of them",
         ),
         ("stable: v1\n    guardrails: [cost <= 5%]", "guardrails.0: cost is compared with stable only: write"),
         ("stable: v1\n    foo: 5", "agents.a.foo: unknown key 'foo'; known: canary, fallback, guardrails, hedge, idle"),
@@ -142,7 +142,7 @@ def test_everything_there_is_to_say(tmp_path: Path) -> None:
         ),
         (
             "stable: v1\n    fallback: [openai/x, human]",
-            "routing.yaml:5: agents.a.fallback.1: `human` promises the client a person, and nobody would hear of it; "
+            "routing.yaml:5: agents.a.fallback.1: nobody is told of conversations that `human` gets; "
             "in gateway.yaml set `escalation.webhook`, or `escalation: {desk: true}`",
         ),
         ("stable: v1\n    fallback: [human]\n    hedge: {after: p95}", "agents.a.hedge: a hedge needs a second target"),
@@ -190,7 +190,7 @@ def test_what_is_wrong_is_said_with_the_way_out(tmp_path: Path, text: str, compl
         ("[{weight: 5%, hold: 5m, wait: 1m}]", "steps.0.wait: unknown key 'wait'; did you mean 'weight'? known:"),
         (
             "[{weight: 5%, hold: 5m}, {weight: 5.00%, hold: 5m}]",
-            "steps.1.weight: 5.00% is not more than 5% before it; weights rise from step to step",
+            "steps.1.weight: 5.00% is not more than 5% before it; the weight must rise with every step",
         ),
         (f"[{', '.join(f'{{weight: {n}%, hold: 5m}}' for n in range(1, 22))}]", "steps: must have at most 20 entries"),
     ],
@@ -205,7 +205,7 @@ def test_what_is_wrong_with_steps(tmp_path: Path, steps: str, complaint: str) ->
 def test_steps_stand_in_place_of_a_weight(tmp_path: Path) -> None:
     """Both would leave the share to chance."""
     (found,) = problems(tmp_path, {"routing.yaml": STEPS + "    weight: 5%\n"})
-    assert found == "routing.yaml:9: agents.support.weight: `steps` stand in place of `weight`; remove one of the two"
+    assert found == "routing.yaml:9: agents.support.weight: `steps` replace `weight`; keep only one of them"
 
 
 @pytest.mark.parametrize(("written", "weight"), [("0%", 0), ("0.01%", 1), ("100%", 10_000)])
@@ -218,10 +218,7 @@ def test_weights_from_nothing_to_everything(tmp_path: Path, written: str, weight
 def test_a_canary_with_the_content_of_stable_is_refused(tmp_path: Path) -> None:
     """Whatever it is called, nothing would be on trial."""
     (found,) = problems(tmp_path, {"agents/support/v2.yaml": "extends: v1\nname: other label\n"})
-    assert found == (
-        "routing.yaml:4: agents.support.canary: v2 has the same content as v1, so nothing would be on trial; "
-        "change it first"
-    )
+    assert found == "routing.yaml:4: agents.support.canary: v2 has the same content as v1; change the canary first"
 
 
 def test_an_agent_without_files_is_told_where_they_go(tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ def test_a_prompt_never_leaves_the_folder(tmp_path: Path, file: str) -> None:
         ("model: openai/x\nsystem_prompt: {fil: none.md}", "system_prompt.file: is missing"),
         ("model: openai/x\nsystem_prompt: 5", "system_prompt: must be text; put it in quotes"),
         ("extends: v0", "v1.yaml:1: extends: unknown version 'v0'; known: v1, v2"),
-        ("extends: v2", "v1.yaml:1: extends: goes round in a circle: v2 → v1 → v2"),
+        ("extends: v2", "v1.yaml:1: extends: extends itself:  v2 → v1 → v2"),
         ("model: openai/x\nextends: 5", "extends: must be text; put it in quotes"),
         ("- a", "v1.yaml:1: must be a mapping (key: value)"),
     ],

@@ -241,7 +241,7 @@ async def test_a_webhook_that_is_behind_costs_no_record(noted: CapturingLogger, 
         hand_over(escalations, agent, f"c-{number}")
         assert await escalations._store_next() is not None or number > 1
     assert len(await stored(store, agent)) == 5
-    assert [call.kwargs["event"] for call in noted.calls] == ["escalation_untold"] * 3
+    assert [call.kwargs["event"] for call in noted.calls] == ["escalation_not_sent"] * 3
 
 
 async def test_a_conversation_is_cut(agent: str, queue: Any, receiver: Any) -> None:

@@ -95,7 +95,7 @@ async def test_a_store_that_is_away_hears_of_it_later(redis_url: str, agent: str
     other = Replica("other", redis_url, agent)
     await other.sharing.catch_up()
     assert await other.knows("a")
-    assert one.out.getvalue().count(b"conversations_unshared") == 1
+    assert one.out.getvalue().count(b"conversations_not_shared") == 1
     await asyncio.gather(one.store.aclose(), other.store.aclose())
 
 

@@ -75,11 +75,11 @@ async def test_every_page_of_a_long_trail_comes(new_store: NewStore, agent: str)
         (lambda e: e.__delitem__(slice(1, 4)), ["event 5 (epoch 5): missing: events 2 to 4 before it"]),
         (lambda e: e.insert(3, e[2]), ["event 3 (epoch 3): reordered or repeated: it stands after event 3"]),
         (lambda e: e.insert(1, e[0]), ["event 1 (epoch 1): reordered or repeated: it stands after event 1"]),
-        (lambda e: e[2].update(reason="nothing"), ["event 3 (epoch 3): altered: what it says does not match its hash"]),
-        (lambda e: e[2].update(more=1), ["event 3 (epoch 3): altered: what it says does not match its hash"]),
-        (lambda e: e[5].update(at=1.0), ["event 6 (epoch 6): altered: what it says does not match its hash"]),
+        (lambda e: e[2].update(reason="nothing"), ["event 3 (epoch 3): altered: its content does not match its hash"]),
+        (lambda e: e[2].update(more=1), ["event 3 (epoch 3): altered: its content does not match its hash"]),
+        (lambda e: e[5].update(at=1.0), ["event 6 (epoch 6): altered: its content does not match its hash"]),
         (lambda e: e[1].pop("seq"), [
-            "event at place 2: it is no event of a chain, for it lacks seq",
+            "event at place 2: it is no event of a chain; it lacks seq",
             "event 3 (epoch 3): missing: event 2 before it",
         ]),
     ],
@@ -130,7 +130,7 @@ async def test_what_an_installation_has_seen_must_still_be_there(store: RedisSto
     assert missing(events, seen) == []
     gone, replaced = missing(events, [(2, "f" * 40), *seen, (9, "e" * 40)])[::-1]
     assert replaced.startswith(f"epoch 2 ({'f' * 40}): another one stands there")
-    assert gone.startswith(f"epoch 9 ({'e' * 40}): this installation has seen it, and it is gone")
+    assert gone.startswith(f"epoch 9 ({'e' * 40}): this installation has seen it, but the store has lost it")
 
 
 async def test_after_a_lost_store_the_new_chain_says_so(server: EmbeddedRedis, own_store: RedisStore) -> None:
@@ -168,7 +168,7 @@ async def test_events_from_before_the_chain_are_told_apart(redis_url: str, agent
     await client.xadd(f"serinus:{{{agent}}}:audit", {"event": '{"at":1.5,"epoch_before":0,"epoch_after":1}'})
     await store.commit(agent, beginning(), "config")
     assert verify([event async for event in store.audit_all(agent)]) == [
-        "event at place 1: it is no event of a chain, for it lacks seq, prev, hash"
+        "event at place 1: it is no event of a chain; it lacks seq, prev, hash"
     ]
     await store.aclose()
 

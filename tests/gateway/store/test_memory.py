@@ -134,7 +134,7 @@ async def test_a_folder_that_cannot_be_written_is_said_once(tmp_path: Path, stor
     await memory.keep_key(b"k" * 32)
     assert (memory.state(agent), memory.key) == (state, b"k" * 32)
     assert [sentence for sentence, _ in said] == [
-        "the memory of what was seen cannot be written; a lost store is then not recognised after a restart"
+        "the memory of the store cannot be written; a restart will not recognise a lost store"
     ]
 
 
@@ -161,7 +161,7 @@ def test_a_file_of_another_hand_is_said_and_not_believed(tmp_path: Path, content
     memory = Memory(tmp_path, lambda sentence, _: said.append(sentence))
     memory.load()
     assert memory.state("support") is None
-    assert len(said) == 1 and said[0].startswith("the memory of what was seen cannot be read: support.json")
+    assert len(said) == 1 and said[0].startswith("the memory of the store cannot be read: support.json")
 
 
 @pytest.mark.parametrize("length", [0, 1, 31, 33, 100])
@@ -182,7 +182,7 @@ async def test_a_folder_of_somebody_else_is_not_believed(tmp_path: Path) -> None
     memory = Memory(tmp_path / "seen", lambda sentence, _: said.append(sentence))
     memory.load()
     assert memory.key is None
-    assert said == ["the memory of what was seen cannot be used; a lost store is then not recognised after a restart"]
+    assert said == ["the memory of the store cannot be used; a restart will not recognise a lost store"]
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"record": {"epoch": "1"}, "events": []}', '{"record": {}}'])

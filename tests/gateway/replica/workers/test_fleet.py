@@ -41,7 +41,7 @@ async def test_workers_that_only_crash_are_given_up(plan: WorkerPlan, words: Wor
     crashing = WorkerPlan(plan.folder, {"PYTHONHASHSEED": "no number"}, plan.listener, plan.counts, plan.cells, None)
     assert await Fleet(crashing, 2, words.log, 1.0).run() == 1
     said = words.text.getvalue()
-    assert said.count("worker_ended") == MOST_FAILED_STARTS and said.count("gave_up") == 1
+    assert said.count("worker_ended") == MOST_FAILED_STARTS and said.count("workers_gave_up") == 1
     assert "pause_seconds=0.1" in said and "pause_seconds=0.2" in said
     assert plan.listener.fileno() == -1
 

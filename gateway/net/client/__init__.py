@@ -5,7 +5,8 @@ models, retries or fallbacks. Transports raise `ProviderError`, and `GatewayErro
 (a path that is not printable ASCII, a line break inside a header):
 
     kind "connect"    no connection was made, or a pooled one was closed before a byte of the request went out
-    kind "lost"       the connection broke, or was reset, before the header block of the answer was complete
+    kind "lost"       the connection broke, or was reset, before the header block of the answer was complete, and not
+                      for being kept (`is_stale`)
     kind "malformed"  the answer is not HTTP
     kind "truncated"  the body ended before its framing said so (raised from `Response.chunks` and `Response.whole`)
 
@@ -27,7 +28,7 @@ from gateway.errors import Headers, ProviderError
 
 __all__ = [
     "Chunks", "Headers", "Origin", "PulledChunks", "Request", "Response", "Transport", "Upload", "encoding_of",
-    "header", "join", "too_large",
+    "header", "is_stale", "join", "too_large",
 ]  # fmt: skip
 
 
@@ -60,6 +61,19 @@ class Request:
     headers: list[tuple[bytes, bytes]]
     body: bytes = b""
     upload: Upload | None = None
+
+
+STALE_SECONDS = 1.0
+"""A server that closes a kept connection does so within a round trip of the request that it crosses with. What is lost
+later was being worked on, and may have been billed."""
+
+
+def is_stale(request: Request, waited: float) -> bool:
+    """Return whether a request is to be sent once more, on a fresh connection.
+
+    It went out on a kept one, which ended after `waited` seconds without a byte of an answer.
+    """
+    return request.upload is None and waited < STALE_SECONDS
 
 
 class Chunks(Protocol):

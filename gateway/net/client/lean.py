@@ -1,16 +1,17 @@
 """The lean transport: HTTP/1.1 over asyncio and httptools, without a task or a lock per call.
 
 It works under asyncio and uvloop alike. Redirects, proxies, cookies, HTTP/2 and content encodings are not its business.
-A request is written once. The one thing tried again is a pooled connection that turns out closed before the first byte
-was written: the next one is taken, or a fresh one made. `Upgrade` is never asked for, so 101 is malformed.
+A request is written once, but for a pooled connection. Where that turns out closed before the first byte was written,
+the next one is taken. Where it ends at once without a byte of an answer, a fresh one is made, once (decision 45).
+`Upgrade` is never asked for, so 101 is malformed.
 """
 
 from asyncio import CancelledError
 from ssl import SSLContext
 
 from gateway.errors import ProviderError
-from gateway.net.client import Origin, Request
-from gateway.net.client.lean_connection import Unsent
+from gateway.net.client import Origin, Request, is_stale
+from gateway.net.client.lean_connection import LeanConnection, Unanswered, Unsent
 from gateway.net.client.lean_pool import Pool
 from gateway.net.client.lean_response import LeanResponse
 from gateway.net.client.lean_upload import send_upload
@@ -36,16 +37,16 @@ class LeanTransport:
             connection = pool.take() or await pool.wait()
             if request.upload is not None:
                 return await send_upload(connection, head, request.upload)
-            answer = connection.exchange(head, request.body, bodiless=request.method == "HEAD")
+            written_at = connection.loop.time()
             try:
-                await answer.begun
-                return answer
-            except CancelledError:
-                answer.leave()
-                raise
+                return await _exchange(connection, head, request)
             except Unsent:
                 if connection.is_fresh():
                     raise
+            except Unanswered:
+                if self._closed or not is_stale(request, connection.loop.time() - written_at):
+                    raise
+                return await _exchange(await pool.wait(), head, request)
 
     async def aclose(self) -> None:
         """Close all connections, busy ones too: their answers end as lost or truncated."""
@@ -68,3 +69,13 @@ class LeanTransport:
             self._tls = tls_context(None)
         self._tls.set_alpn_protocols(["http/1.1"])
         return self._tls
+
+
+async def _exchange(connection: LeanConnection, head: bytes, request: Request) -> LeanResponse:
+    answer = connection.exchange(head, request.body, bodiless=request.method == "HEAD")
+    try:
+        await answer.begun
+        return answer
+    except CancelledError:
+        answer.leave()
+        raise

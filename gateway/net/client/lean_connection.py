@@ -32,6 +32,10 @@ class Unsent(ProviderError):
     """The connection ended before a byte of the request was written: it may go out on another one."""
 
 
+class Unanswered(ProviderError):
+    """The kept connection ended before a byte of the answer: it had been closed when the request was written."""
+
+
 class Keeper(Protocol):
     """Owner of a connection."""
 
@@ -276,7 +280,9 @@ class LeanConnection(asyncio.Protocol):
         self._answer = None
         self._stage = _IDLE
         origin = self._origin
-        failure = Unsent if unsent else ProviderError
+        failure: type[ProviderError] = Unsent if unsent else ProviderError
+        if kind == "lost" and not unsent and self.idle_since and not (self._barren or self._block):
+            failure = Unanswered
         answer.end(failure(kind, f"{origin.scheme}://{origin.host}:{origin.port}: {what}"))
 
 

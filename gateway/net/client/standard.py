@@ -3,9 +3,11 @@
 httpx2's transport is called directly: no client, so no redirects, cookies, .netrc, proxies from the environment, nor
 decompression. Where it is laxer than the lean transport, its answers are checked here: framing given twice, and bytes
 behind an answer, which httpx2 would serve to the next call. Where it says less, so do we: a body that breaks its
-framing is `truncated` whether it ended early or was garbled, and the connect timeout is granted to TCP and TLS each.
+framing is `truncated` whether it ended early or was garbled, a kept connection that ends within the first bytes of an
+answer counts as one that ended before them, and the connect timeout is granted to TCP and TLS each.
 """
 
+import asyncio
 import importlib.util
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -15,7 +17,7 @@ from weakref import WeakSet
 import httpx2
 
 from gateway.errors import FailureKind, GatewayError, Headers, ProviderError
-from gateway.net.client import Chunks, Origin, PulledChunks, Request, encoding_of, header, join
+from gateway.net.client import Chunks, Origin, PulledChunks, Request, encoding_of, header, is_stale, join
 from gateway.net.client.options import TransportOptions
 from gateway.net.client.standard_upload import Ear, UploadStream, listen_with
 from gateway.net.client.trust import tls_context
@@ -87,6 +89,18 @@ class StandardResponse:
             await self._stream.aclose()
 
 
+class _Dialled:
+    """Note of whether a connection was made for a request: httpcore2 calls it with every step."""
+
+    __slots__ = ("is_fresh",)
+
+    def __init__(self) -> None:
+        self.is_fresh = False
+
+    async def __call__(self, step: str, _info: dict[str, object]) -> None:
+        self.is_fresh = self.is_fresh or step.startswith("connection.connect_")
+
+
 class StandardTransport:
     """A `Transport` over httpx2."""
 
@@ -107,15 +121,35 @@ class StandardTransport:
             keepalive_expiry=options.idle_seconds,
         )
         self._inner = self._made(limits, http2=options.http2)
-        self._uploading = WeakSet[httpx2.AsyncHTTPTransport]()
+        self._single = WeakSet[httpx2.AsyncHTTPTransport]()
 
     async def send(self, request: Request) -> StandardResponse:
         if self._closed:
             raise ProviderError("connect", "the transport is closed")
+        if request.upload is not None:
+            ear = Ear()
+            return await self._send(request, self._for_upload(ear), ear)
+        loop = asyncio.get_running_loop()
+        begun_at, dialled = loop.time(), _Dialled()
+        try:
+            return await self._send(request, self._inner, None, dialled)
+        except ProviderError as error:
+            was_kept = error.kind == "lost" and not dialled.is_fresh and not self._closed
+            if not (was_kept and is_stale(request, loop.time() - begun_at)):
+                raise
+        return await self._send(request, self._for_one())
+
+    async def _send(
+        self,
+        request: Request,
+        inner: httpx2.AsyncHTTPTransport,
+        ear: Ear | None = None,
+        trace: "_Dialled | None" = None,
+    ) -> StandardResponse:
         origin = request.origin
-        ear = None if request.upload is None else Ear()
-        inner = self._inner if ear is None else self._for_upload(ear)
         foreign = self._foreign(request, ear)
+        if trace is not None:
+            foreign.extensions["trace"] = trace
         try:
             answer = StandardResponse(await inner.handle_async_request(foreign))
         except httpx2.LocalProtocolError as error:
@@ -130,7 +164,7 @@ class StandardTransport:
 
     async def aclose(self) -> None:
         self._closed = True
-        for inner in (self._inner, *self._uploading):
+        for inner in (self._inner, *self._single):
             await inner.aclose()
 
     def _made(self, limits: httpx2.Limits, http2: bool) -> httpx2.AsyncHTTPTransport:
@@ -140,9 +174,14 @@ class StandardTransport:
 
     def _for_upload(self, ear: Ear) -> httpx2.AsyncHTTPTransport:
         """A transport for one upload, whose connection is closed after it."""
-        inner = self._made(httpx2.Limits(max_connections=1, max_keepalive_connections=0), http2=False)
+        inner = self._for_one()
         listen_with(ear, inner)
-        self._uploading.add(inner)
+        return inner
+
+    def _for_one(self) -> httpx2.AsyncHTTPTransport:
+        """A transport whose only connection is a fresh one, and is closed after one exchange."""
+        inner = self._made(httpx2.Limits(max_connections=1, max_keepalive_connections=0), http2=False)
+        self._single.add(inner)
         return inner
 
     def _foreign(self, request: Request, ear: Ear | None) -> httpx2.Request:

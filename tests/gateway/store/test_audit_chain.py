@@ -129,7 +129,7 @@ async def test_what_an_installation_has_seen_must_still_be_there(store: RedisSto
     seen = [(event["epoch_after"], event["hash"]) for event in events]
     assert missing(events, seen) == []
     gone, replaced = missing(events, [(2, "f" * 40), *seen, (9, "e" * 40)])[::-1]
-    assert replaced.startswith(f"epoch 2 ({'f' * 40}): another one stands there")
+    assert replaced.startswith(f"epoch 2 ({'f' * 40}): it differs from the event that this installation has seen")
     assert gone.startswith(f"epoch 9 ({'e' * 40}): this installation has seen it, but the store has lost it")
 
 

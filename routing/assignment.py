@@ -12,7 +12,7 @@ from routing.agents import Sticky
 from routing.facts import Facts
 
 BUCKETS = 10_000  # one bucket is one basis point of the traffic
-ALONE = "\0request\0"  # within a unit that is a single call
+_ALONE = "\0request\0"  # begins a unit that is a single call; every other begins with its caller, and goes on by kind
 LONGEST = 512  # characters of a user, a conversation or a header that name a unit as they are
 
 Reason = Literal["pin", "rule", "split", "shadow", "passed"]
@@ -64,8 +64,13 @@ def unit_of(sticky: Sticky, facts: Facts) -> str:
     if value:
         return f"{facts.caller}\0{sticky.kind}\0{_short(value)}"
     if sticky.kind == "request" or not facts.conversation:
-        return f"{facts.caller}{ALONE}{_short(facts.request)}"
+        return f"{_ALONE}{facts.caller}\0{_short(facts.request)}"
     return conversation_unit(facts.caller, facts.conversation)
+
+
+def is_alone(unit: str) -> bool:
+    """Return whether the unit is a single call. No name that a client sends makes it one."""
+    return unit.startswith(_ALONE)
 
 
 def conversation_unit(caller: str, conversation: str) -> str:

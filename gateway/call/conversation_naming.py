@@ -19,7 +19,7 @@ from gateway.net.asgi import Message, Send
 from gateway.rollout.openings import SharedOpenings
 from gateway.rollout.table import Entry
 from gateway.rollout.under_way import UnderWay
-from routing.assignment import ALONE, conversation_unit
+from routing.assignment import conversation_unit, is_alone
 from routing.plan import Plan
 
 _HEARD_BYTES = 32_768  # of an answer: its id, and its first words in some hundred events
@@ -54,14 +54,14 @@ class ConversationNaming:
 
     def listener(self, call: Call, plan: Plan, entry: Entry, send: Send) -> "AnswerListener | None":
         """Return what listens to the answer on its way to `send`, where a later turn may have to be known by it."""
-        if plan.reason != "split" or not (ALONE in plan.unit or _is_kept_by_provider(call)):
+        if plan.reason != "split" or not (is_alone(plan.unit) or _is_kept_by_provider(call)):
             return None
         return AnswerListener(send, lambda heard: self._expect(call, plan, entry, heard))
 
     def _expect(self, call: Call, plan: Plan, entry: Entry, heard: bytes) -> None:
         """Let the next turn keep the version of this one."""
         caller = call.caller.name
-        if ALONE in plan.unit and call.operation == "generate":
+        if is_alone(plan.unit) and call.operation == "generate":
             continued = _continued(fingerprint_of(call, opening_of(call)), first_answer_of(heard))
             self.under_way.expect(conversation_unit(caller, continued), plan, entry)
         if _is_kept_by_provider(call) and (found := _ANSWER_ID.search(heard)):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from gateway.rollout.table import Entry
 from gateway.rollout.weighing import unit_id
-from routing.assignment import ALONE
+from routing.assignment import is_alone
 from routing.plan import Beginning, Plan, Split, arm_of_unit, keep
 
 GENERATIONS = 4  # each half of `idle` long: what was used within `idle` is known, what is silent for twice that is not
@@ -193,7 +193,7 @@ class UnderWay:
 
     def _follow(self, units: _RecentUnits, plan: Plan, entry: Entry, at: float) -> Plan:
         """Follow a unit that is new here, or that was under way before the running step."""
-        if ALONE in plan.unit:
+        if is_alone(plan.unit):
             return plan
         split, unit = entry.split, unit_id(plan.unit)
         begun = units.newest.get(unit) or units.find(unit)

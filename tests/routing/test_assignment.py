@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routing.agents import Sticky, StickyKind
-from routing.assignment import BUCKETS, LONGEST, bucket, in_canary, salt, unit_of
+from routing.assignment import BUCKETS, LONGEST, bucket, in_canary, is_alone, salt, unit_of
 
 from .samples import facts
 
@@ -109,3 +109,14 @@ def test_a_unit_is_short(kind: StickyKind) -> None:
         given = facts(user=text, conversation=text, request=text, headers={"x-user": text})
         units.add(unit_of(Sticky(kind, "x-user" if kind == "header" else ""), given))
     assert len(units) == 5 and max(map(len, units)) < LONGEST + 50
+
+
+@pytest.mark.parametrize("kind", ["conversation", "user", "header"])
+def test_no_name_that_a_client_sends_makes_a_single_call(kind: StickyKind) -> None:
+    """Whatever it holds: its conversation keeps its version like any other."""
+    name = "\0request\0x"
+    sent = facts(conversation=name, user=name, headers={"x-tenant": name}, caller="")
+    assert not is_alone(unit_of(Sticky(kind, "x-tenant"), sent))
+    assert is_alone(unit_of(Sticky("request"), sent)) and is_alone(
+        unit_of(Sticky("conversation"), facts(conversation=""))
+    )

@@ -66,7 +66,8 @@ class Proxy:
             except (ProviderError, CallerError) as error:  # only who must translate the request reads all of it
                 await self._refuse(run, error, send)
                 return
-            await self._reply(run, reply, send, self.conversations.listener(call, plan, entry, send))
+            listener = self.conversations.listener(call, plan, entry, send)
+            await (self._reply(run, reply, send) if listener is None else self._reply_heard(run, reply, send, listener))
 
     def entry_of(self, call: Call) -> Entry:
         """The agent that is called, as it is served now. Raises UnknownModel."""
@@ -90,25 +91,27 @@ class Proxy:
             route(entry.agent, entry.split, facts, call.pin), entry, call.received_at
         )
 
-    async def _reply(self, run: Run, reply: Answer | OpenStream, send: Send, listener: AnswerListener | None) -> None:
-        """Send what the chain has brought; what a later turn is known by is heard on the way."""
-        if isinstance(reply, OpenStream):
-            await self._stream(run, reply, listener or send)
-        else:
-            if listener:
-                listener.hear(reply.body)
-            await self._answer(run, reply, send)
-        if listener and run.outcome.end == "answered":
+    def _reply(self, run: Run, reply: Answer | OpenStream, send: Send) -> Awaitable[None]:
+        """Send what the chain has brought."""
+        return self._stream(run, reply, send) if isinstance(reply, OpenStream) else self._answer(run, reply, send)
+
+    async def _reply_heard(self, run: Run, reply: Answer | OpenStream, send: Send, listener: AnswerListener) -> None:
+        """Send it, and hear on the way what a later turn is known by."""
+        if isinstance(reply, Answer):
+            listener.hear(reply.body)
+        await self._reply(run, reply, listener if isinstance(reply, OpenStream) else send)
+        if run.outcome.end == "answered":
             listener.end()
 
     def _answer(self, run: Run, answer: Answer, send: Send) -> Awaitable[None]:
         """Send the whole answer, and with it who served the call at what cost."""
         outcome = run.outcome
-        outcome.status = answer.status
+        status, headers, body = answer
+        outcome.status = status
         if outcome.end != "escalated":
             outcome.end = "answered"
             self._price_now(run)
-        return send_answer(send, answer.status, [*answer.headers, *response_headers(outcome)], answer.body)
+        return send_answer(send, status, [*headers, *response_headers(outcome)], body)
 
     async def _stream(self, run: Run, stream: OpenStream, send: Send) -> None:
         outcome, call = run.outcome, run.call

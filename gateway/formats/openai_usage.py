@@ -1,6 +1,6 @@
 """OpenAI's `usage` object, in the dialects of the servers that copied it: the details differ, the sums do not."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from gateway.calls import Usage, tokens
@@ -19,7 +19,7 @@ _WRITTEN = (
 _WRITTEN_BESIDE = ("cache_creation_input_tokens",)  # LiteLLM, Databricks
 _THOUGHT = ("reasoning_tokens",)
 _THOUGHT_BESIDE = ("reasoning_tokens",)  # Perplexity
-_Members = Mapping[str, Any]
+_BESIDE = frozenset({*_CACHED_BESIDE, *_WRITTEN_BESIDE, *_THOUGHT_BESIDE})
 
 
 def usage_from(value: Any) -> Usage | None:
@@ -31,23 +31,23 @@ def usage_from(value: Any) -> Usage | None:
     if not isinstance(value, dict):
         return None
     prompt, completion = tokens(value.get("prompt_tokens")), tokens(value.get("completion_tokens"))
-    if prompt and "completion_tokens" in value:  # embeddings have none
-        completion = max(tokens(value.get("total_tokens")) - prompt, completion)
-    given, made = _object(value, "prompt_tokens_details"), _object(value, "completion_tokens_details")
-    cached = min(_count(given, _CACHED) or _count(value, _CACHED_BESIDE), prompt)
-    written = min(_count(given, _WRITTEN) or _count(value, _WRITTEN_BESIDE), prompt - cached)
-    thought = min(_count(made, _THOUGHT) or _count(value, _THOUGHT_BESIDE), completion)
-    return Usage(prompt, cached, completion, thought, cache_written=written)
+    total = value.get("total_tokens")
+    if total != prompt + completion and prompt and "completion_tokens" in value:  # embeddings have none
+        completion = max(tokens(total) - prompt, completion)
+    given, made = value.get("prompt_tokens_details"), value.get("completion_tokens_details")
+    cached, thought = _count(given, _CACHED, prompt), _count(made, _THOUGHT, completion)
+    written = _count(given, _WRITTEN, prompt - cached)
+    if not _BESIDE.isdisjoint(value):  # few servers write them
+        cached = cached or _count(value, _CACHED_BESIDE, prompt)
+        written = min(written or _count(value, _WRITTEN_BESIDE, prompt), prompt - cached)
+        thought = thought or _count(value, _THOUGHT_BESIDE, completion)
+    return Usage(prompt, cached, completion, thought, False, written)
 
 
-def _object(value: _Members, name: str) -> _Members:
-    found = value.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def _count(members: _Members, names: Sequence[str]) -> int:
-    """Return the first of these counts that is more than 0."""
-    for name in names:
-        if name in members and (count := tokens(members[name])):
-            return count
+def _count(members: Any, names: Sequence[str], most: int) -> int:
+    """Return the first of these counts that is more than 0, which is `most` at most."""
+    if isinstance(members, dict):
+        for name in names:
+            if (given := members.get(name)) and (count := tokens(given)):  # as a rule it is 0
+                return min(count, most)
     return 0

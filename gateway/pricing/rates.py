@@ -28,14 +28,15 @@ class Rate:
 
     def cost(self, usage: Usage) -> int | None:
         """Cost in nano-dollars; each part of the input or output pays its own rate. None for output without a price."""
-        fresh = max(usage.input - usage.cached - usage.cache_written, 0)
-        pico = fresh * self.input + usage.cached * self.cached + usage.cache_written * self.cache_write + self.request
-        if usage.cache_written_1h:
-            pico += usage.cache_written_1h * (self.cache_write_1h - self.cache_write)
-        if usage.output:
+        given, cached, output, reasoning, _, written, for_an_hour = usage
+        fresh = max(given - cached - written, 0)
+        pico = fresh * self.input + cached * self.cached + written * self.cache_write + self.request
+        if for_an_hour:
+            pico += for_an_hour * (self.cache_write_1h - self.cache_write)
+        if output:
             if self.output is None:
                 return None
-            pico += (usage.output - usage.reasoning) * self.output + usage.reasoning * self.reasoning
+            pico += (output - reasoning) * self.output + reasoning * self.reasoning
         return (pico + _PICO_PER_NANO // 2) // _PICO_PER_NANO
 
 

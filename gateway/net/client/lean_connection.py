@@ -251,7 +251,8 @@ class LeanConnection(asyncio.Protocol):
         if is_unfit or self._transport.get_write_buffer_size():
             self._transport.abort()
             return
-        self.drained()
+        if self._paused:
+            self.drained()
         self._keeper.keep(self)
 
     def _broken(self, error: Exception) -> None:

@@ -21,13 +21,14 @@ class Head:
     """Collected by the parser's callbacks: `headers` has lower-case names; `length`, the announced Content-Length,
     is known once the head was checked, like whether the body waits to be asked for."""
 
-    __slots__ = ("_named", "expects_continue", "headers", "length", "target")
+    __slots__ = ("_named", "expects_continue", "headers", "is_chunked", "length", "target")
 
     def __init__(self) -> None:
         self.target = b""
         self.headers: list[tuple[bytes, bytes]] = []
         self._named: dict[bytes, bytes] = {}
         self.length = 0
+        self.is_chunked = False
         self.expects_continue = False
 
     def check(self, version: str) -> None:
@@ -42,6 +43,7 @@ class Head:
             raise BadFraming(f"HTTP/{version} is not supported; use HTTP/1.1.")
         if b"transfer-encoding" in named:
             self._check_coding(version)
+            self.is_chunked = True
         if b"content-length" in named:
             self.length = int(named[b"content-length"])
         if b"expect" in named:
@@ -52,11 +54,6 @@ class Head:
         lines = sum(len(name) + len(value) for name, value in self.headers) + HEADER_LINE_BYTES * len(self.headers)
         if FIRST_LINE_BYTES + len(self.target) + lines > limits.head_bytes:
             raise HeadTooLarge(f"The header block is larger than {limits.head_bytes} bytes.")
-
-    @property
-    def is_chunked(self) -> bool:
-        """Return whether the body's length is known only at its end."""
-        return b"transfer-encoding" in self._named
 
     @property
     def path(self) -> str:

@@ -95,7 +95,8 @@ class Attempt:
     """A try at one target. Times are monotonic seconds; `failure` is None after a success.
 
     `counts` says whether the failure is an error of the version, `rejected` whether the request was refused, whoever
-    caused it: with an error, by a content filter, or by the model. `cost_nano_usd` is None while the price is unknown;
+    caused it: with an error, by a content filter, or by the model. `caller_can_cause` is False after a failure that no
+    request brings about: no connection, an unknown model, a wrong key. `cost_nano_usd` is None without a known price;
     `neutral_nano_usd` is set where a provider's prompt cache had a part in it, and is the cost without one.
     """
 
@@ -108,6 +109,7 @@ class Attempt:
     message: str = ""
     counts: bool = False
     rejected: bool = False
+    caller_can_cause: bool = True
     usage: Usage | None = None
     cost_nano_usd: int | None = None
     neutral_nano_usd: int | None = None

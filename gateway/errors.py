@@ -147,6 +147,7 @@ class ProviderError(SerinusError):
     status = 502
     type = "upstream_error"
     blame: Blame = "client"
+    caller_can_cause = True  # False where no request, whatever is in it, brings the failure about
     refuses_usage = False  # the provider does not take the question for a stream's usage that the gateway added
 
     def __init__(
@@ -164,7 +165,9 @@ class ProviderError(SerinusError):
         self.upstream_status = upstream_status
         self.headers = headers
         self.body = body
-        if kind == "timeout":
+        if kind == "connect":
+            self.caller_can_cause = False
+        elif kind == "timeout":
             self.status = 504
         elif kind == "circuit_open":
             self.status = 503
@@ -180,6 +183,8 @@ class ProviderError(SerinusError):
 
 class KeyRefused(ProviderError):
     """The provider refuses the gateway's own credentials, or its account: none of the client's doing."""
+
+    caller_can_cause = False
 
     def __init__(self, kind: FailureKind, upstream_status: int, headers: Headers = ()) -> None:
         message = "the provider refused the gateway's credentials"

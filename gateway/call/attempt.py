@@ -140,6 +140,7 @@ class Attempts:
         counts = counts_as_error(error.kind, error.upstream_status, error.blame in ("version", "gateway"))
         is_strange = is_of_another(error, run.call)
         attempt.counts = counts and not is_strange
+        attempt.caller_can_cause = error.caller_can_cause
         attempt.rejected = not counts and not is_strange and is_rejection(error.kind, error.upstream_status)
         self._faults.failed(target, origin, run.call, error, answered=answered)
 

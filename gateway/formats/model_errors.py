@@ -57,7 +57,7 @@ _BEGINNINGS = (
 def blaming_model(error: ProviderError, body: bytes, model: str) -> ProviderError:
     """The same error, about the field `model` where its body says so."""
     if error.param is None and error.upstream_status in _REJECTED and _speaks_of(body, model):
-        error.param, error.blame = FIELD, "version"
+        error.param, error.blame, error.caller_can_cause = FIELD, "version", False
     return error
 
 

@@ -71,9 +71,10 @@ _USED = {name: _AMOUNTS[mean.amount] for name, mean in MEANS.items()}
 def _judge(outcome: Outcome, arm: Arm) -> bool:
     arm.requests += 1
     unit, failed = unit_id(outcome.unit), outcome.failed and not outcome.excused
+    party = outcome.party if outcome.attempts[0].caller_can_cause else ""  # then nobody is left out for it
     if failed:
         arm.errors += 1
-        mark(arm, ERRORS, unit, outcome.party)
+        mark(arm, ERRORS, unit, party)
         _mark_lost(outcome, arm)
     elif outcome.thresholds is not None and not outcome.failed:
         _mark_slow(outcome, outcome.thresholds.slow, unit, arm)
@@ -81,8 +82,8 @@ def _judge(outcome: Outcome, arm: Arm) -> bool:
             _sample(outcome, outcome.thresholds.scales, unit, arm)
     if outcome.arm != "canary":
         return False
-    if outcome.party:
-        arm.requests_of[outcome.party] = arm.requests_of.get(outcome.party, 0) + 1
+    if party:
+        arm.requests_of[party] = arm.requests_of.get(party, 0) + 1
     if len(arm.units) < MAX_UNITS:
         arm.units.add(unit)
     return failed  # what is slow is seen soon enough by the regular flush, and is far more usual

@@ -170,6 +170,24 @@ async def test_one_callers_own_failures_roll_nothing_back(tmp_path: Path, redis_
     assert any(reason.startswith("only one caller or user shows error_rate") for reason in found.waits_for)
 
 
+async def test_what_no_request_brings_about_is_proof_from_one_caller(
+    tmp_path: Path, redis_url: str, agent: str
+) -> None:
+    """The canary's model is unknown to its provider: one of two callers shows that at once, whoever else may call."""
+    async with two_callers(tmp_path, redis_url, agent) as (gateway, standin, calls):
+        chosen = await calls.chosen(agent, "shop", "v2", 20)
+        standin.behave(
+            "bad",
+            ModelBehaviour(
+                error_rate=1.0, status=404, error_message="The model `bad` does not exist", error_code="model_not_found"
+            ),
+        )
+        for conversation in chosen:
+            await calls.chat(agent, "shop", conversation)
+        found = await view(gateway, agent)
+    assert found.phase == "rolled_back" and found.reason.startswith("error_rate")
+
+
 async def test_what_two_callers_see_is_proof(tmp_path: Path, redis_url: str, agent: str) -> None:
     """The same answers, from the conversations of both: either's are proof without the other's."""
     async with two_callers(tmp_path, redis_url, agent) as (gateway, standin, calls):

@@ -365,6 +365,15 @@ def rejected() -> Attempt:
     return Attempt("p/m", 99.5, status=404, failure="status", rejected=True)
 
 
+def test_a_failure_that_no_request_brings_about_is_no_partys() -> None:
+    """So it proves something, whoever is left out; what a caller may have caused is its party's."""
+    theirs, nobodys = outcome("canary", failing()), outcome("canary", replace(failing(), caller_can_cause=False))
+    theirs.party = nobodys.party = "c5"
+    assert Stage().close(theirs).canary.requests_of == {"c5": 1}
+    batch = Stage().close(nobodys)
+    assert (batch.canary.errors, batch.canary.party_of, batch.canary.requests_of) == (1, {}, {})
+
+
 def test_a_rejected_request_is_noted_under_its_unit_and_its_party() -> None:
     """It is no judged call, and no error."""
     noted = outcome("canary", rejected(), end="refused")

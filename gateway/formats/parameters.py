@@ -35,6 +35,9 @@ _MODES: Mapping[str, ToolChoice] = {
 # What asks for nothing when it says this: every format answers so anyway.
 _NOTHING: Mapping[str, tuple[Any, ...]] = {
     "n": (1,), "logit_bias": ({},), "modalities": (["text"], []), "functions": ([],), "function_call": ("auto", "none"),
+    "verbosity": ("medium",), "extra_body": ({},),
+    # of vLLM and other servers
+    "top_k": (-1, 0), "min_p": (0, 0.0), "repetition_penalty": (1, 1.0), "chat_template_kwargs": ({},),
 }  # fmt: skip
 
 

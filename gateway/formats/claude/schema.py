@@ -12,6 +12,10 @@ _KEYWORDS = frozenset(
         "$ref", "$defs", "definitions", "title", "description", "default", "format", "minItems",
     }
 )  # fmt: skip
+# What says something about a schema and constrains nothing: `$schema` stands in all that zod writes.
+_ANNOTATIONS = frozenset(
+    {"$schema", "$id", "$comment", "examples", "deprecated", "readOnly", "writeOnly", "contentMediaType"}
+)  # fmt: skip
 _FORMATS = frozenset(
     {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
 )  # fmt: skip
@@ -24,7 +28,10 @@ def closed(schema: Any) -> dict[str, Any] | None:
 
 
 def _closed(schema: Any, depth: int) -> dict[str, Any] | None:
-    if not isinstance(schema, dict) or not depth or not _fits(schema):
+    if not isinstance(schema, dict):
+        return None
+    schema = {name: value for name, value in schema.items() if name not in _ANNOTATIONS}
+    if not depth or not _fits(schema):
         return None
     result = dict(schema)
     for name in ("properties", "$defs", "definitions"):

@@ -1,5 +1,6 @@
 """A client's `generationConfig` as fields of a `Prompt`."""
 
+from collections.abc import Mapping
 from typing import Any, get_args
 
 from gateway.errors import CallerError
@@ -11,6 +12,16 @@ _EFFORTS: dict[str, Effort] = {effort.upper(): effort for effort in get_args(Eff
 _UNSPECIFIED = "THINKING_LEVEL_UNSPECIFIED"
 _JSON = "application/json"
 PREFIX = "generationConfig."
+# What asks for nothing when it says this.
+_NEUTRAL: Mapping[str, tuple[Any, ...]] = {
+    "candidateCount": (1,),
+    "responseModalities": (["TEXT"], []),
+    "mediaResolution": ("MEDIA_RESOLUTION_UNSPECIFIED",),
+    "speechConfig": ({},),
+    "routingConfig": ({},),
+    "audioTimestamp": (False,),
+    "enableEnhancedCivicAnswers": (False,),
+}
 
 
 def read_generation(config: Members) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -69,4 +80,4 @@ def _thinking(config: Members) -> dict[str, Any]:
 
 
 def _says_nothing(name: str, value: Any) -> bool:
-    return (name, value) in (("candidateCount", 1), ("responseModalities", ["TEXT"]))
+    return any(type(value) is type(neutral) and value == neutral for neutral in _NEUTRAL.get(name, ()))

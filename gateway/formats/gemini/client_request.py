@@ -16,7 +16,7 @@ from gateway.json_body import encode
 
 _HINTS = {"labels": "metadata", "store": "store", "serviceTier": "service_tier"}
 # What asks for nothing when it says this, at the top of a request and in a function's declaration.
-_NOTHING: Mapping[str, Any] = {"safetySettings": [], "behavior": "BLOCKING"}
+_NOTHING: Mapping[str, Any] = {"safetySettings": [], "behavior": "BLOCKING", "cachedContent": ""}
 _DESCRIBES = ("response", "responseJsonSchema")  # what a function answers: no other format has a place for it
 _CALLING = "toolConfig.functionCallingConfig"
 

@@ -25,7 +25,8 @@ class Quirks:
     `thoughts` is where it wants the thoughts of earlier turns, '' where it wants none, and `refuses_thoughts` says that
     it is known to refuse a call that has some. `top_k`, `cache` and
     `signatures` say whether it knows that parameter, marks for its cache and the signatures of function calls. `hints`
-    are those that it takes. `one_system` says that it may refuse more than one system message, or a later one.
+    are those that it takes. `one_system` says that it may refuse more than one system message, or a later one,
+    `asks_usage` that a stream may be asked for its usage.
     """
 
     limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
@@ -38,6 +39,7 @@ class Quirks:
     signatures: bool = False
     hints: frozenset[str] = frozenset({"user"})
     one_system: bool = True
+    asks_usage: bool = True
 
 
 # The longest prefix of the model's name, without the vendor before a slash, wins.
@@ -70,7 +72,13 @@ HOSTS: Mapping[str, Mapping[str, Any]] = {
     "generativelanguage.googleapis.com": {"signatures": True},
     "api.deepseek.com": {"thoughts": "reasoning_content"},
     "api.moonshot.ai": {"thoughts": "reasoning_content"},
-    "api.mistral.ai": {"seed": "random_seed", "hints": frozenset(), "refuses_thoughts": True},
+    # Tells the usage of every stream, and has refused to be asked for it (422).
+    "api.mistral.ai": {
+        "seed": "random_seed",
+        "hints": frozenset(),
+        "refuses_thoughts": True,
+        "asks_usage": False,
+    },
     "api.together.xyz": {"top_k": True},
     "api.fireworks.ai": {"top_k": True},
 }

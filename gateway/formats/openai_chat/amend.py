@@ -47,8 +47,9 @@ def chat_request(
     path = endpoint.base_path + PATH
     if call.query:
         path = f"{path}?{call.query}"
-    changed = changes(call.document, applied, target.model, call.stream and asks_usage)
-    if quirks(endpoint.origin.host, target.model).one_system:
+    known = quirks(endpoint.origin.host, target.model)
+    changed = changes(call.document, applied, target.model, call.stream and asks_usage and known.asks_usage)
+    if known.one_system:
         joined = system_changes(call.document, applied.version.system_prompt)
         if joined is not None:
             changed["messages"] = joined
@@ -84,7 +85,7 @@ def amend(document: Document, settings: Settings, model: str, host: str) -> dict
     if settings.tools:
         own = [(tool.name, encode(write_tool(tool))) for tool in settings.tools]
         changed["tools"] = merge_tools(own, document, _tool_name)
-    if document.values.get("stream") is True:
+    if document.values.get("stream") is True and known.asks_usage:
         changed["stream_options"] = with_usage(document)
     return changed
 

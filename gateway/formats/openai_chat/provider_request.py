@@ -47,7 +47,9 @@ def write_request(prompt: Prompt, model: str, quirks: Quirks) -> Members:
     if not hints.get("store"):
         hints.pop("metadata", None)  # refused without
     if prompt.stream:
-        hints |= {"stream": True, "stream_options": {"include_usage": True}}
+        hints |= {"stream": True}
+        if quirks.asks_usage:
+            hints |= {"stream_options": {"include_usage": True}}
     return body | hints
 
 
@@ -151,6 +153,8 @@ def _write_result(result: ToolResult, quirks: Quirks) -> str | list[Members]:
     texts = [part for part in result.parts if isinstance(part, Text)]
     if result.is_error:  # nothing else says so
         texts = [Text(f"Error: {texts[0].text}" if texts else "Error"), *texts[1:]]
+    if not (quirks.cache and any(text.cache for text in texts)):
+        return "\n\n".join([text.text for text in texts])  # DeepSeek takes no list here
     return write_content(texts, quirks.cache)
 
 

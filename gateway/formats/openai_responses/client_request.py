@@ -24,7 +24,10 @@ ENCRYPTED = "reasoning.encrypted_content"
 # Instead of messages: a conversation or a template that lives at a provider.
 _STORED = ("previous_response_id", "conversation", "prompt")
 # What asks for nothing, or for what happens anyway; `max_tool_calls` counts calls of tools that run at a provider.
-_NOTHING: Mapping[str, tuple[Any, ...]] = {"truncation": ("disabled",), "background": (False,)}
+_NOTHING: Mapping[str, tuple[Any, ...]] = {
+    "truncation": ("disabled",), "background": (False,), "context_management": ([],), "client_metadata": ({},),
+}  # fmt: skip
+_USUAL_VERBOSITY = "medium"
 _IGNORED = frozenset({"model", "stream_options", "max_tool_calls"})
 
 Fields = dict[str, Any]
@@ -88,7 +91,7 @@ def _tool_choice(value: Any, extras: Fields) -> Fields:
 
 def _text(value: Any, extras: Fields) -> Fields:
     text = values.members(value, "text")
-    if (verbosity := text.get("verbosity")) is not None:
+    if (verbosity := text.get("verbosity")) not in (None, _USUAL_VERBOSITY):
         extras["verbosity"] = values.text(verbosity, "text.verbosity")
     return {} if text.get("format") is None else {"output": read_output(text["format"])}
 

@@ -15,6 +15,7 @@ from gateway.formats.prompt import (
     Media,
     Message,
     OutputShape,
+    Part,
     Prompt,
     Reasoning,
     Refusal,
@@ -146,8 +147,7 @@ def test_conversation() -> None:
             {"id": "1", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}},
             {"id": "2", "type": "function", "function": {"name": "g", "arguments": "{}"}}]},
         {"role": "tool", "tool_call_id": "1", "content": "A"},
-        {"role": "tool", "tool_call_id": "2", "content": [
-            {"type": "text", "text": "B"}, {"type": "text", "text": "C"}]},
+        {"role": "tool", "tool_call_id": "2", "content": "B\n\nC"},
         {"role": "user", "content": "well"},
         {"role": "assistant", "content": None, "refusal": "No."},
     ]  # fmt: skip
@@ -239,7 +239,15 @@ def test_what_is_written_reads_the_same(prompt: Prompt) -> None:
 
 
 def parts(prompt: Prompt) -> list[Any]:
-    return [(message.role, part) for message in prompt.messages for part in message.parts]
+    """The parts, with the texts of a function's result as one."""
+    return [(message.role, joined(part)) for message in prompt.messages for part in message.parts]
+
+
+def joined(part: Part) -> Part:
+    if not isinstance(part, ToolResult) or not all(isinstance(each, Text) for each in part.parts):
+        return part
+    said = "\n\n".join(each.text for each in part.parts if isinstance(each, Text))
+    return replace(part, parts=(Text(said),) if said else ())
 
 
 def test_amend_changes_only_what_the_version_sets() -> None:

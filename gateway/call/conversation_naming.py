@@ -26,6 +26,14 @@ _HEARD_BYTES = 32_768  # of an answer: its id, and its first words in some hundr
 _ANSWER_ID = re.compile(rb'"id"\s*:\s*"((?:resp|msg)[^"\\]{1,250})"')
 
 
+class NotHeardYet(Exception):
+    """Another replica may know the unit of the answer that a call continues, and this one has not heard of it."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__(unit)
+        self.unit = unit
+
+
 @dataclass(frozen=True, slots=True)
 class ConversationNaming:
     """Conversation names that one replica knows."""
@@ -33,9 +41,17 @@ class ConversationNaming:
     under_way: UnderWay
     openings: SharedOpenings
 
-    def name(self, call: Call, entry: Entry) -> str:
-        """Return what names the call's conversation, '' for a call that is one by itself. Raises CallerError."""
-        if name := name_of(call) or call.affinity_header or continued_answer(call):
+    def name(self, call: Call, entry: Entry, may_wait: bool = False) -> str:
+        """Return what names the call's conversation, '' for a call that is one by itself. Raises CallerError.
+
+        Raises NotHeardYet where the call may wait for what other replicas know.
+        """
+        if name := name_of(call) or call.affinity_header:
+            return name
+        if name := continued_answer(call):
+            unit = conversation_unit(call.caller.name, name)
+            if may_wait and self.under_way.may_hear_of(unit, entry):
+                raise NotHeardYet(unit)
             return name
         fingerprint = fingerprint_of(call, opening_of(call))
         if entry.agent.sticky.kind != "conversation":
@@ -56,12 +72,12 @@ class ConversationNaming:
         """Return what listens to the answer on its way to `send`, where a later turn may have to be known by it."""
         if plan.reason != "split" or not (is_alone(plan.unit) or _is_kept_by_provider(call)):
             return None
-        return AnswerListener(send, lambda heard: self._expect(call, plan, entry, heard))
+        return AnswerListener(send, lambda heard, whole: self._expect(call, plan, entry, heard, whole))
 
-    def _expect(self, call: Call, plan: Plan, entry: Entry, heard: bytes) -> None:
-        """Let the next turn keep the version of this one."""
+    def _expect(self, call: Call, plan: Plan, entry: Entry, heard: bytes, is_whole: bool) -> None:
+        """Let the next turn keep the version of this one. An answer's id comes first, and is told at once."""
         caller = call.caller.name
-        if is_alone(plan.unit) and call.operation == "generate":
+        if is_whole and is_alone(plan.unit) and call.operation == "generate":
             continued = _continued(fingerprint_of(call, opening_of(call)), first_answer_of(heard))
             self.under_way.expect(conversation_unit(caller, continued), plan, entry)
         if _is_kept_by_provider(call) and (found := _ANSWER_ID.search(heard)):
@@ -69,12 +85,16 @@ class ConversationNaming:
 
 
 class AnswerListener:
-    """A `send` that passes an answer on as it comes, and hears its beginning."""
+    """A `send` that passes an answer on as it comes, and hears its beginning.
 
-    def __init__(self, send: Send, tell: Callable[[bytes], None]) -> None:
+    What is heard is told before the last byte leaves: the next turn may come to another replica at once.
+    """
+
+    def __init__(self, send: Send, tell: Callable[[bytes, bool], None]) -> None:
         self._send = send
         self._tell = tell
         self._heard = bytearray()
+        self._is_told = False
 
     @property
     def begun(self) -> bool:
@@ -82,6 +102,8 @@ class AnswerListener:
 
     def __call__(self, message: Message, /) -> Awaitable[None]:
         self.hear(message.get("body", b""))
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self.end()
         return self._send(message)
 
     def answer(self, status: int, headers: Headers, body: bytes) -> bool:
@@ -94,13 +116,18 @@ class AnswerListener:
         return is_sent
 
     def hear(self, piece: bytes) -> None:
-        """Listen to a piece, as far as anything is to be heard."""
+        """Listen to a piece, as far as anything is to be heard; the first may hold the answer's id."""
         if len(self._heard) < _HEARD_BYTES:
+            is_first = piece and not self._heard
             self._heard += piece[:_HEARD_BYTES]
+            if is_first:
+                self._tell(bytes(self._heard), False)
 
     def end(self) -> None:
-        """Tell what was heard of an answer that has arrived."""
-        self._tell(bytes(self._heard))
+        """Tell what was heard, once."""
+        if not self._is_told:
+            self._is_told = True
+            self._tell(bytes(self._heard), True)
 
 
 def _shared_unit(call: Call, fingerprint: str) -> str:

@@ -7,7 +7,7 @@ from functools import lru_cache, partial
 
 from gateway.call.attempt import Attempts, Run
 from gateway.call.chain import FallbackChain
-from gateway.call.conversation_naming import AnswerListener, ConversationNaming
+from gateway.call.conversation_naming import AnswerListener, ConversationNaming, NotHeardYet
 from gateway.call.exposures import Exposures
 from gateway.call.hedging import Hedges
 from gateway.call.recording import Recording, end_by, name_call, relay_recorded
@@ -32,7 +32,7 @@ _NANO = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """The proxy serves calls from the table in memory and never waits for the store."""
+    """The proxy serves calls from the table in memory and never waits for the store (but see decision 33)."""
 
     table: Table
     chain: FallbackChain
@@ -48,7 +48,11 @@ class Proxy:
     async def handle(self, call: Call, runtime: Runtime, send: Send) -> None:
         """Serve the call. Raises CallerError before it has an id; later failures are answered here."""
         entry = self.entry_of(call)
-        plan = self.plan_of(call, entry)
+        try:
+            plan = self.plan_of(call, entry, True)
+        except NotHeardYet as missing:
+            await self.conversations.under_way.hear_of(missing.unit)
+            plan = self.plan_of(call, entry)
         if self.replies.known:
             self.replies.put_into(call)
         with Recording(self.recorder, call, plan, entry, runtime.prices) as outcome:
@@ -80,11 +84,11 @@ class Proxy:
             raise UnknownModel(f"{call.agent!r} has no version {call.pin!r}; known: {known}", param="model")
         return entry
 
-    def plan_of(self, call: Call, entry: Entry) -> Plan:
-        """Return the version that serves the call, and its targets. Raises CallerError."""
+    def plan_of(self, call: Call, entry: Entry, may_wait: bool = False) -> Plan:
+        """Return the version that serves the call, and its targets. Raises CallerError; NotHeardYet if it may wait."""
         caller = call.caller
         facts = Facts(
-            caller.name, caller.group, user_of(call.document), self.conversations.name(call, entry), call.id,
+            caller.name, caller.group, user_of(call.document), self.conversations.name(call, entry, may_wait), call.id,
             call.stream, call.facts_headers,
         )  # fmt: skip
         return self.conversations.under_way.follow(
@@ -95,13 +99,16 @@ class Proxy:
         """Send what the chain has brought."""
         return self._stream(run, reply, send) if isinstance(reply, OpenStream) else self._answer(run, reply, send)
 
-    async def _reply_heard(self, run: Run, reply: Answer | OpenStream, send: Send, listener: AnswerListener) -> None:
+    def _reply_heard(
+        self, run: Run, reply: Answer | OpenStream, send: Send, listener: AnswerListener
+    ) -> Awaitable[None]:
         """Send it, and hear on the way what a later turn is known by."""
-        if isinstance(reply, Answer):
+        if isinstance(reply, OpenStream):
+            return self._stream(run, reply, listener)
+        if run.outcome.end != "escalated":
             listener.hear(reply.body)
-        await self._reply(run, reply, listener if isinstance(reply, OpenStream) else send)
-        if run.outcome.end == "answered":
             listener.end()
+        return self._answer(run, reply, send)
 
     def _answer(self, run: Run, answer: Answer, send: Send) -> Awaitable[None]:
         """Send the whole answer, and with it who served the call at what cost."""

@@ -20,6 +20,7 @@ from routing.plan import Beginning
 
 SHARE_SECONDS = 0.1  # between two messages while nothing changes
 HASTY_SECONDS = 0.002  # just after a step has begun
+PAUSES = (SHARE_SECONDS, HASTY_SECONDS)
 UNITS_AT_ONCE = 500  # of one message, 8 KB: what a replica reads without a pause that calls would notice
 _MESSAGES_AT_ONCE = 20
 _FIRST_READ_SECONDS = 1.5  # of what others said before this replica began; calls are then served anyway
@@ -31,16 +32,26 @@ _DIGITS = 16  # of a unit's id
 class Sharing:
     """The sharing of one replica."""
 
-    def __init__(self, store: Store, table: Table, under_way: UnderWay, clock: Clock, log: Log) -> None:
+    def __init__(
+        self,
+        store: Store,
+        table: Table,
+        under_way: UnderWay,
+        clock: Clock,
+        log: Log,
+        pauses: tuple[float, float] = PAUSES,
+    ) -> None:
+        self._usual, self._hasty = pauses
         self._store = store
         self._table = table
         self._under_way = under_way
         self._clock = clock
         self._log = log
         self._news = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._place = ""
         self._has_complained = False
-        under_way.ask = self._news.set
+        under_way.ask, under_way.hurry = self._news.set, self._be_quick
 
     async def catch_up(self) -> None:
         """Read what others have said before this replica began. A store that is away is read later."""
@@ -54,7 +65,14 @@ class Sharing:
         while True:
             await self._news.wait()
             self._news.clear()
-            await asyncio.sleep(await self._tell())
+            self._hurry.clear()
+            pause = await self._tell()
+            if pause > self._usual:  # the store is away
+                await asyncio.sleep(pause)
+                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._hurry.wait()
 
     async def follow_for_ever(self) -> None:
         """Read what others write, until cancelled."""
@@ -69,11 +87,16 @@ class Sharing:
         """Write what is left; a store that is away hears nothing of it."""
         await self._tell()
 
+    def _be_quick(self) -> None:
+        """Write what is new without a pause: a turn that is expected may come at once, at another replica."""
+        self._news.set()
+        self._hurry.set()
+
     async def _read(self, wait: bool) -> bool:
         """Take what others have written; return whether there was something. Raises StoreAway."""
         after = self._place or f"{int((self._clock.unix() - self._memory_seconds()) * 1_000)}-0"
         self._place, messages = await self._store.read_messages(after, wait)
-        self._has_complained = False
+        self._has_complained = self._under_way.is_deaf = False
         for message in messages:
             for begun in _decoded(message):
                 if (entry := self._table.entry(begun.agent)) and entry.split.kept:
@@ -93,7 +116,7 @@ class Sharing:
                 self._news.set()
                 return self._complain(error)
             left = left[_MESSAGES_AT_ONCE:]
-        return HASTY_SECONDS if self._under_way.is_hasty else SHARE_SECONDS
+        return self._hasty if self._under_way.is_hasty else self._usual
 
     async def _look_for_loss(self) -> None:
         """Say everything again where the store has lost what was said."""
@@ -109,6 +132,7 @@ class Sharing:
 
     def _complain(self, error: StoreAway) -> float:
         """Say once that nothing is shared; return the seconds until it is tried again."""
+        self._under_way.is_deaf = True
         if not self._has_complained:
             self._has_complained = True
             self._log.warning("conversations_not_shared", error=error.message)

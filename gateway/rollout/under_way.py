@@ -4,8 +4,10 @@ Every unit that the split has served lately is remembered with where it began. W
 others through the store (`gateway.rollout.sharing`); a call only looks into memory. Memory is bounded by generations.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from gateway.rollout.table import Entry
@@ -16,7 +18,8 @@ from routing.plan import Beginning, Plan, Split, arm_of_unit, keep
 GENERATIONS = 4  # each half of `idle` long: what was used within `idle` is known, what is silent for twice that is not
 MOST_UNITS = 100_000  # of one generation, over all agents: some 10 MB
 FEWEST_UNITS = 1_000  # of one generation of one agent, however many agents there are
-_EXPECTED_SECONDS = 1.0  # a turn that is expected may come at once, at another replica
+HEAR_SECONDS = 0.1  # a call waits so long for the word of the replica that served the answer which it continues
+_MOST_WAITING = 1_000
 SETTLE_SECONDS = 2.0  # a step waits so long for new units where other replicas serve; longer than a poll of the records
 
 
@@ -91,18 +94,26 @@ class _RecentUnits:
 
 
 class UnderWay:
-    """The conversations under way at one replica. `asked` is called when there is something to share."""
+    """The conversations under way at one replica. `ask` is called when there is something to share, and `hurry` when
+    that cannot wait; `is_deaf` says that nothing is heard of the other replicas."""
 
     def __init__(
-        self, now: Callable[[], float], most_units: int = MOST_UNITS, fewest_units: int = FEWEST_UNITS
+        self,
+        now: Callable[[], float],
+        most_units: int = MOST_UNITS,
+        fewest_units: int = FEWEST_UNITS,
+        hear_seconds: float = HEAR_SECONDS,
     ) -> None:
+        self._hear_seconds = hear_seconds
         self._now = now
         self._most_units, self._fewest_units = most_units, fewest_units
         self._agents: dict[str, _RecentUnits] = {}
         self._beginnings: dict[Beginning, Beginning] = {}
         self._most = most_units
-        self._expects_until = 0.0
+        self._awaited: dict[str, asyncio.Event] = {}
+        self.is_deaf = False
         self.ask: Callable[[], None] = _ignore
+        self.hurry: Callable[[], None] = _ignore
 
     def keep_agents(self, entries: Iterable[Entry]) -> None:
         """Follow a new configuration: forget agents that have left it, and share the memory among those that are."""
@@ -131,15 +142,34 @@ class UnderWay:
         return units is not None and (units.newest.get(name := unit_id(unit)) or units.find(name)) is not None
 
     def expect(self, unit: str, plan: Plan, entry: Entry) -> None:
-        """Remember a unit under which the conversation of that plan will go on; of several the first holds."""
+        """Remember a unit under which the conversation of that plan will go on; of several the first holds.
+
+        It counts as older than the running step, and so is no evidence. Its arm was drawn by another unit's bucket:
+        were it evidence where its own bucket happens to agree, the larger arm would count too often.
+        """
         if not entry.split.kept or self.knows(entry.agent.name, unit):
             return
         units = self._units_of(entry, self._now())
         begun = units.newest.get(unit_id(plan.unit))
         step, weight = (begun.step, begun.weight) if begun else (entry.split.step, entry.split.weight)
-        units.note(unit_id(unit), self._shared(Beginning(step, plan.version.digest, weight)))
-        self._expects_until = self._now() + _EXPECTED_SECONDS
-        self.ask()
+        units.note(unit_id(unit), self._shared(Beginning(step - 1, plan.version.digest, weight)))
+        self.hurry()
+
+    def may_hear_of(self, unit: str, entry: Entry) -> bool:
+        """Return whether another replica may know the unit, and it matters which version serves it."""
+        units = self._agents.get(entry.agent.name)
+        if units is None or self.is_deaf or len(entry.split.kept) < 2 or self._now() >= units.heard_until:
+            return False
+        return len(self._awaited) < _MOST_WAITING and not self.knows(entry.agent.name, unit)
+
+    async def hear_of(self, unit: str) -> None:
+        """Wait until another replica tells of the unit, for a moment at most."""
+        name = unit_id(unit)
+        heard = self._awaited.setdefault(name, asyncio.Event())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._hear_seconds):
+                await heard.wait()
+        self._awaited.pop(name, None)
 
     def mark(self, unit: str, entry: Entry) -> None:
         """Let every replica know the unit, which no call is ever of."""
@@ -160,6 +190,8 @@ class UnderWay:
             known = units.newest.get(unit)
             if known is None or known.step <= beginning.step:
                 units.put(unit, beginning)
+            if self._awaited and unit in self._awaited:
+                self._awaited[unit].set()
 
     def take(self, most: int) -> list[Begun]:
         """Return what the other replicas are to hear of, at most so many units at a time; it is forgotten here."""
@@ -185,11 +217,9 @@ class UnderWay:
 
     @property
     def is_hasty(self) -> bool:
-        """Return whether a step began, or a turn is expected, so that the others must hear of new units at once."""
+        """Return whether a step began, so that the others must hear of new units at once."""
         now = self._now()
-        return now < self._expects_until or any(
-            now - units.since < 3 * SETTLE_SECONDS for units in self._agents.values()
-        )
+        return any(now - units.since < 3 * SETTLE_SECONDS for units in self._agents.values())
 
     def _follow(self, units: _RecentUnits, plan: Plan, entry: Entry, at: float) -> Plan:
         """Follow a unit that is new here, or that was under way before the running step."""

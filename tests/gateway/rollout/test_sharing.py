@@ -10,7 +10,7 @@ from time import monotonic, time
 from gateway import logs
 from gateway.errors import StoreAway
 from gateway.rollout.recorder import Clock
-from gateway.rollout.sharing import Sharing
+from gateway.rollout.sharing import PAUSES, Sharing
 from gateway.rollout.table import Table
 from gateway.rollout.under_way import UnderWay
 from gateway.store import RedisStore, connect
@@ -22,7 +22,7 @@ from tests.support.trials import agent_named
 class Replica:
     """What of a replica shares."""
 
-    def __init__(self, name: str, url: str, agent: str) -> None:
+    def __init__(self, name: str, url: str, agent: str, pauses: tuple[float, float] = PAUSES) -> None:
         self.agent = agent
         self.store = RedisStore(connect(url), name)
         self.out = io.BytesIO()
@@ -32,7 +32,7 @@ class Replica:
         assert entry
         self.entry = entry
         self.under_way = UnderWay(monotonic)
-        self.sharing = Sharing(self.store, table, self.under_way, Clock(monotonic, time), logs.to(self.out))
+        self.sharing = Sharing(self.store, table, self.under_way, Clock(monotonic, time), logs.to(self.out), pauses)
 
     def call(self, unit: str) -> None:
         self.under_way.follow(Plan(self.entry.split.stable, "split", unit, ()), self.entry, monotonic())
@@ -45,9 +45,9 @@ class Replica:
 
 
 @asynccontextmanager
-async def replica(name: str, url: str, agent: str) -> AsyncIterator[Replica]:
+async def replica(name: str, url: str, agent: str, pauses: tuple[float, float] = PAUSES) -> AsyncIterator[Replica]:
     """A replica that shares in the background."""
-    made = Replica(f"{name} of {agent}", url, agent)
+    made = Replica(f"{name} of {agent}", url, agent, pauses)
     tasks = [asyncio.create_task(work()) for work in (made.sharing.tell_for_ever, made.sharing.follow_for_ever)]
     try:
         yield made
@@ -65,6 +65,16 @@ async def test_another_replica_hears_of_a_new_conversation(redis_url: str, agent
         heard = other.under_way._agents
         await until(lambda: _true(agent in heard))
         assert await other.knows("a") and not await other.knows("b")
+
+
+async def test_a_turn_that_is_expected_is_told_without_a_pause(redis_url: str, agent: str) -> None:
+    """Also just after something else was told: it may come at once, at another replica."""
+    never = (3600.0, 3600.0)
+    async with replica("one", redis_url, agent, never) as one, replica("other", redis_url, agent) as other:
+        one.call("a")
+        await until(lambda: _true(other.under_way.knows(agent, "a")))
+        one.under_way.expect("after a", Plan(one.entry.split.stable, "split", "a", ()), one.entry)
+        await until(lambda: _true(other.under_way.knows(agent, "after a")))
 
 
 async def test_a_replica_that_starts_reads_what_was_said_before(redis_url: str, agent: str) -> None:

@@ -1,5 +1,6 @@
 """What one replica remembers of conversations under way: bounded, until they are silent, and shared once."""
 
+import asyncio
 import tracemalloc
 from dataclasses import replace
 
@@ -104,6 +105,37 @@ def test_what_another_replica_began_is_kept_here() -> None:
     here.hear("a", Beginning(here.state.evidence, v2))
     here.hear("a", Beginning(here.state.evidence - 1, v1))
     assert here.call("a").version.name == "v2"
+
+
+def test_a_turn_that_was_expected_is_no_evidence() -> None:
+    """Its arm was drawn by the bucket of another unit, so it counts on neither arm, whatever its own bucket says."""
+    here = Stage()
+    here.turn(5_000)
+    begun = [here.call(unit) for unit in UNITS]
+    for plan in begun:
+        here.under_way.expect(f"after {plan.unit}", plan, here.entry)
+    turns = [here.call(f"after {unit}") for unit in UNITS]
+    assert [plan.version for plan in turns] == [plan.version for plan in begun]
+    assert all(plan.held for plan in turns) and not any(plan.held for plan in begun)
+
+
+async def test_a_turn_waits_for_the_word_of_another_replica() -> None:
+    """Until it comes, or for a moment; not where nobody can know the unit, and not while nothing is heard."""
+    here = Stage()
+    here.under_way = UnderWay(lambda: here.now, hear_seconds=3600)
+    here.turn(5_000)
+    assert not here.under_way.may_hear_of("a", here.entry)
+    v2 = Beginning(1, here.agent.versions["v2"].digest)
+    here.hear("elsewhere", v2)
+    assert here.under_way.may_hear_of("a", here.entry) and not here.under_way.may_hear_of("elsewhere", here.entry)
+    waiting = asyncio.create_task(here.under_way.hear_of("a"))
+    await asyncio.sleep(0)
+    here.hear("a", v2)
+    await waiting
+    assert here.call("a").version.name == "v2"
+    await UnderWay(lambda: here.now, hear_seconds=0.001).hear_of("what nobody tells")
+    here.under_way.is_deaf = True
+    assert not here.under_way.may_hear_of("b", here.entry)
 
 
 def test_a_step_waits_for_new_units_where_other_replicas_serve() -> None:

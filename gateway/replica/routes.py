@@ -16,6 +16,7 @@ from gateway.api.health import Live, Ready
 from gateway.api.models import Models, listings
 from gateway.api.near_misses import NearMisses
 from gateway.api.passthrough import Passthrough
+from gateway.api.responses_socket import ResponsesSocket
 from gateway.api.status import Status
 from gateway.errors import NotFound
 from gateway.formats.registry import CLIENTS
@@ -24,18 +25,29 @@ from gateway.net.asgi import PlainReceive, PlainSend, Receive, Scope, Send
 
 def asgi(services: Services) -> Handler:
     """The ASGI application. The hot paths are found by one look-up, all else by Starlette's router."""
-    hot = {
+    hot: dict[str, Handler] = {
         path: Cors(services, Generation(services, side))
         for side in CLIENTS.values()
         for path in side.door.paths
         if not _is_pattern(path)
     }
+    sockets = {
+        path: ResponsesSocket(services, side)
+        for side in CLIENTS.values()
+        if side.door.tries_websocket and services.sockets.most
+        for path in side.door.paths
+    }
     unknown = Cors(services, NearMisses(services, _Unknown(services)))
     router = Router(routes(services), redirect_slashes=False, default=unknown)
 
     def serve(scope: Scope, receive: PlainReceive, send: PlainSend) -> Awaitable[None]:
-        if scope["type"] == "http" and (endpoint := hot.get(scope["path"])) is not None:
-            return endpoint(scope, receive, send)
+        if scope["type"] == "http":
+            return hot.get(scope["path"], router)(scope, receive, send)
+        if scope["type"] == "websocket":
+            if (socket := sockets.get(scope["path"])) is not None:
+                return socket(scope, receive, send)
+            scope["type"] = "http"  # where no WebSocket is, it is the GET that it looks like
+            return serve(scope, receive, send)
         return router(scope, receive, send)
 
     return serve

@@ -18,14 +18,22 @@ TAKES_AT_MOST = 60.0  # seconds; importing alone takes some on a busy machine
 
 async def run(script: str, here: Place) -> Any:
     """What a client's script found out."""
+    return await run_at(script, here.base_url.removesuffix("/v1"), here.agent)
+
+
+async def run_at(script: str, root: str, agent: str) -> Any:
+    """The same at a gateway's root URL."""
     assert PYTHON.exists(), f"{PYTHON} is missing: make .venv-clients/.clients"
-    return await found_by([PYTHON, SCRIPTS / script], here)
+    return await _printed([PYTHON, SCRIPTS / script, root, agent])
 
 
 async def found_by(command: Sequence[str | Path], here: Place) -> Any:
     """What a command that is given the gateway's root and an agent prints as JSON."""
-    root = here.base_url.removesuffix("/v1")
-    process = await create_subprocess_exec(*command, root, here.agent, stdout=PIPE, stderr=PIPE)
+    return await _printed([*command, here.base_url.removesuffix("/v1"), here.agent])
+
+
+async def _printed(command: Sequence[str | Path]) -> Any:
+    process = await create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
     async with asyncio.timeout(TAKES_AT_MOST):
         out, errors = await process.communicate()
     assert process.returncode == 0, errors.decode()

@@ -13,7 +13,7 @@ from gateway.formats.protocol import ClientFacts, ClientSide, ConversationLayout
 CLIENT = ClientSide(
     name=NAME,
     facts=ClientFacts(ConversationLayout("input", assistant_message, is_question), error_shape=ERROR_SHAPE),
-    door=Door(("/v1/responses",), tries_websocket=True),  # Codex does
+    door=Door(("/v1/responses",), tries_websocket=True),  # Codex and OpenAI's SDKs do
     prompt=read,
     opening=opening,
     reply=write_reply,

@@ -17,6 +17,7 @@ from gateway.net.server.body import RequestBody
 from gateway.net.server.disconnect import Departure
 from gateway.net.server.lines import OURS, STATUS, Headers, block
 from gateway.net.server.refusals import render
+from gateway.net.server.websocket import WebSocket
 
 # Below this, copying head and body together costs less than writing twice.
 JOIN_BYTES = 64 * 1024
@@ -37,6 +38,7 @@ class ExchangeConnection(Protocol):
     def flush(self) -> None: ...
     def answered(self, exchange: "Exchange") -> None: ...
     def cut(self, exchange: "Exchange") -> None: ...
+    def switch(self, exchange: "Exchange", head: bytes) -> WebSocket: ...
     def ended(self, exchange: "Exchange") -> None: ...
 
 
@@ -137,6 +139,17 @@ class Exchange:
         else:
             self._send_head(data)
         return True
+
+    def switch(self, headers: Headers) -> WebSocket | None:
+        """Answer with 101, and return the WebSocket that the connection is then; None where the client is gone."""
+        if self.disconnected or self._connection.closing():
+            return None
+        lines = block(headers) or b""
+        self._head = b""
+        self.started = self.complete = True
+        self.body.end()
+        head = b"%b\r\nconnection: Upgrade\r\nupgrade: websocket%b\r\n\r\n" % (STATUS[101], lines)
+        return self._connection.switch(self, head)
 
     async def send(self, message: Message) -> None:
         """Take a part of the answer; waits while the client is slow, drops it when the client is gone.

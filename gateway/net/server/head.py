@@ -77,6 +77,11 @@ class Head:
             NAMED: self._named,
         }
 
+    @property
+    def asks_for_websocket(self) -> bool:
+        """Return whether the protocol that the head asks for is WebSocket."""
+        return any(name == b"upgrade" and value.strip().lower() == b"websocket" for name, value in self.headers)
+
     def without_upgrade(self, method: bytes, version: str) -> bytes:
         """The head as bytes again, less the wish to speak another protocol (RFC 9110, 7.8: it may be ignored)."""
         lines = [b"%b %b HTTP/%b\r\n" % (method, self.target, version.encode())]

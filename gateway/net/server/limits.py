@@ -51,6 +51,9 @@ class ServerLimits:
     write_seconds: float = 60.0
     """A client that takes nothing for this long, while bytes wait for it, is cut off."""
 
+    websocket_idle_seconds: float = 900.0
+    """A WebSocket on which nothing is asked for this long is closed."""
+
     linger_seconds: float = 2.0
     """How long a refused client's bytes are thrown away before the connection closes: a close with bytes unread
     would reset the connection, and the client might never see its refusal."""

@@ -16,6 +16,7 @@ from gateway.net.server.exchange import Exchange
 from gateway.net.server.head import Head
 from gateway.net.server.refusals import BadFraming, HeadTooLarge, TargetTooLong
 from gateway.net.server.watch import NEVER
+from gateway.net.server.websocket import WebSocket
 
 
 class BoundedProtocol(BoundedConnection):
@@ -118,6 +119,22 @@ class BoundedProtocol(BoundedConnection):
         if self._intake.held and not self._deaf:
             self.data_received(self._intake.release())
 
+    def switch(self, exchange: Exchange, head: bytes) -> WebSocket:
+        """Send the head of the answer and speak WebSocket from here on. The exchange is the last on this connection."""
+        self._answering = None
+        self._deaf = True
+        self.write(head)
+        self.flush()
+        self._watch.stop()
+        socket = WebSocket(self.transport, self.flow, self.loop, self._traffic, exchange.departure)
+        self._room.change(self, socket)
+        self.transport.set_protocol(socket)
+        self._intake.resume()
+        self.parser = None  # type: ignore[assignment]  # it refers back to us
+        if held := self._intake.release():
+            socket.data_received(held)
+        return socket
+
     # Requests.
 
     def _opened(self) -> Head:
@@ -182,11 +199,18 @@ class BoundedProtocol(BoundedConnection):
     def _ignore_upgrade(self, rest: bytes) -> bool:
         # The parser drops the body of a request that asks for an upgrade: a new one reads it without the asking.
         head = self._opened()
-        again = head.without_upgrade(self.parser.get_method(), self.parser.get_http_version())
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        may_switch = method == b"GET" and version == "1.1" and not rest and head.asks_for_websocket
         self._upgrading = False
         self._unused = 0
         self.parser = new_parser(self)
-        return self._feed(again + rest)
+        if not self._feed(head.without_upgrade(method, version) + rest):
+            return False
+        if may_switch and self._receiving is None:
+            exchange = self._waiting[-1] if self._waiting else self._answering
+            if exchange is not None:  # it has not begun to run
+                exchange.scope["type"] = "websocket"
+        return True
 
 
 def _too_large(most: int) -> BodyTooLarge:

@@ -67,6 +67,11 @@ class Room:
         self._connections.discard(connection)
         self._reserved.pop(connection, None)
 
+    def change(self, connection: Guest, heir: Guest) -> None:
+        """Give the room of a connection to what goes on with it."""
+        self.leave(connection)
+        self._connections.add(heir)
+
     def _make_room(self, now: float) -> bool:
         """Close a resting connection; return whether there was one."""
         self._paid += PAID_BY_A_NEWCOMER

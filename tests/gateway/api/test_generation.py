@@ -139,8 +139,8 @@ async def test_any_key_of_ours_will_do(serve: Serve, name: str) -> None:
 
 
 async def test_responses_over_websocket_are_refused_at_once(serve: Serve) -> None:
-    """Codex asks for a WebSocket first: a 426 with a JSON error lets it go on with HTTP; a plain GET is a 405."""
-    here = await serve()
+    """Where WebSockets are switched off, a 426 with a JSON error lets Codex go on with HTTP; a plain GET is a 405."""
+    here = await serve(gateway={"limits": {"websockets": 0}})
     asked = b"GET /v1/responses HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n"
     url = httpx2.URL(here.base_url)
     for more in (b"sec-websocket-key: dGhl\r\nsec-websocket-version: 13\r\n", b""):

@@ -142,7 +142,7 @@ def _entry() -> Entry:
     return entry.with_state(replace(decision.state, frozen=_FROZEN))
 
 
-async def measured(load: Load, rounds: int, profile: cProfile.Profile | None = None) -> Cost:
+async def measure_flush(load: Load, rounds: int, profile: cProfile.Profile | None = None) -> Cost:
     """What a flush of that load costs, over a Redis that knows of nothing else."""
     with tempfile.TemporaryDirectory() as folder:
         server = EmbeddedRedis(Path(folder) / "data", log=lambda *_: None)
@@ -174,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lines = ["| a flush of | gateway, ms | a call, µs | Redis, ms |", "|---|---|---|---|"]
     for load in LOADS:
         profile = cProfile.Profile() if given.profile else None
-        lines.append(row(load, uvloop.run(measured(load, given.rounds, profile))))
+        lines.append(row(load, uvloop.run(measure_flush(load, given.rounds, profile))))
         if profile:
             pstats.Stats(profile).sort_stats("tottime").print_stats(18)
     print("\n".join(lines))

@@ -24,7 +24,7 @@ NAMES = ("one", "two", "three")
 BAR = 1.0  # seconds
 
 
-async def interrupted(trial: Trial, redis: ExternalRedis) -> Memory:
+async def interrupt(trial: Trial, redis: ExternalRedis) -> Memory:
     """Let everybody die in the middle of the trial; what it was then."""
     await redis.start()
     async with trial.replicas({"SERINUS_STORE": redis.url}, *NAMES) as replicas:
@@ -35,7 +35,7 @@ async def interrupted(trial: Trial, redis: ExternalRedis) -> Memory:
 
 async def store_first(trial: Trial, redis: ExternalRedis) -> Back:
     """How soon all is as it was, where Redis came back before the replicas did."""
-    memory = await interrupted(trial, redis)
+    memory = await interrupt(trial, redis)
     await redis.start()
     async with trial.replicas({"SERINUS_STORE": redis.url}, *NAMES) as replicas:
         return await trial.seconds_until(memory, replicas)
@@ -43,7 +43,7 @@ async def store_first(trial: Trial, redis: ExternalRedis) -> Back:
 
 async def store_last(trial: Trial, redis: ExternalRedis) -> Back:
     """How soon all is as it was, where the replicas served without Redis until it came back."""
-    memory = await interrupted(trial, redis)
+    memory = await interrupt(trial, redis)
     async with trial.replicas({"SERINUS_STORE": redis.url}, *NAMES) as replicas:
         await redis.start()
         return await trial.seconds_until(memory, replicas)

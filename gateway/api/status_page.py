@@ -5,7 +5,15 @@ from html import escape
 from importlib.resources import files
 from string import Template
 
-from gateway.rollout.status_view import AgentView, CallSums, FindingView, StatusView, StoreView, VersionView
+from gateway.rollout.status_view import (
+    AgentView,
+    CallSums,
+    FindingView,
+    StatusView,
+    StoreView,
+    VersionView,
+    apart_in_words,
+)
 from policies.guardrails.metrics import MEANS
 from policies.guardrails.thresholds import SCALE
 from policies.rollout.state import VersionRef
@@ -54,6 +62,8 @@ def _agent(name: str, agent: AgentView) -> str:
         f"<p>{escape(agent.reason)}</p>",
         f"<p>{_trial(agent)}</p>",
         _table(_COLUMNS, _rows(agent.versions)),
+        _note(agent.openings),
+        *(_note(sentence) for sentence in apart_in_words(agent.versions)),
         _unpriced(agent.unpriced),
         _waits(agent.waits_for),
         _table(("guardrail", *_FINDINGS), map(_finding, agent.guardrails)),
@@ -71,6 +81,10 @@ def _trial(agent: AgentView) -> str:
     decision = agent.last_decision
     who = f" by {escape(decision.actor)} ({escape(decision.action.replace('_', ' '))})" if decision else ""
     return f"{split}; epoch {agent.epoch}, changed at {escape(agent.changed_at or '-')}{who}"
+
+
+def _note(sentence: str | None) -> str:
+    return f"<p>{escape(sentence)}</p>" if sentence else ""
 
 
 def _unpriced(targets: Iterable[str]) -> str:

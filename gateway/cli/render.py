@@ -1,9 +1,7 @@
 """Text output of the operator's commands for a terminal."""
 
-from collections.abc import Callable, Mapping
-
 from gateway.handover.escalation_view import EscalationView
-from gateway.rollout.status_view import AgentView, CallSums, OutlookView, StatusView, VersionView
+from gateway.rollout.status_view import AgentView, OutlookView, StatusView, apart_in_words
 
 
 def describe(view: StatusView) -> str:
@@ -50,7 +48,7 @@ def explain(name: str, agent: AgentView) -> list[str]:
     if agent.phase in ("running", "paused"):
         lines.append(_evidence_in_words(agent))
         lines += _outlook_in_words(agent.outlook) if agent.outlook else []
-        lines += _apart_in_words(agent.versions)
+        lines += apart_in_words(agent.versions)
         lines += [f"{agent.openings}."] if agent.openings else []
         lines += [f"It waits because {reason}." for reason in agent.waits_for]
     if agent.dismissed:
@@ -87,22 +85,6 @@ def _evidence_in_words(agent: AgentView) -> str:
     worst = max(agent.guardrails, key=lambda finding: finding.e_value, default=None)
     against = f"; most of it from {worst.text}" if worst is not None and worst.e_value > 1 else ""
     return f"The evidence against it is E = {agent.e_value:.4g}; at {agent.threshold:g} it is rolled back{against}."
-
-
-def _apart_in_words(versions: Mapping[str, VersionView]) -> list[str]:
-    """Return a line on each kind of call that is no full evidence: rejected, censored or held."""
-    said = {
-        "The provider rejected some requests, whatever the cause": _counts(versions, lambda sums: sums.rejected),
-        "Some calls are no evidence, because a target's circuit was open": _counts(versions, lambda s: s.censored),
-        "Some calls are no evidence, because their conversations began before this step": _counts(
-            versions, lambda sums: sums.held
-        ),
-    }
-    return [f"{sentence}: {counts}." for sentence, counts in said.items() if counts]
-
-
-def _counts(versions: Mapping[str, VersionView], count: Callable[[CallSums], int]) -> str:
-    return ", ".join(f"{name} {count(sums)}" for name, sums in versions.items() if count(sums))
 
 
 def _outlook_in_words(outlook: OutlookView) -> list[str]:

@@ -248,6 +248,7 @@ def build(
     shadows = Shadows(table, attempts, recorder, clock, Purse(store.store, clock.unix))
     replies = Replies(store.store, table, clock.unix, given.timings.replies)
     hedges, exposures, under_way = Hedges(attempts, clock), Exposures(circuits), UnderWay(clock.monotonic)
+    table.heed = under_way.see
     conversations = ConversationNaming(under_way, SharedOpenings(clock.monotonic))
     proxy = Proxy(table, chain, attempts, recorder, shadows, clock, replies, hedges, exposures, conversations)
     services = Services(

@@ -4,7 +4,7 @@ The members of these classes are the members of the JSON. Times are RFC 3339 in 
 dollars; None where nothing is known.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from policies.rollout.state import VersionRef
@@ -214,3 +214,19 @@ class StatusView:
     now: str
     gateway: GatewayView
     agents: Mapping[str, AgentView]
+
+
+def apart_in_words(versions: Mapping[str, VersionView]) -> list[str]:
+    """Return a line on each kind of call that is no full evidence: rejected, censored or held."""
+    said = {
+        "The provider rejected some requests, whatever the cause": _counts(versions, lambda sums: sums.rejected),
+        "Some calls are no evidence, because a target's circuit was open": _counts(versions, lambda s: s.censored),
+        "Some calls are no evidence, because their conversations began before this step": _counts(
+            versions, lambda sums: sums.held
+        ),
+    }
+    return [f"{sentence}: {counts}." for sentence, counts in said.items() if counts]
+
+
+def _counts(versions: Mapping[str, VersionView], count: Callable[[CallSums], int]) -> str:
+    return ", ".join(f"{name} {count(sums)}" for name, sums in versions.items() if count(sums))

@@ -4,7 +4,7 @@ Every entry is immutable and swapped whole, so a call keeps the one it started w
 is about other versions than the configuration's, means stable only.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from gateway.calls import ArmName
@@ -82,11 +82,15 @@ class Entry:
 
 
 class Table:
-    """Entries by agent name, and the highest record this replica has seen of each agent."""
+    """Entries by agent name, and the highest record this replica has seen of each agent.
+
+    `heed` is called with an entry whose record has changed.
+    """
 
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
         self._seen: dict[str, State] = {}
+        self.heed: Callable[[Entry], None] | None = None
 
     def install(self, agents: Mapping[str, Agent]) -> None:
         """Take a new configuration; the records stay what they are."""
@@ -103,6 +107,8 @@ class Table:
         self._seen[name] = state
         if entry := self._entries.get(name):
             self._entries[name] = entry.with_state(state)
+            if self.heed is not None:
+                self.heed(self._entries[name])
         return True
 
     def quarantine(self, name: str) -> None:

@@ -37,8 +37,8 @@ class Begun(NamedTuple):
 class _RecentUnits:
     """The units of one agent that were served lately, by `unit_id`. `unsaid` is what the other replicas do not know.
 
-    `step` is the epoch of the step in which the last new unit came, `since` when that step was first seen here, and
-    `before` the split that held until then. `heard_until` is when nothing of other replicas is remembered any more.
+    `split` is the latest that was seen, `since` when its step was first seen here, and `before` the split until then.
+    `heard_until` is when nothing of other replicas is remembered any more.
     """
 
     __slots__ = ("before", "half", "heard_until", "most", "newest", "older", "since", "split", "turns_at", "unsaid")
@@ -54,6 +54,12 @@ class _RecentUnits:
         self.before: Split | None = None
         self.since = at
         self.heard_until = at
+
+    def see(self, split: Split, at: float) -> None:
+        """Notice that a step has begun."""
+        if self.split is None or self.split.step != split.step:
+            self.before, self.since = self.split, at
+        self.split = split
 
     def turn(self, at: float) -> None:
         """Begin new generations for the time that has passed."""
@@ -122,6 +128,12 @@ class UnderWay:
         self._agents = {name: units for name, units in self._agents.items() if name in kept}
         for name, units in self._agents.items():
             units.half, units.most = kept[name].idle / 2, self._most
+
+    def see(self, entry: Entry) -> None:
+        """Notice a step when this replica hears of it, however late its first new conversation comes."""
+        if entry.split.kept:
+            at = self._now()
+            self._units_of(entry, at).see(entry.split, at)
 
     def follow(self, plan: Plan, entry: Entry, at: float) -> Plan:
         """Return the plan on the version that the call's conversation keeps; `at` in monotonic seconds."""
@@ -245,9 +257,7 @@ class UnderWay:
         For some seconds after a step has begun that is still the step before it, where other replicas serve the agent,
         too: one of them may not know of the step yet, and this unit's next turn may arrive there.
         """
-        if units.split is None or units.split.step != split.step:
-            units.before, units.since = units.split, at
-        units.split = split
+        units.see(split, at)
         before = units.before
         if before is not None and at < units.heard_until and at - units.since < SETTLE_SECONDS:
             return self._shared(Beginning(before.step, arm_of_unit(before, plan.unit).digest, before.weight))

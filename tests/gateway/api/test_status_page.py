@@ -89,3 +89,11 @@ def test_targets_without_a_price() -> None:
     line = "no known price, not in the costs: house/&lt;m&gt;, house/n"
     assert line in status_page(view(unpriced=("house/<m>", "house/n"))).decode()
     assert "no known price" not in status_page(view()).decode()
+
+
+def test_what_is_no_evidence_is_said() -> None:
+    """In the words of `explain`: openings that many share, and calls of conversations from before the step."""
+    versions = {"v1": replace(agent_view().versions["v1"], held=3)}
+    page = status_page(view(openings="90% begin with <hi>", versions=versions)).decode()
+    assert "<p>90% begin with &lt;hi&gt;</p>" in page and "began before this step: v1 3.</p>" in page
+    assert "no evidence" not in status_page(view()).decode()

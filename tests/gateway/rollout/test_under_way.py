@@ -151,6 +151,18 @@ def test_a_step_waits_for_new_units_where_other_replicas_serve() -> None:
     assert here.call("at once").version.name == "v1"
 
 
+def test_a_step_waits_from_when_the_replica_hears_of_it() -> None:
+    """Not from its next new conversation on: on a quiet replica that would follow the old weight long afterwards."""
+    here = Stage()
+    here.hear("elsewhere", Beginning(0, here.agent.versions["v1"].digest))
+    here.under_way.see(here.entry)
+    here.turn(10_000)
+    here.under_way.see(here.entry)
+    assert here.call("at once").version.name == "v1"
+    here.now += SETTLE_SECONDS
+    assert (here.call("later").version.name, here.call("later").held) == ("v2", False)
+
+
 def test_what_is_new_is_shared_once_and_again_when_it_did_not_arrive() -> None:
     """In portions, by where it began."""
     here = Stage()

@@ -22,6 +22,7 @@ from gateway.headers import of_type, query_to_provider, without_names
 from gateway.json_body import Document, encode
 from gateway.net.asgi import Message, MessageSend, Receive, Scope, Send
 from gateway.passthrough.forwarder import Forwarder, Wanted
+from gateway.passthrough.providers import check_dialect
 from gateway.passthrough.response_owner import texts_of, texts_of_target
 from gateway.passthrough.uploads import (
     FormStream,
@@ -74,6 +75,7 @@ class Passthrough(Generation):
         caller = caller_of(scope)
         path = _path(scope["path"])
         check_encoding(headers)
+        check_dialect(headers, path)
         _check_scope(caller, scope["method"], scope["path"])
         agent = _named_in_query(scope)
         incoming = _incoming(receive, scope)

@@ -65,6 +65,24 @@ async def test_files_are_the_only_providers(serve: Serve) -> None:
     assert (await files.delete(made.id)).deleted
 
 
+@pytest.mark.parametrize("path", ["files", "files/file_1", "skills", "batches"])
+@pytest.mark.parametrize("header", ["anthropic-version", "anthropic-beta"])
+async def test_a_request_in_anthropics_dialect_reaches_no_openai_account(serve: Serve, path: str, header: str) -> None:
+    """Anthropic's clients upload to the same path: their files are not stored at another provider."""
+    here = await serve()
+    headers = {header: "files-api-2025-04-14"}
+    answer = await here.http.post(f"{here.base_url}/{path}", headers=headers, files={"file": ("a", SOUND)})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_url")
+    assert not here.standin.requests
+
+
+async def test_two_formats_of_one_account_are_one_provider(serve: Serve) -> None:
+    """Files, and all else that names no agent, go to the account, in whichever format it is configured as well."""
+    here = await serve(api="openai-responses")
+    made = await here.sdk().files.create(file=("a.jsonl", SOUND), purpose="batch")
+    assert (await here.sdk().files.content(made.id)).content == SOUND
+
+
 async def test_a_moderation_with_and_without_a_model(serve: Serve) -> None:
     """With one it is the agent's; without, the provider's own default holds."""
     here = await serve()
@@ -102,9 +120,13 @@ async def test_a_response_of_our_own(serve: Serve) -> None:
     assert caught.value.param == "id" and len(here.standin.requests) == asked
 
 
-async def test_no_agent_and_several_providers(serve: Serve) -> None:
+async def test_no_agent_and_several_accounts(serve: Serve) -> None:
     """A 400 that says how to name one."""
     here = await serve(api="openai-responses")
+    settings = json.loads((here.running.folder / "gateway.yaml").read_text())
+    settings["providers"]["standin"]["headers"] = {"OpenAI-Project": "another"}
+    write(here.running.folder, {"gateway.yaml": settings})
+    here.running.reload()
     with pytest.raises(openai.BadRequestError, match=r"'\?model=' in the query") as caught:
         await here.sdk().files.list()
     assert caught.value.param == "model"

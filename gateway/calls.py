@@ -129,7 +129,8 @@ class Outcome:
     first, None where there was none; `late` whether the first was late where there might have been one. `exposed` says
     that the first attempt goes out whatever its target's circuit says, `censored` that the call is no evidence, because
     what it would show depends on a circuit (decision 19), and `held` that it is none, because its conversation was
-    under way before the running step (decision 33). `party` is whose call it is, or ''.
+    under way before the running step. `origin` is the earlier step in which such a conversation began, where it is
+    evidence all the same, and 0 elsewhere (decision 33). `party` is whose call it is, or ''.
     `request_id` is the client's own name for the call and `conversation` its own id of the conversation, or ''.
     """
 
@@ -156,6 +157,7 @@ class Outcome:
     exposed: bool = False
     censored: bool = False
     held: bool = False
+    origin: int = 0
     party: str = ""
     conversation: str = ""
 

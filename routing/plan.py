@@ -30,7 +30,8 @@ class Split:
 
     `weight` is the canary's share in basis points; 0 sends every unit to stable. `withdrawn` names the versions that
     were rolled back: rules towards them no longer hold, only a pin reaches them. `step` is the epoch in which the
-    running step began, and `kept` maps the digests of the versions that conversations under way may keep.
+    running step began, and `kept` maps the digests of the versions that conversations under way may keep. `earlier` are
+    the epochs of earlier steps whose conversations are evidence (decision 33).
     """
 
     stable: AgentVersion
@@ -40,6 +41,7 @@ class Split:
     withdrawn: frozenset[str] = frozenset()
     step: int = 0
     kept: Mapping[str, AgentVersion] = field(default_factory=dict)
+    earlier: frozenset[int] = frozenset()
 
     @classmethod
     def trial(cls, agent: str, stable: AgentVersion, canary: AgentVersion, weight: int) -> "Split":
@@ -58,7 +60,8 @@ class Beginning(NamedTuple):
 class Plan(NamedTuple):
     """unit → version with its reason, and the chain of targets to try.
 
-    `held` says that the conversation was under way before the running step: it is no evidence, on neither arm.
+    `origin` is the epoch of the earlier step in which the conversation began, where it is evidence by that step's
+    weight. `held` says that it was under way before the running step, and is no evidence, on neither arm.
     """
 
     version: AgentVersion
@@ -66,6 +69,7 @@ class Plan(NamedTuple):
     unit: str
     targets: tuple[ChainTarget, ...]
     held: bool = False
+    origin: int = 0
 
 
 def route(agent: Agent, split: Split, facts: Facts, pin: str | None = None) -> Plan:
@@ -97,10 +101,19 @@ def keep(agent: Agent, split: Split, plan: Plan, begun: Beginning) -> Plan:
     version = split.kept.get(begun.digest, plan.version)
     if version is split.canary and begun.weight > split.weight and not in_canary(split.salt, plan.unit, split.weight):
         version = split.stable
-    held = split.canary is not None or version is not plan.version
+    origin = begun.step if _is_evidence(split, plan.unit, begun, version) else 0
+    held = not origin and (split.canary is not None or version is not plan.version)
     if version is plan.version:
-        return plan._replace(held=held)
-    return plan._replace(version=version, targets=chain(version.target, agent.fallback), held=held)
+        return plan._replace(held=held, origin=origin)
+    targets = chain(version.target, agent.fallback)
+    return plan._replace(version=version, targets=targets, held=held, origin=origin)
+
+
+def _is_evidence(split: Split, unit: str, begun: Beginning, version: AgentVersion) -> bool:
+    """Return whether the unit of an earlier step is still on the arm that the weight of that step has drawn for it."""
+    if begun.step not in split.earlier or split.canary is None or version.digest != begun.digest:
+        return False
+    return version is (split.canary if in_canary(split.salt, unit, begun.weight) else split.stable)
 
 
 def shadowed(agent: Agent, plan: Plan) -> Plan | None:

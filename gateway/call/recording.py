@@ -42,7 +42,7 @@ class Recording:
         )  # fmt: skip
         outcome.thresholds = entry.thresholds.get(arm) if arm else None
         outcome.request_id, outcome.conversation = call.request_id, name_of(call)
-        outcome.party, outcome.held = party_of(call), plan.held
+        outcome.party, outcome.held, outcome.origin = party_of(call), plan.held, plan.origin
 
     def __enter__(self) -> Outcome:
         return self.outcome
@@ -71,7 +71,8 @@ def end_by(outcome: Outcome, error: BaseException) -> None:
 
 def name_call(call: Call, outcome: Outcome, key: bytes, *, answered: bool = True) -> None:
     """Give the call the id that says where it will be booked, and whether a version answers it."""
-    arm, is_apart = None if outcome.censored or outcome.held else outcome.arm, outcome.reason != "split"
+    is_apart = outcome.reason != "split"
+    arm = None if outcome.censored or outcome.held or outcome.origin else outcome.arm
     booked = place(outcome.agent, outcome.version, arm, is_apart, outcome.rollout, outcome.evidence, answered)
     call.id = outcome.call_id = mint(booked, unit_id(outcome.unit), outcome.caller, call.nonce, key)
 

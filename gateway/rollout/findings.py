@@ -31,6 +31,7 @@ def evidence_of(state: State, sides: Sides) -> Evidence:
         callers=sides.callers,
         users=sides.users,
         observed_seconds=sides.observed_seconds,
+        earlier={step: weight / BUCKETS for step, weight in state.earlier},
     )
 
 

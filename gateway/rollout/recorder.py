@@ -15,7 +15,7 @@ from gateway.rollout.flush_requests import FlushRequests
 from gateway.rollout.named_conversations import Conversations
 from gateway.rollout.table import Entry
 from gateway.rollout.weighing import cost_of, mark, tokens_of, weigh
-from gateway.store.seam import Batch
+from gateway.store.seam import Arm, Batch
 from policies.evidence.evidence import QUALITY, SCORED, WHOLE
 from policies.evidence.tally import Tally, amount_bucket, histogram_bucket
 from routing.assignment import Reason
@@ -59,7 +59,7 @@ class Recorder:
             counts = batch.canary if arm == "canary" else batch.stable
             if outcome.censored or outcome.held:
                 counts.uncounted += 1
-            elif weigh(outcome, judged, counts):
+            elif weigh(outcome, judged, counts if not outcome.origin else _earlier_arm(batch, outcome, counts)):
                 self.flush_requests.ask(outcome.agent)
         if outcome.conversation:
             self.conversations.note(outcome)
@@ -124,6 +124,13 @@ class Recorder:
         if batch is None:
             batch = batches[key] = Batch(*key)
         return batch
+
+
+def _earlier_arm(batch: Batch, outcome: Outcome, running: Arm) -> Arm:
+    """The arm of the step in which the call's conversation began; the running step's is served all the same."""
+    running.uncounted += 1
+    stable, canary = batch.earlier.setdefault(outcome.origin, (Arm(), Arm()))
+    return canary if outcome.arm == "canary" else stable
 
 
 def _tally(batch: Batch, key: str) -> Tally:

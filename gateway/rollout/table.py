@@ -156,7 +156,10 @@ def _split(agent: Agent, intent: Intent, state: State | None) -> Split:
     """The split that the record asks for, with the versions that conversations under way may keep."""
     split = _arms(agent, intent, state)
     step = state.evidence if state else 0
-    return replace(split, step=step, kept=_kept(agent, intent, state) if _is_kept(agent) else {})
+    if not _is_kept(agent):
+        return replace(split, step=step)
+    earlier = frozenset(epoch for epoch, _ in state.earlier) if state and split.canary else frozenset[int]()
+    return replace(split, step=step, kept=_kept(agent, intent, state), earlier=earlier)
 
 
 def _is_kept(agent: Agent) -> bool:

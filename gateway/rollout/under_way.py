@@ -23,7 +23,8 @@ _MOST_WAITING = 1_000
 SETTLE_SECONDS = 2.0  # a step waits so long for new units where other replicas serve; longer than a poll of the records
 
 
-_MARK = Beginning(0, "")
+_NO_STEP = 0  # of units whose arm no weight has drawn: they are no evidence in any step
+_MARK = Beginning(_NO_STEP, "")
 
 
 class Begun(NamedTuple):
@@ -156,15 +157,15 @@ class UnderWay:
     def expect(self, unit: str, plan: Plan, entry: Entry) -> None:
         """Remember a unit under which the conversation of that plan will go on; of several the first holds.
 
-        It counts as older than the running step, and so is no evidence. Its arm was drawn by another unit's bucket:
+        It belongs to no step, and so is no evidence in any. Its arm was drawn by another unit's bucket:
         were it evidence where its own bucket happens to agree, the larger arm would count too often.
         """
         if not entry.split.kept or self.knows(entry.agent.name, unit):
             return
         units = self._units_of(entry, self._now())
         begun = units.newest.get(unit_id(plan.unit))
-        step, weight = (begun.step, begun.weight) if begun else (entry.split.step, entry.split.weight)
-        units.note(unit_id(unit), self._shared(Beginning(step - 1, plan.version.digest, weight)))
+        weight = begun.weight if begun else entry.split.weight
+        units.note(unit_id(unit), self._shared(Beginning(_NO_STEP, plan.version.digest, weight)))
         self.hurry()
 
     def may_hear_of(self, unit: str, entry: Entry) -> bool:

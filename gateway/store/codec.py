@@ -45,6 +45,7 @@ def encode_state(state: State) -> dict[str, str]:
         "dismissed": _json(list(state.dismissed)),
         "ladder": _json([astuple(step) for step in state.steps]),
         "replaced": _json(list(state.replaced)),
+        "earlier": _json([list(step) for step in state.earlier]),
     }
 
 
@@ -129,6 +130,7 @@ def _decode(fields: Mapping[str, str]) -> State:
         dismissed=tuple(json.loads(fields.get("dismissed", "[]"))),
         steps=tuple(Step(*step) for step in json.loads(fields.get("ladder", "[]"))),
         replaced=tuple(json.loads(fields.get("replaced", "[]"))),
+        earlier=tuple((int(epoch), int(weight)) for epoch, weight in json.loads(fields.get("earlier", "[]"))),
     )
 
 

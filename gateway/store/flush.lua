@@ -6,7 +6,8 @@
 --       4  evidence  hash: the evidence epoch, see below
 --       5  units     set: the canary's units
 --       6  parties   hash: when each of the agent's parties was last seen, and `since` when they have been watched
---       then two for each component of the batch, sets: stable's bad units, the canary's bad units
+--       then two for each component of the batch, sets: stable's bad units, the canary's bad units. Those of units that
+--       began in an earlier step are that step's, so that a unit counts once
 -- ARGV  1  sequence of the batch
 --       2  limits, a JSON object:
 --            remember  seconds that the sequence is remembered, keep  seconds that the sums are kept, both after the last flush
@@ -32,6 +33,7 @@
 -- The evidence hash holds, by arm, <arm>|requests|<slot>, <arm>|errors, <arm>|units, <arm>|bad|<component>|<slot> in
 -- millionths, <arm>|bad_units|<component>, canary|requests@<party>|<slot>, <arm>|<metric>|n, |total, |squares, |bin|<i>|n and |bin|<i>|total; and `began`,
 -- `stable_seen`, `slot`, `callers`, `users` and `watched_since`.
+-- <component>~<step> counts the units that began in an earlier step, requests@~<step> the canary's calls of such.
 -- <component>@<party> and <metric>@<party> stand for a party's part. A slot that has ended is folded into the text of its series, <arm>|requests or
 -- <arm>|bad|<component>: "<slot>:<sum> " again and again, an eighth of the memory.
 
@@ -141,7 +143,7 @@ local function count_bad(number, arm, component, badness, party, count)
   news = news or arm == 'canary'
   local amount = string.format('%.0f', new * badness)
   add(EVIDENCE, arm .. '|bad|' .. component .. '|' .. current_slot(), amount)
-  redis.call('HSET', EVIDENCE, arm .. '|bad_units|' .. component, redis.call('SCARD', set))
+  add(EVIDENCE, arm .. '|bad_units|' .. component, new)
   if party == '' then return end
   add(EVIDENCE, arm .. '|bad|' .. component .. '@' .. party .. '|' .. current_slot(), amount)
   add(EVIDENCE, arm .. '|bad_units|' .. component .. '@' .. party, new)
@@ -173,13 +175,24 @@ local function watch_parties()
   redis.call('HSET', EVIDENCE, 'callers', seen.c, 'users', seen.u, 'watched_since', since)
 end
 
+-- Whether the bad units of the batch's step are asked for in the running one, where its conversations go on.
+local function is_earlier()
+  for _, step in ipairs(cjson.decode(redis.call('HGET', KEYS[1], 'earlier') or '[]')) do
+    if string.format('%d', step[1]) == batch.evidence then return true end
+  end
+  return false
+end
+
 -- Late calls of a step that has ended shorten the life of what nobody decides on any more.
 local function keep()
   local running = redis.call('HGET', KEYS[1], 'evidence') or batch.evidence
+  local has_ended = running ~= batch.evidence
+  local keeps_sets = not has_ended or is_earlier()
   redis.call('EXPIRE', TALLY, limits.keep)
   for index = 4, #KEYS do
     if KEYS[index] ~= PARTIES then
-      redis.call('EXPIRE', KEYS[index], running == batch.evidence and limits.keep or limits.ended)
+      local is_needed = index > 6 and keeps_sets or not has_ended
+      redis.call('EXPIRE', KEYS[index], is_needed and limits.keep or limits.ended)
     end
   end
 end

@@ -253,7 +253,7 @@ class RedisStore(BeginningStore, FeedbackStore, HandoverStore):
 
 def _flush_keys(agent: str, replica: str, batch: Batch) -> list[str]:
     """KEYS of flush.lua."""
-    sets = [("bad", batch.evidence, arm, component) for component in components(batch) for arm in ("stable", "canary")]
+    sets = [("bad", step, arm, component) for step, component in components(batch) for arm in ("stable", "canary")]
     return [
         key_of(agent, "state"),
         key_of(agent, "batch", replica),

@@ -70,7 +70,8 @@ class Batch:
     """Counts of one agent, gathered in memory for one rollout and one evidence epoch.
 
     `parties` are those that called. `tallies` is keyed by what the status page shows apart:
-    a version's name, or `<version>/apart` for its pinned and rule-matched calls.
+    a version's name, or `<version>/apart` for its pinned and rule-matched calls. `earlier` holds both arms, stable
+    first, of the units that began in an earlier step, by its evidence epoch.
     """
 
     rollout: int
@@ -79,6 +80,7 @@ class Batch:
     stable: Arm = field(default_factory=Arm)
     canary: Arm = field(default_factory=Arm)
     parties: set[str] = field(default_factory=set)
+    earlier: dict[int, tuple[Arm, Arm]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

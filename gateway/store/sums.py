@@ -12,20 +12,28 @@ import orjson
 
 from gateway.store.codec import encode_tallies
 from gateway.store.seam import Arm, Batch, Sides
-from policies.evidence.evidence import SCORED, WHOLE, ArmEvidence, part_of, whole_of
+from policies.evidence.evidence import SCORED, WHOLE, ArmEvidence, earlier_part, part_of, whole_of
 from policies.guardrails.metrics import SCORED_COMPONENTS
 from policies.statistics.means import BINS, Sample
 
 UNIT_BYTES = 12  # 2^96 digests: a million units collide with a probability below 1e-17
 
 ArmName = Literal["stable", "canary"]
+_ARMS: tuple[ArmName, ArmName] = ("stable", "canary")
 Sums = tuple[list[str], list[str]]  # fields, and their amounts
 
 
-def components(batch: Batch) -> list[str]:
-    """The kinds of bad events in the batch, in the order of their sets in KEYS of flush.lua."""
-    found = {component for arm in (batch.stable, batch.canary) for component, units in arm.bad.items() if units}
-    return sorted(found)
+def components(batch: Batch) -> list[tuple[int, str]]:
+    """The kinds of bad events in the batch, each with the step in which its units began, in the order of their sets in
+    KEYS of flush.lua: a unit counts once, also where it goes on in later steps."""
+    return sorted(
+        {(step, component) for step, arms in _steps(batch) for arm in arms for component, bad in arm.bad.items() if bad}
+    )
+
+
+def _steps(batch: Batch) -> Iterator[tuple[int, tuple[Arm, Arm]]]:
+    yield batch.evidence, (batch.stable, batch.canary)
+    yield from batch.earlier.items()
 
 
 def encode_batch(batch: Batch) -> tuple[bytes, bytes]:
@@ -35,15 +43,16 @@ def encode_batch(batch: Batch) -> tuple[bytes, bytes]:
     text there, for Redis reads numbers as doubles.
     """
     stable, canary = batch.stable, batch.canary
-    bad = list(_bad(batch))
+    canaries, bad = [arms[1] for _, arms in _steps(batch)], list(_bad(batch))
     described = orjson.dumps(
         {
-            "evidence": str(batch.evidence), "asks": _asks(canary), "failed": canary.errors > 0,
+            "evidence": str(batch.evidence), "asks": any(map(_asks, canaries)),
+            "failed": any(arm.errors for arm in canaries),
             "stable_seen": stable.uncounted > 0,
             "stable": str(stable.requests), "canary": str(canary.requests),
             "tally": _sums(encode_tallies(batch.tallies)), "errors": _sums(_errors(batch)),
             "samples": [*_samples("stable", stable), *_samples("canary", canary)],
-            "parties": sorted(batch.parties), "requests_of": _sums(canary.requests_of),
+            "parties": sorted(batch.parties), "requests_of": _sums(_requests_of(batch)),
             "units": len(canary.units), "bad": [(*key, len(units)) for *key, units in bad],
         }
     )  # fmt: skip
@@ -102,6 +111,17 @@ def _errors(batch: Batch) -> dict[str, int]:
     return {name: errors for name, errors in sums.items() if errors}
 
 
+def _requests_of(batch: Batch) -> dict[str, int]:
+    """The canary's judged calls by party, and those of units that began in an earlier step."""
+    sums = dict(batch.canary.requests_of)
+    for step, (_, canary) in batch.earlier.items():
+        whole = earlier_part("", step)
+        sums |= {part_of(whole, party): requests for party, requests in canary.requests_of.items()}
+        if canary.requests:
+            sums[whole] = canary.requests
+    return sums
+
+
 def _samples(arm: ArmName, counts: Arm) -> Iterator[Sums]:
     """Each sample's sums; the squares come first because they are the first to overflow."""
     for metric, sums in counts.samples.items():
@@ -122,11 +142,12 @@ def _bad(batch: Batch) -> Iterator[tuple[int, ArmName, str, int, str, Sequence[s
 
     Stable's come first, so that where a set gets full in this batch it is the canary that is spared.
     """
-    arms: Sequence[tuple[ArmName, Arm]] = (("stable", batch.stable), ("canary", batch.canary))
-    for number, component in enumerate(components(batch), start=1):
-        for name, arm in arms:
+    arms_of = dict(_steps(batch))
+    for number, (step, component) in enumerate(components(batch), start=1):
+        series = component if step == batch.evidence else earlier_part(component, step)
+        for name, arm in zip(_ARMS, arms_of[step], strict=True):
             for (badness, party), units in _grouped(arm.bad.get(component, {}), arm.party_of):
-                yield number, name, component, badness, party, units
+                yield number, name, series, badness, party, units
 
 
 def _grouped(units: Mapping[str, int], party_of: Mapping[str, str]) -> Iterable[tuple[tuple[int, str], list[str]]]:

@@ -25,11 +25,17 @@ SlotCounts = Mapping[int, int]
 Population = Literal["judged calls", "judged and rejected calls", "scored units"]  # what might have been bad
 
 _OF_PARTY = "@"  # between a component or a metric and the party whose part of it is counted
+_OF_STEP = "~"  # between a component and the earlier step in which its units began
 
 
 def part_of(name: str, party: str) -> str:
     """The name under which that party's part of a component or a sample is counted."""
     return f"{name}{_OF_PARTY}{party}"
+
+
+def earlier_part(component: str, step: int) -> str:
+    """The name under which a component counts the units that began in an earlier step; '' for the calls of all."""
+    return f"{component}{_OF_STEP}{step}"
 
 
 def whole_of(name: str) -> str:
@@ -44,7 +50,8 @@ class ArmEvidence:
     `requests` and `errors` are judged calls, by slot for `requests`; `scored` the units that got a score, by slot;
     `units` distinct units, counted only as far as promotion asks for them; `samples` the sums of `cost` and `tokens`,
     scaled to their cap. `bad`, `bad_units` and `samples` also hold each party's part (`part_of`), and `requests_of` the
-    canary's judged calls by party.
+    canary's judged calls by party. Units that began in an earlier step are apart in `bad`, `bad_units` and
+    `requests_of` (`earlier_part`), and nowhere else.
     """
 
     requests: SlotCounts = field(default_factory=dict)
@@ -89,6 +96,16 @@ class ArmEvidence:
             return {index: self.requests.get(index, 0) + rejected.get(index, 0) // WHOLE for index in slots}
         return self.scored if population == "scored units" else self.requests
 
+    def earlier_trials(self, population: Population, step: int) -> SlotCounts:
+        """Return the size of a population among the units of an earlier step by slot; nobody's scores are counted."""
+        if population == "scored units":
+            return {}
+        trials = dict(self.requests_of.get(earlier_part("", step), {}))
+        if population == "judged and rejected calls":
+            for index, count in self.bad.get(earlier_part(REJECTIONS, step), {}).items():
+                trials[index] = trials.get(index, 0) + count // WHOLE
+        return trials
+
     def parties(self, names: Collection[str]) -> list[str]:
         """The parties that have a part in one of these components or metrics, those with most bad units first."""
         parts: dict[str, int] = {}
@@ -98,10 +115,12 @@ class ArmEvidence:
                 parts[party] = parts.get(party, 0) + self.bad_units.get(name, 0)
         return sorted(parts, key=lambda party: -parts[party])
 
-    def without(self, party: str, names: Iterable[str]) -> "ArmEvidence":
-        """The evidence as if that party had not called, in these components and metrics alone."""
+    def without(self, party: str, names: Iterable[str], steps: Collection[int] = ()) -> "ArmEvidence":
+        """The evidence as if that party had not called, in these components and metrics alone; `steps` are those of
+        the units that began earlier."""
         bad, bad_units, samples = dict(self.bad), dict(self.bad_units), dict(self.samples)
-        for name in {*names, REJECTIONS}:  # rejected calls are a part of a population, too
+        heeded = {*names, REJECTIONS}  # rejected calls are a part of a population, too
+        for name in heeded | {earlier_part(name, step) for name in heeded for step in steps}:
             part = part_of(name, party)
             if part in bad:
                 bad[name] = _minus(bad.get(name, {}), bad[part])
@@ -116,7 +135,12 @@ class ArmEvidence:
             bad_units=bad_units,
             samples=samples,
             scored=_minus(self.scored, scored),
+            requests_of={**self.requests_of, **self._earlier_requests_without(party, steps)},
         )
+
+    def _earlier_requests_without(self, party: str, steps: Iterable[int]) -> dict[str, SlotCounts]:
+        parts = {earlier_part("", step): self.requests_of.get(earlier_part("", step), {}) for step in steps}
+        return {name: _minus(calls, self.requests_of.get(part_of(name, party), {})) for name, calls in parts.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +149,8 @@ class Evidence:
 
     `step` counts the rollout's steps of evidence from 1, `offset` the minutes that the earlier ones took, and `banked`
     is what their components are worth, by guardrail text. `callers` and `users` were seen within the last hour, in this
-    step or before it, and `observed_seconds` says for how long the agent's callers have been watched.
+    step or before it, and `observed_seconds` says for how long the agent's callers have been watched. `earlier` maps
+    the earlier steps whose units are evidence to the weights that have drawn their arms.
     """
 
     weight: float
@@ -139,6 +164,7 @@ class Evidence:
     callers: int = 0
     users: int = 0
     observed_seconds: float = 0.0
+    earlier: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def clock(self) -> StepClock:
@@ -154,18 +180,21 @@ class Evidence:
         """
         watched = self.observed_seconds >= LONE_SECONDS
         alone = {kind for kind, seen in ((CALLER, self.callers), (USER, self.users)) if watched and seen <= 1}
-        return [party for party in self.canary.parties(names) if party[0] not in alone]
+        parts = {*names, *(earlier_part(name, step) for name in names for step in self.earlier)}
+        return [party for party in self.canary.parties(parts) if party[0] not in alone]
 
     def without(self, party: str, names: Collection[str]) -> "Evidence":
         """The evidence as if that party had not called the agent, in these components and metrics alone."""
-        return replace(self, canary=self.canary.without(party, names), stable=self.stable.without(party, names))
+        canary, stable = (arm.without(party, names, self.earlier) for arm in (self.canary, self.stable))
+        return replace(self, canary=canary, stable=stable)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Evidence":
         """The evidence of an audit event, so that anyone can compute its e-values again."""
         plain = {name: record[name] for name in cls.__slots__ if name in record and name not in ("canary", "stable")}
         canary, stable = ArmEvidence.from_record(record["canary"]), ArmEvidence.from_record(record["stable"])
-        return cls(canary=canary, stable=stable, **plain)
+        earlier = {int(step): weight for step, weight in record.get("earlier", {}).items()}
+        return cls(canary=canary, stable=stable, **{**plain, "earlier": earlier})
 
 
 def _sample(sums: Mapping[str, Any]) -> Sample:

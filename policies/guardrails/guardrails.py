@@ -6,14 +6,15 @@ A proven breach of a guardrail rolls back, one of a signal only holds the step. 
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from operator import add
 from typing import Literal
 
-from policies.evidence.evidence import WHOLE, ArmEvidence, Evidence
+from policies.evidence.evidence import WHOLE, ArmEvidence, Evidence, SlotCounts, earlier_part
 from policies.guardrails.grammar import ABSOLUTE_THRESHOLD, THRESHOLD, Guardrail
 from policies.guardrails.metrics import Events
 from policies.statistics.means import Sample, mean_e_value
 from policies.statistics.restarts import begun_value
-from policies.statistics.sequential import absolute_e_value, floor_e_value, ratio_e_value
+from policies.statistics.sequential import absolute_e_value, floor_e_value, ratio_e_value, strata_e_value
 
 Verdict = Literal["pass", "fail", "inconclusive"]
 
@@ -152,34 +153,54 @@ def _mean(guardrail: Guardrail, evidence: Evidence) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Counts:
-    """Bad events of both arms, and the canary's calls that might have been bad, from some minute on."""
+    """Bad events of both arms, and the canary's calls that might have been bad, from some minute on.
 
-    canary: float
-    stable: float
+    The events are by stratum: the units of the running step first, then those of each earlier one.
+    """
+
+    canary: tuple[float, ...]
+    stable: tuple[float, ...]
     requests: float
 
     def merged(self, other: "_Counts") -> "_Counts":
-        return _Counts(self.canary + other.canary, self.stable + other.stable, self.requests + other.requests)
+        return _Counts(_sum(self.canary, other.canary), _sum(self.stable, other.stable), self.requests + other.requests)
+
+
+def _sum(these: Iterable[float], those: Iterable[float]) -> tuple[float, ...]:
+    return tuple(map(add, these, those))
 
 
 def _restarted(guardrail: Guardrail, component: str, evidence: Evidence) -> float:
     ratio, floor = guardrail.tolerated, guardrail.metric.kind.floor
+    steps = [step for step in evidence.earlier if _has_shown(evidence, earlier_part(component, step))]
+    weights = (evidence.weight, *(evidence.earlier[step] for step in steps))
 
     def e_value(counts: _Counts) -> float:
         """Worse than stable *and* above the floor: the smaller of two e-values is evidence against either null."""
-        relative = ratio_e_value(counts.canary, counts.stable, evidence.weight, ratio)
-        return relative if floor is None else min(relative, floor_e_value(counts.canary, counts.requests, floor))
+        relative = strata_e_value(zip(counts.canary, counts.stable, weights, strict=True), ratio)
+        return relative if floor is None else min(relative, floor_e_value(sum(counts.canary), counts.requests, floor))
 
-    return begun_value(_slots(guardrail, component, evidence), _Counts.merged, e_value, evidence.clock)
+    names = (component, *(earlier_part(component, step) for step in steps))
+    return begun_value(_slots(guardrail, names, evidence), _Counts.merged, e_value, evidence.clock)
 
 
-def _slots(guardrail: Guardrail, component: str, evidence: Evidence) -> dict[int, _Counts]:
-    canary, stable = evidence.canary.bad.get(component, {}), evidence.stable.bad.get(component, {})
-    requests = evidence.canary.trials(guardrail.population)
+def _has_shown(evidence: Evidence, component: str) -> bool:
+    return component in evidence.canary.bad or component in evidence.stable.bad
+
+
+def _slots(guardrail: Guardrail, names: Sequence[str], evidence: Evidence) -> dict[int, _Counts]:
+    canary, stable = ([arm.bad.get(name, {}) for name in names] for arm in (evidence.canary, evidence.stable))
+    population = guardrail.population
+    earlier = [evidence.canary.earlier_trials(population, step) for step in evidence.earlier]
+    requests = [evidence.canary.trials(population), *earlier]
     return {
-        index: _Counts(canary.get(index, 0) / WHOLE, stable.get(index, 0) / WHOLE, requests.get(index, 0))
-        for index in {*canary, *stable, *requests}
+        index: _Counts(_at(canary, index, WHOLE), _at(stable, index, WHOLE), sum(_at(requests, index)))
+        for index in {index for slots in (*canary, *stable, *requests) for index in slots}
     }
+
+
+def _at(strata: Iterable[SlotCounts], index: int, unit: int = 1) -> tuple[float, ...]:
+    return tuple(slots.get(index, 0) / unit for slots in strata)
 
 
 def _absolute(guardrail: Guardrail, evidence: Evidence) -> float:
@@ -220,9 +241,14 @@ def _enough_units(finding: Finding, evidence: Evidence) -> bool:
         return True
     others = (evidence.without(party, components) for party in evidence.parties(components))
     return all(
-        max(each.canary.bad_units.get(component, 0) for component in components) >= MIN_BAD_UNITS
-        for each in (evidence, *others)
+        max(_bad_units(each, component) for component in components) >= MIN_BAD_UNITS for each in (evidence, *others)
     )
+
+
+def _bad_units(evidence: Evidence, component: str) -> int:
+    """Return the canary's bad units, also those that began in earlier steps."""
+    names = (component, *(earlier_part(component, step) for step in evidence.earlier))
+    return sum(evidence.canary.bad_units.get(name, 0) for name in names)
 
 
 def _failed(finding: Finding) -> Finding:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from policies.evidence.evidence import ERRORS, Evidence
+from policies.evidence.evidence import ERRORS, Evidence, earlier_part
 from policies.guardrails.grammar import Guardrail
 from policies.guardrails.guardrails import MIN_UNITS, Assessment, Finding, bank
 from policies.rollout.state import WHOLE_WEIGHT, Action, Intent, Phase, State, Step, percent
@@ -21,6 +21,8 @@ NO_VERDICT_SECONDS = 24 * 3600.0  # a step that could go on but for its evidence
 WATCH_AFTER_SECONDS = 24 * 3600.0  # a completed canary may still be rolled back for this long
 
 _MOST_REPLACED = 8  # versions of earlier rollouts that conversations under way may still be on
+
+_MOST_EARLIER = 8  # steps whose conversations are evidence beside those of the running one
 
 _APPROVAL = "a person's approval is needed"
 
@@ -103,7 +105,7 @@ def restore(last_seen: State, found: State | None, now: float) -> Decision:
     before = last_seen.reason.partition("; ")[2] if last_seen.action == "restore" else last_seen.reason
     state = replace(
         last_seen, epoch=epoch, rollout=epoch, evidence=epoch, segment=1, offset=0, banked={}, frozen={},
-        action="restore", actor=CONTROLLER, reason=f"{reason}; {before}", changed_at=now, began_at=now,
+        earlier=(), action="restore", actor=CONTROLLER, reason=f"{reason}; {before}", changed_at=now, began_at=now,
         step=last_seen.step if last_seen.pinned else min(last_seen.step, 1), approved=False,
     )  # fmt: skip
     return Decision(found.epoch if found else 0, state, {"lost_epoch": last_seen.epoch})
@@ -159,9 +161,18 @@ def change(state: State, now: float, **changes: Any) -> Decision:
 
 def new_segment(state: State, now: float, **changes: Any) -> Decision:
     """The same rollout at another share: one epoch on, with evidence of its own from here."""
-    epoch = state.epoch + 1
-    changes = {"evidence": epoch, "segment": state.segment + 1, "began_at": now, "approved": False, **changes}
-    return change(state, now, **changes)
+    epoch, earlier = state.epoch + 1, _still_evidence(state, changes.get("weight", state.weight))
+    begun = {"evidence": epoch, "segment": state.segment + 1, "began_at": now, "approved": False, "earlier": earlier}
+    return change(state, now, **{**begun, **changes})
+
+
+def _still_evidence(state: State, weight: int) -> tuple[tuple[int, int], ...]:
+    """Return the steps whose conversations are evidence in a step of that weight.
+
+    A weight below theirs moves conversations off the canary, so those that are left are no fair sample of theirs.
+    """
+    steps = (*state.earlier, (state.evidence, state.weight))
+    return tuple((evidence, share) for evidence, share in steps if 0 < share <= weight)[-_MOST_EARLIER:]
 
 
 def banked(decision: Decision, findings: Findings) -> Decision:
@@ -173,7 +184,7 @@ def banked(decision: Decision, findings: Findings) -> Decision:
 
 def complete(state: State, actor: str, reason: str, now: float) -> Decision:
     """The canary becomes what is trusted; the unchanged file means just that from now on."""
-    changes = {"phase": "completed", "weight": WHOLE_WEIGHT}
+    changes = {"phase": "completed", "weight": WHOLE_WEIGHT, "earlier": ()}
     return new_segment(state, now, action="complete", actor=actor, reason=reason, **changes)
 
 
@@ -274,7 +285,16 @@ def _seen(finding: Finding, evidence: Evidence) -> str:
     population = finding.guardrail.population
     calls, others = (sum(arm.trials(population).values()) for arm in (evidence.canary, evidence.stable))
     control = f"stable {stable:.2%} of {others}" if others else "no calls of stable"
-    return f"canary {canary:.2%} of {calls} requests, {control}"
+    return f"canary {canary:.2%} of {calls} requests, {control}{_under_way(finding.guardrail, evidence)}"
+
+
+def _under_way(guardrail: Guardrail, evidence: Evidence) -> str:
+    """Return what the conversations of earlier steps have shown, in words."""
+    parts = [earlier_part(component, step) for component in guardrail.components for step in evidence.earlier]
+    canary, stable = (sum(arm.bad_units.get(part, 0) for part in parts) for arm in (evidence.canary, evidence.stable))
+    if not canary:
+        return ""
+    return f"; of the conversations under way before the step, {canary} were bad on the canary and {stable} on stable"
 
 
 def _in_words(steps: tuple[Step, ...]) -> str:

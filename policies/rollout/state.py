@@ -66,7 +66,8 @@ class State:
     worth. `frozen` holds this step's thresholds (seconds; caps). `began_at` is when the step began and `changed_at`
     the last change, in Unix seconds. `rolled_back` maps the digest of every canary taken out to the reason. `steps`
     are the steps that the rollout follows; empty in a record from before they were kept. `replaced` are the digests of
-    versions that earlier rollouts have replaced: conversations under way may keep them.
+    versions that earlier rollouts have replaced: conversations under way may keep them. `earlier` are the evidence
+    epochs and weights of this rollout's earlier steps whose conversations are still evidence.
     """
 
     epoch: int
@@ -92,6 +93,7 @@ class State:
     dismissed: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
     replaced: tuple[str, ...] = ()
+    earlier: tuple[tuple[int, int], ...] = ()
 
     def serves(self, intent: Intent) -> bool:
         """Return whether this record is of the versions that the configuration names."""

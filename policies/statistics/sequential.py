@@ -7,7 +7,7 @@ Ramdas et al., 1810.08240.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 # Multiples of the boundary ratio that the mixture bets on: from "a little worse" to "everything fails".
@@ -30,9 +30,22 @@ def ratio_e_value(canary: float, stable: float, weight: float, ratio: float, bet
     an outage of both arms is no evidence. With a weight of 0 or 1 there is nothing to compare: 1. `bets` are the
     multiples of `ratio` that the mixture bets on.
     """
-    if not 0.0 < weight < 1.0:
-        return 1.0
-    return _mean_exp([canary * bad + stable * good for bad, good in _ratio_gains(weight, ratio, tuple(bets))])
+    return strata_e_value(((canary, stable, weight),), ratio, bets)
+
+
+def strata_e_value(strata: Iterable[tuple[float, float, float]], ratio: float, bets: Sequence[float] = GRID) -> float:
+    """T1 over units whose arms were drawn by different weights: of each stratum the canary's and stable's badness, and
+    the weight.
+
+    Each bet is made on all strata, and each event gains by its own stratum's share: the mean gain is at most 1 whatever
+    stratum the next event comes from. One without a share to compare by is left out.
+    """
+    logs = [0.0] * len(bets)
+    for canary, stable, weight in strata:
+        if 0.0 < weight < 1.0:
+            gains = _ratio_gains(weight, ratio, tuple(bets))
+            logs = [log + canary * bad + stable * good for log, (bad, good) in zip(logs, gains, strict=True)]
+    return _mean_exp(logs)
 
 
 def floor_e_value(failing: float, requests: float, floor: float) -> float:

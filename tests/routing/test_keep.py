@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from routing.agents import AgentVersion
 from routing.plan import Beginning, Plan, Split, keep, route
 
 from .samples import V1, V2, V3, agent, facts, trial
@@ -38,6 +39,34 @@ def test_who_stays_where_the_weight_puts_them_is_held_too(weight: int) -> None:
     """Else stable's conversations would be older than the canary's."""
     split = step(weight)
     assert kept(split, Beginning(4, (V2 if weight else V1).digest)).held
+
+
+def earlier(begun: Beginning) -> Plan:
+    """A turn of a conversation, where those of the step of epoch 4 are evidence."""
+    return kept(replace(step(10_000), earlier=frozenset({4})), begun)
+
+
+@pytest.mark.parametrize("version", [V1, V2])
+def test_a_conversation_of_an_earlier_step_is_evidence_of_that_step(version: AgentVersion) -> None:
+    """It stays on the arm that the weight of that step has drawn for it."""
+    plan = earlier(Beginning(4, version.digest, 10_000 if version is V2 else 0))
+    assert (plan.version, plan.held, plan.origin) == (version, False, 4)
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        Beginning(4, V1.digest, 10_000),  # moved there, by files or by a person
+        Beginning(4, V2.digest, 0),
+        Beginning(3, V1.digest, 0),  # before the trial
+        Beginning(4, V3.digest, 0),  # no version of the trial
+        Beginning(0, V1.digest, 0),  # drawn by no weight
+    ],
+)
+def test_who_is_not_where_a_weight_has_drawn_them_is_held(begun: Beginning) -> None:
+    """Only then do bad events fall on the arms by that weight."""
+    plan = earlier(begun)
+    assert (plan.held, plan.origin) == (True, 0)
 
 
 def test_a_replica_with_old_files_is_heeded() -> None:

@@ -29,13 +29,17 @@ class Talk:
 
     async def turn(self, lines: Sequence[Line]) -> str:
         """Say the next thing, at the replicas in turn; which version answered."""
-        self._messages.append({"role": "user", "content": f"{self._name}, {len(self.versions)}"})
-        body = json.dumps({"model": self._agent, "messages": self._messages}).encode()
-        reply = await lines[len(self.versions) % len(lines)].ask("POST", "/v1/chat/completions", body)
+        reply = await self.ask(lines)
         assert reply.status == 200, reply.body
         self._messages.append(json.loads(reply.body)["choices"][0]["message"])
         self.versions.append(reply.version)
         return reply.version
+
+    async def ask(self, lines: Sequence[Line]) -> Reply:
+        """Say the next thing, whatever the answer."""
+        self._messages.append({"role": "user", "content": f"{self._name}, {len(self.versions)}"})
+        body = json.dumps({"model": self._agent, "messages": self._messages}).encode()
+        return await lines[len(self.versions) % len(lines)].ask("POST", "/v1/chat/completions", body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,24 @@ async def test_a_trial_moves_no_conversation_under_way(tmp_path: Path, redis_url
         assert all(len(set(talk.versions)) == 1 for talk in among)
         assert {talk.versions[0] for talk in among} == {"v1", "v2"}
         assert {talk.versions[0] for talk in await here.begin(20, "third")} == {"v2"}
+
+
+async def test_what_breaks_under_conversations_of_the_step_before_is_rolled_back(
+    tmp_path: Path, redis_url: str, agent: str
+) -> None:
+    """No new conversation begins: those that the step before gave to the canary show it, at either replica."""
+    guarded: dict[str, Any] = {"canary": "v2", "guardrails": ["error_rate <= stable * 1.25"]}
+    async with stage(tmp_path, redis_url, agent, weight="25%", **guarded) as here:
+        await here.until_everywhere("weight", 0.25)
+        talks = await here.begin(100, "first")
+        here.route(weight="50%", **guarded)
+        await here.until_everywhere("weight", 0.5)
+        here.standin.behave("bad", ModelBehaviour(error_rate=1.0))
+        for talk in talks:
+            await talk.ask(here.lanes[0])
+        await here.until_everywhere("phase", "rolled_back")
+        decision = (await here.replicas[0].status()).agents[agent].last_decision
+        assert decision and "of the conversations under way before the step" in decision.reason
 
 
 async def test_loops_keep_their_version_while_a_step_begins(tmp_path: Path, redis_url: str, agent: str) -> None:

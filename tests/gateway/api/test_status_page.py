@@ -92,8 +92,8 @@ def test_targets_without_a_price() -> None:
 
 
 def test_what_is_no_evidence_is_said() -> None:
-    """In the words of `explain`: openings that many share, and calls of conversations from before the step."""
+    """In the words of `explain`: openings that many share, and calls of conversations from before the trial."""
     versions = {"v1": replace(agent_view().versions["v1"], held=3)}
     page = status_page(view(openings="90% begin with <hi>", versions=versions)).decode()
-    assert "<p>90% begin with &lt;hi&gt;</p>" in page and "began before this step: v1 3.</p>" in page
+    assert "<p>90% begin with &lt;hi&gt;</p>" in page and "or were moved: v1 3.</p>" in page
     assert "no evidence" not in status_page(view()).decode()

@@ -361,6 +361,21 @@ def test_a_censored_call_is_no_evidence() -> None:
     assert (batch.tallies["v2"].errors, batch.tallies["v2"].censored) == (1, 1)
 
 
+def test_a_call_of_an_earlier_steps_conversation_is_booked_apart() -> None:
+    """The running step has no part in it, but knows that the arm is served; a failure is told at once."""
+    stage, call = Stage(), outcome("canary", failing())
+    call.origin = 4
+    batch = stage.close(call)
+    assert (batch.canary.requests, batch.canary.bad, batch.canary.uncounted) == (0, {}, 1)
+    _, canary = batch.earlier[4]
+    assert (canary.requests, canary.bad) == (1, {"errors": {unit_id("u"): WHOLE}})
+    assert stage.asks_for_a_flush and batch.tallies["v2"].held == 0
+    good = outcome("stable")
+    good.origin = 4
+    batch = stage.close(good)
+    assert (batch.earlier[4][0].requests, batch.stable.uncounted) == (1, 1)
+
+
 def rejected() -> Attempt:
     return Attempt("p/m", 99.5, status=404, failure="status", rejected=True)
 

@@ -1,6 +1,7 @@
 """Counts: each is added exactly once, whatever is repeated, lost or merged."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from redis.asyncio import Redis
@@ -9,6 +10,7 @@ from gateway.errors import StoreAway
 from gateway.store import MAX_FAILING_UNITS, MAX_UNITS, Arm, Batch, RedisStore, SampleSums, Sides, connect
 from policies.evidence.evidence import WHOLE, ArmEvidence
 from policies.evidence.tally import Tally
+from policies.rollout.rollout import new_segment
 from policies.statistics.means import Sample
 from tests.gateway.store.conftest import NewStore
 from tests.support.decisions import batch, beginning, failing, following
@@ -132,6 +134,33 @@ async def test_a_unit_counts_once_at_its_first_badness(new_store: NewStore, agen
     reply = await new_store().flush(agent, 1, batch(canary=second))
     assert reply.sides is not None and reply.sides.canary.bad_units == {"errors": 3, "quality": 2}
     assert reply.sides.canary.bad == {"errors": {0: 3 * WHOLE}, "quality": {0: 400_000}}
+
+
+async def test_a_unit_counts_once_over_all_steps(store: RedisStore, agent: str) -> None:
+    """Also where it goes on in a later step, whose evidence has it apart; its calls go on counting."""
+    await store.commit(agent, beginning(), "config")
+    await store.flush(agent, 1, batch(canary=failing("a", "b"), stable=failing("x")))
+    second = new_segment(beginning().state, 1.0, weight=5000)
+    await store.commit(agent, second, "config")
+    epoch = second.state.evidence
+    old = (failing("x", "y"), replace(failing("a", "c"), party_of={"c": "c1"}, requests_of={"c1": 1}))
+    counts = Batch(1, epoch, canary=failing("d"), earlier={1: old})
+    for sequence in (2, 3):
+        reply = await store.flush(agent, sequence, counts)
+    assert reply.sides is not None
+    canary, stable = reply.sides.canary, reply.sides.stable
+    assert canary.bad_units == {"errors": 1, "errors~1": 1, "errors~1@c1": 1}
+    assert (canary.requests, canary.requests_of) == ({0: 2}, {"~1": {0: 4}, "~1@c1": {0: 2}})
+    assert (stable.bad_units, stable.requests) == ({"errors~1": 1}, {})
+
+
+async def test_failures_of_old_conversations_ask_for_a_decision(store: RedisStore, agent: str) -> None:
+    """Like those of new ones, at once."""
+    old = Batch(1, 1, earlier={7: (Arm(), failing("a"))})
+    for sequence in (1, 2):
+        assert (await store.flush(agent, sequence, old)).sides is not None
+    other = Batch(1, 1, earlier={7: (failing("b"), Arm(requests=3))})
+    assert (await store.flush(agent, 3, other)).sides is None
 
 
 async def test_a_unit_counts_in_each_arm_and_component(store: RedisStore, agent: str) -> None:
@@ -305,6 +334,17 @@ async def test_sums_expire_and_the_record_does_not(redis_url: str, agent: str) -
     lives = {name: await client.ttl(f"serinus:{{{agent}}}:{name}") for name in sums}
     assert all(life > 3600 for life in lives.values())
     assert await client.ttl(f"serinus:{{{agent}}}:state") == await client.ttl(f"serinus:{{{agent}}}:audit") == -1
+    await store.aclose()
+
+
+async def test_units_of_a_step_are_known_while_its_conversations_are_evidence(redis_url: str, agent: str) -> None:
+    """A late call of that step does not shorten their life: they would count again in the next one."""
+    store = RedisStore(client := connect(redis_url), "replica")
+    await store.commit(agent, beginning(), "config")
+    await store.commit(agent, new_segment(beginning().state, 1.0, weight=5000), "config")
+    await store.flush(agent, 1, batch(canary=failing("a")))
+    assert 0 < await client.ttl(f"serinus:{{{agent}}}:evidence:1") <= 3600
+    assert await client.ttl(f"serinus:{{{agent}}}:bad:1:canary:errors") > 24 * 3600
     await store.aclose()
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from gateway.calls import Call
-from gateway.conversation import answer_name, continued_answer, fingerprint_of, name_of
+from gateway.conversation import answer_name, continued_answer, fingerprint_of, name_of, user_of
 from gateway.errors import Headers
 from gateway.formats.clients import opening_of
 from gateway.formats.first_answers import first_answer_in, first_answer_of
@@ -19,6 +19,7 @@ from gateway.net.asgi import Message, Send
 from gateway.rollout.openings import SharedOpenings
 from gateway.rollout.table import Entry
 from gateway.rollout.under_way import UnderWay
+from routing.agents import Sticky
 from routing.assignment import conversation_unit, is_alone
 from routing.plan import Plan
 
@@ -54,7 +55,7 @@ class ConversationNaming:
                 raise NotHeardYet(unit)
             return name
         fingerprint = fingerprint_of(call, opening_of(call))
-        if entry.agent.sticky.kind != "conversation":
+        if entry.agent.sticky.kind != "conversation" and _has_other_unit(call, entry.agent.sticky):
             return fingerprint
         answer = first_answer_in(call.document.values)
         if answer is None:
@@ -128,6 +129,13 @@ class AnswerListener:
         if not self._is_told:
             self._is_told = True
             self._tell(bytes(self._heard), True)
+
+
+def _has_other_unit(call: Call, sticky: Sticky) -> bool:
+    """Return whether the call's unit is not its conversation: it is a single call, or has the user or the header."""
+    if sticky.kind == "header":
+        return bool(call.facts_headers.get(sticky.header))
+    return sticky.kind == "request" or bool(user_of(call.document))
 
 
 def _shared_unit(call: Call, fingerprint: str) -> str:

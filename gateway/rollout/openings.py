@@ -49,6 +49,8 @@ class SharedOpenings:
     def sentence(self, agent: str) -> str | None:
         """Return what an operator should know about the agent's openings; None where nothing is to be said."""
         found = self._agents.get(agent)
+        if found is not None and self._now() >= found.fades_at:
+            self._fade(found)  # also where no call is counted any more, because calls now have names
         if found is None or not found.shared:
             return None
         calls = sum(found.counts.get(opening, 0) for opening in found.shared)

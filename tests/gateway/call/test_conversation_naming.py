@@ -85,3 +85,18 @@ async def test_what_is_heard_is_told_before_the_last_byte_leaves() -> None:
     await listener({"type": "http.response.body", "body": b"b"})
     listener.end()
     assert events == [None, (b"a", False), b"a", (b"ab", True), b"b"]
+
+
+@pytest.mark.parametrize("sticky", ["user", "header:x-tenant"])
+async def test_equal_openings_are_split_where_the_unit_has_no_name(serve: Serve, sticky: str) -> None:
+    """Calls without the user or the header belong to their conversation; of many that begin alike each is its own."""
+    here = await serve(
+        routing={"canary": "v2", "weight": "50%", "guardrails": [], "sticky": sticky},
+        files={"v2.yaml": {"model": "standin/good", "temperature": 0.5}},
+    )
+    seen = set[str]()
+    for _ in range(40):
+        body = {"model": here.agent, "messages": [{"role": "user", "content": "hi"}]}
+        reply = await here.http.post(f"{here.base_url}/chat/completions", json=body)
+        seen.add(reply.headers["x-serinus-version"])
+    assert seen == {"v1", "v2"}

@@ -49,6 +49,16 @@ def test_what_is_shared_no_more_is_forgotten() -> None:
     assert not here.say("hi", 1) and here.say("more", 1)
 
 
+def test_nothing_is_said_of_openings_long_ago() -> None:
+    """Also where no call is counted any more."""
+    here = Stage()
+    here.say("hi", 12)
+    for _ in range(4):
+        here.now += FADE_SECONDS
+        said = here.openings.sentence("support")
+    assert said is None
+
+
 def test_counts_are_bounded_and_the_frequent_stay() -> None:
     """However many openings there are."""
     here = Stage(most=100)

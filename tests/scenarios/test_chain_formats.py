@@ -231,9 +231,11 @@ async def test_error_about_a_parameter_of_the_version(here: Crossing, blamed: Bl
 
 
 def assert_paid_once(here: Crossing, agent: str, books: VersionView) -> None:
-    """Each provider was asked once; the books hold what the answer cost, at most what all charged and a lost prompt."""
+    """Each provider was asked once, or twice where a kept connection was reset; the books hold what the answer cost, at
+    most what all charged and a lost prompt."""
     first, second = here.standin.counts(agent), here.standin.counts(f"{agent}-backup")
-    assert first.requests <= 1 and second.requests <= 1
+    repeated = first.faults.get("reset", 0) > 1  # once more on a fresh connection
+    assert first.requests <= 1 + repeated and second.requests <= 1
     assert books.cost_usd is not None
     estimated = first.cancelled * 2 * charged(replace(second, completion_tokens=0))  # a prompt that ran out of time
     assert charged(second) - 1e-9 <= books.cost_usd <= charged(first) + estimated + charged(second) + 1e-9

@@ -23,7 +23,8 @@ HASTY_SECONDS = 0.002  # just after a step has begun
 PAUSES = (SHARE_SECONDS, HASTY_SECONDS)
 UNITS_AT_ONCE = 500  # of one message, 8 KB: what a replica reads without a pause that calls would notice
 _MESSAGES_AT_ONCE = 20
-_FIRST_READ_SECONDS = 1.5  # of what others said before this replica began; calls are then served anyway
+_FIRST_READ_SECONDS = 1.5  # each read of what others said before this replica began; calls are then served anyway
+_CATCH_UP_SECONDS = 20.0  # all of these reads; the oldest messages come first, so the last are the most needed
 _AWAY_SECONDS = 0.3
 _REFUSED_SECONDS = 60.0
 _DIGITS = 16  # of a unit's id
@@ -56,8 +57,8 @@ class Sharing:
     async def catch_up(self) -> None:
         """Read what others have said before this replica began. A store that is away is read later."""
         with suppress(TimeoutError, StoreAway):
-            async with asyncio.timeout(_FIRST_READ_SECONDS):
-                while await self._read(wait=False):
+            async with asyncio.timeout(_CATCH_UP_SECONDS):
+                while await asyncio.wait_for(self._read(wait=False), _FIRST_READ_SECONDS):
                     pass
 
     async def tell_for_ever(self) -> None:

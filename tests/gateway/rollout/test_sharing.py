@@ -88,6 +88,25 @@ async def test_a_replica_that_starts_reads_what_was_said_before(redis_url: str, 
     await other.store.aclose()
 
 
+async def test_a_long_stream_is_read_to_its_end_before_the_replica_serves(redis_url: str, agent: str) -> None:
+    """While the store answers, however many portions there are: the youngest conversations come last."""
+    one, other = Replica("one", redis_url, agent), Replica("other", redis_url, agent)
+    read, portions = other.store.read_messages, iter(range(4))
+    one.call("a")
+    await one.sharing.finish()
+
+    async def read_slowly(after: str, wait: bool) -> tuple[str, list[str]]:
+        await asyncio.sleep(0.5)
+        number = next(portions, None)
+        return (f"{number}-1", []) if number is not None else await read("0-0", wait)
+
+    other.store.read_messages = read_slowly  # type: ignore[method-assign]
+    reading = asyncio.create_task(other.sharing.catch_up())
+    await asyncio.wait([reading], timeout=30)
+    assert await other.knows("a")
+    await asyncio.gather(one.store.aclose(), other.store.aclose())
+
+
 async def test_a_store_that_is_away_hears_of_it_later(redis_url: str, agent: str) -> None:
     """It is said once in the log, and what was not said is not lost."""
     one = Replica("one", redis_url, agent)

@@ -63,7 +63,7 @@ def test_one_callers_own_bad_calls_on_chosen_units_prove_nothing(component: str,
     canary = arm(component, {"c1": units, "c2": 50}, {"c1": units})
     found = judged(evidence(canary, arm(component, {"c2": 1000}, {})))
     assert found.proven is None and found.e_value < 10
-    assert units < 30 or any("one caller or user alone" in reason for reason in found.holds)
+    assert units < 30 or any("only one caller or user" in reason for reason in found.holds)
 
 
 @pytest.mark.parametrize("component", COMPONENTS)

@@ -10,6 +10,7 @@ from base64 import b64decode, b64encode
 from collections import deque
 from collections.abc import Callable, Mapping
 from hashlib import sha1
+from itertools import islice
 
 from uvicorn.protocols.http.flow_control import FlowControl
 from wsproto.frame_protocol import CloseReason, Frame, FrameProtocol, Opcode, ParseFailed
@@ -24,6 +25,9 @@ from gateway.net.server.watch import NEVER, Watch
 VERSION = b"13"
 # A message that waits counts as so many bytes at least: an empty one takes memory, too.
 _LEAST_HELD = 64
+# Each frame takes some 20 µs however small it is: so many are read in one turn of the loop, and make a message at most.
+_FRAMES_A_TURN = 64
+_MOST_FRAGMENTS = 16_384
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
 _KEY_BYTES = 16
 _RESTARTS = "the gateway restarts: connect again"
@@ -56,6 +60,7 @@ class WebSocket(asyncio.Protocol):
     ) -> None:
         self._transport = transport
         self._flow = flow
+        self._loop = loop
         self._traffic = traffic
         self._limits = traffic.limits
         self._departure = departure
@@ -65,6 +70,8 @@ class WebSocket(asyncio.Protocol):
         self._messages: deque[bytes] = deque()
         self._partial = bytearray()
         self._is_partial = False
+        self._fragments = 0
+        self._is_behind = False  # frames that came are left for the next turn of the loop
         self._held = 0
         self._wake = asyncio.Event()
         self._in_work = True  # the handshake
@@ -81,7 +88,8 @@ class WebSocket(asyncio.Protocol):
             self.close(CloseReason.SERVICE_RESTART, _RESTARTS)
         self._rest()
         while not self._messages and not self._closing:
-            self._intake.resume()
+            if not self._is_behind:
+                self._intake.resume()
             self._wake.clear()
             await self._wake.wait()
         if self._closing:
@@ -142,17 +150,10 @@ class WebSocket(asyncio.Protocol):
     # Called by the loop.
 
     def data_received(self, data: bytes) -> None:
-        if self._closing:
-            return
-        self._frames.receive_bytes(data)
-        try:
-            for frame in self._frames.received_frames():
-                self._take(frame)
-        except ParseFailed as error:
-            self._end(error.code, str(error))
-            return
-        if self._held + len(self._partial) > HELD_BYTES and (self._in_work or self._messages):
-            self._intake.pause()
+        if not self._closing:
+            self._frames.receive_bytes(data)
+            if not self._is_behind:
+                self._read()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closing = True
@@ -208,6 +209,28 @@ class WebSocket(asyncio.Protocol):
 
     # Frames.
 
+    def _read(self) -> None:
+        """Take the frames that have come, a few in each turn of the loop. Reading waits until all of them are taken."""
+        self._is_behind = False
+        if self._closing:
+            return
+        taken = 0
+        try:
+            for frame in islice(self._frames.received_frames(), _FRAMES_A_TURN):
+                self._take(frame)
+                taken += 1
+        except ParseFailed as error:
+            self._end(error.code, str(error))
+            return
+        self._is_behind = taken == _FRAMES_A_TURN and not self._closing
+        if self._is_behind:
+            self._loop.call_soon(self._read)
+        is_full = self._held + len(self._partial) > HELD_BYTES and (self._in_work or bool(self._messages))
+        if self._is_behind or is_full:
+            self._intake.pause()
+        else:
+            self._intake.resume()
+
     def _take(self, frame: Frame) -> None:
         payload = frame.payload
         if self._closing:
@@ -221,12 +244,16 @@ class WebSocket(asyncio.Protocol):
         elif frame.opcode is Opcode.BINARY:
             self._end(CloseReason.UNSUPPORTED_DATA, "send events as text")
         elif isinstance(payload, str):
+            self._fragments += frame.frame_finished
             self._extend(payload.encode(), frame.message_finished)
 
     def _extend(self, piece: bytes, is_last: bool) -> None:
         """Take a piece of a message."""
         if len(self._partial) + len(piece) > self._limits.body_bytes:
             self._end(CloseReason.MESSAGE_TOO_BIG, f"a message has at most {self._limits.body_bytes} bytes")
+            return
+        if self._fragments > _MOST_FRAGMENTS:
+            self._end(CloseReason.POLICY_VIOLATION, f"a message has at most {_MOST_FRAGMENTS} fragments")
             return
         if not self._is_partial and not is_last:
             self._is_partial = True
@@ -237,6 +264,7 @@ class WebSocket(asyncio.Protocol):
             message = bytes(self._partial)
             self._partial.clear()
             self._is_partial = False
+            self._fragments = 0
             self._complete(message)
 
     def _complete(self, message: bytes) -> None:

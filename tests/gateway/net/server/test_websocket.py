@@ -24,6 +24,7 @@ class EchoSocket:
 
     may_answer: asyncio.Event = field(default_factory=asyncio.Event)
     in_work: list[bytes] = field(default_factory=list)
+    sockets: list[WebSocket] = field(default_factory=list)
     gone: int = 0
 
     async def __call__(self, scope: Message, receive: PlainReceive, send: PlainSend) -> None:
@@ -31,6 +32,7 @@ class EchoSocket:
         departure_of(scope).when_gone(send.task.cancel)
         found = send.switch([(b"sec-websocket-accept", accept_key(dict(scope["headers"])))])
         assert isinstance(found, WebSocket)
+        self.sockets.append(found)
         try:
             while (message := await found.receive()) is not None:
                 self.in_work.append(message)
@@ -129,6 +131,21 @@ async def test_what_waits_is_bounded() -> None:
         assert client.writer.transport.get_write_buffer_size() > 1_000_000
         echo.may_answer.set()
         assert [len(await client.event()) for _ in range(21)] == [1] * 21
+
+
+async def test_tiny_frames() -> None:
+    """However many frames come at once, each turn of the loop takes a few; a message of too many ends the socket."""
+    largest, known = 0, 0
+    async with echoing() as (echo, url), socket(url) as client:
+        client.writer.write(raw(TEXT, b'"', fin=False) + raw(CONTINUATION, b"x", fin=False) * 6000)
+        while known < 6001:
+            await asyncio.sleep(0)
+            size = len(echo.sockets[0]._partial)
+            largest, known = max(largest, size - known), size
+        client.writer.write(raw(CONTINUATION, b'"'))
+        assert await client.event() == "x" * 6000 and largest <= 64
+        client.writer.write(raw(TEXT, b'"', fin=False) + raw(CONTINUATION, b"", fin=False) * 16_384)
+        assert await client.closed() == 1008
 
 
 async def test_a_socket_at_rest_gives_way() -> None:

@@ -8,11 +8,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.api.continuation import ENDS
 from gateway.errors import Headers, SerinusError
 from gateway.formats import sse
 from gateway.formats.clients import error_body
 from gateway.formats.openai_responses import NAME as RESPONSES
-from gateway.formats.openai_responses.continuation import ENDS
 from gateway.json_body import encode
 from gateway.net.asgi import Message
 from gateway.net.server.websocket import WebSocket

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.api.admission import Places
+from gateway.api.continuation import finished, input_items
 from gateway.api.endpoint import CALLER, caller_of, named
 from gateway.api.event_frames import EventFrames
 from gateway.api.generation import Generation
@@ -17,7 +18,6 @@ from gateway.calls import Call, Usage
 from gateway.errors import BodyTooLarge, CallerError, Headers, Overloaded, SerinusError, Unauthenticated, UpgradeRefused
 from gateway.formats.answer import Begin, End
 from gateway.formats.marks import is_ours
-from gateway.formats.openai_responses.continuation import finished, input_items
 from gateway.formats.prompt import Prompt
 from gateway.formats.protocol import Envelope
 from gateway.headers import EVENT_STREAM

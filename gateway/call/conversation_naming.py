@@ -15,6 +15,7 @@ from gateway.conversation import answer_name, continued_answer, fingerprint_of, 
 from gateway.errors import Headers
 from gateway.formats.clients import opening_of
 from gateway.formats.first_answers import first_answer_in, first_answer_of
+from gateway.formats.registry import CLIENTS
 from gateway.net.asgi import Message, Send
 from gateway.rollout.openings import SharedOpenings
 from gateway.rollout.table import Entry
@@ -151,7 +152,5 @@ def _continued(fingerprint: str, answer: str) -> str:
 
 def _is_kept_by_provider(call: Call) -> bool:
     """Return whether the provider keeps the answer, for a call that continues it."""
-    values = call.document.values
-    if call.format == "openai-responses":
-        return values.get("store") is not False
-    return call.format == "anthropic" and "thread" in values
+    keeps = CLIENTS[call.format].facts.keeps_answer
+    return keeps is not None and keeps(call.document.values)

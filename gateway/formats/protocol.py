@@ -91,12 +91,14 @@ class ClientFacts:
     """Facts about a client format that the rest of the gateway needs.
 
     `key_headers` are where clients send their key, if not as a Bearer token. `error_shape` names a shape of error
-    bodies that several formats share: a provider's error of that shape reaches the client as it came.
+    bodies that several formats share: a provider's error of that shape reaches the client as it came. `keeps_answer`
+    says of a request whether its provider keeps the answer, for a call that continues it by its id.
     """
 
     conversation: ConversationLayout
     key_headers: tuple[bytes, ...] = ()
     error_shape: str | None = None
+    keeps_answer: Callable[[Mapping[str, Any]], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)

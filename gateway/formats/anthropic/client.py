@@ -14,7 +14,9 @@ from gateway.formats.protocol import ClientFacts, ClientSide, ConversationLayout
 CLIENT = ClientSide(
     name=NAME,
     facts=ClientFacts(
-        ConversationLayout("messages", assistant_message, is_question, may_lead=False), key_headers=(b"x-api-key",)
+        ConversationLayout("messages", assistant_message, is_question, may_lead=False),
+        key_headers=(b"x-api-key",),
+        keeps_answer=lambda request: "thread" in request,
     ),
     door=Door(("/v1/messages",), owns="/v1/messages/", array="messages"),
     prompt=read_prompt,

@@ -12,7 +12,11 @@ from gateway.formats.protocol import ClientFacts, ClientSide, ConversationLayout
 
 CLIENT = ClientSide(
     name=NAME,
-    facts=ClientFacts(ConversationLayout("input", assistant_message, is_question), error_shape=ERROR_SHAPE),
+    facts=ClientFacts(
+        ConversationLayout("input", assistant_message, is_question),
+        error_shape=ERROR_SHAPE,
+        keeps_answer=lambda request: request.get("store") is not False,
+    ),
     door=Door(("/v1/responses",), tries_websocket=True),  # Codex and OpenAI's SDKs do
     prompt=read,
     opening=opening,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.formats.openai_responses.continuation import Continuation, finished
+from gateway.api.continuation import Continuation, finished
 
 SAID = {"type": "message", "id": "msg_1", "role": "assistant", "content": []}
 SEALED = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x"}

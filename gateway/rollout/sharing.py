@@ -107,6 +107,8 @@ class Sharing:
 
     async def _tell(self) -> float:
         """Write what is new; return the seconds until the next time."""
+        for agent in self._under_way.take_forgetful():
+            self._log.warning("conversations_not_remembered", agent=agent)
         left = self._under_way.take(UNITS_AT_ONCE)
         while left:
             messages = [_encoded(begun) for begun in left[:_MESSAGES_AT_ONCE]]

@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import NamedTuple
 
 from gateway.rollout.table import Entry
@@ -16,8 +17,8 @@ from routing.assignment import is_alone
 from routing.plan import Beginning, Plan, Split, arm_of_unit, keep
 
 GENERATIONS = 4  # each half of `idle` long: what was used within `idle` is known, what is silent for twice that is not
-MOST_UNITS = 100_000  # of one generation, over all agents: some 10 MB
-FEWEST_UNITS = 1_000  # of one generation of one agent, however many agents there are
+MOST_UNITS = 400_000  # over all agents and generations: some 40 MB
+_FEW = 1_000  # of what waits to be told, which is never too much
 HEAR_SECONDS = 0.1  # a call waits so long for the word of the replica that served the answer which it continues
 _MOST_WAITING = 1_000
 SETTLE_SECONDS = 2.0  # a step waits so long for new units where other replicas serve; longer than a poll of the records
@@ -42,11 +43,10 @@ class _RecentUnits:
     `heard_until` is when nothing of other replicas is remembered any more.
     """
 
-    __slots__ = ("before", "half", "heard_until", "most", "newest", "older", "since", "split", "turns_at", "unsaid")
+    __slots__ = ("before", "half", "heard_until", "newest", "older", "since", "split", "turns_at", "unsaid")
 
-    def __init__(self, idle: float, most: int, at: float) -> None:
+    def __init__(self, idle: float, at: float) -> None:
         self.half = idle / 2
-        self.most = most
         self.newest: dict[str, Beginning] = {}
         self.older: deque[dict[str, Beginning]] = deque(maxlen=GENERATIONS - 1)
         self.turns_at = at + self.half
@@ -86,9 +86,20 @@ class _RecentUnits:
 
     def put(self, unit: str, begun: Beginning) -> None:
         """Remember the unit."""
-        if len(self.newest) >= self.most:
-            self._begin_generation(self.turns_at - self.half)
         self.newest[unit] = begun
+
+    @property
+    def size(self) -> int:
+        """Return how many units are remembered; one of several generations counts in each."""
+        return len(self.newest) + sum(map(len, self.older))
+
+    def forget_oldest(self) -> None:
+        """Forget the oldest generation before its time; where there is none, the first half of the newest."""
+        while self.older:
+            if self.older.popleft():
+                return
+        for unit in list(islice(self.newest, len(self.newest) // 2 + 1)):
+            del self.newest[unit]
 
     def _begin_generation(self, at: float) -> None:
         self.older.append(self.newest)
@@ -99,36 +110,43 @@ class _RecentUnits:
         """Return all that is remembered, of each unit what is newest."""
         return {unit: begun for generation in (*self.older, self.newest) for unit, begun in generation.items()}
 
+    @property
+    def is_behind(self) -> bool:
+        """Return whether more waits to be told than is remembered, because the store has been away for long."""
+        return sum(map(len, self.unsaid.values())) > max(self.size, _FEW)
+
+    def say_everything(self) -> None:
+        """Tell the others all that is remembered, and nothing else."""
+        self.unsaid.clear()
+        for unit, begun in self.everything().items():
+            self.unsaid.setdefault(begun, []).append(unit)
+
 
 class UnderWay:
     """The conversations under way at one replica. `ask` is called when there is something to share, and `hurry` when
     that cannot wait; `is_deaf` says that nothing is heard of the other replicas."""
 
     def __init__(
-        self,
-        now: Callable[[], float],
-        most_units: int = MOST_UNITS,
-        fewest_units: int = FEWEST_UNITS,
-        hear_seconds: float = HEAR_SECONDS,
+        self, now: Callable[[], float], most_units: int = MOST_UNITS, hear_seconds: float = HEAR_SECONDS
     ) -> None:
         self._hear_seconds = hear_seconds
         self._now = now
-        self._most_units, self._fewest_units = most_units, fewest_units
+        self._most = most_units
+        self._room = 0
+        self._forgetful: set[str] = set()
         self._agents: dict[str, _RecentUnits] = {}
         self._beginnings: dict[Beginning, Beginning] = {}
-        self._most = most_units
         self._awaited: dict[str, asyncio.Event] = {}
         self.is_deaf = False
         self.ask: Callable[[], None] = _ignore
         self.hurry: Callable[[], None] = _ignore
 
     def keep_agents(self, entries: Iterable[Entry]) -> None:
-        """Follow a new configuration: forget agents that have left it, and share the memory among those that are."""
+        """Follow a new configuration, and forget agents that have left it."""
         kept = {entry.agent.name: entry.agent for entry in entries if entry.split.kept}
-        self._most = max(self._fewest_units, self._most_units // max(1, len(kept)))
         self._agents = {name: units for name, units in self._agents.items() if name in kept}
         for name, units in self._agents.items():
-            units.half, units.most = kept[name].idle / 2, self._most
+            units.half = kept[name].idle / 2
 
     def see(self, entry: Entry) -> None:
         """Notice a step when this replica hears of it, however late its first new conversation comes."""
@@ -195,7 +213,7 @@ class UnderWay:
         at = self._now()
         units = self._agents.get(begun.agent)
         if units is None:
-            units = self._agents[begun.agent] = _RecentUnits(idle, self._most, at)
+            units = self._agents[begun.agent] = _RecentUnits(idle, at)
         units.turn(at)
         units.heard_until = at + 2 * idle
         beginning = self._shared(begun.beginning)
@@ -205,11 +223,14 @@ class UnderWay:
                 units.put(unit, beginning)
             if self._awaited and unit in self._awaited:
                 self._awaited[unit].set()
+        self._make_room(len(begun.units))
 
     def take(self, most: int) -> list[Begun]:
         """Return what the other replicas are to hear of, at most so many units at a time; it is forgotten here."""
         taken: list[Begun] = []
         for agent, units in self._agents.items():
+            if units.is_behind:
+                units.say_everything()
             while units.unsaid:
                 beginning, names = units.unsaid.popitem()
                 taken += (Begun(agent, beginning, names[first : first + most]) for first in range(0, len(names), most))
@@ -224,9 +245,7 @@ class UnderWay:
     def share_everything(self) -> None:
         """Share all that is remembered once more: the store has lost it."""
         for units in self._agents.values():
-            units.unsaid.clear()
-            for unit, begun in units.everything().items():
-                units.unsaid.setdefault(begun, []).append(unit)
+            units.say_everything()
 
     @property
     def is_hasty(self) -> bool:
@@ -244,13 +263,30 @@ class UnderWay:
             begun = self._begin(units, plan, split, at)
             units.note(unit, begun)
             self.ask()
+        self._make_room(1)
         kept = keep(entry.agent, split, plan, begun)
         if kept.version.digest != begun.digest and begun.step < split.step:
             units.note(unit, self._shared(Beginning(begun.step, kept.version.digest, begun.weight)))
         return kept
 
+    def _make_room(self, new_units: int) -> None:
+        """Keep the memory bounded: the agent with the most units forgets its oldest ones first."""
+        self._room -= new_units
+        if self._room >= 0:
+            return
+        while (size := sum(units.size for units in self._agents.values())) >= self._most:
+            agent, largest = max(self._agents.items(), key=lambda each: each[1].size)
+            largest.forget_oldest()
+            self._forgetful.add(agent)
+        self._room = (self._most - size) // 2  # a few that are expected or marked come in beside these
+
+    def take_forgetful(self) -> list[str]:
+        """Return the agents whose conversations were forgotten before their time, each once."""
+        agents, self._forgetful = sorted(self._forgetful), set()
+        return agents
+
     def _units_of(self, entry: Entry, at: float) -> _RecentUnits:
-        return self._agents.setdefault(entry.agent.name, _RecentUnits(entry.agent.idle, self._most, at))
+        return self._agents.setdefault(entry.agent.name, _RecentUnits(entry.agent.idle, at))
 
     def _begin(self, units: _RecentUnits, plan: Plan, split: Split, at: float) -> Beginning:
         """Return where a unit that nobody knows begins.

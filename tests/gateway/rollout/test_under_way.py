@@ -191,9 +191,9 @@ def test_agents_that_are_gone_are_forgotten() -> None:
 
 
 def test_the_memory_is_bounded() -> None:
-    """However many units come, what is kept are four generations of them, below 200 bytes each."""
+    """However many units come, so many of them are kept, below 200 bytes each; the agent is named."""
     here = Stage()
-    here.under_way = UnderWay(lambda: here.now, most_units=2_000, fewest_units=10)
+    here.under_way = UnderWay(lambda: here.now, most_units=8_000)
     here.under_way.keep_agents([here.entry])
     tracemalloc.start()
     for number in range(30_000):
@@ -203,4 +203,32 @@ def test_the_memory_is_bounded() -> None:
     used = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     unit_id.cache_clear()
-    assert used < 200 * 4 * 2_000 + 500_000
+    assert used < 200 * 8_000 + 500_000
+    assert here.under_way.take_forgetful() == ["support"] and here.under_way.take_forgetful() == []
+
+
+def test_what_waits_for_the_store_is_bounded() -> None:
+    """While the store is away no more waits to be told than is remembered."""
+    here = Stage()
+    here.under_way = UnderWay(lambda: here.now, most_units=4_000)
+    here.under_way.keep_agents([here.entry])
+    for number in range(40_000):
+        here.call(f"one of many {number}")
+        if number % 1_000 == 0:
+            here.under_way.give_back(here.under_way.take(500))
+    waiting = here.under_way.take(500)
+    assert sum(len(begun.units) for begun in waiting) <= 4_000
+
+
+def test_a_flood_at_one_agent_moves_nobody_elses_conversations() -> None:
+    """The agent with the most units forgets its own; another's conversation goes on where it was."""
+    here = Stage()
+    flooded = replace(here.entry, agent=replace(here.entry.agent, name="flooded"))
+    here.under_way = UnderWay(lambda: here.now, most_units=4_000)
+    here.under_way.keep_agents([here.entry, flooded])
+    before = here.versions()
+    here.entry, calm = flooded, here.entry
+    for number in range(20_000):
+        here.call(f"one of many {number}")
+    here.entry = calm
+    assert here.versions() == before and here.under_way.take_forgetful() == ["flooded"]

@@ -13,6 +13,7 @@ class Timings:
 
     # The loop between calls and the store.
     flush: float = 0.1  # between two flushes of an agent's counts
+    poll: float = 0.9  # between two looks at the records, on average: a fifth more is well within 1.5 s
     lease: float = 4.0  # some looks long, so that one slow look loses it to nobody; a dead holder is replaced after it
     restart: float = 1.0  # before background work that met a bug begins again
 

@@ -24,7 +24,6 @@ from gateway.timings import USUAL, Timings
 from routing.chain import Target
 
 _REST_SECONDS = 0.02  # between flushes of one agent: an outage fails every call of a canary that serves everything
-POLL_SECONDS = 0.9  # on average; the longest is then well within the 1.5 s that a turn takes without announcements
 _LOOK_SECONDS = 0.3  # so that a table is right within a second of the store's return
 JITTER = 0.2  # of the pause, up or down: replicas that were started together do not poll together for ever
 
@@ -58,7 +57,7 @@ class Controller:
         self._log = log
         self._draw = draw
         self.records = RolloutRecords(store, table, memory or Memory(), log, on_trial)
-        self._flush_seconds = timings.flush
+        self._flush_seconds, self._poll_seconds = timings.flush, timings.poll
         self._judge = Judge(store, table, timings.lease)
         self._flusher = Flusher(store, recorder)
         self._flush_requests = recorder.flush_requests
@@ -163,7 +162,7 @@ class Controller:
             self._installed.clear()
             await self.poll()
             with suppress(TimeoutError):
-                async with asyncio.timeout(pause(self._draw(), self.store_ok)):
+                async with asyncio.timeout(pause(self._poll_seconds, self._draw(), self.store_ok)):
                     await self._installed.wait()
 
     async def _follow(self, agent: str) -> None:
@@ -194,6 +193,6 @@ class Controller:
             await work(agent)
 
 
-def pause(drawn: float, store_ok: bool = True) -> float:
+def pause(poll_seconds: float, drawn: float, store_ok: bool = True) -> float:
     """Seconds from one poll to the next, for a draw in 0…1. A store that is away is looked for more often."""
-    return (POLL_SECONDS if store_ok else _LOOK_SECONDS) * (1 - JITTER + 2 * JITTER * drawn)
+    return (poll_seconds if store_ok else _LOOK_SECONDS) * (1 - JITTER + 2 * JITTER * drawn)

@@ -138,7 +138,7 @@ async def test_a_canary_failure_is_flushed_at_once(tmp_path: Path, redis_url: st
     ):
         for _ in range(5):
             await people.call_often(agent, 10)
-        await within(1, lambda: phase(served, agent) == "rolled_back")
+        await within(SOON, lambda: phase(served, agent) == "rolled_back")
 
 
 def phase(served: Running, agent: str) -> str | None:
@@ -162,7 +162,7 @@ async def test_a_slow_agent_slows_no_other(replica: Replica, agent: str) -> None
     await asyncio.sleep(0.15)
     for unit in "abc":
         replica.fail(agent, unit)
-    await within(0.5, lambda: replica.state(agent).phase == "rolled_back")
+    await within(SOON, lambda: replica.state(agent).phase == "rolled_back")
     assert hanging == [1]
     working.cancel()
 
@@ -218,7 +218,7 @@ async def test_work_begins_again_after_its_end(replica: Replica, agent: str) -> 
     working = asyncio.create_task(replica.controller.run())
     for unit in "abc":
         replica.fail(agent, unit)
-    await within(1, lambda: replica.state(agent).phase == "rolled_back")
+    await within(SOON, lambda: replica.state(agent).phase == "rolled_back")
     working.cancel()
 
 

@@ -96,7 +96,7 @@ class AnswerListener:
         self._send = send
         self._tell = tell
         self._heard = bytearray()
-        self._is_told = False
+        self._is_over = False
 
     @property
     def begun(self) -> bool:
@@ -127,8 +127,8 @@ class AnswerListener:
 
     def end(self) -> None:
         """Tell what was heard, once."""
-        if not self._is_told:
-            self._is_told = True
+        if not self._is_over:
+            self._is_over = True
             self._tell(bytes(self._heard), True)
 
 

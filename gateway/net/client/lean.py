@@ -2,7 +2,7 @@
 
 It works under asyncio and uvloop alike. Redirects, proxies, cookies, HTTP/2 and content encodings are not its business.
 A request is written once, but for a pooled connection. Where that turns out closed before the first byte was written,
-the next one is taken. Where it ends at once without a byte of an answer, a fresh one is made, once (decision 45).
+the next one is taken. Where it ends at once without a byte of an answer, a fresh one is made, once (decision 38).
 `Upgrade` is never asked for, so 101 is malformed.
 """
 

@@ -1,4 +1,4 @@
-"""Which tests start processes, speak to a Redis or open sockets: read from their code, and watched while they run.
+"""Which tests start processes, speak to a Redis, open sockets or watch files: read from code, and watched in the run.
 
 A test is marked by the names that its code refers to, and the code of its fixtures and of every helper in `tests` and
 `bench` that they refer to. What that does not show, a test says itself: `pytestmark = pytest.mark.socket`.
@@ -18,6 +18,7 @@ MARKERS: Mapping[str, str] = {
     "process": "starts a process",
     "redis": "speaks to a Redis server",
     "socket": "opens a socket",
+    "files": "waits for changes of files",
 }
 # Names of the standard library, of other libraries and of the gateway, and what a test that refers to one does.
 _SIGNS: Mapping[str, tuple[str, ...]] = {

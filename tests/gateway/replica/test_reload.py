@@ -5,11 +5,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from gateway.config import ConfigProblems, Deployment, Problem, load
 from gateway.replica.reload import FileWatch, Reloader, watch_in_thread
 from tests.gateway.config.folders import ENVIRON, FILES, ROUTING, loaded, write
+
+pytestmark = pytest.mark.files
 
 SOON = 5.0  # seconds; a reload takes a fifth of one, the rest is for a busy machine
 

@@ -1,6 +1,7 @@
 """A stream of chat completions in no format: a provider's parsed, a client's written."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -146,7 +147,8 @@ def test_hostile_streams(one: Any, two: Any, three: Any) -> None:
             parser.take("", json.dumps(value).encode())
         except ProviderError:
             parser = ChatParser()
-    parser.end()
+    with suppress(ProviderError):
+        parser.end()
 
 
 def test_written_stream() -> None:

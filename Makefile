@@ -43,7 +43,7 @@ else
 	$(BIN)/python -m pytest $(ARGS)
 endif
 
-test-fast: $(DEV) ## the tests without processes, Redis, sockets and watched files, within a minute (ARGS as above)
+test-fast: $(DEV) ## the tests without processes, Redis, sockets and watched files, in about a minute (ARGS as above)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not process and not redis and not socket and not files' $(ARGS)
 
 bench: $(DEV) ## the measurements the documentation quotes (ARGS go to python -m bench)

@@ -4,6 +4,8 @@ import hashlib
 import json
 import math
 import re
+import subprocess
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,12 +25,14 @@ _MOST_LISTED = 5
 class Tallied:
     """What the rollouts with the seeds from 0 to `runs` - 1 of one world came to, under one state of the code.
 
-    `gone` lists seed, the canary's calls and the calls of its decision for each that was rolled back, `reasons` why a
-    few of them were. `suspect` counts e-values of 10 and more, `seconds` adds up what the rollouts took of the CPU.
+    `code` is the digest of that state and `commit` a commit that has it. `gone` lists seed, the canary's calls and the
+    calls of its decision for each that was rolled back, `reasons` why a few of them were. `suspect` counts e-values of
+    10 and more, `seconds` adds up what the rollouts took of the CPU.
     """
 
     name: str
     code: str
+    commit: str = ""
     runs: int = 0
     gone: list[tuple[int, int, int]] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
@@ -77,14 +81,20 @@ def code_digest() -> str:
     return digest.hexdigest()
 
 
+def commit() -> str:
+    """The commit of the checkout, '' outside of one."""
+    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    return found.stdout.strip()
+
+
 def upper_bound(count: int, runs: int, confidence: float = CONFIDENCE) -> float:
-    """The upper end of the exact (Clopper-Pearson) interval of a share, of which `count` in `runs` were seen."""
+    """The exact (Clopper-Pearson) upper bound of a share, of which `count` in `runs` were seen: one-sided."""
     if count >= runs:
         return 1.0
-    low, high, tail = count / runs, 1.0, (1 - confidence) / 2
+    low, high = count / runs, 1.0
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (middle, high) if _at_most(count, runs, middle) > tail else (low, middle)
+        low, high = (middle, high) if _at_most(count, runs, middle) > 1 - confidence else (low, middle)
     return high
 
 
@@ -114,8 +124,9 @@ def row(scenario: Scenario, tallied: Tallied) -> str:
 
 
 def table(found: Iterable[tuple[Scenario, Tallied]]) -> list[str]:
-    """Both tables, of blameless canaries and of bad ones."""
+    """Both tables, of blameless canaries and of bad ones, and the commits whose code was measured."""
     pairs = list(found)
+    commits = Counter(tallied.commit or "unknown" for _, tallied in pairs)
     blameless = [row(*pair) for pair in pairs if not pair[0].must_go]
     bad = [row(*pair) for pair in pairs if pair[0].must_go]
     return [
@@ -126,6 +137,10 @@ def table(found: Iterable[tuple[Scenario, Tallied]]) -> list[str]:
         "| bad, at 5 % unless said | rollouts | missed | median | 95 of 100 | bar |",
         "|---|---|---|---|---|---|",
         *bad,
+        "",
+        "Worlds by the commit whose code was measured: "
+        + ", ".join(f"{name} ({count})" for name, count in commits.most_common())
+        + ".",
     ]
 
 

@@ -51,7 +51,7 @@ class Scenario:
     attack: Attack | None = None
     must_go: bool = False
     bar: int | None = None
-    runs: int = 400
+    runs: int = 300  # none of them rolled back bounds the share by 1 %
 
     @property
     def share(self) -> float:
@@ -220,7 +220,7 @@ BLAMELESS: Sequence[Scenario] = (
 def _bad(name: str, climate: Climate, bar: int | None, **more: Any) -> Scenario:
     """A canary that must go: a horizon of half again the bar, at 5 %."""
     calls = more.pop("calls", bar and round(1.5 * bar) + 40)
-    usual = {"weight": "5%", "runs": 200 if calls < 1000 else 60}
+    usual = {"weight": "5%", "runs": 200 if calls < 1000 else 40}
     return Scenario(name, climate, **{**usual, **more}, calls=calls, must_go=True, bar=bar)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from bench.calibration.clock import VirtualLoop
 from bench.calibration.provider import Said
-from bench.calibration.report import Tallied, chosen, kept, misses, row, upper_bound
+from bench.calibration.report import Tallied, chosen, kept, misses, row, table, upper_bound
 from bench.calibration.rollout import Ended, simulate
 from bench.calibration.store import Line, VirtualStore
 from bench.calibration.workers import Server
@@ -66,9 +66,9 @@ def test_the_store_lives_on_the_virtual_clock(server: Server) -> None:
         assert runner.run(flush_twice()) == (120, 7200.0)
 
 
-@pytest.mark.parametrize(("count", "runs", "bound"), [(0, 200, 0.0183), (1, 200, 0.0275), (3, 2000, 0.0044), (5, 5, 1)])
+@pytest.mark.parametrize(("count", "runs", "bound"), [(0, 300, 0.0099), (1, 200, 0.0235), (3, 2000, 0.0039), (5, 5, 1)])
 def test_the_bound_is_the_exact_one(count: int, runs: int, bound: float) -> None:
-    """The upper end of the 95 % interval of Clopper and Pearson."""
+    """The one-sided 95 % bound of Clopper and Pearson: none of 300 bounds the share by 1 %."""
     assert upper_bound(count, runs) == pytest.approx(bound, abs=5e-5)
 
 
@@ -80,8 +80,15 @@ def test_counts_are_kept_between_runs(tmp_path: Path) -> None:
     tallied.keep(tmp_path)
     found = kept("identical", tmp_path)
     assert found is not None and found.runs == 4 and found.reasons == ["why"]
-    assert row(SCENARIOS["identical"], found).endswith("| 4 | 1 | 80.59% | 120 |")
+    assert row(SCENARIOS["identical"], found).endswith("| 4 | 1 | 75.14% | 120 |")
     assert misses(SCENARIOS["identical"], found) and kept("another", tmp_path) is None
+
+
+def test_the_table_names_the_commits_that_were_measured() -> None:
+    """Worlds of different code are told apart."""
+    worlds = [SCENARIOS["identical"], SCENARIOS["heavy tails"], SCENARIOS["hedges"]]
+    found = [Tallied(world.name, "code", commit) for world, commit in zip(worlds, ("a1", "a1", "b2"), strict=True)]
+    assert table(zip(worlds, found, strict=True))[-1] == "Worlds by the commit whose code was measured: a1 (2), b2 (1)."
 
 
 def test_a_bad_canary_is_found_when_95_of_100_are() -> None:

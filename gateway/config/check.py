@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from gateway.config.gateway_file import GatewaySettings
 from gateway.config.loader import Deployment, load
 from gateway.config.problems import ConfigProblems
 from gateway.config.quantities import BASIS_POINTS, show_percent, show_seconds
@@ -31,6 +32,8 @@ def _summary(folder: Path, deployment: Deployment, warnings: Sequence[str]) -> I
     settings = deployment.settings
     parts = (_count(len(deployment.agents), "agent"), _count(len(settings.providers), "provider"))
     yield f"{folder} is valid: {', '.join(parts)}, listening on {settings.listen}, digest {deployment.digest[:_DIGITS]}"
+    yield "\nproviders"
+    yield from _providers(settings)
     for agent in deployment.agents.values():
         yield f"\n{agent.name}"
         yield from _versions(agent)
@@ -38,6 +41,14 @@ def _summary(folder: Path, deployment: Deployment, warnings: Sequence[str]) -> I
     if warnings:
         yield ""
         yield from (f"warning: {warning}" for warning in warnings)
+
+
+def _providers(settings: GatewaySettings) -> Iterator[str]:
+    width = max(map(len, settings.providers))
+    for name, provider in settings.providers.items():
+        preset = f", preset {provider.preset}" if provider.preset else ""
+        key = "" if provider.api_key else ", no key"
+        yield f"  {name:<{width}}  {provider.base_url} ({provider.api}{preset}{key})"
 
 
 def _versions(agent: Agent) -> Iterator[str]:

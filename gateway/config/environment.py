@@ -29,6 +29,7 @@ _PLACES: Final = "api_key, base_url, proxy, store, webhook, secret, url and fing
 _OVERRIDES: Final = {"SERINUS_LISTEN": "listen", "SERINUS_STORE": "store", "SERINUS_DATA": "data"}
 _ADMIN_TOKEN: Final = "SERINUS_ADMIN_TOKEN"  # noqa: S105 - the variable's name
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_BEFORE_SLASH: Final = re.compile(_VARIABLE.pattern + "(?=/)")
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]")
 _LOGIN: Final = re.compile(r"[a-z0-9+]+://[^/?#@]*@")  # up to the host: what holds variables is as it was written
 _OPTION_VALUE: Final = re.compile(r"(?<==)\$\{([A-Za-z_][A-Za-z0-9_]*)\}(?=&|$)")
@@ -119,6 +120,8 @@ class _Expansion:
         safe = "" if ":" in login_text[login_text.find("//") :] else ":"  # alone it may stand for user and password
         if path == ("store",):
             rest = _OPTION_VALUE.sub(lambda match: quote(self._environ[match[1]], safe=""), rest)
+        if path[-1] == "base_url":  # many an address is copied with its slash: ${ENDPOINT}/v1
+            rest = _BEFORE_SLASH.sub(lambda match: self._environ[match[1]].rstrip("/"), rest)
         return self._substituted(login_text, lambda value: quote(value, safe=safe)) + self._substituted(rest, str)
 
     def _substituted(self, text: str, spelled: Callable[[str], str]) -> str:

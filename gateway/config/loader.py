@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +14,7 @@ from gateway.config.crosscheck import Known, gateway_problems
 from gateway.config.environment import Expanded, expand
 from gateway.config.gateway_file import GatewaySettings
 from gateway.config.nodes import Node
+from gateway.config.presets import apply_presets
 from gateway.config.problems import MAX_PROBLEMS, ConfigProblems, Problem
 from gateway.config.routing_check import routing_problems
 from gateway.config.routing_file import AgentEntry, HedgeEntry, RoutingFile, ShadowEntry
@@ -77,7 +78,7 @@ class _Loading:
     def deployment(self, gateway: Parsed, routing: Parsed, files: VersionFiles) -> Deployment:
         self._problems += [*gateway.problems, *routing.problems, *files.problems]
         self._warnings += files.warnings
-        expanded = expand(gateway.root, self._environ) if gateway.root is not None else None
+        expanded = self._expanded(gateway.root)
         versions = self._versions(files, _names(expanded.root if expanded else None, "providers"))
         known = _known(expanded, routing, files, versions)
         settings = self._settings(expanded, known)
@@ -89,6 +90,14 @@ class _Loading:
         self._warnings += shared_accounts(settings, agents)
         digest = _digest(settings, expanded.written, agents)
         return Deployment(settings, MappingProxyType(agents), digest, tuple(self._warnings))
+
+    def _expanded(self, root: Node | None) -> Expanded | None:
+        """Return `gateway.yaml` with presets and environment in it. A mistaken preset is a problem of its place."""
+        if root is None:
+            return None
+        filled, problems = apply_presets(root)
+        expanded = expand(filled, self._environ)
+        return replace(expanded, problems=(*problems, *expanded.problems))
 
     def _versions(self, files: VersionFiles, providers: tuple[str, ...] | None) -> Versions:
         built: dict[str, Mapping[str, AgentVersion]] = {}

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from gateway.calls import FormatName
 from gateway.config.fields import ApiKey, BaseUrl, FixedHeader, FixedValue, Name, ProxyUrl, StrictModel
+from gateway.config.presets import PRESETS
 from gateway.formats.registry import PROVIDERS
 
 _ANY_REGION = "us-east-1"  # of a provider whose region is missing, which is a problem of its own
@@ -15,14 +16,21 @@ _KEY_HEADERS = dict.fromkeys(("authorization", "api-key", *(side.facts.key_heade
 if TYPE_CHECKING:
     Api = FormatName
     KeyHeader = str
+    PresetName = str
 else:  # choices that pydantic checks, explains and publishes as it does those of any other key
     Api = Literal[tuple(PROVIDERS)]
+    PresetName = Literal[tuple(PRESETS)]
     KeyHeader = Literal[tuple(_KEY_HEADERS)]
 
 
 def _described() -> str:
     *others, last = (f"`{side.name}` ({side.facts.api_name})" for side in PROVIDERS.values())
-    return f"The wire format: {', '.join(others)} or {last}."
+    return f"The wire format: {', '.join(others)} or {last}. Default: that of the preset."
+
+
+def _publish_without_api(schema: dict[str, Any]) -> None:
+    """Let an editor accept a provider without `api`, which a preset fills in before validation."""
+    schema.pop("required")
 
 
 def _base_url(said: Mapping[str, Any]) -> str:
@@ -33,6 +41,13 @@ def _base_url(said: Mapping[str, Any]) -> str:
 class Provider(StrictModel):
     """An account at a model API, with its wire format."""
 
+    model_config = ConfigDict(json_schema_extra=_publish_without_api)
+
+    preset: PresetName | None = Field(
+        default=None,
+        description="A well-known API, which brings `api`, `base_url` and `api_key`: "
+        f"{', '.join(PRESETS)}. Default: the one that the provider is called like, where `api` is not given.",
+    )
     api: Api = Field(description=_described())
     region: Name | None = Field(
         default=None,

@@ -51,7 +51,12 @@ def validate(model: type[AnyModel], node: Node) -> tuple[AnyModel | None, list[P
 
 
 def _follows(details: ErrorDetails, found: Sequence[ErrorDetails]) -> bool:
-    """Return whether a list is reported as too short only because some of its entries are wrong."""
+    """Return whether this is reported only because of another problem.
+
+    A list is too short where some of its entries are wrong; a default is not made where a neighbour is wrong.
+    """
+    if details["type"] == "default_factory_not_called":
+        return True
     place = details["loc"]
     return details["type"] == "too_short" and any(
         len(other["loc"]) > len(place) and other["loc"][: len(place)] == place for other in found

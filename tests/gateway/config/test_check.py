@@ -13,8 +13,9 @@ def test_a_good_folder_is_summed_up(tmp_path: Path) -> None:
     )
     code, report = check(tmp_path, ENVIRON)
     assert code == 0
-    first, _, agent, stable, canary, other, guardrails, _, warning = report.splitlines()
+    first, _, providers, provider, _, agent, stable, canary, other, guardrails, _, warning = report.splitlines()
     assert first.startswith(f"{tmp_path} is valid: 1 agent, 1 provider, listening on 127.0.0.1:8080, digest ")
+    assert (providers, provider) == ("providers", "  openai  https://api.openai.com/v1 (openai)")
     assert agent == "support"
     assert stable.split()[:3] == ["stable", "95%", "v1"]
     assert stable.endswith("openai/gpt-4o")
@@ -30,7 +31,7 @@ def test_a_rollout_is_shown_step_by_step(tmp_path: Path) -> None:
     """With what each step waits for, and the limits that decide over it."""
     signals = "    guardrails: [error_rate <= 20%]\n    signals: [ttft_p90 <= stable * 1.10]\n"
     code, report = check(write(tmp_path, {**FILES, "routing.yaml": STEPS + signals}), ENVIRON)
-    _, _, _, stable, canary, steps, guardrails, signal = report.splitlines()
+    *_, stable, canary, steps, guardrails, signal = report.splitlines()
     assert (code, stable.split()[:2], canary.split()[:2]) == (0, ["stable", "95%"], ["canary", "5%"])
     assert steps == "  steps            5% 10m 1000 calls → 25% 20m → 100% 60m approval"
     assert guardrails == "  guardrails       error_rate <= 20%"
@@ -41,7 +42,7 @@ def test_a_rollout_of_one_step_leaves_a_control(tmp_path: Path) -> None:
     """What a step of 100% really gets is 98%."""
     routing = ROUTING.replace("weight: 5%", "steps: [{weight: 100%, hold: 1h}]")
     report = check(write(tmp_path, {**FILES, "routing.yaml": routing}), ENVIRON)[1]
-    assert [line.split()[:2] for line in report.splitlines()[3:5]] == [["stable", "2%"], ["canary", "98%"]]
+    assert [line.split()[:2] for line in report.splitlines()[6:8]] == [["stable", "2%"], ["canary", "98%"]]
 
 
 def test_problems_are_listed_and_counted(tmp_path: Path) -> None:

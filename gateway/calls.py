@@ -1,6 +1,6 @@
 """A call, its attempts and its outcome, as values that the layers hand to one another."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -41,6 +41,7 @@ class Call:
     `session_header` one of its session and `affinity_header` one for routing alone (`gateway.conversation`).
     `facts_headers` are those that rules and `sticky` ask for; `format` is the wire format that the client speaks,
     `operation` what it wants: an answer to a conversation, one of OpenAI's plainer endpoints, or one that we only pass.
+    `keep_items` takes the answer's items, as JSON by their ids, where a later call may name them.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Call:
     fingerprint_key: bytes = b""
     facts_headers: Mapping[str, str] = field(default_factory=dict)
     operation: Operation = "generate"
+    keep_items: Callable[[Mapping[str, str]], None] | None = None
 
 
 class Usage(NamedTuple):

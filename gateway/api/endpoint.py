@@ -19,6 +19,7 @@ from gateway.api.admission import Places, UnprovenReaders
 from gateway.api.refusal_log import RefusalLog
 from gateway.api.socket_memory import SocketMemories
 from gateway.auth import OPEN
+from gateway.call.kept_items import KeptItems
 from gateway.call.proxy import Proxy, send_error
 from gateway.call.streaming import send_answer
 from gateway.calls import Caller
@@ -74,7 +75,7 @@ class Services:
     `config_error` says what is wrong with the files as they are now, None when they are well. `calls` are the places of
     authenticated calls, `sockets` those of open WebSockets, whose `memories` are bounded together; `status_readers` are
     those of the status; `unproven` reads what only its signature authenticates.
-    `makers` knows who made what is stored at providers.
+    `makers` knows who made what is stored at providers, `items` what earlier answers held.
     """
 
     runtime: Runtime
@@ -89,6 +90,7 @@ class Services:
     replica: str
     backend: str
     loaded_at: float
+    items: KeptItems
     config_error: Callable[[], str | None] = lambda: None
     draining: bool = False
     calls: Places = field(default_factory=lambda: Places(2000))

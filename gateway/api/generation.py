@@ -5,6 +5,7 @@ request is read by who must translate it, or by the provider.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -44,9 +45,20 @@ class Generation(Endpoint):
         # Not before: how fast a client sends says nothing about a version.
         received_at = self.services.proxy.clock.monotonic()
         document = Document.parse(body, self.services.runtime.values_limit)
+        if self.client.door.references is not None:
+            document = await self.with_items(document, caller)
         if caller.agents is not None:
             self.services.makers.check_call(body, document.values, caller)
         return self._call(scope, headers, document, caller, received_at)
+
+    async def with_items(self, document: Document, caller: Caller) -> Document:
+        """Return the request with the items of earlier answers that it names by their ids. Raises CallerError."""
+        references = self.client.door.references
+        names = references.named(document.values) if references is not None else []
+        if references is None or not names:
+            return document
+        items, runtime = await self.services.items.find(caller.name, names), self.services.runtime
+        return references.put_in(document, items, runtime.body_limit, runtime.values_limit)
 
     def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
         """Read what routing must know. Raises CallerError."""
@@ -76,6 +88,8 @@ class Generation(Endpoint):
         )  # fmt: skip
         call.nonce, call.request_id, call.operation = nonce, given_id(headers), self.operation
         call.fingerprint_key, call.facts_headers = runtime.fingerprint_key, _facts_headers(headers, runtime)
+        if self.client.door.references is not None and document.values.get("store") is not False:
+            call.keep_items = partial(self.services.items.keep, caller.name)
         if not NAMING_HEADERS.isdisjoint(headers):
             call.conversation_header = _first(headers, CONVERSATION_HEADERS)
             call.session_header = _first(headers, SESSION_HEADERS)

@@ -118,6 +118,7 @@ class _Session:
             _check_type(event.values)
             body, items = self._request(event)
             document = Document.parse(body, self._services.runtime.values_limit)
+            document = await self._endpoint.with_items(document, caller_of(self._scope))
             call = self._endpoint.call_of(self._scope, document, body, received_at)
             if event.values.get("generate") is False:
                 await self._warm_up(call, frames)

@@ -148,7 +148,9 @@ class Shadows:
 
 def _as_own_call(call: Call, now: float) -> Call:
     """Return a copy whose time begins now, and in which nothing is the client's alone."""
-    return replace(call, headers=[pair for pair in call.headers if pair[0] not in _CLIENTS_OWN], received_at=now)
+    return replace(
+        call, headers=[pair for pair in call.headers if pair[0] not in _CLIENTS_OWN], received_at=now, keep_items=None
+    )
 
 
 async def _nowhere(_message: object) -> None:

@@ -21,6 +21,18 @@ def in_body(_path: Mapping[str, str], values: Mapping[str, Any]) -> RoutingField
 
 
 @dataclass(frozen=True, slots=True)
+class References:
+    """Items of earlier answers that a request names by their ids, where it might hold the items themselves.
+
+    `named` finds the ids that this gateway gave out. `put_in` puts items, as JSON by their ids, in the places of such
+    ids; it raises BodyTooLarge for a request of more bytes or values than the limits.
+    """
+
+    named: Callable[[Mapping[str, Any]], list[str]]
+    put_in: Callable[[Document, Mapping[str, str], int, int], Document]
+
+
+@dataclass(frozen=True, slots=True)
 class Door:
     """Generation endpoints of a client format, and how its requests state what routing must know.
 
@@ -31,6 +43,7 @@ class Door:
     `asked` reads the path's parameters and the body; it raises NotFound where the path is none of the format's. `verbs`
     are what a path ends with, behind a colon. With `keeps_query` a query string goes on to a provider of the same
     format; with `tries_websocket` clients try a WebSocket first, and go on with HTTP where it is answered with 426.
+    With `references` a request may name items of earlier answers by their ids.
     """
 
     paths: tuple[str, ...]
@@ -41,6 +54,7 @@ class Door:
     verbs: tuple[str, ...] = ()
     keeps_query: bool = True
     tries_websocket: bool = False
+    references: References | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,16 @@ from gateway.redaction import Redactor
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """An answer's metadata, without its content. `created` is in Unix seconds, `prompt` the request's prompt."""
+    """An answer's metadata, without its content. `created` is in Unix seconds, `prompt` the request's prompt.
+
+    `keep` takes the answer's items, as JSON by their ids, where a later request may name them.
+    """
 
     call_id: str
     model: str
     created: int
     prompt: Prompt
+    keep: Callable[[Mapping[str, str]], None] | None = None
 
 
 class Parser(Protocol):

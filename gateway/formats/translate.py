@@ -230,8 +230,9 @@ class _Between:
         return Authors(attempted.applied, attempted.call.document.values, attempted.added, self._read())
 
     def _envelope(self) -> Envelope:
+        call = self._attempted.call
         return Envelope(
-            self._attempted.call.id, self._attempted.target.model, int(self._attempted.unix()), self._asked()
+            call.id, self._attempted.target.model, int(self._attempted.unix()), self._asked(), call.keep_items
         )
 
 

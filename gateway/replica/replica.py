@@ -16,6 +16,7 @@ from gateway.call.circuits import Circuits
 from gateway.call.conversation_naming import ConversationNaming
 from gateway.call.exposures import Exposures
 from gateway.call.hedging import Hedges
+from gateway.call.kept_items import KeptItems
 from gateway.call.proxy import Proxy
 from gateway.call.shadow import WORKERS, Shadows
 from gateway.call.shadow_budget import Purse
@@ -100,6 +101,7 @@ class Gateway:
             self.services.proxy.replies.follow_for_ever,
             self.sharing.tell_for_ever,
             self.sharing.follow_for_ever,
+            self.services.items.share_for_ever,
             *[self.shadows.work] * WORKERS,
         ):
             self.keep(work)
@@ -256,6 +258,7 @@ def build(
         commands=Commands(store.store, table, controller.records, controller.outages), proxy=proxy,
         status=StatusBuilder(store.store, table, runtime.prices, conversations.openings),
         log=log, replica=replica, backend=store.backend, loaded_at=clock.unix(),
+        items=KeptItems(store.store, log, clock.monotonic),
         calls=Places(deployment.settings.limits.in_flight), sockets=Places(deployment.settings.limits.websockets),
     )  # fmt: skip
     return Gateway(

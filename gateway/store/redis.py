@@ -29,6 +29,7 @@ from gateway.store.connect import MAX_IN_FLIGHT, Client, close, disconnect, know
 from gateway.store.faults import FAILURES, away_on_failure, heeding_cancellation
 from gateway.store.feedback import FeedbackStore
 from gateway.store.handovers import HandoverStore
+from gateway.store.items import ItemStore
 from gateway.store.notices import GROUP, take, taken
 from gateway.store.reaching import key_of
 from gateway.store.scripts import COMMIT, FLUSH, LEASE, PROBE, READ, Script
@@ -63,7 +64,7 @@ _LIMITS = orjson.dumps(
 )  # fmt: skip
 
 
-class RedisStore(BeginningStore, FeedbackStore, HandoverStore):
+class RedisStore(BeginningStore, FeedbackStore, HandoverStore, ItemStore):
     """Implements `Store` over a client of `connect`, which it closes with itself.
 
     `replica` names this process start and no other: it keys the sequence of applied batches. An operation that takes

@@ -290,6 +290,12 @@ class Store(Protocol):
     async def has_message(self, place: str) -> bool:
         """Return whether what was told at that place is still there."""
 
+    async def keep_items(self, items: Mapping[str, str], seconds: int) -> None:
+        """Keep texts by their names for that long; every replica finds them."""
+
+    async def find_items(self, names: Sequence[str]) -> dict[str, str]:
+        """Return the texts that are kept under these names, by name."""
+
     def turns(self) -> AsyncIterator[str]:
         """The names of agents whose record has changed, as the store announces them. A hint, not a promise."""
 

@@ -26,5 +26,6 @@ async def test_vercel(serve: Serve, api: str) -> None:
     for client in ("chat", "responses", "messages"):
         heard = found[client]
         assert (heard["text"], heard["streamed"], heard["finish"]) == (SAID, SAID, "stop"), client
+        assert heard["second"] == SAID, client
         assert (heard["usage"], heard["streamed_usage"], heard["looked"], heard["steps"]) == (8, 8, 1, 2), client
     assert found["error"] == [True, 404, "model_not_found"]

@@ -4,6 +4,7 @@ from gateway.formats.door import Door
 from gateway.formats.openai_chat.client_request import assistant_message, is_question
 from gateway.formats.openai_chat.errors import ERROR_SHAPE, error_body
 from gateway.formats.openai_responses import NAME
+from gateway.formats.openai_responses._references import REFERENCES
 from gateway.formats.openai_responses.client_answer import write_reply
 from gateway.formats.openai_responses.client_request import opening, read
 from gateway.formats.openai_responses.client_stream import ResponsesWriter
@@ -17,7 +18,7 @@ CLIENT = ClientSide(
         error_shape=ERROR_SHAPE,
         keeps_answer=lambda request: request.get("store") is not False,
     ),
-    door=Door(("/v1/responses",), tries_websocket=True),  # Codex and OpenAI's SDKs do
+    door=Door(("/v1/responses",), tries_websocket=True, references=REFERENCES),  # Codex and OpenAI's SDKs try one
     prompt=read,
     opening=opening,
     reply=write_reply,

@@ -41,6 +41,7 @@ def write_reply(reply: Reply, envelope: Envelope) -> bytes:
             thought = ReasoningDelta(part.text, part.signature, part.encrypted, part.signed_by, part.id)
             _exhaust(output.reasoning(thought))
     _exhaust(finish(output, reply.stop))
+    keep(output, envelope)
     return encode(response_members(envelope, output.items, reply.stop, reply.usage)).encode()
 
 
@@ -49,6 +50,12 @@ def finish(output: OutputItems, stop: Stop) -> Iterator[Json]:
     if stop == "refusal" and not any(_refuses(item) for item in output.items):
         yield from output.refusal(RefusalDelta(_DECLINED))
     yield from output.close("incomplete" if stop in _INCOMPLETE else "completed")
+
+
+def keep(output: OutputItems, envelope: Envelope) -> None:
+    """Hand on the items of a whole answer where a later request may name them."""
+    if envelope.keep is not None:
+        envelope.keep({item["id"]: encode(item) for item in output.items})
 
 
 def _refuses(item: Json) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from gateway.formats import sse
 from gateway.formats.answer import Begin, End, Event, ReasoningDelta, RefusalDelta, TextDelta, ToolBegin, ToolDelta
 from gateway.formats.openai_responses._output import Json, OutputItems
-from gateway.formats.openai_responses.client_answer import finish, response_members
+from gateway.formats.openai_responses.client_answer import finish, keep, response_members
 from gateway.formats.protocol import Envelope
 from gateway.json_body import encode
 
@@ -40,6 +40,7 @@ class ResponsesWriter:
             yield from ({"type": f"response.{kind}", "response": begun} for kind in ("created", "in_progress"))
         elif isinstance(event, End):
             yield from finish(self._output, event.stop)
+            keep(self._output, self._envelope)
             whole = response_members(self._envelope, self._output.items, event.stop, event.usage)
             yield {"type": f"response.{whole['status']}", "response": whole}
 

@@ -20,8 +20,10 @@ async function found(model) {
   const after = await generateText({
     model, prompt: "call look_up", tools: { look_up }, stopWhen: stepCountIs(2), maxRetries: 0,
   });
+  const turns = [{ role: "user", content: "hello" }, ...said.response.messages, { role: "user", content: "and then?" }];
+  const second = await generateText({ model, messages: turns, maxRetries: 0 });
   return {
-    text: said.text, usage: said.usage.outputTokens, streamed, streamed_usage: (await stream.usage).outputTokens,
+    second: second.text, text: said.text, usage: said.usage.outputTokens, streamed, streamed_usage: (await stream.usage).outputTokens,
     finish: said.finishReason, looked, steps: after.steps.length,
   };
 }

@@ -41,6 +41,8 @@ OPERATIONS: dict[str, tuple[Any, ...]] = {
     "tell": (["a"], 0.0),
     "read_messages": ("0-0", False),
     "has_message": ("0-0",),
+    "keep_items": ({"name": "text"}, 60),
+    "find_items": (["name"],),
     "ping": (),
     "probe": ("a",),
 }

@@ -1,0 +1,144 @@
+"""Items of answers that no provider stores, kept for the requests that name them by their ids.
+
+Vercel's AI SDK sends its second turn so. Each replica keeps what it wrote, within a bound in bytes, and shares it with
+the others through the store (decision 46). Only the caller who got an item finds it.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from gateway.errors import NotFound, StoreAway
+from gateway.logs import Log
+from gateway.store.seam import Store
+
+SECONDS = 3600  # since it was last kept or named
+MOST_BYTES = 64 * 1024**2  # of this replica's memory, and of what it shares in `SECONDS`
+_LARGEST = 1024**2  # bytes of one item
+_MOST_WAITING = 16 * 1024**2  # bytes that wait for a store that is away
+_PAUSES = (0.05, 0.1, 0.2)  # seconds between looks: another replica may have written the item just now
+_MOST_ASKED = 1000  # names of one request that the store is asked for
+_AWAY_SECONDS = 0.3
+
+
+@dataclass(slots=True)
+class _Item:
+    text: str
+    kept_at: float
+
+
+class KeptItems:
+    """The items of one replica. `now` is in monotonic seconds."""
+
+    def __init__(self, store: Store, log: Log, now: Callable[[], float], most_bytes: int = MOST_BYTES) -> None:
+        self._store = store
+        self._log = log
+        self._now = now
+        self._most = most_bytes
+        self._items: OrderedDict[str, _Item] = OrderedDict()
+        self._size = 0
+        self._waiting: OrderedDict[str, str] = OrderedDict()
+        self._news = asyncio.Event()
+        self._shared, self._shared_since = 0, now()
+        self._waiting_size = 0
+
+    @property
+    def size(self) -> int:
+        """The bytes that are kept here."""
+        return self._size
+
+    def keep(self, caller: str, items: Mapping[str, str]) -> None:
+        """Keep a caller's items, as JSON in ASCII by their ids."""
+        for name, text in items.items():
+            if len(text) <= _LARGEST:
+                self._keep(_key(caller, name), text)
+
+    async def find(self, caller: str, names: Iterable[str]) -> dict[str, str]:
+        """Return a caller's items by their ids. Raises NotFound where one of them is not known."""
+        keys = {_key(caller, name): name for name in names}
+        found = {key: text for key in keys if (text := self._find_here(key)) is not None}
+        missing = [key for key in keys if key not in found]
+        if missing and len(missing) <= _MOST_ASKED:
+            found |= await self._find_elsewhere(missing)
+        if missing := [keys[key] for key in keys if key not in found]:
+            raise NotFound(
+                f"Item with id {missing[0]!r} not found: it is kept for an hour. Send whole items instead of "
+                "references (Vercel's AI SDK does with `store: false`).",
+                param="input",
+            )
+        return {keys[key]: text for key, text in found.items()}
+
+    async def share_for_ever(self) -> None:
+        """Give new items to the store, until cancelled."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            items, self._waiting, self._waiting_size = self._waiting, OrderedDict(), 0
+            try:
+                await self._store.keep_items(items, SECONDS)
+            except StoreAway:
+                for key, text in items.items():
+                    self._wait(key, text)
+                await asyncio.sleep(_AWAY_SECONDS)
+
+    def _keep(self, key: str, text: str) -> None:
+        self._put_here(key, text)
+        if self._may_share(len(text)):
+            self._wait(key, text)
+
+    def _put_here(self, key: str, text: str) -> None:
+        if (old := self._items.pop(key, None)) is not None:
+            self._size -= len(old.text)
+        self._items[key] = _Item(text, self._now())
+        self._size += len(text)
+        while self._size > self._most:
+            _, oldest = self._items.popitem(last=False)
+            self._size -= len(oldest.text)
+
+    def _find_here(self, key: str) -> str | None:
+        item = self._items.get(key)
+        if item is None:
+            return None
+        self._items.move_to_end(key)
+        if self._now() - item.kept_at > SECONDS / 2:
+            self._keep(key, item.text)
+        return item.text
+
+    async def _find_elsewhere(self, keys: list[str]) -> dict[str, str]:
+        """Return what other replicas have kept of these."""
+        found: dict[str, str] = {}
+        for pause in (0.0, *_PAUSES):
+            await asyncio.sleep(pause)
+            try:
+                found |= await self._store.find_items([key for key in keys if key not in found])
+            except StoreAway:
+                break
+            if len(found) == len(keys):
+                break
+        for key, text in found.items():
+            self._put_here(key, text)
+        return found
+
+    def _may_share(self, size: int) -> bool:
+        """Return whether so much more may be shared now: what all replicas share must not fill the store."""
+        now = self._now()
+        if now - self._shared_since >= SECONDS:
+            self._shared, self._shared_since = 0, now
+        before, self._shared = self._shared, self._shared + size
+        if before <= self._most < self._shared:
+            self._log.warning("items_not_shared", bytes=self._most, seconds=SECONDS)
+        return self._shared <= self._most
+
+    def _wait(self, key: str, text: str) -> None:
+        self._waiting_size += len(text) - len(self._waiting.pop(key, ""))
+        self._waiting[key] = text
+        while self._waiting_size > _MOST_WAITING:
+            _, dropped = self._waiting.popitem(last=False)
+            self._waiting_size -= len(dropped)
+        self._news.set()
+
+
+def _key(caller: str, name: str) -> str:
+    return blake2b(f"{caller}\0{name}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

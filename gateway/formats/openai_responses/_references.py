@@ -1,0 +1,43 @@
+"""References to items of earlier answers in a request's `input`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.errors import BodyTooLarge
+from gateway.formats.door import References
+from gateway.formats.marks import is_ours
+from gateway.json_body import Document, NotJson, array, elements
+
+_KIND = "item_reference"
+_BARE = frozenset({"type", "id"})  # OpenAI takes a reference without its type, too
+
+
+def _named(values: Mapping[str, Any]) -> list[str]:
+    """Return the ids of ours that the input names, in their order, each once."""
+    given = values.get("input")
+    items = given if isinstance(given, list) else ()
+    return list(dict.fromkeys(name for name in map(_name_of, items) if name))
+
+
+def _name_of(item: Any) -> str:
+    """Return the id of ours that an item is a reference to, '' for any other item."""
+    if not isinstance(item, dict) or not is_ours(item.get("id")):
+        return ""
+    kind = item.get("type")
+    return str(item["id"]) if kind == _KIND or (kind is None and item.keys() <= _BARE) else ""
+
+
+def _put_in(document: Document, items: Mapping[str, str], most_bytes: int, most_values: int) -> Document:
+    """Return the request with each item in the place of its reference. Raises NotJson, BodyTooLarge."""
+    try:
+        texts = elements(document.texts["input"])
+    except RecursionError:  # the stack here may be deeper than it was where the body was read
+        raise NotJson("the body is nested too deeply") from None
+    names = map(_name_of, document.values["input"])
+    put = [items.get(name, text) for name, text in zip(names, texts, strict=True)]
+    if sum(map(len, put)) > most_bytes:  # one large item may be named many times
+        raise BodyTooLarge(f"the request is larger than {most_bytes} bytes with the items that it refers to")
+    return Document.parse(document.render({"input": array(put)}), most_values)
+
+
+REFERENCES = References(_named, _put_in)

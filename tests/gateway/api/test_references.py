@@ -1,0 +1,99 @@
+"""Items of earlier answers that a request names by their ids, as Vercel's AI SDK does by default."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx2
+import pytest
+
+from gateway.rehearsal.standin import ModelBehaviour
+from tests.gateway.api.keys import digest_of
+from tests.support.calling import PROVIDERS, Place
+from tests.support.running import running, write
+
+Serve = Callable[..., Awaitable[Place]]
+SAID = "cheep " * 8
+TRANSLATED = [api for api in PROVIDERS if api != "openai-responses"]
+
+
+async def ask(here: Place, given: Any, key: str = "a-key", url: str = "", **more: Any) -> httpx2.Response:
+    """A response by plain HTTP, as that key."""
+    body = {"model": here.agent, "input": given, **more}
+    bearer = {"authorization": f"Bearer {key}"}
+    return await here.http.post(f"{url or here.base_url}/responses", json=body, headers=bearer)
+
+
+def user(text: str) -> Any:
+    return {"role": "user", "content": [{"type": "input_text", "text": text}]}
+
+
+def second_turn(first: Any) -> list[Any]:
+    """The next request's input, with each item of an answer as a reference."""
+    references = [{"type": "item_reference", "id": item["id"]} for item in first["output"]]
+    return [user("hello"), *references, user("and then?")]
+
+
+@pytest.mark.parametrize("api", TRANSLATED)
+async def test_a_reference_stands_for_the_item(serve: Serve, api: str) -> None:
+    """The provider gets the words of the first answer between both questions."""
+    here = await serve(api=api)
+    first = (await ask(here, "hello")).json()
+    assert (await ask(here, second_turn(first))).status_code == 200
+    sent = here.received().raw_body.decode()
+    assert sent.index("hello") < sent.index(SAID) < sent.index("and then?") and "item_reference" not in sent
+
+
+@pytest.mark.parametrize("api", TRANSLATED)
+async def test_a_streams_items_are_known_too(serve: Serve, api: str) -> None:
+    """A stream's items are known by the ids of its events; OpenAI takes references without a type, too."""
+    here = await serve(api=api)
+    stream = await here.sdk().responses.create(model=here.agent, input="hello", stream=True)
+    done = [event.item.id async for event in stream if event.type == "response.output_item.done"]
+    assert done and (await ask(here, [*[{"id": name} for name in done], user("and then?")])).status_code == 200
+    assert SAID in here.received().raw_body.decode()
+
+
+async def test_signed_thoughts_come_back_by_reference(serve: Serve) -> None:
+    """The provider gets the signature of the thoughts that it signed."""
+    here = await serve(api="anthropic")
+    here.standin.behave("good", ModelBehaviour(reasoning_tokens=8))
+    first = (await ask(here, "hello", reasoning={"effort": "low"}, max_output_tokens=9000)).json()
+    assert [item["type"] for item in first["output"]] == ["reasoning", "message"]
+    again = await ask(here, second_turn(first), reasoning={"effort": "low"}, max_output_tokens=9000)
+    assert again.status_code == 200 and '"signature"' in here.received().raw_body.decode()
+
+
+async def test_another_replica_knows_the_items(serve: Serve, redis_url: str) -> None:
+    """The second turn comes to another replica, at once."""
+    here = await serve(api="anthropic")
+    first = (await ask(here, "hello")).json()
+    async with running(here.running.folder, redis_url, here.running.environ) as other:
+        again = await ask(here, second_turn(first), url=other.base_url)
+    assert again.status_code == 200 and SAID in here.received().raw_body.decode()
+
+
+async def test_what_is_not_known_is_the_clients_to_send(serve: Serve) -> None:
+    """A reference that nobody knows, or another caller's, is a 404 before any provider is asked."""
+    here = await serve(api="anthropic")
+    keys = {name: {"sha256": digest_of(name)} for name in ("one", "two")}
+    settings = json.loads((here.running.folder / "gateway.yaml").read_text())
+    write(here.running.folder, {"gateway.yaml": {**settings, "keys": keys}})
+    here.running.reload()
+    first = (await ask(here, "hello", key="one")).json()
+    kept = (await ask(here, "hello", key="one", store=False)).json()
+    asked = len(here.standin.requests)
+    for key, answer in (("two", first), ("one", kept)):
+        refused = await ask(here, second_turn(answer), key=key)
+        assert refused.status_code == 404 and refused.json()["error"]["param"] == "input"
+        assert "store: false" in refused.json()["error"]["message"]
+    assert len(here.standin.requests) == asked
+
+
+async def test_many_references_are_bounded(serve: Serve) -> None:
+    """One item that is named many times is not multiplied beyond the limit of a body."""
+    here = await serve(api="anthropic", gateway={"limits": {"body": "200kB"}})
+    first = (await ask(here, "hello")).json()
+    reference = {"type": "item_reference", "id": first["output"][0]["id"]}
+    refused = await ask(here, [reference] * 2_000)
+    assert refused.status_code == 413 and "refers to" in refused.json()["error"]["message"]

@@ -1,0 +1,92 @@
+"""Memory for items of answers: bounded in bytes, shared with other replicas within a bound, refreshed by use."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from gateway import logs
+from gateway.call.kept_items import SECONDS, KeptItems
+from gateway.errors import NotFound
+from tests.support.calling import eventually
+from tests.support.faulty_store import FaultyStore
+
+
+class Replica:
+    """The items of one replica, with a clock that stands still."""
+
+    def __init__(self, store: FaultyStore, most_bytes: int) -> None:
+        self.now = 0.0
+        self.out = io.BytesIO()
+        self.items = KeptItems(store, logs.to(self.out), lambda: self.now, most_bytes)
+
+
+@asynccontextmanager
+async def sharing(store: FaultyStore, most_bytes: int = 10_000) -> AsyncIterator[Replica]:
+    """A replica that shares in the background."""
+    replica = Replica(store, most_bytes)
+    task = asyncio.create_task(replica.items.share_for_ever())
+    try:
+        yield replica
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_memory_is_bounded_in_bytes(store: FaultyStore) -> None:
+    """The oldest items go first, and one that is named again counts as new."""
+    items = Replica(store, 2_500).items
+    items.keep("app", {"a": "x" * 1_000, "b": "x" * 1_000})
+    await items.find("app", ["a"])
+    items.keep("app", {"c": "x" * 1_000})
+    assert items.size == 2_000 and await items.find("app", ["a", "c"])
+    with pytest.raises(NotFound, match="'b' not found"):
+        await items.find("app", ["b"])
+
+
+async def test_what_is_shared_is_bounded(store: FaultyStore, agent: str) -> None:
+    """What goes beyond an hour's share stays here, and the log says so once."""
+    async with sharing(store, most_bytes=1_500) as one:
+        for name in "abc":
+            one.items.keep(agent, {name: "x" * 1_000})
+            await asyncio.sleep(0.01)
+        other = Replica(store, 10_000).items
+        assert await other.find(agent, ["a"])
+        with pytest.raises(NotFound):
+            await other.find(agent, ["b"])
+    assert one.out.getvalue().count(b"items_not_shared") == 1
+
+
+async def test_items_wait_for_a_store_that_is_away(store: FaultyStore, agent: str) -> None:
+    """They are shared when it is back; meanwhile this replica finds its own."""
+    other = Replica(store, 10_000).items
+    async with sharing(store) as one:
+        with store.faulty("keep_items"):
+            one.items.keep(agent, {"a": "text"})
+            await eventually(lambda: store.calls["keep_items"] > 0)
+            assert await one.items.find(agent, ["a"]) == {"a": "text"}
+            with pytest.raises(NotFound):
+                await other.find(agent, ["a"])
+        await asyncio.sleep(0.5)
+    assert await other.find(agent, ["a"]) == {"a": "text"}
+
+
+async def test_a_conversation_that_goes_on_keeps_its_items(store: FaultyStore, agent: str) -> None:
+    """An item that is named late is kept for another hour, here and for others."""
+    async with sharing(store) as one:
+        one.items.keep(agent, {"a": "text"})
+        await eventually(lambda: store.calls["keep_items"] == 1)
+        one.now += SECONDS * 0.6
+        await one.items.find(agent, ["a"])
+        await eventually(lambda: store.calls["keep_items"] == 2)
+
+
+async def test_items_are_their_callers_alone(store: FaultyStore, agent: str) -> None:
+    """Another caller does not find them, whatever its name is."""
+    items = Replica(store, 10_000).items
+    items.keep(agent, {"a": "text"})
+    for caller in (f"{agent}x", "", "a"):
+        with pytest.raises(NotFound):
+            await items.find(caller, ["a"])

@@ -92,9 +92,8 @@ IMPURE = {
 IMPURE_CALLS = {"now", "utcnow", "today", "open", "print", "input", "breakpoint"}
 MAY_PRINT = (
     *(
-        "gateway.cli.main",
+        "gateway.cli",
         "gateway.rehearsal.demo",
-        "gateway.cli.operate",
         "gateway.replica.admin_token",
         "gateway.replica.serve",
         "gateway.replica.workers",

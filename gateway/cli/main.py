@@ -7,11 +7,12 @@ import argparse
 import getpass
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from gateway import __version__
+from gateway.cli.folder import add_folder
 from policies.rollout.verbs import VERBS
 
 _URL = "http://127.0.0.1:8080"
@@ -46,28 +47,20 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_serving(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    for name, run, text in (
-        ("serve", _serve, "serve calls"),
-        ("check", _check, "check the configuration; exit code 2 if it has errors"),
-    ):
-        command = commands.add_parser(name, help=text)
-        default = os.environ.get("SERINUS_CONFIG", "config")
-        command.add_argument(
-            "--config", type=Path, default=Path(default), help="configuration folder (default: config/)"
-        )
-        command.set_defaults(run=run)
-        if name == "serve":
-            _add_workers(command)
-        else:
-            text = "print only the Redis command that creates a user with the permissions needed"
-            command.add_argument("--redis-acl", action="store_true", help=text)
-    simulate = commands.add_parser("simulate", help="estimate how soon the guardrails would roll back such a canary")
-    simulate.add_argument(
-        "--config",
-        type=Path,
-        default=Path(os.environ.get("SERINUS_CONFIG", "config")),
-        help="configuration folder (default: config/)",
+    serve = commands.add_parser("serve", help="serve calls")
+    add_folder(serve, _serve)
+    _add_workers(serve)
+    check = commands.add_parser("check", help="check the configuration; exit code 2 if it has errors")
+    add_folder(check, _check)
+    _add_no_env(check)
+    check.add_argument(
+        "--redis-acl",
+        action="store_true",
+        help="print only the Redis command that creates a user with the permissions needed",
     )
+    simulate = commands.add_parser("simulate", help="estimate how soon the guardrails would roll back such a canary")
+    add_folder(simulate, _simulate)
+    _add_no_env(simulate)
     _add_simulate(simulate)
     schema = commands.add_parser("schema", help="write the JSON schemas of the configuration files")
     schema.add_argument("folder", type=Path, help="output folder")
@@ -82,6 +75,14 @@ def _add_serving(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     demo.add_argument("--exit", action="store_true", help="exit when done; exit code 0 only if all checks passed")
     demo.set_defaults(run=_demo)
+
+
+def _add_no_env(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--no-env",
+        action="store_true",
+        help="take every ${VARIABLE} as set, whatever the environment holds; for CI, which has no keys",
+    )
 
 
 def _add_workers(serve: argparse.ArgumentParser) -> None:
@@ -139,7 +140,6 @@ def _add_simulate(simulate: argparse.ArgumentParser) -> None:
     simulate.add_argument("--quality", type=_rate, default=0.9, help="the canary's mean score (default: 0.9)")
     simulate.add_argument("--rps", type=_times, default=50.0, help="calls per second of both versions (default: 50)")
     simulate.add_argument("--runs", type=_runs, default=200, help="simulated rollouts per weight (default: 200)")
-    simulate.set_defaults(run=_simulate)
 
 
 def _rate(text: str) -> float:
@@ -209,6 +209,8 @@ def _operate(name: str, given: argparse.Namespace) -> int:
 
 
 def _serve(given: argparse.Namespace) -> int:
+    for warning in given.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     if given.workers > 1:
         from gateway.replica.workers.parent import serve_many
 
@@ -224,12 +226,23 @@ def _check(given: argparse.Namespace) -> int:
 
         print(acl_line())
         return _WELL
-    from gateway.config import check
+    from gateway.config import Deployment, check
     from gateway.replica.unusable_targets import unusable_targets
 
-    code, report = check(given.config, os.environ, unusable_targets)
+    def warnings(deployment: Deployment) -> Iterator[str]:
+        yield from given.warnings
+        yield from unusable_targets(deployment)
+
+    code, report = check(given.config, _environ(given), warnings)
     print(report)
     return code
+
+
+def _environ(given: argparse.Namespace) -> Mapping[str, str]:
+    """Return the environment that the configuration is read with."""
+    from gateway.config import AnyEnvironment
+
+    return AnyEnvironment() if given.no_env else os.environ
 
 
 def _simulate(given: argparse.Namespace) -> int:
@@ -241,7 +254,7 @@ def _simulate(given: argparse.Namespace) -> int:
     canary = SimulatedBehaviour(given.errors, given.rejections, given.quality, given.latency, given.cost)
     try:
         assumed = Assumed(stable, canary, given.rps, given.runs)
-        print(simulate(given.config, os.environ, given.agent, assumed))
+        print(simulate(given.config, _environ(given), given.agent, assumed))
     except (ConfigProblems, UnknownAgent) as error:
         print(error, file=sys.stderr)
         return _WRONG_USAGE

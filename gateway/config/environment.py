@@ -37,6 +37,21 @@ _USER_INFO: Final = re.compile(r"//[^/@]*@")
 _WRITTEN_PASSWORD: Final = re.compile(r":(?!\$\{)[^@]")  # inside of a user info
 
 
+class AnyEnvironment(Mapping[str, str]):
+    """An environment in which every variable has some value, for a check where the real ones are not known."""
+
+    def __getitem__(self, name: str) -> str:
+        if name in _OVERRIDES or name == _ADMIN_TOKEN:
+            raise KeyError(name)
+        return "1"  # a host, a port, a password or a key, wherever it may stand
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
 @dataclass(frozen=True, slots=True)
 class Expanded:
     """The file with the environment in it. `written` is what stood in the places of secrets, for the digest."""
@@ -109,11 +124,13 @@ class _Expansion:
         self.problems.extend(found)
         if found or place == "other":
             return node
-        return replace(node, value=self._filled(str(node.value), path))
+        return replace(node, value=self._filled(str(node.value), path, place))
 
-    def _filled(self, text: str, path: Path) -> str:
+    def _filled(self, text: str, path: Path, place: Place) -> str:
         """The text with its variables. Where a URL has its user and password, and a store its options, each stands for
         exactly its value, and is quoted."""
+        if isinstance(self._environ, AnyEnvironment) and place == "url" and _VARIABLE.fullmatch(text):
+            return "redis://1" if path == ("store",) else "https://1"
         login = _LOGIN.match(text)
         end = login.end() if login is not None else 0
         login_text, rest = text[:end], text[end:]
@@ -144,7 +161,8 @@ class _Expansion:
         return [complaint for complaint in found if complaint is not None]
 
     def _absent(self, name: str) -> str:
-        return f"the environment variable {name} is {'empty' if name in self._environ else 'not set'}"
+        what = "empty" if name in self._environ else "not set"
+        return f"the environment variable {name} is {what}; export it, or write {name}=… into .env beside this file"
 
 
 def _place(path: Path) -> Place:

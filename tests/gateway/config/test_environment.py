@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import ConfigProblems, Deployment, check
+from gateway.config import AnyEnvironment, ConfigProblems, Deployment, check
 from gateway.replica.wiring import receivers
 from tests.gateway.config.folders import ENVIRON, GATEWAY, loaded, problems
 
@@ -46,10 +46,26 @@ def test_a_missing_variable_is_named_with_its_line(tmp_path: Path) -> None:
     """Unset and empty are told apart, and each missing one is told."""
     text = "store: redis://${A}:${B}@x\nfingerprint_key: ${C}\n"
     assert complaints(tmp_path, text, C="") == [
-        "gateway.yaml:3: store: the environment variable A is not set",
-        "gateway.yaml:3: store: the environment variable B is not set",
-        "gateway.yaml:4: fingerprint_key: the environment variable C is empty",
+        f"gateway.yaml:{place}: the environment variable {name} is {what}; export it, or write {name}=… into .env "
+        "beside this file"
+        for place, name, what in [
+            ("3: store", "A", "not set"),
+            ("3: store", "B", "not set"),
+            ("4: fingerprint_key", "C", "empty"),
+        ]
     ]
+
+
+def test_a_check_without_an_environment_looks_at_the_rest(tmp_path: Path) -> None:
+    """Where every variable counts as set, keys and URLs are well, whole or in part, and mistakes are still found."""
+    text = (
+        '  p: {api: openai, base_url: "https://${HOST}:${PORT}/v1", api_key: "${K}"}\n'
+        '  q: {api: openai, base_url: "${WHOLE}", transport: standard, proxy: "http://u:${PW}@${H}:${P}"}\n'
+        "store: ${REDIS}\nescalation: {webhook: '${HOOK}', secret: '${S}'}\nfingerprint_key: ${F}\n"
+    )
+    assert loaded(tmp_path, {"gateway.yaml": GATEWAY + text}, AnyEnvironment()).agents.keys() == {"support"}
+    found = problems(tmp_path, {"gateway.yaml": GATEWAY + "lisen: x\n"}, AnyEnvironment())
+    assert [line.partition(";")[0] for line in found] == ["gateway.yaml:3: lisen: unknown key 'lisen'"]
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,13 @@ class Timings:
     escalation_finish: float = 5.0  # for all that is still queued at the stop
     replies: float = 1.0  # between two looks for people's replies
 
+    # The retirement of models.
+    retirement_look: float = 60.0  # between two looks at the dates of the models in use
+    retirement_tell: float = 3600.0  # before a receiver that did not take a notice is told again
+    first_model_list: float = 60.0  # from the start to the first question for a provider's list of models
+    model_lists: float = 24 * 3600.0  # between two such questions
+    model_list: float = 15.0  # for one answer
+
     # The store, and the embedded server.
     quiet: float = 5.0  # after so much silence of the announcements a ping asks whether the server is still there
     server_version: float = 10.0  # for a server program to name its version

@@ -26,7 +26,7 @@ ROOMS = (
     "handover",
     "rollout",
     "runtime",
-    "webhook store pricing auth",
+    "webhook store pricing retirements auth",
     "config headers",
     "formats",
     "net",

@@ -65,6 +65,7 @@ def _agent(name: str, agent: AgentView) -> str:
         _note(agent.openings),
         *(_note(sentence) for sentence in apart_in_words(agent.versions)),
         _unpriced(agent.unpriced),
+        *(f'<p class="bad">{escape(str(retirement))}</p>' for retirement in agent.retirements),
         _waits(agent.waits_for),
         _table(("guardrail", *_FINDINGS), map(_finding, agent.guardrails)),
         _table(("signal", *_FINDINGS), map(_finding, agent.signals)) if agent.signals else "",

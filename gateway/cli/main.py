@@ -8,6 +8,7 @@ import getpass
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -50,7 +51,9 @@ def _add_serving(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     serve = commands.add_parser("serve", help="serve calls")
     add_folder(serve, _serve)
     _add_workers(serve)
-    check = commands.add_parser("check", help="check the configuration; exit code 2 if it has errors")
+    check = commands.add_parser(
+        "check", help="check the configuration; exit code 2 if it has errors, 1 if a model was retired"
+    )
     add_folder(check, _check)
     _add_no_env(check)
     check.add_argument(
@@ -227,13 +230,17 @@ def _check(given: argparse.Namespace) -> int:
         print(acl_line())
         return _WELL
     from gateway.config import Deployment, check
+    from gateway.replica.retirements import retired, retiring
     from gateway.replica.unusable_targets import unusable_targets
+
+    today = datetime.now(UTC).date()
 
     def warnings(deployment: Deployment) -> Iterator[str]:
         yield from given.warnings
         yield from unusable_targets(deployment)
+        yield from retiring(deployment, today)
 
-    code, report = check(given.config, _environ(given), warnings)
+    code, report = check(given.config, _environ(given), warnings, lambda deployment: retired(deployment, today))
     print(report)
     return code
 

@@ -34,6 +34,7 @@ def _describe_agent(name: str, agent: AgentView) -> list[str]:
         lines.append(f"  {agent.openings}")
     if agent.unpriced:
         lines.append(f"  no known price, not in the costs: {', '.join(agent.unpriced)}")
+    lines += [f"  {retirement}" for retirement in agent.retirements]
     for finding in agent.guardrails:
         lines.append(f"  {finding.text:<32} {finding.verdict}, E {finding.e_value:.4g} of {finding.threshold:g}")
     return lines

@@ -18,17 +18,25 @@ def _nothing(_deployment: Deployment) -> Iterable[str]:
 
 
 def check(
-    folder: Path, environ: Mapping[str, str], more: Callable[[Deployment], Iterable[str]] = _nothing
+    folder: Path,
+    environ: Mapping[str, str],
+    more: Callable[[Deployment], Iterable[str]] = _nothing,
+    faults: Callable[[Deployment], Iterable[str]] = _nothing,
 ) -> tuple[int, str]:
-    """The exit code (0 well, 2 problems) and the report; `more` finds what else to warn of in what could be loaded."""
+    """The exit code (0 well, 1 faults, 2 problems) and the report.
+
+    Of what could be loaded, `more` finds what else to warn of, and `faults` what serves but cannot do its work.
+    """
     try:
         deployment = load(folder, environ)
     except ConfigProblems as problems:
         return 2, f"{problems}\n\n{_count(len(problems.problems) + problems.left_out, 'problem')} in {folder}"
-    return 0, "\n".join(_summary(folder, deployment, [*deployment.warnings, *more(deployment)]))
+    notes = [f"warning: {warning}" for warning in (*deployment.warnings, *more(deployment))]
+    found = [f"error: {fault}" for fault in faults(deployment)]
+    return 1 if found else 0, "\n".join(_summary(folder, deployment, [*notes, *found]))
 
 
-def _summary(folder: Path, deployment: Deployment, warnings: Sequence[str]) -> Iterator[str]:
+def _summary(folder: Path, deployment: Deployment, notes: Sequence[str]) -> Iterator[str]:
     settings = deployment.settings
     parts = (_count(len(deployment.agents), "agent"), _count(len(settings.providers), "provider"))
     yield f"{folder} is valid: {', '.join(parts)}, listening on {settings.listen}, digest {deployment.digest[:_DIGITS]}"
@@ -38,9 +46,9 @@ def _summary(folder: Path, deployment: Deployment, warnings: Sequence[str]) -> I
         yield f"\n{agent.name}"
         yield from _versions(agent)
         yield from _limits(agent)
-    if warnings:
+    if notes:
         yield ""
-        yield from (f"warning: {warning}" for warning in warnings)
+        yield from notes
 
 
 def _providers(settings: GatewaySettings) -> Iterator[str]:

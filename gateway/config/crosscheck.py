@@ -44,6 +44,7 @@ def gateway_problems(root: Node, known: Known, folder: pathlib.Path) -> Iterator
         yield from _provider_problems(name, provider, folder)
     yield from _key_problems(root, known.agents)
     yield from _price_problems(root, known.providers)
+    yield from _retirement_problems(root, known.providers)
     yield from _retry_problems(root)
     yield from _receiver_problems(root, known.agents)
     yield from _webhook_problems(root)
@@ -162,6 +163,19 @@ def _price_problems(root: Node, providers: Collection[str] | None) -> Iterator[P
         if (target.value, since.value) in seen:
             yield price.problem(("prices", index), f"a second price of {quoted(target.value)} from {since.value} on")
         seen.add((target.text, since.text))
+
+
+def _retirement_problems(root: Node, providers: Collection[str] | None) -> Iterator[Problem]:
+    retirements = root.get("retirements")
+    seen: set[object] = set()
+    for index, retirement in enumerate(retirements.items if retirements else ()):
+        target = retirement.get("target")
+        if target is None:
+            continue
+        yield from provider_known(target, ("retirements", index, "target"), providers)
+        if target.value in seen:
+            yield retirement.problem(("retirements", index), f"a second retirement of {quoted(target.value)}")
+        seen.add(target.value)
 
 
 def _retry_problems(root: Node) -> Iterator[Problem]:

@@ -31,8 +31,8 @@ from gateway.json_size import MOST_VALUES
 from policies.rollout.state import Action
 
 # What a person wants to hear of unasked: a canary went out, stopped, or won, or the store lost a record.
-Heard = Literal[Action, "misconfigured"]
-NOTIFIED: tuple[Heard, ...] = ("roll_back", "pause", "complete", "abort", "restore", "misconfigured")
+Heard = Literal[Action, "misconfigured", "retirement"]
+NOTIFIED: tuple[Heard, ...] = ("roll_back", "pause", "complete", "abort", "restore", "misconfigured", "retirement")
 
 _HANDED_OVER = (
     "I cannot answer this reliably right now, so I am handing our conversation over to a person. "
@@ -190,7 +190,7 @@ class ReceiverSettings(StrictModel):
     on: Annotated[tuple[Heard, ...], Field(min_length=1)] = Field(
         default=NOTIFIED,
         description="What it hears of, as the audit names it, and `misconfigured`: a target cannot serve because of "
-        f"its key or address. Default: {', '.join(NOTIFIED)}.",
+        f"its key or address; `retirement`: a provider ends a model. Default: {', '.join(NOTIFIED)}.",
     )
     allow_private: bool = Field(
         default=False,
@@ -225,6 +225,15 @@ class Price(StrictModel):
         ge=0,
         le=1_000_000,
         description="The same where it keeps them for an hour (Anthropic's `ttl: 1h`). Default: as `cache_write`.",
+    )
+
+
+class Retirement(StrictModel):
+    """The day on which a provider ends a model; replaces what the provider reports and the built-in list."""
+
+    target: TargetText = Field(description="provider/model, such as openai/gpt-4o.")
+    on: datetime.date | Literal["never"] = Field(
+        description="The first day (UTC) without the model, such as 2027-01-14; `never` where it stays."
     )
 
 
@@ -280,6 +289,11 @@ class GatewaySettings(StrictModel):
     )
     prices: tuple[Price, ...] = Field(
         default=(), description="Dated prices that override the built-in price list. Default: none."
+    )
+    retirements: tuple[Retirement, ...] = Field(
+        default=(),
+        description="Days on which providers end models, where the built-in list is wrong or does not know. "
+        "Default: none.",
     )
     cors: tuple[Origin, ...] = Field(
         default=(),

@@ -130,7 +130,8 @@ class ProviderFacts:
     request whose client sends none of that name. `framer` cuts a stream of the content type `stream_type`.
 
     `error_shape` is that of `ClientFacts`. `has_openai_endpoints` says that OpenAI's other endpoints (embeddings,
-    files, images) stand beside it, `stores_responses` that an answer may be asked for again by its id.
+    files, images) stand beside it, `stores_responses` that an answer may be asked for again by its id. `models_path`
+    lists the API's models, with the days on which they end, behind the base path; None where no such list is known.
     """
 
     api_name: str
@@ -145,6 +146,7 @@ class ProviderFacts:
     error_shape: str | None = None
     has_openai_endpoints: bool = False
     stores_responses: bool = False
+    models_path: str | None = None
     signing: Signing | None = None
 
     @property

@@ -32,6 +32,7 @@ from gateway.net.client.upstreams import Upstreams, transport
 from gateway.pricing import PriceList, PriceListFailed
 from gateway.replica import wiring
 from gateway.replica.fingerprint_key import SharedKey
+from gateway.replica.retirement_watch import RetirementWatch
 from gateway.replica.routes import asgi
 from gateway.rollout.commands import Commands
 from gateway.rollout.controller import Controller
@@ -82,6 +83,7 @@ class Gateway:
     asgi: Handler
     host: str  # where this process listens, whatever a later configuration says
     sharing: Sharing
+    retirements: RetirementWatch
     seams: Seams
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -102,6 +104,8 @@ class Gateway:
             self.sharing.tell_for_ever,
             self.sharing.follow_for_ever,
             self.services.items.share_for_ever,
+            self.retirements.look_for_ever,
+            self.retirements.refresh_for_ever,
             *[self.shadows.work] * WORKERS,
         ):
             self.keep(work)
@@ -153,6 +157,7 @@ class Gateway:
             self._retire(old, self.deployment.settings.timeouts.total)
         services.runtime = wiring.runtime(deployment, self.upstreams, self.pricelist, self.key.value)
         services.status.prices = services.runtime.prices
+        self.retirements.follow(deployment, services.runtime)
         services.table.install(deployment.agents)
         services.proxy.conversations.under_way.keep_agents(filter(None, map(services.table.entry, services.table)))
         self.escalations.share_among(len(deployment.agents))
@@ -253,18 +258,19 @@ def build(
     table.heed = under_way.see
     conversations = ConversationNaming(under_way, SharedOpenings(clock.monotonic))
     proxy = Proxy(table, chain, attempts, recorder, shadows, clock, replies, hedges, exposures, conversations)
+    retirements = RetirementWatch(store.store, notices, log, clock.unix, given.timings)
+    retirements.follow(deployment, runtime)
     services = Services(
         runtime=runtime, table=table, controller=controller, store=store.store, memory=store.memory,
         commands=Commands(store.store, table, controller.records, controller.outages), proxy=proxy,
-        status=StatusBuilder(store.store, table, runtime.prices, conversations.openings),
+        status=StatusBuilder(store.store, table, runtime.prices, conversations.openings, retirements.near),
         log=log, replica=replica, backend=store.backend, loaded_at=clock.unix(),
         items=KeptItems(store.store, log, clock.monotonic),
         calls=Places(deployment.settings.limits.in_flight), sockets=Places(deployment.settings.limits.websockets),
     )  # fmt: skip
     return Gateway(
         services, escalations, notices, shadows, store, upstreams, pricelist, key, deployment, asgi(services),
-        host or deployment.settings.listen.host,
-        Sharing(store.store, table, under_way, clock, log), given,
+        host or deployment.settings.listen.host, Sharing(store.store, table, under_way, clock, log), retirements, given,
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ Agents are read from the store; while it is away, the last that was read is show
 
 import asyncio
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from typing import Any
 
 from gateway.errors import StoreAway
 from gateway.pricing import PriceBook
+from gateway.retirements import ModelEnding
 from gateway.rollout.findings import evidence_of, findings_of, recorded_evidence
 from gateway.rollout.openings import SharedOpenings
 from gateway.rollout.recorder import APART, SHADOW
@@ -24,6 +25,7 @@ from gateway.rollout.status_view import (
     FindingView,
     OutlookView,
     Quantiles,
+    RetirementView,
     ShadowView,
     StepView,
     TokenSums,
@@ -52,11 +54,20 @@ class StatusBuilder:
     """Build the views of agents. Remembers the last snapshot of each agent for when the store is away.
 
     `prices` follow the configuration: they know the targets that have served an agent here without a known price.
+    `endings` are the agent's targets that a provider ends.
     """
 
-    def __init__(self, store: Store, table: Table, prices: PriceBook, openings: SharedOpenings) -> None:
+    def __init__(
+        self,
+        store: Store,
+        table: Table,
+        prices: PriceBook,
+        openings: SharedOpenings,
+        endings: Callable[[str], Sequence[ModelEnding]] = lambda _agent: (),
+    ) -> None:
         self.prices = prices
         self._openings = openings
+        self._endings = endings
         self._store = store
         self._table = table
         self._last: dict[str, tuple[Snapshot, Mapping[str, Any]]] = {}
@@ -73,7 +84,9 @@ class StatusBuilder:
     def _view(self, name: str, entry: Entry) -> AgentView:
         snapshot, event = self._last.get(name, (_NOTHING, {}))
         view = agent_view(entry, snapshot, event, self.prices.unpriced(name))
-        return replace(view, openings=self._openings.sentence(name))
+        return replace(
+            view, openings=self._openings.sentence(name), retirements=tuple(map(_retirement, self._endings(name)))
+        )
 
     async def _refresh(self, name: str) -> None:
         with suppress(StoreAway):
@@ -117,7 +130,12 @@ def agent_view(entry: Entry, snapshot: Snapshot, event: Mapping[str, Any], unpri
         read_at=timestamp(snapshot.now) if snapshot.now else None,
         unpriced=tuple(unpriced),
         openings=None,
+        retirements=(),
     )
+
+
+def _retirement(ending: ModelEnding) -> RetirementView:
+    return RetirementView(ending.target, str(ending.on), ending.days, ending.source)
 
 
 def _serves_all(entry: Entry, state: State | None) -> bool:

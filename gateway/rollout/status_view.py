@@ -70,6 +70,22 @@ class DecisionView:
 
 
 @dataclass(frozen=True, slots=True)
+class RetirementView:
+    """A target whose model ends. `days` are those that are left; 0 or less: it has been retired.
+
+    `source` is the page, the provider or the file that says so.
+    """
+
+    target: str
+    on: str
+    days: int
+    source: str
+
+    def __str__(self) -> str:
+        return f"{self.target} {'was retired' if self.days <= 0 else 'will be retired'} on {self.on} ({self.source})"
+
+
+@dataclass(frozen=True, slots=True)
 class Quantiles:
     """Durations in seconds."""
 
@@ -141,7 +157,7 @@ class AgentView:
     """An agent: its record, the evidence of the running step, its versions' sums.
 
     `weight` is the share that this replica gives the canary. `read_at` says when the store was read, `openings` what
-    this replica has seen of calls that begin alike.
+    this replica has seen of calls that begin alike, `retirements` which models end within 60 days.
     """
 
     phase: str | None
@@ -168,6 +184,7 @@ class AgentView:
     read_at: str | None
     unpriced: tuple[str, ...]
     openings: str | None
+    retirements: tuple[RetirementView, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from gateway.store.handovers import HandoverStore
 from gateway.store.items import ItemStore
 from gateway.store.notices import GROUP, take, taken
 from gateway.store.reaching import key_of
+from gateway.store.receivers import ReceiverStore
 from gateway.store.scripts import COMMIT, FLUSH, LEASE, PROBE, READ, Script
 from gateway.store.seam import (
     MAX_FAILING_UNITS,
@@ -64,7 +65,7 @@ _LIMITS = orjson.dumps(
 )  # fmt: skip
 
 
-class RedisStore(BeginningStore, FeedbackStore, HandoverStore, ItemStore):
+class RedisStore(BeginningStore, FeedbackStore, HandoverStore, ItemStore, ReceiverStore):
     """Implements `Store` over a client of `connect`, which it closes with itself.
 
     `replica` names this process start and no other: it keys the sequence of applied batches. An operation that takes

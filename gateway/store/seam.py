@@ -225,6 +225,12 @@ class Store(Protocol):
     async def mark_delivered(self, notice: Notice) -> None:
         """Note that the notice has arrived: nobody delivers it any more."""
 
+    async def load_receivers(self, agent: str, key: str) -> frozenset[str]:
+        """Return the receivers that have the notice of that key."""
+
+    async def add_receiver(self, agent: str, key: str, receiver: str) -> None:
+        """Remember for some months that the receiver has the notice of that key."""
+
     async def first_feedback(self, agent: str, name: str) -> bool:
         """Return whether this call or conversation is scored for the first time; the store remembers it for a week."""
 

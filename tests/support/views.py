@@ -51,6 +51,7 @@ def agent_view(**members: Any) -> AgentView:
         changed_at="2026-01-01T00:00:00.000Z", stable=VersionRef("v1", "d" * 64), canary=VersionRef("v2", "e" * 64),
         e_value=1234567.8, threshold=100.0, guardrails=(FINDING,), signals=(), outlook=None, waits_for=(),
         shadow=None, versions={"v1": version_view()}, last_decision=DECISION, read_at=None, unpriced=(), openings=None,
+        retirements=(),
     )  # fmt: skip
     return replace(shown, **members)
 

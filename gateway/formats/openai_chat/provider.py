@@ -24,6 +24,7 @@ _FACTS = ProviderFacts(
     account_headers=(b"openai-organization", b"openai-project", b"chatgpt-account-id", b"x-ms-client-tenant-id"),
     error_shape=ERROR_SHAPE,
     has_openai_endpoints=True,
+    models_path="/models",
 )
 
 

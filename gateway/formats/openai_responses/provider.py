@@ -19,6 +19,7 @@ PROVIDER = ProviderSide(
         error_shape=ERROR_SHAPE,
         has_openai_endpoints=True,
         stores_responses=True,
+        models_path="/models",
     ),
     limits=limits,
     path=lambda _model, _stream: PATH,

@@ -31,7 +31,7 @@ agents:
       - {weight: 100%, hold: 60m, approval: required}
 """
 V1 = """\
-model: openai/gpt-4o
+model: openai/gpt-4o-like
 temperature: 0.3
 system_prompt: Be kind.
 """

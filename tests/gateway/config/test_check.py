@@ -18,7 +18,7 @@ def test_a_good_folder_is_summed_up(tmp_path: Path) -> None:
     assert (providers, provider) == ("providers", "  openai  https://api.openai.com/v1 (openai)")
     assert agent == "support"
     assert stable.split()[:3] == ["stable", "95%", "v1"]
-    assert stable.endswith("openai/gpt-4o")
+    assert stable.endswith("openai/gpt-4o-like")
     assert len(canary.split()[3]) == 12
     assert other.split()[:5] == ["by", "rule", "or", "pin", "v3"]
     assert guardrails.startswith(

@@ -117,6 +117,12 @@ def test_python_code_passes_resolved_values() -> None:
             "prices: [{target: x/y, from: 2026-01-01, input: 1, output: 1}]",
             "prices.0.target: unknown provider 'x'; known:",
         ),
+        ("retirements: [{target: x/y, on: 2027-01-01}]", "retirements.0.target: unknown provider 'x'; known:"),
+        ("retirements: [{target: openai/y, on: soon}]", "retirements.0.on: "),
+        (
+            "retirements: [{target: openai/y, on: never}, {target: openai/y, on: 2027-01-01}]",
+            "retirements.1: a second retirement of 'openai/y'",
+        ),
         ("prices: [{target: openai/y, from: soon, input: 1, output: 1}]", "prices.0.from: must be a date, such as"),
         ("prices: [{target: openai/y, from: 2026-01-01, input: -1, output: 1}]", "prices.0.input: must be at least 0"),
         (
@@ -242,7 +248,7 @@ def test_who_is_told_of_a_rollout(tmp_path: Path) -> None:
     text += "  - {url: http://10.0.0.1/x, format: slack, agents: [support], on: [advance], allow_private: true}\n"
     everything, little = settings(tmp_path, text).notify
     assert (everything.format, everything.agents, everything.allow_private) == ("json", None, False)
-    assert everything.on == ("roll_back", "pause", "complete", "abort", "restore", "misconfigured")
+    assert everything.on == ("roll_back", "pause", "complete", "abort", "restore", "misconfigured", "retirement")
     assert (little.format, little.agents, little.on) == ("slack", ("support",), ("advance",))
     assert little.url.get_secret_value() == "http://10.0.0.1/x"
 

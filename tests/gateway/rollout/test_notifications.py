@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from time import monotonic, time
 
 import pytest
@@ -16,6 +17,7 @@ from gateway.net.client.upstreams import transport
 from gateway.rollout.notifications import GIVE_UP_SECONDS, Notices, Receiver, payload
 from gateway.rollout.recorder import Clock
 from gateway.rollout.table import Table
+from gateway.rollout.target_faults import Fault
 from gateway.store import Notice, RedisStore, connect
 from gateway.timings import USUAL, Timings
 from gateway.webhook.webhook import Webhook
@@ -127,12 +129,43 @@ async def test_only_who_wants_it_is_told(
 async def test_all_receivers_have_it_or_it_is_not_delivered(
     agent: str, store: RedisStore, there: tuple[Server, Webhook], new_notices: NewNotices
 ) -> None:
-    """One of two is unreachable: the notice stays, and the one that has it knows the second copy by its key."""
+    """One of two is unreachable: the notice stays, and no replica tells the one that has it again."""
     server, webhook = there
     nowhere = Webhook(transport(TransportOptions()), "http://127.0.0.1:1/", allow_private=True)
     await store.commit(agent, beginning(), "config")
-    await new_notices(receiver(webhook), receiver(nowhere)).deliver()
+    for _ in range(3):
+        replica = new_notices(receiver(webhook), receiver(nowhere), timings=Timings(notice_claim=0.001))
+        await replica.deliver()
+        await asyncio.sleep(0.01)
     assert server.keys == [f"{agent}:1"] and len(await store.claim_notices([agent], 0, 10)) == 1
+
+
+async def test_a_receiver_that_moves_in_the_list_is_not_told_again(
+    agent: str, store: RedisStore, there: tuple[Server, Webhook], new_notices: NewNotices
+) -> None:
+    """It is known by its address; another format of the same address is another receiver."""
+    server, webhook = there
+    nowhere = Webhook(transport(TransportOptions()), "http://127.0.0.1:1/", allow_private=True)
+    await store.commit(agent, beginning(), "config")
+    slack = replace(receiver(webhook), format="slack")
+    for receivers in ((receiver(nowhere), receiver(webhook)), (receiver(webhook), slack, receiver(nowhere))):
+        await new_notices(*receivers, timings=Timings(notice_claim=0.001)).deliver()
+        await asyncio.sleep(0.01)
+    assert server.keys == [f"{agent}:1"] * 2 and ["text" in body for body in server.bodies] == [False, True]
+
+
+async def test_an_alarm_is_settled_for_each_receiver(
+    agent: str, there: tuple[Server, Webhook], new_notices: NewNotices
+) -> None:
+    """A misconfigured target: the receiver that hears of it hears once, though another one is down."""
+    server, webhook = there
+    wants = frozenset({"misconfigured"})
+    nowhere = Webhook(transport(TransportOptions()), "http://127.0.0.1:1/", allow_private=True)
+    replica = new_notices(*(replace(receiver(each), actions=wants) for each in (webhook, nowhere)))
+    replica.alarm(agent, "mine/good", Fault("is wrong", "mend it"))
+    for _ in range(6):
+        await replica.deliver_alarms()
+    assert len(server.keys) == 1
 
 
 async def test_after_a_day_it_is_given_up(

@@ -26,6 +26,8 @@ OPERATIONS: dict[str, tuple[Any, ...]] = {
     "audit": ("a", 3),
     "claim_notices": (["a"], 0, 5),
     "mark_delivered": (Notice("a", "1-1", "a:1", {}),),
+    "load_receivers": ("a", "a:1"),
+    "add_receiver": ("a", "a:1", "r"),
     "first_feedback": ("a", "call"),
     "remember": ("a", {("app", "k"): "c"}),
     "last_call": ("a", "app", "k"),

@@ -4,6 +4,8 @@
     ├── CallerError        they asked wrong: 4xx, never retried, never counted against a version
     ├── ProviderError      upstream failed: carries its `kind`, and what upstream said where it said anything
     │   ├── KeyRefused     it refuses our own credentials
+    │   ├── ContentRefused its moderation refuses what the client sent
+    │   ├── Denied         it answers 403 and does not say why
     │   └── Misconfigured  no target can serve, for reasons that the configuration gives
     └── GatewayError       we failed: 5xx
         └── StoreAway      the shared state cannot be reached
@@ -43,6 +45,15 @@ _CLIENT_MESSAGES: dict[FailureKind, str] = {
     "malformed": "the provider's answer is not what its API promises",
     "truncated": "the provider's answer ended early",
 }
+
+RefusedFor = Literal["credentials", "model", "region"]
+
+_REFUSED_FOR: dict[RefusedFor, str] = {
+    "credentials": "the provider refused the gateway's credentials",
+    "model": "the provider does not let the gateway's key use the model",
+    "region": "the provider does not serve the gateway's region",
+}
+_NO_RETRY = (b"x-should-retry", b"false")  # a client's SDK repeats a 502 otherwise
 
 # Characters. What a message quotes may be the client's, of any length; its end says what to do instead.
 _LONGEST_MESSAGE = 4_000
@@ -182,13 +193,34 @@ class ProviderError(SerinusError):
 
 
 class KeyRefused(ProviderError):
-    """The provider refuses the gateway's own credentials, or its account: none of the client's doing."""
+    """The provider refuses the gateway's credentials, its account or its region: none of the client's doing.
+
+    `reason` is what exactly: the credentials, a `model` that they do not open, or the `region`.
+    """
 
     caller_can_cause = False
 
-    def __init__(self, kind: FailureKind, upstream_status: int, headers: Headers = ()) -> None:
-        message = "the provider refused the gateway's credentials"
-        super().__init__(kind, message, upstream_status=upstream_status, headers=headers)
+    def __init__(
+        self, kind: FailureKind, upstream_status: int, headers: Headers = (), reason: RefusedFor = "credentials"
+    ) -> None:
+        super().__init__(kind, _REFUSED_FOR[reason], upstream_status=upstream_status, headers=headers)
+        self.reason: RefusedFor = reason
+
+
+class ContentRefused(ProviderError):
+    """The provider's moderation refused what the client sent. No other target is asked."""
+
+    def __init__(self, message: str, headers: Headers, body: bytes) -> None:
+        super().__init__("status", message, upstream_status=403, headers=headers, body=body)
+        self.status, self.type, self.code = 403, "permission_error", "content_policy_violation"
+
+
+class Denied(ProviderError):
+    """The provider answered 403, and nothing tells whether the request or the gateway's key is at fault."""
+
+    def __init__(self, headers: Headers = ()) -> None:
+        message = "the provider refused the request (HTTP 403) and did not say what is wrong with it"
+        super().__init__("status", message, upstream_status=403, headers=(*headers, _NO_RETRY))
 
 
 class Misconfigured(ProviderError):

@@ -13,7 +13,7 @@ from gateway.call.recording import name_call
 from gateway.call.stored_response import is_of_another
 from gateway.call.streaming import OpenStream
 from gateway.calls import Answer
-from gateway.errors import ProviderError
+from gateway.errors import ContentRefused, ProviderError
 from gateway.handover.escalation import Escalations, completion, wants_person
 from gateway.headers import retry_after
 from gateway.net.client import header
@@ -106,6 +106,8 @@ class FallbackChain:
 
 def move_after(error: ProviderError) -> Move:
     """Return what follows an attempt that failed so: another try, the next target, or nothing."""
+    if isinstance(error, ContentRefused):
+        return "give_up"
     said = (header(error.headers, b"x-should-retry") or b"").strip().lower()
     asked = {b"true": True, b"false": False}.get(said)
     return next_move(error.kind, error.upstream_status, asked, error.blame != "client")

@@ -1,19 +1,22 @@
 """Refusals that concern the model: unknown, mistyped, or not open to the gateway's key.
 
 Providers say it in many ways, few of which name a field. Only what begins the message is believed, with the very model
-that was asked for: what a provider quotes of a client's text stands further on.
+that was asked for: what a provider quotes of a client's text stands further on. A 403 that names the model anywhere is
+about it: a moderation's, which may name it too, is told apart before.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import orjson
 
-from gateway.errors import ProviderError
+from gateway.errors import ContentRefused, KeyRefused, ProviderError
 
 FIELD = "model"
 
 _REJECTED = (400, 403, 404, 405, 410, 413, 422, 501)
+_FORBIDDEN = 403
 _READ_BYTES = 1 << 16
 _LONGEST_HEAD = 400  # characters of a message; a model's name is shorter
 _QUOTES = str.maketrans("", "", "'\"`\u201c\u201d\u2018\u2019\\")
@@ -50,25 +53,32 @@ _BEGINNINGS = (
     "publisher model ",  # Vertex AI
     "the provided model identifier is invalid",  # Bedrock
     "you dont have access to the model",  # Bedrock
+    "model access is denied",  # Bedrock
     "the api deployment for this resource does not exist",  # Azure
 )
 
 
 def blaming_model(error: ProviderError, body: bytes, model: str) -> ProviderError:
     """The same error, about the field `model` where its body says so."""
-    if error.param is None and error.upstream_status in _REJECTED and _speaks_of(body, model):
-        error.param, error.blame, error.caller_can_cause = FIELD, "version", False
+    if isinstance(error, ContentRefused) or error.param is not None or error.upstream_status not in _REJECTED:
+        return error
+    is_denial = error.upstream_status == _FORBIDDEN
+    if not _speaks_of(body, model, anywhere=is_denial):
+        return error
+    if is_denial:
+        error = KeyRefused("status", _FORBIDDEN, error.headers, reason="model")
+    error.param, error.blame, error.caller_can_cause = FIELD, "version", False
     return error
 
 
-def _speaks_of(body: bytes, model: str) -> bool:
+def _speaks_of(body: bytes, model: str, anywhere: bool) -> bool:
     if len(body) > _READ_BYTES:
         return False
     try:
         answer = orjson.loads(body)
     except orjson.JSONDecodeError:
         return False
-    return any(_is_about_model(error, model.casefold()) for error in _errors(answer))
+    return any(_is_about_model(error, model.casefold(), anywhere) for error in _errors(answer))
 
 
 def _errors(answer: Any) -> Iterator[dict[str, Any]]:
@@ -90,19 +100,21 @@ def _errors(answer: Any) -> Iterator[dict[str, Any]]:
         yield from (each for each in detail[:16] if isinstance(each, dict))
 
 
-def _is_about_model(error: dict[str, Any], model: str) -> bool:
+def _is_about_model(error: dict[str, Any], model: str, anywhere: bool) -> bool:
     if any(isinstance(code := error.get(name), str) and code.casefold() in _CODES for name in ("code", "type")):
         return True
     if error.get("param") == FIELD or error.get("loc") == ["body", FIELD]:
         return True
-    return any(_begins(error.get(name), model) for name in ("message", "msg", "Message"))
+    return any(_names(error.get(name), model, anywhere) for name in ("message", "msg", "Message"))
 
 
-def _begins(message: object, model: str) -> bool:
+def _names(message: object, model: str, anywhere: bool) -> bool:
     if not isinstance(message, str):
         return False
     head = message[:_LONGEST_HEAD].casefold().translate(_QUOTES).strip()
     named = model.translate(_QUOTES)
     if head == f"{FIELD}: {named}":  # Anthropic
+        return True
+    if anywhere and re.search(rf"(?<![\w.-]){re.escape(named)}(?![\w-])", head):
         return True
     return any(head.startswith(beginning.replace("{m}", named)) for beginning in _BEGINNINGS)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from gateway.calls import Attempt, Call
-from gateway.errors import KeyRefused, Misconfigured, ProviderError
+from gateway.errors import Denied, KeyRefused, Misconfigured, ProviderError
 from gateway.logs import Log
 from gateway.net.client import Origin
 from routing.chain import Target
@@ -42,13 +42,14 @@ class TargetFaults:
         self._now = now
         self._tell = tell
         self._reached: dict[str, Origin] = {}
+        self._served: dict[str, Origin] = {}
         self._faults: dict[str, Fault] = {}
         self._said_at: dict[tuple[str, Fault], float] = {}
 
     def served(self, target: Target, origin: Origin) -> None:
         """The target has served a call."""
-        if self._reached.get(target.provider) is not origin:
-            self._reached[target.provider] = origin
+        if self._served.get(target.provider) is not origin:
+            self._served[target.provider] = self._reached[target.provider] = origin
         if self._faults:
             self._faults.pop(target.name, None)
 
@@ -79,7 +80,9 @@ class TargetFaults:
     def _fault(self, target: Target, origin: Origin, error: ProviderError) -> Fault | None:
         provider = target.provider
         if isinstance(error, KeyRefused):
-            return _refused(provider, error)
+            return _refused(target, error)
+        if isinstance(error, Denied) and self._served.get(provider) != origin:  # nothing shows that the key is good
+            return Fault("refuses requests (HTTP 403), and has served none yet", _check_key(provider))
         unreachable = _unreachable(error) if self._reached.get(provider) != origin else ""
         if not unreachable:
             return None
@@ -90,13 +93,23 @@ def named(error: ProviderError, target: Target) -> ProviderError:
     """The error as a client is told it that went to that target alone: a refused key names its provider."""
     if not isinstance(error, KeyRefused):
         return error
-    fault = _refused(target.provider, error)
+    fault = _refused(target, error)
     return Misconfigured(f"{target.provider} {fault.why}; {fault.way_out}")
 
 
-def _refused(provider: str, error: KeyRefused) -> Fault:
-    why = f"refuses the gateway's credentials (HTTP {error.upstream_status})"
-    return Fault(why, f"check api_key of the provider {provider} in gateway.yaml, and what its account may do")
+def _refused(target: Target, error: KeyRefused) -> Fault:
+    status = f"(HTTP {error.upstream_status})"
+    if error.reason == "model":
+        way_out = f"give the account of the provider {target.provider} access to the model, or name another one"
+        return Fault(f"does not let the gateway's key use the model {target.model} {status}", way_out)
+    if error.reason == "region":
+        way_out = f"reach the provider {target.provider} from another region, or name another target"
+        return Fault(f"does not serve the gateway's region {status}", way_out)
+    return Fault(f"refuses the gateway's credentials {status}", _check_key(target.provider))
+
+
+def _check_key(provider: str) -> str:
+    return f"check api_key of the provider {provider} in gateway.yaml, and what its account may do"
 
 
 def _unreachable(error: ProviderError) -> str:

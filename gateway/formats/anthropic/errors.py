@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.errors import Headers, ProviderError, SerinusError
+from gateway.errors import Headers, KeyRefused, ProviderError, SerinusError
+from gateway.formats.denials import denial
 from gateway.formats.openai_chat.errors import error_inside, read_error
 from gateway.formats.provider_json import parse
 from gateway.json_body import encode
@@ -32,7 +33,8 @@ _STATUSES: Mapping[str, int] = {
     "overloaded_error": 529,
 }
 _REQUEST_ERRORS = range(400, 500)
-_ABOUT_OUR_ACCOUNT = ("authentication_error", "billing_error", "permission_error")
+_ABOUT_OUR_ACCOUNT = ("authentication_error", "billing_error")
+_DENIED = "permission_error"
 # A refused request is told as `max_tokens: 9 > 8, …`: the field and what is wrong with it. What the message quotes may
 # be the client's, so the field is short, and looked for once.
 _FIELD = re.compile(r"(?=[.\w-]{1,200}+: )([a-z_]+(?:\.[a-z_]+)*)")
@@ -64,8 +66,11 @@ def provider_error(status: int, headers: Headers, body: bytes) -> ProviderError:
     error = read_error(status, headers, body)
     if error.body is None:
         return error
-    if _NO_CREDIT in error.message or _kind(parse(error.body)) in _ABOUT_OUR_ACCOUNT:
-        return read_error(403, headers, b"")
+    kind = _kind(parse(error.body))
+    if _NO_CREDIT in error.message or kind in _ABOUT_OUR_ACCOUNT:
+        return KeyRefused("status", 403, headers)
+    if kind == _DENIED:
+        return denial(headers, body)
     if error.upstream_status in _REQUEST_ERRORS and (field := _FIELD.match(error.message)):
         error.param = _IN_CHAT.get(field[1], error.message.partition(": ")[0])
     return error
@@ -76,7 +81,7 @@ def raise_error_inside(members: dict[str, Any], body: bytes) -> None:
     if members.get("type") != "error" and not members.get("error"):
         return
     kind = _kind(members)
-    if kind in _ABOUT_OUR_ACCOUNT:
+    if kind in (*_ABOUT_OUR_ACCOUNT, _DENIED):
         members, body = {"error": {"type": "authentication_error"}}, b""
     error = error_inside({**members, "error": members.get("error") or {}}, body)
     error.status = _STATUSES.get(kind, error.status)

@@ -4,14 +4,16 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.errors import Headers, ProviderError
+from gateway.errors import Headers, KeyRefused, ProviderError
+from gateway.formats.denials import denial
 from gateway.formats.openai_chat.errors import read_error
 from gateway.formats.provider_json import parse
 from gateway.net.client import header
 
-# What speaks of our credentials, whatever its status.
+# What speaks of our credentials, whatever its status. An AccessDeniedException may be about the model.
+_DENIED = "AccessDeniedException"
 _ABOUT_OUR_KEY = (
-    "AccessDeniedException", "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException",
+    "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException",
     "MissingAuthenticationTokenException", "IncompleteSignatureException", "InvalidClientTokenId",
 )  # fmt: skip
 # The status of an exception inside a stream; any other stays 502.
@@ -25,8 +27,11 @@ _STATUSES: Mapping[str, int] = {
 
 def provider_error(status: int, headers: Headers, body: bytes) -> ProviderError:
     """The error of an answer whose status is not 200. Its body reaches the client unless it is about our key."""
-    if _kind(headers) in _ABOUT_OUR_KEY:
-        return read_error(403, headers, b"")
+    kind = _kind(headers)
+    if kind in _ABOUT_OUR_KEY:
+        return KeyRefused("status", 403, headers)
+    if kind == _DENIED:
+        return denial(headers, body)
     return read_error(status, headers, _lowered(body))
 
 

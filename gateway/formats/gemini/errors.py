@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.errors import Headers, KeyRefused, ProviderError, SerinusError
+from gateway.formats.denials import denial, is_about_region
 from gateway.formats.gemini._terms import dicts, event_of
 from gateway.formats.provider_errors import ERROR_STATUSES, no_error, unreadable
 from gateway.formats.provider_json import parse_quietly, text_of
@@ -29,9 +30,14 @@ def read_error(status: int, headers: Headers, body: bytes) -> ProviderError:
     """The error of an answer whose status is not 200. Its body reaches the client unless it is about our key."""
     if status not in ERROR_STATUSES:
         return no_error(status)
-    error = _error_of(parse_quietly(body))
-    if status in (401, 403) or _is_about_our_key(error):
+    answer = parse_quietly(body)
+    error = _error_of(answer)
+    if status == 401 or _is_about_our_key(error):
         return KeyRefused("status", 403 if status == 403 else 401, headers)
+    if status == 403:
+        return denial(headers, body)
+    if is_about_region(answer):  # told with 400
+        return KeyRefused("status", 403, headers, reason="region")
     if error is None:
         return unreadable(status, headers)
     message = text_of(error, "message") or f"the provider answered HTTP {status}"

@@ -4,6 +4,7 @@ from typing import Any
 
 from gateway.errors import Headers, KeyRefused, ProviderError, SerinusError
 from gateway.formats import sse
+from gateway.formats.denials import content_refused, denial, is_about_content
 from gateway.formats.ends import check_end
 from gateway.formats.provider_errors import ERROR_STATUSES, no_error, unreadable
 from gateway.formats.provider_json import parse_quietly
@@ -11,6 +12,7 @@ from gateway.json_body import NotJson, encode
 
 _DEEPEST_PLACE = 20  # names of a path that a server tells
 ERROR_SHAPE = "OpenAI's"
+_FORBIDDEN = 403
 _KEY_CODES = frozenset({"invalid_api_key", "authentication_error"})
 
 
@@ -19,12 +21,10 @@ def read_error(status: int, headers: Headers, body: bytes) -> ProviderError:
     if status not in ERROR_STATUSES:
         return no_error(status)
     answer = parse_quietly(body)
-    if status == 403 and _is_moderated(answer):
-        return ProviderError(
-            "status", "the provider's moderation refused the request", upstream_status=403, headers=headers
-        )
-    if status in (401, 403) or _is_about_our_key(answer):
-        return KeyRefused("status", 403 if status == 403 else 401, headers)
+    if status == 403:
+        return denial(headers, body)
+    if status == 401 or _is_about_our_key(answer):
+        return KeyRefused("status", 401, headers)
     if not isinstance(answer, dict):
         return unreadable(status, headers)
     error = answer.get("error") or answer  # some servers put message and code at the top
@@ -35,18 +35,13 @@ def read_error(status: int, headers: Headers, body: bytes) -> ProviderError:
     )  # fmt: skip
 
 
-def _is_moderated(answer: Any) -> bool:
-    """Return whether a 403 is due to the client's content: OpenRouter gives its reasons then."""
-    error = answer.get("error") if isinstance(answer, dict) else None
-    metadata = error.get("metadata") if isinstance(error, dict) else None
-    return isinstance(metadata, dict) and ("flagged_input" in metadata or "reasons" in metadata)
-
-
 def error_inside(answer: dict[str, Any], body: bytes) -> ProviderError:
     """The ProviderError of an error object that came with HTTP 200; `body` is the JSON it was read from."""
     error = answer["error"]
     if _is_about_our_key(answer):
         return KeyRefused("error_in_answer", 200)
+    if isinstance(error, dict) and error.get("code") == _FORBIDDEN and is_about_content(answer):
+        return content_refused(answer, (), body)
     message = _text(error, "message") or "the provider sent an error in place of an answer"
     shown = body if isinstance(error, dict) else None
     return ProviderError("error_in_answer", message, upstream_status=200, body=shown)

@@ -115,7 +115,7 @@ def test_an_error_in_an_answer_has_the_status_of_its_type(kind: str, status: int
 @pytest.mark.parametrize("kind", ["authentication_error", "billing_error"])
 def test_errors_about_our_account_are_not_shown(kind: str) -> None:
     """They may quote the key, and are none of the client's doing: with any status, in an answer too."""
-    for error in (failure(content(kind)), PROVIDER.error(400, (), content(kind)), PROVIDER.error(403, (), b"secret")):
+    for error in (failure(content(kind)), PROVIDER.error(400, (), content(kind)), PROVIDER.error(401, (), b"secret")):
         assert (error.body, error.status, "credentials" in error.message) == (None, 502, True)
 
 

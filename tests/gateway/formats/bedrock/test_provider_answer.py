@@ -99,7 +99,7 @@ def test_hostile_answers(one: Any, two: Any, three: Any) -> None:
         (400, "ValidationException", b'{"message":"too long"}', (400, "too long")),
         (429, "ThrottlingException:http://x/", b'{"message":"slow"}', (429, "slow")),
         (413, "", b'{"Message":"too large"}', (413, "too large")),
-        (403, "AccessDeniedException", b'{"message":"arn:aws:iam::1:user/x"}', (502, REFUSED)),
+        (403, "AccessDeniedException", b'{"message":"User: arn:aws:iam::1:user/x"}', (502, REFUSED)),
         (400, "UnrecognizedClientException:http://x/", b'{"message":"key"}', (502, REFUSED)),
         (503, "", b"<html>", (503, "the provider answered HTTP 503 without a readable error")),
     ],

@@ -35,7 +35,7 @@ def test_an_error_reaches_the_client_in_upstreams_own_words() -> None:
         (400, raw("key_refused.json"), 401),
         (400, b'{"error": {"message": "API key not valid. Pass AIza"}}', 401),
         (401, b'{"error": {"message": "AIza"}}', 401),
-        (403, b"AIza", 403),
+        (403, b'{"error": {"details": [{"reason": "CONSUMER_SUSPENDED", "metadata": {"key": "AIza"}}]}}', 403),
     ],
 )
 def test_an_error_about_our_key_is_not_shown(status: int, body: bytes, upstream: int) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import KeyRefused, ProviderError
+from gateway.errors import ContentRefused, Denied, ProviderError
 from gateway.formats.openai_chat.errors import read_error
 from gateway.formats.openai_chat.provider_answer import has_good_arguments, read_answer
 
@@ -98,9 +98,9 @@ def test_error_about_our_key(status: int, code: str | None) -> None:
 
 
 def test_a_request_that_moderation_refuses_is_not_about_our_key() -> None:
-    """OpenRouter says 403 of it, with reasons; any other 403 is about our account."""
+    """OpenRouter says 403 of it, with reasons; one that says nothing is about nobody."""
     flagged = {
         "error": {"code": 403, "message": "flagged", "metadata": {"reasons": ["violence"], "flagged_input": "x"}}
     }
-    assert not isinstance(read_error(403, [], json.dumps(flagged).encode()), KeyRefused)
-    assert isinstance(read_error(403, [], b'{"error": {"code": 403, "message": "no"}}'), KeyRefused)
+    assert isinstance(read_error(403, [], json.dumps(flagged).encode()), ContentRefused)
+    assert isinstance(read_error(403, [], b'{"error": {"code": 403, "message": "no"}}'), Denied)

@@ -34,6 +34,11 @@ class Doorkeeper:
         """Return whether anyone may call."""
         return not self._keys
 
+    @property
+    def callers(self) -> list[Caller]:
+        """Return whom the configured keys stand for."""
+        return [key.caller for key in self._keys]
+
     def caller(self, authorization: bytes | None) -> Caller:
         """Return the sender of `Authorization: Bearer <key>`. Raises Unauthenticated.
 

@@ -13,6 +13,7 @@ from gateway.rollout.status_view import (
     StoreView,
     VersionView,
     apart_in_words,
+    is_shown_by_one,
 )
 from policies.guardrails.metrics import MEANS
 from policies.guardrails.thresholds import SCALE
@@ -62,6 +63,7 @@ def _agent(name: str, agent: AgentView) -> str:
         f"<p>{escape(agent.reason)}</p>",
         f"<p>{_trial(agent)}</p>",
         _table(_COLUMNS, _rows(agent.versions)),
+        _note(agent.excluded),
         _note(agent.openings),
         *(_note(sentence) for sentence in apart_in_words(agent.versions)),
         _unpriced(agent.unpriced),
@@ -127,7 +129,8 @@ def _finding(finding: FindingView) -> Iterable[str]:
     metric, _, _ = finding.text.partition("<=")
     unit = SCALE if metric.strip() in MEANS else 1
     seen = (_percent(None if value is None else value / unit) for value in (finding.stable, finding.canary))
-    return (finding.text, finding.verdict, f"{finding.e_value:.4g}", f"{finding.threshold:g}", *seen)
+    alone = f" ({finding.e_value_of_all:.4g} with one party's calls)" if is_shown_by_one(finding) else ""
+    return (finding.text, finding.verdict, f"{finding.e_value:.4g}{alone}", f"{finding.threshold:g}", *seen)
 
 
 def _table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

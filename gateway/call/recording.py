@@ -42,7 +42,7 @@ class Recording:
         )  # fmt: skip
         outcome.thresholds = entry.thresholds.get(arm) if arm else None
         outcome.request_id, outcome.conversation = call.request_id, name_of(call)
-        outcome.party, outcome.held, outcome.origin = party_of(call), plan.held, plan.origin
+        outcome.party, outcome.held, outcome.origin = party_of(call), plan.held or entry.is_excluded, plan.origin
 
     def __enter__(self) -> Outcome:
         return self.outcome
@@ -99,6 +99,8 @@ def arm_of(plan: Plan, entry: Entry) -> ArmName | None:
     if plan.reason != "split":
         return None
     split = entry.split
+    if entry.is_excluded:  # held: no evidence, but stable is seen to be served
+        return "stable" if plan.version is split.stable and not entry.is_completed else None
     if entry.is_completed:  # there is no control any more, but it is still watched
         return "canary" if plan.version is split.stable else None
     if not entry.on_trial:

@@ -1,7 +1,7 @@
 """Text output of the operator's commands for a terminal."""
 
 from gateway.handover.escalation_view import EscalationView
-from gateway.rollout.status_view import AgentView, OutlookView, StatusView, apart_in_words
+from gateway.rollout.status_view import AgentView, OutlookView, StatusView, apart_in_words, is_shown_by_one
 
 
 def describe(view: StatusView) -> str:
@@ -30,13 +30,17 @@ def _describe_agent(name: str, agent: AgentView) -> list[str]:
         rejected = f", {sums.rejected} rejected" if sums.rejected else ""
         counts = f"{sums.requests:>8} requests, errors {rate}{rejected}"
         lines.append(f"  {version:<12} {counts}, p90 {slow}, {cost} a request")
+    if agent.excluded:
+        lines.append(f"  {agent.excluded}: see `serinus explain`")
     if agent.openings:
         lines.append(f"  {agent.openings}")
     if agent.unpriced:
         lines.append(f"  no known price, not in the costs: {', '.join(agent.unpriced)}")
     lines += [f"  {retirement}" for retirement in agent.retirements]
     for finding in agent.guardrails:
-        lines.append(f"  {finding.text:<32} {finding.verdict}, E {finding.e_value:.4g} of {finding.threshold:g}")
+        alone = f"; {finding.e_value_of_all:.4g} with one party's calls" if is_shown_by_one(finding) else ""
+        e_value = f"E {finding.e_value:.4g} of {finding.threshold:g}{alone}"
+        lines.append(f"  {finding.text:<32} {finding.verdict}, {e_value}")
     return lines
 
 
@@ -52,6 +56,8 @@ def explain(name: str, agent: AgentView) -> list[str]:
         lines += apart_in_words(agent.versions)
         lines += [f"{agent.openings}."] if agent.openings else []
         lines += [f"It waits because {reason}." for reason in agent.waits_for]
+    if agent.excluded and agent.phase == "completed":
+        lines.append(f"{agent.excluded.capitalize()}; 'serinus rollout resume {name}' gives it back.")
     if agent.dismissed:
         lines.append(f"Dismissed by a person: {', '.join(agent.dismissed)}.")
     if agent.phase == "rolled_back":

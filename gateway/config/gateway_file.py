@@ -32,7 +32,9 @@ from policies.rollout.state import Action
 
 # What a person wants to hear of unasked: a canary went out, stopped, or won, or the store lost a record.
 Heard = Literal[Action, "misconfigured", "retirement"]
-NOTIFIED: tuple[Heard, ...] = ("roll_back", "pause", "complete", "abort", "restore", "misconfigured", "retirement")
+NOTIFIED: tuple[Heard, ...] = (
+    "roll_back", "exclude", "pause", "complete", "abort", "restore", "misconfigured", "retirement",
+)  # fmt: skip
 
 _HANDED_OVER = (
     "I cannot answer this reliably right now, so I am handing our conversation over to a person. "

@@ -13,6 +13,7 @@ from gateway.logs import Log
 from gateway.rollout.flusher import Flusher
 from gateway.rollout.judge import Judge
 from gateway.rollout.outages import Outages
+from gateway.rollout.parties import callers_by_party
 from gateway.rollout.recorder import Recorder
 from gateway.rollout.rollout_records import RolloutRecords
 from gateway.rollout.store_health import EVERY_AGENT
@@ -81,6 +82,7 @@ class Controller:
         """Let every agent's record follow the new configuration, which is in the table."""
         self._unreconciled = set(self._table)
         self.records.config_digest = runtime.digest
+        self.records.callers = callers_by_party(runtime.doorkeeper.callers)
         self.records.keep_configured()
         self.outages.keep(self._table)
         self._installed.set()

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from gateway.errors import StoreAway
 from gateway.logs import Log
 from gateway.rollout.flusher import Flusher
-from gateway.rollout.quarantine import is_proven
+from gateway.rollout.quarantine import is_proven, sole_prover
 from gateway.rollout.rollout_records import RolloutRecords
 from gateway.rollout.store_health import EVERY_AGENT, Reach
 from gateway.rollout.table import Table
@@ -70,10 +70,14 @@ class Outages:
 
     def _quarantine(self, agent: str) -> None:
         """Send this replica's calls to stable if its own counts prove the canary bad, while no common decision is
-        possible."""
+        possible; the calls of one party alone, if only that one's do."""
         entry = self._table.entry(agent)
         if entry is None or not entry.on_trial or entry.state is None:
             return
-        if is_proven(entry.state.weight, self._flusher.unflushed(agent, entry.state.evidence)):
+        unflushed = self._flusher.unflushed(agent, entry.state.evidence)
+        if is_proven(entry.state.weight, unflushed):
             self._table.quarantine(agent)
             self._log.warning("quarantine", agent=agent, epoch=entry.state.epoch)
+        elif (party := sole_prover(entry.state.weight, unflushed)) and party not in entry.excluded:
+            self._table.exclude(agent, party)
+            self._log.warning("quarantine", agent=agent, epoch=entry.state.epoch, party=party)

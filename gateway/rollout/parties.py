@@ -3,6 +3,7 @@
 A party is named by a bin of its name's hash. Two in one bin count as one, which only makes a proof harder.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -25,6 +26,15 @@ def party_of(call: Call) -> str:
 def caller_party(caller: Caller) -> str:
     """The party of a score, which no user is known of."""
     return "" if caller.is_only else _bin(CALLER, caller.name, _CALLER_BINS)
+
+
+def callers_by_party(callers: Iterable[Caller]) -> dict[str, str]:
+    """The names of the callers in each party, for people."""
+    names: dict[str, str] = {}
+    for caller in callers:
+        if party := caller_party(caller):
+            names[party] = f"{names[party]} or {caller.name}" if party in names else caller.name
+    return names
 
 
 def _user_party(user: str) -> str:

@@ -1,6 +1,6 @@
-"""The conclusion that one replica may draw alone while the store is away: the canary fails, on stronger proof."""
+"""The conclusions that one replica may draw alone while the store is away: the canary fails, on stronger proof."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from gateway.store.seam import Arm, Batch
 from policies.evidence.evidence import ERRORS
@@ -13,30 +13,53 @@ from routing.assignment import BUCKETS
 QUARANTINE_THRESHOLD = 10 * THRESHOLD  # a tenth of the error that all replicas together are granted
 _RATIO = 1.25
 
+_Heeds = Callable[[str], bool]  # whether a party's calls count; '' is nobody's
+
 
 def is_proven(weight: int, batches: Collection[Batch]) -> bool:
     """Return whether the counts that the store has not confirmed prove that the canary fails more than stable.
 
     Where several parties have called, the others must prove it, too, whichever is left out (decision 35).
     """
-    parties = {party for batch in batches for party in batch.parties}
-    left_out = ["", *(parties if len(parties) > 1 else ())]
-    return all(_is_proven(weight, batches, party) for party in left_out)
+    parties = _parties(batches)
+    others = [party.__ne__ for party in parties] if len(parties) > 1 else []
+    return all(_is_proven(weight, batches, heeds) for heeds in (_heed_all, *others))
 
 
-def _is_proven(weight: int, batches: Iterable[Batch], left_out: str) -> bool:
+def sole_prover(weight: int, batches: Collection[Batch]) -> str | None:
+    """Return a party whose own calls prove it, where those of all do, too; None where there is none (decision 40)."""
+    if not _is_proven(weight, batches, _heed_all):
+        return None
+    provers = (party for party in _parties(batches) if _is_proven(weight, batches, party.__eq__))
+    return next(provers, None)
+
+
+def _heed_all(_: str) -> bool:
+    return True
+
+
+def _parties(batches: Iterable[Batch]) -> list[str]:
+    return sorted({party for batch in batches for party in batch.parties})
+
+
+def _is_proven(weight: int, batches: Iterable[Batch], heeds: _Heeds) -> bool:
     canary: set[str] = set()
     stable: set[str] = set()
     requests = 0
     for batch in batches:
-        canary |= _failing(batch.canary, left_out)
-        stable |= _failing(batch.stable, left_out)
-        requests += batch.canary.requests - batch.canary.requests_of.get(left_out, 0)
+        canary |= _failing(batch.canary, heeds)
+        stable |= _failing(batch.stable, heeds)
+        requests += _requests(batch.canary, heeds)
     ratio = ratio_e_value(len(canary), len(stable), weight / BUCKETS, _RATIO)
     floor = floor_e_value(len(canary), requests, ERROR_FLOOR)
     return len(canary) >= MIN_BAD_UNITS and min(ratio, floor) >= QUARANTINE_THRESHOLD
 
 
-def _failing(arm: Arm, left_out: str) -> set[str]:
-    units = arm.bad.get(ERRORS, {})
-    return {unit for unit in units if not left_out or arm.party_of.get(unit) != left_out}
+def _requests(arm: Arm, heeds: _Heeds) -> int:
+    """Return the arm's calls that count; those of no party are what the parties' leave."""
+    nobodys = arm.requests - sum(arm.requests_of.values())
+    return sum(calls for party, calls in {"": nobodys, **arm.requests_of}.items() if heeds(party))
+
+
+def _failing(arm: Arm, heeds: _Heeds) -> set[str]:
+    return {unit for unit in arm.bad.get(ERRORS, {}) if heeds(arm.party_of.get(unit, ""))}

@@ -4,7 +4,7 @@ The store's epoch compare-and-set makes a commit right; all else only saves work
 put back as it was seen.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from gateway.logs import Log
 from gateway.rollout.history import History
@@ -23,13 +23,14 @@ _STEPS_TO_AGREE = 5  # a lost commit is read again; more often than this and the
 class RolloutRecords:
     """The records as one replica follows them. `on_trial` is told of a canary's target when its evidence begins anew.
 
-    `config_digest` names the configuration that decisions are based on.
+    `config_digest` names the configuration that decisions are based on, `callers` those in each party.
     """
 
     def __init__(
         self, store: Store, table: Table, memory: Memory, log: Log, on_trial: Callable[[Target], None]
     ) -> None:
         self.config_digest = ""
+        self.callers: Mapping[str, str] = {}
         self._store = store
         self._table = table
         self._memory = memory
@@ -102,6 +103,9 @@ class RolloutRecords:
                 "decision", agent=agent, action=state.action, epoch=state.epoch, phase=state.phase,
                 weight=state.weight, actor=state.actor, reason=state.reason,
             )  # fmt: skip
+            if state.action == "exclude":
+                party = state.excluded[-1]
+                self._log.warning("excluded", agent=agent, party=party, callers=self.callers.get(party))
         return committed.won
 
     def turn(self, agent: str, state: State | None) -> None:

@@ -38,7 +38,7 @@ from policies.evidence.tally import Tally, quantile
 from policies.guardrails.grammar import THRESHOLD
 from policies.guardrails.guardrails import Finding
 from policies.guardrails.thresholds import outdated
-from policies.rollout.rollout import Findings, waits_for
+from policies.rollout.rollout import Findings, excluded_in_words, waits_for
 from policies.rollout.state import State, Step
 from policies.simulation.outlook import rate_ratio_interval, requests_to_verdict
 from routing.agents import Shadow
@@ -131,6 +131,7 @@ def agent_view(entry: Entry, snapshot: Snapshot, event: Mapping[str, Any], unpri
         unpriced=tuple(unpriced),
         openings=None,
         retirements=(),
+        excluded=excluded_in_words(state) if state and (state.on_trial or state.phase == "completed") else None,
     )
 
 
@@ -202,6 +203,7 @@ def _finding(finding: Finding) -> FindingView:
         text=finding.guardrail.text,
         verdict=finding.verdict,
         e_value=round(finding.e_value, 6),
+        e_value_of_all=round(finding.unbounded, 6),
         threshold=finding.guardrail.threshold,
         share=finding.share,
         stable=finding.stable,

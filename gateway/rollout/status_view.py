@@ -24,12 +24,14 @@ class StepView:
 class FindingView:
     """A guardrail or signal, and the evidence against it.
 
-    `share` is its part in the family's E-value; `stable` and `canary` are what was observed of each.
+    `share` is its part in the family's E-value; `stable` and `canary` are what was observed of each. `e_value_of_all`
+    is larger than `e_value` where a single caller or user shows more than all others.
     """
 
     text: str
     verdict: str
     e_value: float
+    e_value_of_all: float
     threshold: float
     share: float
     stable: float | None
@@ -157,7 +159,8 @@ class AgentView:
     """An agent: its record, the evidence of the running step, its versions' sums.
 
     `weight` is the share that this replica gives the canary. `read_at` says when the store was read, `openings` what
-    this replica has seen of calls that begin alike, `retirements` which models end within 60 days.
+    this replica has seen of calls that begin alike, `retirements` which models end within 60 days, `excluded` who is
+    kept off the canary.
     """
 
     phase: str | None
@@ -185,6 +188,7 @@ class AgentView:
     unpriced: tuple[str, ...]
     openings: str | None
     retirements: tuple[RetirementView, ...]
+    excluded: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +236,12 @@ class StatusView:
     now: str
     gateway: GatewayView
     agents: Mapping[str, AgentView]
+
+
+def is_shown_by_one(finding: FindingView) -> bool:
+    """Return whether the calls of one party show a breach that the others do not show."""
+    weighed = finding.e_value_of_all * (finding.share or 1.0)
+    return weighed >= finding.threshold > finding.e_value * (finding.share or 1.0)
 
 
 def apart_in_words(versions: Mapping[str, VersionView]) -> list[str]:

@@ -4,7 +4,7 @@ Every entry is immutable and swapped whole, so a call keeps the one it started w
 is about other versions than the configuration's, means stable only.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from gateway.calls import ArmName
@@ -21,7 +21,8 @@ class Entry:
     """An agent: its configuration, prepared, and the split that holds now.
 
     `thresholds` say, for each arm of a trial, from where on a call is slow and dear. `is_quarantined` is set
-    while this replica keeps its calls off the canary because the store is away.
+    while this replica keeps calls off the canary because the store is away. The parties in `excluded` are served by
+    `for_excluded`, which `is_excluded` marks: all on stable, and no evidence (decision 40).
     """
 
     agent: Agent
@@ -33,6 +34,9 @@ class Entry:
     split: Split
     thresholds: Mapping[ArmName, Thresholds]
     is_quarantined: bool = False
+    is_excluded: bool = False
+    excluded: frozenset[str] = frozenset()
+    for_excluded: "Entry | None" = None
 
     @classmethod
     def of(cls, agent: Agent, state: State | None) -> "Entry":
@@ -46,15 +50,30 @@ class Entry:
 
     def with_state(self, state: State | None) -> "Entry":
         """The same configuration under another record."""
-        entry = replace(self, state=state, is_quarantined=False, split=_split(self.agent, self.intent, state))
-        return replace(entry, thresholds=_thresholds(entry))
+        split = _split(self.agent, self.intent, state)
+        entry = replace(
+            self, state=state, is_quarantined=False, split=split, excluded=frozenset[str](), for_excluded=None
+        )
+        return replace(entry, thresholds=_thresholds(entry)).excluding(state.excluded if state else ())
 
     def quarantined(self) -> "Entry":
         """The same, with everything on stable but what other versions were keeping before this trial."""
-        canary, kept = self.split.canary, self.split.kept
-        left = {digest: version for digest, version in kept.items() if canary is None or digest != canary.digest}
-        split = Split(self.split.stable, step=self.split.step, kept=left)
-        return replace(self, split=split, thresholds={}, is_quarantined=True)
+        return replace(self, split=self._off_the_canary(), thresholds={}, is_quarantined=True)
+
+    def excluding(self, parties: Iterable[str]) -> "Entry":
+        """The same, with these parties on stable, too, while there is a canary that they might get."""
+        excluded = self.excluded.union(parties)
+        if not excluded or not (self.on_trial or self.is_completed):
+            return self
+        others = replace(self, split=self._off_the_canary(), thresholds={}, is_excluded=True)
+        return replace(self, excluded=excluded, for_excluded=others)
+
+    def _off_the_canary(self) -> Split:
+        """The split with the canary taken out of it, also out of what conversations under way keep."""
+        split, canary = self.split, self.intent.canary
+        stable = self.agent.versions[self.agent.stable]
+        left = {digest: version for digest, version in split.kept.items() if canary is None or digest != canary.digest}
+        return Split(stable, withdrawn=split.withdrawn, step=split.step, kept=left)
 
     @property
     def on_trial(self) -> bool:
@@ -115,6 +134,11 @@ class Table:
         """Keep this replica's calls off an agent's canary until its next record."""
         if entry := self._entries.get(name):
             self._entries[name] = entry.quarantined()
+
+    def exclude(self, name: str, party: str) -> None:
+        """Keep a party's calls at this replica off an agent's canary until its next record."""
+        if entry := self._entries.get(name):
+            self._entries[name] = replace(entry.excluding((party,)), is_quarantined=True)
 
     def _is_quarantined(self, name: str) -> bool:
         entry = self._entries.get(name)

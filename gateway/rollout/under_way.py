@@ -260,12 +260,12 @@ class UnderWay:
         split, unit = entry.split, unit_id(plan.unit)
         begun = units.newest.get(unit) or units.find(unit)
         if begun is None:
-            begun = self._begin(units, plan, split, at)
+            begun = self._begin(units, plan, entry, at)
             units.note(unit, begun)
             self.ask()
         self._make_room(1)
         kept = keep(entry.agent, split, plan, begun)
-        if kept.version.digest != begun.digest and begun.step < split.step:
+        if kept.version.digest != begun.digest and (begun.step < split.step or entry.is_excluded):
             units.note(unit, self._shared(Beginning(begun.step, kept.version.digest, begun.weight)))
         return kept
 
@@ -288,13 +288,15 @@ class UnderWay:
     def _units_of(self, entry: Entry, at: float) -> _RecentUnits:
         return self._agents.setdefault(entry.agent.name, _RecentUnits(entry.agent.idle, at))
 
-    def _begin(self, units: _RecentUnits, plan: Plan, split: Split, at: float) -> Beginning:
+    def _begin(self, units: _RecentUnits, plan: Plan, entry: Entry, at: float) -> Beginning:
         """Return where a unit that nobody knows begins.
 
         For some seconds after a step has begun that is still the step before it, where other replicas serve the agent,
         too: one of them may not know of the step yet, and this unit's next turn may arrive there.
         """
-        units.see(split, at)
+        split = entry.split
+        if not entry.is_excluded:
+            units.see(split, at)
         before = units.before
         if before is not None and at < units.heard_until and at - units.since < SETTLE_SECONDS:
             return self._shared(Beginning(before.step, arm_of_unit(before, plan.unit).digest, before.weight))

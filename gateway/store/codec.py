@@ -46,6 +46,7 @@ def encode_state(state: State) -> dict[str, str]:
         "ladder": _json([astuple(step) for step in state.steps]),
         "replaced": _json(list(state.replaced)),
         "earlier": _json([list(step) for step in state.earlier]),
+        "excluded": _json(list(state.excluded)),
     }
 
 
@@ -80,6 +81,7 @@ def encode_event(agent: str, decision: Decision, config_digest: str) -> tuple[st
         "stable": _ref(state.stable),
         "canary": _ref(state.canary),
         "frozen": dict(state.frozen),
+        "excluded": list(state.excluded),
     }
     return _json(event), content_digest(_finite(event))
 
@@ -131,6 +133,7 @@ def _decode(fields: Mapping[str, str]) -> State:
         steps=tuple(Step(*step) for step in json.loads(fields.get("ladder", "[]"))),
         replaced=tuple(json.loads(fields.get("replaced", "[]"))),
         earlier=tuple((int(epoch), int(weight)) for epoch, weight in json.loads(fields.get("earlier", "[]"))),
+        excluded=tuple(json.loads(fields.get("excluded", "[]"))),
     )
 
 

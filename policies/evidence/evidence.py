@@ -138,6 +138,23 @@ class ArmEvidence:
             requests_of={**self.requests_of, **self._earlier_requests_without(party, steps)},
         )
 
+    def only(self, party: str, names: Iterable[str], steps: Collection[int] = ()) -> "ArmEvidence":
+        """The evidence as if nobody else had called, in these components and metrics alone. Only the canary's calls are
+        counted by party, so stable's stay those of all."""
+        heeded = {*names, REJECTIONS}
+        parts = {name: part_of(name, party) for name in heeded | {earlier_part(n, s) for n in heeded for s in steps}}
+        earlier = {earlier_part("", step): part_of(earlier_part("", step), party) for step in steps}
+        scored = self.bad.get(part_of(SCORED, party), {})
+        return replace(
+            self,
+            requests=self.requests_of.get(party, {}) if self.requests_of else self.requests,
+            bad={name: self.bad[part] for name, part in parts.items() if part in self.bad},
+            bad_units={name: self.bad_units[part] for name, part in parts.items() if part in self.bad_units},
+            samples={name: self.samples[part] for name, part in parts.items() if part in self.samples},
+            scored={index: count // WHOLE for index, count in scored.items()},
+            requests_of={name: self.requests_of.get(part, {}) for name, part in earlier.items()},
+        )
+
     def _earlier_requests_without(self, party: str, steps: Iterable[int]) -> dict[str, SlotCounts]:
         parts = {earlier_part("", step): self.requests_of.get(earlier_part("", step), {}) for step in steps}
         return {name: _minus(calls, self.requests_of.get(part_of(name, party), {})) for name, calls in parts.items()}
@@ -186,6 +203,11 @@ class Evidence:
     def without(self, party: str, names: Collection[str]) -> "Evidence":
         """The evidence as if that party had not called the agent, in these components and metrics alone."""
         canary, stable = (arm.without(party, names, self.earlier) for arm in (self.canary, self.stable))
+        return replace(self, canary=canary, stable=stable)
+
+    def only(self, party: str, names: Collection[str]) -> "Evidence":
+        """The evidence as if nobody else had called the agent, in these components and metrics alone."""
+        canary, stable = (arm.only(party, names, self.earlier) for arm in (self.canary, self.stable))
         return replace(self, canary=canary, stable=stable)
 
     @classmethod

@@ -39,6 +39,11 @@ class Finding:
     canary: float | None
     unbounded: float
 
+    @property
+    def breached_by_all(self) -> bool:
+        """Return whether the calls of all together show the breach, whoever of them shows it."""
+        return self.unbounded * (self.share or 1.0) >= self.guardrail.threshold
+
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
@@ -98,7 +103,7 @@ def bank(guardrails: Iterable[Guardrail], evidence: Evidence) -> dict[str, float
 
 
 def _find(guardrail: Guardrail, share: float, evidence: Evidence) -> Finding:
-    e_value = _e_value(guardrail, evidence)
+    e_value = e_value_of(guardrail, evidence)
     stable, canary = _observed(guardrail, evidence)
     return Finding(guardrail, _verdict(e_value, evidence), e_value, share, stable, canary, e_value)
 
@@ -115,9 +120,11 @@ def _bounded(findings: Sequence[Finding], evidence: Evidence) -> tuple[Finding, 
     """
     if all(finding.e_value < HOLD_THRESHOLD for finding in findings):
         return tuple(findings)
-    least = (_least(finding.guardrail, evidence, _e_value) for finding in findings)
+    least = (_least(finding.guardrail, evidence, e_value_of) for finding in findings)
     return tuple(
-        replace(finding, e_value=e_value, verdict=_verdict(e_value, evidence))
+        replace(
+            finding, e_value=e_value, verdict="inconclusive" if finding.breached_by_all else _verdict(e_value, evidence)
+        )
         for finding, e_value in zip(findings, least, strict=True)
     )
 
@@ -128,7 +135,8 @@ def _least(guardrail: Guardrail, evidence: Evidence, value: Callable[[Guardrail,
     return min(value(guardrail, each) for each in (evidence, *others))
 
 
-def _e_value(guardrail: Guardrail, evidence: Evidence) -> float:
+def e_value_of(guardrail: Guardrail, evidence: Evidence) -> float:
+    """The e-value of a guardrail by the evidence as it is, whoever has called."""
     if not guardrail.relative:
         return _absolute(guardrail, evidence)
     banked = evidence.banked.get(guardrail.text, 0.0)
@@ -237,12 +245,14 @@ def _proven(findings: Iterable[Finding], evidence: Evidence) -> Finding | None:
 def _enough_units(finding: Finding, evidence: Evidence) -> bool:
     """Return whether enough units were bad, whichever party is left out; a mean always comes from many."""
     components = finding.guardrail.components
-    if not components:
-        return True
     others = (evidence.without(party, components) for party in evidence.parties(components))
-    return all(
-        max(_bad_units(each, component) for component in components) >= MIN_BAD_UNITS for each in (evidence, *others)
-    )
+    return all(has_enough_units(finding.guardrail, each) for each in (evidence, *others))
+
+
+def has_enough_units(guardrail: Guardrail, evidence: Evidence) -> bool:
+    """Return whether enough of the canary's units were bad to prove anything; a mean always comes from many."""
+    bad = [_bad_units(evidence, component) for component in guardrail.components]
+    return not bad or max(bad) >= MIN_BAD_UNITS
 
 
 def _bad_units(evidence: Evidence, component: str) -> int:
@@ -264,8 +274,7 @@ def _holds(e_value: float, findings: Iterable[Finding], signals: Iterable[Findin
 
 def _is_shown_by_one(finding: Finding) -> bool:
     """Return whether the calls of one party alone would prove the breach."""
-    weighed = finding.unbounded * (finding.share or 1.0)
-    return weighed >= finding.guardrail.threshold and finding.e_value < HOLD_THRESHOLD
+    return finding.breached_by_all and finding.e_value < HOLD_THRESHOLD
 
 
 def _shown_by_one(finding: Finding) -> str:

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from policies.evidence.evidence import ERRORS, Evidence, earlier_part
+from policies.evidence.evidence import CALLER, ERRORS, Evidence, earlier_part
+from policies.guardrails.exclusion import SoleBreach, sole_breach
 from policies.guardrails.grammar import Guardrail
 from policies.guardrails.guardrails import MIN_UNITS, Assessment, Finding, bank
 from policies.rollout.state import WHOLE_WEIGHT, Action, Intent, Phase, State, Step, percent
@@ -25,6 +26,7 @@ _MOST_REPLACED = 8  # versions of earlier rollouts that conversations under way 
 _MOST_EARLIER = 8  # steps whose conversations are evidence beside those of the running one
 
 _APPROVAL = "a person's approval is needed"
+_WAY_ON = "abort the rollout if you trust this, resume it to give the canary back, or promote it to go on without"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +107,8 @@ def restore(last_seen: State, found: State | None, now: float) -> Decision:
     before = last_seen.reason.partition("; ")[2] if last_seen.action == "restore" else last_seen.reason
     state = replace(
         last_seen, epoch=epoch, rollout=epoch, evidence=epoch, segment=1, offset=0, banked={}, frozen={},
-        earlier=(), action="restore", actor=CONTROLLER, reason=f"{reason}; {before}", changed_at=now, began_at=now,
-        step=last_seen.step if last_seen.pinned else min(last_seen.step, 1), approved=False,
+        earlier=(), excluded=(), action="restore", actor=CONTROLLER, reason=f"{reason}; {before}", changed_at=now,
+        began_at=now, step=last_seen.step if last_seen.pinned else min(last_seen.step, 1), approved=False,
     )  # fmt: skip
     return Decision(found.epoch if found else 0, state, {"lost_epoch": last_seen.epoch})
 
@@ -122,12 +124,14 @@ def _loss(last_seen: State, found: State | None) -> str:
 def decide(state: State, intent: Intent, findings: Findings, now: float) -> Decision | None:
     """Return the decision that the evidence requires.
 
-    Roll back on a proven breach, advance after a good step, else None.
+    Roll back on a proven breach, exclude a party that proves one alone, advance after a good step, else None.
     """
     if state.canary is None or not (state.on_trial or _watched_after(state, intent, now)):
         return None
     if findings.assessment.proven is not None:
         return _roll_back(state, findings.assessment.proven, findings, now)
+    if sole := sole_breach(findings.assessment.findings, findings.evidence, state.excluded):
+        return _exclude(state, sole, findings, now)
     if state.phase != "running" or state.pinned or not state.serves(intent):
         return None
     waits = waits_for(state, intent, findings, now)
@@ -139,9 +143,11 @@ def decide(state: State, intent: Intent, findings: Findings, now: float) -> Deci
 def waits_for(state: State, intent: Intent, findings: Findings, now: float) -> tuple[str, ...]:
     """Return why the rollout does not go on to its next step, in words; empty when it may."""
     step = state.step_of(intent)
+    kept_from = (f"{excluded_in_words(state)}; {_WAY_ON}",) if state.excluded else ()
     if step is None or step.hold is None:
-        return ("there are no steps: the weight stays until the configuration changes", *findings.assessment.holds)
-    waits: list[str] = []
+        unending = "there are no steps: the weight stays until the configuration changes"
+        return (*kept_from, unending, *findings.assessment.holds)
+    waits = list(kept_from)
     if (left := step.hold - (now - state.began_at)) > 0:
         waits.append(f"the step lasts for another {left:.0f} s")
     calls, units = findings.evidence.canary.calls, findings.evidence.canary.units
@@ -200,10 +206,37 @@ def _roll_back(state: State, finding: Finding, findings: Findings, now: float) -
     assert state.canary is not None, "decide looks only at rollouts"  # noqa: S101
     reason = breach(finding, findings)
     decision = new_segment(
-        state, now, action="roll_back", actor=CONTROLLER, reason=reason, phase="rolled_back", weight=0,
+        state, now, action="roll_back", actor=CONTROLLER, reason=reason, phase="rolled_back", weight=0, excluded=(),
         rolled_back={**state.rolled_back, state.canary.digest: reason},
     )  # fmt: skip
     return replace(decision, evidence=findings.record(finding))
+
+
+def _exclude(state: State, sole: SoleBreach, findings: Findings, now: float) -> Decision:
+    """Keep a party off the canary; the step and its evidence go on."""
+    finding, who = sole.finding, _party_in_words(sole.party)
+    reason = (
+        f"{finding.guardrail.text} is breached by the calls of {who} alone ({sole.share:.0%} of the canary's): "
+        f"{_seen(finding, findings.evidence)}; E = {finding.unbounded:.4g}, and {finding.e_value:.4g} without these "
+        f"calls; they get {state.stable.version} from now on; {_WAY_ON}"
+    )
+    excluded = (*state.excluded, sole.party)
+    decision = change(state, now, action="exclude", actor=CONTROLLER, reason=reason, excluded=excluded)
+    record = {**findings.record(None), "guardrail": finding.guardrail.text, "party": sole.party}
+    return replace(decision, evidence=record)
+
+
+def excluded_in_words(state: State) -> str | None:
+    """Return who gets stable because their calls alone show a breach; None for nobody."""
+    if not state.excluded:
+        return None
+    who = " and ".join(map(_party_in_words, state.excluded))
+    return f"the canary is kept from {who}, whose calls alone show a breach"
+
+
+def _party_in_words(party: str) -> str:
+    """Return what people may call a party. Callers may read this of one another, so it is no caller's name."""
+    return f"one {'caller' if party.startswith(CALLER) else 'user'} ({party})"
 
 
 def _go_on(state: State, intent: Intent, findings: Findings, now: float) -> Decision:

@@ -11,6 +11,7 @@ Phase = Literal["pending", "running", "paused", "rolled_back", "completed"]
 Action = Literal[
     "start", "set_weight", "end", "roll_back", "retry", "restore", "freeze", "advance", "complete", "pause", "resume",
     "promote", "abort", "approve", "pin", "unpin", "dismiss", "steps",
+    "exclude",
 ]  # fmt: skip
 
 WHOLE_WEIGHT = 10_000
@@ -67,7 +68,8 @@ class State:
     the last change, in Unix seconds. `rolled_back` maps the digest of every canary taken out to the reason. `steps`
     are the steps that the rollout follows; empty in a record from before they were kept. `replaced` are the digests of
     versions that earlier rollouts have replaced: conversations under way may keep them. `earlier` are the evidence
-    epochs and weights of this rollout's earlier steps whose conversations are still evidence.
+    epochs and weights of this rollout's earlier steps whose conversations are still evidence. `excluded` are the
+    parties that get stable because their calls alone have shown a breach (decision 40).
     """
 
     epoch: int
@@ -94,6 +96,7 @@ class State:
     steps: tuple[Step, ...] = ()
     replaced: tuple[str, ...] = ()
     earlier: tuple[tuple[int, int], ...] = ()
+    excluded: tuple[str, ...] = ()
 
     def serves(self, intent: Intent) -> bool:
         """Return whether this record is of the versions that the configuration names."""

@@ -46,6 +46,8 @@ def _pause(state: State, intent: Intent, command: Command, now: float) -> Decisi
 
 
 def _resume(state: State, intent: Intent, command: Command, now: float) -> Decision:
+    if state.excluded and state.phase != "paused":  # with new evidence: by the old one they would be excluded at once
+        return new_segment(state, now, **_signed(command, "resume"), excluded=())
     _require(state, "paused")
     return change(state, now, **_signed(command, "resume"), phase="running", began_at=now)
 
@@ -62,7 +64,9 @@ def _abort(state: State, intent: Intent, command: Command, now: float) -> Decisi
     _require(state, "running", "paused", "completed")
     assert state.canary is not None, "act refuses without one"  # noqa: S101
     rolled_back = {**state.rolled_back, state.canary.digest: f"{command.actor}: {command.reason}"}
-    return new_segment(state, now, **_signed(command, "abort"), phase="rolled_back", weight=0, rolled_back=rolled_back)
+    return new_segment(
+        state, now, **_signed(command, "abort"), phase="rolled_back", weight=0, rolled_back=rolled_back, excluded=()
+    )
 
 
 def _approve(state: State, intent: Intent, command: Command, now: float) -> Decision:

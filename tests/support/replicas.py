@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from time import monotonic, time
 
 from gateway import logs
+from gateway.auth import Doorkeeper
 from gateway.calls import Attempt, Outcome
 from gateway.pricing import PriceBook
 from gateway.rollout.commands import Commands
@@ -26,6 +27,7 @@ PRICES = PriceBook((), {})
 @dataclass(frozen=True, slots=True)
 class _Runtime:
     digest: str
+    doorkeeper: Doorkeeper
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +48,13 @@ class Replica:
         assert state is not None
         return state
 
-    def fail(self, agent: str, unit: str) -> None:
-        """The canary has failed a call of that unit."""
+    def fail(self, agent: str, unit: str, party: str = "") -> None:
+        """The canary has failed a call of that unit, and of that party."""
         state = self.state(agent)
         outcome = Outcome(
             call_id="c", caller="open", agent=agent, version="v2", reason="split", unit=unit,
             rollout=state.rollout, evidence=state.evidence, arm="canary", stream=False, received_at=0.0,
-            attempts=[Attempt("standin/bad", 0.0, failure="status", status=500, counts=True)],
+            attempts=[Attempt("standin/bad", 0.0, failure="status", status=500, counts=True)], party=party,
         )  # fmt: skip
         self.recorder.close(outcome, PRICES)
 
@@ -63,7 +65,7 @@ class Replica:
 
     def install(self, *agents: Agent) -> None:
         self.table.install({agent.name: agent for agent in agents})
-        self.controller.install(_Runtime("digest"))  # type: ignore[arg-type]  # nothing else of it is asked for
+        self.controller.install(_Runtime("digest", Doorkeeper((), None)))  # type: ignore[arg-type]  # nothing else of it is asked for
 
 
 @asynccontextmanager

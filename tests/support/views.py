@@ -29,7 +29,7 @@ _SUMS: dict[str, Any] = {
     "ttft_seconds": _SECONDS, "tokens": TokenSums(0, 0, 0, 0), "cost_usd": 1.25, "cost_per_request_usd": None,
     "unpriced": 0,
 }  # fmt: skip
-FINDING = FindingView("error_rate <= 20%", "fail", 1234567.8, 1e4, 0.0, None, 0.5)
+FINDING = FindingView("error_rate <= 20%", "fail", 1234567.8, 1234567.8, 1e4, 0.0, None, 0.5)
 DECISION = DecisionView("2026-01-01T00:00:00.000Z", "controller", "roll_back", "it failed", None)
 
 
@@ -52,6 +52,7 @@ def agent_view(**members: Any) -> AgentView:
         e_value=1234567.8, threshold=100.0, guardrails=(FINDING,), signals=(), outlook=None, waits_for=(),
         shadow=None, versions={"v1": version_view()}, last_decision=DECISION, read_at=None, unpriced=(), openings=None,
         retirements=(),
+        excluded=None,
     )  # fmt: skip
     return replace(shown, **members)
 

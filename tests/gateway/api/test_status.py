@@ -84,8 +84,8 @@ async def test_a_trial_by_the_contract(served: Running, agent: str) -> None:
         "evidence": {},
     }  # fmt: skip
     assert view["guardrails"][0] == {
-        "text": "error_rate <= stable * 1.25", "verdict": "inconclusive", "e_value": 1.0, "threshold": 100.0,
-        "share": 0.4, "stable": None, "canary": None,
+        "text": "error_rate <= stable * 1.25", "verdict": "inconclusive", "e_value": 1.0, "e_value_of_all": 1.0,
+        "threshold": 100.0, "share": 0.4, "stable": None, "canary": None,
     }  # fmt: skip
     assert len(view["guardrails"]) == 6 and view["signals"] == []
 

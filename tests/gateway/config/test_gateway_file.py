@@ -248,7 +248,9 @@ def test_who_is_told_of_a_rollout(tmp_path: Path) -> None:
     text += "  - {url: http://10.0.0.1/x, format: slack, agents: [support], on: [advance], allow_private: true}\n"
     everything, little = settings(tmp_path, text).notify
     assert (everything.format, everything.agents, everything.allow_private) == ("json", None, False)
-    assert everything.on == ("roll_back", "pause", "complete", "abort", "restore", "misconfigured", "retirement")
+    assert everything.on == (
+        "roll_back", "exclude", "pause", "complete", "abort", "restore", "misconfigured", "retirement",
+    )  # fmt: skip
     assert (little.format, little.agents, little.on) == ("slack", ("support",), ("advance",))
     assert little.url.get_secret_value() == "http://10.0.0.1/x"
 

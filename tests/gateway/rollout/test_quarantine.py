@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from gateway.rollout.quarantine import is_proven
+from gateway.rollout.quarantine import is_proven, sole_prover
 from gateway.store import Batch
 from gateway.store.seam import Arm
 from policies.evidence.evidence import WHOLE
@@ -77,3 +77,34 @@ async def test_little_proof_changes_nothing(replica: Replica, agent: str) -> Non
         replica.fail(agent, "a")
         await replica.controller.finish()
     assert (entry := replica.table.entry(agent)) and not entry.is_quarantined and entry.split.weight == 500
+
+
+def of(party: str, *units: str) -> Batch:
+    """Failing calls of one party on the canary."""
+    canary = Arm(
+        len(units), len(units), bad={"errors": dict.fromkeys(units, WHOLE)}, party_of=dict.fromkeys(units, party),
+        requests_of={party: len(units)},
+    )  # fmt: skip
+    return Batch(1, 1, canary=canary, parties={party})
+
+
+def test_one_of_several_parties_proves_it_for_itself_alone() -> None:
+    """Its calls are kept off the canary; the others' may still be well."""
+    batches = [of("c1", *"abcdef"), of("c2", "g")]
+    assert not is_proven(500, batches) and sole_prover(500, batches) == "c1"
+    assert sole_prover(500, [of("c1", "a", "b"), of("c2", "g", "h")]) is None
+    assert sole_prover(500, [of("c1", "a"), of("c2", "g")]) is None
+
+
+async def test_while_the_store_is_away_one_party_is_kept_off(replica: Replica, agent: str) -> None:
+    """The others stay on trial; when the store is back the record excludes it for all replicas."""
+    await replica.configure(agent_named(agent))
+    with replica.store.faulty("flush"):
+        for unit in range(8):
+            replica.fail(agent, str(unit), "c1")
+        replica.fail(agent, "other", "c2")
+        await replica.controller.finish()
+    assert (entry := replica.table.entry(agent)) and entry.excluded == {"c1"} and entry.on_trial
+    assert replica.state(agent).excluded == ()
+    await replica.controller.finish()
+    assert (replica.state(agent).phase, replica.state(agent).excluded) == ("running", ("c1",))

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.rollout.table import Table
 from policies.rollout.rollout import reconcile
-from policies.rollout.state import State
+from policies.rollout.state import Phase, State
 from routing.agents import Agent
 from tests.support.trials import agent_named
 
@@ -128,3 +128,32 @@ def test_records_outlive_configurations() -> None:
     assert here.turn(AGENT.name, replace(running_state(), epoch=2, weight=700))
     here.install({AGENT.name: AGENT})
     assert list(here) == [AGENT.name] and weight(here) == 700
+
+
+@pytest.mark.parametrize("phase", ["running", "paused", "completed"])
+def test_an_excluded_party_has_an_entry_without_the_canary(phase: Phase) -> None:
+    """All of its calls are stable's, also where the canary has become what serves; conversations do not keep it."""
+    here = table()
+    here.turn(AGENT.name, replace(running_state(), phase=phase, excluded=("c7",)))
+    entry = here.entry(AGENT.name)
+    assert entry and entry.excluded == {"c7"} and entry.for_excluded
+    others = entry.for_excluded
+    assert (others.is_excluded, others.split.stable.name, others.split.canary, others.split.weight) == (
+        True,
+        "v1",
+        None,
+        0,
+    )
+    assert CANARY in entry.split.kept and CANARY not in others.split.kept
+
+
+def test_an_exclusion_ends_with_the_trial() -> None:
+    """And what one replica has excluded alone ends with the next record, the same one included."""
+    here, state = table(), running_state()
+    here.turn(AGENT.name, replace(state, phase="rolled_back", weight=0, excluded=("c7",)))
+    assert (entry := here.entry(AGENT.name)) and not entry.excluded
+    here.turn(AGENT.name, replace(state, epoch=9))
+    here.exclude(AGENT.name, "c8")
+    assert (entry := here.entry(AGENT.name)) and entry.excluded == {"c8"} and entry.on_trial
+    assert here.turn(AGENT.name, replace(state, epoch=9))
+    assert (entry := here.entry(AGENT.name)) and not entry.excluded

@@ -103,7 +103,7 @@ async def test_the_audit_event_says_who_did_what_and_why(store: RedisStore, agen
         "at": committed.state.changed_at, "agent": agent, "action": "start", "actor": "configuration",
         "reason": committed.state.reason, "config_digest": "config-digest", "epoch_before": 0, "epoch_after": 1,
         "phase": "running", "weight": 500, "stable": {"version": "v1", "digest": "digest-1"},
-        "canary": {"version": "v2", "digest": "digest-2"}, "frozen": {},
+        "canary": {"version": "v2", "digest": "digest-2"}, "frozen": {}, "excluded": [],
         "evidence": {"e_value": "inf", "weight": 0.1 + 0.2, "nested": {"rates": [1e-320, "nan"]}, "canary_errors": 3},
     }  # fmt: skip
 

@@ -355,3 +355,41 @@ def test_whatever_happens_a_person_has_the_last_word(story: list[tuple[str, Inte
 def test_basis_points_are_written_as_percent(points: int, text: str) -> None:
     """Without zeros that say nothing."""
     assert percent(points) == text
+
+
+def alone() -> Evidence:
+    """Each of the only caller's calls on the canary fails; another one may be about to call."""
+    own = {"errors": {0: 6_000_000}, "errors@c7": {0: 6_000_000}}
+    canary = replace(arm(6, 6), bad=own, bad_units=dict.fromkeys(own, 6), requests_of={"c7": {0: 6}})
+    return Evidence(0.05, canary, arm(114, 0), callers=2, observed_seconds=60.0)
+
+
+def test_a_party_that_alone_shows_a_breach_is_excluded() -> None:
+    """The step and its evidence go on, and the record says who, why, and what a person may do."""
+    decision = decide(running(), TRIAL, findings(alone()), now=20.0)
+    state = after(decision)
+    assert (state.action, state.excluded, state.phase, state.weight) == ("exclude", ("c7",), "running", 500)
+    assert (state.evidence, state.segment, state.rollout) == (1, 1, 1)
+    assert state.reason.startswith("error_rate <= stable * 1.25 is breached by the calls of one caller (c7) alone")
+    assert "they get v1 from now on; abort the rollout if you trust this" in state.reason
+    assert decision and decision.evidence["party"] == "c7"
+    assert decide(state, TRIAL, findings(alone()), now=21.0) is None
+    assert any("kept from one caller (c7)" in reason for reason in waits_for(state, TRIAL, findings(alone()), 21.0))
+
+
+@pytest.mark.parametrize("state", [running(phase="paused"), running(pinned=True), completed()])
+def test_exclusion_is_for_safety_like_a_rollback(state: State) -> None:
+    """Whoever has paused, pinned or completed the rollout."""
+    assert after(decide(state, TRIAL, findings(replace(alone(), control_unseen_seconds=999.0)), now=60.0)).excluded
+
+
+def test_an_excluded_party_holds_the_step() -> None:
+    """Promotion would be on the word of those who are left."""
+    assert decide(running(STEPS, excluded=("u3",)), STEPS, findings(GOOD), now=700.0) is None
+    assert "one user (u3)" in waits_for(running(STEPS, excluded=("u3",)), STEPS, findings(GOOD), 700.0)[0]
+
+
+def test_a_rollback_and_a_lost_store_exclude_nobody_any_more() -> None:
+    """After the one nobody gets the canary, after the other nothing is shown."""
+    assert after(decide(running(excluded=("c7",)), TRIAL, findings(BAD), now=20.0)).excluded == ()
+    assert restore(running(excluded=("c7",)), None, now=20.0).state.excluded == ()

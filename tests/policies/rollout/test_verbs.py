@@ -30,6 +30,18 @@ def test_pause_and_resume() -> None:
     assert (resumed.phase, resumed.began_at, resumed.evidence) == ("running", 50.0, 1)
 
 
+def test_resume_gives_the_canary_back_to_who_was_excluded() -> None:
+    """With new evidence; a paused rollout first goes on as it is."""
+    excluding = running(STEPS, excluded=("c7",))
+    resumed = done(excluding, "resume")
+    assert (resumed.excluded, resumed.segment, resumed.weight, resumed.step) == ((), 2, 500, 1)
+    assert resumed.evidence == resumed.epoch and resumed.rollout == excluding.rollout
+    assert done(replace(excluding, phase="paused"), "resume").excluded == ("c7",)
+    assert done(replace(completed(), excluded=("c7",)), "resume").phase == "completed"
+    assert done(excluding, "promote").excluded == ("c7",)
+    assert done(excluding, "abort").excluded == ()
+
+
 def test_promote_goes_one_step_and_frees_a_pin() -> None:
     """Whatever the evidence; the last step completes."""
     state = done(running(STEPS, pinned=True, phase="paused"), "promote")

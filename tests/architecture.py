@@ -19,7 +19,8 @@ OURS = (*PACKAGES, "tests", "bench")
 # The rooms of the gateway, top first. A module imports from its own room, from rooms beside it or from rooms below.
 ROOMS = (
     "__main__ cli",
-    "rehearsal replica",
+    "rehearsal doctor",
+    "replica",
     "api",
     "passthrough",
     "call",

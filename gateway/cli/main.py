@@ -7,19 +7,17 @@ import argparse
 import getpass
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from gateway import __version__
+from gateway.cli import configuration
 from gateway.cli.folder import add_folder
 from policies.rollout.verbs import VERBS
 
 _URL = "http://127.0.0.1:8080"
 _MOST_WORKERS = 256
-_MOST_RUNS = 100_000
-_MOST_TIMES = 1_000_000
 _WELL, _WRONG_USAGE = 0, 2
 _INTERRUPTED = 130  # as shells say it: 128 + SIGINT
 
@@ -51,23 +49,7 @@ def _add_serving(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     serve = commands.add_parser("serve", help="serve calls")
     add_folder(serve, _serve)
     _add_workers(serve)
-    check = commands.add_parser(
-        "check", help="check the configuration; exit code 2 if it has errors, 1 if a model was retired"
-    )
-    add_folder(check, _check)
-    _add_no_env(check)
-    check.add_argument(
-        "--redis-acl",
-        action="store_true",
-        help="print only the Redis command that creates a user with the permissions needed",
-    )
-    simulate = commands.add_parser("simulate", help="estimate how soon the guardrails would roll back such a canary")
-    add_folder(simulate, _simulate)
-    _add_no_env(simulate)
-    _add_simulate(simulate)
-    schema = commands.add_parser("schema", help="write the JSON schemas of the configuration files")
-    schema.add_argument("folder", type=Path, help="output folder")
-    schema.set_defaults(run=_schema)
+    configuration.add_commands(commands)
     imitation = commands.add_parser("standin", help="run a stand-in provider to rehearse a rollout (serinus[demo])")
     imitation.add_argument("--listen", default="127.0.0.1:9000", help="host:port (default: %(default)s)")
     imitation.add_argument("--behaviours", type=Path, help='JSON file: {"default": {…}, "models": {"gpt-4o": {…}}}')
@@ -78,14 +60,6 @@ def _add_serving(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     demo.add_argument("--exit", action="store_true", help="exit when done; exit code 0 only if all checks passed")
     demo.set_defaults(run=_demo)
-
-
-def _add_no_env(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--no-env",
-        action="store_true",
-        help="take every ${VARIABLE} as set, whatever the environment holds; for CI, which has no keys",
-    )
 
 
 def _add_workers(serve: argparse.ArgumentParser) -> None:
@@ -114,64 +88,6 @@ def _add_operating(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     explain.add_argument("agent", help="the agent's name")
     _add_rollout(_operating(commands, "rollout", "pause, resume, promote, abort or change a rollout"))
     _add_escalations(_operating(commands, "escalations", "list conversations handed over to people, or reply to one"))
-
-
-def _add_simulate(simulate: argparse.ArgumentParser) -> None:
-    simulate.add_argument("agent", help="the agent's name")
-    simulate.add_argument(
-        "--stable-errors", type=_rate, default=0.01, help="stable's share of failing calls (default: 1%%)"
-    )
-    simulate.add_argument(
-        "--errors", type=_rate, default=0.01, help="the canary's share of failing calls, such as 3%% (default: 1%%)"
-    )
-    simulate.add_argument(
-        "--stable-rejections", type=_rate, default=0.01, help="stable's share of rejected calls (default: 1%%)"
-    )
-    simulate.add_argument(
-        "--rejections",
-        type=_rate,
-        default=0.01,
-        help="the canary's share of rejected calls, such as 100%% (default: 1%%)",
-    )
-    simulate.add_argument(
-        "--latency", type=_times, default=1.0, help="the canary's latency relative to stable's, such as +25%% or 1.25"
-    )
-    simulate.add_argument(
-        "--cost", type=_times, default=1.0, help="the canary's cost relative to stable's, such as +20%% or 1.2"
-    )
-    simulate.add_argument("--stable-quality", type=_rate, default=0.9, help="stable's mean score (default: 0.9)")
-    simulate.add_argument("--quality", type=_rate, default=0.9, help="the canary's mean score (default: 0.9)")
-    simulate.add_argument("--rps", type=_times, default=50.0, help="calls per second of both versions (default: 50)")
-    simulate.add_argument("--runs", type=_runs, default=200, help="simulated rollouts per weight (default: 200)")
-
-
-def _rate(text: str) -> float:
-    """`3%` or `0.03`."""
-    rate = _number(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    if not 0 <= rate <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not between 0% and 100%")
-    return rate
-
-
-def _times(text: str) -> float:
-    """`+25%` or `1.25`."""
-    times = 1 + _number(text[:-1]) / 100 if text.startswith("+") and text.endswith("%") else _number(text)
-    if not 0 < times <= _MOST_TIMES:
-        raise argparse.ArgumentTypeError(f"{text!r} is not above 0 and at most {_MOST_TIMES:,}")
-    return times
-
-
-def _runs(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= _MOST_RUNS:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {_MOST_RUNS:,}")
-    return int(text)
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
 
 
 def _add_rollout(rollout: argparse.ArgumentParser) -> None:
@@ -221,62 +137,6 @@ def _serve(given: argparse.Namespace) -> int:
     from gateway.replica.serve import serve
 
     return serve(given.config, os.environ)
-
-
-def _check(given: argparse.Namespace) -> int:
-    if given.redis_acl:
-        from gateway.store.permissions import acl_line
-
-        print(acl_line())
-        return _WELL
-    from gateway.config import Deployment, check
-    from gateway.replica.retirements import retired, retiring
-    from gateway.replica.unusable_targets import unusable_targets
-
-    today = datetime.now(UTC).date()
-
-    def warnings(deployment: Deployment) -> Iterator[str]:
-        yield from given.warnings
-        yield from unusable_targets(deployment)
-        yield from retiring(deployment, today)
-
-    code, report = check(given.config, _environ(given), warnings, lambda deployment: retired(deployment, today))
-    print(report)
-    return code
-
-
-def _environ(given: argparse.Namespace) -> Mapping[str, str]:
-    """Return the environment that the configuration is read with."""
-    from gateway.config import AnyEnvironment
-
-    return AnyEnvironment() if given.no_env else os.environ
-
-
-def _simulate(given: argparse.Namespace) -> int:
-    from gateway.cli.simulate import Assumed, UnknownAgent, simulate
-    from gateway.config import ConfigProblems
-    from policies.guardrails.metrics import SimulatedBehaviour
-
-    stable = SimulatedBehaviour(given.stable_errors, given.stable_rejections, given.stable_quality)
-    canary = SimulatedBehaviour(given.errors, given.rejections, given.quality, given.latency, given.cost)
-    try:
-        assumed = Assumed(stable, canary, given.rps, given.runs)
-        print(simulate(given.config, _environ(given), given.agent, assumed))
-    except (ConfigProblems, UnknownAgent) as error:
-        print(error, file=sys.stderr)
-        return _WRONG_USAGE
-    return _WELL
-
-
-def _schema(given: argparse.Namespace) -> int:
-    from gateway.config import write_schemas
-
-    try:
-        write_schemas(given.folder)
-    except OSError as error:
-        print(error, file=sys.stderr)
-        return _WRONG_USAGE
-    return _WELL
 
 
 def _standin(given: argparse.Namespace) -> int:

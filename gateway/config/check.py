@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from gateway.config.gateway_file import GatewaySettings
 from gateway.config.loader import Deployment, load
 from gateway.config.problems import ConfigProblems
 from gateway.config.quantities import BASIS_POINTS, show_percent, show_seconds
@@ -41,7 +40,7 @@ def _summary(folder: Path, deployment: Deployment, notes: Sequence[str]) -> Iter
     parts = (_count(len(deployment.agents), "agent"), _count(len(settings.providers), "provider"))
     yield f"{folder} is valid: {', '.join(parts)}, listening on {settings.listen}, digest {deployment.digest[:_DIGITS]}"
     yield "\nproviders"
-    yield from _providers(settings)
+    yield from _providers(deployment)
     for agent in deployment.agents.values():
         yield f"\n{agent.name}"
         yield from _versions(agent)
@@ -51,11 +50,12 @@ def _summary(folder: Path, deployment: Deployment, notes: Sequence[str]) -> Iter
         yield from notes
 
 
-def _providers(settings: GatewaySettings) -> Iterator[str]:
+def _providers(deployment: Deployment) -> Iterator[str]:
+    settings = deployment.settings
     width = max(map(len, settings.providers))
     for name, provider in settings.providers.items():
         preset = f", preset {provider.preset}" if provider.preset else ""
-        key = "" if provider.api_key else ", no key"
+        key = f", key {deployment.written[f'providers.{name}.api_key']}" if provider.api_key else ", no key"
         yield f"  {name:<{width}}  {provider.base_url} ({provider.api}{preset}{key})"
 
 

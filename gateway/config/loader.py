@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
@@ -39,12 +39,16 @@ Versions = Mapping[str, Mapping[str, AgentVersion]]
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A configuration that is well, resolved. `digest` is 64 hex digits over all of it but the secrets' values."""
+    """A configuration that is well, resolved. `digest` is 64 hex digits over all of it but the secrets' values.
+
+    `written` is how secrets and URLs stand in the file, with `${NAME}` in place of values, by their dotted path.
+    """
 
     settings: GatewaySettings
     agents: Mapping[str, Agent]
     digest: str
     warnings: tuple[str, ...] = ()
+    written: Mapping[str, str] = field(default_factory=dict)
 
 
 def load(folder: Path, environ: Mapping[str, str]) -> Deployment:
@@ -89,7 +93,7 @@ class _Loading:
         self._warnings += [*_settings_warnings(settings), *_agent_warnings(agents, files)]
         self._warnings += shared_accounts(settings, agents)
         digest = _digest(settings, expanded.written, agents)
-        return Deployment(settings, MappingProxyType(agents), digest, tuple(self._warnings))
+        return Deployment(settings, MappingProxyType(agents), digest, tuple(self._warnings), expanded.written)
 
     def _expanded(self, root: Node | None) -> Expanded | None:
         """Return `gateway.yaml` with presets and environment in it. A mistaken preset is a problem of its place."""

@@ -83,7 +83,7 @@ class TargetFaults:
             return _refused(target, error)
         if isinstance(error, Denied) and self._served.get(provider) != origin:  # nothing shows that the key is good
             return Fault("refuses requests (HTTP 403), and has served none yet", _check_key(provider))
-        unreachable = _unreachable(error) if self._reached.get(provider) != origin else ""
+        unreachable = why_unreachable(error) if self._reached.get(provider) != origin else ""
         if not unreachable:
             return None
         return Fault(unreachable, f"check base_url of the provider {provider} in gateway.yaml")
@@ -112,7 +112,7 @@ def _check_key(provider: str) -> str:
     return f"check api_key of the provider {provider} in gateway.yaml, and what its account may do"
 
 
-def _unreachable(error: ProviderError) -> str:
+def why_unreachable(error: ProviderError) -> str:
     """Return why there was no connection, if the configuration may be the cause; '' for what passes by itself."""
     if error.kind != "connect":
         return ""

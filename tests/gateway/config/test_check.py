@@ -15,7 +15,7 @@ def test_a_good_folder_is_summed_up(tmp_path: Path) -> None:
     assert code == 0
     first, _, providers, provider, _, agent, stable, canary, other, guardrails, _, warning = report.splitlines()
     assert first.startswith(f"{tmp_path} is valid: 1 agent, 1 provider, listening on 127.0.0.1:8080, digest ")
-    assert (providers, provider) == ("providers", "  openai  https://api.openai.com/v1 (openai)")
+    assert (providers, provider) == ("providers", "  openai  https://api.openai.com/v1 (openai, key ${OPENAI_API_KEY})")
     assert agent == "support"
     assert stable.split()[:3] == ["stable", "95%", "v1"]
     assert stable.endswith("openai/gpt-4o-like")

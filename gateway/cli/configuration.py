@@ -1,0 +1,152 @@
+"""Commands on the configuration folder that serve nothing: `check`, `doctor`, `simulate` and `schema`."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gateway.cli.folder import add_folder
+from gateway.cli.numbers import rate, runs, seconds, times
+
+_WELL, _BROKEN, _WRONG_USAGE = 0, 1, 2
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the commands to the parser."""
+    check = commands.add_parser(
+        "check", help="check the configuration; exit code 2 if it has errors, 1 if a model was retired"
+    )
+    add_folder(check, _check)
+    _add_no_env(check)
+    check.add_argument(
+        "--redis-acl",
+        action="store_true",
+        help="print only the Redis command that creates a user with the permissions needed",
+    )
+    doctor = commands.add_parser(
+        "doctor", help="ask every target for one token, look at store and clock; exit code 1 if something is broken"
+    )
+    add_folder(doctor, _doctor)
+    doctor.add_argument("--json", action="store_true", help="print the diagnoses as JSON")
+    doctor.add_argument(
+        "--timeout", type=seconds, default=20.0, metavar="SECONDS", help="time for each answer (default: 20)"
+    )
+    simulate = commands.add_parser("simulate", help="estimate how soon the guardrails would roll back such a canary")
+    add_folder(simulate, _simulate)
+    _add_no_env(simulate)
+    _add_simulate(simulate)
+    schema = commands.add_parser("schema", help="write the JSON schemas of the configuration files")
+    schema.add_argument("folder", type=Path, help="output folder")
+    schema.set_defaults(run=_schema)
+
+
+def _add_no_env(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--no-env",
+        action="store_true",
+        help="take every ${VARIABLE} as set, whatever the environment holds; for CI, which has no keys",
+    )
+
+
+def _add_simulate(simulate: argparse.ArgumentParser) -> None:
+    simulate.add_argument("agent", help="the agent's name")
+    simulate.add_argument(
+        "--stable-errors", type=rate, default=0.01, help="stable's share of failing calls (default: 1%%)"
+    )
+    simulate.add_argument(
+        "--errors", type=rate, default=0.01, help="the canary's share of failing calls, such as 3%% (default: 1%%)"
+    )
+    simulate.add_argument(
+        "--stable-rejections", type=rate, default=0.01, help="stable's share of rejected calls (default: 1%%)"
+    )
+    simulate.add_argument(
+        "--rejections",
+        type=rate,
+        default=0.01,
+        help="the canary's share of rejected calls, such as 100%% (default: 1%%)",
+    )
+    simulate.add_argument(
+        "--latency", type=times, default=1.0, help="the canary's latency relative to stable's, such as +25%% or 1.25"
+    )
+    simulate.add_argument(
+        "--cost", type=times, default=1.0, help="the canary's cost relative to stable's, such as +20%% or 1.2"
+    )
+    simulate.add_argument("--stable-quality", type=rate, default=0.9, help="stable's mean score (default: 0.9)")
+    simulate.add_argument("--quality", type=rate, default=0.9, help="the canary's mean score (default: 0.9)")
+    simulate.add_argument("--rps", type=times, default=50.0, help="calls per second of both versions (default: 50)")
+    simulate.add_argument("--runs", type=runs, default=200, help="simulated rollouts per weight (default: 200)")
+
+
+def _check(given: argparse.Namespace) -> int:
+    if given.redis_acl:
+        from gateway.store.permissions import acl_line
+
+        print(acl_line())
+        return _WELL
+    from gateway.config import Deployment, check
+    from gateway.replica.retirements import retired, retiring
+    from gateway.replica.unusable_targets import unusable_targets
+
+    today = datetime.now(UTC).date()
+
+    def warnings(deployment: Deployment) -> Iterator[str]:
+        yield from given.warnings
+        yield from unusable_targets(deployment)
+        yield from retiring(deployment, today)
+
+    code, report = check(given.config, _environ(given), warnings, lambda deployment: retired(deployment, today))
+    print(report)
+    return code
+
+
+def _doctor(given: argparse.Namespace) -> int:
+    import asyncio
+
+    from gateway.cli.render import printable
+    from gateway.config import ConfigProblems, load
+    from gateway.doctor import as_json, as_text, examine
+
+    try:
+        deployment = load(given.config, os.environ)
+    except ConfigProblems as problems:
+        print(problems, file=sys.stderr)
+        return _WRONG_USAGE
+    examined = asyncio.run(examine(deployment, os.environ, given.timeout))
+    print(as_json(examined) if given.json else printable(as_text(examined)))
+    return _WELL if examined.is_well else _BROKEN
+
+
+def _environ(given: argparse.Namespace) -> Mapping[str, str]:
+    """Return the environment that the configuration is read with."""
+    from gateway.config import AnyEnvironment
+
+    return AnyEnvironment() if given.no_env else os.environ
+
+
+def _simulate(given: argparse.Namespace) -> int:
+    from gateway.cli.simulate import Assumed, UnknownAgent, simulate
+    from gateway.config import ConfigProblems
+    from policies.guardrails.metrics import SimulatedBehaviour
+
+    stable = SimulatedBehaviour(given.stable_errors, given.stable_rejections, given.stable_quality)
+    canary = SimulatedBehaviour(given.errors, given.rejections, given.quality, given.latency, given.cost)
+    try:
+        assumed = Assumed(stable, canary, given.rps, given.runs)
+        print(simulate(given.config, _environ(given), given.agent, assumed))
+    except (ConfigProblems, UnknownAgent) as error:
+        print(error, file=sys.stderr)
+        return _WRONG_USAGE
+    return _WELL
+
+
+def _schema(given: argparse.Namespace) -> int:
+    from gateway.config import write_schemas
+
+    try:
+        write_schemas(given.folder)
+    except OSError as error:
+        print(error, file=sys.stderr)
+        return _WRONG_USAGE
+    return _WELL

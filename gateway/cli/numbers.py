@@ -1,0 +1,43 @@
+"""Numbers in arguments of commands: each as it is written, within its bounds, and refused in words."""
+
+import argparse
+
+_MOST_SECONDS = 600
+_MOST_RUNS = 100_000
+_MOST_TIMES = 1_000_000
+
+
+def rate(text: str) -> float:
+    """`3%` or `0.03`."""
+    rate = _number(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    if not 0 <= rate <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not between 0% and 100%")
+    return rate
+
+
+def times(text: str) -> float:
+    """`+25%` or `1.25`."""
+    times = 1 + _number(text[:-1]) / 100 if text.startswith("+") and text.endswith("%") else _number(text)
+    if not 0 < times <= _MOST_TIMES:
+        raise argparse.ArgumentTypeError(f"{text!r} is not above 0 and at most {_MOST_TIMES:,}")
+    return times
+
+
+def runs(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_RUNS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {_MOST_RUNS:,}")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+
+
+def seconds(text: str) -> float:
+    seconds = _number(text)
+    if not 0 < seconds <= _MOST_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not above 0 and at most {_MOST_SECONDS}")
+    return seconds

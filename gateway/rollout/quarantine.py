@@ -4,14 +4,14 @@ from collections.abc import Callable, Collection, Iterable
 
 from gateway.store.seam import Arm, Batch
 from policies.evidence.evidence import ERRORS
-from policies.guardrails.grammar import THRESHOLD
+from policies.guardrails.grammar import THRESHOLD, CountedEvent, parse
 from policies.guardrails.guardrails import MIN_BAD_UNITS
 from policies.guardrails.metrics import ERROR_FLOOR
 from policies.statistics.sequential import floor_e_value, ratio_e_value
 from routing.assignment import BUCKETS
 
 QUARANTINE_THRESHOLD = 10 * THRESHOLD  # a tenth of the error that all replicas together are granted
-_RATIO = 1.25
+_ERROR_RATE = parse("error_rate <= stable * 1.25")
 
 _Heeds = Callable[[str], bool]  # whether a party's calls count; '' is nobody's
 
@@ -42,17 +42,18 @@ def _parties(batches: Iterable[Batch]) -> list[str]:
     return sorted({party for batch in batches for party in batch.parties})
 
 
-def _is_proven(weight: int, batches: Iterable[Batch], heeds: _Heeds) -> bool:
-    canary: set[str] = set()
-    stable: set[str] = set()
-    requests = 0
-    for batch in batches:
-        canary |= _failing(batch.canary, heeds)
-        stable |= _failing(batch.stable, heeds)
-        requests += _requests(batch.canary, heeds)
-    ratio = ratio_e_value(len(canary), len(stable), weight / BUCKETS, _RATIO)
-    floor = floor_e_value(len(canary), requests, ERROR_FLOOR)
-    return len(canary) >= MIN_BAD_UNITS and min(ratio, floor) >= QUARANTINE_THRESHOLD
+def _is_proven(weight: int, batches: Collection[Batch], heeds: _Heeds) -> bool:
+    failing = _failing((batch.canary for batch in batches), ERRORS, heeds)
+    e_value = sum(event.part * _e_value(weight, batches, event, heeds) for event in _ERROR_RATE.events)
+    return len(failing) >= MIN_BAD_UNITS and e_value >= QUARANTINE_THRESHOLD
+
+
+def _e_value(weight: int, batches: Collection[Batch], event: CountedEvent, heeds: _Heeds) -> float:
+    canary = len(_failing((batch.canary for batch in batches), event.name, heeds))
+    stable = len(_failing((batch.stable for batch in batches), event.name, heeds))
+    requests = sum(_requests(batch.canary, heeds) for batch in batches)
+    ratio = ratio_e_value(canary, stable, weight / BUCKETS, _ERROR_RATE.limit)
+    return min(ratio, floor_e_value(event.times * canary, requests, ERROR_FLOOR))
 
 
 def _requests(arm: Arm, heeds: _Heeds) -> int:
@@ -61,5 +62,5 @@ def _requests(arm: Arm, heeds: _Heeds) -> int:
     return sum(calls for party, calls in {"": nobodys, **arm.requests_of}.items() if heeds(party))
 
 
-def _failing(arm: Arm, heeds: _Heeds) -> set[str]:
-    return {unit for unit in arm.bad.get(ERRORS, {}) if heeds(arm.party_of.get(unit, ""))}
+def _failing(arms: Iterable[Arm], name: str, heeds: _Heeds) -> set[str]:
+    return {unit for arm in arms for unit in arm.bad.get(name, {}) if heeds(arm.party_of.get(unit, ""))}

@@ -13,6 +13,7 @@ from gateway.pricing import PriceBook
 from gateway.rollout.call_id import Booking
 from gateway.rollout.flush_requests import FlushRequests
 from gateway.rollout.named_conversations import Conversations
+from gateway.rollout.repeats import Repeats
 from gateway.rollout.table import Entry
 from gateway.rollout.weighing import cost_of, mark, tokens_of, weigh
 from gateway.store.seam import Arm, Batch
@@ -44,6 +45,7 @@ class Recorder:
         self._clock = clock
         self.flush_requests = FlushRequests()
         self._pending: dict[str, dict[tuple[int, int], Batch]] = {}
+        self._repeats = Repeats()
         self.conversations = Conversations()
 
     def close(self, outcome: Outcome, prices: PriceBook) -> None:
@@ -59,8 +61,11 @@ class Recorder:
             counts = batch.canary if arm == "canary" else batch.stable
             if outcome.censored or outcome.held:
                 counts.uncounted += 1
-            elif weigh(outcome, judged, counts if not outcome.origin else _earlier_arm(batch, outcome, counts)):
-                self.flush_requests.ask(outcome.agent)
+            else:
+                if outcome.origin:
+                    counts = _earlier_arm(batch, outcome, counts)
+                if weigh(outcome, judged, counts, self._repeats):
+                    self.flush_requests.ask(outcome.agent)
         if outcome.conversation:
             self.conversations.note(outcome)
         self._log.often(_line(outcome, spent))

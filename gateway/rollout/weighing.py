@@ -10,25 +10,26 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from gateway.calls import Outcome
+from gateway.rollout.repeats import Repeats
 from gateway.store.seam import MAX_FAILING_UNITS, MAX_UNITS, Arm, SampleSums
 from policies.calls.blame import RATE_LIMIT
-from policies.evidence.evidence import ERRORS, REJECTIONS, WHOLE, part_of
+from policies.evidence.evidence import ERRORS, REJECTIONS, REPEATS, WHOLE, part_of, repeated
 from policies.guardrails.metrics import MEANS, Amount
 from policies.guardrails.thresholds import Scale, SlowThreshold
 from policies.statistics.means import BINS
 
 
-def weigh(outcome: Outcome, judged: bool, arm: Arm) -> bool:
+def weigh(outcome: Outcome, judged: bool, arm: Arm, repeats: Repeats) -> bool:
     """Take a call as evidence on its arm; return whether to flush at once, because the canary failed it.
 
     `judged` is the outcome's, which takes a while to find.
     """
     if outcome.rejected and not outcome.excused:
-        mark(arm, REJECTIONS, unit_id(outcome.unit), outcome.party)
+        _mark_call(outcome, arm, REJECTIONS, outcome.party, repeats)
     if judged:
-        return _judge(outcome, arm)
+        return _judge(outcome, arm, repeats)
     arm.uncounted += 1
-    _mark_lost(outcome, arm)
+    _mark_lost(outcome, arm, repeats)
     return False
 
 
@@ -41,6 +42,15 @@ def mark(arm: Arm, component: str, unit: str, party: str, badness: int = WHOLE) 
     if party:
         arm.party_of.setdefault(unit, party)
     return True
+
+
+def _mark_call(outcome: Outcome, arm: Arm, component: str, party: str, repeats: Repeats) -> None:
+    """Note a bad call of a unit: once for the first of them, and once for each later one that is an event."""
+    unit = unit_id(outcome.unit)
+    mark(arm, component, unit, party)
+    times = repeats.add(outcome.agent, outcome.origin or outcome.evidence, component, unit)
+    if times in REPEATS:
+        mark(arm, repeated(component, times), unit, party)
 
 
 @lru_cache(maxsize=1024)  # asked for twice a call, and a conversation comes back
@@ -68,16 +78,16 @@ _AMOUNTS: Mapping[Amount, Callable[[Outcome], int | None]] = {"cost": cost_of, "
 _USED = {name: _AMOUNTS[mean.amount] for name, mean in MEANS.items()}
 
 
-def _judge(outcome: Outcome, arm: Arm) -> bool:
+def _judge(outcome: Outcome, arm: Arm, repeats: Repeats) -> bool:
     arm.requests += 1
     unit, failed = unit_id(outcome.unit), outcome.failed and not outcome.excused
     party = outcome.party if outcome.attempts[0].caller_can_cause else ""  # then nobody is left out for it
     if failed:
         arm.errors += 1
-        mark(arm, ERRORS, unit, party)
-        _mark_lost(outcome, arm)
+        _mark_call(outcome, arm, ERRORS, party, repeats)
+        _mark_lost(outcome, arm, repeats)
     elif outcome.thresholds is not None and not outcome.failed:
-        _mark_slow(outcome, outcome.thresholds.slow, unit, arm)
+        _mark_slow(outcome, outcome.thresholds.slow, arm, repeats)
         if not outcome.overtaken:  # what an attempt that was cut short took is an estimate, and too low
             _sample(outcome, outcome.thresholds.scales, unit, arm)
     if outcome.arm != "canary":
@@ -89,24 +99,24 @@ def _judge(outcome: Outcome, arm: Arm) -> bool:
     return failed  # what is slow is seen soon enough by the regular flush, and is far more usual
 
 
-def _mark_lost(outcome: Outcome, arm: Arm) -> None:
+def _mark_lost(outcome: Outcome, arm: Arm, repeats: Repeats) -> None:
     """Note what is known of a call whose duration nobody saw to its end, so that no loss depends on the arm.
 
     Whoever leaves has waited for so long at least, on either arm. What a failure or a refusal hides of stable counts as
     bad, and what it hides of the canary for nothing (decision 34).
     """
     slow = outcome.thresholds.slow if outcome.thresholds is not None else ()
-    unit, first = unit_id(outcome.unit), outcome.attempts[0] if outcome.attempts else None
+    first = outcome.attempts[0] if outcome.attempts else None
     if outcome.end == "client_gone" and (first is None or first.failure is None):
-        _mark_slow(outcome, slow, unit, arm)
+        _mark_slow(outcome, slow, arm, repeats)
     elif outcome.arm == "stable" and first is not None and first.failure is not None:
         for threshold in slow:
-            mark(arm, threshold.component, unit, outcome.party)
+            _mark_call(outcome, arm, threshold.component, outcome.party, repeats)
         if first.status == RATE_LIMIT:  # the busier arm has more of them
-            mark(arm, ERRORS, unit, outcome.party)
+            _mark_call(outcome, arm, ERRORS, outcome.party, repeats)
 
 
-def _mark_slow(outcome: Outcome, slow: Iterable[SlowThreshold], unit: str, arm: Arm) -> None:
+def _mark_slow(outcome: Outcome, slow: Iterable[SlowThreshold], arm: Arm, repeats: Repeats) -> None:
     """Note the unit under the kinds of slowness that this call falls under."""
     latency = outcome.ended_at - outcome.received_at
     first = None if outcome.first_token_at is None else outcome.first_token_at - outcome.received_at
@@ -118,7 +128,7 @@ def _mark_slow(outcome: Outcome, slow: Iterable[SlowThreshold], unit: str, arm: 
     for threshold in slow:
         seconds = latency if threshold.measure == "latency" else first
         if seconds is not None and seconds > threshold.seconds:
-            mark(arm, threshold.component, unit, outcome.party)
+            _mark_call(outcome, arm, threshold.component, outcome.party, repeats)
 
 
 def _at_least(outcome: Outcome) -> float:

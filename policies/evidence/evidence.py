@@ -2,7 +2,8 @@
 
 `bad` counts, per component and slot of the step (`policies.statistics.restarts`), the units that were bad for the first
 time: a sticky unit fails as a whole, so it counts once a step. A component is one kind of bad event, such as `errors`;
-`policies.guardrails.metrics` lists them. Quality is fractional, so units are counted in millionths.
+`policies.guardrails.metrics` lists them. Quality is fractional, so units are counted in millionths. A unit's 4th and
+16th bad call are components of their own (`repeated`): in long conversations nearly every unit has a first one.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -18,6 +19,8 @@ QUALITY = "quality"  # scored units, each as bad as its score is low
 REJECTIONS = "rejections"  # requests that the provider refused to serve, whoever caused it
 SCORED = "scored"  # counts, beside the bad ones, every unit that was scored: what low quality is a share of
 
+REPEATS = (4, 16)  # bad calls of one unit that are events of their own, beside the first
+
 LONE_SECONDS = 300.0  # of observation in which nobody else was seen: then there is nobody else
 CALLER, USER = "c", "u"  # the two kinds of parties: keys, and the users that the only key names
 
@@ -25,12 +28,18 @@ SlotCounts = Mapping[int, int]
 Population = Literal["judged calls", "judged and rejected calls", "scored units"]  # what might have been bad
 
 _OF_PARTY = "@"  # between a component or a metric and the party whose part of it is counted
+_OF_COUNT = "#"  # between a component and which of a unit's bad calls is the event
 _OF_STEP = "~"  # between a component and the earlier step in which its units began
 
 
 def part_of(name: str, party: str) -> str:
     """The name under which that party's part of a component or a sample is counted."""
     return f"{name}{_OF_PARTY}{party}"
+
+
+def repeated(component: str, times: int) -> str:
+    """The name of the event that a unit is bad for the `times`-th time; the first time is the component itself."""
+    return component if times == 1 else f"{component}{_OF_COUNT}{times}"
 
 
 def earlier_part(component: str, step: int) -> str:

@@ -13,7 +13,7 @@ Every metric is a badness, so there is one direction only.
 import re
 from dataclasses import dataclass
 
-from policies.evidence.evidence import Population
+from policies.evidence.evidence import REPEATS, Population, repeated
 from policies.guardrails.metrics import METRICS, Events, Mean, Measure, Metric, SlowCalls
 
 ALPHA = 0.01  # the probability that an identical canary is ever rolled back, over the whole rollout
@@ -29,6 +29,8 @@ DEFAULT_GUARDRAILS = (
     "low_quality <= stable * 1.20",
     "error_rate <= 20%",
 )
+
+_FIRST_PART = 0.9  # of a guardrail's e-value, for a unit's first bad call; the 4th and the 16th share the rest
 
 _UNITS = {"": 1.0, "%": 0.01, "ms": 0.001, "s": 1.0}
 
@@ -53,6 +55,23 @@ class Slow:
     def frozen_name(self) -> str:
         """The name under which the record keeps the frozen threshold."""
         return f"{self.measure}:{self.quantile:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class CountedEvent:
+    """An event that a unit has at most once: it is bad under a component for the `times`-th time.
+
+    `part` is the event's share of the guardrail's e-value.
+    """
+
+    component: str
+    times: int
+    part: float
+
+    @property
+    def name(self) -> str:
+        """The name under which the evidence counts the event."""
+        return repeated(self.component, self.times)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +129,25 @@ class Guardrail:
         return (reading.component,) if isinstance(reading, Events) else tuple(slow.component for slow in self.slow)
 
     @property
+    def events(self) -> tuple[CountedEvent, ...]:
+        """The events by which units are compared: the first bad call of each, and later ones of long conversations.
+
+        A unit is scored once, so scores have no later ones.
+        """
+        whole = 1.0 / max(len(self.components), 1)
+        if self.population == "scored units":
+            return tuple(CountedEvent(component, 1, whole) for component in self.components)
+        parts = {1: _FIRST_PART, **dict.fromkeys(REPEATS, (1 - _FIRST_PART) / len(REPEATS))}
+        return tuple(
+            CountedEvent(component, times, whole * part)
+            for component in self.components
+            for times, part in parts.items()
+        )
+
+    @property
     def names(self) -> tuple[str, ...]:
-        """The names under which the evidence counts what this guardrail reads: its components, or its sample."""
-        return self.components or (self.metric.name,)
+        """The names under which the evidence counts what this guardrail reads: its events, or its sample."""
+        return tuple(event.name for event in self.events) or (self.metric.name,)
 
 
 def parse(text: str) -> Guardrail:

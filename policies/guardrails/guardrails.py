@@ -10,7 +10,7 @@ from operator import add
 from typing import Literal
 
 from policies.evidence.evidence import WHOLE, ArmEvidence, Evidence, SlotCounts, earlier_part
-from policies.guardrails.grammar import ABSOLUTE_THRESHOLD, THRESHOLD, Guardrail
+from policies.guardrails.grammar import ABSOLUTE_THRESHOLD, THRESHOLD, CountedEvent, Guardrail
 from policies.guardrails.metrics import Events
 from policies.statistics.means import Sample, mean_e_value
 from policies.statistics.restarts import begun_value
@@ -148,8 +148,7 @@ def _begun(guardrail: Guardrail, evidence: Evidence) -> float:
     """The weighted sum of the components that began in this step."""
     if guardrail.is_mean:
         return _mean(guardrail, evidence) / (evidence.step * (evidence.step + 1))
-    parts = [_restarted(guardrail, component, evidence) for component in guardrail.components]
-    return sum(parts) / len(parts)
+    return sum(event.part * _restarted(guardrail, event, evidence) for event in guardrail.events)
 
 
 def _mean(guardrail: Guardrail, evidence: Evidence) -> float:
@@ -178,17 +177,24 @@ def _sum(these: Iterable[float], those: Iterable[float]) -> tuple[float, ...]:
     return tuple(map(add, these, those))
 
 
-def _restarted(guardrail: Guardrail, component: str, evidence: Evidence) -> float:
+def _restarted(guardrail: Guardrail, event: CountedEvent, evidence: Evidence) -> float:
     ratio, floor = guardrail.tolerated, guardrail.metric.kind.floor
-    steps = [step for step in evidence.earlier if _has_shown(evidence, earlier_part(component, step))]
+    steps = [step for step in evidence.earlier if _has_shown(evidence, earlier_part(event.name, step))]
+    if event.times > 1 and not steps and not _has_shown(evidence, event.name):
+        return evidence.clock.weight(0, evidence.clock.until)  # no such event: nothing was bet
     weights = (evidence.weight, *(evidence.earlier[step] for step in steps))
 
     def e_value(counts: _Counts) -> float:
-        """Worse than stable *and* above the floor: the smaller of two e-values is evidence against either null."""
-        relative = strata_e_value(zip(counts.canary, counts.stable, weights, strict=True), ratio)
-        return relative if floor is None else min(relative, floor_e_value(sum(counts.canary), counts.requests, floor))
+        """Worse than stable *and* above the floor: the smaller of two e-values is evidence against either null.
 
-    names = (component, *(earlier_part(component, step) for step in steps))
+        The floor is a share of calls, and a unit's n-th bad call stands for n of them.
+        """
+        relative = strata_e_value(zip(counts.canary, counts.stable, weights, strict=True), ratio)
+        if floor is None:
+            return relative
+        return min(relative, floor_e_value(event.times * sum(counts.canary), counts.requests, floor))
+
+    names = (event.name, *(earlier_part(event.name, step) for step in steps))
     return begun_value(_slots(guardrail, names, evidence), _Counts.merged, e_value, evidence.clock)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from policies.evidence.evidence import ERRORS, REJECTIONS, WHOLE, ArmEvidence, Evidence
+from policies.evidence.evidence import ERRORS, REJECTIONS, REPEATS, WHOLE, ArmEvidence, Evidence, repeated
 from policies.guardrails.grammar import ABSOLUTE_THRESHOLD, THRESHOLD, Guardrail
 from policies.guardrails.guardrails import assess, shares
 from policies.rollout import rollout
@@ -105,9 +105,12 @@ class StepWatch:
             for component in guardrail.components:
                 self._bounds.setdefault(component, {})[guardrail.tolerated] = _Bound(world.weight, guardrail.tolerated)
         self._events = [
-            (share, [self._bounds[component][guardrail.tolerated] for component in guardrail.components])
+            (
+                share * event.part,
+                self._bounds[event.component][guardrail.tolerated] if event.times <= world.turns else None,
+            )
             for guardrail, share in family
-            if not guardrail.is_mean
+            for event in guardrail.events
         ]
         self._means = [
             (share, guardrail.metric.name, guardrail.limit) for guardrail, share in family if guardrail.is_mean
@@ -126,8 +129,7 @@ class StepWatch:
 
     def bound(self) -> float:
         """Return an upper bound of the family's e-value."""
-        events = [share * sum(bound.value for bound in bounds) / len(bounds) for share, bounds in self._events]
-        return self._worth_of_means + sum(events)
+        return self._worth_of_means + sum(part * (bound.value if bound else 1.0) for part, bound in self._events)
 
     def decide(self, calls: int) -> Breach | None:
         """The rollback that the evidence asks for, if it does."""
@@ -167,8 +169,9 @@ class StepWatch:
         index = slot(minute)
         for component, hit, others in zip(bad.components, bad.canary, bad.stable, strict=True):
             for arm, count in (("canary", int(hit)), ("stable", others)):
-                slots = self._bad[arm].setdefault(component, {})
-                slots[index] = slots.get(index, 0) + count
+                for times in (1, *(times for times in REPEATS if times <= self._world.turns)):
+                    slots = self._bad[arm].setdefault(repeated(component, times), {})
+                    slots[index] = slots.get(index, 0) + count
             for bound in self._bounds[component].values():
                 bound.book(hit, others, minute)
 

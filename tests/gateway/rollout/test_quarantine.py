@@ -29,6 +29,15 @@ def test_many_failing_units_are_a_proof() -> None:
     assert is_proven(500, [sent, gathered])
 
 
+def test_what_long_conversations_show_again_and_again_is_a_proof() -> None:
+    """Most of stable's have failed once; those of the canary four times each."""
+    stable, units = arm(*map(str, range(40)), requests=900), tuple("abcdefgh")
+    canary = arm(*units, requests=40)
+    assert not is_proven(1000, [Batch(1, 1, stable=stable, canary=canary)])
+    canary.bad["errors#4"] = dict.fromkeys(units, WHOLE)
+    assert is_proven(1000, [Batch(1, 1, stable=stable, canary=canary)])
+
+
 @pytest.mark.parametrize(
     "stable, canary",
     [

@@ -82,6 +82,38 @@ def test_a_canary_failure_is_told_at_once_and_counted_by_its_unit() -> None:
     assert not batch.tallies["v2"].latency
 
 
+def test_a_units_fourth_and_sixteenth_failing_call_are_events() -> None:
+    """Over all batches of the step; beyond the sixteenth nothing is counted any more."""
+    stage, found = Stage(), []
+    for call in range(1, 40):
+        bad = stage.close(outcome("canary", failing(), end="failed")).canary.bad
+        assert len(bad["errors"]) == 1
+        found += [(name, call) for name in bad if name != "errors"]
+    assert found == [("errors#4", 4), ("errors#16", 16)]
+
+
+def test_bad_calls_of_another_step_unit_or_kind_are_counted_apart() -> None:
+    """A conversation of an earlier step goes on with its own count."""
+    stage = Stage()
+    failed = outcome("canary", failing(), end="failed")
+    for _ in range(3):
+        stage.close(replace(failed))
+    for other in (replace(failed, evidence=6), replace(failed, unit="another")):
+        assert "errors#4" not in stage.close(other).canary.bad
+    old = stage.close(replace(failed, evidence=6, origin=failed.evidence))
+    assert len(old.earlier[failed.evidence][1].bad["errors#4"]) == 1
+
+
+def test_a_units_fourth_rejected_and_fourth_slow_call_are_events_too() -> None:
+    """On either arm."""
+    stage = Stage()
+    refused = Attempt("p/m", 99.5, status=400, failure="status", rejected=True)
+    slow = replace(outcome("stable"), thresholds=THRESHOLDS["stable"], received_at=90.0)
+    for _ in range(4):
+        rejected, late = stage.close(outcome("canary", refused, end="refused")), stage.close(replace(slow))
+    assert len(rejected.canary.bad["rejections#4"]) == 1 and len(late.stable.bad[f"{SLOW}#4"]) == 1
+
+
 def test_a_failure_of_stable_hurries_nobody() -> None:
     """It can prove nothing against the canary."""
     stage = Stage()

@@ -36,6 +36,16 @@ def begun(e_value: float) -> float:
     return (e_value + 1) / 2
 
 
+def first(e_value: float) -> float:
+    """The same of a unit's first bad call, where none has a fourth."""
+    return 0.9 * begun(e_value) + 0.1
+
+
+def again(once: ArmEvidence, units: int) -> ArmEvidence:
+    """The arm, so many of whose units have failed four times."""
+    return replace(once, bad={**once.bad, "errors#4": {0: units * WHOLE}})
+
+
 @pytest.mark.parametrize(
     ("text", "relative", "limit"),
     [
@@ -126,7 +136,7 @@ def test_before_the_first_call_the_family_is_worth_one() -> None:
 def test_errors_need_a_canary_worse_than_stable_and_above_the_floor() -> None:
     """The smaller of two e-values, each of which is right about its own null."""
     expected = min(ratio_e_value(10, 4, 0.05, 1.25), floor_e_value(10, 20, 0.005))
-    assert finding(RATIO, BAD).e_value == pytest.approx(begun(expected))
+    assert finding(RATIO, BAD).e_value == pytest.approx(first(expected))
     assert (finding(RATIO, BAD).verdict, finding(RATIO, BAD).canary) == ("fail", 0.5)
     rare = errors((100_000, 50), (1_900_000, 95))
     assert ratio_e_value(50, 95, 0.05, 1.25) > 1e6
@@ -139,8 +149,34 @@ def test_latency_is_the_mean_of_both_quantiles() -> None:
     canary = replace(arm(100), bad=known, bad_units={"latency_p90:0.9:1.1": 20})
     expected = (ratio_e_value(40, 0, 0.05, 1.0) + ratio_e_value(20, 0, 0.05, 1.0)) / 2
     found = finding(LATENCY, Evidence(0.05, canary, arm(1900)))
-    assert found.e_value == pytest.approx(begun(expected))
+    assert found.e_value == pytest.approx(first(expected))
     assert (found.canary, found.stable) == (0.2, 0.0)
+
+
+def test_later_bad_calls_of_a_unit_are_evidence_of_their_own() -> None:
+    """Where long conversations of both arms fail once, six that fail four times or more are the canary's doing."""
+    long = Evidence(0.1, again(arm(250, errors=6), 6), arm(4500, errors=36))
+    alone = replace(long, canary=arm(250, errors=6))
+    assert finding(RATIO, alone).e_value < 2 and assess(DEFAULTS, (), long).proven is not None
+    expected = min(ratio_e_value(6, 0, 0.1, 1.25), floor_e_value(24, 250, 0.005))
+    assert finding(RATIO, long).e_value - finding(RATIO, alone).e_value == pytest.approx(
+        0.05 * begun(expected - 1) - 0.025
+    )
+
+
+def test_a_few_calls_of_many_prove_nothing_however_often_a_unit_had_them() -> None:
+    """Five units with four failures each are twenty calls: of 8,000 they are below half a percent."""
+    rare = Evidence(0.1, again(arm(8000, errors=5), 5), arm(72_000))
+    assert assess(DEFAULTS, (), rare).proven is None
+
+
+def test_a_unit_is_scored_once() -> None:
+    """So scores have no later events; all others of the defaults have two more for each component."""
+    assert [event.times for event in QUALITY.events] == [1]
+    assert [(event.name, event.part) for event in RATIO.events] == [
+        ("errors", 0.9), ("errors#4", pytest.approx(0.05)), ("errors#16", pytest.approx(0.05)),
+    ]  # fmt: skip
+    assert sum(event.part for event in LATENCY.events) == pytest.approx(1.0) and len(LATENCY.events) == 6
 
 
 def test_cost_is_t2_and_begins_once_a_step() -> None:

@@ -7,6 +7,7 @@ such a call would run without its version's prompt, model and limits.
 import itertools
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -15,7 +16,7 @@ from gateway.calls import FormatName
 from gateway.errors import NotFound
 from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.openai_responses import NAME as RESPONSES
-from gateway.formats.registry import CLIENTS
+from gateway.formats.registry import CLIENTS, PROVIDERS
 from gateway.net.asgi import PlainReceive, PlainSend, Receive, Scope, Send
 
 LONGEST_SHOWN = 200
@@ -41,6 +42,12 @@ _ENDPOINTS: tuple[tuple[str, FormatName], ...] = (
 )
 _VERBS = {verb.lower(): side for side in CLIENTS.values() for verb in side.door.verbs}
 _OWNERS = tuple((side.door.owns, side.name) for side in CLIENTS.values() if side.door.owns is not None)
+# What begins the names of headers that only one format's clients send.
+_CLIENT_HEADERS: tuple[tuple[bytes, FormatName], ...] = (
+    *((each, side.name) for side in CLIENTS.values() if side.listing for each in side.listing.client_headers),
+    *((PROVIDERS[name].facts.header_prefix, name) for name in CLIENTS if PROVIDERS[name].facts.error_shape is None),
+)
+_NO_OTHERS: Mapping[FormatName, Endpoint] = {}
 _PATTERNS = [(tuple(path.removeprefix("/v1").split("/")[1:]), path, client) for path, client in _ENDPOINTS]
 
 
@@ -81,18 +88,30 @@ def meant_by(path: str, method: str = "GET") -> Meant | None:
 class NearMisses:
     """Stands before an endpoint that takes whatever path is left over, and keeps near misses from it."""
 
-    def __init__(self, services: Services, endpoint: Endpoint) -> None:
+    def __init__(
+        self, services: Services, endpoint: Endpoint, others: Mapping[FormatName, Endpoint] = _NO_OTHERS
+    ) -> None:
+        """Stand before an endpoint; `others` are those of other formats, for their own paths and clients."""
         self._endpoint: Handler = endpoint
         self._nothing = {name: _Nothing(services, side) for name, side in CLIENTS.items()}
+        self._others: Mapping[FormatName, Handler] = {**self._nothing, **others}
 
     async def __call__(self, scope: Scope, receive: PlainReceive, send: PlainSend) -> None:
         path = scope["path"]
         if meant := meant_by(path, scope["method"]):
             await self._nothing[meant.format](scope, receive, send)
-        elif owner := next((name for prefix, name in _OWNERS if path.startswith(prefix)), None):
-            await self._nothing[owner](scope, receive, send)
+        elif owner := _owner(path, scope):
+            await self._others[owner](scope, receive, send)
         else:
             await self._endpoint(scope, receive, send)
+
+
+def _owner(path: str, scope: Scope) -> FormatName | None:
+    """Return the format whose path it is, or whose client asks, by a header that only such clients send."""
+    if (owner := next((name for prefix, name in _OWNERS if path.startswith(prefix)), None)) is not None:
+        return owner
+    names = [name for name, _ in scope["headers"]]
+    return next((owner for begin, owner in _CLIENT_HEADERS if begin and any(n.startswith(begin) for n in names)), None)
 
 
 class _Nothing(OpenEndpoint):

@@ -22,7 +22,6 @@ from gateway.headers import of_type, query_to_provider, without_names
 from gateway.json_body import Document, encode
 from gateway.net.asgi import Message, MessageSend, Receive, Scope, Send
 from gateway.passthrough.forwarder import Forwarder, Wanted
-from gateway.passthrough.providers import check_dialect
 from gateway.passthrough.response_owner import texts_of, texts_of_target
 from gateway.passthrough.uploads import (
     FormStream,
@@ -52,9 +51,9 @@ _FOR_SOME_AGENTS = frozenset(
     | {"vector_stores", "videos"}
 )
 _STORED_CALLS = ["chat", "completions"]
-_READING = ("GET", "HEAD", "DELETE")
+READING = ("GET", "HEAD", "DELETE")
 # What no API's path holds: control characters, and an escape behind the first decoding.
-_TWO_READINGS = re.compile(r"[\x00-\x1f\x7f-\x9f]|%[0-9A-Fa-f]{2}")
+_TWOREADINGS = re.compile(r"[\x00-\x1f\x7f-\x9f]|%[0-9A-Fa-f]{2}")
 
 _OPAQUE = frozenset({"files", "uploads"})  # whose bytes name nothing that is stored
 
@@ -69,14 +68,18 @@ class Passthrough(Generation):
         super().__init__(services)
         self._forwarder = Forwarder(services.proxy, services.log)
 
+    def admit(self, caller: Caller, method: str, path: str) -> str:
+        """Return where a request goes behind the provider's base path. Raises NotFound, Forbidden."""
+        found = _path(path)
+        _check_scope(caller, method, path)
+        return found
+
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         runtime = self.services.runtime
         headers = named(scope)
         caller = caller_of(scope)
-        path = _path(scope["path"])
+        path = self.admit(caller, scope["method"], scope["path"])
         check_encoding(headers)
-        check_dialect(headers, path)
-        _check_scope(caller, scope["method"], scope["path"])
         agent = _named_in_query(scope)
         incoming = _incoming(receive, scope)
         send = _Closing(send, incoming)
@@ -165,12 +168,21 @@ class _Answering(MessageSend):
 def _path(path: str) -> str:
     """Return the part after `/v1`, as it goes upstream. Raises NotFound for paths that are not passed through."""
     segments = path.removeprefix(_PREFIX + "/").split("/")
-    may_differ = _TWO_READINGS.search(path) is not None or any(map(_leads_astray, segments))
-    if may_differ or not segments[0] or _first(path) in _NOT_PASSED:
+    if may_be_misread(path) or not segments[0] or _first(path) in _NOT_PASSED:
         raise NotFound(f"there is nothing at {path[:LONGEST_SHOWN]!r}", code="unknown_url")
     if segments[0] == "responses" and any(map(is_ours, segments[1:2])):
         raise NotFound(f"Response with id {segments[1]!r} not found: answers written here are not stored", param="id")
-    return quote("/" + "/".join(segments), safe=_SAFE)
+    return spelled("/" + "/".join(segments))
+
+
+def may_be_misread(path: str) -> bool:
+    """Return whether servers may differ on a path, or the path may leave the provider's base URL."""
+    return _TWOREADINGS.search(path) is not None or any(map(_leads_astray, path.split("/")))
+
+
+def spelled(path: str) -> str:
+    """Return a decoded path as it is sent."""
+    return quote(path, safe=_SAFE)
 
 
 def _first(path: str) -> str:
@@ -183,7 +195,7 @@ def _check_scope(caller: Caller, method: str, path: str) -> None:
     if caller.agents is None:
         return
     segments, read = path.split("/")[2:], _first(path)
-    if read in _RUNS_ANY_MODEL and method not in _READING:
+    if read in _RUNS_ANY_MODEL and method not in READING:
         raise Forbidden(f"this key is limited to some agents, and '/v1/{read}' runs any model")
     if segments[0] not in _FOR_SOME_AGENTS | _RUNS_ANY_MODEL and segments[:2] != _STORED_CALLS:
         shown = segments[0][:LONGEST_SHOWN]

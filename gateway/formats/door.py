@@ -3,6 +3,7 @@
 All of it is data and pure functions, from which `gateway.api` makes the endpoints.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -55,6 +56,33 @@ class Door:
     keeps_query: bool = True
     tries_websocket: bool = False
     references: References | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OtherEndpoints:
+    """Endpoints of an API that are forwarded to a provider of its format, beside those that answer.
+
+    `paths` begin what may be forwarded, behind `prefix`, which the provider's base path replaces. A key that is limited
+    to some agents only reads `runs_any_model`: what is made there names its models within. `own_url` finds the URLs in
+    answers by which clients ask further; of each, its group `path` stays, behind the prefix.
+    """
+
+    paths: tuple[str, ...]
+    prefix: str = "/v1"
+    runs_any_model: tuple[str, ...] = ()
+    own_url: re.Pattern[bytes] | None = None
+
+    def takes(self, path: str) -> bool:
+        """Return whether a path behind the prefix is forwarded."""
+        return _begins(path, self.paths)
+
+    def may_run_any_model(self, path: str) -> bool:
+        """Return whether what is made at that path names its models within."""
+        return _begins(path, self.runs_any_model)
+
+
+def _begins(path: str, beginnings: tuple[str, ...]) -> bool:
+    return any(path == each or path.startswith(f"{each}/") for each in beginnings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from gateway.calls import Usage
 from gateway.errors import Headers, ProviderError, SerinusError
 from gateway.formats.answer import Event, Reply
-from gateway.formats.door import Counting, Door, Listing
+from gateway.formats.door import Counting, Door, Listing, OtherEndpoints
 from gateway.formats.fit import fit
 from gateway.formats.framing import EVENT_STREAM, Framer, SseFramer
 from gateway.formats.limits import FormatLimits, Spelling
@@ -164,7 +164,8 @@ class ClientSide:
     - `error` writes an error body, and `error_event` the server-sent event that ends a broken stream; both take the
       call's id.
     - `door` says where its clients ask, `listing` how they have models listed, and `counting` how they ask for the
-      number of a request's tokens; the last two are None where the format has no such endpoint of its own.
+      number of a request's tokens; the last two are None where the format has no such endpoint of its own. `others`
+      are endpoints that are forwarded to a provider of this very format.
     """
 
     name: FormatName
@@ -178,6 +179,7 @@ class ClientSide:
     error_event: Callable[[SerinusError, str], bytes]
     listing: Listing | None = None
     counting: Counting | None = None
+    others: OtherEndpoints | None = None
 
 
 def _takes_any(_values: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The endpoints of OpenAI's API that no version has a say in beyond its model: handed to its provider, and back.
+"""The endpoints of an API that no version has a say in beyond its model: handed to its provider, and back.
 
 One attempt, no fallback, no circuit: images, audio, files and the like cannot go twice. What goes up and what comes
 back is relayed as it comes, whatever its content type. A response by its id is asked for where it may be, one provider
@@ -15,13 +15,11 @@ from gateway.call.streaming import ClientTooSlow, send_answer
 from gateway.calls import Attempt, Call, Caller, Outcome
 from gateway.errors import CallerError, Headers, ProviderError
 from gateway.formats.clients import error_body, error_event
-from gateway.formats.openai_chat import NAME as CHAT
-from gateway.formats.openai_chat.errors import read_error
 from gateway.headers import JSON, to_client, to_client_untyped
 from gateway.logs import Log
 from gateway.net.asgi import Send
 from gateway.net.client import Response, Upload, header
-from gateway.passthrough.providers import check_speaks, only_provider
+from gateway.passthrough.providers import OPENAI, ForwardedApi, check_speaks, only_provider
 from gateway.passthrough.response_owner import ResponseOwners, is_elsewhere, of_agent, of_caller, response_in
 from gateway.passthrough.uploads import UploadBody
 from gateway.passthrough.usage_meter import EVENT_STREAM, Meter
@@ -59,10 +57,11 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Forwarder:
-    """Hands requests through."""
+    """Hands requests of one API through."""
 
     proxy: Proxy
     log: Log
+    api: ForwardedApi = OPENAI
     owners: ResponseOwners = field(default_factory=ResponseOwners)
 
     async def handle(self, call: Call, wanted: Wanted, runtime: Runtime, send: Send) -> None:
@@ -80,7 +79,7 @@ class Forwarder:
                     name_call(call, outcome, runtime.fingerprint_key, answered=False)
                 return response_headers(outcome)
 
-            carried = _Carried(targets, runtime, headers, meter, outcome.attempts, blamed, wanted.at)
+            carried = _Carried(self.api, targets, runtime, headers, meter, outcome.attempts, blamed, wanted.at)
             try:
                 body = wanted.body.outgoing(plan.version.target.model)
                 error = await self._carry(replace(wanted, id=call.id), body, carried, send)
@@ -94,7 +93,8 @@ class Forwarder:
         """Pass what names no agent to the only provider it can be for. Raises CallerError when that is not clear."""
         targets = self._targets_without_agent(wanted, caller, runtime)
         ids = id_headers(wanted.id, wanted.request_id)
-        carried = _Carried(targets, runtime, lambda: ids, Meter(counts=False), [], lambda _: False, wanted.at)
+        meter = Meter(counts=False)
+        carried = _Carried(self.api, targets, runtime, lambda: ids, meter, [], lambda _: False, wanted.at)
         end = "failed"
         try:
             if await self._carry(wanted, wanted.body.outgoing(None), carried, send) is None:
@@ -120,7 +120,7 @@ class Forwarder:
         response = wanted.response
         if response is not None and (found := of_agent(entry, plan, runtime.channels)):
             return self.owners.first(response, found)
-        check_speaks(runtime.channels[plan.version.target.provider], wanted.path)
+        check_speaks(runtime.channels[plan.version.target.provider], wanted.path, self.api)
         return [plan.version.target]
 
     def _targets_without_agent(self, wanted: Wanted, caller: Caller, runtime: Runtime) -> Sequence[Target]:
@@ -129,7 +129,7 @@ class Forwarder:
             return self.owners.first(response, found)
         if caller.agents is not None:
             raise CallerError("this key is limited to some agents: name one as '?model=' in the query", param="model")
-        return [Target(only_provider(runtime.channels, wanted.path), "")]
+        return [Target(only_provider(runtime.channels, wanted.path, self.api), "")]
 
     async def _carry(
         self, wanted: Wanted, body: bytes | Upload, carried: "_Carried", send: Send
@@ -145,7 +145,7 @@ class Forwarder:
             if not carried.has_begun:
                 return await _tell(error, wanted, carried, send)
             if _is_stream(response):
-                last = error_event(error, CHAT, wanted.id)
+                last = error_event(error, self.api.client, wanted.id)
                 await send({"type": "http.response.body", "body": last, "more_body": True})
             return error  # the answer is left incomplete: the server cuts it off
         finally:
@@ -189,6 +189,7 @@ class _Carried:
     `at` is when all of it had come, which its time is counted from: how fast a client sends says nothing about anyone.
     """
 
+    api: ForwardedApi
     targets: Sequence[Target]
     runtime: Runtime
     headers: Callable[[], Headers]
@@ -232,7 +233,7 @@ async def _send(wanted: Wanted, body: bytes | Upload, carried: _Carried, now: Ca
             carried.status, good = response.status, 200 <= response.status < 300
             if not good:
                 said = await response.whole(_ERROR_BODY_BYTES)
-                raise read_error(response.status, response.headers, said)
+                raise carried.api.read_error(endpoint.api, response.status, response.headers, said)
             return response
     except TimeoutError:
         raise ProviderError("timeout", f"{endpoint.name} did not answer in time") from None
@@ -267,7 +268,9 @@ async def _tell(error: ProviderError, wanted: Wanted, carried: _Carried, send: S
     """Answer with the error, which is the same one: nothing has gone out yet."""
     carried.status = error.status
     headers = [JSON, *to_client_untyped(error.headers), *carried.headers()]
-    await send_answer(send, error.status, headers, error_body(named(error, carried.target), CHAT, wanted.id))
+    await send_answer(
+        send, error.status, headers, error_body(named(error, carried.target), carried.api.client, wanted.id)
+    )
     return error
 
 

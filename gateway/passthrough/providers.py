@@ -1,23 +1,53 @@
-"""Providers that offer the forwarded endpoints of OpenAI's API."""
+"""Providers that offer the forwarded endpoints of an API."""
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
 
-from gateway.errors import CallerError, NotFound
-from gateway.formats.registry import PROVIDERS
+from gateway.errors import CallerError, Headers, NotFound, ProviderError
+from gateway.formats.openai_chat import NAME as CHAT
+from gateway.formats.openai_chat.errors import read_error
+from gateway.formats.prompt import FormatName
+from gateway.formats.protocol import ClientSide, ProviderSide
 from gateway.runtime import Channel
 
 
-def only_provider(channels: Mapping[str, Channel], path: str) -> str:
+@dataclass(frozen=True, slots=True)
+class ForwardedApi:
+    """An API whose endpoints are forwarded: what its clients speak, which providers offer it, how they tell errors."""
+
+    client: FormatName
+    name: str
+    prefix: str
+    is_offered_by: Callable[[ProviderSide], bool]
+    read_error: Callable[[ProviderSide, int, Headers, bytes], ProviderError]
+
+
+OPENAI = ForwardedApi(
+    CHAT, "OpenAI's API", "/v1", lambda side: side.facts.has_openai_endpoints,
+    lambda _side, status, headers, body: read_error(status, headers, body),
+)  # fmt: skip
+
+
+def api_of(side: ClientSide, prefix: str) -> ForwardedApi:
+    """Return the API of a client format, which a provider of that format offers."""
+    return ForwardedApi(
+        side.name, f"`api: {side.name}`", prefix, lambda provider: provider.name == side.name,
+        lambda provider, status, headers, body: provider.error(status, headers, body),
+    )  # fmt: skip
+
+
+def only_provider(channels: Mapping[str, Channel], path: str, api: ForwardedApi = OPENAI) -> str:
     """The provider that a request without an agent is for. Raises CallerError when there are several, or none."""
-    speaking = [name for name, channel in channels.items() if channel.endpoint.api.facts.has_openai_endpoints]
+    speaking = [name for name, channel in channels.items() if api.is_offered_by(channel.endpoint.api)]
     if path.startswith("/responses/"):  # ids are given out by these alone
         speaking = [name for name in speaking if channels[name].endpoint.api.facts.stores_responses] or speaking
     if len({_account(channels[name]) for name in speaking}) == 1:  # two formats of one account are no choice
         return speaking[0]
     if not speaking:
-        raise NotFound(f"there is nothing at '/v1{path}': no provider here speaks OpenAI's API", code="unknown_url")
+        message = f"there is nothing at '{api.prefix}{path}': no provider here speaks {api.name}"
+        raise NotFound(message, code="unknown_url")
     way_out = "name an agent, as 'model' in the body or as '?model=' in the query"
-    raise CallerError(f"providers {', '.join(speaking)} all speak OpenAI's API: {way_out}", param="model")
+    raise CallerError(f"providers {', '.join(speaking)} all speak {api.name}: {way_out}", param="model")
 
 
 def _account(channel: Channel) -> Hashable:
@@ -25,21 +55,9 @@ def _account(channel: Channel) -> Hashable:
     return endpoint.origin, endpoint.base_path, endpoint.headers, endpoint.fixed
 
 
-def check_dialect(headers: Iterable[bytes], path: str) -> None:
-    """Raise NotFound for a request in the dialect of another API: its file would be stored in OpenAI's account."""
-    names = tuple(headers)
-    for side in PROVIDERS.values():
-        prefix = side.facts.header_prefix
-        if prefix and not side.facts.has_openai_endpoints and any(name.startswith(prefix) for name in names):
-            why = f"the request's headers are of `api: {side.name}`, and only OpenAI's endpoints are forwarded"
-            raise NotFound(f"there is nothing at '/v1{path}': {why}", code="unknown_url")
-
-
-def check_speaks(channel: Channel, path: str) -> None:
-    """Raise NotFound where an agent's provider does not speak OpenAI's API."""
+def check_speaks(channel: Channel, path: str, api: ForwardedApi = OPENAI) -> None:
+    """Raise NotFound where an agent's provider does not speak the API."""
     endpoint = channel.endpoint
-    if not endpoint.api.facts.has_openai_endpoints:
-        why = (
-            f"the agent's provider {endpoint.name!r} has `api: {endpoint.format}`, and only OpenAI's has this endpoint"
-        )
-        raise NotFound(f"there is nothing at '/v1{path}': {why}", code="unknown_url", param="model")
+    if not api.is_offered_by(endpoint.api):
+        why = f"the agent's provider {endpoint.name!r} has `api: {endpoint.format}`, and {api.name} has this endpoint"
+        raise NotFound(f"there is nothing at '{api.prefix}{path}': {why}", code="unknown_url", param="model")

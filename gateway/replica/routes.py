@@ -14,6 +14,7 @@ from gateway.api.feedback import Feedback
 from gateway.api.generation import Completions, Embeddings, Generation
 from gateway.api.health import Live, Ready
 from gateway.api.models import Models, listings
+from gateway.api.native_passthrough import NativePassthrough
 from gateway.api.near_misses import NearMisses
 from gateway.api.passthrough import Passthrough
 from gateway.api.responses_socket import ResponsesSocket
@@ -64,6 +65,11 @@ def routes(services: Services) -> list[BaseRoute]:
         for side in CLIENTS.values()
         if side.counting is not None
     ]
+    others = {
+        side.name: NativePassthrough(services, side, side.others)
+        for side in CLIENTS.values()
+        if side.others is not None
+    }
     endpoints: list[tuple[str, Handler]] = [
         *counted,
         ("/v1/completions", Completions(services)),
@@ -76,7 +82,7 @@ def routes(services: Services) -> list[BaseRoute]:
         ("/v1/escalations/{call_id}/reply", EscalationReply(services)),
         *in_path,  # to be told which methods there are
         *listed,
-        ("/v1/{path:path}", NearMisses(services, Passthrough(services))),
+        ("/v1/{path:path}", NearMisses(services, Passthrough(services), others)),
         ("/status", Status(services)),
         ("/status.css", Stylesheet(services)),
         ("/status/{agent}", Status(services)),

@@ -3,6 +3,7 @@
 from gateway.formats.anthropic import NAME
 from gateway.formats.anthropic._counting import COUNTING
 from gateway.formats.anthropic._listing import LISTING
+from gateway.formats.anthropic._others import OTHERS
 from gateway.formats.anthropic.client_answer import write_reply
 from gateway.formats.anthropic.client_request import is_question, opening, read_prompt
 from gateway.formats.anthropic.client_stream import MessagesWriter
@@ -27,4 +28,5 @@ CLIENT = ClientSide(
     error_event=error_event,
     listing=LISTING,
     counting=COUNTING,
+    others=OTHERS,
 )

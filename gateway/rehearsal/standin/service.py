@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from . import strict
 from .answers import StandinError, encode
+from .anthropic_objects import AnthropicObjects
 from .asks import StandinRefusal
 from .books import BookedCall, Books
 from .control import Control
@@ -35,6 +36,7 @@ class Service:
         self.log = RequestLog()
         self._responses = KeptResponses()
         self._files = Files()
+        self._anthropic = AnthropicObjects()
         self._control = Control(self.models, self.books, self.log)
         self._api_key = api_key.encode() if api_key is not None else None
         self._clock = clock
@@ -67,7 +69,10 @@ class Service:
         family = family_of(request)
         if (kept := self._responses.answer(request, self._clock())) is not None:
             return self._reply(family, number, 200, kept)
-        if (file := self._files.answer(request, number, self._clock())) is not None:
+        now = self._clock()
+        if (
+            file := self._anthropic.answer(request, number, now) or self._files.answer(request, number, now)
+        ) is not None:
             kind, body = file
             return self._reply(family, number, 200, body, kind)
         stem, slash, model = request.path.partition(MODELS + "/")

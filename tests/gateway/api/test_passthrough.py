@@ -72,7 +72,7 @@ async def test_a_request_in_anthropics_dialect_reaches_no_openai_account(serve: 
     here = await serve()
     headers = {header: "files-api-2025-04-14"}
     answer = await here.http.post(f"{here.base_url}/{path}", headers=headers, files={"file": ("a", SOUND)})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_url")
+    assert (answer.status_code, answer.json()["error"]["type"]) == (404, "not_found_error")
     assert not here.standin.requests
 
 

@@ -38,7 +38,7 @@ from gateway.net.client import Request
 from routing.chain import Target
 
 _RATE_LIMITED, _THEIR_FAULT = 429, 500  # HTTP statuses
-_SAMPLING = frozenset({"temperature", "top_p", "top_k"})
+_SAMPLING = ("temperature", "top_p", "top_k")
 
 
 class Translation(Protocol):
@@ -153,7 +153,8 @@ class _Through:
             changes = self._provider.amend(call.document, attempted.settings, attempted.target.model)
         except Untranslatable as error:
             raise _refused(error, attempted.target) from None
-        headers = without_version(call.headers, self._provider) if _SAMPLING & changes.keys() else call.headers
+        samples = any(changes.get(name) is not None for name in _SAMPLING)
+        headers = without_version(call.headers, self._provider) if samples else call.headers
         return attempted.endpoint.request(path, headers, call.document.render(changes))
 
     def whole(self, body: bytes) -> Whole:

@@ -36,6 +36,9 @@ def write_content(parts: Sequence[Text | Media], cache: bool, param: str = "mess
             return ""
         case (Text(text, marked),) if not (marked and cache):
             return text
+    texts = [part.text for part in parts if isinstance(part, Text) and not (part.cache and cache)]
+    if len(texts) == len(parts):
+        return "\n\n".join(texts)  # some servers take no list of texts
     return [_write_part(part, cache, param) for part in parts]
 
 

@@ -1,7 +1,7 @@
 """Differences between chat-completions providers, as data: by the API's host, and by the model's name.
 
-Concerns requests that are written anew for a client of another wire format, and thoughts in a conversation's history.
-A host's line wins over a model's.
+Concerns requests that are written anew for a client of another wire format. Of those that go through: thoughts in a
+conversation's history, and what the host is known to refuse. A host's line wins over a model's.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
-_OPENAI_HINTS = frozenset(
+OPENAI_HINTS = frozenset(
     {
         "user", "safety_identifier", "metadata", "store", "service_tier", "prediction",
         "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options",
@@ -26,7 +26,8 @@ class Quirks:
     it is known to refuse a call that has some. `top_k`, `cache` and
     `signatures` say whether it knows that parameter, marks for its cache and the signatures of function calls. `hints`
     are those that it takes. `one_system` says that it may refuse more than one system message, or a later one,
-    `asks_usage` that a stream may be asked for its usage.
+    `asks_usage` that a stream may be asked for its usage, `is_closed` that it refuses members that it does not know,
+    `one_text` that it refuses a message that is a list of texts.
     """
 
     limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
@@ -40,6 +41,13 @@ class Quirks:
     hints: frozenset[str] = frozenset({"user"})
     one_system: bool = True
     asks_usage: bool = True
+    is_closed: bool = False
+    one_text: bool = False
+
+    @property
+    def renames(self) -> tuple[tuple[str, str], ...]:
+        """Return other names of members, which the provider is known to refuse, each with the one that it takes."""
+        return (("max_completion_tokens", "max_tokens"), ("seed", self.seed)) if self.is_closed else ()
 
 
 # The longest prefix of the model's name, without the vendor before a slash, wins.
@@ -55,7 +63,7 @@ MODELS: Mapping[str, Mapping[str, Any]] = {
 }
 
 _AZURE: Mapping[str, Any] = {"limit": "max_completion_tokens", "refuses_thoughts": True, "one_system": False}
-_OPENAI: Mapping[str, Any] = {**_AZURE, "hints": _OPENAI_HINTS}
+_OPENAI: Mapping[str, Any] = {**_AZURE, "hints": OPENAI_HINTS}
 # A host's name, or the end of one from a dot on.
 HOSTS: Mapping[str, Mapping[str, Any]] = {
     "api.openai.com": _OPENAI,
@@ -70,7 +78,7 @@ HOSTS: Mapping[str, Mapping[str, Any]] = {
         "cache": True,
     },
     "generativelanguage.googleapis.com": {"signatures": True},
-    "api.deepseek.com": {"thoughts": "reasoning_content"},
+    "api.deepseek.com": {"thoughts": "reasoning_content", "one_text": True},
     "api.moonshot.ai": {"thoughts": "reasoning_content"},
     # Tells the usage of every stream, and has refused to be asked for it (422).
     "api.mistral.ai": {
@@ -78,7 +86,10 @@ HOSTS: Mapping[str, Mapping[str, Any]] = {
         "hints": frozenset(),
         "refuses_thoughts": True,
         "asks_usage": False,
+        "is_closed": True,
     },
+    "api.groq.com": {"refuses_thoughts": True},
+    "api.cerebras.ai": {"refuses_thoughts": True},
     "api.together.xyz": {"top_k": True},
     "api.fireworks.ai": {"top_k": True},
 }

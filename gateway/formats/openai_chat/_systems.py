@@ -77,7 +77,7 @@ def _tagged(content: Any) -> Any:
     text = _plain(content)
     if text is not None:
         return _tag(text)
-    return [{**part, "text": _tag(part["text"])} if _is_text(part) else part for part in _parts(content)]
+    return [{**part, "text": _tag(part["text"])} if is_text(part) else part for part in _parts(content)]
 
 
 def _tag(text: str) -> str:
@@ -91,7 +91,7 @@ def _plain(content: Any) -> str | None:
     if isinstance(content, str):
         return content
     parts = _parts(content)
-    if not all(_is_text(part) and part.keys() == {"type", "text"} for part in parts):
+    if not all(is_text(part) and part.keys() == {"type", "text"} for part in parts):
         return None
     return "\n\n".join(part["text"] for part in parts)
 
@@ -102,5 +102,6 @@ def _parts(content: Any) -> list[Any]:
     return content if isinstance(content, list) else []
 
 
-def _is_text(part: Any) -> bool:
+def is_text(part: Any) -> bool:
+    """Return whether a part of a content is a text, whatever marks it bears."""
     return isinstance(part, Mapping) and part.get("type") == "text" and isinstance(part.get("text"), str)

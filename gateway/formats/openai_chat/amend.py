@@ -15,8 +15,8 @@ from gateway.formats.callids import CallIds
 from gateway.formats.endpoint import ProviderEndpoint
 from gateway.formats.limits import FormatLimits
 from gateway.formats.openai_chat._limits import known_host
-from gateway.formats.openai_chat._quirks import Quirks, quirks
-from gateway.formats.openai_chat._systems import system_changes
+from gateway.formats.openai_chat._quirks import OPENAI_HINTS, Quirks, quirks
+from gateway.formats.openai_chat._systems import is_text, system_changes
 from gateway.formats.openai_chat.provider_request import write_choice, write_parameters, write_tool
 from gateway.formats.prompt import Prompt
 from gateway.formats.settings import Settings
@@ -53,8 +53,24 @@ def chat_request(
         joined = system_changes(call.document, applied.version.system_prompt)
         if joined is not None:
             changed["messages"] = joined
+    if known.is_closed:
+        _fit_to_closed(call.document, changed, known)
     body = call.document.render(changed)
     return endpoint.request(path, call.headers, body)
+
+
+def _fit_to_closed(document: Document, changed: dict[str, str | None], known: Quirks) -> None:
+    """Name members as the host does, and leave out the hints that it refuses."""
+    for name, own in known.renames:
+        text = changed[name] if name in changed else document.texts.get(name)
+        if name in document.texts or name in changed:
+            changed[name] = None
+        if text is not None and changed.get(own) is None:
+            changed[own] = text
+    for name in (OPENAI_HINTS - known.hints).intersection(document.texts.keys() | changed.keys()):
+        changed[name] = None
+    if not known.asks_usage and "stream_options" in document.texts:
+        changed["stream_options"] = None
 
 
 def changes(document: Document, applied: AppliedVersion, model: str, stream: bool) -> dict[str, str | None]:
@@ -128,8 +144,8 @@ def fitted_history(document: Document, host: str, model: str, *, moved: bool) ->
     `moved` says that the version was written for a provider of another format, so that what was thought is not of a
     provider like this one. Otherwise only hosts that are known to refuse thoughts are spared them.
     """
-    is_spared, known = _needs(host, model, moved)
-    if known is None and not is_spared:
+    is_spared, known, is_one_text = _needs(host, model, moved)
+    if known is None and not is_spared and not is_one_text:
         return document
     messages: list[Any] = document.values["messages"]
     text = document.texts["messages"]
@@ -139,6 +155,8 @@ def fitted_history(document: Document, host: str, model: str, *, moved: bool) ->
     if known is not None and '"tool_call' in text:
         ids = CallIds(known)
         made = [_with_fit_ids(message, ids) for message in made]
+    if is_one_text and '"type"' in text:
+        made = [_with_one_text(message) for message in made]
     if made is messages or [*map(id, made)] == [*map(id, messages)]:
         return document
     texts = zip(made, messages, elements(text), strict=True)
@@ -147,10 +165,19 @@ def fitted_history(document: Document, host: str, model: str, *, moved: bool) ->
 
 
 @lru_cache(maxsize=256)  # the targets of a configuration
-def _needs(host: str, model: str, moved: bool) -> tuple[bool, FormatLimits | None]:
-    """Return whether thoughts are left out for a target, and the limits of its call ids, if any."""
+def _needs(host: str, model: str, moved: bool) -> tuple[bool, FormatLimits | None, bool]:
+    """Return whether a target is spared thoughts, the limits of its call ids, if any, and whether it needs one text."""
     asked = quirks(host, model)
-    return (moved or asked.refuses_thoughts) and not (asked.thoughts or asked.signatures), known_host(host)
+    is_spared = (moved or asked.refuses_thoughts) and not (asked.thoughts or asked.signatures)
+    return is_spared, known_host(host), asked.one_text
+
+
+def _with_one_text(message: Any) -> Any:
+    """The message itself; written anew where its content is a list of texts."""
+    content = message.get("content") if isinstance(message, dict) else None
+    if not isinstance(content, list) or not all(map(is_text, content)):
+        return message
+    return {**message, "content": "\n\n".join([part["text"] for part in content])}
 
 
 def _with_fit_ids(message: Any, ids: CallIds) -> Any:

@@ -115,7 +115,7 @@ def test_the_hosts_of_presets_have_their_dialect() -> None:
     """The hosts that a preset names and whose dialect differs are those that the format knows."""
     hosts = {name: preset.address.partition("://")[2].partition("/")[0] for name, preset in PRESETS.items()}
     known = {name for name, host in hosts.items() if PRESETS[name].api == "openai" and host in HOSTS}
-    assert known == {"openai", "openrouter", "mistral", "deepseek"}
+    assert known == {"openai", "openrouter", "mistral", "deepseek", "groq"}
     assert all(preset.api in PROVIDERS for preset in PRESETS.values())
 
 

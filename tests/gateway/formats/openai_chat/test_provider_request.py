@@ -231,7 +231,10 @@ def test_refused(prompt: Prompt, param: str) -> None:
 
 @given(prompts(sampling=True, structured=True, later_system=True))
 def test_what_is_written_reads_the_same(prompt: Prompt) -> None:
-    """A prompt survives being written and read, but for choices among no tools and for turns that hold two things."""
+    """A prompt survives being written and read, but for choices among no tools and for turns that hold two things.
+
+    Texts that stand alone are one.
+    """
     asked = replace(quirks(OPENROUTER, "gpt-5"), one_system=False)
     got = CLIENT.prompt(json.loads(json.dumps(write_request(prompt, "gpt-5", asked))))
     assert replace(got, messages=(), hints={}) == replace(prompt, messages=(), wants_usage=prompt.stream)
@@ -239,8 +242,18 @@ def test_what_is_written_reads_the_same(prompt: Prompt) -> None:
 
 
 def parts(prompt: Prompt) -> list[Any]:
-    """The parts, with the texts of a function's result as one."""
-    return [(message.role, joined(part)) for message in prompt.messages for part in message.parts]
+    """The parts, with the texts of a function's result as one, and those of a message that holds nothing else."""
+    return [(message.role, joined(part)) for message in prompt.messages for part in alone(message.parts)]
+
+
+def alone(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    said = [part for part in parts if not isinstance(part, ToolCall | ToolResult)]
+    texts = [part.text for part in said if isinstance(part, Text)]
+    if len(texts) < max(len(said), 2):
+        return parts
+    others = [part for part in parts if not isinstance(part, Text)]
+    results = [part for part in others if isinstance(part, ToolResult)]
+    return (*results, Text("\n\n".join(texts)), *(part for part in others if part not in results))
 
 
 def joined(part: Part) -> Part:

@@ -6,9 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPException, HTTPMessage
+from ipaddress import ip_address
 from typing import IO, Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 from gateway import __version__
@@ -155,6 +156,15 @@ class Operator:
             raise CommandRefused(f"no gateway answers at {self._url}: {getattr(error, 'reason', error)}") from None
         except (HTTPException, ValueError) as error:  # also of what cannot be sent: an odd port, a token in Cyrillic
             raise Misused(f"cannot ask a gateway at {self._url!r}: {str(error).strip()}") from None
+
+
+def is_local(url: str) -> bool:
+    """Return whether the URL names a gateway on this machine."""
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _object(body: bytes) -> Any:

@@ -1,4 +1,4 @@
-"""Commands on the configuration folder that serve nothing: `check`, `doctor`, `simulate` and `schema`."""
+"""Commands on the configuration folder that serve nothing: `init`, `check`, `doctor`, `simulate` and `schema`."""
 
 import argparse
 import os
@@ -15,6 +15,7 @@ _WELL, _BROKEN, _WRONG_USAGE = 0, 1, 2
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the commands to the parser."""
+    _add_init(commands.add_parser("init", help="write a first configuration: a few small files"))
     check = commands.add_parser(
         "check", help="check the configuration; exit code 2 if it has errors, 1 if a model was retired"
     )
@@ -40,6 +41,24 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     schema = commands.add_parser("schema", help="write the JSON schemas of the configuration files")
     schema.add_argument("folder", type=Path, help="output folder")
     schema.set_defaults(run=_schema)
+
+
+def _add_init(init: argparse.ArgumentParser) -> None:
+    init.add_argument("--provider", help="the provider's preset, such as openai or ollama (default: asks)")
+    init.add_argument("--model", help="the provider's model (default: asks)")
+    init.add_argument("--agent", default="assistant", help="what clients send as `model` (default: assistant)")
+    init.add_argument("--yes", action="store_true", help="ask nothing; take the defaults")
+    init.add_argument(
+        "--config", type=Path, default=Path(os.environ.get("SERINUS_CONFIG", "config")), metavar="DIR",
+        help="folder to write into (default: config/); what exists is not overwritten",
+    )  # fmt: skip
+    init.set_defaults(run=_init)
+
+
+def _init(given: argparse.Namespace) -> int:
+    from gateway.cli.init import run
+
+    return run(given)
 
 
 def _add_no_env(command: argparse.ArgumentParser) -> None:

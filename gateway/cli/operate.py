@@ -5,19 +5,36 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
-from gateway.cli.client import THE_ANSWER_IS_NO, CommandRefused, Misused, Operator, Overtaken
+from gateway.cli.client import THE_ANSWER_IS_NO, CommandRefused, Misused, Operator, Overtaken, is_local
 from gateway.cli.render import describe, describe_escalation, explain, printable
 
 WELL = 0
+_TOKEN = "SERINUS_ADMIN_TOKEN"  # noqa: S105 - the variable's name
 
 
 def run(command: str, given: argparse.Namespace) -> int:
     """Run the command of that name; its exit code."""
     try:
-        return _COMMANDS[command](Operator(given.url, os.environ.get("SERINUS_ADMIN_TOKEN", "")), given)
+        return _COMMANDS[command](Operator(given.url, find_token(given.url, os.environ)), given)
     except CommandRefused as error:
         return complain(error)
+
+
+def find_token(url: str, environ: Mapping[str, str]) -> str:
+    """Return the admin token: of the environment, or of `.env` in the configuration folder for a gateway on this
+    machine; '' where there is none. Raises Misused for a file that cannot be read."""
+    path = Path(environ.get("SERINUS_CONFIG", "config")) / ".env"
+    if (token := environ.get(_TOKEN)) or not is_local(url) or not path.exists():
+        return token or ""
+    from gateway.config import ConfigProblems  # slow to import, and needed for such a file alone
+    from gateway.config.env_file import read_env_file
+
+    try:
+        return read_env_file(path).get(_TOKEN, "")
+    except ConfigProblems as problems:
+        raise Misused(str(problems)) from None
 
 
 def print_status(operator: Operator, agent: str | None, *, as_json: bool) -> int:

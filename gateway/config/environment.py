@@ -29,6 +29,7 @@ _PLACES: Final = "api_key, base_url, proxy, store, webhook, secret, url and fing
 _OVERRIDES: Final = {"SERINUS_LISTEN": "listen", "SERINUS_STORE": "store", "SERINUS_DATA": "data"}
 _ADMIN_TOKEN: Final = "SERINUS_ADMIN_TOKEN"  # noqa: S105 - the variable's name
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_BEGINNING: Final = re.compile("^" + _VARIABLE.pattern)
 _BEFORE_SLASH: Final = re.compile(_VARIABLE.pattern + "(?=/)")
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]")
 _LOGIN: Final = re.compile(r"[a-z0-9+]+://[^/?#@]*@")  # up to the host: what holds variables is as it was written
@@ -129,8 +130,8 @@ class _Expansion:
     def _filled(self, text: str, path: Path, place: Place) -> str:
         """The text with its variables. Where a URL has its user and password, and a store its options, each stands for
         exactly its value, and is quoted."""
-        if isinstance(self._environ, AnyEnvironment) and place == "url" and _VARIABLE.fullmatch(text):
-            return "redis://1" if path == ("store",) else "https://1"
+        if isinstance(self._environ, AnyEnvironment) and place == "url":  # the beginning of an address is its scheme
+            text = _BEGINNING.sub("redis://1" if path == ("store",) else "https://1", text)
         login = _LOGIN.match(text)
         end = login.end() if login is not None else 0
         login_text, rest = text[:end], text[end:]

@@ -39,6 +39,11 @@ class Preset:
         return {name: value for name, value in said.items() if value is not None}
 
     @property
+    def needs_region(self) -> bool:
+        """Return whether a provider has to write its `region` as well."""
+        return PROVIDERS[self.api].facts.needs_region
+
+    @property
     def address(self) -> str:
         """Return the address of the API, as it would be written."""
         return self.base_url or PROVIDERS[self.api].facts.base_url

@@ -1,0 +1,170 @@
+"""`serinus init`: a first configuration in a few small files, after two questions or from flags."""
+
+import argparse
+import importlib.util
+import json
+import os
+import re
+import secrets
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gateway.config.env_file import ENV_FILE
+from gateway.config.fields import NAME_PATTERN, TARGET_PATTERN
+from gateway.config.presets import PRESETS, Preset
+from gateway.config.problems import quoted, unknown
+from gateway.store.server_binary import BUNDLE
+
+_WELL, _NO, _WRONG_USAGE = 0, 1, 2
+_PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*(:[A-Za-z0-9._-]+)?")  # what needs no quotes in YAML
+_VARIABLE: Final = re.compile(r"\$\{([A-Z_]+)\}")
+_KEPT: Final = (ENV_FILE, ".gitignore")  # what a folder may have already
+_A_REGION: Final = "us-east-1"
+_PRIVATE: Final = 0o600
+
+_GATEWAY: Final = """\
+# The deployment: its address, store and providers. `serinus check` lists every problem in this folder.
+listen: 127.0.0.1:8080
+store: {store}
+
+providers:
+  {provider}: {entry}{comment}
+"""
+_ROUTING: Final = """\
+# Which version serves which calls. Clients send  "model": "{agent}"
+agents:
+  {agent}:
+    stable: v1
+    # canary: v2      # a first rollout: write agents/{agent}/v2.yaml with `extends: v1` and what it changes,
+    # weight: 5%      # then take the two marks away; everything takes effect when you save
+"""
+_VERSION: Final = """\
+# One version: model, prompt, parameters and tools. A change is a new file beside it: `extends: v1`.
+model: {target}
+system_prompt: |
+  You are a helpful assistant.
+"""
+_ENV: Final = """\
+# Keys. For this machine alone: it belongs neither into Git nor into a chat.
+{keys}SERINUS_ADMIN_TOKEN={token}
+"""
+
+
+class _Unusable(Exception):
+    """An answer or a flag that no configuration can be made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The answers to the questions."""
+
+    provider: str
+    model: str
+    agent: str
+
+    @property
+    def preset(self) -> Preset:
+        return PRESETS[self.provider]
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that the provider needs."""
+        return tuple(name for text in self.preset.entries.values() for name in _VARIABLE.findall(text))
+
+
+def run(given: argparse.Namespace, bundle: str = BUNDLE) -> int:
+    """Write the files and print what to do next; the exit code. Nothing is overwritten.
+
+    `bundle` is the package whose presence makes the store an embedded one.
+    """
+    try:
+        wanted = _wanted(given, _asker(given))
+        files = _files(wanted, importlib.util.find_spec(bundle) is not None)
+        there = [name for name in files if (given.config / name).exists()]
+        if taken := [str(given.config / name) for name in there if name not in _KEPT]:
+            print(f"nothing was written: already there: {', '.join(taken)}; give another --config DIR", file=sys.stderr)
+            return _NO
+        written = {name: text for name, text in files.items() if name not in there}
+        _write(given.config, written)
+    except (_Unusable, EOFError) as error:
+        print(str(error) or "no answer", file=sys.stderr)
+        return _WRONG_USAGE
+    except OSError as error:
+        print(f"cannot write: {error}", file=sys.stderr)
+        return _WRONG_USAGE
+    print(f"wrote {', '.join(str(given.config / name) for name in written)}")
+    for name in there:
+        print(f"kept {given.config / name}")
+    print("\n".join(["", *_next(given.config, wanted)]))
+    return _WELL
+
+
+def _asker(given: argparse.Namespace) -> Callable[[str, str], str]:
+    """Return what answers a question: a person at the terminal, or the default. Raises _Unusable without either."""
+    if given.yes:
+        return lambda _question, default: default
+    if not sys.stdin.isatty() and None in (given.provider, given.model):
+        raise _Unusable("there is no terminal to ask at: give --provider and --model, or --yes for the defaults")
+    return lambda question, default: input(f"{question} [{default}]: ").strip() or default
+
+
+def _wanted(given: argparse.Namespace, ask: Callable[[str, str], str]) -> _Wanted:
+    """Return the flags, and answers to what they leave open. Raises _Unusable."""
+    provider = given.provider or ask(f"Provider ({', '.join(PRESETS)})", next(iter(PRESETS)))
+    if provider not in PRESETS:
+        raise _Unusable(unknown("provider", provider, PRESETS))
+    model = (given.model or ask("Model", PRESETS[provider].model)).removeprefix(f"{provider}/")
+    if not re.fullmatch(TARGET_PATTERN, f"{provider}/{model}"):
+        raise _Unusable(
+            f"{quoted(model)} is no model: write its name without spaces, such as {PRESETS[provider].model}"
+        )
+    if not re.fullmatch(NAME_PATTERN, given.agent) or given.agent.startswith("-"):
+        raise _Unusable(f"{quoted(given.agent)} is no agent's name: use 1 to 64 of A-Z a-z 0-9 . _ -, such as support")
+    return _Wanted(provider, model, given.agent)
+
+
+def _files(wanted: _Wanted, is_bundled: bool) -> Mapping[str, str]:
+    preset = wanted.preset
+    entry = f"{{region: {os.environ.get('AWS_REGION') or _A_REGION}}}" if preset.needs_region else "{}"
+    comment = f"  # {' and '.join(wanted.variables)} in {ENV_FILE}, or in the environment" if wanted.variables else ""
+    store = "embedded" if is_bundled else "redis://127.0.0.1:6379/0  # pip install 'serinus[embedded]' for `embedded`"
+    keys = "".join(f"{'# ' if os.environ.get(name) else ''}{name}=\n" for name in wanted.variables)
+    return {
+        "gateway.yaml": _GATEWAY.format(store=store, provider=wanted.provider, entry=entry, comment=comment),
+        "routing.yaml": _ROUTING.format(agent=wanted.agent),
+        f"agents/{wanted.agent}/v1.yaml": _VERSION.format(target=_quoted(f"{wanted.provider}/{wanted.model}")),
+        ENV_FILE: _ENV.format(keys=keys, token=secrets.token_urlsafe(24)),
+        ".gitignore": f"{ENV_FILE}\n",
+    }
+
+
+def _quoted(text: str) -> str:
+    """Return the text as YAML reads it."""
+    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+
+
+def _write(folder: Path, files: Mapping[str, str]) -> None:
+    """Write each file, `.env` for its owner alone. Raises OSError, also for a file that came meanwhile."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        mode = _PRIVATE if name == ENV_FILE else 0o666
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+def _next(folder: Path, wanted: _Wanted) -> list[str]:
+    missing = [name for name in wanted.variables if not os.environ.get(name)]
+    option = "" if str(folder) == os.environ.get("SERINUS_CONFIG", "config") else f" --config {folder}"
+    body = json.dumps({"model": wanted.agent, "messages": [{"role": "user", "content": "Hello"}]})
+    keys = [f"First write {' and '.join(missing)} into {folder / ENV_FILE}. Then:"] if missing else ["Next:"]
+    return [
+        *keys,
+        "",
+        f"  serinus doctor{option}",
+        f"  serinus serve{option}",
+        f"  curl http://127.0.0.1:8080/v1/chat/completions -d '{body}'",
+    ]

@@ -42,6 +42,8 @@ class Call:
     `facts_headers` are those that rules and `sticky` ask for; `format` is the wire format that the client speaks,
     `operation` what it wants: an answer to a conversation, one of OpenAI's plainer endpoints, or one that we only pass.
     `keep_items` takes the answer's items, as JSON by their ids, where a later call may name them.
+    `opening` names the beginning of its conversation, `history` one that may be a template: it is counted once the call
+    is answered.
     """
 
     id: str
@@ -64,6 +66,8 @@ class Call:
     facts_headers: Mapping[str, str] = field(default_factory=dict)
     operation: Operation = "generate"
     keep_items: Callable[[Mapping[str, str]], None] | None = None
+    opening: str = ""
+    history: str = ""
 
 
 class Usage(NamedTuple):

@@ -1,30 +1,29 @@
 """Names for a call's conversation, also by the agent's other calls and the provider's answers.
 
 A call that continues what its provider holds (`previous_response_id`, Anthropic's message threads) belongs to the
-answer that it names. A call without history whose opening many share is a conversation of its own, and its next turn is
-known by the first answer. So such answers are listened to: their beginning alone, and no other's.
+answer that it names. A call whose beginning many share is a conversation of its own, and its next turn is known by the
+answer that it got (`equal_beginnings`). Such answers are listened to on their way, and no others.
 """
 
 import re
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from gateway.call.answer_listener import AnswerListener
+from gateway.call.equal_beginnings import EqualBeginnings
 from gateway.calls import Call
 from gateway.conversation import answer_name, continued_answer, fingerprint_of, name_of, user_of
-from gateway.errors import Headers
+from gateway.formats.answer_wordings import has_answer
 from gateway.formats.clients import opening_of
-from gateway.formats.first_answers import first_answer_in, first_answer_of
 from gateway.formats.registry import CLIENTS
-from gateway.net.asgi import Message, Send
-from gateway.rollout.openings import SharedOpenings
+from gateway.net.asgi import Send
 from gateway.rollout.table import Entry
-from gateway.rollout.under_way import UnderWay
+from gateway.rollout.weighing import unit_id
 from routing.agents import Sticky
 from routing.assignment import conversation_unit, is_alone
 from routing.plan import Plan
 
-_HEARD_BYTES = 32_768  # of an answer: its id, and its first words in some hundred events
+_ID_BYTES = 32_768  # of an answer: its id stands among the first
 _ANSWER_ID = re.compile(rb'"id"\s*:\s*"((?:resp|msg)[^"\\]{1,250})"')
 
 
@@ -40,8 +39,7 @@ class NotHeardYet(Exception):
 class ConversationNaming:
     """Conversation names that one replica knows."""
 
-    under_way: UnderWay
-    openings: SharedOpenings
+    beginnings: EqualBeginnings
 
     def name(self, call: Call, entry: Entry, may_wait: bool = False) -> str:
         """Return what names the call's conversation, '' for a call that is one by itself. Raises CallerError.
@@ -49,87 +47,56 @@ class ConversationNaming:
         Raises NotHeardYet where the call may wait for what other replicas know.
         """
         if name := name_of(call) or call.affinity_header:
-            return name
+            return name if entry.split.canary is None else self._named(call, entry, name)
         if name := continued_answer(call):
-            unit = conversation_unit(call.caller.name, name)
-            if may_wait and self.under_way.may_hear_of(unit, entry):
+            unit = _unit(call, name)
+            if may_wait and self.beginnings.under_way.may_hear_of(unit, entry):
                 raise NotHeardYet(unit)
             return name
         fingerprint = fingerprint_of(call, opening_of(call))
         if entry.agent.sticky.kind != "conversation" and _has_other_unit(call, entry.agent.sticky):
             return fingerprint
-        answer = first_answer_in(call.document.values)
-        if answer is None:
-            if not self.openings.note(call.agent, fingerprint):
-                return fingerprint
-            self.under_way.mark(_shared_unit(call, fingerprint), entry)
-            return ""
-        if not self.under_way.knows(call.agent, _shared_unit(call, fingerprint)):
-            return fingerprint
-        continued = _continued(fingerprint, answer)
-        is_known = self.under_way.knows(call.agent, conversation_unit(call.caller.name, continued))
-        return continued if is_known else fingerprint
+        return self.beginnings.name(call, entry, fingerprint, fingerprint)
 
-    def listener(self, call: Call, plan: Plan, entry: Entry, send: Send) -> "AnswerListener | None":
+    def listener(self, call: Call, plan: Plan, entry: Entry, send: Send) -> AnswerListener | None:
         """Return what listens to the answer on its way to `send`, where a later turn may have to be known by it."""
-        if plan.reason != "split" or not (is_alone(plan.unit) or _is_kept_by_provider(call)):
+        if plan.reason != "split":
             return None
-        return AnswerListener(send, lambda heard, whole: self._expect(call, plan, entry, heard, whole))
+        if call.history:
+            self.beginnings.note_answered(call)
+        if not (is_alone(plan.unit) or _is_kept_by_provider(call)):
+            return None
+        return AnswerListener(send, lambda head, tail: self._expect(call, plan, entry, head, tail))
 
-    def _expect(self, call: Call, plan: Plan, entry: Entry, heard: bytes, is_whole: bool) -> None:
+    def _named(self, call: Call, entry: Entry, name: str) -> str:
+        """Return the client's own name of a conversation, unless it is one for everybody.
+
+        A conversation may send new messages alone under its id, but never begins over and over with the same words.
+        """
+        if entry.agent.sticky.kind != "conversation" and _has_other_unit(call, entry.agent.sticky):
+            return name
+        if "conversation" in call.document.values or continued_answer(call):
+            return name
+        under_way, suspect = self.beginnings.under_way, unit_id(f"{call.caller.name}\0{name}\0shared")
+        is_first = not has_answer(call.document.values)
+        if is_first:
+            if not self.beginnings.openings.note_id(call.agent, name):
+                return name
+        elif not under_way.knows_id(call.agent, suspect) and under_way.knows(call.agent, _unit(call, name)):
+            return name
+        under_way.mark(suspect, entry)
+        found = self.beginnings.name(call, entry, _opening_under(call, name), name)
+        if is_first and not found:
+            self.beginnings.openings.release_id(call.agent, name)
+        return found
+
+    def _expect(self, call: Call, plan: Plan, entry: Entry, head: bytes, tail: bytes | None) -> None:
         """Let the next turn keep the version of this one. An answer's id comes first, and is told at once."""
-        caller = call.caller.name
-        if is_whole and is_alone(plan.unit) and call.operation == "generate":
-            continued = _continued(fingerprint_of(call, opening_of(call)), first_answer_of(heard))
-            self.under_way.expect(conversation_unit(caller, continued), plan, entry)
-        if _is_kept_by_provider(call) and (found := _ANSWER_ID.search(heard)):
-            self.under_way.expect(conversation_unit(caller, answer_name(found[1].decode("latin-1"))), plan, entry)
-
-
-class AnswerListener:
-    """A `send` that passes an answer on as it comes, and hears its beginning.
-
-    What is heard is told before the last byte leaves: the next turn may come to another replica at once.
-    """
-
-    def __init__(self, send: Send, tell: Callable[[bytes, bool], None]) -> None:
-        self._send = send
-        self._tell = tell
-        self._heard = bytearray()
-        self._is_over = False
-
-    @property
-    def begun(self) -> bool:
-        return self._send.begun
-
-    def __call__(self, message: Message, /) -> Awaitable[None]:
-        self.hear(message.get("body", b""))
-        if message["type"] == "http.response.body" and not message.get("more_body", False):
-            self.end()
-        return self._send(message)
-
-    def answer(self, status: int, headers: Headers, body: bytes) -> bool:
-        return self._send.answer(status, headers, body)
-
-    def part(self, body: bytes) -> bool:
-        is_sent = self._send.part(body)
-        if is_sent:
-            self.hear(body)
-        return is_sent
-
-    def hear(self, piece: bytes) -> None:
-        """Listen to a piece, as far as anything is to be heard; the first may hold the answer's id."""
-        if len(self._heard) < _HEARD_BYTES:
-            is_first = piece and not self._heard
-            self._heard += piece[:_HEARD_BYTES]
-            if is_first:
-                self._tell(bytes(self._heard), False)
-
-    def end(self) -> None:
-        """Tell what was heard, once."""
-        if not self._is_over:
-            self._is_over = True
-            self._tell(bytes(self._heard), True)
+        if tail is not None and call.opening and is_alone(plan.unit):
+            self.beginnings.expect(call, plan, entry, head, tail)
+        if _is_kept_by_provider(call) and (found := _ANSWER_ID.search(head, 0, _ID_BYTES)):
+            unit = _unit(call, answer_name(found[1].decode("latin-1")))
+            self.beginnings.under_way.expect(unit, plan, entry)
 
 
 def _has_other_unit(call: Call, sticky: Sticky) -> bool:
@@ -139,18 +106,17 @@ def _has_other_unit(call: Call, sticky: Sticky) -> bool:
     return sticky.kind == "request" or bool(user_of(call.document))
 
 
-def _shared_unit(call: Call, fingerprint: str) -> str:
-    """Return the unit by which replicas tell one another that many calls share an opening."""
-    return conversation_unit(call.caller.name, f"{fingerprint}\0shared")
-
-
-def _continued(fingerprint: str, answer: str) -> str:
-    """Return what names a conversation by its opening and its first answer."""
-    text = f"{fingerprint}\0{answer}".encode("utf-8", "surrogatepass")
-    return blake2b(text, digest_size=16).hexdigest()
+def _opening_under(call: Call, name: str) -> str:
+    """Return what names an opening under a client's id."""
+    text = f"{fingerprint_of(call, opening_of(call))}\0{name}"
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def _is_kept_by_provider(call: Call) -> bool:
     """Return whether the provider keeps the answer, for a call that continues it."""
     keeps = CLIENTS[call.format].facts.keeps_answer
     return keeps is not None and keeps(call.document.values)
+
+
+def _unit(call: Call, name: str) -> str:
+    return conversation_unit(call.caller.name, name)

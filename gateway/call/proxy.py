@@ -5,9 +5,10 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
+from gateway.call.answer_listener import AnswerListener
 from gateway.call.attempt import Attempts, Run
 from gateway.call.chain import FallbackChain
-from gateway.call.conversation_naming import AnswerListener, ConversationNaming, NotHeardYet
+from gateway.call.conversation_naming import ConversationNaming, NotHeardYet
 from gateway.call.exposures import Exposures
 from gateway.call.hedging import Hedges
 from gateway.call.recording import Recording, end_by, name_call, relay_recorded
@@ -52,7 +53,7 @@ class Proxy:
         try:
             plan = self.plan_of(call, entry, True)
         except NotHeardYet as missing:
-            await self.conversations.under_way.hear_of(missing.unit)
+            await self.conversations.beginnings.under_way.hear_of(missing.unit)
             plan = self.plan_of(call, entry)
         if self.replies.known:
             self.replies.put_into(call)
@@ -94,7 +95,7 @@ class Proxy:
             caller.name, caller.group, user_of(call.document), self.conversations.name(call, entry, may_wait), call.id,
             call.stream, call.facts_headers,
         )  # fmt: skip
-        return self.conversations.under_way.follow(
+        return self.conversations.beginnings.under_way.follow(
             route(entry.agent, entry.split, facts, call.pin), entry, call.received_at
         )
 
@@ -109,8 +110,7 @@ class Proxy:
         if isinstance(reply, OpenStream):
             return self._stream(run, reply, listener)
         if run.outcome.end != "escalated":
-            listener.hear(reply.body)
-            listener.end()
+            listener.hear_whole(reply.body)
         return self._answer(run, reply, send)
 
     def _answer(self, run: Run, answer: Answer, send: Send) -> Awaitable[None]:

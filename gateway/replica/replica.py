@@ -14,6 +14,7 @@ from gateway.call.attempt import Attempts
 from gateway.call.chain import FallbackChain
 from gateway.call.circuits import Circuits
 from gateway.call.conversation_naming import ConversationNaming
+from gateway.call.equal_beginnings import EqualBeginnings
 from gateway.call.exposures import Exposures
 from gateway.call.hedging import Hedges
 from gateway.call.kept_items import KeptItems
@@ -159,7 +160,9 @@ class Gateway:
         services.status.prices = services.runtime.prices
         self.retirements.follow(deployment, services.runtime)
         services.table.install(deployment.agents)
-        services.proxy.conversations.under_way.keep_agents(filter(None, map(services.table.entry, services.table)))
+        services.proxy.conversations.beginnings.under_way.keep_agents(
+            filter(None, map(services.table.entry, services.table))
+        )
         self.escalations.share_among(len(deployment.agents))
         services.controller.install(services.runtime)
         self._turn_webhooks(deployment.settings)
@@ -256,14 +259,14 @@ def build(
     replies = Replies(store.store, table, clock.unix, given.timings.replies)
     hedges, exposures, under_way = Hedges(attempts, clock), Exposures(circuits), UnderWay(clock.monotonic)
     table.heed = under_way.see
-    conversations = ConversationNaming(under_way, SharedOpenings(clock.monotonic))
+    conversations = ConversationNaming(EqualBeginnings(under_way, SharedOpenings(clock.monotonic)))
     proxy = Proxy(table, chain, attempts, recorder, shadows, clock, replies, hedges, exposures, conversations)
     retirements = RetirementWatch(store.store, notices, log, clock.unix, given.timings)
     retirements.follow(deployment, runtime)
     services = Services(
         runtime=runtime, table=table, controller=controller, store=store.store, memory=store.memory,
         commands=Commands(store.store, table, controller.records, controller.outages), proxy=proxy,
-        status=StatusBuilder(store.store, table, runtime.prices, conversations.openings, retirements.near),
+        status=StatusBuilder(store.store, table, runtime.prices, conversations.beginnings.openings, retirements.near),
         log=log, replica=replica, backend=store.backend, loaded_at=clock.unix(),
         items=KeptItems(store.store, log, clock.monotonic),
         calls=Places(deployment.settings.limits.in_flight), sockets=Places(deployment.settings.limits.websockets),

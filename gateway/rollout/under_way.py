@@ -169,8 +169,12 @@ class UnderWay:
 
     def knows(self, agent: str, unit: str) -> bool:
         """Return whether the unit is under way."""
+        return self.knows_id(agent, unit_id(unit))
+
+    def knows_id(self, agent: str, name: str) -> bool:
+        """Return whether the unit of that id is under way, or what was marked by it."""
         units = self._agents.get(agent)
-        return units is not None and (units.newest.get(name := unit_id(unit)) or units.find(name)) is not None
+        return units is not None and (units.newest.get(name) or units.find(name)) is not None
 
     def expect(self, unit: str, plan: Plan, entry: Entry) -> None:
         """Remember a unit under which the conversation of that plan will go on; of several the first holds.
@@ -178,13 +182,26 @@ class UnderWay:
         It belongs to no step, and so is no evidence in any. Its arm was drawn by another unit's bucket:
         were it evidence where its own bucket happens to agree, the larger arm would count too often.
         """
-        if not entry.split.kept or self.knows(entry.agent.name, unit):
+        self.expect_ids([unit_id(unit)], plan, entry)
+
+    def expect_ids(self, names: Iterable[str], plan: Plan, entry: Entry) -> None:
+        """Remember several such units by their ids."""
+        if not entry.split.kept or not (new := [name for name in names if not self.knows_id(entry.agent.name, name)]):
             return
         units = self._units_of(entry, self._now())
         begun = units.newest.get(unit_id(plan.unit))
         weight = begun.weight if begun else entry.split.weight
-        units.note(unit_id(unit), self._shared(Beginning(_NO_STEP, plan.version.digest, weight)))
+        beginning = self._shared(Beginning(_NO_STEP, plan.version.digest, weight))
+        for name in new:
+            units.note(name, beginning)
         self.hurry()
+
+    def join(self, agent: str, unit: str, known: str) -> None:
+        """Remember the unit as another name of one whose id is known."""
+        units, name = self._agents.get(agent), unit_id(unit)
+        if units is not None and not self.knows_id(agent, name) and (begun := units.newest.get(known)):
+            units.note(name, begun)
+            self.hurry()
 
     def may_hear_of(self, unit: str, entry: Entry) -> bool:
         """Return whether another replica may know the unit, and it matters which version serves it."""
@@ -202,14 +219,17 @@ class UnderWay:
                 await heard.wait()
         self._awaited.pop(name, None)
 
-    def mark(self, unit: str, entry: Entry) -> None:
-        """Let every replica know the unit, which no call is ever of."""
-        if entry.split.kept and not self.knows(entry.agent.name, unit):
-            self._units_of(entry, self._now()).note(unit_id(unit), _MARK)
+    def mark(self, name: str, entry: Entry) -> None:
+        """Let every replica know the id, under which no call ever is."""
+        if entry.split.kept and not self.knows_id(entry.agent.name, name):
+            self._units_of(entry, self._now()).note(name, _MARK)
             self.ask()
 
     def learn(self, begun: Begun, idle: float) -> None:
-        """Take what another replica says. Of two beginnings of a unit the later step holds."""
+        """Take what another replica says. Of two beginnings of a unit the later step holds.
+
+        Of two without a step the same one holds at each replica.
+        """
         at = self._now()
         units = self._agents.get(begun.agent)
         if units is None:
@@ -219,7 +239,7 @@ class UnderWay:
         beginning = self._shared(begun.beginning)
         for unit in begun.units:
             known = units.newest.get(unit)
-            if known is None or known.step <= beginning.step:
+            if known is None or _holds(beginning, known):
                 units.put(unit, beginning)
             if self._awaited and unit in self._awaited:
                 self._awaited[unit].set()
@@ -307,6 +327,13 @@ class UnderWay:
         if len(self._beginnings) > 1_000:
             self._beginnings.clear()
         return self._beginnings.setdefault(beginning, beginning)
+
+
+def _holds(heard: Beginning, known: Beginning) -> bool:
+    """Return whether a beginning that is heard of holds over a known one: the later step, and alike everywhere."""
+    if heard.step == known.step == _NO_STEP:
+        return heard < known
+    return known.step <= heard.step
 
 
 def _ignore() -> None:

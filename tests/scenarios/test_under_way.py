@@ -181,7 +181,22 @@ async def test_a_hundred_equal_openings_are_split(tmp_path: Path, redis_url: str
         await here.go_on(talks)
         assert 15 <= sum(talk.versions[0] == "v2" for talk in talks) <= 50
         views = [(await served.status()).agents[agent] for served in here.replicas]
-        assert "100% of the calls without history begin with the same words" in str(views[0].openings)
+        assert "100% of the calls that begin a conversation have the same beginning" in str(views[0].openings)
+
+
+async def test_a_template_is_split_over_the_replicas(tmp_path: Path, redis_url: str, agent: str) -> None:
+    """Also its first calls at the second replica: the first one tells of it."""
+    example = [{"role": "user", "content": "good?"}, {"role": "assistant", "content": "yes"}]
+    async with stage(tmp_path, redis_url, agent, canary="v2", weight="30%") as here:
+        versions = list[str]()
+        for number in range(100):
+            messages = [*example, {"role": "user", "content": f"number {number}?"}]
+            body = json.dumps({"model": agent, "messages": messages}).encode()
+            reply = await here.lanes[0][number % 2].ask("POST", "/v1/chat/completions", body)
+            versions.append(reply.version)
+        assert 10 <= versions.count("v2") <= 60
+        views = [(await served.status()).agents[agent] for served in here.replicas]
+        assert any("% of the calls that begin a conversation have the same" in str(view.openings) for view in views)
 
 
 async def test_conversations_that_begin_alike_keep_their_versions(tmp_path: Path, redis_url: str, agent: str) -> None:

@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 
-from gateway.call.conversation_naming import AnswerListener
-from gateway.net.asgi import Message, MessageSend
 from tests.conftest import Serve
 from tests.support.calling import PROVIDERS, Place
 
@@ -65,26 +63,11 @@ async def test_a_message_thread_is_continued_on_its_version(serve: Serve, stream
 async def test_a_response_that_is_not_stored_is_not_listened_to(serve: Serve) -> None:
     """Nobody can go on from it."""
     here = await place_of(serve, "openai-responses")
-    under_way = here.running.gateway.services.proxy.conversations.under_way
+    under_way = here.running.gateway.services.proxy.conversations.beginnings.under_way
     await turn(here, "/responses", {"input": "hi", "store": False})
     assert len(under_way._agents[here.agent].newest) == 1
     await turn(here, "/responses", {"input": "hi"})
     assert len(under_way._agents[here.agent].newest) == 2
-
-
-async def test_what_is_heard_is_told_before_the_last_byte_leaves() -> None:
-    """Of a stream: an id with its first piece, all else with its end, and that once."""
-    events: list[object] = []
-
-    async def send(message: Message) -> None:
-        events.append(message.get("body"))
-
-    listener = AnswerListener(MessageSend(send), lambda heard, is_whole: events.append((heard, is_whole)))
-    await listener({"type": "http.response.start", "status": 200})
-    await listener({"type": "http.response.body", "body": b"a", "more_body": True})
-    await listener({"type": "http.response.body", "body": b"b"})
-    listener.end()
-    assert events == [None, (b"a", False), b"a", (b"ab", True), b"b"]
 
 
 @pytest.mark.parametrize("sticky", ["user", "header:x-tenant"])

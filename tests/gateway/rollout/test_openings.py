@@ -32,10 +32,12 @@ def test_the_share_is_said_with_the_way_out() -> None:
     here.say("hi", 30)
     for number in range(10):
         here.say(f"question {number}", 1)
-    assert "75% of the calls without history begin with the same words" in str(here.openings.sentence("support"))
+    assert "75% of the calls that begin a conversation have the same beginning" in str(
+        here.openings.sentence("support")
+    )
     assert "x-conversation-id" in str(here.openings.sentence("support"))
     here.say("hello", 20)
-    assert "one of 2 openings" in str(here.openings.sentence("support"))
+    assert "one of 2 beginnings" in str(here.openings.sentence("support"))
 
 
 def test_what_is_shared_no_more_is_forgotten() -> None:
@@ -69,3 +71,40 @@ def test_counts_are_bounded_and_the_frequent_stay() -> None:
     counts = here.openings._agents["support"].counts
     assert len(counts) <= 100 and sys.getsizeof(counts) < 20_000
     assert here.say("hi", 1)
+
+
+def test_one_id_for_many_calls_is_said() -> None:
+    """With its share of the calls without history, however few calls have others; not of calls that are released."""
+    here = Stage()
+    for number in range(100):
+        if here.openings.note_id("support", "constant" if number % 2 else f"session {number}"):
+            here.say(f"question {number}", 1)
+    assert "50% of the calls that begin a conversation carry one id" in str(here.openings.sentence("support"))
+    for _ in range(40):
+        here.openings.release_id("support", "constant")
+    assert here.openings.sentence("support") is None
+
+
+def test_histories_are_counted_beside_openings() -> None:
+    """A template is part of the share; a history of a conversation is not."""
+    here = Stage()
+    for number in range(30):
+        here.openings.note_history("support", "template")
+        here.openings.note_history("support", f"turn {number}")
+        here.say(f"question {number}", 1)
+    assert here.openings.is_shared("support", "template") and not here.openings.is_shared("support", "turn 1")
+    assert "50% of the calls that begin a conversation have" in str(here.openings.sentence("support"))
+
+
+def test_counts_of_ids_and_histories_are_bounded() -> None:
+    """Like those of openings; the frequent stay."""
+    here = Stage(most=100)
+    for number in range(3_000):
+        here.openings.note_history("support", f"turn {number}")
+        here.openings.note_id("support", f"session {number}")
+        if number % 20 == 0:
+            here.openings.note_history("support", "template")
+            here.openings.note_id("support", "constant")
+    found = here.openings._agents["support"]
+    assert len(found.histories) <= 100 and len(found.ids) <= 100
+    assert "template" in found.shared and "constant" in found.ids

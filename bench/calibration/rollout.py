@@ -131,7 +131,7 @@ class Simulation:
         said = scenario.words(chance, number)
         text = said.text(scenario.template(number) or f"conversation {number} of {self.seed}")
         name = f"{self.seed}-{number}" if scenario.named else ""
-        key = chance.choice(scenario.callers[:-1]) if scenario.callers else ""
+        key = scenario.caller(chance)
         turns = 1 if scenario.turns == 1.0 else math.ceil(chance.expovariate(1 / scenario.turns))
         for turn in range(turns):
             if turn:

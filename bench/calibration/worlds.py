@@ -25,7 +25,8 @@ class Scenario:
     `rps` by the time. A client leaves after `patience` seconds, where that is not 0. `template` is the opening that a
     conversation of that number has in common with others, or ''. `scored` is the share of answered calls with a score,
     `quality` its mean by version. `store_away` is when the store is stopped, and for how long. `attack` is what one of
-    the callers does; there are several callers then. `must_go` is set where the canary is bad, and `bar` then bounds
+    the callers does; there are several callers then. `dominant` is the share of the calls that one of two callers
+    makes, where that is not 0. `must_go` is set where the canary is bad, and `bar` then bounds
     its calls until it is out in 95 of 100 rollouts. `runs` is how many rollouts the table has.
     """
 
@@ -49,6 +50,7 @@ class Scenario:
     quality: Mapping[str, float] = field(default_factory=dict)
     store_away: tuple[float, float] | None = None
     attack: Attack | None = None
+    dominant: float = 0.0
     must_go: bool = False
     bar: int | None = None
     runs: int = 300  # none of them rolled back bounds the share by 1 %
@@ -70,8 +72,14 @@ class Scenario:
 
     @property
     def callers(self) -> tuple[str, ...]:
-        """Who calls, by key; nobody needs one where nobody attacks. The last is the attacker."""
-        return _NAMES if self.attack else ()
+        """Who calls, by key; nobody needs one where nobody attacks. The last is the attacker. Of two one dominates."""
+        return _NAMES if self.attack else _NAMES[:2] if self.dominant else ()
+
+    def caller(self, chance: random.Random) -> str:
+        """Draw who holds the next conversation."""
+        if self.dominant:
+            return self.callers[chance.random() >= self.dominant]
+        return chance.choice(self.callers[:-1]) if self.callers else ""
 
 
 def _always(**changes: float) -> Climate:
@@ -224,12 +232,16 @@ def _bad(name: str, climate: Climate, bar: int | None, **more: Any) -> Scenario:
     return Scenario(name, climate, **{**usual, **more}, calls=calls, must_go=True, bar=bar)
 
 
+_DOMINANT: Mapping[str, Any] = {"weight": "20%", "seconds": 0.2, "runs": 60}
+
 DETECTED: Sequence[Scenario] = (
     _bad("errors 1 % → 100 %", _alone(errors=1.0), 8),
     _bad("errors 1 % → 50 %", _alone(errors=0.5), 20),
     _bad("errors 1 % → 10 %", _alone(errors=0.1), 200),
     _bad("errors 1 % → 5 %", _alone(errors=0.05), 700),
     _bad("errors 1 % → 3 %", _alone(errors=0.03), 2300),
+    _bad("errors 1 % → 100 %, one caller has 99 %", _alone(errors=1.0), 20, calls=1200, dominant=0.99, **_DOMINANT),
+    _bad("refusals 1 % → 100 %, one caller has 90 %", _alone(refused=1.0), 40, calls=400, dominant=0.9, **_DOMINANT),
     _bad("latency × 2", _alone(slow=2.0), 120),
     _bad("latency + 25 %", _alone(slow=1.25), 2800),
     _bad("cost + 20 %", _alone(dear=1.2), 2800),

@@ -20,17 +20,18 @@ from policies.statistics.means import BINS
 
 
 def weigh(outcome: Outcome, judged: bool, arm: Arm, repeats: Repeats) -> bool:
-    """Take a call as evidence on its arm; return whether to flush at once, because the canary failed it.
+    """Take a call as evidence on its arm; return whether to flush at once, because the canary failed or refused it.
 
     `judged` is the outcome's, which takes a while to find.
     """
-    if outcome.rejected and not outcome.excused:
+    is_refused = outcome.rejected and not outcome.excused
+    if is_refused:
         _mark_call(outcome, arm, REJECTIONS, outcome.party, repeats)
     if judged:
-        return _judge(outcome, arm, repeats)
+        return _judge(outcome, arm, repeats) or (is_refused and outcome.arm == "canary")
     arm.uncounted += 1
     _mark_lost(outcome, arm, repeats)
-    return False
+    return is_refused and outcome.arm == "canary"
 
 
 def mark(arm: Arm, component: str, unit: str, party: str, badness: int = WHOLE) -> bool:

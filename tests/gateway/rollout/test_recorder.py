@@ -431,6 +431,14 @@ def test_a_rejected_request_is_noted_under_its_unit_and_its_party() -> None:
     assert (batch.tallies["v2"].rejected, batch.tallies["v2"].unjudged) == (1, 1)
 
 
+@pytest.mark.parametrize("arm", ["canary", "stable"])
+def test_a_rejection_of_the_canary_is_told_at_once(arm: ArmName) -> None:
+    """As a failure is: its client was not served either."""
+    stage = Stage()
+    stage.close(outcome(arm, rejected(), end="refused"))
+    assert stage.asks_for_a_flush is (arm == "canary")
+
+
 def test_what_a_circuit_censors_is_not_noted_as_rejected() -> None:
     """Its arm is not compared at that time."""
     censored = outcome("canary", rejected(), end="refused")

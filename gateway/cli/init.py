@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from gateway.config.env_file import ENV_FILE
-from gateway.config.fields import NAME_PATTERN, TARGET_PATTERN
+from gateway.config.fields import BUNDLE, INSTALL_EMBEDDED, NAME_PATTERN, TARGET_PATTERN
 from gateway.config.presets import PRESETS, Preset
 from gateway.config.problems import quoted, unknown
-from gateway.store.server_binary import BUNDLE
 
 _WELL, _NO, _WRONG_USAGE = 0, 1, 2
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*(:[A-Za-z0-9._-]+)?")  # what needs no quotes in YAML
@@ -130,7 +129,7 @@ def _files(wanted: _Wanted, is_bundled: bool) -> Mapping[str, str]:
     preset = wanted.preset
     entry = f"{{region: {os.environ.get('AWS_REGION') or _A_REGION}}}" if preset.needs_region else "{}"
     comment = f"  # {' and '.join(wanted.variables)} in {ENV_FILE}, or in the environment" if wanted.variables else ""
-    store = "embedded" if is_bundled else "redis://127.0.0.1:6379/0  # pip install 'serinus[embedded]' for `embedded`"
+    store = "embedded" if is_bundled else f"redis://127.0.0.1:6379/0  # or embedded, after {INSTALL_EMBEDDED}"
     keys = "".join(f"{'# ' if os.environ.get(name) else ''}{name}=\n" for name in wanted.variables)
     return {
         "gateway.yaml": _GATEWAY.format(store=store, provider=wanted.provider, entry=entry, comment=comment),

@@ -40,6 +40,7 @@ class Known:
 def gateway_problems(root: Node, known: Known, folder: pathlib.Path) -> Iterator[Problem]:
     """Return the contradictions within `gateway.yaml`."""
     yield from _open_door(root)
+    yield from _store_problems(root)
     for name, provider in entries(root, "providers"):
         yield from _provider_problems(name, provider, folder)
     yield from _key_problems(root, known.agents)
@@ -67,6 +68,15 @@ def _open_door(root: Node) -> Iterator[Problem]:
     if not address.is_loopback:
         message = f"{address} is open to other machines, so `keys` must say who may call; or listen on 127.0.0.1"
         yield listen.problem(("listen",), message)
+
+
+def _store_problems(root: Node, bundle: str = fields.BUNDLE) -> Iterator[Problem]:
+    """Return the problem of an embedded store, which is the default, without a server to run."""
+    store, binary = root.get("store"), root.get("store_binary")
+    is_embedded = store is None or store.value is None or store.value == fields.EMBEDDED
+    if is_embedded and (binary is None or binary.value is None) and not _installed(bundle):
+        message = f"the embedded store is not installed: {fields.INSTALL_EMBEDDED}; or name yours: redis://host:6379/0"
+        yield (root if store is None else store).problem(("store",), message)
 
 
 def _provider_problems(name: str, provider: Node, folder: pathlib.Path) -> Iterator[Problem]:

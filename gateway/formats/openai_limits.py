@@ -17,6 +17,7 @@ CHAT = FormatLimits(
     hints=_HINTS,
     hint_values=_TIERS,
     whole_objects=True,
+    verbosity=True,
 )
 OPENAI = replace(CHAT, tools=128, stops=4, images=_IMAGES, object_root=True, closed_strict=True)
 

@@ -107,13 +107,17 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """A function the model may call. `schema` is the JSON schema of its arguments."""
+    """A function the model may call. `schema` is the JSON schema of its arguments.
+
+    With `is_text` the client knows it as a tool whose input is text (`custom`); its one argument is `input`.
+    """
 
     name: str
     description: str = ""
     schema: Mapping[str, Any] | None = None
     strict: bool | None = None
     cache: bool = False
+    is_text: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,9 @@ from gateway.json_body import encode
 _HINTS = {"labels": "metadata", "store": "store", "serviceTier": "service_tier"}
 # What asks for nothing when it says this, at the top of a request and in a function's declaration.
 _NOTHING: Mapping[str, Any] = {"safetySettings": [], "behavior": "BLOCKING", "cachedContent": ""}
+# Thresholds that ask for no filter: other providers have none of Google's.
+_UNFILTERED = frozenset({"BLOCK_NONE", "OFF", "HARM_BLOCK_THRESHOLD_UNSPECIFIED"})
+_SAFETY = "safetySettings"
 _DESCRIBES = ("response", "responseJsonSchema")  # what a function answers: no other format has a place for it
 _CALLING = "toolConfig.functionCallingConfig"
 
@@ -36,6 +39,8 @@ def read_prompt(values: Mapping[str, Any]) -> Prompt:
     if strict:
         tools = [ToolSpec(tool.name, tool.description, tool.schema, strict=True) for tool in tools]
     hints = {hint: value for name, hint in _HINTS.items() if (value := body.take(name)) is not None}
+    if _asks_for_no_filter(body.rest().get(_SAFETY)):
+        hints[_SAFETY] = body.take(_SAFETY)
     return Prompt(
         tuple(messages), tuple(tools), choice, hints=hints, wants_usage=True,
         extras={**conversation.extras, **extras, **_asking(body.rest())}, **fields,
@@ -91,6 +96,12 @@ def _tools(body: Members, extras: dict[str, Any]) -> list[ToolSpec]:
             extras |= {f"tools.functionDeclarations.{camel(name)}": each for name, each in rest.items()}
         extras |= {f"tools.{name}": value for name, value in tool.rest().items()}
     return found
+
+
+def _asks_for_no_filter(settings: Any) -> bool:
+    """Return whether safety settings switch filters off and no filter on."""
+    listed = settings if isinstance(settings, list) else [settings]
+    return all(isinstance(each, dict) and each.get("threshold") in _UNFILTERED for each in listed)
 
 
 def _asking(members: Mapping[str, Any]) -> dict[str, Any]:

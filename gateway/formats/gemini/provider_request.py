@@ -40,6 +40,8 @@ def write(prompt: Prompt, model: str) -> dict[str, Any]:
         body["toolConfig"] = {"functionCallingConfig": calling}
     if config := generation_config(prompt, model):
         body["generationConfig"] = config
+    if (unfiltered := prompt.hints.get("safetySettings")) is not None:
+        body["safetySettings"] = unfiltered
     _put_extras(prompt.extras, body)
     return body
 

@@ -12,7 +12,9 @@ from gateway.errors import CallerError
 from gateway.formats import values
 from gateway.formats.marks import Seal, is_sealed, unseal
 from gateway.formats.openai_responses import NAME, _content
+from gateway.formats.openai_responses._tools import INPUT
 from gateway.formats.prompt import Media, Message, Part, Reasoning, Role, Text, ToolCall, ToolResult
+from gateway.json_body import encode
 
 _ROLES: Mapping[str, Role] = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
 _Item = Mapping[str, Any]
@@ -72,6 +74,10 @@ class ItemHistory:
             call = replace(call, signature=seal.signature, signed_by=seal.by)
         self._said((call,))
 
+    def custom_call(self, item: _Item, param: str) -> None:
+        """A call of a tool whose input is text, as a call of its function."""
+        self.call({**item, "arguments": encode({INPUT: values.text(item.get("input"), f"{param}.input")})}, param)
+
     def result(self, item: _Item, param: str) -> None:
         call_id = values.text(item.get("call_id"), f"{param}.call_id")
         parts = _content.read(item.get("output"), f"{param}.output", self.extras)
@@ -127,6 +133,8 @@ _READERS: Mapping[str, Callable[[ItemHistory, _Item, str], None]] = {
     "message": ItemHistory.message,
     "function_call": ItemHistory.call,
     "function_call_output": ItemHistory.result,
+    "custom_tool_call": ItemHistory.custom_call,
+    "custom_tool_call_output": ItemHistory.result,
     "reasoning": ItemHistory.reasoning,
     "image_generation_call": ItemHistory.image,
 }

@@ -10,7 +10,9 @@ from typing import Any
 from gateway.formats.answer import ReasoningDelta, RefusalDelta, TextDelta, ToolBegin, ToolDelta
 from gateway.formats.marks import Seal, item_id, seal
 from gateway.formats.openai_responses import NAME
+from gateway.formats.openai_responses._tools import input_text
 from gateway.formats.prompt import Media
+from gateway.formats.protocol import Envelope
 
 Json = dict[str, Any]
 
@@ -24,11 +26,12 @@ _WORDS: Mapping[str, tuple[str, str]] = {
 class OutputItems:
     """Items of one answer, in their order; complete after `close`."""
 
-    __slots__ = ("_call_id", "_calls", "_index", "_logprobs", "_pieces", "items")
+    __slots__ = ("_call_id", "_calls", "_index", "_logprobs", "_pieces", "_text_tools", "items")
 
-    def __init__(self, call_id: str) -> None:
+    def __init__(self, envelope: Envelope) -> None:
         self.items: list[Json] = []
-        self._call_id = call_id
+        self._call_id = envelope.call_id
+        self._text_tools = frozenset(tool.name for tool in envelope.prompt.tools if tool.is_text)
         self._index: int | None = None  # of the item that is open
         self._pieces: list[str] = []  # of the part of it that is open
         self._logprobs: list[Json] = []
@@ -60,7 +63,10 @@ class OutputItems:
         if begin.signature and begin.signed_by and begin.signed_by != NAME:
             yield from self._open("reasoning", "rs", "", summary=[])
             self._item()["encrypted_content"] = seal(Seal(begin.signed_by, begin.signature, call_id=call_id))
-        yield from self._open("function_call", "fc", "", call_id=call_id, name=begin.name, arguments="")
+        if begin.name in self._text_tools:
+            yield from self._open("custom_tool_call", "ctc", "", call_id=call_id, name=begin.name, input="")
+        else:
+            yield from self._open("function_call", "fc", "", call_id=call_id, name=begin.name, arguments="")
         self._calls[begin.index] = (len(self.items) - 1, [])
         self._index = None
 
@@ -68,6 +74,8 @@ class OutputItems:
         index, pieces = self._calls[delta.index]
         if delta.arguments:
             pieces.append(delta.arguments)
+            if self.items[index]["type"] != "function_call":
+                return  # text inside JSON, which is read when it is whole
             yield self._event("response.function_call_arguments.delta", index, delta=delta.arguments)
 
     def image(self, media: Media) -> None:
@@ -81,6 +89,9 @@ class OutputItems:
         """The answer is whole. `status` is that of the items that were still open, completed or incomplete."""
         yield from self.close_open(status)
         for index, pieces in self._calls.values():
+            if self.items[index]["type"] != "function_call":
+                yield from self._close_text(index, input_text("".join(pieces)), status)
+                continue
             if not pieces:  # what some formats write for no arguments
                 pieces.append("{}")
                 yield self._event("response.function_call_arguments.delta", index, delta="{}")
@@ -88,6 +99,13 @@ class OutputItems:
             yield self._event("response.function_call_arguments.done", index, arguments=arguments)
             self.items[index].update(arguments=arguments, status=status)
             yield self._item_done(index)
+
+    def _close_text(self, index: int, text: str, status: str) -> Iterator[Json]:
+        """A call of a tool whose input is text is whole."""
+        yield self._event("response.custom_tool_call_input.delta", index, delta=text)
+        yield self._event("response.custom_tool_call_input.done", index, input=text)
+        self.items[index].update(input=text, status=status)
+        yield self._item_done(index)
 
     def close_open(self, status: str = "completed") -> Iterator[Json]:
         """Close the message or the reasoning that is open, if any is."""

@@ -21,7 +21,7 @@ _DECLINED = "The model declined to answer."
 
 def write_reply(reply: Reply, envelope: Envelope) -> bytes:
     """A whole answer."""
-    output = OutputItems(envelope.call_id)
+    output = OutputItems(envelope)
     calls = 0
     for part in reply.parts:
         if isinstance(part, Media):

@@ -17,7 +17,7 @@ class ResponsesWriter:
 
     def __init__(self, envelope: Envelope) -> None:
         self._envelope = envelope
-        self._output = OutputItems(envelope.call_id)
+        self._output = OutputItems(envelope)
         self._number = 0
 
     def write(self, event: Event) -> bytes:

@@ -2,6 +2,7 @@
 
 from .chat import CHAT, OPENAI
 from .completions import COMPLETIONS
+from .converse import CONVERSE
 from .gemini import COUNT, GENERATE, GOOGLE
 from .messages import ANTHROPIC, COUNT_TOKENS, MESSAGES
 from .responses import RESPONSES
@@ -26,6 +27,8 @@ _SHAPES: tuple[tuple[str, Shape], ...] = (
     (":generateContent", GENERATE),
     (":streamGenerateContent", GENERATE),
     (":countTokens", COUNT),
+    ("/converse", CONVERSE),
+    ("/converse-stream", CONVERSE),
 )
 
 

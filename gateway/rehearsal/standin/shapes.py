@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from .answers import Said, StandinError, StreamParts
 from .asks import Ask
-from .wire import JSON, StandinRequest
+from .wire import EVENTS, JSON, StandinRequest
 
 
 class Served(NamedTuple):
@@ -75,5 +75,6 @@ class Shape:
     bad_event: bytes = b""
     not_json: bytes = b'{"id": "'
     kind: Callable[[Ask], bytes] = lambda ask: JSON
+    stream_kind: bytes = EVENTS
     charges: Literal["all", "prompt", "nothing"] = "all"
     calls_tools: bool = True

@@ -8,7 +8,7 @@ from .asks import Ask
 from .behaviour import ModelBehaviour
 from .books import Bill
 from .shapes import Served, Shape
-from .wire import EVENTS, JSON, Header, WireScript, WireStep, framed, head, lines_of
+from .wire import JSON, Header, WireScript, WireStep, framed, head, lines_of
 
 
 class Turn(NamedTuple):
@@ -100,5 +100,5 @@ def opening_of(turn: Turn, status: int, headers: Iterable[Header], spent_for: fl
 
 def stream_opening(turn: Turn, more: Iterable[Header] = ()) -> bytes:
     framing = (b"transfer-encoding", b"chunked") if turn.chunked else (b"connection", b"close")
-    lines = lines_of([(b"content-type", EVENTS), (b"cache-control", b"no-cache"), framing, *more])
+    lines = lines_of([(b"content-type", turn.shape.stream_kind), (b"cache-control", b"no-cache"), framing, *more])
     return head(200, lines + turn.lines())

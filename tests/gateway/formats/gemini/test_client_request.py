@@ -61,7 +61,7 @@ def test_a_documented_request_is_read_whole() -> None:
         max_tokens=1024, temperature=0.5, top_p=0.9, top_k=40, stop=("END",), seed=7,
         presence_penalty=0.1, frequency_penalty=0.2, logprobs=True, top_logprobs=3,
         effort="high", wants_thoughts=True, wants_usage=True,
-        extras={"safetySettings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}]},
+        hints={"safetySettings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}]},
     )  # fmt: skip
 
 
@@ -306,3 +306,6 @@ def test_what_says_nothing_is_left_out() -> None:
     asked = CLIENT.prompt(body)
     assert (asked.extras, asked.hints) == ({}, {"service_tier": "flex"})
     assert CLIENT.prompt({**body, "safetySettings": [{"category": "c"}]}).extras
+    off = [{"category": "c", "threshold": "OFF"}, {"category": "d", "threshold": "BLOCK_NONE"}]
+    assert not CLIENT.prompt({**body, "safetySettings": off}).extras
+    assert CLIENT.prompt({**body, "safetySettings": [*off, {"threshold": "BLOCK_ONLY_HIGH"}]}).extras

@@ -8,6 +8,8 @@ from gateway.errors import FailureKind, Headers
 from gateway.json_body import Document
 from policies.guardrails.thresholds import Thresholds
 from routing.assignment import Reason
+from routing.chain import Target
+from routing.models import ModelPattern, is_among
 
 _BYTES_PER_TOKEN = 4  # of English JSON, roughly, with the tokenizers of today
 MAX_TOKENS_COUNTED = 10**12  # a provider that claims more is not believed, so that sums stay finite
@@ -20,16 +22,26 @@ FormatName = str  # of a wire format, as its folder in `gateway.formats` spells 
 @dataclass(frozen=True, slots=True)
 class Caller:
     """The caller: name and group of a key. `agents` are those it may call (None for all). `is_only`: no other key may
-    call any of them.
+    call any of them. `models` are patterns of the plain models that it may call (None for all that are passed on).
     """
 
     name: str
     group: str
     agents: frozenset[str] | None = None
     is_only: bool = False
+    models: tuple[ModelPattern, ...] | None = None
+    is_limited: bool = field(init=False, compare=False, default=False)  # to some agents, or some plain models
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_limited", self.agents is not None or self.models is not None)
 
     def may_call(self, agent: str) -> bool:
+        """Return whether the key may call that agent."""
         return self.agents is None or agent in self.agents
+
+    def may_use(self, target: Target) -> bool:
+        """Return whether the key may call that plain model, if it is passed on."""
+        return self.models is None or is_among(target, self.models)
 
 
 @dataclass(slots=True)

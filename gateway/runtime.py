@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from gateway.auth import Doorkeeper
 from gateway.errors import ProviderError
 from gateway.formats.endpoint import ProviderEndpoint
+from gateway.models.names import ModelNames
 from gateway.net.browser_guard import BrowserGuard
 from gateway.net.client import Request, Response, Transport
 from gateway.net.client.decoding import decoded
@@ -70,7 +71,8 @@ class Runtime:
 
     `forward` are patterns of client headers that go upstream; `facts_headers` those that rules and `sticky` ask for.
     `guard` keeps foreign web pages out where there are no keys, else it is None.
-    `signing_secret` is what the webhook of escalations signs a person's reply with, None where it cannot.
+    `signing_secret` is what the webhook of escalations signs a person's reply with, None where it cannot. `names` are
+    those that clients may send as `model`.
     """
 
     digest: str
@@ -90,3 +92,4 @@ class Runtime:
     cors: frozenset[str]
     guard: BrowserGuard | None
     signing_secret: bytes | None
+    names: ModelNames

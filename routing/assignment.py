@@ -15,7 +15,7 @@ BUCKETS = 10_000  # one bucket is one basis point of the traffic
 _ALONE = "\0request\0"  # begins a unit that is a single call; every other begins with its caller, and goes on by kind
 LONGEST = 512  # characters of a user, a conversation or a header that name a unit as they are
 
-Reason = Literal["pin", "rule", "split", "shadow", "passed"]
+Reason = Literal["pin", "rule", "split", "shadow", "passed", "model"]
 
 
 @lru_cache(maxsize=1024)  # a conversation comes back, turn by turn

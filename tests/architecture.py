@@ -27,7 +27,7 @@ ROOMS = (
     "handover",
     "rollout",
     "runtime",
-    "webhook store pricing retirements auth",
+    "webhook store pricing retirements auth models",
     "config headers",
     "formats",
     "net",

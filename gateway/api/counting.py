@@ -7,7 +7,7 @@ import asyncio
 
 from gateway.api.endpoint import Services
 from gateway.api.generation import Generation
-from gateway.call.proxy import id_headers
+from gateway.call.proxy import id_headers, version_headers
 from gateway.call.streaming import send_answer
 from gateway.calls import Call
 from gateway.errors import ProviderError
@@ -38,8 +38,7 @@ class CountTokens(Generation):
         runtime, entry = self.services.runtime, self.services.proxy.entry_of(call)
         version = self.services.proxy.plan_of(call, entry).version
         applied, channel = entry.applied[version.name], runtime.channels[version.target.provider]
-        served = ((b"x-serinus-agent", call.agent.encode()), (b"x-serinus-version", version.name.encode()))
-        headers = [*id_headers(call.id, call.request_id), *served]
+        headers = [*id_headers(call.id, call.request_id), *version_headers(call.agent, version.name)]
         if channel.endpoint.format != self.client.name:
             await send_answer(send, 200, [JSON, *headers], self._estimated(call, applied))
             return

@@ -17,6 +17,7 @@ from gateway.rollout import call_id as callid
 from gateway.rollout.call_id import Booking
 from gateway.rollout.parties import caller_party
 from gateway.rollout.table import Entry
+from routing.models import MODELS
 
 _LONGEST_COMMENT = 2000
 _UNKNOWN_CALL = "unknown call; 'call_id' is the x-serinus-call-id of an answer to this caller"
@@ -24,6 +25,10 @@ _UNKNOWN_CONVERSATION = (
     "no call of this caller was answered in a conversation of that id within the last week; 'call_id' names any call"
 )
 _UNANSWERED = "no version answered this call: it ended in an error, or went to a person"
+_NO_AGENT = {
+    "agent": None, "version": None, "arm": None, "counts": False,
+    "why": "the call went to a plain model, apart from every agent and trial",
+}  # fmt: skip
 _MOST_BYTES = 64 * 1024  # of a body: the comment, escaped, and three short members
 
 
@@ -44,6 +49,9 @@ class Feedback(Endpoint):
         body = Document.parse(await read_small(scope, receive, _MOST_BYTES)).values
         score = _score(body.get("score"))
         _check_comment(body.get("comment"))
+        if self._is_of_model(body.get("call_id"), caller):
+            await send_json(send, _NO_AGENT)
+            return
         entry, booking, name = await self._find(body, caller)
         version = _version(entry, booking)
         answer: dict[str, object] = {"agent": entry.agent.name, "version": version, "arm": booking.arm}
@@ -56,6 +64,12 @@ class Feedback(Endpoint):
         why = _no_evidence(entry, booking)
         answer["counts"] = why is None
         await send_json(send, answer if why is None else {**answer, "why": why})
+
+    def _is_of_model(self, call_id: Any, caller: Caller) -> bool:
+        """Return whether it is a call of this caller's that went straight to a plain model."""
+        key = self.services.runtime.fingerprint_key
+        booking = callid.read(call_id, caller.name, key) if isinstance(call_id, str) else None
+        return booking is not None and booking.agent == callid.name_digest(MODELS)
 
     async def _find(self, body: dict[str, Any], caller: Caller) -> tuple[Entry, Booking, str]:
         """The agent, where to book, and the name under which this may be scored once."""

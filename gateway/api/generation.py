@@ -12,7 +12,7 @@ from typing import Any
 from gateway.api.endpoint import Endpoint, caller_of, given_id, named, read_body
 from gateway.calls import Call, Caller, Operation
 from gateway.conversation import AFFINITY_HEADER, CONVERSATION_HEADERS, NAMING_HEADERS, SESSION_HEADERS
-from gateway.errors import CallerError, Forbidden, UnsupportedBody, UpgradeRefused
+from gateway.errors import CallerError, UnsupportedBody, UpgradeRefused
 from gateway.headers import query_to_provider, to_provider
 from gateway.json_body import Document
 from gateway.net.asgi import Receive, Scope, Send
@@ -22,8 +22,8 @@ NamedHeaders = Mapping[bytes, bytes]  # by lower-case name
 _NO_FACTS: Mapping[str, str] = MappingProxyType({})
 
 
-# What routing must know of a request: the agent, the version that `agent@version` pins, and whether to stream.
-Asked = tuple[str, str | None, bool]
+# What routing must know of a request: the name in `model`, and whether to stream.
+Asked = tuple[str, bool]
 
 
 class Generation(Endpoint):
@@ -47,7 +47,7 @@ class Generation(Endpoint):
         document = Document.parse(body, self.services.runtime.values_limit)
         if self.client.door.references is not None:
             document = await self.with_items(document, caller)
-        if caller.agents is not None:
+        if caller.is_limited:
             self.services.makers.check_call(body, document.values, caller)
         return self._call(scope, headers, document, caller, received_at)
 
@@ -64,19 +64,17 @@ class Generation(Endpoint):
         """Read what routing must know. Raises CallerError."""
         door = self.client.door
         name, stream = door.asked(scope.get("path_params", _NO_FACTS), values)
-        agent, pin = model_of(name)
-        streams = _stream(stream)
+        model, streams = model_of(name), _stream(stream)
         if door.array is not None:
             _check_array(values, door.array)
-        return agent, pin, streams
+        return model, streams
 
     def _call(
         self, scope: Scope, headers: NamedHeaders, document: Document, caller: Caller, received_at: float
     ) -> Call:
         runtime = self.services.runtime
-        agent, pin, stream = self.asked(scope, document.values)
-        if not caller.may_call(agent):
-            raise Forbidden(f"this key may not call {agent!r}", param="model")
+        name, stream = self.asked(scope, document.values)
+        agent, pin, _ = runtime.names.find(name, caller)
         nonce = self.services.new_nonce()
         wants_usage = _wants_usage(document.values.get("stream_options"))
         sent = to_provider(scope["headers"], runtime.forward)
@@ -107,8 +105,7 @@ class _Plain(Generation):
     """An endpoint of OpenAI's without a conversation."""
 
     def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
-        agent, pin = model_of(values.get("model"))
-        return agent, pin, _stream(values.get("stream"))
+        return model_of(values.get("model")), _stream(values.get("stream"))
 
 
 class Completions(_Plain):
@@ -123,10 +120,10 @@ class Embeddings(_Plain):
     operation = "embeddings"
 
     def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
-        agent, pin, stream = super().asked(scope, values)
+        name, stream = super().asked(scope, values)
         if stream:
             raise CallerError("embeddings do not stream", param="stream")
-        return agent, pin, stream
+        return name, stream
 
 
 def _wants_websocket(headers: NamedHeaders) -> bool:
@@ -144,12 +141,11 @@ def check_encoding(headers: NamedHeaders) -> None:
         raise UnsupportedBody("send the body without a content encoding")
 
 
-def model_of(value: Any) -> tuple[str, str | None]:
-    """The agent, and the version that `agent@version` pins. Raises CallerError."""
+def model_of(value: Any) -> str:
+    """The name of an agent or a model, as the client wrote it. Raises CallerError."""
     if not isinstance(value, str) or not value:
         raise CallerError("'model' is missing or is not a string: name an agent", param="model")
-    agent, mark, version = value.partition("@")
-    return agent, version if mark else None
+    return value
 
 
 def _stream(value: Any) -> bool:

@@ -1,18 +1,21 @@
-"""The lists of models in each format's shape: agents, and `agent@version`, that the caller may call.
+"""The lists of models in each format's shape: agents, their versions, aliases and plain models that may be called.
 
 `GET /v1/models` answers each client in its own words: a format's own headers tell its clients, as some versions of
 Google's leave the "beta" of `/v1beta/models` out.
 """
 
-from collections.abc import Iterable
+from itertools import islice
+from urllib.parse import parse_qsl
 
 from gateway.api.endpoint import Endpoint, Services, caller_of, send_json
-from gateway.errors import UnknownModel
+from gateway.errors import Forbidden, UnknownModel
 from gateway.formats.door import Listing
 from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.protocol import ClientSide
 from gateway.formats.registry import CLIENTS
 from gateway.net.asgi import PlainReceive, PlainSend, Receive, Scope, Send
+
+_MOST_OPEN = 5000  # models that no configuration spells out, in one list
 
 
 class Listed(Endpoint):
@@ -25,22 +28,17 @@ class Listed(Endpoint):
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         card, created = self.listing.card, self.services.loaded_at
         name = scope["path_params"].get("model")
-        names = self._names(scope)
-        if name is None:
-            await send_json(send, self.listing.listed([card(each, created) for each in names]))
+        caller, names = caller_of(scope), self.services.runtime.names
+        if name is not None:
+            try:
+                names.find(name, caller)
+            except Forbidden as error:
+                raise UnknownModel(error.message, param="model") from None
+            await send_json(send, card(name, created))
             return
-        if name not in names:
-            message = (
-                f"the model {name!r} does not exist; GET {scope['path'].removesuffix('/' + name)} lists those that do"
-            )
-            raise UnknownModel(message, param="model")
-        await send_json(send, card(name, created))
-
-    def _names(self, scope: Scope) -> list[str]:
-        caller = caller_of(scope)
-        table = self.services.table
-        entries = [(agent, table.entry(agent)) for agent in table if caller.may_call(agent)]
-        return [name for agent, entry in entries if entry is not None for name in _names(agent, entry.agent.versions)]
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
+        page = self.listing.page([*names.listed(caller), *islice(names.open_models(caller), _MOST_OPEN)], query)
+        await send_json(send, self.listing.listed([card(each, created) for each in page.names], page))
 
 
 class Models(Endpoint):
@@ -65,7 +63,3 @@ class Models(Endpoint):
 def listings(services: Services) -> dict[str, Listed]:
     """Return an endpoint for each format that lists models, by its name."""
     return {side.name: Listed(services, side, side.listing) for side in CLIENTS.values() if side.listing is not None}
-
-
-def _names(agent: str, versions: Iterable[str]) -> list[str]:
-    return [agent, *(f"{agent}@{version}" for version in versions)]

@@ -40,7 +40,7 @@ class NativePassthrough(Passthrough):
         rest = path.removeprefix(self._others.prefix)
         if rest == path or may_be_misread(path) or not self._others.takes(rest):
             raise NotFound(f"there is nothing at {path[:LONGEST_SHOWN]!r}", code="unknown_url")
-        if caller.agents is not None and method not in READING and self._others.may_run_any_model(rest):
+        if caller.is_limited and method not in READING and self._others.may_run_any_model(rest):
             raise Forbidden(f"this key is limited to some agents, and {path[:LONGEST_SHOWN]!r} runs any model")
         return spelled(rest)
 

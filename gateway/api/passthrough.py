@@ -84,7 +84,7 @@ class Passthrough(Generation):
         incoming = _incoming(receive, scope)
         send = _Closing(send, incoming)
         body = await _body(incoming, scope, path, runtime, agent is not None)
-        if caller.agents is not None and isinstance(body, Stream) and path.split("/")[1] not in _OPAQUE:
+        if caller.is_limited and isinstance(body, Stream) and path.split("/")[1] not in _OPAQUE:
             raise UnsupportedBody("this key is limited to some agents: send application/json or a form here")
         wanted = Wanted(
             id=self.services.new_nonce().hex(),
@@ -108,8 +108,7 @@ class Passthrough(Generation):
         await self._forwarder.handle(call, wanted, runtime, send)
 
     def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
-        agent, pin = model_of(values.get("model"))
-        return agent, pin, values.get("stream") is True
+        return model_of(values.get("model")), values.get("stream") is True
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +191,7 @@ def _first(path: str) -> str:
 
 def _check_scope(caller: Caller, method: str, path: str) -> None:
     """Raise Forbidden where a key limited to some agents would reach an operator's endpoint or run other models."""
-    if caller.agents is None:
+    if not caller.is_limited:
         return
     segments, read = path.split("/")[2:], _first(path)
     if read in _RUNS_ANY_MODEL and method not in READING:

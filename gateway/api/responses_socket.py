@@ -73,7 +73,7 @@ class ResponsesSocket(Generation):
     def call_of(self, scope: Scope, document: Document, body: bytes, received_at: float) -> Call:
         """The document as a call of whoever has the key now. Raises CallerError."""
         caller = caller_of(scope)
-        if caller.agents is not None:
+        if caller.is_limited:
             self.services.makers.check_call(body, document.values, caller)
         return self._call(scope, named(scope), document, caller, received_at)
 
@@ -159,9 +159,10 @@ class _Session:
 
     async def _warm_up(self, call: Call, frames: EventFrames) -> None:
         """Answer with an empty response, to go on from: no provider is asked. Raises UnknownModel."""
-        self._services.proxy.entry_of(call)
+        entry = self._services.proxy.entry_of(call)
+        model = call.agent if entry.plain is None else entry.plain.version.target.model
         created = int(self._services.proxy.clock.unix())
-        writer = self._endpoint.client.writer(Envelope(call.id, call.agent, created, Prompt((), stream=True)))
+        writer = self._endpoint.client.writer(Envelope(call.id, model, created, Prompt((), stream=True)))
         events = writer.write(Begin(usage=Usage())) + writer.write(End(usage=Usage()))
         await frames({"type": "http.response.start", "status": 200, "headers": [EVENT_STREAM]})
         await frames({"type": "http.response.body", "body": events})

@@ -6,7 +6,9 @@ browser may send either as the password of Basic authentication).
 
 import base64
 import binascii
+from dataclasses import replace
 from time import time
+from typing import Any
 
 from gateway import __version__
 from gateway.api.admission import Places
@@ -17,6 +19,7 @@ from gateway.errors import NotFound, SerinusError, Unauthenticated
 from gateway.net.asgi import Receive, Scope, Send
 from gateway.rollout.status import timestamp
 from gateway.rollout.status_view import ConfigView, GatewayView, StatusView, StoreView
+from routing.chain import Target
 
 _POLICY = b"default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _HTML = [
@@ -39,6 +42,8 @@ class Status(Endpoint):
         if name is not None and name not in known:
             raise NotFound(f"there is no agent {name!r}")
         view = await self._view(known if name is None else [name])
+        if name is None:
+            view = replace(view, **await self._models(reader))
         if b"text/html" in (header(scope, b"accept") or b""):
             from gateway.api.status_page import status_page  # with the table of HTML's entities, for whoever looks
 
@@ -58,6 +63,18 @@ class Status(Endpoint):
             shadows=services.proxy.shadows.view(),
         )
         return StatusView(timestamp(time()), gateway, agents)
+
+    async def _models(self, reader: Caller) -> dict[str, Any]:
+        """The members of the status that are of plain models, those that the reader's key may call."""
+        names, status = self.services.runtime.names, self.services.status
+        if not names.models and not names.aliases and reader.models is None:
+            return {}
+
+        def is_shown(name: str) -> bool:
+            return reader.models is None or reader.may_use(Target(*name.partition("/")[::2]))
+
+        sums = {name: sums for name, sums in (await status.models()).items() if is_shown(name)}
+        return {"models": sums, "unpriced_models": tuple(filter(is_shown, status.unpriced_models()))}
 
     def authenticate(self, scope: Scope) -> Caller | None:
         """Check the admin token, which takes no place, or a caller's key. Raises Unauthenticated."""

@@ -38,7 +38,7 @@ def status_page(view: StatusView) -> bytes:
         store=escape(_store(gateway.store)),
         circuits=_circuits(gateway.circuits),
         error=f'<pre class="bad">{escape(error)}</pre>' if error else "",
-        agents="".join(_agent(name, agent) for name, agent in view.agents.items()),
+        agents="".join(_agent(name, agent) for name, agent in view.agents.items()) + _models(view),
     ).encode()
 
 
@@ -74,6 +74,15 @@ def _agent(name: str, agent: AgentView) -> str:
         "</section>",
     ]
     return "".join(parts)
+
+
+def _models(view: StatusView) -> str:
+    """Return the plain models that were called."""
+    if not view.models:
+        return ""
+    rows = [_row(name, sums) for name, sums in view.models.items()]
+    parts = ("<section><h2>plain models</h2>", _table(("model", *_COLUMNS[1:]), rows), _unpriced(view.unpriced_models))
+    return "".join([*parts, "</section>"])
 
 
 def _trial(agent: AgentView) -> str:

@@ -137,7 +137,8 @@ class Attempts:
     def _book(self, error: ProviderError, attempt: Attempt, run: Run, target: Target) -> None:
         answered, origin = attempt.status is not None, run.runtime.channels[target.provider].endpoint.origin
         attempt.failure, attempt.status, attempt.message = error.kind, error.upstream_status, error.message
-        counts = counts_as_error(error.kind, error.upstream_status, error.blame in ("version", "gateway"))
+        ours = ("gateway",) if run.plan.reason == "model" else ("version", "gateway")  # clients name plain models
+        counts = counts_as_error(error.kind, error.upstream_status, error.blame in ours)
         is_strange = is_of_another(error, run.call)
         attempt.counts = counts and not is_strange
         attempt.caller_can_cause = error.caller_can_cause

@@ -9,6 +9,8 @@ from gateway.runtime import CircuitRules
 from policies.calls.retry import Circuit, tells_ill_health
 from routing.chain import Target
 
+_MOST_CIRCUITS = 4096  # of plain models clients write the names
+
 
 class Circuits:
     """Every target's circuit on this replica. `monotonic` tells the time in seconds."""
@@ -16,6 +18,7 @@ class Circuits:
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._by_target: dict[str, Circuit] = {}
+        self._most = _MOST_CIRCUITS
 
     def states(self) -> dict[str, str]:
         """Return the state of every target's circuit that is not closed."""
@@ -38,12 +41,20 @@ class Circuits:
         name = target.name
         circuit = self._by_target.get(name)
         if circuit is None:
+            if len(self._by_target) >= self._most:
+                self._forget_closed()
             circuit = self._by_target[name] = Circuit(rules.failures, rules.open_for)
         return circuit
 
     def by_name(self, target: str) -> Circuit:
         """Return the circuit of a target that an attempt was made at."""
-        return self._by_target[target]
+        return self._by_target.get(target) or Circuit(1, 0.0)  # closed when it was forgotten
+
+    def _forget_closed(self) -> None:
+        """Forget targets without trouble; where that is no help, wait until there are twice as many."""
+        now = self._monotonic()
+        self._by_target = {name: each for name, each in self._by_target.items() if each.state(now) != "closed"}
+        self._most = max(_MOST_CIRCUITS, 2 * len(self._by_target))
 
     def report(self, circuit: Circuit, error: ProviderError | None) -> None:
         """Tell the circuit how an attempt ended; None when it went well."""

@@ -27,6 +27,7 @@ from gateway.rollout.recorder import Clock, Recorder
 from gateway.rollout.table import Entry, Table
 from gateway.runtime import Runtime
 from routing.facts import Facts
+from routing.models import MODELS
 from routing.plan import Plan, route
 
 _NANO = 1e9
@@ -79,6 +80,8 @@ class Proxy:
         """The agent that is called, as it is served now. Raises UnknownModel."""
         entry = self.table.entry(call.agent)
         if entry is None:
+            if call.agent == MODELS and call.pin is not None:
+                return self.table.model(call.pin)
             message = f"the model {call.agent!r} does not exist; GET /v1/models lists those that do"
             raise UnknownModel(message, param="model")
         if call.pin is not None and call.pin not in entry.agent.versions:
@@ -90,6 +93,8 @@ class Proxy:
 
     def plan_of(self, call: Call, entry: Entry, may_wait: bool = False) -> Plan:
         """Return the version that serves the call, and its targets. Raises CallerError; NotHeardYet if it may wait."""
+        if entry.plain is not None:
+            return entry.plain
         caller = call.caller
         facts = Facts(
             caller.name, caller.group, user_of(call.document), self.conversations.name(call, entry, may_wait), call.id,
@@ -166,7 +171,7 @@ class Proxy:
 
 def response_headers(outcome: Outcome) -> Headers:
     """The headers that tell a client who served its call, and under which id."""
-    headers = [*id_headers(outcome.call_id, outcome.request_id), *_version_headers(outcome.agent, outcome.version)]
+    headers = [*id_headers(outcome.call_id, outcome.request_id), *version_headers(outcome.agent, outcome.version)]
     nano_usd: int | None = None
     for attempt in outcome.attempts:
         if attempt.cost_nano_usd is not None:
@@ -185,7 +190,10 @@ def id_headers(call_id: str, request_id: str) -> Headers:
 
 
 @lru_cache(maxsize=4096)  # of configured names alone
-def _version_headers(agent: str, version: str) -> Headers:
+def version_headers(agent: str, version: str) -> Headers:
+    """The headers that name an agent and its version; none for a plain model, which is a target and no more."""
+    if agent == MODELS:
+        return ()
     return ((b"x-serinus-agent", agent.encode()), (b"x-serinus-version", version.encode()))
 
 

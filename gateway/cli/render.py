@@ -1,7 +1,14 @@
 """Text output of the operator's commands for a terminal."""
 
 from gateway.handover.escalation_view import EscalationView
-from gateway.rollout.status_view import AgentView, OutlookView, StatusView, apart_in_words, is_shown_by_one
+from gateway.rollout.status_view import (
+    AgentView,
+    CallSums,
+    OutlookView,
+    StatusView,
+    apart_in_words,
+    is_shown_by_one,
+)
 
 
 def describe(view: StatusView) -> str:
@@ -16,20 +23,17 @@ def describe(view: StatusView) -> str:
     lines += [f"circuit of {target}: {state.replace('_', ' ')}" for target, state in gateway.circuits.items()]
     for name, agent in view.agents.items():
         lines += ["", *_describe_agent(name, agent)]
+    if view.models:
+        lines += ["", "plain models", *(_describe_sums(name, sums) for name, sums in view.models.items())]
+    if view.unpriced_models:
+        lines.append(f"  no known price, not in the costs: {', '.join(view.unpriced_models)}")
     return "\n".join(lines)
 
 
 def _describe_agent(name: str, agent: AgentView) -> list[str]:
     phase = agent.phase or "no canary"
     lines = [f"{name}: {phase}, canary at {agent.weight:.2%}, epoch {agent.epoch}", f"  {agent.reason}"]
-    for version, sums in agent.versions.items():
-        rate = "-" if sums.error_rate is None else f"{sums.error_rate:.2%}"
-        cost = "-" if sums.cost_per_request_usd is None else f"${sums.cost_per_request_usd:.6f}"
-        p90 = sums.latency_seconds.p90
-        slow = "-" if p90 is None else f"{p90:.3g} s"
-        rejected = f", {sums.rejected} rejected" if sums.rejected else ""
-        counts = f"{sums.requests:>8} requests, errors {rate}{rejected}"
-        lines.append(f"  {version:<12} {counts}, p90 {slow}, {cost} a request")
+    lines += [_describe_sums(version, sums) for version, sums in agent.versions.items()]
     if agent.excluded:
         lines.append(f"  {agent.excluded}: see `serinus explain`")
     if agent.openings:
@@ -42,6 +46,16 @@ def _describe_agent(name: str, agent: AgentView) -> list[str]:
         e_value = f"E {finding.e_value:.4g} of {finding.threshold:g}{alone}"
         lines.append(f"  {finding.text:<32} {finding.verdict}, {e_value}")
     return lines
+
+
+def _describe_sums(name: str, sums: CallSums) -> str:
+    rate = "-" if sums.error_rate is None else f"{sums.error_rate:.2%}"
+    cost = "-" if sums.cost_per_request_usd is None else f"${sums.cost_per_request_usd:.6f}"
+    p90 = sums.latency_seconds.p90
+    slow = "-" if p90 is None else f"{p90:.3g} s"
+    rejected = f", {sums.rejected} rejected" if sums.rejected else ""
+    counts = f"{sums.requests:>8} requests, errors {rate}{rejected}"
+    return f"  {name:<12} {counts}, p90 {slow}, {cost} a request"
 
 
 def explain(name: str, agent: AgentView) -> list[str]:

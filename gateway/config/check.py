@@ -45,6 +45,7 @@ def _summary(folder: Path, deployment: Deployment, notes: Sequence[str]) -> Iter
         yield f"\n{agent.name}"
         yield from _versions(agent)
         yield from _limits(agent)
+    yield from _names(deployment)
     if notes:
         yield ""
         yield from notes
@@ -57,6 +58,15 @@ def _providers(deployment: Deployment) -> Iterator[str]:
         preset = f", preset {provider.preset}" if provider.preset else ""
         key = f", key {deployment.written[f'providers.{name}.api_key']}" if provider.api_key else ", no key"
         yield f"  {name:<{width}}  {provider.base_url} ({provider.api}{preset}{key})"
+
+
+def _names(deployment: Deployment) -> Iterator[str]:
+    """Other names that clients may send: aliases, and plain models."""
+    if deployment.aliases:
+        yield "\naliases"
+        yield from (f"  {alias} → {target}" for alias, target in deployment.aliases.items())
+    if models := deployment.settings.models:
+        yield f"\nplain models  {', '.join(models)}"
 
 
 def _versions(agent: Agent) -> Iterator[str]:

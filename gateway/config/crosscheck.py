@@ -19,6 +19,7 @@ from gateway.config.problems import Problem, quoted, unknown
 from gateway.formats.registry import PROVIDERS
 from routing.agents import AgentVersion
 from routing.chain import Target
+from routing.models import ModelPattern
 
 _STANDARD_ONLY: Final = ("proxy", "http2")
 
@@ -27,7 +28,7 @@ _STANDARD_ONLY: Final = ("proxy", "http2")
 class Known:
     """Names that a reference may use. None where they could not be read, so that nothing is reported.
 
-    `has_people` says whether somebody hears of a conversation that goes to `human`.
+    `has_people` says whether somebody hears of a conversation that goes to `human`; `models` are passed on.
     """
 
     providers: Collection[str] | None
@@ -35,6 +36,7 @@ class Known:
     files: Mapping[str, Collection[str]]
     versions: Mapping[str, Mapping[str, AgentVersion]]
     has_people: bool | None = None
+    models: tuple[ModelPattern, ...] | None = None
 
 
 def gateway_problems(root: Node, known: Known, folder: pathlib.Path) -> Iterator[Problem]:

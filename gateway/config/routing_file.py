@@ -7,7 +7,18 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from gateway.config import headers, quantities
-from gateway.config.fields import ChainTargetText, Duration, Name, Share, StepWeight, StickyUnit, StrictModel, Weight
+from gateway.config.fields import (
+    AliasName,
+    AliasTargetText,
+    ChainTargetText,
+    Duration,
+    Name,
+    Share,
+    StepWeight,
+    StickyUnit,
+    StrictModel,
+    Weight,
+)
 from gateway.config.problems import quoted, unknown
 from policies.calls import hedge
 from policies.guardrails import grammar
@@ -288,4 +299,9 @@ class RoutingFile(StrictModel):
 
     agents: Mapping[Name, AgentEntry] = Field(
         description="The agents that are served. Clients send an agent's name as `model`."
+    )
+    aliases: Mapping[AliasName, AliasTargetText] = Field(
+        default_factory=dict,
+        description="Other names that clients send as `model`, each with the agent that serves it, such as "
+        "{gpt-4o: customer-support}, or with a model of the gateway's `models`. Default: none.",
     )

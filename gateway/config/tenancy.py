@@ -1,11 +1,12 @@
 """Warnings of accounts that several callers share though their keys are meant to be apart."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from gateway.config.gateway_file import ClientKey, GatewaySettings
 from gateway.formats.registry import PROVIDERS
 from routing.agents import Agent
 from routing.chain import Target
+from routing.models import ModelPattern
 
 _SHOWN = 5
 
@@ -15,8 +16,8 @@ def shared_accounts(settings: GatewaySettings, agents: Mapping[str, Agent]) -> I
     for name, provider in settings.providers.items():
         if not PROVIDERS[provider.api].facts.has_openai_endpoints:
             continue
-        users = [each for each, key in settings.keys.items() if _reaches(key, name, agents)]
-        if len(users) > 1 and any(settings.keys[each].agents is not None for each in users):
+        users = [each for each, key in settings.keys.items() if _reaches(key, name, agents, settings.models)]
+        if len(users) > 1 and any(settings.keys[each].agents_in_scope is not None for each in users):
             shown = ", ".join(users[:_SHOWN]) + (" and others" if len(users) > _SHOWN else "")
             yield (
                 f"provider {name} is one account for the keys {shown}: each may read and delete what the others store "
@@ -24,9 +25,13 @@ def shared_accounts(settings: GatewaySettings, agents: Mapping[str, Agent]) -> I
             )
 
 
-def _reaches(key: ClientKey, provider: str, agents: Mapping[str, Agent]) -> bool:
-    """Return whether calls of that key may go to the provider."""
-    names = agents.keys() if key.agents is None else key.agents
+def _reaches(key: ClientKey, provider: str, agents: Mapping[str, Agent], models: Iterable[str]) -> bool:
+    """Return whether calls of that key may go to the provider, by an agent or as a plain model."""
+    own = key.models_in_scope
+    if any(ModelPattern.of(text).provider == provider for text in (models if own is None else own)):
+        return True
+    scope = key.agents_in_scope
+    names = agents.keys() if scope is None else scope
     return any(provider in _providers(agents[name]) for name in names if name in agents)
 
 

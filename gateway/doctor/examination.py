@@ -42,7 +42,7 @@ async def examine(deployment: Deployment, environ: Mapping[str, str], seconds: f
 
 
 def _asked(deployment: Deployment, channels: Mapping[str, Channel], environ: Mapping[str, str]) -> Iterator[Asked]:
-    names = sorted(wiring.targets(deployment.agents))[:_MOST_TARGETS]
+    names = sorted(wiring.targets(deployment))[:_MOST_TARGETS]
     for provider, _, model in (name.partition("/") for name in names):
         key = deployment.written.get(f"providers.{provider}.api_key", "")
         settings = deployment.settings.providers[provider]

@@ -4,10 +4,11 @@ All of it is data and pure functions, from which `gateway.api` makes the endpoin
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+from gateway.errors import CallerError
 from gateway.formats.settings import Settings
 from gateway.json_body import Document
 
@@ -58,6 +59,18 @@ class Door:
     references: References | None = None
 
 
+class Page(NamedTuple):
+    """A part of a list of names; `has_more` says whether names follow."""
+
+    names: Sequence[str]
+    has_more: bool = False
+
+
+def whole(names: Sequence[str], _query: Mapping[str, str]) -> Page:
+    """Return all names as one page."""
+    return Page(names)
+
+
 @dataclass(frozen=True, slots=True)
 class OtherEndpoints:
     """Endpoints of an API that are forwarded to a provider of its format, beside those that answer.
@@ -87,15 +100,37 @@ def _begins(path: str, beginnings: tuple[str, ...]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The list of models: `card` makes the entry of one, made at a Unix time, and `listed` the list of many.
+    """The list of models: `card` makes the entry of one, made at a Unix time, and `listed` the list of a page's.
 
-    `paths` are those of this format alone. At `/v1/models`, which many share, any of `client_headers` tells a client.
+    `page` cuts the page that a query asks for out of all names; it raises CallerError. `paths` are those of this format
+    alone. At `/v1/models`, which many share, any of `client_headers` tells a client.
     """
 
     card: Callable[[str, float], Json]
-    listed: Callable[[list[Json]], Json]
+    listed: Callable[[list[Json], Page], Json]
+    page: Callable[[Sequence[str], Mapping[str, str]], Page] = whole
     paths: tuple[str, ...] = ()
     client_headers: tuple[bytes, ...] = ()
+
+
+def page_size(query: Mapping[str, str], name: str, most: int) -> int:
+    """Return how many entries a page is to have: all that fit, unless the query says less. Raises CallerError."""
+    given = query.get(name, "")
+    if not given:
+        return most
+    if not (given.isascii() and given.isdigit() and len(given) < 10 and int(given) > 0):
+        raise CallerError(f"{name!r} must be a number from 1 to {most}", param=name)
+    return min(int(given), most)
+
+
+def place_of(names: Sequence[str], query: Mapping[str, str], name: str) -> int | None:
+    """Return the position of the entry that the query names, None where it names none. Raises CallerError."""
+    given = query.get(name, "")
+    if not given:
+        return None
+    if given not in names:
+        raise CallerError(f"{name!r} names no entry of the list", param=name)
+    return names.index(given)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """An account at a provider, as requests need it."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from gateway.errors import Headers
@@ -33,6 +34,11 @@ class ProviderEndpoint:
     def format(self) -> FormatName:
         """The name of the wire format that is spoken there."""
         return self.api.name
+
+    @property
+    def account(self) -> Hashable:
+        """Return what tells the account from others. Two formats of one account are the same."""
+        return self.origin, self.base_path, self.headers, self.fixed
 
     def redactor(self) -> Redactor | None:
         """Return what replaces the account's secrets in answers; None where the account has none."""

@@ -131,7 +131,8 @@ class ProviderFacts:
 
     `error_shape` is that of `ClientFacts`. `has_openai_endpoints` says that OpenAI's other endpoints (embeddings,
     files, images) stand beside it, `stores_responses` that an answer may be asked for again by its id. `models_path`
-    lists the API's models, with the days on which they end, behind the base path; None where no such list is known.
+    lists the API's models, behind the base path; None where no such list is known. With `tells_endings` that list has
+    the days on which they end.
     """
 
     api_name: str
@@ -147,6 +148,7 @@ class ProviderFacts:
     has_openai_endpoints: bool = False
     stores_responses: bool = False
     models_path: str | None = None
+    tells_endings: bool = False
     signing: Signing | None = None
 
     @property

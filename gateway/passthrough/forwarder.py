@@ -67,7 +67,9 @@ class Forwarder:
     async def handle(self, call: Call, wanted: Wanted, runtime: Runtime, send: Send) -> None:
         """Pass a call to the provider of the version that serves it. Raises CallerError before anything was sent."""
         entry = self.proxy.entry_of(call)
-        plan = self.proxy.plan_of(call, entry)._replace(reason="passed", held=False)
+        plan = self.proxy.plan_of(call, entry)
+        if entry.plain is None:
+            plan = plan._replace(reason="passed", held=False)
         targets = self._targets(wanted, entry, plan, runtime)
         with Recording(self.proxy.recorder, call, plan, entry, runtime.prices) as outcome:
             name_call(call, outcome, runtime.fingerprint_key)
@@ -127,7 +129,7 @@ class Forwarder:
         response = wanted.response
         if response is not None and (found := of_caller(caller, self.proxy.table, runtime.channels)):
             return self.owners.first(response, found)
-        if caller.agents is not None:
+        if caller.is_limited:
             raise CallerError("this key is limited to some agents: name one as '?model=' in the query", param="model")
         return [Target(only_provider(runtime.channels, wanted.path, self.api), "")]
 

@@ -1,6 +1,6 @@
 """Providers that offer the forwarded endpoints of an API."""
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gateway.errors import CallerError, Headers, NotFound, ProviderError
@@ -41,18 +41,13 @@ def only_provider(channels: Mapping[str, Channel], path: str, api: ForwardedApi 
     speaking = [name for name, channel in channels.items() if api.is_offered_by(channel.endpoint.api)]
     if path.startswith("/responses/"):  # ids are given out by these alone
         speaking = [name for name in speaking if channels[name].endpoint.api.facts.stores_responses] or speaking
-    if len({_account(channels[name]) for name in speaking}) == 1:  # two formats of one account are no choice
+    if len({channels[name].endpoint.account for name in speaking}) == 1:  # two formats of one account are no choice
         return speaking[0]
     if not speaking:
         message = f"there is nothing at '{api.prefix}{path}': no provider here speaks {api.name}"
         raise NotFound(message, code="unknown_url")
     way_out = "name an agent, as 'model' in the body or as '?model=' in the query"
     raise CallerError(f"providers {', '.join(speaking)} all speak {api.name}: {way_out}", param="model")
-
-
-def _account(channel: Channel) -> Hashable:
-    endpoint = channel.endpoint
-    return endpoint.origin, endpoint.base_path, endpoint.headers, endpoint.fixed
 
 
 def check_speaks(channel: Channel, path: str, api: ForwardedApi = OPENAI) -> None:

@@ -77,7 +77,7 @@ class Makers:
 
     def check(self, asked: Iterable[str], caller: Caller) -> None:
         """Raise NotFound where a text is the id of what another caller made, and the key is limited to some agents."""
-        if caller.agents is None or not self._made:
+        if not caller.is_limited or not self._made:
             return
         for id_ in asked:
             if len(id_) <= _LONGEST_SPELLING and self._made.get(_plain(id_), caller.name) != caller.name:
@@ -85,7 +85,7 @@ class Makers:
 
     def check_call(self, body: bytes, values: Mapping[str, Any], caller: Caller) -> None:
         """Check the ids in a call's body, which is looked into only where it may name one."""
-        if self._made and caller.agents is not None and any(map(body.__contains__, _MAY_NAME_IDS)):
+        if self._made and caller.is_limited and any(map(body.__contains__, _MAY_NAME_IDS)):
             self.check(texts_of(values), caller)
 
 
@@ -138,12 +138,13 @@ def of_agent(entry: Entry, plan: Plan, channels: Mapping[str, Channel]) -> list[
 def of_caller(caller: Caller, table: Table, channels: Mapping[str, Channel]) -> list[Target]:
     """Return the targets that may hold a caller's responses when no agent is named.
 
-    These are all providers, or those of the agents that its key may call.
+    These are all providers, or those of the agents and plain models that its key may call.
     """
-    if caller.agents is None:
+    if not caller.is_limited:
         return _of_responses([Target(name, "") for name in channels], channels)
-    entries = [entry for agent in table if agent in caller.agents and (entry := table.entry(agent)) is not None]
-    return _of_responses([target for entry in entries for target in _targets_of(entry)], channels)
+    entries = [entry for agent in table if caller.may_call(agent) and (entry := table.entry(agent)) is not None]
+    plain = [Target(pattern.provider, pattern.name) for pattern in caller.models or () if pattern.provider in channels]
+    return _of_responses([*(target for entry in entries for target in _targets_of(entry)), *plain], channels)
 
 
 def is_elsewhere(error: ProviderError) -> bool:

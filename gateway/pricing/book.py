@@ -5,8 +5,10 @@ from datetime import UTC, date, datetime
 from typing import Protocol
 
 from gateway.calls import Usage
-from gateway.pricing.pricelist import PricedModel, PriceList, pico
+from gateway.pricing.pricelist import MOST_KEPT, PricedModel, PriceList, pico
 from gateway.pricing.rates import SECONDS_PER_DAY, Period, Rate
+
+_MOST_MISSED = 200  # targets without a price that are told of one agent
 
 
 class PriceOverride(Protocol):
@@ -56,11 +58,27 @@ class PriceBook:
 
     def miss(self, agent: str, target: str) -> None:
         """Remember that a call of the agent was served there without a known price."""
-        self._missed.setdefault(agent, {})[target] = None
+        missed = self._missed.setdefault(agent, {})
+        if len(missed) < _MOST_MISSED:
+            missed[target] = None
 
     def unpriced(self, agent: str) -> tuple[str, ...]:
         """The targets that have served that agent without a known price, since this configuration was loaded."""
         return tuple(self._missed.get(agent, ()))
+
+    def lists(self, target: str) -> bool:
+        """Return whether the provider, by its address or its name, is known to have the model."""
+        if any(override.target == target for override in self._overrides):
+            return True
+        return bool(self._list.schedule(self._entry(target)._replace(maker=None)).changes)
+
+    def names(self, provider: str) -> tuple[str, ...]:
+        """Return the models that the list has of the provider, by its address or its name."""
+        return self._list.names(self._entry(f"{provider}/")._replace(maker=None))
+
+    def open_list(self) -> None:
+        """Have the whole list in this process, for models that no configuration names. Made for a thread."""
+        self._list.open()
 
     def cost(self, target: str, usage: Usage | None, now: float) -> int | None:
         """Cost in nano-dollars of an attempt that ended at `now` (Unix seconds); None when the price is unknown."""
@@ -75,6 +93,8 @@ class PriceBook:
         """The target's rates at that time, the highest tier first; empty when it has no known price."""
         period = self._periods.get(target)
         if period is None or not period.begin <= now < period.end:
+            if len(self._periods) >= MOST_KEPT:  # of names that clients write
+                self._periods.clear()
             period = self._periods[target] = self._resolve(target, now)
         return period.rates
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import astuple
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from itertools import chain
 from typing import Any, NamedTuple
 
 from gateway.child_environment import environment
@@ -25,6 +26,7 @@ sys.path[:] = json.loads(sys.argv[1])
 from gateway.pricing.pricelist import answer
 answer()
 """
+MOST_KEPT = 4096  # schedules and periods; caches, which begin anew when they are full
 _PICO_PER_USD_MTOK = 1_000_000  # USD per million tokens -> 1e-12 USD per token
 _PICO_PER_USD_KCOUNT = 1_000_000_000  # USD per thousand requests -> 1e-12 USD per request
 _EPOCH = date(1970, 1, 1)
@@ -62,13 +64,27 @@ class PriceList:
         self._read = read or listed
         self._answer_seconds = answer_seconds
         self._schedules: dict[PricedModel, PriceSchedule] = {}
+        self._names: dict[tuple[str, str | None], tuple[str, ...]] = {}
 
     def schedule(self, entry: PricedModel) -> PriceSchedule:
         """Return the built-in list's schedule; one without changes when the list has none."""
         schedule = self._schedules.get(entry)
         if schedule is None:
+            if len(self._schedules) >= MOST_KEPT:
+                self._schedules.clear()
             schedule = self._schedules[entry] = self._read(entry)
         return schedule
+
+    def names(self, entry: PricedModel) -> tuple[str, ...]:
+        """Return the names of the provider's models that are on offer; none of a provider that the list has not."""
+        key = entry.provider, entry.base_url
+        if key not in self._names:
+            self._names[key] = names_listed(entry)
+        return self._names[key]
+
+    def open(self) -> None:
+        """Load the whole list into this process."""
+        self.schedule(PricedModel("", "", None, None))
 
     def learn(self, entries: Iterable[PricedModel]) -> None:
         """Ask for what is not known yet, in a process of its own. Raises PriceListFailed."""
@@ -107,14 +123,26 @@ def listed(entry: PricedModel) -> PriceSchedule:
     another provider's price for a model of the same name does not apply."""
     from genai_prices.data_snapshot import get_snapshot
 
-    if (found := _known(None, entry.base_url)) is not None:
-        names = [found]
-    else:
-        names = [name for name in (_known(entry.provider, None), entry.maker) if name is not None]
-    for name in names:
+    for name in _providers(entry):
         with suppress(LookupError):
             return _over_time(get_snapshot().find_provider_model(entry.model, None, name, None)[1])
     return PriceSchedule(())
+
+
+def names_listed(entry: PricedModel) -> tuple[str, ...]:
+    """Return the names that the built-in list has of the provider's models, without those that are withdrawn."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    provider = next(iter(_providers(entry)), None)
+    models = [each.models for each in get_snapshot().providers if each.id == provider]
+    return tuple(model.id for model in chain(*models) if not model.deprecated and not model.id.endswith("-"))
+
+
+def _providers(entry: PricedModel) -> list[str]:
+    """Return the ids under which the list may have the model. An address that it knows has the last word."""
+    if (found := _known(None, entry.base_url)) is not None:
+        return [found]
+    return [name for name in (_known(entry.provider, None), entry.maker) if name is not None]
 
 
 def _known(name: str | None, url: str | None) -> str | None:

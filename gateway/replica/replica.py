@@ -27,6 +27,7 @@ from gateway.errors import StoreAway
 from gateway.handover.escalation import Escalations
 from gateway.handover.human_replies import Replies
 from gateway.logs import Log
+from gateway.models.known import ModelLists
 from gateway.net.client import Transport
 from gateway.net.client.options import TransportOptions
 from gateway.net.client.upstreams import Upstreams, transport
@@ -79,6 +80,7 @@ class Gateway:
     store: OpenStore
     upstreams: Upstreams
     pricelist: PriceList
+    model_lists: ModelLists
     key: SharedKey
     deployment: Deployment
     asgi: Handler
@@ -107,6 +109,7 @@ class Gateway:
             self.services.items.share_for_ever,
             self.retirements.look_for_ever,
             self.retirements.refresh_for_ever,
+            self.model_lists.fetch_for_ever,
             *[self.shadows.work] * WORKERS,
         ):
             self.keep(work)
@@ -142,9 +145,11 @@ class Gateway:
         """Have the prices of all its targets at hand, so that no call has to wait for the list."""
         prices = wiring.prices(deployment.settings, self.pricelist)
         try:
-            await asyncio.to_thread(prices.learn, wiring.targets(deployment.agents))
+            await asyncio.to_thread(prices.learn, wiring.targets(deployment))
         except PriceListFailed as error:
             self.services.log.warning("price_list", message=f"it is read by this process instead: {error}")
+        if wiring.passes_open_names(deployment):
+            await asyncio.to_thread(prices.open_list)
 
     def apply(self, deployment: Deployment) -> None:
         """Turn to a new configuration. Calls in flight keep the old one, and the old connections until they end."""
@@ -156,7 +161,7 @@ class Gateway:
         if options != wiring.transport_options(self.deployment.settings):
             old, self.upstreams = self.upstreams, Upstreams(options, self.seams.transport)
             self._retire(old, self.deployment.settings.timeouts.total)
-        services.runtime = wiring.runtime(deployment, self.upstreams, self.pricelist, self.key.value)
+        services.runtime = wiring.runtime(deployment, self.upstreams, self.pricelist, self.model_lists, self.key.value)
         services.status.prices = services.runtime.prices
         self.retirements.follow(deployment, services.runtime)
         services.table.install(deployment.agents)
@@ -240,17 +245,16 @@ def build(
     clock, draw = given.clock, given.draw
     table, circuits = Table(), Circuits(clock.monotonic)
     table.install(deployment.agents)
-    recorder = Recorder(log, clock)
+    recorder, notices = Recorder(log, clock), Notices(store.store, table, log, clock, given.timings)
     controller = Controller(store.store, table, recorder, log, circuits.trust, draw, store.memory, given.timings)
     escalations = Escalations(store.store, log, given.timings)
     escalations.webhook = wiring.webhook(deployment.settings)
     escalations.share_among(len(deployment.agents))
-    notices = Notices(store.store, table, log, clock, given.timings)
     notices.receivers = wiring.receivers(deployment.settings)
     upstreams = Upstreams(wiring.transport_options(deployment.settings), given.transport)
-    pricelist = given.pricelist()
+    pricelist, model_lists = given.pricelist(), ModelLists(clock.monotonic)
     key = SharedKey(store.store, store.memory)
-    runtime = wiring.runtime(deployment, upstreams, pricelist, key.value)
+    runtime = wiring.runtime(deployment, upstreams, pricelist, model_lists, key.value)
     controller.install(runtime)
     faults = TargetFaults(log, clock.monotonic, notices.alarm)
     attempts = Attempts(clock, circuits, faults)
@@ -272,8 +276,9 @@ def build(
         calls=Places(deployment.settings.limits.in_flight), sockets=Places(deployment.settings.limits.websockets),
     )  # fmt: skip
     return Gateway(
-        services, escalations, notices, shadows, store, upstreams, pricelist, key, deployment, asgi(services),
-        host or deployment.settings.listen.host, Sharing(store.store, table, under_way, clock, log), retirements, given,
+        services, escalations, notices, shadows, store, upstreams, pricelist, model_lists, key, deployment,
+        asgi(services), host or deployment.settings.listen.host,
+        Sharing(store.store, table, under_way, clock, log), retirements, given,
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from gateway.config import Deployment
 from gateway.errors import GatewayError, ProviderError, StoreAway
 from gateway.logs import Log
+from gateway.passthrough.model_list import fetch_models
 from gateway.replica.retirements import calendar, routed_targets
 from gateway.retirements import ModelEnding, ReportedDates, RetirementCalendar
 from gateway.rollout.notifications import RETIREMENT, Notices
@@ -20,8 +21,6 @@ from gateway.store.seam import Notice, Store
 from gateway.timings import USUAL, Timings
 
 _MILESTONES = (0, 1, 3, 7, 14, 30, 60)  # days before the end at which receivers hear of it
-_LONGEST_LIST = 8 * 1024**2
-_ACCEPT = ((b"accept", b"application/json"), (b"accept-encoding", b"identity"))
 
 
 class RetirementWatch:
@@ -80,25 +79,12 @@ class RetirementWatch:
         used = {target.partition("/")[0] for targets in self._used.values() for target in targets}
         channels, base_urls = self._channels, self._base_urls
         for name in sorted(used & channels.keys()):
-            path = channels[name].endpoint.api.facts.models_path
-            if path is not None:
-                await self._ask(name, channels[name], path, base_urls[name])
+            if channels[name].endpoint.api.facts.tells_endings:
+                await self._ask(name, channels[name], base_urls[name])
 
-    async def _ask(self, name: str, channel: Channel, path: str, base_url: str) -> None:
-        request = channel.endpoint.request(channel.endpoint.base_path + path, _ACCEPT, b"", "GET")
+    async def _ask(self, name: str, channel: Channel, base_url: str) -> None:
         try:
-            async with asyncio.timeout(self._timings.model_list):
-                response = await channel.send(request, _LONGEST_LIST)
-                try:
-                    body = await response.whole(_LONGEST_LIST)
-                finally:
-                    await response.aclose()
-            if response.status == 200:
-                self._reported.take(base_url, body)
-            else:
-                self._log.info("model_list", provider=name, message=f"not read: HTTP {response.status}")
-        except TimeoutError:
-            self._log.info("model_list", provider=name, message="not read: no answer in time")
+            self._reported.take(base_url, await fetch_models(channel, self._timings.model_list))
         except (ProviderError, GatewayError) as error:
             self._log.info("model_list", provider=name, message=f"not read: {error}")
 

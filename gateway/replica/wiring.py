@@ -1,6 +1,7 @@
 """Wiring of a loaded configuration to the runtime: the only module that knows both shapes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 
 from pydantic import SecretStr
 
@@ -11,10 +12,13 @@ from gateway.config.provider_settings import Provider
 from gateway.config.secrets import known_secrets
 from gateway.formats.endpoint import ProviderEndpoint
 from gateway.formats.registry import PROVIDERS
+from gateway.models.known import KnownModels, ModelLists, Source
+from gateway.models.names import ModelNames
 from gateway.net.browser_guard import BrowserGuard
 from gateway.net.client.options import TransportOptions
 from gateway.net.client.upstreams import Upstreams, transport
 from gateway.net.server import ServerLimits
+from gateway.passthrough.model_list import fetch_models
 from gateway.passthrough.uploads import takes_uploads
 from gateway.pricing import PriceBook, PriceList
 from gateway.redaction import Redactor
@@ -23,21 +27,28 @@ from gateway.runtime import Channel, CircuitRules, RetryRules, Runtime, Timeouts
 from gateway.webhook.webhook import Webhook, origin_of
 from policies.calls.retry import Backoff
 from routing.agents import Agent, Target
+from routing.models import ModelPattern
 from routing.rules import HEADER_PREFIX
 
 _LONGEST_KEY_BYTES = 64
+_MODEL_LIST_SECONDS = 5.0  # for a provider's list of models
 _SHORTEST_SECRET = 8  # in the log, which has no words of models in it
 
 
-def runtime(deployment: Deployment, upstreams: Upstreams, pricelist: PriceList, shared_key: bytes) -> Runtime:
+def runtime(
+    deployment: Deployment, upstreams: Upstreams, pricelist: PriceList, lists: ModelLists, shared_key: bytes
+) -> Runtime:
     """The runtime of a deployment whose providers are reached over those transports.
 
-    `shared_key` is the fingerprint key where the configuration has none.
+    `lists` has the providers' own lists of models. `shared_key` is the fingerprint key where the configuration has
+    none.
     """
     settings = deployment.settings
+    channels = {name: Channel(endpoint_of(name, p), upstreams.of(name)) for name, p in settings.providers.items()}
+    book = prices(settings, pricelist)
     return Runtime(
         digest=deployment.digest,
-        channels={name: Channel(endpoint_of(name, p), upstreams.of(name)) for name, p in settings.providers.items()},
+        channels=channels,
         timeouts=_timeouts(settings),
         retries=_retries(settings),
         circuit=CircuitRules(settings.circuit.failures, settings.circuit.open_for),
@@ -48,12 +59,30 @@ def runtime(deployment: Deployment, upstreams: Upstreams, pricelist: PriceList, 
         forward=settings.forward_headers,
         facts_headers=_facts_headers(deployment.agents),
         fingerprint_key=fingerprint_key(settings, shared_key),
-        prices=prices(settings, pricelist),
+        prices=book,
         doorkeeper=_doorkeeper(settings),
         cors=frozenset(settings.cors),
         guard=None if settings.keys else BrowserGuard((settings.listen.host, *settings.hosts), settings.cors),
         signing_secret=_signing_secret(settings),
+        names=_names(deployment, channels, book, lists),
     )
+
+
+def _names(deployment: Deployment, channels: Mapping[str, Channel], book: PriceBook, lists: ModelLists) -> ModelNames:
+    sources = {name: _source(channel) for name, channel in channels.items()}
+    accounts = {name: source.account for name, source in sources.items()}
+    models = _patterns(deployment.settings.models)
+    return ModelNames(deployment.agents, deployment.aliases, models, accounts, KnownModels(lists, sources, book))
+
+
+def _source(channel: Channel) -> Source:
+    endpoint = channel.endpoint
+    has_list = endpoint.api.facts.models_path is not None
+    return Source(endpoint.account, partial(fetch_models, channel, _MODEL_LIST_SECONDS) if has_list else None)
+
+
+def _patterns(texts: Iterable[str]) -> tuple[ModelPattern, ...]:
+    return tuple(map(ModelPattern.of, texts))
 
 
 def redactor(*settings: GatewaySettings) -> Redactor:
@@ -75,12 +104,18 @@ def prices(settings: GatewaySettings, pricelist: PriceList) -> PriceBook:
     return PriceBook(settings.prices, base_urls, makers, pricelist)
 
 
-def targets(agents: Mapping[str, Agent]) -> set[str]:
-    """Return every target that calls of these agents may use, as `provider/model`."""
+def passes_open_names(deployment: Deployment) -> bool:
+    """Return whether clients may name models that no configuration spells out."""
+    return any(pattern.is_open for pattern in _patterns(deployment.settings.models))
+
+
+def targets(deployment: Deployment) -> set[str]:
+    """Return every target that calls may use and that the configuration spells out, as `provider/model`."""
+    agents = deployment.agents
+    plain = {str(pattern) for pattern in _patterns(deployment.settings.models) if not pattern.is_open}
     targets = {target for agent in agents.values() for target in agent.fallback if isinstance(target, Target)}
-    return {
-        str(target) for target in targets | {v.target for agent in agents.values() for v in agent.versions.values()}
-    }
+    versions = {version.target for agent in agents.values() for version in agent.versions.values()}
+    return plain | {str(target) for target in targets | versions}
 
 
 def endpoint_of(name: str, provider: Provider) -> ProviderEndpoint:
@@ -180,9 +215,19 @@ def _bytes_of(secret: SecretStr | None) -> bytes | None:
 
 
 def _doorkeeper(settings: GatewaySettings) -> Doorkeeper:
-    agents = {name: None if key.agents is None else frozenset(key.agents) for name, key in settings.keys.items()}
+    scopes = {name: key.agents_in_scope for name, key in settings.keys.items()}
+    agents = {name: None if scope is None else frozenset(scope) for name, scope in scopes.items()}
     keys = [
-        Key(bytes.fromhex(key.sha256), Caller(name, key.group, agents[name], is_only=is_only_caller(name, agents)))
+        Key(
+            bytes.fromhex(key.sha256),
+            Caller(
+                name,
+                key.group,
+                agents[name],
+                is_only=is_only_caller(name, agents),
+                models=None if (models := key.models_in_scope) is None else _patterns(models),
+            ),
+        )
         for name, key in settings.keys.items()
     ]
     admin = settings.admin_token_sha256

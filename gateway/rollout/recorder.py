@@ -26,7 +26,11 @@ _OUR_WORDS = frozenset({"connect", "lost", "timeout", "malformed", "truncated", 
 _NANO = 1e9
 APART = "/apart"  # what follows a version's name in the tally of its pinned, rule-matched and passed calls
 SHADOW = "/shadow"  # and in that of the copies it got as a shadow
-_TALLIES: Mapping[Reason, str] = {"split": "", "pin": APART, "rule": APART, "passed": APART, "shadow": SHADOW}
+_TALLIES: Mapping[Reason, str] = {
+    "split": "", "pin": APART, "rule": APART, "passed": APART, "shadow": SHADOW, "model": "",
+}  # fmt: skip
+OTHER_MODELS = "/other"  # sums of plain models that have never answered, or that are too many to be told apart
+_MOST_MODELS = 500  # plain models that this replica tells apart: clients choose their names
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class Recorder:
         self._pending: dict[str, dict[tuple[int, int], Batch]] = {}
         self._repeats = Repeats()
         self.conversations = Conversations()
+        self._models: set[str] = set()
 
     def close(self, outcome: Outcome, prices: PriceBook) -> None:
         """Record a call that has ended. Called once, whatever happened."""
@@ -56,7 +61,8 @@ class Recorder:
         batch = self._batch(outcome)
         if outcome.party and outcome.reason == "split" and (judged or outcome.rejected):
             batch.parties.add(outcome.party)
-        _count(outcome, spent, judged, _tally(batch, outcome.version + _TALLIES[outcome.reason]))
+        name = outcome.version if outcome.reason != "model" else self._model(outcome)
+        _count(outcome, spent, judged, _tally(batch, name + _TALLIES[outcome.reason]))
         if arm is not None:
             counts = batch.canary if arm == "canary" else batch.stable
             if outcome.censored or outcome.held:
@@ -66,9 +72,9 @@ class Recorder:
                     counts = _earlier_arm(batch, outcome, counts)
                 if weigh(outcome, judged, counts, self._repeats):
                     self.flush_requests.ask(outcome.agent)
-        if outcome.conversation:
+        if outcome.conversation and outcome.reason != "model":
             self.conversations.note(outcome)
-        self._log.often(_line(outcome, spent))
+        self._log.often(_line(outcome, spent) if outcome.reason != "model" else _model_line(outcome, spent))
 
     def score(self, entry: Entry, booking: Booking, version: str, score: float, party: str = "") -> None:
         """Book a party's feedback (0…1) on the version that served; on its arm's evidence too, if that was on trial."""
@@ -119,6 +125,15 @@ class Recorder:
         first = outcome.attempts[0] if outcome.attempts else None
         if first is not None and first.usage is not None and first.usage.touches_cache:
             first.neutral_nano_usd = prices.cost(first.target, first.usage.without_cache(), self._clock.unix())
+
+    def _model(self, outcome: Outcome) -> str:
+        """Return the name under which a plain model's call is summed up: its own, once the model has answered."""
+        if outcome.version in self._models:
+            return outcome.version
+        if outcome.end != "answered" or len(self._models) >= _MOST_MODELS:
+            return OTHER_MODELS
+        self._models.add(outcome.version)
+        return outcome.version
 
     def _batch(self, outcome: Outcome) -> Batch:
         key = (outcome.rollout, outcome.evidence)
@@ -219,3 +234,8 @@ def _line(outcome: Outcome, spent: Spent) -> dict[str, object]:
         "estimated": spent.estimated,
         "cost_usd": None if unknown else spent.cost_nano_usd / _NANO,
     }
+
+
+def _model_line(outcome: Outcome, spent: Spent) -> dict[str, object]:
+    """The log line of a plain model's call, which has neither an agent nor a version."""
+    return {**_line(outcome, spent), "agent": None, "version": None, "model": outcome.version}

@@ -16,7 +16,7 @@ from gateway.pricing import PriceBook
 from gateway.retirements import ModelEnding
 from gateway.rollout.findings import evidence_of, findings_of, recorded_evidence
 from gateway.rollout.openings import SharedOpenings
-from gateway.rollout.recorder import APART, SHADOW
+from gateway.rollout.recorder import APART, OTHER_MODELS, SHADOW
 from gateway.rollout.status_view import (
     AgentView,
     ApartSums,
@@ -43,6 +43,7 @@ from policies.rollout.state import State, Step
 from policies.simulation.outlook import rate_ratio_interval, requests_to_verdict
 from routing.agents import Shadow
 from routing.assignment import BUCKETS
+from routing.models import MODELS
 
 _QUANTILES = (0.5, 0.9, 0.99)
 _PATIENCE_SECONDS = 0.5  # a store that is slower than this is not waited for: what was last read is shown
@@ -80,6 +81,19 @@ class StatusBuilder:
                     await asyncio.gather(*(self._refresh(name) for name in names[first : first + _AT_ONCE]))
         entries = {name: self._table.entry(name) for name in names}
         return {name: self._view(name, entry) for name, entry in entries.items() if entry}
+
+    async def models(self) -> dict[str, CallSums]:
+        """Return the sums of plain models' calls over all replicas, by target, the busiest first."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self._refresh(MODELS)
+        tallies = self._last.get(MODELS, (_NOTHING, {}))[0].tallies
+        busiest = sorted(tallies.items(), key=lambda each: -each[1].requests)
+        return {"other" if name == OTHER_MODELS else name: CallSums(**_sums(tally)) for name, tally in busiest}
+
+    def unpriced_models(self) -> tuple[str, ...]:
+        """Return the plain models that were served here without a known price."""
+        return self.prices.unpriced(MODELS)
 
     def _view(self, name: str, entry: Entry) -> AgentView:
         snapshot, event = self._last.get(name, (_NOTHING, {}))

@@ -5,7 +5,7 @@ dollars; None where nothing is known.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from policies.rollout.state import VersionRef
 
@@ -231,11 +231,17 @@ class GatewayView:
 
 @dataclass(frozen=True, slots=True)
 class StatusView:
-    """The answer of `/status`; `agents` by name."""
+    """The answer of `/status`; `agents` by name, and `models` the sums of plain models' calls, by target.
+
+    The entry `other` is of models that never answered, or are too many. `unpriced_models` served without a known price
+    since the configuration was loaded.
+    """
 
     now: str
     gateway: GatewayView
     agents: Mapping[str, AgentView]
+    models: Mapping[str, CallSums] = field(default_factory=dict)
+    unpriced_models: tuple[str, ...] = ()
 
 
 def is_shown_by_one(finding: FindingView) -> bool:

@@ -13,7 +13,11 @@ from policies.guardrails.grammar import Guardrail, parse
 from policies.guardrails.thresholds import Thresholds, arm_thresholds
 from policies.rollout.state import Intent, State, Step, VersionRef
 from routing.agents import Agent, AgentVersion
-from routing.plan import Split
+from routing.chain import Target
+from routing.models import MODELS, plain_plan
+from routing.plan import Plan, Split
+
+_MOST_MODELS = 1024  # plain models, made ready; a cache, which begins anew when it is full
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,7 @@ class Entry:
     `thresholds` say, for each arm of a trial, from where on a call is slow and dear. `is_quarantined` is set
     while this replica keeps calls off the canary because the store is away. The parties in `excluded` are served by
     `for_excluded`, which `is_excluded` marks: all on stable, and no evidence (decision 40).
+    `plain` is the one plan of a plain model's calls, None for agents.
     """
 
     agent: Agent
@@ -37,6 +42,7 @@ class Entry:
     is_excluded: bool = False
     excluded: frozenset[str] = frozenset()
     for_excluded: "Entry | None" = None
+    plain: Plan | None = None
 
     @classmethod
     def of(cls, agent: Agent, state: State | None) -> "Entry":
@@ -47,6 +53,13 @@ class Entry:
         return cls(
             agent, intent, applied, guardrails, signals, None, Split(agent.versions[agent.stable]), {}
         ).with_state(state)
+
+    @classmethod
+    def of_model(cls, name: str) -> "Entry":
+        """Return the entry of a plain model, `provider/model`, whose calls are booked under `MODELS`."""
+        plan = plain_plan(Target(*name.split("/", 1)))
+        versions = {name: plan.version}
+        return replace(cls.of(Agent(MODELS, versions, stable=name), None), plain=plan)
 
     def with_state(self, state: State | None) -> "Entry":
         """The same configuration under another record."""
@@ -109,6 +122,7 @@ class Table:
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
         self._seen: dict[str, State] = {}
+        self._models: dict[str, Entry] = {}
         self.heed: Callable[[Entry], None] | None = None
 
     def install(self, agents: Mapping[str, Agent]) -> None:
@@ -146,6 +160,15 @@ class Table:
 
     def entry(self, name: str) -> Entry | None:
         return self._entries.get(name)
+
+    def model(self, name: str) -> Entry:
+        """Return the entry of a plain model. The names that a client may write were checked before."""
+        entry = self._models.get(name)
+        if entry is None:
+            if len(self._models) >= _MOST_MODELS:
+                self._models.clear()
+            entry = self._models[name] = Entry.of_model(name)
+        return entry
 
     def seen(self, name: str) -> State | None:
         """The newest record of that agent this replica knows of."""

@@ -17,12 +17,14 @@ from gateway.errors import Denied, KeyRefused, Misconfigured, ProviderError
 from gateway.logs import Log
 from gateway.net.client import Origin
 from routing.chain import Target
+from routing.models import MODELS
 
 SAY_AGAIN_SECONDS = 600.0  # one line, and one notice, for each target and reason in this time
 _NOT_SENT = ("circuit_open", "untranslatable", "overtaken")  # they tell nothing new of the target
 _NO_SUCH_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 _NUMBERS = re.compile(r"Errno (\d+)")  # of all addresses that were tried, where several failed
 _LONGEST_CHAIN = 8
+_MOST_FAULTS = 4096  # each is told again by the next call that meets it
 
 
 class Fault(NamedTuple):
@@ -63,10 +65,16 @@ class TargetFaults:
         if fault is None:
             self._faults.pop(name, None)
             return
+        if len(self._faults) >= _MOST_FAULTS:
+            self._faults.clear()
         self._faults[name] = fault
+        self._say(name if call.agent != MODELS else target.provider, name, call, fault)
+
+    def _say(self, subject: str, name: str, call: Call, fault: Fault) -> None:
+        """Tell of a fault once in a while; of plain models, whose names clients write, once for their provider."""
         now = self._now()
-        if now - self._said_at.get((name, fault), -SAY_AGAIN_SECONDS) >= SAY_AGAIN_SECONDS:
-            self._said_at[name, fault] = now
+        if now - self._said_at.get((subject, fault), -SAY_AGAIN_SECONDS) >= SAY_AGAIN_SECONDS:
+            self._said_at[subject, fault] = now
             self._log.error("target_misconfigured", target=name, agent=call.agent, why=fault.why, do=fault.way_out)
             self._tell(call.agent, name, fault)
 

@@ -34,7 +34,10 @@ SOON = 5.0  # seconds; what is awaited takes a fraction of one, the rest is for 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What a test wants to be different: parts of `gateway.yaml`, of the agent's entry, of its version `v1`."""
+    """What a test wants to be different: parts of `gateway.yaml`, of the agent's entry, of its version `v1`.
+
+    `aliases` lead to the agent, which they spell `agent`, or to a plain model.
+    """
 
     gateway: Mapping[str, Any] = field(default_factory=dict)
     routing: Mapping[str, Any] = field(default_factory=dict)
@@ -43,6 +46,7 @@ class Config:
     api: str = "openai"
     provider_key: str = PROVIDER_KEY
     seams: Seams | None = None
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, agent: str, base_url: str) -> dict[str, object]:
         """The configuration files. PROVIDERS names the provider, `standin` is always there; v1's model is `good`."""
@@ -51,7 +55,10 @@ class Config:
         escalation = {"desk": True, **self.gateway.get("escalation", {})}
         return {
             "gateway.yaml": {"providers": providers, **self.gateway, "retries": retries, "escalation": escalation},
-            "routing.yaml": {"agents": {agent: {"stable": "v1", **self.routing}}},
+            "routing.yaml": {
+                "agents": {agent: {"stable": "v1", **self.routing}},
+                "aliases": {alias: agent if to == "agent" else to for alias, to in self.aliases.items()},
+            },
             f"agents/{agent}/v1.yaml": {"model": f"{PROVIDERS[self.api]}/good", **self.version},
             **{f"agents/{agent}/{name}": content for name, content in self.files.items()},
         }

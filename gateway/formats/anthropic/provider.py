@@ -14,6 +14,7 @@ PROVIDER = ProviderSide(
         api_name="Messages",
         base_url="https://api.anthropic.com/v1",
         price_source="anthropic",
+        models_path="/models?limit=1000",
         key_header="x-api-key",
         header_prefix=b"anthropic-",
         account_headers=(b"anthropic-organization-id", b"anthropic-workspace", b"anthropic-workspace-id"),

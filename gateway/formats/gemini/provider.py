@@ -15,6 +15,7 @@ PROVIDER = ProviderSide(
         api_name="generateContent",
         base_url="https://generativelanguage.googleapis.com/v1beta",
         price_source="google",
+        models_path="/models?pageSize=1000",
         key_header="x-goog-api-key",
         account_headers=(b"x-goog-user-project",),
     ),

@@ -25,6 +25,7 @@ _FACTS = ProviderFacts(
     error_shape=ERROR_SHAPE,
     has_openai_endpoints=True,
     models_path="/models",
+    tells_endings=True,
 )
 
 

@@ -20,6 +20,7 @@ PROVIDER = ProviderSide(
         has_openai_endpoints=True,
         stores_responses=True,
         models_path="/models",
+        tells_endings=True,
     ),
     limits=limits,
     path=lambda _model, _stream: PATH,

@@ -1,0 +1,1 @@
+"""Names that clients write as `model` beside agents: aliases and plain models, and the lists of them."""

@@ -67,9 +67,9 @@ def _with_verbosity_in_words(prompt: Prompt) -> Prompt:
     if sentence is None:
         return prompt
     led = next((at for at, each in enumerate(prompt.messages) if each.role != "system"), len(prompt.messages))
-    told = (*prompt.messages[:led], Message("system", (Text(sentence),)), *prompt.messages[led:])
+    messages = (*prompt.messages[:led], Message("system", (Text(sentence),)), *prompt.messages[led:])
     extras = {name: value for name, value in prompt.extras.items() if name != _VERBOSITY}
-    return replace(prompt, messages=told, extras=extras)
+    return replace(prompt, messages=messages, extras=extras)
 
 
 def _check_counts(prompt: Prompt, limits: FormatLimits) -> None:

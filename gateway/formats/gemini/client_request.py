@@ -101,7 +101,7 @@ def _tools(body: Members, extras: dict[str, Any]) -> list[ToolSpec]:
 def _asks_for_no_filter(settings: Any) -> bool:
     """Return whether safety settings switch filters off and no filter on."""
     listed = settings if isinstance(settings, list) else [settings]
-    return all(isinstance(each, dict) and each.get("threshold") in _UNFILTERED for each in listed)
+    return bool(listed) and all(isinstance(each, dict) and each.get("threshold") in _UNFILTERED for each in listed)
 
 
 def _asking(members: Mapping[str, Any]) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def test_a_neutral_member_is_refused_by_nobody(client: FormatName, members: Body
         ("gemini", {"generationConfig": {"audioTimestamp": True}}),
         ("gemini", {"generationConfig": {"candidateCount": 2}}),
         ("openai", {"min_p": 0.1}),
-        ("openai", {"verbosity": "low"}),
+        ("openai", {"verbosity": "shouted"}),
         ("openai-responses", {"context_management": [{"type": "compaction"}]}),
         ("anthropic", {"mcp_servers": [{"name": "m", "type": "url", "url": "https://example.org"}]}),
     ],

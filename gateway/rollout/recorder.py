@@ -13,9 +13,8 @@ from gateway.pricing import PriceBook
 from gateway.rollout.call_id import Booking
 from gateway.rollout.flush_requests import FlushRequests
 from gateway.rollout.named_conversations import Conversations
-from gateway.rollout.repeats import Repeats
 from gateway.rollout.table import Entry
-from gateway.rollout.weighing import cost_of, mark, tokens_of, weigh
+from gateway.rollout.weighing import Unshared, cost_of, mark, tokens_of, weigh
 from gateway.store.seam import Arm, Batch
 from policies.evidence.evidence import QUALITY, SCORED, WHOLE
 from policies.evidence.tally import Tally, amount_bucket, histogram_bucket
@@ -49,7 +48,7 @@ class Recorder:
         self._clock = clock
         self.flush_requests = FlushRequests()
         self._pending: dict[str, dict[tuple[int, int], Batch]] = {}
-        self._repeats = Repeats()
+        self._known = Unshared()
         self.conversations = Conversations()
         self._models: set[str] = set()
 
@@ -70,7 +69,7 @@ class Recorder:
             else:
                 if outcome.origin:
                     counts = _earlier_arm(batch, outcome, counts)
-                if weigh(outcome, judged, counts, self._repeats):
+                if weigh(outcome, judged, counts, self._known):
                     self.flush_requests.ask(outcome.agent)
         if outcome.conversation and outcome.reason != "model":
             self.conversations.note(outcome)

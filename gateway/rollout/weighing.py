@@ -5,25 +5,38 @@ proves anything alone.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
 
 from gateway.calls import Outcome
+from gateway.rollout.checks import Checks
 from gateway.rollout.repeats import Repeats
 from gateway.store.seam import MAX_FAILING_UNITS, MAX_UNITS, Arm, SampleSums
 from policies.calls.blame import RATE_LIMIT
-from policies.evidence.evidence import ERRORS, REJECTIONS, REPEATS, WHOLE, part_of, repeated
+from policies.evidence.evidence import ERRORS, REJECTIONS, REPEATS, WHOLE, checked, part_of, repeated
 from policies.guardrails.metrics import MEANS, Amount
 from policies.guardrails.thresholds import Scale, SlowThreshold
 from policies.statistics.means import BINS
 
 
-def weigh(outcome: Outcome, judged: bool, arm: Arm, repeats: Repeats) -> bool:
+@dataclass(frozen=True, slots=True)
+class Unshared:
+    """Knowledge of this replica alone about units: how often each was bad, and which were looked at lately."""
+
+    repeats: Repeats = field(default_factory=Repeats)
+    checks: Checks = field(default_factory=Checks)
+
+
+def weigh(outcome: Outcome, judged: bool, arm: Arm, known: Unshared) -> bool:
     """Take a call as evidence on its arm; return whether to flush at once, because the canary failed or refused it.
 
     `judged` is the outcome's, which takes a while to find.
     """
+    repeats = known.repeats
+    if outcome.arm == "canary" and not outcome.origin:
+        _check(outcome, judged, arm, known.checks)
     is_refused = outcome.rejected and not outcome.excused
     if is_refused:
         _mark_call(outcome, arm, REJECTIONS, outcome.party, repeats)
@@ -32,6 +45,34 @@ def weigh(outcome: Outcome, judged: bool, arm: Arm, repeats: Repeats) -> bool:
     arm.uncounted += 1
     _mark_lost(outcome, arm, repeats)
     return is_refused and outcome.arm == "canary"
+
+
+def _check(outcome: Outcome, judged: bool, arm: Arm, checks: Checks) -> None:
+    """Look at the call for absolute limits, if its unit's turn has come.
+
+    A client that has left is looked at only where it has waited beyond a limit.
+    """
+    rejected = outcome.rejected
+    limits: tuple[SlowThreshold, ...] = ()
+    if outcome.thresholds is not None and not outcome.failed and (judged or outcome.end == "client_gone"):
+        limits = tuple(threshold for threshold in outcome.thresholds.slow if threshold.is_limit)
+    slow = {each.component for each in _exceeded(outcome, limits)}
+    if not (judged or rejected or slow):
+        return
+    unit, party = unit_id(outcome.unit), outcome.party
+    if not checks.is_due(outcome.agent, unit, outcome.ended_at):
+        return
+    failed, excused = judged and outcome.failed, outcome.excused
+    if failed and not outcome.attempts[0].caller_can_cause:
+        party = ""
+    looked_at = {REJECTIONS: rejected and not excused, **{each.component: each.component in slow for each in limits}}
+    if judged:
+        looked_at[ERRORS] = failed and not excused
+    for component, is_bad in looked_at.items():
+        if is_bad:
+            mark(arm, checked(component), unit, party)
+        else:
+            arm.checks[component, party] = arm.checks.get((component, party), 0) + 1
 
 
 def mark(arm: Arm, component: str, unit: str, party: str, badness: int = WHOLE) -> bool:
@@ -119,6 +160,12 @@ def _mark_lost(outcome: Outcome, arm: Arm, repeats: Repeats) -> None:
 
 def _mark_slow(outcome: Outcome, slow: Iterable[SlowThreshold], arm: Arm, repeats: Repeats) -> None:
     """Note the unit under the kinds of slowness that this call falls under."""
+    for threshold in _exceeded(outcome, slow):
+        _mark_call(outcome, arm, threshold.component, outcome.party, repeats)
+
+
+def _exceeded(outcome: Outcome, slow: Iterable[SlowThreshold]) -> Iterator[SlowThreshold]:
+    """Yield the thresholds that the call took longer than."""
     latency = outcome.ended_at - outcome.received_at
     first = None if outcome.first_token_at is None else outcome.first_token_at - outcome.received_at
     if outcome.overtaken:  # the client saw the hedge's time, and how long the version would have taken is not known
@@ -129,7 +176,7 @@ def _mark_slow(outcome: Outcome, slow: Iterable[SlowThreshold], arm: Arm, repeat
     for threshold in slow:
         seconds = latency if threshold.measure == "latency" else first
         if seconds is not None and seconds > threshold.seconds:
-            _mark_call(outcome, arm, threshold.component, outcome.party, repeats)
+            yield threshold
 
 
 def _at_least(outcome: Outcome) -> float:

@@ -24,6 +24,8 @@
 --            units     number of the canary's units
 --            parties   the parties that called
 --            requests_of  the canary's judged calls by party: the list of parties, and the list of their calls
+--            checks    the canary's calls that an absolute limit looked at and found good, by component and party's part:
+--                      the list of names, and the list of their calls
 --            bad       a list of: number of the component, arm, component, badness of each unit, party or '', number of units;
 --                      stable's first
 --       4  digests of the units that `units` and then `bad` speak of, WIDTH bytes each, one after the other
@@ -33,6 +35,9 @@
 -- The evidence hash holds, by arm, <arm>|requests|<slot>, <arm>|errors, <arm>|units, <arm>|bad|<component>|<slot> in
 -- millionths, <arm>|bad_units|<component>, canary|requests@<party>|<slot>, <arm>|<metric>|n, |total, |squares, |bin|<i>|n and |bin|<i>|total; and `began`,
 -- `stable_seen`, `slot`, `callers`, `users` and `watched_since`.
+-- canary|checks|<component> counts the calls that an absolute limit looked at and found good, <component>! the units that
+-- were bad then. canary|checked is the number of both, of which each 8 share a window: canary|window|w<place> is
+-- "<window> <name>=<sum> " with as many sums as came, and is written anew for the 32nd window after it.
 -- <component>~<step> counts the units that began in an earlier step, requests@~<step> the canary's calls of such.
 -- <component>@<party> and <metric>@<party> stand for a party's part. A slot that has ended is folded into the text of its series, <arm>|requests or
 -- <arm>|bad|<component>: "<slot>:<sum> " again and again, an eighth of the memory.
@@ -41,6 +46,7 @@ local TALLY, EVIDENCE, UNITS, PARTIES = KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local REMEMBERED = 3600 -- seconds for which a party that has called is another one that is served
 local AT_ONCE = 1000 -- unpack() has a limit of some thousands
 local WIDTH = 12
+local CHECKS, WINDOWS = 8, 32
 
 local limits, batch, digests = cjson.decode(ARGV[2]), cjson.decode(ARGV[3]), ARGV[4]
 local time = redis.call('TIME')
@@ -131,6 +137,34 @@ local function count_units()
   end
 end
 
+-- The latest windows of checks, in a ring. A batch lies in the window in which it begins.
+local window, place
+local function note(name, amount)
+  if not window then
+    window = string.format('%d', math.floor(tonumber(redis.call('HGET', EVIDENCE, 'canary|checked') or '0') / CHECKS))
+    place = 'canary|window|w' .. string.format('%d', window % WINDOWS)
+  end
+  local text = redis.call('HGET', EVIDENCE, place) or ''
+  if string.match(text, '^%d+') ~= window then text = window .. ' ' end
+  redis.call('HSET', EVIDENCE, place, text .. name .. '=' .. amount .. ' ')
+end
+
+local checked = 0 -- calls that were looked at, each by one component: errors
+local function count_checks(names, amounts)
+  for index = 1, #names do
+    add(EVIDENCE, 'canary|checks|' .. names[index], amounts[index])
+    note(names[index], amounts[index])
+    if names[index] == 'errors' then checked = checked + tonumber(amounts[index]) end
+  end
+end
+
+local function note_bad(component, party, amount)
+  if string.sub(component, -1) ~= '!' then return end
+  note(component, string.format('%d', amount))
+  if party ~= '' then note(component .. '@' .. party, string.format('%d', amount)) end
+  checked = checked + amount
+end
+
 local news = batch.failed
 
 -- A full set freezes its component for both arms: what one of them could no longer count would tilt the other.
@@ -144,6 +178,7 @@ local function count_bad(number, arm, component, badness, party, count)
   local amount = string.format('%.0f', new * badness)
   add(EVIDENCE, arm .. '|bad|' .. component .. '|' .. current_slot(), amount)
   add(EVIDENCE, arm .. '|bad_units|' .. component, new)
+  if arm == 'canary' then note_bad(component, party, new) end
   if party == '' then return end
   add(EVIDENCE, arm .. '|bad|' .. component .. '@' .. party .. '|' .. current_slot(), amount)
   add(EVIDENCE, arm .. '|bad_units|' .. component .. '@' .. party, new)
@@ -206,7 +241,9 @@ local function apply()
   for _, sums in ipairs(batch.samples) do add_sample(sums) end
   count_units()
   count_requests_of(unpack(batch.requests_of))
+  if batch.checks then count_checks(unpack(batch.checks)) end
   for _, units in ipairs(batch.bad) do count_bad(unpack(units)) end
+  if checked > 0 then add(EVIDENCE, 'canary|checked', string.format('%d', checked)) end
   watch_parties()
   keep()
 end

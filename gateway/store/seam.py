@@ -53,6 +53,7 @@ class Arm:
     `bad` maps a component (`policies.guardrails.guardrails`) to the badness in millionths of each unit that was bad;
     `units` are ids of units seen, only as many as promotion asks for. `party_of` names the party of each bad unit
     (`gateway.rollout.parties`), `requests_of` counts its judged calls, `samples` has its part beside the whole.
+    `checks` counts, by component and party ('' for none), the calls that an absolute limit looked at and found good.
     """
 
     requests: int = 0
@@ -63,6 +64,7 @@ class Arm:
     uncounted: int = 0
     party_of: dict[str, str] = field(default_factory=dict)
     requests_of: dict[str, int] = field(default_factory=dict)
+    checks: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from gateway.store.seam import Arm, Batch, Sides
 from policies.evidence.evidence import SCORED, WHOLE, ArmEvidence, earlier_part, part_of, whole_of
 from policies.guardrails.metrics import SCORED_COMPONENTS
 from policies.statistics.means import BINS, Sample
+from policies.statistics.recent import KEPT
 
 UNIT_BYTES = 12  # 2^96 digests: a million units collide with a probability below 1e-17
 
@@ -53,6 +54,7 @@ def encode_batch(batch: Batch) -> tuple[bytes, bytes]:
             "tally": _sums(encode_tallies(batch.tallies)), "errors": _sums(_errors(batch)),
             "samples": [*_samples("stable", stable), *_samples("canary", canary)],
             "parties": sorted(batch.parties), "requests_of": _sums(_requests_of(batch)),
+            "checks": _sums(_checks(canary)),
             "units": len(canary.units), "bad": [(*key, len(units)) for *key, units in bad],
         }
     )  # fmt: skip
@@ -122,6 +124,16 @@ def _requests_of(batch: Batch) -> dict[str, int]:
     return sums
 
 
+def _checks(canary: Arm) -> dict[str, int]:
+    """The checks that found nothing bad, by component and by each party's part of it."""
+    sums: defaultdict[str, int] = defaultdict(int)
+    for (component, party), count in canary.checks.items():
+        sums[component] += count
+        if party:
+            sums[part_of(component, party)] += count
+    return sums
+
+
 def _samples(arm: ArmName, counts: Arm) -> Iterator[Sums]:
     """Each sample's sums; the squares come first because they are the first to overflow."""
     for metric, sums in counts.samples.items():
@@ -165,6 +177,8 @@ class _Reading:
     slots: defaultdict[str, dict[int, int]] = field(default_factory=lambda: defaultdict(dict))
     bad_units: dict[str, int] = field(default_factory=dict)
     samples: defaultdict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
+    checks: dict[str, int] = field(default_factory=dict)
+    windows: dict[int, list[str]] = field(default_factory=dict)
 
     def read(self, name: str, value: str) -> None:
         kind, _, rest = name.partition("|")
@@ -172,6 +186,13 @@ class _Reading:
             self.counts[kind] = int(value)
         elif kind == "bad_units":
             self.bad_units[rest] = int(value)
+        elif kind == "checks":
+            self.checks[rest] = int(value)
+        elif kind == "window":
+            index, *sums = value.split()
+            self.windows[int(index)] = sums
+        elif kind == "checked":
+            return  # tells only which window it is
         elif whole_of(kind) in ("requests", "bad"):
             self._read_slots(name, value)
         else:
@@ -198,7 +219,20 @@ class _Reading:
             samples={metric: _sample(sums) for metric, sums in self.samples.items()},
             scored={slot: count // WHOLE for slot, count in scored.items()},
             requests_of={name.removeprefix(part_of("requests", "")): slots for name, slots in of_parties.items()},
+            checks=self.checks,
+            recent=self._recent(),
         )
+
+    def _recent(self) -> dict[str, dict[int, int]]:
+        """The sums of the latest windows; the store overwrites an older one only when its place is needed."""
+        recent: defaultdict[str, dict[int, int]] = defaultdict(dict)
+        for index in sorted(self.windows):
+            if index <= max(self.windows) - KEPT:
+                continue
+            for pair in self.windows[index]:
+                name, _, amount = pair.rpartition("=")
+                recent[name][index] = recent[name].get(index, 0) + int(amount)
+        return dict(recent)
 
 
 def _sample(sums: Mapping[str, int]) -> Sample:

@@ -29,6 +29,7 @@ Population = Literal["judged calls", "judged and rejected calls", "scored units"
 
 _OF_PARTY = "@"  # between a component or a metric and the party whose part of it is counted
 _OF_COUNT = "#"  # between a component and which of a unit's bad calls is the event
+_OF_CHECK = "!"  # after a component, where the calls that an absolute limit looks at are counted
 _OF_STEP = "~"  # between a component and the earlier step in which its units began
 
 
@@ -40,6 +41,11 @@ def part_of(name: str, party: str) -> str:
 def repeated(component: str, times: int) -> str:
     """The name of the event that a unit is bad for the `times`-th time; the first time is the component itself."""
     return component if times == 1 else f"{component}{_OF_COUNT}{times}"
+
+
+def checked(component: str) -> str:
+    """The name under which an absolute limit counts a component's bad units: those that were bad when looked at."""
+    return f"{component}{_OF_CHECK}"
 
 
 def earlier_part(component: str, step: int) -> str:
@@ -60,7 +66,8 @@ class ArmEvidence:
     `units` distinct units, counted only as far as promotion asks for them; `samples` the sums of `cost` and `tokens`,
     scaled to their cap. `bad`, `bad_units` and `samples` also hold each party's part (`part_of`), and `requests_of` the
     canary's judged calls by party. Units that began in an earlier step are apart in `bad`, `bad_units` and
-    `requests_of` (`earlier_part`), and nowhere else.
+    `requests_of` (`earlier_part`), and nowhere else. `checks` counts the canary's calls that an absolute limit looked
+    at and found good, by component and party's part; `recent` these and the bad units (`checked`), by window.
     """
 
     requests: SlotCounts = field(default_factory=dict)
@@ -71,6 +78,8 @@ class ArmEvidence:
     samples: Mapping[str, Sample] = field(default_factory=dict)
     scored: SlotCounts = field(default_factory=dict)
     requests_of: Mapping[str, SlotCounts] = field(default_factory=dict)
+    checks: Mapping[str, int] = field(default_factory=dict)
+    recent: Mapping[str, SlotCounts] = field(default_factory=dict)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "ArmEvidence":
@@ -84,6 +93,8 @@ class ArmEvidence:
             samples={metric: _sample(sums) for metric, sums in record["samples"].items()},
             scored=_slots(record.get("scored", {})),
             requests_of={party: _slots(counts) for party, counts in record.get("requests_of", {}).items()},
+            checks=dict(record.get("checks", {})),
+            recent={name: _slots(counts) for name, counts in record.get("recent", {}).items()},
         )
 
     @property
@@ -137,8 +148,14 @@ class ArmEvidence:
             if part in samples:
                 samples[name] = samples[name].without(samples[part])
         scored = {index: count // WHOLE for index, count in bad.get(part_of(SCORED, party), {}).items()}
+        checks = {name: count - self.checks.get(part_of(name, party), 0) for name, count in self.checks.items()}
+        recent = {
+            name: _minus(counts, self.recent.get(part_of(name, party), {})) for name, counts in self.recent.items()
+        }
         return replace(
             self,
+            checks=checks,
+            recent=recent,
             requests=_minus(self.requests, self.requests_of.get(party, {})),
             bad=bad,
             bad_units=bad_units,
@@ -161,6 +178,8 @@ class ArmEvidence:
             bad_units={name: self.bad_units[part] for name, part in parts.items() if part in self.bad_units},
             samples={name: self.samples[part] for name, part in parts.items() if part in self.samples},
             scored={index: count // WHOLE for index, count in scored.items()},
+            checks={name: self.checks.get(part_of(name, party), 0) for name in self.checks if _OF_PARTY not in name},
+            recent={name: self.recent.get(part_of(name, party), {}) for name in self.recent if _OF_PARTY not in name},
             requests_of={name: self.requests_of.get(part, {}) for name, part in earlier.items()},
         )
 

@@ -13,7 +13,7 @@ Every metric is a badness, so there is one direction only.
 import re
 from dataclasses import dataclass
 
-from policies.evidence.evidence import REPEATS, Population, repeated
+from policies.evidence.evidence import REPEATS, Population, checked, repeated
 from policies.guardrails.metrics import METRICS, Events, Mean, Measure, Metric, SlowCalls
 
 ALPHA = 0.01  # the probability that an identical canary is ever rolled back, over the whole rollout
@@ -147,7 +147,8 @@ class Guardrail:
     @property
     def names(self) -> tuple[str, ...]:
         """The names under which the evidence counts what this guardrail reads: its events, or its sample."""
-        return tuple(event.name for event in self.events) or (self.metric.name,)
+        looks = () if self.relative else tuple(map(checked, self.components))
+        return (*(event.name for event in self.events), *looks) or (self.metric.name,)
 
 
 def parse(text: str) -> Guardrail:

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from operator import add
 from typing import Literal
 
-from policies.evidence.evidence import WHOLE, ArmEvidence, Evidence, SlotCounts, earlier_part
+from policies.evidence.evidence import WHOLE, ArmEvidence, Evidence, SlotCounts, checked, earlier_part
 from policies.guardrails.grammar import ABSOLUTE_THRESHOLD, THRESHOLD, CountedEvent, Guardrail
 from policies.guardrails.metrics import Events
 from policies.statistics.means import Sample, mean_e_value
+from policies.statistics.recent import recent_e_value
 from policies.statistics.restarts import begun_value
-from policies.statistics.sequential import absolute_e_value, floor_e_value, ratio_e_value, strata_e_value
+from policies.statistics.sequential import absolute_e_value, floor_e_value, strata_e_value
 
 Verdict = Literal["pass", "fail", "inconclusive"]
 
@@ -148,7 +149,8 @@ def _begun(guardrail: Guardrail, evidence: Evidence) -> float:
     """The weighted sum of the components that began in this step."""
     if guardrail.is_mean:
         return _mean(guardrail, evidence) / (evidence.step * (evidence.step + 1))
-    return sum(event.part * _restarted(guardrail, event, evidence) for event in guardrail.events)
+    ratio, floor = guardrail.tolerated, guardrail.metric.kind.floor if guardrail.relative else None
+    return sum(event.part * _restarted(guardrail, event, evidence, (ratio, floor)) for event in guardrail.events)
 
 
 def _mean(guardrail: Guardrail, evidence: Evidence) -> float:
@@ -177,8 +179,11 @@ def _sum(these: Iterable[float], those: Iterable[float]) -> tuple[float, ...]:
     return tuple(map(add, these, those))
 
 
-def _restarted(guardrail: Guardrail, event: CountedEvent, evidence: Evidence) -> float:
-    ratio, floor = guardrail.tolerated, guardrail.metric.kind.floor
+def _restarted(
+    guardrail: Guardrail, event: CountedEvent, evidence: Evidence, null: tuple[float, float | None]
+) -> float:
+    """`null` is the ratio to stable's rate that is tolerated, and the rate below which nothing is proven."""
+    ratio, floor = null
     steps = [step for step in evidence.earlier if _has_shown(evidence, earlier_part(event.name, step))]
     if event.times > 1 and not steps and not _has_shown(evidence, event.name):
         return evidence.clock.weight(0, evidence.clock.until)  # no such event: nothing was bet
@@ -222,14 +227,24 @@ def _absolute(guardrail: Guardrail, evidence: Evidence) -> float:
 
     The same threshold for both halves keeps what this guard adds to the chance of a false rollback at 1e-4.
     """
-    component = guardrail.components[0]
-    canary, stable = evidence.canary.badness(component), evidence.stable.badness(component)
-    limit = 1 - guardrail.slow[0].quantile if guardrail.slow else guardrail.limit
-    requests = sum(evidence.canary.trials(guardrail.population).values())
-    absolute = absolute_e_value(canary, requests, limit)
+    beyond = _beyond_limit(guardrail, evidence.canary)
     if evidence.control_unseen_seconds >= CONTROL_LOST_SECONDS:
-        return absolute
-    return min(absolute, ratio_e_value(canary, stable, evidence.weight, 1.0))
+        return beyond
+    alone = replace(evidence, offset=0, earlier={})
+    return min(beyond, _begun(guardrail, alone) + alone.clock.not_begun)
+
+
+def _beyond_limit(guardrail: Guardrail, canary: ArmEvidence) -> float:
+    """Return the evidence against the limit alone, by the units that were looked at (decision 39).
+
+    Scores are counted by unit in any case. Evidence from before units were looked at is compared with calls.
+    """
+    component, limit = guardrail.components[0], 1 - guardrail.slow[0].quantile if guardrail.slow else guardrail.limit
+    name = checked(component)
+    if guardrail.population == "scored units" or not (canary.checks or name in canary.bad):
+        return absolute_e_value(canary.badness(component), sum(canary.trials(guardrail.population).values()), limit)
+    recent = canary.recent.get(component, {}), canary.recent.get(name, {})
+    return recent_e_value(canary.badness(name), canary.checks.get(component, 0), recent[1], recent[0], limit)
 
 
 def _family(findings: Iterable[Finding]) -> float:

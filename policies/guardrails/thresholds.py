@@ -16,11 +16,12 @@ SCALE = 10_000  # what stable's cap counts as; integers, so that sums merge exac
 
 @dataclass(frozen=True, slots=True)
 class SlowThreshold:
-    """A call of over `seconds` is bad under `component`."""
+    """A call of over `seconds` is bad under `component`. `is_limit` is set where a guardrail names that time itself."""
 
     component: str
     measure: Measure
     seconds: float
+    is_limit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,10 @@ def arm_thresholds(guardrails: Iterable[Guardrail], frozen: Mapping[str, float],
             threshold = slow.seconds if slow.seconds is not None else frozen.get(slow.frozen_name)
             if threshold is not None:
                 slow_thresholds[slow.component] = SlowThreshold(
-                    slow.component, slow.measure, threshold * (slow.factor if canary else 1.0)
+                    slow.component,
+                    slow.measure,
+                    threshold * (slow.factor if canary else 1.0),
+                    slow.seconds is not None,
                 )
         name = guardrail.metric.name
         if guardrail.is_mean and (cap := frozen.get(name)):

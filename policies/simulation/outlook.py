@@ -75,6 +75,8 @@ def _grown(arm: ArmEvidence, growth: float) -> ArmEvidence:
         samples={metric: _grown_sample(sample, growth) for metric, sample in arm.samples.items()},
         scored=_times(arm.scored, growth),
         requests_of={party: _times(counts, growth) for party, counts in arm.requests_of.items()},
+        checks=_times(arm.checks, growth),
+        recent={name: _times(counts, growth) for name, counts in arm.recent.items()},
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from policies.evidence.evidence import ERRORS, REJECTIONS, REPEATS, WHOLE, ArmEvidence, Evidence, repeated
+from policies.evidence.evidence import ERRORS, REJECTIONS, REPEATS, WHOLE, ArmEvidence, Evidence, checked, repeated
 from policies.guardrails.grammar import ABSOLUTE_THRESHOLD, THRESHOLD, Guardrail
 from policies.guardrails.guardrails import assess, shares
 from policies.rollout import rollout
@@ -18,7 +18,7 @@ from policies.rollout.state import Intent, State, Step, VersionRef
 from policies.simulation.worlds import Bad, Chance, Taken, World, happenings
 from policies.statistics.means import Sample, mean_e_value
 from policies.statistics.restarts import StepClock, first_minute, slot
-from policies.statistics.sequential import GRID, ratio_e_value
+from policies.statistics.sequential import GRID
 
 MAX_CALLS = 20_000  # of the canary: at 5 % of 50 calls a second, two hours
 
@@ -159,11 +159,8 @@ class StepWatch:
 
     def _absolute(self, happening: Bad) -> bool:
         """Return whether an absolute guard may be breached: its e-value is at most that of the bare comparison."""
-        for component in self._alone.intersection(happening.components):
-            canary, stable = (sum(self._bad[arm].get(component, {}).values()) for arm in ("canary", "stable"))
-            if ratio_e_value(canary, stable, self._world.weight, 1.0) >= ABSOLUTE_THRESHOLD:
-                return True
-        return False
+        components = self._alone.intersection(happening.components)
+        return any(self._bounds[each][1.0].value >= ABSOLUTE_THRESHOLD * 0.999 for each in components)
 
     def _count(self, minute: int, bad: Bad) -> None:
         index = slot(minute)
@@ -179,10 +176,14 @@ class StepWatch:
         bad, turns = self._bad[arm], self._world.turns
         rejected, served = bad.get(REJECTIONS, {}), self._requests(calls)
         requests = {index: max(round(n * factor) - rejected.get(index, 0) * turns, 0) for index, n in served.items()}
+        looked_at = {name: bad.get(name, {}) for name in self._alone} if arm == "canary" else {}
+        bad = {**bad, **{checked(name): slots for name, slots in looked_at.items()}}
+        units = sum(requests.values()) // turns
         return ArmEvidence(
             requests=requests,
+            checks={name: max(units - sum(slots.values()), 0) for name, slots in looked_at.items()},
             errors=sum(bad.get(ERRORS, {}).values()) * turns,
-            units=sum(requests.values()) // turns,
+            units=units,
             bad={name: {index: count * WHOLE for index, count in slots.items()} for name, slots in bad.items()},
             bad_units={name: sum(slots.values()) for name, slots in bad.items()},
             samples={name: taken.canary if arm == "canary" else taken.stable for name, taken in self._taken.items()},

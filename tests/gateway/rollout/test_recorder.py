@@ -88,7 +88,7 @@ def test_a_units_fourth_and_sixteenth_failing_call_are_events() -> None:
     for call in range(1, 40):
         bad = stage.close(outcome("canary", failing(), end="failed")).canary.bad
         assert len(bad["errors"]) == 1
-        found += [(name, call) for name in bad if name != "errors"]
+        found += [(name, call) for name in bad if "#" in name]
     assert found == [("errors#4", 4), ("errors#16", 16)]
 
 
@@ -112,6 +112,33 @@ def test_a_units_fourth_rejected_and_fourth_slow_call_are_events_too() -> None:
     for _ in range(4):
         rejected, late = stage.close(outcome("canary", refused, end="refused")), stage.close(replace(slow))
     assert len(rejected.canary.bad["rejections#4"]) == 1 and len(late.stable.bad[f"{SLOW}#4"]) == 1
+
+
+def test_an_absolute_limit_looks_at_one_call_of_a_unit_in_ten_seconds() -> None:
+    """At the canary's alone; what it finds good is counted by party, what it finds bad by unit."""
+    stage = Stage()
+    first = stage.close(replace(outcome("canary"), party="c1")).canary
+    assert first.checks == {("errors", "c1"): 1, ("rejections", "c1"): 1}
+    assert stage.close(outcome("canary", failing(), end="failed")).canary.bad.keys() == {"errors"}
+    assert stage.close(outcome("stable", unit="v")).stable.checks == {}
+    failed = stage.close(outcome("canary", failing(), end="failed", unit="v")).canary
+    assert failed.bad.keys() == {"errors", "errors!"} and failed.checks == {("rejections", ""): 1}
+    assert stage.close(replace(outcome("canary", unit="w"), origin=2, evidence=9)).canary.checks == {}
+
+
+def test_an_absolute_limit_of_time_looks_at_slow_calls_and_at_who_left_after_it() -> None:
+    """Who left sooner says nothing; thresholds relative to stable have no such limit."""
+    limit = parse("latency_p90 <= 2s")
+    stage, thresholds = Stage(), arm_thresholds((*GUARDRAILS, limit), FROZEN, canary=True)
+    name = "latency_p90:0.9:2s"
+
+    def looked_at(unit: str, seconds: float, end: End) -> tuple[bool, bool]:
+        call = replace(outcome("canary", end=end, unit=unit), thresholds=thresholds, received_at=100.0 - seconds)
+        arm = stage.close(call).canary
+        return f"{name}!" in arm.bad, (name, "") in arm.checks
+
+    assert looked_at("a", 1.5, "answered") == (False, True) and looked_at("b", 3.0, "answered") == (True, False)
+    assert looked_at("c", 1.5, "client_gone") == (False, False) and looked_at("d", 3.0, "client_gone") == (True, False)
 
 
 def test_a_failure_of_stable_hurries_nobody() -> None:
@@ -237,7 +264,7 @@ def test_a_failed_call_is_neither_slow_nor_cheap() -> None:
     """It is a failure, and says nothing of time and cost."""
     call = outcome("canary", failing(), end="failed")
     call.received_at, call.thresholds = 0.0, THRESHOLDS["canary"]
-    assert (arm := Stage().close(call).canary).bad.keys() == {"errors"} and arm.samples == {}
+    assert (arm := Stage().close(call).canary).bad.keys() == {"errors", "errors!"} and arm.samples == {}
 
 
 def overtaken(arm: ArmName, after: float, stream: bool = False) -> Outcome:
@@ -426,7 +453,10 @@ def test_a_rejected_request_is_noted_under_its_unit_and_its_party() -> None:
     noted = outcome("canary", rejected(), end="refused")
     noted.party = "c5"
     batch = Stage().close(noted)
-    assert (batch.canary.bad, batch.canary.party_of) == ({"rejections": {unit_id("u"): WHOLE}}, {unit_id("u"): "c5"})
+    unit = {unit_id("u"): WHOLE}
+    assert (batch.canary.bad, batch.canary.party_of) == (
+        {"rejections": unit, "rejections!": unit}, {unit_id("u"): "c5"}
+    )  # fmt: skip
     assert (batch.canary.requests, batch.canary.errors, batch.canary.uncounted, batch.parties) == (0, 0, 1, {"c5"})
     assert (batch.tallies["v2"].rejected, batch.tallies["v2"].unjudged) == (1, 1)
 
@@ -484,7 +514,7 @@ def test_an_answer_that_a_content_filter_cut_is_judged_and_rejected() -> None:
     """It was served like any other; that it is a refusal is compared beside."""
     batch = Stage().close(outcome("canary", Attempt("p/m", 99.5, status=200, rejected=True)))
     assert (batch.canary.requests, batch.canary.uncounted, batch.canary.errors) == (1, 0, 0)
-    assert batch.canary.bad == {"rejections": {unit_id("u"): WHOLE}}
+    assert batch.canary.bad == {name: {unit_id("u"): WHOLE} for name in ("rejections", "rejections!")}
     assert (batch.tallies["v2"].rejected, batch.tallies["v2"].unjudged) == (1, 0)
 
 
@@ -507,7 +537,7 @@ def test_who_leaves_has_waited_for_so_long_at_least(arm: ArmName) -> None:
 def test_what_a_failure_hides_of_stables_latency_counts_as_slow() -> None:
     """A failing stable has fewer slow answers, so a sound canary would look slow. The canary's count for nothing."""
     assert lost("stable", failing(), "failed") == ({"errors", *SLOWNESS}, 1, 0)
-    assert lost("canary", failing(), "failed") == ({"errors"}, 1, 0)
+    assert lost("canary", failing(), "failed") == ({"errors", "errors!"}, 1, 0)
 
 
 def test_a_rate_limit_hides_nothing_of_stable_either() -> None:

@@ -241,6 +241,35 @@ async def test_each_partys_part_is_counted_beside_the_whole(store: RedisStore, a
     assert (found.samples["cost"].n, found.samples["cost@c1"]) == (2, Sample(1, 2.0, 4.0))
 
 
+async def test_checks_lie_in_windows_of_eight(store: RedisStore, agent: str) -> None:
+    """With each party's part, beside the sums of the step; a unit that is bad a second time is in none."""
+    await store.commit(agent, beginning(), "config")
+    good = {("errors", ""): 3, ("errors", "c1"): 4, ("rejections", ""): 7}
+    bad = {"errors!": {"x": WHOLE, "y": WHOLE}}
+    await store.flush(agent, 1, batch(canary=Arm(7, checks=good)))
+    await store.flush(agent, 2, batch(canary=Arm(2, 2, bad=bad, party_of={"x": "c1"})))
+    await store.flush(agent, 3, batch(canary=Arm(1, 1, bad={"errors!": {"x": WHOLE}})))
+    await store.flush(agent, 4, batch(canary=Arm(1, checks={("errors", ""): 1})))
+    found = (await _sides(store, agent)).canary
+    assert found.checks == {"errors": 8, "errors@c1": 4, "rejections": 7}
+    assert found.bad_units == {"errors!": 2, "errors!@c1": 1}
+    assert found.recent == {
+        "errors": {0: 7, 1: 1}, "errors@c1": {0: 4}, "rejections": {0: 7}, "errors!": {0: 2}, "errors!@c1": {0: 1},
+    }  # fmt: skip
+
+
+async def test_only_the_latest_windows_are_kept(store: RedisStore, agent: str) -> None:
+    """However long the step: what is left of older ones is not read."""
+    await store.commit(agent, beginning(), "config")
+    for sequence in range(1, 51):
+        await store.flush(agent, sequence, batch(canary=Arm(8, checks={("errors", ""): 8})))
+    found = (await _sides(store, agent)).canary
+    assert found.checks == {"errors": 400} and found.recent["errors"] == dict.fromkeys(range(18, 50), 8)
+    await store.flush(agent, 51, batch(canary=Arm(8, checks={("errors", ""): 160})))
+    await store.flush(agent, 52, batch(canary=Arm(8, checks={("errors", ""): 1})))
+    assert set((await _sides(store, agent)).canary.recent["errors"]) == {*range(39, 51), 70}
+
+
 async def test_parties_are_known_from_one_step_to_the_next(store: RedisStore, agent: str) -> None:
     """So that a caller who is the first in a new step is not taken for the only one there is."""
     await store.commit(agent, beginning(), "config")

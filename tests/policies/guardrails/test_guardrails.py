@@ -1,6 +1,7 @@
 """Guardrails: what can be written, and what one says about the evidence."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 
 import pytest
 from hypothesis import given
@@ -283,8 +284,62 @@ def test_an_absolute_time_allows_the_share_beyond_its_quantile() -> None:
     guard = parse("latency_p90 <= 2s")
     canary = replace(arm(500), bad={"latency_p90:0.9:2s": {0: 200 * WHOLE}}, bad_units={"latency_p90:0.9:2s": 200})
     found = finding(guard, Evidence(0.5, canary, arm(500)))
-    assert found.e_value == min(absolute_e_value(200, 500, 0.1), ratio_e_value(200, 0, 0.5, 1.0))
+    assert found.e_value == pytest.approx(min(absolute_e_value(200, 500, 0.1), first(ratio_e_value(200, 0, 0.5, 1.0))))
     assert found.verdict == "fail"
+
+
+def checks(good: int, bad: int, recent_good: int = 0, window: int = 0) -> ArmEvidence:
+    """Units that the limit of errors looked at, the bad ones in the latest window; each made fifty calls."""
+    return replace(
+        arm(50 * (good + bad), errors=bad),
+        bad={"errors": {0: bad * WHOLE}, "errors!": {0: bad * WHOLE}},
+        bad_units={"errors": bad, "errors!": bad},
+        checks={"errors": good},
+        recent={"errors": {window: recent_good}, "errors!": {window: bad}},
+    )
+
+
+def without_control(canary: ArmEvidence) -> Evidence:
+    return Evidence(1.0, canary, ArmEvidence(), control_unseen_seconds=300.0)
+
+
+def test_an_absolute_limit_compares_units_with_units() -> None:
+    """Nine conversations of fifty calls that all fail are 100 %, not nine of 450."""
+    assert finding(ABSOLUTE, without_control(checks(0, 9))).verdict == "fail"
+    assert finding(ABSOLUTE, without_control(checks(60, 15, recent_good=60))).e_value < 1
+    assert finding(ABSOLUTE, without_control(checks(0, 2))).verdict != "fail"
+
+
+def test_a_canary_that_dies_after_a_day_is_beyond_its_limit_after_tens_of_checks() -> None:
+    """The limit begins anew every few checks; by all of them the share is next to nothing."""
+    day = 860_000
+    assert finding(ABSOLUTE, without_control(checks(day, 30, window=day // 8))).verdict == "fail"
+    assert finding(ABSOLUTE, without_control(checks(day, 15, window=day // 8))).verdict != "fail"
+
+
+def test_with_a_control_an_absolute_limit_sees_what_stable_shows_again_and_again() -> None:
+    """Conversations of both arms fail once; those of the canary alone do so four times."""
+    canary = again(checks(0, 12), 12)
+    known = Evidence(0.1, canary, arm(5400, errors=60))
+    assert finding(ABSOLUTE, known).verdict == "fail"
+    assert finding(ABSOLUTE, replace(known, canary=checks(0, 12))).verdict != "fail"
+
+
+def test_no_party_alone_is_beyond_a_limit() -> None:
+    """Its units are left out of all units looked at, and of each window."""
+    parts = ("errors@c1", "errors!@c1")
+    canary = checks(40, 12)
+    canary = replace(
+        canary,
+        bad={**canary.bad, **{name: {0: 12 * WHOLE} for name in parts}},
+        bad_units={**canary.bad_units, **dict.fromkeys(parts, 12)},
+        checks={"errors": 40, "errors@c1": 0},
+        recent={"errors": {9: 0}, "errors!": {9: 12}, "errors!@c1": {9: 12}},
+    )
+    found = replace(without_control(canary), callers=2, observed_seconds=900.0)
+    assert finding(ABSOLUTE, found).unbounded > 1e4 and finding(ABSOLUTE, found).e_value < 1
+    assert finding(ABSOLUTE, replace(found, callers=1)).verdict == "fail"
+    assert Evidence.from_record(json.loads(json.dumps(asdict(found)))) == found
 
 
 def test_a_signal_only_holds() -> None:

@@ -45,7 +45,7 @@ def test_the_canary_is_granted_the_margin() -> None:
     assert stable.slow == (
         SlowThreshold("latency_p90:0.75:1.1", "latency", 1.0),
         SlowThreshold("latency_p90:0.9:1.1", "latency", 2.0),
-        SlowThreshold("latency_p95:0.95:2s", "latency", 2.0),
+        SlowThreshold("latency_p95:0.95:2s", "latency", 2.0, is_limit=True),
     )
     assert (canary.scales, stable.scales) == ({"cost": Scale(500.0, 10_500)}, {"cost": Scale(500.0, SCALE)})
 

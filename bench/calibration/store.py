@@ -64,7 +64,7 @@ class VirtualStore(RedisStore):
         async with self._line.told:
             self._line.told.notify_all()
 
-    async def read_messages(self, after: str, wait: bool) -> tuple[str, list[str]]:
+    async def read_messages(self, after: str, wait: bool) -> tuple[str, list[tuple[str, str]]]:
         """Wait on the virtual clock for what others tell, as the real store waits for it on its own."""
         if wait:
             with suppress(TimeoutError):

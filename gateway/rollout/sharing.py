@@ -12,9 +12,10 @@ import orjson
 
 from gateway.errors import StoreAway, StoreRefused
 from gateway.logs import Log
+from gateway.rollout.recent_units import Begun
 from gateway.rollout.recorder import Clock
 from gateway.rollout.table import Table
-from gateway.rollout.under_way import Begun, UnderWay
+from gateway.rollout.under_way import UnderWay
 from gateway.store.seam import Store
 from routing.plan import Beginning
 
@@ -22,6 +23,7 @@ SHARE_SECONDS = 0.1  # between two messages while nothing changes
 HASTY_SECONDS = 0.002  # just after a step has begun
 PAUSES = (SHARE_SECONDS, HASTY_SECONDS)
 UNITS_AT_ONCE = 500  # of one message, 8 KB: what a replica reads without a pause that calls would notice
+_UNITS_WITHOUT_PAUSE = 200  # a turn of the loop for each message would make the youngest conversations wait
 _MESSAGES_AT_ONCE = 20
 _FIRST_READ_SECONDS = 1.5  # each read of what others said before this replica began; calls are then served anyway
 _CATCH_UP_SECONDS = 20.0  # all of these reads; the oldest messages come first, so the last are the most needed
@@ -97,12 +99,17 @@ class Sharing:
         """Take what others have written; return whether there was something. Raises StoreAway."""
         after = self._place or f"{int((self._clock.unix() - self._memory_seconds()) * 1_000)}-0"
         self._place, messages = await self._store.read_messages(after, wait)
-        self._has_complained = self._under_way.is_deaf = False
-        for message in messages:
+        self._has_complained = False
+        units = 0
+        for replica, message in messages:
             for begun in _decoded(message):
+                units += len(begun.units)
                 if (entry := self._table.entry(begun.agent)) and entry.split.kept:
-                    self._under_way.learn(begun, entry.agent.idle)
-            await asyncio.sleep(0)  # calls go first
+                    self._under_way.learn(begun, entry.agent.idle, replica)
+            if units >= _UNITS_WITHOUT_PAUSE:
+                units = 0
+                await asyncio.sleep(0)  # calls go first
+        self._under_way.hear_again()
         return bool(self._place != after)
 
     async def _tell(self) -> float:

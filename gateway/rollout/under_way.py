@@ -5,121 +5,22 @@ others through the store (`gateway.rollout.sharing`); a call only looks into mem
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from itertools import islice
-from typing import NamedTuple
 
+from gateway.rollout.recent_units import SEEN, SETTLE_SECONDS, Begun, RecentUnits
 from gateway.rollout.table import Entry
 from gateway.rollout.weighing import unit_id
 from routing.assignment import is_alone
-from routing.plan import Beginning, Plan, Split, arm_of_unit, keep
+from routing.plan import Beginning, Plan, arm_of_unit, keep
 
-GENERATIONS = 4  # each half of `idle` long: what was used within `idle` is known, what is silent for twice that is not
 MOST_UNITS = 400_000  # over all agents and generations: some 40 MB
-_FEW = 1_000  # of what waits to be told, which is never too much
 HEAR_SECONDS = 0.1  # a call waits so long for the word of the replica that served the answer which it continues
 _MOST_WAITING = 1_000
-SETTLE_SECONDS = 2.0  # a step waits so long for new units where other replicas serve; longer than a poll of the records
-
+DEAF_SECONDS = 30.0  # a step waits no longer for a store that is away
 
 _NO_STEP = 0  # of units whose arm no weight has drawn: they are no evidence in any step
 _MARK = Beginning(_NO_STEP, "")
-
-
-class Begun(NamedTuple):
-    """Units of one agent that began at the same place; each by its `unit_id`."""
-
-    agent: str
-    beginning: Beginning
-    units: Sequence[str]
-
-
-class _RecentUnits:
-    """The units of one agent that were served lately, by `unit_id`. `unsaid` is what the other replicas do not know.
-
-    `split` is the latest that was seen, `since` when its step was first seen here, and `before` the split until then.
-    `heard_until` is when nothing of other replicas is remembered any more.
-    """
-
-    __slots__ = ("before", "half", "heard_until", "newest", "older", "since", "split", "turns_at", "unsaid")
-
-    def __init__(self, idle: float, at: float) -> None:
-        self.half = idle / 2
-        self.newest: dict[str, Beginning] = {}
-        self.older: deque[dict[str, Beginning]] = deque(maxlen=GENERATIONS - 1)
-        self.turns_at = at + self.half
-        self.unsaid: dict[Beginning, list[str]] = {}
-        self.split: Split | None = None
-        self.before: Split | None = None
-        self.since = at
-        self.heard_until = at
-
-    def see(self, split: Split, at: float) -> None:
-        """Notice that a step has begun."""
-        if self.split is None or self.split.step != split.step:
-            self.before, self.since = self.split, at
-        self.split = split
-
-    def turn(self, at: float) -> None:
-        """Begin new generations for the time that has passed."""
-        for _ in range(GENERATIONS):
-            if at < self.turns_at:
-                return
-            self._begin_generation(self.turns_at)
-        self.turns_at = at + self.half
-
-    def find(self, unit: str) -> Beginning | None:
-        """Return where the unit began, and take it over into the newest generation."""
-        for generation in reversed(self.older):
-            begun = generation.get(unit)
-            if begun is not None:
-                self.note(unit, begun)
-                return begun
-        return None
-
-    def note(self, unit: str, begun: Beginning) -> None:
-        """Remember the unit, and that the others are to hear of it."""
-        self.put(unit, begun)
-        self.unsaid.setdefault(begun, []).append(unit)
-
-    def put(self, unit: str, begun: Beginning) -> None:
-        """Remember the unit."""
-        self.newest[unit] = begun
-
-    @property
-    def size(self) -> int:
-        """Return how many units are remembered; one of several generations counts in each."""
-        return len(self.newest) + sum(map(len, self.older))
-
-    def forget_oldest(self) -> None:
-        """Forget the oldest generation before its time; where there is none, the first half of the newest."""
-        while self.older:
-            if self.older.popleft():
-                return
-        for unit in list(islice(self.newest, len(self.newest) // 2 + 1)):
-            del self.newest[unit]
-
-    def _begin_generation(self, at: float) -> None:
-        self.older.append(self.newest)
-        self.newest = {}
-        self.turns_at = at + self.half
-
-    def everything(self) -> dict[str, Beginning]:
-        """Return all that is remembered, of each unit what is newest."""
-        return {unit: begun for generation in (*self.older, self.newest) for unit, begun in generation.items()}
-
-    @property
-    def is_behind(self) -> bool:
-        """Return whether more waits to be told than is remembered, because the store has been away for long."""
-        return sum(map(len, self.unsaid.values())) > max(self.size, _FEW)
-
-    def say_everything(self) -> None:
-        """Tell the others all that is remembered, and nothing else."""
-        self.unsaid.clear()
-        for unit, begun in self.everything().items():
-            self.unsaid.setdefault(begun, []).append(unit)
 
 
 class UnderWay:
@@ -134,9 +35,10 @@ class UnderWay:
         self._most = most_units
         self._room = 0
         self._forgetful: set[str] = set()
-        self._agents: dict[str, _RecentUnits] = {}
+        self._agents: dict[str, RecentUnits] = {}
         self._beginnings: dict[Beginning, Beginning] = {}
         self._awaited: dict[str, asyncio.Event] = {}
+        self._heard_again_at = 0.0
         self.is_deaf = False
         self.ask: Callable[[], None] = _ignore
         self.hurry: Callable[[], None] = _ignore
@@ -152,7 +54,8 @@ class UnderWay:
         """Notice a step when this replica hears of it, however late its first new conversation comes."""
         if entry.split.kept:
             at = self._now()
-            self._units_of(entry, at).see(entry.split, at)
+            if self._units_of(entry, at).see(entry.split, at):
+                self.hurry()
 
     def follow(self, plan: Plan, entry: Entry, at: float) -> Plan:
         """Return the plan on the version that the call's conversation keeps; `at` in monotonic seconds."""
@@ -225,7 +128,12 @@ class UnderWay:
             self._units_of(entry, self._now()).note(name, _MARK)
             self.ask()
 
-    def learn(self, begun: Begun, idle: float) -> None:
+    def hear_again(self) -> None:
+        """Notice that the other replicas are heard."""
+        if self.is_deaf:
+            self.is_deaf, self._heard_again_at = False, self._now()
+
+    def learn(self, begun: Begun, idle: float, replica: str = "") -> None:
         """Take what another replica says. Of two beginnings of a unit the later step holds.
 
         Of two without a step the same one holds at each replica.
@@ -233,9 +141,14 @@ class UnderWay:
         at = self._now()
         units = self._agents.get(begun.agent)
         if units is None:
-            units = self._agents[begun.agent] = _RecentUnits(idle, at)
+            units = self._agents[begun.agent] = RecentUnits(idle, at)
         units.turn(at)
         units.heard_until = at + 2 * idle
+        if replica:
+            units.hear(replica, at)
+        if begun.beginning.digest == SEEN:
+            units.hear_seen(replica, begun.beginning.step, at)
+            return
         beginning = self._shared(begun.beginning)
         for unit in begun.units:
             known = units.newest.get(unit)
@@ -253,8 +166,9 @@ class UnderWay:
                 units.say_everything()
             while units.unsaid:
                 beginning, names = units.unsaid.popitem()
-                taken += (Begun(agent, beginning, names[first : first + most]) for first in range(0, len(names), most))
-        return taken
+                pieces = range(0, max(1, len(names)), most)
+                taken += (Begun(agent, beginning, names[first : first + most]) for first in pieces)
+        return sorted(taken, key=_is_seen)  # who hears that a step was seen knows all units that began before
 
     def give_back(self, begun: Iterable[Begun]) -> None:
         """Share these again: they have not arrived."""
@@ -271,9 +185,11 @@ class UnderWay:
     def is_hasty(self) -> bool:
         """Return whether a step began, so that the others must hear of new units at once."""
         now = self._now()
-        return any(now - units.since < 3 * SETTLE_SECONDS for units in self._agents.values())
+        return any(
+            now - units.since < 3 * SETTLE_SECONDS or self._is_settling(units, now) for units in self._agents.values()
+        )
 
-    def _follow(self, units: _RecentUnits, plan: Plan, entry: Entry, at: float) -> Plan:
+    def _follow(self, units: RecentUnits, plan: Plan, entry: Entry, at: float) -> Plan:
         """Follow a unit that is new here, or that was under way before the running step."""
         if is_alone(plan.unit):
             return plan
@@ -305,28 +221,35 @@ class UnderWay:
         agents, self._forgetful = sorted(self._forgetful), set()
         return agents
 
-    def _units_of(self, entry: Entry, at: float) -> _RecentUnits:
-        return self._agents.setdefault(entry.agent.name, _RecentUnits(entry.agent.idle, at))
+    def _units_of(self, entry: Entry, at: float) -> RecentUnits:
+        return self._agents.setdefault(entry.agent.name, RecentUnits(entry.agent.idle, at))
 
-    def _begin(self, units: _RecentUnits, plan: Plan, entry: Entry, at: float) -> Beginning:
+    def _begin(self, units: RecentUnits, plan: Plan, entry: Entry, at: float) -> Beginning:
         """Return where a unit that nobody knows begins.
 
-        For some seconds after a step has begun that is still the step before it, where other replicas serve the agent,
-        too: one of them may not know of the step yet, and this unit's next turn may arrive there.
+        Until the other replicas know of a step, and for some seconds more, that is still the step before it: this
+        unit's next turn may arrive there.
         """
         split = entry.split
-        if not entry.is_excluded:
-            units.see(split, at)
-        before = units.before
-        if before is not None and at < units.heard_until and at - units.since < SETTLE_SECONDS:
+        if not entry.is_excluded and units.see(split, at):
+            self.hurry()
+        if units.before is not None and self._is_settling(units, at):
+            before = units.before
             return self._shared(Beginning(before.step, arm_of_unit(before, plan.unit).digest, before.weight))
         return self._shared(Beginning(split.step, plan.version.digest, split.weight))
+
+    def _is_settling(self, units: RecentUnits, at: float) -> bool:
+        return units.is_settling(at, at if self.is_deaf and at - units.since < DEAF_SECONDS else self._heard_again_at)
 
     def _shared(self, beginning: Beginning) -> Beginning:
         """Return the one object for all equal beginnings: most units of a step have the same two."""
         if len(self._beginnings) > 1_000:
             self._beginnings.clear()
         return self._beginnings.setdefault(beginning, beginning)
+
+
+def _is_seen(begun: Begun) -> bool:
+    return begun.beginning.digest == SEEN
 
 
 def _holds(heard: Beginning, known: Beginning) -> bool:

@@ -29,8 +29,10 @@ class BeginningStore:
                 pipe.xadd(STREAM, fields, minid=oldest, approximate=True)
             await self._execute(pipe)
 
-    async def read_messages(self: Reaching, after: str, wait: bool) -> tuple[str, list[str]]:
-        """Return the place of the last message that was read, and the messages of other replicas after `after`.
+    async def read_messages(self: Reaching, after: str, wait: bool) -> tuple[str, list[tuple[str, str]]]:
+        """Return the place of the last message that was read, and other replicas' messages after `after`.
+
+        Each with the name of its replica.
 
         With `wait` the first message is waited for, for half a second at most; a read that ends empty is no failure.
         """
@@ -39,7 +41,8 @@ class BeginningStore:
             block = max(1, int(seconds * _MILLISECONDS)) if wait else None
             streams: Any = await self._client.xread({STREAM: after}, count=_AT_ONCE, block=block)
         entries = streams[0][1] if streams else []
-        others = [fields["begun"] for _, fields in entries if fields.get("from") != self._replica]
+        told = ((fields.get("from", ""), fields["begun"]) for _, fields in entries)
+        others = [(replica, message) for replica, message in told if replica != self._replica]
         return (entries[-1][0] if entries else after), others
 
     async def has_message(self: Reaching, place: str) -> bool:

@@ -289,8 +289,10 @@ class Store(Protocol):
     async def tell(self, messages: Sequence[str], since: float) -> None:
         """Tell the other replicas; what was told before `since` in Unix seconds is forgotten."""
 
-    async def read_messages(self, after: str, wait: bool) -> tuple[str, list[str]]:
-        """Return what other replicas have told after a place (`<milliseconds>-<number>`), and the last place read.
+    async def read_messages(self, after: str, wait: bool) -> tuple[str, list[tuple[str, str]]]:
+        """Return the last place read, and what other replicas have told after a place (`<milliseconds>-<number>`).
+
+        Each message comes with the name of its replica.
 
         With `wait` it is waited for, about half a second at most; then the list is empty.
         """

@@ -95,7 +95,7 @@ async def test_a_long_stream_is_read_to_its_end_before_the_replica_serves(redis_
     one.call("a")
     await one.sharing.finish()
 
-    async def read_slowly(after: str, wait: bool) -> tuple[str, list[str]]:
+    async def read_slowly(after: str, wait: bool) -> tuple[str, list[tuple[str, str]]]:
         await asyncio.sleep(0.5)
         number = next(portions, None)
         return (f"{number}-1", []) if number is not None else await read("0-0", wait)

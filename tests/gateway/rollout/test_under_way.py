@@ -4,8 +4,11 @@ import asyncio
 import tracemalloc
 from dataclasses import replace
 
+import pytest
+
+from gateway.rollout.recent_units import LIVE_SECONDS, LONGEST_SETTLE_SECONDS, SEEN, SETTLE_SECONDS, Begun
 from gateway.rollout.table import Entry
-from gateway.rollout.under_way import SETTLE_SECONDS, Begun, UnderWay
+from gateway.rollout.under_way import UnderWay
 from gateway.rollout.weighing import unit_id
 from policies.rollout.rollout import new_segment, reconcile
 from policies.rollout.state import State
@@ -21,7 +24,7 @@ class Stage:
     """An agent, its record and one replica's memory; the time passes by hand."""
 
     def __init__(self, running: Running = "keep") -> None:
-        self.now = 0.0
+        self.now, self.number = 0.0, 0
         self.agent = replace(AGENT, idle=60.0, running=running)
         self.under_way = UnderWay(lambda: self.now)
         self.state: State | None = None
@@ -47,9 +50,19 @@ class Stage:
         """Who serves the units now."""
         return {self.call(unit).version.name for unit in UNITS}
 
-    def hear(self, unit: str, begun: Beginning) -> None:
+    def hear(self, unit: str, begun: Beginning, replica: str = "") -> None:
         """Another replica says where a unit began."""
-        self.under_way.learn(Begun("support", begun, [unit_id(unit)]), 60.0)
+        self.under_way.learn(Begun("support", begun, [unit_id(unit)]), 60.0, replica)
+
+    def hear_seen(self, replica: str) -> None:
+        """Another replica says that it has seen the step."""
+        assert self.state
+        self.under_way.learn(Begun("support", Beginning(self.state.evidence, SEEN), []), 60.0, replica)
+
+    def begins(self) -> str:
+        """Which version a new unit gets."""
+        self.number += 1
+        return self.call(f"new {self.number}").version.name
 
 
 def test_a_unit_keeps_its_version_until_it_is_silent() -> None:
@@ -163,12 +176,101 @@ def test_a_step_waits_from_when_the_replica_hears_of_it() -> None:
     assert (here.call("later").version.name, here.call("later").held) == ("v2", False)
 
 
+def test_a_step_waits_until_the_others_have_seen_it() -> None:
+    """However late a busy replica hears of it; from then on as long as for any, so that all of them begin together."""
+    here = Stage()
+    v1 = Beginning(0, here.agent.versions["v1"].digest)
+    here.hear("elsewhere", v1, "busy")
+    here.call("before")
+    here.turn(10_000)
+    here.under_way.see(here.entry)
+    here.now += SETTLE_SECONDS + 3
+    assert here.begins() == "v1" and here.under_way.is_hasty
+    here.hear_seen("busy")
+    here.now += SETTLE_SECONDS - 0.1
+    assert here.begins() == "v1"
+    here.now += 0.2
+    assert here.begins() == "v2"
+
+
+@pytest.mark.parametrize(("silent", "waits"), [(LIVE_SECONDS, SETTLE_SECONDS), (0.0, LONGEST_SETTLE_SECONDS)])
+def test_a_step_does_not_wait_for_ever_for_who_is_gone(silent: float, waits: float) -> None:
+    """A replica that says nothing is waited for some seconds at most, one that was silent before it not at all."""
+    here = Stage()
+    here.hear("elsewhere", Beginning(0, here.agent.versions["v1"].digest), "gone")
+    here.now += silent
+    here.call("before")
+    here.turn(10_000)
+    here.under_way.see(here.entry)
+    here.now += waits - 0.1
+    assert here.begins() == "v1"
+    here.now += 0.2
+    assert here.begins() == "v2"
+
+
+def test_a_step_waits_for_a_store_that_is_away() -> None:
+    """Until the others are heard again, and what they have told meanwhile is read; for half a minute at most."""
+    here = Stage()
+    here.hear("elsewhere", Beginning(0, here.agent.versions["v1"].digest), "other")
+    here.call("before")
+    here.turn(10_000)
+    here.under_way.see(here.entry)
+    here.under_way.is_deaf = True
+    here.now += 29
+    assert here.begins() == "v1"
+    here.under_way.hear_again()
+    here.hear_seen("other")
+    here.now += SETTLE_SECONDS - 0.1
+    assert here.begins() == "v1"
+    here.now += 0.2
+    assert here.begins() == "v2"
+
+
+def test_a_step_does_not_wait_for_ever_for_the_store() -> None:
+    """Whoever may not read what others tell begins it half a minute later."""
+    here = Stage()
+    here.hear("elsewhere", Beginning(0, here.agent.versions["v1"].digest), "other")
+    here.call("before")
+    here.turn(10_000)
+    here.under_way.see(here.entry)
+    here.under_way.is_deaf = True
+    here.now += 31
+    assert here.begins() == "v2"
+
+
+def test_that_a_step_was_seen_is_told_behind_all_that_began_before() -> None:
+    """Once, and again when it did not arrive or the store has lost it."""
+    here = Stage()
+    here.under_way.see(here.entry)
+    here.call("before")
+    here.turn(10_000)
+    here.under_way.see(here.entry)
+    told = here.under_way.take(100)
+    assert [begun.beginning.digest == SEEN for begun in told] == [False, True, True]
+    assert not here.under_way.take(100)
+    here.under_way.give_back(told)
+    assert len(here.under_way.take(100)) == 3
+    here.under_way.share_everything()
+    assert here.under_way.take(100)[-1].beginning.step == here.entry.split.step
+
+
+def test_replicas_that_come_and_go_are_forgotten() -> None:
+    """However many there were."""
+    here = Stage()
+    for number in range(1_000):
+        here.now += 1
+        here.hear("elsewhere", Beginning(0, "v1"), f"replica {number}")
+        here.hear_seen(f"replica {number}")
+    units = here.under_way._agents["support"]
+    assert len(units.heard_at) <= 100 and len(units.seen) <= 100
+
+
 def test_what_is_new_is_shared_once_and_again_when_it_did_not_arrive() -> None:
     """In portions, by where it began."""
     here = Stage()
     here.versions()
     first = here.under_way.take(30)
-    assert sorted(len(begun.units) for begun in first) == [10, 30, 30, 30]
+    assert sorted(len(begun.units) for begun in first if begun.units) == [10, 30, 30, 30]
     assert not here.under_way.take(30)
     here.under_way.give_back(first)
     assert sum(len(begun.units) for begun in here.under_way.take(1000)) == 100

@@ -23,7 +23,7 @@ async def test_what_one_tells_the_others_hear(new_store: NewStore) -> None:
     await one.tell(["a", "b"], 0.0)
     await one.tell(["c"], 0.0)
     read, messages = await other.read_messages(place, wait=False)
-    assert messages == ["a", "b", "c"]
+    assert messages == [(one._replica, each) for each in "abc"]
     assert await other.read_messages(read, wait=False) == (read, [])
     assert (await one.read_messages(place, wait=False))[1] == []
 
@@ -35,7 +35,7 @@ async def test_a_message_is_waited_for(new_store: NewStore) -> None:
     waiting = asyncio.create_task(other.read_messages(place, wait=True))
     await asyncio.sleep(0.05)
     await one.tell(["a"], 0.0)
-    assert (await waiting)[1] == ["a"]
+    assert (await waiting)[1] == [(one._replica, "a")]
 
 
 async def test_an_idle_store_is_no_fault(url: str) -> None:

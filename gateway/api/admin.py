@@ -10,6 +10,7 @@ import orjson
 
 from gateway.api.endpoint import Endpoint, header, read_small, send_json
 from gateway.calls import Caller
+from gateway.config.problems import quoted, unknown
 from gateway.errors import CallerError, EpochConflict, Forbidden, NotFound, Unauthenticated
 from gateway.formats.openai_chat.errors import error_body
 from gateway.json_body import Document
@@ -22,6 +23,8 @@ _LONGEST_TEXT = 500
 _LATEST = 100
 _MOST_BYTES = 64 * 1024  # of a body: a few texts of at most 500 characters
 _PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,2})?)%")
+# What each command takes beside `actor` and `reason`.
+_MEMBERS = {"set-weight": "weight", "dismiss": "metric", "promote": "to"}
 _EPOCH = re.compile(rb'(?:W/)?"?([0-9]{1,18})"?')  # alone, or as the ETag it is
 
 
@@ -69,7 +72,10 @@ class Audit(AdminEndpoint):
         agent = scope["path_params"]["agent"]
         if self.services.table.entry(agent) is None:
             raise NotFound(f"there is no agent {agent!r}")
-        whole = scope["query_string"] == b"all=true"
+        query = scope["query_string"]
+        if query not in (b"", b"all=true", b"all=false"):
+            raise CallerError("the only query of the audit is ?all=true", param="all")
+        whole = query == b"all=true"
         memory = self.services.memory
         answer = {
             "agent": agent,
@@ -103,6 +109,7 @@ def _epoch(scope: Scope) -> int:
 
 
 def _command(verb: str, body: dict[str, object]) -> Command:
+    _check_members(verb, body)
     return Command(
         verb=verb,
         actor=_text(body, "actor"),
@@ -111,6 +118,20 @@ def _command(verb: str, body: dict[str, object]) -> Command:
         metric=_text(body, "metric") if verb == "dismiss" else None,
         to_end=body.get("to") == "end",
     )
+
+
+def _check_members(verb: str, body: dict[str, object]) -> None:
+    """Refuse what the command does not take: an operator who mistypes a name must not get another command."""
+    known = ["actor", "reason", *([_MEMBERS[verb]] if verb in _MEMBERS else [])]
+    for name in body:
+        if name in known:
+            continue
+        owner = next((each for each, member in _MEMBERS.items() if member == name), None)
+        if owner is not None:
+            raise CallerError(f"{name!r} is for {owner}, not for {verb}; nothing was changed", param=name)
+        raise CallerError(f"{unknown('member', name, known)}; nothing was changed", param=quoted(name))
+    if body.get("to", "end") != "end":
+        raise CallerError("the only value of 'to' is 'end': the last step; nothing was changed", param="to")
 
 
 def _weight(text: str) -> int:

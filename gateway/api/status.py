@@ -47,7 +47,8 @@ class Status(Endpoint):
         if b"text/html" in (header(scope, b"accept") or b""):
             from gateway.api.status_page import status_page  # with the table of HTML's entities, for whoever looks
 
-            await send_answer(send, 200, _HTML, status_page(view))
+            css = "status.css" if name is None else "../status.css"  # whatever path a proxy puts before ours
+            await send_answer(send, 200, _HTML, status_page(view, css))
         else:
             await send_json(send, view)
 

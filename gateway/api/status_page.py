@@ -27,11 +27,12 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def status_page(view: StatusView) -> bytes:
-    """The page of a status view, as UTF-8."""
+def status_page(view: StatusView, css: str = "status.css") -> bytes:
+    """The page of a status view, as UTF-8. `css` is its stylesheet's address, relative to the page's own."""
     gateway = view.gateway
     error = gateway.config.error
     return _PAGE.substitute(
+        css=css,
         version=escape(gateway.version),
         replica=escape(gateway.replica),
         now=escape(view.now),

@@ -14,7 +14,7 @@ Run = Callable[[argparse.Namespace], int]
 
 def add_folder(command: argparse.ArgumentParser, run: Run) -> None:
     """Add `--config` and `--env-file`; `run` finds the environment complete, and warnings about the file."""
-    default = Path(os.environ.get("SERINUS_CONFIG", "config"))
+    default = Path(os.environ.get("SERINUS_CONFIG") or "config")
     command.add_argument(
         "--config", type=Path, default=default, metavar="DIR", help="configuration folder (default: config/)"
     )

@@ -115,7 +115,7 @@ def _operating(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, text: str
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=text)
-    url = os.environ.get("SERINUS_URL", _URL)
+    url = os.environ.get("SERINUS_URL") or _URL
     command.add_argument("--url", default=url, help=f"the gateway ({_URL}, or SERINUS_URL)")
     command.set_defaults(run=partial(_operate, name))
     return command

@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from gateway.config import fields, quantities
@@ -24,11 +24,23 @@ from routing.models import ModelPattern
 _STANDARD_ONLY: Final = ("proxy", "http2")
 
 
+class KnownCaller(NamedTuple):
+    """A caller by its key: name, group, and the agents that it may call, None for all of them."""
+
+    name: str
+    group: str
+    agents: Collection[str] | None
+
+
+ANYBODY = KnownCaller("open", "default", None)  # every caller, where no keys are configured
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """Names that a reference may use. None where they could not be read, so that nothing is reported.
 
-    `has_people` says whether somebody hears of a conversation that goes to `human`; `models` are passed on.
+    `has_people` says whether somebody hears of a conversation that goes to `human`; `models` are passed on; `callers`
+    are those whose calls rules may see.
     """
 
     providers: Collection[str] | None
@@ -37,6 +49,7 @@ class Known:
     versions: Mapping[str, Mapping[str, AgentVersion]]
     has_people: bool | None = None
     models: tuple[ModelPattern, ...] | None = None
+    callers: Collection[KnownCaller] | None = None
 
 
 def gateway_problems(root: Node, known: Known, folder: pathlib.Path) -> Iterator[Problem]:

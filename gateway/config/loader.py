@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.config import fields, quantities
-from gateway.config.crosscheck import Known, gateway_problems
+from gateway.config.crosscheck import ANYBODY, Known, KnownCaller, gateway_problems
 from gateway.config.environment import Expanded, expand
 from gateway.config.gateway_file import GatewaySettings
 from gateway.config.model_check import alias_problems, model_problems, patterns_in
@@ -143,7 +143,23 @@ def _known(expanded: Expanded | None, routing: Parsed, files: VersionFiles, vers
     providers = _names(expanded.root if expanded else None, "providers")
     has_people = None if expanded is None else _has_people(expanded.root)
     models = None if expanded is None else patterns_in(expanded.root, "models") or ()
-    return Known(providers, _names(routing.root, "agents"), files.agents, versions, has_people, models)
+    callers = None if expanded is None else _callers(expanded.root)
+    return Known(providers, _names(routing.root, "agents"), files.agents, versions, has_people, models, callers)
+
+
+def _callers(root: Node) -> list[KnownCaller] | None:
+    """Return whom the keys stand for; None where that cannot be read."""
+    keys = root.get("keys")
+    if keys is None or not keys.value:
+        return [ANYBODY]
+    found = []
+    for name, key in keys.entries.items():
+        group, agents = key.get("group"), key.get("agents")
+        if not isinstance(key.value, Mapping) or (group is not None and group.text is None):
+            return None
+        named = None if agents is None else [each.text or "" for each in agents.items]
+        found.append(KnownCaller(name, "default" if group is None else group.text or "", named))
+    return found
 
 
 def _has_people(root: Node) -> bool:

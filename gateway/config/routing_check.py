@@ -6,6 +6,7 @@ from gateway.config import quantities
 from gateway.config.crosscheck import Known, entries, provider_known
 from gateway.config.nodes import Node, Path
 from gateway.config.problems import MAX_PROBLEMS, Problem, quoted, unknown
+from gateway.config.rule_check import rule_problems
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS, Guardrail, parse
 from routing.agents import AgentVersion
 from routing.chain import HUMAN
@@ -28,6 +29,7 @@ def routing_problems(root: Node, known: Known) -> Iterator[Problem]:
         yield from _fallback_problems(entry, path, known)
         yield from _shadow_problems(entry, path)
         yield from _hedge_problems(entry, path)
+        yield from rule_problems(agent, entry, path, known)
 
 
 def _trial_problems(entry: Node, path: Path) -> Iterator[Problem]:

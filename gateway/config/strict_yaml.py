@@ -9,7 +9,7 @@ import math
 import pathlib
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -27,7 +27,12 @@ _BOOLEAN = {"true": True, "True": True, "TRUE": True, "false": False, "False": F
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)?(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?")
 _LARGEST_INTEGER = 2**63 - 1
+_BARE_ADDRESS = re.compile(r"^ *listen: *\[")
 _BARE_VARIABLE = re.compile(r"[:,] *\$\{")
+# Line breaks of YAML 1.1 that are none in YAML 1.2 and in editors: they come with text from web pages. The parser is
+# shown characters for private use in their place.
+_ODD_BREAKS = ("\x85", "\u2028", "\u2029")
+_PRIVATE = range(0xE000, 0xF8FF)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CORE = "tag:yaml.org,2002:"
 _TAGGED_TEXT = frozenset({"!", f"{_CORE}str"})
@@ -92,7 +97,7 @@ def read_text(path: pathlib.Path) -> str:
 
 def parse(text: str, file: str) -> Parsed:
     """The one document in `text`."""
-    builder = _Builder(file, _events(text))
+    builder = _Builder(file, _events(*_without_odd_breaks(text)))
     try:
         root = builder.document()
     except _TooDeepError as error:
@@ -143,14 +148,25 @@ class _Event:
         return issubclass(self.kind, kinds)
 
 
-def _events(text: str) -> Iterator[_Event]:
+def _without_odd_breaks(text: str) -> tuple[str, Mapping[int, str]]:
+    """The text with other characters for odd line breaks, and what turns these back."""
+    found = [each for each in _ODD_BREAKS if each in text]
+    if not found:
+        return text, {}
+    free = (chr(code) for code in _PRIVATE if chr(code) not in text)
+    stands = dict(zip(found, free, strict=False))
+    shown = text.translate({ord(own): other for own, other in stands.items()})
+    return shown, {ord(other): own for own, other in stands.items()}
+
+
+def _events(text: str, back: Mapping[int, str]) -> Iterator[_Event]:
     for event in yaml.parse(text, Loader=_PARSER):
         mark = event.start_mark
         yield _Event(
             type(event),
             mark.line + 1 if mark else 1,
             mark.column + 1 if mark else 1,
-            getattr(event, "value", ""),
+            getattr(event, "value", "").translate(back) if back else getattr(event, "value", ""),
             getattr(event, "anchor", None),
             getattr(event, "tag", None),
             not getattr(event, "style", None),
@@ -281,6 +297,8 @@ def _hint(text: str, first: int, last: int) -> str:
     lines = text.split("\n")[first - 1 : last]
     if lines and re.match(" *\t", lines[-1]):
         return "; indent with spaces, never with tabs"
+    if any(map(_BARE_ADDRESS.match, lines)):
+        return '; put an IPv6 address in quotes: listen: "[::1]:8080"'
     if any(_BARE_VARIABLE.search(line, line.find("{") + 1) for line in lines if "{" in line):
         return '; within { } a variable needs quotes: "${NAME}"'
     return ""

@@ -2,6 +2,9 @@
 
 Loading happens in a thread, so that the event loop never waits for a disk. What to do with a new deployment, and with
 a broken one, is the caller's business.
+
+A file may be written in several parts, each of which can be read: half a prompt, a routing without its last agents. So
+a change is read once sizes and times have rested, and what would end a trial is read twice.
 """
 
 import asyncio
@@ -16,10 +19,15 @@ from typing import Any, Final, Protocol
 from watchfiles import Change, watch
 
 from gateway.config import ConfigProblems, Deployment, load
+from routing.agents import Agent
 
 _DEBOUNCE_MS: Final = 100  # an editor's save is several events; they are taken as one
 _STEP_MS: Final = 100  # the watching thread wakes as often, idle or not
 _LOOK_MS: Final = 2_000  # how often to look where no event comes from: links from outside, network file systems
+_REST_SECONDS: Final = 0.3  # without another change; `scp` and `kubectl cp` leave gaps of a tenth of a second
+_MOST_RESTS: Final = 10  # a file that grows all the time, such as a log, must not keep edits away
+_SURE_SECONDS: Final = 1.0  # before what would end a trial is read a second time
+_MOST_READINGS: Final = 5  # of files that are others each time
 _CALM_SECONDS: Final = 1.0  # after a reload in vain: a log or a database that lies in the folder must not cost a core
 _DEEPEST: Final = 8  # levels of folders; links may lead round in a circle
 
@@ -92,15 +100,15 @@ class Reloader:
         """The problems of the present files; None when they are valid."""
         return self._error
 
-    async def reload_now(self) -> bool:
+    async def reload_now(self, *, is_sure: bool = True) -> bool:
         """Load the folder and apply or refuse it. What is the same as before is not applied again.
 
-        Whether anything is other than before: the deployment, or what is wrong.
+        `is_sure` says that the files are whole, because a person says so; otherwise what would end a trial is read
+        twice. Return whether anything is other than before: the deployment, or what is wrong.
         """
         async with self._one_at_a_time:
-            self._seen = await self._look()
             try:
-                deployment = await asyncio.to_thread(load, self._folder, self._environ)
+                deployment = await self._load(is_sure)
                 is_new = self._current is None or deployment.digest != self._current.digest
                 if is_new and self._prepare is not None:
                     await self._prepare(deployment)
@@ -114,13 +122,39 @@ class Reloader:
                 self._apply(deployment)
             return is_other
 
+    async def _load(self, is_sure: bool) -> Deployment:
+        """Read the folder. Raises ConfigProblems."""
+        self._seen = await self._look()
+        deployment = await asyncio.to_thread(load, self._folder, self._environ)
+        for _ in range(0 if is_sure else _MOST_READINGS):
+            if self._current is None or not ends_trial(self._current, deployment):
+                break
+            await asyncio.sleep(_SURE_SECONDS)
+            self._seen = await self._look()
+            before, deployment = deployment, await asyncio.to_thread(load, self._folder, self._environ)
+            if before.digest == deployment.digest:
+                break
+        return deployment
+
+    async def _rest(self) -> None:
+        """Wait until nothing in the folder has changed for a moment."""
+        seen = await self._look()
+        for _ in range(_MOST_RESTS):
+            await asyncio.sleep(_REST_SECONDS)
+            before, seen = seen, await self._look()
+            if seen == before:
+                return
+
     async def run(self, watch: FileWatch = watch_in_thread) -> None:
         """Reload on every change until cancelled. The folder may vanish and come back meanwhile."""
         if self._seen is None:
             self._seen = await self._look()
         async with contextlib.aclosing(self._changes(watch)) as changes:
             async for is_event in changes:
-                if (is_event or await self._look() != self._seen) and not await self.reload_now():
+                if not is_event and await self._look() == self._seen:
+                    continue
+                await self._rest()
+                if not await self.reload_now(is_sure=False):
                     await asyncio.sleep(_CALM_SECONDS)
 
     async def _look(self) -> Fingerprint:
@@ -161,6 +195,21 @@ class Reloader:
                 yield bool(paths)
                 if await asyncio.to_thread(_is_elsewhere, self._folder, target):
                     return
+
+
+def ends_trial(old: Deployment, new: Deployment) -> bool:
+    """Return whether a trial under the old configuration cannot go on under the new one."""
+    return any(
+        agent.canary is not None and _contents(agent) != _contents(new.agents.get(agent.name))
+        for agent in old.agents.values()
+    )
+
+
+def _contents(agent: Agent | None) -> tuple[str, ...]:
+    """The digests of both arms; none without a trial."""
+    if agent is None or agent.canary is None:
+        return ()
+    return (agent.versions[agent.stable].digest, agent.versions[agent.canary].digest)
 
 
 def fingerprint(folder: Path, store: Path | None = None) -> Fingerprint:

@@ -20,11 +20,14 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
     """A listening socket; port 0 takes a free one. `shared` lets several processes listen on the port (SO_REUSEPORT).
 
-    Raises OSError when the address cannot be had.
+    `::` listens on IPv4, too. Raises OSError when the address cannot be had.
     """
     name = host.encode("ascii")  # as text it would load the tables of international names, 0.3 MB
     family, *_, address = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    return socket.create_server((str(address[0]), int(address[1])), family=family, backlog=BACKLOG, reuse_port=shared)
+    is_any = family == socket.AF_INET6 and address[0] == "::" and socket.has_dualstack_ipv6()
+    return socket.create_server(
+        (str(address[0]), int(address[1])), family=family, backlog=BACKLOG, reuse_port=shared, dualstack_ipv6=is_any
+    )
 
 
 def accepted(listener: socket.socket) -> Iterator[socket.socket]:

@@ -178,3 +178,30 @@ async def test_a_clients_key_is_no_admin_token(tmp_path: Path, redis_url: str, a
     }
     async with running(write(tmp_path, files), redis_url) as served:
         assert (await retry(served, agent, "authorization: Bearer key", "if-match: 1")).status == 401
+
+
+@pytest.mark.parametrize(
+    ("verb", "more", "word"),
+    [
+        ("promote", {"weight": "10%"}, "'weight' is for set-weight, not for promote"),
+        ("retry", {"to": "end"}, "'to' is for promote, not for retry"),
+        ("promote", {"to": "50%"}, "the only value of 'to' is 'end'"),
+        ("retry", {"metric": "cost"}, "'metric' is for dismiss, not for retry"),
+        ("retry", {"resaon": "x"}, "unknown member 'resaon'; did you mean 'reason'?"),
+        ("set-weight", {"weight": "10%", "wieght": "5%"}, "unknown member 'wieght'; did you mean 'weight'?"),
+    ],
+)
+async def test_a_member_that_a_command_does_not_take_is_refused(
+    served: Running, agent: str, verb: str, more: dict[str, str], word: str
+) -> None:
+    """Files are read strictly, and so are commands: nothing is done that was not asked for."""
+    reply = await retry(served, agent, TOKEN, "if-match: 2", body={**PERSON, **more}, verb=verb)
+    assert reply.status == 400 and word in error(reply)["message"] and "nothing was changed" in error(reply)["message"]
+    state = served.gateway.services.table.seen(agent)
+    assert state is not None and state.epoch == 2
+
+
+async def test_a_query_that_the_audit_does_not_know_is_refused(served: Running, agent: str) -> None:
+    """`?all=1` would otherwise show a part as if it were the whole."""
+    for query, status in (("", 200), ("?all=true", 200), ("?all=1", 400), ("?ALL=true", 400)):
+        assert (await ask(served.url, "GET", f"/audit/{agent}{query}", headers=(TOKEN,))).status == status

@@ -4,11 +4,13 @@ import asyncio
 import base64
 import hashlib
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 
@@ -222,6 +224,15 @@ async def test_a_browser_gets_the_page(served: Running, agent: str) -> None:
     assert reply.headers["cache-control"] == "no-store" and reply.headers["x-content-type-options"] == "nosniff"
     style = await ask(served.url, "GET", "/status.css")
     assert style.status == 200 and style.headers["content-type"].startswith("text/css")
+
+
+@pytest.mark.parametrize("prefix", ["", "/gw"])
+async def test_the_page_finds_its_stylesheet_behind_a_proxy(served: Running, agent: str, prefix: str) -> None:
+    """Its address is relative, so a path that a proxy puts before ours changes nothing."""
+    for path in ("/status", f"/status/{agent}"):
+        page = (await ask(served.url, "GET", path, headers=("accept: text/html",))).body.decode()
+        [href] = re.findall(r'rel="stylesheet" href="([^"]+)"', page)
+        assert urljoin(f"http://host{prefix}{path}", href) == f"http://host{prefix}/status.css"
 
 
 @pytest.fixture

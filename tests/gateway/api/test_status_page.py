@@ -44,7 +44,7 @@ def test_the_page_needs_no_script_and_one_stylesheet() -> None:
     """What its content security policy allows is all that it asks for."""
     parser = _Tags()
     parser.feed(status_page(view()).decode())
-    assert [attributes.get("href") for tag, attributes in parser.tags if tag == "link"] == ["/status.css"]
+    assert [attributes.get("href") for tag, attributes in parser.tags if tag == "link"] == ["status.css"]
     assert not [attributes for _, attributes in parser.tags if "style" in attributes or "src" in attributes]
 
 

@@ -21,6 +21,7 @@ import pytest
 
 from gateway import __version__
 from gateway.cli.client import Operator, Overtaken
+from gateway.cli.main import _parser as parser
 from gateway.cli.main import main
 from gateway.rollout.status_view import ConfigView, StoreView
 from policies.rollout.verbs import Command
@@ -434,3 +435,12 @@ async def test_simulate_refuses_what_makes_no_sense(
         await run("simulate", "any", "--config", str(tmp_path), *named)
     option, value = "=".join(named).split("=")
     assert ended.value.code == 2 and f"argument {option}: {value!r} is n" in capsys.readouterr().err
+
+
+def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`SERINUS_CONFIG=""` is `config/`, as if it were not set, and `SERINUS_URL=""` the usual address."""
+    for name in ("SERINUS_CONFIG", "SERINUS_URL", "SERINUS_WORKERS"):
+        monkeypatch.setenv(name, "")
+    served = parser().parse_args(["serve"])
+    assert (str(served.config), served.workers) == ("config", 1)
+    assert parser().parse_args(["status"]).url == "http://127.0.0.1:8080"

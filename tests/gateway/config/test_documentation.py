@@ -12,7 +12,7 @@ from policies.guardrails.grammar import DEFAULT_GUARDRAILS
 from policies.guardrails.metrics import METRICS
 from policies.rollout.state import Action
 from routing.agents import Shadow
-from tests.gateway.config.folders import ENVIRON, FILES, loaded, write
+from tests.gateway.config.folders import ENVIRON, FILES, GATEWAY, loaded, write
 
 MANUAL = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text(encoding="utf-8")
 
@@ -59,7 +59,8 @@ def test_the_steps_of_the_manual_load(tmp_path: Path) -> None:
     assert example is not None
     versions = {f"agents/order-desk/{name}.yaml": f"model: openai/{name}" for name in ("v7", "v8", "v9")}
     routing = example[1].replace("anthropic/", "openai/")
-    agent = loaded(tmp_path, {"routing.yaml": routing, **versions}).agents["order-desk"]
+    gateway = f"{GATEWAY}keys: {{app: {{sha256: '{'0' * 64}', group: internal}}}}\n"
+    agent = loaded(tmp_path, {"routing.yaml": routing, "gateway.yaml": gateway, **versions}).agents["order-desk"]
     assert [(step.weight, step.hold, step.approval) for step in agent.steps] == [
         (500, 600.0, False),
         (2500, 1200.0, False),

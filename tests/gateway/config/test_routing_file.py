@@ -8,6 +8,11 @@ from policies.guardrails.grammar import DEFAULT_GUARDRAILS
 from routing.agents import Agent, Hedge, RolloutStep, Shadow, Sticky, Target
 from tests.gateway.config.folders import GATEWAY, ROUTING, STEPS, loaded, problems
 
+KEYED = GATEWAY + (
+    f"keys:\n  web: {{sha256: '{'0' * 64}', group: internal}}\n"
+    f"  app: {{sha256: '{'2' * 64}', agents: [support]}}\n  ios: {{sha256: '{'1' * 64}', agents: [support]}}\n"
+)
+
 
 def support(folder: Path, text: str, files: Mapping[str, str] | None = None) -> Agent:
     return loaded(folder, {"routing.yaml": ROUTING + text, **(files or {})}).agents["support"]
@@ -50,7 +55,7 @@ def test_everything_there_is_to_say(tmp_path: Path) -> None:
         "    guardrails: [error_rate  <= 10%]\n"
         "    signals: [ttft_p90 <=stable * 1.1, latency_p90 <= stable * 1.1]\n"
         "    shadow: {version: v3, sample: 0.5%, max_per_minute: 20, max_usd_per_day: 2.5}\n",
-        {"agents/support/v3.yaml": "model: openai/v3", "gateway.yaml": GATEWAY + "escalation: {desk: true}\n"},
+        {"agents/support/v3.yaml": "model: openai/v3", "gateway.yaml": KEYED + "escalation: {desk: true}\n"},
     )
     assert agent.sticky == Sticky("header", "x-tenant")
     assert agent.rules[0].when == {"group": ("internal",)}
@@ -292,3 +297,67 @@ def test_a_person_of_whom_nobody_hears_is_a_problem(tmp_path: Path, said: str) -
     files = {"gateway.yaml": f"{GATEWAY}escalation: {{{said}}}\n", "routing.yaml": f"{ROUTING}    fallback: [human]\n"}
     [line] = problems(tmp_path, files)
     assert "agents.support.fallback.0" in line and "escalation.webhook" in line
+
+
+@pytest.mark.parametrize(
+    ("rules", "complaint"),
+    [
+        (
+            ["{when: {stream: yes}, use: v1}"],
+            "0.when.stream: 'yes' is never the value of `stream`; write true or false",
+        ),
+        (["{when: {stream: [true, 1]}, use: v1}"], "0.when.stream: 1 is never the value of `stream`"),
+        (
+            ["{when: {caller: nosuch}, use: v1}"],
+            "0.when.caller: unknown caller 'nosuch'; known: app, web (of keys that",
+        ),
+        (["{when: {caller: ios}, use: v1}"], "0.when.caller: unknown caller 'ios'; known: app, web"),
+        (
+            ["{when: {group: [internal, beta]}, use: v1}"],
+            "0.when.group: unknown group 'beta'; known: default, internal",
+        ),
+        (["{when: {caller: app, group: internal}, use: v1}"], "0.when: no caller that is named here is in a group"),
+        (["{when: {}, use: v1}", "{when: {caller: app}, use: v2}"], "1: is never reached: rules.0 takes every call"),
+        (
+            ["{when: {user: [a, b]}, use: v1}", "{when: {stream: true, user: a}, use: v2}"],
+            "1: is never reached: rules.0",
+        ),
+    ],
+)
+def test_what_no_call_can_match_is_a_problem(tmp_path: Path, rules: list[str], complaint: str) -> None:
+    """A rule with a typing error would never match, and never say so."""
+    text = f"    rules: [{', '.join(rules)}]\n"
+    keyed = KEYED.replace("agents: [support]}\n", "agents: [other]}\n").replace("[other]", "[support]", 1)
+    files = {"routing.yaml": ROUTING + text, "gateway.yaml": keyed}
+    files |= {"agents/other/v1.yaml": "model: openai/x\n"}
+    files["routing.yaml"] = files["routing.yaml"].replace("agents:\n", "agents:\n  other: {stable: v1}\n")
+    [found] = problems(tmp_path, files)
+    assert found.partition("rules.")[2].startswith(complaint)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        ["{when: {caller: [web, app]}, use: v1}", "{when: {group: internal}, use: v2}"],
+        ["{when: {stream: true}, use: v1}", "{when: {stream: false, caller: app}, use: v2}"],
+        ["{when: {user: a}, use: v1}", "{when: {}, use: v2}"],
+        ["{when: {user: nobody, 'header:x-a': 7}, use: v1}"],
+    ],
+)
+def test_what_a_call_may_match_is_none(tmp_path: Path, rules: list[str]) -> None:
+    """Users, conversations and headers are anything; an earlier rule that takes only some calls hides no later one."""
+    text = f"    rules: [{', '.join(rules)}]\n"
+    assert loaded(tmp_path, {"routing.yaml": ROUTING + text, "gateway.yaml": KEYED}).agents["support"].rules
+
+
+def test_without_keys_nobody_has_a_name(tmp_path: Path) -> None:
+    """Every caller is `open`, of the group `default`."""
+    text = ROUTING + "    rules: [{when: {caller: open, group: default}, use: v1}, {when: {caller: web}, use: v2}]\n"
+    [found] = problems(tmp_path, {"routing.yaml": text})
+    assert "unknown caller 'web'; known: open (without `keys` there is no other)" in found
+
+
+def test_many_rules_are_compared_in_bounded_time(tmp_path: Path) -> None:
+    """Thousands of rules, each with the first 200 before it."""
+    rules = "".join(f"      - {{when: {{user: u{number}}}, use: v1}}\n" for number in range(3000))
+    assert len(loaded(tmp_path, {"routing.yaml": f"{ROUTING}    rules:\n{rules}"}).agents["support"].rules) == 3000

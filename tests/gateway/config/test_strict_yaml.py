@@ -158,3 +158,27 @@ def test_any_word_resolves(word: str) -> None:
     """A word is None, a finite number or itself."""
     value = resolve(word)
     assert value is None or value == word or abs(float(value)) < float("inf")
+
+
+@pytest.mark.parametrize("odd", ["\x85", "\u2028", "\u2029"])
+@pytest.mark.parametrize("form", ["p: {}\n", "p: '{}'\n", 'p: "{}"\n', "p: |\n  {}\n", "p: >-\n  {}\nq: 1\n", "- {}\n"])
+def test_line_breaks_of_web_pages_are_text(odd: str, form: str) -> None:
+    """U+0085 and U+2028 end no line, as in YAML 1.2, in JSON and in editors: a pasted prompt is sent as it is."""
+    said = f"Be kind.{odd}Never lie.{odd}- no list"
+    found = parse(form.format(said), "f")
+    assert found.problems == () and found.root is not None
+    value = found.root.items[0] if found.root.items else found.root.get("p")
+    assert value is not None and (value.text or "").rstrip("\n") == said
+
+
+def test_lines_are_counted_as_editors_count_them() -> None:
+    """A problem behind such a character names the line that an editor shows; private characters stay themselves."""
+    found = parse("p: a\u2028b\ue000\nq: *x\n", "f")
+    assert [problem.line for problem in found.problems] == [2]
+    assert found.root is not None and (node := found.root.get("p")) is not None and node.text == "a\u2028b\ue000"
+
+
+def test_an_address_without_quotes_gets_a_hint() -> None:
+    """Brackets begin a list in YAML."""
+    [problem] = parse("listen: [::1]:8080\n", "f").problems
+    assert problem.message.endswith('; put an IPv6 address in quotes: listen: "[::1]:8080"')

@@ -236,18 +236,61 @@ async def test_the_embedded_stores_writing_is_no_edit(seen: Seen) -> None:
 
 
 async def test_a_log_in_the_folder_costs_few_loads(seen: Seen) -> None:
-    """What is written all the time, and is no part of the configuration, makes a load a second; edits still count."""
+    """What is written all the time, and is no part of the configuration, makes a load in some seconds; edits count."""
     environ = Environ(ENVIRON)
     reloader = Reloader(seen.folder, environ, seen.applied.append, seen.refused.append, loaded(seen.folder))
     await reloader.reload_now()
     each, environ.asked = environ.asked, 0
     async with running(reloader):
-        for number in range(50):
+        for number in range(80):
             write(seen.folder, {"serinus.log": "x" * number})
             await asyncio.sleep(0.05)
         assert 1 <= environ.asked / each <= 4
         write(seen.folder, routing("25%"))
         await wait_for(1, seen.applied)
+
+
+@pytest.mark.parametrize("gap", [0.12, 0.2])
+async def test_a_file_that_is_written_in_parts_is_read_once(seen: Seen, gap: float) -> None:
+    """`scp`, `kubectl cp` and `cat >` leave gaps, and the first part may be valid YAML with half a prompt."""
+    file, whole = (
+        seen.folder / "agents/support/v1.yaml",
+        "model: openai/gpt-4o-like\nsystem_prompt: Be kind. Never lie.\n",
+    )
+    async with running(seen.reloader()):
+        for end in (whole.index("Never"), len(whole)):
+            file.write_text(whole[:end])
+            await asyncio.sleep(gap)
+        await wait_for(1, seen.applied)
+        await asyncio.sleep(0.5)
+    prompts = [each.agents["support"].versions["v1"].system_prompt for each in seen.applied]
+    assert prompts == ["Be kind. Never lie."] and seen.refused == []
+
+
+@pytest.mark.parametrize("part", ["agents:\n  support:\n    stable: v1\n", "agents:\n  other: {stable: v1}\n"])
+async def test_no_trial_ends_on_a_first_reading(seen: Seen, part: str) -> None:
+    """A part of `routing.yaml` that rests for a moment names no canary, or not even the agent."""
+    write(seen.folder, {"agents/other/v1.yaml": FILES["agents/support/v1.yaml"]})
+    async with running(seen.reloader()):
+        write(seen.folder, {"routing.yaml": part})
+        await asyncio.sleep(0.9)
+        write(seen.folder, routing("7%"))
+        await wait_for(1, seen.applied)
+        await asyncio.sleep(0.5)
+    assert seen.weights() == [700]
+
+
+async def test_a_trial_that_an_edit_ends_is_over(seen: Seen) -> None:
+    """The second reading agrees; `reload_now`, as on SIGHUP, needs only one."""
+    reloader = seen.reloader()
+    async with running(reloader):
+        write(seen.folder, {"routing.yaml": "agents:\n  support:\n    stable: v1\n"})
+        await wait_for(1, seen.applied)
+    write(seen.folder, routing("7%"))
+    assert await reloader.reload_now() and len(seen.applied) == 2
+    write(seen.folder, {"routing.yaml": "agents:\n  support:\n    stable: v2\n"})
+    async with asyncio.timeout(0.9):
+        assert await reloader.reload_now()
 
 
 async def test_reload_now_looks_at_once(seen: Seen) -> None:

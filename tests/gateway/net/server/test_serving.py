@@ -327,3 +327,13 @@ async def _call_until_refused(port: int) -> int:
             await reader.readexactly(2)
             count += 1
         writer.close()
+
+
+def test_every_address_is_one_of_both_families() -> None:
+    """`[::]:8080` takes IPv4, too; one IPv6 address alone does not."""
+    with bind("::", 0) as both:
+        port = both.getsockname()[1]
+        for host in ("127.0.0.1", "::1"):
+            socket.create_connection((host, port), timeout=5).close()
+    with bind("::1", 0) as one, pytest.raises(OSError):
+        socket.create_connection(("127.0.0.1", one.getsockname()[1]), timeout=5)

@@ -9,10 +9,7 @@ from hashlib import blake2b
 
 from gateway.calls import Call, Caller
 from gateway.conversation import end_user_of
-from policies.evidence.evidence import CALLER, USER
-
-_CALLER_BINS = 256  # callers are few, and each bin that is used costs some counts in the store
-_USER_BINS = 64  # users may be very many: leaving one bin out leaves 63 of 64 in
+from policies.evidence.evidence import CALLER, CALLER_BINS, USER, USER_BINS
 
 
 def party_of(call: Call) -> str:
@@ -25,7 +22,7 @@ def party_of(call: Call) -> str:
 
 def caller_party(caller: Caller) -> str:
     """The party of a score, which no user is known of."""
-    return "" if caller.is_only else _bin(CALLER, caller.name, _CALLER_BINS)
+    return "" if caller.is_only else _bin(CALLER, caller.name, CALLER_BINS)
 
 
 def callers_by_party(callers: Iterable[Caller]) -> dict[str, str]:
@@ -38,7 +35,7 @@ def callers_by_party(callers: Iterable[Caller]) -> dict[str, str]:
 
 
 def _user_party(user: str) -> str:
-    return _bin(USER, user if len(user) <= _LONGEST else _short(user), _USER_BINS)
+    return _bin(USER, user if len(user) <= _LONGEST else _short(user), USER_BINS)
 
 
 @lru_cache(maxsize=1024)

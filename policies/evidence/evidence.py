@@ -23,6 +23,8 @@ REPEATS = (4, 16)  # bad calls of one unit that are events of their own, beside 
 
 LONE_SECONDS = 300.0  # of observation in which nobody else was seen: then there is nobody else
 CALLER, USER = "c", "u"  # the two kinds of parties: keys, and the users that the only key names
+CALLER_BINS = 256  # callers are few, and each bin that is used costs some counts in the store
+USER_BINS = 64  # users may be very many: leaving one bin out leaves 63 of 64 in
 
 SlotCounts = Mapping[int, int]
 Population = Literal["judged calls", "judged and rejected calls", "scored units"]  # what might have been bad
@@ -143,11 +145,11 @@ class ArmEvidence:
         for name in heeded | {earlier_part(name, step) for name in heeded for step in steps}:
             part = part_of(name, party)
             if part in bad:
-                bad[name] = _minus(bad.get(name, {}), bad[part])
-                bad_units[name] = bad_units.get(name, 0) - bad_units.get(part, 0)
+                bad[name] = _minus(bad.get(name, {}), bad.pop(part))
+                bad_units[name] = bad_units.get(name, 0) - bad_units.pop(part, 0)
             if part in samples:
-                samples[name] = samples[name].without(samples[part])
-        scored = {index: count // WHOLE for index, count in bad.get(part_of(SCORED, party), {}).items()}
+                samples[name] = samples[name].without(samples.pop(part))
+        scored = {index: count // WHOLE for index, count in self.bad.get(part_of(SCORED, party), {}).items()}
         checks = {name: count - self.checks.get(part_of(name, party), 0) for name, count in self.checks.items()}
         recent = {
             name: _minus(counts, self.recent.get(part_of(name, party), {})) for name, counts in self.recent.items()
@@ -227,6 +229,12 @@ class Evidence:
         alone = {kind for kind, seen in ((CALLER, self.callers), (USER, self.users)) if watched and seen <= 1}
         parts = {*names, *(earlier_part(name, step) for name in names for step in self.earlier)}
         return [party for party in self.canary.parties(parts) if party[0] not in alone]
+
+    def shield(self, names: Collection[str]) -> tuple[str | None, int]:
+        """The party with most of stable's bad units, by these components, and how many parties have a part in any."""
+        parts = {*names, *(earlier_part(name, step) for name in names for step in self.earlier)}
+        stable = self.stable.parties(parts)
+        return next(iter(stable), None), len({*stable, *self.canary.parties(parts)})
 
     def without(self, party: str, names: Collection[str]) -> "Evidence":
         """The evidence as if that party had not called the agent, in these components and metrics alone."""

@@ -9,7 +9,16 @@ from dataclasses import dataclass, replace
 from operator import add
 from typing import Literal
 
-from policies.evidence.evidence import WHOLE, ArmEvidence, Evidence, SlotCounts, checked, earlier_part
+from policies.evidence.evidence import (
+    CALLER_BINS,
+    USER_BINS,
+    WHOLE,
+    ArmEvidence,
+    Evidence,
+    SlotCounts,
+    checked,
+    earlier_part,
+)
 from policies.guardrails.grammar import ABSOLUTE_THRESHOLD, THRESHOLD, CountedEvent, Guardrail
 from policies.guardrails.metrics import Events
 from policies.statistics.means import Sample, mean_e_value
@@ -23,6 +32,7 @@ HOLD_THRESHOLD = 10.0  # this much evidence keeps a rollout from going on
 MIN_BAD_UNITS = 3  # one bad conversation, however long, proves nothing
 MIN_UNITS = 30  # fewer canary units than this say nothing in its favour
 CONTROL_LOST_SECONDS = 300.0  # stable is unseen for so long: no control is left
+_SHIELD_PART = 0.25 / (CALLER_BINS + USER_BINS)  # of the bet, for each party: that without its failures all is plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +159,16 @@ def _begun(guardrail: Guardrail, evidence: Evidence) -> float:
     """The weighted sum of the components that began in this step."""
     if guardrail.is_mean:
         return _mean(guardrail, evidence) / (evidence.step * (evidence.step + 1))
+    names = guardrail.names
+    shield, parties = evidence.shield(names)
+    if shield is None:
+        return _shown(guardrail, evidence)
+    others = _shown(guardrail, evidence.without(shield, names))
+    return (1 - parties * _SHIELD_PART) * _shown(guardrail, evidence) + _SHIELD_PART * others
+
+
+def _shown(guardrail: Guardrail, evidence: Evidence) -> float:
+    """The weighted sum of the components by all of this evidence."""
     ratio, floor = guardrail.tolerated, guardrail.metric.kind.floor if guardrail.relative else None
     return sum(event.part * _restarted(guardrail, event, evidence, (ratio, floor)) for event in guardrail.events)
 

@@ -79,12 +79,43 @@ def test_a_flood_hides_nothing_that_others_prove() -> None:
     assert proven(evidence(arm("errors", bad, bad), arm("errors", {"c2": 100}, {}))) == "error_rate"
 
 
+@pytest.mark.parametrize("others", [1, 4, 30])
+def test_failures_of_ones_own_on_stable_shield_no_dead_canary_for_long(others: int) -> None:
+    """However many there are: a small part of the bet is that they are one party's own doing."""
+    needed = []
+    for shield in (0, 300, 30_000):
+        for calls in range(3, 60):
+            bad = {f"c{n}": calls // others + (n < calls % others) for n in range(others)}
+            bad = {party: count for party, count in bad.items() if count}
+            stable = arm("errors", {**dict.fromkeys(bad, 50), "c99": shield}, {"c99": shield} if shield else {})
+            if proven(evidence(arm("errors", bad, bad), stable, callers=1 if others == 1 else others + 1)):
+                needed.append(calls)
+                break
+    assert len(needed) == 3 and needed[-1] <= needed[0] + 8
+
+
+def test_a_shield_on_stable_is_no_proof() -> None:
+    """The canary fails as stable does without the shield's party, whose calls are all on one side."""
+    chance = random.Random(7)
+    for _ in range(40):
+        bad: dict[str, dict[str, int]] = {"canary": {}, "stable": {"c9": 200}}
+        for _ in range(200):
+            side, party = ("canary" if chance.random() < 0.05 else "stable"), f"c{chance.randrange(8)}"
+            bad[side][party] = bad[side].get(party, 0) + 1
+        canary = arm("errors", dict.fromkeys(bad["canary"], 20), bad["canary"])
+        assert proven(evidence(canary, arm("errors", dict.fromkeys(bad["stable"], 300), bad["stable"]), 9)) is None
+
+
 def test_a_callers_last_minute_is_not_lost_in_the_others_long_past() -> None:
     """A component begins anew every minute, so parts are left out minute by minute."""
     old, new = arm("errors", {"c2": 9000}, {"c2": 900}), arm("errors", {"c1": 90}, {"c1": 90}, minute=70)
     canary = ArmEvidence(
         requests={**old.requests, **new.requests},
-        bad={"errors": {**old.bad["errors"], **new.bad["errors"]}, "errors@c1": new.bad["errors"]},
+        bad={
+            "errors": {**old.bad["errors"], **new.bad["errors"]},
+            "errors@c1": new.bad["errors"],
+            "errors@c2": old.bad["errors"],
+        },
         bad_units={"errors": 990, "errors@c1": 90, "errors@c2": 900},
         requests_of={**old.requests_of, **new.requests_of},
     )

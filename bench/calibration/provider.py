@@ -63,21 +63,23 @@ Climate = Callable[[Moment], Weather]
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a client's words ask the provider for, as multiples of what is usual; `status` a failure they cause."""
+    """What a client's words ask the provider for, as multiples of what is usual; `status` a failure they cause, and
+    `fails` the share of calls that fail beside."""
 
     slow: float = 1.0
     dear: float = 1.0
     status: int = 0
+    fails: float = 0.0
 
     def text(self, conversation: str) -> str:
         """A first message that says so."""
-        return f"{conversation} {self.slow:.6g} {self.dear:.6g} {self.status}"
+        return f"{conversation} {self.slow:.6g} {self.dear:.6g} {self.status} {self.fails:.6g}"
 
     @classmethod
     def read(cls, text: str) -> "Said":
         """What a message says."""
-        *_, slow, dear, status = text.split()
-        return cls(float(slow), float(dear), int(status))
+        *_, slow, dear, status, fails = text.split()
+        return cls(float(slow), float(dear), int(status), float(fails))
 
 
 @dataclass(slots=True)
@@ -117,7 +119,7 @@ class MemoryProvider:
         lot = draw()
         seconds = self.median_seconds * weather.slow * said.slow * math.exp(gauss(0.0, weather.latency_spread))
         tokens = self.median_tokens * weather.dear * said.dear * math.exp(gauss(0.0, weather.cost_spread))
-        status = said.status
+        status = said.status or (500 if self.chance.random() < said.fails else 0)
         if not status and lot < weather.errors + weather.refused + weather.limited:
             status = 500 if lot < weather.errors else 400 if lot < weather.errors + weather.refused else 429
         if status:

@@ -147,6 +147,11 @@ def _of_all_kinds(chance: random.Random, _: int) -> Said:
     return Said(slow=math.exp(chance.gauss(0, 0.8)), dear=math.exp(chance.gauss(0, 1.0)))
 
 
+def _in_clusters(chance: random.Random, _: int) -> Said:
+    """Conversations most of which fail now and then, some in half of their calls, some in all."""
+    return Said(fails=chance.choice((0.0, 0.0, 0.01, 0.01, 0.02, 0.02, 0.05, 0.1, 0.4, 1.0)))
+
+
 def _one_of_three(number: int) -> str:
     """Seven of ten begin with one of three templates."""
     return f"template {number % 3}" if number % 10 < 7 else ""
@@ -160,6 +165,8 @@ def _dear_templates(_: random.Random, number: int) -> Said:
 
 # Circuits open, and stay so, where few calls are under way when five in a row have failed.
 _BRISK: Mapping[str, Any] = {"seconds": 0.02}
+# Some sixty conversations at a time, most of which fail at least once where 1 % of the calls do.
+_LONG: Mapping[str, Any] = {"turns": 50, "pause": 0.4, "seconds": 0.2, "named": True}
 _WEIGHTS = ("5%", "50%", "90%")
 _CALLS = (300, 1000, 1800)
 _UNTIL_FROZEN = (300, 1500, 6300)  # calls after stable's first 500, from which latency thresholds are taken
@@ -212,6 +219,8 @@ BLAMELESS: Sequence[Scenario] = (
         "long conversations", words=_of_all_kinds, turns=20, pause=0.3, seconds=0.2, named=True,
         weight="50%", calls=1000,
     ),
+    Scenario("long conversations that fail in clusters", words=_in_clusters, weight="10%", calls=800, **_LONG),
+    Scenario("long conversations that fail in clusters, 50 %", words=_in_clusters, weight="50%", calls=1500, **_LONG),
     Scenario("load of a day", _tired_by_day, rate=_by_day, calls=800),
     Scenario("heavy tails", _always(latency_spread=1.3, cost_spread=1.6), calls=800),
     Scenario("a prompt cache that favours the busier arm", _cached_when_busy, calls=800),
@@ -236,6 +245,8 @@ _DOMINANT: Mapping[str, Any] = {"weight": "20%", "seconds": 0.2, "runs": 60}
 
 DETECTED: Sequence[Scenario] = (
     _bad("errors 1 % → 100 %", _alone(errors=1.0), 8),
+    _bad("long conversations, errors 1 % → 100 %", _alone(errors=1.0), None, calls=400, weight="10%", **_LONG),
+    _bad("long conversations, errors 1 % → 10 %", _alone(errors=0.1), None, calls=1000, weight="10%", **_LONG),
     _bad("errors 1 % → 50 %", _alone(errors=0.5), 20),
     _bad("errors 1 % → 10 %", _alone(errors=0.1), 200),
     _bad("errors 1 % → 5 %", _alone(errors=0.05), 700),

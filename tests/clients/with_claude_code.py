@@ -1,23 +1,22 @@
 """Anthropic's SDK with requests of Claude Code's shape: streams, a long tool name, parallel calls, results."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import anthropic
+from matrix import ROOT, report
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.support.claude_code import HEADERS, request
 
-ROOT, AGENT = sys.argv[1], sys.argv[2]
 TAKEN = ("model", "max_tokens", "messages", "system", "tools", "metadata", "thinking", "stop_sequences")
 client = anthropic.Anthropic(base_url=ROOT, api_key="a-key", max_retries=0)
 
 
-def turn(*turns: Any) -> Any:
+def turn(agent: str, *turns: Any) -> Any:
     """The answer to one request, streamed."""
-    asked = request(AGENT, *turns)
+    asked = request(agent, *turns)
     rest = {name: value for name, value in asked.items() if name not in (*TAKEN, "stream")}
     own = {name: value for name, value in HEADERS.items() if name != "user-agent"}
     members: Any = {name: asked[name] for name in TAKEN}
@@ -34,24 +33,25 @@ def results(message: Any) -> Any:
     }
 
 
-turns: list[Any] = [{"role": "user", "content": "Search."}]
-first = turn(*turns)
-turns += [{"role": "assistant", "content": first.content}, results(first)]
-second = turn(*turns)
-turns += [
-    {"role": "assistant", "content": second.content},
-    {"role": "user", "content": "call Read, call mcp__clock__now"},
-]
-third = turn(*turns)
-turns += [{"role": "assistant", "content": third.content}, results(third)]
-last = turn(*turns)
-print(
-    json.dumps(
-        {
-            "called": next(block.name for block in first.content if block.type == "tool_use"),
-            "stop": first.stop_reason,
-            "after": bool(second.content[0].text and last.content[0].text),
-            "parallel": [block.name for block in third.content if block.type == "tool_use"],
-        }
-    )
-)
+def scenario(agent: str) -> dict[str, Any]:
+    turns: list[Any] = [{"role": "assistant", "content": "There it is."}, {"role": "user", "content": "Search."}]
+    first = turn(agent, *turns)
+    turns += [{"role": "assistant", "content": first.content}, results(first)]
+    second = turn(agent, *turns)
+    turns += [
+        {"role": "assistant", "content": second.content},
+        {"role": "user", "content": "call Read, call mcp__clock__now"},
+    ]
+    third = turn(agent, *turns)
+    turns += [{"role": "assistant", "content": third.content}, results(third)]
+    last = turn(agent, *turns)
+    said = [any(block.type == "text" and block.text for block in message.content) for message in (second, last)]
+    return {
+        "called": next(block.name for block in first.content if block.type == "tool_use"),
+        "stop": first.stop_reason,
+        "after": all(said),
+        "parallel": [block.name for block in third.content if block.type == "tool_use"],
+    }
+
+
+report(scenario)

@@ -119,5 +119,6 @@ async def test_too_many_functions_are_refused_by_name(serve: Serve) -> None:
 @pytest.mark.parametrize("api", FORMATS)
 async def test_with_anthropics_sdk(serve: Serve, api: FormatName) -> None:
     """The SDK that Claude Code is built on streams a session of the same shape through to its end."""
-    found = await run("with_claude_code.py", await served(serve, api))
+    here = await served(serve, api)
+    found = (await run("with_claude_code.py", here))[here.agent]
     assert found == {"called": LONG_TOOL, "stop": "tool_use", "after": True, "parallel": ["Read", "mcp__clock__now"]}

@@ -23,8 +23,13 @@ async def run(script: str, here: Place) -> Any:
 
 async def run_at(script: str, root: str, agent: str) -> Any:
     """The same at a gateway's root URL."""
+    return await printed_by(SCRIPTS / script, root, agent)
+
+
+async def printed_by(script: Path, *arguments: str) -> Any:
+    """What a client's script prints as JSON."""
     assert PYTHON.exists(), f"{PYTHON} is missing: make .venv-clients/.clients"
-    return await _printed([PYTHON, SCRIPTS / script, root, agent])
+    return await _printed([PYTHON, script, *arguments])
 
 
 async def found_by(command: Sequence[str | Path], here: Place) -> Any:

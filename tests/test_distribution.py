@@ -1,16 +1,13 @@
 """The wheel as a stranger gets it: complete, installable, and able to serve, far away from the checkout."""
 
 import http.client
-import os
 import re
 import signal
 import socket
 import subprocess
 import sys
-import sysconfig
 import time
 import tomllib
-import venv
 import zipfile
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
@@ -21,8 +18,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.architecture import PACKAGES, ROOT, imports, of_the_project
+from tests.support.distribution import REHEARSAL, build_wheel, install_wheels, run_program, stranger_environment
 
-REHEARSAL = "gateway/rehearsal"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 DEMO = tomllib.loads((ROOT / REHEARSAL / "pyproject.toml").read_text("utf-8"))["project"]
 LOCKS = sorted(ROOT.glob("requirements*.lock"))
@@ -34,25 +31,25 @@ Pins = dict[str, str]
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built from the checkout by the pinned build backend."""
-    return _build(ROOT, tmp_path_factory.mktemp("dist"))
+    return build_wheel(ROOT, tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="module")
 def demo_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel that the extra `demo` brings, built from the room that it holds."""
-    return _build(ROOT / REHEARSAL, tmp_path_factory.mktemp("dist"))
+    return build_wheel(ROOT / REHEARSAL, tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bin folder of a fresh environment with the wheel in it, which borrows the dependencies of this one."""
-    return _install([wheel], tmp_path_factory.mktemp("venv"))
+    return install_wheels([wheel], tmp_path_factory.mktemp("venv"))
 
 
 @pytest.fixture(scope="module")
 def installed_demo(wheel: Path, demo_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bin folder of a fresh environment as `pip install 'serinus[demo]'` makes it."""
-    return _install([wheel, demo_wheel], tmp_path_factory.mktemp("venv"))
+    return install_wheels([wheel, demo_wheel], tmp_path_factory.mktemp("venv"))
 
 
 @pytest.fixture
@@ -92,7 +89,9 @@ def test_the_demos_wheel_holds_the_rehearsal(demo_wheel: Path) -> None:
 
 def test_the_extra_is_the_demo_of_this_very_version(installed: Path, tmp_path: Path) -> None:
     """Both distributions name each other at the version that the package carries."""
-    version = _run(str(installed / "python"), "-c", "import gateway; print(gateway.__version__)", cwd=tmp_path).strip()
+    version = run_program(
+        str(installed / "python"), "-c", "import gateway; print(gateway.__version__)", cwd=tmp_path
+    ).strip()
     assert PROJECT["optional-dependencies"]["demo"] == [f"serinus-demo=={version}"]
     assert (DEMO["version"], DEMO["dependencies"][0]) == (version, f"serinus[embedded]=={version}")
 
@@ -101,7 +100,7 @@ def test_the_extra_is_the_demo_of_this_very_version(installed: Path, tmp_path: P
 def test_what_is_not_installed_says_how_to_install_it(installed: Path, command: str, tmp_path: Path) -> None:
     """A plain installation answers `serinus demo` and `serinus standin` with one sentence and exit code 2."""
     run = [str(installed / "serinus"), command]
-    done = subprocess.run(run, cwd=tmp_path, env=_environment(), capture_output=True, text=True, timeout=50)
+    done = subprocess.run(run, cwd=tmp_path, env=stranger_environment(), capture_output=True, text=True, timeout=50)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
     assert "pip install 'serinus[demo]'" in done.stderr
@@ -110,7 +109,7 @@ def test_what_is_not_installed_says_how_to_install_it(installed: Path, command: 
 def test_the_extra_brings_the_demo(installed_demo: Path, tmp_path: Path) -> None:
     """With the extra the demo is there, next to the gateway that it shows."""
     code = "import gateway.rehearsal.demo as demo; print(demo.__file__)"
-    assert _run(str(installed_demo / "python"), "-c", code, cwd=tmp_path).startswith(str(installed_demo.parent))
+    assert run_program(str(installed_demo / "python"), "-c", code, cwd=tmp_path).startswith(str(installed_demo.parent))
 
 
 def test_the_extra_brings_the_stand_in(installed_demo: Path, port: int, tmp_path: Path) -> None:
@@ -128,19 +127,21 @@ def test_the_wheel_says_that_it_is_typed_and_licensed(wheel: Path) -> None:
 
 def test_the_command_says_its_version(installed: Path, tmp_path: Path) -> None:
     """`serinus --version` names the version that the package carries."""
-    version = _run(str(installed / "python"), "-c", "import gateway; print(gateway.__version__)", cwd=tmp_path).strip()
-    assert version in _run(str(installed / "serinus"), "--version", cwd=tmp_path)
+    version = run_program(
+        str(installed / "python"), "-c", "import gateway; print(gateway.__version__)", cwd=tmp_path
+    ).strip()
+    assert version in run_program(str(installed / "serinus"), "--version", cwd=tmp_path)
 
 
 def test_the_installed_package_is_not_the_checkout(installed: Path, tmp_path: Path) -> None:
     """What the next tests run is the wheel's code."""
-    where = _run(str(installed / "python"), "-c", "import gateway; print(gateway.__file__)", cwd=tmp_path)
+    where = run_program(str(installed / "python"), "-c", "import gateway; print(gateway.__file__)", cwd=tmp_path)
     assert where.startswith(str(installed.parent))
 
 
 def test_the_command_checks_a_configuration(installed: Path, config: Path, tmp_path: Path) -> None:
     """`serinus check` is content with the smallest configuration."""
-    _run(str(installed / "serinus"), "check", "--config", str(config), cwd=tmp_path)
+    run_program(str(installed / "serinus"), "check", "--config", str(config), cwd=tmp_path)
 
 
 def test_the_command_serves_and_stops_when_asked(installed: Path, config: Path, port: int, tmp_path: Path) -> None:
@@ -190,21 +191,6 @@ def test_everything_imported_is_locked() -> None:
     assert {name for name in foreign if locked.isdisjoint(map(canonicalize_name, homes.get(name, ())))} == set()
 
 
-def _build(source: Path, out: Path) -> Path:
-    _run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out), cwd=source)
-    return next(out.glob("*.whl"))
-
-
-def _install(wheels: list[Path], home: Path) -> Path:
-    """Install the wheels into a fresh environment, which borrows the dependencies of this one; its bin folder."""
-    venv.create(home, with_pip=False, symlinks=True)
-    pip = (sys.executable, "-m", "pip", "--python", str(home / "bin" / "python"))
-    _run(*pip, "install", "-q", "--no-deps", "--no-index", *map(str, wheels))
-    own = Path(sysconfig.get_path("purelib", vars={"base": str(home), "platbase": str(home)}))
-    (own / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    return home / "bin"
-
-
 def _content(wheel: Path) -> set[str]:
     """The files of a wheel, but for its metadata."""
     return {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
@@ -227,23 +213,11 @@ def _unmet(wanted: list[str], pins: Pins) -> Iterator[str]:
             yield str(requirement)
 
 
-def _environment() -> dict[str, str]:
-    """Ours, without what would point the installed program back at the checkout or at another configuration."""
-    return {k: v for k, v in os.environ.items() if not k.startswith(("SERINUS_", "PYTHON", "COVERAGE_"))}
-
-
-def _run(*command: str, cwd: Path | None = None) -> str:
-    """The standard output of a program that must succeed."""
-    done = subprocess.run(command, cwd=cwd, env=_environment(), capture_output=True, text=True, timeout=50)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 def _serve_until_healthy(command: list[str], port: int, folder: Path) -> tuple[int, int]:
     """Start the server, ask for its health once, and end it by SIGTERM; the status of /healthz, and the exit code."""
     with (
         (folder / "output").open("w+") as output,
-        subprocess.Popen(command, cwd=folder, env=_environment(), stdout=output, stderr=output) as process,
+        subprocess.Popen(command, cwd=folder, env=stranger_environment(), stdout=output, stderr=output) as process,
     ):
         try:
             status = _wait_for_health(port, process)

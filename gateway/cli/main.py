@@ -50,16 +50,24 @@ def _add_serving(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add_folder(serve, _serve)
     _add_workers(serve)
     configuration.add_commands(commands)
-    imitation = commands.add_parser("standin", help="run a stand-in provider to rehearse a rollout (serinus[demo])")
-    imitation.add_argument("--listen", default="127.0.0.1:9000", help="host:port (default: %(default)s)")
-    imitation.add_argument("--behaviours", type=Path, help='JSON file: {"default": {…}, "models": {"gpt-4o": {…}}}')
-    imitation.add_argument("--api-key", help="the Bearer token that calls need (default: none)")
-    imitation.set_defaults(run=_standin)
+    _add_standin(commands.add_parser("standin", help="run a stand-in provider to rehearse a rollout (serinus[demo])"))
     demo = commands.add_parser(
         "demo", help="demonstrate a rollback: stand-in provider, two replicas, real traffic (serinus[demo])"
     )
     demo.add_argument("--exit", action="store_true", help="exit when done; exit code 0 only if all checks passed")
     demo.set_defaults(run=_demo)
+
+
+def _add_standin(standin: argparse.ArgumentParser) -> None:
+    standin.usage = "%(prog)s [--listen HOST:PORT] | load AGENT [--rps N] [--url URL]"
+    standin.add_argument("what", nargs="*", metavar="load AGENT", help="send calls to a gateway in place of serving")
+    standin.add_argument("--listen", default="127.0.0.1:9000", help="host:port (default: %(default)s)")
+    standin.add_argument("--behaviours", type=Path, help='JSON file: {"default": {…}, "models": {"gpt-4o": {…}}}')
+    standin.add_argument("--api-key", help="the key that calls need; of `load`, that it sends (default: none)")
+    standin.add_argument("--rps", type=float, default=20.0, help="of load: calls per second (default: 20)")
+    url = os.environ.get("SERINUS_URL", _URL)
+    standin.add_argument("--url", default=url, help=f"of load: the gateway ({_URL}, or SERINUS_URL)")
+    standin.set_defaults(run=_standin)
 
 
 def _add_workers(serve: argparse.ArgumentParser) -> None:
@@ -141,10 +149,16 @@ def _serve(given: argparse.Namespace) -> int:
 
 def _standin(given: argparse.Namespace) -> int:
     try:
-        from gateway.rehearsal.standin.command import serve
+        from gateway.rehearsal.standin.command import send, serve
     except ModuleNotFoundError as error:
         return _complain_of_missing("standin", error)
-    return serve(given.listen, given.behaviours, given.api_key)
+    match given.what:
+        case []:
+            return serve(given.listen, given.behaviours, given.api_key)
+        case ["load", agent]:
+            return send(given.url, agent, given.rps, given.api_key or "")
+    print("say 'standin' to serve, or 'standin load AGENT' to send calls", file=sys.stderr)
+    return _WRONG_USAGE
 
 
 def _demo(given: argparse.Namespace) -> int:

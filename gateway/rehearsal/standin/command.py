@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from .behaviour import BadBehaviour, Behaviours, read_behaviours
+from .load import send as send
 from .server import WRONG_USAGE, run
 
 

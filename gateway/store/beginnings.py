@@ -41,8 +41,8 @@ class BeginningStore:
             block = max(1, int(seconds * _MILLISECONDS)) if wait else None
             streams: Any = await self._client.xread({STREAM: after}, count=_AT_ONCE, block=block)
         entries = streams[0][1] if streams else []
-        told = ((fields.get("from", ""), fields["begun"]) for _, fields in entries)
-        others = [(replica, message) for replica, message in told if replica != self._replica]
+        messages = ((fields.get("from", ""), fields["begun"]) for _, fields in entries)
+        others = [(replica, message) for replica, message in messages if replica != self._replica]
         return (entries[-1][0] if entries else after), others
 
     async def has_message(self: Reaching, place: str) -> bool:

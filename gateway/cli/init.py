@@ -31,6 +31,8 @@ store: {store}
 
 providers:
   {provider}: {entry}{comment}
+
+models: [{provider}/*]    # apps that name a model of it are served, too; without this line agents alone are
 """
 _ROUTING: Final = """\
 # Which version serves which calls. Clients send  "model": "{agent}"
@@ -39,6 +41,9 @@ agents:
     stable: v1
     # canary: v2      # a first rollout: write agents/{agent}/v2.yaml with `extends: v1` and what it changes,
     # weight: 5%      # then take the two marks away; everything takes effect when you save
+
+# aliases:
+#   {model}: {agent}    # apps that name this model get the agent
 """
 _VERSION: Final = """\
 # One version: model, prompt, parameters and tools. A change is a new file beside it: `extends: v1`.
@@ -133,7 +138,7 @@ def _files(wanted: _Wanted, is_bundled: bool) -> Mapping[str, str]:
     keys = "".join(f"{'# ' if os.environ.get(name) else ''}{name}=\n" for name in wanted.variables)
     return {
         "gateway.yaml": _GATEWAY.format(store=store, provider=wanted.provider, entry=entry, comment=comment),
-        "routing.yaml": _ROUTING.format(agent=wanted.agent),
+        "routing.yaml": _ROUTING.format(agent=wanted.agent, model=_quoted(wanted.model)),
         f"agents/{wanted.agent}/v1.yaml": _VERSION.format(target=_quoted(f"{wanted.provider}/{wanted.model}")),
         ENV_FILE: _ENV.format(keys=keys, token=secrets.token_urlsafe(24)),
         ".gitignore": f"{ENV_FILE}\n",

@@ -119,6 +119,13 @@ def alias(value: object) -> str:
     return value
 
 
+def version(value: object) -> str:
+    """The name of a version, or `provider/model`. Raises ValueError with a hint."""
+    if not isinstance(value, str) or "/" not in value:
+        return name(value)
+    return str(target(value))
+
+
 def alias_target(value: object) -> str:
     """An agent's name or `provider/model`. Raises ValueError with a hint."""
     if isinstance(value, str) and (re.fullmatch(NAME_PATTERN, value) or re.fullmatch(TARGET_PATTERN, value)):
@@ -266,6 +273,7 @@ ChainTargetText = Annotated[
     str, BeforeValidator(lambda value: str(chain_target(value))), _text(rf"{TARGET_PATTERN}|^human$", "openai/gpt-4o")
 ]
 ModelPatternText = Annotated[str, BeforeValidator(model_pattern), _text(MODEL_PATTERN, "openai/*")]
+VersionText = Annotated[str, BeforeValidator(version), _text(rf"{NAME_PATTERN}|{TARGET_PATTERN}", "v1")]
 AliasName = Annotated[str, BeforeValidator(alias), _text(ALIAS_PATTERN, "gpt-4o")]
 AliasTargetText = Annotated[
     str, BeforeValidator(alias_target), _text(rf"{NAME_PATTERN}|{TARGET_PATTERN}", "customer-support")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass, field, replace
 from itertools import islice
@@ -10,14 +11,14 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.config import fields, quantities
-from gateway.config.crosscheck import ANYBODY, Known, KnownCaller, gateway_problems
+from gateway.config.crosscheck import ANYBODY, Known, KnownCaller, entries, gateway_problems
 from gateway.config.environment import Expanded, expand
 from gateway.config.gateway_file import GatewaySettings
 from gateway.config.model_check import alias_problems, model_problems, patterns_in
 from gateway.config.nodes import Node
 from gateway.config.presets import apply_presets
 from gateway.config.problems import MAX_PROBLEMS, ConfigProblems, Problem
-from gateway.config.routing_check import routing_problems
+from gateway.config.routing_check import named_versions, routing_problems
 from gateway.config.routing_file import AgentEntry, HedgeEntry, RoutingFile, ShadowEntry
 from gateway.config.strict_yaml import Parsed, read_yaml
 from gateway.config.tenancy import shared_accounts
@@ -27,6 +28,7 @@ from gateway.config.versions import VersionContext, build_versions
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS
 from routing.agents import Agent, AgentVersion, Hedge, RolloutStep, Shadow
 from routing.chain import HUMAN
+from routing.models import plain_version
 from routing.rules import Rule
 
 GATEWAY_FILE: Final = "gateway.yaml"
@@ -85,16 +87,16 @@ class _Loading:
         self._problems += [*gateway.problems, *routing.problems, *files.problems]
         self._warnings += files.warnings
         expanded = self._expanded(gateway.root)
-        versions = self._versions(files, _names(expanded.root if expanded else None, "providers"))
+        versions = self._versions(files, _names(expanded.root if expanded else None, "providers"), routing.root)
         known = _known(expanded, routing, files, versions)
         settings = self._settings(expanded, known)
-        entries = self._routing(routing.root, known)
-        if self._problems or settings is None or entries is None or expanded is None:
+        table = self._routing(routing.root, known)
+        if self._problems or settings is None or table is None or expanded is None:
             raise ConfigProblems(self._problems)
-        agents = {name: _agent(name, entry, versions[name]) for name, entry in entries.agents.items()}
+        agents = {name: _agent(name, entry, versions[name]) for name, entry in table.agents.items()}
         self._warnings += [*_settings_warnings(settings), *_agent_warnings(agents, files)]
         self._warnings += shared_accounts(settings, agents)
-        aliases = dict(entries.aliases)
+        aliases = dict(table.aliases)
         digest = _digest(settings, expanded.written, agents, aliases)
         return Deployment(
             settings,
@@ -113,11 +115,13 @@ class _Loading:
         expanded = expand(filled, self._environ)
         return replace(expanded, problems=(*problems, *expanded.problems))
 
-    def _versions(self, files: VersionFiles, providers: tuple[str, ...] | None) -> Versions:
+    def _versions(self, files: VersionFiles, providers: tuple[str, ...] | None, routing: Node | None) -> Versions:
         built: dict[str, Mapping[str, AgentVersion]] = {}
         for agent, nodes in files.agents.items():
             built[agent], found = build_versions(agent, nodes, VersionContext(self._folder, providers))
             self._problems += found
+        for agent, entry in entries(routing, "agents") if routing is not None else ():
+            built[agent] = {**_plain_versions(entry), **built.get(agent, {})}
         return built
 
     def _settings(self, expanded: Expanded | None, known: Known) -> GatewaySettings | None:
@@ -139,6 +143,13 @@ class _Loading:
         return routing
 
 
+def _plain_versions(entry: Node) -> Mapping[str, AgentVersion]:
+    """The versions of an agent that are written as `provider/model` and have no file."""
+    texts = (node.text for _, node in named_versions(entry) if node is not None)
+    targets = (fields.target(text) for text in texts if text is not None and re.fullmatch(fields.TARGET_PATTERN, text))
+    return {target.name: plain_version(target) for target in targets}
+
+
 def _known(expanded: Expanded | None, routing: Parsed, files: VersionFiles, versions: Versions) -> Known:
     providers = _names(expanded.root if expanded else None, "providers")
     has_people = None if expanded is None else _has_people(expanded.root)
@@ -157,7 +168,9 @@ def _callers(root: Node) -> list[KnownCaller] | None:
         group, agents = key.get("group"), key.get("agents")
         if not isinstance(key.value, Mapping) or (group is not None and group.text is None):
             return None
-        named = None if agents is None else [each.text or "" for each in agents.items]
+        models = key.get("models")
+        is_for_all = agents is None and not (models is not None and models.items)
+        named = None if is_for_all else [each.text or "" for each in (agents.items if agents else ())]
         found.append(KnownCaller(name, "default" if group is None else group.text or "", named))
     return found
 

@@ -24,7 +24,7 @@ def routing_problems(root: Node, known: Known) -> Iterator[Problem]:
         yield from _trial_problems(entry, path)
         yield from _steps_problems(entry, path)
         yield from _guardrail_problems(entry, path)
-        yield from _version_problems(entry, path, known.files.get(agent, ()))
+        yield from _version_problems(entry, path, known)
         yield from _same_content(entry, path, known.versions.get(agent, {}))
         yield from _fallback_problems(entry, path, known)
         yield from _shadow_problems(entry, path)
@@ -110,17 +110,29 @@ def _same(signal: Guardrail, limit: Guardrail) -> bool:
     return (signal.metric, signal.relative, signal.limit) == (limit.metric, limit.relative, limit.limit)
 
 
-def _version_problems(entry: Node, path: Path, files: Collection[str]) -> Iterator[Problem]:
+def named_versions(entry: Node) -> Iterator[tuple[Path, Node | None]]:
+    """Yield the places of an agent's entry where a version is named, and what is written there."""
     for key in ("stable", "canary"):
-        yield from _version_known(entry.get(key), (*path, key), files)
-    yield from _version_known(entry.get("shadow", "version"), (*path, "shadow", "version"), files)
+        yield (key,), entry.get(key)
+    yield ("shadow", "version"), entry.get("shadow", "version")
     rules = entry.get("rules")
     for index, rule in enumerate(rules.items if rules else ()):
-        yield from _version_known(rule.get("use"), (*path, "rules", index, "use"), files)
+        yield ("rules", index, "use"), rule.get("use")
 
 
-def _version_known(node: Node | None, path: Path, files: Collection[str]) -> Iterator[Problem]:
+def _version_problems(entry: Node, path: Path, known: Known) -> Iterator[Problem]:
+    files = known.files.get(str(path[-1]), ())
+    for place, node in named_versions(entry):
+        yield from _version_known(node, (*path, *place), files, known.providers)
+
+
+def _version_known(
+    node: Node | None, path: Path, files: Collection[str], providers: Collection[str] | None
+) -> Iterator[Problem]:
     if node is None or node.text is None or node.text in files:
+        return
+    if "/" in node.text:  # a plain model
+        yield from provider_known(node, path, providers)
         return
     hint = "" if files else f"; a version is a file, here agents/{path[1]}/{node.text}.yaml"
     yield node.problem(path, unknown("version", node.text, files) + hint)

@@ -17,6 +17,7 @@ from gateway.config.fields import (
     StepWeight,
     StickyUnit,
     StrictModel,
+    VersionText,
     Weight,
 )
 from gateway.config.problems import quoted, unknown
@@ -159,7 +160,7 @@ class RuleEntry(StrictModel):
         description="Facts with the value or values that each must have; all must match. Facts: caller, group, "
         "user, conversation, stream, header:<name>. An empty mapping matches every call."
     )
-    use: Name = Field(description="The version that serves the calls that match.")
+    use: VersionText = Field(description="The version that serves the calls that match.")
 
 
 class StepEntry(StrictModel):
@@ -188,7 +189,7 @@ class StepEntry(StrictModel):
 class ShadowEntry(StrictModel):
     """A version that gets copies of calls and whose replies are dropped."""
 
-    version: Name = Field(
+    version: VersionText = Field(
         description="The version that gets the copies; neither stable nor the canary. Its calls cost money."
     )
     sample: Weight = Field(
@@ -229,8 +230,11 @@ class HedgeEntry(StrictModel):
 class AgentEntry(StrictModel):
     """Distribution of one agent's calls over its versions."""
 
-    stable: Name = Field(description="The trusted version: it serves all calls that the canary does not.")
-    canary: Name | None = Field(
+    stable: VersionText = Field(
+        description="The trusted version: it serves all calls that the canary does not. A file's name, or a model "
+        "as provider/model, without a file."
+    )
+    canary: VersionText | None = Field(
         default=None,
         description="The version on trial. Default: none. Needs `weight` or `steps`; remove both to end a trial.",
     )

@@ -132,7 +132,8 @@ class ProviderFacts:
     `error_shape` is that of `ClientFacts`. `has_openai_endpoints` says that OpenAI's other endpoints (embeddings,
     files, images) stand beside it, `stores_responses` that an answer may be asked for again by its id. `models_path`
     lists the API's models, behind the base path; None where no such list is known. With `tells_endings` that list has
-    the days on which they end.
+    the days on which they end. With `has_own_models_alone` the API serves no other maker's models, whatever the price
+    list has beside them.
     """
 
     api_name: str
@@ -149,6 +150,7 @@ class ProviderFacts:
     stores_responses: bool = False
     models_path: str | None = None
     tells_endings: bool = False
+    has_own_models_alone: bool = False
     signing: Signing | None = None
 
     @property

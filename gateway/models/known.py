@@ -89,6 +89,10 @@ class KnownModels:
         own = self._own(target.provider)
         return (own is not None and target.model in own) or (self._book is not None and self._book.lists(target.name))
 
+    def is_made_by(self, target: Target) -> bool:
+        """Return whether the provider makes models that are called like this one, which may be too new to be known."""
+        return self._book is not None and self._book.makes(target.name)
+
     def names(self, provider: str) -> list[str]:
         """Return the provider's models in order."""
         own = self._own(provider)

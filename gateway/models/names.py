@@ -149,9 +149,11 @@ class ModelNames:
         return self._only(name, allowed)
 
     def _only(self, name: str, offered: Sequence[Target]) -> Target:
-        """Return the one of these that is known to exist. Two formats of one account are no choice."""
-        known = [target for target in offered if self._is_known(target)] if len(offered) > 1 else offered
-        left = known or offered
+        """Return the one that is known to exist, or is its maker's. Two formats of one account are no choice."""
+        left = offered
+        if len(offered) > 1:
+            known = [target for target in offered if self._is_known(target)]
+            left = known or [target for target in offered if self._known.is_made_by(target)] or offered
         if len({self._accounts.get(target.provider, target.provider) for target in left}) > 1:
             choices = ", ".join(sorted(target.name for target in left))
             raise AmbiguousModel(

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Protocol
 
 from gateway.calls import Usage
-from gateway.pricing.pricelist import MOST_KEPT, PricedModel, PriceList, pico
+from gateway.pricing.pricelist import MOST_KEPT, PricedModel, PriceList, maker_of, pico, providers_of
 from gateway.pricing.rates import SECONDS_PER_DAY, Period, Rate
 
 _MOST_MISSED = 200  # targets without a price that are told of one agent
@@ -34,7 +34,7 @@ class PriceBook:
     """Prices by target (`provider/model`) under one configuration.
 
     `base_urls` and `makers` say where a provider's API stands and who makes its models: see `PricedModel`. The
-    list outlives the configuration.
+    providers in `own_alone` have no other maker's models. The list outlives the configuration.
     """
 
     def __init__(
@@ -43,11 +43,13 @@ class PriceBook:
         base_urls: Mapping[str, str] | None = None,
         makers: Mapping[str, str] | None = None,
         pricelist: PriceList | None = None,
+        own_alone: Iterable[str] = (),
     ) -> None:
         self._overrides = sorted(overrides, key=lambda override: override.since, reverse=True)
         self._base_urls = dict(base_urls or {})
         self._makers = dict(makers or {})
         self._list = pricelist or PriceList()
+        self._own_alone = frozenset(own_alone)
         self._periods: dict[str, Period] = {}
         self._missed: dict[str, dict[str, None]] = {}
 
@@ -70,11 +72,23 @@ class PriceBook:
         """Return whether the provider, by its address or its name, is known to have the model."""
         if any(override.target == target for override in self._overrides):
             return True
-        return bool(self._list.schedule(self._entry(target)._replace(maker=None)).changes)
+        entry = self._entry(target)
+        return self._may_have(entry) and bool(self._list.schedule(entry._replace(maker=None)).changes)
+
+    def makes(self, target: str) -> bool:
+        """Return whether the provider, by its address or its name, is the maker of models that are called like this."""
+        entry = self._entry(target)._replace(maker=None)
+        maker = maker_of(entry.model)
+        return maker is not None and maker in providers_of(entry)
 
     def names(self, provider: str) -> tuple[str, ...]:
         """Return the models that the list has of the provider, by its address or its name."""
-        return self._list.names(self._entry(f"{provider}/")._replace(maker=None))
+        entry = self._entry(f"{provider}/")
+        names = self._list.names(entry._replace(maker=None))
+        return tuple(name for name in names if self._may_have(entry._replace(model=name)))
+
+    def _may_have(self, entry: PricedModel) -> bool:
+        return entry.provider not in self._own_alone or maker_of(entry.model) in (None, entry.maker)
 
     def open_list(self) -> None:
         """Have the whole list in this process, for models that no configuration names. Made for a thread."""

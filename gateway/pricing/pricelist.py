@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import astuple
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from functools import lru_cache
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -123,7 +124,7 @@ def listed(entry: PricedModel) -> PriceSchedule:
     another provider's price for a model of the same name does not apply."""
     from genai_prices.data_snapshot import get_snapshot
 
-    for name in _providers(entry):
+    for name in providers_of(entry):
         with suppress(LookupError):
             return _over_time(get_snapshot().find_provider_model(entry.model, None, name, None)[1])
     return PriceSchedule(())
@@ -133,12 +134,22 @@ def names_listed(entry: PricedModel) -> tuple[str, ...]:
     """Return the names that the built-in list has of the provider's models, without those that are withdrawn."""
     from genai_prices.data_snapshot import get_snapshot
 
-    provider = next(iter(_providers(entry)), None)
+    provider = next(iter(providers_of(entry)), None)
     models = [each.models for each in get_snapshot().providers if each.id == provider]
     return tuple(model.id for model in chain(*models) if not model.deprecated and not model.id.endswith("-"))
 
 
-def _providers(entry: PricedModel) -> list[str]:
+@lru_cache(maxsize=1024)
+def maker_of(model: str) -> str | None:
+    """Return who makes a model of that name, by the list's id; None where the name does not tell."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    with suppress(LookupError):
+        return get_snapshot().find_provider(model, None, None).id
+    return None
+
+
+def providers_of(entry: PricedModel) -> list[str]:
     """Return the ids under which the list may have the model. An address that it knows has the last word."""
     if (found := _known(None, entry.base_url)) is not None:
         return [found]

@@ -101,7 +101,8 @@ def prices(settings: GatewaySettings, pricelist: PriceList) -> PriceBook:
     """Return the price book: the deployment's own prices before the built-in list."""
     base_urls = {name: provider.base_url for name, provider in settings.providers.items()}
     makers = {name: PROVIDERS[provider.api].facts.price_source for name, provider in settings.providers.items()}
-    return PriceBook(settings.prices, base_urls, makers, pricelist)
+    own = {name for name, given in settings.providers.items() if PROVIDERS[given.api].facts.has_own_models_alone}
+    return PriceBook(settings.prices, base_urls, makers, pricelist, own)
 
 
 def passes_open_names(deployment: Deployment) -> bool:

@@ -16,6 +16,7 @@ PROVIDER = ProviderSide(
         base_url="https://generativelanguage.googleapis.com/v1beta",
         price_source="google",
         models_path="/models?pageSize=1000",
+        has_own_models_alone=True,
         key_header="x-goog-api-key",
         account_headers=(b"x-goog-user-project",),
     ),

@@ -112,3 +112,27 @@ def test_keys_that_share_an_account_by_plain_models(tmp_path: Path) -> None:
     keys = KEYS + f'models: [openai/*]}}\n  lab: {{sha256: "{other}", agents: [support]}}\n'
     warnings = loaded(tmp_path, in_gateway("models: [openai/*]\n" + keys)).warnings
     assert any("one account for the keys app, lab" in warning for warning in warnings)
+
+
+def test_a_version_may_be_a_plain_model(tmp_path: Path) -> None:
+    """It needs no file, and is the same version as a file that says no more."""
+    entry = "{stable: openai/gpt-4o, canary: openai/gpt-5, weight: 5%, rules: [{when: {}, use: v1}]}"
+    files = {"routing.yaml": f"agents:\n  support: {entry}\n  gpt-4o: {{stable: openai/gpt-4o}}\n"}
+    agents = loaded(tmp_path, files).agents
+    assert list(agents["support"].versions) == ["openai/gpt-4o", "openai/gpt-5", "v1", "v2"]
+    assert list(agents["gpt-4o"].versions) == ["openai/gpt-4o"]
+    same = loaded(tmp_path, {"agents/support/v3.yaml": "model: openai/gpt-4o\n"}).agents["support"]
+    assert same.versions["v3"].digest == agents["gpt-4o"].versions["openai/gpt-4o"].digest
+
+
+def test_what_is_wrong_with_such_a_version(tmp_path: Path) -> None:
+    """Its provider is not there, or the canary is the same model."""
+    text = "agents:\n  support:\n    stable: opnai/gpt-4o\n    canary: openai/gpt 5\n    weight: 5%\n"
+    assert problems(tmp_path, {"routing.yaml": text}) == [
+        "routing.yaml:3: agents.support.stable: unknown provider 'opnai'; did you mean 'openai'? known: openai",
+        "routing.yaml:4: agents.support.canary: write provider/model, such as openai/gpt-4o",
+    ]
+    text = "agents:\n  support:\n    stable: openai/gpt-4o\n    canary: v3\n    weight: 5%\n"
+    assert problems(tmp_path, {"routing.yaml": text, "agents/support/v3.yaml": "model: openai/gpt-4o\n"}) == [
+        "routing.yaml:4: agents.support.canary: v3 has the same content as openai/gpt-4o; change the canary first"
+    ]

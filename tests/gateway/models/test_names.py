@@ -12,8 +12,13 @@ from routing.chain import Target
 from routing.models import ModelPattern
 
 ANYONE = Caller("anyone", "all")
-URLS = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com/v1", "house": "http://x/v1"}
-BOOK = PriceBook((), URLS, {"house": "openai"}, PriceList())
+URLS = {
+    "openai": "https://api.openai.com/v1",
+    "anthropic": "https://api.anthropic.com/v1",
+    "gemini": "https://generativelanguage.googleapis.com/v1beta",
+    "house": "http://x/v1",
+}
+BOOK = PriceBook((), URLS, {"house": "openai", "gemini": "google"}, PriceList(), {"gemini"})
 
 
 def patterns(*texts: str) -> tuple[ModelPattern, ...]:
@@ -107,9 +112,11 @@ def test_an_exact_name_is_taken_as_it_is_written() -> None:
 def test_without_a_provider() -> None:
     """The only provider with a pattern for it, else the only one that is known to have it."""
     assert names("house/*").find("anything", ANYONE) == model("house/anything")
-    both = names("openai/*", "anthropic/*", "house/*")
+    both = names("openai/*", "anthropic/*", "gemini/*", "house/*")
     assert both.find("gpt-4o", ANYONE) == model("openai/gpt-4o")
     assert both.find("claude-sonnet-4-5", ANYONE) == model("anthropic/claude-sonnet-4-5")
+    assert both.find("gemini-2.5-pro", ANYONE) == model("gemini/gemini-2.5-pro")
+    assert both.find("gpt-99-of-tomorrow", ANYONE) == model("openai/gpt-99-of-tomorrow")
     assert names("openai/*", "house/gpt-4o", "anthropic/*").find("gpt-4o-mini", ANYONE) == model("openai/gpt-4o-mini")
 
 
@@ -131,7 +138,7 @@ def test_ambiguous_names(name: str) -> None:
 def test_two_formats_of_one_account() -> None:
     """They are no choice: the pattern that is written first decides."""
     known = names("house/*", "openai/*", accounts={"house": "one", "openai": "one"})
-    assert known.find("gpt-9", ANYONE) == model("house/gpt-9")
+    assert known.find("new-9", ANYONE) == model("house/new-9")
 
 
 def test_scopes_hold_for_every_spelling() -> None:

@@ -10,7 +10,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from gateway.call.attempt import Attempts, Run
 from gateway.call.recording import name_call
-from gateway.call.stored_response import is_of_another
+from gateway.call.stored_response import cannot_keep_threads, is_of_another
 from gateway.call.streaming import OpenStream
 from gateway.calls import Answer
 from gateway.errors import ContentRefused, ProviderError
@@ -66,7 +66,8 @@ class FallbackChain:
                 if not is_strange and move_after(error) == "give_up":
                     raise
                 for_people = (spent is not None and for_people) or wants_person(error, is_strange)
-                spent = error if spent is None or not (is_strange or error.kind in NOT_SENT) else spent
+                tells_more = cannot_keep_threads(error) or not (is_strange or error.kind in NOT_SENT)
+                spent = error if spent is None or tells_more else spent
         assert spent is not None, "a chain has at least one target"  # noqa: S101
         raise self.faults.explained(run.outcome.attempts) or spent
 

@@ -144,12 +144,12 @@ async def eventually(true: Callable[[], bool], within: float = SOON) -> None:
 
 
 @asynccontextmanager
-async def standing_in(here: Place, provider: Provider) -> AsyncIterator[None]:
-    """Point the agent's provider at this server for a while."""
+async def standing_in(here: Place, provider: Provider, api: str = "openai") -> AsyncIterator[None]:
+    """Point the agent's provider at this server for a while; `api` says which, where there are two."""
     path = here.running.folder / "gateway.yaml"
     settings = json.loads(path.read_text())
     async with listening(provider) as port:
-        settings["providers"]["standin"]["base_url"] = f"http://127.0.0.1:{port}/v1"
+        settings["providers"][PROVIDERS[api]]["base_url"] = f"http://127.0.0.1:{port}/v1"
         write(here.running.folder, {"gateway.yaml": settings})
         here.running.reload()
         yield

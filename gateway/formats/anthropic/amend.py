@@ -18,6 +18,7 @@ from gateway.json_body import Document, array, elements, encode
 Changes = dict[str, str | None]
 
 _SAMPLING = ("temperature", "top_p", "top_k", "stop")
+_OF_THREADS = ("system", "tools")
 _THINKING = ("effort", "thinking_budget")
 _MEMBERS = {"stop": "stop_sequences", "parallel_tools": "tool_choice"}
 # Written for a client of this format from another's thoughts: the API takes no thought that it has not signed.
@@ -39,7 +40,15 @@ def amend(document: Document, settings: Settings, name: str) -> Changes:
         changed["messages"] = history
     for member, value in (settings.native or {}).items():
         changed[member] = encode(_laid_over(document.values.get(member), value))
+    if _continues_thread(document):  # which holds these already, as the version had them
+        return {name: text for name, text in changed.items() if name not in _OF_THREADS}
     return changed
+
+
+def _continues_thread(document: Document) -> bool:
+    """Return whether the request goes on from a thread that Anthropic keeps."""
+    thread = document.values.get("thread")
+    return isinstance(thread, dict) and thread.get("type") == "continue"
 
 
 def _unset_defaults(document: Document, settings: Settings) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from gateway.errors import Headers, KeyRefused, ProviderError, SerinusError
 from gateway.formats.denials import denial
 from gateway.formats.openai_chat.errors import error_inside, read_error
+from gateway.formats.prompt import Untranslatable
 from gateway.formats.provider_json import parse
 from gateway.json_body import encode
 
@@ -52,7 +53,9 @@ def error_body(error: SerinusError, call_id: str) -> bytes:
     kind = _TYPES.get(error.status)
     if kind is None:
         kind = "invalid_request_error" if error.status in _REQUEST_ERRORS else "api_error"
-    content = {"type": kind, "message": error.client_message}
+    content: dict[str, Any] = {"type": kind, "message": error.client_message}
+    if error.code == Untranslatable.code and error.param == "thread":  # its SDK then goes on without
+        content["details"] = {"error_code": "thread_unsupported_request"}
     return encode({"type": "error", "error": content, "request_id": call_id or None}).encode()
 
 

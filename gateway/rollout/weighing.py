@@ -52,27 +52,33 @@ def _check(outcome: Outcome, judged: bool, arm: Arm, checks: Checks) -> None:
 
     A client that has left is looked at only where it has waited beyond a limit.
     """
-    rejected = outcome.rejected
-    limits: tuple[SlowThreshold, ...] = ()
-    if outcome.thresholds is not None and not outcome.failed and (judged or outcome.end == "client_gone"):
-        limits = tuple(threshold for threshold in outcome.thresholds.slow if threshold.is_limit)
-    slow = {each.component for each in _exceeded(outcome, limits)}
-    if not (judged or rejected or slow):
+    limits = outcome.thresholds.limits if outcome.thresholds is not None and not outcome.failed else ()
+    slow = {each.component for each in _exceeded(outcome, limits)} if limits else ()
+    if not (judged or outcome.rejected or (slow and outcome.end == "client_gone")):
         return
-    unit, party = unit_id(outcome.unit), outcome.party
+    unit = unit_id(outcome.unit)
     if not checks.is_due(outcome.agent, unit, outcome.ended_at):
         return
-    failed, excused = judged and outcome.failed, outcome.excused
-    if failed and not outcome.attempts[0].caller_can_cause:
-        party = ""
-    looked_at = {REJECTIONS: rejected and not excused, **{each.component: each.component in slow for each in limits}}
-    if judged:
-        looked_at[ERRORS] = failed and not excused
-    for component, is_bad in looked_at.items():
-        if is_bad:
-            mark(arm, checked(component), unit, party)
+    party, excused = outcome.party, outcome.excused
+    if outcome.rejected and not excused:
+        mark(arm, checked(REJECTIONS), unit, party)
+    for limit in limits:
+        if limit.component in slow:
+            mark(arm, checked(limit.component), unit, party)
         else:
-            arm.checks[component, party] = arm.checks.get((component, party), 0) + 1
+            _count_check(arm, limit.component, party)
+    if not judged:
+        return
+    if outcome.failed and not excused:
+        mark(arm, checked(ERRORS), unit, party if outcome.attempts[0].caller_can_cause else "")
+        _count_check(arm, REJECTIONS, party)
+    else:
+        _count_check(arm, ERRORS, party)
+
+
+def _count_check(arm: Arm, component: str, party: str) -> None:
+    key = component, party
+    arm.checks[key] = arm.checks.get(key, 0) + 1
 
 
 def mark(arm: Arm, component: str, unit: str, party: str, badness: int = WHOLE) -> bool:

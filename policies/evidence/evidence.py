@@ -69,7 +69,8 @@ class ArmEvidence:
     scaled to their cap. `bad`, `bad_units` and `samples` also hold each party's part (`part_of`), and `requests_of` the
     canary's judged calls by party. Units that began in an earlier step are apart in `bad`, `bad_units` and
     `requests_of` (`earlier_part`), and nowhere else. `checks` counts the canary's calls that an absolute limit looked
-    at and found good, by component and party's part; `recent` these and the bad units (`checked`), by window.
+    at and found good, by component and party's part (`rejections`: the failing ones, for all others are under
+    `errors`); `recent` these and the bad units (`checked`), by window.
     """
 
     requests: SlotCounts = field(default_factory=dict)

@@ -16,15 +16,14 @@ from policies.evidence.evidence import (
     ArmEvidence,
     Evidence,
     SlotCounts,
-    checked,
     earlier_part,
 )
 from policies.guardrails.grammar import ABSOLUTE_THRESHOLD, THRESHOLD, CountedEvent, Guardrail
+from policies.guardrails.limits import beyond_limit
 from policies.guardrails.metrics import Events
 from policies.statistics.means import Sample, mean_e_value
-from policies.statistics.recent import recent_e_value
 from policies.statistics.restarts import begun_value
-from policies.statistics.sequential import absolute_e_value, floor_e_value, strata_e_value
+from policies.statistics.sequential import floor_e_value, strata_e_value
 
 Verdict = Literal["pass", "fail", "inconclusive"]
 
@@ -247,24 +246,11 @@ def _absolute(guardrail: Guardrail, evidence: Evidence) -> float:
 
     The same threshold for both halves keeps what this guard adds to the chance of a false rollback at 1e-4.
     """
-    beyond = _beyond_limit(guardrail, evidence.canary)
+    beyond = beyond_limit(guardrail, evidence.canary)
     if evidence.control_unseen_seconds >= CONTROL_LOST_SECONDS:
         return beyond
     alone = replace(evidence, offset=0, earlier={})
     return min(beyond, _begun(guardrail, alone) + alone.clock.not_begun)
-
-
-def _beyond_limit(guardrail: Guardrail, canary: ArmEvidence) -> float:
-    """Return the evidence against the limit alone, by the units that were looked at (decision 39).
-
-    Scores are counted by unit in any case. Evidence from before units were looked at is compared with calls.
-    """
-    component, limit = guardrail.components[0], 1 - guardrail.slow[0].quantile if guardrail.slow else guardrail.limit
-    name = checked(component)
-    if guardrail.population == "scored units" or not (canary.checks or name in canary.bad):
-        return absolute_e_value(canary.badness(component), sum(canary.trials(guardrail.population).values()), limit)
-    recent = canary.recent.get(component, {}), canary.recent.get(name, {})
-    return recent_e_value(canary.badness(name), canary.checks.get(component, 0), recent[1], recent[0], limit)
 
 
 def _family(findings: Iterable[Finding]) -> float:

@@ -37,10 +37,11 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Thresholds for one arm's calls. `scales` is keyed by metric."""
+    """Thresholds for one arm's calls. `scales` is keyed by metric. `limits` are the slow ones that guardrails name."""
 
     slow: tuple[SlowThreshold, ...] = ()
     scales: Mapping[str, Scale] = field(default_factory=dict)
+    limits: tuple[SlowThreshold, ...] = ()
 
 
 def freeze(stable: Tally, guardrails: Iterable[Guardrail]) -> dict[str, float] | None:
@@ -101,7 +102,8 @@ def arm_thresholds(guardrails: Iterable[Guardrail], frozen: Mapping[str, float],
             most = round(SCALE * (guardrail.limit if canary else 1.0))
             # Two guardrails on one metric share its sums: the lower cut-off favours the canary, so neither is misled.
             scales[name] = Scale(cap, min(most, scales.get(name, Scale(cap, most)).most))
-    return Thresholds(tuple(slow_thresholds.values()), scales)
+    thresholds = tuple(slow_thresholds.values())
+    return Thresholds(thresholds, scales, tuple(each for each in thresholds if each.is_limit))
 
 
 def _put(frozen: dict[str, float], name: str, value: float | None) -> None:

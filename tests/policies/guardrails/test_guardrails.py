@@ -310,6 +310,13 @@ def test_an_absolute_limit_compares_units_with_units() -> None:
     assert finding(ABSOLUTE, without_control(checks(0, 2))).verdict != "fail"
 
 
+def test_a_limit_of_rejections_looks_at_judged_calls_too() -> None:
+    """Those that failed are in the population, though they count against errors."""
+    limit, bad = parse("rejection_rate <= 20%"), {"rejections": {0: 12 * WHOLE}, "rejections!": {0: 12 * WHOLE}}
+    canary = replace(arm(20), bad=bad, bad_units=dict.fromkeys(bad, 12), checks={"errors": 4, "rejections": 4})
+    assert finding(limit, without_control(canary)).e_value == pytest.approx((absolute_e_value(12, 20, 0.2) + 1) / 2)
+
+
 def test_a_canary_that_dies_after_a_day_is_beyond_its_limit_after_tens_of_checks() -> None:
     """The limit begins anew every few checks; by all of them the share is next to nothing."""
     day = 860_000

@@ -47,7 +47,7 @@ class EqualBeginnings:
         `opening` is in hex digits. Returns '' for a call that is a conversation of its own, and a name by the answer
         that such a call got.
         """
-        call.opening, shared = opening, _shared(opening)
+        call.opening, shared = opening, opening[:16]  # an id by which replicas tell one another that it is shared
         if not has_answer(call.document.values):
             if not self.openings.note(call.agent, opening) and not self._hear_of(call, opening, shared):
                 return name
@@ -124,11 +124,6 @@ class EqualBeginnings:
                 self.under_way.join(call.agent, _unit(call, names[0]), known[0])
                 return names[0]
         return ""
-
-
-def _shared(opening: str) -> str:
-    """Return the id by which replicas tell one another that an opening is shared: 16 hex digits, and no unit's."""
-    return opening[:16]
 
 
 def _place(opening: str, place: int) -> str:

@@ -52,8 +52,11 @@ def answers_in(values: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def has_answer(values: Mapping[str, Any]) -> bool:
     """Return whether a request has a history."""
-    for item in _items(values):  # noqa: SIM110 - a call passes here, and a generator takes longer
-        if _is_answer(item):
+    items = values.get("messages") or values.get("input") or values.get("contents")
+    if not isinstance(items, list):
+        return False
+    for item in items:  # every call passes here: no function and no generator for each item
+        if isinstance(item, dict) and (item.get("role") in _ASSISTANTS or item.get("type") == "function_call"):
             return True
     return False
 
@@ -89,7 +92,7 @@ def wording_of(head: bytes, tail: bytes = b"", prefilled: str = "") -> AnswerWor
     if tail and _THOUGHT.match(text) and not _END_OF_THOUGHT.search(text):
         text = _text_of(tail)
         text = text if _END_OF_THOUGHT.search(text) else ""
-    return _worded(prefilled + text, call_id)._replace(end="")
+    return AnswerWording(_even(_answered(prefilled + text)[: 2 * _START])[:_START], "", call_id)
 
 
 def end_of(head: bytes, tail: bytes = b"", prefilled: str = "") -> str:
@@ -116,11 +119,15 @@ def _is_answer(item: Any) -> bool:
 
 def _worded(text: str, call_id: str) -> AnswerWording:
     """Return the wording of a text, of which the model's thinking is no part."""
-    if thought := _END_OF_THOUGHT.search(text):
-        text = text[thought.end() :]
-    elif _THOUGHT.match(text):
-        text = ""
+    text = _answered(text)
     return AnswerWording(_even(text[: 2 * _START])[:_START], _even(text[-2 * _END :])[-_END:], call_id)
+
+
+def _answered(text: str) -> str:
+    """Return the text without the model's thinking."""
+    if "</" in text and (thought := _END_OF_THOUGHT.search(text)):
+        return text[thought.end() :]
+    return "" if "<" in text and _THOUGHT.match(text) else text
 
 
 def _even(text: str) -> str:

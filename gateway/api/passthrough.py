@@ -105,7 +105,7 @@ class Passthrough(Generation):
             await self._forwarder.at_the_only(wanted, caller, runtime, send)
             return
         call = self._call(scope, headers, document, caller, wanted.at)
-        await self._forwarder.handle(call, wanted, runtime, send)
+        await self._forwarder.handle(call, wanted, self.services.runtime, send)  # as it is now, like the table
 
     def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
         return model_of(values.get("model")), values.get("stream") is True

@@ -6,6 +6,7 @@ no provider, are looked up when they come, and remembered.
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from itertools import islice
 from typing import NamedTuple
 
 from gateway.calls import Caller
@@ -16,8 +17,9 @@ from routing.chain import Target
 from routing.models import MODELS, ModelPattern, is_among
 
 _MOST_FOUND = 2048  # names that were looked up; a cache, which begins anew when it is full
-_MOST_COMPARED = 200  # names that a wrong one is compared with, and the longest that is
-_LONGEST_COMPARED = 64
+_MOST_COMPARED = 100  # names that a wrong one is compared with, and the longest that is: some milliseconds at most
+_LONGEST_COMPARED = 48
+_MOST_HINTS = 256  # an app that is configured wrongly asks time and again
 _SHOWN_CHARACTERS = 200
 
 
@@ -72,6 +74,7 @@ class ModelNames:
         pins = (each for each in self._meanings if each not in self.aliases and each.partition("@")[0] in self.aliases)
         self._shown = self._meanings.keys() - set(pins)
         self._found: dict[tuple[str, tuple[ModelPattern, ...] | None], Meaning] = {}
+        self._hints: dict[tuple[str, frozenset[str] | None, tuple[ModelPattern, ...] | None], str] = {}
 
     def find(self, name: str, caller: Caller) -> Meaning:
         """Return what the caller means by that name. Raises UnknownModel, AmbiguousModel, Forbidden."""
@@ -181,9 +184,15 @@ class ModelNames:
         """Return which name may have been meant, of those that the key may call."""
         if len(name) > _LONGEST_COMPARED:
             return ""
-        names = [each for each, _ in zip(self.listed(caller), range(_MOST_COMPARED), strict=False)]
-        near = get_close_matches(name, names, n=1)
-        return f" did you mean {near[0]!r}?" if near else ""
+        key = (name, caller.agents, caller.models)
+        hint = self._hints.get(key)
+        if hint is None:
+            near = get_close_matches(name, islice(self.listed(caller), _MOST_COMPARED), n=1)
+            hint = f" did you mean {near[0]!r}?" if near else ""
+            if len(self._hints) >= _MOST_HINTS:
+                self._hints.clear()
+            self._hints[key] = hint
+        return hint
 
 
 def _with_versions(name: str, agent_name: str, agent: Agent) -> Iterator[tuple[str, Meaning]]:

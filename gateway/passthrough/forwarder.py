@@ -73,7 +73,7 @@ class Forwarder:
         targets = self._targets(wanted, entry, plan, runtime)
         with Recording(self.proxy.recorder, call, plan, entry, runtime.prices) as outcome:
             name_call(call, outcome, runtime.fingerprint_key)
-            blamed = entry.applied[plan.version.name].blamed_by
+            blamed = entry.applied[plan.version.name].blamed_by if entry.plain is None else _blame_nobody
             meter = Meter(counts=wanted.body.names_model)
 
             def headers() -> Headers:
@@ -96,7 +96,7 @@ class Forwarder:
         targets = self._targets_without_agent(wanted, caller, runtime)
         ids = id_headers(wanted.id, wanted.request_id)
         meter = Meter(counts=False)
-        carried = _Carried(self.api, targets, runtime, lambda: ids, meter, [], lambda _: False, wanted.at)
+        carried = _Carried(self.api, targets, runtime, lambda: ids, meter, [], _blame_nobody, wanted.at)
         end = "failed"
         try:
             if await self._carry(wanted, wanted.body.outgoing(None), carried, send) is None:
@@ -326,6 +326,11 @@ def _book(outcome: Outcome, carried: _Carried, error: ProviderError | None) -> N
             _book_failure(attempt, error, carried.blamed)
         end_by(outcome, error)
     outcome.status = carried.status  # as the client got it, which a break does not change
+
+
+def _blame_nobody(_param: str | None) -> bool:
+    """Return False: all of a plain model's request is the client's, and so is one that names no agent."""
+    return False
 
 
 def _book_failure(attempt: Attempt, error: ProviderError, blamed: Callable[[str | None], bool]) -> None:

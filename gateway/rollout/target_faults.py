@@ -75,8 +75,9 @@ class TargetFaults:
         now = self._now()
         if now - self._said_at.get((subject, fault), -SAY_AGAIN_SECONDS) >= SAY_AGAIN_SECONDS:
             self._said_at[subject, fault] = now
-            self._log.error("target_misconfigured", target=name, agent=call.agent, why=fault.why, do=fault.way_out)
-            self._tell(call.agent, name, fault)
+            agent = call.agent if call.agent != MODELS else "plain models"
+            self._log.error("target_misconfigured", target=name, agent=agent, why=fault.why, do=fault.way_out)
+            self._tell(agent, name, fault)
 
     def explained(self, attempts: Sequence[Attempt]) -> Misconfigured | None:
         """The error of a chain of which every target that was asked has such a fault, None where one has not."""

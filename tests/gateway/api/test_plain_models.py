@@ -279,6 +279,32 @@ async def test_hot_reload(serve: Serve) -> None:
     assert (await here.chat(model="standin/old")).status_code == 404
 
 
+async def test_a_refused_key_is_told_once(serve: Serve, capfd: pytest.CaptureFixture[str]) -> None:
+    """However many models are asked for: clients choose their names, and the fault is their provider's."""
+    here = await serve(gateway=OPEN)
+    behaviour = ModelBehaviour(error_rate=1, fault="status", status=401)
+    for model in ("one", "two", "three"):
+        here.standin.behave(model, behaviour)
+        said = await here.chat(model=f"standin/{model}")
+        assert (said.status_code, said.json()["error"]["code"]) == (502, "target_misconfigured")
+    line = await logged(capfd, "target_misconfigured")
+    assert (line["agent"], line["target"]) == ("plain models", "standin/one")
+    await asyncio.sleep(0.05)
+    assert "target_misconfigured" not in capfd.readouterr().out
+
+
+async def test_stored_responses_of_a_key_for_models(serve: Serve) -> None:
+    """It finds by its id what its plain model has answered, and nothing of another key's."""
+    keys = {key: {"sha256": digest_of(key), "models": ["standin-responses/*"]} for key in ("one", "two")}
+    here = await serve(api="openai-responses", gateway={"models": ["standin-responses/*"], "keys": keys})
+    mine, theirs = (openai.AsyncOpenAI(base_url=here.base_url, api_key=key, max_retries=0) for key in keys)
+    async with mine, theirs:
+        made = await mine.responses.create(model="standin-responses/good", input="hello", store=True)
+        assert (await mine.responses.retrieve(made.id)).id == made.id
+        again = await mine.responses.create(model="good", input="more", previous_response_id=made.id)
+        assert again.output_text == SAID
+
+
 async def test_made_up_names_are_forgotten(serve: Serve) -> None:
     """However many names a client makes up, what is kept of them is bounded."""
     here = await serve(gateway=OPEN)

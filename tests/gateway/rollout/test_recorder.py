@@ -13,7 +13,7 @@ from gateway import logs
 from gateway.calls import ArmName, Attempt, End, Outcome, Usage
 from gateway.pricing import PriceBook
 from gateway.rollout.call_id import Booking
-from gateway.rollout.recorder import Clock, Recorder
+from gateway.rollout.recorder import OTHER_MODELS, Clock, Recorder
 from gateway.rollout.table import Entry
 from gateway.rollout.weighing import unit_id
 from gateway.store.seam import MAX_FAILING_UNITS, MAX_UNITS, Batch
@@ -22,6 +22,7 @@ from policies.evidence.tally import Tally, amount_bucket
 from policies.guardrails.grammar import parse
 from policies.guardrails.thresholds import Scale, Thresholds, arm_thresholds
 from routing.assignment import Reason
+from routing.models import MODELS
 from tests.support.trials import agent_named, begun, outcome
 
 PRICES = PriceBook((), {})
@@ -169,6 +170,21 @@ def test_pinned_and_rule_matched_calls_are_counted_apart(reason: Reason) -> None
     batch = stage.close(outcome(None, failing(), end="failed", reason=reason))
     assert list(batch.tallies) == ["v1/apart"] and batch.tallies["v1/apart"].errors == 1
     assert batch.stable.requests == batch.canary.requests == 0 and not stage.asks_for_a_flush
+
+
+def test_plain_models_are_told_apart_up_to_a_limit() -> None:
+    """A name gets sums of its own once its model has answered; names that a client makes up share one place."""
+    stage = Stage()
+
+    def close(name: str, end: End = "answered") -> set[str]:
+        plain = replace(outcome(None, Attempt(name, 99.6), end=end, reason="model"), agent=MODELS, version=name)
+        return set(stage.close(plain).tallies)
+
+    assert close("p/made-up", end="refused") == {OTHER_MODELS}
+    assert close("p/real") == {"p/real"} and close("p/real", end="failed") == {"p/real"}
+    for number in range(600):
+        found = close(f"p/{number}")
+    assert found == {OTHER_MODELS} and close("p/real") == {"p/real"}
 
 
 @pytest.mark.parametrize(

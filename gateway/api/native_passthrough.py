@@ -5,9 +5,12 @@ The dialect of a request decides whose endpoint it means: `/v1/files` is Anthrop
 """
 
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
+from dataclasses import replace
+from typing import Any
 
 from gateway.api.endpoint import Endpoint, Services
+from gateway.api.generation import Asked
 from gateway.api.near_misses import LONGEST_SHOWN
 from gateway.api.passthrough import READING, Passthrough, may_be_misread, spelled
 from gateway.calls import Caller
@@ -15,8 +18,9 @@ from gateway.errors import Forbidden, NotFound
 from gateway.formats.door import OtherEndpoints
 from gateway.formats.protocol import ClientSide
 from gateway.net.asgi import Message, MessageSend, Receive, Scope, Send
-from gateway.passthrough.forwarder import Forwarder
+from gateway.passthrough.forwarder import MODEL, Forwarder
 from gateway.passthrough.providers import api_of
+from gateway.passthrough.uploads import Held, UploadBody
 
 _RESULTS = "/results"
 _MOST_BYTES = 8 << 20  # of JSON that is looked through; a list of a thousand batches takes a tenth
@@ -38,11 +42,25 @@ class NativePassthrough(Passthrough):
 
     def admit(self, caller: Caller, method: str, path: str) -> str:
         rest = path.removeprefix(self._others.prefix)
+        if rest != path and not may_be_misread(path) and (found := self._others.model_in(rest)) is not None:
+            return f"/{self._others.collection}{MODEL}:{found[1]}"
         if rest == path or may_be_misread(path) or not self._others.takes(rest):
             raise NotFound(f"there is nothing at {path[:LONGEST_SHOWN]!r}", code="unknown_url")
         if caller.is_limited and method not in READING and self._others.may_run_any_model(rest):
             raise Forbidden(f"this key is limited to some agents, and {path[:LONGEST_SHOWN]!r} runs any model")
         return spelled(rest)
+
+    def agent_in(self, path: str) -> str | None:
+        found = self._others.model_in(path.removeprefix(self._others.prefix)) if self._others.verbs else None
+        return None if found is None else found[0]
+
+    def shaped(self, body: UploadBody) -> UploadBody:
+        return replace(body, collection=self._others.collection) if isinstance(body, Held) else body
+
+    def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
+        model = values.get("model")
+        named = model.removeprefix(self._others.collection) if isinstance(model, str) else model
+        return super().asked(scope, {**values, "model": named})
 
 
 class _WithOwnUrls(MessageSend):

@@ -74,16 +74,24 @@ class Passthrough(Generation):
         _check_scope(caller, method, path)
         return found
 
+    def agent_in(self, path: str) -> str | None:
+        """Return the agent that the path names; None where paths name none."""
+        return None
+
+    def shaped(self, body: UploadBody) -> UploadBody:
+        """Return the body as this API names models in it."""
+        return body
+
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         runtime = self.services.runtime
         headers = named(scope)
         caller = caller_of(scope)
         path = self.admit(caller, scope["method"], scope["path"])
         check_encoding(headers)
-        agent = _named_in_query(scope)
+        agent, in_path = _named_in_query(scope), self.agent_in(scope["path"])
         incoming = _incoming(receive, scope)
         send = _Closing(send, incoming)
-        body = await _body(incoming, scope, path, runtime, agent is not None)
+        body = self.shaped(await _body(incoming, scope, path, runtime, agent is not None))
         if caller.is_limited and isinstance(body, Stream) and path.split("/")[1] not in _OPAQUE:
             raise UnsupportedBody("this key is limited to some agents: send application/json or a form here")
         wanted = Wanted(
@@ -100,7 +108,8 @@ class Passthrough(Generation):
         self.services.makers.check(asked, caller)
         if scope["method"] == "POST" and asked.is_known:
             send = _Answering(send, partial(self.services.makers.learn, caller=caller, asked=asked))
-        document = _naming(body, agent, headers.get(b"content-type") or b"")
+        kind = headers.get(b"content-type") or b""
+        document = _naming(body, agent, kind) if in_path is None else _document(in_path, b"")
         if document is None:
             await self._forwarder.at_the_only(wanted, caller, runtime, send)
             return

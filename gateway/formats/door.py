@@ -78,16 +78,26 @@ class OtherEndpoints:
     `paths` begin what may be forwarded, behind `prefix`, which the provider's base path replaces. A key that is limited
     to some agents only reads `runs_any_model`: what is made there names its models within. `own_url` finds the URLs in
     answers by which clients ask further; of each, its group `path` stays, behind the prefix.
+
+    `verbs` end the paths that name a model in the `collection`, which stands before its name in a body, too.
     """
 
     paths: tuple[str, ...]
     prefix: str = "/v1"
     runs_any_model: tuple[str, ...] = ()
     own_url: re.Pattern[bytes] | None = None
+    verbs: tuple[str, ...] = ()
+    collection: str = ""
 
     def takes(self, path: str) -> bool:
         """Return whether a path behind the prefix is forwarded."""
         return _begins(path, self.paths)
+
+    def model_in(self, path: str) -> tuple[str, str] | None:
+        """Return the model that a path behind the prefix names, and its verb; None for any other path."""
+        model, _, verb = path.removeprefix(f"/{self.collection}").rpartition(":")
+        is_one = path.startswith(f"/{self.collection}") and verb in self.verbs and model and "/" not in model
+        return (model, verb) if is_one else None
 
     def may_run_any_model(self, path: str) -> bool:
         """Return whether what is made at that path names its models within."""

@@ -8,6 +8,7 @@ after the other. A call of an agent is metered, apart from the calls that a tria
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from urllib.parse import quote
 
 from gateway.call.proxy import Proxy, id_headers, response_headers
 from gateway.call.recording import Recording, end_by, name_call
@@ -30,6 +31,7 @@ from policies.calls.blame import counts_as_error
 from routing.chain import Target
 from routing.plan import Plan
 
+MODEL = "{model}"  # stands in a path for the version's model
 _ERROR_BODY_BYTES = 1 << 20
 
 
@@ -84,7 +86,8 @@ class Forwarder:
             carried = _Carried(self.api, targets, runtime, headers, meter, outcome.attempts, blamed, wanted.at)
             try:
                 body = wanted.body.outgoing(plan.version.target.model)
-                error = await self._carry(replace(wanted, id=call.id), body, carried, send)
+                path = wanted.path.replace(MODEL, quote(plan.version.target.model, safe=""))
+                error = await self._carry(replace(wanted, id=call.id, path=path), body, carried, send)
                 _book(outcome, carried, error)
             finally:
                 outcome.received_at = carried.at

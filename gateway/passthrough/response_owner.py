@@ -23,7 +23,10 @@ _MOST_OWNERS = 4096
 _MOST_MADE = 65_536
 _LONGEST_ID = 256  # of a response that is remembered; OpenAI's are 53 characters long
 # What stands in a call's body that names what is stored; the last, an escape, may spell any of the others.
-_MAY_NAME_IDS = (b"file_id", b"vector_store", b"container", b"conversation", b"skill_id", b"\\u00")
+_MAY_NAME_IDS = (
+    *(b"file_id", b"vector_store", b"container", b"conversation", b"skill_id", b"\\u00"),
+    *(b"fileUri", b"file_uri", b"cachedContent", b"cached_content"),
+)
 _RESPONSE = re.compile(r"/responses/([^/]+)(?:/.*)?")
 _LONGEST_SPELLING = 4 * _LONGEST_ID
 _NOT_PLAIN = re.compile(r"[;?#].*|[^\w-]+", re.DOTALL)  # what lenient servers pass over in an id
@@ -69,24 +72,42 @@ class Makers:
             made = orjson.loads(answer)
         except orjson.JSONDecodeError:
             return
-        id_ = made.get("id") if isinstance(made, dict) else None
-        if isinstance(id_, str) and 0 < len(id_) <= _LONGEST_ID and not _is_in(id_, asked):
-            self._made.setdefault(_plain(id_), caller.name)
-            if len(self._made) > self._most:
-                self._made.popitem(last=False)
+        named = list(asked)
+        for id_ in _ids_of(made):
+            if 0 < len(id_) <= _LONGEST_ID and not _is_in(id_, named):
+                self._made.setdefault(_plain(id_), caller.name)
+        while len(self._made) > self._most:
+            self._made.popitem(last=False)
 
     def check(self, asked: Iterable[str], caller: Caller) -> None:
         """Raise NotFound where a text is the id of what another caller made, and the key is limited to some agents."""
         if not caller.is_limited or not self._made:
             return
         for id_ in asked:
-            if len(id_) <= _LONGEST_SPELLING and self._made.get(_plain(id_), caller.name) != caller.name:
+            if len(id_) <= _LONGEST_SPELLING and any(
+                self._made.get(_plain(each), caller.name) != caller.name for each in (id_, _last_part(id_))
+            ):
                 raise NotFound(f"there is no {id_!r} of this key's", param="id")
 
     def check_call(self, body: bytes, values: Mapping[str, Any], caller: Caller) -> None:
         """Check the ids in a call's body, which is looked into only where it may name one."""
         if self._made and caller.is_limited and any(map(body.__contains__, _MAY_NAME_IDS)):
             self.check(texts_of(values), caller)
+
+
+def _last_part(text: str) -> str:
+    """The end of a URL or of a name (`…/files/abc`), without a verb behind it."""
+    return text.rpartition("/")[2].partition(":")[0]
+
+
+def _ids_of(made: Any) -> list[str]:
+    """Return by what the object of an answer is named: its `id`, or Gemini's `name`, whole and its last part."""
+    if not isinstance(made, dict):
+        return []
+    inner = made.get("file")  # around which Gemini's answer to an upload is
+    name = (inner if isinstance(inner, dict) else made).get("name")
+    names = [name, name.rpartition("/")[2]] if isinstance(name, str) and "/" in name else []
+    return [each for each in (made.get("id"), *names) if isinstance(each, str)]
 
 
 def _plain(text: str) -> str:

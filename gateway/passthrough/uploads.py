@@ -107,11 +107,15 @@ class UploadBody(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A body that is all there; `document` is it as JSON. `wants_model` where it must not go up without one."""
+    """A body that is all there; `document` is it as JSON. `wants_model` where it must not go up without one.
+
+    `collection` stands before a model's name; with it, each of `requests` may name the model, too.
+    """
 
     data: bytes = b""
     document: Document | None = None
     wants_model: bool = False
+    collection: str = ""
 
     @property
     def content_type(self) -> bytes | None:
@@ -124,8 +128,18 @@ class Held:
 
     def outgoing(self, model: str | None) -> bytes:
         if model is not None and self.document is not None and (self.wants_model or "model" in self.document.values):
-            return self.document.render({"model": encode(model)})
+            return self.document.render({"model": encode(self.collection + model), **self._in_requests(model)})
+        if model is not None and self.document is not None and (changes := self._in_requests(model)):
+            return self.document.render(changes)
         return self.data
+
+    def _in_requests(self, model: str) -> dict[str, str | None]:
+        """Return the change that names the model in each of the requests of a batch."""
+        requests = self.document.values.get("requests") if self.collection and self.document is not None else None
+        if not isinstance(requests, list):
+            return {}
+        named = {"model": self.collection + model}
+        return {"requests": encode([{**each, **named} if isinstance(each, dict) else each for each in requests])}
 
 
 @dataclass(frozen=True, slots=True)

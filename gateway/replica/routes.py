@@ -19,7 +19,9 @@ from gateway.api.near_misses import NearMisses
 from gateway.api.passthrough import Passthrough
 from gateway.api.responses_socket import ResponsesSocket
 from gateway.api.status import Status
+from gateway.calls import FormatName
 from gateway.errors import NotFound
+from gateway.formats.door import OtherEndpoints
 from gateway.formats.registry import CLIENTS
 from gateway.net.asgi import PlainReceive, PlainSend, Receive, Scope, Send
 
@@ -65,11 +67,7 @@ def routes(services: Services) -> list[BaseRoute]:
         for side in CLIENTS.values()
         if side.counting is not None
     ]
-    others = {
-        side.name: NativePassthrough(services, side, side.others)
-        for side in CLIENTS.values()
-        if side.others is not None
-    }
+    others = {name: NativePassthrough(services, CLIENTS[name], api) for name, api in _others()}
     endpoints: list[tuple[str, Handler]] = [
         *counted,
         ("/v1/completions", Completions(services)),
@@ -96,7 +94,23 @@ def routes(services: Services) -> list[BaseRoute]:
         *(Route(path, Cors(services, endpoint), methods=["POST"]) for path, endpoint in in_path),
         *(Route(path, Cors(services, endpoint), methods=["GET"]) for path, endpoint in listed),
     ]
-    return [*by_method, *(Route(path, Cors(services, endpoint)) for path, endpoint in endpoints)]
+    of_models = [
+        Route(f"{api.prefix}/{api.collection}{{model:path}}:{verb}", Cors(services, others[name]), methods=["POST"])
+        for name, api in _others()
+        for verb in api.verbs
+    ]
+    beside = [
+        Route(f"{api.prefix}/{{path:path}}", Cors(services, NearMisses(services, others[name], others)))
+        for name, api in _others()
+        if api.prefix != "/v1"
+    ]
+    listed_last = (Route(path, Cors(services, endpoint)) for path, endpoint in endpoints)
+    return [*of_models, *by_method, *listed_last, *beside]
+
+
+def _others() -> list[tuple[FormatName, OtherEndpoints]]:
+    """Return the endpoints of each format's API that are forwarded."""
+    return [(name, side.others) for name, side in CLIENTS.items() if side.others is not None]
 
 
 def _is_pattern(path: str) -> bool:

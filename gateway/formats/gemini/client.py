@@ -2,6 +2,7 @@
 
 from gateway.formats.gemini import NAME
 from gateway.formats.gemini._door import DOOR, LISTING
+from gateway.formats.gemini._others import OTHERS
 from gateway.formats.gemini.client_answer import write_reply
 from gateway.formats.gemini.client_request import assistant_message, is_question, read_opening, read_prompt
 from gateway.formats.gemini.client_stream import StreamWriter
@@ -21,4 +22,5 @@ CLIENT = ClientSide(
     error=write_error,
     error_event=write_error_event,
     listing=LISTING,
+    others=OTHERS,
 )

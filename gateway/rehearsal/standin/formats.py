@@ -3,7 +3,7 @@
 from .chat import CHAT, OPENAI
 from .completions import COMPLETIONS
 from .converse import CONVERSE
-from .gemini import COUNT, GENERATE, GOOGLE
+from .gemini import COUNT, EMBED, GENERATE, GOOGLE
 from .messages import ANTHROPIC, COUNT_TOKENS, MESSAGES
 from .responses import RESPONSES
 from .shapes import Family, Shape
@@ -27,6 +27,8 @@ _SHAPES: tuple[tuple[str, Shape], ...] = (
     (":generateContent", GENERATE),
     (":streamGenerateContent", GENERATE),
     (":countTokens", COUNT),
+    (":embedContent", EMBED),
+    (":batchEmbedContents", EMBED),
     ("/converse", CONVERSE),
     ("/converse-stream", CONVERSE),
 )

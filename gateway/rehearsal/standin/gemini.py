@@ -242,3 +242,21 @@ COUNT = Shape(
     charges="nothing",
     calls_tools=False,
 )
+
+
+def _embedded(ask: Ask, said: Said) -> bytes:
+    """The same numbers for every text."""
+    values = {"values": [0.5] * 8}
+    requests = items(ask.fields.get("requests"))
+    return encode({"embeddings": [values] * len(requests)} if requests else {"embedding": values})
+
+
+EMBED = Shape(
+    family=GOOGLE,
+    read=lambda request: plain_ask(_place(request.path)[0], fields_of(request.body), request.body),
+    whole=_embedded,
+    empty=lambda ask, said: b"{}",
+    failed=lambda ask, said, problem: _error(problem),
+    charges="prompt",
+    calls_tools=False,
+)

@@ -82,12 +82,27 @@ class Call:
     history: str = ""
 
 
+class MediaTokens(NamedTuple):
+    """Tokens that are not text, parts of the sums: of the input, of what of it was cached, of the output."""
+
+    input_audio: int = 0
+    input_image: int = 0
+    input_video: int = 0
+    cached_audio: int = 0
+    cached_image: int = 0
+    output_audio: int = 0
+    output_image: int = 0
+    output_video: int = 0
+
+
 class Usage(NamedTuple):
     """Tokens of one attempt. `input` includes `cached` and `cache_written`, `output` includes `reasoning`.
 
     `cached` were read from a provider's prompt cache, `cache_written` put into it, and of those `cache_written_1h` for
     an hour and not for the usual minutes.
     `estimated` marks what no provider has said: the tokens of a stream that ended before its usage came.
+    `tier` names how the answer was served where that has a price of its own, such as `priority`; '' for the usual way.
+    `media` are the tokens that are not text, None for none.
     """
 
     input: int = 0
@@ -97,6 +112,8 @@ class Usage(NamedTuple):
     estimated: bool = False
     cache_written: int = 0
     cache_written_1h: int = 0
+    tier: str = ""
+    media: MediaTokens | None = None
 
     @property
     def touches_cache(self) -> bool:
@@ -105,7 +122,8 @@ class Usage(NamedTuple):
 
     def without_cache(self) -> "Usage":
         """Return the same tokens as if no prompt cache had had a part in them."""
-        return self._replace(cached=0, cache_written=0, cache_written_1h=0)
+        media = self.media and self.media._replace(cached_audio=0, cached_image=0)
+        return self._replace(cached=0, cache_written=0, cache_written_1h=0, media=media)
 
 
 @dataclass(slots=True)

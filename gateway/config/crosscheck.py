@@ -179,15 +179,17 @@ def _receiver_problems(root: Node, agents: Collection[str] | None) -> Iterator[P
 
 def _price_problems(root: Node, providers: Collection[str] | None) -> Iterator[Problem]:
     prices = root.get("prices")
-    seen: set[tuple[object, object]] = set()
+    seen: set[tuple[object, object, object]] = set()
     for index, price in enumerate(prices.items if prices else ()):
         target, since = price.get("target"), price.get("from")
         if target is None or since is None:
             continue
         yield from provider_known(target, ("prices", index, "target"), providers)
-        if (target.value, since.value) in seen:
+        tier = price.get("service_tier")
+        key = (target.value, since.value, tier.value if tier is not None else None)
+        if key in seen:
             yield price.problem(("prices", index), f"a second price of {quoted(target.value)} from {since.value} on")
-        seen.add((target.text, since.text))
+        seen.add(key)
 
 
 def _retirement_problems(root: Node, providers: Collection[str] | None) -> Iterator[Problem]:

@@ -1,12 +1,13 @@
 """Schema of `gateway.yaml`: the deployment. The resolved file is the `settings` of a deployment."""
 
-import datetime
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
+from gateway.config.dated_entries import Price as Price
+from gateway.config.dated_entries import Retirement as Retirement
 from gateway.config.fields import (
     EMBEDDED,
     Address,
@@ -24,7 +25,6 @@ from gateway.config.fields import (
     Size,
     StoreUrl,
     StrictModel,
-    TargetText,
     WebhookUrl,
 )
 from gateway.config.provider_settings import Provider as Provider
@@ -220,39 +220,6 @@ class ReceiverSettings(StrictModel):
         default=None,
         description="Secret, as ${VARIABLE}, that signs each notice as `escalation.secret` signs a handover. "
         "Default: none; nothing is signed.",
-    )
-
-
-class Price(StrictModel):
-    """The price of a target from a date on; replaces the built-in price list."""
-
-    target: TargetText = Field(description="provider/model, such as openai/gpt-4o.")
-    since: datetime.date = Field(alias="from", description="The first day (UTC) of this price, such as 2026-01-31.")
-    input: float = Field(ge=0, le=1_000_000, description="USD per million input tokens.")
-    output: float = Field(ge=0, le=1_000_000, description="USD per million output tokens.")
-    cached_input: float | None = Field(
-        default=None, ge=0, le=1_000_000, description="USD per million cached input tokens. Default: as `input`."
-    )
-    cache_write: float | None = Field(
-        default=None,
-        ge=0,
-        le=1_000_000,
-        description="USD per million input tokens that a provider writes into its prompt cache. Default: as `input`.",
-    )
-    cache_write_1h: float | None = Field(
-        default=None,
-        ge=0,
-        le=1_000_000,
-        description="The same where it keeps them for an hour (Anthropic's `ttl: 1h`). Default: as `cache_write`.",
-    )
-
-
-class Retirement(StrictModel):
-    """The day on which a provider ends a model; replaces what the provider reports and the built-in list."""
-
-    target: TargetText = Field(description="provider/model, such as openai/gpt-4o.")
-    on: datetime.date | Literal["never"] = Field(
-        description="The first day (UTC) without the model, such as 2027-01-14; `never` where it stays."
     )
 
 

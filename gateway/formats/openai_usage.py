@@ -1,9 +1,10 @@
 """OpenAI's `usage` object, in the dialects of the servers that copied it: the details differ, the sums do not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.calls import Usage, tokens
+from gateway.calls import MediaTokens, Usage, tokens
+from gateway.formats.tiers import with_tier
 
 # Members of the details, and members beside them, each with the server that writes it.
 _CACHED = ("cached_tokens",)
@@ -17,9 +18,16 @@ _WRITTEN = (
     "cache_creation_tokens",  # LiteLLM
 )
 _WRITTEN_BESIDE = ("cache_creation_input_tokens",)  # LiteLLM, Databricks
+_AUDIO, _IMAGE = ("audio_tokens",), ("image_tokens",)
 _THOUGHT = ("reasoning_tokens",)
 _THOUGHT_BESIDE = ("reasoning_tokens",)  # Perplexity
 _BESIDE = frozenset({*_CACHED_BESIDE, *_WRITTEN_BESIDE, *_THOUGHT_BESIDE})
+
+
+def usage_in(answer: Mapping[str, Any]) -> Usage | None:
+    """Read the usage of an answer or a chunk, and its service tier."""
+    usage, tier = usage_from(answer.get("usage")), answer.get("service_tier")
+    return usage if usage is None or tier is None or tier == "default" else with_tier(usage, tier)
 
 
 def usage_from(value: Any) -> Usage | None:
@@ -41,7 +49,29 @@ def usage_from(value: Any) -> Usage | None:
         cached = cached or _count(value, _CACHED_BESIDE, prompt)
         written = min(written or _count(value, _WRITTEN_BESIDE, prompt), prompt - cached)
         thought = thought or _count(value, _THOUGHT_BESIDE, completion)
+    if _has_media(given) or _has_media(made):
+        media = _media(given, made, prompt, completion)
+        return Usage(prompt, cached, completion, thought, False, written, media=media)
     return Usage(prompt, cached, completion, thought, False, written)
+
+
+def _has_media(details: Any) -> bool:
+    return isinstance(details, dict) and bool(details.get("audio_tokens") or details.get("image_tokens"))
+
+
+def _media(given: Any, made: Any, prompt: int, completion: int) -> MediaTokens:
+    """Tokens of recordings and images, of which a cache may have held some."""
+    kept = given.get("cached_tokens_details") if isinstance(given, dict) else None
+    audio, made_audio = _count(given, _AUDIO, prompt), _count(made, _AUDIO, completion)
+    image = _count(given, _IMAGE, prompt - audio)
+    return MediaTokens(
+        input_audio=audio,
+        input_image=image,
+        cached_audio=_count(kept, _AUDIO, audio),
+        cached_image=_count(kept, _IMAGE, image),
+        output_audio=made_audio,
+        output_image=_count(made, _IMAGE, completion - made_audio),
+    )
 
 
 def _count(members: Any, names: Sequence[str], most: int) -> int:

@@ -14,7 +14,7 @@ from gateway.formats.endpoint import ProviderEndpoint
 from gateway.formats.openai_chat.amend import with_usage
 from gateway.formats.openai_chat.errors import check_choice, error_inside, read_error
 from gateway.formats.openai_chat.provider_stream import StreamReader
-from gateway.formats.openai_usage import usage_from
+from gateway.formats.openai_usage import usage_in
 from gateway.formats.provider_json import parse_object
 from gateway.formats.whole import Whole
 from gateway.json_body import encode
@@ -70,7 +70,7 @@ class Plain:
             for choice in items:
                 if isinstance(choice, dict):
                     check_choice(choice)
-        return Whole(body, usage_from(answer.get("usage")), arguments_are_json=True)
+        return Whole(body, usage_in(answer), arguments_are_json=True)
 
     def reader(self) -> StreamReader:
         return StreamReader(self._call.wants_usage, self._endpoint.redactor())

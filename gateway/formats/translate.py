@@ -24,7 +24,7 @@ from gateway.formats.openai_chat.amend import chat_request, fitted_history
 from gateway.formats.openai_chat.errors import read_error
 from gateway.formats.openai_chat.provider_answer import has_good_arguments, is_refused, read_answer
 from gateway.formats.openai_chat.provider_stream import StreamReader
-from gateway.formats.openai_usage import usage_from
+from gateway.formats.openai_usage import usage_in
 from gateway.formats.plain import Plain
 from gateway.formats.prompt import FormatName, Prompt, ToolCall, Untranslatable
 from gateway.formats.protocol import ClientSide, Envelope, ProviderSide
@@ -122,7 +122,7 @@ class _Chat:
 
     def whole(self, body: bytes) -> Whole:
         answer = read_answer(body)
-        return Whole(body, usage_from(answer.get("usage")), has_good_arguments(answer), is_refused(answer))
+        return Whole(body, usage_in(answer), has_good_arguments(answer), is_refused(answer))
 
     def reader(self) -> StreamReader:
         return StreamReader(self._attempted.call.wants_usage, self._attempted.endpoint.redactor())

@@ -6,7 +6,7 @@ from gateway.calls import Usage
 from gateway.errors import Headers
 from gateway.formats import sse
 from gateway.formats.openai_responses.provider_answer import usage_of
-from gateway.formats.openai_usage import usage_from
+from gateway.formats.openai_usage import usage_in
 from gateway.json_size import MOST_VALUES, holds_more
 from gateway.net.client import header
 
@@ -69,5 +69,5 @@ def _usage_in(body: bytes) -> Usage | None:
         return None
     usage = answer.get("usage") if isinstance(answer, dict) else None
     if not isinstance(usage, dict) or "input_tokens" not in usage:
-        return usage_from(usage)
+        return usage_in(answer) if isinstance(answer, dict) else None
     return usage_of(answer)

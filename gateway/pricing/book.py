@@ -6,7 +6,7 @@ from typing import Protocol
 
 from gateway.calls import Usage
 from gateway.pricing.pricelist import MOST_KEPT, PricedModel, PriceList, maker_of, pico, providers_of
-from gateway.pricing.rates import SECONDS_PER_DAY, Period, Rate
+from gateway.pricing.rates import SECONDS_PER_DAY, MediaRates, Period, Rate
 
 _MOST_MISSED = 200  # targets without a price that are told of one agent
 
@@ -28,6 +28,14 @@ class PriceOverride(Protocol):
     def cache_write(self) -> float | None: ...
     @property
     def cache_write_1h(self) -> float | None: ...
+    @property
+    def input_audio(self) -> float | None: ...
+    @property
+    def output_audio(self) -> float | None: ...
+    @property
+    def output_image(self) -> float | None: ...
+    @property
+    def service_tier(self) -> str | None: ...
 
 
 class PriceBook:
@@ -98,26 +106,31 @@ class PriceBook:
         """Cost in nano-dollars of an attempt that ended at `now` (Unix seconds); None when the price is unknown."""
         if usage is None:
             return None
-        for rate in self.rates(target, now):
+        for rate in self.rates(target, now, usage.tier):
             if not rate.above or usage.input > rate.above:
                 return rate.cost(usage)
         return None
 
-    def rates(self, target: str, now: float) -> tuple[Rate, ...]:
-        """The target's rates at that time, the highest tier first; empty when it has no known price."""
-        period = self._periods.get(target)
+    def rates(self, target: str, now: float, service_tier: str = "") -> tuple[Rate, ...]:
+        """The target's rates at that time, the highest tier of input first; empty when it has no known price.
+
+        The built-in list knows no service tiers: these have the configuration's prices alone.
+        """
+        key = f"{target} {service_tier}" if service_tier else target
+        period = self._periods.get(key)
         if period is None or not period.begin <= now < period.end:
             if len(self._periods) >= MOST_KEPT:  # of names that clients write
                 self._periods.clear()
-            period = self._periods[target] = self._resolve(target, now)
+            period = self._periods[key] = self._resolve(target, now, service_tier)
         return period.rates
 
-    def _resolve(self, target: str, now: float) -> Period:
-        today = datetime.fromtimestamp(now, UTC).date()
+    def _resolve(self, target: str, now: float, service_tier: str) -> Period:
+        today, midnight = datetime.fromtimestamp(now, UTC).date(), now // SECONDS_PER_DAY * SECONDS_PER_DAY
         for override in self._overrides:
-            if override.target == target and override.since <= today:
-                midnight = now // SECONDS_PER_DAY * SECONDS_PER_DAY
+            if (override.target, override.service_tier or "") == (target, service_tier) and override.since <= today:
                 return Period((_from_override(override),), midnight, midnight + SECONDS_PER_DAY)
+        if service_tier:
+            return Period((), midnight, midnight + SECONDS_PER_DAY)
         return self._list.schedule(self._entry(target)).at(now)
 
     def _entry(self, target: str) -> PricedModel:
@@ -130,4 +143,10 @@ def _from_override(override: PriceOverride) -> Rate:
     written = override.input if override.cache_write is None else override.cache_write
     for_an_hour = written if override.cache_write_1h is None else override.cache_write_1h
     output = pico(override.output)
-    return Rate(pico(override.input), pico(cached), output, pico(written), pico(for_an_hour), output)
+    audio, made_audio, made_image = override.input_audio, override.output_audio, override.output_image
+    media = MediaRates(
+        input_audio=None if audio is None else pico(audio),
+        output_audio=None if made_audio is None else pico(made_audio),
+        output_image=None if made_image is None else pico(made_image),
+    )
+    return Rate(pico(override.input), pico(cached), output, pico(written), pico(for_an_hour), output, media=media)

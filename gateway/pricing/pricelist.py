@@ -8,9 +8,9 @@ process can be started: prices do not depend on it.
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
@@ -18,7 +18,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from gateway.child_environment import environment
-from gateway.pricing.rates import SECONDS_PER_DAY, Change, PriceSchedule, Rate
+from gateway.pricing.rates import SECONDS_PER_DAY, Change, MediaRates, PriceSchedule, Rate
 
 _ANSWER_SECONDS = 10.0  # it takes a third of one, on an idle core
 _READER = """
@@ -37,6 +37,16 @@ _PARTS: Mapping[str, str] = {
     "input": "input", "cached": "cache_read", "cache_write": "cache_write", "cache_write_1h": "cache_write_1h",
     "output": "output", "reasoning": "output_reasoning",
 }  # fmt: skip
+
+
+# The same for tokens that are not text, in the order of `MediaRates`.
+_MEDIA = (
+    "input_audio", "input_image", "input_video", "cache_audio_read", "cache_image_read",
+    "output_audio", "output_image", "output_video",
+)  # fmt: skip
+_AUDIO = 0
+# Whose list names every kind of input that is not billed as text.
+_COMPLETE = frozenset({"google"})
 
 
 class PriceListFailed(Exception):
@@ -116,7 +126,13 @@ def answer() -> None:
 
 
 def _schedule(changes: Iterable[Any]) -> PriceSchedule:
-    return PriceSchedule([Change(day, second, tuple(Rate(*rate) for rate in rates)) for day, second, rates in changes])
+    return PriceSchedule([Change(day, second, tuple(map(_rate, rates))) for day, second, rates in changes])
+
+
+def _rate(members: Sequence[Any]) -> Rate:
+    *text, media = members
+    rate = Rate(*text)
+    return rate if media is None else replace(rate, media=MediaRates(*media))
 
 
 def listed(entry: PricedModel) -> PriceSchedule:
@@ -126,7 +142,8 @@ def listed(entry: PricedModel) -> PriceSchedule:
 
     for name in providers_of(entry):
         with suppress(LookupError):
-            return _over_time(get_snapshot().find_provider_model(entry.model, None, name, None)[1])
+            provider, model = get_snapshot().find_provider_model(entry.model, None, name, None)
+            return _over_time(model, is_complete=provider.id in _COMPLETE)
     return PriceSchedule(())
 
 
@@ -168,19 +185,19 @@ def _known(name: str | None, url: str | None) -> str | None:
         return None
 
 
-def _over_time(model: Any) -> PriceSchedule:
+def _over_time(model: Any, *, is_complete: bool) -> PriceSchedule:
     """Each day on which a price of the model begins, with each time of day at which one begins or ends."""
     constraints = [price.constraint for price in model.prices] if isinstance(model.prices, list) else []
     days = {_EPOCH, *(each.start_date for each in constraints if hasattr(each, "start_date"))}
     daily = [each for each in constraints if hasattr(each, "start_time")]
     seconds = {0, *(_second(moment) for each in daily for moment in (each.start_time, each.end_time))}
-    return PriceSchedule([_change(model, day, second) for day in days for second in seconds])
+    return PriceSchedule([_change(model, day, second, is_complete) for day in days for second in seconds])
 
 
-def _change(model: Any, day: date, second: int) -> Change:
+def _change(model: Any, day: date, second: int, is_complete: bool) -> Change:
     days = (day - _EPOCH).days
     prices = model.get_prices(datetime.fromtimestamp(days * SECONDS_PER_DAY + second, UTC))
-    return Change(days, second, tiers(prices))
+    return Change(days, second, tiers(prices, is_complete=is_complete))
 
 
 def _second(moment: time) -> int:
@@ -189,28 +206,33 @@ def _second(moment: time) -> int:
     return at.hour * 3600 + at.minute * 60 + at.second
 
 
-def tiers(prices: Any) -> tuple[Rate, ...]:
+def tiers(prices: Any, *, is_complete: bool = False) -> tuple[Rate, ...]:
     """Return one Rate per tier of genai-prices' `ModelPrice`, the highest first. A tier's price applies to all tokens
     of a call beyond its start.
 
-    Where a part has no price of its own, it pays what the whole does.
+    Where a part has no price of its own, it pays what the whole does; `is_complete` says so of recordings, too.
     """
     if prices.input_mtok is None:
         return ()
     parts = {name: getattr(prices, f"{member}_mtok") for name, member in _PARTS.items()}
-    starts = {0, *(tier.start for part in parts.values() for tier in getattr(part, "tiers", ()))}
+    media = [getattr(prices, f"{member}_mtok") for member in _MEDIA]
+    if is_complete and media[_AUDIO] is None:
+        media[_AUDIO] = prices.input_mtok
+    starts = {0, *(tier.start for part in (*parts.values(), *media) for tier in getattr(part, "tiers", ()))}
     request = 0 if prices.requests_kcount is None else round(Decimal(prices.requests_kcount) * _PICO_PER_USD_KCOUNT)
-    return tuple(_tier(parts, start, request) for start in sorted(starts, reverse=True))
+    return tuple(_tier(parts, media, start, request) for start in sorted(starts, reverse=True))
 
 
-def _tier(parts: Mapping[str, Any], start: int, request: int) -> Rate:
+def _tier(parts: Mapping[str, Any], media: Sequence[Any], start: int, request: int) -> Rate:
     fresh = pico(_at(parts["input"], start))
     at = {name: None if part is None else pico(_at(part, start)) for name, part in parts.items()}
     cached = fresh if at["cached"] is None else at["cached"]
     written = fresh if at["cache_write"] is None else at["cache_write"]
     for_an_hour = written if at["cache_write_1h"] is None else at["cache_write_1h"]
     reasoning = (at["output"] or 0) if at["reasoning"] is None else at["reasoning"]
-    return Rate(fresh, cached, at["output"], written, for_an_hour, reasoning, start, request)
+    others = MediaRates(*(None if part is None else pico(_at(part, start)) for part in media))
+    apart = others if any(each is not None for each in others) else None
+    return Rate(fresh, cached, at["output"], written, for_an_hour, reasoning, start, request, apart)
 
 
 def _at(part: Any, start: int) -> Decimal:

@@ -1,7 +1,7 @@
 """What a call cost, to the nano-dollar."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from genai_prices.data_snapshot import get_snapshot
 
-from gateway.calls import MAX_TOKENS_COUNTED, FormatName, Usage, estimated_usage
+from gateway.calls import MAX_TOKENS_COUNTED, FormatName, MediaTokens, Usage, estimated_usage
 from gateway.formats.openai_usage import usage_from
 from gateway.formats.registry import PROVIDERS
 from gateway.pricing import PriceBook, PriceList, PriceListFailed, Rate
@@ -31,6 +31,10 @@ class Override:
     cached_input: float | None = None
     cache_write: float | None = None
     cache_write_1h: float | None = None
+    input_audio: float | None = None
+    output_audio: float | None = None
+    output_image: float | None = None
+    service_tier: str | None = None
 
 
 def book(*overrides: Override) -> PriceBook:
@@ -156,7 +160,11 @@ def test_calls_without_a_price_are_remembered() -> None:
 
 def listed(**members: Any) -> SimpleNamespace:
     """A price as genai-prices has it; what is not said is None."""
-    parts = ("input", "cache_read", "cache_write", "cache_write_1h", "output", "output_reasoning")
+    parts = (
+        "input", "cache_read", "cache_write", "cache_write_1h", "output", "output_reasoning",
+        "input_audio", "input_image", "input_video", "cache_audio_read", "cache_image_read",
+        "output_audio", "output_image", "output_video",
+    )  # fmt: skip
     names = [f"{part}_mtok" for part in parts]
     return SimpleNamespace(**{**dict.fromkeys((*names, "requests_kcount")), **members})
 
@@ -168,6 +176,48 @@ def testtiers() -> None:
     high = Rate(2_000_000, 0, 3_000_000, 2_000_000, 2_000_000, 3_000_000, above=200)
     assert tiers(prices) == (high, Rate(1_000_000, 0, 3_000_000, 1_000_000, 1_000_000, 3_000_000))
     assert tiers(listed(output_mtok=Decimal(1))) == ()
+
+
+def test_service_tiers_have_prices_of_their_own() -> None:
+    """What costs twice or half as much is not priced as the usual; without an entry its cost is unknown."""
+    plain, double = Override("house/m", date(2026, 1, 1), 1.0, 2.0), Override("house/m", date(2026, 1, 1), 2.0, 4.0)
+    prices = book(plain, replace(double, service_tier="priority"))
+    usage = Usage(1000, 0, 1000)
+    costs = [prices.cost("house/m", usage._replace(tier=tier), NOON) for tier in ("", "priority", "flex", "")]
+    assert costs == [3_000_000, 6_000_000, None, 3_000_000]
+    assert book().cost("openai/gpt-5.4", usage._replace(tier="priority"), NOON) is None
+
+
+@pytest.mark.parametrize(
+    ("media", "nano"),
+    [
+        (MediaTokens(input_audio=500), 500 + 500 * 32 + 2000),  # input 1, audio 32
+        (MediaTokens(input_audio=500, cached_audio=500), 500 + 250 + 2000),  # cached text 0.1, cached audio 0.5
+        (MediaTokens(input_image=500), 1000 + 2000),  # as text
+        (MediaTokens(output_audio=400), 1000 + 600 * 2 + 400 * 64),
+        (MediaTokens(output_image=400), None),
+    ],
+)
+def test_tokens_that_are_not_text(media: MediaTokens, nano: int | None) -> None:
+    """Each pays its own price; without one, images that are given cost what text does, and images that are made are
+    unpriced."""
+    prices = listed(
+        input_mtok=Decimal(1), cache_read_mtok=Decimal("0.1"), output_mtok=Decimal(2), input_audio_mtok=Decimal(32),
+        cache_audio_read_mtok=Decimal("0.5"), output_audio_mtok=Decimal(64),
+    )  # fmt: skip
+    [rate] = tiers(prices)
+    usage = Usage(1000, media.cached_audio, 1000, media=media)
+    assert rate.cost(usage) == (None if nano is None else nano * 1000)
+
+
+def test_a_recording_without_a_price_is_unpriced() -> None:
+    """A list that has text alone says nothing of it, unless it names all that is billed otherwise, as Google's does."""
+    heard, prices = Usage(1000, media=MediaTokens(input_audio=500)), listed(input_mtok=Decimal(1))
+    assert tiers(prices)[0].cost(heard) is None and tiers(prices, is_complete=True)[0].cost(heard) == 1_000_000
+    assert book().cost("openai/gpt-4o-audio-preview", heard, NOON) is None
+    assert book().cost("google/gemini-3.8-flash", heard, NOON) is not None
+    own = Override("house/m", date(2026, 1, 1), 1.0, 2.0, input_audio=4.0)
+    assert book(own).cost("house/m", heard, NOON) == 2_500_000
 
 
 def test_tier_of_a_call() -> None:
@@ -224,7 +274,8 @@ def test_prices_change_when_the_list_says_so() -> None:
     for entry, info in changing:
         prices = PriceBook()
         for at in times:
-            wanted = tiers(info.get_prices(datetime.fromtimestamp(at, UTC)))
+            is_complete = entry.provider == "google"
+            wanted = tiers(info.get_prices(datetime.fromtimestamp(at, UTC)), is_complete=is_complete)
             assert prices.rates(f"{entry.provider}/{entry.model}", at) == wanted, (entry, at)
 
 

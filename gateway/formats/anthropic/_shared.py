@@ -5,6 +5,7 @@ from typing import Any
 
 from gateway.calls import Usage, tokens
 from gateway.formats.answer import Stop
+from gateway.formats.tiers import with_tier
 
 STOPS: Mapping[str, Stop] = {
     "end_turn": "stop",
@@ -52,7 +53,9 @@ def usage(members: Any, before: Usage | None = None) -> Usage | None:
     thought = tokens(details.get("thinking_tokens")) if isinstance(details, dict) else 0
     reasoning = min(max(thought, said.reasoning), output)
     taken = fresh + cached + written
-    return Usage(taken, cached, output, reasoning, cache_written=written, cache_written_1h=for_an_hour)
+    tier = "fast" if members.get("speed") == "fast" else members.get("service_tier", said.tier)
+    found = Usage(taken, cached, output, reasoning, cache_written=written, cache_written_1h=for_an_hour)
+    return with_tier(found, tier)
 
 
 def usage_members(usage: Usage | None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from gateway.formats.claude.tooling import OUTPUT_TOOL
 from gateway.formats.ends import check_end
 from gateway.formats.prompt import Media, Part, Reasoning, Text, ToolCall
 from gateway.formats.provider_json import parse
+from gateway.formats.tiers import with_tier
 from gateway.json_body import NotJson, encode
 
 Members = dict[str, Any]
@@ -37,7 +38,7 @@ def read_reply(body: bytes) -> Reply:
         raise malformed("the provider's answer has no message")
     parts = tuple(part for block in content if isinstance(block, dict) for part in _parts(block))
     stop = read_stop(answer.get("stopReason"), any(isinstance(part, ToolCall) for part in parts))
-    usage = read_usage(answer.get("usage"))
+    usage = read_usage(answer)
     return Reply(parts, stop, usage, stop_sequence=stop_sequence(answer))
 
 
@@ -62,13 +63,16 @@ def stop_sequence(answer: Members) -> str:
     return said or ""
 
 
-def read_usage(value: object) -> Usage | None:
+def read_usage(answer: Members) -> Usage | None:
     """Bedrock counts what was read from a cache and written to it beside the input, not in it."""
+    value = answer.get("usage")
     if not isinstance(value, dict):
         return None
     cached, written = tokens(value.get("cacheReadInputTokens")), tokens(value.get("cacheWriteInputTokens"))
     fresh, output = tokens(value.get("inputTokens")), tokens(value.get("outputTokens"))
-    return Usage(fresh + cached + written, cached, output, cache_written=written)
+    usage = Usage(fresh + cached + written, cached, output, cache_written=written)
+    latency = part_of(answer.get("performanceConfig"), "latency", str)
+    return with_tier(usage, part_of(answer.get("serviceTier"), "type", str) or latency)
 
 
 def part_of(value: object, name: str, kind: type = dict) -> Any:

@@ -86,7 +86,7 @@ class ConverseParser:
         yield from ()
 
     def _metadata(self, event: Members) -> Iterator[Event]:
-        self.usage = read_usage(event.get("usage")) or self.usage
+        self.usage = read_usage(event) or self.usage
         if self._stop is not None:
             yield from self._end()
 

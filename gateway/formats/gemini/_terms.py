@@ -7,14 +7,18 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from gateway.calls import Usage, tokens
+from gateway.calls import MediaTokens, Usage, tokens
 from gateway.formats.answer import Stop
 from gateway.formats.prompt import MediaKind
+from gateway.formats.tiers import with_tier
 from gateway.json_body import encode
 
 # What stands for the signature of a function call that another model made (documentation, "Thought signatures").
 UNSIGNED: Final = "skip_thought_signature_validator"
 _UNSIGNED_TOO: Final = "context_engineering_is_the_way_to_go"  # the same, in an older spelling
+
+_KINDS = ("AUDIO", "IMAGE", "VIDEO")  # modalities that are not text, in the order of `MediaTokens`
+_MOST_DETAILS = 20
 
 _FILTERED = frozenset({
     "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII",
@@ -62,7 +66,31 @@ def usage_of(value: Any) -> Usage | None:
     prompt = tokens(value.get("promptTokenCount")) + tokens(value.get("toolUsePromptTokenCount"))
     thoughts = tokens(value.get("thoughtsTokenCount"))
     cached = min(tokens(value.get("cachedContentTokenCount")), prompt)
-    return Usage(prompt, cached, tokens(value.get("candidatesTokenCount")) + thoughts, thoughts)
+    made = tokens(value.get("candidatesTokenCount"))
+    usage = Usage(prompt, cached, made + thoughts, thoughts, media=_media(value, prompt, cached, made))
+    return with_tier(usage, value.get("serviceTier"))
+
+
+def _media(value: Mapping[str, Any], prompt: int, cached: int, made: int) -> MediaTokens | None:
+    """Tokens that are not text, by the details of each sum."""
+    given, kept = _by_kind(value.get("promptTokensDetails"), prompt), _by_kind(value.get("cacheTokensDetails"), cached)
+    written = _by_kind(value.get("candidatesTokensDetails"), made)
+    audio, image, video = (given.get(kind, 0) for kind in _KINDS)
+    cached_audio, cached_image = min(kept.get("AUDIO", 0), audio), min(kept.get("IMAGE", 0), image)
+    made_audio, made_image, made_video = (written.get(kind, 0) for kind in _KINDS)
+    found = MediaTokens(audio, image, video, cached_audio, cached_image, made_audio, made_image, made_video)
+    return found if any(found) else None
+
+
+def _by_kind(details: Any, whole: int) -> dict[str, int]:
+    """The counts of each kind, all of them together `whole` at most."""
+    found: dict[str, int] = {}
+    for each in details[:_MOST_DETAILS] if isinstance(details, list) else ():
+        if isinstance(each, dict) and each.get("modality") in _KINDS:
+            count = min(tokens(each.get("tokenCount")), whole)
+            whole -= count
+            found[each["modality"]] = found.get(each["modality"], 0) + count
+    return found
 
 
 def usage_metadata(usage: Usage) -> dict[str, int]:

@@ -11,7 +11,7 @@ from gateway.formats.gemini import NAME as GEMINI
 from gateway.formats.openai_chat._logprobs import read_logprobs
 from gateway.formats.openai_chat._reasoning import call_signature, read_reasoning
 from gateway.formats.openai_chat.errors import check_choice, error_inside
-from gateway.formats.openai_usage import usage_from
+from gateway.formats.openai_usage import usage_in
 from gateway.formats.prompt import Media, Part, Refusal, Text, ToolCall
 from gateway.formats.provider_json import are_json, parse_object, text_of
 from gateway.json_body import NotJson, encode
@@ -76,7 +76,7 @@ def read_reply(body: bytes) -> Reply:
     message, reply_id = choice["message"], text_of(answer, "id")
     parts = (*read_reasoning(message), *_read_said(message, choice), *_read_calls(message, reply_id))
     stop = read_stop(choice.get("finish_reason"), parts)
-    return Reply(parts, stop, usage_from(answer.get("usage")), reply_id, text_of(answer, "model"))
+    return Reply(parts, stop, usage_in(answer), reply_id, text_of(answer, "model"))
 
 
 def read_stop(reason: object, parts: Sequence[Part]) -> Stop:

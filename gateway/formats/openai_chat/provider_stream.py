@@ -21,7 +21,7 @@ from gateway.formats.openai_chat.provider_answer import (
     content_texts,
     read_stop,
 )
-from gateway.formats.openai_usage import usage_from
+from gateway.formats.openai_usage import usage_in
 from gateway.formats.prompt import Refusal, ToolCall
 from gateway.formats.provider_json import MAX_ARGUMENT_CHARACTERS, are_json, bad_arguments, parse, text_of
 from gateway.redaction import NOTHING, Redactor
@@ -151,7 +151,7 @@ class StreamReader:
             self.failure = error
             return False
         self.parts += bool(choices)
-        if (usage := usage_from(event.get("usage"))) is not None:
+        if (usage := usage_in(event)) is not None:
             self.usage = usage
             return bool(choices) or self._wants_usage
         return True
@@ -245,7 +245,7 @@ class ChatParser:
         return self._end() if self._finish is not None and not self._ended else ()
 
     def _take(self, event: Members) -> Iterator[Event]:
-        usage = usage_from(event.get("usage"))
+        usage = usage_in(event)
         self.usage = usage or self.usage
         if not self._begun:
             self._begun, self._id = True, text_of(event, "id")

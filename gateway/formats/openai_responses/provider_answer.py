@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gateway.calls import Usage, tokens
+from gateway.calls import MediaTokens, Usage, tokens
 from gateway.errors import ProviderError
 from gateway.formats.answer import Reply, Stop
 from gateway.formats.ends import check_end
@@ -11,6 +11,7 @@ from gateway.formats.openai_chat.errors import error_inside
 from gateway.formats.openai_responses import NAME
 from gateway.formats.prompt import Part, Reasoning, Refusal, Text, ToolCall
 from gateway.formats.provider_json import parse_object, text_of
+from gateway.formats.tiers import with_tier
 from gateway.json_body import encode
 
 _INCOMPLETE: Mapping[str, Stop] = {"content_filter": "content_filter"}  # all else is a limit
@@ -68,13 +69,23 @@ def usage_of(answer: Mapping[str, Any]) -> Usage | None:
     details = _object(usage, "input_tokens_details")
     taken, made = tokens(usage.get("input_tokens")), tokens(usage.get("output_tokens"))
     cached = min(tokens(details.get("cached_tokens")), taken)
-    return Usage(
+    found = Usage(
         input=taken,
         cached=cached,
         output=made,
         reasoning=min(tokens(_object(usage, "output_tokens_details").get("reasoning_tokens")), made),
         cache_written=min(tokens(details.get("cache_write_tokens")), taken - cached),
+        media=_media(details, taken) if details.get("image_tokens") else None,
     )
+    return with_tier(found, answer.get("service_tier"))
+
+
+def _media(details: Mapping[str, Any], taken: int) -> MediaTokens:
+    """Images that were given, as the endpoints for images report them."""
+    image = min(tokens(details.get("image_tokens")), taken)
+    kept = details.get("cached_tokens_details")
+    cached = tokens(kept.get("image_tokens")) if isinstance(kept, dict) else 0
+    return MediaTokens(input_image=image, cached_image=min(cached, image))
 
 
 def failure(error: Any) -> ProviderError:

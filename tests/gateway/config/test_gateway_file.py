@@ -276,6 +276,13 @@ def test_certificates_are_found_in_the_configuration_folder(tmp_path: Path) -> N
     assert found.providers["p"].base_url == "https://x/v1"
 
 
+def test_a_service_tier_has_a_price_of_its_own(tmp_path: Path) -> None:
+    """The same day twice, for two tiers."""
+    price = "{target: openai/x, from: 2026-01-31, input: 1, output: 2"
+    prices = settings(tmp_path, f"prices:\n  - {price}}}\n  - {price}, service_tier: priority}}\n").prices
+    assert [each.service_tier for each in prices] == [None, "priority"]
+
+
 def test_a_second_price_of_one_day_is_refused(tmp_path: Path) -> None:
     """Two prices from the same day would leave the cost to chance."""
     price = "{target: openai/x, from: 2026-01-31, input: 1, output: 2}"

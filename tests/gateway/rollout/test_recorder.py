@@ -512,6 +512,10 @@ def test_a_prompt_cache_makes_no_arm_cheaper_to_the_guardrail() -> None:
         cached_input: float | None = 0.2
         cache_write: float | None = 2.5
         cache_write_1h: float | None = None
+        input_audio: float | None = None
+        output_audio: float | None = None
+        output_image: float | None = None
+        service_tier: str | None = None
 
     read, written = Usage(1000, 900, 10, 0), Usage(1000, 0, 10, 0, cache_written=900)
     seen = []

@@ -159,6 +159,7 @@ class ProviderError(SerinusError):
     type = "upstream_error"
     blame: Blame = "client"
     caller_can_cause = True  # False where no request, whatever is in it, brings the failure about
+    whom = ""  # the target that failed and the number of attempts, in brackets, once the chain is spent
     refuses_usage = False  # the provider does not take the question for a stream's usage that the gateway added
 
     def __init__(
@@ -189,7 +190,8 @@ class ProviderError(SerinusError):
 
     @property
     def client_message(self) -> str:
-        return _CLIENT_MESSAGES.get(self.kind, self.message)
+        said = _CLIENT_MESSAGES.get(self.kind)
+        return self.message if said is None else f"{said}{self.whom}"
 
 
 class KeyRefused(ProviderError):

@@ -98,7 +98,10 @@ def require_admin(endpoint: Endpoint, scope: Scope) -> None:
     if header(scope, b"origin") is not None:
         raise Forbidden("operator requests from web pages are refused")
     if not doorkeeper.is_admin(header(scope, b"authorization")):
-        raise Unauthenticated("missing or wrong admin token; send it as 'Authorization: Bearer <token>'")
+        raise Unauthenticated(
+            "missing or wrong admin token; send it as 'Authorization: Bearer <token>', or set SERINUS_ADMIN_TOKEN for "
+            "a command"
+        )
 
 
 def _epoch(scope: Scope) -> int:

@@ -69,6 +69,7 @@ class FallbackChain:
                 tells_more = cannot_keep_threads(error) or not (is_strange or error.kind in NOT_SENT)
                 spent = error if spent is None or tells_more else spent
         assert spent is not None, "a chain has at least one target"  # noqa: S101
+        spent.whom = _whom(run)
         raise self.faults.explained(run.outcome.attempts) or spent
 
     def _escalate(self, run: Run) -> Answer:
@@ -103,6 +104,13 @@ class FallbackChain:
 
         again = retry_if_exception(lambda error: isinstance(error, ProviderError) and move_after(error) == "retry")
         return AsyncRetrying(wait=wait, stop=stop, retry=again, reraise=True)
+
+
+def _whom(run: Run) -> str:
+    """Return who failed, and how often a target was asked, for a client's error."""
+    asked = [attempt for attempt in run.outcome.attempts if attempt.failure not in NOT_SENT]
+    targets = ", ".join(dict.fromkeys(attempt.target for attempt in asked))
+    return f" ({targets}; {len(asked)} attempt{'' if len(asked) == 1 else 's'})" if asked else ""
 
 
 def move_after(error: ProviderError) -> Move:

@@ -92,7 +92,11 @@ class Operator:
 
     def status(self, agent: str | None) -> StatusView:
         """Return the status of all agents or of one. Raises CommandRefused."""
-        return self._read(StatusView, self.status_json(agent))
+        return self.read_status(self.status_json(agent))
+
+    def read_status(self, said: object) -> StatusView:
+        """Return a status that the gateway said. Raises CommandRefused where it cannot be read."""
+        return self._read(StatusView, said)
 
     def status_json(self, agent: str | None) -> Any:
         """Return the same as the gateway says it, unknown members included. Raises CommandRefused."""

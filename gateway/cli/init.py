@@ -125,7 +125,7 @@ def _wanted(given: argparse.Namespace, ask: Callable[[str, str], str]) -> _Wante
         raise _Unusable(
             f"{quoted(model)} is no model: write its name without spaces, such as {PRESETS[provider].model}"
         )
-    if not re.fullmatch(NAME_PATTERN, given.agent) or given.agent.startswith("-"):
+    if not re.fullmatch(NAME_PATTERN, given.agent):
         raise _Unusable(f"{quoted(given.agent)} is no agent's name: use 1 to 64 of A-Z a-z 0-9 . _ -, such as support")
     return _Wanted(provider, model, given.agent)
 

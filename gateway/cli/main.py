@@ -6,25 +6,43 @@ What only some commands need is imported when they run: an operator's `status` s
 import argparse
 import getpass
 import os
+import re
 import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from gateway import __version__
 from gateway.cli import configuration
 from gateway.cli.folder import add_folder
 from policies.rollout.verbs import VERBS
 
+_CALL_ID = re.compile(r"-[A-Za-z0-9_-]{51}")
+_WRONG_CHOICE = re.compile(r"invalid choice: '(.*?)' \(choose from (.*)\)")
 _URL = "http://127.0.0.1:8080"
 _MOST_WORKERS = 256
 _WELL, _WRONG_USAGE = 0, 2
 _INTERRUPTED = 130  # as shells say it: 128 + SIGINT
 
 
+VERB_HELP = {
+    "pause": "hold the rollout: the canary keeps its weight, and nothing advances",
+    "resume": "let a paused rollout go on; callers that were excluded get the canary again",
+    "promote": "go to the next step now; of a plain weight only with --to-end, which serves every call from the canary",
+    "abort": "roll the canary back; its content stays rolled back until `retry`",
+    "approve": "let a step go on that waits for an approval",
+    "pin": "keep the present weight, whatever the steps say; guardrails still roll back",
+    "unpin": "follow the steps again",
+    "set-weight": "give the canary this share (--weight 25%) and pin it",
+    "dismiss": "let one guardrail (--metric) decide no more in this rollout",
+    "retry": "start a canary again that was rolled back, from the first step",
+}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
-    given = _parser().parse_args(arguments)
+    given = _parser().parse_args([_positional(each) for each in (sys.argv[1:] if arguments is None else arguments)])
     try:
         code: int = given.run(given)
         sys.stdout.flush()
@@ -36,8 +54,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that says what was meant, perhaps, by a mistyped command or verb."""
+
+    def error(self, message: str) -> NoReturn:
+        if wrong := _WRONG_CHOICE.search(message):
+            from difflib import get_close_matches
+
+            near = get_close_matches(wrong[1], re.findall(r"'([^']*)'", wrong[2]), n=1)
+            message += f"; did you mean {near[0]!r}?" if near else ""
+        super().error(message)
+
+
+def _positional(argument: str) -> str:
+    """Return an argument so that a call id which begins with a hyphen is not taken for an option."""
+    return f" {argument}" if _CALL_ID.fullmatch(argument) else argument
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("serinus", description="A gateway for LLM agents with canary routing.")
+    parser: argparse.ArgumentParser = _Parser("serinus", description="A gateway for LLM agents with canary routing.")
     parser.add_argument("--version", action="version", version=f"serinus {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_serving(commands)
@@ -99,6 +134,8 @@ def _add_operating(commands: "argparse._SubParsersAction[argparse.ArgumentParser
 
 
 def _add_rollout(rollout: argparse.ArgumentParser) -> None:
+    rollout.formatter_class = argparse.RawDescriptionHelpFormatter
+    rollout.epilog = "\n".join(["verbs:", *(f"  {verb:<11} {text}" for verb, text in VERB_HELP.items())])
     rollout.add_argument("verb", choices=VERBS, metavar="VERB", help=f"one of {', '.join(VERBS)}")
     rollout.add_argument("agent", help="the agent's name")
     rollout.add_argument("--reason", required=True, help="the reason, for the audit")

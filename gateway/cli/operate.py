@@ -38,12 +38,20 @@ def find_token(url: str, environ: Mapping[str, str]) -> str:
 
 
 def print_status(operator: Operator, agent: str | None, *, as_json: bool) -> int:
-    """`serinus status [AGENT] [--json]`."""
+    """`serinus status [AGENT] [--json]`; exit code 1 while the gateway refuses its present files."""
+    said = operator.status_json(agent)
     if as_json:
-        print(json.dumps(operator.status_json(agent), indent=2))
+        print(json.dumps(said, indent=2))
     else:
-        print(printable(describe(operator.status(agent))))
-    return WELL
+        print(printable(describe(operator.read_status(said))))
+    return THE_ANSWER_IS_NO if _refused_configuration(said) else WELL
+
+
+def _refused_configuration(said: object) -> bool:
+    """Return whether the gateway refuses its present files; False where it does not say."""
+    for name in ("gateway", "config", "error"):
+        said = said.get(name) if isinstance(said, dict) else None
+    return bool(said)
 
 
 def print_audit(operator: Operator, agent: str) -> int:
@@ -129,7 +137,7 @@ def _explain(operator: Operator, given: argparse.Namespace) -> int:
 def _escalations(operator: Operator, given: argparse.Namespace) -> int:
     match given.what, given.message:
         case ["reply", call_id], str(message):
-            return do_reply(operator, call_id, message, given.actor)
+            return do_reply(operator, call_id.strip(), message, given.actor)
         case [] | [_], None:
             return print_escalations(operator, *(given.what or [None]))
     raise Misused("say 'escalations', 'escalations AGENT' or 'escalations reply CALL_ID --message TEXT'")

@@ -28,9 +28,11 @@ from gateway.config.store_url import read_store_url
 from routing.agents import Sticky
 from routing.chain import HUMAN, ChainTarget, Target
 
-NAME_PATTERN: Final = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$"  # no leading dot: names are also names of files
+NAME_PATTERN: Final = (
+    r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$"  # names are files, where a dot hides, and arguments, where - is an option
+)
 SECRET_PATTERN: Final = r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$"  # noqa: S105 - the pattern of a secret, not one
-TARGET_PATTERN: Final = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}/[^\s]{1,200}$"
+TARGET_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}/[^\s]{1,200}$"
 MODEL_PATTERN: Final = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}/([^\s*]{1,200}|[^\s*]{0,199}\*)$"
 ALIAS_PATTERN: Final = r"^[^\s\x00-\x1f\x7f]{1,200}$"
 _ADDRESS: Final = r"(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})"
@@ -87,7 +89,7 @@ def name(value: object) -> str:
         raise ValueError("must be text; put it in quotes, such as '1.10'")
     if not re.fullmatch(NAME_PATTERN, value):
         raise ValueError(
-            f"{quoted(value)} is not a valid name; use 1 to 64 of A-Z a-z 0-9 . _ - and no dot at the beginning"
+            f"{quoted(value)} is not a valid name; use 1 to 64 of A-Z a-z 0-9 . _ -, no dot or hyphen at the beginning"
         )
     return value
 

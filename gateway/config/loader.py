@@ -35,6 +35,8 @@ GATEWAY_FILE: Final = "gateway.yaml"
 ROUTING_FILE: Final = "routing.yaml"
 AGENTS_FOLDER: Final = "agents"
 
+# What templates and shells would fill in; a JSON example in a prompt has no name between two pairs of braces.
+_PLACEHOLDER: Final = re.compile(r"\{\{ *[A-Za-z_][A-Za-z0-9_.]{0,60} *\}\}|\$\{[A-Za-z_][A-Za-z0-9_]{0,60}\}")
 _NANO: Final = 1_000_000_000  # sums of money are whole nano-dollars
 
 Versions = Mapping[str, Mapping[str, AgentVersion]]
@@ -68,10 +70,16 @@ def load(folder: Path, environ: Mapping[str, str]) -> Deployment:
 def _load(folder: Path, environ: Mapping[str, str]) -> Deployment:
     if not folder.is_dir():
         raise ConfigProblems([Problem(str(folder), 0, "", "is no folder; name the one that holds gateway.yaml")])
-    gateway = read_yaml(folder / GATEWAY_FILE, str(folder / GATEWAY_FILE))
-    routing = read_yaml(folder / ROUTING_FILE, str(folder / ROUTING_FILE))
+    gateway, routing = (_read(folder, name) for name in (GATEWAY_FILE, ROUTING_FILE))
     files = read_versions(folder / AGENTS_FOLDER, str(folder / AGENTS_FOLDER))
     return _Loading(folder, environ).deployment(gateway, routing, files)
+
+
+def _read(folder: Path, name: str) -> Parsed:
+    other = Path(name).with_suffix(".yml")
+    if not (folder / name).exists() and (folder / other).exists():
+        return Parsed(None, (Problem(str(folder / name), 0, "", f"file not found; rename {other} to {name}"),))
+    return read_yaml(folder / name, str(folder / name))
 
 
 class _Loading:
@@ -85,7 +93,7 @@ class _Loading:
 
     def deployment(self, gateway: Parsed, routing: Parsed, files: VersionFiles) -> Deployment:
         self._problems += [*gateway.problems, *routing.problems, *files.problems]
-        self._warnings += files.warnings
+        self._warnings += [*files.warnings, *_misnamed(self._folder)]
         expanded = self._expanded(gateway.root)
         versions = self._versions(files, _names(expanded.root if expanded else None, "providers"), routing.root)
         known = _known(expanded, routing, files, versions)
@@ -239,6 +247,14 @@ def _steps(entry: AgentEntry) -> tuple[RolloutStep, ...]:
     return () if entry.weight is None else (RolloutStep(entry.weight),)
 
 
+def _misnamed(folder: Path) -> Iterator[str]:
+    """Yield a warning for each file that would be read under another ending."""
+    for name in (GATEWAY_FILE, ROUTING_FILE):
+        other = Path(name).with_suffix(".yml")
+        if (folder / other).exists():
+            yield f"{other} is not used: rename it to {name}"
+
+
 def _settings_warnings(settings: GatewaySettings) -> Iterator[str]:
     for name, provider in settings.providers.items():
         if provider.api_key is None and provider.is_public:
@@ -255,6 +271,10 @@ def _agent_warnings(agents: Mapping[str, Agent], files: VersionFiles) -> Iterato
             climbs = any(step.hold is not None for step in agent.steps)
             blind = ", and its steps go on by the clock alone" if climbs else ""
             yield f"agent {agent.name} has no guardrails: nothing rolls {agent.canary} back{blind}"
+        for version in agent.versions.values():
+            if version.system_prompt and (found := _PLACEHOLDER.search(version.system_prompt)):
+                place = f"agent {agent.name}: the prompt of {version.name} holds {found[0]}"
+                yield f"{place}, which goes to the model as it is: prompts are no templates"
         for version in agent.versions.values() if agent.hedge is not None else ():
             if all(target in (version.target, HUMAN) for target in agent.fallback):
                 yield f"agent {agent.name}: {version.name} is never hedged, as {version.target} is its only target"

@@ -3,10 +3,12 @@
 import asyncio
 import gc
 import signal
+import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -18,6 +20,7 @@ from gateway.net.server import Server
 from gateway.replica import wiring
 from gateway.replica.admin_token import with_admin_token
 from gateway.replica.early_signals import Ending
+from gateway.replica.listening import take_address
 from gateway.replica.reload import Reloader
 from gateway.replica.replica import Gateway, build, new_replica_id, refuse_open_door
 from gateway.replica.workers.inheritance import Post, PostedWorker
@@ -42,9 +45,12 @@ def serve_at(folder: Path, environ: Mapping[str, str], post: str) -> int:
 
 def _run(folder: Path, environ: Mapping[str, str], posted: PostedWorker | None) -> int:
     try:
-        environ = environ if posted else with_admin_token(environ, load(folder, environ).settings)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(folder, environ, posted))
+        if posted:
+            _run_loop(_serve(folder, environ, posted, posted.sock))
+            return 0
+        settings = load(folder, environ).settings
+        with take_address(settings.listen) as sock:  # before anything is committed or promised
+            _run_loop(_serve(folder, with_admin_token(environ, settings), None, sock))
     except (ConfigProblems, GatewayError, OSError) as error:
         print(error, file=sys.stderr)
         return WRONG_CONFIGURATION
@@ -53,7 +59,14 @@ def _run(folder: Path, environ: Mapping[str, str], posted: PostedWorker | None) 
     return 0
 
 
-async def _serve(folder: Path, environ: Mapping[str, str], posted: PostedWorker | None) -> None:
+def _run_loop(serving: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serving)
+
+
+async def _serve(
+    folder: Path, environ: Mapping[str, str], posted: PostedWorker | None, sock: socket.socket | None
+) -> None:
     ending, replica, hangup = Ending(), new_replica_id(), asyncio.Event()
     log = logs.configure().bind(replica=replica)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
@@ -73,7 +86,7 @@ async def _serve(folder: Path, environ: Mapping[str, str], posted: PostedWorker 
         _follow_files(gateway, reloader, hangup)
         gc.collect()
         gc.freeze()  # what is here now stays: the collector need not go through all of it time and again, some 70 ms
-        server = _server(gateway, posted)
+        server = _server(gateway, posted, sock)
         ending.by(server.stop)
         await _run_server(gateway, server, posted, folder)
     finally:
@@ -116,7 +129,7 @@ def _follow_files(gateway: Gateway, reloader: Reloader, hangup: asyncio.Event) -
     gateway.keep(reload_on_hangup)
 
 
-def _server(gateway: Gateway, posted: PostedWorker | None) -> Server:
+def _server(gateway: Gateway, posted: PostedWorker | None, sock: socket.socket | None) -> Server:
     settings = gateway.deployment.settings
     listen = settings.listen
 
@@ -130,7 +143,7 @@ def _server(gateway: Gateway, posted: PostedWorker | None) -> Server:
     return Server(
         gateway.asgi, listen.host, listen.port, wiring.limits(settings),
         drain_seconds=settings.drain, idle_seconds=IDLE_SECONDS, on_draining=drain,
-        sock=posted.sock if posted else None, share=posted.share if posted else None,
+        sock=sock, share=posted.share if posted else None,
     )  # fmt: skip
 
 

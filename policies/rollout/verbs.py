@@ -54,6 +54,9 @@ def _resume(state: State, intent: Intent, command: Command, now: float) -> Decis
 
 def _promote(state: State, intent: Intent, command: Command, now: float) -> Decision:
     _require(state, "running", "paused")
+    if not command.to_end and len(intent.steps) == 1 and intent.steps[0].hold is None:
+        weight = percent(intent.steps[0].weight)
+        raise Refused(f"a plain weight of {weight} has no next step; to serve every call from the canary: --to-end")
     if command.to_end or state.place_in(intent) >= len(intent.steps):
         return complete(state, command.actor, command.reason, now)
     decision = advance(state, intent, command.actor, command.reason, now)

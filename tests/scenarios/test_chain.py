@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Any
@@ -138,6 +139,17 @@ async def test_refusal(serve: Serve, fault: Fault, stream: bool) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == REFUSALS[fault]
     assert answer.json()["error"].keys() == {"message", "type", "param", "code"}
     assert part(await here.books(), errors_of(fault)) == errors_of(fault)
+
+
+async def test_a_refusal_says_who_failed(serve: Serve) -> None:
+    """The targets that were asked, in their order, and how often; no address of the inside."""
+    here = await serve(routing=BACKUP)
+    for model in ("good", "backup"):
+        here.standin.behave(model, failing("reset"))
+    message = (await here.chat()).json()["error"]["message"]
+    assert re.fullmatch(
+        r"the connection .* broke before its answer \(standin/good, standin/backup; [2-4] attempts\)", message
+    )
 
 
 @pytest.mark.parametrize("fault", MID_STREAM)

@@ -14,9 +14,9 @@ from gateway import logs
 from gateway.config import ConfigProblems, GatewaySettings, load
 from gateway.errors import GatewayError
 from gateway.logs import Log
-from gateway.net.server import bind
 from gateway.replica.admin_token import with_admin_token
 from gateway.replica.early_signals import Ending
+from gateway.replica.listening import take_address
 from gateway.replica.workers.fleet import WRONG_CONFIGURATION, Fleet
 from gateway.replica.workers.worker import WorkerPlan
 from gateway.store import EMBEDDED, EmbeddedRedis, connect
@@ -41,7 +41,7 @@ def serve_many(folder: Path, environ: Mapping[str, str], count: int) -> int:
 
 async def _serve(folder: Path, environ: Mapping[str, str], settings: GatewaySettings, count: int) -> int:
     ending, log = Ending(), logs.configure()
-    with bind(settings.listen.host, settings.listen.port) as listener, tempfile.TemporaryFile() as counts:
+    with take_address(settings.listen) as listener, tempfile.TemporaryFile() as counts:
         environ = _pinned(environ, settings, listener.getsockname()[1])
         async with _private_redis(settings, log) as embedded:
             plan = WorkerPlan(folder, environ, listener, counts.fileno(), 2 * count, embedded)

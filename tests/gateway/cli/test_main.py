@@ -225,7 +225,7 @@ async def test_a_terminal_obeys_nothing_that_is_shown(capsys: pytest.CaptureFixt
     hostile = with_every_text(view, "\x1b[2J\x9b31m\r\u202e")
     hostile = replace(hostile, gateway=replace(hostile.gateway, circuits={"openai/gpt-4o": "half_open"}))
     async with answering(json_answer(asdict(hostile))) as url:
-        assert await run("status", "--url", url) == 0
+        assert await run("status", "--url", url) == 1  # its files are refused
     said = capsys.readouterr().out
     assert not {"\x1b", "\x9b", "\r", "\u202e"} & set(said) and "\\x1b[2J" in said
     assert "AWAY" in said and "the previous one is in use" in said

@@ -106,6 +106,30 @@ def test_the_digest_follows_the_content(tmp_path: Path) -> None:
     assert len({digest, *(loaded(tmp_path, change).digest for change in changes)}) == 9
 
 
+def test_files_that_are_not_read_are_named(tmp_path: Path) -> None:
+    """`gateway.yml` beside the file that counts is a warning; in its place it is the problem's remedy."""
+    found = loaded(tmp_path, {"gateway.yml": "x: 1", "routing.yml": "x: 1"})
+    assert found.warnings == (
+        "gateway.yml is not used: rename it to gateway.yaml", "routing.yml is not used: rename it to routing.yaml",
+    )  # fmt: skip
+    (tmp_path / "gateway.yaml").unlink()
+    with pytest.raises(ConfigProblems, match=r"gateway\.yaml: file not found; rename gateway\.yml to gateway\.yaml"):
+        load(tmp_path, ENVIRON)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "found"),
+    [("Dear {{name}}", "{{name}}"), ("{{ user.name }}!", "{{ user.name }}"), ("Be ${MOOD}", "${MOOD}")],
+)
+def test_a_placeholder_in_a_prompt_is_warned_of(tmp_path: Path, prompt: str, found: str) -> None:
+    """Prompts are no templates: the model would read the braces. JSON and other braces are a prompt's own."""
+    text = f"model: openai/m\nsystem_prompt: '{prompt} {{\"a\": {{}}}} {{user}} $5'\n"
+    warnings = loaded(tmp_path, {"agents/support/v1.yaml": text, "agents/support/v2.yaml": V1}).warnings
+    assert warnings == (
+        f"agent support: the prompt of v1 holds {found}, which goes to the model as it is: prompts are no templates",
+    )
+
+
 @pytest.mark.parametrize("name", ["gateway.yaml", "routing.yaml"])
 @pytest.mark.parametrize(("text", "complaint"), [(None, ": file not found"), ("", ":1: the file is empty")])
 def test_the_two_files_are_required(tmp_path: Path, name: str, text: str | None, complaint: str) -> None:

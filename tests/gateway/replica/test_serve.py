@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
 from gateway.rehearsal.standin import ModelBehaviour, Standin
 from tests.support.crowd import crowd
@@ -135,11 +136,14 @@ async def test_a_deployment_that_cannot_be_is_wrong_usage(
 
 
 async def test_a_taken_port_is_wrong_usage(tmp_path: Path, redis_url: str, agent: str, standin: Standin) -> None:
-    """Exit code 2, and the address in words."""
+    """Exit code 2, the address and what to do; no rollout has begun for it in the store."""
     taken = {"SERINUS_STORE": redis_url, "SERINUS_LISTEN": f"127.0.0.1:{standin.port}"}
     served = await start(configuration(tmp_path, standin, agent), taken)
     assert await served.process.wait() == 2
-    assert str(standin.port) in served.errors.read_text() and "Traceback" not in served.errors.read_text()
+    (said,) = served.errors.read_text().splitlines()
+    assert said.startswith(f"the address 127.0.0.1:{standin.port} is in use: end the program that listens there")
+    async with Redis.from_url(redis_url) as client:
+        assert await client.keys(f"serinus:*{agent}*") == []
 
 
 async def test_a_data_folder_in_use_is_wrong_usage(tmp_path: Path, agent: str, standin: Standin) -> None:

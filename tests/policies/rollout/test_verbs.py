@@ -48,7 +48,13 @@ def test_promote_goes_one_step_and_frees_a_pin() -> None:
     assert (state.step, state.weight, state.phase, state.pinned, state.action) == (2, 2500, "running", False, "promote")
     assert (state.segment, state.reason) == (2, "because: 5% -> 25%")
     assert done(running(STEPS, step=3), "promote").phase == "completed"
-    assert done(running(TRIAL), "promote", TRIAL).phase == "completed"
+
+
+def test_promote_of_a_plain_weight_says_how_far() -> None:
+    """From 5 % to every call is a word of its own: nobody goes there by asking for the next step."""
+    with pytest.raises(Refused, match=r"a plain weight of 5% has no next step; .*: --to-end"):
+        done(running(TRIAL), "promote", TRIAL)
+    assert done(running(TRIAL), "promote", TRIAL, to_end=True).phase == "completed"
 
 
 def test_promote_to_the_end_completes() -> None:

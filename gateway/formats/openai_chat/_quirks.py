@@ -82,6 +82,7 @@ HOSTS: Mapping[str, Mapping[str, Any]] = {
     "api.moonshot.ai": {"thoughts": "reasoning_content"},
     # Tells the usage of every stream, and has refused to be asked for it (422).
     "api.mistral.ai": {
+        "limit": "max_tokens",
         "seed": "random_seed",
         "hints": frozenset(),
         "refuses_thoughts": True,

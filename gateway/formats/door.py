@@ -96,7 +96,7 @@ class OtherEndpoints:
     def model_in(self, path: str) -> tuple[str, str] | None:
         """Return the model that a path behind the prefix names, and its verb; None for any other path."""
         model, _, verb = path.removeprefix(f"/{self.collection}").rpartition(":")
-        is_one = path.startswith(f"/{self.collection}") and verb in self.verbs and model and "/" not in model
+        is_one = path.startswith(f"/{self.collection}") and verb in self.verbs and model
         return (model, verb) if is_one else None
 
     def may_run_any_model(self, path: str) -> bool:

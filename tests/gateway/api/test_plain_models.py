@@ -95,6 +95,16 @@ async def test_embeddings_completions_and_passed_endpoints(serve: Serve) -> None
     assert (await sums(here, name, 3))["requests"] == 3
 
 
+async def test_googles_embeddings(serve: Serve) -> None:
+    """Gemini's other endpoints take plain models and aliases in their paths, with and without the provider."""
+    here = await serve(api="gemini", gateway={"models": ["standin-gemini/*"]}, aliases={"text-embedding-004": "agent"})
+    for name, sent in (("standin-gemini/new", "new"), ("new", "new"), ("text-embedding-004", "good")):
+        body = {"model": f"models/{name}", "content": {"parts": [{"text": "a"}]}}
+        said = await here.http.post(f"{here.running.url}/v1beta/models/{name}:embedContent", json=body)
+        assert said.status_code == 200 and said.headers["x-serinus-target"] == f"standin-gemini/{sent}"
+        assert here.received().path == f"/v1beta/models/{sent}:embedContent"
+
+
 async def test_tokens_are_counted(serve: Serve) -> None:
     """Anthropic's clients may count a plain model's tokens at its provider."""
     here = await serve(api="anthropic", gateway={"models": ["standin-anthropic/*"]})
@@ -188,6 +198,32 @@ async def test_scopes(serve: Serve) -> None:
                 body = {"input": "a", "prompt": "a"} if "?" in path else {"model": name, "input": "a", "prompt": "a"}
                 said = await here.http.post(f"{here.base_url}/{path}", json=body, headers=headers)
                 assert (said.status_code == 403) == (key != "all" and name not in allowed[key]), (key, name, path)
+
+
+async def test_scopes_at_every_other_endpoint(serve: Serve) -> None:
+    """Counting, completions, Gemini's embeddings, a WebSocket, lists and forms ask in the same place."""
+    lab = {"sha256": digest_of("lab"), "models": ["standin/gpt-*"]}
+    keys = {"app": {"sha256": digest_of("app"), "agents": []}, "lab": lab}
+    here = await serve(gateway={**OPEN, "keys": keys}, aliases={"gpt-x": "agent"})
+    for key, name in (("app", "standin/gpt-4"), ("app", "gpt-4"), ("lab", "gpt-x"), ("lab", here.agent)):
+        headers = {"authorization": f"Bearer {key}"}
+        for path, body in (
+            ("/v1/messages/count_tokens", {"model": name, "messages": HELLO}),
+            ("/v1/completions", {"model": name, "prompt": "a"}),
+            (f"/v1beta/models/{name}:embedContent", {"content": {"parts": [{"text": "a"}]}}),
+            (f"/v1/audio/speech?model={name}", {"input": "a", "voice": "b"}),
+        ):
+            said = await here.http.post(here.running.url + path, json=body, headers=headers)
+            assert said.status_code == 403, (key, name, path, said.text)
+        form: Any = {"model": (None, name), "file": ("a.wav", b"RIFF")}
+        said = await here.http.post(f"{here.base_url}/audio/transcriptions", files=form, headers=headers)
+        assert said.status_code == 403
+        assert (await here.http.get(f"{here.base_url}/models/{name}", headers=headers)).status_code == 404
+        assert name not in (await here.http.get(f"{here.base_url}/models", headers=headers)).text
+        async with socket(f"{here.base_url}/responses", {"authorization": f"Bearer {key}"}) as client:
+            client.create(name, input="hello")
+            assert (await client.response())[-1]["status"] == 403
+    assert {each.method for each in here.standin.requests} <= {"GET"}  # the list of models, which is asked for by us
 
 
 async def test_a_key_for_models_reaches_no_operators_endpoint(serve: Serve) -> None:

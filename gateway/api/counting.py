@@ -4,9 +4,12 @@ Not a call of a trial: nothing is booked, nothing falls back, no circuit hears o
 """
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
 
 from gateway.api.endpoint import Services
-from gateway.api.generation import Generation
+from gateway.api.generation import Asked, Generation, model_of
 from gateway.call.proxy import id_headers, version_headers
 from gateway.call.streaming import send_answer
 from gateway.calls import Call
@@ -33,6 +36,12 @@ class CountTokens(Generation):
         super().__init__(services, client)
         self._counting = counting
 
+    def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
+        """Read what routing must know; where the path names the agent, the body says nothing of it."""
+        if not self._counting.names_agent:
+            return super().asked(scope, values)
+        return model_of(scope["path_params"]["model"]), False
+
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = await self.read_call(scope, receive)
         runtime, entry = self.services.runtime, self.services.proxy.entry_of(call)
@@ -52,13 +61,14 @@ class CountTokens(Generation):
         await send_answer(send, 200, [JSON, *headers, *to_client_untyped(upstream)], body)
 
     def _estimated(self, call: Call, applied: AppliedVersion) -> bytes:
-        prompt = self.client.prompt(call.document.values)
+        prompt = self.client.prompt(self._counting.asked(call.document.values))
         return self._counting.answer(estimate(overlay(prompt, applied.settings)))
 
     def _request(self, call: Call, applied: AppliedVersion, channel: Channel, target: Target) -> Request:
         """The client's question with the version put in. Raises CallerError where the model cannot be asked that."""
         changes = self._counting.changes(call.document, applied.settings, target.model)
-        path = channel.endpoint.base_path + self._counting.provider_path + (f"?{call.query}" if call.query else "")
+        place = self._counting.provider_path.replace("{model}", quote(target.model, safe=""))
+        path = channel.endpoint.base_path + place + (f"?{call.query}" if call.query else "")
         return channel.endpoint.request(path, call.headers, call.document.render(changes))
 
     async def _ask(self, request: Request, channel: Channel, runtime: Runtime) -> tuple[Headers, bytes]:

@@ -37,7 +37,7 @@ _OWN = (
 )  # fmt: skip
 _ENDPOINTS: tuple[tuple[str, FormatName], ...] = (
     *((path, side.name) for side in CLIENTS.values() for path in side.door.paths if not side.door.verbs),
-    *((side.counting.path, side.name) for side in CLIENTS.values() if side.counting is not None),
+    *((side.counting.path, side.name) for side in CLIENTS.values() if side.counting and not side.counting.names_agent),
     *((path, CHAT) for path in _OWN),
 )
 _VERBS = {verb.lower(): side for side in CLIENTS.values() for verb in side.door.verbs}

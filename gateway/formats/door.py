@@ -149,6 +149,7 @@ class Counting:
 
     A provider of the same format is asked at `provider_path`, behind its base path, with the `changes` that a version
     makes in the client's question. `check` raises ProviderError when its answer is no count. `answer` writes one.
+    `asked` finds the request in question in the client's body. A `{model}` in `path` names the agent.
     """
 
     path: str
@@ -156,3 +157,9 @@ class Counting:
     changes: Callable[[Document, Settings, str], Mapping[str, str | None]]
     check: Callable[[bytes], None]
     answer: Callable[[int], bytes]
+    asked: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda values: values
+
+    @property
+    def names_agent(self) -> bool:
+        """Return whether the path names the agent."""
+        return "{" in self.path

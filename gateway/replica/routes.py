@@ -1,6 +1,6 @@
 """The ASGI application: which endpoint serves which path."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 
 from starlette.routing import BaseRoute, Route, Router
 
@@ -62,11 +62,7 @@ def routes(services: Services) -> list[BaseRoute]:
         (path, Generation(services, side)) for side in CLIENTS.values() for path in side.door.paths if _is_pattern(path)
     ]
     listed = [(path, endpoint) for endpoint in listings(services).values() for path in endpoint.listing.paths]
-    counted = [
-        (side.counting.path, CountTokens(services, side, side.counting))
-        for side in CLIENTS.values()
-        if side.counting is not None
-    ]
+    counted = [(path, endpoint) for path, endpoint in _counted(services) if not _is_pattern(path)]
     others = {name: NativePassthrough(services, CLIENTS[name], api) for name, api in _others()}
     endpoints: list[tuple[str, Handler]] = [
         *counted,
@@ -94,18 +90,29 @@ def routes(services: Services) -> list[BaseRoute]:
         *(Route(path, Cors(services, endpoint), methods=["POST"]) for path, endpoint in in_path),
         *(Route(path, Cors(services, endpoint), methods=["GET"]) for path, endpoint in listed),
     ]
-    of_models = [
-        Route(f"{api.prefix}/{api.collection}{{model:path}}:{verb}", Cors(services, others[name]), methods=["POST"])
-        for name, api in _others()
-        for verb in api.verbs
-    ]
-    beside = [
-        Route(f"{api.prefix}/{{path:path}}", Cors(services, NearMisses(services, others[name], others)))
-        for name, api in _others()
-        if api.prefix != "/v1"
-    ]
+    of_models, beside = _routes_of_others(services, others)
     listed_last = (Route(path, Cors(services, endpoint)) for path, endpoint in endpoints)
     return [*of_models, *by_method, *listed_last, *beside]
+
+
+def _counted(services: Services) -> list[tuple[str, Handler]]:
+    """Return the endpoints that count tokens."""
+    sides = [(side, side.counting) for side in CLIENTS.values() if side.counting is not None]
+    return [(counting.path, CountTokens(services, side, counting)) for side, counting in sides]
+
+
+def _routes_of_others(
+    services: Services, others: Mapping[FormatName, NativePassthrough]
+) -> tuple[list[BaseRoute], list[BaseRoute]]:
+    """Return the routes of paths that name a model and a verb, and of all that is left below a format's own prefix."""
+    by_verb: list[tuple[str, Handler]] = [(path, each) for path, each in _counted(services) if _is_pattern(path)]
+    beside: list[BaseRoute] = []
+    for name, api in _others():
+        by_verb += [(f"{api.prefix}/{api.collection}{{model:path}}:{verb}", others[name]) for verb in api.verbs]
+        if api.prefix != "/v1":
+            left = NearMisses(services, others[name], others)
+            beside.append(Route(f"{api.prefix}/{{path:path}}", Cors(services, left)))
+    return [Route(path, Cors(services, each), methods=["POST"]) for path, each in by_verb], beside
 
 
 def _others() -> list[tuple[FormatName, OtherEndpoints]]:

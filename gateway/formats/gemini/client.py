@@ -1,6 +1,7 @@
 """GenerateContent, as a client's format."""
 
 from gateway.formats.gemini import NAME
+from gateway.formats.gemini._counting import COUNTING
 from gateway.formats.gemini._door import DOOR, LISTING
 from gateway.formats.gemini._others import OTHERS
 from gateway.formats.gemini.client_answer import write_reply
@@ -22,5 +23,6 @@ CLIENT = ClientSide(
     error=write_error,
     error_event=write_error_event,
     listing=LISTING,
+    counting=COUNTING,
     others=OTHERS,
 )

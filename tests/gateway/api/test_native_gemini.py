@@ -10,7 +10,7 @@ from gateway.calls import Caller
 from gateway.errors import NotFound
 from gateway.passthrough.response_owner import Makers
 from tests.gateway.api.passed import booked
-from tests.support.calling import PROVIDER_KEY, Place
+from tests.support.calling import PROVIDER_KEY, PROVIDERS, Place
 
 Serve = Callable[..., Awaitable[Place]]
 
@@ -80,3 +80,26 @@ def test_names_are_owned_like_ids() -> None:
         makers.check([named], one)
         with pytest.raises(NotFound):
             makers.check([named], two)
+
+
+@pytest.mark.parametrize("api", PROVIDERS)
+async def test_tokens_are_counted(serve: Serve, api: str) -> None:
+    """By Gemini, the version's prompt included, or estimated; nothing is booked, and a whole request may be given."""
+    here = await serve(api=api, version={"system_prompt": "You are a bird."})
+    contents = [{"role": "user", "parts": [{"text": "hello"}]}]
+    for body in ({"contents": contents}, {"generateContentRequest": {"model": "models/x", "contents": contents}}):
+        counted = await ask(here, "POST", f"/v1beta/models/{here.agent}:countTokens", json=body)
+        assert counted.status_code == 200 and counted.json()["totalTokens"] > 0, counted.text
+        if api == "gemini":
+            inner = here.received_json()["generateContentRequest"]
+            assert inner["model"] == "models/good" and "bird" in str(inner["systemInstruction"])
+            assert here.received().path == "/v1beta/models/good:countTokens"
+    assert (await here.books(requests=0)).requests == 0 and (api == "gemini") == bool(here.standin.requests)
+
+
+async def test_a_count_of_nobody(serve: Serve) -> None:
+    """An unknown agent is a 404, and what is no request a 400, in Google's dialect."""
+    here = await serve(api="gemini")
+    for agent, status in (("nobody", "NOT_FOUND"), (here.agent, "INVALID_ARGUMENT")):
+        refused = await ask(here, "POST", f"/v1beta/models/{agent}:countTokens", json={"contents": 5})
+        assert refused.json()["error"]["status"] == status

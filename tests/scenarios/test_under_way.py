@@ -21,7 +21,7 @@ async def test_a_trial_moves_no_conversation_under_way(tmp_path: Path, redis_url
         here.route(canary="v2", weight="90%")
         await here.until_everywhere("weight", 0.9)
         await here.go_on(await here.go_on(talks + among))
-        assert (await here.command("promote", to_end=True)).status == 200
+        assert (await here.command("promote", to="end")).status == 200
         await here.until_everywhere("phase", "completed")
         await here.go_on(talks + among)
         assert {version for talk in talks for version in talk.versions} == {"v1"}

@@ -149,3 +149,25 @@ def test_what_clients_send_by_themselves_is_never_refused(
     go on."""
     body = {**asked(client, "call_1", "f", "u" * 191, {"type": "object"}, "image/png"), **HINTS[client]}
     assert sent(client, body, target)
+
+
+@pytest.mark.parametrize(
+    ("client", "host", "id"),
+    [
+        ("anthropic", "api.anthropic.com", "functions.get_weather:0"),
+        ("openai", "api.openai.com", "call_" + "0123456789" * 8 + "a"),
+        ("openai", "api.mistral.ai", "functions.get_weather:0"),
+        ("openai-responses", "api.openai.com", "call_" + "0123456789" * 8 + "a"),
+    ],
+)
+def test_a_conversation_that_comes_back_from_another_provider_goes_on(client: FormatName, host: str, id: str) -> None:
+    """Kimi's or a gateway's ids, back in the client's own format: the call and its result get the same other id."""
+    target: tuple[FormatName, str, str] = (client, host, "m")
+    body = sent(client, asked(client, id, "get_weather", "u", {"type": "object"}, "image/png"), target)
+    result = {"anthropic": "tool_use_id", "openai": "tool_call_id", "openai-responses": "call_id"}[client]
+    call = "call_id" if client == "openai-responses" else "id"
+    [*_, answered] = texts(body, result)
+    assert answered in texts(body, call) and id not in json.dumps(body)
+    assert PROVIDERS[client].at(host).limits("m").call_id.takes(answered)
+    again = sent(client, asked(client, id, "get_weather", "u", {"type": "object"}, "image/png"), target)
+    assert again == body, "a later turn says the same, so that a prompt cache sees the same"

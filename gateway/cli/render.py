@@ -74,6 +74,8 @@ def explain(name: str, agent: AgentView) -> list[str]:
         lines.append(f"{agent.excluded.capitalize()}; 'serinus rollout resume {name}' gives it back.")
     if agent.dismissed:
         lines.append(f"Dismissed by a person: {', '.join(agent.dismissed)}.")
+    if agent.ignored_rules:
+        lines.append(f"Rules towards a version that was rolled back are ignored: {'; '.join(agent.ignored_rules)}.")
     if agent.phase == "rolled_back":
         lines.append(
             f"It gets no traffic until {canary.version} changes, or someone runs 'serinus rollout retry {name}'."

@@ -5,7 +5,7 @@ Agents are read from the store; while it is away, the last that was read is show
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -146,7 +146,16 @@ def agent_view(entry: Entry, snapshot: Snapshot, event: Mapping[str, Any], unpri
         openings=None,
         retirements=(),
         excluded=excluded_in_words(state) if state and (state.on_trial or state.phase == "completed") else None,
+        ignored_rules=tuple(_ignored_rules(entry)),
     )
+
+
+def _ignored_rules(entry: Entry) -> Iterator[str]:
+    """Return each rule towards a version that was rolled back; its calls follow the split."""
+    for rule in entry.agent.rules:
+        if rule.use in entry.split.withdrawn:
+            when = ", ".join(f"{name}: {' or '.join(values)}" for name, values in rule.when.items())
+            yield f"{when or 'every call'} → {rule.use}"
 
 
 def _retirement(ending: ModelEnding) -> RetirementView:

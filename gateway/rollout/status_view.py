@@ -160,7 +160,7 @@ class AgentView:
 
     `weight` is the share that this replica gives the canary. `read_at` says when the store was read, `openings` what
     this replica has seen of calls that begin alike, `retirements` which models end within 60 days, `excluded` who is
-    kept off the canary.
+    kept off the canary, `ignored_rules` which rules point to a version that was rolled back.
     """
 
     phase: str | None
@@ -189,6 +189,7 @@ class AgentView:
     openings: str | None
     retirements: tuple[RetirementView, ...]
     excluded: str | None
+    ignored_rules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

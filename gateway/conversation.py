@@ -31,6 +31,8 @@ def continued_answer(call: Call) -> str:
     values = call.document.values
     if "previous_response_id" in values:
         answer = values["previous_response_id"]
+    elif "previous_interaction_id" in values:
+        answer = values["previous_interaction_id"]
     elif isinstance(thread := values.get("thread"), dict):
         answer = thread.get("previous_message_id")
     else:

@@ -9,10 +9,14 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from gateway.api.endpoint import Endpoint, caller_of, given_id, named, read_body
+from gateway.api.endpoint import Endpoint, Services, caller_of, given_id, named, read_body
+from gateway.call.answer_listener import WholeAnswerListener
 from gateway.calls import Call, Caller, Operation
 from gateway.conversation import AFFINITY_HEADER, CONVERSATION_HEADERS, NAMING_HEADERS, SESSION_HEADERS
 from gateway.errors import CallerError, UnsupportedBody, UpgradeRefused
+from gateway.formats.openai_chat import NAME as CHAT
+from gateway.formats.protocol import ClientSide
+from gateway.formats.registry import CLIENTS
 from gateway.headers import query_to_provider, to_provider
 from gateway.json_body import Document
 from gateway.net.asgi import Receive, Scope, Send
@@ -32,8 +36,14 @@ class Generation(Endpoint):
     methods: tuple[str, ...] = ("POST",)
     operation: Operation = "generate"
 
+    def __init__(self, services: Services, client: ClientSide = CLIENTS[CHAT]) -> None:
+        super().__init__(services, client)
+        self._keeps_answers = bool(client.door.kept_at)
+
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = await self.read_call(scope, receive)
+        if self._keeps_answers:
+            send = self._learning_owner(call, send)
         await self.services.proxy.handle(call, self.services.runtime, send)  # as it is now, like the table
 
     async def read_call(self, scope: Scope, receive: Receive) -> Call:
@@ -93,6 +103,18 @@ class Generation(Endpoint):
             call.session_header = _first(headers, SESSION_HEADERS)
             call.affinity_header = _first(headers, (AFFINITY_HEADER,))
         return call
+
+    def _learning_owner(self, call: Call, send: Send) -> Send:
+        """Return what sends the answer and notes whose it is, where it may be asked for by its id."""
+        facts = self.client.facts
+        if facts.keeps_answer is None or not facts.keeps_answer(call.document.values):
+            return send
+
+        def learn(head: bytes, _tail: bytes | None) -> None:
+            if answer := facts.answer_id(head):
+                self.services.makers.learn_id(answer, call.caller)
+
+        return WholeAnswerListener(send, learn)
 
     def _check_method(self, scope: Scope) -> None:
         """Raise UpgradeRefused for a WebSocket, where the format's clients try one first."""

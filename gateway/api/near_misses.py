@@ -41,7 +41,10 @@ _ENDPOINTS: tuple[tuple[str, FormatName], ...] = (
     *((path, CHAT) for path in _OWN),
 )
 _VERBS = {verb.lower(): side for side in CLIENTS.values() for verb in side.door.verbs}
-_OWNERS = tuple((side.door.owns, side.name) for side in CLIENTS.values() if side.door.owns is not None)
+_OWNERS = sorted(
+    ((side.door.owns, side.name) for side in CLIENTS.values() if side.door.owns is not None),
+    key=lambda owner: -len(owner[0]),  # the closest first
+)
 # What begins the names of headers that only one format's clients send.
 _CLIENT_HEADERS: tuple[tuple[bytes, FormatName], ...] = (
     *((each, side.name) for side in CLIENTS.values() if side.listing for each in side.listing.client_headers),

@@ -18,10 +18,14 @@ from gateway.api.near_misses import LONGEST_SHOWN, lenient_segments
 from gateway.calls import Caller
 from gateway.errors import CallerError, Forbidden, NotFound, UnsupportedBody
 from gateway.formats.marks import is_ours
+from gateway.formats.openai_chat import NAME as CHAT
+from gateway.formats.protocol import ClientSide
+from gateway.formats.registry import CLIENTS
 from gateway.headers import of_type, query_to_provider, without_names
 from gateway.json_body import Document, encode
 from gateway.net.asgi import Message, MessageSend, Receive, Scope, Send
 from gateway.passthrough.forwarder import Forwarder, Wanted
+from gateway.passthrough.providers import OPENAI, ForwardedApi
 from gateway.passthrough.response_owner import texts_of, texts_of_target
 from gateway.passthrough.uploads import (
     FormStream,
@@ -61,12 +65,12 @@ _OPAQUE = frozenset({"files", "uploads"})  # whose bytes name nothing that is st
 class Passthrough(Generation):
     """Any endpoint of OpenAI's that we do not serve ourselves."""
 
-    methods = ("DELETE", "GET", "PATCH", "POST", "PUT")
+    methods: tuple[str, ...] = ("DELETE", "GET", "PATCH", "POST", "PUT")
     operation = "passed"
 
-    def __init__(self, services: Services) -> None:
-        super().__init__(services)
-        self._forwarder = Forwarder(services.proxy, services.log)
+    def __init__(self, services: Services, client: ClientSide = CLIENTS[CHAT], api: ForwardedApi = OPENAI) -> None:
+        super().__init__(services, client)
+        self._forwarder = Forwarder(services.proxy, services.log, api)
 
     def admit(self, caller: Caller, method: str, path: str) -> str:
         """Return where a request goes behind the provider's base path. Raises NotFound, Forbidden."""
@@ -103,6 +107,7 @@ class Passthrough(Generation):
             headers=of_type(scope["headers"], runtime.forward, body.content_type),
             body=body,
             at=monotonic(),
+            kept_at=self._forwarder.api.kept_at,
         )
         asked = _Asked(wanted, body)
         self.services.makers.check(asked, caller)

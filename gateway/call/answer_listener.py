@@ -67,3 +67,12 @@ class AnswerListener:
         if not self._is_over:
             self._is_over = True
             self._tell(bytes(self._head), bytes(self._tail))
+
+
+class WholeAnswerListener(AnswerListener):
+    """The same, which also hears an answer that goes out at once."""
+
+    def answer(self, status: int, headers: Headers, body: bytes) -> bool:
+        if not self.begun and not self._is_over:
+            self.hear_whole(body)
+        return super().answer(status, headers, body)

@@ -1,11 +1,11 @@
 """Names for a call's conversation, also by the agent's other calls and the provider's answers.
 
-A call that continues what its provider holds (`previous_response_id`, Anthropic's message threads) belongs to the
-answer that it names. A call whose beginning many share is a conversation of its own, and its next turn is known by the
-answer that it got (`equal_beginnings`). Such answers are listened to on their way, and no others.
+A call that continues what its provider holds (`previous_response_id`, `previous_interaction_id`, Anthropic's message
+threads) belongs to the answer that it names. A call whose beginning many share is a conversation of its own, and its
+next turn is known by the answer that it got (`equal_beginnings`). Such answers are listened to on their way, and no
+others.
 """
 
-import re
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -24,7 +24,6 @@ from routing.assignment import conversation_unit, is_alone
 from routing.plan import Plan
 
 _ID_BYTES = 32_768  # of an answer: its id stands among the first
-_ANSWER_ID = re.compile(rb'"id"\s*:\s*"((?:resp|msg)[^"\\]{1,250})"')
 
 
 class NotHeardYet(Exception):
@@ -94,8 +93,8 @@ class ConversationNaming:
         """Let the next turn keep the version of this one. An answer's id comes first, and is told at once."""
         if tail is not None and call.opening and is_alone(plan.unit):
             self.beginnings.expect(call, plan, entry, head, tail)
-        if _is_kept_by_provider(call) and (found := _ANSWER_ID.search(head, 0, _ID_BYTES)):
-            unit = _unit(call, answer_name(found[1].decode("latin-1")))
+        if _is_kept_by_provider(call) and (answer := CLIENTS[call.format].facts.answer_id(head[:_ID_BYTES])):
+            unit = _unit(call, answer_name(answer))
             self.beginnings.under_way.expect(unit, plan, entry)
 
 

@@ -1,4 +1,4 @@
-"""A call that goes on from what a provider stores: a response, or a thread of messages.
+"""A call that goes on from what a provider stores: a response, an interaction, or a thread of messages.
 
 Nothing in an id says whose it is, and a provider that does not know it refuses the call before any model has run. So
 the targets of the chain are asked in their order, and who refuses it for that reason has not failed. A client of
@@ -10,10 +10,9 @@ from typing import Any
 from gateway.calls import Call
 from gateway.errors import ProviderError
 from gateway.formats.anthropic import NAME as MESSAGES
-from gateway.formats.openai_responses import NAME as RESPONSES
 from gateway.formats.provider_json import parse_quietly
+from gateway.formats.registry import CLIENTS
 
-_MEMBER = "previous_response_id"
 _THREAD = "thread"
 _UNKNOWN = 404
 # By which Anthropic says that a thread cannot go on, or cannot be kept.
@@ -26,11 +25,12 @@ def is_of_another(error: ProviderError, call: Call) -> bool:
     """Return whether the provider says that it cannot go on from what the call names, though another might."""
     if call.format == MESSAGES and isinstance(call.document.values.get(_THREAD), dict):
         return cannot_keep_threads(error) or _thread_code(error) in _THREAD_CODES
-    if call.format != RESPONSES or not isinstance(call.document.values.get(_MEMBER), str):
+    member = CLIENTS[call.format].facts.continues
+    if not member or not isinstance(call.document.values.get(member), str):
         return False
     if error.param == "model":
         return False
-    return error.upstream_status == _UNKNOWN or (error.upstream_status == 400 and error.param == _MEMBER)
+    return error.upstream_status == _UNKNOWN or (error.upstream_status == 400 and error.param == member)
 
 
 def cannot_keep_threads(error: ProviderError) -> bool:

@@ -19,6 +19,7 @@ _ENOUGH = 4 * _START  # of an answer's text, for spaces are made even
 _STARTS = (32, 8)  # characters that are left of an answer which its client cuts, the longest first
 _MEMBERS = ("messages", "input", "contents")
 _ASSISTANTS = ("assistant", "model")
+_ANSWERS = ("function_call", "model_output")  # items and steps without a role
 _DATA = b"data:"
 _THOUGHT = re.compile(r"\s*<(?:think|thinking|thought|reasoning)>")
 _END_OF_THOUGHT = re.compile(r"</(?:think|thinking|thought|reasoning)>")
@@ -114,7 +115,7 @@ def _items(values: Mapping[str, Any]) -> list[Any]:
 
 
 def _is_answer(item: Any) -> bool:
-    return isinstance(item, dict) and (item.get("role") in _ASSISTANTS or item.get("type") == "function_call")
+    return isinstance(item, dict) and (item.get("role") in _ASSISTANTS or item.get("type") in _ANSWERS)
 
 
 def _worded(text: str, call_id: str) -> AnswerWording:
@@ -184,13 +185,22 @@ def _pieces(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if item.get("type") in ("message", "function_call"):
             yield from _said(item)
             return
-    kind = value.get("type")
+    for step in _dicts(value.get("steps"))[:8]:
+        if step.get("type") in _ANSWERS:
+            yield from _said(step)
+            return
+    kind = value.get("type") or value.get("event_type")
     if kind == "message":
         yield from _said(value)
     elif kind == "response.output_text.delta":
         yield "text", _text(value.get("delta"))
     elif kind == "content_block_delta":
         yield from _said({"content": [{"type": "text", **_dict(value.get("delta"))}]})
+    elif kind == "step.delta":
+        delta = _dict(value.get("delta"))
+        yield "text", _text(delta.get("text")) if delta.get("type") == "text" else ""
+    elif kind == "step.start":
+        yield from _said(_dict(value.get("step")))
     elif kind in ("content_block_start", "response.output_item.added"):
         item = _dict(value.get("content_block")) or _dict(value.get("item"))
         yield "id", _text(item.get("call_id")) or (_text(item.get("id")) if item.get("type") == "tool_use" else "")
@@ -208,6 +218,8 @@ def _said(message: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for call in _dicts(message.get("tool_calls")):
         yield "id", _text(call.get("id"))
     yield "id", _text(message.get("call_id"))
+    if message.get("type") == "function_call":
+        yield "id", _text(message.get("id"))
 
 
 def _dicts(value: Any) -> list[Mapping[str, Any]]:

@@ -90,7 +90,7 @@ class AppliedVersion:
 
     def _is_about_system(self, path: tuple[str, ...], sent: Mapping[str, Any]) -> bool:
         """Return whether the field is the version's prompt, which stands before everything the client says."""
-        if path[:1] in (("system",), ("instructions",)):
+        if path[:1] in (("system",), ("instructions",), ("system_instruction",)):
             return _index(path) == 0 if len(path) > 1 else not sent.get(path[0])
         return path[:1] == ("messages",) and "messages" in sent and _index(path) == 0 and "system" not in sent
 

@@ -13,17 +13,20 @@ from gateway.formats.applied import AppliedVersion, path_of
 from gateway.formats.prompt import Prompt
 from gateway.formats.provider_json import parse
 
-# Codes by which OpenAI says that the content is at fault, whoever spelled it.
+# Codes by which OpenAI and Gemini's Interactions API say that the content is at fault, whoever spelled it.
 _ABOUT_CONTENT = frozenset(
     {
         "context_length_exceeded", "content_filter", "content_policy_violation", "moderation_blocked", "invalid_prompt",
         "invalid_image_url", "image_parse_error", "invalid_base64_image", "image_too_large", "invalid_image",
+        "safety", "recitation", "language", "prohibited_content", "spii", "blocklist", "image_safety",
+        "image_prohibited_content", "image_recitation", "image_other", "content_blocked",
     }
 )  # fmt: skip
 # The field of a prompt that a member is written from; of members that stand for no field the gateway is the author.
 _FIELDS: Mapping[str, str] = {
     "messages": "messages", "input": "messages", "contents": "messages", "instructions": "messages",
-    "system": "messages", "tools": "tools", "toolConfig": "tools", "tool_choice": "tool_choice",
+    "system": "messages", "system_instruction": "messages",
+    "tools": "tools", "toolConfig": "tools", "tool_choice": "tool_choice",
     "parallel_tool_calls": "parallel_tools", "max_tokens": "max_tokens", "max_completion_tokens": "max_tokens",
     "max_output_tokens": "max_tokens", "temperature": "temperature", "top_p": "top_p", "top_k": "top_k",
     "stop": "stop", "stop_sequences": "stop", "seed": "seed", "random_seed": "seed",

@@ -9,6 +9,7 @@ from typing import Any
 from gateway.formats.prompt import Media, Part, Prompt, ToolResult, Untranslatable
 
 _SCHEMES = ("s3://", "gs://")
+_CONTENTS = ("contents", "systemInstruction", "system_instruction")
 
 
 def check_prompt(prompt: Prompt) -> None:
@@ -18,7 +19,12 @@ def check_prompt(prompt: Prompt) -> None:
 
 def check_contents(values: Mapping[str, Any]) -> None:
     """The same for a request in Gemini's format that goes on as it came, whatever else is wrong with it."""
-    _check(_uris([values.get(name) for name in ("contents", "systemInstruction", "system_instruction")]))
+    _check(_uris([values.get(name) for name in _CONTENTS], ("fileUri", "file_uri")))
+
+
+def check_input(values: Mapping[str, Any]) -> None:
+    """The same for a request of Gemini's Interactions API."""
+    _check(_uris([values.get("input")], ("uri",)))
 
 
 def _check(uris: Iterable[str]) -> None:
@@ -39,12 +45,12 @@ def _media(parts: Iterable[Part]) -> Iterator[Media]:
             yield from _media(part.parts)
 
 
-def _uris(values: list[Any]) -> Iterator[str]:
-    """Every `fileUri` at any depth; no deeper than a body may be nested, and without recursion."""
+def _uris(values: list[Any], members: Iterable[str]) -> Iterator[str]:
+    """Every text in these members at any depth; no deeper than a body may be nested, and without recursion."""
     while values:
         value = values.pop()
         if isinstance(value, list):
             values += value
         elif isinstance(value, dict):
             values += value.values()
-            yield from (each for name in ("fileUri", "file_uri") if isinstance(each := value.get(name), str))
+            yield from (each for name in members if isinstance(each := value.get(name), str))

@@ -46,6 +46,9 @@ class Door:
     are what a path ends with, behind a colon. With `keeps_query` a query string goes on to a provider of the same
     format; with `tries_websocket` clients try a WebSocket first, and go on with HTTP where it is answered with 426.
     With `references` a request may name items of earlier answers by their ids.
+
+    `kept_at` is the path behind a provider's base path at which clients ask for an answer by its id; they ask us
+    behind a path of the door. It is '' where no answer can be asked for so.
     """
 
     paths: tuple[str, ...]
@@ -57,6 +60,7 @@ class Door:
     keeps_query: bool = True
     tries_websocket: bool = False
     references: References | None = None
+    kept_at: str = ""
 
 
 class Page(NamedTuple):

@@ -33,6 +33,11 @@ def response_id(call_id: str) -> str:
     return f"resp_serinus_{call_id}"
 
 
+def interaction_id(call_id: str) -> str:
+    """The id of an interaction that we wrote."""
+    return f"int_serinus_{call_id}"
+
+
 def item_id(kind: str, call_id: str, index: int) -> str:
     """The id of an answer's item; OpenAI takes no more than 64 characters."""
     digest = hashlib.blake2b(call_id.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()

@@ -90,19 +90,27 @@ class ConversationLayout:
     may_lead: bool = True
 
 
+def _no_id(_answer: bytes) -> str:
+    """Find no id: the format's answers are not continued by one."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class ClientFacts:
     """Facts about a client format that the rest of the gateway needs.
 
     `key_headers` are where clients send their key, if not as a Bearer token. `error_shape` names a shape of error
     bodies that several formats share: a provider's error of that shape reaches the client as it came. `keeps_answer`
-    says of a request whether its provider keeps the answer, for a call that continues it by its id.
+    says of a request whether its provider keeps the answer, for a call that continues it by its id. `continues` is the
+    member of such a call that names the answer, and `answer_id` finds the id in an answer's beginning: '' without one.
     """
 
     conversation: ConversationLayout
     key_headers: tuple[bytes, ...] = ()
     error_shape: str | None = None
     keeps_answer: Callable[[Mapping[str, Any]], bool] | None = None
+    continues: str = ""
+    answer_id: Callable[[bytes], str] = _no_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +138,10 @@ class ProviderFacts:
     request whose client sends none of that name. `framer` cuts a stream of the content type `stream_type`.
 
     `error_shape` is that of `ClientFacts`. `has_openai_endpoints` says that OpenAI's other endpoints (embeddings,
-    files, images) stand beside it, `stores_responses` that an answer may be asked for again by its id. `models_path`
-    lists the API's models, behind the base path; None where no such list is known. With `tells_endings` that list has
-    the days on which they end. With `has_own_models_alone` the API serves no other maker's models, whatever the price
-    list has beside them.
+    files, images) stand beside it. `keeps_answers_at` is the path, behind the base path, under which an answer may be
+    asked for again by its id; '' where none is kept. `models_path` lists the API's models, behind the base path; None
+    where no such list is known. With `tells_endings` that list has the days on which they end. With
+    `has_own_models_alone` the API serves no other maker's models, whatever the price list has beside them.
     """
 
     api_name: str
@@ -147,7 +155,7 @@ class ProviderFacts:
     framer: Callable[[], Framer] = SseFramer
     error_shape: str | None = None
     has_openai_endpoints: bool = False
-    stores_responses: bool = False
+    keeps_answers_at: str = ""
     models_path: str | None = None
     tells_endings: bool = False
     has_own_models_alone: bool = False
@@ -190,6 +198,11 @@ def _takes_any(_values: Mapping[str, Any]) -> None:
     """Take a request as it came."""
 
 
+def _as_they_are(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Take parameters as they are."""
+    return parameters
+
+
 @dataclass(frozen=True, slots=True)
 class ProviderSide:
     """Provider side of a wire format.
@@ -206,7 +219,9 @@ class ProviderSide:
 
     `tool_name` is how the functions of a client that speaks this format must be called, None for any name.
     `check_files` raises Untranslatable where a client's request of this format names an object in a cloud's storage.
-    `of_host` makes the side for a provider at one host, where hosts differ.
+    `of_host` makes the side for a provider at one host, where hosts differ. `beside` are other formats that the same
+    account speaks at the same base path, each for clients of that very format. Such a one can `adopt` the parameters
+    that a version sets for the account's usual API; it raises Untranslatable for those that it cannot.
     """
 
     name: FormatName
@@ -221,11 +236,17 @@ class ProviderSide:
     tool_name: Spelling | None = None
     check_files: Callable[[Mapping[str, Any]], None] = _takes_any
     of_host: "Callable[[str], ProviderSide] | None" = None
+    beside: "Mapping[FormatName, ProviderSide]" = field(default_factory=dict)
+    adopt: Callable[[Mapping[str, Any]], Mapping[str, Any]] = _as_they_are
 
     def write(self, prompt: Prompt, model: str) -> Written:
         """Return the request. Raises Untranslatable and names the field that cannot be said."""
         fitted = fit(prompt, self.limits(model))
         return Written(self.path(model, prompt.stream), self.body(fitted.prompt, model), fitted.names)
+
+    def for_client(self, client: FormatName) -> "ProviderSide":
+        """Return the side that serves clients of that format."""
+        return self.beside.get(client, self) if self.beside else self
 
     def at(self, host: str) -> "ProviderSide":
         """The same for a provider at that host."""

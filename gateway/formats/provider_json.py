@@ -55,6 +55,11 @@ def text_of(members: Mapping[str, Any], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def dicts(values: Any) -> list[dict[str, Any]]:
+    """Return the objects in a list; none where there is no list."""
+    return [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
+
+
 def parse_quietly(body: bytes) -> Any:
     """Return the JSON value, None when it is none."""
     try:

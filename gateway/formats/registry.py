@@ -8,6 +8,8 @@ from gateway.formats.anthropic.provider import PROVIDER as MESSAGES_PROVIDER
 from gateway.formats.bedrock.provider import PROVIDER as BEDROCK_PROVIDER
 from gateway.formats.gemini.client import CLIENT as GEMINI_CLIENT
 from gateway.formats.gemini.provider import PROVIDER as GEMINI_PROVIDER
+from gateway.formats.gemini_interactions.client import CLIENT as INTERACTIONS_CLIENT
+from gateway.formats.gemini_interactions.provider import PROVIDER as INTERACTIONS_PROVIDER
 from gateway.formats.openai_chat.client import CLIENT as CHAT_CLIENT
 from gateway.formats.openai_chat.provider import PROVIDER as CHAT_PROVIDER
 from gateway.formats.openai_responses.client import CLIENT as RESPONSES_CLIENT
@@ -15,11 +17,18 @@ from gateway.formats.openai_responses.provider import PROVIDER as RESPONSES_PROV
 from gateway.formats.protocol import ClientSide, ProviderSide
 
 CLIENTS: Mapping[FormatName, ClientSide] = {
-    side.name: side for side in (CHAT_CLIENT, RESPONSES_CLIENT, MESSAGES_CLIENT, GEMINI_CLIENT)
+    side.name: side for side in (CHAT_CLIENT, RESPONSES_CLIENT, MESSAGES_CLIENT, GEMINI_CLIENT, INTERACTIONS_CLIENT)
 }
 PROVIDERS: Mapping[FormatName, ProviderSide] = {
     side.name: side
-    for side in (CHAT_PROVIDER, RESPONSES_PROVIDER, MESSAGES_PROVIDER, GEMINI_PROVIDER, BEDROCK_PROVIDER)
+    for side in (
+        CHAT_PROVIDER,
+        RESPONSES_PROVIDER,
+        MESSAGES_PROVIDER,
+        GEMINI_PROVIDER,
+        INTERACTIONS_PROVIDER,
+        BEDROCK_PROVIDER,
+    )
 }
 # Every header that carries a key, in either direction.
 KEY_HEADERS = frozenset(

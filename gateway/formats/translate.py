@@ -80,15 +80,26 @@ class Attempted:
         return frozenset({"stream_options"} if adds else ())
 
     @property
+    def provider(self) -> ProviderSide:
+        """The side of the account that serves this client."""
+        return self.endpoint.api.for_client(self.call.format)
+
+    @property
     def settings(self) -> Settings:
-        """The version's part. Parameters of its own provider's API alone are nothing to a provider of another."""
-        settings = self.applied.settings
-        return settings if self.endpoint.format == self.own else replace(settings, native={})
+        """The version's part. Parameters of its own provider's API alone are nothing to a provider of another.
+
+        Raises Untranslatable for one that the account's usual API has, and not the one that this client speaks.
+        """
+        settings, provider = self.applied.settings, self.provider
+        if provider.name == self.own:
+            return settings
+        is_beside = self.endpoint.format == self.own and settings.native
+        return replace(settings, native=provider.adopt(settings.native or {}) if is_beside else {})
 
 
 def translation(attempted: Attempted) -> Translation:
     """The way from this client to this provider and back."""
-    call, provider = attempted.call, attempted.endpoint.api
+    call, provider = attempted.call, attempted.provider
     if call.operation != "generate":
         return Plain(call, attempted.applied, attempted.endpoint, attempted.target, attempted.asks_usage)
     if call.format == provider.name and _knows_names(call.document.values, provider):
@@ -202,6 +213,8 @@ class _Between:
             reply = with_own_names(self._provider.reply(body), self._names)
         except ProviderError as error:
             raise _in_no_words(error) from None
+        if reply.stop == "pause" and not reply.parts:
+            raise ProviderError("malformed", "the provider's answer is not finished")
         return Whole(self._client.reply(reply, self._envelope()), reply.usage, _are_json(reply), reply.refused)
 
     def reader(self) -> Reader:

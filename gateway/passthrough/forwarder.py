@@ -21,7 +21,7 @@ from gateway.logs import Log
 from gateway.net.asgi import Send
 from gateway.net.client import Response, Upload, header
 from gateway.passthrough.providers import OPENAI, ForwardedApi, check_speaks, only_provider
-from gateway.passthrough.response_owner import ResponseOwners, is_elsewhere, of_agent, of_caller, response_in
+from gateway.passthrough.response_owner import ResponseOwners, answer_in, is_elsewhere, of_agent, of_caller
 from gateway.passthrough.uploads import UploadBody
 from gateway.passthrough.usage_meter import EVENT_STREAM, Meter
 from gateway.rollout.table import Entry
@@ -39,7 +39,7 @@ _ERROR_BODY_BYTES = 1 << 20
 class Wanted:
     """A request on its way: `path` is what follows the base URL, `query` has no `?`. `at` is monotonic seconds.
 
-    `id` is ours, `request_id` the client's own, or ''.
+    `id` is ours, `request_id` the client's own, or ''. Answers by their id are asked for at `kept_at`.
     """
 
     id: str
@@ -50,11 +50,12 @@ class Wanted:
     headers: Headers
     body: UploadBody
     at: float
+    kept_at: str = OPENAI.kept_at
 
     @property
     def response(self) -> str | None:
-        """The id of the response that this is about, unless the body says whom it is for."""
-        return None if self.body.names_model else response_in(self.path)
+        """The id of the answer that this is about, unless the body says whom it is for."""
+        return None if self.body.names_model else answer_in(self.path, self.kept_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +124,14 @@ class Forwarder:
         """Return the targets that may be asked: the version's provider, or each of the agent's that may have the
         response."""
         response = wanted.response
-        if response is not None and (found := of_agent(entry, plan, runtime.channels)):
+        if response is not None and (found := of_agent(entry, plan, runtime.channels, wanted.kept_at)):
             return self.owners.first(response, found)
         check_speaks(runtime.channels[plan.version.target.provider], wanted.path, self.api)
         return [plan.version.target]
 
     def _targets_without_agent(self, wanted: Wanted, caller: Caller, runtime: Runtime) -> Sequence[Target]:
         response = wanted.response
-        if response is not None and (found := of_caller(caller, self.proxy.table, runtime.channels)):
+        if response is not None and (found := of_caller(caller, self.proxy.table, runtime.channels, wanted.kept_at)):
             return self.owners.first(response, found)
         if caller.is_limited:
             raise CallerError("this key is limited to some agents: name one as '?model=' in the query", param="model")

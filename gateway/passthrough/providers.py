@@ -20,6 +20,7 @@ class ForwardedApi:
     prefix: str
     is_offered_by: Callable[[ProviderSide], bool]
     read_error: Callable[[ProviderSide, int, Headers, bytes], ProviderError]
+    kept_at: str = "/responses"  # where its answers are asked for by their ids
 
 
 OPENAI = ForwardedApi(
@@ -36,11 +37,21 @@ def api_of(side: ClientSide, prefix: str) -> ForwardedApi:
     )  # fmt: skip
 
 
+def api_of_kept(side: ClientSide, prefix: str) -> ForwardedApi:
+    """Return the API of a client format as far as its answers are asked for by their ids, at any provider that keeps
+    them."""
+    kept_at = side.door.kept_at
+    return ForwardedApi(
+        side.name, f"`api: {side.name}`", prefix, lambda provider: provider.facts.keeps_answers_at == kept_at,
+        lambda provider, status, headers, body: provider.for_client(side.name).error(status, headers, body), kept_at,
+    )  # fmt: skip
+
+
 def only_provider(channels: Mapping[str, Channel], path: str, api: ForwardedApi = OPENAI) -> str:
     """The provider that a request without an agent is for. Raises CallerError when there are several, or none."""
     speaking = [name for name, channel in channels.items() if api.is_offered_by(channel.endpoint.api)]
     if path.startswith("/responses/"):  # ids are given out by these alone
-        speaking = [name for name in speaking if channels[name].endpoint.api.facts.stores_responses] or speaking
+        speaking = [name for name in speaking if channels[name].endpoint.api.facts.keeps_answers_at] or speaking
     if len({channels[name].endpoint.account for name in speaking}) == 1:  # two formats of one account are no choice
         return speaking[0]
     if not speaking:

@@ -1,4 +1,5 @@
-"""Provider that stores a response: providers are asked one after the other, as an id does not name its own.
+"""Provider that keeps an answer (a response, an interaction): providers are asked one after the other, as an id does
+not name its own.
 
 An id that is unknown at a provider is answered 404 there, and nothing has happened; so whoever knows it is its owner.
 Who may be asked is who the caller may call. What was found is remembered for the next time, as a hint and no more.
@@ -24,10 +25,11 @@ _MOST_MADE = 65_536
 _LONGEST_ID = 256  # of a response that is remembered; OpenAI's are 53 characters long
 # What stands in a call's body that names what is stored; the last, an escape, may spell any of the others.
 _MAY_NAME_IDS = (
-    *(b"file_id", b"vector_store", b"container", b"conversation", b"skill_id", b"\\u00"),
-    *(b"fileUri", b"file_uri", b"cachedContent", b"cached_content"),
+    *(b"file_id", b"vector_store", b"container", b"conversation", b"skill_id", b"previous_", b"\\u00"),
+    *(b"fileUri", b"file_uri", b'"uri"', b"cachedContent", b"cached_content"),
+    *(b"fileSearchStore", b"file_search_store"),
 )
-_RESPONSE = re.compile(r"/responses/([^/]+)(?:/.*)?")
+RESPONSES = "/responses"
 _LONGEST_SPELLING = 4 * _LONGEST_ID
 _NOT_PLAIN = re.compile(r"[;?#].*|[^\w-]+", re.DOTALL)  # what lenient servers pass over in an id
 _NO_IDS = frozenset({"compact", "input_tokens"})  # endpoints that stand where an id would
@@ -74,10 +76,15 @@ class Makers:
             return
         named = list(asked)
         for id_ in _ids_of(made):
-            if 0 < len(id_) <= _LONGEST_ID and not _is_in(id_, named):
-                self._made.setdefault(_plain(id_), caller.name)
-        while len(self._made) > self._most:
-            self._made.popitem(last=False)
+            if not _is_in(id_, named):
+                self.learn_id(id_, caller)
+
+    def learn_id(self, id_: str, caller: Caller) -> None:
+        """Note whose it is, unless its maker is known already."""
+        if 0 < len(id_) <= _LONGEST_ID:
+            self._made.setdefault(_plain(id_), caller.name)
+            if len(self._made) > self._most:
+                self._made.popitem(last=False)
 
     def check(self, asked: Iterable[str], caller: Caller) -> None:
         """Raise NotFound where a text is the id of what another caller made, and the key is limited to some agents."""
@@ -142,30 +149,30 @@ def texts_of_target(path: str, query: str) -> Iterator[str]:
         yield from pair
 
 
-def response_in(path: str) -> str | None:
-    """The id of the response that a path (what follows `/v1`) speaks of, None for any other path."""
-    found = _RESPONSE.fullmatch(path)
-    return None if found is None or found[1] in _NO_IDS else found[1]
+def answer_in(path: str, kept_at: str = RESPONSES) -> str | None:
+    """The id of the answer that a path (what follows the base path) speaks of, None for any other path."""
+    id_ = path.removeprefix(f"{kept_at}/").partition("/")[0] if path.startswith(f"{kept_at}/") else ""
+    return None if not id_ or id_ in _NO_IDS else id_
 
 
-def of_agent(entry: Entry, plan: Plan, channels: Mapping[str, Channel]) -> list[Target]:
-    """Return the targets that may hold an agent's responses, one for each provider: the plan's own first.
+def of_agent(entry: Entry, plan: Plan, channels: Mapping[str, Channel], kept_at: str) -> list[Target]:
+    """Return the targets that may keep an agent's answers at that path, one for each provider: the plan's own first.
 
     Empty when none of its providers gives out such ids.
     """
-    return _of_responses([*plan.targets, *_targets_of(entry)], channels)
+    return _keeping([*plan.targets, *_targets_of(entry)], channels, kept_at)
 
 
-def of_caller(caller: Caller, table: Table, channels: Mapping[str, Channel]) -> list[Target]:
-    """Return the targets that may hold a caller's responses when no agent is named.
+def of_caller(caller: Caller, table: Table, channels: Mapping[str, Channel], kept_at: str) -> list[Target]:
+    """Return the targets that may keep a caller's answers at that path when no agent is named.
 
     These are all providers, or those of the agents and plain models that its key may call.
     """
     if not caller.is_limited:
-        return _of_responses([Target(name, "") for name in channels], channels)
+        return _keeping([Target(name, "") for name in channels], channels, kept_at)
     entries = [entry for agent in table if caller.may_call(agent) and (entry := table.entry(agent)) is not None]
     plain = [Target(pattern.provider, pattern.name) for pattern in caller.models or () if pattern.provider in channels]
-    return _of_responses([*(target for entry in entries for target in _targets_of(entry)), *plain], channels)
+    return _keeping([*(target for entry in entries for target in _targets_of(entry)), *plain], channels, kept_at)
 
 
 def is_elsewhere(error: ProviderError) -> bool:
@@ -178,9 +185,9 @@ def _targets_of(entry: Entry) -> list[ChainTarget]:
     return [*(version.target for version in entry.agent.versions.values()), *entry.agent.fallback]
 
 
-def _of_responses(targets: Iterable[ChainTarget], channels: Mapping[str, Channel]) -> list[Target]:
+def _keeping(targets: Iterable[ChainTarget], channels: Mapping[str, Channel], kept_at: str) -> list[Target]:
     found: dict[str, Target] = {}
     for target in targets:
-        if target != HUMAN and channels[target.provider].endpoint.api.facts.stores_responses:
+        if target != HUMAN and channels[target.provider].endpoint.api.facts.keeps_answers_at == kept_at:
             found.setdefault(target.provider, target)
     return list(found.values())

@@ -1,6 +1,6 @@
 """The ASGI application: which endpoint serves which path."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 
 from starlette.routing import BaseRoute, Route, Router
 
@@ -13,6 +13,7 @@ from gateway.api.escalations import Escalation, EscalationList, EscalationReply
 from gateway.api.feedback import Feedback
 from gateway.api.generation import Completions, Embeddings, Generation
 from gateway.api.health import Live, Ready
+from gateway.api.kept_answers import CancelledAnswers, KeptAnswers
 from gateway.api.models import Models, listings
 from gateway.api.native_passthrough import NativePassthrough
 from gateway.api.near_misses import NearMisses
@@ -65,6 +66,7 @@ def routes(services: Services) -> list[BaseRoute]:
     counted = [(path, endpoint) for path, endpoint in _counted(services) if not _is_pattern(path)]
     others = {name: NativePassthrough(services, CLIENTS[name], api) for name, api in _others()}
     endpoints: list[tuple[str, Handler]] = [
+        *_kept_answers(services),
         *counted,
         ("/v1/completions", Completions(services)),
         ("/v1/embeddings", Embeddings(services)),
@@ -118,6 +120,14 @@ def _routes_of_others(
 def _others() -> list[tuple[FormatName, OtherEndpoints]]:
     """Return the endpoints of each format's API that are forwarded."""
     return [(name, side.others) for name, side in CLIENTS.items() if side.others is not None]
+
+
+def _kept_answers(services: Services) -> Iterator[tuple[str, Handler]]:
+    """Yield the routes of answers by their ids."""
+    for side in CLIENTS.values():
+        for path in side.door.paths if side.door.kept_at else ():
+            for kind in (KeptAnswers, CancelledAnswers):
+                yield f"{path}/{{id}}{kind.action}", kind(services, side, path)
 
 
 def _is_pattern(path: str) -> bool:

@@ -40,6 +40,7 @@ ROUTES = [
     Route("openai", "anthropic", "gemini"),
     Route("anthropic", "gemini", "openai-responses"),
     Route("openai-responses", "openai-responses", "openai"),
+    Route("gemini-interactions", "gemini-interactions", "anthropic"),
 ]
 
 
@@ -76,7 +77,7 @@ BREAKS: Mapping[str, ModelBehaviour] = {
     }.items()
 }
 # An answer without content is one in these formats: their models may end a turn so, after a function's result.
-MAY_BE_EMPTY = ("anthropic", "openai-responses")
+MAY_BE_EMPTY = ("anthropic", "gemini-interactions", "openai-responses")
 CALLS = [
     pytest.param(way, route, stream, id=f"{way}-{route}-{'stream' if stream else 'json'}")
     for way, route, stream in product(FAILURES, ROUTES, (False, True))
@@ -84,12 +85,15 @@ CALLS = [
 ]
 # The status of a failure that nobody made good, where it is not 502.
 STATUSES = {"500": 500, "503": 503, "429": 429, "hang": 504}
-TELL_THEIR_STATUS = ("gemini", "openai-responses")  # also of an error in a 200
+TELL_THEIR_STATUS = ("gemini", "gemini-interactions", "openai-responses")  # also of an error in a 200
 # What ends a broken stream, as each format's clients know it: the last event's own type, or its members.
 ENDS: Mapping[FormatName, Any] = {
     "openai": lambda event: event.keys() == {"error"} and event["error"].keys() >= {"message", "type", "param", "code"},
     "openai-responses": lambda event: event["type"] == "error",
     "anthropic": lambda event: event["type"] == "error" and event["error"].keys() >= {"type", "message"},
+    "gemini-interactions": lambda event: (
+        event["event_type"] == "error" and event["error"].keys() >= {"code", "message"}
+    ),
     "gemini": lambda event: event.keys() == {"error"} and event["error"].keys() >= {"code", "message", "status"},
 }
 # What only a whole stream has.
@@ -98,6 +102,7 @@ WHOLE: Mapping[FormatName, bytes] = {
     "openai-responses": b"response.completed",
     "anthropic": b"message_stop",
     "gemini": b"finishReason",
+    "gemini-interactions": b"[DONE]",
 }
 
 

@@ -5,7 +5,9 @@ The SDKs live in an environment of their own (`make test` makes it), because the
 
 from collections.abc import Awaitable, Callable
 
-from tests.support.calling import Place
+import pytest
+
+from tests.support.calling import PROVIDERS, Place
 from tests.support.clients import SAID, run
 
 Serve = Callable[..., Awaitable[Place]]
@@ -31,6 +33,21 @@ async def test_google(serve: Serve) -> None:
     names = [f"models/{here.agent}", f"models/{here.agent}@v1"]
     assert found["models"] == [names, names[0], ["generateContent", "streamGenerateContent"]]
     assert found["error"] == "404 NOT_FOUND"
+
+
+@pytest.mark.parametrize("api", PROVIDERS)
+async def test_google_interactions(serve: Serve, api: str) -> None:
+    """So is its Interactions API before providers of every format; where they keep answers, turns go on by the id."""
+    here = await serve(api=api)
+    is_kept = api.startswith("gemini")
+    found = await run("with_interactions.py", here, *(["kept"] if is_kept else []))
+    assert (found["text"], found["status"], found["usage"]) == (SAID, "completed", [True, 8])
+    assert found["streamed"] == [SAID, "completed", 8, "interaction.created", "interaction.completed"]
+    assert found["tool"] == ["look_up", {"id": ""}, "requires_action"] and found["after"] == SAID
+    assert (found["arguments"], found["typed"], found["found"]) == ({"id": ""}, {"city": ""}, is_kept)
+    assert "not stored" in found["unknown"][1] and "not stored" in found["previous"][1]
+    assert is_kept or "background" in found["background"][1]
+    assert found["error"][0] == "NotFoundError" and "model_not_found" in found["error"][1]
 
 
 async def test_langchain(serve: Serve) -> None:

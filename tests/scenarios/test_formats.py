@@ -10,7 +10,7 @@ import pytest_asyncio
 from gateway.formats.prompt import FormatName
 from gateway.rehearsal.standin import ModelBehaviour
 from tests.support.crossing import FORMATS, Agent, Crossing, crossing, events
-from tests.support.dialects import DIALECTS, FOUND, PIXEL, SYSTEM, Said
+from tests.support.dialects import DIALECTS, FOUND, PIXEL, SYSTEM, Said, spoken_between
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -22,12 +22,14 @@ STOPS: dict[FormatName, tuple[str, str]] = {
     "openai-responses": ("completed", "completed"),
     "anthropic": ("end_turn", "tool_use"),
     "gemini": ("STOP", "STOP"),
+    "gemini-interactions": ("completed", "requires_action"),
 }
 UNKNOWN: dict[FormatName, str] = {
     "openai": "invalid_request_error model_not_found",
     "openai-responses": "invalid_request_error model_not_found",
     "anthropic": "error not_found_error",
     "gemini": "404 NOT_FOUND",
+    "gemini-interactions": "model_not_found",
 }
 crossed = [
     pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"]),
@@ -73,7 +75,7 @@ async def test_what_arrives(here: Crossing, client: FormatName, provider: Format
     """The system prompt, the question, the image and the functions reach the provider in its own words."""
     asked = DIALECTS[client].ask(f"to-{provider}", "hello", stream)
     await here.call(client, f"to-{provider}", asked, stream)
-    heard = DIALECTS[provider].heard(here.received())
+    heard = spoken_between(client, provider).heard(here.received())
     assert heard == (SYSTEM, "hello", ("image/png", PIXEL), ["look_up"], [])
 
 
@@ -89,7 +91,7 @@ async def test_call_and_result(here: Crossing, client: FormatName, provider: For
     answer = (await here.call(client, agent, first, False)).json()
     [(number, _, _)] = dialect.whole(answer).calls
     assert (await said(here, client, agent, dialect.after(asked, answer), stream)).text == CHEEPS
-    assert DIALECTS[provider].heard(here.received()).results == [(number, FOUND)]
+    assert spoken_between(client, provider).heard(here.received()).results == [(number, FOUND)]
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])

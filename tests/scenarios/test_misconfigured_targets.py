@@ -20,7 +20,13 @@ from tests.support.receivers import Receiver
 from tests.support.redis_servers import free_port
 from tests.support.running import Running, provider, running, write
 
-BASES = {"openai": "/v1", "openai-responses": "/v1", "anthropic": "/v1", "gemini": "/v1beta"}
+BASES = {
+    "openai": "/v1",
+    "openai-responses": "/v1",
+    "anthropic": "/v1",
+    "gemini": "/v1beta",
+    "gemini-interactions": "/v1beta",
+}
 DOWN = ModelBehaviour(error_rate=1, fault="status", status=503)
 
 

@@ -101,7 +101,8 @@ async def place(folder: Path, redis_url: str, agent: str, transport: str) -> Asy
     echo = Echo()
     async with listening(echo) as port:
         url = f"http://127.0.0.1:{port}"
-        base = {"openai": "/v1", "openai-responses": "/v1", "anthropic": "/v1", "gemini": "/v1beta"}
+        base = {"openai": "/v1", "openai-responses": "/v1", "anthropic": "/v1"}
+        base |= {"gemini": "/v1beta", "gemini-interactions": "/v1beta"}
         providers = {
             api: {"api": api, "base_url": url + path, "api_key": "${KEY}", "transport": transport}
             for api, path in base.items()
@@ -130,12 +131,13 @@ def calls(agent: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Every mode, whole and streamed, from clients of every format to providers of every format."""
     for mode in MODES:
         text, stream = f"mode-{mode}", {"stream": True}
-        for api in ("openai", "openai-responses", "anthropic", "gemini"):
+        for api in ("openai", "openai-responses", "anthropic", "gemini", "gemini-interactions"):
             messages = {"model": f"{agent}-{api}", "messages": [{"role": "user", "content": text}]}
             for more in ({}, stream):
                 yield "POST", "/v1/chat/completions", {**messages, **more}
                 yield "POST", "/v1/messages", {**messages, "max_tokens": 9, **more}
                 yield "POST", "/v1/responses", {"model": f"{agent}-{api}", "input": text, **more}
+                yield "POST", "/v1beta/interactions", {"model": f"{agent}-{api}", "input": text, **more}
             parts = {"contents": [{"role": "user", "parts": [{"text": text}]}]}
             yield "POST", f"/v1beta/models/{agent}-{api}:generateContent", parts
         yield "POST", "/v1/messages/count_tokens", {"model": f"{agent}-anthropic", "messages": messages["messages"]}

@@ -27,6 +27,7 @@ PROVIDERS = {
     "openai-responses": "standin-responses",
     "anthropic": "standin-anthropic",
     "gemini": "standin-gemini",
+    "gemini-interactions": "standin-interactions",
 }
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # without the certificates, which take 25 ms to load
 SOON = 5.0  # seconds; what is awaited takes a fraction of one, the rest is for a busy machine

@@ -16,14 +16,14 @@ SAID = "cheep " * 8
 TAKES_AT_MOST = 60.0  # seconds; importing alone takes some on a busy machine
 
 
-async def run(script: str, here: Place) -> Any:
+async def run(script: str, here: Place, *more: str) -> Any:
     """What a client's script found out."""
-    return await run_at(script, here.base_url.removesuffix("/v1"), here.agent)
+    return await run_at(script, here.base_url.removesuffix("/v1"), here.agent, *more)
 
 
-async def run_at(script: str, root: str, agent: str) -> Any:
+async def run_at(script: str, root: str, agent: str, *more: str) -> Any:
     """The same at a gateway's root URL."""
-    return await printed_by(SCRIPTS / script, root, agent)
+    return await printed_by(SCRIPTS / script, root, agent, *more)
 
 
 async def printed_by(script: Path, *arguments: str) -> Any:

@@ -20,7 +20,7 @@ from tests.support.calling import PLAIN, PROVIDER_KEY, PROVIDERS, SOON
 from tests.support.dialects import DIALECTS
 from tests.support.running import Running, running, write
 
-FORMATS: tuple[FormatName, ...] = ("openai", "openai-responses", "anthropic", "gemini")
+FORMATS: tuple[FormatName, ...] = ("openai", "openai-responses", "anthropic", "gemini", "gemini-interactions")
 HEADERS = {"authorization": "Bearer a-key", "anthropic-version": "2023-06-01"}
 INPUT_USD, OUTPUT_USD = 1.0, 2.0  # per million tokens, of every model here
 # Small enough to wait for; the answers of a stand-in take a few milliseconds.
@@ -148,7 +148,7 @@ def _files(agents: list[Agent], standin: Standin) -> dict[str, object]:
 
 
 def _providers(prefix: str, root_url: str) -> dict[str, object]:
-    bases = {api: root_url + ("/v1beta" if api == "gemini" else "/v1") for api in PROVIDERS}
+    bases = {api: root_url + ("/v1beta" if api.startswith("gemini") else "/v1") for api in PROVIDERS}
     return {
         prefix + name: {"api": api, "base_url": bases[api], "api_key": "${PROVIDER_KEY}"}
         for api, name in PROVIDERS.items()

@@ -1,6 +1,6 @@
-"""The four wire formats as their clients write and read them, and as their providers hear them: literal members alone.
+"""The five wire formats as their clients write and read them, and as their providers hear them: literal members alone.
 
-A **turn** is one conversation in four spellings: a system prompt, an image and a question, with one function offered.
+A **turn** is one conversation in five spellings: a system prompt, an image and a question, with one function offered.
 """
 
 import json
@@ -279,6 +279,67 @@ def _gemini_path(agent: str, stream: bool) -> str:
     return f"/v1beta/models/{agent}:" + ("streamGenerateContent?alt=sse" if stream else "generateContent")
 
 
+# Gemini's Interactions API
+
+
+def _interactions_ask(agent: str, text: str, stream: bool) -> dict[str, Any]:
+    image = {"type": "image", "mime_type": "image/png", "data": PIXEL}
+    return {
+        "model": agent,
+        "system_instruction": SYSTEM,
+        "input": [{"type": "user_input", "content": [{"type": "text", "text": text}, image]}],
+        "tools": [{"type": "function", "name": "look_up", "parameters": SCHEMA}],
+        "stream": stream,
+    }
+
+
+def _interactions_after(asked: dict[str, Any], answer: Any) -> dict[str, Any]:
+    results = [
+        {"type": "function_result", "call_id": call["id"], "name": call["name"], "result": FOUND}
+        for call in answer["steps"]
+        if call["type"] == "function_call"
+    ]
+    return {**asked, "input": [*asked["input"], *answer["steps"], *results]}
+
+
+def _interactions_whole(answer: Any) -> Said:
+    calls = [
+        (step["id"], step["name"], step["arguments"]) for step in answer["steps"] if step["type"] == "function_call"
+    ]
+    blocks = [block for step in answer["steps"] if step["type"] == "model_output" for block in step["content"]]
+    usage = (answer["usage"]["total_input_tokens"], answer["usage"]["total_output_tokens"])
+    return Said("".join(only(blocks, "text")), calls, answer["status"], usage)
+
+
+def _interactions_streamed(events: Sequence[Any]) -> Said:
+    *events, last, done = events
+    assert (events[0]["event_type"], last["event_type"]) == ("interaction.created", "interaction.completed")
+    assert done == "[DONE]"
+    steps: dict[int, Any] = {}
+    for event in events:
+        if event["event_type"] == "step.start":
+            steps[event["index"]] = {**event["step"], "pieces": []}
+        elif event["event_type"] == "step.delta":
+            steps[event["index"]]["pieces"].append(event["delta"])
+    stopped = [event["index"] for event in events if event["event_type"] == "step.stop"]
+    assert sorted(stopped) == list(range(len(steps)))
+    for step in steps.values():
+        if step["type"] == "function_call":
+            step["arguments"] = json.loads("".join(only(step["pieces"], "arguments")))
+        elif step["type"] == "model_output":
+            step["content"] = step["pieces"]
+    return _interactions_whole({**last["interaction"], "steps": list(steps.values())})
+
+
+def _interactions_heard(body: Any) -> Heard:
+    blocks = body["input"][0]["content"]
+    [image] = [block for block in blocks if block["type"] == "image"]
+    results = [(step["call_id"], step["result"]) for step in body["input"] if step["type"] == "function_result"]
+    tools = only(body["tools"], "name")
+    text = "".join(only(blocks, "text"))
+    return Heard(body["system_instruction"], text, (image["mime_type"], image["data"]), tools, results)
+
+
 DIALECTS: Mapping[FormatName, Dialect] = {
     "openai": Dialect(
         path=lambda agent, stream: "/v1/chat/completions",
@@ -316,4 +377,19 @@ DIALECTS: Mapping[FormatName, Dialect] = {
         told=lambda body: f"{body['error']['code']} {body['error']['status']}",
         heard=_gemini_heard,
     ),
+    "gemini-interactions": Dialect(
+        path=lambda agent, stream: "/v1beta/interactions",
+        ask=_interactions_ask,
+        after=_interactions_after,
+        whole=_interactions_whole,
+        streamed=_interactions_streamed,
+        told=lambda body: str(body["error"]["code"]),
+        heard=_interactions_heard,
+    ),
 }
+
+
+def spoken_between(client: FormatName, provider: FormatName) -> Dialect:
+    """The dialect in which that client's call reaches that provider."""
+    beside = (client, provider) == ("gemini-interactions", "gemini")  # the same account speaks both
+    return DIALECTS[client if beside else provider]

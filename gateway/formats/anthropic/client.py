@@ -1,5 +1,6 @@
 """The Messages API, as a client's format."""
 
+from gateway.formats.answer_ids import AnswerIds
 from gateway.formats.anthropic import NAME
 from gateway.formats.anthropic._counting import COUNTING
 from gateway.formats.anthropic._listing import LISTING
@@ -18,6 +19,7 @@ CLIENT = ClientSide(
         ConversationLayout("messages", assistant_message, is_question, may_lead=False),
         key_headers=(b"x-api-key",),
         keeps_answer=lambda request: "thread" in request,
+        answer_id=AnswerIds("msg"),
     ),
     door=Door(("/v1/messages",), owns="/v1/messages/", array="messages"),
     prompt=read_prompt,

@@ -3,22 +3,20 @@
 Source: the API's reference of `Candidate.FinishReason`, `UsageMetadata` and `LogprobsResult`.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.calls import MediaTokens, Usage, tokens
+from gateway.calls import Usage, tokens
 from gateway.formats.answer import Stop
+from gateway.formats.google.modalities import media_tokens
 from gateway.formats.prompt import MediaKind
+from gateway.formats.provider_json import dicts
 from gateway.formats.tiers import with_tier
 from gateway.json_body import encode
 
 # What stands for the signature of a function call that another model made (documentation, "Thought signatures").
 UNSIGNED: Final = "skip_thought_signature_validator"
 _UNSIGNED_TOO: Final = "context_engineering_is_the_way_to_go"  # the same, in an older spelling
-
-_KINDS = ("AUDIO", "IMAGE", "VIDEO")  # modalities that are not text, in the order of `MediaTokens`
-_MOST_DETAILS = 20
 
 _FILTERED = frozenset({
     "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII",
@@ -67,30 +65,13 @@ def usage_of(value: Any) -> Usage | None:
     thoughts = tokens(value.get("thoughtsTokenCount"))
     cached = min(tokens(value.get("cachedContentTokenCount")), prompt)
     made = tokens(value.get("candidatesTokenCount"))
-    usage = Usage(prompt, cached, made + thoughts, thoughts, media=_media(value, prompt, cached, made))
+    media = media_tokens(
+        (value.get("promptTokensDetails"), prompt),
+        (value.get("cacheTokensDetails"), cached),
+        (value.get("candidatesTokensDetails"), made),
+    )
+    usage = Usage(prompt, cached, made + thoughts, thoughts, media=media)
     return with_tier(usage, value.get("serviceTier"))
-
-
-def _media(value: Mapping[str, Any], prompt: int, cached: int, made: int) -> MediaTokens | None:
-    """Tokens that are not text, by the details of each sum."""
-    given, kept = _by_kind(value.get("promptTokensDetails"), prompt), _by_kind(value.get("cacheTokensDetails"), cached)
-    written = _by_kind(value.get("candidatesTokensDetails"), made)
-    audio, image, video = (given.get(kind, 0) for kind in _KINDS)
-    cached_audio, cached_image = min(kept.get("AUDIO", 0), audio), min(kept.get("IMAGE", 0), image)
-    made_audio, made_image, made_video = (written.get(kind, 0) for kind in _KINDS)
-    found = MediaTokens(audio, image, video, cached_audio, cached_image, made_audio, made_image, made_video)
-    return found if any(found) else None
-
-
-def _by_kind(details: Any, whole: int) -> dict[str, int]:
-    """The counts of each kind, all of them together `whole` at most."""
-    found: dict[str, int] = {}
-    for each in details[:_MOST_DETAILS] if isinstance(details, list) else ():
-        if isinstance(each, dict) and each.get("modality") in _KINDS:
-            count = min(tokens(each.get("tokenCount")), whole)
-            whole -= count
-            found[each["modality"]] = found.get(each["modality"], 0) + count
-    return found
 
 
 def usage_metadata(usage: Usage) -> dict[str, int]:
@@ -106,21 +87,21 @@ def usage_metadata(usage: Usage) -> dict[str, int]:
 
 def logprobs_of(value: Any) -> list[dict[str, Any]] | None:
     """Read `logprobsResult` into chat completions' list of tokens."""
-    chosen = _dicts(value.get("chosenCandidates")) if isinstance(value, dict) else []
+    chosen = dicts(value.get("chosenCandidates")) if isinstance(value, dict) else []
     if not chosen:
         return None
-    tops = _dicts(value.get("topCandidates"))
-    above = [[_token(each) for each in _dicts(top.get("candidates"))] for top in tops]
+    tops = dicts(value.get("topCandidates"))
+    above = [[_token(each) for each in dicts(top.get("candidates"))] for top in tops]
     above += [[] for _ in range(len(chosen) - len(above))]
     return [{**_token(each), "top_logprobs": top} for each, top in zip(chosen, above, strict=False)]
 
 
 def logprobs_result(logprobs: Any) -> dict[str, Any] | None:
     """`logprobsResult` of chat completions' list of tokens."""
-    listed = _dicts(logprobs)
+    listed = dicts(logprobs)
     if not listed:
         return None
-    tops = [{"candidates": [_candidate(top) for top in _dicts(each.get("top_logprobs"))]} for each in listed]
+    tops = [{"candidates": [_candidate(top) for top in dicts(each.get("top_logprobs"))]} for each in listed]
     return {"chosenCandidates": [_candidate(each) for each in listed], "topCandidates": tops}
 
 
@@ -137,27 +118,9 @@ def kind_of(mime: str) -> MediaKind:
             return "file"
 
 
-def arguments_of(text: str) -> dict[str, Any]:
-    """The `args` of a call: the object that its JSON text holds; a text that is none goes as `arguments`."""
-    try:
-        value = json.loads(text or "{}", parse_constant=_refuse, parse_float=_finite)
-    except (ValueError, RecursionError):
-        return {"arguments": text}
-    return value if isinstance(value, dict) else {"arguments": text}
-
-
 def event_of(value: Mapping[str, Any]) -> bytes:
     """Write one server-sent event, with the line ends that Gemini uses."""
     return b"data: " + encode(value).encode() + b"\r\n\r\n"
-
-
-def dicts(values: Any) -> Sequence[dict[str, Any]]:
-    """The objects in a list; none where there is no list."""
-    return _dicts(values)
-
-
-def _dicts(values: Any) -> list[dict[str, Any]]:
-    return [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
 
 
 def _token(value: dict[str, Any]) -> dict[str, Any]:
@@ -169,14 +132,3 @@ def _token(value: dict[str, Any]) -> dict[str, Any]:
 
 def _candidate(value: dict[str, Any]) -> dict[str, Any]:
     return {"token": value.get("token", ""), "logProbability": value.get("logprob", 0.0)}
-
-
-def _refuse(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if number in (float("inf"), float("-inf")):
-        raise ValueError(f"{text} is too large for a number")
-    return number

@@ -9,7 +9,8 @@ from typing import Any
 from gateway.formats.gemini import NAME
 from gateway.formats.gemini._media import fits_a_response, media_part
 from gateway.formats.gemini._models import before_three
-from gateway.formats.gemini._terms import UNSIGNED, arguments_of
+from gateway.formats.gemini._terms import UNSIGNED
+from gateway.formats.google.arguments import arguments_of
 from gateway.formats.prompt import Media, Message, Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Untranslatable
 
 Parts = list[dict[str, Any]]

@@ -10,7 +10,8 @@ from typing import Any
 from gateway.calls import Usage
 from gateway.formats.answer import Reply
 from gateway.formats.gemini import NAME
-from gateway.formats.gemini._terms import UNSIGNED, arguments_of, finish_of, logprobs_result, usage_metadata
+from gateway.formats.gemini._terms import UNSIGNED, finish_of, logprobs_result, usage_metadata
+from gateway.formats.google.arguments import arguments_of
 from gateway.formats.prompt import FormatName, Media, Part, Reasoning, Refusal, Text, ToolCall
 from gateway.formats.protocol import Envelope
 from gateway.json_body import encode

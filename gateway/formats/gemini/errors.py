@@ -5,9 +5,9 @@ from typing import Any
 
 from gateway.errors import Headers, KeyRefused, ProviderError, SerinusError
 from gateway.formats.denials import denial, is_about_region
-from gateway.formats.gemini._terms import dicts, event_of
+from gateway.formats.gemini._terms import event_of
 from gateway.formats.provider_errors import ERROR_STATUSES, no_error, unreadable
-from gateway.formats.provider_json import parse_quietly, text_of
+from gateway.formats.provider_json import dicts, parse_quietly, text_of
 from gateway.json_body import encode
 
 _KEY_REASONS = frozenset({"API_KEY_INVALID", "API_KEY_SERVICE_BLOCKED", "API_KEY_EXPIRED", "ACCESS_TOKEN_EXPIRED"})

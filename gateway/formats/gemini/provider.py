@@ -7,6 +7,7 @@ from gateway.formats.gemini.errors import read_error
 from gateway.formats.gemini.provider_answer import read_answer
 from gateway.formats.gemini.provider_request import LIMITS, path, write
 from gateway.formats.gemini.provider_stream import StreamParser
+from gateway.formats.gemini_interactions.provider import PROVIDER as INTERACTIONS
 from gateway.formats.protocol import ProviderFacts, ProviderSide
 
 PROVIDER = ProviderSide(
@@ -19,6 +20,7 @@ PROVIDER = ProviderSide(
         has_own_models_alone=True,
         key_header="x-goog-api-key",
         account_headers=(b"x-goog-user-project",),
+        keeps_answers_at=INTERACTIONS.facts.keeps_answers_at,
     ),
     limits=lambda _model: LIMITS,
     path=path,
@@ -28,4 +30,5 @@ PROVIDER = ProviderSide(
     parser=StreamParser,
     error=read_error,
     check_files=check_contents,
+    beside={INTERACTIONS.name: INTERACTIONS},
 )

@@ -13,10 +13,10 @@ from gateway.errors import CallerError, ProviderError
 from gateway.formats.answer import Reply
 from gateway.formats.ends import check_end
 from gateway.formats.gemini import NAME
-from gateway.formats.gemini._terms import BROKEN, PLAIN, dicts, kind_of, logprobs_of, stop_of, usage_of
+from gateway.formats.gemini._terms import BROKEN, PLAIN, kind_of, logprobs_of, stop_of, usage_of
 from gateway.formats.gemini.errors import error_inside
 from gateway.formats.prompt import Media, Part, Reasoning, Text, ToolCall
-from gateway.formats.provider_json import parse, text_of
+from gateway.formats.provider_json import dicts, parse, text_of
 from gateway.json_body import encode
 
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,30}")

@@ -1,12 +1,13 @@
 """The Responses API, as a client's format."""
 
+from gateway.formats.answer_ids import AnswerIds
 from gateway.formats.door import Door
 from gateway.formats.openai_chat.client_request import assistant_message, is_question
 from gateway.formats.openai_chat.errors import ERROR_SHAPE, error_body
 from gateway.formats.openai_responses import NAME
 from gateway.formats.openai_responses._references import REFERENCES
 from gateway.formats.openai_responses.client_answer import write_reply
-from gateway.formats.openai_responses.client_request import opening, read
+from gateway.formats.openai_responses.client_request import PREVIOUS, opening, read
 from gateway.formats.openai_responses.client_stream import ResponsesWriter
 from gateway.formats.openai_responses.errors import error_event
 from gateway.formats.protocol import ClientFacts, ClientSide, ConversationLayout
@@ -17,6 +18,8 @@ CLIENT = ClientSide(
         ConversationLayout("input", assistant_message, is_question),
         error_shape=ERROR_SHAPE,
         keeps_answer=lambda request: request.get("store") is not False,
+        continues=PREVIOUS,
+        answer_id=AnswerIds("resp"),
     ),
     door=Door(("/v1/responses",), tries_websocket=True, references=REFERENCES),  # Codex and OpenAI's SDKs try one
     prompt=read,

@@ -22,7 +22,8 @@ LOGPROBS = "message.output_text.logprobs"
 ENCRYPTED = "reasoning.encrypted_content"
 
 # Instead of messages: a conversation or a template that lives at a provider.
-_STORED = ("previous_response_id", "conversation", "prompt")
+PREVIOUS = "previous_response_id"
+_STORED = (PREVIOUS, "conversation", "prompt")
 # What asks for nothing, or for what happens anyway; `max_tool_calls` counts calls of tools that run at a provider.
 _NOTHING: Mapping[str, tuple[Any, ...]] = {
     "truncation": ("disabled",), "background": (False,), "context_management": ([],), "client_metadata": ({},),
@@ -53,10 +54,10 @@ def read(request: Mapping[str, Any]) -> Prompt:
 
 def refuse_ours(request: Mapping[str, Any]) -> None:
     """Raise NotFound for an answer of ours as the one to go on from: it was written here and stored nowhere."""
-    name = request.get("previous_response_id")
+    name = request.get(PREVIOUS)
     if is_ours(name):
         message = f"response {name!r} is not stored: send the whole conversation as input"
-        raise NotFound(message, code="previous_response_not_found", param="previous_response_id")
+        raise NotFound(message, code="previous_response_not_found", param=PREVIOUS)
 
 
 def _messages(request: Mapping[str, Any], extras: Fields) -> tuple[Message, ...]:

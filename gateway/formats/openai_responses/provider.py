@@ -18,7 +18,7 @@ PROVIDER = ProviderSide(
         header_prefix=b"openai-",
         error_shape=ERROR_SHAPE,
         has_openai_endpoints=True,
-        stores_responses=True,
+        keeps_answers_at=PATH,
         models_path="/models",
         tells_endings=True,
     ),

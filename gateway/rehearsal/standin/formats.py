@@ -4,6 +4,7 @@ from .chat import CHAT, OPENAI
 from .completions import COMPLETIONS
 from .converse import CONVERSE
 from .gemini import COUNT, EMBED, GENERATE, GOOGLE
+from .interactions import INTERACTIONS
 from .messages import ANTHROPIC, COUNT_TOKENS, MESSAGES
 from .responses import RESPONSES
 from .shapes import Family, Shape
@@ -18,6 +19,7 @@ _SHAPES: tuple[tuple[str, Shape], ...] = (
     ("/messages", MESSAGES),
     ("/messages/count_tokens", COUNT_TOKENS),
     ("/responses", RESPONSES),
+    ("/interactions", INTERACTIONS),
     ("/completions", COMPLETIONS),
     ("/embeddings", EMBEDDINGS),
     ("/images/generations", IMAGES),
@@ -44,4 +46,6 @@ def family_of(request: StandinRequest) -> Family:
     shape = shape_of(request.path)
     if shape is not None:
         return shape.family
+    if "/interactions/" in request.path:
+        return INTERACTIONS.family
     return next((family for family in (ANTHROPIC, GOOGLE) if request.header(family.door.ways[0][0])), OPENAI)

@@ -1,4 +1,4 @@
-"""Objects that outlive their call: stored responses and uploaded files. Bounded, in memory."""
+"""Objects that outlive their call: stored responses and interactions, uploaded files. Bounded, in memory."""
 
 import re
 from collections import OrderedDict
@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from .answers import Said, encode
 from .asks import Ask, StandinRefusal, refuse
+from .interactions import interaction
 from .multipart import form_of
 from .responses import is_background, response
 from .wire import StandinRequest
@@ -14,6 +15,7 @@ from .wire import StandinRequest
 MOST_RESPONSES = 1000
 MOST_FILES = 100
 MOST_BYTES = 128 << 20  # of all files together
+INTERACTION = re.compile(r"/interactions/([^/]+)(/cancel)?$")
 RESPONSE = re.compile(r"/responses/([^/]+)(/cancel|/input_items)?$")
 FILE = re.compile(r"/files(?:/([^/]+))?(/content)?$")
 
@@ -25,12 +27,28 @@ class _Response(NamedTuple):
     cancelled: bool = False
 
 
-class KeptResponses:
-    """Responses by id. Those made in the background are ready only after the model's latency, or cancelled."""
+class _KeptAnswers:
+    """Answers by id, which begins with `prefix`."""
+
+    prefix = ""
 
     def __init__(self, most: int = MOST_RESPONSES) -> None:
         self._kept: OrderedDict[str, _Response] = OrderedDict()
         self._most = most
+
+    def keep(self, ask: Ask, said: Said, ready: float) -> None:
+        """Keep an answer unless the request says `store: false`."""
+        if ask.fields.get("store") is False:
+            return
+        self._kept[f"{self.prefix}{said.number}"] = _Response(ask, said, ready)
+        if len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+
+
+class KeptResponses(_KeptAnswers):
+    """Responses by id. Those made in the background are ready only after the model's latency, or cancelled."""
+
+    prefix = "resp_"
 
     def check(self, ask: Ask) -> None:
         """Raise StandinRefusal where the request continues a response that is not here."""
@@ -38,14 +56,6 @@ class KeptResponses:
         if isinstance(before, str) and before not in self._kept:
             message = f"Previous response with id '{before}' not found."
             refuse(message, "previous_response_id", "previous_response_not_found")
-
-    def keep(self, ask: Ask, said: Said, ready: float) -> None:
-        """Keep a response unless the request says `store: false`."""
-        if ask.fields.get("store") is False:
-            return
-        self._kept[f"resp_{said.number}"] = _Response(ask, said, ready)
-        if len(self._kept) > self._most:
-            self._kept.popitem(last=False)
 
     def answer(self, request: StandinRequest, now: float) -> bytes | None:
         """The response that a path asks for, cancels, deletes, or whose input it lists; None for other paths. Raises
@@ -66,6 +76,38 @@ class KeptResponses:
         if part == "/cancel":
             kept = self._kept[name] = _cancel(kept, now)
         return encode(response(kept.ask, kept.said, _status(kept, now)))
+
+
+class KeptInteractions(_KeptAnswers):
+    """Interactions by id, likewise."""
+
+    prefix = "v1_"
+
+    def check(self, ask: Ask) -> None:
+        """Raise StandinRefusal where the request continues an interaction that is not here."""
+        before = ask.fields.get("previous_interaction_id")
+        if isinstance(before, str) and before and before not in self._kept:
+            raise StandinRefusal(404, f"The interaction '{before}' was not found.")
+
+    def answer(self, request: StandinRequest, now: float) -> bytes | None:
+        """The interaction that a path asks for, cancels or deletes; None for other paths. Raises StandinRefusal."""
+        found = INTERACTION.search(request.path)
+        if found is None:
+            return None
+        name, cancels = found[1], bool(found[2])
+        only(*(("POST", request) if cancels else ("GET", request, "DELETE")))
+        kept = self._kept.get(name)
+        if kept is None:
+            raise StandinRefusal(404, f"The interaction '{name}' was not found.")
+        if request.method == "DELETE":
+            del self._kept[name]
+            return b"{}"
+        if cancels and is_background(kept.ask) and now < kept.ready:
+            kept = self._kept[name] = kept._replace(cancelled=True)
+        is_done = now >= kept.ready or not is_background(kept.ask)
+        return encode(
+            interaction(kept.ask, kept.said, "cancelled" if kept.cancelled else "" if is_done else "in_progress")
+        )
 
 
 def _input_of(ask: Ask, name: str) -> Mapping[str, object]:

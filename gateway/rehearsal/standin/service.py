@@ -16,7 +16,8 @@ from .books import BookedCall, Books
 from .control import Control
 from .faults import faulty
 from .formats import MODELS, family_of, shape_of
-from .kept import Files, KeptResponses, only
+from .interactions import INTERACTIONS
+from .kept import Files, KeptInteractions, KeptResponses, only
 from .models import StandinModels
 from .received import RequestLog
 from .responses import RESPONSES, is_background
@@ -35,6 +36,7 @@ class Service:
         self.books = Books()
         self.log = RequestLog()
         self._responses = KeptResponses()
+        self._interactions = KeptInteractions()
         self._files = Files()
         self._anthropic = AnthropicObjects()
         self._control = Control(self.models, self.books, self.log)
@@ -70,6 +72,8 @@ class Service:
         if (kept := self._responses.answer(request, self._clock())) is not None:
             return self._reply(family, number, 200, kept)
         now = self._clock()
+        if (kept := self._interactions.answer(request, now)) is not None:
+            return self._reply(family, number, 200, kept)
         if (
             file := self._anthropic.answer(request, number, now) or self._files.answer(request, number, now)
         ) is not None:
@@ -84,6 +88,8 @@ class Service:
     def _call(self, shape: Shape, request: StandinRequest, number: str) -> Answer:
         ask = shape.read(request)
         self._responses.check(ask)
+        if shape is INTERACTIONS:
+            self._interactions.check(ask)
         model = self.models.get(ask.model)
         if model.behaviour.strict:
             strict.check(ask.fields)
@@ -92,6 +98,8 @@ class Service:
         turn = Turn(shape, ask, model.behaviour, number, self._clock(), waits, request.http11)
         if shape is RESPONSES and fault is None:
             self._responses.keep(ask, turn.said(), turn.now + latency)
+        if shape is INTERACTIONS and fault is None:
+            self._interactions.keep(ask, turn.said(), turn.now + latency)
         script = good(turn) if fault is None else faulty(turn, fault)
         return script, self.books.open(ask.model, fault)
 

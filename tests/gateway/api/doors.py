@@ -44,4 +44,8 @@ DOORS = {
         {"x-goog-api-key": KEY},
         lambda said: said["candidates"][0]["content"]["parts"][0]["text"], lambda said: said["error"]["status"],
     ),
+    "gemini-interactions": Door(
+        "/v1beta/interactions", {"input": "hello"}, {"x-goog-api-key": KEY},
+        lambda said: said["steps"][0]["content"][0]["text"], lambda said: said["error"]["code"],
+    ),
 }  # fmt: skip

@@ -60,6 +60,7 @@ async def test_a_key_in_the_query_opens_nothing(serve: Serve, name: str) -> None
         ("openai-responses", "invalid_request_error"),
         ("anthropic", "not_found_error"),
         ("gemini", "NOT_FOUND"),
+        ("gemini-interactions", "model_not_found"),
     ],
 )
 async def test_an_unknown_model(serve: Serve, name: str, error: str) -> None:
@@ -125,7 +126,7 @@ async def test_an_error_of_another_format(serve: Serve, api: str, status: int, t
     assert (refused.status_code, error["type"], error["code"]) == (status, *told) and error["message"]
 
 
-@pytest.mark.parametrize("name", ["anthropic", "gemini"])
+@pytest.mark.parametrize("name", ["anthropic", "gemini", "gemini-interactions"])
 async def test_any_key_of_ours_will_do(serve: Serve, name: str) -> None:
     """A good Bearer token opens beside a foreign key in the format's own header, and the other way round."""
     here = await serve(gateway=LOCKED)

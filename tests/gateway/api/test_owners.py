@@ -12,7 +12,7 @@ import pytest
 
 from gateway.calls import Caller
 from gateway.errors import NotFound
-from gateway.passthrough.response_owner import Makers, ResponseOwners, response_in
+from gateway.passthrough.response_owner import Makers, ResponseOwners, answer_in
 from gateway.rehearsal.standin import ModelBehaviour, Standin
 from routing.chain import Target
 from tests.gateway.api.passed import logged, once
@@ -216,7 +216,7 @@ def test_hints_are_few() -> None:
 )
 def test_paths(path: str, response: str | None) -> None:
     """An id stands behind `/responses/`, where no endpoint's name does."""
-    assert response_in(path) == response
+    assert answer_in(path) == response
 
 
 async def test_two_at_once(serve: Serve) -> None:

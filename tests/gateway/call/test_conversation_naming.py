@@ -27,7 +27,7 @@ async def turn(here: Place, path: str, body: dict[str, Any]) -> tuple[str, str]:
     assert reply.status_code == 200, reply.text
     first = next((line for line in reply.text.splitlines() if line.startswith("data: {")), f"data: {reply.text}")
     said = json.loads(first.removeprefix("data: "))
-    answer = said.get("response") or said.get("message") or said
+    answer = said.get("response") or said.get("message") or said.get("interaction") or said
     return reply.headers["x-serinus-version"], answer["id"]
 
 
@@ -40,6 +40,20 @@ async def test_a_stored_response_is_continued_on_its_version(serve: Serve, strea
         for further in range(2):
             body = {"input": f"more {number} {further}", "previous_response_id": answer, "stream": stream}
             now, answer = await turn(here, "/responses", body)
+            assert now == version
+        seen.add(version)
+    assert seen == {"v1", "v2"}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_stored_interaction_is_continued_on_its_version(serve: Serve, stream: bool) -> None:
+    """So are Gemini's, at a provider that speaks generateContent as well."""
+    here, seen = await place_of(serve, "gemini"), set[str]()
+    for number in range(TURNS):
+        version, answer = await turn(here, "beta/interactions", {"input": f"question {number}", "stream": stream})
+        for further in range(2):
+            body = {"input": f"more {number} {further}", "previous_interaction_id": answer, "stream": stream}
+            now, answer = await turn(here, "beta/interactions", body)
             assert now == version
         seen.add(version)
     assert seen == {"v1", "v2"}

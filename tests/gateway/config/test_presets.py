@@ -90,7 +90,7 @@ def test_a_missing_key_is_named(tmp_path: Path) -> None:
         ),
         (
             "house: {}",
-            "house.api: is missing: write one of openai, openai-responses, anthropic, gemini, bedrock; or `pr",
+            "house.api: is missing: write one of openai, openai-responses, anthropic, gemini, gemini-interactions, ",
         ),
         ("house: {preset: azur}", "house.preset: unknown preset 'azur'; did you mean 'azure'? known: anthropic, azure"),
         ("house: {api: opnai}", "house.api: unknown value 'opnai'; did you mean 'openai'? known: "),

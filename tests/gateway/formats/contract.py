@@ -51,6 +51,7 @@ JOINED = (
     Joined("openai-responses", "responses", ("text.sse", "tools.sse", "refusal.sse", "incomplete.sse"), "gpt-5"),
     Joined("anthropic", "messages", ("text.sse", "tools.sse", "refusal.sse"), "claude-sonnet-4-5"),
     Joined("gemini", "gemini", ("stream.sse",), "gemini-2.5-pro"),
+    Joined("gemini-interactions", "interactions", ("text.sse", "tools.sse", "incomplete.sse"), "gemini-3.8-flash"),
     Joined("bedrock", "bedrock", ("text.jsonl", "tools.jsonl", "schema.jsonl"), "claude-sonnet-4-5", wire.recorded),
 )
 STREAMS = [(joined, name) for joined in JOINED for name in joined.streams]

@@ -134,12 +134,19 @@ def _gemini() -> list[tuple[str, bytes]]:
     return [("", json.dumps({"candidates": [candidate]}).encode())]
 
 
+def _interactions() -> list[tuple[str, bytes]]:
+    step = {"type": "function_call", "id": "a", "name": "f", "arguments": {}}
+    events = [{"event_type": "step.start", "index": 0, "step": step}, {"event_type": "step.stop", "index": 0},
+              {"event_type": "interaction.completed", "interaction": {"status": "requires_action"}}]  # fmt: skip
+    return [("", json.dumps(each).encode()) for each in events]
+
+
 def _chat() -> list[tuple[str, bytes]]:
     return [("", each) for each in chunks([function("", "f", index=0, id="a")])]
 
 
 BARE = {"bedrock": _bedrock(), "openai-responses": _responses(), "anthropic": _anthropic(),
-        "gemini": _gemini(), "openai": _chat()}  # fmt: skip
+        "gemini": _gemini(), "gemini-interactions": _interactions(), "openai": _chat()}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", PROVIDERS)

@@ -35,6 +35,8 @@ def whole(name: FormatName, reason: str, text: str = "half") -> Body:
                     "output": [{"type": "message", "content": [part]}]}  # fmt: skip
         case "anthropic":
             return {"type": "message", "content": [{"type": "text", "text": text}], "stop_reason": reason}
+        case "gemini-interactions":
+            return {"status": reason, "steps": [{"type": "model_output", "content": [{"type": "text", "text": text}]}]}
         case "gemini":
             return {"candidates": [{"content": {"parts": [{"text": text}]}, "finishReason": reason}]}
     return {"output": {"message": {"role": "assistant", "content": [{"text": text}]}}, "stopReason": reason}
@@ -54,6 +56,9 @@ def streamed(name: FormatName, reason: str, text: str = "half") -> list[Body]:
             return [{"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": text}},
                     {"type": "message_delta", "delta": {"stop_reason": reason}},
                     {"type": "message_stop"}]  # fmt: skip
+        case "gemini-interactions":
+            return [{"event_type": "step.delta", "index": 0, "delta": {"type": "text", "text": text}},
+                    {"event_type": "interaction.completed", "interaction": {"status": reason}}]  # fmt: skip
         case "gemini":
             return [{"candidates": [{"content": {"parts": [{"text": text}]}}]},
                     {"candidates": [{"content": {}, "finishReason": reason}]}]  # fmt: skip

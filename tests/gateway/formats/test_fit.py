@@ -50,6 +50,7 @@ TARGETS: list[tuple[FormatName, str, str]] = [
     ("openai-responses", "", "gpt-5"),
     ("anthropic", "", "claude-sonnet-4-5"),
     ("gemini", "", "gemini-3-pro"),
+    ("gemini-interactions", "", "gemini-3-pro"),
     ("bedrock", "", "us.anthropic.claude-sonnet-4-5"),
 ]
 
@@ -387,6 +388,14 @@ def requests_of_clients(id: str, name: str, user: str) -> dict[FormatName, dict[
             "messages": [question, {"role": "assistant", "content": [use]}, {"role": "user", "content": [result]}],
             "tools": [{"name": name, "input_schema": schema}],
             "metadata": {"user_id": user},
+        },
+        "gemini-interactions": {
+            "input": [
+                {"type": "user_input", "content": "hi"},
+                {"type": "function_call", "id": id, "name": name, "arguments": {}},
+                {"type": "function_result", "call_id": id, "name": name, "result": "x"},
+            ],
+            "tools": [{"type": "function", "name": name, "parameters": schema}],
         },
         "gemini": {
             "contents": [

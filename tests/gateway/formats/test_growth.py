@@ -65,6 +65,15 @@ def gemini_calls(names: Callable[[int], str]) -> Callable[[int], dict[str, Any]]
     return body
 
 
+def interactions_steps(n: int) -> dict[str, Any]:
+    """Calls and results, one after the other."""
+    steps: list[dict[str, Any]] = [{"type": "user_input", "content": "x"}]
+    for i in range(n):
+        steps.append({"type": "function_call", "id": f"c{i}", "name": "f", "arguments": {}})
+        steps.append({"type": "function_result", "call_id": f"c{i}", "result": "y"})
+    return {"input": steps}
+
+
 BODIES: dict[str, tuple[FormatName, Callable[[int], dict[str, Any]]]] = {
     "chat turns": ("openai", lambda n: {"messages": [USER, {"role": "assistant", "content": "y"}] * n}),
     "chat users": ("openai", lambda n: {"messages": [USER] * n}),
@@ -78,6 +87,7 @@ BODIES: dict[str, tuple[FormatName, Callable[[int], dict[str, Any]]]] = {
     "responses turns": ("openai-responses", lambda n: {"input": [USER] * n}),
     "responses calls": ("openai-responses", responses_calls),
     "gemini calls": ("gemini", gemini_calls(lambda i: f"f{i}")),
+    "interactions steps": ("gemini-interactions", interactions_steps),
     "gemini calls of one name": ("gemini", gemini_calls(lambda _: "f")),
 }  # fmt: skip
 PAIRS = [(name, to) for name, (client, _) in BODIES.items() for to in PROVIDERS if to != client]

@@ -16,8 +16,10 @@ ASKED: dict[FormatName, Body] = {
     "anthropic": {"model": "a", "messages": HELLO, "max_tokens": 9},
     "openai-responses": {"model": "a", "input": "hi"},
     "gemini": {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]},
+    "gemini-interactions": {"model": "a", "input": "hi"},
 }
 MODELS = {"openai": "gpt-5", "openai-responses": "gpt-5", "anthropic": "claude-sonnet-4-6", "gemini": "gemini-3-pro",
+          "gemini-interactions": "gemini-3-pro",
           "bedrock": "anthropic.claude-sonnet-4-5"}  # fmt: skip
 # What a zod or Pydantic schema looks like.
 SCHEMA = {"$schema": "http://json-schema.org/draft-07/schema#", "$id": "A", "type": "object", "required": ["a"],
@@ -45,6 +47,18 @@ NEUTRAL = [
         {"tools": []}, {"toolConfig": {}}, {"labels": {}}, {"serviceTier": "standard"}, {"store": False},
         {"tools": [{"functionDeclarations": [{**FUNCTION, "behavior": "BLOCKING", "responseJsonSchema": {}}]}]},
         *({"generationConfig": config} for config in CONFIGS),
+    ),
+    *by(
+        "gemini-interactions",
+        {"safety_settings": []}, {"cached_content": ""}, {"tools": []}, {"labels": {}}, {"service_tier": "standard"},
+        {"store": True}, {"background": False}, {"response_modalities": ["text"]}, {"webhook_config": {}},
+        {"generation_config": {}}, {"generation_config": {"stop_sequences": [], "speech_config": []}},
+        {"generation_config": {"thinking_summaries": "none", "tool_choice": "auto"}}, {"system_instruction": ""},
+        {"previous_interaction_id": None}, {"environment": None}, {"response_format": {"type": "text"}},
+        {"response_format": {"type": "text", "mime_type": "application/json", "schema": SCHEMA}},
+        {"response_mime_type": "text/plain"},
+        {"safety_settings": [{"type": "harassment", "threshold": "block_none"}]},
+        {"input": {"type": "text", "text": "hi", "annotations": [{"type": "url_citation"}]}},
     ),
     *by(
         "anthropic",
@@ -88,6 +102,21 @@ def test_a_neutral_member_is_refused_by_nobody(client: FormatName, members: Body
         ("gemini", {"safetySettings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_LOW_AND_ABOVE"}]}),
         ("gemini", {"generationConfig": {"audioTimestamp": True}}),
         ("gemini", {"generationConfig": {"candidateCount": 2}}),
+        ("gemini-interactions", {"previous_interaction_id": "v1_x"}),
+        ("gemini-interactions", {"background": True}),
+        ("gemini-interactions", {"agent": "deep-research-preview-04-2026"}),
+        ("gemini-interactions", {"agent_config": {"type": "deep-research"}}),
+        ("gemini-interactions", {"continuation_token": "x"}),
+        ("gemini-interactions", {"environment": "env_1"}),
+        ("gemini-interactions", {"cached_content": "cachedContents/x"}),
+        ("gemini-interactions", {"safety_settings": [{"type": "harassment", "threshold": "block_only_high"}]}),
+        ("gemini-interactions", {"webhook_config": {"uris": ["https://example.org"]}}),
+        ("gemini-interactions", {"response_modalities": ["audio"]}),
+        ("gemini-interactions", {"response_format": {"type": "image"}}),
+        ("gemini-interactions", {"tools": [{"type": "google_search"}]}),
+        ("gemini-interactions", {"generation_config": {"speech_config": {"voice": "x"}}}),
+        ("gemini-interactions", {"generation_config": {"thinking_level": "ultra"}}),
+        ("gemini-interactions", {"input": [{"type": "google_search_call", "id": "x", "arguments": {}}]}),
         ("openai", {"min_p": 0.1}),
         ("openai", {"verbosity": "shouted"}),
         ("openai-responses", {"context_management": [{"type": "compaction"}]}),
@@ -102,12 +131,13 @@ def test_a_member_that_asks_is_refused_by_name(client: FormatName, members: Body
     assert caught.value.param
 
 
-@pytest.mark.parametrize("client", ["openai", "gemini", "anthropic"])
+@pytest.mark.parametrize("client", ["openai", "gemini", "gemini-interactions", "anthropic"])
 def test_annotations_leave_the_native_way(client: FormatName) -> None:
     """`$schema` and other annotations constrain nothing: Claude is held to the schema natively, without them."""
     asked: dict[FormatName, Body] = {
         "openai": {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}}},
         "gemini": {"generationConfig": {"responseMimeType": "application/json", "responseJsonSchema": SCHEMA}},
+        "gemini-interactions": {"response_format": {"type": "text", "mime_type": "application/json", "schema": SCHEMA}},
         "anthropic": {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}},
     }
     prompt = CLIENTS[client].prompt({**ASKED[client], **asked[client]})

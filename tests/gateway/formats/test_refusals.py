@@ -38,6 +38,10 @@ def converse(stop: str) -> Body:
     return {"output": {"message": {"role": "assistant", "content": [{"text": "no"}]}}, "stopReason": stop}
 
 
+def interaction(status: str, **more: Any) -> Body:
+    return {"status": status, "steps": [{"type": "model_output", "content": [{"type": "text", "text": "no"}]}], **more}
+
+
 FILTERED = {"reason": "content_filter"}
 WHOLE: list[tuple[FormatName, Body, bool]] = [
     ("openai", chat("content_filter", content="half a"), True),
@@ -51,6 +55,8 @@ WHOLE: list[tuple[FormatName, Body, bool]] = [
     ("gemini", candidate("SAFETY"), True),
     ("gemini", {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}, True),
     ("gemini", candidate("STOP"), False),
+    ("gemini-interactions", interaction("failed", errors=[{"code": "safety", "message": "no"}]), True),
+    ("gemini-interactions", interaction("completed"), False),
     ("bedrock", converse("guardrail_intervened"), True),
     ("bedrock", converse("content_filtered"), True),
     ("bedrock", converse("end_turn"), False),
@@ -96,6 +102,8 @@ STREAMS: list[tuple[FormatName, tuple[Body, ...], bool]] = [
     ("gemini", (candidate("STOP"),), False),
     ("gemini", (candidate("SAFETY"),), True),
     ("openai", (delta(content="half a"), delta("content_filter")), True),
+    ("gemini-interactions", ({"event_type": "error", "error": {"code": "safety", "message": "no"}},), True),
+    ("gemini-interactions", ({"event_type": "interaction.completed", "interaction": interaction("completed")},), False),
 ]
 
 

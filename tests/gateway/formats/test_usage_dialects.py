@@ -136,6 +136,13 @@ SERVED: dict[FormatName, Body] = {
                                                   {"modality": "AUDIO", "tokenCount": 5}],
                           "candidatesTokensDetails": [{"modality": "AUDIO", "tokenCount": 4}]},
     },
+    "gemini-interactions": {
+        "status": "completed", "steps": [{"type": "model_output", "content": [{"type": "text", "text": "x"}]}],
+        "service_tier": "priority",
+        "usage": {"total_input_tokens": 9, "total_output_tokens": 8, "total_tokens": 17,
+                  "input_tokens_by_modality": [{"modality": "text", "tokens": 4}, {"modality": "audio", "tokens": 5}],
+                  "output_tokens_by_modality": [{"modality": "audio", "tokens": 4}]},
+    },
     "bedrock": {
         "output": {"message": {"role": "assistant", "content": [{"text": "x"}]}}, "stopReason": "end_turn",
         "usage": {"inputTokens": 9, "outputTokens": 8}, "serviceTier": {"type": "priority"},
@@ -148,7 +155,7 @@ def test_the_tier_that_served_is_read(name: FormatName) -> None:
     """Each format says it in its own place, and the recordings where it has them."""
     usage = PROVIDERS[name].reply(json.dumps(SERVED[name]).encode()).usage
     assert usage is not None and (usage.input, usage.output, usage.tier) == (9, 8, "priority")
-    heard = MediaTokens(input_audio=5, output_audio=4) if name in ("openai", "gemini") else None
+    heard = MediaTokens(input_audio=5, output_audio=4) if name in ("openai", "gemini", "gemini-interactions") else None
     assert usage.media == heard
 
 

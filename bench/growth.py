@@ -82,8 +82,8 @@ def _request(size: int) -> bytes:
 
 def _files(agents: int = 1, versions: int = 2, rules: int = 0) -> dict[str, Any]:
     """A configuration of that size, as files."""
-    rule = {"when": {"group": "nobody"}, "use": "v1"}
-    agent = {"stable": "v0", "canary": "v1", "weight": "5%", "rules": [rule] * rules}
+    never = [{"when": {"user": f"nobody-{index}"}, "use": "v1"} for index in range(rules)]
+    agent = {"stable": "v0", "canary": "v1", "weight": "5%", "rules": never}
     files: dict[str, Any] = {
         "gateway.yaml": peers.settings(1, 1),
         "routing.yaml": {"agents": {f"agent-{index}": agent for index in range(agents)}},

@@ -20,12 +20,13 @@ from gateway.api.refusal_log import RefusalLog
 from gateway.api.socket_memory import SocketMemories
 from gateway.auth import OPEN
 from gateway.call.kept_items import KeptItems
-from gateway.call.proxy import Proxy, send_error
+from gateway.call.proxy import ID_HEADERS, Proxy, send_error
 from gateway.call.streaming import send_answer
 from gateway.calls import Caller
 from gateway.errors import (
     BodyTooLarge,
     GatewayError,
+    Headers,
     MethodNotAllowed,
     Overloaded,
     SerinusError,
@@ -169,7 +170,13 @@ class Endpoint:
         for credential in others:  # clients send a key of another provider's beside ours: any that is ours will do
             with suppress(Unauthenticated):
                 return self.caller(headers, credential)
-        return self.caller(headers, last)
+        try:
+            return self.caller(headers, last)
+        except Unauthenticated as error:
+            own = self.key_headers[0].decode()
+            raise Unauthenticated(
+                error.message.replace("'Authorization", f"'{own}: <key>' or 'Authorization")
+            ) from None
 
     def caller(self, headers: Mapping[bytes, bytes], credential: bytes | None) -> Caller:
         """Return whose key this is; where no keys are configured, that of a program of this machine.
@@ -204,12 +211,19 @@ class Endpoint:
         if not isinstance(error, SerinusError):
             self.services.log.exception("bug", path=scope["path"])
             if not send.begun:
-                await send_error(send, GatewayError("internal error"), _echoed(scope), self.client.name)
+                await self._send_error(scope, send, GatewayError("internal error"))
         elif send.begun:
             raise error  # too late for a status: the server cuts the answer off
         else:
             self.services.refusals.note(error, scope, named(scope))
-            await send_error(send, error, [*self._error_headers(error), *_echoed(scope)], self.client.name)
+            await self._send_error(scope, send, error, self._error_headers(error))
+
+    async def _send_error(self, scope: Scope, send: Send, error: SerinusError, headers: Headers = ()) -> None:
+        """Answer with an error that became no call, under the client's own id or a new one."""
+        name = self.client.name
+        id_ = given_id(named(scope)) or self.services.new_nonce().hex()
+        ids = [(each, id_.encode()) for each in (b"x-request-id", ID_HEADERS.get(name)) if each]
+        await send_error(send, error, [*headers, *ids], name, id_)
 
     def _error_headers(self, error: SerinusError) -> list[tuple[bytes, bytes]]:
         if isinstance(error, MethodNotAllowed):
@@ -264,12 +278,6 @@ def caller_of(scope: Scope) -> Caller:
     """Return who sent the request, as it was authenticated; an operator may do what an open gateway lets anyone do."""
     caller: Caller | None = scope[CALLER]
     return OPEN if caller is None else caller
-
-
-def _echoed(scope: Scope) -> list[tuple[bytes, bytes]]:
-    """The client's own id of a request that became no call."""
-    given = given_id(named(scope))
-    return [(b"x-request-id", given.encode())] if given else []
 
 
 def _too_large(most: int) -> BodyTooLarge:

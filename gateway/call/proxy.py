@@ -19,6 +19,7 @@ from gateway.conversation import user_of
 from gateway.errors import CallerError, Headers, ProviderError, SerinusError, UnknownModel
 from gateway.formats.clients import error_body, error_event
 from gateway.formats.openai_chat import NAME as CHAT
+from gateway.formats.registry import CLIENTS
 from gateway.handover.human_replies import Replies
 from gateway.headers import EVENT_STREAM, JSON, to_client_untyped
 from gateway.net.asgi import Send
@@ -31,6 +32,8 @@ from routing.models import MODELS
 from routing.plan import Plan, route
 
 _NANO = 1e9
+# Where clients of a format look for an answer's id, beside `x-request-id`.
+ID_HEADERS = {name: side.facts.id_header for name, side in CLIENTS.items() if side.facts.id_header}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +129,12 @@ class Proxy:
         if outcome.end != "escalated":
             outcome.end = "answered"
             self._price_now(run)
-        return send_answer(send, status, [*headers, *response_headers(outcome)], body)
+        return send_answer(send, status, [*headers, *response_headers(outcome, run.call.format)], body)
 
     async def _stream(self, run: Run, stream: OpenStream, send: Send) -> None:
         outcome, call = run.outcome, run.call
         outcome.status, outcome.end = 200, "broken"
-        headers = [EVENT_STREAM, *to_client_untyped(stream.headers), *response_headers(outcome)]
+        headers = [EVENT_STREAM, *to_client_untyped(stream.headers), *response_headers(outcome, call.format)]
         write_error = partial(error_event, client=call.format, call_id=call.id)
         try:
             await relay_recorded(run, stream, send, headers, write_error, self.clock.monotonic)
@@ -159,7 +162,7 @@ class Proxy:
                 return
         end_by(run.outcome, error)
         name_call(run.call, run.outcome, run.runtime.fingerprint_key, answered=False)
-        headers = [JSON, *to_client_untyped(upstream), *response_headers(run.outcome)]
+        headers = [JSON, *to_client_untyped(upstream), *response_headers(run.outcome, run.call.format)]
         await send_answer(send, error.status, headers, error_body(error, run.call.format, run.call.id))
 
     def _price_now(self, run: Run) -> None:
@@ -169,13 +172,15 @@ class Proxy:
             attempt.cost_nano_usd = prices.cost(attempt.target, attempt.usage, now)
 
 
-def response_headers(outcome: Outcome) -> Headers:
-    """The headers that tell a client who served its call, and under which id."""
+def response_headers(outcome: Outcome, client: FormatName = CHAT) -> Headers:
+    """The headers that tell a client of that format who served its call, and under which id."""
     headers = [*id_headers(outcome.call_id, outcome.request_id), *version_headers(outcome.agent, outcome.version)]
     nano_usd: int | None = None
     for attempt in outcome.attempts:
         if attempt.cost_nano_usd is not None:
             nano_usd = (nano_usd or 0) + attempt.cost_nano_usd
+    if client in ID_HEADERS:
+        headers.append((ID_HEADERS[client], outcome.call_id.encode()))
     if outcome.attempts:
         headers += _target_headers(outcome.answering.target, len(outcome.attempts))
     if nano_usd is not None:
@@ -202,6 +207,8 @@ def _target_headers(target: str, attempts: int) -> Headers:
     return ((b"x-serinus-target", target.encode()), (b"x-serinus-attempts", b"%d" % attempts))
 
 
-async def send_error(send: Send, error: SerinusError, headers: Headers = (), client: FormatName = CHAT) -> None:
+async def send_error(
+    send: Send, error: SerinusError, headers: Headers = (), client: FormatName = CHAT, request_id: str = ""
+) -> None:
     """Answer with the error body of the client's wire format."""
-    await send_answer(send, error.status, [JSON, *headers], error_body(error, client, ""))
+    await send_answer(send, error.status, [JSON, *headers], error_body(error, client, request_id))

@@ -103,6 +103,7 @@ class ClientFacts:
     bodies that several formats share: a provider's error of that shape reaches the client as it came. `keeps_answer`
     says of a request whether its provider keeps the answer, for a call that continues it by its id. `continues` is the
     member of such a call that names the answer, and `answer_id` finds the id in an answer's beginning: '' without one.
+    `id_header` is where clients look for the id of an answer, beside `x-request-id`.
     """
 
     conversation: ConversationLayout
@@ -111,6 +112,7 @@ class ClientFacts:
     keeps_answer: Callable[[Mapping[str, Any]], bool] | None = None
     continues: str = ""
     answer_id: Callable[[bytes], str] = _no_id
+    id_header: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ class Forwarder:
             def headers() -> Headers:
                 if carried.status >= 300:  # nothing was answered that could be scored
                     name_call(call, outcome, runtime.fingerprint_key, answered=False)
-                return response_headers(outcome)
+                return response_headers(outcome, self.api.client)
 
             carried = _Carried(self.api, targets, runtime, headers, meter, outcome.attempts, blamed, wanted.at)
             try:

@@ -18,6 +18,7 @@ CLIENT = ClientSide(
     facts=ClientFacts(
         ConversationLayout("messages", assistant_message, is_question, may_lead=False),
         key_headers=(b"x-api-key",),
+        id_header=b"request-id",
         keeps_answer=lambda request: "thread" in request,
         answer_id=AnswerIds("msg"),
     ),

@@ -15,7 +15,7 @@ from routing.models import MODELS
 from tests.gateway.api.doors import DOORS
 from tests.gateway.api.keys import digest_of
 from tests.gateway.api.passed import logged
-from tests.support.calling import HELLO, PROVIDERS, SOON, Place
+from tests.support.calling import HELLO, PROVIDERS, SOON, Place, eventually
 from tests.support.websockets import socket
 
 Serve = Callable[..., Awaitable[Place]]
@@ -255,6 +255,20 @@ async def test_metering(serve: Serve) -> None:
     assert "plain models" in page.text and model in page.text
     one = (await here.http.get(f"{here.running.url}/status/{here.agent}")).json()
     assert one["models"] == {}
+
+
+async def test_metering_outlives_an_outage_of_the_store(serve: Serve) -> None:
+    """Calls go on, what was counted is brought in afterwards, once, and all is well again."""
+    here, model = await serve(gateway=OPEN), f"standin/{new_name()}"
+    with here.running.store.faulty("flush", "snapshot"):
+        for _ in range(3):
+            assert (await here.chat(model=model)).status_code == 200
+        await eventually(lambda: not here.running.gateway.services.controller.store_ok)
+        assert model not in (await here.http.get(f"{here.running.url}/status")).json()["models"]
+    assert (await sums(here, model, 3))["requests"] == 3
+    await eventually(lambda: here.running.gateway.services.controller.store_ok)
+    await asyncio.sleep(0.3)
+    assert (await sums(here, model, 3))["requests"] == 3
 
 
 async def test_a_limited_key_sees_its_models_alone(serve: Serve) -> None:

@@ -32,6 +32,11 @@ async def test_google_genai(here: EveryProvider) -> None:
     assert await here.found_by("with_google_genai.py") == dict.fromkeys(MODELS, PLAIN)
 
 
+async def test_google_interactions(here: EveryProvider) -> None:
+    """Its Interactions API: a call's result goes back with the steps that the model wrote."""
+    assert await here.found_by("with_interactions_everywhere.py") == dict.fromkeys(MODELS, PLAIN)
+
+
 async def test_langchain_google(here: EveryProvider) -> None:
     """LangChain's adapter for Gemini, with safety settings that ask for nothing."""
     assert await here.found_by("with_langchain_google.py") == dict.fromkeys(MODELS, PLAIN)

@@ -32,6 +32,8 @@ HINTS: dict[FormatName, dict[str, Any]] = {
     "openai-responses": {"store": False, "metadata": {"a": "b"}, "service_tier": "auto", "prompt_cache_key": "k" * 90,
                          "truncation": "disabled", "parallel_tool_calls": True, "max_output_tokens": 90},
     "anthropic": {"context_management": {"edits": []}, "service_tier": "auto", "stop_sequences": []},
+    "gemini-interactions": {"labels": {"a": "b"}, "service_tier": "standard", "response_modalities": ["text"],
+                            "generation_config": {"max_output_tokens": 90}},
     "gemini": {"labels": {"a": "b"}, "generationConfig": {"candidateCount": 1, "maxOutputTokens": 90}},
 }  # fmt: skip
 CLIENTS: list[FormatName] = sorted(HINTS)
@@ -41,6 +43,7 @@ TARGETS: list[tuple[FormatName, str, str]] = [
     ("openai-responses", "api.openai.com", "gpt-5"),
     ("anthropic", "api.anthropic.com", "claude-sonnet-4-5"),
     ("gemini", "generativelanguage.googleapis.com", "gemini-3-pro"),
+    ("gemini-interactions", "generativelanguage.googleapis.com", "gemini-3-pro"),
     ("bedrock", "bedrock-runtime.eu-central-1.amazonaws.com", "us.anthropic.claude-sonnet-4-5"),
 ]
 
@@ -75,6 +78,14 @@ def asked(client: FormatName, id: str, name: str, user: str, schema: Any, image:
                     {"role": "assistant", "content": [{"type": "tool_use", "id": id, "name": name, "input": {}}]},
                     {"role": "user", "content": [{"type": "tool_result", "tool_use_id": id, "content": "x"}]},
                 ],
+            }  # fmt: skip
+        case "gemini-interactions":
+            picture = {"type": "image", "mime_type": image, "data": "aaaa"}
+            return {
+                "input": [{"type": "user_input", "content": [{"type": "text", "text": "hi"}, picture]},
+                          {"type": "function_call", "id": id, "name": name, "arguments": {}},
+                          {"type": "function_result", "call_id": id, "name": name, "result": "x"}],
+                "tools": [{"type": "function", "name": name, "parameters": schema}], "store": False,
             }  # fmt: skip
     said = {"functionResponse": {"id": id, "name": name, "response": {"output": "x"}}}
     return {
@@ -117,8 +128,8 @@ def test_what_goes_out_fits_or_is_refused_by_name(
     client, target = data.draw(st.sampled_from(CLIENTS)), data.draw(st.sampled_from(TARGETS))
     hints = data.draw(st.fixed_dictionaries({}, optional={key: st.just(value) for key, value in HINTS[client].items()}))
     format, host, model = target
-    side = PROVIDERS[format].at(host)
-    takes, is_through = side.limits(model), client == format
+    side = PROVIDERS[format].at(host).for_client(client)
+    takes, is_through = side.limits(model), client == side.name
     try:
         body = sent(client, {**asked(client, id, name, user, schema, image), **hints}, target)
     except ProviderError as refused:

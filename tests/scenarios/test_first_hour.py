@@ -7,10 +7,12 @@ clone`, `make install`, `pip install`) is done before; the pages must still name
 import os
 import pty
 import re
+import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -87,7 +89,8 @@ class Newcomer:
     def leave(self) -> None:
         """End what was started, the store last."""
         for process in (self._shell, *reversed(self._servers)):
-            process.terminate()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)  # with what runs in its background
         for process in (self._shell, *self._servers):
             process.communicate(timeout=_START_SECONDS)
 
@@ -112,8 +115,9 @@ class Newcomer:
         environ = {**self.environ, "SERINUS_CONFIG": "rehearsal" if (self.folder / "rehearsal").is_dir() else "config"}
         with log.open("wb") as out:
             return subprocess.Popen(
-                ["bash", "-c", command], cwd=self.folder, env=environ, stdin=stdin, stdout=out, stderr=out
-            )
+                ["bash", "-c", command], cwd=self.folder, env=environ, stdin=stdin, stdout=out, stderr=out,
+                start_new_session=True,
+            )  # fmt: skip
 
 
 @pytest.fixture(scope="module")

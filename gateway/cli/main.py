@@ -19,7 +19,7 @@ from gateway.cli.folder import add_folder
 from policies.rollout.verbs import VERBS
 
 _CALL_ID = re.compile(r"-[A-Za-z0-9_-]{51}")
-_WRONG_CHOICE = re.compile(r"invalid choice: '(.*?)' \(choose from (.*)\)")
+_WRONG_CHOICE = re.compile(r"invalid choice: '([^']{0,100})' \(choose from ([^()]{0,2000})\)")
 _URL = "http://127.0.0.1:8080"
 _MOST_WORKERS = 256
 _WELL, _WRONG_USAGE = 0, 2

@@ -29,7 +29,9 @@ _ANSWER_BYTES: Final = 1 << 20
 _LONGEST_QUOTE: Final = 300
 _PROXIES: Final = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy")
 # A model that thinks may not come to an end within one token; the call has passed every check by then.
-_OUT_OF_TOKENS: Final = re.compile(r"max_(completion_|output_)?tokens.*(reached|limit)|output limit was reached", re.I)
+_OUT_OF_TOKENS: Final = re.compile(
+    r"max_(?:completion_|output_)?tokens.{0,80}?(?:reached|limit)|output limit was reached", re.I
+)
 _NO_CREDIT: Final = re.compile(
     r"insufficient.{0,3}(quota|balance|credit)|exceeded your current quota|credit balance", re.I
 )
@@ -197,7 +199,7 @@ def _quote(body: bytes) -> str:
     try:
         words = _message(orjson.loads(body))
     except orjson.JSONDecodeError:
-        words = re.sub(r"<[^>]*>", " ", body.decode(errors="replace"))
+        words = re.sub(r"<[^<>]{0,200}>", " ", body.decode(errors="replace"))
     text = " ".join(words.split())
     return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…"
 

@@ -5,7 +5,6 @@ that was asked for: what a provider quotes of a client's text stands further on.
 about it: a moderation's, which may name it too, is told apart before.
 """
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -115,6 +114,21 @@ def _names(message: object, model: str, anywhere: bool) -> bool:
     named = model.translate(_QUOTES)
     if head == f"{FIELD}: {named}":  # Anthropic
         return True
-    if anywhere and re.search(rf"(?<![\w.-]){re.escape(named)}(?![\w-])", head):
+    if anywhere and _holds_word(head, named):
         return True
     return any(head.startswith(beginning.replace("{m}", named)) for beginning in _BEGINNINGS)
+
+
+def _holds_word(text: str, word: str) -> bool:
+    """Return whether the text holds the word, and not only as a part of a longer name."""
+    place = text.find(word)
+    while place >= 0:
+        before, after = text[max(0, place - 1) : place], text[place + len(word) :][:1]
+        if not _continues(before, "_.-") and not _continues(after, "_-"):
+            return True
+        place = text.find(word, place + 1)
+    return False
+
+
+def _continues(character: str, others: str) -> bool:
+    return character.isalnum() or (character != "" and character in others)

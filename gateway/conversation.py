@@ -33,7 +33,7 @@ def continued_answer(call: Call) -> str:
         answer = values["previous_response_id"]
     elif "previous_interaction_id" in values:
         answer = values["previous_interaction_id"]
-    elif isinstance(thread := values.get("thread"), dict):
+    elif "thread" in values and isinstance(thread := values["thread"], dict):
         answer = thread.get("previous_message_id")
     else:
         return ""

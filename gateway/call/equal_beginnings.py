@@ -24,7 +24,7 @@ from gateway.formats.answer_wordings import (
     wording_in,
     wording_of,
 )
-from gateway.rollout.openings import SharedOpenings
+from gateway.rollout.openings import SHARED_FROM, SharedOpenings
 from gateway.rollout.table import Entry
 from gateway.rollout.under_way import UnderWay
 from gateway.rollout.weighing import unit_id
@@ -49,8 +49,9 @@ class EqualBeginnings:
         """
         call.opening, shared = opening, opening[:16]  # an id by which replicas tell one another that it is shared
         if not has_answer(call.document.values):
-            if not self.openings.note(call.agent, opening) and not self._hear_of(call, opening, shared):
-                return name
+            seen = self.openings.note(call.agent, opening)
+            if seen == 1 or (seen < SHARED_FROM and not self.under_way.knows_id(call.agent, shared)):
+                return name  # another replica may know that it is shared: it is asked from the second call on
             self.under_way.mark(shared, entry)
             return ""
         if not self.under_way.knows_id(call.agent, shared):
@@ -85,10 +86,6 @@ class EqualBeginnings:
         loose = [_mark(call.opening, f"{place}{plan.version.digest}{key}") for key in keys]
         self.under_way.expect_ids([*exact, *loose], plan, entry)
         self.under_way.mark(_place(call.opening, place), entry)
-
-    def _hear_of(self, call: Call, opening: str, shared: str) -> bool:
-        """Return whether another replica has found that many share the opening; asked from its second call on."""
-        return self.openings.is_seen_again(call.agent, opening) and self.under_way.knows_id(call.agent, shared)
 
     def _of_history(self, call: Call, entry: Entry, answers: list[Mapping[str, Any]], name: str) -> str:
         """Return the name of a call whose history goes on from no answer that is known here."""

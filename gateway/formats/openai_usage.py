@@ -42,7 +42,9 @@ def usage_from(value: Any) -> Usage | None:
     total = value.get("total_tokens")
     if total != prompt + completion and prompt and "completion_tokens" in value:  # embeddings have none
         completion = max(tokens(total) - prompt, completion)
-    given, made = value.get("prompt_tokens_details"), value.get("completion_tokens_details")
+    given, made = _details(value.get("prompt_tokens_details")), _details(value.get("completion_tokens_details"))
+    if given is None and made is None and _BESIDE.isdisjoint(value):  # as a rule
+        return Usage(prompt, 0, completion)
     cached, thought = _count(given, _CACHED, prompt), _count(made, _THOUGHT, completion)
     written = _count(given, _WRITTEN, prompt - cached)
     if not _BESIDE.isdisjoint(value):  # few servers write them
@@ -55,13 +57,20 @@ def usage_from(value: Any) -> Usage | None:
     return Usage(prompt, cached, completion, thought, False, written)
 
 
-def _has_media(details: Any) -> bool:
-    return isinstance(details, dict) and bool(details.get("audio_tokens") or details.get("image_tokens"))
+def _details(value: Any) -> Mapping[str, Any] | None:
+    """Return the details of a count; None where they are none, or where all of them are 0."""
+    return value if isinstance(value, dict) and any(value.values()) else None
 
 
-def _media(given: Any, made: Any, prompt: int, completion: int) -> MediaTokens:
+def _has_media(details: Mapping[str, Any] | None) -> bool:
+    return details is not None and bool(details.get("audio_tokens") or details.get("image_tokens"))
+
+
+def _media(
+    given: Mapping[str, Any] | None, made: Mapping[str, Any] | None, prompt: int, completion: int
+) -> MediaTokens:
     """Tokens of recordings and images, of which a cache may have held some."""
-    kept = given.get("cached_tokens_details") if isinstance(given, dict) else None
+    kept = None if given is None else given.get("cached_tokens_details")
     audio, made_audio = _count(given, _AUDIO, prompt), _count(made, _AUDIO, completion)
     image = _count(given, _IMAGE, prompt - audio)
     return MediaTokens(

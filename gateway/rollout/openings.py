@@ -39,8 +39,8 @@ class SharedOpenings:
         self._most = most
         self._agents: dict[str, _OpeningCounts] = {}
 
-    def note(self, agent: str, opening: str) -> bool:
-        """Count a call without history; return whether many share its opening."""
+    def note(self, agent: str, opening: str) -> int:
+        """Count a call without history; return how many had its opening, `SHARED_FROM` at least where it is shared."""
         found = self._agents.get(agent) or self._counts_of(agent)
         found.calls += 1
         if found.calls % SHARED_FROM == 0 and self._now() >= found.fades_at:
@@ -52,7 +52,7 @@ class SharedOpenings:
             found.counts = _lowered(found.counts)
         if count + 1 >= SHARED_FROM:
             found.shared.add(opening)
-        return opening in found.shared
+        return max(count + 1, SHARED_FROM) if opening in found.shared else count + 1
 
     def note_history(self, agent: str, history: str) -> None:
         """Count an answered call with a history that nobody here has begun."""
@@ -87,11 +87,6 @@ class SharedOpenings:
         """Return whether many calls here share the beginning."""
         found = self._agents.get(agent)
         return found is not None and beginning in found.shared
-
-    def is_seen_again(self, agent: str, opening: str) -> bool:
-        """Return whether a call before this one had the opening."""
-        found = self._agents.get(agent)
-        return found is not None and found.counts.get(opening, 0) > 1
 
     def sentence(self, agent: str) -> str | None:
         """Return what an operator should know about the agent's openings; None where nothing is to be said."""

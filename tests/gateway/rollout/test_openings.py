@@ -14,7 +14,7 @@ class Stage:
 
     def say(self, opening: str, times: int) -> bool:
         """So many calls begin with that; whether the last one shares it."""
-        return [self.openings.note("support", opening) for _ in range(times)][-1]
+        return [self.openings.note("support", opening) for _ in range(times)][-1] >= SHARED_FROM
 
 
 def test_an_opening_is_shared_from_the_tenth_call_on() -> None:
@@ -22,7 +22,7 @@ def test_an_opening_is_shared_from_the_tenth_call_on() -> None:
     here = Stage()
     assert not here.say("hi", SHARED_FROM - 1)
     assert here.say("hi", 1)
-    assert not here.say("hello", 1) and not here.openings.note("other", "hi")
+    assert not here.say("hello", 1) and here.openings.note("other", "hi") == 1
 
 
 def test_the_share_is_said_with_the_way_out() -> None:

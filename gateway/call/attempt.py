@@ -190,7 +190,7 @@ class Attempts:
                 await response.aclose()
 
     def _way(self, run: Run, target: Target, channel: Channel, asks_usage: bool = True) -> Translation:
-        own = run.runtime.channels[run.plan.version.target.provider].endpoint.format
+        own = run.runtime.channels[run.plan.version.target.provider].endpoint.api.name
         return translation(
             Attempted(run.call, run.applied, channel.endpoint, target, own, self._clock.unix, asks_usage)
         )

@@ -72,7 +72,7 @@ class Forwarder:
         entry = self.proxy.entry_of(call)
         plan = self.proxy.plan_of(call, entry)
         if entry.plain is None:
-            plan = plan._replace(reason="passed", held=False)
+            plan = replace(plan, reason="passed", held=False)
         targets = self._targets(wanted, entry, plan, runtime)
         with Recording(self.proxy.recorder, call, plan, entry, runtime.prices) as outcome:
             name_call(call, outcome, runtime.fingerprint_key)

@@ -5,7 +5,7 @@ is about other versions than the configuration's, means stable only.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from gateway.calls import ArmName
 from gateway.formats.applied import AppliedVersion
@@ -28,6 +28,8 @@ class Entry:
     while this replica keeps calls off the canary because the store is away. The parties in `excluded` are served by
     `for_excluded`, which `is_excluded` marks: all on stable, and no evidence (decision 40).
     `plain` is the one plan of a plain model's calls, None for agents.
+    `on_trial` says that the split's calls are evidence: a rollout of exactly these versions is running. `is_completed`
+    says that the configured canary serves everything because its rollout was completed.
     """
 
     agent: Agent
@@ -43,6 +45,13 @@ class Entry:
     excluded: frozenset[str] = frozenset()
     for_excluded: "Entry | None" = None
     plain: Plan | None = None
+    on_trial: bool = field(init=False)
+    is_completed: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        is_completed = self.state is not None and self.state.phase == "completed" and self.state.serves(self.intent)
+        object.__setattr__(self, "on_trial", self.split.canary is not None)
+        object.__setattr__(self, "is_completed", is_completed)
 
     @classmethod
     def of(cls, agent: Agent, state: State | None) -> "Entry":
@@ -87,16 +96,6 @@ class Entry:
         stable = self.agent.versions[self.agent.stable]
         left = {digest: version for digest, version in split.kept.items() if canary is None or digest != canary.digest}
         return Split(stable, withdrawn=split.withdrawn, step=split.step, kept=left)
-
-    @property
-    def on_trial(self) -> bool:
-        """Return whether the split's calls are evidence: a rollout of exactly these versions is running."""
-        return self.split.canary is not None
-
-    @property
-    def is_completed(self) -> bool:
-        """Return whether the configured canary serves everything because its rollout was completed."""
-        return self.state is not None and self.state.phase == "completed" and self.state.serves(self.intent)
 
     @property
     def guardrails(self) -> tuple[Guardrail, ...]:

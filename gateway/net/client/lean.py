@@ -11,7 +11,7 @@ from ssl import SSLContext
 
 from gateway.errors import ProviderError
 from gateway.net.client import Origin, Request, is_stale
-from gateway.net.client.lean_connection import LeanConnection, Unanswered, Unsent
+from gateway.net.client.lean_connection import Unanswered, Unsent
 from gateway.net.client.lean_pool import Pool
 from gateway.net.client.lean_response import LeanResponse
 from gateway.net.client.lean_upload import send_upload
@@ -33,20 +33,28 @@ class LeanTransport:
     async def send(self, request: Request) -> LeanResponse:
         pool, host = self._pools.get(request.origin) or self._pool(request.origin)
         head = head_of(request, host)
+        connection = pool.take() or await pool.wait()
+        if request.upload is not None:
+            return await send_upload(connection, head, request.upload)
+        may_repeat = True
         while True:
-            connection = pool.take() or await pool.wait()
-            if request.upload is not None:
-                return await send_upload(connection, head, request.upload)
             written_at = connection.loop.time()
+            answer = connection.exchange(head, request.body, bodiless=request.method == "HEAD")
             try:
-                return await _exchange(connection, head, request)
+                await answer.begun
+                return answer
+            except CancelledError:
+                answer.leave()
+                raise
             except Unsent:
                 if connection.is_fresh():
                     raise
+                connection = pool.take() or await pool.wait()
             except Unanswered:
-                if self._closed or not is_stale(request, connection.loop.time() - written_at):
+                if self._closed or not may_repeat or not is_stale(request, connection.loop.time() - written_at):
                     raise
-                return await _exchange(await pool.wait(), head, request)
+                may_repeat = False
+                connection = await pool.wait()
 
     async def aclose(self) -> None:
         """Close all connections, busy ones too: their answers end as lost or truncated."""
@@ -69,13 +77,3 @@ class LeanTransport:
             self._tls = tls_context(None)
         self._tls.set_alpn_protocols(["http/1.1"])
         return self._tls
-
-
-async def _exchange(connection: LeanConnection, head: bytes, request: Request) -> LeanResponse:
-    answer = connection.exchange(head, request.body, bodiless=request.method == "HEAD")
-    try:
-        await answer.begun
-        return answer
-    except CancelledError:
-        answer.leave()
-        raise

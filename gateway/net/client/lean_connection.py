@@ -6,6 +6,7 @@ connection. When to connect, and which connection to take, is the pool's busines
 
 import asyncio
 import select
+from operator import itemgetter
 from typing import Protocol, cast
 
 import httptools
@@ -26,6 +27,7 @@ _JOIN_BELOW = 64 * 1024  # a body up to this is copied behind its head; a larger
 
 # Idle, also with a request that is still to be written, is falsy: the only one that is asked for with every packet.
 _IDLE, _HEAD, _BODY, _DONE = range(4)
+_name_of = itemgetter(0)
 
 
 class Unsent(ProviderError):
@@ -199,7 +201,7 @@ class LeanConnection(asyncio.Protocol):
             if status < 200:
                 _check_interim(status)
                 return
-        names = dict(headers)
+        names = [*map(_name_of, headers)]
         if b"transfer-encoding" in names:
             _check_transfer_coding(headers)
         encoding = encoding_of(headers) if b"content-encoding" in names else b""

@@ -1,24 +1,22 @@
 """Names for a call's conversation, also by the agent's other calls and the provider's answers.
 
 A call that continues what its provider holds (`previous_response_id`, `previous_interaction_id`, Anthropic's message
-threads) belongs to the answer that it names. A call whose beginning many share is a conversation of its own, and its
-next turn is known by the answer that it got (`equal_beginnings`). Such answers are listened to on their way, and no
-others.
+threads) belongs to the answer that it names. A client's id is the conversation, whatever the call says. A call without
+one, whose beginning many share, is a conversation of its own, and its next turn is known by the answer that it got
+(`equal_beginnings`). Such answers are listened to on their way, and no others.
 """
 
 from dataclasses import dataclass
-from hashlib import blake2b
 
 from gateway.call.answer_listener import AnswerListener
 from gateway.call.equal_beginnings import EqualBeginnings
 from gateway.calls import Call
 from gateway.conversation import answer_name, continued_answer, fingerprint_of, name_of, user_of
-from gateway.formats.answer_wordings import has_answer
+from gateway.formats.answer_wordings import length_of
 from gateway.formats.clients import opening_of
 from gateway.formats.registry import CLIENTS
 from gateway.net.asgi import Send
 from gateway.rollout.table import Entry
-from gateway.rollout.weighing import unit_id
 from routing.agents import Sticky
 from routing.assignment import conversation_unit, is_alone
 from routing.plan import Plan
@@ -46,7 +44,9 @@ class ConversationNaming:
         Raises NotHeardYet where the call may wait for what other replicas know.
         """
         if name := name_of(call) or call.affinity_header:
-            return name if entry.split.canary is None else self._named(call, entry, name)
+            if entry.split.canary is not None:
+                self._note_id(call, entry, name)
+            return name
         if name := continued_answer(call):
             unit = _unit(call, name)
             if may_wait and self.beginnings.under_way.may_hear_of(unit, entry):
@@ -55,7 +55,7 @@ class ConversationNaming:
         fingerprint = fingerprint_of(call, opening_of(call))
         if entry.agent.sticky.kind != "conversation" and _has_other_unit(call, entry.agent.sticky):
             return fingerprint
-        return self.beginnings.name(call, entry, fingerprint, fingerprint)
+        return self.beginnings.name(call, entry, fingerprint)
 
     def listener(self, call: Call, plan: Plan, entry: Entry, send: Send) -> AnswerListener | None:
         """Return what listens to the answer on its way to `send`, where a later turn may have to be known by it."""
@@ -67,27 +67,13 @@ class ConversationNaming:
             return None
         return AnswerListener(send, lambda head, tail: self._expect(call, plan, entry, head, tail))
 
-    def _named(self, call: Call, entry: Entry, name: str) -> str:
-        """Return the client's own name of a conversation, unless it is one for everybody.
-
-        A conversation may send new messages alone under its id, but never begins over and over with the same words.
-        """
+    def _note_id(self, call: Call, entry: Entry, name: str) -> None:
+        """Count a call with a client's id, for the status: one id for everybody is one conversation."""
         if entry.agent.sticky.kind != "conversation" and _has_other_unit(call, entry.agent.sticky):
-            return name
-        if "conversation" in call.document.values or continued_answer(call):
-            return name
-        under_way, suspect = self.beginnings.under_way, unit_id(f"{call.caller.name}\0{name}\0shared")
-        is_first = not has_answer(call.document.values)
-        if is_first:
-            if not self.beginnings.openings.note_id(call.agent, name):
-                return name
-        elif not under_way.knows_id(call.agent, suspect) and under_way.knows(call.agent, _unit(call, name)):
-            return name
-        under_way.mark(suspect, entry)
-        found = self.beginnings.name(call, entry, _opening_under(call, name), name)
-        if is_first and not found:
-            self.beginnings.openings.release_id(call.agent, name)
-        return found
+            return
+        values = call.document.values
+        if "conversation" not in values and not continued_answer(call):
+            self.beginnings.openings.note_id(call.agent, call.caller.name, name, length_of(values))
 
     def _expect(self, call: Call, plan: Plan, entry: Entry, head: bytes, tail: bytes | None) -> None:
         """Let the next turn keep the version of this one. An answer's id comes first, and is told at once."""
@@ -103,12 +89,6 @@ def _has_other_unit(call: Call, sticky: Sticky) -> bool:
     if sticky.kind == "header":
         return bool(call.facts_headers.get(sticky.header))
     return sticky.kind == "request" or bool(user_of(call.document))
-
-
-def _opening_under(call: Call, name: str) -> str:
-    """Return what names an opening under a client's id."""
-    text = f"{fingerprint_of(call, opening_of(call))}\0{name}"
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def _is_kept_by_provider(call: Call) -> bool:

@@ -41,15 +41,14 @@ class EqualBeginnings:
     under_way: UnderWay
     openings: SharedOpenings
 
-    def name(self, call: Call, entry: Entry, opening: str, name: str) -> str:
-        """Return what names the call's conversation: `name`, unless its beginning is shared.
+    def name(self, call: Call, entry: Entry, name: str) -> str:
+        """Return what names the call's conversation: `name`, its opening in hex digits, unless it is shared.
 
-        `opening` is in hex digits. Returns '' for a call that is a conversation of its own, and a name by the answer
-        that such a call got.
+        Returns '' for a call that is a conversation of its own, and a name by the answer that such a call got.
         """
-        call.opening, shared = opening, opening[:16]  # an id by which replicas tell one another that it is shared
+        call.opening, shared = name, name[:16]  # an id by which replicas tell one another that it is shared
         if not has_answer(call.document.values):
-            seen = self.openings.note(call.agent, opening)
+            seen = self.openings.note(call.agent, name)
             if seen == 1 or (seen < SHARED_FROM and not self.under_way.knows_id(call.agent, shared)):
                 return name  # another replica may know that it is shared: it is asked from the second call on
             self.under_way.mark(shared, entry)

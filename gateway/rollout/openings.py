@@ -1,7 +1,7 @@
-"""Beginnings that many calls share: a template, a cron job, a newcomer's curl, one id for everybody.
+"""Beginnings that many calls share: a template, a cron job, a newcomer's curl.
 
-By its opening or its id each of them would be one unit, and its agent's split no split. Counts of the most
-frequent ones are enough (Misra and Gries, 1982); they fade, and their number is bounded.
+By its opening each of them would be one unit, and its agent's split no split. One id for everybody is one unit, and is
+said. Counts of the most frequent ones are enough (Misra and Gries, 1982); they fade, and their number is bounded.
 """
 
 from collections.abc import Callable
@@ -11,22 +11,21 @@ SHARED_FROM = 10  # calls with one beginning, within some minutes
 FADED_BELOW = 3  # such a beginning is shared until its count has faded below this
 FADE_SECONDS = 600.0  # after so long all counts are halved
 MOST_OPENINGS = 1_000  # of one agent: 150 kB
-SUSPECTED_FROM = 5  # calls without history with one id: then their openings are counted, too
-SAID_FROM = 0.1  # of the calls without history have one id: then the status says so
+SAID_FROM = 0.1  # of the calls that seem to begin a conversation have one id: then the status says so
 _SAID_CALLS = 20
 
 
 @dataclass(slots=True)
 class _OpeningCounts:
-    """Counts of one agent: `counts` by opening and `ids` by a client's id, of the `calls` without history.
+    """Counts of one agent's `calls` that seem to begin a conversation: `counts` by opening, `ids` by a client's id.
 
-    `histories` counts those that nobody here has begun.
+    An id has the length of its last history beside its count. `histories` counts those that nobody here has begun.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
     shared: set[str] = field(default_factory=set)
     histories: dict[str, int] = field(default_factory=dict)
-    ids: dict[str, int] = field(default_factory=dict)
+    ids: dict[int, tuple[int, int]] = field(default_factory=dict)
     calls: int = 0
     fades_at: float = 0.0
 
@@ -56,9 +55,7 @@ class SharedOpenings:
 
     def note_history(self, agent: str, history: str) -> None:
         """Count an answered call with a history that nobody here has begun."""
-        found = self._agents.get(agent) or self._counts_of(agent)
-        if self._now() >= found.fades_at:
-            self._fade(found)
+        found = self._faded_counts_of(agent)
         count = found.histories.get(history, 0)
         if not count and len(found.histories) >= self._most:
             found.histories = _lowered(found.histories)
@@ -67,21 +64,19 @@ class SharedOpenings:
         if count + 1 >= SHARED_FROM:
             found.shared.add(history)
 
-    def note_id(self, agent: str, name: str) -> bool:
-        """Count a call without history that has a client's id; return whether its opening is to be counted, too."""
-        found = self._agents.get(agent) or self._counts_of(agent)
-        count = found.ids.get(name, 0)
+    def note_id(self, agent: str, caller: str, name: str, length: int) -> None:
+        """Count a call with a client's id and so many items, unless the id's last call had fewer: then it goes on."""
+        found = self._faded_counts_of(agent)
+        key = hash((caller, name))  # an id may be long
+        count, last = found.ids.get(key, (0, length))
+        if length > last:
+            found.ids[key] = (count, length)
+            return
+        found.calls += 1
         if count or len(found.ids) < self._most:
-            found.ids[name] = count + 1
+            found.ids[key] = (count + 1, length)
         else:
-            found.ids = _lowered(found.ids)
-        if count < SUSPECTED_FROM:
-            found.calls += 1
-        return count >= SUSPECTED_FROM
-
-    def release_id(self, agent: str, name: str) -> None:
-        """Count a call no more that had the id, and yet is a conversation of its own."""
-        self._agents[agent].ids[name] -= 1
+            found.ids = {each: (count - 1, last) for each, (count, last) in found.ids.items() if count > 1}
 
     def is_shared(self, agent: str, beginning: str) -> bool:
         """Return whether many calls here share the beginning."""
@@ -100,10 +95,17 @@ class SharedOpenings:
     def _counts_of(self, agent: str) -> _OpeningCounts:
         return self._agents.setdefault(agent, _OpeningCounts(fades_at=self._now() + FADE_SECONDS))
 
+    def _faded_counts_of(self, agent: str) -> _OpeningCounts:
+        found = self._agents.get(agent) or self._counts_of(agent)
+        if self._now() >= found.fades_at:
+            self._fade(found)
+        return found
+
     def _fade(self, found: _OpeningCounts) -> None:
         found.fades_at = self._now() + FADE_SECONDS
         found.calls //= 2
-        found.counts, found.histories, found.ids = _halved(found.counts), _halved(found.histories), _halved(found.ids)
+        found.counts, found.histories = _halved(found.counts), _halved(found.histories)
+        found.ids = {each: (count // 2, last) for each, (count, last) in found.ids.items()}
         counts = (found.counts, found.histories)
         found.shared = {each for each in found.shared if any(count.get(each, 0) >= FADED_BELOW for count in counts)}
 
@@ -124,13 +126,13 @@ def _of_beginnings(found: _OpeningCounts) -> str:
 
 def _of_ids(found: _OpeningCounts) -> str:
     """Return the share of the calls that one id makes one conversation, and the way out."""
-    most = max(found.ids.values(), default=0)
+    most = max((count for count, _ in found.ids.values()), default=0)
     share = most / max(found.calls, most, 1)
     if most < _SAID_CALLS or share < SAID_FROM:
         return ""
     return (
-        f"{share:.0%} of the calls that begin a conversation carry one id and so are one conversation, on one "
-        "version; send another id with each conversation, or none"
+        f"{share:.0%} of the calls that seem to begin a conversation carry one id and so are one conversation, on "
+        "one version; send another id with each conversation, or none"
     )
 
 

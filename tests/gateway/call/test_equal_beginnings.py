@@ -1,4 +1,4 @@
-"""Calls that begin alike fall by weight each, whatever their beginning is; real conversations keep their version."""
+"""Calls that begin alike fall by weight each, whatever their beginning is; conversations and ids keep their version."""
 
 import json
 from collections import Counter
@@ -39,7 +39,18 @@ BODIES: dict[str, tuple[str, str, dict[str, Any]]] = {
         {"contents": [parts("user", "good?"), parts("model", "good"), parts("user", "bad?")]},
     ),
 }  # fmt: skip
-IDS: list[dict[str, str]] = [{"x-session-affinity": "node-1"}, {"x-session-id": "constant"}]
+IDS: list[dict[str, Any]] = [
+    {"headers": {"x-session-affinity": "node-1"}},
+    {"headers": {"x-session-id": "constant"}},
+    {"metadata": {"session_id": "constant"}},
+]
+LOOPS: dict[str, list[list[dict[str, str]]]] = {
+    "each its own": [[user(f"message {number}")] for number in range(40)],
+    "continue": [[user("continue" if number % 2 else f"do {number}")] for number in range(40)],
+    "yes or no": [[user(("yes", "no", "next")[number % 3])] for number in range(60)],
+    "trimmed": [[user("the task"), user(f"observation {number}")] for number in range(40)],
+    "trimmed, with answers": [[user("the task"), assistant("act"), user(f"seen {number}")] for number in range(40)],
+}
 
 
 async def split(serve: Serve, api: str = "openai", **routing: Any) -> Place:
@@ -93,28 +104,26 @@ async def test_a_template_with_another_question_each_time_is_split(serve: Serve,
 
 @pytest.mark.parametrize("id_", IDS)
 @pytest.mark.parametrize("messages", [[user("hi")], EXAMPLE])
-async def test_one_id_for_everybody_is_split(serve: Serve, id_: dict[str, str], messages: list[Any]) -> None:
-    """A conversation does not begin over and over with the same words."""
-    here = await split(serve)
-    assert is_split([(await ask(here, {"messages": messages}, id_))[0] for _ in range(CALLS)])
-    assert "have the same beginning; each is assigned by weight" in sentence(here)
+async def test_one_id_for_everybody_is_one_conversation(serve: Serve, id_: dict[str, Any], messages: list[Any]) -> None:
+    """It is not split by what its calls say; the status says which share has it, and the way out."""
+    here, id_ = await split(serve), dict(id_)
+    headers = id_.pop("headers", None)
+    assert len({(await ask(here, {"messages": messages, **id_}, headers))[0] for _ in range(30)}) == 1
+    assert "100% of the calls that seem to begin a conversation carry one id" in sentence(here)
 
 
-@pytest.mark.parametrize("headers", [None, *IDS])
 @pytest.mark.parametrize("messages", [[user("hi")], EXAMPLE, [user("As JSON"), assistant("{")]])
-async def test_what_begins_alike_goes_on_where_it_began(
-    serve: Serve, headers: dict[str, str] | None, messages: list[Any]
-) -> None:
-    """Under an id or not; a client joins what it has put before an answer with it."""
+async def test_what_begins_alike_goes_on_where_it_began(serve: Serve, messages: list[Any]) -> None:
+    """A client joins what it has put before an answer with it."""
     here, served = await split(serve), list[str]()
     for number in range(40):
         here.standin.behave("good", ModelBehaviour(chunk_text=f"{number} "))
-        version, said = await ask(here, {"messages": messages}, headers)
+        version, said = await ask(here, {"messages": messages})
         prefilled = messages[-1] if messages[-1]["role"] == "assistant" else None
         told = [*messages[:-1], assistant(prefilled["content"] + said)] if prefilled else [*messages, assistant(said)]
         turns = [*told, user("more"), assistant("well"), user("and more")]
         for length in (len(told) + 1, len(told) + 3):
-            now, _ = await ask(here, {"messages": turns[:length]}, headers)
+            now, _ = await ask(here, {"messages": turns[:length]})
             served.append("kept" if now == version else "moved")
     assert served == ["kept"] * 80
 
@@ -150,11 +159,13 @@ async def test_a_session_with_many_openings_is_one_conversation(serve: Serve) ->
     assert "carry one id and so are one conversation" in sentence(here)
 
 
-async def test_an_id_whose_history_is_elsewhere_is_one_conversation(serve: Serve) -> None:
-    """New messages alone under an id, one after another, as automated loops send them."""
-    here = await split(serve)
-    bodies = [{"messages": [user(f"message {number}")]} for number in range(40)]
-    assert len({(await ask(here, body, IDS[1]))[0] for body in bodies}) == 1
+@pytest.mark.parametrize("loop", LOOPS)
+async def test_an_id_whose_history_is_elsewhere_is_one_conversation(serve: Serve, loop: str) -> None:
+    """New messages alone under an id, as voice bots and automated loops send them, however often they say the same."""
+    here, id_ = await split(serve), {"x-session-id": "one"}
+    for number in range(12):
+        await ask(here, {"messages": [user(("continue", "yes", "the task")[number % 3])]})
+    assert len({(await ask(here, {"messages": messages}, id_))[0] for messages in LOOPS[loop]}) == 1
 
 
 @pytest.mark.parametrize(

@@ -74,14 +74,31 @@ def test_counts_are_bounded_and_the_frequent_stay() -> None:
 
 
 def test_one_id_for_many_calls_is_said() -> None:
-    """With its share of the calls without history, however few calls have others; not of calls that are released."""
+    """With its share of the calls that seem to begin a conversation; an id of another caller is another one."""
     here = Stage()
     for number in range(100):
-        if here.openings.note_id("support", "constant" if number % 2 else f"session {number}"):
-            here.say(f"question {number}", 1)
-    assert "50% of the calls that begin a conversation carry one id" in str(here.openings.sentence("support"))
-    for _ in range(40):
-        here.openings.release_id("support", "constant")
+        here.openings.note_id("support", "web", "constant" if number % 2 else f"session {number}", 1)
+        here.openings.note_id("support", f"caller {number}", "constant", 1)
+    assert "25% of the calls that seem to begin a conversation carry one id" in str(here.openings.sentence("support"))
+
+
+def test_nothing_is_said_of_a_history_that_grows() -> None:
+    """A chat under its id goes on; a template with examples under one id for everybody begins anew with each call."""
+    here = Stage()
+    for turn in range(60):
+        here.openings.note_id("support", "web", "a chat", 2 * turn + 1)
+    assert here.openings.sentence("support") is None
+    for _ in range(60):
+        here.openings.note_id("support", "web", "a template", 3)
+    assert "98% of the calls" in str(here.openings.sentence("support"))
+
+
+def test_nothing_is_said_of_an_id_long_ago() -> None:
+    """Also where every call has an id."""
+    here = Stage()
+    for number in range(400):
+        here.now += FADE_SECONDS / 20
+        here.openings.note_id("support", "web", "constant" if number < 40 else f"session {number}", 1)
     assert here.openings.sentence("support") is None
 
 
@@ -101,10 +118,10 @@ def test_counts_of_ids_and_histories_are_bounded() -> None:
     here = Stage(most=100)
     for number in range(3_000):
         here.openings.note_history("support", f"turn {number}")
-        here.openings.note_id("support", f"session {number}")
+        here.openings.note_id("support", "web", f"session {number}", 1)
         if number % 20 == 0:
             here.openings.note_history("support", "template")
-            here.openings.note_id("support", "constant")
+            here.openings.note_id("support", "web", "constant", 1)
     found = here.openings._agents["support"]
     assert len(found.histories) <= 100 and len(found.ids) <= 100
-    assert "template" in found.shared and "constant" in found.ids
+    assert "template" in found.shared and max(found.ids.values()) > (100, 1)

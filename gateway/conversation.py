@@ -6,15 +6,13 @@ traffic would be a single unit.
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
-import orjson
-
 from gateway.calls import Call
 from gateway.json_body import Document
+from gateway.named_user import session_in, user_in
 
 CONVERSATION_HEADERS = (b"x-conversation-id", b"x-claude-code-session-id")
 SESSION_HEADERS = (
@@ -62,21 +60,18 @@ def conversation_key(caller: str, name: str) -> str:
 
 
 def user_of(document: Document) -> str:
-    """The end user that the client names, or ''."""
+    """The end user that the client names, in whatever format it speaks and whatever its session; or ''."""
     values = document.values
+    user = _user_member(values)
+    if not user and "metadata" in values and isinstance(metadata := values["metadata"], dict):
+        user = _text(metadata.get("user_id"))
+    return user_in(user) if user else ""
+
+
+def _user_member(values: Mapping[str, Any]) -> str:
     if "safety_identifier" not in values and "user" not in values:  # as a rule; it is asked for several times a call
         return ""
     return _text(values.get("safety_identifier")) or _text(values.get("user"))
-
-
-def end_user_of(document: Document) -> str:
-    """The end user that the client names in whatever format it speaks, or ''; of Claude Code's id without its
-    session."""
-    values = document.values
-    user = user_of(document)
-    if not user and "metadata" in values and isinstance(metadata := values["metadata"], dict):
-        user = _text(metadata.get("user_id")).partition("_session_")[0]
-    return user
 
 
 def _named(values: Mapping[str, Any]) -> str:
@@ -94,18 +89,16 @@ def _named(values: Mapping[str, Any]) -> str:
 def _claude_session(metadata: Any) -> str:
     """Return the session in Claude Code's `metadata.user_id`: `user_…_session_<uuid>`, or JSON with a `session_id`."""
     user = _text(metadata.get("user_id")) if isinstance(metadata, dict) else ""
-    if user.startswith("{"):
-        with suppress(orjson.JSONDecodeError):
-            return _text(orjson.loads(user.encode("utf-8", "replace")).get("session_id"))
-    return user.partition("_session_")[2]
+    return session_in(user) if user else ""
 
 
 def fingerprint_of(call: Call, opening: str) -> str:
     """A digest of who calls, for whom, and how the conversation began."""
     key = _text(call.document.values.get("prompt_cache_key"))
-    text = f"{call.caller.name}\0{user_of(call.document)}\0{key}\0{opening}".encode("utf-8", "surrogatepass")
+    user = _user_member(call.document.values)
+    text = f"{call.caller.name}\0{user}\0{key}\0{opening}"
     fingerprint = _keyed(call.fingerprint_key).copy()
-    fingerprint.update(text)
+    fingerprint.update(text.encode("utf-8", "surrogatepass"))
     return fingerprint.hexdigest()
 
 

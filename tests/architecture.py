@@ -33,7 +33,7 @@ ROOMS = (
     "net",
     "conversation",
     "calls",
-    "json_body views",
+    "json_body named_user views",
     "json_size logs",
     "redaction",
     "child_environment errors timings",

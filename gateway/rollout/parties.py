@@ -8,7 +8,7 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from gateway.calls import Call, Caller
-from gateway.conversation import end_user_of
+from gateway.conversation import user_of
 from policies.evidence.evidence import CALLER, CALLER_BINS, USER, USER_BINS
 
 
@@ -16,7 +16,7 @@ def party_of(call: Call) -> str:
     """The party of a call; '' where the only caller names no user, so that there is nobody to tell apart."""
     if not call.caller.is_only:
         return caller_party(call.caller)
-    user = end_user_of(call.document)
+    user = user_of(call.document)
     return _user_party(user) if user else ""
 
 

@@ -54,6 +54,11 @@ def test_who_calls_is_part_of_it(other: dict[str, Any]) -> None:
     assert unit(HELLO, **other) == unit(HELLO, ANSWER, NEXT, **other)
 
 
+def test_a_session_in_the_users_name_keeps_its_conversations_apart() -> None:
+    """Two sessions of one user that begin with the same words are two conversations."""
+    assert unit(HELLO, user="u_session_1") != unit(HELLO, user="u_session_2")
+
+
 def test_prompt_cache_key_never_stands_alone() -> None:
     """Apps send one key for everybody: two conversations under one key stay two."""
     assert unit(HELLO, prompt_cache_key="app") != unit(NEXT, prompt_cache_key="app")
@@ -139,8 +144,12 @@ def test_what_the_provider_holds_is_continued_by_an_answers_id(body: dict[str, A
 
 @pytest.mark.parametrize(
     ("body", "user"),
-    [({}, ""), ({"user": "u"}, "u"), ({"user": "u", "safety_identifier": "s"}, "s"), ({"user": 7}, "")],
-)
+    [
+        ({}, ""), ({"user": "u"}, "u"), ({"user": "u", "safety_identifier": "s"}, "s"), ({"user": 7}, ""),
+        ({"metadata": {"user_id": "u"}}, "u"), ({"metadata": {"user_id": "u"}, "user": "v"}, "v"),
+        ({"metadata": {"user_id": 7}}, ""), ({"metadata": "u"}, ""), ({"user": "u_session_3"}, "u"),
+    ],
+)  # fmt: skip
 def test_user(body: dict[str, Any], user: str) -> None:
     """The end user, where the client names one."""
     assert user_of(call(**body).document) == user

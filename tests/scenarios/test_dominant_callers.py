@@ -131,6 +131,22 @@ async def test_each_client_sees_a_handful_of_failures(
     assert found["phase"] == "rolled_back" or found["excluded"].startswith("the canary is kept from one ")
 
 
+async def test_a_user_with_many_sessions_is_one_party(tmp_path: Path, redis_url: str, agent: str) -> None:
+    """Each session has a name of its own, Claude Code's; they prove no rollback, and a next one stays on stable."""
+
+    def session(number: int) -> Who:
+        return "alice", json.dumps({"device_id": "d", "account_uuid": "a", "session_id": f"s{number}"})
+
+    async with gateways(tmp_path, redis_url, agent, ("alice",), DEAD) as (served, _):
+        people = Clients(agent, [each.url for each in served])
+        await people.call_often(200, session)
+        assert 3 <= people.failed.total() <= 14
+        await people.call_often(50, session)
+        assert people.failed.total() == 0
+        found = await status_of(served[1].url, agent)
+    assert found["phase"] == "running" and found["excluded"].startswith("the canary is kept from one user ")
+
+
 async def test_a_stream_that_breaks_is_seen_as_rarely(tmp_path: Path, redis_url: str, agent: str) -> None:
     """Its first part has come; that the rest did not is the same failure."""
     broken = ModelBehaviour(error_rate=1.0, fault="error_mid_stream")

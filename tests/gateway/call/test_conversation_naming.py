@@ -97,3 +97,19 @@ async def test_equal_openings_are_split_where_the_unit_has_no_name(serve: Serve,
         reply = await here.http.post(f"{here.base_url}/chat/completions", json=body)
         seen.add(reply.headers["x-serinus-version"])
     assert seen == {"v1", "v2"}
+
+
+async def test_a_user_keeps_its_version_in_every_session(serve: Serve) -> None:
+    """With `sticky: user`, also where the name of the user has Claude Code's session within."""
+    here = await serve(
+        api="anthropic", routing={"canary": "v2", "weight": "50%", "guardrails": [], "sticky": "user"},
+        files={"v2.yaml": {"model": f"{PROVIDERS['anthropic']}/good", "temperature": 0.5}},
+    )  # fmt: skip
+    seen: dict[int, set[str]] = {}
+    for number in range(40):
+        user = json.dumps({"device_id": "d", "account_uuid": f"a{number % 8}", "session_id": f"s{number}"})
+        body = {"model": here.agent, "max_tokens": 9, "messages": [{"role": "user", "content": f"{number}"}]}
+        reply = await here.http.post(f"{here.base_url}/messages", json={**body, "metadata": {"user_id": user}})
+        seen.setdefault(number % 8, set()).add(reply.headers["x-serinus-version"])
+    assert all(len(versions) == 1 for versions in seen.values())
+    assert set[str]().union(*seen.values()) == {"v1", "v2"}

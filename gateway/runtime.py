@@ -13,16 +13,7 @@ from gateway.net.client.decoding import decoded
 from gateway.net.client.redacting import RedactedResponse, redact
 from gateway.pricing import PriceBook
 from policies.calls.retry import Backoff
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds. `answer` is for a whole answer that is not streamed, `total` for a call with all its attempts."""
-
-    first_token: float
-    between_chunks: float
-    answer: float
-    total: float
+from routing.agents import Timeouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +62,8 @@ class Runtime:
 
     `forward` are patterns of client headers that go upstream; `facts_headers` those that rules and `sticky` ask for.
     `guard` keeps foreign web pages out where there are no keys, else it is None.
-    `signing_secret` is what the webhook of escalations signs a person's reply with, None where it cannot. `names` are
-    those that clients may send as `model`.
+    `timeouts` hold where an agent has none of its own. `signing_secret` is what the webhook of escalations signs a
+    person's reply with, None where it cannot. `names` are those that clients may send as `model`.
     """
 
     digest: str

@@ -28,6 +28,7 @@ __all__ = [
     "Shadow",
     "Sticky",
     "Target",
+    "Timeouts",
     "Tool",
 ]
 
@@ -120,12 +121,26 @@ class Hedge:
 
 
 @dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Time limits in seconds. `answer` is for a whole answer that is not streamed, `total` for a call with all its
+    attempts. `connect` is None where the provider's own limit holds.
+    """
+
+    first_token: float
+    between_chunks: float
+    answer: float
+    total: float
+    connect: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Agent:
     """An agent, the name in a client's `model`, as configured: intent, not the record.
 
     `steps` has at least one step with a canary and none without. `fallback` follows the version's own target.
     `guardrails` and `signals` are the texts the operator wrote, in order and evenly spaced. `running` says whether a
-    conversation under way keeps the version it began on, `idle` the seconds of silence that end it.
+    conversation under way keeps the version it began on, `idle` the seconds of silence that end it. `timeouts` are
+    whole, None where the gateway's hold.
     """
 
     name: str
@@ -142,3 +157,4 @@ class Agent:
     hedge: Hedge | None = None
     running: Running = "keep"
     idle: float = 1800.0
+    timeouts: Timeouts | None = None

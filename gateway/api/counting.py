@@ -23,7 +23,8 @@ from gateway.formats.settings import overlay
 from gateway.headers import JSON, to_client_untyped
 from gateway.net.asgi import Receive, Scope, Send
 from gateway.net.client import Headers, Request
-from gateway.runtime import Channel, Runtime
+from gateway.runtime import Channel
+from routing.agents import Timeouts
 from routing.chain import Target
 
 _LONGEST_ANSWER_BYTES = 1 << 20
@@ -53,7 +54,7 @@ class CountTokens(Generation):
             return
         request = self._request(call, applied, channel, version.target)
         try:
-            upstream, body = await self._ask(request, channel, runtime)
+            upstream, body = await self._ask(request, channel, entry.agent.timeouts or runtime.timeouts)
         except ProviderError as error:
             headers += to_client_untyped(error.headers)
             await send_answer(send, error.status, [JSON, *headers], error_body(error, self.client.name, call.id))
@@ -71,18 +72,19 @@ class CountTokens(Generation):
         path = channel.endpoint.base_path + place + (f"?{call.query}" if call.query else "")
         return channel.endpoint.request(path, call.headers, call.document.render(changes))
 
-    async def _ask(self, request: Request, channel: Channel, runtime: Runtime) -> tuple[Headers, bytes]:
+    async def _ask(self, request: Request, channel: Channel, timeouts: Timeouts) -> tuple[Headers, bytes]:
         """Return the headers and the body of the provider's answer. Raises ProviderError."""
+        request.connect_seconds = timeouts.connect
         try:
-            async with asyncio.timeout(runtime.timeouts.answer):
+            async with asyncio.timeout(timeouts.answer):
                 response = await channel.send(request, _LONGEST_ANSWER_BYTES)
                 try:
                     body = await response.whole(_LONGEST_ANSWER_BYTES)
                 finally:
                     await response.aclose()
         except TimeoutError:
-            seconds = runtime.timeouts.answer
-            raise ProviderError("timeout", f"the provider did not answer within {seconds:.3g} s") from None
+            message = f"the provider did not answer within {timeouts.answer:.3g} s"
+            raise ProviderError("timeout", message) from None
         if response.status != 200:
             raise channel.endpoint.api.error(response.status, response.headers, body)
         self._counting.check(body)

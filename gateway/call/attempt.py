@@ -29,6 +29,7 @@ from gateway.rollout.recorder import Clock
 from gateway.rollout.target_faults import TargetFaults
 from gateway.runtime import Channel, Runtime
 from policies.calls.blame import counts_as_error, is_rejection
+from routing.agents import Timeouts
 from routing.chain import Target
 from routing.plan import Plan
 
@@ -42,7 +43,8 @@ def always(_now: float) -> bool:
 
 @dataclass(slots=True)
 class Run:
-    """The state of one call on its way through its chain. `deadline` is monotonic, for all attempts together.
+    """The state of one call on its way through its chain. `deadline` is monotonic, for all attempts together;
+    `timeouts` are those of the call's agent.
 
     `first` makes the first attempt in place of a plain one, where the agent hedges; `hedged_to` is the target that
     it has tried beside the first. `compared` is set where the call belongs to a trial that has a control.
@@ -54,6 +56,7 @@ class Run:
     runtime: Runtime
     outcome: Outcome
     deadline: float
+    timeouts: Timeouts
     first: "Callable[[Run, Target], Awaitable[Answer | OpenStream]] | None" = None
     hedged_to: Target | None = None
     compared: bool = False
@@ -99,7 +102,7 @@ class Attempts:
     async def once(self, run: Run, target: Target, allows: Callable[[float], bool] = always) -> Answer | OpenStream:
         """Make one attempt and book it in the outcome, however it ends. Its circuit is not involved. Raises
         ProviderError."""
-        timeouts = run.runtime.timeouts
+        timeouts = run.timeouts
         attempt = Attempt(target.name, now := self._clock.monotonic())
         run.outcome.attempts.append(attempt)
         left = min(timeouts.first_token if run.call.stream else timeouts.answer, run.deadline - now)
@@ -163,6 +166,8 @@ class Attempts:
         channel: Channel = run.runtime.channels[target.provider]
         way = self._way(run, target, channel, asks_usage)
         request = way.request()
+        if run.timeouts.connect is not None:
+            request.connect_seconds = run.timeouts.connect
         response: Response | None = None
         settled = False  # whether the answer is read to its end, or somebody else's to close
         try:

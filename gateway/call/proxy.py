@@ -67,8 +67,10 @@ class Proxy:
                 self.exposures.settle(outcome, plan, entry)
             name_call(call, outcome, runtime.fingerprint_key)
             self.shadows.offer(call, plan, entry, runtime)
-            deadline = call.received_at + runtime.timeouts.total
-            run = Run(call, plan, entry.applied[plan.version.name], runtime, outcome, deadline, compared=compared)
+            timeouts = entry.agent.timeouts or runtime.timeouts
+            deadline = call.received_at + timeouts.total
+            applied = entry.applied[plan.version.name]
+            run = Run(call, plan, applied, runtime, outcome, deadline, timeouts, compared=compared)
             if entry.agent.hedge is not None:
                 run.first = self.hedges.first(run, entry, entry.agent.hedge)
             try:

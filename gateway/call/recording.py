@@ -84,7 +84,7 @@ async def relay_recorded(
     attempt = stream.attempt
     run.outcome.first_token_at = attempt.first_token_at
     try:
-        limits = StreamLimits(run.runtime.timeouts.between_chunks, run.deadline - now())
+        limits = StreamLimits(run.timeouts.between_chunks, run.deadline - now())
         await relay(send, stream, headers, limits, error_event)
     except ProviderError as error:
         attempt.failure, attempt.message, attempt.counts = error.kind, error.message, True

@@ -130,8 +130,9 @@ class Shadows:
             copy.runtime,
         )
         with Recording(self._recorder, call, plan, entry, runtime.prices) as outcome:
-            deadline = call.received_at + runtime.timeouts.total
-            run = Run(call, plan, entry.applied[plan.version.name], runtime, outcome, deadline)
+            timeouts = entry.agent.timeouts or runtime.timeouts
+            deadline = call.received_at + timeouts.total
+            run = Run(call, plan, entry.applied[plan.version.name], runtime, outcome, deadline, timeouts)
             try:
                 await self._read(run)
                 outcome.end, outcome.status = "answered", 200

@@ -40,7 +40,7 @@ class Known:
     """Names that a reference may use. None where they could not be read, so that nothing is reported.
 
     `has_people` says whether somebody hears of a conversation that goes to `human`; `models` are passed on; `callers`
-    are those whose calls rules may see.
+    are those whose calls rules may see; `total_seconds` is the gateway's limit of a whole call.
     """
 
     providers: Collection[str] | None
@@ -50,6 +50,7 @@ class Known:
     has_people: bool | None = None
     models: tuple[ModelPattern, ...] | None = None
     callers: Collection[KnownCaller] | None = None
+    total_seconds: float | None = None
 
 
 def gateway_problems(root: Node, known: Known, folder: pathlib.Path) -> Iterator[Problem]:

@@ -28,6 +28,7 @@ from gateway.config.fields import (
     WebhookUrl,
 )
 from gateway.config.provider_settings import Provider as Provider
+from gateway.config.timeout_settings import TimeoutSettings as TimeoutSettings
 from gateway.json_size import MOST_VALUES
 from policies.rollout.state import Action
 
@@ -70,28 +71,6 @@ class ClientKey(StrictModel):
     def models_in_scope(self) -> tuple[str, ...] | None:
         """Return the patterns of plain models that the key may call; None for all that are passed on."""
         return () if self.models is None and self.agents is not None else self.models
-
-
-class TimeoutSettings(StrictModel):
-    """Time limits for providers."""
-
-    connect: Duration = Field(default=5.0, description="Time for the connection and its TLS handshake. Default: 5s.")
-    first_token: Duration = Field(
-        default=60.0,
-        description="Time from the request to the first token of a stream. Default: 60s. "
-        "Raise it for models that think for long.",
-    )
-    answer: Duration = Field(
-        default=120.0,
-        description="Time from the request to the end of an answer that is not streamed, at one target. Default: 2m. "
-        "Keep it well below `total`, or a target that hangs leaves no time for the next one.",
-    )
-    between_chunks: Duration = Field(
-        default=60.0, description="The longest silence within an answer before it counts as broken. Default: 60s."
-    )
-    total: Duration = Field(
-        default=600.0, description="Time of a whole call, over all retries and fallbacks. Default: 10m."
-    )
 
 
 class Retries(StrictModel):

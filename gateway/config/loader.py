@@ -22,6 +22,7 @@ from gateway.config.routing_check import named_versions, routing_problems
 from gateway.config.routing_file import AgentEntry, HedgeEntry, RoutingFile, ShadowEntry
 from gateway.config.strict_yaml import Parsed, read_yaml
 from gateway.config.tenancy import shared_accounts
+from gateway.config.timeout_settings import LONGEST, TimeoutSettings, resolve
 from gateway.config.validation import validate
 from gateway.config.version_files import VersionFiles, read_versions
 from gateway.config.versions import VersionContext, build_versions
@@ -55,6 +56,12 @@ class Deployment:
     warnings: tuple[str, ...] = ()
     written: Mapping[str, str] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def longest_call(self) -> float:
+        """Return the seconds after which every call has ended, whichever agent it is of."""
+        own = (agent.timeouts.total for agent in self.agents.values() if agent.timeouts is not None)
+        return max((self.settings.timeouts.total, *own))
 
 
 def load(folder: Path, environ: Mapping[str, str]) -> Deployment:
@@ -101,7 +108,7 @@ class _Loading:
         table = self._routing(routing.root, known)
         if self._problems or settings is None or table is None or expanded is None:
             raise ConfigProblems(self._problems)
-        agents = {name: _agent(name, entry, versions[name]) for name, entry in table.agents.items()}
+        agents = {name: _agent(name, entry, versions[name], settings.timeouts) for name, entry in table.agents.items()}
         self._warnings += [*_settings_warnings(settings), *_agent_warnings(agents, files)]
         self._warnings += shared_accounts(settings, agents)
         aliases = dict(table.aliases)
@@ -163,7 +170,18 @@ def _known(expanded: Expanded | None, routing: Parsed, files: VersionFiles, vers
     has_people = None if expanded is None else _has_people(expanded.root)
     models = None if expanded is None else patterns_in(expanded.root, "models") or ()
     callers = None if expanded is None else _callers(expanded.root)
-    return Known(providers, _names(routing.root, "agents"), files.agents, versions, has_people, models, callers)
+    total = None if expanded is None else _total_seconds(expanded.root)
+    agents = _names(routing.root, "agents")
+    return Known(providers, agents, files.agents, versions, has_people, models, callers, total)
+
+
+def _total_seconds(root: Node) -> float | None:
+    """Return the gateway's limit of a whole call; None where it cannot be read."""
+    written = root.get("timeouts", LONGEST)
+    try:
+        return TimeoutSettings().total if written is None else quantities.seconds(written.value)
+    except ValueError:
+        return None
 
 
 def _callers(root: Node) -> list[KnownCaller] | None:
@@ -204,7 +222,7 @@ def _with_absolute_paths(settings: GatewaySettings, folder: Path) -> GatewaySett
     return settings.model_copy(update={"providers": providers})
 
 
-def _agent(name: str, entry: AgentEntry, versions: Mapping[str, AgentVersion]) -> Agent:
+def _agent(name: str, entry: AgentEntry, versions: Mapping[str, AgentVersion], timeouts: TimeoutSettings) -> Agent:
     return Agent(
         name=name,
         versions=MappingProxyType(dict(versions)),
@@ -220,6 +238,7 @@ def _agent(name: str, entry: AgentEntry, versions: Mapping[str, AgentVersion]) -
         hedge=_hedge(entry.hedge),
         running=entry.running,
         idle=entry.idle,
+        timeouts=resolve(entry.timeouts, timeouts),
     )
 
 
@@ -305,4 +324,5 @@ def _content(agent: Agent) -> dict[str, object]:
         "shadow": None if agent.shadow is None else astuple(agent.shadow),
         "hedge": None if agent.hedge is None else astuple(agent.hedge),
         "running": [agent.running, agent.idle],
+        "timeouts": None if agent.timeouts is None else astuple(agent.timeouts),
     }

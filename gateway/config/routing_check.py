@@ -7,6 +7,7 @@ from gateway.config.crosscheck import Known, entries, provider_known
 from gateway.config.nodes import Node, Path
 from gateway.config.problems import MAX_PROBLEMS, Problem, quoted, unknown
 from gateway.config.rule_check import rule_problems
+from gateway.config.timeout_settings import LONGEST
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS, Guardrail, parse
 from routing.agents import AgentVersion
 from routing.chain import HUMAN
@@ -29,6 +30,7 @@ def routing_problems(root: Node, known: Known) -> Iterator[Problem]:
         yield from _fallback_problems(entry, path, known)
         yield from _shadow_problems(entry, path)
         yield from _hedge_problems(entry, path)
+        yield from _timeout_problems(entry, path, known.total_seconds)
         yield from rule_problems(agent, entry, path, known)
 
 
@@ -181,3 +183,24 @@ def _hedge_problems(entry: Node, path: Path) -> Iterator[Problem]:
     if hedge is not None and all(target.value == HUMAN for target in (fallback.items if fallback else ())):
         message = "a hedge needs a second target; add `fallback: [<provider>/<model>]` or remove the hedge"
         yield hedge.problem((*path, "hedge"), message)
+
+
+def _timeout_problems(entry: Node, path: Path, general: float | None) -> Iterator[Problem]:
+    """Return the limits of an agent that never apply, because the whole call ends before."""
+    written = entry.get("timeouts")
+    total = _set(entry.get("timeouts", LONGEST))
+    longest = general if total is None else _seconds(total)
+    for key, node in written.entries.items() if written is not None and longest is not None else ():
+        seconds = _seconds(node)
+        if longest is not None and seconds is not None and seconds > longest:
+            whose = f"the gateway's `{LONGEST}`" if total is None else f"`{LONGEST}`"
+            end = quantities.show_seconds(longest)
+            message = f"is longer than {whose}, {end}, which ends the call; raise `{LONGEST}` of this agent too"
+            yield node.problem((*path, "timeouts", key), message)
+
+
+def _seconds(node: Node) -> float | None:
+    try:
+        return quantities.seconds(node.value)
+    except ValueError:
+        return None

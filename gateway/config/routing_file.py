@@ -21,6 +21,7 @@ from gateway.config.fields import (
     Weight,
 )
 from gateway.config.problems import quoted, unknown
+from gateway.config.timeout_settings import AgentTimeouts
 from policies.calls import hedge
 from policies.guardrails import grammar
 from policies.guardrails.metrics import METRICS
@@ -295,6 +296,11 @@ class AgentEntry(StrictModel):
         default=None,
         description="A second attempt at the next target of `fallback` when the first is late; the client gets the "
         "first answer, and pays for both. Default: none.",
+    )
+    timeouts: AgentTimeouts | None = Field(
+        default=None,
+        description="Time limits for this agent's calls. What is not written is as in gateway.yaml. Default: the "
+        "gateway's `timeouts`.",
     )
 
 

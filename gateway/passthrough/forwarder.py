@@ -28,6 +28,7 @@ from gateway.rollout.table import Entry
 from gateway.rollout.target_faults import named
 from gateway.runtime import Channel, Runtime
 from policies.calls.blame import counts_as_error
+from routing.agents import Timeouts
 from routing.chain import Target
 from routing.plan import Plan
 
@@ -85,6 +86,7 @@ class Forwarder:
                 return response_headers(outcome, self.api.client)
 
             carried = _Carried(self.api, targets, runtime, headers, meter, outcome.attempts, blamed, wanted.at)
+            carried.timeouts = entry.agent.timeouts or runtime.timeouts
             try:
                 body = wanted.body.outgoing(plan.version.target.model)
                 path = wanted.path.replace(MODEL, quote(plan.version.target.model, safe=""))
@@ -206,9 +208,10 @@ class _Carried:
     status: int = 0
     has_begun: bool = False  # whether something has gone out to the client
     target: Target = field(init=False)
+    timeouts: Timeouts = field(init=False)
 
     def __post_init__(self) -> None:
-        self.target = self.targets[0]
+        self.target, self.timeouts = self.targets[0], self.runtime.timeouts
 
     @property
     def channel(self) -> Channel:
@@ -216,7 +219,7 @@ class _Carried:
 
     def deadline(self, now: float) -> float:
         """Return when the whole call must have ended, on the event loop's clock."""
-        return asyncio.get_running_loop().time() + self.at + self.runtime.timeouts.total - now
+        return asyncio.get_running_loop().time() + self.at + self.timeouts.total - now
 
 
 async def _send(wanted: Wanted, body: bytes | Upload, carried: _Carried, now: Callable[[], float]) -> Response:
@@ -224,18 +227,19 @@ async def _send(wanted: Wanted, body: bytes | Upload, carried: _Carried, now: Ca
     endpoint, runtime = carried.channel.endpoint, carried.runtime
     path = f"{endpoint.base_path}{wanted.path}{'?' + wanted.query if wanted.query else ''}"
     request = endpoint.request(path, wanted.headers, body if isinstance(body, bytes) else b"", wanted.method)
+    request.connect_seconds = carried.timeouts.connect
     response: Response | None = None
     good = False
     loop = asyncio.get_running_loop()
     try:
-        soonest = min(carried.deadline(now()), loop.time() + runtime.timeouts.answer)
+        soonest = min(carried.deadline(now()), loop.time() + carried.timeouts.answer)
         async with asyncio.timeout_at(soonest) as limit:
             if isinstance(body, Upload):
                 request.upload = Upload(_pace(body, carried, limit, now), body.length)
             response = await carried.channel.send(request, runtime.answer_limit)
             if isinstance(body, Upload):  # an early answer finds it under way
                 carried.at = now()
-                _move(limit, loop.time() + runtime.timeouts.answer)
+                _move(limit, loop.time() + carried.timeouts.answer)
             carried.status, good = response.status, 200 <= response.status < 300
             if not good:
                 said = await response.whole(_ERROR_BODY_BYTES)
@@ -253,7 +257,7 @@ async def _pace(
 ) -> AsyncIterator[bytes]:
     """The upload, which moves its request's time limit: the provider has `between_chunks` to take each piece, and
     `answer` once it has all. How long the client takes is the server's business."""
-    timeouts, loop = carried.runtime.timeouts, asyncio.get_running_loop()
+    timeouts, loop = carried.timeouts, asyncio.get_running_loop()
     while True:
         _move(limit, None)
         piece = await anext(upload.chunks, None)
@@ -285,7 +289,7 @@ async def _relay(response: Response, carried: _Carried, deadline: float, send: S
 
     Raises ProviderError when it breaks or stalls, ClientTooSlow for a client.
     """
-    meter, silence = carried.meter, carried.runtime.timeouts.between_chunks
+    meter, silence = carried.meter, carried.timeouts.between_chunks
     meter.begin(response.headers)
     headers = [*to_client(response.headers), *_length(response), *carried.headers()]
     start = {"type": "http.response.start", "status": response.status, "headers": headers}

@@ -160,7 +160,7 @@ class Gateway:
         options = wiring.transport_options(deployment.settings)
         if options != wiring.transport_options(self.deployment.settings):
             old, self.upstreams = self.upstreams, Upstreams(options, self.seams.transport)
-            self._retire(old, self.deployment.settings.timeouts.total)
+            self._retire(old, self.deployment.longest_call)
         services.runtime = wiring.runtime(deployment, self.upstreams, self.pricelist, self.model_lists, self.key.value)
         services.status.prices = services.runtime.prices
         self.retirements.follow(deployment, services.runtime)

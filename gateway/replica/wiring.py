@@ -23,10 +23,10 @@ from gateway.passthrough.uploads import takes_uploads
 from gateway.pricing import PriceBook, PriceList
 from gateway.redaction import Redactor
 from gateway.rollout.notifications import Receiver
-from gateway.runtime import Channel, CircuitRules, RetryRules, Runtime, Timeouts
+from gateway.runtime import Channel, CircuitRules, RetryRules, Runtime
 from gateway.webhook.webhook import Webhook, origin_of
 from policies.calls.retry import Backoff
-from routing.agents import Agent, Target
+from routing.agents import Agent, Target, Timeouts
 from routing.models import ModelPattern
 from routing.rules import HEADER_PREFIX
 

@@ -53,6 +53,7 @@ class Upload:
 class Request:
     """An HTTP request. `path` begins with `/` and holds the query; `headers` has lower-case names. The transport writes
     host, content-length and transfer-encoding itself. `upload` takes the place of `body`.
+    `connect_seconds` bounds the making of a connection for it, None for the transport's own limit.
     """
 
     method: str
@@ -61,6 +62,7 @@ class Request:
     headers: list[tuple[bytes, bytes]]
     body: bytes = b""
     upload: Upload | None = None
+    connect_seconds: float | None = None
 
 
 STALE_SECONDS = 1.0

@@ -43,15 +43,18 @@ class Pool:
             connection.abort()
         return None
 
-    async def wait(self) -> LeanConnection:
-        """A connection fit for a request: made now, or the next that comes free. Raises ProviderError("connect")."""
+    async def wait(self, seconds: float | None = None) -> LeanConnection:
+        """Return a connection fit for a request: made now, or the next that comes free.
+
+        `seconds` bounds the making, None for the pool's own limit. Raises ProviderError("connect").
+        """
         while self._closed is None:
             if self._slots > 0:
                 self._slots -= 1
-                return await self._connect()
+                return await self._connect(seconds)
             connection = await self._turn()
             if connection is None:
-                return await self._connect()
+                return await self._connect(seconds)
             if self._is_fit(connection):
                 return connection
             connection.abort()
@@ -132,18 +135,17 @@ class Pool:
         if self._closed is not None and not self._made:
             self._closed.set()
 
-    async def _connect(self) -> LeanConnection:
+    async def _connect(self, seconds: float | None) -> LeanConnection:
         """Make a connection in a place that is ours already; give the place back when it fails."""
         try:
-            connection = await self._open()
+            connection = await self._open(self._options.connect_timeout_seconds if seconds is None else seconds)
         except BaseException:
             self._free()
             raise
         self._made.add(connection)
         return connection
 
-    async def _open(self) -> LeanConnection:
-        seconds = self._options.connect_timeout_seconds
+    async def _open(self, seconds: float) -> LeanConnection:
         try:
             async with asyncio.timeout(seconds):
                 connection = await self._dial()

@@ -196,12 +196,13 @@ class StandardTransport:
         if request.upload is not None and ear is not None:
             name, _, value = framing_of(request.upload).partition(b": ")
             headers, content = [*headers, (name, value)], UploadStream(request.upload, ear)
+        timeout = self._timeout if request.connect_seconds is None else {"connect": request.connect_seconds}
         return httpx2.Request(
             request.method,
             f"{origin.scheme}://{host}/",
             headers=headers,
             content=content,
-            extensions={"timeout": self._timeout, "target": request.path.encode("ascii")},
+            extensions={"timeout": timeout, "target": request.path.encode("ascii")},
         )
 
 

@@ -11,6 +11,7 @@ import httpx2
 
 from tests.support.calling import PROVIDER_KEY, Place
 from tests.support.listening import listening
+from tests.support.running import write
 
 Serve = Callable[..., Awaitable[Place]]
 HI = [{"role": "user", "content": "Hi"}]
@@ -103,6 +104,16 @@ async def test_a_provider_that_does_not_answer(serve: Serve) -> None:
     async with counting(serve, Counter(silent=True), timeouts={"answer": "200ms"}) as here:
         late = await count(here)
     assert (late.status_code, late.json()["error"]["type"]) == (504, "timeout_error")
+
+
+async def test_an_agents_own_time_for_counting(serve: Serve) -> None:
+    """It holds in place of the gateway's."""
+    counter = Counter(silent=True)
+    async with counting(serve, counter) as here:
+        agents = {here.agent: {"stable": "v1", "timeouts": {"answer": "200ms"}}}
+        write(here.running.folder, {"routing.yaml": {"agents": agents}})
+        here.running.reload()
+        assert (await count(here)).status_code == 504
 
 
 async def test_other_providers_have_an_estimate(serve: Serve) -> None:

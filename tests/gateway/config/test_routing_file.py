@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS
-from routing.agents import Agent, Hedge, RolloutStep, Shadow, Sticky, Target
+from routing.agents import Agent, Hedge, RolloutStep, Shadow, Sticky, Target, Timeouts
 from tests.gateway.config.folders import GATEWAY, ROUTING, STEPS, loaded, problems
 
 KEYED = GATEWAY + (
@@ -361,3 +361,49 @@ def test_many_rules_are_compared_in_bounded_time(tmp_path: Path) -> None:
     """Thousands of rules, each with the first 200 before it."""
     rules = "".join(f"      - {{when: {{user: u{number}}}, use: v1}}\n" for number in range(3000))
     assert len(loaded(tmp_path, {"routing.yaml": f"{ROUTING}    rules:\n{rules}"}).agents["support"].rules) == 3000
+
+
+def test_own_timeouts_are_resolved(tmp_path: Path) -> None:
+    """What an agent does not write is the gateway's; without any it has none of its own."""
+    agent = support(tmp_path, "    timeouts: {first_token: 10m, connect: 2s}\n")
+    assert agent.timeouts == Timeouts(first_token=600.0, between_chunks=60.0, answer=120.0, total=600.0, connect=2.0)
+    assert support(tmp_path, "").timeouts is None
+    files = {"gateway.yaml": GATEWAY + "timeouts: {between_chunks: 7s}\n"}
+    given = support(tmp_path, "    timeouts: {total: 20s}\n", files).timeouts
+    assert given == Timeouts(first_token=60.0, between_chunks=7.0, answer=120.0, total=20.0)
+
+
+def test_own_timeouts_change_the_digest(tmp_path: Path) -> None:
+    """So that a reload takes them."""
+    texts = ("", "    timeouts: {total: 20s}\n", "    timeouts: {total: 30s}\n")
+    digests = {loaded(tmp_path, {"routing.yaml": ROUTING + text}).digest for text in texts}
+    assert len(digests) == len(texts)
+
+
+@pytest.mark.parametrize(
+    ("written", "general", "message"),
+    [
+        ("{answer: 15m}", "", "timeouts.answer: is longer than the gateway's `total`, 10m, which ends the call"),
+        (
+            "{first_token: 2m}",
+            "timeouts: {total: 1m}\n",
+            "timeouts.first_token: is longer than the gateway's `total`, 60s",
+        ),
+        ("{connect: 30s, total: 20s}", "", "timeouts.connect: is longer than `total`, 20s, which ends the call"),
+        ("{total: 0s}", "", "timeouts.total: must be longer than 0s"),
+        ("{total: 20}", "", "timeouts.total: write a duration with its unit, such as 30s"),
+        ("{totl: 20s}", "", "timeouts.totl: unknown key 'totl'; did you mean 'total'?"),
+        ("20s", "", "timeouts: must be a mapping (key: value)"),
+    ],
+)
+def test_own_timeouts_that_make_no_sense(tmp_path: Path, written: str, general: str, message: str) -> None:
+    """A limit that never applies, and what is none."""
+    files = {"routing.yaml": f"{ROUTING}    timeouts: {written}\n", "gateway.yaml": GATEWAY + general}
+    [problem] = problems(tmp_path, files)
+    assert problem.startswith(f"routing.yaml:6: agents.support.{message}")
+
+
+@pytest.mark.parametrize("written", ["{total: 20s}", "{answer: 15m, total: 15m}", "{}"])
+def test_own_timeouts_that_fit(tmp_path: Path, written: str) -> None:
+    """A short total cuts what is inherited."""
+    assert support(tmp_path, f"    timeouts: {written}\n").timeouts is not None

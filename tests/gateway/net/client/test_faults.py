@@ -64,6 +64,16 @@ async def test_connecting_takes_too_long(transports: Make, scheme: str) -> None:
             filler.close()
 
 
+async def test_a_request_may_bound_its_own_connecting(transports: Make) -> None:
+    """In place of the transport's limit, which is far longer here."""
+    transport = transports(connect_timeout_seconds=30.0)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        request = get(Origin("https", "127.0.0.1", listener.getsockname()[1]))
+        request.connect_seconds = 0.1
+        async with asyncio.timeout(1.5):
+            assert await failure(transport, request) == "connect"
+
+
 # Breaking off
 
 BROKEN = [

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable
 from gateway.store.seam import Arm, Batch
 from policies.evidence.evidence import ERRORS
 from policies.guardrails.grammar import THRESHOLD, CountedEvent, parse
-from policies.guardrails.guardrails import MIN_BAD_UNITS
+from policies.guardrails.leaving_out import MIN_BAD_UNITS
 from policies.guardrails.metrics import ERROR_FLOOR
 from policies.statistics.sequential import floor_e_value, ratio_e_value
 from routing.assignment import BUCKETS

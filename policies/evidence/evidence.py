@@ -6,7 +6,7 @@ time: a sticky unit fails as a whole, so it counts once a step. A component is o
 16th bad call are components of their own (`repeated`): in long conversations nearly every unit has a first one.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -167,6 +167,30 @@ class ArmEvidence:
             requests_of={**self.requests_of, **self._earlier_requests_without(party, steps)},
         )
 
+    def for_names(self, names: Collection[str], steps: Collection[int] = ()) -> "ArmEvidence":
+        """The evidence with nothing but what these components and metrics are read from: few counts of many parties."""
+        heeded = {*names, REJECTIONS, SCORED}
+        kept = heeded | {earlier_part(name, step) for name in heeded for step in steps}
+        is_checked = any(name.endswith(_OF_CHECK) for name in names)
+        return replace(
+            self,
+            bad={name: counts for name, counts in self.bad.items() if whole_of(name) in kept},
+            bad_units={name: count for name, count in self.bad_units.items() if whole_of(name) in kept},
+            samples={name: sample for name, sample in self.samples.items() if whole_of(name) in kept},
+            checks=self.checks if is_checked else {},
+            recent=self.recent if is_checked else {},
+        )
+
+    def less_most(self, parties: Collection[str], names: Iterable[str], steps: Collection[int] = ()) -> "ArmEvidence":
+        """The evidence with fewer bad units, from whatever slot on, than without any one of these parties; all else
+        stays."""
+        bad, recent, heeded = dict(self.bad), dict(self.recent), {*names, REJECTIONS}
+        for name in heeded | {earlier_part(name, step) for name in heeded for step in steps}:
+            for counts in (bad, recent):
+                if parts := [counts[part] for party in parties if (part := part_of(name, party)) in counts]:
+                    counts[name] = _less_most(counts.get(name, {}), parts)
+        return replace(self, bad=bad, recent=recent)
+
     def only(self, party: str, names: Iterable[str], steps: Collection[int] = ()) -> "ArmEvidence":
         """The evidence as if nobody else had called, in these components and metrics alone. Only the canary's calls are
         counted by party, so stable's stay those of all."""
@@ -242,6 +266,15 @@ class Evidence:
         canary, stable = (arm.without(party, names, self.earlier) for arm in (self.canary, self.stable))
         return replace(self, canary=canary, stable=stable)
 
+    def for_names(self, names: Collection[str]) -> "Evidence":
+        """The evidence with nothing but what these components and metrics are read from."""
+        canary, stable = (arm.for_names(names, self.earlier) for arm in (self.canary, self.stable))
+        return replace(self, canary=canary, stable=stable)
+
+    def less_most(self, parties: Collection[str], names: Collection[str]) -> "Evidence":
+        """Evidence that speaks less against the canary than that without any one of these parties (not of means)."""
+        return replace(self, canary=self.canary.less_most(parties, names, self.earlier))
+
     def only(self, party: str, names: Collection[str]) -> "Evidence":
         """The evidence as if nobody else had called the agent, in these components and metrics alone."""
         canary, stable = (arm.only(party, names, self.earlier) for arm in (self.canary, self.stable))
@@ -262,6 +295,18 @@ def _sample(sums: Mapping[str, Any]) -> Sample:
 
 def _minus(counts: SlotCounts, part: SlotCounts) -> SlotCounts:
     return {index: count - part.get(index, 0) for index, count in counts.items()} if part else counts
+
+
+def _less_most(counts: SlotCounts, parts: Sequence[SlotCounts]) -> dict[int, int]:
+    """The counts, so that those from any slot on are the whole's without the most that any part has from there on."""
+    sums, most, less = [0] * len(parts), 0, dict(counts)
+    for index in sorted(counts, reverse=True):
+        before = most
+        for number, part in enumerate(parts):
+            sums[number] += part.get(index, 0)
+        most = max(sums)
+        less[index] -= most - before
+    return less
 
 
 def _slots(counts: Mapping[str, int]) -> dict[int, int]:

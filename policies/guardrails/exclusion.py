@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from policies.evidence.evidence import Evidence
-from policies.guardrails.guardrails import Finding, e_value_of, has_enough_units
+from policies.guardrails.guardrails import Finding, e_value_of
+from policies.guardrails.leaving_out import has_enough_units
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ def sole_breach(findings: Iterable[Finding], evidence: Evidence, excluded: Colle
 
 def _of_finding(finding: Finding, evidence: Evidence, excluded: Collection[str]) -> SoleBreach | None:
     names = finding.guardrail.names
-    rest = evidence
+    rest = evidence.for_names(names)
     for party in excluded:
         rest = rest.without(party, names)
     if _proof(finding, rest) is None:
@@ -47,9 +48,10 @@ def _of_finding(finding: Finding, evidence: Evidence, excluded: Collection[str])
 
 def _proof(finding: Finding, evidence: Evidence) -> float | None:
     """Return the guardrail's e-value if it proves a breach by this evidence."""
+    if not has_enough_units(finding.guardrail, evidence):  # of most parties: nothing else is asked of them
+        return None
     e_value = e_value_of(finding.guardrail, evidence)
-    is_proof = e_value * (finding.share or 1.0) >= finding.guardrail.threshold
-    return e_value if is_proof and has_enough_units(finding.guardrail, evidence) else None
+    return e_value if e_value * (finding.share or 1.0) >= finding.guardrail.threshold else None
 
 
 def _share(evidence: Evidence, party: str) -> float:

@@ -4,7 +4,7 @@ A proven breach of a guardrail rolls back, one of a signal only holds the step. 
 `policies.guardrails.grammar`.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from operator import add
 from typing import Literal
@@ -19,6 +19,7 @@ from policies.evidence.evidence import (
     earlier_part,
 )
 from policies.guardrails.grammar import ABSOLUTE_THRESHOLD, THRESHOLD, CountedEvent, Guardrail
+from policies.guardrails.leaving_out import has_enough_without_one, least_without_one
 from policies.guardrails.limits import beyond_limit
 from policies.guardrails.metrics import Events
 from policies.statistics.means import Sample, mean_e_value
@@ -28,7 +29,6 @@ from policies.statistics.sequential import floor_e_value, strata_e_value
 Verdict = Literal["pass", "fail", "inconclusive"]
 
 HOLD_THRESHOLD = 10.0  # this much evidence keeps a rollout from going on
-MIN_BAD_UNITS = 3  # one bad conversation, however long, proves nothing
 MIN_UNITS = 30  # fewer canary units than this say nothing in its favour
 CONTROL_LOST_SECONDS = 300.0  # stable is unseen for so long: no control is left
 _SHIELD_PART = 0.25 / (CALLER_BINS + USER_BINS)  # of the bet, for each party: that without its failures all is plain
@@ -106,7 +106,7 @@ def shares(guardrails: Sequence[Guardrail]) -> dict[str, float]:
 def bank(guardrails: Iterable[Guardrail], evidence: Evidence) -> dict[str, float]:
     """Return the value of each relative guardrail's components as their step ends, past steps included, by its text."""
     return {
-        guardrail.text: evidence.banked.get(guardrail.text, 0.0) + _least(guardrail, evidence, _begun)
+        guardrail.text: evidence.banked.get(guardrail.text, 0.0) + least_without_one(guardrail, evidence, _begun)
         for guardrail in guardrails
         if guardrail.relative
     }
@@ -130,19 +130,13 @@ def _bounded(findings: Sequence[Finding], evidence: Evidence) -> tuple[Finding, 
     """
     if all(finding.e_value < HOLD_THRESHOLD for finding in findings):
         return tuple(findings)
-    least = (_least(finding.guardrail, evidence, e_value_of) for finding in findings)
+    least = (least_without_one(finding.guardrail, evidence, e_value_of) for finding in findings)
     return tuple(
         replace(
             finding, e_value=e_value, verdict="inconclusive" if finding.breached_by_all else _verdict(e_value, evidence)
         )
         for finding, e_value in zip(findings, least, strict=True)
     )
-
-
-def _least(guardrail: Guardrail, evidence: Evidence, value: Callable[[Guardrail, Evidence], float]) -> float:
-    names = guardrail.names
-    others = (evidence.without(party, names) for party in evidence.parties(names))
-    return min(value(guardrail, each) for each in (evidence, *others))
 
 
 def e_value_of(guardrail: Guardrail, evidence: Evidence) -> float:
@@ -263,29 +257,10 @@ def _proven(findings: Iterable[Finding], evidence: Evidence) -> Finding | None:
 
     What rests on too few units is left out before the family is summed up, so that no other finding answers for it.
     """
-    well_founded = [finding for finding in findings if _enough_units(finding, evidence)]
+    well_founded = [finding for finding in findings if has_enough_without_one(finding.guardrail, evidence)]
     family = [f for f in well_founded if f.guardrail.relative] if _family(well_founded) >= THRESHOLD else []
     alone = [f for f in well_founded if not f.guardrail.relative and f.e_value >= ABSOLUTE_THRESHOLD]
     return max([*family, *alone], key=lambda finding: finding.e_value * (finding.share or 1.0), default=None)
-
-
-def _enough_units(finding: Finding, evidence: Evidence) -> bool:
-    """Return whether enough units were bad, whichever party is left out; a mean always comes from many."""
-    components = finding.guardrail.components
-    others = (evidence.without(party, components) for party in evidence.parties(components))
-    return all(has_enough_units(finding.guardrail, each) for each in (evidence, *others))
-
-
-def has_enough_units(guardrail: Guardrail, evidence: Evidence) -> bool:
-    """Return whether enough of the canary's units were bad to prove anything; a mean always comes from many."""
-    bad = [_bad_units(evidence, component) for component in guardrail.components]
-    return not bad or max(bad) >= MIN_BAD_UNITS
-
-
-def _bad_units(evidence: Evidence, component: str) -> int:
-    """Return the canary's bad units, also those that began in earlier steps."""
-    names = (component, *(earlier_part(component, step) for step in evidence.earlier))
-    return sum(evidence.canary.bad_units.get(name, 0) for name in names)
 
 
 def _failed(finding: Finding) -> Finding:

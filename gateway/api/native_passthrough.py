@@ -41,17 +41,17 @@ class NativePassthrough(Passthrough):
             await super().serve(scope, receive, _WithOwnUrls(send, self._others.own_url, self._others.prefix))
 
     def admit(self, caller: Caller, method: str, path: str) -> str:
-        rest = path.removeprefix(self._others.prefix)
-        if rest != path and not may_be_misread(path) and (found := self._others.model_in(rest)) is not None:
+        rest = self._others.behind(path)
+        if rest is not None and not may_be_misread(path) and (found := self._others.model_in(rest)) is not None:
             return f"/{self._others.collection}{MODEL}:{found[1]}"
-        if rest == path or may_be_misread(path) or not self._others.takes(rest):
+        if rest is None or may_be_misread(path) or not self._others.takes(rest):
             raise NotFound(f"there is nothing at {path[:LONGEST_SHOWN]!r}", code="unknown_url")
         if caller.is_limited and method not in READING and self._others.may_run_any_model(rest):
             raise Forbidden(f"this key is limited to some agents, and {path[:LONGEST_SHOWN]!r} runs any model")
         return spelled(rest)
 
     def agent_in(self, path: str) -> str | None:
-        found = self._others.model_in(path.removeprefix(self._others.prefix)) if self._others.verbs else None
+        found = self._others.model_in(self._others.behind(path) or "") if self._others.verbs else None
         return None if found is None else found[0]
 
     def shaped(self, body: UploadBody) -> UploadBody:

@@ -16,7 +16,7 @@ from gateway.api.endpoint import Services, caller_of, given_id, header, named
 from gateway.api.generation import Asked, Generation, check_encoding, model_of
 from gateway.api.near_misses import LONGEST_SHOWN, lenient_segments
 from gateway.calls import Caller
-from gateway.errors import CallerError, Forbidden, NotFound, UnsupportedBody
+from gateway.errors import CallerError, Forbidden, Headers, NotFound, UnsupportedBody
 from gateway.formats.marks import is_ours
 from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.protocol import ClientSide
@@ -24,9 +24,10 @@ from gateway.formats.registry import CLIENTS
 from gateway.headers import of_type, query_to_provider, without_names
 from gateway.json_body import Document, encode
 from gateway.net.asgi import Message, MessageSend, Receive, Scope, Send
-from gateway.passthrough.forwarder import Forwarder, Wanted
+from gateway.passthrough.forwarder import Forwarder
 from gateway.passthrough.providers import OPENAI, ForwardedApi
 from gateway.passthrough.response_owner import texts_of, texts_of_target
+from gateway.passthrough.upload_session import UploadSide
 from gateway.passthrough.uploads import (
     FormStream,
     Held,
@@ -36,6 +37,7 @@ from gateway.passthrough.uploads import (
     has_default_model,
     takes_raw_bytes,
 )
+from gateway.passthrough.wanted import Wanted
 from gateway.runtime import Runtime
 
 _PREFIX = "/v1"
@@ -86,6 +88,14 @@ class Passthrough(Generation):
         """Return the body as this API names models in it."""
         return body
 
+    def session(self, scope: Scope, path: str) -> UploadSide | None:
+        """Return what is special about an upload that the request begins; None where it begins none."""
+        return None
+
+    def further(self, scope: Scope) -> Headers:
+        """Return further headers of the client's that go to the provider."""
+        return ()
+
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         runtime = self.services.runtime
         headers = named(scope)
@@ -93,8 +103,8 @@ class Passthrough(Generation):
         path = self.admit(caller, scope["method"], scope["path"])
         check_encoding(headers)
         agent, in_path = _named_in_query(scope), self.agent_in(scope["path"])
-        incoming = _incoming(receive, scope)
-        send = _Closing(send, incoming)
+        incoming = incoming_of(receive, scope)
+        send = ClosingSend(send, incoming)
         body = self.shaped(await _body(incoming, scope, path, runtime, agent is not None))
         if caller.is_limited and isinstance(body, Stream) and path.split("/")[1] not in _OPAQUE:
             raise UnsupportedBody("this key is limited to some agents: send application/json or a form here")
@@ -104,15 +114,16 @@ class Passthrough(Generation):
             method=scope["method"],
             path=path,
             query=without_names(query_to_provider(scope["query_string"]), _NAMES),
-            headers=of_type(scope["headers"], runtime.forward, body.content_type),
+            headers=[*of_type(scope["headers"], runtime.forward, body.content_type), *self.further(scope)],
             body=body,
             at=monotonic(),
             kept_at=self._forwarder.api.kept_at,
+            session=self.session(scope, path),
         )
         asked = _Asked(wanted, body)
         self.services.makers.check(asked, caller)
         if scope["method"] == "POST" and asked.is_known:
-            send = _Answering(send, partial(self.services.makers.learn, caller=caller, asked=asked))
+            send = AnswerReader(send, partial(self.services.makers.learn, caller=caller, asked=asked))
         kind = headers.get(b"content-type") or b""
         document = _naming(body, agent, kind) if in_path is None else _document(in_path, b"")
         if document is None:
@@ -143,7 +154,7 @@ class _Asked:
         return isinstance(self.body, Held) or self.wanted.path.count("/") == 1
 
 
-class _Closing(MessageSend):
+class ClosingSend(MessageSend):
     """Send an answer; close the connection where the answer begins before the whole request was read."""
 
     def __init__(self, send: Send, incoming: Incoming) -> None:
@@ -156,7 +167,7 @@ class _Closing(MessageSend):
         return super().__call__(message)
 
 
-class _Answering(MessageSend):
+class AnswerReader(MessageSend):
     """Send an answer, and give a small JSON answer that names a created object to its reader."""
 
     def __init__(self, send: Send, read: Callable[[bytes], None]) -> None:
@@ -220,7 +231,7 @@ def _leads_astray(segment: str) -> bool:
     return segment.partition(";")[0] in (".", "..") or "\\" in segment
 
 
-def _incoming(receive: Receive, scope: Scope) -> Incoming:
+def incoming_of(receive: Receive, scope: Scope) -> Incoming:
     length = header(scope, b"content-length")
     is_chunked = header(scope, b"transfer-encoding") is not None
     return Incoming(receive, None if length is None else int(length), is_chunked)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from gateway.errors import CallerError
+from gateway.errors import CallerError, Headers
 from gateway.formats.settings import Settings
 from gateway.json_body import Document
 
@@ -76,12 +76,48 @@ def whole(names: Sequence[str], _query: Mapping[str, str]) -> Page:
 
 
 @dataclass(frozen=True, slots=True)
+class UploadSessions:
+    """Resumable uploads: a request begins one and is told a URL, to which the client sends the bytes without a key.
+
+    `paths` may stand behind any of `prefixes`; at the provider, `root` stands before the last segment of its base path.
+    Headers that begin with `headers` speak of an upload. Of these, `url` tells the URL, whose query names the session
+    as `session`; `start` is how a request begins one, and `ended` tells a client that it need not try again. Headers
+    in `private` stay on their side.
+    """
+
+    prefixes: tuple[str, ...]
+    root: str
+    paths: re.Pattern[str]
+    headers: bytes
+    url: bytes
+    session: str
+    start: tuple[tuple[bytes, bytes], ...]
+    ended: tuple[bytes, bytes]
+    private: frozenset[bytes] = frozenset()
+
+    def at(self, base_path: str, path: str) -> str:
+        """Return where uploads to that path begin at a provider."""
+        head, _, version = base_path.rpartition("/")
+        return f"{head}{self.root}/{version}{path}" if version else f"{self.root}{path}"
+
+    def behind(self, path: str) -> str | None:
+        """Return what follows the prefix of a path at which uploads begin; None for any other path."""
+        rest = behind(self.prefixes, path)
+        return None if rest is None or self.paths.fullmatch(rest) is None else rest
+
+    def spoken(self, headers: Headers) -> list[tuple[bytes, bytes]]:
+        """Return the headers of an upload that cross the gateway."""
+        return [pair for pair in headers if pair[0].startswith(self.headers) and pair[0] not in self.private]
+
+
+@dataclass(frozen=True, slots=True)
 class OtherEndpoints:
     """Endpoints of an API that are forwarded to a provider of its format, beside those that answer.
 
     `paths` begin what may be forwarded, behind `prefix`, which the provider's base path replaces. A key that is limited
     to some agents only reads `runs_any_model`: what is made there names its models within. `own_url` finds the URLs in
-    answers by which clients ask further; of each, its group `path` stays, behind the prefix.
+    answers by which clients ask further; of each, its group `path` stays, behind the prefix. Some clients write
+    `other_prefix` in place of the prefix.
 
     `verbs` end the paths that name a model in the `collection`, which stands before its name in a body, too.
     """
@@ -92,6 +128,17 @@ class OtherEndpoints:
     own_url: re.Pattern[bytes] | None = None
     verbs: tuple[str, ...] = ()
     collection: str = ""
+    uploads: UploadSessions | None = None
+    other_prefix: str = ""
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """Return the prefix, and the other one where there is one."""
+        return (self.prefix, self.other_prefix) if self.other_prefix else (self.prefix,)
+
+    def behind(self, path: str) -> str | None:
+        """Return what follows the prefix of a path, None where it has none."""
+        return behind(self.prefixes, path)
 
     def takes(self, path: str) -> bool:
         """Return whether a path behind the prefix is forwarded."""
@@ -106,6 +153,11 @@ class OtherEndpoints:
     def may_run_any_model(self, path: str) -> bool:
         """Return whether what is made at that path names its models within."""
         return _begins(path, self.runs_any_model)
+
+
+def behind(prefixes: tuple[str, ...], path: str) -> str | None:
+    """Return what follows the first of the prefixes that begins the path, None where none does."""
+    return next((path.removeprefix(each) for each in prefixes if path.startswith(f"{each}/")), None)
 
 
 def _begins(path: str, beginnings: tuple[str, ...]) -> bool:
@@ -153,7 +205,8 @@ class Counting:
 
     A provider of the same format is asked at `provider_path`, behind its base path, with the `changes` that a version
     makes in the client's question. `check` raises ProviderError when its answer is no count. `answer` writes one.
-    `asked` finds the request in question in the client's body. A `{model}` in `path` names the agent.
+    `asked` finds the request in question in the client's body. A `{model}` in `path` names the agent. Some clients ask
+    at `other_path`.
     """
 
     path: str
@@ -162,6 +215,12 @@ class Counting:
     check: Callable[[bytes], None]
     answer: Callable[[int], bytes]
     asked: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda values: values
+    other_path: str = ""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Return the path, and the other one where there is one."""
+        return (self.path, self.other_path) if self.other_path else (self.path,)
 
     @property
     def names_agent(self) -> bool:

@@ -21,9 +21,9 @@ from gateway.logs import Log
 from gateway.net.asgi import Send
 from gateway.net.client import Response, Upload, header
 from gateway.passthrough.providers import OPENAI, ForwardedApi, check_speaks, only_provider
-from gateway.passthrough.response_owner import ResponseOwners, answer_in, is_elsewhere, of_agent, of_caller
-from gateway.passthrough.uploads import UploadBody
+from gateway.passthrough.response_owner import ResponseOwners, is_elsewhere, of_agent, of_caller
 from gateway.passthrough.usage_meter import EVENT_STREAM, Meter
+from gateway.passthrough.wanted import Wanted
 from gateway.rollout.table import Entry
 from gateway.rollout.target_faults import named
 from gateway.runtime import Channel, Runtime
@@ -34,29 +34,6 @@ from routing.plan import Plan
 
 MODEL = "{model}"  # stands in a path for the version's model
 _ERROR_BODY_BYTES = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A request on its way: `path` is what follows the base URL, `query` has no `?`. `at` is monotonic seconds.
-
-    `id` is ours, `request_id` the client's own, or ''. Answers by their id are asked for at `kept_at`.
-    """
-
-    id: str
-    request_id: str
-    method: str
-    path: str
-    query: str
-    headers: Headers
-    body: UploadBody
-    at: float
-    kept_at: str = OPENAI.kept_at
-
-    @property
-    def response(self) -> str | None:
-        """The id of the answer that this is about, unless the body says whom it is for."""
-        return None if self.body.names_model else answer_in(self.path, self.kept_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +109,8 @@ class Forwarder:
         return [plan.version.target]
 
     def _targets_without_agent(self, wanted: Wanted, caller: Caller, runtime: Runtime) -> Sequence[Target]:
+        if wanted.session is not None and wanted.session.provider:
+            return [Target(wanted.session.provider, "")]
         response = wanted.response
         if response is not None and (found := of_caller(caller, self.proxy.table, runtime.channels, wanted.kept_at)):
             return self.owners.first(response, found)
@@ -148,7 +127,8 @@ class Forwarder:
         except ProviderError as error:
             return await _tell(error, wanted, carried, send)
         try:
-            await _relay(response, carried, carried.deadline(self._now()), send)
+            further = wanted.further(carried.channel.endpoint, response.headers)
+            await _relay(response, carried, further, carried.deadline(self._now()), send)
         except ProviderError as error:
             if not carried.has_begun:
                 return await _tell(error, wanted, carried, send)
@@ -225,7 +205,7 @@ class _Carried:
 async def _send(wanted: Wanted, body: bytes | Upload, carried: _Carried, now: Callable[[], float]) -> Response:
     """The answer, its header block in and its status a good one. Raises ProviderError, and what the upload raises."""
     endpoint, runtime = carried.channel.endpoint, carried.runtime
-    path = f"{endpoint.base_path}{wanted.path}{'?' + wanted.query if wanted.query else ''}"
+    path = wanted.at_base(endpoint.base_path)
     request = endpoint.request(path, wanted.headers, body if isinstance(body, bytes) else b"", wanted.method)
     request.connect_seconds = carried.timeouts.connect
     response: Response | None = None
@@ -277,21 +257,22 @@ def _move(limit: asyncio.Timeout, when: float | None) -> None:
 async def _tell(error: ProviderError, wanted: Wanted, carried: _Carried, send: Send) -> ProviderError:
     """Answer with the error, which is the same one: nothing has gone out yet."""
     carried.status = error.status
-    headers = [JSON, *to_client_untyped(error.headers), *carried.headers()]
+    further = wanted.further(carried.channel.endpoint, error.headers)
+    headers = [JSON, *to_client_untyped(error.headers), *further, *carried.headers()]
     await send_answer(
         send, error.status, headers, error_body(named(error, carried.target), carried.api.client, wanted.id)
     )
     return error
 
 
-async def _relay(response: Response, carried: _Carried, deadline: float, send: Send) -> None:
-    """Hand the answer on as it comes, and its head with the first bytes.
+async def _relay(response: Response, carried: _Carried, further: Headers, deadline: float, send: Send) -> None:
+    """Hand the answer on as it comes, and its head, with `further` headers, with the first bytes.
 
     Raises ProviderError when it breaks or stalls, ClientTooSlow for a client.
     """
     meter, silence = carried.meter, carried.timeouts.between_chunks
     meter.begin(response.headers)
-    headers = [*to_client(response.headers), *_length(response), *carried.headers()]
+    headers = [*to_client(response.headers), *_length(response), *further, *carried.headers()]
     start = {"type": "http.response.start", "status": response.status, "headers": headers}
     chunks = response.chunks()
     loop, sending = asyncio.get_running_loop(), False

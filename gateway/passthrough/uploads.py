@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.errors import BodyTooLarge
+from gateway.formats.registry import CLIENTS
 from gateway.headers import JSON
 from gateway.json_body import Document, encode
 from gateway.net.asgi import Message, PlainReceive
@@ -17,6 +18,8 @@ from gateway.net.client import Upload
 from gateway.passthrough.form import Form
 
 _PREFIX = "/v1/"
+_OTHERS = [side.others for side in CLIENTS.values() if side.others is not None]
+_SESSIONS = tuple(f"{each}/" for others in _OTHERS if others.uploads for each in others.uploads.prefixes)
 # What is answered here, and never passed: api's routes have the last word, and a test compares the two.
 _OURS = ("chat/completions", "completions", "embeddings", "escalations", "feedback", "messages", "models")
 _WITH_DEFAULT_MODEL = frozenset({"audio", "images", "moderations", "videos"})
@@ -26,6 +29,8 @@ _WITHOUT_MODEL = frozenset({"containers", "files", "skills", "uploads", "vector_
 
 def takes_uploads(path: str) -> bool:
     """Return whether bodies sent to that path are streamed, and so may be longer than bodies that are read."""
+    if path.startswith(_SESSIONS):
+        return True
     if not path.startswith(_PREFIX) or path == "/v1/responses":
         return False
     rest = path.removeprefix(_PREFIX)

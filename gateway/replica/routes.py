@@ -19,6 +19,7 @@ from gateway.api.native_passthrough import NativePassthrough
 from gateway.api.near_misses import NearMisses
 from gateway.api.passthrough import Passthrough
 from gateway.api.responses_socket import ResponsesSocket
+from gateway.api.resumable_uploads import ResumableUploads
 from gateway.api.status import Status
 from gateway.calls import FormatName
 from gateway.errors import NotFound
@@ -100,7 +101,7 @@ def routes(services: Services) -> list[BaseRoute]:
 def _counted(services: Services) -> list[tuple[str, Handler]]:
     """Return the endpoints that count tokens."""
     sides = [(side, side.counting) for side in CLIENTS.values() if side.counting is not None]
-    return [(counting.path, CountTokens(services, side, counting)) for side, counting in sides]
+    return [(path, CountTokens(services, side, counting)) for side, counting in sides for path in counting.paths]
 
 
 def _routes_of_others(
@@ -110,10 +111,14 @@ def _routes_of_others(
     by_verb: list[tuple[str, Handler]] = [(path, each) for path, each in _counted(services) if _is_pattern(path)]
     beside: list[BaseRoute] = []
     for name, api in _others():
-        by_verb += [(f"{api.prefix}/{api.collection}{{model:path}}:{verb}", others[name]) for verb in api.verbs]
+        models = [f"{prefix}/{api.collection}{{model:path}}" for prefix in api.prefixes]
+        by_verb += [(f"{path}:{verb}", others[name]) for path in models for verb in api.verbs]
         if api.prefix != "/v1":
             left = NearMisses(services, others[name], others)
             beside.append(Route(f"{api.prefix}/{{path:path}}", Cors(services, left)))
+        if api.uploads is not None:
+            begun = ResumableUploads(services, CLIENTS[name], api.uploads)
+            beside += [Route(f"{each}/{{path:path}}", Cors(services, begun)) for each in api.uploads.prefixes]
     return [Route(path, Cors(services, each), methods=["POST"]) for path, each in by_verb], beside
 
 

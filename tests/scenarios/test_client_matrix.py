@@ -32,6 +32,13 @@ async def test_google_genai(here: EveryProvider) -> None:
     assert await here.found_by("with_google_genai.py") == dict.fromkeys(MODELS, PLAIN)
 
 
+async def test_google_files(here: EveryProvider) -> None:
+    """It uploads in one piece and in two; the bytes come without a key, and go to the account with the gateway's."""
+    found = (await here.found_by("with_google_files.py"))["gemini"]
+    assert found["small"] == [5, "text/plain", "a name"] and (found["large"], found["later"]) == ((8 << 20) + 3, 11)
+    assert found["found"] and found["listed"] and not found["left"]
+
+
 async def test_google_interactions(here: EveryProvider) -> None:
     """Its Interactions API: a call's result goes back with the steps that the model wrote."""
     assert await here.found_by("with_interactions_everywhere.py") == dict.fromkeys(MODELS, PLAIN)

@@ -44,6 +44,7 @@ def _check(body: bytes) -> None:
 
 COUNTING = Counting(
     path="/v1beta/models/{model:path}:countTokens",
+    other_path="/v1/models/{model:path}:countTokens",
     provider_path="/models/{model}:countTokens",
     changes=_changes,
     check=_check,

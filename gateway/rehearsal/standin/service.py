@@ -4,7 +4,7 @@ No sockets: `Service.answer` takes a whole request and gives back a script and, 
 """
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from urllib.parse import unquote
 
@@ -16,6 +16,7 @@ from .books import BookedCall, Books
 from .control import Control
 from .faults import faulty
 from .formats import MODELS, family_of, shape_of
+from .google_files import GoogleFiles
 from .interactions import INTERACTIONS
 from .kept import Files, KeptInteractions, KeptResponses, only
 from .models import StandinModels
@@ -23,7 +24,7 @@ from .received import RequestLog
 from .responses import RESPONSES, is_background
 from .shapes import Family, Served, Shape, StandinDoor
 from .turns import Turn, good
-from .wire import JSON, StandinRequest, WireScript, WireStep, head
+from .wire import JSON, Header, StandinRequest, WireScript, WireStep, head, lines_of
 
 Answer = tuple[WireScript, BookedCall | None]
 
@@ -39,6 +40,7 @@ class Service:
         self._interactions = KeptInteractions()
         self._files = Files()
         self._anthropic = AnthropicObjects()
+        self._google = GoogleFiles()
         self._control = Control(self.models, self.books, self.log)
         self._api_key = api_key.encode() if api_key is not None else None
         self._clock = clock
@@ -71,6 +73,8 @@ class Service:
         family = family_of(request)
         if (kept := self._responses.answer(request, self._clock())) is not None:
             return self._reply(family, number, 200, kept)
+        if (stored := self._google.answer(request, number)) is not None:
+            return self._reply(family, number, 200, stored.body, more=stored.headers)
         now = self._clock()
         if (kept := self._interactions.answer(request, now)) is not None:
             return self._reply(family, number, 200, kept)
@@ -118,8 +122,10 @@ class Service:
         if not hmac.compare_digest(key, self._api_key):
             raise _unknown(door.wrong)
 
-    def _reply(self, family: Family, number: str, status: int, body: bytes, kind: bytes = JSON) -> WireScript:
-        lines = b"content-type: %s\r\ncontent-length: %d\r\n" % (kind, len(body))
+    def _reply(
+        self, family: Family, number: str, status: int, body: bytes, kind: bytes = JSON, more: Sequence[Header] = ()
+    ) -> WireScript:
+        lines = b"content-type: %s\r\ncontent-length: %d\r\n%b" % (kind, len(body), lines_of(more))
         own = family.headers(Served(f"req_{number}", 0.0, self._clock()))
         return WireScript((WireStep(0.0, head(status, lines + own) + body),))
 

@@ -46,10 +46,10 @@ async def test_files_and_caches_go_to_googles_account(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1beta/models/x:asyncBatchEmbedContent", "/v1beta/tunedModels", "/upload/v1beta/files", "/v1beta/other"]
+    "path", ["/v1beta/models/x:asyncBatchEmbedContent", "/v1beta/tunedModels", "/upload/v1beta/other", "/v1beta/other"]
 )
 async def test_all_else_is_a_404_in_googles_dialect(serve: Serve, path: str) -> None:
-    """What is not forwarded, and uploads."""
+    """What is not forwarded."""
     here = await serve(api="gemini")
     refused = await ask(here, "POST", path, json={})
     assert (refused.status_code, refused.json()["error"]["status"]) == (404, "NOT_FOUND")
@@ -103,3 +103,16 @@ async def test_a_count_of_nobody(serve: Serve) -> None:
     for agent, status in (("nobody", "NOT_FOUND"), (here.agent, "INVALID_ARGUMENT")):
         refused = await ask(here, "POST", f"/v1beta/models/{agent}:countTokens", json={"contents": 5})
         assert refused.json()["error"]["status"] == status
+
+
+async def test_googles_sdk_leaves_beta_out(serve: Serve) -> None:
+    """The same endpoints under `/v1`, for Google's clients; OpenAI's files stay OpenAI's."""
+    here = await serve(api="gemini")
+    assert (await ask(here, "GET", "/v1/files")).status_code == 200
+    assert here.received().path == "/v1beta/files"
+    body = {"content": {"parts": [{"text": "a"}]}}
+    assert (await ask(here, "POST", f"/v1/models/{here.agent}:embedContent", json=body)).status_code == 200
+    counted = await ask(here, "POST", f"/v1/models/{here.agent}:countTokens", json={"contents": [body["content"]]})
+    assert counted.json()["totalTokens"] > 0
+    await here.http.get(f"{here.base_url}/files", headers={"authorization": "Bearer a-key"})
+    assert here.received().path == "/v1/files"

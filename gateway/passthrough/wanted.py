@@ -1,0 +1,45 @@
+"""A request that is forwarded, as it goes to the provider."""
+
+from dataclasses import dataclass
+
+from gateway.errors import Headers
+from gateway.formats.endpoint import ProviderEndpoint
+from gateway.passthrough.providers import OPENAI
+from gateway.passthrough.response_owner import answer_in
+from gateway.passthrough.upload_session import UploadSide
+from gateway.passthrough.uploads import UploadBody
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A request on its way: `path` is what follows the base URL, `query` has no `?`. `at` is monotonic seconds.
+
+    `id` is ours, `request_id` the client's own, or ''. Answers by their id are asked for at `kept_at`.
+    `session` says what is special about an upload, None for all else.
+    """
+
+    id: str
+    request_id: str
+    method: str
+    path: str
+    query: str
+    headers: Headers
+    body: UploadBody
+    at: float
+    kept_at: str = OPENAI.kept_at
+    session: UploadSide | None = None
+
+    def at_base(self, base_path: str) -> str:
+        """Return the whole path, with its query, at a provider of that base path."""
+        if self.session is not None:
+            return self.session.path(base_path)
+        return f"{base_path}{self.path}{'?' + self.query if self.query else ''}"
+
+    def further(self, endpoint: ProviderEndpoint, headers: Headers) -> Headers:
+        """Return the headers of an upload for the client. Raises ProviderError."""
+        return () if self.session is None else self.session.headers(endpoint, headers)
+
+    @property
+    def response(self) -> str | None:
+        """The id of the answer that this is about, unless the body says whom it is for."""
+        return None if self.body.names_model else answer_in(self.path, self.kept_at)

@@ -1,7 +1,7 @@
 """A call, its attempts and its outcome, as values that the layers hand to one another."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from gateway.errors import FailureKind, Headers
@@ -95,7 +95,8 @@ class MediaTokens(NamedTuple):
     output_video: int = 0
 
 
-class Usage(NamedTuple):
+@dataclass(slots=True)  # its fields are read time and again, which takes much longer with a tuple's
+class Usage:
     """Tokens of one attempt. `input` includes `cached` and `cache_written`, `output` includes `reasoning`.
 
     `cached` were read from a provider's prompt cache, `cache_written` put into it, and of those `cache_written_1h` for
@@ -123,7 +124,7 @@ class Usage(NamedTuple):
     def without_cache(self) -> "Usage":
         """Return the same tokens as if no prompt cache had had a part in them."""
         media = self.media and self.media._replace(cached_audio=0, cached_image=0)
-        return self._replace(cached=0, cache_written=0, cache_written_1h=0, media=media)
+        return replace(self, cached=0, cache_written=0, cache_written_1h=0, media=media)
 
 
 @dataclass(slots=True)
@@ -242,7 +243,7 @@ class Outcome:
         return self.attempts[0 if self.hedge == "lost" else -1]
 
 
-@dataclass(slots=True)  # its fields are read time and again, which takes much longer with a tuple's
+@dataclass(slots=True)  # like `Usage`
 class Spent:
     """Usage and cost of all attempts of a call. `unreported` counts attempts that answered without usage, `unpriced`
     those without a known price. `estimated` is set where any part is an estimate.

@@ -8,7 +8,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Literal
 
 from routing.chain import HUMAN, ChainTarget, Target
@@ -41,12 +40,13 @@ class Tool:
     definition: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AgentVersion:
     """Model, system prompt, parameters and tools as one immutable unit.
 
     `parameters` maps a chat-completions field to the JSON text of its value (`{"temperature": "0.3"}`).
-    `client_may_set` names the parameters for which the version's value is only a default.
+    `client_may_set` names the parameters for which the version's value is only a default. `digest` is the SHA-256 of
+    the resolved content, in 64 hex digits; the version's name is not part of it.
     """
 
     name: str
@@ -55,10 +55,9 @@ class AgentVersion:
     parameters: Mapping[str, str] = field(default_factory=dict)
     tools: tuple[Tool, ...] = ()
     client_may_set: frozenset[str] = frozenset()
+    digest: str = field(init=False, compare=False, repr=False)
 
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 of the resolved content, 64 hex digits. The version's name is not part of it."""
+    def __post_init__(self) -> None:
         content = {
             "model": str(self.target),
             "system_prompt": self.system_prompt,
@@ -67,7 +66,7 @@ class AgentVersion:
             "client_may_set": sorted(self.client_may_set),
         }
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        object.__setattr__(self, "digest", hashlib.sha256(canonical.encode()).hexdigest())
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Where client and provider speak one format the events go on as they came, otherw
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from gateway.calls import Usage
 from gateway.errors import ProviderError
@@ -53,7 +54,7 @@ class Reader:
         if self.done or said is None:
             return said
         output = max(said.output, self._deltas)
-        return said._replace(output=output, estimated=True)
+        return replace(said, output=output, estimated=True)
 
     def feed(self, chunk: bytes) -> bytes:
         """Take what came in; return what to send on, b"" when there is nothing yet."""

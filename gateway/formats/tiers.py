@@ -1,5 +1,7 @@
 """Service tiers of answers that have prices of their own. Others, and words that nobody knows, are the usual one."""
 
+from dataclasses import replace
+
 from gateway.calls import Usage
 
 # `scale` is paid for in advance, `fast` is Anthropic's speed, `optimized` Amazon's latency.
@@ -12,4 +14,4 @@ def with_tier(usage: Usage | None, said: object) -> Usage | None:
     if usage is None or not isinstance(said, str):
         return usage
     tier = said.lower().removeprefix(_PREFIX)
-    return usage._replace(tier=tier) if tier in _PRICED_APART else usage
+    return replace(usage, tier=tier) if tier in _PRICED_APART else usage

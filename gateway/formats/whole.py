@@ -1,11 +1,12 @@
 """Result of an attempt's whole answer."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from gateway.calls import Usage
 
 
-class Whole(NamedTuple):
+@dataclass(slots=True)
+class Whole:
     """A whole answer as the client gets it, what it used, and whether its tool calls can be carried out.
 
     `refused` says that it is no answer but a refusal: a content filter's, or the model's own.

@@ -46,17 +46,17 @@ class Rate:
 
     def cost(self, usage: Usage) -> int | None:
         """Cost in nano-dollars; each part of the input or output pays its own rate. None for what has no price."""
-        given, cached, output, reasoning, _, written, for_an_hour, _, media = usage
-        fresh = max(given - cached - written, 0)
+        cached, written, output, reasoning = usage.cached, usage.cache_written, usage.output, usage.reasoning
+        fresh = max(usage.input - cached - written, 0)
         pico = fresh * self.input + cached * self.cached + written * self.cache_write + self.request
-        if for_an_hour:
-            pico += for_an_hour * (self.cache_write_1h - self.cache_write)
+        if usage.cache_written_1h:
+            pico += usage.cache_written_1h * (self.cache_write_1h - self.cache_write)
         if output:
             if self.output is None:
                 return None
             pico += (output - reasoning) * self.output + reasoning * self.reasoning
-        if media is not None:
-            beyond = self._beyond_text(media)
+        if usage.media is not None:
+            beyond = self._beyond_text(usage.media)
             if beyond is None:
                 return None
             pico += beyond
@@ -88,7 +88,8 @@ class Rate:
         return more
 
 
-class Period(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Period:
     """Rates, the highest tier first, and the Unix seconds between which they hold; `end` is no longer among them.
 
     Without rates, what there is has no known price.

@@ -183,9 +183,9 @@ def test_service_tiers_have_prices_of_their_own() -> None:
     plain, double = Override("house/m", date(2026, 1, 1), 1.0, 2.0), Override("house/m", date(2026, 1, 1), 2.0, 4.0)
     prices = book(plain, replace(double, service_tier="priority"))
     usage = Usage(1000, 0, 1000)
-    costs = [prices.cost("house/m", usage._replace(tier=tier), NOON) for tier in ("", "priority", "flex", "")]
+    costs = [prices.cost("house/m", replace(usage, tier=tier), NOON) for tier in ("", "priority", "flex", "")]
     assert costs == [3_000_000, 6_000_000, None, 3_000_000]
-    assert book().cost("openai/gpt-5.4", usage._replace(tier="priority"), NOON) is None
+    assert book().cost("openai/gpt-5.4", replace(usage, tier="priority"), NOON) is None
 
 
 @pytest.mark.parametrize(

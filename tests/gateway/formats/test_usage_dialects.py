@@ -1,6 +1,7 @@
 """What the servers of chat completions say that an answer has used: five dialects, one reading."""
 
 import json
+from dataclasses import astuple
 from typing import Any
 
 import pytest
@@ -105,7 +106,7 @@ flat = st.dictionaries(members, counts)
 def test_parts_are_never_more_than_their_whole(usage: Body, taken: Body, made: Body) -> None:
     """Whatever a server says, what was cached, written and thought fits into the sums."""
     found = usage_from({**usage, "prompt_tokens_details": taken, "completion_tokens_details": made})
-    assert found is not None and min(count for count in found if isinstance(count, int)) >= 0
+    assert found is not None and min(count for count in astuple(found) if isinstance(count, int)) >= 0
     media = found.media or MediaTokens()
     assert min(media) >= 0 and media.cached_audio <= media.input_audio and media.cached_image <= media.input_image
     assert (

@@ -32,7 +32,8 @@ def describe(view: StatusView) -> str:
 
 def _describe_agent(name: str, agent: AgentView) -> list[str]:
     phase = agent.phase or "no canary"
-    lines = [f"{name}: {phase}, canary at {agent.weight:.2%}, epoch {agent.epoch}", f"  {agent.reason}"]
+    share = f"canary at {agent.weight:.2%}" if agent.canary else f"{agent.stable.version} serves every call"
+    lines = [f"{name}: {phase}, {share}, epoch {agent.epoch}", f"  {agent.reason}"]
     lines += [_describe_sums(version, sums) for version, sums in agent.versions.items()]
     if agent.excluded:
         lines.append(f"  {agent.excluded}: see `serinus explain`")
@@ -70,8 +71,8 @@ def explain(name: str, agent: AgentView) -> list[str]:
         lines += apart_in_words(agent.versions)
         lines += [f"{agent.openings}."] if agent.openings else []
         lines += [f"It waits because {reason}." for reason in agent.waits_for]
-    if agent.excluded and agent.phase == "completed":
-        lines.append(f"{agent.excluded.capitalize()}; 'serinus rollout resume {name}' gives it back.")
+    if (kept_from := agent.excluded) and not any(kept_from in reason for reason in agent.waits_for):
+        lines.append(f"{kept_from[0].upper()}{kept_from[1:]}. 'serinus rollout resume {name}' gives it back.")
     if agent.dismissed:
         lines.append(f"Dismissed by a person: {', '.join(agent.dismissed)}.")
     if agent.ignored_rules:

@@ -38,7 +38,8 @@ from policies.evidence.tally import Tally, quantile
 from policies.guardrails.grammar import THRESHOLD
 from policies.guardrails.guardrails import Finding
 from policies.guardrails.thresholds import outdated
-from policies.rollout.rollout import Findings, excluded_in_words, waits_for
+from policies.rollout.exclusions import excluded_in_words
+from policies.rollout.rollout import Findings, waits_for
 from policies.rollout.state import State, Step
 from policies.simulation.outlook import rate_ratio_interval, requests_to_verdict
 from routing.agents import Shadow
@@ -145,7 +146,7 @@ def agent_view(entry: Entry, snapshot: Snapshot, event: Mapping[str, Any], unpri
         unpriced=tuple(unpriced),
         openings=None,
         retirements=(),
-        excluded=excluded_in_words(state) if state and (state.on_trial or state.phase == "completed") else None,
+        excluded=excluded_in_words(state) if state and entry.excluded else None,
         ignored_rules=tuple(_ignored_rules(entry)),
     )
 

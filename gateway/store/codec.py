@@ -47,6 +47,7 @@ def encode_state(state: State) -> dict[str, str]:
         "replaced": _json(list(state.replaced)),
         "earlier": _json([list(step) for step in state.earlier]),
         "excluded": _json(list(state.excluded)),
+        "acknowledged": _json(list(state.acknowledged)),
     }
 
 
@@ -134,6 +135,7 @@ def _decode(fields: Mapping[str, str]) -> State:
         replaced=tuple(json.loads(fields.get("replaced", "[]"))),
         earlier=tuple((int(epoch), int(weight)) for epoch, weight in json.loads(fields.get("earlier", "[]"))),
         excluded=tuple(json.loads(fields.get("excluded", "[]"))),
+        acknowledged=tuple(json.loads(fields.get("acknowledged", "[]"))),
     )
 
 

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from policies.evidence.evidence import CALLER, ERRORS, Evidence, earlier_part
+from policies.evidence.evidence import ERRORS, Evidence, earlier_part
 from policies.guardrails.exclusion import SoleBreach, sole_breach
 from policies.guardrails.grammar import Guardrail
 from policies.guardrails.guardrails import MIN_UNITS, Assessment, Finding, bank
+from policies.rollout.exclusions import end_in_words, excluded_in_words, hold_in_words, party_in_words, way_on
 from policies.rollout.state import WHOLE_WEIGHT, Action, Intent, Phase, State, Step, percent
 
 CONTROLLER = "controller"
@@ -26,7 +27,6 @@ _MOST_REPLACED = 8  # versions of earlier rollouts that conversations under way 
 _MOST_EARLIER = 8  # steps whose conversations are evidence beside those of the running one
 
 _APPROVAL = "a person's approval is needed"
-_WAY_ON = "abort the rollout if you trust this, resume it to give the canary back, or promote it to go on without"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,9 @@ def reconcile(state: State | None, intent: Intent, now: float, highest_epoch: in
     """
     if state is None or not (state.serves(intent) or _already_completed(state, intent)):
         return _begin(state, intent, now, highest_epoch)
+    if state.excluded and _already_completed(state, intent):
+        reason = f"{intent.stable.version} is stable in the configuration, for everybody: {end_in_words(state)}"
+        return change(state, now, action="end", actor=CONFIGURATION, reason=reason, excluded=(), acknowledged=())
     step = state.step_of(intent)
     if step is None or not state.on_trial:
         return None
@@ -107,8 +110,9 @@ def restore(last_seen: State, found: State | None, now: float) -> Decision:
     before = last_seen.reason.partition("; ")[2] if last_seen.action == "restore" else last_seen.reason
     state = replace(
         last_seen, epoch=epoch, rollout=epoch, evidence=epoch, segment=1, offset=0, banked={}, frozen={},
-        earlier=(), excluded=(), action="restore", actor=CONTROLLER, reason=f"{reason}; {before}", changed_at=now,
-        began_at=now, step=last_seen.step if last_seen.pinned else min(last_seen.step, 1), approved=False,
+        earlier=(), excluded=(), acknowledged=(), action="restore", actor=CONTROLLER, reason=f"{reason}; {before}",
+        changed_at=now, began_at=now, step=last_seen.step if last_seen.pinned else min(last_seen.step, 1),
+        approved=False,
     )  # fmt: skip
     return Decision(found.epoch if found else 0, state, {"lost_epoch": last_seen.epoch})
 
@@ -143,7 +147,7 @@ def decide(state: State, intent: Intent, findings: Findings, now: float) -> Deci
 def waits_for(state: State, intent: Intent, findings: Findings, now: float) -> tuple[str, ...]:
     """Return why the rollout does not go on to its next step, in words; empty when it may."""
     step = state.step_of(intent)
-    kept_from = (f"{excluded_in_words(state)}; {_WAY_ON}",) if state.excluded else ()
+    kept_from = (hold,) if (hold := hold_in_words(state)) else ()
     if step is None or step.hold is None:
         unending = "there are no steps: the weight stays until the configuration changes"
         return (*kept_from, unending, *findings.assessment.holds)
@@ -191,7 +195,10 @@ def banked(decision: Decision, findings: Findings) -> Decision:
 def complete(state: State, actor: str, reason: str, now: float) -> Decision:
     """The canary becomes what is trusted; the unchanged file means just that from now on."""
     changes = {"phase": "completed", "weight": WHOLE_WEIGHT, "earlier": ()}
-    return new_segment(state, now, action="complete", actor=actor, reason=reason, **changes)
+    decision = new_segment(state, now, action="complete", actor=actor, reason=reason, **changes)
+    if kept_from := excluded_in_words(decision.state):
+        return replace(decision, state=replace(decision.state, reason=f"{reason}; {kept_from}"))
+    return decision
 
 
 def breach(finding: Finding, findings: Findings) -> str:
@@ -207,36 +214,23 @@ def _roll_back(state: State, finding: Finding, findings: Findings, now: float) -
     reason = breach(finding, findings)
     decision = new_segment(
         state, now, action="roll_back", actor=CONTROLLER, reason=reason, phase="rolled_back", weight=0, excluded=(),
-        rolled_back={**state.rolled_back, state.canary.digest: reason},
+        acknowledged=(), rolled_back={**state.rolled_back, state.canary.digest: reason},
     )  # fmt: skip
     return replace(decision, evidence=findings.record(finding))
 
 
 def _exclude(state: State, sole: SoleBreach, findings: Findings, now: float) -> Decision:
     """Keep a party off the canary; the step and its evidence go on."""
-    finding, who = sole.finding, _party_in_words(sole.party)
+    finding, who = sole.finding, party_in_words(sole.party)
     reason = (
         f"{finding.guardrail.text} is breached by the calls of {who} alone ({sole.share:.0%} of the canary's): "
         f"{_seen(finding, findings.evidence)}; E = {finding.unbounded:.4g}, and {finding.e_value:.4g} without these "
-        f"calls; they get {state.stable.version} from now on; {_WAY_ON}"
+        f"calls; they get {state.stable.version} from now on; {way_on(state)}"
     )
     excluded = (*state.excluded, sole.party)
     decision = change(state, now, action="exclude", actor=CONTROLLER, reason=reason, excluded=excluded)
     record = {**findings.record(None), "guardrail": finding.guardrail.text, "party": sole.party}
     return replace(decision, evidence=record)
-
-
-def excluded_in_words(state: State) -> str | None:
-    """Return who gets stable because their calls alone show a breach; None for nobody."""
-    if not state.excluded:
-        return None
-    who = " and ".join(map(_party_in_words, state.excluded))
-    return f"the canary is kept from {who}, whose calls alone show a breach"
-
-
-def _party_in_words(party: str) -> str:
-    """Return what people may call a party. Callers may read this of one another, so it is no caller's name."""
-    return f"one {'caller' if party.startswith(CALLER) else 'user'} ({party})"
 
 
 def _go_on(state: State, intent: Intent, findings: Findings, now: float) -> Decision:
@@ -287,6 +281,8 @@ def _begin(state: State | None, intent: Intent, now: float, highest_epoch: int) 
     epoch = max(expected, highest_epoch) + 1
     rolled_back = state.rolled_back if state else {}
     phase, action, weight, reason = _beginning(state, intent, rolled_back)
+    if ended := end_in_words(state) if state else None:
+        reason = f"{reason}; {ended}"
     new = State(
         epoch=epoch, phase=phase, step=1 if phase == "running" else 0, weight=weight, stable=intent.stable,
         canary=intent.canary, rollout=epoch, evidence=epoch, reason=reason, actor=CONFIGURATION, action=action,

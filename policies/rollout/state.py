@@ -69,7 +69,8 @@ class State:
     are the steps that the rollout follows; empty in a record from before they were kept. `replaced` are the digests of
     versions that earlier rollouts have replaced: conversations under way may keep them. `earlier` are the evidence
     epochs and weights of this rollout's earlier steps whose conversations are still evidence. `excluded` are the
-    parties that get stable because their calls alone have shown a breach (decision 40).
+    parties that get stable because their calls alone have shown a breach (decision 40), `acknowledged` those of them
+    without whom a person has promoted the rollout: they hold no further step.
     """
 
     epoch: int
@@ -97,6 +98,7 @@ class State:
     replaced: tuple[str, ...] = ()
     earlier: tuple[tuple[int, int], ...] = ()
     excluded: tuple[str, ...] = ()
+    acknowledged: tuple[str, ...] = ()
 
     def serves(self, intent: Intent) -> bool:
         """Return whether this record is of the versions that the configuration names."""

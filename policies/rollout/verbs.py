@@ -47,7 +47,7 @@ def _pause(state: State, intent: Intent, command: Command, now: float) -> Decisi
 
 def _resume(state: State, intent: Intent, command: Command, now: float) -> Decision:
     if state.excluded and state.phase != "paused":  # with new evidence: by the old one they would be excluded at once
-        return new_segment(state, now, **_signed(command, "resume"), excluded=())
+        return new_segment(state, now, **_signed(command, "resume"), excluded=(), acknowledged=())
     _require(state, "paused")
     return change(state, now, **_signed(command, "resume"), phase="running", began_at=now)
 
@@ -60,7 +60,8 @@ def _promote(state: State, intent: Intent, command: Command, now: float) -> Deci
     if command.to_end or state.place_in(intent) >= len(intent.steps):
         return complete(state, command.actor, command.reason, now)
     decision = advance(state, intent, command.actor, command.reason, now)
-    return replace(decision, state=replace(decision.state, action="promote", phase="running", pinned=False))
+    promoted = replace(decision.state, action="promote", phase="running", pinned=False, acknowledged=state.excluded)
+    return replace(decision, state=promoted)
 
 
 def _abort(state: State, intent: Intent, command: Command, now: float) -> Decision:
@@ -68,8 +69,9 @@ def _abort(state: State, intent: Intent, command: Command, now: float) -> Decisi
     assert state.canary is not None, "act refuses without one"  # noqa: S101
     rolled_back = {**state.rolled_back, state.canary.digest: f"{command.actor}: {command.reason}"}
     return new_segment(
-        state, now, **_signed(command, "abort"), phase="rolled_back", weight=0, rolled_back=rolled_back, excluded=()
-    )
+        state, now, **_signed(command, "abort"), phase="rolled_back", weight=0, rolled_back=rolled_back, excluded=(),
+        acknowledged=(),
+    )  # fmt: skip
 
 
 def _approve(state: State, intent: Intent, command: Command, now: float) -> Decision:

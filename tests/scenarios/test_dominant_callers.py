@@ -5,7 +5,7 @@ import hashlib
 import itertools
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ from tests.support.running import ADMIN_TOKEN, Running, provider, running, trial
 DEAD = ModelBehaviour(error_rate=1.0, status=500)
 REFUSING = ModelBehaviour(error_rate=1.0, status=400, error_message="bad thing")
 ADMIN = (f"authorization: Bearer {ADMIN_TOKEN}",)
+Steps = Sequence[Mapping[str, str]]
 Who = tuple[str, str]  # the caller's key, and the user that it names or ''
 ALICE, USER, HEALTH_CHECK = ("alice", ""), ("alice", "user-1"), ("bob", "")
 
@@ -81,10 +82,14 @@ async def whole_stream(url: str, data: bytes, headers: Sequence[str]) -> Reply:
     return Reply(200 if b"data: [DONE]" in answer else 500, {"x-serinus-version": version}, answer)
 
 
-def configure(folder: Path, agent: str, standin: Standin, callers: Sequence[str], **more: Any) -> Path:
-    """A trial at 10 %, with a key for each caller."""
+def configure(
+    folder: Path, agent: str, standin: Standin, callers: Sequence[str], steps: Steps = (), **more: Any
+) -> Path:
+    """A trial at 10 %, or of these steps, with a key for each caller."""
     keys = {name: {"sha256": hashlib.sha256(name.encode()).hexdigest()} for name in callers}
     files = trial(agent, standin, "10%")
+    if steps:
+        files["routing.yaml"] = {"agents": {agent: {"stable": "v1", "canary": "v2", "steps": steps}}}
     settings = files["gateway.yaml"]
     assert isinstance(settings, dict)
     return write(folder / "config", {**files, "gateway.yaml": {**settings, "keys": keys, **more}})
@@ -92,12 +97,12 @@ def configure(folder: Path, agent: str, standin: Standin, callers: Sequence[str]
 
 @asynccontextmanager
 async def gateways(
-    folder: Path, redis_url: str, agent: str, callers: Sequence[str], behaviour: ModelBehaviour
+    folder: Path, redis_url: str, agent: str, callers: Sequence[str], behaviour: ModelBehaviour, steps: Steps = ()
 ) -> AsyncIterator[tuple[list[Running], Standin]]:
     """Two gateways, and a canary that behaves so."""
     async with AsyncExitStack() as stack:
         standin = await stack.enter_async_context(provider(bad=behaviour))
-        config = configure(folder, agent, standin, callers)
+        config = configure(folder, agent, standin, callers, steps)
         yield [await stack.enter_async_context(running(config, redis_url)) for _ in range(2)], standin
 
 
@@ -182,12 +187,50 @@ async def test_a_conversation_leaves_the_canary_for_good(tmp_path: Path, redis_u
             line.close()
 
 
+async def test_the_rollout_goes_on_without_it_until_the_canary_is_stable(
+    tmp_path: Path, redis_url: str, agent: str
+) -> None:
+    """One promotion is enough at both gateways; the edit after the completion ends the exclusion, and says so."""
+    steps = [{"weight": weight, "hold": "1s"} for weight in ("10%", "50%", "100%")]
+    async with gateways(tmp_path, redis_url, agent, ("alice", "bob"), DEAD, steps=steps) as (served, standin):
+        people = Clients(agent, [each.url for each in served])
+        services = served[0].gateway.services
+        await people.call_often(150, lambda _: ALICE)
+        standin.behave("bad", ModelBehaviour())
+        state = services.table.seen(agent)
+        assert state and state.excluded and state.step == 1
+        await services.commands.act(agent, state.epoch, Command("promote", "kim", "without alice"))
+        while (await status_of(served[1].url, agent))["phase"] == "running":
+            await people.call_often(40, lambda n: ALICE if n % 10 == 9 else HEALTH_CHECK)
+            assert people.versions[ALICE, "v1"] == 4
+        found = await status_of(served[1].url, agent)
+        assert found["phase"] == "completed" and found["reason"].endswith(f"whose calls alone show a breach; {EDIT}")
+        assert found["excluded"].endswith(EDIT)
+        for each in served:
+            write(each.folder, {"routing.yaml": {"agents": {agent: {"stable": "v2"}}}})
+            each.reload()
+        await until(lambda: is_ended(served, agent))
+        await people.call_often(40, lambda _: ALICE)
+        assert people.versions[ALICE, "v2"] >= 30  # some of the last step's share of stable go on for a moment
+        event = json.loads((await ask(served[1].url, "GET", f"/audit/{agent}", headers=ADMIN)).body)["events"][0]
+    assert (event["action"], event["actor"], event["excluded"]) == ("end", "configuration", [])
+
+
+EDIT = "the edit that makes v2 stable gives it to them, too"
+
+
+async def is_ended(served: Sequence[Running], agent: str) -> bool:
+    """Whether both statuses say that nobody is excluded any more, and why."""
+    found = [await status_of(each.url, agent) for each in served]
+    return all(not each["excluded"] and "the exclusion of one caller" in each["reason"] for each in found)
+
+
 async def test_people_hear_of_it_and_may_give_the_canary_back(tmp_path: Path, redis_url: str, agent: str) -> None:
     """Between two processes: a notice, log, audit, `status` and `explain` say it; pins hold meanwhile."""
     receiver = Receiver()
     async with AsyncExitStack() as stack:
         port = await stack.enter_async_context(listening(receiver.serve))
-        notify = {"notify": [{"url": f"http://127.0.0.1:{port}/", "allow_private": True}]}
+        notify: dict[str, Any] = {"notify": [{"url": f"http://127.0.0.1:{port}/", "allow_private": True}]}
         standin = await stack.enter_async_context(provider(bad=DEAD))
         config, environ = configure(tmp_path, agent, standin, ("alice", "bob"), **notify), {"SERINUS_STORE": redis_url}
         served = [await stack.enter_async_context(serving(config, environ, name)) for name in ("one", "two")]

@@ -97,3 +97,9 @@ def test_what_is_no_evidence_is_said() -> None:
     page = status_page(view(openings="90% begin with <hi>", versions=versions)).decode()
     assert "<p>90% begin with &lt;hi&gt;</p>" in page and "or were moved: v1 3.</p>" in page
     assert "no evidence" not in status_page(view()).decode()
+
+
+def test_who_is_excluded_is_shown() -> None:
+    """With what the next edit means."""
+    kept_from = "the canary is kept from one caller (c7); the edit that makes v2 stable gives it to them, too"
+    assert f"<p>{kept_from}</p>" in status_page(view(phase="completed", excluded=kept_from)).decode()

@@ -147,6 +147,17 @@ def test_an_excluded_party_has_an_entry_without_the_canary(phase: Phase) -> None
     assert CANARY in entry.split.kept and CANARY not in others.split.kept
 
 
+def test_an_exclusion_ends_when_the_canary_becomes_stable() -> None:
+    """By the operator's edit, at once; until the record follows, nobody is kept from it by either."""
+    here = table()
+    here.turn(AGENT.name, replace(running_state(), phase="completed", excluded=("c7",)))
+    here.install({AGENT.name: agent_named("support", None, stable="v2")})
+    entry = here.entry(AGENT.name)
+    assert entry and entry.state and (entry.split.stable.name, entry.excluded, entry.for_excluded) == (
+        "v2", frozenset(), None,
+    )  # fmt: skip
+
+
 def test_an_exclusion_ends_with_the_trial() -> None:
     """And what one replica has excluded alone ends with the next record, the same one included."""
     here, state = table(), running_state()

@@ -65,6 +65,7 @@ async def test_a_record_with_steps_survives_the_store(store: RedisStore, agent: 
         beginning().state, began_at=1.7e9 + 1 / 3, segment=3, offset=2880, banked={"cost <= stable * 1.05": 1e-300},
         frozen={"latency:0.75": 0.1 + 0.2, "cost": math.inf}, approved=True, pinned=True, dismissed=("cost", "tokens"),
         steps=(Step(500, 600.0, 100), Step(10_000, 0.5, approval=True)),
+        excluded=("c7", "u3"), acknowledged=("c7",),
     )  # fmt: skip
     await store.commit(agent, Decision(0, state, {}), "config")
     found, _ = await store.read(agent)
@@ -76,7 +77,8 @@ async def test_a_record_from_before_the_steps_can_be_read(redis_url: str, agent:
     client = connect(redis_url)
     store = RedisStore(client, "replica")
     await store.commit(agent, Decision(0, replace(beginning().state, pinned=True, segment=5), {}), "config")
-    new = ("began_at", "segment", "offset", "banked", "frozen", "approved", "pinned", "dismissed", "ladder")
+    later = ("excluded", "acknowledged")
+    new = (*later, "began_at", "segment", "offset", "banked", "frozen", "approved", "pinned", "dismissed", "ladder")
     assert await client.execute_command("HDEL", f"serinus:{{{agent}}}:state", *new) == len(new)
     found, _ = await store.read(agent)
     assert found

@@ -1,0 +1,37 @@
+"""What `status` and `explain` say of exclusions, and of an agent without a canary."""
+
+from gateway.cli.render import describe, explain
+from gateway.rollout.status_view import AgentView
+from tests.support.views import agent_view, status_view
+
+KEPT_FROM = "the canary is kept from one caller (c7), whose calls alone show a breach"
+UNTIL_THE_EDIT = f"{KEPT_FROM}; the edit that makes V2 stable gives it to them, too"
+
+
+def status(agent: AgentView) -> str:
+    return describe(status_view(agent))
+
+
+def test_an_exclusion_is_explained_once() -> None:
+    """With why the rollout waits, or by itself where a person has promoted without that party."""
+    held = explain("support", agent_view(phase="running", excluded=KEPT_FROM, waits_for=(f"{KEPT_FROM}; abort it",)))
+    promoted = explain("support", agent_view(phase="running", excluded=KEPT_FROM))
+    assert [line for line in held if "kept from" in line] == [f"It waits because {KEPT_FROM}; abort it."]
+    assert [line for line in promoted if "kept from" in line] == [
+        f"{KEPT_FROM.replace('the', 'The', 1)}. 'serinus rollout resume support' gives it back."
+    ]
+
+
+def test_what_the_edit_after_completion_does_is_said() -> None:
+    """Names keep their letters."""
+    agent = agent_view(phase="completed", excluded=UNTIL_THE_EDIT)
+    assert "the edit that makes V2 stable gives it to them, too: see" in status(agent)
+    assert any(
+        line.startswith("The canary is kept") and "makes V2 stable" in line for line in explain("support", agent)
+    )
+
+
+def test_without_a_canary_stable_serves() -> None:
+    """Also once the completed canary has become stable: there is no canary with a share of zero."""
+    for phase, words in (("completed", "completed"), (None, "no canary")):
+        assert f"support: {words}, v1 serves every call, epoch 2" in status(agent_view(phase=phase, canary=None))

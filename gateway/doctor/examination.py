@@ -61,7 +61,7 @@ async def _ping_all(asked: Sequence[Asked], seconds: float) -> list[Pinged]:
 
 def _unused(settings: GatewaySettings, asked: Sequence[Asked]) -> Iterator[Diagnosis]:
     for name in settings.providers.keys() - {each.target.provider for each in asked}:
-        yield Diagnosis(name, "doubtful", "is the provider of no version and no fallback, and was not asked")
+        yield Diagnosis(name, "doubtful", "is the provider of no version, fallback or named model, and was not asked")
 
 
 async def _store(settings: GatewaySettings, seconds: float) -> list[Diagnosis]:

@@ -265,7 +265,7 @@ def build(
     table.heed = under_way.see
     conversations = ConversationNaming(EqualBeginnings(under_way, SharedOpenings(clock.monotonic)))
     proxy = Proxy(table, chain, attempts, recorder, shadows, clock, replies, hedges, exposures, conversations)
-    retirements = RetirementWatch(store.store, notices, log, clock.unix, given.timings)
+    retirements = RetirementWatch(store.store, notices, log, clock.unix, recorder.models_called, given.timings)
     retirements.follow(deployment, runtime)
     services = Services(
         runtime=runtime, table=table, controller=controller, store=store.store, memory=store.memory,

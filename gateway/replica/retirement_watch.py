@@ -5,7 +5,7 @@ serves what it can, and the people who run it hear of it two months before.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime
 
@@ -13,22 +13,34 @@ from gateway.config import Deployment
 from gateway.errors import GatewayError, ProviderError, StoreAway
 from gateway.logs import Log
 from gateway.passthrough.model_list import fetch_models
-from gateway.replica.retirements import calendar, routed_targets
+from gateway.replica.retirements import PLAIN, aliased_targets, calendar, named_models, routed_targets
 from gateway.retirements import ModelEnding, ReportedDates, RetirementCalendar
 from gateway.rollout.notifications import RETIREMENT, Notices
 from gateway.runtime import Channel, Runtime
 from gateway.store.seam import Notice, Store
 from gateway.timings import USUAL, Timings
+from routing.models import MODELS
 
+_DAY = 86_400.0
 _MILESTONES = (0, 1, 3, 7, 14, 30, 60)  # days before the end at which receivers hear of it
 
 
 class RetirementWatch:
-    """`follow` gives it each new configuration; `calendar` holds the dates under the present one."""
+    """`follow` gives it each new configuration; `calendar` holds the dates under the present one.
+
+    `called` returns the plain models that were called in the last seconds.
+    """
 
     def __init__(
-        self, store: Store, notices: Notices, log: Log, unix: Callable[[], float], timings: Timings = USUAL
+        self,
+        store: Store,
+        notices: Notices,
+        log: Log,
+        unix: Callable[[], float],
+        called: Callable[[float], Iterable[str]],
+        timings: Timings = USUAL,
     ) -> None:
+        self._called = called
         self.calendar = RetirementCalendar()
         self._store = store
         self._notices = notices
@@ -45,13 +57,21 @@ class RetirementWatch:
     def follow(self, deployment: Deployment, runtime: Runtime) -> None:
         """Watch the models of that configuration from now on."""
         self._used = {name: tuple(routed_targets(agent)) for name, agent in deployment.agents.items()}
+        self._used[MODELS] = (*named_models(deployment), *aliased_targets(deployment))
         self._base_urls = {name: provider.base_url for name, provider in deployment.settings.providers.items()}
         self._channels = runtime.channels
         self.calendar = calendar(deployment.settings, self._reported)
 
     def near(self, agent: str) -> list[ModelEnding]:
         """Return the agent's targets that have been retired, or will be within 60 days."""
-        return list(self.calendar.near(self._used.get(agent, ()), self._today()))
+        used = self._used.get(agent, ())
+        if agent == MODELS:
+            used = self._plain()
+        return list(self.calendar.near(used, self._today()))
+
+    def _plain(self) -> tuple[str, ...]:
+        """Return the plain models that the configuration names, and those called within a day."""
+        return tuple(dict.fromkeys((*self._used[MODELS], *self._called(_DAY))))
 
     async def look_for_ever(self) -> None:
         """Log, and tell receivers of, what ends, until cancelled."""
@@ -76,7 +96,7 @@ class RetirementWatch:
 
     async def refresh(self) -> None:
         """Take the dates that the providers in use report. What cannot be read changes nothing."""
-        used = {target.partition("/")[0] for targets in self._used.values() for target in targets}
+        used = {target.partition("/")[0] for targets in (*self._used.values(), self._plain()) for target in targets}
         channels, base_urls = self._channels, self._base_urls
         for name in sorted(used & channels.keys()):
             if channels[name].endpoint.api.facts.tells_endings:
@@ -95,7 +115,9 @@ class RetirementWatch:
         self._said[key] = today
         write = self._log.error if ending.is_over else self._log.warning
         event = "model_retired" if ending.is_over else "model_retires"
-        write(event, agent=agent, target=ending.target, on=str(ending.on), days=ending.days, source=ending.source)
+        write(
+            event, agent=_shown(agent), target=ending.target, on=str(ending.on), days=ending.days, source=ending.source
+        )
 
     async def _tell(self, agent: str, ending: ModelEnding) -> None:
         """Have receivers told that do not know this milestone yet; one replica at a time. Raises StoreAway."""
@@ -107,10 +129,14 @@ class RetirementWatch:
             return
         self._asked_at[key] = now
         event = {
-            "at": f"{now:.3f}", "agent": agent, "action": RETIREMENT, "actor": "gateway", "target": ending.target,
-            "on": str(ending.on), "days": ending.days, "reason": str(ending),
+            "at": f"{now:.3f}", "agent": _shown(agent), "action": RETIREMENT, "actor": "gateway",
+            "target": ending.target, "on": str(ending.on), "days": ending.days, "reason": str(ending),
         }  # fmt: skip
         await self._notices.announce(Notice(agent, "", key, event))
 
     def _today(self) -> date:
         return datetime.fromtimestamp(self._unix(), UTC).date()
+
+
+def _shown(agent: str) -> str:
+    return PLAIN if agent == MODELS else agent

@@ -7,7 +7,9 @@ from gateway.config import Deployment, GatewaySettings
 from gateway.retirements import ModelEnding, ReportedDates, RetirementCalendar
 from routing.agents import Agent, AgentVersion
 from routing.chain import Target
+from routing.models import ModelPattern
 
+PLAIN = "plain models"  # in the place of an agent's name
 _WAY_OUT = "name another model, or correct the date under `retirements` in gateway.yaml"
 
 
@@ -29,16 +31,34 @@ def routed_targets(agent: Agent) -> dict[str, list[str]]:
     return found
 
 
+def aliased_targets(deployment: Deployment) -> dict[str, list[str]]:
+    """The plain models that aliases lead to, and the aliases of each."""
+    found: dict[str, list[str]] = {}
+    for alias, target in deployment.aliases.items():
+        if "/" in target:  # no agent's name has one
+            found.setdefault(target, []).append(f"alias {alias}")
+    return found
+
+
+def named_models(deployment: Deployment) -> dict[str, list[str]]:
+    """The plain models that `models` spells out."""
+    return {name: ["models"] for name in deployment.settings.models if not ModelPattern.of(name).is_open}
+
+
 def retired(deployment: Deployment, today: date) -> Iterator[str]:
     """Return a sentence for each model in use that no longer exists."""
     for agent in deployment.agents.values():
         for ending, users in _endings(deployment, routed_targets(agent), today):
             if ending.is_over:
                 yield f"{agent.name} ({users}): {ending}; {_WAY_OUT}"
+    for ending, users in _endings(deployment, aliased_targets(deployment), today):
+        if ending.is_over:
+            yield f"{PLAIN} ({users}): {ending}; {_WAY_OUT}"
 
 
 def retiring(deployment: Deployment, today: date) -> Iterator[str]:
-    """Return a sentence for each model in use that ends soon, and for each that only a pin reaches."""
+    """Return a sentence for each model in use that ends soon, and for each that only a pin or a client's
+    choice reaches."""
     for agent in deployment.agents.values():
         routed = routed_targets(agent)
         for ending, users in _endings(deployment, routed, today):
@@ -47,6 +67,10 @@ def retiring(deployment: Deployment, today: date) -> Iterator[str]:
         pinned = {target: users for target, users in _of_versions(agent.versions).items() if target not in routed}
         for ending, users in _endings(deployment, pinned, today):
             yield f"{agent.name} (by pin alone: {users}): {ending}"
+    aliased = aliased_targets(deployment)
+    for ending, users in _endings(deployment, {**named_models(deployment), **aliased}, today):
+        if not (ending.is_over and ending.target in aliased):
+            yield f"{PLAIN} ({users}): {ending}"
 
 
 def _of_versions(versions: Mapping[str, AgentVersion]) -> dict[str, list[str]]:

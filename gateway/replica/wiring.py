@@ -116,6 +116,7 @@ def targets(deployment: Deployment) -> set[str]:
     plain = {str(pattern) for pattern in _patterns(deployment.settings.models) if not pattern.is_open}
     targets = {target for agent in agents.values() for target in agent.fallback if isinstance(target, Target)}
     versions = {version.target for agent in agents.values() for version in agent.versions.values()}
+    plain |= {target for target in deployment.aliases.values() if "/" in target}  # no agent's name has one
     return plain | {str(target) for target in targets | versions}
 
 

@@ -50,7 +50,7 @@ class Recorder:
         self._pending: dict[str, dict[tuple[int, int], Batch]] = {}
         self._known = Unshared()
         self.conversations = Conversations()
-        self._models: set[str] = set()
+        self._models: dict[str, float] = {}  # when the last call of each ended, monotonic
 
     def close(self, outcome: Outcome, prices: PriceBook) -> None:
         """Record a call that has ended. Called once, whatever happened."""
@@ -115,6 +115,11 @@ class Recorder:
         batches = self._pending.get(agent, {})
         return next((batch for (_, epoch), batch in batches.items() if epoch == evidence), None)
 
+    def models_called(self, within: float) -> list[str]:
+        """Return the plain models that have answered here, and were called in so many seconds."""
+        since = self._clock.monotonic() - within
+        return [name for name, ended_at in self._models.items() if ended_at >= since]
+
     def _price(self, outcome: Outcome, prices: PriceBook) -> None:
         for attempt in outcome.attempts:
             if attempt.cost_nano_usd is None:
@@ -128,10 +133,11 @@ class Recorder:
     def _model(self, outcome: Outcome) -> str:
         """Return the name under which a plain model's call is summed up: its own, once the model has answered."""
         if outcome.version in self._models:
+            self._models[outcome.version] = outcome.ended_at
             return outcome.version
         if outcome.end != "answered" or len(self._models) >= _MOST_MODELS:
             return OTHER_MODELS
-        self._models.add(outcome.version)
+        self._models[outcome.version] = outcome.ended_at
         return outcome.version
 
     def _batch(self, outcome: Outcome) -> Batch:

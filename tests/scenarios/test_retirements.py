@@ -153,3 +153,28 @@ async def test_receivers_hear_of_each_milestone_once(tmp_path: Path, redis_url: 
     told = ear.bodies[-1]
     assert (told["action"], told["agent"], told["target"], told["days"]) == ("retirement", agent, "mine/old", 10)
     assert told["reason"] == f"mine/old will be retired on {day(10)}, in 10 days (gateway.yaml)"
+
+
+async def test_plain_models_are_watched(
+    tmp_path: Path, redis_url: str, agent: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A name in `models`, and one that a star lets through, from its first answered call on; receivers hear of both."""
+    ear = Receiver()
+    async with listening(ear.serve) as port, provider() as standin, httpx2.AsyncClient() as http:
+        more: dict[str, Any] = {
+            "models": ["mine/spelled", "mine/st*"],
+            "retirements": [{"target": f"mine/{name}", "on": day(10)} for name in ("spelled", "starred", "stale")],
+            "notify": [{"url": f"http://127.0.0.1:{port}/", "allow_private": True}],
+        }
+        fast = Seams(timings=Timings(retirement_look=0.02, retirement_tell=0.1, notices=0.02, lease=0.5))
+        place = folder(tmp_path, agent, standin.base_url, **more)
+        async with running(place, redis_url, {"KEY": "k"}, fast) as served:
+            await eventually(lambda: [each["target"] for each in ear.bodies] == ["mine/spelled"])
+            ask = {"model": "mine/starred", "messages": [{"role": "user", "content": "hi"}]}
+            assert (await http.post(f"{served.base_url}/chat/completions", json=ask)).status_code == 200
+            await eventually(lambda: [each["target"] for each in ear.bodies] == ["mine/spelled", "mine/starred"])
+    assert {each["agent"] for each in ear.bodies} == {"plain models"}
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"model_retires"' in line]
+    assert [(each["agent"], each["target"]) for each in lines] == [
+        ("plain models", "mine/spelled"), ("plain models", "mine/starred"),
+    ]  # fmt: skip

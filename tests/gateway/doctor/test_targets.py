@@ -175,7 +175,7 @@ async def test_an_unused_provider_is_not_asked(tmp_path: Path) -> None:
         report = await examine(load(tmp_path, {}), {}, 10)
     assert (report.calls, len(seen)) == (1, 1)
     assert [each.message for each in report.diagnoses if each.subject == "q"] == [
-        "is the provider of no version and no fallback, and was not asked"
+        "is the provider of no version, fallback or named model, and was not asked"
     ]
 
 
@@ -188,3 +188,15 @@ async def test_the_cost_is_that_of_the_answers(tmp_path: Path) -> None:
         write(tmp_path, {"gateway.yaml": {"providers": {"p": entry}, "prices": price}})
         report = await examine(load(tmp_path, {}), {}, 10)
     assert report.nano_usd is not None and report.nano_usd > 0
+
+
+async def test_plain_models_are_asked(tmp_path: Path) -> None:
+    """Those that `models` spells out, and those that an alias leads to behind a star."""
+    async with answering(200, ANSWER) as (url, _):
+        place = configuration(tmp_path, {"api": "openai", "base_url": url, "api_key": "${P_KEY}"})
+        settings = json.loads((place / "gateway.yaml").read_text())
+        routing = json.loads((place / "routing.yaml").read_text())
+        write(place, {"gateway.yaml": {**settings, "models": ["p/named", "p/open*"]}})
+        write(place, {"routing.yaml": {**routing, "aliases": {"gpt-4": "p/open-1", "gpt-5": "a"}}})
+        found = await examine(load(place, {"P_KEY": KEY}), {"P_KEY": KEY}, 10)
+    assert {each.subject for each in found.diagnoses if "/" in each.subject} == {"p/m", "p/named", "p/open-1"}

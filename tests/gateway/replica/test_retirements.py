@@ -72,3 +72,23 @@ def test_the_command_fails_and_the_configuration_may_correct_it(
         write(tmp_path, {**FILES, **GPT_4O, "routing.yaml": ROUTING, "gateway.yaml": GATEWAY + retirements})
         assert main(["check", "--config", str(tmp_path)]) == code
         assert ("was retired on 2020-01-01 (gateway.yaml)" in capsys.readouterr().out) is bool(code)
+
+
+def test_plain_models_that_end(tmp_path: Path) -> None:
+    """One in `models` is a warning before and after: a client chooses it. Stars spell out nothing."""
+    deployment = loaded(tmp_path, {"gateway.yaml": GATEWAY + "models: [openai/gpt-4o, openai/gpt-5*]\n"})
+    [before], [after] = list(retiring(deployment, BEFORE)), list(retiring(deployment, AFTER))
+    assert before.startswith("plain models (models): openai/gpt-4o will be retired on 2027-01-14, in 45 days")
+    assert after.startswith("plain models (models): openai/gpt-4o was retired on 2027-01-14")
+    assert list(retired(deployment, AFTER)) == []
+
+
+def test_an_alias_to_a_model_that_ends(tmp_path: Path) -> None:
+    """A warning before, and a failure after: the configuration chose it. An alias of an agent is no model's."""
+    aliases = "aliases: {gpt-4: openai/gpt-4o, gpt-4o: support}\n"
+    files = {"gateway.yaml": GATEWAY + "models: [openai/*]\n", "routing.yaml": ROUTING + aliases}
+    deployment = loaded(tmp_path, files)
+    [before], [after] = list(retiring(deployment, BEFORE)), list(retired(deployment, AFTER))
+    assert before.startswith("plain models (alias gpt-4): openai/gpt-4o will be retired on 2027-01-14")
+    assert after.startswith("plain models (alias gpt-4): openai/gpt-4o was retired on 2027-01-14")
+    assert list(retired(deployment, BEFORE)) == list(retiring(deployment, AFTER)) == []

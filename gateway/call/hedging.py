@@ -6,7 +6,7 @@ counts.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -25,6 +25,7 @@ from routing.plan import hedge_targets, is_seen
 
 Reply = Answer | OpenStream
 Try = asyncio.Task[Reply]
+KeepItems = Callable[[Mapping[str, str]], None]
 
 _CLIENTS_OWN = b"idempotency-key"  # under it a provider would take the second request for a repetition of the first
 
@@ -43,6 +44,26 @@ class Terms:
     pace: Pace
 
 
+class PendingItems:
+    """The items of one attempt's answer, held until the client gets that answer: both attempts write the same ids."""
+
+    def __init__(self, keep: KeepItems) -> None:
+        self._keep = keep
+        self._held: list[Mapping[str, str]] | None = []
+
+    def __call__(self, items: Mapping[str, str]) -> None:
+        if self._held is None:
+            self._keep(items)
+        else:
+            self._held.append(items)
+
+    def release(self) -> None:
+        """Keep what was held, and what follows at once."""
+        held, self._held = self._held, None
+        for items in held or ():
+            self._keep(items)
+
+
 @dataclass(slots=True)
 class Race:
     """The attempts of one call that run at the same time: the version's own, and the hedge."""
@@ -50,6 +71,7 @@ class Race:
     run: Run
     targets: tuple[Target, Target]
     tries: tuple[Try, Try]
+    items: tuple[PendingItems | None, PendingItems | None]
 
     def attempt(self, index: int) -> Attempt | None:
         """The record of one of the two; None for one that was cancelled before it began."""
@@ -109,17 +131,20 @@ class Hedges:
         """The attempt at the version's own target; once it is late, the race."""
         if terms.late_after is None or not terms.targets:
             return await self.attempts.attempt(run, target)
-        own = asyncio.create_task(self.attempts.attempt(run, target))
+        first, own_items = _holding(run)
+        own = asyncio.create_task(self.attempts.attempt(first, target))
         try:
             await asyncio.wait({own}, timeout=terms.late_after)
             beside = None if own.done() else self._granted(terms, run)
             if beside is None:
+                _release(own_items)
                 return await own
         except asyncio.CancelledError:
             self._drop(own)
             raise
-        hedge = asyncio.create_task(self.attempts.attempt(_apart(run), beside))
-        return await self._race(Race(run, (target, beside), (own, hedge)))
+        second, items = _holding(_apart(run))
+        hedge = asyncio.create_task(self.attempts.attempt(second, beside))
+        return await self._race(Race(run, (target, beside), (own, hedge), (own_items, items)))
 
     def _granted(self, terms: Terms, run: Run) -> Target | None:
         """Return the target of a second attempt, None where none may be made. The budget is asked last, because asking
@@ -136,6 +161,7 @@ class Hedges:
         deciding: int | None = None
         try:
             deciding = await self._decide(race)
+            _release(race.items[deciding])
             if not race.has_failed:
                 outcome.hedge = "won" if deciding else "lost"
             return race.tries[deciding].result()
@@ -208,6 +234,20 @@ def _learn(terms: Terms, outcome: Outcome) -> None:
     outcome.late = terms.late_after is not None and seconds > terms.late_after
     if attempt.failure in (None, "overtaken"):
         terms.pace.add(seconds)
+
+
+def _holding(run: Run) -> tuple[Run, PendingItems | None]:
+    """Return the call as one attempt makes it, with what holds its answer's items; None where none are kept."""
+    keep = run.call.keep_items
+    if keep is None:
+        return run, None
+    pending = PendingItems(keep)
+    return replace(run, call=replace(run.call, keep_items=pending)), pending
+
+
+def _release(items: PendingItems | None) -> None:
+    if items is not None:
+        items.release()
 
 
 def _apart(run: Run) -> Run:

@@ -362,3 +362,37 @@ async def test_two_streams_that_begin_at_the_same_moment(serve: Serve) -> None:
         await eventually(lambda: left == ["backup"], within=AT_ONCE)
     assert (asked, said(answer), served_by(answer)) == (["good", "backup"], "good", (200, "good", "2"))
     assert hedges(await here.books()) == (1, 0, 0)
+
+
+class _BothAtOnce:
+    """A provider that answers two requests in one turn of the loop, each with its own text."""
+
+    def __init__(self, step: int) -> None:
+        self._first: asyncio.StreamWriter | None = None
+        self._step = step
+        self._answered = asyncio.Event()
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+        if self._first is None:
+            self._first = writer
+            await self._answered.wait()
+            return
+        for each, text in ((writer, "hedge"), (self._first, "own"))[:: self._step]:
+            choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+            body = json.dumps({"id": "x", "object": "chat.completion", "choices": [choice]}).encode()
+            each.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body))
+            each.write(body)
+        self._answered.set()
+
+
+@pytest.mark.parametrize("step", [1, -1])
+async def test_the_items_kept_are_the_answers(serve: Serve, step: int) -> None:
+    """Both attempts write the same ids; what a later reference stands for is what the client was told."""
+    here = await serve(routing=HEDGED)
+    async with standing_in(here, _BothAtOnce(step)):
+        asked = {"model": here.agent, "input": "hello"}
+        item = (await here.http.post(f"{here.base_url}/responses", json=asked)).json()["output"][0]
+    kept = await here.running.gateway.services.items.find("open", [item["id"]])
+    assert json.loads(kept[item["id"]])["content"][0]["text"] == item["content"][0]["text"]

@@ -54,6 +54,9 @@ class NativePassthrough(Passthrough):
         found = self._others.model_in(self._others.behind(path) or "") if self._others.verbs else None
         return None if found is None else found[0]
 
+    def may_nest_models(self, path: str) -> bool:
+        return self._others.may_run_any_model(path)
+
     def shaped(self, body: UploadBody) -> UploadBody:
         return replace(body, collection=self._others.collection) if isinstance(body, Held) else body
 

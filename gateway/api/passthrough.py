@@ -25,6 +25,7 @@ from gateway.headers import of_type, query_to_provider, without_names
 from gateway.json_body import Document, encode
 from gateway.net.asgi import Message, MessageSend, Receive, Scope, Send
 from gateway.passthrough.forwarder import Forwarder
+from gateway.passthrough.nested_models import check_nested
 from gateway.passthrough.providers import OPENAI, ForwardedApi
 from gateway.passthrough.response_owner import texts_of, texts_of_target
 from gateway.passthrough.upload_session import UploadSide
@@ -39,6 +40,7 @@ from gateway.passthrough.uploads import (
 )
 from gateway.passthrough.wanted import Wanted
 from gateway.runtime import Runtime
+from routing.chain import Target
 
 _PREFIX = "/v1"
 _NAMES = ("model", "agent")  # what an agent is called in a query
@@ -88,6 +90,10 @@ class Passthrough(Generation):
         """Return the body as this API names models in it."""
         return body
 
+    def may_nest_models(self, path: str) -> bool:
+        """Return whether a body sent to that path, behind the prefix, may name models within its members."""
+        return _first(_PREFIX + path) in _RUNS_ANY_MODEL
+
     def session(self, scope: Scope, path: str) -> UploadSide | None:
         """Return what is special about an upload that the request begins; None where it begins none."""
         return None
@@ -106,6 +112,8 @@ class Passthrough(Generation):
         incoming = incoming_of(receive, scope)
         send = ClosingSend(send, incoming)
         body = self.shaped(await _body(incoming, scope, path, runtime, agent is not None))
+        if isinstance(body, Held) and body.document is not None and self.may_nest_models(path):
+            check_nested(body.document.values, partial(_model_behind, runtime))
         if caller.is_limited and isinstance(body, Stream) and path.split("/")[1] not in _OPAQUE:
             raise UnsupportedBody("this key is limited to some agents: send application/json or a form here")
         wanted = Wanted(
@@ -269,6 +277,14 @@ def _document_of(data: bytes, most_values: int) -> Document:
     if twin := next((name for name in document.values if name.lower() == "model" != name), None):
         raise CallerError(f"write 'model' in place of {twin!r}", param="model")
     return document
+
+
+def _model_behind(runtime: Runtime, name: str) -> Target | None:
+    """Return what an agent's stable version runs; None for a name that is no agent's, or that is its model's, too."""
+    agent = runtime.names.agent_in(name)
+    if agent is None or any(version.target.model == name for version in agent.versions.values()):
+        return None
+    return agent.versions[agent.stable].target
 
 
 def _named_in_query(scope: Scope) -> str | None:

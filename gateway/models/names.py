@@ -85,6 +85,10 @@ class ModelNames:
             raise self._forbidden(name, caller)
         return meaning
 
+    def agent_in(self, name: str) -> Agent | None:
+        """Return the agent that a name means by its own name, with a version or without; None for any other name."""
+        return self._agents.get(name.partition("@")[0])
+
     def listed(self, caller: Caller) -> Iterator[str]:
         """Yield the names that are spelled out and that the caller's key may call; of aliases no versions."""
         for name, meaning in self._meanings.items():

@@ -48,6 +48,23 @@ async def test_files_go_to_anthropics_account(serve: Serve) -> None:
     assert gone.status_code == 404 and gone.json()["error"]["type"] == "not_found_error"
 
 
+@pytest.mark.parametrize("pin", ["", "@v1", "@v9"])
+async def test_a_batch_names_no_agent(serve: Serve, pin: str) -> None:
+    """Its requests go up as they are: an agent's name there is a 400 with the place and the model to write."""
+    here = await serve(api="anthropic")
+    named = {"custom_id": "two", "params": {"model": here.agent + pin, "max_tokens": 5, "messages": []}}
+    refused = await ask(here, "POST", "/messages/batches", json={"requests": [*BATCH["requests"], named]})
+    message = refused.json()["error"]["message"]
+    assert refused.status_code == 400 and "requests.1.params.model" in message and "'good'" in message
+    assert not here.standin.requests
+
+
+async def test_a_batch_may_name_a_model_that_an_agent_is_called_by(serve: Serve) -> None:
+    """An alias, or an agent of its model's name: in a batch such a name means the provider's model."""
+    here = await serve(api="anthropic", aliases={"claude-x": "agent"})
+    assert (await ask(here, "POST", "/messages/batches", json=BATCH)).status_code == 200
+
+
 async def test_batches(serve: Serve) -> None:
     """A batch's results are asked for at the gateway: its SDK would take the caller's key to Anthropic otherwise."""
     here = await serve(api="anthropic")

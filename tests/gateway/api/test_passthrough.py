@@ -460,3 +460,14 @@ async def test_an_error_is_nothing_to_score(serve: Serve, fault: bool) -> None:
     score = {"call_id": answer.headers["x-serinus-call-id"], "score": 0}
     found = (await here.http.post(f"{here.base_url}/feedback", json=score)).json()
     assert found["counts"] is False and ("no version answered" in found["why"]) is fault
+
+
+@pytest.mark.parametrize("path", ["evals", "Batches", "fine_tuning/jobs", "threads/runs"])
+async def test_no_agent_within_members(serve: Serve, path: str) -> None:
+    """What makes a provider run models within members may not name an agent there: it is no model of the provider's."""
+    here = await serve()
+    nested = {"testing_criteria": [{"grader": {"model": here.agent}}]}
+    refused = await here.http.post(f"{here.base_url}/{path}", json=nested)
+    assert refused.json()["error"]["param"] == "testing_criteria.0.grader.model", refused.text
+    named = await here.http.post(f"{here.base_url}/{path}", json={"model": here.agent, "input": {"model": "good"}})
+    assert named.status_code != 400 and here.received_json()["model"] == "good"

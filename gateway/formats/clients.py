@@ -10,6 +10,13 @@ from gateway.formats.prompt import Prompt, Text
 from gateway.formats.protocol import Envelope
 from gateway.formats.registry import CLIENTS, PROVIDERS
 
+# Beginnings of the paths of formats whose dialect is not OpenAI's, which the server speaks by itself.
+_OWN_PATHS = [
+    ((side.door.owns.rstrip("/"), *(side.others.uploads.prefixes if side.others and side.others.uploads else ())), side)
+    for side in sorted(CLIENTS.values(), key=lambda side: -len(side.door.owns or ""))  # the closest first
+    if side.door.owns is not None
+]
+
 
 def opening_of(call: Call) -> str:
     """The first user message of a call, which tells its conversation from others. Raises CallerError."""
@@ -52,6 +59,12 @@ def error_body(error: SerinusError, client: FormatName, call_id: str) -> bytes:
     if isinstance(error, ProviderError) and error.body is not None:
         return error.body
     return CLIENTS[client].error(error, call_id)
+
+
+def refusal_body(refusal: SerinusError, path: str) -> bytes | None:
+    """Return a refusal's body in the dialect of a path that is one format's alone; None for any other path."""
+    client = next((side for paths, side in _OWN_PATHS if path.startswith(paths)), None)
+    return None if client is None else client.error(refusal, "")
 
 
 def error_event(error: SerinusError, client: FormatName, call_id: str) -> bytes:

@@ -10,6 +10,7 @@ from gateway.calls import Caller
 from gateway.config import Deployment, GatewaySettings
 from gateway.config.provider_settings import Provider
 from gateway.config.secrets import known_secrets
+from gateway.formats.clients import refusal_body
 from gateway.formats.endpoint import ProviderEndpoint
 from gateway.formats.registry import PROVIDERS
 from gateway.models.known import KnownModels, ModelLists, Source
@@ -162,7 +163,7 @@ def limits(settings: GatewaySettings) -> ServerLimits:
     bounds = settings.limits
     return ServerLimits(
         body_bytes=bounds.body, upload_bytes=bounds.upload, takes_uploads=takes_uploads,
-        max_connections=bounds.connections,
+        refusal_body=refusal_body, max_connections=bounds.connections,
     )  # fmt: skip
 
 

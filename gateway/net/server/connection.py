@@ -62,6 +62,7 @@ class BoundedConnection(asyncio.Protocol):
         # No more input is looked at: refused, or closing.
         self._deaf = False
         self._refusal: SerinusError | None = None
+        self._refused_path = ""
         # What waits to be written together with what others write.
         self._unsent: list[bytes] = []
 
@@ -203,6 +204,7 @@ class BoundedConnection(asyncio.Protocol):
         """Stop listening; answer with the refusal when its turn comes."""
         self._deaf = True
         exchange, self._receiving = self._receiving, None
+        self._refused_path = self._path_of(exchange)
         if exchange is None:
             pass
         elif exchange.complete:
@@ -222,8 +224,15 @@ class BoundedConnection(asyncio.Protocol):
             self._refusal = refusal
 
     def _dismiss(self, refusal: SerinusError) -> None:
-        self.write(render(refusal))
+        self.write(render(refusal, self._limits.refusal_body(refusal, self._refused_path)))
         self._linger()
+
+    def _path_of(self, exchange: Exchange | None) -> str:
+        """Return the path of the request that is refused, as far as it is known."""
+        if exchange is not None:
+            path: str = exchange.scope["path"]
+            return path
+        return "" if self._head is None else bytes(self._head.target).partition(b"?")[0].decode("latin-1")
 
     # Called by the room.
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.errors import SerinusError
+
 KIB = 1024
 MIB = 1024 * KIB
 
@@ -10,6 +12,11 @@ MIB = 1024 * KIB
 def _none(_path: str) -> bool:
     """No path takes uploads."""
     return False
+
+
+def _no_dialect(_refusal: SerinusError, _path: str) -> bytes | None:
+    """No path has a dialect of its own."""
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,9 @@ class ServerLimits:
 
     takes_uploads: Callable[[str], bool] = _none
     """Whether a path's bodies are handed on as they come."""
+
+    refusal_body: Callable[[SerinusError, str], bytes | None] = _no_dialect
+    """Body of a refusal in the dialect of its path's clients, as JSON; None for OpenAI's."""
 
     head_seconds: float = 10.0
     """From the first byte of a request to the end of its header block; beyond: 408."""

@@ -23,9 +23,10 @@ class HeadTooLarge(CallerError):
     code = "headers_too_large"
 
 
-def render(refusal: SerinusError) -> bytes:
-    """The whole answer: status line, headers with exactly one framing header, and the JSON body."""
-    body = json.dumps({"error": _error(refusal)}).encode()
+def render(refusal: SerinusError, body: bytes | None = None) -> bytes:
+    """The whole answer: status line, headers with exactly one framing header, and the JSON body, if not another one."""
+    if body is None:
+        body = json.dumps({"error": _error(refusal)}).encode()
     # 503 only: the other refusals would fail again.
     retry = b"retry-after: 1\r\n" if refusal.status == 503 else b""
     return b"%bcontent-type: application/json\r\ncontent-length: %d\r\n%bconnection: close\r\n\r\n%b" % (

@@ -167,7 +167,8 @@ class Outcome:
     that the first attempt goes out whatever its target's circuit says, `censored` that the call is no evidence, because
     what it would show depends on a circuit (decision 19), and `held` that it is none, because its conversation was
     under way before the running step. `origin` is the earlier step in which such a conversation began, where it is
-    evidence all the same, and 0 elsewhere (decision 33). `party` is whose call it is, or ''.
+    evidence all the same, and 0 elsewhere (decision 33). `drawn` is the id of the unit that drew the arm, where that is
+    not `unit`, and `by_words` says that the words of an answer told it. `party` is whose call it is, or ''.
     `request_id` is the client's own name for the call and `conversation` its own id of the conversation, or ''.
     """
 
@@ -197,6 +198,8 @@ class Outcome:
     origin: int = 0
     party: str = ""
     conversation: str = ""
+    drawn: str = ""
+    by_words: bool = False
 
     @property
     def failed(self) -> bool:

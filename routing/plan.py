@@ -50,11 +50,16 @@ class Split:
 
 
 class Beginning(NamedTuple):
-    """Beginning of a conversation: the step's epoch, the version's digest, and the canary's weight."""
+    """Beginning of a conversation: the step's epoch, the version's digest, and the canary's weight.
+
+    Where a later turn has another unit than the first, `drawn` is the id of that first unit, whose bucket drew the arm.
+    Then `step` is negative, 0 where no weight has drawn it: so nobody takes the later unit's own bucket for the draw.
+    """
 
     step: int
     digest: str
     weight: int = 0
+    drawn: str = ""
 
 
 @dataclass(slots=True)  # its fields are read time and again, which takes much longer with a tuple's
@@ -62,7 +67,8 @@ class Plan:
     """unit → version with its reason, and the chain of targets to try.
 
     `origin` is the epoch of the earlier step in which the conversation began, where it is evidence by that step's
-    weight. `held` says that it was under way before the running step, and is no evidence, on neither arm.
+    weight. `held` says that it was under way before the running step, and is no evidence, on neither arm. `drawn` is
+    the id of the unit whose bucket drew the arm, where that is not `unit`.
     """
 
     version: AgentVersion
@@ -71,6 +77,7 @@ class Plan:
     targets: tuple[ChainTarget, ...]
     held: bool = False
     origin: int = 0
+    drawn: str = ""
 
 
 def route(agent: Agent, split: Split, facts: Facts, pin: str | None = None) -> Plan:
@@ -102,19 +109,26 @@ def keep(agent: Agent, split: Split, plan: Plan, begun: Beginning) -> Plan:
     version = split.kept.get(begun.digest, plan.version)
     if version is split.canary and begun.weight > split.weight and not in_canary(split.salt, plan.unit, split.weight):
         version = split.stable
-    origin = begun.step if _is_evidence(split, plan.unit, begun, version) else 0
-    held = not origin and (split.canary is not None or version is not plan.version)
+    step = _drawn_in(split, plan.unit, begun, version)
+    held = not step and (split.canary is not None or version is not plan.version)
+    origin = step if step != split.step else 0
     if version is plan.version:
-        return replace(plan, held=held, origin=origin)
+        return replace(plan, held=held, origin=origin, drawn=begun.drawn)
     targets = chain(version.target, agent.fallback)
-    return replace(plan, version=version, targets=targets, held=held, origin=origin)
+    return replace(plan, version=version, targets=targets, held=held, origin=origin, drawn=begun.drawn)
 
 
-def _is_evidence(split: Split, unit: str, begun: Beginning, version: AgentVersion) -> bool:
-    """Return whether the unit of an earlier step is still on the arm that the weight of that step has drawn for it."""
-    if begun.step not in split.earlier or split.canary is None or version.digest != begun.digest:
-        return False
-    return version is (split.canary if in_canary(split.salt, unit, begun.weight) else split.stable)
+def _drawn_in(split: Split, unit: str, begun: Beginning, version: AgentVersion) -> int:
+    """Return the step whose weight drew the arm that the conversation is still on, 0 where it is no evidence."""
+    if split.canary is None or version.digest != begun.digest:
+        return 0
+    if begun.drawn:
+        is_counted = -begun.step == split.step or -begun.step in split.earlier
+        return -begun.step if is_counted and (version is split.canary or version is split.stable) else 0
+    if begun.step not in split.earlier:
+        return 0
+    arm = split.canary if in_canary(split.salt, unit, begun.weight) else split.stable
+    return begun.step if version is arm else 0
 
 
 def shadowed(agent: Agent, plan: Plan) -> Plan | None:

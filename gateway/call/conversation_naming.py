@@ -6,7 +6,7 @@ one, whose beginning many share, is a conversation of its own, and its next turn
 (`equal_beginnings`). Such answers are listened to on their way, and no others.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.call.answer_listener import AnswerListener
 from gateway.call.equal_beginnings import EqualBeginnings
@@ -81,7 +81,8 @@ class ConversationNaming:
             self.beginnings.expect(call, plan, entry, head, tail)
         if _is_kept_by_provider(call) and (answer := CLIENTS[call.format].facts.answer_id(head[:_ID_BYTES])):
             unit = _unit(call, answer_name(answer))
-            self.beginnings.under_way.expect(unit, plan, entry)
+            by_words = bool(plan.drawn and call.opening)  # several conversations may have gone on as one
+            self.beginnings.under_way.expect(unit, replace(plan, held=True) if by_words else plan, entry)
 
 
 def _has_other_unit(call: Call, sticky: Sticky) -> bool:

@@ -43,6 +43,8 @@ class Recording:
         outcome.thresholds = entry.thresholds.get(arm) if arm else None
         outcome.request_id, outcome.conversation = call.request_id, name_of(call)
         outcome.party, outcome.held, outcome.origin = party_of(call), plan.held or entry.is_excluded, plan.origin
+        if plan.drawn:
+            outcome.drawn, outcome.by_words = plan.drawn, bool(call.opening)
 
     def __enter__(self) -> Outcome:
         return self.outcome
@@ -72,9 +74,10 @@ def end_by(outcome: Outcome, error: BaseException) -> None:
 def name_call(call: Call, outcome: Outcome, key: bytes, *, answered: bool = True) -> None:
     """Give the call the id that says where it will be booked, and whether a version answers it."""
     is_apart = outcome.reason != "split"
-    arm = None if outcome.censored or outcome.held or outcome.origin else outcome.arm
+    is_unscored = outcome.censored or outcome.held or outcome.origin or outcome.by_words
+    arm = None if is_unscored else outcome.arm
     booked = place(outcome.agent, outcome.version, arm, is_apart, outcome.rollout, outcome.evidence, answered)
-    call.id = outcome.call_id = mint(booked, unit_id(outcome.unit), outcome.caller, call.nonce, key)
+    call.id = outcome.call_id = mint(booked, outcome.drawn or unit_id(outcome.unit), outcome.caller, call.nonce, key)
 
 
 async def relay_recorded(

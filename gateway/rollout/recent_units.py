@@ -12,12 +12,14 @@ SETTLE_SECONDS = 2.0  # a step waits so long for new units where other replicas 
 LONGEST_SETTLE_SECONDS = 10.0  # and so long for a replica that is alive, and does not say that it has seen the step
 LIVE_SECONDS = 10.0  # a replica that was heard so shortly before a step is alive
 SEEN = "seen"  # in place of a version's digest: no units have begun, their replica has seen the step
+PAIRED = "paired"  # in place of `Beginning.drawn`: each unit is followed by the id of the one that drew its arm
+ID_DIGITS = 16  # of a unit's id
 _MOST_REPLICAS = 100
 _FEW = 1_000  # of what waits to be told, which is never too much
 
 
 class Begun(NamedTuple):
-    """Units of one agent that began at the same place; each by its `unit_id`."""
+    """Units of one agent that began at the same place; each by its `unit_id`, or two of them where it is `PAIRED`."""
 
     agent: str
     beginning: Beginning
@@ -116,6 +118,12 @@ class RecentUnits:
     def note(self, unit: str, begun: Beginning) -> None:
         """Remember the unit, and that the others are to hear of it."""
         self.put(unit, begun)
+        self._say(unit, begun)
+
+    def _say(self, unit: str, begun: Beginning) -> None:
+        """Let the others hear of the unit, together with all that began at the same place."""
+        if begun.drawn:
+            unit, begun = unit + begun.drawn, begun._replace(drawn=PAIRED)
         self.unsaid.setdefault(begun, []).append(unit)
 
     def put(self, unit: str, begun: Beginning) -> None:
@@ -153,5 +161,5 @@ class RecentUnits:
         """Tell the others all that is remembered, and nothing else."""
         self.unsaid.clear()
         for unit, begun in self.everything().items():
-            self.unsaid.setdefault(begun, []).append(unit)
+            self._say(unit, begun)
         self.say_seen()

@@ -12,7 +12,7 @@ import orjson
 
 from gateway.errors import StoreAway, StoreRefused
 from gateway.logs import Log
-from gateway.rollout.recent_units import Begun
+from gateway.rollout.recent_units import ID_DIGITS, PAIRED, Begun
 from gateway.rollout.recorder import Clock
 from gateway.rollout.table import Table
 from gateway.rollout.under_way import UnderWay
@@ -29,7 +29,6 @@ _FIRST_READ_SECONDS = 1.5  # each read of what others said before this replica b
 _CATCH_UP_SECONDS = 20.0  # all of these reads; the oldest messages come first, so the last are the most needed
 _AWAY_SECONDS = 0.3
 _REFUSED_SECONDS = 60.0
-_DIGITS = 16  # of a unit's id
 
 
 class Sharing:
@@ -150,13 +149,15 @@ class Sharing:
 
 
 def _encoded(begun: Begun) -> str:
-    agent, (step, digest, weight), units = begun
-    return orjson.dumps([agent, step, digest, weight, "".join(units)]).decode()
+    """Return the message. A step in quotes says that units are paired; who knows nothing of pairs reads two units."""
+    agent, (step, digest, weight, drawn), units = begun
+    return orjson.dumps([agent, str(step) if drawn else step, digest, weight, "".join(units)]).decode()
 
 
 def _decoded(message: str) -> Iterator[Begun]:
     """Yield what a message says; nothing for a message of another kind."""
     with suppress(orjson.JSONDecodeError, TypeError, ValueError):
         agent, step, digest, weight, units = orjson.loads(message)
-        names = [units[first : first + _DIGITS] for first in range(0, len(units), _DIGITS)]
-        yield Begun(str(agent), Beginning(int(step), str(digest), int(weight)), names)
+        digits, drawn = (2 * ID_DIGITS, PAIRED) if isinstance(step, str) else (ID_DIGITS, "")
+        names = [units[first : first + digits] for first in range(0, len(units), digits)]
+        yield Begun(str(agent), Beginning(int(step), str(digest), int(weight), drawn), names)

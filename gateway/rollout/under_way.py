@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from gateway.rollout.recent_units import SEEN, SETTLE_SECONDS, Begun, RecentUnits
+from gateway.rollout.recent_units import ID_DIGITS, SEEN, SETTLE_SECONDS, Begun, RecentUnits
 from gateway.rollout.table import Entry
 from gateway.rollout.weighing import unit_id
 from routing.assignment import is_alone
@@ -20,6 +20,7 @@ _MOST_WAITING = 1_000
 DEAF_SECONDS = 30.0  # a step waits no longer for a store that is away
 
 _NO_STEP = 0  # of units whose arm no weight has drawn: they are no evidence in any step
+_MOST_BEGINNINGS = 10_000  # that are one object for all their units
 _MARK = Beginning(_NO_STEP, "")
 
 
@@ -82,8 +83,8 @@ class UnderWay:
     def expect(self, unit: str, plan: Plan, entry: Entry) -> None:
         """Remember a unit under which the conversation of that plan will go on; of several the first holds.
 
-        It belongs to no step, and so is no evidence in any. Its arm was drawn by another unit's bucket:
-        were it evidence where its own bucket happens to agree, the larger arm would count too often.
+        Its arm was drawn by the bucket of the conversation's first unit, under which its calls are evidence. Were it
+        evidence where its own bucket happens to agree, the larger arm would count too often.
         """
         self.expect_ids([unit_id(unit)], plan, entry)
 
@@ -92,9 +93,7 @@ class UnderWay:
         if not entry.split.kept or not (new := [name for name in names if not self.knows_id(entry.agent.name, name)]):
             return
         units = self._units_of(entry, self._now())
-        begun = units.newest.get(unit_id(plan.unit))
-        weight = begun.weight if begun else entry.split.weight
-        beginning = self._shared(Beginning(_NO_STEP, plan.version.digest, weight))
+        beginning = self._shared(_going_on(units.newest.get(unit_id(plan.unit)), plan, entry))
         for name in new:
             units.note(name, beginning)
         self.hurry()
@@ -149,8 +148,11 @@ class UnderWay:
         if begun.beginning.digest == SEEN:
             units.hear_seen(replica, begun.beginning.step, at)
             return
-        beginning = self._shared(begun.beginning)
+        beginning, is_paired = self._shared(begun.beginning), bool(begun.beginning.drawn)
         for unit in begun.units:
+            if is_paired:
+                beginning = self._shared(begun.beginning._replace(drawn=unit[ID_DIGITS:]))
+                unit = unit[:ID_DIGITS]
             known = units.newest.get(unit)
             if known is None or _holds(beginning, known):
                 units.put(unit, beginning)
@@ -202,7 +204,8 @@ class UnderWay:
         self._make_room(1)
         kept = keep(entry.agent, split, plan, begun)
         if kept.version.digest != begun.digest and (begun.step < split.step or entry.is_excluded):
-            units.note(unit, self._shared(Beginning(begun.step, kept.version.digest, begun.weight)))
+            step = _NO_STEP if begun.drawn else begun.step
+            units.note(unit, self._shared(Beginning(step, kept.version.digest, begun.weight, begun.drawn)))
         return kept
 
     def _make_room(self, new_units: int) -> None:
@@ -243,7 +246,7 @@ class UnderWay:
 
     def _shared(self, beginning: Beginning) -> Beginning:
         """Return the one object for all equal beginnings: most units of a step have the same two."""
-        if len(self._beginnings) > 1_000:
+        if len(self._beginnings) > _MOST_BEGINNINGS:
             self._beginnings.clear()
         return self._beginnings.setdefault(beginning, beginning)
 
@@ -253,10 +256,25 @@ def _is_seen(begun: Begun) -> bool:
 
 
 def _holds(heard: Beginning, known: Beginning) -> bool:
-    """Return whether a beginning that is heard of holds over a known one: the later step, and alike everywhere."""
-    if heard.step == known.step == _NO_STEP:
-        return heard < known
+    """Return whether a beginning that is heard of holds over a known one: the later step, and alike everywhere.
+
+    Of two later turns with one unit the version decides last, so that which of them is evidence depends on no arm.
+    """
+    if heard.step <= _NO_STEP and known.step <= _NO_STEP:
+        return _turn_order(heard) < _turn_order(known)
     return known.step <= heard.step
+
+
+def _turn_order(begun: Beginning) -> tuple[int, str, str, int]:
+    return -begun.step, begun.drawn, begun.digest, begun.weight
+
+
+def _going_on(begun: Beginning | None, plan: Plan, entry: Entry) -> Beginning:
+    """Return where the next turn of that plan's conversation begins, under another unit. `begun` is this turn's."""
+    split = entry.split
+    step = _NO_STEP if plan.held or split.canary is None else plan.origin or split.step
+    weight = begun.weight if begun else split.weight
+    return Beginning(-step, plan.version.digest, weight, plan.drawn or unit_id(plan.unit))
 
 
 def _ignore() -> None:

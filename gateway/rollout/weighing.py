@@ -56,7 +56,7 @@ def _check(outcome: Outcome, judged: bool, arm: Arm, checks: Checks) -> None:
     slow = {each.component for each in _exceeded(outcome, limits)} if limits else ()
     if not (judged or outcome.rejected or (slow and outcome.end == "client_gone")):
         return
-    unit = unit_id(outcome.unit)
+    unit = outcome.drawn or unit_id(outcome.unit)
     if not checks.is_due(outcome.agent, unit, outcome.ended_at):
         return
     party, excused = outcome.party, outcome.excused
@@ -94,11 +94,26 @@ def mark(arm: Arm, component: str, unit: str, party: str, badness: int = WHOLE) 
 
 def _mark_call(outcome: Outcome, arm: Arm, component: str, party: str, repeats: Repeats) -> None:
     """Note a bad call of a unit: once for the first of them, and once for each later one that is an event."""
-    unit = unit_id(outcome.unit)
+    unit = _counted_unit(outcome)
     mark(arm, component, unit, party)
+    if outcome.by_words:
+        if outcome.arm == "canary" and component in (ERRORS, REJECTIONS):
+            arm.held += repeats.add(outcome.agent, outcome.origin or outcome.evidence, component, unit) != 1
+        return
     times = repeats.add(outcome.agent, outcome.origin or outcome.evidence, component, unit)
     if times in REPEATS:
         mark(arm, repeated(component, times), unit, party)
+
+
+def _counted_unit(outcome: Outcome) -> str:
+    """Return the id of the unit that a bad call counts for: the one whose bucket drew the arm.
+
+    Conversations that are known by the words of an answer are one where they got the same, which depends on the arm.
+    So there each bad call of stable counts, but of the canary's no more than one a conversation (decision 33).
+    """
+    if not outcome.drawn:
+        return unit_id(outcome.unit)
+    return unit_id(outcome.call_id) if outcome.by_words and outcome.arm == "stable" else outcome.drawn
 
 
 @lru_cache(maxsize=1024)  # asked for twice a call, and a conversation comes back
@@ -127,19 +142,26 @@ _USED = {name: _AMOUNTS[mean.amount] for name, mean in MEANS.items()}
 
 
 def _judge(outcome: Outcome, arm: Arm, repeats: Repeats) -> bool:
-    arm.requests += 1
-    unit, failed = unit_id(outcome.unit), outcome.failed and not outcome.excused
+    unit, failed = outcome.drawn or unit_id(outcome.unit), outcome.failed and not outcome.excused
     party = outcome.party if outcome.attempts[0].caller_can_cause else ""  # then nobody is left out for it
+    if outcome.by_words:  # its share of the calls and of the sums is no arm's doing
+        arm.uncounted += 1
+    else:
+        arm.requests += 1
+        arm.errors += failed
     if failed:
-        arm.errors += 1
         _mark_call(outcome, arm, ERRORS, party, repeats)
         _mark_lost(outcome, arm, repeats)
     elif outcome.thresholds is not None and not outcome.failed:
         _mark_slow(outcome, outcome.thresholds.slow, arm, repeats)
-        if not outcome.overtaken:  # what an attempt that was cut short took is an estimate, and too low
+        if not (
+            outcome.overtaken or outcome.by_words
+        ):  # what an attempt that was cut short took is an estimate, and too low
             _sample(outcome, outcome.thresholds.scales, unit, arm)
     if outcome.arm != "canary":
         return False
+    if outcome.by_words:
+        return failed
     if party:
         arm.requests_of[party] = arm.requests_of.get(party, 0) + 1
     if len(arm.units) < MAX_UNITS:

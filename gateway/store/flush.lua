@@ -39,6 +39,7 @@
 -- were bad then. canary|checked is the number of both, of which each 8 share a window: canary|window|w<place> is
 -- "<window> <name>=<sum> " with as many sums as came, and is written anew for the 32nd window after it.
 -- <component>~<step> counts the units that began in an earlier step, requests@~<step> the canary's calls of such.
+-- canary|bad_units|held counts the canary's calls that are no evidence.
 -- <component>@<party> and <metric>@<party> stand for a party's part. A slot that has ended is folded into the text of its series, <arm>|requests or
 -- <arm>|bad|<component>: "<slot>:<sum> " again and again, an eighth of the memory.
 

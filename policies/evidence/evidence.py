@@ -18,6 +18,7 @@ ERRORS = "errors"  # calls that failed by the version's doing
 QUALITY = "quality"  # scored units, each as bad as its score is low
 REJECTIONS = "rejections"  # requests that the provider refused to serve, whoever caused it
 SCORED = "scored"  # counts, beside the bad ones, every unit that was scored: what low quality is a share of
+HELD = "held"  # beside the bad units: calls of the canary that are no evidence
 
 REPEATS = (4, 16)  # bad calls of one unit that are events of their own, beside the first
 
@@ -103,6 +104,11 @@ class ArmEvidence:
     @property
     def calls(self) -> int:
         return sum(self.requests.values())
+
+    @property
+    def held(self) -> int:
+        """Return the calls that are no evidence, because no weight drew the arm of their conversations."""
+        return self.bad_units.get(HELD, 0)
 
     def badness(self, component: str) -> float:
         """Summed badness of a component, in units."""

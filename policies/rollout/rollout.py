@@ -314,7 +314,17 @@ def _seen(finding: Finding, evidence: Evidence) -> str:
     population = finding.guardrail.population
     calls, others = (sum(arm.trials(population).values()) for arm in (evidence.canary, evidence.stable))
     control = f"stable {stable:.2%} of {others}" if others else "no calls of stable"
-    return f"canary {canary:.2%} of {calls} requests, {control}{_under_way(finding.guardrail, evidence)}"
+    shown = f"canary {canary:.2%} of {calls} requests, {control}"
+    return f"{shown}{_later_turns(finding, evidence, calls)}{_under_way(finding.guardrail, evidence)}"
+
+
+def _later_turns(finding: Finding, evidence: Evidence, calls: int) -> str:
+    """Return what later turns have shown that are counted by conversation alone, in words."""
+    units = max(evidence.canary.bad_units.get(component, 0) for component in finding.guardrail.components)
+    others = max(evidence.stable.bad_units.get(component, 0) for component in finding.guardrail.components)
+    if finding.guardrail.population != "judged calls" or units <= round((finding.canary or 0.0) * calls):
+        return ""
+    return f"; with later turns {units} conversations were bad on the canary and {others} on stable"
 
 
 def _under_way(guardrail: Guardrail, evidence: Evidence) -> str:

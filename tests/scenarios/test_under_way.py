@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.rehearsal.standin import ModelBehaviour
-from tests.support.talks import Talk, looping, stage
+from tests.support.talks import StoredTalk, Talk, looping, stage
 
 
 async def test_a_trial_moves_no_conversation_under_way(tmp_path: Path, redis_url: str, agent: str) -> None:
@@ -46,6 +46,45 @@ async def test_what_breaks_under_conversations_of_the_step_before_is_rolled_back
         await here.until_everywhere("phase", "rolled_back")
         decision = (await here.replicas[0].status()).agents[agent].last_decision
         assert decision and "of the conversations under way before the step" in decision.reason
+
+
+async def test_what_breaks_under_stored_responses_is_rolled_back(tmp_path: Path, redis_url: str, agent: str) -> None:
+    """Only later turns fail, each under a unit of its own: they count for the turn that drew their arm, also where that
+    was in the step before."""
+    guarded: dict[str, Any] = {"canary": "v2", "guardrails": ["error_rate <= stable * 1.25"]}
+    async with stage(tmp_path, redis_url, agent, api="openai-responses", weight="20%", **guarded) as here:
+        await here.until_everywhere("weight", 0.2)
+        talks: list[Talk] = [StoredTalk(agent, f"stored {number}") for number in range(60)]
+        await here.go_on(await here.go_on(talks))
+        here.standin.behave("bad", ModelBehaviour(error_rate=1.0))
+        here.route(weight="30%", **guarded)
+        await here.until_everywhere("weight", 0.3)
+        for talk in talks:
+            await talk.ask(here.lanes[0])
+        await here.until_everywhere("phase", "rolled_back")
+        decision = (await here.replicas[0].status()).agents[agent].last_decision
+        assert decision and "of the conversations under way before the step" in decision.reason
+
+
+async def test_what_breaks_under_conversations_that_begin_alike_is_rolled_back(
+    tmp_path: Path, redis_url: str, agent: str
+) -> None:
+    """Only later turns fail, of calls that all begin "hi": within some tens of the canary's calls."""
+    guarded: dict[str, Any] = {"canary": "v2", "guardrails": ["error_rate <= stable * 1.25"]}
+    async with stage(tmp_path, redis_url, agent, weight="20%", **guarded) as here:
+        await here.until_everywhere("weight", 0.2)
+        await here.go_on([Talk(agent, "hi") for _ in range(40)])  # from now on the opening is shared
+        talks = [Talk(agent, "hi") for _ in range(60)]
+        for number, talk in enumerate(talks):
+            for model in ("good", "bad"):
+                here.standin.behave(model, ModelBehaviour(chunk_text=f"It is {number}. "))
+            await talk.turn(here.lanes[0])
+        here.standin.behave("bad", ModelBehaviour(error_rate=1.0))
+        for talk in talks:
+            await talk.ask(here.lanes[0])
+        await here.until_everywhere("phase", "rolled_back")
+        decision = (await here.replicas[0].status()).agents[agent].last_decision
+        assert decision and "with later turns" in decision.reason
 
 
 async def test_loops_keep_their_version_while_a_step_begins(tmp_path: Path, redis_url: str, agent: str) -> None:

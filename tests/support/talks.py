@@ -48,13 +48,17 @@ class StoredTalk(Talk):
 
     async def turn(self, lines: Sequence[Line]) -> str:
         """Say the next thing, at the replicas in turn; which version answered."""
-        asked = {"model": self._agent, "input": f"{self._name}, {len(self.versions)}", **self._before}
-        line = lines[len(self.versions) % len(lines)]
-        reply = await line.ask("POST", "/v1/responses", json.dumps(asked).encode())
+        reply = await self.ask(lines)
         assert reply.status == 200, reply.body
         self._before = {"previous_response_id": json.loads(reply.body)["id"]}
         self.versions.append(reply.version)
         return reply.version
+
+    async def ask(self, lines: Sequence[Line]) -> Reply:
+        """Say the next thing, whatever the answer."""
+        asked = {"model": self._agent, "input": f"{self._name}, {len(self.versions)}", **self._before}
+        line = lines[len(self.versions) % len(lines)]
+        return await line.ask("POST", "/v1/responses", json.dumps(asked).encode())
 
 
 @dataclass(frozen=True, slots=True)

@@ -575,3 +575,39 @@ def lost(arm: ArmName, attempt: Attempt, end: End) -> tuple[set[str], int, int]:
     batch = Stage().close(replace(timed(arm, 0.1, THRESHOLDS[arm]), attempts=[attempt], end=end))
     counts = batch.canary if arm == "canary" else batch.stable
     return set(counts.bad), counts.errors, counts.uncounted
+
+
+def test_a_later_turn_counts_for_the_unit_that_drew_its_arm() -> None:
+    """Once, however many units its turns have, and its later bad calls as that unit's."""
+    stage, batches = Stage(), list[Batch]()
+    for number in range(4):
+        call = outcome("canary", failing(), end="failed", unit=f"answer {number}")
+        call.drawn = "d" * 16
+        batches.append(stage.close(call))
+    assert all(batch.canary.bad["errors"].keys() == {"d" * 16} == batch.canary.units for batch in batches)
+    assert [set(batch.canary.bad) >= {"errors#4"} for batch in batches] == [False, False, False, True]
+    assert sum(batch.canary.requests for batch in batches) == 4
+
+
+@pytest.mark.parametrize("arm", ["canary", "stable"])
+def test_turns_that_are_known_by_words_are_counted_in_the_canarys_favour(arm: ArmName) -> None:
+    """How many conversations get the same answer depends on the version: of stable each bad call counts, of the canary
+    one a conversation. What follows it is held, and no sum has any of them."""
+    stage, bad, held = Stage(), set[str](), 0
+    for number in range(20):
+        call = outcome(arm, failing(), end="failed", unit="answer")
+        call.drawn, call.by_words, call.call_id = "d" * 16, True, f"call {number}"
+        batch = stage.close(call)
+        counts = batch.canary if arm == "canary" else batch.stable
+        assert (counts.requests, counts.errors, counts.samples, counts.units) == (0, 0, {}, set())
+        bad |= counts.bad["errors"].keys()
+        assert set(counts.bad) <= {"errors", "errors!"}
+        held += counts.held
+    assert (len(bad), held) == ((1, 19) if arm == "canary" else (20, 0))
+
+
+def test_held_calls_of_the_canary_are_counted() -> None:
+    """By which a rollout knows that it lacks evidence."""
+    call = outcome("canary")
+    call.held = True
+    assert Stage().close(call).canary.held == 1

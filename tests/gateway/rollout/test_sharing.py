@@ -10,11 +10,12 @@ from time import monotonic, time
 from gateway import logs
 from gateway.errors import StoreAway
 from gateway.rollout.recorder import Clock
-from gateway.rollout.sharing import PAUSES, Sharing
+from gateway.rollout.sharing import PAUSES, Sharing, _encoded
 from gateway.rollout.table import Table
 from gateway.rollout.under_way import UnderWay
+from gateway.rollout.weighing import unit_id
 from gateway.store import RedisStore, connect
-from routing.plan import Plan
+from routing.plan import Beginning, Plan
 from tests.support.redis_servers import until
 from tests.support.trials import agent_named
 
@@ -125,6 +126,20 @@ async def test_a_store_that_is_away_hears_of_it_later(redis_url: str, agent: str
     await other.sharing.catch_up()
     assert await other.knows("a")
     assert one.out.getvalue().count(b"conversations_not_shared") == 1
+    await asyncio.gather(one.store.aclose(), other.store.aclose())
+
+
+async def test_a_later_turn_is_shared_with_the_unit_that_drew_its_arm(redis_url: str, agent: str) -> None:
+    """In 8 bytes more; a replica that knows nothing of it reads two units of no step, and keeps their version."""
+    one, other = Replica("one", redis_url, agent), Replica("other", redis_url, agent)
+    one.under_way.expect("after a", Plan(one.entry.split.stable, "split", "a", ()), one.entry)
+    begun = one.under_way.take(500)
+    one.under_way.give_back(begun)
+    digest = one.entry.split.stable.digest
+    assert _encoded(begun[0]) == f'["{agent}","0","{digest}",0,"{unit_id("after a")}{unit_id("a")}"]'
+    await one.sharing.finish()
+    await other.sharing.catch_up()
+    assert other.under_way._agents[agent].newest[unit_id("after a")] == Beginning(0, digest, 0, unit_id("a"))
     await asyncio.gather(one.store.aclose(), other.store.aclose())
 
 

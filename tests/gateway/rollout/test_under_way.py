@@ -2,11 +2,12 @@
 
 import asyncio
 import tracemalloc
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 
-from gateway.rollout.recent_units import LIVE_SECONDS, LONGEST_SETTLE_SECONDS, SEEN, SETTLE_SECONDS, Begun
+from gateway.rollout.recent_units import LIVE_SECONDS, LONGEST_SETTLE_SECONDS, PAIRED, SEEN, SETTLE_SECONDS, Begun
 from gateway.rollout.table import Entry
 from gateway.rollout.under_way import UnderWay
 from gateway.rollout.weighing import unit_id
@@ -120,16 +121,79 @@ def test_what_another_replica_began_is_kept_here() -> None:
     assert here.call("a").version.name == "v2"
 
 
-def test_a_turn_that_was_expected_is_no_evidence() -> None:
-    """Its arm was drawn by the bucket of another unit, so it counts on neither arm, whatever its own bucket says."""
+def expected(here: Stage, plans: Iterable[Plan], after: str = "after") -> list[Plan]:
+    """The next turns of these, each under a unit of its own."""
+    for plan in plans:
+        here.under_way.expect(f"{after} {plan.unit}", plan, here.entry)
+    return [here.call(f"{after} {plan.unit}") for plan in plans]
+
+
+def test_a_turn_that_was_expected_counts_for_the_unit_that_drew_its_arm() -> None:
+    """Over any number of turns; its own bucket, which may say something else, has drawn nothing."""
     here = Stage()
     here.turn(5_000)
     begun = [here.call(unit) for unit in UNITS]
-    for plan in begun:
-        here.under_way.expect(f"after {plan.unit}", plan, here.entry)
-    turns = [here.call(f"after {unit}") for unit in UNITS]
-    assert [plan.version for plan in turns] == [plan.version for plan in begun]
-    assert all(plan.held for plan in turns) and not any(plan.held for plan in begun)
+    for turns in (second := expected(here, begun), expected(here, second, "then")):
+        assert [plan.version for plan in turns] == [plan.version for plan in begun]
+        assert [plan.drawn for plan in turns] == [unit_id(unit) for unit in UNITS]
+        assert not any(plan.held or plan.origin for plan in turns)
+
+
+def test_a_turn_that_was_expected_counts_in_the_step_that_drew_its_arm() -> None:
+    """Also when a later step runs, and when it goes on there; a lower weight, which moves some, ends that."""
+    here = Stage()
+    here.turn(3_000)
+    turns = expected(here, [here.call(unit) for unit in UNITS])
+    assert here.state
+    began = here.state.evidence
+    here.turn(6_000)
+    later = [here.call(plan.unit) for plan in turns]
+    for plans in (later, expected(here, later, "then")):
+        assert {(plan.origin, plan.held) for plan in plans} == {(began, False)}
+        assert [plan.version for plan in plans] == [plan.version for plan in turns]
+    here.turn(1_000)
+    assert all(plan.held and not plan.origin for plan in [here.call(plan.unit) for plan in turns])
+    here.turn(6_000)
+    assert all(plan.held for plan in [here.call(plan.unit) for plan in turns])
+
+
+def test_a_turn_that_follows_no_draw_is_no_evidence() -> None:
+    """Of conversations from before the trial, and of an excluded party: no weight has drawn their arm."""
+    here = Stage()
+    here.turn(0)
+    here.entry = replace(here.entry, split=replace(here.entry.split, canary=None))
+    turns = expected(here, [here.call(unit) for unit in UNITS])
+    here.turn(5_000)
+    for plans in (turns := [here.call(plan.unit) for plan in turns], expected(here, turns, "then")):
+        assert all(plan.held and not plan.origin for plan in plans)
+
+
+def test_a_turn_is_evidence_at_a_replica_that_heard_of_it() -> None:
+    """With the unit that drew its arm, and told on in the same words; who said nothing of that unit gets it held."""
+    here, there = Stage(), Stage()
+    for stage in (here, there):
+        stage.turn(5_000)
+    turns = expected(here, [here.call(unit) for unit in UNITS])
+    for begun in here.under_way.take(7):
+        there.under_way.learn(begun, 60.0, "here")
+    assert [there.call(plan.unit) for plan in turns] == turns
+    there.under_way.share_everything()
+    assert sum(len(begun.units) for begun in there.under_way.take(500)) == 2 * len(UNITS)
+    there.hear("old words", Beginning(0, here.agent.versions["v2"].digest))
+    assert there.call("old words").held
+
+
+def test_replicas_agree_on_two_turns_of_one_name_whatever_their_arms() -> None:
+    """Two conversations may get the same answer at once. Which of them holds must not depend on its version."""
+    v1, v2 = (AGENT.versions[name].digest for name in ("v1", "v2"))
+    for one, other in ((v1, v2), (v2, v1)):
+        stages, begun = (Stage(), Stage()), (Beginning(-2, one, 0, unit_id("a")), Beginning(-2, other, 0, unit_id("b")))
+        for stage, heard in zip(stages, (begun, begun[::-1]), strict=True):
+            for each in heard:
+                told = [unit_id("name") + each.drawn]
+                stage.under_way.learn(Begun("support", each._replace(drawn=PAIRED), told), 60.0)
+        drawn = min(unit_id("a"), unit_id("b"))
+        assert {stage.call("name").drawn for stage in stages} == {drawn}
 
 
 async def test_a_turn_waits_for_the_word_of_another_replica() -> None:

@@ -19,6 +19,7 @@ from gateway.formats.protocol import ClientSide
 from gateway.formats.registry import CLIENTS
 from gateway.headers import query_to_provider, to_provider
 from gateway.json_body import Document
+from gateway.models.foreign_targets import check_target, check_tools
 from gateway.net.asgi import Receive, Scope, Send
 from gateway.runtime import Runtime
 
@@ -57,9 +58,15 @@ class Generation(Endpoint):
         document = Document.parse(body, self.services.runtime.values_limit)
         if self.client.door.references is not None:
             document = await self.with_items(document, caller)
-        if caller.is_limited:
-            self.services.makers.check_call(body, document.values, caller)
+        self.check(document.values, body, caller)
         return self._call(scope, headers, document, caller, received_at)
+
+    def check(self, values: Mapping[str, Any], body: bytes, caller: Caller) -> None:
+        """Raise CallerError where a call names what its key may not reach, or chooses its model past `model`."""
+        check_target(values)
+        if caller.is_limited:
+            check_tools(values)
+            self.services.makers.check_call(body, values, caller)
 
     async def with_items(self, document: Document, caller: Caller) -> Document:
         """Return the request with the items of earlier answers that it names by their ids. Raises CallerError."""

@@ -16,13 +16,14 @@ from gateway.api.endpoint import Services, caller_of, given_id, header, named
 from gateway.api.generation import Asked, Generation, check_encoding, model_of
 from gateway.api.near_misses import LONGEST_SHOWN, lenient_segments
 from gateway.calls import Caller
-from gateway.errors import CallerError, Forbidden, Headers, NotFound, UnsupportedBody
+from gateway.errors import Forbidden, Headers, NotFound, UnsupportedBody
 from gateway.formats.marks import is_ours
 from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.protocol import ClientSide
 from gateway.formats.registry import CLIENTS
 from gateway.headers import of_type, query_to_provider, without_names
 from gateway.json_body import Document, encode
+from gateway.models.foreign_targets import check_names, check_target, check_tools
 from gateway.net.asgi import Message, MessageSend, Receive, Scope, Send
 from gateway.passthrough.forwarder import Forwarder
 from gateway.passthrough.nested_models import check_nested
@@ -130,6 +131,8 @@ class Passthrough(Generation):
         )
         asked = _Asked(wanted, body)
         self.services.makers.check(asked, caller)
+        if caller.is_limited and isinstance(body, Held) and body.document is not None:
+            check_tools(body.document.values)
         if scope["method"] == "POST" and asked.is_known:
             send = AnswerReader(send, partial(self.services.makers.learn, caller=caller, asked=asked))
         kind = headers.get(b"content-type") or b""
@@ -272,10 +275,9 @@ async def _body(incoming: Incoming, scope: Scope, path: str, runtime: Runtime, i
 
 
 def _document_of(data: bytes, most_values: int) -> Document:
-    """The body as JSON. Raises CallerError for one that a reader who heeds no case takes another model from."""
+    """The body as JSON. Raises CallerError for one that a provider may take another model or account from."""
     document = Document.parse(data, most_values)
-    if twin := next((name for name in document.values if name.lower() == "model" != name), None):
-        raise CallerError(f"write 'model' in place of {twin!r}", param="model")
+    check_target(document.values)
     return document
 
 
@@ -288,8 +290,9 @@ def _model_behind(runtime: Runtime, name: str) -> Target | None:
 
 
 def _named_in_query(scope: Scope) -> str | None:
-    """The agent that the query names."""
+    """Return the agent that the query names. Raises CallerError for a name that would choose another target."""
     given = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+    check_names(given)
     return next((given[name] for name in _NAMES if name in given), None)
 
 

@@ -73,8 +73,7 @@ class ResponsesSocket(Generation):
     def call_of(self, scope: Scope, document: Document, body: bytes, received_at: float) -> Call:
         """The document as a call of whoever has the key now. Raises CallerError."""
         caller = caller_of(scope)
-        if caller.is_limited:
-            self.services.makers.check_call(body, document.values, caller)
+        self.check(document.values, body, caller)
         return self._call(scope, named(scope), document, caller, received_at)
 
 

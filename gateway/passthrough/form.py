@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 
 from gateway.errors import CallerError
+from gateway.models.foreign_targets import check_names
 
 # Parsers disagree on everything that is not spelled plainly: on second boundaries, folded lines, escapes, other line
 # ends. What two of them could read differently is refused, so that nobody reads a model that was not seen here.
@@ -142,7 +143,9 @@ class Form:
         name, is_file = _named(head)
         self.saw_file |= is_file
         self._step = self._content
-        if _base(name) != self._name.encode():
+        base = _base(name)
+        if base != self._name.encode():
+            check_names([base.decode()])
             return
         if is_file or name != self._name.encode():
             raise CallerError(

@@ -387,7 +387,7 @@ async def test_request_id_of_what_became_no_call(serve: Serve, path: str) -> Non
 
 
 async def test_nothing_in_a_request_changes_where_it_goes(serve: Serve) -> None:
-    """A Host, forwarded headers or a `base_url` in the body are words like any others."""
+    """A Host and forwarded headers are words like any others; a `base_url` in the body is refused."""
     here = await serve(gateway=KEYS)
     headers = {
         "authorization": f"Bearer {CLIENT_KEY}",
@@ -395,9 +395,11 @@ async def test_nothing_in_a_request_changes_where_it_goes(serve: Serve) -> None:
         "x-forwarded-host": "evil.example",
         "x-serinus-target": "evil/model",
     }
-    answer = await here.chat(headers=headers, base_url="http://evil.example", api_base="http://evil.example")
+    answer = await here.chat(headers=headers)
     assert answer.status_code == 200
     assert answer.headers["x-serinus-target"] == "standin/good"
+    answer = await here.chat(headers=headers, base_url="http://evil.example")
+    assert answer.status_code == 400 and len(here.standin.requests) == 1
 
 
 @pytest.mark.parametrize("fault", [None, "status", "error_in_200", "reset", "html"])

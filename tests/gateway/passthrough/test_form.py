@@ -97,7 +97,7 @@ def test_an_empty_value() -> None:
 @pytest.mark.parametrize(
     "disposition",
     [
-        b'form-data; name="models"',
+        b'form-data; name="modelled"',
         b'form-data; name="file"; filename="a;b name.wav"; filename*=utf-8\'\'a%20b',
         b"form-data; name=file; filename=a.wav",
         b'form-data; name="file"; filename="C:\\x\xc3\xa9"\r\nContent-Type: audio/wav\r\nContent-Length: 1',

@@ -39,11 +39,11 @@ class Generation(Endpoint):
 
     def __init__(self, services: Services, client: ClientSide = CLIENTS[CHAT]) -> None:
         super().__init__(services, client)
-        self._keeps_answers = bool(client.door.kept_at)
+        self._remembers_maker = client.facts.remembers_maker
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = await self.read_call(scope, receive)
-        if self._keeps_answers:
+        if self._remembers_maker:
             send = self._learning_owner(call, send)
         await self.services.proxy.handle(call, self.services.runtime, send)  # as it is now, like the table
 

@@ -103,7 +103,8 @@ class ClientFacts:
     bodies that several formats share: a provider's error of that shape reaches the client as it came. `keeps_answer`
     says of a request whether its provider keeps the answer, for a call that continues it by its id. `continues` is the
     member of such a call that names the answer, and `answer_id` finds the id in an answer's beginning: '' without one.
-    `id_header` is where clients look for the id of an answer, beside `x-request-id`.
+    `id_header` is where clients look for the id of an answer, beside `x-request-id`. With `remembers_maker` a kept
+    answer is noted as its caller's, so that no other limited key goes on from it.
     """
 
     conversation: ConversationLayout
@@ -113,6 +114,7 @@ class ClientFacts:
     continues: str = ""
     answer_id: Callable[[bytes], str] = _no_id
     id_header: bytes = b""
+    remembers_maker: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,8 @@ _MOST_MADE = 65_536
 _LONGEST_ID = 256  # of a response that is remembered; OpenAI's are 53 characters long
 # What stands in a call's body that names what is stored; the last, an escape, may spell any of the others.
 _MAY_NAME_IDS = (
-    *(b"file_id", b"vector_store", b"container", b"conversation", b"skill_id", b"previous_", b"\\u00"),
+    *(b"file_id", b"vector_store", b"container", b"conversation", b"skill_id", b"previous", b"\\u00"),
+    *(b"fileId", b"vectorStore", b"skillId"),  # Google's APIs take both spellings
     *(b"fileUri", b"file_uri", b'"uri"', b"cachedContent", b"cached_content"),
     *(b"fileSearchStore", b"file_search_store"),
 )
@@ -92,7 +93,7 @@ class Makers:
             return
         for id_ in asked:
             if len(id_) <= _LONGEST_SPELLING and any(
-                self._made.get(_plain(each), caller.name) != caller.name for each in (id_, _last_part(id_))
+                self._made.get(_plain(each), caller.name) != caller.name for each in _parts(id_)
             ):
                 raise NotFound(f"there is no {id_!r} of this key's", param="id")
 
@@ -102,9 +103,9 @@ class Makers:
             self.check(texts_of(values), caller)
 
 
-def _last_part(text: str) -> str:
-    """The end of a URL or of a name (`…/files/abc`), without a verb behind it."""
-    return text.rpartition("/")[2].partition(":")[0]
+def _parts(text: str) -> list[str]:
+    """A text, and each part of a URL or of a name (`…/files/abc/`), without a verb behind it."""
+    return [text, *(part.partition(":")[0] for part in text.split("/"))]
 
 
 def _ids_of(made: Any) -> list[str]:

@@ -21,6 +21,7 @@ CLIENT = ClientSide(
         id_header=b"request-id",
         keeps_answer=lambda request: "thread" in request,
         answer_id=AnswerIds("msg"),
+        remembers_maker=True,
     ),
     door=Door(("/v1/messages",), owns="/v1/messages/", array="messages"),
     prompt=read_prompt,

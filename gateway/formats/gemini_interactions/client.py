@@ -22,6 +22,7 @@ CLIENT = ClientSide(
         keeps_answer=lambda request: request.get("store") is not False,
         continues=PREVIOUS,
         answer_id=answer_id,
+        remembers_maker=True,
     ),
     door=DOOR,
     prompt=read_prompt,

@@ -119,8 +119,9 @@ async def test_no_other_caller_reaches_it(serve: Serve, stream: bool) -> None:
         asked = there.asked()
         for method, path in (("GET", f"/{made}"), ("DELETE", f"/{made}"), ("POST", f"/{made}/cancel")):
             assert (await there.ask("b", method, path)).status_code == 404
-        refused = await there.create("first", "b", previous_interaction_id=made)
-        assert (refused.status_code, refused.json()["error"]["code"]) == (404, "not_found")
+        for name in ("previous_interaction_id", "previousInteractionId"):
+            refused = await there.create("first", "b", **{name: made})
+            assert (refused.status_code, refused.json()["error"]["code"]) == (404, "not_found")
         assert there.asked() == asked
         assert [(await there.ask(key, "GET", f"/{made}")).status_code for key in ("a", "all")] == [200, 200]
 

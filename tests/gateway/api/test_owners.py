@@ -235,9 +235,9 @@ def test_long_ids_are_not_remembered() -> None:
 
 
 @asynccontextmanager
-async def sharing(serve: Serve) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+async def sharing(serve: Serve, api: str = "openai") -> AsyncIterator[Callable[..., Awaitable[Any]]]:
     """What asks with one of the keys `a` and `b`, which share an account, or with `all`, which is for all agents."""
-    here = await serve()
+    here = await serve(api=api)
     keys = {name: _key(name, [here.agent]) for name in ("a", "b")} | {"all": {"sha256": _key("all", [])["sha256"]}}
     settings = json.loads((here.running.folder / "gateway.yaml").read_text())
     write(here.running.folder, {"gateway.yaml": {**settings, "keys": keys}})
@@ -272,6 +272,34 @@ async def test_what_another_key_made(serve: Serve) -> None:
         unknown = (await ask("b", "GET", "/files/never-seen")).json()["error"]["message"]
         assert unknown != "there is no 'never-seen' of this key's"
         assert (await ask("a", "DELETE", f"/files/{made}")).status_code == 200
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_thread_of_another_key(serve: Serve, stream: bool) -> None:
+    """Anthropic keeps a thread's messages: only its maker, and a key for all agents, go on from one."""
+    async with sharing(serve, api="anthropic") as ask:
+        here = ask.here  # type: ignore[attr-defined]
+        body = {"model": here.agent, "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], "stream": stream}
+        begun = await ask("a", "POST", "/messages", json={**body, "thread": {"type": "create"}})
+        made = begun.text.partition('"id":"')[2].partition('"')[0]
+        asked = len(here.standin.requests)
+        further = {**body, "thread": {"type": "continue", "previous_message_id": made}}
+        refused = await ask("b", "POST", "/messages", json=further)
+        assert (refused.status_code, len(here.standin.requests)) == (404, asked), begun.text
+        for key in ("a", "all"):
+            assert (await ask(key, "POST", "/messages", json=further)).headers["x-serinus-attempts"] == "1"
+
+
+@pytest.mark.parametrize(
+    "text", ["files/x-1", "files/x-1/", "projects/1/files/X-1//", "https://x/v1beta/files/x-1/?a=b", "files/x-1:get/#"]
+)
+def test_an_id_within_a_name(text: str) -> None:
+    """A name or a URL that holds another caller's id is refused, whatever stands behind the id."""
+    makers = Makers()
+    makers.learn_id("x-1", Caller("a", "", frozenset()))
+    for value in (text, {"cachedContent": text}):
+        with pytest.raises(NotFound):
+            makers.check_call(b'"fileId"', {"of": value}, Caller("b", "", frozenset()))
 
 
 async def test_an_id_of_another_key_anywhere_in_a_request(serve: Serve) -> None:

@@ -45,11 +45,6 @@ def hedge_salt(agent: str, digest: str) -> str:
     return f"{agent}:{digest}:hedge"
 
 
-def exposure_salt(agent: str, digest: str) -> str:
-    """The salt of the units that stay evidence while one arm's circuit is not closed, independent of the arms."""
-    return f"{agent}:{digest}:exposure"
-
-
 def unit_of(sticky: Sticky, facts: Facts) -> str:
     """Return what is kept together on one version, always within one caller: two tenants never share a unit.
 

@@ -9,7 +9,6 @@ from routing.assignment import (
     BUCKETS,
     Reason,
     bucket,
-    exposure_salt,
     hedge_salt,
     in_canary,
     salt,
@@ -20,7 +19,6 @@ from routing.chain import HUMAN, ChainTarget, Target, chain
 from routing.facts import Facts
 from routing.rules import first_match
 
-EXPOSED = BUCKETS // 8  # of a trial's units are tried, and evidence, however long one arm's circuit stays open
 SEEN = BUCKETS // 2  # of a trial's units are never hedged, on both arms alike: there all shows that a version does
 
 
@@ -150,14 +148,6 @@ def is_seen(agent: Agent, plan: Plan) -> bool:
     if agent.canary is None:
         return False
     return bucket(hedge_salt(agent.name, agent.versions[agent.canary].digest), plan.unit) < SEEN
-
-
-def is_exposed(agent: Agent, plan: Plan) -> bool:
-    """Return whether the call is of a unit that stays evidence for as long as the circuit of one arm alone is not
-    closed."""
-    if agent.canary is None:
-        return False
-    return bucket(exposure_salt(agent.name, agent.versions[agent.canary].digest), plan.unit) < EXPOSED
 
 
 def hedge_targets(plan: Plan) -> tuple[Target, ...]:

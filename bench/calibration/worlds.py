@@ -167,6 +167,8 @@ def _dear_templates(_: random.Random, number: int) -> Said:
 _BRISK: Mapping[str, Any] = {"seconds": 0.02}
 # Some sixty conversations at a time, most of which fail at least once where 1 % of the calls do.
 _LONG: Mapping[str, Any] = {"turns": 50, "pause": 0.4, "seconds": 0.2, "named": True}
+# Some ten at a time, with circuits that stay open.
+_FEW_LONG: Mapping[str, Any] = {"turns": 50, "pause": 0.1, "seconds": 0.5, "named": True}
 _WEIGHTS = ("5%", "50%", "90%")
 _CALLS = (300, 1000, 1800)
 _UNTIL_FROZEN = (300, 1500, 6300)  # calls after stable's first 500, from which latency thresholds are taken
@@ -221,6 +223,8 @@ BLAMELESS: Sequence[Scenario] = (
     ),
     Scenario("long conversations that fail in clusters", words=_in_clusters, weight="10%", calls=800, **_LONG),
     Scenario("long conversations that fail in clusters, 50 %", words=_in_clusters, weight="50%", calls=1500, **_LONG),
+    Scenario("long conversations, provider flaps", _in_turn(4, errors=0.95), weight="10%", calls=1500, **_FEW_LONG),
+    Scenario("long conversations, one replica cut off", _one_replica(_between(4, 60, cut_off=True)), **_FEW_LONG),
     Scenario("load of a day", _tired_by_day, rate=_by_day, calls=800),
     Scenario("heavy tails", _always(latency_spread=1.3, cost_spread=1.6), calls=800),
     Scenario("a prompt cache that favours the busier arm", _cached_when_busy, calls=800),
@@ -258,6 +262,10 @@ DETECTED: Sequence[Scenario] = (
     _bad("cost + 20 %", _alone(dear=1.2), 2800),
     _bad("quality .90 → .80", _always(), 2000, scored=1.0, quality={"v2": 0.8}),
     _bad("own target dead, 5 %", _alone(cut_off=True), 8, routing=_FALLBACK),
+    _bad(
+        "own target dead, long conversations", _alone(cut_off=True), None, calls=2000, weight="10%", routing=_FALLBACK,
+        **_FEW_LONG,
+    ),
     _bad("own target dead, 50 %", _alone(cut_off=True), None, calls=300, weight="50%", routing=_FALLBACK),
     _bad("own target dead, 90 %", _alone(cut_off=True), None, calls=2000, weight="90%", routing=_FALLBACK),
 )  # fmt: skip

@@ -10,7 +10,7 @@ from gateway.call.circuits import Circuits
 from gateway.calls import Outcome
 from gateway.rollout.table import Entry
 from policies.evidence.exposure import Exposure
-from routing.plan import Plan, is_exposed
+from routing.plan import Plan
 
 
 @dataclass(slots=True)
@@ -34,6 +34,5 @@ class Exposures:
             exposure = self._by_agent[entry.agent.name] = Exposure()
         closed = self.circuits.is_closed
         stable_closed, canary_closed = closed(entry.split.stable.target), closed(canary.target)
-        sampled = stable_closed is not canary_closed and is_exposed(entry.agent, plan)
-        outcome.exposed = exposure.admits(stable_closed, canary_closed, sampled)
+        outcome.exposed = exposure.admits(stable_closed, canary_closed, plan.unit)
         outcome.censored = not outcome.exposed

@@ -4,7 +4,7 @@ import pytest
 
 from routing.agents import Shadow
 from routing.chain import Target
-from routing.plan import Plan, Split, hedge_targets, is_exposed, is_seen, route, shadowed
+from routing.plan import Plan, Split, hedge_targets, is_seen, route, shadowed
 from routing.rules import Rule
 
 from .samples import V1, V2, V3, agent, facts, trial
@@ -151,12 +151,3 @@ def test_without_a_canary_every_unit_may_be_hedged() -> None:
     """There is nothing that would have to be seen."""
     alone = agent(canary=None, steps=())
     assert not any(is_seen(alone, route(alone, Split(V1), facts(conversation=f"c-{n}"))) for n in range(50))
-
-
-def test_the_exposed_units_are_an_eighth_of_either_arm() -> None:
-    """Drawn without regard to the arm, and anew for every canary; without a canary there are none."""
-    plans = [route(agent(), trial(5000), facts(conversation=f"c-{n}")) for n in range(4000)]
-    for version in (V1, V2):
-        exposed = [is_exposed(agent(), plan) for plan in plans if plan.version is version]
-        assert sum(exposed) / len(exposed) == pytest.approx(1 / 8, abs=0.03)
-    assert not any(is_exposed(agent(canary=None), plan) for plan in plans)

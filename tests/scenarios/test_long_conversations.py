@@ -54,7 +54,7 @@ class Stage:
 async def staged(folder: Path, redis_url: str, agent: str, **routing: object) -> AsyncIterator[Stage]:
     usual = ModelBehaviour(error_rate=0.02)
     async with AsyncExitStack() as stack:
-        standin = await stack.enter_async_context(provider(good=usual, bad=usual))
+        standin = await stack.enter_async_context(provider(good=usual, bad=usual, spare=usual))
         files = trial(agent, standin, **{"weight": "10%", **routing})  # type: ignore[arg-type]
         gateway = {**files["gateway.yaml"], "retries": {"per_target": 0}}  # type: ignore[dict-item]
         write(folder / "config", {**files, "gateway.yaml": gateway})
@@ -84,6 +84,21 @@ async def test_a_canary_that_dies_under_long_conversations_is_out_within_few_cal
             await stage.turns(names, turn)
             turn += 1
         assert await stage.phase() == "rolled_back" and await stage.canary_calls() - before <= 150
+
+
+async def test_a_dead_canary_does_not_hide_behind_its_circuit_in_long_conversations(
+    tmp_path: Path, redis_url: str, agent: str
+) -> None:
+    """Few calls of each conversation are tried at its dead target, so that later conversations are tried, too; the
+    fallback serves the clients."""
+    async with staged(tmp_path, redis_url, agent, weight="30%", fallback=["standin/spare"]) as stage:
+        stage.standin.behave("bad", DEAD)
+        number = 0
+        while await stage.phase() == "running" and number < 600:
+            wave, turn = divmod(number, 50)
+            await stage.turns([f"conversation {each} of wave {wave}" for each in range(12)], turn)
+            number += 1
+        assert await stage.phase() == "rolled_back" and stage.standin.counts("bad").requests <= 150
 
 
 async def test_a_completed_canary_that_dies_after_health_is_out_within_tens_of_calls(

@@ -2,16 +2,18 @@
 
 import re
 
+_ID = re.compile(rb'"id"\s*:\s*"([^"\\]{1,256})"')
+
 
 class AnswerIds:
     """Finder of ids that begin with a prefix, and so cannot be taken for the id of a call inside the answer."""
 
-    __slots__ = ("_pattern",)
+    __slots__ = ("_prefix",)
 
     def __init__(self, prefix: str) -> None:
-        self._pattern = re.compile(rb'"id"\s*:\s*"(%s[^"\\]{1,250})"' % prefix.encode())
+        self._prefix = prefix.encode()
 
     def __call__(self, answer: bytes) -> str:
         """Return the id, '' where it is not found."""
-        found = self._pattern.search(answer)
-        return found[1].decode("latin-1") if found else ""
+        ids = (found[1] for found in _ID.finditer(answer))
+        return next((each for each in ids if each.startswith(self._prefix)), b"").decode("latin-1")

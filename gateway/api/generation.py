@@ -14,6 +14,7 @@ from gateway.call.answer_listener import WholeAnswerListener
 from gateway.calls import Call, Caller, Operation
 from gateway.conversation import AFFINITY_HEADER, CONVERSATION_HEADERS, NAMING_HEADERS, SESSION_HEADERS
 from gateway.errors import CallerError, UnsupportedBody, UpgradeRefused
+from gateway.formats.door import References
 from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.protocol import ClientSide
 from gateway.formats.registry import CLIENTS
@@ -56,8 +57,8 @@ class Generation(Endpoint):
         # Not before: how fast a client sends says nothing about a version.
         received_at = self.services.proxy.clock.monotonic()
         document = Document.parse(body, self.services.runtime.values_limit)
-        if self.client.door.references is not None:
-            document = await self.with_items(document, caller)
+        if (references := self.client.door.references) is not None:
+            document = await self.with_items(document, caller, references)
         self.check(document.values, body, caller)
         return self._call(scope, headers, document, caller, received_at)
 
@@ -68,11 +69,10 @@ class Generation(Endpoint):
             check_tools(values)
             self.services.makers.check_call(body, values, caller)
 
-    async def with_items(self, document: Document, caller: Caller) -> Document:
+    async def with_items(self, document: Document, caller: Caller, references: References) -> Document:
         """Return the request with the items of earlier answers that it names by their ids. Raises CallerError."""
-        references = self.client.door.references
-        names = references.named(document.values) if references is not None else []
-        if references is None or not names:
+        names = references.named(document.values)
+        if not names:
             return document
         items, runtime = await self.services.items.find(caller.name, names), self.services.runtime
         return references.put_in(document, items, runtime.body_limit, runtime.values_limit)

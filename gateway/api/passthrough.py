@@ -6,7 +6,7 @@ provider that speaks OpenAI's API.
 
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -17,6 +17,7 @@ from gateway.api.generation import Asked, Generation, check_encoding, model_of
 from gateway.api.near_misses import LONGEST_SHOWN, lenient_segments
 from gateway.calls import Caller
 from gateway.errors import Forbidden, Headers, NotFound, UnsupportedBody
+from gateway.formats.door import References
 from gateway.formats.marks import is_ours
 from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.protocol import ClientSide
@@ -115,6 +116,8 @@ class Passthrough(Generation):
         body = self.shaped(await _body(incoming, scope, path, runtime, agent is not None))
         if isinstance(body, Held) and body.document is not None and self.may_nest_models(path):
             check_nested(body.document.values, partial(_model_behind, runtime))
+        if isinstance(body, Held) and body.document is not None and (references := _references(scope["path"])):
+            body = await self._without_ours(body, body.document, caller, references)
         if caller.is_limited and isinstance(body, Stream) and path.split("/")[1] not in _OPAQUE:
             raise UnsupportedBody("this key is limited to some agents: send application/json or a form here")
         wanted = Wanted(
@@ -142,6 +145,11 @@ class Passthrough(Generation):
             return
         call = self._call(scope, headers, document, caller, wanted.at)
         await self._forwarder.handle(call, wanted, self.services.runtime, send)  # as it is now, like the table
+
+    async def _without_ours(self, body: Held, given: Document, caller: Caller, references: References) -> Held:
+        """Return a body without ids and seals of ours, which stand for nothing at the provider. Raises CallerError."""
+        document = references.without_ours(await self.with_items(given, caller, references))
+        return body if document is given else replace(body, data=document.render({}), document=document)
 
     def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
         return model_of(values.get("model")), values.get("stream") is True
@@ -198,6 +206,12 @@ class AnswerReader(MessageSend):
             if self._keeps and not message.get("more_body", False):
                 self._read(self._kept)
         return super().__call__(message)
+
+
+def _references(path: str) -> References | None:
+    """Return how requests name items of earlier answers, at an action beside a format's generation (`…/compact`)."""
+    parent = path.rpartition("/")[0]
+    return next((side.door.references for side in CLIENTS.values() if parent in side.door.paths), None)
 
 
 def _path(path: str) -> str:

@@ -117,7 +117,8 @@ class _Session:
             _check_type(event.values)
             body, items = self._request(event)
             document = Document.parse(body, self._services.runtime.values_limit)
-            document = await self._endpoint.with_items(document, caller_of(self._scope))
+            if (references := self._endpoint.client.door.references) is not None:
+                document = await self._endpoint.with_items(document, caller_of(self._scope), references)
             call = self._endpoint.call_of(self._scope, document, body, received_at)
             if event.values.get("generate") is False:
                 await self._warm_up(call, frames)

@@ -27,11 +27,13 @@ class References:
     """Items of earlier answers that a request names by their ids, where it might hold the items themselves.
 
     `named` finds the ids that this gateway gave out. `put_in` puts items, as JSON by their ids, in the places of such
-    ids; it raises BodyTooLarge for a request of more bytes or values than the limits.
+    ids; it raises BodyTooLarge for a request of more bytes or values than the limits. `without_ours` takes out what
+    this gateway wrote into items, which the API's own provider would refuse.
     """
 
     named: Callable[[Mapping[str, Any]], list[str]]
     put_in: Callable[[Document, Mapping[str, str], int, int], Document]
+    without_ours: Callable[[Document], Document]
 
 
 @dataclass(frozen=True, slots=True)

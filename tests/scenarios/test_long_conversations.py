@@ -127,7 +127,7 @@ async def test_a_completed_canary_that_dies_after_health_is_out_within_tens_of_c
         headers = (f"authorization: Bearer {ADMIN_TOKEN}", f"if-match: {epoch}")
         reply = await stage.replicas[0].ask("POST", f"/admin/agents/{agent}/promote", promote, headers)
         assert reply.status == 200, reply.body
-        await stage.turns([f"well {number}" for number in range(600)], 0)
+        await stage.judged_turns([f"well {number}" for number in range(600)], 0)
         await let_control_be_lost(redis_url, stage)
         assert await stage.phase() == "completed"
         stage.standin.behave("bad", DEAD)

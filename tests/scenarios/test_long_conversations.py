@@ -102,10 +102,11 @@ async def test_a_canary_that_dies_under_long_conversations_is_out_within_few_cal
 
 
 async def test_a_dead_canary_does_not_hide_behind_its_circuit_in_long_conversations(
-    tmp_path: Path, redis_url: str, agent: str
+    tmp_path: Path, redis_url: str
 ) -> None:
     """Few calls of each conversation are tried at its dead target, so that later conversations are tried, too; the
     fallback serves the clients."""
+    agent = "a-dead-canary"  # the name draws the arms, so they are the same in each run
     async with staged(tmp_path, redis_url, agent, weight="30%", fallback=["standin/spare"]) as stage:
         stage.standin.behave("bad", DEAD)
         number = 0
@@ -113,7 +114,7 @@ async def test_a_dead_canary_does_not_hide_behind_its_circuit_in_long_conversati
             wave, turn = divmod(number, 50)
             await stage.judged_turns([f"conversation {each} of wave {wave}" for each in range(12)], turn)
             number += 1
-        assert await stage.phase() == "rolled_back" and stage.standin.counts("bad").requests <= 300
+        assert await stage.phase() == "rolled_back" and stage.standin.counts("bad").requests <= 150
 
 
 async def test_a_completed_canary_that_dies_after_health_is_out_within_tens_of_calls(

@@ -84,10 +84,11 @@ _open = build_opener(ProxyHandler({}), _Stay()).open
 
 
 class Operator:
-    """Speaks to one gateway. `token` is the admin token, '' where none is needed."""
+    """Speaks to one gateway. `token` is the admin token, '' where none is needed; `hint` belongs to a 401."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, hint: str = "") -> None:
         self._url = url.rstrip("/")
+        self._hint = hint
         self._headers = {"authorization": f"Bearer {token}"} if token else {}
 
     def status(self, agent: str | None) -> StatusView:
@@ -155,7 +156,7 @@ class Operator:
             with _open(request, timeout=_TIMEOUT_SECONDS) as answer:
                 return _object(answer.read())
         except HTTPError as error:
-            raise _refusal(error) from None
+            raise _refusal(error, self._hint) from None
         except (URLError, OSError) as error:
             raise CommandRefused(f"no gateway answers at {self._url}: {getattr(error, 'reason', error)}") from None
         except (HTTPException, ValueError) as error:  # also of what cannot be sent: an odd port, a token in Cyrillic
@@ -178,7 +179,7 @@ def _object(body: bytes) -> Any:
     return value
 
 
-def _refusal(error: HTTPError) -> CommandRefused:
+def _refusal(error: HTTPError, hint: str) -> CommandRefused:
     """Return the gateway's refusal, with its own message where it sent one."""
     said = _said(error)
     content, state = said.get("error"), said.get("state")
@@ -186,6 +187,8 @@ def _refusal(error: HTTPError) -> CommandRefused:
     message = str(message or f"the gateway answered HTTP {error.code}")
     if error.code == HTTPStatus.PRECONDITION_FAILED:
         return Overtaken(message, _agent_view(state))
+    if hint and error.code == HTTPStatus.UNAUTHORIZED:
+        message += f"\nno token was found: {hint}"
     return CommandRefused(message)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from gateway.cli.defaults import default_folder
 from gateway.cli.folder import add_folder
 from gateway.cli.numbers import rate, runs, seconds, times
 
@@ -49,8 +50,8 @@ def _add_init(init: argparse.ArgumentParser) -> None:
     init.add_argument("--agent", default="assistant", help="what clients send as `model` (default: assistant)")
     init.add_argument("--yes", action="store_true", help="ask nothing; take the defaults")
     init.add_argument(
-        "--config", type=Path, default=Path(os.environ.get("SERINUS_CONFIG", "config")), metavar="DIR",
-        help="folder to write into (default: config/); what exists is not overwritten",
+        "--config", type=Path, default=default_folder(os.environ), metavar="DIR",
+        help="folder to write into (default: config/, or SERINUS_CONFIG); what exists is not overwritten",
     )  # fmt: skip
     init.set_defaults(run=_init)
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from gateway.cli.defaults import default_folder
+
 WRONG_CONFIGURATION = 2
 
 Run = Callable[[argparse.Namespace], int]
@@ -14,10 +16,10 @@ Run = Callable[[argparse.Namespace], int]
 
 def add_folder(command: argparse.ArgumentParser, run: Run) -> None:
     """Add `--config` and `--env-file`; `run` finds the environment complete, and warnings about the file."""
-    default = Path(os.environ.get("SERINUS_CONFIG") or "config")
     command.add_argument(
-        "--config", type=Path, default=default, metavar="DIR", help="configuration folder (default: config/)"
-    )
+        "--config", type=Path, default=default_folder(os.environ), metavar="DIR",
+        help="configuration folder (default: config/, or SERINUS_CONFIG)",
+    )  # fmt: skip
     command.add_argument(
         "--env-file",
         type=Path,

@@ -6,13 +6,15 @@ import json
 import os
 import re
 import secrets
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gateway.config.env_file import ENV_FILE
+from gateway import ENV_FILE
+from gateway.cli.defaults import USUAL_URL, default_folder
 from gateway.config.fields import BUNDLE, INSTALL_EMBEDDED, NAME_PATTERN, TARGET_PATTERN
 from gateway.config.presets import PRESETS, Preset
 from gateway.config.problems import quoted, unknown
@@ -20,7 +22,8 @@ from gateway.config.problems import quoted, unknown
 _WELL, _NO, _WRONG_USAGE = 0, 1, 2
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*(:[A-Za-z0-9._-]+)?")  # what needs no quotes in YAML
 _VARIABLE: Final = re.compile(r"\$\{([A-Z_]+)\}")
-_KEPT: Final = (ENV_FILE, ".gitignore")  # what a folder may have already
+_GITIGNORE: Final = ".gitignore"
+_KEPT: Final = (ENV_FILE, _GITIGNORE)  # what a folder may have already
 _A_REGION: Final = "us-east-1"
 _PRIVATE: Final = 0o600
 
@@ -80,7 +83,7 @@ class _Wanted:
 
 
 def run(given: argparse.Namespace, bundle: str = BUNDLE) -> int:
-    """Write the files and print what to do next; the exit code. Nothing is overwritten.
+    """Write the files and print what to do next; the exit code. Nothing is overwritten, a `.gitignore` gets a line.
 
     `bundle` is the package whose presence makes the store an embedded one.
     """
@@ -92,6 +95,7 @@ def run(given: argparse.Namespace, bundle: str = BUNDLE) -> int:
             print(f"nothing was written: already there: {', '.join(taken)}; give another --config DIR", file=sys.stderr)
             return _NO
         written = {name: text for name, text in files.items() if name not in there}
+        grown = [_GITIGNORE] if _GITIGNORE in there and _hide_env_file(given.config / _GITIGNORE) else []
         _write(given.config, written)
     except (_Unusable, EOFError) as error:
         print(str(error) or "no answer", file=sys.stderr)
@@ -101,7 +105,7 @@ def run(given: argparse.Namespace, bundle: str = BUNDLE) -> int:
         return _WRONG_USAGE
     print(f"wrote {', '.join(str(given.config / name) for name in written)}")
     for name in there:
-        print(f"kept {given.config / name}")
+        print(f"added {ENV_FILE} to {given.config / name}" if name in grown else f"kept {given.config / name}")
     print("\n".join(["", *_next(given.config, wanted)]))
     return _WELL
 
@@ -141,13 +145,24 @@ def _files(wanted: _Wanted, is_bundled: bool) -> Mapping[str, str]:
         "routing.yaml": _ROUTING.format(agent=wanted.agent, model=_quoted(wanted.model)),
         f"agents/{wanted.agent}/v1.yaml": _VERSION.format(target=_quoted(f"{wanted.provider}/{wanted.model}")),
         ENV_FILE: _ENV.format(keys=keys, token=secrets.token_urlsafe(24)),
-        ".gitignore": f"{ENV_FILE}\n",
+        _GITIGNORE: f"{ENV_FILE}\n",
     }
 
 
 def _quoted(text: str) -> str:
     """Return the text as YAML reads it."""
     return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+
+
+def _hide_env_file(path: Path) -> bool:
+    """Append `.env` to a `.gitignore` that does not name it last; whether it was needed. Raises OSError."""
+    text = path.read_bytes()
+    mentions = [line.strip() for line in text.splitlines() if line.strip().lstrip(b"!/") == ENV_FILE.encode()]
+    if mentions and not mentions[-1].startswith(b"!"):
+        return False
+    with path.open("ab") as file:
+        file.write(b"\n" * (text[-1:] not in (b"", b"\n")) + f"{ENV_FILE}\n".encode())
+    return True
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> None:
@@ -162,13 +177,14 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
 
 def _next(folder: Path, wanted: _Wanted) -> list[str]:
     missing = [name for name in wanted.variables if not os.environ.get(name)]
-    option = "" if str(folder) == os.environ.get("SERINUS_CONFIG", "config") else f" --config {folder}"
+    is_default = folder == default_folder(os.environ)
     body = json.dumps({"model": wanted.agent, "messages": [{"role": "user", "content": "Hello"}]})
     keys = [f"First write {' and '.join(missing)} into {folder / ENV_FILE}. Then:"] if missing else ["Next:"]
     return [
         *keys,
         "",
-        f"  serinus doctor{option}",
-        f"  serinus serve{option}",
-        f"  curl http://127.0.0.1:8080/v1/chat/completions -d '{body}'",
+        *([] if is_default else [f"  export SERINUS_CONFIG={shlex.quote(str(folder))}"]),
+        "  serinus doctor",
+        "  serinus serve",
+        f"  curl {USUAL_URL}/v1/chat/completions -d {shlex.quote(body)}",
     ]

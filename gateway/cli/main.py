@@ -15,12 +15,12 @@ from typing import NoReturn
 
 from gateway import __version__
 from gateway.cli import configuration
+from gateway.cli.defaults import USUAL_URL, default_url
 from gateway.cli.folder import add_folder
 from policies.rollout.verbs import VERBS
 
 _CALL_ID = re.compile(r"-[A-Za-z0-9_-]{51}")
 _WRONG_CHOICE = re.compile(r"invalid choice: '([^']{0,100})' \(choose from ([^()]{0,2000})\)")
-_URL = "http://127.0.0.1:8080"
 _MOST_WORKERS = 256
 _WELL, _WRONG_USAGE = 0, 2
 _INTERRUPTED = 130  # as shells say it: 128 + SIGINT
@@ -100,8 +100,8 @@ def _add_standin(standin: argparse.ArgumentParser) -> None:
     standin.add_argument("--behaviours", type=Path, help='JSON file: {"default": {…}, "models": {"gpt-4o": {…}}}')
     standin.add_argument("--api-key", help="the key that calls need; of `load`, that it sends (default: none)")
     standin.add_argument("--rps", type=float, default=20.0, help="of load: calls per second (default: 20)")
-    url = os.environ.get("SERINUS_URL", _URL)
-    standin.add_argument("--url", default=url, help=f"of load: the gateway ({_URL}, or SERINUS_URL)")
+    url = default_url(os.environ)
+    standin.add_argument("--url", default=url, help=f"of load: the gateway ({USUAL_URL}, or SERINUS_URL)")
     standin.set_defaults(run=_standin)
 
 
@@ -160,8 +160,8 @@ def _operating(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, text: str
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=text)
-    url = os.environ.get("SERINUS_URL") or _URL
-    command.add_argument("--url", default=url, help=f"the gateway ({_URL}, or SERINUS_URL)")
+    url = default_url(os.environ)
+    command.add_argument("--url", default=url, help=f"the gateway ({USUAL_URL}, or SERINUS_URL)")
     command.set_defaults(run=partial(_operate, name))
     return command
 

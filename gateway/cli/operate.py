@@ -5,9 +5,12 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+from gateway import ENV_FILE
 from gateway.cli.client import THE_ANSWER_IS_NO, CommandRefused, Misused, Operator, Overtaken, is_local
+from gateway.cli.defaults import default_folder
 from gateway.cli.render import describe, describe_escalation, explain, printable
 
 WELL = 0
@@ -17,24 +20,45 @@ _TOKEN = "SERINUS_ADMIN_TOKEN"  # noqa: S105 - the variable's name
 def run(command: str, given: argparse.Namespace) -> int:
     """Run the command of that name; its exit code."""
     try:
-        return _COMMANDS[command](Operator(given.url, find_token(given.url, os.environ)), given)
+        found = find_token(given.url, os.environ)
+        return _COMMANDS[command](Operator(given.url, found.token, found.problem), given)
     except CommandRefused as error:
         return complain(error)
 
 
-def find_token(url: str, environ: Mapping[str, str]) -> str:
-    """Return the admin token: of the environment, or of `.env` in the configuration folder for a gateway on this
-    machine; '' where there is none. Raises Misused for a file that cannot be read."""
-    path = Path(environ.get("SERINUS_CONFIG", "config")) / ".env"
-    if (token := environ.get(_TOKEN)) or not is_local(url) or not path.exists():
-        return token or ""
+@dataclass(frozen=True, slots=True)
+class FoundToken:
+    """The admin token, '' where there is none; and why a file that may hold it was not read."""
+
+    token: str
+    problem: str = ""
+
+
+def find_token(url: str, environ: Mapping[str, str]) -> FoundToken:
+    """Find the admin token in the environment or, for a gateway on this machine, in the configuration folder's `.env`.
+
+    A file that cannot be read holds no token; most commands need none.
+    """
+    path = default_folder(environ) / ENV_FILE
+    if (token := environ.get(_TOKEN)) or not is_local(url) or _is_missing(path):
+        return FoundToken(token or "")
     from gateway.config import ConfigProblems  # slow to import, and needed for such a file alone
     from gateway.config.env_file import read_env_file
 
     try:
-        return read_env_file(path).get(_TOKEN, "")
+        return FoundToken(read_env_file(path).get(_TOKEN, ""))
     except ConfigProblems as problems:
-        raise Misused(str(problems)) from None
+        return FoundToken("", str(problems))
+
+
+def _is_missing(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:  # a folder that this user may not search, say: whoever reads the file says why
+        return False
+    return False
 
 
 def print_status(operator: Operator, agent: str | None, *, as_json: bool) -> int:

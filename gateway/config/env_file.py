@@ -6,14 +6,13 @@ one of them would expand must stand in single quotes. The process's own environm
 
 import re
 import stat
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Final
 
+from gateway import ENV_FILE
 from gateway.config.problems import ConfigProblems, Problem
 from gateway.config.strict_yaml import UnreadableError, read_text
-
-ENV_FILE: Final = ".env"
 
 _LINE: Final = re.compile(r"(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)")
 _COMMENT: Final = r"(?:[ \t]+#.*)?"
@@ -29,11 +28,14 @@ def add_env_file(environ: MutableMapping[str, str], folder: Path, named: Path | 
     Returns warnings. Raises ConfigProblems with everything that is wrong in the file; then nothing was added.
     """
     path = named or folder / ENV_FILE
-    if named is None and not path.exists():
+    mode = _mode(path)
+    if named is None and mode is None:
         return ()
     for name, value in read_env_file(path).items():
         environ.setdefault(name, value)
-    return tuple(_warnings(path))
+    if mode is not None and mode & (stat.S_IRGRP | stat.S_IROTH):
+        return (f"{path} can be read by other users of this machine: chmod 600 {path}",)
+    return ()
 
 
 def read_env_file(path: Path) -> Mapping[str, str]:
@@ -76,6 +78,11 @@ def _variable(line: str) -> tuple[str, str]:
     return name, value
 
 
-def _warnings(path: Path) -> Iterator[str]:
-    if stat.S_IMODE(path.stat().st_mode) & (stat.S_IRGRP | stat.S_IROTH):
-        yield f"{path} can be read by other users of this machine: chmod 600 {path}"
+def _mode(path: Path) -> int | None:
+    """Return the file's mode; None where there is no such file. Raises ConfigProblems."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ConfigProblems([Problem(str(path), 0, "", f"cannot be read: {error.strerror}")]) from None

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.cli.init import run
 from gateway.cli.main import main
-from gateway.cli.operate import find_token
+from gateway.cli.operate import FoundToken, find_token
 from gateway.config import AnyEnvironment, add_env_file, check, load
 from gateway.config.presets import PRESETS
 from gateway.replica.unusable_targets import unusable_targets
@@ -51,8 +51,40 @@ def test_every_preset_makes_a_configuration_that_loads(tmp_path: Path, name: str
     assert agent.versions["v1"].target.name == f"{name}/{PRESETS[name].model}"
     said = capsys.readouterr().out
     assert [line.split()[:2] for line in said.splitlines() if line.startswith("  ")] == [
-        ["serinus", "doctor"], ["serinus", "serve"], ["curl", "http://127.0.0.1:8080/v1/chat/completions"]
+        ["export", f"SERINUS_CONFIG={tmp_path}"], ["serinus", "doctor"], ["serinus", "serve"],
+        ["curl", "http://127.0.0.1:8080/v1/chat/completions"],
     ]  # fmt: skip
+
+
+def test_the_next_commands_are_for_a_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """A folder with a space is one word, and operators' commands find its token; the usual folder needs no word."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SERINUS_CONFIG", "")
+    assert main(["init", "--provider", "ollama", "--yes", "--config", "my config"]) == 0
+    assert "  export SERINUS_CONFIG='my config'\n  serinus doctor\n" in capsys.readouterr().out
+    assert main(["init", "--provider", "ollama", "--yes"]) == 0
+    assert "export" not in capsys.readouterr().out and (tmp_path / "config/gateway.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", ".env\n"),
+        ("*.log", "*.log\n.env\n"),
+        ("/.env\n*.log\n", None),
+        (".env\r\n", None),
+        (".env\n!.env\n", ".env\n!.env\n.env\n"),
+    ],
+)
+def test_an_existing_gitignore_gets_the_files_line(
+    tmp_path: Path, before: str, after: str | None, capsys: Capture
+) -> None:
+    """Else the keys would be committed with the rest."""
+    path = tmp_path / ".gitignore"
+    path.write_bytes(before.encode())
+    assert main(["init", "--provider", "ollama", "--yes", "--config", str(tmp_path)]) == 0
+    assert path.read_bytes().decode() == (before if after is None else after)
+    assert f"{'kept' if after is None else 'added .env to'} {path}\n" in capsys.readouterr().out
 
 
 def test_the_key_goes_into_a_private_file(tmp_path: Path, capsys: Capture) -> None:
@@ -140,9 +172,17 @@ def test_operators_on_this_machine_have_the_files_token(tmp_path: Path, capsys: 
     assert main(["init", "--provider", "ollama", "--yes", "--config", str(tmp_path)]) == 0
     environ: dict[str, str] = {}
     add_env_file(environ, tmp_path)
-    here = {"SERINUS_CONFIG": str(tmp_path)}
-    assert find_token("http://127.0.0.1:8080", here) == find_token("http://localhost:1", here) != ""
-    assert find_token("http://127.0.0.1:8080", here) == environ["SERINUS_ADMIN_TOKEN"]
-    assert find_token("https://gateway.example", here) == find_token("http://[::1", here) == ""
-    assert find_token("http://127.0.0.1:8080", {**here, "SERINUS_ADMIN_TOKEN": "mine"}) == "mine"
+    here, nothing = {"SERINUS_CONFIG": str(tmp_path)}, FoundToken("")
+    found = FoundToken(environ["SERINUS_ADMIN_TOKEN"])
+    assert find_token("http://127.0.0.1:8080", here) == find_token("http://localhost:1", here) == found != nothing
+    assert find_token("https://gateway.example", here) == find_token("http://[::1", here) == nothing
+    assert find_token("http://127.0.0.1:8080", {**here, "SERINUS_ADMIN_TOKEN": "mine"}) == FoundToken("mine")
+    capsys.readouterr()
+
+
+def test_an_empty_variable_names_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """`SERINUS_CONFIG=""` is `config/` to whoever looks for the token, too."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["init", "--provider", "ollama", "--yes"]) == 0
+    assert find_token("http://127.0.0.1:8080", {"SERINUS_CONFIG": ""}).token != ""
     capsys.readouterr()

@@ -176,6 +176,23 @@ async def test_a_url_that_cannot_be_asked_is_wrong_usage(url: str, capsys: pytes
     assert url in said and len(said.splitlines()) == 1
 
 
+@pytest.mark.parametrize("folder", ["refused", "x" * 300])
+async def test_a_file_without_a_readable_token_stops_nothing(
+    tmp_path: Path, folder: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most gateways want no token of `status`; where one does, its 401 comes with why the file was not read."""
+    (tmp_path / "refused").mkdir()
+    (tmp_path / "refused/.env").write_text("SERINUS_ADMIN_TOKEN = spaced\n")
+    monkeypatch.setenv("SERINUS_CONFIG", str(tmp_path / folder))
+    monkeypatch.setenv("SERINUS_ADMIN_TOKEN", "")
+    nobody = json_answer({"error": {"message": "there is no agent"}})
+    for status, is_named in ((b"404 Not Found", False), (b"401 Unauthorized", True)):
+        async with answering(nobody.replace(b"200 OK", status)) as url:
+            assert await run("status", "--url", url) == 1
+        said = capsys.readouterr().err
+        assert "there is no agent" in said and (f"{folder}/.env" in said) is is_named and "spaced" not in said
+
+
 async def test_a_token_that_cannot_be_sent_is_wrong_usage(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -443,4 +460,5 @@ def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "")
     served = parser().parse_args(["serve"])
     assert (str(served.config), served.workers) == ("config", 1)
-    assert parser().parse_args(["status"]).url == "http://127.0.0.1:8080"
+    assert str(parser().parse_args(["init"]).config) == "config"
+    assert parser().parse_args(["status"]).url == parser().parse_args(["standin"]).url == "http://127.0.0.1:8080"

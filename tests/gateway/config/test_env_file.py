@@ -62,6 +62,15 @@ def test_no_file_is_no_problem_unless_it_was_named(tmp_path: Path) -> None:
         add_env_file({}, tmp_path, tmp_path / "production.env")
 
 
+def test_a_folder_that_cannot_be_searched_is_a_problem(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2 and a line, in place of a traceback; a file in the folder's place has no `.env`."""
+    unreachable = tmp_path / ("x" * 300)  # for every user, root as well
+    assert main(["check", "--config", str(unreachable)]) == 2
+    assert capsys.readouterr().err == f"{unreachable}/.env: cannot be read: File name too long\n"
+    (tmp_path / "file").touch()
+    assert add_env_file({}, tmp_path / "file") == ()
+
+
 def test_a_file_that_others_can_read_is_warned_of(tmp_path: Path) -> None:
     """It holds keys."""
     write(tmp_path, {".env": "A=1\n"})

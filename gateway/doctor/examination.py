@@ -18,6 +18,7 @@ from gateway.runtime import Channel
 from gateway.store import EMBEDDED
 from gateway.store.examination import StoreFault, examine_embedded, examine_remote
 from routing.chain import Target
+from routing.models import ModelPattern
 
 _AT_ONCE: Final = 16
 _MOST_TARGETS: Final = 200
@@ -33,20 +34,31 @@ async def examine(deployment: Deployment, environ: Mapping[str, str], seconds: f
             name: Channel(wiring.endpoint_of(name, provider), upstreams.of(name))
             for name, provider in settings.providers.items()
         }
-        asked = list(_asked(deployment, channels, environ))
+        names = sorted(wiring.targets(deployment))
+        asked = list(_asked(deployment, channels, environ, names[:_MOST_TARGETS]))
         pinged, store = await asyncio.gather(_ping_all(asked, seconds), _store(settings, seconds))
     finally:
         await upstreams.aclose()
-    diagnoses = [*(each.diagnosis for each in pinged), *_unused(settings, asked), *store, *_clock(pinged)]
-    return Examined(diagnoses, len(asked), await _cost(settings, asked, pinged))
+    about_targets = [*(each.diagnosis for each in pinged), *_left_out(names), *_unused(settings, names, asked)]
+    calls = sum(not each.is_open for each in asked)
+    return Examined([*about_targets, *store, *_clock(pinged)], calls, await _cost(settings, asked, pinged))
 
 
-def _asked(deployment: Deployment, channels: Mapping[str, Channel], environ: Mapping[str, str]) -> Iterator[Asked]:
-    names = sorted(wiring.targets(deployment))[:_MOST_TARGETS]
-    for provider, _, model in (name.partition("/") for name in names):
-        key = deployment.written.get(f"providers.{provider}.api_key", "")
-        settings = deployment.settings.providers[provider]
-        yield Asked(Target(provider, model), settings, channels[provider], key, environ)
+def _asked(
+    deployment: Deployment, channels: Mapping[str, Channel], environ: Mapping[str, str], names: Sequence[str]
+) -> Iterator[Asked]:
+    """Yield the targets of these names, and each provider that calls reach by a beginning with a star alone."""
+    named = [Target(*name.split("/", 1)) for name in names]
+    spelled_out = {target.provider for target in named}
+    open_targets: dict[str, Target] = {}
+    for pattern in map(ModelPattern.of, deployment.settings.models):
+        if pattern.is_open and pattern.provider not in spelled_out:
+            open_targets.setdefault(pattern.provider, Target(pattern.provider, f"{pattern.name}*"))
+    for target in (*named, *open_targets.values()):
+        key = deployment.written.get(f"providers.{target.provider}.api_key", "")
+        settings = deployment.settings.providers[target.provider]
+        is_open = target.provider in open_targets
+        yield Asked(target, settings, channels[target.provider], key, environ, is_open)
 
 
 async def _ping_all(asked: Sequence[Asked], seconds: float) -> list[Pinged]:
@@ -59,8 +71,16 @@ async def _ping_all(asked: Sequence[Asked], seconds: float) -> list[Pinged]:
     return await asyncio.gather(*map(in_turn, asked))
 
 
-def _unused(settings: GatewaySettings, asked: Sequence[Asked]) -> Iterator[Diagnosis]:
-    for name in settings.providers.keys() - {each.target.provider for each in asked}:
+def _left_out(names: Sequence[str]) -> Iterator[Diagnosis]:
+    """Yield what says that there are more targets than are asked."""
+    if len(names) > _MOST_TARGETS:
+        message = f"{len(names) - _MOST_TARGETS} of {len(names)} were not asked, from {names[_MOST_TARGETS]} on"
+        yield Diagnosis("targets", "doubtful", message, "examine a folder that has only some of them")
+
+
+def _unused(settings: GatewaySettings, names: Sequence[str], asked: Sequence[Asked]) -> Iterator[Diagnosis]:
+    used = {name.partition("/")[0] for name in names} | {each.target.provider for each in asked}
+    for name in sorted(settings.providers.keys() - used):
         yield Diagnosis(name, "doubtful", "is the provider of no version, fallback or named model, and was not asked")
 
 

@@ -1,4 +1,7 @@
-"""The smallest call to one target: one short message, one token of an answer, and what its failure says."""
+"""The smallest call to one target: one short message, one token of an answer, and what its failure says.
+
+A provider whose models are not spelled out is asked for their list, which proves its key and costs nothing.
+"""
 
 import asyncio
 import re
@@ -12,6 +15,7 @@ import orjson
 
 from gateway import __version__
 from gateway.calls import Usage
+from gateway.config.presets import PRESETS
 from gateway.config.provider_settings import Provider
 from gateway.doctor.diagnosis import Condition, Diagnosis
 from gateway.errors import Denied, GatewayError, KeyRefused, ProviderError
@@ -41,13 +45,17 @@ _UNAUTHORIZED, _NO_CREDIT_STATUS, _FORBIDDEN, _NOT_FOUND, _RATE_LIMITED, _THEIR_
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A target as the doctor asks it. `key` is how the configuration writes the key (`${NAME}`), '' without one."""
+    """A target as the doctor asks it. `key` is how the configuration writes the key (`${NAME}`), '' without one.
+
+    With `is_open` the target's model is the beginning of many, with a star.
+    """
 
     target: Target
     provider: Provider
     channel: Channel
     key: str
     environ: Mapping[str, str]
+    is_open: bool = False
 
     @property
     def name(self) -> str:
@@ -86,6 +94,8 @@ async def _ask(asked: Asked) -> Pinged:
     finally:
         await response.aclose()
     clock = _clock_seconds(response.headers)
+    if asked.is_open:
+        return Pinged(_of_key(asked, response.status, response.headers, body), clock_seconds=clock)
     if response.status != 200:
         return Pinged(_refusal(asked, response.status, response.headers, body), clock_seconds=clock)
     try:
@@ -97,9 +107,27 @@ async def _ask(asked: Asked) -> Pinged:
 
 
 def _request(asked: Asked) -> Request:
-    endpoint = asked.channel.endpoint
-    written = endpoint.api.write(_SMALLEST, asked.target.model)
+    endpoint, model = asked.channel.endpoint, asked.target.model
+    if asked.is_open:
+        facts = endpoint.api.facts
+        if (path := facts.key_path or facts.models_path) is not None:
+            return endpoint.request(endpoint.base_path + path, _HEADERS, b"", "GET")
+        model = next(preset.model for preset in PRESETS.values() if preset.api == asked.provider.api)
+    written = endpoint.api.write(_SMALLEST, model)
     return endpoint.request(endpoint.base_path + written.path, _HEADERS, orjson.dumps(written.body))
+
+
+def _of_key(asked: Asked, status: int, headers: Headers, body: bytes) -> Diagnosis:
+    """Return what the answer to a question that is about no model in use says of key and address."""
+    error = blaming_model(asked.channel.endpoint.api.error(status, headers, body), body, asked.target.model)
+    is_about_model = error.param == FIELD or (isinstance(error, KeyRefused) and error.reason == "model")
+    if status == 200 or is_about_model:
+        return Diagnosis(asked.name, "well", "answers; which models it has shows at their calls")
+    is_said = isinstance(error, KeyRefused | Denied) or status in (_UNAUTHORIZED, _NO_CREDIT_STATUS, _RATE_LIMITED)
+    if is_said or status >= _THEIR_FAULT:
+        return _refusal(asked, status, headers, body)
+    do = f"check base_url ({asked.provider.base_url}), or name a model of it in `models`, which is asked then"
+    return _diagnosis(asked, "doubtful", f"does not say whether its key is right (HTTP {status})", do)
 
 
 def _refusal(asked: Asked, status: int, headers: Headers, body: bytes) -> Diagnosis:

@@ -144,8 +144,9 @@ class ProviderFacts:
     `error_shape` is that of `ClientFacts`. `has_openai_endpoints` says that OpenAI's other endpoints (embeddings,
     files, images) stand beside it. `keeps_answers_at` is the path, behind the base path, under which an answer may be
     asked for again by its id; '' where none is kept. `models_path` lists the API's models, behind the base path; None
-    where no such list is known. With `tells_endings` that list has the days on which they end. With
-    `has_own_models_alone` the API serves no other maker's models, whatever the price list has beside them.
+    where no such list is known. `key_path` answers whoever has a valid key, where the list answers anybody. With
+    `tells_endings` that list has the days on which they end. With `has_own_models_alone` the API serves no other
+    maker's models, whatever the price list has beside them.
     """
 
     api_name: str
@@ -161,6 +162,7 @@ class ProviderFacts:
     has_openai_endpoints: bool = False
     keeps_answers_at: str = ""
     models_path: str | None = None
+    key_path: str | None = None
     tells_endings: bool = False
     has_own_models_alone: bool = False
     signing: Signing | None = None

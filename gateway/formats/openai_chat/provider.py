@@ -1,6 +1,7 @@
 """Chat completions, as a provider's format: many providers offer it, each with habits of its own."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from gateway.formats.limits import FormatLimits
@@ -27,6 +28,7 @@ _FACTS = ProviderFacts(
     models_path="/models",
     tells_endings=True,
 )
+_KEY_PATHS = {"openrouter.ai": "/key"}  # lists its models for everybody
 
 
 def at(host: str) -> ProviderSide:
@@ -44,7 +46,7 @@ def at(host: str) -> ProviderSide:
     known = _limits.known_host(host)
     return ProviderSide(
         name=NAME,
-        facts=_FACTS,
+        facts=replace(_FACTS, key_path=_KEY_PATHS.get(host)),
         limits=limits,
         path=lambda _model, _stream: PATH,
         body=body,

@@ -179,6 +179,69 @@ async def test_an_unused_provider_is_not_asked(tmp_path: Path) -> None:
     ]
 
 
+@asynccontextmanager
+async def starred(folder: Path, status: int, body: object, **entry: str) -> AsyncIterator[tuple[Examined, bytes]]:
+    """What is found where calls reach a second provider by `q/*` alone, and what it was asked."""
+    async with answering(200, ANSWER) as (url, _), answering(status, body) as (other, seen):
+        place = configuration(folder, {"api": "openai", "base_url": url})
+        q = {"api": "openai", "base_url": other, "api_key": "${P_KEY}", **entry}
+        settings = json.loads((place / "gateway.yaml").read_text())
+        providers = {**settings["providers"], "q": q}
+        write(place, {"gateway.yaml": {**settings, "providers": providers, "models": ["q/*", "p/*"]}})
+        found = await examine(load(place, {"P_KEY": KEY}), {"P_KEY": KEY}, 10)
+        yield found, b"".join(seen)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "state", "words"),
+    [
+        (200, {"data": [{"id": "m"}]}, "well", "answers"),
+        (401, {"error": {"message": "wrong"}}, "broken", "refuses the key (HTTP 401: wrong)"),
+        (403, {"error": {"message": "no"}}, "broken", "does not let the key use it"),
+        (404, {"detail": "Not Found"}, "doubtful", "does not say whether its key is right (HTTP 404)"),
+        (503, {"error": {"message": "busy"}}, "doubtful", "fails at its own side"),
+    ],
+)
+async def test_a_provider_behind_a_star_is_asked_for_its_models(
+    tmp_path: Path, status: int, body: object, state: str, words: str
+) -> None:
+    """A wrong key is found before the first call, and the question costs nothing."""
+    async with starred(tmp_path, status, body) as (report, asked):
+        found = [each for each in report.diagnoses if each.subject.startswith("q")]
+    assert [(each.subject, each.state) for each in found] == [("q/*", state)] and found[0].message.startswith(words)
+    assert asked.startswith(b"GET /v1/models ") and KEY.encode() in asked
+    assert report.calls == 1
+
+
+async def test_a_wrong_gemini_key_behind_a_star_is_found(tmp_path: Path) -> None:
+    """Its API answers 400 to it."""
+    reason = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
+    body = {"error": {"code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT", "details": [reason]}}
+    async with starred(tmp_path, 400, body, api="gemini") as (report, _):
+        assert next(each.state for each in report.diagnoses if each.subject == "q/*") == "broken"
+
+
+def test_a_public_list_proves_no_key() -> None:
+    """OpenRouter names its models to everybody; its key is asked about by a path of its own."""
+    facts = PROVIDERS["openai"].at("openrouter.ai").facts
+    assert (facts.models_path, facts.key_path) == ("/models", "/key")
+    assert PROVIDERS["openai"].at("api.openai.com").facts.key_path is None
+
+
+async def test_targets_beyond_the_most_are_named(tmp_path: Path) -> None:
+    """None is left out in silence, and its provider is not called unused."""
+    async with answering(200, ANSWER) as (url, seen):
+        place = configuration(tmp_path, {"api": "openai", "base_url": url})
+        entry = {"api": "openai", "base_url": url}
+        models = [f"p/m{number:03}" for number in range(210)] + ["q/last"]
+        settings = {"providers": {"p": entry, "q": entry}, "models": models, "store": "redis://127.0.0.1:1"}
+        write(place, {"gateway.yaml": settings})
+        report = await examine(load(place, {}), {}, 10)
+    said = {each.subject: each.message for each in report.diagnoses}
+    assert said["targets"] == "12 of 212 were not asked, from p/m199 on" and len(seen) == report.calls == 200
+    assert "q" not in said
+
+
 async def test_the_cost_is_that_of_the_answers(tmp_path: Path) -> None:
     """By the same price list as the calls; unknown where a price is."""
     async with provider(None, m=ModelBehaviour()) as standin:

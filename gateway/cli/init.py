@@ -90,7 +90,7 @@ def run(given: argparse.Namespace, bundle: str = BUNDLE) -> int:
     try:
         wanted = _wanted(given, _asker(given))
         files = _files(wanted, importlib.util.find_spec(bundle) is not None)
-        there = [name for name in files if (given.config / name).exists()]
+        there = [name for name in files if os.path.lexists(given.config / name)]
         if taken := [str(given.config / name) for name in there if name not in _KEPT]:
             print(f"nothing was written: already there: {', '.join(taken)}; give another --config DIR", file=sys.stderr)
             return _NO

@@ -55,7 +55,7 @@ def _is_missing(path: Path) -> bool:
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
-        return True
+        return not path.is_symlink()
     except OSError:  # a folder that this user may not search, say: whoever reads the file says why
         return False
     return False

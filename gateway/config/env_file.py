@@ -1,10 +1,13 @@
 """The file `.env`: environment variables beside the configuration, so that keys stand in one file outside of Git.
 
 A value means the same here as in a shell and in Docker Compose, or it is refused: quotes end where they began, and what
-one of them would expand must stand in single quotes. The process's own environment wins over the file.
+one of them would expand must stand in single quotes. The process's own environment wins over the file; a variable
+that is set to nothing counts as not set there, as everywhere.
 """
 
+import os
 import re
+import shlex
 import stat
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
@@ -32,9 +35,9 @@ def add_env_file(environ: MutableMapping[str, str], folder: Path, named: Path | 
     if named is None and mode is None:
         return ()
     for name, value in read_env_file(path).items():
-        environ.setdefault(name, value)
+        environ[name] = environ.get(name) or value
     if mode is not None and mode & (stat.S_IRGRP | stat.S_IROTH):
-        return (f"{path} can be read by other users of this machine: chmod 600 {path}",)
+        return (f"{path} can be read by other users of this machine: chmod 600 {shlex.quote(str(path))}",)
     return ()
 
 
@@ -83,6 +86,9 @@ def _mode(path: Path) -> int | None:
     try:
         return path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        if not path.is_symlink():
+            return None
+        why = f"is a symbolic link to {os.readlink(path)}, which does not exist"
     except OSError as error:
-        raise ConfigProblems([Problem(str(path), 0, "", f"cannot be read: {error.strerror}")]) from None
+        why = f"cannot be read: {error.strerror}"
+    raise ConfigProblems([Problem(str(path), 0, "", why)])

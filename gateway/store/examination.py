@@ -1,6 +1,7 @@
 """Examination of a store for an operator: what keeps it from serving, or makes it lose records, one sentence each."""
 
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -85,7 +86,8 @@ def _folder_faults(data: Path) -> Iterator[StoreFault]:
     if not os.access(nearest, os.W_OK | os.X_OK):
         yield StoreFault(f"{nearest} cannot be written", "name a folder of your own as `data`, or in SERINUS_DATA")
     if place := open_to_others(data):
-        yield StoreFault(f"every user of this host may replace {place}", f"chmod o-w {place}", is_fatal=False)
+        do = f"chmod o-w {shlex.quote(str(place))}"
+        yield StoreFault(f"every user of this host may replace {place}", do, is_fatal=False)
 
 
 async def _info(client: Redis | RedisCluster) -> Mapping[str, Any]:

@@ -124,6 +124,13 @@ def test_nothing_is_overwritten(tmp_path: Path, capsys: Capture) -> None:
     assert before == {name: (tmp_path / name).read_text() for name in files(tmp_path)}
 
 
+def test_a_link_that_leads_nowhere_is_there_already(tmp_path: Path, capsys: Capture) -> None:
+    """`.env` may lead to a secret that is mounted later: it is kept, and the other files are written."""
+    (tmp_path / ".env").symlink_to("/run/secrets/later")
+    assert main(["init", "--provider", "ollama", "--yes", "--config", str(tmp_path)]) == 0
+    assert f"kept {tmp_path}/.env" in capsys.readouterr().out and (tmp_path / "routing.yaml").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

@@ -1,9 +1,11 @@
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from gateway.cli.main import main
+from gateway.cli.operate import find_token
 from gateway.config import ConfigProblems, add_env_file
 from gateway.config.env_file import read_env_file
 from tests.gateway.config.folders import FILES, write
@@ -55,6 +57,14 @@ def test_the_process_environment_wins(tmp_path: Path) -> None:
     assert environ == {"A": "process", "B": "file"}
 
 
+def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
+    """Compose's `${A:-}` sets it to nothing; `serve` then takes the token that operators' commands find in the file."""
+    write(tmp_path, {".env": "SERINUS_ADMIN_TOKEN=file\nB=\n"})
+    environ = {"SERINUS_ADMIN_TOKEN": "", "B": "process"}
+    add_env_file(environ, tmp_path)
+    assert environ == {"SERINUS_ADMIN_TOKEN": "file", "B": "process"}
+
+
 def test_no_file_is_no_problem_unless_it_was_named(tmp_path: Path) -> None:
     """The file of a folder is optional, that of `--env-file` is not."""
     assert add_env_file({}, tmp_path) == ()
@@ -71,15 +81,43 @@ def test_a_folder_that_cannot_be_searched_is_a_problem(tmp_path: Path, capsys: p
     assert add_env_file({}, tmp_path / "file") == ()
 
 
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        ("folder", "is not a regular file"),
+        ("fifo", "is not a regular file"),
+        ("loop", "cannot be read: Too many levels of symbolic links"),
+        ("dangling", "is a symbolic link to nowhere, which does not exist"),
+        ("latin-1", "byte 0xe9 is not UTF-8; save the file as UTF-8"),
+    ],
+)
+def test_what_is_no_file_of_variables_is_a_problem(
+    tmp_path: Path, kind: str, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever stands there: no traceback, no wait, and nothing is ignored in silence."""
+    path = tmp_path / ".env"
+    make: dict[str, Callable[[], object]] = {
+        "folder": path.mkdir, "fifo": lambda: os.mkfifo(path), "latin-1": lambda: path.write_bytes(b"A=\xe9\n"),
+        "loop": lambda: path.symlink_to(path), "dangling": lambda: path.symlink_to("nowhere"),
+    }  # fmt: skip
+    make[kind]()
+    assert main(["check", "--config", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(str(path)) and said.endswith(f": {why}\n")
+    found = find_token("http://127.0.0.1:8080", {"SERINUS_CONFIG": str(tmp_path)})
+    assert found.token == "" and found.problem.startswith(str(path))
+
+
 def test_a_file_that_others_can_read_is_warned_of(tmp_path: Path) -> None:
-    """It holds keys."""
-    write(tmp_path, {".env": "A=1\n"})
-    (tmp_path / ".env").chmod(0o644)
-    assert add_env_file({}, tmp_path) == (
-        f"{tmp_path}/.env can be read by other users of this machine: chmod 600 {tmp_path}/.env",
+    """It holds keys. The command can be pasted, whatever the folder is called."""
+    folder = tmp_path / "my config"
+    write(folder, {".env": "A=1\n"})
+    (folder / ".env").chmod(0o644)
+    assert add_env_file({}, folder) == (
+        f"{folder}/.env can be read by other users of this machine: chmod 600 '{folder}/.env'",
     )
-    (tmp_path / ".env").chmod(0o600)
-    assert add_env_file({}, tmp_path) == ()
+    (folder / ".env").chmod(0o600)
+    assert add_env_file({}, folder) == ()
 
 
 @pytest.fixture

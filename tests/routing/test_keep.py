@@ -69,6 +69,27 @@ def test_who_is_not_where_a_weight_has_drawn_them_is_held(begun: Beginning) -> N
     assert (plan.held, plan.origin) == (True, 0)
 
 
+@pytest.mark.parametrize(
+    ("begun", "origin"),
+    [
+        (Beginning(-4, V1.digest, 0, "first"), 4),
+        (Beginning(-4, V2.digest, 0, "first"), 4),
+        (Beginning(-5, V1.digest, 10_000, "first"), 0),  # of the running step
+    ],
+)
+def test_a_later_turn_is_evidence_of_the_step_that_drew_its_arm(begun: Beginning, origin: int) -> None:
+    """Its own bucket says nothing, so neither does the arm that this would give it."""
+    plan = earlier(begun)
+    assert (plan.version.digest, plan.held, plan.origin, plan.drawn) == (begun.digest, False, origin, "first")
+
+
+@pytest.mark.parametrize("begun", [Beginning(-3, V1.digest, 0, "first"), Beginning(0, V2.digest, 0, "first")])
+def test_a_later_turn_whose_arm_no_counted_step_drew_is_held(begun: Beginning) -> None:
+    """It began before the trial, or was moved."""
+    plan = earlier(begun)
+    assert (plan.held, plan.origin) == (True, 0)
+
+
 def test_a_replica_with_old_files_is_heeded() -> None:
     """It knows the step and not its canary, and puts on stable whoever begins there."""
     plan = kept(step(10_000), Beginning(5, V1.digest))

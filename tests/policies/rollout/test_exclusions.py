@@ -80,3 +80,9 @@ def test_another_edit_ends_it_as_well(intent: Intent) -> None:
         assert edited.excluded == () and edited.reason.endswith(
             "the exclusion of one caller (c7) ended with the rollout"
         )
+
+
+def test_an_exclusion_of_a_running_trial_speaks_of_no_edit() -> None:
+    """Nothing is to be made stable yet."""
+    words = excluded_in_words(running(STEPS, excluded=("c7",)))
+    assert words == "the canary is kept from one caller (c7), whose calls alone show a breach"

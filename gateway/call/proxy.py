@@ -23,7 +23,7 @@ from gateway.formats.registry import CLIENTS
 from gateway.handover.human_replies import Replies
 from gateway.headers import EVENT_STREAM, JSON, to_client_untyped
 from gateway.net.asgi import Send
-from gateway.rollout.parties import party_of
+from gateway.rollout.parties import is_of
 from gateway.rollout.recorder import Clock, Recorder
 from gateway.rollout.table import Entry, Table
 from gateway.runtime import Runtime
@@ -92,7 +92,7 @@ class Proxy:
         if call.pin is not None and call.pin not in entry.agent.versions:
             known = ", ".join(entry.agent.versions)
             raise UnknownModel(f"{call.agent!r} has no version {call.pin!r}; known: {known}", param="model")
-        if entry.excluded and party_of(call) in entry.excluded:
+        if entry.excluded and is_of(call, entry.excluded):
             return entry.for_excluded or entry
         return entry
 

@@ -3,7 +3,7 @@
 A party is named by a bin of its name's hash. Two in one bin count as one, which only makes a proof harder.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -20,9 +20,19 @@ def party_of(call: Call) -> str:
     return _user_party(user) if user else ""
 
 
+def is_of(call: Call, parties: Collection[str]) -> bool:
+    """Return whether the call's caller, or the user that it names, is one of these parties.
+
+    Which of the two is a call's party follows the keys in the configuration. An exclusion outlives an edit of them.
+    """
+    if _caller_bin(call.caller) in parties:
+        return True
+    return bool(user := user_of(call.document)) and _user_party(user) in parties
+
+
 def caller_party(caller: Caller) -> str:
     """The party of a score, which no user is known of."""
-    return "" if caller.is_only else _bin(CALLER, caller.name, CALLER_BINS)
+    return "" if caller.is_only else _caller_bin(caller)
 
 
 def callers_by_party(callers: Iterable[Caller]) -> dict[str, str]:
@@ -32,6 +42,10 @@ def callers_by_party(callers: Iterable[Caller]) -> dict[str, str]:
         if party := caller_party(caller):
             names[party] = f"{names[party]} or {caller.name}" if party in names else caller.name
     return names
+
+
+def _caller_bin(caller: Caller) -> str:
+    return _bin(CALLER, caller.name, CALLER_BINS)
 
 
 def _user_party(user: str) -> str:

@@ -216,6 +216,45 @@ async def test_the_rollout_goes_on_without_it_until_the_canary_is_stable(
     assert (event["action"], event["actor"], event["excluded"]) == ("end", "configuration", [])
 
 
+def set_callers(served: Sequence[Running], *callers: str) -> None:
+    """Let every gateway read that these have keys."""
+    keys = {name: {"sha256": hashlib.sha256(name.encode()).hexdigest()} for name in callers}
+    for each in served:
+        settings = json.loads((each.folder / "gateway.yaml").read_text())
+        write(each.folder, {"gateway.yaml": {**settings, "keys": keys}})
+        each.reload()
+
+
+async def test_an_excluded_user_stays_so_whichever_key_it_calls_with(
+    tmp_path: Path, redis_url: str, agent: str
+) -> None:
+    """Once a second key is there callers are the parties; the record still names the user, and so do its calls."""
+    async with gateways(tmp_path, redis_url, agent, ("alice",), DEAD) as (served, standin):
+        people = Clients(agent, [each.url for each in served])
+        await people.call_often(250, lambda _: USER)
+        standin.behave("bad", ModelBehaviour())
+        set_callers(served, "alice", "bob")
+        await people.call_often(90, lambda n: ("alice" if n % 2 else "bob", "user-1"))
+        found = await status_of(served[1].url, agent)
+    assert found["excluded"].startswith("the canary is kept from one user ")
+    assert people.versions[("alice", "user-1"), "v1"] == people.versions[("bob", "user-1"), "v1"] == 45
+
+
+async def test_an_excluded_caller_stays_so_when_its_key_is_the_only_one(
+    tmp_path: Path, redis_url: str, agent: str
+) -> None:
+    """From then on its users are the parties; it is excluded with all of them, and with calls that name nobody."""
+    async with gateways(tmp_path, redis_url, agent, ("alice", "bob"), DEAD) as (served, standin):
+        people = Clients(agent, [each.url for each in served])
+        await people.call_often(250, lambda _: ALICE)
+        standin.behave("bad", ModelBehaviour())
+        set_callers(served, "alice")
+        await people.call_often(90, lambda n: USER if n % 2 else ALICE)
+        found = await status_of(served[1].url, agent)
+    assert found["excluded"].startswith("the canary is kept from one caller ")
+    assert people.versions[ALICE, "v1"] == people.versions[USER, "v1"] == 45
+
+
 EDIT = "the edit that makes v2 stable gives it to them, too"
 
 

@@ -20,6 +20,8 @@ from typing import Literal
 
 Headers = Sequence[tuple[bytes, bytes]]
 
+LONGEST_SHOWN = 200  # characters of a client's text that an error repeats
+
 FailureKind = Literal[
     "connect",  # no connection: refused, DNS, TLS; nothing was sent
     "lost",  # the connection broke after the request went out, before an answer

@@ -9,13 +9,12 @@ import re
 from gateway.api.endpoint import Services
 from gateway.api.passthrough import Passthrough
 from gateway.calls import Caller
-from gateway.errors import NotFound
+from gateway.errors import LONGEST_SHOWN, NotFound
 from gateway.formats.marks import is_ours
 from gateway.formats.protocol import ClientSide
 from gateway.passthrough.providers import api_of_kept
 
 _ID = re.compile(r"[\w=+-][\w=+.:~-]{0,1999}", re.ASCII)
-_LONGEST_SHOWN = 200
 
 
 class KeptAnswers(Passthrough):
@@ -31,7 +30,7 @@ class KeptAnswers(Passthrough):
     def admit(self, caller: Caller, method: str, path: str) -> str:
         id_ = path.removeprefix(f"{self._door}/").removesuffix(self.action)
         if not _ID.fullmatch(id_):
-            raise NotFound(f"there is nothing at {path[:_LONGEST_SHOWN]!r}", code="unknown_url")
+            raise NotFound(f"there is nothing at {path[:LONGEST_SHOWN]!r}", code="unknown_url")
         if is_ours(id_):
             raise NotFound(f"{id_!r} is not found: answers written here are not stored", param="id")
         return f"{self.client.door.kept_at}/{id_}{self.action}"

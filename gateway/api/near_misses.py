@@ -13,13 +13,12 @@ from urllib.parse import unquote
 
 from gateway.api.endpoint import Endpoint, Handler, OpenEndpoint, Services
 from gateway.calls import FormatName
-from gateway.errors import NotFound
+from gateway.errors import LONGEST_SHOWN, NotFound
 from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.openai_responses import NAME as RESPONSES
 from gateway.formats.registry import CLIENTS, PROVIDERS
 from gateway.net.asgi import PlainReceive, PlainSend, Receive, Scope, Send
 
-LONGEST_SHOWN = 200
 _SHORTEST = 3  # segments of a path with something behind an endpoint, or before it
 _MOST_DECODED = 3  # how many times over a path may be percent-encoded before it means nothing to anybody
 # What stands before an endpoint where a base URL was put together wrongly, or is another API's.

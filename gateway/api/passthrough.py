@@ -14,9 +14,9 @@ from urllib.parse import parse_qsl, quote
 
 from gateway.api.endpoint import Services, caller_of, given_id, header, named
 from gateway.api.generation import Asked, Generation, check_encoding, model_of
-from gateway.api.near_misses import LONGEST_SHOWN, lenient_segments
+from gateway.api.near_misses import lenient_segments
 from gateway.calls import Caller
-from gateway.errors import Forbidden, Headers, NotFound, UnsupportedBody
+from gateway.errors import LONGEST_SHOWN, Forbidden, Headers, NotFound, UnsupportedBody
 from gateway.formats.door import References
 from gateway.formats.marks import is_ours
 from gateway.formats.openai_chat import NAME as CHAT

@@ -3,21 +3,21 @@
 Such a body goes to the provider as it is. An agent's name in it would be no model there.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from gateway.errors import CallerError
+from gateway.errors import LONGEST_SHOWN, CallerError
 from routing.chain import Target
 
-_LONGEST_SHOWN = 200
+_Key = str | int
 
 
 def check_nested(values: Any, model_of: Callable[[str], Target | None]) -> None:
     """Raise CallerError where a member below the first level names an agent; `model_of` tells the model it stands
     for, None for a name that is no agent's."""
-    for place, name in _nested_models(values):
+    for path, name in _nested_models(values):
         if (target := model_of(name)) is not None:
-            shown = name[:_LONGEST_SHOWN]
+            place, shown = _place(path), name[:LONGEST_SHOWN]
             raise CallerError(
                 f"'{place}' names the agent {shown!r}, and what is made here goes to the provider as it is: write the "
                 f"provider's own model, such as {target.model!r}, with the prompt and the settings that you want",
@@ -25,14 +25,32 @@ def check_nested(values: Any, model_of: Callable[[str], Target | None]) -> None:
             )
 
 
-def _nested_models(values: Any) -> Iterator[tuple[str, str]]:
-    """Yield the place and the text of every `model` below the first level."""
-    left: list[tuple[str, Any]] = [("", values)]
+def _nested_models(values: Any) -> Iterator[tuple[Sequence[_Key], str]]:
+    """Yield the path and the text of every `model` below the first level; the path holds until the next one.
+
+    The walk holds one member a level, however many the body has and however long their names are.
+    """
+    path: list[_Key] = []
+    left = [_containers(values)]
     while left:
-        place, value = left.pop()
-        if isinstance(value, list):
-            left += [(f"{place}{at}.", each) for at, each in enumerate(value) if isinstance(each, (dict, list))]
-        elif isinstance(value, dict):
-            if place and isinstance(name := value.get("model"), str):
-                yield f"{place}model"[:_LONGEST_SHOWN], name
-            left += [(f"{place}{key}.", each) for key, each in value.items() if isinstance(each, (dict, list))]
+        found = next(left[-1], None)
+        if found is None:
+            left.pop()
+            if path:
+                path.pop()
+            continue
+        key, each = found
+        path.append(key)
+        if isinstance(each, dict) and isinstance(name := each.get("model"), str):
+            yield path, name
+        left.append(_containers(each))
+
+
+def _containers(value: Any) -> Iterator[tuple[_Key, Any]]:
+    """Yield the arrays and objects directly within an array or object."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value)
+    return ((key, each) for key, each in pairs if isinstance(each, (dict, list)))
+
+
+def _place(path: Sequence[_Key]) -> str:
+    return ".".join([*(str(key)[:LONGEST_SHOWN] for key in path), "model"])[:LONGEST_SHOWN]

@@ -8,7 +8,7 @@ A version may set the same members under `extra`.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gateway.errors import CallerError, Forbidden
+from gateway.errors import LONGEST_SHOWN, CallerError, Forbidden
 
 # In lower case; several gateways read the names of members in any case.
 _MODELS = frozenset(
@@ -50,7 +50,7 @@ def check_target(values: Mapping[str, Any]) -> None:
     """Raise CallerError for a member that chooses another model, account or address than `model` does."""
     names = [*map(str.casefold, values)]
     if names.count("model") > ("model" in values) or not _LOOKED_INTO.isdisjoint(names):
-        _look(values, "")
+        _look(values)
 
 
 def check_tools(values: Mapping[str, Any]) -> None:
@@ -73,21 +73,33 @@ def check_names(names: Iterable[str]) -> None:
             raise _refusal(name)
 
 
-def _look(values: Mapping[str, Any], path: str) -> None:
-    for name, value in values.items():
-        plain = name.casefold()
-        if plain == "model" != name:
-            raise CallerError(f"write 'model' in place of {name!r}", param=path + name)
-        if not value:
-            continue  # null, or nothing to choose from
-        if plain in REFUSED or (plain == _PLUGINS and isinstance(value, list) and any(map(_names_model, value))):
-            raise _refusal(path + name)
-        if isinstance(value, dict):
-            if plain == _BODY and not path:
-                _look(value, f"{name}.")
-            for inner in value:
-                if value[inner] and inner.casefold() in _WITHIN.get(plain, ()):
-                    raise _refusal(f"{path}{name}.{inner}")
+def _look(values: Mapping[str, Any]) -> None:
+    """Look through a request, and through each `extra_body` within the one before."""
+    left: list[tuple[str, Mapping[str, Any]]] = [("", values)]
+    while left:
+        path, members = left.pop()
+        for name, value in members.items():
+            if isinstance(value, dict) and name.casefold() == _BODY:
+                left.append((f"{path}{name}."[:LONGEST_SHOWN], value))
+            _check_member(path, name, value)
+
+
+def _check_member(path: str, name: str, value: Any) -> None:
+    plain = name.casefold()
+    if plain == "model" != name:
+        raise CallerError(f"write 'model' in place of {name!r}", param=path + name)
+    if not value:
+        return  # null, or nothing to choose from
+    if (
+        plain in REFUSED
+        or (plain == "model" and path)  # it would be laid over the one that decides
+        or (plain == _PLUGINS and isinstance(value, list) and any(map(_names_model, value)))
+    ):
+        raise _refusal(path + name)
+    if isinstance(value, dict):
+        for inner in value:
+            if value[inner] and inner.casefold() in _WITHIN.get(plain, ()):
+                raise _refusal(f"{path}{name}.{inner}")
 
 
 def _names_model(value: Any) -> bool:

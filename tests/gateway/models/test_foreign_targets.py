@@ -30,6 +30,9 @@ def test_each_member_is_refused_by_name(name: str, spell: Any) -> None:
         ({"plugins": [{"id": "web"}, {"id": "fusion", "analysis_models": ["x"]}]}, "plugins"),
         ({"fallback\u017f": ["x"]}, "fallback\u017f"),
         ({"Model": "x"}, "Model"),
+        ({"extra_body": {"model": "x"}}, "extra_body.model"),
+        ({"extra_body": {"extra_body": {"model": "x"}}}, "extra_body.extra_body.model"),
+        ({"extra_body": {"Extra_Body": {"models": ["x"]}}}, "extra_body.Extra_Body.models"),
     ],
 )
 def test_members_within_members(values: Any, param: str) -> None:
@@ -39,12 +42,22 @@ def test_members_within_members(values: Any, param: str) -> None:
     assert refused.value.param == param
 
 
+def test_depth_of_extra_bodies() -> None:
+    """A body that is nested as deeply as JSON may be is looked through to its end."""
+    values: dict[str, Any] = {"model": "x"}
+    for _ in range(5_000):
+        values = {"extra_body": values}
+    with pytest.raises(CallerError):
+        check_target(values)
+
+
 @pytest.mark.parametrize(
     "values",
     [
         {"fallbacks": None, "models": [], "provider": {}, "api_key": ""},
         {"providerOptions": {"anthropic": {"effort": "low"}}, "plugins": [{"id": "web"}]},
         {"extra_body": {"google": {"cached_content": "x"}}, "generationConfig": {"temperature": 1}},
+        {"extra_body": {"model": None, "extra_body": {"google": {}}}},
         {"metadata": {"provider": "x", "api_key": "y"}, "tools": [{"type": "mcp", "headers": {"a": "b"}}]},
     ],
 )

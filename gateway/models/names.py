@@ -10,7 +10,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from gateway.calls import Caller
-from gateway.errors import Forbidden, UnknownModel
+from gateway.errors import LONGEST_SHOWN, Forbidden, UnknownModel
 from gateway.models.known import KnownModels
 from routing.agents import Agent
 from routing.chain import Target
@@ -20,7 +20,6 @@ _MOST_FOUND = 2048  # names that were looked up; a cache, which begins anew when
 _MOST_COMPARED = 100  # names that a wrong one is compared with, and the longest that is: some milliseconds at most
 _LONGEST_COMPARED = 48
 _MOST_HINTS = 256  # an app that is configured wrongly asks time and again
-_SHOWN_CHARACTERS = 200
 
 
 class Meaning(NamedTuple):
@@ -176,7 +175,7 @@ class ModelNames:
 
     def _unknown(self, name: str, caller: Caller) -> UnknownModel | Forbidden:
         """A key that is limited is told the same of what there is not and of what it may not call."""
-        if caller.agents is not None:
+        if caller.is_limited:
             return self._forbidden(name, caller)
         hint = self._near(name, caller)
         return UnknownModel(
@@ -213,4 +212,4 @@ def _target(name: str) -> Target:
 
 
 def _shown(name: str) -> str:
-    return repr(name if len(name) <= _SHOWN_CHARACTERS else f"{name[:_SHOWN_CHARACTERS]}…")
+    return repr(name if len(name) <= LONGEST_SHOWN else f"{name[:LONGEST_SHOWN]}…")

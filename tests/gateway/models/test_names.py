@@ -164,6 +164,15 @@ def test_scopes_hold_for_every_spelling() -> None:
                 known.find(name, caller)
 
 
+@pytest.mark.parametrize("caller", [key(["support"], []), key(None, ["openai/gpt-*"]), key([], [])])
+@pytest.mark.parametrize("name", ["nobody", "openai/o3", "elsewhere/o3"])
+def test_a_limited_key_is_not_told_what_there_is(caller: Caller, name: str) -> None:
+    """What there is not and what it may not call are refused alike, whatever limits the key."""
+    with pytest.raises(Forbidden) as refused:
+        names("openai/*").find(name, caller)
+    assert refused.value.status == 403
+
+
 def test_what_one_key_found_is_not_anothers() -> None:
     """A name that was looked up for an unlimited key stays refused to a limited one."""
     known = names("openai/*", "house/*")

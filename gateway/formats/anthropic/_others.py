@@ -11,6 +11,6 @@ OTHERS = OtherEndpoints(
     runs_any_model=(_BATCHES,),
     # Anthropic's SDKs ask for a batch's results at its `results_url`, with their key.
     own_url=re.compile(
-        rb'(?<="results_url")(?P<mark>\s*:\s*")https?://[^"]*?(?P<path>/messages/batches/[^"/]+/results)(?=")'
+        rb'(?<="results_url")(?P<mark>\s*:\s*")https?://[^"]*?(?P<path>/messages/batches/[^"/?#]+/results)[^"]*(?=")'
     ),
 )

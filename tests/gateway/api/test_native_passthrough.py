@@ -8,8 +8,8 @@ import httpx2
 import pytest
 
 from tests.gateway.api.keys import digest_of
-from tests.gateway.api.passed import logged
-from tests.support.calling import PROVIDER_KEY, Place
+from tests.gateway.api.passed import logged, once
+from tests.support.calling import PROVIDER_KEY, Place, standing_in
 from tests.support.running import write
 
 Serve = Callable[..., Awaitable[Place]]
@@ -74,6 +74,20 @@ async def test_batches(serve: Serve) -> None:
     assert "anthropic.com" not in listed.text and listed.json()["data"][0]["id"] == made["id"]
     results = await ask(here, "GET", f"/messages/batches/{made['id']}/results")
     assert json.loads(results.text)["custom_id"] == "one" and "jsonl" in results.headers["content-type"]
+
+
+@pytest.mark.parametrize(("sent", "status"), [(b"", 502), (b'{"data": [', None)])
+async def test_json_that_breaks(serve: Serve, sent: bytes, status: int | None) -> None:
+    """A 502 in Anthropic's dialect before the first byte; behind it, an answer that does not look whole."""
+    here = await serve(api="anthropic")
+    answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n" + sent
+    async with standing_in(here, once(answer), "anthropic"):
+        if status is None:
+            with pytest.raises(httpx2.TransportError):
+                await ask(here, "GET", "/messages/batches")
+        else:
+            told = await ask(here, "GET", "/messages/batches")
+            assert (told.status_code, told.json()["type"]) == (status, "error")
 
 
 async def test_what_is_forwarded_is_metered_apart(serve: Serve, capfd: Any) -> None:

@@ -1,0 +1,58 @@
+"""Paths of ours in the place of a provider's URLs, in JSON answers that are forwarded."""
+
+import re
+from collections.abc import Awaitable
+
+from gateway.net.asgi import Message, MessageSend, Send
+
+_LONGEST_URL = 4096  # bytes of a URL with what tells that it is one
+_LOOKED_BACK = 64  # bytes before a URL that its pattern asks for
+
+
+class WithOwnUrls(MessageSend):
+    """Send an answer; URLs of the provider in its JSON become paths of ours, or clients would take their key there.
+
+    An end of the answer is held back, in which a URL may have begun.
+    """
+
+    def __init__(self, send: Send, url: re.Pattern[bytes], prefix: str) -> None:
+        super().__init__(send)
+        self._url = url
+        self._own = b"\\g<mark>" + prefix.encode() + b"\\g<path>"
+        self._is_json = False
+        self._held = bytearray()
+        self._sent = 0  # bytes at the beginning of what is held that have gone out
+
+    def __call__(self, message: Message, /) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            self._is_json = _is_json(message)
+            if self._is_json:
+                kept = [pair for pair in message["headers"] if pair[0] != b"content-length"]
+                message = {**message, "headers": kept}
+        elif self._is_json:
+            more = message.get("more_body", False)
+            message = {**message, "body": self._with_own_urls(message.get("body", b""), is_last=not more)}
+        return super().__call__(message)
+
+    def _with_own_urls(self, body: bytes, is_last: bool) -> bytes:
+        """Return what can go out by now, with our own URLs."""
+        held = self._held
+        held += body
+        end = len(held) if is_last else max(self._sent, len(held) - _LONGEST_URL)
+        pieces: list[bytes | bytearray] = []
+        at = self._sent
+        for found in self._url.finditer(held, at):
+            if found.start() >= end:
+                break
+            pieces += [held[at : found.start()], found.expand(self._own)]
+            at = found.end()
+        end = max(at, end)
+        pieces.append(held[at:end])
+        forgotten = max(0, end - _LOOKED_BACK)
+        del held[:forgotten]
+        self._sent = end - forgotten
+        return b"".join(pieces)
+
+
+def _is_json(message: Message) -> bool:
+    return any(name == b"content-type" and b"json" in value[:32] for name, value in message["headers"])

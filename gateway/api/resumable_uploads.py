@@ -10,10 +10,9 @@ from urllib.parse import parse_qsl
 
 from gateway.api.endpoint import Endpoint, Services, caller_of, given_id, header, named
 from gateway.api.generation import check_encoding
-from gateway.api.near_misses import LONGEST_SHOWN
 from gateway.api.passthrough import AnswerReader, ClosingSend, Passthrough, incoming_of, may_be_misread, spelled
 from gateway.calls import Caller
-from gateway.errors import CallerError, Headers, NotFound, SerinusError
+from gateway.errors import LONGEST_SHOWN, CallerError, Headers, NotFound, SerinusError
 from gateway.formats.door import UploadSessions
 from gateway.formats.endpoint import ProviderEndpoint
 from gateway.formats.protocol import ClientSide
@@ -150,5 +149,6 @@ def _own_root(scope: Scope) -> str:
     host = header(scope, b"host") or b""
     if _HOST.fullmatch(host) is None:
         return ""
-    scheme = (header(scope, b"x-forwarded-proto") or b"").strip().lower()
+    proxies = header(scope, b"x-forwarded-proto") or b""  # the one that the client asked stands first
+    scheme = proxies.partition(b",")[0].strip().lower()
     return f"{'https' if scheme == b'https' else 'http'}://{host.decode()}"

@@ -129,7 +129,12 @@ async def test_the_url_is_as_the_client_knows_us(serve: Serve, agent: str) -> No
     """Its Host, and https where a proxy says so; a Host that is none gives a path alone."""
     here = await serve(api="gemini", gateway={"keys": keys({"one": agent})})
     start = partial(begin, here, "one", f"?model={agent}")
-    for host, proto, root in (("gw.example:8", "https", "https://gw.example:8/"), ("gw", "x", "http://gw/")):
+    for host, proto, root in (
+        ("gw.example:8", "https", "https://gw.example:8/"),
+        ("gw", "HTTPS , http", "https://gw/"),
+        ("gw", "http, https", "http://gw/"),
+        ("gw", "x", "http://gw/"),
+    ):
         told = (await start(host=host, **{"x-forwarded-proto": proto})).headers["x-goog-upload-url"]
         assert told.startswith(f"{root}upload/v1beta/files?")
     assert (await start(host='a"b@c')).headers["x-goog-upload-url"].startswith("/upload/v1beta/files?")

@@ -1,9 +1,14 @@
 """The last responses on each WebSocket that no provider has stored, all within one bound in bytes."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
+from itertools import islice
 
 _MOST_RESPONSES = 4
 _WIDEST = 4  # bytes of a character, where a text is not ASCII
+_TEXT_BYTES = 64  # of memory that a text takes beside its characters
+_PLACE_BYTES = 8  # of its place in a list
+_RESPONSE_BYTES = 256
 
 
 class SocketMemories:
@@ -47,9 +52,7 @@ class SocketMemory:
         self._items.move_to_end(name)
         if len(self._items) > _MOST_RESPONSES:
             self._items.popitem(last=False)
-        # Responses of one chain share the texts of most items.
-        distinct = {id(text): text for items in self._items.values() for text in items}
-        self._shared.note(self, sum(map(_size, distinct.values())))
+        self._shared.note(self, self._measure())
 
     def clear(self) -> None:
         """Forget all responses, when others need the room."""
@@ -60,6 +63,21 @@ class SocketMemory:
         self.clear()
         self._shared.note(self, 0)
 
+    def _measure(self) -> int:
+        """Return the bytes of memory in use; responses of one chain share the texts that they begin with."""
+        lists, size = list(self._items.values()), 0
+        for number, (name, items) in enumerate(self._items.items()):
+            common = max((_common(items, other) for other in lists[:number]), default=0)
+            size += _RESPONSE_BYTES + _size(name) + _PLACE_BYTES * len(items)
+            size += sum(map(_size, islice(items, common, None)))
+        return size
+
+
+def _common(items: Sequence[str], others: Sequence[str]) -> int:
+    """Return how many texts both begin with, the very same objects."""
+    pairs = enumerate(zip(items, others, strict=False))
+    return next((index for index, (one, other) in pairs if one is not other), min(len(items), len(others)))
+
 
 def _size(text: str) -> int:
-    return len(text) if text.isascii() else _WIDEST * len(text)
+    return _TEXT_BYTES + (len(text) if text.isascii() else _WIDEST * len(text))

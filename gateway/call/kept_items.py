@@ -7,6 +7,7 @@ the others through the store (decision 46). Only the caller who got an item find
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -17,26 +18,39 @@ from gateway.store.seam import Store
 SECONDS = 3600  # since it was last kept or named
 MOST_BYTES = 64 * 1024**2  # of this replica's memory, and of what it shares in `SECONDS`
 _LARGEST = 1024**2  # bytes of one item
+_ITEM_BYTES = 384  # of memory that an item takes beside its text
 _MOST_WAITING = 16 * 1024**2  # bytes that wait for a store that is away
 _PAUSES = (0.05, 0.1, 0.2)  # seconds between looks: another replica may have written the item just now
 _MOST_ASKED = 1000  # names of one request that the store is asked for
 _AWAY_SECONDS = 0.3
+_LOOK_SECONDS = 60.0  # between two looks for items whose hour is over, where no new ones come
 
 
 @dataclass(slots=True)
 class _Item:
+    """A kept item; `used_at` is when it was last kept or named, `kept_at` when it was last given to the store."""
+
     text: str
+    used_at: float
     kept_at: float
 
 
 class KeptItems:
-    """The items of one replica. `now` is in monotonic seconds."""
+    """The items of one replica. `now` is in monotonic seconds, `look` the seconds between looks for expired ones."""
 
-    def __init__(self, store: Store, log: Log, now: Callable[[], float], most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self,
+        store: Store,
+        log: Log,
+        now: Callable[[], float],
+        most_bytes: int = MOST_BYTES,
+        look: float = _LOOK_SECONDS,
+    ) -> None:
         self._store = store
         self._log = log
         self._now = now
         self._most = most_bytes
+        self._look = look
         self._items: OrderedDict[str, _Item] = OrderedDict()
         self._size = 0
         self._waiting: OrderedDict[str, str] = OrderedDict()
@@ -71,9 +85,13 @@ class KeptItems:
         return {keys[key]: text for key, text in found.items()}
 
     async def share_for_ever(self) -> None:
-        """Give new items to the store, until cancelled."""
+        """Give new items to the store, and forget old ones, until cancelled."""
         while True:
-            await self._news.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), self._look)
+            self._forget_expired()
+            if not self._news.is_set():
+                continue
             self._news.clear()
             items, self._waiting, self._waiting_size = self._waiting, OrderedDict(), 0
             try:
@@ -85,26 +103,39 @@ class KeptItems:
 
     def _keep(self, key: str, text: str) -> None:
         self._put_here(key, text)
-        if self._may_share(len(text)):
+        if self._may_share(_size(text)):
             self._wait(key, text)
 
     def _put_here(self, key: str, text: str) -> None:
         if (old := self._items.pop(key, None)) is not None:
-            self._size -= len(old.text)
-        self._items[key] = _Item(text, self._now())
-        self._size += len(text)
+            self._size -= _size(old.text)
+        now = self._now()
+        self._items[key] = _Item(text, now, now)
+        self._size += _size(text)
         while self._size > self._most:
-            _, oldest = self._items.popitem(last=False)
-            self._size -= len(oldest.text)
+            self._forget_oldest()
+        self._forget_expired()
 
     def _find_here(self, key: str) -> str | None:
+        self._forget_expired()
         item = self._items.get(key)
         if item is None:
             return None
         self._items.move_to_end(key)
-        if self._now() - item.kept_at > SECONDS / 2:
+        item.used_at = self._now()
+        if item.used_at - item.kept_at > SECONDS / 2:
             self._keep(key, item.text)
         return item.text
+
+    def _forget_expired(self) -> None:
+        """Forget what was last used more than an hour ago; the items stand in the order of their use."""
+        expired = self._now() - SECONDS
+        while self._items and next(iter(self._items.values())).used_at < expired:
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        _, oldest = self._items.popitem(last=False)
+        self._size -= _size(oldest.text)
 
     async def _find_elsewhere(self, keys: list[str]) -> dict[str, str]:
         """Return what other replicas have kept of these."""
@@ -132,12 +163,18 @@ class KeptItems:
         return self._shared <= self._most
 
     def _wait(self, key: str, text: str) -> None:
-        self._waiting_size += len(text) - len(self._waiting.pop(key, ""))
+        if (old := self._waiting.pop(key, None)) is not None:
+            self._waiting_size -= _size(old)
         self._waiting[key] = text
+        self._waiting_size += _size(text)
         while self._waiting_size > _MOST_WAITING:
             _, dropped = self._waiting.popitem(last=False)
-            self._waiting_size -= len(dropped)
+            self._waiting_size -= _size(dropped)
         self._news.set()
+
+
+def _size(text: str) -> int:
+    return _ITEM_BYTES + len(text)
 
 
 def _key(caller: str, name: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -20,7 +21,7 @@ class Replica:
     def __init__(self, store: FaultyStore, most_bytes: int) -> None:
         self.now = 0.0
         self.out = io.BytesIO()
-        self.items = KeptItems(store, logs.to(self.out), lambda: self.now, most_bytes)
+        self.items = KeptItems(store, logs.to(self.out), lambda: self.now, most_bytes, look=0.01)
 
 
 @asynccontextmanager
@@ -37,13 +38,26 @@ async def sharing(store: FaultyStore, most_bytes: int = 10_000) -> AsyncIterator
 
 async def test_memory_is_bounded_in_bytes(store: FaultyStore) -> None:
     """The oldest items go first, and one that is named again counts as new."""
-    items = Replica(store, 2_500).items
+    items = Replica(store, 3_000).items
     items.keep("app", {"a": "x" * 1_000, "b": "x" * 1_000})
     await items.find("app", ["a"])
     items.keep("app", {"c": "x" * 1_000})
-    assert items.size == 2_000 and await items.find("app", ["a", "c"])
+    assert items.size == 2 * 1_384 and await items.find("app", ["a", "c"])
     with pytest.raises(NotFound, match="'b' not found"):
         await items.find("app", ["b"])
+
+
+async def test_small_items_are_bounded_too(store: FaultyStore) -> None:
+    """What an item takes beside its text counts: a million tiny ones would take many times their bytes."""
+    items = Replica(store, 1_000_000).items
+    tracemalloc.start()
+    try:
+        for number in range(10_000):
+            items.keep("app", {str(number): '"x"'})
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert items.size <= 1_000_000 and held < 2_100_000  # those that wait for the store have a bound of their own
 
 
 async def test_what_is_shared_is_bounded(store: FaultyStore, agent: str) -> None:
@@ -81,6 +95,28 @@ async def test_a_conversation_that_goes_on_keeps_its_items(store: FaultyStore, a
         one.now += SECONDS * 0.6
         await one.items.find(agent, ["a"])
         await eventually(lambda: store.calls["keep_items"] == 2)
+
+
+async def test_an_item_is_forgotten_after_an_hour(store: FaultyStore) -> None:
+    """An hour after it was last kept or named it is found no longer, although there is room for it."""
+    here = Replica(store, 10_000)
+    here.items.keep("app", {"old": "text", "named": "text"})
+    here.now += 50 * 60
+    assert await here.items.find("app", ["named"])
+    here.now += 50 * 60
+    assert await here.items.find("app", ["named"]) == {"named": "text"}
+    with pytest.raises(NotFound, match="'old' not found"):
+        await here.items.find("app", ["old"])
+
+
+async def test_a_replica_without_calls_forgets_too(store: FaultyStore, agent: str) -> None:
+    """No text of a model stays in its memory for longer than an hour, whether or not other items come."""
+    async with sharing(store) as one:
+        one.items.keep(agent, {"a": "text"})
+        await asyncio.sleep(0.05)
+        assert one.items.size
+        one.now += SECONDS + 1
+        await eventually(lambda: one.items.size == 0)
 
 
 async def test_items_are_their_callers_alone(store: FaultyStore, agent: str) -> None:

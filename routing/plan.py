@@ -105,7 +105,7 @@ def keep(agent: Agent, split: Split, plan: Plan, begun: Beginning) -> Plan:
     if begun.step == split.step and begun.digest == plan.version.digest:
         return plan
     version = split.kept.get(begun.digest, plan.version)
-    if version is split.canary and begun.weight > split.weight and not in_canary(split.salt, plan.unit, split.weight):
+    if version is split.canary and begun.weight > split.weight and not _stays(split, plan.unit, begun):
         version = split.stable
     step = _drawn_in(split, plan.unit, begun, version)
     held = not step and (split.canary is not None or version is not plan.version)
@@ -114,6 +114,16 @@ def keep(agent: Agent, split: Split, plan: Plan, begun: Beginning) -> Plan:
         return replace(plan, held=held, origin=origin, drawn=begun.drawn)
     targets = chain(version.target, agent.fallback)
     return replace(plan, version=version, targets=targets, held=held, origin=origin, drawn=begun.drawn)
+
+
+def _stays(split: Split, unit: str, begun: Beginning) -> bool:
+    """Return whether a conversation stays on the canary, whose weight was lowered below that of its beginning.
+
+    All turns of a conversation give the same answer: a later turn's unit has no bucket in this draw.
+    """
+    if not begun.drawn:
+        return in_canary(split.salt, unit, split.weight)
+    return bucket(split.salt, begun.drawn) * begun.weight < split.weight * BUCKETS
 
 
 def _drawn_in(split: Split, unit: str, begun: Beginning, version: AgentVersion) -> int:

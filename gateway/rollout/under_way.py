@@ -14,7 +14,7 @@ from gateway.rollout.weighing import unit_id
 from routing.assignment import is_alone
 from routing.plan import Beginning, Plan, arm_of_unit, keep
 
-MOST_UNITS = 400_000  # over all agents and generations: some 40 MB
+MOST_UNITS = 400_000  # over all agents and generations: 60 MB, 120 MB where each is a later turn of a chain
 HEAR_SECONDS = 0.1  # a call waits so long for the word of the replica that served the answer which it continues
 _MOST_WAITING = 1_000
 DEAF_SECONDS = 30.0  # a step waits no longer for a store that is away
@@ -78,7 +78,7 @@ class UnderWay:
     def knows_id(self, agent: str, name: str) -> bool:
         """Return whether the unit of that id is under way, or what was marked by it."""
         units = self._agents.get(agent)
-        return units is not None and (units.newest.get(name) or units.find(name)) is not None
+        return units is not None and self._find(units, name) is not None
 
     def expect(self, unit: str, plan: Plan, entry: Entry) -> None:
         """Remember a unit under which the conversation of that plan will go on; of several the first holds.
@@ -95,14 +95,14 @@ class UnderWay:
         units = self._units_of(entry, self._now())
         beginning = self._shared(_going_on(units.newest.get(unit_id(plan.unit)), plan, entry))
         for name in new:
-            units.note(name, beginning)
+            self._note(units, name, beginning)
         self.hurry()
 
     def join(self, agent: str, unit: str, known: str) -> None:
         """Remember the unit as another name of one whose id is known."""
         units, name = self._agents.get(agent), unit_id(unit)
         if units is not None and not self.knows_id(agent, name) and (begun := units.newest.get(known)):
-            units.note(name, begun)
+            self._note(units, name, begun)
             self.hurry()
 
     def may_hear_of(self, unit: str, entry: Entry) -> bool:
@@ -124,7 +124,7 @@ class UnderWay:
     def mark(self, name: str, entry: Entry) -> None:
         """Let every replica know the id, under which no call ever is."""
         if entry.split.kept and not self.knows_id(entry.agent.name, name):
-            self._units_of(entry, self._now()).note(name, _MARK)
+            self._note(self._units_of(entry, self._now()), name, _MARK)
             self.ask()
 
     def hear_again(self) -> None:
@@ -148,6 +148,7 @@ class UnderWay:
         if begun.beginning.digest == SEEN:
             units.hear_seen(replica, begun.beginning.step, at)
             return
+        self._make_room(len(begun.units))
         beginning, is_paired = self._shared(begun.beginning), bool(begun.beginning.drawn)
         for unit in begun.units:
             if is_paired:
@@ -158,7 +159,6 @@ class UnderWay:
                 units.put(unit, beginning)
             if self._awaited and unit in self._awaited:
                 self._awaited[unit].set()
-        self._make_room(len(begun.units))
 
     def take(self, most: int) -> list[Begun]:
         """Return what the other replicas are to hear of, at most so many units at a time; it is forgotten here."""
@@ -196,28 +196,39 @@ class UnderWay:
         if is_alone(plan.unit):
             return plan
         split, unit = entry.split, unit_id(plan.unit)
-        begun = units.newest.get(unit) or units.find(unit)
+        begun = self._find(units, unit)
         if begun is None:
             begun = self._begin(units, plan, entry, at)
-            units.note(unit, begun)
+            self._note(units, unit, begun)
             self.ask()
-        self._make_room(1)
         kept = keep(entry.agent, split, plan, begun)
         if kept.version.digest != begun.digest and (begun.step < split.step or entry.is_excluded):
             step = _NO_STEP if begun.drawn else begun.step
-            units.note(unit, self._shared(Beginning(step, kept.version.digest, begun.weight, begun.drawn)))
+            self._note(units, unit, self._shared(Beginning(step, kept.version.digest, begun.weight, begun.drawn)))
         return kept
+
+    def _find(self, units: RecentUnits, name: str) -> Beginning | None:
+        """Return where the unit of that id began. One of an older generation is remembered in the newest, too."""
+        begun = units.newest.get(name)
+        if begun is None and (begun := units.find(name)) is not None:
+            self._make_room(1)
+        return begun
+
+    def _note(self, units: RecentUnits, name: str, begun: Beginning) -> None:
+        """Remember where the unit of that id began, which the others are to hear."""
+        self._make_room(1)
+        units.note(name, begun)
 
     def _make_room(self, new_units: int) -> None:
         """Keep the memory bounded: the agent with the most units forgets its oldest ones first."""
         self._room -= new_units
         if self._room >= 0:
             return
-        while (size := sum(units.size for units in self._agents.values())) >= self._most:
+        while (size := sum(units.size for units in self._agents.values())) and size + new_units > self._most:
             agent, largest = max(self._agents.items(), key=lambda each: each[1].size)
             largest.forget_oldest()
             self._forgetful.add(agent)
-        self._room = (self._most - size) // 2  # a few that are expected or marked come in beside these
+        self._room = self._most - size - new_units
 
     def take_forgetful(self) -> list[str]:
         """Return the agents whose conversations were forgotten before their time, each once."""
@@ -274,6 +285,8 @@ def _going_on(begun: Beginning | None, plan: Plan, entry: Entry) -> Beginning:
     split = entry.split
     step = _NO_STEP if plan.held or split.canary is None else plan.origin or split.step
     weight = begun.weight if begun else split.weight
+    if not plan.drawn:
+        weight = min(weight, split.weight)  # its own bucket has left it here after a lower weight
     return Beginning(-step, plan.version.digest, weight, plan.drawn or unit_id(plan.unit))
 
 

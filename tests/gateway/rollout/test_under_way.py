@@ -157,6 +157,23 @@ def test_a_turn_that_was_expected_counts_in_the_step_that_drew_its_arm() -> None
     assert all(plan.held for plan in [here.call(plan.unit) for plan in turns])
 
 
+def test_a_lower_weight_moves_a_chain_once_or_not_at_all() -> None:
+    """Half of the chains stay when the weight is halved, and these through all their later turns."""
+    here = Stage()
+    here.turn(5_000)
+    begun = [here.call(f"chain {number}") for number in range(600)]
+    turns = expected(here, [plan for plan in begun if plan.version.name == "v2"])
+    here.turn(2_500)
+    repeated = [here.call(plan.drawn and plan.unit.removeprefix("after ")) for plan in turns]
+    for first in (turns, [plan for plan in repeated if plan.version.name == "v2"]):
+        turns = expected(here, [here.call(plan.unit) for plan in first], f"{len(first)} then")
+        left = [plan.version.name for plan in turns]
+        assert 0.4 < left.count("v2") / len(begun) * 2 < 0.6
+        for number in range(3):
+            turns = expected(here, turns, f"{len(first)} {number}")
+            assert [plan.version.name for plan in turns] == left
+
+
 def test_a_turn_that_follows_no_draw_is_no_evidence() -> None:
     """Of conversations from before the trial, and of an excluded party: no weight has drawn their arm."""
     here = Stage()
@@ -371,6 +388,29 @@ def test_the_memory_is_bounded() -> None:
     unit_id.cache_clear()
     assert used < 200 * 8_000 + 500_000
     assert here.under_way.take_forgetful() == ["support"] and here.under_way.take_forgetful() == []
+
+
+def size_of(here: Stage) -> int:
+    """How many units are remembered."""
+    return sum(units.size for units in here.under_way._agents.values())
+
+
+def test_the_memory_of_calls_by_themselves_is_bounded() -> None:
+    """Whatever brings units in: those that are expected after a call, marked, joined, heard of or used again."""
+    here = Stage()
+    here.under_way = UnderWay(lambda: here.now, most_units=1_000)
+    v1 = Beginning(here.entry.split.step, here.agent.versions["v1"].digest)
+    for number in range(2_000):
+        plan = here.call(f"\0request\0{number}")
+        here.under_way.expect_ids([f"{number:012x}{place:04x}" for place in range(6)], plan, here.entry)
+        here.under_way.mark(f"mark {number}", here.entry)
+        here.under_way.join("support", f"joined {number}", f"{number:012x}0000")
+        here.hear(f"elsewhere {number}", v1)
+        here.now += 0.1
+        here.under_way.knows("support", f"joined {number - 400}")
+        assert size_of(here) <= 1_000
+        here.under_way.take(500)
+    assert here.under_way.take_forgetful() == ["support"]
 
 
 def test_what_waits_for_the_store_is_bounded() -> None:

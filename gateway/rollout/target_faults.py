@@ -28,10 +28,14 @@ _MOST_FAULTS = 4096  # each is told again by the next call that meets it
 
 
 class Fault(NamedTuple):
-    """The reason why a target cannot serve, and the operator's remedy. Neither holds an address or a key."""
+    """The reason why a target cannot serve, and the operator's remedy. Neither holds an address or a key.
+
+    `kind` stands for a reason whose text holds the model's name.
+    """
 
     why: str
     way_out: str
+    kind: str = ""
 
 
 class TargetFaults:
@@ -46,7 +50,7 @@ class TargetFaults:
         self._reached: dict[str, Origin] = {}
         self._served: dict[str, Origin] = {}
         self._faults: dict[str, Fault] = {}
-        self._said_at: dict[tuple[str, Fault], float] = {}
+        self._said_at: dict[tuple[str, str], float] = {}
 
     def served(self, target: Target, origin: Origin) -> None:
         """The target has served a call."""
@@ -72,9 +76,10 @@ class TargetFaults:
 
     def _say(self, subject: str, name: str, call: Call, fault: Fault) -> None:
         """Tell of a fault once in a while; of plain models, whose names clients write, once for their provider."""
-        now = self._now()
-        if now - self._said_at.get((subject, fault), -SAY_AGAIN_SECONDS) >= SAY_AGAIN_SECONDS:
-            self._said_at[subject, fault] = now
+        now, key = self._now(), (subject, fault.kind or fault.why)
+        if now - self._said_at.get(key, -SAY_AGAIN_SECONDS) >= SAY_AGAIN_SECONDS:
+            self._said_at = {known: at for known, at in self._said_at.items() if now - at < SAY_AGAIN_SECONDS}
+            self._said_at[key] = now
             agent = call.agent if call.agent != MODELS else "plain models"
             self._log.error("target_misconfigured", target=name, agent=agent, why=fault.why, do=fault.way_out)
             self._tell(agent, name, fault)
@@ -110,7 +115,7 @@ def _refused(target: Target, error: KeyRefused) -> Fault:
     status = f"(HTTP {error.upstream_status})"
     if error.reason == "model":
         way_out = f"give the account of the provider {target.provider} access to the model, or name another one"
-        return Fault(f"does not let the gateway's key use the model {target.model} {status}", way_out)
+        return Fault(f"does not let the gateway's key use the model {target.model} {status}", way_out, "model")
     if error.reason == "region":
         way_out = f"reach the provider {target.provider} from another region, or name another target"
         return Fault(f"does not serve the gateway's region {status}", way_out)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from gateway.call.circuits import Circuits
 from gateway.calls import Outcome
 from gateway.rollout.table import Entry
+from gateway.rollout.weighing import unit_id
 from policies.evidence.exposure import Exposure
 from routing.plan import Plan
 
@@ -34,5 +35,5 @@ class Exposures:
             exposure = self._by_agent[entry.agent.name] = Exposure()
         closed = self.circuits.is_closed
         stable_closed, canary_closed = closed(entry.split.stable.target), closed(canary.target)
-        outcome.exposed = exposure.admits(stable_closed, canary_closed, plan.unit)
+        outcome.exposed = exposure.admits(stable_closed, canary_closed, plan.drawn or unit_id(plan.unit))
         outcome.censored = not outcome.exposed

@@ -37,7 +37,7 @@
 -- `stable_seen`, `slot`, `callers`, `users` and `watched_since`.
 -- canary|checks|<component> counts the calls that an absolute limit looked at and found good, <component>! the units that
 -- were bad then. canary|checked is the number of both, of which each 8 share a window: canary|window|w<place> is
--- "<window> <name>=<sum> " with as many sums as came, and is written anew for the 32nd window after it.
+-- "<window> <name>=<sum> " with one sum for each name, and is written anew for the 32nd window after it.
 -- <component>~<step> counts the units that began in an earlier step, requests@~<step> the canary's calls of such.
 -- canary|bad_units|held counts the canary's calls that are no evidence.
 -- <component>@<party> and <metric>@<party> stand for a party's part. A slot that has ended is folded into the text of its series, <arm>|requests or
@@ -147,7 +147,13 @@ local function note(name, amount)
   end
   local text = redis.call('HGET', EVIDENCE, place) or ''
   if string.match(text, '^%d+') ~= window then text = window .. ' ' end
-  redis.call('HSET', EVIDENCE, place, text .. name .. '=' .. amount .. ' ')
+  local before, sum, after = text:match('^(.* ' .. name:gsub('%p', '%%%0') .. '=)(%d+)( .*)$')
+  if before then
+    text = before .. string.format('%.0f', sum + amount) .. after
+  else
+    text = text .. name .. '=' .. amount .. ' '
+  end
+  redis.call('HSET', EVIDENCE, place, text)
 end
 
 local checked = 0 -- calls that were looked at, each by one component: errors

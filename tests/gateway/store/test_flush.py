@@ -258,6 +258,22 @@ async def test_checks_lie_in_windows_of_eight(store: RedisStore, agent: str) -> 
     }  # fmt: skip
 
 
+async def test_a_window_holds_one_sum_for_each_name(redis_url: str, agent: str) -> None:
+    """However often looks come that begin no new window: a unit that was bad before may go on to pass a limit."""
+    client = connect(redis_url)
+    assert isinstance(client, Redis)
+    store = RedisStore(client, "replica", deadline=ENOUGH_SECONDS)
+    await store.commit(agent, beginning(), "config")
+    looks = {("rejections", ""): 1, ("rejections", "c1"): 2, ("latency_p95>1.5", ""): 1}
+    for sequence in range(1, 41):
+        await store.flush(agent, sequence, batch(canary=Arm(1, checks=looks)))
+    found = (await _sides(store, agent)).canary.recent
+    assert found == {"rejections": {0: 120}, "rejections@c1": {0: 80}, "latency_p95>1.5": {0: 40}}
+    text = await client.hget(f"serinus:{{{agent}}}:evidence:1", "canary|window|w0")
+    assert len(text or "") == len("0 rejections=120 rejections@c1=80 latency_p95>1.5=40 ")
+    await store.aclose()
+
+
 async def test_only_the_latest_windows_are_kept(store: RedisStore, agent: str) -> None:
     """However long the step: what is left of older ones is not read."""
     await store.commit(agent, beginning(), "config")

@@ -42,18 +42,18 @@ class Circuits:
         circuit = self._by_target.get(name)
         if circuit is None:
             if len(self._by_target) >= self._most:
-                self._forget_closed()
+                self._forget_idle()
             circuit = self._by_target[name] = Circuit(rules.failures, rules.open_for)
         return circuit
 
     def by_name(self, target: str) -> Circuit:
         """Return the circuit of a target that an attempt was made at."""
-        return self._by_target.get(target) or Circuit(1, 0.0)  # closed when it was forgotten
+        return self._by_target.get(target) or Circuit(1, 0.0)  # idle when it was forgotten
 
-    def _forget_closed(self) -> None:
-        """Forget targets without trouble; where that is no help, wait until there are twice as many."""
+    def _forget_idle(self) -> None:
+        """Forget targets without trouble or use; where that is no help, wait until there are twice as many."""
         now = self._monotonic()
-        self._by_target = {name: each for name, each in self._by_target.items() if each.state(now) != "closed"}
+        self._by_target = {name: each for name, each in self._by_target.items() if not each.is_idle(now)}
         self._most = max(_MOST_CIRCUITS, 2 * len(self._by_target))
 
     def report(self, circuit: Circuit, error: ProviderError | None) -> None:

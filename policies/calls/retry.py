@@ -82,6 +82,8 @@ class RetryBudget:
         return True
 
 
+IDLE = 6  # times `open_for` without an attempt: nobody uses the target
+
 CircuitState = Literal["closed", "open", "half_open"]
 
 
@@ -102,6 +104,10 @@ class Circuit:
         if self._opened_at is None:
             return "closed"
         return "half_open" if now - self._opened_at >= self.open_for else "open"
+
+    def is_idle(self, now: float) -> bool:
+        """Return whether nothing is lost with the circuit: it is closed, or nobody has asked for the target since."""
+        return self._opened_at is None or now - max(self._opened_at, self._probe_at or 0.0) >= IDLE * self.open_for
 
     def allows(self, now: float) -> bool:
         """Return whether an attempt may go out. When half open this grants the one probe; a probe that never reports

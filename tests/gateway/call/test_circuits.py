@@ -4,7 +4,10 @@ import asyncio
 
 import pytest
 
+from gateway.call.circuits import Circuits
 from gateway.rehearsal.standin import ModelBehaviour
+from gateway.runtime import CircuitRules
+from routing.chain import Target
 from tests.conftest import Serve
 from tests.support.calling import eventually, failing
 
@@ -32,3 +35,13 @@ async def test_what_is_refused_beside_a_probe_counts_for_nothing(serve: Serve) -
     assert {reply.status_code for reply in refused} == {503} and (await probe).status_code == 200
     books = await place.books(requests=6)
     assert (books.errors, books.unjudged) == (2, 3) and books.error_rate == pytest.approx(2 / 3)
+
+
+def test_circuits_of_names_that_nobody_asks_for_again_are_forgotten() -> None:
+    """Clients write the names of plain models: what failed under a made-up one is open, then half open, for ever."""
+    now = 0.0
+    circuits, rules = Circuits(lambda: now), CircuitRules(failures=1, open_for=1.0)
+    for number in range(20_000):
+        now = number / 100
+        circuits.of_target(Target("one", f"made up {number}"), rules).failed(now)
+    assert len(circuits.states()) <= 4_096 and not circuits.is_closed(Target("one", "made up 19999"))

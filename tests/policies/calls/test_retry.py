@@ -153,3 +153,15 @@ def test_a_probe_that_never_reports_back_does_not_block_for_ever() -> None:
 def test_which_statuses_speak_of_an_outage(status: int, outage: bool) -> None:
     """A provider that fails; not one that finds something wrong with the request."""
     assert is_outage(status) is outage
+
+
+def test_a_circuit_that_nobody_asks_for_is_idle_after_a_while() -> None:
+    """So is a closed one; what is open, or is tried again and again, is not."""
+    circuit = opened()
+    assert [circuit.is_idle(now) for now in (100.0, 159.0, 160.0)] == [False, False, True]
+    circuit.allows(155.0)
+    circuit.abandoned()
+    circuit.allows(156.0)
+    assert not circuit.is_idle(160.0)
+    circuit.succeeded()
+    assert circuit.is_idle(160.0)

@@ -75,9 +75,10 @@ class Outages:
         if entry is None or not entry.on_trial or entry.state is None:
             return
         unflushed = self._flusher.unflushed(agent, entry.state.evidence)
-        if is_proven(entry.state.weight, unflushed):
+        weights = {entry.state.evidence: entry.state.weight, **dict(entry.state.earlier)}
+        if is_proven(weights, unflushed):
             self._table.quarantine(agent)
             self._log.warning("quarantine", agent=agent, epoch=entry.state.epoch)
-        elif (party := sole_prover(entry.state.weight, unflushed)) and party not in entry.excluded:
+        elif (party := sole_prover(weights, unflushed)) and party not in entry.excluded:
             self._table.exclude(agent, party)
             self._log.warning("quarantine", agent=agent, epoch=entry.state.epoch, party=party)

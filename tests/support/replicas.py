@@ -48,13 +48,14 @@ class Replica:
         assert state is not None
         return state
 
-    def fail(self, agent: str, unit: str, party: str = "") -> None:
-        """The canary has failed a call of that unit, and of that party."""
+    def fail(self, agent: str, unit: str, party: str = "", origin: int = 0) -> None:
+        """The canary has failed a call of that unit, and of that party; `origin` is the step in which it began."""
         state = self.state(agent)
         outcome = Outcome(
             call_id="c", caller="open", agent=agent, version="v2", reason="split", unit=unit,
             rollout=state.rollout, evidence=state.evidence, arm="canary", stream=False, received_at=0.0,
             attempts=[Attempt("standin/bad", 0.0, failure="status", status=500, counts=True)], party=party,
+            origin=origin,
         )  # fmt: skip
         self.recorder.close(outcome, PRICES)
 

@@ -9,8 +9,9 @@ from gateway.rollout.quarantine import is_proven, sole_prover
 from gateway.store import Batch
 from gateway.store.seam import Arm
 from policies.evidence.evidence import WHOLE
+from routing.agents import RolloutStep
 from tests.support.replicas import Replica, replicas
-from tests.support.trials import agent_named
+from tests.support.trials import agent_named, command
 
 
 @pytest_asyncio.fixture
@@ -26,16 +27,42 @@ def arm(*units: str, requests: int) -> Arm:
 def test_many_failing_units_are_a_proof() -> None:
     """Also where they wait in two batches: the one that may have been sent, and the one that gathers."""
     sent, gathered = Batch(1, 1, canary=arm("a", "b", requests=2)), Batch(1, 1, canary=arm("c", "d", "e", requests=3))
-    assert is_proven(500, [sent, gathered])
+    assert is_proven({1: 500}, [sent, gathered])
 
 
 def test_what_long_conversations_show_again_and_again_is_a_proof() -> None:
     """Most of stable's have failed once; those of the canary four times each."""
     stable, units = arm(*map(str, range(40)), requests=900), tuple("abcdefgh")
     canary = arm(*units, requests=40)
-    assert not is_proven(1000, [Batch(1, 1, stable=stable, canary=canary)])
+    assert not is_proven({1: 1000}, [Batch(1, 1, stable=stable, canary=canary)])
     canary.bad["errors#4"] = dict.fromkeys(units, WHOLE)
-    assert is_proven(1000, [Batch(1, 1, stable=stable, canary=canary)])
+    assert is_proven({1: 1000}, [Batch(1, 1, stable=stable, canary=canary)])
+
+
+def begun_earlier(stable: Arm, canary: Arm, step: int = 1) -> Batch:
+    """Counts of the step of epoch 2, of conversations that began in an earlier one."""
+    return Batch(1, 2, earlier={step: (stable, canary)})
+
+
+def test_conversations_of_earlier_steps_are_a_proof_by_the_weight_of_their_step() -> None:
+    """As where all replicas decide; a step that no longer counts proves nothing."""
+    weights = {2: 5_000, 1: 500}
+    assert is_proven(weights, [begun_earlier(Arm(), arm(*"abcde", requests=5))])
+    assert not is_proven(weights, [Batch(1, 2, canary=arm(*"abcde", requests=5))])
+    assert not is_proven(weights, [begun_earlier(arm(*map(str, range(95)), requests=95), arm(*"abcde", requests=5))])
+    assert not is_proven({2: 5_000}, [begun_earlier(Arm(), arm(*"abcde", requests=5))])
+
+
+def test_both_kinds_of_conversations_prove_together_what_neither_does_alone() -> None:
+    """Also where a unit waits in two batches; and a canary's good calls count, whenever their conversations began."""
+    sent, gathered = begun_earlier(Arm(), arm("a", "b", requests=2)), begun_earlier(Arm(), arm("b", "c", requests=2))
+    gathered.canary = arm("d", "e", "f", "g", requests=4)
+    weights = {2: 1_000, 1: 500}
+    assert is_proven(weights, [sent, gathered])
+    assert not is_proven(weights, [Batch(1, 2, canary=gathered.canary)])
+    assert not is_proven(weights, [begun_earlier(Arm(), arm("a", "b", "c", requests=3))])
+    gathered.earlier[1] = (Arm(), arm("b", "c", requests=9_000))
+    assert not is_proven(weights, [sent, gathered])
 
 
 @pytest.mark.parametrize(
@@ -50,7 +77,7 @@ def test_what_long_conversations_show_again_and_again_is_a_proof() -> None:
 )
 def test_what_proves_nothing(stable: Arm, canary: Arm) -> None:
     """A replica that is on its own wants stronger proof than all of them together."""
-    assert not is_proven(500, [Batch(1, 1, stable=stable, canary=canary)])
+    assert not is_proven({1: 500}, [Batch(1, 1, stable=stable, canary=canary)])
 
 
 async def test_while_the_store_is_away_a_proven_failure_is_kept_off(replica: Replica, agent: str) -> None:
@@ -65,6 +92,19 @@ async def test_while_the_store_is_away_a_proven_failure_is_kept_off(replica: Rep
     await replica.controller.finish()
     assert (entry := replica.table.entry(agent)) and not entry.is_quarantined
     assert replica.state(agent).phase == "rolled_back"
+
+
+async def test_a_canary_that_fails_conversations_of_an_earlier_step_is_kept_off(replica: Replica, agent: str) -> None:
+    """Whoever began in the first step goes on in the second one, and is all that calls."""
+    await replica.configure(agent_named(agent, steps=(RolloutStep(500), RolloutStep(5_000))))
+    first = replica.state(agent).evidence
+    await replica.commands.act(agent, replica.state(agent).epoch, command("promote"))
+    assert replica.state(agent).earlier == ((first, 500),)
+    with replica.store.faulty("flush"):
+        for unit in range(8):
+            replica.fail(agent, str(unit), origin=first)
+        await replica.controller.finish()
+    assert (entry := replica.table.entry(agent)) and entry.is_quarantined
 
 
 async def test_quarantine_is_lifted_when_the_store_is_back(replica: Replica, agent: str) -> None:
@@ -100,9 +140,9 @@ def of(party: str, *units: str) -> Batch:
 def test_one_of_several_parties_proves_it_for_itself_alone() -> None:
     """Its calls are kept off the canary; the others' may still be well."""
     batches = [of("c1", *"abcdef"), of("c2", "g")]
-    assert not is_proven(500, batches) and sole_prover(500, batches) == "c1"
-    assert sole_prover(500, [of("c1", "a", "b"), of("c2", "g", "h")]) is None
-    assert sole_prover(500, [of("c1", "a"), of("c2", "g")]) is None
+    assert not is_proven({1: 500}, batches) and sole_prover({1: 500}, batches) == "c1"
+    assert sole_prover({1: 500}, [of("c1", "a", "b"), of("c2", "g", "h")]) is None
+    assert sole_prover({1: 500}, [of("c1", "a"), of("c2", "g")]) is None
 
 
 async def test_while_the_store_is_away_one_party_is_kept_off(replica: Replica, agent: str) -> None:

@@ -102,6 +102,20 @@ def test_a_lower_weight_moves_the_canarys_conversations() -> None:
     assert (plan.version, plan.held) == (V1, True)
 
 
+def test_a_lower_weight_draws_all_turns_of_a_conversation_alike() -> None:
+    """By the unit that drew its arm: at half the weight half of the chains stay on the canary."""
+    stays = []
+    for number in range(400):
+        begun = Beginning(-4, V2.digest, 5_000, f"first {number}")
+        versions = {
+            keep(AGENT, step(2_500), route(AGENT, step(2_500), facts(conversation=f"turn {turn}")), begun).version.name
+            for turn in range(3)
+        }
+        assert len(versions) == 1
+        stays.append(versions == {"v2"})
+    assert 160 <= sum(stays) <= 240
+
+
 def test_a_conversation_that_goes_on_under_another_unit_keeps_the_canary() -> None:
     """That unit's own place says nothing; only a lower weight moves it."""
     assert kept(step(0), Beginning(4, V2.digest)).version is V2

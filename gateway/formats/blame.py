@@ -10,18 +10,15 @@ from typing import Any
 
 from gateway.errors import Blame, ProviderError
 from gateway.formats.applied import AppliedVersion, path_of
+from gateway.formats.denials import ABOUT_CONTENT
 from gateway.formats.prompt import Prompt
 from gateway.formats.provider_json import parse
 
-# Codes by which OpenAI and Gemini's Interactions API say that the content is at fault, whoever spelled it.
-_ABOUT_CONTENT = frozenset(
-    {
-        "context_length_exceeded", "content_filter", "content_policy_violation", "moderation_blocked", "invalid_prompt",
-        "invalid_image_url", "image_parse_error", "invalid_base64_image", "image_too_large", "invalid_image",
-        "safety", "recitation", "language", "prohibited_content", "spii", "blocklist", "image_safety",
-        "image_prohibited_content", "image_recitation", "image_other", "content_blocked",
-    }
-)  # fmt: skip
+# Codes by which providers say that the content is at fault, whoever spelled it.
+_ABOUT_CONTENT = ABOUT_CONTENT | {
+    "context_length_exceeded", "invalid_prompt",
+    "invalid_image_url", "image_parse_error", "invalid_base64_image", "image_too_large", "invalid_image",
+}  # fmt: skip
 # The field of a prompt that a member is written from; of members that stand for no field the gateway is the author.
 _FIELDS: Mapping[str, str] = {
     "messages": "messages", "input": "messages", "contents": "messages", "instructions": "messages",
@@ -93,7 +90,7 @@ def _is_about_content(error: ProviderError) -> bool:
         return False
     content = answer.get("error") if isinstance(answer, dict) else None
     code = content.get("code") if isinstance(content, dict) else None
-    return isinstance(code, str) and code in _ABOUT_CONTENT
+    return isinstance(code, str) and code.lower() in _ABOUT_CONTENT
 
 
 def _has(sent: Any, path: tuple[str, ...]) -> bool:

@@ -5,22 +5,26 @@ Providers answer 403 for all of these. Where nothing tells them apart, the error
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from gateway.errors import ContentRefused, Denied, Headers, KeyRefused, ProviderError
+from gateway.errors import ContentRefused, Denied, FailureKind, Headers, KeyRefused, ProviderError
 from gateway.formats.provider_json import parse_quietly
 
 _FORBIDDEN = 403
 _LONGEST_HEAD = 400  # characters of a message
 
-# Codes, types and reasons, in lower case.
-_ABOUT_CONTENT = frozenset(
+# Codes, types and reasons, in lower case. The first are those by which Google says that a policy blocked an answer.
+BLOCKED_CODES = frozenset(
     {
-        "content_filter", "content_policy_violation", "moderation_blocked", "content_moderation", "safety",
-        "data_inspection_failed", "datainspectionfailed", "prohibited_content", "responsibleaipolicyviolation",
+        "safety", "recitation", "language", "prohibited_content", "spii", "blocklist", "image_safety",
+        "image_prohibited_content", "image_recitation", "image_other", "content_blocked", "jailbreak",
     }
 )  # fmt: skip
+ABOUT_CONTENT = BLOCKED_CODES | {
+    "content_filter", "content_policy_violation", "moderation_blocked", "content_moderation",
+    "data_inspection_failed", "datainspectionfailed", "responsibleaipolicyviolation",
+}  # fmt: skip
 _ABOUT_REGION = frozenset({"unsupported_country_region_territory"})
 _ABOUT_KEY = frozenset(
     {
@@ -66,25 +70,32 @@ def is_about_content(answer: Any) -> bool:
     """Return whether an error says that the provider's moderation refused what the client sent."""
     if any("flagged_input" in each or "reasons" in each for each in _objects(answer)):  # OpenRouter
         return True
-    return not _ABOUT_CONTENT.isdisjoint(_codes(answer)) or any(word in _head(answer) for word in _CONTENT_WORDS)
+    return not ABOUT_CONTENT.isdisjoint(_codes(answer)) or any(word in _head(answer) for word in _CONTENT_WORDS)
 
 
-def denial(headers: Headers, body: bytes, codes: Iterable[str] = ()) -> ProviderError:
-    """Return the error of a 403 with that body; `codes` are what its headers say."""
-    answer = parse_quietly(body)
+def denial(headers: Headers, body: bytes) -> ProviderError:
+    """Return the error of a 403 with that body."""
+    return _denial(parse_quietly(body), headers, body, ("status", _FORBIDDEN))
+
+
+def denial_inside(answer: Any, body: bytes) -> ProviderError:
+    """Return the error of a denial that came with HTTP 200, in place of an answer or in its stream.
+
+    `answer` is an object around the `error`, and `body` the JSON that the client may see of it.
+    """
+    return _denial(answer, (), body, ("error_in_answer", 200))
+
+
+def _denial(answer: Any, headers: Headers, body: bytes, came: tuple[FailureKind, int]) -> ProviderError:
+    """Return the error of a denial; `came` is how it came, where the gateway's key is refused."""
     if is_about_content(answer):
-        return content_refused(answer, headers, body)
+        message = _message(answer) or "the provider's moderation refused the request"
+        return ContentRefused(message, headers, body)
     if is_about_region(answer):
-        return KeyRefused("status", _FORBIDDEN, headers, reason="region")
-    said = {*map(str.lower, codes), *_codes(answer)}
-    if not _ABOUT_KEY.isdisjoint(said) or _KEY_WORDS.match(_head(answer)):
-        return KeyRefused("status", _FORBIDDEN, headers)
+        return KeyRefused(*came, headers, reason="region")
+    if not _ABOUT_KEY.isdisjoint(_codes(answer)) or _KEY_WORDS.match(_head(answer)):
+        return KeyRefused(*came, headers)
     return Denied(headers)
-
-
-def content_refused(answer: Any, headers: Headers, body: bytes) -> ContentRefused:
-    """Return the error of a request that the provider's moderation refused; the client may see its body."""
-    return ContentRefused(_message(answer) or "the provider's moderation refused the request", headers, body)
 
 
 def _objects(answer: Any) -> Iterator[dict[str, Any]]:

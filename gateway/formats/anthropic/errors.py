@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.errors import Headers, KeyRefused, ProviderError, SerinusError
-from gateway.formats.denials import denial
+from gateway.formats.denials import denial, denial_inside
 from gateway.formats.openai_chat.errors import error_inside, read_error
 from gateway.formats.prompt import Untranslatable
 from gateway.formats.provider_json import parse
@@ -84,7 +84,9 @@ def raise_error_inside(members: dict[str, Any], body: bytes) -> None:
     if members.get("type") != "error" and not members.get("error"):
         return
     kind = _kind(members)
-    if kind in (*_ABOUT_OUR_ACCOUNT, _DENIED):
+    if kind == _DENIED:
+        raise denial_inside(members, body)
+    if kind in _ABOUT_OUR_ACCOUNT:
         members, body = {"error": {"type": "authentication_error"}}, b""
     error = error_inside({**members, "error": members.get("error") or {}}, body)
     error.status = _STATUSES.get(kind, error.status)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.errors import Headers, KeyRefused, ProviderError
-from gateway.formats.denials import denial
+from gateway.formats.denials import denial, denial_inside
 from gateway.formats.openai_chat.errors import read_error
 from gateway.formats.provider_json import parse
 from gateway.net.client import header
@@ -38,6 +38,10 @@ def provider_error(status: int, headers: Headers, body: bytes) -> ProviderError:
 def error_inside(kind: str, data: bytes) -> ProviderError:
     """The ProviderError of an exception in a stream that began with HTTP 200."""
     said = _said(data)
+    if kind.casefold() == _DENIED.casefold():
+        return denial_inside(said, data)
+    if kind.casefold() in map(str.casefold, _ABOUT_OUR_KEY):
+        return KeyRefused("error_in_answer", 200)
     message = said.get("message") or said.get("originalMessage")
     text = message if isinstance(message, str) and message else f"the provider's stream ended with {kind}"
     error = ProviderError("error_in_answer", text, upstream_status=200)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.errors import Headers, KeyRefused, ProviderError, SerinusError
-from gateway.formats.denials import denial, is_about_region
+from gateway.formats.denials import denial, denial_inside, is_about_region
 from gateway.formats.gemini._terms import event_of
 from gateway.formats.provider_errors import ERROR_STATUSES, no_error, unreadable
 from gateway.formats.provider_json import dicts, parse_quietly, text_of
@@ -49,8 +49,12 @@ def error_inside(answer: Any, body: bytes) -> ProviderError | None:
     if (error := _error_of(answer)) is None:
         return None
     status = _status_of(error)
-    if status in (401, 403) or _is_about_our_key(error):
+    if status == 401 or _is_about_our_key(error):
         return KeyRefused("error_in_answer", 200)
+    if status == 403:
+        return denial_inside(answer, body)
+    if is_about_region(answer):
+        return KeyRefused("error_in_answer", 200, reason="region")
     message = text_of(error, "message") or "the provider sent an error in place of an answer"
     found = ProviderError("error_in_answer", message, upstream_status=200, body=body)
     found.status = status or found.status

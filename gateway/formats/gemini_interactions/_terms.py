@@ -14,13 +14,6 @@ from gateway.formats.tiers import with_tier
 from gateway.json_body import encode
 
 REVISION = b"2026-05-20"  # of the API: `steps` in place of `outputs`
-# Codes of an answer that a policy blocked ("Generation blocked codes").
-BLOCKED = frozenset(
-    {
-        "safety", "recitation", "language", "prohibited_content", "spii", "blocklist", "image_safety",
-        "image_prohibited_content", "image_recitation", "image_other", "content_blocked", "jailbreak",
-    }
-)  # fmt: skip
 UNFINISHED = frozenset({"in_progress", "queued", "idle"})  # runs on in the background
 FAILED = frozenset({"failed", "cancelled"})
 _CUT = frozenset({"incomplete", "budget_exceeded", "requires_continuation"})

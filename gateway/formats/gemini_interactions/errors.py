@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.errors import Headers, KeyRefused, ProviderError, SerinusError
+from gateway.formats.denials import denial_inside
 from gateway.formats.gemini import errors as google
 from gateway.formats.gemini_interactions._terms import event_of
 from gateway.formats.provider_json import parse_quietly, text_of
@@ -53,12 +54,13 @@ def error_inside(answer: Any) -> ProviderError | None:
 def error_of(error: Mapping[str, Any]) -> ProviderError:
     """The error of an `error` object."""
     code, message = text_of(error, "code"), text_of(error, "message")
-    if code in ("authentication", "permission_denied"):
+    if code == "authentication":
         return KeyRefused("error_in_answer", 200)
     said = {"error": {"code": code or "api_error", "message": message or "the interaction failed"}}
-    found = ProviderError(
-        "error_in_answer", said["error"]["message"], upstream_status=200, body=encode(said).encode(),
-    )  # fmt: skip
+    body = encode(said).encode()
+    if code == "permission_denied":
+        return denial_inside({"error": error}, body)
+    found = ProviderError("error_in_answer", said["error"]["message"], upstream_status=200, body=body)
     found.status = _STATUSES.get(code, found.status)
     return found
 

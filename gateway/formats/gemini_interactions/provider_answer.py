@@ -9,10 +9,11 @@ from typing import Any
 
 from gateway.errors import CallerError, ProviderError
 from gateway.formats.answer import Reply, Stop
+from gateway.formats.denials import BLOCKED_CODES
 from gateway.formats.ends import check_end
 from gateway.formats.gemini_interactions import NAME
 from gateway.formats.gemini_interactions._content import kind_of_block
-from gateway.formats.gemini_interactions._terms import BLOCKED, FAILED, UNFINISHED, stop_of, usage_of
+from gateway.formats.gemini_interactions._terms import FAILED, UNFINISHED, stop_of, usage_of
 from gateway.formats.gemini_interactions.errors import error_inside, error_of
 from gateway.formats.prompt import Media, Part, Reasoning, Text, ToolCall
 from gateway.formats.provider_json import dicts, parse, text_of
@@ -45,7 +46,7 @@ def stop_in(interaction: Mapping[str, Any], called: bool, said: bool) -> Stop:
     status = text_of(interaction, "status")
     check_end(status)
     errors = dicts(interaction.get("errors"))
-    if any(text_of(error, "code") in BLOCKED for error in errors):
+    if any(text_of(error, "code") in BLOCKED_CODES for error in errors):
         return "content_filter"
     if status in FAILED:
         raise error_of(errors[0] if errors else {"code": "api_error", "message": f"the interaction is {status}"})

@@ -11,8 +11,9 @@ from typing import Any
 from gateway.calls import Usage
 from gateway.errors import CallerError, ProviderError
 from gateway.formats.answer import Begin, End, Event, ReasoningDelta, TextDelta, ToolBegin, ToolDelta
+from gateway.formats.denials import BLOCKED_CODES
 from gateway.formats.gemini_interactions import NAME
-from gateway.formats.gemini_interactions._terms import BLOCKED, usage_of
+from gateway.formats.gemini_interactions._terms import usage_of
 from gateway.formats.gemini_interactions.errors import error_of
 from gateway.formats.gemini_interactions.provider_answer import object_in, read_call, read_step, stop_in
 from gateway.formats.prompt import Reasoning, Text, ToolCall
@@ -168,7 +169,7 @@ class InteractionParser:
         """End a blocked answer; raise ProviderError for every other error."""
         said = event.get("error")
         error = said if isinstance(said, dict) else {}
-        if text_of(error, "code") not in BLOCKED:
+        if text_of(error, "code") not in BLOCKED_CODES:
             raise error_of(error)
         self._end = End("content_filter", self.usage)
         return ()

@@ -4,7 +4,7 @@ from typing import Any
 
 from gateway.errors import Headers, KeyRefused, ProviderError, SerinusError
 from gateway.formats import sse
-from gateway.formats.denials import content_refused, denial, is_about_content
+from gateway.formats.denials import denial, denial_inside
 from gateway.formats.ends import check_end
 from gateway.formats.provider_errors import ERROR_STATUSES, no_error, unreadable
 from gateway.formats.provider_json import parse_quietly
@@ -12,7 +12,7 @@ from gateway.json_body import NotJson, encode
 
 _DEEPEST_PLACE = 20  # names of a path that a server tells
 ERROR_SHAPE = "OpenAI's"
-_FORBIDDEN = 403
+_FORBIDDEN = (403, "403")
 _KEY_CODES = frozenset({"invalid_api_key", "authentication_error"})
 
 
@@ -40,8 +40,8 @@ def error_inside(answer: dict[str, Any], body: bytes) -> ProviderError:
     error = answer["error"]
     if _is_about_our_key(answer):
         return KeyRefused("error_in_answer", 200)
-    if isinstance(error, dict) and error.get("code") == _FORBIDDEN and is_about_content(answer):
-        return content_refused(answer, (), body)
+    if isinstance(error, dict) and error.get("code") in _FORBIDDEN:
+        return denial_inside(answer, body)
     message = _text(error, "message") or "the provider sent an error in place of an answer"
     shown = body if isinstance(error, dict) else None
     return ProviderError("error_in_answer", message, upstream_status=200, body=shown)

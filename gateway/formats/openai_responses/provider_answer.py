@@ -96,6 +96,8 @@ def failure(error: Any) -> ProviderError:
     usual = {"type": "server_error", "param": None, "code": None}
     body = encode({"error": usual | error}).encode() if isinstance(error, dict) else b""
     found = error_inside({"error": error}, body)
+    if found.upstream_status == 403:
+        return found
     code = (text_of(error, "code") or text_of(error, "type")) if isinstance(error, dict) else ""
     if code in _STATUSES:
         found.status = _STATUSES[code]

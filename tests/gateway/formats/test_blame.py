@@ -75,6 +75,13 @@ def test_content_is_the_clients_however_it_is_spelled() -> None:
     assert translated("input[3].content", code="content_filter") == "client"
 
 
+@pytest.mark.parametrize("code", ["jailbreak", "ResponsibleAIPolicyViolation", "DataInspectionFailed", "SAFETY"])
+def test_filters_have_many_codes(code: str) -> None:
+    """The codes that tell a moderation's 403 tell its 400, too, in upper or lower case."""
+    assert translated("messages", code=code) == "client"
+    assert translated(None, code=code) == "client"
+
+
 def test_what_the_version_sets_is_its_own() -> None:
     """Under whatever name the provider knows it, and also where it fills in what the client left out."""
     assert translated("temperature", applied(temperature="9")) == "version"

@@ -122,3 +122,62 @@ def test_a_moderations_refusal_inside_an_answer_is_one() -> None:
     """OpenRouter may send it with HTTP 200."""
     with pytest.raises(ContentRefused):
         PROVIDERS["openai"].reply(json.dumps({"error": {"message": "flagged", **FLAGGED}}).encode())
+
+
+def failed(**error: Any) -> Any:
+    return {"type": "response.failed", "response": {"status": "failed", "error": error}}
+
+
+# A denial of that text in each format with HTTP 200: as a whole answer, and as an event of a stream by its name.
+WHOLE: list[tuple[FormatName, Any]] = [
+    ("openai", lambda text: openai(text, code=403)),
+    ("openai", lambda text: openai(text, code="403")),
+    ("openai", lambda text: {"choices": [{"error": {"code": 403, "message": text}}]}),
+    ("openai-responses", lambda text: {"status": "failed", "error": {"code": 403, "message": text}}),
+    ("anthropic", anthropic),
+    ("gemini", google),
+    ("gemini-interactions", lambda text: openai(text, code="permission_denied")),
+    (
+        "gemini-interactions",
+        lambda text: {"status": "failed", "errors": [{"code": "permission_denied", "message": text}]},
+    ),
+]
+STREAMED: list[tuple[FormatName, str, Any]] = [
+    ("openai", "", lambda text: openai(text, code=403)),
+    ("openai", "error", lambda text: {"code": 403, "message": text}),
+    ("openai", "", lambda text: {"choices": [{"index": 0, "delta": {}, "error": {"code": 403, "message": text}}]}),
+    ("openai-responses", "error", lambda text: {"type": "error", "code": "403", "message": text}),
+    ("openai-responses", "response.failed", lambda text: failed(code=403, message=text)),
+    ("anthropic", "error", anthropic),
+    ("gemini", "", google),
+    (
+        "gemini-interactions",
+        "error",
+        lambda text: {"event_type": "error", "error": openai(text, code="permission_denied")["error"]},
+    ),
+    ("bedrock", "accessDeniedException", lambda text: {"message": text}),
+]
+
+
+def read_inside(api: FormatName, event: str | None, said: Any) -> ProviderError:
+    """The error of a whole answer with HTTP 200, or of an event of a stream."""
+    body = json.dumps(said).encode()
+    with pytest.raises(ProviderError) as caught:
+        if event is None:
+            PROVIDERS[api].reply(body)
+        else:
+            PROVIDERS[api].parser().take(event, body)
+    return caught.value
+
+
+@pytest.mark.parametrize(("api", "event", "shape"), [*((api, None, shape) for api, shape in WHOLE), *STREAMED])
+def test_a_denial_inside_an_answer_has_a_subject_too(api: FormatName, event: str | None, shape: Any) -> None:
+    """With HTTP 200, whole or in a stream, it is read as a 403 is; no key is blamed for a moderation's refusal."""
+    content = read_inside(api, event, shape("The request was blocked by our content policy."))
+    assert isinstance(content, ContentRefused) and content.status == 403 and content.body is not None
+    region = read_inside(api, event, shape("Not available in your region."))
+    assert isinstance(region, KeyRefused) and (region.reason, region.status) == ("region", 502)
+    key = read_inside(api, event, shape("Your API key is disabled."))
+    assert isinstance(key, KeyRefused) and (key.reason, key.body) == ("credentials", None)
+    unknown = read_inside(api, event, shape("No."))
+    assert isinstance(unknown, Denied) and (unknown.status, unknown.body) == (502, None)

@@ -83,7 +83,7 @@ def test_a_callers_words_about_billing_are_no_billing_error() -> None:
     ("kind", "status", "shown"),
     [("overloaded_error", 529, True), ("rate_limit_error", 429, True), ("api_error", 502, True),
      ("timeout_error", 504, True), ("invalid_request_error", 400, True), ("news", 502, True),
-     ("authentication_error", 502, False), ("billing_error", 502, False), ("permission_error", 502, False)],
+     ("authentication_error", 502, False), ("billing_error", 502, False)],
 )  # fmt: skip
 def test_an_error_with_http_200_gets_the_status_of_its_type(kind: str, status: int, shown: bool) -> None:
     """Also as an event of a stream; what is about our account stays inside."""

@@ -48,6 +48,7 @@ class Standing:
     phase: str | None
     weight: float
     epoch: int
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,9 +28,10 @@ _INTERRUPTED = 130  # as shells say it: 128 + SIGINT
 
 VERB_HELP = {
     "pause": "hold the rollout: the canary keeps its weight, and nothing advances",
-    "resume": "let a paused rollout go on; callers that were excluded get the canary again",
-    "promote": "go to the next step now; of a plain weight only with --to-end, which serves every call from the canary",
-    "abort": "roll the canary back; its content stays rolled back until `retry`",
+    "resume": "lift what holds the rollout: a pause, and exclusions, so that excluded callers get the canary again",
+    "promote": "go to the next step now, without excluded callers; of a plain weight only with --to-end, which serves "
+    "every call from the canary",
+    "abort": "roll the canary back, for everybody; its content stays rolled back until `retry`",
     "approve": "let a step go on that waits for an approval",
     "pin": "keep the present weight, whatever the steps say; guardrails still roll back",
     "unpin": "follow the steps again",

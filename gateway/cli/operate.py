@@ -129,6 +129,8 @@ def do_verb(operator: Operator, agent: str, verb: str, command: Mapping[str, str
             "\n".join(["Nothing was changed: another change came first.", str(overtaken), *now])
         ) from None
     print(f"{agent}: {after.phase}, weight {after.weight:.2%}, epoch {after.epoch}")
+    if after.reason not in ("", command["reason"]):  # the gateway has added what the command does beside
+        print(printable(f"  {after.reason}"))
     return WELL
 
 

@@ -72,7 +72,8 @@ def explain(name: str, agent: AgentView) -> list[str]:
         lines += [f"{agent.openings}."] if agent.openings else []
         lines += [f"It waits because {reason}." for reason in agent.waits_for]
     if (kept_from := agent.excluded) and not any(kept_from in reason for reason in agent.waits_for):
-        lines.append(f"{kept_from[0].upper()}{kept_from[1:]}. 'serinus rollout resume {name}' gives it back.")
+        effect = "ends the pause, and a second one gives it back" if agent.phase == "paused" else "gives it back"
+        lines.append(f"{kept_from[0].upper()}{kept_from[1:]}. 'serinus rollout resume {name}' {effect}.")
     if agent.dismissed:
         lines.append(f"Dismissed by a person: {', '.join(agent.dismissed)}.")
     if agent.ignored_rules:

@@ -18,13 +18,38 @@ def excluded_in_words(state: State) -> str | None:
 
 def hold_in_words(state: State) -> str | None:
     """Return why the exclusions hold the step; None where a person has promoted without all who are excluded."""
-    new = [party for party in state.excluded if party not in state.acknowledged]
-    return f"{_kept_from(new)}; {_WAY_ON}" if new else None
+    holding = _holding(state)
+    return f"{_kept_from(holding)}; {_WAY_ON}" if holding else None
 
 
 def way_on(state: State) -> str:
     """Return what a person may do about an exclusion, where the rollout stands."""
     return f"{_WAY_BACK}{_until_the_edit(state)}" if state.phase == "completed" else _WAY_ON
+
+
+def ended_by_resume(state: State) -> tuple[str, ...]:
+    """Return the parties that a person's `resume` gives the canary back to.
+
+    On trial those who hold the step. Where nothing does, neither they nor a pause, those without whom a person has
+    promoted.
+    """
+    holding = _holding(state)
+    return holding if state.phase == "paused" or (holding and state.on_trial) else state.excluded
+
+
+def back_in_words(parties: Iterable[str]) -> str:
+    """Return who gets the canary again."""
+    return f"the canary is given back to {_in_words(parties)}"
+
+
+def with_kept(reason: str, state: State) -> str:
+    """Return the reason for a change after which the record is `state`, and who is still excluded."""
+    return "; ".join(filter(None, (reason, excluded_in_words(state))))
+
+
+def with_end(reason: str, state: State) -> str:
+    """Return the reason for the end of the rollout that stood so, and whose exclusion ends with it."""
+    return "; ".join(filter(None, (reason, end_in_words(state))))
 
 
 def end_in_words(state: State) -> str | None:
@@ -37,6 +62,10 @@ def end_in_words(state: State) -> str | None:
 def party_in_words(party: str) -> str:
     """Return what people may call a party. Callers may read this of one another, so it is no caller's name."""
     return f"one {'caller' if party.startswith(CALLER) else 'user'} ({party})"
+
+
+def _holding(state: State) -> tuple[str, ...]:
+    return tuple(party for party in state.excluded if party not in state.acknowledged)
 
 
 def _until_the_edit(state: State) -> str:

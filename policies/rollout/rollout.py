@@ -14,7 +14,15 @@ from policies.evidence.evidence import ERRORS, Evidence, earlier_part
 from policies.guardrails.exclusion import SoleBreach, sole_breach
 from policies.guardrails.grammar import Guardrail
 from policies.guardrails.guardrails import MIN_UNITS, Assessment, Finding, bank
-from policies.rollout.exclusions import end_in_words, excluded_in_words, hold_in_words, party_in_words, way_on
+from policies.rollout.exclusions import (
+    back_in_words,
+    end_in_words,
+    hold_in_words,
+    party_in_words,
+    way_on,
+    with_end,
+    with_kept,
+)
 from policies.rollout.state import WHOLE_WEIGHT, Action, Intent, Phase, State, Step, percent
 
 CONTROLLER = "controller"
@@ -108,6 +116,8 @@ def restore(last_seen: State, found: State | None, now: float) -> Decision:
     epoch = max(last_seen.epoch, found.epoch if found else 0) + 1
     reason = _loss(last_seen, found)
     before = last_seen.reason.partition("; ")[2] if last_seen.action == "restore" else last_seen.reason
+    if last_seen.excluded:
+        before = f"{before}; {back_in_words(last_seen.excluded)}"
     state = replace(
         last_seen, epoch=epoch, rollout=epoch, evidence=epoch, segment=1, offset=0, banked={}, frozen={},
         earlier=(), excluded=(), acknowledged=(), action="restore", actor=CONTROLLER, reason=f"{reason}; {before}",
@@ -196,9 +206,7 @@ def complete(state: State, actor: str, reason: str, now: float) -> Decision:
     """The canary becomes what is trusted; the unchanged file means just that from now on."""
     changes = {"phase": "completed", "weight": WHOLE_WEIGHT, "earlier": ()}
     decision = new_segment(state, now, action="complete", actor=actor, reason=reason, **changes)
-    if kept_from := excluded_in_words(decision.state):
-        return replace(decision, state=replace(decision.state, reason=f"{reason}; {kept_from}"))
-    return decision
+    return replace(decision, state=replace(decision.state, reason=with_kept(reason, decision.state)))
 
 
 def breach(finding: Finding, findings: Findings) -> str:
@@ -213,8 +221,8 @@ def _roll_back(state: State, finding: Finding, findings: Findings, now: float) -
     assert state.canary is not None, "decide looks only at rollouts"  # noqa: S101
     reason = breach(finding, findings)
     decision = new_segment(
-        state, now, action="roll_back", actor=CONTROLLER, reason=reason, phase="rolled_back", weight=0, excluded=(),
-        acknowledged=(), rolled_back={**state.rolled_back, state.canary.digest: reason},
+        state, now, action="roll_back", actor=CONTROLLER, reason=with_end(reason, state), phase="rolled_back", weight=0,
+        excluded=(), acknowledged=(), rolled_back={**state.rolled_back, state.canary.digest: reason},
     )  # fmt: skip
     return replace(decision, evidence=findings.record(finding))
 
@@ -255,7 +263,7 @@ def advance(state: State, intent: Intent, actor: str, reason: str, now: float) -
     """The next step of the rollout."""
     place = state.place_in(intent)
     step = intent.steps[place]
-    text = f"{reason}: {percent(state.weight)} -> {percent(step.share)}"
+    text = with_kept(f"{reason}: {percent(state.weight)} -> {percent(step.share)}", state)
     changes = {"step": place + 1, "weight": step.share, "steps": intent.steps}
     return new_segment(state, now, action="advance", actor=actor, reason=text, **changes)
 
@@ -281,8 +289,8 @@ def _begin(state: State | None, intent: Intent, now: float, highest_epoch: int) 
     epoch = max(expected, highest_epoch) + 1
     rolled_back = state.rolled_back if state else {}
     phase, action, weight, reason = _beginning(state, intent, rolled_back)
-    if ended := end_in_words(state) if state else None:
-        reason = f"{reason}; {ended}"
+    if state:
+        reason = with_end(reason, state)
     new = State(
         epoch=epoch, phase=phase, step=1 if phase == "running" else 0, weight=weight, stable=intent.stable,
         canary=intent.canary, rollout=epoch, evidence=epoch, reason=reason, actor=CONFIGURATION, action=action,

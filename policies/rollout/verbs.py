@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from policies.guardrails.metrics import METRICS
+from policies.rollout.exclusions import back_in_words, ended_by_resume, with_end, with_kept
 from policies.rollout.rollout import Decision, advance, change, complete, new_segment
 from policies.rollout.state import WHOLE_WEIGHT, Intent, State, percent
 
@@ -46,10 +47,25 @@ def _pause(state: State, intent: Intent, command: Command, now: float) -> Decisi
 
 
 def _resume(state: State, intent: Intent, command: Command, now: float) -> Decision:
-    if state.excluded and state.phase != "paused":  # with new evidence: by the old one they would be excluded at once
-        return new_segment(state, now, **_signed(command, "resume"), excluded=(), acknowledged=())
-    _require(state, "paused")
-    return change(state, now, **_signed(command, "resume"), phase="running", began_at=now)
+    """Lift what holds the rollout: a pause, and exclusions."""
+    ended = ended_by_resume(state)
+    if not ended:
+        _require(state, "paused")
+    kept = tuple(party for party in state.excluded if party not in ended)
+    changes = {
+        "phase": "running" if state.phase == "paused" else state.phase,
+        "excluded": kept,
+        "acknowledged": kept,
+        **_signed(command, "resume"),
+    }
+    changes["reason"] = with_kept(_with_back(command.reason, ended), replace(state, excluded=kept))
+    if ended:  # with new evidence: by the old one they would be excluded at once
+        return new_segment(state, now, **changes)
+    return change(state, now, **changes, began_at=now)
+
+
+def _with_back(reason: str, parties: tuple[str, ...]) -> str:
+    return f"{reason}; {back_in_words(parties)}" if parties else reason
 
 
 def _promote(state: State, intent: Intent, command: Command, now: float) -> Decision:
@@ -68,10 +84,10 @@ def _abort(state: State, intent: Intent, command: Command, now: float) -> Decisi
     _require(state, "running", "paused", "completed")
     assert state.canary is not None, "act refuses without one"  # noqa: S101
     rolled_back = {**state.rolled_back, state.canary.digest: f"{command.actor}: {command.reason}"}
+    signed = {**_signed(command, "abort"), "reason": with_end(command.reason, state)}
     return new_segment(
-        state, now, **_signed(command, "abort"), phase="rolled_back", weight=0, rolled_back=rolled_back, excluded=(),
-        acknowledged=(),
-    )  # fmt: skip
+        state, now, **signed, phase="rolled_back", weight=0, rolled_back=rolled_back, excluded=(), acknowledged=()
+    )
 
 
 def _approve(state: State, intent: Intent, command: Command, now: float) -> Decision:

@@ -164,7 +164,7 @@ async def test_a_stream_that_breaks_is_seen_as_rarely(tmp_path: Path, redis_url:
 
 
 async def test_a_conversation_leaves_the_canary_for_good(tmp_path: Path, redis_url: str, agent: str) -> None:
-    """At both gateways, as after a rollback; whoever gives the canary back gives it to new conversations."""
+    """At both gateways, as after a rollback; whoever gives the canary back, a pause later, gives it to new ones."""
     async with gateways(tmp_path, redis_url, agent, ("alice", "bob"), ModelBehaviour()) as (served, standin):
         people, lines = Clients(agent, [each.url for each in served]), [Line(each.url) for each in served]
         first = {f"kept-{n}": (await people.call(lines[0], f"kept-{n}", ALICE)).version for n in range(60)}
@@ -178,7 +178,8 @@ async def test_a_conversation_leaves_the_canary_for_good(tmp_path: Path, redis_u
         services = served[0].gateway.services
         state = services.table.seen(agent)
         assert kept and state and state.excluded and state.phase == "running"
-        await services.commands.act(agent, state.epoch, Command("resume", "kim", "mended"))
+        await services.commands.act(agent, state.epoch, Command("pause", "kim", "while we look"))
+        await services.commands.act(agent, state.epoch + 1, Command("resume", "kim", "mended"))
         await asyncio.sleep(0.3)
         assert [(await people.call(lines[1], name, ALICE)).version for name in kept] == ["v1"] * len(kept)
         await people.call_often(100, lambda _: ALICE)

@@ -272,11 +272,16 @@ async def test_an_older_gateway_is_named_as_such(command: tuple[str, ...], capsy
 
 
 async def test_a_command_needs_little_of_a_status(capsys: pytest.CaptureFixture[str]) -> None:
-    """A rollout is taken back on a gateway of whatever version: phase, weight and epoch are all that is read."""
+    """A rollout is taken back on a gateway of whatever version; what else happened is printed where it is told."""
     standing = {"phase": "rolled_back", "weight": 0.0, "epoch": 7}
     async with answering(json_answer({**standing, "agents": {"support": standing}})) as url:
         assert await run("rollout", "abort", "support", "--reason", "it fails", "--url", url) == 0
-    assert capsys.readouterr().out == "support: rolled_back, weight 0.00%, epoch 7\n"
+        line = "support: rolled_back, weight 0.00%, epoch 7\n"
+        assert capsys.readouterr().out == line
+    standing["reason"] = "it fails; the exclusion of one caller (c7) ended with the rollout"
+    async with answering(json_answer({**standing, "agents": {"support": standing}})) as url:
+        assert await run("rollout", "abort", "support", "--reason", "it fails", "--url", url) == 0
+        assert capsys.readouterr().out == f"{line}  {standing['reason']}\n"
 
 
 @pytest.mark.parametrize("agents", [None, [], {}, {"support": 1}, {"support": {"epoch": "x"}}])

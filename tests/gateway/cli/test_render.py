@@ -22,6 +22,12 @@ def test_an_exclusion_is_explained_once() -> None:
     ]
 
 
+def test_a_pause_is_ended_before_an_exclusion() -> None:
+    """Where a person has promoted without that party and paused afterwards."""
+    paused = explain("support", agent_view(phase="paused", excluded=KEPT_FROM))
+    assert any(line.endswith("ends the pause, and a second one gives it back.") for line in paused)
+
+
 def test_what_the_edit_after_completion_does_is_said() -> None:
     """Names keep their letters."""
     agent = agent_view(phase="completed", excluded=UNTIL_THE_EDIT)

@@ -51,6 +51,46 @@ def test_what_ends_an_exclusion_ends_its_acknowledgement() -> None:
         assert (state.excluded, state.acknowledged) == ((), ())
 
 
+def test_a_pause_keeps_who_is_excluded_by_a_persons_word() -> None:
+    """`resume` ends the pause and what holds the step beside it; once more, it ends what a promotion acknowledged."""
+    state = replace(promoted(), phase="paused")
+    resumed = done(state, "resume")
+    assert (resumed.phase, resumed.excluded, resumed.acknowledged, resumed.evidence) == (
+        "running", ("c7",), ("c7",), state.evidence,
+    )  # fmt: skip
+    assert resumed.reason == "because; the canary is kept from one caller (c7), whose calls alone show a breach"
+    assert done(resumed, "resume").excluded == ()
+    both = done(replace(state, excluded=("c7", "u3")), "resume")
+    assert (both.phase, both.excluded, both.acknowledged) == ("running", ("c7",), ("c7",))
+    assert both.reason.startswith("because; the canary is given back to one user (u3); the canary is kept from one c")
+
+
+def test_every_decision_says_what_becomes_of_an_exclusion() -> None:
+    """In the audit, the notice and the status: who is still excluded, gets the canary again, or whose has ended."""
+    excluding, kept = running(STEPS, excluded=("c7",)), "; the canary is kept from one caller (c7), whose calls alone"
+    ended, back = (
+        "; the exclusion of one caller (c7) ended with the rollout",
+        "; the canary is given back to one caller",
+    )
+    assert f"because: 5% -> 25%{kept}" in done(excluding, "promote").reason
+    assert (
+        f"step 2 was held without a breach: 25% -> 98%{kept}"
+        in after(decide(promoted(), STEPS, findings(GOOD), now=700.0)).reason
+    )
+    aborted, rolled_back = done(excluding, "abort"), after(decide(excluding, STEPS, findings(BAD), now=30.0))
+    assert aborted.reason == f"because{ended}" and aborted.rolled_back == {"digest-2": "kim: because"}
+    assert rolled_back.reason.endswith(ended) and ended not in rolled_back.rolled_back["digest-2"]
+    assert back in restore(excluding, None, 30.0).state.reason
+
+
+@pytest.mark.parametrize("verb", ["pause", "pin", "set-weight"])
+def test_other_commands_leave_an_exclusion_as_it_is(verb: str) -> None:
+    """Also where the step begins anew, with new evidence."""
+    state = replace(promoted(), excluded=("c7", "u3"))
+    changed = act(state, STEPS, Command(verb, "kim", "because", weight=900), 20.0).state
+    assert (changed.excluded, changed.acknowledged) == (("c7", "u3"), ("c7",))
+
+
 def test_a_person_who_completes_is_told_what_the_next_edit_does() -> None:
     """The reason goes to the notice, the status and the page."""
     state = done(running(STEPS, excluded=("c7",)), "promote", to_end=True)

@@ -31,15 +31,16 @@ def test_pause_and_resume() -> None:
 
 
 def test_resume_gives_the_canary_back_to_who_was_excluded() -> None:
-    """With new evidence; a paused rollout first goes on as it is."""
+    """With new evidence; also where the rollout is paused, or completed."""
     excluding = running(STEPS, excluded=("c7",))
     resumed = done(excluding, "resume")
     assert (resumed.excluded, resumed.segment, resumed.weight, resumed.step) == ((), 2, 500, 1)
     assert resumed.evidence == resumed.epoch and resumed.rollout == excluding.rollout
-    assert done(replace(excluding, phase="paused"), "resume").excluded == ("c7",)
-    assert done(replace(completed(), excluded=("c7",)), "resume").phase == "completed"
-    assert done(excluding, "promote").excluded == ("c7",)
-    assert done(excluding, "abort").excluded == ()
+    assert resumed.reason == "because; the canary is given back to one caller (c7)"
+    paused = done(replace(excluding, phase="paused"), "resume")
+    assert (paused.phase, paused.excluded, paused.evidence) == ("running", (), paused.epoch)
+    after_completion = done(replace(completed(), excluded=("c7", "u3"), acknowledged=("c7",)), "resume")
+    assert (after_completion.phase, after_completion.excluded) == ("completed", ())
 
 
 def test_promote_goes_one_step_and_frees_a_pin() -> None:

@@ -110,7 +110,7 @@ class _Loading:
             raise ConfigProblems(self._problems)
         agents = {name: _agent(name, entry, versions[name], settings.timeouts) for name, entry in table.agents.items()}
         self._warnings += [*_settings_warnings(settings), *_agent_warnings(agents, files)]
-        self._warnings += shared_accounts(settings, agents)
+        self._warnings += shared_accounts(settings, agents, expanded.written)
         aliases = dict(table.aliases)
         digest = _digest(settings, expanded.written, agents, aliases)
         return Deployment(

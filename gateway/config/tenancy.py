@@ -1,38 +1,65 @@
 """Warnings of accounts that several callers share though their keys are meant to be apart."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from typing import Final
 
+from gateway.calls import FormatName
 from gateway.config.gateway_file import ClientKey, GatewaySettings
-from gateway.formats.registry import PROVIDERS
+from gateway.formats.registry import CLIENTS, PROVIDERS
 from routing.agents import Agent
 from routing.chain import Target
 from routing.models import ModelPattern
 
-_SHOWN = 5
+_SHOWN: Final = 5
+_AT_OPENAI: Final = ("files", "batches", "responses")
 
 
-def shared_accounts(settings: GatewaySettings, agents: Mapping[str, Agent]) -> Iterator[str]:
-    """A warning for each account that a key with `agents` shares with another key."""
-    for name, provider in settings.providers.items():
-        if not PROVIDERS[provider.api].facts.has_openai_endpoints:
-            continue
-        users = [each for each, key in settings.keys.items() if _reaches(key, name, agents, settings.models)]
-        if len(users) > 1 and any(settings.keys[each].agents_in_scope is not None for each in users):
+def shared_accounts(
+    settings: GatewaySettings, agents: Mapping[str, Agent], written: Mapping[str, str]
+) -> Iterator[str]:
+    """A warning for each account that a key with `agents` shares with another key.
+
+    `written` is how the configuration writes its secrets: the same variable is the same key, whatever it holds.
+    """
+    for names in _accounts(settings, written).values():
+        stored = dict.fromkeys(word for name in names for word in _stored(settings.providers[name].api))
+        users = [each for each, key in settings.keys.items() if _reaches(key, names, agents, settings.models)]
+        if stored and len(users) > 1 and any(settings.keys[each].agents_in_scope is not None for each in users):
             shown = ", ".join(users[:_SHOWN]) + (" and others" if len(users) > _SHOWN else "")
+            what = f"providers {', '.join(names)} are" if len(names) > 1 else f"provider {names[0]} is"
             yield (
-                f"provider {name} is one account for the keys {shown}: each may read and delete what the others store "
-                "there (files, batches, responses); give them providers with accounts of their own to keep them apart"
+                f"{what} one account for the keys {shown}: each may read and delete what the others store "
+                f"there ({', '.join(stored)}); give them providers with accounts of their own to keep them apart"
             )
 
 
-def _reaches(key: ClientKey, provider: str, agents: Mapping[str, Agent], models: Iterable[str]) -> bool:
-    """Return whether calls of that key may go to the provider, by an agent or as a plain model."""
+def _accounts(settings: GatewaySettings, written: Mapping[str, str]) -> Mapping[Hashable, list[str]]:
+    """Return the providers of each account: two wire formats of one address and key are one."""
+    found: dict[Hashable, list[str]] = {}
+    for name, provider in settings.providers.items():
+        key = written.get(f"providers.{name}.api_key")
+        found.setdefault((provider.base_url, key, frozenset(provider.headers.items())), []).append(name)
+    return found
+
+
+def _stored(api: FormatName) -> Iterator[str]:
+    """Yield what clients store at an account of that format, by the endpoints that are forwarded to it."""
+    facts, client = PROVIDERS[api].facts, CLIENTS.get(api)
+    if facts.has_openai_endpoints:
+        yield from _AT_OPENAI
+    if client is not None and client.others is not None:
+        yield from (path.rpartition("/")[2] for path in client.others.paths)
+    if facts.keeps_answers_at:
+        yield facts.keeps_answers_at.strip("/")
+
+
+def _reaches(key: ClientKey, providers: Iterable[str], agents: Mapping[str, Agent], models: Iterable[str]) -> bool:
+    """Return whether calls of that key may go to one of the providers, by an agent or as a plain model."""
     own = key.models_in_scope
-    if any(ModelPattern.of(text).provider == provider for text in (models if own is None else own)):
-        return True
+    reached = {ModelPattern.of(text).provider for text in (models if own is None else own)}
     scope = key.agents_in_scope
     names = agents.keys() if scope is None else scope
-    return any(provider in _providers(agents[name]) for name in names if name in agents)
+    return not reached.union(*(_providers(agents[name]) for name in names if name in agents)).isdisjoint(providers)
 
 
 def _providers(agent: Agent) -> set[str]:

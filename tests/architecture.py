@@ -26,6 +26,7 @@ ROOMS = (
     "call",
     "handover",
     "rollout",
+    "history",
     "runtime",
     "webhook store pricing retirements auth models",
     "config headers",

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.errors import StoreAway
+from gateway.history.view import DecisionView, Quantiles, TokenSums
 from gateway.pricing import PriceBook
 from gateway.retirements import ModelEnding
 from gateway.rollout.findings import evidence_of, findings_of, recorded_evidence
@@ -21,14 +22,11 @@ from gateway.rollout.status_view import (
     AgentView,
     ApartSums,
     CallSums,
-    DecisionView,
     FindingView,
     OutlookView,
-    Quantiles,
     RetirementView,
     ShadowView,
     StepView,
-    TokenSums,
     VersionView,
 )  # fmt: skip
 from gateway.rollout.table import Entry, Table

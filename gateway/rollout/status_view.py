@@ -7,6 +7,7 @@ dollars; None where nothing is known.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from gateway.history.view import DecisionView, Quantiles, RecentView, TokenSums
 from policies.rollout.state import VersionRef
 
 
@@ -61,17 +62,6 @@ class ShadowView:
 
 
 @dataclass(frozen=True, slots=True)
-class DecisionView:
-    """The last change of the record, by whom, and the evidence it rests on as the audit trail has it."""
-
-    at: str
-    actor: str
-    action: str
-    reason: str
-    evidence: Mapping[str, object] | None
-
-
-@dataclass(frozen=True, slots=True)
 class RetirementView:
     """A target whose model ends. `days` are those that are left; 0 or less: it has been retired.
 
@@ -85,25 +75,6 @@ class RetirementView:
 
     def __str__(self) -> str:
         return f"{self.target} {'was retired' if self.days <= 0 else 'will be retired'} on {self.on} ({self.source})"
-
-
-@dataclass(frozen=True, slots=True)
-class Quantiles:
-    """Durations in seconds."""
-
-    p50: float | None
-    p90: float | None
-    p99: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class TokenSums:
-    """Tokens by kind; `cached` is a part of `input`, `reasoning` a part of `output`."""
-
-    input: int
-    output: int
-    cached: int
-    reasoning: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +117,14 @@ class ApartSums:
 class VersionView(CallSums):
     """A version: the sums of the calls that the split gave it, of those apart from it, of the copies it got.
 
-    `quality` is the mean score of the feedback, 0 (bad) to 1 (good).
+    `quality` is the mean score of the feedback, 0 (bad) to 1 (good). `recent` has the last minute, five minutes and
+    hour, as `1m`, `5m` and `1h`.
     """
 
     quality: float | None
     apart: ApartSums
     shadow: CallSums | None
+    recent: Mapping[str, RecentView] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from gateway.history.view import TokenSums
 from gateway.rehearsal.standin import ModelBehaviour
-from gateway.rollout.status_view import TokenSums
 from tests.support.calling import HELLO, PROVIDER_KEY, Place, eventually, failing, saying, standing_in
 
 Serve = Callable[..., Awaitable[Place]]

@@ -3,20 +3,18 @@
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
+from gateway.history.view import DecisionView, Quantiles, TokenSums
 from gateway.rollout.status_view import (
     AgentView,
     ApartSums,
     CallSums,
     ConfigView,
-    DecisionView,
     FindingView,
     GatewayView,
-    Quantiles,
     ShadowQueueView,
     StatusView,
     StepView,
     StoreView,
-    TokenSums,
     VersionView,
 )  # fmt: skip
 from policies.rollout.state import VersionRef

@@ -15,8 +15,7 @@ from gateway.rollout.status_view import (
     apart_in_words,
     is_shown_by_one,
 )
-from policies.guardrails.metrics import MEANS
-from policies.guardrails.thresholds import SCALE
+from gateway.rollout.status_words import in_unit
 from policies.rollout.state import VersionRef
 
 _PAGE = Template(files("gateway.api").joinpath("status.html").read_text("utf-8"))
@@ -135,12 +134,9 @@ def _row(version: str, sums: CallSums, quality: float | None = None) -> Iterable
 
 
 def _finding(finding: FindingView) -> Iterable[str]:
-    """Rates as percentages; what calls cost on average counts in parts of stable's cap, as percentages of it too."""
-    metric, _, _ = finding.text.partition("<=")
-    unit = SCALE if metric.strip() in MEANS else 1
-    seen = (_percent(None if value is None else value / unit) for value in (finding.stable, finding.canary))
     alone = f" ({finding.e_value_of_all:.4g} with one party's calls)" if is_shown_by_one(finding) else ""
-    return (finding.text, finding.verdict, f"{finding.e_value:.4g}{alone}", f"{finding.threshold:g}", *seen)
+    seen = (in_unit(value, finding.unit) for value in (finding.stable, finding.canary))
+    return (finding.text, finding.verdict, f"{finding.evidence:.4g}{alone}", f"{finding.threshold:g}", *seen)
 
 
 def _table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

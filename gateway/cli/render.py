@@ -9,6 +9,7 @@ from gateway.rollout.status_view import (
     apart_in_words,
     is_shown_by_one,
 )
+from gateway.rollout.status_words import comparison, evidence_number, rarity
 
 
 def describe(view: StatusView) -> str:
@@ -44,8 +45,8 @@ def _describe_agent(name: str, agent: AgentView) -> list[str]:
     lines += [f"  {retirement}" for retirement in agent.retirements]
     for finding in agent.guardrails:
         alone = f"; {finding.e_value_of_all:.4g} with one party's calls" if is_shown_by_one(finding) else ""
-        e_value = f"E {finding.e_value:.4g} of {finding.threshold:g}{alone}"
-        lines.append(f"  {finding.text:<32} {finding.verdict}, {e_value}")
+        e_value = f"E {evidence_number(finding.evidence)} of {finding.threshold:g}{alone}"
+        lines.append(f"  {finding.text:<32} {finding.verdict}: {comparison(finding)}; {e_value}")
     return lines
 
 
@@ -107,9 +108,11 @@ def _last_change(agent: AgentView) -> str:
 
 
 def _evidence_in_words(agent: AgentView) -> str:
-    worst = max(agent.guardrails, key=lambda finding: finding.e_value, default=None)
-    against = f"; most of it from {worst.text}" if worst is not None and worst.e_value > 1 else ""
-    return f"The evidence against it is E = {agent.e_value:.4g}; at {agent.threshold:g} it is rolled back{against}."
+    worst = max(agent.guardrails, key=lambda finding: finding.evidence, default=None)
+    is_against = worst is not None and worst.e_value > 1
+    against = f"; most of it from {worst.text}: {comparison(worst)}" if worst is not None and is_against else ""
+    e_value = f"E = {evidence_number(agent.e_value)}: {rarity(agent.e_value)}"
+    return f"The evidence against it is {e_value}. At {agent.threshold:g} it is rolled back{against}."
 
 
 def _outlook_in_words(outlook: OutlookView) -> list[str]:

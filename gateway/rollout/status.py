@@ -16,6 +16,7 @@ from gateway.history.view import DecisionView, Quantiles, TokenSums
 from gateway.pricing import PriceBook
 from gateway.retirements import ModelEnding
 from gateway.rollout.findings import evidence_of, findings_of, recorded_evidence
+from gateway.rollout.measured import Ground, measure
 from gateway.rollout.openings import SharedOpenings
 from gateway.rollout.recorder import APART, OTHER_MODELS, SHADOW
 from gateway.rollout.status_view import (
@@ -36,6 +37,7 @@ from policies.evidence.tally import Tally, quantile
 from policies.guardrails.grammar import THRESHOLD
 from policies.guardrails.guardrails import Finding
 from policies.guardrails.thresholds import outdated
+from policies.guardrails.verdicts import verdict
 from policies.rollout.exclusions import excluded_in_words
 from policies.rollout.rollout import Findings, waits_for
 from policies.rollout.state import State, Step
@@ -117,7 +119,7 @@ def agent_view(entry: Entry, snapshot: Snapshot, event: Mapping[str, Any], unpri
         state, snapshot = entry.state, _fitting(snapshot, entry.state)
     entry = entry.with_state(state)
     findings = findings_of(entry, _evidence(state, snapshot, event))
-    assessment = findings.assessment
+    assessment, ground = findings.assessment, _ground(entry, state, findings, snapshot)
     return AgentView(
         phase=state.phase if state else None,
         epoch=state.epoch if state else 0,
@@ -133,8 +135,8 @@ def agent_view(entry: Entry, snapshot: Snapshot, event: Mapping[str, Any], unpri
         canary=entry.intent.canary,
         e_value=round(assessment.e_value, 6),
         threshold=THRESHOLD,
-        guardrails=tuple(map(_finding, assessment.findings)),
-        signals=tuple(map(_finding, assessment.signals)),
+        guardrails=tuple(_finding(each, ground) for each in assessment.findings),
+        signals=tuple(_finding(each, ground) for each in assessment.signals),
         outlook=_outlook(entry, state, findings),
         waits_for=tuple(_waits(entry, state, findings, snapshot)),
         shadow=_shadow(entry.agent.shadow),
@@ -220,17 +222,34 @@ def _fitting(snapshot: Snapshot, state: State) -> Snapshot:
     )
 
 
-def _finding(finding: Finding) -> FindingView:
+def _finding(finding: Finding, ground: Ground) -> FindingView:
+    guardrail, measured = finding.guardrail, measure(finding, ground)
     return FindingView(
-        text=finding.guardrail.text,
-        verdict=finding.verdict,
+        text=guardrail.text,
+        metric=guardrail.metric.name,
+        verdict=verdict(finding, is_beyond=measured.is_beyond),
         e_value=round(finding.e_value, 6),
         e_value_of_all=round(finding.unbounded, 6),
-        threshold=finding.guardrail.threshold,
+        evidence=round(finding.weighed, 6),
+        threshold=guardrail.threshold,
         share=finding.share,
-        stable=finding.stable,
-        canary=finding.canary,
+        unit=guardrail.metric.unit,
+        relative=guardrail.relative,
+        limit=guardrail.limit,
+        stable=measured.stable,
+        canary=measured.canary,
+        ratio=measured.ratio,
+        stable_counts=measured.stable_counts,
+        canary_counts=measured.canary_counts,
     )
+
+
+def _ground(entry: Entry, state: State | None, findings: Findings, snapshot: Snapshot) -> Ground:
+    """Return what the findings are measured on."""
+    canary = entry.intent.canary
+    stable_sums = snapshot.tallies.get(entry.intent.stable.version) or Tally()
+    canary_sums = (snapshot.tallies.get(canary.version) if canary else None) or Tally()
+    return Ground(findings.evidence, state.frozen if state else {}, stable_sums, canary_sums)
 
 
 def _decision(state: State, event: Mapping[str, Any]) -> DecisionView:

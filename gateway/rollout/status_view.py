@@ -22,21 +22,40 @@ class StepView:
 
 
 @dataclass(frozen=True, slots=True)
-class FindingView:
-    """A guardrail or signal, and the evidence against it.
+class CountsView:
+    """The `bad` ones `of` so many calls or units; `bad` is None where the guardrail compares means."""
 
-    `share` is its part in the family's E-value; `stable` and `canary` are what was observed of each. `e_value_of_all`
-    is larger than `e_value` where a single caller or user shows more than all others.
+    bad: float | None
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class FindingView:
+    """A guardrail or signal, what was measured for it, and the evidence against the canary.
+
+    `verdict` is one of `no data`, `watching`, `suspect`, `breached`, `fine`. `share` is its part in the family's
+    E-value; `evidence` is the E-value times that part, which counts against `threshold`. `e_value_of_all` is larger
+    than `e_value` where a single caller or user shows more than all others. `stable` and `canary` are measured in
+    `unit`: `share` (0…1), `seconds`, `usd` or `tokens` a call. `limit` is a factor on stable's value where `relative`,
+    else a value in that unit; `ratio` is the canary's value to stable's.
     """
 
     text: str
+    metric: str
     verdict: str
     e_value: float
     e_value_of_all: float
+    evidence: float
     threshold: float
     share: float
+    unit: str
+    relative: bool
+    limit: float
     stable: float | None
     canary: float | None
+    ratio: float | None
+    stable_counts: CountsView | None
+    canary_counts: CountsView | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +239,7 @@ class StatusView:
 
 def is_shown_by_one(finding: FindingView) -> bool:
     """Return whether the calls of one party show a breach that the others do not show."""
-    weighed = finding.e_value_of_all * (finding.share or 1.0)
-    return weighed >= finding.threshold > finding.e_value * (finding.share or 1.0)
+    return finding.e_value_of_all * (finding.share or 1.0) >= finding.threshold > finding.evidence
 
 
 def apart_in_words(versions: Mapping[str, VersionView]) -> list[str]:

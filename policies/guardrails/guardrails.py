@@ -7,13 +7,11 @@ A proven breach of a guardrail rolls back, one of a signal only holds the step. 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from operator import add
-from typing import Literal
 
 from policies.evidence.evidence import (
     CALLER_BINS,
     USER_BINS,
     WHOLE,
-    ArmEvidence,
     Evidence,
     SlotCounts,
     earlier_part,
@@ -21,12 +19,10 @@ from policies.evidence.evidence import (
 from policies.guardrails.grammar import ABSOLUTE_THRESHOLD, THRESHOLD, CountedEvent, Guardrail
 from policies.guardrails.leaving_out import has_enough_without_one, least_without_one
 from policies.guardrails.limits import beyond_limit
-from policies.guardrails.metrics import Events
+from policies.guardrails.observed import observed
 from policies.statistics.means import Sample, mean_e_value
 from policies.statistics.restarts import begun_value
 from policies.statistics.sequential import floor_e_value, strata_e_value
-
-Verdict = Literal["pass", "fail", "inconclusive"]
 
 HOLD_THRESHOLD = 10.0  # this much evidence keeps a rollout from going on
 MIN_UNITS = 30  # fewer canary units than this say nothing in its favour
@@ -38,16 +34,23 @@ _SHIELD_PART = 0.25 / (CALLER_BINS + USER_BINS)  # of the bet, for each party: t
 class Finding:
     """Evidence of one guardrail. `share` is its part in the family's e-value, 0 for a separate one. `stable` and
     `canary` are the observed rates, or means of the scaled sums (None before the first call). `unbounded` is the
-    e-value of all calls together, including a single caller's.
+    e-value of all calls together, including a single caller's. `units` are the canary's; `is_proven` marks the finding
+    that a rollback rests on.
     """
 
     guardrail: Guardrail
-    verdict: Verdict
     e_value: float
     share: float
     stable: float | None
     canary: float | None
     unbounded: float
+    units: int
+    is_proven: bool = False
+
+    @property
+    def weighed(self) -> float:
+        """The part of the e-value that counts against the threshold."""
+        return self.e_value * (self.share or 1.0)
 
     @property
     def breached_by_all(self) -> bool:
@@ -114,12 +117,8 @@ def bank(guardrails: Iterable[Guardrail], evidence: Evidence) -> dict[str, float
 
 def _find(guardrail: Guardrail, share: float, evidence: Evidence) -> Finding:
     e_value = e_value_of(guardrail, evidence)
-    stable, canary = _observed(guardrail, evidence)
-    return Finding(guardrail, _verdict(e_value, evidence), e_value, share, stable, canary, e_value)
-
-
-def _verdict(e_value: float, evidence: Evidence) -> Verdict:
-    return "pass" if e_value < HOLD_THRESHOLD and evidence.canary.units >= MIN_UNITS else "inconclusive"
+    stable, canary = observed(guardrail, evidence.stable), observed(guardrail, evidence.canary)
+    return Finding(guardrail, e_value, share, stable.value, canary.value, e_value, evidence.canary.units)
 
 
 def _bounded(findings: Sequence[Finding], evidence: Evidence) -> tuple[Finding, ...]:
@@ -131,12 +130,7 @@ def _bounded(findings: Sequence[Finding], evidence: Evidence) -> tuple[Finding, 
     if all(finding.e_value < HOLD_THRESHOLD for finding in findings):
         return tuple(findings)
     least = (least_without_one(finding.guardrail, evidence, e_value_of) for finding in findings)
-    return tuple(
-        replace(
-            finding, e_value=e_value, verdict="inconclusive" if finding.breached_by_all else _verdict(e_value, evidence)
-        )
-        for finding, e_value in zip(findings, least, strict=True)
-    )
+    return tuple(replace(finding, e_value=e_value) for finding, e_value in zip(findings, least, strict=True))
 
 
 def e_value_of(guardrail: Guardrail, evidence: Evidence) -> float:
@@ -260,11 +254,11 @@ def _proven(findings: Iterable[Finding], evidence: Evidence) -> Finding | None:
     well_founded = [finding for finding in findings if has_enough_without_one(finding.guardrail, evidence)]
     family = [f for f in well_founded if f.guardrail.relative] if _family(well_founded) >= THRESHOLD else []
     alone = [f for f in well_founded if not f.guardrail.relative and f.e_value >= ABSOLUTE_THRESHOLD]
-    return max([*family, *alone], key=lambda finding: finding.e_value * (finding.share or 1.0), default=None)
+    return max([*family, *alone], key=lambda finding: finding.weighed, default=None)
 
 
 def _failed(finding: Finding) -> Finding:
-    return replace(finding, verdict="fail")
+    return replace(finding, is_proven=True)
 
 
 def _holds(e_value: float, findings: Iterable[Finding], signals: Iterable[Finding]) -> tuple[str, ...]:
@@ -288,21 +282,3 @@ def _shown_by_one(finding: Finding) -> str:
 
 def _breached(signal: Finding) -> bool:
     return signal.e_value >= signal.guardrail.threshold
-
-
-def _observed(guardrail: Guardrail, evidence: Evidence) -> tuple[float | None, float | None]:
-    """Return the observed value of each arm: stable's, the canary's."""
-    return _seen(guardrail, evidence.stable), _seen(guardrail, evidence.canary)
-
-
-def _seen(guardrail: Guardrail, arm: ArmEvidence) -> float | None:
-    if guardrail.is_mean:
-        sample = arm.samples.get(guardrail.metric.name, Sample())
-        return sample.mean if sample.n else None
-    trials = sum(arm.trials(guardrail.population).values())
-    if not trials:
-        return None
-    reading = guardrail.metric.reading
-    if isinstance(reading, Events) and reading.observed:
-        return reading.observed(arm) / trials
-    return arm.badness(guardrail.components[-1]) / trials

@@ -12,6 +12,7 @@ from policies.evidence.evidence import ERRORS, QUALITY, REJECTIONS, ArmEvidence,
 
 Measure = Literal["latency", "ttft"]
 Amount = Literal["cost", "tokens"]
+Unit = Literal["share", "seconds", "usd", "tokens"]
 
 ERROR_FLOOR = 0.005  # a share of failing units that nobody rolls back for
 _PERCENTILES = (50, 75, 90, 95, 99)
@@ -92,6 +93,15 @@ class Metric:
     def __post_init__(self) -> None:
         if not isinstance(self.reading, Reading):
             raise TypeError(f"unknown reading {self.reading!r} of {self.name}; use Events, SlowCalls or Mean")
+
+    @property
+    def unit(self) -> Unit:
+        """The unit in which people read the metric."""
+        if isinstance(self.reading, Events):
+            return "share"
+        if isinstance(self.reading, SlowCalls):
+            return "seconds"
+        return "usd" if self.reading.amount == "cost" else "tokens"
 
 
 def _failing(version: SimulatedBehaviour) -> float:

@@ -9,6 +9,7 @@ from policies.evidence.evidence import QUALITY, REJECTIONS, SCORED, WHOLE, ArmEv
 from policies.guardrails.exclusion import SoleBreach, sole_breach
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS, parse
 from policies.guardrails.guardrails import assess
+from policies.guardrails.verdicts import verdict
 from policies.statistics.means import Sample
 
 GUARDRAILS = tuple(map(parse, DEFAULT_GUARDRAILS))
@@ -47,7 +48,7 @@ def test_who_alone_proves_a_breach_is_excluded_after_a_handful(component: str) -
     bad = {"c1": 6 if component != SLOW else 9}
     shown = evidence(arm(component, bad, bad), arm(component, {"c1": 50, "c2": 1}, {}))
     sole = found(shown)
-    assert sole and (sole.party, sole.share, sole.finding.verdict) == ("c1", 1.0, "inconclusive")
+    assert sole and (sole.party, sole.share, verdict(sole.finding, is_beyond=True)) == ("c1", 1.0, "suspect")
 
 
 def test_a_dear_canary_is_kept_from_its_only_payer() -> None:

@@ -67,7 +67,7 @@ async def hedged_trial(
 
 
 def seen_to_fail(view: AgentView) -> list[str]:
-    return [finding.text for finding in view.guardrails if finding.verdict == "fail"]
+    return [finding.text for finding in view.guardrails if finding.verdict == "breached"]
 
 
 @pytest.mark.parametrize("hedge", [WIDE, USUAL_HEDGE], ids=["wide", "usual"])

@@ -9,6 +9,7 @@ from gateway.rollout.status_view import (
     ApartSums,
     CallSums,
     ConfigView,
+    CountsView,
     FindingView,
     GatewayView,
     ShadowQueueView,
@@ -27,7 +28,11 @@ _SUMS: dict[str, Any] = {
     "ttft_seconds": _SECONDS, "tokens": TokenSums(0, 0, 0, 0), "cost_usd": 1.25, "cost_per_request_usd": None,
     "unpriced": 0,
 }  # fmt: skip
-FINDING = FindingView("error_rate <= 20%", "fail", 1234567.8, 1234567.8, 1e4, 0.0, None, 0.5)
+FINDING = FindingView(
+    text="error_rate <= 20%", metric="error_rate", verdict="breached", e_value=1234567.8, e_value_of_all=1234567.8,
+    evidence=1234567.8, threshold=1e4, share=0.0, unit="share", relative=False, limit=0.2, stable=None, canary=0.5,
+    ratio=None, stable_counts=None, canary_counts=CountsView(20.0, 40),
+)  # fmt: skip
 DECISION = DecisionView("2026-01-01T00:00:00.000Z", "controller", "roll_back", "it failed", None)
 
 

@@ -86,8 +86,10 @@ async def test_a_trial_by_the_contract(served: Running, agent: str) -> None:
         "evidence": {},
     }  # fmt: skip
     assert view["guardrails"][0] == {
-        "text": "error_rate <= stable * 1.25", "verdict": "inconclusive", "e_value": 1.0, "e_value_of_all": 1.0,
-        "threshold": 100.0, "share": 0.4, "stable": None, "canary": None,
+        "text": "error_rate <= stable * 1.25", "metric": "error_rate", "verdict": "no data",
+        "e_value": 1.0, "e_value_of_all": 1.0, "evidence": 0.4, "threshold": 100.0, "share": 0.4,
+        "unit": "share", "relative": True, "limit": 1.25, "stable": None, "canary": None, "ratio": None,
+        "stable_counts": None, "canary_counts": None,
     }  # fmt: skip
     assert len(view["guardrails"]) == 6 and view["signals"] == []
 
@@ -139,7 +141,7 @@ async def test_a_rollback_can_be_proven_afterwards(
         for each in (served, later):
             view = (await status(each))["agents"][agent]
             assert (view["phase"], view["weight"]) == ("rolled_back", 0.0)
-            assert view["e_value"] >= 100 and "fail" in {found["verdict"] for found in view["guardrails"]}
+            assert view["e_value"] >= 100 and "breached" in {found["verdict"] for found in view["guardrails"]}
             assert view["last_decision"]["action"] == "roll_back"
             assert view["last_decision"]["evidence"]["canary_failing"] >= 3
 

@@ -51,7 +51,7 @@ def test_the_page_needs_no_script_and_one_stylesheet() -> None:
 def test_numbers_are_for_people() -> None:
     """Percentages, seconds and dollars; a dash where nothing is known."""
     text = re.sub(r"<[^>]+>", " ", status_page(view()).decode())
-    for shown in ("12,345", "0.06%", "0.123 s", "1.5 s", "$1.2500", "1.235e+06", "10000", "50.00%", "87.50%", " - "):
+    for shown in ("12,345", "0.06%", "0.123 s", "1.5 s", "$1.2500", "1.235e+06", "10000", "50 %", "87.50%", " - "):
         assert shown in text
     assert "rolled back" in text and "by controller (roll back)" in text
 
@@ -65,10 +65,10 @@ def test_an_agent_without_a_trial_is_shown() -> None:
 
 def test_why_a_rollout_waits_is_shown() -> None:
     """Its step, what a person did, each reason, and the signals below the guardrails."""
-    signal = replace(FINDING, text="cost <= stable * 1.05", stable=5000.0)
+    signal = replace(FINDING, text="cost <= stable * 1.05", unit="usd", stable=0.0123456)
     page = status_page(view(pinned=True, waits_for=("it is pinned", "9 < 10"), signals=(signal,))).decode()
     assert "step 1 of 2, pinned" in page and "<li>it is pinned</li><li>9 &lt; 10</li>" in page
-    assert "<th>signal</th>" in page and "<td>50.00%</td>" in page
+    assert "<th>signal</th>" in page and "<td>$0.0123</td>" in page
 
 
 @pytest.mark.parametrize(

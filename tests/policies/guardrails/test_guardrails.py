@@ -18,6 +18,7 @@ from policies.guardrails.grammar import (
 )
 from policies.guardrails.guardrails import Finding, assess, bank, shares
 from policies.guardrails.metrics import METRICS
+from policies.guardrails.verdicts import verdict
 from policies.statistics.means import mean_e_value
 from policies.statistics.sequential import absolute_e_value, floor_e_value, ratio_e_value
 from tests.policies.evidences import BAD, GOOD, arm, errors, sample
@@ -126,11 +127,11 @@ def test_whatever_can_be_counted_can_be_assessed(
 
 
 def test_before_the_first_call_the_family_is_worth_one() -> None:
-    """No evidence, no rates, no verdict."""
+    """No evidence, no rates, nothing proven."""
     assessment = assess(DEFAULTS, (), Evidence(0.05))
     assert assessment.e_value == pytest.approx(1.0)
     assert (assessment.proven, assessment.holds) == (None, ())
-    assert {(f.verdict, f.stable, f.canary) for f in assessment.findings} == {("inconclusive", None, None)}
+    assert {(f.is_proven, f.stable, f.canary) for f in assessment.findings} == {(False, None, None)}
     assert assess([ABSOLUTE], (), Evidence(0.05)).e_value == 1.0
 
 
@@ -138,10 +139,10 @@ def test_errors_need_a_canary_worse_than_stable_and_above_the_floor() -> None:
     """The smaller of two e-values, each of which is right about its own null."""
     expected = min(ratio_e_value(10, 4, 0.05, 1.25), floor_e_value(10, 20, 0.005))
     assert finding(RATIO, BAD).e_value == pytest.approx(first(expected))
-    assert (finding(RATIO, BAD).verdict, finding(RATIO, BAD).canary) == ("fail", 0.5)
+    assert (finding(RATIO, BAD).is_proven, finding(RATIO, BAD).canary) == (True, 0.5)
     rare = errors((100_000, 50), (1_900_000, 95))
     assert ratio_e_value(50, 95, 0.05, 1.25) > 1e6
-    assert finding(RATIO, rare).verdict == "pass"
+    assert not finding(RATIO, rare).is_proven
 
 
 def test_latency_is_the_mean_of_both_quantiles() -> None:
@@ -197,7 +198,7 @@ def test_quality_is_judged_by_what_was_scored() -> None:
     stable = replace(arm(38_000, quality=190), scored={0: 1900})
     found = finding(QUALITY, Evidence(0.05, canary, stable))
     assert found.e_value == pytest.approx(begun(ratio_e_value(50, 190, 0.05, 1.2)))
-    assert (found.verdict, found.canary, found.stable) == ("fail", 0.5, 0.1)
+    assert (found.is_proven, found.canary, found.stable) == (True, 0.5, 0.1)
 
 
 def test_evidence_of_the_last_minutes_is_not_drowned_by_a_long_health() -> None:
@@ -205,7 +206,7 @@ def test_evidence_of_the_last_minutes_is_not_drowned_by_a_long_health() -> None:
     canary = ArmEvidence({slot: 100 for slot in range(47)}, bad={"errors": {46: 10 * WHOLE}}, bad_units={"errors": 10})
     stable = ArmEvidence({slot: 1900 for slot in range(47)}, bad={"errors": {slot: 20 * WHOLE for slot in range(46)}})
     assert ratio_e_value(10, 920, 0.05, 1.25) < 1e-3
-    assert finding(RATIO, Evidence(0.05, canary, stable, minute=61)).verdict == "fail"
+    assert finding(RATIO, Evidence(0.05, canary, stable, minute=61)).is_proven
 
 
 @given(st.integers(0, 15), st.integers(0, 500))
@@ -224,8 +225,8 @@ def test_what_is_banked_never_changes_by_later_evidence(canary: int, stable: int
 def test_two_failing_units_prove_nothing() -> None:
     """However strong the numbers: a canary at 0.01 % that fails at once has to do so for a third unit."""
     assert finding(RATIO, errors((2, 2), (20_000, 0), 0.0001)).e_value > THRESHOLD
-    assert finding(RATIO, errors((2, 2), (20_000, 0), 0.0001)).verdict == "inconclusive"
-    assert finding(RATIO, errors((3, 3), (20_000, 0), 0.0001)).verdict == "fail"
+    assert not finding(RATIO, errors((2, 2), (20_000, 0), 0.0001)).is_proven
+    assert finding(RATIO, errors((3, 3), (20_000, 0), 0.0001)).is_proven
 
 
 def test_no_other_guardrail_answers_for_one_on_too_few_units() -> None:
@@ -242,7 +243,7 @@ def test_the_proven_finding_is_the_one_that_adds_most() -> None:
     assessment = assess(DEFAULTS, (), errors((200, 100), (3800, 40)))
     assert assessment.proven is not None
     assert assessment.proven.guardrail is RATIO
-    assert [f.guardrail for f in assessment.findings if f.verdict == "fail"] == [RATIO]
+    assert [f.guardrail for f in assessment.findings if f.is_proven] == [RATIO]
 
 
 def test_a_family_is_proven_together() -> None:
@@ -268,14 +269,14 @@ def test_the_absolute_guard_holds_alone_when_stable_is_unseen_for_five_minutes()
     failing = replace(errors((50, 50), (0, 0), 1.0), control_unseen_seconds=299.9)
     assert finding(ABSOLUTE, failing).e_value == 1.0
     alone = finding(ABSOLUTE, replace(failing, control_unseen_seconds=300.0))
-    assert (alone.e_value, alone.verdict) == (absolute_e_value(50, 50, 0.2), "fail")
+    assert (alone.e_value, alone.is_proven) == (absolute_e_value(50, 50, 0.2), True)
 
 
 def test_the_absolute_guard_takes_out_what_is_worse_but_not_by_the_ratio() -> None:
     """40 % over 30 % is no breach of `stable * 2`, and one of 20 % when stable is better beyond doubt."""
     worse = errors((4000, 1600), (4000, 1200), 0.5)
-    assert finding(parse("error_rate <= stable * 2"), worse).verdict == "pass"
-    assert finding(ABSOLUTE, worse).verdict == "fail"
+    assert not finding(parse("error_rate <= stable * 2"), worse).is_proven
+    assert finding(ABSOLUTE, worse).is_proven
     assert ABSOLUTE.threshold == ABSOLUTE_THRESHOLD
 
 
@@ -285,7 +286,7 @@ def test_an_absolute_time_allows_the_share_beyond_its_quantile() -> None:
     canary = replace(arm(500), bad={"latency_p90:0.9:2s": {0: 200 * WHOLE}}, bad_units={"latency_p90:0.9:2s": 200})
     found = finding(guard, Evidence(0.5, canary, arm(500)))
     assert found.e_value == pytest.approx(min(absolute_e_value(200, 500, 0.1), first(ratio_e_value(200, 0, 0.5, 1.0))))
-    assert found.verdict == "fail"
+    assert found.is_proven
 
 
 def checks(good: int, bad: int, recent_good: int = 0, window: int = 0) -> ArmEvidence:
@@ -305,9 +306,9 @@ def without_control(canary: ArmEvidence) -> Evidence:
 
 def test_an_absolute_limit_compares_units_with_units() -> None:
     """Nine conversations of fifty calls that all fail are 100 %, not nine of 450."""
-    assert finding(ABSOLUTE, without_control(checks(0, 9))).verdict == "fail"
+    assert finding(ABSOLUTE, without_control(checks(0, 9))).is_proven
     assert finding(ABSOLUTE, without_control(checks(60, 15, recent_good=60))).e_value < 1
-    assert finding(ABSOLUTE, without_control(checks(0, 2))).verdict != "fail"
+    assert not finding(ABSOLUTE, without_control(checks(0, 2))).is_proven
 
 
 def test_a_limit_of_rejections_looks_at_judged_calls_too() -> None:
@@ -320,16 +321,16 @@ def test_a_limit_of_rejections_looks_at_judged_calls_too() -> None:
 def test_a_canary_that_dies_after_a_day_is_beyond_its_limit_after_tens_of_checks() -> None:
     """The limit begins anew every few checks; by all of them the share is next to nothing."""
     day = 860_000
-    assert finding(ABSOLUTE, without_control(checks(day, 30, window=day // 8))).verdict == "fail"
-    assert finding(ABSOLUTE, without_control(checks(day, 15, window=day // 8))).verdict != "fail"
+    assert finding(ABSOLUTE, without_control(checks(day, 30, window=day // 8))).is_proven
+    assert not finding(ABSOLUTE, without_control(checks(day, 15, window=day // 8))).is_proven
 
 
 def test_with_a_control_an_absolute_limit_sees_what_stable_shows_again_and_again() -> None:
     """Conversations of both arms fail once; those of the canary alone do so four times."""
     canary = again(checks(0, 12), 12)
     known = Evidence(0.1, canary, arm(5400, errors=60))
-    assert finding(ABSOLUTE, known).verdict == "fail"
-    assert finding(ABSOLUTE, replace(known, canary=checks(0, 12))).verdict != "fail"
+    assert finding(ABSOLUTE, known).is_proven
+    assert not finding(ABSOLUTE, replace(known, canary=checks(0, 12))).is_proven
 
 
 def test_no_party_alone_is_beyond_a_limit() -> None:
@@ -345,7 +346,7 @@ def test_no_party_alone_is_beyond_a_limit() -> None:
     )
     found = replace(without_control(canary), callers=2, observed_seconds=900.0)
     assert finding(ABSOLUTE, found).unbounded > 1e4 and finding(ABSOLUTE, found).e_value < 1
-    assert finding(ABSOLUTE, replace(found, callers=1)).verdict == "fail"
+    assert finding(ABSOLUTE, replace(found, callers=1)).is_proven
     assert Evidence.from_record(json.loads(json.dumps(asdict(found)))) == found
 
 
@@ -365,7 +366,7 @@ def test_a_dismissed_metric_neither_rolls_back_nor_holds() -> None:
     assert [f.share for f in dismissed.findings] == pytest.approx([0.15] * 4)
 
 
-def test_a_guardrail_passes_once_enough_units_were_seen() -> None:
+def test_a_guardrail_is_fine_once_enough_units_were_seen() -> None:
     """Before that nothing is said in the canary's favour."""
-    assert finding(RATIO, GOOD).verdict == "pass"
-    assert finding(RATIO, replace(GOOD, canary=arm(1000, 29, errors=10))).verdict == "inconclusive"
+    assert verdict(finding(RATIO, GOOD), is_beyond=False) == "fine"
+    assert verdict(finding(RATIO, replace(GOOD, canary=arm(1000, 29, errors=10))), is_beyond=False) == "watching"

@@ -74,3 +74,9 @@ def test_amounts_with_a_factor_of_their_own_are_drawn_apart() -> None:
     taken = [what for _, _, what in stream if isinstance(what, Taken)]
     assert [each.metrics for each in taken] == [("cost", "tokens"), ("searches",)] * 2
     assert taken[1].canary.mean < taken[0].canary.mean / 2
+
+
+def test_every_metric_has_the_unit_in_which_people_read_it() -> None:
+    """Shares, seconds, dollars and tokens."""
+    units = {name: METRICS[name].unit for name in ("error_rate", "ttft_p50", "cost", "tokens")}
+    assert units == {"error_rate": "share", "ttft_p50": "seconds", "cost": "usd", "tokens": "tokens"}

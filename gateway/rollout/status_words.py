@@ -1,0 +1,115 @@
+"""The words for what `/status` measures: page, command line and notices say the same of the same numbers."""
+
+import math
+
+from gateway.rollout.status_view import CountsView, FindingView
+
+_METRICS = {
+    "error_rate": "Errors",
+    "rejection_rate": "Rejected requests",
+    "cost": "Cost per call",
+    "tokens": "Tokens per call",
+    "low_quality": "Low quality",
+}
+_MEASURES = {"latency": "Latency", "ttft": "First token"}
+
+
+def metric_name(metric: str) -> str:
+    """Return the metric's name for people: `Latency p90` for `latency_p90`."""
+    measure, _, percentile = metric.rpartition("_")
+    return _METRICS.get(metric) or f"{_MEASURES.get(measure, measure)} {percentile}".strip()
+
+
+def in_unit(value: float | None, unit: str) -> str:
+    """Return a value as people read it: `4.1 %`, `0.82 s`, `$0.0043`, `1,240 tokens`; a dash where nothing is known."""
+    if value is None:
+        return "–"
+    if unit == "share":
+        return percentage(value)
+    if unit == "seconds":
+        return duration(value)
+    return usd(value) if unit == "usd" else f"{value:,.0f} tokens"
+
+
+def percentage(share: float) -> str:
+    """Return a share with the digits that matter: `0.06 %`, `4.1 %`, `43 %`."""
+    percent = share * 100
+    if percent == 0 or percent >= 99.95:
+        return f"{percent:.0f} %"
+    digits = 2 if percent < 1 else 1 if percent < 10 else 0
+    return f"{percent:.{digits}f} %"
+
+
+def duration(seconds: float) -> str:
+    """Return a measured duration: `85 ms`, `1.32 s`, `45 s`, `3 min`."""
+    if seconds < 1:
+        return f"{seconds * 1000:.3g} ms"
+    return f"{seconds:.3g} s" if seconds < 120 else about(seconds)
+
+
+def about(seconds: float) -> str:
+    """Return a span of time as people say it: `40 s`, `12 min`, `3 h`, `5 days`."""
+    for unit, size in (("days", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def usd(amount: float) -> str:
+    """Return an amount of dollars with three digits that matter: `$412`, `$1.25`, `$0.00431`."""
+    if amount == 0:
+        return "$0"
+    if abs(amount) >= 1:
+        return f"${amount:,.2f}"
+    return f"${amount:.{min(2 - math.floor(math.log10(abs(amount))), 9)}f}"
+
+
+def times(ratio: float) -> str:
+    """Return a ratio: `1.9 ×`, `0.85 ×`, `12 ×`."""
+    return f"{ratio:.0f} ×" if ratio >= 10 else f"{ratio:.3g} ×"
+
+
+def comparison(finding: FindingView) -> str:
+    """Return the measured value beside its limit: `1.9 × stable, limit 1.25 ×`, or `43 %, limit 20 %`."""
+    if not finding.relative:
+        return f"{in_unit(finding.canary, finding.unit)}, limit {in_unit(finding.limit, finding.unit)}"
+    limit = f"limit {times(finding.limit)}"
+    if finding.ratio is not None:
+        return f"{times(finding.ratio)} stable, {limit}"
+    if finding.canary and finding.stable is not None:
+        return f"stable has none, {limit}"
+    return f"not comparable yet, {limit}" if finding.canary is None or finding.stable is None else f"equal, {limit}"
+
+
+def counts(seen: CountsView | None) -> str:
+    """Return the counts behind a value: `41 of 96`, or `96 calls` behind a mean; '' without any."""
+    if seen is None:
+        return ""
+    return f"{seen.of:,} calls" if seen.bad is None else f"{seen.bad:,.4g} of {seen.of:,}"
+
+
+def rarity(e_value: float) -> str:
+    """Return what an E-value means: how rarely a canary as good as stable would look this bad, at its worst look.
+
+    By Ville's inequality it reaches E at any time with a probability of at most 1/E.
+    """
+    if e_value < 2:
+        return "a canary as good as stable may well look like this"
+    return f"a canary as good as stable looks this bad in 1 of {_rounded(e_value)} rollouts"
+
+
+def _rounded(number: float) -> str:
+    """Return a whole number; a round one beyond a million."""
+    if number >= 1e12:
+        return "more than a trillion"
+    for word, size in (("billion", 1e9), ("million", 1e6)):
+        if number >= size:
+            return f"{math.floor(number / size):,} {word}"
+    return f"{math.floor(number):,}"
+
+
+def evidence_number(e_value: float) -> str:
+    """Return an E-value: `1.2`, `468`, `1.2 million`."""
+    if e_value < 100:
+        return f"{e_value:.3g}"
+    return _rounded(e_value)

@@ -1,0 +1,36 @@
+"""Observations of one arm for a guardrail: the bad ones among how many, or a mean."""
+
+from dataclasses import dataclass
+
+from policies.evidence.evidence import ArmEvidence
+from policies.guardrails.grammar import Guardrail
+from policies.guardrails.metrics import Events
+from policies.statistics.means import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """`bad` of `of` calls or units; `bad` is None for a mean, whose `value` is in parts of stable's cap.
+
+    `value` is None before the first call.
+    """
+
+    value: float | None
+    bad: float | None
+    of: int
+
+
+def observed(guardrail: Guardrail, arm: ArmEvidence) -> Observed:
+    """Return what the guardrail's metric has shown on that arm."""
+    if guardrail.is_mean:
+        sample = arm.samples.get(guardrail.metric.name, Sample())
+        return Observed(sample.mean if sample.n else None, None, sample.n)
+    trials = sum(arm.trials(guardrail.population).values())
+    if not trials:
+        return Observed(None, 0.0, 0)
+    reading = guardrail.metric.reading
+    if isinstance(reading, Events) and reading.observed:
+        bad = float(reading.observed(arm))
+    else:
+        bad = arm.badness(guardrail.components[-1])
+    return Observed(bad / trials, bad, trials)

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from gateway.calls import Usage
 from gateway.pricing.pricelist import MOST_KEPT, PricedModel, PriceList, maker_of, pico, providers_of
 from gateway.pricing.rates import SECONDS_PER_DAY, MediaRates, Period, Rate
 
-_MOST_MISSED = 200  # targets without a price that are told of one agent
+_MOST_NOTED: Final = 4096  # targets that are known to be remembered
 
 
 class PriceOverride(Protocol):
@@ -59,7 +59,7 @@ class PriceBook:
         self._list = pricelist or PriceList()
         self._own_alone = frozenset(own_alone)
         self._periods: dict[str, Period] = {}
-        self._missed: dict[str, dict[str, None]] = {}
+        self._noted: set[tuple[str, str]] = set()
 
     def learn(self, targets: Iterable[str]) -> None:
         """Have the list's prices of these targets ready, before a call needs them. May take a second; made for a
@@ -68,13 +68,20 @@ class PriceBook:
 
     def miss(self, agent: str, target: str) -> None:
         """Remember that a call of the agent was served there without a known price."""
-        missed = self._missed.setdefault(agent, {})
-        if len(missed) < _MOST_MISSED:
-            missed[target] = None
+        if (agent, target) in self._noted:
+            return
+        if len(self._noted) >= _MOST_NOTED:  # of names that clients write
+            self._noted.clear()
+        self._noted.add((agent, target))
+        self._list.unpriced.add(agent, target, self._looked_up_by(target))
 
     def unpriced(self, agent: str) -> tuple[str, ...]:
-        """The targets that have served that agent without a known price, since this configuration was loaded."""
-        return tuple(self._missed.get(agent, ()))
+        """The targets that have served that agent without a known price, also under earlier configurations.
+
+        Those whose price this configuration looks up in another way are left out until they serve again.
+        """
+        missed = self._list.unpriced.of(agent)
+        return tuple(target for target, looked_up_by in missed if looked_up_by == self._looked_up_by(target))
 
     def lists(self, target: str) -> bool:
         """Return whether the provider, by its address or its name, is known to have the model."""
@@ -132,6 +139,12 @@ class PriceBook:
         if service_tier:
             return Period((), midnight, midnight + SECONDS_PER_DAY)
         return self._list.schedule(self._entry(target)).at(now)
+
+    def _looked_up_by(self, target: str) -> object:
+        """Return what this configuration finds the target's price by."""
+        entry = self._entry(target)
+        own = tuple(override for override in self._overrides if override.target == target)
+        return own, entry
 
     def _entry(self, target: str) -> PricedModel:
         provider, _, model = target.partition("/")

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from gateway.child_environment import environment
 from gateway.pricing.rates import SECONDS_PER_DAY, Change, MediaRates, PriceSchedule, Rate
+from gateway.pricing.unpriced import UnpricedTargets
 
 _ANSWER_SECONDS = 10.0  # it takes a third of one, on an idle core
 _READER = """
@@ -64,7 +65,7 @@ class PricedModel(NamedTuple):
 
 
 class PriceList:
-    """The price schedules that were asked for so far.
+    """The price schedules that were asked for so far, and the targets that have served without a price.
 
     `read` looks a price up in this process; another process may take `answer_seconds` to do so.
     """
@@ -76,6 +77,7 @@ class PriceList:
         self._answer_seconds = answer_seconds
         self._schedules: dict[PricedModel, PriceSchedule] = {}
         self._names: dict[tuple[str, str | None], tuple[str, ...]] = {}
+        self.unpriced = UnpricedTargets()
 
     def schedule(self, entry: PricedModel) -> PriceSchedule:
         """Return the built-in list's schedule; one without changes when the list has none."""

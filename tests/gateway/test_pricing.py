@@ -158,6 +158,26 @@ def test_calls_without_a_price_are_remembered() -> None:
     assert prices.unpriced("support") == ("house/m", "house/n") and prices.unpriced("other") == ()
 
 
+def test_a_reload_forgets_no_target_without_a_price() -> None:
+    """Only those whose price the new configuration looks up in another way; a call under the old one counts, too."""
+    one, pricelist = Override("house/n", date(2026, 1, 1), 1.0, 2.0), PriceList()
+    old = PriceBook(pricelist=pricelist)
+    old.miss("support", "house/m")
+    old.miss("support", "house/n")
+    assert PriceBook((one,), pricelist=pricelist).unpriced("support") == ("house/m",)
+    assert PriceBook((), {"house": "https://other.example"}, pricelist=pricelist).unpriced("support") == ()
+    old.miss("support", "house/late")
+    assert PriceBook(pricelist=pricelist).unpriced("support") == ("house/m", "house/n", "house/late")
+
+
+def test_the_latest_targets_without_a_price_are_remembered() -> None:
+    """Where clients write the names, as many as a person may read."""
+    prices = book()
+    for number in range(300):
+        prices.miss("support", f"house/{number}")
+    assert len(prices.unpriced("support")) == 200 and prices.unpriced("support")[-1] == "house/299"
+
+
 def listed(**members: Any) -> SimpleNamespace:
     """A price as genai-prices has it; what is not said is None."""
     parts = (

@@ -92,8 +92,9 @@ def json_answer(value: object) -> bytes:
 
 
 async def test_status_says_how_every_agent_is(served: Running, agent: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """For a terminal: phase, weight, versions, targets without a price, guardrails and their evidence."""
+    """For a terminal: phase, weight, versions, targets without a price (after a reload, too), guardrails, evidence."""
     served.gateway.services.runtime.prices.miss(agent, "standin/good")
+    served.gateway.apply(served.gateway.deployment)
     capsys.readouterr()
     assert await run("status", "--url", served.url) == 0
     said = capsys.readouterr().out

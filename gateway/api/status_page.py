@@ -64,6 +64,7 @@ def _agent(name: str, agent: AgentView) -> str:
         f"<p>{_trial(agent)}</p>",
         _table(_COLUMNS, _rows(agent.versions)),
         _note(agent.excluded),
+        _note(agent.measure_here),
         _note(agent.openings),
         *(_note(sentence) for sentence in apart_in_words(agent.versions)),
         _unpriced(agent.unpriced),

@@ -38,6 +38,8 @@ def _describe_agent(name: str, agent: AgentView) -> list[str]:
     lines += [_describe_sums(version, sums) for version, sums in agent.versions.items()]
     if agent.excluded:
         lines.append(f"  {agent.excluded}: see `serinus explain`")
+    if agent.measure_here:
+        lines.append(f"  {agent.measure_here}")
     if agent.openings:
         lines.append(f"  {agent.openings}")
     if agent.unpriced:
@@ -75,6 +77,7 @@ def explain(name: str, agent: AgentView) -> list[str]:
     if (kept_from := agent.excluded) and not any(kept_from in reason for reason in agent.waits_for):
         effect = "ends the pause, and a second one gives it back" if agent.phase == "paused" else "gives it back"
         lines.append(f"{kept_from[0].upper()}{kept_from[1:]}. 'serinus rollout resume {name}' {effect}.")
+    lines += [f"The store is away: {agent.measure_here}."] if agent.measure_here else []
     if agent.dismissed:
         lines.append(f"Dismissed by a person: {', '.join(agent.dismissed)}.")
     if agent.ignored_rules:

@@ -81,4 +81,5 @@ class Outages:
             self._log.warning("quarantine", agent=agent, epoch=entry.state.epoch)
         elif (party := sole_prover(weights, unflushed)) and party not in entry.excluded:
             self._table.exclude(agent, party)
-            self._log.warning("quarantine", agent=agent, epoch=entry.state.epoch, party=party)
+            callers = self._records.callers.get(party)
+            self._log.warning("excluded_here", agent=agent, epoch=entry.state.epoch, party=party, callers=callers)

@@ -38,7 +38,7 @@ from policies.guardrails.grammar import THRESHOLD
 from policies.guardrails.guardrails import Finding
 from policies.guardrails.thresholds import outdated
 from policies.guardrails.verdicts import verdict
-from policies.rollout.exclusions import excluded_in_words
+from policies.rollout.exclusions import excluded_in_words, parties_in_words
 from policies.rollout.rollout import Findings, waits_for
 from policies.rollout.state import State, Step
 from policies.simulation.outlook import rate_ratio_interval, requests_to_verdict
@@ -49,6 +49,7 @@ from routing.models import MODELS
 _QUANTILES = (0.5, 0.9, 0.99)
 _PATIENCE_SECONDS = 0.5  # a store that is slower than this is not waited for: what was last read is shown
 _AT_ONCE = 32
+_BY_ITS_COUNTS = "by what it has counted itself, until the store is back"
 _NOTHING = Snapshot(None, Sides(), {}, 0.0)
 
 
@@ -117,7 +118,8 @@ def agent_view(entry: Entry, snapshot: Snapshot, event: Mapping[str, Any], unpri
     state = snapshot.state
     if entry.state is not None and (state is None or state.epoch < entry.state.epoch):
         state, snapshot = entry.state, _fitting(snapshot, entry.state)
-    entry = entry.with_state(state)
+    if entry.state != state:
+        entry = entry.with_state(state)
     findings = findings_of(entry, _evidence(state, snapshot, event))
     assessment, ground = findings.assessment, _ground(entry, state, findings, snapshot)
     return AgentView(
@@ -148,7 +150,17 @@ def agent_view(entry: Entry, snapshot: Snapshot, event: Mapping[str, Any], unpri
         retirements=(),
         excluded=excluded_in_words(state) if state and entry.excluded else None,
         ignored_rules=tuple(_ignored_rules(entry)),
+        measure_here=_measure_here(entry),
     )
+
+
+def _measure_here(entry: Entry) -> str | None:
+    """Return what this replica does by its own counts while the store is away, in words."""
+    if entry.is_quarantined:
+        return f"this replica sends every call to {entry.intent.stable.version}, {_BY_ITS_COUNTS}"
+    if entry.excluded_here:
+        return f"this replica keeps the canary from {parties_in_words(sorted(entry.excluded_here))}, {_BY_ITS_COUNTS}"
+    return None
 
 
 def _ignored_rules(entry: Entry) -> Iterator[str]:

@@ -26,7 +26,8 @@ class Entry:
 
     `thresholds` say, for each arm of a trial, from where on a call is slow and dear. `is_quarantined` is set
     while this replica keeps calls off the canary because the store is away. The parties in `excluded` are served by
-    `for_excluded`, which `is_excluded` marks: all on stable, and no evidence (decision 40).
+    `for_excluded`, which `is_excluded` marks: all on stable, and no evidence (decision 40). `excluded_here` are those
+    of them that this replica has excluded alone, because the store is away.
     `plain` is the one plan of a plain model's calls, None for agents.
     `on_trial` says that the split's calls are evidence: a rollout of exactly these versions is running. `is_completed`
     says that the configured canary serves everything because its rollout was completed.
@@ -43,6 +44,7 @@ class Entry:
     is_quarantined: bool = False
     is_excluded: bool = False
     excluded: frozenset[str] = frozenset()
+    excluded_here: frozenset[str] = frozenset()
     for_excluded: "Entry | None" = None
     plain: Plan | None = None
     on_trial: bool = field(init=False)
@@ -73,9 +75,11 @@ class Entry:
     def with_state(self, state: State | None) -> "Entry":
         """The same configuration under another record."""
         split = _split(self.agent, self.intent, state)
+        nobody = frozenset[str]()
         entry = replace(
-            self, state=state, is_quarantined=False, split=split, excluded=frozenset[str](), for_excluded=None
-        )
+            self, state=state, is_quarantined=False, split=split, excluded=nobody, excluded_here=nobody,
+            for_excluded=None,
+        )  # fmt: skip
         return replace(entry, thresholds=_thresholds(entry)).excluding(state.excluded if state else ())
 
     def quarantined(self) -> "Entry":
@@ -134,7 +138,7 @@ class Table:
         After the store has lost its last moments two histories may have reached the same epoch: the later read holds.
         """
         seen = self._seen.get(name)
-        if seen is not None and (state.epoch < seen.epoch or (state == seen and not self._is_quarantined(name))):
+        if seen is not None and (state.epoch < seen.epoch or (state == seen and not self._acts_alone(name))):
             return False
         self._seen[name] = state
         if entry := self._entries.get(name):
@@ -151,11 +155,12 @@ class Table:
     def exclude(self, name: str, party: str) -> None:
         """Keep a party's calls at this replica off an agent's canary until its next record."""
         if entry := self._entries.get(name):
-            self._entries[name] = replace(entry.excluding((party,)), is_quarantined=True)
+            self._entries[name] = replace(entry.excluding((party,)), excluded_here=entry.excluded_here | {party})
 
-    def _is_quarantined(self, name: str) -> bool:
+    def _acts_alone(self, name: str) -> bool:
+        """Return whether this replica keeps calls off the canary that the record lets have it."""
         entry = self._entries.get(name)
-        return entry is not None and entry.is_quarantined
+        return entry is not None and (entry.is_quarantined or bool(entry.excluded_here))
 
     def entry(self, name: str) -> Entry | None:
         return self._entries.get(name)

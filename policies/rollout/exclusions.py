@@ -39,7 +39,7 @@ def ended_by_resume(state: State) -> tuple[str, ...]:
 
 def back_in_words(parties: Iterable[str]) -> str:
     """Return who gets the canary again."""
-    return f"the canary is given back to {_in_words(parties)}"
+    return f"the canary is given back to {parties_in_words(parties)}"
 
 
 def with_kept(reason: str, state: State) -> str:
@@ -56,12 +56,17 @@ def end_in_words(state: State) -> str | None:
     """Return whose exclusion ends with the rollout; None for nobody's."""
     if not state.excluded:
         return None
-    return f"the exclusion of {_in_words(state.excluded)} ended with the rollout"
+    return f"the exclusion of {parties_in_words(state.excluded)} ended with the rollout"
 
 
 def party_in_words(party: str) -> str:
     """Return what people may call a party. Callers may read this of one another, so it is no caller's name."""
     return f"one {'caller' if party.startswith(CALLER) else 'user'} ({party})"
+
+
+def parties_in_words(parties: Iterable[str]) -> str:
+    """Return what people may call these parties."""
+    return " and ".join(map(party_in_words, parties))
 
 
 def _holding(state: State) -> tuple[str, ...]:
@@ -76,8 +81,4 @@ def _until_the_edit(state: State) -> str:
 
 
 def _kept_from(parties: Iterable[str]) -> str:
-    return f"the canary is kept from {_in_words(parties)}, whose calls alone show a breach"
-
-
-def _in_words(parties: Iterable[str]) -> str:
-    return " and ".join(map(party_in_words, parties))
+    return f"the canary is kept from {parties_in_words(parties)}, whose calls alone show a breach"

@@ -103,3 +103,4 @@ def test_who_is_excluded_is_shown() -> None:
     """With what the next edit means."""
     kept_from = "the canary is kept from one caller (c7); the edit that makes v2 stable gives it to them, too"
     assert f"<p>{kept_from}</p>" in status_page(view(phase="completed", excluded=kept_from)).decode()
+    assert "<p>all go to v1</p>" in status_page(view(phase="running", measure_here="all go to v1")).decode()

@@ -37,6 +37,13 @@ def test_what_the_edit_after_completion_does_is_said() -> None:
     )
 
 
+def test_what_this_replica_does_alone_is_said() -> None:
+    """While the store is away the record does not have it yet."""
+    agent = agent_view(phase="running", measure_here="this replica sends every call to v1")
+    assert "  this replica sends every call to v1" in status(agent).splitlines()
+    assert "The store is away: this replica sends every call to v1." in explain("support", agent)
+
+
 def test_without_a_canary_stable_serves() -> None:
     """Also once the completed canary has become stable: there is no canary with a share of zero."""
     for phase, words in (("completed", "completed"), (None, "no canary")):

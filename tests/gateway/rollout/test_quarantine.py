@@ -6,18 +6,35 @@ import pytest
 import pytest_asyncio
 
 from gateway.rollout.quarantine import is_proven, sole_prover
+from gateway.rollout.status import agent_view
+from gateway.rollout.status_view import AgentView
+from gateway.rollout.table import Entry
 from gateway.store import Batch
-from gateway.store.seam import Arm
+from gateway.store.seam import Arm, Sides, Snapshot
 from policies.evidence.evidence import WHOLE
 from routing.agents import RolloutStep
 from tests.support.replicas import Replica, replicas
 from tests.support.trials import agent_named, command
+
+BY_ITS_COUNTS = "by what it has counted itself, until the store is back"
 
 
 @pytest_asyncio.fixture
 async def replica(redis_url: str) -> AsyncIterator[Replica]:
     async with replicas(redis_url, 1) as (replica,):
         yield replica
+
+
+def entry_of(replica: Replica, agent: str) -> Entry:
+    """What calls of the agent read at that replica."""
+    entry = replica.table.entry(agent)
+    assert entry
+    return entry
+
+
+def shown_by(entry: Entry) -> AgentView:
+    """What that replica's status says, as if no call had been counted."""
+    return agent_view(entry, Snapshot(entry.state, Sides(), {}, 0.0), {}, ())
 
 
 def arm(*units: str, requests: int) -> Arm:
@@ -87,10 +104,14 @@ async def test_while_the_store_is_away_a_proven_failure_is_kept_off(replica: Rep
         for unit in range(8):
             replica.fail(agent, str(unit))
         await replica.controller.finish()
-    assert (entry := replica.table.entry(agent)) and entry.is_quarantined and entry.split.canary is None
+    entry = entry_of(replica, agent)
+    assert entry.is_quarantined and entry.split.canary is None
+    shown = shown_by(entry)
+    assert (shown.weight, shown.measure_here) == (0.0, f"this replica sends every call to v1, {BY_ITS_COUNTS}")
     assert replica.state(agent).phase == "running"
     await replica.controller.finish()
-    assert (entry := replica.table.entry(agent)) and not entry.is_quarantined
+    entry = entry_of(replica, agent)
+    assert not entry.is_quarantined
     assert replica.state(agent).phase == "rolled_back"
 
 
@@ -104,7 +125,8 @@ async def test_a_canary_that_fails_conversations_of_an_earlier_step_is_kept_off(
         for unit in range(8):
             replica.fail(agent, str(unit), origin=first)
         await replica.controller.finish()
-    assert (entry := replica.table.entry(agent)) and entry.is_quarantined
+    entry = entry_of(replica, agent)
+    assert entry.is_quarantined
 
 
 async def test_quarantine_is_lifted_when_the_store_is_back(replica: Replica, agent: str) -> None:
@@ -113,10 +135,12 @@ async def test_quarantine_is_lifted_when_the_store_is_back(replica: Replica, age
     replica.table.quarantine(agent)
     with replica.store.faulty("read", "snapshot"):
         await replica.controller.poll()
-        assert (entry := replica.table.entry(agent)) and entry.is_quarantined
+        entry = entry_of(replica, agent)
+        assert entry.is_quarantined
     await replica.controller.poll()
     await replica.controller.poll()
-    assert (entry := replica.table.entry(agent)) and not entry.is_quarantined and entry.split.weight == 500
+    entry = entry_of(replica, agent)
+    assert not entry.is_quarantined and entry.split.weight == 500
 
 
 async def test_little_proof_changes_nothing(replica: Replica, agent: str) -> None:
@@ -125,7 +149,8 @@ async def test_little_proof_changes_nothing(replica: Replica, agent: str) -> Non
     with replica.store.faulty("flush"):
         replica.fail(agent, "a")
         await replica.controller.finish()
-    assert (entry := replica.table.entry(agent)) and not entry.is_quarantined and entry.split.weight == 500
+    entry = entry_of(replica, agent)
+    assert not entry.is_quarantined and entry.split.weight == 500
 
 
 def of(party: str, *units: str) -> Batch:
@@ -153,7 +178,13 @@ async def test_while_the_store_is_away_one_party_is_kept_off(replica: Replica, a
             replica.fail(agent, str(unit), "c1")
         replica.fail(agent, "other", "c2")
         await replica.controller.finish()
-    assert (entry := replica.table.entry(agent)) and entry.excluded == {"c1"} and entry.on_trial
+    entry = entry_of(replica, agent)
+    assert entry.excluded == {"c1"} and entry.on_trial
     assert replica.state(agent).excluded == ()
+    shown = shown_by(entry)
+    assert (shown.weight, shown.excluded) == (0.05, None)
+    assert shown.measure_here == f"this replica keeps the canary from one caller (c1), {BY_ITS_COUNTS}"
     await replica.controller.finish()
+    entry = entry_of(replica, agent)
+    assert not entry.excluded_here
     assert (replica.state(agent).phase, replica.state(agent).excluded) == ("running", ("c1",))

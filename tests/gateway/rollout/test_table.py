@@ -165,6 +165,7 @@ def test_an_exclusion_ends_with_the_trial() -> None:
     assert (entry := here.entry(AGENT.name)) and not entry.excluded
     here.turn(AGENT.name, replace(state, epoch=9))
     here.exclude(AGENT.name, "c8")
-    assert (entry := here.entry(AGENT.name)) and entry.excluded == {"c8"} and entry.on_trial
+    assert (entry := here.entry(AGENT.name)) and entry.excluded == entry.excluded_here == {"c8"} and entry.on_trial
+    assert not entry.is_quarantined
     assert here.turn(AGENT.name, replace(state, epoch=9))
     assert (entry := here.entry(AGENT.name)) and not entry.excluded

@@ -39,11 +39,12 @@ class _Block:
 class MessagesWriter:
     """Writer of one stream. The first block is written as it comes; blocks behind an unfinished call are held back."""
 
-    __slots__ = ("_begun", "_blocks", "_called", "_envelope", "_index", "_open", "_refused")
+    __slots__ = ("_begun", "_blocks", "_called", "_calls", "_envelope", "_index", "_open", "_refused")
 
     def __init__(self, envelope: Envelope) -> None:
         self._envelope = envelope
         self._blocks: deque[_Block] = deque()
+        self._calls: dict[int, _Block] = {}  # those of the blocks that are calls, by their numbers
         self._open = False
         self._index = 0
         self._begun = False
@@ -102,13 +103,14 @@ class MessagesWriter:
         self._called = True
         tool_id = call_id(event.id, event.index, self._envelope)
         start = {"type": "tool_use", "id": tool_id, "name": event.name, "input": {}}
-        self._blocks.append(_Block("tool_use", start, call=event.index))
+        self._calls[event.index] = block = _Block("tool_use", start, call=event.index)
+        self._blocks.append(block)
 
     def _argue(self, event: ToolDelta) -> None:
-        for block in self._blocks:
-            if block.call == event.index and event.arguments:
-                block.arguments.append(event.arguments)
-                block.waiting.append({"type": "input_json_delta", "partial_json": event.arguments})
+        block = self._calls.get(event.index)
+        if block is not None and event.arguments:
+            block.arguments.append(event.arguments)
+            block.waiting.append({"type": "input_json_delta", "partial_json": event.arguments})
 
     def _block(self, kind: str, start: dict[str, Any]) -> _Block:
         """The last block, if it is of that kind, or else a new one."""
@@ -126,6 +128,8 @@ class MessagesWriter:
                 break
             said.append(_event("content_block_stop", index=self._index))
             self._blocks.popleft()
+            if block.call is not None:
+                self._calls.pop(block.call, None)
             self._open = False
             self._index += 1
         return b"".join(said)

@@ -32,7 +32,7 @@ class _CallStep:
 class InteractionWriter:
     """Writer of one stream. Steps are numbered from 0."""
 
-    __slots__ = ("_begun", "_calls", "_envelope", "_kind", "_step", "_steps", "_usage")
+    __slots__ = ("_begun", "_calls", "_envelope", "_kind", "_new_calls", "_step", "_steps", "_usage")
 
     def __init__(self, envelope: Envelope) -> None:
         self._envelope = envelope
@@ -41,6 +41,7 @@ class InteractionWriter:
         self._kind = ""  # of the open step, '' for none; calls are apart
         self._step = 0
         self._calls: dict[int, _CallStep] = {}
+        self._new_calls: list[int] = []  # since a step was last closed
         self._usage: Usage | None = None
 
     def write(self, event: Event) -> bytes:
@@ -87,6 +88,7 @@ class InteractionWriter:
     def _call(self, event: ToolBegin) -> bytes:
         closed = self._close()
         self._calls[event.index] = _CallStep(self._steps)
+        self._new_calls.append(event.index)
         step = {"type": "function_call", "id": event.id, "name": event.name, "arguments": {}}
         return closed + self._start(step | write_signature(event.signature, event.signed_by))
 
@@ -99,17 +101,22 @@ class InteractionWriter:
         return event_of("step.start", {"index": self._steps - 1, "step": step})
 
     def _close(self, is_end: bool = False) -> bytes:
-        """End the open step, and calls whose arguments are whole; at the end of the stream all of them."""
+        """End the open step, and calls whose arguments are whole; at the end of the stream all of them.
+
+        Each call is looked at once: one that another step follows before it is whole ends with the stream.
+        """
         closed = b""
         if self._kind:
             closed = _stop(self._step)
             self._kind = ""
-        for number, call in tuple(self._calls.items()):
-            if is_end or call.is_whole:
-                closed += b"" if call.arguments else self._argue(call, _NO_ARGUMENTS)
-                closed += _stop(call.step)
-                del self._calls[number]
-        return closed
+        numbers = tuple(self._calls if is_end else dict.fromkeys(self._new_calls))
+        self._new_calls.clear()
+        return b"".join([closed, *(self._close_call(n) for n in numbers if is_end or self._calls[n].is_whole)])
+
+    def _close_call(self, number: int) -> bytes:
+        call = self._calls.pop(number)
+        argued = b"" if call.arguments else self._argue(call, _NO_ARGUMENTS)
+        return argued + _stop(call.step)
 
     def _end(self, end: End) -> bytes:
         closed = self._close(is_end=True)

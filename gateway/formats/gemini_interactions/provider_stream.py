@@ -40,6 +40,8 @@ class InteractionParser:
         self.usage: Usage | None = None
         self._begun = False
         self._said = False
+        self._has_thought = False
+        self._has_signature = False
         self._calls: dict[object, _StartedCall] = {}  # by the number of their step
         self._called = 0
         self._end: End | None = None
@@ -147,6 +149,8 @@ class InteractionParser:
         return TextDelta(text)
 
     def _thought(self, text: str, signature: str) -> ReasoningDelta:
+        self._has_thought = self._has_thought or bool(text)
+        self._has_signature = self._has_signature or bool(signature)
         return ReasoningDelta(text, signature, signed_by=NAME if signature else None)
 
     def _finish(self, index: object) -> Iterator[Event]:
@@ -160,10 +164,20 @@ class InteractionParser:
 
     def _complete(self, interaction: Mapping[str, Any]) -> Iterator[Event]:
         if not self._said:
-            for step in dicts(interaction.get("steps")):
-                yield from self._parts(step)
+            yield from self._rest(interaction)
         self._count(interaction.get("usage"), interaction.get("service_tier"))
         self._end = End(stop_in(interaction, self._called > 0, self._said), self.usage)
+
+    def _rest(self, interaction: Mapping[str, Any]) -> Iterator[Event]:
+        """Yield the whole interaction's content, without thoughts and signatures that have streamed."""
+        has_thought, has_signature = self._has_thought, self._has_signature
+        for event in (each for step in dicts(interaction.get("steps")) for each in self._parts(step)):
+            if not isinstance(event, ReasoningDelta):
+                yield event
+                continue
+            text, signature = "" if has_thought else event.text, "" if has_signature else event.signature
+            if text or signature:
+                yield self._thought(text, signature)
 
     def _fail(self, event: Mapping[str, Any]) -> Sequence[Event]:
         """End a blocked answer; raise ProviderError for every other error."""

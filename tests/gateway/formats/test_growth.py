@@ -1,15 +1,20 @@
-"""Translating a request takes work in proportion to it, whatever stands in it many times."""
+"""Translation takes work in proportion to a request or a stream, whatever stands in it many times."""
 
 import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import pytest
 
 from gateway.calls import FormatName
+from gateway.formats.answer import End, Event, ReasoningDelta, TextDelta, ToolBegin, ToolDelta
+from gateway.formats.prompt import Prompt
+from gateway.formats.protocol import Envelope
 from gateway.formats.registry import CLIENTS, PROVIDERS
 
 FEW, FACTOR = 100, 4
+ENVELOPE = Envelope("c", "m", 1, Prompt(()))
 MODELS: dict[FormatName, str] = {"anthropic": "claude-sonnet-4-5"}
 USER = {"role": "user", "content": "x"}
 
@@ -121,3 +126,52 @@ def test_work_grows_with_the_request_alone(name: str, provider: FormatName) -> N
         return steps(lambda: writer.write(reader.prompt(body(count)), model))
 
     assert translated(FACTOR * FEW) < 1.2 * FACTOR * translated(FEW)
+
+
+def pieces(n: int) -> list[Event]:
+    return [ToolDelta(0, "{"), TextDelta("x"), ReasoningDelta("y")] * n
+
+
+CALLS: dict[str, Callable[[int], list[Event]]] = {
+    "calls without arguments": lambda n: [ToolBegin(i, f"c{i}", "f") for i in range(n)],
+    "calls within an unfinished one": lambda n: [
+        ToolBegin(0, "c", "f"), ToolDelta(0, "{"),
+        *(each for i in range(1, n) for each in (ToolBegin(i, f"c{i}", "f"), ToolDelta(i, "{}"))),
+    ],
+    "calls all under way": lambda n: [
+        *(ToolBegin(i, f"c{i}", "f") for i in range(n)), *(ToolDelta(i, "{}") for i in range(n)),
+    ],
+    "texts between pieces": lambda n: [ToolBegin(0, "c", "f"), *pieces(n)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("name", CALLS)
+def test_work_grows_with_the_stream_alone(name: str, client: FormatName) -> None:
+    """A stream's writer looks at each piece of a call a bounded number of times, however many calls are open."""
+
+    def written(count: int) -> int:
+        writer, events = CLIENTS[client].writer(ENVELOPE), [*CALLS[name](count), End("tool_calls")]
+        return steps(lambda: [writer.write(each) for each in events])
+
+    assert written(FACTOR * FEW) < 1.2 * FACTOR * written(FEW)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("between", [(TextDelta("x"), ReasoningDelta("x")), (ToolBegin(1, "d", "f"),)])
+def test_a_calls_arguments_are_parsed_once_or_twice(client: FormatName, between: tuple[Event, ...]) -> None:
+    """What stands between the pieces of a call's arguments does not make a writer read all of them again."""
+    writer, parsed = CLIENTS[client].writer(ENVELOPE), 0
+
+    def count(frame: FrameType, event: str, called: Any) -> None:
+        nonlocal parsed
+        parsed += (called.__name__ if event == "c_call" else frame.f_code.co_name if event == "call" else "") == "loads"
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        for event in (ToolBegin(0, "c", "f"), *[ToolDelta(0, '{"a":'), *between] * FEW, End("tool_calls")):
+            writer.write(event)
+    finally:
+        sys.setprofile(before)
+    assert parsed <= 2

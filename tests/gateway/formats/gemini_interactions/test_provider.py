@@ -202,6 +202,9 @@ def test_a_stream_that_begins_its_steps_with_content() -> None:
     assert events[-1] == End("length", Usage(11, 0, 335, 245))
 
 
+SAID = {"type": "model_output", "content": [{"type": "text", "text": "hi"}]}
+
+
 def taken(*datas: bytes) -> list[Event]:
     parser = PROVIDER.parser()
     return [each for data in datas for each in parser.take("", data)] + [*parser.end()]
@@ -232,6 +235,18 @@ def test_events_that_are_none(data: bytes) -> None:
     """A malformed event, an error, and a failure break the stream."""
     with pytest.raises(ProviderError):
         taken(data)
+
+
+def test_thoughts_come_once() -> None:
+    """An answer without text is read from the interaction that ends the stream; what has streamed is left out of it."""
+    thought = {"type": "thought", "summary": [{"type": "text", "text": "so"}], "signature": "sig"}
+    end = event("interaction.completed", interaction={"status": "completed", "steps": [thought, SAID]})
+    text = event("step.delta", index=0, delta={"type": "thought_summary", "content": {"type": "text", "text": "so"}})
+    seal = event("step.delta", index=0, delta={"type": "thought_signature", "signature": "sig"})
+    rest: list[Event] = [TextDelta("hi"), End("stop")]
+    assert taken(text, seal, end) == [ReasoningDelta("so"), ReasoningDelta("", "sig", signed_by=NAME), *rest]
+    assert taken(text, end) == [ReasoningDelta("so"), ReasoningDelta("", "sig", signed_by=NAME), *rest]
+    assert taken(end) == [ReasoningDelta("so", "sig", signed_by=NAME), *rest]
 
 
 def test_a_blocked_stream_ends() -> None:

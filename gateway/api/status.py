@@ -75,7 +75,11 @@ class Status(Endpoint):
             return reader.models is None or reader.may_use(Target(*name.partition("/")[::2]))
 
         sums = {name: sums for name, sums in (await status.models()).items() if is_shown(name)}
-        return {"models": sums, "unpriced_models": tuple(filter(is_shown, status.unpriced_models()))}
+        return {
+            "models": sums,
+            "unpriced_models": tuple(filter(is_shown, status.unpriced_models())),
+            "model_retirements": tuple(each for each in status.model_retirements() if is_shown(each.target)),
+        }
 
     def authenticate(self, scope: Scope) -> Caller | None:
         """Check the admin token, which takes no place, or a caller's key. Raises Unauthenticated."""

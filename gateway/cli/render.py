@@ -24,10 +24,11 @@ def describe(view: StatusView) -> str:
     lines += [f"circuit of {target}: {state.replace('_', ' ')}" for target, state in gateway.circuits.items()]
     for name, agent in view.agents.items():
         lines += ["", *_describe_agent(name, agent)]
-    if view.models:
+    if view.models or view.model_retirements:
         lines += ["", "plain models", *(_describe_sums(name, sums) for name, sums in view.models.items())]
     if view.unpriced_models:
         lines.append(f"  no known price, not in the costs: {', '.join(view.unpriced_models)}")
+    lines += [f"  {retirement}" for retirement in view.model_retirements]
     return "\n".join(lines)
 
 

@@ -57,7 +57,7 @@ class StatusBuilder:
     """Build the views of agents. Remembers the last snapshot of each agent for when the store is away.
 
     `prices` follow the configuration: they know the targets that have served an agent here without a known price.
-    `endings` are the agent's targets that a provider ends.
+    `endings` are the targets of an agent, or plain models, that a provider ends.
     """
 
     def __init__(
@@ -96,6 +96,10 @@ class StatusBuilder:
     def unpriced_models(self) -> tuple[str, ...]:
         """Return the plain models that were served here without a known price."""
         return self.prices.unpriced(MODELS)
+
+    def model_retirements(self) -> tuple[RetirementView, ...]:
+        """Return the plain models in use that a provider ends."""
+        return tuple(map(_retirement, self._endings(MODELS)))
 
     def _view(self, name: str, entry: Entry) -> AgentView:
         snapshot, event = self._last.get(name, (_NOTHING, {}))

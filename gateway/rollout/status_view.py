@@ -228,8 +228,8 @@ class GatewayView:
 class StatusView:
     """The answer of `/status`; `agents` by name, and `models` the sums of plain models' calls, by target.
 
-    The entry `other` is of models that never answered, or are too many. `unpriced_models` served without a known price
-    since the configuration was loaded.
+    The entry `other` is of models that never answered, or are too many. `unpriced_models` served here without a known
+    price, and `model_retirements` are of models in use that end within 60 days.
     """
 
     now: str
@@ -237,6 +237,7 @@ class StatusView:
     agents: Mapping[str, AgentView]
     models: Mapping[str, CallSums] = field(default_factory=dict)
     unpriced_models: tuple[str, ...] = ()
+    model_retirements: tuple[RetirementView, ...] = ()
 
 
 def is_shown_by_one(finding: FindingView) -> bool:

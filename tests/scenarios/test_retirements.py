@@ -13,6 +13,7 @@ import pytest
 
 from gateway.replica.replica import Seams
 from gateway.timings import Timings
+from tests.gateway.api.keys import digest_of
 from tests.support.calling import eventually
 from tests.support.listening import listening
 from tests.support.receivers import Receiver
@@ -75,6 +76,30 @@ async def test_a_model_that_ends_is_shown_and_logged(
     assert [(line["event"], line["level"], line["target"], line["days"]) for line in lines] == [
         ("model_retired", "error", "mine/other", -3), ("model_retires", "warning", "mine/old", 10),
     ]  # fmt: skip
+
+
+async def test_plain_models_that_end_are_on_the_status(tmp_path: Path, redis_url: str, agent: str) -> None:
+    """Those that `models` spells out or aliases lead to; a limited key sees its own, one agent's view none."""
+    names = ("mine/named", "mine/aliased", "mine/unused")
+    keys = {"all": {}, "some": {"models": ["mine/aliased"]}, "agents": {"agents": [agent]}}
+    settings = {
+        "retirements": [{"target": name, "on": day(number + 1)} for number, name in enumerate(names)],
+        "models": ["mine/named", "mine/*"],
+        "keys": {name: {"sha256": digest_of(name), **more} for name, more in keys.items()},
+    }
+
+    async def shown(name: str, path: str = "/status") -> list[str]:
+        answer = await http.get(f"{served.url}{path}", headers={"authorization": f"Bearer {name}"})
+        return [each["target"] for each in answer.json()["model_retirements"]]
+
+    async with provider() as standin, httpx2.AsyncClient() as http:
+        place = folder(tmp_path, agent, standin.base_url, **settings)
+        routing = json.loads((place / "routing.yaml").read_text())
+        write(place, {"routing.yaml": {**routing, "aliases": {"old-name": "mine/aliased"}}})
+        async with serving(place, redis_url) as served:
+            assert await shown("all") == ["mine/named", "mine/aliased"]
+            assert await shown("some") == ["mine/aliased"]
+            assert await shown("agents") == await shown("all", f"/status/{agent}") == []
 
 
 async def test_a_model_that_has_ended_refuses_no_configuration(tmp_path: Path, redis_url: str, agent: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import subprocess
 from collections.abc import Iterator
 from dataclasses import astuple, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from bench.calibration.clock import VirtualLoop
 from bench.calibration.provider import Said
-from bench.calibration.report import Tallied, chosen, kept, misses, row, table, upper_bound
+from bench.calibration.report import Tallied, chosen, commit, kept, misses, row, table, upper_bound
 from bench.calibration.rollout import Ended, simulate
 from bench.calibration.store import Line, VirtualStore
 from bench.calibration.workers import Server
@@ -66,6 +67,46 @@ def test_the_store_lives_on_the_virtual_clock(server: Server) -> None:
         assert runner.run(flush_twice()) == (120, 7200.0)
 
 
+def test_a_threads_work_takes_no_time() -> None:
+    """The clock does not jump to a timer meanwhile."""
+
+    async def work() -> float:
+        await asyncio.to_thread(list, "work")
+        return asyncio.get_running_loop().time()
+
+    async def both() -> float:
+        _, at = await asyncio.gather(asyncio.sleep(DAY), work())
+        return at
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        assert runner.run(both()) == 0.0
+
+
+def test_an_answer_comes_when_nothing_else_is_ready(server: Server) -> None:
+    """However long that takes: else the machine's load would decide what comes first."""
+    done: list[str] = []
+
+    async def ask() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        store = VirtualStore(connect(server.url), "replica", Line(loop))
+        await store.ping()
+        done.append("answered")
+        await store.aclose()
+
+    async def be_ready() -> None:
+        for _ in range(5_000):
+            await asyncio.sleep(0)
+        done.append("ready")
+
+    async def both() -> None:
+        await asyncio.gather(ask(), be_ready())
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(both())
+    assert done == ["ready", "answered"]
+
+
 @pytest.mark.parametrize(("count", "runs", "bound"), [(0, 300, 0.0099), (1, 200, 0.0235), (3, 2000, 0.0039), (5, 5, 1)])
 def test_the_bound_is_the_exact_one(count: int, runs: int, bound: float) -> None:
     """The one-sided 95 % bound of Clopper and Pearson: none of 300 bounds the share by 1 %."""
@@ -89,6 +130,26 @@ def test_the_table_names_the_commits_that_were_measured() -> None:
     worlds = [SCENARIOS["identical"], SCENARIOS["heavy tails"], SCENARIOS["hedges"]]
     found = [Tallied(world.name, "code", commit) for world, commit in zip(worlds, ("a1", "a1", "b2"), strict=True)]
     assert table(zip(worlds, found, strict=True))[-1] == "Worlds by the commit whose code was measured: a1 (2), b2 (1)."
+
+
+def test_code_that_differs_from_its_commit_is_marked(tmp_path: Path) -> None:
+    """Also where a file is new; what decides nothing may differ."""
+
+    def git(*arguments: str) -> None:
+        identity = ("-c", "user.name=kim", "-c", "user.email=kim@example.com")
+        subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    git("init")
+    for folder in ("gateway", "docs"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "text.py").write_text("first")
+    git("add", ".")
+    git("commit", "--no-gpg-sign", "-m", "begin")
+    clean = commit(tmp_path)
+    (tmp_path / "docs" / "text.py").write_text("second")
+    assert clean and commit(tmp_path) == clean
+    (tmp_path / "gateway" / "new.py").write_text("first")
+    assert commit(tmp_path) == f"{clean}-dirty" and commit(tmp_path.parent) == ""
 
 
 def test_a_bad_canary_is_found_when_95_of_100_are() -> None:

@@ -20,7 +20,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 
-from bench.calibration.report import Tallied, chosen, code_digest, commit, kept, misses, row, table
+from bench.calibration.report import DIRTY, Tallied, chosen, code_digest, commit, kept, misses, row, table
 from bench.calibration.workers import work, workers
 from bench.calibration.worlds import SCENARIOS, Scenario
 from bench.quoting import quote
@@ -33,6 +33,8 @@ def measure(scenario: Scenario, runs: int, pool: ProcessPoolExecutor, code: str,
     """So many rollouts of a world; those that were kept are not done again."""
     before = kept(scenario.name) if keep else None
     tallied = before if before and before.code == code else Tallied(scenario.name, code, commit())
+    if tallied.commit.endswith(DIRTY):
+        tallied.commit = commit()  # the same code may have been committed since
     for ended, seconds in pool.map(work, repeat(scenario.name), range(tallied.runs, runs)):
         tallied.add(ended, seconds)
         if keep and tallied.runs % SAVE_EVERY == 0:

@@ -18,6 +18,7 @@ RESULTS = ROOT / "bench" / "results" / "calibration"
 CONFIDENCE = 0.95
 FALSE_BAR = 0.01  # of blameless canaries
 _SOURCES = ("gateway", "policies", "routing", "bench/calibration")
+DIRTY = "-dirty"  # ends the name of a commit that does not have the code that was measured
 _MOST_LISTED = 5
 
 
@@ -25,9 +26,9 @@ _MOST_LISTED = 5
 class Tallied:
     """What the rollouts with the seeds from 0 to `runs` - 1 of one world came to, under one state of the code.
 
-    `code` is the digest of that state and `commit` a commit that has it. `gone` lists seed, the canary's calls and the
-    calls of its decision for each that was rolled back, `reasons` why a few of them were. `suspect` counts e-values of
-    10 and more, `seconds` adds up what the rollouts took of the CPU.
+    `code` is the digest of that state and `commit` a commit that has it, or the one that was changed. `gone` lists
+    seed, the canary's calls and the calls of its decision for each that was rolled back, `reasons` why a few of them
+    were. `suspect` counts e-values of 10 and more, `seconds` adds up what the rollouts took of the CPU.
     """
 
     name: str
@@ -81,10 +82,15 @@ def code_digest() -> str:
     return digest.hexdigest()
 
 
-def commit() -> str:
-    """The commit of the checkout, '' outside of one."""
-    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
-    return found.stdout.strip()
+def commit(root: Path = ROOT) -> str:
+    """Return the commit of the checkout, marked where the code differs from it; '' outside of a checkout."""
+    if not (found := _git(root, "rev-parse", "--short", "HEAD")):
+        return ""
+    return found + DIRTY if _git(root, "status", "--porcelain", "--", *_SOURCES) else found
+
+
+def _git(root: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True).stdout.strip()
 
 
 def upper_bound(count: int, runs: int, confidence: float = CONFIDENCE) -> float:

@@ -1,5 +1,6 @@
 """Observations of one arm for a guardrail: the bad ones among how many, or a mean."""
 
+import math
 from dataclasses import dataclass
 
 from policies.evidence.evidence import ArmEvidence
@@ -12,7 +13,8 @@ from policies.statistics.means import Sample
 class Observed:
     """`bad` of `of` calls or units; `bad` is None for a mean, whose `value` is in parts of stable's cap.
 
-    `value` is None before the first call.
+    `value` is None before the first call. Bad units whose calls are counted nowhere (later turns that are known by the
+    words of an answer, what a rate limit hides of stable) are among the units here, so no share is above 1.
     """
 
     value: float | None
@@ -33,4 +35,5 @@ def observed(guardrail: Guardrail, arm: ArmEvidence) -> Observed:
         bad = float(reading.observed(arm))
     else:
         bad = arm.badness(guardrail.components[-1])
-    return Observed(bad / trials, bad, trials)
+    of = max(trials, math.ceil(bad))
+    return Observed(bad / of, bad, of)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from policies.evidence.evidence import ERRORS, Evidence, earlier_part
+from policies.evidence.evidence import ERRORS, Evidence
 from policies.guardrails.exclusion import SoleBreach, sole_breach
 from policies.guardrails.grammar import Guardrail
 from policies.guardrails.guardrails import MIN_UNITS, Assessment, Finding, bank
@@ -23,6 +23,7 @@ from policies.rollout.exclusions import (
     with_end,
     with_kept,
 )
+from policies.rollout.shown import shown_in_words
 from policies.rollout.state import WHOLE_WEIGHT, Action, Intent, Phase, State, Step, percent
 
 CONTROLLER = "controller"
@@ -211,7 +212,7 @@ def complete(state: State, actor: str, reason: str, now: float) -> Decision:
 
 def breach(finding: Finding, findings: Findings) -> str:
     """Return a sentence that states what was proven, for the record and for a person who reads it at night."""
-    text = f"{finding.guardrail.text} is breached: {_seen(finding, findings.evidence)}"
+    text = f"{finding.guardrail.text} is breached: {shown_in_words(finding.guardrail, findings.evidence)}"
     if not finding.guardrail.relative:
         return f"{text}; E = {finding.e_value:.4g}"
     return f"{text}; E = {findings.assessment.e_value:.4g} over all guardrails"
@@ -230,10 +231,11 @@ def _roll_back(state: State, finding: Finding, findings: Findings, now: float) -
 def _exclude(state: State, sole: SoleBreach, findings: Findings, now: float) -> Decision:
     """Keep a party off the canary; the step and its evidence go on."""
     finding, who = sole.finding, party_in_words(sole.party)
+    shown = shown_in_words(finding.guardrail, findings.evidence)
     reason = (
         f"{finding.guardrail.text} is breached by the calls of {who} alone ({sole.share:.0%} of the canary's): "
-        f"{_seen(finding, findings.evidence)}; E = {finding.unbounded:.4g}, and {finding.e_value:.4g} without these "
-        f"calls; they get {state.stable.version} from now on; {way_on(state)}"
+        f"{shown}; E = {finding.unbounded:.4g}, and {finding.e_value:.4g} without these calls; "
+        f"they get {state.stable.version} from now on; {way_on(state)}"
     )
     excluded = (*state.excluded, sole.party)
     decision = change(state, now, action="exclude", actor=CONTROLLER, reason=reason, excluded=excluded)
@@ -312,36 +314,6 @@ def _beginning(
     share = intent.steps[0].share
     reason = f"{intent.canary.version} on trial at {percent(share)} over {intent.stable.version}"
     return "running", "start", share, reason
-
-
-def _seen(finding: Finding, evidence: Evidence) -> str:
-    canary, stable = finding.canary or 0.0, finding.stable or 0.0
-    if finding.guardrail.is_mean:
-        times = f"{canary / stable:.3g}" if stable else "infinitely many"
-        return f"the canary's value is {times} times stable's, over {evidence.canary.calls} requests"
-    population = finding.guardrail.population
-    calls, others = (sum(arm.trials(population).values()) for arm in (evidence.canary, evidence.stable))
-    control = f"stable {stable:.2%} of {others}" if others else "no calls of stable"
-    shown = f"canary {canary:.2%} of {calls} requests, {control}"
-    return f"{shown}{_later_turns(finding, evidence, calls)}{_under_way(finding.guardrail, evidence)}"
-
-
-def _later_turns(finding: Finding, evidence: Evidence, calls: int) -> str:
-    """Return what later turns have shown that are counted by conversation alone, in words."""
-    units = max(evidence.canary.bad_units.get(component, 0) for component in finding.guardrail.components)
-    others = max(evidence.stable.bad_units.get(component, 0) for component in finding.guardrail.components)
-    if finding.guardrail.population != "judged calls" or units <= round((finding.canary or 0.0) * calls):
-        return ""
-    return f"; with later turns {units} conversations were bad on the canary and {others} on stable"
-
-
-def _under_way(guardrail: Guardrail, evidence: Evidence) -> str:
-    """Return what the conversations of earlier steps have shown, in words."""
-    parts = [earlier_part(component, step) for component in guardrail.components for step in evidence.earlier]
-    canary, stable = (sum(arm.bad_units.get(part, 0) for part in parts) for arm in (evidence.canary, evidence.stable))
-    if not canary:
-        return ""
-    return f"; of the conversations under way before the step, {canary} were bad on the canary and {stable} on stable"
 
 
 def _in_words(steps: tuple[Step, ...]) -> str:

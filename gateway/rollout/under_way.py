@@ -38,7 +38,7 @@ class UnderWay:
         self._forgetful: set[str] = set()
         self._agents: dict[str, RecentUnits] = {}
         self._beginnings: dict[Beginning, Beginning] = {}
-        self._awaited: dict[str, asyncio.Event] = {}
+        self._awaited: dict[str, list[asyncio.Event]] = {}
         self._heard_again_at = 0.0
         self.is_deaf = False
         self.ask: Callable[[], None] = _ignore
@@ -114,12 +114,17 @@ class UnderWay:
 
     async def hear_of(self, unit: str) -> None:
         """Wait until another replica tells of the unit, for a moment at most."""
-        name = unit_id(unit)
-        heard = self._awaited.setdefault(name, asyncio.Event())
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._hear_seconds):
-                await heard.wait()
-        self._awaited.pop(name, None)
+        name, heard = unit_id(unit), asyncio.Event()
+        waiting = self._awaited.setdefault(name, [])
+        waiting.append(heard)
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._hear_seconds):
+                    await heard.wait()
+        finally:
+            waiting.remove(heard)
+            if not waiting:
+                del self._awaited[name]
 
     def mark(self, name: str, entry: Entry) -> None:
         """Let every replica know the id, under which no call ever is."""
@@ -157,8 +162,8 @@ class UnderWay:
             known = units.newest.get(unit)
             if known is None or _holds(beginning, known):
                 units.put(unit, beginning)
-            if self._awaited and unit in self._awaited:
-                self._awaited[unit].set()
+            for heard in self._awaited.get(unit, ()):
+                heard.set()
 
     def take(self, most: int) -> list[Begun]:
         """Return what the other replicas are to hear of, at most so many units at a time; it is forgotten here."""

@@ -232,6 +232,23 @@ async def test_a_turn_waits_for_the_word_of_another_replica() -> None:
     assert not here.under_way.may_hear_of("b", here.entry)
 
 
+async def test_each_call_that_waits_for_a_unit_hears_of_it() -> None:
+    """Though another that came before it has given up, or has left."""
+    here = Stage()
+    here.under_way = UnderWay(lambda: here.now, hear_seconds=0.01)
+    impatient = asyncio.create_task(here.under_way.hear_of("a"))
+    await asyncio.sleep(0)
+    here.under_way._hear_seconds = 3600
+    leaving, waiting = (asyncio.create_task(here.under_way.hear_of("a")) for _ in range(2))
+    await impatient
+    leaving.cancel()
+    await asyncio.wait([leaving])
+    here.hear("a", Beginning(1, here.agent.versions["v2"].digest))
+    async with asyncio.timeout(10):
+        await waiting
+    assert not here.under_way._awaited
+
+
 def test_a_step_waits_for_new_units_where_other_replicas_serve() -> None:
     """Until all of them know of the step, a new unit begins in the step before, and is no evidence."""
     here = Stage()

@@ -72,7 +72,7 @@ class Status(Endpoint):
             return {}
 
         def is_shown(name: str) -> bool:
-            return reader.models is None or reader.may_use(Target(*name.partition("/")[::2]))
+            return reader.may_use(Target(*name.partition("/")[::2]))
 
         sums = {name: sums for name, sums in (await status.models()).items() if is_shown(name)}
         return {

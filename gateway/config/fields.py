@@ -28,12 +28,12 @@ from gateway.config.store_url import read_store_url
 from routing.agents import Sticky
 from routing.chain import HUMAN, ChainTarget, Target
 
-NAME_PATTERN: Final = (
-    r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$"  # names are files, where a dot hides, and arguments, where - is an option
-)
+# Names are files, where a dot hides, and arguments, where - is an option.
+_NAME: Final = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}"
+NAME_PATTERN: Final = rf"^{_NAME}$"
 SECRET_PATTERN: Final = r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$"  # noqa: S105 - the pattern of a secret, not one
-TARGET_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}/[^\s]{1,200}$"
-MODEL_PATTERN: Final = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}/([^\s*]{1,200}|[^\s*]{0,199}\*)$"
+TARGET_PATTERN: Final = rf"^{_NAME}/[^\s]{{1,200}}$"
+MODEL_PATTERN: Final = rf"^{_NAME}/([^\s*]{{1,200}}|[^\s*]{{0,199}}\*)$"
 ALIAS_PATTERN: Final = r"^[^\s\x00-\x1f\x7f]{1,200}$"
 _ADDRESS: Final = r"(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})"
 EMBEDDED: Final = "embedded"

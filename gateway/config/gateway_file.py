@@ -27,6 +27,7 @@ from gateway.config.fields import (
     StrictModel,
     WebhookUrl,
 )
+from gateway.config.key_scope import agents_in_scope, models_in_scope
 from gateway.config.provider_settings import Provider as Provider
 from gateway.config.timeout_settings import TimeoutSettings as TimeoutSettings
 from gateway.json_size import MOST_VALUES
@@ -65,12 +66,12 @@ class ClientKey(StrictModel):
     @property
     def agents_in_scope(self) -> tuple[str, ...] | None:
         """Return the agents that the key may call; None for all."""
-        return () if self.agents is None and self.models else self.agents
+        return agents_in_scope(self.agents, self.models)
 
     @property
     def models_in_scope(self) -> tuple[str, ...] | None:
         """Return the patterns of plain models that the key may call; None for all that are passed on."""
-        return () if self.models is None and self.agents is not None else self.models
+        return models_in_scope(self.agents, self.models)
 
 
 class Retries(StrictModel):

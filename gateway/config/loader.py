@@ -14,6 +14,7 @@ from gateway.config import fields, quantities
 from gateway.config.crosscheck import ANYBODY, Known, KnownCaller, entries, gateway_problems
 from gateway.config.environment import Expanded, expand
 from gateway.config.gateway_file import GatewaySettings
+from gateway.config.key_scope import agents_in_scope
 from gateway.config.model_check import alias_problems, model_problems, patterns_in
 from gateway.config.nodes import Node
 from gateway.config.presets import apply_presets
@@ -195,8 +196,8 @@ def _callers(root: Node) -> list[KnownCaller] | None:
         if not isinstance(key.value, Mapping) or (group is not None and group.text is None):
             return None
         models = key.get("models")
-        is_for_all = agents is None and not (models is not None and models.items)
-        named = None if is_for_all else [each.text or "" for each in (agents.items if agents else ())]
+        named = None if agents is None else tuple(each.text or "" for each in agents.items)
+        named = agents_in_scope(named, None if models is None else models.items)
         found.append(KnownCaller(name, "default" if group is None else group.text or "", named))
     return found
 

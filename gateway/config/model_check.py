@@ -16,8 +16,7 @@ def patterns_in(root: Node | None, *keys: str) -> tuple[ModelPattern, ...] | Non
     listed = root.get(*keys) if root is not None else None
     if listed is None:
         return None
-    texts = (item.text for item in listed.items)
-    return tuple(ModelPattern.of(text) for text in texts if text is not None and re.fullmatch(MODEL_PATTERN, text))
+    return tuple(pattern for _, _, pattern in _patterns(listed, keys))
 
 
 def model_problems(root: Node, known: Known) -> Iterator[Problem]:

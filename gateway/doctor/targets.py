@@ -23,6 +23,7 @@ from gateway.formats.model_errors import FIELD, blaming_model
 from gateway.formats.prompt import Message, Prompt, Text
 from gateway.headers import to_provider
 from gateway.net.client import Headers, Request, header
+from gateway.passthrough.model_list import request_of
 from gateway.rollout.target_faults import why_unreachable
 from gateway.runtime import Channel
 from routing.chain import Target
@@ -111,7 +112,7 @@ def _request(asked: Asked) -> Request:
     if asked.is_open:
         facts = endpoint.api.facts
         if (path := facts.key_path or facts.models_path) is not None:
-            return endpoint.request(endpoint.base_path + path, _HEADERS, b"", "GET")
+            return request_of(endpoint, _HEADERS, path)
         model = next(preset.model for preset in PRESETS.values() if preset.api == asked.provider.api)
     written = endpoint.api.write(_SMALLEST, model)
     return endpoint.request(endpoint.base_path + written.path, _HEADERS, orjson.dumps(written.body))

@@ -25,6 +25,7 @@ from gateway.pricing import PriceBook, PriceList
 from gateway.redaction import Redactor
 from gateway.rollout.notifications import Receiver
 from gateway.runtime import Channel, CircuitRules, RetryRules, Runtime
+from gateway.timings import USUAL
 from gateway.webhook.webhook import Webhook, origin_of
 from policies.calls.retry import Backoff
 from routing.agents import Agent, Target, Timeouts
@@ -32,7 +33,6 @@ from routing.models import ModelPattern
 from routing.rules import HEADER_PREFIX
 
 _LONGEST_KEY_BYTES = 64
-_MODEL_LIST_SECONDS = 5.0  # for a provider's list of models
 _SHORTEST_SECRET = 8  # in the log, which has no words of models in it
 
 
@@ -79,7 +79,7 @@ def _names(deployment: Deployment, channels: Mapping[str, Channel], book: PriceB
 def _source(channel: Channel) -> Source:
     endpoint = channel.endpoint
     has_list = endpoint.api.facts.models_path is not None
-    return Source(endpoint.account, partial(fetch_models, channel, _MODEL_LIST_SECONDS) if has_list else None)
+    return Source(endpoint.account, partial(fetch_models, channel, USUAL.model_list) if has_list else None)
 
 
 def _patterns(texts: Iterable[str]) -> tuple[ModelPattern, ...]:

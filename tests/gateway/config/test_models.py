@@ -38,7 +38,7 @@ def test_no_agent_is_needed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["'*'", "'*/gpt-4o'", "gpt-4o", "openai/", "openai/*-mini", "openai/a*b*", "'openai/a b'"]
+    "pattern", ["'*'", "'*/gpt-4o'", "gpt-4o", "openai/", "openai/*-mini", "openai/a*b*", "'openai/a b'", "-openai/*"]
 )
 def test_patterns_that_are_none(tmp_path: Path, pattern: str) -> None:
     """Each names its provider, so that one that comes later is not open unasked; a star is the end."""

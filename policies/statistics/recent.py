@@ -7,7 +7,7 @@ component that is dropped counts for nothing. An average of e-values is one. Sou
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from policies.statistics.sequential import absolute_e_value
 
@@ -21,10 +21,18 @@ def recent_e_value(
     the latest windows."""
     windows = sorted({*recent_failing, *recent_good}, reverse=True)
     total, bad, well = _not_begun(windows[0] + 1) if windows else 1.0, 0.0, 0
-    for index in windows:
+    for index, first in zip(windows, _first_of_each(windows), strict=True):
         bad, well = bad + recent_failing.get(index, 0), well + recent_good.get(index, 0)
-        total += (_not_begun(index) - _not_begun(index + 1)) * absolute_e_value(bad, bad + well, limit)
+        total += (_not_begun(first) - _not_begun(index + 1)) * absolute_e_value(bad, bad + well, limit)
     return (absolute_e_value(failing, failing + good, limit) + total) / 2
+
+
+def _first_of_each(windows: Sequence[int]) -> list[int]:
+    """Return of each window, newest first, the first of those without checks before it, or itself.
+
+    A batch of many checks lies in one window, so some after it have none. What begins in them begins with the next one.
+    """
+    return [*(older + 1 for older in windows[1:]), *windows[-1:]]
 
 
 def _not_begun(index: int) -> float:

@@ -142,7 +142,7 @@ class Attempts:
         attempt.failure, attempt.status, attempt.message = error.kind, error.upstream_status, error.message
         ours = ("gateway",) if run.plan.reason == "model" else ("version", "gateway")  # clients name plain models
         counts = counts_as_error(error.kind, error.upstream_status, error.blame in ours)
-        is_strange = is_of_another(error, run.call)
+        is_strange = is_of_another(error, run.call) or _is_misdirected(run, error)
         attempt.counts = counts and not is_strange
         attempt.caller_can_cause = error.caller_can_cause
         attempt.rejected = not counts and not is_strange and is_rejection(error.kind, error.upstream_status)
@@ -210,6 +210,11 @@ class Attempts:
         first = await first_part(reader, chunks)
         attempt.first_token_at = self._clock.monotonic()
         return OpenStream(response.headers, first, reader, chunks, response, attempt)
+
+
+def _is_misdirected(run: Run, error: ProviderError) -> bool:
+    """Return whether a client asks a plain model for what its provider's format cannot say: it chose both."""
+    return run.plan.reason == "model" and error.kind == "untranslatable"
 
 
 def _whole_answer(response: Response, whole: Whole, attempt: Attempt) -> Answer:

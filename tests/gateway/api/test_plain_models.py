@@ -296,6 +296,28 @@ async def test_a_model_that_the_provider_does_not_have(serve: Serve) -> None:
     assert f"standin/{model}" not in status["models"]
 
 
+@pytest.mark.parametrize("api", [api for api in PROVIDERS if api not in ("openai", "openai-responses")])
+async def test_what_the_models_provider_cannot_do(serve: Serve, api: str) -> None:
+    """A 400 of ours before anything is sent: the client chose the model, so it is no error of the model's."""
+    here = await serve(api=api, gateway={"models": [f"{PROVIDERS[api]}/*"], "circuit": {"failures": 1}})
+    model = f"{PROVIDERS[api]}/{new_name()}"
+    assert (await ask(here, "openai", model)).status_code == 200
+    asked = len(here.standin.requests)
+    for path, body in (
+        ("embeddings", {"input": "a"}),
+        ("completions", {"prompt": "a"}),
+        ("chat/completions", {"messages": HELLO, "logit_bias": {"1": 1}}),
+    ):
+        for _ in range(2):
+            refused = await here.http.post(f"{here.running.url}/v1/{path}", json={"model": model, **body})
+            error = refused.json()["error"]
+            assert (refused.status_code, error["code"]) == (400, "unsupported_by_provider"), error
+    found = await sums(here, model, 7)
+    assert (found["requests"], found["errors"]) == (7, 0)
+    status = (await here.http.get(f"{here.running.url}/status")).json()
+    assert status["gateway"]["circuits"] == {} and len(here.standin.requests) == asked
+
+
 async def test_retries_and_circuits(serve: Serve) -> None:
     """A failing plain model is retried, and its circuit opens."""
     gateway = {**OPEN, "retries": {"per_target": 1, "budget": "100%"}, "circuit": {"failures": 4}}

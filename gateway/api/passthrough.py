@@ -209,9 +209,15 @@ class AnswerReader(MessageSend):
 
 
 def _references(path: str) -> References | None:
-    """Return how requests name items of earlier answers, at an action beside a format's generation (`…/compact`)."""
+    """Return how requests name items of earlier answers: beside a format's generation (`…/compact`), and elsewhere."""
     parent = path.rpartition("/")[0]
-    return next((side.door.references for side in CLIENTS.values() if parent in side.door.paths), None)
+    for side in CLIENTS.values():
+        if parent in side.door.paths:
+            return side.door.references
+        for pattern, references in side.door.other_references:
+            if pattern.fullmatch(path):
+                return references
+    return None
 
 
 def _path(path: str) -> str:

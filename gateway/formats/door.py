@@ -47,7 +47,8 @@ class Door:
     `asked` reads the path's parameters and the body; it raises NotFound where the path is none of the format's. `verbs`
     are what a path ends with, behind a colon. With `keeps_query` a query string goes on to a provider of the same
     format; with `tries_websocket` clients try a WebSocket first, and go on with HTTP where it is answered with 426.
-    With `references` a request may name items of earlier answers by their ids.
+    With `references` a request may name items of earlier answers by their ids; `other_references` are those of requests
+    that go through, by patterns of their paths.
 
     `kept_at` is the path behind a provider's base path at which clients ask for an answer by its id; they ask us
     behind a path of the door. It is '' where no answer can be asked for so.
@@ -62,6 +63,7 @@ class Door:
     keeps_query: bool = True
     tries_websocket: bool = False
     references: References | None = None
+    other_references: tuple[tuple[re.Pattern[str], References], ...] = ()
     kept_at: str = ""
 
 

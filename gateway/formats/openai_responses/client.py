@@ -5,7 +5,7 @@ from gateway.formats.door import Door
 from gateway.formats.openai_chat.client_request import assistant_message, is_question
 from gateway.formats.openai_chat.errors import ERROR_SHAPE, error_body
 from gateway.formats.openai_responses import NAME
-from gateway.formats.openai_responses._references import REFERENCES
+from gateway.formats.openai_responses._references import CONVERSATIONS, REFERENCES
 from gateway.formats.openai_responses.client_answer import write_reply
 from gateway.formats.openai_responses.client_request import PREVIOUS, opening, read
 from gateway.formats.openai_responses.client_stream import ResponsesWriter
@@ -21,7 +21,12 @@ CLIENT = ClientSide(
         continues=PREVIOUS,
         answer_id=AnswerIds("resp"),
     ),
-    door=Door(("/v1/responses",), tries_websocket=True, references=REFERENCES),  # Codex and OpenAI's SDKs try one
+    door=Door(
+        ("/v1/responses",),
+        tries_websocket=True,  # Codex and OpenAI's SDKs try one
+        references=REFERENCES,
+        other_references=CONVERSATIONS,
+    ),
     prompt=read,
     opening=opening,
     reply=write_reply,

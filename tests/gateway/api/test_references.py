@@ -118,16 +118,39 @@ async def test_openai_gets_nothing_of_ours(serve: Serve, path: str) -> None:
     assert (await here.http.post(url, json=gone)).status_code == 404 and len(here.standin.requests) == asked
 
 
-@pytest.mark.parametrize("path", ["responses/compact", "responses/input_tokens"])
-async def test_a_reference_beside_a_response(serve: Serve, path: str) -> None:
-    """An item that another format's provider wrote goes to OpenAI in the place of its reference."""
+@pytest.mark.parametrize("path", ["conversations", "conversations/conv_1/items"])
+async def test_a_conversations_items(serve: Serve, path: str) -> None:
+    """OpenAI stores the items of our answers under ids of its own, and what references stand for."""
     here = await serve(api="openai-responses")
+    first = await with_claude(here)
+    url, (said,) = f"{here.base_url}/{path}", first["output"]
+    thought = {"type": "reasoning", "id": "rs_serinus_abc_1", "summary": [], "encrypted_content": "serinus:abc"}
+    asked = len(here.standin.requests)
+    for item in (said, {"type": "item_reference", "id": said["id"]}):
+        await here.http.post(url, json={"items": [user("hi"), thought, item], "metadata": {"a": "b"}})
+        sent = here.received_json()
+        assert "serinus" not in json.dumps(sent) and sent["metadata"] == {"a": "b"}
+        assert [each["content"][0]["text"] for each in sent["items"]] == ["hi", SAID]
+    unknown = {"items": [{"type": "item_reference", "id": "msg_serinus_none_0"}]}
+    assert (await here.http.post(url, json=unknown)).status_code == 404
+    assert len(here.standin.requests) == asked + 2
+
+
+async def with_claude(here: Place) -> Any:
+    """An answer of Claude's behind an agent's OpenAI account."""
     claude = {"api": "anthropic", "base_url": here.standin.root_url, "api_key": "${PROVIDER_KEY}"}
     settings = json.loads((here.running.folder / "gateway.yaml").read_text())
     settings["providers"]["claude"] = claude
     write(here.running.folder, {"gateway.yaml": {**settings, "models": ["claude/*"]}})
     here.running.reload()
-    first = (await ask(here, "hello", model="claude/good")).json()
+    return (await ask(here, "hello", model="claude/good")).json()
+
+
+@pytest.mark.parametrize("path", ["responses/compact", "responses/input_tokens"])
+async def test_a_reference_beside_a_response(serve: Serve, path: str) -> None:
+    """An item that another format's provider wrote goes to OpenAI in the place of its reference."""
+    here = await serve(api="openai-responses")
+    first = await with_claude(here)
     await here.http.post(f"{here.base_url}/{path}", json={"model": here.agent, "input": second_turn(first)})
     sent = here.received().raw_body.decode()
     assert SAID in sent and "serinus" not in sent and "item_reference" not in sent

@@ -21,7 +21,8 @@ MEMBERS: Mapping[str, str] = {
     "tool_choice": "tool_choice",
 }
 UNSAYABLE = ("top_k", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs")
-PREFIX = "generation_config."
+CONFIG = "generation_config"
+PREFIX = f"{CONFIG}."
 _EFFORTS: frozenset[str] = frozenset(get_args(Effort))
 # Every model takes these three; some take `minimal` or `xhigh` too, and none can be told not to think at all.
 _LEVELS: Mapping[Effort, str] = {
@@ -38,7 +39,7 @@ _MODES = ("auto", "any", "none", "validated")
 def read_config(value: object, extras: Json) -> Json:
     """Fields of a prompt; `allowed` are the names of functions that may be called, where the client names several."""
     fields: Json = {}
-    for name, each in values.members(value, PREFIX[:-1]).items():
+    for name, each in values.members(value, CONFIG).items():
         if each is None:
             continue
         if name in _READERS:

@@ -10,6 +10,7 @@ from typing import Any
 from gateway.errors import CallerError
 from gateway.formats.fit import fitted_tool
 from gateway.formats.gemini_interactions._config import (
+    CONFIG,
     MEMBERS,
     UNSAYABLE,
     unsayable,
@@ -17,14 +18,13 @@ from gateway.formats.gemini_interactions._config import (
     write_output,
     write_tool,
 )
-from gateway.formats.gemini_interactions.client_request import refuse_ours
+from gateway.formats.gemini_interactions.client_request import check_spelling, refuse_ours
 from gateway.formats.gemini_interactions.provider_request import LIMITS
 from gateway.formats.prompt import Prompt, ToolSpec, Untranslatable
 from gateway.formats.settings import Settings
 from gateway.formats.tools import merge_tools
 from gateway.json_body import Document, encode
 
-_CONFIG = "generation_config"
 _CHOOSING = frozenset({"tool_choice", "parallel_tools"})
 Changes = dict[str, str | None]
 
@@ -32,6 +32,7 @@ Changes = dict[str, str | None]
 def amend(document: Document, settings: Settings, model: str) -> Changes:
     """The changed members; None takes one out. Raises CallerError, Untranslatable for what this format cannot say."""
     given = document.values
+    check_spelling(given)
     refuse_ours(given)
     is_agent = given.get("agent") is not None  # an agent of Google's runs by `agent_config` alone
     changed: Changes = {"agent" if is_agent else "model": encode(model)}
@@ -45,7 +46,7 @@ def amend(document: Document, settings: Settings, model: str) -> Changes:
         if is_agent:
             message = "an agent of Google's takes no generation_config: leave the version's parameters out"
             raise Untranslatable(message, param="agent")
-        changed[_CONFIG] = encode(config) if config else None
+        changed[CONFIG] = encode(config) if config else None
     _put_output(changed, document, settings)
     for name, value in (settings.native or {}).items():
         _put_native(changed, document, name, value)
@@ -64,9 +65,9 @@ def _instruction(system: str, document: Document) -> str:
 
 def _config(document: Document, settings: Settings) -> dict[str, Any] | None:
     """The client's `generation_config` with what the version sets in it; None where it sets nothing."""
-    client = document.values.get(_CONFIG)
+    client = document.values.get(CONFIG)
     if not isinstance(client, dict | None):
-        raise CallerError(f"{_CONFIG} must be an object", param=_CONFIG)
+        raise CallerError(f"{CONFIG} must be an object", param=CONFIG)
     given = {name: value for name, value in (client or {}).items() if value is not None}
     fields = {name: value for name, value in (settings.defaults or {}).items() if MEMBERS.get(name) not in given}
     fields |= settings.fixed or {}
@@ -101,7 +102,7 @@ def _put_output(changed: Changes, document: Document, settings: Settings) -> Non
 def _put_native(changed: Changes, document: Document, name: str, value: Any) -> None:
     """A member of the API's own; an object is laid over the client's."""
     there = document.values.get(name)
-    if name == _CONFIG and (text := changed.get(name)) is not None:
+    if name == CONFIG and (text := changed.get(name)) is not None:
         there = Document.parse(text.encode()).values
     laid = {**there, **value} if isinstance(there, Mapping) and isinstance(value, Mapping) else value
     changed[name] = encode(laid)

@@ -2,13 +2,14 @@
 there.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from gateway.errors import CallerError, NotFound
 from gateway.formats import values
-from gateway.formats.gemini_interactions._config import read_config, read_output, read_tools
+from gateway.formats.gemini_interactions._config import CONFIG, PREFIX, read_config, read_output, read_tools
 from gateway.formats.gemini_interactions._content import is_content, text_in
 from gateway.formats.gemini_interactions._steps import StepHistory
 from gateway.formats.marks import is_ours
@@ -25,6 +26,7 @@ _NOTHING: Mapping[str, tuple[Any, ...]] = {
 _ELSEWHERE = ("input", PREVIOUS, "continuation_token")  # what there is to answer
 _READ = frozenset({"model", "input", "system_instruction", "tools", "generation_config", "stream"})
 _FORMATS = frozenset({"response_format", "response_mime_type"})
+_CAPITAL = re.compile(r"(?<!^)[A-Z]")
 _JSON = "application/json"
 _OFF = ("block_none", "off")
 
@@ -34,6 +36,7 @@ Json = dict[str, Any]
 def read_prompt(request: Mapping[str, Any]) -> Prompt:
     """The request in no format. Raises CallerError, and NotFound for an interaction of ours as the one to go on
     from."""
+    check_spelling(request)
     given = {name: value for name, value in request.items() if value is not None}
     refuse_ours(given)
     extras: Json = {}
@@ -53,6 +56,19 @@ def read_prompt(request: Mapping[str, Any]) -> Prompt:
     return Prompt(
         messages, _usable(tools, allowed, strict), output=output, wants_usage=True, hints=hints, extras=extras, **fields
     )
+
+
+def check_spelling(request: Mapping[str, Any]) -> None:
+    """Raise CallerError for a member in camelCase: Google's servers may read it, and nothing here does.
+
+    A turn by `previousInteractionId` would leave its conversation's version, and `systemInstruction` stand beside the
+    version's prompt.
+    """
+    config = request.get(CONFIG)
+    for prefix, names in (("", request), (PREFIX, config if isinstance(config, dict) else ())):
+        for name in names:
+            if (meant := _CAPITAL.sub(r"_\g<0>", name).lower()) != name:
+                raise CallerError(f"write {prefix + meant!r} in place of {prefix + name!r}", param=prefix + name)
 
 
 def refuse_ours(request: Mapping[str, Any]) -> None:

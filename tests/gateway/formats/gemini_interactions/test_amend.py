@@ -1,12 +1,14 @@
 """A version put into a client's own request: what it sets changes, and all else goes through byte for byte."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from gateway.errors import CallerError, NotFound
 from gateway.formats.gemini_interactions.amend import amend
+from gateway.formats.gemini_interactions.client_request import read_prompt
 from gateway.formats.gemini_interactions.provider import PROVIDER
 from gateway.formats.prompt import OutputShape, ToolChoice, ToolSpec, Untranslatable
 from gateway.formats.settings import Settings
@@ -104,6 +106,28 @@ def test_what_cannot_be(body: dict[str, object], settings: Settings, error: type
     """It is refused before anything is sent."""
     with pytest.raises(error):
         amended(json.dumps({"model": "a", "input": "x", **body}), settings)
+
+
+@pytest.mark.parametrize(
+    ("body", "param", "meant"),
+    [
+        ({"previousInteractionId": "v1_x"}, "previousInteractionId", "previous_interaction_id"),
+        ({"systemInstruction": "mine"}, "systemInstruction", "system_instruction"),
+        ({"generationConfig": {}}, "generationConfig", "generation_config"),
+        ({"generation_config": {"maxOutputTokens": 9}}, "generation_config.maxOutputTokens", "max_output_tokens"),
+    ],
+)
+def test_members_in_camel_case(body: dict[str, object], param: str, meant: str) -> None:
+    """Refused by name, whether the request goes through or not: a turn would lose its version, or the version a say."""
+    request = {"model": "a", "input": "x", **body}
+    readers: tuple[Callable[[], object], ...] = (
+        lambda: amended(json.dumps(request), Settings(system="s")),
+        lambda: read_prompt(request),
+    )
+    for read in readers:
+        with pytest.raises(CallerError, match=meant) as caught:
+            read()
+        assert caught.value.param == param
 
 
 def test_what_a_version_sets_for_the_other_api() -> None:

@@ -165,9 +165,9 @@ class Outcome:
     the call is slow or expensive, None while nothing is frozen. `hedge` says what became of a second attempt beside the
     first, None where there was none; `late` whether the first was late where there might have been one. `exposed` says
     that the first attempt goes out whatever its target's circuit says, `censored` that the call is no evidence, because
-    what it would show depends on a circuit (decision 19), and `held` that it is none, because its conversation was
-    under way before the running step. `origin` is the earlier step in which such a conversation began, where it is
-    evidence all the same, and 0 elsewhere (decision 33). `drawn` is the id of the unit that drew the arm, where that is
+    what it would show depends on a circuit (decision 19), and `held` that it is none, because no
+    weight drew the arm of its conversation. `origin` is the earlier step in which its conversation began, and 0 where
+    that is the running one (decision 33). `drawn` is the id of the unit that drew the arm, where that is
     not `unit`, and `by_words` says that the words of an answer told it. `party` is whose call it is, or ''.
     `request_id` is the client's own name for the call and `conversation` its own id of the conversation, or ''.
     """

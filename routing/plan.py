@@ -65,7 +65,7 @@ class Plan:
     """unit → version with its reason, and the chain of targets to try.
 
     `origin` is the epoch of the earlier step in which the conversation began, where it is evidence by that step's
-    weight. `held` says that it was under way before the running step, and is no evidence, on neither arm. `drawn` is
+    weight. `held` says that no weight drew the arm of its conversation: it is no evidence, on neither arm. `drawn` is
     the id of the unit whose bucket drew the arm, where that is not `unit`.
     """
 

@@ -66,7 +66,7 @@ class Recorder:
             counts = batch.canary if arm == "canary" else batch.stable
             if outcome.censored or outcome.held:
                 counts.uncounted += 1
-                counts.held += outcome.held
+                counts.left_out += outcome.held
             else:
                 if outcome.origin:
                     counts = _earlier_arm(batch, outcome, counts)

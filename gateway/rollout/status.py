@@ -204,10 +204,10 @@ def _waits(entry: Entry, state: State | None, findings: Findings, snapshot: Snap
     """Return why the rollout does not go on, in words."""
     if state is None or not state.on_trial:
         return ()
-    held = ("a person paused it",) if state.phase == "paused" else ("it is pinned",) if state.pinned else ()
+    stopped = ("a person paused it",) if state.phase == "paused" else ("it is pinned",) if state.pinned else ()
     stable = snapshot.tallies.get(entry.intent.stable.version) or Tally()
     notes = outdated(state.frozen, stable, (*entry.guardrails, *entry.signals))
-    return (*held, *waits_for(state, entry.intent, findings, snapshot.now), *notes)
+    return (*stopped, *waits_for(state, entry.intent, findings, snapshot.now), *notes)
 
 
 def _outlook(entry: Entry, state: State | None, findings: Findings) -> OutlookView | None:

@@ -101,7 +101,7 @@ class CallSums:
     """The sums of a version's calls over all replicas, in the running rollout.
 
     `errors` are those of first attempts on the version. `unjudged` calls say nothing of it, `censored` ones met an
-    open circuit, `held` ones are of conversations from before the trial or moved ones, `unpriced` ones are missing from
+    open circuit, `held` ones are of conversations whose arm no weight drew, `unpriced` ones are missing from
     the cost.
     """
 
@@ -250,7 +250,7 @@ def apart_in_words(versions: Mapping[str, VersionView]) -> list[str]:
     said = {
         "The provider rejected some requests, whatever the cause": _counts(versions, lambda sums: sums.rejected),
         "Some calls are no evidence, because a target's circuit was open": _counts(versions, lambda s: s.censored),
-        "Some calls are no evidence, because their conversations began before this trial or were moved": _counts(
+        "Some calls are no evidence, because their conversations began before this trial, or were moved": _counts(
             versions, lambda sums: sums.held
         ),
     }

@@ -98,7 +98,7 @@ def _mark_call(outcome: Outcome, arm: Arm, component: str, party: str, repeats: 
     mark(arm, component, unit, party)
     if outcome.by_words:
         if outcome.arm == "canary" and component in (ERRORS, REJECTIONS):
-            arm.held += repeats.add(outcome.agent, outcome.origin or outcome.evidence, component, unit) != 1
+            arm.left_out += repeats.add(outcome.agent, outcome.origin or outcome.evidence, component, unit) != 1
         return
     times = repeats.add(outcome.agent, outcome.origin or outcome.evidence, component, unit)
     if times in REPEATS:

@@ -48,8 +48,8 @@ class SampleSums:
 @dataclass(slots=True)
 class Arm:
     """Sums of one arm since the last flush: its judged, split-assigned calls. `uncounted` are calls that are no
-    evidence, but show that the arm is served; `held` those of them that no weight drew, or that a unit's first bad call
-    stands for.
+    evidence, but show that the arm is served; `left_out` counts the held ones of them, and bad later turns that the
+    first bad one of their conversation stands for.
 
     `bad` maps a component (`policies.guardrails.guardrails`) to the badness in millionths of each unit that was bad;
     `units` are ids of units seen, only as many as promotion asks for. `party_of` names the party of each bad unit
@@ -63,7 +63,7 @@ class Arm:
     bad: dict[str, dict[str, int]] = field(default_factory=dict)
     samples: dict[str, SampleSums] = field(default_factory=dict)
     uncounted: int = 0
-    held: int = 0
+    left_out: int = 0
     party_of: dict[str, str] = field(default_factory=dict)
     requests_of: dict[str, int] = field(default_factory=dict)
     checks: dict[tuple[str, str], int] = field(default_factory=dict)

@@ -12,7 +12,7 @@ import orjson
 
 from gateway.store.codec import encode_tallies
 from gateway.store.seam import Arm, Batch, Sides
-from policies.evidence.evidence import HELD, SCORED, WHOLE, ArmEvidence, earlier_part, part_of, whole_of
+from policies.evidence.evidence import LEFT_OUT, SCORED, WHOLE, ArmEvidence, earlier_part, part_of, whole_of
 from policies.guardrails.metrics import SCORED_COMPONENTS
 from policies.statistics.means import BINS, Sample
 from policies.statistics.recent import KEPT
@@ -109,11 +109,11 @@ def _asks(canary: Arm) -> bool:
 
 def _errors(batch: Batch) -> dict[str, int]:
     """Nothing where there are none, so that calls which are no evidence make no hash of it."""
-    held = sum(canary.held for _, (_, canary) in _steps(batch))
+    left_out = sum(canary.left_out for _, (_, canary) in _steps(batch))
     sums = {
         "stable|errors": batch.stable.errors,
         "canary|errors": batch.canary.errors,
-        f"canary|bad_units|{HELD}": held,
+        f"canary|bad_units|{LEFT_OUT}": left_out,
     }
     return {name: errors for name, errors in sums.items() if errors}
 

@@ -18,7 +18,7 @@ ERRORS = "errors"  # calls that failed by the version's doing
 QUALITY = "quality"  # scored units, each as bad as its score is low
 REJECTIONS = "rejections"  # requests that the provider refused to serve, whoever caused it
 SCORED = "scored"  # counts, beside the bad ones, every unit that was scored: what low quality is a share of
-HELD = "held"  # beside the bad units: calls of the canary that are no evidence
+LEFT_OUT = "held"  # beside the bad units: calls of the canary that are left out of the evidence
 
 REPEATS = (4, 16)  # bad calls of one unit that are events of their own, beside the first
 
@@ -106,9 +106,10 @@ class ArmEvidence:
         return sum(self.requests.values())
 
     @property
-    def held(self) -> int:
-        """Return the calls that are no evidence, because no weight drew the arm of their conversations."""
-        return self.bad_units.get(HELD, 0)
+    def left_out(self) -> int:
+        """Return the calls that are left out because of their conversations: held ones, and bad later turns that one
+        before stands for."""
+        return self.bad_units.get(LEFT_OUT, 0)
 
     def badness(self, component: str) -> float:
         """Summed badness of a component, in units."""

@@ -47,7 +47,7 @@ class Tally:
     `errors` counts calls whose first attempt failed, `unjudged` those that say nothing of the version (the client's own
     4xx, a client that left, a rate limit), and `rejected` those of them that the provider refused to serve. `censored`
     are those that are no evidence of a trial because a circuit was open (`policies.evidence.exposure`), `held` those
-    that are none because their conversation began before the trial, or was moved. `hedges` are
+    that are none because no weight drew the arm of their conversation. `hedges` are
     the calls with a second attempt beside the first, `hedges_won` those that it answered. Tokens are tokens,
     `cost_nano_usd` is in 1e-9 USD and `unpriced` counts the calls whose cost is not known, `scores` feedback, and
     `badness` sums 1 - score in millionths. `latency` and `ttft` map histogram buckets to calls; `cost` and `tokens` do

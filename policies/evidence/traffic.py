@@ -9,7 +9,7 @@ from policies.statistics.sequential import ratio_e_value
 
 MISMATCH_THRESHOLD = 1000.0  # alpha = 0.001: what is wrong with the split concerns every other number
 UNSEEN_MINUTES = 5  # an arm that is silent for so long, while calls of it were due, is missing
-MIN_HELD = 20  # so few calls that are no evidence are no reason to wait
+MIN_LEFT_OUT = 20  # so few calls that are no evidence are no reason to wait
 MIN_DUE = 7.0  # with so many calls due, seeing none happens by chance once in a thousand times
 
 # Two-sided: the canary may get too little as well as too much.
@@ -18,17 +18,19 @@ _BETS = (0.02, 0.2, 0.5, 0.8, 0.95, 1.05, 1.25, 2.0, 5.0, 50.0)
 
 def blocked(evidence: Evidence) -> tuple[str, ...]:
     """Return what is wrong with the step's traffic, in words for `Findings.blocked`; empty when nothing is."""
-    return (*_missing(evidence), *_mismatch(evidence), *_held(evidence))
+    return (*_missing(evidence), *_mismatch(evidence), *_left_out(evidence))
 
 
-def _held(evidence: Evidence) -> tuple[str, ...]:
+def _left_out(evidence: Evidence) -> tuple[str, ...]:
     """Return that most of the canary's calls are no evidence: nobody has seen whether they are good."""
     canary = evidence.canary
     earlier = (canary.earlier_trials("judged calls", step) for step in evidence.earlier)
     counted = canary.calls + sum(sum(slots.values()) for slots in earlier)
-    if canary.held < MIN_HELD or canary.held <= counted:
+    if canary.left_out < MIN_LEFT_OUT or canary.left_out <= counted:
         return ()
-    return (f"evidence is missing: {canary.held} calls of the canary are held, and only {counted} are evidence",)
+    return (
+        f"evidence is missing: {canary.left_out} calls of the canary are left out, and only {counted} are evidence",
+    )
 
 
 def mismatch_e_value(evidence: Evidence) -> float:

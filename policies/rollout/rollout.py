@@ -245,9 +245,9 @@ def _exclude(state: State, sole: SoleBreach, findings: Findings, now: float) -> 
 
 def _go_on(state: State, intent: Intent, findings: Findings, now: float) -> Decision:
     if state.place_in(intent) >= len(intent.steps):
-        decision = complete(state, CONTROLLER, "the last step was held without a breach", now)
+        decision = complete(state, CONTROLLER, "the last step ended without a breach", now)
     else:
-        decision = advance(state, intent, CONTROLLER, f"step {state.step} was held without a breach", now)
+        decision = advance(state, intent, CONTROLLER, f"step {state.step} ended without a breach", now)
     return replace(banked(decision, findings), evidence=findings.record(None))
 
 

@@ -592,8 +592,8 @@ def test_a_later_turn_counts_for_the_unit_that_drew_its_arm() -> None:
 @pytest.mark.parametrize("arm", ["canary", "stable"])
 def test_turns_that_are_known_by_words_are_counted_in_the_canarys_favour(arm: ArmName) -> None:
     """How many conversations get the same answer depends on the version: of stable each bad call counts, of the canary
-    one a conversation. What follows it is held, and no sum has any of them."""
-    stage, bad, held = Stage(), set[str](), 0
+    one a conversation. What follows it is left out, and no sum has any of them."""
+    stage, bad, left_out = Stage(), set[str](), 0
     for number in range(20):
         call = outcome(arm, failing(), end="failed", unit="answer")
         call.drawn, call.by_words, call.call_id = "d" * 16, True, f"call {number}"
@@ -602,12 +602,12 @@ def test_turns_that_are_known_by_words_are_counted_in_the_canarys_favour(arm: Ar
         assert (counts.requests, counts.errors, counts.samples, counts.units) == (0, 0, {}, set())
         bad |= counts.bad["errors"].keys()
         assert set(counts.bad) <= {"errors", "errors!"}
-        held += counts.held
-    assert (len(bad), held) == ((1, 19) if arm == "canary" else (20, 0))
+        left_out += counts.left_out
+    assert (len(bad), left_out) == ((1, 19) if arm == "canary" else (20, 0))
 
 
 def test_held_calls_of_the_canary_are_counted() -> None:
     """By which a rollout knows that it lacks evidence."""
     call = outcome("canary")
     call.held = True
-    assert Stage().close(call).canary.held == 1
+    assert Stage().close(call).canary.left_out == 1

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from policies.evidence.evidence import HELD, ArmEvidence, Evidence, earlier_part
+from policies.evidence.evidence import LEFT_OUT, ArmEvidence, Evidence, earlier_part
 from policies.evidence.traffic import MISMATCH_THRESHOLD, blocked, mismatch_e_value
 from tests.policies.evidences import GOOD, errors
 
@@ -28,14 +28,14 @@ def test_a_share_that_is_not_the_weight_holds(canary: int) -> None:
     assert "of the calls instead of 5.00%" in found[0]
 
 
-@pytest.mark.parametrize(("held", "waits"), [(19, False), (100, False), (101, True)])
-def test_a_canary_most_of_whose_calls_are_held_waits(held: int, waits: bool) -> None:
+@pytest.mark.parametrize(("left_out", "waits"), [(19, False), (100, False), (101, True)])
+def test_a_canary_most_of_whose_calls_are_left_out_waits(left_out: int, waits: bool) -> None:
     """Nobody has seen whether they are good; conversations of earlier steps were seen."""
     seen_calls = ArmEvidence(
-        requests={0: 40}, requests_of={earlier_part("requests", 3): {0: 60}}, bad_units={HELD: held}
+        requests={0: 40}, requests_of={earlier_part("requests", 3): {0: 60}}, bad_units={LEFT_OUT: left_out}
     )
     found = blocked(Evidence(0.5, seen_calls, ArmEvidence(requests={0: 40}), earlier={3: 0.2}))
-    assert any("evidence is missing: 101 calls of the canary are held" in each for each in found) is waits
+    assert any("evidence is missing: 101 calls of the canary are left out" in each for each in found) is waits
 
 
 def test_before_the_first_call_nothing_is_missing() -> None:

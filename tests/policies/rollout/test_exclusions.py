@@ -29,7 +29,7 @@ def test_promote_goes_on_without_who_is_excluded() -> None:
     last = after(decide(third, STEPS, findings(GOOD), now=1400.0))
     assert (third.action, third.step, last.action, last.excluded) == ("advance", 3, "complete", ("c7",))
     assert last.reason == (
-        "the last step was held without a breach; the canary is kept from one caller (c7), whose calls alone show a "
+        "the last step ended without a breach; the canary is kept from one caller (c7), whose calls alone show a "
         "breach; the edit that makes v2 stable gives it to them, too"
     )
 
@@ -74,7 +74,7 @@ def test_every_decision_says_what_becomes_of_an_exclusion() -> None:
     )
     assert f"because: 5% -> 25%{kept}" in done(excluding, "promote").reason
     assert (
-        f"step 2 was held without a breach: 25% -> 98%{kept}"
+        f"step 2 ended without a breach: 25% -> 98%{kept}"
         in after(decide(promoted(), STEPS, findings(GOOD), now=700.0)).reason
     )
     aborted, rolled_back = done(excluding, "abort"), after(decide(excluding, STEPS, findings(BAD), now=30.0))

@@ -163,7 +163,7 @@ def test_a_step_held_well_leads_to_the_next() -> None:
     state = after(decision)
     assert (state.step, state.weight, state.action, state.segment) == (2, 2500, "advance", 2)
     assert (state.evidence, state.rollout, state.began_at, state.offset) == (2, 1, 610.0, 1)
-    assert (state.banked, state.reason) == (bank(GUARDRAILS, GOOD), "step 1 was held without a breach: 5% -> 25%")
+    assert (state.banked, state.reason) == (bank(GUARDRAILS, GOOD), "step 1 ended without a breach: 5% -> 25%")
     assert decision is not None and decision.evidence["canary"]["requests"] == {0: 1000}
 
 

@@ -1,7 +1,5 @@
 """The recipes of the manual, each loaded as an operator would copy it."""
 
-import re
-from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 
@@ -12,34 +10,14 @@ from gateway.replica.retirements import calendar
 from gateway.replica.wiring import targets
 from routing.agents import HUMAN, RolloutStep, Shadow, Timeouts
 from tests.gateway.config.folders import write
+from tests.support.recipes import BASE, PAGE, SECTIONS, folder_of, states
 
-PAGE = (Path(__file__).parents[3] / "docs" / "recipes.md").read_text("utf-8")
 ENVIRON = {"OPENAI_API_KEY": "sk-planted", "ANTHROPIC_API_KEY": "sk-planted-too"}
-Files = tuple[str, str]
-
-
-def blocks(section: str) -> list[Files]:
-    """The YAML blocks of a section, each with the file that its first line names."""
-    return re.findall(r"```yaml\n# (\S+\.yaml)\n(.*?)```", section, re.DOTALL)
-
-
-SECTIONS = {part.partition("\n")[0]: blocks(part) for part in PAGE.split("\n## ")[1:]}
-BASE = dict(SECTIONS.pop("The folder that the recipes start from"))
-
-
-def states(parts: list[Files]) -> Iterator[Mapping[str, str]]:
-    """Yield the folder after each block of a recipe that completes it: a file that comes again is a next state."""
-    files: dict[str, str] = {}
-    for name, text in parts:
-        if name in files:
-            yield files
-        files = {**files, name: text}
-    yield files
 
 
 def last(folder: Path, title: str) -> Deployment:
     """The folder as a recipe leaves it, loaded."""
-    return load(write(folder, {**BASE, **list(states(SECTIONS[title]))[-1]}), ENVIRON)
+    return load(write(folder, folder_of(title)), ENVIRON)
 
 
 def test_every_block_belongs_to_a_recipe() -> None:

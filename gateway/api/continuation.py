@@ -11,7 +11,6 @@ from gateway.errors import CallerError
 from gateway.formats.marks import is_ours
 from gateway.json_body import Document, NotJson, elements, encode
 
-ENDS = ("response.completed", "response.incomplete")
 _OUTPUT_VALUES = 8_000_000  # as of a provider's whole answer
 _WITHOUT_ID = frozenset({"message", "function_call", "custom_tool_call"})
 
@@ -34,11 +33,11 @@ class Continuation(NamedTuple):
     items: list[str]
 
 
-def finished(event: bytes) -> Continuation | None:
-    """Return the response that ends with the event; None for another event, and where its provider has stored it."""
+def continuation_of(event: bytes) -> Continuation | None:
+    """Return the response that ends with an event; None for an event without one, and where its provider stored it."""
     try:
         last = Document.parse(event, _OUTPUT_VALUES)
-        if last.values.get("type") not in ENDS or not isinstance(last.values.get("response"), dict):
+        if not isinstance(last.values.get("response"), dict):
             return None
         return _of_response(Document.parse(last.texts["response"].encode(), _OUTPUT_VALUES))
     except (CallerError, RecursionError):

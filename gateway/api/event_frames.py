@@ -8,18 +8,19 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.api.continuation import ENDS
 from gateway.errors import Headers, SerinusError
 from gateway.formats import sse
 from gateway.formats.clients import error_body
 from gateway.formats.openai_responses import NAME as RESPONSES
+from gateway.formats.registry import CLIENTS
 from gateway.json_body import encode
 from gateway.net.asgi import Message
 from gateway.net.server.websocket import WebSocket
 
 _DONE = b"[DONE]"
-_ENDS = frozenset({*ENDS, "response.failed", "error"})
-_ID = re.compile(rb'"id"\s*:\s*"(resp[^"\\]{1,250})"')
+_LAST = ("response.completed", "response.incomplete")  # events with a response that a turn may go on from
+_ENDS = frozenset({*_LAST, "response.failed", "error"})
+_find_id = CLIENTS[RESPONSES].facts.answer_id
 _TYPE = re.compile(rb'"type"\s*:\s*"([^"\\]{1,100})"')
 _FRAMING = frozenset({b"content-type", b"content-length"})
 _BROKEN = 502  # the status of an error inside a stream, which has none of its own
@@ -79,11 +80,10 @@ class EventFrames:
 
     def _frame(self, data: bytes, name: str) -> str:
         kind = name or _type_of(data)
-        if self.response_id is None and (found := _ID.search(data)):
-            self.response_id = found[1].decode("latin-1")
+        self.response_id = self.response_id or _find_id(data) or None
         if kind == "error":
             data = _with_status(data)
-        if kind in ENDS:
+        if kind in _LAST:
             self.last = data
         self.ended |= kind in _ENDS
         return self._named(data.decode("utf-8", "replace"))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from gateway.api.endpoint import Endpoint, Services
+from gateway.api.endpoint import Services
 from gateway.api.generation import Asked
 from gateway.api.own_urls import WithOwnUrls
 from gateway.api.passthrough import READING, Passthrough, may_be_misread, spelled
@@ -17,7 +17,7 @@ from gateway.errors import LONGEST_SHOWN, Forbidden, NotFound
 from gateway.formats.door import OtherEndpoints
 from gateway.formats.protocol import ClientSide
 from gateway.net.asgi import Receive, Scope, Send
-from gateway.passthrough.forwarder import MODEL, Forwarder
+from gateway.passthrough.forwarder import MODEL
 from gateway.passthrough.providers import api_of
 from gateway.passthrough.uploads import Held, UploadBody
 
@@ -28,9 +28,8 @@ class NativePassthrough(Passthrough):
     """The other endpoints of one format's API; errors are in its dialect."""
 
     def __init__(self, services: Services, client: ClientSide, others: OtherEndpoints) -> None:
-        Endpoint.__init__(self, services, client)
+        super().__init__(services, client, api_of(client, others.prefix))
         self._others = others
-        self._forwarder = Forwarder(services.proxy, services.log, api_of(client, others.prefix))
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._others.own_url is None or scope["path"].endswith(_RESULTS):

@@ -129,7 +129,6 @@ class Passthrough(Generation):
             headers=[*of_type(scope["headers"], runtime.forward, body.content_type), *self.further(scope)],
             body=body,
             at=monotonic(),
-            kept_at=self._forwarder.api.kept_at,
             session=self.session(scope, path),
         )
         asked = _Asked(wanted, body)

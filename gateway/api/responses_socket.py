@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.api.admission import Places
-from gateway.api.continuation import finished, input_items
+from gateway.api.continuation import continuation_of, input_items
 from gateway.api.endpoint import CALLER, caller_of, named
 from gateway.api.event_frames import EventFrames
 from gateway.api.generation import Generation
@@ -18,6 +18,7 @@ from gateway.calls import Call, Usage
 from gateway.errors import BodyTooLarge, CallerError, Headers, Overloaded, SerinusError, Unauthenticated, UpgradeRefused
 from gateway.formats.answer import Begin, End
 from gateway.formats.marks import is_ours
+from gateway.formats.openai_responses.client_request import PREVIOUS
 from gateway.formats.prompt import Prompt
 from gateway.formats.protocol import Envelope
 from gateway.headers import EVENT_STREAM
@@ -124,20 +125,20 @@ class _Session:
                 await self._warm_up(call, frames)
             else:
                 await self._work(call, frames)
-        if frames.last is not None and (end := finished(frames.last)):
+        if frames.last is not None and (end := continuation_of(frames.last)):
             self._memory.keep(end.name, [*items, *end.items])
 
     def _request(self, event: Document) -> tuple[bytes, list[str]]:
         """Return the request as it would come over HTTP, and all of the conversation that is known by then."""
         changes: dict[str, str | None] = {**dict.fromkeys(_OF_FRAMES), "stream": "true"}
-        previous = event.values.get("previous_response_id")
+        previous = event.values.get(PREVIOUS)
         known = self._memory.find(previous)
         if known is None and is_ours(previous):
             message = f"response {previous!r} is not known on this socket: send the whole conversation as input"
-            raise CallerError(message, code="previous_response_not_found", param="previous_response_id")
+            raise CallerError(message, code="previous_response_not_found", param=PREVIOUS)
         items = [*(known or ()), *input_items(event)]
         if known is not None:
-            changes |= {"previous_response_id": None, "input": array(items)}
+            changes |= {PREVIOUS: None, "input": array(items)}
         body = event.render(changes)
         if len(body) > self._socket.most_bytes:
             raise BodyTooLarge(f"The conversation is larger than {self._socket.most_bytes} bytes.")

@@ -8,7 +8,7 @@ from functools import partial
 from time import monotonic, time
 from urllib.parse import parse_qsl
 
-from gateway.api.endpoint import Endpoint, Services, caller_of, given_id, header, named
+from gateway.api.endpoint import Services, caller_of, given_id, header, named
 from gateway.api.generation import check_encoding
 from gateway.api.passthrough import AnswerReader, ClosingSend, Passthrough, incoming_of, may_be_misread, spelled
 from gateway.calls import Caller
@@ -18,7 +18,6 @@ from gateway.formats.endpoint import ProviderEndpoint
 from gateway.formats.protocol import ClientSide
 from gateway.headers import of_type
 from gateway.net.asgi import Receive, Scope, Send
-from gateway.passthrough.forwarder import Forwarder
 from gateway.passthrough.providers import api_of
 from gateway.passthrough.upload_session import (
     SECONDS,
@@ -42,9 +41,8 @@ class ResumableUploads(Passthrough):
     methods = ("POST", "PUT")
 
     def __init__(self, services: Services, client: ClientSide, uploads: UploadSessions) -> None:
-        Endpoint.__init__(self, services, client)
+        super().__init__(services, client, api_of(client, uploads.prefixes[0]))
         self._uploads = uploads
-        self._forwarder = Forwarder(services.proxy, services.log, api_of(client, uploads.prefixes[0]))
 
     def authenticate(self, scope: Scope) -> Caller | None:
         """Return who sent the request: by its key where it begins an upload, else by its token.

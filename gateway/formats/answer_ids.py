@@ -2,18 +2,20 @@
 
 import re
 
-_ID = re.compile(rb'"id"\s*:\s*"([^"\\]{1,256})"')
-
 
 class AnswerIds:
-    """Finder of ids that begin with a prefix, and so cannot be taken for the id of a call inside the answer."""
+    """Finder of ids that begin with a prefix, and so cannot be taken for the id of a call inside the answer.
 
-    __slots__ = ("_prefix",)
+    What is said before them is the answer's own text, in which a quotation mark is escaped.
+    """
 
-    def __init__(self, prefix: str) -> None:
-        self._prefix = prefix.encode()
+    __slots__ = ("_id",)
+
+    def __init__(self, prefix: str, longest: int = 256) -> None:
+        rest = longest - len(prefix)
+        self._id = re.compile(rb'"id"\s*:\s*"(%b[^"\\]{0,%d})"' % (re.escape(prefix).encode(), rest))
 
     def __call__(self, answer: bytes) -> str:
         """Return the id, '' where it is not found."""
-        ids = (found[1] for found in _ID.finditer(answer))
-        return next((each for each in ids if each.startswith(self._prefix)), b"").decode("latin-1")
+        found = self._id.search(answer)
+        return found[1].decode("latin-1") if found else ""

@@ -102,18 +102,18 @@ class Forwarder:
     def _targets(self, wanted: Wanted, entry: Entry, plan: Plan, runtime: Runtime) -> Sequence[Target]:
         """Return the targets that may be asked: the version's provider, or each of the agent's that may have the
         response."""
-        response = wanted.response
-        if response is not None and (found := of_agent(entry, plan, runtime.channels, wanted.kept_at)):
-            return self.owners.first(response, found)
+        answer_id = wanted.answer_id(self.api.kept_at)
+        if answer_id is not None and (found := of_agent(entry, plan, runtime.channels, self.api.kept_at)):
+            return self.owners.first(answer_id, found)
         check_speaks(runtime.channels[plan.version.target.provider], wanted.path, self.api)
         return [plan.version.target]
 
     def _targets_without_agent(self, wanted: Wanted, caller: Caller, runtime: Runtime) -> Sequence[Target]:
         if wanted.session is not None and wanted.session.provider:
             return [Target(wanted.session.provider, "")]
-        response = wanted.response
-        if response is not None and (found := of_caller(caller, self.proxy.table, runtime.channels, wanted.kept_at)):
-            return self.owners.first(response, found)
+        answer_id = wanted.answer_id(self.api.kept_at)
+        if answer_id is not None and (found := of_caller(caller, self.proxy.table, runtime.channels, self.api.kept_at)):
+            return self.owners.first(answer_id, found)
         if caller.is_limited:
             raise CallerError("this key is limited to some agents: name one as '?model=' in the query", param="model")
         return [Target(only_provider(runtime.channels, wanted.path, self.api), "")]
@@ -144,6 +144,7 @@ class Forwarder:
         """The answer of the first provider that knows what is asked for. Raises the ProviderError that tells most: what
         keeps one from answering, before that the others know nothing."""
         spent: ProviderError | None = None
+        answer_id = wanted.answer_id(self.api.kept_at)
         for target in carried.targets:
             attempt = Attempt(target.name, self._now())
             carried.attempts.append(attempt)
@@ -153,15 +154,15 @@ class Forwarder:
             except ProviderError as error:
                 attempt.ended_at = self._now()
                 _book_failure(attempt, error, carried.blamed)
-                if wanted.response is not None and is_elsewhere(error):
+                if answer_id is not None and is_elsewhere(error):
                     attempt.counts = False  # nobody's fault
                 spent = error if spent is None or is_elsewhere(spent) else spent
                 if isinstance(body, Upload):
                     break
                 continue
             attempt.status = response.status
-            if len(carried.targets) > 1 and wanted.response is not None:
-                self.owners.learn(wanted.response, target.provider)
+            if len(carried.targets) > 1 and answer_id is not None:
+                self.owners.learn(answer_id, target.provider)
             return response
         assert spent is not None, "there is a target"  # noqa: S101
         raise spent

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from gateway.errors import CallerError, Headers, NotFound, ProviderError
 from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.openai_chat.errors import read_error
+from gateway.formats.openai_responses.provider_request import PATH as RESPONSES
 from gateway.formats.prompt import FormatName
 from gateway.formats.protocol import ClientSide, ProviderSide
 from gateway.runtime import Channel
@@ -20,12 +21,12 @@ class ForwardedApi:
     prefix: str
     is_offered_by: Callable[[ProviderSide], bool]
     read_error: Callable[[ProviderSide, int, Headers, bytes], ProviderError]
-    kept_at: str = "/responses"  # where its answers are asked for by their ids
+    kept_at: str  # where its answers are asked for by their ids, '' where they are not
 
 
 OPENAI = ForwardedApi(
     CHAT, "OpenAI's API", "/v1", lambda side: side.facts.has_openai_endpoints,
-    lambda _side, status, headers, body: read_error(status, headers, body),
+    lambda _side, status, headers, body: read_error(status, headers, body), RESPONSES,
 )  # fmt: skip
 
 
@@ -33,7 +34,7 @@ def api_of(side: ClientSide, prefix: str) -> ForwardedApi:
     """Return the API of a client format, which a provider of that format offers."""
     return ForwardedApi(
         side.name, f"`api: {side.name}`", prefix, lambda provider: provider.name == side.name,
-        lambda provider, status, headers, body: provider.error(status, headers, body),
+        lambda provider, status, headers, body: provider.error(status, headers, body), side.door.kept_at,
     )  # fmt: skip
 
 
@@ -50,7 +51,7 @@ def api_of_kept(side: ClientSide, prefix: str) -> ForwardedApi:
 def only_provider(channels: Mapping[str, Channel], path: str, api: ForwardedApi = OPENAI) -> str:
     """The provider that a request without an agent is for. Raises CallerError when there are several, or none."""
     speaking = [name for name, channel in channels.items() if api.is_offered_by(channel.endpoint.api)]
-    if path.startswith("/responses/"):  # ids are given out by these alone
+    if path.startswith(f"{RESPONSES}/"):  # ids are given out by these alone
         speaking = [name for name in speaking if channels[name].endpoint.api.facts.keeps_answers_at] or speaking
     if len({channels[name].endpoint.account for name in speaking}) == 1:  # two formats of one account are no choice
         return speaking[0]

@@ -30,7 +30,6 @@ _MAY_NAME_IDS = (
     *(b"fileUri", b"file_uri", b'"uri"', b"cachedContent", b"cached_content"),
     *(b"fileSearchStore", b"file_search_store"),
 )
-RESPONSES = "/responses"
 _LONGEST_SPELLING = 4 * _LONGEST_ID
 _NOT_PLAIN = re.compile(r"[;?#].*|[^\w-]+", re.DOTALL)  # what lenient servers pass over in an id
 _NO_IDS = frozenset({"compact", "input_tokens"})  # endpoints that stand where an id would
@@ -150,9 +149,11 @@ def texts_of_target(path: str, query: str) -> Iterator[str]:
         yield from pair
 
 
-def answer_in(path: str, kept_at: str = RESPONSES) -> str | None:
+def answer_in(path: str, kept_at: str) -> str | None:
     """The id of the answer that a path (what follows the base path) speaks of, None for any other path."""
-    id_ = path.removeprefix(f"{kept_at}/").partition("/")[0] if path.startswith(f"{kept_at}/") else ""
+    if not kept_at or not path.startswith(f"{kept_at}/"):
+        return None
+    id_ = path.removeprefix(f"{kept_at}/").partition("/")[0]
     return None if not id_ or id_ in _NO_IDS else id_
 
 

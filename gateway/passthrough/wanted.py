@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from gateway.errors import Headers
 from gateway.formats.endpoint import ProviderEndpoint
-from gateway.passthrough.providers import OPENAI
 from gateway.passthrough.response_owner import answer_in
 from gateway.passthrough.upload_session import UploadSide
 from gateway.passthrough.uploads import UploadBody
@@ -14,7 +13,7 @@ from gateway.passthrough.uploads import UploadBody
 class Wanted:
     """A request on its way: `path` is what follows the base URL, `query` has no `?`. `at` is monotonic seconds.
 
-    `id` is ours, `request_id` the client's own, or ''. Answers by their id are asked for at `kept_at`.
+    `id` is ours, `request_id` the client's own, or ''.
     `session` says what is special about an upload, None for all else.
     """
 
@@ -26,7 +25,6 @@ class Wanted:
     headers: Headers
     body: UploadBody
     at: float
-    kept_at: str = OPENAI.kept_at
     session: UploadSide | None = None
 
     def at_base(self, base_path: str) -> str:
@@ -39,7 +37,9 @@ class Wanted:
         """Return the headers of an upload for the client. Raises ProviderError."""
         return () if self.session is None else self.session.headers(endpoint, headers)
 
-    @property
-    def response(self) -> str | None:
-        """The id of the answer that this is about, unless the body says whom it is for."""
-        return None if self.body.names_model else answer_in(self.path, self.kept_at)
+    def answer_id(self, kept_at: str) -> str | None:
+        """Return the id of the answer that this is about, unless the body says whom it is for.
+
+        Answers are asked for by their ids at the path `kept_at`.
+        """
+        return None if self.body.names_model else answer_in(self.path, kept_at)

@@ -1,18 +1,17 @@
 """The endpoints of the API's clients, and the id by which they continue an answer."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from gateway.errors import CallerError
 from gateway.formats import sse
+from gateway.formats.answer_ids import AnswerIds
 from gateway.formats.door import Door, RoutingFields
 from gateway.formats.provider_json import parse_quietly
 
 PATH = "/interactions"
 _LONGEST_ID = 2_000
-# Google's ids begin so. What is said before them is the answer's own text, in which a quotation mark is escaped.
-_ID = re.compile(rb'(?<!\\)"id"\s*:\s*"(v1_[^"\\]{1,1997})"')
+_find_id = AnswerIds("v1_", _LONGEST_ID)  # Google's ids begin so
 
 
 def _asked(_path: Mapping[str, str], values: Mapping[str, Any]) -> RoutingFields:
@@ -29,8 +28,7 @@ def answer_id(heard: bytes) -> str:
         whole = parse_quietly(heard)
         if isinstance(whole, dict):
             return _text(whole.get("id"))
-        found = _ID.search(heard)
-        return found[1].decode("latin-1") if found else ""
+        return _find_id(heard)
     end = sse.complete_until(heard)
     for event in sse.split(heard[:end])[:4]:  # it is in the first
         said = parse_quietly(sse.data(event))

@@ -13,6 +13,7 @@ from gateway.formats.google.modalities import media_tokens
 from gateway.formats.tiers import with_tier
 from gateway.json_body import encode
 
+PREVIOUS = "previous_interaction_id"
 REVISION = b"2026-05-20"  # of the API: `steps` in place of `outputs`
 UNFINISHED = frozenset({"in_progress", "queued", "idle"})  # runs on in the background
 FAILED = frozenset({"failed", "cancelled"})

@@ -2,9 +2,9 @@
 
 from gateway.formats.gemini_interactions import NAME
 from gateway.formats.gemini_interactions._door import DOOR, answer_id
+from gateway.formats.gemini_interactions._terms import PREVIOUS
 from gateway.formats.gemini_interactions.client_answer import write_reply
 from gateway.formats.gemini_interactions.client_request import (
-    PREVIOUS,
     assistant_message,
     is_question,
     read_opening,

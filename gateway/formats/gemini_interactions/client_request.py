@@ -12,10 +12,10 @@ from gateway.formats import values
 from gateway.formats.gemini_interactions._config import CONFIG, PREFIX, read_config, read_output, read_tools
 from gateway.formats.gemini_interactions._content import is_content, text_in
 from gateway.formats.gemini_interactions._steps import StepHistory
+from gateway.formats.gemini_interactions._terms import PREVIOUS
 from gateway.formats.marks import is_ours
 from gateway.formats.prompt import Message, OutputShape, Prompt, Text, ToolSpec
 
-PREVIOUS = "previous_interaction_id"
 # What changes nothing about an answer, under chat completions' names.
 _HINTS: Mapping[str, str] = {"labels": "metadata", "store": "store", "service_tier": "service_tier"}
 # What asks for nothing, or for what happens anyway.

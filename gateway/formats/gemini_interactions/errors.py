@@ -10,7 +10,7 @@ from typing import Any
 from gateway.errors import Headers, KeyRefused, ProviderError, SerinusError
 from gateway.formats.denials import denial_inside
 from gateway.formats.gemini import errors as google
-from gateway.formats.gemini_interactions._terms import event_of
+from gateway.formats.gemini_interactions._terms import PREVIOUS, event_of
 from gateway.formats.provider_json import parse_quietly, text_of
 from gateway.json_body import encode
 
@@ -34,7 +34,6 @@ _IN_CHAT: Mapping[str, str] = {
     "thinking_summaries": "reasoning",
     "stop_sequences": "stop",
 }
-_PREVIOUS = "previous_interaction_id"
 
 
 def read_error(status: int, headers: Headers, body: bytes) -> ProviderError:
@@ -94,8 +93,8 @@ def _content(error: SerinusError, call_id: str) -> dict[str, Any]:
 
 def _field(message: str) -> str | None:
     """The member that an error speaks of, as versions call it."""
-    if _PREVIOUS in message:
-        return _PREVIOUS
+    if PREVIOUS in message:
+        return PREVIOUS
     found = _FIELD.search(message)
     if found is None:
         return None

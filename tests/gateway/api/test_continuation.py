@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.api.continuation import Continuation, finished
+from gateway.api.continuation import Continuation, continuation_of
 
 SAID = {"type": "message", "id": "msg_1", "role": "assistant", "content": []}
 SEALED = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x"}
@@ -25,15 +25,15 @@ def items(found: Continuation | None) -> list[Any]:
 
 def test_items_stay_what_they_are() -> None:
     """Sealed reasoning and what follows it go back as they came, numbers as they were spelled."""
-    assert items(finished(last([SEALED, SAID], "response.incomplete"))) == [SEALED, SAID]
-    found = finished(last(["n"]).replace(b'"n"', b"1e999"))
+    assert items(continuation_of(last([SEALED, SAID], "response.incomplete"))) == [SEALED, SAID]
+    found = continuation_of(last(["n"]).replace(b'"n"', b"1e999"))
     assert found is not None and found.items == ["1e999"]
 
 
 def test_reasoning_without_its_seal_is_left_out() -> None:
     """So are the ids by which its provider would miss it; what needs its id keeps it."""
     without = {name: value for name, value in SAID.items() if name != "id"}
-    assert items(finished(last([OPEN, SAID, SEARCH, "odd"]))) == [without, SEARCH, "odd"]
+    assert items(continuation_of(last([OPEN, SAID, SEARCH, "odd"]))) == [without, SEARCH, "odd"]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,6 @@ def test_reasoning_without_its_seal_is_left_out() -> None:
     [
         b"{",
         b'{"type": "response.completed", "response": 1}',
-        last([], "response.created"),
         last({}),
         last([], id=1),
         last([], store=True),
@@ -52,5 +51,5 @@ def test_reasoning_without_its_seal_is_left_out() -> None:
     ],
 )
 def test_nothing_to_go_on_from(event: bytes) -> None:
-    """Another event, nonsense, or a response that its provider has stored."""
-    assert finished(event) is None
+    """Nonsense, or a response that its provider has stored."""
+    assert continuation_of(event) is None

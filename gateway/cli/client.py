@@ -22,13 +22,13 @@ _TIMEOUT_SECONDS = 10.0
 
 
 class CommandRefused(Exception):
-    """The gateway said no, or was not there."""
+    """The gateway refused the command, or did not answer."""
 
     code = THE_ANSWER_IS_NO
 
 
 class Overtaken(CommandRefused):
-    """Someone was faster. `state` is where the agent stands now; None where it was not said."""
+    """Another change came first. `state` is the rollout's present state; None where the gateway did not say."""
 
     def __init__(self, message: str, state: AgentView | None) -> None:
         super().__init__(message)
@@ -117,7 +117,7 @@ class Operator:
         return self._read(AuditTrail, self._ask("GET", f"/audit/{quote(agent, safe='')}{'?all=true' if whole else ''}"))
 
     def verb(self, agent: str, verb: str, command: Mapping[str, str]) -> Standing:
-        """Do it from the epoch that stands now; return where the agent stands after it.
+        """Send the command with the present epoch; return the state of the agent's rollout after it.
 
         Raises CommandRefused, and Overtaken where the record has moved on in the meantime.
         """

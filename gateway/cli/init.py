@@ -111,7 +111,7 @@ def run(given: argparse.Namespace, bundle: str = BUNDLE) -> int:
 
 
 def _asker(given: argparse.Namespace) -> Callable[[str, str], str]:
-    """Return what answers a question: a person at the terminal, or the default. Raises _Unusable without either."""
+    """Return the function that answers a question: a person at the terminal, or the default. Raises _Unusable."""
     if given.yes:
         return lambda _question, default: default
     if not sys.stdin.isatty() and None in (given.provider, given.model):

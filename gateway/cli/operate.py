@@ -141,7 +141,7 @@ def print_explanation(operator: Operator, agent: str) -> int:
 
 
 def complain(error: CommandRefused) -> int:
-    """Say why it did not work."""
+    """Print why the command failed; its exit code."""
     print(printable(str(error)), file=sys.stderr)
     return error.code
 

@@ -26,7 +26,7 @@ _SKEW_SECONDS: Final = 60.0  # signatures of AWS fail beyond five minutes, dates
 
 
 async def examine(deployment: Deployment, environ: Mapping[str, str], seconds: float) -> Examined:
-    """Ask everything that the deployment names; each question takes at most so long."""
+    """Ask every target and the store of the deployment; each answer may take that many seconds."""
     settings = deployment.settings
     upstreams = Upstreams(wiring.transport_options(settings))
     try:
@@ -72,7 +72,7 @@ async def _ping_all(asked: Sequence[Asked], seconds: float) -> list[Pinged]:
 
 
 def _left_out(names: Sequence[str]) -> Iterator[Diagnosis]:
-    """Yield what says that there are more targets than are asked."""
+    """Yield a warning where there are more targets than the doctor asks."""
     if len(names) > _MOST_TARGETS:
         message = f"{len(names) - _MOST_TARGETS} of {len(names)} were not asked, from {names[_MOST_TARGETS]} on"
         yield Diagnosis("targets", "doubtful", message, "examine a folder that has only some of them")

@@ -73,7 +73,7 @@ class Pinged:
 
 
 async def ping(asked: Asked, seconds: float) -> Pinged:
-    """Ask the target once, for at most so long. Never raises."""
+    """Ask the target once, for at most that many seconds. Never raises."""
     began = monotonic()
     try:
         async with asyncio.timeout(seconds):

@@ -174,7 +174,7 @@ class ModelNames:
         return target.name in self._meanings or self._known.has(target)
 
     def _unknown(self, name: str, caller: Caller) -> UnknownModel | Forbidden:
-        """A key that is limited is told the same of what there is not and of what it may not call."""
+        """Return the error for an unknown name; a limited key gets the same as for a name that it may not call."""
         if caller.is_limited:
             return self._forbidden(name, caller)
         hint = self._near(name, caller)

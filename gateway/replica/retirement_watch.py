@@ -26,7 +26,7 @@ _MILESTONES = (0, 1, 3, 7, 14, 30, 60)  # days before the end at which receivers
 
 
 class RetirementWatch:
-    """`follow` gives it each new configuration; `calendar` holds the dates under the present one.
+    """Log lines and notices about models in use that end. `calendar` holds the dates under the present configuration.
 
     `called` returns the plain models that were called in the last seconds.
     """
@@ -74,7 +74,7 @@ class RetirementWatch:
         return tuple(dict.fromkeys((*self._used[MODELS], *self._called(_DAY))))
 
     async def look_for_ever(self) -> None:
-        """Log, and tell receivers of, what ends, until cancelled."""
+        """Log the models that end, and notify receivers of them, until cancelled."""
         while True:
             await self.look()
             await asyncio.sleep(self._timings.retirement_look)
@@ -87,7 +87,7 @@ class RetirementWatch:
             await asyncio.sleep(self._timings.model_lists)
 
     async def look(self) -> None:
-        """Log each ending once a day, and have receivers told of it at its milestones."""
+        """Log each retirement once a day, and notify receivers of it at its milestones."""
         for agent in self._used:
             for ending in self.near(agent):
                 self._say(agent, ending)
@@ -120,7 +120,7 @@ class RetirementWatch:
         )
 
     async def _tell(self, agent: str, ending: ModelEnding) -> None:
-        """Have receivers told that do not know this milestone yet; one replica at a time. Raises StoreAway."""
+        """Notify receivers that have not heard of this milestone; one replica at a time. Raises StoreAway."""
         milestone = next(each for each in _MILESTONES if ending.days <= each)
         key, now = f"{RETIREMENT}:{agent}:{ending.target}:{ending.on}:{milestone}", self._unix()
         if now - self._asked_at.get(key, -self._timings.retirement_tell) < self._timings.retirement_tell:

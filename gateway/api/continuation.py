@@ -1,4 +1,4 @@
-"""The items of a response that is stored nowhere, which a socket must know to go on from it.
+"""Items of a response that no provider stores: a socket needs them to continue the response.
 
 Items keep their source text. Reasoning that only its provider could know again is left out, and so are then the ids of
 the items beside it, by which the provider would miss it.
@@ -16,7 +16,7 @@ _WITHOUT_ID = frozenset({"message", "function_call", "custom_tool_call"})
 
 
 def input_items(document: Document) -> list[str]:
-    """The items of a request's input, each as JSON. Raises NotJson."""
+    """Return the items of a request's input, each as JSON. Raises NotJson."""
     given = document.values.get("input")
     if isinstance(given, str):
         return [encode({"type": "message", "role": "user", "content": given})]
@@ -27,7 +27,7 @@ def input_items(document: Document) -> list[str]:
 
 
 class Continuation(NamedTuple):
-    """A response to go on from, and its output as input of the next request."""
+    """A response that can be continued, and its output as input of the next request."""
 
     name: str
     items: list[str]

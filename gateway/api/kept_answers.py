@@ -37,7 +37,7 @@ class KeptAnswers(Passthrough):
 
 
 class CancelledAnswers(KeptAnswers):
-    """The same, to be cancelled while they run in the background."""
+    """Cancellation of such answers while they run in the background."""
 
     methods = ("POST",)
     action = "/cancel"

@@ -1,4 +1,4 @@
-"""Forward the other endpoints of a client format's API to a provider of that very format: its files, its batches.
+"""Forward the other endpoints of a client format's API (files, batches) to a provider of that format.
 
 The dialect of a request decides whose endpoint it means: `/v1/files` is Anthropic's for a client that sends
 `anthropic-version`, and OpenAI's else.

@@ -1,4 +1,4 @@
-"""Paths that only look like an endpoint of ours: 404 with the right path, in the dialect of the endpoint that is meant.
+"""Answer paths that resemble an endpoint with 404 and the right path, in that endpoint's dialect.
 
 A provider may answer `/v1/chat/completions/` or `/v1/Chat/Completions` as if it were spelled right. Passed through,
 such a call would run without its version's prompt, model and limits.
@@ -55,7 +55,7 @@ _PATTERNS = [(tuple(path.removeprefix("/v1").split("/")[1:]), path, client) for 
 
 @dataclass(frozen=True, slots=True)
 class Meant:
-    """The endpoint that a path seems to mean: how its path is spelled, and what its clients speak."""
+    """Endpoint that a path seems to mean: its path, and the format of its clients."""
 
     path: str
     format: FormatName
@@ -68,7 +68,7 @@ class Meant:
 
 
 def meant_by(path: str, method: str = "GET") -> Meant | None:
-    """Return which endpoint of ours a path means that is none of theirs exactly; None where it is another's."""
+    """Return the endpoint that a misspelled path means; None where the path is another API's."""
     segments = lenient_segments(path)
     if segments and (side := _VERBS.get(segments[-1].rpartition(":")[2])):
         return Meant(side.door.shown, side.name)
@@ -88,7 +88,7 @@ def meant_by(path: str, method: str = "GET") -> Meant | None:
 
 
 class NearMisses:
-    """Stands before an endpoint that takes whatever path is left over, and keeps near misses from it."""
+    """Keep near misses from an endpoint that takes every path that is left over."""
 
     def __init__(
         self, services: Services, endpoint: Endpoint, others: Mapping[FormatName, Endpoint] = _NO_OTHERS

@@ -1,4 +1,4 @@
-"""Paths of ours in the place of a provider's URLs, in JSON answers that are forwarded."""
+"""Replace a provider's URLs in forwarded JSON answers by paths of the gateway."""
 
 import re
 from collections.abc import Awaitable
@@ -10,9 +10,9 @@ _LOOKED_BACK = 64  # bytes before a URL that its pattern asks for
 
 
 class WithOwnUrls(MessageSend):
-    """Send an answer; URLs of the provider in its JSON become paths of ours, or clients would take their key there.
+    """Send an answer, with paths of the gateway for the provider's URLs: clients would send their key to those.
 
-    An end of the answer is held back, in which a URL may have begun.
+    The last bytes are held back while they may be the beginning of a URL.
     """
 
     def __init__(self, send: Send, url: re.Pattern[bytes], prefix: str) -> None:
@@ -35,7 +35,7 @@ class WithOwnUrls(MessageSend):
         return super().__call__(message)
 
     def _with_own_urls(self, body: bytes, is_last: bool) -> bytes:
-        """Return what can go out by now, with our own URLs."""
+        """Return the bytes that can be sent now, with the URLs replaced."""
         held = self._held
         held += body
         end = len(held) if is_last else max(self._sent, len(held) - _LONGEST_URL)

@@ -69,7 +69,7 @@ _OPAQUE = frozenset({"files", "uploads"})  # whose bytes name nothing that is st
 
 
 class Passthrough(Generation):
-    """Any endpoint of OpenAI's that we do not serve ourselves."""
+    """Every endpoint of OpenAI's API that the gateway does not serve itself."""
 
     methods: tuple[str, ...] = ("DELETE", "GET", "PATCH", "POST", "PUT")
     operation = "passed"
@@ -208,7 +208,7 @@ class AnswerReader(MessageSend):
 
 
 def _references(path: str) -> References | None:
-    """Return how requests name items of earlier answers: beside a format's generation (`…/compact`), and elsewhere."""
+    """Return how requests to that path name items of earlier answers; None where they name none."""
     parent = path.rpartition("/")[0]
     for side in CLIENTS.values():
         if parent in side.door.paths:
@@ -268,7 +268,7 @@ def incoming_of(receive: Receive, scope: Scope) -> Incoming:
 
 
 async def _body(incoming: Incoming, scope: Scope, path: str, runtime: Runtime, is_named: bool) -> UploadBody:
-    """The body with its model found. Only JSON must be held for that. Raises CallerError.
+    """Return the body with its model found. Only JSON must be held for that. Raises CallerError.
 
     What is neither JSON nor a form is passed where no body names a model, and nowhere else: a provider may read JSON
     whatever it is called, and would run any model on the gateway's key.
@@ -301,7 +301,7 @@ def _document_of(data: bytes, most_values: int) -> Document:
 
 
 def _model_behind(runtime: Runtime, name: str) -> Target | None:
-    """Return what an agent's stable version runs; None for a name that is no agent's, or that is its model's, too."""
+    """Return the target of an agent's stable version; None for other names, and for those of its models."""
     agent = runtime.names.agent_in(name)
     if agent is None or any(version.target.model == name for version in agent.versions.values()):
         return None

@@ -12,7 +12,7 @@ _RESPONSE_BYTES = 256
 
 
 class SocketMemories:
-    """The memories of all sockets of a process, bounded in bytes; that which was used the longest ago goes first."""
+    """The memories of all sockets of a process, bounded in bytes; the least recently used one is dropped first."""
 
     def __init__(self, most: int = 256 * 1024**2) -> None:
         self._most = most
@@ -21,7 +21,7 @@ class SocketMemories:
 
     @property
     def size(self) -> int:
-        """The bytes that are remembered now."""
+        """Return the bytes of memory in use."""
         return self._total
 
     def note(self, memory: "SocketMemory", size: int) -> None:
@@ -74,7 +74,7 @@ class SocketMemory:
 
 
 def _common(items: Sequence[str], others: Sequence[str]) -> int:
-    """Return how many texts both begin with, the very same objects."""
+    """Return the number of leading texts that both lists share as the same objects."""
     pairs = enumerate(zip(items, others, strict=False))
     return next((index for index, (one, other) in pairs if one is not other), min(len(items), len(others)))
 

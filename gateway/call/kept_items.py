@@ -60,7 +60,7 @@ class KeptItems:
 
     @property
     def size(self) -> int:
-        """The bytes that are kept here."""
+        """Return the bytes of memory in use."""
         return self._size
 
     def keep(self, caller: str, items: Mapping[str, str]) -> None:
@@ -138,7 +138,7 @@ class KeptItems:
         self._size -= _size(oldest.text)
 
     async def _find_elsewhere(self, keys: list[str]) -> dict[str, str]:
-        """Return what other replicas have kept of these."""
+        """Return those of these items that other replicas have kept."""
         found: dict[str, str] = {}
         for pause in (0.0, *_PAUSES):
             await asyncio.sleep(pause)
@@ -153,7 +153,7 @@ class KeptItems:
         return found
 
     def _may_share(self, size: int) -> bool:
-        """Return whether so much more may be shared now: what all replicas share must not fill the store."""
+        """Return whether that many more bytes may be shared now, so that the store is not filled."""
         now = self._now()
         if now - self._shared_since >= SECONDS:
             self._shared, self._shared_since = 0, now

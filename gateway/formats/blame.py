@@ -50,7 +50,7 @@ class Authors:
     prompt: Prompt | None = None
 
     def blamed(self, error: ProviderError, body: bytes) -> ProviderError:
-        """The error that was read from that body, with the author of what it is about."""
+        """Return the error that was read from that body, with its author set."""
         if error.kind == "status":
             error.blame = self._blame(error)
             is_refusal = error.upstream_status in _REFUSALS

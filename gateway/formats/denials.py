@@ -87,7 +87,7 @@ def denial_inside(answer: Any, body: bytes) -> ProviderError:
 
 
 def _denial(answer: Any, headers: Headers, body: bytes, came: tuple[FailureKind, int]) -> ProviderError:
-    """Return the error of a denial; `came` is how it came, where the gateway's key is refused."""
+    """Return the error of a denial; `came` is the kind and the status of a refused key."""
     if is_about_content(answer):
         message = _message(answer) or "the provider's moderation refused the request"
         return ContentRefused(message, headers, body)

@@ -67,7 +67,7 @@ def check_tools(values: Mapping[str, Any]) -> None:
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Raise CallerError for such a name among a query's or a form's."""
+    """Raise CallerError for such a name among those of a query or a form."""
     for name in names:
         if name.casefold() in REFUSED:
             raise _refusal(name)

@@ -158,7 +158,7 @@ class ModelNames:
         return self._only(name, allowed)
 
     def _only(self, name: str, offered: Sequence[Target]) -> Target:
-        """Return the one that is known to exist, or is its maker's. Two formats of one account are no choice."""
+        """Return the target that is known to exist, or its maker's. Raises AmbiguousModel for several accounts."""
         left = offered
         if len(offered) > 1:
             known = [target for target in offered if self._is_known(target)]

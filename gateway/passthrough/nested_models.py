@@ -1,4 +1,4 @@
-"""Models that a forwarded body names within its members: the requests of a batch, the graders of an evaluation.
+"""Agents' names within a forwarded body: in the requests of a batch, in the graders of an evaluation.
 
 Such a body goes to the provider as it is. An agent's name in it would be no model there.
 """
@@ -13,8 +13,10 @@ _Key = str | int
 
 
 def check_nested(values: Any, model_of: Callable[[str], Target | None]) -> None:
-    """Raise CallerError where a member below the first level names an agent; `model_of` tells the model it stands
-    for, None for a name that is no agent's."""
+    """Raise CallerError where a member below the first level names an agent.
+
+    `model_of` returns the target of an agent's name, None for any other name.
+    """
     for path, name in _nested_models(values):
         if (target := model_of(name)) is not None:
             place, shown = _place(path), name[:LONGEST_SHOWN]

@@ -14,7 +14,7 @@ from gateway.runtime import Channel
 
 @dataclass(frozen=True, slots=True)
 class ForwardedApi:
-    """An API whose endpoints are forwarded: what its clients speak, which providers offer it, how they tell errors."""
+    """An API whose endpoints are forwarded: its clients' format, its providers, how to read their errors."""
 
     client: FormatName
     name: str
@@ -39,8 +39,7 @@ def api_of(side: ClientSide, prefix: str) -> ForwardedApi:
 
 
 def api_of_kept(side: ClientSide, prefix: str) -> ForwardedApi:
-    """Return the API of a client format as far as its answers are asked for by their ids, at any provider that keeps
-    them."""
+    """Return the part of a client format's API that asks for answers by their ids, at any provider that keeps them."""
     kept_at = side.door.kept_at
     return ForwardedApi(
         side.name, f"`api: {side.name}`", prefix, lambda provider: provider.facts.keeps_answers_at == kept_at,
@@ -49,7 +48,7 @@ def api_of_kept(side: ClientSide, prefix: str) -> ForwardedApi:
 
 
 def only_provider(channels: Mapping[str, Channel], path: str, api: ForwardedApi = OPENAI) -> str:
-    """The provider that a request without an agent is for. Raises CallerError when there are several, or none."""
+    """Return the provider of a request without an agent. Raises CallerError when there are several, or none."""
     speaking = [name for name, channel in channels.items() if api.is_offered_by(channel.endpoint.api)]
     if path.startswith(f"{RESPONSES}/"):  # ids are given out by these alone
         speaking = [name for name in speaking if channels[name].endpoint.api.facts.keeps_answers_at] or speaking

@@ -108,7 +108,7 @@ def _parts(text: str) -> list[str]:
 
 
 def _ids_of(made: Any) -> list[str]:
-    """Return by what the object of an answer is named: its `id`, or Gemini's `name`, whole and its last part."""
+    """Return the names of the object in an answer: its `id`, or Gemini's `name`, whole and its last part."""
     if not isinstance(made, dict):
         return []
     inner = made.get("file")  # around which Gemini's answer to an upload is
@@ -183,7 +183,7 @@ def is_elsewhere(error: ProviderError) -> bool:
 
 
 def _targets_of(entry: Entry) -> list[ChainTarget]:
-    """Wherever calls of that agent may go."""
+    """Return the targets that calls of that agent may go to."""
     return [*(version.target for version in entry.agent.versions.values()), *entry.agent.fallback]
 
 

@@ -15,7 +15,7 @@ from gateway.json_body import encode
 
 @dataclass(slots=True)
 class _Block:
-    """A block and what is still to be said of it. `call` is the number of a tool call, `arguments` its text so far."""
+    """A block and its unsent deltas. `call` is the number of a tool call, `arguments` its text so far."""
 
     kind: str
     start: dict[str, Any]
@@ -25,8 +25,7 @@ class _Block:
     followed: bool | None = None
 
     def may_be_followed(self) -> bool:
-        """Return whether another block may follow: a call's arguments must have come, all else ends with what follows
-        it.
+        """Return whether another block may follow: of a call, once its arguments are there; of all else, always.
 
         Looked at once: a call that another follows before its arguments have come ends with the stream.
         """

@@ -49,7 +49,7 @@ _NO_CREDIT = "credit balance is too low"  # told as an invalid request, and none
 
 
 def error_body(error: SerinusError, call_id: str) -> bytes:
-    """The error body of this format."""
+    """Return the error body of this format."""
     kind = _TYPES.get(error.status)
     if kind is None:
         kind = "invalid_request_error" if error.status in _REQUEST_ERRORS else "api_error"
@@ -65,7 +65,7 @@ def error_event(error: SerinusError, call_id: str) -> bytes:
 
 
 def provider_error(status: int, headers: Headers, body: bytes) -> ProviderError:
-    """The error of an answer whose status is not 200; what speaks of our account is told as a refused key is."""
+    """Return the error of an answer whose status is not 200. An error about our account is a refused key."""
     error = read_error(status, headers, body)
     if error.body is None:
         return error

@@ -30,7 +30,7 @@ Changes = dict[str, str | None]
 
 
 def amend(document: Document, settings: Settings, model: str) -> Changes:
-    """The changed members; None takes one out. Raises CallerError, Untranslatable for what this format cannot say."""
+    """Return the changed members; None takes one out. Raises CallerError, Untranslatable where it cannot be said."""
     given = document.values
     check_spelling(given)
     refuse_ours(given)
@@ -100,7 +100,7 @@ def _put_output(changed: Changes, document: Document, settings: Settings) -> Non
 
 
 def _put_native(changed: Changes, document: Document, name: str, value: Any) -> None:
-    """A member of the API's own; an object is laid over the client's."""
+    """Set a member of the API's own; an object is merged over the client's."""
     there = document.values.get(name)
     if name == CONFIG and (text := changed.get(name)) is not None:
         there = Document.parse(text.encode()).values

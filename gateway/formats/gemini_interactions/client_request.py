@@ -34,8 +34,7 @@ Json = dict[str, Any]
 
 
 def read_prompt(request: Mapping[str, Any]) -> Prompt:
-    """The request in no format. Raises CallerError, and NotFound for an interaction of ours as the one to go on
-    from."""
+    """Return the request in the neutral form. Raises CallerError, and NotFound where it continues an answer of ours."""
     check_spelling(request)
     given = {name: value for name, value in request.items() if value is not None}
     refuse_ours(given)
@@ -72,7 +71,7 @@ def check_spelling(request: Mapping[str, Any]) -> None:
 
 
 def refuse_ours(request: Mapping[str, Any]) -> None:
-    """Raise NotFound for an interaction of ours as the one to go on from: it was written here and stored nowhere."""
+    """Raise NotFound where the request continues an interaction of ours: these are stored nowhere."""
     name = request.get(PREVIOUS)
     if is_ours(name):
         message = f"interaction {name!r} is not stored: send the whole conversation as steps in input"
@@ -80,7 +79,7 @@ def refuse_ours(request: Mapping[str, Any]) -> None:
 
 
 def read_opening(request: Mapping[str, Any]) -> str:
-    """The text of the first input that is the user's, '' where there is none.
+    """Return the text of the user's first input, '' where there is none.
 
     Raises CallerError for content that is nested too deeply.
     """

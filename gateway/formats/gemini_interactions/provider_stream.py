@@ -1,4 +1,4 @@
-"""Follows a provider's stream. Each event names its step by a number.
+"""Follow a provider's stream. Each event names its step by a number.
 
 `interaction.completed` says how the answer ended; it is whole with the `[DONE]` behind it, or with the end of the
 stream.
@@ -200,5 +200,5 @@ def _object(event: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _key(index: object) -> object:
-    """The number of a step; whatever else it is, it cannot be told from others."""
+    """Return the number of a step, None for anything else."""
     return index if isinstance(index, int) else None

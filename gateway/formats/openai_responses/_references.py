@@ -45,7 +45,7 @@ def _put_in(member: str, document: Document, items: Mapping[str, str], most_byte
 
 
 def _without_ours(member: str, document: Document) -> Document:
-    """Return the request as OpenAI takes it; the very same where nothing of it is ours. Raises NotFound."""
+    """Return the request without our ids and seals; the same object where there are none. Raises NotFound."""
     refuse_ours(document.values)
     items = document.values.get(member)
     made = history(items, document.texts[member]) if isinstance(items, list) else None

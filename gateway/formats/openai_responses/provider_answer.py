@@ -40,7 +40,7 @@ def check(answer: Mapping[str, Any]) -> None:
 
 
 def reply_of(answer: Mapping[str, Any]) -> Reply:
-    """The reply that a response is. Raises ProviderError where it has no output."""
+    """Return a response as a reply. Raises ProviderError where it has no output."""
     output = answer.get("output")
     if not isinstance(output, list):
         raise ProviderError("malformed", "the provider's answer has no output")

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 from gateway.errors import FailureKind, Headers
 from gateway.json_body import Document
+from gateway.tool_use import NO_END, AnswerEnd
 from policies.guardrails.thresholds import Thresholds
 from routing.assignment import Reason
 from routing.chain import Target
@@ -55,7 +56,8 @@ class Call:
     `operation` what it wants: an answer to a conversation, one of OpenAI's plainer endpoints, or one that we only pass.
     `keep_items` takes the answer's items, as JSON by their ids, where a later call may name them.
     `opening` names the beginning of its conversation, `history` one that may be a template: it is counted once the call
-    is answered.
+    is answered. `named` is what names the conversation for routing, '' where the call is one by itself or nobody asked.
+    `trace_parent` and `sub_agent` are the client's `traceparent` and the id of its sub-agent, or ''.
     """
 
     id: str
@@ -80,6 +82,9 @@ class Call:
     keep_items: Callable[[Mapping[str, str]], None] | None = None
     opening: str = ""
     history: str = ""
+    named: str = ""
+    trace_parent: str = ""
+    sub_agent: str = ""
 
 
 class MediaTokens(NamedTuple):
@@ -135,6 +140,7 @@ class Attempt:
     caused it: with an error, by a content filter, or by the model. `caller_can_cause` is False after a failure that no
     request brings about: no connection, an unknown model, a wrong key. `cost_nano_usd` is None without a known price;
     `neutral_nano_usd` is set where a provider's prompt cache had a part in it, and is the cost without one.
+    `end` is what its answer ended with.
     """
 
     target: str
@@ -150,6 +156,7 @@ class Attempt:
     usage: Usage | None = None
     cost_nano_usd: int | None = None
     neutral_nano_usd: int | None = None
+    end: AnswerEnd = NO_END
 
 
 HedgeEnd = Literal["won", "lost", "neither"]

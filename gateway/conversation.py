@@ -20,7 +20,9 @@ SESSION_HEADERS = (
     *(b"x-opencode-session", b"x-amp-thread-id"),
 )
 AFFINITY_HEADER = b"x-session-affinity"  # a proxy may set one value for everybody: it is for routing alone
-NAMING_HEADERS = frozenset({*CONVERSATION_HEADERS, *SESSION_HEADERS, AFFINITY_HEADER})
+TRACE_HEADER = b"traceparent"  # W3C Trace Context: what belongs together for the client
+SUB_AGENT_HEADER = b"x-claude-code-agent-id"
+NAMING_HEADERS = frozenset({*CONVERSATION_HEADERS, *SESSION_HEADERS, AFFINITY_HEADER, TRACE_HEADER, SUB_AGENT_HEADER})
 _METADATA_NAMES = ("conversation_id", "session_id", "thread_id", "chat_id")
 
 

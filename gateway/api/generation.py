@@ -12,7 +12,14 @@ from typing import Any
 from gateway.api.endpoint import Endpoint, Services, caller_of, given_id, named, read_body
 from gateway.call.answer_listener import WholeAnswerListener
 from gateway.calls import Call, Caller, Operation
-from gateway.conversation import AFFINITY_HEADER, CONVERSATION_HEADERS, NAMING_HEADERS, SESSION_HEADERS
+from gateway.conversation import (
+    AFFINITY_HEADER,
+    CONVERSATION_HEADERS,
+    NAMING_HEADERS,
+    SESSION_HEADERS,
+    SUB_AGENT_HEADER,
+    TRACE_HEADER,
+)
 from gateway.errors import CallerError, UnsupportedBody, UpgradeRefused
 from gateway.formats.door import References
 from gateway.formats.openai_chat import NAME as CHAT
@@ -109,6 +116,7 @@ class Generation(Endpoint):
             call.conversation_header = _first(headers, CONVERSATION_HEADERS)
             call.session_header = _first(headers, SESSION_HEADERS)
             call.affinity_header = _first(headers, (AFFINITY_HEADER,))
+            call.trace_parent, call.sub_agent = _first(headers, (TRACE_HEADER,)), _first(headers, (SUB_AGENT_HEADER,))
         return call
 
     def _learning_owner(self, call: Call, send: Send) -> Send:

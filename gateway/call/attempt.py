@@ -219,7 +219,7 @@ def _is_misdirected(run: Run, error: ProviderError) -> bool:
 
 def _whole_answer(response: Response, whole: Whole, attempt: Attempt) -> Answer:
     headers = [JSON, *to_client_untyped(response.headers)]
-    attempt.usage, attempt.rejected = whole.usage, whole.refused
+    attempt.usage, attempt.rejected, attempt.end = whole.usage, whole.refused, whole.end
     if not whole.arguments_are_json:
         raise bad_arguments(headers, whole.body)
     return Answer(200, headers, whole.body)

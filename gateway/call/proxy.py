@@ -101,10 +101,10 @@ class Proxy:
         if entry.plain is not None:
             return entry.plain
         caller = call.caller
+        call.named = self.conversations.name(call, entry, may_wait)
         facts = Facts(
-            caller.name, caller.group, user_of(call.document), self.conversations.name(call, entry, may_wait), call.id,
-            call.stream, call.facts_headers,
-        )  # fmt: skip
+            caller.name, caller.group, user_of(call.document), call.named, call.id, call.stream, call.facts_headers
+        )
         return self.conversations.beginnings.under_way.follow(
             route(entry.agent, entry.split, facts, call.pin), entry, call.received_at
         )

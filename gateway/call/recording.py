@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from gateway.call.attempt import Run
-from gateway.call.streaming import ClientTooSlow, ErrorEvent, OpenStream, StreamLimits, close, relay
+from gateway.call.streaming import ClientTooSlow, ErrorEvent, OpenStream, StreamLimits, close, drain, relay
 from gateway.calls import ArmName, Call, Outcome
 from gateway.conversation import name_of
 from gateway.errors import CallerError, Headers, ProviderError
@@ -28,9 +28,10 @@ from routing.plan import Plan
 class Recording:
     """The outcome of one call while it runs."""
 
-    __slots__ = ("_prices", "_recorder", "outcome")
+    __slots__ = ("_call", "_prices", "_recorder", "outcome")
 
     def __init__(self, recorder: Recorder, call: Call, plan: Plan, entry: Entry, prices: PriceBook) -> None:
+        self._call = call
         self._recorder = recorder
         self._prices = prices
         state, arm = entry.state, arm_of(plan, entry)
@@ -55,7 +56,7 @@ class Recording:
         """Close the outcome. A client that took its answer too slowly ends its call, and nobody hears of it."""
         if error is not None:
             end_by(self.outcome, error)
-        self._recorder.close(self.outcome, self._prices)
+        self._recorder.close(self.outcome, self._prices, self._call)
         return kind is ClientTooSlow
 
 
@@ -85,15 +86,18 @@ async def relay_recorded(
 ) -> None:
     """Relay a stream to its end, book its attempt and let go of its connection. Raises as `relay` does."""
     attempt = stream.attempt
-    run.outcome.first_token_at = attempt.first_token_at
+    run.outcome.first_token_at, ended_at = attempt.first_token_at, 0.0
     try:
         limits = StreamLimits(run.timeouts.between_chunks, run.deadline - now())
         await relay(send, stream, headers, limits, error_event)
+        ended_at = now()  # the client has its answer
+        await drain(stream)
     except ProviderError as error:
         attempt.failure, attempt.message, attempt.counts = error.kind, error.message, True
         raise
     finally:
-        attempt.usage, attempt.rejected, attempt.ended_at = stream.usage, stream.reader.refused, now()
+        attempt.usage, attempt.rejected, attempt.end = stream.usage, stream.reader.refused, stream.reader.answer_end
+        attempt.ended_at = ended_at or now()
         await close(stream)
 
 

@@ -81,9 +81,10 @@ async def send_answer(send: Send, status: int, headers: Headers, body: bytes) ->
 async def relay(
     send: Send, stream: OpenStream, headers: Headers, limits: StreamLimits, error_event: ErrorEvent
 ) -> None:
-    """Relay a stream to its end. Raises the ProviderError that broke it, after `error_event` has gone to the client.
+    """Relay a stream to its last byte.
 
-    Raises ClientTooSlow when the client held the stream up. The caller closes the stream, whatever happened.
+    Raises the ProviderError that broke it, after `error_event` has gone to the client, and ClientTooSlow when the
+    client held it up. The caller closes the stream, whatever happened.
     """
     await send({"type": "http.response.start", "status": 200, "headers": list(headers)})
     try:
@@ -95,9 +96,6 @@ async def relay(
         await send({"type": "http.response.body", "body": error_event(error), "more_body": True})
         raise
     await send({"type": "http.response.body", "body": rest})
-    await _drain(stream)
-    if stream.reader.failure:
-        raise stream.reader.failure
 
 
 async def close(stream: OpenStream) -> None:
@@ -172,11 +170,16 @@ async def _pump(send: Send, stream: OpenStream, limits: StreamLimits) -> None:
         raise ProviderError("timeout", why) from None
 
 
-async def _drain(stream: OpenStream) -> None:
-    """Read the stream's framing to its end, so that the connection can serve another call."""
+async def drain(stream: OpenStream) -> None:
+    """Read a relayed stream's framing to its end, so that the connection can serve another call.
+
+    Raises the ProviderError of an answer that was relayed whole all the same.
+    """
     try:
         async with asyncio.timeout(_DRAIN_SECONDS):
             async for _ in stream.chunks:
                 pass
     except (TimeoutError, ProviderError):
-        return
+        pass
+    if stream.reader.failure:
+        raise stream.reader.failure

@@ -9,10 +9,11 @@ from dataclasses import replace
 
 from gateway.calls import Usage
 from gateway.errors import ProviderError
-from gateway.formats.answer import Begin, End, Event, ToolDelta
+from gateway.formats.answer import Begin, End, Event, ToolBegin, ToolDelta
 from gateway.formats.framing import Frame, Framer
 from gateway.formats.protocol import Parser, Writer
 from gateway.formats.provider_json import MAX_ARGUMENT_CHARACTERS, are_json, bad_arguments
+from gateway.tool_use import MOST_TOOLS, AnswerEnd, RequestedTool, requested
 
 
 class Reader:
@@ -20,12 +21,12 @@ class Reader:
 
     `started` turns true with the first event that holds a part of an answer. `failure` is set by the first thing that
     is wrong; what came before it is still good to relay. `refused` says that the answer is a refusal. `done` turns true
-    when nothing more is to be read.
+    when nothing more is to be read. `tools` are the calls that the answer asks for, `finish` is why it ended.
     """
 
     __slots__ = (
-        "_argument_characters", "_arguments", "_deltas", "_framer", "_parser", "_usage", "_writer",
-        "done", "failure", "refused", "started",
+        "_answer_id", "_argument_characters", "_arguments", "_deltas", "_framer", "_parser", "_usage", "_writer",
+        "done", "failure", "finish", "refused", "started", "tools",
     )  # fmt: skip
 
     def __init__(self, parser: Parser, writer: Writer | None, framer: Framer) -> None:
@@ -39,7 +40,15 @@ class Reader:
         self.started = False
         self.refused = False
         self.done = False
+        self.finish = ""
+        self._answer_id = ""
+        self.tools: list[RequestedTool] = []
         self.failure: ProviderError | None = None
+
+    @property
+    def answer_end(self) -> AnswerEnd:
+        """Return what the answer ended with. Its id is told where the client got the provider's."""
+        return AnswerEnd(self.finish, tuple(self.tools), "" if self._writer else self._answer_id)
 
     @property
     def tokens(self) -> int:
@@ -115,16 +124,20 @@ class Reader:
 
     def _watch(self, event: Event) -> None:
         if isinstance(event, Begin):
+            self._answer_id = event.id
             return
         self.started = True
         if isinstance(event, End):
             self._usage = event.usage
             self.refused = event.refused
+            self.finish = event.stop
             self.done = True
             return
         self._deltas += 1
         if isinstance(event, ToolDelta):
             self._keep_arguments(event)
+        elif isinstance(event, ToolBegin) and len(self.tools) < MOST_TOOLS:
+            self.tools.append(requested(event.id, event.name))
 
     def _keep_arguments(self, delta: ToolDelta) -> None:
         self._argument_characters += len(delta.arguments)

@@ -22,9 +22,8 @@ from gateway.formats.names import OwnNames, are_taken, with_own_names
 from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.openai_chat.amend import chat_request, fitted_history
 from gateway.formats.openai_chat.errors import read_error
-from gateway.formats.openai_chat.provider_answer import has_good_arguments, is_refused, read_answer
+from gateway.formats.openai_chat.provider_answer import inspected, read_answer
 from gateway.formats.openai_chat.provider_stream import StreamReader
-from gateway.formats.openai_usage import usage_in
 from gateway.formats.plain import Plain
 from gateway.formats.prompt import FormatName, Prompt, ToolCall, Untranslatable
 from gateway.formats.protocol import ClientSide, Envelope, ProviderSide
@@ -35,6 +34,7 @@ from gateway.formats.settings import Settings, overlay
 from gateway.formats.whole import Whole
 from gateway.json_body import encode
 from gateway.net.client import Request
+from gateway.tool_use import MOST_TOOLS, AnswerEnd, requested
 from routing.chain import Target
 
 _RATE_LIMITED, _THEIR_FAULT = 429, 500  # HTTP statuses
@@ -132,8 +132,7 @@ class _Chat:
         return chat_request(call, applied.portable if moved else applied, endpoint, target, attempted.asks_usage)
 
     def whole(self, body: bytes) -> Whole:
-        answer = read_answer(body)
-        return Whole(body, usage_in(answer), has_good_arguments(answer), is_refused(answer))
+        return inspected(read_answer(body), body)
 
     def reader(self) -> StreamReader:
         return StreamReader(self._attempted.call.wants_usage, self._attempted.endpoint.redactor())
@@ -170,7 +169,7 @@ class _Through:
 
     def whole(self, body: bytes) -> Whole:
         reply = self._provider.reply(body)
-        return Whole(body, reply.usage, _are_json(reply), reply.refused)
+        return _whole(body, reply, reply.id)
 
     def reader(self) -> Reader:
         return Reader(self._provider.parser(), None, SseFramer())
@@ -215,7 +214,7 @@ class _Between:
             raise _in_no_words(error) from None
         if reply.stop == "pause" and not reply.parts:
             raise ProviderError("malformed", "the provider's answer is not finished")
-        return Whole(self._client.reply(reply, self._envelope()), reply.usage, _are_json(reply), reply.refused)
+        return _whole(self._client.reply(reply, self._envelope()), reply)
 
     def reader(self) -> Reader:
         framer = self._provider.facts.framer()
@@ -273,5 +272,9 @@ def _in_no_words(error: ProviderError) -> ProviderError:
     return error
 
 
-def _are_json(reply: Reply) -> bool:
-    return all(are_json(part.arguments) for part in reply.parts if isinstance(part, ToolCall))
+def _whole(body: bytes, reply: Reply, answer_id: str = "") -> Whole:
+    """Return the answer as the client gets it. Its id is told where the client may continue the provider's answer."""
+    calls = [part for part in reply.parts if isinstance(part, ToolCall)]
+    tools = tuple(requested(call.id, call.name) for call in calls[:MOST_TOOLS])
+    are_good = all(are_json(call.arguments) for call in calls)
+    return Whole(body, reply.usage, are_good, reply.refused, AnswerEnd(reply.stop, tools, answer_id))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.calls import Usage
+from gateway.tool_use import NO_END, AnswerEnd
 
 
 @dataclass(slots=True)
@@ -10,9 +11,11 @@ class Whole:
     """A whole answer as the client gets it, what it used, and whether its tool calls can be carried out.
 
     `refused` says that it is no answer but a refusal: a content filter's, or the model's own.
+    `end` is what it ends with.
     """
 
     body: bytes
     usage: Usage | None
     arguments_are_json: bool
     refused: bool = False
+    end: AnswerEnd = NO_END

@@ -7,7 +7,7 @@ the number of versions and failing units, so they may be kept for as long as the
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from gateway.calls import Outcome, Spent
+from gateway.calls import Call, Outcome, Spent
 from gateway.logs import Log
 from gateway.pricing import PriceBook
 from gateway.rollout.call_id import Booking
@@ -16,6 +16,7 @@ from gateway.rollout.named_conversations import Conversations
 from gateway.rollout.table import Entry
 from gateway.rollout.weighing import Unshared, cost_of, mark, tokens_of, weigh
 from gateway.store.seam import Arm, Batch
+from gateway.traces.finished import FinishedCalls
 from policies.evidence.evidence import QUALITY, SCORED, WHOLE
 from policies.evidence.tally import Tally, amount_bucket, histogram_bucket
 from routing.assignment import Reason
@@ -50,10 +51,11 @@ class Recorder:
         self._pending: dict[str, dict[tuple[int, int], Batch]] = {}
         self._known = Unshared()
         self.conversations = Conversations()
+        self.finished = FinishedCalls(clock.monotonic, clock.unix)
         self._models: dict[str, float] = {}  # when the last call of each ended, monotonic
 
-    def close(self, outcome: Outcome, prices: PriceBook) -> None:
-        """Record a call that has ended. Called once, whatever happened."""
+    def close(self, outcome: Outcome, prices: PriceBook, call: Call | None = None) -> None:
+        """Record a call that has ended. Called once, whatever happened. `call` is the client's request."""
         outcome.ended_at = self._clock.monotonic()
         self._price(outcome, prices)
         spent, arm, judged = Spent.by(outcome.attempts), outcome.arm, outcome.judged
@@ -74,6 +76,8 @@ class Recorder:
                     self.flush_requests.ask(outcome.agent)
         if outcome.conversation and outcome.reason != "model":
             self.conversations.note(outcome)
+        if call is not None:
+            self.finished.note(outcome, call)
         self._log.often(_line(outcome, spent) if outcome.reason != "model" else _model_line(outcome, spent))
 
     def score(self, entry: Entry, booking: Booking, version: str, score: float, party: str = "") -> None:

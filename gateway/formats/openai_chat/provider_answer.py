@@ -14,7 +14,9 @@ from gateway.formats.openai_chat.errors import check_choice, error_inside
 from gateway.formats.openai_usage import usage_in
 from gateway.formats.prompt import Media, Part, Refusal, Text, ToolCall
 from gateway.formats.provider_json import are_json, parse_object, text_of
+from gateway.formats.whole import Whole
 from gateway.json_body import NotJson, encode
+from gateway.tool_use import MOST_TOOLS, NO_END, AnswerEnd, requested
 
 
 def read_answer(body: bytes) -> dict[str, Any]:
@@ -33,23 +35,28 @@ def read_answer(body: bytes) -> dict[str, Any]:
     return answer
 
 
-def has_good_arguments(answer: dict[str, Any]) -> bool:
-    """Return whether the arguments of every tool call in a whole answer are JSON."""
-    for choice in answer["choices"]:
-        calls = choice["message"].get("tool_calls")
-        if not calls or not isinstance(calls, list):
-            continue
-        for call in calls:
-            function = call.get("function") if isinstance(call, dict) else None
-            if isinstance(function, dict) and not are_json(function.get("arguments")):
-                return False
-    return True
+def inspected(answer: dict[str, Any], body: bytes) -> Whole:
+    """Return a whole answer with what is known of it; the client gets it as it came."""
+    choices = answer["choices"]
+    choice = choices[0]
+    reason = choice.get("finish_reason")
+    refused = reason in FILTERED or bool(choice["message"].get("refusal"))
+    whole = Whole(body, usage_in(answer), True, refused, _ENDS.get(reason, NO_END) if type(reason) is str else NO_END)
+    for each in choices:
+        if calls := each["message"].get("tool_calls"):
+            _look_into_calls(calls, whole)
+    return whole
 
 
-def is_refused(answer: dict[str, Any]) -> bool:
-    """Return whether a whole answer is a refusal: a content filter's, or the model's own."""
-    choice = answer["choices"][0]
-    return choice.get("finish_reason") in FILTERED or bool(choice["message"].get("refusal"))
+def _look_into_calls(calls: object, whole: Whole) -> None:
+    """Note the calls that an answer asks for, and whether the arguments of each are JSON."""
+    tools = list(whole.end.tools)
+    for call in calls if isinstance(calls, list) else ():
+        function = call.get("function") if isinstance(call, dict) else None
+        if isinstance(function, dict):
+            whole.arguments_are_json = whole.arguments_are_json and are_json(function.get("arguments"))
+            tools.append(requested(call.get("id"), function.get("name")))
+    whole.end = whole.end._replace(tools=tuple(tools[:MOST_TOOLS]))
 
 
 Members = dict[str, Any]
@@ -65,6 +72,7 @@ _STOPS: Mapping[str, Stop] = {
     "model_context_window_exceeded": "length",  # Z.ai
     "sensitive": "content_filter",  # Z.ai
 }
+_ENDS = {reason: AnswerEnd(reason) for reason in _STOPS}  # of most answers
 _NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9_-]")
 _LONGEST_ID = 40
 

@@ -25,6 +25,7 @@ from gateway.formats.openai_usage import usage_in
 from gateway.formats.prompt import Refusal, ToolCall
 from gateway.formats.provider_json import MAX_ARGUMENT_CHARACTERS, are_json, bad_arguments, parse, text_of
 from gateway.redaction import NOTHING, Redactor
+from gateway.tool_use import MOST_TOOLS, AnswerEnd, RequestedTool, requested, short
 
 _DONE = b"[DONE]"
 # How a compact encoder writes a part of an answer; what is spelled otherwise is parsed, which costs more.
@@ -37,13 +38,13 @@ class StreamReader:
 
     `started` turns true with the first event that holds a part of an answer, `done` with the end marker. `failure` is
     set by the first thing that is wrong; what came before it is still good to relay. `refused` tells a refusal.
-    `parts` counts the events that held a part of the answer, about one a token. No secret that the redactor
-    knows is relayed, nor in the `failure`.
+    `parts` counts the events that held a part of the answer, about one a token. `tools` are the calls that it asked
+    for, `finish` is why it ended. No secret that the redactor knows is relayed, nor in the `failure`.
     """
 
     __slots__ = (
-        "_argument_characters", "_arguments", "_cutter", "_finished", "_frame", "_redactor", "_wants_usage",
-        "done", "failure", "parts", "refused", "started", "usage",
+        "_argument_characters", "_arguments", "_cutter", "_frame", "_redactor", "_wants_usage",
+        "done", "failure", "finish", "parts", "refused", "started", "tools", "usage",
     )  # fmt: skip
 
     def __init__(self, wants_usage: bool, redactor: Redactor | None = None) -> None:
@@ -53,8 +54,9 @@ class StreamReader:
         self._frame: ChunkFrame | None = None  # while all is well, and nothing of the next event has come
         self._arguments: dict[tuple[int, int], Arguments] = {}
         self._argument_characters = 0
-        self._finished = False
+        self.finish = ""
         self.parts = 0
+        self.tools: list[RequestedTool] = []
         self.refused = False
         self.started = False
         self.done = False
@@ -62,9 +64,14 @@ class StreamReader:
         self.usage: Usage | None = None
 
     @property
+    def answer_end(self) -> AnswerEnd:
+        """Return what the answer ended with. No answer of this format is continued by its id."""
+        return AnswerEnd(self.finish, tuple(self.tools))
+
+    @property
     def tokens(self) -> int:
         """About how many tokens came in: one a part, but for the first, the role, and the last, why it finished."""
-        return max(self.parts - 1 - self._finished, 0)
+        return max(self.parts - 1 - bool(self.finish), 0)
 
     def feed(self, chunk: bytes) -> bytes:
         """Take what came in; return the whole events to relay, b"" when there are none yet."""
@@ -100,7 +107,7 @@ class StreamReader:
     def _shortcoming(self) -> ProviderError | None:
         if not self.started:
             return ProviderError("malformed", "the provider's stream ended without content")
-        if not (self.done or self._finished):
+        if not (self.done or self.finish):
             return _truncated()
         if not all(are_json(each.text) for each in self._arguments.values()):
             return bad_arguments()
@@ -160,14 +167,28 @@ class StreamReader:
         check_choice(choice)
         self.started = True
         reason = choice.get("finish_reason")  # some write "" while there is none
-        self._finished = self._finished or bool(reason)
+        if reason and not self.finish:
+            self.finish = reason if isinstance(reason, str) else "stop"
         delta = choice.get("delta")
         delta = delta if isinstance(delta, dict) else {}
         self.refused = self.refused or reason in FILTERED or bool(delta.get("refusal"))
         for call in _dicts(delta.get("tool_calls")):
             function = call.get("function")
-            if isinstance(function, dict) and isinstance(function.get("arguments"), str):
-                self._keep_arguments((_index(choice), _index(call)), function)
+            if isinstance(function, dict):
+                self._note_call(call, function, (_index(choice), _index(call)))
+
+    def _note_call(self, call: dict[str, Any], function: dict[str, Any], key: tuple[int, int]) -> None:
+        """Note one piece of a call. A name begins one, unless the server repeats it with every piece."""
+        if (name := function.get("name")) and self._begins_call(call.get("id"), key):
+            self.tools.append(requested(call.get("id"), name))
+        if isinstance(function.get("arguments"), str):
+            self._keep_arguments(key, function)
+
+    def _begins_call(self, id_: Any, key: tuple[int, int]) -> bool:
+        if len(self.tools) >= MOST_TOOLS:
+            return False
+        kept = self._arguments.get(key)
+        return kept is None or (short(id_) != self.tools[-1].id if id_ else kept.are_whole())
 
     def _keep_arguments(self, key: tuple[int, int], function: dict[str, Any]) -> None:
         """Keep a piece. A name behind arguments that are whole begins another call under the same number."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bench.calibration.clock import VirtualLoop
-from gateway.call.streaming import ClientTooSlow, OpenStream, StreamLimits, relay
+from gateway.call.streaming import ClientTooSlow, OpenStream, StreamLimits, drain, relay
 from gateway.calls import Attempt, Usage
 from gateway.errors import Headers, ProviderError
 from gateway.formats.clients import error_event
@@ -73,6 +73,7 @@ def event_of(error: ProviderError) -> bytes:
 
 async def relayed(client: Client, stream: OpenStream, between: float, total: float = 9.0) -> None:
     await relay(MessageSend(client.send), stream, [], StreamLimits(between, total), event_of)
+    await drain(stream)
 
 
 def virtual_time() -> asyncio.Runner:

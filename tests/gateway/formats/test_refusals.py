@@ -8,7 +8,7 @@ import pytest
 from gateway.calls import FormatName
 from gateway.formats.answer import End
 from gateway.formats.framing import SseFramer
-from gateway.formats.openai_chat.provider_answer import is_refused
+from gateway.formats.openai_chat.provider_answer import inspected
 from gateway.formats.openai_chat.provider_stream import StreamReader
 from gateway.formats.reader import Reader
 from gateway.formats.registry import PROVIDERS
@@ -67,7 +67,7 @@ WHOLE: list[tuple[FormatName, Body, bool]] = [
 def test_a_whole_refusal_is_known_as_one(name: FormatName, body: Body, refused: bool) -> None:
     """By what the provider says of the answer's end; no text is read."""
     assert PROVIDERS[name].reply(json.dumps(body).encode()).refused is refused
-    assert name != "openai" or is_refused(body) is refused
+    assert name != "openai" or inspected(body, b"").refused is refused
 
 
 def events(*said: Body) -> bytes:

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.errors import ContentRefused, Denied, ProviderError
 from gateway.formats.openai_chat.errors import read_error
-from gateway.formats.openai_chat.provider_answer import has_good_arguments, read_answer
+from gateway.formats.openai_chat.provider_answer import inspected, read_answer
 
 
 def answer(**message: Any) -> bytes:
@@ -51,13 +51,14 @@ def test_error_inside_an_answer(error: Any) -> None:
 def test_tool_call_arguments(arguments: Any, well: bool) -> None:
     """Arguments are JSON, or nothing at all."""
     body = answer(tool_calls=[{"function": {"arguments": arguments}}])
-    assert has_good_arguments(read_answer(body)) is well
+    assert inspected(read_answer(body), body).arguments_are_json is well
 
 
 @pytest.mark.parametrize("calls", [7, [7], [{"function": 7}], {}, [{"type": "custom", "custom": {"input": "x"}}]])
 def test_odd_tool_calls(calls: Any) -> None:
     """Tool calls of a kind we do not know are left alone."""
-    assert has_good_arguments(read_answer(answer(tool_calls=calls)))
+    body = answer(tool_calls=calls)
+    assert inspected(read_answer(body), body).arguments_are_json
 
 
 def test_error_keeps_its_status_and_body() -> None:

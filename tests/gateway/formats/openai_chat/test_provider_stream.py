@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gateway.calls import Usage
 from gateway.formats import sse
 from gateway.formats.openai_chat.provider_stream import StreamReader
+from gateway.tool_use import MOST_TOOLS, RequestedTool
 
 
 def chunk(content: str = "x", finish: str | None = None, **more: Any) -> bytes:
@@ -150,3 +151,34 @@ def test_tokens_are_estimated_from_the_parts() -> None:
     assert reader.tokens == 2
     _, reader = read([stream(chunk("")), stream(chunk("a"), chunk("b"), chunk("", "stop"), DONE)])
     assert reader.tokens == 2
+
+
+def piece(index: int, id_: str | None, name: str | None, arguments: str) -> bytes:
+    call = {"index": index, "id": id_, "function": {"name": name, "arguments": arguments}}
+    return json.dumps({"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}).encode()
+
+
+def asked(*pieces: bytes) -> tuple[RequestedTool, ...]:
+    reader = StreamReader(False)
+    reader.feed(stream(*pieces, chunk("", "tool_calls"), DONE))
+    assert reader.answer_end.finish == "tool_calls"
+    return reader.answer_end.tools
+
+
+def test_the_calls_that_a_stream_asks_for() -> None:
+    """Parallel calls by their ids and names, however their arguments are cut and mixed."""
+    begun = [piece(0, "c1", "find", ""), piece(1, "c2", "look", "")]
+    pieces = [*begun, piece(0, None, None, "{"), piece(1, "", None, "{}")]
+    assert asked(*pieces, piece(0, None, None, "}")) == (RequestedTool("c1", "find"), RequestedTool("c2", "look"))
+
+
+def test_a_name_that_is_repeated_is_one_call() -> None:
+    """Some servers repeat id and name with every piece, and some number all calls alike."""
+    again = [piece(0, "c1", "find", "{"), piece(0, "c1", "find", "}"), piece(0, "c2", "find", "{}")]
+    assert asked(*again) == (RequestedTool("c1", "find"), RequestedTool("c2", "find"))
+
+
+def test_the_calls_of_a_stream_are_bounded() -> None:
+    """A provider that asks without end, with giant ids, takes bounded memory."""
+    found = asked(*[piece(index, f"{index}" * 500, "find", "{}") for index in range(MOST_TOOLS + 9)])
+    assert len(found) == MOST_TOOLS and max(len(each.id) for each in found) == 128

@@ -234,7 +234,7 @@ def _exclude(state: State, sole: SoleBreach, findings: Findings, now: float) -> 
     shown = shown_in_words(finding.guardrail, findings.evidence)
     reason = (
         f"{finding.guardrail.text} is breached by the calls of {who} alone ({sole.share:.0%} of the canary's): "
-        f"{shown}; E = {finding.unbounded:.4g}, and {finding.e_value:.4g} without these calls; "
+        f"{shown}; E = {sole.e_value:.4g} by these calls alone, and {finding.unbounded:.4g} by those of all; "
         f"they get {state.stable.version} from now on; {way_on(state)}"
     )
     excluded = (*state.excluded, sole.party)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from policies.evidence.evidence import QUALITY, REJECTIONS, SCORED, WHOLE, ArmEvidence, Evidence, earlier_part, part_of
-from policies.guardrails.exclusion import SoleBreach, sole_breach
+from policies.guardrails.exclusion import OWN_PROOF, SoleBreach, sole_breach
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS, parse
 from policies.guardrails.guardrails import assess
 from policies.guardrails.verdicts import verdict
@@ -78,6 +78,47 @@ def test_what_the_calls_of_all_do_not_prove_excludes_nobody() -> None:
     assert found(evidence(canary, arm("errors", {"c2": 9000}, {"c2": 60}))) is None
 
 
+FAILING = {f"c{number}": 5 for number in range(2, 21)}  # of 50 calls each on the canary, and a tenth on stable, too
+
+
+def of_one(bad: int, on_stable: int = 0, component: str = "errors") -> Evidence:
+    """So many calls of one party on the canary, all of them bad; nineteen others fail a tenth on both arms."""
+    canary = arm(component, {"c1": bad, **dict.fromkeys(FAILING, 50)}, {"c1": bad, **FAILING})
+    bad_of_stable = {name: 9 * count for name, count in FAILING.items()}
+    stable = arm(component, {"c1": 9 * bad, **dict.fromkeys(FAILING, 450)}, {"c1": on_stable, **bad_of_stable})
+    return evidence(canary, stable, callers=20)
+
+
+@pytest.mark.parametrize("component", ["errors", REJECTIONS, SLOW])
+def test_who_alone_suffers_among_others_that_fail_now_and_then_is_excluded(component: str) -> None:
+    """The calls of all look alike on both arms; its own prove the breach many times as strongly."""
+    sole = found(of_one(14, component=component))
+    assert sole and (sole.party, sole.finding.breached_by_all) == ("c1", False)
+    assert sole.e_value * (sole.finding.share or 1) >= OWN_PROOF * sole.finding.guardrail.threshold
+    assert found(of_one(6, component=component)) is None
+    assert found(of_one(14, component=component), "c1") is None
+
+
+def test_whose_calls_fail_anyway_is_not_excluded() -> None:
+    """On both arms alike, by its own doing, also beyond an absolute limit; and a glance alone excludes nobody."""
+    assert found(of_one(60, on_stable=540)) is None
+    assert found(of_one(14, on_stable=12)) is None
+
+
+def test_conversations_of_earlier_steps_count_for_their_party_alone() -> None:
+    """By the weight that drew their arms."""
+    name, calls, shown = earlier_part("errors", 7), earlier_part("", 7), of_one(2)
+    bad = {name: 14, part_of(name, "c1"): 14}
+    canary = replace(
+        shown.canary,
+        bad={**shown.canary.bad, **{part: {0: count * WHOLE} for part, count in bad.items()}},
+        bad_units={**shown.canary.bad_units, **bad},
+        requests_of={**shown.canary.requests_of, calls: {0: 14}, part_of(calls, "c1"): {0: 14}},
+    )
+    sole = found(replace(shown, canary=canary, earlier={7: 0.1}))
+    assert sole and (sole.party, sole.finding.breached_by_all) == ("c1", False)
+
+
 def test_who_is_excluded_already_excludes_nobody_else() -> None:
     """What it has shown stays in the step's evidence, and the next party needs a proof beside it."""
     shown = evidence(arm("errors", {"c1": 9, "c2": 1}, {"c1": 9, "c2": 1}), arm("errors", {"c1": 50, "c2": 50}, {}))
@@ -111,18 +152,19 @@ def test_conversations_of_earlier_steps_show_it_as_well() -> None:
     assert sole and sole.party == "c1"
 
 
-def test_a_sound_canary_is_kept_from_nobody() -> None:
-    """Two hundred trials of forty callers, looked at after each of their bad calls: at most 1 % exclude anybody."""
+@pytest.mark.parametrize("callers", [40, 3])
+def test_a_sound_canary_is_kept_from_nobody(callers: int) -> None:
+    """Two hundred trials, looked at after each bad call of the canary: at most 1 % exclude anybody."""
     chance, excluding = random.Random(14), 0
     for _ in range(200):
         bad: dict[str, dict[str, int]] = {"canary": {}, "stable": {}}
         for _ in range(60):
-            side, party = ("canary" if chance.random() < 0.1 else "stable"), f"c{chance.randrange(40)}"
+            side, party = ("canary" if chance.random() < 0.1 else "stable"), f"c{chance.randrange(callers)}"
             bad[side][party] = bad[side].get(party, 0) + 1
             if side == "stable":
                 continue
             calls = dict.fromkeys(bad[side], 20)
-            shown = evidence(arm("errors", calls, bad["canary"]), arm("errors", calls, bad["stable"]), callers=40)
+            shown = evidence(arm("errors", calls, bad["canary"]), arm("errors", calls, bad["stable"]), callers=callers)
             if found(shown):
                 excluding += 1
                 break

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.errors import LONGEST_SHOWN
 from gateway.formats.gemini._members import camel, wrong
 
 _DEEPEST = 64  # far beyond what any provider takes
@@ -21,7 +22,7 @@ def json_schema(value: Any, path: str, depth: int = 0) -> dict[str, Any]:
         if spelled == "nullable":
             nullable = each is True
         elif each is not None and spelled != _ORDER:
-            schema[spelled] = _member(spelled, each, f"{path}.{spelled}", depth)
+            schema[spelled] = _member(spelled, each, _within(path, spelled), depth)
     return _or_null(schema) if nullable else schema
 
 
@@ -31,7 +32,7 @@ def _member(name: str, value: Any, path: str, depth: int) -> Any:
     if name == "properties":
         if not isinstance(value, Mapping):
             raise wrong(path, "an object")
-        return {key: json_schema(each, f"{path}.{key}", depth + 1) for key, each in value.items()}
+        return {key: json_schema(each, _within(path, key), depth + 1) for key, each in value.items()}
     if name == "anyOf" and isinstance(value, list):
         return [json_schema(each, path, depth + 1) for each in value]
     if name in ("items", "additionalProperties") and isinstance(value, Mapping):
@@ -39,6 +40,11 @@ def _member(name: str, value: Any, path: str, depth: int) -> Any:
     if name in _COUNTS and isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
         return int(value)  # 64 bits are strings in protobuf's JSON
     return value
+
+
+def _within(path: str, name: str) -> str:
+    """Return a member's path as far as an error shows it: each member below a long name would copy all of it."""
+    return path if len(path) >= LONGEST_SHOWN else f"{path}.{name[:LONGEST_SHOWN]}"
 
 
 def _or_null(schema: dict[str, Any]) -> dict[str, Any]:

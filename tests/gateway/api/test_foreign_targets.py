@@ -20,7 +20,9 @@ def field(name: str, value: str) -> bytes:
 
 
 @pytest.mark.parametrize("door", DOORS)
-@pytest.mark.parametrize("member", [{"models": ["x"]}, {"fallbacks": [{"model": "x"}]}, {"api_key": "x"}])
+@pytest.mark.parametrize(
+    "member", [{"models": ["x"]}, {"fallbacks": [{"model": "x"}]}, {"api_key": "x"}, {"extra_body": {"model": "x"}}]
+)
 async def test_every_door_refuses_them(serve: Serve, door: str, member: dict[str, Any]) -> None:
     """400 in the client's own format, whoever would serve the call; no provider is asked."""
     here = await serve()

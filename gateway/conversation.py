@@ -64,6 +64,8 @@ def conversation_key(caller: str, name: str) -> str:
 def user_of(document: Document) -> str:
     """The end user that the client names, in whatever format it speaks and whatever its session; or ''."""
     values = document.values
+    if "user" not in values and "metadata" not in values and "safety_identifier" not in values:
+        return ""  # as a rule; it is asked for several times a call
     user = _user_member(values)
     if not user and "metadata" in values and isinstance(metadata := values["metadata"], dict):
         user = _text(metadata.get("user_id"))
@@ -71,7 +73,7 @@ def user_of(document: Document) -> str:
 
 
 def _user_member(values: Mapping[str, Any]) -> str:
-    if "safety_identifier" not in values and "user" not in values:  # as a rule; it is asked for several times a call
+    if "safety_identifier" not in values and "user" not in values:  # as a rule
         return ""
     return _text(values.get("safety_identifier")) or _text(values.get("user"))
 

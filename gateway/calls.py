@@ -177,6 +177,7 @@ class Outcome:
     that is the running one (decision 33). `drawn` is the id of the unit that drew the arm, where that is
     not `unit`, and `by_words` says that the words of an answer told it. `party` is whose call it is, or ''.
     `request_id` is the client's own name for the call and `conversation` its own id of the conversation, or ''.
+    `begins` says that it is the first call of its unit.
     """
 
     call_id: str
@@ -207,6 +208,7 @@ class Outcome:
     conversation: str = ""
     drawn: str = ""
     by_words: bool = False
+    begins: bool = False
 
     @property
     def failed(self) -> bool:

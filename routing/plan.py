@@ -66,7 +66,8 @@ class Plan:
 
     `origin` is the epoch of the earlier step in which the conversation began, where it is evidence by that step's
     weight. `held` says that no weight drew the arm of its conversation: it is no evidence, on neither arm. `drawn` is
-    the id of the unit whose bucket drew the arm, where that is not `unit`.
+    the id of the unit whose bucket drew the arm, where that is not `unit`. `begins` says that it is the unit's first
+    call, as far as anybody knows.
     """
 
     version: AgentVersion
@@ -76,6 +77,7 @@ class Plan:
     held: bool = False
     origin: int = 0
     drawn: str = ""
+    begins: bool = False
 
 
 def route(agent: Agent, split: Split, facts: Facts, pin: str | None = None) -> Plan:

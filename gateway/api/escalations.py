@@ -19,8 +19,8 @@ from gateway.handover.escalation_view import ConversationView, EscalationView, R
 from gateway.json_body import Document
 from gateway.net.asgi import Receive, Scope, Send
 from gateway.rollout import call_id as callid
-from gateway.rollout.status import timestamp
 from gateway.store.seam import Handed, HumanReply, Place
+from gateway.views import timestamp
 from gateway.webhook.signature import SIGNATURE, TIMESTAMP, is_signed, may_be_signed
 
 _MOST_OF_A_PAGE = 100

@@ -17,8 +17,8 @@ from gateway.call.streaming import send_answer
 from gateway.calls import Caller
 from gateway.errors import NotFound, SerinusError, Unauthenticated
 from gateway.net.asgi import Receive, Scope, Send
-from gateway.rollout.status import timestamp
 from gateway.rollout.status_view import ConfigView, GatewayView, StatusView, StoreView
+from gateway.views import timestamp
 from routing.chain import Target
 
 _POLICY = b"default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

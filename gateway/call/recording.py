@@ -44,6 +44,7 @@ class Recording:
         outcome.thresholds = entry.thresholds.get(arm) if arm else None
         outcome.request_id, outcome.conversation = call.request_id, name_of(call)
         outcome.party, outcome.held, outcome.origin = party_of(call), plan.held or entry.is_excluded, plan.origin
+        outcome.begins = plan.begins
         if plan.drawn:
             outcome.drawn, outcome.by_words = plan.drawn, bool(call.opening)
 

@@ -13,6 +13,7 @@ from gateway.api.escalations import Escalation, EscalationList, EscalationReply
 from gateway.api.feedback import Feedback
 from gateway.api.generation import Completions, Embeddings, Generation
 from gateway.api.health import Live, Ready
+from gateway.api.history import StatusHistory
 from gateway.api.kept_answers import CancelledAnswers, KeptAnswers
 from gateway.api.models import Models, listings
 from gateway.api.native_passthrough import NativePassthrough
@@ -83,6 +84,7 @@ def routes(services: Services) -> list[BaseRoute]:
         ("/status", Status(services)),
         ("/status.css", Stylesheet(services)),
         ("/status/{agent}", Status(services)),
+        ("/status/{agent}/history", StatusHistory(services)),
         ("/audit/{agent}", Audit(services)),
         ("/admin/agents/{agent}/{verb}", CommandEndpoint(services)),
         ("/healthz", Live(services)),

@@ -57,6 +57,7 @@ class Flusher:
         if agent not in self._unsure:
             self._sequences[agent] = self._sequences.get(agent, 0) + 1
             self._unsure[agent] = batch
+        batch.cells.sent_at = self._recorder.now()
         reply = await self._store.flush(agent, self._sequences[agent], batch)
         del self._unsure[agent]
         return reply

@@ -15,6 +15,7 @@ from gateway.rollout.flush_requests import FlushRequests
 from gateway.rollout.named_conversations import Conversations
 from gateway.rollout.table import Entry
 from gateway.rollout.weighing import Unshared, cost_of, mark, tokens_of, weigh
+from gateway.store.cells import APART, SHADOW
 from gateway.store.seam import Arm, Batch
 from gateway.traces.finished import FinishedCalls
 from policies.evidence.evidence import QUALITY, SCORED, WHOLE
@@ -24,8 +25,6 @@ from routing.assignment import Reason
 # Failures whose messages are ours or the transport's; what a provider says may quote a prompt.
 _OUR_WORDS = frozenset({"connect", "lost", "timeout", "malformed", "truncated", "circuit_open"})
 _NANO = 1e9
-APART = "/apart"  # what follows a version's name in the tally of its pinned, rule-matched and passed calls
-SHADOW = "/shadow"  # and in that of the copies it got as a shadow
 _TALLIES: Mapping[Reason, str] = {
     "split": "", "pin": APART, "rule": APART, "passed": APART, "shadow": SHADOW, "model": "",
 }  # fmt: skip
@@ -63,7 +62,8 @@ class Recorder:
         if outcome.party and outcome.reason == "split" and (judged or outcome.rejected):
             batch.parties.add(outcome.party)
         name = outcome.version if outcome.reason != "model" else self._model(outcome)
-        _count(outcome, spent, judged, _tally(batch, name + _TALLIES[outcome.reason]))
+        tally = batch.cells.tally(name + _TALLIES[outcome.reason], outcome.arm or "", outcome.ended_at)
+        _count(outcome, spent, judged, tally)
         if arm is not None:
             counts = batch.canary if arm == "canary" else batch.stable
             if outcome.censored or outcome.held:
@@ -83,9 +83,10 @@ class Recorder:
     def score(self, entry: Entry, booking: Booking, version: str, score: float, party: str = "") -> None:
         """Book a party's feedback (0…1) on the version that served; on its arm's evidence too, if that was on trial."""
         badness = round((1.0 - score) * WHOLE)
-        key = (booking.rollout, booking.evidence)
-        batch = self._pending.setdefault(entry.agent.name, {}).setdefault(key, Batch(*key))
-        tally = _tally(batch, version + APART if booking.apart else version)
+        epochs = (booking.rollout, booking.evidence)
+        batch = self._pending.setdefault(entry.agent.name, {}).setdefault(epochs, Batch(*epochs))
+        key = version + APART if booking.apart else version
+        tally = batch.cells.tally(key, booking.arm or "", self._clock.monotonic())
         tally.scores += 1
         tally.badness += badness
         if booking.arm is None:
@@ -104,6 +105,10 @@ class Recorder:
     def waiting(self, agent: str) -> int:
         """Count an agent's batches that wait to be flushed."""
         return len(self._pending.get(agent, ()))
+
+    def now(self) -> float:
+        """The time on the clock by which calls end, in monotonic seconds."""
+        return self._clock.monotonic()
 
     def take(self, agent: str) -> Batch | None:
         """The oldest batch of an agent, which the recorder then forgets; None when there is nothing."""
@@ -163,14 +168,6 @@ def _earlier_arm(batch: Batch, outcome: Outcome, running: Arm) -> Arm:
     return canary if outcome.arm == "canary" else stable
 
 
-def _tally(batch: Batch, key: str) -> Tally:
-    """The batch's tally under that key; not by `setdefault`, for which a Tally is too dear to be made in vain."""
-    tally = batch.tallies.get(key)
-    if tally is None:
-        tally = batch.tallies[key] = Tally()
-    return tally
-
-
 def _count(outcome: Outcome, spent: Spent, judged: bool, tally: Tally) -> None:
     """Add a call to its version's tally."""
     tally.requests += 1
@@ -186,11 +183,14 @@ def _count(outcome: Outcome, spent: Spent, judged: bool, tally: Tally) -> None:
             tally.ttft[histogram_bucket(outcome.first_token_at - outcome.received_at)] += 1
     if outcome.failed:
         tally.errors += 1
+        kind = outcome.attempts[0].failure or "status"
+        tally.failures[kind] = tally.failures.get(kind, 0) + 1
     elif judged:
         if outcome.hedge is None or not outcome.overtaken:
             _count_amounts(outcome, tally)
     else:
         tally.unjudged += 1
+    tally.units += outcome.begins
     tally.rejected += outcome.rejected
     tally.censored += outcome.censored
     tally.held += outcome.held

@@ -8,17 +8,17 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 from gateway.errors import StoreAway
-from gateway.history.view import DecisionView, Quantiles, TokenSums
+from gateway.history.curves import recent_views
+from gateway.history.view import DecisionView, Quantiles, RecentView, TokenSums
 from gateway.pricing import PriceBook
 from gateway.retirements import ModelEnding
 from gateway.rollout.findings import evidence_of, findings_of, recorded_evidence
 from gateway.rollout.measured import Ground, measure
 from gateway.rollout.openings import SharedOpenings
-from gateway.rollout.recorder import APART, OTHER_MODELS, SHADOW
+from gateway.rollout.recorder import OTHER_MODELS
 from gateway.rollout.status_view import (
     AgentView,
     ApartSums,
@@ -31,7 +31,9 @@ from gateway.rollout.status_view import (
     VersionView,
 )  # fmt: skip
 from gateway.rollout.table import Entry, Table
+from gateway.store.cells import APART, SHADOW
 from gateway.store.seam import Sides, Snapshot, Store
+from gateway.views import timestamp
 from policies.evidence.evidence import ERRORS, WHOLE, Evidence
 from policies.evidence.tally import Tally, quantile
 from policies.guardrails.grammar import THRESHOLD
@@ -146,7 +148,7 @@ def agent_view(entry: Entry, snapshot: Snapshot, event: Mapping[str, Any], unpri
         outlook=_outlook(entry, state, findings),
         waits_for=tuple(_waits(entry, state, findings, snapshot)),
         shadow=_shadow(entry.agent.shadow),
-        versions=_versions(snapshot.tallies, entry),
+        versions=_versions(snapshot, entry),
         last_decision=_decision(state, event) if state else None,
         read_at=timestamp(snapshot.now) if snapshot.now else None,
         unpriced=tuple(unpriced),
@@ -185,11 +187,6 @@ def _serves_all(entry: Entry, state: State | None) -> bool:
     return state is not None and state.phase == "completed" and canary is not None and (
         entry.split.stable.digest == canary.digest
     )  # fmt: skip
-
-
-def timestamp(unix: float) -> str:
-    """Unix seconds as RFC 3339 in UTC."""
-    return datetime.fromtimestamp(unix, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _evidence(state: State | None, snapshot: Snapshot, event: Mapping[str, Any]) -> Evidence:
@@ -235,6 +232,7 @@ def _fitting(snapshot: Snapshot, state: State) -> Snapshot:
         snapshot.sides if was and was.evidence == state.evidence else _NOTHING.sides,
         snapshot.tallies if was and was.rollout == state.rollout else {},
         snapshot.now,
+        snapshot.recent,
     )
 
 
@@ -285,15 +283,16 @@ def _shadow(shadow: Shadow | None) -> ShadowView | None:
     )
 
 
-def _versions(tallies: Mapping[str, Tally], entry: Entry) -> dict[str, VersionView]:
+def _versions(snapshot: Snapshot, entry: Entry) -> dict[str, VersionView]:
     """The sums of every version that served in this rollout; stable, canary and shadow first, called or not."""
-    agent = entry.agent
+    agent, tallies, recent = entry.agent, snapshot.tallies, recent_views(snapshot.recent)
     named = (agent.stable, agent.canary, agent.shadow.version if agent.shadow else None)
     called = (key.removesuffix(APART).removesuffix(SHADOW) for key in sorted(tallies))
-    return {name: _version(name, tallies) for name in dict.fromkeys((*named, *called)) if name is not None}
+    names = [name for name in dict.fromkeys((*named, *called)) if name is not None]
+    return {name: _version(name, tallies, recent.get(name, {})) for name in names}
 
 
-def _version(name: str, tallies: Mapping[str, Tally]) -> VersionView:
+def _version(name: str, tallies: Mapping[str, Tally], recent: Mapping[str, RecentView]) -> VersionView:
     """A version's sums: of the calls that the split gave it, of those apart from it, of the copies it got."""
     tally, apart = tallies.get(name) or Tally(), tallies.get(name + APART) or Tally()
     copies = tallies.get(name + SHADOW)
@@ -302,6 +301,7 @@ def _version(name: str, tallies: Mapping[str, Tally]) -> VersionView:
         quality=_quality(tally),
         apart=ApartSums(apart.requests, apart.errors),
         shadow=CallSums(**_sums(copies)) if copies else None,
+        recent=recent,
     )
 
 

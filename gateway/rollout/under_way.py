@@ -61,7 +61,10 @@ class UnderWay:
     def follow(self, plan: Plan, entry: Entry, at: float) -> Plan:
         """Return the plan on the version that the call's conversation keeps; `at` in monotonic seconds."""
         split = entry.split
-        if plan.reason != "split" or not split.kept:
+        if plan.reason != "split":
+            return plan
+        if not split.kept:
+            plan.begins = is_alone(plan.unit)
             return plan
         units = self._agents.get(entry.agent.name) or self._units_of(entry, at)
         if at >= units.turns_at:
@@ -199,10 +202,12 @@ class UnderWay:
     def _follow(self, units: RecentUnits, plan: Plan, entry: Entry, at: float) -> Plan:
         """Follow a unit that is new here, or that was under way before the running step."""
         if is_alone(plan.unit):
+            plan.begins = True
             return plan
         split, unit = entry.split, unit_id(plan.unit)
         begun = self._find(units, unit)
         if begun is None:
+            plan.begins = True
             begun = self._begin(units, plan, entry, at)
             self._note(units, unit, begun)
             self.ask()

@@ -87,16 +87,8 @@ def encode_event(agent: str, decision: Decision, config_digest: str) -> tuple[st
     return _json(event), content_digest(_finite(event))
 
 
-def encode_tallies(tallies: Mapping[str, Tally]) -> dict[str, int]:
-    """Every sum that is not zero, by `<tally key>|<field>`."""
-    sums: dict[str, int] = {}
-    for key, tally in tallies.items():
-        sums.update(tally.to_fields(f"{key}|"))
-    return sums
-
-
 def decode_tallies(fields: Mapping[str, str]) -> dict[str, Tally]:
-    """The tallies of `encode_tallies`, from the fields of the rollout's hash."""
+    """The tallies by their keys, from the fields of the rollout's hash, `<tally key>|<field>`."""
     sums: dict[str, list[tuple[str, int]]] = {}
     for field, amount in fields.items():
         key, _, name = field.rpartition("|")

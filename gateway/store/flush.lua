@@ -6,6 +6,8 @@
 --       4  evidence  hash: the evidence epoch, see below
 --       5  units     set: the canary's units
 --       6  parties   hash: when each of the agent's parties was last seen, and `since` when they have been watched
+--       7  open      hash: the sums of the running interval, see history.lua
+--       8  ended     hash: the intervals that have ended
 --       then two for each component of the batch, sets: stable's bad units, the canary's bad units. Those of units that
 --       began in an earlier step are that step's, so that a unit counts once
 -- ARGV  1  sequence of the batch
@@ -18,8 +20,10 @@
 --            asks      whether anything is bad of the canary, failed  whether a call of its failed
 --            stable    stable's judged calls, canary  the canary's, both as text
 --            stable_seen  whether stable had calls that are no evidence: there is a control all the same
---            tally     the tally's sums: the list of fields, and the list of their amounts
---            errors    the evidence's, likewise
+--            cells     the calls' sums by tally and time, the oldest first: a list of age in seconds, tally key, arm,
+--                      list of fields, list of their amounts
+--            has_curves  whether these sums are kept by interval, too
+--            errors    the evidence's sums: the list of fields, and the list of their amounts
 --            samples   a list of sums, each likewise; when the first amount of one is refused, so are its others
 --            units     number of the canary's units
 --            parties   the parties that called
@@ -43,7 +47,8 @@
 -- <component>@<party> and <metric>@<party> stand for a party's part. A slot that has ended is folded into the text of its series, <arm>|requests or
 -- <arm>|bad|<component>: "<slot>:<sum> " again and again, an eighth of the memory.
 
-local TALLY, EVIDENCE, UNITS, PARTIES = KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local TALLY, EVIDENCE, UNITS, PARTIES, OPEN, ENDED = KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local FIXED = 8 -- keys before the sets
 local REMEMBERED = 3600 -- seconds for which a party that has called is another one that is served
 local AT_ONCE = 1000 -- unpack() has a limit of some thousands
 local WIDTH = 12
@@ -176,7 +181,7 @@ local news = batch.failed
 
 -- A full set freezes its component for both arms: what one of them could no longer count would tilt the other.
 local function count_bad(number, arm, component, badness, party, count)
-  local stable, canary = KEYS[5 + 2 * number], KEYS[6 + 2 * number]
+  local stable, canary = KEYS[FIXED - 1 + 2 * number], KEYS[FIXED + 2 * number]
   local full = redis.call('SCARD', arm == 'stable' and canary or stable) >= limits.bad
   local set = arm == 'stable' and stable or canary
   local new = remember(set, count, full and 0 or limits.bad)
@@ -231,19 +236,23 @@ local function keep()
   local has_ended = running ~= batch.evidence
   local keeps_sets = not has_ended or is_earlier()
   redis.call('EXPIRE', TALLY, limits.keep)
-  for index = 4, #KEYS do
-    if KEYS[index] ~= PARTIES then
-      local is_needed = index > 6 and keeps_sets or not has_ended
-      redis.call('EXPIRE', KEYS[index], is_needed and limits.keep or limits.ended)
-    end
+  for _, key in ipairs({EVIDENCE, UNITS}) do redis.call('EXPIRE', key, has_ended and limits.ended or limits.keep) end
+  for index = FIXED + 1, #KEYS do redis.call('EXPIRE', KEYS[index], keeps_sets and limits.keep or limits.ended) end
+end
+
+local function count_calls()
+  for _, cell in ipairs(batch.cells) do
+    local _, key, _, fields, amounts = unpack(cell)
+    for index = 1, #fields do add(TALLY, key .. '|' .. fields[index], amounts[index]) end
   end
+  if batch.has_curves then keep_history(OPEN, ENDED, tonumber(now), batch.cells, add) end
 end
 
 local function apply()
   count_requests('stable', batch.stable)
   if batch.stable_seen then redis.call('HSET', EVIDENCE, 'stable_seen', now) end
   count_requests('canary', batch.canary)
-  add_sums(TALLY, batch.tally)
+  count_calls()
   add_sums(EVIDENCE, batch.errors)
   for _, sums in ipairs(batch.samples) do add_sample(sums) end
   count_units()

@@ -29,11 +29,12 @@ from gateway.store.connect import MAX_IN_FLIGHT, Client, close, disconnect, know
 from gateway.store.faults import FAILURES, away_on_failure, heeding_cancellation
 from gateway.store.feedback import FeedbackStore
 from gateway.store.handovers import HandoverStore
+from gateway.store.intervals import IntervalStore, history_keys, read_recent
 from gateway.store.items import ItemStore
 from gateway.store.notices import GROUP, take, taken
 from gateway.store.reaching import key_of
 from gateway.store.receivers import ReceiverStore
-from gateway.store.scripts import COMMIT, FLUSH, LEASE, PROBE, READ, Script
+from gateway.store.scripts import COMMIT, FLUSH, LEASE, PROBE, READ, RECENT, Script
 from gateway.store.seam import (
     MAX_FAILING_UNITS,
     MAX_UNITS,
@@ -47,6 +48,7 @@ from gateway.store.sums import components, decode_sides, encode_batch
 from gateway.timings import USUAL, Timings
 from policies.rollout.rollout import Decision
 from policies.rollout.state import State
+from routing.models import MODELS
 
 DEADLINE_SECONDS = 2.0
 DIAL_SECONDS = 1.0  # between two times that all connections are given up because the server refuses
@@ -65,7 +67,7 @@ _LIMITS = orjson.dumps(
 )  # fmt: skip
 
 
-class RedisStore(BeginningStore, FeedbackStore, HandoverStore, ItemStore, ReceiverStore):
+class RedisStore(BeginningStore, FeedbackStore, HandoverStore, IntervalStore, ItemStore, ReceiverStore):
     """Implements `Store` over a client of `connect`, which it closes with itself.
 
     `replica` names this process start and no other: it keys the sequence of applied batches. An operation that takes
@@ -97,13 +99,16 @@ class RedisStore(BeginningStore, FeedbackStore, HandoverStore, ItemStore, Receiv
     async def snapshot(self, agent: str) -> Snapshot:
         """The sums are those of the epochs in the record, so they fit it although they are read after it."""
         async with self._reach():
-            state, now = await self._read(agent)
+            keys = (key_of(agent, "state"), *history_keys(agent))
+            clock, record, *counted = await self._run(RECENT, keys, ())
+            state, now = decode_state(agent, _pairs(record)), float(clock)
             rollout, evidence = (state.rollout, state.evidence) if state else (0, 0)
             pipe = self._pipeline()
             pipe.hgetall(key_of(agent, "evidence", evidence))
             pipe.hgetall(key_of(agent, "tally", rollout))
             sums, tallies = await self._execute(pipe)
-        return Snapshot(state, decode_sides(sums, now), decode_tallies(tallies), now)
+        recent = read_recent(now, *counted)
+        return Snapshot(state, decode_sides(sums, now), decode_tallies(tallies), now, recent)
 
     async def epochs(self, agents: Sequence[str]) -> dict[str, int]:
         """Read the epochs in portions, so that packing and parsing never block the event loop for long."""
@@ -121,7 +126,9 @@ class RedisStore(BeginningStore, FeedbackStore, HandoverStore, ItemStore, Receiv
         keys = _flush_keys(agent, self._replica, batch)
         async with self._reach():
             await self._prove(agent)
-            epoch, clock, sums = await self._run(FLUSH, keys, (sequence, _LIMITS, *encode_batch(batch)))
+            epoch, clock, sums = await self._run(
+                FLUSH, keys, (sequence, _LIMITS, *encode_batch(batch, agent != MODELS))
+            )
         now = float(clock)
         return FlushReply(int(epoch), None if sums is None else decode_sides(_pairs(sums), now), now)
 
@@ -263,6 +270,7 @@ def _flush_keys(agent: str, replica: str, batch: Batch) -> list[str]:
         key_of(agent, "evidence", batch.evidence),
         key_of(agent, "units", batch.evidence),
         key_of(agent, "parties"),
+        *history_keys(agent),
         *(key_of(agent, *parts) for parts in sets),
     ]
 

@@ -13,13 +13,16 @@ class Script:
     sha: str
 
     @classmethod
-    def load(cls, name: str) -> "Script":
-        text = (files("gateway.store") / name).read_text("utf-8")
+    def load(cls, *names: str) -> "Script":
+        """Return the script of these files, put together in their order."""
+        text = "".join((files("gateway.store") / name).read_text("utf-8") for name in names)
         return cls(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
 READ = Script.load("read.lua")
-FLUSH = Script.load("flush.lua")
+FLUSH = Script.load("history.lua", "flush.lua")
+RECENT = Script.load("recent.lua")
+INTERVALS = Script.load("intervals.lua")
 COMMIT = Script.load("commit.lua")
 LEASE = Script.load("lease.lua")
 REPLY = Script.load("reply.lua")

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from gateway.store.cells import Cells
+from gateway.store.intervals import Intervals, RecentCells
 from policies.evidence.evidence import ArmEvidence
 from policies.evidence.tally import Tally
 from policies.rollout.rollout import Decision
@@ -73,18 +75,23 @@ class Arm:
 class Batch:
     """Counts of one agent, gathered in memory for one rollout and one evidence epoch.
 
-    `parties` are those that called. `tallies` is keyed by what the status page shows apart:
+    `parties` are those that called. The tallies in `cells` are keyed by what the status page shows apart:
     a version's name, or `<version>/apart` for its pinned and rule-matched calls. `earlier` holds both arms, stable
     first, of the units that began in an earlier step, by its evidence epoch.
     """
 
     rollout: int
     evidence: int
-    tallies: dict[str, Tally] = field(default_factory=dict)
+    cells: Cells = field(default_factory=Cells)
     stable: Arm = field(default_factory=Arm)
     canary: Arm = field(default_factory=Arm)
     parties: set[str] = field(default_factory=set)
     earlier: dict[int, tuple[Arm, Arm]] = field(default_factory=dict)
+
+    @property
+    def tallies(self) -> dict[str, Tally]:
+        """The sums over the batch's time, by tally key."""
+        return self.cells.by_key()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +125,16 @@ class FlushReply:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """An agent's record, its evidence, and its tallies of the rollout; `now` is the store's clock in Unix seconds."""
+    """An agent's record, its evidence, and its tallies of the rollout; `now` is the store's clock in Unix seconds.
+
+    `recent` is what was counted in the last hour, whatever the rollout.
+    """
 
     state: State | None
     sides: Sides
     tallies: Mapping[str, Tally]
     now: float
+    recent: RecentCells = field(default_factory=RecentCells)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +219,12 @@ class Store(Protocol):
         """Apply the batch exactly once: a sequence of this replica that was applied already changes nothing.
 
         So a batch that may have been sent must not grow; later counts belong to the next sequence.
+        """
+
+    async def history(self, agent: str, since: float, until: float, seconds: int) -> Intervals:
+        """Return what was counted from one time to another (Unix seconds), by intervals of that many seconds.
+
+        Kept are 10 seconds for an hour, 60 for 26 hours, 3600 for 31 days. Raises ValueError for other intervals.
         """
 
     async def commit(self, agent: str, decision: Decision, config_digest: str) -> Committed:

@@ -10,7 +10,6 @@ from typing import Literal
 
 import orjson
 
-from gateway.store.codec import encode_tallies
 from gateway.store.seam import Arm, Batch, Sides
 from policies.evidence.evidence import LEFT_OUT, SCORED, WHOLE, ArmEvidence, earlier_part, part_of, whole_of
 from policies.guardrails.metrics import SCORED_COMPONENTS
@@ -37,8 +36,10 @@ def _steps(batch: Batch) -> Iterator[tuple[int, tuple[Arm, Arm]]]:
     yield from batch.earlier.items()
 
 
-def encode_batch(batch: Batch) -> tuple[bytes, bytes]:
+def encode_batch(batch: Batch, has_curves: bool = True) -> tuple[bytes, bytes]:
     """The batch as JSON, and the digests of the units in it: the last two arguments of flush.lua.
+
+    `has_curves` says whether its sums are kept by interval, too.
 
     Two, because redis-py packs each argument in Python: a batch of some hundred sums took it milliseconds. Amounts are
     text there, for Redis reads numbers as doubles.
@@ -51,7 +52,8 @@ def encode_batch(batch: Batch) -> tuple[bytes, bytes]:
             "failed": any(arm.errors for arm in canaries),
             "stable_seen": stable.uncounted > 0,
             "stable": str(stable.requests), "canary": str(canary.requests),
-            "tally": _sums(encode_tallies(batch.tallies)), "errors": _sums(_errors(batch)),
+            "cells": [(age, key, arm, *_sums(tally.to_fields())) for age, key, arm, tally in batch.cells.aged()],
+            "has_curves": has_curves, "errors": _sums(_errors(batch)),
             "samples": [*_samples("stable", stable), *_samples("canary", canary)],
             "parties": sorted(batch.parties), "requests_of": _sums(_requests_of(batch)),
             "checks": _sums(_checks(canary)),

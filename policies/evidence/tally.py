@@ -51,7 +51,8 @@ class Tally:
     the calls with a second attempt beside the first, `hedges_won` those that it answered. Tokens are tokens,
     `cost_nano_usd` is in 1e-9 USD and `unpriced` counts the calls whose cost is not known, `scores` feedback, and
     `badness` sums 1 - score in millionths. `latency` and `ttft` map histogram buckets to calls; `cost` and `tokens` do
-    for what good calls took at their first attempt (nano-USD, tokens).
+    for what good calls took at their first attempt (nano-USD, tokens). `failures` splits the errors by their kind,
+    `units` counts the conversations (or users, or requests) that began.
     """
 
     requests: int = 0
@@ -72,10 +73,12 @@ class Tally:
     unpriced: int = 0
     scores: int = 0
     badness: int = 0
+    units: int = 0
     latency: Counter[int] = field(default_factory=Counter)
     ttft: Counter[int] = field(default_factory=Counter)
     cost: Counter[int] = field(default_factory=Counter)
     tokens: Counter[int] = field(default_factory=Counter)
+    failures: dict[str, int] = field(default_factory=dict)
 
     def merge(self, other: "Tally") -> None:
         """Add the sums of `other` to this tally."""
@@ -83,6 +86,8 @@ class Tally:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in HISTOGRAMS:
             getattr(self, name).update(getattr(other, name))
+        for kind, count in other.failures.items():
+            self.failures[kind] = self.failures.get(kind, 0) + count
 
     def to_fields(self, prefix: str = "") -> dict[str, int]:
         """The sums that are not zero, as flat integers for the store; `prefix` goes before every name."""
@@ -91,6 +96,8 @@ class Tally:
             head = f"{prefix}{name}:"
             for index, count in getattr(self, name).items():
                 fields[f"{head}{index}"] = count
+        for kind, count in self.failures.items():
+            fields[f"{prefix}{_FAILURES}:{kind}"] = count
         return fields
 
     @classmethod
@@ -101,10 +108,13 @@ class Tally:
             histogram, _, index = name.partition(":")
             if name in COUNTERS:
                 setattr(tally, name, value)
+            elif histogram == _FAILURES:
+                tally.failures[index] = value
             elif histogram in HISTOGRAMS:
                 getattr(tally, histogram)[int(index)] = value
         return tally
 
 
 HISTOGRAMS = tuple(each.name for each in fields(Tally) if each.default_factory is Counter)
-COUNTERS = tuple(name for name in Tally.__slots__ if name not in HISTOGRAMS)
+_FAILURES = "failures"
+COUNTERS = tuple(name for name in Tally.__slots__ if name not in HISTOGRAMS and name != _FAILURES)

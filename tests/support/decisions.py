@@ -1,9 +1,11 @@
 """Batches and decisions to put into a store."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from gateway.store import Arm, Batch
+from gateway.store.cells import ArmOfSeries, Cells
 from policies.evidence.evidence import WHOLE
 from policies.evidence.tally import Tally
 from policies.rollout.rollout import Decision, reconcile
@@ -28,7 +30,15 @@ def following(state: State, **changes: Any) -> Decision:
 
 def batch(*, stable: Arm | None = None, canary: Arm | None = None, tallies: dict[str, Tally] | None = None) -> Batch:
     """Counts of rollout 1 and evidence epoch 1."""
-    return Batch(1, 1, tallies or {}, stable or Arm(), canary or Arm())
+    return Batch(1, 1, cells_of(tallies or {}), stable or Arm(), canary or Arm())
+
+
+def cells_of(tallies: Mapping[str, Tally], arm: ArmOfSeries = "", at: float = 0.0) -> Cells:
+    """These tallies of calls that ended at the same time, in monotonic seconds."""
+    cells = Cells()
+    for key, tally in tallies.items():
+        cells.tally(key, arm, at).merge(tally)
+    return cells
 
 
 def failing(*units: str, requests: int = 0) -> Arm:

@@ -18,6 +18,7 @@ from policies.rollout.verbs import Command
 from routing.agents import Agent, AgentVersion, RolloutStep
 from routing.assignment import Reason
 from routing.chain import Target
+from tests.support.decisions import cells_of
 from tests.support.replicas import Replica
 
 PRICES = PriceBook((), {})
@@ -69,7 +70,7 @@ def healthy(state: State, stable: int = 600, canary: int = 40) -> Batch:
     tally.latency[histogram_bucket(0.1)] = stable
     tally.cost[amount_bucket(1000)] = stable
     units = {f"{number:016x}" for number in range(canary)}
-    return Batch(state.rollout, state.evidence, {"v1": tally}, Arm(stable), Arm(canary, units=units))
+    return Batch(state.rollout, state.evidence, cells_of({"v1": tally}), Arm(stable), Arm(canary, units=units))
 
 
 def failing(state: State, units: Iterable[str]) -> Batch:

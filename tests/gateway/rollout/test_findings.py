@@ -15,6 +15,7 @@ from policies.guardrails.grammar import DEFAULT_GUARDRAILS
 from policies.guardrails.guardrails import CONTROL_LOST_SECONDS
 from policies.rollout.rollout import WATCH_AFTER_SECONDS, change, new_segment
 from routing.agents import RolloutStep
+from tests.support.decisions import cells_of
 from tests.support.faulty_store import Operation
 from tests.support.replicas import PRICES, Replica, replicas
 from tests.support.trials import STEPS, age, agent_named, begun, bring_in, call, command, failing, healthy
@@ -222,7 +223,7 @@ async def test_the_thresholds_come_from_stable_alone(replica: Replica, agent: st
     """Of this rollout; the canary's own calls say nothing about how slow is slow."""
     await replica.configure(agent_named(agent))
     batch = healthy(replica.state(agent))
-    batch.tallies = {"v2": batch.tallies["v1"]}
+    batch.cells = cells_of({"v2": batch.tallies["v1"]})
     await bring_in(replica, agent, batch)
     assert (entry := replica.table.entry(agent))
     assert thresholds_of(entry, await replica.store.snapshot(agent)) is None

@@ -31,6 +31,9 @@ class Recorded:
     def agents(self) -> Sequence[str]:
         return [*(agent for agent, waiting in self.batches.items() if waiting), *self.conversations.agents()]
 
+    def now(self) -> float:
+        return 0.0
+
     def waiting(self, agent: str) -> int:
         return len(self.batches.get(agent, ()))
 

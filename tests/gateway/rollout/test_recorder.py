@@ -417,6 +417,35 @@ def test_an_error_body_is_not_logged() -> None:
     assert "SECRET" not in stage.out.getvalue().decode()
 
 
+def test_a_failure_is_counted_by_its_kind() -> None:
+    """A fallback's is not the version's, and no part of it."""
+    stage = Stage()
+    stage.recorder.close(outcome("canary", failing()), PRICES)
+    lost = Attempt("q/m", 99.6, failure="lost", counts=True)
+    stage.recorder.close(outcome("canary", replace(failing(), failure="timeout"), lost), PRICES)
+    assert stage.close(outcome("canary")).tallies["v2"].failures == {"status": 1, "timeout": 1}
+
+
+def test_units_that_begin_are_counted() -> None:
+    """A later call of the same unit is none."""
+    stage = Stage()
+    stage.recorder.close(replace(outcome("canary"), begins=True), PRICES)
+    assert stage.close(outcome("canary")).tallies["v2"].units == 1
+
+
+def test_calls_are_apart_by_arm_and_time() -> None:
+    """In one batch, which may wait for hours: for the curves; a score comes when it is given."""
+    stage = Stage()
+    stage.recorder.close(outcome("stable"), PRICES)
+    stage.now += 30
+    stage.recorder.close(outcome(None), PRICES)
+    batch = stage.close(outcome("canary"))
+    batch.cells.sent_at = stage.recorder.now()
+    assert [(round(age), key, arm) for age, key, arm, _ in batch.cells.aged()] == [
+        (30, "v1", "stable"), (0, "v1", ""), (0, "v2", "canary"),
+    ]  # fmt: skip
+
+
 def test_tallies_merge_as_if_counted_together() -> None:
     """Two calls in one batch are the sum of two batches of one."""
     together, apart = Stage(), Tally()

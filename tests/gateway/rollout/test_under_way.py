@@ -13,7 +13,9 @@ from gateway.rollout.under_way import UnderWay
 from gateway.rollout.weighing import unit_id
 from policies.rollout.rollout import new_segment, reconcile
 from policies.rollout.state import State
-from routing.agents import Running
+from routing.agents import Running, Sticky
+from routing.assignment import unit_of
+from routing.facts import Facts
 from routing.plan import Beginning, Plan, arm_of_unit
 from tests.support.trials import agent_named
 
@@ -64,6 +66,21 @@ class Stage:
         """Which version a new unit gets."""
         self.number += 1
         return self.call(f"new {self.number}").version.name
+
+
+def test_a_units_first_call_begins_it() -> None:
+    """As far as anybody knows: what another replica has heard of does not begin here."""
+    stage = Stage()
+    stage.hear("heard of", Beginning(1, "digest"), "other")
+    assert [stage.call(unit).begins for unit in ("a", "a", "b", "heard of")] == [True, False, True, False]
+
+
+@pytest.mark.parametrize("running", ["keep", "move"])
+def test_a_single_call_begins_its_unit(running: Running) -> None:
+    """Whether or not conversations keep their versions."""
+    stage = Stage(running)
+    alone = unit_of(Sticky("request"), Facts("web", "", "", "", "id"))
+    assert stage.call(alone).begins and stage.call(alone).begins
 
 
 def test_a_unit_keeps_its_version_until_it_is_silent() -> None:

@@ -346,7 +346,8 @@ async def test_odd_units_add_no_keys_and_stay_small(redis_url: str, agent: str) 
     counts.units = set(odd)
     await store.flush(agent, 1, batch(canary=counts, tallies={"v2": Tally(requests=1)}))
     names = {key.removeprefix(f"serinus:{{{agent}}}:") async for key in client.scan_iter(f"serinus:{{{agent}}}*")}
-    assert names == {"batch:replica", "tally:1", "evidence:1", "units:1", "bad:1:canary:errors"}
+    counted = {"batch:replica", "tally:1", "evidence:1", "units:1", "bad:1:canary:errors"}
+    assert names == {*counted, "history:open", "history:ended"}
     assert await client.scard(f"serinus:{{{agent}}}:bad:1:canary:errors") == 10_000
     size = await client.memory_usage(f"serinus:{{{agent}}}:bad:1:canary:errors", samples=0)
     assert (size or 0) < 10_000 * 100

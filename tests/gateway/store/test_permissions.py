@@ -23,6 +23,7 @@ OPERATIONS: dict[str, tuple[Any, ...]] = {
     "snapshot": ("a",),
     "epochs": (["a"],),
     "flush": ("a", 1, batch(stable=Arm(3), canary=failing("x", "y", requests=4))),
+    "history": ("a", 0.0, 60.0, 60),
     "audit": ("a", 3),
     "claim_notices": (["a"], 0, 5),
     "mark_delivered": (Notice("a", "1-1", "a:1", {}),),

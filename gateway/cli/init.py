@@ -18,6 +18,7 @@ from gateway.cli.defaults import USUAL_URL, default_folder
 from gateway.config.fields import BUNDLE, INSTALL_EMBEDDED, NAME_PATTERN, TARGET_PATTERN
 from gateway.config.presets import PRESETS, Preset
 from gateway.config.problems import quoted, unknown
+from gateway.formats.registry import PROVIDERS
 
 _WELL, _NO, _WRONG_USAGE = 0, 1, 2
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*(:[A-Za-z0-9._-]+)?")  # what needs no quotes in YAML
@@ -82,14 +83,18 @@ class _Wanted:
         return tuple(name for text in self.preset.entries.values() for name in _VARIABLE.findall(text))
 
 
-def run(given: argparse.Namespace, bundle: str = BUNDLE) -> int:
+def _is_installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def run(given: argparse.Namespace, is_installed: Callable[[str], bool] = _is_installed) -> int:
     """Write the files and print what to do next; the exit code. Nothing is overwritten, a `.gitignore` gets a line.
 
-    `bundle` is the package whose presence makes the store an embedded one.
+    Where the embedded store's server is installed, it is the store.
     """
     try:
         wanted = _wanted(given, _asker(given))
-        files = _files(wanted, importlib.util.find_spec(bundle) is not None)
+        files = _files(wanted, is_installed(BUNDLE))
         there = [name for name in files if os.path.lexists(given.config / name)]
         if taken := [str(given.config / name) for name in there if name not in _KEPT]:
             print(f"nothing was written: already there: {', '.join(taken)}; give another --config DIR", file=sys.stderr)
@@ -106,7 +111,7 @@ def run(given: argparse.Namespace, bundle: str = BUNDLE) -> int:
     print(f"wrote {', '.join(str(given.config / name) for name in written)}")
     for name in there:
         print(f"added {ENV_FILE} to {given.config / name}" if name in grown else f"kept {given.config / name}")
-    print("\n".join(["", *_next(given.config, wanted)]))
+    print("\n".join(["", *_next(given.config, wanted, is_installed)]))
     return _WELL
 
 
@@ -175,14 +180,17 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
             file.write(text)
 
 
-def _next(folder: Path, wanted: _Wanted) -> list[str]:
+def _next(folder: Path, wanted: _Wanted, is_installed: Callable[[str], bool]) -> list[str]:
     missing = [name for name in wanted.variables if not os.environ.get(name)]
+    signing = PROVIDERS[wanted.preset.api].facts.signing
+    needs = [f"  pip install 'serinus[{signing.extra}]'"] if signing and not is_installed(signing.package) else []
     is_default = folder == default_folder(os.environ)
     body = json.dumps({"model": wanted.agent, "messages": [{"role": "user", "content": "Hello"}]})
     keys = [f"First write {' and '.join(missing)} into {folder / ENV_FILE}. Then:"] if missing else ["Next:"]
     return [
         *keys,
         "",
+        *needs,
         *([] if is_default else [f"  export SERINUS_CONFIG={shlex.quote(str(folder))}"]),
         "  serinus doctor",
         "  serinus serve",

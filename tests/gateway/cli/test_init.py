@@ -169,9 +169,18 @@ def test_a_models_name_is_quoted_where_it_must_be(tmp_path: Path, capsys: Captur
 def test_without_the_bundled_server_the_store_is_a_redis(tmp_path: Path, capsys: Capture) -> None:
     """Whoever did not install the embedded store has one of their own."""
     given = Namespace(provider="ollama", model="m", agent="a", yes=True, config=tmp_path)
-    assert run(given, bundle="no_such_package") == 0
+    assert run(given, lambda _package: False) == 0
     assert load(tmp_path, {}).settings.store.get_secret_value() == "redis://127.0.0.1:6379/0"
     capsys.readouterr()
+
+
+@pytest.mark.parametrize("is_installed", [True, False])
+def test_what_a_provider_needs_installed_comes_first(tmp_path: Path, is_installed: bool, capsys: Capture) -> None:
+    """Bedrock's requests are signed by a package that a plain installation leaves out."""
+    given = Namespace(provider="bedrock", model="m", agent="a", yes=True, config=tmp_path)
+    assert run(given, lambda _package: is_installed) == 0
+    commands = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
+    assert (commands[0] == "  pip install 'serinus[bedrock]'") is not is_installed
 
 
 def test_operators_on_this_machine_have_the_files_token(tmp_path: Path, capsys: Capture) -> None:

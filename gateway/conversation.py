@@ -13,6 +13,7 @@ from typing import Any
 from gateway.calls import Call
 from gateway.json_body import Document
 from gateway.named_user import session_in, user_in
+from routing.assignment import conversation_unit
 
 CONVERSATION_HEADERS = (b"x-conversation-id", b"x-claude-code-session-id")
 SESSION_HEADERS = (
@@ -51,6 +52,11 @@ def name_of(call: Call) -> str:
     if call.conversation_header or ("conversation" not in values and "metadata" not in values):
         return call.conversation_header or call.session_header
     return _claude_session(values.get("metadata")) or call.session_header or _named(values)
+
+
+def unit_named(call: Call, name: str) -> str:
+    """Return the unit of the conversation that has this name among its caller's."""
+    return conversation_unit(call.caller.name, name)
 
 
 def conversation_key(caller: str, name: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-_LONGEST = 512  # characters: what is longer becomes no key of a cache
+LONGEST_KEY = 512  # characters: what is longer becomes no key of a cache
 _USER_MEMBERS = ("account_uuid", "device_id", "user_id")
 _SESSION_MEMBER = re.compile(r"(?:session|conversation|thread|chat|request|trace)[_-]?(?:uu)?(?:id)?\Z", re.IGNORECASE)
 
@@ -28,7 +28,7 @@ def session_in(name: str) -> str:
 def _parts(name: str) -> tuple[str, str]:
     if "{" not in name and "_session_" not in name:  # as a rule
         return name, ""
-    return _split_known(name) if len(name) <= _LONGEST else _split(name)
+    return _split_known(name) if len(name) <= LONGEST_KEY else _split(name)
 
 
 def _split(name: str) -> tuple[str, str]:

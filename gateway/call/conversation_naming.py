@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from gateway.call.answer_listener import AnswerListener
 from gateway.call.equal_beginnings import EqualBeginnings
 from gateway.calls import Call
-from gateway.conversation import answer_name, continued_answer, fingerprint_of, name_of, user_of
+from gateway.conversation import answer_name, continued_answer, fingerprint_of, name_of, unit_named, user_of
 from gateway.formats.answer_wordings import length_of
 from gateway.formats.clients import opening_of
 from gateway.formats.registry import CLIENTS
 from gateway.net.asgi import Send
 from gateway.rollout.table import Entry
 from routing.agents import Sticky
-from routing.assignment import conversation_unit, is_alone
+from routing.assignment import is_alone
 from routing.plan import Plan
 
 _ID_BYTES = 32_768  # of an answer: its id stands among the first
@@ -48,7 +48,7 @@ class ConversationNaming:
                 self._note_id(call, entry, name)
             return name
         if name := continued_answer(call):
-            unit = _unit(call, name)
+            unit = unit_named(call, name)
             if may_wait and self.beginnings.under_way.may_hear_of(unit, entry):
                 raise NotHeardYet(unit)
             return name
@@ -80,7 +80,7 @@ class ConversationNaming:
         if tail is not None and call.opening and is_alone(plan.unit):
             self.beginnings.expect(call, plan, entry, head, tail)
         if _is_kept_by_provider(call) and (answer := CLIENTS[call.format].facts.answer_id(head[:_ID_BYTES])):
-            unit = _unit(call, answer_name(answer))
+            unit = unit_named(call, answer_name(answer))
             by_words = bool(plan.drawn and call.opening)  # several conversations may have gone on as one
             self.beginnings.under_way.expect(unit, replace(plan, held=True) if by_words else plan, entry)
 
@@ -96,7 +96,3 @@ def _is_kept_by_provider(call: Call) -> bool:
     """Return whether the provider keeps the answer, for a call that continues it."""
     keeps = CLIENTS[call.format].facts.keeps_answer
     return keeps is not None and keeps(call.document.values)
-
-
-def _unit(call: Call, name: str) -> str:
-    return conversation_unit(call.caller.name, name)

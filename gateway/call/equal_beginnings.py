@@ -12,6 +12,7 @@ from typing import Any
 from zlib import crc32
 
 from gateway.calls import Call
+from gateway.conversation import unit_named
 from gateway.formats.answer_wordings import (
     AnswerWording,
     answers_in,
@@ -28,7 +29,6 @@ from gateway.rollout.openings import SHARED_FROM, SharedOpenings
 from gateway.rollout.table import Entry
 from gateway.rollout.under_way import UnderWay
 from gateway.rollout.weighing import unit_id
-from routing.assignment import conversation_unit
 from routing.plan import Plan
 
 _MOST_ANSWERS = 16  # of a history are looked at: a template has few examples
@@ -54,7 +54,7 @@ class EqualBeginnings:
             self.under_way.mark(shared, entry)
             return ""
         if not self.under_way.knows_id(call.agent, shared):
-            if self.under_way.knows(call.agent, conversation_unit(call.caller.name, name)):
+            if self.under_way.knows(call.agent, unit_named(call, name)):
                 return name
             self.under_way.mark(shared, entry)
         answers = answers_in(call.document.values)
@@ -78,7 +78,7 @@ class EqualBeginnings:
         self, call: Call, plan: Plan, entry: Entry, place: int, head: bytes, tail: bytes, prefilled: str
     ) -> None:
         wording = wording_of(head, tail, prefilled)
-        exact = [unit_id(_unit(call, _named(call.opening, place, key))) for key in wording.exact()]
+        exact = [unit_id(unit_named(call, _named(call.opening, place, key))) for key in wording.exact()]
         if exact and self.under_way.knows_id(call.agent, exact[0]):
             return  # and so all else is known
         keys = wording._replace(end=end_of(head, tail, prefilled)).loose()
@@ -110,14 +110,14 @@ class EqualBeginnings:
         wordings = [wording, *([spoken] if (spoken := without_speaker(wording)) else ())]
         names = [_named(call.opening, place, key) for each in wordings for key in each.exact()]
         for name in names:
-            if self.under_way.knows(call.agent, _unit(call, name)):
+            if self.under_way.knows(call.agent, unit_named(call, name)):
                 return name
         for key in (key for each in wordings for key in each.loose()):
             marks = [_mark(call.opening, f"{place}{digest}{key}") for digest in entry.split.kept]
             known = [mark for mark in marks if self.under_way.knows_id(call.agent, mark)]
             if len(known) == 1:
                 # From now on it is known exactly: the next answers may have in common what is left of it.
-                self.under_way.join(call.agent, _unit(call, names[0]), known[0])
+                self.under_way.join(call.agent, unit_named(call, names[0]), known[0])
                 return names[0]
         return ""
 
@@ -136,7 +136,3 @@ def _named(opening: str, place: int, key: str) -> str:
     """Return what names a conversation by its opening and one of its answers."""
     text = f"{opening}\0{place}\0{key}"
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-
-
-def _unit(call: Call, name: str) -> str:
-    return conversation_unit(call.caller.name, name)

@@ -9,6 +9,7 @@ from hashlib import blake2b
 
 from gateway.calls import Call, Caller
 from gateway.conversation import user_of
+from gateway.named_user import LONGEST_KEY
 from policies.evidence.evidence import CALLER, CALLER_BINS, USER, USER_BINS
 
 
@@ -49,15 +50,12 @@ def _caller_bin(caller: Caller) -> str:
 
 
 def _user_party(user: str) -> str:
-    return _bin(USER, user if len(user) <= _LONGEST else _short(user), USER_BINS)
+    return _bin(USER, user if len(user) <= LONGEST_KEY else _short(user), USER_BINS)
 
 
 @lru_cache(maxsize=1024)
 def _bin(kind: str, name: str, bins: int) -> str:
     return f"{kind}{int.from_bytes(_digest(name)) % bins}"
-
-
-_LONGEST = 512  # characters: what is longer becomes no key of a cache
 
 
 def _short(name: str) -> str:

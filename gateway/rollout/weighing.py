@@ -23,7 +23,7 @@ from policies.statistics.means import BINS
 
 @dataclass(frozen=True, slots=True)
 class Unshared:
-    """Knowledge of this replica alone about units: how often each was bad, and which were looked at lately."""
+    """Knowledge of this replica alone about units: how often each was bad, and which were checked lately."""
 
     repeats: Repeats = field(default_factory=Repeats)
     checks: Checks = field(default_factory=Checks)
@@ -41,24 +41,25 @@ def weigh(outcome: Outcome, judged: bool, arm: Arm, known: Unshared) -> bool:
     if is_refused:
         _mark_call(outcome, arm, REJECTIONS, outcome.party, repeats)
     if judged:
-        return _judge(outcome, arm, repeats) or (is_refused and outcome.arm == "canary")
+        return _count_judged(outcome, arm, repeats) or (is_refused and outcome.arm == "canary")
     arm.uncounted += 1
     _mark_lost(outcome, arm, repeats)
     return is_refused and outcome.arm == "canary"
 
 
 def _check(outcome: Outcome, judged: bool, arm: Arm, checks: Checks) -> None:
-    """Look at the call for absolute limits, if its unit's turn has come.
+    """Check the call against absolute limits, if its unit is due.
 
-    A client that has left is looked at only where it has waited beyond a limit.
+    A client that has left is checked only where it has waited beyond a limit.
     """
+    unit = _drawing_unit(outcome)
+    if not checks.is_due(outcome.agent, unit, outcome.ended_at):
+        return
     limits = outcome.thresholds.limits if outcome.thresholds is not None and not outcome.failed else ()
     slow = {each.component for each in _exceeded(outcome, limits)} if limits else ()
     if not (judged or outcome.rejected or (slow and outcome.end == "client_gone")):
         return
-    unit = outcome.drawn or unit_id(outcome.unit)
-    if not checks.is_due(outcome.agent, unit, outcome.ended_at):
-        return
+    checks.note(outcome.agent, unit)
     party, excused = outcome.party, outcome.excused
     if outcome.rejected and not excused:
         mark(arm, checked(REJECTIONS), unit, party)
@@ -70,7 +71,7 @@ def _check(outcome: Outcome, judged: bool, arm: Arm, checks: Checks) -> None:
     if not judged:
         return
     if outcome.failed and not excused:
-        mark(arm, checked(ERRORS), unit, party if outcome.attempts[0].caller_can_cause else "")
+        mark(arm, checked(ERRORS), unit, _causing_party(outcome))
         _count_check(arm, REJECTIONS, party)
     else:
         _count_check(arm, ERRORS, party)
@@ -103,6 +104,16 @@ def _mark_call(outcome: Outcome, arm: Arm, component: str, party: str, repeats: 
     times = repeats.add(outcome.agent, outcome.origin or outcome.evidence, component, unit)
     if times in REPEATS:
         mark(arm, repeated(component, times), unit, party)
+
+
+def _drawing_unit(outcome: Outcome) -> str:
+    """Return the id of the unit whose bucket drew the arm: an earlier turn's, or the call's own."""
+    return outcome.drawn or unit_id(outcome.unit)
+
+
+def _causing_party(outcome: Outcome) -> str:
+    """Return the party that may have caused a failure, '' where no request can: then nobody is left out for it."""
+    return outcome.party if outcome.attempts[0].caller_can_cause else ""
 
 
 def _counted_unit(outcome: Outcome) -> str:
@@ -141,9 +152,10 @@ _AMOUNTS: Mapping[Amount, Callable[[Outcome], int | None]] = {"cost": cost_of, "
 _USED = {name: _AMOUNTS[mean.amount] for name, mean in MEANS.items()}
 
 
-def _judge(outcome: Outcome, arm: Arm, repeats: Repeats) -> bool:
-    unit, failed = outcome.drawn or unit_id(outcome.unit), outcome.failed and not outcome.excused
-    party = outcome.party if outcome.attempts[0].caller_can_cause else ""  # then nobody is left out for it
+def _count_judged(outcome: Outcome, arm: Arm, repeats: Repeats) -> bool:
+    """Count a call that says how its version does; return whether it is a failure of the canary."""
+    unit, failed = _drawing_unit(outcome), outcome.failed and not outcome.excused
+    party = _causing_party(outcome)
     if outcome.by_words:  # its share of the calls and of the sums is no arm's doing
         arm.uncounted += 1
     else:
@@ -154,9 +166,7 @@ def _judge(outcome: Outcome, arm: Arm, repeats: Repeats) -> bool:
         _mark_lost(outcome, arm, repeats)
     elif outcome.thresholds is not None and not outcome.failed:
         _mark_slow(outcome, outcome.thresholds.slow, arm, repeats)
-        if not (
-            outcome.overtaken or outcome.by_words
-        ):  # what an attempt that was cut short took is an estimate, and too low
+        if not (outcome.overtaken or outcome.by_words):  # what an overtaken attempt took is an estimate, and too low
             _sample(outcome, outcome.thresholds.scales, unit, arm)
     if outcome.arm != "canary":
         return False

@@ -56,7 +56,7 @@ class Arm:
     `bad` maps a component (`policies.guardrails.guardrails`) to the badness in millionths of each unit that was bad;
     `units` are ids of units seen, only as many as promotion asks for. `party_of` names the party of each bad unit
     (`gateway.rollout.parties`), `requests_of` counts its judged calls, `samples` has its part beside the whole.
-    `checks` counts, by component and party ('' for none), the calls that an absolute limit looked at and found good.
+    `checks` counts, by component and party ('' for none), the calls that absolute limits checked and found good.
     """
 
     requests: int = 0

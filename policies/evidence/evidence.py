@@ -32,7 +32,7 @@ Population = Literal["judged calls", "judged and rejected calls", "scored units"
 
 _OF_PARTY = "@"  # between a component or a metric and the party whose part of it is counted
 _OF_COUNT = "#"  # between a component and which of a unit's bad calls is the event
-_OF_CHECK = "!"  # after a component, where the calls that an absolute limit looks at are counted
+_OF_CHECK = "!"  # after a component, where the calls that absolute limits check are counted
 _OF_STEP = "~"  # between a component and the earlier step in which its units began
 
 
@@ -47,7 +47,7 @@ def repeated(component: str, times: int) -> str:
 
 
 def checked(component: str) -> str:
-    """The name under which an absolute limit counts a component's bad units: those that were bad when looked at."""
+    """The name under which an absolute limit counts a component's bad units: those that were bad when checked."""
     return f"{component}{_OF_CHECK}"
 
 
@@ -69,8 +69,8 @@ class ArmEvidence:
     `units` distinct units, counted only as far as promotion asks for them; `samples` the sums of `cost` and `tokens`,
     scaled to their cap. `bad`, `bad_units` and `samples` also hold each party's part (`part_of`), and `requests_of` the
     canary's judged calls by party. Units that began in an earlier step are apart in `bad`, `bad_units` and
-    `requests_of` (`earlier_part`), and nowhere else. `checks` counts the canary's calls that an absolute limit looked
-    at and found good, by component and party's part (`rejections`: the failing ones, for all others are under
+    `requests_of` (`earlier_part`), and nowhere else. `checks` counts the canary's calls that absolute limits
+    checked and found good, by component and party's part (`rejections`: the failing ones, for all others are under
     `errors`); `recent` these and the bad units (`checked`), by window.
     """
 

@@ -138,7 +138,9 @@ class Attempt:
 
     `counts` says whether the failure is an error of the version, `rejected` whether the request was refused, whoever
     caused it: with an error, by a content filter, or by the model. `caller_can_cause` is False after a failure that no
-    request brings about: no connection, an unknown model, a wrong key. `cost_nano_usd` is None without a known price;
+    request brings about: no connection, an unknown model, a wrong key. `message` says why it failed, in the provider's
+    words without what they quote; `code`, `param` and `upstream_id`, its id of the request, are the provider's, or ''
+    (`gateway.call.failure_note`). `cost_nano_usd` is None without a known price;
     `neutral_nano_usd` is set where a provider's prompt cache had a part in it, and is the cost without one.
     `end` is what its answer ended with.
     """
@@ -157,6 +159,9 @@ class Attempt:
     cost_nano_usd: int | None = None
     neutral_nano_usd: int | None = None
     end: AnswerEnd = NO_END
+    code: str = ""
+    param: str = ""
+    upstream_id: str = ""
 
 
 HedgeEnd = Literal["won", "lost", "neither"]

@@ -16,7 +16,7 @@ What each kind of `ProviderError` means for retries and for the statistics is sa
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -47,6 +47,16 @@ _CLIENT_MESSAGES: dict[FailureKind, str] = {
     "malformed": "the provider's answer is not what its API promises",
     "truncated": "the provider's answer ended early",
 }
+
+
+class ProviderWords(NamedTuple):
+    """A provider's own words about a failure, and its id of the request: for our records, not for clients."""
+
+    message: str = ""
+    code: str = ""
+    param: str = ""
+    request_id: str = ""
+
 
 RefusedFor = Literal["credentials", "model", "region"]
 
@@ -154,7 +164,8 @@ class UnsupportedBody(CallerError):
 class ProviderError(SerinusError):
     """Upstream failed. `status` is what the client gets; `upstream_status` what upstream said, if it said anything.
 
-    `body` is upstream's own error body when the client may see it, `headers` upstream's headers.
+    `body` is upstream's own error body when the client may see it, `headers` upstream's headers. `words` is what it
+    said, whoever may see that; None where it said nothing.
     """
 
     status = 502
@@ -162,6 +173,7 @@ class ProviderError(SerinusError):
     blame: Blame = "client"
     caller_can_cause = True  # False where no request, whatever is in it, brings the failure about
     whom = ""  # the target that failed and the number of attempts, in brackets, once the chain is spent
+    words: ProviderWords | None = None
     refuses_usage = False  # the provider does not take the question for a stream's usage that the gateway added
 
     def __init__(

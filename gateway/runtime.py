@@ -12,6 +12,7 @@ from gateway.net.client import Request, Response, Transport
 from gateway.net.client.decoding import decoded
 from gateway.net.client.redacting import RedactedResponse, redact
 from gateway.pricing import PriceBook
+from gateway.redaction import Redactor
 from policies.calls.retry import Backoff
 from routing.agents import Timeouts
 
@@ -40,6 +41,11 @@ class Channel:
 
     endpoint: ProviderEndpoint
     transport: Transport
+
+    @property
+    def redactor(self) -> Redactor | None:
+        """Return what replaces the account's secrets; None where it has none."""
+        return self.endpoint.redactor()
 
     async def send(self, request: Request, limit: int) -> Response:
         """Send the request there; its answer, decoded up to `limit` bytes, without the account's secrets.

@@ -5,10 +5,13 @@ in the call's outcome however it ends.
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from gateway.call.circuits import Circuits, refusal, weigh_refusal
+from gateway.call.failure_note import note_failure
+from gateway.call.quotations import sent_text
 from gateway.call.stored_response import is_of_another
 from gateway.call.streaming import OpenStream, first_part
 from gateway.calls import Answer, Attempt, Call, Outcome, estimated_usage
@@ -18,6 +21,7 @@ from gateway.formats.learnt import Learnt
 from gateway.formats.model_errors import blaming_model
 from gateway.formats.openai_chat.provider_stream import StreamReader
 from gateway.formats.provider_json import bad_arguments
+from gateway.formats.provider_words import explain
 from gateway.formats.translate import Attempted, Translation, translation
 from gateway.formats.whole import Whole
 from gateway.headers import JSON, to_client_untyped
@@ -34,6 +38,7 @@ from routing.chain import Target
 from routing.plan import Plan
 
 _ERROR_BODY_BYTES = 1 << 20
+_PARTS = re.compile(r"\w+")
 
 
 def always(_now: float) -> bool:
@@ -139,7 +144,7 @@ class Attempts:
 
     def _book(self, error: ProviderError, attempt: Attempt, run: Run, target: Target) -> None:
         answered, origin = attempt.status is not None, run.runtime.channels[target.provider].endpoint.origin
-        attempt.failure, attempt.status, attempt.message = error.kind, error.upstream_status, error.message
+        note_run_failure(attempt, error, run)
         ours = ("gateway",) if run.plan.reason == "model" else ("version", "gateway")  # clients name plain models
         counts = counts_as_error(error.kind, error.upstream_status, error.blame in ours)
         is_strange = is_of_another(error, run.call) or _is_misdirected(run, error)
@@ -175,7 +180,8 @@ class Attempts:
             attempt.status = response.status
             if response.status != 200:
                 body = await response.whole(_ERROR_BODY_BYTES)
-                raise blaming_model(way.error(response.status, response.headers, body), body, target.model)
+                error = blaming_model(way.error(response.status, response.headers, body), body, target.model)
+                raise explain(error, body, response.headers)
             if run.call.stream:
                 stream_type = channel.endpoint.api.facts.stream_type
                 stream = await self._open_stream(response, way, attempt, stream_type)
@@ -186,7 +192,12 @@ class Attempts:
             settled = True
             if holds_more(body, ANSWER_FACTOR * run.runtime.values_limit):
                 raise ProviderError("malformed", "the provider's answer holds too many values")
-            return _whole_answer(response, way.whole(body), attempt)
+            try:
+                return _whole_answer(response, way.whole(body), attempt)
+            except ProviderError as error:
+                if error.kind == "error_in_answer":
+                    explain(error, body, response.headers)
+                raise
         except asyncio.CancelledError:  # the client left, or time is up; the provider has the request, and bills it
             attempt.usage = attempt.usage or estimated_usage(len(request.body), 0)
             raise
@@ -203,7 +214,11 @@ class Attempts:
     async def _open_stream(self, response: Response, way: Translation, attempt: Attempt, kind: bytes) -> OpenStream:
         """Read on until the first part of an answer is there: from then on the call is committed."""
         if not (header(response.headers, b"content-type") or b"").lower().startswith(kind):
-            way.whole(await response.whole(_ERROR_BODY_BYTES))  # says what is wrong, if it is an error
+            body = await response.whole(_ERROR_BODY_BYTES)
+            try:
+                way.whole(body)  # says what is wrong, if it is an error
+            except ProviderError as error:
+                raise explain(error, body, response.headers) from None
             raise ProviderError("malformed", "the provider answered a stream request without a stream")
         reader = way.reader()
         chunks = as_they_came(response) if isinstance(reader, StreamReader) else response.chunks()
@@ -215,6 +230,21 @@ class Attempts:
 def _is_misdirected(run: Run, error: ProviderError) -> bool:
     """Return whether a client asks a plain model for what its provider's format cannot say: it chose both."""
     return run.plan.reason == "model" and error.kind == "untranslatable"
+
+
+def note_run_failure(attempt: Attempt, error: ProviderError, run: Run) -> None:
+    """Note why an attempt of that call has failed."""
+    provider, _, model = attempt.target.partition("/")
+    channel: Channel = run.runtime.channels[provider]
+
+    def sent() -> str | None:
+        call, applied = run.call, run.applied
+        tools = (tool.definition for tool in applied.tools)
+        headers = [*call.headers, *channel.endpoint.fixed]
+        return sent_text(call.document.texts, headers, call.query, applied.system, *tools)
+
+    known = (provider, model, run.call.agent, run.plan.version.name, *_PARTS.findall(model))
+    note_failure(attempt, error, sent, known, channel.redactor)
 
 
 def _whole_answer(response: Response, whole: Whole, attempt: Attempt) -> Answer:

@@ -10,7 +10,7 @@ from asyncio import CancelledError
 from collections.abc import Callable
 from types import TracebackType
 
-from gateway.call.attempt import Run
+from gateway.call.attempt import Run, note_run_failure
 from gateway.call.streaming import ClientTooSlow, ErrorEvent, OpenStream, StreamLimits, close, drain, relay
 from gateway.calls import ArmName, Call, Outcome
 from gateway.conversation import name_of
@@ -94,7 +94,9 @@ async def relay_recorded(
         ended_at = now()  # the client has its answer
         await drain(stream)
     except ProviderError as error:
-        attempt.failure, attempt.message, attempt.counts = error.kind, error.message, True
+        status, attempt.counts = attempt.status, True
+        note_run_failure(attempt, error, run)
+        attempt.status = status
         raise
     finally:
         attempt.usage, attempt.rejected, attempt.end = stream.usage, stream.reader.refused, stream.reader.answer_end

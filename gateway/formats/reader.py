@@ -13,6 +13,7 @@ from gateway.formats.answer import Begin, End, Event, ToolBegin, ToolDelta
 from gateway.formats.framing import Frame, Framer
 from gateway.formats.protocol import Parser, Writer
 from gateway.formats.provider_json import MAX_ARGUMENT_CHARACTERS, are_json, bad_arguments
+from gateway.formats.provider_words import explain
 from gateway.tool_use import MOST_TOOLS, AnswerEnd, RequestedTool, requested
 
 
@@ -107,6 +108,8 @@ class Reader:
             try:
                 events = self._parser.take(frame.name, frame.data)
             except ProviderError as error:
+                if error.kind == "error_in_answer":
+                    explain(error, frame.data, event=frame.name)
                 self._fail(error)
                 break
             written = self._written(events)

@@ -10,12 +10,15 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
+from gateway.call.failure_note import note_failure
 from gateway.call.proxy import Proxy, id_headers, response_headers
+from gateway.call.quotations import sent_text
 from gateway.call.recording import Recording, end_by, name_call
 from gateway.call.streaming import ClientTooSlow, send_answer
 from gateway.calls import Attempt, Call, Caller, Outcome
 from gateway.errors import CallerError, Headers, ProviderError
 from gateway.formats.clients import error_body, error_event
+from gateway.formats.provider_words import explain
 from gateway.headers import JSON, to_client, to_client_untyped
 from gateway.logs import Log
 from gateway.net.asgi import Send
@@ -24,6 +27,7 @@ from gateway.passthrough.providers import OPENAI, ForwardedApi, check_speaks, on
 from gateway.passthrough.response_owner import ResponseOwners, is_elsewhere, of_agent, of_caller
 from gateway.passthrough.usage_meter import EVENT_STREAM, Meter
 from gateway.passthrough.wanted import Wanted
+from gateway.rollout.recorder import failures_in
 from gateway.rollout.table import Entry
 from gateway.rollout.target_faults import named
 from gateway.runtime import Channel, Runtime
@@ -62,7 +66,7 @@ class Forwarder:
                     name_call(call, outcome, runtime.fingerprint_key, answered=False)
                 return response_headers(outcome, self.api.client)
 
-            carried = _Carried(self.api, targets, runtime, headers, meter, outcome.attempts, blamed, wanted.at)
+            carried = _Carried(self.api, targets, runtime, headers, meter, outcome.attempts, blamed, wanted.at, wanted)
             carried.timeouts = entry.agent.timeouts or runtime.timeouts
             try:
                 body = wanted.body.outgoing(plan.version.target.model)
@@ -79,11 +83,14 @@ class Forwarder:
         targets = self._targets_without_agent(wanted, caller, runtime)
         ids = id_headers(wanted.id, wanted.request_id)
         meter = Meter(counts=False)
-        carried = _Carried(self.api, targets, runtime, lambda: ids, meter, [], _blame_nobody, wanted.at)
+        carried = _Carried(self.api, targets, runtime, lambda: ids, meter, [], _blame_nobody, wanted.at, wanted)
         end = "failed"
         try:
-            if await self._carry(wanted, wanted.body.outgoing(None), carried, send) is None:
+            error = await self._carry(wanted, wanted.body.outgoing(None), carried, send)
+            if error is None:
                 end = "answered"
+            elif carried.attempts[-1].failure is None:  # the answer broke on its way
+                _book_failure(carried.attempts[-1], error, carried)
         except CallerError:
             end = "refused"
             raise
@@ -97,6 +104,7 @@ class Forwarder:
                 "passed", id=wanted.id, request_id=wanted.request_id or None, caller=caller.name,
                 provider=carried.target.provider, method=wanted.method,
                 end=end, status=carried.status, latency=round(self._now() - carried.at, 6),
+                failures=failures_in(carried.attempts, carried.at),
             )  # fmt: skip
 
     def _targets(self, wanted: Wanted, entry: Entry, plan: Plan, runtime: Runtime) -> Sequence[Target]:
@@ -122,6 +130,7 @@ class Forwarder:
         self, wanted: Wanted, body: bytes | Upload, carried: "_Carried", send: Send
     ) -> ProviderError | None:
         """Send the request and relay its answer; return the error that the client was told of, else None."""
+        carried.body = body
         try:
             response = await self._find_response(wanted, body, carried)
         except ProviderError as error:
@@ -153,7 +162,7 @@ class Forwarder:
                 response = await _send(wanted, body, carried, self._now)
             except ProviderError as error:
                 attempt.ended_at = self._now()
-                _book_failure(attempt, error, carried.blamed)
+                _book_failure(attempt, error, carried)
                 if answer_id is not None and is_elsewhere(error):
                     attempt.counts = False  # nobody's fault
                 spent = error if spent is None or is_elsewhere(spent) else spent
@@ -186,6 +195,8 @@ class _Carried:
     attempts: list[Attempt]
     blamed: Callable[[str | None], bool]
     at: float
+    wanted: Wanted
+    body: bytes | Upload = b""
     status: int = 0
     has_begun: bool = False  # whether something has gone out to the client
     target: Target = field(init=False)
@@ -224,7 +235,8 @@ async def _send(wanted: Wanted, body: bytes | Upload, carried: _Carried, now: Ca
             carried.status, good = response.status, 200 <= response.status < 300
             if not good:
                 said = await response.whole(_ERROR_BODY_BYTES)
-                raise carried.api.read_error(endpoint.api, response.status, response.headers, said)
+                error = carried.api.read_error(endpoint.api, response.status, response.headers, said)
+                raise explain(error, said, response.headers)
             return response
     except TimeoutError:
         raise ProviderError("timeout", f"{endpoint.name} did not answer in time") from None
@@ -313,7 +325,7 @@ def _book(outcome: Outcome, carried: _Carried, error: ProviderError | None) -> N
     outcome.end = "answered"
     if error is not None:
         if (attempt := outcome.attempts[-1]).failure is None:  # the answer broke on its way
-            _book_failure(attempt, error, carried.blamed)
+            _book_failure(attempt, error, carried)
         end_by(outcome, error)
     outcome.status = carried.status  # as the client got it, which a break does not change
 
@@ -323,6 +335,15 @@ def _blame_nobody(_param: str | None) -> bool:
     return False
 
 
-def _book_failure(attempt: Attempt, error: ProviderError, blamed: Callable[[str | None], bool]) -> None:
-    attempt.failure, attempt.status, attempt.message = error.kind, error.upstream_status, error.message
-    attempt.counts = counts_as_error(error.kind, error.upstream_status, blamed(error.param))
+def _book_failure(attempt: Attempt, error: ProviderError, carried: _Carried) -> None:
+    fixed = carried.channel.endpoint.fixed
+    note_failure(attempt, error, lambda: _sent(carried, fixed), (), carried.channel.redactor)
+    attempt.counts = counts_as_error(error.kind, error.upstream_status, carried.blamed(error.param))
+
+
+def _sent(carried: _Carried, fixed: Headers) -> str | None:
+    """The text of a forwarded request, to find what a provider quotes of it; None for an upload, which is not held."""
+    wanted, body = carried.wanted, carried.body
+    if not isinstance(body, bytes):
+        return None
+    return sent_text({}, [*wanted.headers, *fixed], wanted.path, wanted.query, body.decode("utf-8", "replace"))

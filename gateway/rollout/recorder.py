@@ -4,10 +4,10 @@ Everything here is memory and arithmetic; nothing waits. Batches are taken by wh
 the number of versions and failing units, so they may be kept for as long as the store is away.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.calls import Call, Outcome, Spent
+from gateway.calls import Attempt, Call, Outcome, Spent
 from gateway.logs import Log
 from gateway.pricing import PriceBook
 from gateway.rollout.call_id import Booking
@@ -22,8 +22,6 @@ from policies.evidence.evidence import QUALITY, SCORED, WHOLE
 from policies.evidence.tally import Tally, amount_bucket, histogram_bucket
 from routing.assignment import Reason
 
-# Failures whose messages are ours or the transport's; what a provider says may quote a prompt.
-_OUR_WORDS = frozenset({"connect", "lost", "timeout", "malformed", "truncated", "circuit_open"})
 _NANO = 1e9
 _TALLIES: Mapping[Reason, str] = {
     "split": "", "pin": APART, "rule": APART, "passed": APART, "shadow": SHADOW, "model": "",
@@ -212,12 +210,12 @@ def _count_amounts(outcome: Outcome, tally: Tally) -> None:
 
 
 def _line(outcome: Outcome, spent: Spent) -> dict[str, object]:
-    """The call's log line: an allow-list of names and numbers."""
+    """The call's log line: an allow-list of names and numbers, and why its attempts failed."""
     attempts = outcome.attempts
     failure = attempts[0].failure if attempts else None
     first = outcome.first_token_at
     unknown = spent.unpriced or spent.unreported
-    return {
+    line: dict[str, object] = {
         "event": "shadow" if outcome.reason == "shadow" else "call",
         "id": outcome.call_id,
         "request_id": outcome.request_id or None,
@@ -233,7 +231,7 @@ def _line(outcome: Outcome, spent: Spent) -> dict[str, object]:
         "status": outcome.status,
         "failed": outcome.failed,
         "failure": failure,
-        "why": attempts[0].message if failure in _OUR_WORDS else None,
+        "why": attempts[0].message or None if failure else None,
         "hedge": outcome.hedge,
         "attempts": [(attempt.target, attempt.status, attempt.failure) for attempt in attempts],
         "latency": round(outcome.ended_at - outcome.received_at, 6),
@@ -243,6 +241,28 @@ def _line(outcome: Outcome, spent: Spent) -> dict[str, object]:
         "output_tokens": spent.output,
         "estimated": spent.estimated,
         "cost_usd": None if unknown else spent.cost_nano_usd / _NANO,
+    }
+    if failure is not None or len(attempts) > 1:
+        line["failures"] = failures_in(attempts, outcome.received_at)
+    return line
+
+
+def failures_in(attempts: Sequence[Attempt], since: float) -> list[dict[str, object]]:
+    """Return why attempts failed, for a log line; `since` is the time on their clock from which seconds count."""
+    return [_failure(attempt, since) for attempt in attempts if attempt.failure not in (None, "overtaken")]
+
+
+def _failure(attempt: Attempt, since: float) -> dict[str, object]:
+    return {
+        "target": attempt.target,
+        "status": attempt.status,
+        "failure": attempt.failure,
+        "message": attempt.message or None,
+        "code": attempt.code or None,
+        "param": attempt.param or None,
+        "upstream_id": attempt.upstream_id or None,
+        "began": round(attempt.started_at - since, 6),
+        "seconds": round(max(attempt.ended_at - attempt.started_at, 0.0), 6),
     }
 
 

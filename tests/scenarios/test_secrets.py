@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
 from tests.support.listening import listening
 from tests.support.processes import Served, serving
 from tests.support.redis_servers import until
 from tests.support.running import ADMIN_TOKEN, write
+from tests.support.stored import stored
 
 KEY = "sk-planted/Zq7+XyR4mWz9aK2vLq8tB1nD3fG5hJ7"
 HOOK, SIGNING, FINGERPRINTS = "planted-hook-8c41d0a7e2", "planted-signing-5b90c3f1", "planted-prints-77aa01be"
@@ -157,24 +157,6 @@ async def answer(gateway: Served, method: str, path: str, body: bytes) -> bytes:
         return await reader.read()
     finally:
         writer.close()
-
-
-async def stored(redis_url: str) -> bytes:
-    """All that the store holds, as text."""
-    client: Any = Redis.from_url(redis_url, decode_responses=False)
-    readers = {
-        b"string": client.get,
-        b"hash": client.hgetall,
-        b"stream": client.xrange,
-        b"set": client.smembers,
-        b"zset": lambda key: client.zrange(key, 0, -1, withscores=True),
-        b"list": lambda key: client.lrange(key, 0, -1),
-    }
-    try:
-        keys = [key async for key in client.scan_iter(count=1000)]
-        return b"\n".join([key + repr(await readers[await client.type(key)](key)).encode() for key in keys])
-    finally:
-        await client.aclose()
 
 
 @pytest.mark.parametrize("transport", ["lean", "standard"])

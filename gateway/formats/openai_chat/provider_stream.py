@@ -24,6 +24,7 @@ from gateway.formats.openai_chat.provider_answer import (
 from gateway.formats.openai_usage import usage_in
 from gateway.formats.prompt import Refusal, ToolCall
 from gateway.formats.provider_json import MAX_ARGUMENT_CHARACTERS, are_json, bad_arguments, parse, text_of
+from gateway.formats.provider_words import explain
 from gateway.redaction import NOTHING, Redactor
 from gateway.tool_use import MOST_TOOLS, AnswerEnd, RequestedTool, requested, short
 
@@ -148,14 +149,14 @@ class StreamReader:
 
     def _take(self, event: dict[str, Any], data: bytes) -> bool:
         if event.get("error"):
-            self.failure = error_inside(event, data)
+            self.failure = explain(error_inside(event, data), data)
             return False
         choices = _dicts(event.get("choices"))
         try:
             for choice in choices:
                 self._take_choice(choice)
         except ProviderError as error:
-            self.failure = error
+            self.failure = explain(error, data) if error.kind == "error_in_answer" else error
             return False
         self.parts += bool(choices)
         if (usage := usage_in(event)) is not None:

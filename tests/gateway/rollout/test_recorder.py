@@ -406,15 +406,18 @@ def test_every_call_is_one_line() -> None:
     assert line["cost_usd"] == 5e-9 and line["attempts"] == [["p/m", 200, None]] and line["failed"] is False
 
 
-def test_an_error_body_is_not_logged() -> None:
-    """A provider's message may repeat the prompt; ours may be read."""
+def test_a_line_says_why_attempts_failed() -> None:
+    """Each that failed, with the provider's id and the time it took; what answered has no such part."""
     stage = Stage()
-    theirs = Attempt("p/m", 99.5, status=500, failure="status", message="you said: SECRET", counts=True)
-    ours = Attempt("p/m", 99.5, failure="timeout", message="no first token within 60 s", counts=True)
-    for attempt in (theirs, ours):
-        stage.close(outcome("stable", attempt, end="failed"))
-    assert [line["why"] for line in stage.lines()] == [None, "no first token within 60 s"]
-    assert "SECRET" not in stage.out.getvalue().decode()
+    failed = Attempt("p/m", 99.25, 99.5, status=500, failure="status", message="overloaded", counts=True, code="c")
+    failed.upstream_id = "req-1"
+    stage.close(outcome("stable", failed, Attempt("q/m", 99.5, status=200)))
+    stage.close(outcome("stable", Attempt("p/m", 99.5, status=200)))
+    first, second = stage.lines()
+    (told,) = first["failures"]
+    assert first["why"] == told["message"] == "overloaded" and told["seconds"] == 0.25
+    assert (told["target"], told["code"], told["param"], told["upstream_id"]) == ("p/m", "c", None, "req-1")
+    assert second["why"] is None and "failures" not in second
 
 
 def test_a_failure_is_counted_by_its_kind() -> None:

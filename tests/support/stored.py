@@ -1,0 +1,23 @@
+"""All that a store holds, to look for what should not be there."""
+
+from typing import Any
+
+from redis.asyncio import Redis
+
+
+async def stored(redis_url: str) -> bytes:
+    """All that the store holds, as text."""
+    client: Any = Redis.from_url(redis_url, decode_responses=False)
+    readers = {
+        b"string": client.get,
+        b"hash": client.hgetall,
+        b"stream": client.xrange,
+        b"set": client.smembers,
+        b"zset": lambda key: client.zrange(key, 0, -1, withscores=True),
+        b"list": lambda key: client.lrange(key, 0, -1),
+    }
+    try:
+        keys = [key async for key in client.scan_iter(count=1000)]
+        return b"\n".join([key + repr(await readers[await client.type(key)](key)).encode() for key in keys])
+    finally:
+        await client.aclose()

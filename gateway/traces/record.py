@@ -14,10 +14,7 @@ from gateway.traces.threads import Signs, conversation_of, joins_of
 from routing.assignment import Reason
 
 _LONGEST_NAME = 200  # characters of a client's id of a conversation that are shown
-_LONGEST_MESSAGE = 300
 _NO_USAGE = Usage()
-# Failures whose messages are ours or the transport's; what a provider says may quote a prompt.
-_OUR_WORDS = frozenset({"connect", "lost", "timeout", "malformed", "truncated", "circuit_open"})
 
 
 class Finished(NamedTuple):
@@ -54,6 +51,9 @@ class AttemptRecord:
     is_fallback: bool = False
     is_hedge: bool = False
     is_answer: bool = False
+    code: str = ""
+    param: str = ""
+    upstream_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def _attempts(outcome: Outcome, answering: Attempt | None, offset: float) -> Ite
             None if at is None else at - attempt.started_at,
             attempt.status,
             attempt.failure,
-            attempt.message[:_LONGEST_MESSAGE] if attempt.failure in _OUR_WORDS else "",
+            attempt.message,
             usage.input,
             usage.cached,
             usage.output,
@@ -159,4 +159,7 @@ def _attempts(outcome: Outcome, answering: Attempt | None, offset: float) -> Ite
             is_fallback=not is_hedge and first is not None and attempt.target != first.target,
             is_hedge=is_hedge,
             is_answer=attempt is answering and attempt.failure in (None, "bad_tool_arguments"),
+            code=attempt.code,
+            param=attempt.param,
+            upstream_id=attempt.upstream_id,
         )

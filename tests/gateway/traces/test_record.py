@@ -75,9 +75,12 @@ def test_tools_that_were_asked_for_and_brought() -> None:
 @pytest.mark.parametrize("end", ["failed", "refused", "escalated"])
 def test_a_call_without_an_answer_asked_for_nothing(end: End) -> None:
     """Nor is any attempt the answer."""
-    record = recorded(outcome("stable", attempt(failure="status", message="quotes a prompt"), end=end), call())
+    record = recorded(
+        outcome("stable", attempt(failure="status", message="overloaded", code="c", upstream_id="req"), end=end), call()
+    )
     assert record.requested == () and not any(each.is_answer for each in record.attempts)
-    assert record.attempts[0].message == ""
+    (tried,) = record.attempts
+    assert (tried.message, tried.code, tried.upstream_id) == ("overloaded", "c", "req")
 
 
 def test_a_full_queue_drops_and_counts() -> None:

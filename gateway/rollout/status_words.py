@@ -44,10 +44,10 @@ def duration(seconds: float) -> str:
     """Return a measured duration: `85 ms`, `1.32 s`, `45 s`, `3 min`."""
     if seconds < 1:
         return f"{seconds * 1000:.3g} ms"
-    return f"{seconds:.3g} s" if seconds < 120 else about(seconds)
+    return f"{seconds:.3g} s" if seconds < 120 else span(seconds)
 
 
-def about(seconds: float) -> str:
+def span(seconds: float) -> str:
     """Return a span of time as people say it: `40 s`, `12 min`, `3 h`, `5 days`."""
     for unit, size in (("days", 86_400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * size:

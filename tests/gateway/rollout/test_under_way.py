@@ -308,15 +308,21 @@ def test_a_step_waits_until_the_others_have_seen_it() -> None:
     assert here.begins() == "v2"
 
 
-@pytest.mark.parametrize(("silent", "waits"), [(LIVE_SECONDS, SETTLE_SECONDS), (0.0, LONGEST_SETTLE_SECONDS)])
-def test_a_step_does_not_wait_for_ever_for_who_is_gone(silent: float, waits: float) -> None:
-    """A replica that says nothing is waited for some seconds at most, one that was silent before it not at all."""
+def in_a_step_unseen_by(name: str, silent: float = 0.0) -> Stage:
+    """A step that began so long after another replica was heard, which has not said that it has seen the step."""
     here = Stage()
-    here.hear("elsewhere", Beginning(0, here.agent.versions["v1"].digest), "gone")
+    here.hear("elsewhere", Beginning(0, here.agent.versions["v1"].digest), name)
     here.now += silent
     here.call("before")
     here.turn(10_000)
     here.under_way.see(here.entry)
+    return here
+
+
+@pytest.mark.parametrize(("silent", "waits"), [(LIVE_SECONDS, SETTLE_SECONDS), (0.0, LONGEST_SETTLE_SECONDS)])
+def test_a_step_does_not_wait_for_ever_for_who_is_gone(silent: float, waits: float) -> None:
+    """A replica that says nothing is waited for some seconds at most, one that was silent before it not at all."""
+    here = in_a_step_unseen_by("gone", silent)
     here.now += waits - 0.1
     assert here.begins() == "v1"
     here.now += 0.2
@@ -325,11 +331,7 @@ def test_a_step_does_not_wait_for_ever_for_who_is_gone(silent: float, waits: flo
 
 def test_a_step_waits_for_a_store_that_is_away() -> None:
     """Until the others are heard again, and what they have told meanwhile is read; for half a minute at most."""
-    here = Stage()
-    here.hear("elsewhere", Beginning(0, here.agent.versions["v1"].digest), "other")
-    here.call("before")
-    here.turn(10_000)
-    here.under_way.see(here.entry)
+    here = in_a_step_unseen_by("other")
     here.under_way.is_deaf = True
     here.now += 29
     assert here.begins() == "v1"
@@ -343,11 +345,7 @@ def test_a_step_waits_for_a_store_that_is_away() -> None:
 
 def test_a_step_does_not_wait_for_ever_for_the_store() -> None:
     """Whoever may not read what others tell begins it half a minute later."""
-    here = Stage()
-    here.hear("elsewhere", Beginning(0, here.agent.versions["v1"].digest), "other")
-    here.call("before")
-    here.turn(10_000)
-    here.under_way.see(here.entry)
+    here = in_a_step_unseen_by("other")
     here.under_way.is_deaf = True
     here.now += 31
     assert here.begins() == "v2"

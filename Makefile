@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 CLIENTS := .venv-clients/.clients
-# Without Node 20 the tests that need it are left out.
+# Without Node 20 the tests that need it are left out; without Chromium, those of the pages in a browser.
 NODE := $(shell node -e 'process.exit(process.versions.node.split(".")[0] < 20)' 2>/dev/null && command -v npm >/dev/null \
 	&& echo .venv-clients/.node)
 NODE_CLIENTS := tests/clients/node
@@ -15,7 +15,7 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev fmt check test test-fast bench bench-quick demo serve lock clean
+.PHONY: help install dev fmt check test test-fast screenshots bench bench-quick demo serve lock clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -47,6 +47,9 @@ endif
 
 test-fast: $(DEV) ## the tests without processes, Redis, sockets and watched files, in about a minute (ARGS as above)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not process and not redis and not socket and not files' $(ARGS)
+
+screenshots: $(DEV) ## the pictures of the pages in docs/screenshots, anew (needs Chromium)
+	SCREENSHOTS=renew CHROMIUM=required $(BIN)/python -m pytest tests/browser -k screenshots
 
 bench: $(DEV) ## the measurements the documentation quotes (ARGS go to python -m bench)
 	$(BIN)/python -m bench $(ARGS)

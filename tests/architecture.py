@@ -22,6 +22,7 @@ ROOMS = (
     "rehearsal doctor",
     "replica",
     "api",
+    "pages",
     "passthrough",
     "call",
     "handover",

@@ -6,28 +6,15 @@ browser may send either as the password of Basic authentication).
 
 import base64
 import binascii
-from dataclasses import replace
-from time import time
-from typing import Any
 
-from gateway import __version__
 from gateway.api.admission import Places
-from gateway.api.endpoint import Endpoint, caller_of, header, named, send_json
+from gateway.api.endpoint import Endpoint, Services, caller_of, header, named, send_json
+from gateway.api.status_page import HTML, StatusPages, wants_html
+from gateway.api.status_reading import StatusReading
 from gateway.call.streaming import send_answer
 from gateway.calls import Caller
 from gateway.errors import NotFound, SerinusError, Unauthenticated
 from gateway.net.asgi import Receive, Scope, Send
-from gateway.rollout.status_view import ConfigView, GatewayView, StatusView, StoreView
-from gateway.views import timestamp
-from routing.chain import Target
-
-_POLICY = b"default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-_HTML = [
-    (b"content-type", b"text/html; charset=utf-8"),
-    (b"content-security-policy", _POLICY),
-    (b"x-content-type-options", b"nosniff"),
-    (b"cache-control", b"no-store"),
-]
 
 
 class Status(Endpoint):
@@ -35,51 +22,24 @@ class Status(Endpoint):
 
     is_page = True
 
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
+        self.reading = StatusReading(services)
+        self.pages = StatusPages(services)
+
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         reader = caller_of(scope)
         name = scope["path_params"].get("agent")
-        known = [agent for agent in self.services.table if reader.may_call(agent)]
-        if name is not None and name not in known:
+        if name is not None and name not in self.reading.known(reader):
             raise NotFound(f"there is no agent {name!r}")
-        view = await self._view(known if name is None else [name])
-        if name is None:
-            view = replace(view, **await self._models(reader))
-        if b"text/html" in (header(scope, b"accept") or b""):
-            from gateway.api.status_page import status_page  # with the table of HTML's entities, for whoever looks
+        if wants_html(scope):
+            from gateway.pages.frame import document
 
-            css = "status.css" if name is None else "../status.css"  # whatever path a proxy puts before ours
-            await send_answer(send, 200, _HTML, status_page(view, css))
+            await send_answer(send, 200, HTML, document(await self.pages.page(scope, name)))
+        elif name is None:
+            await send_json(send, await self.reading.overview(reader))
         else:
-            await send_json(send, view)
-
-    async def _view(self, names: list[str]) -> StatusView:
-        services = self.services
-        agents = await services.status.agents(names)
-        gateway = GatewayView(
-            version=__version__,
-            replica=services.replica,
-            config=ConfigView(services.runtime.digest, timestamp(services.loaded_at), services.config_error()),
-            store=StoreView(services.backend, services.controller.store_ok, services.controller.store_error),
-            circuits=services.proxy.attempts.circuits.states(),
-            shadows=services.proxy.shadows.view(),
-        )
-        return StatusView(timestamp(time()), gateway, agents)
-
-    async def _models(self, reader: Caller) -> dict[str, Any]:
-        """The members of the status that are of plain models, those that the reader's key may call."""
-        names, status = self.services.runtime.names, self.services.status
-        if not names.models and not names.aliases and reader.models is None:
-            return {}
-
-        def is_shown(name: str) -> bool:
-            return reader.may_use(Target(*name.partition("/")[::2]))
-
-        sums = {name: sums for name, sums in (await status.models()).items() if is_shown(name)}
-        return {
-            "models": sums,
-            "unpriced_models": tuple(filter(is_shown, status.unpriced_models())),
-            "model_retirements": tuple(each for each in status.model_retirements() if is_shown(each.target)),
-        }
+            await send_json(send, await self.reading.of_agents([name]))
 
     def authenticate(self, scope: Scope) -> Caller | None:
         """Check the admin token, which takes no place, or a caller's key. Raises Unauthenticated."""

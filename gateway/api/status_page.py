@@ -1,158 +1,86 @@
-"""The status as an HTML page: plain tables, no script, everything escaped."""
+"""The pages of `/status` for one reader, from what may be read and what was asked for."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from html import escape
-from importlib.resources import files
-from string import Template
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, quote
 
-from gateway.rollout.status_view import (
-    AgentView,
-    CallSums,
-    FindingView,
-    StatusView,
-    StoreView,
-    VersionView,
-    apart_in_words,
-    is_shown_by_one,
+from gateway.api.endpoint import Services, caller_of, header
+from gateway.api.page_history import PageHistory
+from gateway.api.status_reading import StatusReading
+from gateway.auth import OPEN
+from gateway.calls import Caller
+from gateway.errors import NotFound
+from gateway.net.asgi import Scope
+
+if TYPE_CHECKING:  # loaded with the first page that somebody opens
+    from gateway.pages.actions import ActionForms
+    from gateway.pages.frame import LivePage
+
+_POLICY = (
+    b"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
+    b"base-uri 'none'; frame-ancestors 'none'"
 )
-from gateway.rollout.status_words import in_unit
-from policies.rollout.state import VersionRef
-
-_PAGE = Template(files("gateway.api").joinpath("status.html").read_text("utf-8"))
-_FINDINGS = ("verdict", "E", "threshold", "stable", "canary")
-_COLUMNS = (
-    "version", "requests", "errors", "error rate", "rejected", "fallbacks", "hedges",
-    "p50", "p90", "p99", "first token p50", "cost", "per request", "quality",
-)  # fmt: skip
-
-
-def status_page(view: StatusView, css: str = "status.css") -> bytes:
-    """The page of a status view, as UTF-8. `css` is its stylesheet's address, relative to the page's own."""
-    gateway = view.gateway
-    error = gateway.config.error
-    return _PAGE.substitute(
-        css=css,
-        version=escape(gateway.version),
-        replica=escape(gateway.replica),
-        now=escape(view.now),
-        store=escape(_store(gateway.store)),
-        circuits=_circuits(gateway.circuits),
-        error=f'<pre class="bad">{escape(error)}</pre>' if error else "",
-        agents="".join(_agent(name, agent) for name, agent in view.agents.items()) + _models(view),
-    ).encode()
+HTML = [
+    (b"content-type", b"text/html; charset=utf-8"),
+    (b"content-security-policy", _POLICY),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+]
+_LONGEST_FILTER = 100
 
 
-def _store(store: StoreView) -> str:
-    why = f": {store.error}" if store.error else ""
-    return f"{store.backend}, {'ok' if store.ok else 'away'}{why}"
+def wants_html(scope: Scope) -> bool:
+    """Return whether a browser asks."""
+    return b"text/html" in (header(scope, b"accept") or b"")
 
 
-def _circuits(circuits: Mapping[str, str]) -> str:
-    """The targets that are left alone for a while."""
-    if not circuits:
-        return ""
-    states = ", ".join(f"{target} {state.replace('_', ' ')}" for target, state in circuits.items())
-    return f'<p class="bad">circuits: {escape(states)}</p>'
+class StatusPages:
+    """The maker of the page that a request asks for."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._reading = StatusReading(services)
+        self._history = PageHistory(services.store)
+
+    async def page(self, scope: Scope, name: str | None) -> "LivePage":
+        """Return the overview, or the page of the agent of that name. Raises NotFound."""
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
+        if name is None:
+            return await self._overview(scope, query)
+        return await self.agent(scope, name, query.get("range", ""))
+
+    async def _overview(self, scope: Scope, query: dict[str, str]) -> "LivePage":
+        from gateway.pages.overview import Selection, overview
+
+        view = await self._reading.overview(caller_of(scope))
+        selection = Selection(query.get("filter", "")[:_LONGEST_FILTER], "trouble" in query)
+        return overview(view, selection, (header(scope, b"host") or b"").decode("latin-1"))
+
+    async def agent(self, scope: Scope, name: str, span: str, refusal: str = "") -> "LivePage":
+        """Return the page of one agent; `refusal` says why the last action was not carried out. Raises NotFound."""
+        from gateway.pages.agent_page import RANGES, AgentReading, agent_page
+
+        reader = caller_of(scope)
+        entry = self._services.table.entry(name)
+        if entry is None or not reader.may_call(name):
+            raise NotFound(f"there is no agent {name!r}")
+        view = await self._reading.of_agents([name])
+        if name not in view.agents:
+            raise NotFound(f"there is no agent {name!r}")
+        span = span if span in RANGES else next(iter(RANGES))
+        past = await self._history.of(name, span)
+        reading = AgentReading(entry.agent, _is_trusted(reader), past, span, self._forms(name, refusal))
+        return agent_page(view, name, reading)
+
+    def _forms(self, name: str, refusal: str) -> "ActionForms | None":
+        """Return the forms to act with; None where the admin plane is off."""
+        from gateway.pages.actions import ActionForms
+
+        if not self._services.runtime.doorkeeper.has_admin:
+            return None
+        return ActionForms(f"{quote(name, safe='')}/act", refusal)
 
 
-def _agent(name: str, agent: AgentView) -> str:
-    phase = agent.phase or "no canary"
-    badge = f'<span class="phase {escape(phase)}">{escape(phase.replace("_", " "))}</span>'
-    parts = [
-        f"<section><h2>{escape(name)} {badge}</h2>",
-        f"<p>{escape(agent.reason)}</p>",
-        f"<p>{_trial(agent)}</p>",
-        _table(_COLUMNS, _rows(agent.versions)),
-        _note(agent.excluded),
-        _note(agent.measure_here),
-        _note(agent.openings),
-        *(_note(sentence) for sentence in apart_in_words(agent.versions)),
-        _unpriced(agent.unpriced),
-        *(f'<p class="bad">{escape(str(retirement))}</p>' for retirement in agent.retirements),
-        _waits(agent.waits_for),
-        _table(("guardrail", *_FINDINGS), map(_finding, agent.guardrails)),
-        _table(("signal", *_FINDINGS), map(_finding, agent.signals)) if agent.signals else "",
-        "</section>",
-    ]
-    return "".join(parts)
-
-
-def _models(view: StatusView) -> str:
-    """Return the plain models that were called."""
-    if not view.models:
-        return ""
-    rows = [_row(name, sums) for name, sums in view.models.items()]
-    parts = ("<section><h2>plain models</h2>", _table(("model", *_COLUMNS[1:]), rows), _unpriced(view.unpriced_models))
-    return "".join([*parts, "</section>"])
-
-
-def _trial(agent: AgentView) -> str:
-    stable, canary = agent.stable, agent.canary
-    split = f"stable {_ref(stable)}" + (f", canary {_ref(canary)} at {agent.weight:.2%}" if canary else "")
-    if agent.step:
-        split += f", step {agent.step} of {len(agent.steps)}" + (", pinned" if agent.pinned else "")
-    decision = agent.last_decision
-    who = f" by {escape(decision.actor)} ({escape(decision.action.replace('_', ' '))})" if decision else ""
-    return f"{split}; epoch {agent.epoch}, changed at {escape(agent.changed_at or '-')}{who}"
-
-
-def _note(sentence: str | None) -> str:
-    return f"<p>{escape(sentence)}</p>" if sentence else ""
-
-
-def _unpriced(targets: Iterable[str]) -> str:
-    """The targets whose calls are missing from the costs."""
-    listed = escape(", ".join(targets))
-    return f'<p class="bad">no known price, not in the costs: {listed}</p>' if listed else ""
-
-
-def _waits(reasons: Iterable[str]) -> str:
-    """Return why the rollout does not advance."""
-    items = "".join(f"<li>{escape(reason)}</li>" for reason in reasons)
-    return f"<p>waits for its next step:</p><ul>{items}</ul>" if items else ""
-
-
-def _ref(ref: VersionRef) -> str:
-    return f"<b>{escape(ref.version)}</b> <code>{escape(ref.digest[:12])}</code>"
-
-
-def _rows(versions: Mapping[str, VersionView]) -> Iterator[Iterable[str]]:
-    """Every version, and below it the copies that it got as a shadow."""
-    for version, sums in versions.items():
-        yield _row(version, sums, sums.quality)
-        if sums.shadow:
-            yield _row(f"{version} as shadow", sums.shadow)
-
-
-def _row(version: str, sums: CallSums, quality: float | None = None) -> Iterable[str]:
-    latency, ttft = sums.latency_seconds, sums.ttft_seconds
-    return (
-        version, f"{sums.requests:,}", f"{sums.errors:,}", _percent(sums.error_rate), f"{sums.rejected:,}",
-        f"{sums.fallbacks:,}", f"{sums.hedges:,}",
-        _seconds(latency.p50), _seconds(latency.p90), _seconds(latency.p99), _seconds(ttft.p50),
-        _usd(sums.cost_usd, 4), _usd(sums.cost_per_request_usd, 6), _percent(quality),
-    )  # fmt: skip
-
-
-def _finding(finding: FindingView) -> Iterable[str]:
-    alone = f" ({finding.e_value_of_all:.4g} with one party's calls)" if is_shown_by_one(finding) else ""
-    seen = (in_unit(value, finding.unit) for value in (finding.stable, finding.canary))
-    return (finding.text, finding.verdict, f"{finding.evidence:.4g}{alone}", f"{finding.threshold:g}", *seen)
-
-
-def _table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _percent(rate: float | None) -> str:
-    return "-" if rate is None else f"{rate:.2%}"
-
-
-def _seconds(seconds: float | None) -> str:
-    return "-" if seconds is None else f"{seconds:.3g} s"
-
-
-def _usd(amount: float | None, digits: int) -> str:
-    return "-" if amount is None else f"${amount:.{digits}f}"
+def _is_trusted(reader: Caller) -> bool:
+    """Return whether the reader may see prompts: an operator, or anyone on an open gateway of this machine."""
+    return reader is OPEN

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Iterator, Mapping
 from starlette.routing import BaseRoute, Route, Router
 
 from gateway.api.admin import Audit, CommandEndpoint
-from gateway.api.assets import Stylesheet
+from gateway.api.assets import assets
 from gateway.api.cors import Cors
 from gateway.api.counting import CountTokens
 from gateway.api.endpoint import Handler, OpenEndpoint, Services
@@ -22,6 +22,7 @@ from gateway.api.passthrough import Passthrough
 from gateway.api.responses_socket import ResponsesSocket
 from gateway.api.resumable_uploads import ResumableUploads
 from gateway.api.status import Status
+from gateway.api.status_events import StatusEvents
 from gateway.calls import FormatName
 from gateway.errors import NotFound
 from gateway.formats.door import OtherEndpoints
@@ -82,7 +83,8 @@ def routes(services: Services) -> list[BaseRoute]:
         *listed,
         ("/v1/{path:path}", NearMisses(services, Passthrough(services), others)),
         ("/status", Status(services)),
-        ("/status.css", Stylesheet(services)),
+        ("/status/events", StatusEvents(services)),
+        *assets(services),
         ("/status/{agent}", Status(services)),
         ("/status/{agent}/history", StatusHistory(services)),
         ("/audit/{agent}", Audit(services)),

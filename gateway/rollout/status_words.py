@@ -40,6 +40,11 @@ def percentage(share: float) -> str:
     return f"{percent:.{digits}f} %"
 
 
+def weight(share: float) -> str:
+    """Return a share that somebody has set, with the digits that were given: `5 %`, `0.25 %`."""
+    return f"{share * 100:.4g} %"
+
+
 def duration(seconds: float) -> str:
     """Return a measured duration: `85 ms`, `1.32 s`, `45 s`, `3 min`."""
     if seconds < 1:

@@ -41,6 +41,7 @@ _SIGNS: Mapping[str, tuple[str, ...]] = {
     "bind": ("socket",),
     "Server": ("socket",),
     "Standin": ("socket",),
+    "async_playwright": ("process", "socket"),
     "AsyncClient": ("socket",),
     "AsyncOpenAI": ("socket",),
     "OpenAI": ("socket",),

@@ -1,0 +1,50 @@
+"""The history behind the curves of a page, read at most every few seconds, however many look at it."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from time import time
+
+from gateway.errors import StoreAway
+from gateway.history.curves import choose_step, history_view, interval_of
+from gateway.history.view import HistoryView
+from gateway.store.seam import Store
+
+# By the name of a span: how long it is, and the step from point to point (seconds).
+SPANS: Mapping[str, tuple[int, int]] = {
+    "1h": (3600, 60),
+    "6h": (6 * 3600, 300),
+    "24h": (24 * 3600, 900),
+    "7d": (7 * 24 * 3600, 3 * 3600),
+    "30d": (30 * 24 * 3600, 6 * 3600),
+}
+_FRESH_SECONDS = 5.0  # curves need not move more often
+_PATIENCE_SECONDS = 0.5  # a store that is slower than this is not waited for: what was last read is shown
+_MOST = 64  # histories in memory, of some 100 kB each
+
+
+class PageHistory:
+    """The latest histories, by agent and span."""
+
+    def __init__(self, store: Store, now: Callable[[], float] = time) -> None:
+        self._store = store
+        self._now = now
+        self._read: dict[tuple[str, str], tuple[float, HistoryView]] = {}
+
+    async def of(self, agent: str, span: str) -> HistoryView | None:
+        """Return an agent's history over that span; the last that was read while the store is away, None without."""
+        key, now = (agent, span), self._now()
+        known = self._read.get(key)
+        if known is None or not 0 <= now - known[0] < _FRESH_SECONDS:
+            with suppress(StoreAway, TimeoutError):
+                async with asyncio.timeout(_PATIENCE_SECONDS):
+                    known = self._read[key] = (now, await self._look(agent, *SPANS[span], now))
+            while len(self._read) > _MOST:
+                del self._read[next(iter(self._read))]
+        return known[1] if known else None
+
+    async def _look(self, agent: str, seconds: int, step: int, now: float) -> HistoryView:
+        step = choose_step(seconds, seconds, step)
+        since = now - seconds
+        intervals = await self._store.history(agent, since, now, interval_of(step, seconds))
+        return history_view(agent, intervals, step, since, now)

@@ -1,0 +1,257 @@
+"""The states in which the pages must be read at three in the morning, as views: from no data to two hundred agents."""
+
+import math
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from gateway.history.view import (
+    DecisionView,
+    EvidencePointView,
+    GuardrailPointView,
+    HistoryView,
+    PointView,
+    Quantiles,
+    RecentView,
+    SeriesView,
+    TokenSums,
+)  # fmt: skip
+from gateway.pages.actions import ActionForms
+from gateway.pages.agent_page import AgentReading, agent_page
+from gateway.pages.frame import LivePage
+from gateway.pages.overview import overview
+from gateway.rollout.status_view import (
+    AgentView,
+    ConfigView,
+    CountsView,
+    FindingView,
+    OutlookView,
+    RetirementView,
+    StatusView,
+    StepView,
+    StoreView,
+    VersionView,
+)  # fmt: skip
+from policies.rollout.state import VersionRef
+from routing.agents import Agent, AgentVersion, Target, Tool
+from tests.support.views import agent_view, status_view, version_view
+
+NOW = datetime(2026, 11, 30, 3, 12, 40, tzinfo=UTC)
+_TOKENS = TokenSums(0, 0, 0, 0)
+_V1, _V2 = VersionRef("v1", "3f9a12c07bd4" + "0" * 52), VersionRef("v2", "b81c55e2a90d" + "0" * 52)
+
+
+def at(**ago: float) -> str:
+    """The time so long before now."""
+    return (NOW - timedelta(**ago)).isoformat().replace("+00:00", "Z")
+
+
+def recent(calls: int, rate: float, p50: float = 0.62, cost: float = 0.0043) -> RecentView:
+    if not calls:
+        return RecentView(0, 0, None, None, None, None, None, None)
+    return RecentView(calls, round(calls * rate), rate, p50, p50 * 2.1, p50 / 3, cost, 0.91)
+
+
+def version(per_minute: int, rate: float, p50: float = 0.62, cost: float = 0.0043) -> VersionView:
+    """A version that is called so often and fails so often."""
+    calls = per_minute * 240
+    return version_view(
+        requests=calls, errors=round(calls * rate), error_rate=rate, rejected=0, fallbacks=0, hedges=0,
+        latency_seconds=Quantiles(p50, p50 * 2.1, p50 * 4), ttft_seconds=Quantiles(p50 / 3, p50, p50 * 2),
+        cost_usd=calls * cost, cost_per_request_usd=cost, quality=0.91,
+        recent={
+            "1m": recent(per_minute, rate, p50, cost),
+            "5m": recent(5 * per_minute, rate, p50, cost),
+            "1h": recent(60 * per_minute, rate, p50, cost),
+        },
+    )  # fmt: skip
+
+
+def finding(
+    metric: str, verdict: str, e_value: float, stable: Any, canary: Any, limit: float, **members: Any
+) -> FindingView:
+    """A relative guardrail's finding."""
+    unit = {"latency_p90": "seconds", "cost": "usd"}.get(metric, "share")
+    share = 0.4 if metric == "error_rate" else 0.15
+    counted = (
+        (CountsView(None, 8120), CountsView(None, 431))
+        if unit == "usd"
+        else (CountsView(174, 8120), CountsView(18, 431))
+    )
+    found = FindingView(
+        text=f"{metric} <= stable * {limit:.2f}", metric=metric, verdict=verdict, e_value=e_value,
+        e_value_of_all=e_value, evidence=e_value * share, threshold=100.0, share=share, unit=unit, relative=True,
+        limit=limit, stable=stable, canary=canary, ratio=canary / stable if canary and stable else None,
+        stable_counts=counted[0], canary_counts=counted[1],
+    )  # fmt: skip
+    return replace(found, **members)
+
+
+FINE = (
+    finding("error_rate", "fine", 0.6, 0.021, 0.019, 1.25),
+    finding("latency_p90", "fine", 0.9, 1.302, 1.311, 1.1),
+    finding("cost", "watching", 1.4, 0.0043, 0.0046, 1.05),
+    finding("rejection_rate", "fine", 1.0, 0.004, 0.004, 2.0),
+    finding("low_quality", "no data", 1.0, None, None, 1.2, stable_counts=None, canary_counts=None),
+)
+_STEPS = (StepView(0.05, 3600, 500, False), StepView(0.25, 3600, 500, True), StepView(1.0, 3600, 500, False))
+_START = DecisionView(at(minutes=52), "configuration", "start", "v2 on trial at 5% over v1", None)
+
+
+def trial(**members: Any) -> AgentView:
+    """A healthy trial."""
+    shown: dict[str, Any] = {
+        "phase": "running", "epoch": 2, "step": 1, "steps": _STEPS, "weight": 0.05, "reason": _START.reason,
+        "changed_at": at(minutes=52), "stable": _V1, "canary": _V2, "e_value": 0.9, "guardrails": FINE,
+        "outlook": OutlookView(0.61, 1.42, None), "waits_for": ("the step lasts for another 12 min",),
+        "versions": {"v1": version(68, 0.021), "v2": version(4, 0.019)}, "last_decision": _START,
+    }  # fmt: skip
+    return agent_view(**{**shown, **members})
+
+
+def suspect() -> AgentView:
+    bad = (finding("error_rate", "suspect", 92.0, 0.021, 0.041, 1.25), *FINE[1:])
+    waits = ("the canary is suspect: E = 37.4", "the step lasts for another 12 min")
+    return trial(
+        guardrails=bad, e_value=37.4, outlook=OutlookView(1.18, 3.3, 160), waits_for=waits,
+        versions={"v1": version(68, 0.021), "v2": version(4, 0.041)},
+    )  # fmt: skip
+
+
+def rolled_back() -> AgentView:
+    bad = (finding("error_rate", "breached", 1170.0, 0.021, 0.38, 1.25, canary_counts=CountsView(41, 108)), *FINE[1:])
+    reason = "error_rate <= stable * 1.25 is breached: E = 468 of 100"
+    evidence = {"canary_failing": 41, "e_value": 468.2}
+    return trial(
+        phase="rolled_back", epoch=3, weight=0.0, reason=reason, changed_at=at(minutes=2), guardrails=bad,
+        e_value=468.2, outlook=None, waits_for=(), versions={"v1": version(71, 0.021), "v2": version(0, 0.38)},
+        last_decision=DecisionView(at(minutes=2), "controller", "roll_back", reason, evidence),
+    )  # fmt: skip
+
+
+def failing() -> AgentView:
+    return trial(versions={"v1": version(68, 0.43), "v2": version(4, 0.41)})
+
+
+def quiet(**members: Any) -> AgentView:
+    """An agent without a canary that nobody calls."""
+    nothing = version_view(
+        requests=0, errors=0, error_rate=None, rejected=0, fallbacks=0, hedges=0, cost_usd=None, quality=None,
+        latency_seconds=Quantiles(None, None, None), ttft_seconds=Quantiles(None, None, None),
+    )  # fmt: skip
+    shown: dict[str, Any] = {
+        "phase": None, "epoch": 0, "step": 0, "steps": (), "weight": 0.0, "reason": "no canary", "changed_at": None,
+        "stable": _V1, "canary": None, "e_value": 1.0, "guardrails": (), "versions": {"v1": nothing},
+        "last_decision": None,
+    }  # fmt: skip
+    return agent_view(**{**shown, **members})
+
+
+def view(agents: Mapping[str, AgentView], **gateway: Any) -> StatusView:
+    shown = {"replica": "5og8sbV3cUYA", "config": ConfigView("f" * 64, at(hours=5), None), **gateway}
+    return replace(status_view(**shown), now=at(), agents=agents)
+
+
+def history(canary_rate: float = 0.02, e_value: float = 0.9, *, ends: bool = False) -> HistoryView:
+    """An hour of two arms; where it `ends`, the canary was rolled back in it."""
+    rng = random.Random(7)
+    moments = [NOW - timedelta(seconds=60 * step) for step in range(60, 0, -1)]
+    until = NOW - timedelta(minutes=2) if ends else NOW
+
+    def points(calls: int, rate: float, p50: float, stop: datetime) -> tuple[PointView, ...]:
+        return tuple(_point(moment, rng, calls, rate, p50) for moment in moments if moment < stop)
+
+    series = (
+        SeriesView("v1", "stable", points(68, 0.021, 0.62, NOW)),
+        SeriesView("v2", "canary", points(4, canary_rate, 0.66, until)),
+    )
+    evidence = tuple(_evidence(moment, index, e_value) for index, moment in enumerate(moments) if moment < until)
+    decisions = [replace(_START, at=at(minutes=52))]
+    if ends:
+        decisions.append(DecisionView(at(minutes=2), "controller", "roll_back", "error_rate is breached", None))
+    return HistoryView("support", at(), 60, at(hours=1), at(), series, evidence, tuple(decisions))
+
+
+def _point(moment: datetime, rng: random.Random, calls: int, rate: float, p50: float) -> PointView:
+    calls = max(1, round(rng.gauss(calls, calls / 6)))
+    errors = sum(rng.random() < rate for _ in range(calls))
+    middle = p50 * rng.gauss(1, 0.06)
+    return PointView(
+        moment.isoformat(), calls, errors, {}, errors / calls, 0, 0, 0, Quantiles(middle, middle * 2.1, middle * 4),
+        Quantiles(middle / 3, middle, middle), _TOKENS, calls * 0.0043, 0.0043 * rng.gauss(1, 0.05), 0,
+        min(rng.gauss(0.9, 0.03), 1), calls,
+    )  # fmt: skip
+
+
+def _evidence(moment: datetime, index: int, e_value: float) -> EvidencePointView:
+    grown = math.exp(math.log(max(e_value, 0.2) * 2.5) * index / 60)
+    pairs = {"error_rate <= stable * 1.25": grown, "latency_p90 <= stable * 1.10": 0.9, "cost <= stable * 1.05": 1.3}
+    return EvidencePointView(
+        moment.isoformat(), tuple(GuardrailPointView(text, e, 0.02, 0.02, 0.025) for text, e in pairs.items())
+    )
+
+
+def _configured() -> Agent:
+    tool = Tool("lookup_order", '{"type": "function", "function": {"name": "lookup_order"}}')
+    v1 = AgentVersion(
+        "v1",
+        Target("openai", "gpt-4o"),
+        "You are the support agent of a shop. Answer in two sentences.",
+        {"temperature": "0.3"},
+    )
+    v2 = AgentVersion(
+        "v2", Target("anthropic", "claude-sonnet-4-5"),
+        "You are the support agent of a shop. Look the order up first, then answer in one sentence.",
+        {"temperature": "0.1"}, (tool,),
+    )  # fmt: skip
+    return Agent("support", {"v1": v1, "v2": v2}, "v1", "v2")
+
+
+def page_of(agent: AgentView, past: HistoryView | None, **gateway: Any) -> LivePage:
+    """The page of one agent, for an operator."""
+    forms = ActionForms("support/act")
+    reading = AgentReading(_configured() if agent.canary else None, True, past, "1h", forms)
+    return agent_page(view({"support": agent}, **gateway), "support", reading)
+
+
+def _several() -> dict[str, AgentView]:
+    return {
+        "support": suspect(), "billing": rolled_back(), "search": trial(), "translate": quiet(),
+        "onboarding": trial(phase="paused", reason="looking into tickets"),
+    }  # fmt: skip
+
+
+def _two_hundred() -> dict[str, AgentView]:
+    kinds: tuple[Callable[[], AgentView], ...] = (trial, quiet, trial, suspect, rolled_back)
+    return {f"agent-{number:03}": kinds[number % 5 if number % 20 == 3 else number % 3]() for number in range(200)}
+
+
+def _retired() -> AgentView:
+    ending = RetirementView("openai/gpt-4-0613", "2026-12-04", 4, "https://platform.openai.com/docs/deprecations")
+    return trial(retirements=(ending,))
+
+
+STORE_AWAY = {"store": StoreView("redis", False, "connection refused at 127.0.0.1:6379")}
+BROKEN = {
+    "config": ConfigView(
+        "f" * 64, at(hours=5), "routing.yaml:4: agents.support.canary: unknown version 'v3'; known: v1, v2"
+    )
+}
+
+STATES: Mapping[str, Callable[[], LivePage]] = {
+    "overview": lambda: overview(view(_several())),
+    "overview-empty": lambda: overview(view({})),
+    "overview-no-data": lambda: overview(view({"support": quiet()}), host="127.0.0.1:8080"),
+    "overview-failing": lambda: overview(view({**_several(), "checkout": failing()})),
+    "overview-200": lambda: overview(view(_two_hundred())),
+    "store-away": lambda: overview(view({"search": trial()}, **STORE_AWAY, circuits={"openai/gpt-4o": "half_open"})),
+    "config-broken": lambda: overview(view({"search": trial()}, **BROKEN)),
+    "retired-model": lambda: page_of(_retired(), history()),
+    "no-data": lambda: page_of(quiet(), HistoryView("support", at(), 30, at(hours=1), at(), (), (), ())),
+    "healthy-trial": lambda: page_of(trial(), history()),
+    "suspect": lambda: page_of(suspect(), history(0.05, 37.4)),
+    "rolled-back": lambda: page_of(rolled_back(), history(0.38, 468.0, ends=True)),
+    "failing": lambda: page_of(failing(), None),
+}  # fmt: skip

@@ -1,12 +1,20 @@
 """Build the views of counts over time from the cells that the store keeps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from gateway.history.sums import CellSums, quantiles_of
-from gateway.history.view import DecisionView, HistoryView, PointView, RecentView, SeriesView
+from gateway.history.view import (
+    DecisionView,
+    EvidencePointView,
+    GuardrailPointView,
+    HistoryView,
+    PointView,
+    RecentView,
+    SeriesView,
+)
 from gateway.store.cells import APART, SHADOW
-from gateway.store.intervals import LENGTHS, OTHER_SERIES, Cell, Intervals, RecentCells
+from gateway.store.intervals import LENGTHS, OTHER_SERIES, Cell, EvidencePoint, Intervals, RecentCells
 from gateway.views import timestamp
 
 MOST_POINTS = 1_500  # of a series
@@ -44,7 +52,7 @@ def history_view(agent: str, read: Intervals, step: int, since: float, until: fl
         since=timestamp(first * step),
         until=timestamp((last + 1) * step),
         series=tuple(_series(name, by_series[name], step) for name in sorted(by_series)),
-        evidence=(),
+        evidence=tuple(_evidence(read.points, step)),
         decisions=tuple(map(_decision, reversed(read.events))),
     )
 
@@ -102,6 +110,14 @@ def _point(at: float, cells: Sequence[Cell]) -> PointView:
         quality=sums.quality,
         units=sums.sum_of("units"),
     )
+
+
+def _evidence(points: Iterable[EvidencePoint], step: int) -> Iterator[EvidencePointView]:
+    """Return the last point of each step."""
+    by_step = {point.minute * 60 // step: point for point in points}
+    for point in by_step.values():
+        rows = (GuardrailPointView(text, *values) for text, values in point.guardrails.items())
+        yield EvidencePointView(timestamp(point.minute * 60), tuple(rows))
 
 
 def _decision(event: Mapping[str, Any]) -> DecisionView:

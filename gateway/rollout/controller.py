@@ -158,6 +158,7 @@ class Controller:
             await self.records.catch_up(agent)
         if decision := await self._judge.judge_counts(agent, batch, reply):
             await self.records.commit(agent, decision)
+            await self._judge.notes.bring_in(agent)
 
     async def _poll_regularly(self) -> None:
         while True:
@@ -176,6 +177,7 @@ class Controller:
         """Look at a trial, and commit what is decided on it."""
         if decision := await self._judge.look(agent):
             await self.records.commit(agent, decision)
+        await self._judge.notes.bring_in(agent)
 
     async def _follow_turns(self) -> None:
         async for agent in self._store.turns():

@@ -5,6 +5,7 @@ enough, so it takes the agent's lease first; a lease that lies costs nothing but
 """
 
 from gateway.errors import StoreAway
+from gateway.rollout.evidence_notes import EvidenceNotes
 from gateway.rollout.findings import ends_step, evidence_of, findings_of, settled, thresholds_of
 from gateway.rollout.table import Entry, Table
 from gateway.store.seam import Batch, FlushReply, Sides, Snapshot, Store
@@ -20,6 +21,7 @@ class Judge:
         self._store = store
         self._table = table
         self._lease_seconds = lease_seconds
+        self.notes = EvidenceNotes(store)
 
     def watched(self) -> list[str]:
         """The agents with a canary that is, or was until lately, on trial."""
@@ -43,7 +45,7 @@ class Judge:
             reason = f"thresholds taken from {entry.intent.stable.version}"
             changes = {"action": "freeze", "actor": CONTROLLER, "reason": reason, "frozen": frozen}
             return rollout.change(entry.state, snapshot.now, **changes)
-        decision = _decide(entry, snapshot.sides, snapshot.now)
+        decision = self._decide(entry, snapshot.sides, snapshot.now, snapshot)
         return await settle(self._store, agent, decision, entry, snapshot) if decision else None
 
     async def judge_counts(self, agent: str, batch: Batch, reply: FlushReply) -> Decision | None:
@@ -52,8 +54,17 @@ class Judge:
         entry = self._table.entry(agent)
         if entry is None or entry.state is None or entry.state.evidence != batch.evidence or reply.sides is None:
             return None
-        decision = _decide(entry, reply.sides, reply.now)
+        decision = self._decide(entry, reply.sides, reply.now)
         return await settle(self._store, agent, decision, entry) if decision else None
+
+    def _decide(self, entry: Entry, sides: Sides, now: float, snapshot: Snapshot | None = None) -> Decision | None:
+        if entry.state is None:
+            return None
+        findings = findings_of(entry, evidence_of(entry.state, sides))
+        decision = rollout.decide(entry.state, entry.intent, findings, now)
+        if decision or snapshot:
+            self.notes.take(entry, findings, now, decided=decision is not None, snapshot=snapshot)
+        return decision
 
     async def _is_to_look(self, agent: str, entry: Entry) -> bool:
         """Return whether this replica holds the lease, or nobody can say who does.
@@ -75,10 +86,3 @@ async def settle(
     if not ends_step(decision, entry.state):
         return decision
     return settled(decision, entry, snapshot or await store.snapshot(agent))
-
-
-def _decide(entry: Entry, sides: Sides, now: float) -> Decision | None:
-    if entry.state is None:
-        return None
-    findings = findings_of(entry, evidence_of(entry.state, sides))
-    return rollout.decide(entry.state, entry.intent, findings, now)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from gateway.store.reaching import Reaching, key_of
-from gateway.store.scripts import INTERVALS
+from gateway.store.scripts import EVIDENCE, INTERVALS
 from policies.evidence.tally import GAMMA, Tally
 
 SUMS = (
@@ -61,17 +61,36 @@ class RecentCells:
     hour_before: Sequence[Cell] = ()
 
 
+class GuardrailValues(NamedTuple):
+    """The evidence against a guardrail, both arms' values and the limit, in the metric's own unit."""
+
+    e_value: float
+    stable: float | None
+    canary: float | None
+    limit: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EvidencePoint:
+    """The evidence against an agent's guardrails, by their texts; `minute` is Unix seconds over 60."""
+
+    minute: int
+    guardrails: Mapping[str, GuardrailValues]
+
+
 @dataclass(frozen=True, slots=True)
 class Intervals:
     """An agent's cells by the number of their interval (Unix seconds over its length), the oldest first.
 
-    `events` are the latest audit events of the time, newest first. `now` is the store's clock in Unix seconds.
+    `events` are the latest audit events of the time, newest first, `points` its evidence, the oldest first. `now` is
+    the store's clock in Unix seconds.
     """
 
     now: float
     seconds: int
     cells: Mapping[int, Sequence[Cell]] = field(default_factory=dict)
     events: Sequence[Mapping[str, Any]] = ()
+    points: Sequence[EvidencePoint] = ()
 
 
 class IntervalStore:
@@ -82,14 +101,41 @@ class IntervalStore:
             raise ValueError(f"no intervals of {seconds} s are kept; known: {', '.join(map(str, LENGTHS))}")
         last = int(until // seconds)
         first = max(int(since // seconds), last - MOST_INTERVALS + 1)
-        keys = (*history_keys(agent), key_of(agent, "audit"))
+        keys = (*history_keys(agent), key_of(agent, "audit"), _points_key(agent))
         async with self._reach():
-            clock, running, ended, events = await self._run(INTERVALS, keys, (seconds, first, last, MOST_EVENTS))
+            clock, running, ended, events, hours, texts = await self._run(
+                INTERVALS, keys, (seconds, first, last, MOST_EVENTS)
+            )
         cells = {int(number): read_cells(text) for number, text in zip(ended[::2], ended[1::2], strict=True)}
         number, open_cells = read_open(running)
         if open_cells and first <= (number := number * SHORTEST // seconds) <= last:
             cells[number] = [*cells.pop(number, ()), *open_cells]
-        return Intervals(float(clock), seconds, cells, [orjson.loads(fields[1]) for _, fields in events])
+        points = [
+            point for point in _points(hours, texts) if first * seconds <= point.minute * 60 + 59 < (last + 1) * seconds
+        ]
+        return Intervals(float(clock), seconds, cells, [orjson.loads(fields[1]) for _, fields in events], points)
+
+    async def note_evidence(self: Reaching, agent: str, guardrails: Mapping[str, GuardrailValues]) -> None:
+        texts, values = orjson.dumps(list(guardrails)), orjson.dumps([tuple(values) for values in guardrails.values()])
+        async with self._reach():
+            await self._run(EVIDENCE, (_points_key(agent),), (texts, values))
+
+
+def _points_key(agent: str) -> str:
+    return key_of(agent, "history", "evidence")
+
+
+def _points(hours: Iterable[str], texts: Iterable[str]) -> Iterator[EvidencePoint]:
+    """The points of evidence.lua; one whose guardrails are not told any more is left out."""
+    known: dict[str, list[str]] = {}
+    for held in texts:
+        number, _, names = held.partition(" ")
+        known[number] = orjson.loads(names)
+    for line in (line for hour in hours for line in hour.split("\n")):
+        minute, number, values = line.split(" ", 2)
+        if number in known:
+            rows = (GuardrailValues(*row[:4]) for row in orjson.loads(values))
+            yield EvidencePoint(int(minute), dict(zip(known[number], rows, strict=False)))
 
 
 def history_keys(agent: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from gateway.store.cells import Cells
-from gateway.store.intervals import Intervals, RecentCells
+from gateway.store.intervals import GuardrailValues, Intervals, RecentCells
 from policies.evidence.evidence import ArmEvidence
 from policies.evidence.tally import Tally
 from policies.rollout.rollout import Decision
@@ -224,8 +224,11 @@ class Store(Protocol):
     async def history(self, agent: str, since: float, until: float, seconds: int) -> Intervals:
         """Return what was counted from one time to another (Unix seconds), by intervals of that many seconds.
 
-        Kept are 10 seconds for an hour, 60 for 26 hours, 3600 for 31 days. Raises ValueError for other intervals.
+        Kept are 10 seconds for an hour, 60 and 300 for 26 hours, 3600 for 31 days. Raises ValueError for others.
         """
+
+    async def note_evidence(self, agent: str, guardrails: Mapping[str, GuardrailValues]) -> None:
+        """Keep the evidence against these guardrails, by their texts, for the curves: one point a minute."""
 
     async def commit(self, agent: str, decision: Decision, config_digest: str) -> Committed:
         """Compare the epoch, write the decision's state, append the audit event, tell every replica: all or nothing."""

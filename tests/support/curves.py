@@ -11,6 +11,7 @@ from gateway.history.curves import history_view, interval_of
 from gateway.history.view import HistoryView
 from gateway.store import RedisStore
 from gateway.store.intervals import LENGTHS, history_keys
+from gateway.store.reaching import key_of
 from gateway.store.scripts import Script
 from policies.evidence.tally import Tally
 
@@ -47,6 +48,16 @@ class KeptHistory:
         """The names of all intervals that have ended and are kept, as `<seconds>:<number>`."""
         names = await self.client.hkeys(history_keys(self.agent)[1])
         return [str(name) for name in names if ":" in str(name)]
+
+    @property
+    def points_key(self) -> str:
+        """The key of the evidence's points."""
+        return key_of(self.agent, "history", "evidence")
+
+    async def points(self) -> dict[str, str]:
+        """The evidence's points, as they are kept."""
+        held = await self.client.hgetall(self.points_key)
+        return {str(name): str(value) for name, value in held.items()}
 
     async def calls(self, since: float, until: float, seconds: int) -> dict[int, int]:
         """The calls of all series by when their interval begins."""

@@ -5,7 +5,16 @@ import pytest
 from gateway.history.curves import choose_step, history_view, interval_of, recent_views, version_and_arm
 from gateway.history.sums import CellSums, add_histograms, quantiles
 from gateway.history.view import PointView
-from gateway.store.intervals import EMPTY, SUMS, Cell, Histogram, Intervals, RecentCells
+from gateway.store.intervals import (
+    EMPTY,
+    SUMS,
+    Cell,
+    EvidencePoint,
+    GuardrailValues,
+    Histogram,
+    Intervals,
+    RecentCells,
+)
 
 NOW = 1_900_000_800.0
 
@@ -100,3 +109,13 @@ def test_histograms_add_wherever_they_begin() -> None:
 def test_points_are_as_close_as_is_kept_and_useful(span: float, wanted: int | None, step: int, interval: int) -> None:
     """No more than some hundreds by default, and 1,500 at most."""
     assert choose_step(span, span, wanted) == step and interval_of(step, span) == interval
+
+
+def test_the_last_evidence_of_a_step_is_its_point() -> None:
+    """An e-value at one time; nothing is added up."""
+    read = [
+        EvidencePoint(int(NOW) // 60 + minute, {"g": GuardrailValues(minute, 0.1, 0.2, 0.3)}) for minute in range(7)
+    ]
+    view = history_view("a", Intervals(NOW, 60, points=read), 300, NOW, NOW + 600)
+    assert [(point.at[14:16], point.guardrails[0].e_value) for point in view.evidence] == [("04", 4), ("06", 6)]
+    assert view.evidence[0].guardrails[0].limit == 0.3 and view.evidence[0].guardrails[0].text == "g"

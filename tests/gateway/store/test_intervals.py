@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from gateway.store import RedisStore, connect
 from gateway.store.cells import Cells
-from gateway.store.intervals import COARSE, LENGTHS, SUMS, history_keys, read_histogram
+from gateway.store.intervals import COARSE, LENGTHS, SUMS, GuardrailValues, history_keys, read_histogram
 from gateway.store.scripts import FLUSH
 from gateway.store.seam import Batch
 from policies.evidence.tally import Tally, histogram_bucket, quantile
@@ -198,3 +198,42 @@ async def test_a_month_of_two_versions_stays_small(kept: KeptHistory) -> None:
             now += seconds
     used = await kept.client.memory_usage(history_keys(kept.agent)[1], samples=0)
     assert used is not None and used * part < 1_300_000
+
+
+UNKNOWN = GuardrailValues(1.0, None, None, None)
+KNOWN = GuardrailValues(1.5, 0.01, 2.0, 0.2)
+SOME = {"error_rate <= 20%": KNOWN, "cost <= stable * 1.05": GuardrailValues(0.0, 0.25, None, 3.0)}
+
+
+async def test_the_evidence_is_one_point_a_minute(store: RedisStore, agent: str) -> None:
+    """Of several in a minute the last holds, whichever replica wrote it; other guardrails have other texts."""
+    for guardrails in (SOME, {"error_rate <= 20%": GuardrailValues(9.0, None, 0.5, 0.2)}, SOME):
+        await store.note_evidence(agent, guardrails)
+    now = (await store.read(agent))[1]
+    points = (await store.history(agent, now - 120, now, 60)).points
+    assert points[-1].guardrails == SOME and len(points) <= 2
+
+
+async def test_older_evidence_is_one_point_an_hour(kept: KeptHistory) -> None:
+    """After 26 hours the last of each hour is left, after 31 days none; points of unknown guardrails are not shown."""
+    await kept.store.note_evidence(kept.agent, SOME)
+    hour, key = int((await kept.store.read(kept.agent))[1] // 3600), kept.points_key
+    for age in (1, 27, 31 * 24 + 1):
+        minute = (hour - age) * 60
+        lines = [f"{minute + index} {1 + index // 59 * 90} [[{index},null,null,null]]" for index in range(60)]
+        await kept.client.hset(key, str(hour - age), "\n".join(lines))
+    await kept.client.hdel(key, str(hour))
+    await kept.store.note_evidence(kept.agent, {"error_rate <= 20%": UNKNOWN})
+    held = {int(name): value for name, value in (await kept.points()).items() if name.isdigit()}
+    assert {hour - at: value.count("\n") + 1 for at, value in held.items()} == {0: 1, 1: 60, 27: 1}
+    found = await kept.store.history(kept.agent, (hour - 1) * 3600, hour * 3600 - 1, 60)
+    assert len(found.points) == 59, "the last one is of other guardrails, which nobody knows any more"
+
+
+async def test_guardrails_are_remembered_in_bounded_space(kept: KeptHistory) -> None:
+    """Of configurations without end the latest are told; two that take turns are told for ever."""
+    for number in range(40):
+        await kept.store.note_evidence(kept.agent, {f"error_rate <= {number}%": UNKNOWN})
+        await kept.store.note_evidence(kept.agent, {f"error_rate <= {number}%": UNKNOWN})
+    held = await kept.points()
+    assert sum(name.startswith("texts:") for name in held) == 16 and held["texts"] == "40"

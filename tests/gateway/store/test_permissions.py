@@ -9,6 +9,7 @@ import pytest
 from redis.exceptions import NoPermissionError
 
 from gateway.store import Arm, Notice, RedisStore, Store, connect
+from gateway.store.intervals import GuardrailValues
 from gateway.store.permissions import COMMANDS, acl_line
 from gateway.store.seam import HumanReply
 from tests.architecture import ROOT
@@ -24,6 +25,7 @@ OPERATIONS: dict[str, tuple[Any, ...]] = {
     "epochs": (["a"],),
     "flush": ("a", 1, batch(stable=Arm(3), canary=failing("x", "y", requests=4))),
     "history": ("a", 0.0, 60.0, 60),
+    "note_evidence": ("a", {"error_rate <= 20%": GuardrailValues(1.0, None, 0.5, 0.2)}),
     "audit": ("a", 3),
     "claim_notices": (["a"], 0, 5),
     "mark_delivered": (Notice("a", "1-1", "a:1", {}),),

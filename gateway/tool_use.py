@@ -44,5 +44,10 @@ def requested(id_: Any, name: Any) -> RequestedTool:
 
 
 def short(value: Any) -> str:
-    """Return a text cut to what is kept of an id, '' for what is no text."""
-    return value[:LONGEST_ID] if isinstance(value, str) else ""
+    """Return a text cut to what is kept of an id, as something that can be written; '' for what is no text."""
+    return writable(value[:LONGEST_ID]) if isinstance(value, str) else ""
+
+
+def writable(text: str) -> str:
+    """Return a text without lone surrogates, which a client's JSON may hold and UTF-8 does not."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

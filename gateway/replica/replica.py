@@ -48,6 +48,7 @@ from gateway.rollout.target_faults import TargetFaults
 from gateway.rollout.under_way import UnderWay
 from gateway.store import OpenStore
 from gateway.timings import USUAL, Timings
+from gateway.traces.writer import TraceWriter
 
 _FIRST_LOOK_SECONDS = 2.0  # how long the start waits for the store before it serves stable only
 _CLOCK = Clock(monotonic, time)
@@ -87,6 +88,7 @@ class Gateway:
     host: str  # where this process listens, whatever a later configuration says
     sharing: Sharing
     retirements: RetirementWatch
+    traces: TraceWriter
     seams: Seams
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -107,6 +109,7 @@ class Gateway:
             self.sharing.tell_for_ever,
             self.sharing.follow_for_ever,
             self.services.items.share_for_ever,
+            self.traces.write_for_ever,
             self.retirements.look_for_ever,
             self.retirements.refresh_for_ever,
             self.model_lists.fetch_for_ever,
@@ -128,6 +131,7 @@ class Gateway:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
         await self.escalations.finish()
+        await self.traces.finish()
         await self.services.controller.finish()
         await self.sharing.finish()
         await self.store.memory.keep(self.store.store)
@@ -169,6 +173,7 @@ class Gateway:
             filter(None, map(services.table.entry, services.table))
         )
         self.escalations.share_among(len(deployment.agents))
+        self.traces.share_among(len(deployment.agents))
         services.controller.install(services.runtime)
         self._turn_webhooks(deployment.settings)
         self.deployment = deployment
@@ -247,9 +252,7 @@ def build(
     table.install(deployment.agents)
     recorder, notices = Recorder(log, clock), Notices(store.store, table, log, clock, given.timings)
     controller = Controller(store.store, table, recorder, log, circuits.trust, draw, store.memory, given.timings)
-    escalations = Escalations(store.store, log, given.timings)
-    escalations.webhook = wiring.webhook(deployment.settings)
-    escalations.share_among(len(deployment.agents))
+    escalations = _escalations(deployment, store, log, given.timings)
     notices.receivers = wiring.receivers(deployment.settings)
     upstreams = Upstreams(wiring.transport_options(deployment.settings), given.transport)
     pricelist, model_lists = given.pricelist(), ModelLists(clock.monotonic)
@@ -267,6 +270,7 @@ def build(
     proxy = Proxy(table, chain, attempts, recorder, shadows, clock, replies, hedges, exposures, conversations)
     retirements = RetirementWatch(store.store, notices, log, clock.unix, recorder.models_called, given.timings)
     retirements.follow(deployment, runtime)
+    traces = TraceWriter(store.store, recorder.finished, log, len(deployment.agents))
     services = Services(
         runtime=runtime, table=table, controller=controller, store=store.store, memory=store.memory,
         commands=Commands(store.store, table, controller.records, controller.outages), proxy=proxy,
@@ -278,8 +282,15 @@ def build(
     return Gateway(
         services, escalations, notices, shadows, store, upstreams, pricelist, model_lists, key, deployment,
         asgi(services), host or deployment.settings.listen.host,
-        Sharing(store.store, table, under_way, clock, log), retirements, given,
+        Sharing(store.store, table, under_way, clock, log), retirements, traces, given,
     )  # fmt: skip
+
+
+def _escalations(deployment: Deployment, store: OpenStore, log: Log, timings: Timings) -> Escalations:
+    escalations = Escalations(store.store, log, timings)
+    escalations.webhook = wiring.webhook(deployment.settings)
+    escalations.share_among(len(deployment.agents))
+    return escalations
 
 
 async def _close_later(carrier: Transport | Upstreams, seconds: float) -> None:

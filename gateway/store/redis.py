@@ -24,6 +24,7 @@ from gateway.store import shared_key
 from gateway.store.announcements import CHANNEL, announcement, listen
 from gateway.store.beginnings import BeginningStore
 from gateway.store.bounds import BOUNDS, Bounds
+from gateway.store.calls import CallStore
 from gateway.store.codec import decode_state, decode_tallies, encode_event, encode_state
 from gateway.store.connect import MAX_IN_FLIGHT, Client, close, disconnect, know_nodes
 from gateway.store.faults import FAILURES, away_on_failure, heeding_cancellation
@@ -67,7 +68,7 @@ _LIMITS = orjson.dumps(
 )  # fmt: skip
 
 
-class RedisStore(BeginningStore, FeedbackStore, HandoverStore, IntervalStore, ItemStore, ReceiverStore):
+class RedisStore(BeginningStore, CallStore, FeedbackStore, HandoverStore, IntervalStore, ItemStore, ReceiverStore):
     """Implements `Store` over a client of `connect`, which it closes with itself.
 
     `replica` names this process start and no other: it keys the sequence of applied batches. An operation that takes

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from gateway.store.cells import Cells
 from gateway.store.intervals import GuardrailValues, Intervals, RecentCells
+from gateway.store.trace_seam import TraceStore
 from policies.evidence.evidence import ArmEvidence
 from policies.evidence.tally import Tally
 from policies.rollout.rollout import Decision
@@ -203,7 +204,7 @@ class Handed:
     delivered_at: float | None
 
 
-class Store(Protocol):
+class Store(TraceStore, Protocol):
     """The shared state. One implementation: Redis, embedded or remote."""
 
     async def read(self, agent: str) -> tuple[State | None, float]:

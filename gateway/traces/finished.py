@@ -36,7 +36,7 @@ class FinishedCalls:
         waiting.append(  # a plain tuple: to call a class with so many values takes as long as all else here
             (
                 outcome, call.format, call.named, call.opening, call.trace_parent, call.sub_agent,
-                returned_tools(call.document.values),
+                returned_tools(call.document.values), call.nonce,
             )
         )  # fmt: skip
 

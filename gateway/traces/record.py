@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from gateway.calls import ArmName, Attempt, End, FormatName, HedgeEnd, Outcome, Usage
 from gateway.errors import FailureKind
-from gateway.tool_use import NO_END, RequestedTool, ReturnedTools, short
-from gateway.traces.threads import Signs, conversation_of, joins_of
+from gateway.tool_use import NO_END, RequestedTool, ReturnedTools, short, writable
+from gateway.traces.threads import Signs, conversation_of, joins_of, trace_keys_of
 from routing.assignment import Reason
 
 _LONGEST_NAME = 200  # characters of a client's id of a conversation that are shown
@@ -27,6 +27,7 @@ class Finished(NamedTuple):
     trace_parent: str
     sub_agent: str
     returned: ReturnedTools
+    nonce: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +61,15 @@ class AttemptRecord:
 class CallRecord:
     """A finished call. `seconds` end with the last byte of the answer.
 
-    `conversation` is the key by which calls of one conversation are found (16 hex digits), `conversation_id` the
-    client's own id of it, or ''. `joins` are keys of what else tells that a call belongs to it: a tool call that one
-    answer asked for and a later request brings, an answer that is continued, a trace. `continues` is the id of the
-    answer that the call continues, `trace_parent` the client's `traceparent`, `sub_agent` the id of its sub-agent.
-    `requested` are the tool calls that the answer asked for, `returned` the results that the request brought.
+    `key` is under which the call is kept. `conversation` is the key by which calls of one conversation are found (16
+    hex digits), `conversation_id` the client's own id of it, or ''. `joins` are keys of what else tells that a call
+    belongs to it: a tool call that one answer asked for and a later request brings, an answer that is continued.
+    `trace_keys` are keys of the trace that it belongs to. `continues` is the id of the answer that the call continues,
+    `trace_parent` the client's `traceparent`, `sub_agent` the id of its sub-agent. `requested` are the tool calls that
+    the answer asked for, `returned` the results that the request brought.
     """
 
+    key: str
     id: str
     caller: str
     agent: str
@@ -83,6 +86,7 @@ class CallRecord:
     conversation: str
     conversation_id: str = ""
     joins: tuple[str, ...] = ()
+    trace_keys: tuple[str, ...] = ()
     continues: str = ""
     trace_parent: str = ""
     sub_agent: str = ""
@@ -114,6 +118,11 @@ class CallRecord:
         return sum(attempt.cost_nano_usd or 0 for attempt in self.attempts if attempt.is_answer)
 
 
+def key_of_nonce(nonce: bytes, *, is_copy: bool = False) -> str:
+    """Return the key under which a call is kept. A shadow's copy bears its call's id, and so its nonce."""
+    return nonce.hex() + "s" * is_copy
+
+
 def record_of(finished: Finished, offset: float) -> CallRecord:
     """Return the record of a call that has ended. `offset` is what Unix time is ahead of the monotonic clock."""
     outcome = finished.outcome
@@ -122,16 +131,18 @@ def record_of(finished: Finished, offset: float) -> CallRecord:
     end = NO_END if answering is None else answering.end
     ended_at = answering.ended_at if answering is not None and outcome.stream else outcome.ended_at
     thread = conversation_of(outcome.caller, outcome.call_id, outcome.conversation, finished.named)
-    signs = Signs(finished.opening or finished.named, finished.trace_parent, end, finished.returned)
+    signs = Signs(finished.opening or finished.named, end, finished.returned)
     first = outcome.first_token_at
     return CallRecord(
-        id=outcome.call_id, caller=outcome.caller, agent=outcome.agent, version=outcome.version, arm=outcome.arm,
-        reason=outcome.reason, format=finished.format, stream=outcome.stream,
+        key=key_of_nonce(finished.nonce, is_copy=outcome.reason == "shadow"), id=outcome.call_id,
+        caller=outcome.caller, agent=outcome.agent, version=outcome.version, arm=outcome.arm, reason=outcome.reason,
+        format=finished.format, stream=outcome.stream,
         began_at=outcome.received_at + offset, seconds=max(0.0, ended_at - outcome.received_at),
         ttft_seconds=None if first is None else first - outcome.received_at, end=outcome.end, status=outcome.status,
-        conversation=thread.key, conversation_id=thread.name[:_LONGEST_NAME],
-        joins=joins_of(outcome.caller, thread, signs), continues=short(thread.continues),
-        trace_parent=short(finished.trace_parent), sub_agent=short(finished.sub_agent), request_id=outcome.request_id,
+        conversation=thread.key, conversation_id=writable(thread.name[:_LONGEST_NAME]),
+        joins=joins_of(outcome.caller, thread, signs), trace_keys=trace_keys_of(outcome.caller, finished.trace_parent),
+        continues=short(thread.continues), trace_parent=short(finished.trace_parent),
+        sub_agent=short(finished.sub_agent), request_id=outcome.request_id,
         attempts=tuple(_attempts(outcome, answering, offset)), hedge=outcome.hedge,
         requested=end.tools, returned=finished.returned, finish=end.finish,
     )  # fmt: skip

@@ -30,7 +30,6 @@ class Signs(NamedTuple):
     """Other signs of a call's conversation. `beginning` names how it began, where its client has no name for it."""
 
     beginning: str
-    trace_parent: str
     end: AnswerEnd
     returned: ReturnedTools
 
@@ -53,16 +52,19 @@ def conversation_of(caller: str, call_id: str, conversation: str, named: str) ->
 
 
 def joins_of(caller: str, thread: Thread, signs: Signs) -> tuple[str, ...]:
-    """Return the keys of what else tells that a call belongs to a conversation; a client's own id needs little else."""
-    found = list(islice(_joins(caller, thread, signs), _MOST_JOINS))
-    return tuple(dict.fromkeys(found))
+    """Return the keys of what else tells a call's conversation; none where its client has a name for that."""
+    if thread.name:
+        return ()
+    return tuple(dict.fromkeys(islice(_joins(caller, thread, signs), _MOST_JOINS)))
+
+
+def trace_keys_of(caller: str, trace_parent: str) -> tuple[str, ...]:
+    """Return the key of the trace to which a call belongs: other conversations in it are those of sub-agents."""
+    parts = trace_parent.split("-", _TRACE_PARTS)
+    return (_digest("trace", caller, parts[1]),) if len(parts) >= _TRACE_PARTS else ()
 
 
 def _joins(caller: str, thread: Thread, signs: Signs) -> Iterator[str]:
-    if len(parts := signs.trace_parent.split("-", 4)) >= _TRACE_PARTS:
-        yield _digest("trace", caller, parts[1])
-    if thread.name:
-        return
     for answer_id in filter(None, (thread.continues, signs.end.answer_id)):
         yield answer_join(caller, answer_id)
     ids = [each.id for each in signs.returned] + [each.id for each in signs.end.tools]

@@ -12,6 +12,7 @@ from gateway.store import Arm, Notice, RedisStore, Store, connect
 from gateway.store.intervals import GuardrailValues
 from gateway.store.permissions import COMMANDS, acl_line
 from gateway.store.seam import HumanReply
+from gateway.store.trace_seam import CallBounds, KeptCall, TraceStore
 from tests.architecture import ROOT
 from tests.support.decisions import batch, beginning, failing
 from tests.support.processes import command
@@ -48,6 +49,11 @@ OPERATIONS: dict[str, tuple[Any, ...]] = {
     "has_message": ("0-0",),
     "keep_items": ({"name": "text"}, 60),
     "find_items": (["name"],),
+    "keep_calls": ("a", [KeptCall("k", "t", ["j"], ["l"], True, "", "")], CallBounds(bytes=1)),
+    "find_calls": ("a", ["k"]),
+    "find_threads": (["a"], ["t"]),
+    "find_joined": (["a"], ["j"]),
+    "latest_calls": (["a"], 3),
     "ping": (),
     "probe": ("a",),
 }
@@ -68,7 +74,8 @@ async def give(port: int) -> None:
 
 def test_every_operation_is_tried() -> None:
     """A new one must be added here."""
-    assert {name for name in vars(Store) if not name.startswith("_")} == {*OPERATIONS, *ELSEWHERE}
+    names = {name for seam in (Store, TraceStore) for name in vars(seam) if not name.startswith("_")}
+    assert names == {*OPERATIONS, *ELSEWHERE}
 
 
 def test_every_command_of_a_script_is_allowed() -> None:

@@ -1,33 +1,12 @@
 """The record of a call: made of its outcome after its end, the same by whatever way the call went."""
 
-from typing import Any
-
 import pytest
 
-from gateway.calls import Attempt, Call, Caller, End, HedgeEnd, Outcome, Usage
-from gateway.json_body import Document
+from gateway.calls import End, HedgeEnd
 from gateway.tool_use import AnswerEnd, RequestedTool, ReturnedTool
 from gateway.traces.finished import FinishedCalls
-from gateway.traces.record import CallRecord
+from tests.gateway.traces.calls import attempt, call, recorded
 from tests.support.trials import outcome
-
-
-def call(**more: Any) -> Call:
-    document = Document.parse(more.pop("body", b"{}"))
-    return Call("c", Caller("web", ""), "a", None, document, False, False, [], "", 0.0, format="openai", **more)
-
-
-def recorded(closed: Outcome, request: Call) -> CallRecord:
-    finished = FinishedCalls(lambda: 100.0, lambda: 1_000_100.0)
-    closed.ended_at = 101.5
-    finished.note(closed, request)
-    (record,) = finished.take(10)
-    assert not finished
-    return record
-
-
-def attempt(target: str = "p/m", at: float = 99.5, **more: Any) -> Attempt:
-    return Attempt(target, at, at + 1.0, status=200, usage=Usage(10, 0, 5), cost_nano_usd=7, **more)
 
 
 def test_times_are_those_of_the_clock_on_the_wall() -> None:

@@ -4,18 +4,16 @@ import pytest
 
 from gateway.conversation import answer_name
 from gateway.tool_use import AnswerEnd, RequestedTool, ReturnedTool
-from gateway.traces.threads import Signs, Thread, conversation_of, joins_of, key_by_name
+from gateway.traces.threads import Signs, Thread, conversation_of, joins_of, key_by_name, trace_keys_of
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 LONG = "call_9WGyyXPBJq7tmiK8lVYC0Zdn"
 
 
-def seen(
-    asked: str = "", returned: str = "", beginning: str = "b", trace: str = "", answer_id: str = ""
-) -> tuple[Thread, Signs]:
+def seen(asked: str = "", returned: str = "", beginning: str = "b", answer_id: str = "") -> tuple[Thread, Signs]:
     tools = (RequestedTool(asked, "find"),) if asked else ()
     brought = (ReturnedTool(returned),) if returned else ()
-    return Thread("k"), Signs(beginning, trace, AnswerEnd("", tools, answer_id), brought)
+    return Thread("k"), Signs(beginning, AnswerEnd("", tools, answer_id), brought)
 
 
 def test_a_call_without_a_name_is_a_conversation_by_itself() -> None:
@@ -54,17 +52,21 @@ def test_a_continued_answer_joins() -> None:
     first = joins_of("web", *seen(answer_id="resp_1"))
     thread = conversation_of("web", "c2", "", answer_name("resp_1"))
     assert thread.continues == "resp_1"
-    assert first == joins_of("web", thread, Signs("b", "", AnswerEnd(), ()))
+    assert first == joins_of("web", thread, Signs("b", AnswerEnd(), ()))
 
 
-def test_a_trace_joins_also_named_conversations() -> None:
+def test_a_trace_finds_also_named_conversations() -> None:
     """A client that sends `traceparent` says what belongs together; an odd one says nothing."""
-    _, signs = seen(trace=TRACE, asked=LONG)
-    assert len(joins_of("web", Thread("k", "chat-7"), signs)) == 1
-    assert joins_of("web", Thread("k", "chat-7"), seen(trace="00-7")[1]) == ()
+    assert len(trace_keys_of("web", TRACE)) == 1 and trace_keys_of("web", TRACE) != trace_keys_of("app", TRACE)
+    assert trace_keys_of("web", "00-7") == trace_keys_of("web", "") == ()
+
+
+def test_a_named_conversation_needs_no_tools() -> None:
+    """Its calls are found by the client's name alone."""
+    assert joins_of("web", Thread("k", "chat-7"), seen(asked=LONG)[1]) == ()
 
 
 def test_joins_are_bounded() -> None:
     """Hundreds of tool calls in one answer are a few keys."""
     tools = tuple(RequestedTool(f"{LONG}{number}", "find") for number in range(500))
-    assert len(joins_of("web", Thread("k"), Signs("b", "", AnswerEnd("", tools), ()))) == 24
+    assert len(joins_of("web", Thread("k"), Signs("b", AnswerEnd("", tools), ()))) == 24

@@ -13,7 +13,10 @@ from policies.evidence.tally import COUNTERS, MAX_SECONDS, MIN_SECONDS, Tally, a
 
 COUNTS = st.integers(0, 2**63)
 HISTOGRAMS = st.dictionaries(st.integers(-240, 210), st.integers(1, 2**40), max_size=5).map(Counter)
-TALLIES = st.builds(Tally, **dict.fromkeys(COUNTERS, COUNTS), **dict.fromkeys(tally.HISTOGRAMS, HISTOGRAMS))
+FAILURES = st.dictionaries(st.sampled_from(["status", "connect", "timeout"]), st.integers(1, 2**40))
+TALLIES = st.builds(
+    Tally, **dict.fromkeys(COUNTERS, COUNTS), **dict.fromkeys(tally.HISTOGRAMS, HISTOGRAMS), failures=FAILURES
+)
 SECONDS = st.floats(MIN_SECONDS, MAX_SECONDS)
 
 
@@ -54,6 +57,14 @@ def test_adding_up_fields_is_merging(one: Tally, other: Tally) -> None:
     fields.update(other.to_fields())
     one.merge(other)
     assert Tally.from_fields(fields.items()) == one
+
+
+def test_failures_are_added_up_by_kind() -> None:
+    """In memory and through the store alike."""
+    one, other = Tally(failures={"status": 2}), Tally(failures={"status": 1, "connect": 4})
+    one.merge(other)
+    assert one.failures == {"status": 3, "connect": 4}
+    assert Tally.from_fields(one.to_fields().items()) == one
 
 
 def test_a_field_of_a_later_release_is_left_out() -> None:

@@ -5,6 +5,7 @@ so a person and the controller can never both win.
 """
 
 import re
+from collections.abc import Mapping
 
 import orjson
 
@@ -115,10 +116,10 @@ def _command(verb: str, body: dict[str, object]) -> Command:
     _check_members(verb, body)
     return Command(
         verb=verb,
-        actor=_text(body, "actor"),
-        reason=_text(body, "reason"),
-        weight=_weight(_text(body, "weight")) if verb == "set-weight" else None,
-        metric=_text(body, "metric") if verb == "dismiss" else None,
+        actor=required_text(body, "actor"),
+        reason=required_text(body, "reason"),
+        weight=_weight(required_text(body, "weight")) if verb == "set-weight" else None,
+        metric=required_text(body, "metric") if verb == "dismiss" else None,
         to_end=body.get("to") == "end",
     )
 
@@ -144,7 +145,8 @@ def _weight(text: str) -> int:
     return round(float(match[1]) * 100)
 
 
-def _text(body: dict[str, object], name: str) -> str:
+def required_text(body: Mapping[str, object], name: str) -> str:
+    """Return a text that the audit records, on one line. Raises CallerError."""
     value = body.get(name)
     if not isinstance(value, str) or not value.strip():
         raise CallerError(f"{name!r} is missing: the audit records it", param=name)

@@ -44,7 +44,7 @@ class Status(Endpoint):
     def authenticate(self, scope: Scope) -> Caller | None:
         """Check the admin token, which takes no place, or a caller's key. Raises Unauthenticated."""
         doorkeeper = self.services.runtime.doorkeeper
-        authorization = _bearer_of_basic(header(scope, b"authorization"))
+        authorization = bearer_of_basic(header(scope, b"authorization"))
         if doorkeeper.is_admin(authorization):
             return None
         try:
@@ -63,7 +63,7 @@ class Status(Endpoint):
         return super()._error_headers(error)
 
 
-def _bearer_of_basic(authorization: bytes | None) -> bytes | None:
+def bearer_of_basic(authorization: bytes | None) -> bytes | None:
     """The header with the password of Basic authentication as a Bearer token; any other header as it is."""
     scheme, _, credentials = (authorization or b"").partition(b" ")
     if scheme.lower() != b"basic":

@@ -23,7 +23,7 @@ HTML = [
     (b"content-type", b"text/html; charset=utf-8"),
     (b"content-security-policy", _POLICY),
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
+    (b"referrer-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
 ]
 _LONGEST_FILTER = 100
@@ -56,8 +56,11 @@ class StatusPages:
         selection = Selection(query.get("filter", "")[:_LONGEST_FILTER], "trouble" in query)
         return overview(view, selection, (header(scope, b"host") or b"").decode("latin-1"))
 
-    async def agent(self, scope: Scope, name: str, span: str, refusal: str = "") -> "LivePage":
-        """Return the page of one agent; `refusal` says why the last action was not carried out. Raises NotFound."""
+    async def agent(self, scope: Scope, name: str, span: str, *, refusal: str = "", base: str = "") -> "LivePage":
+        """Return the page of one agent. Raises NotFound.
+
+        `refusal` says why the last action was not carried out, `base` leads from the page's address to `/status/`.
+        """
         from gateway.pages.agent_page import RANGES, AgentReading, agent_page
 
         reader = caller_of(scope)
@@ -69,16 +72,23 @@ class StatusPages:
             raise NotFound(f"there is no agent {name!r}")
         span = span if span in RANGES else next(iter(RANGES))
         past = await self._history.of(name, span)
-        reading = AgentReading(entry.agent, _is_trusted(reader), past, span, self._forms(name, refusal))
+        reading = AgentReading(
+            entry.agent,
+            _is_trusted(reader),
+            past,
+            span,
+            self._forms(f"{base}{quote(name, safe='')}/act", refusal),
+            base,
+        )
         return agent_page(view, name, reading)
 
-    def _forms(self, name: str, refusal: str) -> "ActionForms | None":
+    def _forms(self, address: str, refusal: str) -> "ActionForms | None":
         """Return the forms to act with; None where the admin plane is off."""
         from gateway.pages.actions import ActionForms
 
         if not self._services.runtime.doorkeeper.has_admin:
             return None
-        return ActionForms(f"{quote(name, safe='')}/act", refusal)
+        return ActionForms(address, refusal)
 
 
 def _is_trusted(reader: Caller) -> bool:

@@ -73,6 +73,14 @@ class BrowserGuard:
             )
 
 
+def is_own_page(headers: Mapping[bytes, bytes]) -> bool:
+    """Return whether a request comes from a page of the host that it goes to, or from no browser."""
+    origin, site = headers.get(b"origin"), headers.get(b"sec-fetch-site")
+    if site is not None and site != b"same-origin":
+        return False
+    return origin is None or _is_of(origin, headers.get(b"host", b""))
+
+
 def _plain(name: str) -> str:
     """The name as it is compared: in lower case, without the dot of a complete name."""
     return name.lower().removesuffix(".")

@@ -32,7 +32,8 @@ class AgentReading:
     """The facts that the page of one agent shows beside its status.
 
     `configured` is the agent of the files, `shows_prompts` whether this reader may see prompts. `history` is None where
-    none could be read; `span` names the time that it covers, one of `RANGES`.
+    none could be read; `span` names the time that it covers, one of `RANGES`. `base` leads from the page's address to
+    the folder `/status/`, where that is not its own.
     """
 
     configured: Agent | None
@@ -40,13 +41,14 @@ class AgentReading:
     history: HistoryView | None
     span: str
     forms: ActionForms | None
+    base: str = ""
 
 
 def agent_page(view: StatusView, name: str, reading: AgentReading) -> LivePage:
     """Return the page of the agent of that name."""
     agent = view.agents[name]
     condition = agent_condition(agent)
-    live = _sections(view, agent, condition, reading)
+    live = _sections(view, name, reading)
     query = f"agent={quote(name, safe='')}&range={reading.span}"
     order = ("now", "difference", "limits", "certainty", "curves", "timeline")
     rest = ("split", "numbers", "health")
@@ -54,11 +56,11 @@ def agent_page(view: StatusView, name: str, reading: AgentReading) -> LivePage:
         name=name,
         title=f"{name}: {condition.sentence.rstrip('.')}",
         level=condition.level,
-        top="../",
-        events=f"events?{query}",
+        top=f"{reading.base}../",
+        events=f"{reading.base}events?{query}",
         parts=(*(live[part] for part in order), *_acting(live, reading), *(live[part] for part in rest)),
         live=live,
-        crumbs=(("Serinus", "../status"),),
+        crumbs=(("Serinus", f"{reading.base}../status"),),
     )
 
 
@@ -69,18 +71,19 @@ def _acting(live: dict[str, Markup], reading: AgentReading) -> Iterator[Markup]:
         yield live["actions"]
 
 
-def _sections(view: StatusView, agent: AgentView, condition: Condition, reading: AgentReading) -> dict[str, Markup]:
+def _sections(view: StatusView, name: str, reading: AgentReading) -> dict[str, Markup]:
+    agent = view.agents[name]
     versions = reading.configured.versions if reading.configured else {}
     canary = versions.get(agent.canary.version) if agent.canary else None
     stable = versions.get(agent.stable.version)
     acting = {"actions": actions(agent, reading.forms)} if reading.forms else {}
     return {
         **acting,
-        "now": _now(agent, condition),
+        "now": _now(agent, agent_condition(agent)),
         "difference": difference(stable, canary, shows_prompts=reading.shows_prompts),
         "limits": limits(agent),
         "certainty": certainty(agent),
-        "curves": _curves(agent, reading),
+        "curves": _curves(name, agent, reading),
         "timeline": _timeline(agent, reading.history),
         "split": _split(agent, reading.history),
         "numbers": numbers(agent),
@@ -108,10 +111,15 @@ def _facts(agent: AgentView) -> Iterator[tuple[str, Markup]]:
     yield "since", joined((moment(agent.changed_at), f", epoch {agent.epoch}"))
 
 
-def _curves(agent: AgentView, reading: AgentReading) -> Markup:
+def _curves(name: str, agent: AgentView, reading: AgentReading) -> Markup:
     head = tag("h2", "Over time")
     spans = (
-        tag("a", words, href=f"?range={span}", aria_current="true" if span == reading.span else None)
+        tag(
+            "a",
+            words,
+            href=f"{reading.base}{quote(name, safe='')}?range={span}",
+            aria_current="true" if span == reading.span else None,
+        )
         for span, words in RANGES.items()
     )
     choice = tag("nav", *spans, class_="spans", aria_label="Time that the curves cover")

@@ -218,8 +218,10 @@
     const button = form.querySelector("button");
     button.disabled = true;
     try {
-      const headers = { accept: "application/json" };
-      const answer = await fetch(form.action, { method: "POST", headers, body: new URLSearchParams(new FormData(form)) });
+      // The token goes as a header, from the field alone; without it a browser's own login is left out of it, too.
+      const headers = { accept: "application/json", authorization: `Bearer ${document.getElementById("token").value}` };
+      const fields = new URLSearchParams(new FormData(form));
+      const answer = await fetch(form.action, { method: "POST", headers, body: fields, credentials: "omit" });
       const told = await answer.json();
       tell(answer.ok ? told.done : told.error.message, answer.ok ? "done" : "refusal");
       if (answer.ok) for (const name of ["sure", "verb"]) for (const each of form.querySelectorAll(`[name=${name}]`)) each.checked = false;

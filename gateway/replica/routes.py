@@ -18,6 +18,7 @@ from gateway.api.kept_answers import CancelledAnswers, KeptAnswers
 from gateway.api.models import Models, listings
 from gateway.api.native_passthrough import NativePassthrough
 from gateway.api.near_misses import NearMisses
+from gateway.api.page_action import PageAction
 from gateway.api.passthrough import Passthrough
 from gateway.api.responses_socket import ResponsesSocket
 from gateway.api.resumable_uploads import ResumableUploads
@@ -87,6 +88,7 @@ def routes(services: Services) -> list[BaseRoute]:
         *assets(services),
         ("/status/{agent}", Status(services)),
         ("/status/{agent}/history", StatusHistory(services)),
+        ("/status/{agent}/act", PageAction(services)),
         ("/audit/{agent}", Audit(services)),
         ("/admin/agents/{agent}/{verb}", CommandEndpoint(services)),
         ("/healthz", Live(services)),

@@ -1,0 +1,100 @@
+"""`POST /status/{agent}/act`: a form of the agent's page, sent by a person with the admin token.
+
+The page's script sends the token as a header, from the page's memory. Without a script a browser asks for it and sends
+it by itself from then on, so then it must say that the form is one of our own pages: no other page can act with it.
+"""
+
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+from gateway.api.admin import required_text
+from gateway.api.endpoint import header, named, read_small, send_json
+from gateway.api.status import Status, bearer_of_basic
+from gateway.api.status_page import HTML, wants_html
+from gateway.call.streaming import send_answer
+from gateway.calls import Caller
+from gateway.errors import CallerError, Forbidden, NotFound, SerinusError, Unauthenticated
+from gateway.net.asgi import Receive, Scope, Send
+from gateway.net.browser_guard import is_own_page
+from policies.rollout.verbs import Command
+
+_MOST_BYTES = 16 * 1024  # of a form: some texts of at most 500 characters, percent-encoded
+_MOST_FIELDS = 20
+_TO_END = "promote-to-end"
+_VERBS = frozenset({"abort", "approve", "pause", "promote", _TO_END, "resume", "retry"})
+
+
+class PageAction(Status):
+    """Carry out what a form of the page asks for; then the page again, with the reason where it was refused."""
+
+    methods = ("POST",)
+    is_page = False
+
+    def authenticate(self, scope: Scope) -> Caller | None:
+        """Check where the form came from, and the admin token. Raises Forbidden, Unauthenticated."""
+        runtime, headers = self.services.runtime, named(scope)
+        if not runtime.doorkeeper.has_admin:
+            raise Forbidden("the admin plane is off; set SERINUS_ADMIN_TOKEN or admin_token_sha256 to turn it on")
+        if runtime.guard is not None:
+            runtime.guard.check(headers)
+        authorization = headers.get(b"authorization")
+        is_said = b"origin" in headers or b"sec-fetch-site" in headers
+        is_deliberate = (authorization or b"").lower().startswith(b"bearer ")
+        if not is_own_page(headers) or not (is_said or is_deliberate):
+            raise Forbidden("only forms of the gateway's own pages are taken", code="origin_not_allowed")
+        if not runtime.doorkeeper.is_admin(bearer_of_basic(authorization)):
+            raise Unauthenticated("The admin token is missing or wrong; nothing was changed.")
+        return None
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        agent = scope["path_params"]["agent"]
+        try:
+            verb = await self._act(agent, await self._form(scope, receive))
+        except SerinusError as error:
+            if not wants_html(scope):
+                raise
+            await self._show_refusal(scope, send, agent, error)
+            return
+        if wants_html(scope):  # so that to reload the page sends nothing again
+            await send_answer(send, 303, [(b"location", b"../" + _last_segment(scope))], b"")
+        else:
+            await send_json(send, {"done": f"Done: {verb.replace('-', ' ')}."})
+
+    async def _form(self, scope: Scope, receive: Receive) -> Mapping[str, str]:
+        kind = (header(scope, b"content-type") or b"").partition(b";")[0].strip().lower()
+        if kind != b"application/x-www-form-urlencoded":
+            raise CallerError("send the fields as application/x-www-form-urlencoded")
+        body = await read_small(scope, receive, _MOST_BYTES)
+        try:
+            return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS))
+        except ValueError:  # no UTF-8, or too many fields
+            raise CallerError("the form cannot be read") from None
+
+    async def _act(self, agent: str, form: Mapping[str, str]) -> str:
+        """Carry out the command and return its verb."""
+        if self.services.table.entry(agent) is None:
+            raise NotFound(f"there is no agent {agent!r}")
+        verb, epoch = form.get("verb", ""), form.get("epoch", "")
+        if verb not in _VERBS:
+            raise CallerError("Choose what to do; nothing was changed.", param="verb")
+        if form.get("sure") != "yes":
+            raise CallerError("Confirm that you have looked at what this does; nothing was changed.", param="sure")
+        if not (epoch.isascii() and epoch.isdigit() and len(epoch) <= 18):
+            raise CallerError("The form names no epoch; load the page anew.", param="epoch")
+        actor, reason = required_text(form, "actor"), required_text(form, "reason")
+        to_end = verb == _TO_END
+        command = Command("promote" if to_end else verb, actor, reason, to_end=to_end)
+        await self.services.commands.act(agent, int(epoch), command)
+        return verb
+
+    async def _show_refusal(self, scope: Scope, send: Send, agent: str, error: SerinusError) -> None:
+        from gateway.pages.frame import document
+
+        page = await self.pages.agent(scope, agent, "", refusal=error.message, base="../")
+        await send_answer(send, error.status, HTML, document(page))
+
+
+def _last_segment(scope: Scope) -> bytes:
+    """Return the agent's name as it stands in the path, percent-encoded."""
+    raw: bytes = scope["raw_path"]
+    return raw.split(b"/")[-2]

@@ -9,7 +9,9 @@ from gateway.rollout.status_view import (
     apart_in_words,
     is_shown_by_one,
 )
-from gateway.rollout.status_words import comparison, evidence_number, rarity
+from gateway.rollout.status_words import comparison, evidence_number, rarity, reason_in_words
+
+_MOST_REASONS = 3  # of a version
 
 
 def describe(view: StatusView) -> str:
@@ -67,8 +69,9 @@ def explain(name: str, agent: AgentView) -> list[str]:
     """Sentences that say where an agent's rollout stands, why, and what it waits for."""
     canary = agent.canary
     if canary is None:
-        return [f"Nothing is on trial: {agent.stable.version} serves every call of {name}."]
-    lines = [_standing(name, agent, canary.version), _last_change(agent)]
+        standing = f"Nothing is on trial: {agent.stable.version} serves every call of {name}."
+        return [standing, *_failures_in_words(agent)]
+    lines = [_standing(name, agent, canary.version), _last_change(agent), *_failures_in_words(agent)]
     if agent.phase in ("running", "paused"):
         lines.append(_evidence_in_words(agent))
         lines += _outlook_in_words(agent.outlook) if agent.outlook else []
@@ -109,6 +112,17 @@ def _last_change(agent: AgentView) -> str:
         return f"The rollout's history is not known here: {agent.reason}."
     action = decision.action.replace("_", " ")
     return f"The last change was {action} by {decision.actor} at {decision.at}: {decision.reason}."
+
+
+def _failures_in_words(agent: AgentView) -> list[str]:
+    """Return why calls of each version fail, the most frequent reasons first, each with its latest call."""
+    lines: list[str] = []
+    for name, version in agent.versions.items():
+        for reason in version.reasons[:_MOST_REASONS]:
+            counts = "" if reason.is_error else ", no error of the version"
+            call = f"; last call {reason.calls[0]} at {reason.last_at}" if reason.calls else ""
+            lines.append(f"{name} failed {reason_in_words(reason)}{counts}{call}.")
+    return lines
 
 
 def _evidence_in_words(agent: AgentView) -> str:

@@ -7,6 +7,7 @@ enough, so it takes the agent's lease first; a lease that lies costs nothing but
 from gateway.errors import StoreAway
 from gateway.rollout.evidence_notes import EvidenceNotes
 from gateway.rollout.findings import ends_step, evidence_of, findings_of, settled, thresholds_of
+from gateway.rollout.reasons import with_reasons
 from gateway.rollout.table import Entry, Table
 from gateway.store.seam import Batch, FlushReply, Sides, Snapshot, Store
 from gateway.timings import USUAL
@@ -46,7 +47,7 @@ class Judge:
             changes = {"action": "freeze", "actor": CONTROLLER, "reason": reason, "frozen": frozen}
             return rollout.change(entry.state, snapshot.now, **changes)
         decision = self._decide(entry, snapshot.sides, snapshot.now, snapshot)
-        return await settle(self._store, agent, decision, entry, snapshot) if decision else None
+        return await self._complete(agent, decision, entry, snapshot)
 
     async def judge_counts(self, agent: str, batch: Batch, reply: FlushReply) -> Decision | None:
         """Judge by what a flush has brought back: with a failure of the canary that is both arms' evidence. Raises
@@ -55,7 +56,16 @@ class Judge:
         if entry is None or entry.state is None or entry.state.evidence != batch.evidence or reply.sides is None:
             return None
         decision = self._decide(entry, reply.sides, reply.now)
-        return await settle(self._store, agent, decision, entry) if decision else None
+        return await self._complete(agent, decision, entry)
+
+    async def _complete(
+        self, agent: str, decision: Decision | None, entry: Entry, snapshot: Snapshot | None = None
+    ) -> Decision | None:
+        """Return the decision with what the ended step has shown, and a rollback with why calls failed."""
+        if decision is None:
+            return None
+        decision = await settle(self._store, agent, decision, entry, snapshot)
+        return await with_reasons(self._store, agent, decision)
 
     def _decide(self, entry: Entry, sides: Sides, now: float, snapshot: Snapshot | None = None) -> Decision | None:
         if entry.state is None:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from gateway.errors import GatewayError, ProviderError, StoreAway
 from gateway.logs import Log
 from gateway.rollout.recorder import Clock
+from gateway.rollout.status_words import main_reason
 from gateway.rollout.table import Table
 from gateway.rollout.target_faults import Fault
 from gateway.store.seam import Notice, Store
@@ -158,7 +159,8 @@ def payload(notice: Notice, form: Literal["json", "slack"]) -> Mapping[str, obje
         return {"text": _escaped(f"{event['agent']}: {event['reason']}")}
     canary = (event.get("canary") or {}).get("version", "the canary")
     what = f"{event['agent']}: {str(event['action']).replace('_', ' ')} of {canary} by {event['actor']}"
-    return {"text": _escaped(f"{what} (epoch {event['epoch_after']}). {event['reason']}")}
+    cause = f". Most often: {found}" if (found := main_reason(event.get("evidence") or {})) else ""
+    return {"text": _escaped(f"{what} (epoch {event['epoch_after']}). {event['reason']}{cause}")}
 
 
 def _escaped(text: str) -> str:

@@ -16,6 +16,7 @@ from gateway.rollout.named_conversations import Conversations
 from gateway.rollout.table import Entry
 from gateway.rollout.weighing import Unshared, cost_of, mark, tokens_of, weigh
 from gateway.store.cells import APART, SHADOW
+from gateway.store.failures import FailureReason, common_part
 from gateway.store.seam import Arm, Batch
 from gateway.traces.finished import FinishedCalls
 from policies.evidence.evidence import QUALITY, SCORED, WHOLE
@@ -62,6 +63,8 @@ class Recorder:
         name = outcome.version if outcome.reason != "model" else self._model(outcome)
         tally = batch.cells.tally(name + _TALLIES[outcome.reason], outcome.arm or "", outcome.ended_at)
         _count(outcome, spent, judged, tally)
+        if outcome.attempts and outcome.attempts[0].failure is not None:
+            self._note_reason(batch, outcome)
         if arm is not None:
             counts = batch.canary if arm == "canary" else batch.stable
             if outcome.censored or outcome.held:
@@ -127,6 +130,15 @@ class Recorder:
         """Return the plain models that have answered here, and were called in so many seconds."""
         since = self._clock.monotonic() - within
         return [name for name, ended_at in self._models.items() if ended_at >= since]
+
+    def _note_reason(self, batch: Batch, outcome: Outcome) -> None:
+        """Count why the version's own attempt failed. Copies and plain models have no reasons of their own."""
+        tried = outcome.attempts[0]
+        if tried.failure in (None, "overtaken") or outcome.reason in ("shadow", "model"):
+            return
+        message = common_part(tried.message)
+        reason = FailureReason(tried.target, tried.failure, tried.status, tried.code, message, tried.counts)
+        batch.reasons.note(outcome.version, reason, outcome.call_id, self._clock.unix())
 
     def _price(self, outcome: Outcome, prices: PriceBook) -> None:
         for attempt in outcome.attempts:

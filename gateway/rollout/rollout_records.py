@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from gateway.logs import Log
 from gateway.rollout.history import History
 from gateway.rollout.judge import settle
+from gateway.rollout.status_words import main_reason
 from gateway.rollout.table import Table
 from gateway.store.memory import Memory
 from gateway.store.seam import Store
@@ -102,6 +103,7 @@ class RolloutRecords:
             self._log.warning(
                 "decision", agent=agent, action=state.action, epoch=state.epoch, phase=state.phase,
                 weight=state.weight, actor=state.actor, reason=state.reason,
+                most_often=main_reason(decision.evidence) or None,
             )  # fmt: skip
             if state.action == "exclude":
                 party = state.excluded[-1]

@@ -18,6 +18,7 @@ from gateway.retirements import ModelEnding
 from gateway.rollout.findings import evidence_of, findings_of, recorded_evidence
 from gateway.rollout.measured import Ground, measure
 from gateway.rollout.openings import SharedOpenings
+from gateway.rollout.reasons import reason_views
 from gateway.rollout.recorder import OTHER_MODELS
 from gateway.rollout.status_view import (
     AgentView,
@@ -233,6 +234,7 @@ def _fitting(snapshot: Snapshot, state: State) -> Snapshot:
         snapshot.tallies if was and was.rollout == state.rollout else {},
         snapshot.now,
         snapshot.recent,
+        snapshot.reasons if was and was.rollout == state.rollout else {},
     )
 
 
@@ -289,7 +291,10 @@ def _versions(snapshot: Snapshot, entry: Entry) -> dict[str, VersionView]:
     named = (agent.stable, agent.canary, agent.shadow.version if agent.shadow else None)
     called = (key.removesuffix(APART).removesuffix(SHADOW) for key in sorted(tallies))
     names = [name for name in dict.fromkeys((*named, *called)) if name is not None]
-    return {name: _version(name, tallies, recent.get(name, {})) for name in names}
+    versions = {name: _version(name, tallies, recent.get(name, {})) for name in names}
+    return {
+        name: replace(each, reasons=reason_views(snapshot.reasons.get(name, ()))) for name, each in versions.items()
+    }
 
 
 def _version(name: str, tallies: Mapping[str, Tally], recent: Mapping[str, RecentView]) -> VersionView:

@@ -133,17 +133,37 @@ class ApartSums:
 
 
 @dataclass(frozen=True, slots=True)
+class ReasonView:
+    """Reason why calls of a version failed, how often, when last, and the ids of the latest such calls.
+
+    Numbers in `message` are `#`, and what it quotes is `…`. `status` is the provider's, `code` its word for the error.
+    `is_error` says whether these failures count as errors of the version.
+    """
+
+    count: int
+    last_at: str
+    target: str
+    failure: str
+    status: int | None
+    code: str
+    message: str
+    is_error: bool
+    calls: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class VersionView(CallSums):
     """A version: the sums of the calls that the split gave it, of those apart from it, of the copies it got.
 
     `quality` is the mean score of the feedback, 0 (bad) to 1 (good). `recent` has the last minute, five minutes and
-    hour, as `1m`, `5m` and `1h`.
+    hour, as `1m`, `5m` and `1h`. `reasons` say why calls of the rollout failed, the most frequent first, 20 at most.
     """
 
     quality: float | None
     apart: ApartSums
     shadow: CallSums | None
     recent: Mapping[str, RecentView] = field(default_factory=dict)
+    reasons: tuple[ReasonView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,10 @@
 """The words for what `/status` measures: page, command line and notices say the same of the same numbers."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
-from gateway.rollout.status_view import CountsView, FindingView
+from gateway.rollout.status_view import CountsView, FindingView, ReasonView
 
 _METRICS = {
     "error_rate": "Errors",
@@ -118,3 +120,21 @@ def evidence_number(e_value: float) -> str:
     if e_value < 100:
         return f"{e_value:.3g}"
     return _rounded(e_value)
+
+
+def reason_in_words(reason: ReasonView) -> str:
+    """Return one reason as people read it: `37 × "the server is overloaded" (openai/gpt-4o, HTTP 503, overloaded)`."""
+    said = f'"{reason.message}"' if reason.message else reason.failure.replace("_", " ")
+    status = f"HTTP {reason.status}" if reason.status else reason.failure.replace("_", " ")
+    details = ", ".join(filter(None, (reason.target, status, reason.code)))
+    return f"{reason.count} × {said} ({details})"
+
+
+def main_reason(evidence: Mapping[str, Any]) -> str:
+    """Return the most frequent reason in a decision's evidence in words, with a call to look at; '' without one."""
+    found = evidence.get("reasons")
+    if not found:
+        return ""
+    reason = ReasonView(**found[0])
+    call = f"; call {reason.calls[0]}" if reason.calls else ""
+    return f"{reason_in_words(reason)}{call}"

@@ -8,6 +8,7 @@
 --       6  parties   hash: when each of the agent's parties was last seen, and `since` when they have been watched
 --       7  open      hash: the sums of the running interval, see history.lua
 --       8  ended     hash: the intervals that have ended
+--       9  reasons   hash: the rollout's reasons of failures, see failures.lua
 --       then two for each component of the batch, sets: stable's bad units, the canary's bad units. Those of units that
 --       began in an earlier step are that step's, so that a unit counts once
 -- ARGV  1  sequence of the batch
@@ -15,6 +16,7 @@
 --            remember  seconds that the sequence is remembered, keep  seconds that the sums are kept, both after the last flush
 --            ended     seconds that the evidence is kept when the record has gone on to other evidence
 --            bad       members at which a set of bad units stops growing, units  those at which the set of units does
+--            reasons   reasons that a version keeps, calls  calls that a reason names
 --       3  the batch, a JSON object. cjson makes doubles of numbers, so amounts are text:
 --            evidence  its evidence epoch, as text
 --            asks      whether anything is bad of the canary, failed  whether a call of its failed
@@ -30,6 +32,7 @@
 --            requests_of  the canary's judged calls by party: the list of parties, and the list of their calls
 --            checks    the canary's calls that an absolute limit looked at and found good, by component and party's part:
 --                      the list of names, and the list of their calls
+--            reasons   why calls failed, see failures.lua; left out where none did
 --            bad       a list of: number of the component, arm, component, badness of each unit, party or '', number of units;
 --                      stable's first
 --       4  digests of the units that `units` and then `bad` speak of, WIDTH bytes each, one after the other
@@ -48,7 +51,7 @@
 -- <arm>|bad|<component>: "<slot>:<sum> " again and again, an eighth of the memory.
 
 local TALLY, EVIDENCE, UNITS, PARTIES, OPEN, ENDED = KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
-local FIXED = 8 -- keys before the sets
+local FIXED = 9 -- keys before the sets
 local REMEMBERED = 3600 -- seconds for which a party that has called is another one that is served
 local AT_ONCE = 1000 -- unpack() has a limit of some thousands
 local WIDTH = 12
@@ -236,6 +239,7 @@ local function keep()
   local has_ended = running ~= batch.evidence
   local keeps_sets = not has_ended or is_earlier()
   redis.call('EXPIRE', TALLY, limits.keep)
+  if batch.reasons then redis.call('EXPIRE', KEYS[9], limits.keep) end
   for _, key in ipairs({EVIDENCE, UNITS}) do redis.call('EXPIRE', key, has_ended and limits.ended or limits.keep) end
   for index = FIXED + 1, #KEYS do redis.call('EXPIRE', KEYS[index], keeps_sets and limits.keep or limits.ended) end
 end
@@ -255,6 +259,7 @@ local function apply()
   count_calls()
   add_sums(EVIDENCE, batch.errors)
   for _, sums in ipairs(batch.samples) do add_sample(sums) end
+  if batch.reasons then keep_reasons(KEYS[9], batch.reasons, limits.reasons, limits.calls) end
   count_units()
   count_requests_of(unpack(batch.requests_of))
   if batch.checks then count_checks(unpack(batch.checks)) end

@@ -27,6 +27,7 @@ from gateway.store.bounds import BOUNDS, Bounds
 from gateway.store.calls import CallStore
 from gateway.store.codec import decode_state, decode_tallies, encode_event, encode_state
 from gateway.store.connect import MAX_IN_FLIGHT, Client, close, disconnect, know_nodes
+from gateway.store.failures import CALLS, MOST, ReasonsByVersion, decode_reasons
 from gateway.store.faults import FAILURES, away_on_failure, heeding_cancellation
 from gateway.store.feedback import FeedbackStore
 from gateway.store.handovers import HandoverStore
@@ -63,7 +64,7 @@ AGENTS_AT_ONCE = 50  # whose notices are asked for together: two commands each
 _LIMITS = orjson.dumps(
     {
         "remember": SEQUENCE_SECONDS, "keep": SUMS_SECONDS, "ended": ENDED_SECONDS,
-        "bad": MAX_FAILING_UNITS, "units": MAX_UNITS,
+        "bad": MAX_FAILING_UNITS, "units": MAX_UNITS, "reasons": MOST, "calls": CALLS,
     }
 )  # fmt: skip
 
@@ -107,9 +108,15 @@ class RedisStore(BeginningStore, CallStore, FeedbackStore, HandoverStore, Interv
             pipe = self._pipeline()
             pipe.hgetall(key_of(agent, "evidence", evidence))
             pipe.hgetall(key_of(agent, "tally", rollout))
-            sums, tallies = await self._execute(pipe)
+            pipe.hgetall(key_of(agent, "reasons", rollout))
+            sums, tallies, reasons = await self._execute(pipe)
         recent = read_recent(now, *counted)
-        return Snapshot(state, decode_sides(sums, now), decode_tallies(tallies), now, recent)
+        return Snapshot(state, decode_sides(sums, now), decode_tallies(tallies), now, recent, decode_reasons(reasons))
+
+    async def failure_reasons(self, agent: str, rollout: int) -> ReasonsByVersion:
+        async with self._reach():
+            fields: Any = await self._client.hgetall(key_of(agent, "reasons", rollout))
+        return decode_reasons(fields)
 
     async def epochs(self, agents: Sequence[str]) -> dict[str, int]:
         """Read the epochs in portions, so that packing and parsing never block the event loop for long."""
@@ -272,6 +279,7 @@ def _flush_keys(agent: str, replica: str, batch: Batch) -> list[str]:
         key_of(agent, "units", batch.evidence),
         key_of(agent, "parties"),
         *history_keys(agent),
+        key_of(agent, "reasons", batch.rollout),
         *(key_of(agent, *parts) for parts in sets),
     ]
 

@@ -20,7 +20,7 @@ class Script:
 
 
 READ = Script.load("read.lua")
-FLUSH = Script.load("history.lua", "flush.lua")
+FLUSH = Script.load("history.lua", "failures.lua", "flush.lua")
 RECENT = Script.load("recent.lua")
 INTERVALS = Script.load("intervals.lua")
 EVIDENCE = Script.load("evidence.lua")

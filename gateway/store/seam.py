@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from gateway.store.cells import Cells
+from gateway.store.failures import FailureReasons, ReasonsByVersion
 from gateway.store.intervals import GuardrailValues, Intervals, RecentCells
 from gateway.store.trace_seam import TraceStore
 from policies.evidence.evidence import ArmEvidence
@@ -88,6 +89,7 @@ class Batch:
     canary: Arm = field(default_factory=Arm)
     parties: set[str] = field(default_factory=set)
     earlier: dict[int, tuple[Arm, Arm]] = field(default_factory=dict)
+    reasons: FailureReasons = field(default_factory=FailureReasons)
 
     @property
     def tallies(self) -> dict[str, Tally]:
@@ -136,6 +138,7 @@ class Snapshot:
     tallies: Mapping[str, Tally]
     now: float
     recent: RecentCells = field(default_factory=RecentCells)
+    reasons: ReasonsByVersion = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +215,9 @@ class Store(TraceStore, Protocol):
 
     async def snapshot(self, agent: str) -> Snapshot:
         """Return everything that the status endpoint shows of one agent."""
+
+    async def failure_reasons(self, agent: str, rollout: int) -> ReasonsByVersion:
+        """Return why calls of a rollout failed, by version, the most frequent reasons first."""
 
     async def epochs(self, agents: Sequence[str]) -> dict[str, int]:
         """The epoch of each agent's record, 0 where there is none."""

@@ -10,6 +10,7 @@ from typing import Literal
 
 import orjson
 
+from gateway.store.failures import encode_reasons
 from gateway.store.seam import Arm, Batch, Sides
 from policies.evidence.evidence import LEFT_OUT, SCORED, WHOLE, ArmEvidence, earlier_part, part_of, whole_of
 from policies.guardrails.metrics import SCORED_COMPONENTS
@@ -58,6 +59,7 @@ def encode_batch(batch: Batch, has_curves: bool = True) -> tuple[bytes, bytes]:
             "parties": sorted(batch.parties), "requests_of": _sums(_requests_of(batch)),
             "checks": _sums(_checks(canary)),
             "units": len(canary.units), "bad": [(*key, len(units)) for *key, units in bad],
+            **({"reasons": reasons} if (reasons := encode_reasons(batch.reasons)) else {}),
         }
     )  # fmt: skip
     return described, b"".join(map(_remembered, chain(canary.units, *(units for *_, units in bad))))

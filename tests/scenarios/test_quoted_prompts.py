@@ -50,6 +50,10 @@ def _error(mode: str, head: bytes, body: bytes) -> tuple[int, str, bytes]:
     error = {"error": {"message": said, "type": "server_error", "code": "overloaded", "status": "UNAVAILABLE"}}
     shown = json.dumps(error | {"type": "error", "message": said}).encode()
     typed = "content-type: application/json\r\nx-request-id: req-4711\r\n"
+    if b'"fine"' in body:
+        message = {"role": "assistant", "content": "Yes."}
+        answer = {"id": "c", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+        return 200, typed, json.dumps(answer).encode()
     if mode.isdecimal():
         return int(mode), typed, shown
     if mode in ("param", "header"):
@@ -81,7 +85,7 @@ async def place(folder: Path, redis_url: str, agent: str) -> AsyncIterator[tuple
         files: dict[str, object] = {"gateway.yaml": gateway, "routing.yaml": {"agents": agents}}
         prompt = {"system_prompt": f"Never say {SECRETS[3]}.", "max_tokens": 9}
         files |= {f"agents/{agent}-{api}/v1.yaml": {"model": f"{api}/m", **prompt} for api in APIS}
-        files[f"agents/{agent}/v1.yaml"] = {"model": "openai/m", **prompt}
+        files[f"agents/{agent}/v1.yaml"] = {"model": "openai/fine", **prompt}
         files[f"agents/{agent}/v2.yaml"] = {"model": "openai/m2", **prompt}
         async with serving(write(folder / "config", files), {"KEY": KEY, "SERINUS_STORE": redis_url}) as served:
             yield served, quoting
@@ -112,15 +116,17 @@ async def test_no_record_shows_what_a_provider_quotes(tmp_path: Path, redis_url:
                 await gateway.ask("POST", path, json.dumps(asked).encode(), headers)
 
         await asyncio.gather(*[call(*each) for each in requests(agent)])
-        for number in range(400):
+        for number in range(60):
             chat = {"model": agent, "messages": [{"role": "user", "content": f"{PROMPT} {number}"}]}
             await call("/v1/chat/completions", chat)
+        await until(lambda: asyncio.sleep(0, any(b"roll_back" in told for told in quoting.told)))
         for path in ("/status", f"/status/{agent}", f"/audit/{agent}"):
             seen[path] = repr(await gateway.ask("GET", path, headers=(TOKEN,))).encode()
         await until(lambda: asyncio.sleep(0, any(b"misconfigured" in told for told in quoting.told)))
         seen |= {"store": await stored(redis_url), "notices": b"".join(quoting.told)}
         await gateway.end()
     seen |= {"log": gateway.out.read_bytes(), "errors": gateway.errors.read_bytes()}
+    assert b"The request failed" in seen[f"/audit/{agent}"] and b"roll_back" in seen["notices"]
     lines = [json.loads(line) for line in seen["log"].splitlines() if b'"failures"' in line]
     failures = [failure for line in lines for failure in line["failures"] or ()]
     assert {each["code"] for each in failures} >= {"overloaded"}

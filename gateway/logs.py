@@ -1,4 +1,4 @@
-"""JSON log lines on standard output, one per call and per event; never a prompt, never a key.
+"""Log lines on standard output, one per call and per event, JSON or text for a terminal; never a prompt, never a key.
 
 Only fields named by the caller are written, and callers name fields, not objects: this is the allow-list. Control
 characters cannot break a line, because they are escaped. No call fails because its line could not be written.
@@ -17,13 +17,17 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from threading import RLock
 from time import time
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Final, Protocol
 
 import orjson
 import structlog
 
 from gateway.errors import shortened
+from gateway.log_text import TextOutput
 from gateway.redaction import Redactor
+from gateway.terminal import is_terminal, palette
+
+FORMAT_VARIABLE: Final = "SERINUS_LOG_FORMAT"
 
 
 class Log(structlog.typing.FilteringBoundLogger, Protocol):
@@ -50,13 +54,31 @@ HELD_BYTES = 64 * 1024
 _OBEYED = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
-def configure(level: str = "info") -> Log:
-    """Set up logging for the process and return its logger. Standard-library loggers go through the same door."""
-    lines = _Lines(_Output(sys.stdout.buffer))
+def configure(level: str = "info", form: str = "json") -> Log:
+    """Set up logging for the process and return its logger. Standard-library loggers go through the same door.
+
+    `form` is `json`, `text` or `auto`, which writes text where a terminal reads it.
+    """
+    lines = _Lines(_standard_output(form))
     atexit.register(lines.flush)
     log = _logger(lines, level)
     _adopt_standard_library(log)
     return log
+
+
+def format_of(environ: Mapping[str, str]) -> str:
+    """Return the format that the environment asks for."""
+    return environ.get(FORMAT_VARIABLE) or "auto"
+
+
+def is_text(form: str) -> bool:
+    """Return whether lines of that format are text, and not JSON."""
+    return form == "text" or (form == "auto" and is_terminal(sys.stdout))
+
+
+def _standard_output(form: str) -> "_Output | TextOutput":
+    output = _Output(sys.stdout.buffer)
+    return TextOutput(output, palette(sys.stdout, os.environ), sys.stdout.encoding) if is_text(form) else output
 
 
 def to(output: BinaryIO, level: str = "info") -> Log:
@@ -112,7 +134,7 @@ def _encode(event: Mapping[str, Any]) -> bytes:
 class _Lines:
     """The logger that structlog hands lines to. They stay in order."""
 
-    def __init__(self, output: "_Output") -> None:
+    def __init__(self, output: "_Output | TextOutput") -> None:
         self._output = output
         self._lock = RLock()  # libraries log in other threads, and from within the collector of garbage
         self._held: list[bytes] = []

@@ -37,8 +37,9 @@ ROOMS = (
     "calls",
     "json_body named_user tool_use views",
     "json_size logs",
+    "log_text",
     "redaction",
-    "child_environment errors timings",
+    "child_environment errors number_words terminal timings",
     "",  # the package itself: its version
 )
 DEPTH = {room: depth for depth, rooms in enumerate(ROOMS) for room in rooms.split(" ")}

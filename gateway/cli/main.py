@@ -17,6 +17,7 @@ from gateway import __version__
 from gateway.cli import configuration
 from gateway.cli.defaults import USUAL_URL, default_url
 from gateway.cli.folder import add_folder
+from gateway.cli.numbers import LOG_FORMAT, log_format
 from policies.rollout.verbs import VERBS
 
 _CALL_ID = re.compile(r"-[A-Za-z0-9_-]{51}")
@@ -85,6 +86,11 @@ def _add_serving(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     serve = commands.add_parser("serve", help="serve calls")
     add_folder(serve, _serve)
     _add_workers(serve)
+    serve.add_argument(
+        "--log-format", type=log_format, metavar="FORMAT",
+        help="auto, json or text; auto writes text to a terminal and JSON elsewhere (default: auto, or "
+        "SERINUS_LOG_FORMAT)",
+    )  # fmt: skip
     configuration.add_commands(commands)
     _add_standin(commands.add_parser("standin", help="run a stand-in provider to rehearse a rollout (serinus[demo])"))
     demo = commands.add_parser(
@@ -176,13 +182,19 @@ def _operate(name: str, given: argparse.Namespace) -> int:
 def _serve(given: argparse.Namespace) -> int:
     for warning in given.warnings:
         print(f"warning: {warning}", file=sys.stderr)
+    try:
+        form = given.log_format or log_format(os.environ.get(LOG_FORMAT) or "auto")
+    except argparse.ArgumentTypeError as error:
+        print(f"{LOG_FORMAT}: {error}", file=sys.stderr)
+        return _WRONG_USAGE
+    environ = {**os.environ, LOG_FORMAT: form}
     if given.workers > 1:
         from gateway.replica.workers.parent import serve_many
 
-        return serve_many(given.config, os.environ, given.workers)
+        return serve_many(given.config, environ, given.workers)
     from gateway.replica.serve import serve
 
-    return serve(given.config, os.environ)
+    return serve(given.config, environ)
 
 
 def _standin(given: argparse.Namespace) -> int:

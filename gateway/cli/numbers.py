@@ -1,6 +1,10 @@
 """Numbers in arguments of commands: each as it is written, within its bounds, and refused in words."""
 
 import argparse
+from typing import Final
+
+LOG_FORMAT: Final = "SERINUS_LOG_FORMAT"
+LOG_FORMATS: Final = ("auto", "json", "text")
 
 _MOST_SECONDS = 600
 _MOST_RUNS = 100_000
@@ -41,3 +45,9 @@ def seconds(text: str) -> float:
     if not 0 < seconds <= _MOST_SECONDS:
         raise argparse.ArgumentTypeError(f"{text!r} is not above 0 and at most {_MOST_SECONDS}")
     return seconds
+
+
+def log_format(text: str) -> str:
+    if text not in LOG_FORMATS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not one of {', '.join(LOG_FORMATS)}")
+    return text

@@ -18,7 +18,8 @@ from gateway.errors import GatewayError
 from gateway.logs import Log
 from gateway.net.server import Server
 from gateway.replica import wiring
-from gateway.replica.admin_token import with_admin_token
+from gateway.replica.admin_token import needs_token, with_admin_token
+from gateway.replica.banner import banner, show
 from gateway.replica.early_signals import Ending
 from gateway.replica.listening import take_address
 from gateway.replica.reload import Reloader
@@ -46,11 +47,11 @@ def serve_at(folder: Path, environ: Mapping[str, str], post: str) -> int:
 def _run(folder: Path, environ: Mapping[str, str], posted: PostedWorker | None) -> int:
     try:
         if posted:
-            _run_loop(_serve(folder, environ, posted, posted.sock))
+            _run_loop(_serve(folder, environ, posted, posted.sock, False))
             return 0
         settings = load(folder, environ).settings
         with take_address(settings.listen) as sock:  # before anything is committed or promised
-            _run_loop(_serve(folder, with_admin_token(environ, settings), None, sock))
+            _run_loop(_serve(folder, with_admin_token(environ, settings), None, sock, needs_token(settings)))
     except (ConfigProblems, GatewayError, OSError) as error:
         print(error, file=sys.stderr)
         return WRONG_CONFIGURATION
@@ -65,10 +66,14 @@ def _run_loop(serving: Coroutine[Any, Any, None]) -> None:
 
 
 async def _serve(
-    folder: Path, environ: Mapping[str, str], posted: PostedWorker | None, sock: socket.socket | None
+    folder: Path,
+    environ: Mapping[str, str],
+    posted: PostedWorker | None,
+    sock: socket.socket | None,
+    is_new_token: bool,
 ) -> None:
     ending, replica, hangup = Ending(), new_replica_id(), asyncio.Event()
-    log = logs.configure().bind(replica=replica)
+    log = logs.configure(form=logs.format_of(environ)).bind(replica=replica)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
     deployment = await asyncio.to_thread(load, folder, environ)
     host = posted.host if posted else deployment.settings.listen.host
@@ -88,7 +93,16 @@ async def _serve(
         gc.freeze()  # what is here now stays: the collector need not go through all of it time and again, some 70 ms
         server = _server(gateway, posted, sock)
         ending.by(server.stop)
-        await _run_server(gateway, server, posted, folder)
+
+        def announce() -> None:
+            log.info("serving", **_where(gateway.deployment.settings, server.port, folder))
+            if posted is None:
+                table = gateway.services.table
+                entries = {name: table.entry(name) for name in table}
+                said = banner(gateway.deployment, folder, server.port, is_new_token=is_new_token, entries=entries)
+                show(said, environ)
+
+        await _run_server(gateway, server, posted, announce)
     finally:
         await gateway.stop()
         log.info("stopped")
@@ -147,12 +161,14 @@ def _server(gateway: Gateway, posted: PostedWorker | None, sock: socket.socket |
     )  # fmt: skip
 
 
-async def _run_server(gateway: Gateway, server: Server, posted: PostedWorker | None, folder: Path) -> None:
+async def _run_server(
+    gateway: Gateway, server: Server, posted: PostedWorker | None, announce: Callable[[], None]
+) -> None:
     serving = asyncio.create_task(server.serve(handle_signals=False))
     started = asyncio.create_task(server.started.wait())
     await asyncio.wait([serving, started], return_when=asyncio.FIRST_COMPLETED)
     if server.started.is_set():
-        gateway.services.log.info("serving", **_where(gateway.deployment.settings, server.port, folder))
+        announce()
         if posted:
             posted.be_ready(gateway.services.replica)
             posted.attend(server.stop)

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from time import monotonic
 
@@ -25,8 +25,11 @@ class Fleet:
     `drain_seconds` is how long a worker's drain may take; it may be changed at any time.
     """
 
-    def __init__(self, plan: WorkerPlan, count: int, log: Log, drain_seconds: float) -> None:
+    def __init__(
+        self, plan: WorkerPlan, count: int, log: Log, drain_seconds: float, greet: Callable[[], None] = lambda: None
+    ) -> None:
         self.drain_seconds = drain_seconds
+        self._greet = greet
         self._plan, self._count, self._log = plan, count, log
         self._counts = ConnectionCounts(plan.counts, plan.cells)
         self._cells = {*range(plan.cells)}  # those that no worker has
@@ -94,8 +97,10 @@ class Fleet:
         if self._over.is_set():
             worker.signal(signal.SIGTERM)
         elif await worker.ready(START_SECONDS):
-            self._was_ready = True
             self._log.info("worker_ready", pid=worker.process.pid, replica=worker.replica)
+            if not self._was_ready:
+                self._was_ready = True
+                self._greet()
 
     async def _follow(self, worker: Worker) -> None:
         """Put another one in its place whenever it ends, until one ends that is not kept."""

@@ -6,15 +6,17 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import uvloop
 
 from gateway import logs
-from gateway.config import ConfigProblems, GatewaySettings, load
+from gateway.config import ConfigProblems, Deployment, GatewaySettings, load
 from gateway.errors import GatewayError
 from gateway.logs import Log
-from gateway.replica.admin_token import with_admin_token
+from gateway.replica.admin_token import needs_token, with_admin_token
+from gateway.replica.banner import banner, show
 from gateway.replica.early_signals import Ending
 from gateway.replica.listening import take_address
 from gateway.replica.workers.fleet import WRONG_CONFIGURATION, Fleet
@@ -28,10 +30,10 @@ def serve_many(folder: Path, environ: Mapping[str, str], count: int) -> int:
     SIGHUP restarts the workers one after another. 1 when none ever becomes ready.
     """
     try:
-        settings = load(folder, environ).settings
-        environ = with_admin_token(environ, settings)
+        deployment = load(folder, environ)
+        environ = with_admin_token(environ, deployment.settings)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_serve(folder, environ, settings, count))
+            return runner.run(_serve(folder, environ, deployment, count))
     except (ConfigProblems, GatewayError, OSError) as error:
         print(error, file=sys.stderr)
         return WRONG_CONFIGURATION
@@ -39,13 +41,15 @@ def serve_many(folder: Path, environ: Mapping[str, str], count: int) -> int:
         return 0
 
 
-async def _serve(folder: Path, environ: Mapping[str, str], settings: GatewaySettings, count: int) -> int:
-    ending, log = Ending(), logs.configure()
+async def _serve(folder: Path, environ: Mapping[str, str], deployment: Deployment, count: int) -> int:
+    settings = deployment.settings
+    ending, log = Ending(), logs.configure(form=logs.format_of(environ))
     with take_address(settings.listen) as listener, tempfile.TemporaryFile() as counts:
         environ = _pinned(environ, settings, listener.getsockname()[1])
         async with _private_redis(settings, log) as embedded:
             plan = WorkerPlan(folder, environ, listener, counts.fileno(), 2 * count, embedded)
-            fleet = Fleet(plan, count, log, settings.drain)
+            said = banner(deployment, folder, listener.getsockname()[1], is_new_token=needs_token(settings))
+            fleet = Fleet(plan, count, log, settings.drain, partial(show, said, environ))
             ending.by(fleet.stop)
             _follow_hangup(fleet, plan, log)
             code = await fleet.run()

@@ -48,6 +48,7 @@ from gateway.rollout.table import Table
 from gateway.runtime import Runtime
 from gateway.store.memory import Memory
 from gateway.store.seam import Store
+from gateway.traces.reader import TraceReader
 
 DEPARTURE = "serinus.departure"
 NAMED = "serinus.headers"  # where the server, or else the first look, puts the headers by name into the scope
@@ -76,7 +77,8 @@ class Services:
     `config_error` says what is wrong with the files as they are now, None when they are well. `calls` are the places of
     authenticated calls, `sockets` those of open WebSockets, whose `memories` are bounded together; `status_readers` are
     those of the status; `unproven` reads what only its signature authenticates.
-    `makers` knows who made what is stored at providers, `items` what earlier answers held.
+    `makers` knows who made what is stored at providers, `items` what earlier answers held, `traces` which
+    calls have ended.
     """
 
     runtime: Runtime
@@ -92,6 +94,7 @@ class Services:
     backend: str
     loaded_at: float
     items: KeptItems
+    traces: TraceReader
     config_error: Callable[[], str | None] = lambda: None
     draining: bool = False
     calls: Places = field(default_factory=lambda: Places(2000))

@@ -48,6 +48,7 @@ from gateway.rollout.target_faults import TargetFaults
 from gateway.rollout.under_way import UnderWay
 from gateway.store import OpenStore
 from gateway.timings import USUAL, Timings
+from gateway.traces.reader import TraceReader
 from gateway.traces.writer import TraceWriter
 
 _FIRST_LOOK_SECONDS = 2.0  # how long the start waits for the store before it serves stable only
@@ -276,7 +277,7 @@ def build(
         commands=Commands(store.store, table, controller.records, controller.outages), proxy=proxy,
         status=StatusBuilder(store.store, table, runtime.prices, conversations.beginnings.openings, retirements.near),
         log=log, replica=replica, backend=store.backend, loaded_at=clock.unix(),
-        items=KeptItems(store.store, log, clock.monotonic),
+        items=KeptItems(store.store, log, clock.monotonic), traces=TraceReader(store.store, traces),
         calls=Places(deployment.settings.limits.in_flight), sockets=Places(deployment.settings.limits.websockets),
     )  # fmt: skip
     return Gateway(

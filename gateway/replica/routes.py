@@ -24,6 +24,7 @@ from gateway.api.responses_socket import ResponsesSocket
 from gateway.api.resumable_uploads import ResumableUploads
 from gateway.api.status import Status
 from gateway.api.status_events import StatusEvents
+from gateway.api.traces import CallsSeen, ConversationsSeen
 from gateway.calls import FormatName
 from gateway.errors import NotFound
 from gateway.formats.door import OtherEndpoints
@@ -89,6 +90,10 @@ def routes(services: Services) -> list[BaseRoute]:
         ("/status/{agent}", Status(services)),
         ("/status/{agent}/history", StatusHistory(services)),
         ("/status/{agent}/act", PageAction(services)),
+        ("/calls", CallsSeen(services)),
+        ("/calls/{call_id}", CallsSeen(services)),
+        ("/conversations", ConversationsSeen(services)),
+        ("/conversations/{conversation:path}", ConversationsSeen(services)),
         ("/audit/{agent}", Audit(services)),
         ("/admin/agents/{agent}/{verb}", CommandEndpoint(services)),
         ("/healthz", Live(services)),

@@ -73,6 +73,14 @@ def read(call_id: str, caller: str, key: bytes) -> Booking | None:
     return Booking(agent, version, arm, apart, rollout, evidence, unit.hex(), answered)
 
 
+def nonce_in(call_id: str) -> tuple[bytes, bytes] | None:
+    """Return the agent's digest and the nonce that an id names, whoever made it; None for what is no id."""
+    if _ID.fullmatch(call_id) is None:
+        return None
+    agent, *_, nonce = _LAYOUT.unpack(urlsafe_b64decode(call_id)[: _LAYOUT.size])
+    return agent, nonce
+
+
 @lru_cache(maxsize=1024)  # configured names alone, which are few
 def name_digest(name: str) -> bytes:
     """Four bytes that stand for an agent's or a version's name."""

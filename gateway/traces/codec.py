@@ -36,7 +36,8 @@ class Summary(NamedTuple):
 def kept(record: CallRecord) -> KeptCall:
     """Return what the store is to keep of a record."""
     joins, trace_keys, is_notable = record.joins, record.trace_keys, _is_notable(record)
-    return KeptCall(record.key, record.conversation, joins, trace_keys, is_notable, _summary(record), encode(record))
+    summary = orjson.dumps(list(summary_of(record))).decode()
+    return KeptCall(record.key, record.conversation, joins, trace_keys, is_notable, summary, encode(record))
 
 
 def encode(record: CallRecord) -> str:
@@ -65,10 +66,10 @@ def summary_in(text: str) -> Summary:
     return Summary(*values[: len(Summary._fields)])
 
 
-def _summary(record: CallRecord) -> str:
+def summary_of(record: CallRecord) -> Summary:
+    """Return what a record is found by."""
     began, ended = round(record.began_at * _MS), round(record.ended_at * _MS)
-    summary = (began, ended, record.version, record.caller, record.failed, record.cost_nano_usd, record.id)
-    return orjson.dumps(summary).decode()
+    return Summary(began, ended, record.version, record.caller, record.failed, record.cost_nano_usd, record.id)
 
 
 def _is_notable(record: CallRecord) -> bool:

@@ -1,0 +1,154 @@
+"""`GET /calls`, `/calls/{id}`, `/conversations`, `/conversations/{id}`: what happened, for readers of the status.
+
+A key sees the calls of the agents that it may call; what a client calls its conversations is for the admin token and
+for the key that made the calls alone.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from time import time
+
+from gateway.api.endpoint import CALLER, caller_of, send_json
+from gateway.api.query import read_query, read_time
+from gateway.api.status import Status
+from gateway.calls import Caller
+from gateway.errors import CallerError, NotFound
+from gateway.net.asgi import Receive, Scope, Send
+from gateway.rollout.call_id import name_digest, nonce_in
+from gateway.traces.reader import Conversation
+from gateway.traces.record import CallRecord
+from gateway.traces.search import MOST_ON_A_PAGE, CallFilter, FoundPage, find_calls, find_conversations, place_of
+from gateway.traces.threads import key_by_name
+from gateway.traces.tree import call_view, summary_of, tree_of
+from gateway.traces.view import CallList, ConversationList
+from routing.models import MODELS
+
+_KNOWN = ("agent", "version", "failed", "min_cost", "since", "before", "limit")
+_KEY = re.compile(r"[0-9a-f]{16}")
+_FLAGS = {"true": True, "1": True, "false": False, "0": False}
+_USUAL_PAGE = 50
+_MOST_CALLERS = 200  # whose names for conversations are tried for an operator
+_MOST_USD = 1e6
+_NANO = 1e9
+
+
+class TraceEndpoint(Status):
+    """An endpoint that shows calls, as far as its reader may see them."""
+
+    def agents(self, scope: Scope) -> list[str]:
+        """Return the agents whose calls the reader may see, plain models among them."""
+        return [*self.reading.known(caller_of(scope)), MODELS]
+
+    def may_see(self, scope: Scope, record: CallRecord) -> bool:
+        """Return whether the reader may see the call. One of a plain model belongs to its caller alone."""
+        return record.agent != MODELS or self.may_name(scope, record.caller)
+
+    def may_name(self, scope: Scope, caller: str) -> bool:
+        """Return whether the reader may see what that caller's client calls things."""
+        return scope[CALLER] is None or caller_of(scope).name == caller
+
+    async def find_call(self, scope: Scope, call_id: str) -> CallRecord | None:
+        """Return the call of that id. Raises StoreAway."""
+        if (found := nonce_in(call_id)) is None:
+            return None
+        digest, nonce = found
+        agents = [agent for agent in self.agents(scope) if name_digest(agent) == digest]
+        record = await self.services.traces.call(agents, nonce)
+        return record if record is not None and self.may_see(scope, record) else None
+
+
+class CallsSeen(TraceEndpoint):
+    """The call of an id, or the latest calls that are wanted."""
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        call_id = scope["path_params"].get("call_id")
+        if call_id is None:
+            await self._list(scope, send)
+            return
+        record = await self.find_call(scope, call_id)
+        if record is None:
+            raise NotFound(f"no call {call_id!r} is kept, or not for you", code="unknown_call")
+        await send_json(send, call_view(record, lambda caller: self.may_name(scope, caller)))
+
+    async def _list(self, scope: Scope, send: Send) -> None:
+        given = read_query(scope, _KNOWN)
+        agents, wanted, count, before = _asked(self.agents(scope), given)
+        page = _seen(self, scope, await find_calls(self.services.traces, agents, wanted, count, before))
+        views = (call_view(calls[0], lambda caller: self.may_name(scope, caller)) for calls in page.found)
+        await send_json(send, CallList(tuple(views), page.next))
+
+
+class ConversationsSeen(TraceEndpoint):
+    """The conversation of an id, or those of the latest calls that are wanted.
+
+    The id is the conversation's own, the client's name for it, or that of one of its calls.
+    """
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        name = scope["path_params"].get("conversation")
+        if name is None:
+            await self._list(scope, send)
+            return
+        found = await self._find(scope, name)
+        own = () if found is None else tuple(each for each in found.calls if self.may_see(scope, each))
+        if found is None or not own:
+            raise NotFound(f"no conversation {name!r} is kept, or not for you", code="unknown_conversation")
+        others = [[each for each in calls if self.may_see(scope, each)] for calls in found.others]
+        await send_json(send, tree_of(own, others, lambda caller: self.may_name(scope, caller)))
+
+    async def _list(self, scope: Scope, send: Send) -> None:
+        given = read_query(scope, _KNOWN)
+        agents, wanted, count, before = _asked(self.agents(scope), given)
+        page = _seen(self, scope, await find_conversations(self.services.traces, agents, wanted, count, before))
+        views = (summary_of(calls, lambda caller: self.may_name(scope, caller)) for calls in page.found)
+        await send_json(send, ConversationList(tuple(views), page.next))
+
+    async def _find(self, scope: Scope, name: str) -> Conversation | None:
+        agents, reader = self.agents(scope), self.services.traces
+        if (call := await self.find_call(scope, name)) is not None:
+            return await reader.conversation(agents, [call.conversation])
+        if _KEY.fullmatch(name) and (found := await reader.conversation(agents, [name])) is not None:
+            return found
+        return await reader.conversation(agents, [key_by_name(caller, name) for caller in self._callers(scope)])
+
+    def _callers(self, scope: Scope) -> Sequence[str]:
+        """Return the callers whose names for conversations the reader may see."""
+        doorkeeper = self.services.runtime.doorkeeper
+        reader: Caller | None = scope[CALLER]
+        if reader is not None or doorkeeper.open:
+            return [caller_of(scope).name]
+        return [caller.name for caller in doorkeeper.callers[:_MOST_CALLERS]]
+
+
+def _seen(endpoint: TraceEndpoint, scope: Scope, page: FoundPage) -> FoundPage:
+    """Return the page without what its reader may not see."""
+    found = (tuple(each for each in calls if endpoint.may_see(scope, each)) for calls in page.found)
+    return FoundPage(tuple(filter(None, found)), page.next)
+
+
+def _asked(known: Sequence[str], given: Mapping[str, str]) -> tuple[Sequence[str], CallFilter, int, str]:
+    """Return the agents, the filters, the number and the place that a query names. Raises CallerError, NotFound."""
+    agent, before = given.get("agent"), given.get("before", "")
+    if agent is not None and agent not in known:
+        raise NotFound(f"there is no agent {agent!r}")
+    if before and place_of(before) is None:
+        raise CallerError("'before' must be the 'next' of the page before", param="before")
+    failed = given.get("failed")
+    if failed is not None and failed not in _FLAGS:
+        raise CallerError(f"'failed' must be true or false, not {failed!r}", param="failed")
+    wanted = CallFilter(
+        given.get("version", ""), None if failed is None else _FLAGS[failed],
+        round(_number(given, "min_cost", 0.0, _MOST_USD) * _NANO), read_time(given, "since", time(), 0.0),
+    )  # fmt: skip
+    count = int(_number(given, "limit", _USUAL_PAGE, MOST_ON_A_PAGE))
+    return known if agent is None else [agent], wanted, max(count, 1), before
+
+
+def _number(given: Mapping[str, str], name: str, usual: float, most: float) -> float:
+    try:
+        number = float(given.get(name, usual))
+        if 0 <= number <= most:
+            return number
+    except ValueError:
+        pass
+    raise CallerError(f"{name!r} must be a number from 0 to {most:g}, not {given[name]!r}", param=name)

@@ -1,0 +1,69 @@
+"""Reading of calls' records from the store, whichever replica served the calls."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from gateway.errors import StoreAway
+from gateway.store.seam import Store
+from gateway.traces.codec import decode_all
+from gateway.traces.record import CallRecord, key_of_nonce
+from gateway.traces.writer import TraceWriter
+
+MOST_CALLS = 400  # of one conversation, with its sub-agents, that are read at once
+_MOST_OTHERS = 12  # conversations beside one that are read with it
+_MOST_AT_ONCE = 2_000  # records that this replica writes before it reads
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """The calls of a conversation, the earliest first, and of others that belong to the same trace."""
+
+    calls: tuple[CallRecord, ...]
+    others: tuple[tuple[CallRecord, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TraceReader:
+    """The reader of one replica. All raise StoreAway."""
+
+    store: Store
+    writer: TraceWriter
+
+    async def catch_up(self) -> None:
+        """Write what has ended here, so that it can be found."""
+        with suppress(StoreAway):
+            await self.writer.write(_MOST_AT_ONCE)
+
+    async def call(self, agents: Sequence[str], nonce: bytes) -> CallRecord | None:
+        """Return the call of that nonce, of one of these agents."""
+        await self.catch_up()
+        for agent in agents:
+            if texts := await self.store.find_calls(agent, [key_of_nonce(nonce)]):
+                (record,) = decode_all(texts)
+                joined = await self.store.find_joined([agent], record.joins)
+                return replace(record, conversation=joined[0]) if joined else record
+        return None
+
+    async def conversation(self, agents: Sequence[str], keys: Sequence[str]) -> Conversation | None:
+        """Return the conversation of the first of these keys that is known, over all of these agents."""
+        await self.catch_up()
+        found = await self.records(agents, keys)
+        own = next((found[key] for key in keys if key in found), None)
+        if own is None:
+            return None
+        traces = list(dict.fromkeys(key for record in own for key in record.trace_keys))
+        beside = [key for key in await self.store.find_joined(agents, traces) if key not in found][:_MOST_OTHERS]
+        others = await self.records(agents, beside) if beside else {}
+        return Conversation(tuple(own), tuple(tuple(others[key]) for key in beside if key in others))
+
+    async def records(self, agents: Sequence[str], keys: Sequence[str]) -> dict[str, list[CallRecord]]:
+        """Return the calls of these conversations, by their keys, the earliest call first."""
+        left, texts = MOST_CALLS, dict[str, list[str]]()
+        for agent, threads in (await self.store.find_threads(agents, keys)).items():
+            for key, calls in threads.items():
+                if left > 0:
+                    texts.setdefault(key, []).extend(await self.store.find_calls(agent, calls[-left:]))
+                    left -= len(calls)
+        found = {key: decode_all(kept) for key, kept in texts.items() if kept}
+        return {key: [replace(each, conversation=key) for each in calls] for key, calls in found.items()}

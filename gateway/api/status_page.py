@@ -14,6 +14,7 @@ from gateway.net.asgi import Scope
 if TYPE_CHECKING:  # loaded with the first page that somebody opens
     from gateway.pages.actions import ActionForms
     from gateway.pages.frame import LivePage
+    from gateway.pages.overview import Rows
 
 _POLICY = (
     b"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
@@ -41,6 +42,7 @@ class StatusPages:
         self._services = services
         self._reading = StatusReading(services)
         self._history = PageHistory(services.store)
+        self._rows: Rows | None = None
 
     async def page(self, scope: Scope, name: str | None) -> "LivePage":
         """Return the overview, or the page of the agent of that name. Raises NotFound."""
@@ -50,11 +52,14 @@ class StatusPages:
         return await self.agent(scope, name, query.get("range", ""))
 
     async def _overview(self, scope: Scope, query: dict[str, str]) -> "LivePage":
-        from gateway.pages.overview import Selection, overview
+        from gateway.pages.overview import Rows, Selection, overview
 
         view = await self._reading.overview(caller_of(scope))
         selection = Selection(query.get("filter", "")[:_LONGEST_FILTER], "trouble" in query)
-        return overview(view, selection, (header(scope, b"host") or b"").decode("latin-1"))
+        host = (header(scope, b"host") or b"").decode("latin-1")
+        if self._rows is None:
+            self._rows = Rows()
+        return overview(view, selection, host, self._rows)
 
     async def agent(self, scope: Scope, name: str, span: str, *, refusal: str = "", base: str = "") -> "LivePage":
         """Return the page of one agent. Raises NotFound.

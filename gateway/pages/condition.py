@@ -44,10 +44,9 @@ class Condition:
         return _RANK[self.level]
 
 
-def worst_first(agents: Mapping[str, AgentView]) -> list[tuple[str, AgentView, Condition]]:
-    """Return the agents with their conditions, what needs attention first, then the busiest."""
-    stood = [(name, agent, agent_condition(agent)) for name, agent in agents.items()]
-    return sorted(stood, key=lambda each: (each[2].rank, -recent_calls(each[1]), each[0]))
+def worst_first(conditions: Mapping[str, tuple[Condition, int]]) -> list[str]:
+    """Return the agents, by their conditions and recent calls: what needs attention first, then the busiest."""
+    return sorted(conditions, key=lambda name: (conditions[name][0].rank, -conditions[name][1], name))
 
 
 def recent_calls(agent: AgentView) -> int:
@@ -55,15 +54,17 @@ def recent_calls(agent: AgentView) -> int:
     return sum(recent.calls for sums in agent.versions.values() if (recent := sums.recent.get("1h")))
 
 
-def overall_condition(view: StatusView) -> Condition:
-    """Return the sentence on everything: the worst agent's, or that nobody is hurt and what needs attention."""
-    stood = worst_first(view.agents)
-    hurt = [(name, condition) for name, _, condition in stood if condition.level == "hurt"]
+def overall_condition(view: StatusView, stood: Sequence[tuple[str, Condition]]) -> Condition:
+    """Return the sentence on everything: the worst agent's, or that nobody is hurt and what needs attention.
+
+    `stood` are the agents' conditions, the worst first.
+    """
+    hurt = [(name, condition) for name, condition in stood if condition.level == "hurt"]
     if hurt:
         name, worst = hurt[0]
         others = f"And {_count(len(hurt) - 1, 'more agent')}." if len(hurt) > 1 else ""
         return Condition("hurt", f"{name}: {worst.sentence}", " ".join(filter(None, (worst.detail, others))))
-    calm = _without_hurt(stood)
+    calm = _without_hurt(view, stood)
     trouble = _gateway_trouble(view)
     if trouble is None:
         return calm
@@ -72,16 +73,16 @@ def overall_condition(view: StatusView) -> Condition:
     return replace(worse, detail=f"{calm.detail} {trouble.detail}" if is_notable else trouble.detail)
 
 
-def _without_hurt(stood: Sequence[tuple[str, AgentView, Condition]]) -> Condition:
+def _without_hurt(view: StatusView, stood: Sequence[tuple[str, Condition]]) -> Condition:
     """Return the sentence on all agents, none of which is failing."""
     if not stood:
         return Condition("quiet", "No agent is configured yet.")
-    name, _, worst = stood[0]
+    name, worst = stood[0]
     if worst.level in ("watching", "fine", "quiet"):
-        trials = sum(agent.phase == "running" for _, agent, _ in stood)
+        trials = sum(agent.phase == "running" for agent in view.agents.values())
         busy = f"{_count(trials, 'canary is', 'canaries are')} on trial." if trials else "No canary is on trial."
         return Condition(worst.level, NOBODY, busy)
-    same = sum(condition.level == worst.level for _, _, condition in stood) - 1
+    same = sum(condition.level == worst.level for _, condition in stood) - 1
     others = f" And {_count(same, 'more agent')}." if same else ""
     return Condition(worst.level, NOBODY, f"{name}: {worst.sentence}{others}")
 

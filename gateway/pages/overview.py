@@ -5,7 +5,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
-from gateway.pages.condition import NOBODY, Condition, is_on_trial, overall_condition, recent_calls, share, worst_first
+from gateway.pages.condition import (
+    NOBODY,
+    Condition,
+    agent_condition,
+    is_on_trial,
+    overall_condition,
+    recent_calls,
+    share,
+    worst_first,
+)
 from gateway.pages.frame import LivePage, chip
 from gateway.pages.health import health
 from gateway.pages.html import NOTHING, Markup, tag
@@ -13,6 +22,7 @@ from gateway.rollout.status_view import AgentView, CallSums, StatusView, Version
 from gateway.rollout.status_words import duration, evidence_number, percentage, usd
 
 _LONGEST_TITLE = 120
+_MOST_ROWS = 5_000  # in memory, of some 2 kB each
 _QUIET = ("watching", "fine", "quiet")
 _HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}")
 
@@ -37,14 +47,49 @@ class Selection:
 ALL = Selection()
 
 
-def overview(view: StatusView, selection: Selection = ALL, host: str = "") -> LivePage:
-    """Return the page of all agents. `host` is the name under which the reader reaches the gateway."""
-    condition = overall_condition(view)
-    shown = [each for each in worst_first(view.agents) if selection.has(each[0], each[2])]
-    rows = {row_id(name): _row(name, agent, stood) for name, agent, stood in shown}
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """An agent's row, made of a view, with what it is sorted by."""
+
+    view: AgentView
+    condition: Condition
+    calls: int
+    html: Markup
+
+
+class Rows:
+    """The rows of agents, each made once for each view of it."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, _Row] = {}
+
+    def of(self, agents: Mapping[str, AgentView]) -> dict[str, _Row]:
+        """Return the rows of these agents, by name."""
+        return {name: self._row(name, agent) for name, agent in agents.items()}
+
+    def _row(self, name: str, agent: AgentView) -> _Row:
+        made = self._made.get(name)
+        if made is None or made.view is not agent:
+            if len(self._made) >= _MOST_ROWS:
+                self._made.clear()
+            condition = agent_condition(agent)
+            made = _Row(agent, condition, recent_calls(agent), _row(name, agent, condition))
+            self._made[name] = made
+        return made
+
+
+def overview(view: StatusView, selection: Selection = ALL, host: str = "", rows: Rows | None = None) -> LivePage:
+    """Return the page of all agents.
+
+    `host` is the name under which the reader reaches the gateway, `rows` remembers rows from page to page.
+    """
+    made = (rows or Rows()).of(view.agents)
+    order = worst_first({name: (row.condition, row.calls) for name, row in made.items()})
+    condition = overall_condition(view, [(name, made[name].condition) for name in order])
+    shown = {row_id(name): made[name].html for name in order if selection.has(name, made[name].condition)}
     live = {"now": _headline(condition), "health": health(view.gateway), "models": _models(view), "first": NOTHING}
     live["first"] = _first_steps(view, host)
-    listed = tag("ol", *rows.values(), id="agents", class_="agents", aria_label="Agents, the worst first")
+    listed = tag("ol", *shown.values(), id="agents", class_="agents", aria_label="Agents, the worst first")
     return LivePage(
         name="Serinus",
         title=_title(condition),
@@ -52,8 +97,8 @@ def overview(view: StatusView, selection: Selection = ALL, host: str = "") -> Li
         top="",
         events=f"status/events?{selection.query}" if selection.query else "status/events",
         parts=(live["now"], _form(selection), listed, live["first"], live["models"], live["health"]),
-        live={**live, **rows},
-        lists={"agents": tuple(rows)},
+        live={**live, **shown},
+        lists={"agents": tuple(shown)},
     )
 
 

@@ -19,6 +19,7 @@ from gateway.rollout.findings import evidence_of, findings_of, recorded_evidence
 from gateway.rollout.measured import Ground, measure
 from gateway.rollout.openings import SharedOpenings
 from gateway.rollout.reasons import reason_views
+from gateway.rollout.recent_views import RecentViews
 from gateway.rollout.recorder import OTHER_MODELS
 from gateway.rollout.status_view import (
     AgentView,
@@ -51,7 +52,6 @@ from routing.models import MODELS
 
 _QUANTILES = (0.5, 0.9, 0.99)
 _PATIENCE_SECONDS = 0.5  # a store that is slower than this is not waited for: what was last read is shown
-_AT_ONCE = 32
 _BY_ITS_COUNTS = "by what it has counted itself, until the store is back"
 _NOTHING = Snapshot(None, Sides(), {}, 0.0)
 
@@ -75,17 +75,12 @@ class StatusBuilder:
         self._openings = openings
         self._endings = endings
         self._store = store
-        self._table = table
         self._last: dict[str, tuple[Snapshot, Mapping[str, Any]]] = {}
+        self._recent = RecentViews(table, self._refresh, self._view)
 
     async def agents(self, names: Sequence[str]) -> dict[str, AgentView]:
         """Return the views of those agents, by name; without those that the table no longer knows."""
-        with suppress(TimeoutError):
-            for first in range(0, len(names), _AT_ONCE):
-                async with asyncio.timeout(_PATIENCE_SECONDS):
-                    await asyncio.gather(*(self._refresh(name) for name in names[first : first + _AT_ONCE]))
-        entries = {name: self._table.entry(name) for name in names}
-        return {name: self._view(name, entry) for name, entry in entries.items() if entry}
+        return await self._recent.agents(names)
 
     async def models(self) -> dict[str, CallSums]:
         """Return the sums of plain models' calls over all replicas, by target, the busiest first."""

@@ -65,6 +65,7 @@ _REFUSED_FOR: dict[RefusedFor, str] = {
     "model": "the provider does not let the gateway's key use the model",
     "region": "the provider does not serve the gateway's region",
 }
+_PROVIDERS_LIMITS = (408, 429)  # statuses below 500 that no client's request causes by itself
 _NO_RETRY = (b"x-should-retry", b"false")  # a client's SDK repeats a 502 otherwise
 
 # Characters. What a message quotes may be the client's, of any length; its end says what to do instead.
@@ -98,6 +99,14 @@ class SerinusError(Exception):
     def client_message(self) -> str:
         """The message as clients may read it."""
         return self.message
+
+    @property
+    def failed_by(self) -> "FailedBy":
+        """Return who must change something."""
+        return "client" if self.status < 500 else "gateway"
+
+
+FailedBy = Literal["client", "provider", "version", "gateway"]
 
 
 class CallerError(SerinusError):
@@ -172,6 +181,7 @@ class ProviderError(SerinusError):
     type = "upstream_error"
     blame: Blame = "client"
     caller_can_cause = True  # False where no request, whatever is in it, brings the failure about
+    asked: tuple[str, ...] = ()  # the target of each attempt, once the chain is spent
     whom = ""  # the target that failed and the number of attempts, in brackets, once the chain is spent
     words: ProviderWords | None = None
     refuses_usage = False  # the provider does not take the question for a stream's usage that the gateway added
@@ -201,6 +211,17 @@ class ProviderError(SerinusError):
             self.status, self.type, self.code = 400, "invalid_request_error", "unsupported_by_provider"
         elif kind == "status" and upstream_status not in (None, 401, 403):
             self.status = upstream_status or self.status
+
+    @property
+    def failed_by(self) -> FailedBy:
+        if self.kind == "untranslatable" or self.blame == "version":
+            return "version"
+        if not self.caller_can_cause and self.kind != "connect":  # a key, a region: what the configuration gives
+            return "gateway"
+        is_refusal = self.kind == "status" and self.status < 500 and self.status not in _PROVIDERS_LIMITS
+        if is_refusal and self.blame in ("client", "gateway"):
+            return self.blame
+        return "provider"
 
     @property
     def client_message(self) -> str:
@@ -245,12 +266,25 @@ class Misconfigured(ProviderError):
     def __init__(self, message: str) -> None:
         super().__init__("status", message)
         self.code = "target_misconfigured"
+        self.caller_can_cause = False
 
 
 class GatewayError(SerinusError):
     """The gateway, or a server behind it, failed."""
 
     code = "gateway_error"
+
+
+def failure_details(error: SerinusError, call_id: str) -> dict[str, str | int]:
+    """Return who failed, where, after how many attempts, under which id, and where to look it up.
+
+    Nothing for what is the caller's own mistake, and for what has no id.
+    """
+    if isinstance(error, CallerError) or not call_id:
+        return {}
+    asked = error.asked if isinstance(error, ProviderError) else ()
+    tried: dict[str, str | int] = {"target": asked[-1], "attempts": len(asked)} if asked else {}
+    return {"failed_by": error.failed_by, **tried, "call_id": call_id, "look_up": f"/calls/{call_id}"}
 
 
 class Overloaded(GatewayError):

@@ -20,7 +20,7 @@ from gateway.api.refusal_log import RefusalLog
 from gateway.api.socket_memory import SocketMemories
 from gateway.auth import OPEN
 from gateway.call.kept_items import KeptItems
-from gateway.call.proxy import ID_HEADERS, Proxy, send_error
+from gateway.call.proxy import ID_HEADERS, Proxy, failed_by_header, id_headers, send_error
 from gateway.call.streaming import send_answer
 from gateway.calls import Caller
 from gateway.errors import (
@@ -109,6 +109,12 @@ class Services:
     def __post_init__(self) -> None:
         self.refusals = RefusalLog(self.log, monotonic)
         self.nonces = itertools.count(int(self.replica[:8], 16) << 32)
+
+    def note_refusal(self, refusal: SerinusError, path: str, client: str) -> str:
+        """Note what the server itself refused; return the id for its answer."""
+        id_ = self.new_nonce().hex()
+        self.refusals.note_at_server(refusal, path, client, id_)
+        return id_
 
     def new_nonce(self) -> bytes:
         """Eight bytes that no other call has: some of the replica's id, and a count."""
@@ -211,21 +217,23 @@ class Endpoint:
 
     async def _fail(self, scope: Scope, send: Send, error: Exception) -> None:
         """Answer with the error; the outermost edge for bugs, which are logged with their trace and answer 500."""
+        id_ = self.services.new_nonce().hex()
         if not isinstance(error, SerinusError):
-            self.services.log.exception("bug", path=scope["path"])
+            self.services.log.exception("bug", id=id_, path=scope["path"])
             if not send.begun:
-                await self._send_error(scope, send, GatewayError("internal error"))
+                await self._send_error(scope, send, GatewayError("internal error"), id_)
         elif send.begun:
             raise error  # too late for a status: the server cuts the answer off
         else:
-            self.services.refusals.note(error, scope, named(scope))
-            await self._send_error(scope, send, error, self._error_headers(error))
+            self.services.refusals.note(error, scope, named(scope), id_, scope.get(CALLER))
+            await self._send_error(scope, send, error, id_, self._error_headers(error))
 
-    async def _send_error(self, scope: Scope, send: Send, error: SerinusError, headers: Headers = ()) -> None:
-        """Answer with an error that became no call, under the client's own id or a new one."""
+    async def _send_error(self, scope: Scope, send: Send, error: SerinusError, id_: str, headers: Headers = ()) -> None:
+        """Answer with an error that became no call, under an id like a call's, and with the client's own."""
         name = self.client.name
-        id_ = given_id(named(scope)) or self.services.new_nonce().hex()
-        ids = [(each, id_.encode()) for each in (b"x-request-id", ID_HEADERS.get(name)) if each]
+        ids = [*id_headers(id_, given_id(named(scope))), failed_by_header(error)]
+        if own := ID_HEADERS.get(name):
+            ids.append((own, id_.encode()))
         await send_error(send, error, [*headers, *ids], name, id_)
 
     def _error_headers(self, error: SerinusError) -> list[tuple[bytes, bytes]]:

@@ -97,7 +97,8 @@ class _Session:
             try:
                 await self._serve(message, frames)
             except SerinusError as error:
-                self._services.refusals.note(error, self._scope, named(self._scope))
+                id_, caller = self._services.new_nonce().hex(), self._scope.get(CALLER)
+                self._services.refusals.note(error, self._scope, named(self._scope), id_, caller)
                 await frames.fail(error, self._headers_of(error))
                 if error.code == _TOO_OLD:
                     self._socket.close(_NORMAL, error.message)

@@ -39,6 +39,7 @@ class StatusReading:
             store=StoreView(services.backend, services.controller.store_ok, services.controller.store_error),
             circuits=services.proxy.attempts.circuits.states(),
             shadows=services.proxy.shadows.view(),
+            refused=dict(services.refusals.counts),
         )
         return StatusView(timestamp(time()), gateway, agents)
 

@@ -7,14 +7,14 @@ from functools import lru_cache, partial
 
 from gateway.call.answer_listener import AnswerListener
 from gateway.call.attempt import Attempts, Run
-from gateway.call.chain import FallbackChain
+from gateway.call.chain import NOT_SENT, FallbackChain
 from gateway.call.conversation_naming import ConversationNaming, NotHeardYet
 from gateway.call.exposures import Exposures
 from gateway.call.hedging import Hedges
 from gateway.call.recording import Recording, end_by, name_call, relay_recorded
 from gateway.call.shadow import Shadows
 from gateway.call.streaming import ClientTooSlow, OpenStream, send_answer
-from gateway.calls import Answer, Call, FormatName, Outcome
+from gateway.calls import Answer, ArmName, Call, FormatName, Outcome
 from gateway.conversation import user_of
 from gateway.errors import CallerError, Headers, ProviderError, SerinusError, UnknownModel
 from gateway.formats.clients import error_body, error_event
@@ -27,6 +27,7 @@ from gateway.rollout.parties import is_of
 from gateway.rollout.recorder import Clock, Recorder
 from gateway.rollout.table import Entry, Table
 from gateway.runtime import Runtime
+from routing.assignment import Reason
 from routing.facts import Facts
 from routing.models import MODELS
 from routing.plan import Plan, route
@@ -164,7 +165,10 @@ class Proxy:
                 return
         end_by(run.outcome, error)
         name_call(run.call, run.outcome, run.runtime.fingerprint_key, answered=False)
-        headers = [JSON, *to_client_untyped(upstream), *response_headers(run.outcome, run.call.format)]
+        if isinstance(error, ProviderError):
+            error.asked = tuple(each.target for each in run.outcome.attempts if each.failure not in NOT_SENT)
+        served = response_headers(run.outcome, run.call.format)
+        headers = [JSON, *to_client_untyped(upstream), *served, failed_by_header(error)]
         await send_answer(send, error.status, headers, error_body(error, run.call.format, run.call.id))
 
     def _price_now(self, run: Run) -> None:
@@ -176,7 +180,8 @@ class Proxy:
 
 def response_headers(outcome: Outcome, client: FormatName = CHAT) -> Headers:
     """The headers that tell a client of that format who served its call, and under which id."""
-    headers = [*id_headers(outcome.call_id, outcome.request_id), *version_headers(outcome.agent, outcome.version)]
+    ids = id_headers(outcome.call_id, outcome.request_id)
+    headers = [*ids, *_assignment_headers(outcome.agent, outcome.version, outcome.reason, outcome.arm)]
     nano_usd: int | None = None
     for attempt in outcome.attempts:
         if attempt.cost_nano_usd is not None:
@@ -185,6 +190,8 @@ def response_headers(outcome: Outcome, client: FormatName = CHAT) -> Headers:
         headers.append((ID_HEADERS[client], outcome.call_id.encode()))
     if outcome.attempts:
         headers += _target_headers(outcome.answering.target, len(outcome.attempts))
+        if len(outcome.attempts) > 1 and outcome.end not in ("failed", "refused") and outcome.fell_back:
+            headers.append((b"x-serinus-fallback", b"true"))
     if nano_usd is not None:
         headers.append((b"x-serinus-cost-usd", b"%.9f" % (nano_usd / _NANO)))
     return headers
@@ -202,6 +209,21 @@ def version_headers(agent: str, version: str) -> Headers:
     if agent == MODELS:
         return ()
     return ((b"x-serinus-agent", agent.encode()), (b"x-serinus-version", version.encode()))
+
+
+@lru_cache(maxsize=4096)  # likewise
+def _assignment_headers(agent: str, version: str, reason: Reason, arm: ArmName | None) -> Headers:
+    """The same, with why that version serves the call, and on which side of a trial."""
+    named = version_headers(agent, version)
+    if not named:
+        return ()
+    side = ((b"x-serinus-arm", arm.encode()),) if arm else ()
+    return (*named, (b"x-serinus-reason", reason.encode()), *side)
+
+
+def failed_by_header(error: SerinusError) -> tuple[bytes, bytes]:
+    """The header that says who failed: the client, the provider, the version or the gateway."""
+    return (b"x-serinus-failed-by", error.failed_by.encode())
 
 
 @lru_cache(maxsize=4096)

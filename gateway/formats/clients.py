@@ -61,10 +61,10 @@ def error_body(error: SerinusError, client: FormatName, call_id: str) -> bytes:
     return CLIENTS[client].error(error, call_id)
 
 
-def refusal_body(refusal: SerinusError, path: str) -> bytes | None:
+def refusal_body(refusal: SerinusError, path: str, id_: str) -> bytes | None:
     """Return a refusal's body in the dialect of a path that is one format's alone; None for any other path."""
     client = next((side for paths, side in _OWN_PATHS if path.startswith(paths)), None)
-    return None if client is None else client.error(refusal, "")
+    return None if client is None else client.error(refusal, id_)
 
 
 def error_event(error: SerinusError, client: FormatName, call_id: str) -> bytes:

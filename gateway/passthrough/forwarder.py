@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
 from gateway.call.failure_note import note_failure
-from gateway.call.proxy import Proxy, id_headers, response_headers
+from gateway.call.proxy import Proxy, failed_by_header, id_headers, response_headers
 from gateway.call.quotations import sent_text
 from gateway.call.recording import Recording, end_by, name_call
 from gateway.call.streaming import ClientTooSlow, send_answer
@@ -271,7 +271,8 @@ async def _tell(error: ProviderError, wanted: Wanted, carried: _Carried, send: S
     """Answer with the error, which is the same one: nothing has gone out yet."""
     carried.status = error.status
     further = wanted.further(carried.channel.endpoint, error.headers)
-    headers = [JSON, *to_client_untyped(error.headers), *further, *carried.headers()]
+    error.asked = tuple(attempt.target for attempt in carried.attempts)
+    headers = [JSON, *to_client_untyped(error.headers), *further, *carried.headers(), failed_by_header(error)]
     await send_answer(
         send, error.status, headers, error_body(named(error, carried.target), carried.api.client, wanted.id)
     )

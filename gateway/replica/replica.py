@@ -31,6 +31,7 @@ from gateway.models.known import ModelLists
 from gateway.net.client import Transport
 from gateway.net.client.options import TransportOptions
 from gateway.net.client.upstreams import Upstreams, transport
+from gateway.net.server import ServerLimits
 from gateway.pricing import PriceList, PriceListFailed
 from gateway.replica import wiring
 from gateway.replica.fingerprint_key import SharedKey
@@ -117,6 +118,11 @@ class Gateway:
             *[self.shadows.work] * WORKERS,
         ):
             self.keep(work)
+
+    @property
+    def limits(self) -> ServerLimits:
+        """Return the limits of the listening side, which has its refusals noted here."""
+        return replace(wiring.limits(self.deployment.settings), note_refusal=self.services.note_refusal)
 
     def keep(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do this work in the background until the stop, whatever befalls it."""

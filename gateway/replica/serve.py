@@ -17,7 +17,6 @@ from gateway.config import ConfigProblems, GatewaySettings, load
 from gateway.errors import GatewayError
 from gateway.logs import Log
 from gateway.net.server import Server
-from gateway.replica import wiring
 from gateway.replica.admin_token import needs_token, with_admin_token
 from gateway.replica.banner import banner, show
 from gateway.replica.early_signals import Ending
@@ -155,7 +154,7 @@ def _server(gateway: Gateway, posted: PostedWorker | None, sock: socket.socket |
             gateway.drain()
 
     return Server(
-        gateway.asgi, listen.host, listen.port, wiring.limits(settings),
+        gateway.asgi, listen.host, listen.port, gateway.limits,
         drain_seconds=settings.drain, idle_seconds=IDLE_SECONDS, on_draining=drain,
         sock=sock, share=posted.share if posted else None,
     )  # fmt: skip

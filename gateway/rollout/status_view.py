@@ -234,7 +234,10 @@ class ShadowQueueView:
 
 @dataclass(frozen=True, slots=True)
 class GatewayView:
-    """The replica that answers. `circuits` holds the state of every target's circuit that is not closed."""
+    """The replica that answers. `circuits` holds the state of every target's circuit that is not closed.
+
+    `refused` counts the requests that it refused since its start, by status and code.
+    """
 
     version: str
     replica: str
@@ -242,6 +245,7 @@ class GatewayView:
     store: StoreView
     circuits: Mapping[str, str]
     shadows: ShadowQueueView
+    refused: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

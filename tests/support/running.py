@@ -12,7 +12,6 @@ from gateway import logs
 from gateway.config import load
 from gateway.net.server import Server
 from gateway.rehearsal.standin import ModelBehaviour, Standin
-from gateway.replica import wiring
 from gateway.replica.replica import Gateway, Seams, build, new_replica_id
 from gateway.store import OpenStore, connect
 from tests.support.faulty_store import FaultyStore
@@ -84,7 +83,7 @@ async def running(
     store = OpenStore(faulty, "redis", None)
     gateway = build(deployment, store, replica, logs.configure(), seams=seams)
     await gateway.start()
-    server = Server(gateway.asgi, "127.0.0.1", 0, wiring.limits(deployment.settings), drain_seconds=2.0)
+    server = Server(gateway.asgi, "127.0.0.1", 0, gateway.limits, drain_seconds=2.0)
     serving = asyncio.create_task(server.serve(handle_signals=False))
     try:
         await server.started.wait()

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.errors import Headers, KeyRefused, ProviderError, SerinusError
+from gateway.errors import Headers, KeyRefused, ProviderError, SerinusError, failure_details
 from gateway.formats.denials import denial, denial_inside
 from gateway.formats.openai_chat.errors import error_inside, read_error
 from gateway.formats.prompt import Untranslatable
@@ -56,6 +56,8 @@ def error_body(error: SerinusError, call_id: str) -> bytes:
     content: dict[str, Any] = {"type": kind, "message": error.client_message}
     if error.code == Untranslatable.code and error.param == "thread":  # its SDK then goes on without
         content["details"] = {"error_code": "thread_unsupported_request"}
+    if found := failure_details(error, call_id):
+        content["serinus"] = found
     return encode({"type": "error", "error": content, "request_id": call_id or None}).encode()
 
 

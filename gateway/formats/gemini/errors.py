@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.errors import Headers, KeyRefused, ProviderError, SerinusError
+from gateway.errors import Headers, KeyRefused, ProviderError, SerinusError, failure_details
 from gateway.formats.denials import denial, denial_inside, is_about_region
 from gateway.formats.gemini._terms import event_of
 from gateway.formats.provider_errors import ERROR_STATUSES, no_error, unreadable
@@ -78,10 +78,16 @@ def write_error_event(error: SerinusError, call_id: str) -> bytes:
 def _error_content(error: SerinusError, call_id: str) -> dict[str, Any]:
     name = _NAMES.get(error.status) or ("INTERNAL" if error.status >= 500 else "INVALID_ARGUMENT")
     metadata = {"callId": call_id} | ({"field": error.param} if error.param else {})
+    metadata |= {_camel(name): str(value) for name, value in failure_details(error, call_id).items()}
     reason = (error.code or error.type).upper()
     info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "domain": "serinus"}
     details = [{**info, "metadata": metadata}]
     return {"error": {"code": error.status, "message": error.client_message, "status": name, "details": details}}
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.title, others))
 
 
 def _error_of(answer: Any) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.errors import Headers, KeyRefused, ProviderError, SerinusError
+from gateway.errors import Headers, KeyRefused, ProviderError, SerinusError, failure_details
 from gateway.formats.denials import denial_inside
 from gateway.formats.gemini import errors as google
 from gateway.formats.gemini_interactions._terms import PREVIOUS, event_of
@@ -83,7 +83,8 @@ def _content(error: SerinusError, call_id: str) -> dict[str, Any]:
     code = _CODES.get(error.status) or ("api_error" if error.status >= 500 else "invalid_request")
     if error.code in _KEPT:
         code = error.code
-    details = {"reason": error.code or error.type, "callId": call_id}
+    found = failure_details(error, call_id)
+    details: dict[str, str | int] = {"reason": error.code or error.type, "callId": call_id, **found}
     return {
         "code": code,
         "message": error.client_message,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.errors import Headers, KeyRefused, ProviderError, SerinusError
+from gateway.errors import Headers, KeyRefused, ProviderError, SerinusError, failure_details
 from gateway.formats import sse
 from gateway.formats.denials import denial, denial_inside
 from gateway.formats.ends import check_end
@@ -84,13 +84,17 @@ def _text(error: Any, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def error_body(error: SerinusError, _call_id: str = "") -> bytes:
-    """OpenAI's error body in our own words."""
-    content = {"message": error.client_message, "type": error.type, "param": error.param, "code": error.code}
+def error_body(error: SerinusError, call_id: str = "") -> bytes:
+    """OpenAI's error body in our own words, with who failed."""
+    content: dict[str, Any] = {
+        "message": error.client_message, "type": error.type, "param": error.param, "code": error.code,
+    }  # fmt: skip
+    if details := failure_details(error, call_id):
+        content["serinus"] = details
     return encode({"error": content}).encode()
 
 
-def error_event(error: SerinusError, _call_id: str = "") -> bytes:
+def error_event(error: SerinusError, call_id: str = "") -> bytes:
     """The server-sent event that tells of an error inside a stream: the provider's own words where it has some."""
     own = error.body if isinstance(error, ProviderError) else None
-    return sse.event(error_body(error) if own is None else own)
+    return sse.event(error_body(error, call_id) if own is None else own)

@@ -1,8 +1,9 @@
 """Errors of the Responses API: as a provider sends them, and as a client gets them inside a stream."""
 
 from collections.abc import Mapping
+from typing import Any
 
-from gateway.errors import Headers, ProviderError, SerinusError
+from gateway.errors import Headers, ProviderError, SerinusError, failure_details
 from gateway.formats import sse
 from gateway.formats.openai_chat.errors import read_error
 from gateway.json_body import encode
@@ -19,9 +20,13 @@ _IN_CHAT: Mapping[str, str] = {
 }
 
 
-def error_event(error: SerinusError, _call_id: str) -> bytes:
+def error_event(error: SerinusError, call_id: str) -> bytes:
     """An `error` event both as the API documents it and as it sends it, which is what makes SDKs raise."""
-    content = {"message": error.client_message, "type": error.type, "param": error.param, "code": error.code}
+    content: dict[str, Any] = {
+        "message": error.client_message, "type": error.type, "param": error.param, "code": error.code,
+    }  # fmt: skip
+    if details := failure_details(error, call_id):
+        content["serinus"] = details
     flat = {"code": error.code, "message": error.client_message, "param": error.param}
     event = {"type": "error", "sequence_number": _LAST_NUMBER, **flat, "error": content}
     return sse.event(encode(event).encode(), "error")

@@ -74,11 +74,11 @@ class BoundedConnection(asyncio.Protocol):
         self.flow = FlowControl(transport)
         self._watch = Watch(self.loop, transport, self._limits, self._expire)
         self._intake = Intake(self.loop, transport, self.flow, self._vanish)
+        self.client = get_remote_addr(transport)
         if not self._room.take(self, self.loop.time()):
             self.turn_away()
             return
         self.server = get_local_addr(transport)
-        self.client = get_remote_addr(transport)
         self._watch.within_short(self._limits.first_byte_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -224,7 +224,9 @@ class BoundedConnection(asyncio.Protocol):
             self._refusal = refusal
 
     def _dismiss(self, refusal: SerinusError) -> None:
-        self.write(render(refusal, self._limits.refusal_body(refusal, self._refused_path)))
+        path, client = self._refused_path, self.client[0] if self.client else ""
+        id_ = self._limits.note_refusal(refusal, path, client)
+        self.write(render(refusal, self._limits.refusal_body(refusal, path, id_), id_))
         self._linger()
 
     def _path_of(self, exchange: Exchange | None) -> str:

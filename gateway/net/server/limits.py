@@ -14,7 +14,12 @@ def _none(_path: str) -> bool:
     return False
 
 
-def _no_dialect(_refusal: SerinusError, _path: str) -> bytes | None:
+def _no_id(_refusal: SerinusError, _path: str, _client: str) -> str:
+    """Give a refusal no id: nobody notes it."""
+    return ""
+
+
+def _no_dialect(_refusal: SerinusError, _path: str, _id: str) -> bytes | None:
     """No path has a dialect of its own."""
     return None
 
@@ -41,8 +46,11 @@ class ServerLimits:
     takes_uploads: Callable[[str], bool] = _none
     """Whether a path's bodies are handed on as they come."""
 
-    refusal_body: Callable[[SerinusError, str], bytes | None] = _no_dialect
-    """Body of a refusal in the dialect of its path's clients, as JSON; None for OpenAI's."""
+    refusal_body: Callable[[SerinusError, str, str], bytes | None] = _no_dialect
+    """Body of a refusal in the dialect of its path's clients, with its id, as JSON; None for OpenAI's."""
+
+    note_refusal: Callable[[SerinusError, str, str], str] = _no_id
+    """Told of each refusal with its path and the client's address; return the id that the answer names, '' for none."""
 
     head_seconds: float = 10.0
     """From the first byte of a request to the end of its header block; beyond: 408."""

@@ -23,16 +23,23 @@ class HeadTooLarge(CallerError):
     code = "headers_too_large"
 
 
-def render(refusal: SerinusError, body: bytes | None = None) -> bytes:
-    """The whole answer: status line, headers with exactly one framing header, and the JSON body, if not another one."""
+def render(refusal: SerinusError, body: bytes | None = None, id_: str = "") -> bytes:
+    """The whole answer: status line, headers with exactly one framing header, and the JSON body, if not another one.
+
+    With an id, headers name it.
+    """
     if body is None:
         body = json.dumps({"error": _error(refusal)}).encode()
     # 503 only: the other refusals would fail again.
-    retry = b"retry-after: 1\r\n" if refusal.status == 503 else b""
+    more = b"retry-after: 1\r\n" if refusal.status == 503 else b""
+    if id_:
+        more += (
+            f"x-serinus-call-id: {id_}\r\nx-request-id: {id_}\r\nx-serinus-failed-by: {refusal.failed_by}\r\n".encode()
+        )
     return b"%bcontent-type: application/json\r\ncontent-length: %d\r\n%bconnection: close\r\n\r\n%b" % (
         STATUS_LINE[refusal.status],
         len(body),
-        retry,
+        more,
         body,
     )
 

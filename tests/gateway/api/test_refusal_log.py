@@ -1,6 +1,7 @@
-"""Refused credentials are logged: who tried and where, never what was tried, and a flood leaves few lines."""
+"""What is refused is logged and counted: who asked and why, never what was sent, and a flood leaves few lines."""
 
 import hashlib
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from gateway import logs
 from gateway.api.refusal_log import MOST_AT_ONCE, RefusalLog
-from gateway.errors import Forbidden, NotFound, SerinusError, Unauthenticated
+from gateway.errors import CallerError, Overloaded, Unauthenticated, UnknownModel
 from tests.support.crowd import ask
 from tests.support.running import running, write
 
@@ -28,35 +29,44 @@ def test_a_flood_leaves_few_lines(capfdbinary: pytest.CaptureFixture[bytes]) -> 
     refusals = RefusalLog(log, lambda: clock[0])
     for number in range(100_000):
         clock[0] = number / 10_000
-        refusals.note(Unauthenticated("no"), SCOPE, KEY)
+        refusals.note(Unauthenticated("no"), SCOPE, KEY, f"{number:x}")
     log.info("stopped")
     found = lines(capfdbinary)
     assert MOST_AT_ONCE + 9 <= len(found) <= MOST_AT_ONCE + 10
     assert sum(line["unlogged"] for line in found) > 80_000
+    assert refusals.counts == {"401 invalid_api_key": 100_000}
 
 
-@pytest.mark.parametrize(
-    ("error", "headers", "is_logged"),
-    [
-        (Unauthenticated("no"), KEY, True),
-        (Unauthenticated("no"), {b"x-api-key": b"planted"}, True),
-        (Unauthenticated("no"), {b"x-serinus-signature": b"v1=0"}, True),
-        (Unauthenticated("no"), {}, False),
-        (Unauthenticated("no"), {b"authorization": b""}, False),
-        (Forbidden("no", code="host_not_allowed"), {}, True),
-        (Forbidden("no", code="origin_not_allowed"), {}, True),
-        (Forbidden("no"), KEY, False),
-        (NotFound("no"), KEY, False),
-    ],
-)
-def test_what_is_logged(
-    error: SerinusError, headers: dict[bytes, bytes], is_logged: bool, capfdbinary: pytest.CaptureFixture[bytes]
-) -> None:
-    """What was sent and is wrong, and pages; not who forgot a key, nor what a right key may not do."""
+def test_one_kind_hides_no_other(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """A client that is refused thousands of times leaves room for a key that is guessed, and for other errors."""
     log = logs.configure()
-    RefusalLog(log, lambda: 0.0).note(error, SCOPE, headers)
+    refusals = RefusalLog(log, lambda: 0.0)
+    for _ in range(1000):
+        refusals.note(CallerError("no"), SCOPE, {}, "x")
+    refusals.note(Unauthenticated("no"), SCOPE, KEY, "y")
+    refusals.note(Overloaded("no"), SCOPE, {}, "z")
     log.info("stopped")
-    assert len(lines(capfdbinary)) == is_logged
+    assert [line["id"] for line in lines(capfdbinary)][MOST_AT_ONCE:] == ["y", "z"]
+
+
+def test_counts_are_bounded() -> None:
+    """However many codes there were, a scrape stays small."""
+    refusals = RefusalLog(logs.to(io.BytesIO()), lambda: 0.0)
+    for number in range(1000):
+        refusals.note(CallerError("no", code=f"c{number}"), SCOPE, {}, "x")
+    assert len(refusals.counts) <= 101 and sum(refusals.counts.values()) == 1000
+
+
+def test_a_quotation_is_no_part_of_the_message(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """A parameter's name stays, and so does a model that is not known; a value of the request does not."""
+    log = logs.configure()
+    refusals = RefusalLog(log, lambda: 0.0)
+    refusals.note(CallerError("'max_tokens' is no number: 'Secret 7'", param="max_tokens"), SCOPE, {}, "x")
+    refusals.note(UnknownModel("the model 'gpt-9' does not exist"), SCOPE, {}, "y")
+    log.info("stopped")
+    first, second = lines(capfdbinary)
+    assert (first["message"], first["param"]) == ("'max_tokens' is no number: '…'", "max_tokens")
+    assert "'gpt-9'" in second["message"]
 
 
 async def test_over_sockets(
@@ -78,5 +88,6 @@ async def test_over_sockets(
     assert [reply.status for reply in replies] == [401, 404, 401, 401]
     raw = capfdbinary.readouterr().out
     found = [json.loads(line) for line in raw.splitlines() if b'"event":"refused"' in line]
-    assert [line["path"] for line in found] == [paths[0], *paths[2:]]
+    assert [line["path"] for line in found] == paths
+    assert [reply.headers["x-serinus-call-id"] for reply in replies] == [line["id"] for line in found]
     assert {line["client"] for line in found} == {"127.0.0.1"} and b"planted-8d1f" not in raw

@@ -14,6 +14,7 @@ from gateway.errors import (
     SerinusError,
     Unauthenticated,
     UnknownModel,
+    failure_details,
 )
 from gateway.formats.anthropic.client import CLIENT
 from gateway.formats.anthropic.provider import PROVIDER
@@ -46,7 +47,9 @@ def upstream(status: int, kind: str) -> ProviderError:
 def test_clients_get_anthropics_error_body(error: SerinusError, kind: str) -> None:
     """Its type follows from the status, as the SDKs expect."""
     told = {"type": "error", "error": {"type": kind, "message": "no"}, "request_id": "call-1"}
-    assert json.loads(CLIENT.error(error, "call-1")) == told
+    found = json.loads(CLIENT.error(error, "call-1"))
+    assert found["error"].pop("serinus", None) == (failure_details(error, "call-1") or None)
+    assert found == told
     assert CLIENT.error_event(error, "call-1") == b"event: error\ndata: " + CLIENT.error(error, "call-1") + b"\n\n"
 
 

@@ -68,11 +68,13 @@ def test_a_client_is_told_in_googles_shape(error: SerinusError, code: int, statu
     """The field and the call's id stand in the details."""
     field = {"field": error.param} if error.param else {}
     told = json.loads(CLIENT.error(error, "call-1"))
+    is_clients = isinstance(error, CallerError)
+    failed_by = {} if is_clients else {"failedBy": error.failed_by, "lookUp": "/calls/call-1"}
     assert told == {"error": {
         "code": code, "message": "No.", "status": status,
         "details": [{
             "@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "domain": "serinus",
-            "metadata": {"callId": "call-1", **field},
+            "metadata": {"callId": "call-1", **field, **failed_by},
         }],
     }}  # fmt: skip
 

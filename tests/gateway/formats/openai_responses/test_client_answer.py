@@ -272,6 +272,7 @@ def test_errors_are_openais() -> None:
 def test_a_broken_stream_ends_with_an_error_event() -> None:
     """As documented, and with the nested error that OpenAI sends, which makes its SDKs raise, and behind all others."""
     (event,) = sent(CLIENT.error_event(ProviderError("truncated", "10.0.0.1 hung up"), "call-1"))
+    assert event["error"].pop("serinus")["failed_by"] == "provider"
     message, code = "the provider's answer ended early", "upstream_truncated"
     assert event == {
         "type": "error",

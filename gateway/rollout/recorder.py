@@ -13,6 +13,7 @@ from gateway.pricing import PriceBook
 from gateway.rollout.call_id import Booking
 from gateway.rollout.flush_requests import FlushRequests
 from gateway.rollout.named_conversations import Conversations
+from gateway.rollout.spending import spend
 from gateway.rollout.table import Entry
 from gateway.rollout.weighing import Unshared, cost_of, mark, tokens_of, weigh
 from gateway.store.cells import APART, SHADOW
@@ -65,6 +66,7 @@ class Recorder:
         _count(outcome, spent, judged, tally)
         if outcome.attempts and outcome.attempts[0].failure is not None:
             self._note_reason(batch, outcome)
+        spend(outcome, name, batch.cells.spending(outcome.ended_at))
         if arm is not None:
             counts = batch.canary if arm == "canary" else batch.stable
             if outcome.censored or outcome.held:

@@ -9,6 +9,7 @@
 --       7  open      hash: the sums of the running interval, see history.lua
 --       8  ended     hash: the intervals that have ended
 --       9  reasons   hash: the rollout's reasons of failures, see failures.lua
+--       10 to 13  what calls have cost, see costs.lua: the running day, days that have ended, conversations new and old
 --       then two for each component of the batch, sets: stable's bad units, the canary's bad units. Those of units that
 --       began in an earlier step are that step's, so that a unit counts once
 -- ARGV  1  sequence of the batch
@@ -24,6 +25,7 @@
 --            stable_seen  whether stable had calls that are no evidence: there is a control all the same
 --            cells     the calls' sums by tally and time, the oldest first: a list of age in seconds, tally key, arm,
 --                      list of fields, list of their amounts
+--            costs     what the calls have cost, likewise: a list of age in seconds, list of rows, list of conversations
 --            has_curves  whether these sums are kept by interval, too
 --            errors    the evidence's sums: the list of fields, and the list of their amounts
 --            samples   a list of sums, each likewise; when the first amount of one is refused, so are its others
@@ -51,7 +53,7 @@
 -- <arm>|bad|<component>: "<slot>:<sum> " again and again, an eighth of the memory.
 
 local TALLY, EVIDENCE, UNITS, PARTIES, OPEN, ENDED = KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
-local FIXED = 9 -- keys before the sets
+local FIXED = 13 -- keys before the sets
 local REMEMBERED = 3600 -- seconds for which a party that has called is another one that is served
 local AT_ONCE = 1000 -- unpack() has a limit of some thousands
 local WIDTH = 12
@@ -249,6 +251,7 @@ local function count_calls()
     local _, key, _, fields, amounts = unpack(cell)
     for index = 1, #fields do add(TALLY, key .. '|' .. fields[index], amounts[index]) end
   end
+  if #batch.costs > 0 then keep_costs({unpack(KEYS, 10, FIXED)}, tonumber(now), batch.costs, add) end
   if batch.has_curves then keep_history(OPEN, ENDED, tonumber(now), batch.cells, add) end
 end
 

@@ -27,6 +27,7 @@ from gateway.store.bounds import BOUNDS, Bounds
 from gateway.store.calls import CallStore
 from gateway.store.codec import decode_state, decode_tallies, encode_event, encode_state
 from gateway.store.connect import MAX_IN_FLIGHT, Client, close, disconnect, know_nodes
+from gateway.store.costs import CostStore, cost_keys
 from gateway.store.failures import CALLS, MOST, ReasonsByVersion, decode_reasons
 from gateway.store.faults import FAILURES, away_on_failure, heeding_cancellation
 from gateway.store.feedback import FeedbackStore
@@ -69,7 +70,9 @@ _LIMITS = orjson.dumps(
 )  # fmt: skip
 
 
-class RedisStore(BeginningStore, CallStore, FeedbackStore, HandoverStore, IntervalStore, ItemStore, ReceiverStore):
+class RedisStore(
+    BeginningStore, CostStore, CallStore, FeedbackStore, HandoverStore, IntervalStore, ItemStore, ReceiverStore
+):
     """Implements `Store` over a client of `connect`, which it closes with itself.
 
     `replica` names this process start and no other: it keys the sequence of applied batches. An operation that takes
@@ -280,6 +283,7 @@ def _flush_keys(agent: str, replica: str, batch: Batch) -> list[str]:
         key_of(agent, "parties"),
         *history_keys(agent),
         key_of(agent, "reasons", batch.rollout),
+        *cost_keys(agent),
         *(key_of(agent, *parts) for parts in sets),
     ]
 

@@ -20,9 +20,10 @@ class Script:
 
 
 READ = Script.load("read.lua")
-FLUSH = Script.load("history.lua", "failures.lua", "flush.lua")
+FLUSH = Script.load("history.lua", "costs.lua", "failures.lua", "flush.lua")
 RECENT = Script.load("recent.lua")
 INTERVALS = Script.load("intervals.lua")
+DAYS = Script.load("days.lua")
 EVIDENCE = Script.load("evidence.lua")
 COMMIT = Script.load("commit.lua")
 LEASE = Script.load("lease.lua")

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, Protocol
 
 from gateway.store.cells import Cells
 from gateway.store.failures import FailureReasons, ReasonsByVersion
-from gateway.store.intervals import GuardrailValues, Intervals, RecentCells
+from gateway.store.history_seam import HistoryStore
+from gateway.store.intervals import RecentCells
 from gateway.store.trace_seam import TraceStore
 from policies.evidence.evidence import ArmEvidence
 from policies.evidence.tally import Tally
@@ -207,7 +208,7 @@ class Handed:
     delivered_at: float | None
 
 
-class Store(TraceStore, Protocol):
+class Store(HistoryStore, TraceStore, Protocol):
     """The shared state. One implementation: Redis, embedded or remote."""
 
     async def read(self, agent: str) -> tuple[State | None, float]:
@@ -227,15 +228,6 @@ class Store(TraceStore, Protocol):
 
         So a batch that may have been sent must not grow; later counts belong to the next sequence.
         """
-
-    async def history(self, agent: str, since: float, until: float, seconds: int) -> Intervals:
-        """Return what was counted from one time to another (Unix seconds), by intervals of that many seconds.
-
-        Kept are 10 seconds for an hour, 60 and 300 for 26 hours, 3600 for 31 days. Raises ValueError for others.
-        """
-
-    async def note_evidence(self, agent: str, guardrails: Mapping[str, GuardrailValues]) -> None:
-        """Keep the evidence against these guardrails, by their texts, for the curves: one point a minute."""
 
     async def commit(self, agent: str, decision: Decision, config_digest: str) -> Committed:
         """Compare the epoch, write the decision's state, append the audit event, tell every replica: all or nothing."""

@@ -10,6 +10,7 @@ from typing import Literal
 
 import orjson
 
+from gateway.store.costs import encode_costs
 from gateway.store.failures import encode_reasons
 from gateway.store.seam import Arm, Batch, Sides
 from policies.evidence.evidence import LEFT_OUT, SCORED, WHOLE, ArmEvidence, earlier_part, part_of, whole_of
@@ -54,7 +55,7 @@ def encode_batch(batch: Batch, has_curves: bool = True) -> tuple[bytes, bytes]:
             "stable_seen": stable.uncounted > 0,
             "stable": str(stable.requests), "canary": str(canary.requests),
             "cells": [(age, key, arm, *_sums(tally.to_fields())) for age, key, arm, tally in batch.cells.aged()],
-            "has_curves": has_curves, "errors": _sums(_errors(batch)),
+            "costs": encode_costs(batch.cells), "has_curves": has_curves, "errors": _sums(_errors(batch)),
             "samples": [*_samples("stable", stable), *_samples("canary", canary)],
             "parties": sorted(batch.parties), "requests_of": _sums(_requests_of(batch)),
             "checks": _sums(_checks(canary)),

@@ -9,6 +9,7 @@ import pytest
 from redis.exceptions import NoPermissionError
 
 from gateway.store import Arm, Notice, RedisStore, Store, connect
+from gateway.store.history_seam import HistoryStore
 from gateway.store.intervals import GuardrailValues
 from gateway.store.permissions import COMMANDS, acl_line
 from gateway.store.seam import HumanReply
@@ -27,6 +28,7 @@ OPERATIONS: dict[str, tuple[Any, ...]] = {
     "flush": ("a", 1, batch(stable=Arm(3), canary=failing("x", "y", requests=4))),
     "history": ("a", 0.0, 60.0, 60),
     "note_evidence": ("a", {"error_rate <= 20%": GuardrailValues(1.0, None, 0.5, 0.2)}),
+    "costs": ("a", 0, 30_000),
     "audit": ("a", 3),
     "claim_notices": (["a"], 0, 5),
     "mark_delivered": (Notice("a", "1-1", "a:1", {}),),
@@ -74,7 +76,7 @@ async def give(port: int) -> None:
 
 def test_every_operation_is_tried() -> None:
     """A new one must be added here."""
-    names = {name for seam in (Store, TraceStore) for name in vars(seam) if not name.startswith("_")}
+    names = {name for seam in (Store, HistoryStore, TraceStore) for name in vars(seam) if not name.startswith("_")}
     assert names == {*OPERATIONS, *ELSEWHERE}
 
 

@@ -1,0 +1,64 @@
+"""Cost of a call by version, caller, target and part: the answer, or what was spent beside it."""
+
+from collections.abc import Iterator
+
+from gateway.calls import Attempt, Outcome
+from gateway.rollout.weighing import unit_id
+from gateway.store.cells import Spending
+
+# Parts of the costs beside the attempts that were to answer a client.
+FALLBACK, HEDGE, SHADOW, CANCELLED = "fallback", "hedge", "shadow", "cancelled"
+_OF_CONVERSATION = "\0conversation\0"  # in a unit that is one (`routing.assignment`)
+
+
+def spend(outcome: Outcome, version: str, spending: Spending) -> None:
+    """Add what the call has cost. The call itself is counted with the attempt that answered it, or the last one."""
+    attempts, nano_usd = outcome.attempts, 0
+    if not attempts:
+        return
+    answering = outcome.answering
+    for attempt, part in _parts(outcome):
+        row = spending.row((version, outcome.caller, attempt.target, part))
+        row[0] += attempt is answering
+        usage, cost = attempt.usage, attempt.cost_nano_usd
+        if usage is None:
+            nano_usd = -1 if attempt.failure is None else nano_usd
+            continue
+        row[1] += usage.input
+        row[2] += usage.cached
+        row[3] += usage.output
+        row[4] += usage.reasoning
+        row[7] += usage.estimated
+        if cost is None:
+            row[6] += 1
+            nano_usd = -1
+        else:
+            row[5] += cost
+            nano_usd += cost if nano_usd >= 0 else 0
+    if nano_usd >= 0 and outcome.reason != "shadow" and (conversation := _conversation(outcome)):
+        spending.add_conversation(version, conversation, nano_usd, outcome.call_id)
+
+
+def _parts(outcome: Outcome) -> Iterator[tuple[Attempt, str]]:
+    """Yield each attempt with the part of the costs that it belongs to."""
+    attempts = outcome.attempts
+    usual = SHADOW if outcome.reason == "shadow" else CANCELLED if outcome.end == "client_gone" else ""
+    if len(attempts) == 1:
+        yield attempts[0], usual
+        return
+    first = attempts[0].target
+    beside = None if outcome.hedge is None else attempts[0 if outcome.hedge == "won" else 1]
+    for attempt in attempts:
+        if attempt is beside:
+            yield attempt, HEDGE
+        else:
+            yield attempt, FALLBACK if not usual and attempt.target != first and outcome.fell_back else usual
+
+
+def _conversation(outcome: Outcome) -> str:
+    """Return what tells the call's conversation among its agent's, '' where it belongs to none."""
+    if outcome.drawn:
+        return outcome.drawn
+    if _OF_CONVERSATION in outcome.unit:
+        return unit_id(outcome.unit)
+    return unit_id(f"{outcome.caller}{_OF_CONVERSATION}{outcome.conversation}") if outcome.conversation else ""

@@ -7,6 +7,7 @@ from starlette.routing import BaseRoute, Route, Router
 from gateway.api.admin import Audit, CommandEndpoint
 from gateway.api.assets import assets
 from gateway.api.cors import Cors
+from gateway.api.costs import Costs
 from gateway.api.counting import CountTokens
 from gateway.api.endpoint import Handler, OpenEndpoint, Services
 from gateway.api.escalations import Escalation, EscalationList, EscalationReply
@@ -94,6 +95,7 @@ def routes(services: Services) -> list[BaseRoute]:
         ("/calls/{call_id}", CallsSeen(services)),
         ("/conversations", ConversationsSeen(services)),
         ("/conversations/{conversation:path}", ConversationsSeen(services)),
+        ("/costs", Costs(services)),
         ("/audit/{agent}", Audit(services)),
         ("/admin/agents/{agent}/{verb}", CommandEndpoint(services)),
         ("/healthz", Live(services)),

@@ -48,7 +48,7 @@ class ConversationCostView:
 
 @dataclass(frozen=True, slots=True)
 class DearConversationView:
-    """One of the dearest conversations. Its latest call's id leads to all of it."""
+    """Conversation that is among the dearest. Its latest call's id leads to all of it."""
 
     agent: str
     version: str

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from gateway.api.admin import required_text
 from gateway.api.endpoint import header, named, read_small, send_json
 from gateway.api.status import Status, bearer_of_basic
-from gateway.api.status_page import HTML, wants_html
+from gateway.api.status_page import send_page, wants_html
 from gateway.call.streaming import send_answer
 from gateway.calls import Caller
 from gateway.errors import CallerError, Forbidden, NotFound, SerinusError, Unauthenticated
@@ -88,10 +88,8 @@ class PageAction(Status):
         return verb
 
     async def _show_refusal(self, scope: Scope, send: Send, agent: str, error: SerinusError) -> None:
-        from gateway.pages.frame import document
-
         page = await self.pages.agent(scope, agent, "", refusal=error.message, base="../")
-        await send_answer(send, error.status, HTML, document(page))
+        await send_page(send, page, error.status)
 
 
 def _last_segment(scope: Scope) -> bytes:

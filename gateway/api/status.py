@@ -9,9 +9,8 @@ import binascii
 
 from gateway.api.admission import Places
 from gateway.api.endpoint import Endpoint, Services, caller_of, header, named, send_json
-from gateway.api.status_page import HTML, StatusPages, wants_html
+from gateway.api.status_page import StatusPages, send_page, wants_html
 from gateway.api.status_reading import StatusReading
-from gateway.call.streaming import send_answer
 from gateway.calls import Caller
 from gateway.errors import NotFound, SerinusError, Unauthenticated
 from gateway.net.asgi import Receive, Scope, Send
@@ -33,9 +32,7 @@ class Status(Endpoint):
         if name is not None and name not in self.reading.known(reader):
             raise NotFound(f"there is no agent {name!r}")
         if wants_html(scope):
-            from gateway.pages.frame import document
-
-            await send_answer(send, 200, HTML, document(await self.pages.page(scope, name)))
+            await send_page(send, await self.pages.page(scope, name))
         elif name is None:
             await send_json(send, await self.reading.overview(reader))
         else:

@@ -7,9 +7,10 @@ from gateway.api.endpoint import Services, caller_of, header
 from gateway.api.page_history import PageHistory
 from gateway.api.status_reading import StatusReading
 from gateway.auth import OPEN
+from gateway.call.streaming import send_answer
 from gateway.calls import Caller
 from gateway.errors import NotFound
-from gateway.net.asgi import Scope
+from gateway.net.asgi import Scope, Send
 
 if TYPE_CHECKING:  # loaded with the first page that somebody opens
     from gateway.pages.actions import ActionForms
@@ -33,6 +34,13 @@ _LONGEST_FILTER = 100
 def wants_html(scope: Scope) -> bool:
     """Return whether a browser asks."""
     return b"text/html" in (header(scope, b"accept") or b"")
+
+
+async def send_page(send: Send, page: "LivePage", status: int = 200) -> None:
+    """Answer with a page."""
+    from gateway.pages.frame import document
+
+    await send_answer(send, status, HTML, document(page))
 
 
 class StatusPages:

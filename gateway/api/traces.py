@@ -11,6 +11,7 @@ from time import time
 from gateway.api.endpoint import CALLER, caller_of, send_json
 from gateway.api.query import read_query, read_time
 from gateway.api.status import Status
+from gateway.api.status_page import send_page, wants_html
 from gateway.calls import Caller
 from gateway.errors import CallerError, NotFound
 from gateway.net.asgi import Receive, Scope, Send
@@ -68,14 +69,26 @@ class CallsSeen(TraceEndpoint):
         record = await self.find_call(scope, call_id)
         if record is None:
             raise NotFound(f"no call {call_id!r} is kept, or not for you", code="unknown_call")
-        await send_json(send, call_view(record, lambda caller: self.may_name(scope, caller)))
+        view = call_view(record, lambda caller: self.may_name(scope, caller))
+        if not wants_html(scope):
+            await send_json(send, view)
+            return
+        from gateway.pages.call_page import call_page
+
+        await send_page(send, call_page(view))
 
     async def _list(self, scope: Scope, send: Send) -> None:
-        given = read_query(scope, _KNOWN)
+        given = {name: value for name, value in read_query(scope, _KNOWN).items() if value}  # a form sends all fields
         agents, wanted, count, before = _asked(self.agents(scope), given)
         page = _seen(self, scope, await find_calls(self.services.traces, agents, wanted, count, before))
         views = (call_view(calls[0], lambda caller: self.may_name(scope, caller)) for calls in page.found)
-        await send_json(send, CallList(tuple(views), page.next))
+        found = CallList(tuple(views), page.next)
+        if not wants_html(scope):
+            await send_json(send, found)
+            return
+        from gateway.pages.search_page import calls_page
+
+        await send_page(send, calls_page(found, given))
 
 
 class ConversationsSeen(TraceEndpoint):
@@ -94,14 +107,26 @@ class ConversationsSeen(TraceEndpoint):
         if found is None or not own:
             raise NotFound(f"no conversation {name!r} is kept, or not for you", code="unknown_conversation")
         others = [[each for each in calls if self.may_see(scope, each)] for calls in found.others]
-        await send_json(send, tree_of(own, others, lambda caller: self.may_name(scope, caller)))
+        tree = tree_of(own, others, lambda caller: self.may_name(scope, caller))
+        if not wants_html(scope):
+            await send_json(send, tree)
+            return
+        from gateway.pages.conversation_page import conversation_page
+
+        await send_page(send, conversation_page(tree))
 
     async def _list(self, scope: Scope, send: Send) -> None:
-        given = read_query(scope, _KNOWN)
+        given = {name: value for name, value in read_query(scope, _KNOWN).items() if value}  # a form sends all fields
         agents, wanted, count, before = _asked(self.agents(scope), given)
         page = _seen(self, scope, await find_conversations(self.services.traces, agents, wanted, count, before))
         views = (summary_of(calls, lambda caller: self.may_name(scope, caller)) for calls in page.found)
-        await send_json(send, ConversationList(tuple(views), page.next))
+        found = ConversationList(tuple(views), page.next)
+        if not wants_html(scope):
+            await send_json(send, found)
+            return
+        from gateway.pages.search_page import conversations_page
+
+        await send_page(send, conversations_page(found, given))
 
     async def _find(self, scope: Scope, name: str) -> Conversation | None:
         agents, reader = self.agents(scope), self.services.traces

@@ -14,6 +14,7 @@ from gateway.pages.chart import figures
 from gateway.pages.condition import Condition, agent_condition, is_on_trial, share
 from gateway.pages.curves import charts
 from gateway.pages.difference import difference
+from gateway.pages.failures import failures
 from gateway.pages.frame import LivePage, chip
 from gateway.pages.health import health
 from gateway.pages.html import NOTHING, Markup, joined, tag
@@ -50,7 +51,7 @@ def agent_page(view: StatusView, name: str, reading: AgentReading) -> LivePage:
     condition = agent_condition(agent)
     live = _sections(view, name, reading)
     query = f"agent={quote(name, safe='')}&range={reading.span}"
-    order = ("now", "difference", "limits", "certainty", "curves", "timeline")
+    order = ("now", "difference", "limits", "failures", "certainty", "curves", "timeline")
     rest = ("split", "numbers", "health")
     return LivePage(
         name=name,
@@ -82,6 +83,7 @@ def _sections(view: StatusView, name: str, reading: AgentReading) -> dict[str, M
         "now": _now(agent, agent_condition(agent)),
         "difference": difference(stable, canary, shows_prompts=reading.shows_prompts),
         "limits": limits(agent),
+        "failures": failures(name, agent, f"{reading.base}../"),
         "certainty": certainty(agent),
         "curves": _curves(name, agent, reading),
         "timeline": _timeline(agent, reading.history),

@@ -68,7 +68,13 @@ def document(page: LivePage) -> bytes:
     body = tag(
         "body",
         tag("a", "Skip to the content", href="#main", class_="skip"),
-        tag("header", tag("nav", *_crumbs(page), aria_label="Where you are"), _connection(page), class_="top"),
+        tag(
+            "header",
+            tag("nav", *_crumbs(page), aria_label="Where you are"),
+            _elsewhere(page),
+            _connection(page),
+            class_="top",
+        ),
         tag("main", *page.parts, id="main"),
         data_events=page.events,
         data_state=page.state() if page.events else None,
@@ -93,6 +99,11 @@ def _crumbs(page: LivePage) -> Iterator[Markup]:
         yield tag("a", name, href=address)
         yield tag("span", "›", aria_hidden="true")
     yield tag("span", page.name, aria_current="page")
+
+
+def _elsewhere(page: LivePage) -> Markup:
+    anchors = (tag("a", words, href=f"{page.top}{words.lower()}") for words in ("Calls", "Conversations"))
+    return tag("nav", *anchors, aria_label="Elsewhere", class_="elsewhere")
 
 
 def _connection(page: LivePage) -> Markup:

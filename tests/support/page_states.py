@@ -20,19 +20,38 @@ from gateway.history.view import (
 )  # fmt: skip
 from gateway.pages.actions import ActionForms
 from gateway.pages.agent_page import AgentReading, agent_page
+from gateway.pages.call_page import call_page
+from gateway.pages.conversation_page import conversation_page
 from gateway.pages.frame import LivePage
 from gateway.pages.overview import overview
+from gateway.pages.search_page import calls_page, conversations_page
 from gateway.rollout.status_view import (
     AgentView,
     ConfigView,
     CountsView,
     FindingView,
     OutlookView,
+    ReasonView,
     RetirementView,
     StatusView,
     StepView,
     StoreView,
     VersionView,
+)  # fmt: skip
+from gateway.traces.view import (
+    AttemptKind,
+    AttemptView,
+    CallList,
+    CallTokens,
+    CallView,
+    ConversationList,
+    ConversationSummary,
+    ConversationTree,
+    ToolCallView,
+    ToolResultView,
+    ToolView,
+    TraceStep,
+    VersionServed,
 )  # fmt: skip
 from policies.rollout.state import VersionRef
 from routing.agents import Agent, AgentVersion, Target, Tool
@@ -123,10 +142,10 @@ def suspect() -> AgentView:
 def rolled_back() -> AgentView:
     bad = (finding("error_rate", "breached", 1170.0, 0.021, 0.38, 1.25, canary_counts=CountsView(41, 108)), *FINE[1:])
     reason = "error_rate <= stable * 1.25 is breached: E = 468 of 100"
-    evidence = {"canary_failing": 41, "e_value": 468.2}
+    evidence, failed = {"canary_failing": 41, "e_value": 468.2}, replace(version(0, 0.38), reasons=_FAILURES)
     return trial(
         phase="rolled_back", epoch=3, weight=0.0, reason=reason, changed_at=at(minutes=2), guardrails=bad,
-        e_value=468.2, outlook=None, waits_for=(), versions={"v1": version(71, 0.021), "v2": version(0, 0.38)},
+        e_value=468.2, outlook=None, waits_for=(), versions={"v1": version(71, 0.021), "v2": failed},
         last_decision=DecisionView(at(minutes=2), "controller", "roll_back", reason, evidence),
     )  # fmt: skip
 
@@ -233,6 +252,63 @@ def _retired() -> AgentView:
     return trial(retirements=(ending,))
 
 
+def _attempt(target: str, kind: AttemptKind, after: float, seconds: float, **members: Any) -> AttemptView:
+    """An attempt that the client got its answer from; `members` differ."""
+    shown = AttemptView(
+        target, kind, at(seconds=60 - after), seconds, seconds / 3, 200, None, "", "", "req_1", True,
+        CallTokens(310, 0, 46, 0), 0.0051,
+    )  # fmt: skip
+    return replace(shown, **members)
+
+
+def call(number: int = 1, after: float = 0.0, **members: Any) -> CallView:
+    """A call whose first target was overloaded, and whose fallback answered."""
+    overloaded: dict[str, Any] = {"status": 503, "failure": "status", "message": "overloaded", "answered": False}
+    attempts = (
+        _attempt("openai/gpt-4o", "first", after, 0.3, **overloaded, tokens=CallTokens(), cost_usd=None),
+        _attempt("anthropic/claude-sonnet-4-5", "fallback", after + 0.32, 0.88),
+    )
+    shown = CallView(
+        f"5og8sbV3cUYAAAAAAQAAAAKKOVFt_HsJE7{number:02}", "7f3c21aa90b4e1d2", "order 7x8j2", "web", "support", "v2",
+        "canary", "split", "openai", False, at(seconds=60 - after), at(seconds=58.8 - after), 1.2, 0.6, "answered", 200,
+        False, "tool_calls", attempts, (ToolCallView("call_1", "lookup_order"),), (ToolResultView("c0", "find", True),),
+        CallTokens(310, 0, 46, 0, True), 0.0051, 0.0051, 1, "client-77", None,
+    )  # fmt: skip
+    return replace(shown, **members)
+
+
+def _summary(**members: Any) -> ConversationSummary:
+    shown = ConversationSummary(
+        "7f3c21aa90b4e1d2", "order 7x8j2", "web", (VersionServed("support", "v2", "canary"),), 2, 0, 2,
+        at(seconds=60), at(seconds=56), 4.0, CallTokens(1200, 0, 300, 0), 0.0221, 0.024, 0,
+    )  # fmt: skip
+    return replace(shown, **members)
+
+
+def tree(**members: Any) -> ConversationTree:
+    """Two calls, a tool that worked, one that failed, one that never answered, and a sub-agent."""
+    tools = (
+        ToolView("call_1", "lookup_order", "ok", at(seconds=58.7), 0.245, "x"),
+        ToolView("call_2", "refund", "error", at(seconds=58.7), 0.312, "x"),
+        ToolView("call_3", "notify", "no answer", at(seconds=58.7), None, "x"),
+    )
+    second = call(2, 1.6, attempts=(_attempt("openai/gpt-4o", "first", 1.6, 1.1),), asked_for=())
+    steps = (
+        TraceStep("call", call().at, 1.2, call(), copies=(call(9),)),
+        *(TraceStep("tool", tool.at, tool.seconds, tool=tool) for tool in tools),
+        TraceStep("app", at(seconds=58.5), 0.1),
+        TraceStep("call", second.at, 1.1, second),
+    )
+    researcher = ConversationTree(_summary(id="b" * 16, name="researcher", calls=1), steps[:1])
+    return ConversationTree(_summary(**members), steps, (researcher,))
+
+
+_FAILURES = (
+    ReasonView(41, at(minutes=2), "anthropic/claude-sonnet-4-5", "status", 529, "overloaded_error", "Overloaded", True,
+               (call(1).id, call(2).id)),
+    ReasonView(1, at(minutes=20), "anthropic/claude-sonnet-4-5", "connect", None, "", "", False, ()),
+)  # fmt: skip
+
 STORE_AWAY = {"store": StoreView("redis", False, "connection refused at 127.0.0.1:6379")}
 BROKEN = {
     "config": ConfigView(
@@ -253,5 +329,11 @@ STATES: Mapping[str, Callable[[], LivePage]] = {
     "healthy-trial": lambda: page_of(trial(), history()),
     "suspect": lambda: page_of(suspect(), history(0.05, 37.4)),
     "rolled-back": lambda: page_of(rolled_back(), history(0.38, 468.0, ends=True)),
+    "call": lambda: call_page(call()),
+    "call-failed": lambda: call_page(call(end="failed", failed=True, status=502, attempts=call().attempts[:1])),
+    "conversation": lambda: conversation_page(tree()),
+    "calls": lambda: calls_page(CallList((call(), call(2, failed=True)), "next"), {"agent": "support"}),
+    "calls-none": lambda: calls_page(CallList((), None), {"failed": "true"}),
+    "conversations": lambda: conversations_page(ConversationList((_summary(), _summary(failed=1)), None), {}),
     "failing": lambda: page_of(failing(), None),
 }  # fmt: skip

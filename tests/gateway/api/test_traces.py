@@ -156,3 +156,13 @@ async def test_a_store_that_is_away(two: tuple[Running, Running], agent: str) ->
         assert said.status == 200
         await seen(at, f"/calls/{said.headers['x-serinus-call-id']}", "", 503)
     assert await seen(at, f"/calls/{said.headers['x-serinus-call-id']}")
+
+
+async def test_a_browser_gets_pages(two: tuple[Running, Running], agent: str) -> None:
+    """Of a call, of a conversation, and of the lists; a form's empty fields ask for nothing."""
+    call_id = (await chat(two[0], agent, "hello", "chat-8")).headers["x-serinus-call-id"]
+    fields = "agent=&version=&min_cost=&since=1h"
+    for path in (f"/calls/{call_id}", "/conversations/chat-8", f"/calls?{fields}", f"/conversations?{fields}"):
+        reply = await ask(two[0].url, "GET", path, headers=[ADMIN, "accept: text/html"])
+        assert reply.status == 200 and reply.headers["content-type"].startswith("text/html"), path
+        assert "form-action 'self'" in reply.headers["content-security-policy"] and agent.encode() in reply.body

@@ -8,10 +8,27 @@ from typing import Any
 import pytest
 
 from gateway.pages.agent_page import AgentReading, agent_page
+from gateway.pages.call_page import call_page
+from gateway.pages.conversation_page import conversation_page
 from gateway.pages.frame import LivePage, document
 from gateway.pages.overview import Selection, overview
+from gateway.pages.search_page import calls_page, conversations_page
 from gateway.rollout.status_view import AgentView, ConfigView, RetirementView, StatusView, StoreView
-from tests.support.page_states import STATES, at, failing, finding, history, page_of, quiet, rolled_back, trial, view
+from gateway.traces.view import CallList, ConversationList
+from tests.support.page_states import (
+    STATES,
+    at,
+    call,
+    failing,
+    finding,
+    history,
+    page_of,
+    quiet,
+    rolled_back,
+    tree,
+    trial,
+    view,
+)
 from tests.support.views import FINDING, agent_view, status_view, with_every_text
 
 HOSTILE = "</style><script>alert('1')</script><img src=x onerror=\"alert(2)\">&amp;${replica}"
@@ -58,7 +75,15 @@ def everything_hostile() -> list[LivePage]:
     hostile = replace(hostile, agents=agents, models={HOSTILE: next(iter(agents.values())).versions[HOSTILE]})
     past = replace(with_every_text(history(), HOSTILE), step_seconds=60)
     reading = AgentReading(None, True, past, "1h", None)
-    return [overview(hostile, Selection(HOSTILE), HOSTILE), agent_page(hostile, HOSTILE, reading)]
+    found, talks = CallList((call(),), "x"), ConversationList((tree().summary,), "x")
+    return [
+        overview(hostile, Selection(HOSTILE), HOSTILE),
+        agent_page(hostile, HOSTILE, reading),
+        call_page(with_every_text(call(), HOSTILE)),
+        conversation_page(with_every_text(tree(), HOSTILE)),
+        calls_page(with_every_text(found, HOSTILE), {"agent": HOSTILE}),
+        conversations_page(with_every_text(talks, HOSTILE), {"since": HOSTILE}),
+    ]
 
 
 def _with_known_words(agent: AgentView) -> AgentView:
@@ -88,6 +113,8 @@ def test_a_page_loads_what_its_policy_allows(name: str) -> None:
     links = [attributes["href"] for tag, attributes in found if tag == "link"]
     assert links == [f"{page.top}status-{page.level}.svg", f"{page.top}status.css"]
     assert not [attributes for _, attributes in found if "style" in attributes]
+    if page.events is None:
+        assert not page.live
     ids = [attributes["id"] for _, attributes in found if "id" in attributes]
     assert len(ids) == len(set(ids)) and set(page.live) <= set(ids)
 
@@ -239,3 +266,48 @@ def test_a_view_of_every_kind_has_a_page() -> None:
     assert "Nothing was decided yet." in text(agent_page(shown, "support", reading))
     assert "The history cannot be read now." in text(agent_page(shown, "support", reading))
     assert at(minutes=1) == "2026-11-30T03:11:40Z"
+
+
+def test_why_calls_failed_is_said_with_calls_to_look_at() -> None:
+    """In the provider's words, with how often and when last; and where all calls are."""
+    page = STATES["rolled-back"]()
+    shown, html = text(page), document(page).decode()
+    assert "41 times: status 529 at anthropic/claude-sonnet-4-5: Overloaded · overloaded_error. Last" in shown
+    assert "once: connect at anthropic/claude-sonnet-4-5, not an error of the version." in shown
+    assert f'href="../calls/{call(1).id}"' in html and 'href="../calls?agent=support&amp;failed=true"' in html
+
+
+def test_a_call_is_told_attempt_by_attempt() -> None:
+    """Who answered, who failed with which words, and what it cost."""
+    shown = text(call_page(call()))
+    for words in (
+        "had trouble Answered by anthropic/claude-sonnet-4-5 in 1.2 s.", "openai/gpt-4o status 503", "(fallback)",
+        "overloaded · id req_1", "310 → 46 (estimated)", "$0.00510 and more", "find: error", "lookup_order call_1",
+    ):  # fmt: skip
+        assert words in shown
+    failed = call_page(call(end="failed", failed=True, attempts=()))
+    assert failed.level == "hurt" and "No provider was asked." in text(failed)
+    assert "Handed over to people" in text(call_page(call(end="escalated", asked_for=(), brought=())))
+
+
+def test_a_conversation_is_told_in_the_order_of_time() -> None:
+    """Calls with their attempts, tools, the app's own time, copies for a shadow, sub-agents."""
+    shown = text(conversation_page(tree()))
+    order = ["call …", "status 503", "copy for a shadow", "tool lookup_order", "tool refund", "tool notify",
+             "the app's own time".replace("'", "&#39;"), "sub-agent researcher"]  # fmt: skip
+    assert [shown.index(each) for each in order] == sorted(shown.index(each) for each in order)
+    assert "2 calls in 4 s, $0.0240." in shown and "no answer" in shown
+    assert "1 of them failed." in text(conversation_page(tree(failed=1)))
+
+
+def test_a_long_conversation_is_cut() -> None:
+    """The rest is in the JSON."""
+    long = replace(tree(), steps=tree().steps * 100)
+    assert "more steps are in the JSON of this address." in text(conversation_page(long))
+
+
+def test_a_search_keeps_what_was_asked_for() -> None:
+    """In the form, and for earlier ones; nothing found is said."""
+    html = document(STATES["calls"]()).decode()
+    assert 'name="agent" value="support"' in html and 'href="calls?agent=support&amp;before=next"' in html
+    assert "Nothing was found." in text(STATES["calls-none"]()) and "1 failed" in text(STATES["conversations"]())

@@ -36,7 +36,7 @@ local function keep_reasons(key, reasons, most, calls_kept)
   end
 
   for _, reason in ipairs(reasons) do
-    local is_new = redis.call('HEXISTS', key, reason[1]) == 0
+    local is_new = not redis.call('HGET', key, reason[1])
     merged(unpack(reason))
     if is_new then make_room(version_of(reason[1]), reason[1]) end
   end

@@ -29,6 +29,7 @@ OPERATIONS: dict[str, tuple[Any, ...]] = {
     "history": ("a", 0.0, 60.0, 60),
     "note_evidence": ("a", {"error_rate <= 20%": GuardrailValues(1.0, None, 0.5, 0.2)}),
     "costs": ("a", 0, 30_000),
+    "failure_reasons": ("a", 1),
     "audit": ("a", 3),
     "claim_notices": (["a"], 0, 5),
     "mark_delivered": (Notice("a", "1-1", "a:1", {}),),

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import datetime
 from time import time
 
 from gateway.errors import StoreAway
@@ -12,6 +13,7 @@ from gateway.store.seam import Store
 
 # By the name of a span: how long it is, and the step from point to point (seconds).
 SPANS: Mapping[str, tuple[int, int]] = {
+    "15m": (900, 10),
     "1h": (3600, 60),
     "6h": (6 * 3600, 300),
     "24h": (24 * 3600, 900),
@@ -43,8 +45,21 @@ class PageHistory:
                 del self._read[next(iter(self._read))]
         return known[1] if known else None
 
+    async def usual(self, agent: str) -> tuple[str, HistoryView | None]:
+        """Return the span that shows most where nobody chose one, and the history over it."""
+        past = await self.of(agent, "1h")
+        if past is not None and _is_young(past, self._now()):
+            return "15m", await self.of(agent, "15m")
+        return "1h", past
+
     async def _look(self, agent: str, seconds: int, step: int, now: float) -> HistoryView:
         step = choose_step(seconds, seconds, step)
         since = now - seconds
         intervals = await self._store.history(agent, since, now, interval_of(step, seconds))
         return history_view(agent, intervals, step, since, now)
+
+
+def _is_young(past: HistoryView, now: float) -> bool:
+    """Return whether all that there is lies within the last quarter of an hour."""
+    firsts = [series.points[0].at for series in past.series if series.points]
+    return bool(firsts) and now - datetime.fromisoformat(min(firsts)).timestamp() < SPANS["15m"][0] - SPANS["1h"][1]

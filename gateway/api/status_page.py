@@ -83,8 +83,10 @@ class StatusPages:
         view = await self._reading.of_agents([name])
         if name not in view.agents:
             raise NotFound(f"there is no agent {name!r}")
-        span = span if span in RANGES else next(iter(RANGES))
-        past = await self._history.of(name, span)
+        if span in RANGES:
+            past = await self._history.of(name, span)
+        else:
+            span, past = await self._history.usual(name)
         reading = AgentReading(
             entry.agent,
             _is_trusted(reader),

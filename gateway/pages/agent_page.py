@@ -22,10 +22,10 @@ from gateway.pages.limits import certainty, limits
 from gateway.pages.moments import moment
 from gateway.pages.numbers import numbers
 from gateway.rollout.status_view import AgentView, StatusView
-from gateway.rollout.status_words import evidence_number, percentage
+from gateway.rollout.status_words import evidence_number, percentage, rarity
 from routing.agents import Agent
 
-RANGES = {"1h": "1 hour", "6h": "6 hours", "24h": "24 hours", "7d": "7 days", "30d": "30 days"}
+RANGES = {"15m": "15 min", "1h": "1 hour", "6h": "6 hours", "24h": "24 hours", "7d": "7 days", "30d": "30 days"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +106,10 @@ def _facts(agent: AgentView) -> Iterator[tuple[str, Markup]]:
     yield "stable", joined((tag("b", agent.stable.version), " ", tag("code", agent.stable.digest[:12])))
     if agent.canary is not None:
         yield "canary", joined((tag("b", agent.canary.version), " ", tag("code", agent.canary.digest[:12])))
-        phase = (agent.phase or "not begun").replace("_", " ")
+        phase = (agent.phase or "not begun").replace("_", " ") + (f" at {share(agent)}" if is_on_trial(agent) else "")
         step = f", step {agent.step} of {len(agent.steps)}" if len(agent.steps) > 1 else ""
         held = ", pinned" if agent.pinned else ""
-        yield "trial", joined((f"{phase} at {share(agent)}{step}{held}",))
+        yield "trial", joined((f"{phase}{step}{held}",))
     yield "since", joined((moment(agent.changed_at), f", epoch {agent.epoch}"))
 
 
@@ -154,12 +154,11 @@ def _decision(decision: DecisionView) -> Iterator[Markup]:
 
 
 def _evidence_in_words(decision: DecisionView) -> str | None:
-    """Return the evidence that a rollback rests on, in words."""
-    evidence = decision.evidence or {}
-    failing, e_value = evidence.get("canary_failing"), evidence.get("e_value")
-    said = [f"{failing} failing units of the canary"] if isinstance(failing, int | float) else []
-    said += [f"E = {evidence_number(float(e_value))}"] if isinstance(e_value, int | float) else []
-    return f"On this evidence: {', '.join(said)}." if said else None
+    """Return what the evidence that a rollback rests on means."""
+    e_value = (decision.evidence or {}).get("e_value")
+    if not isinstance(e_value, int | float):
+        return None
+    return f"On this evidence: E = {evidence_number(float(e_value))}, {rarity(float(e_value))}."
 
 
 def _split(agent: AgentView, history: HistoryView | None) -> Markup:

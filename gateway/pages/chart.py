@@ -131,11 +131,16 @@ def _grid(chart: Chart, scale: _Scale) -> Iterator[Markup]:
     for value in scale.ticks():
         y = scale.y(value)
         yield tag("line", x1=_LEFT, x2=WIDTH - _RIGHT, y1=f"{y:.1f}", y2=f"{y:.1f}", class_="grid")
-        yield tag("text", chart.written(value), x=_LEFT - 4, y=f"{y + 3:.1f}", text_anchor="end")
+        yield tag("text", _short(chart.written(value)), x=_LEFT - 4, y=f"{y + 3:.1f}", text_anchor="end")
     for part, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
         at = chart.since + part * (chart.until - chart.since)
         x = _LEFT + part * (WIDTH - _LEFT - _RIGHT)
         yield moment_text(at, chart.until - chart.since, x=f"{x:.1f}", y=HEIGHT - 5, text_anchor=anchor)
+
+
+def _short(amount: str) -> str:
+    """Return the words of a tick without zeros that say nothing, so that they fit: `$0.000075`."""
+    return amount.rstrip("0").rstrip(".") if amount.startswith("$0.") else amount
 
 
 def moment_text(at: float, span: float, **attributes: str | int) -> Markup:

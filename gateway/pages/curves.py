@@ -11,6 +11,7 @@ from gateway.rollout.status_view import AgentView, FindingView
 from gateway.rollout.status_words import evidence_number, in_unit, percentage
 
 _KINDS = {"stable": "stable", "canary": "canary", "": "stable"}  # the arms that are drawn, by the class of their colour
+_ALWAYS = "Error rate"  # the chart that is there without data, too
 _Z = 1.96  # of a 95 % interval
 _MOST_MARKS = 40
 
@@ -20,7 +21,11 @@ Value = Callable[[PointView], float | None]
 def charts(history: HistoryView, agent: AgentView) -> Iterator[Chart]:
     """Yield the charts of an agent, the ones that a rollback is decided by first."""
     chart = _Charts(history, agent)
-    yield chart.of("Error rate", lambda point: point.error_rate, "share", band=_error_band)
+    yield from (each for each in _all(chart, agent) if each.title == _ALWAYS or any(line.points for line in each.lines))
+
+
+def _all(chart: "_Charts", agent: AgentView) -> Iterator[Chart]:
+    yield chart.of(_ALWAYS, lambda point: point.error_rate, "share", band=_error_band)
     yield chart.of("Latency, p50 to p90", lambda p: p.latency_seconds.p50, "seconds", band=_latency_band)
     yield chart.of("First token, p50", lambda p: p.ttft_seconds.p50, "seconds")
     yield chart.of("Cost per call", lambda point: point.cost_per_call_usd, "usd")
@@ -61,7 +66,9 @@ class _Charts:
             return point.calls / minutes if is_whole else None
 
         lines = [_line(series, rate, None) for series in self._series]
-        return self._chart("Calls per minute", lines, lambda number: f"{number:,.3g}")
+        return self._chart(
+            "Calls per minute", lines, lambda number: f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+        )
 
     def split(self) -> Chart:
         """Return the canary's share of the units that began, beside the weight that it is to have."""

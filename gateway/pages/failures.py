@@ -21,7 +21,7 @@ def failures(name: str, agent: AgentView, top: str) -> Markup:
 
 def _anchors(name: str, top: str) -> Iterator[Markup]:
     for words, path, more in (
-        ("failed calls", "calls", {"failed": "true"}),
+        ("calls without an answer", "calls", {"failed": "true"}),
         ("all calls", "calls", {}),
         ("conversations", "conversations", {}),
     ):

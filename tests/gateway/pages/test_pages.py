@@ -186,7 +186,7 @@ def test_a_decision_has_its_time_actor_and_evidence() -> None:
     """The latest first; times are UTC until the script writes the reader's own."""
     shown = text(STATES["rolled-back"]())
     assert "2026-11-30 03:10:40 UTC roll back by controller" in shown
-    assert "On this evidence: 41 failing units of the canary, E = 468." in shown
+    assert "On this evidence: E = 468, a canary as good as stable looks this bad in 1 of 468 rollouts." in shown
     assert shown.rindex("roll back by controller") < shown.rindex("start by configuration")
 
 

@@ -101,6 +101,8 @@ def _decision(line: Line, colours: Palette) -> Iterator[str]:
     words = f"{line['agent']}: {_words(action)} by {line['actor']}{_canary(line)}, epoch {line['epoch']}"
     yield paint(one_line(words))
     yield one_line(str(line["reason"]))
+    if often := line.get("most_often"):
+        yield one_line(f"most often: {often}")
     if page := line.get("page"):
         yield colours.cyan(one_line(str(page)))
 

@@ -35,6 +35,10 @@ class Overtaken(CommandRefused):
         self.state = state
 
 
+class NoSuchAgent(CommandRefused):
+    """The gateway has no such agent."""
+
+
 class Misused(CommandRefused):
     """The command was not sent, because its arguments are wrong."""
 
@@ -92,6 +96,11 @@ class Operator:
         self._hint = hint
         self._headers = {"authorization": f"Bearer {token}"} if token else {}
 
+    @property
+    def url(self) -> str:
+        """The gateway's address, without a slash at its end."""
+        return self._url
+
     def status(self, agent: str | None) -> StatusView:
         """Return the status of all agents or of one. Raises CommandRefused."""
         return self.read_status(self.status_json(agent))
@@ -103,6 +112,10 @@ class Operator:
     def status_json(self, agent: str | None) -> Any:
         """Return the same as the gateway says it, unknown members included. Raises CommandRefused."""
         return self._ask("GET", f"/status/{quote(agent, safe='')}" if agent else "/status")
+
+    def agents(self) -> tuple[str, ...]:
+        """Return the names of all agents. Raises CommandRefused."""
+        return tuple(self._read(dict[str, object], self.status_json(None).get("agents")))
 
     def agent(self, name: str) -> AgentView:
         """Return the status of one agent. Raises CommandRefused."""
@@ -188,6 +201,8 @@ def _refusal(error: HTTPError, hint: str) -> CommandRefused:
     message = str(message or f"the gateway answered HTTP {error.code}")
     if error.code == HTTPStatus.PRECONDITION_FAILED:
         return Overtaken(message, _agent_view(state))
+    if error.code == HTTPStatus.NOT_FOUND and message.startswith("there is no agent"):
+        return NoSuchAgent(message)
     if hint and error.code == HTTPStatus.UNAUTHORIZED:
         message += f"\nno token was found: {hint}"
     return CommandRefused(message)

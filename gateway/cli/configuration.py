@@ -10,8 +10,10 @@ from pathlib import Path
 from gateway.cli.defaults import default_folder
 from gateway.cli.folder import add_folder
 from gateway.cli.numbers import rate, runs, seconds, times
+from gateway.cli.output import add_help, add_json
 
 _WELL, _BROKEN, _WRONG_USAGE = 0, 1, 2
+_EXITS = {_WELL: "done", _WRONG_USAGE: "wrong usage or configuration"}
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -27,21 +29,27 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         action="store_true",
         help="print only the Redis command that creates a user with the permissions needed",
     )
+    retired = {**_EXITS, 0: "no error", 1: "a model was retired", 2: "the configuration has errors"}
+    add_help(check, "check", "check --config deploy/config --no-env", exits=retired)
     doctor = commands.add_parser(
         "doctor", help="ask every target for one token, look at store and clock; exit code 1 if something is broken"
     )
     add_folder(doctor, _doctor)
-    doctor.add_argument("--json", action="store_true", help="print the diagnoses as JSON")
+    add_json(doctor, "print the diagnoses as JSON")
     doctor.add_argument(
         "--timeout", type=seconds, default=20.0, metavar="SECONDS", help="time for each answer (default: 20)"
     )
+    broken = {0: "all is well", 1: "something is broken", 2: "the configuration has errors"}
+    add_help(doctor, "doctor", "doctor --timeout 5 --json", exits=broken)
     simulate = commands.add_parser("simulate", help="estimate how soon the guardrails would roll back such a canary")
     add_folder(simulate, _simulate)
     _add_no_env(simulate)
     _add_simulate(simulate)
+    add_help(simulate, "simulate support --errors 3% --rps 5", "simulate support --latency +25% --no-env", exits=_EXITS)
     schema = commands.add_parser("schema", help="write the JSON schemas of the configuration files")
     schema.add_argument("folder", type=Path, help="output folder")
     schema.set_defaults(run=_schema)
+    add_help(schema, "schema config/schema", exits=_EXITS)
 
 
 def _add_init(init: argparse.ArgumentParser) -> None:
@@ -54,6 +62,7 @@ def _add_init(init: argparse.ArgumentParser) -> None:
         help="folder to write into (default: config/, or SERINUS_CONFIG); what exists is not overwritten",
     )  # fmt: skip
     init.set_defaults(run=_init)
+    add_help(init, "init", "init --provider openai --model gpt-5.4-mini --yes", exits=_EXITS)
 
 
 def _init(given: argparse.Namespace) -> int:
@@ -124,9 +133,9 @@ def _check(given: argparse.Namespace) -> int:
 def _doctor(given: argparse.Namespace) -> int:
     import asyncio
 
-    from gateway.cli.render import printable
     from gateway.config import ConfigProblems, load
     from gateway.doctor import as_json, as_text, examine
+    from gateway.terminal import printable
 
     try:
         deployment = load(given.config, os.environ)

@@ -14,16 +14,18 @@ from pathlib import Path
 from typing import NoReturn
 
 from gateway import __version__
-from gateway.cli import configuration
+from gateway.cli import completion, configuration, status, wait
 from gateway.cli.defaults import USUAL_URL, default_url
 from gateway.cli.folder import add_folder
 from gateway.cli.numbers import LOG_FORMAT, log_format
+from gateway.cli.output import USUAL_EXITS, add_help, add_json
 from policies.rollout.verbs import VERBS
 
 _CALL_ID = re.compile(r"-[A-Za-z0-9_-]{51}")
 _WRONG_CHOICE = re.compile(r"invalid choice: '([^']{0,100})' \(choose from ([^()]{0,2000})\)")
 _MOST_WORKERS = 256
 _WELL, _WRONG_USAGE = 0, 2
+_NO_EXTRA = "the extra serinus[demo] is not installed"
 _INTERRUPTED = 130  # as shells say it: 128 + SIGINT
 
 
@@ -44,9 +46,11 @@ VERB_HELP = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
-    given = _parser().parse_args([_positional(each) for each in (sys.argv[1:] if arguments is None else arguments)])
+    parser = _parser()
+    given = parser.parse_args([_positional(each) for each in (sys.argv[1:] if arguments is None else arguments)])
+    vars(given).update({name: _without_mark(value) for name, value in vars(given).items()})
     try:
-        code: int = given.run(given)
+        code: int = given.run(given) if "run" in given else completion.run(parser, given)
         sys.stdout.flush()
     except BrokenPipeError:  # `serinus status | head`: what is left in the buffer goes nowhere
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -73,6 +77,13 @@ def _positional(argument: str) -> str:
     return f" {argument}" if _CALL_ID.fullmatch(argument) else argument
 
 
+def _without_mark(value: object) -> object:
+    """Return an argument's value as it was typed."""
+    if isinstance(value, list):
+        return [_without_mark(each) for each in value]
+    return value[1:] if isinstance(value, str) and _CALL_ID.fullmatch(value[1:]) and value[0] == " " else value
+
+
 def _parser() -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = _Parser("serinus", description="A gateway for LLM agents with canary routing.")
     parser.add_argument("--version", action="version", version=f"serinus {__version__}")
@@ -91,6 +102,8 @@ def _add_serving(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="auto, json or text; auto writes text to a terminal and JSON elsewhere (default: auto, or "
         "SERINUS_LOG_FORMAT)",
     )  # fmt: skip
+    exits = {0: "ended by a signal", 1: "no worker ever became ready", 2: "wrong usage or configuration, or no port"}
+    add_help(serve, "serve", "serve --workers 4 --log-format json", exits=exits)
     configuration.add_commands(commands)
     _add_standin(commands.add_parser("standin", help="run a stand-in provider to rehearse a rollout (serinus[demo])"))
     demo = commands.add_parser(
@@ -98,6 +111,10 @@ def _add_serving(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     demo.add_argument("--exit", action="store_true", help="exit when done; exit code 0 only if all checks passed")
     demo.set_defaults(run=_demo)
+    add_help(
+        demo, "demo", "demo --exit", exits={0: "all was seen that is promised", 1: "something was not", 2: _NO_EXTRA}
+    )
+    completion.add_arguments(commands.add_parser("completion", help="print a script that completes in your shell"))
 
 
 def _add_standin(standin: argparse.ArgumentParser) -> None:
@@ -110,6 +127,8 @@ def _add_standin(standin: argparse.ArgumentParser) -> None:
     url = default_url(os.environ)
     standin.add_argument("--url", default=url, help=f"of load: the gateway ({USUAL_URL}, or SERINUS_URL)")
     standin.set_defaults(run=_standin)
+    exits = {0: "ended by a signal", 1: "no gateway takes the calls", 2: f"wrong usage, or {_NO_EXTRA}"}
+    add_help(standin, "standin --listen 127.0.0.1:9000", "standin load support --rps 20", exits=exits)
 
 
 def _add_workers(serve: argparse.ArgumentParser) -> None:
@@ -126,23 +145,31 @@ def _count(text: str) -> int:
 
 
 def _add_operating(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    status = _operating(commands, "status", "show the status of every agent, or of one")
-    status.add_argument("agent", nargs="?", help="the agent's name (default: all)")
-    status.add_argument("--json", action="store_true", help="print the JSON of /status")
+    status.add_arguments(_operating(commands, "status", "show the status of every agent, or of one"))
+    wait.add_arguments(_operating(commands, "wait", "wait until a rollout is completed, rolled back, …"))
     audit = _operating(commands, "audit", "show the audit events of an agent, newest first")
     audit.add_argument("agent", help="the agent's name")
     audit.add_argument(
         "--verify", action="store_true", help="verify the chain of all events; exit code 1 if it is broken"
     )
+    add_json(audit, "print one JSON object an event")
+    add_help(audit, "audit support", "audit support --json", "audit support --verify")
     explain = _operating(commands, "explain", "explain in plain words the state of a rollout")
     explain.add_argument("agent", help="the agent's name")
+    add_json(explain)
+    add_help(explain, "explain support")
     _add_rollout(_operating(commands, "rollout", "pause, resume, promote, abort or change a rollout"))
     _add_escalations(_operating(commands, "escalations", "list conversations handed over to people, or reply to one"))
 
 
 def _add_rollout(rollout: argparse.ArgumentParser) -> None:
-    rollout.formatter_class = argparse.RawDescriptionHelpFormatter
-    rollout.epilog = "\n".join(["verbs:", *(f"  {verb:<11} {text}" for verb, text in VERB_HELP.items())])
+    add_help(
+        rollout,
+        'rollout pause support --reason "the prompt names an old product"',
+        'rollout set-weight support --weight 25% --reason "a quiet day"',
+        exits={**USUAL_EXITS, 1: "refused, or another change came first: nothing was changed"},
+        more=["verbs:", *(f"  {verb:<11} {text}" for verb, text in VERB_HELP.items())],
+    )
     rollout.add_argument("verb", choices=VERBS, metavar="VERB", help=f"one of {', '.join(VERBS)}")
     rollout.add_argument("agent", help="the agent's name")
     rollout.add_argument("--reason", required=True, help="the reason, for the audit")
@@ -152,15 +179,22 @@ def _add_rollout(rollout: argparse.ArgumentParser) -> None:
     rollout.add_argument(
         "--to-end", action="store_const", const="end", dest="to", help="for promote: go to the last step"
     )
+    rollout.add_argument(
+        "--yes", action="store_true", help="for promote: serve every call from the canary of a plain weight, unasked"
+    )
 
 
 def _add_escalations(escalations: argparse.ArgumentParser) -> None:
-    escalations.usage = "%(prog)s [--url URL] [AGENT | reply CALL_ID --message TEXT [--actor NAME]]"
+    escalations.usage = (
+        "%(prog)s [AGENT] [--json] [--url URL]\n       %(prog)s reply CALL_ID --message TEXT [--actor NAME]"
+    )
     escalations.add_argument(
         "what", nargs="*", metavar="AGENT", help="list one agent's conversations; or: reply CALL_ID"
     )
     escalations.add_argument("--message", help="the reply, which the agent's later turns include")
     escalations.add_argument("--actor", default=_me(), help="who replies (default: you)")
+    add_json(escalations, "print one JSON object a conversation")
+    add_help(escalations, "escalations support", 'escalations reply CALL_ID --message "Your order is on its way."')
 
 
 def _operating(

@@ -7,6 +7,9 @@ LOG_FORMAT: Final = "SERINUS_LOG_FORMAT"
 LOG_FORMATS: Final = ("auto", "json", "text")
 
 _MOST_SECONDS = 600
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_MOST_SPAN = 365 * 86_400
+_SHORTEST_INTERVAL = 0.5
 _MOST_RUNS = 100_000
 _MOST_TIMES = 1_000_000
 
@@ -45,6 +48,22 @@ def seconds(text: str) -> float:
     if not 0 < seconds <= _MOST_SECONDS:
         raise argparse.ArgumentTypeError(f"{text!r} is not above 0 and at most {_MOST_SECONDS}")
     return seconds
+
+
+def time_span(text: str) -> float:
+    """`90s`, `15m`, `2h` or `1d`; a number alone is seconds."""
+    number, unit = (text[:-1], text[-1:]) if text[-1:] in _UNITS else (text, "s")
+    seconds = _number(number) * _UNITS[unit]
+    if not 0 < seconds <= _MOST_SPAN:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time up to 365d, such as 90s, 15m, 2h or 1d")
+    return seconds
+
+
+def interval(text: str) -> float:
+    interval = _number(text)
+    if not _SHORTEST_INTERVAL <= interval <= _MOST_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not from {_SHORTEST_INTERVAL} to {_MOST_SECONDS} seconds")
+    return interval
 
 
 def log_format(text: str) -> str:

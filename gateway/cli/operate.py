@@ -5,15 +5,24 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gateway import ENV_FILE
-from gateway.cli.client import THE_ANSWER_IS_NO, CommandRefused, Misused, Operator, Overtaken, is_local
+from gateway.cli import status, wait
+from gateway.cli.client import THE_ANSWER_IS_NO, CommandRefused, Misused, NoSuchAgent, Operator, Overtaken, is_local
 from gateway.cli.defaults import default_folder
-from gateway.cli.render import describe, describe_escalation, explain, printable
+from gateway.cli.output import TextRow, print_json, print_rows
+from gateway.cli.render import describe_escalation, explain
+from gateway.cli.status_text import condition_style, status_page
+from gateway.cli.timeline import timeline
+from gateway.number_words import weight
+from gateway.pages.condition import agent_condition
+from gateway.terminal import is_terminal, one_line, printable
 
 WELL = 0
+_MOST_NAMES = 20
 _TOKEN = "SERINUS_ADMIN_TOKEN"  # noqa: S105 - the variable's name
 
 
@@ -21,9 +30,25 @@ def run(command: str, given: argparse.Namespace) -> int:
     """Run the command of that name; its exit code."""
     try:
         found = find_token(given.url, os.environ)
-        return _COMMANDS[command](Operator(given.url, found.token, found.problem), given)
+        operator = Operator(given.url, found.token, found.problem)
+        try:
+            return _COMMANDS[command](operator, given)
+        except NoSuchAgent as error:
+            raise CommandRefused(f"{error}{_meant(operator, getattr(given, 'agent', None))}") from None
     except CommandRefused as error:
         return complain(error)
+
+
+def _meant(operator: Operator, name: str | None) -> str:
+    """Return which agent was meant, perhaps, and else which there are; '' where the gateway does not say."""
+    from difflib import get_close_matches
+
+    with suppress(CommandRefused):
+        known = operator.agents()
+        near = get_close_matches(name or "", known, n=1)
+        names = ", ".join(known[:_MOST_NAMES]) + (", …" if len(known) > _MOST_NAMES else "")
+        return f"; did you mean {near[0]!r}?" if near else f"; known: {names or 'none'}"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,34 +86,21 @@ def _is_missing(path: Path) -> bool:
     return False
 
 
-def print_status(operator: Operator, agent: str | None, *, as_json: bool) -> int:
-    """`serinus status [AGENT] [--json]`; exit code 1 while the gateway refuses its present files."""
-    said = operator.status_json(agent)
+def print_audit(operator: Operator, agent: str, *, as_json: bool) -> int:
+    """`serinus audit AGENT [--json]`: one line an event, newest first."""
+    events = operator.audit(agent).events
     if as_json:
-        print(json.dumps(said, indent=2))
-    else:
-        print(printable(describe(operator.read_status(said))))
-    return THE_ANSWER_IS_NO if _refused_configuration(said) else WELL
-
-
-def _refused_configuration(said: object) -> bool:
-    """Return whether the gateway refuses its present files; False where it does not say."""
-    for name in ("gateway", "config", "error"):
-        said = said.get(name) if isinstance(said, dict) else None
-    return bool(said)
-
-
-def print_audit(operator: Operator, agent: str) -> int:
-    """`serinus audit AGENT`: one JSON line an event, newest first."""
-    for event in operator.audit(agent).events:
-        print(json.dumps(event))
+        for event in events:
+            print(json.dumps(event))
+        return WELL
+    print_rows([*timeline(events), TextRow(), TextRow(f"page: {status_page(operator.url, agent)}", "cyan")])
     return WELL
 
 
-def print_escalations(operator: Operator, agent: str | None) -> int:
-    """`serinus escalations [AGENT]`: one line a conversation, newest first."""
+def print_escalations(operator: Operator, agent: str | None, *, as_json: bool) -> int:
+    """`serinus escalations [AGENT] [--json]`: one line a conversation, newest first."""
     for each in operator.escalations(agent):
-        print(printable(describe_escalation(each)).replace("\n", "\\n"))
+        print(json.dumps(asdict(each)) if as_json else one_line(describe_escalation(each)))
     return WELL
 
 
@@ -128,15 +140,22 @@ def do_verb(operator: Operator, agent: str, verb: str, command: Mapping[str, str
         raise CommandRefused(
             "\n".join(["Nothing was changed: another change came first.", str(overtaken), *now])
         ) from None
-    print(f"{agent}: {after.phase}, weight {after.weight:.2%}, epoch {after.epoch}")
+    print(printable(f"{agent}: {after.phase}, weight {weight(after.weight)}, epoch {after.epoch}"))
     if after.reason not in ("", command["reason"]):  # the gateway has added what the command does beside
         print(printable(f"  {after.reason}"))
+    print_rows([TextRow(f"page: {status_page(operator.url, agent)}", "cyan")])
     return WELL
 
 
-def print_explanation(operator: Operator, agent: str) -> int:
-    """`serinus explain AGENT`: why the rollout stands where it stands, in plain words."""
-    print(printable("\n".join(explain(agent, operator.agent(agent)))))
+def print_explanation(operator: Operator, agent: str, *, as_json: bool) -> int:
+    """`serinus explain AGENT [--json]`: why the rollout stands where it stands, in plain words."""
+    view = operator.agent(agent)
+    sentences, condition, page = explain(agent, view), agent_condition(view), status_page(operator.url, agent)
+    if as_json:
+        print_json({"agent": agent, "condition": condition.level, "sentences": sentences, "page": page})
+        return WELL
+    print_rows([TextRow(sentences[0], condition_style(condition.level)), *map(TextRow, sentences[1:])])
+    print_rows([TextRow(f"page: {page}", "cyan")])
     return WELL
 
 
@@ -146,18 +165,14 @@ def complain(error: CommandRefused) -> int:
     return error.code
 
 
-def _status(operator: Operator, given: argparse.Namespace) -> int:
-    return print_status(operator, given.agent, as_json=given.json)
-
-
 def _audit(operator: Operator, given: argparse.Namespace) -> int:
     if given.verify:
         return print_verification(operator, given.agent)
-    return print_audit(operator, given.agent)
+    return print_audit(operator, given.agent, as_json=given.json)
 
 
 def _explain(operator: Operator, given: argparse.Namespace) -> int:
-    return print_explanation(operator, given.agent)
+    return print_explanation(operator, given.agent, as_json=given.json)
 
 
 def _escalations(operator: Operator, given: argparse.Namespace) -> int:
@@ -165,16 +180,39 @@ def _escalations(operator: Operator, given: argparse.Namespace) -> int:
         case ["reply", call_id], str(message):
             return do_reply(operator, call_id.strip(), message, given.actor)
         case [] | [_], None:
-            return print_escalations(operator, *(given.what or [None]))
+            return print_escalations(operator, *(given.what or [None]), as_json=given.json)
     raise Misused("say 'escalations', 'escalations AGENT' or 'escalations reply CALL_ID --message TEXT'")
 
 
 def _rollout(operator: Operator, given: argparse.Namespace) -> int:
     asked = {name: getattr(given, name) for name in ("actor", "reason", "weight", "metric", "to")}
     command = {name: value for name, value in asked.items() if value is not None}
+    if given.verb == "promote" and "to" not in command and _goes_to_end(operator, given.agent, is_agreed=given.yes):
+        command["to"] = "end"
     return do_verb(operator, given.agent, given.verb, command)
 
 
+def _goes_to_end(operator: Operator, name: str, *, is_agreed: bool) -> bool:
+    """Return whether a plain weight is promoted to every call, which a person must have agreed to. Raises Misused."""
+    try:
+        agent = operator.agent(name)
+    except Misused:  # of another version: the gateway itself refuses what was not agreed to
+        return is_agreed
+    plain = len(agent.steps) == 1 and agent.steps[0].hold_seconds is None
+    if agent.canary is None or not plain or agent.phase not in ("running", "paused"):
+        return False
+    if is_agreed:
+        return True
+    now = f"{agent.canary.version} gets {weight(agent.weight)}, and a plain weight has no next step"
+    if not is_terminal(sys.stdin) or not is_terminal(sys.stdout):
+        raise Misused(f"{now}; to serve every call of {name} from it, say --yes or --to-end")
+    answer = input(printable(f"{now}.\nServe every call of {name} from {agent.canary.version}? [y/N] "))
+    if answer.strip().lower() not in ("y", "yes"):
+        raise CommandRefused("nothing was changed")
+    return True
+
+
 _COMMANDS: Mapping[str, Callable[[Operator, argparse.Namespace], int]] = {
-    "status": _status, "audit": _audit, "explain": _explain, "escalations": _escalations, "rollout": _rollout,
+    "status": status.run, "wait": wait.run, "audit": _audit, "explain": _explain, "escalations": _escalations,
+    "rollout": _rollout,
 }  # fmt: skip

@@ -1,68 +1,15 @@
-"""Text output of the operator's commands for a terminal."""
+"""Sentences of `serinus explain`, and the lines of `serinus escalations`."""
 
+from gateway.cli.output import local_time
 from gateway.handover.escalation_view import EscalationView
 from gateway.rollout.status_view import (
     AgentView,
-    CallSums,
     OutlookView,
-    StatusView,
     apart_in_words,
-    is_shown_by_one,
 )
 from gateway.rollout.status_words import comparison, evidence_number, rarity, reason_in_words
 
 _MOST_REASONS = 3  # of a version
-
-
-def describe(view: StatusView) -> str:
-    """The status for a terminal."""
-    gateway = view.gateway
-    store = f"{gateway.store.backend} {'ok' if gateway.store.ok else 'AWAY'}"
-    lines = [f"serinus {gateway.version}, replica {gateway.replica}, store {store}"]
-    if why := gateway.store.error:
-        lines.append(why)
-    if error := gateway.config.error:
-        lines += ["configuration refused, the previous one is in use:", error]
-    lines += [f"circuit of {target}: {state.replace('_', ' ')}" for target, state in gateway.circuits.items()]
-    for name, agent in view.agents.items():
-        lines += ["", *_describe_agent(name, agent)]
-    if view.models or view.model_retirements:
-        lines += ["", "plain models", *(_describe_sums(name, sums) for name, sums in view.models.items())]
-    if view.unpriced_models:
-        lines.append(f"  no known price, not in the costs: {', '.join(view.unpriced_models)}")
-    lines += [f"  {retirement}" for retirement in view.model_retirements]
-    return "\n".join(lines)
-
-
-def _describe_agent(name: str, agent: AgentView) -> list[str]:
-    phase = agent.phase or "no canary"
-    share = f"canary at {agent.weight:.2%}" if agent.canary else f"{agent.stable.version} serves every call"
-    lines = [f"{name}: {phase}, {share}, epoch {agent.epoch}", f"  {agent.reason}"]
-    lines += [_describe_sums(version, sums) for version, sums in agent.versions.items()]
-    if agent.excluded:
-        lines.append(f"  {agent.excluded}: see `serinus explain`")
-    if agent.measure_here:
-        lines.append(f"  {agent.measure_here}")
-    if agent.openings:
-        lines.append(f"  {agent.openings}")
-    if agent.unpriced:
-        lines.append(f"  no known price, not in the costs: {', '.join(agent.unpriced)}")
-    lines += [f"  {retirement}" for retirement in agent.retirements]
-    for finding in agent.guardrails:
-        alone = f"; {finding.e_value_of_all:.4g} with one party's calls" if is_shown_by_one(finding) else ""
-        e_value = f"E {evidence_number(finding.evidence)} of {finding.threshold:g}{alone}"
-        lines.append(f"  {finding.text:<32} {finding.verdict}: {comparison(finding)}; {e_value}")
-    return lines
-
-
-def _describe_sums(name: str, sums: CallSums) -> str:
-    rate = "-" if sums.error_rate is None else f"{sums.error_rate:.2%}"
-    cost = "-" if sums.cost_per_request_usd is None else f"${sums.cost_per_request_usd:.6f}"
-    p90 = sums.latency_seconds.p90
-    slow = "-" if p90 is None else f"{p90:.3g} s"
-    rejected = f", {sums.rejected} rejected" if sums.rejected else ""
-    counts = f"{sums.requests:>8} requests, errors {rate}{rejected}"
-    return f"  {name:<12} {counts}, p90 {slow}, {cost} a request"
 
 
 def explain(name: str, agent: AgentView) -> list[str]:
@@ -111,7 +58,7 @@ def _last_change(agent: AgentView) -> str:
     if decision is None:
         return f"The rollout's history is not known here: {agent.reason}."
     action = decision.action.replace("_", " ")
-    return f"The last change was {action} by {decision.actor} at {decision.at}: {decision.reason}."
+    return f"The last change was {action} by {decision.actor} at {local_time(decision.at)}: {decision.reason}."
 
 
 def _failures_in_words(agent: AgentView) -> list[str]:
@@ -120,7 +67,7 @@ def _failures_in_words(agent: AgentView) -> list[str]:
     for name, version in agent.versions.items():
         for reason in version.reasons[:_MOST_REASONS]:
             counts = "" if reason.is_error else ", no error of the version"
-            call = f"; last call {reason.calls[0]} at {reason.last_at}" if reason.calls else ""
+            call = f"; last call {reason.calls[0]} at {local_time(reason.last_at)}" if reason.calls else ""
             lines.append(f"{name} failed {reason_in_words(reason)}{counts}{call}.")
     return lines
 
@@ -151,8 +98,3 @@ def describe_escalation(handed: EscalationView) -> str:
         seen = f"seen at {reply.delivered_at}" if reply.delivered_at else "not seen yet"
         state = f"{reply.actor} replied at {reply.at}, {seen}"
     return f"{handed.at}  {handed.call_id}  {handed.agent} {handed.version}: {state}"
-
-
-def printable(text: str) -> str:
-    """The text without what a terminal would obey."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)

@@ -63,9 +63,11 @@ def test_a_client_that_left_is_no_failure() -> None:
 
 def test_a_decision_says_who_and_why() -> None:
     """With the weight as a share, and the page where one is known."""
-    first, *more = as_text({**DECISION, "page": "http://x/status/support"}, Palette()).splitlines()
+    first, *more = as_text(
+        {**DECISION, "most_often": "3 × \x07", "page": "http://x/status/support"}, Palette()
+    ).splitlines()
     assert first.endswith("support: roll back by controller, canary at 5 %, epoch 3")
-    assert [line.strip() for line in more] == ["error_rate <= 20%", "http://x/status/support"]
+    assert [line.strip() for line in more] == ["error_rate <= 20%", "most often: 3 × \\x07", "http://x/status/support"]
     without = as_text({**DECISION, "phase": None, "action": "start"}, Palette())
     assert "canary" not in without.splitlines()[0]
 

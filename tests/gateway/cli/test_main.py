@@ -98,7 +98,7 @@ async def test_status_says_how_every_agent_is(served: Running, agent: str, capsy
     capsys.readouterr()
     assert await run("status", "--url", served.url) == 0
     said = capsys.readouterr().out
-    assert f"{agent}: running, canary at 50.00%, epoch 1" in said
+    assert f"{agent}: running, canary at 50 %, epoch 1" in said
     assert "no known price, not in the costs: standin/good\n" in said
     assert f"serinus {__version__}" in said and "store redis ok" in said and "error_rate <= stable * 1.25" in said
 
@@ -111,9 +111,13 @@ async def test_status_of_one_agent_as_json(served: Running, agent: str, capsys: 
 
 
 async def test_audit_prints_one_event_a_line(served: Running, agent: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """As JSON, newest first."""
+    """In words, newest first, with the page; `--json` has the events as they were sealed."""
     capsys.readouterr()
     assert await run("audit", agent, "--url", served.url) == 0
+    event, _, page = capsys.readouterr().out.splitlines()
+    assert "  start       configuration  50 %, epoch 1: v2 on trial" in event
+    assert page == f"page: {served.url}/status/{agent}"
+    assert await run("audit", agent, "--json", "--url", served.url) == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert json.loads(line)["action"] == "start"
 
@@ -127,7 +131,14 @@ async def test_an_unknown_agent_is_a_no(
 ) -> None:
     """Exit code 1, and the gateway's own words."""
     assert await run(*arguments, "--url", served.url) == 1
-    assert "there is no agent 'nobody'" in capsys.readouterr().err
+    assert "there is no agent 'nobody'; known: agent-" in capsys.readouterr().err
+
+
+async def test_a_mistyped_agent_is_recognised(served: Running, agent: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the names that the gateway has."""
+    for command in (("status",), ("audit",), ("wait", "--for", "ended")):
+        assert await run(*command, agent[:-1], "--url", served.url) == 1
+        assert f"there is no agent '{agent[:-1]}'; did you mean '{agent}'?" in capsys.readouterr().err
 
 
 async def test_a_wrong_token_is_a_no(
@@ -277,12 +288,12 @@ async def test_a_command_needs_little_of_a_status(capsys: pytest.CaptureFixture[
     standing = {"phase": "rolled_back", "weight": 0.0, "epoch": 7}
     async with answering(json_answer({**standing, "agents": {"support": standing}})) as url:
         assert await run("rollout", "abort", "support", "--reason", "it fails", "--url", url) == 0
-        line = "support: rolled_back, weight 0.00%, epoch 7\n"
-        assert capsys.readouterr().out == line
+        line = "support: rolled_back, weight 0 %, epoch 7\n"
+        assert capsys.readouterr().out == f"{line}page: {url}/status/support\n"
     standing["reason"] = "it fails; the exclusion of one caller (c7) ended with the rollout"
     async with answering(json_answer({**standing, "agents": {"support": standing}})) as url:
         assert await run("rollout", "abort", "support", "--reason", "it fails", "--url", url) == 0
-        assert capsys.readouterr().out == f"{line}  {standing['reason']}\n"
+        assert capsys.readouterr().out == f"{line}  {standing['reason']}\npage: {url}/status/support\n"
 
 
 @pytest.mark.parametrize("agents", [None, [], {}, {"support": 1}, {"support": {"epoch": "x"}}])

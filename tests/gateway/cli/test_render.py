@@ -1,7 +1,10 @@
 """What `status` and `explain` say of exclusions, and of an agent without a canary."""
 
-from gateway.cli.render import describe, explain
+from gateway.cli.output import painted
+from gateway.cli.render import explain
+from gateway.cli.status_text import status_rows
 from gateway.rollout.status_view import AgentView
+from gateway.terminal import Palette
 from tests.support.views import agent_view, status_view
 
 KEPT_FROM = "the canary is kept from one caller (c7), whose calls alone show a breach"
@@ -9,7 +12,7 @@ UNTIL_THE_EDIT = f"{KEPT_FROM}; the edit that makes V2 stable gives it to them, 
 
 
 def status(agent: AgentView) -> str:
-    return describe(status_view(agent))
+    return painted(status_rows(status_view(agent), "http://gw"), Palette())
 
 
 def test_an_exclusion_is_explained_once() -> None:

@@ -18,7 +18,7 @@ class WithOwnUrls(MessageSend):
     def __init__(self, send: Send, url: re.Pattern[bytes], prefix: str) -> None:
         super().__init__(send)
         self._url = url
-        self._own = b"\\g<mark>" + prefix.encode() + b"\\g<path>"
+        self._prefix = prefix.encode()
         self._is_json = False
         self._held = bytearray()
         self._sent = 0  # bytes at the beginning of what is held that have gone out
@@ -44,7 +44,7 @@ class WithOwnUrls(MessageSend):
         for found in self._url.finditer(held, at):
             if found.start() >= end:
                 break
-            pieces += [held[at : found.start()], found.expand(self._own)]
+            pieces += [held[at : found.start()], found["mark"], self._prefix, found["path"]]
             at = found.end()
         end = max(at, end)
         pieces.append(held[at:end])

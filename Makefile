@@ -34,6 +34,9 @@ check: $(DEV) ## formatting, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# Bytecode is kept, whatever the environment says: else each gateway that a test starts compiles all its modules anew.
+test test-fast: export PYTHONDONTWRITEBYTECODE :=
+
 test: $(DEV) $(CLIENTS) $(NODE) ## all tests, then the coverage gates (ARGS="tests/routing -k ramp" for some, without them)
 ifeq ($(strip $(ARGS)),)
 	$(BIN)/coverage erase

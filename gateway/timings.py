@@ -26,6 +26,10 @@ class Timings:
     escalation_finish: float = 5.0  # for all that is still queued at the stop
     replies: float = 1.0  # between two looks for people's replies
 
+    # Spans for OpenTelemetry.
+    span_retry: float = 1.0  # before the second try of a batch; each further wait is twice as long
+    span_finish: float = 5.0  # for all that is still queued at the stop
+
     # The retirement of models.
     retirement_look: float = 60.0  # between two looks at the dates of the models in use
     retirement_tell: float = 3600.0  # before a receiver that did not take a notice is told again

@@ -27,7 +27,7 @@ ROOMS = (
     "call",
     "handover",
     "rollout",
-    "history traces",
+    "history traces telemetry",
     "runtime",
     "webhook store pricing retirements auth models",
     "config headers",
@@ -53,6 +53,7 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     "httptools": ("gateway.net.client", "gateway.net.server", STANDIN),
     "httpx2": ("gateway.net.client",),
     "openai": ("gateway.rehearsal.demo",),
+    "opentelemetry": ("gateway.telemetry",),
     "orjson": ANYWHERE,
     "pydantic": PACKAGES,
     "pydantic_core": ANYWHERE,  # the other half of pydantic: its error values

@@ -5,7 +5,7 @@ the call's id (`gateway.rollout.call_id`). The store remembers which calls were 
 which call answered a conversation last. Nothing is kept of an id that was made up.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.api.endpoint import Endpoint, caller_of, read_small, send_json
 from gateway.calls import Caller
@@ -39,6 +39,15 @@ class AlreadyScored(CallerError):
     code = "already_scored"
 
 
+class _Scored(NamedTuple):
+    """Subject of a score. `name` is what may be scored once."""
+
+    entry: Entry
+    booking: Booking
+    call_id: str
+    name: str
+
+
 class Feedback(Endpoint):
     """A score, 0 (bad) to 1 (good)."""
 
@@ -52,7 +61,7 @@ class Feedback(Endpoint):
         if self._is_of_model(body.get("call_id"), caller):
             await send_json(send, _NO_AGENT)
             return
-        entry, booking, name = await self._find(body, caller)
+        entry, booking, call_id, name = await self._find(body, caller)
         version = _version(entry, booking)
         answer: dict[str, object] = {"agent": entry.agent.name, "version": version, "arm": booking.arm}
         if not booking.answered:
@@ -60,7 +69,10 @@ class Feedback(Endpoint):
             return
         if not await self.services.store.first_feedback(entry.agent.name, name):
             raise AlreadyScored("this call or conversation has a score; the first score counts")
-        self.services.proxy.recorder.score(entry, booking, version, score, caller_party(caller))
+        recorder = self.services.proxy.recorder
+        recorder.score(entry, booking, version, score, caller_party(caller))
+        if recorder.tracing is not None:
+            recorder.tracing.evaluate(call_id, score, body.get("comment") or "")
         why = _no_evidence(entry, booking)
         answer["counts"] = why is None
         await send_json(send, answer if why is None else {**answer, "why": why})
@@ -71,8 +83,8 @@ class Feedback(Endpoint):
         booking = callid.read(call_id, caller.name, key) if isinstance(call_id, str) else None
         return booking is not None and booking.agent == callid.name_digest(MODELS)
 
-    async def _find(self, body: dict[str, Any], caller: Caller) -> tuple[Entry, Booking, str]:
-        """The agent, where to book, and the name under which this may be scored once."""
+    async def _find(self, body: dict[str, Any], caller: Caller) -> _Scored:
+        """The agent, where to book, the call, and the name under which this may be scored once."""
         call_id, conversation = body.get("call_id"), body.get("conversation_id")
         if isinstance(call_id, str) == isinstance(conversation, str):
             raise CallerError("send either 'call_id' or 'conversation_id'", param="call_id")
@@ -80,7 +92,7 @@ class Feedback(Endpoint):
             return await self._by_conversation(str(conversation), body.get("agent"), caller)
         if (found := self._by_call(call_id, caller)) is None:
             raise NotFound(_UNKNOWN_CALL, code="unknown_call")
-        return *found, f"call:{call_id}"
+        return _Scored(*found, call_id, f"call:{call_id}")
 
     def _by_call(self, call_id: str, caller: Caller) -> tuple[Entry, Booking] | None:
         """The call of that id, if it is this caller's own."""
@@ -91,7 +103,7 @@ class Feedback(Endpoint):
             return None
         return entry, booking
 
-    async def _by_conversation(self, conversation: str, agent: Any, caller: Caller) -> tuple[Entry, Booking, str]:
+    async def _by_conversation(self, conversation: str, agent: Any, caller: Caller) -> _Scored:
         """The call that answered last in what the caller calls that conversation."""
         names = [name for name in self.services.table if caller.may_call(name)]
         if agent is None and len(names) == 1:
@@ -105,7 +117,8 @@ class Feedback(Endpoint):
         call_id = await self._last_call(entry.agent.name, caller, key)
         if call_id is None or (found := self._by_call(call_id, caller)) is None:
             raise NotFound(_UNKNOWN_CONVERSATION, code="unknown_conversation")
-        return *found, f"conversation:{found[1].evidence}:{caller.name}:{key}"
+        name = f"conversation:{found[1].evidence}:{caller.name}:{key}"
+        return _Scored(*found, call_id, name)
 
     async def _last_call(self, agent: str, caller: Caller, key: str) -> str | None:
         """Find the conversation's last call, in this replica's memory, then in the store. Raises StoreAway."""

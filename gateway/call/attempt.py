@@ -32,6 +32,7 @@ from gateway.net.time_limits import TimeLimit, TimeLimits
 from gateway.rollout.recorder import Clock
 from gateway.rollout.target_faults import TargetFaults
 from gateway.runtime import Channel, Runtime
+from gateway.telemetry.seam import CallTracing
 from policies.calls.blame import counts_as_error, is_rejection
 from routing.agents import Timeouts
 from routing.chain import Target
@@ -79,10 +80,13 @@ class Run:
 class Attempts:
     """The attempts of one replica."""
 
-    def __init__(self, clock: Clock, circuits: Circuits, faults: TargetFaults) -> None:
+    def __init__(
+        self, clock: Clock, circuits: Circuits, faults: TargetFaults, tracing: CallTracing | None = None
+    ) -> None:
         self._clock = clock
         self._faults = faults
         self.circuits = circuits
+        self.tracing = tracing
         self._limits = TimeLimits()
         self._learnt = Learnt()
 
@@ -173,6 +177,8 @@ class Attempts:
         request = way.request()
         if run.timeouts.connect is not None:
             request.connect_seconds = run.timeouts.connect
+        if self.tracing is not None:
+            self.tracing.put_into(request, attempt, run.call, run.outcome)
         response: Response | None = None
         settled = False  # whether the answer is read to its end, or somebody else's to close
         try:

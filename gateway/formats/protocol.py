@@ -135,7 +135,7 @@ class ProviderFacts:
 
     `api_name` tells an operator whose API it is. `base_url` is the API's own address; `{region}` in it stands for the
     provider's region. `key_header` carries the key. `price_source` is who usually makes the models behind it, by
-    genai-prices' id.
+    genai-prices' id. `semantic_name` is OpenTelemetry's for the provider.
 
     `header_prefix` begins the names of headers that speak of this API alone, and means nothing where it is empty.
     `account_headers` choose the account that pays, and so are never a client's to send. `default_headers` go with a
@@ -152,6 +152,7 @@ class ProviderFacts:
     api_name: str
     base_url: str
     price_source: str
+    semantic_name: str
     key_header: str = "authorization"
     header_prefix: bytes = b""
     account_headers: tuple[bytes, ...] = ()

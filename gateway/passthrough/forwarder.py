@@ -8,6 +8,7 @@ after the other. A call of an agent is metered, apart from the calls that a tria
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from urllib.parse import quote
 
 from gateway.call.failure_note import note_failure
@@ -22,10 +23,11 @@ from gateway.formats.provider_words import explain
 from gateway.headers import JSON, to_client, to_client_untyped
 from gateway.logs import Log
 from gateway.net.asgi import Send
-from gateway.net.client import Response, Upload, header
+from gateway.net.client import Request, Response, Upload
+from gateway.passthrough.answer_framing import is_stream, length_of
 from gateway.passthrough.providers import OPENAI, ForwardedApi, check_speaks, only_provider
 from gateway.passthrough.response_owner import ResponseOwners, is_elsewhere, of_agent, of_caller
-from gateway.passthrough.usage_meter import EVENT_STREAM, Meter
+from gateway.passthrough.usage_meter import Meter
 from gateway.passthrough.wanted import Wanted
 from gateway.rollout.recorder import failures_in
 from gateway.rollout.table import Entry
@@ -68,6 +70,8 @@ class Forwarder:
 
             carried = _Carried(self.api, targets, runtime, headers, meter, outcome.attempts, blamed, wanted.at, wanted)
             carried.timeouts = entry.agent.timeouts or runtime.timeouts
+            if (tracing := self.proxy.recorder.tracing) is not None:
+                carried.trace = partial(tracing.put_into, call=call, outcome=outcome)
             try:
                 body = wanted.body.outgoing(plan.version.target.model)
                 path = wanted.path.replace(MODEL, quote(plan.version.target.model, safe=""))
@@ -141,7 +145,7 @@ class Forwarder:
         except ProviderError as error:
             if not carried.has_begun:
                 return await _tell(error, wanted, carried, send)
-            if _is_stream(response):
+            if is_stream(response):
                 last = error_event(error, self.api.client, wanted.id)
                 await send({"type": "http.response.body", "body": last, "more_body": True})
             return error  # the answer is left incomplete: the server cuts it off
@@ -199,6 +203,7 @@ class _Carried:
     body: bytes | Upload = b""
     status: int = 0
     has_begun: bool = False  # whether something has gone out to the client
+    trace: Callable[[Request, Attempt], None] | None = None
     target: Target = field(init=False)
     timeouts: Timeouts = field(init=False)
 
@@ -220,6 +225,8 @@ async def _send(wanted: Wanted, body: bytes | Upload, carried: _Carried, now: Ca
     path = wanted.at_base(endpoint.base_path)
     request = endpoint.request(path, wanted.headers, body if isinstance(body, bytes) else b"", wanted.method)
     request.connect_seconds = carried.timeouts.connect
+    if carried.trace is not None:
+        carried.trace(request, carried.attempts[-1])
     response: Response | None = None
     good = False
     loop = asyncio.get_running_loop()
@@ -286,7 +293,7 @@ async def _relay(response: Response, carried: _Carried, further: Headers, deadli
     """
     meter, silence = carried.meter, carried.timeouts.between_chunks
     meter.begin(response.headers)
-    headers = [*to_client(response.headers), *_length(response), *further, *carried.headers()]
+    headers = [*to_client(response.headers), *length_of(response), *further, *carried.headers()]
     start = {"type": "http.response.start", "status": response.status, "headers": headers}
     chunks = response.chunks()
     loop, sending = asyncio.get_running_loop(), False
@@ -309,17 +316,6 @@ async def _relay(response: Response, carried: _Carried, further: Headers, deadli
             raise ClientTooSlow from None
         raise ProviderError("timeout", "the provider's answer stalled: no data within the time limit") from None
     await send({"type": "http.response.body", "body": b""})
-
-
-def _length(response: Response) -> Headers:
-    length = header(response.headers, b"content-length")
-    if length is None or _is_stream(response):  # a stream that breaks has an error put behind it
-        return []
-    return [(b"content-length", length)]
-
-
-def _is_stream(response: Response) -> bool:
-    return (header(response.headers, b"content-type") or b"").lower().startswith(EVENT_STREAM)
 
 
 def _book(outcome: Outcome, carried: _Carried, error: ProviderError | None) -> None:

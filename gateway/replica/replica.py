@@ -48,6 +48,7 @@ from gateway.rollout.table import Table
 from gateway.rollout.target_faults import TargetFaults
 from gateway.rollout.under_way import UnderWay
 from gateway.store import OpenStore
+from gateway.telemetry.otel_settings import OtelSettings
 from gateway.timings import USUAL, Timings
 from gateway.traces.reader import TraceReader
 from gateway.traces.writer import TraceWriter
@@ -60,7 +61,7 @@ _AGREE_SECONDS = 10.0  # a store that has lost the key gets it back before a new
 @dataclass(frozen=True, slots=True)
 class Seams:
     """Parts that a gateway takes from its machine: clocks, randomness (uniform in 0…1), provider connections, built-in
-    prices, and background waits.
+    prices, background waits, and what the environment says of OpenTelemetry (None: nothing is exported).
 
     The calls of a simulation run on other ones.
     """
@@ -70,6 +71,7 @@ class Seams:
     transport: Callable[[TransportOptions], Transport] = transport
     pricelist: Callable[[], PriceList] = PriceList
     timings: Timings = USUAL
+    otel: OtelSettings | None = None
 
 
 @dataclass(slots=True)
@@ -118,6 +120,9 @@ class Gateway:
             *[self.shadows.work] * WORKERS,
         ):
             self.keep(work)
+        if (tracing := self.services.proxy.recorder.tracing) is not None:
+            tracing.channels = lambda: self.services.runtime.channels
+            self.keep(tracing.export_for_ever)
 
     @property
     def limits(self) -> ServerLimits:
@@ -142,6 +147,8 @@ class Gateway:
         await self.services.controller.finish()
         await self.sharing.finish()
         await self.store.memory.keep(self.store.store)
+        if (tracing := self.services.proxy.recorder.tracing) is not None:
+            await tracing.finish()
         await self.upstreams.aclose()
         for carrier in self._webhook_carriers():
             await carrier.aclose()
@@ -258,6 +265,7 @@ def build(
     table, circuits = Table(), Circuits(clock.monotonic)
     table.install(deployment.agents)
     recorder, notices = Recorder(log, clock), Notices(store.store, table, log, clock, given.timings)
+    recorder.tracing = wiring.tracing(given.otel, clock, log, replica, given.timings)
     controller = Controller(store.store, table, recorder, log, circuits.trust, draw, store.memory, given.timings)
     escalations = _escalations(deployment, store, log, given.timings)
     notices.receivers = wiring.receivers(deployment.settings)
@@ -267,7 +275,7 @@ def build(
     runtime = wiring.runtime(deployment, upstreams, pricelist, model_lists, key.value)
     controller.install(runtime)
     faults = TargetFaults(log, clock.monotonic, notices.alarm)
-    attempts = Attempts(clock, circuits, faults)
+    attempts = Attempts(clock, circuits, faults, recorder.tracing)
     chain = FallbackChain(attempts, escalations, faults, clock, draw)
     shadows = Shadows(table, attempts, recorder, clock, Purse(store.store, clock.unix))
     replies = Replies(store.store, table, clock.unix, given.timings.replies)

@@ -22,10 +22,11 @@ from gateway.replica.banner import banner, show
 from gateway.replica.early_signals import Ending
 from gateway.replica.listening import take_address
 from gateway.replica.reload import Reloader
-from gateway.replica.replica import Gateway, build, new_replica_id, refuse_open_door
+from gateway.replica.replica import Gateway, Seams, build, new_replica_id, refuse_open_door
 from gateway.replica.workers.inheritance import Post, PostedWorker
 from gateway.store import Memory, OpenStore, join_store, memory_folder, open_store
 from gateway.store.data_folder import open_to_others
+from gateway.telemetry.start import checked_settings
 
 WRONG_CONFIGURATION = 2
 # A drain leaves connections that rest open for so long: the next request on one that is in use is answered, with word
@@ -74,7 +75,7 @@ async def _serve(
     ending, replica, hangup = Ending(), new_replica_id(), asyncio.Event()
     log = logs.configure(form=logs.format_of(environ)).bind(replica=replica)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
-    deployment = await asyncio.to_thread(load, folder, environ)
+    otel, deployment = checked_settings(environ), await asyncio.to_thread(load, folder, environ)
     host = posted.host if posted else deployment.settings.listen.host
     refuse_open_door(deployment.settings, host)
     if posted and posted.embedded:
@@ -82,7 +83,7 @@ async def _serve(
     else:
         store = await _store(deployment.settings, replica, log)
     store = replace(store, memory=await asyncio.to_thread(_memory, deployment.settings, log))
-    gateway = build(deployment, store, replica, log, host)
+    gateway = build(deployment, store, replica, log, host, Seams(otel=otel))
     try:
         await gateway.learn_prices(deployment)
         await gateway.start()

@@ -13,6 +13,7 @@ from gateway.config.secrets import known_secrets
 from gateway.formats.clients import refusal_body
 from gateway.formats.endpoint import ProviderEndpoint
 from gateway.formats.registry import PROVIDERS
+from gateway.logs import Log
 from gateway.models.known import KnownModels, ModelLists, Source
 from gateway.models.names import ModelNames
 from gateway.net.browser_guard import BrowserGuard
@@ -24,8 +25,13 @@ from gateway.passthrough.uploads import takes_uploads
 from gateway.pricing import PriceBook, PriceList
 from gateway.redaction import Redactor
 from gateway.rollout.notifications import Receiver
+from gateway.rollout.recorder import Clock
 from gateway.runtime import Channel, CircuitRules, RetryRules, Runtime
-from gateway.timings import USUAL
+from gateway.telemetry.otel_settings import OtelSettings
+from gateway.telemetry.parts import TracingParts
+from gateway.telemetry.seam import CallTracing
+from gateway.telemetry.start import start_tracing
+from gateway.timings import USUAL, Timings
 from gateway.webhook.webhook import Webhook, origin_of
 from policies.calls.retry import Backoff
 from routing.agents import Agent, Target, Timeouts
@@ -174,6 +180,14 @@ def webhook(settings: GatewaySettings) -> Webhook | None:
         return None
     carrier = transport(TransportOptions())
     return Webhook(carrier, given.webhook.get_secret_value(), given.allow_private_webhook, _signing_secret(settings))
+
+
+def tracing(otel: OtelSettings | None, clock: Clock, log: Log, replica: str, timings: Timings) -> CallTracing | None:
+    """Return what exports spans; None where nobody wants any. Raises GatewayError."""
+    if otel is None:
+        return None
+    parts = TracingParts(log, clock.monotonic, clock.unix, replica, timings.span_retry, timings.span_finish)
+    return start_tracing(otel, parts)
 
 
 def receivers(settings: GatewaySettings) -> tuple[Receiver, ...]:

@@ -19,6 +19,7 @@ from gateway.rollout.weighing import Unshared, cost_of, mark, tokens_of, weigh
 from gateway.store.cells import APART, SHADOW
 from gateway.store.failures import FailureReason, common_part
 from gateway.store.seam import Arm, Batch
+from gateway.telemetry.seam import CallTracing
 from gateway.traces.finished import FinishedCalls
 from policies.evidence.evidence import QUALITY, SCORED, WHOLE
 from policies.evidence.tally import Tally, amount_bucket, histogram_bucket
@@ -51,6 +52,7 @@ class Recorder:
         self._known = Unshared()
         self.conversations = Conversations()
         self.finished = FinishedCalls(clock.monotonic, clock.unix)
+        self.tracing: CallTracing | None = None  # set where spans are exported
         self._models: dict[str, float] = {}  # when the last call of each ended, monotonic
 
     def close(self, outcome: Outcome, prices: PriceBook, call: Call | None = None) -> None:
@@ -81,7 +83,10 @@ class Recorder:
             self.conversations.note(outcome)
         if call is not None:
             self.finished.note(outcome, call)
-        self._log.often(_line(outcome, spent) if outcome.reason != "model" else _model_line(outcome, spent))
+        line = _line(outcome, spent) if outcome.reason != "model" else _model_line(outcome, spent)
+        if self.tracing is not None and call is not None:
+            line["trace_id"] = self.tracing.note(outcome, call)
+        self._log.often(line)
 
     def score(self, entry: Entry, booking: Booking, version: str, score: float, party: str = "") -> None:
         """Book a party's feedback (0…1) on the version that served; on its arm's evidence too, if that was on trial."""

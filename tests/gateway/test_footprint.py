@@ -6,6 +6,8 @@ import sys
 NEEDLESS = (
     "genai_prices",  # the price list, 8 MB: another process reads it
     "httpx2",  # 3 MB, for `transport: standard`
+    "opentelemetry.proto",  # with protobuf, 5 MB: only where spans are exported
+    "google.protobuf",
     "anyio._backends",  # 1.7 MB, for a watch that a thread does as well
     "gateway.rehearsal.demo",
     "gateway.cli.client",

@@ -14,6 +14,7 @@ PROVIDER = ProviderSide(
         api_name="Messages",
         base_url="https://api.anthropic.com/v1",
         price_source="anthropic",
+        semantic_name="anthropic",
         models_path="/models?limit=1000",
         key_header="x-api-key",
         header_prefix=b"anthropic-",

@@ -26,6 +26,7 @@ PROVIDER = ProviderSide(
         api_name="Converse",
         base_url="https://bedrock-runtime.{region}.amazonaws.com",
         price_source="aws",
+        semantic_name="aws.bedrock",
         stream_type=b"application/vnd.amazon.eventstream",
         framer=EventStreamFramer,
         signing=Signing(ChainSigner, package="botocore", extra="bedrock"),

@@ -16,6 +16,7 @@ PROVIDER = ProviderSide(
         api_name="generateContent",
         base_url="https://generativelanguage.googleapis.com/v1beta",
         price_source="google",
+        semantic_name="gcp.gemini",
         models_path="/models?pageSize=1000",
         has_own_models_alone=True,
         key_header="x-goog-api-key",

@@ -18,6 +18,7 @@ PROVIDER = ProviderSide(
         api_name="Interactions",
         base_url="https://generativelanguage.googleapis.com/v1beta",
         price_source="google",
+        semantic_name="gcp.gemini",
         models_path="/models?pageSize=1000",
         key_header="x-goog-api-key",
         header_prefix=b"api-revision",

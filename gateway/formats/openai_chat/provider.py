@@ -21,6 +21,7 @@ _FACTS = ProviderFacts(
     api_name="chat completions; many providers and inference servers offer it",
     base_url="https://api.openai.com/v1",
     price_source="openai",
+    semantic_name="openai",
     header_prefix=b"openai-",
     account_headers=(b"openai-organization", b"openai-project", b"chatgpt-account-id", b"x-ms-client-tenant-id"),
     error_shape=ERROR_SHAPE,

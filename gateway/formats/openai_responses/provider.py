@@ -15,6 +15,7 @@ PROVIDER = ProviderSide(
         api_name="Responses",
         base_url="https://api.openai.com/v1",
         price_source="openai",
+        semantic_name="openai",
         header_prefix=b"openai-",
         error_shape=ERROR_SHAPE,
         has_openai_endpoints=True,

@@ -26,7 +26,8 @@ class LeanTransport:
     def __init__(self, options: TransportOptions) -> None:
         """Read `ca_file`, if any. Raises OSError when it cannot be read."""
         self._options = options
-        self._tls: SSLContext | None = None if options.ca_file is None else tls_context(options.ca_file)
+        is_own = options.ca_file is not None or options.client_certificate is not None
+        self._tls: SSLContext | None = tls_context(options) if is_own else None
         self._pools: dict[Origin, tuple[Pool, str]] = {}
         self._closed = False
 
@@ -74,6 +75,6 @@ class LeanTransport:
     def _context(self) -> SSLContext:
         """Make the TLS context once, when first wanted: reading the system's authorities takes about 20 ms."""
         if self._tls is None:
-            self._tls = tls_context(None)
+            self._tls = tls_context(self._options)
         self._tls.set_alpn_protocols(["http/1.1"])
         return self._tls

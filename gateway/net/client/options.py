@@ -18,6 +18,10 @@ class TransportOptions:
     """Offer HTTP/2 over TLS; `standard` only, and with the package `h2` installed."""
     ca_file: str | None = None
     """PEM file of authorities trusted besides the system's."""
+    client_certificate: str | None = None
+    """PEM file of a certificate that the client shows, with its key unless `client_key` has it."""
+    client_key: str | None = None
+    """PEM file of that certificate's key."""
     connect_timeout_seconds: float = 5.0
     """From name lookup to the end of the TLS handshake. `standard` grants it to TCP and to TLS, each."""
     max_connections: int = 512

@@ -114,7 +114,7 @@ class StandardTransport:
         self._timeout = {"connect": options.connect_timeout_seconds}  # the caller's deadlines bound all else
         self._closed = False
         self._options = options
-        self._tls = tls_context(options.ca_file)
+        self._tls = tls_context(options)
         limits = httpx2.Limits(
             max_connections=options.max_connections,
             max_keepalive_connections=options.max_idle,

@@ -2,13 +2,17 @@
 
 import ssl
 
+from gateway.net.client.options import TransportOptions
 
-def tls_context(ca_file: str | None) -> ssl.SSLContext:
+
+def tls_context(options: TransportOptions) -> ssl.SSLContext:
     """A verifying client context: the system's authorities, and those in `ca_file` (PEM) besides.
 
-    Raises OSError when the file cannot be read or holds no certificate.
+    Raises OSError when a file cannot be read or holds no certificate or key.
     """
     context = ssl.create_default_context()
-    if ca_file is not None:
-        context.load_verify_locations(cafile=ca_file)
+    if options.ca_file is not None:
+        context.load_verify_locations(cafile=options.ca_file)
+    if options.client_certificate is not None:
+        context.load_cert_chain(options.client_certificate, options.client_key)
     return context

@@ -22,6 +22,7 @@ from gateway.replica.listening import take_address
 from gateway.replica.workers.fleet import WRONG_CONFIGURATION, Fleet
 from gateway.replica.workers.worker import WorkerPlan
 from gateway.store import EMBEDDED, EmbeddedRedis, connect
+from gateway.telemetry.start import checked_settings
 
 
 def serve_many(folder: Path, environ: Mapping[str, str], count: int) -> int:
@@ -31,6 +32,7 @@ def serve_many(folder: Path, environ: Mapping[str, str], count: int) -> int:
     """
     try:
         deployment = load(folder, environ)
+        checked_settings(environ)
         environ = with_admin_token(environ, deployment.settings)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_serve(folder, environ, deployment, count))

@@ -1,0 +1,18 @@
+"""Parts that tracing takes from its replica."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.logs import Log
+
+
+@dataclass(frozen=True, slots=True)
+class TracingParts:
+    """Clocks, log and id of a replica. `retry` and `finish` are seconds: before a second try, and for the last one."""
+
+    log: Log
+    monotonic: Callable[[], float]
+    unix: Callable[[], float]
+    replica: str
+    retry: float
+    finish: float

@@ -1,0 +1,28 @@
+"""Seam between calls and tracing; what is behind it is loaded only where spans are exported."""
+
+from typing import Protocol
+
+from gateway.calls import Attempt, Call, Outcome
+from gateway.net.client import Request
+from gateway.telemetry.providers import Channels
+
+
+class CallTracing(Protocol):
+    """Tracing of one replica's calls. `channels` returns those of the configuration as it is."""
+
+    channels: Channels
+
+    def put_into(self, request: Request, attempt: Attempt, call: Call, outcome: Outcome) -> None:
+        """Let the request of an attempt go out within its call's trace."""
+
+    def note(self, outcome: Outcome, call: Call) -> str:
+        """Keep a call that has ended, if it is sampled; return its trace's id. Never waits."""
+
+    def evaluate(self, call_id: str, score: float, comment: str = "") -> None:
+        """Note the score of a call, in its trace."""
+
+    async def export_for_ever(self) -> None:
+        """Export what has ended, until cancelled."""
+
+    async def finish(self) -> None:
+        """Export what is left, and close the connections."""

@@ -1,0 +1,194 @@
+"""OpenTelemetry tracing of one replica: the trace that a call belongs to, and spans once it has ended.
+
+During a call nothing is made but the header that goes upstream. At its end the outcome goes into a bounded queue, if it
+is sampled; spans are made of it a few calls at a time, on the loop, and sent in batches.
+"""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import NamedTuple
+
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
+
+from gateway.calls import Attempt, Call, Operation, Outcome
+from gateway.formats.returned_tools import returned_tools
+from gateway.net.client import Request
+from gateway.telemetry.otel_settings import OtelSettings
+from gateway.telemetry.otlp import message_of, request_of
+from gateway.telemetry.parts import TracingParts
+from gateway.telemetry.providers import Channels
+from gateway.telemetry.sampling import reason_for
+from gateway.telemetry.span_exporter import Lost, SpanExporter
+from gateway.telemetry.spans import Span, ToSpan, evaluation_span, spans_of
+from gateway.telemetry.tool_spans import AskedTools, PendingTool, ToolSpan, tool_span
+from gateway.telemetry.trace_context import (
+    TraceContext,
+    attempt_span_id,
+    nonce_in,
+    own_trace_id,
+    put_into,
+    remote_parent,
+)
+from gateway.traces.record import Finished, record_of
+from gateway.traces.threads import conversation_of
+
+_AT_ONCE = 8  # calls made into spans without a pause, some 2 ms: calls under way go first
+_MOST_REMEMBERED = 10_000  # calls whose trace their id does not tell
+_WARN_SECONDS = 60.0  # between two lines about a queue that is full
+
+
+class _Noted(NamedTuple):
+    """A finished call that is to become spans."""
+
+    finished: Finished
+    context: TraceContext
+    operation: Operation
+    sampled_for: str
+
+
+class Tracing:
+    """The tracing of one replica. `channels` returns those of the configuration as it is."""
+
+    def __init__(self, settings: OtelSettings, exporter: SpanExporter, parts: TracingParts) -> None:
+        self.channels: Channels = dict
+        self._settings = settings
+        self._exporter = exporter
+        self._parts = parts
+        self._resource = {"service.instance.id": parts.replica, **settings.resource}
+        self._queue: deque[_Noted | ToolSpan | Span] = deque()
+        self._unsent: list[SpanMessage] = []
+        self._wake = asyncio.Event()
+        self._asked = AskedTools()
+        self._remembered: dict[bytes, TraceContext] = {}
+        self._warned_at = -_WARN_SECONDS
+        self._lost_since = 0
+
+    @property
+    def dropped(self) -> Counter[Lost]:
+        """Spans that reached nobody, by what became of them; of a full queue, calls."""
+        return self._exporter.dropped
+
+    def context_of(self, nonce: bytes, trace_parent: str) -> TraceContext:
+        """Return the trace of a call: the client's, or one that the call begins."""
+        parent = remote_parent(trace_parent)
+        trace_id = parent.trace_id if parent else own_trace_id(nonce)
+        return TraceContext(
+            trace_id, parent.span_id if parent else "", self._settings.sampler.is_sampled(trace_id, parent)
+        )
+
+    def put_into(self, request: Request, attempt: Attempt, call: Call, outcome: Outcome) -> None:
+        """Let the request of an attempt go out within its call's trace."""
+        index = next(index for index, each in enumerate(outcome.attempts) if each is attempt)
+        span = attempt_span_id(call.nonce, index, is_shadow=outcome.reason == "shadow")
+        put_into(request, self.context_of(call.nonce, call.trace_parent), span)
+
+    def note(self, outcome: Outcome, call: Call) -> str:
+        """Keep a call that has ended, if it is sampled; return its trace's id. Never waits."""
+        context = self.context_of(call.nonce, call.trace_parent)
+        always = () if self._settings.sampler.is_off else self._settings.always
+        sampled_for = "" if context.is_sampled else reason_for(outcome, always)
+        is_wanted = context.is_sampled or sampled_for != ""
+        returned = returned_tools(call.document.values) if is_wanted or self._asked else ()
+        if returned:
+            thread = conversation_of(outcome.caller, outcome.call_id, outcome.conversation, call.named)
+            for tool in self._asked.answer(outcome.caller, thread.key, returned, outcome.received_at):
+                self._put(tool)
+        if is_wanted:
+            finished = Finished(
+                outcome, call.format, call.named, call.opening, call.trace_parent, call.sub_agent, returned, call.nonce
+            )
+            self._put(_Noted(finished, context, call.operation, sampled_for))
+            self._remember(outcome, call, context, sampled_for)
+        return context.trace_id
+
+    def evaluate(self, call_id: str, score: float, comment: str = "") -> None:
+        """Note the score of a call, in its trace. The comment is a person's text: content."""
+        nonce = nonce_in(call_id)
+        if nonce is None:
+            return
+        context = self._remembered.get(nonce) or self.context_of(nonce, "")
+        if context.is_sampled:
+            explanation = comment if self._settings.captures_content else ""
+            self._put(evaluation_span(context, nonce, call_id, self._parts.unix(), score, explanation))
+
+    async def export_for_ever(self) -> None:
+        """Export what has ended, in batches, until cancelled."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.delay):
+                    await self._wake.wait()
+            self._wake.clear()
+            while self._queue or self._unsent:
+                await self._export_batch()
+            self._warn_of_drops()
+
+    async def finish(self) -> None:
+        """Export what is left within the time that a stop has for it, and close the connections."""
+        try:
+            async with asyncio.timeout(self._parts.finish):
+                while self._queue or self._unsent:
+                    await self._export_batch()
+        except TimeoutError:
+            left = len(self._unsent) + len(self._queue)
+            self.dropped["stopped"] += left
+            self._parts.log.warning(
+                "spans_dropped", spans=left, why="the gateway stops, and its receiver takes nothing"
+            )
+        await self._exporter.aclose()
+
+    def _put(self, what: _Noted | ToolSpan | Span) -> None:
+        waiting = len(self._queue)
+        if waiting >= self._settings.queue:
+            self.dropped["queue_full"] += 1
+            self._lost_since += 1
+            return
+        self._queue.append(what)
+        if 2 * (waiting + 1) >= min(self._settings.batch, self._settings.queue):  # a call makes some three spans
+            self._wake.set()
+
+    def _remember(self, outcome: Outcome, call: Call, context: TraceContext, sampled_for: str) -> None:
+        """Keep what a later score or tool result needs to know of the call."""
+        nonce, attempts = call.nonce, outcome.attempts
+        if (context.parent_id or sampled_for) and outcome.reason != "shadow":
+            self._remembered[nonce] = context._replace(is_sampled=True)
+            if len(self._remembered) > _MOST_REMEMBERED:
+                del self._remembered[next(iter(self._remembered))]
+        if attempts and outcome.end == "answered" and (tools := outcome.answering.end.tools):
+            thread = conversation_of(outcome.caller, outcome.call_id, outcome.conversation, call.named)
+            ended_at = outcome.answering.ended_at if outcome.stream else outcome.ended_at
+            self._asked.ask(
+                outcome.caller, thread.key, tools, PendingTool("", context, nonce, outcome.call_id, ended_at)
+            )
+
+    async def _export_batch(self) -> None:
+        """Make spans until a batch is full, and send them. Who is cancelled meanwhile leaves them to the next."""
+        while self._queue and len(self._unsent) < self._settings.batch:
+            for _ in range(min(_AT_ONCE, len(self._queue))):
+                self._unsent += map(message_of, self._spans(self._queue.popleft()))
+            await asyncio.sleep(0)
+        if self._unsent:
+            await self._exporter.send(request_of(self._unsent, self._resource), len(self._unsent))
+            self._unsent.clear()
+
+    def _spans(self, what: _Noted | ToolSpan | Span) -> Iterator[Span]:
+        offset = self._parts.unix() - self._parts.monotonic()
+        if isinstance(what, Span):
+            yield what
+        elif isinstance(what, ToolSpan):
+            yield tool_span(what, offset)
+        else:
+            outcome = what.finished.outcome
+            record = record_of(what.finished, offset)
+            call = ToSpan(
+                record, tuple(outcome.attempts), what.context, what.finished.nonce, what.operation, outcome.rollout,
+                what.sampled_for,
+            )  # fmt: skip
+            yield from spans_of(call, self.channels(), self._settings.names)
+
+    def _warn_of_drops(self) -> None:
+        now = self._parts.monotonic()
+        if self._lost_since and now - self._warned_at >= _WARN_SECONDS:
+            self._parts.log.warning("spans_dropped", calls=self._lost_since, why="more calls end than are exported")
+            self._lost_since, self._warned_at = 0, now

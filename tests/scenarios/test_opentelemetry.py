@@ -1,0 +1,114 @@
+"""OpenTelemetry as an operator meets it: real processes, several workers, a stop, and a start that is refused."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway.rehearsal.standin import ModelBehaviour, Standin
+from tests.support.calling import HELLO
+from tests.support.otlp import HANG, OtlpReceiver, otlp_receiver
+from tests.support.processes import SERINUS, SURROUNDINGS, Served, command, configuration, serving
+from tests.support.redis_servers import until
+from tests.support.running import provider
+from tests.support.waiting import SOON, within
+from tests.support.workers import fleet
+
+CALLS = 12
+LATER = "600000"  # milliseconds until a batch goes out by itself
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[OtlpReceiver]:
+    async with otlp_receiver() as made:
+        yield made
+
+
+@pytest.fixture
+async def standin() -> AsyncIterator[Standin]:
+    async with provider(good=ModelBehaviour()) as made:
+        yield made
+
+
+async def call(served: Served, agent: str, count: int) -> set[str]:
+    """Make so many calls on connections of their own; their ids."""
+    text = json.dumps({"model": agent, "messages": HELLO}).encode()
+    replies = [await served.ask("POST", "/v1/chat/completions", text) for _ in range(count)]
+    return {reply.headers["x-serinus-call-id"] for reply in replies}
+
+
+async def test_two_workers_and_a_stop(
+    tmp_path: Path, redis_url: str, agent: str, standin: Standin, receiver: OtlpReceiver
+) -> None:
+    """Every call of both workers is exported once, what waits at a stop too."""
+    folder = configuration(tmp_path, standin, agent)
+    environ = receiver.environ(OTEL_BSP_SCHEDULE_DELAY=LATER, SERINUS_STORE=redis_url)
+    async with fleet(folder, environ) as served:
+        ids = await call(served, agent, CALLS)
+        assert receiver.spans == []
+        assert await served.end() == 0
+    spans = await receiver.until(3 * CALLS)
+    assert len(spans) == len({span.span_id for span in spans}) == 3 * CALLS
+    assert {span.values["serinus.call_id"] for span in spans} == ids
+    assert len({span.service["service.instance.id"] for span in spans}) == 2
+
+
+async def test_stop_beside_a_receiver_that_hangs(
+    tmp_path: Path, redis_url: str, agent: str, standin: Standin, receiver: OtlpReceiver
+) -> None:
+    """The stop waits a few seconds for a receiver, and then says what was dropped."""
+    folder = configuration(tmp_path, standin, agent)
+    receiver.statuses = [HANG] * 100
+    async with serving(folder, receiver.environ(SERINUS_STORE=redis_url)) as served:
+        await call(served, agent, 1)
+        await within(SOON, lambda: receiver.heads != [])
+        assert await served.end() == 0
+        (dropped,) = [line for line in served.log() if line["event"] == "spans_dropped"]
+        assert dropped["spans"] == 3
+
+
+async def test_calls_beside_a_receiver_that_is_away(
+    tmp_path: Path, redis_url: str, agent: str, standin: Standin, receiver: OtlpReceiver
+) -> None:
+    """Calls are served as ever; the log says once that spans wait."""
+    folder = configuration(tmp_path, standin, agent)
+    environ = {**receiver.environ(), "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "SERINUS_STORE": redis_url}
+    async with serving(folder, environ) as served:
+
+        async def is_told() -> bool:
+            await call(served, agent, 1)
+            return "spans_not_exported" in [line["event"] for line in served.log()]
+
+        await until(is_told)
+        assert len(await call(served, agent, CALLS)) == CALLS
+        assert [line["event"] for line in served.log()].count("spans_not_exported") == 1
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_unknown_choice_stops_the_start(
+    tmp_path: Path, redis_url: str, agent: str, standin: Standin, workers: str
+) -> None:
+    """A name that nobody knows is told on the terminal, and nothing serves."""
+    environ = {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_SEMCONV_STABILITY_OPT_IN": "gen_ai_newest"}
+    folder = configuration(tmp_path, standin, agent)
+    done = await command(
+        "serve", "--config", str(folder), "--workers", workers, SERINUS_STORE=redis_url, **environ,
+        SERINUS_LISTEN="127.0.0.1:0",
+    )  # fmt: skip
+    assert done.code == 2 and "'gen_ai_newest' is unknown" in done.errors
+
+
+async def test_without_the_package(tmp_path: Path, redis_url: str, agent: str, standin: Standin) -> None:
+    """An environment that asks for spans, where the extra is missing: the error has the line that installs it."""
+    folder = configuration(tmp_path, standin, agent)
+    code = "import sys; sys.modules['opentelemetry'] = None; from gateway.__main__ import main; sys.exit(main())"
+    environ = {**SURROUNDINGS, "SERINUS_STORE": redis_url, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
+    arguments = [sys.executable, "-c", code, *SERINUS[3:], "serve", "--config", str(folder)]
+    done = await asyncio.to_thread(
+        subprocess.run, arguments, env={**environ, "SERINUS_LISTEN": "127.0.0.1:0"}, capture_output=True, text=True
+    )
+    assert done.returncode == 2 and "pip install 'serinus[otel]'" in done.stderr

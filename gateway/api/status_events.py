@@ -18,6 +18,7 @@ import orjson
 from gateway.api.admission import Places
 from gateway.api.endpoint import CALLER, Services, caller_of, header
 from gateway.api.status import Status
+from gateway.auth import OPEN
 from gateway.errors import SerinusError
 from gateway.net.asgi import Receive, Scope, Send
 
@@ -29,7 +30,8 @@ _NAME = "events"  # an agent may be called so, too
 _RENEW_SECONDS = 1.0  # how often numbers are read anew
 _LOOKS = 5  # in that time, at the records in memory: a rollback is shown at once
 _HEARTBEAT_SECONDS = 15.0
-_SHARE_OF_TIME = 20  # a page that takes long to make is made more rarely: one twentieth of the time at most
+_SHARE_OF_TIME = 20  # pages that take long to make are made more rarely: one twentieth of the time for all of them
+_LATE_SECONDS = 10.0  # what nobody has wanted for so long has no share
 _HEADERS = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-store"),
@@ -38,6 +40,7 @@ _HEADERS = [
 _RETRY = b"retry: 2000\n\n"
 _HEARTBEAT = b": still here\n\n"
 
+Key = tuple[object, object]
 Make = Callable[[], Awaitable["LivePage"]]
 
 
@@ -51,18 +54,23 @@ class _Made:
 
 
 class SharedPages:
-    """The latest pages, by what was asked for: many readers of one page cost as much as one."""
+    """The latest pages: many readers of one page cost as much as one, and all pages together a share of the time.
+
+    A key is what is wanted, and the state of the records that it shows: a page is made anew for another state.
+    """
 
     def __init__(self, now: Callable[[], float] = monotonic, most: int = MOST_READERS) -> None:
         self._now = now
         self._most = most
-        self._made: dict[tuple[object, ...], _Made] = {}
-        self._making: dict[tuple[object, ...], asyncio.Task[None]] = {}
+        self._made: dict[Key, _Made] = {}
+        self._making: dict[Key, asyncio.Task[None]] = {}
+        self._wished: dict[object, float] = {}  # what is wanted of late, and when last
 
-    async def page(self, key: tuple[object, ...], make: Make) -> "LivePage":
+    async def page(self, key: Key, make: Make) -> "LivePage":
         """Return the page for that key, made within the last second or as rarely as it is slow to make."""
-        made = self._made.get(key)
-        if made is None or self._now() - made.at >= max(_RENEW_SECONDS, _SHARE_OF_TIME * made.took):
+        made, now = self._made.get(key), self._now()
+        self._wished[key[0]] = now
+        if made is None or now - made.at >= self._interval(made, now):
             task = self._making.get(key)
             if task is None:
                 task = self._making[key] = asyncio.create_task(self._make(key, make))
@@ -71,7 +79,12 @@ class SharedPages:
             made = self._made[key]
         return made.page
 
-    async def _make(self, key: tuple[object, ...], make: Make) -> None:
+    def _interval(self, made: _Made, now: float) -> float:
+        """Return the seconds from one making to the next, so that all pages together take a share of the time."""
+        self._wished = {wish: at for wish, at in self._wished.items() if now - at < _LATE_SECONDS}
+        return max(_RENEW_SECONDS, _SHARE_OF_TIME * made.took * len(self._wished))
+
+    async def _make(self, key: Key, make: Make) -> None:
         began = self._now()
         try:
             page = await make()
@@ -162,10 +175,11 @@ class StatusEvents(Status):
 
     async def _page(self, scope: Scope, query: Mapping[str, str]) -> "LivePage":
         """Return the page as it is now, shared by all who may read the same. Raises NotFound."""
-        reader = caller_of(scope)
+        reader, host = caller_of(scope), header(scope, b"host")
         asked = tuple((name, query.get(name)) for name in ("agent", "range", "filter", "trouble"))
-        host = header(scope, b"host")
-        key = (asked, host, reader.name, *self._records(scope, query))
+        # A key may have any name: who may see prompts is told by itself.
+        wish = (asked, host, reader is OPEN, reader.name, self.services.runtime.digest)
+        key = (wish, self._records(scope, query))
         return await self._shared.page(key, lambda: self.pages.page(scope, query.get("agent")))
 
 

@@ -84,6 +84,7 @@ class Show:
 
     async def _perform(self, story: Story) -> None:
         self._began_at, stage = story.began_at, story.stage
+        self._say(f"watch it in a browser: {summary.live_page(stage.replicas[0].root_url)}")
         try:
             await first_of(self._play(story), stage.watch(), stage.traffic.flow(), self._frames(story))
         except DemoFailed:

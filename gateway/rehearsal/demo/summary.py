@@ -41,6 +41,11 @@ def verdict(checks: Sequence[Check]) -> str:
     return f"{len(missing)} of {len(checks)} promises were not kept: {'; '.join(missing)}."
 
 
+def live_page(root_url: str) -> str:
+    """Return the address of the agent's page, which shows the rollback as it happens."""
+    return f"{root_url}/status/{AGENT}"
+
+
 def where_to_look(root_urls: Sequence[str], command: str, token: str) -> Iterator[str]:
     """The status pages and the commands to type in another terminal."""
     for url in root_urls:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -191,9 +192,38 @@ async def test_a_page_that_is_slow_to_make_is_made_rarely() -> None:
         return STATES["overview-empty"]()
 
     while now[0] < 100:
-        await shared.page(("overview",), make)
+        await shared.page(("overview", 0), make)
         now[0] += 0.25
     assert len(made) <= 10
+
+
+async def test_many_pages_share_the_time_that_one_may_take() -> None:
+    """Whoever opens a page for each filter there is gets each of them more rarely."""
+    now, made = [0.0], list[int]()
+    shared = SharedPages(lambda: now[0])
+
+    async def make(number: int) -> LivePage:
+        made.append(number)
+        now[0] += 0.05
+        return STATES["overview-empty"]()
+
+    while now[0] < 200:
+        for number in range(32):
+            await shared.page((number, 0), partial(make, number))
+        now[0] += 1
+    assert len(made) * 0.05 <= 200 / 10
+
+
+async def test_a_key_by_any_name_is_shown_no_prompts(tmp_path: Path, redis_url: str, standin: Standin) -> None:
+    """Not even one by the name that stands for everybody, after an operator has looked at the same page."""
+    files = trial("support", standin)
+    gateway: Any = files["gateway.yaml"]
+    keyed = {**gateway, "keys": {"open": {"sha256": digest_of(KEY)}}}
+    async with running(write(tmp_path, {**files, "gateway.yaml": keyed}), redis_url) as served:
+        for key, is_shown in ((ADMIN, True), (BEARER, False)):
+            async with reading(served, "/status/events?agent=support", key) as reader:
+                _, data = await reader.page()
+            assert ("You are" in data["live"]["difference"]) is is_shown
 
 
 async def test_a_failure_is_told_to_each_who_waits() -> None:
@@ -204,5 +234,5 @@ async def test_a_failure_is_told_to_each_who_waits() -> None:
         raise ValueError("no page")
 
     for _ in range(2):
-        found = await asyncio.gather(*(shared.page(("x",), fail) for _ in range(3)), return_exceptions=True)
+        found = await asyncio.gather(*(shared.page(("x", 0), fail) for _ in range(3)), return_exceptions=True)
         assert [str(each) for each in found] == ["no page"] * 3

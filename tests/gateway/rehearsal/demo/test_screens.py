@@ -9,7 +9,7 @@ from gateway.rehearsal.demo.checks import checks
 from gateway.rehearsal.demo.panel import PanelScreen, panel
 from gateway.rehearsal.demo.picture import Row
 from gateway.rehearsal.demo.plain import PlainScreen, clock, line
-from gateway.rehearsal.demo.summary import figures, marks, where_to_look
+from gateway.rehearsal.demo.summary import figures, live_page, marks, where_to_look
 from tests.gateway.rehearsal.demo.samples import facts, ledger, picture, sums
 
 
@@ -94,6 +94,7 @@ def test_the_summary_in_rows() -> None:
 
 def test_where_to_look() -> None:
     """Both replicas' status pages, and commands with their URLs."""
+    assert live_page("http://a") == "http://a/status/customer-support"
     shown = list(where_to_look(["http://a", "http://b"], "serinus", "t0ken"))
     assert shown[:2] == ["http://a/status", "http://b/status"]
     assert "serinus status --url http://a" in shown

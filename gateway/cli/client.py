@@ -107,7 +107,7 @@ class Operator:
 
     def read_status(self, said: object) -> StatusView:
         """Return a status that the gateway said. Raises CommandRefused where it cannot be read."""
-        return self._read(StatusView, said)
+        return self.read(StatusView, said)
 
     def status_json(self, agent: str | None) -> Any:
         """Return the same as the gateway says it, unknown members included. Raises CommandRefused."""
@@ -115,7 +115,12 @@ class Operator:
 
     def agents(self) -> tuple[str, ...]:
         """Return the names of all agents. Raises CommandRefused."""
-        return tuple(self._read(dict[str, object], self.status_json(None).get("agents")))
+        return tuple(self.read(dict[str, object], self.status_json(None).get("agents")))
+
+    def ask_json(self, what: str, name: str = "", query: str = "") -> Any:
+        """Return what the gateway says of `/{what}` or `/{what}/{name}`. Raises CommandRefused."""
+        path = f"/{what}/{quote(name, safe='')}" if name else f"/{what}"
+        return self._ask("GET", f"{path}?{query}" if query else path)
 
     def agent(self, name: str) -> AgentView:
         """Return the status of one agent. Raises CommandRefused."""
@@ -127,7 +132,7 @@ class Operator:
 
     def audit(self, agent: str, *, whole: bool = False) -> AuditTrail:
         """Return the latest audit events of an agent, or the whole trail. Raises CommandRefused."""
-        return self._read(AuditTrail, self._ask("GET", f"/audit/{quote(agent, safe='')}{'?all=true' if whole else ''}"))
+        return self.read(AuditTrail, self._ask("GET", f"/audit/{quote(agent, safe='')}{'?all=true' if whole else ''}"))
 
     def verb(self, agent: str, verb: str, command: Mapping[str, str]) -> Standing:
         """Send the command with the present epoch; return the state of the agent's rollout after it.
@@ -136,24 +141,25 @@ class Operator:
         """
         path = f"/admin/agents/{quote(agent, safe='')}/{verb}"
         headers = {"if-match": str(self.standing(agent).epoch)}
-        return self._read(Standing, self._ask("POST", path, command, headers))
+        return self.read(Standing, self._ask("POST", path, command, headers))
 
     def escalations(self, agent: str | None) -> tuple[EscalationView, ...]:
         """Return the latest conversations that went to people, newest first. Raises CommandRefused."""
         chosen = f"?agent={quote(agent, safe='')}" if agent else ""
         page = self._ask("GET", f"/v1/escalations{chosen}").get("escalations")
-        return self._read(tuple[EscalationView, ...], page)
+        return self.read(tuple[EscalationView, ...], page)
 
     def reply(self, call_id: str, message: str, actor: str) -> EscalationView:
         """Answer the conversation that this call handed over; return it with the reply. Raises CommandRefused."""
         path = f"/v1/escalations/{quote(call_id, safe='')}/reply"
-        return self._read(EscalationView, self._ask("POST", path, {"message": message, "actor": actor}))
+        return self.read(EscalationView, self._ask("POST", path, {"message": message, "actor": actor}))
 
     def _read_agent(self, kind: type[View], name: str) -> View:
-        agents = self._read(dict[str, object], self.status_json(name).get("agents"))
-        return self._read(kind, agents.get(name))
+        agents = self.read(dict[str, object], self.status_json(name).get("agents"))
+        return self.read(kind, agents.get(name))
 
-    def _read(self, kind: type[View], value: object) -> View:
+    def read(self, kind: type[View], value: object) -> View:
+        """Return the view of that kind in what the gateway said. Raises CommandRefused where it cannot be read."""
         try:
             return read_view(kind, value)
         except UnreadableView as error:

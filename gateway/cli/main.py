@@ -160,6 +160,8 @@ def _add_operating(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     add_help(explain, "explain support")
     _add_rollout(_operating(commands, "rollout", "pause, resume, promote, abort or change a rollout"))
     _add_escalations(_operating(commands, "escalations", "list conversations handed over to people, or reply to one"))
+    trace = _operating(commands, "trace", "show a conversation as a tree: calls, tools, times and costs")
+    _add_traces(trace, _operating(commands, "conversations", "list the latest conversations"))
 
 
 def _add_rollout(rollout: argparse.ArgumentParser) -> None:
@@ -182,6 +184,18 @@ def _add_rollout(rollout: argparse.ArgumentParser) -> None:
     rollout.add_argument(
         "--yes", action="store_true", help="for promote: serve every call from the canary of a plain weight, unasked"
     )
+
+
+def _add_traces(trace: argparse.ArgumentParser, conversations: argparse.ArgumentParser) -> None:
+    trace.add_argument("id", help="the id of a call, of a conversation, or the client's name for one")
+    trace.add_argument("--json", action="store_true", help="print the JSON of /conversations/{id}")
+    conversations.add_argument("agent", nargs="?", help="the agent's name (default: all)")
+    conversations.add_argument("--version", help="with a call that this version served")
+    conversations.add_argument("--failed", action="store_const", const="true", help="with a call that failed")
+    conversations.add_argument("--min-cost", metavar="USD", help="that cost at least so much")
+    conversations.add_argument("--since", metavar="TIME", help="with a call since then: 15m, 24h, 2026-11-30T12:00Z")
+    conversations.add_argument("--limit", metavar="N", help="so many at most (default: 50)")
+    conversations.add_argument("--json", action="store_true", help="print the JSON of /conversations")
 
 
 def _add_escalations(escalations: argparse.ArgumentParser) -> None:

@@ -17,6 +17,7 @@ _SECRETS: Final = (
     ("fingerprint_key",),
     ("escalation", "secret"),
     ("notify", "*", "secret"),
+    ("notify", "*", "routing_key"),
 )
 _URLS: Final = (
     ("providers", "*", "base_url"),
@@ -25,7 +26,7 @@ _URLS: Final = (
     ("escalation", "webhook"),
     ("notify", "*", "url"),
 )
-_PLACES: Final = "api_key, base_url, proxy, store, webhook, secret, url and fingerprint_key"
+_PLACES: Final = "api_key, base_url, proxy, store, webhook, secret, routing_key, url and fingerprint_key"
 _OVERRIDES: Final = {"SERINUS_LISTEN": "listen", "SERINUS_STORE": "store", "SERINUS_DATA": "data"}
 _ADMIN_TOKEN: Final = "SERINUS_ADMIN_TOKEN"  # noqa: S105 - the variable's name
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, SecretStr
 
@@ -11,6 +11,7 @@ from gateway.config.dated_entries import Retirement as Retirement
 from gateway.config.fields import (
     EMBEDDED,
     Address,
+    BaseUrl,
     Duration,
     DurationOrZero,
     HeaderPattern,
@@ -28,16 +29,10 @@ from gateway.config.fields import (
     WebhookUrl,
 )
 from gateway.config.key_scope import agents_in_scope, models_in_scope
+from gateway.config.notify_settings import AlertSettings, ReceiverSettings
 from gateway.config.provider_settings import Provider as Provider
 from gateway.config.timeout_settings import TimeoutSettings as TimeoutSettings
 from gateway.json_size import MOST_VALUES
-from policies.rollout.state import Action
-
-# What a person wants to hear of unasked: a canary went out, stopped, or won, or the store lost a record.
-Heard = Literal[Action, "misconfigured", "retirement"]
-NOTIFIED: tuple[Heard, ...] = (
-    "roll_back", "exclude", "pause", "complete", "abort", "restore", "misconfigured", "retirement",
-)  # fmt: skip
 
 _HANDED_OVER = (
     "I cannot answer this reliably right now, so I am handing our conversation over to a person. "
@@ -173,36 +168,6 @@ class EscalationSettings(StrictModel):
     )
 
 
-class ReceiverSettings(StrictModel):
-    """A webhook that receives notices about rollouts."""
-
-    url: WebhookUrl = Field(
-        description="Where the notice is posted, at least once, with an idempotency key: a URL, which may hold "
-        "${VARIABLE}. Slack's is a secret: write ${SLACK_URL}."
-    )
-    format: Literal["json", "slack"] = Field(
-        default="json", description="`json`: the audit event. `slack`: a line that Slack shows. Default: json."
-    )
-    agents: Annotated[tuple[Name, ...], Field(min_length=1)] | None = Field(
-        default=None, description="Agents whose rollouts it is notified of. Default: all."
-    )
-    on: Annotated[tuple[Heard, ...], Field(min_length=1)] = Field(
-        default=NOTIFIED,
-        description="What it hears of, as the audit names it, and `misconfigured`: a target cannot serve because of "
-        f"its key or address; `retirement`: a provider ends a model. Default: {', '.join(NOTIFIED)}.",
-    )
-    allow_private: bool = Field(
-        default=False,
-        description="Allow a private, loopback or link-local address. Default: false. "
-        "Leave it so unless the receiver really is in your own network.",
-    )
-    secret: Secret | None = Field(
-        default=None,
-        description="Secret, as ${VARIABLE}, that signs each notice as `escalation.secret` signs a handover. "
-        "Default: none; nothing is signed.",
-    )
-
-
 class GatewaySettings(StrictModel):
     """The deployment: where it listens, what it remembers in, whom it calls and who may call it."""
 
@@ -256,7 +221,15 @@ class GatewaySettings(StrictModel):
         description="Settings for handing a conversation over to people (the target `human`).",
     )
     notify: Annotated[tuple[ReceiverSettings, ...], Field(max_length=20)] = Field(
-        default=(), description="Webhooks that receive notices about rollouts. Default: none."
+        default=(), description="Webhooks that receive notices about rollouts, and alerts. Default: none."
+    )
+    alerts: AlertSettings = Field(
+        default=AlertSettings(), description="When there is an alert, and how often it is told. Default: see its keys."
+    )
+    public_url: BaseUrl | None = Field(
+        default=None,
+        description="Address under which people reach this gateway, such as https://gateway.example.com: notices link "
+        "to the status page there. Default: none; they have no link.",
     )
     prices: tuple[Price, ...] = Field(
         default=(), description="Dated prices that override the built-in price list. Default: none."

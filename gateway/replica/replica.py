@@ -34,6 +34,7 @@ from gateway.net.client.upstreams import Upstreams, transport
 from gateway.net.server import ServerLimits
 from gateway.pricing import PriceList, PriceListFailed
 from gateway.replica import wiring
+from gateway.replica.alerting import Alerting
 from gateway.replica.fingerprint_key import SharedKey
 from gateway.replica.retirement_watch import RetirementWatch
 from gateway.replica.routes import asgi
@@ -81,6 +82,7 @@ class Gateway:
     services: Services
     escalations: Escalations
     notices: Notices
+    alerting: Alerting
     shadows: Shadows
     store: OpenStore
     upstreams: Upstreams
@@ -109,6 +111,7 @@ class Gateway:
             self.remember,
             self.escalations.deliver_for_ever,
             self.notices.deliver_for_ever,
+            self.alerting.watch.look_for_ever,
             self.services.proxy.replies.follow_for_ever,
             self.sharing.tell_for_ever,
             self.sharing.follow_for_ever,
@@ -190,6 +193,7 @@ class Gateway:
         self.traces.share_among(len(deployment.agents))
         services.controller.install(services.runtime)
         self._turn_webhooks(deployment.settings)
+        self.alerting.follow(deployment.settings)
         self.deployment = deployment
         services.loaded_at = time()
         services.log.info("configuration", digest=deployment.digest, agents=len(deployment.agents))
@@ -270,11 +274,11 @@ def build(
     escalations = _escalations(deployment, store, log, given.timings)
     notices.receivers = wiring.receivers(deployment.settings)
     upstreams = Upstreams(wiring.transport_options(deployment.settings), given.transport)
-    pricelist, model_lists = given.pricelist(), ModelLists(clock.monotonic)
-    key = SharedKey(store.store, store.memory)
+    pricelist, model_lists, key = given.pricelist(), ModelLists(clock.monotonic), SharedKey(store.store, store.memory)
     runtime = wiring.runtime(deployment, upstreams, pricelist, model_lists, key.value)
     controller.install(runtime)
-    faults = TargetFaults(log, clock.monotonic, notices.alarm)
+    alerting = Alerting(deployment.settings, store.store, table, notices, clock, circuits.states, controller)
+    faults = TargetFaults(log, clock.monotonic, alerting.note_fault)
     attempts = Attempts(clock, circuits, faults, recorder.tracing)
     chain = FallbackChain(attempts, escalations, faults, clock, draw)
     shadows = Shadows(table, attempts, recorder, clock, Purse(store.store, clock.unix))
@@ -295,7 +299,7 @@ def build(
         calls=Places(deployment.settings.limits.in_flight), sockets=Places(deployment.settings.limits.websockets),
     )  # fmt: skip
     return Gateway(
-        services, escalations, notices, shadows, store, upstreams, pricelist, model_lists, key, deployment,
+        services, escalations, notices, alerting, shadows, store, upstreams, pricelist, model_lists, key, deployment,
         asgi(services), host or deployment.settings.listen.host,
         Sharing(store.store, table, under_way, clock, log), retirements, traces, given,
     )  # fmt: skip

@@ -200,6 +200,7 @@ def receivers(settings: GatewaySettings) -> tuple[Receiver, ...]:
             format=given.format,
             agents=None if given.agents is None else frozenset(given.agents),
             actions=frozenset(given.on),
+            routing_key="" if given.routing_key is None else given.routing_key.get_secret_value(),
         )
         for index, given in enumerate(settings.notify)
     )

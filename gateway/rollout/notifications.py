@@ -11,12 +11,12 @@ import hashlib
 from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from gateway.errors import GatewayError, ProviderError, StoreAway
 from gateway.logs import Log
+from gateway.rollout.notice_formats import NoticeFormat, page_of, payload
 from gateway.rollout.recorder import Clock
-from gateway.rollout.status_words import main_reason
 from gateway.rollout.table import Table
 from gateway.rollout.target_faults import Fault
 from gateway.store.seam import Notice, Store
@@ -26,6 +26,7 @@ from gateway.webhook.webhook import Webhook
 GIVE_UP_SECONDS = 24 * 3600.0
 _AT_ONCE = 20
 MISCONFIGURED, RETIREMENT = "misconfigured", "retirement"
+ALL_AGENTS = "all agents"  # in place of an agent where a notice is about the gateway
 _ALARM_SECONDS = 3600
 _MOST_ALARMS = 100  # that wait; far more targets than a configuration has that fail at the same time
 _MOST_TRIES = 5  # a second apart: the log has it too
@@ -37,17 +38,20 @@ class Receiver:
 
     name: str
     webhook: Webhook
-    format: Literal["json", "slack"]
+    format: NoticeFormat
     agents: frozenset[str] | None
     actions: frozenset[str]
+    routing_key: str = ""
 
     @property
     def id(self) -> str:
         """Return what tells this receiver from others, whatever its place in the configuration."""
-        return hashlib.sha256(f"{self.format} {self.webhook.url}".encode()).hexdigest()[:32]
+        place = f"{self.format} {self.webhook.url} {self.routing_key}".rstrip()
+        return hashlib.sha256(place.encode()).hexdigest()[:32]
 
     def wants(self, event: Mapping[str, Any]) -> bool:
-        return event["action"] in self.actions and (self.agents is None or event["agent"] in self.agents)
+        is_theirs = self.agents is None or event["agent"] in self.agents or event["agent"] == ALL_AGENTS
+        return event["action"] in self.actions and is_theirs
 
 
 @dataclass(slots=True)
@@ -57,6 +61,7 @@ class _Alarm:
     notice: Notice
     reached: frozenset[str] = frozenset()
     tries: int = 0
+    formats: tuple[NoticeFormat, ...] = ()  # of the receivers that are to hear of it; all without any
 
 
 class Notices:
@@ -69,6 +74,7 @@ class Notices:
         self._clock = clock
         self._timings = timings
         self.receivers: Sequence[Receiver] = ()
+        self.public_url = ""
         self._alarms: dict[str, _Alarm] = {}
 
     def alarm(self, agent: str, target: str, fault: Fault) -> None:
@@ -87,6 +93,18 @@ class Notices:
         reached = await self._store.load_receivers(notice.agent, notice.key) if wanting else frozenset()
         if not wanting <= reached:
             self._add(notice, reached)
+
+    def add_alert(self, notice: Notice, formats: tuple[NoticeFormat, ...] = ()) -> None:
+        """Tell receivers of these formats, soon, of an alert; the log has it at once."""
+        event = notice.event
+        if not formats or "json" in formats:
+            write = self._log.error if event["state"] == "firing" else self._log.warning
+            write(
+                "alert", kind=event["action"], state=event["state"], subject=event["subject"], reason=event["reason"],
+                do=event["do"],
+            )  # fmt: skip
+        if len(self._alarms) < _MOST_ALARMS:
+            self._alarms.setdefault(f"{notice.key} {formats}", _Alarm(notice, formats=formats))
 
     def _add(self, notice: Notice, reached: frozenset[str] = frozenset()) -> None:
         if len(self._alarms) < _MOST_ALARMS:
@@ -116,7 +134,7 @@ class Notices:
     async def deliver_alarms(self) -> None:
         """Tell of what waits; what a receiver does not take is tried again a few times."""
         for key, alarm in list(self._alarms.items()):
-            notice, reached = alarm.notice, alarm.reached
+            notice, reached = alarm.notice, alarm.reached | self._left_out(alarm.formats)
             alarm.reached, alarm.tries = await self._tell(notice, reached), alarm.tries + 1
             if alarm.reached.issuperset(each.id for each in self._wanting(notice)) or alarm.tries >= _MOST_TRIES:
                 del self._alarms[key]
@@ -124,6 +142,10 @@ class Notices:
                 with suppress(StoreAway):  # told again, then, under the same key
                     for receiver in alarm.reached - reached:
                         await self._store.add_receiver(notice.agent, key, receiver)
+
+    def _left_out(self, formats: tuple[NoticeFormat, ...]) -> frozenset[str]:
+        """Return the receivers of other formats than these."""
+        return frozenset(each.id for each in self.receivers if formats and each.format not in formats)
 
     def _wanting(self, notice: Notice) -> list[Receiver]:
         return [receiver for receiver in self.receivers if receiver.wants(notice.event)]
@@ -136,7 +158,10 @@ class Notices:
 
     async def _post(self, notice: Notice, receiver: Receiver) -> bool:
         try:
-            await receiver.webhook.post(payload(notice, receiver.format), notice.key)
+            known = self._table.entry(notice.event["agent"]) is not None
+            page = page_of(self.public_url, notice.event["agent"], known)
+            body = payload(notice, receiver.format, page, receiver.routing_key)
+            await receiver.webhook.post(body, notice.key)
         except (ProviderError, GatewayError) as error:
             self._log.warning("notice_failed", agent=notice.agent, receiver=receiver.name, error=error.message)
             return False
@@ -148,21 +173,3 @@ class Notices:
         if stale:
             self._log.error("notice_given_up", agent=notice.agent, key=notice.key)
         return stale
-
-
-def payload(notice: Notice, form: Literal["json", "slack"]) -> Mapping[str, object]:
-    """Return the body to send: the audit event with its key, or the text that Slack and similar services show."""
-    if form == "json":
-        return {"key": notice.key, **notice.event}
-    event = notice.event
-    if event["action"] in (MISCONFIGURED, RETIREMENT):
-        return {"text": _escaped(f"{event['agent']}: {event['reason']}")}
-    canary = (event.get("canary") or {}).get("version", "the canary")
-    what = f"{event['agent']}: {str(event['action']).replace('_', ' ')} of {canary} by {event['actor']}"
-    cause = f". Most often: {found}" if (found := main_reason(event.get("evidence") or {})) else ""
-    return {"text": _escaped(f"{what} (epoch {event['epoch_after']}). {event['reason']}{cause}")}
-
-
-def _escaped(text: str) -> str:
-    """Text in which Slack sees no mention and no link."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -30,12 +30,13 @@ _MOST_FAULTS = 4096  # each is told again by the next call that meets it
 class Fault(NamedTuple):
     """The reason why a target cannot serve, and the operator's remedy. Neither holds an address or a key.
 
-    `kind` stands for a reason whose text holds the model's name.
+    `kind` stands for a reason whose text holds the model's name. `is_key`: the provider refuses the gateway's key.
     """
 
     why: str
     way_out: str
     kind: str = ""
+    is_key: bool = False
 
 
 class TargetFaults:
@@ -119,7 +120,7 @@ def _refused(target: Target, error: KeyRefused) -> Fault:
     if error.reason == "region":
         way_out = f"reach the provider {target.provider} from another region, or name another target"
         return Fault(f"does not serve the gateway's region {status}", way_out)
-    return Fault(f"refuses the gateway's credentials {status}", _check_key(target.provider))
+    return Fault(f"refuses the gateway's credentials {status}", _check_key(target.provider), is_key=True)
 
 
 def _check_key(provider: str) -> str:

@@ -21,6 +21,7 @@ from redis.exceptions import TimeoutError as SocketTimeout
 
 from gateway.errors import StoreRefused
 from gateway.store import shared_key
+from gateway.store.alerts import AlertStore
 from gateway.store.announcements import CHANNEL, announcement, listen
 from gateway.store.beginnings import BeginningStore
 from gateway.store.bounds import BOUNDS, Bounds
@@ -71,7 +72,15 @@ _LIMITS = orjson.dumps(
 
 
 class RedisStore(
-    BeginningStore, CostStore, CallStore, FeedbackStore, HandoverStore, IntervalStore, ItemStore, ReceiverStore
+    AlertStore,
+    BeginningStore,
+    CostStore,
+    CallStore,
+    FeedbackStore,
+    HandoverStore,
+    IntervalStore,
+    ItemStore,
+    ReceiverStore,
 ):
     """Implements `Store` over a client of `connect`, which it closes with itself.
 

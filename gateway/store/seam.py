@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from gateway.store.alerts import AlertSeam
 from gateway.store.cells import Cells
 from gateway.store.failures import FailureReasons, ReasonsByVersion
 from gateway.store.history_seam import HistoryStore
@@ -165,9 +166,8 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class HumanReply:
-    """A person's reply to a conversation that was handed over with that call; `at` in Unix seconds.
-
-    `conversation` names it among its agent's (`gateway.conversation.conversation_key`); '' where its client names none.
+    """A person's reply to a conversation that was handed over with that call; `at` in Unix seconds. `conversation`
+    names it among its agent's (`gateway.conversation.conversation_key`); '' where its client names none.
     """
 
     call_id: str
@@ -208,7 +208,7 @@ class Handed:
     delivered_at: float | None
 
 
-class Store(HistoryStore, TraceStore, Protocol):
+class Store(AlertSeam, HistoryStore, TraceStore, Protocol):
     """The shared state. One implementation: Redis, embedded or remote."""
 
     async def read(self, agent: str) -> tuple[State | None, float]:

@@ -71,7 +71,10 @@ def test_a_check_without_an_environment_looks_at_the_rest(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("listen: ${X}", "listen: variables are only for api_key, base_url, proxy, store, webhook, secret, url and "),
+        (
+            "listen: ${X}",
+            "listen: variables are only for api_key, base_url, proxy, store, webhook, secret, routing_key, ",
+        ),
         ("store: redis://${X:-y}", "store: write a variable as ${NAME}: letters, digits and _"),
         (
             f"fingerprint_key: {PLANTED}",

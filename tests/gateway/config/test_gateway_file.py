@@ -147,7 +147,8 @@ def test_python_code_passes_resolved_values() -> None:
         ("notify: [{format: slack}]", "notify.0.url: is missing"),
         ("notify: [{url: ftp://example.com}]", "notify.0.url: must begin with http:// or https://"),
         ("notify: [{url: http://10.0.0.1/x}]", "notify.0.url: is a private address; set allow_private: true if"),
-        ("notify: [{url: https://x.example/y, format: teams}]", "notify.0.format: unknown value 'teams'; known: json"),
+        ("notify: [{url: https://x.example/y, format: mail}]", "notify.0.format: unknown value 'mail'; known: json"),
+        ("notify: [{url: https://x.example/y, format: pagerduty}]", "`routing_key` goes with `format: pagerduty`"),
         (
             "notify: [{url: https://x.example/y, agents: [suport]}]",
             "notify.0.agents.0: unknown agent 'suport'; did you",
@@ -261,6 +262,8 @@ def test_who_is_told_of_a_rollout(tmp_path: Path) -> None:
     assert (everything.format, everything.agents, everything.allow_private) == ("json", None, False)
     assert everything.on == (
         "roll_back", "exclude", "pause", "complete", "abort", "restore", "misconfigured", "retirement",
+        "stable_failing", "provider_key_refused", "provider_down", "spend", "escalations_waiting", "store_away",
+        "config_refused",
     )  # fmt: skip
     assert (little.format, little.agents, little.on) == ("slack", ("support",), ("advance",))
     assert little.url.get_secret_value() == "http://10.0.0.1/x"

@@ -14,7 +14,8 @@ from structlog.testing import CapturingLogger
 
 from gateway.net.client.options import TransportOptions
 from gateway.net.client.upstreams import transport
-from gateway.rollout.notifications import GIVE_UP_SECONDS, Notices, Receiver, payload
+from gateway.rollout.notice_formats import payload
+from gateway.rollout.notifications import GIVE_UP_SECONDS, Notices, Receiver
 from gateway.rollout.recorder import Clock
 from gateway.rollout.table import Table
 from gateway.rollout.target_faults import Fault

@@ -1,0 +1,68 @@
+"""Notices as receivers read them: what happened, what to do next, and a link."""
+
+from typing import Any
+
+import pytest
+
+from gateway.rollout.notice_formats import NoticeFormat, page_of, payload
+from gateway.store.seam import Notice
+
+PAGE = "https://gw.example.com/status"
+EVENT: dict[str, Any] = {
+    "at": "1796052227.324", "agent": "all agents", "action": "provider_down", "actor": "gateway", "state": "firing",
+    "alert": "provider_down:p/<m>", "subject": "p/<m>", "reason": "p/<m> has failed for 40 s", "do": "See *it*.",
+    "times": 1, "since": "1796052187.0",
+}  # fmt: skip
+
+
+def body(form: NoticeFormat, page: str = PAGE, **more: Any) -> Any:
+    return payload(Notice("", "", "key", {**EVENT, **more}), form, page, "routing")
+
+
+def test_pagerduty_triggers_and_resolves() -> None:
+    """Under one key, so that the incident ends by itself; with a link and a severity."""
+    began, ended = body("pagerduty"), body("pagerduty", state="over")
+    assert (began["event_action"], ended["event_action"]) == ("trigger", "resolve")
+    assert began["dedup_key"] == ended["dedup_key"] == "serinus:provider_down:p/<m>"
+    assert began["routing_key"] == ended["routing_key"] == "routing" and "payload" not in ended
+    assert began["payload"]["severity"] == "warning" and began["payload"]["timestamp"].startswith("2026-11-30T")
+    assert began["links"] == [{"href": PAGE, "text": "Status"}]
+    assert body("pagerduty", action="stable_failing")["payload"]["severity"] == "critical"
+    assert len(body("pagerduty", reason="x" * 5000)["payload"]["summary"]) <= 1024
+
+
+def test_pagerduty_takes_decisions() -> None:
+    """Each under the key of its notice."""
+    event = {
+        "at": "1796052227",
+        "agent": "a",
+        "action": "complete",
+        "actor": "controller",
+        "reason": "r",
+        "epoch_after": 2,
+    }
+    found: Any = payload(Notice("a", "1-0", "a:2", event), "pagerduty", "", "routing")
+    assert (found["dedup_key"], found["payload"]["severity"], "links" in found) == ("serinus:a:2", "info", False)
+
+
+def test_slack_and_teams_say_the_next_step() -> None:
+    """With a link; a name is no mention, no link and no markup there."""
+    text = body("slack")["text"]
+    assert text == f"all agents: provider down. p/&lt;m&gt; has failed for 40 s. See *it*. <{PAGE}|Status>"
+    card = body("teams")["attachments"][0]["content"]
+    said = [block["text"] for block in card["body"]]
+    assert said[0].endswith("p/\\<m\\> has failed for 40 s.") and said[1] == "See \\*it\\*." and "UTC" in said[2]
+    assert card["actions"][0]["url"] == PAGE
+
+
+def test_what_is_over_says_so() -> None:
+    """In the sentence, not only in a member."""
+    assert "provider down is over. " in body("slack", state="over")["text"]
+
+
+@pytest.mark.parametrize("form", ["slack", "teams", "pagerduty", "json"])
+def test_no_address_no_link(form: NoticeFormat) -> None:
+    """Where the configuration has no public URL."""
+    assert "http://" not in str(body(form, page="")).replace("http://adaptivecards.io", "")
+    assert page_of("", "a", True) == "" and page_of("https://x", "a", True) == "https://x/status/a"
+    assert page_of("https://x", "all agents", False) == "https://x/status"

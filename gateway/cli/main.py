@@ -196,6 +196,8 @@ def _add_traces(trace: argparse.ArgumentParser, conversations: argparse.Argument
     conversations.add_argument("--since", metavar="TIME", help="with a call since then: 15m, 24h, 2026-11-30T12:00Z")
     conversations.add_argument("--limit", metavar="N", help="so many at most (default: 50)")
     conversations.add_argument("--json", action="store_true", help="print the JSON of /conversations")
+    add_help(trace, "trace 5f1c0a9d3e7b2468", "trace support-chat-7 --json")
+    add_help(conversations, "conversations support --failed --since 1h", "conversations --min-cost 0.05")
 
 
 def _add_escalations(escalations: argparse.ArgumentParser) -> None:

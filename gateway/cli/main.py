@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from gateway import __version__
 from gateway.cli import completion, configuration, status, wait
+from gateway.cli.cost_options import add_cost_options
 from gateway.cli.defaults import USUAL_URL, default_url
 from gateway.cli.folder import add_folder
 from gateway.cli.numbers import LOG_FORMAT, log_format
@@ -158,6 +159,9 @@ def _add_operating(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     explain.add_argument("agent", help="the agent's name")
     add_json(explain)
     add_help(explain, "explain support")
+    costs = _operating(commands, "costs", "show what calls have cost, and what the month will")
+    add_cost_options(costs)
+    add_help(costs, "costs", "costs support --by key,model --since 7d", "costs --by day,agent --csv > costs.csv")
     _add_rollout(_operating(commands, "rollout", "pause, resume, promote, abort or change a rollout"))
     _add_escalations(_operating(commands, "escalations", "list conversations handed over to people, or reply to one"))
     trace = _operating(commands, "trace", "show a conversation as a tree: calls, tools, times and costs")

@@ -12,6 +12,7 @@ from pathlib import Path
 from gateway import ENV_FILE
 from gateway.cli import status, wait
 from gateway.cli.client import THE_ANSWER_IS_NO, CommandRefused, Misused, NoSuchAgent, Operator, Overtaken, is_local
+from gateway.cli.costs import print_costs
 from gateway.cli.defaults import default_folder
 from gateway.cli.output import TextRow, print_json, print_rows
 from gateway.cli.render import describe_escalation, explain
@@ -215,6 +216,6 @@ def _goes_to_end(operator: Operator, name: str, *, is_agreed: bool) -> bool:
 
 _COMMANDS: Mapping[str, Callable[[Operator, argparse.Namespace], int]] = {
     "status": status.run, "wait": wait.run, "audit": _audit, "explain": _explain, "escalations": _escalations,
-    "rollout": _rollout,
+    "rollout": _rollout, "costs": print_costs,
     "trace": print_trace, "conversations": print_conversations,
 }  # fmt: skip

@@ -39,7 +39,7 @@ class AgentCosts:
 
 @dataclass(frozen=True, slots=True)
 class CostQuestion:
-    """The days that are asked for, in days since 1970, what rows are by, and whose calls alone are told, if not all."""
+    """The days that are asked for, since 1970, what rows are by, and whose calls alone are shown, if not all."""
 
     first: int
     last: int
@@ -49,7 +49,7 @@ class CostQuestion:
 
 
 def costs_view(agents: Sequence[AgentCosts], question: CostQuestion) -> CostsView:
-    """Return what these agents' calls have cost. A key that asks for its own is told its own rows alone."""
+    """Return what these agents' calls have cost. A key that asks for its own is shown its own rows alone."""
     rows: dict[tuple[str | None, ...], _Sums] = {}
     total = _Sums()
     for each in agents:
@@ -59,7 +59,7 @@ def costs_view(agents: Sequence[AgentCosts], question: CostQuestion) -> CostsVie
                     rows.setdefault(key, _Sums()).add(part, amounts)
                     total.add(part, amounts)
     ordered = sorted(rows.items(), key=lambda row: (row[0][4] or "", -row[1].nano_usd, row[0][:4]))
-    told = [] if question.caller is not None else [(each, _within(each, question)) for each in agents]
+    shown = [] if question.caller is not None else [(each, _within(each, question)) for each in agents]
     return CostsView(
         now=timestamp(question.now),
         since=str(date_of(question.first)),
@@ -68,10 +68,10 @@ def costs_view(agents: Sequence[AgentCosts], question: CostQuestion) -> CostsVie
         rows=tuple(sums.view(key) for key, sums in ordered),
         total=total.view((None,) * len(BY)),
         projection=_projection(agents, question),
-        conversations=tuple(view for each, days in told for view in _conversations(each.agent, days)),
-        dearest=_dearest([(each.agent, day) for each, days in told for day in days]),
+        conversations=tuple(view for each, days in shown for view in _conversations(each.agent, days)),
+        dearest=_dearest([(each.agent, day) for each, days in shown for day in days]),
         comparisons=tuple(
-            comparison_view(each.agent, *each.compared, days, question.now) for each, days in told if each.compared
+            comparison_view(each.agent, *each.compared, days, question.now) for each, days in shown if each.compared
         ),
     )
 
@@ -148,7 +148,7 @@ def _conversations(agent: str, days: Iterable[DayCosts]) -> Iterator[Conversatio
 
 
 def _dearest(days: Iterable[tuple[str, DayCosts]]) -> tuple[DearConversationView, ...]:
-    """Return the dearest conversations; one of several days is told once, with all that it has cost by the last."""
+    """Return the dearest conversations; one of several days is shown once, with all that it has cost by the last."""
     latest: dict[tuple[str, str, str], DearConversationView] = {}
     for agent, day in sorted(days, key=_day_of):
         for each in day.top:

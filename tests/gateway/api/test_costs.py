@@ -13,6 +13,7 @@ from gateway.history.costs_view import CostsView
 from gateway.rehearsal.standin import ModelBehaviour, Standin
 from gateway.views import read_view
 from tests.support.crowd import ask
+from tests.support.processes import command
 from tests.support.running import ADMIN_TOKEN, Running, running, trial, write
 
 KEYS = {"web": "a-clients-key", "batch": "another-key"}
@@ -94,6 +95,21 @@ async def test_a_key_is_told_of_its_own_calls_alone(served: Running, agent: str)
     assert [row["key"] for row in found["rows"]] == ["web"] and found["total"]["cost_usd"] == pytest.approx(usd)
     assert found["conversations"] == found["dearest"] == found["comparisons"] == []
     assert (await ask(served.url, "GET", "/costs")).status == 401
+
+
+async def test_the_command_prints_them(served: Running, agent: str) -> None:
+    """As tables, CSV or JSON; what is refused is said, with exit code 1."""
+    await call(served, agent, "web", "ours")
+    await until_counted(served, 1, f"?agent={agent}")
+    around = {"SERINUS_URL": served.url, "SERINUS_ADMIN_TOKEN": ADMIN_TOKEN}
+    shown = await command("costs", agent, "--by", "key,day", **around)
+    assert shown.code == 0 and shown.out.splitlines()[1].split()[:3] == ["key", "day", "calls"] and "web" in shown.out
+    as_csv = await command("costs", "--csv", "--since", "2d", **around)
+    assert as_csv.out.splitlines()[0].startswith("agent,version,calls,cost_usd")
+    as_json = await command("costs", "--json", **around)
+    assert orjson.loads(as_json.out)["total"]["calls"] >= 1
+    refused = await command("costs", "--by", "color", **around)
+    assert refused.code == 1 and "known: agent, version, key, model, day" in refused.errors
 
 
 @pytest.mark.parametrize("query", ["?by=color", "?since=soon", "?since=1d&until=9d", "?days=3", "?by=agent&limit=1"])

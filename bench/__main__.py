@@ -1,10 +1,11 @@
 """`python -m bench [--quick]`: the measurements that the documentation quotes, one after another.
 
 First whole gateways against each other (`bench.gateways`), how cost grows (`bench.growth`, `bench.distance`), where a
-call's time goes (`bench.profile`) and what a flush of counts takes (`bench.flush`), then transports, the statistics
-(`bench.power`), what a second worker brings (`bench.workers`), and what replicas over one store promise: `bench.races`,
-`bench.propagation`, `bench.restarts`. `bench.calibration` takes hours and is started by itself. `--quick` does the
-gateways and the profile only, in less than two minutes, and records nothing; all other arguments go to `bench.power`.
+call's time goes (`bench.profile`), what a flush of counts takes (`bench.flush`) and a page (`bench.pages`), then
+transports, the statistics (`bench.power`), what a second worker brings (`bench.workers`), and what replicas over one
+store promise: `bench.races`, `bench.propagation`, `bench.restarts`. `bench.calibration` takes hours and is started by
+itself. `--quick` does the gateways and the profile only, in less than two minutes, and records nothing; all other
+arguments go to `bench.power`.
 """
 
 import subprocess
@@ -24,6 +25,7 @@ def commands(arguments: list[str]) -> list[list[str]]:
         ["bench.distance", "--write"],
         ["bench.profile"],
         ["bench.flush", "--write"],
+        ["bench.pages"],
         ["bench.transports"],
         ["bench.power", *arguments],
         *replicas,

@@ -12,6 +12,7 @@ from playwright.async_api import Browser
 from tests.support.browsers import Browsing, browsing
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
+AXE = Path(__file__).resolve().parents[1] / "clients/node/node_modules/axe-core/axe.min.js"
 _CHROMIUM = next(filter(None, map(shutil.which, _NAMES)), None)
 
 
@@ -20,6 +21,9 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     if _CHROMIUM is None and os.environ.get("CHROMIUM") == "required":
         raise pytest.UsageError(f"no browser is on the PATH: one of {', '.join(_NAMES)}")
     return True if _CHROMIUM is None and collection_path.name.startswith("test_") else None
+
+
+collect_ignore = [] if AXE.exists() else ["test_accessibility.py"]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -1,10 +1,8 @@
 """Every state that somebody may be woken by: readable, within its policy, on any screen, by anyone."""
 
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from playwright.async_api import Page as Window
@@ -16,11 +14,6 @@ from tests.support.browsers import DESK, PHONE, Browsing
 from tests.support.page_states import STATES, history, page_of, trial, view
 
 _ROOT = Path(__file__).resolve().parents[2]
-_AXE = _ROOT / "tests/clients/node/node_modules/axe-core/axe.min.js"
-_SCHEMES: Mapping[Literal["light", "dark"], str] = {
-    "light": "{}",
-    "dark": "{runOnly: ['color-contrast']}",
-}  # and options
 _SHOTS = _ROOT / "docs/screenshots"
 _SHOWN = {
     "overview": DESK,
@@ -49,21 +42,6 @@ async def test_a_phone_shows_every_state_without_scrolling_sideways(browser: Bro
         await browser.turn(window, make())
         widths[name] = await width(window)
     assert widths == dict.fromkeys(STATES, PHONE["width"])
-
-
-async def test_pages_are_accessible(browser: Browsing) -> None:
-    """axe-core finds nothing in any state: contrast in light and dark, names, roles, order of headings."""
-    window, found = await browser.show(STATES["overview"]()), list[str]()
-    for name, make in STATES.items():
-        if name == "overview-200":
-            continue  # the elements of `overview`, many times over
-        await browser.turn(window, make())
-        await window.evaluate(_AXE.read_text("utf-8"))
-        for scheme, options in _SCHEMES.items():
-            await window.emulate_media(color_scheme=scheme)
-            violations = await window.evaluate(f"axe.run({options}).then(found => found.violations)")
-            found += [f"{name}, {scheme}: {each['id']} {each['nodes'][0]['html']}" for each in violations]
-    assert found == []
 
 
 async def test_a_hostile_name_stays_text(browser: Browsing) -> None:

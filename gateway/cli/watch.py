@@ -70,11 +70,11 @@ class _Paper:
 def _paint(rows: Sequence[TextRow]) -> None:
     """Write rows over the screen, without a moment in which it is empty; what has no place is counted."""
     columns, lines = terminal_size()
-    shown = painted(rows, colours(), columns).split("\n")
+    shown = painted(rows, colours(), columns - 1).split("\n")  # in the last column an erasure would take a character
     if len(shown) > lines:
         hidden = len(shown) - lines + 1
         shown = [*shown[: lines - 1], f"… {hidden} lines more"]
-    ends = f"{_REST_OF_LINE}\r\n".join(shown)
+    ends = f"{_REST_OF_LINE}\n".join(shown)
     sys.stdout.write(f"{_HOME}{ends}{_REST_OF_LINE}{_REST_OF_SCREEN}")
     sys.stdout.flush()
 

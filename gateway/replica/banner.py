@@ -7,13 +7,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 
 from gateway import __version__, logs
 from gateway.config import Deployment, GatewaySettings
-from gateway.config.fields import Address
 from gateway.number_words import weight
+from gateway.replica.listening import local_url
 from gateway.rollout.table import Entry
 from gateway.terminal import (
     Palette,
@@ -77,10 +76,10 @@ def banner(
 ) -> Banner:
     """Return the banner of a gateway at that port; `entries` say how the rollouts stand, where that is known."""
     settings, agents = deployment.settings, deployment.agents
-    root = f"http://{Address(_reachable(settings.listen.host), port)}"
+    root = local_url(settings.listen.host, port)
     lines = [
         ("base_url", f"{root}/v1"),
-        ("status page", f"{root}/status"),
+        ("status page", f"{(settings.public_url or root).rstrip('/')}/status"),
         ("admin token", _where_the_token_is(settings, is_new=is_new_token)),
         ("configuration", f"{one_line(str(folder.resolve()))}, read again when a file changes"),
     ]
@@ -91,17 +90,6 @@ def banner(
     known = entries or {}
     served = ((one_line(name), one_line(_serves(agent, known.get(name)))) for name, agent in agents.items())
     return Banner(tuple(lines), tuple(served))
-
-
-def _reachable(host: str) -> str:
-    """Return an address at which a program on this machine reaches what listens there."""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host
-    if not address.is_unspecified:
-        return host
-    return "127.0.0.1" if address.version == 4 else "::1"
 
 
 def _where_the_token_is(settings: GatewaySettings, *, is_new: bool) -> str:

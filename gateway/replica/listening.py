@@ -3,10 +3,22 @@
 import errno
 import os
 import socket
+from ipaddress import ip_address
 
 from gateway.config.fields import Address
 from gateway.errors import GatewayError
 from gateway.net.server import bind
+
+
+def local_url(host: str, port: int) -> str:
+    """Return the URL at which a program on this machine reaches what listens there."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return f"http://{Address(host, port)}"
+    if address.is_unspecified:
+        host = "127.0.0.1" if address.version == 4 else "::1"
+    return f"http://{Address(host, port)}"
 
 
 def take_address(listen: Address) -> socket.socket:

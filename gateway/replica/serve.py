@@ -20,7 +20,7 @@ from gateway.net.server import Server
 from gateway.replica.admin_token import needs_token, with_admin_token
 from gateway.replica.banner import banner, show
 from gateway.replica.early_signals import Ending
-from gateway.replica.listening import take_address
+from gateway.replica.listening import local_url, take_address
 from gateway.replica.reload import Reloader
 from gateway.replica.replica import Gateway, Seams, build, new_replica_id, refuse_open_door
 from gateway.replica.workers.inheritance import Post, PostedWorker
@@ -84,6 +84,9 @@ async def _serve(
         store = await _store(deployment.settings, replica, log)
     store = replace(store, memory=await asyncio.to_thread(_memory, deployment.settings, log))
     gateway = build(deployment, store, replica, log, host, Seams(otel=otel))
+    if sock is not None:
+        address = deployment.settings.public_url or local_url(host, sock.getsockname()[1])
+        gateway.services.controller.records.page_root = address.rstrip("/")
     try:
         await gateway.learn_prices(deployment)
         await gateway.start()

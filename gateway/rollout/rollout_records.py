@@ -31,6 +31,7 @@ class RolloutRecords:
         self, store: Store, table: Table, memory: Memory, log: Log, on_trial: Callable[[Target], None]
     ) -> None:
         self.config_digest = ""
+        self.page_root = ""  # the address of the status pages, for log lines
         self.callers: Mapping[str, str] = {}
         self._store = store
         self._table = table
@@ -103,7 +104,7 @@ class RolloutRecords:
             self._log.warning(
                 "decision", agent=agent, action=state.action, epoch=state.epoch, phase=state.phase,
                 weight=state.weight, actor=state.actor, reason=state.reason,
-                most_often=main_reason(decision.evidence) or None,
+                most_often=main_reason(decision.evidence) or None, page=f"{self.page_root}/status/{agent}",
             )  # fmt: skip
             if state.action == "exclude":
                 party = state.excluded[-1]

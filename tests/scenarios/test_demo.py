@@ -37,6 +37,10 @@ async def test_the_demo_sees_all_that_it_promises(tmp_path: Path) -> None:
     assert out.count("✔") == 11
     assert re.search(r"ROLLED BACK by the controller: error_rate <= stable \* 1\.25 is breached", out)
     assert re.search(r"no client saw an error +0 of [\d,]+ calls", out)
+    assert re.search(
+        r"watch it in a browser: http://127\.0\.0\.1:\d+/status/customer-support\n", out.split("v1 serves")[0]
+    )
+    assert "E is the evidence against v2" in out
     assert traces(tmp_path) == []
 
 

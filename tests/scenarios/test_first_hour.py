@@ -146,7 +146,7 @@ def test_the_quickstart_does_what_it_promises(newcomer: Newcomer) -> None:
     assert "rehearsal is valid: 1 agent, 1 provider" in said["serinus check"]
     assert "x-serinus-version: v1" in next(text for command, text in said.items() if command.endswith(" -i"))
     load = next(text for command, text in said.items() if command.startswith("serinus standin load"))
-    assert "support: running, canary at 5.00%" in load and re.search(r"\d+ calls: v1 \d+", load)
+    assert "support: running, canary at 5 %" in load and re.search(r"\d+ calls: v1 \d+", load)
     counted = next(text for command, text in said.items() if command.endswith("uniq -c"))
     assert sum(map(int, re.findall(r"(?m)^ *(\d+) x-serinus-version", counted))) == 100
     newcomer.follow("5. Make the canary fail")
@@ -170,8 +170,8 @@ def test_the_readme_does_what_it_promises(newcomer: Newcomer) -> None:
     newcomer.follow("Use it")
     said = "".join(newcomer.said.values())
     assert "nothing is broken; 1 call for $" in said
-    assert "assistant: running, canary at 5.00%" in said
-    assert "assistant: paused, weight 5.00%, epoch " in said
+    assert "assistant: running, canary at 5 %" in said
+    assert "assistant: paused, weight 5 %, epoch " in said
 
 
 def _answer_questions(newcomer: Newcomer, command: str) -> str:

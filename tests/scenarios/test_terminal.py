@@ -3,14 +3,15 @@
 import asyncio
 import json
 import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from gateway.rehearsal.standin import ModelBehaviour
 from tests.support.crowd import ask
-from tests.support.processes import command, configuration, serving
-from tests.support.running import ADMIN_TOKEN, provider
+from tests.support.processes import Served, command, configuration, serving
+from tests.support.running import ADMIN_TOKEN, provider, trial, write
 from tests.support.terminals import Terminal, at_terminal
 
 pytestmark = [pytest.mark.process, pytest.mark.socket, pytest.mark.redis, pytest.mark.files]
@@ -41,6 +42,55 @@ async def test_a_person_reads_along(tmp_path: Path, redis_url: str, agent: str) 
     assert "stopped" in terminal.shown
 
 
+@pytest.fixture
+async def served(tmp_path: Path, redis_url: str, agent: str) -> AsyncIterator[Served]:
+    """A gateway with a canary at a plain weight."""
+    async with provider() as standin:
+        folder = write(tmp_path / "config", trial(agent, standin))
+        async with serving(folder, {"SERINUS_STORE": redis_url}) as served:
+            yield served
+
+
+async def test_a_status_is_watched_calmly(served: Served, agent: str) -> None:
+    """On a screen of its own, never cleared, within 80 × 24; Ctrl-C gives the cursor back; the last status stays."""
+    with at_terminal("status", agent, "--watch", "--every", "0.5", "--url", served.url) as terminal:
+        await asyncio.to_thread(terminal.wait_for, "\x1b[H")
+        while terminal.shown.count("\x1b[H") < 3:
+            await asyncio.to_thread(terminal.read)
+        terminal.type("\x03")
+        assert await asyncio.to_thread(terminal.end) == 0
+    own, _, after = terminal.shown.partition("\x1b[?1049l")
+    assert own.startswith("\x1b[?1049h\x1b[?25l") and own.endswith("\x1b[?25h") and "\x1b[2J" not in own
+    frame = re.sub(r"\x1b\[[0-9;]*[a-zA-Z]", "", own.split("\x1b[H")[1]).split("\r\n")
+    assert len(frame) <= 24 and max(map(len, frame)) < 80
+    assert f"{agent}: running" in after and "Traceback" not in after and "\x1b[?" not in after
+
+
+async def test_a_terminated_watch_gives_the_terminal_back(served: Served) -> None:
+    """As whoever ends a session expects."""
+    with at_terminal("status", "--watch", "--url", served.url) as terminal:
+        await asyncio.to_thread(terminal.wait_for, "\x1b[H")
+        terminal.process.terminate()
+        assert await asyncio.to_thread(terminal.end) == 143
+    assert terminal.shown.endswith("\x1b[?25h\x1b[?1049l")
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "phase"), [("n\r", 1, "running"), ("\r", 1, "running"), ("y\r", 0, "completed")]
+)
+async def test_a_person_is_asked_before_all_calls_go_to_the_canary(
+    served: Served, agent: str, answer: str, code: int, phase: str
+) -> None:
+    """`promote` of a plain weight; Enter alone is a no."""
+    arguments = ("rollout", "promote", agent, "--reason", "all is well", "--url", served.url)
+    with at_terminal(*arguments) as terminal:
+        await asyncio.to_thread(terminal.wait_for, f"Serve every call of {agent} from v2? [y/N] ")
+        terminal.type(answer)
+        assert await asyncio.to_thread(terminal.end) == code
+    assert "v2 gets 50 %, and a plain weight has no next step." in terminal.shown
+    assert (await served.status()).agents[agent].phase == phase
+
+
 async def test_several_workers_say_it_once(tmp_path: Path, redis_url: str, agent: str) -> None:
     """The parent, as soon as one serves; without colours where none are wanted."""
     async with provider() as standin:
@@ -64,3 +114,11 @@ async def test_elsewhere_the_log_is_json(tmp_path: Path, redis_url: str, agent: 
     for arguments, environ in ((("--log-format", "xml"), {}), ((), {"SERINUS_LOG_FORMAT": "xml"})):
         done = await command("serve", "--config", str(folder), *arguments, **environ)
         assert done.code == 2 and "'xml' is not one of auto, json, text" in done.errors
+
+
+async def test_a_decision_names_the_page(served: Served, agent: str) -> None:
+    """In the log, and where a person has made it."""
+    done = await command("rollout", "pause", agent, "--reason", "a look", "--url", served.url)
+    (line,) = (line for line in served.log() if line["event"] == "decision" and line["action"] == "pause")
+    assert line["page"] == f"{served.url}/status/{agent}"
+    assert done.out == f"{agent}: paused, weight 50 %, epoch 2\npage: {line['page']}\n"

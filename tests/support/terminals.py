@@ -28,7 +28,7 @@ class Terminal:
         """Read until the text was written; return all so far."""
         end = monotonic() + _WITHIN
         while text not in self.shown:
-            assert monotonic() < end and self._read(), f"{text!r} is not in {self.shown!r}"
+            assert monotonic() < end and self.read(), f"{text!r} is not in {self.shown!r}"
         return self.shown
 
     def type(self, keys: str) -> None:
@@ -37,11 +37,11 @@ class Terminal:
     def end(self) -> int:
         """Read to the end; the exit code."""
         end = monotonic() + _WITHIN
-        while self._read():
+        while self.read():
             assert monotonic() < end, self.shown
         return self.process.wait(ENDS_WITHIN)
 
-    def _read(self) -> bool:
+    def read(self) -> bool:
         """Read a piece, perhaps of nothing yet; False at the end."""
         if not select.select([self._master], [], [], 0.5)[0]:
             return True

@@ -9,16 +9,18 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from gateway.number_words import usd
 from gateway.rehearsal.demo.picture import Picture, Row
 from gateway.rehearsal.demo.plain import clock
 from gateway.rehearsal.demo.summary import BROKEN, KEPT
+from gateway.rollout.status_words import evidence_number, rarity
 
 _WIDEST = 100
 _BAR_CELLS = 40
 _MARK_STYLES = {KEPT: "bold green", BROKEN: "bold red"}
 # Wide enough for what is to come, so that nothing moves while numbers grow.
 _COLUMNS = (
-    ("weight", 6), ("share", 6), ("requests", 8), ("errors", 6), ("rate", 6), ("cost", 8), ("a request", 9)
+    ("weight", 6), ("share", 6), ("calls", 6), ("errors", 6), ("rate", 5), ("cost", 7), ("per call", 9)
 )  # fmt: skip
 _FULL, _EMPTY = "█", "░"
 
@@ -71,10 +73,10 @@ def panel(picture: Picture, width: int) -> Panel:
     """The moment in a frame."""
     title = Text.assemble(("serinus demo", "bold"), (" · ", "dim"), (picture.act, _act_style(picture)))
     pace = f"{clock(picture.seconds)} · {picture.calls_per_second:.0f} calls/s"
-    inside = Group(_versions(picture), Text(), _evidence(picture), _clients(picture))
+    inside = Group(_versions(picture), Text(), _evidence(picture), _clients(picture), _page(picture))
     return Panel(
         inside, title=title, title_align="left", subtitle=Text(pace, "dim"), subtitle_align="right",
-        box=ROUNDED, border_style=_act_style(picture), padding=(1, 2), width=width,
+        box=ROUNDED, border_style=_act_style(picture), padding=(0, 2), width=width,
     )  # fmt: skip
 
 
@@ -85,7 +87,7 @@ def _act_style(picture: Picture) -> str:
 
 
 def _versions(picture: Picture) -> Table:
-    table = Table(box=SIMPLE_HEAD, padding=(0, 2, 0, 0), expand=True, header_style="dim", show_edge=False)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), expand=True, header_style="dim", show_edge=False)
     table.add_column("version", no_wrap=True)
     for name, width in _COLUMNS:
         table.add_column(name, justify="right", no_wrap=True, min_width=width)
@@ -105,7 +107,7 @@ def _cells(row: Row, picture: Picture) -> list[RenderableType]:
     red = "bold red" if failing else ""
     return [
         *parts, f"{sums.requests:,}", Text(f"{sums.errors:,}", red), Text(rate, red),
-        _usd(sums.cost_usd, 4), _usd(sums.cost_per_request_usd, 6),
+        _usd(sums.cost_usd), _usd(sums.cost_per_request_usd),
     ]  # fmt: skip
 
 
@@ -114,8 +116,10 @@ def _evidence(picture: Picture) -> Table:
     color = "red" if picture.proof >= 1 else "yellow" if picture.proof >= 0.5 else "green"
     grid = _grid()
     bar = Text.assemble((_FULL * cells, color), (_EMPTY * (_BAR_CELLS - cells), "dim"))
-    bar.append(f"  E = {picture.e_value:.3g}", f"bold {color}").append(f" of {picture.threshold:g}, logarithmic", "dim")
+    bar.append(f"  E = {evidence_number(picture.e_value)}", f"bold {color}").append(f" of {picture.threshold:g}", "dim")
     grid.add_row(Text("evidence", "dim"), bar)
+    meaning = f"{rarity(picture.e_value)}; at E = {picture.threshold:g} it is rolled back"
+    grid.add_row(Text(), Text(meaning, "dim"))
     grid.add_row(Text("replicas", "dim"), Text(" · ".join(picture.phases), "red" if picture.rolled_back else ""))
     return grid
 
@@ -131,6 +135,12 @@ def _clients(picture: Picture) -> Table:
     return grid
 
 
+def _page(picture: Picture) -> Table:
+    grid = _grid()
+    grid.add_row(Text("page", "dim"), Text(picture.page, "cyan"))
+    return grid
+
+
 def _grid() -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(width=8)
@@ -142,5 +152,5 @@ def _good_when_zero(count: int, noun: str, rest: str = "") -> Text:
     return Text(f"{count} {noun}{'' if count == 1 else 's'}{rest}", "bold red" if count else "green")
 
 
-def _usd(amount: float | None, digits: int) -> str:
-    return "–" if amount is None else f"${amount:.{digits}f}"
+def _usd(amount: float | None) -> str:
+    return "–" if amount is None else usd(amount)

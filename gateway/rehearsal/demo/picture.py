@@ -26,7 +26,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """The current picture. `phases` is what each replica reports."""
+    """The current picture. `phases` is what each replica reports, `page` the address of the status page."""
 
     seconds: float
     act: str
@@ -42,6 +42,7 @@ class Picture:
     flips: int
     broken: bool
     rolled_back: bool
+    page: str
 
     @property
     def proof(self) -> float:
@@ -65,6 +66,7 @@ def picture(story: Story, now: float) -> Picture:
         client_errors=ledger.errors, rescued=ledger.rescued, escalated=ledger.escalated,
         flips=ledger.flips([*facts.changes, (now - _SETTLING_SECONDS, now)]),
         broken=facts.broken_at is not None, rolled_back=facts.rolled_back_at is not None,
+        page=story.stage.page,
     )  # fmt: skip
 
 

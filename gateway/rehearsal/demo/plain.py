@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from gateway.number_words import usd
 from gateway.rehearsal.demo.picture import Picture, Row
 
 _EVERY_SECONDS = 1.0
@@ -58,5 +59,5 @@ def clock(seconds: float) -> str:
 def _row(row: Row) -> str:
     if row.sums is None:
         return f"{row.version} {row.share:.1%}"
-    cost = "" if row.sums.cost_usd is None else f" ${row.sums.cost_usd:.4f}"
+    cost = "" if row.sums.cost_usd is None else f" {usd(row.sums.cost_usd)}"
     return f"{row.version} {row.share:.1%} {row.sums.requests} requests {row.sums.errors} errors{cost}"

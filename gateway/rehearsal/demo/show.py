@@ -78,6 +78,7 @@ class Show:
         self._say("starting a private Redis, a stand-in provider and two gateway replicas")
         try:
             async with set_up(folder) as stage:
+                self._say(f"watch it in a browser: {stage.page}")
                 await self._perform(Story(stage, self._say))
         finally:
             self._screen.pause()

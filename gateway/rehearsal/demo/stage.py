@@ -47,6 +47,11 @@ class Stage:
     token: str
     sights: list[Sight | None]
 
+    @property
+    def page(self) -> str:
+        """The address of the agent's status page."""
+        return f"{self.replicas[0].root_url}/status/{AGENT}"
+
     async def watch(self) -> None:
         """Look at every replica's `/status` until cancelled. Raises DemoFailed when one of the processes has ended."""
         while True:

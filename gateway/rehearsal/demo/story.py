@@ -60,6 +60,8 @@ class Story:
         self.say(f"routing.yaml edited: canary: {CANARY}, weight: 5%")
         await self._until(lambda sight: sight.on_trial, _RELOAD_SECONDS, "both replicas split the traffic")
         self.facts.split_at = time()
+        evidence = f"E is the evidence against {CANARY}: one as good as {STABLE} ever reaches 100 in 1 of 100 rollouts"
+        self.say(f"{evidence}, so at 100 it is rolled back")
         self.say(f"both replicas took it up, {self.facts.split_at - self.facts.edited_at:.2f} s after the edit")
         await asyncio.sleep(_TRIAL_SECONDS)
         if any(sight.rolled_back for sight in self._sights()):

@@ -93,8 +93,10 @@ def replace_host(deployment: Deployment, host: str) -> Deployment:
 def test_it_stays_within_the_terminal(deployment: Deployment) -> None:
     """Long names and many agents are cut; a configured token is said to be somewhere, and no more."""
     agents = {f"{'a' * 50}{n}": agent for n in range(20) for agent in [deployment.agents["support"]]}
-    settings = deployment.settings.model_copy(update={"admin_token_sha256": "e" * 64})
+    changes = {"admin_token_sha256": "e" * 64, "public_url": "https://gw.example/"}
+    settings = deployment.settings.model_copy(update=changes)
     many = replace(deployment, agents=agents, settings=settings)
     said = words(banner(many, Path("/" + "long/" * 40), 80, is_new_token=False))
     assert max(map(columns_of, said.splitlines())) <= 80
     assert "and 8 more: 'serinus status'" in said and "e" * 64 not in said and "the one you have set" in said
+    assert "https://gw.example/status\n" in said  # which others reach, too

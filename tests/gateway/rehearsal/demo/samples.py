@@ -52,5 +52,6 @@ def picture(**fields: Any) -> Picture:
         rows=(Row("v1", "stable", 0.95, 0.948, sums()), Row("v2", "canary", 0.05, 0.052, sums(requests=5))),
         e_value=0.5, threshold=100.0, phases=("running at 5%", "running at 5%"), calls=1234, calls_per_second=50.0,
         client_errors=0, rescued=3, escalated=0, flips=0, broken=False, rolled_back=False,
+        page="http://127.0.0.1:50001/status/customer-support",
     )  # fmt: skip
     return replace(good, **fields)

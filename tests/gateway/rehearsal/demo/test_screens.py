@@ -21,7 +21,7 @@ def console(*, is_terminal: bool = False) -> tuple[Console, StringIO]:
 def test_a_line_has_the_whole_moment() -> None:
     """Split, requests, errors, cost, evidence, phase and what clients saw, on one line."""
     assert line(picture()) == (
-        "01:23   v2 on trial: v1 94.8% 100 requests 1 errors $0.1000  v2 5.2% 5 requests 1 errors $0.1000  "
+        "01:23   v2 on trial: v1 94.8% 100 requests 1 errors $0.100  v2 5.2% 5 requests 1 errors $0.100  "
         "E 0.5 of 100  running at 5%  1234 calls, clients saw 0 errors, 0 flips"
     )
 
@@ -64,8 +64,23 @@ def test_the_panel_shows_both_versions_and_the_clients() -> None:
         rows=(picture().rows[0], empty), client_errors=1, flips=2, escalated=3, broken=True, rolled_back=True
     )
     out.print(panel(shown, 90))
-    for words in ("v1 stable", "94.8%", "$0.001000", "v2 canary", "1 error ", "2 flips of version", "3 handed"):
+    for words in ("v1 stable", "94.8%", "$0.00100", "v2 canary", "1 error ", "2 flips of version", "3 handed"):
         assert words in text.getvalue()
+
+
+def test_eighty_columns_hold_the_panel() -> None:
+    """And 24 lines: names and costs in full, the page, and in one sentence what E means."""
+    small = sums(cost_usd=0.013, cost_per_request_usd=0.000135)
+    rows = (Row("v1", "stable", 0.95, 0.948, sums(requests=98_765)), Row("v2", "canary", 0.05, 0.052, small))
+    out = Console(file=StringIO(), width=80, legacy_windows=False)
+    with out.capture() as captured:
+        out.print(panel(picture(rows=rows, e_value=147.2, calls=123_456), 80))
+    lines = captured.get().splitlines()
+    said = " ".join(" ".join(line.strip("│ ") for line in lines).split())
+    assert len(lines) <= 18 and max(map(len, lines)) == 80 and "…" not in said
+    assert "v1 stable" in said and "$0.00100" in said and "$0.0130 $0.000135" in said
+    assert "E = 147 of 100" in said and "page http://127.0.0.1:50001/status/customer-support" in said
+    assert "a canary as good as stable looks this bad in 1 of 147 rollouts; at E = 100 it is rolled back" in said
 
 
 def test_the_panel_stays_below_what_happened() -> None:

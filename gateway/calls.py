@@ -181,6 +181,7 @@ class Outcome:
     weight drew the arm of its conversation. `origin` is the earlier step in which its conversation began, and 0 where
     that is the running one (decision 33). `drawn` is the id of the unit that drew the arm, where that is
     not `unit`, and `by_words` says that the words of an answer told it. `party` is whose call it is, or ''.
+    `refusal` says why the gateway refused the request on its way to a provider, without what it quotes, or ''.
     `request_id` is the client's own name for the call and `conversation` its own id of the conversation, or ''.
     `begins` says that it is the first call of its unit.
     """
@@ -213,6 +214,7 @@ class Outcome:
     conversation: str = ""
     drawn: str = ""
     by_words: bool = False
+    refusal: str = ""
     begins: bool = False
 
     @property

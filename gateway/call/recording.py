@@ -6,11 +6,13 @@
 Whatever ends the block says how the call ended, as far as it is an error, and the outcome is closed exactly once.
 """
 
+import re
 from asyncio import CancelledError
 from collections.abc import Callable
 from types import TracebackType
 
 from gateway.call.attempt import Run, note_run_failure
+from gateway.call.quotations import without_quotations
 from gateway.call.streaming import ClientTooSlow, ErrorEvent, OpenStream, StreamLimits, close, drain, relay
 from gateway.calls import ArmName, Call, Outcome
 from gateway.conversation import name_of
@@ -23,6 +25,8 @@ from gateway.rollout.recorder import Recorder
 from gateway.rollout.table import Entry
 from gateway.rollout.weighing import unit_id
 from routing.plan import Plan
+
+_NAMES = re.compile(r"\w+")
 
 
 class Recording:
@@ -67,10 +71,16 @@ def end_by(outcome: Outcome, error: BaseException) -> None:
         outcome.end, outcome.status = "failed" if outcome.failed else "refused", error.status
     elif isinstance(error, CallerError):
         outcome.end, outcome.status = "refused", error.status
+        known = (error.param or "", *_NAMES.findall(error.param or ""))
+        outcome.refusal = without_quotations(error.message, _not_searched, known)
         if outcome.attempts:  # refused while its request was translated, where another version may serve it
             outcome.attempts[-1].rejected = True
     elif isinstance(error, CancelledError | ClientTooSlow):  # the client left, or the gateway stops
         outcome.end = "client_gone"
+
+
+def _not_searched() -> None:
+    """Return no request: our own words need none to tell them from a quotation."""
 
 
 def name_call(call: Call, outcome: Outcome, key: bytes, *, answered: bool = True) -> None:

@@ -250,7 +250,7 @@ def _line(outcome: Outcome, spent: Spent) -> dict[str, object]:
         "status": outcome.status,
         "failed": outcome.failed,
         "failure": failure,
-        "why": attempts[0].message or None if failure else None,
+        "why": (attempts[0].message if failure else outcome.refusal) or None,
         "hedge": outcome.hedge,
         "attempts": [(attempt.target, attempt.status, attempt.failure) for attempt in attempts],
         "latency": round(outcome.ended_at - outcome.received_at, 6),

@@ -119,3 +119,23 @@ async def test_every_refusal_has_an_id_a_line_and_a_count(
     (line,) = [line for line in lines if line["event"] == "refused"]
     assert answer.startswith(f"HTTP/1.1 {status} ") and (line["id"], line["status"]) == (call_id, status)
     assert [key.split()[0] for key in counts] == [str(status)] and line["message"]
+
+
+async def test_a_call_that_cannot_be_translated_says_why(
+    tmp_path: Path, redis_url: str, agent: str, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Its line names the parameter, and nothing of its value."""
+    async with provider() as standin:
+        root = standin.base_url.removesuffix("/v1")
+        files = {
+            "gateway.yaml": {
+                "providers": {"standin": {"api": "anthropic", "base_url": f"{root}/v1", "api_key": "${KEY}"}}
+            },
+            "routing.yaml": {"agents": {agent: {"stable": "v1"}}},
+            f"agents/{agent}/v1.yaml": {"model": "standin/good"},
+        }
+        async with running(write(tmp_path, files), redis_url, {"KEY": "a-key-of-tests"}) as served:
+            body = chat(agent, temperature="Zebra-7")
+            assert (await ask(served.url, "POST", "/v1/chat/completions", body)).status == 400
+    (line,) = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines() if b'"event":"call"' in line]
+    assert line["end"] == "refused" and "temperature" in line["why"] and "Zebra" not in json.dumps(line)

@@ -115,8 +115,9 @@ class StatusEvents(Status):
 
     is_page = False
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, heartbeat_seconds: float = _HEARTBEAT_SECONDS) -> None:
         super().__init__(services)
+        self._heartbeat_seconds = heartbeat_seconds
         self._readers = Places(MOST_READERS)
         self._shared = SharedPages()
 
@@ -148,7 +149,7 @@ class StatusEvents(Status):
             if page.state() != shown.state:
                 await send(_body(_event(page, shown)))
                 shown, sent_at = _Shown(page.state(), _hashes(page)), monotonic()
-            elif monotonic() - sent_at >= _HEARTBEAT_SECONDS:
+            elif monotonic() - sent_at >= self._heartbeat_seconds:
                 await send(_body(_HEARTBEAT))
                 sent_at = monotonic()
             await self._wait_for_news(scope, query)

@@ -110,7 +110,8 @@ def _facts(agent: AgentView) -> Iterator[tuple[str, Markup]]:
         step = f", step {agent.step} of {len(agent.steps)}" if len(agent.steps) > 1 else ""
         held = ", pinned" if agent.pinned else ""
         yield "trial", joined((f"{phase}{step}{held}",))
-    yield "since", joined((moment(agent.changed_at), f", epoch {agent.epoch}"))
+    if agent.changed_at is not None:
+        yield "since", joined((moment(agent.changed_at), f", epoch {agent.epoch}"))
 
 
 def _curves(name: str, agent: AgentView, reading: AgentReading) -> Markup:

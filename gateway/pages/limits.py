@@ -81,8 +81,8 @@ def _interval(finding: FindingView, outlook: OutlookView | None) -> str:
         return ""
     low, high = outlook.error_ratio_low, outlook.error_ratio_high
     if high is None:
-        return f"at least {times(low)}, with 95 % confidence" if low else ""
-    return f"between {times(low)} and {times(high)}, with 95 % confidence"
+        return f"at least {times(low)} stable, with 95 % confidence" if low else ""
+    return f"between {times(low)} and {times(high)} stable, with 95 % confidence"
 
 
 def _bar(finding: FindingView) -> Markup:

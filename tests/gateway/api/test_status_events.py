@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.api.status_events import MOST_READERS, SharedPages
+from gateway.api.status_events import MOST_READERS, SharedPages, StatusEvents
 from gateway.pages.frame import LivePage
 from gateway.rehearsal.standin import ModelBehaviour, Standin
 from tests.gateway.api.keys import ADMIN, BEARER, KEY, digest_of
@@ -133,6 +133,31 @@ async def test_a_reader_that_takes_nothing_holds_nobody_up(served: Running, agen
         async with crowd(served.url) as people:
             await people.call_often(agent, 20)
         assert (await other.page())[1]["live"]
+
+
+async def test_silence_has_a_heartbeat(served: Running, agent: str) -> None:
+    """A comment, so that a proxy does not take the stream for dead; a browser tells nobody of it."""
+    sent, beaten = list[bytes](), asyncio.Event()
+
+    async def send(message: Any) -> None:
+        sent.append(message.get("body", b""))
+        if sent[-1].startswith(b":"):
+            beaten.set()
+
+    async def receive() -> Any:
+        raise AssertionError("a GET has no body")
+
+    scope = {
+        "type": "http", "method": "GET", "path": "/status/events", "headers": [(b"host", b"localhost")],
+        "query_string": f"agent={agent}".encode(), "path_params": {},
+    }  # fmt: skip
+    events = StatusEvents(served.gateway.services, heartbeat_seconds=0.5)
+    following = asyncio.create_task(events(scope, receive, send))
+    async with asyncio.timeout(5):
+        await beaten.wait()
+    served.gateway.services.draining = True
+    await following
+    assert sent[1] == b"retry: 2000\n\n" and sent[2].startswith(b"id: ") and sent[-1] == b""
 
 
 async def test_a_stream_ends_when_the_gateway_drains(served: Running) -> None:

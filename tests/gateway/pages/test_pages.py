@@ -160,7 +160,8 @@ def test_values_stand_beside_their_limits() -> None:
     """In the metric's own unit, with counts; E is a sentence."""
     shown = text(STATES["suspect"]())
     for words in (
-        "1.95 × stable, limit 1.25 ×", "between 1.18 × and 3.3 ×, with 95 % confidence", "stable v1 2.1 % 174 of 8,120",
+        "1.95 × stable, limit 1.25 ×", "between 1.18 × and 3.3 × stable, with 95 % confidence",
+        "stable v1 2.1 % 174 of 8,120",
         "1.31 s slow: 18 of 431", "$0.00460 431 calls", "E 36.8 of 100",
         "E = 37.4: a canary as good as stable looks this bad in 1 of 37 rollouts.",
         "about 160 more of its calls prove it: about 40 min at this traffic",

@@ -1,56 +1,57 @@
 """Spans as OTLP's protobuf messages: the only module that knows the wire format. Needs `serinus[otel]`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, InstrumentationScope, KeyValue
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Status
-from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from gateway import __version__
-from gateway.telemetry.spans import Attributes, Span, SpanEvent, Value
+from gateway.telemetry.spans import SERVER, Attributes, Span, Value
 
 _NANO = 1_000_000_000
-_MOST_BYTES = 1 << 20
-# The parent is another service's, or it is not (`Span.flags`, bits 8 and 9).
-_HAS_REMOTE, _IS_REMOTE = 0x100, 0x200
+_OWN_PARENT, _REMOTE_PARENT = 0x101, 0x301  # `Span.flags`: sampled, and whether the parent is another service's
 
 
-def message_of(span: Span) -> SpanMessage:
-    """Return a span's message."""
-    message = SpanMessage(
-        trace_id=bytes.fromhex(span.trace_id),
-        span_id=bytes.fromhex(span.span_id),
-        parent_span_id=bytes.fromhex(span.parent_id),
-        name=_clean(span.name),
-        kind=span.kind,  # type: ignore[arg-type]  # the enumeration's numbers, as `spans` has them
-        flags=1 | _HAS_REMOTE | (_IS_REMOTE if span.kind == SpanMessage.SPAN_KIND_SERVER and span.parent_id else 0),
-        start_time_unix_nano=_nanoseconds(span.began_at),
-        end_time_unix_nano=_nanoseconds(max(span.ended_at, span.began_at)),
-        attributes=_pairs(span.attributes),
-        events=[_event(event) for event in span.events],
-    )
-    if span.error is not None:
-        message.status.CopyFrom(Status(code=Status.STATUS_CODE_ERROR, message=_clean(span.error)))
-    return message
+class SpanBatch:
+    """Spans of one request. They are written into its message at once: to copy a message takes as long as to make it
+    anew."""
 
+    def __init__(self, resource: Mapping[str, str]) -> None:
+        self._request = ExportTraceServiceRequest()
+        of_resource = self._request.resource_spans.add()
+        _fill(of_resource.resource.attributes, resource)
+        scope = of_resource.scope_spans.add()
+        scope.scope.name, scope.scope.version = "serinus", __version__
+        self._spans = scope.spans
 
-def _event(event: SpanEvent) -> SpanMessage.Event:
-    at = _nanoseconds(event.at)
-    return SpanMessage.Event(name=event.name, time_unix_nano=at, attributes=_pairs(event.attributes))
+    def __len__(self) -> int:
+        return len(self._spans)
 
+    def add(self, span: Span) -> None:
+        """Add a span."""
+        message = self._spans.add()
+        message.trace_id, message.span_id = bytes.fromhex(span.trace_id), bytes.fromhex(span.span_id)
+        message.parent_span_id = bytes.fromhex(span.parent_id)
+        message.name, message.kind = _clean(span.name), span.kind
+        message.flags = _REMOTE_PARENT if span.kind == SERVER and span.parent_id else _OWN_PARENT
+        message.start_time_unix_nano = _nanoseconds(span.began_at)
+        message.end_time_unix_nano = _nanoseconds(max(span.ended_at, span.began_at))
+        _fill(message.attributes, span.attributes)
+        for event in span.events:
+            of_event = message.events.add()
+            of_event.name, of_event.time_unix_nano = event.name, _nanoseconds(event.at)
+            _fill(of_event.attributes, event.attributes)
+        if span.error is not None:
+            message.status.code, message.status.message = Status.STATUS_CODE_ERROR, _clean(span.error)
 
-def request_of(messages: Iterable[SpanMessage], resource: Mapping[str, str]) -> bytes:
-    """Return the body of a request that exports these spans."""
-    scope = InstrumentationScope(name="serinus", version=__version__)
-    spans = ScopeSpans(scope=scope, spans=messages)
-    of_resource = ResourceSpans(resource=Resource(attributes=_pairs(resource)), scope_spans=[spans])
-    body: bytes = ExportTraceServiceRequest(resource_spans=[of_resource]).SerializeToString()
-    return body
+    def body(self) -> bytes:
+        """Return the body of the request."""
+        body: bytes = self._request.SerializeToString()
+        return body
 
 
 def rejected_in(answer: bytes) -> int:
@@ -66,20 +67,27 @@ def _nanoseconds(seconds: float) -> int:
     return int(seconds * _NANO)
 
 
-def _pairs(attributes: Attributes | Mapping[str, str]) -> list[KeyValue]:
-    return [KeyValue(key=name, value=_value(value)) for name, value in attributes.items()]
+def _fill(pairs: Any, attributes: Attributes | Mapping[str, str]) -> None:
+    """Add attributes to a repeated field of pairs."""
+    for name, value in attributes.items():
+        pair = pairs.add()
+        pair.key = name
+        _set(pair.value, value)
 
 
-def _value(value: Value) -> AnyValue:
-    if isinstance(value, str):
-        return AnyValue(string_value=_clean(value))
-    if isinstance(value, bool):
-        return AnyValue(bool_value=value)
-    if isinstance(value, int):
-        return AnyValue(int_value=value)
-    if isinstance(value, float):
-        return AnyValue(double_value=value)
-    return AnyValue(array_value=ArrayValue(values=[_value(each) for each in value]))
+def _set(message: Any, value: Value) -> None:
+    kind = type(value)
+    if kind is str:
+        message.string_value = _clean(str(value))
+    elif kind is bool:
+        message.bool_value = value
+    elif kind is int:
+        message.int_value = value
+    elif kind is float:
+        message.double_value = value
+    elif isinstance(value, tuple):
+        for each in value:
+            _set(message.array_value.values.add(), each)
 
 
 def _clean(text: str) -> str:

@@ -15,7 +15,15 @@ from gateway.runtime import Channel
 from gateway.telemetry import semantic_names as names
 from gateway.telemetry.providers import provider_of
 from gateway.telemetry.semantic_names import SemanticNames
-from gateway.telemetry.trace_context import TraceContext, attempt_span_id, span_id
+from gateway.telemetry.trace_context import (
+    CHAT_SPAN,
+    EVALUATION_SPAN,
+    SERVER_SPAN,
+    SHADOW,
+    TraceContext,
+    attempt_span_id,
+    span_id,
+)
 from gateway.traces.record import AttemptRecord, CallRecord
 
 Value = str | bool | int | float | tuple[str, ...]
@@ -24,7 +32,6 @@ Attributes = Mapping[str, Value]
 INTERNAL: Final = 1
 SERVER: Final = 2
 CLIENT: Final = 3
-SERVER_SPAN, CHAT_SPAN = "call", "chat"  # the names by which their ids are made
 _NANO = 1e9
 _LEAST_SERVER_ERROR = 500
 _OPERATIONS: Final[Mapping[Operation, tuple[str, str]]] = {  # what it is called, and where clients ask
@@ -76,11 +83,9 @@ def spans_of(call: ToSpan, channels: Mapping[str, Channel], kind: SemanticNames)
     """Return the spans of a call. `channels` are the configured providers' by name."""
     record, (trace_id, parent_id, _) = call.record, call.context
     is_shadow = record.reason == "shadow"
-    server, chat = (span_id(call.nonce, name, is_shadow=is_shadow) for name in (SERVER_SPAN, CHAT_SPAN))
+    server, chat = span_id(call.nonce, SERVER_SPAN), span_id(call.nonce, CHAT_SPAN + SHADOW * is_shadow)
     error = _error_of(record)
-    if is_shadow:  # no client has asked for it: it happens within the call that was copied
-        server = span_id(call.nonce, SERVER_SPAN)
-    else:
+    if not is_shadow:  # no client has asked for that: it happens within the call that was copied
         name, attributes = _served(call)
         is_ours = record.status >= _LEAST_SERVER_ERROR or record.end == "broken"
         yield Span(
@@ -241,7 +246,7 @@ def evaluation_span(
     if explanation:
         attributes[names.EVALUATION_EXPLANATION] = explanation
     return Span(
-        context.trace_id, span_id(nonce, "evaluation"), span_id(nonce, CHAT_SPAN), "evaluate feedback", INTERNAL,
+        context.trace_id, span_id(nonce, EVALUATION_SPAN), span_id(nonce, CHAT_SPAN), "evaluate feedback", INTERNAL,
         at, at, {names.CALL_ID: call_id, **attributes},
         events=(SpanEvent(names.EVALUATION_EVENT, at, attributes),),
     )  # fmt: skip

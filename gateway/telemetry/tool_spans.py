@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from gateway.telemetry import semantic_names as names
-from gateway.telemetry.spans import CHAT_SPAN, INTERNAL, Span, Value
-from gateway.telemetry.trace_context import TraceContext, span_id
+from gateway.telemetry.spans import INTERNAL, Span, Value
+from gateway.telemetry.trace_context import CHAT_SPAN, TraceContext, span_id, tool_span_id
 from gateway.tool_use import RequestedTool, ReturnedTool, ReturnedTools
 
 MOST_ASKED = 10_000
@@ -75,7 +75,7 @@ def tool_span(tool: ToolSpan, offset: float) -> Span:
     if returned.is_error:
         attributes[names.ERROR_TYPE] = "tool_error"
     return Span(
-        asked.context.trace_id, span_id(asked.nonce, f"tool {returned.id or returned.name}"),
+        asked.context.trace_id, tool_span_id(asked.nonce, returned.id or returned.name),
         span_id(asked.nonce, CHAT_SPAN), f"execute_tool {asked.name or returned.name}", INTERNAL,
         asked.at + offset, tool.at + offset, attributes, "" if returned.is_error else None,
     )  # fmt: skip

@@ -7,7 +7,9 @@ its spans, before and after they were made.
 import binascii
 import re
 from base64 import urlsafe_b64decode
+from functools import lru_cache
 from hashlib import blake2b
+from operator import itemgetter
 from typing import NamedTuple
 
 from gateway.conversation import TRACE_HEADER
@@ -18,6 +20,13 @@ _TRACE_BYTES, _SPAN_BYTES = 16, 8
 _NONCE = slice(25, 33)  # within a call's id (`gateway.rollout.call_id`)
 _parent_of = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?").fullmatch
 _NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
+_MOST = (1 << 64) - 1
+_OF_PARENT = frozenset({TRACE_HEADER})
+_OF_TRACE = frozenset({TRACE_HEADER, TRACE_STATE_HEADER})
+_name_of = itemgetter(0)
+
+# Numbers of a call's spans. A shadow's copy has its call's nonce, and counts on from SHADOW.
+SERVER_SPAN, CHAT_SPAN, EVALUATION_SPAN, FIRST_ATTEMPT, SHADOW = 0, 1, 2, 16, 1 << 16
 _SAMPLED = 1
 
 
@@ -50,18 +59,29 @@ def remote_parent(header: str) -> RemoteParent | None:
 
 def own_trace_id(nonce: bytes) -> str:
     """Return the id of the trace that a call begins."""
-    return blake2b(nonce, digest_size=_TRACE_BYTES, person=b"trace").hexdigest()
+    return _ids_of(nonce)[0]
 
 
-def span_id(nonce: bytes, name: str, *, is_shadow: bool = False) -> str:
-    """Return the id of the call's span of that name. A shadow's copy has its call's nonce, and spans of its own."""
-    person = b"span-of-shadow" if is_shadow else b"span"
-    return blake2b(nonce + name.encode(), digest_size=_SPAN_BYTES, person=person).hexdigest()
+def span_id(nonce: bytes, number: int) -> str:
+    """Return the id of one of the call's spans: `SERVER_SPAN` and the like, or a number behind `FIRST_ATTEMPT`."""
+    return f"{(_ids_of(nonce)[1] + number) & _MOST:016x}"
 
 
 def attempt_span_id(nonce: bytes, index: int, *, is_shadow: bool = False) -> str:
     """Return the id of the span of the attempt with that index."""
-    return span_id(nonce, f"attempt {index}", is_shadow=is_shadow)
+    return span_id(nonce, (SHADOW if is_shadow else 0) + FIRST_ATTEMPT + index)
+
+
+def tool_span_id(nonce: bytes, name: str) -> str:
+    """Return the id of the span of a tool that the call's answer asked for."""
+    return blake2b(nonce + name.encode("utf-8", "replace"), digest_size=_SPAN_BYTES, person=b"tool").hexdigest()
+
+
+@lru_cache(maxsize=4096)  # asked at each try, and at the call's end
+def _ids_of(nonce: bytes) -> tuple[str, int]:
+    """Return the id of a call's trace, and the number from which its spans count."""
+    digest = blake2b(nonce, digest_size=_TRACE_BYTES + _SPAN_BYTES, person=b"trace").digest()
+    return digest[:_TRACE_BYTES].hex(), int.from_bytes(digest[_TRACE_BYTES:])
 
 
 def nonce_in(call_id: str) -> bytes | None:
@@ -78,7 +98,9 @@ def put_into(request: Request, context: TraceContext, span: str) -> None:
 
     `tracestate` stays where the client's trace goes on, and goes where the call begins one.
     """
-    dropped = (TRACE_HEADER,) if context.parent_id else (TRACE_HEADER, TRACE_STATE_HEADER)
-    headers = [pair for pair in request.headers if pair[0] not in dropped]
-    headers.append((TRACE_HEADER, f"00-{context.trace_id}-{span}-{context.is_sampled:02x}".encode()))
-    request.headers = headers
+    headers = request.headers
+    dropped = _OF_PARENT if context.parent_id else _OF_TRACE
+    if not dropped.isdisjoint(map(_name_of, headers)):
+        headers = [pair for pair in headers if pair[0] not in dropped]
+    flags = "01" if context.is_sampled else "00"
+    request.headers = [*headers, (TRACE_HEADER, f"00-{context.trace_id}-{span}-{flags}".encode())]

@@ -10,13 +10,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
-
 from gateway.calls import Attempt, Call, Operation, Outcome
 from gateway.formats.returned_tools import returned_tools
 from gateway.net.client import Request
 from gateway.telemetry.otel_settings import OtelSettings
-from gateway.telemetry.otlp import message_of, request_of
+from gateway.telemetry.otlp import SpanBatch
 from gateway.telemetry.parts import TracingParts
 from gateway.telemetry.providers import Channels
 from gateway.telemetry.sampling import reason_for
@@ -58,7 +56,7 @@ class Tracing:
         self._parts = parts
         self._resource = {"service.instance.id": parts.replica, **settings.resource}
         self._queue: deque[_Noted | ToolSpan | Span] = deque()
-        self._unsent: list[SpanMessage] = []
+        self._unsent = SpanBatch(self._resource)
         self._wake = asyncio.Event()
         self._asked = AskedTools()
         self._remembered: dict[bytes, TraceContext] = {}
@@ -80,7 +78,10 @@ class Tracing:
 
     def put_into(self, request: Request, attempt: Attempt, call: Call, outcome: Outcome) -> None:
         """Let the request of an attempt go out within its call's trace."""
-        index = next(index for index, each in enumerate(outcome.attempts) if each is attempt)
+        attempts = outcome.attempts
+        index = len(attempts) - 1
+        while attempts[index] is not attempt:  # a hedge began since
+            index -= 1
         span = attempt_span_id(call.nonce, index, is_shadow=outcome.reason == "shadow")
         put_into(request, self.context_of(call.nonce, call.trace_parent), span)
 
@@ -166,11 +167,12 @@ class Tracing:
         """Make spans until a batch is full, and send them. Who is cancelled meanwhile leaves them to the next."""
         while self._queue and len(self._unsent) < self._settings.batch:
             for _ in range(min(_AT_ONCE, len(self._queue))):
-                self._unsent += map(message_of, self._spans(self._queue.popleft()))
+                for span in self._spans(self._queue.popleft()):
+                    self._unsent.add(span)
             await asyncio.sleep(0)
         if self._unsent:
-            await self._exporter.send(request_of(self._unsent, self._resource), len(self._unsent))
-            self._unsent.clear()
+            await self._exporter.send(self._unsent.body(), len(self._unsent))
+            self._unsent = SpanBatch(self._resource)
 
     def _spans(self, what: _Noted | ToolSpan | Span) -> Iterator[Span]:
         offset = self._parts.unix() - self._parts.monotonic()

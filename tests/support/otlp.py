@@ -2,7 +2,8 @@
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator, Mapping
+import ssl
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -102,12 +103,18 @@ class OtlpReceiver:
 
 
 @asynccontextmanager
-async def otlp_receiver() -> AsyncIterator[OtlpReceiver]:
+async def otlp_receiver(tls: ssl.SSLContext | None = None) -> AsyncIterator[OtlpReceiver]:
     """A receiver that listens on the loopback."""
     receiver = OtlpReceiver()
-    async with listening(receiver.serve) as port:
-        receiver.url = f"http://127.0.0.1:{port}"
+    async with listening(receiver.serve, tls=tls) as port:
+        receiver.url = f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}"
         yield receiver
+
+
+def named(spans: Sequence[SpanSeen], name: str) -> SpanSeen:
+    """Return the only span of that name."""
+    (found,) = [span for span in spans if span.name == name]
+    return found
 
 
 def _seen(span: Span, service: Mapping[str, Any]) -> SpanSeen:

@@ -11,16 +11,26 @@ from typing import Any
 import pytest
 
 from gateway import logs
+from gateway.errors import ProviderError
+from gateway.net.client import Request, Response
 from gateway.net.client.lean import LeanTransport
 from gateway.net.client.options import TransportOptions
 from gateway.telemetry.otel_settings import otel_settings
-from gateway.telemetry.otlp import message_of, rejected_in, request_of
+from gateway.telemetry.otlp import SpanBatch, rejected_in
 from gateway.telemetry.span_exporter import TRIES, SpanExporter
 from gateway.telemetry.spans import Span
 from tests.support.otlp import HANG, OtlpReceiver, otlp_receiver
 
 SPAN = Span("1" * 32, "2" * 16, "", "POST /", 2, 1.0, 2.0, {"a": ("b", "c"), "d": 1, "e": 0.5, "f": True})
-BODY = request_of([message_of(SPAN)], {"service.name": "birds"})
+
+
+def _body() -> bytes:
+    batch = SpanBatch({"service.name": "birds"})
+    batch.add(SPAN)
+    return batch.body()
+
+
+BODY = _body()
 
 
 class Sender:
@@ -122,18 +132,29 @@ async def test_partly_rejected() -> None:
 
 
 async def test_loop_goes_on_while_it_packs() -> None:
-    """A large batch is compressed beside the loop."""
-    async with sending() as (receiver, sender):
-        turns = 0
+    """A batch is compressed beside the loop: others have had their turn by the time it is sent."""
+    turns: list[int] = []
 
-        async def turn() -> None:
-            nonlocal turns
-            while True:
-                await asyncio.sleep(0)
-                turns += 1
+    class Refusing:
+        """A transport that notes how often others had their turn."""
 
+        async def send(self, _request: Request) -> Response:
+            turns_before_it_was_sent.append(len(turns))
+            raise ProviderError("connect", "nobody is there")
+
+        async def aclose(self) -> None:
+            """There is nothing to close."""
+
+    async def turn() -> None:
+        while True:
+            turns.append(1)
+            await asyncio.sleep(0)
+
+    turns_before_it_was_sent: list[int] = []
+    async with sending() as (_, sender):
         turning = asyncio.create_task(turn())
-        spans = [message_of(SPAN._replace(name=f"{index:x}" * 100)) for index in range(2_000)]
-        await sender.exporter.send(request_of(spans, {}), len(spans))
+        await sender.exporter.aclose()
+        sender.exporter.transport = Refusing()
+        await sender.exporter.send(BODY, 1)
         turning.cancel()
-    assert turns > 10 and len(receiver.spans) == 2_000
+    assert turns_before_it_was_sent[0] > 0

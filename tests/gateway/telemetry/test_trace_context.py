@@ -7,12 +7,17 @@ import pytest
 from gateway.rollout.call_id import mint, place
 from gateway.telemetry.sampling import Sampler
 from gateway.telemetry.trace_context import (
+    CHAT_SPAN,
+    EVALUATION_SPAN,
+    SERVER_SPAN,
+    SHADOW,
     RemoteParent,
     attempt_span_id,
     nonce_in,
     own_trace_id,
     remote_parent,
     span_id,
+    tool_span_id,
 )
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -42,8 +47,9 @@ def test_no_parent(header: str) -> None:
 def test_ids() -> None:
     """No two spans of a call, nor of its shadow, have one id; a call's id leads to them."""
     nonce = secrets.token_bytes(8)
-    ids = [span_id(nonce, "call"), span_id(nonce, "chat"), *(attempt_span_id(nonce, index) for index in range(3))]
-    ids += [span_id(nonce, "chat", is_shadow=True), attempt_span_id(nonce, 0, is_shadow=True)]
+    ids = [span_id(nonce, number) for number in (SERVER_SPAN, CHAT_SPAN, EVALUATION_SPAN, SHADOW + CHAT_SPAN)]
+    ids += [attempt_span_id(nonce, index, is_shadow=shadow) for index in range(3) for shadow in (False, True)]
+    ids.append(tool_span_id(nonce, "call_1"))
     assert len(set(ids)) == len(ids) and {len(each) for each in ids} == {16}
     assert len(own_trace_id(nonce)) == 32 and own_trace_id(nonce) != own_trace_id(secrets.token_bytes(8))
 

@@ -2,14 +2,14 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from gateway.rehearsal.standin import ModelBehaviour
 from tests.support.calling import HELLO, PROVIDER_KEY, Place, eventually, failing
-from tests.support.otlp import OtlpReceiver, SpanSeen, otlp_receiver
+from tests.support.otlp import OtlpReceiver, named
 
 Serve = Callable[..., Awaitable[Place]]
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -17,17 +17,6 @@ SAMPLED, UNSAMPLED = f"00-{TRACE}-{PARENT}-01", f"00-{TRACE}-{PARENT}-00"
 LOOK_UP: Any = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}
 CALL_IT: Any = [{"role": "user", "content": "call look_up"}]
 PRICE = {"target": "standin/good", "from": "2026-01-01", "input": 1, "output": 2}
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[OtlpReceiver]:
-    async with otlp_receiver() as made:
-        yield made
-
-
-def named(spans: list[SpanSeen], name: str) -> SpanSeen:
-    (found,) = [span for span in spans if span.name == name]
-    return found
 
 
 async def test_tree_of_a_call(serve: Serve, receiver: OtlpReceiver) -> None:
@@ -132,6 +121,14 @@ async def test_trace_of_what_is_passed_on(serve: Serve, receiver: OtlpReceiver) 
     spans = await receiver.until(3)
     assert dict(here.received().headers)["traceparent"].split("-")[2] == receiver.of("CLIENT")[0].span_id
     assert {span.trace_id for span in spans} == {TRACE} and receiver.of("SERVER")[0].name == "HTTP"
+
+
+@pytest.mark.parametrize(("forwarded", "sent"), [([], None), (["baggage"], "user=7")])
+async def test_baggage(serve: Serve, receiver: OtlpReceiver, forwarded: list[str], sent: str | None) -> None:
+    """What an app hangs onto its trace goes to a provider only where the operator lists it."""
+    here = await serve(seams=receiver.seams(), gateway={"forward_headers": forwarded})
+    await here.chat(headers={"traceparent": SAMPLED, "baggage": "user=7"})
+    assert dict(here.received().headers).get("baggage") == sent
 
 
 async def test_trace_without_export(serve: Serve) -> None:

@@ -32,7 +32,7 @@ class Costs(Status):
         names = self._names(reader, given.get("agent"))
         first = min(question.first, int(question.now // DAY_SECONDS) - max(DAYS_OF_PROJECTION, 31))
         found = [
-            await asyncio.gather(*(self._costs(name, first, question) for name in names[begin : begin + _AT_ONCE]))
+            await asyncio.gather(*(self.costs_of(name, first, question) for name in names[begin : begin + _AT_ONCE]))
             for begin in range(0, len(names), _AT_ONCE)
         ]
         view = await asyncio.to_thread(costs_view, [each for part in found for each in part], question)
@@ -47,7 +47,8 @@ class Costs(Status):
             raise NotFound(f"there is no agent {agent!r}")
         return [agent]
 
-    async def _costs(self, name: str, first: int, question: CostQuestion) -> AgentCosts:
+    async def costs_of(self, name: str, first: int, question: CostQuestion) -> AgentCosts:
+        """Return what the agent's calls have cost from that day on. Raises StoreAway."""
         days = await self.services.store.costs(name, first, max(question.last, int(question.now // DAY_SECONDS)))
         entry = self.services.table.entry(name)
         canary = entry.intent.canary if entry else None

@@ -162,10 +162,18 @@ def _add_operating(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     costs = _operating(commands, "costs", "show what calls have cost, and what the month will")
     add_cost_options(costs)
     add_help(costs, "costs", "costs support --by key,model --since 7d", "costs --by day,agent --csv > costs.csv")
+    _add_report(_operating(commands, "report", "write one HTML page on an agent's rollout"))
     _add_rollout(_operating(commands, "rollout", "pause, resume, promote, abort or change a rollout"))
     _add_escalations(_operating(commands, "escalations", "list conversations handed over to people, or reply to one"))
     trace = _operating(commands, "trace", "show a conversation as a tree: calls, tools, times and costs")
     _add_traces(trace, _operating(commands, "conversations", "list the latest conversations"))
+
+
+def _add_report(report: argparse.ArgumentParser) -> None:
+    report.add_argument("agent", help="the agent's name")
+    report.add_argument("--since", default="7d", metavar="TIME", help="how far back it reaches, 31d at most (7d)")
+    report.add_argument("--out", metavar="FILE", help="where to write it, or - (report-AGENT.html)")
+    add_help(report, "report support --since 30d", "report support --out -")
 
 
 def _add_rollout(rollout: argparse.ArgumentParser) -> None:

@@ -16,6 +16,7 @@ from gateway.cli.costs import print_costs
 from gateway.cli.defaults import default_folder
 from gateway.cli.output import TextRow, print_json, print_rows
 from gateway.cli.render import describe_escalation, explain
+from gateway.cli.report import write_report
 from gateway.cli.status_text import condition_style, status_page
 from gateway.cli.timeline import timeline
 from gateway.cli.traces import print_conversations, print_trace
@@ -216,6 +217,6 @@ def _goes_to_end(operator: Operator, name: str, *, is_agreed: bool) -> bool:
 
 _COMMANDS: Mapping[str, Callable[[Operator, argparse.Namespace], int]] = {
     "status": status.run, "wait": wait.run, "audit": _audit, "explain": _explain, "escalations": _escalations,
-    "rollout": _rollout, "costs": print_costs,
+    "rollout": _rollout, "costs": print_costs, "report": write_report,
     "trace": print_trace, "conversations": print_conversations,
 }  # fmt: skip

@@ -21,6 +21,7 @@ from gateway.api.native_passthrough import NativePassthrough
 from gateway.api.near_misses import NearMisses
 from gateway.api.page_action import PageAction
 from gateway.api.passthrough import Passthrough
+from gateway.api.report import Report
 from gateway.api.responses_socket import ResponsesSocket
 from gateway.api.resumable_uploads import ResumableUploads
 from gateway.api.status import Status
@@ -96,6 +97,7 @@ def routes(services: Services) -> list[BaseRoute]:
         ("/conversations", ConversationsSeen(services)),
         ("/conversations/{conversation:path}", ConversationsSeen(services)),
         ("/costs", Costs(services)),
+        ("/report/{agent}", Report(services)),
         ("/audit/{agent}", Audit(services)),
         ("/admin/agents/{agent}/{verb}", CommandEndpoint(services)),
         ("/healthz", Live(services)),

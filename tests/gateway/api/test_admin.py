@@ -3,11 +3,15 @@
 import asyncio
 import hashlib
 import json
+import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from gateway.rehearsal.standin import ModelBehaviour, Standin
 from gateway.store import Sides, Snapshot
@@ -20,18 +24,48 @@ TOKEN = f"authorization: Bearer {ADMIN_TOKEN}"
 PERSON = {"actor": "kim", "reason": "the provider was at fault"}
 
 
-@pytest.fixture
-async def served(tmp_path: Path, redis_url: str, agent: str) -> AsyncIterator[Running]:
+@asynccontextmanager
+async def with_a_rollback(folder: Path, redis_url: str, agent: str) -> AsyncIterator[Running]:
     """A gateway whose canary was rolled back."""
     async with provider(bad=ModelBehaviour(error_rate=1.0)) as standin:
         files = trial(agent, standin, weight="90%")
         files["gateway.yaml"] = {"providers": {"standin": {"api": "openai", "base_url": standin.base_url}},
                                  "retries": {"per_target": 0}}  # fmt: skip
-        async with running(write(tmp_path, files), redis_url) as served, crowd(served.url) as people:
+        async with running(write(folder, files), redis_url) as served, crowd(served.url) as people:
             for _ in range(20):
                 await people.call_often(agent, 10)
             await within(5, lambda: phase(served, agent) == "rolled_back")
             yield served
+
+
+@pytest.fixture
+async def served(tmp_path: Path, redis_url: str, agent: str) -> AsyncIterator[Running]:
+    """Such a gateway, to be changed."""
+    async with with_a_rollback(tmp_path, redis_url, agent) as served:
+        yield served
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """One such gateway for all the tests that may change nothing, and its agent."""
+
+    running: Running
+    agent: str
+
+    async def retry(self, *headers: str, body: object = PERSON, verb: str = "retry") -> Reply:
+        return await retry(self.running, self.agent, *headers, body=body, verb=verb)
+
+    def epoch_and_phase(self) -> tuple[int, str | None]:
+        state = self.running.gateway.services.table.seen(self.agent)
+        assert state is not None
+        return state.epoch, state.phase
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def unchanged(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> AsyncIterator[Unchanged]:
+    agent = f"agent-{uuid.uuid4().hex[:12]}"
+    async with with_a_rollback(tmp_path_factory.mktemp("admin"), redis_url, agent) as running:
+        yield Unchanged(running, agent)
 
 
 def phase(served: Running, agent: str) -> str | None:
@@ -99,12 +133,11 @@ async def test_what_runs_cannot_be_retried(served: Running, agent: str) -> None:
         ((TOKEN, "if-match: " + "9" * 18), 412),
     ],
 )
-async def test_who_may_not_act_changes_nothing(
-    served: Running, agent: str, headers: tuple[str, ...], status: int
-) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_who_may_not_act_changes_nothing(unchanged: Unchanged, headers: tuple[str, ...], status: int) -> None:
     """No token, a wrong one, a web page, no epoch, nonsense for one."""
-    assert (await retry(served, agent, *headers)).status == status
-    assert phase(served, agent) == "rolled_back"
+    assert (await unchanged.retry(*headers)).status == status
+    assert unchanged.epoch_and_phase() == (2, "rolled_back")
 
 
 @pytest.mark.parametrize(
@@ -114,10 +147,11 @@ async def test_who_may_not_act_changes_nothing(
         {"actor": "kim", "reason": None}, {"actor": "kim", "reason": "r" * 501}, b"", b"[]", b"{", b"\xff",
     ],
 )  # fmt: skip
-async def test_who_and_why_go_on_record(served: Running, agent: str, body: object) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_who_and_why_go_on_record(unchanged: Unchanged, body: object) -> None:
     """Without a name and a reason nobody acts."""
-    assert (await retry(served, agent, TOKEN, "if-match: 2", body=body)).status == 400
-    assert phase(served, agent) == "rolled_back"
+    assert (await unchanged.retry(TOKEN, "if-match: 2", body=body)).status == 400
+    assert unchanged.epoch_and_phase() == (2, "rolled_back")
 
 
 async def test_odd_words_are_kept_as_one_line(served: Running, agent: str) -> None:
@@ -191,14 +225,14 @@ async def test_a_clients_key_is_no_admin_token(tmp_path: Path, redis_url: str, a
         ("set-weight", {"weight": "10%", "wieght": "5%"}, "unknown member 'wieght'; did you mean 'weight'?"),
     ],
 )
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_member_that_a_command_does_not_take_is_refused(
-    served: Running, agent: str, verb: str, more: dict[str, str], word: str
+    unchanged: Unchanged, verb: str, more: dict[str, str], word: str
 ) -> None:
     """Files are read strictly, and so are commands: nothing is done that was not asked for."""
-    reply = await retry(served, agent, TOKEN, "if-match: 2", body={**PERSON, **more}, verb=verb)
+    reply = await unchanged.retry(TOKEN, "if-match: 2", body={**PERSON, **more}, verb=verb)
     assert reply.status == 400 and word in error(reply)["message"] and "nothing was changed" in error(reply)["message"]
-    state = served.gateway.services.table.seen(agent)
-    assert state is not None and state.epoch == 2
+    assert unchanged.epoch_and_phase() == (2, "rolled_back")
 
 
 async def test_a_query_that_the_audit_does_not_know_is_refused(served: Running, agent: str) -> None:

@@ -5,7 +5,8 @@ or a client said is escaped; the colours are ours alone.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
 from time import localtime, strftime
 from typing import Any, Protocol
 
@@ -71,8 +72,8 @@ def _call(line: Line, colours: Palette) -> Iterator[str]:
     yield "  ".join(
         [colours.bold(one_line(_who(line))), paint(end), f"{slow}{first}", cost, *map(colours.yellow, marks)]
     )
-    failures = line.get("failures") or []
-    yield from (colours.red(_failure(each)) if is_bad else colours.yellow(_failure(each)) for each in failures)
+    failures = _counted([_failure(each) for each in line.get("failures") or []])
+    yield from (colours.red(each) if is_bad else colours.yellow(each) for each in failures)
     if is_bad or failures:
         yield colours.dim(f"call {one_line(str(line['id']))}")
 
@@ -93,6 +94,29 @@ def _failure(failure: Line) -> str:
     words = [str(failure["target"]), *(str(each) for each in (failure["status"], _words(failure["failure"])) if each)]
     said = failure.get("message") or ""
     return one_line(" ".join(words) + (f": {said}" if said else ""))
+
+
+def _counted(texts: Sequence[str]) -> list[str]:
+    """Return texts in their order, those that follow one another alike as one with their number."""
+    runs = [(text, sum(1 for _ in alike)) for text, alike in groupby(texts)]
+    return [text if count == 1 else f"{count} × {text}" for text, count in runs]
+
+
+def _refused(line: Line, colours: Palette) -> Iterator[str]:
+    """A request that was refused before it was a call: `refused 404 POST /v1/chat/completions from 127.0.0.1: …`."""
+    who = line.get("caller") or line.get("client") or "?"
+    head = f"refused {line.get('status', '')} {line['method']} {line['path']} from {who}: {line['message']}"
+    left = f"  (and {line['unlogged']} more)" if line.get("unlogged") else ""
+    yield colours.yellow(one_line(f"{head}{left}"))
+
+
+def _passed(line: Line, colours: Palette) -> Iterator[str]:
+    """A request that was passed on without an agent: `openai POST  200  85 ms`."""
+    is_bad = line["end"] != "answered"
+    end = f"{line['status'] or '–'} {_words(line['end'])}" if is_bad else str(line["status"])
+    head = colours.bold(one_line(f"{line['provider']} {line['method']}"))
+    yield "  ".join([head, colours.red(end) if is_bad else colours.green(end), duration(line["latency"])])
+    yield from map(colours.red, _counted([_failure(each) for each in line.get("failures") or []]))
 
 
 def _decision(line: Line, colours: Palette) -> Iterator[str]:
@@ -161,6 +185,8 @@ _WORDS: Mapping[str, Callable[[Line, Palette], Iterator[str]]] = {
     "call": _call,
     "shadow": _call,
     "decision": _decision,
+    "passed": _passed,
+    "refused": _refused,
     "record_applied": _record_applied,
     "serving": _serving,
     "stopped": _stopped,

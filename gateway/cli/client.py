@@ -19,6 +19,10 @@ from gateway.views import UnreadableView, View, read_view
 
 THE_ANSWER_IS_NO, WRONG_USAGE = 1, 2
 _TIMEOUT_SECONDS = 10.0
+_TOKENS = (
+    "without SERINUS_ADMIN_TOKEN or admin_token_sha256 the gateway makes a token at each start, and prints it as "
+    "SERINUS_ADMIN_TOKEN=…; set the variable for the gateway and here to keep one"
+)
 
 
 class CommandRefused(Exception):
@@ -209,8 +213,8 @@ def _refusal(error: HTTPError, hint: str) -> CommandRefused:
         return Overtaken(message, _agent_view(state))
     if error.code == HTTPStatus.NOT_FOUND and message.startswith("there is no agent"):
         return NoSuchAgent(message)
-    if hint and error.code == HTTPStatus.UNAUTHORIZED:
-        message += f"\nno token was found: {hint}"
+    if error.code == HTTPStatus.UNAUTHORIZED:
+        message += f"\nno token was found: {hint}" if hint else f"\n{_TOKENS}"
     return CommandRefused(message)
 
 

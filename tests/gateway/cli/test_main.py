@@ -149,6 +149,7 @@ async def test_a_wrong_token_is_a_no(
     assert await run("rollout", "retry", agent, "--reason", "r", "--url", served.url) == 1
     said = capsys.readouterr().err
     assert "wrong admin token" in said and "guessed" not in said
+    assert "the gateway makes a token at each start, and prints it as SERINUS_ADMIN_TOKEN=" in said
 
 
 async def test_who_was_slower_is_told_how_it_stands(

@@ -24,9 +24,10 @@ class Key:
 class Doorkeeper:
     """Knows the keys of one loaded configuration."""
 
-    def __init__(self, keys: Iterable[Key], admin_sha256: bytes | None) -> None:
+    def __init__(self, keys: Iterable[Key], admin_sha256: bytes | None, metrics_sha256: bytes | None = None) -> None:
         self._keys = tuple(keys)
         self._admin = admin_sha256
+        self._metrics = metrics_sha256
         self._known: dict[bytes, Caller] = {}
 
     @property
@@ -63,13 +64,11 @@ class Doorkeeper:
 
     def is_admin(self, authorization: bytes | None) -> bool:
         """Return whether this header carries the admin token. Without a configured token nobody is admin."""
-        if self._admin is None:
-            return False
-        try:
-            token = _bearer(authorization)
-        except Unauthenticated:
-            return False
-        return hmac.compare_digest(_digest(token), self._admin)
+        return _is_token(authorization, self._admin)
+
+    def reads_metrics(self, authorization: bytes | None) -> bool:
+        """Return whether this header carries the metrics token or the admin token."""
+        return _is_token(authorization, self._metrics) or self.is_admin(authorization)
 
     @property
     def has_admin(self) -> bool:
@@ -83,6 +82,17 @@ def is_only_caller(name: str, agents: Mapping[str, frozenset[str] | None]) -> bo
     if own is None:
         return not others
     return not any(other is None or own & other for other in others)
+
+
+def _is_token(authorization: bytes | None, sha256: bytes | None) -> bool:
+    """Return whether the header carries the token of that digest; False without one."""
+    if sha256 is None:
+        return False
+    try:
+        token = _bearer(authorization)
+    except Unauthenticated:
+        return False
+    return hmac.compare_digest(_digest(token), sha256)
 
 
 def _bearer(authorization: bytes | None) -> bytes:

@@ -48,6 +48,8 @@ from gateway.rollout.table import Table
 from gateway.runtime import Runtime
 from gateway.store.memory import Memory
 from gateway.store.seam import Store
+from gateway.telemetry.call_counts import CallCounts
+from gateway.telemetry.samples import Samples
 from gateway.traces.reader import TraceReader
 
 DEPARTURE = "serinus.departure"
@@ -70,6 +72,11 @@ class ClientDeparture(Protocol):
     def forget(self) -> None: ...
 
 
+async def _alone(report: Samples) -> list[Samples]:
+    """Return the reports of all workers where there is one."""
+    return [report]
+
+
 @dataclass(slots=True)
 class Services:
     """The running gateway as endpoints see it. `runtime` is swapped whole when the configuration changes.
@@ -78,7 +85,7 @@ class Services:
     authenticated calls, `sockets` those of open WebSockets, whose `memories` are bounded together; `status_readers` are
     those of the status; `unproven` reads what only its signature authenticates.
     `makers` knows who made what is stored at providers, `items` what earlier answers held, `traces` which
-    calls have ended.
+    calls have ended. `counts` are of calls for metrics; `collect_reports` has those of all workers, given this one's.
     """
 
     runtime: Runtime
@@ -103,6 +110,8 @@ class Services:
     status_readers: Places = field(default_factory=lambda: Places(MOST_STATUS_READERS))
     unproven: UnprovenReaders = field(default_factory=lambda: UnprovenReaders(MOST_UNPROVEN, UNPROVEN_SECONDS))
     makers: Makers = field(default_factory=Makers)
+    counts: CallCounts = field(default_factory=CallCounts)
+    collect_reports: Callable[[Samples], Awaitable[list[Samples]]] = _alone
     refusals: RefusalLog = field(init=False)
     nonces: Iterator[int] = field(init=False)
 

@@ -253,6 +253,11 @@ class GatewaySettings(StrictModel):
         description="SHA-256 of the operators' token, 64 hex digits in quotes. Default: none; operator commands are "
         "then off. SERINUS_ADMIN_TOKEN (the token itself) overrides it.",
     )
+    metrics_token_sha256: Sha256 | None = Field(
+        default=None,
+        description="SHA-256 of the token with which a monitoring system reads `/metrics`, and nothing else, 64 hex "
+        "digits in quotes. Default: none; where there are `keys`, `/metrics` then takes the admin token alone.",
+    )
     fingerprint_key: Secret | None = Field(
         default=None,
         description="Secret, as ${VARIABLE}, that keys the fingerprints of conversations without an id; the same on "

@@ -100,6 +100,7 @@ class Gateway:
 
     async def start(self) -> None:
         """Look at the records once, then work in the background. A store that is away does not keep it from serving."""
+        self.services.counts.follow(wiring.known_targets(self.deployment))
         with suppress(TimeoutError):
             async with asyncio.timeout(_FIRST_LOOK_SECONDS):
                 await self.agree_on_key()
@@ -184,6 +185,7 @@ class Gateway:
             self._retire(old, self.deployment.longest_call)
         services.runtime = wiring.runtime(deployment, self.upstreams, self.pricelist, self.model_lists, self.key.value)
         services.status.prices = services.runtime.prices
+        services.counts.follow(wiring.known_targets(deployment))
         self.retirements.follow(deployment, services.runtime)
         services.table.install(deployment.agents)
         services.proxy.conversations.beginnings.under_way.keep_agents(
@@ -294,7 +296,7 @@ def build(
         runtime=runtime, table=table, controller=controller, store=store.store, memory=store.memory,
         commands=Commands(store.store, table, controller.records, controller.outages), proxy=proxy,
         status=StatusBuilder(store.store, table, runtime.prices, conversations.beginnings.openings, retirements.near),
-        log=log, replica=replica, backend=store.backend, loaded_at=clock.unix(),
+        log=log, replica=replica, backend=store.backend, loaded_at=clock.unix(), counts=recorder.counts,
         items=KeptItems(store.store, log, clock.monotonic), traces=TraceReader(store.store, traces),
         calls=Places(deployment.settings.limits.in_flight), sockets=Places(deployment.settings.limits.websockets),
     )  # fmt: skip

@@ -16,6 +16,7 @@ from gateway.api.generation import Completions, Embeddings, Generation
 from gateway.api.health import Live, Ready
 from gateway.api.history import StatusHistory
 from gateway.api.kept_answers import CancelledAnswers, KeptAnswers
+from gateway.api.metrics import Metrics
 from gateway.api.models import Models, listings
 from gateway.api.native_passthrough import NativePassthrough
 from gateway.api.near_misses import NearMisses
@@ -89,6 +90,7 @@ def routes(services: Services) -> list[BaseRoute]:
         ("/status", Status(services)),
         ("/status/events", StatusEvents(services)),
         *assets(services),
+        ("/metrics", Metrics(services)),
         ("/status/{agent}", Status(services)),
         ("/status/{agent}/history", StatusHistory(services)),
         ("/status/{agent}/act", PageAction(services)),

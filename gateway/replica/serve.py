@@ -13,6 +13,7 @@ from typing import Any
 import uvloop
 
 from gateway import logs
+from gateway.api.metric_gauges import process_samples
 from gateway.config import ConfigProblems, GatewaySettings, load
 from gateway.errors import GatewayError
 from gateway.logs import Log
@@ -24,6 +25,7 @@ from gateway.replica.listening import local_url, take_address
 from gateway.replica.reload import Reloader
 from gateway.replica.replica import Gateway, Seams, build, new_replica_id, refuse_open_door
 from gateway.replica.workers.inheritance import Post, PostedWorker
+from gateway.replica.workers.reports import ReportLine
 from gateway.store import Memory, OpenStore, join_store, memory_folder, open_store
 from gateway.store.data_folder import open_to_others
 from gateway.telemetry.start import checked_settings
@@ -87,9 +89,12 @@ async def _serve(
     if sock is not None:
         address = deployment.settings.public_url or local_url(host, sock.getsockname()[1])
         gateway.services.controller.records.page_root = address.rstrip("/")
+    reports = _report_line(gateway, posted)
     try:
         await gateway.learn_prices(deployment)
         await gateway.start()
+        if reports:
+            gateway.keep(reports.attend)
         reloader = Reloader(folder, environ, gateway.apply, gateway.refuse, deployment, gateway.prepare)
         _follow_files(gateway, reloader, hangup)
         gc.collect()
@@ -108,7 +113,18 @@ async def _serve(
         await _run_server(gateway, server, posted, announce)
     finally:
         await gateway.stop()
+        if reports:
+            await reports.finish()
         log.info("stopped")
+
+
+def _report_line(gateway: Gateway, posted: PostedWorker | None) -> ReportLine | None:
+    """Return the line by which this worker has the metrics of all; None where there is one process."""
+    if posted is None or posted.reports is None:
+        return None
+    line = ReportLine(posted.reports, lambda: process_samples(gateway.services))
+    gateway.services.collect_reports = line.collect
+    return line
 
 
 async def _store(settings: GatewaySettings, replica: str, log: Log) -> OpenStore:

@@ -27,9 +27,11 @@ from gateway.redaction import Redactor
 from gateway.rollout.notifications import Receiver
 from gateway.rollout.recorder import Clock
 from gateway.runtime import Channel, CircuitRules, RetryRules, Runtime
+from gateway.telemetry.call_counts import KnownTargets
 from gateway.telemetry.otel_settings import OtelSettings
 from gateway.telemetry.parts import TracingParts
 from gateway.telemetry.seam import CallTracing
+from gateway.telemetry.semantic_names import provider_at
 from gateway.telemetry.start import start_tracing
 from gateway.timings import USUAL, Timings
 from gateway.webhook.webhook import Webhook, origin_of
@@ -125,6 +127,15 @@ def targets(deployment: Deployment) -> set[str]:
     versions = {version.target for agent in agents.values() for version in agent.versions.values()}
     plain |= {target for target in deployment.aliases.values() if "/" in target}  # no agent's name has one
     return plain | {str(target) for target in targets | versions}
+
+
+def known_targets(deployment: Deployment) -> KnownTargets:
+    """Return what metrics may name of the configuration."""
+    systems = {
+        name: provider_at(origin_of(provider.base_url)[0].host, PROVIDERS[provider.api].facts.semantic_name)
+        for name, provider in deployment.settings.providers.items()
+    }
+    return KnownTargets(frozenset(targets(deployment)), systems)
 
 
 def endpoint_of(name: str, provider: Provider) -> ProviderEndpoint:
@@ -248,5 +259,6 @@ def _doorkeeper(settings: GatewaySettings) -> Doorkeeper:
         )
         for name, key in settings.keys.items()
     ]
-    admin = settings.admin_token_sha256
-    return Doorkeeper(keys, None if admin is None else bytes.fromhex(admin))
+    admin, metrics = settings.admin_token_sha256, settings.metrics_token_sha256
+    digests = [None if digest is None else bytes.fromhex(digest) for digest in (admin, metrics)]
+    return Doorkeeper(keys, *digests)

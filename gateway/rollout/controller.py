@@ -57,7 +57,7 @@ class Controller:
         self._table = table
         self._log = log
         self._draw = draw
-        self.records = RolloutRecords(store, table, memory or Memory(), log, on_trial)
+        self.records = RolloutRecords(store, table, memory or Memory(), log, on_trial, recorder.counts)
         self._flush_seconds, self._poll_seconds = timings.flush, timings.poll
         self._judge = Judge(store, table, timings.lease)
         self._flusher = Flusher(store, recorder)

@@ -19,6 +19,7 @@ from gateway.rollout.weighing import Unshared, cost_of, mark, tokens_of, weigh
 from gateway.store.cells import APART, SHADOW
 from gateway.store.failures import FailureReason, common_part
 from gateway.store.seam import Arm, Batch
+from gateway.telemetry.call_counts import CallCounts
 from gateway.telemetry.seam import CallTracing
 from gateway.traces.finished import FinishedCalls
 from policies.evidence.evidence import QUALITY, SCORED, WHOLE
@@ -53,6 +54,7 @@ class Recorder:
         self.conversations = Conversations()
         self.finished = FinishedCalls(clock.monotonic, clock.unix)
         self.tracing: CallTracing | None = None  # set where spans are exported
+        self.counts = CallCounts()
         self._models: dict[str, float] = {}  # when the last call of each ended, monotonic
 
     def close(self, outcome: Outcome, prices: PriceBook, call: Call | None = None) -> None:
@@ -82,6 +84,7 @@ class Recorder:
         if outcome.conversation and outcome.reason != "model":
             self.conversations.note(outcome)
         if call is not None:
+            self.counts.count(outcome, call, name)
             self.finished.note(outcome, call)
         line = _line(outcome, spent) if outcome.reason != "model" else _model_line(outcome, spent)
         if self.tracing is not None and call is not None:
@@ -96,6 +99,7 @@ class Recorder:
         key = version + APART if booking.apart else version
         tally = batch.cells.tally(key, booking.arm or "", self._clock.monotonic())
         tally.scores += 1
+        self.counts.score(entry.agent.name, version, "apart" if booking.apart else booking.arm or "")
         tally.badness += badness
         if booking.arm is None:
             return

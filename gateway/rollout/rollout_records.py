@@ -13,6 +13,7 @@ from gateway.rollout.status_words import main_reason
 from gateway.rollout.table import Table
 from gateway.store.memory import Memory
 from gateway.store.seam import Store
+from gateway.telemetry.call_counts import CallCounts
 from policies.rollout import rollout
 from policies.rollout.rollout import Decision
 from policies.rollout.state import State
@@ -28,7 +29,13 @@ class RolloutRecords:
     """
 
     def __init__(
-        self, store: Store, table: Table, memory: Memory, log: Log, on_trial: Callable[[Target], None]
+        self,
+        store: Store,
+        table: Table,
+        memory: Memory,
+        log: Log,
+        on_trial: Callable[[Target], None],
+        counts: CallCounts,
     ) -> None:
         self.config_digest = ""
         self.page_root = ""  # the address of the status pages, for log lines
@@ -38,6 +45,7 @@ class RolloutRecords:
         self._memory = memory
         self._log = log
         self._on_trial = on_trial
+        self._counts = counts
         self._history = History(store, table, memory)
         self._unread: set[str] = set()
 
@@ -101,6 +109,7 @@ class RolloutRecords:
         self.turn(agent, committed.state)
         if committed.won:
             state = decision.state
+            self._counts.decide(agent, state.action)
             self._log.warning(
                 "decision", agent=agent, action=state.action, epoch=state.epoch, phase=state.phase,
                 weight=state.weight, actor=state.actor, reason=state.reason,

@@ -38,6 +38,7 @@ from gateway.store.seam import Sides, Snapshot, Store
 from gateway.views import timestamp
 from policies.evidence.evidence import ERRORS, WHOLE, Evidence
 from policies.evidence.tally import Tally, quantile
+from policies.evidence.traffic import is_mismatched
 from policies.guardrails.grammar import THRESHOLD
 from policies.guardrails.guardrails import Finding
 from policies.guardrails.thresholds import outdated
@@ -94,6 +95,10 @@ class StatusBuilder:
     def unpriced_models(self) -> tuple[str, ...]:
         """Return the plain models that were served here without a known price."""
         return self.prices.unpriced(MODELS)
+
+    def endings(self, agent: str) -> Sequence[ModelEnding]:
+        """Return the agent's targets that a provider ends."""
+        return self._endings(agent)
 
     def model_retirements(self) -> tuple[RetirementView, ...]:
         """Return the plain models in use that a provider ends."""
@@ -153,6 +158,7 @@ def agent_view(entry: Entry, snapshot: Snapshot, event: Mapping[str, Any], unpri
         excluded=excluded_in_words(state) if state and entry.excluded else None,
         ignored_rules=tuple(_ignored_rules(entry)),
         measure_here=_measure_here(entry),
+        split_mismatch=is_mismatched(findings.evidence),
     )
 
 

@@ -173,7 +173,8 @@ class AgentView:
     `weight` is the share that this replica gives the canary. `read_at` says when the store was read, `openings` what
     this replica has seen of calls that begin alike, `retirements` which models end within 60 days, `excluded` who is
     kept off the canary, `ignored_rules` which rules point to a version that was rolled back. `measure_here` says what
-    this replica does alone while the store is away: a quarantine, or an exclusion.
+    this replica does alone while the store is away: a quarantine, or an exclusion. `split_mismatch` says that the
+    canary's share of the calls is proven not to be its weight.
     """
 
     phase: str | None
@@ -204,6 +205,7 @@ class AgentView:
     excluded: str | None
     ignored_rules: tuple[str, ...] = ()
     measure_here: str | None = None
+    split_mismatch: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,15 @@ def taken(agent: str, left: Any, new: Any) -> list[Notice]:
     return [_notice(agent, entry) for entry in entries]
 
 
+def pending(reply: Any) -> int:
+    """Return how many notices a group's reply to XPENDING counts; an agent without a record has no group yet."""
+    if not isinstance(reply, Exception):
+        return int(reply["pending"])
+    if isinstance(reply, ResponseError) and "NOGROUP" in str(reply):
+        return 0
+    raise reply
+
+
 def _claimed(reply: Sequence[Any]) -> list[Entry]:
     """Return the claimed entries. Redis before 7 returns deleted ones empty, and these are left out."""
     return [(name, fields) for name, fields in reply[1] if fields]

@@ -35,7 +35,7 @@ from gateway.store.feedback import FeedbackStore
 from gateway.store.handovers import HandoverStore
 from gateway.store.intervals import IntervalStore, history_keys, read_recent
 from gateway.store.items import ItemStore
-from gateway.store.notices import GROUP, take, taken
+from gateway.store.notices import GROUP, pending, take, taken
 from gateway.store.reaching import key_of
 from gateway.store.receivers import ReceiverStore
 from gateway.store.scripts import COMMIT, FLUSH, LEASE, PROBE, READ, RECENT, Script
@@ -188,6 +188,16 @@ class RedisStore(
                 for agent, left, new in zip(portion, replies[::2], replies[1::2], strict=True):
                     found += taken(agent, left, new)
         return found
+
+    async def pending_notices(self, agents: Sequence[str]) -> int:
+        count = 0
+        async with self._reach():
+            for first in range(0, len(agents), AGENTS_AT_ONCE):
+                pipe = self._pipeline()
+                for agent in agents[first : first + AGENTS_AT_ONCE]:
+                    pipe.xpending(key_of(agent, "audit"), GROUP)
+                count += sum(map(pending, await self._execute(pipe, raise_on_error=False)))
+        return count
 
     async def mark_delivered(self, notice: Notice) -> None:
         async with self._reach():

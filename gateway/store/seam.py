@@ -248,6 +248,9 @@ class Store(AlertSeam, HistoryStore, TraceStore, Protocol):
     async def mark_delivered(self, notice: Notice) -> None:
         """Note that the notice has arrived: nobody delivers it any more."""
 
+    async def pending_notices(self, agents: Sequence[str]) -> int:
+        """Count the notices of these agents that were taken for delivery and have not arrived."""
+
     async def load_receivers(self, agent: str, key: str) -> frozenset[str]:
         """Return the receivers that have the notice of that key."""
 

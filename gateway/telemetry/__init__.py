@@ -1,1 +1,1 @@
-"""Telemetry for other systems: OpenTelemetry spans of finished calls, and the trace that a call belongs to."""
+"""Telemetry for other systems: OpenTelemetry spans of finished calls, and metrics in Prometheus' formats."""

@@ -42,10 +42,15 @@ def mismatch_e_value(evidence: Evidence) -> float:
     return ratio_e_value(evidence.canary.calls, evidence.stable.calls, evidence.weight, 1.0, _BETS)
 
 
+def is_mismatched(evidence: Evidence) -> bool:
+    """Return whether it is proven that the canary's share of the calls is not the step's weight."""
+    return mismatch_e_value(evidence) >= MISMATCH_THRESHOLD
+
+
 def _mismatch(evidence: Evidence) -> tuple[str, ...]:
-    e_value = mismatch_e_value(evidence)
-    if e_value < MISMATCH_THRESHOLD:
+    if not is_mismatched(evidence):
         return ()
+    e_value = mismatch_e_value(evidence)
     share = evidence.canary.calls / (evidence.canary.calls + evidence.stable.calls)
     return (f"the canary gets {share:.2%} of the calls instead of {evidence.weight:.2%}: E = {e_value:.3g}",)
 

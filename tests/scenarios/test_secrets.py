@@ -161,7 +161,7 @@ async def answer(gateway: Served, method: str, path: str, body: bytes) -> bytes:
 
 @pytest.mark.parametrize("transport", ["lean", "standard"])
 async def test_no_output_shows_a_secret(tmp_path: Path, redis_url: str, agent: str, transport: str) -> None:
-    """Neither what clients get, nor the log, /status, the audit, the escalations, the store or a webhook."""
+    """Neither what clients get, nor the log, /status, metrics, audit, escalations, the store or a webhook."""
     async with place(tmp_path, redis_url, agent, transport) as (gateway, echo):
         seen: dict[str, bytes] = {}
 
@@ -179,6 +179,9 @@ async def test_no_output_shows_a_secret(tmp_path: Path, redis_url: str, agent: s
         await until(lambda: asyncio.sleep(0, any(b"hello" in told for told in echo.told)))
         for path in ("/status", f"/status/{agent}", f"/audit/{agent}", "/v1/escalations"):
             seen[path] = repr(await gateway.ask("GET", path, headers=(TOKEN,))).encode()
+        for accept in ("application/openmetrics-text", "text/plain"):
+            headers = (TOKEN, f"accept: {accept}")
+            seen[accept] = repr(await gateway.ask("GET", "/metrics", headers=headers)).encode()
         seen["page"] = repr(await gateway.ask("GET", "/status", headers=(TOKEN, "accept: text/html"))).encode()
         for call_id in re.findall(rb'"call_id":"([^"]+)"', seen["/v1/escalations"])[:9]:
             path = f"/v1/escalations/{call_id.decode()}"
@@ -186,5 +189,6 @@ async def test_no_output_shows_a_secret(tmp_path: Path, redis_url: str, agent: s
         seen |= {"store": await stored(redis_url), "webhooks": b"".join(echo.told)}
         await gateway.end()
     seen |= {"log": gateway.out.read_bytes(), "errors": gateway.errors.read_bytes()}
+    assert b"serinus_calls_total{" in seen["text/plain"]
     assert b"roll_back" in seen["store"] and b"escalated" in seen["log"] and b"***" in b"".join(seen.values())
     assert {what: found[0] for what, text in seen.items() if (found := TRACES.search(text))} == {}

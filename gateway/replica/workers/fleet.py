@@ -8,6 +8,7 @@ from time import monotonic
 
 from gateway.logs import Log
 from gateway.net.server import ConnectionCounts
+from gateway.replica.workers.reports import ReportDesk
 from gateway.replica.workers.worker import Worker, WorkerPlan, start
 
 START_SECONDS = 60.0  # for a new worker to be ready; importing everything on a busy machine takes some of them
@@ -40,6 +41,7 @@ class Fleet:
         self._was_ready = False
         self._failed_starts = 0
         self._code = WELL
+        self._desk = ReportDesk(self._do)
 
     async def run(self) -> int:
         """Keep the workers until `stop`, and return when all of them have ended; the exit code.
@@ -89,6 +91,7 @@ class Fleet:
                 await self._unless_over(LONGEST_PAUSE_SECONDS)
             else:
                 self._workers.add(worker)
+                self._do(self._desk.follow(worker.reports))
                 self._do(self._welcome(worker))
                 return worker
         return None

@@ -15,7 +15,10 @@ RETIRE = b"retire\n"
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A worker's inheritance: descriptors, its cell of the connection counts, the URL of the parent's private Redis."""
+    """A worker's inheritance: descriptors, its cell of the connection counts, the URL of the parent's private Redis.
+
+    `line` is for the parent's word, `reports` for what the workers have counted.
+    """
 
     listener: int
     counts: int
@@ -23,6 +26,7 @@ class Post:
     cell: int
     line: int
     embedded: str | None
+    reports: int | None = None  # None from a parent that adds up no metrics
 
     def written(self) -> str:
         """Return the value as an argument of the worker's command line; nothing in it is secret."""
@@ -43,6 +47,7 @@ class PostedWorker:
         self.sock = socket.socket(fileno=post.listener)
         self.share = ConnectionCounts(post.counts, post.cells), post.cell
         self.is_retiring = False
+        self.reports = None if post.reports is None else socket.socket(fileno=post.reports)
         self._line = socket.socket(fileno=post.line)
         self._line.setblocking(False)
 

@@ -47,11 +47,13 @@ class WorkerPlan:
 class Worker:
     """A worker process. `is_kept`: the fleet wants it, and replaces it when it ends.
 
-    `is_ending`: it drains, or was asked to. `replica` is its id once it is ready, "" before.
+    `is_ending`: it drains, or was asked to. `replica` is its id once it is ready, "" before. `reports` is the line on
+    which it says what it has counted.
     """
 
     process: Process
     cell: int
+    reports: socket.socket
     _reader: asyncio.StreamReader
     _writer: asyncio.StreamWriter
     is_kept: bool = True
@@ -100,21 +102,26 @@ class Worker:
 async def start(plan: WorkerPlan, cell: int) -> Worker:
     """Start a process with that cell of the connection counts. Raises OSError."""
     ours, theirs = socket.socketpair()
-    with theirs:
-        post = Post(plan.listener.fileno(), plan.counts, plan.cells, cell, theirs.fileno(), plan.embedded)
+    our_reports, their_reports = socket.socketpair()
+    with theirs, their_reports:
+        post = Post(
+            plan.listener.fileno(), plan.counts, plan.cells, cell, theirs.fileno(), plan.embedded,
+            their_reports.fileno(),
+        )  # fmt: skip
         try:
-            process = await _spawn(plan, post)
+            process = await _spawn(plan, post, their_reports.fileno())
         except BaseException:
             ours.close()
+            our_reports.close()
             raise
-    return Worker(process, cell, *await asyncio.open_connection(sock=ours))
+    return Worker(process, cell, our_reports, *await asyncio.open_connection(sock=ours))
 
 
-async def _spawn(plan: WorkerPlan, post: Post) -> Process:
+async def _spawn(plan: WorkerPlan, post: Post, reports: int) -> Process:
     """Start the worker in a session of its own, so that Ctrl-C at the terminal reaches only the parent."""
     arguments = [json.dumps(sys.path), os.fspath(plan.folder), post.written()]
     return await create_subprocess_exec(
         sys.executable, "-P", "-c", _LAUNCHER, *arguments,
         stdin=DEVNULL, env=plan.environ, start_new_session=True,
-        pass_fds=(post.listener, post.counts, post.line),
+        pass_fds=(post.listener, post.counts, post.line, reports),
     )  # fmt: skip

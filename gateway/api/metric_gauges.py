@@ -1,0 +1,143 @@
+"""Gauges of `/metrics`: the state of one process, and the rollouts, which are the same at every process.
+
+What must be read from the store is read at most once in some seconds, however many ask.
+"""
+
+import asyncio
+import math
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, time
+from time import monotonic
+
+from gateway import __version__
+from gateway.api.endpoint import Services
+from gateway.errors import StoreAway
+from gateway.rollout.status_view import AgentView, FindingView
+from gateway.rollout.table import Entry
+from gateway.telemetry.families import (
+    BUILD_INFO,
+    CIRCUIT_OPEN,
+    CONFIG_LOADED,
+    CONFIG_PROBLEMS,
+    EVIDENCE,
+    IN_FLIGHT,
+    LIMIT,
+    MEASURED,
+    MODEL_SHUTDOWN,
+    NOTICES_PENDING,
+    OF_ALL,
+    OF_EACH_PROCESS,
+    PHASE,
+    QUARANTINE,
+    ROLLOUT_INFO,
+    SPLIT_MISMATCH,
+    STEP,
+    STORE_UP,
+    THRESHOLD,
+    WEIGHT,
+    MetricFamily,
+)
+from gateway.telemetry.samples import Samples
+from routing.assignment import BUCKETS
+from routing.models import MODELS
+
+_PATIENCE_SECONDS = 0.5  # a store that is slower than this is not waited for
+READ_SECONDS = 10.0  # for so long what was read of the store is shown
+_LEAST_E_VALUE = 1e-6  # less is not told apart, and nothing has no logarithm
+
+
+def process_samples(services: Services) -> Samples:
+    """Return what this process has counted, and its state; what only the store knows is left out."""
+    gauges: Samples = {family.name: {} for family in OF_EACH_PROCESS}
+    _put(gauges, IN_FLIGHT, services.calls.taken)
+    _put(gauges, STORE_UP, services.controller.store_ok)
+    problems = services.config_error()
+    _put(gauges, CONFIG_PROBLEMS, len(problems.splitlines()) if problems else 0)
+    _put(gauges, CONFIG_LOADED, services.loaded_at)
+    for target in services.proxy.attempts.circuits.states():
+        _put(gauges, CIRCUIT_OPEN, 1, *services.counts.known.bounded(target).split("/", 1))
+    for entry in _entries(services):
+        _put(gauges, QUARANTINE, entry.is_quarantined, entry.agent.name)
+    return {**services.counts.samples(), **gauges}
+
+
+class RolloutGauges:
+    """The gauges that are the same at every process. Remembers what it last read of the store."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._views: Mapping[str, AgentView] = {}
+        self._pending: int | None = None
+        self._read_at = -math.inf
+        self._reading = asyncio.Lock()
+
+    async def samples(self) -> Samples:
+        """Return the gauges; of the store what was read in the last seconds."""
+        async with self._reading:
+            if monotonic() - self._read_at >= READ_SECONDS:
+                await self._read()
+                self._read_at = monotonic()
+        gauges: Samples = {family.name: {} for family in OF_ALL}
+        _put(gauges, BUILD_INFO, 1, __version__)
+        if self._pending is not None:
+            _put(gauges, NOTICES_PENDING, self._pending)
+        for entry in _entries(self._services):
+            _put_rollout(gauges, entry)
+            if entry.on_trial and (view := self._views.get(entry.agent.name)):
+                _put_evidence(gauges, entry.agent.name, view)
+        for agent in (*self._services.table, MODELS):
+            self._put_endings(gauges, agent)
+        return gauges
+
+    async def _read(self) -> None:
+        services = self._services
+        on_trial = [entry.agent.name for entry in _entries(services) if entry.on_trial]
+        self._views = await services.status.agents(on_trial)
+        self._pending = None
+        with suppress(StoreAway, TimeoutError):
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                self._pending = await services.store.pending_notices(list(services.table))
+
+    def _put_endings(self, gauges: Samples, agent: str) -> None:
+        for ending in self._services.status.endings(agent):
+            target = self._services.counts.known.bounded(ending.target)
+            at = datetime.combine(ending.on, time(), UTC).timestamp()
+            _put(gauges, MODEL_SHUTDOWN, at, "" if agent == MODELS else agent, *target.split("/", 1))
+
+
+def _entries(services: Services) -> Iterable[Entry]:
+    return filter(None, map(services.table.entry, services.table))
+
+
+def _put(gauges: Samples, family: MetricFamily, value: float, *labels: str) -> None:
+    gauges[family.name][labels] = [float(value)]
+
+
+def _put_rollout(gauges: Samples, entry: Entry) -> None:
+    """Say where the agent's rollout stands, as the calls at this process follow it."""
+    agent, state, intent = entry.agent.name, entry.state, entry.intent
+    _put(gauges, ROLLOUT_INFO, 1, agent, intent.stable.version, intent.canary.version if intent.canary else "")
+    _put(gauges, WEIGHT, 1.0 if entry.is_completed else entry.split.weight / BUCKETS, agent)
+    if state is not None:
+        _put(gauges, PHASE, 1, agent, state.phase or "")
+        _put(gauges, STEP, state.step, agent)
+
+
+def _put_evidence(gauges: Samples, agent: str, view: AgentView) -> None:
+    _put(gauges, EVIDENCE, math.log10(max(view.e_value, _LEAST_E_VALUE)), agent)
+    _put(gauges, THRESHOLD, math.log10(view.threshold), agent)
+    _put(gauges, SPLIT_MISMATCH, view.split_mismatch, agent)
+    for finding in view.guardrails:
+        for arm, measured in (("stable", finding.stable), ("canary", finding.canary)):
+            if measured is not None:
+                _put(gauges, MEASURED, measured, agent, finding.text, arm)
+        if (limit := _limit(finding)) is not None:
+            _put(gauges, LIMIT, limit, agent, finding.text)
+
+
+def _limit(finding: FindingView) -> float | None:
+    """Return the limit for the canary in the metric's own unit; None while stable's value is unknown."""
+    if not finding.relative:
+        return finding.limit
+    return None if finding.stable is None else finding.limit * finding.stable

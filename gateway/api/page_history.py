@@ -20,7 +20,9 @@ SPANS: Mapping[str, tuple[int, int]] = {
     "7d": (7 * 24 * 3600, 3 * 3600),
     "30d": (30 * 24 * 3600, 6 * 3600),
 }
-_FRESH_SECONDS = 5.0  # curves need not move more often
+_FRESH_SECONDS = 5.0  # curves need not move more often; those of long steps less often still
+_FRESH_PARTS = 60  # of a step
+_MOST_FRESH_SECONDS = 60.0
 _PATIENCE_SECONDS = 0.5  # a store that is slower than this is not waited for: what was last read is shown
 _MOST = 64  # histories in memory, of some 100 kB each
 
@@ -37,7 +39,8 @@ class PageHistory:
         """Return an agent's history over that span; the last that was read while the store is away, None without."""
         key, now = (agent, span), self._now()
         known = self._read.get(key)
-        if known is None or not 0 <= now - known[0] < _FRESH_SECONDS:
+        fresh = min(max(_FRESH_SECONDS, SPANS[span][1] / _FRESH_PARTS), _MOST_FRESH_SECONDS)
+        if known is None or not 0 <= now - known[0] < fresh:
             with suppress(StoreAway, TimeoutError):
                 async with asyncio.timeout(_PATIENCE_SECONDS):
                     known = self._read[key] = (now, await self._look(agent, *SPANS[span], now))

@@ -29,6 +29,10 @@ async def test_many_looks_are_one_reading(store: FaultyStore, agent: str) -> Non
     now[0] += 6
     await history.of(agent, "1h")
     assert store.calls["history"] == 2
+    await history.of(agent, "30d")
+    now[0] += 50
+    await history.of(agent, "30d")
+    assert store.calls["history"] == 3, "what changes in hours is read once a minute"
 
 
 async def test_the_last_history_outlives_the_store(store: FaultyStore, agent: str) -> None:

@@ -35,7 +35,7 @@ async def test_a_rollback_says_why(tmp_path: Path, redis_url: str, agent: str) -
                 await until(lambda: asyncio.sleep(0, len(receiver.bodies) == 2))
                 view = (await two.status()).agents[agent].versions["v2"]
             said = (await command("explain", agent, SERINUS_URL=one.url)).out
-            event = json.loads((await command("audit", agent, SERINUS_URL=one.url)).out.splitlines()[0])
+            event = json.loads((await command("audit", agent, "--json", SERINUS_URL=one.url)).out.splitlines()[0])
             await one.end()
             await two.end()
         logs = one.out.read_bytes() + two.out.read_bytes()

@@ -110,7 +110,7 @@ async def test_processes_agree_on_one_rollback_and_can_prove_it(tmp_path: Path, 
                 await until(is_out)
                 replies = await people.call_often(agent, 100)
                 assert {(reply.status, reply.version) for reply in replies} == {(200, "v1")}
-            rollback = json.loads((await command("audit", agent, SERINUS_URL=one.url)).out.splitlines()[0])
+            rollback = json.loads((await command("audit", agent, "--json", SERINUS_URL=one.url)).out.splitlines()[0])
         assert (rollback["action"], rollback["actor"]) == ("roll_back", "controller")
         assert rollback["evidence"]["canary_failing"] >= 3 and rollback["evidence"]["e_value"] >= 100
         assert standin.counts(f"bad-{agent}").requests <= 10

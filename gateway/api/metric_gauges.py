@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, time
 from time import monotonic
+from typing import get_args
 
 from gateway import __version__
 from gateway.api.endpoint import Services
@@ -20,6 +21,7 @@ from gateway.telemetry.families import (
     CIRCUIT_OPEN,
     CONFIG_LOADED,
     CONFIG_PROBLEMS,
+    DECISIONS,
     EVIDENCE,
     IN_FLIGHT,
     LIMIT,
@@ -31,6 +33,7 @@ from gateway.telemetry.families import (
     PHASE,
     QUARANTINE,
     ROLLOUT_INFO,
+    SPANS_DROPPED,
     SPLIT_MISMATCH,
     STEP,
     STORE_UP,
@@ -39,10 +42,14 @@ from gateway.telemetry.families import (
     MetricFamily,
 )
 from gateway.telemetry.samples import Samples
+from policies.rollout.state import Action
 from routing.assignment import BUCKETS
 from routing.models import MODELS
 
 _PATIENCE_SECONDS = 0.5  # a store that is slower than this is not waited for
+_WATCHED: tuple[Action, ...] = (
+    "start", "advance", "pause", "resume", "approve", "exclude", "roll_back", "abort", "complete",
+)  # fmt: skip
 READ_SECONDS = 10.0  # for so long what was read of the store is shown
 _LEAST_E_VALUE = 1e-6  # less is not told apart, and nothing has no logarithm
 
@@ -59,7 +66,22 @@ def process_samples(services: Services) -> Samples:
         _put(gauges, CIRCUIT_OPEN, 1, *services.counts.known.bounded(target).split("/", 1))
     for entry in _entries(services):
         _put(gauges, QUARANTINE, entry.is_quarantined, entry.agent.name)
-    return {**services.counts.samples(), **gauges}
+    return {**_counters(services), **gauges}
+
+
+def _counters(services: Services) -> Samples:
+    """Return what was counted. Those that alerts watch begin at 0, for a first value is no increase."""
+    counted = services.counts.samples()
+    for entry in _entries(services):
+        if entry.intent.canary:
+            for action in _WATCHED:
+                counted[DECISIONS.name].setdefault((entry.agent.name, action), [0])
+    tracing = services.proxy.recorder.tracing
+    if tracing is not None:
+        from gateway.telemetry.span_exporter import Lost  # it is loaded where spans are exported, and only there
+
+        counted[SPANS_DROPPED.name] = {(reason,): [tracing.dropped.get(reason, 0)] for reason in get_args(Lost)}
+    return counted
 
 
 class RolloutGauges:

@@ -61,6 +61,9 @@ UNPRICED = MetricFamily(
     ("agent", "version", *_TARGET),
 )  # fmt: skip
 SCORES = MetricFamily("serinus_quality_scores_total", "counter", "Scores of feedback that were taken.", _VERSION)
+SPANS_DROPPED = MetricFamily(
+    "serinus_spans_dropped_total", "counter", "Spans that reached no receiver, by what became of them.", ("reason",)
+)
 DECISIONS = MetricFamily(
     "serinus_rollout_decisions_total", "counter", "Changes of a rollout's record, by what was decided.",
     ("agent", "action"),
@@ -134,7 +137,8 @@ SPLIT_MISMATCH = MetricFamily(
 )  # fmt: skip
 
 COUNTED = (
-    CALLS, ATTEMPTS, FALLBACKS, COST, UNPRICED, SCORES, DECISIONS, DURATION, TOKEN_USAGE, FIRST_TOKEN, OVERHEAD,
+    CALLS, ATTEMPTS, FALLBACKS, COST, UNPRICED, SCORES, DECISIONS, SPANS_DROPPED, DURATION, TOKEN_USAGE,
+    FIRST_TOKEN, OVERHEAD,
 )  # fmt: skip
 OF_EACH_PROCESS = (
     IN_FLIGHT, CIRCUIT_OPEN, STORE_UP, QUARANTINE, CONFIG_PROBLEMS, CONFIG_LOADED,

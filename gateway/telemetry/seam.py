@@ -1,6 +1,7 @@
 """Seam between calls and tracing; what is behind it is loaded only where spans are exported."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from gateway.calls import Attempt, Call, Outcome
 from gateway.net.client import Request
@@ -11,6 +12,10 @@ class CallTracing(Protocol):
     """Tracing of one replica's calls. `channels` returns those of the configuration as it is."""
 
     channels: Channels
+
+    @property
+    def dropped(self) -> Mapping[Any, int]:
+        """The spans that reached no receiver, by what became of them."""
 
     def put_into(self, request: Request, attempt: Attempt, call: Call, outcome: Outcome) -> None:
         """Let the request of an attempt go out within its call's trace."""

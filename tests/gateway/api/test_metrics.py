@@ -66,7 +66,8 @@ async def test_calls_and_their_attempts(served: Running, agent: str) -> None:
     assert failed == read["serinus_fallbacks_total"]["standin/bad", "standin/good", "status"] > 0
     assert sum(read["gen_ai_client_operation_duration_seconds_count"].values()) == 20 + failed
     assert sum(read["serinus_cost_usd_total"].values()) > 0 and sum(read["serinus_unpriced_calls_total"].values()) == 0
-    assert read["serinus_rollout_decisions_total"]["start",] == 1
+    decisions = read["serinus_rollout_decisions_total"]
+    assert decisions["start",] == 1 and ("roll_back",) in decisions
 
 
 async def test_a_rollout(served: Running, agent: str) -> None:

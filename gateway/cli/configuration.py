@@ -10,7 +10,7 @@ from pathlib import Path
 from gateway.cli.defaults import default_folder
 from gateway.cli.folder import add_folder
 from gateway.cli.numbers import rate, runs, seconds, times
-from gateway.cli.output import add_help, add_json
+from gateway.cli.output import Style, TextRow, add_help, add_json, print_json, print_rows
 
 _WELL, _BROKEN, _WRONG_USAGE = 0, 1, 2
 _EXITS = {_WELL: "done", _WRONG_USAGE: "wrong usage or configuration"}
@@ -29,8 +29,9 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         action="store_true",
         help="print only the Redis command that creates a user with the permissions needed",
     )
+    add_json(check, "print problems with file and line, errors and warnings as JSON")
     retired = {**_EXITS, 0: "no error", 1: "a model was retired", 2: "the configuration has errors"}
-    add_help(check, "check", "check --config deploy/config --no-env", exits=retired)
+    add_help(check, "check", "check --config deploy/config --no-env --json", exits=retired)
     doctor = commands.add_parser(
         "doctor", help="ask every target for one token, look at store and clock; exit code 1 if something is broken"
     )
@@ -115,6 +116,7 @@ def _check(given: argparse.Namespace) -> int:
         print(acl_line())
         return _WELL
     from gateway.config import Deployment, check
+    from gateway.config.check import check_values
     from gateway.replica.retirements import retired, retiring
     from gateway.replica.unusable_targets import unusable_targets
 
@@ -125,9 +127,23 @@ def _check(given: argparse.Namespace) -> int:
         yield from unusable_targets(deployment)
         yield from retiring(deployment, today)
 
-    code, report = check(given.config, _environ(given), warnings, lambda deployment: retired(deployment, today))
-    print(report)
+    def errors(deployment: Deployment) -> Iterator[str]:
+        return iter(retired(deployment, today))
+
+    if given.json:
+        code, found = check_values(given.config, _environ(given), warnings, errors)
+        print_json(found)
+        return code
+    code, report = check(given.config, _environ(given), warnings, errors)
+    print_rows(TextRow(line, _style(line, code)) for line in report.split("\n"))
     return code
+
+
+def _style(line: str, code: int) -> Style:
+    """Return the style of a line of the report."""
+    if line.startswith("error: ") or (code == _WRONG_USAGE and line):
+        return "red"
+    return "yellow" if line.startswith("warning: ") else ""
 
 
 def _doctor(given: argparse.Namespace) -> int:

@@ -1,6 +1,7 @@
 """Output of `serinus check` about a folder."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from gateway.config.loader import Deployment, load
@@ -9,6 +10,7 @@ from gateway.config.quantities import BASIS_POINTS, show_percent, show_seconds
 from policies.rollout.state import Step
 from routing.agents import Agent, RolloutStep
 
+_BROKEN = 2
 _DIGITS = 12  # of a digest, enough to recognise it
 
 
@@ -29,10 +31,28 @@ def check(
     try:
         deployment = load(folder, environ)
     except ConfigProblems as problems:
-        return 2, f"{problems}\n\n{_count(len(problems.problems) + problems.left_out, 'problem')} in {folder}"
+        return _BROKEN, f"{problems}\n\n{_count(len(problems.problems) + problems.left_out, 'problem')} in {folder}"
     notes = [f"warning: {warning}" for warning in (*deployment.warnings, *more(deployment))]
     found = [f"error: {fault}" for fault in faults(deployment)]
     return 1 if found else 0, "\n".join(_summary(folder, deployment, [*notes, *found]))
+
+
+def check_values(
+    folder: Path,
+    environ: Mapping[str, str],
+    more: Callable[[Deployment], Iterable[str]] = _nothing,
+    faults: Callable[[Deployment], Iterable[str]] = _nothing,
+) -> tuple[int, dict[str, object]]:
+    """The exit code as `check` has it, and for programs what is wrong: `problems`, `errors` and `warnings`."""
+    try:
+        deployment = load(folder, environ)
+    except ConfigProblems as problems:
+        listed = [asdict(problem) for problem in problems.problems]
+        return _BROKEN, {"valid": False, "problems": listed, "left_out": problems.left_out}
+    errors, warnings = [*faults(deployment)], [*deployment.warnings, *more(deployment)]
+    agents = {name: sorted(agent.versions) for name, agent in deployment.agents.items()}
+    found = {"valid": True, "digest": deployment.digest, "agents": agents, "errors": errors, "warnings": warnings}
+    return 1 if errors else 0, found
 
 
 def _summary(folder: Path, deployment: Deployment, notes: Sequence[str]) -> Iterator[str]:

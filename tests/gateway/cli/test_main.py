@@ -352,6 +352,19 @@ def test_a_good_configuration_is_well(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "support" in capsys.readouterr().out
 
 
+def test_check_for_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is wrong with its file and line, and what serves, as JSON; the exit codes are the same."""
+    write(tmp_path, TRIAL)
+    assert main(["check", "--json", "--config", str(tmp_path)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["valid"] is True and found["agents"] == {"support": ["v1"]} and found["errors"] == []
+    (tmp_path / "routing.yaml").write_text("agents:\n  a: {stable: v1}\n")
+    assert main(["check", "--json", "--config", str(tmp_path)]) == 2
+    found = json.loads(capsys.readouterr().out)
+    (problem, *_) = found["problems"]
+    assert found["valid"] is False and problem["file"].endswith("/routing.yaml") and problem["line"] == 2
+
+
 def test_schemas_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """To the folder that was named; one that cannot be written is wrong usage."""
     assert main(["schema", str(tmp_path / "schema")]) == 0

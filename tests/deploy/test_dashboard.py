@@ -15,7 +15,7 @@ EXPRESSIONS = [
     *(target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]),
     *(annotation["expr"] for annotation in DASHBOARD["annotations"]["list"]),
 ]
-VARIABLES = {"$__rate_interval": "5m", "$__interval": "1m", "$agent": ".*", "$version": ".*"}
+VARIABLES = {"$__rate_interval": "5m", "$agent": ".*", "$version": ".*"}
 
 
 def filled(expression: str) -> str:

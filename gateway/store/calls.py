@@ -3,19 +3,19 @@
 What is looked through to find a call lies in the streams, the records in the hash. `keep_calls.lua` changes them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
 
 from gateway.store.reaching import Reaching, key_of
 from gateway.store.scripts import KEEP_CALLS
-from gateway.store.trace_seam import CallBounds, CallEntry, CallPlace, KeptCall
+from gateway.store.trace_seam import CallBounds, CallEntry, CallPlace, KeptCall, StreamCursor
 
 MOST_IN_THREAD: Final = 400  # calls of one conversation that are found by it: the latest
 _CALLS_AT_ONCE = 50  # in one script: some milliseconds in which the server does nothing else
 _KEYS_AT_ONCE = 100
-_AGENTS_AT_ONCE = 50
+_STREAMS_AT_ONCE = 100
 _STREAMS = ("calls", "notable")
 _KEYS = (*_STREAMS, "records", "threads", "joins", "calls_bytes", "notable_bytes")
 
@@ -56,19 +56,23 @@ class CallStore:
             found = await _look_up(self, "joins", agents, joins)
         return list(dict.fromkeys(key for _, _, words in found for key in words.split()))
 
-    async def latest_calls(
-        self: Reaching, agents: Sequence[str], count: int, before: CallPlace | None = None
-    ) -> list[CallEntry]:
-        last, found = "+" if before is None else f"{before.at_ms}-{before.number}", list[CallEntry]()
+    async def latest_calls(self: Reaching, cursors: Sequence[StreamCursor], count: int) -> list[list[CallEntry]]:
+        found: list[list[CallEntry]] = []
         async with self._reach():
-            for first in range(0, len(agents), _AGENTS_AT_ONCE):
-                streams = [(agent, each) for agent in agents[first : first + _AGENTS_AT_ONCE] for each in _STREAMS]
+            for first in range(0, len(cursors), _STREAMS_AT_ONCE):
+                portion = cursors[first : first + _STREAMS_AT_ONCE]
                 pipe = self._pipeline()
-                for agent, stream in streams:
-                    pipe.xrevrange(key_of(agent, "trace", stream), max=last, count=count)
-                for (agent, stream), page in zip(streams, await self._execute(pipe), strict=True):
-                    found += [_entry(agent, stream, each) for each in page]
-        return sorted((each for each in found if before is None or each.place < before), reverse=True)
+                for agent, stream, before in portion:
+                    last = "+" if before is None else f"{before.at_ms}-{before.number}"
+                    pipe.xrevrange(key_of(agent, "trace", _STREAMS[stream]), max=last, count=count)
+                pages = zip(portion, await self._execute(pipe), strict=True)
+                found += [_before(cursor, (_entry(cursor, each) for each in page)) for cursor, page in pages]
+        return found
+
+
+def _before(cursor: StreamCursor, entries: Iterable[CallEntry]) -> list[CallEntry]:
+    """Return the entries without the one at which the page before ended."""
+    return [each for each in entries if cursor.before is None or each.place < cursor.before]
 
 
 async def _look_up(
@@ -87,8 +91,8 @@ async def _look_up(
     return found
 
 
-def _entry(agent: str, stream: str, entry: tuple[str, Mapping[str, Any]]) -> CallEntry:
+def _entry(cursor: StreamCursor, entry: tuple[str, Mapping[str, Any]]) -> CallEntry:
     name, fields = entry
     at_ms, _, number = name.partition("-")
-    place = CallPlace(int(at_ms), int(number), _STREAMS.index(stream), agent)
+    place = CallPlace(int(at_ms), int(number), cursor.stream, cursor.agent)
     return CallEntry(place, fields["key"], fields["thread"], fields["summary"])

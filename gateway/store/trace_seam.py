@@ -46,6 +46,17 @@ class CallEntry(NamedTuple):
     summary: str
 
 
+class StreamCursor(NamedTuple):
+    """Position in one of an agent's two streams of calls; `before` is None at the latest call."""
+
+    agent: str
+    stream: int
+    before: CallPlace | None = None
+
+
+STREAMS = (0, 1)  # of each agent: calls that went well, and the others
+
+
 class TraceStore(Protocol):
     """The store's part for records of calls."""
 
@@ -62,8 +73,6 @@ class TraceStore(Protocol):
     async def find_joined(self, agents: Sequence[str], joins: Sequence[str]) -> list[str]:
         """Return the keys of the conversations that these joins and trace keys lead to, each once."""
 
-    async def latest_calls(self, agents: Sequence[str], count: int, before: CallPlace | None = None) -> list[CallEntry]:
-        """Return the latest calls of each agent, newest first: at most `count` of each of its two streams.
-
-        `before` is the place of the last one of the page before.
-        """
+    async def latest_calls(self, cursors: Sequence[StreamCursor], count: int) -> list[list[CallEntry]]:
+        """Return the latest calls of each of these streams, newest first: at most `count`, and fewer than `count` - 1
+        only where there are no others."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from gateway.errors import StoreAway
 from gateway.store.seam import Store
-from gateway.traces.codec import decode_all
+from gateway.traces.codec import decode, decode_all
 from gateway.traces.record import CallRecord, key_of_nonce
 from gateway.traces.writer import TraceWriter
 
@@ -67,3 +67,9 @@ class TraceReader:
                     left -= len(calls)
         found = {key: decode_all(kept) for key, kept in texts.items() if kept}
         return {key: [replace(each, conversation=key) for each in calls] for key, calls in found.items()}
+
+    async def in_order_of_ends(self, agent: str, key: str) -> list[CallRecord]:
+        """Return an agent's calls of a conversation in the order in which they were kept."""
+        keys = (await self.store.find_threads([agent], [key])).get(agent, {}).get(key, [])
+        texts = await self.store.find_calls(agent, keys[-MOST_CALLS:])
+        return [replace(decode(text), conversation=key) for text in texts]

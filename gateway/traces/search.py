@@ -1,10 +1,13 @@
 """Looks through the latest calls of some agents, newest first, for calls and conversations that are wanted."""
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
+from heapq import heapify, heappop, heapreplace
+from operator import attrgetter
 
-from gateway.store.trace_seam import CallEntry, CallPlace
+from gateway.store.trace_seam import STREAMS, CallEntry, CallPlace, StreamCursor
 from gateway.traces.codec import Summary, decode_all, summary_in, summary_of
 from gateway.traces.reader import TraceReader
 from gateway.traces.record import CallRecord
@@ -12,8 +15,8 @@ from gateway.traces.record import CallRecord
 MOST_ON_A_PAGE = 100
 _MOST_SEEN = 4_000  # calls that are looked through for one page; `next` goes on behind them
 _ENTRIES_AT_ONCE = 600  # of all agents together
-_LEAST_OF_AGENT = 3
-_LATE_SECONDS = 1.0  # after its end a call has its place in the order of time
+_LEAST_OF_STREAM = 3
+_READ_ON = 200  # of a stream that has come to its end
 _CURSOR = re.compile(r"([0-9]{1,15})-([0-9]{1,15})-([01])-(.{1,200})", re.DOTALL)
 
 
@@ -61,16 +64,17 @@ async def find_calls(
 async def find_conversations(
     reader: TraceReader, agents: Sequence[str], wanted: CallFilter, count: int, before: str
 ) -> FoundPage:
-    """Return the conversations of the latest calls that are wanted, each once. Raises StoreAway."""
+    """Return the conversations of the latest calls that are wanted, each once for each agent. Raises StoreAway."""
     found: list[tuple[CallRecord, ...]] = []
-    last, seen, place, decided = None, 0, place_of(before), set[str]()
-    async for entry in _newest(reader, agents, wanted.since, place):
-        seen, last = seen + 1, entry.place
-        if entry.thread not in decided and wanted.takes(summary_in(entry.summary)):
-            decided.add(entry.thread)
-            calls = (await reader.records(agents, [entry.thread])).get(entry.thread, [])
-            if _is_new(calls, wanted, place) and sum(call.cost_nano_usd for call in calls) >= wanted.min_nano_usd:
-                found.append(tuple(calls))
+    last, seen, latest = None, 0, dict[tuple[str, str], str]()
+    async for entry in _newest(reader, agents, wanted.since, place_of(before)):
+        seen, last, thread = seen + 1, entry.place, (entry.place.agent, entry.thread)
+        # A conversation stands where its latest wanted call does: perhaps on the page before.
+        if wanted.takes(summary_in(entry.summary)) and latest.get(thread, entry.key) == entry.key:
+            calls = await reader.in_order_of_ends(*thread)
+            latest[thread] = next((call.key for call in reversed(calls) if wanted.takes(summary_of(call))), "")
+            if latest[thread] == entry.key and sum(call.cost_nano_usd for call in calls) >= wanted.min_nano_usd:
+                found.append(tuple(sorted(calls, key=attrgetter("began_at"))))
         if len(found) >= count or seen >= _MOST_SEEN:
             break
     else:
@@ -78,44 +82,49 @@ async def find_conversations(
     return FoundPage(tuple(found), _cursor(last))
 
 
-def _is_new(calls: Sequence[CallRecord], wanted: CallFilter, before: CallPlace | None) -> bool:
-    """Return whether no page before has the conversation: it has no wanted call that is newer than its last place."""
-    if not calls or before is None:
-        return bool(calls)
-    newest = max((call.ended_at for call in calls if wanted.takes(summary_of(call))), default=0.0)
-    return newest <= before.at_ms / 1_000 + _LATE_SECONDS
-
-
 async def _newest(
     reader: TraceReader, agents: Sequence[str], since: float, before: CallPlace | None
 ) -> AsyncIterator[CallEntry]:
-    """Yield the calls of these agents, newest first, as far as `since`."""
+    """Yield the calls of these agents, newest first, as far as `since`; a stream is read on where it has run out."""
     if before is None:
         await reader.catch_up()
-    count, oldest = max(_LEAST_OF_AGENT, _ENTRIES_AT_ONCE // max(len(agents), 1)), since * 1_000
-    while True:
-        entries = await reader.store.latest_calls(agents, count, before)
-        if not entries:
+    # Of equal times the greater stream and agent come first, as `CallPlace` has it.
+    streams = sorted(((stream, agent) for agent in agents for stream in STREAMS), reverse=True)
+    cursors = [StreamCursor(agent, stream, before) for stream, agent in streams]
+    count, oldest = max(_LEAST_OF_STREAM, _ENTRIES_AT_ONCE // max(len(cursors), 1)), since * 1_000
+    waiting = [_StreamPage(page, len(page) >= count - 1) for page in await reader.store.latest_calls(cursors, count)]
+    heap = [(each.newest, index) for index, each in enumerate(waiting) if each.entries]
+    heapify(heap)
+    while heap:
+        _, index = heap[0]
+        entry = waiting[index].entries.popleft()
+        if entry.place.at_ms < oldest:
             return
-        whole = _whole(entries, count)
-        for entry in entries[:whole]:
-            if entry.place.at_ms < oldest:
-                return
-            yield entry
-        before = entries[whole - 1].place
+        yield entry
+        if not waiting[index].entries and waiting[index].has_more:
+            place = entry.place
+            (page,) = await reader.store.latest_calls([StreamCursor(place.agent, place.stream, place)], _READ_ON)
+            waiting[index] = _StreamPage(page, len(page) >= _READ_ON - 1)
+        if waiting[index].entries:
+            heapreplace(heap, (waiting[index].newest, index))
+        else:
+            heappop(heap)
 
 
-def _whole(entries: Sequence[CallEntry], count: int) -> int:
-    """Return how many of the entries are all that there are, down to the last of them.
+class _StreamPage:
+    """The entries of one stream that were read and not yet looked at."""
 
-    Behind the last entry of a stream that was read in part there may be others that are newer than the next ones here.
-    """
-    lasts: dict[tuple[str, int], list[CallPlace]] = {}
-    for entry in entries:
-        lasts.setdefault((entry.place.agent, entry.place.stream), []).append(entry.place)
-    full = [places[-1] for places in lasts.values() if len(places) >= count - 1]
-    floor = max(full, default=None)
-    return len(entries) if floor is None else sum(entry.place >= floor for entry in entries)
+    __slots__ = ("entries", "has_more")
+
+    def __init__(self, entries: Iterable[CallEntry], has_more: bool) -> None:
+        self.entries = deque(entries)
+        self.has_more = has_more
+
+    @property
+    def newest(self) -> tuple[int, int]:
+        """Return what the newest entry is sorted by: the latest first."""
+        place = self.entries[0].place
+        return -place.at_ms, -place.number
 
 
 def place_of(cursor: str) -> CallPlace | None:

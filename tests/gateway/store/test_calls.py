@@ -7,7 +7,7 @@ import pytest
 
 from gateway.store import RedisStore
 from gateway.store.calls import MOST_IN_THREAD
-from gateway.store.trace_seam import CallBounds, KeptCall
+from gateway.store.trace_seam import STREAMS, CallBounds, CallEntry, KeptCall, StreamCursor
 from tests.gateway.store.conftest import NewStore
 
 ROOMY = CallBounds()
@@ -17,6 +17,11 @@ def call(key: str, thread: str = "t", *joins: str, trace_keys: tuple[str, ...] =
     return KeptCall(
         key, thread, joins, trace_keys, more.pop("is_notable", False), f"[{key}]", more.pop("record", f"r-{key}")
     )
+
+
+async def latest(store: RedisStore, agent: str) -> list[CallEntry]:
+    pages = await store.latest_calls([StreamCursor(agent, stream) for stream in STREAMS], 99)
+    return sorted((entry for page in pages for entry in page), reverse=True)
 
 
 async def keys_of(store: RedisStore, agent: str, thread: str) -> list[str]:
@@ -37,7 +42,7 @@ async def test_a_call_is_kept_once(store: RedisStore, agent: str) -> None:
     for _ in range(2):
         await store.keep_calls(agent, [call("1")], ROOMY)
     assert await keys_of(store, agent, "t") == ["1"]
-    assert [each.key for each in await store.latest_calls([agent], 9)] == ["1"]
+    assert [each.key for each in await latest(store, agent)] == ["1"]
 
 
 @pytest.mark.parametrize("first", [0, 1])
@@ -62,9 +67,11 @@ async def test_newest_first_by_pages(store: RedisStore, agent: str) -> None:
     for number in range(5):
         await store.keep_calls(agent, [call(str(number), is_notable=number % 2 == 1)], ROOMY)
         await asyncio.sleep(0.002)  # in one millisecond the order of the two is not told
-    page = (await store.latest_calls([agent, "nobody"], 3))[:3]
-    assert [each.key for each in page] == ["4", "3", "2"] and page[0].summary == "[4]"
-    assert [each.key for each in await store.latest_calls([agent], 3, page[-1].place)] == ["1", "0"]
+    assert [each.key for each in await latest(store, agent)] == ["4", "3", "2", "1", "0"]
+    (page,) = await store.latest_calls([StreamCursor(agent, 0)], 2)
+    assert [each.key for each in page] == ["4", "2"] and page[0].summary == "[4]"
+    cursors = [StreamCursor(agent, 0, page[-1].place), StreamCursor("nobody", 0)]
+    assert [[each.key for each in rest] for rest in await store.latest_calls(cursors, 2)] == [["0"], []]
 
 
 async def test_the_oldest_go_first(store: RedisStore, agent: str) -> None:
@@ -73,7 +80,7 @@ async def test_the_oldest_go_first(store: RedisStore, agent: str) -> None:
     await store.keep_calls(agent, [call("bad", "b", is_notable=True)], few)
     for number in range(30):
         await store.keep_calls(agent, [call(f"{number:02}", f"t{number}", f"j{number}", trace_keys=("l",))], few)
-    kept = [each.key for each in await store.latest_calls([agent], 99)]
+    kept = [each.key for each in await latest(store, agent)]
     assert kept[-1] == "bad" and kept[0] == "29" and 5 < len(kept) < 20
     assert await store.find_calls(agent, ["00", "bad"]) == ["r-bad"]
     assert await keys_of(store, agent, "t0") == [] and await store.find_joined([agent], ["j0"]) == []

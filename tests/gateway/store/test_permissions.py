@@ -13,7 +13,7 @@ from gateway.store.history_seam import HistoryStore
 from gateway.store.intervals import GuardrailValues
 from gateway.store.permissions import COMMANDS, acl_line
 from gateway.store.seam import HumanReply
-from gateway.store.trace_seam import CallBounds, KeptCall, TraceStore
+from gateway.store.trace_seam import CallBounds, KeptCall, StreamCursor, TraceStore
 from tests.architecture import ROOT
 from tests.support.decisions import batch, beginning, failing
 from tests.support.processes import command
@@ -56,7 +56,7 @@ OPERATIONS: dict[str, tuple[Any, ...]] = {
     "find_calls": ("a", ["k"]),
     "find_threads": (["a"], ["t"]),
     "find_joined": (["a"], ["j"]),
-    "latest_calls": (["a"], 3),
+    "latest_calls": ([StreamCursor("a", 0)], 3),
     "ping": (),
     "probe": ("a",),
 }

@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from gateway import logs
 from gateway.store import RedisStore, connect
+from gateway.store.trace_seam import CallEntry, StreamCursor
 from gateway.traces.codec import decode, encode, kept, summary_in
 from gateway.traces.finished import FinishedCalls
 from gateway.traces.record import CallRecord
@@ -28,6 +29,11 @@ async def store(redis_url: str) -> AsyncIterator[FaultyStore]:
 def a_record() -> CallRecord:
     record = recorded(outcome("canary", attempt(failure="status"), attempt("q/n")), call(named="chat \ud83d"))
     return replace(record, joins=("j",), trace_keys=("l",))
+
+
+async def latest(store: RedisStore, agent: str) -> list[CallEntry]:
+    (page,) = await store.latest_calls([StreamCursor(agent, 0)], 99)
+    return page
 
 
 class Stage:
@@ -75,7 +81,7 @@ async def test_what_has_ended_is_kept(store: FaultyStore, agent: str) -> None:
     stage.writer.listeners.append(lambda records: heard.append(len(records)))
     stage.end(agent, 3)
     await stage.writer.write(99)
-    assert len(await store.latest_calls([agent], 9)) == 3 and heard == [3]
+    assert len(await latest(store, agent)) == 3 and heard == [3]
 
 
 async def test_a_store_that_is_away(store: FaultyStore, agent: str) -> None:
@@ -87,4 +93,4 @@ async def test_a_store_that_is_away(store: FaultyStore, agent: str) -> None:
     stage.end(agent, 9)
     await stage.writer.write(99)
     assert stage.events() == ["calls_not_recorded"] and stage.finished.dropped == 5
-    assert len(await store.latest_calls([agent], 99)) == 4
+    assert len(await latest(store, agent)) == 4

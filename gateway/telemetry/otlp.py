@@ -1,18 +1,23 @@
 """Spans as OTLP's protobuf messages: the only module that knows the wire format. Needs `serinus[otel]`."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from gateway import __version__
+from gateway.telemetry import semantic_names as names
 from gateway.telemetry.spans import SERVER, Attributes, Span, Value
 
 _NANO = 1_000_000_000
+_OFTEN = 1_000  # a number above it is hardly met again
+_OF_ONE_CALL = frozenset({names.CALL_ID, names.CONVERSATION, names.RESPONSE_ID, names.UPSTREAM_ID, names.TOOL_CALL_ID})
 _OWN_PARENT, _REMOTE_PARENT = 0x101, 0x301  # `Span.flags`: sampled, and whether the parent is another service's
 
 
@@ -23,7 +28,7 @@ class SpanBatch:
     def __init__(self, resource: Mapping[str, str]) -> None:
         self._request = ExportTraceServiceRequest()
         of_resource = self._request.resource_spans.add()
-        _fill(of_resource.resource.attributes, resource)
+        _add(of_resource.resource.attributes, resource)
         scope = of_resource.scope_spans.add()
         scope.scope.name, scope.scope.version = "serinus", __version__
         self._spans = scope.spans
@@ -40,11 +45,11 @@ class SpanBatch:
         message.flags = _REMOTE_PARENT if span.kind == SERVER and span.parent_id else _OWN_PARENT
         message.start_time_unix_nano = _nanoseconds(span.began_at)
         message.end_time_unix_nano = _nanoseconds(max(span.ended_at, span.began_at))
-        _fill(message.attributes, span.attributes)
+        _fill(message, span.attributes)
         for event in span.events:
             of_event = message.events.add()
             of_event.name, of_event.time_unix_nano = event.name, _nanoseconds(event.at)
-            _fill(of_event.attributes, event.attributes)
+            _add(of_event.attributes, event.attributes)
         if span.error is not None:
             message.status.code, message.status.message = Status.STATUS_CODE_ERROR, _clean(span.error)
 
@@ -67,7 +72,32 @@ def _nanoseconds(seconds: float) -> int:
     return int(seconds * _NANO)
 
 
-def _fill(pairs: Any, attributes: Attributes | Mapping[str, str]) -> None:
+def _fill(message: Any, attributes: Attributes | Mapping[str, str]) -> None:
+    """Add attributes to a message that has some. What many spans have alike is encoded once, and merged in."""
+    pairs, known = message.attributes, []
+    for name, value in attributes.items():
+        if isinstance(value, float):
+            pair = pairs.add()
+            pair.key, pair.value.double_value = name, value
+        elif name in _OF_ONE_CALL or (isinstance(value, int) and value > _OFTEN):
+            pair = pairs.add()
+            pair.key = name
+            _set(pair.value, value)
+        else:
+            known.append(_encoded(name, value))
+    message.MergeFromString(b"".join(known))
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _encoded(name: str, value: Value) -> bytes:
+    """Return one attribute as it stands in a span's message."""
+    message = SpanMessage()
+    _add(message.attributes, {name: value})
+    encoded: bytes = message.SerializeToString()
+    return encoded
+
+
+def _add(pairs: Any, attributes: Attributes | Mapping[str, str]) -> None:
     """Add attributes to a repeated field of pairs."""
     for name, value in attributes.items():
         pair = pairs.add()

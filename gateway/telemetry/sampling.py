@@ -43,4 +43,7 @@ REASONS: Final[Mapping[str, Callable[[Outcome], bool]]] = {
 
 def reason_for(outcome: Outcome, always: tuple[str, ...]) -> str:
     """Return the first of these reasons that a call meets, '' for none."""
-    return next((reason for reason in always if REASONS[reason](outcome)), "")
+    for reason in always:
+        if REASONS[reason](outcome):
+            return reason
+    return ""

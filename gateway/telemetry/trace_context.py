@@ -16,6 +16,7 @@ from gateway.conversation import TRACE_HEADER
 from gateway.net.client import Request
 
 TRACE_STATE_HEADER = b"tracestate"
+MOST_AT_ONCE = 1_024  # calls whose ids are remembered; those of others are made again
 _TRACE_BYTES, _SPAN_BYTES = 16, 8
 _NONCE = slice(25, 33)  # within a call's id (`gateway.rollout.call_id`)
 _parent_of = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?").fullmatch
@@ -24,6 +25,7 @@ _MOST = (1 << 64) - 1
 _OF_PARENT = frozenset({TRACE_HEADER})
 _OF_TRACE = frozenset({TRACE_HEADER, TRACE_STATE_HEADER})
 _name_of = itemgetter(0)
+_NEW = blake2b(digest_size=_TRACE_BYTES + _SPAN_BYTES, person=b"trace")
 
 # Numbers of a call's spans. A shadow's copy has its call's nonce, and counts on from SHADOW.
 SERVER_SPAN, CHAT_SPAN, EVALUATION_SPAN, FIRST_ATTEMPT, SHADOW = 0, 1, 2, 16, 1 << 16
@@ -69,7 +71,7 @@ def span_id(nonce: bytes, number: int) -> str:
 
 def attempt_span_id(nonce: bytes, index: int, *, is_shadow: bool = False) -> str:
     """Return the id of the span of the attempt with that index."""
-    return span_id(nonce, (SHADOW if is_shadow else 0) + FIRST_ATTEMPT + index)
+    return span_id(nonce, FIRST_ATTEMPT + index + (SHADOW if is_shadow else 0))
 
 
 def tool_span_id(nonce: bytes, name: str) -> str:
@@ -77,10 +79,12 @@ def tool_span_id(nonce: bytes, name: str) -> str:
     return blake2b(nonce + name.encode("utf-8", "replace"), digest_size=_SPAN_BYTES, person=b"tool").hexdigest()
 
 
-@lru_cache(maxsize=4096)  # asked at each try, and at the call's end
+@lru_cache(maxsize=MOST_AT_ONCE)  # asked at each try, and at the call's end
 def _ids_of(nonce: bytes) -> tuple[str, int]:
     """Return the id of a call's trace, and the number from which its spans count."""
-    digest = blake2b(nonce, digest_size=_TRACE_BYTES + _SPAN_BYTES, person=b"trace").digest()
+    started = _NEW.copy()  # takes half of the time that making one takes
+    started.update(nonce)
+    digest = started.digest()
     return digest[:_TRACE_BYTES].hex(), int.from_bytes(digest[_TRACE_BYTES:])
 
 

@@ -282,7 +282,7 @@ async def test_people_hear_of_it_and_may_give_the_canary_back(tmp_path: Path, re
         line.close()
         words = {
             name: await command(name, *more, SERINUS_URL=served[0].url)
-            for name, more in {"status": (), "explain": (agent,), "audit": (agent,)}.items()
+            for name, more in {"status": (), "explain": (agent,), "audit": (agent, "--json")}.items()
         }
         await until(lambda: is_told(receiver))
         standin.behave("bad", ModelBehaviour())

@@ -63,7 +63,7 @@ async def heard(ear: Receiver, times: int) -> None:
 
 async def assert_rolled_back_once(served: Served, agent: str) -> None:
     """One rollback is on record, in a whole chain, and that gateway serves by it."""
-    done = await command("audit", agent, SERINUS_URL=served.url)
+    done = await command("audit", agent, "--json", SERINUS_URL=served.url)
     assert [json.loads(line)["action"] for line in done.out.splitlines()] == ["roll_back", "start"]
     verified = await command("audit", agent, "--verify", SERINUS_URL=served.url)
     assert (verified.code, verified.out) == (0, f"{agent}: 2 events, one whole chain up to epoch 2\n")

@@ -58,7 +58,7 @@ class Desk:
 
     async def audit(self) -> list[Any]:
         """What is on record, oldest first, as `serinus audit` prints it."""
-        done = await command("audit", self.agent, SERINUS_URL=self.served.url)
+        done = await command("audit", self.agent, "--json", SERINUS_URL=self.served.url)
         assert done.code == 0
         return [json.loads(line) for line in reversed(done.out.splitlines())]
 
@@ -82,21 +82,22 @@ async def desk(folder: Path, redis_url: str, agent: str) -> AsyncIterator[Desk]:
 async def test_every_verb_does_what_it_says(tmp_path: Path, redis_url: str, agent: str) -> None:
     """Exit code 0 and where the rollout stands now; what makes no sense there is 1 and the reason."""
     async with desk(tmp_path, redis_url, agent) as here:
-        assert await here.did("pause") == f"{agent}: paused, weight 25.00%, epoch 2\n"
+        page = f"page: {here.served.url}/status/{agent}\n"
+        assert await here.did("pause") == f"{agent}: paused, weight 25 %, epoch 2\n{page}"
         assert "paused" in await here.refused("pause")
-        assert "running, weight 25.00%, epoch 3" in await here.did("resume")
+        assert "running, weight 25 %, epoch 3" in await here.did("resume")
         assert "epoch 4" in await here.did("pin")
         assert "epoch 5" in await here.did("unpin")
         assert "not pinned" in await here.refused("unpin")
         assert "epoch 6" in await here.did("approve")
         assert "needs no approval" in await here.refused("approve")
-        assert "weight 50.00%, epoch 7" in await here.did("promote")
-        assert "weight 10.00%, epoch 8" in await here.did("set-weight", "--weight", "10%")
+        assert "weight 50 %, epoch 7" in await here.did("promote")
+        assert "weight 10 %, epoch 8" in await here.did("set-weight", "--weight", "10%")
         assert "'weight' is missing" in await here.refused("set-weight")
         assert "epoch 9" in await here.did("dismiss", "--metric", "latency_p90")
         assert "unknown metric" in await here.refused("dismiss", "--metric", "charm")
-        assert "rolled_back, weight 0.00%, epoch 10" in await here.did("abort")
-        assert "running, weight 25.00%, epoch 11" in await here.did("retry")
+        assert "rolled_back, weight 0 %, epoch 10" in await here.did("abort")
+        assert "running, weight 25 %, epoch 11" in await here.did("retry")
         assert "completed" in await here.did("promote", "--to-end")
         events = await here.audit()
     assert [event["action"] for event in events][1:] == [
@@ -225,7 +226,7 @@ async def test_a_rollback_is_heard_of_once(tmp_path: Path, redis_url: str, agent
             await call_until_decided(one, agent)
             await until(ear.hears)
             await asyncio.sleep(2.5)  # everybody has looked for notices twice
-            event = json.loads((await command("audit", agent, SERINUS_URL=one.url)).out.splitlines()[0])
+            event = json.loads((await command("audit", agent, "--json", SERINUS_URL=one.url)).out.splitlines()[0])
     [(key, notice)] = ear.heard
     assert key == notice["key"] == f"{agent}:{event['epoch_after']}"
     assert {name: notice[name] for name in event} == event and event["action"] == "roll_back"

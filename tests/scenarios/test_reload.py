@@ -181,7 +181,7 @@ async def test_retry_brings_it_back(tmp_path: Path, redis_url: str, agent: str) 
         await here.until_view(phase="running", weight=0.5)
         assert await here.versions() == {"v1", "v2"}
         assert (await here.view()).e_value <= 1.0
-        event = json.loads((await command("audit", agent, **url)).out.splitlines()[0])
+        event = json.loads((await command("audit", agent, "--json", **url)).out.splitlines()[0])
         assert (event["action"], event["actor"], event["reason"]) == ("retry", "kim", "the provider was at fault")
         again = await command("rollout", "retry", agent, "--reason", "once more", **url)
         assert again.code == 1 and "running" in again.errors

@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 
 from gateway.cli.client import Operator
 from gateway.history.costs_view import CostRowView, CostsView, ProjectionView
-from gateway.terminal import printable
+from gateway.number_words import usd
+from gateway.terminal import one_line
 
 _NAMES = ("agent", "version", "key", "model", "day")
 _PARTS = ("fallback", "hedge", "shadow", "cancelled")
@@ -27,7 +28,7 @@ def print_costs(operator: Operator, given: argparse.Namespace) -> int:
     elif given.csv:
         print(to_csv(operator.read(CostsView, said)), end="")
     else:
-        print(printable("\n".join(describe_costs(operator.read(CostsView, said)))))
+        print("\n".join(describe_costs(operator.read(CostsView, said))))
     return 0
 
 
@@ -52,10 +53,14 @@ def _harmless(text: str | None) -> str | None:
 
 
 def describe_costs(view: CostsView) -> Iterator[str]:
-    """The lines for a terminal."""
+    """Return the lines for a terminal; a plain model's name is its client's word."""
+    return map(one_line, _lines(view))
+
+
+def _lines(view: CostsView) -> Iterator[str]:
     yield f"costs from {view.since} to {view.until}, days in UTC"
     names = [name for name in _NAMES if name in view.by]
-    rows = [[*(getattr(row, name) or "" for name in names), *_cells(row)] for row in view.rows]
+    rows = [[*(one_line(getattr(row, name) or "") for name in names), *_cells(row)] for row in view.rows]
     total = [*("total" if index == 0 else "" for index in range(len(names))), *_cells(view.total)]
     yield from _table([*names, *_COLUMNS], [*rows, total] if names else [total], len(names))
     if view.total.unpriced:
@@ -65,22 +70,22 @@ def describe_costs(view: CostsView) -> Iterator[str]:
     if view.conversations:
         yield "a conversation cost:"
     for each in view.conversations:
-        p95 = "" if each.p95_usd is None else f", {_usd(each.p95_usd)} at the 95th percentile"
+        p95 = "" if each.p95_usd is None else f", {usd(each.p95_usd)} at the 95th percentile"
         began = f"{each.conversations:,} conversations"
-        yield f"  {each.agent} {each.version}: {_usd(each.mean_usd)} on average{p95}, of {began}"
+        yield f"  {each.agent} {each.version}: {usd(each.mean_usd)} on average{p95}, of {began}"
     if view.dearest:
         yield "the dearest, by their latest call:"
     for dear in view.dearest[:_MOST_DEAREST]:
-        yield f"  {_usd(dear.cost_usd)}  {dear.agent} {dear.version}  {dear.day}  {dear.call_id}"
+        yield f"  {usd(dear.cost_usd)}  {dear.agent} {dear.version}  {dear.day}  {dear.call_id}"
     for comparison in view.comparisons:
         yield f"{comparison.agent}: {comparison.sentence}"
 
 
 def _cells(row: CostRowView) -> list[str]:
     parts = [getattr(row, f"{part}_usd") / row.cost_usd if row.cost_usd else 0.0 for part in _PARTS]
-    each = "-" if row.cost_per_call_usd is None else _usd(row.cost_per_call_usd)
+    each = "-" if row.cost_per_call_usd is None else usd(row.cost_per_call_usd)
     shares = ("-" if not share else f"{share:.1%}" for share in parts)
-    return [f"{row.calls:,}", f"{row.tokens.input:,}", f"{row.tokens.output:,}", _usd(row.cost_usd), each, *shares]
+    return [f"{row.calls:,}", f"{row.tokens.input:,}", f"{row.tokens.output:,}", usd(row.cost_usd), each, *shares]
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], names: int) -> Iterator[str]:
@@ -94,12 +99,8 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], names: int) ->
 
 
 def _month(projection: ProjectionView) -> str:
-    said = f"{projection.month}: {_usd(projection.spent_usd)} spent"
+    said = f"{projection.month}: {usd(projection.spent_usd)} spent"
     expected, low, high = projection.expected_usd, projection.low_usd, projection.high_usd
     if expected is None or low is None or high is None:
         return f"{said}; nothing is expected from {projection.days} whole days, 7 are needed"
-    return f"{said}, {_usd(expected)} expected by its end ({_usd(low)} to {_usd(high)})"
-
-
-def _usd(amount: float) -> str:
-    return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:.6f}"
+    return f"{said}, {usd(expected)} expected by its end ({usd(low)} to {usd(high)})"

@@ -145,7 +145,7 @@ def do_verb(operator: Operator, agent: str, verb: str, command: Mapping[str, str
         ) from None
     print(printable(f"{agent}: {after.phase}, weight {weight(after.weight)}, epoch {after.epoch}"))
     if after.reason not in ("", command["reason"]):  # the gateway has added what the command does beside
-        print(printable(f"  {after.reason}"))
+        print(one_line(f"  {after.reason}"))
     print_rows([TextRow(f"page: {status_page(operator.url, agent)}", "cyan")])
     return WELL
 
@@ -157,7 +157,8 @@ def print_explanation(operator: Operator, agent: str, *, as_json: bool) -> int:
     if as_json:
         print_json({"agent": agent, "condition": condition.level, "sentences": sentences, "page": page})
         return WELL
-    print_rows([TextRow(sentences[0], condition_style(condition.level)), *map(TextRow, sentences[1:])])
+    first, *others = map(one_line, sentences)  # a decision's reason may have lines of its own
+    print_rows([TextRow(first, condition_style(condition.level)), *map(TextRow, others)])
     print_rows([TextRow(f"page: {page}", "cyan")])
     return WELL
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import urlencode
 
 from gateway.cli.client import Operator
-from gateway.terminal import printable
+from gateway.number_words import usd
+from gateway.terminal import one_line
 from gateway.traces.view import (
     AttemptView,
     CallView,
@@ -28,7 +29,7 @@ def print_trace(operator: Operator, given: argparse.Namespace) -> int:
     if given.json:
         print(json.dumps(said, indent=2))
     else:
-        print(printable("\n".join(tree_lines(operator.read(ConversationTree, said)))))
+        print("\n".join(tree_lines(operator.read(ConversationTree, said))))
     return 0
 
 
@@ -41,14 +42,18 @@ def print_conversations(operator: Operator, given: argparse.Namespace) -> int:
         return 0
     found = operator.read(ConversationList, said)
     for each in found.conversations:
-        print(printable(f"{each.ended_at}  {_headline(each)}{_failures(each)}").replace("\n", "\\n"))
+        print(one_line(f"{each.ended_at}  {_headline(each)}{_failures(each)}"))
     if found.next is not None:
         print("there are earlier ones: say --since, --version, --failed or --min-cost, or a higher --limit")
     return 0
 
 
-def tree_lines(tree: ConversationTree, indent: str = "") -> Iterator[str]:
-    """Yield the lines of a conversation's tree."""
+def tree_lines(tree: ConversationTree) -> Iterator[str]:
+    """Return the lines of a conversation's tree; names in it are providers' and clients' words."""
+    return map(one_line, _lines(tree))
+
+
+def _lines(tree: ConversationTree, indent: str = "") -> Iterator[str]:
     yield f"{indent}Conversation {_headline(tree.summary)}{_totals(tree.summary)}"
     last = len(tree.steps) + len(tree.sub_agents) - 1
     for index, step in enumerate(tree.steps):
@@ -60,7 +65,7 @@ def tree_lines(tree: ConversationTree, indent: str = "") -> Iterator[str]:
         branch, below = ("└─ ", "   ") if index == last else ("├─ ", "│  ")
         name = next((step.call.sub_agent for step in each.steps if step.call and step.call.sub_agent), None)
         yield f"{indent}{branch}{'sub-agent':<{_KIND}} {name or each.summary.id}"
-        yield from tree_lines(each, indent + below)
+        yield from _lines(each, indent + below)
 
 
 def _headline(of: ConversationSummary) -> str:
@@ -72,7 +77,7 @@ def _headline(of: ConversationSummary) -> str:
 
 def _totals(of: ConversationSummary) -> str:
     """Return the second total, where the conversation cost us more than its answers."""
-    return f" (its answers {_money(of.answer_usd)})" if of.cost_usd > of.answer_usd else ""
+    return f" (its answers {usd(of.answer_usd)})" if of.cost_usd > of.answer_usd else ""
 
 
 def _failures(of: ConversationSummary) -> str:
@@ -84,7 +89,7 @@ def _step_lines(step: TraceStep) -> list[str]:
         return [f"{'tool':<{_KIND}} {_tool(step.tool)}"]
     if step.call is None:
         return [f"{'app':<{_KIND}} {_duration(step.seconds or 0.0)}"]
-    copies = [f"shadow    {each.version}  {_duration(each.seconds)}  {_money(each.cost_usd)}" for each in step.copies]
+    copies = [f"shadow    {each.version}  {_duration(each.seconds)}  {usd(each.cost_usd)}" for each in step.copies]
     return [f"{'llm':<{_KIND}} {_call(step.call)}", *copies]
 
 
@@ -132,9 +137,5 @@ def _duration(seconds: float) -> str:
     return f"{seconds // _HOUR:.0f} h {seconds % _HOUR // _MINUTE:.0f} min"
 
 
-def _money(usd: float) -> str:
-    return f"${usd:.4f}" if usd < 1 else f"${usd:.2f}"
-
-
-def _cost(usd: float, unpriced: int) -> str:
-    return f"{_money(usd)}{' and unpriced calls' if unpriced else ''}"
+def _cost(amount: float, unpriced: int) -> str:
+    return f"{usd(amount)}{' and unpriced calls' if unpriced else ''}"

@@ -7,6 +7,7 @@ from gateway.history.costs_view import CostRowView, CostsView
 from gateway.pages.agent_page import AgentReading, agent_page
 from gateway.pages.html import Markup, joined, tag
 from gateway.rollout.status_view import StatusView
+from gateway.rollout.status_words import usd
 
 _PARTS = ("now", "difference", "limits", "curves", "timeline", "split", "numbers")
 _OFFLINE = "nav.spans{display:none}"  # links that lead nowhere from a file
@@ -44,24 +45,20 @@ def _costs(costs: CostsView) -> Markup:
 
 
 def _row(name: str, row: CostRowView) -> Markup:
-    each = "–" if row.cost_per_call_usd is None else _usd(row.cost_per_call_usd)
+    each = "–" if row.cost_per_call_usd is None else usd(row.cost_per_call_usd)
     parts = (row.fallback_usd, row.hedge_usd, row.cancelled_usd)
     cells: Sequence[str] = (
-        f"{row.calls:,}", f"{row.tokens.input:,}", f"{row.tokens.output:,}", _usd(row.cost_usd), each, *map(_usd, parts)
+        f"{row.calls:,}", f"{row.tokens.input:,}", f"{row.tokens.output:,}", usd(row.cost_usd), each, *map(usd, parts)
     )  # fmt: skip
     return tag("tr", tag("th", name, scope="row"), *(tag("td", cell) for cell in cells))
 
 
 def _sentences(costs: CostsView) -> Iterator[str]:
     for each in costs.conversations:
-        p95 = "" if each.p95_usd is None else f", {_usd(each.p95_usd)} at the 95th percentile"
-        mean = f"a conversation cost {_usd(each.mean_usd)} on average"
+        p95 = "" if each.p95_usd is None else f", {usd(each.p95_usd)} at the 95th percentile"
+        mean = f"a conversation cost {usd(each.mean_usd)} on average"
         yield f"{each.version}: {mean}{p95} ({each.conversations:,} began)."
     for comparison in costs.comparisons:
         yield f"{comparison.sentence}."
     if costs.total.unpriced:
         yield f"{costs.total.unpriced:,} attempts have no known price, and are not in the costs."
-
-
-def _usd(amount: float) -> str:
-    return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:.6f}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from gateway.number_words import usd
 from gateway.rehearsal.demo.checks import Check, StoryFacts
 from gateway.rehearsal.demo.files import AGENT, CANARY, STABLE
 from gateway.rehearsal.demo.ledger import Ledger
@@ -59,7 +60,7 @@ def _costs(facts: StoryFacts) -> str:
     for version in (STABLE, CANARY):
         sums = facts.sums.get(version)
         if sums and sums.cost_usd is not None and sums.cost_per_request_usd is not None:
-            parts.append(f"{version} ${sums.cost_usd:.4f} (${sums.cost_per_request_usd:.6f} a request)")
+            parts.append(f"{version} {usd(sums.cost_usd)} ({usd(sums.cost_per_request_usd)} a request)")
     return ", ".join(parts) or "unknown"
 
 

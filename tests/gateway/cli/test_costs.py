@@ -41,7 +41,7 @@ def test_rows_and_their_total_are_a_table() -> None:
         "2,000,000",
         "90,000",
         "$12.50",
-        "$0.010400",
+        "$0.0104",
         "10.0%",
         "-",
         "-",
@@ -56,9 +56,9 @@ def test_what_is_not_known_is_said() -> None:
     nothing = replace(ROW, calls=0, cost_usd=0.0, cost_per_call_usd=None, fallback_usd=0.0, unpriced=7)
     young = ProjectionView("2026-11", 0.0, None, None, None, 3)
     said = lines(replace(VIEW, rows=(), total=nothing, projection=young, by=()))
-    assert said[2].split()[:1] == ["0"] and said[2].split()[3:5] == ["$0.00", "-"]
+    assert said[2].split()[:1] == ["0"] and said[2].split()[3:5] == ["$0", "-"]
     assert said[3] == "7 attempts have no known price, and are not in the costs"
-    assert said[-1] == "2026-11: $0.00 spent; nothing is expected from 3 whole days, 7 are needed"
+    assert said[-1] == "2026-11: $0 spent; nothing is expected from 3 whole days, 7 are needed"
 
 
 def test_conversations_and_the_comparison_end_it() -> None:
@@ -73,7 +73,7 @@ def test_conversations_and_the_comparison_end_it() -> None:
             comparisons=(ComparisonView("support", "v1", "v2", None, None, None, None, None, None, "too few"),),
         )
     )  # fmt: skip
-    assert "  support v1: $0.050000 on average, $0.200000 at the 95th percentile, of 300 conversations" in said
+    assert "  support v1: $0.0500 on average, $0.200 at the 95th percentile, of 300 conversations" in said
     assert "  b v1: $1.00 on average, of 1 conversations" in said
     assert said[-2:] == ["  $3.50  support v1  2026-11-29  call-id", "support: too few"]
 
@@ -89,3 +89,9 @@ def test_csv_is_no_formula() -> None:
     """A plain model's name is the client's: a spreadsheet must not run it."""
     (_, row) = csv.reader(to_csv(replace(VIEW, rows=(replace(ROW, version='=HYPERLINK("x")'),))).splitlines())
     assert row[1] == '\'=HYPERLINK("x")'
+
+
+def test_a_name_makes_no_row_of_its_own() -> None:
+    """A plain model's name is the client's: its line ends are written as escapes."""
+    said = lines(replace(VIEW, rows=(replace(ROW, version="x\ntotal\x1b[2J"),)))
+    assert len(said) == len(lines(VIEW)) and "x\\ntotal\\x1b[2J" in said[2] and all(map(str.isprintable, said))

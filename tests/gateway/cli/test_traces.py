@@ -9,7 +9,7 @@ import pytest
 from gateway.cli.main import main
 from gateway.cli.traces import tree_lines
 from gateway.rehearsal.standin import ModelBehaviour
-from gateway.tool_use import ReturnedTool
+from gateway.tool_use import RequestedTool, ReturnedTool
 from gateway.traces.record import AttemptRecord, CallRecord
 from gateway.traces.tree import tree_of
 from tests.support.crowd import Line
@@ -30,12 +30,12 @@ def test_a_tree() -> None:
     )
     found = lines(first, made("2", 0.65, **brings("a"), **asks("b")), made("3", 9, 1.2))
     assert found == [
-        "Conversation k “chat” · a v1 (canary), a v1 · 3 calls · 10.2 s · $0.0030",
-        "├─ llm       p/m (503) → q/n  400 ms  7→0 tokens  $0.0010  fallback  asked for tool-a",
+        "Conversation k “chat” · a v1 (canary), a v1 · 3 calls · 10.2 s · $0.00300",
+        "├─ llm       p/m (503) → q/n  400 ms  7→0 tokens  $0.00100  fallback  asked for tool-a",
         "├─ tool      tool-a  250 ms  ok",
-        "├─ llm       p/m  1.0 s  5→0 tokens  $0.0010  asked for tool-b",
+        "├─ llm       p/m  1.0 s  5→0 tokens  $0.00100  asked for tool-b",
         "├─ tool      tool-b  no answer",
-        "└─ llm       p/m  1.2 s  5→0 tokens  $0.0010",
+        "└─ llm       p/m  1.2 s  5→0 tokens  $0.00100",
     ]  # fmt: skip
 
 
@@ -46,10 +46,10 @@ def test_what_did_not_go_well() -> None:
         "2", 1.5, returned=(ReturnedTool("a", is_error=True),), end="client_gone", attempts=(attempt,), status=0
     )
     found = lines(made("1", 0, **asks("a")), gone, made("3", 65, 70), made("3s", 65, reason="shadow"))
-    assert "(its answers $0.0040)" in found[0] and found[2] == "├─ tool      tool-a  500 ms  error"
-    assert found[3] == "├─ llm       p/m  1.0 s  0→3 tokens (estimated)  $0.0020  client gone"
+    assert "(its answers $0.00400)" in found[0] and found[2] == "├─ tool      tool-a  500 ms  error"
+    assert found[3] == "├─ llm       p/m  1.0 s  0→3 tokens (estimated)  $0.00200  client gone"
     assert found[4] == "├─ app       1 min 2 s" and found[5].startswith("└─ llm       p/m  1 min 10 s")
-    assert found[6] == "             shadow    v1  1.0 s  $0.0010"
+    assert found[6] == "             shadow    v1  1.0 s  $0.00100"
 
 
 def test_a_sub_agent_is_a_branch() -> None:
@@ -57,9 +57,24 @@ def test_a_sub_agent_is_a_branch() -> None:
     found = lines(made("1", 0), made("2", 2, sub_agent="explorer"))
     assert found[2:] == [
         "└─ sub-agent explorer",
-        "   Conversation k “chat” · a v1 · 1 call · 1.0 s · $0.0010",
-        "   └─ llm       p/m  1.0 s  5→0 tokens  $0.0010",
+        "   Conversation k “chat” · a v1 · 1 call · 1.0 s · $0.00100",
+        "   └─ llm       p/m  1.0 s  5→0 tokens  $0.00100",
     ]  # fmt: skip
+
+
+def test_small_costs_keep_the_digits_that_matter() -> None:
+    """A call of a small model costs less than a hundredth of a cent."""
+    (attempt,) = made("1", 0).attempts
+    found = lines(made("1", 0, attempts=(replace(attempt, cost_nano_usd=69_000),)))
+    assert found[0].endswith("$0.0000690") and found[1].endswith("$0.0000690")
+
+
+def test_a_name_makes_no_line_of_its_own() -> None:
+    """Names of tools are a model's words: line ends and what a terminal obeys are written as escapes."""
+    evil = "a\n└─ llm\x1b[2J\r"
+    found = lines(made("0", 0), made("1", 2, sub_agent=evil, requested=(RequestedTool("a", evil),)))
+    assert all(line.isprintable() for line in found) and len(found) == 6
+    assert sum("a\\n└─ llm\\x1b[2J\\r" in line for line in found) == 3
 
 
 async def test_both_commands(tmp_path: Path, redis_url: str, agent: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from gateway.history.view import HistoryView, PointView, SeriesView
@@ -14,6 +15,7 @@ _KINDS = {"stable": "stable", "canary": "canary", "": "stable"}  # the arms that
 _ALWAYS = "Error rate"  # the chart that is there without data, too
 _Z = 1.96  # of a 95 % interval
 _MOST_MARKS = 40
+_MINUTE = 60.0  # from one point of evidence to the next, at least
 
 Value = Callable[[PointView], float | None]
 
@@ -87,19 +89,32 @@ class _Charts:
         )  # fmt: skip
 
     def evidence(self) -> Chart:
-        """Return E per guardrail, as far as it counts, against the threshold."""
+        """Return E per guardrail, as far as it counts, against the threshold; at a rollback, what that rests on."""
         shares = {finding.text: finding for finding in self._agent.guardrails}
+        rolled_back_at = self._rolled_back_at()
         by_text: dict[str, list[Point]] = {}
-        for at in self._history.evidence:
-            for each in at.guardrails:
-                by_text.setdefault(each.text, []).append(
-                    (seconds_of(at.at) or 0.0, _counted(each.e_value, each.text, shares))
-                )
+        for noted in self._history.evidence:
+            at = seconds_of(noted.at) or 0.0
+            if rolled_back_at is None or at + _MINUTE <= rolled_back_at:
+                for each in noted.guardrails:
+                    by_text.setdefault(each.text, []).append((at, _counted(each.e_value, each.text, shares)))
+        if rolled_back_at is not None:
+            for text, finding in shares.items():
+                by_text.setdefault(text, []).append((rolled_back_at, _counted(finding.e_value, text, shares)))
         lines = [Line(text, f"guard-{index % 6}", points) for index, (text, points) in enumerate(by_text.items())]
-        return self._chart(
+        chart = self._chart(
             "Evidence against the canary (E)", lines, evidence_number, limit=self._agent.threshold,
             limit_name="rolled back at", logarithmic=True, hint="Logarithmic. At the line the canary is rolled back.",
         )  # fmt: skip
+        return replace(chart, step=max(self._step, _MINUTE))
+
+    def _rolled_back_at(self) -> float | None:
+        """Return when the trial was rolled back, if that lies within the time that is drawn."""
+        decision = self._agent.last_decision
+        if self._agent.phase != "rolled_back" or decision is None or decision.action != "roll_back":
+            return None
+        at = seconds_of(decision.at)
+        return at if at is not None and at >= self._since else None
 
     def _chart(
         self,

@@ -110,8 +110,9 @@ class IntervalStore:
         number, open_cells = read_open(running)
         if open_cells and first <= (number := number * SHORTEST // seconds) <= last:
             cells[number] = [*cells.pop(number, ()), *open_cells]
+        begin, end = first * seconds, (last + 1) * seconds  # a minute that has begun counts, as a decision may end it
         points = [
-            point for point in _points(hours, texts) if first * seconds <= point.minute * 60 + 59 < (last + 1) * seconds
+            point for point in _points(hours, texts) if point.minute * 60 + 59 >= begin and point.minute * 60 < end
         ]
         return Intervals(float(clock), seconds, cells, [orjson.loads(fields[1]) for _, fields in events], points)
 

@@ -10,7 +10,9 @@ import pytest
 from gateway.pages.agent_page import AgentReading, agent_page
 from gateway.pages.call_page import call_page
 from gateway.pages.conversation_page import conversation_page
+from gateway.pages.curves import charts
 from gateway.pages.frame import LivePage, document
+from gateway.pages.moments import seconds_of
 from gateway.pages.overview import Selection, overview
 from gateway.pages.search_page import calls_page, conversations_page
 from gateway.rollout.status_view import AgentView, ConfigView, RetirementView, StatusView, StoreView
@@ -189,6 +191,30 @@ def test_a_decision_has_its_time_actor_and_evidence() -> None:
     assert "2026-11-30 03:10:40 UTC roll back by controller" in shown
     assert "On this evidence: E = 468, a canary as good as stable looks this bad in 1 of 468 rollouts." in shown
     assert shown.rindex("roll back by controller") < shown.rindex("start by configuration")
+
+
+def test_the_curve_of_evidence_ends_at_the_rollback() -> None:
+    """With the values that it rests on: neither a note that came late nor one that is missing contradicts it."""
+    late = history(e_value=0.9)  # goes on after the decision
+    noted = sum(each.at < at(minutes=3) for each in late.evidence)
+    for past in (late, replace(late, evidence=late.evidence[:noted])):
+        chart = next(each for each in charts(past, rolled_back()) if each.title.startswith("Evidence"))
+        decided_at = seconds_of(at(minutes=2))
+        assert [line.points[-1][0] for line in chart.lines] == [decided_at] * len(chart.lines)
+        assert chart.lines[0].points[-1][1] == pytest.approx(468) and chart.step >= 60
+        assert len(chart.lines[0].points) == noted + 1
+    assert "stable * 1.25 468 " in text(page_of(rolled_back(), late))
+
+
+def test_an_abort_or_an_old_rollback_adds_no_evidence() -> None:
+    """The notes are drawn as they are, where nothing was rolled back within the time that is drawn."""
+    past, agent = history(), rolled_back()
+    decided = agent.last_decision
+    assert decided is not None
+    old, aborted = replace(decided, at=at(hours=5)), replace(decided, action="abort")
+    for each in (replace(agent, last_decision=old), replace(agent, last_decision=aborted), trial()):
+        chart = next(found for found in charts(past, each) if found.title.startswith("Evidence"))
+        assert len(chart.lines[0].points) == len(past.evidence)
 
 
 def test_the_split_is_compared_with_its_weight() -> None:

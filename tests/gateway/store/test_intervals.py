@@ -214,6 +214,15 @@ async def test_the_evidence_is_one_point_a_minute(store: RedisStore, agent: str)
     assert points[-1].guardrails == SOME and len(points) <= 2
 
 
+async def test_the_minute_that_has_begun_is_read(store: RedisStore, agent: str) -> None:
+    """A rollback is seen at once, at every length of interval; a minute after the time is not."""
+    await store.note_evidence(agent, SOME)
+    now = (await store.read(agent))[1]
+    for seconds in LENGTHS:
+        assert (await store.history(agent, now - 900, now, seconds)).points[-1].guardrails == SOME
+    assert not (await store.history(agent, now - 900, now - 120, 10)).points
+
+
 async def test_older_evidence_is_one_point_an_hour(kept: KeptHistory) -> None:
     """After 26 hours the last of each hour is left, after 31 days none; points of unknown guardrails are not shown."""
     await kept.store.note_evidence(kept.agent, SOME)

@@ -166,6 +166,7 @@ class Attempt:
 
 HedgeEnd = Literal["won", "lost", "neither"]
 End = Literal["answered", "escalated", "failed", "broken", "client_gone", "refused"]
+UNANSWERED: tuple[End, ...] = ("failed", "broken", "refused")  # the client got an error, or a broken answer
 
 
 @dataclass(slots=True)

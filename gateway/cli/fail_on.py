@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from gateway.pages.condition import agent_condition
+from gateway.pages.condition import agent_condition, fallen_back
 from gateway.rollout.status_view import AgentView, StatusView
 
 _EACH: Final = "all"
@@ -58,6 +58,10 @@ def _failing(agent: AgentView) -> str | None:
     return f"{condition.sentence} {condition.detail}" if condition.level == "hurt" else None
 
 
+def _falling_back(agent: AgentView) -> str | None:
+    return next((f"{found.sentence} {found.detail}" for found in fallen_back(agent)), None)
+
+
 def _verdict(verdict: str) -> Callable[[AgentView], str | None]:
     def look(agent: AgentView) -> str | None:
         if agent.canary is None or agent.phase not in ("running", "paused"):
@@ -92,7 +96,7 @@ def _model_retires(view: StatusView) -> Iterator[str]:
 CONDITIONS: Final[Mapping[str, tuple[int, str, Callable[[StatusView], Iterator[str]]]]] = {
     "config_error": (10, "the files are refused; the previous configuration serves", _config_error),
     "store_away": (11, "the store does not answer: no decision is made", _store_away),
-    "failing": (12, "a version fails a fifth of its calls now, or breaches", _of_agents(_failing)),
+    "failing": (12, "clients get no answer to a fifth of a version's calls now, or it breaches", _of_agents(_failing)),
     "breached": (13, "a guardrail proves a canary worse than its limit", _of_agents(_verdict("breached"))),
     "rolled_back": (14, "a canary was rolled back", _of_agents(_rolled_back)),
     "suspect": (15, "a guardrail suspects a canary", _of_agents(_verdict("suspect"))),
@@ -101,4 +105,9 @@ CONDITIONS: Final[Mapping[str, tuple[int, str, Callable[[StatusView], Iterator[s
     "waiting": (18, "a step waits for an approval", _of_agents(_waiting)),
     "circuit_open": (19, "calls to a target are suspended", _circuit_open),
     "model_retires": (20, "a model in use ends within 60 days", _model_retires),
+    "falling_back": (
+        21,
+        "a version fails a fifth of its calls now, but clients get answers",
+        _of_agents(_falling_back),
+    ),
 }

@@ -76,6 +76,8 @@ class CellSums:
             ttft_p50_seconds=ttft_p50,
             cost_per_call_usd=self.cost_per_call_usd,
             quality=self.quality,
+            rejected=self.sum_of("rejected"),
+            unanswered=self.sum_of("unanswered"),
         )
 
 

@@ -29,7 +29,11 @@ class TokenSums:
 
 @dataclass(frozen=True, slots=True)
 class RecentView:
-    """A version's split-assigned calls of the last minute, 5 minutes or hour, over all replicas."""
+    """A version's split-assigned calls of the last minute, 5 minutes or hour, over all replicas.
+
+    `errors` are those of first attempts on the version, which a fallback may have answered. `unanswered` are the calls
+    whose client got an error or a broken answer, `rejected` those that the provider refused to serve.
+    """
 
     calls: int
     errors: int
@@ -39,6 +43,18 @@ class RecentView:
     ttft_p50_seconds: float | None
     cost_per_call_usd: float | None
     quality: float | None
+    rejected: int = 0
+    unanswered: int = 0
+
+    @property
+    def unanswered_rate(self) -> float:
+        """Return the share of calls whose client got an error or a broken answer."""
+        return self.unanswered / self.calls if self.calls else 0.0
+
+    @property
+    def failing_rate(self) -> float:
+        """Return the share of all calls that the version failed at first, whoever answered them then."""
+        return self.errors / self.calls if self.calls else 0.0
 
 
 @dataclass(frozen=True, slots=True)

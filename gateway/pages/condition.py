@@ -3,12 +3,13 @@
 Pure functions of the views that `/status` answers with.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from gateway.rollout.status_view import AgentView, FindingView, RetirementView, StatusView, VersionView
-from gateway.rollout.status_words import comparison, metric_name, percentage, weight
+from gateway.history.view import RecentView
+from gateway.rollout.status_view import AgentView, FindingView, RetirementView, StatusView
+from gateway.rollout.status_words import comparison, metric_name, percentage, unanswered_in_words, weight
 
 Level = Literal["hurt", "suspect", "attention", "rolled_back", "watching", "fine", "quiet"]
 
@@ -25,7 +26,7 @@ LEVELS: Mapping[Level, str] = {
 _RANK = {level: rank for rank, level in enumerate(LEVELS)}
 NOBODY = "Nobody is hurt now."
 
-_HURT_RATE = 0.2  # of a version's calls fail: whoever calls the agent notices
+_HURT_RATE = 0.2  # of a version's calls get no answer: whoever calls the agent notices
 _MIN_CALLS = 10  # fewer calls than this say little of a rate
 _SOON_DAYS = 14  # before a model ends
 
@@ -89,7 +90,7 @@ def _without_hurt(view: StatusView, stood: Sequence[tuple[str, Condition]]) -> C
 
 def agent_condition(agent: AgentView) -> Condition:
     """Return the sentence on one agent."""
-    for look in (_failing, _breached, _suspected, _attention, _rolled_back, _on_trial):
+    for look in (_unanswered, _breached, _suspected, _saved, _attention, _rolled_back, _on_trial):
         if (condition := look(agent)) is not None:
             return condition
     canary = agent.canary.version if agent.canary else None
@@ -113,15 +114,26 @@ def share(agent: AgentView) -> str:
     return weight(agent.weight)
 
 
-def _failing(agent: AgentView) -> Condition | None:
-    """Return which version fails so often now that its callers notice."""
-    for version in _serving(agent):
-        sums = agent.versions.get(version)
-        if sums is not None and (seen := _seen_failing(sums)) is not None:
-            rate, bad, of, minutes = seen
-            counted = f"{bad:,} of {of:,} calls failed in the last {minutes}."
-            return Condition("hurt", f"{percentage(rate)} of the calls on {version} are failing.", counted)
+def _unanswered(agent: AgentView) -> Condition | None:
+    """Return which version's calls get no answer so often now that clients notice, whoever causes it."""
+    for version, recent, minutes in _seen(agent):
+        if recent.unanswered_rate >= _HURT_RATE:
+            sentence = f"Clients got no answer to {percentage(recent.unanswered_rate)} of the calls on {version}."
+            return Condition("hurt", sentence, f"In the last {minutes}: {unanswered_in_words(recent)}.")
     return None
+
+
+def _saved(agent: AgentView) -> Condition | None:
+    """Return which version fails often now, though something else answers its clients."""
+    return next(fallen_back(agent), None)
+
+
+def fallen_back(agent: AgentView) -> Iterator[Condition]:
+    """Find the versions that fail often now while their clients get answers, by fallbacks or retries."""
+    for version, recent, minutes in _seen(agent):
+        if recent.failing_rate >= _HURT_RATE > recent.unanswered_rate:
+            sentence = f"{version} fails {percentage(recent.failing_rate)} of its calls, but clients get answers."
+            yield Condition("attention", sentence, f"In the last {minutes}: {unanswered_in_words(recent)}.")
 
 
 def _serving(agent: AgentView) -> list[str]:
@@ -131,14 +143,14 @@ def _serving(agent: AgentView) -> list[str]:
     return [agent.canary.version] if agent.phase == "completed" else [agent.stable.version, agent.canary.version]
 
 
-def _seen_failing(sums: VersionView) -> tuple[float, int, int, str] | None:
-    """Return the rate, the counts and the window of a version that fails now; the shortest window that says enough."""
-    for window, words in (("1m", "minute"), ("5m", "5 minutes")):
-        recent = sums.recent.get(window)
-        if recent is not None and recent.calls >= _MIN_CALLS and recent.error_rate is not None:
-            is_failing = recent.error_rate >= _HURT_RATE
-            return (recent.error_rate, recent.errors, recent.calls, words) if is_failing else None
-    return None
+def _seen(agent: AgentView) -> Iterator[tuple[str, RecentView, str]]:
+    """Find each serving version's calls in the shortest window that says enough, and the window in words."""
+    for version in _serving(agent):
+        recents = sums.recent if (sums := agent.versions.get(version)) is not None else {}
+        for window, words in (("1m", "minute"), ("5m", "5 minutes")):
+            if (recent := recents.get(window)) is not None and recent.calls >= _MIN_CALLS:
+                yield version, recent, words
+                break
 
 
 def _breached(agent: AgentView) -> Condition | None:

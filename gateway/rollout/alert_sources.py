@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from gateway.history.curves import recent_views
 from gateway.history.sums import CellSums
+from gateway.history.view import RecentView
 from gateway.rollout.alerts import Alert
 from gateway.rollout.reasons import reason_views
 from gateway.rollout.recorder import Clock
-from gateway.rollout.status_words import percentage, reason_in_words, span, usd
+from gateway.rollout.status_words import percentage, reason_in_words, span, unanswered_in_words, usd
 from gateway.rollout.table import Table
 from gateway.rollout.target_faults import Fault
 from gateway.store.seam import Snapshot, Store
@@ -23,6 +24,10 @@ LEAST_RATE, TIMES_BEFORE, FEWEST_BEFORE = 0.05, 3.0, 50
 DOWN_SECONDS, REFUSED_SECONDS = 30.0, 900.0
 _MOST_WAITING = 200
 _DAY, _HOUR = 86_400, 3600
+_KINDS: tuple[tuple[str, Callable[[RecentView], int]], ...] = (  # of a stable version's bad calls, the worse first
+    ("clients got no answer to {rate} of {calls} calls in 5 min", lambda recent: recent.unanswered),
+    ("it fails {rate} of {calls} calls in 5 min, but clients get answers", lambda recent: recent.errors),
+)
 _FORGOTTEN = 2 * _DAY  # who has waited for longer is answered elsewhere, or not at all
 
 
@@ -107,17 +112,29 @@ class AlertSources:
         views = recent_views(snapshot.recent).get(stable)
         if views is None or views["5m"].calls < FEWEST_CALLS:
             return
+        now, before = views["5m"], views["1h"].calls - views["5m"].calls
+        found = next((words for each in _KINDS if (words := self._unusual(views, *each))), None)
+        if found is None:
+            return
+        # A rejected request is no error of the version, but it may be why clients got no answer.
+        reasons = [view for view in reason_views(snapshot.reasons.get(stable, ())) if view.is_error or not now.errors]
+        cause = f"; most often {reason_in_words(reasons[0])}" if reasons else ""
+        share, usual = found
+        past = f", against {percentage(usual)} in the hour before" if before else ""
+        reason = f"{stable}, the stable version: {share}{past} ({unanswered_in_words(now)}){cause}"
+        yield Alert("stable_failing", agent, agent, reason, f"Run 'serinus explain {agent}'.")
+
+    def _unusual(
+        self, views: Mapping[str, RecentView], words: str, count: Callable[[RecentView], int]
+    ) -> tuple[str, float] | None:
+        """Return what is bad now in words, and its usual rate; None where it is as usual and below the limit."""
         now, hour = views["5m"], views["1h"]
-        calls, before = hour.calls - now.calls, hour.errors - now.errors
-        rate, usual = now.errors / now.calls, before / calls if calls else 0.0
+        calls = hour.calls - now.calls
+        rate, usual = count(now) / now.calls, (count(hour) - count(now)) / calls if calls else 0.0
         is_unusual = calls >= FEWEST_BEFORE and rate >= LEAST_RATE and rate >= TIMES_BEFORE * usual
         if rate < self.limits.stable_errors and not is_unusual:
-            return
-        reasons = [view for view in reason_views(snapshot.reasons.get(stable, ())) if view.is_error]
-        cause = f"; most often {reason_in_words(reasons[0])}" if reasons else ""
-        past = f", against {percentage(usual)} in the hour before" if calls else ""
-        reason = f"{stable}, the stable version, fails {percentage(rate)} of {now.calls} calls in 5 min{past}{cause}"
-        yield Alert("stable_failing", agent, agent, reason, f"Run 'serinus explain {agent}'.")
+            return None
+        return words.format(rate=percentage(rate), calls=now.calls), usual
 
     async def _spending(self) -> list[Alert]:
         """Find whether more was spent today (UTC) than the configuration says."""

@@ -7,7 +7,7 @@ the number of versions and failing units, so they may be kept for as long as the
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.calls import Attempt, Call, Outcome, Spent
+from gateway.calls import UNANSWERED, Attempt, Call, Outcome, Spent
 from gateway.logs import Log
 from gateway.pricing import PriceBook
 from gateway.rollout.call_id import Booking
@@ -202,6 +202,8 @@ def _count(outcome: Outcome, spent: Spent, judged: bool, tally: Tally) -> None:
         tally.latency[histogram_bucket(outcome.ended_at - outcome.received_at)] += 1
         if outcome.first_token_at is not None:
             tally.ttft[histogram_bucket(outcome.first_token_at - outcome.received_at)] += 1
+    elif outcome.end in UNANSWERED:
+        tally.unanswered += 1
     if outcome.failed:
         tally.errors += 1
         kind = outcome.attempts[0].failure or "status"

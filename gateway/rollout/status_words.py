@@ -4,12 +4,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.history.view import RecentView
 from gateway.number_words import duration, percentage, span, times, usd, weight
 from gateway.rollout.status_view import CountsView, FindingView, ReasonView
 
 __all__ = [
     "comparison", "counts", "duration", "evidence_number", "in_unit", "main_reason", "metric_name", "percentage",
-    "rarity", "reason_in_words", "span", "times", "usd", "weight",
+    "rarity", "reason_in_words", "span", "times", "unanswered_in_words", "usd", "weight",
 ]  # fmt: skip
 
 _METRICS = {
@@ -56,6 +57,14 @@ def counts(seen: CountsView | None) -> str:
     if seen is None:
         return ""
     return f"{seen.of:,} calls" if seen.bad is None else f"{seen.bad:,.4g} of {seen.of:,}"
+
+
+def unanswered_in_words(recent: RecentView) -> str:
+    """Return what clients got, and apart from that what failed and what was rejected at the first attempt."""
+    return (
+        f"{recent.unanswered:,} of {recent.calls:,} calls got an error or a broken answer; "
+        f"the version failed {recent.errors:,} at first, the provider rejected {recent.rejected:,}"
+    )
 
 
 def rarity(e_value: float) -> str:

@@ -11,6 +11,7 @@ local LENGTHS = {{10, 366}, {60, 1566}, {300, 318}, {3600, 746}} -- seconds, and
 local SUMS = {
   'requests', 'errors', 'unjudged', 'rejected', 'fallbacks', 'escalations', 'input_tokens', 'cached_tokens',
   'output_tokens', 'reasoning_tokens', 'cost_nano_usd', 'unpriced', 'scores', 'badness', 'units',
+  'unanswered',
 }
 local PLACES = {}
 for place, name in ipairs(SUMS) do PLACES[name] = place end

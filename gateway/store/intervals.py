@@ -14,6 +14,7 @@ from policies.evidence.tally import GAMMA, Tally
 SUMS = (
     *("requests", "errors", "unjudged", "rejected", "fallbacks", "escalations", "input_tokens", "cached_tokens"),
     *("output_tokens", "reasoning_tokens", "cost_nano_usd", "unpriced", "scores", "badness", "units"),
+    "unanswered",
 )  # in the order of history.lua
 LENGTHS: Mapping[int, int] = {
     10: 3600, 60: 26 * 3600, 300: 26 * 3600, 3600: 31 * 24 * 3600,

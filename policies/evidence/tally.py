@@ -52,7 +52,8 @@ class Tally:
     `cost_nano_usd` is in 1e-9 USD and `unpriced` counts the calls whose cost is not known, `scores` feedback, and
     `badness` sums 1 - score in millionths. `latency` and `ttft` map histogram buckets to calls; `cost` and `tokens` do
     for what good calls took at their first attempt (nano-USD, tokens). `failures` splits the errors by their kind,
-    `units` counts the conversations (or users, or requests) that began.
+    `units` counts the conversations (or users, or requests) that began, and `unanswered` the calls whose client got an
+    error or a broken answer, whoever caused it; a fallback may have answered a call that is among the `errors`.
     """
 
     requests: int = 0
@@ -74,6 +75,7 @@ class Tally:
     scores: int = 0
     badness: int = 0
     units: int = 0
+    unanswered: int = 0
     latency: Counter[int] = field(default_factory=Counter)
     ttft: Counter[int] = field(default_factory=Counter)
     cost: Counter[int] = field(default_factory=Counter)

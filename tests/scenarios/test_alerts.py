@@ -25,7 +25,8 @@ async def place(
     """Two gateways over one store, whose stable version fails, and a receiver of each of two forms."""
     plain, pager = Receiver(), Receiver()
     async with AsyncExitStack() as stack:
-        standin = await stack.enter_async_context(provider(bad=ModelBehaviour(error_rate=1.0)))
+        models = {"bad": ModelBehaviour(error_rate=1.0), "rejecting": ModelBehaviour(error_rate=1.0, status=400)}
+        standin = await stack.enter_async_context(provider(**models))
         ports = [await stack.enter_async_context(listening(each.serve)) for each in (plain, pager)]
         urls = [{"url": f"http://127.0.0.1:{port}/", "allow_private": True} for port in ports]
         notify = [urls[0], {**urls[1], "format": "pagerduty", "routing_key": "${PAGER}"}]
@@ -62,10 +63,30 @@ async def test_a_failing_stable_version_is_told_once(tmp_path: Path, redis_url: 
         await asyncio.sleep(1.2)  # another round of deliveries
     (event,), (page,) = told(plain, agent), told(pager, agent)
     assert (event["action"], event["state"], event["agent"]) == ("stable_failing", "firing", agent)
-    assert "fails 100 % of 30 calls in 5 min" in event["reason"] and "standin/bad" in event["reason"]
+    assert "got no answer to 100 % of 30 calls in 5 min" in event["reason"] and "standin/bad" in event["reason"]
     assert event["do"] == f"Run 'serinus explain {agent}'." and event["url"] == f"https://gw.example.com/status/{agent}"
     assert (page["routing_key"], page["event_action"]) == ("pager-key", "trigger")
     assert page["dedup_key"] == f"serinus:stable_failing:{agent}" and page["payload"]["severity"] == "critical"
+
+
+async def test_rejected_requests_alert_and_answers_of_a_fallback_are_said(
+    tmp_path: Path, redis_url: str, agent: str
+) -> None:
+    """What clients get comes first: errors that are nobody's failure, and failures that no client has seen."""
+    async with place(tmp_path, redis_url, agent) as (gateways, _, _):
+        saved = f"{agent}-saved"
+        split = {agent: {"stable": "v2"}, saved: {"stable": "v1", "fallback": ["standin/good"]}}
+        write(tmp_path, {"routing.yaml": {"agents": split}, f"agents/{saved}/v1.yaml": {"model": "standin/bad"}})
+        write(tmp_path, {f"agents/{agent}/v2.yaml": {"model": "standin/rejecting"}})
+        gateways[0].reload()
+        async with crowd(gateways[0].url) as people:
+            await people.call_often(agent, 12)
+            await people.call_often(saved, 12)
+        await asyncio.sleep(0.5)  # the counts are flushed
+        with gateways[0].store.faulty("lease", fault=_yes):
+            found = {each.subject: each.reason for each in await gateways[0].gateway.alerting.sources.over_all()}
+    assert "clients got no answer to 100 % of 12 calls" in found[agent] and "failed 0 at first" in found[agent]
+    assert "it fails 100 % of 12 calls in 5 min, but clients get answers" in found[saved]
 
 
 async def _store_is(running: Running, ok: bool) -> bool:

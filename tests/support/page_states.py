@@ -67,23 +67,28 @@ def at(**ago: float) -> str:
     return (NOW - timedelta(**ago)).isoformat().replace("+00:00", "Z")
 
 
-def recent(calls: int, rate: float, p50: float = 0.62, cost: float = 0.0043) -> RecentView:
+def recent(
+    calls: int, rate: float, p50: float = 0.62, cost: float = 0.0043, unanswered: float | None = None
+) -> RecentView:
     if not calls:
         return RecentView(0, 0, None, None, None, None, None, None)
-    return RecentView(calls, round(calls * rate), rate, p50, p50 * 2.1, p50 / 3, cost, 0.91)
+    lost = round(calls * (rate if unanswered is None else unanswered))
+    return RecentView(calls, round(calls * rate), rate, p50, p50 * 2.1, p50 / 3, cost, 0.91, unanswered=lost)
 
 
-def version(per_minute: int, rate: float, p50: float = 0.62, cost: float = 0.0043) -> VersionView:
-    """A version that is called so often and fails so often."""
+def version(
+    per_minute: int, rate: float, p50: float = 0.62, cost: float = 0.0043, unanswered: float | None = None
+) -> VersionView:
+    """A version that is called so often and fails so often; its clients get no answer as often, if not said."""
     calls = per_minute * 240
     return version_view(
         requests=calls, errors=round(calls * rate), error_rate=rate, rejected=0, fallbacks=0, hedges=0,
         latency_seconds=Quantiles(p50, p50 * 2.1, p50 * 4), ttft_seconds=Quantiles(p50 / 3, p50, p50 * 2),
         cost_usd=calls * cost, cost_per_request_usd=cost, quality=0.91,
         recent={
-            "1m": recent(per_minute, rate, p50, cost),
-            "5m": recent(5 * per_minute, rate, p50, cost),
-            "1h": recent(60 * per_minute, rate, p50, cost),
+            "1m": recent(per_minute, rate, p50, cost, unanswered),
+            "5m": recent(5 * per_minute, rate, p50, cost, unanswered),
+            "1h": recent(60 * per_minute, rate, p50, cost, unanswered),
         },
     )  # fmt: skip
 

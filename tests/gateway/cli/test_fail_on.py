@@ -10,6 +10,7 @@ from gateway.cli.fail_on import CONDITIONS, exit_codes, fail_on, first_failure
 from gateway.rollout.status_view import ConfigView, RetirementView, StatusView, StoreView
 from tests.architecture import ROOT
 from tests.support.answers import answering_json, run
+from tests.support.page_states import trial, version
 from tests.support.views import FINDING, agent_view, status_view
 
 CALM = agent_view(phase="running", guardrails=(), signals=(), versions={})
@@ -25,6 +26,7 @@ VIEWS: Mapping[str, StatusView] = {
     "paused": status_view(replace(CALM, phase="paused")),
     "waiting": status_view(replace(CALM, waits_for=("the step waits for an approval",))),
     "circuit_open": status_view(CALM, circuits={"p/m": "open"}),
+    "falling_back": status_view(trial(versions={"v1": version(60, 0.85, unanswered=0.0)})),
     "model_retires": status_view(replace(CALM, retirements=(RetirementView("p/m", "2027-01-01", 30, "list"),))),
 }
 

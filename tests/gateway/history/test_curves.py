@@ -80,7 +80,7 @@ def test_decisions_are_marks_without_evidence() -> None:
 def test_each_recent_time_is_a_part_of_the_next() -> None:
     """Over all arms of the split; calls apart from it, and copies, are not in them."""
     recent = RecentCells(
-        [cell("v1|stable", requests=1), cell("v1/apart|", requests=100)],
+        [cell("v1|stable", requests=1, rejected=1, unanswered=1), cell("v1/apart|", requests=100)],
         [cell("v1|", requests=2)],
         [cell("v1|stable", requests=4), cell("v2|canary", requests=8)],
     )
@@ -88,6 +88,8 @@ def test_each_recent_time_is_a_part_of_the_next() -> None:
     assert {name: view.calls for name, view in views["v1"].items()} == {"1m": 1, "5m": 3, "1h": 7}
     assert {name: view.calls for name, view in views["v2"].items()} == {"1m": 0, "5m": 0, "1h": 8}
     assert set(views) == {"v1", "v2"} and views["v2"]["1m"].error_rate is None
+    now = views["v1"]["1m"]
+    assert (now.unanswered, now.rejected, now.unanswered_rate, now.failing_rate) == (1, 1, 1.0, 0.0)
 
 
 def test_histograms_add_wherever_they_begin() -> None:

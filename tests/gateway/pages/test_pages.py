@@ -9,6 +9,7 @@ import pytest
 
 from gateway.pages.agent_page import AgentReading, agent_page
 from gateway.pages.call_page import call_page
+from gateway.pages.condition import agent_condition
 from gateway.pages.conversation_page import conversation_page
 from gateway.pages.curves import charts
 from gateway.pages.frame import LivePage, document
@@ -29,6 +30,7 @@ from tests.support.page_states import (
     rolled_back,
     tree,
     trial,
+    version,
     view,
 )
 from tests.support.views import FINDING, agent_view, status_view, with_every_text
@@ -124,7 +126,7 @@ def test_a_page_loads_what_its_policy_allows(name: str) -> None:
 @pytest.mark.parametrize(
     ("state", "level", "sentence"),
     [
-        ("overview-failing", "hurt", "checkout: 43 % of the calls on v1 are failing."),
+        ("overview-failing", "hurt", "checkout: Clients got no answer to 43 % of the calls on v1."),
         ("overview", "suspect", "Nobody is hurt now. support: v2 is suspect."),
         ("rolled-back", "rolled_back", "v2 was rolled back. v1 serves every call."),
         ("suspect", "suspect", "v2 is suspect. Errors: 1.95 × stable, limit 1.25 ×. It gets 5 % of the traffic."),
@@ -141,6 +143,16 @@ def test_the_first_sentence_says_whether_anyone_is_hurt(state: str, level: str, 
     page = STATES[state]()
     assert page.level == level and sentence in text(page)
     assert f'id="icon" href="{page.top}status-{level}.svg"' in document(page).decode()
+
+
+def test_the_first_sentence_speaks_of_what_clients_get() -> None:
+    """Rejected requests hurt though no version has failed; failures that a fallback answers hurt nobody."""
+    rejected = agent_condition(trial(versions={"v1": version(60, 0.0, unanswered=1.0)}))
+    assert (rejected.level, rejected.sentence) == ("hurt", "Clients got no answer to 100 % of the calls on v1.")
+    assert "60 of 60 calls got an error" in rejected.detail and "the version failed 0 at first" in rejected.detail
+    saved = agent_condition(trial(versions={"v1": version(60, 0.85, unanswered=0.0)}))
+    assert (saved.level, saved.sentence) == ("attention", "v1 fails 85 % of its calls, but clients get answers.")
+    assert "0 of 60 calls got an error" in saved.detail and "failed 51 at first" in saved.detail
 
 
 def test_the_worst_agent_stands_first() -> None:
@@ -260,10 +272,10 @@ def test_a_page_offers_what_can_be_done_now(agent: AgentView, verbs: list[str]) 
         (trial(guardrails=(finding("cost", "fine", 1.0, 0.1, 0.1, 1.05),)), {}, "and is fine so far."),
         (trial(guardrails=(finding("cost", "no data", 1.0, None, None, 1.05),)), {}, "nothing was measured yet"),
         (trial(guardrails=(finding("cost", "breached", 900.0, 0.1, 0.3, 1.05),)), {}, "v2 is worse than its limit."),
-        (replace(rolled_back(), versions=failing().versions), {}, "43 % of the calls on v1 are failing."),
+        (replace(rolled_back(), versions=failing().versions), {}, "no answer to 43 % of the calls on v1."),
         (replace(rolled_back(), versions={"v2": failing().versions["v2"]}), {}, "v2 was rolled back."),
-        (trial(phase="completed", versions=failing().versions), {}, "41 % of the calls on v2 are failing."),
-        (failing(), {}, "29 of 68 calls failed in the last minute."),
+        (trial(phase="completed", versions=failing().versions), {}, "no answer to 40 % of the calls on v2."),
+        (failing(), {}, "In the last minute: 29 of 68 calls got an error"),
     ],
 )  # fmt: skip
 def test_what_must_be_known_is_said(agent: AgentView, gateway: dict[str, Any], shown: str) -> None:

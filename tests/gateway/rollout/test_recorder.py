@@ -149,6 +149,16 @@ def test_a_failure_of_stable_hurries_nobody() -> None:
     assert not stage.asks_for_a_flush
 
 
+@pytest.mark.parametrize(
+    ("end", "unanswered"),
+    [("answered", 0), ("escalated", 0), ("client_gone", 0), ("failed", 1), ("broken", 1), ("refused", 1)],
+)
+def test_calls_without_an_answer_are_counted(end: End, unanswered: int) -> None:
+    """Whoever caused it; a client that left has none to miss."""
+    tried = Attempt("p/m", 99.5, status=400, failure="status")
+    assert Stage().close(outcome("stable", tried, end=end)).tallies["v1"].unanswered == unanswered
+
+
 def test_a_fallback_hides_no_failure() -> None:
     """The first attempt counts, although another target saved the call; both targets' tokens and cost are booked."""
     first, second = failing(), Attempt("q/m", 99.6, status=200, usage=Usage(10, 2, 5, 1), cost_nano_usd=7)

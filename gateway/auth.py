@@ -29,6 +29,7 @@ class Doorkeeper:
         self._admin = admin_sha256
         self._metrics = metrics_sha256
         self._known: dict[bytes, Caller] = {}
+        self._presented: dict[str, tuple[str, ...]] = {}
 
     @property
     def open(self) -> bool:
@@ -51,16 +52,24 @@ class Doorkeeper:
         return self._known.get(authorization or b"") or self._compared(authorization)
 
     def _compared(self, authorization: bytes | None) -> Caller:
-        digest = _digest(_bearer(authorization))
+        bearer = _bearer(authorization)
+        digest = _digest(bearer)
         found = None
         for key in self._keys:  # all of them, so that time says nothing about which was near
             if hmac.compare_digest(digest, key.sha256):
                 found = key.caller
         if found is None:
             raise Unauthenticated("incorrect API key; send one of the configured keys as 'Authorization: Bearer <key>'")
+        presented = self._presented.get(found.name, ())
+        if (key_text := bearer.decode("latin-1")) not in presented:
+            self._presented[found.name] = (*presented, key_text)
         if authorization is not None and len(authorization) <= _USUAL_BYTES and len(self._known) < _MOST_KNOWN:
             self._known[authorization] = found
         return found
+
+    def keys_of(self, caller: str) -> tuple[str, ...]:
+        """Return the keys that the caller of that name has sent: the configuration may hold only their digests."""
+        return self._presented.get(caller, ())
 
     def is_admin(self, authorization: bytes | None) -> bool:
         """Return whether this header carries the admin token. Without a configured token nobody is admin."""

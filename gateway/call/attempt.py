@@ -250,7 +250,8 @@ def note_run_failure(attempt: Attempt, error: ProviderError, run: Run) -> None:
         return sent_text(call.document.texts, headers, call.query, applied.system, *tools)
 
     known = (provider, model, run.call.agent, run.plan.version.name, *_PARTS.findall(model))
-    note_failure(attempt, error, sent, known, channel.redactor)
+    own = run.runtime.doorkeeper.keys_of(run.call.caller.name)
+    note_failure(attempt, error, sent, known, channel.redactor, own)
 
 
 def _whole_answer(response: Response, whole: Whole, attempt: Attempt) -> Answer:

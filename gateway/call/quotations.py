@@ -1,13 +1,14 @@
 """Words that a text quotes of a request, masked: a provider's error may repeat a prompt, a header or what is in them.
 
-A word stays if errors of APIs are usually written with it, if it is one that the operator configured, or if the request
-does not hold it. Everything else becomes `…` (decision 49).
+A word stays if errors of APIs are usually written with it, if it is one that the operator configured, or if it is a
+plain word that the request does not hold. Everything else becomes `…`, as does what is encoded (decision 49).
 """
 
 import re
 from collections.abc import Callable, Iterable, Mapping
 
 from gateway.call.error_vocabulary import VOCABULARY
+from gateway.call.plain_words import without_encoded
 from gateway.errors import Headers
 
 MOST_CHARACTERS = 1 << 20
@@ -77,16 +78,24 @@ class _QuotationSearch:
     def masked(self, word: str) -> str:
         """The word without what the request holds of it."""
         core = word.strip(_EDGES)
-        if not core or self._is_kept(core):
+        if not core or self._is_usual(core):
+            return word
+        word = without_encoded(word, self._is_usual, _MASK)
+        core = word.strip(_EDGES)
+        if not core.strip(_MASK) or self._is_kept(core):
             return word
         parts = _PART.findall(core)
         if len(parts) > 1 and self._holds(core):
             return word.replace(core, _MASK)
         return _PART.sub(lambda found: found[0] if self._is_kept(found[0]) else _MASK, word)
 
-    def _is_kept(self, word: str) -> bool:
+    def _is_usual(self, word: str) -> bool:
         lower = word.lower()
-        if len(word) == 1 or lower in VOCABULARY or lower in self._known or (len(word) == 2 and word.isdecimal()):
+        is_short = len(word) == 1 or (len(word) == 2 and word.isdecimal())
+        return is_short or lower in VOCABULARY or lower in self._known
+
+    def _is_kept(self, word: str) -> bool:
+        if self._is_usual(word):
             return True
         return bool(_PART.fullmatch(word)) and not self._holds(word)
 

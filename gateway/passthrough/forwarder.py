@@ -69,6 +69,7 @@ class Forwarder:
                 return response_headers(outcome, self.api.client)
 
             carried = _Carried(self.api, targets, runtime, headers, meter, outcome.attempts, blamed, wanted.at, wanted)
+            carried.caller = call.caller.name
             carried.timeouts = entry.agent.timeouts or runtime.timeouts
             if (tracing := self.proxy.recorder.tracing) is not None:
                 carried.trace = partial(tracing.put_into, call=call, outcome=outcome)
@@ -88,6 +89,7 @@ class Forwarder:
         ids = id_headers(wanted.id, wanted.request_id)
         meter = Meter(counts=False)
         carried = _Carried(self.api, targets, runtime, lambda: ids, meter, [], _blame_nobody, wanted.at, wanted)
+        carried.caller = caller.name
         end = "failed"
         try:
             error = await self._carry(wanted, wanted.body.outgoing(None), carried, send)
@@ -200,6 +202,7 @@ class _Carried:
     blamed: Callable[[str | None], bool]
     at: float
     wanted: Wanted
+    caller: str = ""
     body: bytes | Upload = b""
     status: int = 0
     has_begun: bool = False  # whether something has gone out to the client
@@ -333,8 +336,8 @@ def _blame_nobody(_param: str | None) -> bool:
 
 
 def _book_failure(attempt: Attempt, error: ProviderError, carried: _Carried) -> None:
-    fixed = carried.channel.endpoint.fixed
-    note_failure(attempt, error, lambda: _sent(carried, fixed), (), carried.channel.redactor)
+    fixed, own = carried.channel.endpoint.fixed, carried.runtime.doorkeeper.keys_of(carried.caller)
+    note_failure(attempt, error, lambda: _sent(carried, fixed), (), carried.channel.redactor, own)
     attempt.counts = counts_as_error(error.kind, error.upstream_status, carried.blamed(error.param))
 
 

@@ -1,6 +1,7 @@
 """Who calls, by the SHA-256 of a key."""
 
 import hashlib
+from contextlib import suppress
 
 import pytest
 
@@ -88,3 +89,12 @@ def test_which_keys_are_the_only_ones_of_their_agents(agents: dict[str, list[str
 def test_without_keys_there_is_one_caller() -> None:
     """Everybody is the same one."""
     assert Doorkeeper((), None).caller(None).is_only
+
+
+def test_presented_keys_are_known_by_their_caller() -> None:
+    """What a caller has sent is remembered once, so that errors can be cleaned of it; a wrong key is not."""
+    door = Doorkeeper([Key(digest(b"team-blue-key"), WEB)], None)
+    for header in (b"Bearer team-blue-key", b"bearer  team-blue-key", b"Bearer wrong"):
+        with suppress(Unauthenticated):
+            door.caller(header)
+    assert door.keys_of(WEB.name) == ("team-blue-key",) and door.keys_of("other") == ()

@@ -1,7 +1,8 @@
 """Admission of requests: how many are answered at once, counted only after the head of a request was authenticated."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 from gateway.errors import Overloaded, RequestTimeout
 
@@ -26,6 +27,30 @@ class Places:
     def __exit__(self, *_: object) -> None:
         """Give the place back."""
         self.taken -= 1
+
+
+class SharedPlaces:
+    """Places of which each key, by its name, may take a share at most, so that one does not keep the others out."""
+
+    def __init__(self, most: int, share: int) -> None:
+        self._all = Places(most)
+        self._share = share
+        self._taken: dict[str, int] = {}  # by name, without zeros
+
+    @contextmanager
+    def of(self, name: str) -> Iterator[None]:
+        """Take one place for that key. Raises Overloaded when its share, or all places, are taken."""
+        taken = self._taken.get(name, 0)
+        if taken >= self._share:
+            raise Overloaded(f"This key has {taken} streams of pages open, as many as one key may have.")
+        with self._all:
+            self._taken[name] = taken + 1
+            try:
+                yield
+            finally:
+                self._taken[name] -= 1
+                if not self._taken[name]:
+                    del self._taken[name]
 
 
 class UnprovenReaders:

@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Protocol
@@ -206,7 +206,7 @@ class Endpoint:
             runtime.guard.check(headers, may_be_opened=self.is_page)
         return runtime.doorkeeper.caller(credential)
 
-    def places(self) -> Places:
+    def places(self) -> AbstractContextManager[None]:
         """Return the places of which a caller's request takes one."""
         return self.services.calls
 

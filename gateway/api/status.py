@@ -6,8 +6,8 @@ browser may send either as the password of Basic authentication).
 
 import base64
 import binascii
+from contextlib import AbstractContextManager
 
-from gateway.api.admission import Places
 from gateway.api.endpoint import Endpoint, Services, caller_of, header, named, send_json
 from gateway.api.status_page import StatusPages, send_page, wants_html
 from gateway.api.status_reading import StatusReading
@@ -51,7 +51,7 @@ class Status(Endpoint):
                 "`/status` needs a key or the admin token (for 'serinus status': SERINUS_ADMIN_TOKEN)"
             ) from None
 
-    def places(self) -> Places:
+    def places(self) -> AbstractContextManager[None]:
         return self.services.status_readers
 
     def _error_headers(self, error: SerinusError) -> list[tuple[bytes, bytes]]:

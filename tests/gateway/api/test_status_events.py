@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.api.status_events import MOST_READERS, SharedPages, StatusEvents
+from gateway.api.status_events import MOST_OF_A_KEY, MOST_READERS, SharedPages, StatusEvents
 from gateway.pages.frame import LivePage
 from gateway.rehearsal.standin import ModelBehaviour, Standin
 from tests.gateway.api.keys import ADMIN, BEARER, KEY, digest_of
@@ -126,6 +127,26 @@ async def test_readers_are_bounded(served: Running) -> None:
         assert (await ask(served.url, "GET", "/status")).status == 200
 
 
+async def test_a_key_keeps_nobody_else_out(tmp_path: Path, redis_url: str, agent: str, standin: Standin) -> None:
+    """It has a share of the places: another key and the operator have theirs, and a place is free when it is left."""
+    files = trial(agent, standin)
+    gateway: Any = files["gateway.yaml"]
+    keys = {"greedy": {"sha256": digest_of("greedy")}, "web": {"sha256": digest_of(KEY)}}
+    greedy, path = "authorization: Bearer greedy", "/status/events?filter="
+    async with running(write(tmp_path, {**files, "gateway.yaml": {**gateway, "keys": keys}}), redis_url) as served:
+        async with AsyncExitStack() as stack:
+            for number in range(MOST_OF_A_KEY):
+                reader = await stack.enter_async_context(reading(served, f"{path}{number}", greedy))
+                assert reader.status == 200
+            for key, status in ((greedy, 503), (BEARER, 200), (ADMIN, 200)):
+                assert (await stack.enter_async_context(reading(served, path, key))).status == status
+        async with asyncio.timeout(10):
+            status = 0
+            while status != 200:
+                async with reading(served, path, greedy) as reader:
+                    status = reader.status
+
+
 async def test_a_reader_that_takes_nothing_holds_nobody_up(served: Running, agent: str) -> None:
     """Others are sent what changes while it hangs."""
     async with reading(served, f"/status/events?agent={agent}"), reading(served, "/status/events") as other:
@@ -237,6 +258,26 @@ async def test_many_pages_share_the_time_that_one_may_take() -> None:
             await shared.page((number, 0), partial(make, number))
         now[0] += 1
     assert len(made) * 0.05 <= 200 / 10
+
+
+async def test_a_key_that_wants_many_pages_delays_only_itself() -> None:
+    """The operator's page is made as often as without it, and another key's half as often."""
+    now, made = [0.0], Counter[str]()
+    shared = SharedPages(lambda: now[0])
+
+    async def make(reader: str) -> LivePage:
+        made[reader] += 1
+        now[0] += 0.05
+        return STATES["overview-empty"]()
+
+    while now[0] < 200:
+        for number in range(32):
+            await shared.page((("greedy", number), 0), partial(make, "greedy"), "greedy")
+        await shared.page(("web", 0), partial(make, "web"), "web")
+        await shared.page(("operator", 0), partial(make, "operator"))
+        now[0] += 0.2
+    assert made["operator"] >= 120 and made["web"] >= 60
+    assert made["greedy"] * 0.05 <= 200 / 20
 
 
 async def test_a_key_by_any_name_is_shown_no_prompts(tmp_path: Path, redis_url: str, standin: Standin) -> None:

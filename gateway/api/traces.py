@@ -24,7 +24,7 @@ from gateway.traces.tree import call_view, summary_of, tree_of
 from gateway.traces.view import CallList, ConversationList
 from routing.models import MODELS
 
-_KNOWN = ("agent", "version", "failed", "min_cost", "since", "before", "limit")
+_KNOWN = ("agent", "version", "unanswered", "min_cost", "since", "before", "limit")
 _KEY = re.compile(r"[0-9a-f]{16}")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _USUAL_PAGE = 50
@@ -158,11 +158,11 @@ def _asked(known: Sequence[str], given: Mapping[str, str]) -> tuple[Sequence[str
         raise NotFound(f"there is no agent {agent!r}")
     if before and place_of(before) is None:
         raise CallerError("'before' must be the 'next' of the page before", param="before")
-    failed = given.get("failed")
-    if failed is not None and failed not in _FLAGS:
-        raise CallerError(f"'failed' must be true or false, not {failed!r}", param="failed")
+    unanswered = given.get("unanswered")
+    if unanswered is not None and unanswered not in _FLAGS:
+        raise CallerError(f"'unanswered' must be true or false, not {unanswered!r}", param="unanswered")
     wanted = CallFilter(
-        given.get("version", ""), None if failed is None else _FLAGS[failed],
+        given.get("version", ""), None if unanswered is None else _FLAGS[unanswered],
         round(_number(given, "min_cost", 0.0, _MOST_USD) * _NANO), read_time(given, "since", time(), 0.0),
     )  # fmt: skip
     count = int(_number(given, "limit", _USUAL_PAGE, MOST_ON_A_PAGE))

@@ -203,13 +203,15 @@ def _add_traces(trace: argparse.ArgumentParser, conversations: argparse.Argument
     trace.add_argument("--json", action="store_true", help="print the JSON of /conversations/{id}")
     conversations.add_argument("agent", nargs="?", help="the agent's name (default: all)")
     conversations.add_argument("--version", help="with a call that this version served")
-    conversations.add_argument("--failed", action="store_const", const="true", help="with a call that failed")
+    conversations.add_argument(
+        "--unanswered", action="store_const", const="true", help="with a call that got no answer"
+    )
     conversations.add_argument("--min-cost", metavar="USD", help="that cost at least so much")
     conversations.add_argument("--since", metavar="TIME", help="with a call since then: 15m, 24h, 2026-11-30T12:00Z")
     conversations.add_argument("--limit", metavar="N", help="so many at most (default: 50)")
     conversations.add_argument("--json", action="store_true", help="print the JSON of /conversations")
     add_help(trace, "trace 5f1c0a9d3e7b2468", "trace support-chat-7 --json")
-    add_help(conversations, "conversations support --failed --since 1h", "conversations --min-cost 0.05")
+    add_help(conversations, "conversations support --unanswered --since 1h", "conversations --min-cost 0.05")
 
 
 def _add_escalations(escalations: argparse.ArgumentParser) -> None:

@@ -19,7 +19,7 @@ from gateway.traces.view import (
 )
 
 _KIND = 9  # characters of the column that says what a step is
-_FILTERS = ("agent", "version", "failed", "min_cost", "since", "limit")
+_FILTERS = ("agent", "version", "unanswered", "min_cost", "since", "limit")
 _MINUTE, _HOUR = 60, 3600
 
 
@@ -44,7 +44,7 @@ def print_conversations(operator: Operator, given: argparse.Namespace) -> int:
     for each in found.conversations:
         print(one_line(f"{each.ended_at}  {_headline(each)}{_failures(each)}"))
     if found.next is not None:
-        print("there are earlier ones: say --since, --version, --failed or --min-cost, or a higher --limit")
+        print("there are earlier ones: say --since, --version, --unanswered or --min-cost, or a higher --limit")
     return 0
 
 
@@ -81,7 +81,7 @@ def _totals(of: ConversationSummary) -> str:
 
 
 def _failures(of: ConversationSummary) -> str:
-    return f" · {of.failed} failed" if of.failed else ""
+    return f" · {of.unanswered} unanswered" if of.unanswered else ""
 
 
 def _step_lines(step: TraceStep) -> list[str]:

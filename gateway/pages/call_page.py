@@ -42,7 +42,7 @@ def call_page(call: CallView) -> LivePage:
 
 def level_of(call: CallView) -> Level:
     """Return how well a call went: with a fallback or a retry it was answered, but not as it should be."""
-    if call.failed:
+    if call.unanswered:
         return "hurt"
     return "attention" if any(attempt.failure for attempt in call.attempts) or call.end != "answered" else "fine"
 
@@ -50,7 +50,7 @@ def level_of(call: CallView) -> Level:
 def call_chip(call: CallView) -> Markup:
     """Return how well a call went, as a sign and a word."""
     level = level_of(call)
-    return chip(level, {"hurt": "failed", "attention": "had trouble"}.get(level, "ok"))
+    return chip(level, {"hurt": "no answer", "attention": "had trouble"}.get(level, "ok"))
 
 
 def _facts(call: CallView) -> Iterator[Markup]:

@@ -23,10 +23,10 @@ def conversation_page(tree: ConversationTree) -> LivePage:
     words = (
         f"{_count(summary.calls, 'call')} in {duration(summary.seconds)}, {cost(summary.cost_usd, summary.unpriced)}"
     )
-    level: Level = "hurt" if summary.failed else "fine"
-    failed = f"{summary.failed} of them failed." if summary.failed else ""
+    level: Level = "hurt" if summary.unanswered else "fine"
+    lost = f"{summary.unanswered} of them got no answer." if summary.unanswered else ""
     head = tag(
-        "section", chip(level), tag("h1", f"{words}."), tag("p", failed, class_="detail") if failed else NOTHING,
+        "section", chip(level), tag("h1", f"{words}."), tag("p", lost, class_="detail") if lost else NOTHING,
         tag("dl", *_facts(summary), class_="facts"), class_="now",
     )  # fmt: skip
     bars = list(_bars(tree, 0))

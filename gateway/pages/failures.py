@@ -21,7 +21,7 @@ def failures(name: str, agent: AgentView, top: str) -> Markup:
 
 def _anchors(name: str, top: str) -> Iterator[Markup]:
     for words, path, more in (
-        ("calls without an answer", "calls", {"failed": "true"}),
+        ("calls without an answer", "calls", {"unanswered": "true"}),
         ("all calls", "calls", {}),
         ("conversations", "conversations", {}),
     ):

@@ -47,9 +47,10 @@ def _form(asked: Mapping[str, str]) -> Markup:
         tag("label", f"{label} ", tag("input", name=name, value=asked.get(name, ""), size=12), for_=None)
         for name, label in _FIELDS.items()
     )
-    is_failed = asked.get("failed", "") in ("true", "1")
-    failed = tag("label", tag("input", type="checkbox", name="failed", value="true", checked=is_failed), " only failed")
-    return tag("form", *fields, failed, tag("button", "Find"), method="get", role="search", class_="filter")
+    is_chosen = asked.get("unanswered", "") in ("true", "1")
+    box = tag("input", type="checkbox", name="unanswered", value="true", checked=is_chosen)
+    unanswered = tag("label", box, " only unanswered")
+    return tag("form", *fields, unanswered, tag("button", "Find"), method="get", role="search", class_="filter")
 
 
 def _call(call: CallView) -> Markup:
@@ -63,7 +64,7 @@ def _call(call: CallView) -> Markup:
 
 
 def _talk(summary: ConversationSummary) -> Markup:
-    level, word = ("hurt", f"{summary.failed} failed") if summary.failed else ("fine", "ok")
+    level, word = ("hurt", f"{summary.unanswered} unanswered") if summary.unanswered else ("fine", "ok")
     served = summary.versions[0] if summary.versions else None
     cells: tuple[str | Markup, ...] = (
         chip("hurt" if level == "hurt" else "fine", word), conversation_anchor("", summary.id, summary.name),

@@ -132,13 +132,13 @@ def _served(call: ToSpan) -> tuple[str, Attributes]:
 
 def _error_of(record: CallRecord) -> str | None:
     """Return why the call failed, None where it did not."""
-    if not record.failed:
+    if not record.unanswered:
         return None
     return next((attempt.message for attempt in reversed(record.attempts) if attempt.message), "")
 
 
 def _error_type(record: CallRecord) -> str:
-    if not record.failed:
+    if not record.unanswered:
         return ""
     last = next((attempt for attempt in reversed(record.attempts) if attempt.failure), None)
     return _failure(last) if last else record.end

@@ -28,7 +28,7 @@ class Summary(NamedTuple):
     ended_ms: int
     version: str
     caller: str
-    failed: bool
+    unanswered: bool
     cost_nano_usd: int
     call_id: str
 
@@ -69,7 +69,7 @@ def summary_in(text: str) -> Summary:
 def summary_of(record: CallRecord) -> Summary:
     """Return what a record is found by."""
     began, ended = round(record.began_at * _MS), round(record.ended_at * _MS)
-    return Summary(began, ended, record.version, record.caller, record.failed, record.cost_nano_usd, record.id)
+    return Summary(began, ended, record.version, record.caller, record.unanswered, record.cost_nano_usd, record.id)
 
 
 def _is_notable(record: CallRecord) -> bool:

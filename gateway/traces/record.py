@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gateway.calls import ArmName, Attempt, End, FormatName, HedgeEnd, Outcome, Usage
+from gateway.calls import UNANSWERED, ArmName, Attempt, End, FormatName, HedgeEnd, Outcome, Usage
 from gateway.errors import FailureKind
 from gateway.tool_use import NO_END, RequestedTool, ReturnedTools, short, writable
 from gateway.traces.threads import Signs, conversation_of, joins_of, trace_keys_of
@@ -103,9 +103,9 @@ class CallRecord:
         return self.began_at + self.seconds
 
     @property
-    def failed(self) -> bool:
-        """Return whether the client got no answer, or a broken one."""
-        return self.end in ("failed", "broken", "refused")
+    def unanswered(self) -> bool:
+        """Return whether the client got an error, or a broken answer."""
+        return self.end in UNANSWERED
 
     @property
     def cost_nano_usd(self) -> int:

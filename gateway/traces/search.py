@@ -25,13 +25,13 @@ class CallFilter:
     """The calls that are wanted: None and '' stand for any. `since` in Unix seconds."""
 
     version: str = ""
-    failed: bool | None = None
+    unanswered: bool | None = None
     min_nano_usd: int = 0
     since: float = 0.0
 
     def takes(self, call: Summary) -> bool:
-        """Return whether the call is of the version, and failed or not, as wanted."""
-        return self.version in ("", call.version) and self.failed in (None, call.failed)
+        """Return whether the call is of the version, and answered or not, as wanted."""
+        return self.version in ("", call.version) and self.unanswered in (None, call.unanswered)
 
 
 @dataclass(frozen=True, slots=True)

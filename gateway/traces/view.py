@@ -84,7 +84,7 @@ class CallView:
     ttft_seconds: float | None
     end: str
     status: int
-    failed: bool
+    unanswered: bool
     finish: str
     attempts: tuple[AttemptView, ...]
     asked_for: tuple[ToolCallView, ...]
@@ -146,7 +146,7 @@ class ConversationSummary:
     caller: str | None
     versions: tuple[VersionServed, ...]
     calls: int
-    failed: int
+    unanswered: int
     tools: int
     at: str
     ended_at: str

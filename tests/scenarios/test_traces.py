@@ -169,7 +169,7 @@ async def test_a_fallback_is_a_branch(two: Two) -> None:
         ("first", "standin/bad", False), ("fallback", "standin/good", True),
     ]  # fmt: skip
     assert call["attempts"][0]["status"] == 500 and call["attempts"][0]["message"]
-    assert summary["cost_usd"] == summary["answer_usd"] > 0 and summary["failed"] == 0
+    assert summary["cost_usd"] == summary["answer_usd"] > 0 and summary["unanswered"] == 0
 
 
 async def test_a_hedge_is_a_branch(two: Two) -> None:

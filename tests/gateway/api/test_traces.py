@@ -107,7 +107,14 @@ async def test_what_nobody_keeps(two: tuple[Running, Running], path: str) -> Non
 
 @pytest.mark.parametrize(
     ("query", "count"),
-    [("", 5), ("?failed=true", 2), ("?failed=false", 3), ("?version=v2", 0), ("?min_cost=1", 0), ("?since=1h", 5)],
+    [
+        ("", 5),
+        ("?unanswered=true", 2),
+        ("?unanswered=false", 3),
+        ("?version=v2", 0),
+        ("?min_cost=1", 0),
+        ("?since=1h", 5),
+    ],
 )
 async def test_lists_are_filtered(two: tuple[Running, Running], agent: str, query: str, count: int) -> None:
     """Of all agents, or of one."""
@@ -120,11 +127,11 @@ async def test_lists_are_filtered(two: tuple[Running, Running], agent: str, quer
         found = [each for each in (await seen(at, f"/{what}{query}"))[what] if agent in str(each)]
         assert len(found) == count
         one = (await seen(at, f"/{what}{query}{'&' if query else '?'}agent={agent}"))[what]
-        assert len(one) == (0 if query == "?failed=true" else min(count, 3))
+        assert len(one) == (0 if query == "?unanswered=true" else min(count, 3))
 
 
 @pytest.mark.parametrize(
-    "query", ["?failed=perhaps", "?min_cost=-1", "?limit=x", "?since=soon", "?before=x", "?color=red"]
+    "query", ["?unanswered=perhaps", "?min_cost=-1", "?limit=x", "?since=soon", "?before=x", "?color=red"]
 )
 async def test_a_query_that_is_not_understood(two: tuple[Running, Running], query: str) -> None:
     """Is an error that names the member."""

@@ -93,5 +93,5 @@ async def test_both_commands(tmp_path: Path, redis_url: str, agent: str, capsys:
             assert "└─ llm       standin/good" in capsys.readouterr().out
         assert await asyncio.to_thread(main, ["trace", "nobody", *url]) == 1
         assert "no conversation 'nobody' is kept" in capsys.readouterr().err
-        assert await asyncio.to_thread(main, ["conversations", "--failed", "--json", *url]) == 0
+        assert await asyncio.to_thread(main, ["conversations", "--unanswered", "--json", *url]) == 0
         assert '"conversations"' in capsys.readouterr().out

@@ -313,7 +313,7 @@ def test_why_calls_failed_is_said_with_calls_to_look_at() -> None:
     shown, html = text(page), document(page).decode()
     assert "41 times: status 529 at anthropic/claude-sonnet-4-5: Overloaded · overloaded_error. Last" in shown
     assert "once: connect at anthropic/claude-sonnet-4-5, not an error of the version." in shown
-    assert f'href="../calls/{call(1).id}"' in html and 'href="../calls?agent=support&amp;failed=true"' in html
+    assert f'href="../calls/{call(1).id}"' in html and 'href="../calls?agent=support&amp;unanswered=true"' in html
 
 
 def test_a_call_is_told_attempt_by_attempt() -> None:
@@ -324,7 +324,7 @@ def test_a_call_is_told_attempt_by_attempt() -> None:
         "overloaded · id req_1", "310 → 46 (estimated)", "$0.00510 and more", "find: error", "lookup_order call_1",
     ):  # fmt: skip
         assert words in shown
-    failed = call_page(call(end="failed", failed=True, attempts=()))
+    failed = call_page(call(end="failed", unanswered=True, attempts=()))
     assert failed.level == "hurt" and "No provider was asked." in text(failed)
     assert "Handed over to people" in text(call_page(call(end="escalated", asked_for=(), brought=())))
 
@@ -336,7 +336,7 @@ def test_a_conversation_is_told_in_the_order_of_time() -> None:
              "the app's own time".replace("'", "&#39;"), "sub-agent researcher"]  # fmt: skip
     assert [shown.index(each) for each in order] == sorted(shown.index(each) for each in order)
     assert "2 calls in 4 s, $0.0240." in shown and "no answer" in shown
-    assert "1 of them failed." in text(conversation_page(tree(failed=1)))
+    assert "1 of them got no answer." in text(conversation_page(tree(unanswered=1)))
 
 
 def test_a_long_conversation_is_cut() -> None:
@@ -349,4 +349,4 @@ def test_a_search_keeps_what_was_asked_for() -> None:
     """In the form, and for earlier ones; nothing found is said."""
     html = document(STATES["calls"]()).decode()
     assert 'name="agent" value="support"' in html and 'href="calls?agent=support&amp;before=next"' in html
-    assert "Nothing was found." in text(STATES["calls-none"]()) and "1 failed" in text(STATES["conversations"]())
+    assert "Nothing was found." in text(STATES["calls-none"]()) and "1 unanswered" in text(STATES["conversations"]())

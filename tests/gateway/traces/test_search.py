@@ -54,7 +54,7 @@ async def test_newest_first_over_many_agents(reader: TraceReader, agent: str) ->
 async def test_a_search_without_a_match_ends_soon(reader: TraceReader, agent: str) -> None:
     """Each stream is read to its end once, however the calls of the agents lie between one another."""
     for find in (find_calls, find_conversations):
-        page = await find(reader, names(agent), CallFilter(failed=True), 50, "")
+        page = await find(reader, names(agent), CallFilter(unanswered=True), 50, "")
         assert (page.found, page.next) == ((), None)
     assert questions(reader) <= 2 * (1 + AGENTS)
 

@@ -71,7 +71,7 @@ def test_a_newer_release_may_have_more() -> None:
 def test_what_calls_are_found_by() -> None:
     """Times in milliseconds, costs in nano-USD."""
     summary = summary_in(kept(a_record()).summary)
-    assert (summary.version, summary.failed, summary.cost_nano_usd) == ("v2", False, 14)
+    assert (summary.version, summary.unanswered, summary.cost_nano_usd) == ("v2", False, 14)
     assert kept(a_record()).is_notable and not kept(recorded(outcome("stable", attempt()), call())).is_notable
 
 

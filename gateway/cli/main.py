@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import NoReturn
 
 from gateway import __version__
-from gateway.cli import completion, configuration, status, wait
+from gateway.cli import completion, configuration
 from gateway.cli.cost_options import add_cost_options
 from gateway.cli.defaults import USUAL_URL, default_url
 from gateway.cli.folder import add_folder
 from gateway.cli.numbers import LOG_FORMAT, log_format
 from gateway.cli.output import USUAL_EXITS, add_help, add_json
+from gateway.cli.status_options import add_status_options
+from gateway.cli.wait_options import add_wait_options
 from policies.rollout.verbs import VERBS
 
 _CALL_ID = re.compile(r"-[A-Za-z0-9_-]{51}")
@@ -146,8 +148,8 @@ def _count(text: str) -> int:
 
 
 def _add_operating(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    status.add_arguments(_operating(commands, "status", "show the status of every agent, or of one"))
-    wait.add_arguments(_operating(commands, "wait", "wait until a rollout is completed, rolled back, …"))
+    add_status_options(_operating(commands, "status", "show the status of every agent, or of one"))
+    add_wait_options(_operating(commands, "wait", "wait until a rollout is completed, rolled back, …"))
     audit = _operating(commands, "audit", "show the audit events of an agent, newest first")
     audit.add_argument("agent", help="the agent's name")
     audit.add_argument(

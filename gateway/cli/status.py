@@ -6,31 +6,13 @@ import sys
 from collections.abc import Sequence
 
 from gateway.cli.client import THE_ANSWER_IS_NO, CommandRefused, Misused, Operator
-from gateway.cli.fail_on import exit_codes, fail_on, first_failure
-from gateway.cli.numbers import interval
-from gateway.cli.output import USUAL_EXITS, TextRow, add_help, add_json, print_json, print_rows
+from gateway.cli.fail_on import first_failure
+from gateway.cli.output import TextRow, print_json, print_rows
 from gateway.cli.status_text import status_rows
 from gateway.cli.watch import Look, watch
 from gateway.terminal import printable
 
 _WELL = 0
-_EXITS = {**USUAL_EXITS, 1: f"{USUAL_EXITS[1]}; without --fail-on also: the files are refused", **exit_codes()}
-
-
-def add_arguments(status: argparse.ArgumentParser) -> None:
-    """Add the arguments of `status`, and its help."""
-    status.add_argument("agent", nargs="?", help="the agent's name (default: all)")
-    add_json(status, "print the JSON of /status; with --watch one line a look")
-    status.add_argument("--watch", action="store_true", help="look again and again, until Ctrl-C or --fail-on")
-    status.add_argument(
-        "--every", type=interval, default=2.0, metavar="SECONDS", help="with --watch: between looks (default: 2)"
-    )
-    status.add_argument(
-        "--fail-on", type=fail_on, metavar="WORD,…",
-        help="exit with the code of the first of these conditions that holds, or `all`; see the exit codes",
-    )  # fmt: skip
-    examples = ("status", "status support --watch", "status --fail-on breached,rolled_back,store_away,config_error")
-    add_help(status, *examples, exits=_EXITS)
 
 
 def run(operator: Operator, given: argparse.Namespace) -> int:

@@ -7,50 +7,14 @@ from dataclasses import dataclass
 from time import monotonic, sleep
 
 from gateway.cli.client import CommandRefused, Misused, NoSuchAgent, Operator
-from gateway.cli.numbers import interval, time_span
-from gateway.cli.output import USUAL_EXITS, TextRow, add_help, add_json, local_time, print_json, print_rows
+from gateway.cli.output import TextRow, local_time, print_json, print_rows
 from gateway.cli.render import explain
 from gateway.cli.status_text import condition_style, status_page
+from gateway.cli.wait_options import ENDED_OTHERWISE, ENDS, REACHED, TIMED_OUT
 from gateway.number_words import span, weight
 from gateway.pages.condition import agent_condition
 from gateway.rollout.status_view import AgentView
 from gateway.terminal import printable
-
-REACHED, TIMED_OUT, ENDED_OTHERWISE = 0, 3, 4
-_ENDS = ("completed", "rolled_back")  # nothing but a person or an edit leads on from here
-_PHASES = ("running", "paused", *_ENDS)
-_WORDS = (*_PHASES, "approval", "ended")
-_EXITS = {
-    **USUAL_EXITS,
-    REACHED: "the rollout is there",
-    TIMED_OUT: "the time is up",
-    ENDED_OTHERWISE: "the rollout ended otherwise, or there is no canary",
-}
-
-
-def add_arguments(wait: argparse.ArgumentParser) -> None:
-    """Add the arguments of `wait`, and its help."""
-    wait.add_argument("agent", help="the agent's name")
-    wait.add_argument(
-        "--for", dest="goals", type=goals, required=True, metavar="WORD,…",
-        help=f"one or more of {', '.join(_WORDS)}; `approval`: a step waits for one; `ended`: either end",
-    )  # fmt: skip
-    wait.add_argument(
-        "--timeout", type=time_span, metavar="TIME", help="such as 90s, 15m, 2h or 1d (default: as long as it takes)"
-    )
-    wait.add_argument(
-        "--every", type=interval, default=5.0, metavar="SECONDS", help="seconds between two looks (default: 5)"
-    )
-    add_json(wait, "print the agent's status at the end as JSON")
-    add_help(wait, "wait support --for completed --timeout 2h", "wait support --for ended && ./announce", exits=_EXITS)
-
-
-def goals(text: str) -> frozenset[str]:
-    """Return the phases that a list such as `completed,rolled_back` names. Raises ArgumentTypeError."""
-    asked = {word.strip().replace("-", "_") for word in text.split(",")}
-    if wrong := asked.difference(_WORDS):
-        raise argparse.ArgumentTypeError(f"{min(wrong)!r} is not one of {', '.join(_WORDS)}")
-    return frozenset(asked.union(_ENDS) - {"ended"} if "ended" in asked else asked)
 
 
 def run(operator: Operator, given: argparse.Namespace) -> int:
@@ -109,7 +73,7 @@ class _RolloutWait:
         self._say(_standing(self.name, agent))
         if agent.phase in self.goals or ("approval" in self.goals and _waits_for_approval(agent)):
             return REACHED
-        return ENDED_OTHERWISE if agent.canary is None or agent.phase in _ENDS else None
+        return ENDED_OTHERWISE if agent.canary is None or agent.phase in ENDS else None
 
     def _say(self, text: str) -> None:
         """Write what is new to standard error."""

@@ -20,7 +20,7 @@ CLIENT = ClientSide(
         key_headers=(b"x-api-key",),
         id_header=b"request-id",
         keeps_answer=lambda request: "thread" in request,
-        answer_id=AnswerIds("msg"),
+        answer_id=AnswerIds(b"msg"),
         remembers_maker=True,
     ),
     door=Door(("/v1/messages",), owns="/v1/messages/", array="messages"),

@@ -11,7 +11,7 @@ from gateway.formats.provider_json import parse_quietly
 
 PATH = "/interactions"
 _LONGEST_ID = 2_000
-_find_id = AnswerIds("v1_", _LONGEST_ID)  # Google's ids begin so
+_find_id = AnswerIds(b"v1_", _LONGEST_ID)  # Google's ids begin so
 
 
 def _asked(_path: Mapping[str, str], values: Mapping[str, Any]) -> RoutingFields:

@@ -19,7 +19,7 @@ CLIENT = ClientSide(
         error_shape=ERROR_SHAPE,
         keeps_answer=lambda request: request.get("store") is not False,
         continues=PREVIOUS,
-        answer_id=AnswerIds("resp"),
+        answer_id=AnswerIds(b"resp"),
     ),
     door=Door(
         ("/v1/responses",),

@@ -68,8 +68,8 @@ async def test_client_that_reads_nothing(serve: Serve) -> None:
 class Broken:
     """In the place of the proxy: an error after, or before, the answer has begun."""
 
-    def __init__(self, error: Exception, *, begun: bool) -> None:
-        self.clock = Clock(monotonic, time)
+    def __init__(self, proxy: Any, error: Exception, *, begun: bool) -> None:
+        self.clock, self.recorder = Clock(monotonic, time), proxy.recorder
         self._error, self._begun = error, begun
 
     async def handle(self, call: object, runtime: object, send: Any) -> None:
@@ -84,7 +84,7 @@ async def test_bug(serve: Serve, error: Exception) -> None:
     """A bug of ours is a 500 in OpenAI's shape that tells nothing of it; a failure that we know says what it is."""
     here = await serve()
     services: Any = here.running.gateway.services
-    services.proxy = Broken(error, begun=False)
+    services.proxy = Broken(services.proxy, error, begun=False)
     answer = await here.chat()
     assert answer.status_code == 500
     assert answer.json()["error"]["code"] == "gateway_error"
@@ -96,7 +96,7 @@ async def test_bug_after_the_first_byte(serve: Serve, error: Exception) -> None:
     """Too late for a status: the answer is cut off, and never looks whole."""
     here = await serve()
     services: Any = here.running.gateway.services
-    services.proxy = Broken(error, begun=True)
+    services.proxy = Broken(services.proxy, error, begun=True)
     reader, writer = await connected(here)
     body = b'{"model":"%b","messages":[]}' % here.agent.encode()
     writer.write(

@@ -253,7 +253,7 @@ async def test_metering(serve: Serve) -> None:
     status = (await here.http.get(f"{here.running.url}/status")).json()
     assert status["unpriced_models"] == [free] and status["agents"][here.agent]["versions"]["v1"]["requests"] == 0
     page = await here.http.get(f"{here.running.url}/status", headers={"accept": "text/html"})
-    assert "plain models" in page.text and model in page.text
+    assert "Plain models" in page.text and model in page.text
     one = (await here.http.get(f"{here.running.url}/status/{here.agent}")).json()
     assert one["models"] == {}
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.cli.numbers import time_span
-from gateway.cli.wait import goals
+from gateway.cli.wait_options import goals
 from tests.support.answers import answering_json, run
 from tests.support.views import agent_view, status_view
 

@@ -169,7 +169,8 @@ def test_errors() -> None:
     body = CLIENT.error(error, "call1")
     assert json.loads(body) == {
         "error": {"message": "the provider's answer ended early", "type": "upstream_error", "param": None,
-                  "code": "upstream_truncated"}
+                  "code": "upstream_truncated",
+                  "serinus": {"failed_by": "provider", "call_id": "call1", "look_up": "/calls/call1"}}
     }  # fmt: skip
     assert CLIENT.error_event(error, "call1") == b"data: " + body + b"\n\n"
 

@@ -247,7 +247,8 @@ def note_run_failure(attempt: Attempt, error: ProviderError, run: Run) -> None:
         call, applied = run.call, run.applied
         tools = (tool.definition for tool in applied.tools)
         headers = [*call.headers, *channel.endpoint.fixed]
-        return sent_text(call.document.texts, headers, call.query, applied.system, *tools)
+        ids = (call.conversation_header, call.session_header, call.request_id)
+        return sent_text(call.document.texts, headers, call.query, *ids, applied.system, *tools)
 
     known = (provider, model, run.call.agent, run.plan.version.name, *_PARTS.findall(model))
     own = run.runtime.doorkeeper.keys_of(run.call.caller.name)

@@ -5,15 +5,15 @@ from collections.abc import Callable
 
 _WORD = re.compile(r"\w+")
 _LETTERS_AND_DIGITS = re.compile(r"[^\W_]+")
-# What percent-encoding, an escape or an HTML entity writes a character with.
-_ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}|\\[0-9A-Za-z]|&#|&[a-z]{2,6};|=[0-9A-F]{2}=[0-9A-F]{2}")
+# What percent-encoding, an escape or an HTML entity writes a character with; an address of somebody.
+_ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}|\\[0-9A-Za-z]|&#|&[a-z]{2,6};|=[0-9A-F]{2}=[0-9A-F]{2}|\w@[A-Za-z]")
 _CREDENTIAL = re.compile(
-    r"(?<![^\W_])(?:[spr]k[-_]|xai-|gsk_|AIza|ya29|AKIA|ASIA|gh[a-z]_|github_pat_|glpat-|xox[a-z]-|hf_|r8_|nvapi-|pplx-"
+    r"(?<![^\W_])(?:[SPRspr][Kk][-_]|xai-|gsk_|AIza|ya29|AKIA|ASIA|gh[a-z]_|github_pat_|glpat-|xox[a-z]-|hf_|r8_|nvapi-|pplx-"
     r"|tgp_|whsec_|npm_|eyJ)[\w.*~+/=…-]*"
 )
 _UUID = re.compile(r"(?<![^\W_])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 # Of base64, of either alphabet, and of tokens.
-_RUN = re.compile(r"[\w+/~-]+")
+_RUN = re.compile(r"[\w+/~-]++={0,2}")
 _LONGEST_WORD = 24  # letters
 _LONGEST_NUMBER = 10  # digits: a token limit, a date or a time, but no card's number
 # `limit`, `LIMIT`, `Limit`, `maxOutputTokens`, `OpenAI`, `URLs`, `gRPC`

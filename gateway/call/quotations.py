@@ -20,6 +20,7 @@ _ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})")
 _WORD = re.compile(r"\S+")
 _PART = re.compile(r"\w+")
 _EDGES = "\"'`\u201c\u201d\u2018\u2019.,;:!?()[]{}<>=*"
+_AROUND = _EDGES.replace("=", "")  # the padding of base64 goes with it
 _MASKS = re.compile(r"…(?: ?…)++")
 # What breaks a line, or a terminal or a reader would obey.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]+")
@@ -80,7 +81,8 @@ class _QuotationSearch:
         core = word.strip(_EDGES)
         if not core or self._is_usual(core):
             return word
-        word = without_encoded(word, self._is_usual, _MASK)
+        whole = word.strip(_AROUND)
+        word = word.replace(whole, without_encoded(whole, self._is_usual, _MASK))
         core = word.strip(_EDGES)
         if not core.strip(_MASK) or self._is_kept(core):
             return word

@@ -14,7 +14,7 @@ from gateway.pages.condition import (
 )
 from gateway.rollout.status_view import AgentView, CallSums, FindingView, StatusView, VersionView, is_shown_by_one
 from gateway.rollout.status_words import comparison, duration, evidence_number, percentage, usd, weight
-from gateway.terminal import columns_of, padded
+from gateway.terminal import columns_of, one_line, padded
 
 _STYLES: Mapping[Level, Style] = {
     "hurt": "red",
@@ -40,8 +40,8 @@ def status_page(url: str, *agents: str) -> str:
 
 
 def status_rows(view: StatusView, url: str) -> list[TextRow]:
-    """Return the status of the gateway at that URL, for a terminal."""
-    return list(_rows(view, url))
+    """Return the status of the gateway at that URL, for a terminal; no reason or name makes a row of its own."""
+    return [TextRow(one_line(row.text), row.style) for row in _rows(view, url)]
 
 
 def _rows(view: StatusView, url: str) -> Iterator[TextRow]:
@@ -76,7 +76,7 @@ def _gateway(view: StatusView) -> Iterator[TextRow]:
         yield TextRow(why, "red")
     if error := gateway.config.error:
         yield TextRow("configuration refused, the previous one is in use:", "red")
-        yield TextRow(error, "red")
+        yield from (TextRow(line, "red") for line in error.split("\n"))
     for target, state in gateway.circuits.items():
         yield TextRow(f"circuit of {target}: {state.replace('_', ' ')}", "yellow")
 
@@ -105,14 +105,15 @@ def _sums(named: Mapping[str, tuple[str, CallSums]]) -> Iterator[TextRow]:
     """A table of versions: of the whole rollout, and of the last five minutes."""
     if not named:
         return
-    width = max(_NARROWEST_NAME, *(columns_of(label) for label, _ in named.values()))
+    width = max(_NARROWEST_NAME, *(columns_of(one_line(label)) for label, _ in named.values()))
     yield TextRow(f"  {'':{width}} {'calls':>8} {'errors':>7} {'p90':>8} {'per call':>11}  last 5 min", "dim")
     for label, sums in named.values():
         rate = "–" if sums.error_rate is None else percentage(sums.error_rate)
         slow = "–" if sums.latency_seconds.p90 is None else duration(sums.latency_seconds.p90)
         cost = "–" if sums.cost_per_request_usd is None else usd(sums.cost_per_request_usd)
         rejected = f", {sums.rejected} rejected" if sums.rejected else ""
-        row = f"  {padded(label, width)} {sums.requests:>8,} {rate:>7} {slow:>8} {cost:>11}  {_lately(sums)}{rejected}"
+        name = one_line(label)
+        row = f"  {padded(name, width)} {sums.requests:>8,} {rate:>7} {slow:>8} {cost:>11}  {_lately(sums)}{rejected}"
         yield TextRow(row.rstrip())
 
 

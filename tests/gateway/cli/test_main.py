@@ -27,7 +27,7 @@ from gateway.rollout.status_view import ConfigView, StoreView
 from policies.rollout.verbs import Command
 from tests.support.listening import listening
 from tests.support.running import ADMIN_TOKEN, Running, provider, running, trial, write
-from tests.support.views import agent_view, status_view, with_every_text
+from tests.support.views import DECISION, agent_view, status_view, with_every_text
 from tests.support.waiting import SOON
 
 TRIAL = {
@@ -260,6 +260,20 @@ async def test_a_terminal_obeys_nothing_that_is_shown(capsys: pytest.CaptureFixt
     assert not {"\x1b", "\x9b", "\r", "\u202e"} & set(said) and "\\x1b[2J" in said
     assert "AWAY" in said and "the previous one is in use" in said
     assert "circuit of openai/gpt-4o: half open" in said and "43 rejected" in said
+
+
+async def test_a_reason_makes_no_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """A person's reason, or a provider's words in it, cannot forge a line of `status` or `explain`."""
+    counts = []
+    for reason in ("it fails", "it fails\nsupport: completed"):
+        decided = replace(DECISION, reason=reason)
+        async with answering(json_answer(asdict(status_view(agent_view(reason=reason, last_decision=decided))))) as url:
+            for command in (("status",), ("explain", "support")):
+                assert await run(*command, "--url", url) == 0
+        said = capsys.readouterr().out
+        assert ("it fails\\nsupport: completed" in said) is ("\n" in reason)
+        counts.append(said.count("\n"))
+    assert counts[0] == counts[1]
 
 
 async def test_a_newer_gateway_is_understood(capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,6 +23,7 @@ FEWEST_CALLS = 10  # in five minutes, below which no error rate says anything
 LEAST_RATE, TIMES_BEFORE, FEWEST_BEFORE = 0.05, 3.0, 50
 DOWN_SECONDS, REFUSED_SECONDS = 30.0, 900.0
 _MOST_WAITING = 200
+_NAMED = 10  # agents that an alert names
 _DAY, _HOUR = 86_400, 3600
 _KINDS: tuple[tuple[str, Callable[[RecentView], int]], ...] = (  # of a stable version's bad calls, the worse first
     ("clients got no answer to {rate} of {calls} calls in 5 min", lambda recent: recent.unanswered),
@@ -87,15 +88,38 @@ class AlertSources:
         self._open_since = {target: self._open_since.get(target, now) for target in open_now}
         for target, since in self._open_since.items():
             if now - since >= DOWN_SECONDS:
-                reason = f"{target} has failed for {span(now - since)}; its circuit is open"
+                agent, used_by = self._users(target)
+                reason = f"the circuit of {target} opened after failures, {span(now - since)} ago{used_by}"
                 do = "See the provider's status page and 'serinus doctor'. Calls go to a fallback, where there is one."
-                yield Alert("provider_down", target, "", reason, do)
+                yield Alert("provider_down", target, agent, reason, do)
 
     def _keys(self) -> Iterator[Alert]:
         now = self._clock.monotonic()
         self._refused = {each: noted for each, noted in self._refused.items() if now - noted[0] < REFUSED_SECONDS}
         for provider, (_, reason) in self._refused.items():
-            yield Alert("provider_key_refused", provider, "", reason, f"Renew api_key of {provider} in gateway.yaml.")
+            agent, used_by = self._users(f"{provider}/", is_provider=True)
+            reason += used_by
+            yield Alert(
+                "provider_key_refused", provider, agent, reason, f"Renew api_key of {provider} in gateway.yaml."
+            )
+
+    def _users(self, named: str, *, is_provider: bool = False) -> tuple[str, str]:
+        """Return the only agent that uses the target (or the provider), or '', and several agents in words."""
+        agents = [
+            name
+            for name in self._table
+            if any(each == named or (is_provider and each.startswith(named)) for each in self._targets(name))
+        ]
+        if len(agents) < 2:
+            return "".join(agents), ""
+        more = f" and {len(agents) - _NAMED} more" if len(agents) > _NAMED else ""
+        return "", f"; used by {', '.join(agents[:_NAMED])}{more}"
+
+    def _targets(self, name: str) -> Iterator[str]:
+        entry = self._table.entry(name)
+        if entry is not None:
+            yield from (str(version.target) for version in entry.agent.versions.values())
+            yield from map(str, entry.agent.fallback)
 
     def _configuration(self) -> Iterator[Alert]:
         if (error := self._config_error()) is not None:
@@ -159,10 +183,12 @@ class AlertSources:
         """Find conversations that people have not answered for too long."""
         now, agents = self._clock.unix(), [*self._table]
         found = await self._store.escalations(agents, _MOST_WAITING)
-        ages = [now - float(handed.event["at"]) for _, handed in found if handed.reply is None]
-        late = [age for age in ages if self.limits.escalation_seconds <= age <= _FORGOTTEN]
+        ages = [(now - float(handed.event["at"]), place.agent) for place, handed in found if handed.reply is None]
+        late = [(age, agent) for age, agent in ages if self.limits.escalation_seconds <= age <= _FORGOTTEN]
         if not late:
             return []
         conversations = "1 conversation waits" if len(late) == 1 else f"{len(late)} conversations wait"
-        reason = f"{conversations} for a person's reply, the longest for {span(max(late))}"
-        return [Alert("escalations_waiting", "desk", "", reason, "Run 'serinus escalations', and reply.")]
+        reason = f"{conversations} for a person's reply, the longest for {span(max(late)[0])}"
+        of = {agent for _, agent in late}
+        only = of.pop() if len(of) == 1 else ""
+        return [Alert("escalations_waiting", "desk", only, reason, "Run 'serinus escalations', and reply.")]

@@ -13,8 +13,8 @@ from itertools import groupby
 import orjson
 
 from gateway.errors import StoreAway
-from gateway.rollout.notice_formats import NoticeFormat
-from gateway.rollout.notifications import ALL_AGENTS, Notices
+from gateway.rollout.notice_formats import ALL_AGENTS, NoticeFormat
+from gateway.rollout.notifications import Notices
 from gateway.rollout.recorder import Clock
 from gateway.rollout.status_words import span
 from gateway.store.alerts import AlertChange, AlertSeam

@@ -6,10 +6,13 @@ from typing import Any, Literal
 
 from gateway.rollout.status_words import main_reason
 from gateway.store.seam import Notice
+from gateway.views import timestamp
 
 NoticeFormat = Literal["json", "slack", "pagerduty", "teams"]
 Body = Mapping[str, object]
 
+ALL_AGENTS = "all agents"  # in place of an agent where a notice is about the gateway
+_HOW_TO_LINK = "set public_url in gateway.yaml for a link"
 _MISCONFIGURED, _RETIREMENT = "misconfigured", "retirement"
 _LONGEST_SUMMARY = 1000  # characters; PagerDuty takes 1024
 _CRITICAL = frozenset({"stable_failing", "provider_key_refused"})
@@ -17,20 +20,22 @@ _GOOD_NEWS = frozenset({"complete", "advance", "start", "resume", "approve"})
 
 
 def payload(notice: Notice, form: NoticeFormat, page: str = "", routing_key: str = "") -> Body:
-    """Return the body to send. `page` is the address of the status page, '' where the configuration has none."""
+    """Return the body to send. `page` is the address of the status page, or its path without a public URL."""
     return _WRITERS[form](notice, page, routing_key)
 
 
 def page_of(public_url: str, agent: str, known: bool) -> str:
-    """Return the address of an agent's status page, or of the overview; '' without a public URL."""
-    return f"{public_url}/status/{agent}" if public_url and known else public_url and f"{public_url}/status"
+    """Return the address of an agent's status page, or of the overview; without a public URL its path."""
+    return f"{public_url}/status/{agent}" if known else f"{public_url}/status"
 
 
 def sentence(event: Mapping[str, Any]) -> str:
     """Return what happened, for people."""
     if "alert" in event:
         state = "" if event["state"] == "firing" else " is over"
-        return f"{event['agent']}: {str(event['action']).replace('_', ' ')}{state}. {event['reason']}."
+        is_of_provider = str(event["action"]).startswith("provider_")  # which not every agent need use
+        about = event["subject"] if is_of_provider and event["agent"] == ALL_AGENTS else event["agent"]
+        return f"{about}: {str(event['action']).replace('_', ' ')}{state}. {event['reason']}."
     if event["action"] in (_MISCONFIGURED, _RETIREMENT):
         return f"{event['agent']}: {event['reason']}"
     canary = (event.get("canary") or {}).get("version", "the canary")
@@ -40,14 +45,16 @@ def sentence(event: Mapping[str, Any]) -> str:
 
 
 def _json(notice: Notice, page: str, _routing_key: str) -> Body:
-    """The event with its key, and the page."""
-    return {"key": notice.key, **notice.event, **({"url": page} if page else {})}
+    """The event with its key, its times in RFC 3339, and the page."""
+    times = {name: timestamp(float(notice.event[name])) for name in ("at", "since") if name in notice.event}
+    found = {"url": page} if _is_link(page) else {"page": page, "page_help": _HOW_TO_LINK}
+    return {"key": notice.key, **notice.event, **times, **(found if page else {})}
 
 
 def _slack(notice: Notice, page: str, _routing_key: str) -> Body:
     """A text that Slack and similar services show."""
-    text = _escaped(" ".join(filter(None, (sentence(notice.event), notice.event.get("do")))))
-    return {"text": f"{text} <{page}|Status>" if page else text}
+    text = _escaped(" ".join(filter(None, (sentence(notice.event), notice.event.get("do"), _path(page)))))
+    return {"text": f"{text} <{page}|Status>" if _is_link(page) else text}
 
 
 def _pagerduty(notice: Notice, page: str, routing_key: str) -> Body:
@@ -59,6 +66,7 @@ def _pagerduty(notice: Notice, page: str, routing_key: str) -> Body:
     action = str(event["action"])
     severity = "critical" if action in _CRITICAL else "info" if action in _GOOD_NEWS else "warning"
     details = {name: event[name] for name in ("reason", "do", "subject", "actor") if name in event}
+    details |= {"page": path} if (path := _path(page)) else {}
     return {
         "routing_key": routing_key,
         "event_action": "trigger",
@@ -72,7 +80,7 @@ def _pagerduty(notice: Notice, page: str, routing_key: str) -> Body:
             "class": action,
             "custom_details": details,
         },
-        **({"links": [{"href": page, "text": "Status"}]} if page else {}),
+        **({"links": [{"href": page, "text": "Status"}]} if _is_link(page) else {}),
         "client": "Serinus",
     }
 
@@ -80,13 +88,13 @@ def _pagerduty(notice: Notice, page: str, routing_key: str) -> Body:
 def _teams(notice: Notice, page: str, _routing_key: str) -> Body:
     """An adaptive card, as webhooks of Teams' workflows take it."""
     event = notice.event
-    texts = [sentence(event), str(event.get("do") or ""), f"{_time(event):%d %B %H:%M} UTC"]
+    texts = [sentence(event), str(event.get("do") or ""), _path(page), f"{_time(event):%d %B %H:%M} UTC"]
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.4",
         "body": [{"type": "TextBlock", "text": _plain(text), "wrap": True} for text in texts if text],
-        **({"actions": [{"type": "Action.OpenUrl", "title": "Status", "url": page}]} if page else {}),
+        **({"actions": [{"type": "Action.OpenUrl", "title": "Status", "url": page}]} if _is_link(page) else {}),
     }
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "content": card}
     return {"type": "message", "attachments": [attachment]}
@@ -95,6 +103,15 @@ def _teams(notice: Notice, page: str, _routing_key: str) -> Body:
 _WRITERS: Mapping[NoticeFormat, Callable[[Notice, str, str], Body]] = {
     "json": _json, "slack": _slack, "pagerduty": _pagerduty, "teams": _teams,
 }  # fmt: skip
+
+
+def _is_link(page: str) -> bool:
+    return bool(page) and not page.startswith("/")
+
+
+def _path(page: str) -> str:
+    """Return where the page is and how it becomes a link; '' where it is one."""
+    return f"Status page: {page} ({_HOW_TO_LINK})." if page and not _is_link(page) else ""
 
 
 def _time(event: Mapping[str, Any]) -> datetime:

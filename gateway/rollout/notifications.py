@@ -15,7 +15,7 @@ from typing import Any
 
 from gateway.errors import GatewayError, ProviderError, StoreAway
 from gateway.logs import Log
-from gateway.rollout.notice_formats import NoticeFormat, page_of, payload
+from gateway.rollout.notice_formats import ALL_AGENTS, NoticeFormat, page_of, payload
 from gateway.rollout.recorder import Clock
 from gateway.rollout.table import Table
 from gateway.rollout.target_faults import Fault
@@ -26,7 +26,6 @@ from gateway.webhook.webhook import Webhook
 GIVE_UP_SECONDS = 24 * 3600.0
 _AT_ONCE = 20
 MISCONFIGURED, RETIREMENT = "misconfigured", "retirement"
-ALL_AGENTS = "all agents"  # in place of an agent where a notice is about the gateway
 _ALARM_SECONDS = 3600
 _MOST_ALARMS = 100  # that wait; far more targets than a configuration has that fail at the same time
 _MOST_TRIES = 5  # a second apart: the log has it too

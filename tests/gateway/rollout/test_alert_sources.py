@@ -6,6 +6,7 @@ from gateway.rollout.alert_sources import DOWN_SECONDS, REFUSED_SECONDS, AlertSo
 from gateway.rollout.recorder import Clock
 from gateway.rollout.table import Table
 from gateway.rollout.target_faults import Fault
+from tests.support.trials import agent_named
 
 
 async def test_a_circuit_that_stays_open_is_a_provider_that_is_down() -> None:
@@ -17,7 +18,7 @@ async def test_a_circuit_that_stays_open_is_a_provider_that_is_down() -> None:
     assert not [*await sources.here()]
     now[0] += DOWN_SECONDS
     (alert,) = await sources.here()
-    assert (alert.id, alert.agent) == ("provider_down:p/m", "") and "failed for 30 s" in alert.reason
+    assert (alert.id, alert.agent) == ("provider_down:p/m", "") and "opened after failures, 30 s ago" in alert.reason
     states.clear()
     assert not [*await sources.here()]
     states["p/m"] = "half_open"
@@ -36,3 +37,25 @@ async def test_a_refused_key_is_told_for_as_long_as_calls_meet_it() -> None:
     assert alert.id == "provider_key_refused:p" and "HTTP 401" in alert.reason
     now[0] += REFUSED_SECONDS
     assert not [*await sources.here()]
+
+
+async def test_the_agents_concerned_are_named() -> None:
+    """The only one as the alert's agent; several in its words; a longer model's name is another target."""
+    store: Any = None
+    table, states, now = Table(), dict[str, str](), [100.0]
+    agents = {name: agent_named(name) for name in ("alpha", "beta")}
+    target = str(agents["alpha"].versions["v1"].target)
+    sources = AlertSources(store, table, Clock(lambda: now[0], lambda: 1e9), lambda: states, lambda: None)
+
+    async def found(name: str) -> tuple[str, bool]:
+        states.clear()
+        states[name] = "open"
+        await sources.here()
+        now[0] += DOWN_SECONDS
+        (alert,) = await sources.here()
+        return alert.agent, "used by alpha, beta" in alert.reason
+
+    table.install({"alpha": agents["alpha"]})
+    assert await found(target) == ("alpha", False) and await found(target[:-1]) == ("", False)
+    table.install(agents)
+    assert await found(target) == ("", True)

@@ -48,7 +48,7 @@ def test_pagerduty_takes_decisions() -> None:
 def test_slack_and_teams_say_the_next_step() -> None:
     """With a link; a name is no mention, no link and no markup there."""
     text = body("slack")["text"]
-    assert text == f"all agents: provider down. p/&lt;m&gt; has failed for 40 s. See *it*. <{PAGE}|Status>"
+    assert text == f"p/&lt;m&gt;: provider down. p/&lt;m&gt; has failed for 40 s. See *it*. <{PAGE}|Status>"
     card = body("teams")["attachments"][0]["content"]
     said = [block["text"] for block in card["body"]]
     assert said[0].endswith("p/\\<m\\> has failed for 40 s.") and said[1] == "See \\*it\\*." and "UTC" in said[2]
@@ -62,7 +62,14 @@ def test_what_is_over_says_so() -> None:
 
 @pytest.mark.parametrize("form", ["slack", "teams", "pagerduty", "json"])
 def test_no_address_no_link(form: NoticeFormat) -> None:
-    """Where the configuration has no public URL."""
+    """Where the configuration has no public URL: the path, and how to get a link."""
+    pathless = str(body(form, page="/status/a")).replace("\\", "")
+    assert "/status/a" in pathless and "set public_url in gateway.yaml" in pathless and "href" not in pathless
     assert "http://" not in str(body(form, page="")).replace("http://adaptivecards.io", "")
-    assert page_of("", "a", True) == "" and page_of("https://x", "a", True) == "https://x/status/a"
+    assert page_of("", "a", True) == "/status/a" and page_of("https://x", "a", True) == "https://x/status/a"
     assert page_of("https://x", "all agents", False) == "https://x/status"
+
+
+def test_json_has_times_in_rfc_3339() -> None:
+    """As every other answer has them, not seconds in a text."""
+    assert (body("json")["at"], body("json")["since"]) == ("2026-11-30T15:23:47.324Z", "2026-11-30T15:23:07.000Z")

@@ -28,7 +28,7 @@ class Report(Costs):
             raise Forbidden("a report holds prompts and the costs of all keys: it needs the admin token")
         name, now = scope["path_params"]["agent"], time()
         entry = self.services.table.entry(name)
-        view = await StatusReading(self.services).of_agents([name])
+        view = await StatusReading(self.services).of_agents([name], OPEN)
         if entry is None or name not in view.agents:
             raise NotFound(f"there is no agent {name!r}")
         since = max(

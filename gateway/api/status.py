@@ -36,7 +36,7 @@ class Status(Endpoint):
         elif name is None:
             await send_json(send, await self.reading.overview(reader))
         else:
-            await send_json(send, await self.reading.of_agents([name]))
+            await send_json(send, await self.reading.of_agents([name], reader))
 
     def authenticate(self, scope: Scope) -> Caller | None:
         """Check the admin token, which takes no place, or a caller's key. Raises Unauthenticated."""

@@ -80,7 +80,7 @@ class StatusPages:
         entry = self._services.table.entry(name)
         if entry is None or not reader.may_call(name):
             raise NotFound(f"there is no agent {name!r}")
-        view = await self._reading.of_agents([name])
+        view = await self._reading.of_agents([name], reader)
         if name not in view.agents:
             raise NotFound(f"there is no agent {name!r}")
         if span in RANGES:

@@ -7,10 +7,14 @@ from typing import Any
 
 from gateway import __version__
 from gateway.api.endpoint import Services
+from gateway.auth import OPEN
 from gateway.calls import Caller
 from gateway.rollout.status_view import ConfigView, GatewayView, StatusView, StoreView
 from gateway.views import timestamp
 from routing.chain import Target
+
+_REFUSED = "the files are refused; the operator's status says why"
+_AWAY = "the store does not answer"
 
 
 class StatusReading:
@@ -25,23 +29,43 @@ class StatusReading:
 
     async def overview(self, reader: Caller) -> StatusView:
         """Return the status of all agents and plain models that the reader may see."""
-        view = await self.of_agents(self.known(reader))
+        view = await self.of_agents(self.known(reader), reader)
         return replace(view, **await self._models(reader))
 
-    async def of_agents(self, names: Sequence[str]) -> StatusView:
-        """Return the status of those agents."""
+    async def of_agents(self, names: Sequence[str], reader: Caller) -> StatusView:
+        """Return the status of those agents, which the reader may see.
+
+        A key sees neither what is wrong with files or the store, which quotes prompts, paths and addresses, nor, if it
+        is limited, circuits of targets that none of its agents calls.
+        """
         services = self._services
         agents = await services.status.agents(names)
+        error, store_error = services.config_error(), services.controller.store_error
+        if reader is not OPEN:
+            error, store_error = error and _REFUSED, store_error and _AWAY
         gateway = GatewayView(
             version=__version__,
             replica=services.replica,
-            config=ConfigView(services.runtime.digest, timestamp(services.loaded_at), services.config_error()),
-            store=StoreView(services.backend, services.controller.store_ok, services.controller.store_error),
-            circuits=services.proxy.attempts.circuits.states(),
+            config=ConfigView(services.runtime.digest, timestamp(services.loaded_at), error),
+            store=StoreView(services.backend, services.controller.store_ok, store_error),
+            circuits=self._circuits(reader),
             shadows=services.proxy.shadows.view(),
             refused=dict(services.refusals.counts),
         )
         return StatusView(timestamp(time()), gateway, agents)
+
+    def _circuits(self, reader: Caller) -> dict[str, str]:
+        """Return the circuits that are not closed, by target."""
+        states = self._services.proxy.attempts.circuits.states()
+        if not reader.is_limited:
+            return dict(states)
+        entries = filter(None, map(self._services.table.entry, self.known(reader)))
+        called: set[object] = set()
+        for entry in entries:
+            called.update(version.target for version in entry.agent.versions.values())
+            called.update(entry.agent.fallback)
+        seen = set(map(str, called))
+        return {target: state for target, state in states.items() if target in seen or _is_named(reader, target)}
 
     async def _models(self, reader: Caller) -> dict[str, Any]:
         """The members of the status that are of plain models, those that the reader's key may call."""
@@ -58,3 +82,8 @@ class StatusReading:
             "unpriced_models": tuple(filter(is_shown, status.unpriced_models())),
             "model_retirements": tuple(each for each in status.model_retirements() if is_shown(each.target)),
         }
+
+
+def _is_named(reader: Caller, target: str) -> bool:
+    """Return whether the reader's key is limited to plain models of which this is one."""
+    return reader.models is not None and reader.may_use(Target(*target.partition("/")[::2]))

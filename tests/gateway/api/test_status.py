@@ -274,3 +274,18 @@ async def test_a_key_sees_the_agents_it_may_call(public: Running, agent: str) ->
     key = f"authorization: Bearer {KEY}"
     assert list((await status(public, "/status", key))["agents"]) == [agent]
     assert (await ask(public.url, "GET", f"/status/{agent}-b", headers=(key,))).status == 404
+
+
+async def test_a_key_reads_no_problem_of_others(public: Running, agent: str) -> None:
+    """What is wrong with the files quotes prompts and paths, and open circuits tell others' targets: the operator's."""
+    services = public.gateway.services
+    services.config_error = lambda: "/etc/serinus/agents/b/v1.yaml: Our SECRET margin: unknown key"
+    circuits = services.proxy.attempts.circuits
+    circuits.states = lambda: {"standin/good": "open", "standin/theirs": "open"}  # type: ignore[method-assign]
+    read = (await status(public, "/status", f"authorization: Bearer {KEY}"))["gateway"]
+    assert "SECRET" not in read["config"]["error"] and "refused" in read["config"]["error"]
+    assert read["circuits"] == {"standin/good": "open"}
+    page = await ask(public.url, "GET", "/status", headers=(f"authorization: Bearer {KEY}", "accept: text/html"))
+    assert b"SECRET" not in page.body and b"theirs" not in page.body
+    whole = (await status(public, "/status", f"authorization: Bearer {ADMIN_TOKEN}"))["gateway"]
+    assert "SECRET" in whole["config"]["error"] and len(whole["circuits"]) == 2

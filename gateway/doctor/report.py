@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from gateway.doctor.diagnosis import Condition, Diagnosis
+from gateway.number_words import usd
 
 _MARKS: Final[dict[Condition, str]] = {"well": "ok", "doubtful": "WARN", "broken": "FAIL"}
 _NANO = 1_000_000_000
@@ -51,6 +52,6 @@ def _lines(diagnoses: Sequence[Diagnosis]) -> Iterator[str]:
 
 def _sum(examined: Examined) -> str:
     broken = sum(diagnosis.state == "broken" for diagnosis in examined.diagnoses)
-    cost = "of unknown price" if examined.nano_usd is None else f"for ${examined.nano_usd / _NANO:.6f}"
+    cost = "of unknown price" if examined.nano_usd is None else f"for {usd(examined.nano_usd / _NANO)}"
     calls = f"{examined.calls} call{'' if examined.calls == 1 else 's'} {cost}"
     return f"{f'{broken} broken' if broken else 'nothing is broken'}; {calls}"

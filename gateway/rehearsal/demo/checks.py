@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from math import exp, lgamma, log
 from typing import Any
 
+from gateway.number_words import usd
 from gateway.rehearsal.demo.files import CANARY, STABLE, WEIGHT
 from gateway.rehearsal.demo.ledger import ClientCall, Ledger, Window, openings
 from gateway.rollout.status_view import CallSums
@@ -186,7 +187,7 @@ def _unnoticed(ledger: Ledger) -> Check:
 def _priced(facts: StoryFacts) -> Check:
     costs = {name: facts.sums[name].cost_per_request_usd for name in (STABLE, CANARY) if name in facts.sums}
     kept = len(costs) == 2 and all(costs.values()) and not any(sums.unpriced for sums in facts.sums.values())
-    detail = ", ".join(f"{name} {'unknown' if cost is None else f'${cost:.6f}'} a call" for name, cost in costs.items())
+    detail = ", ".join(f"{name} {'unknown' if cost is None else usd(cost)} a call" for name, cost in costs.items())
     return Check("what each version costs is known", kept, detail or "not seen")
 
 

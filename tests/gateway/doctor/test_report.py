@@ -20,7 +20,7 @@ def test_a_person_reads_what_is_wrong_and_what_to_do() -> None:
         "FAIL  p/m       refuses the key (HTTP 401) (0.1 s)",
         "                → check the variable P_KEY",
         "",
-        "1 broken; 2 calls for $0.001500",
+        "1 broken; 2 calls for $0.00150",
     ]
 
 
@@ -43,7 +43,7 @@ def test_the_exit_code_says_whether_anything_is_broken(tmp_path: Path, capsys: p
     write(tmp_path, {"gateway.yaml": gateway, "routing.yaml": {"agents": {"a": {"stable": "v1"}}}})
     write(tmp_path, {"agents/a/v1.yaml": {"model": "p/m"}})
     assert main(["doctor", "--config", str(tmp_path)]) == 1
-    assert "1 broken; 1 call for $0.000000" in capsys.readouterr().out
+    assert "1 broken; 1 call for $0\n" in capsys.readouterr().out
     assert main(["doctor", "--config", str(tmp_path), "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["ok"] is False
     write(tmp_path, {"agents/a/v1.yaml": {"model": "q/m"}})

@@ -12,7 +12,7 @@ NoticeFormat = Literal["json", "slack", "pagerduty", "teams"]
 Body = Mapping[str, object]
 
 ALL_AGENTS = "all agents"  # in place of an agent where a notice is about the gateway
-_HOW_TO_LINK = "set public_url in gateway.yaml for a link"
+_PAGE_HELP = "set public_url in gateway.yaml for a link"
 _MISCONFIGURED, _RETIREMENT = "misconfigured", "retirement"
 _LONGEST_SUMMARY = 1000  # characters; PagerDuty takes 1024
 _CRITICAL = frozenset({"stable_failing", "provider_key_refused"})
@@ -34,8 +34,8 @@ def sentence(event: Mapping[str, Any]) -> str:
     if "alert" in event:
         state = "" if event["state"] == "firing" else " is over"
         is_of_provider = str(event["action"]).startswith("provider_")  # which not every agent need use
-        about = event["subject"] if is_of_provider and event["agent"] == ALL_AGENTS else event["agent"]
-        return f"{about}: {str(event['action']).replace('_', ' ')}{state}. {event['reason']}."
+        named = event["subject"] if is_of_provider and event["agent"] == ALL_AGENTS else event["agent"]
+        return f"{named}: {str(event['action']).replace('_', ' ')}{state}. {event['reason']}."
     if event["action"] in (_MISCONFIGURED, _RETIREMENT):
         return f"{event['agent']}: {event['reason']}"
     canary = (event.get("canary") or {}).get("version", "the canary")
@@ -47,14 +47,14 @@ def sentence(event: Mapping[str, Any]) -> str:
 def _json(notice: Notice, page: str, _routing_key: str) -> Body:
     """The event with its key, its times in RFC 3339, and the page."""
     times = {name: timestamp(float(notice.event[name])) for name in ("at", "since") if name in notice.event}
-    found = {"url": page} if _is_link(page) else {"page": page, "page_help": _HOW_TO_LINK}
+    found = {"url": page} if _is_address(page) else {"page": page, "page_help": _PAGE_HELP}
     return {"key": notice.key, **notice.event, **times, **(found if page else {})}
 
 
 def _slack(notice: Notice, page: str, _routing_key: str) -> Body:
     """A text that Slack and similar services show."""
     text = _escaped(" ".join(filter(None, (sentence(notice.event), notice.event.get("do"), _path(page)))))
-    return {"text": f"{text} <{page}|Status>" if _is_link(page) else text}
+    return {"text": f"{text} <{page}|Status>" if _is_address(page) else text}
 
 
 def _pagerduty(notice: Notice, page: str, routing_key: str) -> Body:
@@ -80,7 +80,7 @@ def _pagerduty(notice: Notice, page: str, routing_key: str) -> Body:
             "class": action,
             "custom_details": details,
         },
-        **({"links": [{"href": page, "text": "Status"}]} if _is_link(page) else {}),
+        **({"links": [{"href": page, "text": "Status"}]} if _is_address(page) else {}),
         "client": "Serinus",
     }
 
@@ -94,7 +94,7 @@ def _teams(notice: Notice, page: str, _routing_key: str) -> Body:
         "type": "AdaptiveCard",
         "version": "1.4",
         "body": [{"type": "TextBlock", "text": _plain(text), "wrap": True} for text in texts if text],
-        **({"actions": [{"type": "Action.OpenUrl", "title": "Status", "url": page}]} if _is_link(page) else {}),
+        **({"actions": [{"type": "Action.OpenUrl", "title": "Status", "url": page}]} if _is_address(page) else {}),
     }
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "content": card}
     return {"type": "message", "attachments": [attachment]}
@@ -105,13 +105,13 @@ _WRITERS: Mapping[NoticeFormat, Callable[[Notice, str, str], Body]] = {
 }  # fmt: skip
 
 
-def _is_link(page: str) -> bool:
+def _is_address(page: str) -> bool:
     return bool(page) and not page.startswith("/")
 
 
 def _path(page: str) -> str:
     """Return where the page is and how it becomes a link; '' where it is one."""
-    return f"Status page: {page} ({_HOW_TO_LINK})." if page and not _is_link(page) else ""
+    return f"Status page: {page} ({_PAGE_HELP})." if page and not _is_address(page) else ""
 
 
 def _time(event: Mapping[str, Any]) -> datetime:

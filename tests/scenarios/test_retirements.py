@@ -66,7 +66,7 @@ async def test_a_model_that_ends_is_shown_and_logged(
     ):
         await asyncio.sleep(0.2)
         shown = await status_of(served, agent)
-        page = (await http.get(f"{served.url}/status", headers={"accept": "text/html"})).text
+        page = (await http.get(f"{served.url}/status/{agent}", headers={"accept": "text/html"})).text
         assert (await http.post(f"{served.base_url}/chat/completions", json=ask)).status_code == 200
     assert [(each["target"], each["days"], each["source"]) for each in shown] == [
         ("mine/other", -3, "gateway.yaml"), ("mine/old", 10, "gateway.yaml"),

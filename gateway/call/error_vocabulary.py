@@ -46,5 +46,15 @@ rate_limit_exceeded reasoning_effort resource_exhausted response_format server_e
 stream_options system_instruction temperature thinking tool_call_id tool_calls tool_choice tool_result tool_use
 tool_use_id toolconfig top_k top_logprobs top_p unsupported_parameter unsupported_value doesn't don't isn't can't
 didn't you've it's i.e e.g non-empty
+addresses allocate although anthropic are azure bad bring chatcompletions_create claude com cuda current demand
+deploymentnotfound dimensions do documentation durations encoded equal flash gemini generate_content_free_tier_requests
+gib gpt haiku help hold however invocation isn learn like llama log max metric min mini mistral nano openai opus pattern
+pixels place plans pricing pro resulted shape sonnet submit supplied those though throttlingexception throughput tier
+tpm rpm tried turbo v1beta validationexception visit vllm exhausted reduce increase limits ask sales console dashboard
+payment paid free overdue suspended verify verified verification eligible join waitlist cooldown bandwidth traffic spike
+heavy slow hardware gpu worker node shard upstream proxy dns tls ssl certificate handshake socket refused broken pipe
+eof
+za null none undefined nan infinity negative positive equals least most between must cannot unsupported malformed
+unparsable
 """
 VOCABULARY: Final = frozenset(_WORDS.split())

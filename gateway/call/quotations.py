@@ -1,7 +1,7 @@
 """Words that a text quotes of a request, masked: a provider's error may repeat a prompt, a header or what is in them.
 
 A word stays if errors of APIs are usually written with it, if it is one that the operator configured, or if it is a
-plain word that the request does not hold. Everything else becomes `…`, as does what is encoded (decision 49).
+number or a measure that the request does not hold. Everything else becomes `…` (decision 49).
 """
 
 import re
@@ -19,6 +19,12 @@ _MASK = "…"
 _ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})")
 _WORD = re.compile(r"\S+")
 _PART = re.compile(r"\w+")
+# A number, a duration, a size, or the version or series of something: `8192`, `7m12s`, `1024x1024`, `v1beta`, `4o`.
+_MEASURE = re.compile(
+    r"\d{1,10}|\d{1,6}x\d{1,6}|\d{1,6}(?:ms|[smhdk])(?:\d{1,4}(?:ms|[smh]))?|v\d{1,3}(?:alpha|beta)?"
+    r"|(?=\w{0,3}\d)\w{1,4}",
+    re.ASCII,
+)
 _EDGES = "\"'`\u201c\u201d\u2018\u2019.,;:!?()[]{}<>=*"
 _AROUND = _EDGES.replace("=", "")  # the padding of base64 goes with it
 _MASKS = re.compile(r"…(?: ?…)++")
@@ -99,7 +105,7 @@ class _QuotationSearch:
     def _is_kept(self, word: str) -> bool:
         if self._is_usual(word):
             return True
-        return bool(_PART.fullmatch(word)) and not self._holds(word)
+        return _MEASURE.fullmatch(word) is not None and not self._holds(word)
 
     def _holds(self, word: str) -> bool:
         """Return whether the request holds the word, or nobody can say."""

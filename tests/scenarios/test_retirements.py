@@ -56,7 +56,7 @@ async def status_of(served: Running, agent: str) -> list[dict[str, Any]]:
 async def test_a_model_that_ends_is_shown_and_logged(
     tmp_path: Path, redis_url: str, agent: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """On `/status` and its page, and once a day in the log; calls are served as before."""
+    """On `/status` and the agent's page, and once a day in the log; calls are served as before."""
     retirements = [{"target": "mine/old", "on": day(10)}, {"target": "mine/other", "on": day(-3)}]
     ask = {"model": agent, "messages": [{"role": "user", "content": "hi"}]}
     async with (

@@ -360,7 +360,7 @@ async def test_headers_to_the_client(serve: Serve) -> None:
     assert len(names) == len(set(names))
     passed = {name for name in names if name.startswith(("x-ratelimit-", "openai-"))}
     assert len(passed) >= 4
-    own = {f"x-serinus-{name}" for name in ("agent", "version", "target", "attempts", "call-id")}
+    own = {f"x-serinus-{name}" for name in ("agent", "version", "reason", "target", "attempts", "call-id")}
     assert set(names) - passed == {"content-type", "content-length", "x-request-id", "x-upstream-request-id", *own}
 
 

@@ -110,19 +110,19 @@ class AlertWatch:
             return change.change, change.id.partition(":")[0]
 
         for (state, name), group in groupby(sorted(changes, key=kind), key=kind):
-            members = list(group)
+            members = [(change, alert) for change in group if (alert := _read(change.said))]
             is_many = len(members) > _MOST_APART
-            for change in members:
-                alert = Alert(**orjson.loads(change.said))
+            for change, alert in members:
                 key = f"{change.id}:{state}:{change.since:.3f}"
                 self._add(alert, state, key, change.times, change.since, ("pagerduty",) if is_many else ())
             if is_many:
-                subjects = [change.id.partition(":")[2] for change in members]
+                subjects = [change.id.partition(":")[2] for change, _ in members]
                 more = f" and {len(subjects) - _SHOWN} more" if len(subjects) > _SHOWN else ""
                 reason = f"{len(subjects)} at once: {', '.join(subjects[:_SHOWN])}{more}"
-                grouped = Alert(name, "several", "", reason, Alert(**orjson.loads(members[0].said)).do)
-                key = f"{name}:several:{state}:{members[0].since:.3f}"
-                self._add(grouped, state, key, 1, members[0].since, ("json", "slack", "teams"))
+                first, alert = members[0]
+                grouped = Alert(name, "several", "", reason, alert.do)
+                key = f"{name}:several:{state}:{first.since:.3f}"
+                self._add(grouped, state, key, 1, first.since, ("json", "slack", "teams"))
 
     def _add(
         self, alert: Alert, state: str, key: str, times: int, since: float, formats: tuple[NoticeFormat, ...] = ()
@@ -136,3 +136,11 @@ class AlertWatch:
             "times": times, "since": f"{since:.3f}",
         }  # fmt: skip
         self._notices.add_alert(Notice(alert.agent, "", key, event), formats)
+
+
+def _read(said: str) -> Alert | None:
+    """Return the alert that the store holds as text; None for one that another version of the gateway wrote."""
+    try:
+        return Alert(**orjson.loads(said))
+    except (ValueError, TypeError):
+        return None

@@ -45,8 +45,9 @@ def sentence(event: Mapping[str, Any]) -> str:
 
 
 def _json(notice: Notice, page: str, _routing_key: str) -> Body:
-    """The event with its key, its times in RFC 3339, and the page."""
-    times = {name: timestamp(float(notice.event[name])) for name in ("at", "since") if name in notice.event}
+    """The event with its key and the page. A decision's is its audit event; an alert has its times in RFC 3339."""
+    event = notice.event
+    times = {name: timestamp(float(event[name])) for name in ("at", "since") if "since" in event}
     found = {"url": page} if _is_address(page) else {"page": page, "page_help": _PAGE_HELP}
     return {"key": notice.key, **notice.event, **times, **(found if page else {})}
 

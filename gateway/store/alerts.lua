@@ -1,6 +1,6 @@
 -- Note which alerts fire now, and say which of them are to be told: each exactly once, over all replicas.
 --
--- KEYS  1  alerts  hash by id: a JSON object of `state` (firing or quiet), `since`, `seen`, `told_at`, `told_since`, `times`
+-- KEYS  1  alerts  hash by id: a JSON object of `state` (firing or quiet), `since`, `seen`, `told_at`, `is_told`, `times`
 --                  and `said`
 -- ARGV  1  JSON object:
 --            firing  a list of id and description of each alert that fires here
@@ -22,14 +22,16 @@ local function save(id, alert) redis.call('HSET', KEY, id, cjson.encode(alert)) 
 for _, each in ipairs(given.firing) do
   local id, said = each[1], each[2]
   local text = redis.call('HGET', KEY, id)
-  local alert = text and cjson.decode(text) or {state = 'quiet', times = 0, told_at = 0, told_since = 0, since = 0}
+  local alert = text and cjson.decode(text) or {state = 'quiet', times = 0, told_at = 0, is_told = false, since = 0}
   if text or redis.call('HLEN', KEY) < given.most then
     fires[id] = true
-    if alert.state ~= 'firing' then alert.state, alert.since, alert.times = 'firing', now, alert.times + 1 end
+    if alert.state ~= 'firing' then
+      alert.state, alert.since, alert.times, alert.is_told = 'firing', now, alert.times + 1, false
+    end
     alert.seen, alert.said = now, said
-    if alert.told_since ~= alert.since and now - alert.told_at >= given.window then
+    if not alert.is_told and now - alert.told_at >= given.window then
       tell('firing', id, alert)
-      alert.told_at, alert.told_since, alert.times = now, alert.since, 0
+      alert.told_at, alert.is_told, alert.times = now, true, 0
     end
     save(id, alert)
   end
@@ -41,7 +43,7 @@ for index = 1, #all, 2 do
   if not fires[id] and now - alert.seen >= given.hold then
     if alert.state == 'firing' then
       alert.state = 'quiet'
-      if alert.told_since == alert.since then tell('over', id, alert) end
+      if alert.is_told then tell('over', id, alert) end
       save(id, alert)
     elseif now - alert.told_at >= given.window then
       redis.call('HDEL', KEY, id)

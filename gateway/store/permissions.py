@@ -9,7 +9,19 @@ COMMANDS: Final[tuple[tuple[str, ...], ...]] = (
     ("get", "set", "del", "rename", "expire", "incrby", "decrby"),
     ("hget", "hgetall", "hset", "hsetnx", "hincrby", "hdel", "hlen"),
     ("sadd", "scard"),
-    ("xadd", "xlen", "xdel", "xrange", "xrevrange", "xread", "xgroup|create", "xreadgroup", "xautoclaim", "xack"),
+    (
+        "xadd",
+        "xlen",
+        "xdel",
+        "xrange",
+        "xrevrange",
+        "xread",
+        "xgroup|create",
+        "xreadgroup",
+        "xautoclaim",
+        "xack",
+        "xpending",
+    ),
     ("subscribe", "unsubscribe", "publish"),
 )
 KEYS: Final = "serinus:*"

@@ -32,6 +32,7 @@ OPERATIONS: dict[str, tuple[Any, ...]] = {
     "failure_reasons": ("a", 1),
     "audit": ("a", 3),
     "claim_notices": (["a"], 0, 5),
+    "pending_notices": (["a"],),
     "mark_delivered": (Notice("a", "1-1", "a:1", {}),),
     "load_receivers": ("a", "a:1"),
     "add_receiver": ("a", "a:1", "r"),

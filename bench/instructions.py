@@ -7,6 +7,7 @@ a ratio is more than 10 % above the recorded one, `--record` writes bench/result
 """
 
 import argparse
+import gc
 import json
 import os
 import platform
@@ -98,6 +99,8 @@ def _inside(folder: Path) -> None:
     from bench import memory
 
     gateway = memory.gateway_in(folder / "configuration")
+    gc.collect()
+    gc.freeze()  # as `serve` does: what the collector goes through must not depend on how much has been imported
     do: dict[str, Callable[[int], object]] = {
         "call": lambda count: memory.run(gateway, count),
         "stream": lambda count: memory.run(gateway, count, GAP_MS),

@@ -182,8 +182,8 @@ def response_headers(outcome: Outcome, client: FormatName = CHAT) -> Headers:
     """The headers that tell a client of that format who served its call, and under which id."""
     ids = id_headers(outcome.call_id, outcome.request_id)
     headers = [*ids, *_assignment_headers(outcome.agent, outcome.version, outcome.reason, outcome.arm)]
-    nano_usd: int | None = None
-    for attempt in outcome.attempts:
+    attempts, nano_usd = outcome.attempts, None
+    for attempt in attempts:
         if attempt.cost_nano_usd is not None:
             nano_usd = (nano_usd or 0) + attempt.cost_nano_usd
     if client in ID_HEADERS:

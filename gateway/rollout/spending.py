@@ -1,6 +1,6 @@
 """Cost of a call by version, caller, target and part: the answer, or what was spent beside it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from gateway.calls import Attempt, Outcome
 from gateway.rollout.weighing import unit_id
@@ -39,13 +39,15 @@ def spend(outcome: Outcome, version: str, spending: Spending) -> None:
         spending.add_conversation(version, conversation, nano_usd, outcome.call_id)
 
 
-def _parts(outcome: Outcome) -> Iterator[tuple[Attempt, str]]:
-    """Yield each attempt with the part of the costs that it belongs to."""
-    attempts = outcome.attempts
+def _parts(outcome: Outcome) -> Iterable[tuple[Attempt, str]]:
+    """Return each attempt with the part of the costs that it belongs to."""
     usual = SHADOW if outcome.reason == "shadow" else CANCELLED if outcome.end == "client_gone" else ""
-    if len(attempts) == 1:
-        yield attempts[0], usual
-        return
+    attempts = outcome.attempts
+    return ((attempts[0], usual),) if len(attempts) == 1 else _parts_of_several(outcome, usual)
+
+
+def _parts_of_several(outcome: Outcome, usual: str) -> Iterator[tuple[Attempt, str]]:
+    attempts = outcome.attempts
     first = attempts[0].target
     beside = None if outcome.hedge is None else attempts[0 if outcome.hedge == "won" else 1]
     for attempt in attempts:

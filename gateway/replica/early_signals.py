@@ -32,15 +32,19 @@ class Ending:
 
         self._starting: asyncio.Task[object] | None = asyncio.current_task()
         self._stop: Callable[[], object] | None = None
+        self._is_asked = False
         for number in ENDING:
             asyncio.get_running_loop().add_signal_handler(number, self._end)
 
     def by(self, stop: Callable[[], object]) -> None:
-        """The start is over: from now on every signal calls `stop`."""
+        """The start is over: every signal calls `stop` from now on, and at once where one came before."""
         self._starting, self._stop = None, stop
+        if self._is_asked:
+            stop()
 
     def _end(self) -> None:
         """Break off the start once only: a second signal must not disturb the cleaning up."""
+        self._is_asked = True
         if self._stop is not None:
             self._stop()
         elif self._starting is not None:

@@ -5,7 +5,7 @@ for the key that made the calls alone.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import time
 
 from gateway.api.endpoint import CALLER, caller_of, send_json
@@ -16,7 +16,7 @@ from gateway.calls import Caller
 from gateway.errors import CallerError, NotFound
 from gateway.net.asgi import Receive, Scope, Send
 from gateway.rollout.call_id import name_digest, nonce_in
-from gateway.traces.reader import Conversation
+from gateway.traces.reader import Conversation, TraceReader
 from gateway.traces.record import CallRecord
 from gateway.traces.search import MOST_ON_A_PAGE, CallFilter, FoundPage, find_calls, find_conversations, place_of
 from gateway.traces.threads import key_by_name
@@ -31,6 +31,7 @@ _USUAL_PAGE = 50
 _MOST_CALLERS = 200  # whose names for conversations are tried for an operator
 _MOST_USD = 1e6
 _NANO = 1e9
+_Find = Callable[[TraceReader, Sequence[str], CallFilter, int, str], Awaitable[FoundPage]]
 
 
 class TraceEndpoint(Status):
@@ -57,6 +58,16 @@ class TraceEndpoint(Status):
         record = await self.services.traces.call(agents, nonce)
         return record if record is not None and self.may_see(scope, record) else None
 
+    async def find_latest(self, scope: Scope, find: _Find) -> tuple[FoundPage, Mapping[str, str]]:
+        """Return what `find` finds for the query, as far as the reader may see it, and the query. Raises CallerError,
+        NotFound, StoreAway.
+        """
+        given = {name: value for name, value in read_query(scope, _KNOWN).items() if value}  # a form sends all fields
+        agents, wanted, count, before = _asked(self.agents(scope), given)
+        page = await find(self.services.traces, agents, wanted, count, before)
+        found = (tuple(each for each in calls if self.may_see(scope, each)) for calls in page.found)
+        return FoundPage(tuple(filter(None, found)), page.next), given
+
 
 class CallsSeen(TraceEndpoint):
     """The call of an id, or the latest calls that are wanted."""
@@ -78,9 +89,7 @@ class CallsSeen(TraceEndpoint):
         await send_page(send, call_page(view))
 
     async def _list(self, scope: Scope, send: Send) -> None:
-        given = {name: value for name, value in read_query(scope, _KNOWN).items() if value}  # a form sends all fields
-        agents, wanted, count, before = _asked(self.agents(scope), given)
-        page = _seen(self, scope, await find_calls(self.services.traces, agents, wanted, count, before))
+        page, given = await self.find_latest(scope, find_calls)
         views = (call_view(calls[0], lambda caller: self.may_name(scope, caller)) for calls in page.found)
         found = CallList(tuple(views), page.next)
         if not wants_html(scope):
@@ -116,9 +125,7 @@ class ConversationsSeen(TraceEndpoint):
         await send_page(send, conversation_page(tree))
 
     async def _list(self, scope: Scope, send: Send) -> None:
-        given = {name: value for name, value in read_query(scope, _KNOWN).items() if value}  # a form sends all fields
-        agents, wanted, count, before = _asked(self.agents(scope), given)
-        page = _seen(self, scope, await find_conversations(self.services.traces, agents, wanted, count, before))
+        page, given = await self.find_latest(scope, find_conversations)
         views = (summary_of(calls, lambda caller: self.may_name(scope, caller)) for calls in page.found)
         found = ConversationList(tuple(views), page.next)
         if not wants_html(scope):
@@ -143,12 +150,6 @@ class ConversationsSeen(TraceEndpoint):
         if reader is not None or doorkeeper.open:
             return [caller_of(scope).name]
         return [caller.name for caller in doorkeeper.callers[:_MOST_CALLERS]]
-
-
-def _seen(endpoint: TraceEndpoint, scope: Scope, page: FoundPage) -> FoundPage:
-    """Return the page without what its reader may not see."""
-    found = (tuple(each for each in calls if endpoint.may_see(scope, each)) for calls in page.found)
-    return FoundPage(tuple(filter(None, found)), page.next)
 
 
 def _asked(known: Sequence[str], given: Mapping[str, str]) -> tuple[Sequence[str], CallFilter, int, str]:

@@ -66,11 +66,11 @@ class Recorder:
         if outcome.party and outcome.reason == "split" and (judged or outcome.rejected):
             batch.parties.add(outcome.party)
         name = outcome.version if outcome.reason != "model" else self._model(outcome)
-        tally = batch.cells.tally(name + _TALLIES[outcome.reason], outcome.arm or "", outcome.ended_at)
+        tally, spending = batch.cells.sums(name + _TALLIES[outcome.reason], outcome.arm or "", outcome.ended_at)
         _count(outcome, spent, judged, tally)
         if outcome.attempts and outcome.attempts[0].failure is not None:
             self._note_reason(batch, outcome)
-        spend(outcome, name, batch.cells.spending(outcome.ended_at))
+        spend(outcome, name, spending)
         if arm is not None:
             counts = batch.canary if arm == "canary" else batch.stable
             if outcome.censored or outcome.held:

@@ -18,7 +18,8 @@ def spend(outcome: Outcome, version: str, spending: Spending) -> None:
         return
     answering = outcome.answering
     for attempt, part in _parts(outcome):
-        row = spending.row((version, outcome.caller, attempt.target, part))
+        key = version, outcome.caller, attempt.target, part
+        row = spending.rows.get(key) or spending.row(key)
         row[0] += attempt is answering
         usage, cost = attempt.usage, attempt.cost_nano_usd
         if usage is None:

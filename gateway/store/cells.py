@@ -83,6 +83,14 @@ class Cells:
                 tally = self._tallies[self._interval(at), key, arm]
         return tally
 
+    def sums(self, key: str, arm: ArmOfSeries, at: float) -> tuple[Tally, Spending]:
+        """Return the tally of that time, and what its calls have cost, to be added to."""
+        interval = self._interval(at)
+        tally, spending = self._tallies.get((interval, key, arm)), self._spending.get(interval)
+        if tally is None or spending is None:
+            return self.tally(key, arm, at), self.spending(at)
+        return tally, spending
+
     def spending(self, at: float) -> Spending:
         """Return what calls of that time have cost, to be added to; `tally` was asked for the same time before."""
         interval = self._interval(at)

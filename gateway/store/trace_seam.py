@@ -54,7 +54,8 @@ class StreamCursor(NamedTuple):
     before: CallPlace | None = None
 
 
-STREAMS = (0, 1)  # of each agent: calls that went well, and the others
+STREAMS = (0, 1)  # of each agent: calls that went well, and the notable ones
+NOTABLE = STREAMS[1:]
 
 
 class TraceStore(Protocol):

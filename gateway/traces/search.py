@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heapreplace
 from operator import attrgetter
 
-from gateway.store.trace_seam import STREAMS, CallEntry, CallPlace, StreamCursor
+from gateway.store.trace_seam import NOTABLE, STREAMS, CallEntry, CallPlace, StreamCursor
 from gateway.traces.codec import Summary, decode_all, summary_in, summary_of
 from gateway.traces.reader import TraceReader
 from gateway.traces.record import CallRecord
@@ -29,6 +29,11 @@ class CallFilter:
     min_nano_usd: int = 0
     since: float = 0.0
 
+    @property
+    def streams(self) -> Sequence[int]:
+        """Return the streams in which such calls are: whatever had no answer is notable."""
+        return NOTABLE if self.unanswered else STREAMS
+
     def takes(self, call: Summary) -> bool:
         """Return whether the call is of the version, and answered or not, as wanted."""
         return self.version in ("", call.version) and self.unanswered in (None, call.unanswered)
@@ -48,7 +53,7 @@ async def find_calls(
     """Return the latest calls that are wanted, each by itself. Raises StoreAway."""
     found: list[CallEntry] = []
     last, seen = None, 0
-    async for entry in _newest(reader, agents, wanted.since, place_of(before)):
+    async for entry in _newest(reader, agents, wanted, place_of(before)):
         seen, last = seen + 1, entry.place
         call = summary_in(entry.summary)
         if wanted.takes(call) and call.cost_nano_usd >= wanted.min_nano_usd:
@@ -67,7 +72,7 @@ async def find_conversations(
     """Return the conversations of the latest calls that are wanted, each once for each agent. Raises StoreAway."""
     found: list[tuple[CallRecord, ...]] = []
     last, seen, latest = None, 0, dict[tuple[str, str], str]()
-    async for entry in _newest(reader, agents, wanted.since, place_of(before)):
+    async for entry in _newest(reader, agents, wanted, place_of(before)):
         seen, last, thread = seen + 1, entry.place, (entry.place.agent, entry.thread)
         # A conversation stands where its latest wanted call does: perhaps on the page before.
         if wanted.takes(summary_in(entry.summary)) and latest.get(thread, entry.key) == entry.key:
@@ -83,15 +88,18 @@ async def find_conversations(
 
 
 async def _newest(
-    reader: TraceReader, agents: Sequence[str], since: float, before: CallPlace | None
+    reader: TraceReader, agents: Sequence[str], wanted: CallFilter, before: CallPlace | None
 ) -> AsyncIterator[CallEntry]:
-    """Yield the calls of these agents, newest first, as far as `since`; a stream is read on where it has run out."""
+    """Yield calls of these agents, newest first, as far back and from the streams that may have what is wanted.
+
+    A stream is read on where it has run out.
+    """
     if before is None:
         await reader.catch_up()
     # Of equal times the greater stream and agent come first, as `CallPlace` has it.
-    streams = sorted(((stream, agent) for agent in agents for stream in STREAMS), reverse=True)
+    streams = sorted(((stream, agent) for agent in agents for stream in wanted.streams), reverse=True)
     cursors = [StreamCursor(agent, stream, before) for stream, agent in streams]
-    count, oldest = max(_LEAST_OF_STREAM, _ENTRIES_AT_ONCE // max(len(cursors), 1)), since * 1_000
+    count, oldest = max(_LEAST_OF_STREAM, _ENTRIES_AT_ONCE // max(len(cursors), 1)), wanted.since * 1_000
     waiting = [_StreamPage(page, len(page) >= count - 1) for page in await reader.store.latest_calls(cursors, count)]
     heap = [(each.newest, index) for index, each in enumerate(waiting) if each.entries]
     heapify(heap)

@@ -59,6 +59,19 @@ async def test_a_search_without_a_match_ends_soon(reader: TraceReader, agent: st
     assert questions(reader) <= 2 * (1 + AGENTS)
 
 
+async def test_what_had_no_answer_is_found_behind_many_good_calls(reader: TraceReader, agent: str) -> None:
+    """Those who look for failures do not look through the calls that went well."""
+    (name, *_), bounds = names(agent), CallBounds()
+    failed = replace(made("f" * 16, 1), agent=name, conversation="failed", end="failed")
+    await reader.store.keep_calls(name, [kept(failed)], bounds)
+    for first in range(0, 4_500, 500):
+        good = (replace(made(f"{number + 100:016x}", 2), agent=name) for number in range(first, first + 500))
+        await reader.store.keep_calls(name, list(map(kept, good)), bounds)
+    for find in (find_calls, find_conversations):
+        page = await find(reader, [name], CallFilter(unanswered=True), 50, "")
+        assert [[call.key for call in calls] for calls in page.found] == [[failed.key]]
+
+
 async def test_a_conversation_stands_once(reader: TraceReader, agent: str) -> None:
     """By its latest call, over all pages."""
     found, before = list[str](), ""

@@ -35,6 +35,8 @@ FailureKind = Literal[
     "untranslatable",  # not tried: the target's wire format cannot say what the client asks for
     "overtaken",  # cancelled: of a call's two attempts at the same time the other was first; never raised
 ]
+# Kinds of failures of attempts by which no provider was asked.
+NOT_SENT: frozenset[FailureKind | None] = frozenset({"circuit_open", "untranslatable"})
 
 
 # Who wrote what an answer of 4xx is about: `unknown` where the gateway spelled anew what the client had asked for.

@@ -13,7 +13,7 @@ from gateway.call.recording import name_call
 from gateway.call.stored_response import cannot_keep_threads, is_of_another
 from gateway.call.streaming import OpenStream
 from gateway.calls import Answer
-from gateway.errors import ContentRefused, ProviderError
+from gateway.errors import NOT_SENT, ContentRefused, ProviderError
 from gateway.handover.escalation import Escalations, completion, wants_person
 from gateway.headers import retry_after
 from gateway.net.client import header
@@ -23,7 +23,6 @@ from policies.calls.retry import Move, RetryBudget, next_move
 from routing.chain import Target
 
 _LONGEST_WAIT_SECONDS = 60.0  # a Retry-After beyond this is the client's to obey
-NOT_SENT = ("circuit_open", "untranslatable")  # they tell less than what a provider that was asked has said
 
 
 @dataclass(frozen=True, slots=True)

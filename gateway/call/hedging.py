@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from gateway.call.attempt import Attempts, Run
-from gateway.call.chain import NOT_SENT, move_after
+from gateway.call.chain import move_after
 from gateway.call.streaming import OpenStream, close
 from gateway.calls import Answer, Attempt, Operation, Outcome, Usage, estimated_usage
-from gateway.errors import ProviderError, SerinusError
+from gateway.errors import NOT_SENT, ProviderError, SerinusError
 from gateway.rollout.recorder import Clock
 from gateway.rollout.table import Entry
 from policies.calls.hedge import Pace, late_after

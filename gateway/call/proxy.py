@@ -7,7 +7,7 @@ from functools import lru_cache, partial
 
 from gateway.call.answer_listener import AnswerListener
 from gateway.call.attempt import Attempts, Run
-from gateway.call.chain import NOT_SENT, FallbackChain
+from gateway.call.chain import FallbackChain
 from gateway.call.conversation_naming import ConversationNaming, NotHeardYet
 from gateway.call.exposures import Exposures
 from gateway.call.hedging import Hedges
@@ -16,7 +16,7 @@ from gateway.call.shadow import Shadows
 from gateway.call.streaming import ClientTooSlow, OpenStream, send_answer
 from gateway.calls import Answer, ArmName, Call, FormatName, Outcome
 from gateway.conversation import user_of
-from gateway.errors import CallerError, Headers, ProviderError, SerinusError, UnknownModel
+from gateway.errors import NOT_SENT, CallerError, Headers, ProviderError, SerinusError, UnknownModel
 from gateway.formats.clients import error_body, error_event
 from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.registry import CLIENTS

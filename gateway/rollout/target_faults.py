@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from gateway.calls import Attempt, Call
-from gateway.errors import Denied, KeyRefused, Misconfigured, ProviderError
+from gateway.errors import NOT_SENT, Denied, KeyRefused, Misconfigured, ProviderError
 from gateway.logs import Log
 from gateway.net.client import Origin
 from routing.chain import Target
 from routing.models import MODELS
 
 SAY_AGAIN_SECONDS = 600.0  # one line, and one notice, for each target and reason in this time
-_NOT_SENT = ("circuit_open", "untranslatable", "overtaken")  # they tell nothing new of the target
+_TELLS_NOTHING = NOT_SENT | {"overtaken"}  # nothing new of the target
 _NO_SUCH_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 _NUMBERS = re.compile(r"Errno (\d+)")  # of all addresses that were tried, where several failed
 _LONGEST_CHAIN = 8
@@ -64,7 +64,7 @@ class TargetFaults:
         """An attempt has failed; `answered` says whether the provider had begun an answer by then."""
         if answered:
             self._reached[target.provider] = origin
-        if error.kind in _NOT_SENT:
+        if error.kind in _TELLS_NOTHING:
             return
         name, fault = target.name, self._fault(target, origin, error)
         if fault is None:

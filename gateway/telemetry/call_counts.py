@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from gateway.calls import ArmName, Attempt, Call, End, FormatName, Operation, Outcome
-from gateway.errors import FailureKind
+from gateway.errors import NOT_SENT, FailureKind
 from gateway.telemetry.families import (
     ATTEMPTS,
     CALLS,
@@ -39,7 +39,6 @@ _MOST_LOOKED_UP = 10_000  # kinds of attempts whose series are held at hand
 _ARMS: Mapping[Reason, str] = {
     "split": "", "pin": "apart", "rule": "apart", "passed": "apart", "shadow": "shadow", "model": "",
 }  # fmt: skip
-_NOT_SENT: Set[FailureKind | None] = {"circuit_open", "untranslatable"}
 _OPERATIONS: Mapping[Operation, str] = {
     "generate": "chat", "embeddings": "embeddings", "completions": "text_completion", "passed": "passed",
 }  # fmt: skip
@@ -178,7 +177,7 @@ class CallCounts:
             target = self.known.bounded(target)
         provider, _, name = target.partition("/")
         at = (*split, _OPERATIONS[operation], self.known.systems.get(provider, provider), name, provider)
-        is_sent = failure not in _NOT_SENT
+        is_sent = failure not in NOT_SENT
         series = _Series(
             self._value(ATTEMPTS, (*split, provider, name, failure or "")),
             self._value(DURATION, (*at, failure or "")) if is_sent else _nothing(DURATION),

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from gateway.calls import Attempt, Operation
+from gateway.errors import NOT_SENT
 from gateway.formats.registry import CLIENTS
 from gateway.runtime import Channel
 from gateway.telemetry import semantic_names as names
@@ -99,6 +100,8 @@ def spans_of(call: ToSpan, channels: Mapping[str, Channel], kind: SemanticNames)
         dict(_call_attributes(call, operation, kind)), error,
     )  # fmt: skip
     for index, (attempt, own) in enumerate(zip(record.attempts, call.attempts, strict=False)):
+        if attempt.failure in NOT_SENT:
+            continue
         span = attempt_span_id(call.nonce, index, is_shadow=is_shadow)
         provider, _, model = attempt.target.partition("/")
         failed = None if attempt.failure is None or attempt.failure in _NO_ERRORS else attempt.message

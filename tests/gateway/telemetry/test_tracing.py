@@ -71,6 +71,18 @@ async def test_fallback(serve: Serve, receiver: OtlpReceiver) -> None:
     assert not any(span.is_error for span in receiver.of("SERVER") + receiver.of("INTERNAL"))
 
 
+async def test_what_was_never_sent_is_no_span(serve: Serve, receiver: OtlpReceiver) -> None:
+    """A target behind an open circuit is not asked: nothing happened there that could have taken time."""
+    here = await serve(seams=receiver.seams(), routing={"fallback": ["standin/spare"]})
+    here.standin.behave("good", failing("status", status=503))
+    ids = [(await here.chat()).headers["x-serinus-call-id"] for _ in range(8)]
+    await receiver.until(8 * 3)
+    spans = [*receiver.of("CLIENT"), *receiver.of("SERVER")]
+    asked = {each: {span.name for span in spans if span.values["serinus.call_id"] == each} for each in ids}
+    door = "POST /v1/chat/completions"
+    assert asked[ids[0]] == {door, "chat good", "chat spare"} and asked[ids[-1]] == {door, "chat spare"}
+
+
 async def test_failed_call(serve: Serve, receiver: OtlpReceiver) -> None:
     """A call that fails is an error at each level."""
     here = await serve(seams=receiver.seams())

@@ -4,6 +4,9 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+EXPIRED = b"none"
+"""The type of a key that expired between being listed and being read."""
+
 
 async def stored(redis_url: str) -> bytes:
     """All that the store holds, as text."""
@@ -17,7 +20,8 @@ async def stored(redis_url: str) -> bytes:
         b"list": lambda key: client.lrange(key, 0, -1),
     }
     try:
-        keys = [key async for key in client.scan_iter(count=1000)]
-        return b"\n".join([key + repr(await readers[await client.type(key)](key)).encode() for key in keys])
+        kinds = [(key, await client.type(key)) async for key in client.scan_iter(count=1000)]
+        values = [key + repr(await readers[kind](key)).encode() for key, kind in kinds if kind != EXPIRED]
+        return b"\n".join(values)
     finally:
         await client.aclose()

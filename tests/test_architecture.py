@@ -14,8 +14,8 @@ ANYONE = {"pydantic", "pydantic_core", "orjson"}  # libraries of values, not of 
 
 
 def test_the_rules_see_the_whole_project() -> None:
-    """All three packages are found on disk, with the modules inside them."""
-    assert {"gateway", "routing", "policies", "gateway.errors", "routing.plan"} <= set(PROJECT)
+    """All four packages are found on disk, with the modules inside them."""
+    assert {"gateway", "routing", "policies", "evals", "gateway.errors", "routing.plan"} <= set(PROJECT)
 
 
 def test_routing_and_policies_import_nothing_but_the_standard_library_and_pydantic() -> None:
@@ -108,6 +108,25 @@ def test_the_stand_in_provider_is_a_stranger() -> None:
 def test_a_familiar_stand_in_is_caught(name: str, line: str) -> None:
     """Neither may it use ours, nor may production code use it."""
     assert architecture.standin_apart(of_sources({"gateway.rehearsal.standin": "", name: line, "gateway.calls": ""}))
+
+
+def test_the_evaluation_stands_apart() -> None:
+    """No call passes through `evals`: the gateway does not know it, apart from its command line."""
+    assert architecture.evals_apart(PROJECT) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("gateway.call.proxy", "from evals.cases import Case"),
+        ("policies.evidence.tally", "def f():\n    import evals.cases"),
+        ("evals.cases", "from gateway.call import proxy"),
+    ],
+)
+def test_an_evaluation_on_the_path_of_a_call_is_caught(name: str, line: str) -> None:
+    """Neither may what serves calls import it, nor may it import what serves calls."""
+    modules = of_sources({"evals.cases": "", "gateway.call.proxy": "", name: line})
+    assert architecture.evals_apart(modules)
 
 
 def test_there_is_no_import_cycle() -> None:

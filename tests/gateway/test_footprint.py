@@ -9,6 +9,8 @@ NEEDLESS = (
     "opentelemetry.proto",  # with protobuf, 5 MB: only where spans are exported
     "google.protobuf",
     "anyio._backends",  # 1.7 MB, for a watch that a thread does as well
+    "evals",  # and what its extra brings
+    "jsonschema",
     "gateway.rehearsal.demo",
     "gateway.cli.client",
     "gateway.cli.operate",

@@ -126,8 +126,8 @@ def _amounts(
     for row, amounts in day.rows.items():
         version, caller, target, part = row
         if question.caller is None or caller == question.caller:
-            name = "other" if version == OTHER else version
-            names = (agent, name, caller, target, str(date_of(day.day)))
+            name, model = ("other", target or "other") if version == OTHER else (version, target)
+            names = (agent, name, caller, model, str(date_of(day.day)))
             yield tuple(n if by in question.by else None for by, n in zip(BY, names, strict=True)), part, amounts
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from gateway.calls import Attempt, Outcome
 from gateway.rollout.weighing import unit_id
 from gateway.store.cells import Spending
+from gateway.store.costs import OTHER
 
 # Parts of the costs beside the attempts that were to answer a client.
 FALLBACK, HEDGE, SHADOW, CANCELLED = "fallback", "hedge", "shadow", "cancelled"
@@ -12,13 +13,17 @@ _OF_CONVERSATION = "\0conversation\0"  # in a unit that is one (`routing.assignm
 
 
 def spend(outcome: Outcome, version: str, spending: Spending) -> None:
-    """Add what the call has cost. The call itself is counted with the attempt that answered it, or the last one."""
+    """Add what the call has cost. The call itself is counted with the attempt that answered it, or the last one.
+
+    A model that is summed up with others has no name: clients invent those.
+    """
     attempts, nano_usd = outcome.attempts, 0
+    is_known = version != OTHER
     if not attempts:
         return
     answering = outcome.answering
     for attempt, part in _parts(outcome):
-        key = version, outcome.caller, attempt.target, part
+        key = version, outcome.caller, attempt.target if is_known else "", part
         row = spending.rows.get(key) or spending.row(key)
         row[0] += attempt is answering
         usage, cost = attempt.usage, attempt.cost_nano_usd

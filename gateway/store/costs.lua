@@ -10,7 +10,8 @@
 local DAY, KEPT_DAYS = 24 * 3600, 400
 local COST_SECONDS = (KEPT_DAYS + 1) * DAY
 local PLACES_OF_ROW = 8
-local MOST_ROWS = 64 -- of a day; what would be one more is counted under OTHER_ROW
+local MOST_ROWS = 64 -- of a day; what would be one more is counted in the row of all others of its caller
+local MOST_OTHER_ROWS = 64 -- beside them; more callers' others are counted under OTHER_ROW
 local OTHER_ROW = '["/other","","",""]'
 local MOST_CONVERSATIONS, CONVERSATION_SECONDS, MOST_TOP = 10000, DAY, 10
 local LOG_COARSE_GAMMA = 4 * math.log(1.04)
@@ -56,10 +57,20 @@ local function keep_costs(keys, now, costs, add)
     end
   end
 
+  local function is_new(row) return not redis.call('HGET', open, row .. '|1') end
+
+  local function is_room(most) return tonumber(redis.call('HGET', open, 'rows') or '0') < most end
+
+  local function other_row(row)
+    -- Written as the gateway does: cjson escapes a slash.
+    return (string.gsub(cjson.encode({'/other', cjson.decode(row)[2], '', ''}), '\\/', '/'))
+  end
+
   local function add_row(row, amounts)
-    if not redis.call('HGET', open, row .. '|1') then
-      if tonumber(redis.call('HGET', open, 'rows') or '0') >= MOST_ROWS then row = OTHER_ROW end
-      if not redis.call('HGET', open, row .. '|1') then redis.call('HINCRBY', open, 'rows', 1) end
+    if is_new(row) then
+      if not is_room(MOST_ROWS) then row = other_row(row) end
+      if is_new(row) and not is_room(MOST_ROWS + MOST_OTHER_ROWS) then row = OTHER_ROW end
+      if is_new(row) then redis.call('HINCRBY', open, 'rows', 1) end
     end
     for place, amount in ipairs(amounts) do
       if place == 1 or amount ~= '0' then add(open, row .. '|' .. place, amount) end

@@ -16,7 +16,7 @@ SUMS = ("calls", "input_tokens", "cached_tokens", "output_tokens", "reasoning_to
         "estimated")  # fmt: skip
 KEPT_DAYS = 400
 DAY_SECONDS = 24 * 3600
-OTHER = "/other"  # in place of a row's version, where a day has too many rows
+OTHER = "/other"  # in place of a row's version, where a day has too many rows, or its model has never answered
 SPREAD_GAMMA = GAMMA**4  # ratio of neighbouring bucket bounds of conversations' costs, in nano-USD
 
 

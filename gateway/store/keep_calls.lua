@@ -20,8 +20,19 @@ local FORGOTTEN_AT_ONCE = 8 -- for each new call: bounds that were lowered take 
 local MOST_LINKED = 20 -- conversations of one trace that are found by it
 
 local calls = cjson.decode(ARGV[4])
-local oldest = tonumber(redis.call('TIME')[1]) - seconds
+local second, microsecond = unpack(redis.call('TIME'))
+local oldest = tonumber(second) - seconds
+local millisecond = tonumber(second) * 1000 + math.floor(microsecond / 1000)
+local number = microsecond % 1000 * 1000 -- in the millisecond: both streams of one script are in one order
 local new = 0
+
+-- Add an entry to a stream; after a clock that has gone back the server tells its place.
+local function add(stream, ...)
+  number = number + 1
+  local id = string.format('%.0f-%.0f', millisecond, number)
+  local added = redis.pcall('XADD', stream, id, ...)
+  if type(added) == 'table' and added.err then redis.call('XADD', stream, '*', ...) end
+end
 
 local function thread_of(given, joins)
   for _, join in ipairs(joins) do
@@ -82,7 +93,7 @@ for _, call in ipairs(calls) do
       append(JOINS, link, thread, MOST_LINKED)
     end
     local size = PER_CALL + #summary + #record + PER_JOIN * (#joins + #links)
-    redis.call('XADD', ring[1], '*', 'key', key, 'thread', thread, 'joins', table.concat(joins, ' '),
+    add(ring[1], 'key', key, 'thread', thread, 'joins', table.concat(joins, ' '),
       'links', table.concat(links, ' '), 'size', tostring(size), 'summary', summary)
     redis.call('INCRBY', ring[2], size)
     for _ = 1, FORGOTTEN_AT_ONCE do

@@ -7,6 +7,7 @@ import pytest
 from gateway.calls import Attempt, Outcome, Usage
 from gateway.rollout.spending import CANCELLED, FALLBACK, HEDGE, SHADOW, spend
 from gateway.store.cells import Spending
+from gateway.store.costs import OTHER
 from routing.assignment import conversation_unit
 from tests.support.trials import outcome
 
@@ -33,6 +34,14 @@ def test_an_answer_is_a_row_of_its_version_caller_and_target() -> None:
     """With its tokens by kind."""
     assert spent(outcome(None, attempt(estimated=True))).rows == {("v1", "web", "p/m", ""): [1, 7, 2, 5, 1, 10, 0, 1]}
     assert spent(outcome(None, attempt(cost=None))).rows == {("v1", "web", "p/m", ""): [1, 7, 2, 5, 1, 0, 1, 0]}
+
+
+def test_a_model_that_has_never_answered_takes_no_row() -> None:
+    """Clients invent names; what they have cost is still their key's."""
+    spending = Spending()
+    for number in range(100):
+        spend(outcome(None, attempt(f"p/made-up-{number}")), OTHER, spending)
+    assert list(spending.rows) == [(OTHER, "web", "", "")]
 
 
 def test_a_fallback_is_a_part_of_its_own() -> None:

@@ -1,12 +1,12 @@
 """Records of calls in the store: found by call and conversation, and bounded; on one server and on a cluster."""
 
-import asyncio
 from typing import Any
 
 import pytest
 
 from gateway.store import RedisStore
 from gateway.store.calls import MOST_IN_THREAD
+from gateway.store.reaching import key_of
 from gateway.store.trace_seam import STREAMS, CallBounds, CallEntry, KeptCall, StreamCursor
 from tests.gateway.store.conftest import NewStore
 
@@ -20,7 +20,7 @@ def call(key: str, thread: str = "t", *joins: str, trace_keys: tuple[str, ...] =
 
 
 async def latest(store: RedisStore, agent: str) -> list[CallEntry]:
-    pages = await store.latest_calls([StreamCursor(agent, stream) for stream in STREAMS], 99)
+    pages = await store.latest_calls([StreamCursor(agent, stream) for stream in STREAMS], 120)
     return sorted((entry for page in pages for entry in page), reverse=True)
 
 
@@ -45,6 +45,23 @@ async def test_a_call_is_kept_once(store: RedisStore, agent: str) -> None:
     assert [each.key for each in await latest(store, agent)] == ["1"]
 
 
+async def test_good_and_bad_calls_are_in_one_order(new_store: NewStore, agent: str) -> None:
+    """That in which they were written, however many end at once."""
+    names = [f"{number:03}" for number in range(120)]
+    await new_store().keep_calls(agent, [call(name, is_notable=int(name) % 3 == 0) for name in names[:100]], ROOMY)
+    for name in names[100:]:
+        await new_store().keep_calls(agent, [call(name, is_notable=int(name) % 2 == 0)], ROOMY)
+    assert [each.key for each in await latest(new_store(), agent)] == names[::-1]
+
+
+async def test_a_clock_that_has_gone_back_loses_no_call(store: RedisStore, agent: str) -> None:
+    """It is kept behind those that are there."""
+    early = {"key": "0", "thread": "t", "summary": "[0]"}
+    await store._client.xadd(key_of(agent, "trace", "calls"), early, id="9999999999999-0")  # type: ignore[arg-type]
+    await store.keep_calls(agent, [call("1"), call("2")], ROOMY)
+    assert [each.key for each in await latest(store, agent)] == ["2", "1", "0"]
+
+
 @pytest.mark.parametrize("first", [0, 1])
 async def test_a_tool_call_that_comes_back_joins(new_store: NewStore, agent: str, first: int) -> None:
     """Whichever of two replicas writes first: that of the answer that asked, or that of the request that brings."""
@@ -66,7 +83,6 @@ async def test_newest_first_by_pages(store: RedisStore, agent: str) -> None:
     """Over both streams: calls that went well, and those that did not."""
     for number in range(5):
         await store.keep_calls(agent, [call(str(number), is_notable=number % 2 == 1)], ROOMY)
-        await asyncio.sleep(0.002)  # in one millisecond the order of the two is not told
     assert [each.key for each in await latest(store, agent)] == ["4", "3", "2", "1", "0"]
     (page,) = await store.latest_calls([StreamCursor(agent, 0)], 2)
     assert [each.key for each in page] == ["4", "2"] and page[0].summary == "[4]"

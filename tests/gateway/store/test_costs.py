@@ -71,11 +71,21 @@ async def test_what_is_older_than_400_days_is_deleted(kept: KeptCosts) -> None:
 
 
 async def test_rows_are_bounded(kept: KeptCosts) -> None:
-    """Of very many the first of a day are told apart, and the sums of all others are kept."""
-    await kept.add(NOW, {("v1", f"key {number}", "p/m", ""): amounts(1, 5) for number in range(200)})
+    """Of very many the first of a day are told apart, then keys alone, and the sums of all others are kept."""
+    await kept.add(NOW, {("v1", f"key/{number}", "p/m", ""): amounts(1, 5) for number in range(200)})
     (day,) = await kept.days()
-    assert len(day.rows) == 65 and sum(row[0] for row in day.rows.values()) == 200
-    assert day.rows["/other", "", "", ""] == amounts(136, 680)
+    assert len(day.rows) == 129 and sum(row[0] for row in day.rows.values()) == 200
+    assert day.rows["/other", "key/64", "", ""] == amounts(1, 5) and day.rows["/other", "", "", ""] == amounts(72, 360)
+
+
+async def test_a_key_that_fills_the_rows_hides_nobodys_costs(kept: KeptCosts) -> None:
+    """What others spend from then on is theirs still, also on a day that has ended."""
+    await kept.add(NOW, {(f"p/{number}", "spammer", f"p/{number}", ""): amounts(1, 5) for number in range(70)})
+    await kept.add(NOW, {("p/m", "team é", "p/m", "fallback"): amounts(1, 9), ("/other", "team é", "", ""): amounts(1, 1)})
+    await kept.add(NOW + DAY, {ROW: amounts()})
+    ended, _ = await kept.days()
+    assert ended.rows["/other", "spammer", "", ""] == amounts(6, 30)
+    assert ended.rows["/other", "team é", "", ""] == amounts(2, 10)
 
 
 async def test_odd_names_are_read_back(kept: KeptCosts) -> None:

@@ -12,6 +12,11 @@ def percentage(share: float) -> str:
     return f"{percent:.{digits}f} %"
 
 
+def part(some: int, of: int) -> str:
+    """Return a part with its counts, whose quotient it is: `23 % (10 of 43)`; a dash of nothing."""
+    return f"{percentage(some / of)} ({some:,} of {of:,})" if of else "–"
+
+
 def weight(share: float) -> str:
     """Return a share that somebody has set, with the digits that were given: `5 %`, `0.25 %`."""
     return f"{share * 100:.4g} %"

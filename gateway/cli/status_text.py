@@ -12,8 +12,16 @@ from gateway.pages.condition import (
     recent_calls,
     worst_first,
 )
-from gateway.rollout.status_view import AgentView, CallSums, FindingView, StatusView, VersionView, is_shown_by_one
-from gateway.rollout.status_words import comparison, duration, evidence_number, percentage, usd, weight
+from gateway.rollout.status_view import (
+    AgentView,
+    CallSums,
+    FindingView,
+    StatusView,
+    VersionView,
+    is_shown_by_one,
+    rejected_in_words,
+)
+from gateway.rollout.status_words import comparison, duration, errors_in_words, evidence_number, usd, weight
 from gateway.terminal import columns_of, one_line, padded
 
 _STYLES: Mapping[Level, Style] = {
@@ -88,7 +96,7 @@ def _agent(name: str, agent: AgentView, level: Level) -> Iterator[TextRow]:
     yield TextRow(f"  {agent.reason}")
     yield from _sums({version: (_role(version, agent), sums) for version, sums in agent.versions.items()})
     notes = [f"{agent.excluded}: see `serinus explain {name}`"] if agent.excluded else []
-    notes += filter(None, (agent.measure_here, agent.openings))
+    notes += filter(None, (agent.measure_here, agent.openings, rejected_in_words(agent.versions)))
     notes += [f"no known price, not in the costs: {', '.join(agent.unpriced)}"] if agent.unpriced else []
     notes += [str(retirement) for retirement in agent.retirements]
     yield from (TextRow(f"  {note}", "yellow") for note in notes)
@@ -106,23 +114,22 @@ def _sums(named: Mapping[str, tuple[str, CallSums]]) -> Iterator[TextRow]:
     if not named:
         return
     width = max(_NARROWEST_NAME, *(columns_of(one_line(label)) for label, _ in named.values()))
-    yield TextRow(f"  {'':{width}} {'calls':>8} {'errors':>7} {'p90':>8} {'per call':>11}  last 5 min", "dim")
+    yield TextRow(f"  {'':{width}} {'calls':>7} {'errors':>16} {'p90':>7} {'per call':>9}  last 5 min", "dim")
     for label, sums in named.values():
-        rate = "–" if sums.error_rate is None else percentage(sums.error_rate)
         slow = "–" if sums.latency_seconds.p90 is None else duration(sums.latency_seconds.p90)
         cost = "–" if sums.cost_per_request_usd is None else usd(sums.cost_per_request_usd)
-        rejected = f", {sums.rejected} rejected" if sums.rejected else ""
         name = one_line(label)
-        row = f"  {padded(name, width)} {sums.requests:>8,} {rate:>7} {slow:>8} {cost:>11}  {_lately(sums)}{rejected}"
+        errors = errors_in_words(sums)
+        row = f"  {padded(name, width)} {sums.requests:>7,} {errors:>16} {slow:>7} {cost:>9}  {_lately(sums)}"
         yield TextRow(row.rstrip())
 
 
 def _lately(sums: CallSums) -> str:
     recent = sums.recent.get("5m") if isinstance(sums, VersionView) else None
     if recent is None:
-        return ""
-    rate = f", {percentage(recent.error_rate)} errors" if recent.error_rate is not None else ""
-    return f"{recent.calls:,} calls{rate}"
+        return f"{sums.rejected:,} rejected in all" if sums.rejected else ""
+    counts = ((recent.errors, "errors"), (recent.rejected, "rejected"))
+    return ", ".join([f"{recent.calls:,} calls", *(f"{count:,} {word}" for count, word in counts if count)])
 
 
 def _finding(finding: FindingView) -> TextRow:

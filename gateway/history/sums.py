@@ -78,6 +78,7 @@ class CellSums:
             quality=self.quality,
             rejected=self.sum_of("rejected"),
             unanswered=self.sum_of("unanswered"),
+            unjudged=self.sums[_UNJUDGED],
         )
 
 

@@ -32,7 +32,8 @@ class RecentView:
     """A version's split-assigned calls of the last minute, 5 minutes or hour, over all replicas.
 
     `errors` are those of first attempts on the version, which a fallback may have answered. `unanswered` are the calls
-    whose client got an error or a broken answer, `rejected` those that the provider refused to serve.
+    whose client got an error or a broken answer, `rejected` those that the provider refused to serve, `unjudged` those
+    that say nothing of the version: `error_rate` leaves them out.
     """
 
     calls: int
@@ -45,6 +46,12 @@ class RecentView:
     quality: float | None
     rejected: int = 0
     unanswered: int = 0
+    unjudged: int = 0
+
+    @property
+    def judged(self) -> int:
+        """Return the calls that say something of the version."""
+        return self.calls - self.unjudged
 
     @property
     def unanswered_rate(self) -> float:

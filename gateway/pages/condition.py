@@ -9,7 +9,14 @@ from typing import Literal
 
 from gateway.history.view import RecentView
 from gateway.rollout.status_view import AgentView, FindingView, RetirementView, StatusView
-from gateway.rollout.status_words import comparison, metric_name, percentage, unanswered_in_words, weight
+from gateway.rollout.status_words import (
+    comparison,
+    failed_in_words,
+    metric_name,
+    percentage,
+    unanswered_in_words,
+    weight,
+)
 
 Level = Literal["hurt", "suspect", "attention", "rolled_back", "watching", "fine", "quiet"]
 
@@ -133,7 +140,7 @@ def fallen_back(agent: AgentView) -> Iterator[Condition]:
     for version, recent, minutes in _seen(agent):
         if recent.failing_rate >= _HURT_RATE > recent.unanswered_rate:
             sentence = f"{version} fails {percentage(recent.failing_rate)} of its calls, but clients get answers."
-            yield Condition("attention", sentence, f"In the last {minutes}: {unanswered_in_words(recent)}.")
+            yield Condition("attention", sentence, f"In the last {minutes}: {failed_in_words(recent)}.")
 
 
 def _serving(agent: AgentView) -> list[str]:

@@ -14,9 +14,16 @@ _MOST = 8  # of a version are shown; the rest is in the JSON
 def failures(name: str, agent: AgentView, top: str) -> Markup:
     """Return the section on failures. `top` leads from the page's address to that of `/status`."""
     parts = [part for version, sums in agent.versions.items() for part in _of_version(version, sums.reasons, top)]
-    nothing = NOTHING if parts else tag("p", "No call has failed in this rollout.")
+    nothing = NOTHING if parts else tag("p", _nothing(agent))
     anchors = joined(_anchors(name, top), " · ")
     return tag("section", tag("h2", "Why calls failed"), *parts, nothing, tag("p", anchors), id="failures")
+
+
+def _nothing(agent: AgentView) -> str:
+    """Return that nothing has failed since the rollout began, though the last hour may know of failures before it."""
+    hours = (recent for sums in agent.versions.values() if (recent := sums.recent.get("1h")) is not None)
+    earlier = any(recent.errors or recent.rejected for recent in hours)
+    return "No call has failed in this rollout." + " Those of the last hour failed before it." * earlier
 
 
 def _anchors(name: str, top: str) -> Iterator[Markup]:

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator, Mapping
 from gateway.history.view import RecentView
 from gateway.pages.html import NOTHING, Markup, tag
 from gateway.rollout.status_view import AgentView, CallSums, VersionView, apart_in_words
-from gateway.rollout.status_words import duration, percentage, usd
+from gateway.rollout.status_words import duration, errors_in_words, percentage, usd
 
 _WINDOWS: Mapping[str, str] = {"1m": "1 min", "5m": "5 min", "1h": "1 h"}
 _RECENT: Mapping[str, Callable[[RecentView], str]] = {
     "calls": lambda recent: f"{recent.calls:,}",
-    "errors": lambda recent: _errors(recent.error_rate, recent.errors),
+    "errors": errors_in_words,
     "p50": lambda recent: _seconds(recent.p50_seconds),
     "p90": lambda recent: _seconds(recent.p90_seconds),
     "first token p50": lambda recent: _seconds(recent.ttft_p50_seconds),
@@ -62,7 +62,7 @@ def _whole(sums: CallSums, quality: float | None) -> Iterator[tuple[str, str]]:
     """Yield the sums of a whole rollout."""
     latency = sums.latency_seconds
     yield "calls", f"{sums.requests:,}"
-    yield "errors", _errors(sums.error_rate, sums.errors)
+    yield "errors", errors_in_words(sums)
     yield "p50", _seconds(latency.p50)
     yield "p90", _seconds(latency.p90)
     yield "p99", _seconds(latency.p99)
@@ -76,10 +76,6 @@ def _whole(sums: CallSums, quality: float | None) -> Iterator[tuple[str, str]]:
     ):  # fmt: skip
         if count:
             yield row, f"{count:,}"
-
-
-def _errors(rate: float | None, errors: int) -> str:
-    return "–" if rate is None else f"{percentage(rate)} ({errors:,})"
 
 
 def _seconds(seconds: float | None) -> str:

@@ -19,7 +19,7 @@ from gateway.pages.frame import LivePage, chip
 from gateway.pages.health import health
 from gateway.pages.html import NOTHING, Markup, tag
 from gateway.rollout.status_view import AgentView, CallSums, StatusView, VersionView
-from gateway.rollout.status_words import duration, evidence_number, percentage, usd
+from gateway.rollout.status_words import duration, errors_in_words, evidence_number, usd
 
 _LONGEST_TITLE = 120
 _MOST_ROWS = 5_000  # in memory, of some 2 kB each
@@ -148,9 +148,9 @@ def _numbers(agent: AgentView) -> Iterator[Markup]:
 def _error_rate(sums: VersionView) -> str:
     """Return the error rate of the last five minutes; that of the whole rollout where nothing is known of these."""
     recent = sums.recent.get("5m")
-    if recent is not None and recent.error_rate is not None:
-        return f"{percentage(recent.error_rate)} in 5 min"
-    return "–" if sums.error_rate is None else f"{percentage(sums.error_rate)} in all"
+    if recent is not None and recent.judged:
+        return f"{errors_in_words(recent)} in 5 min"
+    return f"{errors_in_words(sums)} in all" if sums.judged else "–"
 
 
 def _number(name: str, value: str) -> Markup:
@@ -177,7 +177,7 @@ def _model_table(models: Mapping[str, CallSums]) -> Markup:
         p90, cost, each = sums.latency_seconds.p90, sums.cost_usd, sums.cost_per_request_usd
         cells = (
             f"{sums.requests:,}",
-            "–" if sums.error_rate is None else percentage(sums.error_rate),
+            errors_in_words(sums),
             "–" if p90 is None else duration(p90),
             "–" if cost is None else usd(cost),
             "–" if each is None else usd(each),

@@ -12,7 +12,7 @@ from gateway.history.view import RecentView
 from gateway.rollout.alerts import Alert
 from gateway.rollout.reasons import reason_views
 from gateway.rollout.recorder import Clock
-from gateway.rollout.status_words import percentage, reason_in_words, span, unanswered_in_words, usd
+from gateway.rollout.status_words import failed_in_words, percentage, reason_in_words, span, unanswered_in_words, usd
 from gateway.rollout.table import Table
 from gateway.rollout.target_faults import Fault
 from gateway.store.seam import Snapshot, Store
@@ -25,9 +25,18 @@ DOWN_SECONDS, REFUSED_SECONDS = 30.0, 900.0
 _MOST_WAITING = 200
 _NAMED = 10  # agents that an alert names
 _DAY, _HOUR = 86_400, 3600
-_KINDS: tuple[tuple[str, Callable[[RecentView], int]], ...] = (  # of a stable version's bad calls, the worse first
-    ("clients got no answer to {rate} of {calls} calls in 5 min", lambda recent: recent.unanswered),
-    ("it fails {rate} of {calls} calls in 5 min, but clients get answers", lambda recent: recent.errors),
+_Kind = tuple[str, Callable[[RecentView], int], Callable[[RecentView], str]]
+_KINDS: tuple[_Kind, ...] = (  # of a stable version's bad calls, the worse first: how they are told and counted
+    (
+        "clients got no answer to {rate} of {calls} calls in 5 min",
+        lambda recent: recent.unanswered,
+        unanswered_in_words,
+    ),
+    (
+        "it fails {rate} of {calls} calls in 5 min, but clients get answers",
+        lambda recent: recent.errors,
+        failed_in_words,
+    ),
 )
 _FORGOTTEN = 2 * _DAY  # who has waited for longer is answered elsewhere, or not at all
 
@@ -137,28 +146,26 @@ class AlertSources:
         if views is None or views["5m"].calls < FEWEST_CALLS:
             return
         now, before = views["5m"], views["1h"].calls - views["5m"].calls
-        found = next((words for each in _KINDS if (words := self._unusual(views, *each))), None)
+        found = next((words for each in _KINDS if (words := self._unusual(views, each))), None)
         if found is None:
             return
         # A rejected request is no error of the version, but it may be why clients got no answer.
         reasons = [view for view in reason_views(snapshot.reasons.get(stable, ())) if view.is_error or not now.errors]
         cause = f"; most often {reason_in_words(reasons[0])}" if reasons else ""
-        share, usual = found
+        share, usual, counts = found
         past = f", against {percentage(usual)} in the hour before" if before else ""
-        reason = f"{stable}, the stable version: {share}{past} ({unanswered_in_words(now)}){cause}"
+        reason = f"{stable}, the stable version: {share}{past} ({counts}){cause}"
         yield Alert("stable_failing", agent, agent, reason, f"Run 'serinus explain {agent}'.")
 
-    def _unusual(
-        self, views: Mapping[str, RecentView], words: str, count: Callable[[RecentView], int]
-    ) -> tuple[str, float] | None:
-        """Return what is bad now in words, and its usual rate; None where it is as usual and below the limit."""
-        now, hour = views["5m"], views["1h"]
+    def _unusual(self, views: Mapping[str, RecentView], kind: _Kind) -> tuple[str, float, str] | None:
+        """Return what is bad now in words, its usual rate, and counts; None if it is as usual and below the limit."""
+        (words, count, counts), now, hour = kind, views["5m"], views["1h"]
         calls = hour.calls - now.calls
         rate, usual = count(now) / now.calls, (count(hour) - count(now)) / calls if calls else 0.0
         is_unusual = calls >= FEWEST_BEFORE and rate >= LEAST_RATE and rate >= TIMES_BEFORE * usual
         if rate < self.limits.stable_errors and not is_unusual:
             return None
-        return words.format(rate=percentage(rate), calls=now.calls), usual
+        return words.format(rate=percentage(rate), calls=now.calls), usual, counts(now)
 
     async def _spending(self) -> list[Alert]:
         """Find whether more was spent today (UTC) than the configuration says."""

@@ -123,6 +123,11 @@ class CallSums:
     cost_per_request_usd: float | None
     unpriced: int
 
+    @property
+    def judged(self) -> int:
+        """Return the calls that say something of the version."""
+        return self.requests - self.unjudged
+
 
 @dataclass(frozen=True, slots=True)
 class ApartSums:
@@ -274,13 +279,19 @@ def is_shown_by_one(finding: FindingView) -> bool:
 def apart_in_words(versions: Mapping[str, VersionView]) -> list[str]:
     """Return a line on each kind of call that is no full evidence: rejected, censored or held."""
     said = {
-        "The provider rejected some requests, whatever the cause": _counts(versions, lambda sums: sums.rejected),
         "Some calls are no evidence, because a target's circuit was open": _counts(versions, lambda s: s.censored),
         "Some calls are no evidence, because their conversations began before this trial, or were moved": _counts(
             versions, lambda sums: sums.held
         ),
     }
-    return [f"{sentence}: {counts}." for sentence, counts in said.items() if counts]
+    lines = [f"{sentence}: {counts}." for sentence, counts in said.items() if counts]
+    return [f"{rejected}.", *lines] if (rejected := rejected_in_words(versions)) else lines
+
+
+def rejected_in_words(versions: Mapping[str, VersionView]) -> str:
+    """Return how many requests of each version the provider rejected in the rollout; '' if none."""
+    counts = _counts(versions, lambda sums: sums.rejected)
+    return f"The provider rejected some requests, whatever the cause: {counts}" if counts else ""
 
 
 def _counts(versions: Mapping[str, VersionView], count: Callable[[CallSums], int]) -> str:

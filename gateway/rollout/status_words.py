@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.history.view import RecentView
-from gateway.number_words import duration, percentage, span, times, usd, weight
-from gateway.rollout.status_view import CountsView, FindingView, ReasonView
+from gateway.number_words import duration, part, percentage, span, times, usd, weight
+from gateway.rollout.status_view import CallSums, CountsView, FindingView, ReasonView
 
 __all__ = [
-    "comparison", "counts", "duration", "evidence_number", "in_unit", "main_reason", "metric_name", "percentage",
-    "rarity", "reason_in_words", "span", "times", "unanswered_in_words", "usd", "weight",
+    "comparison", "counts", "duration", "errors_in_words", "evidence_number", "failed_in_words", "in_unit",
+    "main_reason", "metric_name", "part", "percentage", "rarity", "reason_in_words", "span", "times",
+    "unanswered_in_words", "usd", "weight",
 ]  # fmt: skip
 
 _METRICS = {
@@ -59,11 +60,24 @@ def counts(seen: CountsView | None) -> str:
     return f"{seen.of:,} calls" if seen.bad is None else f"{seen.bad:,.4g} of {seen.of:,}"
 
 
+def errors_in_words(sums: CallSums | RecentView) -> str:
+    """Return the errors among the calls that say something of the version: `23 % (10 of 43)`; a dash without any."""
+    return part(sums.errors, sums.judged)
+
+
 def unanswered_in_words(recent: RecentView) -> str:
     """Return what clients got, and apart from that what failed and what was rejected at the first attempt."""
     return (
         f"{recent.unanswered:,} of {recent.calls:,} calls got an error or a broken answer; "
         f"the version failed {recent.errors:,} at first, the provider rejected {recent.rejected:,}"
+    )
+
+
+def failed_in_words(recent: RecentView) -> str:
+    """Return how often the version failed at first, and what clients got all the same."""
+    return (
+        f"the version failed {recent.errors:,} of {recent.calls:,} calls at first; "
+        f"clients got {recent.unanswered:,} errors or broken answers, the provider rejected {recent.rejected:,}"
     )
 
 

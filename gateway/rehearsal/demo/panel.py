@@ -103,7 +103,7 @@ def _cells(row: Row, picture: Picture) -> list[RenderableType]:
     sums = row.sums
     if sums is None or not sums.requests:
         return [*parts, "0", "0", "–", "–", "–"]
-    rate = "–" if sums.error_rate is None else f"{sums.error_rate:.1%}"
+    rate = f"{sums.errors / sums.requests:.1%}"
     red = "bold red" if failing else ""
     return [
         *parts, f"{sums.requests:,}", Text(f"{sums.errors:,}", red), Text(rate, red),

@@ -152,7 +152,7 @@ def test_the_first_sentence_speaks_of_what_clients_get() -> None:
     assert "60 of 60 calls got an error" in rejected.detail and "the version failed 0 at first" in rejected.detail
     saved = agent_condition(trial(versions={"v1": version(60, 0.85, unanswered=0.0)}))
     assert (saved.level, saved.sentence) == ("attention", "v1 fails 85 % of its calls, but clients get answers.")
-    assert "0 of 60 calls got an error" in saved.detail and "failed 51 at first" in saved.detail
+    assert "failed 51 of 60 calls at first; clients got 0 errors" in saved.detail
 
 
 def test_the_worst_agent_stands_first() -> None:
@@ -194,7 +194,9 @@ def test_what_differs_is_shown_in_words() -> None:
 def test_numbers_of_now_stand_beside_the_sums() -> None:
     """The last minute, five minutes and hour of each version, and its whole rollout."""
     shown = one(trial())
-    assert "v1 stable 1 min 5 min 1 h rollout calls 68 340 4,080 16,320 errors 2.1 % (1)" in shown
+    assert (
+        "v1 stable 1 min 5 min 1 h rollout calls 68 340 4,080 16,320 errors 1.5 % (1 of 68) 2.1 % (7 of 340)" in shown
+    )
 
 
 def test_a_decision_has_its_time_actor_and_evidence() -> None:

@@ -81,7 +81,9 @@ async def test_rows_are_bounded(kept: KeptCosts) -> None:
 async def test_a_key_that_fills_the_rows_hides_nobodys_costs(kept: KeptCosts) -> None:
     """What others spend from then on is theirs still, also on a day that has ended."""
     await kept.add(NOW, {(f"p/{number}", "spammer", f"p/{number}", ""): amounts(1, 5) for number in range(70)})
-    await kept.add(NOW, {("p/m", "team é", "p/m", "fallback"): amounts(1, 9), ("/other", "team é", "", ""): amounts(1, 1)})
+    await kept.add(
+        NOW, {("p/m", "team é", "p/m", "fallback"): amounts(1, 9), ("/other", "team é", "", ""): amounts(1, 1)}
+    )
     await kept.add(NOW + DAY, {ROW: amounts()})
     ended, _ = await kept.days()
     assert ended.rows["/other", "spammer", "", ""] == amounts(6, 30)

@@ -30,6 +30,7 @@ _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _USUAL_PAGE = 50
 _MOST_CALLERS = 200  # whose names for conversations are tried for an operator
 _MOST_USD = 1e6
+_MOST_ASKED = 1e6  # calls; a page has MOST_ON_A_PAGE, and its `next` says that there are more
 _NANO = 1e9
 _Find = Callable[[TraceReader, Sequence[str], CallFilter, int, str], Awaitable[FoundPage]]
 
@@ -166,8 +167,8 @@ def _asked(known: Sequence[str], given: Mapping[str, str]) -> tuple[Sequence[str
         given.get("version", ""), None if unanswered is None else _FLAGS[unanswered],
         round(_number(given, "min_cost", 0.0, _MOST_USD) * _NANO), read_time(given, "since", time(), 0.0),
     )  # fmt: skip
-    count = int(_number(given, "limit", _USUAL_PAGE, MOST_ON_A_PAGE))
-    return known if agent is None else [agent], wanted, max(count, 1), before
+    count = round(_number(given, "limit", _USUAL_PAGE, _MOST_ASKED))
+    return known if agent is None else [agent], wanted, min(max(count, 1), MOST_ON_A_PAGE), before
 
 
 def _number(given: Mapping[str, str], name: str, usual: float, most: float) -> float:

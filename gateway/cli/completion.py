@@ -31,14 +31,23 @@ _serinus() {
     found=("${(@f)$(serinus completion words -- "${(@)words[2,CURRENT]}" 2>/dev/null)}")
     [[ -n "${found[1]}" ]] && compadd -a found || _files
 }
-compdef _serinus serinus
+if [[ "${funcstack[1]}" == _serinus ]]; then
+    _serinus "$@"
+else
+    compdef _serinus serinus
+fi
 """,
     "fish": """\
 function __serinus_words
     set -l words (commandline -opc) (commandline -ct)
-    serinus completion words -- $words[2..-1] 2>/dev/null
+    set -l found (serinus completion words -- $words[2..-1] 2>/dev/null | string match -v '')
+    if set -q found[1]
+        printf '%s\\n' $found
+    else
+        __fish_complete_path (commandline -ct)
+    end
 end
-complete -c serinus -a '(__serinus_words)'
+complete -c serinus -f -a '(__serinus_words)'
 """,
 }
 

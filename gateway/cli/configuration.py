@@ -46,6 +46,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add_folder(simulate, _simulate)
     _add_no_env(simulate)
     _add_simulate(simulate)
+    add_json(simulate, "print shares, requests and minutes of each weight as JSON")
     add_help(simulate, "simulate support --errors 3% --rps 5", "simulate support --latency +25% --no-env", exits=_EXITS)
     schema = commands.add_parser("schema", help="write the JSON schemas of the configuration files")
     schema.add_argument("folder", type=Path, help="output folder")
@@ -171,7 +172,7 @@ def _environ(given: argparse.Namespace) -> Mapping[str, str]:
 
 
 def _simulate(given: argparse.Namespace) -> int:
-    from gateway.cli.simulate import Assumed, UnknownAgent, simulate
+    from gateway.cli.simulate import Assumed, UnknownAgent, as_json, as_text, simulate
     from gateway.config import ConfigProblems
     from policies.guardrails.metrics import SimulatedBehaviour
 
@@ -179,10 +180,14 @@ def _simulate(given: argparse.Namespace) -> int:
     canary = SimulatedBehaviour(given.errors, given.rejections, given.quality, given.latency, given.cost)
     try:
         assumed = Assumed(stable, canary, given.rps, given.runs)
-        print(simulate(given.config, _environ(given), given.agent, assumed))
+        found = simulate(given.config, _environ(given), given.agent, assumed)
     except (ConfigProblems, UnknownAgent) as error:
         print(error, file=sys.stderr)
         return _WRONG_USAGE
+    if given.json:
+        print_json(as_json(found))
+    else:
+        print(as_text(found))
     return _WELL
 
 

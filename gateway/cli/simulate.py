@@ -5,16 +5,18 @@ production.
 """
 
 import random
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gateway.config import load
 from policies.guardrails.grammar import Guardrail, parse
 from policies.guardrails.metrics import SimulatedBehaviour
-from policies.rollout.state import percent
+from policies.rollout.state import WHOLE_WEIGHT, percent
 from policies.simulation.simulation import Detection, expected_detection
 from policies.simulation.worlds import Phase, World
+
+Detections = Sequence[tuple[int, Detection]]
 
 
 class UnknownAgent(Exception):
@@ -31,21 +33,41 @@ class Assumed:
     runs: int
 
 
-def simulate(folder: Path, environ: Mapping[str, str], agent: str, assumed: Assumed) -> str:
-    """Return the expected detection for each step's weight, one line each. Raises ConfigProblems, UnknownAgent."""
+def simulate(folder: Path, environ: Mapping[str, str], agent: str, assumed: Assumed) -> Detections:
+    """Return the expected detection for each step's weight, in basis points. Raises ConfigProblems, UnknownAgent."""
     agents = load(folder, environ).agents
     if agent not in agents:
         raise UnknownAgent(f"unknown agent {agent!r}; known: {', '.join(agents)}")
     guardrails = [parse(text) for text in agents[agent].guardrails]
     weights = [step.weight for step in agents[agent].steps] or [500]
-    return "\n".join(_lines(guardrails, weights, assumed))
+    return [(weight, _detect(guardrails, weight, assumed)) for weight in weights]
 
 
-def _lines(guardrails: list[Guardrail], weights: list[int], assumed: Assumed) -> Iterator[str]:
+def _detect(guardrails: list[Guardrail], weight: int, assumed: Assumed) -> Detection:
+    world = World((Phase(assumed.stable, assumed.canary),), min(weight, 9800) / 10_000, assumed.rps)
+    return expected_detection(guardrails, world, random.Random(1), assumed.runs)  # noqa: S311 - a simulation
+
+
+def as_json(detections: Detections) -> list[dict[str, float | int | None]]:
+    """Return an object for each weight: shares from 0 to 1, requests, minutes; None where too few are rolled back."""
+    return [
+        {"weight": weight / WHOLE_WEIGHT, "rolled_back": found.share, **_measures(found)}
+        for weight, found in detections
+    ]
+
+
+def _measures(found: Detection) -> dict[str, float | int | None]:
+    return {name: value for name, value in asdict(found).items() if name != "share"}
+
+
+def as_text(detections: Detections) -> str:
+    """Return one line for each weight."""
+    return "\n".join(_lines(detections))
+
+
+def _lines(detections: Detections) -> Iterator[str]:
     yield f"{'share':>6}  {'rolled back':>11}  {'canary requests':>22}  {'minutes':>18}"
-    for weight in weights:
-        world = World((Phase(assumed.stable, assumed.canary),), min(weight, 9800) / 10_000, assumed.rps)
-        found = expected_detection(guardrails, world, random.Random(1), assumed.runs)  # noqa: S311 - a simulation
+    for weight, found in detections:
         yield f"{percent(weight):>6}  {found.share:>11.0%}  {_requests(found):>22}  {_minutes(found):>18}"
 
 

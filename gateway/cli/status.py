@@ -19,7 +19,7 @@ def run(operator: Operator, given: argparse.Namespace) -> int:
     """Run the command; its exit code. Raises CommandRefused."""
     looks = _Looks(operator, given)
     if given.watch:
-        return watch(looks.look, given.every)
+        return watch(looks.look, given.every, for_people=not given.json)
     look = looks.look()
     if not given.json:
         print_rows(look.rows)

@@ -38,5 +38,10 @@ def goals(text: str) -> frozenset[str]:
     """Return the phases that a list such as `completed,rolled_back` names. Raises ArgumentTypeError."""
     asked = {word.strip().replace("-", "_") for word in text.split(",")}
     if wrong := asked.difference(_WORDS):
-        raise argparse.ArgumentTypeError(f"{min(wrong)!r} is not one of {', '.join(_WORDS)}")
+        from difflib import get_close_matches
+
+        word = min(wrong)
+        near = get_close_matches(word, _WORDS, n=1)
+        meant = f"; did you mean {near[0]!r}?" if near else ""
+        raise argparse.ArgumentTypeError(f"{word!r} is not one of {', '.join(_WORDS)}{meant}")
     return frozenset(asked.union(ENDS) - {"ended"} if "ended" in asked else asked)

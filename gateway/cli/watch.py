@@ -4,12 +4,14 @@ At a terminal each look is painted over the one before, on a screen of its own. 
 differs from the one before.
 """
 
+import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from time import localtime, sleep, strftime
+from types import FrameType
 
 from gateway.cli.output import TextRow, colours, painted
 from gateway.terminal import is_terminal, terminal_size
@@ -26,17 +28,18 @@ class Look:
     code: int | None = None
 
 
-def watch(look: Callable[[], Look], every: float, *, pause: Callable[[float], None] = sleep) -> int:
+def watch(
+    look: Callable[[], Look], every: float, *, for_people: bool = True, pause: Callable[[float], None] = sleep
+) -> int:
     """Look every so many seconds until a look has an exit code, or Ctrl-C, which is a 0; the exit code.
 
-    The last status stays on the terminal.
+    The last status stays on the terminal. What is not `for_people`, the look prints itself.
     """
     last = Look(())
-    show: Callable[[Sequence[TextRow]], None] = _Paper().show
-    is_screen = is_terminal(sys.stdout)
+    screen = _Screen() if for_people and is_terminal(sys.stdout) else None
+    show = screen.show if screen else _Paper().show
     try:
-        with _own_screen() if is_screen else _nothing():
-            show = _paint if is_screen else show
+        with screen or nullcontext():
             while True:
                 last = look()
                 show([TextRow(f"every {every:g} s, last at {_clock()}; Ctrl-C ends", "dim"), *last.rows])
@@ -44,8 +47,8 @@ def watch(look: Callable[[], Look], every: float, *, pause: Callable[[float], No
                     break
                 pause(every)
     except KeyboardInterrupt:
-        return _finish(last, is_screen, 0)
-    return _finish(last, is_screen, last.code or 0)
+        return _finish(last, screen is not None, 0)
+    return _finish(last, screen is not None, last.code or 0)
 
 
 def _finish(last: Look, is_screen: bool, code: int) -> int:
@@ -67,40 +70,58 @@ class _Paper:
             self._last = text
 
 
-def _paint(rows: Sequence[TextRow]) -> None:
-    """Write rows over the screen, without a moment in which it is empty; what has no place is counted."""
-    columns, lines = terminal_size()
-    shown = painted(rows, colours(), columns - 1).split("\n")  # in the last column an erasure would take a character
-    if len(shown) > lines:
-        hidden = len(shown) - lines + 1
-        shown = [*shown[: lines - 1], f"… {hidden} lines more"]
-    ends = f"{_REST_OF_LINE}\n".join(shown)
-    sys.stdout.write(f"{_HOME}{ends}{_REST_OF_LINE}{_REST_OF_SCREEN}")
+class _Screen:
+    """The terminal's second screen without a cursor; afterwards the first one, as it was.
+
+    Ctrl-Z gives the first one back for as long as the command is stopped.
+    """
+
+    def __init__(self) -> None:
+        self._shown: Sequence[TextRow] = ()
+
+    def __enter__(self) -> None:
+        self._before = {number: signal.signal(number, act) for number, act in self._acts().items()}
+        _write(_ENTER)
+
+    def __exit__(self, *_: object) -> None:
+        for number, act in self._before.items():
+            signal.signal(number, act)
+        _write(_LEAVE)
+
+    def show(self, rows: Sequence[TextRow]) -> None:
+        """Write rows over the screen, without a moment in which it is empty; what has no place is counted."""
+        self._shown = rows
+        columns, lines = terminal_size()
+        shown = painted(rows, colours(), columns - 1).split("\n")  # in the last column an erasure takes a character
+        if len(shown) > lines:
+            hidden = len(shown) - lines + 1
+            shown = [*shown[: lines - 1], f"… {hidden} lines more"]
+        ends = f"{_REST_OF_LINE}\n".join(shown)
+        _write(f"{_HOME}{ends}{_REST_OF_LINE}{_REST_OF_SCREEN}")
+
+    def _acts(self) -> Mapping[signal.Signals, Callable[[int, FrameType | None], None]]:
+        return {signal.SIGTERM: self._end, signal.SIGTSTP: self._stop}
+
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        """End by a signal, so that the terminal is as it was."""
+        sys.exit(128 + number)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        """Stop until the shell goes on with the command (`fg`)."""
+        _write(_LEAVE)
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTSTP)  # returns when it goes on
+        signal.signal(signal.SIGTSTP, self._stop)
+        _write(_ENTER)
+        self.show(self._shown)
+
+
+def _write(text: str) -> None:
+    """Write at once; a signal may come between two writes, not within one."""
     sys.stdout.flush()
-
-
-@contextmanager
-def _own_screen() -> Iterator[None]:
-    """The terminal's second screen without a cursor; afterwards the first one, as it was."""
-    before = signal.signal(signal.SIGTERM, _end)
-    sys.stdout.write(_ENTER)
-    sys.stdout.flush()
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        sys.stdout.write(_LEAVE)
-        sys.stdout.flush()
-
-
-def _end(number: int, frame: object) -> None:
-    """End by a signal, so that the terminal is as it was."""
-    sys.exit(128 + number)
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
+    left = text.encode(sys.stdout.encoding, "replace")
+    while left:
+        left = left[os.write(sys.stdout.fileno(), left) :]
 
 
 def _clock() -> str:

@@ -228,8 +228,9 @@ class GatewaySettings(StrictModel):
     )
     public_url: BaseUrl | None = Field(
         default=None,
-        description="Address under which people reach this gateway, such as https://gateway.example.com: notices link "
-        "to the status page there. Default: none; they have no link.",
+        description="Address under which people reach this gateway, such as https://gateway.example.com: notices, log "
+        "lines of decisions and the banner link to the status page there. Default: none; notices have no link, the "
+        "others that of this machine.",
     )
     prices: tuple[Price, ...] = Field(
         default=(), description="Dated prices that override the built-in price list. Default: none."

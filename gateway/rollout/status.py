@@ -11,47 +11,42 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.errors import StoreAway
-from gateway.history.curves import recent_views
-from gateway.history.view import DecisionView, Quantiles, RecentView, TokenSums
+from gateway.history.view import DecisionView
 from gateway.pricing import PriceBook
 from gateway.retirements import ModelEnding
 from gateway.rollout.findings import evidence_of, findings_of, recorded_evidence
 from gateway.rollout.measured import Ground, measure
 from gateway.rollout.openings import SharedOpenings
-from gateway.rollout.reasons import reason_views
 from gateway.rollout.recent_views import RecentViews
 from gateway.rollout.recorder import OTHER_MODELS
 from gateway.rollout.status_view import (
     AgentView,
-    ApartSums,
     CallSums,
     FindingView,
     OutlookView,
     RetirementView,
     ShadowView,
     StepView,
-    VersionView,
 )  # fmt: skip
 from gateway.rollout.table import Entry, Table
-from gateway.store.cells import APART, SHADOW
+from gateway.rollout.version_views import sums_of, version_views
 from gateway.store.seam import Sides, Snapshot, Store
 from gateway.views import timestamp
-from policies.evidence.evidence import ERRORS, WHOLE, Evidence
-from policies.evidence.tally import Tally, quantile
+from policies.evidence.evidence import ERRORS, Evidence
+from policies.evidence.tally import Tally
 from policies.evidence.traffic import is_mismatched
 from policies.guardrails.grammar import THRESHOLD
 from policies.guardrails.guardrails import Finding
 from policies.guardrails.thresholds import outdated
 from policies.guardrails.verdicts import verdict
 from policies.rollout.exclusions import excluded_in_words, parties_in_words
-from policies.rollout.rollout import Findings, waits_for
+from policies.rollout.rollout import CONTROLLER, Findings, waits_for
 from policies.rollout.state import State, Step
 from policies.simulation.outlook import rate_ratio_interval, requests_to_verdict
 from routing.agents import Shadow
 from routing.assignment import BUCKETS
 from routing.models import MODELS
 
-_QUANTILES = (0.5, 0.9, 0.99)
 _PATIENCE_SECONDS = 0.5  # a store that is slower than this is not waited for: what was last read is shown
 _BY_ITS_COUNTS = "by what it has counted itself, until the store is back"
 _NOTHING = Snapshot(None, Sides(), {}, 0.0)
@@ -90,7 +85,7 @@ class StatusBuilder:
                 await self._refresh(MODELS)
         tallies = self._last.get(MODELS, (_NOTHING, {}))[0].tallies
         busiest = sorted(tallies.items(), key=lambda each: -each[1].requests)
-        return {"other" if name == OTHER_MODELS else name: CallSums(**_sums(tally)) for name, tally in busiest}
+        return {"other" if name == OTHER_MODELS else name: CallSums(**sums_of(tally)) for name, tally in busiest}
 
     def unpriced_models(self) -> tuple[str, ...]:
         """Return the plain models that were served here without a known price."""
@@ -149,7 +144,7 @@ def agent_view(entry: Entry, snapshot: Snapshot, event: Mapping[str, Any], unpri
         outlook=_outlook(entry, state, findings),
         waits_for=tuple(_waits(entry, state, findings, snapshot)),
         shadow=_shadow(entry.agent.shadow),
-        versions=_versions(snapshot, entry),
+        versions=version_views(entry, snapshot),
         last_decision=_decision(state, event) if state else None,
         read_at=timestamp(snapshot.now) if snapshot.now else None,
         unpriced=tuple(unpriced),
@@ -203,10 +198,17 @@ def _waits(entry: Entry, state: State | None, findings: Findings, snapshot: Snap
     """Return why the rollout does not go on, in words."""
     if state is None or not state.on_trial:
         return ()
-    stopped = ("a person paused it",) if state.phase == "paused" else ("it is pinned",) if state.pinned else ()
+    stopped = (_paused(state),) if state.phase == "paused" else ("it is pinned",) if state.pinned else ()
     stable = snapshot.tallies.get(entry.intent.stable.version) or Tally()
     notes = outdated(state.frozen, stable, (*entry.guardrails, *entry.signals))
     return (*stopped, *waits_for(state, entry.intent, findings, snapshot.now), *notes)
+
+
+def _paused(state: State) -> str:
+    """Return who paused the rollout, as far as the last change says so."""
+    if state.action != "pause":
+        return "it is paused"
+    return "the controller paused it" if state.actor == CONTROLLER else "a person paused it"
 
 
 def _outlook(entry: Entry, state: State | None, findings: Findings) -> OutlookView | None:
@@ -284,66 +286,3 @@ def _shadow(shadow: Shadow | None) -> ShadowView | None:
         max_per_minute=shadow.max_per_minute,
         max_usd_per_day=None if most is None else most / 1e9,
     )
-
-
-def _versions(snapshot: Snapshot, entry: Entry) -> dict[str, VersionView]:
-    """The sums of every version that served in this rollout; stable, canary and shadow first, called or not."""
-    agent, tallies, recent = entry.agent, snapshot.tallies, recent_views(snapshot.recent)
-    named = (agent.stable, agent.canary, agent.shadow.version if agent.shadow else None)
-    called = (key.removesuffix(APART).removesuffix(SHADOW) for key in sorted(tallies))
-    names = [name for name in dict.fromkeys((*named, *called)) if name is not None]
-    versions = {name: _version(name, tallies, recent.get(name, {})) for name in names}
-    return {
-        name: replace(each, reasons=reason_views(snapshot.reasons.get(name, ()))) for name, each in versions.items()
-    }
-
-
-def _version(name: str, tallies: Mapping[str, Tally], recent: Mapping[str, RecentView]) -> VersionView:
-    """A version's sums: of the calls that the split gave it, of those apart from it, of the copies it got."""
-    tally, apart = tallies.get(name) or Tally(), tallies.get(name + APART) or Tally()
-    copies = tallies.get(name + SHADOW)
-    return VersionView(
-        **_sums(tally),
-        quality=_quality(tally),
-        apart=ApartSums(apart.requests, apart.errors),
-        shadow=CallSums(**_sums(copies)) if copies else None,
-        recent=recent,
-    )
-
-
-def _quality(tally: Tally) -> float | None:
-    """The mean score of the feedback, 0 (bad) to 1 (good)."""
-    return round(1 - tally.badness / WHOLE / tally.scores, 6) if tally.scores else None
-
-
-def _sums(tally: Tally) -> dict[str, Any]:
-    """The members of `CallSums`."""
-    judged = tally.requests - tally.unjudged
-    cost = None if tally.unpriced and not tally.cost_nano_usd else tally.cost_nano_usd / 1e9
-    return {
-        "requests": tally.requests,
-        "errors": tally.errors,
-        "unjudged": tally.unjudged,
-        "censored": tally.censored,
-        "held": tally.held,
-        "rejected": tally.rejected,
-        "error_rate": tally.errors / judged if judged > 0 else None,
-        "fallbacks": tally.fallbacks,
-        "escalations": tally.escalations,
-        "hedges": tally.hedges,
-        "hedges_won": tally.hedges_won,
-        "latency_seconds": _quantiles(tally.latency),
-        "ttft_seconds": _quantiles(tally.ttft),
-        "tokens": TokenSums(tally.input_tokens, tally.output_tokens, tally.cached_tokens, tally.reasoning_tokens),
-        "cost_usd": cost,
-        "cost_per_request_usd": cost / tally.requests if cost is not None and tally.requests else None,
-        "unpriced": tally.unpriced,
-    }
-
-
-def _quantiles(histogram: Mapping[int, int]) -> Quantiles:
-    return Quantiles(*(_rounded(quantile(histogram, q)) for q in _QUANTILES))
-
-
-def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 5)

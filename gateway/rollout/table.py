@@ -94,6 +94,13 @@ class Entry:
         others = replace(self, split=self._off_the_canary(), thresholds={}, is_excluded=True)
         return replace(self, excluded=excluded, for_excluded=others)
 
+    def kept_off_like(self, before: "Entry | None") -> "Entry":
+        """The same, off the canary for whom this replica alone has taken it from in the same trial."""
+        if before is None or not self.on_trial:
+            return self
+        entry = replace(self.excluding(before.excluded_here), excluded_here=before.excluded_here)
+        return entry.quarantined() if before.is_quarantined else entry
+
     def _off_the_canary(self) -> Split:
         """The split with the canary taken out of it, also out of what conversations under way keep."""
         split, canary = self.split, self.intent.canary
@@ -129,8 +136,10 @@ class Table:
         self.heed: Callable[[Entry], None] | None = None
 
     def install(self, agents: Mapping[str, Agent]) -> None:
-        """Take a new configuration; the records stay what they are."""
-        self._entries = {name: Entry.of(agent, self._seen.get(name)) for name, agent in agents.items()}
+        """Take a new configuration; the records stay what they are, and so does what this replica does alone."""
+        before = self._entries
+        entries = {name: Entry.of(agent, self._seen.get(name)) for name, agent in agents.items()}
+        self._entries = {name: entry.kept_off_like(before.get(name)) for name, entry in entries.items()}
 
     def turn(self, name: str, state: State) -> bool:
         """Take a record of an agent; an older one, or the one it has, changes nothing. Whether it was news.

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import shlex
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from gateway.rehearsal.standin import ModelBehaviour
 from tests.support.crowd import ask
-from tests.support.processes import Served, command, configuration, serving
+from tests.support.processes import SERINUS, Served, command, configuration, serving
 from tests.support.running import ADMIN_TOKEN, provider, trial, write
 from tests.support.terminals import Terminal, at_terminal
 
@@ -64,6 +65,25 @@ async def test_a_status_is_watched_calmly(served: Served, agent: str) -> None:
     frame = re.sub(r"\x1b\[[0-9;]*[a-zA-Z]", "", own.split("\x1b[H")[1]).split("\r\n")
     assert len(frame) <= 24 and max(map(len, frame)) < 80
     assert f"{agent}: running" in after and "Traceback" not in after and "\x1b[?" not in after
+
+
+async def test_a_stopped_watch_gives_the_terminal_back_until_it_goes_on(served: Served) -> None:
+    """Ctrl-Z in a shell: the first screen with its cursor; `fg` shows the status at once, on the other one."""
+    watch = shlex.join((*SERINUS, "status", "--watch", "--every", "600", "--url", served.url))
+    with at_terminal("--norc", "-i", program=("/bin/bash",)) as terminal:
+        terminal.type(f"{watch}\n")
+        await asyncio.to_thread(terminal.wait_for, "Ctrl-C ends")
+        terminal.type("\x1a")
+        stopped = await asyncio.to_thread(terminal.wait_for, "Stopped")
+        assert stopped.rfind("\x1b[?1049l") > stopped.rfind("\x1b[?1049h") and "\x1b[?25h\x1b[?1049l" in stopped
+        terminal.shown = ""
+        terminal.type("fg\n")
+        await asyncio.to_thread(terminal.wait_for, "Ctrl-C ends")
+        assert "\x1b[?1049h\x1b[?25l\x1b[H" in terminal.shown
+        terminal.type("\x03")
+        await asyncio.to_thread(terminal.wait_for, "\x1b[?25h\x1b[?1049l")
+        terminal.type("echo code $?; exit\n")
+        await asyncio.to_thread(terminal.wait_for, "code 0")
 
 
 async def test_a_terminated_watch_gives_the_terminal_back(served: Served) -> None:

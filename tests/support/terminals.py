@@ -7,7 +7,7 @@ import select
 import struct
 import subprocess
 import termios
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from time import monotonic
 
@@ -53,8 +53,10 @@ class Terminal:
 
 
 @contextmanager
-def at_terminal(*arguments: str, environ: Mapping[str, str] | None = None, cwd: str = ".") -> Iterator[Terminal]:
-    """Run `serinus` with these arguments at a terminal of its own, which Ctrl-C reaches."""
+def at_terminal(
+    *arguments: str, environ: Mapping[str, str] | None = None, cwd: str = ".", program: Sequence[str] = SERINUS
+) -> Iterator[Terminal]:
+    """Run `serinus`, or another program, with these arguments at a terminal of its own, which Ctrl-C reaches."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     surroundings = {**SURROUNDINGS, "TERM": "xterm-256color", "PYTHONUNBUFFERED": "1", **(environ or {})}
@@ -62,7 +64,7 @@ def at_terminal(*arguments: str, environ: Mapping[str, str] | None = None, cwd: 
         if name not in (environ or {}):
             surroundings.pop(name, None)
     process = subprocess.Popen(
-        [*SERINUS, *arguments], stdin=slave, stdout=slave, stderr=slave, env=surroundings, cwd=cwd,
+        [*program, *arguments], stdin=slave, stdout=slave, stderr=slave, env=surroundings, cwd=cwd,
         preexec_fn=_own_terminal,
     )  # fmt: skip
     os.close(slave)

@@ -59,8 +59,10 @@ class StandinModels:
 
     def change(self, name: str, behaviour: ModelBehaviour, fields: frozenset[str]) -> None:
         """Changes a model in the middle of its game; one that was not set up is from now on."""
-        model = self._known.setdefault(name, self.get(name))
-        model.change(behaviour, fields)
+        if name not in self._known:
+            self._known[name] = self.get(name)
+            self._strangers.pop(name, None)
+        self._known[name].change(behaviour, fields)
 
     def forget(self, name: str) -> None:
         """Back to the default behaviour."""

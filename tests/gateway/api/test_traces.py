@@ -139,6 +139,16 @@ async def test_a_query_that_is_not_understood(two: tuple[Running, Running], quer
         assert (await seen(two[0], f"/{what}{query}", "", 400))["error"]["param"] in query
 
 
+async def test_a_limit_beyond_the_most_is_the_most(two: tuple[Running, Running], agent: str) -> None:
+    """A program that asks for a thousand gets a page and `next`, and no error; nobody gets a page of nothing."""
+    for number in range(102):
+        await chat(two[0], agent, f"hello {number}")
+    await kept(two[0])
+    page = await seen(two[0], "/calls?limit=1000")
+    assert len(page["calls"]) == 100 and page["next"]
+    assert len((await seen(two[0], "/calls?limit=0"))["calls"]) == 1
+
+
 @pytest.mark.parametrize("what", ["calls", "conversations"])
 async def test_pages_have_everything_once(two: tuple[Running, Running], agent: str, what: str) -> None:
     """Over several agents, newest first."""

@@ -10,6 +10,7 @@ import pytest
 from gateway.cli.completion import words
 from gateway.cli.main import _parser as parser
 from gateway.cli.main import main
+from tests.support.terminals import at_terminal
 
 
 @pytest.fixture
@@ -60,6 +61,50 @@ def test_a_shell_accepts_its_script(shell: str, capsys: pytest.CaptureFixture[st
     if program := shutil.which(shell):
         done = subprocess.run([program, "-n"], input=script.encode(), capture_output=True, timeout=60)
         assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.fixture
+def serinus(tmp_path: Path) -> Path:
+    """A folder with a command that knows the agents support and sales, and no words after those."""
+    script = tmp_path / "bin" / "serinus"
+    script.parent.mkdir()
+    words = 'for last; do :; done; case "$last" in "") echo;; *) printf "%s\\n" support sales | grep "^$last";; esac'
+    script.write_text(f"#!/bin/sh\n{words}\n")
+    script.chmod(0o755)
+    return script.parent
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("ask", ["source", "fpath"])
+def test_zsh_completes_at_the_first_tab(serinus: Path, ask: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whether the script was sourced, or lies in a folder of `fpath`, from where zsh loads it at the first Tab."""
+    if (zsh := shutil.which("zsh")) is None:
+        return
+    assert main(["completion", "zsh"]) == 0
+    (serinus / "_serinus").write_text(capsys.readouterr().out)
+    ways = {"source": "compinit -u -D; source $folder/_serinus", "fpath": "fpath=($folder $fpath); compinit -u -D"}
+    environ = {"PATH": f"{serinus}:/usr/bin:/bin", "folder": str(serinus), "PS1": "> ", "HOME": str(serinus)}
+    with at_terminal("-f", "-i", program=(zsh,), environ=environ) as terminal:
+        terminal.type(f"autoload -Uz compinit; {ways[ask]}; echo ready''now\n")
+        terminal.wait_for("readynow")
+        terminal.type("serinus status su\t")
+        terminal.wait_for("support")
+        terminal.type("\x15exit\n")
+        assert terminal.end() == 0
+
+
+@pytest.mark.process
+def test_fish_completes_agents_and_else_files(serinus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Agents alone where there are any, and files where nothing is known."""
+    if (fish := shutil.which("fish")) is None:
+        return
+    assert main(["completion", "fish"]) == 0
+    (serinus / "script").write_text(capsys.readouterr().out)
+    environ = {"PATH": f"{serinus}:/usr/bin:/bin", "HOME": str(serinus)}
+    ask = 'source script; complete -C "serinus status s"; echo /; complete -C "serinus status "'
+    done = subprocess.run([fish, "--no-config", "-c", ask], capture_output=True, env=environ, cwd=serinus, timeout=60)
+    agents, _, files = done.stdout.decode().partition("/\n")
+    assert agents.split() == ["sales", "support"] and files.split() == ["script", "serinus"]
 
 
 @pytest.mark.process

@@ -478,6 +478,18 @@ async def test_simulate_takes_what_people_write(
     assert line.split()[:2] == ["50%", "100%"]
 
 
+async def test_a_simulation_as_json(tmp_path: Path, agent: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """One object for each step's weight: shares from 0 to 1, requests and minutes at the median and for 95 of 100."""
+    async with provider() as standin:
+        folder = str(write(tmp_path, trial(agent, standin)))
+    assert await run("simulate", agent, "--config", folder, "--runs", "3", "--errors", "30%", "--json") == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert (found["weight"], found["rolled_back"]) == (0.5, 1.0) and 0 < found["median_requests"] <= found[
+        "p95_requests"
+    ]
+    assert 0 < found["median_minutes"] <= found["p95_minutes"] and len(found) == 6
+
+
 @pytest.mark.parametrize(
     "named",
     [

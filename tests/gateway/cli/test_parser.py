@@ -59,7 +59,10 @@ def test_every_command_has_examples_and_exit_codes(name: str, monkeypatch: pytes
         assert "run" in parser().parse_args(typed) or name == "completion"
 
 
-READING = ("status", "audit", "explain", "escalations", "wait", "doctor", "check")
+READING = (
+    "status", "audit", "explain", "escalations", "wait", "doctor", "check", "costs", "trace", "conversations",
+    "simulate",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", READING)

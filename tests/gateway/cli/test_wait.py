@@ -76,6 +76,12 @@ def test_a_word_that_never_comes_is_wrong_usage(text: str) -> None:
         goals(text)
 
 
+def test_a_mistyped_word_is_answered_with_what_was_meant() -> None:
+    """As a mistyped command or condition is."""
+    with pytest.raises(argparse.ArgumentTypeError, match="did you mean 'completed'"):
+        goals("compleeted")
+
+
 def test_spans_of_time_are_written_as_people_do() -> None:
     """Seconds, minutes, hours, days; anything else is refused in words."""
     assert [time_span(text) for text in ("90s", "15m", "2h", "1d", "7")] == [90, 900, 7200, 86_400, 7]

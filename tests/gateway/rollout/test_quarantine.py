@@ -1,6 +1,7 @@
 """Quarantine: what one replica may do alone while the store is away."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -8,10 +9,12 @@ import pytest_asyncio
 from gateway.rollout.quarantine import is_proven, sole_prover
 from gateway.rollout.status import agent_view
 from gateway.rollout.status_view import AgentView
-from gateway.rollout.table import Entry
+from gateway.rollout.table import Entry, Table
 from gateway.store import Batch
 from gateway.store.seam import Arm, Sides, Snapshot
 from policies.evidence.evidence import WHOLE
+from policies.rollout.rollout import reconcile
+from policies.rollout.state import Action
 from routing.agents import RolloutStep
 from tests.support.replicas import Replica, replicas
 from tests.support.trials import agent_named, command
@@ -188,3 +191,22 @@ async def test_while_the_store_is_away_one_party_is_kept_off(replica: Replica, a
     entry = entry_of(replica, agent)
     assert not entry.excluded_here
     assert (replica.state(agent).phase, replica.state(agent).excluded) == ("running", ("c1",))
+
+
+@pytest.mark.parametrize(
+    ("action", "actor", "words"),
+    [
+        ("pause", "kim", "a person paused it"),
+        ("pause", "controller", "the controller paused it"),
+        ("set_weight", "kim", "it is paused"),
+    ],
+)
+def test_a_paused_trial_says_who_paused_it(action: Action, actor: str, words: str) -> None:
+    """As far as the last change of the record tells."""
+    here = Table()
+    here.install({"support": agent_named("support")})
+    entry = here.entry("support")
+    started = reconcile(None, entry.intent, now=0.0) if entry else None
+    assert started
+    here.turn("support", replace(started.state, phase="paused", action=action, actor=actor))
+    assert (paused := here.entry("support")) and shown_by(paused).waits_for[0] == words

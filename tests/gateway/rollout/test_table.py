@@ -91,6 +91,23 @@ def test_quarantine_lasts_until_the_next_record() -> None:
     assert here.turn(AGENT.name, state) and weight(here) == 500
 
 
+def test_a_reload_ends_no_quarantine() -> None:
+    """Nor an exclusion of this replica alone; another trial, or the next record, does."""
+    here, state = table(), running_state()
+    here.turn(AGENT.name, state)
+    here.exclude(AGENT.name, "party")
+    here.install({AGENT.name: AGENT})
+    entry = here.entry(AGENT.name)
+    assert entry and entry.excluded_here == {"party"} and weight(here) == 500
+    here.quarantine(AGENT.name)
+    here.install({AGENT.name: AGENT})
+    assert (kept := here.entry(AGENT.name)) and kept.is_quarantined and weight(here) == 0
+    here.install({AGENT.name: agent_named("support", "v3")})
+    assert (other := here.entry(AGENT.name)) and not (other.is_quarantined or other.excluded_here)
+    here.install({AGENT.name: AGENT})
+    assert here.turn(AGENT.name, replace(state, epoch=state.epoch + 1)) and weight(here) == 500
+
+
 def test_what_is_dismissed_is_not_heeded() -> None:
     """Guardrails and thresholds of that metric go; what was configured is still known."""
     here = table()

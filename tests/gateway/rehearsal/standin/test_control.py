@@ -54,6 +54,15 @@ async def test_models_are_shown_as_the_file_would_have_them(standin: Standin) ->
     )
 
 
+async def test_a_called_model_that_was_changed_is_forgotten_whole(standin: Standin) -> None:
+    """DELETE ends a fault that PATCH gave to a model which nobody had set up before its first call."""
+    assert (await post(standin, model="called")).status == 200
+    await control(standin, "PATCH", "/standin/models/called", {"error_rate": 1.0})
+    assert (await post(standin, model="called")).status == 500
+    await control(standin, "DELETE", "/standin/models/called")
+    assert (await post(standin, model="called")).status == 200
+
+
 async def test_calls_are_shown_and_reset(standin: Standin) -> None:
     """Counts per model; DELETE starts them, and the kept requests, at zero."""
     standin.behave("m", ModelBehaviour(prompt_tokens=17))

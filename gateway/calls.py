@@ -58,6 +58,8 @@ class Call:
     `opening` names the beginning of its conversation, `history` one that may be a template: it is counted once the call
     is answered. `named` is what names the conversation for routing, '' where the call is one by itself or nobody asked.
     `trace_parent` and `sub_agent` are the client's `traceparent` and the id of its sub-agent, or ''.
+    `values` are those of the prompt's variables, which the document does not hold, None for none; `prompt` is the
+    prompt that the client named, as the answer echoes it, None where it named none.
     """
 
     id: str
@@ -85,6 +87,8 @@ class Call:
     named: str = ""
     trace_parent: str = ""
     sub_agent: str = ""
+    values: Mapping[str, Any] | None = None
+    prompt: Mapping[str, Any] | None = None
 
 
 class MediaTokens(NamedTuple):

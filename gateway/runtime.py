@@ -12,6 +12,7 @@ from gateway.net.client import Request, Response, Transport
 from gateway.net.client.decoding import decoded
 from gateway.net.client.redacting import RedactedResponse, redact
 from gateway.pricing import PriceBook
+from gateway.prompts.names import PromptNames
 from gateway.redaction import Redactor
 from policies.calls.retry import Backoff
 from routing.agents import Timeouts
@@ -69,7 +70,8 @@ class Runtime:
     `forward` are patterns of client headers that go upstream; `facts_headers` those that rules and `sticky` ask for.
     `guard` keeps foreign web pages out where there are no keys, else it is None.
     `timeouts` hold where an agent has none of its own. `signing_secret` is what the webhook of escalations signs a
-    person's reply with, None where it cannot. `names` are those that clients may send as `model`.
+    person's reply with, None where it cannot. `names` are those that clients may send as `model`,
+    `prompts` those of `prompt.id`.
     """
 
     digest: str
@@ -90,3 +92,4 @@ class Runtime:
     guard: BrowserGuard | None
     signing_secret: bytes | None
     names: ModelNames
+    prompts: PromptNames

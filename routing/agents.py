@@ -15,6 +15,7 @@ from routing.rules import Rule
 
 StickyKind = Literal["conversation", "user", "request", "header"]
 Running = Literal["keep", "move"]
+InputType = Literal["string", "number", "boolean", "array", "object"]
 
 __all__ = [
     "HUMAN",
@@ -22,6 +23,9 @@ __all__ = [
     "AgentVersion",
     "ChainTarget",
     "Hedge",
+    "InputType",
+    "PromptInput",
+    "PromptMessage",
     "RolloutStep",
     "Running",
     "Shadow",
@@ -41,9 +45,39 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
-class AgentVersion:
-    """Model, system prompt, parameters and tools as one immutable unit.
+class PromptMessage:
+    """A message that a version puts before a client's. `content` is a template."""
 
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class PromptInput:
+    """Declaration of a prompt's variable.
+
+    `max_length` counts a string's characters and an array's items; None for other types. `enum` are the values that it
+    may have, as JSON texts, none for any. `default` is the JSON text of the value where a call gives none, None for no
+    default. Without one, a call must give a value if it is `required`; otherwise it stays empty.
+    """
+
+    type: InputType = "string"
+    max_length: int | None = None
+    enum: tuple[str, ...] = ()
+    default: str | None = None
+    required: bool = True
+
+    @property
+    def is_needed(self) -> bool:
+        """Return whether each call must give a value."""
+        return self.required and self.default is None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentVersion:
+    """Model, prompt, parameters and tools as one immutable unit.
+
+    `system_prompt` and `messages` are templates, whose variables are the `inputs` by name.
     `parameters` maps a chat-completions field to the JSON text of its value (`{"temperature": "0.3"}`).
     `client_may_set` names the parameters for which the version's value is only a default. `digest` is the SHA-256 of
     the resolved content, in 64 hex digits; the version's name is not part of it.
@@ -55,18 +89,31 @@ class AgentVersion:
     parameters: Mapping[str, str] = field(default_factory=dict)
     tools: tuple[Tool, ...] = ()
     client_may_set: frozenset[str] = frozenset()
+    messages: tuple[PromptMessage, ...] = ()
+    inputs: Mapping[str, PromptInput] = field(default_factory=dict)
     digest: str = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        content = {
+        content: dict[str, object] = {
             "model": str(self.target),
             "system_prompt": self.system_prompt,
             "parameters": {name: json.loads(text) for name, text in self.parameters.items()},
             "tools": [json.loads(tool.definition) for tool in self.tools],
             "client_may_set": sorted(self.client_may_set),
         }
+        if self.messages:  # only where they are: an older version keeps its digest
+            content["messages"] = [[message.role, message.content] for message in self.messages]
+        if self.inputs:
+            content["inputs"] = {name: _content(each) for name, each in self.inputs.items()}
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         object.__setattr__(self, "digest", hashlib.sha256(canonical.encode()).hexdigest())
+
+
+def _content(declared: PromptInput) -> list[object]:
+    """Return what a declaration adds to the digest of its version."""
+    default = None if declared.default is None else [json.loads(declared.default)]
+    choices = sorted(declared.enum)
+    return [declared.type, declared.max_length, choices, default, declared.required]
 
 
 @dataclass(frozen=True, slots=True)

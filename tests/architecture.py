@@ -35,7 +35,7 @@ ROOMS = (
     "net",
     "conversation",
     "calls",
-    "json_body named_user tool_use views",
+    "json_body named_user prompts tool_use views",
     "json_size logs",
     "log_text",
     "redaction",

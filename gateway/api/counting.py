@@ -47,7 +47,7 @@ class CountTokens(Generation):
         call = await self.read_call(scope, receive)
         runtime, entry = self.services.runtime, self.services.proxy.entry_of(call)
         version = self.services.proxy.plan_of(call, entry).version
-        applied, channel = entry.applied[version.name], runtime.channels[version.target.provider]
+        applied, channel = entry.applied[version.name].filled(call.values), runtime.channels[version.target.provider]
         headers = [*id_headers(call.id, call.request_id), *version_headers(call.agent, version.name)]
         if channel.endpoint.format != self.client.name:
             await send_answer(send, 200, [JSON, *headers], self._estimated(call, applied))

@@ -29,7 +29,10 @@ from gateway.headers import query_to_provider, to_provider
 from gateway.json_body import Document
 from gateway.models.foreign_targets import check_target, check_tools
 from gateway.net.asgi import Receive, Scope, Send
+from gateway.prompts.names import NamedPrompt, refuse_unknown
+from gateway.prompts.request_values import HEADER, INPUTS, PROMPT, VARIABLES, values_in, without_members
 from gateway.runtime import Runtime
+from routing.models import MODELS
 
 NamedHeaders = Mapping[bytes, bytes]  # by lower-case name
 _NO_FACTS: Mapping[str, str] = MappingProxyType({})
@@ -44,6 +47,7 @@ class Generation(Endpoint):
 
     methods: tuple[str, ...] = ("POST",)
     operation: Operation = "generate"
+    _fills = True  # whether versions put their prompts into these requests
 
     def __init__(self, services: Services, client: ClientSide = CLIENTS[CHAT]) -> None:
         super().__init__(services, client)
@@ -97,8 +101,14 @@ class Generation(Endpoint):
         self, scope: Scope, headers: NamedHeaders, document: Document, caller: Caller, received_at: float
     ) -> Call:
         runtime = self.services.runtime
+        prompt = self._named_prompt(document.values) if PROMPT in document.values else None
+        if prompt is not None:
+            document = prompt.put_into(document, self.client.door.prompted)
         name, stream = self.asked(scope, document.values)
         agent, pin, _ = runtime.names.find(name, caller)
+        values: Mapping[str, Any] | None = None
+        if agent in runtime.prompts.agents_with_inputs or prompt is not None or VARIABLES in document.values:
+            document, values = self._take_values(document, headers, agent, prompt)
         nonce = self.services.new_nonce()
         wants_usage = _wants_usage(document.values.get("stream_options"))
         sent = to_provider(scope["headers"], runtime.forward)
@@ -110,6 +120,9 @@ class Generation(Endpoint):
         )  # fmt: skip
         call.nonce, call.request_id, call.operation = nonce, given_id(headers), self.operation
         call.fingerprint_key, call.facts_headers = runtime.fingerprint_key, _facts_headers(headers, runtime)
+        call.values = values
+        if prompt is not None:
+            call.prompt = prompt.echo
         if self.client.door.references is not None and document.values.get("store") is not False:
             call.keep_items = partial(self.services.items.keep, caller.name)
         if not NAMING_HEADERS.isdisjoint(headers):
@@ -118,6 +131,24 @@ class Generation(Endpoint):
             call.affinity_header = _first(headers, (AFFINITY_HEADER,))
             call.trace_parent, call.sub_agent = _first(headers, (TRACE_HEADER,)), _first(headers, (SUB_AGENT_HEADER,))
         return call
+
+    def _named_prompt(self, values: Mapping[str, Any]) -> NamedPrompt | None:
+        """Return the agent's prompt that a request names, where its format has such a member. Raises CallerError."""
+        return self.services.runtime.prompts.find(values) if self._fills and self.client.door.prompted else None
+
+    def _take_values(
+        self, document: Document, headers: NamedHeaders, agent: str, prompt: NamedPrompt | None
+    ) -> tuple[Document, Mapping[str, Any] | None]:
+        """Return the request without the values of its prompt's variables, and these. Raises CallerError."""
+        if not self._fills or agent == MODELS:
+            return document, None
+        if agent not in self.services.runtime.prompts.agents_with_inputs:
+            return without_members(document, (VARIABLES,)), None
+        named = None if prompt is None else prompt.variables
+        if prompt is None and self.client.door.prompted:
+            refuse_unknown(document.values)
+        values = values_in(document, named, headers.get(HEADER))
+        return without_members(document, (VARIABLES, INPUTS)), values
 
     def _learning_owner(self, call: Call, send: Send) -> Send:
         """Return what sends the answer and notes whose it is, where it may be asked for by its id."""
@@ -140,6 +171,8 @@ class Generation(Endpoint):
 
 class _Plain(Generation):
     """An endpoint of OpenAI's without a conversation."""
+
+    _fills = False
 
     def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
         return model_of(values.get("model")), _stream(values.get("stream"))

@@ -248,7 +248,7 @@ def note_run_failure(attempt: Attempt, error: ProviderError, run: Run) -> None:
         tools = (tool.definition for tool in applied.tools)
         headers = [*call.headers, *channel.endpoint.fixed]
         ids = (call.conversation_header, call.session_header, call.request_id)
-        return sent_text(call.document.texts, headers, call.query, *ids, applied.system, *tools)
+        return sent_text(call.document.texts, headers, call.query, *ids, applied.system, applied.turns, *tools)
 
     known = (provider, model, run.call.agent, run.plan.version.name, *_PARTS.findall(model))
     own = run.runtime.doorkeeper.keys_of(run.call.caller.name)

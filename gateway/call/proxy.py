@@ -75,6 +75,8 @@ class Proxy:
             if entry.agent.hedge is not None:
                 run.first = self.hedges.first(run, entry, entry.agent.hedge)
             try:
+                if applied.template is not None:
+                    run.applied = applied.for_call(call)
                 reply = await self.chain.run(run)
             except (ProviderError, CallerError) as error:  # only who must translate the request reads all of it
                 await self._refuse(run, error, send)

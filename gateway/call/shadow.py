@@ -15,7 +15,8 @@ from gateway.call.recording import Recording, end_by, relay_recorded
 from gateway.call.shadow_budget import Purse
 from gateway.call.streaming import OpenStream
 from gateway.calls import Call
-from gateway.errors import ProviderError
+from gateway.errors import CallerError, ProviderError
+from gateway.formats.applied import AppliedVersion
 from gateway.net.asgi import MessageSend
 from gateway.rollout.recorder import Clock, Recorder
 from gateway.rollout.status_view import ShadowQueueView
@@ -30,17 +31,18 @@ MAX_WAITING_CHARACTERS = 8 << 20  # of requests: a hundred pictures would be too
 _MINUTE = 60.0
 _CLIENTS_OWN = (b"idempotency-key",)  # under it a provider would take the copy for the call itself
 
-Dropped = Literal["queue_full", "budget", "spent", "circuit_open", "withdrawn"]
+Dropped = Literal["queue_full", "budget", "spent", "circuit_open", "withdrawn", "inputs"]
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A call as a shadow is to get it. `size` is the request's, in characters."""
+    """A call as a shadow is to get it, with the version's prompt filled. `size` is in characters."""
 
     call: Call
     plan: Plan
     entry: Entry
     runtime: Runtime
+    applied: AppliedVersion
     size: int
 
 
@@ -63,7 +65,12 @@ class Shadows:
         copied = shadowed(entry.agent, plan)
         if copied is None or entry.agent.shadow is None:
             return
-        size = sum(map(len, call.document.texts.values()))
+        try:
+            applied = entry.applied[copied.version.name].for_call(call)
+        except CallerError:  # a client need not know what a shadow's prompt takes
+            self._dropped["inputs"] += 1
+            return
+        size = sum(map(len, call.document.texts.values())) + applied.filled_characters
         if self._waiting.full() or self._characters + size > MAX_WAITING_CHARACTERS:
             self._dropped["queue_full"] += 1
         elif self._purse.is_empty(call.agent, entry.agent.shadow.max_nano_usd_per_day):
@@ -72,7 +79,7 @@ class Shadows:
             self._dropped["budget"] += 1
         else:
             self._characters += size
-            self._waiting.put_nowait(Copy(call, copied, entry, runtime, size))
+            self._waiting.put_nowait(Copy(call, copied, entry, runtime, applied, size))
 
     async def work(self) -> None:
         """Take copies upstream, one after the other, for ever."""
@@ -132,7 +139,7 @@ class Shadows:
         with Recording(self._recorder, call, plan, entry, runtime.prices) as outcome:
             timeouts = entry.agent.timeouts or runtime.timeouts
             deadline = call.received_at + timeouts.total
-            run = Run(call, plan, entry.applied[plan.version.name], runtime, outcome, deadline, timeouts)
+            run = Run(call, plan, copy.applied, runtime, outcome, deadline, timeouts)
             try:
                 await self._read(run)
                 outcome.end, outcome.status = "answered", 200

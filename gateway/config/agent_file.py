@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
-from pydantic import Discriminator, Field, JsonValue, Tag
+from pydantic import Discriminator, Field, JsonValue, StringConstraints, Tag
 
 from gateway.config.fields import Name, StrictModel
+from gateway.prompts.filling import MOST_CHARACTERS
+from gateway.prompts.language import INPUT_NAME
+from routing.agents import InputType
 
 _TOOL_NAME: Final = r"^[A-Za-z0-9_-]{1,64}$"  # what OpenAI accepts
 _EMPTY: Final = {"type": "object", "properties": {}}
@@ -80,6 +83,41 @@ ToolEntry = Annotated[
     Annotated[ShortTool, Tag("<short>")] | Annotated[LongTool, Tag("<long>")], Discriminator(_tool_shape)
 ]
 Prompt = Annotated[Annotated[str, Tag("<text>")] | Annotated[PromptFile, Tag("<mapping>")], Discriminator(_shape)]
+
+
+class MessageEntry(StrictModel):
+    """A message that goes before the client's."""
+
+    role: Literal["system", "user", "assistant"] = Field(
+        description="Who speaks. System messages come first; the first of the others is a user's."
+    )
+    content: Prompt = Field(description="Its text, which may hold placeholders, or {file: prompts/x.md}.")
+
+
+class InputEntry(StrictModel):
+    """A variable of the prompt. A call that gives no value, or a wrong one, gets a 400 that names it."""
+
+    type: InputType | None = Field(default=None, description="Default: that of `enum` or `default`, otherwise string.")
+    description: str | None = Field(default=None, max_length=10_000, description="A note for people. Default: none.")
+    max_length: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST_CHARACTERS,
+        description="The most characters of a string (default: 10000), or items of an array (default: 1000).",
+    )
+    enum: tuple[str | bool | int | float, ...] | None = Field(
+        default=None, min_length=1, max_length=1000, description="The values that it may have. Default: any."
+    )
+    default: JsonValue = Field(
+        default=None, description="The value where a call gives none. Default: none, so that each call must give one."
+    )
+    required: bool = Field(
+        default=True,
+        description="Whether a call must give a value where there is no `default`. With false it is empty.",
+    )
+
+
+InputName = Annotated[str, StringConstraints(pattern=INPUT_NAME)]
 Stop = Annotated[
     Annotated[str, Tag("<text>")] | Annotated[tuple[str, ...], Field(min_length=1, max_length=4), Tag("<list>")],
     Discriminator(_shape),
@@ -122,8 +160,8 @@ class AgentFile(ParameterSettings):
     description: str | None = Field(default=None, max_length=10_000, description="A note for people. Default: none.")
     extends: Name | None = Field(
         default=None,
-        description="The version of the same agent on which this one builds: its keys are inherited, `tools` merge by "
-        "name, `extra` and `logit_bias` key by key. Default: none.",
+        description="The version of the same agent on which this one builds: its keys are inherited, `tools` and "
+        "`inputs` merge by name, `extra` and `logit_bias` key by key. Default: none.",
     )
     model: str | None = Field(
         default=None,
@@ -135,6 +173,18 @@ class AgentFile(ParameterSettings):
     system_prompt: Prompt | None = Field(
         default=None,
         description="The prompt that goes before every conversation: text, or {file: prompts/x.md}. Default: none.",
+    )
+    messages: tuple[MessageEntry, ...] | None = Field(
+        default=None,
+        max_length=100,
+        description="Messages that go behind `system_prompt` and before the client's, such as examples: a list of "
+        "{role, content}. Default: none.",
+    )
+    inputs: Mapping[InputName, InputEntry] | None = Field(
+        default=None,
+        max_length=100,
+        description="The variables that `system_prompt` and `messages` may name as {{name}}, each with its type and "
+        "limits, such as {plan: {enum: [free, pro]}}. Default: none; the prompt is then fixed text.",
     )
     tools: tuple[ToolEntry, ...] | None = Field(
         default=None,
@@ -150,4 +200,4 @@ class AgentFile(ParameterSettings):
 
 
 PARAMETERS: Final = frozenset(ParameterSettings.model_fields)
-RESERVED: Final = frozenset(AgentFile.model_fields) | {"messages", "stream", "stream_options"}
+RESERVED: Final = frozenset(AgentFile.model_fields) | {"stream", "stream_options"}

@@ -14,6 +14,7 @@ from gateway.config import fields, quantities
 from gateway.config.crosscheck import ANYBODY, Known, KnownCaller, entries, gateway_problems
 from gateway.config.environment import Expanded, expand
 from gateway.config.gateway_file import GatewaySettings
+from gateway.config.input_check import prompt_id_problems
 from gateway.config.key_scope import agents_in_scope
 from gateway.config.model_check import alias_problems, model_problems, patterns_in
 from gateway.config.nodes import Node
@@ -37,8 +38,7 @@ GATEWAY_FILE: Final = "gateway.yaml"
 ROUTING_FILE: Final = "routing.yaml"
 AGENTS_FOLDER: Final = "agents"
 
-# What templates and shells would fill in; a JSON example in a prompt has no name between two pairs of braces.
-_PLACEHOLDER: Final = re.compile(r"\{\{ *[A-Za-z_][A-Za-z0-9_.]{0,60} *\}\}|\$\{[A-Za-z_][A-Za-z0-9_]{0,60}\}")
+_VARIABLE: Final = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]{0,60}\}")  # what a shell would fill in
 _NANO: Final = 1_000_000_000  # sums of money are whole nano-dollars
 
 Versions = Mapping[str, Mapping[str, AgentVersion]]
@@ -57,6 +57,7 @@ class Deployment:
     warnings: tuple[str, ...] = ()
     written: Mapping[str, str] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
+    prompt_ids: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def longest_call(self) -> float:
@@ -113,7 +114,8 @@ class _Loading:
         self._warnings += [*_settings_warnings(settings), *_agent_warnings(agents, files)]
         self._warnings += shared_accounts(settings, agents, expanded.written)
         aliases = dict(table.aliases)
-        digest = _digest(settings, expanded.written, agents, aliases)
+        prompt_ids = dict(table.prompt_ids)
+        digest = _digest(settings, expanded.written, agents, aliases, prompt_ids)
         return Deployment(
             settings,
             MappingProxyType(agents),
@@ -121,6 +123,7 @@ class _Loading:
             tuple(self._warnings),
             expanded.written,
             MappingProxyType(aliases),
+            MappingProxyType(prompt_ids),
         )
 
     def _expanded(self, root: Node | None) -> Expanded | None:
@@ -156,6 +159,7 @@ class _Loading:
         routing, found = validate(RoutingFile, root)
         self._problems += [*found, *islice(routing_problems(root, known), MAX_PROBLEMS + 1)]
         self._problems += islice(alias_problems(root, known), MAX_PROBLEMS + 1)
+        self._problems += islice(prompt_id_problems(root, known), MAX_PROBLEMS + 1)
         return routing
 
 
@@ -292,16 +296,20 @@ def _agent_warnings(agents: Mapping[str, Agent], files: VersionFiles) -> Iterato
             blind = ", and its steps go on by the clock alone" if climbs else ""
             yield f"agent {agent.name} has no guardrails: nothing rolls {agent.canary} back{blind}"
         for version in agent.versions.values():
-            if version.system_prompt and (found := _PLACEHOLDER.search(version.system_prompt)):
+            if version.system_prompt and (found := _VARIABLE.search(version.system_prompt)):
                 place = f"agent {agent.name}: the prompt of {version.name} holds {found[0]}"
-                yield f"{place}, which goes to the model as it is: prompts are no templates"
+                yield f"{place}, which goes to the model as it is: a variable of the prompt is written {{{{name}}}}"
         for version in agent.versions.values() if agent.hedge is not None else ():
             if all(target in (version.target, HUMAN) for target in agent.fallback):
                 yield f"agent {agent.name}: {version.name} is never hedged, as {version.target} is its only target"
 
 
 def _digest(
-    settings: GatewaySettings, written: Mapping[str, str], agents: Mapping[str, Agent], aliases: Mapping[str, str]
+    settings: GatewaySettings,
+    written: Mapping[str, str],
+    agents: Mapping[str, Agent],
+    aliases: Mapping[str, str],
+    prompt_ids: Mapping[str, str],
 ) -> str:
     """SHA-256 over the resolved content. A secret takes part as it is written (`${NAME}`), never as its value."""
     content = {
@@ -309,6 +317,7 @@ def _digest(
         "written": dict(written),
         "agents": {name: _content(agent) for name, agent in agents.items()},
         "aliases": dict(aliases),
+        "prompt_ids": dict(prompt_ids),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 

@@ -13,12 +13,16 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A scalar, a list or a mapping with text keys. The place of a mapping's value is that of its key."""
+    """A scalar, a list or a mapping with text keys. The place of a mapping's value is that of its key.
+
+    `text_line` is the line in which a text begins whose lines stand as they are (`|`), 0 for any other.
+    """
 
     value: Value
     file: str
     line: int
     column: int
+    text_line: int = 0
 
     @property
     def entries(self) -> "Mapping[str, Node]":

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from gateway.config import quantities
 from gateway.config.crosscheck import Known, entries, provider_known
+from gateway.config.input_check import input_problems
 from gateway.config.nodes import Node, Path
 from gateway.config.problems import MAX_PROBLEMS, Problem, quoted, unknown
 from gateway.config.rule_check import rule_problems
@@ -27,6 +28,7 @@ def routing_problems(root: Node, known: Known) -> Iterator[Problem]:
         yield from _guardrail_problems(entry, path)
         yield from _version_problems(entry, path, known)
         yield from _same_content(entry, path, known.versions.get(agent, {}))
+        yield from input_problems(entry, path, known.versions.get(agent, {}))
         yield from _fallback_problems(entry, path, known)
         yield from _shadow_problems(entry, path)
         yield from _hedge_problems(entry, path)

@@ -315,3 +315,8 @@ class RoutingFile(StrictModel):
         description="Other names that clients send as `model`, each with the agent that serves it, such as "
         "{gpt-4o: customer-support}, or with a model of the gateway's `models`. Default: none.",
     )
+    prompt_ids: Mapping[AliasName, Name] = Field(
+        default_factory=dict,
+        description="Ids that clients send as `prompt.id`, each with the agent whose prompt is meant, such as "
+        "{pmpt_68a1: customer-support}. An agent's own name is always one. Default: none.",
+    )

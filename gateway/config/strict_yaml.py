@@ -134,7 +134,7 @@ def _finite(word: str) -> float | str:
 
 @dataclass(frozen=True, slots=True)
 class _Event:
-    """A parser event as it is needed here. `plain` says that a scalar stood without quotes."""
+    """A parser event as it is needed here. `plain` says that a scalar stood without quotes, `literal` behind a `|`."""
 
     kind: type[yaml.Event]
     line: int
@@ -143,6 +143,7 @@ class _Event:
     anchor: str | None
     tag: str | None
     plain: bool
+    literal: bool
 
     def starts(self, *kinds: type[yaml.Event]) -> bool:
         return issubclass(self.kind, kinds)
@@ -170,6 +171,7 @@ def _events(text: str, back: Mapping[int, str]) -> Iterator[_Event]:
             getattr(event, "anchor", None),
             getattr(event, "tag", None),
             not getattr(event, "style", None),
+            getattr(event, "style", None) == "|",
         )
 
 
@@ -261,7 +263,7 @@ class _Builder:
             self._note(event, path, f"the value is not what its tag {shown} says")
 
     def _at(self, event: _Event, value: Value) -> Node:
-        return Node(value, self._file, event.line, event.column)
+        return Node(value, self._file, event.line, event.column, event.line + 1 if event.literal else 0)
 
     def _note(self, event: _Event, path: Path, message: str) -> None:
         self.problems.append(Problem(self._file, event.line, dotted(path), message))

@@ -12,7 +12,11 @@ from gateway.config.problems import Problem, quoted, unknown
 from gateway.config.strict_yaml import read_yaml
 
 _SUFFIX: Final = ".yaml"
-_MERGED_BY_KEY: Final = ("extra", "logit_bias")  # open mappings; any other mapping is one value and replaced whole
+_MERGED_BY_KEY: Final = (
+    "extra",
+    "inputs",
+    "logit_bias",
+)  # open mappings; any other mapping is one value and replaced whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from gateway.config.agent_file import PARAMETERS, RESERVED, AgentFile
 from gateway.config.nodes import Node
 from gateway.config.problems import Problem, listed, quoted, unknown
-from gateway.config.strict_yaml import UnreadableError, read_text
+from gateway.config.prompts import PromptFolder, build_prompt
 from gateway.config.validation import validate
 from gateway.config.version_files import resolve, tool_name
 from routing.agents import AgentVersion, Target, Tool
@@ -44,12 +44,15 @@ def _build(
         alone = files[name]
         return None, problems if alone is None else [*problems, *validate(AgentFile, alone)[1]]
     file, found = validate(AgentFile, node)
-    prompt, prompt_problems = _prompt(node, agent, around.folder)
+    prompt, prompt_problems = build_prompt(node, file, PromptFolder(around.folder, agent))
     target, target_problems = _target(node, around.providers)
     problems += [*found, *prompt_problems, *target_problems, *_cross_problems(node)]
     if file is None or target is None or problems:
         return None, problems
-    return AgentVersion(name, target, prompt, _parameters(node), _tools(file), frozenset(file.client_may_set or ())), []
+    may_set = frozenset(file.client_may_set or ())
+    return AgentVersion(
+        name, target, prompt.system, _parameters(node), _tools(file), may_set, prompt.messages, prompt.inputs
+    ), []
 
 
 def _parameters(node: Node) -> dict[str, str]:
@@ -88,33 +91,6 @@ def _which_provider(model: str, provider: str | None, providers: Collection[str]
         return f"{unknown('provider', provider, providers)}{hint}"
     choices = listed(f"{name}/{model}" for name in sorted(providers))
     return f"{quoted(model)} needs its provider in front: {choices}"
-
-
-def _prompt(node: Node, agent: str, folder: Path) -> tuple[str | None, list[Problem]]:
-    """The prompt's text, from the file or from the file that it names."""
-    prompt = node.get("system_prompt")
-    file = prompt.get("file") if prompt is not None else None
-    if prompt is None or file is None or file.text is None:
-        return (prompt.text if prompt is not None else None), []
-    path = ("system_prompt", "file")
-    try:
-        return _read_inside(folder, folder / "agents" / agent, file.text), []
-    except UnreadableError as error:
-        return None, [file.problem(path, f"{quoted(file.text)} {error}")]
-
-
-def _read_inside(folder: Path, nearby: Path, name: str) -> str:
-    """The text of a file relative to `nearby` or else to `folder`. Raises UnreadableError, also beyond `folder`."""
-    try:
-        found = next((path for path in (nearby / name, folder / name) if path.exists()), None)
-        inside = found is not None and found.resolve().is_relative_to(folder.resolve())
-    except (OSError, ValueError, RuntimeError):  # too long a name, a null character, a circle of links
-        found, inside = None, False
-    if found is None:
-        raise UnreadableError(f"not found in {nearby} or {folder}")
-    if not inside:
-        raise UnreadableError("lies outside of the configuration folder; copy it inside")
-    return read_text(found)
 
 
 def _cross_problems(node: Node) -> Iterator[Problem]:

@@ -2,13 +2,15 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from gateway.calls import Call
 from gateway.formats.parameters import settings
 from gateway.formats.settings import Settings
 from gateway.json_body import encode
+from gateway.prompts.prompt_text import PromptTemplate, PromptText
 from routing.agents import AgentVersion, Tool
 
 _LONGEST_PATH = 200
@@ -33,6 +35,8 @@ class AppliedVersion:
     """Members that a version puts into requests: JSON texts for chat completions, and `settings` in no format.
 
     `fixed` replaces what the client sent, and takes out where it is None; `defaults` fill in what the client left out.
+    `prompt` is what the version says first; its system message is `system`, and `turns` are the others, joined. Where
+    that depends on a call's values, `template` is set, and `filled` makes the version as it is for one call.
     """
 
     version: AgentVersion
@@ -40,6 +44,9 @@ class AppliedVersion:
     defaults: Mapping[str, str]
     system: str | None
     tools: tuple[Tool, ...]
+    turns: str = ""
+    prompt: PromptText = field(default_factory=PromptText)
+    template: PromptTemplate | None = None
 
     @classmethod
     def of(cls, version: AgentVersion) -> "AppliedVersion":
@@ -52,15 +59,35 @@ class AppliedVersion:
             fixed[name] = text
             if (alias := ALIASES.get(name)) and alias not in version.parameters:
                 fixed[alias] = None
-        system = None
-        if version.system_prompt is not None:
-            system = encode({"role": "system", "content": version.system_prompt})
-        return cls(version, fixed, defaults, system, version.tools)
+        template = PromptTemplate.of(version)
+        prompt = template.empty()
+        unfilled = None if template.is_fixed else template
+        return cls(version, fixed, defaults, _system(prompt), version.tools, _turns(prompt), prompt, unfilled)
+
+    def for_call(self, call: Call) -> "AppliedVersion":
+        """Return the version as it is for one call. Raises CallerError."""
+        return self.filled(call.values) if call.operation == "generate" else self
+
+    def filled(self, values: Mapping[str, Any] | None) -> "AppliedVersion":
+        """Return the version with a call's values in its prompt. Raises CallerError."""
+        if self.template is None:
+            return self
+        prompt = self.template.filled(values or {})
+        made = replace(self, system=_system(prompt), turns=_turns(prompt), prompt=prompt, template=None)
+        made.__dict__["settings"] = replace(self.settings, system=prompt.system, turns=prompt.turns)
+        return made
+
+    @property
+    def filled_characters(self) -> int:
+        """Return the length of a prompt that was made for one call; 0 where it is everybody's."""
+        if not self.version.inputs:
+            return 0
+        return len(self.prompt.system or "") + sum(len(turn.content) for turn in self.prompt.turns)
 
     @cached_property
     def settings(self) -> Settings:
         """The version in no wire format."""
-        return settings(self.version)
+        return replace(settings(self.version), system=self.prompt.system, turns=self.prompt.turns)
 
     @cached_property
     def portable(self) -> "AppliedVersion":
@@ -86,13 +113,27 @@ class AppliedVersion:
             return True
         if field == "tools" and self.tools:
             return _index(path) < len(self.tools) if len(path) > 1 else not sent.get("tools")
-        return self.system is not None and self._is_about_system(path, sent)
+        return self._is_about_prompt(path, sent)
 
-    def _is_about_system(self, path: tuple[str, ...], sent: Mapping[str, Any]) -> bool:
-        """Return whether the field is the version's prompt, which stands before everything the client says."""
-        if path[:1] in (("system",), ("instructions",), ("system_instruction",)):
+    def _is_about_prompt(self, path: tuple[str, ...], sent: Mapping[str, Any]) -> bool:
+        """Return whether the field is what the version says first, and no value of the client's is in it."""
+        if self.version.inputs:
+            return False
+        if self.system is not None and path[:1] in (("system",), ("instructions",), ("system_instruction",)):
             return _index(path) == 0 if len(path) > 1 else not sent.get(path[0])
-        return path[:1] == ("messages",) and "messages" in sent and _index(path) == 0 and "system" not in sent
+        systems = int(self.system is not None)
+        if path[:1] != ("messages",) or "messages" not in sent or "system" in sent:
+            return False
+        return _index(path) < (systems if _leads(sent["messages"]) else systems + len(self.prompt.turns))
+
+
+def _system(prompt: PromptText) -> str | None:
+    return None if prompt.system is None else encode({"role": "system", "content": prompt.system})
+
+
+def _turns(prompt: PromptText) -> str:
+    """The turns as the JSON texts of messages, with commas between them."""
+    return ",".join(encode({"role": turn.role, "content": turn.content}) for turn in prompt.turns)
 
 
 def path_of(param: str | None) -> tuple[str, ...]:
@@ -100,6 +141,12 @@ def path_of(param: str | None) -> tuple[str, ...]:
     if not param or len(param) > _LONGEST_PATH:
         return ()
     return tuple(name for name in param.replace("[", ".").replace("]", "").split(".") if name)
+
+
+def _leads(messages: Any) -> bool:
+    """Return whether the client begins with a system message, behind which a version's turns stand."""
+    first = messages[0] if isinstance(messages, list) and messages else None
+    return isinstance(first, Mapping) and first.get("role") in ("system", "developer")
 
 
 def _index(path: tuple[str, ...]) -> int:

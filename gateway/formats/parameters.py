@@ -80,12 +80,11 @@ def read(parameters: Mapping[str, str]) -> tuple[Fields, Fields]:
 
 
 def settings(version: AgentVersion) -> Settings:
-    """A version's part in requests of any format."""
+    """A version's part in requests of any format, less its prompt."""
     defaults = {name: text for name, text in version.parameters.items() if name in version.client_may_set}
     fixed, native = read({name: text for name, text in version.parameters.items() if name not in defaults})
     lenient, more = read(defaults)
     return Settings(
-        system=version.system_prompt,
         tools=tuple(tool(json.loads(each.definition), "tools") for each in version.tools),
         fixed=fixed,
         defaults=lenient,

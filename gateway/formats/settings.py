@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.formats.prompt import Message, Prompt, Text, ToolSpec
+from gateway.formats.turns import leading_systems
+from routing.agents import PromptMessage
 
 _THOUGHT = frozenset({"effort", "thinking_budget"})
 
@@ -15,7 +17,8 @@ class Settings:
 
     `fixed` and `defaults` are fields of a `Prompt` by name: the one replaces what the client sent, the other fills in
     what it left out. `native` are parameters that no such field stands for: members of the provider's own request,
-    for targets in the wire format that the version was written for.
+    for targets in the wire format that the version was written for. `turns` go before the client's, behind its leading
+    system messages.
     """
 
     system: str | None = None
@@ -23,19 +26,29 @@ class Settings:
     fixed: Mapping[str, Any] | None = None
     defaults: Mapping[str, Any] | None = None
     native: Mapping[str, Any] | None = None
+    turns: tuple[PromptMessage, ...] = ()
 
 
 def overlay(prompt: Prompt, settings: Settings) -> Prompt:
-    """The prompt with the version applied: its parameters, its system message first, its tools before the client's."""
+    """The prompt with the version applied: its parameters, its messages first, its tools before the client's."""
     changed = dict(settings.fixed or {})
     if not _THOUGHT.isdisjoint(changed):
         changed["may_not_think"] = False  # what the version sets is more than a client's wish
     for name, value in (settings.defaults or {}).items():
         if getattr(prompt, name) in (None, ()):
             changed[name] = value
-    if settings.system is not None:
-        changed["messages"] = (Message("system", (Text(settings.system),)), *prompt.messages)
+    if settings.system is not None or settings.turns:
+        changed["messages"] = _messages(prompt, settings)
     if settings.tools:
         own = {tool.name for tool in settings.tools}
         changed["tools"] = settings.tools + tuple(tool for tool in prompt.tools if tool.name not in own)
     return replace(prompt, **changed)
+
+
+def _messages(prompt: Prompt, settings: Settings) -> tuple[Message, ...]:
+    system = () if settings.system is None else (Message("system", (Text(settings.system),)),)
+    if not settings.turns:
+        return (*system, *prompt.messages)
+    leading = len(leading_systems(prompt.messages))
+    turns = (Message(turn.role, (Text(turn.content),)) for turn in settings.turns)
+    return (*system, *prompt.messages[:leading], *turns, *prompt.messages[leading:])

@@ -23,6 +23,7 @@ from gateway.net.server import ServerLimits
 from gateway.passthrough.model_list import fetch_models
 from gateway.passthrough.uploads import takes_uploads
 from gateway.pricing import PriceBook, PriceList
+from gateway.prompts.names import PromptNames
 from gateway.redaction import Redactor
 from gateway.rollout.notifications import Receiver
 from gateway.rollout.recorder import Clock
@@ -74,6 +75,7 @@ def runtime(
         guard=None if settings.keys else BrowserGuard((settings.listen.host, *settings.hosts), settings.cors),
         signing_secret=_signing_secret(settings),
         names=_names(deployment, channels, book, lists),
+        prompts=PromptNames.of(deployment.agents, deployment.prompt_ids),
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routing.agents import AgentVersion, Target, Tool
+from routing.agents import AgentVersion, PromptInput, PromptMessage, Target, Tool
 
 FULL = AgentVersion(
     "v1",
@@ -45,6 +45,8 @@ def test_the_name_is_no_part_of_the_digest() -> None:
         {"tools": (Tool("look", '{"name":"look","strict":true}'), FULL.tools[1])},
         {"client_may_set": frozenset[str]()},
         {"client_may_set": frozenset({"temperature", "stop"})},
+        {"messages": (PromptMessage("user", "Hi"),)},
+        {"inputs": {"name": PromptInput()}},
     ],
 )
 def test_any_other_content_is_another_version(change: dict[str, Any]) -> None:
@@ -66,3 +68,22 @@ def test_the_spelling_of_json_does_not_matter() -> None:
     spelled = {"temperature": " 0.30", "stop": '[ "a", "\\u0062" ]'}
     tools = (FULL.tools[0], Tool("buy", '{ "name" : "buy" }'))
     assert replace(FULL, parameters=spelled, tools=tools).digest == FULL.digest
+
+
+INPUT = PromptInput("string", 5, ('"a"', '"b"'), '"a"')
+
+
+@pytest.mark.parametrize(
+    "change", [{"type": "object"}, {"max_length": 6}, {"enum": ()}, {"default": None}, {"required": False}]
+)
+def test_another_declaration_is_another_version(change: dict[str, Any]) -> None:
+    """What a call may give, and must give, is part of a version; the order of choices is not."""
+    version = replace(FULL, inputs={"x": INPUT})
+    assert replace(FULL, inputs={"x": replace(INPUT, **change)}).digest != version.digest
+    assert replace(FULL, inputs={"x": replace(INPUT, enum=INPUT.enum[::-1])}).digest == version.digest
+
+
+def test_needed_inputs() -> None:
+    """A call must give a value that has no default and is not optional."""
+    needed = [PromptInput(), PromptInput(default="1"), PromptInput(required=False)]
+    assert [each.is_needed for each in needed] == [True, False, False]

@@ -38,6 +38,9 @@ def amend(document: Document, settings: Settings, name: str) -> Changes:
         changed["tools"] = merge_tools([(each.name, encode(tool(each, takes))) for each in settings.tools], document)
     if (history := _history(document)) is not None:
         changed["messages"] = history
+    if settings.turns and not _continues_thread(document):
+        own = [encode({"role": turn.role, "content": turn.content}) for turn in settings.turns]
+        changed["messages"] = array([*own, *elements(changed.get("messages") or document.texts["messages"])])
     for member, value in (settings.native or {}).items():
         changed[member] = encode(_laid_over(document.values.get(member), value))
     if _continues_thread(document):  # which holds these already, as the version had them

@@ -11,6 +11,7 @@ from gateway.formats.gemini.provider_request import LIMITS
 from gateway.formats.prompt import Prompt, ToolSpec
 from gateway.formats.settings import Settings
 from gateway.json_body import Document, array, elements, encode
+from routing.agents import PromptMessage
 
 _CALLING = frozenset({"tool_choice", "parallel_tools"})
 Changes = dict[str, str | None]
@@ -24,6 +25,8 @@ def amend(document: Document, settings: Settings, model: str) -> Changes:
         changed.texts[client.names["model"]] = None
     if settings.system is not None:
         changed.put("systemInstruction", _system(settings.system, client.inner("systemInstruction")))
+    if settings.turns:
+        changed.put("contents", array([*map(_turn, settings.turns), *client.items("contents")]))
     if settings.tools:
         changed.put("tools", _tools(settings.tools, client.items("tools")))
     _put_generation(changed, settings, model)
@@ -92,6 +95,10 @@ class _Changes:
 
 def _system(prompt: str, client: _Object) -> str:
     return client.patched((), {"parts": array([encode({"text": prompt}), *client.items("parts")])})
+
+
+def _turn(turn: PromptMessage) -> str:
+    return encode({"role": "model" if turn.role == "assistant" else "user", "parts": [{"text": turn.content}]})
 
 
 def _tools(tools: tuple[ToolSpec, ...], client: list[str]) -> str:

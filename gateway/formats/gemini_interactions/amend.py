@@ -18,12 +18,15 @@ from gateway.formats.gemini_interactions._config import (
     write_output,
     write_tool,
 )
+from gateway.formats.gemini_interactions._content import is_content
+from gateway.formats.gemini_interactions._terms import PREVIOUS
 from gateway.formats.gemini_interactions.client_request import check_spelling, refuse_ours
 from gateway.formats.gemini_interactions.provider_request import LIMITS
 from gateway.formats.prompt import Prompt, ToolSpec, Untranslatable
 from gateway.formats.settings import Settings
 from gateway.formats.tools import merge_tools
-from gateway.json_body import Document, encode
+from gateway.json_body import Document, array, elements, encode
+from routing.agents import PromptMessage
 
 _CHOOSING = frozenset({"tool_choice", "parallel_tools"})
 Changes = dict[str, str | None]
@@ -38,6 +41,8 @@ def amend(document: Document, settings: Settings, model: str) -> Changes:
     changed: Changes = {"agent" if is_agent else "model": encode(model)}
     if settings.system:
         changed["system_instruction"] = _instruction(settings.system, document)
+    if settings.turns and not given.get(PREVIOUS):
+        changed["input"] = _input(settings.turns, document)
     if settings.tools:
         own = [(tool.name, encode(write_tool(fitted_tool(tool, LIMITS)))) for tool in settings.tools]
         changed["tools"] = merge_tools(own, document, _function_name)
@@ -61,6 +66,26 @@ def _instruction(system: str, document: Document) -> str:
     if not isinstance(own, str):
         raise CallerError("system_instruction must be text", param="system_instruction")
     return encode(f"{system}\n\n")[:-1] + document.texts["system_instruction"][1:]
+
+
+def _input(turns: tuple[PromptMessage, ...], document: Document) -> str:
+    """The version's turns as steps, then the client's."""
+    kinds = {"assistant": "model_output", "user": "user_input"}
+    own = [encode({"type": kinds[t.role], "content": [{"type": "text", "text": t.content}]}) for t in turns]
+    return array([*own, *_steps(document.values.get("input"), document.texts.get("input", ""))])
+
+
+def _steps(given: Any, text: str) -> list[str]:
+    """The client's input as steps; blocks of content, and text alone, are what a user said."""
+    if isinstance(given, list):
+        if not any(isinstance(each, Mapping) and is_content(each.get("type")) for each in given):
+            return elements(text)
+        return [f'{{"type":"user_input","content":{text}}}']
+    if isinstance(given, str):
+        return [f'{{"type":"user_input","content":[{{"type":"text","text":{text}}}]}}']
+    if isinstance(given, Mapping):
+        return [f'{{"type":"user_input","content":[{text}]}}' if is_content(given.get("type")) else text]
+    return []
 
 
 def _config(document: Document, settings: Settings) -> dict[str, Any] | None:

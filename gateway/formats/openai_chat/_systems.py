@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gateway.json_body import Document, array, elements, encode
+from gateway.prompts.prompt_text import PromptText
 
 Message = Mapping[str, Any]
 
@@ -16,7 +17,7 @@ _SYSTEM = ("system", "developer")
 
 def with_one_system(messages: Sequence[Any]) -> list[Any]:
     """The messages with one system message at most, and that first. What stays as it is stays the very same object."""
-    leading = next((at for at, each in enumerate(messages) if not _is_system(each)), len(messages))
+    leading = count_leading(messages)
     kept: list[Any] = list(messages[:leading])
     if leading > 1:
         kept = [{"role": "system", "content": _joined([each.get("content") for each in kept])}]
@@ -42,19 +43,26 @@ def _runs(messages: Sequence[Any]) -> Iterator[list[Any]]:
         yield run
 
 
-def system_changes(document: Document, prompt: str | None) -> str | None:
-    """A client's messages behind the version's prompt with one system message, as JSON text; None where nothing changes
-    but that the prompt comes first."""
+def system_changes(document: Document, prompt: PromptText) -> str | None:
+    """A client's messages behind the version's with one system message, as JSON text; None where nothing changes but
+    that the version's come first."""
     text = document.texts["messages"]
     if '"system"' not in text and '"developer"' not in text:
         return None
-    messages = document.values["messages"]
-    own = [] if prompt is None else [{"role": "system", "content": prompt}]
-    made = with_one_system([*own, *messages])
-    if [*map(id, made[len(own) :])] == [*map(id, messages)]:
+    messages, leading = document.values["messages"], count_leading(document.values["messages"])
+    own = [] if prompt.system is None else [{"role": "system", "content": prompt.system}]
+    turns = [{"role": turn.role, "content": turn.content} for turn in prompt.turns]
+    made = with_one_system([*own, *messages[:leading], *turns, *messages[leading:]])
+    versions = {*map(id, own), *map(id, turns)}
+    if [id(each) for each in made if id(each) not in versions] == [*map(id, messages)]:
         return None
     texts = {id(message): source for message, source in zip(messages, elements(text), strict=True)}
     return array([texts.get(id(message)) or encode(message) for message in made])
+
+
+def count_leading(messages: Sequence[Any]) -> int:
+    """Return how many system messages there are at the beginning."""
+    return next((at for at, each in enumerate(messages) if not _is_system(each)), len(messages))
 
 
 def _is_system(message: Any) -> bool:

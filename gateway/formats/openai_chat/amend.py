@@ -16,7 +16,7 @@ from gateway.formats.endpoint import ProviderEndpoint
 from gateway.formats.limits import FormatLimits
 from gateway.formats.openai_chat._limits import known_host
 from gateway.formats.openai_chat._quirks import OPENAI_HINTS, Quirks, quirks
-from gateway.formats.openai_chat._systems import is_text, system_changes
+from gateway.formats.openai_chat._systems import count_leading, is_text, system_changes
 from gateway.formats.openai_chat.provider_request import write_choice, write_parameters, write_tool
 from gateway.formats.prompt import Prompt
 from gateway.formats.settings import Settings
@@ -50,7 +50,7 @@ def chat_request(
     known = quirks(endpoint.origin.host, target.model)
     changed = changes(call.document, applied, target.model, call.stream and asks_usage and known.asks_usage)
     if known.one_system:
-        joined = system_changes(call.document, applied.version.system_prompt)
+        joined = system_changes(call.document, applied.prompt)
         if joined is not None:
             changed["messages"] = joined
     if known.is_closed:
@@ -79,7 +79,9 @@ def changes(document: Document, applied: AppliedVersion, model: str, stream: boo
     for name, text in applied.defaults.items():
         if name not in document.texts and ALIASES.get(name) not in document.texts:
             changed[name] = text
-    if applied.system is not None:
+    if applied.turns:
+        changed["messages"] = with_turns(applied.system, applied.turns, document)
+    elif applied.system is not None:
         changed["messages"] = prepend(applied.system, document.texts["messages"])
     if applied.tools:
         changed["tools"] = merge_tools([(tool.name, tool.definition) for tool in applied.tools], document, _tool_name)
@@ -95,9 +97,12 @@ def amend(document: Document, settings: Settings, model: str, host: str) -> dict
     changed: dict[str, str | None] = {name: None for field in fixed for name in _spellings(field)}
     changed |= {"model": encode(model), **_encoded(_members({**defaults, **fixed}, known))}
     changed |= _encoded(settings.native or {})
-    if settings.system is not None:
-        message = encode({"role": "system", "content": settings.system})
-        changed["messages"] = prepend(message, document.texts["messages"])
+    system = None if settings.system is None else encode({"role": "system", "content": settings.system})
+    if settings.turns:
+        turns = [encode({"role": turn.role, "content": turn.content}) for turn in settings.turns]
+        changed["messages"] = with_turns(system, ",".join(turns), document)
+    elif system is not None:
+        changed["messages"] = prepend(system, document.texts["messages"])
     if settings.tools:
         own = [(tool.name, encode(write_tool(tool))) for tool in settings.tools]
         changed["tools"] = merge_tools(own, document, _tool_name)
@@ -117,6 +122,14 @@ def prepend(message: str, messages: str) -> str:
         return f"[{message},{messages[1:]}"
     rest = messages[1:].lstrip()
     return f"[{message}{rest}" if rest.startswith("]") else f"[{message},{rest}"
+
+
+def with_turns(system: str | None, turns: str, document: Document) -> str:
+    """The messages with a version's before them; its turns stand behind the client's leading system messages."""
+    texts = elements(document.texts["messages"])
+    leading = count_leading(document.values["messages"])
+    own = [] if system is None else [system]
+    return array([*own, *texts[:leading], turns, *texts[leading:]])
 
 
 def _tool_name(tool: Any) -> str | None:

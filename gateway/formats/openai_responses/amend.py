@@ -6,11 +6,12 @@ from typing import Any
 from gateway.errors import CallerError
 from gateway.formats.marks import is_ours, is_sealed
 from gateway.formats.openai_responses._tools import write_choice, write_output, write_tool
-from gateway.formats.openai_responses.client_request import LOGPROBS, refuse_ours
+from gateway.formats.openai_responses.client_request import CONTINUING, LOGPROBS, NOTHING_SAID, refuse_ours
 from gateway.formats.openai_responses.provider_request import FEWEST_TOKENS, LIMITS, UNSAYABLE, effort_of, unsayable
 from gateway.formats.settings import Settings
 from gateway.formats.tools import merge_tools
 from gateway.json_body import Document, array, elements, encode
+from routing.agents import PromptMessage
 
 _CALL_ID = LIMITS.call_id
 # Where a field of a prompt stands: a member, or a member of a member.
@@ -43,7 +44,32 @@ def amend(document: Document, settings: Settings, model: str) -> dict[str, str |
         items = history(document.values["input"], text)
         if items is not None:
             changed["input"] = items
+    if settings.turns and not _goes_on(document.values):
+        changed["input"] = _with_turns(settings.turns, document, changed.get("input"))
+    elif settings.system and document.texts.get("input") == NOTHING_SAID:  # instructions alone are no request
+        changed |= {"instructions": None, "input": array([encode({"role": "developer", "content": settings.system})])}
     return changed
+
+
+def _goes_on(given: Mapping[str, Any]) -> bool:
+    """Return whether the provider holds the conversation already, with what the version said first."""
+    return any(given.get(name) is not None for name in CONTINUING)
+
+
+def _with_turns(turns: tuple[PromptMessage, ...], document: Document, items: str | None) -> str:
+    """The input behind a version's turns, and these behind the client's leading system messages."""
+    given, text = document.values.get("input"), items or document.texts.get("input") or NOTHING_SAID
+    own = [encode({"role": turn.role, "content": turn.content}) for turn in turns]
+    if not isinstance(given, list):
+        said = [f'{{"role":"user","content":{text}}}'] if given is not None else []
+        return array([*own, *said])
+    texts = elements(text)
+    leading = next((at for at, item in enumerate(given) if not _is_system(item)), len(given))
+    return array([*texts[:leading], *own, *texts[leading:]])
+
+
+def _is_system(item: Any) -> bool:
+    return isinstance(item, Mapping) and item.get("role") in ("system", "developer")
 
 
 def _parameters(document: Document, settings: Settings) -> dict[str, Any]:

@@ -26,6 +26,7 @@ CLIENT = ClientSide(
         tries_websocket=True,  # Codex and OpenAI's SDKs try one
         references=REFERENCES,
         other_references=CONVERSATIONS,
+        prompted="input",
     ),
     prompt=read,
     opening=opening,

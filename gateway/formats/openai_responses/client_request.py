@@ -23,7 +23,9 @@ ENCRYPTED = "reasoning.encrypted_content"
 
 # Instead of messages: a conversation or a template that lives at a provider.
 PREVIOUS = "previous_response_id"
-_STORED = (PREVIOUS, "conversation", "prompt")
+CONTINUING = (PREVIOUS, "conversation")
+_STORED = (*CONTINUING, "prompt")
+NOTHING_SAID = "[]"  # an `input` that leaves all to the version's prompt
 # What asks for nothing, or for what happens anyway; `max_tool_calls` counts calls of tools that run at a provider.
 _NOTHING: Mapping[str, tuple[Any, ...]] = {
     "truncation": ("disabled",), "background": (False,), "context_management": ([],), "client_metadata": ({},),

@@ -125,7 +125,6 @@ def test_settings_of_a_version() -> None:
         "v1", Target("openai", "gpt-4o"), "Be kind.", parameters, tools, frozenset({"temperature", "verbosity"})
     )
     assert settings(own) == Settings(
-        system="Be kind.",
         tools=(SPEC,),
         fixed={"max_tokens": 9},
         defaults={"temperature": 0.3},

@@ -1,0 +1,1 @@
+"""Prompts with variables: the template language, the values that calls give, and the finished text."""

@@ -1,0 +1,186 @@
+"""Prompts with variables, as clients of every format call them: filled, in place, and never passed on or shown."""
+
+import base64
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from tests.gateway.api.doors import DOORS
+from tests.support.calling import PROVIDERS, Place
+
+Serve = Callable[..., Awaitable[Place]]
+SECRET = "Zebulon-7316-{{plan}}"
+INPUTS = {
+    "customer": {"type": "string", "max_length": 40},
+    "plan": {"enum": ["free", "pro"], "default": "free"},
+    "note": {"required": False},
+}
+VERSION = {
+    "system_prompt": "For {{customer}} ({{plan}}).{{#if note}} Note: {{note}}{{/if}}",
+    "messages": [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "I am {{customer}}."},
+        {"role": "assistant", "content": "Hello {{customer}}!"},
+    ],
+    "inputs": INPUTS,
+}
+SYSTEM = f"For {SECRET} (pro).\n\nBe brief."
+
+
+def said(body: Any) -> tuple[str, list[tuple[str, str]]]:
+    """The system text and the turns that a provider received, in whatever format."""
+    turns = body.get("messages") or body.get("contents") or body.get("input")
+    found = [(turn.get("role") or turn["type"], _text(turn.get("content") or turn.get("parts"))) for turn in turns]
+    lead = (
+        body.get("instructions")
+        or body.get("system")
+        or body.get("systemInstruction")
+        or body.get("system_instruction")
+    )
+    if lead is None and found[0][0] == "system":
+        lead = found.pop(0)[1]
+    return _text(lead), [
+        ({"model": "assistant", "model_output": "assistant", "user_input": "user"}.get(role, role), text)
+        for role, text in found
+    ]
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, dict):
+        content = content["parts"]
+    return content if isinstance(content, str) else "".join(part["text"] for part in content)
+
+
+async def ask(here: Place, client: str, headers: dict[str, str] | None = None, **more: Any) -> Any:
+    """A call by that format's own endpoint."""
+    door = DOORS[client]
+    path, body = door.request(here.agent)
+    return await here.http.post(here.running.url + path, json={**body, **more}, headers={**door.key, **(headers or {})})
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("client", DOORS)
+async def test_every_format(serve: Serve, client: str, provider: str) -> None:
+    """The filled prompt and the version's turns stand before the client's, and its values are in no other place."""
+    here = await serve(version=VERSION, api=provider)
+    answer = await ask(here, client, prompt_variables={"customer": SECRET, "plan": "pro", "unknown": "x"})
+    assert answer.status_code == 200, answer.text
+    received = here.received_json()
+    turns = [("user", f"I am {SECRET}."), ("assistant", f"Hello {SECRET}!"), ("user", "hello")]
+    assert said(received) == (SYSTEM, turns)
+    assert not {"prompt_variables", "inputs", "prompt"} & set(received) and "unknown" not in here.received().body
+
+
+@pytest.mark.parametrize("client", DOORS)
+@pytest.mark.parametrize(
+    ("values", "code", "named"),
+    [
+        ({}, "missing_prompt_variable", "customer"),
+        ({"customer": None}, "missing_prompt_variable", "customer"),
+        ({"customer": 7316}, "invalid_prompt_variable", "customer"),
+        ({"customer": SECRET * 3}, "invalid_prompt_variable", "customer"),
+        ({"customer": "x", "plan": SECRET}, "invalid_prompt_variable", "plan"),
+        ({"customer": "x", "note": [SECRET]}, "invalid_prompt_variable", "note"),
+        ([SECRET], "invalid_prompt_variables", "prompt_variables"),
+    ],
+)
+async def test_client_faults(serve: Serve, client: str, values: Any, code: str, named: str) -> None:
+    """A missing or wrong value is a 400 in the client's own format that names the variable and never the value."""
+    here = await serve(version=VERSION)
+    answer = await ask(here, client, prompt_variables=values)
+    assert answer.status_code == 400 and DOORS[client].error(answer.json())
+    assert named in answer.text and "7316" not in answer.text and "Zebulon" not in answer.text
+    assert len(here.standin.requests) == 0
+
+
+async def test_client_faults_are_no_evidence(serve: Serve) -> None:
+    """A call without its value is refused, and neither an error nor a rejection of the version."""
+    here = await serve(version=VERSION)
+    assert (await ask(here, "openai")).headers["x-serinus-failed-by"] == "client"
+    books = await here.books()
+    assert (books.requests, books.errors, books.rejected) == (1, 0, 0)
+
+
+async def test_order_of_sources(serve: Serve) -> None:
+    """The first source that gives a value counts: `prompt.variables`, `prompt_variables`, `inputs`, the header."""
+    here = await serve(version={"system_prompt": "{{a}}{{b}}{{c}}{{d}}", "inputs": {name: {} for name in "abcd"}})
+    header = base64.urlsafe_b64encode(json.dumps(dict.fromkeys("abcd", "4")).encode()).decode().rstrip("=")
+    prompt = {"id": here.agent, "variables": {"a": {"type": "input_text", "text": "1"}, "b": None}}
+    sources = {"prompt": prompt, "prompt_variables": {"a": "2", "b": "2"}, "inputs": dict.fromkeys("abc", "3")}
+    for client in ("openai", "openai-responses"):
+        answer = await ask(here, client, {"x-serinus-inputs": header}, **sources)
+        assert answer.status_code == 200, answer.text
+        assert said(here.received_json())[0] == "1234"
+    assert here.received().header("x-serinus-inputs") is None
+
+
+@pytest.mark.parametrize("header", ["%%%", "e30", "W10", "bm8", "eyJhIjpOYU59", base64.b64encode(b"[" * 5000).decode()])
+async def test_header_that_is_none(serve: Serve, header: str) -> None:
+    """A header that is no JSON object in base64url is a 400, but for an empty object, whose value is then missing."""
+    here = await serve(version={"system_prompt": "{{a}}", "inputs": {"a": {}}})
+    answer = await ask(here, "openai", {"x-serinus-inputs": header})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] in ("invalid_prompt_variables", "missing_prompt_variable")
+
+
+@pytest.mark.parametrize("kind", ["input_image", "input_file", "input_other"])
+async def test_media_in_variables(serve: Serve, kind: str) -> None:
+    """An image or a file as a variable is refused by its name, used or not."""
+    here = await serve(version={"system_prompt": "{{a}}", "inputs": {"a": {}}})
+    prompt = {"id": here.agent, "variables": {"a": "x", "photo": {"type": kind, "file_id": SECRET}}}
+    answer = await ask(here, "openai-responses", prompt=prompt)
+    assert answer.status_code == 400 and "photo" in answer.text and "Zebulon" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {str(number): 1 for number in range(201)},
+        {"a": "x" * (1 << 20)},
+        {"a": ["x"] * 10_001},
+        {"a": json.loads("[" * 17 + "]" * 17)},
+    ],
+)
+async def test_bounds_of_values(serve: Serve, values: Any) -> None:
+    """Too many values, too long, or nested too deeply are a 400."""
+    here = await serve(version={"system_prompt": "{{#each a}}{{this}}{{/each}}", "inputs": {"a": {"type": "array"}}})
+    answer = await ask(here, "anthropic", prompt_variables=values)
+    assert answer.status_code == 400 and "prompt variables" in answer.text
+
+
+async def test_agents_without_inputs(serve: Serve) -> None:
+    """Values for an agent that takes none go nowhere; other members stay the client's."""
+    here = await serve(version={"system_prompt": "Fixed."})
+    answer = await ask(here, "openai", {"x-serinus-inputs": "e30"}, prompt_variables={"a": SECRET}, inputs=[1])
+    assert answer.status_code == 200
+    assert "Zebulon" not in here.received().body and here.received_json()["inputs"] == [1]
+
+
+async def test_values_that_the_canary_alone_needs(serve: Serve) -> None:
+    """Both arms take the same call: what a version does not know it does not use."""
+    files = {
+        "v2.yaml": {"model": "standin/better", "system_prompt": "{{tone}}", "inputs": {"tone": {"default": "kind"}}}
+    }
+    here = await serve(version={"system_prompt": "Fixed."}, files=files, routing={"canary": "v2", "weight": "50%"})
+    for pin, system in (("v1", "Fixed."), ("v2", "stern")):
+        answer = await here.chat(model=f"{here.agent}@{pin}", prompt_variables={"tone": "stern"})
+        assert answer.status_code == 200 and said(here.received_json())[0] == system
+
+
+async def test_other_endpoints(serve: Serve) -> None:
+    """Embeddings and completions have no prompt of the version's; their own members stay as they are."""
+    here = await serve(version=VERSION)
+    for path, body in (("embeddings", {"input": "x"}), ("completions", {"prompt": "x"})):
+        await here.http.post(f"{here.base_url}/{path}", json={"model": here.agent, "inputs": {"a": 1}, **body})
+        assert here.received_json()["inputs"] == {"a": 1}
+
+
+async def test_clients_own_system_message(serve: Serve) -> None:
+    """A version's turns stand behind the client's leading system messages, which follow its own."""
+    here = await serve(version=VERSION)
+    messages = [{"role": "system", "content": "Mine."}, {"role": "user", "content": "hi"}]
+    await here.chat(messages=messages, inputs={"customer": "Ann"})
+    turns = [("user", "I am Ann."), ("assistant", "Hello Ann!"), ("user", "hi")]
+    assert said(here.received_json()) == ("For Ann (free).\n\nBe brief.\n\nMine.", turns)

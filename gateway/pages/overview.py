@@ -136,21 +136,21 @@ def _row(name: str, agent: AgentView, condition: Condition) -> Markup:
 
 def _numbers(agent: AgentView) -> Iterator[Markup]:
     """Yield the few numbers of a row: the last five minutes, and the evidence of a trial."""
-    yield _number("calls, last hour", f"{recent_calls(agent):,}")
+    yield _number("calls, 1 h", f"{recent_calls(agent):,}")
     for role, version in (("stable", agent.stable), ("canary", agent.canary)):
         if version is not None and (sums := agent.versions.get(version.version)) is not None:
-            yield _number(f"errors of {role}", _error_rate(sums))
+            yield _errors(role, sums)
     if is_on_trial(agent):
         yield _number("canary's share", share(agent))
         yield _number("evidence", f"E {evidence_number(agent.e_value)} of {agent.threshold:g}")
 
 
-def _error_rate(sums: VersionView) -> str:
-    """Return the error rate of the last five minutes; that of the whole rollout where nothing is known of these."""
+def _errors(role: str, sums: VersionView) -> Markup:
+    """Return the errors of the last five minutes; those of the whole rollout where nothing is known of these."""
     recent = sums.recent.get("5m")
     if recent is not None and recent.judged:
-        return f"{errors_in_words(recent)} in 5 min"
-    return f"{errors_in_words(sums)} in all" if sums.judged else "–"
+        return _number(f"{role}'s errors, 5 min", errors_in_words(recent))
+    return _number(f"{role}'s errors, rollout", errors_in_words(sums))
 
 
 def _number(name: str, value: str) -> Markup:

@@ -16,6 +16,12 @@ from tests.support.page_states import NOW
 
 PHONE = {"width": 375, "height": 812}
 DESK = {"width": 1280, "height": 800}
+# A stream that is open, and stays so: what Playwright answers by itself has an end.
+_OPEN_STREAM = """
+window.EventSource = class extends EventTarget {
+  constructor() { super(); queueMicrotask(() => this.dispatchEvent(new Event("open"))); }
+};
+"""
 _ZONE = "Europe/Berlin"
 _FILES = {"status.css": "text/css", "status.js": "text/javascript"}
 
@@ -36,8 +42,9 @@ class Browsing:
         return page
 
     async def show(self, shown: Shown, **options: Any) -> Page:
-        """Show a page that no gateway serves, with its own policy, script and stylesheet; its stream never begins."""
+        """Show a page that no gateway serves, with its own policy, script and stylesheet; its stream stays empty."""
         page = await self._page(**options)
+        await page.add_init_script(_OPEN_STREAM)
         await page.clock.set_fixed_time(NOW)
         await page.route("**/*", lambda route: _fulfil(route, self._shown[page]))
         await self.turn(page, shown)
@@ -86,9 +93,8 @@ async def _fulfil(route: Route, shown: Shown) -> None:
         await route.fulfill(body=icon(_level(name)), content_type="image/svg+xml")
     elif name in _FILES:
         await route.fulfill(body=files("gateway.pages").joinpath(name).read_bytes(), content_type=_FILES[name])
-    else:  # an open stream in which nothing happens
-        body = b"retry: 2000\n\n"
-        await route.fulfill(body=body, content_type="text/event-stream")
+    else:
+        await route.fulfill(status=404)
 
 
 def _level(name: str) -> Level:

@@ -59,6 +59,8 @@ from tests.support.views import agent_view, status_view, version_view
 
 NOW = datetime(2026, 11, 30, 3, 12, 40, tzinfo=UTC)
 _TOKENS = TokenSums(0, 0, 0, 0)
+_TRIAL_MINUTES = 52  # since the canary was started
+_STABLE_CALLS, _CANARY_CALLS = 68 * _TRIAL_MINUTES, 4 * _TRIAL_MINUTES
 _V1, _V2 = VersionRef("v1", "3f9a12c07bd4" + "0" * 52), VersionRef("v2", "b81c55e2a90d" + "0" * 52)
 
 
@@ -72,23 +74,24 @@ def recent(
 ) -> RecentView:
     if not calls:
         return RecentView(0, 0, None, None, None, None, None, None)
-    lost = round(calls * (rate if unanswered is None else unanswered))
-    return RecentView(calls, round(calls * rate), rate, p50, p50 * 2.1, p50 / 3, cost, 0.91, unanswered=lost)
+    errors, lost = round(calls * rate), round(calls * (rate if unanswered is None else unanswered))
+    return RecentView(calls, errors, errors / calls, p50, p50 * 2.1, p50 / 3, cost, 0.91, unanswered=lost)
 
 
 def version(
     per_minute: int, rate: float, p50: float = 0.62, cost: float = 0.0043, unanswered: float | None = None
 ) -> VersionView:
     """A version that is called so often and fails so often; its clients get no answer as often, if not said."""
-    calls = per_minute * 240
+    calls = per_minute * _TRIAL_MINUTES
+    errors = round(calls * rate)
     return version_view(
-        requests=calls, errors=round(calls * rate), error_rate=rate, rejected=0, fallbacks=0, hedges=0,
+        requests=calls, errors=errors, error_rate=errors / calls, rejected=0, fallbacks=0, hedges=0,
         latency_seconds=Quantiles(p50, p50 * 2.1, p50 * 4), ttft_seconds=Quantiles(p50 / 3, p50, p50 * 2),
         cost_usd=calls * cost, cost_per_request_usd=cost, quality=0.91,
         recent={
             "1m": recent(per_minute, rate, p50, cost, unanswered),
             "5m": recent(5 * per_minute, rate, p50, cost, unanswered),
-            "1h": recent(60 * per_minute, rate, p50, cost, unanswered),
+            "1h": recent(min(60 * per_minute, calls), rate, p50, cost, unanswered),
         },
     )  # fmt: skip
 
@@ -96,14 +99,19 @@ def version(
 def finding(
     metric: str, verdict: str, e_value: float, stable: Any, canary: Any, limit: float, **members: Any
 ) -> FindingView:
-    """A relative guardrail's finding."""
+    """A relative guardrail's finding; a share is that of whole calls. One in ten is slow on either arm."""
     unit = {"latency_p90": "seconds", "cost": "usd"}.get(metric, "share")
     share = 0.4 if metric == "error_rate" else 0.15
-    counted = (
-        (CountsView(None, 8120), CountsView(None, 431))
-        if unit == "usd"
-        else (CountsView(174, 8120), CountsView(18, 431))
-    )
+    bad = [
+        None if unit == "usd" else 0.1 * of if unit == "seconds" else (value or 0.0) * of
+        for value, of in ((stable, _STABLE_CALLS), (canary, _CANARY_CALLS))
+    ]
+    counted = [
+        CountsView(None if each is None else round(each), of)
+        for each, of in zip(bad, (_STABLE_CALLS, _CANARY_CALLS), strict=True)
+    ]
+    if unit == "share" and stable is not None:
+        stable, canary = (each.bad / each.of for each in counted if each.bad is not None)
     found = FindingView(
         text=f"{metric} <= stable * {limit:.2f}", metric=metric, verdict=verdict, e_value=e_value,
         e_value_of_all=e_value, evidence=e_value * share, threshold=100.0, share=share, unit=unit, relative=True,
@@ -113,12 +121,22 @@ def finding(
     return replace(found, **members)
 
 
+def _canary(rate: float) -> VersionView:
+    return version(4, rate, p50=0.6243, cost=0.0046)
+
+
 FINE = (
     finding("error_rate", "fine", 0.6, 0.021, 0.019, 1.25),
     finding("latency_p90", "fine", 0.9, 1.302, 1.311, 1.1),
     finding("cost", "watching", 1.4, 0.0043, 0.0046, 1.05),
-    finding("rejection_rate", "fine", 1.0, 0.004, 0.004, 2.0),
+    finding("rejection_rate", "fine", 1.0, 0.0, 0.0, 2.0),
     finding("low_quality", "no data", 1.0, None, None, 1.2, stable_counts=None, canary_counts=None),
+)
+_FINE_FOR_200_CALLS = tuple(
+    replace(each, canary_counts=replace(each.canary_counts, of=200, bad=each.canary_counts.bad and 20))
+    if each.canary_counts
+    else each
+    for each in FINE[1:]
 )
 _STEPS = (StepView(0.05, 3600, 500, False), StepView(0.25, 3600, 500, True), StepView(1.0, 3600, 500, False))
 _START = DecisionView(at(minutes=52), "configuration", "start", "v2 on trial at 5% over v1", None)
@@ -130,7 +148,7 @@ def trial(**members: Any) -> AgentView:
         "phase": "running", "epoch": 2, "step": 1, "steps": _STEPS, "weight": 0.05, "reason": _START.reason,
         "changed_at": at(minutes=52), "stable": _V1, "canary": _V2, "e_value": 0.9, "guardrails": FINE,
         "outlook": OutlookView(0.61, 1.42, None), "waits_for": ("the step lasts for another 12 min",),
-        "versions": {"v1": version(68, 0.021), "v2": version(4, 0.019)}, "last_decision": _START,
+        "versions": {"v1": version(68, 0.021), "v2": _canary(0.019)}, "last_decision": _START,
     }  # fmt: skip
     return agent_view(**{**shown, **members})
 
@@ -140,14 +158,23 @@ def suspect() -> AgentView:
     waits = ("the canary is suspect: E = 37.4", "the step lasts for another 12 min")
     return trial(
         guardrails=bad, e_value=37.4, outlook=OutlookView(1.18, 3.3, 160), waits_for=waits,
-        versions={"v1": version(68, 0.021), "v2": version(4, 0.041)},
+        versions={"v1": version(68, 0.021), "v2": _canary(0.041)},
     )  # fmt: skip
 
 
 def rolled_back() -> AgentView:
-    bad = (finding("error_rate", "breached", 1170.0, 0.021, 0.38, 1.25, canary_counts=CountsView(41, 108)), *FINE[1:])
+    """It got 200 calls in 50 minutes, until two minutes ago, and 76 failed."""
+    counted = CountsView(76, 200)
+    bad = (
+        finding("error_rate", "breached", 1170.0, 0.021, 76 / 200, 1.25, canary_counts=counted),
+        *_FINE_FOR_200_CALLS,
+    )
     reason = "error_rate <= stable * 1.25 is breached: E = 468 of 100"
-    evidence, failed = {"canary_failing": 41, "e_value": 468.2}, replace(version(0, 0.38), reasons=_FAILURES)
+    evidence, last = {"canary_failing": 76, "e_value": 468.2}, recent(200, 0.38)
+    failed = replace(
+        _canary(0.38), requests=200, errors=76, error_rate=76 / 200, cost_usd=200 * 0.0046, reasons=_FAILURES,
+        recent={"1m": recent(0, 0.0), "5m": recent(12, 0.5), "1h": last},
+    )  # fmt: skip
     return trial(
         phase="rolled_back", epoch=3, weight=0.0, reason=reason, changed_at=at(minutes=2), guardrails=bad,
         e_value=468.2, outlook=None, waits_for=(), versions={"v1": version(71, 0.021), "v2": failed},
@@ -309,7 +336,7 @@ def tree(**members: Any) -> ConversationTree:
 
 
 _FAILURES = (
-    ReasonView(41, at(minutes=2), "anthropic/claude-sonnet-4-5", "status", 529, "overloaded_error", "Overloaded", True,
+    ReasonView(76, at(minutes=2), "anthropic/claude-sonnet-4-5", "status", 529, "overloaded_error", "Overloaded", True,
                (call(1).id, call(2).id)),
     ReasonView(1, at(minutes=20), "anthropic/claude-sonnet-4-5", "connect", None, "", "", False, ()),
 )  # fmt: skip

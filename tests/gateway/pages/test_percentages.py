@@ -20,7 +20,7 @@ from gateway.rollout.status_view import AgentView, CountsView, StatusView
 from gateway.rollout.table import Table
 from gateway.store.intervals import SUMS, Cell, Histogram, RecentCells
 from gateway.store.seam import Sides, Snapshot
-from tests.support.page_states import finding, history, page_of, trial, version, view
+from tests.support.page_states import STATES, finding, history, page_of, trial, version, view
 from tests.support.trials import agent_named
 
 # Of 68 calls 51 failed, 6 were rejected and 10 say nothing of the version: three denominators that could be mixed up.
@@ -117,3 +117,10 @@ def test_the_rates_of_a_view_are_those_of_its_counts() -> None:
     recent = hurt().versions["v1"].recent["1m"]
     assert recent.error_rate == recent.errors / recent.judged
     assert (recent.unanswered_rate, recent.failing_rate) == (29 / 68, 51 / 68)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_the_pictures_of_the_documentation_add_up(state: str) -> None:
+    """Each page that a test or a screenshot shows."""
+    for share, some, of in BESIDE.findall(text(document(STATES[state]()))):
+        assert share == percentage(int(some.replace(",", "")) / int(of.replace(",", "")))

@@ -5,6 +5,7 @@ All of it is for the admin token; a reply may be signed by the webhook's secret 
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from time import time
 from typing import Any
 from urllib.parse import parse_qsl
@@ -15,11 +16,11 @@ from gateway.api.admin import AdminEndpoint
 from gateway.api.endpoint import Endpoint, caller_of, header, read_small, send_json
 from gateway.calls import Caller
 from gateway.errors import CallerError, NotFound, Unauthenticated
-from gateway.handover.escalation_view import ConversationView, EscalationView, ReplyView
+from gateway.handover.escalation_view import ConversationView, EscalationView, ReplyView, state_of
 from gateway.json_body import Document
 from gateway.net.asgi import Receive, Scope, Send
 from gateway.rollout import call_id as callid
-from gateway.store.seam import Handed, HumanReply, Place
+from gateway.store.handover_seam import Handed, HumanReply, Place
 from gateway.views import timestamp
 from gateway.webhook.signature import SIGNATURE, TIMESTAMP, is_signed, may_be_signed
 
@@ -53,7 +54,7 @@ class EscalationList(AdminEndpoint):
 
 
 class Escalation(AdminEndpoint):
-    """A conversation that was handed over, by the id of the call."""
+    """A conversation that was handed over, by the id of the call, or of a later call of the same handover."""
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send_json(send, _view(await _find(self, scope["path_params"]["call_id"])))
@@ -93,11 +94,11 @@ class EscalationReply(AdminEndpoint):
         message, actor = _text(said, "message", _LONGEST_MESSAGE), said.get("actor", otherwise)
         actor = _text({"actor": actor}, "actor", _LONGEST_ACTOR)
         handed = await _find(self, call_id)
-        reply = HumanReply(call_id, handed.event["conversation"], message, actor, time())
+        reply = HumanReply(handed.event["call_id"], handed.event["conversation"], message, actor, time())
         if not await self.services.store.reply(handed.event["agent"], reply):
             raise AlreadyReplied("somebody has replied to this conversation; the first reply counts")
         self.services.log.info("replied", id=call_id, agent=handed.event["agent"], actor=actor)
-        await send_json(send, _view(Handed(handed.event, reply, None)))
+        await send_json(send, _view(replace(handed, reply=reply, delivered_at=None)))
 
     async def _show(self, scope: Scope, send: Send) -> None:
         """The reply to a call, for the caller that made it and for nobody else."""
@@ -169,6 +170,9 @@ def _members(handed: Handed) -> dict[str, Any]:
         "request_id": event.get("request_id") or None,
         "at": timestamp(float(event["at"])),
         "reply": _reply(handed),
+        "state": state_of(handed, time()),
+        "accepted_at": None if handed.accepted_at is None else timestamp(handed.accepted_at),
+        "calls": handed.calls,
     }
 
 

@@ -93,8 +93,9 @@ def describe_escalation(handed: EscalationView) -> str:
     """Return the line of one conversation that went to people."""
     reply = handed.reply
     if reply is None:
-        state = "waits for a reply"
+        state = "waits for a reply" if handed.state == "waiting" else "had no reply in a week"
     else:
         seen = f"seen at {reply.delivered_at}" if reply.delivered_at else "not seen yet"
         state = f"{reply.actor} replied at {reply.at}, {seen}"
-    return f"{handed.at}  {handed.call_id}  {handed.agent} {handed.version}: {state}"
+    further = f", {handed.calls} calls" if handed.calls > 1 else ""
+    return f"{handed.at}  {handed.call_id}  {handed.agent} {handed.version}: {state}{further}"

@@ -1,6 +1,12 @@
 """View of a handed-over conversation on `/v1/escalations`. Times are RFC 3339 in UTC."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+from gateway.store.handover_seam import Handed
+from gateway.store.handovers import FOLLOWED_SECONDS
+
+EscalationState = Literal["waiting", "replied", "expired"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +21,11 @@ class ReplyView:
 
 @dataclass(frozen=True, slots=True)
 class EscalationView:
-    """A conversation by the call that handed it over, without its messages. `reply` is None before a reply."""
+    """A conversation by the call that handed it over, without its messages. `reply` is None before a reply.
+
+    `state` is expired after a week without a reply, `accepted_at` is None while the webhook has not accepted it.
+    `calls` counts the calls of the conversation that were handed over until the reply, that one included.
+    """
 
     call_id: str
     agent: str
@@ -25,6 +35,9 @@ class EscalationView:
     request_id: str | None
     at: str
     reply: ReplyView | None
+    state: EscalationState
+    accepted_at: str | None
+    calls: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +46,10 @@ class ConversationView(EscalationView):
 
     messages: object
     messages_left_out: int
+
+
+def state_of(handed: Handed, now: float) -> EscalationState:
+    """Return what became of a handover until `now`, in Unix seconds."""
+    if handed.reply is not None:
+        return "replied"
+    return "waiting" if now - float(handed.event["at"]) <= FOLLOWED_SECONDS else "expired"

@@ -17,8 +17,9 @@ from gateway.conversation import conversation_key, name_of
 from gateway.errors import StoreAway
 from gateway.formats.registry import CLIENTS
 from gateway.json_body import Document, array, elements, encode
+from gateway.store.handover_seam import HumanReply
 from gateway.store.handovers import FOLLOWED_SECONDS
-from gateway.store.seam import HumanReply, Store
+from gateway.store.seam import Store
 from gateway.timings import USUAL
 
 _MOST_KNOWN = 100_000  # conversations, over all agents

@@ -10,36 +10,48 @@ from heapq import nlargest
 from itertools import chain
 from typing import Any, NamedTuple
 
+from gateway.store.handover_seam import Handed, HandoverPlace, HumanReply, Place
 from gateway.store.reaching import Reaching, key_of
 from gateway.store.scripts import ESCALATE, REPLY
-from gateway.store.seam import Handed, HumanReply, Place
 from gateway.store.sums import digest
 
-FOLLOWED_SECONDS = 7 * 24 * 3600  # for so long a reply goes into later turns
+FOLLOWED_SECONDS = 7 * 24 * 3600  # for so long a handover waits for a reply, and a reply goes into later turns
+MOST_DELIVERED = 20  # calls of one handover that the webhook is told of; the store has the latest messages all the same
 MAX_REPLIES = 10_000  # an agent's, in the stream that replicas follow
 MOST_BYTES = 32 << 20  # an agent's escalations with their messages: a thousand of the largest
 AGENTS_AT_ONCE = 50  # of which a page is gathered; each has a page's worth of entries, some hundred bytes each
 REPLIES_AT_ONCE = 100
 
 
+_OPEN, _TURNS = "open_handovers", "handover_turns"
+_PARTS = ("escalations", "handed", "escalation_bytes", _OPEN, _TURNS)  # in the order of escalate.lua
+_JOINED = "@"  # begins what is kept of a call that joined a handover
+
+
 class _Keys(NamedTuple):
-    """The keys of what was replied to one call."""
+    """The keys of what became of one handover."""
 
     reply: str
     delivered: str
+    accepted: str
 
 
 class HandoverStore:
     """The handover operations of `RedisStore`."""
 
-    async def escalate(self: Reaching, agent: str, event: Mapping[str, str], most_bytes: int = MOST_BYTES) -> str:
-        head = {name: text for name, text in event.items() if name != "messages"}
+    async def escalate(
+        self: Reaching, agent: str, event: Mapping[str, str], most_bytes: int = MOST_BYTES
+    ) -> HandoverPlace:
+        head = {name: text for name, text in event.items() if name not in ("messages", "message_count")}
         name, messages = digest(event["call_id"]).hex(), event.get("messages", "[]")
         bounds = (most_bytes, self._bounds.escalations, self._bounds.escalation_seconds)
-        keys = [key_of(agent, part) for part in ("escalations", "handed", "escalation_bytes")]
+        conversation = (event.get("conversation", ""), event.get("message_count", "-1"))
+        given = (name, messages, *bounds, *conversation, FOLLOWED_SECONDS, MOST_DELIVERED)
+        keys = [key_of(agent, part) for part in _PARTS]
         async with self._reach():
-            entry = await self._run(ESCALATE, keys, (name, messages, *bounds, *chain.from_iterable(head.items())))
-        return str(entry)
+            place: Any = await self._run(ESCALATE, keys, (*given, *chain.from_iterable(head.items())))
+        entry, escalation_id, sequence, before = place
+        return HandoverPlace(str(entry), str(escalation_id), int(sequence), int(before) if int(before) >= 0 else None)
 
     async def escalations(
         self: Reaching, agents: Sequence[str], count: int, before: Place | None = None
@@ -78,7 +90,9 @@ class HandoverStore:
         async with self._reach():
             if not reply.conversation:  # no later turn can be told to be of it
                 return bool(await self._client.set(key, _encoded(reply), nx=True, ex=kept))
-            first = await self._run(REPLY, (key, key_of(agent, "replies")), (_encoded(reply), *bounds))
+            keys = (key, key_of(agent, "replies"), key_of(agent, _OPEN))
+            given = (_encoded(reply), *bounds, reply.conversation, digest(reply.call_id).hex())
+            first = await self._run(REPLY, keys, given)
         return bool(first)
 
     async def replies(self: Reaching, seen: Mapping[str, str], now: float) -> dict[str, list[tuple[str, HumanReply]]]:
@@ -100,9 +114,17 @@ class HandoverStore:
             key = _keys_of(agent, call_id).delivered
             await self._client.set(key, f"{at:.3f}", nx=True, ex=self._bounds.escalation_seconds)
 
+    async def mark_escalation_accepted(self: Reaching, agent: str, call_id: str, at: float) -> None:
+        async with self._reach():
+            key = _keys_of(agent, call_id).accepted
+            await self._client.set(key, f"{at:.3f}", nx=True, ex=self._bounds.escalation_seconds)
+
 
 async def _one(store: Reaching, agent: str, entry: str, messages: str) -> Handed | None:
     """The conversation of that entry of the agent's stream."""
+    if messages.startswith(_JOINED):
+        kept = await store._client.hget(key_of(agent, "handed"), messages.removeprefix(_JOINED))
+        messages = str(kept or "").partition(" ")[2]
     entries: Any = await store._client.xrange(key_of(agent, "escalations"), min=entry, max=entry)
     events = [(agent, {**fields, "messages": messages}) for _, fields in entries]
     return next(iter(await _read_handovers(store, events)), None)
@@ -117,17 +139,27 @@ async def _read_handovers(store: Reaching, events: Iterable[tuple[str, Mapping[s
     for agent, fields in found:
         for key in _keys_of(agent, fields["call_id"]):
             pipe.get(key)
+        pipe.hget(key_of(agent, _TURNS), digest(fields["call_id"]).hex())
     beside = await store._execute(pipe)
-    both = zip(found, beside[::2], beside[1::2], strict=True)
-    return [
-        Handed(fields, _decoded(reply) if reply else None, float(delivered) if delivered else None)
-        for (_, fields), reply, delivered in both
-    ]
+    size = len(_Keys._fields) + 1
+    each = (beside[index : index + size] for index in range(0, len(beside), size))
+    return [_handed(fields, *values) for (_, fields), values in zip(found, each, strict=True)]
+
+
+def _handed(fields: Mapping[str, str], reply: Any, delivered: Any, accepted: Any, turns: Any) -> Handed:
+    """Return a handover of what its keys hold."""
+    return Handed(
+        fields,
+        _decoded(reply) if reply else None,
+        float(delivered) if delivered else None,
+        float(accepted) if accepted else None,
+        1 + (int(turns.split(" ", 3)[2]) if turns else 0),
+    )
 
 
 def _keys_of(agent: str, call_id: str) -> _Keys:
     name = digest(call_id).hex()
-    return _Keys(key_of(agent, "reply", name), key_of(agent, "delivered", name))
+    return _Keys(*(key_of(agent, part, name) for part in _Keys._fields))
 
 
 def _encoded(reply: HumanReply) -> str:

@@ -7,11 +7,12 @@ says that nothing was done. No call of a client ever waits for one of them.
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from gateway.store.alerts import AlertSeam
 from gateway.store.cells import Cells
 from gateway.store.failures import FailureReasons, ReasonsByVersion
+from gateway.store.handover_seam import HandoverSeam
 from gateway.store.history_seam import HistoryStore
 from gateway.store.intervals import RecentCells
 from gateway.store.trace_seam import TraceStore
@@ -164,51 +165,7 @@ class Notice:
     event: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class HumanReply:
-    """A person's reply to a conversation that was handed over with that call; `at` in Unix seconds. `conversation`
-    names it among its agent's (`gateway.conversation.conversation_key`); '' where its client names none.
-    """
-
-    call_id: str
-    conversation: str
-    message: str
-    actor: str
-    at: float
-
-
-class Place(NamedTuple):
-    """Position of a handed-over conversation among those of all agents, in the order of time."""
-
-    at_ms: int
-    number: int
-    agent: str
-
-    @classmethod
-    def of(cls, entry: str, agent: str) -> "Place":
-        """The place of an entry of that agent's stream. Raises ValueError for what is no entry's id."""
-        at_ms, _, number = entry.partition("-")
-        return cls(int(at_ms), int(number), agent)
-
-    @property
-    def entry(self) -> str:
-        """The id in the agent's stream."""
-        return f"{self.at_ms}-{self.number}"
-
-
-@dataclass(frozen=True, slots=True)
-class Handed:
-    """A conversation that went to people: what `escalate` was given, its reply, when a later turn first saw that.
-
-    In a list of them `event` has no `messages`.
-    """
-
-    event: Mapping[str, str]
-    reply: HumanReply | None
-    delivered_at: float | None
-
-
-class Store(AlertSeam, HistoryStore, TraceStore, Protocol):
+class Store(AlertSeam, HandoverSeam, HistoryStore, TraceStore, Protocol):
     """The shared state. One implementation: Redis, embedded or remote."""
 
     async def read(self, agent: str) -> tuple[State | None, float]:
@@ -280,35 +237,6 @@ class Store(AlertSeam, HistoryStore, TraceStore, Protocol):
 
         Not applied exactly once: a sum whose reply was lost and that is added again makes the day look dearer.
         """
-
-    async def escalate(self, agent: str, event: Mapping[str, str], most_bytes: int = ...) -> str:
-        """Keep a conversation that is handed to a person, by the `call_id` in it, once; its id in the stream.
-
-        The agent's oldest go when all of them together take more than `most_bytes`, are too many or a month old.
-        """
-
-    async def escalations(
-        self, agents: Sequence[str], count: int, before: Place | None = None
-    ) -> list[tuple[Place, Handed]]:
-        """The latest `count` conversations of these agents that went to people, newest first, without messages.
-
-        `before` is the last place of the page before, None for the first page.
-        """
-
-    async def escalation(self, agents: Sequence[str], call_id: str) -> Handed | None:
-        """The conversation that one of these agents handed over with that call, some weeks ago at most."""
-
-    async def reply(self, agent: str, reply: HumanReply) -> bool:
-        """Keep a person's reply and tell every replica; False when that call has one already."""
-
-    async def replies(self, seen: Mapping[str, str], now: float) -> dict[str, list[tuple[str, HumanReply]]]:
-        """The replies of some agents' conversations, oldest first, each with its id in its agent's stream.
-
-        `seen` maps an agent to the id behind which to begin, '' for all that later turns are still to see at `now`.
-        """
-
-    async def mark_reply_delivered(self, agent: str, call_id: str, at: float) -> None:
-        """Note that a turn has seen the reply to that call; the first such time counts. `at` in Unix seconds."""
 
     async def tell(self, messages: Sequence[str], since: float) -> None:
         """Tell the other replicas; what was told before `since` in Unix seconds is forgotten."""

@@ -10,13 +10,17 @@ from tests.support.listening import listening
 
 
 class Receiver:
-    """A webhook's receiver over a real socket: it notes what came, and answers with the next of `statuses`."""
+    """A webhook's receiver over a real socket: it notes what came, and answers with the next of `statuses`.
+
+    It takes `seconds` for an answer, and has none for the keys in `slow`.
+    """
 
     def __init__(self) -> None:
         self.keys: list[str] = []
         self.bodies: list[Any] = []
         self.statuses: list[int] = []
         self.slow: set[str] = set()
+        self.seconds = 0.0
         self.fields: dict[str, str] = {}
         self.raw = b""
 
@@ -27,6 +31,7 @@ class Receiver:
         self.bodies.append(json.loads(self.raw))
         self.keys.append(fields["idempotency-key"])
         status = self.statuses.pop(0) if self.statuses else 200
+        await asyncio.sleep(self.seconds)
         if fields["idempotency-key"] in self.slow:
             await reader.read()  # until the sender has had enough
         else:

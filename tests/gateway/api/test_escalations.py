@@ -38,7 +38,7 @@ class Served:
 
 def event(call_id: str, agent: str, at: str, messages: str) -> dict[str, str]:
     return {"call_id": call_id, "agent": agent, "version": "v1", "caller": "app", "at": at, "failure": "down",
-            "conversation": "0" * 32, "messages": messages}  # fmt: skip
+            "conversation": call_id.ljust(32, "0"), "messages": messages}  # fmt: skip
 
 
 @pytest_asyncio.fixture(params=[{"secret": "${DESK_SECRET}"}])
@@ -68,6 +68,7 @@ async def test_the_list(served: Served) -> None:
     assert listed["escalations"][1] == {
         "call_id": "c-1", "agent": served.agent, "version": "v1", "caller": "app", "failure": "down",
         "request_id": None, "at": "1970-01-01T00:00:01.000Z", "reply": None,
+        "state": "expired", "accepted_at": None, "calls": 1,
     }  # fmt: skip
 
 
@@ -95,6 +96,20 @@ async def test_one(served: Served) -> None:
     status, view = await served.get("/c-1")
     assert status == 200 and view["messages"] == [{"role": "user", "content": "hello"}]
     assert (await served.get("/c-2"))[1]["messages"] == '["\\ud83d"]'
+
+
+async def test_a_later_call_of_a_handover(served: Served) -> None:
+    """Its id leads to the handover, with the latest messages; one reply is for all of its calls."""
+    store = served.running.gateway.services.store
+    later = {**event("c-9", served.agent, f"{time():.3f}", "[1]"), "conversation": "c-1".ljust(32, "0")}
+    assert (await store.escalate(served.agent, later)).escalation_id == "c-1"
+    await store.mark_escalation_accepted(served.agent, "c-1", 3.0)
+    status, view = await served.get("/c-9")
+    assert status == 200 and (view["call_id"], view["messages"], view["calls"]) == ("c-1", [1], 2)
+    assert view["accepted_at"] == "1970-01-01T00:00:03.000Z"
+    assert (await served.reply({"message": "Hello."}, call_id="c-9"))[0] == 200
+    assert (await served.reply({"message": "Hello."}, call_id="c-1"))[0] == 409
+    assert (await served.get("/c-1"))[1]["state"] == "replied"
 
 
 @pytest.mark.parametrize("path", ["/c-3", "?agent=nobody", "/%00"])

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from time import time
 from types import SimpleNamespace
 
 import pytest
@@ -440,8 +441,8 @@ def test_the_demo_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch, capsys: py
 async def test_escalations(served: Running, agent: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Which conversations wait for people; one that was replied to, and by whom; nothing that a terminal obeys."""
     for call_id in ("c-1", "c-2"):
-        event = {"call_id": call_id, "agent": agent, "version": "v1\x1b[2J", "caller": "app", "at": "1.000",
-                 "failure": "", "conversation": "0" * 32, "messages": "[]"}  # fmt: skip
+        event = {"call_id": call_id, "agent": agent, "version": "v1\x1b[2J", "caller": "app", "at": f"{time()}",
+                 "failure": "", "conversation": call_id, "messages": "[]"}  # fmt: skip
         await served.gateway.services.store.escalate(agent, event)
     url = ("--url", served.url)
     reply = ("escalations", "reply", "c-1", "--message", "Hello.", "--actor", "kim")

@@ -15,7 +15,8 @@ import structlog
 from structlog.testing import CapturingLogger
 
 from gateway.calls import Attempt, Call, Caller, Outcome
-from gateway.handover.escalation import Escalations, QueueRoom
+from gateway.handover.escalation import Escalations
+from gateway.handover.waiting import QueueRoom
 from gateway.json_body import Document
 from gateway.logs import Log
 from gateway.net.client.options import TransportOptions
@@ -29,7 +30,7 @@ from tests.support.faulty_store import FaultyStore, deny
 from tests.support.listening import listening
 from tests.support.receivers import Receiver
 
-QUICK = Timings(escalation_store=0.01, escalation_webhook=(0.01, 0.01, 0.01))
+QUICK = Timings(escalation_store=0.01, escalation_webhook=(0.01, 0.01, 0.01), escalation_finish=2.0)
 
 
 @pytest_asyncio.fixture
@@ -88,8 +89,13 @@ async def test_stored_and_told_once(agent: str, queue: Any, receiver: Any) -> No
         await eventually(lambda: there.keys == ["c-1"])
         [event] = await stored(store, agent)
         [body] = there.bodies
-        assert (body["at"], body["failure"], body["messages"]) == ("1.500", "half \\ud83d", HELLO)
-        assert body["messages_left_out"] == 0 and body["call_id"] == event["call_id"] == "c-1"
+        assert body == {
+            "type": "escalation.opened", "body_version": 2, "escalation_id": "c-1", "sequence": 1, "call_id": "c-1",
+            "agent": agent, "version": "v1", "caller": "app", "request_id": None, "conversation": None,
+            "at": "1970-01-01T00:00:01.500Z", "failure": "half \\ud83d",
+            "messages": HELLO, "messages_left_out": 0, "messages_new": 1,
+        }  # fmt: skip
+        assert event["call_id"] == "c-1"
         assert json.loads(event["messages"]) == HELLO
 
 
@@ -187,8 +193,9 @@ async def test_the_webhook_is_signed(agent: str, queue: Any, receiver: Any) -> N
 
 
 async def test_each_of_a_hundred_is_told_once(agent: str, queue: Any, receiver: Any) -> None:
-    """However they come, and though the store was away in between."""
+    """However they come, though the store was away in between, and though some are under way at the stop."""
     (escalations, store), (there, escalations.webhook) = queue, receiver
+    there.seconds = 0.02
     async with delivering(escalations):
         for number in range(100):
             if number % 30 == 0:
@@ -205,7 +212,7 @@ async def test_a_task_that_never_began_loses_nothing(agent: str, queue: Any, rec
     (escalations, store), (there, escalations.webhook) = queue, receiver
     hand_over(escalations, agent)
     handover = await escalations._store_next()
-    task = asyncio.create_task(escalations._tell_with_retries(handover))
+    task = asyncio.create_task(escalations._unsent.tell_with_retries(handover))
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert there.keys == []
@@ -230,7 +237,7 @@ async def test_a_bug_ends(agent: str, queue: Any, receiver: Any) -> None:
             async with asyncio.timeout(5):
                 await escalations.deliver_for_ever()
     async with delivering(escalations):
-        await eventually(lambda: not len(escalations._unsent))
+        await eventually(lambda: not len(escalations._unsent.waiting))
 
 
 async def test_a_webhook_that_is_behind_costs_no_record(noted: CapturingLogger, agent: str, queue: Any) -> None:

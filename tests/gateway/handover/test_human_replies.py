@@ -14,7 +14,7 @@ from gateway.conversation import conversation_key
 from gateway.handover.human_replies import Replies, inserted
 from gateway.json_body import Document
 from gateway.store import RedisStore, connect
-from gateway.store.seam import HumanReply
+from gateway.store.handover_seam import HumanReply
 
 SAID = "This is Kim. Your parcel is at the depot."
 

@@ -5,12 +5,20 @@ from typing import Any
 
 from gateway.store import RedisStore
 from gateway.store.bounds import Bounds
-from gateway.store.seam import HumanReply
+from gateway.store.handover_seam import HumanReply
 from tests.gateway.store.conftest import NewStore
+
+KEYS = ("escalations", "handed", "escalation_bytes", "open_handovers", "handover_turns")
 
 
 def event(call_id: str) -> dict[str, str]:
     return {"call_id": call_id, "at": "1.500", "messages": "[]"}
+
+
+def turn(call_id: str, conversation: str = "conversation", count: int = 1, size: int = 2) -> dict[str, str]:
+    """A call of a conversation that its client names."""
+    more = {"conversation": conversation, "message_count": str(count), "messages": f'"{"x" * (size - 2)}"'}
+    return event(call_id) | more
 
 
 def reply(call_id: str, message: str = "Hello from a person \ud83d") -> HumanReply:
@@ -69,7 +77,7 @@ async def test_a_repeated_handover_is_one(new_store: NewStore, agent: str) -> No
 async def kept(store: RedisStore, agent: str) -> int:
     """How many bytes the store holds of an agent's conversations, as the server counts them."""
     client: Any = store._client
-    keys = [f"serinus:{{{agent}}}:{name}" for name in ("escalations", "handed")]
+    keys = [f"serinus:{{{agent}}}:{name}" for name in KEYS]
     return sum([await client.memory_usage(key, samples=0) or 0 for key in keys])
 
 
@@ -101,8 +109,74 @@ async def test_they_go_after_a_month(new_store: NewStore, store: RedisStore, age
     await new_store(bounds=Bounds(escalation_seconds=-1)).escalate(agent, event("c-0"))
     assert await store.escalations([agent], 1) == []
     await store.escalate(agent, event("c-1"))
-    for name in ("escalations", "handed", "escalation_bytes"):
+    await store.escalate(agent, turn("c-2"))
+    for name in KEYS:
         assert 0 < await client.ttl(f"serinus:{{{agent}}}:{name}") <= Bounds().escalation_seconds
+
+
+async def test_a_conversation_is_handed_over_once(new_store: NewStore, agent: str) -> None:
+    """Over replicas: a later call joins, with its number and what the one before it had; repetitions change nothing."""
+    one, other = new_store(), new_store()
+    first = await one.escalate(agent, turn("c-1", count=1))
+    second = await other.escalate(agent, turn("c-2", count=3))
+    third = await one.escalate(agent, turn("c-3", count=5))
+    assert [place.sequence for place in (first, second, third)] == [1, 2, 3]
+    assert {(place.entry, place.escalation_id) for place in (first, second, third)} == {(first.entry, "c-1")}
+    assert [place.messages_before for place in (first, second, third)] == [None, 1, 3]
+    assert await one.escalate(agent, turn("c-2")) == second._replace(messages_before=None)
+    assert await one.escalate(agent, turn("c-1")) == first
+    [(_, handed)] = await one.escalations([agent], 10)
+    assert (handed.event["call_id"], handed.calls) == ("c-1", 3)
+
+
+async def test_another_conversation_is_another_handover(store: RedisStore, agent: str) -> None:
+    """So is one without a name, and the same one once it has its reply or a week has passed without."""
+    calls = [turn("c-1"), turn("c-2", "another"), turn("c-3", ""), turn("c-4", "")]
+    assert [(await store.escalate(agent, each)).sequence for each in calls] == [1, 1, 1, 1]
+    assert await store.reply(agent, reply("c-1"))
+    assert (await store.escalate(agent, turn("c-5"))).sequence == 1
+    assert not await store.reply(agent, reply("c-1", "late"))
+    assert (await store.escalate(agent, turn("c-6"))).escalation_id == "c-5"
+
+
+async def test_a_handover_of_last_week_is_not_joined(store: RedisStore, agent: str) -> None:
+    """Nobody has answered it for so long that the next call is a handover of its own."""
+    client: Any = store._client
+    await store.escalate(agent, turn("c-1"))
+    handed, old = f"serinus:{{{agent}}}:handed", f"{int((time() - 8 * 86_400) * 1000)}-0"
+    [(name, kept)] = (await client.hgetall(handed)).items()
+    await client.hset(handed, name, f"{old} {kept.partition(' ')[2]}")
+    assert (await store.escalate(agent, turn("c-2"))).escalation_id == "c-2"
+
+
+async def test_joined_calls_are_bounded(store: RedisStore, agent: str) -> None:
+    """A client that goes on and on: the latest messages alone are kept, and few of its calls are found by their ids."""
+    for number in range(100):
+        place = await store.escalate(agent, turn(f"c-{number}", size=10_000))
+    assert place.sequence == 0 and await kept(store, agent) < 40_000
+    assert await store.escalation([agent], "c-19") is not None and await store.escalation([agent], "c-20") is None
+
+
+async def test_what_joined_goes_with_its_handover(store: RedisStore, agent: str) -> None:
+    """Of many conversations with further calls nothing is left when the oldest go, and their bytes are counted."""
+    for number in range(60):
+        for call in range(4):
+            made = turn(f"c-{number}-{call}", f"conversation-{number}", size=2_000 * (call + 1))
+            await store.escalate(agent, made, 100_000)
+    client: Any = store._client
+    left = len(await store.escalations([agent], 100))
+    assert 8 <= left <= 12 and await kept(store, agent) < 200_000
+    assert await client.hlen(f"serinus:{{{agent}}}:handed") == 4 * left
+    assert {await client.hlen(f"serinus:{{{agent}}}:{name}") for name in KEYS[3:]} == {left}
+
+
+async def test_when_the_webhook_took_it(store: RedisStore, agent: str) -> None:
+    """The first time counts."""
+    await store.escalate(agent, turn("c-1"))
+    for at in (7.0, 8.0):
+        await store.mark_escalation_accepted(agent, "c-1", at)
+    found = await store.escalation([agent], "c-1")
+    assert found is not None and found.accepted_at == 7.0
 
 
 async def test_pages(store: RedisStore, agent: str) -> None:

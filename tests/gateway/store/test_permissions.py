@@ -9,10 +9,10 @@ import pytest
 from redis.exceptions import NoPermissionError
 
 from gateway.store import Arm, Notice, RedisStore, Store, connect
+from gateway.store.handover_seam import HandoverSeam, HumanReply
 from gateway.store.history_seam import HistoryStore
 from gateway.store.intervals import GuardrailValues
 from gateway.store.permissions import COMMANDS, acl_line
-from gateway.store.seam import HumanReply
 from gateway.store.trace_seam import CallBounds, KeptCall, StreamCursor, TraceStore
 from tests.architecture import ROOT
 from tests.support.decisions import batch, beginning, failing
@@ -41,12 +41,13 @@ OPERATIONS: dict[str, tuple[Any, ...]] = {
     "last_call": ("a", "app", "k"),
     "lease": ("a", 1.0),
     "spend": ("a", "2026-01-01", 5),
-    "escalate": ("a", {"call_id": "c", "at": "1.500", "messages": "[]"}),
+    "escalate": ("a", {"call_id": "c", "at": "1.500", "messages": "[]", "conversation": "conversation"}),
     "escalations": (["a"], 3),
     "escalation": (["a"], "c"),
     "reply": ("a", HumanReply("c", "conversation", "hello", "kim", 1.0)),
     "replies": ({"a": ""}, 1.0),
     "mark_reply_delivered": ("a", "c", 1.0),
+    "mark_escalation_accepted": ("a", "c", 1.0),
     "share_key": (b"0123456789abcdef" * 2,),
     "tell": (["a"], 0.0),
     "read_messages": ("0-0", False),
@@ -78,7 +79,12 @@ async def give(port: int) -> None:
 
 def test_every_operation_is_tried() -> None:
     """A new one must be added here."""
-    names = {name for seam in (Store, HistoryStore, TraceStore) for name in vars(seam) if not name.startswith("_")}
+    names = {
+        name
+        for seam in (Store, HandoverSeam, HistoryStore, TraceStore)
+        for name in vars(seam)
+        if not name.startswith("_")
+    }
     assert names == {*OPERATIONS, *ELSEWHERE}
 
 

@@ -62,7 +62,7 @@ class UnreadableError(ValueError):
         self.line = line
 
 
-class _TooDeepError(Exception):
+class TooDeepError(Exception):
     """A value that is nested beyond `MAX_DEPTH`, in this line."""
 
     def __init__(self, line: int) -> None:
@@ -92,15 +92,15 @@ def read_text(path: pathlib.Path) -> str:
         raise UnreadableError(f"cannot be read: {error.strerror}") from None
     if len(data) > MAX_BYTES:
         raise UnreadableError(f"is larger than {MAX_BYTES:,} bytes")
-    return _decode(data)
+    return decode(data)
 
 
-def parse(text: str, file: str) -> Parsed:
-    """The one document in `text`."""
-    builder = _Builder(file, _events(*_without_odd_breaks(text)))
+def parse(text: str, file: str, reader: "type[TreeBuilder] | None" = None) -> Parsed:
+    """The one document in `text`, read by the rules of `reader`, which are strict unless it says otherwise."""
+    builder = (reader or TreeBuilder)(file, _events(*_without_odd_breaks(text)))
     try:
         root = builder.document()
-    except _TooDeepError as error:
+    except TooDeepError as error:
         return Parsed(
             None, (*builder.problems, Problem(file, error.line, "", f"nested deeper than {MAX_DEPTH} levels"))
         )
@@ -133,7 +133,7 @@ def _finite(word: str) -> float | str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Event:
+class YamlEvent:
     """A parser event as it is needed here. `plain` says that a scalar stood without quotes, `literal` behind a `|`."""
 
     kind: type[yaml.Event]
@@ -160,10 +160,10 @@ def _without_odd_breaks(text: str) -> tuple[str, Mapping[int, str]]:
     return shown, {ord(other): own for own, other in stands.items()}
 
 
-def _events(text: str, back: Mapping[int, str]) -> Iterator[_Event]:
+def _events(text: str, back: Mapping[int, str]) -> Iterator[YamlEvent]:
     for event in yaml.parse(text, Loader=_PARSER):
         mark = event.start_mark
-        yield _Event(
+        yield YamlEvent(
             type(event),
             mark.line + 1 if mark else 1,
             mark.column + 1 if mark else 1,
@@ -179,46 +179,59 @@ class _TooManyProblemsError(Exception):
     """Too many problems: the rest of the file is not read."""
 
 
-class _Builder:
-    """Turns parser events into nodes and notes what is forbidden on the way."""
+class TreeBuilder:
+    """Turns parser events into nodes and notes what is forbidden on the way. A subclass may allow more."""
 
-    def __init__(self, file: str, events: Iterator[_Event]) -> None:
+    def __init__(self, file: str, events: Iterator[YamlEvent]) -> None:
         self.problems: list[Problem] = []
-        self._file = file
+        self.file = file
         self._events = events
 
     def document(self) -> Node | None:
         root: Node | None = None
         for event in self._events:
             if event.starts(yaml.DocumentStartEvent) and root is not None:
-                self._note(event, (), "a second document starts here; keep to one document a file")
+                self.note(event, (), "a second document starts here; keep to one document a file")
                 return root
             if event.starts(yaml.NodeEvent):
-                root = self._node(event, ())
+                root = self.node(event, ())
         if root is None or root.value is None:
-            self.problems.append(Problem(self._file, 1, "", "the file is empty"))
+            self.problems.append(Problem(self.file, 1, "", "the file is empty"))
             return None
         return root
 
-    def _node(self, event: _Event, path: Path) -> Node:
+    def node(self, event: YamlEvent, path: Path) -> Node:
+        """Return the node that begins with this event."""
         if len(path) > MAX_DEPTH:
-            raise _TooDeepError(event.line)
+            raise TooDeepError(event.line)
         if event.starts(yaml.AliasEvent):
-            self._note(event, path, f"aliases (*{event.anchor}) are not supported; write the value out")
-            return self._at(event, None)
-        if event.anchor is not None:
-            self._note(event, path, f"anchors (&{event.anchor}) are not supported; write the value out each time")
+            return self.resolve_alias(event, path)
         node = self._at(event, self._value(event, path))
         self._check_tag(event, node, path)
+        if event.anchor is not None:
+            self.set_anchor(event, node, path)
         return node
 
-    def _value(self, event: _Event, path: Path) -> Value:
+    def set_anchor(self, event: YamlEvent, node: Node, path: Path) -> None:
+        """Note that the node has a name, which is a mistake here."""
+        self.note(event, path, f"anchors (&{event.anchor}) are not supported; write the value out each time")
+
+    def resolve_alias(self, event: YamlEvent, path: Path) -> Node:
+        """Return the node that the alias stands for: none here, as it is a mistake."""
+        self.note(event, path, f"aliases (*{event.anchor}) are not supported; write the value out")
+        return self._at(event, None)
+
+    def merge(self, event: YamlEvent, value: Node, entries: dict[str, Node], path: Path) -> None:
+        """Take the entries under the key `<<` into a mapping, which is a mistake here."""
+        self.note(event, path, "merge keys (<<) are not supported; write the keys out")
+
+    def _value(self, event: YamlEvent, path: Path) -> Value:
         if event.starts(yaml.SequenceStartEvent):
             return self._list(path)
         if event.starts(yaml.MappingStartEvent):
             return self._mapping(path)
         if _SURROGATE.search(event.value):
-            self._note(event, path, "half of a character (a lone surrogate) is not text")
+            self.note(event, path, "half of a character (a lone surrogate) is not text")
             return None
         if event.tag in _TAGGED_TEXT or (event.tag is None and not event.plain):
             return event.value
@@ -227,51 +240,57 @@ class _Builder:
     def _list(self, path: Path) -> tuple[Node, ...]:
         items: list[Node] = []
         while not (event := next(self._events)).starts(yaml.SequenceEndEvent):
-            items.append(self._node(event, (*path, len(items))))
+            items.append(self.node(event, (*path, len(items))))
         return tuple(items)
 
     def _mapping(self, path: Path) -> dict[str, Node]:
         entries: dict[str, Node] = {}
+        merged: list[tuple[YamlEvent, Node]] = []
         while not (event := next(self._events)).starts(yaml.MappingEndEvent):
             key = self._key(event, path)
-            value = self._node(next(self._events), (*path, key))
+            value = self.node(next(self._events), (*path, key))
+            if key == "<<" and event.plain:
+                merged.append((event, value))
+                continue
             if key in entries:
                 message = f"duplicate key {quoted(key)}; it is already in line {entries[key].line}"
-                self._note(event, (*path, key), message)
+                self.note(event, (*path, key), message)
                 continue
             entries[key] = replace(value, line=event.line, column=event.column)
+        for event, value in merged:  # what the mapping says itself comes first
+            self.merge(event, value, entries, path)
         return entries
 
-    def _key(self, event: _Event, path: Path) -> str:
+    def _key(self, event: YamlEvent, path: Path) -> str:
         """A key is the text that was written, whatever it looks like: `on`, `8080` and `1.10` stay themselves."""
-        node = self._node(event, (*path, "?"))
+        node = self.node(event, (*path, "?"))
         if not event.starts(yaml.ScalarEvent):
-            self._note(event, path, "a key must be plain text; put it in quotes")
+            self.note(event, path, "a key must be plain text; put it in quotes")
         elif node.value is None and not event.value:
-            self._note(event, path, "a key is missing before ':'")
-        elif event.value == "<<" and event.plain:
-            self._note(event, path, "merge keys (<<) are not supported; write the keys out")
+            self.note(event, path, "a key is missing before ':'")
         return event.value
 
-    def _check_tag(self, event: _Event, node: Node, path: Path) -> None:
+    def _check_tag(self, event: YamlEvent, node: Node, path: Path) -> None:
         if event.tag is None or event.tag in _TAGGED_TEXT:
             return
         shown = quoted(event.tag.replace(_CORE, "!!"))
         if event.tag not in _TAGS:
-            self._note(event, path, f"the tag {shown} is not supported; write the value without it")
+            self.note(event, path, f"the tag {shown} is not supported; write the value without it")
         elif not isinstance(node.value, _TAGS[event.tag]):
-            self._note(event, path, f"the value is not what its tag {shown} says")
+            self.note(event, path, f"the value is not what its tag {shown} says")
 
-    def _at(self, event: _Event, value: Value) -> Node:
-        return Node(value, self._file, event.line, event.column, event.line + 1 if event.literal else 0)
+    def _at(self, event: YamlEvent, value: Value) -> Node:
+        return Node(value, self.file, event.line, event.column, event.line + 1 if event.literal else 0)
 
-    def _note(self, event: _Event, path: Path, message: str) -> None:
-        self.problems.append(Problem(self._file, event.line, dotted(path), message))
+    def note(self, event: YamlEvent, path: Path, message: str) -> None:
+        """Note a problem at the event."""
+        self.problems.append(Problem(self.file, event.line, dotted(path), message))
         if len(self.problems) > MAX_PROBLEMS:
             raise _TooManyProblemsError
 
 
-def _decode(data: bytes) -> str:
+def decode(data: bytes) -> str:
+    """Return the text of a file, with line ends as `\\n`. Raises UnreadableError."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -77,7 +77,7 @@ lock: $(DEV) ## resolve pyproject.toml into the lock files (ARGS=--upgrade for n
 	$(OURS) | $(LOCK) pyproject.toml $(DEMO) --all-extras --excludes - -o requirements-dev.lock
 	$(LOCK) tests/clients/requirements.in -o tests/clients/requirements.lock
 	$(OURS) | $(LOCK) pyproject.toml $(DEMO) --extra embedded --excludes - -c requirements-dev.lock -o requirements.lock
-	$(LOCK) pyproject.toml --extra otel -c requirements-dev.lock -o requirements-image.lock
+	$(LOCK) pyproject.toml --extra otel --extra redact -c requirements-dev.lock -o requirements-image.lock
 	echo hatchling | $(LOCK) - -c requirements-dev.lock -o requirements-build.lock
 
 clean: ## remove .venv and everything generated

@@ -28,6 +28,7 @@ class Doorkeeper:
         self._keys = tuple(keys)
         self._admin = admin_sha256
         self._metrics = metrics_sha256
+        self._digests = frozenset(filter(None, (*(key.sha256 for key in self._keys), admin_sha256, metrics_sha256)))
         self._known: dict[bytes, Caller] = {}
         self._presented: dict[str, tuple[str, ...]] = {}
 
@@ -70,6 +71,15 @@ class Doorkeeper:
     def keys_of(self, caller: str) -> tuple[str, ...]:
         """Return the keys that the caller of that name has sent: the configuration may hold only their digests."""
         return self._presented.get(caller, ())
+
+    @property
+    def has_secrets(self) -> bool:
+        """Return whether there is any key or token."""
+        return bool(self._digests)
+
+    def holds(self, text: str) -> bool:
+        """Return whether a text is a configured key or token, whoever has sent it."""
+        return _digest(text.encode("utf-8", "replace")) in self._digests
 
     def is_admin(self, authorization: bytes | None) -> bool:
         """Return whether this header carries the admin token. Without a configured token nobody is admin."""

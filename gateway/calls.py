@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from gateway.errors import FailureKind, Headers
+from gateway.heard import HeardCall
 from gateway.json_body import Document
 from gateway.tool_use import NO_END, AnswerEnd
 from policies.guardrails.thresholds import Thresholds
@@ -188,7 +189,7 @@ class Outcome:
     not `unit`, and `by_words` says that the words of an answer told it. `party` is whose call it is, or ''.
     `refusal` says why the gateway refused the request on its way to a provider, without what it quotes, or ''.
     `request_id` is the client's own name for the call and `conversation` its own id of the conversation, or ''.
-    `begins` says that it is the first call of its unit.
+    `begins` says that it is the first call of its unit. `heard` is what is heard of it where its texts are recorded.
     """
 
     call_id: str
@@ -221,6 +222,7 @@ class Outcome:
     by_words: bool = False
     refusal: str = ""
     begins: bool = False
+    heard: HeardCall | None = None
 
     @property
     def failed(self) -> bool:

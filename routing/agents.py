@@ -22,6 +22,7 @@ __all__ = [
     "Agent",
     "AgentVersion",
     "ChainTarget",
+    "ContentRules",
     "Hedge",
     "InputType",
     "PromptInput",
@@ -180,13 +181,29 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True)
+class ContentRules:
+    """Rules for the texts of an agent's calls that are recorded.
+
+    `sample` is the share of the conversations, in basis points (1…10,000). `redact` are patterns of what is left out,
+    `retention` seconds that each call's texts are kept. `call_bytes` bound those of one call, `total_bytes` all of the
+    agent's.
+    """
+
+    sample: int = 10_000
+    redact: tuple[str, ...] = ()
+    retention: float = 7 * 24 * 3600.0
+    call_bytes: int = 64 << 10
+    total_bytes: int = 32 << 20
+
+
+@dataclass(frozen=True, slots=True)
 class Agent:
     """An agent, the name in a client's `model`, as configured: intent, not the record.
 
     `steps` has at least one step with a canary and none without. `fallback` follows the version's own target.
     `guardrails` and `signals` are the texts the operator wrote, in order and evenly spaced. `running` says whether a
     conversation under way keeps the version it began on, `idle` the seconds of silence that end it. `timeouts` are
-    whole, None where the gateway's hold.
+    whole, None where the gateway's hold. `content` is None where no texts are recorded.
     """
 
     name: str
@@ -204,3 +221,4 @@ class Agent:
     running: Running = "keep"
     idle: float = 1800.0
     timeouts: Timeouts | None = None
+    content: ContentRules | None = None

@@ -27,7 +27,7 @@ ROOMS = (
     "call",
     "handover",
     "rollout",
-    "history traces telemetry",
+    "history traces telemetry contents",
     "runtime",
     "webhook store pricing retirements auth models",
     "config headers",
@@ -35,11 +35,11 @@ ROOMS = (
     "net",
     "conversation",
     "calls",
-    "json_body named_user prompts tool_use views",
+    "json_body named_user prompts tool_use views heard",
     "json_size logs",
     "log_text",
     "redaction",
-    "child_environment errors number_words terminal timings",
+    "child_environment errors number_words terminal timings text_patterns",
     "",  # the package itself: its version
 )
 DEPTH = {room: depth for depth, rooms in enumerate(ROOMS) for room in rooms.split(" ")}
@@ -58,6 +58,7 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     "orjson": (*ANYWHERE, "evals"),
     "pydantic": PACKAGES,
     "pydantic_core": ANYWHERE,  # the other half of pydantic: its error values
+    "re2": ("gateway.text_patterns",),
     "redis": ("gateway.store",),
     "rich": ("gateway.rehearsal.demo",),
     "starlette": ("gateway.replica.routes",),

@@ -13,6 +13,7 @@ from gateway.api.query import read_query, read_time
 from gateway.api.status import Status
 from gateway.api.status_page import send_page, wants_html
 from gateway.calls import Caller
+from gateway.contents.content import CallContent
 from gateway.errors import CallerError, NotFound
 from gateway.net.asgi import Receive, Scope, Send
 from gateway.rollout.call_id import name_digest, nonce_in
@@ -20,13 +21,14 @@ from gateway.traces.reader import Conversation, TraceReader
 from gateway.traces.record import CallRecord
 from gateway.traces.search import MOST_ON_A_PAGE, CallFilter, FoundPage, find_calls, find_conversations, place_of
 from gateway.traces.threads import key_by_name
-from gateway.traces.tree import call_view, summary_of, tree_of
+from gateway.traces.tree import NO_CONTENTS, call_view, summary_of, tree_of
 from gateway.traces.view import CallList, ConversationList
 from routing.models import MODELS
 
 _KNOWN = ("agent", "version", "unanswered", "min_cost", "since", "before", "limit")
 _KEY = re.compile(r"[0-9a-f]{16}")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
+_CONTENT = "content"
 _USUAL_PAGE = 50
 _MOST_CALLERS = 200  # whose names for conversations are tried for an operator
 _MOST_USD = 1e6
@@ -59,6 +61,17 @@ class TraceEndpoint(Status):
         record = await self.services.traces.call(agents, nonce)
         return record if record is not None and self.may_see(scope, record) else None
 
+    async def contents_of(self, scope: Scope, records: Sequence[CallRecord]) -> Mapping[str, CallContent]:
+        """Return the recorded texts of those calls that are the reader's own, or of all for the admin. That they were
+        read is logged. Raises StoreAway.
+        """
+        own = [each for each in records if self.may_name(scope, each.caller)]
+        found = await self.services.traces.contents.of_calls(own)
+        if found:
+            reader = "admin" if scope[CALLER] is None else caller_of(scope).name
+            self.services.log.info("contents_read", by=reader, calls=len(found), conversation=own[0].conversation)
+        return found
+
     async def find_latest(self, scope: Scope, find: _Find) -> tuple[FoundPage, Mapping[str, str]]:
         """Return what `find` finds for the query, as far as the reader may see it, and the query. Raises CallerError,
         NotFound, StoreAway.
@@ -81,7 +94,8 @@ class CallsSeen(TraceEndpoint):
         record = await self.find_call(scope, call_id)
         if record is None:
             raise NotFound(f"no call {call_id!r} is kept, or not for you", code="unknown_call")
-        view = call_view(record, lambda caller: self.may_name(scope, caller))
+        contents = await self.contents_of(scope, [record])
+        view = call_view(record, lambda caller: self.may_name(scope, caller), contents)
         if not wants_html(scope):
             await send_json(send, view)
             return
@@ -117,8 +131,12 @@ class ConversationsSeen(TraceEndpoint):
         if found is None or not own:
             raise NotFound(f"no conversation {name!r} is kept, or not for you", code="unknown_conversation")
         others = [[each for each in calls if self.may_see(scope, each)] for calls in found.others]
-        tree = tree_of(own, others, lambda caller: self.may_name(scope, caller))
-        if not wants_html(scope):
+        is_page = wants_html(scope)
+        wants_content = is_page or _flag(read_query(scope, (_CONTENT,)), _CONTENT) is True
+        shown = [*own, *(call for calls in others for call in calls)]
+        contents = await self.contents_of(scope, shown) if wants_content else NO_CONTENTS
+        tree = tree_of(own, others, lambda caller: self.may_name(scope, caller), contents)
+        if not is_page:
             await send_json(send, tree)
             return
         from gateway.pages.conversation_page import conversation_page
@@ -160,15 +178,19 @@ def _asked(known: Sequence[str], given: Mapping[str, str]) -> tuple[Sequence[str
         raise NotFound(f"there is no agent {agent!r}")
     if before and place_of(before) is None:
         raise CallerError("'before' must be the 'next' of the page before", param="before")
-    unanswered = given.get("unanswered")
-    if unanswered is not None and unanswered not in _FLAGS:
-        raise CallerError(f"'unanswered' must be true or false, not {unanswered!r}", param="unanswered")
     wanted = CallFilter(
-        given.get("version", ""), None if unanswered is None else _FLAGS[unanswered],
+        given.get("version", ""), _flag(given, "unanswered"),
         round(_number(given, "min_cost", 0.0, _MOST_USD) * _NANO), read_time(given, "since", time(), 0.0),
     )  # fmt: skip
     count = round(_number(given, "limit", _USUAL_PAGE, _MOST_ASKED))
     return known if agent is None else [agent], wanted, min(max(count, 1), MOST_ON_A_PAGE), before
+
+
+def _flag(given: Mapping[str, str], name: str) -> bool | None:
+    written = given.get(name)
+    if written is not None and written not in _FLAGS:
+        raise CallerError(f"{name!r} must be true or false, not {written!r}", param=name)
+    return None if written is None else _FLAGS[written]
 
 
 def _number(given: Mapping[str, str], name: str, usual: float, most: float) -> float:

@@ -8,6 +8,7 @@ from functools import lru_cache, partial
 from gateway.call.answer_listener import AnswerListener
 from gateway.call.attempt import Attempts, Run
 from gateway.call.chain import FallbackChain
+from gateway.call.content_listener import listen
 from gateway.call.conversation_naming import ConversationNaming, NotHeardYet
 from gateway.call.exposures import Exposures
 from gateway.call.hedging import Hedges
@@ -67,6 +68,8 @@ class Proxy:
             if compared:
                 self.exposures.settle(outcome, plan, entry)
             name_call(call, outcome, runtime.fingerprint_key)
+            if entry.agent.content is not None:
+                send = listen(call, outcome, entry.agent.content, send, self.recorder.held)
             self.shadows.offer(call, plan, entry, runtime)
             timeouts = entry.agent.timeouts or runtime.timeouts
             deadline = call.received_at + timeouts.total

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.config import fields, quantities
+from gateway.config.content_settings import content_rules
 from gateway.config.crosscheck import ANYBODY, Known, KnownCaller, entries, gateway_problems
 from gateway.config.environment import Expanded, expand
 from gateway.config.gateway_file import GatewaySettings
@@ -244,6 +245,7 @@ def _agent(name: str, entry: AgentEntry, versions: Mapping[str, AgentVersion], t
         running=entry.running,
         idle=entry.idle,
         timeouts=resolve(entry.timeouts, timeouts),
+        content=content_rules(entry.record_content),
     )
 
 

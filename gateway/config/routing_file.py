@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from gateway.config import headers, quantities
+from gateway.config.content_settings import RecordContent
 from gateway.config.fields import (
     AliasName,
     AliasTargetText,
@@ -301,6 +302,11 @@ class AgentEntry(StrictModel):
         default=None,
         description="Time limits for this agent's calls. What is not written is as in gateway.yaml. Default: the "
         "gateway's `timeouts`.",
+    )
+    record_content: RecordContent = Field(
+        default="off",
+        description="Whether the texts of calls are kept, for `/calls/{id}` and for the evaluation: `off`, `all`, or a "
+        "mapping with `sample` and more. Default: off. They are your users' words: ask who may have them first.",
     )
 
 

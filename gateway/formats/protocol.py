@@ -81,13 +81,15 @@ class Signer(Protocol):
 class ConversationLayout:
     """Layout of a conversation in a request: the member, an assistant's message, and which items are questions.
 
-    `may_lead` says whether an assistant's message may be the first one.
+    `may_lead` says whether an assistant's message may be the first one. `system` are the members that hold what the
+    model is told beside the conversation.
     """
 
     member: str
     message: Callable[[str], Mapping[str, Any]]
     is_question: Callable[[Mapping[str, Any]], bool]
     may_lead: bool = True
+    system: tuple[str, ...] = ()
 
 
 def _no_id(_answer: bytes) -> str:

@@ -118,6 +118,7 @@ class Gateway:
             self.sharing.follow_for_ever,
             self.services.items.share_for_ever,
             self.traces.write_for_ever,
+            self.traces.contents.write_for_ever,
             self.retirements.look_for_ever,
             self.retirements.refresh_for_ever,
             self.model_lists.fetch_for_ever,
@@ -192,7 +193,7 @@ class Gateway:
             filter(None, map(services.table.entry, services.table))
         )
         self.escalations.share_among(len(deployment.agents))
-        self.traces.share_among(len(deployment.agents))
+        wiring.let_follow(self.traces, deployment, services.runtime)
         services.controller.install(services.runtime)
         self._turn_webhooks(deployment.settings)
         self.alerting.follow(deployment.settings)
@@ -291,7 +292,7 @@ def build(
     proxy = Proxy(table, chain, attempts, recorder, shadows, clock, replies, hedges, exposures, conversations)
     retirements = RetirementWatch(store.store, notices, log, clock.unix, recorder.models_called, given.timings)
     retirements.follow(deployment, runtime)
-    traces = TraceWriter(store.store, recorder.finished, log, len(deployment.agents))
+    traces = wiring.trace_writer(store.store, recorder.finished, log, deployment, runtime)
     services = Services(
         runtime=runtime, table=table, controller=controller, store=store.store, memory=store.memory,
         commands=Commands(store.store, table, controller.records, controller.outages), proxy=proxy,

@@ -10,6 +10,7 @@ from gateway.calls import Caller
 from gateway.config import Deployment, GatewaySettings
 from gateway.config.provider_settings import Provider
 from gateway.config.secrets import known_secrets
+from gateway.contents.redacting import Secrets
 from gateway.formats.clients import refusal_body
 from gateway.formats.endpoint import ProviderEndpoint
 from gateway.formats.registry import PROVIDERS
@@ -28,6 +29,7 @@ from gateway.redaction import Redactor
 from gateway.rollout.notifications import Receiver
 from gateway.rollout.recorder import Clock
 from gateway.runtime import Channel, CircuitRules, RetryRules, Runtime
+from gateway.store.seam import Store
 from gateway.telemetry.call_counts import KnownTargets
 from gateway.telemetry.otel_settings import OtelSettings
 from gateway.telemetry.parts import TracingParts
@@ -35,6 +37,8 @@ from gateway.telemetry.seam import CallTracing
 from gateway.telemetry.semantic_names import provider_at
 from gateway.telemetry.start import start_tracing
 from gateway.timings import USUAL, Timings
+from gateway.traces.finished import FinishedCalls
+from gateway.traces.writer import TraceWriter
 from gateway.webhook.webhook import Webhook, origin_of
 from policies.calls.retry import Backoff
 from routing.agents import Agent, Target, Timeouts
@@ -99,6 +103,19 @@ def _patterns(texts: Iterable[str]) -> tuple[ModelPattern, ...]:
 def redactor(*settings: GatewaySettings) -> Redactor:
     """Return the redactor that keeps every secret of these deployments out of the log."""
     return Redactor(frozenset().union(*map(known_secrets, settings)), shortest=_SHORTEST_SECRET)
+
+
+def trace_writer(store: Store, finished: FinishedCalls, log: Log, deployment: Deployment, made: Runtime) -> TraceWriter:
+    """Return what writes records and contents of calls."""
+    writer = TraceWriter(store, finished, log)
+    let_follow(writer, deployment, made)
+    return writer
+
+
+def let_follow(writer: TraceWriter, deployment: Deployment, made: Runtime) -> None:
+    """Let it know the agents that share the store, and the secrets that must not be in recorded texts."""
+    writer.share_among(len(deployment.agents))
+    writer.contents.redactor.secrets = Secrets(redactor(deployment.settings), made.doorkeeper)
 
 
 def fingerprint_key(settings: GatewaySettings, shared_key: bytes) -> bytes:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.calls import UNANSWERED, Attempt, Call, Outcome, Spent
+from gateway.contents.selection import hear_request
+from gateway.heard import HeldBytes
 from gateway.logs import Log
 from gateway.pricing import PriceBook
 from gateway.rollout.call_id import Booking
@@ -55,6 +57,7 @@ class Recorder:
         self.finished = FinishedCalls(clock.monotonic, clock.unix)
         self.tracing: CallTracing | None = None  # set where spans are exported
         self.counts = CallCounts()
+        self.held = HeldBytes()
         self._models: dict[str, float] = {}  # when the last call of each ended, monotonic
 
     def close(self, outcome: Outcome, prices: PriceBook, call: Call | None = None) -> None:
@@ -84,6 +87,8 @@ class Recorder:
         if outcome.conversation and outcome.reason != "model":
             self.conversations.note(outcome)
         if call is not None:
+            if outcome.heard is not None:
+                hear_request(outcome.heard, call.format, call.document)
             self.counts.count(outcome, call, name)
             self.finished.note(outcome, call)
         line = _line(outcome, spent) if outcome.reason != "model" else _model_line(outcome, spent)

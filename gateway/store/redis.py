@@ -28,6 +28,7 @@ from gateway.store.bounds import BOUNDS, Bounds
 from gateway.store.calls import CallStore
 from gateway.store.codec import decode_state, decode_tallies, encode_event, encode_state
 from gateway.store.connect import MAX_IN_FLIGHT, Client, close, disconnect, know_nodes
+from gateway.store.contents import KeptContents
 from gateway.store.costs import CostStore, cost_keys
 from gateway.store.failures import CALLS, MOST, ReasonsByVersion, decode_reasons
 from gateway.store.faults import FAILURES, away_on_failure, heeding_cancellation
@@ -80,6 +81,7 @@ class RedisStore(
     HandoverStore,
     IntervalStore,
     ItemStore,
+    KeptContents,
     ReceiverStore,
 ):
     """Implements `Store` over a client of `connect`, which it closes with itself.

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from gateway.store.alerts import AlertSeam
 from gateway.store.cells import Cells
+from gateway.store.content_seam import ContentStore
 from gateway.store.failures import FailureReasons, ReasonsByVersion
 from gateway.store.handover_seam import HandoverSeam
 from gateway.store.history_seam import HistoryStore
@@ -165,7 +166,7 @@ class Notice:
     event: Mapping[str, Any]
 
 
-class Store(AlertSeam, HandoverSeam, HistoryStore, TraceStore, Protocol):
+class Store(AlertSeam, ContentStore, HandoverSeam, HistoryStore, TraceStore, Protocol):
     """The shared state. One implementation: Redis, embedded or remote."""
 
     async def read(self, agent: str) -> tuple[State | None, float]:

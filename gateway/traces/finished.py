@@ -9,6 +9,7 @@ from collections.abc import Callable
 from gateway.calls import Call, Outcome
 from gateway.conversation import conversation_key
 from gateway.formats.returned_tools import returned_tools
+from gateway.heard import HeardCall
 from gateway.traces.record import CallRecord, Finished, record_of
 
 MOST_WAITING = 4_000  # some 2 KB each
@@ -45,9 +46,14 @@ class FinishedCalls:
 
     def take(self, most: int) -> list[CallRecord]:
         """Return the records of the oldest calls that wait, and forget them."""
+        return [record for record, _ in self.take_heard(most)]
+
+    def take_heard(self, most: int) -> list[tuple[CallRecord, HeardCall | None]]:
+        """Return them with what was heard of those calls whose texts are to be recorded."""
         offset = self._unix() - self._monotonic()
         waiting = self._waiting
-        return [record_of(Finished._make(waiting.popleft()), offset) for _ in range(min(most, len(waiting)))]
+        taken = [Finished._make(waiting.popleft()) for _ in range(min(most, len(waiting)))]
+        return [(record_of(each, offset), each.outcome.heard) for each in taken]
 
 
 def _cut(outcome: Outcome, call: Call) -> None:

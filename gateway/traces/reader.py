@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from gateway.contents.reader import ContentReader
 from gateway.errors import StoreAway
 from gateway.store.seam import Store
 from gateway.traces.codec import decode, decode_all
@@ -13,6 +14,7 @@ from gateway.traces.writer import TraceWriter
 MOST_CALLS = 400  # of one conversation, with its sub-agents, that are read at once
 _MOST_OTHERS = 12  # conversations beside one that are read with it
 _MOST_AT_ONCE = 2_000  # records that this replica writes before it reads
+_MOST_CONTENTS_AT_ONCE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,12 @@ class TraceReader:
         """Write what has ended here, so that it can be found."""
         with suppress(StoreAway):
             await self.writer.write(_MOST_AT_ONCE)
+            await self.writer.contents.write(_MOST_CONTENTS_AT_ONCE)
+
+    @property
+    def contents(self) -> ContentReader:
+        """Return the reader of recorded texts."""
+        return ContentReader(self.store)
 
     async def call(self, agents: Sequence[str], nonce: bytes) -> CallRecord | None:
         """Return the call of that nonce, of one of these agents."""

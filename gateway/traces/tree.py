@@ -1,8 +1,10 @@
 """Records as the views that people read: a call, and the tree of a conversation with the times of its tools."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby, pairwise
+from types import MappingProxyType
 
+from gateway.contents.content import CallContent
 from gateway.tool_use import RequestedTool
 from gateway.traces.record import AttemptRecord, CallRecord
 from gateway.traces.view import (
@@ -23,6 +25,8 @@ from gateway.views import timestamp
 
 _NANO = 1e9
 _LEAST_PAUSE_SECONDS = 0.001  # of the app between two calls that is worth a line
+Contents = Mapping[str, CallContent]  # by the keys of calls
+NO_CONTENTS: Contents = MappingProxyType({})
 MayName = Callable[[str], bool]  # whether who asks may see what that caller's client calls things
 
 
@@ -39,8 +43,8 @@ class _OpenTool:
         self.state: ToolState = "no answer"
 
 
-def call_view(record: CallRecord, may_name: MayName) -> CallView:
-    """Return a call as it is shown to somebody."""
+def call_view(record: CallRecord, may_name: MayName, contents: Contents = NO_CONTENTS) -> CallView:
+    """Return a call as it is shown to somebody, with its texts where they are among the contents."""
     is_named = may_name(record.caller)
     return CallView(
         id=record.id, conversation=record.conversation,
@@ -56,19 +60,25 @@ def call_view(record: CallRecord, may_name: MayName) -> CallView:
         tokens=_tokens(record.attempts), answer_usd=record.answer_nano_usd / _NANO,
         cost_usd=record.cost_nano_usd / _NANO, unpriced=_unpriced(record),
         request_id=record.request_id if is_named else None, sub_agent=record.sub_agent if is_named else None,
+        content=contents.get(record.key) if is_named else None,
     )  # fmt: skip
 
 
 def tree_of(
-    records: Sequence[CallRecord], others: Iterable[Sequence[CallRecord]], may_name: MayName
+    records: Sequence[CallRecord],
+    others: Iterable[Sequence[CallRecord]],
+    may_name: MayName,
+    contents: Contents = NO_CONTENTS,
 ) -> ConversationTree:
     """Return the tree of a conversation. `others` are the conversations of its trace, each the earliest call first."""
     by_agent = {name: list(calls) for name, calls in groupby(sorted(records, key=_sub_agent), _sub_agent)}
     own = by_agent.pop("", None) or by_agent.pop(next(iter(by_agent)))
     beside = [each for each in (*by_agent.values(), *others) if each]
-    sub_agents = tuple(ConversationTree(summary_of(each, may_name), _steps(each, may_name)) for each in beside)
+    sub_agents = tuple(
+        ConversationTree(summary_of(each, may_name), _steps(each, may_name, contents)) for each in beside
+    )
     everything = [*own, *(call for each in beside for call in each)]
-    return ConversationTree(summary_of(everything, may_name), _steps(own, may_name), sub_agents)
+    return ConversationTree(summary_of(everything, may_name), _steps(own, may_name, contents), sub_agents)
 
 
 def summary_of(records: Sequence[CallRecord], may_name: MayName) -> ConversationSummary:
@@ -90,14 +100,14 @@ def summary_of(records: Sequence[CallRecord], may_name: MayName) -> Conversation
     )  # fmt: skip
 
 
-def _steps(records: Sequence[CallRecord], may_name: MayName) -> tuple[TraceStep, ...]:
+def _steps(records: Sequence[CallRecord], may_name: MayName, contents: Contents) -> tuple[TraceStep, ...]:
     """Return calls, tools and pauses in the order in which they began."""
     calls = [record for record in records if record.reason != "shadow"]
     copies = {record.key.removesuffix("s"): record for record in records if record.reason == "shadow"}
     steps = [(asked.at, _tool_step(asked)) for asked in _tools(calls)]
     for record in calls:
         shadow = (call_view(copies[record.key], may_name),) if record.key in copies else ()
-        view = call_view(record, may_name)
+        view = call_view(record, may_name, contents)
         steps.append((record.began_at, TraceStep("call", view.at, view.seconds, view, copies=shadow)))
     for before, after in pairwise(calls):
         seconds = after.began_at - before.ended_at

@@ -1,11 +1,13 @@
 """The tree of frozen values behind `/calls` and `/conversations`: their members are the members of the JSON.
 
-Times are RFC 3339 in UTC, durations seconds, money US dollars; None where nothing is known. No member holds a text of
-anybody's.
+Times are RFC 3339 in UTC, durations seconds, money US dollars; None where nothing is known. No member but `content`
+holds a text of anybody's.
 """
 
 from dataclasses import dataclass
 from typing import Literal
+
+from gateway.contents.content import CallContent
 
 StepKind = Literal["call", "tool", "app"]
 ToolState = Literal["ok", "error", "no answer"]
@@ -65,7 +67,8 @@ class ToolResultView:
 class CallView:
     """A finished call. `answer_usd` is the cost of its answer, `cost_usd` that of all attempts.
 
-    `caller`, `request_id`, `conversation_name` and `sub_agent` are None for a key that did not make the call.
+    `caller`, `request_id`, `conversation_name`, `sub_agent` and `content` are None for a key that did not make the
+    call; `content` also where no texts were recorded.
     """
 
     id: str
@@ -95,6 +98,7 @@ class CallView:
     unpriced: int
     request_id: str | None
     sub_agent: str | None
+    content: CallContent | None = None
 
 
 @dataclass(frozen=True, slots=True)

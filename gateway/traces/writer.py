@@ -8,7 +8,9 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
+from gateway.contents.writer import ContentWriter
 from gateway.errors import StoreAway
+from gateway.heard import HeardCall
 from gateway.logs import Log
 from gateway.store.seam import Store
 from gateway.store.trace_seam import CallBounds, KeptCall
@@ -27,7 +29,8 @@ Listener = Callable[[Sequence[CallRecord]], None]
 
 
 class TraceWriter:
-    """The writer of one replica. `listeners` get every batch of records, before the store has it.
+    """The writer of one replica. `listeners` get every batch of records, before the store has it, and `contents` what
+    was heard of those calls whose texts are to be recorded, once it has them.
 
     `bounds` limit the calls of each agent in the store, `dropped` counts those that nobody will find.
     """
@@ -42,6 +45,8 @@ class TraceWriter:
         self._unwritten: dict[str, list[KeptCall]] = {}
         self._writing = asyncio.Lock()
         self._is_away = False
+        self._heard: list[tuple[CallRecord, HeardCall]] = []
+        self.contents = ContentWriter(store, log)
         self.listeners: list[Listener] = []
         self.dropped = 0
         self.share_among(agents)
@@ -50,6 +55,7 @@ class TraceWriter:
         """Let the calls of so many agents take their share of the store each."""
         share = _MOST_BYTES_OF_ALL // max(agents, 1)
         self.bounds = CallBounds(min(CallBounds().bytes, max(_LEAST_BYTES, share)))
+        self.contents.share_among(agents)
 
     async def write_for_ever(self) -> None:
         """Write what has ended, until cancelled."""
@@ -79,22 +85,28 @@ class TraceWriter:
             await self.write(len(self._finished) + _AT_ONCE)
         except StoreAway:
             self._complain()
+        await self.contents.finish()
 
     def _take(self, most: int) -> int:
         """Take the next batch of records; return their number."""
-        records = self._finished.take(most)
+        taken = self._finished.take_heard(most)
+        records = [record for record, _ in taken]
         for listen in self.listeners:
             listen(records)
         by_agent: defaultdict[str, list[KeptCall]] = defaultdict(list)
         for record in records:
             by_agent[record.agent].append(kept(record))
         self._unwritten = dict(by_agent)
+        self._heard = [(record, heard) for record, heard in taken if heard is not None]
         return len(records)
 
     async def _write_batch(self) -> None:
         for agent in list(self._unwritten):
             await self._store.keep_calls(agent, self._unwritten[agent], self.bounds)
             del self._unwritten[agent]
+        for record, heard in self._heard:
+            self.contents.note(record, heard)
+        self._heard = []
 
     def _complain(self) -> None:
         """Log that records wait, once until they are written again."""

@@ -16,7 +16,7 @@ from gateway.formats.protocol import ClientFacts, ClientSide, ConversationLayout
 CLIENT = ClientSide(
     name=NAME,
     facts=ClientFacts(
-        ConversationLayout("messages", assistant_message, is_question, may_lead=False),
+        ConversationLayout("messages", assistant_message, is_question, may_lead=False, system=("system",)),
         key_headers=(b"x-api-key",),
         id_header=b"request-id",
         keeps_answer=lambda request: "thread" in request,

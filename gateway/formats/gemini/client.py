@@ -13,7 +13,14 @@ from gateway.formats.protocol import ClientFacts, ClientSide, ConversationLayout
 CLIENT = ClientSide(
     name=NAME,
     facts=ClientFacts(
-        ConversationLayout("contents", assistant_message, is_question, may_lead=False), key_headers=(b"x-goog-api-key",)
+        ConversationLayout(
+            "contents",
+            assistant_message,
+            is_question,
+            may_lead=False,
+            system=("systemInstruction", "system_instruction"),
+        ),
+        key_headers=(b"x-goog-api-key",),
     ),
     door=DOOR,
     prompt=read_prompt,

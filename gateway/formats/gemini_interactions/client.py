@@ -17,7 +17,7 @@ from gateway.formats.protocol import ClientFacts, ClientSide, ConversationLayout
 CLIENT = ClientSide(
     name=NAME,
     facts=ClientFacts(
-        ConversationLayout("input", assistant_message, is_question, may_lead=False),
+        ConversationLayout("input", assistant_message, is_question, may_lead=False, system=("system_instruction",)),
         key_headers=(b"x-goog-api-key",),
         keeps_answer=lambda request: request.get("store") is not False,
         continues=PREVIOUS,

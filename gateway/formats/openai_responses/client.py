@@ -15,7 +15,7 @@ from gateway.formats.protocol import ClientFacts, ClientSide, ConversationLayout
 CLIENT = ClientSide(
     name=NAME,
     facts=ClientFacts(
-        ConversationLayout("input", assistant_message, is_question),
+        ConversationLayout("input", assistant_message, is_question, system=("instructions",)),
         error_shape=ERROR_SHAPE,
         keeps_answer=lambda request: request.get("store") is not False,
         continues=PREVIOUS,

@@ -9,6 +9,7 @@ import pytest
 from redis.exceptions import NoPermissionError
 
 from gateway.store import Arm, Notice, RedisStore, Store, connect
+from gateway.store.content_seam import ContentBounds, ContentStore, KeptContent
 from gateway.store.handover_seam import HandoverSeam, HumanReply
 from gateway.store.history_seam import HistoryStore
 from gateway.store.intervals import GuardrailValues
@@ -59,6 +60,9 @@ OPERATIONS: dict[str, tuple[Any, ...]] = {
     "find_threads": (["a"], ["t"]),
     "find_joined": (["a"], ["j"]),
     "latest_calls": ([StreamCursor("a", 0)], 3),
+    "keep_contents": ("a", [KeptContent("k", "t", "text")], ContentBounds(1, 60)),
+    "find_contents": ("a", ["k"]),
+    "forget_contents": ("a", ["k"], ["t"]),
     "ping": (),
     "probe": ("a",),
 }
@@ -81,7 +85,7 @@ def test_every_operation_is_tried() -> None:
     """A new one must be added here."""
     names = {
         name
-        for seam in (Store, HandoverSeam, HistoryStore, TraceStore)
+        for seam in (Store, ContentStore, HandoverSeam, HistoryStore, TraceStore)
         for name in vars(seam)
         if not name.startswith("_")
     }

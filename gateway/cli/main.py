@@ -203,6 +203,7 @@ def _add_rollout(rollout: argparse.ArgumentParser) -> None:
 def _add_traces(trace: argparse.ArgumentParser, conversations: argparse.ArgumentParser) -> None:
     trace.add_argument("id", help="the id of a call, of a conversation, or the client's name for one")
     trace.add_argument("--json", action="store_true", help="print the JSON of /conversations/{id}")
+    trace.add_argument("--content", action="store_true", help="show what was said, where `record_content` keeps it")
     conversations.add_argument("agent", nargs="?", help="the agent's name (default: all)")
     conversations.add_argument("--version", help="with a call that this version served")
     conversations.add_argument(
@@ -212,7 +213,7 @@ def _add_traces(trace: argparse.ArgumentParser, conversations: argparse.Argument
     conversations.add_argument("--since", metavar="TIME", help="with a call since then: 15m, 24h, 2026-11-30T12:00Z")
     conversations.add_argument("--limit", metavar="N", help="so many at most (default: 50)")
     conversations.add_argument("--json", action="store_true", help="print the JSON of /conversations")
-    add_help(trace, "trace 5f1c0a9d3e7b2468", "trace support-chat-7 --json")
+    add_help(trace, "trace 5f1c0a9d3e7b2468", "trace support-chat-7 --content", "trace support-chat-7 --json")
     add_help(conversations, "conversations support --unanswered --since 1h", "conversations --min-cost 0.05")
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import urlencode
 
 from gateway.cli.client import Operator
+from gateway.cli.said import answer_lines, asked_lines
+from gateway.contents.content import CallContent
 from gateway.number_words import usd
 from gateway.terminal import one_line
 from gateway.traces.view import (
@@ -25,7 +27,7 @@ _MINUTE, _HOUR = 60, 3600
 
 def print_trace(operator: Operator, given: argparse.Namespace) -> int:
     """`serinus trace ID`: the tree of a conversation."""
-    said = operator.ask_json("conversations", given.id.strip())
+    said = operator.ask_json("conversations", given.id.strip(), query="content=true" if given.content else "")
     if given.json:
         print(json.dumps(said, indent=2))
     else:
@@ -56,9 +58,15 @@ def tree_lines(tree: ConversationTree) -> Iterator[str]:
 def _lines(tree: ConversationTree, indent: str = "") -> Iterator[str]:
     yield f"{indent}Conversation {_headline(tree.summary)}{_totals(tree.summary)}"
     last = len(tree.steps) + len(tree.sub_agents) - 1
+    before: CallContent | None = None
     for index, step in enumerate(tree.steps):
         branch, below = ("└─ ", "   ") if index == last else ("├─ ", "│  ")
         first, *more = _step_lines(step)
+        content = None if step.call is None else step.call.content
+        if content is not None:
+            yield from (f"{indent}├─ {line}" for line in asked_lines(content, before))
+            more += answer_lines(content)
+            before = content
         yield f"{indent}{branch}{first}"
         yield from (f"{indent}{below}{'':<{_KIND}} {line}" for line in more)
     for index, each in enumerate(tree.sub_agents, len(tree.steps)):

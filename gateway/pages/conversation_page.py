@@ -7,6 +7,7 @@ from gateway.pages.condition import Level
 from gateway.pages.frame import LivePage, chip
 from gateway.pages.html import NOTHING, Markup, joined, tag
 from gateway.pages.moments import moment, seconds_of
+from gateway.pages.said import conversation_said
 from gateway.pages.trace_words import agent_anchor, attempt_kind, attempt_words, call_anchor, cost, ended, tokens
 from gateway.pages.waterfall import Bar, waterfall
 from gateway.rollout.status_words import duration
@@ -39,7 +40,7 @@ def conversation_page(tree: ConversationTree) -> LivePage:
         level=level,
         top=_TOP,
         events=None,
-        parts=(head, tag("section", tag("h2", "What happened"), steps, more)),
+        parts=(head, tag("section", tag("h2", "What happened"), steps, more), conversation_said(tree, _TOP)),
         live={},
         crumbs=(("Serinus", f"{_TOP}status"), ("Conversations", f"{_TOP}conversations")),
     )

@@ -52,6 +52,7 @@ class Generation(Endpoint):
     def __init__(self, services: Services, client: ClientSide = CLIENTS[CHAT]) -> None:
         super().__init__(services, client)
         self._remembers_maker = client.facts.remembers_maker
+        self._is_prompted = client.door.prompted is not None
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = await self.read_call(scope, receive)
@@ -103,7 +104,7 @@ class Generation(Endpoint):
         runtime = self.services.runtime
         prompt = self._named_prompt(document.values) if PROMPT in document.values else None
         if prompt is not None:
-            document = prompt.put_into(document, self.client.door.prompted)
+            document = prompt.put_into(document, self.client.door.prompted or "")
         name, stream = self.asked(scope, document.values)
         agent, pin, _ = runtime.names.find(name, caller)
         values: Mapping[str, Any] | None = None
@@ -134,7 +135,7 @@ class Generation(Endpoint):
 
     def _named_prompt(self, values: Mapping[str, Any]) -> NamedPrompt | None:
         """Return the agent's prompt that a request names, where its format has such a member. Raises CallerError."""
-        return self.services.runtime.prompts.find(values) if self._fills and self.client.door.prompted else None
+        return self.services.runtime.prompts.find(values) if self._fills and self._is_prompted else None
 
     def _take_values(
         self, document: Document, headers: NamedHeaders, agent: str, prompt: NamedPrompt | None
@@ -145,7 +146,7 @@ class Generation(Endpoint):
         if agent not in self.services.runtime.prompts.agents_with_inputs:
             return without_members(document, (VARIABLES,)), None
         named = None if prompt is None else prompt.variables
-        if prompt is None and self.client.door.prompted:
+        if prompt is None and self._is_prompted:
             refuse_unknown(document.values)
         values = values_in(document, named, headers.get(HEADER))
         return without_members(document, (VARIABLES, INPUTS)), values

@@ -50,7 +50,7 @@ class Door:
     With `references` a request may name items of earlier answers by their ids; `other_references` are those of requests
     that go through, by patterns of their paths.
 
-    With `prompted` a request may name an agent's prompt as `prompt`, and then leave that member out.
+    Unless `prompted` is None, a request may name an agent's prompt as `prompt`, and then leave that member out, if any.
 
     `kept_at` is the path behind a provider's base path at which clients ask for an answer by its id; they ask us
     behind a path of the door. It is '' where no answer can be asked for so.
@@ -67,7 +67,7 @@ class Door:
     references: References | None = None
     other_references: tuple[tuple[re.Pattern[str], References], ...] = ()
     kept_at: str = ""
-    prompted: str = ""
+    prompted: str | None = None
 
 
 class Page(NamedTuple):

@@ -12,6 +12,7 @@ from gateway.formats.fit import fit
 from gateway.formats.framing import EVENT_STREAM, Framer, SseFramer
 from gateway.formats.limits import FormatLimits, Spelling
 from gateway.formats.prompt import FormatName, Prompt
+from gateway.formats.prompt_echo import PromptEcho
 from gateway.formats.settings import Settings
 from gateway.json_body import Document
 from gateway.net.client import Request
@@ -22,7 +23,8 @@ from gateway.redaction import Redactor
 class Envelope:
     """An answer's metadata, without its content. `created` is in Unix seconds, `prompt` the request's prompt.
 
-    `keep` takes the answer's items, as JSON by their ids, where a later request may name them.
+    `keep` takes the answer's items, as JSON by their ids, where a later request may name them. `echo` is the stored
+    prompt that the request named, None for none.
     """
 
     call_id: str
@@ -30,6 +32,7 @@ class Envelope:
     created: int
     prompt: Prompt
     keep: Callable[[Mapping[str, str]], None] | None = None
+    echo: Mapping[str, Any] | None = None
 
 
 class Parser(Protocol):
@@ -105,6 +108,7 @@ class ClientFacts:
     bodies that several formats share: a provider's error of that shape reaches the client as it came. `keeps_answer`
     says of a request whether its provider keeps the answer, for a call that continues it by its id. `continues` is the
     member of such a call that names the answer, and `answer_id` finds the id in an answer's beginning: '' without one.
+    Where `echo` is set, answers repeat the prompt that a request names.
     `id_header` is where clients look for the id of an answer, beside `x-request-id`. With `remembers_maker` a kept
     answer is noted as its caller's, so that no other limited key goes on from it.
     """
@@ -117,6 +121,7 @@ class ClientFacts:
     answer_id: Callable[[bytes], str] = _no_id
     id_header: bytes = b""
     remembers_maker: bool = False
+    echo: PromptEcho | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from gateway.formats.applied import AppliedVersion
 from gateway.formats.blame import Authors
 from gateway.formats.cloud_files import check_prompt
 from gateway.formats.endpoint import ProviderEndpoint
-from gateway.formats.framing import SseFramer
+from gateway.formats.framing import Framer, SseFramer
 from gateway.formats.names import OwnNames, are_taken, with_own_names
 from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.openai_chat.amend import chat_request, fitted_history
@@ -26,6 +26,7 @@ from gateway.formats.openai_chat.provider_answer import inspected, read_answer
 from gateway.formats.openai_chat.provider_stream import StreamReader
 from gateway.formats.plain import Plain
 from gateway.formats.prompt import FormatName, Prompt, ToolCall, Untranslatable
+from gateway.formats.prompt_echo import EchoFramer, prompt_of
 from gateway.formats.protocol import ClientSide, Envelope, ProviderSide
 from gateway.formats.provider_json import are_json
 from gateway.formats.reader import Reader
@@ -169,10 +170,10 @@ class _Through:
 
     def whole(self, body: bytes) -> Whole:
         reply = self._provider.reply(body)
-        return _whole(body, reply, reply.id)
+        return _whole(_with_echo(body, self._attempted), reply, reply.id)
 
     def reader(self) -> Reader:
-        return Reader(self._provider.parser(), None, SseFramer())
+        return Reader(self._provider.parser(), None, _framer(self._attempted))
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
         authors = Authors(self._attempted.applied, self._attempted.call.document.values)
@@ -244,9 +245,20 @@ class _Between:
 
     def _envelope(self) -> Envelope:
         call = self._attempted.call
-        return Envelope(
-            call.id, self._attempted.target.model, int(self._attempted.unix()), self._asked(), call.keep_items
-        )
+        created, echo = int(self._attempted.unix()), prompt_of(call, self._attempted.applied.version.name)
+        return Envelope(call.id, self._attempted.target.model, created, self._asked(), call.keep_items, echo)
+
+
+def _framer(attempted: Attempted) -> Framer:
+    """Return what cuts a stream that goes through, and puts in the prompt that the request named."""
+    echo, prompt = CLIENTS[attempted.call.format].facts.echo, prompt_of(attempted.call, attempted.applied.version.name)
+    return SseFramer() if echo is None or prompt is None else EchoFramer(SseFramer(), echo, prompt)
+
+
+def _with_echo(body: bytes, attempted: Attempted) -> bytes:
+    """Return an answer that goes through, with the prompt that the request named."""
+    echo, prompt = CLIENTS[attempted.call.format].facts.echo, prompt_of(attempted.call, attempted.applied.version.name)
+    return body if echo is None or prompt is None else echo.in_answer(body, prompt)
 
 
 def _with_native(body: Mapping[str, Any], native: Mapping[str, Any]) -> dict[str, Any]:

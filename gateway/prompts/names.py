@@ -26,10 +26,10 @@ class NamedPrompt:
         return {"id": self.id, "variables": self.variables}
 
     def put_into(self, document: Document, member: str) -> Document:
-        """Return the request with the agent as its model, and with an empty list where that member is left out."""
+        """Return the request with the agent as its model, and with an empty list for that member, if it is left out."""
         found = without_members(document, (PROMPT, "model"))
         found.values["model"], found.texts["model"] = self.model, encode(self.model)
-        if found.values.get(member) is None and not any(found.values.get(name) for name in _GOING_ON):
+        if member and found.values.get(member) is None and not any(found.values.get(name) for name in _GOING_ON):
             found.values[member], found.texts[member] = [], "[]"
         return found
 

@@ -12,7 +12,7 @@ from gateway.formats.protocol import ClientFacts, ClientSide, ConversationLayout
 CLIENT = ClientSide(
     name=NAME,
     facts=ClientFacts(ConversationLayout("messages", assistant_message, is_question), error_shape=ERROR_SHAPE),
-    door=Door(("/v1/chat/completions",), array="messages", prompted="messages"),
+    door=Door(("/v1/chat/completions",), array="messages", prompted=""),
     prompt=read_prompt,
     opening=opening,
     reply=write_reply,

@@ -5,11 +5,13 @@ from gateway.formats.door import Door
 from gateway.formats.openai_chat.client_request import assistant_message, is_question
 from gateway.formats.openai_chat.errors import ERROR_SHAPE, error_body
 from gateway.formats.openai_responses import NAME
+from gateway.formats.openai_responses._echo import echo_in_answer, echo_in_frame
 from gateway.formats.openai_responses._references import CONVERSATIONS, REFERENCES
 from gateway.formats.openai_responses.client_answer import write_reply
 from gateway.formats.openai_responses.client_request import PREVIOUS, opening, read
 from gateway.formats.openai_responses.client_stream import ResponsesWriter
 from gateway.formats.openai_responses.errors import error_event
+from gateway.formats.prompt_echo import PromptEcho
 from gateway.formats.protocol import ClientFacts, ClientSide, ConversationLayout
 
 CLIENT = ClientSide(
@@ -20,6 +22,7 @@ CLIENT = ClientSide(
         keeps_answer=lambda request: request.get("store") is not False,
         continues=PREVIOUS,
         answer_id=AnswerIds(b"resp"),
+        echo=PromptEcho(echo_in_answer, echo_in_frame),
     ),
     door=Door(
         ("/v1/responses",),

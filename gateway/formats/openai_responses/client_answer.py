@@ -92,6 +92,7 @@ def response_members(envelope: Envelope, items: list[Json], stop: Stop | None, u
         "output": items,
         "parallel_tool_calls": asked.parallel_tools is not False,
         "previous_response_id": None,
+        **({} if envelope.echo is None else {"prompt": envelope.echo}),
         "reasoning": {"effort": asked.effort, "summary": None},
         "store": False,
         "temperature": asked.temperature,

@@ -1,6 +1,7 @@
 """Prompts with variables, as clients of every format call them: filled, in place, and never passed on or shown."""
 
 import base64
+import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.gateway.api.doors import DOORS
-from tests.support.calling import PROVIDERS, Place
+from tests.support.calling import PROVIDERS, Place, eventually, failing
 
 Serve = Callable[..., Awaitable[Place]]
 SECRET = "Zebulon-7316-{{plan}}"
@@ -184,3 +185,110 @@ async def test_clients_own_system_message(serve: Serve) -> None:
     await here.chat(messages=messages, inputs={"customer": "Ann"})
     turns = [("user", "I am Ann."), ("assistant", "Hello Ann!"), ("user", "hi")]
     assert said(here.received_json()) == ("For Ann (free).\n\nBe brief.\n\nMine.", turns)
+
+
+@pytest.mark.parametrize("provider", ["openai", "openai-responses", "gemini"])
+async def test_prompt_alone(serve: Serve, provider: str) -> None:
+    """A named prompt needs no input: what the version says is all that is asked."""
+    here = await serve(version={"system_prompt": "Tell {{a}} a joke.", "inputs": {"a": {}}}, api=provider)
+    body = {"prompt": {"id": here.agent, "variables": {"a": "Ann"}}}
+    answer = await here.http.post(f"{here.base_url}/responses", json=body)
+    assert answer.status_code == 200, answer.text
+    assert "Tell Ann a joke." in here.received().body
+    assert answer.json()["prompt"] == {**body["prompt"], "version": "v1"}
+
+
+async def test_turns_of_a_stored_conversation(serve: Serve) -> None:
+    """A call that continues an answer at its provider gets the system text alone: the provider holds the turns."""
+    here = await serve(version=VERSION, api="openai-responses")
+    first = await ask(here, "openai-responses", inputs={"customer": "Ann"})
+    more = {"input": "more", "previous_response_id": first.json()["id"], "inputs": {"customer": "Ann"}}
+    await ask(here, "openai-responses", **more)
+    received = here.received_json()
+    assert received["input"] == "more" and received["instructions"].startswith("For Ann (free).")
+
+
+@pytest.mark.parametrize(
+    "input_",
+    [
+        "hello",
+        {"type": "text", "text": "hello"},
+        [{"type": "text", "text": "hello"}],
+        [{"type": "user_input", "content": [{"type": "text", "text": "hello"}]}],
+    ],
+)
+async def test_inputs_of_interactions(serve: Serve, input_: Any) -> None:
+    """Every form of an interaction's input follows the version's turns as a user's step."""
+    here = await serve(version=VERSION, api="gemini-interactions")
+    answer = await ask(here, "gemini-interactions", input=input_, inputs={"customer": "Ann"})
+    assert answer.status_code == 200, answer.text
+    assert said(here.received_json())[1][-1] == ("user", "hello")
+
+
+async def test_prompt_that_is_none(serve: Serve) -> None:
+    """An unknown prompt is a 404 of an agent with inputs; where it has none, the member is its provider's own."""
+    here = await serve(version={"system_prompt": "{{a}}", "inputs": {"a": {"default": "x"}}}, api="openai-responses")
+    answers = [await ask(here, "openai-responses", prompt=prompt) for prompt in ({"id": "pmpt_1"}, "x", {"id": 1})]
+    assert [answer.status_code for answer in answers] == [404, 400, 400]
+    for version in (1, ""):
+        assert (await ask(here, "openai-responses", prompt={"id": here.agent, "version": version})).status_code == 400
+    here = await serve(api="openai-responses")
+    await ask(here, "openai-responses", prompt={"id": "pmpt_1"})
+    assert here.received_json()["prompt"] == {"id": "pmpt_1"}
+
+
+async def test_limited_keys(serve: Serve) -> None:
+    """A key that is limited to other agents reaches none by its prompt, and learns nothing of its versions."""
+    sha = hashlib.sha256(b"a-key").hexdigest()
+    keys = {"app": {"sha256": sha, "models": ["standin/*"], "agents": []}}
+    here = await serve(version=VERSION, gateway={"keys": keys, "models": ["standin/*"]})
+    for version in (None, "v1", "v9"):
+        answer = await ask(here, "openai-responses", prompt={"id": here.agent, "version": version})
+        assert answer.status_code == 403 and "known:" not in answer.text
+
+
+async def test_count_of_tokens(serve: Serve) -> None:
+    """Tokens are counted with the values in the prompt; a missing one is a 400 here, too."""
+    here = await serve(version=VERSION, api="anthropic")
+    body = {"model": here.agent, "messages": [{"role": "user", "content": "hi"}]}
+    url, key = f"{here.base_url}/messages/count_tokens", {"x-api-key": "a-key"}
+    answer = await here.http.post(url, json={**body, "inputs": {"customer": SECRET}}, headers=key)
+    assert answer.status_code == 200 and said(here.received_json())[0] == SYSTEM.replace("(pro)", "(free)")
+    assert (await here.http.post(url, json=body, headers=key)).status_code == 400
+
+
+async def test_fallback(serve: Serve) -> None:
+    """Another target gets the same finished prompt."""
+    here = await serve(version=VERSION, routing={"fallback": ["standin/better"]})
+    here.standin.behave("good", failing("status"))
+    answer = await ask(here, "openai", inputs={"customer": "Ann"})
+    assert answer.headers["x-serinus-fallback"] == "true"
+    prompts = [json.loads(request.raw_body)["messages"][0]["content"] for request in here.standin.requests]
+    assert prompts == ["For Ann (free).\n\nBe brief."] * 2
+
+
+async def test_shadow(serve: Serve) -> None:
+    """A copy has the call's values; one whose prompt needs another value is dropped and counted."""
+    inputs: dict[str, Any] = {**INPUTS, "note": {}}
+    files = {"v2.yaml": {**VERSION, "model": "standin/copy", "inputs": inputs}}
+    here = await serve(version=VERSION, files=files, routing={"shadow": {"version": "v2", "sample": "100%"}})
+    await ask(here, "openai", inputs={"customer": "Ann"})
+    await ask(here, "openai", inputs={"customer": "Ann", "note": "x"})
+    await eventually(lambda: len(here.standin.requests) == 3)
+    assert here.received_json()["messages"][0]["content"].startswith("For Ann (free). Note: x")
+    assert here.running.gateway.services.proxy.shadows.view().dropped == {"inputs": 1}
+
+
+async def test_conversation_whose_value_changes(serve: Serve) -> None:
+    """A value is no part of what names a conversation: it keeps its version."""
+    files = {"v2.yaml": {**VERSION, "model": "standin/better"}}
+    here = await serve(version=VERSION, files=files, routing={"canary": "v2", "weight": "50%"})
+    for talk in range(4):
+        messages = [{"role": "user", "content": f"talk {talk}"}]
+        versions = set()
+        for turn in range(3):
+            answer = await here.chat(messages=messages, inputs={"customer": f"Ann {turn}"})
+            versions.add(answer.headers["x-serinus-version"])
+            said_ = answer.json()["choices"][0]["message"]["content"]
+            messages += [{"role": "assistant", "content": said_}, {"role": "user", "content": "more"}]
+        assert len(versions) == 1

@@ -10,7 +10,7 @@ from gateway.formats.applied import AppliedVersion
 from gateway.formats.blame import Authors
 from gateway.formats.openai_chat.errors import read_error
 from gateway.formats.registry import CLIENTS
-from routing.agents import AgentVersion, Target, Tool
+from routing.agents import AgentVersion, PromptInput, PromptMessage, Target, Tool
 
 TOOL = {"type": "function", "function": {"name": "own", "parameters": {}}}
 MESSAGES: dict[str, Any] = {
@@ -138,3 +138,27 @@ def test_odd_params_blame_nobody(param: str) -> None:
 def test_the_field_that_fastapi_names(body: Any) -> None:
     """vLLM and Mistral name it as a place in the body."""
     assert read_error(422, [], json.dumps(body).encode()).param == "temperature"
+
+
+def test_prompt_with_values() -> None:
+    """Of a prompt that holds a client's values nobody knows whose fault it is; the version is not blamed."""
+    inputs = {"name": PromptInput()}
+    version = AgentVersion("v1", Target("p", "m"), "{{name}}", inputs=inputs)
+    filled = AppliedVersion.of(version).filled({"name": "x"})
+    assert through("messages[0].content", filled, {"messages": [{}]}) == "client"
+    assert through("model", filled, {"messages": [{}]}) == "version"
+
+
+@pytest.mark.parametrize(
+    ("messages", "blames"),
+    [
+        ([{"role": "user"}], ("version", "version", "version", "client")),
+        ([{"role": "system"}, {"role": "user"}], ("version", "client", "client", "client")),
+    ],
+)
+def test_turns_of_a_version(messages: list[Any], blames: tuple[str, ...]) -> None:
+    """A version's turns are its own, as far as their places are known: a client's system message stands between."""
+    turns = (PromptMessage("user", "a"), PromptMessage("assistant", "b"))
+    version = AppliedVersion.of(AgentVersion("v1", Target("p", "m"), "Be kind.", messages=turns))
+    found = [through(f"messages[{index}].content", version, {"messages": messages}) for index in range(4)]
+    assert tuple(found) == blames

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.listening import listening
-from tests.support.processes import Served, serving
+from tests.support.processes import Served, command, serving
 from tests.support.redis_servers import until
 from tests.support.running import ADMIN_TOKEN, write
 from tests.support.stored import stored
@@ -106,7 +106,7 @@ def requests(agent: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 async def test_no_record_shows_what_a_provider_quotes(tmp_path: Path, redis_url: str, agent: str) -> None:
-    """Neither the log, nor the status, the audit, the store or a notice; the provider's words about it stand there."""
+    """Neither log, status, traces, metrics, costs, pages, audit, store nor notice; the provider's words are there."""
     async with place(tmp_path, redis_url, agent) as (gateway, quoting):
         headers, seen = (f"x-tenant: {SECRETS[2]}",), dict[str, bytes]()
         few = asyncio.Semaphore(8)
@@ -120,13 +120,24 @@ async def test_no_record_shows_what_a_provider_quotes(tmp_path: Path, redis_url:
             chat = {"model": agent, "messages": [{"role": "user", "content": f"{PROMPT} {number}"}]}
             await call("/v1/chat/completions", chat)
         await until(lambda: asyncio.sleep(0, any(b"roll_back" in told for told in quoting.told)))
-        for path in ("/status", f"/status/{agent}", f"/audit/{agent}"):
+        for path in (
+            "/status", f"/status/{agent}", f"/audit/{agent}", f"/status/{agent}/history", "/calls?limit=100",
+            "/conversations", "/costs?by=agent,version,key,model,day", "/metrics", f"/report/{agent}",
+        ):  # fmt: skip
             seen[path] = repr(await gateway.ask("GET", path, headers=(TOKEN,))).encode()
+        for path in ("/status", f"/status/{agent}", "/calls", "/conversations"):
+            page = await gateway.ask("GET", path, headers=(TOKEN, "accept: text/html"))
+            seen[f"page {path}"] = repr(page).encode()
+        call_id = re.findall(rb'"id":"([^"]+)"', seen["/calls?limit=100"])[0].decode()
+        for verb in (("explain", agent), ("status",), ("trace", call_id), ("conversations",)):
+            seen[f"serinus {verb[0]}"] = (await command(*verb, SERINUS_URL=gateway.url)).out.encode()
         await until(lambda: asyncio.sleep(0, any(b"misconfigured" in told for told in quoting.told)))
         seen |= {"store": await stored(redis_url), "notices": b"".join(quoting.told)}
         await gateway.end()
     seen |= {"log": gateway.out.read_bytes(), "errors": gateway.errors.read_bytes()}
     assert b"The request failed" in seen[f"/audit/{agent}"] and b"roll_back" in seen["notices"]
+    assert all(b"The request failed" in seen[each] for each in (f"page /status/{agent}", "serinus explain"))
+    assert b"serinus_calls_total" in seen["/metrics"] and b"<svg" in seen[f"/report/{agent}"]
     lines = [json.loads(line) for line in seen["log"].splitlines() if b'"failures"' in line]
     failures = [failure for line in lines for failure in line["failures"] or ()]
     assert {each["code"] for each in failures} >= {"overloaded"}

@@ -16,7 +16,7 @@ from gateway.api.admin import AdminEndpoint
 from gateway.api.endpoint import Endpoint, caller_of, header, read_small, send_json
 from gateway.calls import Caller
 from gateway.errors import CallerError, NotFound, Unauthenticated
-from gateway.handover.escalation_view import ConversationView, EscalationView, ReplyView, state_of
+from gateway.handover.escalation_view import ConversationView, EscalationView, ReplyView
 from gateway.json_body import Document
 from gateway.net.asgi import Receive, Scope, Send
 from gateway.rollout import call_id as callid
@@ -170,7 +170,7 @@ def _members(handed: Handed) -> dict[str, Any]:
         "request_id": event.get("request_id") or None,
         "at": timestamp(float(event["at"])),
         "reply": _reply(handed),
-        "state": state_of(handed, time()),
+        "state": handed.state(time()),
         "accepted_at": None if handed.accepted_at is None else timestamp(handed.accepted_at),
         "calls": handed.calls,
     }

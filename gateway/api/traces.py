@@ -6,6 +6,7 @@ for the key that made the calls alone.
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from time import time
 
 from gateway.api.endpoint import CALLER, caller_of, send_json
@@ -17,6 +18,7 @@ from gateway.contents.content import CallContent
 from gateway.errors import CallerError, NotFound
 from gateway.net.asgi import Receive, Scope, Send
 from gateway.rollout.call_id import name_digest, nonce_in
+from gateway.traces.handovers import with_handover, with_handovers
 from gateway.traces.reader import Conversation, TraceReader
 from gateway.traces.record import CallRecord
 from gateway.traces.search import MOST_ON_A_PAGE, CallFilter, FoundPage, find_calls, find_conversations, place_of
@@ -95,7 +97,9 @@ class CallsSeen(TraceEndpoint):
         if record is None:
             raise NotFound(f"no call {call_id!r} is kept, or not for you", code="unknown_call")
         contents = await self.contents_of(scope, [record])
-        view = call_view(record, lambda caller: self.may_name(scope, caller), contents)
+        may_name = partial(self.may_name, scope)
+        handed = await self.services.traces.handovers([record])
+        view = with_handover(call_view(record, may_name, contents), handed, may_name, time())
         if not wants_html(scope):
             await send_json(send, view)
             return
@@ -131,11 +135,12 @@ class ConversationsSeen(TraceEndpoint):
         if found is None or not own:
             raise NotFound(f"no conversation {name!r} is kept, or not for you", code="unknown_conversation")
         others = [[each for each in calls if self.may_see(scope, each)] for calls in found.others]
-        is_page = wants_html(scope)
+        is_page, may_name = wants_html(scope), partial(self.may_name, scope)
         wants_content = is_page or _flag(read_query(scope, (_CONTENT,)), _CONTENT) is True
         shown = [*own, *(call for calls in others for call in calls)]
         contents = await self.contents_of(scope, shown) if wants_content else NO_CONTENTS
-        tree = tree_of(own, others, lambda caller: self.may_name(scope, caller), contents)
+        tree = tree_of(own, others, may_name, contents)
+        tree = with_handovers(tree, await self.services.traces.handovers(shown), may_name, time())
         if not is_page:
             await send_json(send, tree)
             return

@@ -10,6 +10,7 @@ from gateway.cli.said import answer_lines, asked_lines
 from gateway.contents.content import CallContent
 from gateway.number_words import usd
 from gateway.terminal import one_line
+from gateway.traces.handovers import handover_words
 from gateway.traces.view import (
     AttemptView,
     CallView,
@@ -98,7 +99,9 @@ def _step_lines(step: TraceStep) -> list[str]:
     if step.call is None:
         return [f"{'app':<{_KIND}} {_duration(step.seconds or 0.0)}"]
     copies = [f"shadow    {each.version}  {_duration(each.seconds)}  {usd(each.cost_usd)}" for each in step.copies]
-    return [f"{'llm':<{_KIND}} {_call(step.call)}", *copies]
+    handover = step.call.handover
+    people = [] if handover is None else [f"person    {handover_words(handover)}"]
+    return [f"{'llm':<{_KIND}} {_call(step.call)}", *people, *copies]
 
 
 def _tool(tool: ToolView) -> str:

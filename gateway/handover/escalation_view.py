@@ -1,12 +1,8 @@
 """View of a handed-over conversation on `/v1/escalations`. Times are RFC 3339 in UTC."""
 
 from dataclasses import dataclass
-from typing import Literal
 
-from gateway.store.handover_seam import Handed
-from gateway.store.handovers import FOLLOWED_SECONDS
-
-EscalationState = Literal["waiting", "replied", "expired"]
+from gateway.store.handover_seam import HandoverState
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +31,7 @@ class EscalationView:
     request_id: str | None
     at: str
     reply: ReplyView | None
-    state: EscalationState
+    state: HandoverState
     accepted_at: str | None
     calls: int
 
@@ -46,10 +42,3 @@ class ConversationView(EscalationView):
 
     messages: object
     messages_left_out: int
-
-
-def state_of(handed: Handed, now: float) -> EscalationState:
-    """Return what became of a handover until `now`, in Unix seconds."""
-    if handed.reply is not None:
-        return "replied"
-    return "waiting" if now - float(handed.event["at"]) <= FOLLOWED_SECONDS else "expired"

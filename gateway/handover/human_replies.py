@@ -17,8 +17,7 @@ from gateway.conversation import conversation_key, name_of
 from gateway.errors import StoreAway
 from gateway.formats.registry import CLIENTS
 from gateway.json_body import Document, array, elements, encode
-from gateway.store.handover_seam import HumanReply
-from gateway.store.handovers import FOLLOWED_SECONDS
+from gateway.store.handover_seam import FOLLOWED_SECONDS, HumanReply
 from gateway.store.seam import Store
 from gateway.timings import USUAL
 

@@ -18,6 +18,7 @@ from gateway.pages.trace_words import (
 )
 from gateway.pages.waterfall import Bar, waterfall
 from gateway.rollout.status_words import duration
+from gateway.traces.handovers import handover_words
 from gateway.traces.view import AttemptView, CallView
 
 _TOP = "../"
@@ -61,6 +62,7 @@ def _facts(call: CallView) -> Iterator[Markup]:
         "conversation": conversation_anchor(_TOP, call.conversation, call.conversation_name),
         "began": moment(call.at),
         "status": f"{call.status} {call.end.replace('_', ' ')}" + (f", {call.finish}" if call.finish else ""),
+        "people": None if call.handover is None else handover_words(call.handover),
         "first token": None if call.ttft_seconds is None else duration(call.ttft_seconds),
         "tokens": tokens(call.tokens),
         "answer cost": cost(call.answer_usd, call.unpriced),

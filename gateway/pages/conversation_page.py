@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from gateway.pages.call_page import level_of
 from gateway.pages.condition import Level
 from gateway.pages.frame import LivePage, chip
+from gateway.pages.handover_bar import handover_bar
 from gateway.pages.html import NOTHING, Markup, joined, tag
 from gateway.pages.moments import moment, seconds_of
 from gateway.pages.said import conversation_said
@@ -98,6 +99,8 @@ def _call(call: CallView, at: float, depth: int) -> Iterator[Bar]:
             said = (tokens(each.tokens), cost(each.cost_usd), each.message or each.code or "")
             began = seconds_of(each.at) or at
             yield Bar(attempt_words(each), attempt_kind(each), began, each.seconds, said, depth + 1)
+    if call.handover is not None:
+        yield handover_bar(call.handover, seconds_of(call.ended_at) or at, depth + 1)
 
 
 def _tool(tool: ToolView, at: float, depth: int) -> Bar:

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
+
+FOLLOWED_SECONDS = 7 * 24 * 3600  # for so long a handover waits for a reply, and a reply goes into later turns
+HandoverState = Literal["waiting", "replied", "expired"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,12 @@ class Handed:
     accepted_at: float | None = None
     calls: int = 1
 
+    def state(self, now: float) -> HandoverState:
+        """Return what became of the handover until `now`, in Unix seconds."""
+        if self.reply is not None:
+            return "replied"
+        return "waiting" if now - float(self.event["at"]) <= FOLLOWED_SECONDS else "expired"
+
 
 class HandoverSeam(Protocol):
     """Handovers to people, and their replies."""
@@ -89,6 +98,9 @@ class HandoverSeam(Protocol):
 
         It is that of the opening call, also for a later call of the same handover.
         """
+
+    async def handovers(self, agent: str, call_ids: Sequence[str]) -> dict[str, Handed]:
+        """Return the handovers that these calls opened or joined, without messages; those that are kept."""
 
     async def mark_escalation_accepted(self, agent: str, call_id: str, at: float) -> None:
         """Note when the webhook took the handover which that call opened; the first time counts."""

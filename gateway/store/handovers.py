@@ -10,12 +10,11 @@ from heapq import nlargest
 from itertools import chain
 from typing import Any, NamedTuple
 
-from gateway.store.handover_seam import Handed, HandoverPlace, HumanReply, Place
+from gateway.store.handover_seam import FOLLOWED_SECONDS, Handed, HandoverPlace, HumanReply, Place
 from gateway.store.reaching import Reaching, key_of
 from gateway.store.scripts import ESCALATE, REPLY
 from gateway.store.sums import digest
 
-FOLLOWED_SECONDS = 7 * 24 * 3600  # for so long a handover waits for a reply, and a reply goes into later turns
 MOST_DELIVERED = 20  # calls of one handover that the webhook is told of; the store has the latest messages all the same
 MAX_REPLIES = 10_000  # an agent's, in the stream that replicas follow
 MOST_BYTES = 32 << 20  # an agent's escalations with their messages: a thousand of the largest
@@ -83,6 +82,21 @@ class HandoverStore:
                         return await _one(self, agent, *kept.split(" ", 1))
         return None
 
+    async def handovers(self: Reaching, agent: str, call_ids: Sequence[str]) -> dict[str, Handed]:
+        if not call_ids:
+            return {}
+        async with self._reach():
+            pipe = self._pipeline()
+            for call_id in call_ids:
+                pipe.hget(key_of(agent, "handed"), digest(call_id).hex())
+            kept = zip(call_ids, await self._execute(pipe), strict=True)
+            entries = {call_id: text.partition(" ")[0] for call_id, text in kept if text}
+            pages = await _entries(self, agent, list(dict.fromkeys(entries.values())))
+            handed = dict(
+                zip(pages, await _read_handovers(self, ((agent, pages[each]) for each in pages)), strict=True)
+            )
+        return {call_id: handed[entry] for call_id, entry in entries.items() if entry in handed}
+
     async def reply(self: Reaching, agent: str, reply: HumanReply) -> bool:
         key = _keys_of(agent, reply.call_id).reply
         kept = self._bounds.escalation_seconds
@@ -128,6 +142,16 @@ async def _one(store: Reaching, agent: str, entry: str, messages: str) -> Handed
     entries: Any = await store._client.xrange(key_of(agent, "escalations"), min=entry, max=entry)
     events = [(agent, {**fields, "messages": messages}) for _, fields in entries]
     return next(iter(await _read_handovers(store, events)), None)
+
+
+async def _entries(store: Reaching, agent: str, names: Sequence[str]) -> dict[str, Mapping[str, str]]:
+    """Return the fields of these entries of the agent's stream, as far as they are kept."""
+    if not names:
+        return {}
+    pipe = store._pipeline()
+    for name in names:
+        pipe.xrange(key_of(agent, "escalations"), min=name, max=name)
+    return {name: fields for page in await store._execute(pipe) for name, fields in page}
 
 
 async def _read_handovers(store: Reaching, events: Iterable[tuple[str, Mapping[str, str]]]) -> list[Handed]:

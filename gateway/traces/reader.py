@@ -1,11 +1,13 @@
 """Reading of calls' records from the store, whichever replica served the calls."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from gateway.contents.reader import ContentReader
 from gateway.errors import StoreAway
+from gateway.store.handover_seam import Handed
 from gateway.store.seam import Store
 from gateway.traces.codec import decode, decode_all
 from gateway.traces.record import CallRecord, key_of_nonce
@@ -13,6 +15,7 @@ from gateway.traces.writer import TraceWriter
 
 MOST_CALLS = 400  # of one conversation, with its sub-agents, that are read at once
 _MOST_OTHERS = 12  # conversations beside one that are read with it
+_MOST_HANDOVERS = 20  # of a conversation's calls; each is read with its messages
 _MOST_AT_ONCE = 2_000  # records that this replica writes before it reads
 _MOST_CONTENTS_AT_ONCE = 20
 
@@ -76,8 +79,20 @@ class TraceReader:
         found = {key: decode_all(kept) for key, kept in texts.items() if kept}
         return {key: [replace(each, conversation=key) for each in calls] for key, calls in found.items()}
 
+    async def handovers(self, records: Iterable[CallRecord]) -> dict[str, Handed]:
+        """Return what became of the latest of these calls that went to people, by their ids."""
+        escalated = sorted((each for each in records if each.end == "escalated"), key=lambda each: each.began_at)
+        found = dict[str, Handed]()
+        for agent, calls in groupby(sorted(escalated[-_MOST_HANDOVERS:], key=_agent_of), _agent_of):
+            found |= await self.store.handovers(agent, [call.id for call in calls])
+        return found
+
     async def in_order_of_ends(self, agent: str, key: str) -> list[CallRecord]:
         """Return an agent's calls of a conversation in the order in which they were kept."""
         keys = (await self.store.find_threads([agent], [key])).get(agent, {}).get(key, [])
         texts = await self.store.find_calls(agent, keys[-MOST_CALLS:])
         return [replace(decode(text), conversation=key) for text in texts]
+
+
+def _agent_of(record: CallRecord) -> str:
+    return record.agent

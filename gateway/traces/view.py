@@ -63,6 +63,29 @@ class ToolResultView:
     error: bool
 
 
+HandoverStateSeen = Literal["waiting", "replied", "expired", "not kept"]
+
+
+@dataclass(frozen=True, slots=True)
+class HandoverView:
+    """The handover of a call that went to people. `escalation_id` is the call that opened it; `joined` says
+    that it was an earlier one of the conversation.
+
+    `at` is when it was opened, `accepted_at` when the webhook took it, `replied_at` when `actor` replied, and `seen_at`
+    when a later turn first saw that. `actor` is None for a key that did not make the call. `calls` counts its calls.
+    """
+
+    escalation_id: str
+    state: HandoverStateSeen
+    joined: bool
+    calls: int
+    at: str
+    accepted_at: str | None
+    replied_at: str | None
+    actor: str | None
+    seen_at: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class CallView:
     """A finished call. `answer_usd` is the cost of its answer, `cost_usd` that of all attempts.
@@ -99,6 +122,7 @@ class CallView:
     request_id: str | None
     sub_agent: str | None
     content: CallContent | None = None
+    handover: HandoverView | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from gateway.timings import Timings
 from gateway.webhook.signature import is_signed, signed
 from tests.support.calling import Place, eventually, failing
 from tests.support.listening import listening
+from tests.support.receivers import Receiver
 from tests.support.running import ADMIN_TOKEN
 
 Serve = Callable[..., Awaitable[Place]]
@@ -113,6 +114,38 @@ async def test_from_the_chain_to_a_person_and_back(serve: Serve) -> None:
         while not (reply := (await view(here, call_id))["reply"])["delivered_at"]:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     assert (reply["message"], reply["actor"]) == (SAID, "kim")
+
+
+async def trace(here: Place, path: str) -> Any:
+    await here.running.gateway.traces.write(1_000)
+    return (await here.http.get(f"{here.running.url}{path}", headers=TOKEN)).json()
+
+
+async def test_the_handover_in_the_conversations_tree(serve: Serve) -> None:
+    """Two turns that nobody could answer are one handover; the tree, the call and the pages say what became of it."""
+    receiver = Receiver()
+    async with listening(receiver.serve) as port:
+        hook = {"webhook": f"http://127.0.0.1:{port}/desk", "allow_private_webhook": True}
+        here = await serve(seams=QUICK, gateway={"escalation": hook}, routing={"fallback": ["human"]})
+        first, _ = await handed_over(here, headers=NAMED)
+        second, _ = await handed_over(here, headers=NAMED)
+        await eventually(lambda: len(receiver.keys) == 2)
+    assert [(each["type"], each["escalation_id"]) for each in receiver.bodies] == [
+        ("escalation.opened", first), ("escalation.message", first),
+    ]  # fmt: skip
+    await reply(here, second)
+    await here.chat(messages=[QUESTION, AGAIN], headers=NAMED)
+    await here.running.gateway.services.proxy.replies.follow()
+    tree = await trace(here, "/conversations/c-1")
+    handovers = [step["call"]["handover"] for step in tree["steps"] if step["kind"] == "call"]
+    opened, joined = handovers[:2]
+    assert opened == {**joined, "joined": False} and joined["joined"] and handovers[2] is None
+    assert (opened["escalation_id"], opened["state"], opened["actor"], opened["calls"]) == (first, "replied", "kim", 2)
+    assert opened["at"] <= opened["accepted_at"] <= opened["replied_at"] <= opened["seen_at"]
+    assert (await trace(here, f"/calls/{second}"))["handover"] == joined
+    for path in (f"/calls/{first}", "/conversations/c-1"):
+        page = await here.http.get(f"{here.running.url}{path}", headers={**TOKEN, "accept": "text/html"})
+        assert "kim replied after" in page.text and "the webhook took it after" in page.text
 
 
 async def test_other_conversations_know_nothing_of_it(serve: Serve) -> None:

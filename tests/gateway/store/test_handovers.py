@@ -170,6 +170,19 @@ async def test_what_joined_goes_with_its_handover(store: RedisStore, agent: str)
     assert {await client.hlen(f"serinus:{{{agent}}}:{name}") for name in KEYS[3:]} == {left}
 
 
+async def test_handovers_of_many_calls(store: RedisStore, agent: str) -> None:
+    """In one go, with what became of each; calls that opened none are left out."""
+    for call_id, conversation in (("c-1", "one"), ("c-2", "one"), ("c-3", "another")):
+        await store.escalate(agent, turn(call_id, conversation))
+    assert await store.reply(agent, reply("c-3"))
+    found = await store.handovers(agent, ["c-3", "c-2", "c-1", "c-4"])
+    assert {call_id: handed.event["call_id"] for call_id, handed in found.items()} == {
+        "c-1": "c-1", "c-2": "c-1", "c-3": "c-3"
+    }  # fmt: skip
+    assert found["c-3"].reply == reply("c-3") and found["c-2"].calls == 2 and "messages" not in found["c-1"].event
+    assert await store.handovers(agent, []) == await store.handovers(agent, ["c-4"]) == {}
+
+
 async def test_when_the_webhook_took_it(store: RedisStore, agent: str) -> None:
     """The first time counts."""
     await store.escalate(agent, turn("c-1"))

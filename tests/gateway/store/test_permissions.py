@@ -45,6 +45,7 @@ OPERATIONS: dict[str, tuple[Any, ...]] = {
     "escalate": ("a", {"call_id": "c", "at": "1.500", "messages": "[]", "conversation": "conversation"}),
     "escalations": (["a"], 3),
     "escalation": (["a"], "c"),
+    "handovers": ("a", ["c"]),
     "reply": ("a", HumanReply("c", "conversation", "hello", "kim", 1.0)),
     "replies": ({"a": ""}, 1.0),
     "mark_reply_delivered": ("a", "c", 1.0),

@@ -135,6 +135,7 @@ async def _send(gateway: Gateway, count: int, requests: list[bytes], end: bytes)
         await answered
     protocol.connection_lost(None)
     connection.close()
+    gateway.services.proxy.recorder.samples()  # adds up what waits: it is a part of the calls
     return client.size
 
 

@@ -41,6 +41,12 @@ class Log(structlog.typing.FilteringBoundLogger, Protocol):
         `line` begins with the name of the `event`, and is completed here.
         """
 
+    def beginning(self, line: Mapping[str, object]) -> bytes:
+        """Return what lines of one kind begin with, for `go_on`; `line` begins with the name of the `event`."""
+
+    def go_on(self, beginning: bytes, rest: dict[str, object]) -> None:
+        """Log an event like `often`, where many have most members in common: the rest of them, behind the beginning."""
+
     def hide(self, redactor: Redactor) -> None:
         """Write no secret that this redactor knows, from now on. What providers say of calls is redacted before."""
 
@@ -100,12 +106,21 @@ def _logger_class(level: int) -> type[Any]:
             if self._context:
                 line.update(self._context)
             line["level"], line["at"] = "info", time()
-            self._logger.keep(_encode(line))
+            self._logger.keep(json_of(line))
+
+    def beginning(self: Any, line: Mapping[str, object]) -> bytes:
+        return json_of({**line, **self._context, "level": "info"})[:-1] + b","
+
+    def go_on(self: Any, beginning: bytes, rest: dict[str, object]) -> None:
+        if level <= logging.INFO:
+            rest["at"] = time()
+            self._logger.keep(beginning + json_of(rest)[1:])
 
     def hide(self: Any, redactor: Redactor) -> None:
         self._logger.redactor = redactor
 
-    return type("Logger", (structlog.make_filtering_bound_logger(level),), {"often": often, "hide": hide})
+    members = {"often": often, "beginning": beginning, "go_on": go_on, "hide": hide}
+    return type("Logger", (structlog.make_filtering_bound_logger(level),), members)
 
 
 def _line(logger: object, level: str, event: MutableMapping[str, Any]) -> bytes:
@@ -113,7 +128,7 @@ def _line(logger: object, level: str, event: MutableMapping[str, Any]) -> bytes:
     if "exc_info" in event:
         structlog.processors.format_exc_info(logger, level, event)
     event["level"], event["at"] = level, time()
-    return _encode({name: _bounded(value) for name, value in event.items()})
+    return json_of({name: _bounded(value) for name, value in event.items()})
 
 
 def _bounded(value: object) -> object:
@@ -121,11 +136,12 @@ def _bounded(value: object) -> object:
     return shortened(value, _LONGEST_TEXT) if isinstance(value, str) else value
 
 
-def _encode(event: Mapping[str, Any]) -> bytes:
+def json_of(value: object) -> bytes:
+    """Return the value as JSON that breaks no line and gives a terminal no order."""
     try:
-        line = orjson.dumps(event, default=str)
+        line = orjson.dumps(value, default=str)
     except TypeError:  # a lone surrogate, or an integer beyond 64 bits
-        line = json.dumps(event, default=str).encode()
+        line = json.dumps(value, default=str).encode()
     if line.isascii() and line.find(b"\x7f") < 0:
         return line
     return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", line.decode()).encode()

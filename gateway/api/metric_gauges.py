@@ -71,7 +71,7 @@ def process_samples(services: Services) -> Samples:
 
 def _counters(services: Services) -> Samples:
     """Return what was counted. Those that alerts watch begin at 0, for a first value is no increase."""
-    counted = services.counts.samples()
+    counted = services.proxy.recorder.samples()
     for entry in _entries(services):
         if entry.intent.canary:
             for action in _WATCHED:

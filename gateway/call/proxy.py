@@ -24,6 +24,7 @@ from gateway.formats.registry import CLIENTS
 from gateway.handover.human_replies import Replies
 from gateway.headers import EVENT_STREAM, JSON, to_client_untyped
 from gateway.net.asgi import Send
+from gateway.net.server.lines import BegunHeaders, block
 from gateway.rollout.parties import is_of
 from gateway.rollout.recorder import Clock, Recorder
 from gateway.rollout.table import Entry, Table
@@ -137,7 +138,9 @@ class Proxy:
         if outcome.end != "escalated":
             outcome.end = "answered"
             self._price_now(run)
-        return send_answer(send, status, [*headers, *response_headers(outcome, run.call.format)], body)
+        served = response_headers(outcome, run.call.format)
+        served += headers
+        return send_answer(send, status, served, body)
 
     async def _stream(self, run: Run, stream: OpenStream, send: Send) -> None:
         outcome, call = run.outcome, run.call
@@ -183,20 +186,20 @@ class Proxy:
             attempt.cost_nano_usd = prices.cost(attempt.target, attempt.usage, now)
 
 
-def response_headers(outcome: Outcome, client: FormatName = CHAT) -> Headers:
+def response_headers(outcome: Outcome, client: FormatName = CHAT) -> BegunHeaders:
     """The headers that tell a client of that format who served its call, and under which id."""
-    ids = id_headers(outcome.call_id, outcome.request_id)
-    headers = [*ids, *_assignment_headers(outcome.agent, outcome.version, outcome.reason, outcome.arm)]
     attempts, nano_usd = outcome.attempts, None
     for attempt in attempts:
         if attempt.cost_nano_usd is not None:
             nano_usd = (nano_usd or 0) + attempt.cost_nano_usd
+    target = outcome.answering.target if attempts else None
+    begun = _served_headers(outcome.agent, outcome.version, outcome.reason, outcome.arm, target, len(attempts))
+    headers = BegunHeaders(*begun)
+    headers += id_headers(outcome.call_id, outcome.request_id)
     if client in ID_HEADERS:
         headers.append((ID_HEADERS[client], outcome.call_id.encode()))
-    if outcome.attempts:
-        headers += _target_headers(outcome.answering.target, len(outcome.attempts))
-        if len(outcome.attempts) > 1 and outcome.end not in ("failed", "refused") and outcome.fell_back:
-            headers.append((b"x-serinus-fallback", b"true"))
+    if len(attempts) > 1 and outcome.end not in ("failed", "refused") and outcome.fell_back:
+        headers.append((b"x-serinus-fallback", b"true"))
     if nano_usd is not None:
         headers.append((b"x-serinus-cost-usd", b"%.9f" % (nano_usd / _NANO)))
     return headers
@@ -217,23 +220,25 @@ def version_headers(agent: str, version: str) -> Headers:
 
 
 @lru_cache(maxsize=4096)  # likewise
-def _assignment_headers(agent: str, version: str, reason: Reason, arm: ArmName | None) -> Headers:
-    """The same, with why that version serves the call, and on which side of a trial."""
-    named = version_headers(agent, version)
-    if not named:
-        return ()
-    side = ((b"x-serinus-arm", arm.encode()),) if arm else ()
-    return (*named, (b"x-serinus-reason", reason.encode()), *side)
+def _served_headers(
+    agent: str, version: str, reason: Reason, arm: ArmName | None, target: str | None, attempts: int
+) -> tuple[Headers, bytes | None]:
+    """The same, with why that version serves the call, on which side of a trial, and which target answered.
+
+    And their block.
+    """
+    headers = [*version_headers(agent, version)]
+    if headers:
+        headers.append((b"x-serinus-reason", reason.encode()))
+        headers += [(b"x-serinus-arm", arm.encode())] if arm else []
+    if target is not None:
+        headers += [(b"x-serinus-target", target.encode()), (b"x-serinus-attempts", b"%d" % attempts)]
+    return headers, block(headers)
 
 
 def failed_by_header(error: SerinusError) -> tuple[bytes, bytes]:
     """The header that says who failed: the client, the provider, the version or the gateway."""
     return (b"x-serinus-failed-by", error.failed_by.encode())
-
-
-@lru_cache(maxsize=4096)
-def _target_headers(target: str, attempts: int) -> Headers:
-    return ((b"x-serinus-target", target.encode()), (b"x-serinus-attempts", b"%d" % attempts))
 
 
 async def send_error(

@@ -29,7 +29,7 @@ from gateway.passthrough.providers import OPENAI, ForwardedApi, check_speaks, on
 from gateway.passthrough.response_owner import ResponseOwners, is_elsewhere, of_agent, of_caller
 from gateway.passthrough.usage_meter import Meter
 from gateway.passthrough.wanted import Wanted
-from gateway.rollout.recorder import failures_in
+from gateway.rollout.call_lines import failures_in
 from gateway.rollout.table import Entry
 from gateway.rollout.target_faults import named
 from gateway.runtime import Channel, Runtime

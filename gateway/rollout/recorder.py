@@ -4,31 +4,34 @@ Everything here is memory and arithmetic; nothing waits. Batches are taken by wh
 the number of versions and failing units, so they may be kept for as long as the store is away.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
-from gateway.calls import UNANSWERED, Attempt, Call, Outcome, Spent
+from gateway.calls import Call, Outcome, Spent
 from gateway.contents.selection import hear_request
 from gateway.heard import HeldBytes
 from gateway.logs import Log
 from gateway.pricing import PriceBook
 from gateway.rollout.call_id import Booking
+from gateway.rollout.call_lines import call_line, line_beginning, log_usual
+from gateway.rollout.call_sums import add_up, count_call, spent_by
 from gateway.rollout.flush_requests import FlushRequests
 from gateway.rollout.named_conversations import Conversations
-from gateway.rollout.spending import spend
+from gateway.rollout.spending import spend, spend_alike
 from gateway.rollout.table import Entry
-from gateway.rollout.weighing import Unshared, cost_of, mark, tokens_of, weigh
+from gateway.rollout.usual_calls import UsualCalls, is_usual
+from gateway.rollout.weighing import Unshared, mark, weigh
 from gateway.store.cells import APART, SHADOW
 from gateway.store.failures import FailureReason, common_part
 from gateway.store.seam import Arm, Batch
 from gateway.telemetry.call_counts import CallCounts
+from gateway.telemetry.samples import Samples
 from gateway.telemetry.seam import CallTracing
 from gateway.traces.finished import FinishedCalls
 from policies.evidence.evidence import QUALITY, SCORED, WHOLE
-from policies.evidence.tally import Tally, amount_bucket, histogram_bucket
 from routing.assignment import Reason
 
-_NANO = 1e9
 _TALLIES: Mapping[Reason, str] = {
     "split": "", "pin": APART, "rule": APART, "passed": APART, "shadow": SHADOW, "model": "",
 }  # fmt: skip
@@ -58,46 +61,43 @@ class Recorder:
         self.tracing: CallTracing | None = None  # set where spans are exported
         self.counts = CallCounts()
         self.held = HeldBytes()
+        self._usual = UsualCalls(partial(line_beginning, log))
         self._models: dict[str, float] = {}  # when the last call of each ended, monotonic
 
     def close(self, outcome: Outcome, prices: PriceBook, call: Call | None = None) -> None:
         """Record a call that has ended. Called once, whatever happened. `call` is the client's request."""
         outcome.ended_at = self._clock.monotonic()
         self._price(outcome, prices)
-        spent, arm, judged = Spent.by(outcome.attempts), outcome.arm, outcome.judged
+        usual = is_usual(outcome)
+        judged = usual or outcome.judged
+        if usual and self._usual.is_due(outcome.ended_at):
+            self._add_up(outcome.ended_at)
         batch = self._batch(outcome)
         if outcome.party and outcome.reason == "split" and (judged or outcome.rejected):
             batch.parties.add(outcome.party)
         name = outcome.version if outcome.reason != "model" else self._model(outcome)
-        tally, spending = batch.cells.sums(name + _TALLIES[outcome.reason], outcome.arm or "", outcome.ended_at)
-        _count(outcome, spent, judged, tally)
-        if outcome.attempts and outcome.attempts[0].failure is not None:
-            self._note_reason(batch, outcome)
-        spend(outcome, name, spending)
-        if arm is not None:
-            counts = batch.canary if arm == "canary" else batch.stable
-            if outcome.censored or outcome.held:
-                counts.uncounted += 1
-                counts.left_out += outcome.held
-            else:
-                if outcome.origin:
-                    counts = _earlier_arm(batch, outcome, counts)
-                if weigh(outcome, judged, counts, self._known):
-                    self.flush_requests.ask(outcome.agent)
+        kind = self._usual.note(outcome, name, call) if usual else None
+        if kind is None:
+            self._count(outcome, judged, name, batch, call)
+        if outcome.arm is not None:
+            self._weigh(outcome, judged, batch)
         if outcome.conversation and outcome.reason != "model":
             self.conversations.note(outcome)
         if call is not None:
             if outcome.heard is not None:
                 hear_request(outcome.heard, call.format, call.document)
-            self.counts.count(outcome, call, name)
             self.finished.note(outcome, call)
-        line = _line(outcome, spent) if outcome.reason != "model" else _model_line(outcome, spent)
+        if kind is not None and self.tracing is None:
+            log_usual(self._log, kind.beginning, outcome)
+            return
+        line = call_line(outcome, Spent.by(outcome.attempts))
         if self.tracing is not None and call is not None:
             line["trace_id"] = self.tracing.note(outcome, call)
         self._log.often(line)
 
     def score(self, entry: Entry, booking: Booking, version: str, score: float, party: str = "") -> None:
         """Book a party's feedback (0…1) on the version that served; on its arm's evidence too, if that was on trial."""
+        self._add_up()
         badness = round((1.0 - score) * WHOLE)
         epochs = (booking.rollout, booking.evidence)
         batch = self._pending.setdefault(entry.agent.name, {}).setdefault(epochs, Batch(*epochs))
@@ -129,6 +129,7 @@ class Recorder:
 
     def take(self, agent: str) -> Batch | None:
         """The oldest batch of an agent, which the recorder then forgets; None when there is nothing."""
+        self._add_up()
         batches = self._pending.get(agent)
         if not batches:
             return None
@@ -146,6 +147,44 @@ class Recorder:
         """Return the plain models that have answered here, and were called in so many seconds."""
         since = self._clock.monotonic() - within
         return [name for name, ended_at in self._models.items() if ended_at >= since]
+
+    def samples(self) -> Samples:
+        """Return a copy of all that was counted for metrics."""
+        self._add_up()
+        return self.counts.samples()
+
+    def _add_up(self, at: float = 0.0) -> None:
+        """Count the usual calls that wait. `at` is when the next one ended, in monotonic seconds."""
+        for kind, outcomes in self._usual.take(at):
+            first, spent = outcomes[0], spent_by(outcomes)
+            key = kind.name + _TALLIES[first.reason]
+            tally, spending = self._batch(first).cells.sums(key, first.arm or "", first.ended_at)
+            add_up(outcomes, spent, tally)
+            spend_alike(outcomes, kind.name, spent, spending)
+            if kind.form:
+                self.counts.count_alike(outcomes, kind.form, kind.operation, kind.name)
+
+    def _count(self, outcome: Outcome, judged: bool, name: str, batch: Batch, call: Call | None) -> None:
+        """Count a call that has no others of its kind."""
+        tally, spending = batch.cells.sums(name + _TALLIES[outcome.reason], outcome.arm or "", outcome.ended_at)
+        count_call(outcome, Spent.by(outcome.attempts), judged, tally)
+        spend(outcome, name, spending)
+        if outcome.attempts and outcome.attempts[0].failure is not None:
+            self._note_reason(batch, outcome)
+        if call is not None:
+            self.counts.count(outcome, call, name)
+
+    def _weigh(self, outcome: Outcome, judged: bool, batch: Batch) -> None:
+        """Take a trial's call as evidence on its arm, and ask for a flush at once where the canary has failed it."""
+        counts = batch.canary if outcome.arm == "canary" else batch.stable
+        if outcome.censored or outcome.held:
+            counts.uncounted += 1
+            counts.left_out += outcome.held
+            return
+        if outcome.origin:
+            counts = _earlier_arm(batch, outcome, counts)
+        if weigh(outcome, judged, counts, self._known):
+            self.flush_requests.ask(outcome.agent)
 
     def _note_reason(self, batch: Batch, outcome: Outcome) -> None:
         """Count why the version's own attempt failed. Copies and plain models have no reasons of their own."""
@@ -192,110 +231,3 @@ def _earlier_arm(batch: Batch, outcome: Outcome, running: Arm) -> Arm:
     running.uncounted += 1
     stable, canary = batch.earlier.setdefault(outcome.origin, (Arm(), Arm()))
     return canary if outcome.arm == "canary" else stable
-
-
-def _count(outcome: Outcome, spent: Spent, judged: bool, tally: Tally) -> None:
-    """Add a call to its version's tally."""
-    tally.requests += 1
-    tally.input_tokens += spent.input
-    tally.cached_tokens += spent.cached
-    tally.output_tokens += spent.output
-    tally.reasoning_tokens += spent.reasoning
-    tally.cost_nano_usd += spent.cost_nano_usd
-    tally.unpriced += spent.unpriced
-    if outcome.end in ("answered", "escalated"):
-        tally.latency[histogram_bucket(outcome.ended_at - outcome.received_at)] += 1
-        if outcome.first_token_at is not None:
-            tally.ttft[histogram_bucket(outcome.first_token_at - outcome.received_at)] += 1
-    elif outcome.end in UNANSWERED:
-        tally.unanswered += 1
-    if outcome.failed:
-        tally.errors += 1
-        kind = outcome.attempts[0].failure or "status"
-        tally.failures[kind] = tally.failures.get(kind, 0) + 1
-    elif judged:
-        if outcome.hedge is None or not outcome.overtaken:
-            _count_amounts(outcome, tally)
-    else:
-        tally.unjudged += 1
-    tally.units += outcome.begins
-    tally.rejected += outcome.rejected
-    tally.censored += outcome.censored
-    tally.held += outcome.held
-    if outcome.end == "escalated":
-        tally.escalations += 1
-    if len(outcome.attempts) > 1:
-        tally.fallbacks += outcome.fell_back
-    if outcome.hedge is not None:
-        tally.hedges += 1
-        tally.hedges_won += outcome.hedge == "won"
-
-
-def _count_amounts(outcome: Outcome, tally: Tally) -> None:
-    """Count what a good call took, for the distribution from which a step's caps are frozen."""
-    if (cost := cost_of(outcome)) is not None:
-        tally.cost[amount_bucket(cost)] += 1
-    if (tokens := tokens_of(outcome)) is not None:
-        tally.tokens[amount_bucket(tokens)] += 1
-
-
-def _line(outcome: Outcome, spent: Spent) -> dict[str, object]:
-    """The call's log line: an allow-list of names and numbers, and why its attempts failed."""
-    attempts = outcome.attempts
-    failure = attempts[0].failure if attempts else None
-    first = outcome.first_token_at
-    unknown = spent.unpriced or spent.unreported
-    line: dict[str, object] = {
-        "event": "shadow" if outcome.reason == "shadow" else "call",
-        "id": outcome.call_id,
-        "request_id": outcome.request_id or None,
-        "caller": outcome.caller,
-        "agent": outcome.agent,
-        "version": outcome.version,
-        "reason": outcome.reason,
-        "arm": outcome.arm,
-        "censored": outcome.censored,
-        "held": outcome.held,
-        "stream": outcome.stream,
-        "end": outcome.end,
-        "status": outcome.status,
-        "failed": outcome.failed,
-        "failure": failure,
-        "why": (attempts[0].message if failure else outcome.refusal) or None,
-        "hedge": outcome.hedge,
-        "attempts": [(attempt.target, attempt.status, attempt.failure) for attempt in attempts],
-        "latency": round(outcome.ended_at - outcome.received_at, 6),
-        "ttft": round(first - outcome.received_at, 6) if first else None,
-        "input_tokens": spent.input,
-        "cached_tokens": spent.cached,
-        "output_tokens": spent.output,
-        "estimated": spent.estimated,
-        "cost_usd": None if unknown else spent.cost_nano_usd / _NANO,
-    }
-    if failure is not None or len(attempts) > 1:
-        line["failures"] = failures_in(attempts, outcome.received_at)
-    return line
-
-
-def failures_in(attempts: Sequence[Attempt], since: float) -> list[dict[str, object]]:
-    """Return why attempts failed, for a log line; `since` is the time on their clock from which seconds count."""
-    return [_failure(attempt, since) for attempt in attempts if attempt.failure not in (None, "overtaken")]
-
-
-def _failure(attempt: Attempt, since: float) -> dict[str, object]:
-    return {
-        "target": attempt.target,
-        "status": attempt.status,
-        "failure": attempt.failure,
-        "message": attempt.message or None,
-        "code": attempt.code or None,
-        "param": attempt.param or None,
-        "upstream_id": attempt.upstream_id or None,
-        "began": round(attempt.started_at - since, 6),
-        "seconds": round(max(attempt.ended_at - attempt.started_at, 0.0), 6),
-    }
-
-
-def _model_line(outcome: Outcome, spent: Spent) -> dict[str, object]:
-    """The log line of a plain model's call, which has neither an agent nor a version."""
-    return {**_line(outcome, spent), "agent": None, "version": None, "model": outcome.version}

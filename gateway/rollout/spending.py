@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from gateway.calls import Attempt, Outcome
+from gateway.calls import Attempt, Outcome, Spent
 from gateway.rollout.weighing import unit_id
 from gateway.store.cells import Spending
 from gateway.store.costs import OTHER
@@ -45,10 +45,29 @@ def spend(outcome: Outcome, version: str, spending: Spending) -> None:
         spending.add_conversation(version, conversation, nano_usd, outcome.call_id)
 
 
+def spend_alike(outcomes: list[Outcome], version: str, spent: Spent, spending: Spending) -> None:
+    """Add what usual calls of one kind have cost, `spent` in all."""
+    first = outcomes[0]
+    row = spending.row((version, first.caller, first.attempts[0].target, _usual_part(first)))
+    amounts = spent.input, spent.cached, spent.output, spent.reasoning, spent.cost_nano_usd
+    for place, amount in enumerate((len(outcomes), *amounts)):
+        row[place] += amount
+    row[7] += len(outcomes) * spent.estimated
+    if first.reason == "shadow":
+        return
+    for outcome in outcomes:
+        if conversation := _conversation(outcome):
+            nano_usd = outcome.attempts[0].cost_nano_usd or 0
+            spending.add_conversation(version, conversation, nano_usd, outcome.call_id)
+
+
+def _usual_part(outcome: Outcome) -> str:
+    return SHADOW if outcome.reason == "shadow" else CANCELLED if outcome.end == "client_gone" else ""
+
+
 def _parts(outcome: Outcome) -> Iterable[tuple[Attempt, str]]:
     """Return each attempt with the part of the costs that it belongs to."""
-    usual = SHADOW if outcome.reason == "shadow" else CANCELLED if outcome.end == "client_gone" else ""
-    attempts = outcome.attempts
+    usual, attempts = _usual_part(outcome), outcome.attempts
     return ((attempts[0], usual),) if len(attempts) == 1 else _parts_of_several(outcome, usual)
 
 

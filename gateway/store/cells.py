@@ -73,7 +73,7 @@ class Cells:
     def tally(self, key: str, arm: ArmOfSeries, at: float) -> Tally:
         """Return the tally of that time, to be added to."""
         if not self._tallies:
-            self.began = at
+            self.began = float(int(at))  # calls that are added up together are of one whole second
         cell = self._interval(at), key, arm
         tally = self._tallies.get(cell)
         if tally is None:

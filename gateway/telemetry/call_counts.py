@@ -88,6 +88,18 @@ class CallCounts:
         if len(waiting) >= _AT_ONCE:
             self._count_waiting()
 
+    def count_alike(self, outcomes: list[Outcome], form: FormatName, operation: Operation, model: str) -> None:
+        """Count calls of one attempt that have all of their labels in common."""
+        first = outcomes[0]
+        attempt = first.attempts[0]
+        self._count_kind(
+            (
+                first.agent, model, first.arm, first.reason, first.caller, form, operation, first.end, attempt.target,
+                attempt.failure,
+            ),
+            outcomes,
+        )  # fmt: skip
+
     def score(self, agent: str, version: str, arm: str) -> None:
         """Count a score of feedback."""
         self._value(SCORES, (agent, version, arm))[0] += 1

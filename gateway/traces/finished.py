@@ -29,11 +29,11 @@ class FinishedCalls:
     def note(self, outcome: Outcome, call: Call) -> None:
         """Keep a call that has ended until it is recorded; a full queue drops it. Never waits."""
         waiting = self._waiting
+        if not call.opening and (len(call.named) > _LONGEST or len(outcome.conversation) > _LONGEST):
+            _cut(outcome, call)
         if len(waiting) >= self._most:
             self.dropped += 1
             return
-        if not call.opening and (len(call.named) > _LONGEST or len(outcome.conversation) > _LONGEST):
-            _cut(outcome, call)
         waiting.append(  # a plain tuple: to call a class with so many values takes as long as all else here
             (
                 outcome, call.format, call.named, call.opening, call.trace_parent, call.sub_agent,

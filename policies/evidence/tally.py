@@ -6,11 +6,11 @@ one, and two histograms merge by adding.
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
 GAMMA = 1.04  # ratio of neighbouring bucket bounds: (GAMMA - 1) / (GAMMA + 1) = 2 % relative error
-_LOG_GAMMA = math.log(GAMMA)
+_PER_DOUBLING = 1 / math.log2(GAMMA)  # buckets from a bound to twice that
 MIN_SECONDS = 1e-4  # everything faster shares the lowest bucket
 MAX_AMOUNT = 1e15  # a million dollars in nano-USD: odd input cannot add buckets without bound
 MAX_SECONDS = 3600.0  # everything slower shares the highest, so that odd input cannot add buckets without bound
@@ -20,13 +20,32 @@ def histogram_bucket(seconds: float) -> int:
     """The bucket of a duration in seconds; the bucket i holds GAMMA^(i-1) < seconds <= GAMMA^i."""
     if not MIN_SECONDS <= seconds <= MAX_SECONDS:
         seconds = min(max(seconds, MIN_SECONDS), MAX_SECONDS)
-    return math.ceil(math.log(seconds) / _LOG_GAMMA)
+    return math.ceil(math.log2(seconds) * _PER_DOUBLING)
 
 
 def amount_bucket(amount: int) -> int:
     """The bucket of an amount of nano-USD or tokens; everything below 1 shares the lowest."""
     within = amount if 1 <= amount <= MAX_AMOUNT else min(max(amount, 1), MAX_AMOUNT)
-    return math.ceil(math.log(within) / _LOG_GAMMA)
+    return math.ceil(math.log2(within) * _PER_DOUBLING)
+
+
+def histogram_buckets(durations: Sequence[float]) -> list[int]:
+    """The buckets of many durations, which take half as long together."""
+    if durations and min(durations) >= MIN_SECONDS and max(durations) <= MAX_SECONDS:
+        return _buckets(durations)
+    return [histogram_bucket(seconds) for seconds in durations]
+
+
+def amount_buckets(amounts: Sequence[int]) -> list[int]:
+    """The buckets of many amounts."""
+    if amounts and min(amounts) >= 1 and max(amounts) <= MAX_AMOUNT:
+        return _buckets(amounts)
+    return [amount_bucket(amount) for amount in amounts]
+
+
+def _buckets(within: Sequence[float]) -> list[int]:
+    log2, ceil, per_doubling = math.log2, math.ceil, _PER_DOUBLING
+    return [ceil(log2(each) * per_doubling) for each in within]
 
 
 def quantile(histogram: Mapping[int, int], q: float) -> float | None:

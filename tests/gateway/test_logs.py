@@ -202,3 +202,16 @@ def test_long_texts_are_shortened(capfdbinary: pytest.CaptureFixture[bytes]) -> 
     line = capfdbinary.readouterr().out
     assert len(line) < 20_000
     assert json.loads(line)["error"].startswith("beginx") and json.loads(line)["error"].endswith("xend")
+
+
+def test_lines_of_one_kind_have_one_beginning(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """What they have in common is written once; the line holds the same as any other, and is as safe."""
+    log = logs.configure().bind(replica="r")
+    beginning = log.beginning({"event": "call", "agent": "a"})
+    log.go_on(beginning, {"id": "x\x7f\n"})
+    logs.configure("warning").go_on(beginning, {"id": "b"})
+    log.warning("end")
+    first, _ = capfdbinary.readouterr().out.splitlines()
+    line = json.loads(first)
+    assert line.pop("at") > 0 and b"\x7f" not in first
+    assert line == {"event": "call", "agent": "a", "replica": "r", "level": "info", "id": "x\x7f\n"}

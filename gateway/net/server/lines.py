@@ -21,11 +21,29 @@ _line = b": ".join
 _known: set[bytes] = set()
 
 
+class BegunHeaders(list[tuple[bytes, bytes]]):
+    """Headers of one answer, the first of which many answers have: those are written and checked once for all.
+
+    `lines` is the block of the first `begun`, None where that has none. More are added behind them, and nothing else is
+    done to the list.
+    """
+
+    __slots__ = ("begun", "lines")
+
+    def __init__(self, first: Headers, lines: bytes | None) -> None:
+        super().__init__(first)
+        self.begun = len(first)
+        self.lines = lines
+
+
 def block(headers: Headers) -> bytes | None:
     """The headers as lines, with a break before each; None where one of `OURS` or a control character is among them.
 
     Raises RuntimeError for what is no name.
     """
+    if type(headers) is BegunHeaders and headers.lines is not None:
+        rest = block(headers[headers.begun :])
+        return None if rest is None else headers.lines + rest
     if not headers:
         return b""
     if not _known.issuperset(map(_name_of, headers)):

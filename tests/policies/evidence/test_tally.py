@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.evidence import tally
-from policies.evidence.tally import COUNTERS, MAX_SECONDS, MIN_SECONDS, Tally, amount_bucket, histogram_bucket, quantile
+from policies.evidence.tally import (
+    COUNTERS,
+    MAX_SECONDS,
+    MIN_SECONDS,
+    Tally,
+    amount_bucket,
+    amount_buckets,
+    histogram_bucket,
+    histogram_buckets,
+    quantile,
+)
 
 COUNTS = st.integers(0, 2**63)
 HISTOGRAMS = st.dictionaries(st.integers(-240, 210), st.integers(1, 2**40), max_size=5).map(Counter)
@@ -115,3 +125,15 @@ def test_a_tally_of_an_earlier_release_has_no_hedges() -> None:
     tally = Tally.from_fields([("requests", 2), ("fallbacks", 1)])
     tally.merge(Tally(requests=1, hedges=1, hedges_won=1))
     assert (tally.requests, tally.hedges, tally.hedges_won, tally.fallbacks) == (3, 1, 1, 1)
+
+
+@pytest.mark.parametrize("durations", [[], [0.5, 1.0, 3599.0], [0.5, 0.0], [1e9, 2.0]])
+def test_many_durations_have_the_buckets_of_each(durations: list[float]) -> None:
+    """Also where some are odd."""
+    assert histogram_buckets(durations) == [histogram_bucket(each) for each in durations]
+
+
+@pytest.mark.parametrize("amounts", [[], [1, 2, 10**15], [3, 0], [10**18, 4]])
+def test_many_amounts_have_the_buckets_of_each(amounts: list[int]) -> None:
+    """Also where some are odd."""
+    assert amount_buckets(amounts) == [amount_bucket(each) for each in amounts]

@@ -30,11 +30,15 @@ class Places:
 
 
 class SharedPlaces:
-    """Places of which each key, by its name, may take a share at most, so that one does not keep the others out."""
+    """Places of which each key, by its name, may take a share at most, so that one does not keep the others out.
 
-    def __init__(self, most: int, share: int) -> None:
-        self._all = Places(most)
+    `what` says in the plural what takes a place. `all` are the places without shares.
+    """
+
+    def __init__(self, most: int, share: int, what: str) -> None:
+        self.all = Places(most)
         self._share = share
+        self._what = what
         self._taken: dict[str, int] = {}  # by name, without zeros
 
     @contextmanager
@@ -42,8 +46,8 @@ class SharedPlaces:
         """Take one place for that key. Raises Overloaded when its share, or all places, are taken."""
         taken = self._taken.get(name, 0)
         if taken >= self._share:
-            raise Overloaded(f"This key has {taken} streams of pages open, as many as one key may have.")
-        with self._all:
+            raise Overloaded(f"This key has {taken} {self._what}, as many as one key may have.")
+        with self.all:
             self._taken[name] = taken + 1
             try:
                 yield

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import orjson
 
-from gateway.api.admission import Places, UnprovenReaders
+from gateway.api.admission import Places, SharedPlaces, UnprovenReaders
 from gateway.api.refusal_log import RefusalLog
 from gateway.api.socket_memory import SocketMemories
 from gateway.auth import OPEN
@@ -56,6 +56,7 @@ DEPARTURE = "serinus.departure"
 NAMED = "serinus.headers"  # where the server, or else the first look, puts the headers by name into the scope
 CALLER = "serinus.caller"  # where the authentication puts who sent the request into the scope
 MOST_STATUS_READERS = 64  # views of the status at once: a reserve beside the calls, which do not use it up
+MOST_STATUS_READERS_OF_A_KEY = 8  # of these: a view that takes 50 ms makes an operator's at most so many times later
 # Bodies of signed replies that are read at once, and for how many seconds: 32 x 512 KiB of memory at most.
 MOST_UNPROVEN, UNPROVEN_SECONDS = 32, 5.0
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -75,6 +76,10 @@ class ClientDeparture(Protocol):
 async def _alone(report: Samples) -> list[Samples]:
     """Return the reports of all workers where there is one."""
     return [report]
+
+
+def _status_readers() -> SharedPlaces:
+    return SharedPlaces(MOST_STATUS_READERS, MOST_STATUS_READERS_OF_A_KEY, "views of the status open")
 
 
 @dataclass(slots=True)
@@ -107,7 +112,7 @@ class Services:
     calls: Places = field(default_factory=lambda: Places(2000))
     sockets: Places = field(default_factory=lambda: Places(1000))
     memories: SocketMemories = field(default_factory=SocketMemories)
-    status_readers: Places = field(default_factory=lambda: Places(MOST_STATUS_READERS))
+    status_readers: SharedPlaces = field(default_factory=_status_readers)
     unproven: UnprovenReaders = field(default_factory=lambda: UnprovenReaders(MOST_UNPROVEN, UNPROVEN_SECONDS))
     makers: Makers = field(default_factory=Makers)
     counts: CallCounts = field(default_factory=CallCounts)
@@ -164,7 +169,7 @@ class Endpoint:
                 if caller is None:
                     await self.serve(scope, body, answer)
                 else:
-                    with self.places():
+                    with self.places(caller):
                         await self.serve(scope, body, answer)
             except Exception as error:
                 await self._fail(scope, answer, error)
@@ -206,8 +211,8 @@ class Endpoint:
             runtime.guard.check(headers, may_be_opened=self.is_page)
         return runtime.doorkeeper.caller(credential)
 
-    def places(self) -> AbstractContextManager[None]:
-        """Return the places of which a caller's request takes one."""
+    def places(self, caller: Caller) -> AbstractContextManager[None]:
+        """Return the places of which the caller's request takes one."""
         return self.services.calls
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:

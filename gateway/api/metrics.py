@@ -43,8 +43,8 @@ class Metrics(Endpoint):
             "`/metrics` needs the metrics token or the admin token; send it as 'Authorization: Bearer <token>'"
         )
 
-    def places(self) -> Places:
-        return self.services.status_readers
+    def places(self, caller: Caller) -> Places:
+        return self.services.status_readers.all
 
 
 def _text(reports: list[Samples], openly: bool) -> bytes:

@@ -14,7 +14,7 @@ from gateway.api.endpoint import CALLER, caller_of, named
 from gateway.api.event_frames import EventFrames
 from gateway.api.generation import Generation
 from gateway.api.socket_memory import SocketMemory
-from gateway.calls import Call, Usage
+from gateway.calls import Call, Caller, Usage
 from gateway.errors import BodyTooLarge, CallerError, Headers, Overloaded, SerinusError, Unauthenticated, UpgradeRefused
 from gateway.formats.answer import Begin, End
 from gateway.formats.marks import is_ours
@@ -64,7 +64,7 @@ class ResponsesSocket(Generation):
             memory.close()
             socket.close(_INTERNAL)
 
-    def places(self) -> Places:
+    def places(self, caller: Caller) -> Places:
         return self.services.sockets
 
     def _error_headers(self, error: SerinusError) -> list[tuple[bytes, bytes]]:

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from gateway.api.endpoint import Endpoint, Services, caller_of, header, named, send_json
 from gateway.api.status_page import StatusPages, send_page, wants_html
 from gateway.api.status_reading import StatusReading
+from gateway.auth import OPEN
 from gateway.calls import Caller
 from gateway.errors import NotFound, SerinusError, Unauthenticated
 from gateway.net.asgi import Receive, Scope, Send
@@ -51,8 +52,9 @@ class Status(Endpoint):
                 "`/status` needs a key or the admin token (for 'serinus status': SERINUS_ADMIN_TOKEN)"
             ) from None
 
-    def places(self) -> AbstractContextManager[None]:
-        return self.services.status_readers
+    def places(self, caller: Caller) -> AbstractContextManager[None]:
+        readers = self.services.status_readers
+        return readers.all if caller is OPEN else readers.of(caller.name)
 
     def _error_headers(self, error: SerinusError) -> list[tuple[bytes, bytes]]:
         if isinstance(error, Unauthenticated):

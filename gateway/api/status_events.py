@@ -130,13 +130,13 @@ class StatusEvents(Status):
         super().__init__(services)
         self._heartbeat_seconds = heartbeat_seconds
         self._operators, self._anyone = Places(MOST_READERS), Places(MOST_READERS)
-        self._keys = SharedPlaces(MOST_READERS, MOST_OF_A_KEY)
+        self._keys = SharedPlaces(MOST_READERS, MOST_OF_A_KEY, "streams of pages open")
         self._shared = SharedPages()
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if b"text/event-stream" not in (header(scope, b"accept") or b"") and _NAME in self.services.table:
             scope["path_params"] = {"agent": _NAME}
-            with nullcontext() if scope[CALLER] is None else self.services.status_readers:
+            with nullcontext() if (caller := scope[CALLER]) is None else super().places(caller):
                 await super().serve(scope, receive, send)
             return
         query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
@@ -149,7 +149,7 @@ class StatusEvents(Status):
             await self._follow(scope, query, send, page, shown)
             await send({"type": "http.response.body", "body": b""})
 
-    def places(self) -> AbstractContextManager[None]:
+    def places(self, caller: Caller) -> AbstractContextManager[None]:
         """Return no places: `serve` takes one, of those that the reader has."""
         return nullcontext()
 

@@ -4,13 +4,14 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.api.endpoint import MOST_STATUS_READERS_OF_A_KEY
 from gateway.api.status_events import MOST_OF_A_KEY, MOST_READERS, SharedPages, StatusEvents
 from gateway.pages.frame import LivePage
 from gateway.rehearsal.standin import ModelBehaviour, Standin
@@ -145,6 +146,24 @@ async def test_a_key_keeps_nobody_else_out(tmp_path: Path, redis_url: str, agent
             while status != 200:
                 async with reading(served, path, greedy) as reader:
                     status = reader.status
+
+
+async def test_a_key_has_a_share_of_the_status(tmp_path: Path, redis_url: str, agent: str, standin: Standin) -> None:
+    """Views, pages with any filter, traces and costs: beside the most of one key, others and operators are served."""
+    files = trial(agent, standin)
+    gateway: Any = files["gateway.yaml"]
+    keys = {"greedy": {"sha256": digest_of("greedy")}, "web": {"sha256": digest_of(KEY)}}
+    greedy = "authorization: Bearer greedy"
+    async with running(write(tmp_path, {**files, "gateway.yaml": {**gateway, "keys": keys}}), redis_url) as served:
+        with ExitStack() as stack:
+            for _ in range(MOST_STATUS_READERS_OF_A_KEY):
+                stack.enter_context(served.gateway.services.status_readers.of("greedy"))
+            for path in ("/status?filter=a", f"/status/{agent}", "/calls", "/costs", f"/status/{agent}/history"):
+                said = {
+                    key: (await ask(served.url, "GET", path, headers=(key,))).status for key in (greedy, BEARER, ADMIN)
+                }
+                assert said == {greedy: 503, BEARER: 200, ADMIN: 200}
+        assert (await ask(served.url, "GET", "/status", headers=(greedy,))).status == 200
 
 
 async def test_a_reader_that_takes_nothing_holds_nobody_up(served: Running, agent: str) -> None:

@@ -1,5 +1,7 @@
 """Questions and reference answers: messages in the shape of chat completions, texts, values."""
 
+from collections.abc import Mapping
+
 from pydantic import JsonValue
 
 from evals.cases import ChatMessage
@@ -57,11 +59,11 @@ def asked(node: Node, name: str) -> tuple[tuple[ChatMessage, ...], dict[str, Jso
         return chat_messages(node, name), {}
     entries = node.entries
     key = next(iter(entries)) if len(entries) == 1 else next((each for each in QUESTIONS if each in entries), None)
-    if key is None or not isinstance(entries[key].value, str | tuple):
+    if key is None or not isinstance(entries[key].value, str | tuple | Mapping):
         said = f"{name} says not what is asked: it needs one of {', '.join(QUESTIONS)}"
         raise refusal(node, f"{said}; or write a suite whose `ask` names it")
-    messages, _ = asked(entries[key], f"{name}.{key}")
-    return messages, {each: plain(below) for each, below in entries.items() if each != key}
+    messages, within = asked(entries[key], f"{name}.{key}")
+    return messages, {**within, **{each: plain(below) for each, below in entries.items() if each != key}}
 
 
 def reference(node: Node | None) -> str | None:

@@ -71,7 +71,8 @@ class SuiteFolder:
     def name(self, path: Path) -> str:
         """Return a path as problems show it: as it is reached from the working directory."""
         full = self.base / path
-        return os.path.relpath(full) if full.is_relative_to(Path.cwd()) else str(full)
+        shown = os.path.relpath(full) if full.is_relative_to(Path.cwd()) else str(full)
+        return shown if shown.isprintable() else quoted(shown)  # a terminal would obey what is in a name
 
     def _written(self, path: Path) -> str:
         """Return a path as a suite writes it."""
@@ -99,10 +100,11 @@ def _content(path: Path, name: str, place: SourceLine) -> bytes:
         raise _refusal(place, f"{quoted(name)} does not exist") from None
     except OSError as error:
         raise _refusal(place, f"{quoted(name)} cannot be read: {error.strerror}") from None
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise _refusal(place, f"{quoted(name)} is no regular file")
     with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise _refusal(place, f"{quoted(name)} is no regular file")
         content = file.read(MAX_FILE_BYTES + 1) if status.st_size <= MAX_FILE_BYTES else b""
     if status.st_size > MAX_FILE_BYTES or len(content) > MAX_FILE_BYTES:
         raise _refusal(place, f"{quoted(name)} is larger than {MAX_FILE_BYTES // 2**20} MiB; split it")

@@ -1,6 +1,6 @@
 """Serinus's own suites: small files of cases, or a few lines over somebody else's dataset."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -8,16 +8,17 @@ from typing import Final
 from pydantic import JsonValue
 
 from evals.cases import Case, ChatMessage, CheckSpec, Suite, SuiteError
-from evals.suites.cases_by_id import DEFAULT_TURNS, with_ids
+from evals.suites.cases_by_id import DEFAULT_TURNS, bounded, with_ids
 from evals.suites.conversation import chat_messages, texts, user_message
 from evals.suites.datasets.detection import row_cases
 from evals.suites.datasets.rows import id_of
 from evals.suites.documents import read_document
+from evals.suites.filling import fill_node
 from evals.suites.folder import SuiteFolder
 from evals.suites.native_file import NativeSuite
 from evals.suites.promptfoo.assertions import read_transform
 from evals.suites.promptfoo.source import SCHEME, PromptfooSource
-from evals.suites.template import Variables, parse_template
+from evals.suites.template import Template, Variables
 from evals.suites.values import number, place_of, plain, plain_mapping, refusal, text
 from gateway.config.nodes import Node
 from gateway.config.problems import quoted
@@ -36,7 +37,7 @@ def read_native(root: Node, path: Path, folder: SuiteFolder) -> Suite:
     if model is None:
         raise SuiteError(problems)
     reader = _NativeReader(PromptfooSource(folder, root), root.get("defaults") or Node({}, root.file, root.line, 1))
-    cases = list(reader.cases(root.entries["cases"]))
+    cases = bounded(reader.cases(root.entries["cases"]))
     reader.source.findings.check()
     if unchecked := sum(not case.checks for case in cases):
         note = f"{unchecked:,} of {len(cases):,} cases have no check and pass with any answer"
@@ -227,13 +228,9 @@ def _written_messages(node: Node) -> tuple[ChatMessage, ...]:
 
 def _filled(node: Node, variables: Variables) -> Node:
     """Return the texts below a node with variables filled in. Raises SuiteError for one that is not there."""
-    if node.text is not None and "{" in node.text:
-        template = parse_template(node.text, place_of(node))
+
+    def examine(template: Template, text: Node) -> None:
         if missing := sorted(template.names - variables.keys()):
-            raise refusal(node, f"{{{{{missing[0]}}}}} names no input of the case and no column of its row")
-        return replace(node, value=template.fill(variables))
-    if isinstance(node.value, tuple):
-        return replace(node, value=tuple(_filled(each, variables) for each in node.items))
-    if isinstance(node.value, Mapping):
-        return replace(node, value={key: _filled(each, variables) for key, each in node.entries.items()})
-    return node
+            raise refusal(text, f"{{{{{missing[0]}}}}} names no input of the case and no column of its row")
+
+    return fill_node(node, variables, examine)

@@ -23,7 +23,9 @@ class CaseTemplate(StrictModel):
         default=None, min_length=1, description="What the user says. Default: none; see `messages`."
     )
     messages: list[dict[str, JsonValue]] | None = Field(
-        default=None, min_length=1, description="The conversation so far, with `role` and `content`, in place of `ask`."
+        default=None,
+        min_length=1,
+        description="The conversation so far, with `role` and `content`, in place of `ask`. Default: none.",
     )
     inputs: dict[str, JsonValue] = Field(
         default_factory=dict, description="Values for the inputs that the version's prompt declares. Default: none."

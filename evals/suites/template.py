@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from evals.cases import Problem, SourceLine, SuiteError
 from gateway.config.problems import quoted
 
-MAX_TEXT = 4_000_000  # characters of a filled text: more than any model reads
+MAX_TEXT = 8_000_000  # characters of a filled text: more than any model reads, with a picture or two
 Variables = Mapping[str, JsonValue]
 
 _OPENING = re.compile(r"\{[{%#]")

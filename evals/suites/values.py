@@ -1,5 +1,6 @@
 """Values of a tree, read alike in every dialect, with a sentence for each that is not what it must be."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import cast
@@ -10,6 +11,8 @@ from evals.cases import Problem, SourceLine, SuiteError
 from gateway.config.nodes import Node
 from gateway.config.problems import listed, quoted, unknown
 
+_PLAIN_KEY = re.compile(r"[\w$.-]{1,60}")
+_MOST_HINTS = 100
 MAX_CASES = 20_000  # of a suite: each is asked at least twice
 
 
@@ -117,9 +120,10 @@ def check_keys(node: Node, known: Collection[str], refused: Mapping[str, str], f
         if key in refused:
             findings.add(below, f"{quoted(key)} is not supported: {refused[key]}")
         elif key not in known:
-            findings.add(below, unknown("key", key, known))
+            is_shown = len(findings.problems) < _MOST_HINTS  # what was meant takes time to find
+            findings.add(below, unknown("key", key, known) if is_shown else f"unknown key {quoted(key)}")
 
 
 def shown_keys(keys: Collection[str]) -> str:
-    """Return keys for a sentence."""
-    return listed(sorted(keys))
+    """Return keys for a sentence; those that are no plain words in quotes, control characters escaped."""
+    return listed(key if _PLAIN_KEY.fullmatch(key) else quoted(key) for key in sorted(keys))

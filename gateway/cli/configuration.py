@@ -192,10 +192,11 @@ def _simulate(given: argparse.Namespace) -> int:
 
 
 def _schema(given: argparse.Namespace) -> int:
+    from evals.suites.native_file import NativeSuite
     from gateway.config import write_schemas
 
     try:
-        write_schemas(given.folder)
+        write_schemas(given.folder, {"suite": NativeSuite})
     except OSError as error:
         print(error, file=sys.stderr)
         return _WRONG_USAGE

@@ -30,14 +30,19 @@ _WRITTEN: Final[Mapping[str, Callable[[Any], str]]] = {
 
 def schemas() -> dict[str, Json]:
     """The schemas of `gateway.yaml`, `routing.yaml` and a version's file, as `gateway`, `routing` and `agent`."""
-    return {name: {"$schema": _DIALECT, **_tidied(model.model_json_schema())} for name, model in _MODELS.items()}
+    return {name: schema_of(model) for name, model in _MODELS.items()}
 
 
-def write_schemas(folder: Path) -> None:
-    """Write `<name>.json` for each schema into `folder`."""
+def schema_of(model: type[StrictModel]) -> Json:
+    """The schema of a file that has this model."""
+    return {"$schema": _DIALECT, **_tidied(model.model_json_schema())}
+
+
+def write_schemas(folder: Path, others: Mapping[str, type[StrictModel]] | None = None) -> None:
+    """Write `<name>.json` for each schema into `folder`, and those of other models by their names."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, schema in schemas().items():
-        (folder / f"{name}.json").write_text(render(schema), encoding="utf-8")
+    for name, model in {**_MODELS, **(others or {})}.items():
+        (folder / f"{name}.json").write_text(render(schema_of(model)), encoding="utf-8")
 
 
 def render(schema: Json) -> str:

@@ -1,9 +1,10 @@
 """The dialect of a dataset: recognised by the keys of its rows, refused where these leave it open."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from evals.cases import Case
+from evals.suites.cases_by_id import bounded
 from evals.suites.datasets import deepeval, fine_tuning, inspect_ai, openai_evals, ragas, tracing_tools
 from evals.suites.datasets.rows import RowDialect
 from evals.suites.values import SuiteFindings, check_keys, refusal, shown_keys
@@ -58,7 +59,10 @@ def row_cases(document: Node, findings: SuiteFindings) -> tuple[list[Case], str]
     """Return the cases of a dataset, and how their answers are checked. Notes what is wrong with each row."""
     rows = rows_of(document)
     dialect = dialect_of(rows[0])
-    cases: list[Case] = []
+    return bounded(_read_rows(rows, dialect, findings)), dialect.note
+
+
+def _read_rows(rows: tuple[Node, ...], dialect: RowDialect, findings: SuiteFindings) -> Iterator[Case]:
     for row in rows:
         with findings.collecting():
             if not dialect.is_marked(frozenset(row.entries)):
@@ -66,8 +70,7 @@ def row_cases(document: Node, findings: SuiteFindings) -> tuple[list[Case], str]
                     row, f"the keys {shown_keys(row.entries)} are not those of {dialect.name}, as in the first row"
                 )
             check_keys(row, dialect.known, dialect.refused, findings)
-            cases.append(dialect.read(row))
-    return cases, dialect.note
+            yield dialect.read(row)
 
 
 def dialect_name(document: Node) -> str:

@@ -1,11 +1,13 @@
 """`promptfooconfig.yaml`: its prompts and tests, asked of the version under test in place of its providers."""
 
 from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from evals.cases import Case, Suite
-from evals.suites.cases_by_id import with_ids
+from evals.suites.cases_by_id import bounded, with_ids
 from evals.suites.folder import SuiteFolder
 from evals.suites.promptfoo.prompts import PromptSource, read_prompts
 from evals.suites.promptfoo.source import PromptfooSource
@@ -62,7 +64,7 @@ def read_config(root: Node, path: Path, folder: SuiteFolder) -> Suite:
             source.notes.setdefault(note)
     defaults = read_defaults(root.get("defaultTest"), source)
     tests = read_tests(root.get("tests"), source)
-    scenarios = list(read_scenarios(root.get("scenarios"), source))
+    scenarios = list(islice(read_scenarios(root.get("scenarios"), source), MAX_CASES + 1))
     if not tests and not scenarios and root.get("tests") is None:
         tests = [Node({}, root.file, root.line, 1)]
     prompts = read_prompts(root.get("prompts"), source)
@@ -86,16 +88,19 @@ def read_test_file(root: Node, path: Path, folder: SuiteFolder) -> Suite:
 
 def _cases(tests: list[Node], prompts: list[PromptSource], source: PromptfooSource) -> list[Case]:
     cases: list[Case] = []
-    for test in tests:
-        if len(cases) > MAX_CASES:
-            break  # `with_ids` says so
-        with source.findings.collecting():
-            cases.extend(cases_of(test, prompts, source))
+    with source.findings.collecting():
+        cases = bounded(_each_case(tests, prompts, source))
     _note_empty_places(cases, prompts, source)
     unchecked = sum(not case.checks for case in cases)
     if unchecked:
         source.notes.setdefault(f"{unchecked:,} of {len(cases):,} cases have no check and pass with any answer")
     return cases
+
+
+def _each_case(tests: list[Node], prompts: list[PromptSource], source: PromptfooSource) -> Iterator[Case]:
+    for test in tests:
+        with source.findings.collecting():
+            yield from cases_of(test, prompts, source)
 
 
 def _note_empty_places(cases: list[Case], prompts: list[PromptSource], source: PromptfooSource) -> None:

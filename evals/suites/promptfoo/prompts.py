@@ -1,21 +1,23 @@
 """Prompts of promptfoo: texts, chat messages as JSON or YAML, and the files that hold them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from evals.cases import ChatMessage, SuiteError
+from evals.cases import ChatMessage, SourceLine, SuiteError
 from evals.suites.conversation import chat_messages, user_message
 from evals.suites.documents import parse_csv, parse_yaml
+from evals.suites.filling import fill_node
 from evals.suites.json_tree import parse_json
 from evals.suites.promptfoo.source import CODE, SCHEME, PromptfooSource
-from evals.suites.template import Template, Variables, as_json, fill, parse_template
+from evals.suites.template import Template, Variables, as_json, parse_template
 from evals.suites.values import check_keys, place_of, plain, refusal, text
 from gateway.config.nodes import Node
 from gateway.config.problems import quoted
 
 DEFAULT_PROMPT = "{{prompt}}"
+MAX_PROMPTS = 1_000
 _SEPARATOR = "---"
 _FILES = (".txt", ".md", ".j2", ".json", ".jsonl", ".yaml", ".yml", ".csv")
 _EXECUTED = ("exec:", ".py", ".sh", ".bash", ".rb", ".pl", ".exe", ".bat", ".cmd", ".ps1", *CODE)
@@ -51,7 +53,7 @@ class PromptSource:
     def messages(self, variables: Variables) -> tuple[ChatMessage, ...]:
         """Return what is asked, with the variables filled in. Raises SuiteError."""
         if self.chat is not None:
-            return chat_messages(_filled(self.chat, variables), "a prompt")
+            return chat_messages(fill_node(self.chat, variables), "a prompt")
         filled = self.template.fill(variables) if self.template else ""
         return _parsed(filled, self.written)
 
@@ -69,6 +71,9 @@ def read_prompts(node: Node | None, source: PromptfooSource) -> list[PromptSourc
     for label, entry in entries:
         with source.findings.collecting():
             prompts.extend(_prompts(entry, label, source))
+        if len(prompts) > MAX_PROMPTS:
+            source.findings.add(entry, f"a suite has at most {MAX_PROMPTS:,} prompts")
+            break
     if not prompts and len(source.findings.problems) == before:
         source.findings.add(node, "`prompts` holds no prompt")
     return prompts or [_of_text("", "", node)]  # so that the tests are read all the same
@@ -161,7 +166,8 @@ def _of_text(raw: str, label: str, node: Node, *, is_file: bool = False) -> Prom
             tree = None
         if tree is not None and (prompt := _of_tree(tree, label)):
             return prompt
-    return PromptSource(label, written, parse_template(raw, place_of(node), counts_lines=is_file))
+    place = SourceLine(node.file, node.text_line or node.line)
+    return PromptSource(label, written, parse_template(raw, place, counts_lines=is_file or bool(node.text_line)))
 
 
 def _of_tree(tree: Node, label: str) -> PromptSource | None:
@@ -181,16 +187,6 @@ def _with_files(messages: Node, source: PromptfooSource) -> Node:
             each = replace(each, value={**each.entries, "content": read})
         found.append(each)
     return replace(messages, value=tuple(found))
-
-
-def _filled(node: Node, variables: Variables) -> Node:
-    if node.text is not None:
-        return replace(node, value=fill(node.text, variables, place_of(node)))
-    if isinstance(node.value, tuple):
-        return replace(node, value=tuple(_filled(each, variables) for each in node.items))
-    if isinstance(node.value, Mapping):
-        return replace(node, value={key: _filled(each, variables) for key, each in node.entries.items()})
-    return node
 
 
 def _parsed(filled: str, written: Node) -> tuple[ChatMessage, ...]:

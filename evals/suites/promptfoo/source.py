@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from evals.suites.documents import TREES, read_document, read_text
-from evals.suites.folder import SuiteFolder
+from evals.suites.folder import MAX_FILES, SuiteFolder
 from evals.suites.values import SuiteFindings, place_of, refusal
 from gateway.config.nodes import Node
 from gateway.config.problems import quoted
@@ -28,6 +28,8 @@ class PromptfooSource:
     folder: SuiteFolder
     root: Node | None = None
     findings: SuiteFindings = field(default_factory=SuiteFindings)
+    documents: dict[Path, Node] = field(default_factory=dict)
+    opened: list[Path] = field(default_factory=list)
     notes: dict[str, None] = field(default_factory=dict)  # in order, each once
 
     def paths(self, reference: str, node: Node, base: Path | None = None) -> list[Path]:
@@ -40,8 +42,13 @@ class PromptfooSource:
         return self.folder.matching(name, base or self.folder.base, place_of(node))
 
     def document(self, path: Path, node: Node) -> Node:
-        """Return the tree of a file that a node names. Raises SuiteError."""
-        return read_document(self.folder, path, place_of(node))
+        """Return the tree of a file that a node names. Raises SuiteError, also where files are named too often."""
+        self.opened.append(path)
+        if len(self.opened) > MAX_FILES:
+            raise refusal(node, f"the suite names files of tests more than {MAX_FILES:,} times")
+        if path not in self.documents:
+            self.documents[path] = read_document(self.folder, path, place_of(node))
+        return self.documents[path]
 
     def text(self, path: Path, node: Node) -> str:
         """Return the text of a file that a node names. Raises SuiteError."""

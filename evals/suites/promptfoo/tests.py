@@ -8,14 +8,15 @@ from typing import Final
 from pydantic import JsonValue
 
 from evals.cases import Case, CheckSpec
-from evals.suites.cases_by_id import case_terms
+from evals.suites.cases_by_id import case_terms, size_of_check
 from evals.suites.conversation import texts
 from evals.suites.promptfoo.assertions import judge_target, read_assertion, read_transform
 from evals.suites.promptfoo.prompts import PromptSource
 from evals.suites.promptfoo.source import SCHEME, PromptfooSource
 from evals.suites.promptfoo.table import test_of_row
 from evals.suites.promptfoo.variables import combinations, read_variables
-from evals.suites.values import check_keys, flag, number, place_of, plain_mapping, refusal, sequence, text
+from evals.suites.template import MAX_TEXT
+from evals.suites.values import MAX_CASES, check_keys, flag, number, place_of, plain_mapping, refusal, sequence, text
 from gateway.config.nodes import Node
 from gateway.config.problems import quoted
 
@@ -38,6 +39,8 @@ _REFUSED_OPTIONS: Final = {
     "factuality": "factuality has its own weights",
     "response_format": "the version under test has its own settings",
 }
+_MOST_LEVELS = 4
+_MOST_CHECKS = 1_000  # of a case
 _GENERATED = "tests are not made by code; keep what it makes in a file of JSON or YAML"
 PROVIDERS_NOTE = "`provider` and `providers` are not used: the version under test answers every case"
 
@@ -68,10 +71,15 @@ def merged(first: Node, second: Node) -> Node:
     return replace(second, value=entries)
 
 
-def read_tests(node: Node | None, source: PromptfooSource, base: Path | None = None) -> list[Node]:
-    """Return the tests of `tests`: written there, or in the files that it names. Notes what is not supported."""
+def read_tests(node: Node | None, source: PromptfooSource, base: Path | None = None, level: int = 0) -> list[Node]:
+    """Return the tests of `tests`: written there, or in the files that it names. Notes what is not supported.
+
+    `level` says through how many files these tests were reached.
+    """
     if node is None or node.value is None:
         return []
+    if level > _MOST_LEVELS:
+        raise refusal(node, f"files of tests name each other through more than {_MOST_LEVELS} levels")
     if "path" in node.entries:
         source.findings.add(node, _GENERATED)
         return []
@@ -80,21 +88,23 @@ def read_tests(node: Node | None, source: PromptfooSource, base: Path | None = N
         with source.findings.collecting():
             if each.text is not None:
                 for path in source.paths(each.text, each, base):
-                    found.extend(tests_of(source.document(path, each), path, source))
+                    found.extend(tests_of(source.document(path, each), path, source, level + 1))
             elif "path" in each.entries:
                 raise refusal(each, _GENERATED)
             elif each.entries:
                 found.append(_with_variables(source.followed(each), source, base))
             else:
                 raise refusal(each, "a test must be a mapping with `vars` and `assert`, or the path of a file")
+        if len(found) > MAX_CASES:
+            raise refusal(each, f"the suite has more than {MAX_CASES:,} tests; split it")
     return found
 
 
-def tests_of(document: Node, path: Path, source: PromptfooSource) -> list[Node]:
+def tests_of(document: Node, path: Path, source: PromptfooSource, level: int = 1) -> list[Node]:
     """Return the tests of a file of its own: a table, a list of tests, or one test."""
     if path.suffix.lower() == ".csv":
         return [test_of_row(row, source.findings) for row in document.items]
-    return read_tests(document, source, path.parent)
+    return read_tests(document, source, path.parent, level)
 
 
 def read_scenarios(node: Node | None, source: PromptfooSource) -> Iterator[Node]:
@@ -139,7 +149,7 @@ def cases_of(test: Node, prompts: list[PromptSource], source: PromptfooSource) -
     is_expanded = not flag(options.get("disableVarExpansion"), "`disableVarExpansion`")
     written = read_variables(test.get("vars"), source)
     chosen = [prompt.around(prefix, suffix) for prompt in _chosen(test.get("prompts"), prompts)]
-    for variables in combinations(written, is_expanded, source, findings):
+    for variables in combinations(written, is_expanded, source, len(chosen)):
         for prompt in chosen:
             with findings.collecting():
                 yield Case(
@@ -160,12 +170,15 @@ def cases_of(test: Node, prompts: list[PromptSource], source: PromptfooSource) -
 def _checks(
     listed: Node | None, options: Node, variables: Mapping[str, JsonValue], source: PromptfooSource
 ) -> tuple[CheckSpec, ...]:
-    checks: list[CheckSpec] = []
+    checks, length = list[CheckSpec](), 0
     changed, judge = options.get("transform"), options.get("provider")
     for each in () if listed is None or listed.value is None else sequence(listed, "`assert`"):
         with source.findings.collecting():
             spec = read_assertion(each, variables, source)
             checks.append(_with_options(spec, changed, judge, source))
+            length += size_of_check(spec)
+        if len(checks) > _MOST_CHECKS or length > MAX_TEXT:
+            raise refusal(each, f"a case has at most {_MOST_CHECKS:,} checks of {MAX_TEXT:,} characters together")
     return tuple(checks)
 
 

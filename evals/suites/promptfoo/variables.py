@@ -12,13 +12,13 @@ from pydantic import JsonValue
 from evals.cases import SuiteError
 from evals.suites.documents import TREES
 from evals.suites.promptfoo.source import SCHEME, PromptfooSource
-from evals.suites.template import Template, Variables, as_json, parse_template
-from evals.suites.values import MAX_CASES, SuiteFindings, mapping, place_of, plain, refusal
+from evals.suites.template import MAX_TEXT, Variables, as_json, as_text, parse_template
+from evals.suites.values import MAX_CASES, mapping, place_of, plain, refusal
 from gateway.config.nodes import Node
 from gateway.config.problems import quoted
 
 _ROUNDS = 5  # how often a value that names another variable is filled
-_NAMED = re.compile(r"\{\{-?\s*(\w+)")
+_NAMED = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _IMAGES = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
@@ -45,22 +45,23 @@ def read_variables(node: Node | None, source: PromptfooSource, base: Path | None
 
 
 def combinations(
-    variables: Mapping[str, Node], is_expanded: bool, source: PromptfooSource, findings: SuiteFindings
+    variables: Mapping[str, Node], is_expanded: bool, source: PromptfooSource, prompts: int
 ) -> Iterator[dict[str, JsonValue]]:
     """Yield the values for each case that the test stands for: all combinations of the values in lists.
 
-    Raises SuiteError before it makes any where there would be too many.
+    Raises SuiteError before it makes any where there would be too many, each asked with so many prompts.
     """
     listed: list[list[JsonValue]] = []
     for node in variables.values():
-        with findings.collecting():
+        with source.findings.collecting():
             listed.append(_alternatives(node, is_expanded, source))
     if len(listed) < len(variables):
         yield {}  # so that the rest of the test is read all the same
         return
-    if (count := prod(map(len, listed))) > MAX_CASES:
+    if (count := prod(map(len, listed)) * prompts) > MAX_CASES and variables:
         first = next(iter(variables.values()))
-        raise refusal(first, f"the lists in `vars` make {count:,} cases together; a suite has at most {MAX_CASES:,}")
+        made = f"the lists in `vars` make {count:,} cases with {prompts:,} prompts"
+        raise refusal(first, f"{made}; a suite has at most {MAX_CASES:,}")
     for values in product(*listed):
         yield _resolved(dict(zip(variables, values, strict=True)), variables)
 
@@ -105,17 +106,30 @@ def _resolved(values: dict[str, JsonValue], written: Mapping[str, Node]) -> dict
         if not changed:
             break
         values = {**values, **changed}
-    return values
+    return {name: _looked_up(value, values, written[name]) for name, value in values.items()}
 
 
 def _filled(value: str, variables: Variables, node: Node) -> str:
-    if not {name for name in _NAMED.findall(value)} & variables.keys():
+    """Return a value with the plain names in it filled in. Raises SuiteError for one that grows too long."""
+    length = len(value)
+
+    def shown(name: re.Match[str]) -> str:
+        nonlocal length
+        filled = as_text(variables[name[1]]) if name[1] in variables else name[0]
+        length += len(filled)
+        if length > MAX_TEXT:
+            raise refusal(node, f"is longer than {MAX_TEXT:,} characters with the variables that it names")
+        return filled
+
+    return _NAMED.sub(shown, value)
+
+
+def _looked_up(value: JsonValue, variables: Variables, node: Node) -> JsonValue:
+    """Return a value that is a template of these variables alone, such as `{{order.id}}`, filled."""
+    if not isinstance(value, str) or "{{" not in value:
         return value
-    template: Template | None
     try:
         template = parse_template(value, place_of(node))
     except SuiteError:
-        template = None
-    if template is None or not template.names <= variables.keys():
         return value
-    return template.fill(variables)
+    return template.fill(variables) if template.names <= variables.keys() else value

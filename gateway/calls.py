@@ -1,6 +1,6 @@
 """A call, its attempts and its outcome, as values that the layers hand to one another."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
@@ -8,6 +8,7 @@ from gateway.errors import FailureKind, Headers
 from gateway.heard import HeardCall
 from gateway.json_body import Document
 from gateway.tool_use import NO_END, AnswerEnd
+from policies.behaviours.behaviours import Behaviour
 from policies.guardrails.thresholds import Thresholds
 from routing.assignment import Reason
 from routing.chain import Target
@@ -190,6 +191,7 @@ class Outcome:
     `refusal` says why the gateway refused the request on its way to a provider, without what it quotes, or ''.
     `request_id` is the client's own name for the call and `conversation` its own id of the conversation, or ''.
     `begins` says that it is the first call of its unit. `heard` is what is heard of it where its texts are recorded.
+    `shown` are the behaviours that it shows.
     """
 
     call_id: str
@@ -223,6 +225,7 @@ class Outcome:
     refusal: str = ""
     begins: bool = False
     heard: HeardCall | None = None
+    shown: Collection[Behaviour] = ()
 
     @property
     def failed(self) -> bool:

@@ -32,12 +32,13 @@ _NAMES = re.compile(r"\w+")
 class Recording:
     """The outcome of one call while it runs."""
 
-    __slots__ = ("_call", "_prices", "_recorder", "outcome")
+    __slots__ = ("_applied", "_call", "_prices", "_recorder", "outcome")
 
     def __init__(self, recorder: Recorder, call: Call, plan: Plan, entry: Entry, prices: PriceBook) -> None:
         self._call = call
         self._recorder = recorder
         self._prices = prices
+        self._applied = entry.applied
         state, arm = entry.state, arm_of(plan, entry)
         rollout, evidence = (state.rollout, state.evidence) if state else (0, 0)
         # By position, and what is left over one by one: to pass 16 names to a class takes 1 % of a call.
@@ -61,7 +62,7 @@ class Recording:
         """Close the outcome. A client that took its answer too slowly ends its call, and nobody hears of it."""
         if error is not None:
             end_by(self.outcome, error)
-        self._recorder.close(self.outcome, self._prices, self._call)
+        self._recorder.close(self.outcome, self._prices, self._call, self._applied)
         return kind is ClientTooSlow
 
 

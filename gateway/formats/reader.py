@@ -9,12 +9,12 @@ from dataclasses import replace
 
 from gateway.calls import Usage
 from gateway.errors import ProviderError
-from gateway.formats.answer import Begin, End, Event, ToolBegin, ToolDelta
+from gateway.formats.answer import Begin, End, Event, RefusalDelta, TextDelta, ToolBegin, ToolDelta
 from gateway.formats.framing import Frame, Framer
 from gateway.formats.protocol import Parser, Writer
 from gateway.formats.provider_json import MAX_ARGUMENT_CHARACTERS, are_json, bad_arguments
 from gateway.formats.provider_words import explain
-from gateway.tool_use import MOST_TOOLS, AnswerEnd, RequestedTool, requested
+from gateway.tool_use import FEW_TOKENS, MOST_TOOLS, AnswerEnd, AnswerOutput, RequestedTool, end_of, requested
 
 
 class Reader:
@@ -26,7 +26,8 @@ class Reader:
     """
 
     __slots__ = (
-        "_answer_id", "_argument_characters", "_arguments", "_deltas", "_framer", "_parser", "_usage", "_writer",
+        "_answer_id", "_argument_characters", "_arguments", "_deltas", "_framer", "_has_said", "_parser", "_usage",
+        "_writer",
         "done", "failure", "finish", "refused", "started", "tools",
     )  # fmt: skip
 
@@ -37,6 +38,7 @@ class Reader:
         self._arguments: dict[int, list[str]] = {}
         self._argument_characters = 0
         self._deltas = 0
+        self._has_said = False
         self._usage: Usage | None = None
         self.started = False
         self.refused = False
@@ -49,7 +51,10 @@ class Reader:
     @property
     def answer_end(self) -> AnswerEnd:
         """Return what the answer ended with. Its id is told where the client got the provider's."""
-        return AnswerEnd(self.finish, tuple(self.tools), "" if self._writer else self._answer_id)
+        tools = tuple(self.tools)
+        arguments = tuple("".join(self._arguments.get(index, ())) for index in range(len(tools)))
+        output = AnswerOutput(arguments) if tools else None
+        return end_of(self.finish, tools, "" if self._writer else self._answer_id, self._is_empty(), output)
 
     @property
     def tokens(self) -> int:
@@ -65,6 +70,12 @@ class Reader:
             return said
         output = max(said.output, self._deltas)
         return replace(said, output=output, estimated=True)
+
+    def _is_empty(self) -> bool:
+        """Return whether the whole answer was nothing, thoughts aside; what no event stands for has taken tokens."""
+        if self._has_said or not self.done or self.failure:
+            return False
+        return self._usage is None or self._usage.output - self._usage.reasoning <= FEW_TOKENS
 
     def feed(self, chunk: bytes) -> bytes:
         """Take what came in; return what to send on, b"" when there is nothing yet."""
@@ -137,6 +148,8 @@ class Reader:
             self.done = True
             return
         self._deltas += 1
+        if not self._has_said:
+            self._has_said = isinstance(event, TextDelta | ToolBegin | RefusalDelta)
         if isinstance(event, ToolDelta):
             self._keep_arguments(event)
         elif isinstance(event, ToolBegin) and len(self.tools) < MOST_TOOLS:

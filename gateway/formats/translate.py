@@ -25,7 +25,7 @@ from gateway.formats.openai_chat.errors import read_error
 from gateway.formats.openai_chat.provider_answer import inspected, read_answer
 from gateway.formats.openai_chat.provider_stream import StreamReader
 from gateway.formats.plain import Plain
-from gateway.formats.prompt import FormatName, Prompt, ToolCall, Untranslatable
+from gateway.formats.prompt import FormatName, Prompt, Reasoning, Text, ToolCall, Untranslatable
 from gateway.formats.prompt_echo import EchoFramer, prompt_of
 from gateway.formats.protocol import ClientSide, Envelope, ProviderSide
 from gateway.formats.provider_json import are_json
@@ -35,7 +35,7 @@ from gateway.formats.settings import Settings, overlay
 from gateway.formats.whole import Whole
 from gateway.json_body import encode
 from gateway.net.client import Request
-from gateway.tool_use import MOST_TOOLS, AnswerEnd, requested
+from gateway.tool_use import FEW_TOKENS, MOST_TOOLS, AnswerOutput, end_of, requested
 from routing.chain import Target
 
 _RATE_LIMITED, _THEIR_FAULT = 429, 500  # HTTP statuses
@@ -289,4 +289,13 @@ def _whole(body: bytes, reply: Reply, answer_id: str = "") -> Whole:
     calls = [part for part in reply.parts if isinstance(part, ToolCall)]
     tools = tuple(requested(call.id, call.name) for call in calls[:MOST_TOOLS])
     are_good = all(are_json(call.arguments) for call in calls)
-    return Whole(body, reply.usage, are_good, reply.refused, AnswerEnd(reply.stop, tools, answer_id))
+    output = AnswerOutput(tuple(call.arguments for call in calls[:MOST_TOOLS])) if calls else None
+    end = end_of(reply.stop, tools, answer_id, _is_empty(reply), output)
+    return Whole(body, reply.usage, are_good, reply.refused, end)
+
+
+def _is_empty(reply: Reply) -> bool:
+    """Return whether an answer is nothing, thoughts aside; what no part stands for has taken tokens."""
+    if any(not isinstance(part, Reasoning) and not (isinstance(part, Text) and not part.text) for part in reply.parts):
+        return False
+    return reply.usage is None or reply.usage.output - reply.usage.reasoning <= FEW_TOKENS

@@ -4,15 +4,18 @@ Everything here is memory and arithmetic; nothing waits. Batches are taken by wh
 the number of versions and failing units, so they may be kept for as long as the store is away.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from gateway.calls import Call, Outcome, Spent
 from gateway.contents.selection import hear_request
+from gateway.formats.applied import AppliedVersion
+from gateway.formats.returned_tools import returned_tools
 from gateway.heard import HeldBytes
 from gateway.logs import Log
 from gateway.pricing import PriceBook
+from gateway.rollout.behaviours import shown_by
 from gateway.rollout.call_id import Booking
 from gateway.rollout.call_lines import call_line, line_beginning, log_usual
 from gateway.rollout.call_sums import add_up, count_call, spent_by
@@ -28,6 +31,7 @@ from gateway.store.seam import Arm, Batch
 from gateway.telemetry.call_counts import CallCounts
 from gateway.telemetry.samples import Samples
 from gateway.telemetry.seam import CallTracing
+from gateway.tool_use import ReturnedTools
 from gateway.traces.finished import FinishedCalls
 from policies.evidence.evidence import QUALITY, SCORED, WHOLE
 from routing.assignment import Reason
@@ -35,6 +39,8 @@ from routing.assignment import Reason
 _TALLIES: Mapping[Reason, str] = {
     "split": "", "pin": APART, "rule": APART, "passed": APART, "shadow": SHADOW, "model": "",
 }  # fmt: skip
+_UNEXAMINED: Collection[Reason] = ("passed", "model")  # calls that show nobody's behaviour
+NOTHING_APPLIED: Mapping[str, AppliedVersion] = {}
 OTHER_MODELS = "/other"  # sums of plain models that have never answered, or that are too many to be told apart
 _MOST_MODELS = 500  # plain models that this replica tells apart: clients choose their names
 
@@ -64,8 +70,15 @@ class Recorder:
         self._usual = UsualCalls(partial(line_beginning, log))
         self._models: dict[str, float] = {}  # when the last call of each ended, monotonic
 
-    def close(self, outcome: Outcome, prices: PriceBook, call: Call | None = None) -> None:
-        """Record a call that has ended. Called once, whatever happened. `call` is the client's request."""
+    def close(
+        self,
+        outcome: Outcome,
+        prices: PriceBook,
+        call: Call | None = None,
+        applied: Mapping[str, AppliedVersion] = NOTHING_APPLIED,
+    ) -> None:
+        """Record a call that has ended. Called once, whatever happened. `call` is the client's request, `applied` are
+        the agent's versions."""
         outcome.ended_at = self._clock.monotonic()
         self._price(outcome, prices)
         usual = is_usual(outcome)
@@ -76,6 +89,13 @@ class Recorder:
         if outcome.party and outcome.reason == "split" and (judged or outcome.rejected):
             batch.parties.add(outcome.party)
         name = outcome.version if outcome.reason != "model" else self._model(outcome)
+        returned: ReturnedTools = ()
+        if call is not None:
+            returned = returned_tools(call.document.values)
+            if (returned or not usual or outcome.attempts[0].end.is_notable) and outcome.reason not in _UNEXAMINED:
+                outcome.shown = shown_by(outcome, call, applied, returned)
+        if outcome.shown:
+            self._count_shown(outcome, name, batch)
         kind = self._usual.note(outcome, name, call) if usual else None
         if kind is None:
             self._count(outcome, judged, name, batch, call)
@@ -86,7 +106,7 @@ class Recorder:
         if call is not None:
             if outcome.heard is not None:
                 hear_request(outcome.heard, call.format, call.document)
-            self.finished.note(outcome, call)
+            self.finished.note(outcome, call, returned)
         if kind is not None and self.tracing is None:
             log_usual(self._log, kind.beginning, outcome)
             return
@@ -173,6 +193,13 @@ class Recorder:
             self._note_reason(batch, outcome)
         if call is not None:
             self.counts.count(outcome, call, name)
+
+    def _count_shown(self, outcome: Outcome, name: str, batch: Batch) -> None:
+        """Count the behaviours that a call shows; few calls show any."""
+        tally, _ = batch.cells.sums(name + _TALLIES[outcome.reason], outcome.arm or "", outcome.ended_at)
+        for behaviour in outcome.shown:
+            tally.behaviours[behaviour] = tally.behaviours.get(behaviour, 0) + 1
+        self.counts.show(outcome)
 
     def _weigh(self, outcome: Outcome, judged: bool, batch: Batch) -> None:
         """Take a trial's call as evidence on its arm, and ask for a flush at once where the canary has failed it."""

@@ -102,7 +102,7 @@ class CallSums:
 
     `errors` are those of first attempts on the version. `unjudged` calls say nothing of it, `censored` ones met an
     open circuit, `held` ones are of conversations whose arm no weight drew, `unpriced` ones are missing from
-    the cost.
+    the cost. `behaviours` counts the calls that show each behaviour, such as `truncated`.
     """
 
     requests: int
@@ -122,6 +122,7 @@ class CallSums:
     cost_usd: float | None
     cost_per_request_usd: float | None
     unpriced: int
+    behaviours: Mapping[str, int]
 
     @property
     def judged(self) -> int:

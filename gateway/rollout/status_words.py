@@ -20,6 +20,14 @@ _METRICS = {
     "cost": "Cost per call",
     "tokens": "Tokens per call",
     "low_quality": "Low quality",
+    "bad_tools": "Bad tool calls",
+    "off_schema": "Answers off their JSON schema",
+    "refusals": "Refusals",
+    "truncated": "Truncated answers",
+    "empty": "Empty answers",
+    "tool_loops": "Tool loops",
+    "tool_errors": "Tool errors",
+    "handovers": "Handovers",
 }
 _MEASURES = {"latency": "Latency", "ttft": "First token"}
 

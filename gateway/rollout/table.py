@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from gateway.calls import ArmName
 from gateway.formats.applied import AppliedVersion
 from policies.guardrails.grammar import Guardrail, parse
-from policies.guardrails.thresholds import Thresholds, arm_thresholds
+from policies.guardrails.thresholds import Thresholds, arm_thresholds, limited_behaviours
 from policies.rollout.state import Intent, State, Step, VersionRef
 from routing.agents import Agent, AgentVersion
 from routing.chain import Target
@@ -198,7 +198,12 @@ def _intent(agent: Agent) -> Intent:
 
 
 def _thresholds(entry: Entry) -> Mapping[ArmName, Thresholds]:
-    """Return when a call of either arm is slow or expensive, once the record has frozen it."""
+    """Return when a call of either arm is slow or expensive, once the record has frozen it, and what else is watched.
+
+    Without a control the limits of behaviours are, as errors are.
+    """
+    if entry.is_completed and (limited := limited_behaviours(entry.guardrails)):
+        return {"canary": Thresholds(behaviours=limited, limited=limited)}
     if not entry.on_trial or entry.state is None:
         return {}
     watched = (*entry.guardrails, *entry.signals)

@@ -51,6 +51,7 @@ def sums_of(tally: Tally) -> dict[str, Any]:
         "cost_usd": cost,
         "cost_per_request_usd": cost / priced if cost is not None and priced > 0 else None,
         "unpriced": tally.unpriced,
+        "behaviours": dict(tally.behaviours),
     }
 
 

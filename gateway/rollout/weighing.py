@@ -14,6 +14,7 @@ from gateway.calls import Outcome
 from gateway.rollout.checks import Checks
 from gateway.rollout.repeats import Repeats
 from gateway.store.seam import MAX_FAILING_UNITS, MAX_UNITS, Arm, SampleSums
+from policies.behaviours.behaviours import OF_CONVERSATIONS, OF_REQUESTS
 from policies.calls.blame import RATE_LIMIT
 from policies.evidence.evidence import ERRORS, REJECTIONS, REPEATS, WHOLE, checked, part_of, repeated
 from policies.guardrails.metrics import MEANS, Amount
@@ -40,6 +41,8 @@ def weigh(outcome: Outcome, judged: bool, arm: Arm, known: Unshared) -> bool:
     is_refused = outcome.rejected and not outcome.excused
     if is_refused:
         _mark_call(outcome, arm, REJECTIONS, outcome.party, repeats)
+    if outcome.shown and outcome.thresholds is not None and not outcome.excused:
+        _mark_shown(outcome, judged, outcome.thresholds.behaviours, arm, repeats)
     if judged:
         return _count_judged(outcome, arm, repeats) or (is_refused and outcome.arm == "canary")
     arm.uncounted += 1
@@ -63,6 +66,11 @@ def _check(outcome: Outcome, judged: bool, arm: Arm, checks: Checks) -> None:
     party, excused = outcome.party, outcome.excused
     if outcome.rejected and not excused:
         mark(arm, checked(REJECTIONS), unit, party)
+    for behaviour in outcome.thresholds.limited if outcome.thresholds is not None else ():
+        if behaviour not in outcome.shown:
+            _count_check(arm, behaviour, party)
+        elif not excused:
+            mark(arm, checked(behaviour), unit, party)
     for limit in limits:
         if limit.component in slow:
             mark(arm, checked(limit.component), unit, party)
@@ -104,6 +112,20 @@ def _mark_call(outcome: Outcome, arm: Arm, component: str, party: str, repeats: 
     times = repeats.add(outcome.agent, outcome.origin or outcome.evidence, component, unit)
     if times in REPEATS:
         mark(arm, repeated(component, times), unit, party)
+
+
+def _mark_shown(outcome: Outcome, judged: bool, watched: Iterable[str], arm: Arm, repeats: Repeats) -> None:
+    """Note the unit under the behaviours that the call shows.
+
+    What the request alone shows counts whatever became of the call, for that was known before its arm answered.
+    """
+    for behaviour in watched:
+        if behaviour not in outcome.shown or not (judged or behaviour in OF_REQUESTS):
+            continue
+        if behaviour in OF_CONVERSATIONS:
+            mark(arm, behaviour, _counted_unit(outcome), outcome.party)
+        else:
+            _mark_call(outcome, arm, behaviour, outcome.party, repeats)
 
 
 def _drawing_unit(outcome: Outcome) -> str:
@@ -192,6 +214,10 @@ def _mark_lost(outcome: Outcome, arm: Arm, repeats: Repeats) -> None:
     elif outcome.arm == "stable" and first is not None and first.failure is not None:
         for threshold in slow:
             _mark_call(outcome, arm, threshold.component, outcome.party, repeats)
+        if first.failure != "bad_tool_arguments" and outcome.thresholds is not None:  # else its answer was seen
+            for behaviour in outcome.thresholds.behaviours:
+                if behaviour not in OF_REQUESTS:
+                    _mark_call(outcome, arm, behaviour, outcome.party, repeats)
         if first.status == RATE_LIMIT:  # the busier arm has more of them
             _mark_call(outcome, arm, ERRORS, outcome.party, repeats)
 

@@ -15,6 +15,7 @@ from gateway.calls import ArmName, Attempt, Call, End, FormatName, Operation, Ou
 from gateway.errors import NOT_SENT, FailureKind
 from gateway.telemetry.families import (
     ATTEMPTS,
+    BEHAVIOURS,
     CALLS,
     COST,
     COUNTED,
@@ -103,6 +104,12 @@ class CallCounts:
     def score(self, agent: str, version: str, arm: str) -> None:
         """Count a score of feedback."""
         self._value(SCORES, (agent, version, arm))[0] += 1
+
+    def show(self, outcome: Outcome) -> None:
+        """Count the behaviours that a call shows."""
+        split = _split(outcome.agent, outcome.version, outcome.arm, outcome.reason)
+        for behaviour in outcome.shown:
+            self._value(BEHAVIOURS, (*split, behaviour))[0] += 1
 
     def decide(self, agent: str, action: str) -> None:
         """Count a change of a rollout's record that this process made."""

@@ -61,6 +61,10 @@ UNPRICED = MetricFamily(
     ("agent", "version", *_TARGET),
 )  # fmt: skip
 SCORES = MetricFamily("serinus_quality_scores_total", "counter", "Scores of feedback that were taken.", _VERSION)
+BEHAVIOURS = MetricFamily(
+    "serinus_behaviours_total", "counter", "Calls that show a behaviour, such as an answer that was cut off.",
+    (*_VERSION, "behaviour"),
+)  # fmt: skip
 SPANS_DROPPED = MetricFamily(
     "serinus_spans_dropped_total", "counter", "Spans that reached no receiver, by what became of them.", ("reason",)
 )
@@ -137,7 +141,7 @@ SPLIT_MISMATCH = MetricFamily(
 )  # fmt: skip
 
 COUNTED = (
-    CALLS, ATTEMPTS, FALLBACKS, COST, UNPRICED, SCORES, DECISIONS, SPANS_DROPPED, DURATION, TOKEN_USAGE,
+    CALLS, ATTEMPTS, FALLBACKS, COST, UNPRICED, SCORES, BEHAVIOURS, DECISIONS, SPANS_DROPPED, DURATION, TOKEN_USAGE,
     FIRST_TOKEN, OVERHEAD,
 )  # fmt: skip
 OF_EACH_PROCESS = (

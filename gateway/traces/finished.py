@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from gateway.calls import Call, Outcome
 from gateway.conversation import conversation_key
-from gateway.formats.returned_tools import returned_tools
 from gateway.heard import HeardCall
+from gateway.tool_use import ReturnedTools
 from gateway.traces.record import CallRecord, Finished, record_of
 
 MOST_WAITING = 4_000  # some 2 KB each
@@ -26,8 +26,11 @@ class FinishedCalls:
         self._waiting: deque[tuple[object, ...]] = deque()
         self.dropped = 0
 
-    def note(self, outcome: Outcome, call: Call) -> None:
-        """Keep a call that has ended until it is recorded; a full queue drops it. Never waits."""
+    def note(self, outcome: Outcome, call: Call, returned: ReturnedTools) -> None:
+        """Keep a call that has ended until it is recorded; a full queue drops it. Never waits.
+
+        `returned` are the tool results that its request brought.
+        """
         waiting = self._waiting
         if not call.opening and (len(call.named) > _LONGEST or len(outcome.conversation) > _LONGEST):
             _cut(outcome, call)
@@ -37,7 +40,7 @@ class FinishedCalls:
         waiting.append(  # a plain tuple: to call a class with so many values takes as long as all else here
             (
                 outcome, call.format, call.named, call.opening, call.trace_parent, call.sub_agent,
-                returned_tools(call.document.values), call.nonce,
+                returned, call.nonce,
             )
         )  # fmt: skip
 

@@ -73,6 +73,7 @@ class Tally:
     for what good calls took at their first attempt (nano-USD, tokens). `failures` splits the errors by their kind,
     `units` counts the conversations (or users, or requests) that began, and `unanswered` the calls whose client got an
     error or a broken answer, whoever caused it; a fallback may have answered a call that is among the `errors`.
+    `behaviours` counts the calls that show each behaviour.
     """
 
     requests: int = 0
@@ -100,6 +101,7 @@ class Tally:
     cost: Counter[int] = field(default_factory=Counter)
     tokens: Counter[int] = field(default_factory=Counter)
     failures: dict[str, int] = field(default_factory=dict)
+    behaviours: dict[str, int] = field(default_factory=dict)
 
     def merge(self, other: "Tally") -> None:
         """Add the sums of `other` to this tally."""
@@ -107,8 +109,10 @@ class Tally:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in HISTOGRAMS:
             getattr(self, name).update(getattr(other, name))
-        for kind, count in other.failures.items():
-            self.failures[kind] = self.failures.get(kind, 0) + count
+        for name in _BY_NAME:
+            counts = getattr(self, name)
+            for kind, count in getattr(other, name).items():
+                counts[kind] = counts.get(kind, 0) + count
 
     def to_fields(self, prefix: str = "") -> dict[str, int]:
         """The sums that are not zero, as flat integers for the store; `prefix` goes before every name."""
@@ -117,8 +121,9 @@ class Tally:
             head = f"{prefix}{name}:"
             for index, count in getattr(self, name).items():
                 fields[f"{head}{index}"] = count
-        for kind, count in self.failures.items():
-            fields[f"{prefix}{_FAILURES}:{kind}"] = count
+        for name in _BY_NAME:
+            for kind, count in getattr(self, name).items():
+                fields[f"{prefix}{name}:{kind}"] = count
         return fields
 
     @classmethod
@@ -129,13 +134,13 @@ class Tally:
             histogram, _, index = name.partition(":")
             if name in COUNTERS:
                 setattr(tally, name, value)
-            elif histogram == _FAILURES:
-                tally.failures[index] = value
+            elif histogram in _BY_NAME:
+                getattr(tally, histogram)[index] = value
             elif histogram in HISTOGRAMS:
                 getattr(tally, histogram)[int(index)] = value
         return tally
 
 
 HISTOGRAMS = tuple(each.name for each in fields(Tally) if each.default_factory is Counter)
-_FAILURES = "failures"
-COUNTERS = tuple(name for name in Tally.__slots__ if name not in HISTOGRAMS and name != _FAILURES)
+_BY_NAME = ("failures", "behaviours")
+COUNTERS = tuple(name for name in Tally.__slots__ if name not in HISTOGRAMS and name not in _BY_NAME)

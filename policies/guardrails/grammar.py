@@ -2,6 +2,7 @@
 
     error_rate  <= stable * 1.25     a ratio: the canary may be at most 1.25 times as bad as stable
     latency_p90 <= stable * 1.10     the canary may be at most 10 % slower
+    truncated   <= stable * 1.5      the canary's answers may be cut off at most 1.5 times as often as stable's
     error_rate  <= 20%               an absolute guard, for when no control is left
 
 A rejection is a request that the provider refuses to serve, most often with a 4xx. Callers cause most of them, and they
@@ -27,6 +28,10 @@ DEFAULT_GUARDRAILS = (
     "latency_p90 <= stable * 1.10",
     "cost <= stable * 1.05",
     "low_quality <= stable * 1.20",
+    "bad_tools <= stable * 1.5",
+    "off_schema <= stable * 1.5",
+    "truncated <= stable * 1.5",
+    "empty <= stable * 1.5",
     "error_rate <= 20%",
 )
 
@@ -132,10 +137,10 @@ class Guardrail:
     def events(self) -> tuple[CountedEvent, ...]:
         """The events by which units are compared: the first bad call of each, and later ones of long conversations.
 
-        A unit is scored once, so scores have no later ones.
+        A unit is scored once, so scores have no later ones; nor has what a conversation shows once.
         """
-        whole = 1.0 / max(len(self.components), 1)
-        if self.population == "scored units":
+        whole, reading = 1.0 / max(len(self.components), 1), self.metric.reading
+        if self.population == "scored units" or (isinstance(reading, Events) and reading.once):
             return tuple(CountedEvent(component, 1, whole) for component in self.components)
         parts = {1: _FIRST_PART, **dict.fromkeys(REPEATS, (1 - _FIRST_PART) / len(REPEATS))}
         return tuple(

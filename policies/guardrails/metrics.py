@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from policies.behaviours.behaviours import BEHAVIOURS, OF_CONVERSATIONS
 from policies.evidence.evidence import ERRORS, QUALITY, REJECTIONS, ArmEvidence, Population
 
 Measure = Literal["latency", "ttft"]
@@ -21,13 +22,15 @@ _PERCENTILES = (50, 75, 90, 95, 99)
 @dataclass(frozen=True, slots=True)
 class SimulatedBehaviour:
     """Behaviour of one version in a simulated world: the shares of units that fail and that the provider rejects, the
-    mean score of the others, and the factors on its latency and on its cost."""
+    mean score of the others, and the factors on its latency and on its cost. `misbehaviour` is the share of units that
+    show any one of the behaviours, such as `truncated`."""
 
     errors: float = 0.01
     rejections: float = 0.01
     quality: float = 0.9
     latency: float = 1.0
     cost: float = 1.0
+    misbehaviour: float = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +48,15 @@ class Events:
     """The share of units that are bad under one component; an absolute limit is written in percent.
 
     `population` names what might have been bad. `observed` counts what people are shown, where that is not the bad
-    units. `simulated` gives the share of bad units in a simulated world.
+    units. `simulated` gives the share of bad units in a simulated world. With `once` later bad calls of a unit are no
+    events of their own.
     """
 
     component: str
     simulated: Callable[[SimulatedBehaviour], float]
     population: Population = "judged calls"
     observed: Callable[[ArmEvidence], int] | None = None
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,19 +129,23 @@ def _dearness(version: SimulatedBehaviour) -> float:
     return version.cost
 
 
+def _misbehaving(version: SimulatedBehaviour) -> float:
+    return version.misbehaviour
+
+
 def _failed_calls(arm: ArmEvidence) -> int:
     return arm.errors
 
 
-_LATENCY = Kind("latency", share=0.15)
-_COST = Kind("cost", share=0.15)
+_LATENCY = Kind("latency", share=0.12)
+_COST = Kind("cost", share=0.12)
 
 ERROR_RATE = Metric(
     "error_rate", Kind("errors", share=0.4, floor=ERROR_FLOOR), Events(ERRORS, _failing, observed=_failed_calls)
 )
 REJECTION_RATE = Metric(
     "rejection_rate",
-    Kind("rejections", share=0.15, floor=0.005),
+    Kind("rejections", share=0.12, floor=0.005),
     Events(REJECTIONS, _rejected, population="judged and rejected calls"),
 )
 _SLOW = tuple(
@@ -149,11 +158,16 @@ _MEANS = (
     Metric("tokens", _COST, Mean("tokens", _dearness)),
 )
 LOW_QUALITY = Metric(
-    "low_quality", Kind("quality", share=0.15, floor=0.02), Events(QUALITY, _low_quality, population="scored units")
+    "low_quality", Kind("quality", share=0.12, floor=0.02), Events(QUALITY, _low_quality, population="scored units")
+)
+
+_BEHAVIOUR = Kind("behaviour", share=0.12, floor=0.005)
+_BEHAVIOURS = tuple(
+    Metric(name, _BEHAVIOUR, Events(name, _misbehaving, once=name in OF_CONVERSATIONS)) for name in BEHAVIOURS
 )
 
 METRICS: Mapping[str, Metric] = {
-    metric.name: metric for metric in (ERROR_RATE, REJECTION_RATE, *_SLOW, *_MEANS, LOW_QUALITY)
+    metric.name: metric for metric in (ERROR_RATE, REJECTION_RATE, *_SLOW, *_MEANS, LOW_QUALITY, *_BEHAVIOURS)
 }
 MEANS: Mapping[str, Mean] = {
     metric.name: metric.reading for metric in METRICS.values() if isinstance(metric.reading, Mean)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from policies.behaviours.behaviours import BEHAVIOURS
 from policies.evidence.tally import Tally, quantile
 from policies.guardrails.grammar import Guardrail
 from policies.guardrails.metrics import MEANS, Measure
@@ -37,11 +38,16 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Thresholds for one arm's calls. `scales` is keyed by metric. `limits` are the slow ones that guardrails name."""
+    """Thresholds for one arm's calls. `scales` is keyed by metric. `limits` are the slow ones that guardrails name.
+
+    `behaviours` are those that a guardrail or signal watches, `limited` those of them with an absolute limit.
+    """
 
     slow: tuple[SlowThreshold, ...] = ()
     scales: Mapping[str, Scale] = field(default_factory=dict)
     limits: tuple[SlowThreshold, ...] = ()
+    behaviours: tuple[str, ...] = ()
+    limited: tuple[str, ...] = ()
 
 
 def freeze(stable: Tally, guardrails: Iterable[Guardrail]) -> dict[str, float] | None:
@@ -87,7 +93,8 @@ def arm_thresholds(guardrails: Iterable[Guardrail], frozen: Mapping[str, float],
     """Return the thresholds of one arm: the canary is granted each guardrail's margin, stable is not."""
     slow_thresholds: dict[str, SlowThreshold] = {}
     scales: dict[str, Scale] = {}
-    for guardrail in guardrails:
+    watched = tuple(guardrails)
+    for guardrail in watched:
         for slow in guardrail.slow:
             threshold = slow.seconds if slow.seconds is not None else frozen.get(slow.frozen_name)
             if threshold is not None:
@@ -103,7 +110,18 @@ def arm_thresholds(guardrails: Iterable[Guardrail], frozen: Mapping[str, float],
             # Two guardrails on one metric share its sums: the lower cut-off favours the canary, so neither is misled.
             scales[name] = Scale(cap, min(most, scales.get(name, Scale(cap, most)).most))
     thresholds = tuple(slow_thresholds.values())
-    return Thresholds(thresholds, scales, tuple(each for each in thresholds if each.is_limit))
+    limits = tuple(each for each in thresholds if each.is_limit)
+    return Thresholds(thresholds, scales, limits, _behaviours(watched), limited_behaviours(watched))
+
+
+def limited_behaviours(guardrails: Iterable[Guardrail]) -> tuple[str, ...]:
+    """Return the behaviours with an absolute limit, which are watched without a control, too."""
+    return _behaviours(guardrail for guardrail in guardrails if not guardrail.relative)
+
+
+def _behaviours(guardrails: Iterable[Guardrail]) -> tuple[str, ...]:
+    names = dict.fromkeys(guardrail.metric.name for guardrail in guardrails)
+    return tuple(name for name in names if name in BEHAVIOURS)
 
 
 def _put(frozen: dict[str, float], name: str, value: float | None) -> None:

@@ -26,7 +26,7 @@ _SUMS: dict[str, Any] = {
     "error_rate": 0.000567,
     "fallbacks": 1, "escalations": 0, "hedges": 2, "hedges_won": 0, "latency_seconds": _SECONDS,
     "ttft_seconds": _SECONDS, "tokens": TokenSums(0, 0, 0, 0), "cost_usd": 1.25, "cost_per_request_usd": None,
-    "unpriced": 0,
+    "unpriced": 0, "behaviours": {},
 }  # fmt: skip
 FINDING = FindingView(
     text="error_rate <= 20%", metric="error_rate", verdict="breached", e_value=1234567.8, e_value_of_all=1234567.8,

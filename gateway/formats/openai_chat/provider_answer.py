@@ -16,7 +16,7 @@ from gateway.formats.prompt import Media, Part, Refusal, Text, ToolCall
 from gateway.formats.provider_json import are_json, parse_object, text_of
 from gateway.formats.whole import Whole
 from gateway.json_body import NotJson, encode
-from gateway.tool_use import MOST_TOOLS, NO_END, AnswerEnd, requested
+from gateway.tool_use import MOST_TOOLS, NO_END, AnswerOutput, end_of, requested
 
 
 def read_answer(body: bytes) -> dict[str, Any]:
@@ -35,28 +35,44 @@ def read_answer(body: bytes) -> dict[str, Any]:
     return answer
 
 
-def inspected(answer: dict[str, Any], body: bytes) -> Whole:
+def inspected(answer: dict[str, Any], body: bytes, asks_json: bool = False) -> Whole:
     """Return a whole answer with what is known of it; the client gets it as it came."""
     choices = answer["choices"]
     choice = choices[0]
-    reason = choice.get("finish_reason")
-    refused = reason in FILTERED or bool(choice["message"].get("refusal"))
+    reason, message = choice.get("finish_reason"), choice["message"]
+    refused = reason in FILTERED or bool(message.get("refusal"))
     whole = Whole(body, usage_in(answer), True, refused, _ENDS.get(reason, NO_END) if type(reason) is str else NO_END)
     for each in choices:
         if calls := each["message"].get("tool_calls"):
             _look_into_calls(calls, whole)
+    if asks_json or not message.get("content"):
+        _look_into_text(message, whole, asks_json)
     return whole
+
+
+def _look_into_text(message: Mapping[str, Any], whole: Whole, asks_json: bool) -> None:
+    """Note whether an answer holds nothing, and its text where JSON was asked for."""
+    if asks_json:
+        output = whole.end.output or AnswerOutput()
+        text = "".join(content_texts(message.get("content")))
+        whole.end = whole.end._replace(output=output._replace(text=text), is_notable=True)
+    if not (message.get("content") or any(message[name] for name in message.keys() - _SAYS_NOTHING)):
+        whole.end = whole.end._replace(is_empty=True, is_notable=True)
 
 
 def _look_into_calls(calls: object, whole: Whole) -> None:
     """Note the calls that an answer asks for, and whether the arguments of each are JSON."""
-    tools = list(whole.end.tools)
+    tools, arguments = list(whole.end.tools), []
     for call in calls if isinstance(calls, list) else ():
         function = call.get("function") if isinstance(call, dict) else None
         if isinstance(function, dict):
             whole.arguments_are_json = whole.arguments_are_json and are_json(function.get("arguments"))
             tools.append(requested(call.get("id"), function.get("name")))
-    whole.end = whole.end._replace(tools=tuple(tools[:MOST_TOOLS]))
+            said = function.get("arguments")
+            arguments.append(said if isinstance(said, str) else "" if said is None else _NO_TEXT)
+    before = whole.end.output.arguments if whole.end.output else ()
+    output = AnswerOutput((*before, *arguments)[:MOST_TOOLS])
+    whole.end = whole.end._replace(tools=tuple(tools[:MOST_TOOLS]), output=output, is_notable=True)
 
 
 Members = dict[str, Any]
@@ -72,7 +88,12 @@ _STOPS: Mapping[str, Stop] = {
     "model_context_window_exceeded": "length",  # Z.ai
     "sensitive": "content_filter",  # Z.ai
 }
-_ENDS = {reason: AnswerEnd(reason) for reason in _STOPS}  # of most answers
+_ENDS = {reason: end_of(reason) for reason in _STOPS}  # of most answers
+# Members of a message that are no part of an answer.
+_SAYS_NOTHING = frozenset(
+    {"role", "content", "name", "annotations", "reasoning", "reasoning_content", "reasoning_details"}
+)
+_NO_TEXT = "no text"  # in place of arguments that are none, which are no JSON either
 _NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9_-]")
 _LONGEST_ID = 40
 

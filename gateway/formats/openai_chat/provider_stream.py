@@ -4,6 +4,7 @@
 a tool call, an error or the end is parsed. `ChatParser` turns it into events for a client of another format.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -26,11 +27,13 @@ from gateway.formats.prompt import Refusal, ToolCall
 from gateway.formats.provider_json import MAX_ARGUMENT_CHARACTERS, are_json, bad_arguments, parse, text_of
 from gateway.formats.provider_words import explain
 from gateway.redaction import NOTHING, Redactor
-from gateway.tool_use import MOST_TOOLS, AnswerEnd, RequestedTool, requested, short
+from gateway.tool_use import FEW_TOKENS, MOST_TOOLS, AnswerEnd, AnswerOutput, RequestedTool, end_of, requested, short
 
 _DONE = b"[DONE]"
 # How a compact encoder writes a part of an answer; what is spelled otherwise is parsed, which costs more.
 _PART = b'"choices":[{'
+_speaks = re.compile(rb'"content":\s*(?:"[^"]|\[\{)').search
+_IS_SILENT = b'"content":""'  # the first part of many streams, whose frame would hold every text
 _MARKS = (b'"finish_reason":"', b'"usage":{', b'"tool_calls"', b'"error"', b'"refusal":"')  # of what is looked into
 
 
@@ -44,7 +47,7 @@ class StreamReader:
     """
 
     __slots__ = (
-        "_argument_characters", "_arguments", "_cutter", "_frame", "_redactor", "_wants_usage",
+        "_argument_characters", "_arguments", "_begun", "_cutter", "_frame", "_has_text", "_redactor", "_wants_usage",
         "done", "failure", "finish", "parts", "refused", "started", "tools", "usage",
     )  # fmt: skip
 
@@ -54,6 +57,8 @@ class StreamReader:
         self._cutter = sse.Cutter()
         self._frame: ChunkFrame | None = None  # while all is well, and nothing of the next event has come
         self._arguments: dict[tuple[int, int], Arguments] = {}
+        self._begun: list[Arguments] = []  # of each of `tools`
+        self._has_text = False
         self._argument_characters = 0
         self.finish = ""
         self.parts = 0
@@ -67,7 +72,9 @@ class StreamReader:
     @property
     def answer_end(self) -> AnswerEnd:
         """Return what the answer ended with. No answer of this format is continued by its id."""
-        return AnswerEnd(self.finish, tuple(self.tools))
+        tools = tuple(self.tools)
+        output = AnswerOutput(tuple(each.text for each in self._begun)) if tools else None
+        return end_of(self.finish, tools, "", self._is_empty(), output)
 
     @property
     def tokens(self) -> int:
@@ -90,12 +97,21 @@ class StreamReader:
         """
         rest = b""
         if self._cutter.kept and not (self.done or self.failure):
-            rest = b"".join(self._read_each(self._redactor.plain(bytes(self._cutter.kept) + b"\n\n")))
+            block = self._redactor.plain(bytes(self._cutter.kept) + b"\n\n")
+            self._has_text = self._has_text or _speaks(block) is not None
+            rest = b"".join(self._read_each(block))
             if self.failure and self.failure.kind == "malformed":
                 self.failure = _truncated()
         if self.failure is None:
             self.failure = self._shortcoming()
         return rest
+
+    def _is_empty(self) -> bool:
+        """Return whether the whole answer was nothing, thoughts aside; what is no text has taken tokens."""
+        if self._has_text or self.tools or self.refused or self.failure or not self.finish:
+            return False
+        tokens = self.tokens if self.usage is None else self.usage.output - self.usage.reasoning
+        return tokens <= FEW_TOKENS
 
     def _look_into(self, chunk: bytes) -> bytes:
         if self.done or self.failure:
@@ -110,16 +126,18 @@ class StreamReader:
             return ProviderError("malformed", "the provider's stream ended without content")
         if not (self.done or self.finish):
             return _truncated()
-        if not all(are_json(each.text) for each in self._arguments.values()):
+        if not all(are_json(each.text) for each in {*self._begun, *self._arguments.values()}):
             return bad_arguments()
         return None
 
     def _read(self, block: bytes) -> bytes:
         parts = block.count(_PART)
+        if not self._has_text:
+            self._has_text = _speaks(block) is not None
         if parts and _is_plain(block, parts):
             self.parts += parts
             self.started = True
-            if parts == 1 and not self._cutter.kept:
+            if parts == 1 and not self._cutter.kept and (self._has_text or _IS_SILENT not in block):
                 self._frame = ChunkFrame.of(block, self._redactor)
             return block
         return b"".join(self._read_each(block))
@@ -182,6 +200,8 @@ class StreamReader:
         """Note one piece of a call. A name begins one, unless the server repeats it with every piece."""
         if (name := function.get("name")) and self._begins_call(call.get("id"), key):
             self.tools.append(requested(call.get("id"), name))
+            self._arguments[key] = Arguments()
+            self._begun.append(self._arguments[key])
         if isinstance(function.get("arguments"), str):
             self._keep_arguments(key, function)
 

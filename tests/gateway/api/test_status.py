@@ -91,7 +91,7 @@ async def test_a_trial_by_the_contract(served: Running, agent: str) -> None:
         "unit": "share", "relative": True, "limit": 1.25, "stable": None, "canary": None, "ratio": None,
         "stable_counts": None, "canary_counts": None,
     }  # fmt: skip
-    assert len(view["guardrails"]) == 6 and view["signals"] == []
+    assert len(view["guardrails"]) == 10 and view["signals"] == []
 
 
 async def test_steps_by_the_contract(served: Running, agent: str, standin: Standin) -> None:

@@ -164,7 +164,7 @@ async def test_what_a_step_has_shown_is_kept_when_a_person_ends_it(replica: Repl
     await bring_in(replica, agent, healthy(replica.state(agent)))
     assert (await act(replica, agent, "pause")).banked == {}
     promoted = await act(replica, agent, "promote")
-    assert promoted.banked.keys() == set(DEFAULT_GUARDRAILS[:5]) and promoted.offset == 1
+    assert promoted.banked.keys() == set(DEFAULT_GUARDRAILS[:-1]) and promoted.offset == 1
     assert promoted.frozen["latency:0.9"] == pytest.approx(0.1, rel=0.03)
 
 

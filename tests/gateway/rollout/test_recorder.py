@@ -1,19 +1,16 @@
 """What is counted of a call, for whom, and how often: once."""
 
-import io
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 import pytest
 
-from gateway import logs
 from gateway.calls import ArmName, Attempt, End, Outcome, Usage
 from gateway.pricing import PriceBook
 from gateway.rollout.call_id import Booking
-from gateway.rollout.recorder import OTHER_MODELS, Clock, Recorder
+from gateway.rollout.recorder import OTHER_MODELS
 from gateway.rollout.table import Entry
 from gateway.rollout.weighing import unit_id
 from gateway.store.seam import MAX_FAILING_UNITS, MAX_UNITS, Batch
@@ -23,9 +20,9 @@ from policies.guardrails.grammar import parse
 from policies.guardrails.thresholds import Scale, Thresholds, arm_thresholds
 from routing.assignment import Reason
 from routing.models import MODELS
+from tests.gateway.rollout.stage import PRICES, Stage, failing
 from tests.support.trials import agent_named, begun, outcome
 
-PRICES = PriceBook((), {})
 GUARDRAILS = (parse("latency_p90 <= stable * 1.10"), parse("cost <= stable * 1.05"))
 FROZEN = {"latency:0.9": 1.0, "latency:0.75": 9.0, "cost": 1000.0}
 THRESHOLDS: Mapping[ArmName, Thresholds] = {
@@ -33,37 +30,6 @@ THRESHOLDS: Mapping[ArmName, Thresholds] = {
     "canary": arm_thresholds(GUARDRAILS, FROZEN, canary=True),
 }
 SLOW = "latency_p90:0.9:1.1"
-
-
-@dataclass(slots=True)
-class Stage:
-    """A recorder, and what it logged."""
-
-    out: io.BytesIO = field(default_factory=io.BytesIO)
-    now: float = 100.0
-    recorder: Recorder = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.recorder = Recorder(logs.to(self.out), Clock(lambda: self.now, lambda: 1e9))
-
-    def close(self, outcome: Outcome) -> Batch:
-        """The batch in which a single outcome ends up."""
-        self.recorder.close(outcome, PRICES)
-        batch = self.recorder.take(outcome.agent)
-        assert batch is not None
-        return batch
-
-    @property
-    def asks_for_a_flush(self) -> bool:
-        """Whether the agent is to be flushed at once."""
-        return "a" in self.recorder.flush_requests
-
-    def lines(self) -> list[Any]:
-        return [json.loads(line) for line in self.out.getvalue().splitlines()]
-
-
-def failing() -> Attempt:
-    return Attempt("p/m", 99.5, status=500, failure="status", counts=True)
 
 
 def test_an_answer_is_one_call_of_its_arm() -> None:

@@ -113,7 +113,7 @@ def test_what_is_dismissed_is_not_heeded() -> None:
     here = table()
     here.turn(AGENT.name, replace(running_state(), frozen={"latency:0.9": 1.0}, dismissed=("latency_p90",)))
     entry = here.entry(AGENT.name)
-    assert entry and len(entry.guardrails) == 5 and len(entry.all_guardrails) == 6
+    assert entry and len(entry.guardrails) == 9 and len(entry.all_guardrails) == 10
     assert entry.thresholds["canary"].slow == ()
 
 

@@ -66,7 +66,7 @@ def test_a_full_queue_drops_and_counts() -> None:
     """A replica whose records nobody takes keeps a bounded number of them."""
     finished = FinishedCalls(lambda: 0.0, lambda: 0.0, most=2)
     for _ in range(5):
-        finished.note(outcome("stable"), call())
+        finished.note(outcome("stable"), call(), ())
     assert (len(finished), finished.dropped) == (2, 3)
 
 
@@ -75,6 +75,6 @@ def test_long_names_are_not_held() -> None:
     finished = FinishedCalls(lambda: 0.0, lambda: 0.0)
     closed, request = outcome("stable"), call(named="x" * 1_000_000)
     closed.conversation = request.named
-    finished.note(closed, request)
+    finished.note(closed, request, ())
     assert len(closed.conversation) < 100 and len(request.named) < 100
     assert len(finished.take(1)[0].conversation) == 16

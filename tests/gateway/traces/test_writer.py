@@ -48,7 +48,7 @@ class Stage:
         for number in range(count):
             closed = outcome("stable", attempt())
             closed.agent = agent
-            self.finished.note(closed, call(named="chat", nonce=number.to_bytes(8, "big")))
+            self.finished.note(closed, call(named="chat", nonce=number.to_bytes(8, "big")), ())
 
     def events(self) -> list[str]:
         return [json.loads(line)["event"] for line in self.out.getvalue().splitlines()]

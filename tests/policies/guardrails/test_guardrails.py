@@ -23,7 +23,7 @@ from policies.statistics.means import mean_e_value
 from policies.statistics.sequential import absolute_e_value, floor_e_value, ratio_e_value
 from tests.policies.evidences import BAD, GOOD, arm, errors, sample
 
-RATIO, REJECTIONS, LATENCY, COST, QUALITY, ABSOLUTE = DEFAULTS = tuple(map(parse, DEFAULT_GUARDRAILS))
+RATIO, REJECTIONS, LATENCY, COST, QUALITY, *BEHAVIOURS, ABSOLUTE = DEFAULTS = tuple(map(parse, DEFAULT_GUARDRAILS))
 RELATIVE_TEXTS = st.sampled_from([f"{metric} <= stable * 1.3" for metric in METRICS])
 COUNTS = st.dictionaries(st.integers(0, 40), st.integers(0, 2**50), max_size=4)
 
@@ -175,6 +175,8 @@ def test_a_few_calls_of_many_prove_nothing_however_often_a_unit_had_them() -> No
 def test_a_unit_is_scored_once() -> None:
     """So scores have no later events; all others of the defaults have two more for each component."""
     assert [event.times for event in QUALITY.events] == [1]
+    assert [event.times for event in parse("tool_loops <= stable * 2").events] == [1]
+    assert [event.times for event in BEHAVIOURS[0].events] == [1, 4, 16]
     assert [(event.name, event.part) for event in RATIO.events] == [
         ("errors", 0.9), ("errors#4", pytest.approx(0.05)), ("errors#16", pytest.approx(0.05)),
     ]  # fmt: skip
@@ -213,10 +215,10 @@ def test_evidence_of_the_last_minutes_is_not_drowned_by_a_long_health() -> None:
 def test_what_is_banked_never_changes_by_later_evidence(canary: int, stable: int) -> None:
     """An ended step's worth is a summand, whatever the next step sees; its weight is used up."""
     first = bank(DEFAULTS, errors((200, 9), (3800, 40)))
-    assert first.keys() == {guardrail.text for guardrail in DEFAULTS[:5]}
+    assert first.keys() == {guardrail.text for guardrail in DEFAULTS[:-1]}
     later = replace(errors((1000, canary), (19_000, stable)), banked=first, offset=1, step=2)
     fresh = replace(later, banked={})
-    for guardrail in DEFAULTS[:5]:
+    for guardrail in DEFAULTS[:-1]:
         difference = finding(guardrail, later).e_value - finding(guardrail, fresh).e_value
         assert difference == pytest.approx(first[guardrail.text], rel=1e-6, abs=1e-6)
         assert bank(DEFAULTS, later)[guardrail.text] >= first[guardrail.text]
@@ -363,7 +365,7 @@ def test_a_dismissed_metric_neither_rolls_back_nor_holds() -> None:
     assert assess(DEFAULTS, (), BAD).proven is not None
     dismissed = assess(DEFAULTS, [RATIO], BAD, ("error_rate",))
     assert (dismissed.proven, dismissed.holds, dismissed.signals) == (None, (), ())
-    assert [f.share for f in dismissed.findings] == pytest.approx([0.15] * 4)
+    assert [f.share for f in dismissed.findings] == pytest.approx([0.12] * 4 + [0.03] * 4)
 
 
 def test_a_guardrail_is_fine_once_enough_units_were_seen() -> None:

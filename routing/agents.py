@@ -23,8 +23,10 @@ __all__ = [
     "AgentVersion",
     "ChainTarget",
     "ContentRules",
+    "EvaluationOnRecord",
     "Hedge",
     "InputType",
+    "NeededEvaluation",
     "PromptInput",
     "PromptMessage",
     "RolloutStep",
@@ -197,13 +199,42 @@ class ContentRules:
 
 
 @dataclass(frozen=True, slots=True)
+class EvaluationOnRecord:
+    """A recorded evaluation. `canary` and `stable` are the digests of the versions compared, `stable` is '' for none.
+
+    `suite` is the suite's file as it was named and `suite_sha256` a digest of all its files; `at` is in Unix seconds.
+    """
+
+    canary: str
+    stable: str
+    suite: str
+    suite_sha256: str
+    has_passed: bool
+    sentence: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class NeededEvaluation:
+    """The evaluation that a canary needs before it gets calls. `max_age` is in seconds, None for any age.
+
+    `record` is the one that stands beside the canary's file, None for none.
+    """
+
+    suite: str
+    max_age: float | None = None
+    record: EvaluationOnRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Agent:
     """An agent, the name in a client's `model`, as configured: intent, not the record.
 
     `steps` has at least one step with a canary and none without. `fallback` follows the version's own target.
     `guardrails` and `signals` are the texts the operator wrote, in order and evenly spaced. `running` says whether a
     conversation under way keeps the version it began on, `idle` the seconds of silence that end it. `timeouts` are
-    whole, None where the gateway's hold. `content` is None where no texts are recorded.
+    whole, None where the gateway's hold. `content` is None where no texts are recorded. `evaluation` is what a canary
+    needs first, None for nothing.
     """
 
     name: str
@@ -222,3 +253,4 @@ class Agent:
     idle: float = 1800.0
     timeouts: Timeouts | None = None
     content: ContentRules | None = None
+    evaluation: NeededEvaluation | None = None

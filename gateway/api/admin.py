@@ -25,7 +25,8 @@ _LATEST = 100
 _MOST_BYTES = 64 * 1024  # of a body: a few texts of at most 500 characters
 _PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,2})?)%")
 # What each command takes beside `actor` and `reason`.
-_MEMBERS = {"set-weight": "weight", "dismiss": "metric", "promote": "to"}
+_WITHOUT = "without_evaluation"
+_MEMBERS = {"set-weight": "weight", "dismiss": "metric", "promote": "to", "approve": _WITHOUT, "retry": _WITHOUT}
 _EPOCH = re.compile(rb'(?:W/)?"?([0-9]{1,18})"?')  # alone, or as the ETag it is
 
 
@@ -121,6 +122,7 @@ def _command(verb: str, body: dict[str, object]) -> Command:
         weight=_weight(required_text(body, "weight")) if verb == "set-weight" else None,
         metric=required_text(body, "metric") if verb == "dismiss" else None,
         to_end=body.get("to") == "end",
+        without_evaluation=body.get(_WITHOUT) is True,
     )
 
 
@@ -136,6 +138,8 @@ def _check_members(verb: str, body: dict[str, object]) -> None:
         raise CallerError(f"{unknown('member', name, known)}; nothing was changed", param=quoted(name))
     if body.get("to", "end") != "end":
         raise CallerError("the only value of 'to' is 'end': the last step; nothing was changed", param="to")
+    if body.get(_WITHOUT, True) is not True:
+        raise CallerError(f"the only value of {_WITHOUT!r} is true; nothing was changed", param=_WITHOUT)
 
 
 def _weight(text: str) -> int:

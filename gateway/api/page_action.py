@@ -16,12 +16,13 @@ from gateway.calls import Caller
 from gateway.errors import CallerError, Forbidden, NotFound, SerinusError, Unauthenticated
 from gateway.net.asgi import Receive, Scope, Send
 from gateway.net.browser_guard import is_own_page
+from gateway.pages.actions import LET_IN
 from policies.rollout.verbs import Command
 
 _MOST_BYTES = 16 * 1024  # of a form: some texts of at most 500 characters, percent-encoded
 _MOST_FIELDS = 20
 _TO_END = "promote-to-end"
-_VERBS = frozenset({"abort", "approve", "pause", "promote", _TO_END, "resume", "retry"})
+_VERBS = frozenset({"abort", "approve", LET_IN, "pause", "promote", _TO_END, "resume", "retry"})
 
 
 class PageAction(Status):
@@ -82,8 +83,9 @@ class PageAction(Status):
         if not (epoch.isascii() and epoch.isdigit() and len(epoch) <= 18):
             raise CallerError("The form names no epoch; load the page anew.", param="epoch")
         actor, reason = required_text(form, "actor"), required_text(form, "reason")
-        to_end = verb == _TO_END
-        command = Command("promote" if to_end else verb, actor, reason, to_end=to_end)
+        to_end, let_in = verb == _TO_END, verb == LET_IN
+        known = "promote" if to_end else "approve" if let_in else verb
+        command = Command(known, actor, reason, to_end=to_end, without_evaluation=let_in)
         await self.services.commands.act(agent, int(epoch), command)
         return verb
 

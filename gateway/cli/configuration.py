@@ -120,6 +120,7 @@ def _check(given: argparse.Namespace) -> int:
     from gateway.config.check import check_values
     from gateway.replica.retirements import retired, retiring
     from gateway.replica.unusable_targets import unusable_targets
+    from gateway.rollout.gates import refused_canaries
 
     today = datetime.now(UTC).date()
 
@@ -127,6 +128,7 @@ def _check(given: argparse.Namespace) -> int:
         yield from given.warnings
         yield from unusable_targets(deployment)
         yield from retiring(deployment, today)
+        yield from refused_canaries(deployment.agents, datetime.now(UTC).timestamp())
 
     def errors(deployment: Deployment) -> Iterator[str]:
         return iter(retired(deployment, today))

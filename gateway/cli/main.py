@@ -38,7 +38,7 @@ VERB_HELP = {
     "promote": "go to the next step now, without excluded callers; of a plain weight only with --to-end, which serves "
     "every call from the canary",
     "abort": "roll the canary back, for everybody; its content stays rolled back until `retry`",
-    "approve": "let a step go on that waits for an approval",
+    "approve": "let a step go on that waits for an approval, or a pending rollout begin (--without-evaluation)",
     "pin": "keep the present weight, whatever the steps say; guardrails still roll back",
     "unpin": "follow the steps again",
     "set-weight": "give the canary this share (--weight 25%) and pin it",
@@ -195,6 +195,10 @@ def _add_rollout(rollout: argparse.ArgumentParser) -> None:
     rollout.add_argument(
         "--to-end", action="store_const", const="end", dest="to", help="for promote: go to the last step"
     )
+    rollout.add_argument(
+        "--without-evaluation", action="store_const", const=True,
+        help="for approve and retry: begin although no valid evaluation is on record",
+    )  # fmt: skip
     rollout.add_argument(
         "--yes", action="store_true", help="for promote: serve every call from the canary of a plain weight, unasked"
     )

@@ -189,7 +189,8 @@ def _escalations(operator: Operator, given: argparse.Namespace) -> int:
 
 
 def _rollout(operator: Operator, given: argparse.Namespace) -> int:
-    asked = {name: getattr(given, name) for name in ("actor", "reason", "weight", "metric", "to")}
+    members = ("actor", "reason", "weight", "metric", "to", "without_evaluation")
+    asked = {name: getattr(given, name) for name in members}
     command = {name: value for name, value in asked.items() if value is not None}
     if given.verb == "promote" and "to" not in command and _goes_to_end(operator, given.agent, is_agreed=given.yes):
         command["to"] = "end"

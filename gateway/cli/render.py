@@ -43,6 +43,7 @@ def explain(name: str, agent: AgentView) -> list[str]:
 def _standing(name: str, agent: AgentView, canary: str) -> str:
     share = f"{agent.weight * 100:g} %"
     phase = {
+        "pending": "waits at 0 % for its evaluation",
         "running": f"is on trial with {share} of the traffic",
         "paused": f"is paused at {share} of the traffic",
         "rolled_back": "was rolled back and gets no traffic",

@@ -7,7 +7,7 @@ from gateway.cli.output import USUAL_EXITS, add_help, add_json
 
 REACHED, TIMED_OUT, ENDED_OTHERWISE = 0, 3, 4
 ENDS = ("completed", "rolled_back")  # nothing but a person or an edit leads on from here
-_PHASES = ("running", "paused", *ENDS)
+_PHASES = ("pending", "running", "paused", *ENDS)
 _WORDS = (*_PHASES, "approval", "ended")
 _EXITS = {
     **USUAL_EXITS,

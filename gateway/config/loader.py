@@ -14,6 +14,7 @@ from gateway.config import fields, quantities
 from gateway.config.content_settings import content_rules
 from gateway.config.crosscheck import ANYBODY, Known, KnownCaller, entries, gateway_problems
 from gateway.config.environment import Expanded, expand
+from gateway.config.evaluation_record import with_evaluations
 from gateway.config.gateway_file import GatewaySettings
 from gateway.config.input_check import prompt_id_problems
 from gateway.config.key_scope import agents_in_scope
@@ -112,6 +113,7 @@ class _Loading:
         if self._problems or settings is None or table is None or expanded is None:
             raise ConfigProblems(self._problems)
         agents = {name: _agent(name, entry, versions[name], settings.timeouts) for name, entry in table.agents.items()}
+        agents = with_evaluations(agents, table.agents, self._folder)
         self._warnings += [*_settings_warnings(settings), *_agent_warnings(agents, files)]
         self._warnings += shared_accounts(settings, agents, expanded.written)
         aliases = dict(table.aliases)
@@ -337,4 +339,5 @@ def _content(agent: Agent) -> dict[str, object]:
         "hedge": None if agent.hedge is None else astuple(agent.hedge),
         "running": [agent.running, agent.idle],
         "timeouts": None if agent.timeouts is None else astuple(agent.timeouts),
+        "evaluation": None if agent.evaluation is None else astuple(agent.evaluation),
     }

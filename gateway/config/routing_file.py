@@ -229,6 +229,24 @@ class HedgeEntry(StrictModel):
     )
 
 
+class EvaluationEntry(StrictModel):
+    """An evaluation that a canary must have passed before it gets calls."""
+
+    suite: Annotated[str, Field(min_length=1, max_length=1_000)] = Field(
+        description="The suite's file, from the configuration folder or the folder above it, such as "
+        "evals/support.yaml. `serinus eval --record` with it writes the record beside the version's file."
+    )
+    require: Literal["passed"] = Field(
+        default="passed", description="The verdict that lets a canary in. Default: passed, the only one."
+    )
+    max_age: Duration | None = Field(
+        default=None,
+        ge=60.0,
+        description="How old the evaluation may be when the rollout begins, such as 30d. Default: any age. An edit of "
+        "the version, or of stable, ends it in any case.",
+    )
+
+
 class AgentEntry(StrictModel):
     """Distribution of one agent's calls over its versions."""
 
@@ -307,6 +325,10 @@ class AgentEntry(StrictModel):
         default="off",
         description="Whether the texts of calls are kept, for `/calls/{id}` and for the evaluation: `off`, `all`, or a "
         "mapping with `sample` and more. Default: off. They are your users' words: ask who may have them first.",
+    )
+    evaluation: EvaluationEntry | None = Field(
+        default=None,
+        description="The evaluation without which a canary stays at 0 %. Default: none is needed.",
     )
 
 

@@ -8,6 +8,7 @@ from gateway.rollout.status_view import AgentView
 from gateway.rollout.status_words import weight
 
 LONGEST_TEXT = 500
+LET_IN = "approve-without-evaluation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ def _offered(agent: AgentView, canary: str) -> Iterator[tuple[str, str, str]]:
         else:
             share = agent.steps[agent.step].weight if agent.step < len(agent.steps) else 1.0
             yield "promote", "Promote to the next step", f"{canary} gets {weight(share)} of the traffic."
+    if agent.phase == "pending":
+        yield LET_IN, "Begin without an evaluation", f"{canary} gets its share; the audit says by whom and why."
     if agent.phase == "rolled_back":
         yield "retry", "Try again", f"{canary} gets its share again, with new evidence."
 

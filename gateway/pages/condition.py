@@ -196,6 +196,8 @@ def _attention(agent: AgentView) -> Condition | None:
             return Condition("attention", f"{canary} is paused at {share(agent)}.", agent.reason)
         if any("approval" in reason for reason in agent.waits_for):
             return Condition("attention", f"{canary} waits for your approval.", "; ".join(agent.waits_for))
+    if agent.phase == "pending":
+        return Condition("attention", f"{canary} waits at 0 % for its evaluation.", agent.reason)
     if agent.excluded:
         return Condition("attention", "One caller is kept off the canary.", agent.excluded)
     ending = min(_soon(agent.retirements), key=lambda each: each.days, default=None)

@@ -114,6 +114,8 @@ def _serves(agent: Agent, entry: Entry | None) -> str:
             return f"{agent.stable} {weight(1 - share)}, {canary} {weight(share)} (canary, {phase})"
         case "completed":
             return f"{canary} (canary, completed)"
+        case "pending":
+            return f"{agent.stable}; {canary} waits at 0 % for its evaluation"
         case "rolled_back":
             return f"{agent.stable}; {canary} was rolled back"
     return f"{agent.stable}; {canary} waits for its trial"

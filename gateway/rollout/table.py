@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from gateway.calls import ArmName
 from gateway.formats.applied import AppliedVersion
+from gateway.rollout.gates import gate_of
 from policies.guardrails.grammar import Guardrail, parse
 from policies.guardrails.thresholds import Thresholds, arm_thresholds, limited_behaviours
 from policies.rollout.state import Intent, State, Step, VersionRef
@@ -194,7 +195,7 @@ class Table:
 def _intent(agent: Agent) -> Intent:
     canary = _ref(agent.versions[agent.canary]) if agent.canary else None
     steps = tuple(Step(step.weight, step.hold, step.min_requests, step.approval) for step in agent.steps)
-    return Intent(_ref(agent.versions[agent.stable]), canary, steps if canary else ())
+    return Intent(_ref(agent.versions[agent.stable]), canary, steps if canary else (), gate_of(agent))
 
 
 def _thresholds(entry: Entry) -> Mapping[ArmName, Thresholds]:

@@ -91,6 +91,11 @@ def reconcile(state: State | None, intent: Intent, now: float, highest_epoch: in
     """
     if state is None or not (state.serves(intent) or _already_completed(state, intent)):
         return _begin(state, intent, now, highest_epoch)
+    if state.phase == "pending":
+        refusal = intent.refusal(now)
+        if refusal in ("", state.reason):
+            return None if refusal else _begin(state, intent, now, highest_epoch)
+        return change(state, now, action="wait", actor=CONFIGURATION, reason=refusal)
     if state.excluded and _already_completed(state, intent):
         reason = f"{intent.stable.version} is stable in the configuration, for everybody: {end_in_words(state)}"
         return change(state, now, action="end", actor=CONFIGURATION, reason=reason, excluded=(), acknowledged=())
@@ -290,7 +295,7 @@ def _begin(state: State | None, intent: Intent, now: float, highest_epoch: int) 
     expected = state.epoch if state else 0
     epoch = max(expected, highest_epoch) + 1
     rolled_back = state.rolled_back if state else {}
-    phase, action, weight, reason = _beginning(state, intent, rolled_back)
+    phase, action, weight, reason = _beginning(state, intent, rolled_back, now)
     if state:
         reason = with_end(reason, state)
     new = State(
@@ -303,7 +308,7 @@ def _begin(state: State | None, intent: Intent, now: float, highest_epoch: int) 
 
 
 def _beginning(
-    state: State | None, intent: Intent, rolled_back: Mapping[str, str]
+    state: State | None, intent: Intent, rolled_back: Mapping[str, str], now: float
 ) -> tuple[Phase | None, Action, int, str]:
     """Phase, action, weight and reason with which an intent that differs from the record begins."""
     if intent.canary is None:
@@ -311,6 +316,8 @@ def _beginning(
     if why := rolled_back.get(intent.canary.digest):
         reason = f"this canary was rolled back before ({why}); change it, or run 'serinus rollout retry'"
         return "rolled_back", "start", 0, reason
+    if refusal := intent.refusal(now):
+        return "pending", "wait", 0, refusal
     share = intent.steps[0].share
     reason = f"{intent.canary.version} on trial at {percent(share)} over {intent.stable.version}"
     return "running", "start", share, reason

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from policies.rollout.gate import Gate
+
 Phase = Literal["pending", "running", "paused", "rolled_back", "completed"]
 Action = Literal[
     "start", "set_weight", "end", "roll_back", "retry", "restore", "freeze", "advance", "complete", "pause", "resume",
     "promote", "abort", "approve", "pin", "unpin", "dismiss", "steps",
-    "exclude",
+    "exclude", "wait",
 ]  # fmt: skip
 
 WHOLE_WEIGHT = 10_000
@@ -50,16 +52,24 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """Intent of the configuration; without a canary there are no steps."""
+    """Intent of the configuration; without a canary there are no steps. `gate` is what the canary must pass first."""
 
     stable: VersionRef
     canary: VersionRef | None
     steps: tuple[Step, ...] = ()
+    gate: Gate | None = None
+
+    def refusal(self, now: float) -> str:
+        """Return why no rollout of the canary may begin, '' when one may."""
+        if self.gate is None or self.canary is None:
+            return ""
+        return self.gate.refusal(self.stable.digest, self.canary.digest, self.canary.version, now)
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The record of one agent. `phase` is None while no canary is configured: nothing is on trial.
+    """The record of one agent. `phase` is None while no canary is configured: nothing is on trial. A `pending` canary
+    waits for its evaluation.
 
     `step` counts from 1, `weight` is the canary's share now in basis points. `rollout` is the epoch in which this
     rollout began and keys its tallies; `evidence` the epoch in which the running step's evidence began, `segment` how

@@ -6,6 +6,7 @@ where the rollout stands is refused in words.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from policies.guardrails.metrics import METRICS
 from policies.rollout.exclusions import back_in_words, ended_by_resume, with_end, with_kept
@@ -20,7 +21,7 @@ class Refused(Exception):
 @dataclass(frozen=True, slots=True)
 class Command:
     """An operator's command: `actor` and `reason` go on record. `weight` in basis points is for set-weight, `metric`
-    for dismiss, `to_end` for promote.
+    for dismiss, `to_end` for promote. `without_evaluation` lets approve and retry begin what has no valid one.
     """
 
     verb: str
@@ -29,6 +30,7 @@ class Command:
     weight: int | None = None
     metric: str | None = None
     to_end: bool = False
+    without_evaluation: bool = False
 
 
 def act(state: State, intent: Intent, command: Command, now: float) -> Decision:
@@ -91,11 +93,34 @@ def _abort(state: State, intent: Intent, command: Command, now: float) -> Decisi
 
 
 def _approve(state: State, intent: Intent, command: Command, now: float) -> Decision:
+    if state.phase == "pending":
+        return _let_in(state, intent, command, now)
     _require(state, "running", "paused")
     step = state.step_of(intent)
     if step is None or not step.approval or state.approved:
         raise Refused("this step needs no approval")
     return change(state, now, **_signed(command, "approve"), approved=True)
+
+
+def _let_in(state: State, intent: Intent, command: Command, now: float) -> Decision:
+    """Begin the rollout of a canary that has not passed its evaluation, under a person's name."""
+    _check_gate(intent, command, now)
+    return _first_step(state, intent, now, **_signed(command, "approve"))
+
+
+def _check_gate(intent: Intent, command: Command, now: float) -> None:
+    """Raise Refused for a canary that has not passed its evaluation, unless a person says that it need not."""
+    if (refusal := intent.refusal(now)) and not command.without_evaluation:
+        raise Refused(f"{refusal}; or say --without-evaluation")
+
+
+def _first_step(state: State, intent: Intent, now: float, **changes: Any) -> Decision:
+    """The first step of a rollout of the record's canary, with nothing of an earlier one."""
+    decision = new_segment(
+        state, now, phase="running", step=1, weight=intent.steps[0].share, segment=1, offset=0, banked={}, frozen={},
+        pinned=False, dismissed=(), steps=intent.steps, **changes,
+    )  # fmt: skip
+    return replace(decision, state=replace(decision.state, rollout=decision.state.epoch))
 
 
 def _pin(state: State, intent: Intent, command: Command, now: float) -> Decision:
@@ -137,12 +162,8 @@ def _retry(state: State, intent: Intent, command: Command, now: float) -> Decisi
     _require(state, "rolled_back")
     assert state.canary is not None, "act refuses without one"  # noqa: S101
     forgiven = {digest: why for digest, why in state.rolled_back.items() if digest != state.canary.digest}
-    decision = new_segment(
-        state, now, **_signed(command, "retry"), phase="running", step=1, weight=intent.steps[0].share,
-        rolled_back=forgiven, segment=1, offset=0, banked={}, frozen={}, pinned=False, dismissed=(),
-        steps=intent.steps,
-    )  # fmt: skip
-    return replace(decision, state=replace(decision.state, rollout=decision.state.epoch))
+    _check_gate(intent, command, now)
+    return _first_step(state, intent, now, **_signed(command, "retry"), rolled_back=forgiven)
 
 
 def _require(state: State, *phases: str) -> None:

@@ -72,7 +72,7 @@ async def test_what_fails_at_once_is_not_waited_for(capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize("text", ["done", "", "completed,complete"])
 def test_a_word_that_never_comes_is_wrong_usage(text: str) -> None:
     """It is named, with those that there are."""
-    with pytest.raises(argparse.ArgumentTypeError, match="is not one of running"):
+    with pytest.raises(argparse.ArgumentTypeError, match="is not one of pending, running"):
         goals(text)
 
 

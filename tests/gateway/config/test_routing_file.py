@@ -115,7 +115,10 @@ def test_everything_there_is_to_say(tmp_path: Path) -> None:
             "guardrails.2: a second limit of cost, after guardrails.0; keep one of them",
         ),
         ("stable: v1\n    guardrails: [cost <= 5%]", "guardrails.0: cost is compared with stable only: write"),
-        ("stable: v1\n    foo: 5", "agents.a.foo: unknown key 'foo'; known: canary, fallback, guardrails, hedge, idle"),
+        (
+            "stable: v1\n    foo: 5",
+            "agents.a.foo: unknown key 'foo'; known: canary, evaluation, fallback, guardrails, hedge, idle",
+        ),
         ("stable: 1.10", "agents.a.stable: must be text; put it in quotes, such as '1.10'"),
         (
             "stable: v1\n    sticky: session",

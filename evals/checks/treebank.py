@@ -1,0 +1,64 @@
+"""Words and punctuation marks as the Penn Treebank separates them. Source: MacIntyre, `tokenizer.sed` (1995)."""
+
+import re
+import unicodedata
+
+from evals.checks.javascript import SPACES
+
+_BLANKS = re.compile(f"[{SPACES}\x85]+")
+_QUOTES = re.compile(r"``|''|\"")
+_BEFORE_QUOTES = (
+    (re.compile(r"\.{3}"), " ... "),
+    (re.compile(r"[:,](?!\d)"), r" \g<0> "),
+    (re.compile(r"[;@#$%&]"), r" \g<0> "),
+    (re.compile(r"([^.])(?<!\b[A-Za-z]\.[A-Za-z])(\.)([\])}>'\s]*)$"), r"\1 \2\3 "),
+    (re.compile(r"[?!]"), r" \g<0> "),
+    (re.compile(r"[\]\[(){}<>]"), r" \g<0> "),
+    (re.compile(r"--"), " -- "),
+)
+_ENDINGS = (
+    (re.compile(r"([^'])' "), r"\1 ' "),
+    (re.compile(r"'([sSmMdD]) "), r" '\1 "),
+    (re.compile(r"('ll|'LL|'re|'RE|'ve|'VE|n't|N'T) "), r" \1 "),
+)
+_CONTRACTIONS = tuple(
+    re.compile(rf"(?<!\w){pair}(?!\w)", re.IGNORECASE)
+    for pair in ("(can)(not)", "(d)('ye)", "(gim)(me)", "(gon)(na)", "(got)(ta)", "(lem)(me)", "(more)('n)")
+) + tuple(
+    re.compile(rf"(?<!\w){pair}", re.IGNORECASE)
+    for pair in (r"(wan)(na)(?!\w)(?= )", r"('t)(is)(?!\w)", r"('t)(was)(?!\w)")
+)
+
+
+def tokens(text: str) -> list[str]:
+    """Return the text's words and punctuation marks; none for an empty text."""
+    text = _BLANKS.sub(" ", text).strip(" ")
+    if not text:
+        return []
+    text = _with_typed_quotes(text)
+    for pattern, replacement in _BEFORE_QUOTES:
+        text = pattern.sub(replacement, text)
+    text = f" {text} "
+    for pattern, replacement in _ENDINGS:
+        text = pattern.sub(replacement, text)
+    for pattern in _CONTRACTIONS:
+        text = pattern.sub(r" \1 \2 ", text)
+    return text.split()
+
+
+def _with_typed_quotes(text: str) -> str:
+    """Return the text with each quotation mark as an opening or a closing one, and apart from the words."""
+    parts: list[str] = []
+    end, is_open = 0, False
+    for found in _QUOTES.finditer(text):
+        start = found.start()
+        before = text[start - 1] if start else " "
+        opens = found[0] == "``" or (
+            not is_open
+            and (start == 0 or before in " <" or unicodedata.category(before) == "Ps")
+            and found.end() < len(text)
+        )
+        is_open = opens
+        parts += [text[end:start], " `` " if opens else " '' "]
+        end = found.end()
+    return "".join([*parts, text[end:]])

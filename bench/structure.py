@@ -129,7 +129,7 @@ def _is_flat(name: str, root: Path) -> bool:
 
 def _is_participle(name: str) -> bool:
     last = name.strip("_").split("_")[-1] if name.startswith("_") else name.split("_")[0]
-    return last in _PARTICIPLES or (last.endswith("ed") and last not in ("feed", "need"))
+    return last in _PARTICIPLES or (last.endswith("ed") and last not in ("embed", "feed", "need"))
 
 
 def _leans(docstring: str) -> bool:

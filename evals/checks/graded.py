@@ -84,19 +84,19 @@ async def check_context_recall(given: Checkable) -> CaseScore:
     """The share of the reference's statements that the context supports reaches the threshold, 0 by default."""
     reference = given.spec.value if given.spec.value is not None else given.case.expected
     parts = {"reference": _written(reference), "context": _context(given)}
-    return await _supported(given, "Split the reference into statements. Which does the context support?", parts)
+    return await _grade_statements(given, "Split the reference into statements. Which does the context support?", parts)
 
 
 async def check_context_faithfulness(given: Checkable) -> CaseScore:
     """The share of the answer's statements that the context supports reaches the threshold, 0 by default."""
     parts = {**_asked(given), "context": _context(given)}
-    return await _supported(given, "Split the answer into statements. Which does the context support?", parts)
+    return await _grade_statements(given, "Split the answer into statements. Which does the context support?", parts)
 
 
 async def check_context_relevance(given: Checkable) -> CaseScore:
     """The share of the context's sentences that the question needs reaches the threshold, 0 by default."""
     parts = {"question": _question(given), "context": _context(given)}
-    return await _supported(given, "Split the context into sentences. Which does the question need?", parts)
+    return await _grade_statements(given, "Split the context into sentences. Which does the question need?", parts)
 
 
 async def check_similar(given: Checkable) -> CaseScore:
@@ -130,7 +130,7 @@ async def _g_eval(given: Checkable, criterion: str) -> tuple[float, str]:
     return await _ask(given, task, parts, schema, lambda grade: (share(grade.get("score")), reason_of(grade)))
 
 
-async def _supported(given: Checkable, task: str, parts: Mapping[str, str]) -> CaseScore:
+async def _grade_statements(given: Checkable, task: str, parts: Mapping[str, str]) -> CaseScore:
     """Return the share of statements for which the judge says yes."""
     statement = object_schema(statement=_TEXT, yes={"type": "boolean"})
     schema = object_schema(statements={"type": "array", "items": statement})

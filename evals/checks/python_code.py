@@ -56,7 +56,7 @@ async def check_python(given: Checkable, limits: PythonLimits = PythonLimits()) 
         return not_decided(f"Python: {error}")
 
 
-async def transformed(given: Checkable, limits: PythonLimits = PythonLimits()) -> Checkable:
+async def transform_answer(given: Checkable, limits: PythonLimits = PythonLimits()) -> Checkable:
     """Return the check with the answer's text as the suite's `transform` changes it.
 
     Raises PythonFailed and PythonStopped.

@@ -10,7 +10,7 @@ from evals.cases import Case, CheckSpec, Problem
 from evals.checks.checkable import Checkable
 from evals.checks.graders import Graders, GraderUnavailable
 from evals.checks.judging import Ungraded
-from evals.checks.python_code import PythonFailed, PythonStopped, transformed
+from evals.checks.python_code import PythonFailed, PythonStopped, transform_answer
 from evals.checks.registry import CHECKS, refusal
 from evals.checks.scores import CaseScore, not_decided, summed, weightless
 from gateway.config.problems import unknown
@@ -44,7 +44,7 @@ async def _score(given: Checkable) -> CaseScore:
     if spec.type == SET:
         return await _sum(spec.children, spec.threshold, given.case, given.answer, given.graders)
     try:
-        checked = await transformed(given) if spec.transform else given
+        checked = await transform_answer(given) if spec.transform else given
         found = CHECKS[spec.type].run(checked)
         return weightless(spec, await found if inspect.isawaitable(found) else found)
     except PythonFailed as error:

@@ -63,7 +63,7 @@ def _last_change(agent: AgentView) -> str:
 
 
 def _failures_in_words(agent: AgentView) -> list[str]:
-    """Return why calls of each version fail, the most frequent reasons first, each with its latest call."""
+    """Return why calls of each version fail, the latest causes first, each with its latest call."""
     lines: list[str] = []
     for name, version in agent.versions.items():
         for reason in version.reasons[:_MOST_REASONS]:

@@ -80,7 +80,7 @@ def _sections(view: StatusView, name: str, reading: AgentReading) -> dict[str, M
     acting = {"actions": actions(agent, reading.forms)} if reading.forms else {}
     return {
         **acting,
-        "now": _now(agent, agent_condition(agent)),
+        "now": _now(agent, agent_condition(agent), "" if view.gateway.store.ok else _stale(agent)),
         "difference": difference(stable, canary, shows_prompts=reading.shows_prompts),
         "limits": limits(agent),
         "failures": failures(name, agent, f"{reading.base}../"),
@@ -93,12 +93,26 @@ def _sections(view: StatusView, name: str, reading: AgentReading) -> dict[str, M
     }
 
 
-def _now(agent: AgentView, condition: Condition) -> Markup:
+def _stale(agent: AgentView) -> str:
+    """Return that the store is away, and how old that makes the numbers."""
+    age = f"of {agent.read_at}" if agent.read_at else "unknown"
+    return f"The store is away: no decision is made, and the numbers are {age}."
+
+
+def _now(agent: AgentView, condition: Condition, stale: str) -> Markup:
     facts = (tag("div", tag("dt", label), tag("dd", value)) for label, value in _facts(agent))
     detail = tag("p", condition.detail, class_="detail") if condition.detail else NOTHING
     head = tag("h1", condition.sentence)
+    warning = tag("p", stale, class_="warning") if stale else NOTHING
     return tag(
-        "section", chip(condition.level), head, detail, tag("dl", *facts, class_="facts"), id="now", class_="now"
+        "section",
+        chip(condition.level),
+        head,
+        detail,
+        warning,
+        tag("dl", *facts, class_="facts"),
+        id="now",
+        class_="now",
     )
 
 

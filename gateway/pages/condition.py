@@ -30,8 +30,10 @@ LEVELS: Mapping[Level, str] = {
     "fine": "fine",
     "quiet": "quiet",
 }
+_STORE_AWAY = "The store is away: calls are served, no decision is made, and numbers are as old as the last answer."
 _RANK = {level: rank for rank, level in enumerate(LEVELS)}
 NOBODY = "Nobody is hurt now."
+NOBODY_THEN = "Nobody was hurt when the store last answered."
 
 _HURT_RATE = 0.2  # of a version's calls get no answer: whoever calls the agent notices
 _MIN_CALLS = 10  # fewer calls than this say little of a rate
@@ -65,8 +67,17 @@ def recent_calls(agent: AgentView) -> int:
 def overall_condition(view: StatusView, stood: Sequence[tuple[str, Condition]]) -> Condition:
     """Return the sentence on everything: the worst agent's, or that nobody is hurt and what needs attention.
 
-    `stood` are the agents' conditions, the worst first.
+    `stood` are the agents' conditions, the worst first. While the store is away, it is as old as what was last read.
     """
+    condition = _overall_condition(view, stood)
+    if view.gateway.store.ok:
+        return condition
+    if condition.sentence == NOBODY:
+        return replace(condition, sentence=NOBODY_THEN)
+    return replace(condition, detail=f"{condition.detail} {_STORE_AWAY}")
+
+
+def _overall_condition(view: StatusView, stood: Sequence[tuple[str, Condition]]) -> Condition:
     hurt = [(name, condition) for name, condition in stood if condition.level == "hurt"]
     if hurt:
         name, worst = hurt[0]
@@ -237,7 +248,7 @@ def _gateway_trouble(view: StatusView) -> Condition | None:
     """Return what is wrong with the gateway itself, though calls are served."""
     gateway = view.gateway
     if not gateway.store.ok:
-        return Condition("attention", NOBODY, "The store is away: calls are served, but no decision is made.")
+        return Condition("attention", NOBODY, _STORE_AWAY)
     if gateway.config.error:
         return Condition("attention", NOBODY, "The new configuration is broken: the one before it still serves.")
     if gateway.circuits:

@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 
 from gateway.pages.condition import (
     NOBODY,
+    NOBODY_THEN,
     Condition,
     agent_condition,
     is_on_trial,
@@ -109,7 +110,8 @@ def row_id(name: str) -> str:
 
 def _title(condition: Condition) -> str:
     """Return what a tab in the background says: who is failing, or else what needs attention."""
-    words = condition.detail if condition.sentence == NOBODY and condition.detail else condition.sentence
+    is_calm = condition.sentence in (NOBODY, NOBODY_THEN)
+    words = condition.detail if is_calm and condition.detail else condition.sentence
     return words[:_LONGEST_TITLE].rstrip(".")
 
 

@@ -151,7 +151,7 @@ class AlertSources:
             return
         # A rejected request is no error of the version, but it may be why clients got no answer.
         reasons = [view for view in reason_views(snapshot.reasons.get(stable, ())) if view.is_error or not now.errors]
-        cause = f"; most often {reason_in_words(reasons[0])}" if reasons else ""
+        cause = f"; lately {reason_in_words(reasons[0])}" if reasons else ""
         share, usual, counts = found
         past = f", against {percentage(usual)} in the hour before" if before else ""
         reason = f"{stable}, the stable version: {share}{past} ({counts}){cause}"

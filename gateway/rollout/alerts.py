@@ -128,7 +128,7 @@ class AlertWatch:
         self, alert: Alert, state: str, key: str, times: int, since: float, formats: tuple[NoticeFormat, ...] = ()
     ) -> None:
         now = self._clock.unix()
-        reason = f"over after {span(max(now - since, 0.0))}: {alert.reason}" if state == "over" else alert.reason
+        reason = f"after {span(max(now - since, 0.0))}; it was: {alert.reason}" if state == "over" else alert.reason
         often = f" (began {times} times since it was last told)" if times > 1 else ""
         event = {
             "at": f"{now:.3f}", "agent": alert.agent or ALL_AGENTS, "action": alert.kind, "actor": "gateway",

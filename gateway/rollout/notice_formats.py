@@ -32,10 +32,10 @@ def page_of(public_url: str, agent: str, known: bool) -> str:
 def sentence(event: Mapping[str, Any]) -> str:
     """Return what happened, for people."""
     if "alert" in event:
-        state = "" if event["state"] == "firing" else " is over"
+        is_firing = event["state"] == "firing"
         is_of_provider = str(event["action"]).startswith("provider_")  # which not every agent need use
         named = event["subject"] if is_of_provider and event["agent"] == ALL_AGENTS else event["agent"]
-        return f"{named}: {str(event['action']).replace('_', ' ')}{state}. {event['reason']}."
+        return f"{named}: {str(event['action']).replace('_', ' ')}{'.' if is_firing else ' is over'} {event['reason']}."
     if event["action"] in (_MISCONFIGURED, _RETIREMENT):
         return f"{event['agent']}: {event['reason']}"
     canary = (event.get("canary") or {}).get("version", "the canary")
@@ -49,12 +49,13 @@ def _json(notice: Notice, page: str, _routing_key: str) -> Body:
     event = notice.event
     times = {name: timestamp(float(event[name])) for name in ("at", "since") if "since" in event}
     found = {"url": page} if _is_address(page) else {"page": page, "page_help": _PAGE_HELP}
-    return {"key": notice.key, **notice.event, **times, **(found if page else {})}
+    do = {"do": step} if (step := _next_step(event)) else {}
+    return {"key": notice.key, **notice.event, **do, **times, **(found if page else {})}
 
 
 def _slack(notice: Notice, page: str, _routing_key: str) -> Body:
     """A text that Slack and similar services show."""
-    text = _escaped(" ".join(filter(None, (sentence(notice.event), notice.event.get("do"), _path(page)))))
+    text = _escaped(" ".join(filter(None, _texts(notice.event, page))))
     return {"text": f"{text} <{page}|Status>" if _is_address(page) else text}
 
 
@@ -66,8 +67,8 @@ def _pagerduty(notice: Notice, page: str, routing_key: str) -> Body:
         return {"routing_key": routing_key, "event_action": "resolve", "dedup_key": f"serinus:{alert}"}
     action = str(event["action"])
     severity = "critical" if action in _CRITICAL else "info" if action in _GOOD_NEWS else "warning"
-    details = {name: event[name] for name in ("reason", "do", "subject", "actor") if name in event}
-    details |= {"page": path} if (path := _path(page)) else {}
+    details = {name: event[name] for name in ("reason", "subject", "actor") if name in event}
+    details |= {name: text for name, text in (("do", _next_step(event)), ("page", _path(page))) if text}
     return {
         "routing_key": routing_key,
         "event_action": "trigger",
@@ -89,7 +90,7 @@ def _pagerduty(notice: Notice, page: str, routing_key: str) -> Body:
 def _teams(notice: Notice, page: str, _routing_key: str) -> Body:
     """An adaptive card, as webhooks of Teams' workflows take it."""
     event = notice.event
-    texts = [sentence(event), str(event.get("do") or ""), _path(page), f"{_time(event):%d %B %H:%M} UTC"]
+    texts = _texts(event, page)
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
@@ -104,6 +105,22 @@ def _teams(notice: Notice, page: str, _routing_key: str) -> Body:
 _WRITERS: Mapping[NoticeFormat, Callable[[Notice, str, str], Body]] = {
     "json": _json, "slack": _slack, "pagerduty": _pagerduty, "teams": _teams,
 }  # fmt: skip
+
+
+def _texts(event: Mapping[str, Any], page: str) -> list[str]:
+    """Return what happened, what to do, where to look and when it was, each a sentence."""
+    happened = sentence(event)
+    ended = happened if happened.endswith(".") else f"{happened}."
+    when = f"{_time(event):%d %B %H:%M} UTC" if "at" in event else ""
+    return [ended, _next_step(event), _path(page), when]
+
+
+def _next_step(event: Mapping[str, Any]) -> str:
+    """Return what to do about it; '' where nothing is to be done."""
+    if event.get("state") == "over":
+        return ""
+    usual = f"Run 'serinus explain {event['agent']}'." if event["action"] == "roll_back" else ""
+    return str(event.get("do") or usual)
 
 
 def _is_address(page: str) -> bool:

@@ -162,7 +162,7 @@ class VersionView(CallSums):
     """A version: the sums of the calls that the split gave it, of those apart from it, of the copies it got.
 
     `quality` is the mean score of the feedback, 0 (bad) to 1 (good). `recent` has the last minute, five minutes and
-    hour, as `1m`, `5m` and `1h`. `reasons` say why calls of the rollout failed, the most frequent first, 20 at most.
+    hour, as `1m`, `5m` and `1h`. `reasons` say why calls of the rollout failed, the latest causes first, 20 at most.
     """
 
     quality: float | None

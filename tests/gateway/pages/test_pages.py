@@ -20,6 +20,7 @@ from gateway.rollout.status_view import AgentView, ConfigView, RetirementView, S
 from gateway.traces.view import CallList, ConversationList
 from tests.support.page_states import (
     STATES,
+    STORE_AWAY,
     at,
     call,
     failing,
@@ -131,7 +132,7 @@ def test_a_page_loads_what_its_policy_allows(name: str) -> None:
         ("rolled-back", "rolled_back", "v2 was rolled back. v1 serves every call."),
         ("suspect", "suspect", "v2 is suspect. Errors: 2.07 × stable, limit 1.25 ×. It gets 5 % of the traffic."),
         ("healthy-trial", "watching", "v2 gets 5 % of the traffic; nothing is proven against it."),
-        ("store-away", "attention", "Nobody is hurt now. The store is away"),
+        ("store-away", "attention", "Nobody was hurt when the store last answered. The store is away"),
         ("config-broken", "attention", "Nobody is hurt now. The new configuration is broken"),
         ("retired-model", "attention", "A model it uses ends in 4 days."),
         ("overview-empty", "quiet", "No agent is configured yet."),
@@ -189,6 +190,14 @@ def test_what_differs_is_shown_in_words() -> None:
     html = document(page).decode()
     assert "<del>openai/gpt-4o</del> → <ins>anthropic/claude-sonnet-4-5</ins>" in html
     assert "<ins>lookup_order</ins>" in html and "<ins>Look the order up first, then answer</ins>" in html
+
+
+def test_a_store_that_is_away_makes_numbers_old() -> None:
+    """An agent's page says of when they are, and the first sentence of all claims nothing of now."""
+    assert "no decision is made, and the numbers are of 2026-11-30" in one(trial(read_at=at()), **STORE_AWAY)
+    assert "the numbers are unknown" in one(trial(), **STORE_AWAY)
+    hurt = text(overview(view({"support": failing()}, **STORE_AWAY)))
+    assert "Clients got no answer" in hurt and "numbers are as old as the last answer" in hurt
 
 
 def test_numbers_of_now_stand_beside_the_sums() -> None:

@@ -48,7 +48,8 @@ def test_pagerduty_takes_decisions() -> None:
 def test_slack_and_teams_say_the_next_step() -> None:
     """With a link; a name is no mention, no link and no markup there."""
     text = body("slack")["text"]
-    assert text == f"p/&lt;m&gt;: provider down. p/&lt;m&gt; has failed for 40 s. See *it*. <{PAGE}|Status>"
+    words = "p/&lt;m&gt;: provider down. p/&lt;m&gt; has failed for 40 s. See *it*. 30 November 15:23 UTC"
+    assert text == f"{words} <{PAGE}|Status>"
     card = body("teams")["attachments"][0]["content"]
     said = [block["text"] for block in card["body"]]
     assert said[0].endswith("p/\\<m\\> has failed for 40 s.") and said[1] == "See \\*it\\*." and "UTC" in said[2]
@@ -57,7 +58,7 @@ def test_slack_and_teams_say_the_next_step() -> None:
 
 def test_what_is_over_says_so() -> None:
     """In the sentence, not only in a member."""
-    assert "provider down is over. " in body("slack", state="over")["text"]
+    assert "provider down is over p/" in body("slack", state="over")["text"]
 
 
 @pytest.mark.parametrize("form", ["slack", "teams", "pagerduty", "json"])
@@ -73,3 +74,18 @@ def test_no_address_no_link(form: NoticeFormat) -> None:
 def test_json_has_times_in_rfc_3339() -> None:
     """As every other answer has them, not seconds in a text."""
     assert (body("json")["at"], body("json")["since"]) == ("2026-11-30T15:23:47.324Z", "2026-11-30T15:23:07.000Z")
+
+
+def test_a_rollback_says_what_to_do_next() -> None:
+    """In each format, as a sentence of its own."""
+    event = {
+        "at": 1796052227.0, "agent": "a", "action": "roll_back", "actor": "controller", "epoch_after": 3,
+        "canary": {"version": "v2"}, "reason": "it failed",
+    }  # fmt: skip
+    notice, step = Notice("a", "1-0", "a:3", event), "Run 'serinus explain a'."
+    assert payload(notice, "json")["do"] == step
+    assert payload(notice, "slack")["text"] == (
+        f"a: roll back of v2 by controller (epoch 3). it failed. {step} 30 November 15:23 UTC"
+    )
+    found: Any = payload(notice, "pagerduty", "", "routing")
+    assert found["payload"]["custom_details"]["do"] == step

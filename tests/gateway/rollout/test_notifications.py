@@ -204,7 +204,7 @@ def test_slack_gets_text_and_no_mention() -> None:
     text = payload(Notice("support", "1-0", "support:7", event), "slack")["text"]
     assert text == (
         "support: roll back of v2 by kim (epoch 7). "
-        "&lt;!channel&gt; see &lt;https://evil.example|this&gt; &amp; that"
+        "&lt;!channel&gt; see &lt;https://evil.example|this&gt; &amp; that. Run 'serinus explain support'."
     )  # fmt: skip
 
 
@@ -212,5 +212,5 @@ def test_an_event_without_a_canary_is_told_too() -> None:
     """The end of a trial names none."""
     event = {"agent": "a", "action": "end", "actor": "configuration", "epoch_after": 2, "canary": None, "reason": "r"}
     assert payload(Notice("a", "1-0", "a:2", event), "slack") == {
-        "text": "a: end of the canary by configuration (epoch 2). r"
+        "text": "a: end of the canary by configuration (epoch 2). r."
     }

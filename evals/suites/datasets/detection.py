@@ -22,7 +22,7 @@ DIALECTS: Final[tuple[RowDialect, ...]] = (
     inspect_ai.SAMPLES,
     fine_tuning.EXAMPLES,
 )
-_WRAPPERS = ("data", "examples", "goldens", "items", "rows", "samples")  # what an export's rows lie in
+WRAPPERS = ("data", "examples", "goldens", "items", "rows", "samples")  # what an export's rows lie in
 _BESIDE = ("meta", "name", "description", "id", "has_more", "next_cursor")
 _HINT = "name the dataset in a suite of yours: `cases: file://…`, `defaults: {ask: '{{column}}'}`"
 
@@ -31,8 +31,8 @@ def rows_of(document: Node) -> tuple[Node, ...]:
     """Return the rows of a file: its list, the list that an export wraps, or its one mapping. Raises SuiteError."""
     rows = document.items
     if document.entries:
-        wrapped = [each for key, each in document.entries.items() if key in _WRAPPERS and each.items]
-        is_export = len(wrapped) == 1 and document.entries.keys() <= {*_WRAPPERS, *_BESIDE}
+        wrapped = [each for key, each in document.entries.items() if key in WRAPPERS and each.items]
+        is_export = len(wrapped) == 1 and document.entries.keys() <= {*WRAPPERS, *_BESIDE}
         rows = wrapped[0].items if is_export else (document,)
     if not rows or not all(isinstance(row.value, Mapping) for row in rows):
         wrong = next((row for row in rows if not isinstance(row.value, Mapping)), document)

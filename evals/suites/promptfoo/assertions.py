@@ -13,8 +13,8 @@ from evals.suites.values import check_keys, number, place_of, plain, refusal, se
 from gateway.config.nodes import Node
 from gateway.config.problems import quoted
 
-_KEYS = ("type", "value", "threshold", "weight", "metric", "provider", "transform", "assert")
-_REFUSED: Final = {
+KEYS = ("type", "value", "threshold", "weight", "metric", "provider", "transform", "assert")
+REFUSED: Final = {
     "rubricPrompt": "judges have a prompt of their own; write what is judged into `value`",
     "config": "checks take their settings from `value` and `threshold`",
     "contextTransform": "the context is that of the variable `context`",
@@ -45,7 +45,7 @@ def read_assertion(node: Node, variables: Variables, source: PromptfooSource) ->
     node = source.followed(node)
     if not node.entries:
         raise refusal(node, "an assertion must be a mapping with a `type`")
-    check_keys(node, _KEYS, _REFUSED, source.findings)
+    check_keys(node, KEYS, REFUSED, source.findings)
     written = text(node.get("type"), "`type`")
     if not written:
         raise refusal(node, "an assertion needs a `type`")

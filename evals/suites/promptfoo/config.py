@@ -28,25 +28,25 @@ DIALECT: Final = "promptfoo"
 # Keys of which one makes a mapping a promptfoo configuration.
 CONFIG_KEYS = frozenset({"providers", "targets", "prompts", "tests", "scenarios", "defaultTest", "redteam"})
 ROW_KEYS = frozenset({*TEST_KEYS, *REFUSED_KEYS})
-_READ = ("description", "prompts", "tests", "defaultTest", "scenarios", "evaluateOptions", "commandLineOptions")
-_REPLACED = {
+READ = ("description", "prompts", "tests", "defaultTest", "scenarios", "evaluateOptions", "commandLineOptions")
+REPLACED = {
     "providers": "`providers` are not used: the version under test answers every case",
     "targets": "`targets` are not used: the version under test answers every case",
 }
 # What changes neither an answer nor a verdict.
-_WITHOUT_EFFECT = (
+WITHOUT_EFFECT = (
     *("assertionTemplates", "$schema", "outputPath", "sharing", "tags", "metadata", "writeLatestResults"),
     *("env", "tracing"),
 )
-_REFUSED: Final = {
+REFUSED: Final = {
     "redteam": "attacks are not made here; keep the tests that promptfoo generated in a file",
     "extensions": "they are code; prepare what they do before",
     "nunjucksFilters": "they are code; write the finished values into `vars`",
     "filters": "they are code; write the finished values into `vars`",
     "derivedMetrics": "scores are not computed from others; give each its own check",
 }
-_OPTIONS = ("repeat", "maxConcurrency", "delay")
-_IDLE_OPTIONS = (
+OPTIONS = ("repeat", "maxConcurrency", "delay")
+IDLE_OPTIONS = (
     *("cache", "showProgressBar", "generateSuggestions", "suggestionsCount", "interactiveProviders", "silent"),
     *("timeoutMs", "maxEvalTimeMs", "table", "write", "share", "progressBar", "verbose", "envFile", "envPath"),
 )
@@ -58,8 +58,8 @@ _MOST_AT_ONCE = 1_000
 def read_config(root: Node, path: Path, folder: SuiteFolder) -> Suite:
     """Return the suite of a configuration. Raises SuiteError with everything that is not supported."""
     source = PromptfooSource(folder, root)
-    check_keys(root, (*_READ, *_REPLACED, *_WITHOUT_EFFECT), _REFUSED, source.findings)
-    for key, note in _REPLACED.items():
+    check_keys(root, (*READ, *REPLACED, *WITHOUT_EFFECT), REFUSED, source.findings)
+    for key, note in REPLACED.items():
         if key in root.entries:
             source.notes.setdefault(note)
     defaults = read_defaults(root.get("defaultTest"), source)
@@ -130,8 +130,8 @@ def _run_options(root: Node, findings: SuiteFindings) -> tuple[int, int, float]:
         if node is not None and node.value is not None:
             if not node.entries:
                 findings.add(node, f"`{key}` must be a mapping (key: value)")
-            check_keys(node, (*_OPTIONS, *_IDLE_OPTIONS), {}, findings)
-            found |= {option: each for option, each in node.entries.items() if option in _OPTIONS}
+            check_keys(node, (*OPTIONS, *IDLE_OPTIONS), {}, findings)
+            found |= {option: each for option, each in node.entries.items() if option in OPTIONS}
     repeat, at_once, delay = 1, 4, 0.0
     with findings.collecting():
         repeat = whole_number(found.get("repeat"), "`repeat`", 1, _MOST_REPEATS) or repeat

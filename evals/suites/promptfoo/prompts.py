@@ -21,8 +21,8 @@ MAX_PROMPTS = 1_000
 _SEPARATOR = "---"
 _FILES = (".txt", ".md", ".j2", ".json", ".jsonl", ".yaml", ".yml", ".csv")
 _EXECUTED = ("exec:", ".py", ".sh", ".bash", ".rb", ".pl", ".exe", ".bat", ".cmd", ".ps1", *CODE)
-_KEYS = ("id", "raw", "label", "messages", "display")
-_REFUSED: Final = {"config": "the version under test has its own settings", "function": "prompts are not made by code"}
+KEYS = ("id", "raw", "label", "messages", "display")
+REFUSED: Final = {"config": "the version under test has its own settings", "function": "prompts are not made by code"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def _prompts(entry: Node, label: str, source: PromptfooSource) -> Iterator[Promp
             raise refusal(entry, "a prompt must be text, or a mapping with `raw`, `id` or `messages`")
         yield from _of_reference(written, label, entry, source)
         return
-    check_keys(entry, _KEYS, _REFUSED, source.findings)
+    check_keys(entry, KEYS, REFUSED, source.findings)
     label = text(entry.get("label"), "`label`") or label
     if (messages := entry.get("messages")) is not None:
         yield PromptSource(label, messages, chat=_with_files(messages, source))

@@ -26,11 +26,11 @@ REFUSED_KEYS: Final = {
     "assertScoringFunction": "scores are the weighted mean of the checks, as promptfoo computes them without it",
     "matrix": "promptfoo does not know it either; write a list in `vars`",
 }
-_OPTIONS = (
+OPTIONS = (
     *("prefix", "suffix", "provider", "transform", "disableVarExpansion", "disableDefaultAsserts"),
     *("disableConversationVar", "runSerially"),
 )
-_REFUSED_OPTIONS: Final = {
+REFUSED_OPTIONS: Final = {
     "rubricPrompt": "judges have a prompt of their own; write what is judged into `value`",
     "storeOutputAs": "earlier answers are not put into later prompts; write the conversation as messages",
     "transformVars": "it is code; write the finished values into `vars`",
@@ -40,7 +40,7 @@ _REFUSED_OPTIONS: Final = {
     "response_format": "the version under test has its own settings",
 }
 _MOST_LEVELS = 4
-_MOST_CHECKS = 1_000  # of a case
+MAX_CASE_CHECKS = 1_000  # of a case
 _GENERATED = "tests are not made by code; keep what it makes in a file of JSON or YAML"
 PROVIDERS_NOTE = "`provider` and `providers` are not used: the version under test answers every case"
 
@@ -140,7 +140,7 @@ def cases_of(test: Node, prompts: list[PromptSource], source: PromptfooSource) -
     if test.get("provider") is not None or test.get("providers") is not None:
         source.notes.setdefault(PROVIDERS_NOTE)
     options = test.get("options") or Node({}, test.file, test.line, 1)
-    check_keys(options, _OPTIONS, _REFUSED_OPTIONS, findings)
+    check_keys(options, OPTIONS, REFUSED_OPTIONS, findings)
     terms = case_terms(plain_mapping(test.get("metadata"), "`metadata`"), place_of(test.get("metadata") or test))
     described = text(test.get("description"), "`description`")
     metadata = {**({"description": described} if described else {}), **terms.metadata}
@@ -177,8 +177,8 @@ def _checks(
             spec = read_assertion(each, variables, source)
             checks.append(_with_options(spec, changed, judge, source))
             length += size_of_check(spec)
-        if len(checks) > _MOST_CHECKS or length > MAX_TEXT:
-            raise refusal(each, f"a case has at most {_MOST_CHECKS:,} checks of {MAX_TEXT:,} characters together")
+        if len(checks) > MAX_CASE_CHECKS or length > MAX_TEXT:
+            raise refusal(each, f"a case has at most {MAX_CASE_CHECKS:,} checks of {MAX_TEXT:,} characters together")
     return tuple(checks)
 
 

@@ -122,6 +122,37 @@ def test_a_pattern_of_too_many_files_is_refused(folder: SuiteFolder) -> None:
         folder.matching("many/*", folder.base, PLACE)
 
 
+def test_a_pattern_reaches_through_folders(folder: SuiteFolder) -> None:
+    """`**` stands for any number of them, hidden ones left out; each file comes once."""
+    for name in ("x/y/deep.txt", "x/.hidden/no.txt", ".git/no.txt"):
+        (folder.base / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder.base / name).touch()
+    names = [str(path.relative_to(folder.base)) for path in folder.matching("**/*.txt", folder.base, PLACE)]
+    assert names == ["a.txt", "b.txt", "x/y/deep.txt"]
+    assert len(folder.matching("**", folder.base, PLACE)) == 4
+    assert [path.name for path in folder.matching("x/*/d[e]?p.*", folder.base, PLACE)] == ["deep.txt"]
+
+
+def test_links_to_folders_do_not_multiply(folder: SuiteFolder) -> None:
+    """Two links that lead to their own folder would double the walk with every step of it."""
+    os.symlink(".", folder.base / "one")
+    os.symlink(".", folder.base / "two")
+    assert len(folder.matching("**/*.txt", folder.base, PLACE)) == 2
+    with pytest.raises(SuiteError, match="matches no file"):
+        folder.matching("/".join(["*"] * 60), folder.base, PLACE)
+
+
+def test_stars_that_match_too_much_end(folder: SuiteFolder) -> None:
+    """Repeated `**` walk the same folders again and again, up to a bound."""
+    (folder.base / "/".join("d" * 60)).mkdir(parents=True)
+    with pytest.raises(SuiteError, match="leads through more than 2,000 entries"):
+        SuiteFolder(folder.base / "suite.yaml", 2_000).matching("**/**/**/none", folder.base, PLACE)
+    assert len(folder.matching("**/**/*.txt", folder.base, PLACE)) == 2
+    (folder.base / "/".join("d" * 120)).mkdir(parents=True)
+    with pytest.raises(SuiteError, match="leads through more than 100 folders"):
+        folder.matching("**/none", folder.base, PLACE)
+
+
 def test_the_digest_covers_what_was_read(folder: SuiteFolder) -> None:
     """Content and names, in whatever order; not where the repository lies."""
     folder.read(Path("b.txt"), PLACE)

@@ -8,6 +8,8 @@ from gateway.pages.html import NOTHING, Markup, joined, tag
 from gateway.pages.trace_words import call_anchor
 from gateway.traces.view import CallView, ConversationTree
 
+_SPOKEN = ("text", "reasoning", "refusal")
+_WORDS = "prompt words"
 _PREVIEW = 90  # characters of a message that is folded
 _MOST_MESSAGES = 300  # of a conversation's page
 _MOST_OF_PART = 4_000  # characters, on a conversation's page; a call's own page has all of them
@@ -99,7 +101,7 @@ def _part(part: ContentPart, most: int | None) -> Markup:
     text = part.text
     if most is not None and len(text) > most:
         text = f"{text[:most]}… [{len(part.text) - most:,} characters more on the call's page]"
-    shown = tag("pre", _shown(text), class_="prompt", tabindex="0")
+    shown = tag("pre", _shown(text), class_=_WORDS if part.kind in _SPOKEN else "prompt", tabindex="0")
     label = _label(part)
     return joined((tag("p", label, class_="hint"), shown)) if label else shown
 

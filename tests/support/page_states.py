@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from gateway.contents.content import CallContent, ContentMessage, ContentPart
 from gateway.history.view import (
     DecisionView,
     EvidencePointView,
@@ -335,6 +336,42 @@ def tree(**members: Any) -> ConversationTree:
     return ConversationTree(_summary(**members), steps, (researcher,))
 
 
+def said(**members: Any) -> CallContent:
+    """A request with a system prompt, a tool's result and a hostile word, and a long answer."""
+    order = ContentPart("tool_call", '{"order":"7x8j2","fields":["status","carrier"]}', "call_1", "lookup_order")
+    shown = CallContent(
+        (
+            ContentMessage("system", (ContentPart("text", "You are a support agent.\nBe brief, and kind."),)),
+            ContentMessage(
+                "user", (ContentPart("text", "Where is my order 7x8j2?"), ContentPart("media", "image image/png"))
+            ),
+            ContentMessage("assistant", (ContentPart("reasoning", "I should look it up."), order)),
+            ContentMessage(
+                "tool", (replace(order, kind="tool_result", text="<b>late</b> \u202egnp.exe \x1b[2J", error=True),)
+            ),
+        ),
+        ContentMessage("assistant", (ContentPart("text", "Your order left our warehouse yesterday. " * 12),)),
+        redacted=2,
+        cut=True,
+    )  # fmt: skip
+    return replace(shown, **members)
+
+
+def conversation_said() -> ConversationTree:
+    """The same conversation, whose second call repeats what the first one had, and was left."""
+    thanks = ContentMessage("user", (ContentPart("text", "And when does it arrive?"),))
+    first, parts = said(), said().answer
+    assert parts is not None
+    second = CallContent((*first.messages, parts, thanks), ContentMessage("assistant", parts.parts[:1]), complete=False)
+    contents = iter((first, second))
+    shown = tree()
+    steps = [
+        replace(step, call=replace(step.call, content=next(contents))) if step.call is not None else step
+        for step in shown.steps
+    ]
+    return replace(shown, steps=tuple(steps))
+
+
 _FAILURES = (
     ReasonView(76, at(minutes=2), "anthropic/claude-sonnet-4-5", "status", 529, "overloaded_error", "Overloaded", True,
                (call(1).id, call(2).id)),
@@ -363,7 +400,9 @@ STATES: Mapping[str, Callable[[], LivePage]] = {
     "rolled-back": lambda: page_of(rolled_back(), history(0.38, 468.0, ends=True)),
     "call": lambda: call_page(call()),
     "call-failed": lambda: call_page(call(end="failed", unanswered=True, status=502, attempts=call().attempts[:1])),
+    "call-said": lambda: call_page(call(content=said())),
     "conversation": lambda: conversation_page(tree()),
+    "conversation-said": lambda: conversation_page(conversation_said()),
     "calls": lambda: calls_page(CallList((call(), call(2, unanswered=True)), "next"), {"agent": "support"}),
     "calls-none": lambda: calls_page(CallList((), None), {"unanswered": "true"}),
     "conversations": lambda: conversations_page(ConversationList((_summary(), _summary(unanswered=1)), None), {}),

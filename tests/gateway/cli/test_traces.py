@@ -8,6 +8,7 @@ import pytest
 
 from gateway.cli.main import main
 from gateway.cli.traces import tree_lines
+from gateway.contents.content import CallContent, ContentMessage, ContentPart
 from gateway.rehearsal.standin import ModelBehaviour
 from gateway.tool_use import RequestedTool, ReturnedTool
 from gateway.traces.record import AttemptRecord, CallRecord
@@ -95,3 +96,50 @@ async def test_both_commands(tmp_path: Path, redis_url: str, agent: str, capsys:
         assert "no conversation 'nobody' is kept" in capsys.readouterr().err
         assert await asyncio.to_thread(main, ["conversations", "--unanswered", "--json", *url]) == 0
         assert '"conversations"' in capsys.readouterr().out
+
+
+def test_what_was_said() -> None:
+    """Each message once and each answer under its call; a terminal obeys none of it."""
+    user = ContentMessage("user", (ContentPart("text", "Where's my order?\n\x1b[31mred"),))
+    asks_tool = ContentMessage("assistant", (ContentPart("tool_call", '{"id":7}', "c1", "find"),))
+    result = ContentMessage("tool", (ContentPart("tool_result", "lost", "c1", "find", error=True),))
+    answer = ContentMessage("assistant", (ContentPart("text", "Gone."), ContentPart("media", "image image/png")))
+    contents = {
+        "1": CallContent((user,), asks_tool),
+        "2": CallContent((user, asks_tool, result), answer, left_out=2, complete=False),
+    }
+    found = [*tree_lines(tree_of([made("1", 0), made("2", 2)], [], lambda caller: True, contents))]
+    assert found[1:4] == [
+        "├─ user      “Where's my order?",
+        "├─            \\x1b[31mred”",
+        "├─ llm       p/m  1.0 s  5→0 tokens  $0.00100",
+    ]
+    assert found[4:] == [
+        "│            calls find({\"id\":7})",
+        "├─ app       1.0 s",
+        "├─           … 2 earlier messages left out",
+        "├─ tool      error of find: “lost”",
+        "└─ llm       p/m  1.0 s  5→0 tokens  $0.00100",
+        "             “Gone.”",
+        "             [image image/png]",
+        "             … (not whole)",
+    ]  # fmt: skip
+
+
+async def test_texts_are_asked_for(
+    tmp_path: Path, redis_url: str, agent: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the option alone."""
+    async with (
+        provider(good=ModelBehaviour()) as standin,
+        running(write(tmp_path, trial(agent, standin, "0%", record_content="all")), redis_url) as served,
+    ):
+        line, url = Line(served.url), ["--url", served.url]
+        said = await line.chat(agent, "where is it?")
+        line.close()
+        call_id = said.headers["x-serinus-call-id"]
+        assert await asyncio.to_thread(main, ["trace", call_id, *url]) == 0
+        assert "where is it?" not in capsys.readouterr().out
+        assert await asyncio.to_thread(main, ["trace", call_id, "--content", *url]) == 0
+        shown = capsys.readouterr().out
+    assert "├─ user      “where is it?”" in shown and "“cheep" in shown

@@ -63,6 +63,11 @@ class HeardCall:
     def __del__(self) -> None:
         self._held.held -= self._taken
 
+    @property
+    def may_wait(self) -> bool:
+        """Return whether there is so much room that the texts may wait for a second reader."""
+        return 2 * self._held.held <= self._held.most
+
     def hear(self, piece: bytes) -> None:
         """Hear a piece of the answer."""
         if self.is_cut or not piece:

@@ -107,6 +107,15 @@ class ContentWriter:
         content = await self.content_of(record, heard)
         self._unwritten.append((record.agent, bounds, KeptContent(record.key, thread, encode(content))))
 
+    async def for_export(self, record: CallRecord, heard: HeardCall) -> CallContent | None:
+        """Return the content of a call for somebody else; None where its conversation is not one of those.
+
+        The store is not asked: what only a tool call or an answer tells of a conversation is not known here.
+        """
+        if heard.request is None or not is_chosen(record.conversation, heard.rules):
+            return None
+        return await self.content_of(record, heard)
+
     async def content_of(self, record: CallRecord, heard: HeardCall) -> CallContent:
         """Return the content of a call as it may be kept."""
         is_answered = record.end in _ANSWERED and bool(heard.answer)

@@ -126,7 +126,7 @@ class Gateway:
         ):
             self.keep(work)
         if (tracing := self.services.proxy.recorder.tracing) is not None:
-            tracing.channels = lambda: self.services.runtime.channels
+            tracing.channels, tracing.contents = lambda: self.services.runtime.channels, self.traces.contents
             self.keep(tracing.export_for_ever)
 
     @property

@@ -113,6 +113,7 @@ class Recorder:
         line = call_line(outcome, Spent.by(outcome.attempts))
         if self.tracing is not None and call is not None:
             line["trace_id"] = self.tracing.note(outcome, call)
+        outcome.heard = None  # whoever wants it holds it by now
         self._log.often(line)
 
     def score(self, entry: Entry, booking: Booking, version: str, score: float, party: str = "") -> None:

@@ -76,7 +76,7 @@ def otel_settings(environ: Mapping[str, str]) -> OtelSettings | None:
         sampler=_sampler(given),
         always=_always(given),
         names=_names(given),
-        captures_content=_is_true(given.get(_CONTENT, "")),
+        captures_content=_captures_content(given),
         delay=_milliseconds(given, "OTEL_BSP_SCHEDULE_DELAY", default=5_000),
         queue=_count(given, "OTEL_BSP_MAX_QUEUE_SIZE", 2048),
         batch=_count(given, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512),
@@ -201,6 +201,16 @@ def _count(given: Mapping[str, str], name: str, default: int) -> int:
     if not text.isdecimal() or not 0 < int(text) <= 100_000:
         raise GatewayError(f"{name} is {text!r}: a number from 1 to 100000 is wanted")
     return int(text)
+
+
+def _captures_content(given: Mapping[str, str]) -> bool:
+    """The word of the newer conventions says where to: of its places only spans are written here."""
+    word = given.get(_CONTENT, "").lower()
+    if word in ("", "false", "no_content"):
+        return False
+    if word not in ("true", "span_only", "span_and_event"):
+        raise GatewayError(f"{_CONTENT} is {word!r}: known are true, false, span_only, span_and_event and no_content")
+    return True
 
 
 def _is_true(text: str) -> bool:

@@ -4,14 +4,27 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from gateway.calls import Attempt, Call, Outcome
+from gateway.contents.content import CallContent
+from gateway.heard import HeardCall
 from gateway.net.client import Request
 from gateway.telemetry.providers import Channels
+from gateway.traces.record import CallRecord
+
+
+class ContentSource(Protocol):
+    """Reader of what was heard of calls, as it may leave the gateway."""
+
+    async def for_export(self, record: CallRecord, heard: HeardCall) -> CallContent | None:
+        """Return the texts of a call; None where its conversation is not recorded."""
 
 
 class CallTracing(Protocol):
-    """Tracing of one replica's calls. `channels` returns those of the configuration as it is."""
+    """Tracing of one replica's calls. `channels` returns those of the configuration as it is, `contents` reads texts
+    where they are exported.
+    """
 
     channels: Channels
+    contents: ContentSource | None
 
     @property
     def dropped(self) -> Mapping[Any, int]:

@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from gateway.calls import Attempt, Operation
+from gateway.contents.content import CallContent
 from gateway.errors import NOT_SENT
 from gateway.formats.registry import CLIENTS
 from gateway.runtime import Channel
 from gateway.telemetry import semantic_names as names
+from gateway.telemetry.messages import input_messages, output_messages
 from gateway.telemetry.providers import provider_of
 from gateway.telemetry.semantic_names import SemanticNames
 from gateway.telemetry.trace_context import (
@@ -78,6 +80,7 @@ class ToSpan(NamedTuple):
     operation: Operation
     epoch: int
     sampled_for: str
+    content: CallContent | None = None
 
 
 def spans_of(call: ToSpan, channels: Mapping[str, Channel], kind: SemanticNames) -> Iterator[Span]:
@@ -177,6 +180,10 @@ def _call_attributes(call: ToSpan, operation: str, kind: SemanticNames) -> Itera
         yield names.FIRST_TOKEN, record.ttft_seconds
     if call.sampled_for:
         yield names.SAMPLED_FOR, call.sampled_for
+    if call.content is not None:
+        yield names.INPUT_MESSAGES, input_messages(call.content)
+        if said := output_messages(call.content, record.finish):
+            yield names.OUTPUT_MESSAGES, said
 
 
 def _provider_attributes(name: str, channels: Mapping[str, Channel]) -> dict[str, Value]:

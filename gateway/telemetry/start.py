@@ -37,8 +37,6 @@ def start_tracing(settings: OtelSettings, parts: TracingParts) -> CallTracing:
         carrier = transport(options)
     except OSError as error:  # an SSLError is one
         raise GatewayError(f"OTEL_EXPORTER_OTLP_CERTIFICATE, _CLIENT_CERTIFICATE or _CLIENT_KEY: {error}") from None
-    if settings.captures_content:
-        parts.log.warning("content_not_exported", message="calls' texts are not exported; comments of feedback are")
     exporter = SpanExporter(settings, carrier, parts.log, parts.unix, retry=parts.retry)
     return Tracing(settings, exporter, parts)
 

@@ -12,13 +12,16 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from gateway.calls import Attempt, Call, Operation, Outcome
+from gateway.contents.content import CallContent
 from gateway.formats.returned_tools import returned_tools
+from gateway.heard import HeardCall
 from gateway.net.client import Request
 from gateway.telemetry.otel_settings import OtelSettings
 from gateway.telemetry.otlp import SpanBatch
 from gateway.telemetry.parts import TracingParts
 from gateway.telemetry.providers import Channels
 from gateway.telemetry.sampling import reason_for
+from gateway.telemetry.seam import ContentSource
 from gateway.telemetry.span_exporter import Lost, SpanExporter
 from gateway.telemetry.spans import Span, ToSpan, evaluation_span, spans_of
 from gateway.telemetry.tool_spans import AskedTools, PendingTool, ToolSpan, tool_span
@@ -34,6 +37,7 @@ from gateway.telemetry.trace_context import (
 from gateway.traces.record import Finished, record_of
 from gateway.traces.threads import conversation_of
 
+_MOST_TEXT = 1 << 20  # characters of calls' texts in one request: receivers take some megabytes
 _AT_ONCE = 8  # calls made into spans without a pause, half a millisecond: calls under way go first
 _MOST_REMEMBERED = 10_000  # calls whose trace their id does not tell
 _LONGEST_HEADER = 256  # characters of a `traceparent`; today's has 55
@@ -47,6 +51,7 @@ class _Noted(NamedTuple):
     context: TraceContext
     operation: Operation
     sampled_for: str
+    heard: HeardCall | None = None
 
 
 class Tracing:
@@ -54,6 +59,7 @@ class Tracing:
 
     def __init__(self, settings: OtelSettings, exporter: SpanExporter, parts: TracingParts) -> None:
         self.channels: Channels = dict
+        self.contents: ContentSource | None = None
         self._settings = settings
         self._exporter = exporter
         self._parts = parts
@@ -104,7 +110,10 @@ class Tracing:
             finished = Finished(
                 outcome, call.format, call.named, call.opening, call.trace_parent, call.sub_agent, returned, call.nonce
             )
-            self._put(_Noted(finished, context, call.operation, sampled_for))
+            heard = outcome.heard if self._settings.captures_content else None
+            if heard is not None and not heard.may_wait:
+                heard = None
+            self._put(_Noted(finished, context, call.operation, sampled_for, heard))
             self._remember(outcome, call, context, sampled_for)
         return context.trace_id
 
@@ -169,16 +178,28 @@ class Tracing:
 
     async def _export_batch(self) -> None:
         """Make spans until a batch is full, and send them. Who is cancelled meanwhile leaves them to the next."""
+        texts = 0
         while self._queue and len(self._unsent) < self._settings.batch:
             for _ in range(min(_AT_ONCE, len(self._queue))):
-                for span in self._spans(self._queue.popleft()):
+                content = await self._content(self._queue[0])
+                for span in self._spans(self._queue.popleft(), content):
                     self._unsent.add(span)
+                texts += 0 if content is None else sum(map(len, content.texts))
+            if texts > _MOST_TEXT:
+                break
             await asyncio.sleep(0)
         if self._unsent:
             await self._exporter.send(self._unsent.body(), len(self._unsent))
             self._unsent = SpanBatch(self._resource)
 
-    def _spans(self, what: _Noted | ToolSpan | Span) -> Iterator[Span]:
+    async def _content(self, what: _Noted | ToolSpan | Span) -> CallContent | None:
+        """Return the texts of a call that are exported with it."""
+        if not isinstance(what, _Noted) or what.heard is None or self.contents is None:
+            return None
+        offset = self._parts.unix() - self._parts.monotonic()
+        return await self.contents.for_export(record_of(what.finished, offset), what.heard)
+
+    def _spans(self, what: _Noted | ToolSpan | Span, content: CallContent | None) -> Iterator[Span]:
         offset = self._parts.unix() - self._parts.monotonic()
         if isinstance(what, Span):
             yield what
@@ -189,7 +210,7 @@ class Tracing:
             record = record_of(what.finished, offset)
             call = ToSpan(
                 record, tuple(outcome.attempts), what.context, what.finished.nonce, what.operation, outcome.rollout,
-                what.sampled_for,
+                what.sampled_for, content,
             )  # fmt: skip
             yield from spans_of(call, self.channels(), self._settings.names)
 

@@ -40,7 +40,7 @@ class FinishedCalls:
         waiting.append(  # a plain tuple: to call a class with so many values takes as long as all else here
             (
                 outcome, call.format, call.named, call.opening, call.trace_parent, call.sub_agent,
-                returned, call.nonce,
+                returned, call.nonce, outcome.heard,
             )
         )  # fmt: skip
 
@@ -56,7 +56,7 @@ class FinishedCalls:
         offset = self._unix() - self._monotonic()
         waiting = self._waiting
         taken = [Finished._make(waiting.popleft()) for _ in range(min(most, len(waiting)))]
-        return [(record_of(each, offset), each.outcome.heard) for each in taken]
+        return [(record_of(each, offset), each.heard) for each in taken]
 
 
 def _cut(outcome: Outcome, call: Call) -> None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from gateway.calls import UNANSWERED, ArmName, Attempt, End, FormatName, HedgeEnd, Outcome, Usage
 from gateway.errors import FailureKind
+from gateway.heard import HeardCall
 from gateway.tool_use import NO_END, RequestedTool, ReturnedTools, short, writable
 from gateway.traces.threads import Signs, conversation_of, joins_of, trace_keys_of
 from routing.assignment import Reason
@@ -28,6 +29,7 @@ class Finished(NamedTuple):
     sub_agent: str
     returned: ReturnedTools
     nonce: bytes
+    heard: HeardCall | None = None
 
 
 @dataclass(frozen=True, slots=True)

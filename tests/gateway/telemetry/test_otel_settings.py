@@ -107,6 +107,7 @@ def test_choices() -> None:
         ("OTEL_TRACES_SAMPLER_ARG", "10%"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
         ("SERINUS_OTEL_ALWAYS", "slow"),
+        ("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "event_only"),
     ],
 )
 def test_refused(name: str, value: str) -> None:

@@ -75,6 +75,15 @@ class PromptInput:
         """Return whether each call must give a value."""
         return self.required and self.default is None
 
+    @property
+    def in_words(self) -> str:
+        """Return the declaration in one line, for people."""
+        words = [self.type, *([f"one of {', '.join(self.enum)}"] if self.enum else ())]
+        words += [f"at most {self.max_length}"] if self.max_length is not None and not self.enum else []
+        if self.default is not None:
+            words.append(f"default {self.default}")
+        return ", ".join(words if self.required else [*words, "optional"])
+
 
 @dataclass(frozen=True, slots=True)
 class AgentVersion:

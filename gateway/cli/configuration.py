@@ -1,4 +1,4 @@
-"""Commands on the configuration folder that serve nothing: `init`, `check`, `doctor`, `simulate` and `schema`."""
+"""Commands on the configuration folder: `init`, `check`, `doctor`, `simulate`, `diff`, `import` and `schema`."""
 
 import argparse
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 from gateway.cli.defaults import default_folder
 from gateway.cli.folder import add_folder
 from gateway.cli.numbers import rate, runs, seconds, times
-from gateway.cli.output import Style, TextRow, add_help, add_json, print_json, print_rows
+from gateway.cli.output import Style, TextRow, add_help, add_json, colours, print_json, print_rows
 
 _WELL, _BROKEN, _WRONG_USAGE = 0, 1, 2
 _EXITS = {_WELL: "done", _WRONG_USAGE: "wrong usage or configuration"}
@@ -48,6 +48,13 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     _add_simulate(simulate)
     add_json(simulate, "print shares, requests and minutes of each weight as JSON")
     add_help(simulate, "simulate support --errors 3% --rps 5", "simulate support --latency +25% --no-env", exits=_EXITS)
+    diff = commands.add_parser("diff", help="show what changes from one version to another, prompts by their words")
+    add_folder(diff, _diff)
+    diff.add_argument("agent", help="the agent's name")
+    diff.add_argument("before", metavar="VERSION", help="the version to compare with")
+    diff.add_argument("after", metavar="VERSION", help="the version that may have changed")
+    add_json(diff, "print the parts before and after, and the words of prompts, as JSON")
+    add_help(diff, "diff support v1 v2", "diff support v1 v2 --json", exits=_EXITS)
     schema = commands.add_parser("schema", help="write the JSON schemas of the configuration files")
     schema.add_argument("folder", type=Path, help="output folder")
     schema.set_defaults(run=_schema)
@@ -190,6 +197,22 @@ def _simulate(given: argparse.Namespace) -> int:
         print_json(as_json(found))
     else:
         print(as_text(found))
+    return _WELL
+
+
+def _diff(given: argparse.Namespace) -> int:
+    from gateway.cli.diff import UnknownName, as_json, as_rows, compare, painted_words
+    from gateway.config import ConfigProblems
+
+    try:
+        found = compare(given.config, given.agent, given.before, given.after)
+    except (ConfigProblems, UnknownName) as error:
+        print(error, file=sys.stderr)
+        return _WRONG_USAGE
+    if given.json:
+        print_json(as_json(found))
+    else:
+        print(painted_words(as_rows(found, colours()), colours()))
     return _WELL
 
 

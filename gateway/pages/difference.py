@@ -1,16 +1,13 @@
 """The difference between canary and stable: model, parameters, tools, and the words of the prompt."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping
-from difflib import SequenceMatcher
 
-from gateway.pages.html import NOTHING, Markup, joined, tag
-from routing.agents import AgentVersion
+from gateway.pages.html import Markup, joined, tag
+from gateway.prompts.word_changes import changes, is_long, shortened
+from routing.agents import AgentVersion, PromptInput
 
-_MOST_WORDS = 4000  # of both prompts together are compared word by word
 _AROUND = 12  # words that are shown beside a change
-_WORDS = re.compile(r"\s+|\w+|[^\w\s]")
 _LONGEST = 300
 
 
@@ -35,7 +32,8 @@ def _changes(stable: AgentVersion, canary: AgentVersion, shows_prompts: bool) ->
         may = [", ".join(sorted(version.client_may_set)) or None for version in (stable, canary)]
         yield "clients may set", _change(*may)
     yield from _tools(stable, canary)
-    before, after = stable.system_prompt or "", canary.system_prompt or ""
+    yield from _inputs(stable, canary)
+    before, after = _written(stable), _written(canary)
     if before != after:
         yield "prompt", _prompt(before, after) if shows_prompts else _prompt_sizes(before, after)
 
@@ -56,6 +54,23 @@ def _tools(stable: AgentVersion, canary: AgentVersion) -> Iterator[tuple[str, Ma
         yield "tools", joined(parts, ", ")
 
 
+def _inputs(stable: AgentVersion, canary: AgentVersion) -> Iterator[tuple[str, Markup]]:
+    for name in sorted({*stable.inputs, *canary.inputs}):
+        before, after = stable.inputs.get(name), canary.inputs.get(name)
+        if before != after:
+            yield f"input {name}", _change(_in_words(before), _in_words(after))
+
+
+def _in_words(declared: PromptInput | None) -> str | None:
+    return None if declared is None else declared.in_words
+
+
+def _written(version: AgentVersion) -> str:
+    """Return all that a version says first, as one text."""
+    messages = [f"{message.role}: {message.content}" for message in version.messages]
+    return "\n\n".join([*([version.system_prompt] if version.system_prompt else ()), *messages])
+
+
 def _definitions(version: AgentVersion) -> Mapping[str, str]:
     return {tool.name: json.dumps(json.loads(tool.definition), sort_keys=True) for tool in version.tools}
 
@@ -67,23 +82,14 @@ def _prompt_sizes(before: str, after: str) -> Markup:
 
 def _prompt(before: str, after: str) -> Markup:
     """Return the changed words with some around them."""
-    old, new = _WORDS.findall(before), _WORDS.findall(after)
-    if len(old) + len(new) > _MOST_WORDS:
+    if is_long(before, after):
         return tag("span", f"changed, from {len(before):,} to {len(after):,} characters")
+    found = list(changes(before, after))
     parts: list[Markup | str] = []
-    for kind, first, last, begin, end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if kind == "equal":
-            parts.append(_shortened(old[first:last], is_first=first == 0, is_last=last == len(old)))
-            continue
-        parts.append(tag("del", "".join(old[first:last])) if last > first else NOTHING)
-        parts.append(tag("ins", "".join(new[begin:end])) if end > begin else NOTHING)
+    for at, change in enumerate(found):
+        if change.kind == "equal":
+            is_last = at == len(found) - 1
+            parts.append(shortened(change.words, _AROUND, is_first=at == 0, is_last=is_last))
+        else:
+            parts.append(tag("del" if change.kind == "removed" else "ins", change.text))
     return tag("div", *parts, class_="prompt")
-
-
-def _shortened(words: list[str], *, is_first: bool, is_last: bool) -> str:
-    """Return what both have, but only the words next to a change."""
-    if len(words) <= 3 * _AROUND:
-        return "".join(words)
-    head = "" if is_first else "".join(words[:_AROUND])
-    tail = "" if is_last else "".join(words[-_AROUND:])
-    return f"{head} … {tail}"

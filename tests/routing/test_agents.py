@@ -87,3 +87,17 @@ def test_needed_inputs() -> None:
     """A call must give a value that has no default and is not optional."""
     needed = [PromptInput(), PromptInput(default="1"), PromptInput(required=False)]
     assert [each.is_needed for each in needed] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [
+        (PromptInput(), "string"),
+        (PromptInput(max_length=5, default='"x"'), 'string, at most 5, default "x"'),
+        (PromptInput(max_length=5, enum=('"a"', '"b"')), 'string, one of "a", "b"'),
+        (PromptInput("number", required=False), "number, optional"),
+    ],
+)
+def test_declarations_in_words(declared: PromptInput, words: str) -> None:
+    """A declaration can be read on one line."""
+    assert declared.in_words == words

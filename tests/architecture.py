@@ -19,7 +19,7 @@ OURS = (*PACKAGES, "tests", "bench")
 # The rooms of the gateway, top first. A module imports from its own room, from rooms beside it or from rooms below.
 ROOMS = (
     "__main__ cli",
-    "rehearsal doctor",
+    "rehearsal doctor importing",
     "replica",
     "api",
     "pages",

@@ -55,10 +55,24 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     diff.add_argument("after", metavar="VERSION", help="the version that may have changed")
     add_json(diff, "print the parts before and after, and the words of prompts, as JSON")
     add_help(diff, "diff support v1 v2", "diff support v1 v2 --json", exits=_EXITS)
+    _add_import(commands.add_parser("import", help="make a version of another tool's prompt"))
     schema = commands.add_parser("schema", help="write the JSON schemas of the configuration files")
     schema.add_argument("folder", type=Path, help="output folder")
     schema.set_defaults(run=_schema)
     add_help(schema, "schema config/schema", exits=_EXITS)
+
+
+def _add_import(command: argparse.ArgumentParser) -> None:
+    command.add_argument("what", choices=("prompt",), help="what to import")
+    command.add_argument("file", type=Path, help=".prompt, .prompty, or JSON of Langfuse or OpenAI")
+    command.add_argument("--model", help="provider/model of the version (default: as the file says)")
+    command.add_argument(
+        "--out", type=Path, metavar="FILE", help="where to write the version's YAML (default: prints it)"
+    )
+    command.set_defaults(run=_import)
+    exits = {0: "done; what is left out is said", 1: "something cannot be kept: nothing was written", 2: "wrong usage"}
+    out = "import prompt welcome.prompty --out config/agents/support/v1.yaml"
+    add_help(command, out, "import prompt pmpt_68a1.json --model openai/gpt-5", exits=exits)
 
 
 def _add_init(init: argparse.ArgumentParser) -> None:
@@ -213,6 +227,31 @@ def _diff(given: argparse.Namespace) -> int:
         print_json(as_json(found))
     else:
         print(painted_words(as_rows(found, colours()), colours()))
+    return _WELL
+
+
+def _import(given: argparse.Namespace) -> int:
+    from gateway.importing.imported import first_lines
+    from gateway.importing.reading import read_prompt_file
+    from gateway.terminal import printable
+
+    text, draft = read_prompt_file(given.file, given.model)
+    for kind, problems in (("error", draft.refused), ("left out", draft.left_out)):
+        for line in first_lines(problems):
+            print(printable(f"{kind}: {line}"), file=sys.stderr)
+    if draft.refused:
+        return _BROKEN
+    if "model" not in draft.content:
+        print("note: the version needs a `model`: provider/model", file=sys.stderr)
+    if given.out is None:
+        print(text, end="")
+        return _WELL
+    try:
+        with given.out.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        print(f"{given.out}: {error.strerror}", file=sys.stderr)
+        return _WRONG_USAGE
     return _WELL
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway.cli.output import TextRow
 from gateway.config import AnyEnvironment, load
-from gateway.prompts.word_changes import Change, changes, shortened
+from gateway.prompts.word_changes import WordChange, changes, shortened
 from gateway.terminal import Palette, printable
 from routing.agents import AgentVersion, PromptInput
 
@@ -26,12 +26,12 @@ class VersionChange:
     part: str
     before: str | None
     after: str | None
-    words: tuple[Change, ...] = ()
+    words: tuple[WordChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class VersionDiff:
-    """What changes from one version to another."""
+    """Changes from one version to another."""
 
     agent: str
     before: AgentVersion
@@ -89,12 +89,12 @@ def _painted(row: TextRow, colours: Palette) -> str:
     return row.text if not row.style else str(getattr(colours, row.style)(printable(row.text)))
 
 
-def _marked(words: tuple[Change, ...], colours: Palette) -> str:
+def _marked(words: tuple[WordChange, ...], colours: Palette) -> str:
     """Return a text with its changes in colour, or in brackets where there are no colours."""
     return "".join(_piece(change, at == 0, at == len(words) - 1, colours) for at, change in enumerate(words))
 
 
-def _piece(change: Change, is_first: bool, is_last: bool, colours: Palette) -> str:
+def _piece(change: WordChange, is_first: bool, is_last: bool, colours: Palette) -> str:
     if change.kind == "equal":
         return printable(shortened(change.words, _AROUND, is_first=is_first, is_last=is_last))
     text = printable(change.text)

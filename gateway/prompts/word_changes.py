@@ -9,7 +9,7 @@ MOST_WORDS: Final = 4000  # of both texts together are compared word by word; of
 _WORDS: Final = re.compile(r"\s+|\w+|[^\w\s]")
 
 
-class Change(NamedTuple):
+class WordChange(NamedTuple):
     """A piece of a text that both versions have, or one of them alone."""
 
     kind: Literal["equal", "removed", "added"]
@@ -26,7 +26,7 @@ def is_long(before: str, after: str) -> bool:
     return len(_WORDS.findall(before)) + len(_WORDS.findall(after)) > MOST_WORDS
 
 
-def changes(before: str, after: str) -> Iterator[Change]:
+def changes(before: str, after: str) -> Iterator[WordChange]:
     """Yield the pieces of both texts in order; what is replaced is removed first."""
     if is_long(before, after):
         old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
@@ -34,12 +34,12 @@ def changes(before: str, after: str) -> Iterator[Change]:
         old, new = _WORDS.findall(before), _WORDS.findall(after)
     for kind, first, last, begin, end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if kind == "equal":
-            yield Change("equal", tuple(old[first:last]))
+            yield WordChange("equal", tuple(old[first:last]))
             continue
         if last > first:
-            yield Change("removed", tuple(old[first:last]))
+            yield WordChange("removed", tuple(old[first:last]))
         if end > begin:
-            yield Change("added", tuple(new[begin:end]))
+            yield WordChange("added", tuple(new[begin:end]))
 
 
 def shortened(words: tuple[str, ...], around: int, *, is_first: bool, is_last: bool) -> str:

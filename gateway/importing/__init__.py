@@ -1,0 +1,1 @@
+"""Prompts of other tools as versions: dotprompt, Prompty, Langfuse and OpenAI's stored prompts."""

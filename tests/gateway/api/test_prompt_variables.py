@@ -10,6 +10,7 @@ import pytest
 
 from tests.gateway.api.doors import DOORS
 from tests.support.calling import PROVIDERS, Place, eventually, failing
+from tests.support.websockets import socket
 
 Serve = Callable[..., Awaitable[Place]]
 SECRET = "Zebulon-7316-{{plan}}"
@@ -292,3 +293,20 @@ async def test_conversation_whose_value_changes(serve: Serve) -> None:
             said_ = answer.json()["choices"][0]["message"]["content"]
             messages += [{"role": "assistant", "content": said_}, {"role": "user", "content": "more"}]
         assert len(versions) == 1
+
+
+async def test_websocket(serve: Serve) -> None:
+    """Each call on a socket gives its own values; the version's turns go before all of a conversation."""
+    here = await serve(version=VERSION, api="anthropic")
+    async with socket(f"{here.base_url}/responses", {}) as client:
+        prompt = {"id": here.agent, "variables": {"customer": "Ann"}}
+        client.create(here.agent, input="hello", prompt=prompt)
+        first = (await client.response())[-1]["response"]
+        assert first["prompt"] == {**prompt, "version": "v1"}
+        client.create(here.agent, input="more", previous_response_id=first["id"], inputs={"customer": "Bob"})
+        assert (await client.response())[-1]["type"] == "response.completed"
+        texts = [text for _, text in said(here.received_json())[1]]
+        assert texts[:3] == ["I am Bob.", "Hello Bob!", "hello"] and texts[-1] == "more"
+        client.create(here.agent, input="hello")
+        (error,) = await client.response()
+        assert error["error"]["code"] == "missing_prompt_variable"

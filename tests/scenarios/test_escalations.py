@@ -110,10 +110,16 @@ async def test_from_the_chain_to_a_person_and_back(serve: Serve) -> None:
     assert (await here.chat(messages=turns, headers=NAMED)).status_code == 200
     assert here.received_json()["messages"] == [*turns[:2], {"role": "assistant", "content": SAID}, AGAIN]
 
+    reply = await reply_seen(here, call_id)
+    assert (reply["message"], reply["actor"]) == (SAID, "kim")
+
+
+async def reply_seen(here: Place, call_id: str) -> Any:
+    """Return the reply, once the store has heard that a turn has seen it."""
     async with asyncio.timeout(5):
         while not (reply := (await view(here, call_id))["reply"])["delivered_at"]:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
-    assert (reply["message"], reply["actor"]) == (SAID, "kim")
+    return reply
 
 
 async def trace(here: Place, path: str) -> Any:
@@ -135,7 +141,7 @@ async def test_the_handover_in_the_conversations_tree(serve: Serve) -> None:
     ]  # fmt: skip
     await reply(here, second)
     await here.chat(messages=[QUESTION, AGAIN], headers=NAMED)
-    await here.running.gateway.services.proxy.replies.follow()
+    await reply_seen(here, first)
     tree = await trace(here, "/conversations/c-1")
     handovers = [step["call"]["handover"] for step in tree["steps"] if step["kind"] == "call"]
     opened, joined = handovers[:2]

@@ -8,13 +8,12 @@ machine lets both sides wait for their turn.
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
 from functools import reduce
 from operator import add
 from typing import Any
 
 import httpx
-import httpx2
+from http_watch import Watch, round_trip
 from langchain_anthropic import ChatAnthropic
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.tools import tool
@@ -25,41 +24,6 @@ from langgraph.prebuilt import ToolNode, tools_condition
 
 ROOT, AGENT = sys.argv[1], sys.argv[2]
 TURNS = 5
-
-
-class Watch:
-    """Notes when requests begin and when the last bytes of answers come, whichever HTTP client reads them."""
-
-    def __init__(self) -> None:
-        self.came = 0.0
-        self.tools: list[float] = []
-        for library in (httpx, httpx2):
-            send = self.watching(library, library.HTTPTransport.handle_request)
-            library.HTTPTransport.handle_request = send
-
-    def watching(self, library: Any, send: Callable[..., Any]) -> Callable[..., Any]:
-        watch = self
-
-        class Noting(library.SyncByteStream):  # type: ignore[misc]  # of either library
-            def __init__(self, stream: Any) -> None:
-                self.stream = stream
-
-            def __iter__(self) -> Iterator[bytes]:
-                for chunk in self.stream:
-                    watch.came = time.perf_counter()
-                    yield chunk
-
-            def close(self) -> None:
-                self.stream.close()
-
-        def handle(transport: Any, request: Any) -> Any:
-            if watch.came:
-                watch.tools.append(time.perf_counter() - watch.came)
-            response = send(transport, request)
-            response.stream = Noting(response.stream)
-            return response
-
-        return handle
 
 
 WATCH, BARE = Watch(), httpx.Client()
@@ -102,13 +66,11 @@ def agent_of(model: Any, streams: bool) -> Any:
 def run(name: str, model: Any, streams: bool) -> dict[str, Any]:
     agent, messages, seconds, trips = agent_of(model, streams), list[Any](), list[float](), list[float]()
     for turn in range(TURNS):
-        WATCH.came, WATCH.tools = 0.0, []
+        WATCH.begin()
         messages.append(HumanMessage(f"call look_up ({name}, {'streamed' if streams else 'whole'}, {turn})"))
         messages = agent.invoke({"messages": messages})["messages"]
         seconds += WATCH.tools[:1]
-        began = time.perf_counter()
-        BARE.get(f"{ROOT}/healthz").raise_for_status()
-        trips.append(time.perf_counter() - began)
+        trips.append(round_trip(BARE, ROOT))
     usages = [each.usage_metadata for each in messages if isinstance(each, AIMessage) and each.usage_metadata]
     return {
         "seconds": seconds,

@@ -13,7 +13,7 @@ from gateway.store.seam import Store
 from policies.rollout.rollout import Decision
 
 MOST_IN_EVIDENCE = 5
-_LATELY_SECONDS = 600.0  # before the latest failure: what failed earlier is not why calls fail now
+_LATELY_SECONDS = 120.0  # before the latest failure: what failed earlier is not why calls fail now
 _CONSEQUENCE = "circuit_open"  # of other failures, which it is to be told behind
 _PATIENCE_SECONDS = 0.5  # a rollback does not wait longer for its reasons
 

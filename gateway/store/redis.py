@@ -56,6 +56,7 @@ from policies.rollout.state import State
 from routing.models import MODELS
 
 DEADLINE_SECONDS = 2.0
+_LEAST = 0.25  # of its time an operation must have left when its place is free: with less it would dial in vain
 DIAL_SECONDS = 1.0  # between two times that all connections are given up because the server refuses
 PROBE_SECONDS = 60  # after which nothing is left of a probe that was refused halfway
 SEQUENCE_SECONDS = 24 * 3600  # a batch is repeated within seconds; a day outlasts every outage worth the memory
@@ -246,7 +247,9 @@ class RedisStore(
         """Run one operation, bounded in time and number, and map its failures. A refusal makes the client reconnect."""
         try:
             with heeding_cancellation(), away_on_failure():
-                async with asyncio.timeout(self._deadline), self._in_flight:
+                async with asyncio.timeout(self._deadline) as limit, self._in_flight:
+                    if (ends := limit.when()) and ends - asyncio.get_running_loop().time() < _LEAST * self._deadline:
+                        raise TimeoutError  # it was spent on waiting for a place
                     await know_nodes(self._client)
                     yield
         except StoreRefused:

@@ -117,6 +117,24 @@ async def test_a_silent_server_never_hangs_a_crowd() -> None:
     assert asked[0] <= 4 * MAX_IN_FLIGHT, "whoever is let in at the last moment still dials"
 
 
+async def test_who_gets_a_place_too_late_does_not_dial() -> None:
+    """An operation with hardly any time left is told at once, and the silent server hears nothing of it."""
+    asked = [0]
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked[0] += 1
+        await reader.read(-1)
+
+    async with listening(say_nothing) as port:
+        store = RedisStore(connect(f"redis://127.0.0.1:{port}/0", socket_seconds=9.0), "replica", deadline=1.0)
+        first = [asyncio.create_task(store.read(str(n))) for n in range(MAX_IN_FLIGHT)]
+        await asyncio.sleep(0.06)
+        results = await asyncio.gather(*first, *(store.read("late") for _ in range(40)), return_exceptions=True)
+        await store.aclose()
+    assert [type(result) for result in results] == [StoreAway] * (MAX_IN_FLIGHT + 40)
+    assert asked[0] == MAX_IN_FLIGHT
+
+
 async def test_an_unreachable_store_is_away() -> None:
     """Nobody listens: told at once, in words that hold no password."""
     store = RedisStore(connect(f"redis://:s3cret@127.0.0.1:{free_port()}/0"), "replica")

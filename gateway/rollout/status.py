@@ -220,7 +220,9 @@ def _outlook(entry: Entry, state: State | None, findings: Findings) -> OutlookVi
     return OutlookView(
         error_ratio_low=round(low, 4),
         error_ratio_high=round(high, 4) if math.isfinite(high) else None,
-        canary_requests_to_rollback=requests_to_verdict(entry.all_guardrails, evidence, state.dismissed),
+        canary_requests_to_rollback=requests_to_verdict(
+            entry.all_guardrails, evidence, state.dismissed, is_proven=findings.assessment.proven is not None
+        ),
     )
 
 

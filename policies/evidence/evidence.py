@@ -7,7 +7,8 @@ time: a sticky unit fails as a whole, so it counts once a step. A component is o
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any, Literal
 
 from policies.statistics.means import Sample
@@ -222,7 +223,7 @@ class ArmEvidence:
         return {name: _minus(calls, self.requests_of.get(part_of(name, party), {})) for name, calls in parts.items()}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, for the clock is kept
 class Evidence:
     """Both arms of the running step. `weight` is the canary's share in 0…1, `minute` how long the step has run.
 
@@ -245,7 +246,7 @@ class Evidence:
     observed_seconds: float = 0.0
     earlier: Mapping[int, float] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def clock(self) -> StepClock:
         """The time of the step. A count from a replica whose clock is ahead opens its slot for all."""
         latest = max((*self.canary.requests, *self.stable.requests), default=0)
@@ -290,7 +291,8 @@ class Evidence:
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Evidence":
         """The evidence of an audit event, so that anyone can compute its e-values again."""
-        plain = {name: record[name] for name in cls.__slots__ if name in record and name not in ("canary", "stable")}
+        names = {each.name for each in fields(cls)} - {"canary", "stable"}
+        plain = {name: record[name] for name in names if name in record}
         canary, stable = ArmEvidence.from_record(record["canary"]), ArmEvidence.from_record(record["stable"])
         earlier = {int(step): weight for step, weight in record.get("earlier", {}).items()}
         return cls(canary=canary, stable=stable, **{**plain, "earlier": earlier})

@@ -13,6 +13,7 @@ Every metric is a badness, so there is one direction only.
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 from policies.evidence.evidence import REPEATS, Population, checked, repeated
 from policies.guardrails.metrics import METRICS, Events, Mean, Measure, Metric, SlowCalls
@@ -79,7 +80,7 @@ class CountedEvent:
         return repeated(self.component, self.times)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: what follows from a guardrail is asked for thousands of times, and kept
 class Guardrail:
     """A parsed guardrail. `limit` is a ratio to stable's when `relative`; else a rate in 0…1, or seconds."""
 
@@ -88,23 +89,23 @@ class Guardrail:
     relative: bool
     limit: float
 
-    @property
+    @cached_property
     def is_mean(self) -> bool:
         """Return whether the guardrail compares means; all others count bad units."""
         return isinstance(self.metric.reading, Mean)
 
-    @property
+    @cached_property
     def population(self) -> Population:
         """The calls or units that the guardrail counts."""
         reading = self.metric.reading
         return reading.population if isinstance(reading, Events) else "judged calls"
 
-    @property
+    @cached_property
     def threshold(self) -> float:
         """The e-value at which a breach is proven; a relative one's counts with its share of the family."""
         return THRESHOLD if self.relative else ABSOLUTE_THRESHOLD
 
-    @property
+    @cached_property
     def slow(self) -> tuple[Slow, ...]:
         """Return when a call is slow for this guardrail: at the quantile it names and, when relative, at p75 too."""
         reading = self.metric.reading
@@ -122,18 +123,18 @@ class Guardrail:
             for quantile in quantiles
         )
 
-    @property
+    @cached_property
     def tolerated(self) -> float:
         """The factor on stable's rate of bad events that the canary may have. Latency's margin is in the threshold."""
         return self.limit if self.relative and not isinstance(self.metric.reading, SlowCalls) else 1.0
 
-    @property
+    @cached_property
     def components(self) -> tuple[str, ...]:
         """The kinds of bad events that this guardrail counts; none for a mean."""
         reading = self.metric.reading
         return (reading.component,) if isinstance(reading, Events) else tuple(slow.component for slow in self.slow)
 
-    @property
+    @cached_property
     def events(self) -> tuple[CountedEvent, ...]:
         """The events by which units are compared: the first bad call of each, and later ones of long conversations.
 
@@ -149,7 +150,7 @@ class Guardrail:
             for times, part in parts.items()
         )
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The names under which the evidence counts what this guardrail reads: its events, or its sample."""
         looks = () if self.relative else tuple(map(checked, self.components))

@@ -38,18 +38,23 @@ def rate_ratio_interval(
 
 
 def requests_to_verdict(
-    guardrails: Sequence[Guardrail], evidence: Evidence, dismissed: Collection[str] = ()
+    guardrails: Sequence[Guardrail],
+    evidence: Evidence,
+    dismissed: Collection[str] = (),
+    *,
+    is_proven: bool | None = None,
 ) -> int | None:
     """About how many more canary requests a rollback takes, if both arms go on exactly as they did so far.
 
     `guardrails` are all of the agent's: those on `dismissed` metrics prove nothing, and keep their share to themselves.
+    `is_proven` says whether it is proven already, for whoever has assessed the evidence.
     0 when it is proven; None when the evidence does not grow, or not within a thousand times what was seen.
     """
 
     def proven(growth: float) -> bool:
         return assess(guardrails, (), grown(evidence, growth), dismissed).proven is not None
 
-    if proven(1.0):
+    if proven(1.0) if is_proven is None else is_proven:
         return 0
     if evidence.canary.calls == 0 or not proven(MAX_GROWTH):
         return None

@@ -46,7 +46,7 @@ def test_the_interval_is_right_at_every_look() -> None:
 
 def test_a_proven_breach_needs_no_more_requests() -> None:
     """And one that will never be proven has no number."""
-    assert requests_to_verdict(GUARDRAILS, BAD) == 0
+    assert requests_to_verdict(GUARDRAILS, BAD) == requests_to_verdict(GUARDRAILS, BAD, is_proven=True) == 0
     assert requests_to_verdict(GUARDRAILS, errors((0, 0), (0, 0))) is None
     assert requests_to_verdict(GUARDRAILS, GOOD) is None
 

@@ -7,7 +7,7 @@ from gateway.api.endpoint import caller_of, send_json
 from gateway.api.query import UNITS, read_query, read_time
 from gateway.api.status import Status
 from gateway.errors import CallerError, NotFound
-from gateway.history.curves import choose_step, history_view, interval_of
+from gateway.history.curves import build_history, choose_step, interval_of
 from gateway.net.asgi import Receive, Scope, Send
 
 _USUAL_SECONDS = 3600.0
@@ -31,7 +31,7 @@ class StatusHistory(Status):
             raise CallerError("`since` must be before `until`, and within the last 31 days", param="since")
         step = choose_step(until - since, now - since, _step(given))
         read = await self.services.store.history(name, since, until, interval_of(step, now - since))
-        await send_json(send, history_view(name, read, step, since, until))
+        await send_json(send, await build_history(name, read, step, since, until))
 
 
 def _step(given: dict[str, str]) -> int | None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from time import time
 
 from gateway.errors import StoreAway
-from gateway.history.curves import choose_step, history_view, interval_of
+from gateway.history.curves import build_history, choose_step, interval_of
 from gateway.history.view import HistoryView
 from gateway.store.seam import Store
 
@@ -59,7 +59,7 @@ class PageHistory:
         step = choose_step(seconds, seconds, step)
         since = now - seconds
         intervals = await self._store.history(agent, since, now, interval_of(step, seconds))
-        return history_view(agent, intervals, step, since, now)
+        return await build_history(agent, intervals, step, since, now)
 
 
 def _is_young(past: HistoryView, now: float) -> bool:

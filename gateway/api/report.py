@@ -9,7 +9,7 @@ from gateway.api.status_reading import StatusReading
 from gateway.auth import OPEN
 from gateway.errors import CallerError, Forbidden, NotFound
 from gateway.history.costs import CostQuestion, costs_view
-from gateway.history.curves import choose_step, history_view, interval_of
+from gateway.history.curves import build_history, choose_step, interval_of
 from gateway.net.asgi import Receive, Scope, Send
 from gateway.store.costs import DAY_SECONDS
 
@@ -40,5 +40,5 @@ class Report(Costs):
         read = await self.services.store.history(name, since, now, interval_of(step, now - since))
         question = CostQuestion(int(since // DAY_SECONDS), int(now // DAY_SECONDS), now, ("version",))
         costs = costs_view([await self.costs_of(name, question.first, question)], question)
-        reading = AgentReading(entry.agent, True, history_view(name, read, step, since, now), "", None)
+        reading = AgentReading(entry.agent, True, await build_history(name, read, step, since, now), "", None)
         await send_json(send, {"agent": name, "html": report(view, name, reading, costs)})

@@ -1,5 +1,6 @@
 """Build the views of counts over time from the cells that the store keeps."""
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from gateway.history.view import (
     SeriesView,
 )
 from gateway.store.cells import APART, SHADOW
-from gateway.store.intervals import LENGTHS, OTHER_SERIES, Cell, EvidencePoint, Intervals, RecentCells
+from gateway.store.intervals import LENGTHS, MANY_INTERVALS, OTHER_SERIES, Cell, EvidencePoint, Intervals, RecentCells
 from gateway.views import timestamp
 
 MOST_POINTS = 1_500  # of a series
@@ -35,6 +36,13 @@ def choose_step(span: float, age: float, wanted: int | None = None) -> int:
 def interval_of(step: int, age: float) -> int:
     """Return the length of the longest intervals that are kept for so many seconds, and make up such steps."""
     return max(seconds for seconds, kept in LENGTHS.items() if step % seconds == 0 and (age <= kept or seconds == 3600))
+
+
+async def build_history(agent: str, read: Intervals, step: int, since: float, until: float) -> HistoryView:
+    """Return the view of what was read; calls go on meanwhile, however much that is."""
+    if len(read.cells) <= MANY_INTERVALS:
+        return history_view(agent, read, step, since, until)
+    return await asyncio.to_thread(history_view, agent, read, step, since, until)
 
 
 def history_view(agent: str, read: Intervals, step: int, since: float, until: float) -> HistoryView:

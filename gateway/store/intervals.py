@@ -1,5 +1,6 @@
 """The store's part for counts over time: the intervals that history.lua keeps, read back."""
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -26,6 +27,7 @@ _DIGITS, _FIRST_DIGIT, _FIRST_LEAD = 52, 40, 93  # of a histogram's text, as in 
 _LONG = {125: 3, 126: 6}
 _COUNTS = bytes(max(0, byte - _FIRST_DIGIT) for byte in range(256))
 MOST_INTERVALS = 3_000  # of one read
+MANY_INTERVALS = 100  # more than these are read in a thread: 3,000 take 50 ms, in which calls would stand still
 MOST_EVENTS = 50  # of the audit trail; one with its evidence may take some ten kilobytes
 OTHER_SERIES = "/other|"
 
@@ -107,7 +109,7 @@ class IntervalStore:
             clock, running, ended, events, hours, texts = await self._run(
                 INTERVALS, keys, (seconds, first, last, MOST_EVENTS)
             )
-        cells = {int(number): read_cells(text) for number, text in zip(ended[::2], ended[1::2], strict=True)}
+        cells = await asyncio.to_thread(_ended, ended) if len(ended) > 2 * MANY_INTERVALS else _ended(ended)
         number, open_cells = read_open(running)
         if open_cells and first <= (number := number * SHORTEST // seconds) <= last:
             cells[number] = [*cells.pop(number, ()), *open_cells]
@@ -121,6 +123,11 @@ class IntervalStore:
         texts, values = orjson.dumps(list(guardrails)), orjson.dumps([tuple(values) for values in guardrails.values()])
         async with self._reach():
             await self._run(EVIDENCE, (_points_key(agent),), (texts, values))
+
+
+def _ended(flat: Sequence[str]) -> dict[int, Sequence[Cell]]:
+    """The cells of intervals that have ended, by their number."""
+    return {int(number): read_cells(text) for number, text in zip(flat[::2], flat[1::2], strict=True)}
 
 
 def _points_key(agent: str) -> str:

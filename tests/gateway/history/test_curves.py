@@ -1,8 +1,10 @@
 """The views of counts over time: points, the last minutes, and how far apart points are."""
 
+import asyncio
+
 import pytest
 
-from gateway.history.curves import choose_step, history_view, interval_of, recent_views, version_and_arm
+from gateway.history.curves import build_history, choose_step, history_view, interval_of, recent_views, version_and_arm
 from gateway.history.sums import CellSums, add_histograms, quantiles
 from gateway.history.view import PointView
 from gateway.store.intervals import (
@@ -121,3 +123,14 @@ def test_the_last_evidence_of_a_step_is_its_point() -> None:
     view = history_view("a", Intervals(NOW, 60, points=read), 300, NOW, NOW + 600)
     assert [(point.at[14:16], point.guardrails[0].e_value) for point in view.evidence] == [("04", 4), ("06", 6)]
     assert view.evidence[0].guardrails[0].limit == 0.3 and view.evidence[0].guardrails[0].text == "g"
+
+
+async def test_calls_go_on_while_a_long_history_is_built() -> None:
+    """The loop takes many turns meanwhile; the view is the same."""
+    numbers = {int(NOW) // 60 + index: [cell(requests=index)] for index in range(1_000)}
+    read, turns = Intervals(NOW, 60, numbers), 0
+    building = asyncio.create_task(build_history("a", read, 60, NOW, NOW + 60_000))
+    while not building.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns > 10 and await building == history_view("a", read, 60, NOW, NOW + 60_000)

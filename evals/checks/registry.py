@@ -7,7 +7,7 @@ from types import MappingProxyType
 from pydantic import JsonValue
 
 from evals.cases import CheckSpec
-from evals.checks import graded, limits, similarity, structure, texts, tools, trajectory
+from evals.checks import behaviours, graded, limits, similarity, structure, texts, tools, trajectory
 from evals.checks.checkable import Checkable
 from evals.checks.python_code import check_python
 from evals.checks.scores import CaseScore
@@ -18,11 +18,13 @@ from evals.checks.values import (
     bounds_of_words,
     criteria,
     expression,
+    goal,
     list_of_words,
     names_of_tools,
     no_value,
     optional_schema,
     optional_text,
+    rubric,
     sequence_of_tools,
     text_or_number,
     tools_used,
@@ -73,9 +75,15 @@ CHECKS: Mapping[str, CheckType] = MappingProxyType(
         "trajectory:tool-sequence": CheckType(trajectory.check_tool_sequence, sequence_of_tools),
         "trajectory:tool-args-match": CheckType(trajectory.check_tool_args_match, arguments_matcher),
         "trajectory:step-count": CheckType(trajectory.check_step_count, bounds_of_steps),
-        "trajectory:goal-success": CheckType(graded.check_goal_success, any_value),
+        "trajectory:goal-success": CheckType(graded.check_goal_success, goal),
+        "bad_tools": CheckType(behaviours.check_bad_tools, no_value),
+        "off_schema": CheckType(behaviours.check_off_schema, optional_schema),
+        "refusals": CheckType(behaviours.check_refusals, no_value),
+        "truncated": CheckType(behaviours.check_truncated, no_value),
+        "empty": CheckType(behaviours.check_empty, no_value),
+        "tool_loops": CheckType(behaviours.check_tool_loops, no_value),
         "python": CheckType(check_python, written_text),
-        "llm-rubric": CheckType(graded.check_llm_rubric, any_value),
+        "llm-rubric": CheckType(graded.check_llm_rubric, rubric),
         "g-eval": CheckType(graded.check_g_eval, criteria),
         "factuality": CheckType(graded.check_factuality, written_text),
         "model-graded-factuality": CheckType(graded.check_factuality, written_text),
@@ -125,6 +133,9 @@ REFUSED: Mapping[str, str] = MappingProxyType(
         "trace-span-duration": _NO_SPANS,
         "select-best": _SEVERAL,
         "max-score": _SEVERAL,
+        "tool_errors": "results of tools are the suite's own; use `python`",
+        "turns": "use `trajectory:step-count` with `type: message`",
+        "handovers": "a suite asks no people",
         "human": "people score live calls, not suites",
     }
 )

@@ -52,6 +52,15 @@ def criteria(value: JsonValue) -> str:
     return "" if fits else "the value must be a text or a list of texts"
 
 
+def rubric(value: JsonValue) -> str:
+    return "" if value and isinstance(value, str | list | dict) else "the value must be a rubric: a text, or an object"
+
+
+def goal(value: JsonValue) -> str:
+    written = value.get("goal") if isinstance(value, Mapping) else value
+    return "" if isinstance(written, str) and written.strip() else "the value must be a text, or have a `goal`"
+
+
 def expression(value: JsonValue) -> str:
     if not isinstance(value, str) or not value:
         return "the value must be a regular expression"

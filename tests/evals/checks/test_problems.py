@@ -6,6 +6,7 @@ import pytest
 
 from evals.checks import check_problems
 from evals.checks.registry import CHECKS, REFUSED
+from tests.architecture import ROOT
 from tests.evals.checks.builders import PLACE, check
 
 
@@ -65,6 +66,8 @@ def test_an_unknown_check_is_answered_with_the_one_that_was_meant() -> None:
         ("trajectory:step-count", {"type": "command", "max": 1}, "not 'command'"),
         ("not-is-valid-openai-tools-call", None, "`not-` means nothing"),
         ("bleu", [1], "a list of texts"),
+        ("llm-rubric", None, "must be a rubric"),
+        ("trajectory:goal-success", {"goal": " "}, "have a `goal`"),
         ("levenshtein", 5, "must be a text"),
         ("python", "", "must be a text"),
     ],
@@ -102,6 +105,14 @@ def test_every_supported_check_accepts_what_it_is_for() -> None:
         "word-count": 5,
         "is-json": {"type": "object"},
         "contains-json": None,
+        "off_schema": None,
     }
     for name in CHECKS:
         assert messages(name, fine.get(name, "text"), threshold=0.5) == "", name
+
+
+def test_the_documentation_names_every_check() -> None:
+    """Those that run, and those that are refused with the way out."""
+    page = (ROOT / "docs" / "evaluation.md").read_text()
+    assert [name for name in (*CHECKS, *REFUSED) if f"`{name}`" not in page] == []
+    assert [reason for reason in REFUSED.values() if reason not in page] == []

@@ -4,7 +4,6 @@ A key sees the calls of the agents that it may call; what a client calls its con
 for the key that made the calls alone.
 """
 
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from time import time
@@ -22,13 +21,12 @@ from gateway.traces.handovers import with_handover, with_handovers
 from gateway.traces.reader import Conversation, TraceReader
 from gateway.traces.record import CallRecord
 from gateway.traces.search import MOST_ON_A_PAGE, CallFilter, FoundPage, find_calls, find_conversations, place_of
-from gateway.traces.threads import key_by_name
+from gateway.traces.threads import key_by_name, may_be_key
 from gateway.traces.tree import NO_CONTENTS, call_view, summary_of, tree_of
 from gateway.traces.view import CallList, ConversationList
 from routing.models import MODELS
 
 _KNOWN = ("agent", "version", "unanswered", "min_cost", "since", "before", "limit")
-_KEY = re.compile(r"[0-9a-f]{16}")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _CONTENT = "content"
 _USUAL_PAGE = 50
@@ -53,6 +51,14 @@ class TraceEndpoint(Status):
     def may_name(self, scope: Scope, caller: str) -> bool:
         """Return whether the reader may see what that caller's client calls things."""
         return scope[CALLER] is None or caller_of(scope).name == caller
+
+    def callers(self, scope: Scope) -> Sequence[str]:
+        """Return the callers whose names for conversations the reader may see."""
+        doorkeeper = self.services.runtime.doorkeeper
+        reader: Caller | None = scope[CALLER]
+        if reader is not None or doorkeeper.open:
+            return [caller_of(scope).name]
+        return [caller.name for caller in doorkeeper.callers[:_MOST_CALLERS]]
 
     async def find_call(self, scope: Scope, call_id: str) -> CallRecord | None:
         """Return the call of that id. Raises StoreAway."""
@@ -163,17 +169,9 @@ class ConversationsSeen(TraceEndpoint):
         agents, reader = self.agents(scope), self.services.traces
         if (call := await self.find_call(scope, name)) is not None:
             return await reader.conversation(agents, [call.conversation])
-        if _KEY.fullmatch(name) and (found := await reader.conversation(agents, [name])) is not None:
+        if may_be_key(name) and (found := await reader.conversation(agents, [name])) is not None:
             return found
-        return await reader.conversation(agents, [key_by_name(caller, name) for caller in self._callers(scope)])
-
-    def _callers(self, scope: Scope) -> Sequence[str]:
-        """Return the callers whose names for conversations the reader may see."""
-        doorkeeper = self.services.runtime.doorkeeper
-        reader: Caller | None = scope[CALLER]
-        if reader is not None or doorkeeper.open:
-            return [caller_of(scope).name]
-        return [caller.name for caller in doorkeeper.callers[:_MOST_CALLERS]]
+        return await reader.conversation(agents, [key_by_name(caller, name) for caller in self.callers(scope)])
 
 
 def _asked(known: Sequence[str], given: Mapping[str, str]) -> tuple[Sequence[str], CallFilter, int, str]:

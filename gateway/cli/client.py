@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 from gateway import __version__
+from gateway.contents.forgotten_view import ForgottenView
 from gateway.handover.escalation_view import EscalationView
 from gateway.rollout.status_view import AgentView, StatusView
 from gateway.views import UnreadableView, View, read_view
@@ -157,6 +158,11 @@ class Operator:
         """Answer the conversation that this call handed over; return it with the reply. Raises CommandRefused."""
         path = f"/v1/escalations/{quote(call_id, safe='')}/reply"
         return self.read(EscalationView, self._ask("POST", path, {"message": message, "actor": actor}))
+
+    def forget(self, conversation: str, actor: str, reason: str) -> ForgottenView:
+        """Delete the recorded texts of a conversation; return how many calls had any. Raises CommandRefused."""
+        path = f"/admin/conversations/{quote(conversation, safe='')}/forget"
+        return self.read(ForgottenView, self._ask("POST", path, {"actor": actor, "reason": reason}))
 
     def _read_agent(self, kind: type[View], name: str) -> View:
         agents = self.read(dict[str, object], self.status_json(name).get("agents"))

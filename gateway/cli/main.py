@@ -169,6 +169,7 @@ def _add_operating(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     _add_escalations(_operating(commands, "escalations", "list conversations handed over to people, or reply to one"))
     trace = _operating(commands, "trace", "show a conversation as a tree: calls, tools, times and costs")
     _add_traces(trace, _operating(commands, "conversations", "list the latest conversations"))
+    _add_forget(_operating(commands, "forget", "delete the recorded texts of a conversation"))
 
 
 def _add_report(report: argparse.ArgumentParser) -> None:
@@ -219,6 +220,14 @@ def _add_traces(trace: argparse.ArgumentParser, conversations: argparse.Argument
     conversations.add_argument("--json", action="store_true", help="print the JSON of /conversations")
     add_help(trace, "trace 5f1c0a9d3e7b2468", "trace support-chat-7 --content", "trace support-chat-7 --json")
     add_help(conversations, "conversations support --unanswered --since 1h", "conversations --min-cost 0.05")
+
+
+def _add_forget(forget: argparse.ArgumentParser) -> None:
+    forget.add_argument("id", help="the id of a conversation, of one of its calls, or the client's name for it")
+    forget.add_argument("--reason", required=True, help="the reason, for the log")
+    forget.add_argument("--actor", default=_me(), help="who deletes, for the log (default: you)")
+    add_json(forget)
+    add_help(forget, 'forget 5f1c0a9d3e7b2468 --reason "request 4711"')
 
 
 def _add_escalations(escalations: argparse.ArgumentParser) -> None:

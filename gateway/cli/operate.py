@@ -19,7 +19,7 @@ from gateway.cli.render import describe_escalation, explain
 from gateway.cli.report import write_report
 from gateway.cli.status_text import condition_style, status_page
 from gateway.cli.timeline import timeline
-from gateway.cli.traces import print_conversations, print_trace
+from gateway.cli.traces import forget, print_conversations, print_trace
 from gateway.number_words import weight
 from gateway.pages.condition import agent_condition
 from gateway.terminal import is_terminal, one_line, printable
@@ -220,5 +220,5 @@ def _goes_to_end(operator: Operator, name: str, *, is_agreed: bool) -> bool:
 _COMMANDS: Mapping[str, Callable[[Operator, argparse.Namespace], int]] = {
     "status": status.run, "wait": wait.run, "audit": _audit, "explain": _explain, "escalations": _escalations,
     "rollout": _rollout, "costs": print_costs, "report": write_report,
-    "trace": print_trace, "conversations": print_conversations,
+    "trace": print_trace, "conversations": print_conversations, "forget": forget,
 }  # fmt: skip

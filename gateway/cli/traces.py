@@ -3,9 +3,11 @@
 import argparse
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from urllib.parse import urlencode
 
 from gateway.cli.client import Operator
+from gateway.cli.output import print_json
 from gateway.cli.said import answer_lines, asked_lines
 from gateway.contents.content import CallContent
 from gateway.number_words import usd
@@ -48,6 +50,17 @@ def print_conversations(operator: Operator, given: argparse.Namespace) -> int:
         print(one_line(f"{each.ended_at}  {_headline(each)}{_failures(each)}"))
     if found.next is not None:
         print("there are earlier ones: say --since, --version, --unanswered or --min-cost, or a higher --limit")
+    return 0
+
+
+def forget(operator: Operator, given: argparse.Namespace) -> int:
+    """`serinus forget CONVERSATION`: its recorded texts are deleted before their time."""
+    done = operator.forget(given.id.strip(), given.actor, given.reason)
+    if given.json:
+        print_json(asdict(done))
+    else:
+        texts = f"the texts of {done.calls} call{'' if done.calls == 1 else 's'}" if done.calls else "no texts"
+        print(f"conversation {done.conversation}: {texts} deleted; times, names, ids and costs stay until they end")
     return 0
 
 

@@ -12,6 +12,7 @@ from gateway.api.counting import CountTokens
 from gateway.api.endpoint import Handler, OpenEndpoint, Services
 from gateway.api.escalations import Escalation, EscalationList, EscalationReply
 from gateway.api.feedback import Feedback
+from gateway.api.forgetting import ContentForgotten
 from gateway.api.generation import Completions, Embeddings, Generation
 from gateway.api.health import Live, Ready
 from gateway.api.history import StatusHistory
@@ -102,6 +103,7 @@ def routes(services: Services) -> list[BaseRoute]:
         ("/report/{agent}", Report(services)),
         ("/audit/{agent}", Audit(services)),
         ("/admin/agents/{agent}/{verb}", CommandEndpoint(services)),
+        ("/admin/conversations/{conversation}/forget", ContentForgotten(services)),
         ("/healthz", Live(services)),
         ("/readyz", Ready(services)),
     ]

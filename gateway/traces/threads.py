@@ -4,6 +4,7 @@ All of it becomes keys of 16 hex digits: of bounded size, and nobody's name lies
 name, so no caller's ids lead to another's conversation.
 """
 
+import re
 from collections.abc import Iterator
 from hashlib import blake2b
 from itertools import islice
@@ -15,6 +16,7 @@ _AFTER = "\0after "  # begins the name of a conversation that continues an answe
 # An id so long is nobody else's; a shorter one (`call_1`) tells only among conversations that begin alike.
 _UNIQUE_CHARACTERS = 16
 _MOST_JOINS = 24
+_KEY = re.compile(r"[0-9a-f]{16}")
 _TRACE_PARTS = 4  # of a `traceparent`: version, trace, parent, flags
 
 
@@ -32,6 +34,11 @@ class Signs(NamedTuple):
     beginning: str
     end: AnswerEnd
     returned: ReturnedTools
+
+
+def may_be_key(text: str) -> bool:
+    """Return whether a text looks like the key of a conversation."""
+    return _KEY.fullmatch(text) is not None
 
 
 def key_by_name(caller: str, name: str) -> str:

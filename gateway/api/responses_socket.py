@@ -164,7 +164,8 @@ class _Session:
         entry = self._services.proxy.entry_of(call)
         model = call.agent if entry.plain is None else entry.plain.version.target.model
         created = int(self._services.proxy.clock.unix())
-        writer = self._endpoint.client.writer(Envelope(call.id, model, created, Prompt((), stream=True)))
+        envelope = Envelope(call.id, model, created, Prompt((), stream=True), echo=call.prompt)
+        writer = self._endpoint.client.writer(envelope)
         events = writer.write(Begin(usage=Usage())) + writer.write(End(usage=Usage()))
         await frames({"type": "http.response.start", "status": 200, "headers": [EVENT_STREAM]})
         await frames({"type": "http.response.body", "body": events})

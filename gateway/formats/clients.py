@@ -30,7 +30,8 @@ def opening_of(call: Call) -> str:
 def statement(call: Call, text: str, at: float) -> bytes:
     """An answer in the gateway's own words, streamed if that was asked; `at` in Unix seconds."""
     client = CLIENTS[call.format]
-    envelope = Envelope(call.id, call.agent, int(at), Prompt((), stream=call.stream, wants_usage=call.wants_usage))
+    asked = Prompt((), stream=call.stream, wants_usage=call.wants_usage)
+    envelope = Envelope(call.id, call.agent, int(at), asked, echo=call.prompt)
     if not call.stream:
         return client.reply(Reply((Text(text),), usage=Usage()), envelope)
     writer = client.writer(envelope)

@@ -12,7 +12,7 @@ from gateway.errors import CallerError
 from gateway.prompts.language import THIS, Body, Conditional, Loop, Path, Value
 
 MOST_CHARACTERS: Final = 1 << 20  # of one finished prompt, all of its messages together
-MOST_STEPS: Final = 100_000  # loops within loops may write little and take long
+MOST_STEPS: Final = 50_000  # loops within loops may write little and take long
 _json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 

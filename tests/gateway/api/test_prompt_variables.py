@@ -10,6 +10,7 @@ import pytest
 
 from tests.gateway.api.doors import DOORS
 from tests.support.calling import PROVIDERS, Place, eventually, failing
+from tests.support.running import ADMIN_TOKEN
 from tests.support.websockets import socket
 
 Serve = Callable[..., Awaitable[Place]]
@@ -63,38 +64,51 @@ async def ask(here: Place, client: str, headers: dict[str, str] | None = None, *
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-@pytest.mark.parametrize("client", DOORS)
-async def test_every_format(serve: Serve, client: str, provider: str) -> None:
+async def test_every_format(serve: Serve, provider: str) -> None:
     """The filled prompt and the version's turns stand before the client's, and its values are in no other place."""
     here = await serve(version=VERSION, api=provider)
-    answer = await ask(here, client, prompt_variables={"customer": SECRET, "plan": "pro", "unknown": "x"})
-    assert answer.status_code == 200, answer.text
-    received = here.received_json()
-    turns = [("user", f"I am {SECRET}."), ("assistant", f"Hello {SECRET}!"), ("user", "hello")]
-    assert said(received) == (SYSTEM, turns)
-    assert not {"prompt_variables", "inputs", "prompt"} & set(received) and "unknown" not in here.received().body
+    for client in DOORS:
+        answer = await ask(here, client, prompt_variables={"customer": SECRET, "plan": "pro", "unknown": "x"})
+        assert answer.status_code == 200, (client, answer.text)
+        received = here.received_json()
+        turns = [("user", f"I am {SECRET}."), ("assistant", f"Hello {SECRET}!"), ("user", "hello")]
+        assert said(received) == (SYSTEM, turns), client
+        assert not {"prompt_variables", "inputs", "prompt"} & set(received) and "unknown" not in here.received().body
 
 
-@pytest.mark.parametrize("client", DOORS)
-@pytest.mark.parametrize(
-    ("values", "code", "named"),
-    [
-        ({}, "missing_prompt_variable", "customer"),
-        ({"customer": None}, "missing_prompt_variable", "customer"),
-        ({"customer": 7316}, "invalid_prompt_variable", "customer"),
-        ({"customer": SECRET * 3}, "invalid_prompt_variable", "customer"),
-        ({"customer": "x", "plan": SECRET}, "invalid_prompt_variable", "plan"),
-        ({"customer": "x", "note": [SECRET]}, "invalid_prompt_variable", "note"),
-        ([SECRET], "invalid_prompt_variables", "prompt_variables"),
-    ],
-)
-async def test_client_faults(serve: Serve, client: str, values: Any, code: str, named: str) -> None:
+FAULTS: list[tuple[Any, str, str]] = [
+    ({}, "missing_prompt_variable", "customer"),
+    ({"customer": None}, "missing_prompt_variable", "customer"),
+    ({"customer": 7316}, "invalid_prompt_variable", "customer"),
+    ({"customer": SECRET * 3}, "invalid_prompt_variable", "customer"),
+    ({"customer": "x", "plan": SECRET}, "invalid_prompt_variable", "plan"),
+    ({"customer": "x", "note": [SECRET]}, "invalid_prompt_variable", "note"),
+    ([SECRET], "invalid_prompt_variables", "prompt_variables"),
+]
+
+
+async def test_client_faults(serve: Serve) -> None:
     """A missing or wrong value is a 400 in the client's own format that names the variable and never the value."""
     here = await serve(version=VERSION)
-    answer = await ask(here, client, prompt_variables=values)
-    assert answer.status_code == 400 and DOORS[client].error(answer.json())
-    assert named in answer.text and "7316" not in answer.text and "Zebulon" not in answer.text
+    for client, door in DOORS.items():
+        for values, code, named in FAULTS:
+            answer = await ask(here, client, prompt_variables=values)
+            assert answer.status_code == 400 and door.error(answer.json()), (client, values)
+            assert named in answer.text and "7316" not in answer.text and "Zebulon" not in answer.text
+            assert client != "openai" or answer.json()["error"]["code"] == code
     assert len(here.standin.requests) == 0
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_odd_characters(serve: Serve, provider: str) -> None:
+    """Half a character, a null character and a separator reach every provider as they came."""
+    odd = "\ud800 \x00 \u2028 {{plan}}"
+    here = await serve(version={"system_prompt": "{{a}}", "inputs": {"a": {}}}, api=provider)
+    path, body = DOORS["openai"].request(here.agent)
+    asked = json.dumps({**body, "prompt_variables": {"a": odd}}).encode()
+    answer = await here.http.post(here.running.url + path, content=asked)
+    assert answer.status_code == 200, answer.text
+    assert json.dumps(odd)[1:-1].encode() in here.received().raw_body
 
 
 async def test_client_faults_are_no_evidence(serve: Serve) -> None:
@@ -310,3 +324,15 @@ async def test_websocket(serve: Serve) -> None:
         client.create(here.agent, input="hello")
         (error,) = await client.response()
         assert error["error"]["code"] == "missing_prompt_variable"
+
+
+async def test_recorded_contents(serve: Serve) -> None:
+    """Where contents are recorded, they hold what the client said and got, and no value: neither of an echo."""
+    here = await serve(version=VERSION, api="openai-responses", routing={"record_content": "all"})
+    prompt = {"id": here.agent, "variables": {"customer": SECRET}}
+    for stream in (False, True):
+        answer = await ask(here, "openai-responses", prompt=prompt, stream=stream)
+        assert SECRET in answer.text
+        call = f"{here.running.url}/calls/{answer.headers['x-serinus-call-id']}"
+        record = await here.http.get(call, headers={"authorization": f"Bearer {ADMIN_TOKEN}"})
+        assert "hello" in record.text and "cheep" in record.text and "Zebulon" not in record.text

@@ -30,7 +30,8 @@ _OWN_KEYS = frozenset({"vars", "assert"})  # of a test: no dataset has them
 def read_suite(path: Path, check_problems: CheckProblems | None = None) -> Suite:
     """Return the suite in a file. Raises SuiteError with everything in it that is wrong or not supported.
 
-    `check_problems` says what is wrong with a check: a name that nobody knows, a value that it cannot use.
+    `check_problems` says what is wrong with a check, and with those of its set: a name that nobody knows, a value that
+    it cannot use.
     """
     folder = SuiteFolder(path)
     root = read_document(folder, Path(path.name), SourceLine(str(path), 0))
@@ -81,9 +82,9 @@ def _dataset(root: Node, path: Path, folder: SuiteFolder) -> Suite:
 
 
 def _specs(suite: Suite) -> Iterator[CheckSpec]:
-    """Yield every check of a suite, also those within sets."""
-    waiting = [spec for case in suite.cases for spec in case.checks]
-    while waiting:
-        spec = waiting.pop()
-        waiting.extend(spec.children)
-        yield spec
+    """Yield every check of a suite once; those of a set come with it."""
+    seen: set[str] = set()
+    for spec in (spec for case in suite.cases for spec in case.checks):
+        if (written := repr(spec)) not in seen:
+            seen.add(written)
+            yield spec

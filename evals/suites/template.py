@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from pydantic import JsonValue
 
@@ -114,11 +115,24 @@ def as_text(value: JsonValue) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
-        return str(int(value))
-    if isinstance(value, list) and not any(isinstance(each, dict | list) for each in value):
+    if isinstance(value, float):
+        return _number_text(value)
+    if isinstance(value, list) and not _holds_mapping(value):
         return ",".join(map(as_text, value))
     return value if isinstance(value, str) else as_json(value)
+
+
+def _number_text(value: float) -> str:
+    """Return a number as JavaScript writes it: with an exponent only where it is very large or very small."""
+    if value.is_integer() and abs(value) < 1e21:
+        return str(int(value))
+    if 1e-6 <= abs(value) < 1e21:
+        return format(Decimal(repr(value)), "f")
+    return re.sub(r"e([+-])0+", r"e\1", repr(value))
+
+
+def _holds_mapping(value: JsonValue) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and any(map(_holds_mapping, value)))
 
 
 def as_json(value: JsonValue) -> str:

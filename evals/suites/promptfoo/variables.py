@@ -9,7 +9,6 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from evals.cases import SuiteError
 from evals.suites.documents import TREES
 from evals.suites.promptfoo.source import SCHEME, PromptfooSource
 from evals.suites.template import MAX_TEXT, Variables, as_json, as_text, parse_template
@@ -19,6 +18,8 @@ from gateway.config.problems import quoted
 
 _ROUNDS = 5  # how often a value that names another variable is filled
 _NAMED = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+_TEMPLATE = re.compile(r"\{[{%]")
+_ROOT = re.compile(r"\{\{-?\s*\(?\s*([A-Za-z_]\w*)")  # the variable that a place begins with
 _IMAGES = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
@@ -97,39 +98,34 @@ def _file_value(path: Path, node: Node, source: PromptfooSource) -> JsonValue:
 
 
 def _resolved(values: dict[str, JsonValue], written: Mapping[str, Node]) -> dict[str, JsonValue]:
-    """Return the values with the names of other variables filled in; what names none of them stays as it is."""
+    """Return the values with the names of other variables filled in, in promptfoo's order.
+
+    In each round the first name of each value is filled, where it is a variable's. A value that then holds nothing but
+    names of variables is filled as a whole; one with any other name stays as it is.
+    """
+    values = dict(values)
     for _ in range(_ROUNDS):
-        changed = {}
+        changed = False
         for name, value in values.items():
-            if isinstance(value, str) and "{{" in value and (filled := _filled(value, values, written[name])) != value:
-                changed[name] = filled
+            found = _NAMED.search(value) if isinstance(value, str) else None
+            if found is not None and isinstance(value, str) and found[1] in values:
+                filled = f"{value[: found.start()]}{as_text(values[found[1]])}{value[found.end() :]}"
+                if len(filled) > MAX_TEXT:
+                    raise refusal(written[name], f"is longer than {MAX_TEXT:,} characters with the variables it names")
+                values[name] = filled
+                changed = True
         if not changed:
             break
-        values = {**values, **changed}
     return {name: _looked_up(value, values, written[name]) for name, value in values.items()}
 
 
-def _filled(value: str, variables: Variables, node: Node) -> str:
-    """Return a value with the plain names in it filled in. Raises SuiteError for one that grows too long."""
-    length = len(value)
-
-    def shown(name: re.Match[str]) -> str:
-        nonlocal length
-        filled = as_text(variables[name[1]]) if name[1] in variables else name[0]
-        length += len(filled)
-        if length > MAX_TEXT:
-            raise refusal(node, f"is longer than {MAX_TEXT:,} characters with the variables that it names")
-        return filled
-
-    return _NAMED.sub(shown, value)
-
-
 def _looked_up(value: JsonValue, variables: Variables, node: Node) -> JsonValue:
-    """Return a value that is a template of these variables alone, such as `{{order.id}}`, filled."""
-    if not isinstance(value, str) or "{{" not in value:
+    """Return a value that is a template of these variables alone, such as `{{order.id}}`, filled.
+
+    Raises SuiteError where such a template is more than a look-up: promptfoo would run it.
+    """
+    if not isinstance(value, str) or not _TEMPLATE.search(value):
         return value
-    try:
-        template = parse_template(value, place_of(node))
-    except SuiteError:
+    if not set(_ROOT.findall(value)) <= variables.keys():
         return value
-    return template.fill(variables) if template.names <= variables.keys() else value
+    return parse_template(value, place_of(node)).fill(variables)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evals.cases import Case, CheckSpec, Suite, SuiteError
+from evals.checks import check_problems
 from evals.suites import read_suite
 from tests.architecture import ROOT
 
@@ -22,7 +23,7 @@ def main_file(folder: Path) -> Path:
 def outcome(folder: Path) -> str:
     """Return what becomes of the suite in a folder."""
     try:
-        suite = read_suite(main_file(folder))
+        suite = read_suite(main_file(folder), check_problems)
     except SuiteError as error:
         lines = [f"refused: {line}" for line in str(error).splitlines()]
     else:

@@ -34,8 +34,22 @@ def asks(found: Suite) -> list[object]:
 
 def test_a_variable_may_name_another(tmp_path: Path) -> None:
     """Through a few steps; what names no variable stays as it is, whatever its braces hold."""
-    variables = {"q": "{{a}} {{ b }}", "a": "{{c}}!", "c": "x", "b": "{{nobody}} {{ c | upper }}"}
-    assert asks(suite(tmp_path, {"tests": [{"vars": variables}]})) == ["x! {{nobody}} {{ c | upper }}"]
+    variables = {"q": "{{a}} {{ b }} {{a}}", "a": "{{c}}!", "c": "x", "b": "{{nobody}} {{ c | upper }}"}
+    assert asks(suite(tmp_path, {"tests": [{"vars": variables}]})) == ["x! {{nobody}} {{ c | upper }} {{a}}"]
+    whole = {"q": "{{a}}{{a}}{{a}}{{a}}{{a}}{{a}}{{ b.c }}", "a": "x", "b": {"c": "{{a}}"}}
+    assert asks(suite(tmp_path, {"tests": [{"vars": whole}]})) == ["xxxxxx{{a}}"]
+
+
+@pytest.mark.parametrize(
+    "value", ["{{ a | upper }}", "{{ (a | load).x }}", "{% if a %}{{a}}{% endif %}", "{{ a + 1 }}"]
+)
+def test_a_variable_that_is_more_than_names_is_refused(tmp_path: Path, value: str) -> None:
+    """Where promptfoo would run it: a name that nobody has makes it plain text."""
+    assert (
+        "not supported" in (found := refused(tmp_path, {"tests": [{"vars": {"q": value, "a": "x"}}]}))
+        or "more than" in found
+    )
+    assert asks(suite(tmp_path, {"tests": [{"vars": {"q": f"{value} {{{{nobody}}}}"}}]}))
 
 
 def test_variables_that_name_each_other_end(tmp_path: Path) -> None:
@@ -151,12 +165,12 @@ def test_what_is_asked_again_has_an_id_of_its_own(tmp_path: Path) -> None:
 
 
 def test_checks_are_examined_before_anything_runs(tmp_path: Path) -> None:
-    """By whoever knows them, and those within sets too."""
+    """By whoever knows them; a set comes with its children."""
     config = {"prompts": ["x"], "tests": [{"assert": [{"type": "assert-set", "assert": [{"type": "no-such"}]}]}]}
     suite(tmp_path, config)
 
     def problems(check: CheckSpec) -> list[Problem]:
-        return [check.place.problem(f"nobody knows {check.type}")] if check.type == "no-such" else []
+        return [child.place.problem(f"nobody knows {child.type}") for child in check.children]
 
     with pytest.raises(SuiteError, match="nobody knows no-such"):
         read_suite(tmp_path / "promptfooconfig.yaml", problems)

@@ -15,6 +15,8 @@ VARIABLES: dict[str, JsonValue] = {
     "is_open": True,
     "nothing": None,
     "seas": ["North", 7, None],
+    "nested": [[1, [2]], ["x"]],
+    "numbers": [0.00001, 1e-7, 123456.789, 1e21],
     "template": "{{name}}",
 }
 
@@ -27,6 +29,7 @@ VARIABLES: dict[str, JsonValue] = {
         ("{{order.id}}, {{order.lines[0].sku}}, {{ order['odd key'] }}", "A-1, x, 2"),
         ("{{count}} {{share}} {{is_open}} {{nothing}}.", "3 0.25 true ."),
         ("{{seas}}", "North,7,"),
+        ("{{nested}} {{numbers}}", "1,2,x 0.00001,1e-7,123456.789,1e+21"),
         ("{{order.lines}}", '[{"sku":"x"}]'),
         ("{{name | dump}} {{ order.lines|dump }}", '"Ada" [{"sku":"x"}]'),
         ("{{unknown}}{{order.no.such}}{{seas[9]}}{{name.id}}", ""),

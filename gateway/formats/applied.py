@@ -90,6 +90,11 @@ class AppliedVersion:
         return replace(settings(self.version), system=self.prompt.system, turns=self.prompt.turns)
 
     @cached_property
+    def asks_json(self) -> bool:
+        """Return whether the version itself may ask for an answer in JSON."""
+        return "json" in self.version.parameters.get("response_format", "")
+
+    @cached_property
     def portable(self) -> "AppliedVersion":
         """The version for a provider of another wire format than its own: without what only its own provider knows."""
         native = self.settings.native or {}

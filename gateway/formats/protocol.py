@@ -100,6 +100,11 @@ def _no_id(_answer: bytes) -> str:
     return ""
 
 
+def _asks_nothing(_values: Mapping[str, Any]) -> bool:
+    """Return that no request of the format asks for JSON."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class ClientFacts:
     """Facts about a client format that the rest of the gateway needs.
@@ -110,7 +115,8 @@ class ClientFacts:
     member of such a call that names the answer, and `answer_id` finds the id in an answer's beginning: '' without one.
     Where `echo` is set, answers repeat the prompt that a request names.
     `id_header` is where clients look for the id of an answer, beside `x-request-id`. With `remembers_maker` a kept
-    answer is noted as its caller's, so that no other limited key goes on from it.
+    answer is noted as its caller's, so that no other limited key goes on from it. `asks_json` says whether a request
+    may ask for an answer in JSON; what exactly it asks for, `ClientSide.prompt` says.
     """
 
     conversation: ConversationLayout
@@ -121,6 +127,7 @@ class ClientFacts:
     answer_id: Callable[[bytes], str] = _no_id
     id_header: bytes = b""
     remembers_maker: bool = False
+    asks_json: Callable[[Mapping[str, Any]], bool] = _asks_nothing
     echo: PromptEcho | None = None
 
 

@@ -15,6 +15,7 @@ from gateway.formats.protocol import Parser, Writer
 from gateway.formats.provider_json import MAX_ARGUMENT_CHARACTERS, are_json, bad_arguments
 from gateway.formats.provider_words import explain
 from gateway.tool_use import FEW_TOKENS, MOST_TOOLS, AnswerEnd, AnswerOutput, RequestedTool, end_of, requested
+from policies.behaviours.behaviours import LONGEST_JSON
 
 
 class Reader:
@@ -22,16 +23,17 @@ class Reader:
 
     `started` turns true with the first event that holds a part of an answer. `failure` is set by the first thing that
     is wrong; what came before it is still good to relay. `refused` says that the answer is a refusal. `done` turns true
-    when nothing more is to be read. `tools` are the calls that the answer asks for, `finish` is why it ended.
+    when nothing more is to be read. `tools` are the calls that the answer asks for, `finish` is why it ended. With
+    `keeps_text` its text is kept, to be examined.
     """
 
     __slots__ = (
-        "_answer_id", "_argument_characters", "_arguments", "_deltas", "_framer", "_has_said", "_parser", "_usage",
-        "_writer",
+        "_answer_id", "_argument_characters", "_arguments", "_deltas", "_framer", "_has_said", "_parser",
+        "_text_characters", "_texts", "_usage", "_writer",
         "done", "failure", "finish", "refused", "started", "tools",
     )  # fmt: skip
 
-    def __init__(self, parser: Parser, writer: Writer | None, framer: Framer) -> None:
+    def __init__(self, parser: Parser, writer: Writer | None, framer: Framer, keeps_text: bool = False) -> None:
         self._parser = parser
         self._writer = writer
         self._framer = framer
@@ -39,6 +41,8 @@ class Reader:
         self._argument_characters = 0
         self._deltas = 0
         self._has_said = False
+        self._texts: list[str] | None = [] if keeps_text else None
+        self._text_characters = 0
         self._usage: Usage | None = None
         self.started = False
         self.refused = False
@@ -53,7 +57,8 @@ class Reader:
         """Return what the answer ended with. Its id is told where the client got the provider's."""
         tools = tuple(self.tools)
         arguments = tuple("".join(self._arguments.get(index, ())) for index in range(len(tools)))
-        output = AnswerOutput(arguments) if tools else None
+        text = None if self._texts is None else "".join(self._texts)
+        output = AnswerOutput(arguments, text) if tools or text is not None else None
         return end_of(self.finish, tools, "" if self._writer else self._answer_id, self._is_empty(), output)
 
     @property
@@ -149,11 +154,23 @@ class Reader:
             return
         self._deltas += 1
         if not self._has_said:
-            self._has_said = isinstance(event, TextDelta | ToolBegin | RefusalDelta)
+            self._has_said = isinstance(event, ToolBegin) or (
+                isinstance(event, TextDelta | RefusalDelta) and bool(event.text)
+            )
         if isinstance(event, ToolDelta):
             self._keep_arguments(event)
+        elif isinstance(event, TextDelta):
+            self._keep_text(event.text)
         elif isinstance(event, ToolBegin) and len(self.tools) < MOST_TOOLS:
             self.tools.append(requested(event.id, event.name))
+
+    def _keep_text(self, text: str) -> None:
+        """Keep a piece of the text, which is not examined where it is too long."""
+        kept = self._texts
+        if kept is not None:
+            self._text_characters += len(text)
+            kept.append(text)
+            self._texts = kept if self._text_characters <= LONGEST_JSON else None
 
     def _keep_arguments(self, delta: ToolDelta) -> None:
         self._argument_characters += len(delta.arguments)

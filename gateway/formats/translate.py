@@ -18,6 +18,7 @@ from gateway.formats.blame import Authors
 from gateway.formats.cloud_files import check_prompt
 from gateway.formats.endpoint import ProviderEndpoint
 from gateway.formats.framing import Framer, SseFramer
+from gateway.formats.kept_text import KeepingReader
 from gateway.formats.names import OwnNames, are_taken, with_own_names
 from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.openai_chat.amend import chat_request, fitted_history
@@ -81,6 +82,12 @@ class Attempted:
         return frozenset({"stream_options"} if adds else ())
 
     @property
+    def asks_json(self) -> bool:
+        """Return whether the answer may have to be JSON: then its text is examined."""
+        call = self.call
+        return self.applied.asks_json or CLIENTS[call.format].facts.asks_json(call.document.values)
+
+    @property
     def provider(self) -> ProviderSide:
         """The side of the account that serves this client."""
         return self.endpoint.api.for_client(self.call.format)
@@ -133,10 +140,11 @@ class _Chat:
         return chat_request(call, applied.portable if moved else applied, endpoint, target, attempted.asks_usage)
 
     def whole(self, body: bytes) -> Whole:
-        return inspected(read_answer(body), body)
+        return inspected(read_answer(body), body, self._attempted.asks_json)
 
     def reader(self) -> StreamReader:
-        return StreamReader(self._attempted.call.wants_usage, self._attempted.endpoint.redactor())
+        kind = KeepingReader if self._attempted.asks_json else StreamReader
+        return kind(self._attempted.call.wants_usage, self._attempted.endpoint.redactor())
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
         attempted = self._attempted
@@ -170,10 +178,10 @@ class _Through:
 
     def whole(self, body: bytes) -> Whole:
         reply = self._provider.reply(body)
-        return _whole(_with_echo(body, self._attempted), reply, reply.id)
+        return _whole(_with_echo(body, self._attempted), reply, self._attempted.asks_json, reply.id)
 
     def reader(self) -> Reader:
-        return Reader(self._provider.parser(), None, _framer(self._attempted))
+        return Reader(self._provider.parser(), None, _framer(self._attempted), self._attempted.asks_json)
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
         authors = Authors(self._attempted.applied, self._attempted.call.document.values)
@@ -215,14 +223,14 @@ class _Between:
             raise _in_no_words(error) from None
         if reply.stop == "pause" and not reply.parts:
             raise ProviderError("malformed", "the provider's answer is not finished")
-        return _whole(self._client.reply(reply, self._envelope()), reply)
+        return _whole(self._client.reply(reply, self._envelope()), reply, self._attempted.asks_json)
 
     def reader(self) -> Reader:
         framer = self._provider.facts.framer()
         parser = self._provider.parser()
         if self._names:
             parser = OwnNames(parser, self._names)
-        return Reader(parser, self._client.writer(self._envelope()), framer)
+        return Reader(parser, self._client.writer(self._envelope()), framer, self._attempted.asks_json)
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
         error = self._authors().blamed(self._provider.error(status, headers, body), body)
@@ -284,12 +292,13 @@ def _in_no_words(error: ProviderError) -> ProviderError:
     return error
 
 
-def _whole(body: bytes, reply: Reply, answer_id: str = "") -> Whole:
+def _whole(body: bytes, reply: Reply, asks_json: bool, answer_id: str = "") -> Whole:
     """Return the answer as the client gets it. Its id is told where the client may continue the provider's answer."""
     calls = [part for part in reply.parts if isinstance(part, ToolCall)]
     tools = tuple(requested(call.id, call.name) for call in calls[:MOST_TOOLS])
     are_good = all(are_json(call.arguments) for call in calls)
-    output = AnswerOutput(tuple(call.arguments for call in calls[:MOST_TOOLS])) if calls else None
+    text = "".join(part.text for part in reply.parts if isinstance(part, Text)) if asks_json else None
+    output = AnswerOutput(tuple(call.arguments for call in calls[:MOST_TOOLS]), text) if calls or asks_json else None
     end = end_of(reply.stop, tools, answer_id, _is_empty(reply), output)
     return Whole(body, reply.usage, are_good, reply.refused, end)
 

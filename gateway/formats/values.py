@@ -44,6 +44,11 @@ def flag(value: object, param: str) -> bool:
     return value
 
 
+def holds(value: object, name: str) -> bool:
+    """Return whether the value is an object with a member of that name."""
+    return isinstance(value, dict) and name in value
+
+
 def members(value: object, param: str) -> Json:
     if not isinstance(value, dict):
         raise wrong(param, "an object")

@@ -12,6 +12,7 @@ from gateway.formats.anthropic.errors import error_body, error_event
 from gateway.formats.door import Door
 from gateway.formats.openai_chat.client_request import assistant_message
 from gateway.formats.protocol import ClientFacts, ClientSide, ConversationLayout
+from gateway.formats.values import holds
 
 CLIENT = ClientSide(
     name=NAME,
@@ -22,6 +23,7 @@ CLIENT = ClientSide(
         keeps_answer=lambda request: "thread" in request,
         answer_id=AnswerIds(b"msg"),
         remembers_maker=True,
+        asks_json=lambda request: "output_format" in request or holds(request.get("output_config"), "format"),
     ),
     door=Door(("/v1/messages",), owns="/v1/messages/", array="messages"),
     prompt=read_prompt,

@@ -5,7 +5,7 @@ from gateway.formats.gemini._counting import COUNTING
 from gateway.formats.gemini._door import DOOR, LISTING
 from gateway.formats.gemini._others import OTHERS
 from gateway.formats.gemini.client_answer import write_reply
-from gateway.formats.gemini.client_request import assistant_message, is_question, read_opening, read_prompt
+from gateway.formats.gemini.client_request import asks_json, assistant_message, is_question, read_opening, read_prompt
 from gateway.formats.gemini.client_stream import StreamWriter
 from gateway.formats.gemini.errors import write_error, write_error_event
 from gateway.formats.protocol import ClientFacts, ClientSide, ConversationLayout
@@ -21,6 +21,7 @@ CLIENT = ClientSide(
             system=("systemInstruction", "system_instruction"),
         ),
         key_headers=(b"x-goog-api-key",),
+        asks_json=asks_json,
     ),
     door=DOOR,
     prompt=read_prompt,

@@ -21,6 +21,12 @@ _NOTHING: Mapping[str, Any] = {"safetySettings": [], "behavior": "BLOCKING", "ca
 _UNFILTERED = frozenset({"BLOCK_NONE", "OFF", "HARM_BLOCK_THRESHOLD_UNSPECIFIED"})
 _SAFETY = "safetySettings"
 _DESCRIBES = ("response", "responseJsonSchema")  # what a function answers: no other format has a place for it
+_JSON = frozenset(
+    {
+        *("responseMimeType", "responseSchema", "responseJsonSchema"),
+        *("response_mime_type", "response_schema", "response_json_schema"),
+    }
+)
 _CALLING = "toolConfig.functionCallingConfig"
 
 
@@ -45,6 +51,12 @@ def read_prompt(values: Mapping[str, Any]) -> Prompt:
         tuple(messages), tuple(tools), choice, hints=hints, wants_usage=True,
         extras={**conversation.extras, **extras, **_asking(body.rest())}, **fields,
     )  # fmt: skip
+
+
+def asks_json(values: Mapping[str, Any]) -> bool:
+    """Return whether a request may ask for JSON, in either spelling of its members."""
+    config = values.get("generationConfig") or values.get("generation_config")
+    return isinstance(config, dict) and not _JSON.isdisjoint(config)
 
 
 def read_opening(values: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ CLIENT = ClientSide(
         continues=PREVIOUS,
         answer_id=answer_id,
         remembers_maker=True,
+        asks_json=lambda request: "response_format" in request or "response_mime_type" in request,
     ),
     door=DOOR,
     prompt=read_prompt,

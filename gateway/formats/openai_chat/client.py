@@ -11,7 +11,11 @@ from gateway.formats.protocol import ClientFacts, ClientSide, ConversationLayout
 
 CLIENT = ClientSide(
     name=NAME,
-    facts=ClientFacts(ConversationLayout("messages", assistant_message, is_question), error_shape=ERROR_SHAPE),
+    facts=ClientFacts(
+        ConversationLayout("messages", assistant_message, is_question),
+        error_shape=ERROR_SHAPE,
+        asks_json=lambda request: "response_format" in request,
+    ),
     door=Door(("/v1/chat/completions",), array="messages", prompted=""),
     prompt=read_prompt,
     opening=opening,

@@ -13,6 +13,7 @@ from gateway.formats.openai_responses.client_stream import ResponsesWriter
 from gateway.formats.openai_responses.errors import error_event
 from gateway.formats.prompt_echo import PromptEcho
 from gateway.formats.protocol import ClientFacts, ClientSide, ConversationLayout
+from gateway.formats.values import holds
 
 CLIENT = ClientSide(
     name=NAME,
@@ -22,6 +23,7 @@ CLIENT = ClientSide(
         keeps_answer=lambda request: request.get("store") is not False,
         continues=PREVIOUS,
         answer_id=AnswerIds(b"resp"),
+        asks_json=lambda request: holds(request.get("text"), "format"),
         echo=PromptEcho(echo_in_answer, echo_in_frame),
     ),
     door=Door(

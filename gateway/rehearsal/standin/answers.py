@@ -54,6 +54,7 @@ class Said(NamedTuple):
     cached_tokens: int
     output_tokens: int
     reasoning_tokens: int
+    is_truncated: bool = False  # it ends at the limit of tokens
 
     @property
     def bill(self) -> Bill:
@@ -82,19 +83,22 @@ class StandinError(NamedTuple):
 
 def say(ask: Ask, behaviour: ModelBehaviour, number: str, now: float) -> Said:
     """Return what this behaviour answers; `number` makes its ids unique, `now` is in seconds since 1970."""
-    tools = ask.wanted or (ask.tools[:1] if behaviour.tool_calls and ask.may_call else ())
-    text = () if tools else _text(ask, behaviour)
+    tools, slip = _tools(ask, behaviour), behaviour.slip
+    text = () if tools or slip == "empty" else _text(ask, behaviour)
     prompt = ask.body_bytes // 4 + 1 if behaviour.prompt_tokens is None else behaviour.prompt_tokens
     return Said(
         number=number,
         created=int(now),
         model=ask.model,
         text=text,
-        calls=tuple(_call(tool, f"{number}{at}", behaviour.chunks) for at, tool in enumerate(tools)),
+        calls=tuple(
+            _call(tool, f"{number}{at}", behaviour.chunks, slip == "wrong_arguments") for at, tool in enumerate(tools)
+        ),
         prompt_tokens=prompt,
         cached_tokens=min(behaviour.cached_tokens, prompt),
         output_tokens=behaviour.chunks if behaviour.output_tokens is None else behaviour.output_tokens,
         reasoning_tokens=behaviour.reasoning_tokens,
+        is_truncated=slip == "truncated",
     )
 
 
@@ -127,14 +131,22 @@ def encode(value: object) -> bytes:
         return json.dumps(finite).encode()
 
 
+def _tools(ask: Ask, behaviour: ModelBehaviour) -> tuple[AskedTool, ...]:
+    if behaviour.slip == "unknown_tool":
+        return (MADE_UP,)
+    if behaviour.slip in ("empty", "off_schema"):
+        return ()
+    return ask.wanted or (ask.tools[:1] if behaviour.tool_calls and ask.may_call else ())
+
+
 def _text(ask: Ask, behaviour: ModelBehaviour) -> tuple[str, ...]:
-    if ask.schema is None:
+    if ask.schema is None or behaviour.slip == "off_schema":
         return (behaviour.chunk_text,) * behaviour.chunks
     return _pieces(encode(smallest(ask.schema)).decode(), behaviour.chunks)
 
 
-def _call(tool: AskedTool, number: str, chunks: int) -> StandinToolCall:
-    arguments = smallest(tool.parameters) if tool.parameters else {}
+def _call(tool: AskedTool, number: str, chunks: int, is_wrong: bool = False) -> StandinToolCall:
+    arguments = {"unexpected": True} if is_wrong else smallest(tool.parameters) if tool.parameters else {}
     return StandinToolCall(number, tool.name, _pieces(encode(arguments).decode(), chunks))
 
 

@@ -32,6 +32,15 @@ Fault = Literal[
 ]
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 
+Slip = Literal[
+    "unknown_tool",  # calls a tool that nobody offered
+    "wrong_arguments",  # calls a tool with arguments that its schema does not allow for
+    "off_schema",  # answers in words where JSON is asked for
+    "truncated",  # ends in the middle, at the limit of tokens
+    "empty",  # an answer with nothing in it
+]
+SLIPS: tuple[Slip, ...] = get_args(Slip)
+
 Wording = Literal[
     "openai", "groq", "vllm", "deepseek", "openrouter", "mistral", "ollama", "xai", "fastapi", "anthropic", "gemini",
     "bedrock",
@@ -91,6 +100,10 @@ class ModelBehaviour(BaseModel):
         description="Answers with a call of the first tool whenever the request brings tools and does not end with a "
         "tool's result. `call <tool name>` in the last user message does it for that tool without this.",
     )
+    slip: Slip | None = Field(
+        default=None, description="What the answers of this model do wrong, although their calls go well."
+    )
+    slip_rate: float = Field(default=1.0, ge=0, le=1, description="The share of answers that have the `slip`.")
     strict: bool = Field(
         default=False,
         description="Refuses what OpenAI's own servers refuse in chat completions and responses: names, ids and hints "
@@ -197,6 +210,13 @@ def draw_fault(behaviour: ModelBehaviour, rng: Random) -> Fault | None:
     if behaviour.error_rate and rng.random() < behaviour.error_rate:
         return behaviour.fault
     return None
+
+
+def draw_slip(behaviour: ModelBehaviour, rng: Random) -> ModelBehaviour:
+    """Return the behaviour for the next answer: without the slip, where this answer has none."""
+    if behaviour.slip is None or behaviour.slip_rate >= 1 or rng.random() < behaviour.slip_rate:
+        return behaviour
+    return behaviour.model_copy(update={"slip": None})
 
 
 def _read(kind: type[T], text: bytes) -> T:

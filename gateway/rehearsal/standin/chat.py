@@ -166,7 +166,7 @@ def _schema(wanted: object) -> object:
 
 
 def _finish_reason(said: Said) -> str:
-    return "tool_calls" if said.calls else "stop"
+    return "length" if said.is_truncated else "tool_calls" if said.calls else "stop"
 
 
 def _completion(said: Said, choices: list[dict[str, object]]) -> bytes:

@@ -86,7 +86,7 @@ def _answer(said: Said, content: Sequence[object], reason: str) -> bytes:
 
 
 def _reason(said: Said) -> str:
-    return "tool_use" if said.calls else "end_turn"
+    return "max_tokens" if said.is_truncated else "tool_use" if said.calls else "end_turn"
 
 
 def _stream(ask: Ask, said: Said) -> StreamParts:

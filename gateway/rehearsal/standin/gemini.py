@@ -153,7 +153,8 @@ def _stream(ask: Ask, said: Said) -> StreamParts:
     """Chunks of one shape: a thought if one is shown, the pieces, and a last one with the reason it ended."""
     opening = _chunk(said, [_candidate(said, [_thought()])], 0) if _thinks(ask, said) else b""
     whole = said.bill.completion
-    pieces = [_function_call(said, call) for call in said.calls] or [{"text": piece} for piece in said.text]
+    texts = said.text or ("",)
+    pieces = [_function_call(said, call) for call in said.calls] or [{"text": piece} for piece in texts]
     if _malformed(said):
         return StreamParts(opening, (), _chunk(said, [_candidate(said, [], ends=True)], whole))
     sent = accumulate(shares(whole, len(pieces)))
@@ -192,7 +193,7 @@ def _candidate(said: Said, parts: Sequence[object], *, ends: bool = False) -> di
         message = f"Malformed function call: {calls}"
         return {"finishReason": "MALFORMED_FUNCTION_CALL", "finishMessage": message, "index": 0}
     candidate: dict[str, object] = {"content": {"parts": parts, "role": "model"}, "index": 0}
-    return {**candidate, "finishReason": "STOP"} if ends else candidate
+    return {**candidate, "finishReason": "MAX_TOKENS" if said.is_truncated else "STOP"} if ends else candidate
 
 
 def _malformed(said: Said) -> bool:

@@ -104,7 +104,7 @@ def _schema(asked: object) -> object:
 
 def interaction(ask: Ask, said: Said, status: str = "") -> dict[str, object]:
     """The interaction: with its steps and usage only where it has ended well."""
-    ended = "requires_action" if said.calls else "completed"
+    ended = "incomplete" if said.is_truncated else "requires_action" if said.calls else "completed"
     whole: dict[str, object] = {
         "id": f"v1_{said.number}",
         "object": "interaction",

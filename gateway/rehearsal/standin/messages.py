@@ -143,7 +143,7 @@ def _stream(ask: Ask, said: Said) -> StreamParts:
     return StreamParts(
         opening=opening + _block(at, _text("")) + PING,
         content=tuple(made[piece] for piece in said.text),
-        closing=_block_stop(at) + _stop(said, "end_turn"),
+        closing=_block_stop(at) + _stop(said, _stop_reason(said)),
     )
 
 
@@ -176,7 +176,7 @@ def _message(said: Said, blocks: Sequence[object], usage: Mapping[str, object], 
 
 
 def _stop_reason(said: Said) -> str:
-    return "tool_use" if said.calls else "end_turn"
+    return "max_tokens" if said.is_truncated else "tool_use" if said.calls else "end_turn"
 
 
 def _thinks(ask: Ask, said: Said) -> bool:

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Mapping
 from random import Random
 
-from .behaviour import Behaviours, Fault, ModelBehaviour, draw_fault, draw_latency
+from .behaviour import Behaviours, Fault, ModelBehaviour, draw_fault, draw_latency, draw_slip
 
 MOST_STRANGERS = 10_000  # models nobody set up, each with dice of its own; beyond that they are forgotten together
 
@@ -33,6 +33,10 @@ class StandinModel:
             scripted = self._script.popleft()
             return latency, None if scripted == "ok" else scripted
         return latency, draw_fault(self.behaviour, self._rng)
+
+    def next_behaviour(self) -> ModelBehaviour:
+        """Return the behaviour for the next answer, which may slip or not."""
+        return draw_slip(self.behaviour, self._rng)
 
     def _dice(self) -> Random:
         return Random(f"{self.behaviour.seed}:{self._name}")  # noqa: S311 - a rehearsal, nothing secret

@@ -94,16 +94,16 @@ def _schema(wanted: object) -> object:
 
 def response(ask: Ask, said: Said, status: str = "completed", problem: StandinError | None = None) -> dict[str, object]:
     """The response object: with its output and usage only where it is completed."""
-    whole = status == "completed"
+    whole, is_cut = status == "completed", status == "completed" and said.is_truncated
     said_back = {name: ask.fields.get(name, usual) for name, usual in SAID_BACK.items()}
     return {
         "id": f"resp_{said.number}",
         "object": "response",
         "created_at": said.created,
         "completed_at": said.created if whole else None,
-        "status": status,
+        "status": "incomplete" if is_cut else status,
         "error": None if problem is None else {"code": _code(problem), "message": problem.message},
-        "incomplete_details": None,
+        "incomplete_details": {"reason": "max_output_tokens"} if is_cut else None,
         "model": said.model,
         "output": output_of(ask, said) if whole else [],
         **said_back,
@@ -190,7 +190,7 @@ def _begin(ask: Ask, said: Said) -> list[Event]:
 
 
 def _completed(ask: Ask, said: Said) -> Event:
-    return "response.completed", {"response": response(ask, said)}
+    return "response.incomplete" if said.is_truncated else "response.completed", {"response": response(ask, said)}
 
 
 def _thought_events(ask: Ask, said: Said) -> Iterator[Event]:

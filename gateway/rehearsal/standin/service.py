@@ -99,7 +99,7 @@ class Service:
             strict.check(ask.fields)
         latency, fault = model.draw()
         waits = 0.0 if is_background(ask) else latency
-        turn = Turn(shape, ask, model.behaviour, number, self._clock(), waits, request.http11)
+        turn = Turn(shape, ask, model.next_behaviour(), number, self._clock(), waits, request.http11)
         if shape is RESPONSES and fault is None:
             self._responses.keep(ask, turn.said(), turn.now + latency)
         if shape is INTERACTIONS and fault is None:

@@ -5,13 +5,16 @@ from typing import Any
 
 import pytest
 
+from gateway.formats.answer import TextDelta
+from gateway.formats.kept_text import MOST_KEPT, KeepingReader
 from gateway.formats.openai_chat.provider_answer import inspected
 from gateway.formats.openai_chat.provider_stream import StreamReader
 from gateway.formats.protocol import ProviderSide
 from gateway.formats.reader import Reader
 from gateway.formats.registry import CLIENTS, PROVIDERS
-from gateway.tool_use import AnswerEnd
-from tests.gateway.formats.contract import JOINED, STREAMS, Joined
+from gateway.tool_use import AnswerEnd, AnswerOutput
+from policies.behaviours.behaviours import LONGEST_JSON
+from tests.gateway.formats.contract import JOINED, STREAMS, Joined, followed
 
 CHAT = PROVIDERS["openai"]
 LONG = {"prompt_tokens": 9, "completion_tokens": 40}
@@ -136,3 +139,46 @@ def test_a_second_call_under_the_number_of_the_first_keeps_its_own_arguments() -
 def test_every_client_format_says_where_its_conversation_is() -> None:
     """Without it nobody could read what a request offers."""
     assert all(side.facts.conversation.message(".") for side in CLIENTS.values())
+
+
+@pytest.mark.parametrize("size", [1, 50, 10_000])
+def test_the_text_of_a_chat_stream_is_kept_where_json_was_asked_for(size: int) -> None:
+    """However it is cut, and up to a bound."""
+    stream = b"".join([FIRST, *(chunk({"content": piece}) for piece in ('{"a": ', "1", "}")), LAST, DONE])
+    reader = KeepingReader(True)
+    for start in range(0, len(stream), size):
+        reader.feed(stream[start : start + size])
+    assert reader.end() == b"" and reader.answer_end.output == AnswerOutput((), '{"a": 1}')
+    reader = KeepingReader(True)
+    for _ in range(MOST_KEPT // 1000):
+        reader.feed(chunk({"content": "x" * 1000}))
+    assert reader.answer_end.output is None
+
+
+@pytest.mark.parametrize("joined", JOINED)
+def test_the_text_of_any_stream_is_kept_where_json_was_asked_for(joined: Joined) -> None:
+    """As its events say it."""
+    stream = joined.stream(joined.streams[0])
+    reader = Reader(joined.provider.parser(), None, joined.provider.facts.framer(), keeps_text=True)
+    reader.feed(stream)
+    output, events = reader.answer_end.output, followed(joined.provider, stream)
+    assert output is not None and output.text == "".join(each.text for each in events if isinstance(each, TextDelta))
+
+
+ODD: list[Any] = [None, 7, "format", [], {}]
+
+
+@pytest.mark.parametrize("value", ODD)
+@pytest.mark.parametrize("name", CLIENTS)
+def test_whether_json_is_asked_for_can_be_said_of_any_request(name: str, value: Any) -> None:
+    """Whatever stands where a client's wish should be."""
+    members = ("text", "output_config", "generationConfig", "generation_config")
+    assert CLIENTS[name].facts.asks_json(dict.fromkeys(members, value)) is False
+
+
+def test_a_text_that_is_too_long_is_not_kept() -> None:
+    """Nor is it examined."""
+    reader = Reader(CHAT.parser(), None, CHAT.facts.framer(), keeps_text=True)
+    for _ in range(3):
+        reader.feed(chunk({"content": "x" * (LONGEST_JSON // 2)}))
+    assert reader.answer_end.output is None

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from gateway.rehearsal.standin import FAULTS, Fault, ModelBehaviour, Standin
+from gateway.rehearsal.standin.behaviour import SLIPS, Slip
+from gateway.rehearsal.standin.models import StandinModel
 
 from .dialects import ANTHROPIC, DIALECTS, GEMINI, RESPONSES, Dialect, datas, whole
 from .raw import eventually, request, send
@@ -156,3 +158,23 @@ async def test_what_is_not_imitated_is_refused(standin: Standin, path: str, stat
     """In JSON, and in the words of the format whose key came with it."""
     heard = await send(standin, request(GEMINI.body, path=path, headers=GEMINI.headers))
     assert (heard.status, whole(heard)["error"]["code"]) == (status, status)
+
+
+@BOTH_WAYS
+@FORMATS
+@pytest.mark.parametrize("slip", SLIPS)
+async def test_a_slip_is_an_answer_that_goes_well(standin: Standin, slip: Slip, dialect: Dialect, stream: bool) -> None:
+    """Served and charged like any other; a stream comes to its end."""
+    standin.behave("m", ModelBehaviour(slip=slip, chunks=2))
+    heard = await dialect.post(standin, stream=stream)
+    counts = standin.counts("m")
+    assert (heard.status, counts.ok, counts.faults) == (200, 1, {})
+    assert not stream or heard.chunked[1]
+
+
+def test_a_share_of_the_answers_slips() -> None:
+    """By the model's own dice; without a slip there is nothing to draw."""
+    model = StandinModel("m", ModelBehaviour(slip="empty", slip_rate=0.3))
+    slips = [model.next_behaviour().slip for _ in range(500)]
+    assert 100 < slips.count("empty") < 200 and set(slips) == {"empty", None}
+    assert StandinModel("m", ModelBehaviour()).next_behaviour() == ModelBehaviour()

@@ -250,8 +250,8 @@ def standin_apart(modules: Modules) -> list[str]:
 
 
 def evals_apart(modules: Modules) -> list[str]:
-    """Only the command line imports `evals`, which itself knows the configuration and the rooms below it."""
-    lowest = DEPTH["config"]
+    """Only the command line imports `evals`, which itself knows the providers' channels and the rooms below them."""
+    lowest = DEPTH["runtime"]
     return [
         f"{name} imports {imported}"
         for name, imported in _edges(modules)

@@ -17,6 +17,7 @@ from gateway import __version__
 from gateway.cli import completion, configuration
 from gateway.cli.cost_options import add_cost_options
 from gateway.cli.defaults import USUAL_URL, default_url
+from gateway.cli.eval_options import add_eval_options
 from gateway.cli.folder import add_folder
 from gateway.cli.numbers import LOG_FORMAT, log_format
 from gateway.cli.output import USUAL_EXITS, add_help, add_json
@@ -108,6 +109,9 @@ def _add_serving(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     exits = {0: "ended by a signal", 1: "no worker ever became ready", 2: "wrong usage or configuration, or no port"}
     add_help(serve, "serve", "serve --workers 4 --log-format json", exits=exits)
     configuration.add_commands(commands)
+    evaluation = commands.add_parser("eval", help="ask a version the cases of a suite: may it ship?")
+    add_folder(evaluation, _eval)
+    add_eval_options(evaluation)
     _add_standin(commands.add_parser("standin", help="run a stand-in provider to rehearse a rollout (serinus[demo])"))
     demo = commands.add_parser(
         "demo", help="demonstrate a rollback: stand-in provider, two replicas, real traffic (serinus[demo])"
@@ -291,6 +295,17 @@ def _standin(given: argparse.Namespace) -> int:
     return _WRONG_USAGE
 
 
+def _eval(given: argparse.Namespace) -> int:
+    if (given.subject is None) == (given.changed is None):
+        print("say 'eval AGENT[@VERSION]', or 'eval --changed COMMIT'", file=sys.stderr)
+        return _WRONG_USAGE
+    try:
+        from gateway.cli.evaluate import run
+    except ModuleNotFoundError as error:
+        return _complain_of_missing("eval", error, "serinus[evals]")
+    return run(given)
+
+
 def _demo(given: argparse.Namespace) -> int:
     try:
         from gateway.rehearsal.demo import demo
@@ -299,9 +314,9 @@ def _demo(given: argparse.Namespace) -> int:
     return demo(ends=given.exit)
 
 
-def _complain_of_missing(command: str, error: ModuleNotFoundError) -> int:
+def _complain_of_missing(command: str, error: ModuleNotFoundError, extra: str = "serinus[demo]") -> int:
     """Say how to install what a command needs beyond a plain installation; the exit code."""
-    print(f"'serinus {command}' needs an extra: pip install 'serinus[demo]' ({error})", file=sys.stderr)
+    print(f"'serinus {command}' needs an extra: pip install '{extra}' ({error})", file=sys.stderr)
     return _WRONG_USAGE
 
 

@@ -63,6 +63,11 @@ class Expanded:
     written: Mapping[str, str]
 
 
+def variables_in(written: str) -> list[str]:
+    """Return the variables that a written value names."""
+    return _VARIABLE.findall(written)
+
+
 def expand(root: Node, environ: Mapping[str, str]) -> Expanded:
     """Put variables into their places and apply the overrides. A place with a problem keeps what is written."""
     expansion = _Expansion(environ)

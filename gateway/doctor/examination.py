@@ -30,10 +30,7 @@ async def examine(deployment: Deployment, environ: Mapping[str, str], seconds: f
     settings = deployment.settings
     upstreams = Upstreams(wiring.transport_options(settings))
     try:
-        channels = {
-            name: Channel(wiring.endpoint_of(name, provider), upstreams.of(name))
-            for name, provider in settings.providers.items()
-        }
+        channels = wiring.channels_of(settings, upstreams)
         names = sorted(wiring.targets(deployment))
         asked = list(_asked(deployment, channels, environ, names[:_MOST_TARGETS]))
         pinged, store = await asyncio.gather(_ping_all(asked, seconds), _store(settings, seconds))

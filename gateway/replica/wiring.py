@@ -58,8 +58,7 @@ def runtime(
     none.
     """
     settings = deployment.settings
-    channels = {name: Channel(endpoint_of(name, p), upstreams.of(name)) for name, p in settings.providers.items()}
-    book = prices(settings, pricelist)
+    channels, book = channels_of(settings, upstreams), prices(settings, pricelist)
     return Runtime(
         digest=deployment.digest,
         channels=channels,
@@ -81,6 +80,12 @@ def runtime(
         names=_names(deployment, channels, book, lists),
         prompts=PromptNames.of(deployment.agents, deployment.prompt_ids),
     )
+
+
+def channels_of(settings: GatewaySettings, upstreams: Upstreams) -> dict[str, Channel]:
+    """Return each provider as attempts need it, by its name."""
+    providers = settings.providers
+    return {name: Channel(endpoint_of(name, given), upstreams.of(name)) for name, given in providers.items()}
 
 
 def _names(deployment: Deployment, channels: Mapping[str, Channel], book: PriceBook, lists: ModelLists) -> ModelNames:

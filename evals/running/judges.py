@@ -1,0 +1,59 @@
+"""Judges of an evaluation: models that grade answers, asked over the same providers and out of the same money."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import JsonValue
+
+from evals.cases import ChatMessage
+from evals.checks.graders import GraderUnavailable
+from evals.running.targets import TargetFailed, Targets
+from routing.agents import AgentVersion
+from routing.chain import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Judges:
+    """The judges. `usual` is the target, `provider/model`, of checks that name none."""
+
+    targets: Targets
+    usual: str | None = None
+
+    async def ask(
+        self, target: str | None, messages: Sequence[ChatMessage], *, json_schema: Mapping[str, JsonValue] | None = None
+    ) -> str:
+        """Return a judge's text, at temperature 0. Raises GraderUnavailable, and LimitReached."""
+        members: dict[str, Any] = {}
+        if json_schema is not None:
+            shape = {"name": "grade", "schema": dict(json_schema), "strict": True}
+            members["response_format"] = {"type": "json_schema", "json_schema": shape}
+        try:
+            answer = await self.targets.ask(self._judge(target), messages, **members)
+        except TargetFailed as error:
+            raise GraderUnavailable(str(error)) from None
+        return answer.text
+
+    async def embed(self, target: str | None, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        """Return the vector of each text. Raises GraderUnavailable, and LimitReached."""
+        if target is None:
+            raise GraderUnavailable("no embedder is named: write provider: provider/model at the check")
+        try:
+            return await self.targets.embed(self._version(target, {}), texts)
+        except TargetFailed as error:
+            raise GraderUnavailable(str(error)) from None
+
+    def _judge(self, target: str | None) -> AgentVersion:
+        name = target or self.usual
+        if name is None:
+            raise GraderUnavailable("no judge is named: say --judge provider/model")
+        return self._version(name, {"temperature": "0"})
+
+    def _version(self, name: str, parameters: Mapping[str, str]) -> AgentVersion:
+        provider, slash, model = name.partition("/")
+        if provider not in self.targets.channels and ":" in name:  # promptfoo's way: openai:chat:gpt-4o
+            provider, model, slash = name.split(":")[0], name.split(":")[-1], "/"
+        if not slash or provider not in self.targets.channels:
+            known = ", ".join(sorted(self.targets.channels))
+            raise GraderUnavailable(f"the judge {name!r} has no configured provider; known: {known}")
+        return AgentVersion("judge", Target(provider, model), parameters=parameters)

@@ -1,0 +1,64 @@
+"""Answers that were paid for, kept between runs: an unchanged version is not asked the same twice."""
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+_SECONDS_KEPT: Final = 90 * 86_400.0
+_SCHEMA: Final = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, at REAL NOT NULL, answer BLOB NOT NULL)"
+_BUSY_SECONDS: Final = 30.0
+
+
+def usual_file(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return where answers are kept if nothing else is said: in the user's folder for caches."""
+    caches = environ.get("XDG_CACHE_HOME") or str(Path(environ.get("HOME") or "~").expanduser() / ".cache")
+    return Path(caches) / "serinus" / "answers.sqlite"
+
+
+def key_of(*parts: str) -> str:
+    """Return the key of an answer: a digest of all that decides it."""
+    digest = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode(errors="surrogatepass")
+        digest.update(len(encoded).to_bytes(8) + encoded)
+    return digest.hexdigest()
+
+
+class AnswerCache:
+    """Answers by their keys, in one file that several runs may share. Without a file it keeps nothing."""
+
+    def __init__(self, connection: sqlite3.Connection | None = None) -> None:
+        self._connection = connection
+
+    def find(self, key: str) -> bytes | None:
+        """Return the answer, None where there is none."""
+        if self._connection is None:
+            return None
+        row = self._connection.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def keep(self, key: str, answer: bytes) -> None:
+        """Keep an answer."""
+        if self._connection is not None:
+            with self._connection:
+                self._connection.execute("REPLACE INTO answers VALUES (?, ?, ?)", (key, time.time(), answer))
+
+
+@contextlib.contextmanager
+def kept_answers(file: Path | None) -> Iterator[AnswerCache]:
+    """Open the file, and forget what is old. Raises OSError and sqlite3.Error for a file that cannot be used."""
+    if file is None:
+        yield AnswerCache()
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.closing(sqlite3.connect(file, timeout=_BUSY_SECONDS)) as connection:
+        file.chmod(0o600)  # answers may hold what customers have written
+        with connection:
+            connection.execute(_SCHEMA)
+            connection.execute("DELETE FROM answers WHERE at < ?", (time.time() - _SECONDS_KEPT,))
+        yield AnswerCache(connection)

@@ -1,0 +1,170 @@
+"""`serinus eval`: ask a version the cases of a suite, compare it with stable, and say whether it may ship."""
+
+import argparse
+import asyncio
+import os
+import sqlite3
+import sys
+from collections import ChainMap
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from evals.answer import CaseAnswer
+from evals.cases import Case, Suite, SuiteError
+from evals.checks import CaseScore, check_problems, score_case
+from evals.records import who, write_record
+from evals.reports import of_version, write_report
+from evals.reports.document import as_json
+from evals.reports.github import annotations, append_summary, is_github
+from evals.reports.terminal import shown_progress, text_lines
+from evals.results import SuiteResult
+from evals.running.cost_limit import CostLimit, LimitReached
+from evals.running.judges import Judges
+from evals.running.kept_answers import AnswerCache, kept_answers, usual_file
+from evals.running.suite_run import RunSettings, SuiteRun
+from evals.running.targets import Targets
+from evals.suites import read_suite
+from evals.verdict.verdict import VerdictLimits
+from gateway.cli.compared_versions import CannotRun, ComparedVersions, changed_versions, check_keys, named_versions
+from gateway.cli.output import Style, TextRow, print_rows
+from gateway.config import AnyEnvironment, ConfigProblems, Deployment, load
+from gateway.net.client.upstreams import Upstreams
+from gateway.pricing import PriceList, PriceListFailed
+from gateway.replica import wiring
+from gateway.terminal import printable
+
+_PASSED, _FAILED, _COULD_NOT_RUN = 0, 1, 2
+_NANO: Final = 1e9
+_STYLES: Final[Mapping[str, Style]] = {"passed": "green", "failed": "red", "too_few_cases": "yellow"}
+
+
+@dataclass(frozen=True, slots=True)
+class _NamedSuite:
+    """A suite, its file, and how the record names it."""
+
+    suite: Suite
+    file: Path
+    name: str
+
+
+def run(given: argparse.Namespace) -> int:
+    """Run the command; its exit code: the worst of all versions."""
+    try:
+        return _run(given)
+    except (SuiteError, ConfigProblems, CannotRun) as error:
+        print(printable(str(error)), file=sys.stderr)
+    except (OSError, sqlite3.Error) as error:
+        print(f"a file cannot be used: {error}", file=sys.stderr)
+    except LimitReached:
+        print(f"stopped: the next call might go beyond {given.max_cost / _NANO:.2f} USD", file=sys.stderr)
+    return _COULD_NOT_RUN
+
+
+def _run(given: argparse.Namespace) -> int:
+    deployment = load(given.config, _with_any(os.environ))
+    if given.changed is None:
+        found = [named_versions(deployment, given.subject, given.against)]
+    else:
+        found = list(changed_versions(deployment, given.config, given.changed))
+    for compared in found:
+        check_keys(deployment, compared, os.environ)
+    if not found:
+        print(f"no version of an agent with an evaluation is other than at {given.changed}")
+    cost_limit = CostLimit(given.max_cost)
+    codes = [_PASSED]
+    for compared in found:
+        named = _suite(given, deployment, compared.agent)
+        result = asyncio.run(_evaluate(given, deployment, compared, named.suite, cost_limit))
+        codes.append(_report(given, result, named))
+    return _COULD_NOT_RUN if _COULD_NOT_RUN in codes else max(codes)
+
+
+def _with_any(environ: MutableMapping[str, str]) -> Mapping[str, str]:
+    """Return the environment, with some value for what it lacks: CI has not every provider's key."""
+    return ChainMap(environ, AnyEnvironment())  # type: ignore[arg-type]  # nothing is written
+
+
+def _suite(given: argparse.Namespace, deployment: Deployment, agent: str) -> _NamedSuite:
+    """Return the suite that the command names, or that the agent's canaries need. Raises CannotRun, SuiteError."""
+    needed = deployment.agents[agent].evaluation
+    configured = None if needed is None else _found(given.config, needed.suite)
+    file: Path | None = given.suite or configured
+    if file is None:
+        raise CannotRun(f"say --suite FILE, or name the suite of {agent} as `evaluation` in routing.yaml")
+    suite = read_suite(file, check_problems)
+    is_configured = configured is not None and file.resolve() == configured.resolve()
+    return _NamedSuite(suite, file, needed.suite if needed is not None and is_configured else str(file))
+
+
+def _found(folder: Path, name: str) -> Path:
+    """Return the file of a suite that the configuration names: from its folder, or from the one above."""
+    return next((path for path in (folder / name, folder.absolute().parent / name) if path.exists()), folder / name)
+
+
+async def _evaluate(
+    given: argparse.Namespace, deployment: Deployment, compared: ComparedVersions, suite: Suite, cost_limit: CostLimit
+) -> SuiteResult:
+    settings, book = deployment.settings, wiring.prices(deployment.settings, PriceList())
+    try:
+        await asyncio.to_thread(book.learn, [str(version.target) for version in compared.versions])
+    except PriceListFailed as error:
+        print(f"warning: {error}", file=sys.stderr)
+    upstreams = Upstreams(wiring.transport_options(settings))
+    try:
+        targets = Targets(wiring.channels_of(settings, upstreams), book, cost_limit)
+        run_settings = RunSettings(given.repeat, given.concurrency, VerdictLimits(margin=given.margin))
+        judges = Judges(targets, given.judge)
+
+        async def score(case: Case, answer: CaseAnswer) -> CaseScore:
+            return await score_case(case, answer, judges)
+
+        with _open_kept(given) as kept:
+            suite_run = SuiteRun(
+                compared.agent, compared.candidate, compared.stable, suite, targets, score, kept, run_settings,
+                shown_progress(sys.stderr),
+            )  # fmt: skip
+            _estimate(suite_run, given.max_cost)
+            return await suite_run.run()
+    finally:
+        await upstreams.aclose()
+
+
+def _open_kept(given: argparse.Namespace) -> AbstractContextManager[AnswerCache]:
+    return kept_answers(None if given.no_cache else given.cache or usual_file())
+
+
+def _estimate(suite_run: SuiteRun, limit: int | None) -> None:
+    """Say what the run costs at most. Raises CannotRun for a limit on what has no price."""
+    most = suite_run.most_cost()
+    if most is not None:
+        print(f"{suite_run.calls()} calls, at most {most / _NANO:.2f} USD without judges", file=sys.stderr)
+    elif limit is not None:
+        raise CannotRun("--max-cost needs a price of each target: write it under `prices` in gateway.yaml")
+
+
+def _report(given: argparse.Namespace, result: SuiteResult, named: _NamedSuite) -> int:
+    """Write and print the reports; the exit code. Raises OSError."""
+    for file in given.output:
+        write_report(result, file if given.changed is None else of_version(file, result))
+    if is_github(os.environ):
+        print("".join(f"{line}\n" for line in annotations(result)), end="")
+        append_summary(result, os.environ)
+    if given.record:
+        file = write_record(result, given.config, named.name, who(), given.judge)
+        print(f"recorded in {file}", file=sys.stderr)
+    if given.json:
+        print(as_json(result), end="")
+    else:
+        print_rows(_rows(result))
+    return {"passed": _PASSED, "failed": _FAILED}.get(result.verdict.status, _COULD_NOT_RUN)
+
+
+def _rows(result: SuiteResult) -> Iterator[TextRow]:
+    against = "" if result.stable is None else f" against {result.stable.name}"
+    first, *others = text_lines(result)
+    yield TextRow(f"{result.agent}@{result.candidate.name}{against}", "bold")
+    yield TextRow(first, _STYLES[result.verdict.status])
+    yield from map(TextRow, others)

@@ -109,7 +109,10 @@ class StatusBuilder:
     async def _refresh(self, name: str) -> None:
         with suppress(StoreAway):
             snapshot = await self._store.snapshot(name)
-            self._last[name] = (snapshot, next(iter(await self._store.audit(name, 1)), {}))
+            known, event = self._last.get(name, (_NOTHING, {}))
+            if not event or known.state != snapshot.state:  # else the latest change is the one that is known
+                event = next(iter(await self._store.audit(name, 1)), {})
+            self._last[name] = snapshot, event
 
 
 def agent_view(entry: Entry, snapshot: Snapshot, event: Mapping[str, Any], unpriced: Iterable[str]) -> AgentView:

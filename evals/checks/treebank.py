@@ -52,13 +52,26 @@ def _with_typed_quotes(text: str) -> str:
     end, is_open = 0, False
     for found in _QUOTES.finditer(text):
         start = found.start()
-        before = text[start - 1] if start else " "
-        opens = found[0] == "``" or (
-            not is_open
-            and (start == 0 or before in " <" or unicodedata.category(before) == "Ps")
-            and found.end() < len(text)
-        )
+        opens = found[0] == "``" or (not is_open and _opens(text, start, found.end()))
         is_open = opens
         parts += [text[end:start], " `` " if opens else " '' "]
         end = found.end()
     return "".join([*parts, text[end:]])
+
+
+def _opens(text: str, start: int, end: int) -> bool:
+    """Return whether a quotation mark opens, by what stands before it; one at the end closes.
+
+    Two apostrophes open only if they stand before a word, and two more follow.
+    """
+    before, behind = text[start - 1] if start else " ", text[end : end + 1]
+    kind = unicodedata.category(before)
+    if before in ".!?" or not (before in " <" or kind.startswith("P")):
+        return False
+    if not behind and start and before not in " <" and kind != "Ps":
+        return False
+    if text[start:end] == '"':
+        return True
+    following = _QUOTES.search(text, end)
+    is_word = bool(behind) and unicodedata.category(behind)[0] in "LN"
+    return start > 0 and is_word and following is not None and following[0] == "''"

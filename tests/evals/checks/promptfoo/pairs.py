@@ -1,5 +1,6 @@
 """Pairs of checks and answers, ordinary ones and odd ones, as promptfoo's assertions and an output."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -182,6 +183,13 @@ def likenesses() -> Iterator[Pair]:
                 yield one(type_, answer, reference)
             yield one("not-gleu", answer, reference, 0.3)
             yield one("not-levenshtein", answer, reference, 4)
+    quoted = (
+        '``a cat\'\' said "so" ("no") \'tis "',
+        "'' a cat '' said ''so'' and ''no",
+        'He said. "Go!" \u2014"then" <"x"> they\'ll',
+        "can't cannot gonna wanna go, 3,000: 10% #1 @me x--y e.g. U.S. $5.00...",
+    )
+    yield from (one("rouge-n", left, right) for left in quoted for right in quoted)
     yield one("rouge-n", "a b c", "a b c d e", 0.75)
     yield one("rouge-n", "a b c", "a b c", 1.0)
     yield one("gleu", "a b", "a b c d", 0.3)
@@ -394,6 +402,10 @@ def limits() -> Iterator[Pair]:
     for text in REFUSALS:
         yield one("is-refusal", text)
         yield one("not-is-refusal", text)
+    auxiliaries = (" am unable to", "'m unable to", " cannot", " can't", " won't", " do not", " don't", " aim to")
+    for auxiliary in auxiliaries:
+        verbs = "assist comply create change suggest recommend write avoid refuse feel actually"
+        yield from (one("is-refusal", f"Well, I{auxiliary} {verb} it") for verb in re.findall(r"\w+", verbs))
 
 
 YES = {"type": "contains", "value": "x"}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from gateway.config.crosscheck import Known, entries
 from gateway.config.nodes import Node, Path
 from gateway.config.problems import Problem, quoted, unknown
-from routing.agents import AgentVersion, PromptInput
+from routing.agents import Agent, AgentVersion, PromptInput
 
 
 def input_problems(entry: Node, path: Path, versions: Mapping[str, AgentVersion]) -> Iterator[Problem]:
@@ -21,6 +21,15 @@ def input_problems(entry: Node, path: Path, versions: Mapping[str, AgentVersion]
         if why := _refused(declared, trusted.inputs.get(name)):
             message = f"{tried.name} would refuse calls that {trusted.name} serves: its input {quoted(name)} {why}"
             yield canary.problem((*path, "canary"), message)
+
+
+def shadow_warnings(agent: Agent) -> Iterator[str]:
+    """Yield the inputs that a shadow needs and stable does not: calls that give no value are not copied."""
+    shadow = None if agent.shadow is None else agent.versions[agent.shadow.version]
+    stable = agent.versions[agent.stable].inputs
+    for name, declared in shadow.inputs.items() if shadow is not None else ():
+        if declared.is_needed and (name not in stable or not stable[name].is_needed):
+            yield f"agent {agent.name}: calls without a value of {name!r} are not copied to its shadow, which needs one"
 
 
 def _refused(canary: PromptInput, stable: PromptInput | None) -> str:

@@ -16,7 +16,7 @@ from gateway.config.crosscheck import ANYBODY, Known, KnownCaller, entries, gate
 from gateway.config.environment import Expanded, expand
 from gateway.config.evaluation_record import with_evaluations
 from gateway.config.gateway_file import GatewaySettings
-from gateway.config.input_check import prompt_id_problems
+from gateway.config.input_check import prompt_id_problems, shadow_warnings
 from gateway.config.key_scope import agents_in_scope
 from gateway.config.model_check import alias_problems, model_problems, patterns_in
 from gateway.config.nodes import Node
@@ -295,6 +295,7 @@ def _agent_warnings(agents: Mapping[str, Agent], files: VersionFiles) -> Iterato
     for name in files.agents.keys() - agents.keys():
         yield f"agents/{name} is not served: routing.yaml does not name it"
     for agent in agents.values():
+        yield from shadow_warnings(agent)
         if agent.canary is not None and not agent.guardrails:
             climbs = any(step.hold is not None for step in agent.steps)
             blind = ", and its steps go on by the clock alone" if climbs else ""

@@ -141,3 +141,14 @@ def test_ids_of_prompts(tmp_path: Path, ids: str, complaint: str) -> None:
     assert complaint in found
     ids_ = loaded(tmp_path, {"routing.yaml": f"{ROUTING}prompt_ids: {{pmpt_1: support}}\n"}).prompt_ids
     assert ids_ == {"pmpt_1": "support"}
+
+
+def test_shadow_that_needs_more(tmp_path: Path) -> None:
+    """A shadow's inputs break no caller; that calls without them are not copied is a warning."""
+    routing = "agents: {support: {stable: v1, shadow: {version: v2, sample: 5%}}}\n"
+    inputs = {1: "{a: {}, b: {default: x}}", 2: "{a: {}, b: {}, c: {}, d: {default: x}}"}
+    files = {f"agents/support/v{n}.yaml": f"{MODEL}seed: {n}\ninputs: {each}\n" for n, each in inputs.items()}
+    warnings = loaded(tmp_path, {"routing.yaml": routing, **files}).warnings
+    assert [warning.partition(" are not copied")[0] for warning in warnings] == [
+        f"agent support: calls without a value of '{name}'" for name in "bc"
+    ]

@@ -13,7 +13,7 @@ _USUAL: Final = ContentRules()
 _MOST_PATTERNS: Final = 32
 _LONGEST_PATTERN: Final = 500  # characters
 _LEAST_RETENTION: Final = 60.0  # seconds
-_LEAST_CALL, _MOST_CALL = 1 << 10, 1 << 20
+_LEAST_CALL, _MOST_CALL = 1 << 10, 256 << 10
 _LEAST_TOTAL, _MOST_TOTAL = 1 << 20, 1 << 30
 
 
@@ -63,9 +63,9 @@ class ContentEntry(StrictModel):
         default=_USUAL.retention,
         description="How long the texts of a call are kept, 1m to 7d: no longer than the call itself. Default: 7d.",
     )
-    max_call: Annotated[Size, within(_LEAST_CALL, _MOST_CALL, "1KB to 1MB")] = Field(
+    max_call: Annotated[Size, within(_LEAST_CALL, _MOST_CALL, "1KB to 256KB")] = Field(
         default=_USUAL.call_bytes,
-        description="Size of what is kept of one call, 1KB to 1MB. Default: 64KB. What is longer is cut, and says so.",
+        description="Size of what is kept of one call, 1KB to 256KB. Default: 64KB. What is longer is cut, and marked.",
     )
     max_total: Annotated[Size, within(_LEAST_TOTAL, _MOST_TOTAL, "1MB to 1GB")] = Field(
         default=_USUAL.total_bytes,

@@ -7,11 +7,12 @@ import asyncio
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from gateway.auth import Doorkeeper
 from gateway.contents.content import CallContent
 from gateway.contents.selection import CUT, MARGIN
+from gateway.contents.windows import substitute
 from gateway.redaction import NOTHING, Redactor
 from gateway.text_patterns import TextPatterns
 
@@ -25,9 +26,9 @@ _KEYS = re.compile(
     r"[SPRspr][Kk][-_][\w-]{16,200}|gh[a-z]_\w{20,100}|github_pat_\w{20,120}|glpat-[\w-]{16,100}|xox[a-z]-[\w-]{10,200}"
     r"|xai-\w{20,200}|gsk_\w{20,200}|AIza[\w-]{30,60}|ya29\.[\w-]{20,400}|A[KS]IA[A-Z0-9]{16}|hf_\w{20,100}|r8_\w{20,100}"
     r"|nvapi-[\w-]{20,200}|pplx-\w{20,200}|tgp_\w{20,200}|whsec_[\w+/=-]{16,200}|npm_\w{20,100}"
-    r"|eyJ[\w-]{8,4000}\.[\w-]{8,8000}(?:\.[\w-]{0,2000})?"
+    r"|eyJ[\w-]{8,1000}(?:\.[\w-]{0,3000}){0,2}"
     r"|[Bb]earer\s{1,4}[\w.~+/=-]{16,1000})"
-    r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[\w+/=\s\\]{0,8000}(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?"
+    r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[\w+/=\s\\]{0,7000}(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?"
 )
 _EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])")
 _CARD = re.compile(r"(?<![\d.])[2-6](?:[ -]?\d){12,18}(?![\d])")
@@ -56,7 +57,7 @@ class ContentRedactor:
         texts = list[str]()
         for text in content.texts:
             unknown = self.secrets.known.text(own.text(text))
-            clean, count = self._without_shapes(unknown)
+            clean, count = await self._without_shapes(unknown)
             texts.append(clean)
             total, done = total + count + (unknown != text), done + len(text)
             if done > _AT_ONCE:
@@ -68,39 +69,26 @@ class ContentRedactor:
         is_cut = content.cut or any(CUT in text for text in texts)
         return content.with_texts(list(map(_cut, texts)), total, is_cut=is_cut)
 
-    def _without_shapes(self, text: str) -> tuple[str, int]:
-        text, count = _KEYS.subn(_KEY, text)
-        text, more = self._without_digested(text)
-        count += more
-        if "@" in text:
-            text, more = _EMAIL.subn("[redacted: e-mail]", text)
-            count += more
-        cards = 0
-
-        def card(found: re.Match[str]) -> str:
-            nonlocal cards
-            if not _is_card(found[0]):
-                return found[0]
-            cards += 1
-            return "[redacted: card number]"
-
-        return _CARD.sub(card, text), count + cards
-
-    def _without_digested(self, text: str) -> tuple[str, int]:
-        """Return the text without keys of callers and tokens of operators, of which only a digest is known."""
+    async def _without_shapes(self, text: str) -> tuple[str, int]:
+        text, count = await substitute(_KEYS, lambda _: _KEY, text)
         doorkeeper = self.secrets.doorkeeper
-        if doorkeeper is None or not doorkeeper.has_secrets:
-            return text, 0
-        count = 0
+        if doorkeeper is not None and doorkeeper.has_secrets:
+            text, more = await substitute(_TOKEN, partial(_digested, doorkeeper), text)
+            count += more
+        if "@" in text:
+            text, more = await substitute(_EMAIL, lambda _: "[redacted: e-mail]", text)
+            count += more
+        text, more = await substitute(_CARD, _card, text)
+        return text, count + more
 
-        def key(found: re.Match[str]) -> str:
-            nonlocal count
-            if not any(map(doorkeeper.holds, _readings(found[0]))):
-                return found[0]
-            count += 1
-            return _KEY
 
-        return _TOKEN.sub(key, text), count
+def _digested(doorkeeper: Doorkeeper, found: re.Match[str]) -> str | None:
+    """Return what stands for a caller's key, or for an operator's token, of which only a digest is known."""
+    return _KEY if any(map(doorkeeper.holds, _readings(found[0]))) else None
+
+
+def _card(found: re.Match[str]) -> str | None:
+    return "[redacted: card number]" if _is_card(found[0]) else None
 
 
 def _readings(token: str) -> Iterable[str]:

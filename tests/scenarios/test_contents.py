@@ -257,7 +257,7 @@ async def test_planted_secrets(tmp_path: Path, redis_url: str, agent: str) -> No
     """In a prompt: without recording they are nowhere, and with it the words are in contents alone, secrets in none."""
     record = {"redact": ["ACME-[0-9]{6}"]}
     async with replicas(tmp_path, redis_url, agent, record, count=1, **KEYS) as (served,):
-        own = (f"authorization: Bearer {WEB}",)
+        own = (f"authorization: Bearer {WEB}", "x-planted: planted-header", "cookie: planted-header")
         for name in (f"{agent}-off", agent):
             for stream in (False, True):
                 messages = [{"role": "user", "content": PROMPT}, {"role": "user", "content": "again"}]
@@ -285,7 +285,7 @@ async def test_planted_secrets(tmp_path: Path, redis_url: str, agent: str) -> No
     }
     everything = outside + b"".join(kept)
     assert not re.search(rb"sk-planted|key-of-the-web|ann@birds|4111 1111 1111 1111|ACME-1", everything)
-    assert ADMIN_TOKEN.encode() not in everything
+    assert ADMIN_TOKEN.encode() not in everything and b"planted-header" not in everything
 
 
 async def test_retention(serve: Serve, redis_url: str) -> None:

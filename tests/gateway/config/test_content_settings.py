@@ -43,7 +43,7 @@ def test_nothing_is_recorded_unless_somebody_says_so(tmp_path: Path) -> None:
         ("some", "record_content"),
         ("{sample: 0%}", "record_content.sample: must be more than 0%"),
         ("{retention: 8d}", "record_content.retention: must be 1m to 7d"),
-        ("{max_call: 2MB}", "record_content.max_call: must be 1KB to 1MB"),
+        ("{max_call: 2MB}", "record_content.max_call: must be 1KB to 256KB"),
         ("{max_total: 1kB}", "record_content.max_total: must be 1MB to 1GB"),
     ],
 )

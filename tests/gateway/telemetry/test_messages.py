@@ -75,9 +75,9 @@ async def test_not_by_one_wish_alone(serve: Serve, receiver: OtlpReceiver, captu
 
 async def test_many_texts_are_several_requests(serve: Serve, receiver: OtlpReceiver) -> None:
     """A receiver takes some megabytes at once."""
-    here = await serve(seams=receiver.seams(**CAPTURE), routing={"record_content": {"max_call": "1MB"}})
-    for _ in range(4):
+    here = await serve(seams=receiver.seams(**CAPTURE), routing={"record_content": {"max_call": "256KB"}})
+    for _ in range(8):
         await here.chat(messages=[{"role": "user", "content": "many words " * 60_000}])
-    await receiver.until(12)
+    await receiver.until(24)
     assert all(len(raw) < 3 << 20 for raw in receiver.raw)
-    assert sum(INPUT in span.values for span in receiver.spans) == 4
+    assert sum(INPUT in span.values for span in receiver.spans) == 8

@@ -72,9 +72,7 @@ def user_of(document: Document) -> str:
     values = document.values
     if "user" not in values and "metadata" not in values and "safety_identifier" not in values:
         return ""  # as a rule; it is asked for several times a call
-    user = _user_member(values)
-    if not user and "metadata" in values and isinstance(metadata := values["metadata"], dict):
-        user = _text(metadata.get("user_id"))
+    user = _user_member(values) or _metadata_user(values)
     return user_in(user) if user else ""
 
 
@@ -82,6 +80,14 @@ def _user_member(values: Mapping[str, Any]) -> str:
     if "safety_identifier" not in values and "user" not in values:  # as a rule
         return ""
     return _text(values.get("safety_identifier")) or _text(values.get("user"))
+
+
+def _metadata_user(values: Mapping[str, Any]) -> str:
+    """Return the end user as the Messages API names it, or ''."""
+    if "metadata" not in values:  # as a rule
+        return ""
+    metadata = values["metadata"]
+    return _text(metadata.get("user_id")) if isinstance(metadata, dict) else ""
 
 
 def _named(values: Mapping[str, Any]) -> str:
@@ -105,7 +111,8 @@ def _claude_session(metadata: Any) -> str:
 def fingerprint_of(call: Call, opening: str) -> str:
     """A digest of who calls, for whom, and how the conversation began."""
     key = _text(call.document.values.get("prompt_cache_key"))
-    user = _user_member(call.document.values)
+    values = call.document.values
+    user = _user_member(values) or _metadata_user(values)
     text = f"{call.caller.name}\0{user}\0{key}\0{opening}"
     fingerprint = _keyed(call.fingerprint_key).copy()
     fingerprint.update(text.encode("utf-8", "surrogatepass"))

@@ -9,15 +9,18 @@ from typing import Any
 
 from gateway.tool_use import MOST_TOOLS, ReturnedTool, ReturnedTools, short
 
-# How LangGraph, OpenAI's Agents SDK, pydantic-ai and most loops by hand begin a tool's text when it raised.
+# How LangGraph, OpenAI's Agents SDK, pydantic-ai and most loops by hand begin a tool's text when it raised. "Traceback"
+# alone is a word of people; JSON whose error is null or empty says that there was none.
+_NO_ERROR = r"(?:null|false|0|\"\"|\[\]|\{\})\s*[,}]"
 _reads_as_error = re.compile(
-    r"\s*(?:error\b|an error occurred|exception\b|traceback \(|\{\s*\"error\"\s*:)", re.I
+    rf"\s*(?:error\b|an error occurred|exception\b|traceback \(most|\{{\s*\"error\"\s*:\s*(?!\s|{_NO_ERROR}))", re.I
 ).match
 _ANSWERS = ("assistant", "model")
 _OUTPUTS = ("function_call_output", "custom_tool_call_output", "function_result")
 # Items of one turn among which results may stand: clients write a call and its result, then the next call of the turn.
 _CALLS = ("function_call", "custom_tool_call")
 _NOTHING: ReturnedTools = ()
+_MOST_IN_ITEM = 1_000_000  # results of one message; a request has no more values
 
 
 def returned_tools(values: Mapping[str, Any]) -> ReturnedTools:
@@ -32,7 +35,13 @@ def returned_tools(values: Mapping[str, Any]) -> ReturnedTools:
     return _behind_answer(items) if isinstance(items, list) else _NOTHING
 
 
-def _behind_answer(items: list[Any]) -> ReturnedTools:
+def count_returned(values: Mapping[str, Any]) -> int:
+    """Return how many results stand there, those beyond the kept ones too; for a request that has many."""
+    items = values.get("messages") or values.get("input") or values.get("contents")
+    return len(_behind_answer(items, len(items) * _MOST_IN_ITEM)) if isinstance(items, list) else 0
+
+
+def _behind_answer(items: list[Any], most: int = MOST_TOOLS) -> ReturnedTools:
     found: list[ReturnedTool] = []
     for item in reversed(items):
         if not isinstance(item, dict):
@@ -42,9 +51,9 @@ def _behind_answer(items: list[Any]) -> ReturnedTools:
             break
         if kind not in _CALLS:
             found += reversed([*_results(item, kind)])
-        if len(found) >= MOST_TOOLS:
+        if len(found) >= most:
             break
-    return tuple(reversed(found[:MOST_TOOLS]))
+    return tuple(reversed(found[:most]))
 
 
 def _results(item: Mapping[str, Any], kind: Any) -> Iterator[ReturnedTool]:

@@ -100,6 +100,8 @@ def _cells(attempt: AttemptView) -> Iterator[str]:
 def _tools(call: CallView) -> Markup:
     """Return the tools that the answer asked for, and the results that the request brought."""
     brought = [tag("li", f"{each.name or each.id}: {'error' if each.error else 'ok'}") for each in call.brought]
+    if (more := call.brought_count - len(call.brought)) > 0:
+        brought.append(tag("li", f"and {more:,} before them"))
     asked = [tag("li", f"{each.name}", " ", tag("code", each.id)) for each in call.asked_for]
     if not brought and not asked:
         return NOTHING

@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 from gateway.calls import Call, Outcome
 from gateway.conversation import conversation_key
+from gateway.formats.returned_tools import count_returned
 from gateway.heard import HeardCall
-from gateway.tool_use import ReturnedTools
+from gateway.tool_use import MOST_TOOLS, ReturnedTools
 from gateway.traces.record import CallRecord, Finished, record_of
 
 MOST_WAITING = 4_000  # some 2 KB each
@@ -41,6 +42,7 @@ class FinishedCalls:
             (
                 outcome, call.format, call.named, call.opening, call.trace_parent, call.sub_agent,
                 returned, call.nonce, outcome.heard,
+                len(returned) if len(returned) < MOST_TOOLS else count_returned(call.document.values),
             )
         )  # fmt: skip
 

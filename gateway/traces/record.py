@@ -19,7 +19,9 @@ _NO_USAGE = Usage()
 
 
 class Finished(NamedTuple):
-    """A call that has ended, with what is needed of its request. `returned` are the tool results that it brought."""
+    """A call that has ended, with what is needed of its request. `returned` are the tool results that it brought, the
+    latest of `brought`.
+    """
 
     outcome: Outcome
     format: FormatName
@@ -30,6 +32,7 @@ class Finished(NamedTuple):
     returned: ReturnedTools
     nonce: bytes
     heard: HeardCall | None = None
+    brought: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class CallRecord:
     belongs to it: a tool call that one answer asked for and a later request brings, an answer that is continued.
     `trace_keys` are keys of the trace that it belongs to. `continues` is the id of the answer that the call continues,
     `trace_parent` the client's `traceparent`, `sub_agent` the id of its sub-agent. `requested` are the tool calls that
-    the answer asked for, `returned` the results that the request brought.
+    the answer asked for, `returned` the results that the request brought: the latest of `brought`.
     """
 
     key: str
@@ -98,6 +101,7 @@ class CallRecord:
     requested: tuple[RequestedTool, ...] = ()
     returned: ReturnedTools = ()
     finish: str = ""
+    brought: int = 0
 
     @property
     def ended_at(self) -> float:
@@ -147,6 +151,7 @@ def record_of(finished: Finished, offset: float) -> CallRecord:
         sub_agent=short(finished.sub_agent), request_id=outcome.request_id,
         attempts=tuple(_attempts(outcome, answering, offset)), hedge=outcome.hedge,
         requested=end.tools, returned=finished.returned, finish=end.finish,
+        brought=finished.brought,
     )  # fmt: skip
 
 

@@ -57,6 +57,7 @@ def call_view(record: CallRecord, may_name: MayName, contents: Contents = NO_CON
         attempts=tuple(_attempt(each, record.attempts[:index]) for index, each in enumerate(record.attempts)),
         asked_for=tuple(ToolCallView(*each) for each in record.requested),
         brought=tuple(ToolResultView(*each) for each in record.returned),
+        brought_count=max(record.brought, len(record.returned)),
         tokens=_tokens(record.attempts), answer_usd=record.answer_nano_usd / _NANO,
         cost_usd=record.cost_nano_usd / _NANO, unpriced=_unpriced(record),
         request_id=record.request_id if is_named else None, sub_agent=record.sub_agent if is_named else None,

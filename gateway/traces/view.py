@@ -88,7 +88,8 @@ class HandoverView:
 
 @dataclass(frozen=True, slots=True)
 class CallView:
-    """A finished call. `answer_usd` is the cost of its answer, `cost_usd` that of all attempts.
+    """A finished call. `answer_usd` is the cost of its answer, `cost_usd` that of all attempts. `brought` are the
+    latest 64 of `brought_count` tool results.
 
     `caller`, `request_id`, `conversation_name`, `sub_agent` and `content` are None for a key that did not make the
     call; `content` also where no texts were recorded.
@@ -123,6 +124,7 @@ class CallView:
     sub_agent: str | None
     content: CallContent | None = None
     handover: HandoverView | None = None
+    brought_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,15 @@ def test_every_turn_of_a_chat_is_one_conversation() -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [{"caller": "other"}, {"user": "u"}, {"safety_identifier": "s"}, {"prompt_cache_key": "p"}, {"key": b"x"}]
+    "other",
+    [
+        {"caller": "other"},
+        {"user": "u"},
+        {"safety_identifier": "s"},
+        {"prompt_cache_key": "p"},
+        {"key": b"x"},
+        {"metadata": {"user_id": "u"}},
+    ],
 )
 def test_who_calls_is_part_of_it(other: dict[str, Any]) -> None:
     """The same words of another caller, user, cache key or deployment are another conversation."""

@@ -72,6 +72,21 @@ async def test_a_call_is_found_at_once_where_it_was_made(two: tuple[Running, Run
     assert await seen(two[0], f"/calls/{said.headers['x-serinus-call-id']}")
 
 
+async def test_more_tool_results_than_are_shown(two: tuple[Running, Running], agent: str) -> None:
+    """The latest are shown, on the page too, and how many there were."""
+    function = {"name": "find", "arguments": "{}"}
+    tools = [{"id": f"t{number}", "type": "function", "function": function} for number in range(70)]
+    asked = {"role": "assistant", "content": "", "tool_calls": tools}
+    results = [{"role": "tool", "tool_call_id": f"t{number}", "content": "4"} for number in range(70)]
+    body = orjson.dumps({"model": agent, "messages": [{"role": "user", "content": "hi"}, asked, *results]})
+    said = await ask(two[0].url, "POST", "/v1/chat/completions", body, [f"authorization: Bearer {KEYS['web']}"])
+    path = f"/calls/{said.headers['x-serinus-call-id']}"
+    call = await seen(two[0], path)
+    assert (len(call["brought"]), call["brought"][-1]["id"], call["brought_count"]) == (64, "t69", 70)
+    page = await ask(two[0].url, "GET", path, headers=[ADMIN, "accept: text/html"])
+    assert b"and 6 before them" in page.body
+
+
 async def test_a_conversation_over_two_replicas(two: tuple[Running, Running], agent: str) -> None:
     """Found by its key, by the client's name for it, and by each of its calls."""
     said = [await chat(two[turn % 2], agent, f"turn {turn}", "chat-7") for turn in range(4)]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.formats.returned_tools import returned_tools
+from gateway.formats.returned_tools import count_returned, returned_tools
 from gateway.tool_use import MOST_TOOLS, ReturnedTool
 
 ASKED = {"role": "assistant", "content": None, "tool_calls": [{"id": "a"}, {"id": "b"}]}
@@ -84,3 +84,30 @@ def test_results_are_bounded() -> None:
     """A client that sends thousands of results with giant ids takes bounded memory; the latest are kept."""
     found = returned_tools({"messages": [ASKED, *(tool(f"{number}:" + "x" * 1000, "") for number in range(3000))]})
     assert len(found) == MOST_TOOLS and found[-1].id.startswith("2999:") and len(found[-1].id) == 128
+
+
+@pytest.mark.parametrize(
+    ("said", "is_error"),
+    [
+        ("Traceback (most recent call last):\n  File", True),
+        ("Traceback of the parcel: it left on Monday", False),
+        ('{"error": "no such order"}', True),
+        ('{"error": {"code": 4}}', True),
+        ('{"error": null, "parcel": 4}', False),
+        ('{ "error" : "" }', False),
+        ('{"error":false}', False),
+        ('{"error": nullable}', True),
+    ],
+)
+def test_texts_that_read_as_errors(said: str, is_error: bool) -> None:
+    """A stack trace is one, a sentence that begins with the word is none, nor is JSON that says there was none."""
+    assert returned_tools({"messages": [ASKED, tool("a", said)]}) == (ReturnedTool("a", is_error=is_error),)
+
+
+def test_how_many_there_were() -> None:
+    """The latest are kept, and all of them are counted."""
+    chat = {"messages": [ASKED, *(tool(str(number), "4") for number in range(100))]}
+    blocks = {"messages": [ASKED, {"role": "user", "content": [result(str(number)) for number in range(100)]}]}
+    for request in (chat, blocks):
+        assert len(returned_tools(request)) == MOST_TOOLS and count_returned(request) == 100
+    assert returned_tools(chat)[-1].id == "99" and count_returned({"input": "hello"}) == 0

@@ -29,7 +29,8 @@ class Weather:
 
     `errors`, `refused` and `limited` are the shares of calls that end in a 500, a 400 or a 429; `slow` and `dear`
     multiply latency and tokens, `cached` is the share of prompt tokens read from the cache. The spreads are the
-    standard deviations of logarithms. Nobody reaches a provider that is `cut_off`.
+    standard deviations of logarithms. Nobody reaches a provider that is `cut_off`. Of the answers the share `slips` is
+    wrong in the way `slip` (`truncated`, `empty` or `bad_tools`).
     """
 
     errors: float = 0.01
@@ -41,6 +42,8 @@ class Weather:
     latency_spread: float = 0.5
     cost_spread: float = 0.7
     cut_off: bool = False
+    slips: float = 0.0
+    slip: str = "truncated"
 
     def but(self, **changes: Any) -> "Weather":
         """The same, with changes."""
@@ -64,22 +67,23 @@ Climate = Callable[[Moment], Weather]
 @dataclass(frozen=True, slots=True)
 class Said:
     """What a client's words ask the provider for, as multiples of what is usual; `status` a failure they cause, and
-    `fails` the share of calls that fail beside."""
+    `fails` the share of calls that fail beside. `slips` is the share of answers that are cut off."""
 
     slow: float = 1.0
     dear: float = 1.0
     status: int = 0
     fails: float = 0.0
+    slips: float = 0.0
 
     def text(self, conversation: str) -> str:
         """A first message that says so."""
-        return f"{conversation} {self.slow:.6g} {self.dear:.6g} {self.status} {self.fails:.6g}"
+        return f"{conversation} {self.slow:.6g} {self.dear:.6g} {self.status} {self.fails:.6g} {self.slips:.6g}"
 
     @classmethod
     def read(cls, text: str) -> "Said":
         """What a message says."""
-        *_, slow, dear, status, fails = text.split()
-        return cls(float(slow), float(dear), int(status), float(fails))
+        *_, slow, dear, status, fails, slips = text.split()
+        return cls(float(slow), float(dear), int(status), float(fails), float(slips))
 
 
 @dataclass(slots=True)
@@ -127,7 +131,9 @@ class MemoryProvider:
             return _Response(status, _ERRORS[status])
         await asyncio.sleep(seconds)
         prompt, cached = int(3 * tokens) + 1, int(3 * tokens) if draw() < weather.cached else 0
-        return _Response(200, _whole(model, prompt, cached, int(tokens) + 1))
+        answer = _whole(model, prompt, cached, int(tokens) + 1)
+        slips = max(weather.slips, said.slips)
+        return _Response(200, _slipped(answer, weather.slip) if slips and draw() < slips else answer)
 
 
 class _Transport:
@@ -162,6 +168,18 @@ class _Response:
         return self.body
 
     async def aclose(self) -> None: ...
+
+
+def _slipped(answer: bytes, slip: str) -> bytes:
+    """Return an answer that is wrong in this way."""
+    if slip == "empty":
+        answer = answer.replace(b"as you wish", b"")
+        before, _, usage = answer.partition(b'"completion_tokens":')
+        return before + b'"completion_tokens":1' + usage[usage.index(b",") :]
+    if slip == "bad_tools":
+        call = b'"tool_calls":[{"id":"c","type":"function","function":{"name":"nobody_knows","arguments":"{}"}}]'
+        return answer.replace(b'"content":"as you wish"', b'"content":null,' + call).replace(b'"stop"', b'"tool_calls"')
+    return answer.replace(b'"stop"', b'"length"')
 
 
 def _whole(model: str, prompt: int, cached: int, completion: int) -> bytes:

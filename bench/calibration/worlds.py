@@ -3,7 +3,7 @@
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bench.calibration.provider import CANARY, NAME, SPARE, STABLE, Climate, Moment, Said, Weather
@@ -82,13 +82,13 @@ class Scenario:
         return chance.choice(self.callers[:-1]) if self.callers else ""
 
 
-def _always(**changes: float) -> Climate:
+def _always(**changes: Any) -> Climate:
     """The same for all models at all times."""
     weather = _WELL.but(**changes)
     return lambda _: weather
 
 
-def _alone(**changes: float) -> Climate:
+def _alone(**changes: Any) -> Climate:
     """What differs on the canary from its first call on."""
     bad = _WELL.but(**changes)
     return lambda moment: bad if moment.model == CANARY else _WELL
@@ -116,6 +116,11 @@ def _limited_when_busy(moment: Moment) -> Weather:
     is_peak = moment.now // 5 % 2
     limited = 0.6 if is_peak and moment.model == STABLE else 0.0
     return _WELL.but(slow=2.5, limited=limited) if is_peak else _WELL
+
+
+def _limited_and_cut_off(moment: Moment) -> Weather:
+    """Peaks in which answers are cut off, and the account's limit meets the busier model alone."""
+    return replace(_limited_when_busy(moment), slips=0.2 if moment.now // 5 % 2 else 0.02)
 
 
 def _cached_when_busy(moment: Moment) -> Weather:
@@ -152,6 +157,11 @@ def _in_clusters(chance: random.Random, _: int) -> Said:
     return Said(fails=chance.choice((0.0, 0.0, 0.01, 0.01, 0.02, 0.02, 0.05, 0.1, 0.4, 1.0)))
 
 
+def _cut_off_in_clusters(chance: random.Random, _: int) -> Said:
+    """Conversations some of which ask for more than fits, in half of their calls or in all."""
+    return Said(slips=chance.choice((0.0, 0.0, 0.0, 0.0, 0.02, 0.02, 0.5, 1.0)))
+
+
 def _one_of_three(number: int) -> str:
     """Seven of ten begin with one of three templates."""
     return f"template {number % 3}" if number % 10 < 7 else ""
@@ -161,6 +171,11 @@ def _dear_templates(_: random.Random, number: int) -> Said:
     """Templates differ in what they ask for."""
     kinds = (Said(slow=1.5, dear=2.0), Said(slow=0.7, dear=0.5), _USUAL)
     return kinds[number % 3] if _one_of_three(number) else _USUAL
+
+
+def _cut_off_more(moment: Moment) -> Weather:
+    """Answers that are cut off, ten times as many on the canary."""
+    return _WELL.but(slips=0.2 if moment.model == CANARY else 0.02)
 
 
 # Circuits open, and stay so, where few calls are under way when five in a row have failed.
@@ -230,6 +245,15 @@ BLAMELESS: Sequence[Scenario] = (
     Scenario("a prompt cache that favours the busier arm", _cached_when_busy, calls=800),
     Scenario("restart of Redis", _between(14, 18, errors=0.3), store_away=(8.0, 4.0)),
     Scenario("clients hang up on slow answers", _in_turn(6, slow=1.8), patience=2.0),
+    *(
+        Scenario(f"{slip} answers on both arms", _always(slips=0.05, slip=slip))
+        for slip in ("truncated", "empty", "bad_tools")
+    ),
+    Scenario("truncated answers in peaks", _in_turn(4, slips=0.6), weight="50%"),
+    Scenario(
+        "long conversations, truncated in clusters", words=_cut_off_in_clusters, weight="10%", calls=800, **_LONG
+    ),
+    Scenario("truncated answers and 429 for the busier arm", _limited_and_cut_off, routing=_FALLBACK),
     Scenario("templated openings", words=_dear_templates, template=_one_of_three, weight="50%"),
     *(
         Scenario(f"an adversary: {attack[0]}", attack=attack, scored=scored, named=True, weight="50%")
@@ -261,6 +285,11 @@ DETECTED: Sequence[Scenario] = (
     _bad("latency + 25 %", _alone(slow=1.25), 2800),
     _bad("cost + 20 %", _alone(dear=1.2), 2800),
     _bad("quality .90 → .80", _always(), 2000, scored=1.0, quality={"v2": 0.8}),
+    *(
+        _bad(f"{slip} 0 % → 100 %", _alone(slips=1.0, slip=slip), 20)
+        for slip in ("truncated", "empty", "bad_tools")
+    ),
+    _bad("truncated 2 % → 20 %", _cut_off_more, 200),
     _bad("own target dead, 5 %", _alone(cut_off=True), 8, routing=_FALLBACK),
     _bad(
         "own target dead, long conversations", _alone(cut_off=True), None, calls=2000, weight="10%", routing=_FALLBACK,

@@ -278,7 +278,7 @@ def is_shown_by_one(finding: FindingView) -> bool:
 
 
 def apart_in_words(versions: Mapping[str, VersionView]) -> list[str]:
-    """Return a line on each kind of call that is no full evidence: rejected, censored or held."""
+    """Return a line on each kind of call that is no full evidence, and one on the behaviours that calls showed."""
     said = {
         "Some calls are no evidence, because a target's circuit was open": _counts(versions, lambda s: s.censored),
         "Some calls are no evidence, because their conversations began before this trial, or were moved": _counts(
@@ -286,6 +286,8 @@ def apart_in_words(versions: Mapping[str, VersionView]) -> list[str]:
         ),
     }
     lines = [f"{sentence}: {counts}." for sentence, counts in said.items() if counts]
+    if behaviours := behaviours_in_words(versions):
+        lines.append(f"{behaviours}.")
     return [f"{rejected}.", *lines] if (rejected := rejected_in_words(versions)) else lines
 
 
@@ -293,6 +295,13 @@ def rejected_in_words(versions: Mapping[str, VersionView]) -> str:
     """Return how many requests of each version the provider rejected in the rollout; '' if none."""
     counts = _counts(versions, lambda sums: sums.rejected)
     return f"The provider rejected some requests, whatever the cause: {counts}" if counts else ""
+
+
+def behaviours_in_words(versions: Mapping[str, VersionView]) -> str:
+    """Return how many calls of each version showed a behaviour, the most frequent first; '' if none."""
+    shown = ((name, sorted(sums.behaviours.items(), key=lambda each: -each[1])) for name, sums in versions.items())
+    said = [f"{name} {', '.join(f'{each} {count:,}' for each, count in found)}" for name, found in shown if found]
+    return f"Behaviours that calls showed: {'; '.join(said)}" if said else ""
 
 
 def _counts(versions: Mapping[str, VersionView], count: Callable[[CallSums], int]) -> str:

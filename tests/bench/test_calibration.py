@@ -176,7 +176,9 @@ def test_a_seed_gives_one_history(server: Server) -> None:
     assert first == again and first.calls != other.calls
 
 
-@pytest.mark.parametrize("name", ["identical, 50 %", "shared outage, 50 %", "restart of Redis"])
+@pytest.mark.parametrize(
+    "name", ["identical, 50 %", "shared outage, 50 %", "restart of Redis", "truncated answers in peaks"]
+)
 def test_a_blameless_canary_stays_through_the_whole_path(server: Server, name: str) -> None:
     """Nothing that befalls both arms rolls it back."""
     world = replace(SCENARIOS[name], calls=250)
@@ -188,6 +190,13 @@ def test_a_canary_on_a_dead_target_is_out_within_the_bar(server: Server) -> None
     world = SCENARIOS["own target dead, 5 %"]
     found = [simulate(world, seed, server.url, server.switch) for seed in range(4)]
     assert all(each.rolled_back for each in found) and max(each.decided_by for each in found) <= 8
+
+
+def test_a_canary_whose_answers_slip_is_out_within_the_bar(server: Server) -> None:
+    """Although each of its calls is served."""
+    world = SCENARIOS["bad_tools 0 % → 100 %"]
+    found = [simulate(world, seed, server.url, server.switch) for seed in range(4)]
+    assert all(each.rolled_back for each in found) and max(each.decided_by for each in found) <= 20
 
 
 def test_every_world_is_described_whole() -> None:

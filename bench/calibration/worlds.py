@@ -289,7 +289,7 @@ DETECTED: Sequence[Scenario] = (
         _bad(f"{slip} 0 % → 100 %", _alone(slips=1.0, slip=slip), 20)
         for slip in ("truncated", "empty", "bad_tools")
     ),
-    _bad("truncated 2 % → 20 %", _cut_off_more, 200),
+    _bad("truncated 2 % → 20 %", _cut_off_more, None, calls=600),
     _bad("own target dead, 5 %", _alone(cut_off=True), 8, routing=_FALLBACK),
     _bad(
         "own target dead, long conversations", _alone(cut_off=True), None, calls=2000, weight="10%", routing=_FALLBACK,

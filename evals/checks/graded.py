@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from evals.checks.checkable import Checkable
+from evals.checks.graders import GraderUnavailable
 from evals.checks.javascript import compact, text_of
 from evals.checks.judging import Grade, ask_judge, object_schema, reason_of, share
 from evals.checks.scores import CaseScore
@@ -75,7 +76,7 @@ async def check_answer_relevance(given: Checkable) -> CaseScore:
     task = f"Write {_QUESTIONS} different questions that the answer is an answer to."
     schema = object_schema(questions=_TEXTS)
     questions = await _ask(given, task, {"answer": given.text}, schema, _questions)
-    asked, *found = await given.graders.embed(given.spec.target, [_question(given), *questions])
+    asked, *found = await _vectors(given, [_question(given), *questions])
     value = max(fmean(cosine(asked, vector) for vector in found), 0.0)
     return _measured(given, value, 0.0, "relevance of the answer to the question")
 
@@ -103,7 +104,7 @@ async def check_similar(given: Checkable) -> CaseScore:
     """The answer means the same as a reference, by the cosine of their vectors, 0.75 by default."""
     value = given.spec.value
     references = [text_of(part) for part in value] if isinstance(value, list) else [text_of(value)]
-    ours, *others = await given.graders.embed(given.spec.target, [given.text, *references])
+    ours, *others = await _vectors(given, [given.text, *references])
     best = max(cosine(ours, other) for other in others)
     return _measured(given, best, _LEAST_SIMILARITY, f"similarity {best:.3f}")
 
@@ -146,6 +147,14 @@ async def _ask(
     read: Callable[[Mapping[str, Any]], Grade],
 ) -> Grade:
     return await ask_judge(given.graders, given.spec.target, task, parts, schema, read)
+
+
+async def _vectors(given: Checkable, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+    """Return the vectors of the texts. Raises GraderUnavailable, also for vectors that cannot be compared."""
+    vectors = await given.graders.embed(given.spec.target, texts)
+    if len(vectors) != len(texts) or len({len(vector) for vector in vectors}) != 1:
+        raise GraderUnavailable("the embedder gave no vector of equal length for each text")
+    return vectors
 
 
 def _measured(given: Checkable, value: float, default: float, reason: str) -> CaseScore:

@@ -35,7 +35,14 @@ async def score_case(case: Case, answer: CaseAnswer, graders: Graders) -> CaseSc
 async def _sum(
     specs: tuple[CheckSpec, ...], threshold: float | None, case: Case, answer: CaseAnswer, graders: Graders
 ) -> CaseScore:
-    scores = await asyncio.gather(*(_score(Checkable(spec, case, answer, graders)) for spec in specs))
+    tasks = [asyncio.create_task(_score(Checkable(spec, case, answer, graders))) for spec in specs]
+    try:
+        scores = await asyncio.gather(*tasks)
+    except BaseException:  # such as a limit of cost: no other check may spend more
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
     return summed(list(zip(specs, scores, strict=True)), threshold)
 
 

@@ -1,5 +1,6 @@
 """Checks that a model grades."""
 
+import asyncio
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -211,6 +212,46 @@ async def test_likeness_of_meaning_is_that_of_vectors() -> None:
     assert found.passed and not graders.asked
     assert not (await ask("similar", gullible, output="xyz", value="a cat"))[0].passed
     assert (await ask("not-similar", gullible, output="uuu", value="a cat"))[0].passed
+
+
+async def test_vectors_that_cannot_be_compared_decide_nothing() -> None:
+    """An embedder may be asked for a model that it does not have."""
+
+    @dataclass
+    class Odd(FakeGraders):
+        async def embed(self, target: str | None, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+            return [[1.0]]
+
+    found = await score_case(case_of(check("similar", "a cat")), answer_of("a cat"), Odd(gullible))
+    assert found.undecided and "no vector" in found.reason
+
+
+async def test_no_judge_is_asked_after_an_error_that_ends_the_run() -> None:
+    """A limit of cost that one check meets stops the others of its case."""
+
+    class LimitMet(Exception):
+        pass
+
+    @dataclass
+    class Poor(FakeGraders):
+        async def ask(
+            self,
+            target: str | None,
+            messages: Sequence[ChatMessage],
+            *,
+            json_schema: Mapping[str, JsonValue] | None = None,
+        ) -> str:
+            if target == "costly":
+                raise LimitMet
+            await asyncio.sleep(0.01)
+            return await super().ask(target, messages, json_schema=json_schema)
+
+    graders = Poor(gullible)
+    case = case_of(check("g-eval", "tone"), check("llm-rubric", "x", target="costly"))
+    with pytest.raises(LimitMet):
+        await score_case(case, answer_of("text"), graders)
+    await asyncio.sleep(0.05)
+    assert graders.asked == []
 
 
 async def test_the_judge_is_given_the_shape_of_its_answer() -> None:

@@ -21,6 +21,7 @@ from tests.support.dialects import DIALECTS, FOUND, SYSTEM
 from tests.support.processes import Served, serving
 from tests.support.running import ADMIN_TOKEN, provider, write
 from tests.support.stored import stored
+from tests.support.websockets import socket
 
 Serve = Callable[..., Awaitable[Place]]
 ADMIN = f"authorization: Bearer {ADMIN_TOKEN}"
@@ -297,3 +298,17 @@ async def test_retention(serve: Serve, redis_url: str) -> None:
     assert len(names) == 3
     for name in names:
         assert 0 < await store._client.ttl(name) <= 60
+
+
+async def test_over_a_websocket(serve: Serve) -> None:
+    """Responses over a socket are kept like others."""
+    here = await serve(routing=ALL)
+    async with socket(f"{here.running.url}/v1/responses") as open_socket:
+        open_socket.create(here.agent, input="hello over a socket")
+        await open_socket.response()
+        open_socket.writer.close()
+    await here.books()
+    (call,) = (await seen(here.running.url, f"/calls?agent={here.agent}"))["calls"]
+    content = await content_of(here.running.url, call["id"])
+    assert said(content["messages"][0]) == [("text", "", "hello over a socket")]
+    assert content["complete"] and content["answer"]["parts"][0]["text"].startswith("cheep")

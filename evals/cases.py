@@ -7,6 +7,7 @@ from pydantic import JsonValue
 
 from gateway.config.problems import Problem as Problem
 
+_MOST_SHOWN = 1_000  # problems of a suite in one text
 ChatMessage = Mapping[str, JsonValue]  # in the shape of chat completions, which every dialect writes
 
 
@@ -95,4 +96,6 @@ class SuiteError(Exception):
         super().__init__(*self.problems)
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.problems))
+        beyond = len(self.problems) - _MOST_SHOWN
+        more = [f"and {beyond:,} more"] if beyond > 0 else []
+        return "\n".join([*map(str, self.problems[:_MOST_SHOWN]), *more])

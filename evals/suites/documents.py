@@ -5,6 +5,7 @@ Every table of rows becomes a list of mappings, so that a dialect need not know 
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from gateway.config.strict_yaml import MAX_DEPTH, TooDeepError, TreeBuilder, Unr
 
 TABLES = (".csv", ".jsonl", ".ndjson")
 TREES = (".yaml", ".yml", ".json")
+_MOST_COLUMNS = 1_000
 _DATED = {
     ".xlsx": "Excel files are not read; save the sheet as CSV",
     ".xls": "Excel files are not read; save it as CSV",
@@ -106,7 +108,9 @@ def parse_csv(text: str, name: str) -> Node:
 
 def _header(fields: list[str], place: SourceLine) -> list[str]:
     names = [field.strip() for field in fields]
-    twice = {each for each in names if names.count(each) > 1} if len(names) < MAX_DEPTH * 16 else {"…"}
+    if len(names) > _MOST_COLUMNS:
+        raise SuiteError([place.problem(f"has more than {_MOST_COLUMNS:,} columns")])
+    twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise SuiteError([place.problem(f"the columns need names of their own; twice: {quoted(min(twice))}")])
     return names

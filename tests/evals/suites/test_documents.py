@@ -164,6 +164,7 @@ def test_a_table_is_a_list_of_mappings_with_lines() -> None:
         ("a,b\n1,2,3\n", "f:2: the row has 3 fields, the first line has 2"),
         ("a,b\n1\n", "f:2: the row has 1 fields"),
         ("a,a\n1,2\n", "f:1: the columns need names of their own; twice: 'a'"),
+        (",".join(map(str, range(1_001))) + "\n", "f:1: has more than 1,000 columns"),
         ('a\n"x\n\n', "f:2: not CSV: unexpected end of data"),
         ('a,b\n"x"y,1\n', "f:2: not CSV:"),
         ("a,b\n", "f:1: the file holds no rows"),

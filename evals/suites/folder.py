@@ -1,7 +1,7 @@
 """The files of a suite: read only beneath its repository, each of bounded size, and all of them in one digest.
 
-A suite may come with a pull request of a stranger. So a path that leads out of the repository, also by a symbolic
-link, is refused, as is whatever is no regular file.
+A suite may come with a pull request of a stranger, and what it reads goes to a model and into reports. So a path that
+leads out of the repository or to a hidden file, also by a symbolic link, is refused, as is whatever is no regular file.
 """
 
 import os
@@ -58,6 +58,9 @@ class SuiteFolder:
         if not resolved.is_relative_to(self.root):
             outside = f"{quoted(self._written(path))} is outside of {self.root}; a suite reads nothing beyond it"
             raise _refusal(place, outside)
+        if _is_hidden(resolved, self.base.resolve()):
+            hidden = "hidden files hold keys and tokens (.env, .git/config), and are not read"
+            raise _refusal(place, f"{quoted(self._written(path))}: {hidden}")
         return resolved
 
     def matching(self, pattern: str, base: Path, place: SourceLine) -> list[Path]:
@@ -138,6 +141,12 @@ class _Walk:
 def _is_named(name: str, part: str) -> bool:
     """Return whether a part of a pattern matches a name; a hidden one only where it begins with a dot itself."""
     return fnmatchcase(name, part) and (part.startswith(".") or not name.startswith("."))
+
+
+def _is_hidden(path: Path, base: Path) -> bool:
+    """Return whether a path has a hidden part that the suite's own folder does not lie in."""
+    common = Path(os.path.commonpath((path, base)))
+    return any(part.startswith(".") for part in path.relative_to(common).parts)
 
 
 def _repository(folder: Path) -> Path:

@@ -54,6 +54,25 @@ def test_a_link_out_of_the_repository_is_refused(folder: SuiteFolder) -> None:
     assert folder.read(Path("within.txt"), PLACE) == b"shared"
 
 
+@pytest.mark.parametrize("path", [".env", "../.env", "../.git/config", "linked"])
+def test_a_hidden_file_is_refused(folder: SuiteFolder, path: str) -> None:
+    """A checkout of CI has its token in `.git/config`, and what a suite reads goes to a model and into a comment."""
+    for name in (".env", "../.env", "../.git/config"):
+        (folder.base / name).write_text("token")
+    os.symlink("../.git/config", folder.base / "linked")
+    assert "hidden files hold keys" in refused(folder, path)
+
+
+def test_a_suite_in_a_hidden_folder_reads_its_own_files(tmp_path: Path) -> None:
+    """`.github/evals` is where some keep them."""
+    evals = tmp_path / ".github" / "evals"
+    evals.mkdir(parents=True)
+    (tmp_path / ".git").mkdir()
+    for name in ("a.txt", "../b.txt", "../../c.txt"):
+        (evals / name).write_text("x")
+        assert SuiteFolder(evals / "suite.yaml").read(Path(name), PLACE) == b"x"
+
+
 def test_a_loop_of_links_ends(folder: SuiteFolder) -> None:
     """Two links that lead to each other are no file."""
     os.symlink("two", folder.base / "one")

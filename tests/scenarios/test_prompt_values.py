@@ -114,11 +114,17 @@ async def test_no_record_shows_a_value(tmp_path: Path, redis_url: str, agent: st
         shown |= {"store": await stored(redis_url), "notices": b"".join(provider.told)}
         await gateway.end()
         shown |= {"log": gateway.out.read_bytes(), "errors": gateway.errors.read_bytes()}
-    assert [where for where, text in shown.items() if b"Zanzibar" in text or b"8613" in text] == []
+    found = {where: text[at - 60 : at + 60] for where, text in shown.items() if (at := _place(text)) >= 0}
+    assert found == {}
     asked = b"".join(provider.bodies)
     assert b"You sent" in shown["log"] or b"400" in shown["log"]
     expected = json.dumps(f"For {HOSTILE} of free.").encode()
     assert expected in asked and len([each for each in shown if each.startswith("refused")]) == 18
+
+
+def _place(text: bytes) -> int:
+    """Where a text shows the word of the secret: its digits may stand in any time."""
+    return text.find(b"anzibar")
 
 
 def _told(provider: Quoting) -> Any:

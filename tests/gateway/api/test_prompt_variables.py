@@ -14,7 +14,7 @@ from tests.support.running import ADMIN_TOKEN
 from tests.support.websockets import socket
 
 Serve = Callable[..., Awaitable[Place]]
-SECRET = "Zebulon-7316-{{plan}}"
+SECRET = "Zebulon-73160942-{{plan}}"
 INPUTS = {
     "customer": {"type": "string", "max_length": 40},
     "plan": {"enum": ["free", "pro"], "default": "free"},
@@ -79,7 +79,7 @@ async def test_every_format(serve: Serve, provider: str) -> None:
 FAULTS: list[tuple[Any, str, str]] = [
     ({}, "missing_prompt_variable", "customer"),
     ({"customer": None}, "missing_prompt_variable", "customer"),
-    ({"customer": 7316}, "invalid_prompt_variable", "customer"),
+    ({"customer": 73160942}, "invalid_prompt_variable", "customer"),
     ({"customer": SECRET * 3}, "invalid_prompt_variable", "customer"),
     ({"customer": "x", "plan": SECRET}, "invalid_prompt_variable", "plan"),
     ({"customer": "x", "note": [SECRET]}, "invalid_prompt_variable", "note"),
@@ -94,7 +94,7 @@ async def test_client_faults(serve: Serve) -> None:
         for values, code, named in FAULTS:
             answer = await ask(here, client, prompt_variables=values)
             assert answer.status_code == 400 and door.error(answer.json()), (client, values)
-            assert named in answer.text and "7316" not in answer.text and "Zebulon" not in answer.text
+            assert named in answer.text and "73160942" not in answer.text and "Zebulon" not in answer.text
             assert client != "openai" or answer.json()["error"]["code"] == code
     assert len(here.standin.requests) == 0
 

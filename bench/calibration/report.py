@@ -17,7 +17,8 @@ ROOT = Path(__file__).parent.parent.parent
 RESULTS = ROOT / "bench" / "results" / "calibration"
 CONFIDENCE = 0.95
 FALSE_BAR = 0.01  # of blameless canaries
-_SOURCES = ("gateway", "policies", "routing", "bench/calibration")
+# What decides between versions, and what plays it: pages, formats and the like change no count.
+_SOURCES = ("policies", "routing", "gateway/call", "gateway/rollout", "gateway/store", "bench/calibration")
 DIRTY = "-dirty"  # ends the name of a commit that does not have the code that was measured
 _MOST_LISTED = 5
 

@@ -38,13 +38,15 @@ Check = Callable[[Checkable], CaseScore | Awaitable[CaseScore]]
 class CheckType:
     """A check. `value` returns what is wrong with a value that was written for it, or ''.
 
-    `needs_threshold` asks for one. `may_be_negated` is False where `not-` would mean nothing.
+    `needs_threshold` asks for one. `may_be_negated` is False where `not-` would mean nothing. `asks_target` says that a
+    model grades.
     """
 
     run: Check
     value: Callable[[JsonValue], str]
     needs_threshold: bool = False
     may_be_negated: bool = True
+    asks_target: bool = False
 
 
 CHECKS: Mapping[str, CheckType] = MappingProxyType(
@@ -75,7 +77,7 @@ CHECKS: Mapping[str, CheckType] = MappingProxyType(
         "trajectory:tool-sequence": CheckType(trajectory.check_tool_sequence, sequence_of_tools),
         "trajectory:tool-args-match": CheckType(trajectory.check_tool_args_match, arguments_matcher),
         "trajectory:step-count": CheckType(trajectory.check_step_count, bounds_of_steps),
-        "trajectory:goal-success": CheckType(graded.check_goal_success, goal),
+        "trajectory:goal-success": CheckType(graded.check_goal_success, goal, asks_target=True),
         "bad_tools": CheckType(behaviours.check_bad_tools, no_value),
         "off_schema": CheckType(behaviours.check_off_schema, optional_schema),
         "refusals": CheckType(behaviours.check_refusals, no_value),
@@ -83,18 +85,18 @@ CHECKS: Mapping[str, CheckType] = MappingProxyType(
         "empty": CheckType(behaviours.check_empty, no_value),
         "tool_loops": CheckType(behaviours.check_tool_loops, no_value),
         "python": CheckType(check_python, written_text),
-        "llm-rubric": CheckType(graded.check_llm_rubric, rubric),
-        "g-eval": CheckType(graded.check_g_eval, criteria),
-        "factuality": CheckType(graded.check_factuality, written_text),
-        "model-graded-factuality": CheckType(graded.check_factuality, written_text),
-        "closed-qa": CheckType(graded.check_closed_qa, written_text),
-        "model-graded-closedqa": CheckType(graded.check_closed_qa, written_text),
-        "answer-relevance": CheckType(graded.check_answer_relevance, no_value),
-        "context-recall": CheckType(graded.check_context_recall, optional_text),
-        "context-relevance": CheckType(graded.check_context_relevance, no_value),
-        "context-faithfulness": CheckType(graded.check_context_faithfulness, no_value),
-        "similar": CheckType(graded.check_similar, criteria),
-        "similar:cosine": CheckType(graded.check_similar, criteria),
+        "llm-rubric": CheckType(graded.check_llm_rubric, rubric, asks_target=True),
+        "g-eval": CheckType(graded.check_g_eval, criteria, asks_target=True),
+        "factuality": CheckType(graded.check_factuality, written_text, asks_target=True),
+        "model-graded-factuality": CheckType(graded.check_factuality, written_text, asks_target=True),
+        "closed-qa": CheckType(graded.check_closed_qa, written_text, asks_target=True),
+        "model-graded-closedqa": CheckType(graded.check_closed_qa, written_text, asks_target=True),
+        "answer-relevance": CheckType(graded.check_answer_relevance, no_value, asks_target=True),
+        "context-recall": CheckType(graded.check_context_recall, optional_text, asks_target=True),
+        "context-relevance": CheckType(graded.check_context_relevance, no_value, asks_target=True),
+        "context-faithfulness": CheckType(graded.check_context_faithfulness, no_value, asks_target=True),
+        "similar": CheckType(graded.check_similar, criteria, asks_target=True),
+        "similar:cosine": CheckType(graded.check_similar, criteria, asks_target=True),
     }
 )
 

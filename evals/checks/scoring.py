@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from evals.answer import CaseAnswer
-from evals.cases import Case, CheckSpec, Problem
+from evals.cases import Case, CheckSpec, Problem, Suite
 from evals.checks.checkable import Checkable
 from evals.checks.graders import Graders, GraderUnavailable
 from evals.checks.judging import Ungraded
@@ -23,6 +23,16 @@ def check_problems(spec: CheckSpec) -> tuple[Problem, ...]:
     """Return everything that is wrong or not supported in a check, and in those of its set."""
     inner = [problem for child in spec.children for problem in check_problems(child)]
     return (*(spec.place.problem(f"{_written(spec)}: {message}") for message in _messages(spec)), *inner)
+
+
+def graded_checks(suite: Suite) -> Iterator[CheckSpec]:
+    """Yield the checks of a suite that a model grades, those of sets too."""
+    waiting = [spec for case in suite.cases for spec in reversed(case.checks)][::-1]
+    while waiting:
+        spec = waiting.pop()
+        waiting += spec.children
+        if spec.type in CHECKS and CHECKS[spec.type].asks_target:
+            yield spec
 
 
 async def score_case(case: Case, answer: CaseAnswer, graders: Graders) -> CaseScore:

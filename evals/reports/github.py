@@ -1,11 +1,13 @@
 """An evaluation in GitHub Actions: a summary of the job, and a mark at each case that refuses the version."""
 
+import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from evals.reports.junit import reason_of
 from evals.reports.markdown import as_markdown
 from evals.results import CaseResult, SuiteResult
+from gateway.terminal import printable
 
 
 def is_github(environ: Mapping[str, str]) -> bool:
@@ -20,6 +22,12 @@ def append_summary(result: SuiteResult, environ: Mapping[str, str]) -> None:
             summary.write(as_markdown(result))
 
 
+def without_commands(text: str) -> str:
+    """Return text between marks that stop workflow commands: a model's answer may look like one."""
+    token = secrets.token_hex(16)
+    return f"::stop-commands::{token}\n{text}\n::{token}::"
+
+
 def annotations(result: SuiteResult) -> Iterator[str]:
     """Yield a workflow command for each case that refuses the version."""
     for each in result.results:
@@ -31,7 +39,7 @@ def _annotation(result: CaseResult) -> str:
     place, bad = result.case.place, next(run for run in result.candidate if run.outcome is not True)
     title = f"case {result.case.id}"
     properties = f"file={_escaped(place.file, ':,')},line={max(place.line, 1)},title={_escaped(title, ':,')}"
-    return f"::error {properties}::{_escaped(reason_of(bad))}"
+    return f"::error {properties}::{_escaped(printable(reason_of(bad)))}"
 
 
 def _escaped(text: str, more: str = "") -> str:

@@ -7,9 +7,11 @@ from evals.reports.document import ratios
 from evals.reports.junit import reason_of
 from evals.results import CaseResult, CaseRun, SuiteResult
 from evals.verdict.verdict import ratio_sentence
+from gateway.terminal import printable
 
 _MOST_ROWS: Final = 20
 _LONGEST_CELL: Final = 400
+_ESCAPED: Final = {ord(mark): f"&#{ord(mark)};" for mark in "&<>\\`*_[]|~#!@"}
 _MARKS: Final = {"passed": "✅", "failed": "❌", "too_few_cases": "⚠️"}
 
 
@@ -76,12 +78,9 @@ def _text(run: CaseRun | None) -> str:
 
 def _cell(text: str, longest: int = _LONGEST_CELL) -> str:
     """Return text that stays one cell, and is shown as it is: a model's answer must not write into the comment."""
-    line = " ".join(text.split())
+    line = " ".join(printable(text).split())
     shown = line if len(line) <= longest else f"{line[:longest]}…"
-    escaped = shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    for mark in "\\`*_[]|~#!@":
-        escaped = escaped.replace(mark, f"&#{ord(mark)};")
-    return escaped
+    return shown.translate(_ESCAPED)
 
 
 def _hidden(text: str) -> str:

@@ -8,6 +8,7 @@ from evals.reports.document import ratios
 from evals.reports.junit import reason_of
 from evals.results import CaseResult, CaseRun, SuiteResult
 from evals.verdict.verdict import ratio_sentence
+from gateway.terminal import printable
 
 _STYLE: Final = """
 :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif }
@@ -55,7 +56,7 @@ def _row(result: CaseResult) -> str:
     place = f"{result.case.place.file}:{result.case.place.line}"
     why = "" if run is None or run.outcome else reason_of(run)
     cells = (f"{result.case.id}{mark}\n{place}", "", why, _text(run), _text(other))
-    shown = [f"<td>{escape(cell)}" for cell in cells]
+    shown = [f"<td>{escape(printable(cell))}" for cell in cells]
     compared = dict.fromkeys((outcome, result.pair.comparison))  # what is undecided is so in both
     shown[1] = f'<td class="{outcome}">{", ".join(compared)}'
     return f"<tr>{''.join(shown)}</tr>"

@@ -1,5 +1,6 @@
 """The report for a person at a terminal, and the line that shows how far a run has come."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Final, TextIO
 
@@ -8,11 +9,12 @@ from evals.reports.junit import reason_of
 from evals.results import CaseResult, SuiteResult
 from evals.running.suite_run import Progress
 from evals.verdict.verdict import ratio_sentence
-from gateway.terminal import is_terminal
+from gateway.terminal import is_terminal, printable
 
 _MOST_SHOWN: Final = 12
 _BAR: Final = 20
 _NANO: Final = 1e9
+_SECONDS_BETWEEN: Final = 10.0
 
 
 def progress_line(progress: Progress) -> str:
@@ -43,6 +45,20 @@ def shown_progress(output: TextIO) -> Callable[[Progress], None]:
     return show
 
 
+def shown_waits(output: TextIO) -> Callable[[str], None]:
+    """Return what says that a provider is waited for, now and then."""
+    next_at = 0.0
+
+    def show(sentence: str) -> None:
+        nonlocal next_at
+        if (now := time.monotonic()) >= next_at:
+            next_at = now + _SECONDS_BETWEEN
+            output.write(f"{printable(sentence)}\n")
+            output.flush()
+
+    return show
+
+
 def text_lines(result: SuiteResult) -> Iterator[str]:
     """Yield the lines of the report, the verdict first."""
     yield result.verdict.sentence
@@ -54,7 +70,8 @@ def text_lines(result: SuiteResult) -> Iterator[str]:
         yield f"… and {len(shown) - _MOST_SHOWN} more cases not passed; --output report.md has all"
     if result.stable is not None:
         yield "; ".join(ratio_sentence(name, found) for name, found in ratios(result).items())
-    yield f"{len(result.results)} cases, {result.spent_nano_usd / _NANO:.4f} USD spent"
+    cases = "1 case" if len(result.results) == 1 else f"{len(result.results)} cases"
+    yield f"{cases}, {result.spent_nano_usd / _NANO:.4f} USD spent"
 
 
 def _case_lines(result: CaseResult) -> Iterator[str]:

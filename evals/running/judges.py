@@ -29,7 +29,7 @@ class Judges:
             shape = {"name": "grade", "schema": dict(json_schema), "strict": True}
             members["response_format"] = {"type": "json_schema", "json_schema": shape}
         try:
-            answer = await self.targets.ask(self._judge(target), messages, **members)
+            answer = await self.targets.ask(self.version_of(target), messages, **members)
         except TargetFailed as error:
             raise GraderUnavailable(str(error)) from None
         return answer.text
@@ -43,7 +43,8 @@ class Judges:
         except TargetFailed as error:
             raise GraderUnavailable(str(error)) from None
 
-    def _judge(self, target: str | None) -> AgentVersion:
+    def version_of(self, target: str | None) -> AgentVersion:
+        """Return the judge as a version without a prompt. Raises GraderUnavailable where it cannot be asked."""
         name = target or self.usual
         if name is None:
             raise GraderUnavailable("no judge is named: say --judge provider/model")

@@ -51,14 +51,22 @@ class AnswerCache:
 
 @contextlib.contextmanager
 def kept_answers(file: Path | None) -> Iterator[AnswerCache]:
-    """Open the file, and forget what is old. Raises OSError and sqlite3.Error for a file that cannot be used."""
+    """Open the file, and forget what is old. Raises OSError for a file that cannot be used."""
     if file is None:
         yield AnswerCache()
         return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.closing(sqlite3.connect(file, timeout=_BUSY_SECONDS)) as connection:
+    with contextlib.closing(_opened(file)) as connection:
+        yield AnswerCache(connection)
+
+
+def _opened(file: Path) -> sqlite3.Connection:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(file, timeout=_BUSY_SECONDS)
         file.chmod(0o600)  # answers may hold what customers have written
         with connection:
             connection.execute(_SCHEMA)
             connection.execute("DELETE FROM answers WHERE at < ?", (time.time() - _SECONDS_KEPT,))
-        yield AnswerCache(connection)
+    except (OSError, sqlite3.Error) as error:
+        raise OSError(f"the file of kept answers {file}: {error}; say --cache FILE, or --no-cache") from None
+    return connection

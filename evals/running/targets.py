@@ -7,7 +7,7 @@ back: an evaluation is about one version. Where a provider is busy or away, the 
 import asyncio
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -90,12 +90,13 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """The providers of a configuration, as an evaluation calls them."""
+    """The providers of a configuration, as an evaluation calls them. `tell` hears of each wait for a busy one."""
 
     channels: Mapping[str, Channel]
     prices: PriceBook
     cost_limit: CostLimit
     patience: Patience = Patience()
+    tell: Callable[[str], None] = lambda sentence: None
 
     async def ask(
         self,
@@ -170,6 +171,7 @@ class Targets:
                 outage = _is_outage(error)
                 if not outage or time.monotonic() + wait - began > self.patience.busy:
                     raise TargetFailed(error.message, is_outage=outage, is_billed=error.kind == "lost") from None
+                self.tell(f"{question.version.target}: {error.message}; asked again in {wait:.0f} s")
                 await asyncio.sleep(wait)
 
     async def _exchange_once(self, question: "_Question") -> "_Exchanged":

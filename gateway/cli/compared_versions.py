@@ -51,6 +51,8 @@ def changed_versions(deployment: Deployment, folder: Path, base: str) -> Iterato
 
     Each is compared with stable, and an edited stable version with what it was. Raises CannotRun, ConfigProblems.
     """
+    if base.startswith("-"):
+        raise CannotRun(f"{base!r} is no commit")
     before = _agents_at(folder, base)
     for name, agent in deployment.agents.items():
         old = before.get(name)

@@ -14,12 +14,12 @@ from typing import Final
 
 from evals.answer import CaseAnswer
 from evals.cases import Case, Suite, SuiteError
-from evals.checks import CaseScore, check_problems, score_case
+from evals.checks import CaseScore, GraderUnavailable, check_problems, graded_checks, score_case
 from evals.records import who, write_record
 from evals.reports import of_version, write_report
 from evals.reports.document import as_json
-from evals.reports.github import annotations, append_summary, is_github
-from evals.reports.terminal import shown_progress, text_lines
+from evals.reports.github import annotations, append_summary, is_github, without_commands
+from evals.reports.terminal import shown_progress, shown_waits, text_lines
 from evals.results import SuiteResult
 from evals.running.cost_limit import CostLimit, LimitReached
 from evals.running.judges import Judges
@@ -29,7 +29,7 @@ from evals.running.targets import Targets
 from evals.suites import read_suite
 from evals.verdict.verdict import VerdictLimits
 from gateway.cli.compared_versions import CannotRun, ComparedVersions, changed_versions, check_keys, named_versions
-from gateway.cli.output import Style, TextRow, print_rows
+from gateway.cli.output import Style, TextRow, colours, painted, print_rows
 from gateway.config import AnyEnvironment, ConfigProblems, Deployment, load
 from gateway.net.client.upstreams import Upstreams
 from gateway.pricing import PriceList, PriceListFailed
@@ -58,6 +58,9 @@ def run(given: argparse.Namespace) -> int:
         print(printable(str(error)), file=sys.stderr)
     except (OSError, sqlite3.Error) as error:
         print(f"a file cannot be used: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("interrupted; answers so far are kept" if not given.no_cache else "interrupted", file=sys.stderr)
+        raise
     except LimitReached:
         print(f"stopped: the next call might go beyond {given.max_cost / _NANO:.2f} USD", file=sys.stderr)
     return _COULD_NOT_RUN
@@ -71,6 +74,10 @@ def _run(given: argparse.Namespace) -> int:
         found = list(changed_versions(deployment, given.config, given.changed))
     for compared in found:
         check_keys(deployment, compared, os.environ)
+    for file in given.output:  # before money is spent
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.is_dir() or not os.access(file.parent, os.W_OK):
+            raise CannotRun(f"{file} cannot be written")
     if not found:
         print(f"no version of an agent with an evaluation is other than at {given.changed}")
     cost_limit = CostLimit(given.max_cost)
@@ -109,14 +116,17 @@ async def _evaluate(
 ) -> SuiteResult:
     settings, book = deployment.settings, wiring.prices(deployment.settings, PriceList())
     try:
-        await asyncio.to_thread(book.learn, [str(version.target) for version in compared.versions])
+        judged = (spec.target or given.judge for spec in graded_checks(suite))
+        names = {*(str(version.target) for version in compared.versions), *(name for name in judged if name)}
+        await asyncio.to_thread(book.learn, sorted(names))
     except PriceListFailed as error:
         print(f"warning: {error}", file=sys.stderr)
     upstreams = Upstreams(wiring.transport_options(settings))
     try:
-        targets = Targets(wiring.channels_of(settings, upstreams), book, cost_limit)
+        targets = Targets(wiring.channels_of(settings, upstreams), book, cost_limit, tell=shown_waits(sys.stderr))
         run_settings = RunSettings(given.repeat, given.concurrency, VerdictLimits(margin=given.margin))
         judges = Judges(targets, given.judge)
+        _check_judges(suite, judges, given.max_cost)
 
         async def score(case: Case, answer: CaseAnswer) -> CaseScore:
             return await score_case(case, answer, judges)
@@ -130,6 +140,21 @@ async def _evaluate(
             return await suite_run.run()
     finally:
         await upstreams.aclose()
+
+
+def _check_judges(suite: Suite, judges: Judges, limit: int | None) -> None:
+    """Raise SuiteError for checks whose judge cannot be asked, CannotRun for a limit on one that has no price."""
+    problems = []
+    for spec in graded_checks(suite):
+        try:
+            version = judges.version_of(spec.target)
+        except GraderUnavailable as error:
+            problems.append(spec.place.problem(f"{spec.type}: {error}"))
+            continue
+        if limit is not None and not judges.targets.has_price(version):
+            raise CannotRun(f"--max-cost needs a price of the judge {version.target}: write it under `prices`")
+    if problems:
+        raise SuiteError(problems)
 
 
 def _open_kept(given: argparse.Namespace) -> AbstractContextManager[AnswerCache]:
@@ -157,6 +182,8 @@ def _report(given: argparse.Namespace, result: SuiteResult, named: _NamedSuite) 
         print(f"recorded in {file}", file=sys.stderr)
     if given.json:
         print(as_json(result), end="")
+    elif is_github(os.environ):
+        print(without_commands(painted(_rows(result), colours())))
     else:
         print_rows(_rows(result))
     return {"passed": _PASSED, "failed": _FAILED}.get(result.verdict.status, _COULD_NOT_RUN)

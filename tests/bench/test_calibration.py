@@ -140,7 +140,7 @@ def test_code_that_differs_from_its_commit_is_marked(tmp_path: Path) -> None:
         subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True)
 
     git("init")
-    for folder in ("gateway", "docs"):
+    for folder in ("policies", "docs"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "text.py").write_text("first")
     git("add", ".")
@@ -148,7 +148,7 @@ def test_code_that_differs_from_its_commit_is_marked(tmp_path: Path) -> None:
     clean = commit(tmp_path)
     (tmp_path / "docs" / "text.py").write_text("second")
     assert clean and commit(tmp_path) == clean
-    (tmp_path / "gateway" / "new.py").write_text("first")
+    (tmp_path / "policies" / "new.py").write_text("first")
     assert commit(tmp_path) == f"{clean}-dirty" and commit(tmp_path.parent) == ""
 
 

@@ -142,3 +142,41 @@ async def test_only_the_keys_that_are_needed_must_be_set(tmp_path: Path) -> None
         path.write_text(json.dumps(settings))
         done = await run(folder, "support", "--no-cache")
         assert done.returncode == 2 and "standin/good needs the environment variable NOT_HERE" in done.stderr
+
+
+async def test_an_answer_writes_no_workflow_command(tmp_path: Path) -> None:
+    """In GitHub Actions commands are stopped around what models wrote; the marks stand before it."""
+    owned = ModelBehaviour(chunk_text="\n::error::owned\n##[error]owned ")
+    async with provider(good=GOOD, bad=owned) as standin:
+        folder = repository(tmp_path, standin)
+        write(folder, {"config/agents/support/v2.yaml": {"model": "standin/bad"}})
+        done = await run(folder, "support", GITHUB_ACTIONS="true")
+    marks, stop, rest = done.stdout.partition("::stop-commands::")
+    token = rest.split("\n")[0]
+    assert done.returncode == 1 and stop and rest.rstrip().endswith(f"::{token}::")
+    assert all(line.startswith("::error file=") for line in marks.splitlines())
+
+
+@pytest.mark.parametrize("judge", [[], ["--judge", "nosuch/model"]])
+async def test_a_judge_that_cannot_be_asked_is_found_before_money_is_spent(tmp_path: Path, judge: list[str]) -> None:
+    """By file and line."""
+    async with provider(good=GOOD, bad=BAD) as standin:
+        folder = repository(tmp_path, standin)
+        cases = [{"ask": "Hello", "expect": [{"any": [{"llm-rubric": "is kind"}]}]}]
+        write(folder, {"evals/support.yaml": {"cases": cases}})
+        done = await run(folder, "support", *judge)
+        assert not list(standin.requests)
+    assert done.returncode == 2 and "evals/support.yaml:1: llm-rubric: " in done.stderr
+
+
+async def test_a_report_that_cannot_be_written_is_found_first(tmp_path: Path) -> None:
+    """Before money is spent; so is a file of kept answers that is none."""
+    async with provider(good=GOOD, bad=BAD) as standin:
+        folder = repository(tmp_path, standin)
+        (folder / "report.md").mkdir()
+        done = await run(folder, "support", "--output", "report.md")
+        assert done.returncode == 2 and "report.md cannot be written" in done.stderr
+        (folder / "answers").write_text("no database, but a text of some length: " * 20)
+        done = await run(folder, "support", "--cache", "answers")
+        assert done.returncode == 2 and "the file of kept answers answers: file is not a database" in done.stderr
+        assert not list(standin.requests)

@@ -74,6 +74,7 @@ def test_a_pull_request_gets_one_comment() -> None:
     assert said.startswith(marker(result())) and "### ❌ support&#64;v2" not in said
     assert "**Newly failing: 1**" in said and "**Fixed: 1**" in said and "**Critical and not passed: 1**" in said
     assert "<script>" not in said and "![](" not in said and "@everyone" not in said
+    assert "&#96;x&#96;" in said and "&&#35;" not in said and "\x1b" not in said
     rows = [line for line in said.splitlines() if line.startswith("| refund")]
     assert len(rows) == 1 and rows[0].count("|") == 5
 
@@ -81,7 +82,7 @@ def test_a_pull_request_gets_one_comment() -> None:
 def test_a_browser_shows_words_as_words() -> None:
     """Whatever a model has written; the worst come first."""
     said = as_html(result())
-    assert "<script>" not in said and "&lt;script&gt;" in said
+    assert "<script>" not in said and "&lt;script&gt;" in said and "\x1b" not in said
     assert said.index("<td>refund") < said.index("<td>fixed")
 
 

@@ -34,6 +34,7 @@ def record_of(result: SuiteResult, suite_file: str, by: str, judge: str | None) 
         "repeat": result.repeat,
         "verdict": verdict.status,
         "sentence": verdict.sentence,
+        "margin": result.margin,
         "counts": {name: getattr(verdict, name) for name in ("worse", "better", "undecided_runs", "runs")},
         "cost_usd": result.spent_nano_usd / 1e9,
         "at": written_time(result.ended),

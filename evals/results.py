@@ -45,7 +45,8 @@ class CaseResult:
 class SuiteResult:
     """An evaluation that has ended. `stable` is None where the version was not compared with another.
 
-    `left_out` counts cases that were not asked because the verdict was certain before. Seconds are Unix seconds.
+    `margin` is the share of such cases on which it might be worse. `left_out` counts cases that were not asked because
+    the verdict was certain before. Seconds are Unix seconds.
     """
 
     agent: str
@@ -59,6 +60,7 @@ class SuiteResult:
     ended: float
     spent_nano_usd: int
     left_out: int = 0
+    margin: float = 0.05
 
     @property
     def has_passed(self) -> bool:

@@ -211,7 +211,8 @@ class ContentRules:
 class EvaluationOnRecord:
     """A recorded evaluation. `canary` and `stable` are the digests of the versions compared, `stable` is '' for none.
 
-    `suite` is the suite's file as it was named and `suite_sha256` a digest of all its files; `at` is in Unix seconds.
+    `suite` is the suite's file as it was named and `suite_sha256` a digest of all its files; `margin` is the share of
+    such cases on which it might be worse, `at` is in Unix seconds.
     """
 
     canary: str
@@ -221,18 +222,22 @@ class EvaluationOnRecord:
     has_passed: bool
     sentence: str
     at: float
+    margin: float
 
 
 @dataclass(frozen=True, slots=True)
 class NeededEvaluation:
     """The evaluation that a canary needs before it gets calls. `max_age` is in seconds, None for any age.
 
-    `record` is the one that stands beside the canary's file, None for none.
+    `margin` is the largest that it may have been held to. `record` is the one that stands beside the canary's file,
+    None for none; `mistake` says why it cannot be read, or ''.
     """
 
     suite: str
     max_age: float | None = None
     record: EvaluationOnRecord | None = None
+    margin: float = 0.05
+    mistake: str = ""
 
 
 @dataclass(frozen=True, slots=True)

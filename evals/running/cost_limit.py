@@ -1,6 +1,9 @@
 """The money of a run: each call reserves what it may cost before it goes out, so that the limit holds."""
 
 import asyncio
+from typing import Final
+
+_NANO: Final = 1e9
 
 
 class LimitReached(Exception):
@@ -20,7 +23,8 @@ class CostLimit:
         """Reserve what a call may cost at most; wait while other calls may still leave enough. Raises LimitReached."""
         while self.limit is not None and self.spent + self._reserved + most > self.limit:
             if not self._reserved:
-                raise LimitReached
+                spent, limit = self.spent / _NANO, self.limit / _NANO
+                raise LimitReached(f"{spent:.6f} USD are spent, and the next call might go beyond {limit:g} USD")
             self._freed.clear()
             await self._freed.wait()
         self._reserved += most

@@ -74,18 +74,23 @@ class SuiteRun:
         verdict = suite_verdict([each.pair for each in results], _fresh(results), self.settings.limits)
         return SuiteResult(
             self.agent, self.candidate, self.stable, self.suite, self._repeat, results, verdict, began, time.time(),
-            self.targets.cost_limit.spent, len(cases) - len(results),
+            self.targets.cost_limit.spent, len(cases) - len(results), self.settings.limits.margin,
         )  # fmt: skip
 
     def calls(self) -> int:
         """Return how many cases are asked in all, with repeats and both versions."""
         return len(self.suite.cases) * self._repeat * (1 if self.stable is None else 2)
 
+    def unpriced(self) -> list[str]:
+        """Return the targets whose price is not known."""
+        versions = [self.candidate] if self.stable is None else [self.candidate, self.stable]
+        return sorted({str(version.target) for version in versions if not self.targets.has_price(version)})
+
     def most_cost(self) -> int | None:
         """Return what one call of each may cost at most, in nano-dollars, without judges; None without a price."""
-        versions = [self.candidate] if self.stable is None else [self.candidate, self.stable]
-        if not all(self.targets.has_price(version) for version in versions):
+        if self.unpriced():
             return None
+        versions = [self.candidate] if self.stable is None else [self.candidate, self.stable]
         sizes = [len(orjson.dumps(case.messages, default=dict)) for case in self.suite.cases]
         return self._repeat * sum(self.targets.most_cost(version, size) for version in versions for size in sizes)
 

@@ -61,8 +61,8 @@ def run(given: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("interrupted; answers so far are kept" if not given.no_cache else "interrupted", file=sys.stderr)
         raise
-    except LimitReached:
-        print(f"stopped: the next call might go beyond {given.max_cost / _NANO:.2f} USD", file=sys.stderr)
+    except LimitReached as error:
+        print(f"stopped: {error}", file=sys.stderr)
     return _COULD_NOT_RUN
 
 
@@ -167,7 +167,8 @@ def _estimate(suite_run: SuiteRun, limit: int | None) -> None:
     if most is not None:
         print(f"{suite_run.calls()} calls, at most {most / _NANO:.2f} USD without judges", file=sys.stderr)
     elif limit is not None:
-        raise CannotRun("--max-cost needs a price of each target: write it under `prices` in gateway.yaml")
+        names = " and ".join(suite_run.unpriced())
+        raise CannotRun(f"--max-cost needs a price of {names}: write it under `prices` in gateway.yaml")
 
 
 def _report(given: argparse.Namespace, result: SuiteResult, named: _NamedSuite) -> int:

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AwareDatetime, Field
 
 from gateway.config.fields import Name, Sha256, StrictModel
-from gateway.config.problems import ConfigProblems, Problem
+from gateway.config.problems import Problem
 from gateway.config.routing_file import AgentEntry
 from gateway.config.strict_yaml import read_yaml
 from gateway.config.validation import validate
@@ -58,6 +58,7 @@ class EvaluationRecord(StrictModel):
     repeat: int = Field(ge=1)
     verdict: Literal["passed", "failed", "too_few_cases"]
     sentence: Text
+    margin: float = Field(gt=0, lt=1)
     counts: RecordedCounts
     cost_usd: float = Field(ge=0)
     at: AwareDatetime
@@ -73,6 +74,7 @@ class EvaluationRecord(StrictModel):
             has_passed=self.verdict == "passed",
             sentence=self.sentence,
             at=self.at.timestamp(),
+            margin=self.margin,
         )
 
 
@@ -100,17 +102,16 @@ def read_record(folder: Path, agent: str, version: str) -> tuple[EvaluationOnRec
 def with_evaluations(agents: Mapping[str, Agent], entries: Mapping[str, AgentEntry], folder: Path) -> dict[str, Agent]:
     """Return the agents with what their canaries need to have shown, and what is on record.
 
-    Raises ConfigProblems for records that cannot be read.
+    A record that cannot be read keeps its canary waiting, and no other change of the configuration.
     """
-    found, problems = dict(agents), list[Problem]()
+    found = dict(agents)
     for name, agent in agents.items():
         if (needed := entries[name].evaluation) is None:
             continue
         record, wrong = read_record(folder, name, agent.canary) if agent.canary else (None, [])
-        found[name] = replace(agent, evaluation=NeededEvaluation(needed.suite, needed.max_age, record))
-        problems += wrong
-    if problems:
-        raise ConfigProblems(problems)
+        mistake = "; ".join(map(str, wrong[:1]))
+        evaluation = NeededEvaluation(needed.suite, needed.max_age, record, needed.margin, mistake)
+        found[name] = replace(agent, evaluation=evaluation)
     return found
 
 

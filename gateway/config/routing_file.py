@@ -239,6 +239,12 @@ class EvaluationEntry(StrictModel):
     require: Literal["passed"] = Field(
         default="passed", description="The verdict that lets a canary in. Default: passed, the only one."
     )
+    margin: Share = Field(
+        default=0.05,
+        gt=0,
+        lt=1,
+        description="The largest `--margin` that the evaluation may have been held to. Default: 5%.",
+    )
     max_age: Duration | None = Field(
         default=None,
         ge=60.0,

@@ -11,10 +11,12 @@ def gate_of(agent: Agent) -> Gate | None:
     needed = agent.evaluation
     if needed is None:
         return None
-    if (found := needed.record) is None:
-        return Gate(agent.name, needed.suite, needed.max_age)
-    evaluated = Evaluated(found.canary, found.stable, found.suite, found.has_passed, found.sentence, found.at)
-    return Gate(agent.name, needed.suite, needed.max_age, evaluated)
+    evaluated = None
+    if (found := needed.record) is not None:
+        evaluated = Evaluated(
+            found.canary, found.stable, found.suite, found.has_passed, found.sentence, found.at, found.margin
+        )
+    return Gate(agent.name, needed.suite, needed.max_age, evaluated, needed.margin, needed.mistake)
 
 
 def refused_canaries(agents: Mapping[str, Agent], now: float) -> Iterator[str]:

@@ -116,7 +116,10 @@ async def test_an_edited_stable_version_is_compared_with_what_it_was(tmp_path: P
         (["suport"], "did you mean 'support'?"),
         (["support@v9"], "unknown version 'v9'"),
         (["support", "--suite", "evals/none.yaml"], "evals/none.yaml"),
-        (["support", "--max-cost", "0.0000001", "--no-cache"], "stopped: the next call might go beyond 0.00 USD"),
+        (
+            ["support", "--max-cost", "0.0000001", "--no-cache"],
+            "stopped: 0.000000 USD are spent, and the next call might go beyond 1e-07 USD",
+        ),
         ([], "say 'eval AGENT[@VERSION]', or 'eval --changed COMMIT'"),
         (["--changed", "nowhere"], "Not a valid object name"),
     ],

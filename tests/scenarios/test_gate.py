@@ -24,7 +24,8 @@ def record(folder: Path, agent: str, **changes: Any) -> None:
     content = {
         "schema": "serinus.evaluation/1", "agent": agent, "candidate": v2, "stable": v1,
         "suite": {"file": SUITE, "sha256": "0" * 64, "cases": 60}, "evaluators": [], "repeat": 1, "verdict": "passed",
-        "sentence": "Passed: 0 of 60 cases worse.", "cost_usd": 0.5, "at": "2026-11-30T12:00:00Z", "by": "ada",
+        "sentence": "Passed: 0 of 60 cases worse.", "margin": 0.05, "cost_usd": 0.5,
+        "at": "2026-11-30T12:00:00Z", "by": "ada",
         "counts": {"worse": 0, "better": 0, "undecided_runs": 0, "runs": 120}, **changes,
     }  # fmt: skip
     record_file(folder, agent, "v2").write_text(json.dumps(content))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.cli.main import main
-from gateway.config import ConfigProblems, load
+from gateway.config import load
 from gateway.config.evaluation_record import record_file, written_time
 from tests.support.running import write
 
@@ -28,7 +28,8 @@ def content(folder: Path, **changes: Any) -> dict[str, Any]:
     return {
         "schema": "serinus.evaluation/1", "agent": "a", "candidate": v2, "stable": v1,
         "suite": {"file": SUITE, "sha256": "0" * 64, "cases": 60}, "evaluators": ["p/judge"], "repeat": 3,
-        "verdict": "passed", "sentence": "Passed.", "counts": {"worse": 0, "better": 0, "undecided_runs": 0, "runs": 9},
+        "verdict": "passed", "sentence": "Passed.", "margin": 0.05,
+        "counts": {"worse": 0, "better": 0, "undecided_runs": 0, "runs": 9},
         "cost_usd": 0.5, "at": "2026-11-30T12:00:00Z", "by": "ada", **changes,
     }  # fmt: skip
 
@@ -60,25 +61,26 @@ def test_a_record_without_a_gate_is_nothing(tmp_path: Path) -> None:
         ({"verdict": "fine"}, "verdict: "),
         ({"schema": "serinus.evaluation/2"}, "schema: "),
         ({"at": "yesterday"}, "at: "),
+        ({"margin": 2}, "margin: "),
         ({"agent": "b"}, "agent: is the record of b, in the folder of a"),
         ({"more": 1}, "more: unknown key"),
     ],
 )
-def test_a_broken_record_is_a_problem(tmp_path: Path, changes: dict[str, Any], problem: str) -> None:
-    """With its file."""
+def test_a_broken_record_keeps_its_canary_waiting(tmp_path: Path, changes: dict[str, Any], problem: str) -> None:
+    """With its file; the configuration is taken, so that nothing else is held up."""
     folder = configured(tmp_path)
     write(folder, {"agents/a/v2.eval.json": content(folder, **changes)})
-    with pytest.raises(ConfigProblems) as raised:
-        load(folder, {})
-    assert str(record_file(folder, "a", "v2")) in str(raised.value) and problem in str(raised.value)
+    needed = load(folder, {}).agents["a"].evaluation
+    assert needed is not None and needed.record is None
+    assert str(record_file(folder, "a", "v2")) in needed.mistake and problem in needed.mistake
 
 
-def test_text_that_is_no_json_is_a_problem(tmp_path: Path) -> None:
+def test_text_that_is_no_json_is_no_record(tmp_path: Path) -> None:
     """With file and line."""
     folder = configured(tmp_path)
     write(folder, {"agents/a/v2.eval.json": '{"schema": '})
-    with pytest.raises(ConfigProblems, match=r"v2\.eval\.json:"):
-        load(folder, {})
+    needed = load(folder, {}).agents["a"].evaluation
+    assert needed is not None and "v2.eval.json:2: not YAML" in needed.mistake
 
 
 def test_check_says_that_a_canary_would_wait(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

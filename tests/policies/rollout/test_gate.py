@@ -35,6 +35,7 @@ def pending() -> State:
         (replace(PASSED, suite="evals/t.yaml"), 0.0, f"v2 was evaluated with evals/t.yaml, not with evals/s.yaml{WAY}"),
         (replace(PASSED, stable="other"), 0.0, f"v2 was compared with another stable version than this one{WAY}"),
         (replace(PASSED, has_passed=False, sentence="Failed: x."), 0.0, "v2 has not passed its evaluation: Failed: x."),
+        (replace(PASSED, margin=0.2), 0.0, f"v2 was evaluated with a margin of 0.2, and 0.05 is the most{WAY}"),
         (PASSED, 31 * DAY, f"the evaluation of v2 is 31 days old, and 30 are allowed{WAY}"),
     ],
 )
@@ -50,6 +51,15 @@ def test_an_evaluated_canary_begins_at_once(evaluated: Evaluated) -> None:
     """With the weight of its first step; also where it was compared with nothing."""
     state = after(reconcile(None, gated(evaluated), now=10.0))
     assert (state.phase, state.weight, state.step, state.action) == ("running", 500, 1, "start")
+
+
+def test_a_record_that_cannot_be_read_keeps_its_canary_waiting() -> None:
+    """Whatever else is right."""
+    intent = replace(STEPS, gate=replace(GATE, mistake="v2.eval.json:1: is no record"))
+    state = after(reconcile(None, intent, now=0.0))
+    assert (state.phase, state.reason) == (
+        "pending", "the evaluation of v2 cannot be read: v2.eval.json:1: is no record"
+    )  # fmt: skip
 
 
 def test_without_a_gate_or_a_canary_nothing_waits() -> None:

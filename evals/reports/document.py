@@ -13,6 +13,7 @@ from routing.agents import AgentVersion
 
 SCHEMA: Final = "serinus.eval/1"
 _NANO: Final = 1e9
+_LONGEST: Final = 100_000  # characters of an answer
 
 
 def document(result: SuiteResult) -> dict[str, Any]:
@@ -110,7 +111,8 @@ def _run(run: CaseRun) -> dict[str, Any]:
     if answer is not None:
         cost = answer.pop("cost_nano_usd")
         answer["cost_usd"] = None if cost is None else cost / _NANO
-        answer.pop("offered")
+        answer["text"] = answer["text"][:_LONGEST]
+        del answer["offered"], answer["raw"]
     score = None if run.score is None else asdict(run.score)
     return {"outcome": run.outcome, "undecided": run.undecided, "cached": run.is_kept, "answer": answer, "score": score}
 

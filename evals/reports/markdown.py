@@ -84,4 +84,4 @@ def _cell(text: str, longest: int = _LONGEST_CELL) -> str:
 
 
 def _hidden(text: str) -> str:
-    return text.replace("--", "- -").replace(">", "")
+    return " ".join(printable(text).replace("--", "- -").replace(">", "").split())

@@ -21,6 +21,7 @@ td { overflow-wrap: anywhere; white-space: pre-wrap }
   .passed { color: #3fb950 } .failed { color: #f85149 } .too_few_cases, .undecided { color: #d29922 }
 }
 """.strip()
+_LONGEST: Final = 4_000  # characters of an answer
 _ORDER: Final = {"worse": 0, "undecided": 1, "same": 2, "better": 3}
 _OUTCOMES: Final = {True: "passed", False: "failed", None: "undecided"}
 
@@ -67,4 +68,5 @@ def _telling(runs: Iterable[CaseRun]) -> CaseRun | None:
 
 
 def _text(run: CaseRun | None) -> str:
-    return "" if run is None or run.answer is None else run.answer.text or run.answer.error
+    text = "" if run is None or run.answer is None else run.answer.text or run.answer.error
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} […]"

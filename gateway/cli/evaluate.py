@@ -176,7 +176,8 @@ def _report(given: argparse.Namespace, result: SuiteResult, named: _NamedSuite) 
     for file in given.output:
         write_report(result, file if given.changed is None else of_version(file, result))
     if is_github(os.environ):
-        print("".join(f"{line}\n" for line in annotations(result)), end="")
+        marks = "".join(f"{line}\n" for line in annotations(result))
+        print(marks, end="", file=sys.stderr if given.json else sys.stdout)  # workflows read both
         append_summary(result, os.environ)
     if given.record:
         file = write_record(result, given.config, named.name, who(), given.judge)

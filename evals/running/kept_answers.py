@@ -12,6 +12,7 @@ from typing import Final
 _SECONDS_KEPT: Final = 90 * 86_400.0
 _SCHEMA: Final = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, at REAL NOT NULL, answer BLOB NOT NULL)"
 _BUSY_SECONDS: Final = 30.0
+_LONGEST_KEPT: Final = 1 << 20  # bytes; what is longer is asked anew
 
 
 def usual_file(environ: Mapping[str, str] = os.environ) -> Path:
@@ -43,8 +44,8 @@ class AnswerCache:
         return None if row is None else bytes(row[0])
 
     def keep(self, key: str, answer: bytes) -> None:
-        """Keep an answer."""
-        if self._connection is not None:
+        """Keep an answer, unless it is too long."""
+        if self._connection is not None and len(answer) <= _LONGEST_KEPT:
             with self._connection:
                 self._connection.execute("REPLACE INTO answers VALUES (?, ?, ?)", (key, time.time(), answer))
 

@@ -59,6 +59,8 @@ class Gate:
         if found.margin > self.margin:
             margins = f"{found.margin:.4g}, and {self.margin:.4g} is the most"
             return f"{version} was evaluated with a margin of {margins}{self._way(version)}"
+        if found.at - now > _DAY:
+            return f"the evaluation of {version} is dated in the future{self._way(version)}"
         if self.max_age is not None and now - found.at > self.max_age:
             days = f"{(now - found.at) / _DAY:.0f} days old, and {self.max_age / _DAY:g} are allowed"
             return f"the evaluation of {version} is {days}{self._way(version)}"

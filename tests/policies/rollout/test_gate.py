@@ -36,6 +36,7 @@ def pending() -> State:
         (replace(PASSED, stable="other"), 0.0, f"v2 was compared with another stable version than this one{WAY}"),
         (replace(PASSED, has_passed=False, sentence="Failed: x."), 0.0, "v2 has not passed its evaluation: Failed: x."),
         (replace(PASSED, margin=0.2), 0.0, f"v2 was evaluated with a margin of 0.2, and 0.05 is the most{WAY}"),
+        (replace(PASSED, at=2 * DAY), 0.0, f"the evaluation of v2 is dated in the future{WAY}"),
         (PASSED, 31 * DAY, f"the evaluation of v2 is 31 days old, and 30 are allowed{WAY}"),
     ],
 )

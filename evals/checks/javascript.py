@@ -12,7 +12,7 @@ SPACES = "\t\n\v\f\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff
 _BETWEEN = re.compile(f"[{SPACES}]+")
 _TRIMMED = "".join(chr(code) for code in range(0x10000) if re.match(f"[{SPACES}]", chr(code)))
 _LARGEST_WHOLE = 2**53  # beyond, a double skips whole numbers
-_NUMBER = re.compile(r"[+-]?(?:Infinity|\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)")
+_NUMBER = re.compile(r"[+-]?(?:Infinity|\d++(?:\.\d*+)?(?:[eE][+-]?\d++)?|\.\d++(?:[eE][+-]?\d++)?)")
 
 
 def words(text: str) -> list[str]:

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import signal
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,13 +14,13 @@ from pydantic import JsonValue
 from evals.checks.checkable import Checkable
 from evals.checks.javascript import compact, number_of, text_of
 from evals.checks.scores import CaseScore, MetricScore, not_decided
+from evals.child_process import end
 from gateway.child_environment import environment
 
 SECONDS = 30.0
 MEMORY_BYTES = 1 << 30  # of addresses, of which libraries in C take many
 MAX_RESULT_BYTES = 1 << 20
 _CHILD = Path(__file__).with_name("python_child.py")
-_CLOSING_SECONDS = 1.0
 _FILE = "file://"
 
 
@@ -111,11 +109,7 @@ async def _run(request: bytes, folder: Path, seconds: float) -> Mapping[str, Any
     except ValueError as error:
         raise PythonStopped("the process ended without a result") from error
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # and what the code has started
-        await process.wait()
-        with suppress(TimeoutError, ConnectionError):  # what has left the group may keep the pipe
-            await asyncio.wait_for(process.communicate(), _CLOSING_SECONDS)
+        await end(process)
     return answer if isinstance(answer, dict) else {}
 
 

@@ -24,7 +24,7 @@ from referencing.exceptions import Unresolvable
 from evals.checks.expressions import BadExpression, SearchTooLong, compile_expression, is_found
 
 _SHOWN_CHARACTERS = 200
-_EMAIL = re.compile(r"[^\s@]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+_EMAIL = re.compile(r"[^\s@]++@[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)++")
 _HOSTNAME = re.compile(
     r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
 )

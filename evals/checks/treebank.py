@@ -21,12 +21,17 @@ _ENDINGS = (
     (re.compile(r"'([sSmMdD]) "), r" '\1 "),
     (re.compile(r"('ll|'LL|'re|'RE|'ve|'VE|n't|N'T) "), r" \1 "),
 )
-_CONTRACTIONS = tuple(
-    re.compile(rf"(?<!\w){pair}(?!\w)", re.IGNORECASE)
-    for pair in ("(can)(not)", "(d)('ye)", "(gim)(me)", "(gon)(na)", "(got)(ta)", "(lem)(me)", "(more)('n)")
-) + tuple(
-    re.compile(rf"(?<!\w){pair}", re.IGNORECASE)
-    for pair in (r"(wan)(na)(?!\w)(?= )", r"('t)(is)(?!\w)", r"('t)(was)(?!\w)")
+_CONTRACTIONS = (
+    re.compile(r"(?<!\w)(can)(not)(?!\w)", re.IGNORECASE),
+    re.compile(r"(?<!\w)(d)('ye)(?!\w)", re.IGNORECASE),
+    re.compile(r"(?<!\w)(gim)(me)(?!\w)", re.IGNORECASE),
+    re.compile(r"(?<!\w)(gon)(na)(?!\w)", re.IGNORECASE),
+    re.compile(r"(?<!\w)(got)(ta)(?!\w)", re.IGNORECASE),
+    re.compile(r"(?<!\w)(lem)(me)(?!\w)", re.IGNORECASE),
+    re.compile(r"(?<!\w)(more)('n)(?!\w)", re.IGNORECASE),
+    re.compile(r"(?<!\w)(wan)(na)(?!\w)(?= )", re.IGNORECASE),
+    re.compile(r"(?<!\w)('t)(is)(?!\w)", re.IGNORECASE),
+    re.compile(r"(?<!\w)('t)(was)(?!\w)", re.IGNORECASE),
 )
 
 

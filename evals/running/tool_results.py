@@ -9,6 +9,7 @@ from typing import Final
 import orjson
 from pydantic import JsonValue
 
+from evals.child_process import end
 from gateway.child_environment import environment
 from gateway.formats.prompt import ToolCall
 
@@ -80,16 +81,20 @@ async def tool_results(given: Mapping[str, JsonValue]) -> AsyncIterator[ToolResu
     try:
         yield CommandResults(child)
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            child.kill()
-        await child.wait()
+        await end(child)
 
 
 async def _start(command: Sequence[str]) -> asyncio.subprocess.Process:
     pipe = asyncio.subprocess.PIPE
     try:
         return await asyncio.create_subprocess_exec(
-            *command, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL, env=environment(), limit=_LONGEST_LINE
+            *command,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=environment(),
+            limit=_LONGEST_LINE,
+            start_new_session=True,
         )
     except OSError as error:
         raise ToolFailed(f"the command of tool_results cannot be started: {error.strerror}: {command[0]}") from None

@@ -9,7 +9,9 @@ from gateway.importing.front_matter import refuse_tags, split
 from gateway.importing.imported import Draft, Json
 from gateway.importing.tags import Converted, TagConverter
 
-_ROLE: Final = re.compile(r"^[ \t]*#?[ \t]*(system|developer|user|assistant|tool|function)[ \t]*:[ \t]*$", re.MULTILINE)
+_ROLE: Final = re.compile(
+    r"^[ \t]*+(?:#[ \t]*+)?(system|developer|user|assistant|tool|function)[ \t]*+:[ \t]*+$", re.MULTILINE
+)
 _MUSTACHE: Final = ("mustache", "handlebars")
 _OWN: Final = ("name", "description", "model", "inputs", "sample", "template", "parameters")
 _JSON_TYPES: Final = {"integer": "number", "float": "number", "list": "array", "dict": "object"}

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-_PATH: Final = r"[A-Za-z_][\w-]*(?:\.[\w-]+)*"
-_HANDLEBARS: Final = re.compile(r"\\?(?:\{\{!--.*?--\}\}|\{\{\{[^{}]*+\}\}\}|\{\{[^{}]*+\}\})", re.DOTALL)
+_PATH: Final = r"[A-Za-z_][\w-]*+(?:\.[\w-]++)*+"
+_HANDLEBARS: Final = re.compile(r"\\?(?:\{\{\{[^{}]*+\}\}\}|\{\{[^{}]*+\}\})")
+_COMMENT, _COMMENT_END = "{{!--", "--}}"
 _JINJA: Final = re.compile(r"\{#[^#]*+#\}|\{%[^%]*+%\}|\{\{[^{}]*+\}\}")
 _ROLE: Final = re.compile(r"""role\s+["'](\w+)["']""")
 
@@ -48,6 +49,7 @@ class TagConverter:
 
     def handlebars(self) -> Converted:
         """Convert Handlebars, dotprompt's helpers included."""
+        self._text = _without_comments(self._text)
         return self._convert(_HANDLEBARS, self._handlebars_tag)
 
     def jinja(self) -> Converted:
@@ -166,6 +168,19 @@ class TagConverter:
         if not re.fullmatch(_PATH, path):
             raise UnsupportedTag("is not kept: prompts have values, conditions and loops, and no helpers or filters")
         return path
+
+
+def _without_comments(text: str) -> str:
+    """Return the text without the comments that may hold tags; their lines stay."""
+    parts, end = list[str](), 0
+    while (start := text.find(_COMMENT, end)) >= 0:
+        stop = text.find(_COMMENT_END, start)
+        if stop < 0 or text[:start].endswith("\\"):
+            break
+        stop += len(_COMMENT_END)
+        parts += [text[end:start], "\n" * text.count("\n", start, stop)]
+        end = stop
+    return "".join([*parts, text[end:]])
 
 
 def _literal(text: str) -> str:

@@ -89,10 +89,11 @@ def test_named_by_the_client(named: dict[str, Any]) -> None:
     assert unit(HELLO, **named) == unit(NEXT, **named) == "c-1"
 
 
-def test_a_users_id_of_no_session_names_nothing() -> None:
-    """Nor does what only looks like Claude Code's."""
+def test_a_users_id_of_no_session_names_no_conversation() -> None:
+    """Nor does what only looks like Claude Code's; it tells users apart who begin alike."""
     for user in ("kim", "{}", "[", '{"session_id": 7}'):
-        assert unit(HELLO, metadata={"user_id": user}) == unit(HELLO)
+        assert unit(HELLO, metadata={"user_id": user}) != unit(NEXT, metadata={"user_id": user})
+        assert unit(HELLO, metadata={"user_id": user}) != unit(HELLO)
 
 
 def test_an_affinity_is_for_routing_alone() -> None:

@@ -19,7 +19,7 @@ from gateway.config.problems import quoted
 _ROUNDS = 5  # how often a value that names another variable is filled
 _NAMED = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _TEMPLATE = re.compile(r"\{[{%]")
-_ROOT = re.compile(r"\{\{-?\s*\(?\s*([A-Za-z_]\w*)")  # the variable that a place begins with
+_ROOT = re.compile(r"\{\{-?\s*+(?:\(\s*+)?([A-Za-z_]\w*+)")  # the variable that a place begins with
 _IMAGES = {
     ".png": "image/png",
     ".jpg": "image/jpeg",

@@ -79,6 +79,7 @@ async def test_a_command_plays_the_tools(tmp_path: Path) -> None:
         ([sys.executable, "-c", "print(input() and 'no json')"], "answered no line of JSON"),
         ([sys.executable, "-c", "print(input() and [])"], "must answer"),
         ([sys.executable, "-c", ""], "answered no line of JSON"),
+        ([sys.executable, "-c", "while True: print('x' * 1000)"], "answered no line of JSON"),
     ],
 )
 async def test_a_broken_command_decides_nothing(tmp_path: Path, command: list[str], reason: str) -> None:

@@ -12,6 +12,7 @@ from gateway.net.client import Origin, Request, Transport, Upload
 from gateway.net.client.options import TransportKind
 from tests.gateway.net.client.conftest import Make, body_of, failure, fetched, get
 from tests.gateway.net.client.raw_server import OK, Peer, Script, serving
+from tests.support.waiting import SOON, within
 
 TOO_LARGE = b"HTTP/1.1 413 No\r\ncontent-length: 5\r\n\r\nlarge"
 PIECE = b"x" * 65536
@@ -189,7 +190,7 @@ async def test_a_caller_who_leaves(transport: Transport) -> None:
     seen = bytearray()
     async with serving(swallowing(seen)) as server, asyncio.timeout(5):
         sending = asyncio.create_task(transport.send(put(server.origin, Chunks([b"abc"], endless=True))))
-        await asyncio.sleep(0.05)
+        await within(SOON, lambda: seen.endswith(b"3\r\nabc\r\n"))
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sending

@@ -1,6 +1,7 @@
 """The report for test runners: JUnit's XML, a test for each case."""
 
 import re
+from collections.abc import Iterable
 from typing import Final
 from xml.etree import ElementTree as Xml
 
@@ -50,6 +51,11 @@ def reason_of(run: CaseRun) -> str:
     if run.answer is not None and run.answer.error:
         return run.answer.error
     return run.undecided or (run.score.reason if run.score is not None else "")
+
+
+def telling_run(runs: Iterable[CaseRun]) -> CaseRun | None:
+    """Return the run to show of a case: one that did not pass, if there is any."""
+    return min(runs, key=lambda run: run.outcome is True, default=None)
 
 
 def _clean(text: str) -> str:

@@ -1,10 +1,10 @@
 """The report for a pull request: one comment, which a later run finds by its marker and replaces."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from evals.reports.document import ratios
-from evals.reports.junit import reason_of
+from evals.reports.junit import reason_of, telling_run
 from evals.results import CaseResult, CaseRun, SuiteResult
 from evals.verdict.verdict import ratio_sentence
 from gateway.terminal import printable
@@ -58,18 +58,13 @@ def _table(title: str, found: Sequence[CaseResult]) -> Iterator[str]:
     yield "| case | why | this version | stable |"
     yield "|---|---|---|---|"
     for each in found[:_MOST_ROWS]:
-        ours = _telling(each.candidate)
+        ours = telling_run(each.candidate)
         why = "" if ours is None else reason_of(ours)
-        cells = (each.case.id, why, _text(ours), _text(_telling(each.stable)))
+        cells = (each.case.id, why, _text(ours), _text(telling_run(each.stable)))
         yield "| " + " | ".join(_cell(cell) for cell in cells) + " |"
     if len(found) > _MOST_ROWS:
         yield f"| … and {len(found) - _MOST_ROWS} more | | | |"
     yield ""
-
-
-def _telling(runs: Iterable[CaseRun]) -> CaseRun | None:
-    """Return the run to show: one that did not pass, if there is any."""
-    return min(runs, key=lambda run: run.outcome is True, default=None)
 
 
 def _text(run: CaseRun | None) -> str:

@@ -1,11 +1,11 @@
 """The report for a browser: one HTML file that needs nothing else."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from html import escape
 from typing import Final
 
 from evals.reports.document import ratios
-from evals.reports.junit import reason_of
+from evals.reports.junit import reason_of, telling_run
 from evals.results import CaseResult, CaseRun, SuiteResult
 from evals.verdict.verdict import ratio_sentence
 from gateway.terminal import printable
@@ -51,7 +51,7 @@ def _lines(result: SuiteResult) -> Iterator[str]:
 
 
 def _row(result: CaseResult) -> str:
-    run, other = _telling(result.candidate), _telling(result.stable)
+    run, other = telling_run(result.candidate), telling_run(result.stable)
     outcome = _OUTCOMES[None if run is None else run.outcome]
     mark = " (critical)" if result.case.critical else ""
     place = f"{result.case.place.file}:{result.case.place.line}"
@@ -61,10 +61,6 @@ def _row(result: CaseResult) -> str:
     compared = dict.fromkeys((outcome, result.pair.comparison))  # what is undecided is so in both
     shown[1] = f'<td class="{outcome}">{", ".join(compared)}'
     return f"<tr>{''.join(shown)}</tr>"
-
-
-def _telling(runs: Iterable[CaseRun]) -> CaseRun | None:
-    return min(runs, key=lambda run: run.outcome is True, default=None)
 
 
 def _text(run: CaseRun | None) -> str:

@@ -176,7 +176,7 @@ class SuiteRun:
             answer = await answer_case(self.targets, version, case)
         except Undecided as error:
             return CaseRun(undecided=str(error))
-        if key:
+        if key and not answer.error:  # what was refused may be mended at the provider
             self.kept.keep(key, _ANSWER.dump_json(answer))
         return await self._score_run(case, answer)
 

@@ -18,7 +18,7 @@ from evals.cases import ChatMessage
 from evals.running.cost_limit import CostLimit
 from gateway import __version__
 from gateway.calls import Call, Caller, Operation, Usage, estimated_usage
-from gateway.errors import CallerError, ProviderError
+from gateway.errors import CallerError, Denied, KeyRefused, ProviderError
 from gateway.formats.applied import AppliedVersion
 from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.openai_chat.provider_answer import read_answer
@@ -168,6 +168,8 @@ class Targets:
             except ProviderError as error:
                 failures += 1
                 wait = _BACKOFF.delay(failures, random.random(), retry_after(error.headers, time.time()))  # noqa: S311
+                if isinstance(error, KeyRefused | Denied):
+                    raise TargetFailed(error.message, is_outage=True) from None
                 outage = _is_outage(error)
                 if not outage or time.monotonic() + wait - began > self.patience.busy:
                     raise TargetFailed(error.message, is_outage=outage, is_billed=error.kind == "lost") from None
@@ -216,7 +218,7 @@ def _output_limit(version: AgentVersion) -> int:
 
 
 def _is_outage(error: ProviderError) -> bool:
-    """Return whether a failure says nothing about what was asked."""
+    """Return whether a failure says nothing about what was asked: no connection, or a busy server."""
     if error.kind == "status":
         return error.upstream_status is None or is_outage(error.upstream_status)
     return error.kind in ("connect", "lost", "timeout")

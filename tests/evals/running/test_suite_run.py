@@ -111,6 +111,19 @@ async def test_an_outage_is_undecided(tmp_path: Path) -> None:
     assert "2 of 2 runs undecided" in result.verdict.sentence
 
 
+async def test_a_refused_key_is_undecided_and_not_kept(tmp_path: Path) -> None:
+    """The version is not to blame, and the next run asks again; nor is a refused request kept."""
+    for status, outcome in ((401, None), (400, False)):
+        async with evaluated(tmp_path) as (standin, targets):
+            with kept_answers(tmp_path / "answers") as kept:
+                standin.behave("good", ModelBehaviour(error_rate=1, status=status))
+                refused = await run(targets, SIXTY[0], stable=None, candidate=GOOD, kept=kept)
+                assert refused.results[0].pair.candidate == (outcome,)
+                standin.behave("good", ModelBehaviour(chunk_text="shipped "))
+                mended = await run(targets, SIXTY[0], stable=None, candidate=GOOD, kept=kept)
+                assert mended.results[0].pair.candidate == (True,)
+
+
 async def test_progress_is_shown_after_each_case(tmp_path: Path) -> None:
     """With what was found and spent by then."""
     seen: list[tuple[int, int]] = []

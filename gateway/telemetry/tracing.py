@@ -103,7 +103,7 @@ class Tracing:
         is_wanted = context.is_sampled or sampled_for != ""
         returned = returned_tools(call.document.values) if is_wanted or self._asked else ()
         if returned:
-            thread = conversation_of(outcome.caller, outcome.call_id, outcome.conversation, call.named)
+            thread = conversation_of(outcome, call.named)
             for tool in self._asked.answer(outcome.caller, thread.key, returned, outcome.received_at):
                 self._put(tool)
         if is_wanted:
@@ -170,7 +170,7 @@ class Tracing:
             if len(self._remembered) > _MOST_REMEMBERED:
                 del self._remembered[next(iter(self._remembered))]
         if attempts and outcome.end == "answered" and (tools := outcome.answering.end.tools):
-            thread = conversation_of(outcome.caller, outcome.call_id, outcome.conversation, call.named)
+            thread = conversation_of(outcome, call.named)
             ended_at = outcome.answering.ended_at if outcome.stream else outcome.ended_at
             self._asked.ask(
                 outcome.caller, thread.key, tools, PendingTool("", context, nonce, outcome.call_id, ended_at)

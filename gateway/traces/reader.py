@@ -1,6 +1,6 @@
 """Reading of calls' records from the store, whichever replica served the calls."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -11,9 +11,11 @@ from gateway.store.handover_seam import Handed
 from gateway.store.seam import Store
 from gateway.traces.codec import decode, decode_all
 from gateway.traces.record import CallRecord, key_of_nonce
+from gateway.traces.threads import answer_join, is_unique, tool_join
 from gateway.traces.writer import TraceWriter
 
 MOST_CALLS = 400  # of one conversation, with its sub-agents, that are read at once
+_MOST_HANDED_ON = 4  # tool calls by which conversations of other agents are looked for, each at all agents
 _MOST_OTHERS = 12  # conversations beside one that are read with it
 _MOST_HANDOVERS = 20  # of a conversation's calls; each is read with its messages
 _MOST_AT_ONCE = 2_000  # records that this replica writes before it reads
@@ -63,8 +65,9 @@ class TraceReader:
         own = next((found[key] for key in keys if key in found), None)
         if own is None:
             return None
-        traces = list(dict.fromkeys(key for record in own for key in record.trace_keys))
-        beside = [key for key in await self.store.find_joined(agents, traces) if key not in found][:_MOST_OTHERS]
+        signs = dict.fromkeys(key for record in own for key in record.trace_keys)
+        joined = await self.store.find_joined(agents, list(signs | dict.fromkeys(handed_on(own))))
+        beside = [key for key in joined if key not in found][:_MOST_OTHERS]
         others = await self.records(agents, beside) if beside else {}
         return Conversation(tuple(own), tuple(tuple(others[key]) for key in beside if key in others))
 
@@ -92,6 +95,20 @@ class TraceReader:
         keys = (await self.store.find_threads([agent], [key])).get(agent, {}).get(key, [])
         texts = await self.store.find_calls(agent, keys[-MOST_CALLS:])
         return [replace(decode(text), conversation=key) for text in texts]
+
+
+def handed_on(calls: Sequence[CallRecord]) -> Iterator[str]:
+    """Return the keys of what passes between these calls and another agent's: the latest tool calls that were asked
+    for here and answered there, or the other way round, and an answer that is continued.
+    """
+    asked = {tool.id: call.caller for call in calls for tool in call.requested}
+    returned = {tool.id: call.caller for call in calls for tool in call.returned}
+    apart = [
+        (caller, id_) for ids in (asked, returned) for id_, caller in ids.items() if (id_ in asked) != (id_ in returned)
+    ]
+    unique = [tool_join(caller, id_) for caller, id_ in apart if is_unique(id_)]
+    yield from unique[-_MOST_HANDED_ON:]
+    yield from [answer_join(call.caller, call.continues) for call in calls if call.continues][:1]
 
 
 def _agent_of(record: CallRecord) -> str:

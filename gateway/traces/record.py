@@ -136,7 +136,7 @@ def record_of(finished: Finished, offset: float) -> CallRecord:
     answering = outcome.answering if is_answered else None
     end = NO_END if answering is None else answering.end
     ended_at = answering.ended_at if answering is not None and outcome.stream else outcome.ended_at
-    thread = conversation_of(outcome.caller, outcome.call_id, outcome.conversation, finished.named)
+    thread = conversation_of(outcome, finished.named)
     signs = Signs(finished.opening or finished.named, end, finished.returned)
     first = outcome.first_token_at
     return CallRecord(

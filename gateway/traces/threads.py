@@ -1,7 +1,8 @@
 """Keys that tell a call's conversation: the client's id, the unit that routing uses, and tool calls that come back.
 
 All of it becomes keys of 16 hex digits: of bounded size, and nobody's name lies in the store. A key holds the caller's
-name, so no caller's ids lead to another's conversation.
+name, so no caller's ids lead to another's conversation. A client's own name holds over agents: one conversation may
+need several. Conversations that only begin alike at two agents are two.
 """
 
 import re
@@ -10,6 +11,7 @@ from hashlib import blake2b
 from itertools import islice
 from typing import NamedTuple
 
+from gateway.calls import Outcome
 from gateway.tool_use import AnswerEnd, ReturnedTools
 
 _AFTER = "\0after "  # begins the name of a conversation that continues an answer (`gateway.conversation.answer_name`)
@@ -46,16 +48,18 @@ def key_by_name(caller: str, name: str) -> str:
     return _digest("named", caller, name)
 
 
-def conversation_of(caller: str, call_id: str, conversation: str, named: str) -> Thread:
+def conversation_of(outcome: Outcome, named: str) -> Thread:
     """Return the conversation of a call; a call that belongs to none is one by itself.
 
-    `conversation` is the client's own id of it, `named` what routing calls it, each '' without one.
+    `named` is what routing calls it among its agent's, '' where it has no name for it.
     """
-    name = conversation or named
-    if not name:
-        return Thread(_digest("call", caller, call_id))
-    continues = name.removeprefix(_AFTER) if name.startswith(_AFTER) else ""
-    return Thread(key_by_name(caller, name), conversation, continues)
+    caller = outcome.caller
+    if outcome.conversation:
+        return Thread(key_by_name(caller, outcome.conversation), outcome.conversation)
+    if not named:
+        return Thread(_digest("call", caller, outcome.call_id))
+    continues = named.removeprefix(_AFTER) if named.startswith(_AFTER) else ""
+    return Thread(_digest("routed", caller, outcome.agent, named), "", continues)
 
 
 def joins_of(caller: str, thread: Thread, signs: Signs) -> tuple[str, ...]:
@@ -76,7 +80,20 @@ def _joins(caller: str, thread: Thread, signs: Signs) -> Iterator[str]:
         yield answer_join(caller, answer_id)
     ids = [each.id for each in signs.returned] + [each.id for each in signs.end.tools]
     for tool_id in filter(None, ids):
-        yield _digest("tool", caller, "" if len(tool_id) >= _UNIQUE_CHARACTERS else signs.beginning, tool_id)
+        if is_unique(tool_id):
+            yield tool_join(caller, tool_id)
+        elif signs.beginning:
+            yield _digest("tool", caller, signs.beginning, tool_id)
+
+
+def is_unique(tool_id: str) -> bool:
+    """Return whether the id of a tool call is nobody else's."""
+    return len(tool_id) >= _UNIQUE_CHARACTERS
+
+
+def tool_join(caller: str, tool_id: str) -> str:
+    """Return the key by which a tool call and its result belong together, where its id is nobody else's."""
+    return _digest("tool", caller, "", tool_id)
 
 
 def answer_join(caller: str, answer_id: str) -> str:

@@ -160,6 +160,21 @@ async def test_equal_beginnings_are_told_by_their_tools(two: Two) -> None:
     assert [[each["state"] for each in tools(tree)] for tree in continued] == [["ok"]] * 2
 
 
+async def test_a_conversation_that_is_handed_to_another_agent(two: Two) -> None:
+    """The agent that brings the result of a tool call, which another asked for, has a tree beside that one's."""
+    messages: list[Any] = [{"role": "user", "content": "call look_up"}]
+    asked = (await two.turn(0, messages)).choices[0].message
+    result = {"role": "tool", "tool_call_id": asked.tool_calls[0].id, "content": "over to you"}
+    first, two.agent = two.agent, f"{two.agent}-drip"
+    await two.turn(1, [*messages, asked, result])
+    for each in two.at:
+        await each.gateway.traces.write(1_000)
+    for agent, other in ((first, two.agent), (two.agent, first)):
+        (tree,) = await trees(two.at[0].url, agent)
+        (beside,) = tree["sub_agents"]
+        assert [calls(each)[0]["agent"] for each in (tree, beside)] == [agent, other]
+
+
 async def test_a_fallback_is_a_branch(two: Two) -> None:
     """One logical call with two attempts, why the first failed, and whose answer the client got."""
     two.agent += "-bad"

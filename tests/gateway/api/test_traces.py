@@ -72,6 +72,18 @@ async def test_a_call_is_found_at_once_where_it_was_made(two: tuple[Running, Run
     assert await seen(two[0], f"/calls/{said.headers['x-serinus-call-id']}")
 
 
+async def test_conversations_that_begin_alike_are_apart(two: tuple[Running, Running], agent: str) -> None:
+    """Of two agents, and of two callers: each call's tree has that call alone."""
+    said = [await chat(two[0], agent, "hello"), await chat(two[0], f"{agent}-b", "hello")]
+    said.append(await chat(two[1], agent, "hello", key="app"))
+    for each in two:
+        await kept(each)
+    for reply in said:
+        call_id = reply.headers["x-serinus-call-id"]
+        tree = await seen(two[0], f"/conversations/{call_id}")
+        assert [step["call"]["id"] for step in tree["steps"]] == [call_id] and tree["sub_agents"] == []
+
+
 async def test_more_tool_results_than_are_shown(two: tuple[Running, Running], agent: str) -> None:
     """The latest are shown, on the page too, and how many there were."""
     function = {"name": "find", "arguments": "{}"}

@@ -2,12 +2,20 @@
 
 import pytest
 
+from gateway.calls import Outcome
 from gateway.conversation import answer_name
 from gateway.tool_use import AnswerEnd, RequestedTool, ReturnedTool
-from gateway.traces.threads import Signs, Thread, conversation_of, joins_of, key_by_name, trace_keys_of
+from gateway.traces.threads import Signs, Thread, joins_of, key_by_name, trace_keys_of
+from gateway.traces.threads import conversation_of as thread_of
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 LONG = "call_9WGyyXPBJq7tmiK8lVYC0Zdn"
+
+
+def conversation_of(caller: str, call_id: str, conversation: str, named: str, agent: str = "a") -> Thread:
+    outcome = Outcome(call_id, caller, agent, "v1", "split", call_id, 0, 0, None, False, 0.0)
+    outcome.conversation = conversation
+    return thread_of(outcome, named)
 
 
 def seen(asked: str = "", returned: str = "", beginning: str = "b", answer_id: str = "") -> tuple[Thread, Signs]:
@@ -29,8 +37,26 @@ def test_the_clients_own_name_is_the_key() -> None:
 
 
 def test_the_routers_name_is_a_key_that_nobody_is_shown() -> None:
-    """A fingerprint names the conversation as routing tells it."""
-    assert conversation_of("web", "c1", "", "f00d") == Thread(key_by_name("web", "f00d"))
+    """A fingerprint names the conversation as routing tells it, and is no name that a client could give."""
+    thread = conversation_of("web", "c1", "", "f00d")
+    assert thread == conversation_of("web", "c2", "", "f00d") and not thread.name
+    assert thread.key != key_by_name("web", "f00d")
+
+
+@pytest.mark.parametrize(("caller", "agent"), [("web", "b"), ("app", "a")])
+def test_conversations_that_begin_alike_are_each_agents_and_callers(caller: str, agent: str) -> None:
+    """Two agents, or two callers, whose conversations begin with the same words have two conversations."""
+    assert conversation_of("web", "c1", "", "f00d") != conversation_of(caller, "c2", "", "f00d", agent)
+
+
+def test_a_clients_name_holds_over_agents() -> None:
+    """A conversation that its client names may need several agents, and is one."""
+    assert conversation_of("web", "c1", "chat-7", "chat-7") == conversation_of("web", "c2", "chat-7", "chat-7", "b")
+
+
+def test_a_short_id_alone_tells_nothing() -> None:
+    """A call of a plain model has no beginning that is known: `call_1` must not join it with all others."""
+    assert joins_of("web", *seen(asked="call_1", beginning="")) == ()
 
 
 @pytest.mark.parametrize(("id_", "beginning"), [(LONG, "other"), ("call_1", "b")])

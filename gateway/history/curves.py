@@ -117,6 +117,7 @@ def _point(at: float, cells: Sequence[Cell]) -> PointView:
         unpriced=sums.sum_of("unpriced"),
         quality=sums.quality,
         units=sums.sum_of("units"),
+        behaviours=sums.behaviours,
     )
 
 

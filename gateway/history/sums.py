@@ -1,7 +1,7 @@
 """Sums of several cells of the store, and what is read from them: rates, quantiles, means."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, zip_longest
 
 from gateway.history.view import Quantiles, RecentView, TokenSums
@@ -18,16 +18,14 @@ _NANO = 1e9
 class CellSums:
     """The sums over some cells of one series; `sums` are in the order of the store's `SUMS`."""
 
-    __slots__ = ("failures", "latency", "sums", "ttft")
+    __slots__ = ("behaviours", "failures", "latency", "sums", "ttft")
 
     def __init__(self, cells: Sequence["Cell | CellSums"]) -> None:
         self.sums: Sequence[int] = _added([cell.sums for cell in cells], len(SUMS))
         self.latency: Histogram = add_histograms([cell.latency for cell in cells])
         self.ttft: Histogram = add_histograms([cell.ttft for cell in cells])
-        self.failures: dict[str, int] = {}
-        for cell in cells:
-            for kind, count in cell.failures.items():
-                self.failures[kind] = self.failures.get(kind, 0) + count
+        self.failures: Mapping[str, int] = _added_counts(cell.failures for cell in cells)
+        self.behaviours: Mapping[str, int] = _added_counts(cell.behaviours for cell in cells)
 
     def sum_of(self, name: str) -> int:
         """Return one of `SUMS`."""
@@ -112,6 +110,14 @@ def add_histograms(histograms: Iterable[Histogram]) -> Histogram:
         return filled[0] if filled else EMPTY
     first = min(histogram.first for histogram in filled)
     return Histogram(first, _added([(*bytes(each.first - first), *each.counts) for each in filled], 0))
+
+
+def _added_counts(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for part in parts:
+        for name, count in part.items():
+            counts[name] = counts.get(name, 0) + count
+    return counts
 
 
 def _added(rows: Sequence[Sequence[int]], width: int) -> list[int]:

@@ -5,7 +5,7 @@ None where nothing is known.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class PointView:
 
     `errors` are those of first attempts on the version, `errors_by_kind` the same by kind of failure. `rejected` calls
     are those that the provider refused to serve, `unpriced` ones are missing from the cost, and `units` are the
-    conversations (or users, or requests) that began.
+    conversations (or users, or requests) that began. `behaviours` counts the calls that show each, watched or not.
     """
 
     at: str
@@ -89,6 +89,7 @@ class PointView:
     unpriced: int
     quality: float | None
     units: int
+    behaviours: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """The curves of an agent: which of its history's values are drawn, in which unit, beside which limit."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 
 from gateway.history.view import HistoryView, PointView, SeriesView
@@ -10,12 +11,25 @@ from gateway.pages.chart import Band, Chart, Line, Point
 from gateway.pages.moments import seconds_of
 from gateway.rollout.status_view import AgentView, FindingView
 from gateway.rollout.status_words import evidence_number, in_unit, percentage
+from policies.behaviours.behaviours import Behaviour
 
 _KINDS = {"stable": "stable", "canary": "canary", "": "stable"}  # the arms that are drawn, by the class of their colour
 _ALWAYS = "Error rate"  # the chart that is there without data, too
 _Z = 1.96  # of a 95 % interval
 _MOST_MARKS = 40
 _MINUTE = 60.0  # from one point of evidence to the next, at least
+
+# Titles of the charts of behaviours, which are drawn where a call shows one, whether or not a guardrail names it.
+_BEHAVIOURS: Mapping[Behaviour, str] = {
+    "bad_tools": "Bad tool calls",
+    "off_schema": "JSON off its schema",
+    "refusals": "Refusals",
+    "truncated": "Truncated answers",
+    "empty": "Empty answers",
+    "tool_loops": "Tool loops",
+    "tool_errors": "Tool errors",
+    "handovers": "Handovers",
+}
 
 Value = Callable[[PointView], float | None]
 
@@ -32,6 +46,9 @@ def _all(chart: "_Charts", agent: AgentView) -> Iterator[Chart]:
     yield chart.of("First token, p50", lambda p: p.ttft_seconds.p50, "seconds")
     yield chart.of("Cost per call", lambda point: point.cost_per_call_usd, "usd")
     yield chart.of("Quality", lambda point: point.quality, "share", top=1.0)
+    for behaviour, title in _BEHAVIOURS.items():
+        if chart.is_shown(behaviour):
+            yield chart.of(title, partial(_share_showing, behaviour), "share")
     yield chart.calls()
     if agent.canary is not None:
         yield chart.split()
@@ -48,6 +65,10 @@ class _Charts:
         self._step = float(history.step_seconds)
         self._marks = _marks(history)
         self._series = [each for each in history.series if each.arm in _KINDS]
+
+    def is_shown(self, behaviour: str) -> bool:
+        """Return whether a call of an arm shows the behaviour."""
+        return any(behaviour in point.behaviours for series in self._series for point in series.points)
 
     def of(
         self,
@@ -159,6 +180,10 @@ def _line(
             edges.append((at, *edge))
     name = f"{series.version} {series.arm}".strip()
     return Line(name, _KINDS[series.arm], points, edges)
+
+
+def _share_showing(behaviour: str, point: PointView) -> float | None:
+    return point.behaviours.get(behaviour, 0) / point.calls if point.calls else None
 
 
 def _error_band(point: PointView) -> tuple[float, float] | None:

@@ -2,7 +2,8 @@
 --
 -- `open` is a hash, the sums of the running interval of 10 seconds: `interval` is its number, and <series>|<field> are
 -- the sums; a series is <tally key>|<arm>. `ended` is a hash, the intervals that have ended, as <seconds>:<number> for each
--- of LENGTHS. Its values are JSON, a list of cells: [series, sums in the order of SUMS, latency, ttft, failures by kind].
+-- of LENGTHS. Its values are JSON, a list of cells: [series, sums in the order of SUMS, latency, ttft, failures by kind,
+-- calls by behaviour], the last only where there are any.
 -- A histogram is text: its first bucket, a space, and the counts from there on, of one character each below DIGITS, else
 -- of two, four or seven. A bucket is COARSE of the tally's. `opened` in `ended` is the number of the running interval, so that
 -- each new one deletes what has become too old. No clock but the store's has a part in it: a sum comes with its age.
@@ -31,15 +32,15 @@ local function add_to_cell(cell, field, amount)
     return
   end
   local name, index = string.match(field, '^(%a+):(.+)$')
-  if name == 'failures' then
-    cell.failures[index] = (cell.failures[index] or 0) + amount
+  if name == 'failures' or name == 'behaviours' then
+    cell[name][index] = (cell[name][index] or 0) + amount
   elseif name == 'latency' or name == 'ttft' then
     local bucket = math.ceil(tonumber(index) / COARSE)
     cell[name][bucket] = (cell[name][bucket] or 0) + amount
   end
 end
 
-local function new_cell() return {sums = {}, latency = {}, ttft = {}, failures = {}} end
+local function new_cell() return {sums = {}, latency = {}, ttft = {}, failures = {}, behaviours = {}} end
 
 local function add_cell(cells, series, cell)
   local sum = cells.of[series]
@@ -52,7 +53,7 @@ local function add_cell(cells, series, cell)
     cells.of[series] = sum
     cells.order[#cells.order + 1] = series
   end
-  for _, kind in ipairs({'sums', 'latency', 'ttft', 'failures'}) do
+  for _, kind in ipairs({'sums', 'latency', 'ttft', 'failures', 'behaviours'}) do
     for index, amount in pairs(cell[kind]) do sum[kind][index] = (sum[kind][index] or 0) + amount end
   end
 end
@@ -81,6 +82,7 @@ local function read_cells(text)
     cells.order[#cells.order + 1] = row[1]
     cells.of[row[1]] = {
       sums = row[2], latency = read_histogram(row[3]), ttft = read_histogram(row[4]), failures = row[5],
+      behaviours = row[6] or {},
     }
   end
   return cells
@@ -115,18 +117,22 @@ local function write_histogram(histogram)
   return '"' .. first .. ' ' .. table.concat(texts) .. '"' -- none of its characters is escaped in JSON
 end
 
+local function write_counts(counts)
+  local texts = {}
+  for name, count in pairs(counts) do texts[#texts + 1] = cjson.encode(name) .. ':' .. string.format('%.0f', count) end
+  return '{' .. table.concat(texts, ',') .. '}'
+end
+
 -- By hand, for cjson writes numbers with 14 digits, and an empty list as an object.
 local function write_cells(cells)
   local rows = {}
   for index, series in ipairs(cells.order) do
-    local cell, failures, last = cells.of[series], {}, 0
+    local cell, last = cells.of[series], 0
     for place in pairs(cell.sums) do last = math.max(last, place) end
-    for kind, count in pairs(cell.failures) do
-      failures[#failures + 1] = cjson.encode(kind) .. ':' .. string.format('%.0f', count)
-    end
     rows[index] = '[' .. table.concat({
       cjson.encode(series), '[' .. table.concat(list_of(1, last, cell.sums), ',') .. ']',
-      write_histogram(cell.latency), write_histogram(cell.ttft), '{' .. table.concat(failures, ',') .. '}',
+      write_histogram(cell.latency), write_histogram(cell.ttft), write_counts(cell.failures),
+      next(cell.behaviours) and write_counts(cell.behaviours) or nil,
     }, ',') .. ']'
   end
   return '[' .. table.concat(rows, ',') .. ']'

@@ -45,7 +45,8 @@ EMPTY = Histogram(0, ())
 class Cell(NamedTuple):
     """The sums of one series (`<tally key>|<arm>`) in one interval.
 
-    `sums` are in the order of `SUMS`, without the zeros at their end; `failures` are errors by kind.
+    `sums` are in the order of `SUMS`, without the zeros at their end; `failures` are errors by kind, `behaviours`
+    the calls that show each.
     """
 
     series: str
@@ -53,6 +54,7 @@ class Cell(NamedTuple):
     latency: Histogram
     ttft: Histogram
     failures: Mapping[str, int]
+    behaviours: Mapping[str, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +157,8 @@ def history_keys(agent: str) -> tuple[str, str]:
 def read_cells(text: str) -> list[Cell]:
     """The cells of one interval."""
     return [
-        Cell(series, sums, read_histogram(latency), read_histogram(ttft), failures)
-        for series, sums, latency, ttft, failures, *_ in orjson.loads(text)
+        Cell(series, sums, read_histogram(latency), read_histogram(ttft), *counts[:2])
+        for series, sums, latency, ttft, *counts in orjson.loads(text)
     ]
 
 
@@ -209,7 +211,7 @@ def read_open(flat: Sequence[str]) -> tuple[int, list[Cell]]:
 
 def _cell(series: str, tally: Tally) -> Cell:
     sums = [getattr(tally, name) for name in SUMS]
-    return Cell(series, sums, _coarse(tally.latency), _coarse(tally.ttft), tally.failures)
+    return Cell(series, sums, _coarse(tally.latency), _coarse(tally.ttft), tally.failures, tally.behaviours)
 
 
 def _coarse(histogram: Mapping[int, int]) -> Histogram:

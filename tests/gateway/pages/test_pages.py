@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway.history.view import SeriesView
 from gateway.pages.agent_page import AgentReading, agent_page
 from gateway.pages.call_page import call_page
 from gateway.pages.condition import agent_condition
@@ -18,6 +19,7 @@ from gateway.pages.overview import Selection, overview
 from gateway.pages.search_page import calls_page, conversations_page
 from gateway.rollout.status_view import AgentView, ConfigView, RetirementView, StatusView, StoreView
 from gateway.traces.view import CallList, ConversationList
+from policies.behaviours.behaviours import BEHAVIOURS
 from tests.support.page_states import (
     STATES,
     STORE_AWAY,
@@ -236,6 +238,23 @@ def test_an_abort_or_an_old_rollback_adds_no_evidence() -> None:
     for each in (replace(agent, last_decision=old), replace(agent, last_decision=aborted), trial()):
         chart = next(found for found in charts(past, each) if found.title.startswith("Evidence"))
         assert len(chart.lines[0].points) == len(past.evidence)
+
+
+def test_a_behaviour_has_a_curve_where_a_call_shows_it() -> None:
+    """As a share of the calls, whether or not a guardrail names it; one that nobody has seen has none."""
+    past = history()
+    stable = past.series[0]
+    cut_off = tuple(replace(point, behaviours={"refusals": point.calls // 2}) for point in stable.points)
+    drawn = {chart.title: chart for chart in charts(replace(past, series=(replace(stable, points=cut_off),)), trial())}
+    assert drawn["Refusals"].lines[0].points[0][1] == pytest.approx(0.5, abs=0.1)
+    assert "Truncated answers" not in drawn and "Refusals" not in {chart.title for chart in charts(past, trial())}
+
+
+def test_every_behaviour_has_a_title() -> None:
+    """One that is new does not stay unseen."""
+    point = replace(history().series[0].points[0], behaviours=dict.fromkeys(BEHAVIOURS, 1))
+    past = replace(history(), series=(SeriesView("v1", "stable", (point,)),))
+    assert len(list(charts(past, trial()))) == len(list(charts(history(), trial()))) + len(BEHAVIOURS)
 
 
 def test_the_split_is_compared_with_its_weight() -> None:

@@ -4,10 +4,12 @@ import random
 import re
 from collections.abc import AsyncIterator
 
+import orjson
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
+from gateway.history.sums import CellSums
 from gateway.store import RedisStore, connect
 from gateway.store.cells import Cells
 from gateway.store.intervals import COARSE, LENGTHS, SUMS, GuardrailValues, history_keys, read_histogram
@@ -103,6 +105,23 @@ async def test_a_clock_that_was_far_ahead_leaves_nothing_for_ever(kept: KeptHist
     await kept.add(NOW + 60, {V1: calls(4)})
     assert await kept.calls(NOW - HOUR, NOW + HOUR, 60) == {NOW // 60 * 60: 2, NOW // 60 * 60 + 60: 4}
     assert {int(name.split(":")[1]) for name in await kept.fields()} <= {int(NOW // seconds) for seconds in LENGTHS}
+
+
+async def test_behaviours_are_kept_in_every_length(kept: KeptHistory) -> None:
+    """Also beside what an older replica wrote, which knew none; an interval without any takes no more room."""
+    shown = Tally(requests=3, behaviours={"truncated": 2, "tool_errors": 1})
+    await kept.add(NOW, {V1: calls(1)})
+    await kept.add(NOW + 20, {V1: shown, V2: calls(1)})
+    await kept.add(NOW + 40, {V1: shown})
+    for seconds in LENGTHS:
+        read = await kept.store.history(kept.agent, NOW - 60, NOW + 60, seconds)
+        cells = [cell for found in read.cells.values() for cell in found]
+        assert CellSums([cell for cell in cells if cell.series == "v1|stable"]).behaviours == {
+            "truncated": 4, "tool_errors": 2,
+        }  # fmt: skip
+        assert not any(cell.behaviours for cell in cells if cell.series == "v2|canary")
+    written = await kept.client.hget(history_keys(kept.agent)[1], f"10:{int(NOW // 10)}")
+    assert len(orjson.loads(str(written))[0]) == 5
 
 
 async def test_quantiles_are_those_of_the_calls(kept: KeptHistory) -> None:

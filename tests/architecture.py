@@ -33,7 +33,7 @@ ROOMS = (
     "config headers",
     "formats",
     "net",
-    "conversation",
+    "conversation judging",
     "calls",
     "json_body named_user prompts tool_use views heard",
     "json_size logs",

@@ -21,7 +21,7 @@ ARGS ?=
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(RUNTIME) ## the gateway, its embedded store, the stand-in and the demo, into .venv
+install: $(RUNTIME) ## the gateway, its embedded store, evaluations, the stand-in and the demo, into .venv
 
 dev: $(DEV) ## the same, and everything for development
 
@@ -61,7 +61,7 @@ bench: $(DEV) ## the measurements the documentation quotes (ARGS go to python -m
 bench-quick: $(DEV) ## Serinus and the other gateways that are installed, and where a call's time goes, in two minutes
 	$(BIN)/python -m bench --quick
 
-demo: $(RUNTIME) ## watch a bad canary being rolled back, in one terminal and without any API key
+demo: $(RUNTIME) ## watch a bad canary being rolled back and the next one refused, without any API key
 	$(BIN)/serinus demo $(ARGS)
 
 serve: $(RUNTIME) ## run the gateway on config/ (ARGS="--config DIR" for another)
@@ -76,7 +76,7 @@ OURS = printf 'serinus\nserinus-demo\n'
 lock: $(DEV) ## resolve pyproject.toml into the lock files (ARGS=--upgrade for newer versions)
 	$(OURS) | $(LOCK) pyproject.toml $(DEMO) --all-extras --excludes - -o requirements-dev.lock
 	$(LOCK) tests/clients/requirements.in -o tests/clients/requirements.lock
-	$(OURS) | $(LOCK) pyproject.toml $(DEMO) --extra embedded --excludes - -c requirements-dev.lock -o requirements.lock
+	$(OURS) | $(LOCK) pyproject.toml $(DEMO) --extra embedded --extra evals --excludes - -c requirements-dev.lock -o requirements.lock
 	$(LOCK) pyproject.toml --extra otel --extra redact -c requirements-dev.lock -o requirements-image.lock
 	echo hatchling | $(LOCK) - -c requirements-dev.lock -o requirements-build.lock
 

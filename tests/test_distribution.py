@@ -93,7 +93,7 @@ def test_the_extra_is_the_demo_of_this_very_version(installed: Path, tmp_path: P
         str(installed / "python"), "-c", "import gateway; print(gateway.__version__)", cwd=tmp_path
     ).strip()
     assert PROJECT["optional-dependencies"]["demo"] == [f"serinus-demo=={version}"]
-    assert (DEMO["version"], DEMO["dependencies"][0]) == (version, f"serinus[embedded]=={version}")
+    assert (DEMO["version"], DEMO["dependencies"][0]) == (version, f"serinus[embedded,evals]=={version}")
 
 
 @pytest.mark.parametrize("command", ["demo", "standin"])
@@ -163,7 +163,7 @@ def test_a_lock_pins_everything_by_hash_and_names_no_host(lock: Path) -> None:
 def test_the_locks_are_those_of_the_project() -> None:
     """What pyproject.toml asks for is pinned within its bounds; if not, run `make lock`."""
     extras = PROJECT["optional-dependencies"]
-    wanted = [*PROJECT["dependencies"], *DEMO["dependencies"], *extras["embedded"]]
+    wanted = [*PROJECT["dependencies"], *DEMO["dependencies"], *extras["embedded"], *extras["evals"]]
     assert list(_unmet(wanted, _pins("requirements.lock"))) == []
     assert list(_unmet([*wanted, *extras["dev"]], _pins("requirements-dev.lock"))) == []
     assert list(_unmet(PROJECT["dependencies"], _pins("requirements-image.lock"))) == []

@@ -27,15 +27,16 @@ def traces(folder: Path) -> list[str]:
     return [*map(str, folder.iterdir()), *working]
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(180)
 async def test_the_demo_sees_all_that_it_promises(tmp_path: Path) -> None:
-    """A canary at 5 % that breaks is rolled back, no client sees an error, and nothing is left behind."""
+    """A canary that breaks is rolled back, a worse one is refused, no client sees an error, nothing is left behind."""
     demo = await start(tmp_path, "--exit")
     out = (await demo.communicate())[0].decode()
     assert demo.returncode == 0, out
-    assert "All 11 promises were kept." in out
-    assert out.count("✔") == 11
+    assert "All 12 promises were kept." in out
+    assert out.count("✔") == 12
     assert re.search(r"ROLLED BACK by the controller: error_rate <= stable \* 1\.25 is breached", out)
+    assert "REFUSED at 0 %: v3 has not passed its evaluation: Failed: worse than stable on 8 cases" in out
     assert re.search(r"no client saw an error +0 of [\d,]+ calls", out)
     assert re.search(
         r"watch it in a browser: http://127\.0\.0\.1:\d+/status/customer-support\n", out.split("v1 serves")[0]

@@ -6,7 +6,7 @@ from math import exp, lgamma, log
 from typing import Any
 
 from gateway.number_words import usd
-from gateway.rehearsal.demo.files import CANARY, STABLE, WEIGHT
+from gateway.rehearsal.demo.files import CANARY, REFUSED, STABLE, WEIGHT
 from gateway.rehearsal.demo.ledger import ClientCall, Ledger, Window, openings
 from gateway.rollout.status_view import CallSums
 
@@ -26,13 +26,24 @@ class Check:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class DemoVerdict:
+    """Verdict of an evaluation. `code` is the exit code of its command: 1 for a version that failed."""
+
+    code: int
+    sentence: str
+    worse: int
+    cases: int
+
+
 @dataclass(slots=True)
 class StoryFacts:
     """Facts that the story noted so far; times in Unix seconds.
 
     `edited_at`: routing.yaml was written; `split_at`: both replicas were seen to split; `broken_at`: the canary's
     model began to fail, when `canary_before` requests had gone to it; `first_failure_at`: the first of its calls that
-    needed a second attempt was begun. `applied_at` holds each replica's turn back to stable.
+    needed a second attempt was begun. `applied_at` holds each replica's turn back to stable. `gated_at`: the next
+    version was put behind the gate; `refused_at`: both replicas were seen to refuse it for its `verdict`.
     """
 
     edited_at: float | None = None
@@ -48,6 +59,9 @@ class StoryFacts:
     applied_at: Mapping[str, float] = field(default_factory=dict)
     quiet_until: float | None = None
     sums: Mapping[str, CallSums] = field(default_factory=dict)
+    gated_at: float | None = None
+    verdict: DemoVerdict | None = None
+    refused_at: float | None = None
 
     @property
     def changes(self) -> list[Window]:
@@ -91,6 +105,7 @@ def checks(facts: StoryFacts, ledger: Ledger) -> list[Check]:
         _unnoticed(ledger),
         _priced(facts),
         _recorded(facts),
+        _refused(facts, ledger),
     ]
 
 
@@ -193,3 +208,12 @@ def _priced(facts: StoryFacts) -> Check:
 
 def _recorded(facts: StoryFacts) -> Check:
     return Check("exactly one rollback in the audit trail", facts.rollbacks == 1, f"{facts.rollbacks} in it")
+
+
+def _refused(facts: StoryFacts, ledger: Ledger) -> Check:
+    title, verdict = f"the gate kept the worse {REFUSED} at 0 %", facts.verdict
+    if facts.gated_at is None or facts.refused_at is None or verdict is None:
+        return Check(title, False, "not seen")
+    served = sum(call.version == REFUSED for call in ledger.since(facts.gated_at))
+    detail = f"worse on {verdict.worse} of {verdict.cases} cases; {served} calls"
+    return Check(title, verdict.code == 1 and served == 0, detail)

@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import sys
-from asyncio.subprocess import DEVNULL, Process
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -81,6 +81,23 @@ async def running(command: ChildCommand, address: str, folder: Path) -> AsyncIte
         yield child
 
 
+async def run_to_end(name: str, arguments: Sequence[str], folder: Path, seconds: float) -> tuple[int, bytes]:
+    """Run a command of ours to its end; its exit code and what it printed. Raises DemoFailed when it takes longer."""
+    with (folder / f"{name}.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "gateway", *arguments, stdin=DEVNULL, stdout=PIPE, stderr=log,
+            cwd=folder, env=environment(os.environ, {}), start_new_session=True,
+        )  # fmt: skip
+    try:
+        async with asyncio.timeout(seconds):
+            printed, _ = await process.communicate()
+    except TimeoutError:
+        raise DemoFailed(f"serinus {' '.join(arguments)} did not end within {seconds:g} s") from None
+    finally:
+        await _end(process)
+    return process.returncode or 0, printed
+
+
 async def _start(command: ChildCommand, address: str, folder: Path) -> Child:
     """Start a child in a session of its own, so that Ctrl-C reaches the demo alone, which ends everything in order."""
     path = folder / f"{command.name}.log"
@@ -93,8 +110,8 @@ async def _start(command: ChildCommand, address: str, folder: Path) -> Child:
 
 
 def environment(inherited: Mapping[str, str], added: Mapping[str, str]) -> dict[str, str]:
-    """Ours without the user's own SERINUS_ settings. The code comes from where this one does, installed or not."""
-    kept = {name: value for name, value in inherited.items() if not name.startswith("SERINUS_")}
+    """Ours without the user's own SERINUS_ settings and a CI job's. The code comes from where this one does."""
+    kept = {name: value for name, value in inherited.items() if not name.startswith(("SERINUS_", "GITHUB_"))}
     root = str(Path(gateway.__file__).parent.parent)
     path = os.pathsep.join(filter(None, [root, inherited.get("PYTHONPATH")]))
     return {**kept, "PYTHONPATH": path, **added}

@@ -34,7 +34,7 @@ class PanelScreen:
 
     def say(self, text: str, seconds: float) -> None:
         """Something happened."""
-        style = "bold red" if text.startswith("ROLLED BACK") else ""
+        style = "bold red" if text.startswith(("ROLLED BACK", "REFUSED")) else ""
         said = Table.grid(padding=(0, 1))
         said.add_row(Text(clock(seconds), "dim"), Text("●", "cyan"), Text(text, style))
         self._console.print(said, width=self._width)
@@ -112,6 +112,19 @@ def _cells(row: Row, picture: Picture) -> list[RenderableType]:
 
 
 def _evidence(picture: Picture) -> Table:
+    grid = _gate(picture) if picture.gate else _proof(picture)
+    grid.add_row(Text("replicas", "dim"), Text(" · ".join(picture.phases), "red" if picture.rolled_back else ""))
+    return grid
+
+
+def _gate(picture: Picture) -> Table:
+    grid = _grid()
+    grid.add_row(Text("gate", "dim"), Text("closed", "bold yellow"))
+    grid.add_row(Text(), Text(picture.gate, "dim"))
+    return grid
+
+
+def _proof(picture: Picture) -> Table:
     cells = round(picture.proof * _BAR_CELLS)
     color = "red" if picture.proof >= 1 else "yellow" if picture.proof >= 0.5 else "green"
     grid = _grid()
@@ -120,7 +133,6 @@ def _evidence(picture: Picture) -> Table:
     grid.add_row(Text("evidence", "dim"), bar)
     meaning = f"{rarity(picture.e_value)}; at E = {picture.threshold:g} it is rolled back"
     grid.add_row(Text(), Text(meaning, "dim"))
-    grid.add_row(Text("replicas", "dim"), Text(" · ".join(picture.phases), "red" if picture.rolled_back else ""))
     return grid
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import log
 
-from gateway.rehearsal.demo.files import CANARY, STABLE
+from gateway.rehearsal.demo.files import CANARY, REFUSED, STABLE
 from gateway.rehearsal.demo.ledger import shares
 from gateway.rehearsal.demo.sight import Sight
 from gateway.rehearsal.demo.story import Story
@@ -26,7 +26,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """The current picture. `phases` is what each replica reports, `page` the address of the status page."""
+    """The current picture. `phases` is what each replica reports, `page` the address of the status page.
+
+    `gate` says why the canary gets no calls, where it is not its calls that decide.
+    """
 
     seconds: float
     act: str
@@ -43,6 +46,7 @@ class Picture:
     broken: bool
     rolled_back: bool
     page: str
+    gate: str = ""
 
     @property
     def proof(self) -> float:
@@ -58,15 +62,16 @@ def picture(story: Story, now: float) -> Picture:
     weight = sight.weight if sight else 0.0
     got = shares(ledger.since(max(facts.split_at or 0.0, *facts.applied_at.values(), 0.0)))
     sums = sight.versions if sight else {}
+    canary = REFUSED if sight and sight.is_gated else CANARY
     return Picture(
         seconds=now - story.began_at, act=story.act,
-        rows=(_row(STABLE, "stable", 1 - weight, got, sums), _row(CANARY, "canary", weight, got, sums)),
+        rows=(_row(STABLE, "stable", 1 - weight, got, sums), _row(canary, "canary", weight, got, sums)),
         e_value=sight.e_value if sight else 1.0, threshold=sight.threshold if sight else 100.0,
         phases=tuple(map(_phase, sights)), calls=ledger.total, calls_per_second=ledger.rate(now),
         client_errors=ledger.errors, rescued=ledger.rescued, escalated=ledger.escalated,
         flips=ledger.flips([*facts.changes, (now - _SETTLING_SECONDS, now)]),
         broken=facts.broken_at is not None, rolled_back=facts.rolled_back_at is not None,
-        page=story.stage.page,
+        page=story.stage.page, gate=sight.reason if sight and sight.is_gated else "",
     )  # fmt: skip
 
 

@@ -45,7 +45,7 @@ class PlainScreen:
 def line(picture: Picture) -> str:
     """The moment on one line."""
     rows = "  ".join(_row(row) for row in picture.rows)
-    proof = f"E {picture.e_value:.3g} of {picture.threshold:g}"
+    proof = "gate closed" if picture.gate else f"E {picture.e_value:.3g} of {picture.threshold:g}"
     phase = " | ".join(dict.fromkeys(picture.phases))
     clients = f"{picture.calls} calls, clients saw {picture.client_errors} errors, {picture.flips} flips"
     return f"{clock(picture.seconds)}   {picture.act}: {rows}  {proof}  {phase}  {clients}"

@@ -37,6 +37,16 @@ class Sight:
         return self.phase == "rolled_back" and self.weight == 0.0
 
     @property
+    def is_gated(self) -> bool:
+        """Return whether the canary waits for its evaluation, and gets nothing from this replica."""
+        return self.phase == "pending" and self.weight == 0.0
+
+    @property
+    def is_refused(self) -> bool:
+        """Return whether it waits because it has not passed."""
+        return self.is_gated and "has not passed its evaluation" in self.reason
+
+    @property
     def canary(self) -> VersionView | None:
         return self.versions.get(CANARY)
 

@@ -1,6 +1,7 @@
 """The stage: a private Redis, the stand-in provider, two replicas and the traffic through them, all in one folder."""
 
 import asyncio
+import json
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,8 +11,9 @@ from random import Random
 from typing import Any
 
 from gateway.rehearsal.demo.ask import NoAnswer, ask
-from gateway.rehearsal.demo.children import Child, ChildCommand, DemoFailed, free_ports, listen, running
-from gateway.rehearsal.demo.files import AGENT, CANARY_MODEL, FALLBACK_MODEL, STABLE_MODEL, write_configuration
+from gateway.rehearsal.demo.checks import DemoVerdict
+from gateway.rehearsal.demo.children import Child, ChildCommand, DemoFailed, free_ports, listen, run_to_end, running
+from gateway.rehearsal.demo.files import AGENT, CANARY_MODEL, FALLBACK_MODEL, RULE, STABLE_MODEL, write_configuration
 from gateway.rehearsal.demo.ledger import Ledger
 from gateway.rehearsal.demo.sight import Sight, read
 from gateway.rehearsal.demo.traffic import DemoTraffic, clients_of
@@ -27,10 +29,12 @@ BROKEN_ERRORS = 0.30
 FAULTS = ("status", "error_in_200", "reset")
 _MIX_SECONDS = 0.5  # the stand-in knows one fault at a time, so a mix is one after the other
 _LOOK_SECONDS = 0.25
+_EVALUATION_SECONDS = 40.0  # it took 3 s; a provider that fails is asked again
 _WELL = {
     "error_rate": BASELINE_ERRORS, "latency_seconds": 0.08, "latency_p90_seconds": 0.16,
     "chunk_seconds": 0.01, "chunks": 12, "chunk_text": "on its way ", "output_tokens": 60,
 }  # fmt: skip
+_STABLE = {**_WELL, "rule": RULE, "without_rule": "on its way and refunded "}
 _SPARE = {**_WELL, "error_rate": 0.0}
 
 
@@ -72,8 +76,19 @@ class Stage:
 
     async def set_up_models(self) -> None:
         """Every model is well: one call in a hundred fails, as with any provider; the fallback's never."""
-        for model, behaviour in ((STABLE_MODEL, _WELL), (CANARY_MODEL, _WELL), (FALLBACK_MODEL, _SPARE)):
+        for model, behaviour in ((STABLE_MODEL, _STABLE), (CANARY_MODEL, _WELL), (FALLBACK_MODEL, _SPARE)):
             await self._behave(model, behaviour)
+
+    async def evaluate(self, version: str) -> DemoVerdict:
+        """Run `serinus eval --record` on a version. Raises DemoFailed when there is no verdict."""
+        arguments = ("eval", f"{AGENT}@{version}", "--record", "--no-cache", "--json", "--config", "config")
+        code, printed = await run_to_end("eval", arguments, self.folder, _EVALUATION_SECONDS)
+        try:
+            verdict = json.loads(printed)["verdict"]
+            return DemoVerdict(code, verdict["sentence"], verdict["worse"], verdict["cases"])
+        except (ValueError, KeyError, TypeError):
+            said = (self.folder / "eval.log").read_text("utf-8", "replace")
+            raise DemoFailed(f"serinus {' '.join(arguments)} ended with exit code {code}\n{said}") from None
 
     async def audit(self) -> list[dict[str, Any]]:
         """The agent's audit events, newest first."""

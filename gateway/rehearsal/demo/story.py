@@ -1,4 +1,4 @@
-"""The story in five acts: v1 alone, v2 on trial, v2 breaks, the rollback, the quiet after it."""
+"""The story in six acts: v1 alone, v2 on trial, v2 breaks, the rollback, the quiet after it, and v3 at the gate."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
@@ -8,12 +8,12 @@ from typing import Any
 
 from gateway.rehearsal.demo.checks import StoryFacts
 from gateway.rehearsal.demo.children import DemoFailed
-from gateway.rehearsal.demo.files import CANARY, STABLE, begin_trial
+from gateway.rehearsal.demo.files import AGENT, CANARY, REFUSED, RULE, STABLE, SUITE, begin_gated_trial, begin_trial
 from gateway.rehearsal.demo.ledger import ClientCall
 from gateway.rehearsal.demo.sight import Sight, applied_at
 from gateway.rehearsal.demo.stage import BROKEN_ERRORS, Stage
 
-LONGEST_SECONDS = 110.0  # the whole story; every wait below has a limit of its own
+LONGEST_SECONDS = 130.0  # the whole story; every wait below has a limit of its own
 _ALONE_SECONDS = 3.0
 _TRIAL_SECONDS = 20.0
 _QUIET_SECONDS = 5.0
@@ -47,6 +47,7 @@ class Story:
         await first_of(self._break(), self._rollback())
         await self._note_rollback()
         await self._quiet()
+        await self._gate()
 
     async def _alone(self) -> None:
         self.act = f"{STABLE} alone"
@@ -106,6 +107,20 @@ class Story:
         self.facts.sums = self._sights()[0].versions
         self.facts.rollbacks = sum(event["action"] == "roll_back" for event in await self.stage.audit())
         self.say(f"{CANARY} has had no traffic for {_QUIET_SECONDS:g} s, and its model is still broken")
+
+    async def _gate(self) -> None:
+        """Put a worse prompt on trial behind the gate, and let it be evaluated."""
+        self.act = f"{REFUSED} at the gate"
+        await asyncio.to_thread(begin_gated_trial, self.stage.config)
+        self.facts.gated_at = time()
+        self.say(f"{REFUSED} is a shorter prompt. It has lost a rule: '{RULE}'")
+        self.say(f"routing.yaml edited: canary: {REFUSED}, weight: 5%, but only once it has passed {SUITE}")
+        await self._until(lambda sight: sight.is_gated, _RELOAD_SECONDS, f"{REFUSED} waits at 0 %")
+        self.say(f"both replicas keep {REFUSED} at 0 %; now: serinus eval {AGENT}@{REFUSED} --record")
+        self.facts.verdict = await self.stage.evaluate(REFUSED)
+        await self._until(lambda sight: sight.is_refused, _RELOAD_SECONDS, f"{REFUSED} is refused")
+        self.facts.refused_at = time()
+        self.say(f"REFUSED at 0 %: {self._sights()[0].reason}")
 
     def _sights(self) -> list[Sight]:
         return [sight for sight in self.stage.sights if sight is not None]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import orjson
 
-from .asks import Ask, AskedTool
+from .asks import Ask, AskedTool, holds_text
 from .behaviour import ModelBehaviour
 from .books import Bill
 from .schemas import smallest
@@ -141,7 +141,8 @@ def _tools(ask: Ask, behaviour: ModelBehaviour) -> tuple[AskedTool, ...]:
 
 def _text(ask: Ask, behaviour: ModelBehaviour) -> tuple[str, ...]:
     if ask.schema is None or behaviour.slip == "off_schema":
-        return (behaviour.chunk_text,) * behaviour.chunks
+        obeys = behaviour.rule is None or holds_text(ask.fields, behaviour.rule)
+        return (behaviour.chunk_text if obeys else behaviour.without_rule,) * behaviour.chunks
     return _pieces(encode(smallest(ask.schema)).decode(), behaviour.chunks)
 
 

@@ -122,6 +122,14 @@ def part(value: object, name: str) -> object:
     return value.get(name) if isinstance(value, dict) else None
 
 
+def holds_text(value: object, text: str) -> bool:
+    """Return whether any text within a JSON value holds this one."""
+    if isinstance(value, str):
+        return text in value
+    within = value.values() if isinstance(value, dict) else items(value)
+    return any(holds_text(each, text) for each in within)
+
+
 def items(value: object) -> list[object]:
     """A list as it is; anything else is none."""
     return value if isinstance(value, list) else []

@@ -79,6 +79,16 @@ class ModelBehaviour(BaseModel):
     chunk_text: str = Field(
         default="cheep ", max_length=65_536, description="The text of each chunk; the answer is this, `chunks` times."
     )
+    rule: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=65_536,
+        description="A sentence that the model obeys: a request without it in any of its texts is answered with "
+        "`without_rule` in place of `chunk_text`.",
+    )
+    without_rule: str = Field(
+        default="whatever ", max_length=65_536, description="The text of each chunk where the `rule` was not given."
+    )
     prompt_tokens: int | None = Field(
         default=None,
         ge=0,

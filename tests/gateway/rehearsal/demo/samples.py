@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from gateway.rehearsal.demo.checks import StoryFacts
+from gateway.rehearsal.demo.checks import DemoVerdict, StoryFacts
 from gateway.rehearsal.demo.ledger import ClientCall, Ledger
 from gateway.rehearsal.demo.picture import Picture, Row
 from gateway.rollout.status_view import CallSums
@@ -31,6 +31,7 @@ def facts(**fields: Any) -> StoryFacts:
         evidence={"canary_requests": 70, "canary_failing": 5, "stable_requests": 950, "stable_failing": 7},
         rollbacks=1, applied_at={"replica-1": 130.001, "replica-2": 130.004}, quiet_until=QUIET,
         sums={"v1": sums(), "v2": sums()},
+        gated_at=QUIET, verdict=DemoVerdict(1, "Failed: worse.", 8, 12), refused_at=141.0,
     )  # fmt: skip
     return replace(good, **fields)
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from gateway.rehearsal.demo.checks import StoryFacts, bounds, checks
+from gateway.rehearsal.demo.checks import DemoVerdict, StoryFacts, bounds, checks
 from gateway.rehearsal.demo.ledger import Ledger
 from gateway.rehearsal.demo.summary import figures, verdict
-from tests.gateway.rehearsal.demo.samples import BROKEN, ROLLED_BACK, call, facts, ledger, sums
+from tests.gateway.rehearsal.demo.samples import BROKEN, QUIET, ROLLED_BACK, call, facts, ledger, sums
 
 
 def broken(noted: StoryFacts, books: Ledger) -> list[str]:
@@ -19,7 +19,7 @@ def broken(noted: StoryFacts, books: Ledger) -> list[str]:
 def test_a_demo_that_went_well_keeps_every_promise() -> None:
     """All check marks, and the summary says so."""
     assert broken(facts(), ledger()) == []
-    assert verdict(checks(facts(), ledger())) == "All 11 promises were kept."
+    assert verdict(checks(facts(), ledger())) == "All 12 promises were kept."
 
 
 def test_a_demo_that_never_began_keeps_none_that_matter() -> None:
@@ -45,6 +45,9 @@ def test_a_demo_that_never_began_keeps_none_that_matter() -> None:
         ({"sums": {"v1": sums(), "v2": sums(unpriced=1)}}, "costs is known"),
         ({"sums": {"v1": sums()}}, "costs is known"),
         ({"rollbacks": 2}, "exactly one rollback"),
+        ({"refused_at": None}, "kept the worse v3"),
+        ({"verdict": None}, "kept the worse v3"),
+        ({"verdict": DemoVerdict(0, "Passed: 0 of 60.", 0, 60)}, "kept the worse v3"),
     ],
 )
 def test_each_fact_that_is_not_as_promised_is_found(spoilt: dict[str, Any], title: str) -> None:
@@ -65,6 +68,13 @@ def test_a_call_of_v2_after_the_rollback_is_found() -> None:
     books = ledger()
     books.record(call("v2", ROLLED_BACK + 1, conversation=999))
     assert broken(facts(), books) == ["v2 got no call after that"]
+
+
+def test_a_call_of_the_refused_version_is_found() -> None:
+    """At 0 % there is none."""
+    books = ledger()
+    books.record(call("v3", QUIET + 1, conversation=999))
+    assert broken(facts(), books) == ["the gate kept the worse v3 at 0 %"]
 
 
 def test_a_flip_is_found_unless_the_split_was_being_changed() -> None:

@@ -83,6 +83,22 @@ def test_eighty_columns_hold_the_panel() -> None:
     assert "a canary as good as stable looks this bad in 1 of 147 rollouts; at E = 100 it is rolled back" in said
 
 
+def test_a_closed_gate_stands_in_the_place_of_evidence() -> None:
+    """With the reason, within 80 columns and 24 lines."""
+    rows = (picture().rows[0], Row("v3", "canary", 0.0, 0.0, sums(requests=0)))
+    counts = "Failed: worse than stable on 8 cases, better on 0 (E = 56.8, proof from 20)."
+    reason = f"v3 has not passed its evaluation: {counts}"
+    shown = picture(rows=rows, phases=("pending at 0%",) * 2, gate=reason, broken=True, rolled_back=True)
+    out = Console(file=StringIO(), width=80, legacy_windows=False)
+    with out.capture() as captured:
+        out.print(panel(shown, 80))
+    lines = captured.get().splitlines()
+    said = " ".join(" ".join(line.strip("│ ") for line in lines).split())
+    assert len(lines) <= 18 and max(map(len, lines)) == 80
+    assert "gate closed" in said and reason in said and "E = 0" not in said and "v3 canary 0%" in said
+    assert "gate closed  pending at 0%" in line(shown)
+
+
 def test_the_panel_stays_below_what_happened() -> None:
     """Events are written above; at a pause the last picture is left standing and the cursor given back."""
     out, text = console(is_terminal=True)
@@ -102,7 +118,7 @@ def test_the_summary_in_rows() -> None:
     screen.list(marks(checks(facts(), ledger())))
     screen.list(figures(facts(), ledger()))
     screen.write("x" * 200)
-    assert text.getvalue().count("✔") == 11
+    assert text.getvalue().count("✔") == 12
     assert "4 ms until the last replica had turned" in text.getvalue()
     assert "x" * 200 in text.getvalue()
 

@@ -26,6 +26,14 @@ def test_a_rollback() -> None:
     assert not view("rolled_back", 0.05).rolled_back
 
 
+def test_a_closed_gate() -> None:
+    """The canary waits, and is refused once its evaluation says so."""
+    waiting = view("pending", 0.0)
+    assert waiting.is_gated and not waiting.is_refused
+    assert replace(waiting, reason="v3 has not passed its evaluation: Failed: worse.").is_refused
+    assert not view("pending", 0.05).is_gated
+
+
 def test_before_any_trial() -> None:
     """Without a record nobody has decided anything."""
     sight = view(None, 0.0)

@@ -178,3 +178,13 @@ def test_a_share_of_the_answers_slips() -> None:
     slips = [model.next_behaviour().slip for _ in range(500)]
     assert 100 < slips.count("empty") < 200 and set(slips) == {"empty", None}
     assert StandinModel("m", ModelBehaviour()).next_behaviour() == ModelBehaviour()
+
+
+@BOTH_WAYS
+@FORMATS
+async def test_a_model_obeys_a_rule_that_it_was_given(standin: Standin, dialect: Dialect, stream: bool) -> None:
+    """Wherever the request holds the sentence; without it the answer is another."""
+    for rule, says in (("my order?", "good"), ("Promise no refund.", "bad")):
+        standin.behave("m", ModelBehaviour(rule=rule, chunks=1, chunk_text="good", without_rule="bad"))
+        heard = await dialect.post(standin, stream=stream)
+        assert says in heard.body.decode()

@@ -148,7 +148,8 @@ class Attempt:
     words without what they quote; `code`, `param` and `upstream_id`, its id of the request, are the provider's, or ''
     (`gateway.call.failure_note`). `cost_nano_usd` is None without a known price;
     `neutral_nano_usd` is set where a provider's prompt cache had a part in it, and is the cost without one.
-    `end` is what its answer ended with.
+    `end` is what its answer ended with. `answer_id` and `answer_model` are the answer's id and model as its provider
+    names them, or ''; where a stream was relayed unread, they are in `answer_head`, its first event.
     """
 
     target: str
@@ -168,6 +169,9 @@ class Attempt:
     code: str = ""
     param: str = ""
     upstream_id: str = ""
+    answer_id: str = ""
+    answer_model: str = ""
+    answer_head: bytes = b""
 
 
 HedgeEnd = Literal["won", "lost", "neither"]

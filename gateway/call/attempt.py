@@ -33,6 +33,7 @@ from gateway.rollout.recorder import Clock
 from gateway.rollout.target_faults import TargetFaults
 from gateway.runtime import Channel, Runtime
 from gateway.telemetry.seam import CallTracing
+from gateway.tool_use import LONGEST_ID
 from policies.calls.blame import counts_as_error, is_rejection
 from routing.agents import Timeouts
 from routing.chain import Target
@@ -258,6 +259,7 @@ def note_run_failure(attempt: Attempt, error: ProviderError, run: Run) -> None:
 def _whole_answer(response: Response, whole: Whole, attempt: Attempt) -> Answer:
     headers = [JSON, *to_client_untyped(response.headers)]
     attempt.usage, attempt.rejected, attempt.end = whole.usage, whole.refused, whole.end
+    attempt.answer_id, attempt.answer_model = whole.id[:LONGEST_ID], whole.model[:LONGEST_ID]
     if not whole.arguments_are_json:
         raise bad_arguments(headers, whole.body)
     return Answer(200, headers, whole.body)

@@ -111,6 +111,7 @@ async def relay_recorded(
         raise
     finally:
         attempt.usage, attempt.rejected, attempt.end = stream.usage, stream.reader.refused, stream.reader.answer_end
+        stream.reader.name(attempt)
         attempt.ended_at = ended_at or now()
         await close(stream)
 

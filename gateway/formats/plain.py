@@ -15,10 +15,11 @@ from gateway.formats.openai_chat.amend import with_usage
 from gateway.formats.openai_chat.errors import check_choice, error_inside, read_error
 from gateway.formats.openai_chat.provider_stream import StreamReader
 from gateway.formats.openai_usage import usage_in
-from gateway.formats.provider_json import parse_object
+from gateway.formats.provider_json import parse_object, text_of
 from gateway.formats.whole import Whole
 from gateway.json_body import encode
 from gateway.net.client import Request
+from gateway.tool_use import NO_END
 from routing.chain import Target
 
 # What of a chat completion's parameters these endpoints know too. A version's `extra` always goes along.
@@ -70,7 +71,8 @@ class Plain:
             for choice in items:
                 if isinstance(choice, dict):
                     check_choice(choice)
-        return Whole(body, usage_in(answer), arguments_are_json=True)
+        names = text_of(answer, "id"), text_of(answer, "model")
+        return Whole(body, usage_in(answer), True, False, NO_END, *names)
 
     def reader(self) -> StreamReader:
         return StreamReader(self._call.wants_usage, self._endpoint.redactor())

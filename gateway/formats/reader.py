@@ -7,14 +7,23 @@ Where client and provider speak one format the events go on as they came, otherw
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from gateway.calls import Usage
+from gateway.calls import Attempt, Usage
 from gateway.errors import ProviderError
 from gateway.formats.answer import Begin, End, Event, RefusalDelta, TextDelta, ToolBegin, ToolDelta
 from gateway.formats.framing import Frame, Framer
 from gateway.formats.protocol import Parser, Writer
 from gateway.formats.provider_json import MAX_ARGUMENT_CHARACTERS, are_json, bad_arguments
 from gateway.formats.provider_words import explain
-from gateway.tool_use import FEW_TOKENS, MOST_TOOLS, AnswerEnd, AnswerOutput, RequestedTool, end_of, requested
+from gateway.tool_use import (
+    FEW_TOKENS,
+    LONGEST_ID,
+    MOST_TOOLS,
+    AnswerEnd,
+    AnswerOutput,
+    RequestedTool,
+    end_of,
+    requested,
+)
 from policies.behaviours.behaviours import LONGEST_JSON
 
 
@@ -28,7 +37,7 @@ class Reader:
     """
 
     __slots__ = (
-        "_answer_id", "_argument_characters", "_arguments", "_deltas", "_framer", "_has_said", "_parser",
+        "_answer_id", "_argument_characters", "_arguments", "_deltas", "_framer", "_has_said", "_model", "_parser",
         "_text_characters", "_texts", "_usage", "_writer",
         "done", "failure", "finish", "refused", "started", "tools",
     )  # fmt: skip
@@ -48,7 +57,7 @@ class Reader:
         self.refused = False
         self.done = False
         self.finish = ""
-        self._answer_id = ""
+        self._answer_id = self._model = ""
         self.tools: list[RequestedTool] = []
         self.failure: ProviderError | None = None
 
@@ -60,6 +69,10 @@ class Reader:
         text = None if self._texts is None else "".join(self._texts)
         output = AnswerOutput(arguments, text) if tools or text is not None else None
         return end_of(self.finish, tools, "" if self._writer else self._answer_id, self._is_empty(), output)
+
+    def name(self, attempt: Attempt) -> None:
+        """Note the answer's id and model as the provider names them."""
+        attempt.answer_id, attempt.answer_model = self._answer_id[:LONGEST_ID], self._model[:LONGEST_ID]
 
     @property
     def tokens(self) -> int:
@@ -143,7 +156,7 @@ class Reader:
 
     def _watch(self, event: Event) -> None:
         if isinstance(event, Begin):
-            self._answer_id = event.id
+            self._answer_id, self._model = event.id, event.model
             return
         self.started = True
         if isinstance(event, End):

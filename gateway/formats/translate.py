@@ -300,7 +300,7 @@ def _whole(body: bytes, reply: Reply, asks_json: bool, answer_id: str = "") -> W
     text = "".join(part.text for part in reply.parts if isinstance(part, Text)) if asks_json else None
     output = AnswerOutput(tuple(call.arguments for call in calls[:MOST_TOOLS]), text) if calls or asks_json else None
     end = end_of(reply.stop, tools, answer_id, _is_empty(reply), output)
-    return Whole(body, reply.usage, are_good, reply.refused, end)
+    return Whole(body, reply.usage, are_good, reply.refused, end, reply.id, reply.model)
 
 
 def _is_empty(reply: Reply) -> bool:

@@ -11,7 +11,7 @@ class Whole:
     """A whole answer as the client gets it, what it used, and whether its tool calls can be carried out.
 
     `refused` says that it is no answer but a refusal: a content filter's, or the model's own.
-    `end` is what it ends with.
+    `end` is what it ends with, `id` and `model` are the provider's names, or ''.
     """
 
     body: bytes
@@ -19,3 +19,5 @@ class Whole:
     arguments_are_json: bool
     refused: bool = False
     end: AnswerEnd = NO_END
+    id: str = ""
+    model: str = ""

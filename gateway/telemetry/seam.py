@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from gateway.calls import Attempt, Call, Outcome
 from gateway.contents.content import CallContent
+from gateway.formats.applied import AppliedVersion
 from gateway.heard import HeardCall
 from gateway.net.client import Request
 from gateway.telemetry.providers import Channels
@@ -33,8 +34,9 @@ class CallTracing(Protocol):
     def put_into(self, request: Request, attempt: Attempt, call: Call, outcome: Outcome) -> None:
         """Let the request of an attempt go out within its call's trace."""
 
-    def note(self, outcome: Outcome, call: Call) -> str:
-        """Keep a call that has ended, if it is sampled; return its trace's id. Never waits."""
+    def note(self, outcome: Outcome, call: Call, applied: AppliedVersion | None) -> str:
+        """Keep a call that has ended, if it is sampled; return its trace's id. Never waits. `applied` is the version
+        that served it."""
 
     def evaluate(self, call_id: str, score: float, comment: str = "") -> None:
         """Note the score of a call, in its trace."""

@@ -20,26 +20,17 @@ class SemanticNames(NamedTuple):
 
     agent_id: str
     cache_written: str
-    reasoning: str
-    stream: str
-    first_chunk: str
     continued: str
 
 
 V1_41: Final = SemanticNames(
     agent_id="gen_ai.agent.id",
     cache_written="gen_ai.usage.cache_creation.input_tokens",
-    reasoning="",
-    stream="",
-    first_chunk="",
     continued="",
 )
 LATEST: Final = SemanticNames(
     agent_id="",  # of internal spans it was taken away
     cache_written="gen_ai.usage.cache_write.input_tokens",
-    reasoning="gen_ai.usage.reasoning.output_tokens",
-    stream="gen_ai.request.stream",
-    first_chunk="gen_ai.response.time_to_first_chunk",
     continued="gen_ai.request.previous_response.id",
 )
 
@@ -50,10 +41,26 @@ AGENT_NAME: Final = "gen_ai.agent.name"
 AGENT_VERSION: Final = "gen_ai.agent.version"
 CONVERSATION: Final = "gen_ai.conversation.id"
 REQUEST_MODEL: Final = "gen_ai.request.model"
+REQUEST_STREAM: Final = "gen_ai.request.stream"
+TEMPERATURE: Final = "gen_ai.request.temperature"
+TOP_P: Final = "gen_ai.request.top_p"
+TOP_K: Final = "gen_ai.request.top_k"
+FREQUENCY_PENALTY: Final = "gen_ai.request.frequency_penalty"
+PRESENCE_PENALTY: Final = "gen_ai.request.presence_penalty"
+MAX_TOKENS: Final = "gen_ai.request.max_tokens"
+SEED: Final = "gen_ai.request.seed"
+CHOICE_COUNT: Final = "gen_ai.request.choice.count"
+STOP_SEQUENCES: Final = "gen_ai.request.stop_sequences"
+ENCODING_FORMATS: Final = "gen_ai.request.encoding_formats"
+DIMENSIONS: Final = "gen_ai.embeddings.dimension.count"
+OUTPUT_TYPE: Final = "gen_ai.output.type"
 RESPONSE_ID: Final = "gen_ai.response.id"
+RESPONSE_MODEL: Final = "gen_ai.response.model"
+FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
 FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
 INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
 OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+REASONING_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
 CACHE_READ: Final = "gen_ai.usage.cache_read.input_tokens"
 INPUT_MESSAGES: Final = "gen_ai.input.messages"
 OUTPUT_MESSAGES: Final = "gen_ai.output.messages"

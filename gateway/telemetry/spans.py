@@ -15,8 +15,10 @@ from gateway.errors import NOT_SENT
 from gateway.formats.registry import CLIENTS
 from gateway.runtime import Channel
 from gateway.telemetry import semantic_names as names
+from gateway.telemetry.answer_names import names_of
 from gateway.telemetry.messages import input_messages, output_messages
 from gateway.telemetry.providers import provider_of
+from gateway.telemetry.request_parameters import NOTHING_ASKED, AskedParameters, parameters_of
 from gateway.telemetry.semantic_names import SemanticNames
 from gateway.telemetry.trace_context import (
     CHAT_SPAN,
@@ -81,6 +83,7 @@ class ToSpan(NamedTuple):
     epoch: int
     sampled_for: str
     content: CallContent | None = None
+    asked: AskedParameters = NOTHING_ASKED
 
 
 def spans_of(call: ToSpan, channels: Mapping[str, Channel], kind: SemanticNames) -> Iterator[Span]:
@@ -97,6 +100,7 @@ def spans_of(call: ToSpan, channels: Mapping[str, Channel], kind: SemanticNames)
             error if is_ours else None,
         )  # fmt: skip
     operation, _ = _OPERATIONS[call.operation]
+    parameters = parameters_of(call.asked)
     name = f"{operation} {record.version if record.reason == 'model' else record.agent}"
     yield Span(
         trace_id, chat, server, name, INTERNAL, record.began_at, record.ended_at,
@@ -114,6 +118,7 @@ def spans_of(call: ToSpan, channels: Mapping[str, Channel], kind: SemanticNames)
             {
                 names.OPERATION: operation,
                 **_provider_attributes(provider, channels),
+                **parameters,
                 **dict(_attempt_attributes(attempt, own, record, kind)),
             },
             failed,
@@ -214,17 +219,19 @@ def _attempt_attributes(
     if own.end.finish:
         yield names.FINISH_REASONS, (own.end.finish,)
     yield from _usage(attempt, own, kind)
+    answer_id, answer_model = names_of(own)
     further = (
-        (names.RESPONSE_ID, own.end.answer_id),
+        (names.RESPONSE_ID, answer_id or own.end.answer_id),
+        (names.RESPONSE_MODEL, answer_model),
         (names.UPSTREAM_ID, attempt.upstream_id),
         (names.ERROR_CODE, attempt.code),
         (kind.continued, record.continues),
     )
     yield from ((name, value) for name, value in further if name and value)
-    if kind.stream and record.stream:
-        yield kind.stream, True
+    if record.stream:
+        yield names.REQUEST_STREAM, True
     if attempt.ttft_seconds is not None:
-        yield kind.first_chunk or names.FIRST_TOKEN, attempt.ttft_seconds
+        yield names.FIRST_CHUNK, attempt.ttft_seconds
 
 
 def _usage(attempt: AttemptRecord, own: Attempt, kind: SemanticNames) -> Iterator[tuple[str, Value]]:
@@ -240,8 +247,8 @@ def _usage(attempt: AttemptRecord, own: Attempt, kind: SemanticNames) -> Iterato
         yield names.CACHE_READ, attempt.cached_tokens
     if own.usage.cache_written:
         yield kind.cache_written, own.usage.cache_written
-    if kind.reasoning and attempt.reasoning_tokens:
-        yield kind.reasoning, attempt.reasoning_tokens
+    if attempt.reasoning_tokens:
+        yield names.REASONING_TOKENS, attempt.reasoning_tokens
 
 
 def evaluation_span(

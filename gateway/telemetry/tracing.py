@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from gateway.calls import Attempt, Call, Operation, Outcome
 from gateway.contents.content import CallContent
+from gateway.formats.applied import AppliedVersion
 from gateway.formats.returned_tools import returned_tools
 from gateway.heard import HeardCall
 from gateway.net.client import Request
@@ -20,6 +21,7 @@ from gateway.telemetry.otel_settings import OtelSettings
 from gateway.telemetry.otlp import SpanBatch
 from gateway.telemetry.parts import TracingParts
 from gateway.telemetry.providers import Channels
+from gateway.telemetry.request_parameters import AskedParameters, kept_parameters
 from gateway.telemetry.sampling import reason_for
 from gateway.telemetry.seam import ContentSource
 from gateway.telemetry.span_exporter import Lost, SpanExporter
@@ -51,6 +53,7 @@ class _Noted(NamedTuple):
     context: TraceContext
     operation: Operation
     sampled_for: str
+    asked: AskedParameters
     heard: HeardCall | None = None
 
 
@@ -95,8 +98,9 @@ class Tracing:
         span = attempt_span_id(call.nonce, index, is_shadow=outcome.reason == "shadow")
         put_into(request, self.context_of(call.nonce, call.trace_parent[:_LONGEST_HEADER]), span)
 
-    def note(self, outcome: Outcome, call: Call) -> str:
-        """Keep a call that has ended, if it is sampled; return its trace's id. Never waits."""
+    def note(self, outcome: Outcome, call: Call, applied: AppliedVersion | None) -> str:
+        """Keep a call that has ended, if it is sampled; return its trace's id. Never waits. `applied` is the version
+        that served it."""
         context = self.context_of(call.nonce, call.trace_parent[:_LONGEST_HEADER])
         always = () if self._settings.sampler.is_off else self._settings.always
         sampled_for = reason_for(outcome, always) if always and not context.is_sampled else ""
@@ -113,7 +117,8 @@ class Tracing:
             heard = outcome.heard if self._settings.captures_content else None
             if heard is not None and not heard.may_wait:
                 heard = None
-            self._put(_Noted(finished, context, call.operation, sampled_for, heard))
+            asked = AskedParameters(kept_parameters(call.document.texts), applied)
+            self._put(_Noted(finished, context, call.operation, sampled_for, asked, heard))
             self._remember(outcome, call, context, sampled_for)
         return context.trace_id
 
@@ -210,7 +215,7 @@ class Tracing:
             record = record_of(what.finished, offset)
             call = ToSpan(
                 record, tuple(outcome.attempts), what.context, what.finished.nonce, what.operation, outcome.rollout,
-                what.sampled_for, content,
+                what.sampled_for, content, what.asked,
             )  # fmt: skip
             yield from spans_of(call, self.channels(), self._settings.names)
 

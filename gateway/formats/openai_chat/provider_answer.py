@@ -41,7 +41,8 @@ def inspected(answer: dict[str, Any], body: bytes, asks_json: bool = False) -> W
     choice = choices[0]
     reason, message = choice.get("finish_reason"), choice["message"]
     refused = reason in FILTERED or bool(message.get("refusal"))
-    whole = Whole(body, usage_in(answer), True, refused, _ENDS.get(reason, NO_END) if type(reason) is str else NO_END)
+    end = _ENDS.get(reason, NO_END) if type(reason) is str else NO_END
+    whole = Whole(body, usage_in(answer), True, refused, end, text_of(answer, "id"), text_of(answer, "model"))
     for each in choices:
         if calls := each["message"].get("tool_calls"):
             _look_into_calls(calls, whole)

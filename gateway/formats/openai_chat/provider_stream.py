@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from gateway.calls import Usage
+from gateway.calls import Attempt, Usage
 from gateway.errors import ProviderError
 from gateway.formats import sse
 from gateway.formats.answer import Begin, End, Event, ReasoningDelta, RefusalDelta, TextDelta
@@ -33,6 +33,7 @@ _DONE = b"[DONE]"
 # How a compact encoder writes a part of an answer; what is spelled otherwise is parsed, which costs more.
 _PART = b'"choices":[{'
 _speaks = re.compile(rb'"content":\s*(?:"[^"]|\[\{)').search
+_HEAD_BYTES = 2048  # of the first event, which are kept for the names in it
 _IS_SILENT = b'"content":""'  # the first part of many streams, whose frame would hold every text
 _MARKS = (b'"finish_reason":"', b'"usage":{', b'"tool_calls"', b'"error"', b'"refusal":"')  # of what is looked into
 
@@ -47,7 +48,8 @@ class StreamReader:
     """
 
     __slots__ = (
-        "_argument_characters", "_arguments", "_begun", "_cutter", "_frame", "_has_text", "_redactor", "_wants_usage",
+        "_argument_characters", "_arguments", "_begun", "_cutter", "_frame", "_has_text", "_head", "_redactor",
+        "_wants_usage",
         "done", "failure", "finish", "parts", "refused", "started", "tools", "usage",
     )  # fmt: skip
 
@@ -59,13 +61,12 @@ class StreamReader:
         self._arguments: dict[tuple[int, int], Arguments] = {}
         self._begun: list[Arguments] = []  # of each of `tools`
         self._has_text = False
+        self._head = b""
         self._argument_characters = 0
         self.finish = ""
         self.parts = 0
         self.tools: list[RequestedTool] = []
-        self.refused = False
-        self.started = False
-        self.done = False
+        self.refused = self.started = self.done = False
         self.failure: ProviderError | None = None
         self.usage: Usage | None = None
 
@@ -75,6 +76,10 @@ class StreamReader:
         tools = tuple(self.tools)
         output = AnswerOutput(tuple(each.text for each in self._begun)) if tools else None
         return end_of(self.finish, tools, "", self._is_empty(), output)
+
+    def name(self, attempt: Attempt) -> None:
+        """Note where the answer's id and model stand; they are read by whoever wants them."""
+        attempt.answer_head = self._head
 
     @property
     def tokens(self) -> int:
@@ -132,6 +137,8 @@ class StreamReader:
 
     def _read(self, block: bytes) -> bytes:
         parts = block.count(_PART)
+        if not self.started:  # some send an event without names before the first part
+            self._head = block[:_HEAD_BYTES]
         if not self._has_text:
             self._has_text = _speaks(block) is not None
         if parts and _is_plain(block, parts):
@@ -289,7 +296,7 @@ class ChatParser:
     def _take(self, event: Members) -> Iterator[Event]:
         usage = usage_in(event)
         self.usage = usage or self.usage
-        if not self._begun:
+        if not self._begun and (event.get("choices") or text_of(event, "id")):  # Azure's first event has neither
             self._begun, self._id = True, text_of(event, "id")
             yield Begin(self._id, text_of(event, "model"), self.usage)
         choice = _first(event.get("choices"))

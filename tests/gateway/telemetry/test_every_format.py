@@ -16,6 +16,10 @@ from tests.support.otlp import QUICK, OtlpReceiver, named
 Serve = Callable[..., Awaitable[Place]]
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SAMPLED = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
+PARAMETERS = {
+    "gemini": {"generationConfig": {"temperature": 0.5}},
+    "gemini-interactions": {"generation_config": {"temperature": 0.5}},
+}
 ROUTES = {"gemini": "/v1beta/models/{agent}:generateContent"}
 NAMES = {
     "openai": "openai",
@@ -31,7 +35,7 @@ async def test_client(serve: Serve, receiver: OtlpReceiver, client: str) -> None
     """Its route, its usage and its tools are in the spans, and its trace goes on."""
     here, dialect = await serve(seams=receiver.seams()), DIALECTS[client]
     url = here.running.url + dialect.path(here.agent, False)
-    asked = dialect.ask(here.agent, "call look_up", False)
+    asked = {**dialect.ask(here.agent, "call look_up", False), **PARAMETERS.get(client, {"temperature": 0.5})}
     answer = (await here.http.post(url, json=asked, headers=SAMPLED)).json()
     await here.http.post(url, json=dialect.after(asked, answer), headers=SAMPLED)
     spans = await receiver.until(7)
@@ -41,6 +45,7 @@ async def test_client(serve: Serve, receiver: OtlpReceiver, client: str) -> None
     tool, asking = named(spans, "execute_tool look_up"), min(receiver.of("INTERNAL"), key=lambda span: span.seconds)
     assert tool.parent_id == asking.span_id and tool.seconds[0] == pytest.approx(asking.seconds[1], abs=0.001)
     assert all(span.values["gen_ai.usage.output_tokens"] > 0 for span in receiver.of("CLIENT"))
+    assert max(span.values.get("gen_ai.request.temperature", 0) for span in receiver.of("CLIENT")) == 0.5
 
 
 @pytest.mark.parametrize("client", DIALECTS)
@@ -52,19 +57,22 @@ async def test_stream(serve: Serve, receiver: OtlpReceiver, client: str) -> None
     await here.http.post(url, json=dialect.ask(here.agent, "hello", True), headers=SAMPLED)
     spans = await receiver.until(3)
     attempt, server = named(spans, "chat good"), receiver.of("SERVER")[0]
+    assert attempt.values["gen_ai.request.stream"] and attempt.values["gen_ai.response.model"] == "good"
     assert attempt.values["gen_ai.usage.output_tokens"] == 8
-    assert server.seconds[1] - server.seconds[0] > attempt.values["serinus.first_token_seconds"] > 0
+    assert server.seconds[1] - server.seconds[0] > attempt.values["gen_ai.response.time_to_first_chunk"] > 0
     assert dict(here.received().headers)["traceparent"] == f"00-{TRACE}-{attempt.span_id}-01"
 
 
+@pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("api", PROVIDERS)
-async def test_provider(serve: Serve, receiver: OtlpReceiver, api: str) -> None:
+async def test_provider(serve: Serve, receiver: OtlpReceiver, api: str, stream: bool) -> None:
     """The conventions' name of the provider, and a parent of its own in whichever format it is asked."""
     here = await serve(seams=receiver.seams(), api=api)
-    await here.chat(headers=SAMPLED)
+    await here.chat(headers=SAMPLED, stream=stream)
     spans = await receiver.until(3)
     attempt = named(spans, "chat good")
     assert attempt.values["gen_ai.provider.name"] == NAMES[api]
+    assert attempt.values["gen_ai.response.model"] == "good" and attempt.values["gen_ai.response.id"]
     assert dict(here.received().headers)["traceparent"] == f"00-{TRACE}-{attempt.span_id}-01"
 
 

@@ -16,11 +16,11 @@ from evals.checks.graders import GraderUnavailable
 from evals.checks.javascript import compact, text_of
 from evals.checks.judging import Grade, ask_judge, object_schema, reason_of, share
 from evals.checks.scores import CaseScore
+from gateway.judging.question import VERDICT_SCHEMA, read_verdict
 
 _TEXT: Mapping[str, JsonValue] = {"type": "string"}
 _TEXTS: Mapping[str, JsonValue] = {"type": "array", "items": {"type": "string"}}
 _SCORE: Mapping[str, JsonValue] = {"type": "number", "minimum": 0, "maximum": 1}
-_VERDICT = object_schema(reason=_TEXT, score=_SCORE, **{"pass": {"type": "boolean"}})
 _QUESTIONS = 3  # that an answer is taken to answer
 _LEAST_G_EVAL = 0.7
 _LEAST_SIMILARITY = 0.75
@@ -116,7 +116,7 @@ def cosine(left: Sequence[float], right: Sequence[float]) -> float:
 
 
 async def _verdict(given: Checkable, task: str, parts: Mapping[str, str]) -> CaseScore:
-    score, passes, reason = await _ask(given, task, {**parts, **_asked(given)}, _VERDICT, _read_verdict)
+    score, passes, reason = await _ask(given, task, {**parts, **_asked(given)}, VERDICT_SCHEMA, read_verdict)
     if given.spec.threshold is not None:
         passes = passes and score >= given.spec.threshold
     return CaseScore(passes != given.spec.negated, 1 - score if given.spec.negated else score, reason)
@@ -161,13 +161,6 @@ def _measured(given: Checkable, value: float, default: float, reason: str) -> Ca
     least = default if given.spec.threshold is None else given.spec.threshold
     passed = (value >= least) != given.spec.negated
     return CaseScore(passed, 1 - value if given.spec.negated else value, reason)
-
-
-def _read_verdict(grade: Mapping[str, Any]) -> tuple[float, bool, str]:
-    passes = grade.get("pass")
-    if not isinstance(passes, bool):
-        raise ValueError("no verdict")
-    return share(grade.get("score", float(passes))), passes, reason_of(grade)
 
 
 def _category(grade: Mapping[str, Any]) -> tuple[str, str]:

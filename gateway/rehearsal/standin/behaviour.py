@@ -8,6 +8,8 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from .judge import JudgeBehaviour
+
 Fault = Literal[
     "status",  # an HTTP error of `status`, with its format's error body
     "rate_limit",  # 429 with Retry-After
@@ -114,6 +116,10 @@ class ModelBehaviour(BaseModel):
         default=None, description="What the answers of this model do wrong, although their calls go well."
     )
     slip_rate: float = Field(default=1.0, ge=0, le=1, description="The share of answers that have the `slip`.")
+    judge: JudgeBehaviour | None = Field(
+        default=None,
+        description="Grades cases where a request asks for that. Left out: such a request is answered as any other.",
+    )
     strict: bool = Field(
         default=False,
         description="Refuses what OpenAI's own servers refuse in chat completions and responses: names, ids and hints "

@@ -51,9 +51,11 @@ class KeptContents:
                 is_more = len(entries) == _ENTRIES_AT_ONCE
                 after = entries[-1][0] if entries else after
             names = [_content(agent, key) for key in wanted]
+            verdicts = [key_of(agent, "judge", "call", key) for key in wanted]  # their reasons quote the texts
             deleted = 0
             for first in range(0, len(names), _ENTRIES_AT_ONCE):
                 deleted += await self._client.delete(*names[first : first + _ENTRIES_AT_ONCE])
+                await self._client.delete(*verdicts[first : first + _ENTRIES_AT_ONCE])
         return deleted
 
 

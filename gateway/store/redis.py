@@ -50,6 +50,7 @@ from gateway.store.seam import (
     Snapshot,
 )
 from gateway.store.sums import components, decode_sides, encode_batch
+from gateway.store.verdicts import KeptVerdicts
 from gateway.timings import USUAL, Timings
 from policies.rollout.rollout import Decision
 from policies.rollout.state import State
@@ -83,6 +84,7 @@ class RedisStore(
     IntervalStore,
     ItemStore,
     KeptContents,
+    KeptVerdicts,
     ReceiverStore,
 ):
     """Implements `Store` over a client of `connect`, which it closes with itself.

@@ -17,6 +17,7 @@ from gateway.store.handover_seam import HandoverSeam
 from gateway.store.history_seam import HistoryStore
 from gateway.store.intervals import RecentCells
 from gateway.store.trace_seam import TraceStore
+from gateway.store.verdict_seam import VerdictStore
 from policies.evidence.evidence import ArmEvidence
 from policies.evidence.tally import Tally
 from policies.rollout.rollout import Decision
@@ -166,7 +167,7 @@ class Notice:
     event: Mapping[str, Any]
 
 
-class Store(AlertSeam, ContentStore, HandoverSeam, HistoryStore, TraceStore, Protocol):
+class Store(AlertSeam, ContentStore, HandoverSeam, HistoryStore, TraceStore, VerdictStore, Protocol):
     """The shared state. One implementation: Redis, embedded or remote."""
 
     async def read(self, agent: str) -> tuple[State | None, float]:

@@ -122,6 +122,7 @@ class Gateway:
             self.retirements.look_for_ever,
             self.retirements.refresh_for_ever,
             self.model_lists.fetch_for_ever,
+            self.services.status.keep_fresh_for_ever,
             *[self.shadows.work] * WORKERS,
         ):
             self.keep(work)
@@ -292,11 +293,12 @@ def build(
     proxy = Proxy(table, chain, attempts, recorder, shadows, clock, replies, hedges, exposures, conversations)
     retirements = RetirementWatch(store.store, notices, log, clock.unix, recorder.models_called, given.timings)
     retirements.follow(deployment, runtime)
+    openings, latest = conversations.beginnings.openings, controller.latest
     traces = wiring.trace_writer(store.store, recorder.finished, log, deployment, runtime)
     services = Services(
         runtime=runtime, table=table, controller=controller, store=store.store, memory=store.memory,
         commands=Commands(store.store, table, controller.records, controller.outages), proxy=proxy,
-        status=StatusBuilder(store.store, table, runtime.prices, conversations.beginnings.openings, retirements.near),
+        status=StatusBuilder(store.store, table, runtime.prices, openings, retirements.near, latest),
         log=log, replica=replica, backend=store.backend, loaded_at=clock.unix(), counts=recorder.counts,
         items=KeptItems(store.store, log, clock.monotonic), traces=TraceReader(store.store, traces),
         calls=Places(deployment.settings.limits.in_flight), sockets=Places(deployment.settings.limits.websockets),

@@ -20,7 +20,7 @@ from gateway.rollout.store_health import EVERY_AGENT
 from gateway.rollout.table import Table
 from gateway.runtime import Runtime
 from gateway.store.memory import Memory
-from gateway.store.seam import Batch, FlushReply, Store
+from gateway.store.seam import Batch, FlushReply, Snapshot, Store
 from gateway.timings import USUAL, Timings
 from routing.chain import Target
 
@@ -77,6 +77,10 @@ class Controller:
     def store_error(self) -> str | None:
         """Return why a record could not be reached or changed, None while all is well."""
         return self.outages.store_error
+
+    def latest(self, agent: str) -> Snapshot | None:
+        """Return what the judge's latest look at the agent's trial has read, if this replica looks at it."""
+        return self._judge.latest(agent)
 
     def install(self, runtime: Runtime) -> None:
         """Let every agent's record follow the new configuration, which is in the table."""

@@ -22,24 +22,33 @@ class Judge:
         self._store = store
         self._table = table
         self._lease_seconds = lease_seconds
+        self._looked: dict[str, Snapshot] = {}
         self.notes = EvidenceNotes(store)
 
     def watched(self) -> list[str]:
         """The agents with a canary that is, or was until lately, on trial."""
         entries = {agent: self._table.entry(agent) for agent in self._table}
-        return [
+        watched = [
             agent
             for agent, entry in entries.items()
             if entry and entry.state and entry.state.canary and entry.state.weight
         ]
+        self._looked = {agent: self._looked[agent] for agent in watched if agent in self._looked}
+        return watched
+
+    def latest(self, agent: str) -> Snapshot | None:
+        """Return what this replica's latest look at the trial has read; None where the latest look is not its own."""
+        return self._looked.get(agent)
 
     async def look(self, agent: str) -> Decision | None:
         """Judge a trial that nothing bad has drawn attention to: what it costs, whether it may go on. Raises
         StoreAway."""
         entry = self._table.entry(agent)
+        self._looked.pop(agent, None)
         if entry is None or not await self._is_to_look(agent, entry):
             return None
-        snapshot, entry = await self._store.snapshot(agent), self._table.entry(agent)
+        snapshot = self._looked[agent] = await self._store.snapshot(agent)
+        entry = self._table.entry(agent)
         if entry is None or entry.state is None or snapshot.state != entry.state:
             return None
         if entry.on_trial and not entry.state.frozen and (frozen := thresholds_of(entry, snapshot)):

@@ -56,7 +56,8 @@ class StatusBuilder:
     """Build the views of agents. Remembers the last snapshot of each agent for when the store is away.
 
     `prices` follow the configuration: they know the targets that have served an agent here without a known price.
-    `endings` are the targets of an agent, or plain models, that a provider ends.
+    `endings` are the targets of an agent, or plain models, that a provider ends. `latest` is what the judge's latest
+    look at a trial has read, None where it has not looked: of many agents that is not read a second time.
     """
 
     def __init__(
@@ -66,13 +67,16 @@ class StatusBuilder:
         prices: PriceBook,
         openings: SharedOpenings,
         endings: Callable[[str], Sequence[ModelEnding]] = lambda _agent: (),
+        latest: Callable[[str], Snapshot | None] = lambda _agent: None,
     ) -> None:
         self.prices = prices
         self._openings = openings
         self._endings = endings
         self._store = store
         self._last: dict[str, tuple[Snapshot, Mapping[str, Any]]] = {}
-        self._recent = RecentViews(table, self._refresh, self._view)
+        self._latest = latest
+        self._recent = RecentViews(table, self._refresh, self._view, glance=self._refresh_seen)
+        self.keep_fresh_for_ever = self._recent.keep_fresh_for_ever
 
     async def agents(self, names: Sequence[str]) -> dict[str, AgentView]:
         """Return the views of those agents, by name; without those that the table no longer knows."""
@@ -106,9 +110,13 @@ class StatusBuilder:
             view, openings=self._openings.sentence(name), retirements=tuple(map(_retirement, self._endings(name)))
         )
 
-    async def _refresh(self, name: str) -> None:
+    async def _refresh_seen(self, name: str) -> None:
+        """As `_refresh`, with what the judge has read where it has looked."""
+        await self._refresh(name, self._latest(name))
+
+    async def _refresh(self, name: str, seen: Snapshot | None = None) -> None:
         with suppress(StoreAway):
-            snapshot = await self._store.snapshot(name)
+            snapshot = seen or await self._store.snapshot(name)
             known, event = self._last.get(name, (_NOTHING, {}))
             if not event or known.state != snapshot.state:  # else the latest change is the one that is known
                 event = next(iter(await self._store.audit(name, 1)), {})

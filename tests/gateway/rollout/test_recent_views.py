@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from gateway.rollout.recent_views import FEW, FRESH_SECONDS, MOST_STALE_SECONDS, STALE_SECONDS, RecentViews
+from gateway.rollout.recent_views import (
+    FEW,
+    FRESH_SECONDS,
+    MOST_A_SECOND,
+    MOST_STALE_SECONDS,
+    STALE_SECONDS,
+    VERY_MANY,
+    RecentViews,
+)
 from gateway.rollout.status_view import AgentView
 from gateway.rollout.table import Entry, Table
 from policies.rollout.rollout import reconcile
@@ -85,6 +93,25 @@ async def test_a_view_that_is_too_old_is_not_shown(watched: Watched) -> None:
     await watched.look(MANY)
     watched.now += STALE_SECONDS * len(MANY) + 0.01
     assert (await watched.views.agents(MANY))[MANY[0]].epoch > len(MANY)
+
+
+async def test_the_first_look_after_a_night_waits_for_nothing(watched: Watched) -> None:
+    """Views are renewed while nobody looks, some a second: no reading and no judgement is left for who comes."""
+    for _ in range(100):
+        watched.now += 1.0
+        before = len(watched.built)
+        await watched.views.keep_fresh()
+        assert len(watched.built) - before <= MOST_A_SECOND
+    watched.read.clear()
+    watched.built.clear()
+    assert len(await watched.views.agents(MANY)) == len(MANY) and (watched.read, watched.built) == ([], [])
+
+
+async def test_views_of_fewer_agents_are_not_kept(watched: Watched) -> None:
+    """They are built within milliseconds when somebody looks, and cost nothing before."""
+    watched.table.install(agents(MANY[: VERY_MANY - 1]))
+    await watched.views.keep_fresh()
+    assert watched.read == []
 
 
 async def test_an_agent_whose_record_changed_is_read_at_once(watched: Watched) -> None:

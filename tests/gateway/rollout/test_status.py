@@ -1,7 +1,9 @@
 """Reading of an agent for its status: what has not changed is not read again."""
 
 from gateway.rollout.openings import SharedOpenings
+from gateway.rollout.recent_views import FEW
 from gateway.rollout.status import StatusBuilder
+from tests.support.faulty_store import answer
 from tests.support.replicas import PRICES, Replica, replicas
 from tests.support.trials import agent_named, command
 
@@ -24,3 +26,36 @@ async def test_the_audit_trail_is_read_after_a_change_alone(redis_url: str, agen
         await other.commands.act(agent, other.state(agent).epoch, command("pause"))
         await here.controller.poll()
         assert [await _last_action(status, here, agent) for _ in range(2)] == [("pause", 1), ("pause", 0)]
+
+
+async def test_what_the_judge_has_read_is_not_read_again(redis_url: str, agent: str) -> None:
+    """The overview of many trials asks the store for none that this replica looks at; a few are read anew."""
+    names = [f"{agent}-{number}" for number in range(FEW + 1)]
+    async with replicas(redis_url, 2) as (here, other):
+        for each in (here, other):
+            await each.configure(*map(agent_named, names))
+        await here.controller.poll()
+        await other.controller.poll()
+        for each, read in ((here, 0), (other, len(names))):
+            latest = each.controller.latest
+            status = StatusBuilder(each.store, each.table, PRICES, SharedOpenings(lambda: 0.0), latest=latest)
+            assert await _read(status, each, names) == read
+            assert await _read(status, each, names[:FEW]) == FEW
+
+
+async def test_a_look_that_failed_is_not_shown(redis_url: str, agent: str) -> None:
+    """What the judge read before is no longer the latest: somebody else may look now."""
+    async with replicas(redis_url, 1) as (here,):
+        await here.configure(agent_named(agent))
+        await here.controller.poll()
+        assert here.controller.latest(agent) is not None
+        here.store.script("lease", answer(False))
+        await here.controller.poll()
+        assert here.controller.latest(agent) is None
+
+
+async def _read(status: StatusBuilder, replica: Replica, names: list[str]) -> int:
+    """Return how many agents were read for their views."""
+    before = replica.store.calls["snapshot"]
+    assert list(await status.agents(names)) == names
+    return replica.store.calls["snapshot"] - before

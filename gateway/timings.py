@@ -23,6 +23,8 @@ class Timings:
     notice_claim: float = 60.0  # longer than a delivery to every receiver takes; then another replica may try
     escalation_store: float = 1.0  # until the store is told again of a conversation that it did not take
     escalation_webhook: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # then the store alone has it
+    escalation_held: float = 20.0  # a delivery, by the replica that makes it; then it is dead, and another may
+    escalation_look: float = 5.0  # between two looks for deliveries that nobody holds
     escalation_finish: float = 5.0  # for all that is still queued at the stop
     replies: float = 1.0  # between two looks for people's replies
 

@@ -1,10 +1,12 @@
 """The last target, `human`: hands a conversation over to people and answers the client at once.
 
 The client gets a well-formed completion that says so. The handover itself goes into the store's stream and to the
-webhook from a queue, so that no call waits for either; what cannot be delivered yet is kept and tried again.
+webhook from a queue, so that no call waits for either; what cannot be delivered yet is kept and tried again. What the
+store has is delivered whoever dies: it keeps each delivery until it is made.
 """
 
 import asyncio
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -28,13 +30,14 @@ MOST_MESSAGE_CHARACTERS = 32_000  # of JSON, kept and told of one conversation: 
 _LONGEST_FAILURE = 500
 _MOST_BYTES_OF_ALL = 256 << 20  # in the store, of all agents together
 _LEAST_BYTES = 1 << 20  # of one agent, however many there are
+_LEAVING_SECONDS = 1.0  # of the stop, to tell the store what others may deliver
 _ROOM = QueueRoom()
 
 
 class Escalations:
     """The queues of handovers of one replica: first all go into the store, in order, then the webhook is told.
 
-    `most_bytes`, what one agent's may take in the store, follows the configuration, as the webhook does.
+    `most_bytes`, what one agent's may take in the store, follows the configuration, as `agents` and the webhook do.
     """
 
     def __init__(self, store: Store, log: Log, timings: Timings = USUAL, room: QueueRoom = _ROOM) -> None:
@@ -42,6 +45,7 @@ class Escalations:
         self._log = log
         self._timings = timings
         self.most_bytes = MOST_BYTES
+        self.agents: Sequence[str] = ()
         self._unstored = Waiting(room)
         self._unsent = WebhookQueue(store, log, timings, room)
         self._wake = asyncio.Event()
@@ -55,9 +59,10 @@ class Escalations:
     def webhook(self, webhook: Webhook | None) -> None:
         self._unsent.webhook = webhook
 
-    def share_among(self, agents: int) -> None:
-        """Let the escalations of so many agents take their share of the store each."""
-        self.most_bytes = min(MOST_BYTES, max(_LEAST_BYTES, _MOST_BYTES_OF_ALL // max(agents, 1)))
+    def share_among(self, agents: Iterable[str]) -> None:
+        """Let the escalations of these agents take their share of the store each."""
+        self.agents = tuple(agents)
+        self.most_bytes = min(MOST_BYTES, max(_LEAST_BYTES, _MOST_BYTES_OF_ALL // max(len(self.agents), 1)))
 
     def hand_over(self, call: Call, outcome: Outcome, at: float) -> None:
         """Queue the conversation of a call; `at` in Unix seconds. When people are hopelessly behind, only log it."""
@@ -87,6 +92,7 @@ class Escalations:
         async with asyncio.TaskGroup() as group:
             for handover in self._unsent.waiting:
                 group.create_task(self._unsent.tell_with_retries(handover))
+            group.create_task(self._take_over_for_ever(group))
             while True:
                 while stored := await self._store_next():
                     group.create_task(self._unsent.tell_with_retries(stored))
@@ -102,16 +108,28 @@ class Escalations:
                 while stored := await self._store_next():
                     group.create_task(self._unsent.tell_last(stored))
         await self._unsent.leave_all()
+        with suppress(StoreAway, TimeoutError):
+            async with asyncio.timeout(_LEAVING_SECONDS):
+                await self._unsent.leave_to_others()
         if self._unstored:
             self._log.error("escalations_lost", ids=[handover.call_id for handover in self._unstored])
         if self._unsent.waiting:
             self._log.error("escalations_not_sent", ids=[handover.call_id for handover in self._unsent.waiting])
 
+    async def _take_over_for_ever(self, group: asyncio.TaskGroup) -> None:
+        """Deliver also what a replica held that is dead, until cancelled."""
+        while True:
+            await asyncio.sleep(self._timings.escalation_look)
+            with suppress(StoreAway):
+                for handover in await self._unsent.take_over(self.agents):
+                    group.create_task(self._unsent.tell_with_retries(handover))
+
     async def _store_next(self) -> Handover | None:
         """Store the next one, and let it wait for the webhook. None when there is no further one to tell of."""
         while handover := self._unstored.first():
             try:
-                handover.place = await self._store.escalate(handover.agent, handover.event, self.most_bytes)
+                held = self._unsent.held_seconds
+                handover.place = await self._store.escalate(handover.agent, handover.event, self.most_bytes, held)
             except StoreAway:
                 await asyncio.sleep(self._timings.escalation_store)
                 continue

@@ -1,12 +1,13 @@
 """The webhook's queue: one delivery for each handed-over conversation, then a bounded number of its further turns.
 
 A delivery that is under way is never left: whoever comes after it, the stop or work that begins again, waits for its
-end and does not send it a second time.
+end and does not send it a second time. The store has each delivery until the webhook took it, or was told often
+enough: when a replica dies, another one, or the same one begun again, makes those that it held.
 """
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from time import time
 from typing import Literal
@@ -23,6 +24,7 @@ from gateway.webhook.webhook import Webhook
 BODY_VERSION = 2
 DeliveryType = Literal["escalation.opened", "escalation.message"]
 _WEBHOOKS_AT_ONCE = 8  # so that one slow receiver of many does not hold up the other deliveries
+_TAKEN_AT_ONCE = 100  # deliveries of one agent that nobody holds
 _SHARE_OF_STOP = 0.5  # of the time that the stop has, for a delivery that is under way
 
 
@@ -42,6 +44,7 @@ class WebhookQueue:
         self._timings = timings
         self._unix = unix
         self._posts: dict[Handover, asyncio.Task[None]] = {}
+        self._unsettled: dict[tuple[str, str], None] = {}  # agents and call ids that need no delivery any more
         self._at_once = asyncio.Semaphore(_WEBHOOKS_AT_ONCE)
 
     async def tell_with_retries(self, handover: Handover) -> None:
@@ -55,6 +58,50 @@ class WebhookQueue:
             if handover.tries <= len(pauses):
                 await asyncio.sleep(pauses[handover.tries - 1])
         self.waiting.remove(handover)
+        await self._settle(handover)
+
+    @property
+    def held_seconds(self) -> float:
+        """Return for how long the store keeps others from what waits here; 0 where there is nobody to tell."""
+        return 0.0 if self.webhook is None else self._timings.escalation_held
+
+    async def take_over(self, agents: Sequence[str]) -> list[Handover]:
+        """Keep others from what waits here, and return what nobody delivers; it waits here now. Raises StoreAway."""
+        await self._settle_all()
+        await self._hold(self._timings.escalation_held)
+        if self.webhook is None:
+            return []
+        found = await self._store.take_deliveries(agents, _TAKEN_AT_ONCE, self._timings.escalation_held)
+        known = {(handover.agent, handover.call_id) for handover in self.waiting}
+        new = [Handover(each.agent, each.event, each.place) for each in found]
+        taken = [each for each in new if (each.agent, each.call_id) not in known and self.waiting.add(each)]
+        for each in taken:
+            self._log.warning("escalation_taken_over", id=each.call_id, agent=each.agent, **_named(each.place))
+        return taken
+
+    async def leave_to_others(self) -> None:
+        """Let others deliver what still waits here. Raises StoreAway; then they may when it is no longer held."""
+        await self._settle_all()
+        await self._hold(0.0)
+
+    async def _hold(self, seconds: float) -> None:
+        by_agent: dict[str, list[str]] = {}
+        for handover in self.waiting:
+            by_agent.setdefault(handover.agent, []).append(handover.call_id)
+        for agent, call_ids in by_agent.items():
+            await self._store.hold_deliveries(agent, call_ids, seconds)
+
+    async def _settle(self, handover: Handover) -> None:
+        """Tell the store that nobody is to deliver it any more, now or when the store is back."""
+        if self.webhook is not None:
+            self._unsettled[handover.agent, handover.call_id] = None
+            with suppress(StoreAway):
+                await self._settle_all()
+
+    async def _settle_all(self) -> None:
+        for agent, call_id in list(self._unsettled):
+            await self._store.settle_delivery(agent, call_id)
+            self._unsettled.pop((agent, call_id), None)
 
     async def tell_last(self, handover: Handover) -> None:
         """Tell the webhook before the gateway stops: wait for what is under way, and send it again if that fails."""
@@ -102,6 +149,7 @@ class WebhookQueue:
             self.waiting.remove(handover)
             self._log.info("escalated", id=handover.call_id, agent=handover.agent, **_named(handover.place))
             await self._note_acceptance(handover)
+            await self._settle(handover)
         return True
 
     async def _post(self, handover: Handover) -> None:

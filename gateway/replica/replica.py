@@ -193,7 +193,7 @@ class Gateway:
         services.proxy.conversations.beginnings.under_way.keep_agents(
             filter(None, map(services.table.entry, services.table))
         )
-        self.escalations.share_among(len(deployment.agents))
+        self.escalations.share_among(deployment.agents)
         wiring.let_follow(self.traces, deployment, services.runtime)
         services.controller.install(services.runtime)
         self._turn_webhooks(deployment.settings)
@@ -268,8 +268,7 @@ def build(
     """A gateway over an open store. `replica` is unique to this process; `host` is where it listens, by default where
     the configuration says; `seams` are the machine's unless given."""
     log.hide(wiring.redactor(deployment.settings))
-    given = seams or Seams()
-    clock, draw = given.clock, given.draw
+    clock, draw = (given := seams or Seams()).clock, given.draw
     table, circuits = Table(), Circuits(clock.monotonic)
     table.install(deployment.agents)
     recorder, notices = Recorder(log, clock), Notices(store.store, table, log, clock, given.timings)
@@ -293,12 +292,12 @@ def build(
     proxy = Proxy(table, chain, attempts, recorder, shadows, clock, replies, hedges, exposures, conversations)
     retirements = RetirementWatch(store.store, notices, log, clock.unix, recorder.models_called, given.timings)
     retirements.follow(deployment, runtime)
-    openings, latest = conversations.beginnings.openings, controller.latest
+    openings = conversations.beginnings.openings
     traces = wiring.trace_writer(store.store, recorder.finished, log, deployment, runtime)
     services = Services(
         runtime=runtime, table=table, controller=controller, store=store.store, memory=store.memory,
         commands=Commands(store.store, table, controller.records, controller.outages), proxy=proxy,
-        status=StatusBuilder(store.store, table, runtime.prices, openings, retirements.near, latest),
+        status=StatusBuilder(store.store, table, runtime.prices, openings, retirements.near, controller.latest),
         log=log, replica=replica, backend=store.backend, loaded_at=clock.unix(), counts=recorder.counts,
         items=KeptItems(store.store, log, clock.monotonic), traces=TraceReader(store.store, traces),
         calls=Places(deployment.settings.limits.in_flight), sockets=Places(deployment.settings.limits.websockets),
@@ -313,7 +312,7 @@ def build(
 def _escalations(deployment: Deployment, store: OpenStore, log: Log, timings: Timings) -> Escalations:
     escalations = Escalations(store.store, log, timings)
     escalations.webhook = wiring.webhook(deployment.settings)
-    escalations.share_among(len(deployment.agents))
+    escalations.share_among(deployment.agents)
     return escalations
 
 

@@ -75,7 +75,7 @@ class StatusBuilder:
         self._store = store
         self._last: dict[str, tuple[Snapshot, Mapping[str, Any]]] = {}
         self._latest = latest
-        self._recent = RecentViews(table, self._refresh, self._view, glance=self._refresh_seen)
+        self._recent = RecentViews(table, self._refresh, self._view, glance=self._glance)
         self.keep_fresh_for_ever = self._recent.keep_fresh_for_ever
 
     async def agents(self, names: Sequence[str]) -> dict[str, AgentView]:
@@ -110,8 +110,8 @@ class StatusBuilder:
             view, openings=self._openings.sentence(name), retirements=tuple(map(_retirement, self._endings(name)))
         )
 
-    async def _refresh_seen(self, name: str) -> None:
-        """As `_refresh`, with what the judge has read where it has looked."""
+    async def _glance(self, name: str) -> None:
+        """Refresh an agent by what the judge has read of it, where the judge has looked."""
         await self._refresh(name, self._latest(name))
 
     async def _refresh(self, name: str, seen: Snapshot | None = None) -> None:

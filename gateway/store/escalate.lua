@@ -8,21 +8,29 @@
 --       4  open         hash: conversation to the digest of the call that opened its handover, until a person replies
 --       5  turns        hash: digest of an opening call's id to "<bytes beyond the entry's size> <messages that its
 --                       latest call had> <calls after the opening one> <digest of each that is told of>…"
+--       6  outbox       hash: digest of a call's id to what the webhook is still to be told of it, as JSON
+--       7  claims       hash: the same digest to "<milliseconds until which a replica delivers it> <those of its entry>"
+--       8  outbox_bytes string: the sizes of the outbox's entries, together
 -- ARGV  1  digest of the call's id, 2  messages as JSON
 --       3  bytes that may be kept, 4  handovers that may be kept, 5  seconds that each may be kept
 --       6  the conversation, or '', 7  messages that the call had
 --       8  seconds for which a handover is joined, 9  calls of one handover that are told of, the opening one included
+--       10  milliseconds for which the caller delivers the call itself, 0 where nobody is to be told
+--       11  bytes that the outbox may take; beyond them the caller's own memory has the delivery alone
 --       then the fields of the entry; `digest` and `size` are added to them
 -- Returns the entry's id in the stream, the opening call's id, the call's number among those of the handover (0 beyond
 -- those that are told of), and how many messages the call before it had (-1: not known).
 
 local STREAM, HANDED, BYTES, OPEN, TURNS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local FIRST_FIELD, OPEN_COST, TURN_COST = 10, 200, 150
+local OUTBOX, CLAIMS, OUTBOX_BYTES = KEYS[6], KEYS[7], KEYS[8]
+local FIRST_FIELD, OPEN_COST, TURN_COST = 12, 200, 150
 local digest, messages = ARGV[1], ARGV[2]
 local most_bytes, most, seconds = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local conversation, said = ARGV[6], ARGV[7]
 local joined_seconds, most_delivered = tonumber(ARGV[8]), tonumber(ARGV[9])
-local now = tonumber(redis.call('TIME')[1])
+local claim_ms, outbox_most = tonumber(ARGV[10]), tonumber(ARGV[11])
+local time = redis.call('TIME')
+local now = tonumber(time[1])
 
 local function fields_of(entry)
   local found = {}
@@ -106,10 +114,23 @@ local function begin()
   return {entry, call_id, 1, -1}
 end
 
+local function keep_for_webhook(place)
+  if claim_ms == 0 or place[3] == 0 then return end
+  local event = {messages = messages}
+  for index = FIRST_FIELD, #ARGV, 2 do event[ARGV[index]] = ARGV[index + 1] end
+  local text = cjson.encode({event = event, place = place})
+  if tonumber(redis.call('GET', OUTBOX_BYTES) or '0') + #text > outbox_most then return end
+  local now_ms = now * 1000 + math.floor(tonumber(time[2]) / 1000)
+  redis.call('HSET', OUTBOX, digest, text)
+  redis.call('HSET', CLAIMS, digest, string.format('%.0f %.0f', now_ms + claim_ms, now_ms))
+  redis.call('INCRBY', OUTBOX_BYTES, #text)
+end
+
 local opener = conversation ~= '' and redis.call('HGET', OPEN, conversation)
 local kept = opener and redis.call('HGET', HANDED, opener)
 local place
 if kept and age_of(kept) <= joined_seconds then place = join(opener, kept) else place = begin() end
+keep_for_webhook(place)
 
 while true do
   local old = redis.call('XRANGE', STREAM, '-', '+', 'COUNT', 1)[1]

@@ -75,14 +75,38 @@ class Handed:
         return "waiting" if now - float(self.event["at"]) <= FOLLOWED_SECONDS else "expired"
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A call that the webhook is still to be told of: what `escalate` was given and returned."""
+
+    agent: str
+    event: Mapping[str, str]
+    place: HandoverPlace
+
+
 class HandoverSeam(Protocol):
     """Handovers to people, and their replies."""
 
-    async def escalate(self, agent: str, event: Mapping[str, str], most_bytes: int = ...) -> HandoverPlace:
+    async def escalate(
+        self, agent: str, event: Mapping[str, str], most_bytes: int = ..., held_seconds: float = ...
+    ) -> HandoverPlace:
         """Keep a conversation that is handed to a person, by the `call_id` in it, once.
 
         A call whose `conversation` waits for a reply joins that handover, with its messages in place of the earlier
         ones. The agent's oldest go when all of them together take more than `most_bytes`, are too many or a month old.
+        With `held_seconds` its delivery is kept, too, until it is settled: the caller makes it, and after so many
+        seconds without `hold_deliveries` anybody may.
+        """
+
+    async def hold_deliveries(self, agent: str, call_ids: Sequence[str], seconds: float) -> None:
+        """Keep others from these deliveries for so long; those that are settled stay so."""
+
+    async def settle_delivery(self, agent: str, call_id: str) -> None:
+        """Note that nobody is to deliver it any more."""
+
+    async def take_deliveries(self, agents: Sequence[str], count: int, seconds: float) -> list[Delivery]:
+        """Return deliveries of these agents that nobody holds, in the order of each handover, and hold them for so
+        long: at most `count` of an agent. One that is a day old is given up.
         """
 
     async def escalations(

@@ -10,6 +10,7 @@ from heapq import nlargest
 from itertools import chain
 from typing import Any, NamedTuple
 
+from gateway.store.deliveries import OUTBOX, place_of
 from gateway.store.handover_seam import FOLLOWED_SECONDS, Handed, HandoverPlace, HumanReply, Place
 from gateway.store.reaching import Reaching, key_of
 from gateway.store.scripts import ESCALATE, REPLY
@@ -23,7 +24,8 @@ REPLIES_AT_ONCE = 100
 
 
 _OPEN, _TURNS = "open_handovers", "handover_turns"
-_PARTS = ("escalations", "handed", "escalation_bytes", _OPEN, _TURNS)  # in the order of escalate.lua
+_PARTS = ("escalations", "handed", "escalation_bytes", _OPEN, _TURNS, *OUTBOX)  # in the order of escalate.lua
+_SHARE_OF_OUTBOX = 4  # the outbox may take a fourth of what the handovers may
 _JOINED = "@"  # begins what is kept of a call that joined a handover
 
 
@@ -39,18 +41,22 @@ class HandoverStore:
     """The handover operations of `RedisStore`."""
 
     async def escalate(
-        self: Reaching, agent: str, event: Mapping[str, str], most_bytes: int = MOST_BYTES
+        self: Reaching,
+        agent: str,
+        event: Mapping[str, str],
+        most_bytes: int = MOST_BYTES,
+        held_seconds: float = 0.0,
     ) -> HandoverPlace:
         head = {name: text for name, text in event.items() if name not in ("messages", "message_count")}
         name, messages = digest(event["call_id"]).hex(), event.get("messages", "[]")
         bounds = (most_bytes, self._bounds.escalations, self._bounds.escalation_seconds)
         conversation = (event.get("conversation", ""), event.get("message_count", "-1"))
-        given = (name, messages, *bounds, *conversation, FOLLOWED_SECONDS, MOST_DELIVERED)
+        outbox = (round(held_seconds * 1000), most_bytes // _SHARE_OF_OUTBOX)
+        given = (name, messages, *bounds, *conversation, FOLLOWED_SECONDS, MOST_DELIVERED, *outbox)
         keys = [key_of(agent, part) for part in _PARTS]
         async with self._reach():
             place: Any = await self._run(ESCALATE, keys, (*given, *chain.from_iterable(head.items())))
-        entry, escalation_id, sequence, before = place
-        return HandoverPlace(str(entry), str(escalation_id), int(sequence), int(before) if int(before) >= 0 else None)
+        return place_of(place)
 
     async def escalations(
         self: Reaching, agents: Sequence[str], count: int, before: Place | None = None

@@ -30,6 +30,7 @@ from gateway.store.codec import decode_state, decode_tallies, encode_event, enco
 from gateway.store.connect import MAX_IN_FLIGHT, Client, close, disconnect, know_nodes
 from gateway.store.contents import KeptContents
 from gateway.store.costs import CostStore, cost_keys
+from gateway.store.deliveries import DeliveryStore
 from gateway.store.failures import CALLS, MOST, ReasonsByVersion, decode_reasons
 from gateway.store.faults import FAILURES, away_on_failure, heeding_cancellation
 from gateway.store.feedback import FeedbackStore
@@ -80,6 +81,7 @@ class RedisStore(
     CostStore,
     CallStore,
     FeedbackStore,
+    DeliveryStore,
     HandoverStore,
     IntervalStore,
     ItemStore,

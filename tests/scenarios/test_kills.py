@@ -115,6 +115,44 @@ async def test_a_replica_killed_while_it_tells(tmp_path: Path, redis_url: str, a
     assert ear.keys == [f"{agent}:2"] * 2 and ear.bodies[0] == ear.bodies[1]
 
 
+@pytest.mark.parametrize("heir", ["other", "one"])
+async def test_a_replica_killed_before_its_delivery(tmp_path: Path, redis_url: str, agent: str, heir: str) -> None:
+    """A conversation was handed over and its webhook not told: another replica tells it, or the same one begun again,
+    under the same key."""
+    ear = Receiver()
+    async with listening(ear.serve) as port, provider(bad=ModelBehaviour(error_rate=1.0)) as standin:
+        files = trial(agent, standin)
+        escalation = {"webhook": f"http://127.0.0.1:{port}/desk", "allow_private_webhook": True}
+        gateway = {**cast(Any, files["gateway.yaml"]), "retries": {"per_target": 0}, "escalation": escalation}
+        routing = {"agents": {agent: {"stable": "v2", "fallback": ["human"]}}}
+        folder = write(tmp_path / "config", {**files, "gateway.yaml": gateway, "routing.yaml": routing})
+        ear.seconds = ENOUGH_SECONDS  # it hears, and does not answer
+        environ = {"SERINUS_STORE": redis_url}
+        async with serving(folder, environ, "one") as one, crowd(one.url) as people:
+            (reply,) = await people.call_often(agent, 1)
+            assert reply.headers["x-serinus-escalated"] == "human"
+            await within(TOLD_WITHIN, lambda: len(ear.keys) == 1)
+            await one.kill()
+        ear.seconds = 0.0
+        async with serving(folder, environ, heir) as next_one:
+            await a_delivery_later(redis_url, agent)
+            await heard(ear, 2)
+            assert [line["sequence"] for line in next_one.log() if line["event"] == "escalation_taken_over"] == [1]
+    call_id = reply.headers["x-serinus-call-id"]
+    assert [body["call_id"] for body in ear.bodies] == [call_id] * 2 and ear.bodies[0] == ear.bodies[1]
+    assert ear.keys == [call_id.lower()] * 2  # as the receiver notes it
+
+
+async def a_delivery_later(redis_url: str, agent: str) -> None:
+    """Let the store believe that whoever held the deliveries held them until now."""
+    client, claims = connect(redis_url), f"serinus:{{{agent}}}:outbox_claims"
+    assert isinstance(client, Redis)
+    held: dict[str, str] = await cast(Any, client.hgetall(claims))
+    for field, times in held.items():
+        await cast(Any, client.hset(claims, field, f"0 {times.split()[1]}"))
+    await client.aclose()
+
+
 async def a_minute_later(redis_url: str, agent: str) -> None:
     """Let the store believe that the notices were taken so long ago that whoever did must be dead."""
     client, stream = connect(redis_url), f"serinus:{{{agent}}}:audit"

@@ -274,6 +274,6 @@ def test_agents_share_the_store() -> None:
     escalations = Escalations(None, None)  # type: ignore[arg-type]  # nothing is delivered
     shares = {}
     for agents in (0, 1, 8, 64, 10_000):
-        escalations.share_among(agents)
+        escalations.share_among(f"agent-{number}" for number in range(agents))
         shares[agents] = escalations.most_bytes
     assert shares == {0: 32 << 20, 1: 32 << 20, 8: 32 << 20, 64: 4 << 20, 10_000: 1 << 20}

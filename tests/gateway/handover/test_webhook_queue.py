@@ -28,7 +28,10 @@ from tests.support.faulty_store import FaultyStore, deny, late
 from tests.support.listening import listening
 from tests.support.receivers import Receiver
 
-QUICK = Timings(escalation_store=0.01, escalation_webhook=(0.05, 0.05, 0.05), escalation_finish=2.0)
+QUICK = Timings(
+    escalation_store=0.01, escalation_webhook=(0.05, 0.05, 0.05), escalation_finish=2.0, escalation_held=0.5,
+    escalation_look=0.1,
+)  # fmt: skip
 Replica = Callable[[], tuple[Escalations, FaultyStore]]
 
 
@@ -42,7 +45,7 @@ async def there() -> AsyncIterator[Receiver]:
 
 
 @pytest_asyncio.fixture
-async def replica(redis_url: str, there: Receiver) -> AsyncIterator[Replica]:
+async def replica(redis_url: str, agent: str, there: Receiver) -> AsyncIterator[Replica]:
     """Makes replicas over one store: their queues, and each one's way to the store."""
     stores: list[FaultyStore] = []
     url = there.fields["url"]
@@ -52,6 +55,7 @@ async def replica(redis_url: str, there: Receiver) -> AsyncIterator[Replica]:
         stores.append(store)
         log: Log = structlog.wrap_logger(CapturingLogger(), processors=[lambda _, __, event: ((), event)])
         queue = Escalations(store, log, QUICK)
+        queue.share_among([agent])
         queue.webhook = Webhook(transport(TransportOptions()), url, allow_private=True)
         return queue, store
 
@@ -268,3 +272,78 @@ async def test_a_receiver_that_hangs_at_the_stop(agent: str, replica: Replica, t
     async with asyncio.timeout(4):
         await stop(work, queue)
     assert there.keys == ["c-1", "c-1"] and not queue._unsent._posts
+
+
+async def kill(task: "asyncio.Task[None]", queue: Escalations) -> None:
+    """End the work as SIGKILL does: nothing is sent, stored or said any more."""
+    posts = list(queue._unsent._posts.values())
+    for each in (task, *posts):
+        each.cancel()
+    await asyncio.gather(task, *posts, return_exceptions=True)
+
+
+async def test_another_replica_delivers_what_a_dead_one_held(agent: str, replica: Replica, there: Receiver) -> None:
+    """Under the same keys and in the same order, with the same bodies; then nobody does once more."""
+    (dead, _), (other, store) = replica(), replica()
+    there.slow = {"c-1"}
+    work = asyncio.create_task(dead.deliver_for_ever())
+    hand_over(dead, agent, "c-1")
+    hand_over(dead, agent, "c-2", turns=3)
+    await eventually(lambda: there.keys == ["c-1"] and not dead._unstored)
+    await kill(work, dead)
+    there.slow.clear()
+    work = asyncio.create_task(other.deliver_for_ever())
+    await eventually(lambda: len(there.keys) == 3)
+    await asyncio.sleep(2 * QUICK.escalation_held)
+    assert there.keys == ["c-1", "c-1", "c-2"] and there.bodies[0] == there.bodies[1]
+    assert (there.bodies[2]["sequence"], there.bodies[2]["messages_new"]) == (2, 2)
+    [(_, handed)] = await store.escalations([agent], 10)
+    assert handed.accepted_at is not None
+    await stop(work, other)
+
+
+async def test_a_replica_that_lives_keeps_what_it_delivers(agent: str, replica: Replica, there: Receiver) -> None:
+    """Its receiver takes longer than a delivery is held at once: nobody else delivers it meanwhile."""
+    (slow, _), (other, _) = replica(), replica()
+    there.seconds = 3 * QUICK.escalation_held
+    work = [asyncio.create_task(queue.deliver_for_ever()) for queue in (slow, other)]
+    hand_over(slow, agent, "c-1")
+    await eventually(lambda: not slow._unsent.waiting and there.keys != [])
+    await asyncio.sleep(QUICK.escalation_held)
+    assert there.keys == ["c-1"]
+    for task, queue in zip(work, (slow, other), strict=True):
+        await stop(task, queue)
+
+
+async def test_a_store_that_is_away_when_the_webhook_took_it(agent: str, replica: Replica, there: Receiver) -> None:
+    """The store hears of it when it is back: nobody delivers it again."""
+    (queue, store), (other, _) = replica(), replica()
+    work = [asyncio.create_task(each.deliver_for_ever()) for each in (queue, other)]
+    with store.faulty("settle_delivery", fault=deny):
+        hand_over(queue, agent, "c-1")
+        await eventually(lambda: there.keys == ["c-1"] and store.calls["settle_delivery"] > 0)
+    await asyncio.sleep(2 * QUICK.escalation_held)
+    assert there.keys == ["c-1"] and await store.take_deliveries([agent], 10, 1.0) == []
+    for task, each in zip(work, (queue, other), strict=True):
+        await stop(task, each)
+
+
+async def test_a_stop_leaves_the_rest_to_others(agent: str, replica: Replica, there: Receiver) -> None:
+    """What a receiver did not take before the stop is delivered at once by a replica that goes on."""
+    (queue, store), _ = replica(), replica()
+    there.statuses = [500]
+    hand_over(queue, agent, "c-1")
+    await queue.finish()
+    assert [each.event["call_id"] for each in await store.take_deliveries([agent], 10, 1.0)] == ["c-1"]
+
+
+async def test_what_no_webhook_takes_is_given_up(agent: str, replica: Replica, there: Receiver) -> None:
+    """It was told often enough: the store alone has the conversation, and no replica begins anew."""
+    queue, store = replica()
+    there.statuses = [500] * 4
+    work = asyncio.create_task(queue.deliver_for_ever())
+    hand_over(queue, agent, "c-1")
+    await eventually(lambda: len(there.keys) == 4 and store.calls["settle_delivery"] > 0)
+    await asyncio.sleep(2 * QUICK.escalation_held)
+    assert len(there.keys) == 4
+    await stop(work, queue)

@@ -92,12 +92,14 @@ async def test_a_frozen_server_never_hangs_a_caller(server: EmbeddedRedis, own_s
         own_store.escalations(["a"], 1), own_store.escalation(["a"], "c"), own_store.replies({"a": ""}, 0.0),
         own_store.reply("a", HumanReply("c", "", "", "", 0.0)), own_store.mark_reply_delivered("a", "c", 0.0),
         own_store.mark_escalation_accepted("a", "c", 0.0), own_store.handovers("a", ["c"]),
+        own_store.take_deliveries(["a"], 1, 1.0), own_store.hold_deliveries("a", ["c"], 1.0),
+        own_store.settle_delivery("a", "c"),
         own_store.ping(), own_store.claim_notices(["a"], 1000, 10),
         own_store.mark_delivered(Notice("a", "1-1", "a:1", {})),
         anext(own_store.audit_all("a")), return_exceptions=True,
     )  # fmt: skip
     _kill(server, signal.SIGCONT)
-    assert [type(result) for result in results] == [StoreAway] * 18
+    assert [type(result) for result in results] == [StoreAway] * 21
     await _heals(own_store)
 
 

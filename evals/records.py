@@ -9,6 +9,7 @@ import orjson
 
 from evals.cases import CheckSpec
 from evals.results import SuiteResult
+from evals.scorers.evaluator import evaluator_of, is_read
 from gateway.config.evaluation_record import SCHEMA, EvaluationRecord, record_file, written_time
 from routing.agents import AgentVersion
 
@@ -58,9 +59,14 @@ def _version(version: AgentVersion) -> dict[str, str]:
 
 
 def _evaluators(result: SuiteResult, judge: str | None) -> Iterator[str]:
-    """Yield the targets that graded."""
+    """Yield the targets that graded, and the evaluators with their digests."""
     specs = [spec for case in result.suite.cases for spec in _all(case.checks)]
     yield from (spec.target for spec in specs if spec.target)
+    for evaluator in {
+        evaluator_of(spec.value) for spec in specs if isinstance(spec.value, Mapping) and is_read(spec.value)
+    }:
+        yield f"{evaluator.name} sha256:{evaluator.sha256}"
+        yield from (target for target in (evaluator.judge, evaluator.embedder) if target)
     if judge is not None:
         yield judge
 

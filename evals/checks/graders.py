@@ -6,6 +6,7 @@ from typing import Protocol
 from pydantic import JsonValue
 
 from evals.cases import ChatMessage
+from evals.scorers.evaluator import Evaluator, EvaluatorReply
 
 
 class GraderUnavailable(Exception):
@@ -23,4 +24,8 @@ class Graders(Protocol):
 
     async def embed(self, target: str | None, texts: Sequence[str]) -> Sequence[Sequence[float]]:
         """Return the vector of each text. Raises GraderUnavailable."""
+        ...
+
+    async def evaluate(self, evaluator: Evaluator, item: Mapping[str, JsonValue]) -> EvaluatorReply:
+        """Return the score that an evaluator out of process gives an item. Raises GraderUnavailable."""
         ...

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from evals.cases import CheckSpec
 from evals.checks import behaviours, graded, limits, similarity, structure, texts, tools, trajectory
 from evals.checks.checkable import Checkable
+from evals.checks.external import EXTERNAL, check_external, read_by_suite
 from evals.checks.python_code import check_python
 from evals.checks.scores import CaseScore
 from evals.checks.values import (
@@ -84,6 +85,7 @@ CHECKS: Mapping[str, CheckType] = MappingProxyType(
         "truncated": CheckType(behaviours.check_truncated, no_value),
         "empty": CheckType(behaviours.check_empty, no_value),
         "tool_loops": CheckType(behaviours.check_tool_loops, no_value),
+        EXTERNAL: CheckType(check_external, read_by_suite),
         "python": CheckType(check_python, written_text),
         "llm-rubric": CheckType(graded.check_llm_rubric, rubric, asks_target=True),
         "g-eval": CheckType(graded.check_g_eval, criteria, asks_target=True),

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from evals.answer import CaseAnswer
 from evals.cases import Case, CheckSpec, Problem, Suite
 from evals.checks.checkable import Checkable
+from evals.checks.external import EXTERNAL
 from evals.checks.graders import Graders, GraderUnavailable
 from evals.checks.judging import Ungraded
 from evals.checks.python_code import PythonFailed, PythonStopped, transform_answer
@@ -27,12 +28,12 @@ def check_problems(spec: CheckSpec) -> tuple[Problem, ...]:
 
 def graded_checks(suite: Suite) -> Iterator[CheckSpec]:
     """Yield the checks of a suite that a model grades, those of sets too."""
-    waiting = [spec for case in suite.cases for spec in reversed(case.checks)][::-1]
-    while waiting:
-        spec = waiting.pop()
-        waiting += spec.children
-        if spec.type in CHECKS and CHECKS[spec.type].asks_target:
-            yield spec
+    return (spec for spec in _all_checks(suite) if spec.type in CHECKS and CHECKS[spec.type].asks_target)
+
+
+def external_checks(suite: Suite) -> Iterator[CheckSpec]:
+    """Yield the checks of a suite that an evaluator out of process scores, those of sets too."""
+    return (spec for spec in _all_checks(suite) if spec.type == EXTERNAL)
 
 
 async def score_case(case: Case, answer: CaseAnswer, graders: Graders) -> CaseScore:
@@ -68,6 +69,14 @@ async def _score(given: Checkable) -> CaseScore:
         return weightless(spec, CaseScore(False, 0.0, f"transform: {error}"))
     except (GraderUnavailable, Ungraded, PythonStopped) as error:
         return weightless(spec, not_decided(str(error)))
+
+
+def _all_checks(suite: Suite) -> Iterator[CheckSpec]:
+    waiting = [spec for case in suite.cases for spec in reversed(case.checks)][::-1]
+    while waiting:
+        spec = waiting.pop()
+        waiting += spec.children
+        yield spec
 
 
 def _messages(spec: CheckSpec) -> Iterator[str]:

@@ -23,7 +23,8 @@ from routing.agents import AgentVersion
 
 _ANSWER: Final = TypeAdapter(CaseAnswer)
 
-Scorer = Callable[[Case, CaseAnswer], Awaitable[CaseScore]]
+# The last argument is the key of the answer, by which scores of it may be kept; '' where they may not.
+Scorer = Callable[[Case, CaseAnswer, str], Awaitable[CaseScore]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,7 @@ class SuiteRun:
         """Ask once, or take the answer that was kept; without a number of the repeat, always ask."""
         key = "" if repeat is None else self._key(version, case, repeat)
         if key and (found := self.kept.find(key)) is not None:
-            return await self._score_run(case, _ANSWER.validate_json(found), is_kept=True)
+            return await self._score_run(case, _ANSWER.validate_json(found), key, is_kept=True)
         await self._wait_for_turn()
         try:
             answer = await answer_case(self.targets, version, case)
@@ -178,10 +179,10 @@ class SuiteRun:
             return CaseRun(undecided=str(error))
         if key and not answer.error:  # what was refused may be mended at the provider
             self.kept.keep(key, _ANSWER.dump_json(answer))
-        return await self._score_run(case, answer)
+        return await self._score_run(case, answer, key)
 
-    async def _score_run(self, case: Case, answer: CaseAnswer, *, is_kept: bool = False) -> CaseRun:
-        score = await self.score(case, answer)
+    async def _score_run(self, case: Case, answer: CaseAnswer, key: str, *, is_kept: bool = False) -> CaseRun:
+        score = await self.score(case, answer, key)
         return CaseRun(answer, score, score.reason if score.undecided else "", is_kept)
 
     async def _wait_for_turn(self) -> None:

@@ -115,6 +115,17 @@ class Targets:
         finish = str(choice.get("finish_reason") or "")
         return TurnAnswer(choice["message"], finish, got.usage, got.cost_nano_usd, got.seconds)
 
+    async def complete(self, version: AgentVersion, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the whole answer to a request, both in the shape of chat completions.
+
+        Raises TargetFailed, and LimitReached before a call that the limit does not allow.
+        """
+        most = most_output(request)
+        body = orjson.dumps({**request, "model": version.name})
+        got = await self._exchange(_Question(version, body, output=most))
+        whole: Mapping[str, Any] = read_answer(got.body)
+        return whole
+
     async def embed(self, version: AgentVersion, texts: Sequence[str]) -> list[list[float]]:
         """Return the vector of each text by the version's target. Raises TargetFailed, and LimitReached."""
         body = orjson.dumps({"model": version.name, "input": list(texts)})
@@ -133,15 +144,18 @@ class Targets:
         """Return whether it is known what the version's calls cost."""
         return bool(self.prices.rates(str(version.target), time.time()))
 
-    def most_cost(self, version: AgentVersion, request_bytes: int) -> int:
-        """Return what such a call may cost in nano-dollars; 0 without a known price."""
+    def most_cost(self, version: AgentVersion, request_bytes: int, output: int = 0) -> int:
+        """Return what such a call may cost in nano-dollars; 0 without a known price.
+
+        `output` are the tokens that the request allows for, where these are more than the version does.
+        """
         given = request_bytes + len(version.system_prompt or "") + sum(len(tool.definition) for tool in version.tools)
-        usage = Usage(given // _BYTES_PER_TOKEN + 1, output=_output_limit(version))
+        usage = Usage(given // _BYTES_PER_TOKEN + 1, output=max(output, _output_limit(version)))
         return self.prices.cost(str(version.target), usage, time.time()) or 0
 
     async def _exchange(self, question: "_Question") -> "_Exchanged":
         values = len(orjson.dumps(question.values, default=dict)) if question.values else 0
-        reserved = self.most_cost(question.version, len(question.body) + values)
+        reserved = self.most_cost(question.version, len(question.body) + values, question.output)
         await self.cost_limit.reserve(reserved)
         cost = reserved  # whoever is cancelled may be billed
         try:
@@ -202,6 +216,7 @@ class _Question:
     body: bytes
     operation: Operation = "generate"
     values: Mapping[str, JsonValue] | None = None
+    output: int = 0  # tokens, of all answers that the request asks for
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +225,14 @@ class _Exchanged:
     usage: Usage
     cost_nano_usd: int | None
     seconds: float
+
+
+def most_output(request: Mapping[str, Any]) -> int:
+    """Return how many tokens a request lets its answers have, all together."""
+    count, *limits = (
+        value if isinstance(value := request.get(name), int) and value > 0 else 0 for name in ("n", *_LIMITS)
+    )
+    return max(count, 1) * max(*limits, _ASSUMED_OUTPUT if count > 1 else 0)
 
 
 def _output_limit(version: AgentVersion) -> int:

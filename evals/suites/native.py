@@ -8,11 +8,13 @@ from typing import Final
 from pydantic import JsonValue
 
 from evals.cases import Case, ChatMessage, CheckSpec, Suite, SuiteError
+from evals.checks.external import EXTERNAL
 from evals.suites.cases_by_id import DEFAULT_TURNS, bounded, with_ids
 from evals.suites.conversation import chat_messages, texts, user_message
 from evals.suites.datasets.detection import row_cases
 from evals.suites.datasets.rows import id_of
 from evals.suites.documents import read_document
+from evals.suites.evaluator_entry import EvaluatorReader, read_evaluators
 from evals.suites.filling import fill_node
 from evals.suites.folder import SuiteFolder
 from evals.suites.native_file import NativeSuite
@@ -36,7 +38,9 @@ def read_native(root: Node, path: Path, folder: SuiteFolder) -> Suite:
     model, problems = validate(NativeSuite, root)
     if model is None:
         raise SuiteError(problems)
-    reader = _NativeReader(PromptfooSource(folder, root), root.get("defaults") or Node({}, root.file, root.line, 1))
+    source = PromptfooSource(folder, root)
+    evaluators = EvaluatorReader(source, read_evaluators(root.get("evaluators"), source))
+    reader = _NativeReader(source, root.get("defaults") or Node({}, root.file, root.line, 1), evaluators)
     cases = bounded(reader.cases(root.entries["cases"]))
     reader.source.findings.check()
     if unchecked := sum(not case.checks for case in cases):
@@ -60,6 +64,7 @@ class _NativeReader:
 
     source: PromptfooSource
     defaults: Node
+    evaluators: EvaluatorReader
 
     def cases(self, node: Node) -> Iterator[Case]:
         """Yield the cases; what is wrong with one is noted, and the others are read."""
@@ -80,7 +85,7 @@ class _NativeReader:
     def _case(self, node: Node) -> Case:
         """Return a case of the file itself: nothing is filled into its own texts."""
         inputs = {**self._inputs(), **plain_mapping(node.get("inputs"), "`inputs`")}
-        own = [read_check(each, self.source) for each in (node.get("expect") or node).items]
+        own = [read_check(each, self.evaluators) for each in (node.get("expect") or node).items]
         return replace(self._made(node, inputs, ()), checks=(*self._checks(inputs), *own), id=id_of(node, "id"))
 
     def _rows(self, document: Node) -> Iterator[Case]:
@@ -168,10 +173,10 @@ class _NativeReader:
         expect = self.defaults.get("expect")
         if expect is None:
             return ()
-        return tuple(read_check(each, self.source) for each in _filled(expect, variables).items)
+        return tuple(read_check(each, self.evaluators) for each in _filled(expect, variables).items)
 
 
-def read_check(node: Node, source: PromptfooSource) -> CheckSpec:
+def read_check(node: Node, evaluators: EvaluatorReader) -> CheckSpec:
     """Return the check that an entry of `expect` stands for. Raises SuiteError."""
     if node.text is not None:
         return CheckSpec(node.text.removeprefix(_NEGATION), place_of(node), negated=node.text.startswith(_NEGATION))
@@ -179,6 +184,7 @@ def read_check(node: Node, source: PromptfooSource) -> CheckSpec:
     if len(names) != 1:
         written = ", ".join(map(quoted, names)) or "none"
         raise refusal(node, f"a check has one name, and beside it {', '.join(_SETTINGS)}; here are {written}")
+    source = evaluators.source
     name, weight, changed = names[0], number(node.get("weight"), "`weight`"), node.get("transform")
     if weight is not None and weight < 0:
         raise refusal(node, "`weight` must be at least 0")
@@ -193,12 +199,14 @@ def read_check(node: Node, source: PromptfooSource) -> CheckSpec:
         transform=None if changed is None else read_transform(changed, source),
     )
     if name in _SETS:
-        return _check_set(spec, node.entries[name], source)
+        return _check_set(spec, node.entries[name], evaluators)
+    if spec.type == EXTERNAL:
+        return replace(spec, value=evaluators.value(node.entries[name]))
     return replace(spec, value=_check_value(spec, node.entries[name], source))
 
 
-def _check_set(spec: CheckSpec, node: Node, source: PromptfooSource) -> CheckSpec:
-    children = tuple(read_check(each, source) for each in node.items)
+def _check_set(spec: CheckSpec, node: Node, evaluators: EvaluatorReader) -> CheckSpec:
+    children = tuple(read_check(each, evaluators) for each in node.items)
     if not children:
         raise refusal(node, f"`{spec.type}` holds a list of checks")
     threshold = spec.threshold

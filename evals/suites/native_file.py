@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Discriminator, Field, JsonValue, Tag
 
 from evals.suites.cases_by_id import MOST_TURNS
+from evals.suites.evaluator_entry import EvaluatorEntry
 from gateway.config.fields import StrictModel, written
 from gateway.config.quantities import DURATION_PATTERN, seconds
 
@@ -82,6 +83,10 @@ class NativeSuite(StrictModel):
     repeat: int = Field(default=1, ge=1, le=100, description="How often each case is asked.")
     max_concurrency: int = Field(default=4, ge=1, le=1000, description="How many calls run at once, at most.")
     delay: Delay = Field(default=0.0, description="The least time between two calls, such as 500ms. Default: none.")
+    evaluators: dict[str, EvaluatorEntry] = Field(
+        default_factory=dict,
+        description="Commands that score answers, by name: the check `external: NAME/metric` asks one. Default: none.",
+    )
     defaults: CaseTemplate = Field(
         default_factory=CaseTemplate,
         description="What a case has that says nothing else. `{{name}}` in its texts stands for an input of the case, "

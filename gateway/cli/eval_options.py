@@ -7,7 +7,13 @@ from typing import Final
 from gateway.cli.numbers import rate, runs
 from gateway.cli.output import add_help, add_json
 
-EXITS: Final = {0: "passed", 1: "failed", 2: "could not run, or too few cases to tell", 130: "interrupted"}
+EXITS: Final = {
+    0: "passed",
+    1: "failed",
+    2: "could not run, or too few cases to tell",
+    130: "interrupted",
+    143: "ended by SIGTERM",
+}
 REPORTS: Final = (".json", ".junit.xml", ".md", ".html")
 _NANO: Final = 1_000_000_000
 _MOST_USD: Final = 1_000_000.0

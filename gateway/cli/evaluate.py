@@ -8,13 +8,13 @@ import sys
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from evals.answer import CaseAnswer
 from evals.cases import Case, Suite, SuiteError
-from evals.checks import CaseScore, GraderUnavailable, check_problems, graded_checks, score_case
+from evals.checks import CaseScore, check_problems, score_case
 from evals.records import who, write_record
 from evals.reports import of_version, write_report
 from evals.reports.document import as_json
@@ -24,12 +24,15 @@ from evals.results import SuiteResult
 from evals.running.cost_limit import CostLimit, LimitReached
 from evals.running.judges import Judges
 from evals.running.kept_answers import AnswerCache, kept_answers, usual_file
-from evals.running.suite_run import RunSettings, SuiteRun
+from evals.running.suite_run import RunSettings, Scorer, SuiteRun
 from evals.running.targets import Targets
+from evals.scorers.pools import open_evaluators
 from evals.suites import read_suite
 from evals.verdict.verdict import VerdictLimits
 from gateway.cli.compared_versions import CannotRun, ComparedVersions, changed_versions, check_keys, named_versions
+from gateway.cli.graders import check_graders, targets_of
 from gateway.cli.output import Style, TextRow, colours, painted, print_rows
+from gateway.cli.stoppable import Stopped, run_stoppable
 from gateway.config import AnyEnvironment, ConfigProblems, Deployment, load
 from gateway.net.client.upstreams import Upstreams
 from gateway.pricing import PriceList, PriceListFailed
@@ -59,11 +62,18 @@ def run(given: argparse.Namespace) -> int:
     except (OSError, sqlite3.Error) as error:
         print(f"a file cannot be used: {error}", file=sys.stderr)
     except KeyboardInterrupt:
-        print("interrupted; answers so far are kept" if not given.no_cache else "interrupted", file=sys.stderr)
+        print(f"interrupted{_what_is_kept(given)}", file=sys.stderr)
         raise
+    except Stopped as stopped:
+        print(f"ended by {stopped}{_what_is_kept(given)}", file=sys.stderr)
+        return stopped.exit_code
     except LimitReached as error:
         print(f"stopped: {error}", file=sys.stderr)
     return _COULD_NOT_RUN
+
+
+def _what_is_kept(given: argparse.Namespace) -> str:
+    return "" if given.no_cache else "; answers so far are kept"
 
 
 def _run(given: argparse.Namespace) -> int:
@@ -84,7 +94,7 @@ def _run(given: argparse.Namespace) -> int:
     codes = [_PASSED]
     for compared in found:
         named = _suite(given, deployment, compared.agent)
-        result = asyncio.run(_evaluate(given, deployment, compared, named.suite, cost_limit))
+        result = run_stoppable(_evaluate(given, deployment, compared, named.suite, cost_limit))
         codes.append(_report(given, result, named))
     return _COULD_NOT_RUN if _COULD_NOT_RUN in codes else max(codes)
 
@@ -116,8 +126,7 @@ async def _evaluate(
 ) -> SuiteResult:
     settings, book = deployment.settings, wiring.prices(deployment.settings, PriceList())
     try:
-        judged = (spec.target or given.judge for spec in graded_checks(suite))
-        names = {*(str(version.target) for version in compared.versions), *(name for name in judged if name)}
+        names = {*(str(version.target) for version in compared.versions), *targets_of(suite, given.judge)}
         await asyncio.to_thread(book.learn, sorted(names))
     except PriceListFailed as error:
         print(f"warning: {error}", file=sys.stderr)
@@ -126,35 +135,25 @@ async def _evaluate(
         targets = Targets(wiring.channels_of(settings, upstreams), book, cost_limit, tell=shown_waits(sys.stderr))
         run_settings = RunSettings(given.repeat, given.concurrency, VerdictLimits(margin=given.margin))
         judges = Judges(targets, given.judge)
-        _check_judges(suite, judges, given.max_cost)
-
-        async def score(case: Case, answer: CaseAnswer) -> CaseScore:
-            return await score_case(case, answer, judges)
-
+        check_graders(suite, judges, given.max_cost)
         with _open_kept(given) as kept:
-            suite_run = SuiteRun(
-                compared.agent, compared.candidate, compared.stable, suite, targets, score, kept, run_settings,
-                shown_progress(sys.stderr),
-            )  # fmt: skip
-            _estimate(suite_run, given.max_cost)
-            return await suite_run.run()
+            async with open_evaluators(judges, kept) as evaluators:
+                score = _scorer(replace(judges, evaluators=evaluators))
+                suite_run = SuiteRun(
+                    compared.agent, compared.candidate, compared.stable, suite, targets, score, kept, run_settings,
+                    shown_progress(sys.stderr),
+                )  # fmt: skip
+                _estimate(suite_run, given.max_cost)
+                return await suite_run.run()
     finally:
         await upstreams.aclose()
 
 
-def _check_judges(suite: Suite, judges: Judges, limit: int | None) -> None:
-    """Raise SuiteError for checks whose judge cannot be asked, CannotRun for a limit on one that has no price."""
-    problems = []
-    for spec in graded_checks(suite):
-        try:
-            version = judges.version_of(spec.target)
-        except GraderUnavailable as error:
-            problems.append(spec.place.problem(f"{spec.type}: {error}"))
-            continue
-        if limit is not None and not judges.targets.has_price(version):
-            raise CannotRun(f"--max-cost needs a price of the judge {version.target}: write it under `prices`")
-    if problems:
-        raise SuiteError(problems)
+def _scorer(judges: Judges) -> Scorer:
+    async def score(case: Case, answer: CaseAnswer, answer_key: str) -> CaseScore:
+        return await score_case(case, answer, replace(judges, answer_key=answer_key))
+
+    return score
 
 
 def _open_kept(given: argparse.Namespace) -> AbstractContextManager[AnswerCache]:

@@ -32,7 +32,7 @@ def suite_of(*cases: Case, **more: object) -> Suite:
     return Suite("s", "native", cases, "0" * 64, **more)  # type: ignore[arg-type]
 
 
-async def holds_expected(case: Case, answer: CaseAnswer) -> CaseScore:
+async def holds_expected(case: Case, answer: CaseAnswer, answer_key: str = "") -> CaseScore:
     """Whether the answer holds the case's expected text."""
     passed = not answer.error and (case.expected or "") in answer.text
     return CaseScore(passed, float(passed), f"says {answer.text[:20]!r}")

@@ -7,6 +7,8 @@ from typing import Final
 from pydantic import JsonValue
 
 from evals.cases import CheckSpec
+from evals.checks.external import EXTERNAL
+from evals.suites.evaluator_entry import EvaluatorReader
 from evals.suites.promptfoo.source import SCHEME, PromptfooSource
 from evals.suites.template import Variables, as_text, fill
 from evals.suites.values import check_keys, number, place_of, plain, refusal, sequence, text
@@ -87,6 +89,8 @@ def _children(node: Node, variables: Variables, source: PromptfooSource) -> tupl
 def _value(node: Node | None, spec: CheckSpec, variables: Variables, source: PromptfooSource) -> JsonValue:
     if node is None:
         return None
+    if spec.type == EXTERNAL:  # nothing is filled into a command
+        return EvaluatorReader(source).value(node)
     if spec.type == "python":
         return _python(node, source)
     if node.text is not None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from evals.scorers.evaluator import Evaluator
 from evals.suites.documents import TREES, read_document, read_text
 from evals.suites.folder import MAX_FILES, SuiteFolder
 from evals.suites.values import SuiteFindings, place_of, refusal
@@ -30,6 +31,7 @@ class PromptfooSource:
     findings: SuiteFindings = field(default_factory=SuiteFindings)
     documents: dict[Path, Node] = field(default_factory=dict)
     opened: list[Path] = field(default_factory=list)
+    evaluators: dict[str, Evaluator] = field(default_factory=dict)  # by what is written
     notes: dict[str, None] = field(default_factory=dict)  # in order, each once
 
     def paths(self, reference: str, node: Node, base: Path | None = None) -> list[Path]:

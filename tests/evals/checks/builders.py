@@ -8,6 +8,7 @@ from pydantic import JsonValue
 from evals.answer import CaseAnswer, TrajectoryStep
 from evals.cases import Case, ChatMessage, CheckSpec, SourceLine
 from evals.checks import GraderUnavailable
+from evals.scorers.evaluator import Evaluator, EvaluatorReply
 from gateway.formats.prompt import ToolCall
 
 PLACE = SourceLine("suite.yaml", 1)
@@ -23,6 +24,9 @@ class NoGraders:
 
     async def embed(self, target: str | None, texts: Sequence[str]) -> Sequence[Sequence[float]]:
         raise GraderUnavailable("no embedder")
+
+    async def evaluate(self, evaluator: Evaluator, item: Mapping[str, JsonValue]) -> EvaluatorReply:
+        raise GraderUnavailable("no evaluator")
 
 
 def check(type_: str, value: JsonValue = None, **rest: Any) -> CheckSpec:

@@ -12,14 +12,14 @@ from pydantic import JsonValue
 
 from evals.cases import ChatMessage
 from evals.checks import CaseScore, GraderUnavailable, score_case
-from tests.evals.checks.builders import answer_of, case_of, check
+from tests.evals.checks.builders import NoGraders, answer_of, case_of, check
 
 _PART = re.compile(r"<<<(\w+) (\w+)\n(.*?)\n\1>>>", re.DOTALL)
 Reply = Callable[[str], Any]
 
 
 @dataclass
-class FakeGraders:
+class FakeGraders(NoGraders):
     """A judge that replies by a function of all that it was told, and an embedder that counts letters.
 
     It believes whatever stands outside of the fence, as a gullible model does.

@@ -106,6 +106,7 @@ def test_every_supported_check_accepts_what_it_is_for() -> None:
         "is-json": {"type": "object"},
         "contains-json": None,
         "off_schema": None,
+        "external": {"evaluator": {}},
     }
     for name in CHECKS:
         assert messages(name, fine.get(name, "text"), threshold=0.5) == "", name

@@ -140,7 +140,7 @@ async def test_no_more_cases_run_at_once_than_the_suite_says(tmp_path: Path) -> 
     """Its own number, whatever the number of cases."""
     running = most = 0
 
-    async def slowly(case: Case, answer: CaseAnswer) -> CaseScore:
+    async def slowly(case: Case, answer: CaseAnswer, answer_key: str) -> CaseScore:
         nonlocal running, most
         running, most = running + 1, max(most, running + 1)
         await asyncio.sleep(0.01)

@@ -1,0 +1,1 @@
+"""Evaluators as commands: protocol, pools, the door to judges, signals."""

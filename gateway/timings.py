@@ -31,6 +31,8 @@ class Timings:
     # Spans for OpenTelemetry.
     span_retry: float = 1.0  # before the second try of a batch; each further wait is twice as long
     span_finish: float = 5.0  # for all that is still queued at the stop
+    tool_exchange: float = 0.25  # between two times that replicas tell each other of tools
+    tool_wait: float = 2.0  # before a result is looked up that another replica's answer may have asked for
 
     # The retirement of models.
     retirement_look: float = 60.0  # between two looks at the dates of the models in use

@@ -128,7 +128,9 @@ class Gateway:
             self.keep(work)
         if (tracing := self.services.proxy.recorder.tracing) is not None:
             tracing.channels, tracing.contents = lambda: self.services.runtime.channels, self.traces.contents
+            tracing.tools.store = self.store.store
             self.keep(tracing.export_for_ever)
+            self.keep(tracing.share_for_ever)
 
     @property
     def limits(self) -> ServerLimits:

@@ -221,7 +221,10 @@ def tracing(otel: OtelSettings | None, clock: Clock, log: Log, replica: str, tim
     """Return what exports spans; None where nobody wants any. Raises GatewayError."""
     if otel is None:
         return None
-    parts = TracingParts(log, clock.monotonic, clock.unix, replica, timings.span_retry, timings.span_finish)
+    parts = TracingParts(
+        log, clock.monotonic, clock.unix, replica, timings.span_retry, timings.span_finish, timings.tool_exchange,
+        timings.tool_wait,
+    )  # fmt: skip
     return start_tracing(otel, parts)
 
 

@@ -112,7 +112,7 @@ class Recorder:
             return
         line = call_line(outcome, Spent.by(outcome.attempts))
         if self.tracing is not None and call is not None:
-            line["trace_id"] = self.tracing.note(outcome, call, applied.get(outcome.version))
+            line["trace_id"] = self.tracing.note(outcome, call, applied.get(outcome.version), returned)
         outcome.heard = None  # whoever wants it holds it by now
         self._log.often(line)
 

@@ -23,6 +23,7 @@ from gateway.errors import StoreRefused
 from gateway.store import shared_key
 from gateway.store.alerts import AlertStore
 from gateway.store.announcements import CHANNEL, announcement, listen
+from gateway.store.asked_tools import AskedToolStore
 from gateway.store.beginnings import BeginningStore
 from gateway.store.bounds import BOUNDS, Bounds
 from gateway.store.calls import CallStore
@@ -77,6 +78,7 @@ _LIMITS = orjson.dumps(
 
 class RedisStore(
     AlertStore,
+    AskedToolStore,
     BeginningStore,
     CostStore,
     CallStore,

@@ -54,6 +54,13 @@ class StreamCursor(NamedTuple):
     before: CallPlace | None = None
 
 
+class ToolKey(NamedTuple):
+    """A tool call that an answer of an agent asked for. `key` has 16 hex digits."""
+
+    agent: str
+    key: str
+
+
 STREAMS = (0, 1)  # of each agent: calls that went well, and the notable ones
 NOTABLE = STREAMS[1:]
 
@@ -73,6 +80,12 @@ class TraceStore(Protocol):
 
     async def find_joined(self, agents: Sequence[str], joins: Sequence[str]) -> list[str]:
         """Return the keys of the conversations that these joins and trace keys lead to, each once."""
+
+    async def keep_asked(self, tools: Mapping[ToolKey, str]) -> None:
+        """Keep texts about tool calls whose results are awaited; of very many the older ones are overwritten."""
+
+    async def take_asked(self, tools: Sequence[ToolKey]) -> dict[ToolKey, str]:
+        """Return the texts of these tool calls, as far as they are kept, and forget them: each is told once."""
 
     async def latest_calls(self, cursors: Sequence[StreamCursor], count: int) -> list[list[CallEntry]]:
         """Return the latest calls of each of these streams, newest first: at most `count`, and fewer than `count` - 1

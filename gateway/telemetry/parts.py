@@ -8,7 +8,8 @@ from gateway.logs import Log
 
 @dataclass(frozen=True, slots=True)
 class TracingParts:
-    """Clocks, log and id of a replica. `retry` and `finish` are seconds: before a second try, and for the last one."""
+    """Clocks, log and id of a replica. `retry` and `finish` are seconds: before a second try, and for the last one;
+    `exchange` and `wait` those of tools (`gateway.telemetry.shared_tools`)."""
 
     log: Log
     monotonic: Callable[[], float]
@@ -16,3 +17,5 @@ class TracingParts:
     replica: str
     retry: float
     finish: float
+    exchange: float = 0.25
+    wait: float = 2.0

@@ -8,7 +8,9 @@ from gateway.contents.content import CallContent
 from gateway.formats.applied import AppliedVersion
 from gateway.heard import HeardCall
 from gateway.net.client import Request
+from gateway.store.trace_seam import TraceStore
 from gateway.telemetry.providers import Channels
+from gateway.tool_use import ReturnedTools
 from gateway.traces.record import CallRecord
 
 
@@ -17,6 +19,12 @@ class ContentSource(Protocol):
 
     async def for_export(self, record: CallRecord, heard: HeardCall) -> CallContent | None:
         """Return the texts of a call; None where its conversation is not recorded."""
+
+
+class ToolSharing(Protocol):
+    """Exchange of tool calls between replicas, through the store."""
+
+    store: TraceStore | None
 
 
 class CallTracing(Protocol):
@@ -28,21 +36,28 @@ class CallTracing(Protocol):
     contents: ContentSource | None
 
     @property
+    def tools(self) -> ToolSharing:
+        """Return the exchange of tool calls with other replicas."""
+
+    @property
     def dropped(self) -> Mapping[Any, int]:
         """The spans that reached no receiver, by what became of them."""
 
     def put_into(self, request: Request, attempt: Attempt, call: Call, outcome: Outcome) -> None:
         """Let the request of an attempt go out within its call's trace."""
 
-    def note(self, outcome: Outcome, call: Call, applied: AppliedVersion | None) -> str:
+    def note(self, outcome: Outcome, call: Call, applied: AppliedVersion | None, returned: ReturnedTools) -> str:
         """Keep a call that has ended, if it is sampled; return its trace's id. Never waits. `applied` is the version
-        that served it."""
+        that served it, `returned` are the tool results that it brought."""
 
     def evaluate(self, call_id: str, score: float, comment: str = "") -> None:
         """Note the score of a call, in its trace."""
 
     async def export_for_ever(self) -> None:
         """Export what has ended, until cancelled."""
+
+    async def share_for_ever(self) -> None:
+        """Tell other replicas of tools, and hear of theirs, until cancelled."""
 
     async def finish(self) -> None:
         """Export what is left, and close the connections."""

@@ -42,22 +42,24 @@ class AskedTools:
         self._most = most
         self._asked: dict[Key, PendingTool] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._asked)
-
-    def ask(self, caller: str, conversation: str, tools: tuple[RequestedTool, ...], asked: PendingTool) -> None:
-        """Remember what an answer asked for."""
+    def ask(
+        self, caller: str, conversation: str, tools: tuple[RequestedTool, ...], asked: PendingTool
+    ) -> Iterator[tuple[Key, PendingTool]]:
+        """Remember what an answer asked for; return it."""
         for tool in tools:
-            self._asked[_key(caller, conversation, tool.id, tool.name)] = asked._replace(name=tool.name)
+            key, pending = key_of_tool(caller, conversation, tool.id, tool.name), asked._replace(name=tool.name)
+            self._asked[key] = pending
             if len(self._asked) > self._most:
                 del self._asked[next(iter(self._asked))]
+            yield key, pending
 
-    def answer(self, caller: str, conversation: str, returned: ReturnedTools, at: float) -> Iterator[ToolSpan]:
-        """Return the tools whose results a request brings for the first time."""
+    def answer(
+        self, caller: str, conversation: str, returned: ReturnedTools
+    ) -> Iterator[tuple[Key, ReturnedTool, PendingTool | None]]:
+        """Return the tools whose results a request brings, and who asked for each: None where that is not known."""
         for tool in returned:
-            asked = self._asked.pop(_key(caller, conversation, tool.id, tool.name), None)
-            if asked is not None:
-                yield ToolSpan(asked, tool, at)
+            key = key_of_tool(caller, conversation, tool.id, tool.name)
+            yield key, tool, self._asked.pop(key, None)
 
 
 def tool_span(tool: ToolSpan, offset: float) -> Span:
@@ -81,7 +83,8 @@ def tool_span(tool: ToolSpan, offset: float) -> Span:
     )  # fmt: skip
 
 
-def _key(caller: str, conversation: str, id_: str, name: str) -> Key:
+def key_of_tool(caller: str, conversation: str, id_: str, name: str) -> Key:
+    """Return what tells a tool call: its id, or what stands for it within its conversation."""
     if len(id_) >= _UNIQUE_CHARACTERS:
         return caller, "", id_
     return caller, conversation, id_ or f"\0{name}"

@@ -14,7 +14,6 @@ from typing import NamedTuple
 from gateway.calls import Attempt, Call, Operation, Outcome
 from gateway.contents.content import CallContent
 from gateway.formats.applied import AppliedVersion
-from gateway.formats.returned_tools import returned_tools
 from gateway.heard import HeardCall
 from gateway.net.client import Request
 from gateway.telemetry.otel_settings import OtelSettings
@@ -24,6 +23,7 @@ from gateway.telemetry.providers import Channels
 from gateway.telemetry.request_parameters import AskedParameters, kept_parameters
 from gateway.telemetry.sampling import reason_for
 from gateway.telemetry.seam import ContentSource
+from gateway.telemetry.shared_tools import SharedTools
 from gateway.telemetry.span_exporter import Lost, SpanExporter
 from gateway.telemetry.spans import Span, ToSpan, evaluation_span, spans_of
 from gateway.telemetry.tool_spans import AskedTools, PendingTool, ToolSpan, tool_span
@@ -36,6 +36,7 @@ from gateway.telemetry.trace_context import (
     put_into,
     remote_parent,
 )
+from gateway.tool_use import ReturnedTools
 from gateway.traces.record import Finished, record_of
 from gateway.traces.threads import conversation_of
 
@@ -72,6 +73,7 @@ class Tracing:
         self._unsent = SpanBatch(self._resource)
         self._wake = asyncio.Event()
         self._asked = AskedTools()
+        self.tools = SharedTools(parts.monotonic, lambda: parts.unix() - parts.monotonic(), parts.wait)
         self._remembered: dict[bytes, TraceContext] = {}
         self._warned_at = -_WARN_SECONDS
         self._lost_since = 0
@@ -98,18 +100,15 @@ class Tracing:
         span = attempt_span_id(call.nonce, index, is_shadow=outcome.reason == "shadow")
         put_into(request, self.context_of(call.nonce, call.trace_parent[:_LONGEST_HEADER]), span)
 
-    def note(self, outcome: Outcome, call: Call, applied: AppliedVersion | None) -> str:
+    def note(self, outcome: Outcome, call: Call, applied: AppliedVersion | None, returned: ReturnedTools) -> str:
         """Keep a call that has ended, if it is sampled; return its trace's id. Never waits. `applied` is the version
-        that served it."""
+        that served it, `returned` are the tool results that it brought."""
         context = self.context_of(call.nonce, call.trace_parent[:_LONGEST_HEADER])
         always = () if self._settings.sampler.is_off else self._settings.always
         sampled_for = reason_for(outcome, always) if always and not context.is_sampled else ""
         is_wanted = context.is_sampled or sampled_for != ""
-        returned = returned_tools(call.document.values) if is_wanted or self._asked else ()
-        if returned:
-            thread = conversation_of(outcome, call.named)
-            for tool in self._asked.answer(outcome.caller, thread.key, returned, outcome.received_at):
-                self._put(tool)
+        if returned and not self._settings.sampler.is_off:
+            self._take_results(outcome, call, returned)
         if is_wanted:
             finished = Finished(
                 outcome, call.format, call.named, call.opening, call.trace_parent, call.sub_agent, returned, call.nonce
@@ -143,10 +142,19 @@ class Tracing:
                 await self._export_batch()
             self._warn_of_drops()
 
+    async def share_for_ever(self) -> None:
+        """Tell other replicas of tools, and hear of theirs, until cancelled."""
+        while True:
+            await asyncio.sleep(self._parts.exchange)
+            for tool in await self.tools.exchange():
+                self._put(tool)
+
     async def finish(self) -> None:
         """Export what is left within the time that a stop has for it, and close the connections."""
         try:
             async with asyncio.timeout(self._parts.finish):
+                for tool in await self.tools.exchange(is_last=True):
+                    self._put(tool)
                 while self._queue or self._unsent:
                     await self._export_batch()
         except TimeoutError:
@@ -177,9 +185,19 @@ class Tracing:
         if attempts and outcome.end == "answered" and (tools := outcome.answering.end.tools):
             thread = conversation_of(outcome, call.named)
             ended_at = outcome.answering.ended_at if outcome.stream else outcome.ended_at
-            self._asked.ask(
-                outcome.caller, thread.key, tools, PendingTool("", context, nonce, outcome.call_id, ended_at)
-            )
+            pending = PendingTool("", context, nonce, outcome.call_id, ended_at)
+            for key, asked in self._asked.ask(outcome.caller, thread.key, tools, pending):
+                self.tools.ask(outcome.agent, key, asked)
+
+    def _take_results(self, outcome: Outcome, call: Call, returned: ReturnedTools) -> None:
+        """Put the tools of these results into the queue, or have the store asked who asked for them."""
+        thread = conversation_of(outcome, call.named)
+        for key, tool, asked in self._asked.answer(outcome.caller, thread.key, returned):
+            if asked is None:
+                self.tools.arrive(outcome.agent, key, tool, outcome.received_at)
+            else:
+                self._put(ToolSpan(asked, tool, outcome.received_at))
+                self.tools.settle(outcome.agent, key)
 
     async def _export_batch(self) -> None:
         """Make spans until a batch is full, and send them. Who is cancelled meanwhile leaves them to the next."""

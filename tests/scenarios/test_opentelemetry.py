@@ -11,6 +11,7 @@ import pytest
 
 from gateway.rehearsal.standin import ModelBehaviour, Standin
 from tests.support.calling import HELLO
+from tests.support.dialects import DIALECTS, Dialect
 from tests.support.otlp import HANG, OtlpReceiver, otlp_receiver
 from tests.support.processes import SERINUS, SURROUNDINGS, Served, command, configuration, serving
 from tests.support.redis_servers import until
@@ -112,3 +113,31 @@ async def test_without_the_package(tmp_path: Path, redis_url: str, agent: str, s
         subprocess.run, arguments, env={**environ, "SERINUS_LISTEN": "127.0.0.1:0"}, capture_output=True, text=True
     )
     assert done.returncode == 2 and "pip install 'serinus[otel]'" in done.stderr
+
+
+async def loop_over(here: Served, there: Served, agent: str, dialect: Dialect) -> tuple[str, str]:
+    """Have one gateway asked what calls a tool, and bring its result to the other; the ids of both calls."""
+    path, asked = dialect.path(agent, False), dialect.ask(agent, "call look_up", False)
+    first = await here.ask("POST", path, json.dumps(asked).encode())
+    second = await there.ask("POST", path, json.dumps(dialect.after(asked, json.loads(first.body))).encode())
+    return first.headers["x-serinus-call-id"], second.headers["x-serinus-call-id"]
+
+
+async def test_tools_over_two_gateways(
+    tmp_path: Path, redis_url: str, agent: str, standin: Standin, receiver: OtlpReceiver
+) -> None:
+    """A tool that one gateway's answer asked for, and whose result came to the other, is one span below that answer."""
+    folder, environ = configuration(tmp_path, standin, agent), receiver.environ(SERINUS_STORE=redis_url)
+    async with serving(folder, environ, "one") as one, serving(folder, environ, "other") as other:
+        both = [(here, there) for here, there in ((one, other), (other, one)) for _ in DIALECTS]
+        loops = zip(both, [*DIALECTS.values()] * 2, strict=True)
+        ids = [await loop_over(here, there, agent, dialect) for (here, there), dialect in loops]
+        spans = await receiver.until(7 * len(ids))
+    tools = {span.values["serinus.call_id"]: span for span in spans if span.name == "execute_tool look_up"}
+    for asking, bringing in ids:
+        (chat,) = [each for each in receiver.of("INTERNAL") if each.span_id == tools[asking].parent_id]
+        (server,) = [each for each in receiver.of("SERVER") if each.values["serinus.call_id"] == bringing]
+        assert chat.values["serinus.call_id"] == asking and chat.trace_id == tools[asking].trace_id
+        assert tools[asking].seconds == pytest.approx((chat.seconds[1], server.seconds[0]), abs=0.001)
+        assert chat.service["service.instance.id"] != tools[asking].service["service.instance.id"]
+    assert len(spans) == 7 * len(ids) and len(tools) == len(ids)

@@ -14,7 +14,7 @@ from gateway.store.handover_seam import HandoverSeam, HumanReply
 from gateway.store.history_seam import HistoryStore
 from gateway.store.intervals import GuardrailValues
 from gateway.store.permissions import COMMANDS, acl_line
-from gateway.store.trace_seam import CallBounds, KeptCall, StreamCursor, TraceStore
+from gateway.store.trace_seam import CallBounds, KeptCall, StreamCursor, ToolKey, TraceStore
 from tests.architecture import ROOT
 from tests.support.decisions import batch, beginning, failing
 from tests.support.processes import command
@@ -63,6 +63,8 @@ OPERATIONS: dict[str, tuple[Any, ...]] = {
     "find_calls": ("a", ["k"]),
     "find_threads": (["a"], ["t"]),
     "find_joined": (["a"], ["j"]),
+    "keep_asked": ({ToolKey("a", "0" * 16): "text"},),
+    "take_asked": ([ToolKey("a", "0" * 16)],),
     "latest_calls": ([StreamCursor("a", 0)], 3),
     "keep_contents": ("a", [KeptContent("k", "t", "text")], ContentBounds(1, 60)),
     "find_contents": ("a", ["k"]),

@@ -42,7 +42,7 @@ def test_work_on_a_calls_path(ratio: str) -> None:
     request = Request("POST", ORIGIN, "/", [(b"accept", b"*/*")])
     with CallCount() as calls:
         made.put_into(request, outcome.attempts[0], call, outcome)
-        made.note(outcome, call, None)
+        made.note(outcome, call, None, ())
     assert calls.total <= MOST_ON_THE_PATH
 
 
@@ -53,7 +53,7 @@ def test_memory_of_what_waits() -> None:
     held = []
     for _ in range(2):
         for _ in range(2_000):
-            made.note(*ended(), None)
+            made.note(*ended(), None, ())
         held.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
     assert made.dropped == {"queue_full": 3_800} and held[0] < 1_200_000 and held[1] < 1.05 * held[0]

@@ -26,6 +26,7 @@ FormatName = str  # of a wire format, as its folder in `gateway.formats` spells 
 class Caller:
     """The caller: name and group of a key. `agents` are those it may call (None for all). `is_only`: no other key may
     call any of them. `models` are patterns of the plain models that it may call (None for all that are passed on).
+    `reviews` are agents whose waiting calls it may review.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Caller:
     agents: frozenset[str] | None = None
     is_only: bool = False
     models: tuple[ModelPattern, ...] | None = None
+    reviews: frozenset[str] = frozenset()
     is_limited: bool = field(init=False, compare=False, default=False)  # to some agents, or some plain models
 
     def __post_init__(self) -> None:

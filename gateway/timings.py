@@ -28,6 +28,12 @@ class Timings:
     escalation_finish: float = 5.0  # for all that is still queued at the stop
     replies: float = 1.0  # between two looks for people's replies
 
+    # People who review calls.
+    review_lease: float = 600.0  # for which a call is before one person alone
+    review_undo: float = 60.0  # in which a mark may be taken back; then it counts
+    review_skip: float = 300.0  # for which nobody gets a call that somebody has skipped
+    review_look: float = 60.0  # between two looks for marks that another replica has left
+
     # Spans for OpenTelemetry.
     span_retry: float = 1.0  # before the second try of a batch; each further wait is twice as long
     span_finish: float = 5.0  # for all that is still queued at the stop

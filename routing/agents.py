@@ -16,6 +16,7 @@ from routing.rules import Rule
 StickyKind = Literal["conversation", "user", "request", "header"]
 Running = Literal["keep", "move"]
 InputType = Literal["string", "number", "boolean", "array", "object"]
+ReviewReason = Literal["sample", "low_judge", "disagree", "escalated"]  # why a call waits for people who review it
 
 __all__ = [
     "HUMAN",
@@ -29,6 +30,8 @@ __all__ = [
     "NeededEvaluation",
     "PromptInput",
     "PromptMessage",
+    "ReviewReason",
+    "ReviewRules",
     "RolloutStep",
     "Running",
     "Shadow",
@@ -208,6 +211,17 @@ class ContentRules:
 
 
 @dataclass(frozen=True, slots=True)
+class ReviewRules:
+    """Rules for the calls of an agent that people review: of those whose texts are recorded.
+
+    `sample` is the share of them that wait for a review, in basis points; `plus` names those that wait in any case.
+    """
+
+    sample: int = 100
+    plus: tuple[ReviewReason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class EvaluationOnRecord:
     """A recorded evaluation. `canary` and `stable` are the digests of the versions compared, `stable` is '' for none.
 
@@ -248,7 +262,7 @@ class Agent:
     `guardrails` and `signals` are the texts the operator wrote, in order and evenly spaced. `running` says whether a
     conversation under way keeps the version it began on, `idle` the seconds of silence that end it. `timeouts` are
     whole, None where the gateway's hold. `content` is None where no texts are recorded. `evaluation` is what a canary
-    needs first, None for nothing.
+    needs first, None for nothing. `review` is None where nobody reviews calls.
     """
 
     name: str
@@ -268,3 +282,4 @@ class Agent:
     timeouts: Timeouts | None = None
     content: ContentRules | None = None
     evaluation: NeededEvaluation | None = None
+    review: ReviewRules | None = None

@@ -25,7 +25,7 @@ ROOMS = (
     "pages",
     "passthrough",
     "call",
-    "handover",
+    "handover review",
     "rollout",
     "history traces telemetry contents",
     "runtime",

@@ -38,5 +38,7 @@ class Icon(OpenEndpoint):
 
 def assets(services: Services) -> list[tuple[str, Handler]]:
     """Return the assets by their paths."""
-    named: list[tuple[str, Handler]] = [(f"/{name}", Asset(services, name)) for name in ("status.css", "status.js")]
+    named: list[tuple[str, Handler]] = [
+        (f"/{name}", Asset(services, name)) for name in ("status.css", "status.js", "review.js")
+    ]
     return [*named, ("/status-{state}.svg", Icon(services))]

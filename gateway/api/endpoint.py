@@ -41,6 +41,7 @@ from gateway.net.asgi import Message, MessageReceive, MessageSend, PlainReceive,
 from gateway.net.server.body import RequestBody
 from gateway.net.server.exchange import Exchange
 from gateway.passthrough.response_owner import Makers
+from gateway.review.parts import CountingParts, Reviews, reviews
 from gateway.rollout.commands import Commands
 from gateway.rollout.controller import Controller
 from gateway.rollout.status import StatusBuilder
@@ -50,6 +51,7 @@ from gateway.store.memory import Memory
 from gateway.store.seam import Store
 from gateway.telemetry.call_counts import CallCounts
 from gateway.telemetry.samples import Samples
+from gateway.timings import USUAL, Timings
 from gateway.traces.reader import TraceReader
 
 DEPARTURE = "serinus.departure"
@@ -90,7 +92,8 @@ class Services:
     authenticated calls, `sockets` those of open WebSockets, whose `memories` are bounded together; `status_readers` are
     those of the status; `unproven` reads what only its signature authenticates.
     `makers` knows who made what is stored at providers, `items` what earlier answers held, `traces` which
-    calls have ended. `counts` are of calls for metrics; `collect_reports` has those of all workers, given this one's.
+    calls have ended; `reviews` has what people review. `counts` are of calls for metrics;
+    `collect_reports` has those of all workers, given this one's.
     """
 
     runtime: Runtime
@@ -117,11 +120,17 @@ class Services:
     makers: Makers = field(default_factory=Makers)
     counts: CallCounts = field(default_factory=CallCounts)
     collect_reports: Callable[[Samples], Awaitable[list[Samples]]] = _alone
+    timings: Timings = USUAL
+    reviews: Reviews = field(init=False)
     refusals: RefusalLog = field(init=False)
     nonces: Iterator[int] = field(init=False)
 
     def __post_init__(self) -> None:
         self.refusals = RefusalLog(self.log, monotonic)
+        counting = CountingParts(
+            self.store, self.table, self.proxy.recorder, lambda: self.runtime, self.log, self.timings
+        )
+        self.reviews = reviews(counting, self.traces.writer.contents)
         self.nonces = itertools.count(int(self.replica[:8], 16) << 32)
 
     def note_refusal(self, refusal: SerinusError, path: str, client: str) -> str:

@@ -14,6 +14,7 @@ from gateway.errors import CallerError, Forbidden, NotFound
 from gateway.json_body import Document
 from gateway.net.asgi import Receive, Scope, Send
 from gateway.rollout import call_id as callid
+from gateway.rollout.bookings import UNANSWERED, find_booking, name_of_call, version_of, why_no_evidence
 from gateway.rollout.call_id import Booking
 from gateway.rollout.parties import caller_party
 from gateway.rollout.table import Entry
@@ -24,7 +25,6 @@ _UNKNOWN_CALL = "unknown call; 'call_id' is the x-serinus-call-id of an answer t
 _UNKNOWN_CONVERSATION = (
     "no call of this caller was answered in a conversation of that id within the last week; 'call_id' names any call"
 )
-_UNANSWERED = "no version answered this call: it ended in an error, or went to a person"
 _NO_AGENT = {
     "agent": None, "version": None, "arm": None, "counts": False,
     "why": "the call went to a plain model, apart from every agent and trial",
@@ -62,18 +62,18 @@ class Feedback(Endpoint):
             await send_json(send, _NO_AGENT)
             return
         entry, booking, call_id, name = await self._find(body, caller)
-        version = _version(entry, booking)
+        version = version_of(entry, booking)
         answer: dict[str, object] = {"agent": entry.agent.name, "version": version, "arm": booking.arm}
         if not booking.answered:
-            await send_json(send, {**answer, "counts": False, "why": _UNANSWERED})
+            await send_json(send, {**answer, "counts": False, "why": UNANSWERED})
             return
-        if not await self.services.store.first_feedback(entry.agent.name, name):
+        if not await self.services.store.first_feedback(entry.agent.name, name, f"{score:g}"):
             raise AlreadyScored("this call or conversation has a score; the first score counts")
         recorder = self.services.proxy.recorder
         recorder.score(entry, booking, version, score, caller_party(caller))
         if recorder.tracing is not None:
             recorder.tracing.evaluate(call_id, score, body.get("comment") or "")
-        why = _no_evidence(entry, booking)
+        why = why_no_evidence(entry, booking)
         answer["counts"] = why is None
         await send_json(send, answer if why is None else {**answer, "why": why})
 
@@ -92,16 +92,11 @@ class Feedback(Endpoint):
             return await self._by_conversation(str(conversation), body.get("agent"), caller)
         if (found := self._by_call(call_id, caller)) is None:
             raise NotFound(_UNKNOWN_CALL, code="unknown_call")
-        return _Scored(*found, call_id, f"call:{call_id}")
+        return _Scored(*found, call_id, name_of_call(call_id))
 
     def _by_call(self, call_id: str, caller: Caller) -> tuple[Entry, Booking] | None:
         """The call of that id, if it is this caller's own."""
-        booking = callid.read(call_id, caller.name, self.services.runtime.fingerprint_key)
-        entries = [self.services.table.entry(name) for name in self.services.table]
-        entry = next((e for e in entries if e and booking and callid.name_digest(e.agent.name) == booking.agent), None)
-        if booking is None or entry is None or not caller.may_call(entry.agent.name):
-            return None
-        return entry, booking
+        return find_booking(self.services.table, self.services.runtime.fingerprint_key, call_id, caller)
 
     async def _by_conversation(self, conversation: str, agent: Any, caller: Caller) -> _Scored:
         """The call that answered last in what the caller calls that conversation."""
@@ -124,23 +119,6 @@ class Feedback(Endpoint):
         """Find the conversation's last call, in this replica's memory, then in the store. Raises StoreAway."""
         waiting = self.services.proxy.recorder.conversations.find(agent, (caller.name, key))
         return waiting or await self.services.store.last_call(agent, caller.name, key)
-
-
-def _version(entry: Entry, booking: Booking) -> str:
-    names = entry.agent.versions
-    found = next((name for name in names if callid.name_digest(name) == booking.version), None)
-    if found is None:
-        raise NotFound("the version that served this call is no longer configured", code="unknown_version")
-    return found
-
-
-def _no_evidence(entry: Entry, booking: Booking) -> str | None:
-    """Return why the score is no evidence about a canary; None if it is evidence."""
-    if booking.arm is None:
-        return "the call is no evidence: no trial ran, or a pin or a rule chose the version"
-    if entry.state is None or entry.state.evidence != booking.evidence:
-        return "late: the step in which the call was served is over"
-    return None
 
 
 def _score(value: Any) -> float:

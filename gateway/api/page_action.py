@@ -5,22 +5,19 @@ it by itself from then on, so then it must say that the form is one of our own p
 """
 
 from collections.abc import Mapping
-from urllib.parse import parse_qsl
 
 from gateway.api.admin import required_text
-from gateway.api.endpoint import header, named, read_small, send_json
+from gateway.api.endpoint import named, send_json
+from gateway.api.forms import read_form, require_own_page
 from gateway.api.status import Status, bearer_of_basic
 from gateway.api.status_page import send_page, wants_html
 from gateway.call.streaming import send_answer
 from gateway.calls import Caller
 from gateway.errors import CallerError, Forbidden, NotFound, SerinusError, Unauthenticated
 from gateway.net.asgi import Receive, Scope, Send
-from gateway.net.browser_guard import is_own_page
 from gateway.pages.actions import LET_IN
 from policies.rollout.verbs import Command
 
-_MOST_BYTES = 16 * 1024  # of a form: some texts of at most 500 characters, percent-encoded
-_MOST_FIELDS = 20
 _TO_END = "promote-to-end"
 _VERBS = frozenset({"abort", "approve", LET_IN, "pause", "promote", _TO_END, "resume", "retry"})
 
@@ -38,19 +35,15 @@ class PageAction(Status):
             raise Forbidden("the admin plane is off; set SERINUS_ADMIN_TOKEN or admin_token_sha256 to turn it on")
         if runtime.guard is not None:
             runtime.guard.check(headers)
-        authorization = headers.get(b"authorization")
-        is_said = b"origin" in headers or b"sec-fetch-site" in headers
-        is_deliberate = (authorization or b"").lower().startswith(b"bearer ")
-        if not is_own_page(headers) or not (is_said or is_deliberate):
-            raise Forbidden("only forms of the gateway's own pages are taken", code="origin_not_allowed")
-        if not runtime.doorkeeper.is_admin(bearer_of_basic(authorization)):
+        require_own_page(headers)
+        if not runtime.doorkeeper.is_admin(bearer_of_basic(headers.get(b"authorization"))):
             raise Unauthenticated("The admin token is missing or wrong; nothing was changed.")
         return None
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         agent = scope["path_params"]["agent"]
         try:
-            verb = await self._act(agent, await self._form(scope, receive))
+            verb = await self._act(agent, await read_form(scope, receive))
         except SerinusError as error:
             if not wants_html(scope):
                 raise
@@ -60,16 +53,6 @@ class PageAction(Status):
             await send_answer(send, 303, [(b"location", b"../" + _last_segment(scope))], b"")
         else:
             await send_json(send, {"done": f"Done: {verb.replace('-', ' ')}."})
-
-    async def _form(self, scope: Scope, receive: Receive) -> Mapping[str, str]:
-        kind = (header(scope, b"content-type") or b"").partition(b";")[0].strip().lower()
-        if kind != b"application/x-www-form-urlencoded":
-            raise CallerError("send the fields as application/x-www-form-urlencoded")
-        body = await read_small(scope, receive, _MOST_BYTES)
-        try:
-            return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS))
-        except ValueError:  # no UTF-8, or too many fields
-            raise CallerError("the form cannot be read") from None
 
     async def _act(self, agent: str, form: Mapping[str, str]) -> str:
         """Carry out the command and return its verb."""

@@ -160,11 +160,12 @@ def _key_problems(root: Node, agents: Collection[str] | None) -> Iterator[Proble
             owner = owners.setdefault(digest.text.lower(), name)
             if owner != name:
                 yield digest.problem(("keys", name, "sha256"), f"is also the key of {owner!r}; give each its own")
-        yield from _agents_known(key, ("keys", name, "agents"), agents)
+        for member in ("agents", "reviews"):
+            yield from _agents_known(key, ("keys", name, member), agents)
 
 
 def _agents_known(owner: Node, path: Path, agents: Collection[str] | None) -> Iterator[Problem]:
-    named = owner.get("agents")
+    named = owner.get(str(path[-1]))
     for index, agent in enumerate(named.items if named else ()):
         if agents is not None and agent.text is not None and agent.text not in agents:
             yield agent.problem((*path, index), unknown("agent", agent.text, agents))

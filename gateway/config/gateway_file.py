@@ -57,6 +57,11 @@ class ClientKey(StrictModel):
         description="The plain models this key may call, of those in the gateway's `models`. Default: all of those, or "
         "none where the key has `agents`.",
     )
+    reviews: tuple[Name, ...] = Field(
+        default=(),
+        description="The agents whose waiting calls this key may review at `/review`, and so read, whoever made them. "
+        "Default: none.",
+    )
 
     @property
     def agents_in_scope(self) -> tuple[str, ...] | None:

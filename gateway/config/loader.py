@@ -22,6 +22,7 @@ from gateway.config.model_check import alias_problems, model_problems, patterns_
 from gateway.config.nodes import Node
 from gateway.config.presets import apply_presets
 from gateway.config.problems import MAX_PROBLEMS, ConfigProblems, Problem
+from gateway.config.review_settings import review_rules
 from gateway.config.routing_check import named_versions, routing_problems
 from gateway.config.routing_file import AgentEntry, HedgeEntry, RoutingFile, ShadowEntry
 from gateway.config.strict_yaml import Parsed, read_yaml
@@ -248,6 +249,7 @@ def _agent(name: str, entry: AgentEntry, versions: Mapping[str, AgentVersion], t
         idle=entry.idle,
         timeouts=resolve(entry.timeouts, timeouts),
         content=content_rules(entry.record_content),
+        review=review_rules(entry.review),
     )
 
 
@@ -341,4 +343,5 @@ def _content(agent: Agent) -> dict[str, object]:
         "running": [agent.running, agent.idle],
         "timeouts": None if agent.timeouts is None else astuple(agent.timeouts),
         "evaluation": None if agent.evaluation is None else astuple(agent.evaluation),
+        "texts": [rules and astuple(rules) for rules in (agent.content, agent.review)],
     }

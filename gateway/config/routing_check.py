@@ -7,6 +7,7 @@ from gateway.config.crosscheck import Known, entries, provider_known
 from gateway.config.input_check import input_problems
 from gateway.config.nodes import Node, Path
 from gateway.config.problems import MAX_PROBLEMS, Problem, quoted, unknown
+from gateway.config.review_settings import review_problems
 from gateway.config.rule_check import rule_problems
 from gateway.config.timeout_settings import LONGEST
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS, Guardrail, parse
@@ -33,6 +34,7 @@ def routing_problems(root: Node, known: Known) -> Iterator[Problem]:
         yield from _shadow_problems(entry, path)
         yield from _hedge_problems(entry, path)
         yield from _timeout_problems(entry, path, known.total_seconds)
+        yield from review_problems(entry, path)
         yield from rule_problems(agent, entry, path, known)
 
 

@@ -23,6 +23,7 @@ from gateway.config.fields import (
     Weight,
 )
 from gateway.config.problems import quoted, unknown
+from gateway.config.review_settings import ReviewEntry
 from gateway.config.timeout_settings import AgentTimeouts
 from policies.calls import hedge
 from policies.guardrails import grammar
@@ -312,6 +313,10 @@ class AgentEntry(StrictModel):
     evaluation: EvaluationEntry | None = Field(
         default=None,
         description="The evaluation without which a canary stays at 0 %. Default: none is needed.",
+    )
+    review: ReviewEntry | None = Field(
+        default=None,
+        description="The calls that people review, at `/review`. Default: none. Needs `record_content`.",
     )
 
 

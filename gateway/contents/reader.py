@@ -43,9 +43,18 @@ class ContentReader:
                 break
         return found
 
+    async def of_keys(self, agent: str, keys: Sequence[str]) -> Mapping[str, CallContent]:
+        """Return the contents of an agent's calls by the calls' keys, as far as they are kept."""
+        texts = await self.store.find_contents(agent, keys) if keys else {}
+        return {key: decode(text) for key, text in texts.items()}
+
     async def forget(self, conversation: str, records: Iterable[CallRecord], agents: Iterable[str]) -> int:
-        """Delete the contents of a conversation's calls; return how many there were."""
+        """Delete the contents of a conversation's calls, and their reviews; return how many contents there were."""
         keys: defaultdict[str, list[str]] = defaultdict(list)
         for record in records:
             keys[record.agent].append(record.key)
-        return sum([await self.store.forget_contents(agent, keys[agent], [conversation]) for agent in agents])
+        count = 0
+        for agent in agents:
+            count += await self.store.forget_contents(agent, keys[agent], [conversation])
+            await self.store.forget_reviews(agent, keys[agent], [conversation])
+        return count

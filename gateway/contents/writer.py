@@ -6,7 +6,10 @@ waits is bounded where it is heard; a store that is away changes nothing for cal
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from time import monotonic
+from typing import NamedTuple
 
 from gateway.contents.content import CallContent, encode
 from gateway.contents.reading import read
@@ -29,20 +32,35 @@ _LEAST_BYTES = 1 << 20
 _ANSWERED = ("answered", "escalated", "broken", "client_gone")
 
 
+Listener = Callable[[Sequence[CallRecord]], None]
+
+
+class _Prepared(NamedTuple):
+    """A content that is to be written, with the record of its call."""
+
+    bounds: ContentBounds
+    content: KeptContent
+    record: CallRecord
+
+
 class ContentWriter:
-    """The writer of one replica. `dropped` counts calls whose texts were to be recorded, and were not."""
+    """The writer of one replica. `dropped` counts calls whose texts were to be recorded, and were not.
+
+    `listeners` get the records of calls whose texts the store has now, of one agent at a time.
+    """
 
     def __init__(self, store: Store, log: Log, pause: float = _PAUSE_SECONDS) -> None:
         self._store = store
         self._log = log
         self._pause = pause
         self._waiting: deque[tuple[CallRecord, HeardCall]] = deque()
-        self._unwritten: list[tuple[str, ContentBounds, KeptContent]] = []
+        self._unwritten: list[_Prepared] = []
         self._writing = asyncio.Lock()
         self._is_away = False
         self._share = _MOST_BYTES_OF_ALL
         self._reported = 0
         self.redactor = ContentRedactor()
+        self.listeners: list[Listener] = []
         self.dropped = 0
 
     def share_among(self, agents: int) -> None:
@@ -105,7 +123,8 @@ class ContentWriter:
             return
         bounds = ContentBounds(min(rules.total_bytes, self._share), round(rules.retention))
         content = await self.content_of(record, heard)
-        self._unwritten.append((record.agent, bounds, KeptContent(record.key, thread, encode(content))))
+        kept = KeptContent(record.key, thread, encode(content))
+        self._unwritten.append(_Prepared(bounds, kept, replace(record, conversation=thread)))
 
     async def for_export(self, record: CallRecord, heard: HeardCall) -> CallContent | None:
         """Return the content of a call for somebody else; None where its conversation is not one of those.
@@ -124,10 +143,13 @@ class ContentWriter:
 
     async def _write_batch(self) -> None:
         while self._unwritten:
-            agent, bounds, _ = self._unwritten[0]
-            same = [each for each in self._unwritten if each[:2] == (agent, bounds)]
-            await self._store.keep_contents(agent, [content for _, _, content in same], bounds)
-            self._unwritten = [each for each in self._unwritten if each[:2] != (agent, bounds)]
+            alike = _alike(self._unwritten[0])
+            same = [each for each in self._unwritten if _alike(each) == alike]
+            agent, bounds = alike
+            await self._store.keep_contents(agent, [each.content for each in same], bounds)
+            self._unwritten = [each for each in self._unwritten if _alike(each) != alike]
+            for listen in self.listeners:
+                listen([each.record for each in same])
 
     def _complain(self) -> None:
         """Log that contents wait, once until they are written again."""
@@ -140,3 +162,8 @@ class ContentWriter:
             why = "more texts are heard than are recorded"
             self._log.warning("contents_not_kept", dropped=self.dropped - self._reported, why=why)
             self._reported = self.dropped
+
+
+def _alike(prepared: _Prepared) -> tuple[str, ContentBounds]:
+    """Return what contents that are written together have in common."""
+    return prepared.record.agent, prepared.bounds

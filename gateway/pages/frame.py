@@ -16,6 +16,7 @@ SIGNS: Mapping[Level, str] = {
     "fine": "✔",
     "quiet": "–",
 }
+_ELSEWHERE = ("Calls", "Conversations", "Review")
 _REFRESH_SECONDS = 5  # of a page without a script
 
 
@@ -25,7 +26,7 @@ class LivePage:
 
     `top` leads from its address to that of `/status`, such as `../`; `events` is the address of its stream. `parts` are
     its elements in order; those in `live` are renewed by their ids. `lists` holds, by the id of a list, the ids of its
-    items in order.
+    items in order. `script` is the file of the page's script.
     """
 
     name: str
@@ -37,6 +38,7 @@ class LivePage:
     live: Mapping[str, Markup]
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     crumbs: tuple[tuple[str, str], ...] = ()
+    script: str = "status.js"
 
     @property
     def head_title(self) -> str:
@@ -63,7 +65,7 @@ def document(page: LivePage) -> bytes:
         tag("title", page.head_title),
         tag("link", rel="icon", type="image/svg+xml", id="icon", href=icon_address(page)),
         tag("link", rel="stylesheet", href=f"{page.top}status.css"),
-        tag("script", src=f"{page.top}status.js", defer=True),
+        tag("script", src=f"{page.top}{page.script}", defer=True),
     )
     body = tag(
         "body",
@@ -102,7 +104,7 @@ def _crumbs(page: LivePage) -> Iterator[Markup]:
 
 
 def _elsewhere(page: LivePage) -> Markup:
-    anchors = (tag("a", words, href=f"{page.top}{words.lower()}") for words in ("Calls", "Conversations"))
+    anchors = (tag("a", words, href=f"{page.top}{words.lower()}") for words in _ELSEWHERE)
     return tag("nav", *anchors, aria_label="Elsewhere", class_="elsewhere")
 
 

@@ -119,6 +119,7 @@ class Gateway:
             self.services.items.share_for_ever,
             self.traces.write_for_ever,
             self.traces.contents.write_for_ever,
+            *self.services.reviews.work,
             self.retirements.look_for_ever,
             self.retirements.refresh_for_ever,
             self.model_lists.fetch_for_ever,
@@ -297,10 +298,10 @@ def build(
     openings = conversations.beginnings.openings
     traces = wiring.trace_writer(store.store, recorder.finished, log, deployment, runtime)
     services = Services(
-        runtime=runtime, table=table, controller=controller, store=store.store, memory=store.memory,
+        runtime=runtime, table=table, controller=controller, store=store.store, memory=store.memory, log=log,
         commands=Commands(store.store, table, controller.records, controller.outages), proxy=proxy,
         status=StatusBuilder(store.store, table, runtime.prices, openings, retirements.near, controller.latest),
-        log=log, replica=replica, backend=store.backend, loaded_at=clock.unix(), counts=recorder.counts,
+        replica=replica, backend=store.backend, loaded_at=clock.unix(), counts=recorder.counts, timings=given.timings,
         items=KeptItems(store.store, log, clock.monotonic), traces=TraceReader(store.store, traces),
         calls=Places(deployment.settings.limits.in_flight), sockets=Places(deployment.settings.limits.websockets),
     )  # fmt: skip

@@ -26,6 +26,7 @@ from gateway.api.passthrough import Passthrough
 from gateway.api.report import Report
 from gateway.api.responses_socket import ResponsesSocket
 from gateway.api.resumable_uploads import ResumableUploads
+from gateway.api.review import review_endpoints
 from gateway.api.status import Status
 from gateway.api.status_events import StatusEvents
 from gateway.api.traces import CallsSeen, ConversationsSeen
@@ -99,6 +100,7 @@ def routes(services: Services) -> list[BaseRoute]:
         ("/calls/{call_id}", CallsSeen(services)),
         ("/conversations", ConversationsSeen(services)),
         ("/conversations/{conversation:path}", ConversationsSeen(services)),
+        *review_endpoints(services),
         ("/costs", Costs(services)),
         ("/report/{agent}", Report(services)),
         ("/audit/{agent}", Audit(services)),

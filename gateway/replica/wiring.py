@@ -282,6 +282,7 @@ def _doorkeeper(settings: GatewaySettings) -> Doorkeeper:
                 agents[name],
                 is_only=is_only_caller(name, agents),
                 models=None if (models := key.models_in_scope) is None else _patterns(models),
+                reviews=frozenset(key.reviews),
             ),
         )
         for name, key in settings.keys.items()

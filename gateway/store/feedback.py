@@ -1,7 +1,7 @@
 """The store's part for feedback: scored calls, and the last answered call of each conversation."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from gateway.store.reaching import Reaching, key_of
 from gateway.store.scripts import REMEMBER
@@ -14,10 +14,21 @@ REMEMBERED_SECONDS = 7 * 24 * 3600  # and people who give it on a conversation, 
 class FeedbackStore:
     """The feedback operations of `RedisStore`."""
 
-    async def first_feedback(self: Reaching, agent: str, name: str) -> bool:
+    async def first_feedback(
+        self: Reaching, agent: str, name: str, mark: str = "1", *, may_repeat: bool = False
+    ) -> bool:
         async with self._reach():
-            scored = key_of(agent, "scored", digest(name).hex())
-            return bool(await self._client.set(scored, "1", nx=True, ex=SCORED_SECONDS))
+            scored = _scored(agent, name)
+            is_first = bool(await self._client.set(scored, mark, nx=True, ex=SCORED_SECONDS))
+            return is_first or (may_repeat and await self._client.get(scored) == mark)
+
+    async def feedback_marks(self: Reaching, agent: str, names: Sequence[str]) -> dict[str, str]:
+        async with self._reach():
+            pipe = self._pipeline()
+            for name in names:
+                pipe.get(_scored(agent, name))
+            marks = await self._execute(pipe)
+        return {name: mark for name, mark in zip(names, marks, strict=True) if mark}
 
     async def remember(self: Reaching, agent: str, calls: Mapping[tuple[str, str], str]) -> None:
         by_caller: defaultdict[str, list[str]] = defaultdict(list)
@@ -36,6 +47,10 @@ class FeedbackStore:
             new, old = await self._execute(pipe)
         found: str | None = new or old
         return found
+
+
+def _scored(agent: str, name: str) -> str:
+    return key_of(agent, "scored", digest(name).hex())
 
 
 def _hashes(agent: str, caller: str) -> tuple[str, str]:

@@ -41,6 +41,7 @@ from gateway.store.items import ItemStore
 from gateway.store.notices import GROUP, pending, take, taken
 from gateway.store.reaching import key_of
 from gateway.store.receivers import ReceiverStore
+from gateway.store.reviews import ReviewKeeping
 from gateway.store.scripts import COMMIT, FLUSH, LEASE, PROBE, READ, RECENT, Script
 from gateway.store.seam import (
     MAX_FAILING_UNITS,
@@ -90,6 +91,7 @@ class RedisStore(
     KeptContents,
     KeptVerdicts,
     ReceiverStore,
+    ReviewKeeping,
 ):
     """Implements `Store` over a client of `connect`, which it closes with itself.
 

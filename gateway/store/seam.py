@@ -16,6 +16,7 @@ from gateway.store.failures import FailureReasons, ReasonsByVersion
 from gateway.store.handover_seam import HandoverSeam
 from gateway.store.history_seam import HistoryStore
 from gateway.store.intervals import RecentCells
+from gateway.store.review_seam import ReviewStore
 from gateway.store.trace_seam import TraceStore
 from gateway.store.verdict_seam import VerdictStore
 from policies.evidence.evidence import ArmEvidence
@@ -167,7 +168,9 @@ class Notice:
     event: Mapping[str, Any]
 
 
-class Store(AlertSeam, ContentStore, HandoverSeam, HistoryStore, TraceStore, VerdictStore, Protocol):
+class Store(
+    AlertSeam, ContentStore, HandoverSeam, HistoryStore, ReviewStore, TraceStore, VerdictStore, Protocol
+):  # fmt: skip
     """The shared state. One implementation: Redis, embedded or remote."""
 
     async def read(self, agent: str) -> tuple[State | None, float]:
@@ -216,8 +219,14 @@ class Store(AlertSeam, ContentStore, HandoverSeam, HistoryStore, TraceStore, Ver
     async def add_receiver(self, agent: str, key: str, receiver: str) -> None:
         """Remember for some months that the receiver has the notice of that key."""
 
-    async def first_feedback(self, agent: str, name: str) -> bool:
-        """Return whether this call or conversation is scored for the first time; the store remembers it for a week."""
+    async def first_feedback(self, agent: str, name: str, mark: str = "1", *, may_repeat: bool = False) -> bool:
+        """Return whether this call or conversation is scored for the first time; the store remembers it for a week.
+
+        `mark` stands for the score. With `may_repeat` the first score with that mark is the first one again.
+        """
+
+    async def feedback_marks(self, agent: str, names: Sequence[str]) -> dict[str, str]:
+        """Return the marks of the scores that these calls or conversations have."""
 
     async def remember(self, agent: str, calls: Mapping[tuple[str, str], str]) -> None:
         """Remember which call answered a conversation last. `calls` maps a caller and its conversation to a call's id.

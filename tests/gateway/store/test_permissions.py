@@ -14,6 +14,7 @@ from gateway.store.handover_seam import HandoverSeam, HumanReply
 from gateway.store.history_seam import HistoryStore
 from gateway.store.intervals import GuardrailValues
 from gateway.store.permissions import COMMANDS, acl_line
+from gateway.store.review_seam import ReviewBounds, ReviewStore, WaitingReview
 from gateway.store.trace_seam import CallBounds, KeptCall, StreamCursor, ToolKey, TraceStore
 from tests.architecture import ROOT
 from tests.support.decisions import batch, beginning, failing
@@ -69,6 +70,19 @@ OPERATIONS: dict[str, tuple[Any, ...]] = {
     "keep_contents": ("a", [KeptContent("k", "t", "text")], ContentBounds(1, 60)),
     "find_contents": ("a", ["k"]),
     "forget_contents": ("a", ["k"], ["t"]),
+    "feedback_marks": ("a", ["call"]),
+    "add_reviews": ("a", [WaitingReview("k", "c", "v1", "", "app", "t", ("sample",), 9e9)], ReviewBounds(60)),
+    "count_reviews": (["a"],),
+    "waiting_reviews": ("a",),
+    "review_labels": ("a",),
+    "lease_reviews": ("a", "l", 60.0),
+    "find_lease": ("a", "l"),
+    "label_reviews": ("a", "l", {"k": ("good", "")}, "admin", 60.0),
+    "release_reviews": ("a", "l", 1.0),
+    "undo_labels": ("a", "l", 60.0),
+    "claim_labels": ("a",),
+    "settle_labels": ("a", {"k": "yes"}),
+    "forget_reviews": ("a", ["k"], ["t"]),
     "ping": (),
     "probe": ("a",),
 }
@@ -91,7 +105,7 @@ def test_every_operation_is_tried() -> None:
     """A new one must be added here."""
     names = {
         name
-        for seam in (Store, ContentStore, HandoverSeam, HistoryStore, TraceStore)
+        for seam in (Store, ContentStore, HandoverSeam, HistoryStore, ReviewStore, TraceStore)
         for name in vars(seam)
         if not name.startswith("_")
     }

@@ -176,7 +176,8 @@ class ProviderError(SerinusError):
     """Upstream failed. `status` is what the client gets; `upstream_status` what upstream said, if it said anything.
 
     `body` is upstream's own error body when the client may see it, `headers` upstream's headers. `words` is what it
-    said, whoever may see that; None where it said nothing.
+    said, whoever may see that; None where it said nothing. `denial` is a 403 that came with HTTP 200, as it was read:
+    whoever knows the model looks for its name there.
     """
 
     status = 502
@@ -186,6 +187,7 @@ class ProviderError(SerinusError):
     asked: tuple[str, ...] = ()  # the target of each attempt, once the chain is spent
     whom = ""  # the target that failed and the number of attempts, in brackets, once the chain is spent
     words: ProviderWords | None = None
+    denial: object = None
     refuses_usage = False  # the provider does not take the question for a stream's usage that the gateway added
 
     def __init__(

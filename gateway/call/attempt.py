@@ -15,10 +15,10 @@ from gateway.call.quotations import sent_text
 from gateway.call.stored_response import is_of_another
 from gateway.call.streaming import OpenStream, first_part
 from gateway.calls import Answer, Attempt, Call, Outcome, estimated_usage
-from gateway.errors import ProviderError
+from gateway.errors import Denied, ProviderError
 from gateway.formats.applied import AppliedVersion
 from gateway.formats.learnt import Learnt
-from gateway.formats.model_errors import blaming_model
+from gateway.formats.model_errors import blaming_model, blaming_model_inside
 from gateway.formats.openai_chat.provider_stream import StreamReader
 from gateway.formats.provider_json import bad_arguments
 from gateway.formats.provider_words import explain
@@ -202,9 +202,11 @@ class Attempts:
             try:
                 return _whole_answer(response, way.whole(body), attempt)
             except ProviderError as error:
-                if error.kind == "error_in_answer":
+                if error.kind == "error_in_answer" or isinstance(error, Denied):
                     explain(error, body, response.headers)
                 raise
+        except ProviderError as error:
+            raise blaming_model_inside(error, target.model) from None
         except asyncio.CancelledError:  # the client left, or time is up; the provider has the request, and bills it
             attempt.usage = attempt.usage or estimated_usage(len(request.body), 0)
             raise

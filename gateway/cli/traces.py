@@ -114,7 +114,17 @@ def _step_lines(step: TraceStep) -> list[str]:
     copies = [f"shadow    {each.version}  {_duration(each.seconds)}  {usd(each.cost_usd)}" for each in step.copies]
     handover = step.call.handover
     people = [] if handover is None else [f"person    {handover_words(handover)}"]
-    return [f"{'llm':<{_KIND}} {_call(step.call)}", *people, *copies]
+    failed = [
+        f"failed    {_failed(each)}" for each in step.call.attempts if each.failure and (each.message or each.code)
+    ]
+    return [f"{'llm':<{_KIND}} {_call(step.call)}", *failed, *people, *copies]
+
+
+def _failed(attempt: AttemptView) -> str:
+    """Return what a provider said of a failed attempt: its message and code, and its own id of the request."""
+    code = f" ({attempt.code})" if attempt.code and attempt.code not in attempt.message else ""
+    request = f", request {attempt.upstream_id}" if attempt.upstream_id else ""
+    return f"{attempt.target}: {attempt.message or 'no message'}{code}{request}"
 
 
 def _tool(tool: ToolView) -> str:

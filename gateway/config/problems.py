@@ -20,8 +20,12 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
+        return f"{self.place}: {self.path}: {self.message}" if self.path else f"{self.place}: {self.message}"
+
+    @property
+    def place(self) -> str:
+        """Return file and line: what may be told to whoever must not read the files. A path may hold a typed word."""
+        return f"{self.file}:{self.line}" if self.line else self.file
 
 
 class ConfigProblems(Exception):
@@ -35,6 +39,12 @@ class ConfigProblems(Exception):
         self.problems: tuple[Problem, ...] = tuple(unique[:MAX_PROBLEMS])
         self.left_out = len(unique) - len(self.problems)
         super().__init__(*self.problems)
+
+    @property
+    def place(self) -> str:
+        """Return where the first problem is, and how many others there are, without what the files say there."""
+        others = len(self.problems) - 1 + self.left_out
+        return f"{self.problems[0].place}{f' and {others} more' if others else ''}"
 
     def __str__(self) -> str:
         more = [f"and at least {self.left_out} more"] if self.left_out else []

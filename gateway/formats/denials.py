@@ -83,7 +83,10 @@ def denial_inside(answer: Any, body: bytes) -> ProviderError:
 
     `answer` is an object around the `error`, and `body` the JSON that the client may see of it.
     """
-    return _denial(answer, (), body, ("error_in_answer", 200))
+    error = _denial(answer, (), body, ("error_in_answer", 200))
+    if not isinstance(error, ContentRefused):
+        error.denial = answer
+    return error
 
 
 def _denial(answer: Any, headers: Headers, body: bytes, came: tuple[FailureKind, int]) -> ProviderError:

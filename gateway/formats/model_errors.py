@@ -16,6 +16,7 @@ FIELD = "model"
 
 _REJECTED = (400, 403, 404, 405, 410, 413, 422, 501)
 _FORBIDDEN = 403
+_OK = 200
 _READ_BYTES = 1 << 16
 _LONGEST_HEAD = 400  # characters of a message; a model's name is shorter
 _QUOTES = str.maketrans("", "", "'\"`\u201c\u201d\u2018\u2019\\")
@@ -66,6 +67,22 @@ def blaming_model(error: ProviderError, body: bytes, model: str) -> ProviderErro
         return error
     if is_denial:
         error = KeyRefused("status", _FORBIDDEN, error.headers, reason="model")
+    return _about_model(error)
+
+
+def blaming_model_inside(error: ProviderError, model: str) -> ProviderError:
+    """Return the error that came with HTTP 200, about the field `model` where it says so."""
+    if error.denial is not None:
+        if _tells_of(error.denial, model, anywhere=True):
+            refused = KeyRefused("error_in_answer", _OK, reason="model")
+            refused.words = error.words
+            return _about_model(refused)
+        return error
+    said = error.body if error.kind == "error_in_answer" and error.param is None else None
+    return _about_model(error) if said is not None and _speaks_of(said, model, anywhere=False) else error
+
+
+def _about_model(error: ProviderError) -> ProviderError:
     error.param, error.blame, error.caller_can_cause = FIELD, "version", False
     return error
 
@@ -77,6 +94,10 @@ def _speaks_of(body: bytes, model: str, anywhere: bool) -> bool:
         answer = orjson.loads(body)
     except orjson.JSONDecodeError:
         return False
+    return _tells_of(answer, model, anywhere)
+
+
+def _tells_of(answer: Any, model: str, anywhere: bool) -> bool:
     return any(_is_about_model(error, model.casefold(), anywhere) for error in _errors(answer))
 
 

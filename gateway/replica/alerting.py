@@ -27,8 +27,8 @@ class Alerting:
         controller: Controller,
     ) -> None:
         self._notices = notices
-        self.config_error: Callable[[], str | None] = lambda: None
-        self.sources = AlertSources(store, table, clock, circuits, lambda: self.config_error())
+        self.problem_place: Callable[[], str | None] = lambda: None
+        self.sources = AlertSources(store, table, clock, circuits, lambda: self.problem_place())
         sources = (self.sources.here, self.sources.over_all)
         self.watch = AlertWatch(store, notices, clock, lambda: controller.store_error, sources)
         self.follow(settings)

@@ -158,7 +158,7 @@ def _follow_files(gateway: Gateway, reloader: Reloader, hangup: asyncio.Event) -
             await reloader.reload_now()
 
     gateway.services.config_error = lambda: str(reloader.error) if reloader.error else None
-    gateway.alerting.config_error = gateway.services.config_error
+    gateway.alerting.problem_place = lambda: reloader.error.place if reloader.error else None
     gateway.keep(reloader.run)
     gateway.keep(reload_on_hangup)
 

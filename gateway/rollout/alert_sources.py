@@ -51,7 +51,9 @@ class AlertLimits:
 
 
 class AlertSources:
-    """The sources of one replica. `circuits` has the state of targets' circuits, `config_error` what is refused."""
+    """The sources of one replica. `circuits` has the state of targets' circuits, `problem_place` says where the
+    files are refused, without what stands there.
+    """
 
     def __init__(
         self,
@@ -59,13 +61,13 @@ class AlertSources:
         table: Table,
         clock: Clock,
         circuits: Callable[[], Mapping[str, str]],
-        config_error: Callable[[], str | None],
+        problem_place: Callable[[], str | None],
     ) -> None:
         self._store = store
         self._table = table
         self._clock = clock
         self._circuits = circuits
-        self._config_error = config_error
+        self._problem_place = problem_place
         self._open_since: dict[str, float] = {}
         self._refused: dict[str, tuple[float, str]] = {}
         self.limits = AlertLimits()
@@ -131,10 +133,8 @@ class AlertSources:
             yield from map(str, entry.agent.fallback)
 
     def _configuration(self) -> Iterator[Alert]:
-        if (error := self._config_error()) is not None:
-            reason = (
-                f"the files are refused, and the previous configuration stays in use: {error.splitlines()[0][:300]}"
-            )
+        if (place := self._problem_place()) is not None:
+            reason = f"the files are refused, and the previous configuration stays in use: {place[:300]}"
             yield Alert("config_refused", "configuration", "", reason, "Run 'serinus check'.")
 
     def _failing(self, agent: str, snapshot: Snapshot) -> Iterator[Alert]:

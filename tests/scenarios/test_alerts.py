@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gateway.config.problems import ConfigProblems, Problem
 from gateway.rehearsal.standin import ModelBehaviour
 from gateway.rollout.alerts import Alert
 from tests.support.crowd import ask, crowd
@@ -129,12 +130,14 @@ async def test_many_at_once_are_one_notice(tmp_path: Path, redis_url: str, agent
 
 
 async def test_a_refused_key_and_a_refused_configuration_are_told(tmp_path: Path, redis_url: str, agent: str) -> None:
-    """The provider is named, and the remedy."""
+    """The provider is named, and the remedy; of the files the place, and not what stands there: it may be a secret."""
     async with place(tmp_path, redis_url, agent, alerts={"usd_per_day": 0.000001}) as (gateways, _, _):
         alerting = gateways[0].gateway.alerting
-        alerting.config_error = lambda: "routing.yaml:1: no such version\nmore"
+        problems = [Problem("gateway.yaml", line, "sk-planted", "unknown key 'sk-planted'") for line in (3, 4)]
+        alerting.problem_place = lambda: ConfigProblems(problems).place
         found = {alert.kind: alert for alert in await alerting.sources.here()}
-        assert set(found) == {"config_refused"} and "no such version" in found["config_refused"].reason
+        assert set(found) == {"config_refused"}
+        assert found["config_refused"].reason.endswith("stays in use: gateway.yaml:3 and 1 more")
         async with provider("another key") as locked:
             files = {"gateway.yaml": {"providers": {"standin": {"api": "openai", "base_url": locked.base_url}}}}
             write(tmp_path, files)

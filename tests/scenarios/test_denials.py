@@ -43,3 +43,19 @@ async def test_a_403_of_a_target_that_never_served_is_the_configurations(serve: 
     here.standin.behave("good", BLOCKED)
     refused = await here.chat()
     assert refused.status_code == 502 and "check api_key of the provider standin" in refused.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("api", ["anthropic", "gemini", "openai"])
+async def test_a_denial_inside_a_200_that_names_the_model(
+    serve: Serve, capsys: pytest.CaptureFixture[str], api: str, stream: bool
+) -> None:
+    """It is told as a 403 is: the next target is asked, and the operator hears which model the key does not open."""
+    here = await serve(api=api, routing={"fallback": [f"{PROVIDERS[api]}/other"]})
+    refusal = "Your key may not use the model good here."
+    here.standin.behave("good", failing("error_in_200", status=403, error_message=refusal, error_code="403"))
+    answer = await here.chat(stream=stream)
+    assert answer.status_code == 200 and answer.headers["x-serinus-target"].endswith("/other")
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if '"event":"target_misconfigured"' in line]
+    assert "does not let the gateway's key use the model good" in line and "access to the model" in line
+    assert (await here.books()).errors == 1

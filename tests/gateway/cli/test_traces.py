@@ -40,6 +40,20 @@ def test_a_tree() -> None:
     ]  # fmt: skip
 
 
+def test_why_an_attempt_failed() -> None:
+    """What the provider said, its code, and its own id of the request stand below the call, for each failed attempt."""
+    failed = AttemptRecord(
+        "p/m", T0, 0.1, status=503, failure="status", message="overloaded", code="busy", upstream_id="req_1"
+    )
+    cut = AttemptRecord("p/n", T0, 0.1, status=200, failure="truncated", message="the answer was\ncut")
+    answering = made("1", 0).attempts[0]
+    found = lines(replace(made("1", 0, 0.4), attempts=(failed, cut, answering)))
+    assert found[2:] == [
+        "             failed    p/m: overloaded (busy), request req_1",
+        "             failed    p/n: the answer was cut",
+    ]
+
+
 def test_what_did_not_go_well() -> None:
     """A tool's error, a client that left, the app's own time, a shadow's copy, and the second total."""
     attempt = AttemptRecord("p/m", T0, 1.0, output_tokens=3, estimated=True, cost_nano_usd=2_000_000, is_answer=True)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import ContentRefused, Denied, KeyRefused, ProviderError
-from gateway.formats.model_errors import blaming_model
+from gateway.formats.model_errors import blaming_model, blaming_model_inside
 from gateway.formats.prompt import FormatName
 from gateway.formats.registry import PROVIDERS
 
@@ -179,5 +179,17 @@ def test_a_denial_inside_an_answer_has_a_subject_too(api: FormatName, event: str
     assert isinstance(region, KeyRefused) and (region.reason, region.status) == ("region", 502)
     key = read_inside(api, event, shape("Your API key is disabled."))
     assert isinstance(key, KeyRefused) and (key.reason, key.body) == ("credentials", None)
-    unknown = read_inside(api, event, shape("No."))
+    unknown = blaming_model_inside(read_inside(api, event, shape("No.")), MODEL)
     assert isinstance(unknown, Denied) and (unknown.status, unknown.body) == (502, None)
+    model = blaming_model_inside(read_inside(api, event, shape(f"You may not use '{MODEL}'.")), MODEL)
+    assert isinstance(model, KeyRefused) and (model.reason, model.param, model.blame) == ("model", "model", "version")
+
+
+@pytest.mark.parametrize("text", [f"No endpoints found for {MODEL}.", f"The model `{MODEL}` does not exist"])
+def test_an_unknown_model_inside_an_answer_is_the_versions(text: str) -> None:
+    """As with a 404; another model's name, or one that a client's text quotes, is not."""
+    error = blaming_model_inside(read_inside("openai", None, openai(text, code=404)), MODEL)
+    assert (error.kind, error.param, error.blame) == ("error_in_answer", "model", "version")
+    for other in (text.replace(MODEL, "gpt-5"), f"You said: {text}"):
+        error = blaming_model_inside(read_inside("openai", None, openai(other, code=404)), MODEL)
+        assert (error.param, error.blame) == (None, "client")

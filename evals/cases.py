@@ -74,7 +74,8 @@ class Suite:
     """A suite: its cases, and how they are run. `sha256` covers every file that was read, in hexadecimal digits.
 
     `repeat` is how often each case is asked, `delay_seconds` the least time between two calls. `notes` are sentences
-    for the user: what the dialect asks for that an evaluation does by itself, such as its providers.
+    for the user: what the dialect asks for that an evaluation does by itself, such as its providers. `files` are the
+    digests of the files by their names, and `patterns` those that named some, all relative to the suite's folder.
     """
 
     name: str
@@ -85,6 +86,8 @@ class Suite:
     max_concurrency: int = 4
     delay_seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    patterns: tuple[str, ...] = ()
 
 
 class SuiteError(Exception):

@@ -13,6 +13,8 @@ from evals.scorers.evaluator import evaluator_of, is_read
 from gateway.config.evaluation_record import SCHEMA, EvaluationRecord, record_file, written_time
 from routing.agents import AgentVersion
 
+_OF_SUITE = ("sha256", "files", "patterns")
+
 
 def write_record(result: SuiteResult, folder: Path, suite_file: str, by: str, judge: str | None) -> Path:
     """Write the record into the configuration folder; return its file. Raises OSError."""
@@ -24,13 +26,13 @@ def write_record(result: SuiteResult, folder: Path, suite_file: str, by: str, ju
 
 def record_of(result: SuiteResult, suite_file: str, by: str, judge: str | None) -> EvaluationRecord:
     """Return what is recorded of an evaluation: versions and suite by their digests, the verdict, and who ran it."""
-    verdict = result.verdict
+    verdict, suite = result.verdict, result.suite
     content = {
         "schema": SCHEMA,
         "agent": result.agent,
         "candidate": _version(result.candidate),
         "stable": None if result.stable is None else _version(result.stable),
-        "suite": {"file": suite_file, "sha256": result.suite.sha256, "cases": len(result.suite.cases)},
+        "suite": {"file": suite_file, **{name: getattr(suite, name) for name in _OF_SUITE}, "cases": len(suite.cases)},
         "evaluators": sorted(set(_evaluators(result, judge))),
         "repeat": result.repeat,
         "verdict": verdict.status,

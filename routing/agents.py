@@ -244,7 +244,8 @@ class NeededEvaluation:
     """The evaluation that a canary needs before it gets calls. `max_age` is in seconds, None for any age.
 
     `margin` is the largest that it may have been held to. `record` is the one that stands beside the canary's file,
-    None for none; `mistake` says why it cannot be read, or ''.
+    None for none; `mistake` says why it cannot be read, or ''. `changed` names a file of the suite that has changed
+    since, or ''.
     """
 
     suite: str
@@ -252,6 +253,7 @@ class NeededEvaluation:
     record: EvaluationOnRecord | None = None
     margin: float = 0.05
     mistake: str = ""
+    changed: str = ""
 
 
 @dataclass(frozen=True, slots=True)

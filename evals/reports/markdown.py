@@ -33,6 +33,7 @@ def _lines(result: SuiteResult) -> Iterator[str]:
     yield ""
     yield _cell(result.verdict.sentence, longest=2_000)
     yield ""
+    yield from _notes(result.suite.notes)
     yield from _table("Newly failing", [each for each in result.results if each.pair.newly_fails])
     yield from _table("Critical and not passed", _critical(result))
     yield from _table("Fixed", [each for each in result.results if each.pair.newly_passes])
@@ -43,6 +44,13 @@ def _lines(result: SuiteResult) -> Iterator[str]:
     yield f"{len(result.results)} cases{repeats}, {result.spent_nano_usd / 1e9:.4f} USD spent."
     if result.left_out:
         yield f"{result.left_out} cases were not asked: the verdict was certain before."
+
+
+def _notes(notes: Sequence[str]) -> Iterator[str]:
+    """Yield what reviewers should know of the suite, as a list."""
+    yield from (f"- {_cell(note, longest=1_000)}" for note in notes[:_MOST_ROWS])
+    if notes:
+        yield ""
 
 
 def _critical(result: SuiteResult) -> list[CaseResult]:

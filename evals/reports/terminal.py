@@ -26,8 +26,8 @@ def progress_line(progress: Progress) -> str:
     return f"{bar} {progress.done}/{progress.cases}{found}  {progress.spent_nano_usd / _NANO:.4f} USD{confirming}"
 
 
-def shown_progress(output: TextIO) -> Callable[[Progress], None]:
-    """Return what shows progress: one line that changes at a terminal, else a line now and then."""
+def shown_progress(output: TextIO, name: str = "") -> Callable[[Progress], None]:
+    """Return what shows progress after a name: one line that changes at a terminal, else a line now and then."""
     is_live = is_terminal(output)
     shown = -1
 
@@ -36,10 +36,10 @@ def shown_progress(output: TextIO) -> Callable[[Progress], None]:
         tenth = 10 * progress.done // max(progress.cases, 1)
         if is_live:
             end = "\n" if progress.done == progress.cases and not progress.confirming else ""
-            output.write(f"\r\x1b[K{progress_line(progress)}{end}")
+            output.write(f"\r\x1b[K{name}{progress_line(progress)}{end}")
         elif tenth != shown:
             shown = tenth
-            output.write(f"{progress_line(progress)}\n")
+            output.write(f"{name}{progress_line(progress)}\n")
         output.flush()
 
     return show

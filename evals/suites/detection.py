@@ -1,6 +1,7 @@
 """The dialect of a file, recognised by its keys and never guessed, and the suite that it holds."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from evals.cases import CheckSpec, Problem, SourceLine, Suite, SuiteError
@@ -42,7 +43,7 @@ def read_suite(path: Path, check_problems: CheckProblems | None = None) -> Suite
         problems = [problem for spec in _specs(suite) for problem in check_problems(spec)]
         if problems:
             raise SuiteError(problems)
-    return suite
+    return replace(suite, files=folder.files(), patterns=folder.patterns())
 
 
 def _suite(root: Node, path: Path, folder: SuiteFolder) -> Suite:

@@ -6,20 +6,21 @@ leads out of the repository or to a hidden file, also by a symbolic link, is ref
 
 import os
 import stat
-from collections.abc import Iterator
-from fnmatch import fnmatchcase
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 
 from evals.cases import SourceLine, SuiteError
 from gateway.config.problems import quoted
+from gateway.config.suite_files import (
+    MAX_ENTRIES,
+    MAX_FILE_BYTES,
+    MAX_FILES,
+    MAX_SUITE_BYTES,
+    PatternTooWideError,
+    PatternWalk,
+)
 
-MAX_FILE_BYTES = 32 * 2**20  # a golden set of 10,000 long cases has about 20 MiB
-MAX_SUITE_BYTES = 64 * 2**20
-MAX_FILES = 2_000
-_MOST_ENTRIES = 100_000  # of folders that one pattern leads through
-_MOST_LEVELS = 100
 _MAGIC = frozenset("*?[")
 
 
@@ -29,12 +30,14 @@ class SuiteFolder:
     A pattern leads through at most so many entries of folders.
     """
 
-    def __init__(self, suite: Path, most_entries: int = _MOST_ENTRIES) -> None:
+    def __init__(self, suite: Path, most_entries: int = MAX_ENTRIES) -> None:
         self._most_entries = most_entries
         self.base = Path(os.path.abspath(suite)).parent
         self.root = _repository(self.base)
         self._bytes = 0
         self._read: dict[Path, bytes] = {}
+        self._names: dict[str, Path] = {}
+        self._patterns: dict[str, list[str]] = {}
 
     def read(self, path: Path, place: SourceLine) -> bytes:
         """Return a file's content. Raises SuiteError where it may not or cannot be read."""
@@ -47,6 +50,7 @@ class SuiteFolder:
             if self._bytes > MAX_SUITE_BYTES:
                 raise _refusal(place, f"the files of the suite are larger than {MAX_SUITE_BYTES // 2**20} MiB together")
             self._read[resolved] = content
+        self._names[self._relative(path)] = resolved
         return self._read[resolved]
 
     def locate(self, path: Path, place: SourceLine) -> Path:
@@ -69,12 +73,18 @@ class SuiteFolder:
             return [base / pattern]
         if ".." in Path(pattern).parts or os.path.isabs(pattern):
             raise _refusal(place, f"the pattern {quoted(pattern)} must lie beneath {self.base}; write it without '..'")
-        found = list(islice(_Walk(pattern, place, self._most_entries).files(base, Path(pattern).parts), MAX_FILES + 1))
+        try:
+            walk = PatternWalk(self._most_entries).files(base, Path(pattern).parts)
+            found = list(islice(walk, MAX_FILES + 1))
+        except PatternTooWideError as error:
+            raise _refusal(place, f"{quoted(pattern)} {error}") from None
         if len(found) > MAX_FILES:
             raise _refusal(place, f"{quoted(pattern)} matches more than {MAX_FILES:,} files")
         if not found:
             raise _refusal(place, f"{quoted(pattern)} matches no file")
-        return sorted(set(found))
+        files = sorted(set(found))
+        self._patterns[self._relative(base / pattern)] = [self._relative(file) for file in files]
+        return files
 
     def name(self, path: Path) -> str:
         """Return a path as problems show it: as it is reached from the working directory."""
@@ -86,6 +96,18 @@ class SuiteFolder:
         """Return a path as a suite writes it."""
         return str(path.relative_to(self.base)) if path.is_relative_to(self.base) else str(path)
 
+    def files(self) -> dict[str, str]:
+        """Return the digest of each file that was read, by its name relative to the suite's folder."""
+        return {name: sha256(self._read[path]).hexdigest() for name, path in sorted(self._names.items())}
+
+    def patterns(self) -> tuple[str, ...]:
+        """Return the patterns all of whose files were read, relative to the suite's folder."""
+        return tuple(sorted(name for name, files in self._patterns.items() if self._names.keys() >= {*files}))
+
+    def _relative(self, path: Path) -> str:
+        """Return a path as it is reached from the suite's folder, links not followed."""
+        return os.path.relpath(self.base / path, self.base)
+
     def digest(self) -> str:
         """Return a digest of every file that was read, with its name in the repository."""
         total = sha256()
@@ -93,54 +115,6 @@ class SuiteFolder:
             name = str(path.relative_to(self.root)).encode("utf-8", "surrogateescape")
             total.update(b"%d:%s%d:%s" % (len(name), name, len(content), sha256(content).digest()))
         return total.hexdigest()
-
-
-class _Walk:
-    """A walk that finds the files of a pattern: it follows no links to folders, and ends after so many entries.
-
-    Links that lead to their own folder would else multiply with every step.
-    """
-
-    def __init__(self, pattern: str, place: SourceLine, most_entries: int) -> None:
-        self._most_entries = most_entries
-        self._pattern = pattern
-        self._place = place
-        self._seen = 0
-
-    def files(self, folder: Path, parts: tuple[str, ...], level: int = 0) -> Iterator[Path]:
-        """Yield the files below a folder that the parts of a path match; with several `**` one may come again."""
-        first, rest = parts[0], parts[1:]
-        if level > _MOST_LEVELS:
-            raise _refusal(self._place, f"{quoted(self._pattern)} leads through more than {_MOST_LEVELS} folders")
-        if first == "**":
-            yield from self.files(folder, rest or ("*",), level + 1)
-        for entry in self._entries(folder):
-            is_folder = entry.is_dir(follow_symlinks=False)
-            if first == "**":
-                if is_folder and not entry.name.startswith("."):
-                    yield from self.files(Path(entry), parts, level + 1)
-            elif _is_named(entry.name, first):
-                if rest and is_folder:
-                    yield from self.files(Path(entry), rest, level + 1)
-                elif not rest and entry.is_file():
-                    yield Path(entry)
-
-    def _entries(self, folder: Path) -> list[os.DirEntry[str]]:
-        try:
-            with os.scandir(folder) as entries:
-                found = list(islice(entries, self._most_entries))
-        except OSError:
-            return []
-        self._seen += len(found)
-        if self._seen >= self._most_entries:
-            most = f"{self._most_entries:,} entries of folders"
-            raise _refusal(self._place, f"{quoted(self._pattern)} leads through more than {most}")
-        return sorted(found, key=lambda entry: entry.name)
-
-
-def _is_named(name: str, part: str) -> bool:
-    """Return whether a part of a pattern matches a name; a hidden one only where it begins with a dot itself."""
-    return fnmatchcase(name, part) and (part.startswith(".") or not name.startswith("."))
 
 
 def _is_hidden(path: Path, base: Path) -> bool:

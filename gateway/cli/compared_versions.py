@@ -1,16 +1,18 @@
 """Versions that an evaluation compares: those that the command names, or all that are other than at a commit."""
 
 import io
+import math
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from gateway.config import AnyEnvironment, Deployment, load
 from gateway.config.environment import variables_in
+from gateway.config.evaluation_record import record_file
 from gateway.config.problems import unknown
 from routing.agents import Agent, AgentVersion
 
@@ -46,20 +48,58 @@ def named_versions(deployment: Deployment, subject: str, against: str | None) ->
     return ComparedVersions(name, candidate, None if stable is None or stable.digest == candidate.digest else stable)
 
 
-def changed_versions(deployment: Deployment, folder: Path, base: str) -> Iterator[ComparedVersions]:
-    """Yield the versions of agents with an `evaluation` whose content the commit does not have.
+@dataclass(frozen=True, slots=True)
+class BaseCommit:
+    """The agents of a commit, and the records of their evaluations, by agent and version."""
 
-    Each is compared with stable, and an edited stable version with what it was. Raises CannotRun, ConfigProblems.
+    agents: Mapping[str, Agent]
+    records: Mapping[tuple[str, str], bytes]
+
+
+def changed_versions(deployment: Deployment, folder: Path, base: BaseCommit) -> Iterator[ComparedVersions]:
+    """Yield the versions of agents with an `evaluation` whose content, or whose record, the commit does not have.
+
+    Each is compared with stable, and an edited stable version with what it was. A record that comes without a change of
+    its version was written by somebody, and not by this evaluation.
     """
-    if base.startswith("-"):
-        raise CannotRun(f"{base!r} is no commit")
-    before = _agents_at(folder, base)
     for name, agent in deployment.agents.items():
-        old = before.get(name)
+        old = base.agents.get(name)
         known = {version.digest for version in old.versions.values()} if old else set()
         for version in agent.versions.values() if agent.evaluation is not None else ():
-            if version.digest not in known:
+            recorded = _record(folder, name, version.name)
+            is_new = bool(recorded) and recorded != base.records.get((name, version.name))
+            if version.digest not in known or is_new:
                 yield ComparedVersions(name, version, _compared(agent, version, old))
+
+
+def loosened(deployment: Deployment, base: BaseCommit) -> Iterator[tuple[str, str]]:
+    """Yield each agent whose canaries need less than at the commit, with a sentence: reviewers should know."""
+    for name, old in base.agents.items():
+        before, agent = old.evaluation, deployment.agents.get(name)
+        if before is None or agent is None:
+            continue
+        if (needed := agent.evaluation) is None:
+            yield name, f"canaries of {name} need no evaluation any more"
+            continue
+        if needed.suite != before.suite:
+            yield name, f"canaries of {name} need to pass {needed.suite}, and no longer {before.suite}"
+        if needed.margin > before.margin:
+            yield (
+                name,
+                f"canaries of {name} may be worse on {needed.margin:.4g} of such cases, {before.margin:.4g} before",
+            )
+        if (needed.max_age or math.inf) > (before.max_age or math.inf):
+            yield name, f"evaluations of {name} may be older than before"
+
+
+def changed_suite(suite: Path, files: Iterable[str], patterns: Iterable[str], base: str) -> tuple[str, ...]:
+    """Return the files of a suite that are other than at the commit, also those that it no longer has.
+
+    Raises CannotRun.
+    """
+    wanted = [*(f":(literal){name}" for name in files), *(f":(glob){pattern}" for pattern in patterns)]
+    found = _git(suite.parent, "diff", "--name-only", "--relative", "-z", base, "--", *wanted)
+    return tuple(name.decode(errors="replace") for name in found.split(b"\0") if name)
 
 
 def check_keys(deployment: Deployment, compared: ComparedVersions, environ: Mapping[str, str]) -> None:
@@ -86,15 +126,29 @@ def _compared(agent: Agent, version: AgentVersion, old: Agent | None) -> AgentVe
     return old.versions[old.stable] if old else None
 
 
-def _agents_at(folder: Path, base: str) -> dict[str, Agent]:
-    """Return the agents as the commit has them; none where it has no such folder."""
+def read_base(folder: Path, base: str) -> BaseCommit:
+    """Return the agents as the commit has them; none where it has no such folder. Raises CannotRun, ConfigProblems."""
+    if base.startswith("-"):
+        raise CannotRun(f"{base!r} is no commit")
     if not _git(folder, "ls-tree", "--name-only", base, "--", "."):
-        return {}
+        return BaseCommit({}, {})
     archive = _git(folder, "archive", "--format=tar", base, ".")
     with tempfile.TemporaryDirectory() as there:
-        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-            files.extractall(there, filter="data")
-        return dict(load(Path(there), AnyEnvironment()).agents)
+        try:
+            with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+                files.extractall(there, filter="data")
+        except tarfile.TarError as error:  # such as a link that leads out of the folder
+            raise CannotRun(f"the configuration at {base} cannot be read: {error}") from None
+        agents = dict(load(Path(there), AnyEnvironment()).agents)
+        names = [(name, version) for name, agent in agents.items() for version in agent.versions]
+        records = {(name, version): _record(Path(there), name, version) for name, version in names}
+        return BaseCommit(agents, records)
+
+
+def _record(folder: Path, agent: str, version: str) -> bytes:
+    """Return the record of a version as it is written, empty where there is none."""
+    file = record_file(folder, agent, version)
+    return file.read_bytes() if file.is_file() else b""
 
 
 def _git(folder: Path, *arguments: str) -> bytes:

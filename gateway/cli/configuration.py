@@ -141,24 +141,28 @@ def _check(given: argparse.Namespace) -> int:
     from gateway.config.check import check_values
     from gateway.replica.retirements import retired, retiring
     from gateway.replica.unusable_targets import unusable_targets
-    from gateway.rollout.gates import refused_canaries
+    from gateway.rollout.gates import missing_suites, refused_canaries, waiting_canaries
 
-    today = datetime.now(UTC).date()
+    today, now = datetime.now(UTC).date(), datetime.now(UTC).timestamp()
+
+    def waiting(deployment: Deployment) -> Mapping[str, str]:
+        return dict(waiting_canaries(deployment.agents, now))
 
     def warnings(deployment: Deployment) -> Iterator[str]:
         yield from given.warnings
         yield from unusable_targets(deployment)
         yield from retiring(deployment, today)
-        yield from refused_canaries(deployment.agents, datetime.now(UTC).timestamp())
+        yield from refused_canaries(deployment.agents, now)
+        yield from missing_suites(deployment.agents, given.config)
 
     def errors(deployment: Deployment) -> Iterator[str]:
         return iter(retired(deployment, today))
 
     if given.json:
-        code, found = check_values(given.config, _environ(given), warnings, errors)
+        code, found = check_values(given.config, _environ(given), warnings, errors, waiting)
         print_json(found)
         return code
-    code, report = check(given.config, _environ(given), warnings, errors)
+    code, report = check(given.config, _environ(given), warnings, errors, waiting)
     print_rows(TextRow(line, _style(line, code)) for line in report.split("\n"))
     return code
 

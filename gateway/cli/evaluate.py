@@ -6,7 +6,7 @@ import os
 import sqlite3
 import sys
 from collections import ChainMap
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,11 +29,21 @@ from evals.running.targets import Targets
 from evals.scorers.pools import open_evaluators
 from evals.suites import read_suite
 from evals.verdict.verdict import VerdictLimits
-from gateway.cli.compared_versions import CannotRun, ComparedVersions, changed_versions, check_keys, named_versions
+from gateway.cli.compared_versions import (
+    CannotRun,
+    ComparedVersions,
+    changed_suite,
+    changed_versions,
+    check_keys,
+    loosened,
+    named_versions,
+    read_base,
+)
 from gateway.cli.graders import check_graders, targets_of
 from gateway.cli.output import Style, TextRow, colours, painted, print_rows
 from gateway.cli.stoppable import Stopped, run_stoppable
 from gateway.config import AnyEnvironment, ConfigProblems, Deployment, load
+from gateway.config.suite_files import suite_file
 from gateway.net.client.upstreams import Upstreams
 from gateway.pricing import PriceList, PriceListFailed
 from gateway.replica import wiring
@@ -41,6 +51,7 @@ from gateway.terminal import printable
 
 _PASSED, _FAILED, _COULD_NOT_RUN = 0, 1, 2
 _NANO: Final = 1e9
+_MOST_SHOWN: Final = 5
 _STYLES: Final[Mapping[str, Style]] = {"passed": "green", "failed": "red", "too_few_cases": "yellow"}
 
 
@@ -78,10 +89,15 @@ def _what_is_kept(given: argparse.Namespace) -> str:
 
 def _run(given: argparse.Namespace) -> int:
     deployment = load(given.config, _with_any(os.environ))
+    weaker: list[tuple[str, str]] = []
     if given.changed is None:
         found = [named_versions(deployment, given.subject, given.against)]
     else:
-        found = list(changed_versions(deployment, given.config, given.changed))
+        base = read_base(given.config, given.changed)
+        found = list(changed_versions(deployment, given.config, base))
+        weaker = list(loosened(deployment, base))
+    for _, sentence in weaker:
+        _warn(sentence)
     for compared in found:
         check_keys(deployment, compared, os.environ)
     for file in given.output:  # before money is spent
@@ -93,10 +109,31 @@ def _run(given: argparse.Namespace) -> int:
     cost_limit = CostLimit(given.max_cost)
     codes = [_PASSED]
     for compared in found:
-        named = _suite(given, deployment, compared.agent)
+        named = _with_notes(given, _suite(given, deployment, compared.agent), compared.agent, weaker)
         result = run_stoppable(_evaluate(given, deployment, compared, named.suite, cost_limit))
         codes.append(_report(given, result, named))
     return _COULD_NOT_RUN if _COULD_NOT_RUN in codes else max(codes)
+
+
+def _with_notes(
+    given: argparse.Namespace, named: _NamedSuite, agent: str, weaker: Iterable[tuple[str, str]]
+) -> _NamedSuite:
+    """Return the suite with notes for reviewers: what it takes to pass is other than at the commit."""
+    if given.changed is None or given.suite is not None:
+        return named
+    notes = [f"{sentence}." for name, sentence in weaker if name == agent]
+    if changed := changed_suite(named.file, named.suite.files, named.suite.patterns, given.changed):
+        shown = ", ".join(map(printable, changed[:_MOST_SHOWN]))
+        more = f" and {len(changed) - _MOST_SHOWN} more" if len(changed) > _MOST_SHOWN else ""
+        notes.append(f"The suite is other than at {given.changed}: {shown}{more}.")
+    return replace(named, suite=replace(named.suite, notes=(*notes, *named.suite.notes)))
+
+
+def _warn(sentence: str) -> None:
+    """Say what a reviewer should know, in GitHub Actions as a mark of the job."""
+    print(f"warning: {printable(sentence)}", file=sys.stderr)
+    if is_github(os.environ):
+        print(f"::warning::{printable(sentence)}", file=sys.stderr)
 
 
 def _with_any(environ: MutableMapping[str, str]) -> Mapping[str, str]:
@@ -107,18 +144,13 @@ def _with_any(environ: MutableMapping[str, str]) -> Mapping[str, str]:
 def _suite(given: argparse.Namespace, deployment: Deployment, agent: str) -> _NamedSuite:
     """Return the suite that the command names, or that the agent's canaries need. Raises CannotRun, SuiteError."""
     needed = deployment.agents[agent].evaluation
-    configured = None if needed is None else _found(given.config, needed.suite)
+    configured = None if needed is None else suite_file(given.config, needed.suite)
     file: Path | None = given.suite or configured
     if file is None:
         raise CannotRun(f"say --suite FILE, or name the suite of {agent} as `evaluation` in routing.yaml")
     suite = read_suite(file, check_problems)
     is_configured = configured is not None and file.resolve() == configured.resolve()
     return _NamedSuite(suite, file, needed.suite if needed is not None and is_configured else str(file))
-
-
-def _found(folder: Path, name: str) -> Path:
-    """Return the file of a suite that the configuration names: from its folder, or from the one above."""
-    return next((path for path in (folder / name, folder.absolute().parent / name) if path.exists()), folder / name)
 
 
 async def _evaluate(
@@ -141,7 +173,7 @@ async def _evaluate(
                 score = _scorer(replace(judges, evaluators=evaluators))
                 suite_run = SuiteRun(
                     compared.agent, compared.candidate, compared.stable, suite, targets, score, kept, run_settings,
-                    shown_progress(sys.stderr),
+                    shown_progress(sys.stderr, _progress_name(given, compared)),
                 )  # fmt: skip
                 _estimate(suite_run, given.max_cost)
                 return await suite_run.run()
@@ -154,6 +186,11 @@ def _scorer(judges: Judges) -> Scorer:
         return await score_case(case, answer, replace(judges, answer_key=answer_key))
 
     return score
+
+
+def _progress_name(given: argparse.Namespace, compared: ComparedVersions) -> str:
+    """Return what progress begins with: nothing where the command names the one version."""
+    return "" if given.changed is None else f"{compared.agent}@{compared.candidate.name}  "
 
 
 def _open_kept(given: argparse.Namespace) -> AbstractContextManager[AnswerCache]:

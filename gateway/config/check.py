@@ -18,15 +18,21 @@ def _nothing(_deployment: Deployment) -> Iterable[str]:
     return ()
 
 
+def _nobody(_deployment: Deployment) -> Mapping[str, str]:
+    return {}
+
+
 def check(
     folder: Path,
     environ: Mapping[str, str],
     more: Callable[[Deployment], Iterable[str]] = _nothing,
     faults: Callable[[Deployment], Iterable[str]] = _nothing,
+    waiting: Callable[[Deployment], Mapping[str, str]] = _nobody,
 ) -> tuple[int, str]:
     """The exit code (0 well, 1 faults, 2 problems) and the report.
 
-    Of what could be loaded, `more` finds what else to warn of, and `faults` what serves but cannot do its work.
+    Of what could be loaded, `more` finds what else to warn of, and `faults` what serves but cannot do its work;
+    `waiting` has the agents whose canary waits for an evaluation, with the reason.
     """
     try:
         deployment = load(folder, environ)
@@ -34,7 +40,7 @@ def check(
         return _BROKEN, f"{problems}\n\n{_count(len(problems.problems) + problems.left_out, 'problem')} in {folder}"
     notes = [f"warning: {warning}" for warning in (*deployment.warnings, *more(deployment))]
     found = [f"error: {fault}" for fault in faults(deployment)]
-    return 1 if found else 0, "\n".join(_summary(folder, deployment, [*notes, *found]))
+    return 1 if found else 0, "\n".join(_summary(folder, deployment, waiting(deployment), [*notes, *found]))
 
 
 def check_values(
@@ -42,6 +48,7 @@ def check_values(
     environ: Mapping[str, str],
     more: Callable[[Deployment], Iterable[str]] = _nothing,
     faults: Callable[[Deployment], Iterable[str]] = _nothing,
+    waiting: Callable[[Deployment], Mapping[str, str]] = _nobody,
 ) -> tuple[int, dict[str, object]]:
     """The exit code as `check` has it, and for programs what is wrong: `problems`, `errors` and `warnings`."""
     try:
@@ -51,11 +58,14 @@ def check_values(
         return _BROKEN, {"valid": False, "problems": listed, "left_out": problems.left_out}
     errors, warnings = [*faults(deployment)], [*deployment.warnings, *more(deployment)]
     agents = {name: sorted(agent.versions) for name, agent in deployment.agents.items()}
-    found = {"valid": True, "digest": deployment.digest, "agents": agents, "errors": errors, "warnings": warnings}
+    found = {
+        "valid": True, "digest": deployment.digest, "agents": agents, "pending": dict(waiting(deployment)),
+        "errors": errors, "warnings": warnings,
+    }  # fmt: skip
     return 1 if errors else 0, found
 
 
-def _summary(folder: Path, deployment: Deployment, notes: Sequence[str]) -> Iterator[str]:
+def _summary(folder: Path, deployment: Deployment, waiting: Mapping[str, str], notes: Sequence[str]) -> Iterator[str]:
     settings = deployment.settings
     parts = (_count(len(deployment.agents), "agent"), _count(len(settings.providers), "provider"))
     yield f"{folder} is valid: {', '.join(parts)}, listening on {settings.listen}, digest {deployment.digest[:_DIGITS]}"
@@ -63,7 +73,7 @@ def _summary(folder: Path, deployment: Deployment, notes: Sequence[str]) -> Iter
     yield from _providers(deployment)
     for agent in deployment.agents.values():
         yield f"\n{agent.name}"
-        yield from _versions(agent)
+        yield from _versions(agent, waits=agent.name in waiting)
         yield from _limits(agent)
     yield from _names(deployment)
     if notes:
@@ -89,17 +99,17 @@ def _names(deployment: Deployment) -> Iterator[str]:
         yield f"\nplain models  {', '.join(models)}"
 
 
-def _versions(agent: Agent) -> Iterator[str]:
+def _versions(agent: Agent, *, waits: bool) -> Iterator[str]:
     width = max(map(len, agent.versions))
     for name, version in agent.versions.items():
-        share = _share(agent, name)
+        share = _share(agent, name, waits=waits)
         yield f"  {share:<16} {name:<{width}}  {version.digest[:_DIGITS]}  {version.target}"
 
 
-def _share(agent: Agent, version: str) -> str:
-    begins = _real_weight(agent.steps[0]) if agent.steps else 0
+def _share(agent: Agent, version: str, *, waits: bool) -> str:
+    begins = _real_weight(agent.steps[0]) if agent.steps and not waits else 0
     if version == agent.canary:
-        return f"canary {show_percent(begins)}"
+        return f"canary {show_percent(begins)}{' pending' if waits else ''}"
     if version == agent.stable:
         return f"stable {show_percent(BASIS_POINTS - begins)}"
     return "by rule or pin"

@@ -12,6 +12,7 @@ from gateway.config.fields import Name, Sha256, StrictModel
 from gateway.config.problems import Problem
 from gateway.config.routing_file import AgentEntry
 from gateway.config.strict_yaml import read_yaml
+from gateway.config.suite_files import MAX_FILES, changed_file, suite_file
 from gateway.config.validation import validate
 from routing.agents import Agent, EvaluationOnRecord, NeededEvaluation
 
@@ -30,10 +31,15 @@ class RecordedVersion(StrictModel):
 
 
 class RecordedSuite(StrictModel):
-    """The suite: its file as it was named, and a digest of all files that it consists of."""
+    """The suite: its file as it was named, and a digest of all files that it consists of.
+
+    `files` holds the digest of each, and `patterns` those that named some; both are relative to the suite's folder.
+    """
 
     file: Text
     sha256: Sha256
+    files: Annotated[Mapping[Text, Sha256], Field(min_length=1, max_length=MAX_FILES)]
+    patterns: Annotated[tuple[Text, ...], Field(max_length=MAX_FILES)] = ()
     cases: int = Field(ge=0)
 
 
@@ -83,7 +89,7 @@ def record_file(folder: Path, agent: str, version: str) -> Path:
     return folder / "agents" / agent / f"{version}{SUFFIX}"
 
 
-def read_record(folder: Path, agent: str, version: str) -> tuple[EvaluationOnRecord | None, list[Problem]]:
+def read_record(folder: Path, agent: str, version: str) -> tuple[EvaluationRecord | None, list[Problem]]:
     """Return the evaluation on record, None where there is none, and what is wrong with it."""
     path = record_file(folder, agent, version)
     if not path.exists():
@@ -96,7 +102,7 @@ def read_record(folder: Path, agent: str, version: str) -> tuple[EvaluationOnRec
         return None, [*parsed.problems, *problems]
     if record.agent != agent:
         return None, [Problem(str(path), 0, "agent", f"is the record of {record.agent}, in the folder of {agent}")]
-    return record.on_record(), []
+    return record, []
 
 
 def with_evaluations(agents: Mapping[str, Agent], entries: Mapping[str, AgentEntry], folder: Path) -> dict[str, Agent]:
@@ -109,8 +115,11 @@ def with_evaluations(agents: Mapping[str, Agent], entries: Mapping[str, AgentEnt
         if (needed := entries[name].evaluation) is None:
             continue
         record, wrong = read_record(folder, name, agent.canary) if agent.canary else (None, [])
-        mistake = "; ".join(map(str, wrong[:1]))
-        evaluation = NeededEvaluation(needed.suite, needed.max_age, record, needed.margin, mistake)
+        mistake, changed = "; ".join(map(str, wrong[:1])), ""
+        if record is not None:
+            changed = changed_file(suite_file(folder, needed.suite), record.suite.files, record.suite.patterns)
+        on_record = None if record is None else record.on_record()
+        evaluation = NeededEvaluation(needed.suite, needed.max_age, on_record, needed.margin, mistake, changed)
         found[name] = replace(agent, evaluation=evaluation)
     return found
 

@@ -31,7 +31,7 @@ class Gate:
     """Evaluation that an agent's canary needs, and the one on record for its name, if any.
 
     `max_age` is in seconds, `margin` the largest that it may have been held to; `mistake` says why the record cannot be
-    read, or ''.
+    read, or ''; `changed` names a file of the suite that has changed since, or ''.
     """
 
     agent: str
@@ -40,6 +40,7 @@ class Gate:
     evaluated: Evaluated | None = None
     margin: float = 0.05
     mistake: str = ""
+    changed: str = ""
 
     def refusal(self, stable: str, canary: str, version: str, now: float) -> str:
         """Return why the canary gets no calls, '' when it may. Versions are given by digest, the canary by name too."""
@@ -52,6 +53,8 @@ class Gate:
             return f"{version} has changed since its evaluation{self._way(version)}"
         if found.suite != self.suite:
             return f"{version} was evaluated with {found.suite}, not with {self.suite}{self._way(version)}"
+        if self.changed:
+            return f"the suite of {version} has changed since its evaluation ({self.changed}){self._way(version)}"
         if found.stable not in ("", stable):
             return f"{version} was compared with another stable version than this one{self._way(version)}"
         if not found.has_passed:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from evals.scorers.evaluator import Evaluator
 from evals.suites.documents import TREES, read_document, read_text
-from evals.suites.folder import MAX_FILES, SuiteFolder
+from evals.suites.folder import SuiteFolder
 from evals.suites.values import SuiteFindings, place_of, refusal
 from gateway.config.nodes import Node
 from gateway.config.problems import quoted
+from gateway.config.suite_files import MAX_FILES
 
 SCHEME = "file://"
 CODE = (".js", ".cjs", ".mjs", ".ts", ".cts", ".mts")

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from evals.suites import cases_by_id, folder, json_tree, read_suite, template, values
+from evals.suites import cases_by_id, json_tree, read_suite, template, values
 from evals.suites.conversation import MAX_MESSAGES, QUESTIONS
 from evals.suites.datasets.detection import DIALECTS, WRAPPERS
 from evals.suites.datasets.rows import RowDialect
 from evals.suites.native_file import NativeCase, NativeSuite
 from evals.suites.promptfoo import assertions, config, prompts, tests
+from gateway.config import suite_files
 from tests.architecture import ROOT
 
 MANUAL = (ROOT / "docs" / "suites.md").read_text("utf-8")
@@ -74,8 +75,8 @@ def test_the_manual_knows_the_names_that_are_looked_for(word: str) -> None:
 
 def test_the_manual_knows_the_bounds() -> None:
     """Each as it is in the code."""
-    assert f"{folder.MAX_FILE_BYTES // 2**20} MiB, {json_tree.MAX_VALUES:,} values" in cells("a file")[1]
-    assert f"{folder.MAX_SUITE_BYTES // 2**20} MiB, {folder.MAX_FILES:,} files" in cells("all files")[1]
+    assert f"{suite_files.MAX_FILE_BYTES // 2**20} MiB, {json_tree.MAX_VALUES:,} values" in cells("a file")[1]
+    assert f"{suite_files.MAX_SUITE_BYTES // 2**20} MiB, {suite_files.MAX_FILES:,} files" in cells("all files")[1]
     suite = f"{values.MAX_CASES:,} cases, {prompts.MAX_PROMPTS:,} prompts, {cases_by_id.MAX_CHECKS:,} checks"
     assert f"{suite}, {cases_by_id.MAX_SUITE_TEXT:,} characters" in cells("a suite")[1]
     case = f"{tests.MAX_CASE_CHECKS:,} checks, {template.MAX_TEXT:,} characters when filled, {MAX_MESSAGES:,} messages"

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from evals.cases import SourceLine, SuiteError
-from evals.suites.folder import MAX_FILE_BYTES, MAX_FILES, SuiteFolder
+from evals.suites.folder import SuiteFolder
+from gateway.config.suite_files import MAX_FILE_BYTES, MAX_FILES
 
 PLACE = SourceLine("suite.yaml", 3)
 

@@ -1,5 +1,7 @@
 """The record of an evaluation, as it stands beside a version's file: read strictly, part of the configuration."""
 
+import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 from gateway.cli.main import main
 from gateway.config import load
 from gateway.config.evaluation_record import record_file, written_time
+from gateway.rollout.gates import refused_canaries
 from tests.support.running import write
 
 PROVIDER = {"p": {"api": "openai", "base_url": "http://127.0.0.1:1/v1"}}
@@ -27,7 +30,8 @@ def content(folder: Path, **changes: Any) -> dict[str, Any]:
     v1, v2 = ({"version": name, "digest": versions[name].digest, "target": "p/m"} for name in ("v1", "v2"))
     return {
         "schema": "serinus.evaluation/1", "agent": "a", "candidate": v2, "stable": v1,
-        "suite": {"file": SUITE, "sha256": "0" * 64, "cases": 60}, "evaluators": ["p/judge"], "repeat": 3,
+        "suite": {"file": SUITE, "sha256": "0" * 64, "cases": 60, "files": {"s.yaml": "0" * 64}},
+        "evaluators": ["p/judge"], "repeat": 3,
         "verdict": "passed", "sentence": "Passed.", "margin": 0.05,
         "counts": {"worse": 0, "better": 0, "undecided_runs": 0, "runs": 9},
         "cost_usd": 0.5, "at": "2026-11-30T12:00:00Z", "by": "ada", **changes,
@@ -88,7 +92,32 @@ def test_check_says_that_a_canary_would_wait(tmp_path: Path, capsys: pytest.Capt
     folder = configured(tmp_path)
     assert main(["check", "--config", str(folder)]) == 0
     said = capsys.readouterr().out
+    assert "  canary 0% pending" in said and "  stable 100%" in said
     assert "warning: agent a: the canary stays at 0 %: v2 has no evaluation on record: run 'serinus eval a@v2" in said
     write(folder, {"agents/a/v2.eval.json": content(folder)})
     assert main(["check", "--config", str(folder)]) == 0
-    assert "stays at 0 %" not in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "stays at 0 %" not in said and "  canary 5%  " in said
+    assert f"warning: agent a: the suite {SUITE} is not here, so nobody sees whether it is the one on record" in said
+
+
+def test_check_tells_programs_who_waits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By agent, with the reason."""
+    assert main(["check", "--config", str(configured(tmp_path)), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["pending"]["a"].startswith("v2 has no evaluation on record")
+
+
+@pytest.mark.parametrize("beside", ["", "config/"])
+def test_an_edit_of_the_suite_voids_the_record(tmp_path: Path, beside: str) -> None:
+    """In the configuration's folder or beside it, for `check` and for the gate of a running gateway alike."""
+    folder = configured(tmp_path / beside)
+    suite = write(tmp_path, {SUITE: "cases: [{ask: Hello}]\n"}) / SUITE
+    files = {"s.yaml": sha256(suite.read_bytes()).hexdigest()}
+    passed = {"file": SUITE, "sha256": "0" * 64, "cases": 60, "files": files}
+    write(folder, {"agents/a/v2.eval.json": content(folder, suite=passed)})
+    before = load(folder, {})
+    assert not list(refused_canaries(before.agents, 1.8e9))
+    suite.write_text("cases: [{ask: Bye}]\n")
+    after = load(folder, {})
+    assert "the suite of v2 has changed since its evaluation (s.yaml)" in next(refused_canaries(after.agents, 1.8e9))
+    assert before.digest != after.digest

@@ -63,6 +63,13 @@ def test_a_record_that_cannot_be_read_keeps_its_canary_waiting() -> None:
     )  # fmt: skip
 
 
+def test_a_suite_that_has_changed_voids_its_evaluation() -> None:
+    """With the file that has."""
+    intent = replace(STEPS, gate=replace(GATE, changed="cases/money.yaml"))
+    state = after(reconcile(None, intent, now=0.0))
+    assert state.reason == f"the suite of v2 has changed since its evaluation (cases/money.yaml){WAY}"
+
+
 def test_without_a_gate_or_a_canary_nothing_waits() -> None:
     """A gate is for canaries."""
     assert after(reconcile(None, gated(None, canary=None, steps=()), now=0.0)).phase is None

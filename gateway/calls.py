@@ -63,7 +63,8 @@ class Call:
     is answered. `named` is what names the conversation for routing, '' where the call is one by itself or nobody asked.
     `trace_parent` and `sub_agent` are the client's `traceparent` and the id of its sub-agent, or ''.
     `values` are those of the prompt's variables, which the document does not hold, None for none; `prompt` is the
-    prompt that the client named, as the answer echoes it, None where it named none.
+    prompt that the client named, as the answer echoes it, None where it named none. `endpoint` is the method and path
+    of what is only passed, or ''.
     """
 
     id: str
@@ -93,6 +94,7 @@ class Call:
     sub_agent: str = ""
     values: Mapping[str, Any] | None = None
     prompt: Mapping[str, Any] | None = None
+    endpoint: str = ""
 
 
 class MediaTokens(NamedTuple):

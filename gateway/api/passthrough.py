@@ -61,6 +61,7 @@ _FOR_SOME_AGENTS = frozenset(
     | {"vector_stores", "videos"}
 )
 _STORED_CALLS = ["chat", "completions"]
+_LONGEST_PATH = 256  # characters that are told of a path
 READING = ("GET", "HEAD", "DELETE")
 # What no API's path holds: control characters, and an escape behind the first decoding.
 _TWOREADINGS = re.compile(r"[\x00-\x1f\x7f-\x9f]|%[0-9A-Fa-f]{2}")
@@ -143,6 +144,7 @@ class Passthrough(Generation):
             await self._forwarder.at_the_only(wanted, caller, runtime, send)
             return
         call = self._call(scope, headers, document, caller, wanted.at)
+        call.endpoint = f"{scope['method']} {scope['path'][:_LONGEST_PATH]}"
         await self._forwarder.handle(call, wanted, self.services.runtime, send)  # as it is now, like the table
 
     async def _without_ours(self, body: Held, given: Document, caller: Caller, references: References) -> Held:

@@ -84,6 +84,7 @@ class ToSpan(NamedTuple):
     sampled_for: str
     content: CallContent | None = None
     asked: AskedParameters = NOTHING_ASKED
+    endpoint: str = ""
 
 
 def spans_of(call: ToSpan, channels: Mapping[str, Channel], kind: SemanticNames) -> Iterator[Span]:
@@ -133,12 +134,24 @@ def _served(call: ToSpan) -> tuple[str, Attributes]:
         attributes[names.HTTP_STATUS] = record.status
     if error := _error_type(record):
         attributes[names.ERROR_TYPE] = error
+    attributes[names.URL_SCHEME] = "http"  # TLS ends before the gateway
     if call.operation == "passed":  # by any method, to any path
-        return "HTTP", attributes
-    door = CLIENTS[record.format].door
-    route = _OPERATIONS[call.operation][1] or door.shown or door.paths[0]
-    attributes |= {names.HTTP_METHOD: "POST", names.HTTP_ROUTE: route, names.URL_PATH: route}
+        method, _, path = call.endpoint.partition(" ")
+        return method or "HTTP", attributes | {names.HTTP_METHOD: method, names.URL_PATH: path}
+    route = _OPERATIONS[call.operation][1] or _route(record)
+    path = route.replace("{agent}", record.version if record.reason == "model" else record.agent)
+    attributes |= {names.HTTP_METHOD: "POST", names.HTTP_ROUTE: route, names.URL_PATH: path}
     return f"POST {route}", attributes
+
+
+def _route(record: CallRecord) -> str:
+    """Return the route at which a client of that format asked."""
+    door = CLIENTS[record.format].door
+    route = door.shown or door.paths[0]
+    if door.verbs and record.stream:
+        whole, stream = door.verbs
+        return route.removesuffix(whole) + stream
+    return route
 
 
 def _error_of(record: CallRecord) -> str | None:

@@ -56,6 +56,7 @@ class _Noted(NamedTuple):
     sampled_for: str
     asked: AskedParameters
     heard: HeardCall | None = None
+    endpoint: str = ""
 
 
 class Tracing:
@@ -117,7 +118,7 @@ class Tracing:
             if heard is not None and not heard.may_wait:
                 heard = None
             asked = AskedParameters(kept_parameters(call.document.texts), applied)
-            self._put(_Noted(finished, context, call.operation, sampled_for, asked, heard))
+            self._put(_Noted(finished, context, call.operation, sampled_for, asked, heard, call.endpoint))
             self._remember(outcome, call, context, sampled_for)
         return context.trace_id
 
@@ -233,7 +234,7 @@ class Tracing:
             record = record_of(what.finished, offset)
             call = ToSpan(
                 record, tuple(outcome.attempts), what.context, what.finished.nonce, what.operation, outcome.rollout,
-                what.sampled_for, content, what.asked,
+                what.sampled_for, content, what.asked, what.endpoint,
             )  # fmt: skip
             yield from spans_of(call, self.channels(), self._settings.names)
 

@@ -15,7 +15,7 @@ from tests.support.dialects import DIALECTS, Dialect
 from tests.support.otlp import HANG, OtlpReceiver, otlp_receiver
 from tests.support.processes import SERINUS, SURROUNDINGS, Served, command, configuration, serving
 from tests.support.redis_servers import until
-from tests.support.running import provider
+from tests.support.running import provider, trial, write
 from tests.support.waiting import SOON, within
 from tests.support.workers import fleet
 
@@ -141,3 +141,62 @@ async def test_tools_over_two_gateways(
         assert tools[asking].seconds == pytest.approx((chat.seconds[1], server.seconds[0]), abs=0.001)
         assert chat.service["service.instance.id"] != tools[asking].service["service.instance.id"]
     assert len(spans) == 7 * len(ids) and len(tools) == len(ids)
+
+
+ROWS = {  # attributes of each kind of span, of the calls below
+    "SERVER": {
+        "http.request.method", "http.route", "url.path", "url.scheme", "http.response.status_code", "error.type",
+        "serinus.call_id",
+    },
+    "chat": {
+        "gen_ai.operation.name", "gen_ai.agent.name", "gen_ai.agent.id", "gen_ai.agent.version",
+        "gen_ai.conversation.id", "serinus.call_id", "serinus.version", "serinus.arm", "serinus.reason",
+        "serinus.epoch", "serinus.key", "serinus.end", "serinus.cost_usd", "serinus.first_token_seconds", "error.type",
+    },
+    "CLIENT": {
+        "gen_ai.operation.name", "gen_ai.provider.name", "server.address", "server.port", "gen_ai.request.model",
+        "gen_ai.request.temperature", "gen_ai.request.max_tokens", "gen_ai.request.stop_sequences",
+        "gen_ai.request.stream", "gen_ai.response.model", "gen_ai.response.id", "gen_ai.response.finish_reasons",
+        "gen_ai.response.time_to_first_chunk", "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens",
+        "gen_ai.usage.cache_read.input_tokens", "error.type", "http.response.status_code", "serinus.fallback",
+        "serinus.target", "serinus.call_id", "serinus.cost_usd",
+    },
+    "execute_tool": {
+        "gen_ai.operation.name", "gen_ai.tool.name", "gen_ai.tool.call.id", "gen_ai.tool.type", "serinus.derived",
+        "serinus.call_id",
+    },
+    "evaluate": {
+        "gen_ai.evaluation.name", "gen_ai.evaluation.score.value", "gen_ai.evaluation.score.label", "serinus.call_id",
+    },
+}  # fmt: skip
+OTHERS = {"serinus.tokens_estimated", "serinus.upstream_request_id", "serinus.error_code"}
+
+
+async def test_every_row_over_two_workers(tmp_path: Path, redis_url: str, agent: str, receiver: OtlpReceiver) -> None:
+    """A trial with a failing canary, a fallback, a stream, a tool and a score has what docs/tracing.md lists."""
+    working, failing = ModelBehaviour(cached_tokens=2), ModelBehaviour(error_rate=1.0, status=500)
+    async with provider(good=working, bad=failing, spare=working) as standin:
+        prices = [
+            {"target": f"standin/{name}", "from": "2026-01-01", "input": 1, "output": 1} for name in ("good", "spare")
+        ]
+        files = trial(agent, standin, fallback=["standin/spare"])
+        files["gateway.yaml"] = {**files["gateway.yaml"], "prices": prices}  # type: ignore[dict-item]
+        folder = write(tmp_path / "config", files)
+        async with fleet(folder, receiver.environ(SERINUS_STORE=redis_url)) as served:
+            dialect = DIALECTS["openai"]
+            asked = {"temperature": 0.5, "max_tokens": 50, "stop": ["END"]}
+            for number in range(CALLS):
+                one = {**dialect.ask(agent, "call look_up", False), **asked, "user": str(number)}
+                reply = await served.ask("POST", "/v1/chat/completions", json.dumps(one).encode())
+                after = {**dialect.after(one, json.loads(reply.body)), "stream": True}
+                await served.ask("POST", "/v1/chat/completions", json.dumps(after).encode())
+                score = {"call_id": reply.headers["x-serinus-call-id"], "score": 0.5}
+                await served.ask("POST", "/v1/feedback", json.dumps(score).encode())
+            standin.behave("spare", failing)
+            await call(served, f"{agent}@v2", 1)
+            assert await served.end() == 0
+    seen = {kind: set[str]() for kind in ROWS}
+    for span in receiver.spans:
+        seen[span.kind if span.kind != "INTERNAL" else span.name.split()[0]].update(span.values)
+    assert {kind: sorted(ROWS[kind] - seen[kind]) for kind in ROWS} == {kind: [] for kind in ROWS}
+    assert {kind: sorted(seen[kind] - ROWS[kind] - OTHERS) for kind in ROWS} == {kind: [] for kind in ROWS}

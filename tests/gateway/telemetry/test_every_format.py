@@ -21,6 +21,7 @@ PARAMETERS = {
     "gemini-interactions": {"generation_config": {"temperature": 0.5}},
 }
 ROUTES = {"gemini": "/v1beta/models/{agent}:generateContent"}
+STREAM_ROUTES = {"gemini": "/v1beta/models/{agent}:streamGenerateContent"}
 NAMES = {
     "openai": "openai",
     "openai-responses": "openai",
@@ -57,6 +58,9 @@ async def test_stream(serve: Serve, receiver: OtlpReceiver, client: str) -> None
     await here.http.post(url, json=dialect.ask(here.agent, "hello", True), headers=SAMPLED)
     spans = await receiver.until(3)
     attempt, server = named(spans, "chat good"), receiver.of("SERVER")[0]
+    route = STREAM_ROUTES.get(client) or dialect.path(here.agent, True)
+    assert server.values["url.path"] == dialect.path(here.agent, True).partition("?")[0]
+    assert (server.name, server.values["http.route"], server.values["url.scheme"]) == (f"POST {route}", route, "http")
     assert attempt.values["gen_ai.request.stream"] and attempt.values["gen_ai.response.model"] == "good"
     assert attempt.values["gen_ai.usage.output_tokens"] == 8
     assert server.seconds[1] - server.seconds[0] > attempt.values["gen_ai.response.time_to_first_chunk"] > 0

@@ -130,7 +130,9 @@ async def test_trace_of_what_is_passed_on(serve: Serve, receiver: OtlpReceiver) 
     await here.http.post(f"{here.base_url}/moderations", json=body, headers={"traceparent": SAMPLED})
     spans = await receiver.until(3)
     assert dict(here.received().headers)["traceparent"].split("-")[2] == receiver.of("CLIENT")[0].span_id
-    assert {span.trace_id for span in spans} == {TRACE} and receiver.of("SERVER")[0].name == "HTTP"
+    (server,) = receiver.of("SERVER")
+    assert {span.trace_id for span in spans} == {TRACE} and server.name == "POST"
+    assert (server.values["http.request.method"], server.values["url.path"]) == ("POST", "/v1/moderations")
 
 
 @pytest.mark.parametrize(("forwarded", "sent"), [([], None), (["baggage"], "user=7")])

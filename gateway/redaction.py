@@ -7,7 +7,7 @@ fails is searched thoroughly: for base64, and for a secret that was cut off, too
 
 import re
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from operator import itemgetter
 from typing import Final
 
@@ -26,7 +26,17 @@ _BEGINNING_BYTES = 16  # of a secret that was cut off; less is what all keys of 
 class Redactor:
     """Replaces some secrets."""
 
-    __slots__ = ("_all", "_beginnings", "_ends", "_firsts", "_forms", "_longest", "_pattern", "_probes")
+    __slots__ = (
+        "_all",
+        "_beginnings",
+        "_ends",
+        "_firsts",
+        "_forms",
+        "_longest",
+        "_longest_of_all",
+        "_pattern",
+        "_probes",
+    )
 
     def __init__(self, secrets: Iterable[str], shortest: int = SHORTEST) -> None:
         raw = sorted({s.encode() for s in secrets if len(s.encode()) >= shortest}, key=lambda s: (-len(s), s))
@@ -36,8 +46,10 @@ class Redactor:
         self._ends = frozenset(byte for secret in self._forms for forms in secret for form in forms for byte in form)
         self._firsts = frozenset(form[0] for secret in self._forms for form in secret[0])
         self._pattern = _pattern(map(_in_any_form, self._forms))
-        encoded = {re.escape(text) for secret in raw for text in _encoded(secret)}
-        self._all = _pattern([*map(_in_any_form, self._forms), *sorted(encoded, key=len, reverse=True)])
+        encoded = {text for secret in raw for text in _encoded(secret)}
+        escaped = sorted(map(re.escape, encoded), key=len, reverse=True)
+        self._all = _pattern([*map(_in_any_form, self._forms), *escaped])
+        self._longest_of_all = max(self._longest, *map(len, encoded), 0)
         self._beginnings = [
             (_pattern([_in_any_form(secret[:_BEGINNING_BYTES])]), secret)
             for secret in self._forms
@@ -67,6 +79,16 @@ class Redactor:
     def text(self, text: str) -> str:
         """The same for text."""
         return self.thorough(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+
+    def text_in_steps(self, text: str, window: int) -> Generator[None, None, str]:
+        """Return the same text, in steps over about so many bytes each. A secret over two windows is found as well."""
+        if not self._forms:
+            return text
+        data = text.encode("utf-8", "surrogatepass")
+        data = yield from _cleaned_in_steps(data, self._all, None, (window, self._longest_of_all))
+        for begins, secret in self._beginnings:
+            data = yield from _cleaned_in_steps(data, begins, secret, (window, self._longest))
+        return data.decode("utf-8", "surrogatepass")
 
     def headers(self, headers: Headers) -> Headers:
         """The headers with their values redacted; themselves where there is nothing to redact."""
@@ -161,13 +183,42 @@ def _may_go_on(tail: bytes, secret: list[tuple[bytes, ...]]) -> bool:
 def _without_beginnings(data: bytes, begins: re.Pattern[bytes], secret: list[tuple[bytes, ...]]) -> bytes:
     cleaned = bytearray(data)
     for found in begins.finditer(data):
-        end = found.end()
-        for forms in secret[_BEGINNING_BYTES:]:
-            form = next((form for form in forms if data.startswith(form, end)), None)
-            if form is None:
-                break
-            end += len(form)
+        end = _end_of(data, found, secret)
         cleaned[found.start() : end] = b"*" * (end - found.start())
+    return bytes(cleaned)
+
+
+def _end_of(data: bytes, beginning: re.Match[bytes], secret: list[tuple[bytes, ...]]) -> int:
+    """Return where a secret ends that begins there and may be cut off."""
+    end = beginning.end()
+    for forms in secret[_BEGINNING_BYTES:]:
+        form = next((form for form in forms if data.startswith(form, end)), None)
+        if form is None:
+            break
+        end += len(form)
+    return end
+
+
+def _cleaned_in_steps(
+    data: bytes, pattern: re.Pattern[bytes], secret: list[tuple[bytes, ...]] | None, sizes: tuple[int, int]
+) -> Generator[None, None, bytes]:
+    """Return the data with stars for each match, or for what begins with it of a secret.
+
+    `sizes` are a window's and that of the longest match: one that begins before a window's end is found in it.
+    """
+    window, longest = sizes
+    cleaned, at = bytearray(data), 0
+    while at < len(data):
+        limit = at + window
+        for found in pattern.finditer(data, at, limit + longest):
+            if found.start() >= limit:
+                break
+            end = found.end() if secret is None else _end_of(data, found, secret)
+            cleaned[found.start() : end] = b"*" * (end - found.start())
+            limit = max(limit, found.end())
+        at = limit
+        if at < len(data):
+            yield
     return bytes(cleaned)
 
 

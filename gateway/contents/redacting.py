@@ -12,7 +12,7 @@ from functools import lru_cache, partial
 from gateway.auth import Doorkeeper
 from gateway.contents.content import CallContent
 from gateway.contents.selection import CUT, MARGIN
-from gateway.contents.windows import substitute
+from gateway.contents.windows import substitute, without_secrets
 from gateway.redaction import NOTHING, Redactor
 from gateway.text_patterns import TextPatterns
 
@@ -56,7 +56,7 @@ class ContentRedactor:
         own = _redactor_of(() if doorkeeper is None else doorkeeper.keys_of(caller))
         texts = list[str]()
         for text in content.texts:
-            unknown = self.secrets.known.text(own.text(text))
+            unknown = await without_secrets(self.secrets.known, await without_secrets(own, text))
             clean, count = await self._without_shapes(unknown)
             texts.append(clean)
             total, done = total + count + (unknown != text), done + len(text)

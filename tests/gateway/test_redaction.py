@@ -76,6 +76,45 @@ def test_a_secret_that_was_cut_off(key: str) -> None:
     assert Redactor([key]).text(escaped) == "*" * len(escaped)
 
 
+def in_steps(redactor: Redactor, text: str, window: int) -> tuple[str, int]:
+    """Return the text as it comes out of so many steps."""
+    steps, count = redactor.text_in_steps(text, window), 1
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value, count
+        count += 1
+
+
+PIECES = [
+    KEY,
+    PLAIN_KEY,
+    KEY[:20],
+    PLAIN_KEY[5:],
+    b64encode(KEY.encode()).decode(),
+    quote(KEY, safe=""),
+    "s",
+    "ü",
+    "\\",
+]
+
+
+@given(pieces=st.lists(st.sampled_from(PIECES), max_size=6), window=st.integers(1, 50))
+def test_a_long_text_is_searched_in_steps(pieces: list[str], window: int) -> None:
+    """Wherever a window ends, the same is found as by one search: whole, escaped, in base64 and cut off."""
+    text, redactor = "".join(pieces), Redactor([KEY, PLAIN_KEY])
+    assert in_steps(redactor, text, window)[0] == redactor.text(text)
+
+
+def test_a_step_is_bounded() -> None:
+    """However long a text is, a step looks at one window of it for one secret."""
+    text = "x" * 262_140 + KEY + "x" * 10_000
+    found, steps = in_steps(Redactor([KEY]), text, 16 << 10)
+    assert KEY not in found and len(found) == len(text)
+    assert steps >= 2 * (len(text) // (16 << 10))
+
+
 def test_words_are_no_secrets() -> None:
     """A key such as those of local servers is too short to be one: answers may say it."""
     assert Redactor(["ollama", "EMPTY", ""]).plain(b"ollama is EMPTY") == b"ollama is EMPTY"

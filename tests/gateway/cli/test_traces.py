@@ -50,7 +50,7 @@ def test_why_an_attempt_failed() -> None:
     found = lines(replace(made("1", 0, 0.4), attempts=(failed, cut, answering)))
     assert found[2:] == [
         "             failed    p/m: overloaded (busy), request req_1",
-        "             failed    p/n: the answer was cut",
+        "             failed    p/n: the answer was\\ncut",
     ]
 
 

@@ -65,6 +65,14 @@ async def test_by_value() -> None:
     assert "c2VjcmV0" not in text
 
 
+@pytest.mark.parametrize("at", [16_370, 16_384, 32_760, 262_000])
+async def test_by_value_in_a_long_text(at: int) -> None:
+    """Also over the end of a window."""
+    secret = "secret-of-ours-123"
+    text = await redacted("-" * at + secret + "-" * 20_000, secrets=Secrets(Redactor([secret])))
+    assert "secret" not in text and "ours" not in text and len(text) == at + len(secret) + 20_000
+
+
 async def test_by_pattern() -> None:
     """An operator's own."""
     assert await redacted("order ACME-123456", r"ACME-\d{6}") == "order [redacted]"

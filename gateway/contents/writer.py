@@ -8,7 +8,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from time import monotonic
 from typing import NamedTuple
 
 from gateway.contents.content import CallContent, encode
@@ -18,12 +17,11 @@ from gateway.contents.sampling import is_chosen
 from gateway.errors import StoreAway
 from gateway.heard import HeardCall
 from gateway.logs import Log
+from gateway.store.background_writer import PAUSE_SECONDS, BackgroundWriter
 from gateway.store.content_seam import ContentBounds, KeptContent
 from gateway.store.seam import Store
 from gateway.traces.record import CallRecord
 
-_PAUSE_SECONDS = 0.25
-_AWAY_SECONDS = 1.0
 _REST = 3.0  # seconds of rest for each second of work: a quarter of a processor's time at most
 _AT_ONCE = 10
 _MOST_WAITING = 4_000
@@ -43,20 +41,18 @@ class _Prepared(NamedTuple):
     record: CallRecord
 
 
-class ContentWriter:
+class ContentWriter(BackgroundWriter):
     """The writer of one replica. `dropped` counts calls whose texts were to be recorded, and were not.
 
     `listeners` get the records of calls whose texts the store has now, of one agent at a time.
     """
 
-    def __init__(self, store: Store, log: Log, pause: float = _PAUSE_SECONDS) -> None:
+    def __init__(self, store: Store, log: Log, pause: float = PAUSE_SECONDS) -> None:
+        super().__init__(log, "contents_not_recorded", pause, _REST)
         self._store = store
-        self._log = log
-        self._pause = pause
         self._waiting: deque[tuple[CallRecord, HeardCall]] = deque()
         self._unwritten: list[_Prepared] = []
         self._writing = asyncio.Lock()
-        self._is_away = False
         self._share = _MOST_BYTES_OF_ALL
         self._reported = 0
         self.redactor = ContentRedactor()
@@ -76,18 +72,7 @@ class ContentWriter:
 
     async def write_for_ever(self) -> None:
         """Write what was heard, until cancelled."""
-        while True:
-            await asyncio.sleep(self._pause)
-            began = monotonic()
-            try:
-                await self.write(_AT_ONCE)
-            except StoreAway:
-                self._complain()
-                await asyncio.sleep(_AWAY_SECONDS)
-            else:
-                self._is_away = False
-                self._tell_of_drops()
-                await asyncio.sleep(min(_REST * (monotonic() - began), _AWAY_SECONDS))
+        await self._write_regularly(_AT_ONCE)
 
     async def write(self, most: int) -> None:
         """Write at most so many contents. Raises StoreAway; then they wait for the next time."""
@@ -100,10 +85,10 @@ class ContentWriter:
 
     async def finish(self) -> None:
         """Write what is left; a store that is away gets nothing more."""
-        try:
-            await self.write(len(self._waiting))
-        except StoreAway:
-            self._complain()
+        await self._write_last(len(self._waiting))
+
+    def _count_waiting(self) -> int:
+        return len(self._waiting)
 
     async def _prepare_next(self) -> None:
         """Prepare the call that has waited longest. One that has a fault of ours is not tried again."""
@@ -150,12 +135,6 @@ class ContentWriter:
             self._unwritten = [each for each in self._unwritten if _alike(each) != alike]
             for listen in self.listeners:
                 listen([each.record for each in same])
-
-    def _complain(self) -> None:
-        """Log that contents wait, once until they are written again."""
-        if not self._is_away:
-            self._is_away = True
-            self._log.warning("contents_not_recorded", waiting=len(self._waiting))
 
     def _tell_of_drops(self) -> None:
         if self.dropped > self._reported:

@@ -9,26 +9,24 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from gateway.contents.writer import ContentWriter
-from gateway.errors import StoreAway
 from gateway.heard import HeardCall
 from gateway.logs import Log
+from gateway.store.background_writer import PAUSE_SECONDS, BackgroundWriter
 from gateway.store.seam import Store
 from gateway.store.trace_seam import CallBounds, KeptCall
 from gateway.traces.codec import kept
 from gateway.traces.finished import FinishedCalls
 from gateway.traces.record import CallRecord
 
-PAUSE_SECONDS = 0.25
 _AT_ONCE = 100  # records made without a pause: calls go first
 _MOST_A_SECOND = 600  # of one replica: some per cent of a processor's time here, and of the store's
-_AWAY_SECONDS = 1.0
 _MOST_BYTES_OF_ALL = 64 << 20  # in the store, of all agents together, for each of its two streams
 _LEAST_BYTES = 256 << 10
 
 Listener = Callable[[Sequence[CallRecord]], None]
 
 
-class TraceWriter:
+class TraceWriter(BackgroundWriter):
     """The writer of one replica. `listeners` get every batch of records, before the store has it, and `contents` what
     was heard of those calls whose texts are to be recorded, once it has them.
 
@@ -38,13 +36,11 @@ class TraceWriter:
     def __init__(
         self, store: Store, finished: FinishedCalls, log: Log, agents: int = 1, pause: float = PAUSE_SECONDS
     ) -> None:
+        super().__init__(log, "calls_not_recorded", pause)
         self._store = store
         self._finished = finished
-        self._log = log
-        self._pause = pause
         self._unwritten: dict[str, list[KeptCall]] = {}
         self._writing = asyncio.Lock()
-        self._is_away = False
         self._heard: list[tuple[CallRecord, HeardCall]] = []
         self.contents = ContentWriter(store, log)
         self.listeners: list[Listener] = []
@@ -59,17 +55,7 @@ class TraceWriter:
 
     async def write_for_ever(self) -> None:
         """Write what has ended, until cancelled."""
-        most = max(_AT_ONCE, round(_MOST_A_SECOND * self._pause))
-        while True:
-            await asyncio.sleep(self._pause)
-            try:
-                await self.write(most)
-            except StoreAway:
-                self._complain()
-                await asyncio.sleep(_AWAY_SECONDS)
-            else:
-                self._is_away = False
-                self._tell_of_drops()
+        await self._write_regularly(max(_AT_ONCE, round(_MOST_A_SECOND * self._pause)))
 
     async def write(self, most: int) -> None:
         """Write at most so many records. Raises StoreAway; then the batch waits for the next time."""
@@ -81,11 +67,11 @@ class TraceWriter:
 
     async def finish(self) -> None:
         """Write what is left; a store that is away gets nothing more."""
-        try:
-            await self.write(len(self._finished) + _AT_ONCE)
-        except StoreAway:
-            self._complain()
+        await self._write_last(len(self._finished) + _AT_ONCE)
         await self.contents.finish()
+
+    def _count_waiting(self) -> int:
+        return len(self._finished)
 
     def _take(self, most: int) -> int:
         """Take the next batch of records; return their number."""
@@ -107,12 +93,6 @@ class TraceWriter:
         for record, heard in self._heard:
             self.contents.note(record, heard)
         self._heard = []
-
-    def _complain(self) -> None:
-        """Log that records wait, once until they are written again."""
-        if not self._is_away:
-            self._is_away = True
-            self._log.warning("calls_not_recorded", waiting=len(self._finished))
 
     def _tell_of_drops(self) -> None:
         dropped, self._finished.dropped = self._finished.dropped, 0

@@ -15,6 +15,7 @@ What each kind of `ProviderError` means for retries and for the statistics is sa
 `policies.calls.blame`; this module only names them.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -170,6 +171,47 @@ class BodyTooLarge(CallerError):
 class UnsupportedBody(CallerError):
     status = 415
     code = "unsupported_media_type"
+
+
+class Reached(NamedTuple):
+    """A limit that a call has no room under. `left` and `amount` are of its kind; `resets_in` is in seconds, None where
+    waiting does not help. `resets_at` is in Unix seconds."""
+
+    kind: Literal["requests", "tokens", "usd", "in_flight"]
+    amount: int
+    left: int
+    resets_in: float | None
+    resets_at: float = 0.0
+
+
+class OverLimit(CallerError):
+    """A limit or a budget of ours has no room for the call: nobody's failure, and never a provider's."""
+
+    status = 429
+    code = "rate_limit_exceeded"
+
+    def __init__(self, message: str, reached: Reached) -> None:
+        super().__init__(message)
+        self.reached = reached
+        self.type = "tokens" if reached.kind == "tokens" else "requests"
+        if self.is_budget:
+            self.type = self.code = "insufficient_quota"
+
+    @property
+    def is_budget(self) -> bool:
+        """Return whether money is spent, which a client's retry cannot help."""
+        return self.reached.kind == "usd"
+
+    @property
+    def retry_headers(self) -> list[tuple[bytes, bytes]]:
+        """Return when a client may come again, as its SDK reads it; and that it must not, where that is in vain."""
+        seconds = self.reached.resets_in
+        if self.is_budget or seconds is None:
+            return [_NO_RETRY]
+        return [
+            (b"retry-after", b"%d" % math.ceil(max(seconds, 0.001))),
+            (b"retry-after-ms", b"%d" % math.ceil(max(seconds, 0.001) * 1000)),
+        ]
 
 
 class ProviderError(SerinusError):

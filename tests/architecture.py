@@ -27,7 +27,7 @@ ROOMS = (
     "call",
     "handover review",
     "rollout",
-    "history traces telemetry contents",
+    "history traces telemetry contents limits",
     "runtime",
     "webhook store pricing retirements auth models",
     "config headers",

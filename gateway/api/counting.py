@@ -53,6 +53,7 @@ class CountTokens(Generation):
             await send_answer(send, 200, [JSON, *headers], self._estimated(call, applied))
             return
         request = self._request(call, applied, channel, version.target)
+        (await self.services.proxy.limits.admit_request(call.caller, runtime.prices)).keep()
         try:
             upstream, body = await self._ask(request, channel, entry.agent.timeouts or runtime.timeouts)
         except ProviderError as error:

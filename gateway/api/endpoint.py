@@ -20,7 +20,7 @@ from gateway.api.refusal_log import RefusalLog
 from gateway.api.socket_memory import SocketMemories
 from gateway.auth import OPEN
 from gateway.call.kept_items import KeptItems
-from gateway.call.proxy import ID_HEADERS, Proxy, failed_by_header, id_headers, send_error
+from gateway.call.proxy import ID_HEADERS, Proxy, failed_by_header, id_headers, limit_headers, send_error
 from gateway.call.streaming import send_answer
 from gateway.calls import Caller
 from gateway.errors import (
@@ -30,6 +30,7 @@ from gateway.errors import (
     MethodNotAllowed,
     Overloaded,
     SerinusError,
+    StoreAway,
     Unauthenticated,
     UpgradeRefused,
 )
@@ -254,7 +255,7 @@ class Endpoint:
     async def _send_error(self, scope: Scope, send: Send, error: SerinusError, id_: str, headers: Headers = ()) -> None:
         """Answer with an error that became no call, under an id like a call's, and with the client's own."""
         name = self.client.name
-        ids = [*id_headers(id_, given_id(named(scope))), failed_by_header(error)]
+        ids = [*id_headers(id_, given_id(named(scope))), failed_by_header(error), *limit_headers(error, name)]
         if own := ID_HEADERS.get(name):
             ids.append((own, id_.encode()))
         await send_error(send, error, [*headers, *ids], name, id_)
@@ -266,7 +267,7 @@ class Endpoint:
             return [(b"upgrade", b"HTTP/1.1")]
         if isinstance(error, Unauthenticated):
             return [(b"www-authenticate", b"Bearer")]
-        if isinstance(error, Overloaded):
+        if isinstance(error, Overloaded | StoreAway):
             return [(b"retry-after", b"1")]
         return []
 

@@ -111,6 +111,7 @@ class Passthrough(Generation):
         caller = caller_of(scope)
         path = self.admit(caller, scope["method"], scope["path"])
         check_encoding(headers)
+        self._check_countable(caller, scope["method"], path)
         agent, in_path = _named_in_query(scope), self.agent_in(scope["path"])
         incoming = incoming_of(receive, scope)
         send = ClosingSend(send, incoming)
@@ -146,6 +147,13 @@ class Passthrough(Generation):
         call = self._call(scope, headers, document, caller, wanted.at)
         call.endpoint = f"{scope['method']} {scope['path'][:_LONGEST_PATH]}"
         await self._forwarder.handle(call, wanted, self.services.runtime, send)  # as it is now, like the table
+
+    def _check_countable(self, caller: Caller, method: str, path: str) -> None:
+        """Raise Forbidden where a key with a budget would run models whose tokens nobody here sees."""
+        if method in READING or not self.may_nest_models(path) or not self.services.proxy.limits.spends(caller):
+            return
+        shown = path.split("/")[1][:LONGEST_SHOWN]
+        raise Forbidden(f"this key has a budget, and what {shown!r} runs cannot be counted here", code="uncountable")
 
     async def _without_ours(self, body: Held, given: Document, caller: Caller, references: References) -> Held:
         """Return a body without ids and seals of ours, which stand for nothing at the provider. Raises CallerError."""

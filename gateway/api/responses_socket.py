@@ -14,8 +14,18 @@ from gateway.api.endpoint import CALLER, caller_of, named
 from gateway.api.event_frames import EventFrames
 from gateway.api.generation import Generation
 from gateway.api.socket_memory import SocketMemory
+from gateway.call.proxy import limit_headers
 from gateway.calls import Call, Caller, Usage
-from gateway.errors import BodyTooLarge, CallerError, Headers, Overloaded, SerinusError, Unauthenticated, UpgradeRefused
+from gateway.errors import (
+    BodyTooLarge,
+    CallerError,
+    Headers,
+    Overloaded,
+    SerinusError,
+    StoreAway,
+    Unauthenticated,
+    UpgradeRefused,
+)
 from gateway.formats.answer import Begin, End
 from gateway.formats.marks import is_ours
 from gateway.formats.openai_responses.client_request import PREVIOUS
@@ -171,7 +181,9 @@ class _Session:
         await frames({"type": "http.response.body", "body": events})
 
     def _headers_of(self, error: SerinusError) -> Headers:
-        return [(b"retry-after", b"1")] if isinstance(error, Overloaded) else []
+        if isinstance(error, Overloaded | StoreAway):
+            return [(b"retry-after", b"1")]
+        return limit_headers(error, self._endpoint.client.name)
 
 
 class _Cancelling:

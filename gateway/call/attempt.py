@@ -26,6 +26,7 @@ from gateway.formats.translate import Attempted, Translation, translation
 from gateway.formats.whole import Whole
 from gateway.headers import JSON, to_client_untyped
 from gateway.json_size import ANSWER_FACTOR, holds_more
+from gateway.limits.reservations import Reservation
 from gateway.net.client import Response, header
 from gateway.net.client.redacting import as_they_came
 from gateway.net.time_limits import TimeLimit, TimeLimits
@@ -54,7 +55,8 @@ class Run:
     `timeouts` are those of the call's agent.
 
     `first` makes the first attempt in place of a plain one, where the agent hedges; `hedged_to` is the target that
-    it has tried beside the first. `compared` is set where the call belongs to a trial that has a control.
+    it has tried beside the first. `compared` is set where the call belongs to a trial that has a control. `held` is
+    what it may take of limits.
     """
 
     call: Call
@@ -67,6 +69,7 @@ class Run:
     first: "Callable[[Run, Target], Awaitable[Answer | OpenStream]] | None" = None
     hedged_to: Target | None = None
     compared: bool = False
+    held: Reservation | None = None
 
     def has_next(self, target: Target) -> bool:
         """Return whether the chain goes on behind that target."""
@@ -92,7 +95,9 @@ class Attempts:
         self._learnt = Learnt()
 
     async def attempt(self, run: Run, target: Target) -> Answer | OpenStream:
-        """Make one attempt, and report its end to the target's circuit."""
+        """Make one attempt, and report its end to the target's circuit. Raises OverLimit where none may be paid."""
+        if run.held is not None and run.outcome.attempts:
+            run.held.cover(run.outcome.attempts, target)
         circuit = self.circuits.of_target(target, run.runtime.circuit)
         try:
             exposed = run.outcome.exposed and not run.outcome.attempts  # only the first attempt is evidence

@@ -152,7 +152,9 @@ class Hedges:
         if not run.may_go_on(self.clock.monotonic()):
             return None
         target = next((each for each in terms.targets if self.attempts.circuits.is_closed(each)), None)
-        return target if target is not None and terms.budget.withdraw() else None
+        if target is None or (run.held is not None and not run.held.covers(run.outcome.attempts, target)):
+            return None
+        return target if terms.budget.withdraw() else None
 
     async def _race(self, race: Race) -> Reply:
         """Run the race; return the answer of the attempt that decides it, or raise its error."""

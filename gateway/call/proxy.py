@@ -17,12 +17,14 @@ from gateway.call.shadow import Shadows
 from gateway.call.streaming import ClientTooSlow, OpenStream, send_answer
 from gateway.calls import Answer, ArmName, Call, FormatName, Outcome
 from gateway.conversation import user_of
-from gateway.errors import NOT_SENT, CallerError, Headers, ProviderError, SerinusError, UnknownModel
+from gateway.errors import NOT_SENT, CallerError, Headers, OverLimit, ProviderError, SerinusError, UnknownModel
 from gateway.formats.clients import error_body, error_event
 from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.registry import CLIENTS
 from gateway.handover.human_replies import Replies
 from gateway.headers import EVENT_STREAM, JSON, to_client_untyped
+from gateway.limits.limits import Limits
+from gateway.limits.reservations import Reservation
 from gateway.net.asgi import Send
 from gateway.net.server.lines import BegunHeaders, block
 from gateway.rollout.parties import is_of
@@ -53,6 +55,7 @@ class Proxy:
     hedges: Hedges
     exposures: Exposures
     conversations: ConversationNaming
+    limits: Limits
 
     async def handle(self, call: Call, runtime: Runtime, send: Send) -> None:
         """Serve the call. Raises CallerError before it has an id; later failures are answered here."""
@@ -64,7 +67,11 @@ class Proxy:
             plan = self.plan_of(call, entry)
         if self.replies.known:
             self.replies.put_into(call)
-        with Recording(self.recorder, call, plan, entry, runtime.prices) as outcome:
+        held: Reservation | None = None
+        if self.limits.is_on:
+            version = plan.version
+            held = await self.limits.admit(call, version.target, entry.applied[version.name], runtime.prices)
+        with Recording(self.recorder, call, plan, entry, runtime.prices, held) as outcome:
             compared = outcome.arm is not None and entry.on_trial and not plan.held
             if compared:
                 self.exposures.settle(outcome, plan, entry)
@@ -75,7 +82,7 @@ class Proxy:
             timeouts = entry.agent.timeouts or runtime.timeouts
             deadline = call.received_at + timeouts.total
             applied = entry.applied[plan.version.name]
-            run = Run(call, plan, applied, runtime, outcome, deadline, timeouts, compared=compared)
+            run = Run(call, plan, applied, runtime, outcome, deadline, timeouts, compared=compared, held=held)
             if entry.agent.hedge is not None:
                 run.first = self.hedges.first(run, entry, entry.agent.hedge)
             try:
@@ -177,6 +184,7 @@ class Proxy:
             error.asked = tuple(each.target for each in run.outcome.attempts if each.failure not in NOT_SENT)
         served = response_headers(run.outcome, run.call.format)
         headers = [JSON, *to_client_untyped(upstream), *served, failed_by_header(error)]
+        headers += limit_headers(error, run.call.format)
         await send_answer(send, error.status, headers, error_body(error, run.call.format, run.call.id))
 
     def _price_now(self, run: Run) -> None:
@@ -239,6 +247,13 @@ def _served_headers(
 def failed_by_header(error: SerinusError) -> tuple[bytes, bytes]:
     """The header that says who failed: the client, the provider, the version or the gateway."""
     return (b"x-serinus-failed-by", error.failed_by.encode())
+
+
+def limit_headers(error: SerinusError, client: FormatName) -> Headers:
+    """The headers that tell a client of that format of a limit, and when to come again; none for other errors."""
+    if not isinstance(error, OverLimit):
+        return ()
+    return [*CLIENTS[client].limit_headers(error), *error.retry_headers]
 
 
 async def send_error(

@@ -17,6 +17,7 @@ from gateway.call.streaming import ClientTooSlow, ErrorEvent, OpenStream, Stream
 from gateway.calls import ArmName, Call, Outcome
 from gateway.conversation import name_of
 from gateway.errors import CallerError, Headers, ProviderError
+from gateway.limits.reservations import Reservation
 from gateway.net.asgi import Send
 from gateway.pricing import PriceBook
 from gateway.rollout.call_id import mint, place
@@ -30,11 +31,20 @@ _NAMES = re.compile(r"\w+")
 
 
 class Recording:
-    """The outcome of one call while it runs."""
+    """The outcome of one call while it runs. What it `held` of limits is settled when it ends."""
 
-    __slots__ = ("_applied", "_call", "_prices", "_recorder", "outcome")
+    __slots__ = ("_applied", "_call", "_held", "_prices", "_recorder", "outcome")
 
-    def __init__(self, recorder: Recorder, call: Call, plan: Plan, entry: Entry, prices: PriceBook) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        call: Call,
+        plan: Plan,
+        entry: Entry,
+        prices: PriceBook,
+        held: Reservation | None = None,
+    ) -> None:
+        self._held = held
         self._call = call
         self._recorder = recorder
         self._prices = prices
@@ -63,6 +73,8 @@ class Recording:
         if error is not None:
             end_by(self.outcome, error)
         self._recorder.close(self.outcome, self._prices, self._call, self._applied)
+        if self._held is not None:
+            self._held.settle(self.outcome.attempts)
         return kind is ClientTooSlow
 
 

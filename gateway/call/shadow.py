@@ -17,6 +17,8 @@ from gateway.call.streaming import OpenStream
 from gateway.calls import Call
 from gateway.errors import CallerError, ProviderError
 from gateway.formats.applied import AppliedVersion
+from gateway.limits.limits import Limits
+from gateway.limits.reservations import Reservation
 from gateway.net.asgi import MessageSend
 from gateway.rollout.recorder import Clock, Recorder
 from gateway.rollout.status_view import ShadowQueueView
@@ -44,12 +46,16 @@ class Copy:
     runtime: Runtime
     applied: AppliedVersion
     size: int
+    held: Reservation | None = None
 
 
 class Shadows:
     """The copies of one replica. `offer` is for calls, `work` for as many background tasks as `WORKERS` says."""
 
-    def __init__(self, table: Table, attempts: Attempts, recorder: Recorder, clock: Clock, purse: Purse) -> None:
+    def __init__(
+        self, table: Table, attempts: Attempts, recorder: Recorder, clock: Clock, purse: Purse, limits: Limits
+    ) -> None:
+        self._limits = limits
         self._table = table
         self._attempts = attempts
         self._recorder = recorder
@@ -77,9 +83,11 @@ class Shadows:
             self._dropped["spent"] += 1
         elif not self._spend(call.agent, entry.agent.shadow.max_per_minute):
             self._dropped["budget"] += 1
+        elif (held := self._limits.admit_copy(call, copied.version.target, applied, runtime.prices)) == "spent":
+            self._dropped["spent"] += 1
         else:
             self._characters += size
-            self._waiting.put_nowait(Copy(call, copied, entry, runtime, applied, size))
+            self._waiting.put_nowait(Copy(call, copied, entry, runtime, applied, size, held))
 
     async def work(self) -> None:
         """Take copies upstream, one after the other, for ever."""
@@ -88,6 +96,8 @@ class Shadows:
             self._characters -= copy.size
             if why := await self._find_refusal(copy):
                 self._dropped[why] += 1
+                if copy.held is not None:
+                    copy.held.release()
                 continue
             cost = await self._carry(copy)
             if copy.entry.agent.shadow and copy.entry.agent.shadow.max_nano_usd_per_day is not None:
@@ -136,7 +146,7 @@ class Shadows:
             copy.entry,
             copy.runtime,
         )
-        with Recording(self._recorder, call, plan, entry, runtime.prices) as outcome:
+        with Recording(self._recorder, call, plan, entry, runtime.prices, copy.held) as outcome:
             timeouts = entry.agent.timeouts or runtime.timeouts
             deadline = call.received_at + timeouts.total
             run = Run(call, plan, copy.applied, runtime, outcome, deadline, timeouts)

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from gateway.config import fields, quantities
+from gateway.config.limit_settings import limit_problems
 from gateway.config.nodes import Node, Path
 from gateway.config.problems import Problem, quoted, unknown
 from gateway.formats.registry import PROVIDERS
@@ -60,6 +61,8 @@ def gateway_problems(root: Node, known: Known, folder: pathlib.Path) -> Iterator
     for name, provider in entries(root, "providers"):
         yield from _provider_problems(name, provider, folder)
     yield from _key_problems(root, known.agents)
+    yield from _group_problems(root)
+    yield from limit_problems(root.get("end_users", "limits"), ("end_users", "limits"))
     yield from _price_problems(root, known.providers)
     yield from _retirement_problems(root, known.providers)
     yield from _retry_problems(root)
@@ -162,6 +165,15 @@ def _key_problems(root: Node, agents: Collection[str] | None) -> Iterator[Proble
                 yield digest.problem(("keys", name, "sha256"), f"is also the key of {owner!r}; give each its own")
         for member in ("agents", "reviews"):
             yield from _agents_known(key, ("keys", name, member), agents)
+        yield from limit_problems(key.get("limits"), ("keys", name, "limits"))
+
+
+def _group_problems(root: Node) -> Iterator[Problem]:
+    used = {"default", *(group.text for _, key in entries(root, "keys") if (group := key.get("group")) and group.text)}
+    for name, group in entries(root, "groups"):
+        if name not in used:
+            yield group.problem(("groups", name), unknown("group", name, used))
+        yield from limit_problems(group.get("limits"), ("groups", name, "limits"))
 
 
 def _agents_known(owner: Node, path: Path, agents: Collection[str] | None) -> Iterator[Problem]:

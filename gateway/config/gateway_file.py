@@ -29,6 +29,7 @@ from gateway.config.fields import (
     WebhookUrl,
 )
 from gateway.config.key_scope import agents_in_scope, models_in_scope
+from gateway.config.limit_settings import EndUserEntry, GroupEntry, HolderLimits
 from gateway.config.notify_settings import AlertSettings, ReceiverSettings
 from gateway.config.provider_settings import Provider as Provider
 from gateway.config.timeout_settings import TimeoutSettings as TimeoutSettings
@@ -62,6 +63,7 @@ class ClientKey(StrictModel):
         description="The agents whose waiting calls this key may review at `/review`, and so read, whoever made them. "
         "Default: none.",
     )
+    limits: HolderLimits | None = Field(default=None, description="Limits and budgets of this key. Default: none.")
 
     @property
     def agents_in_scope(self) -> tuple[str, ...] | None:
@@ -204,6 +206,12 @@ class GatewaySettings(StrictModel):
         default_factory=dict,
         description="Callers and their keys, by name. Default: no key is required, which only a loopback `listen` "
         "allows.",
+    )
+    groups: Mapping[Name, GroupEntry] = Field(
+        default_factory=dict, description="Limits of groups of callers, by the `group` of their keys. Default: none."
+    )
+    end_users: EndUserEntry | None = Field(
+        default=None, description="Limits of each end user that requests name. Default: none."
     )
     models: tuple[ModelPatternText, ...] = Field(
         default=(),

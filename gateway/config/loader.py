@@ -18,6 +18,7 @@ from gateway.config.evaluation_record import with_evaluations
 from gateway.config.gateway_file import GatewaySettings
 from gateway.config.input_check import prompt_id_problems, shadow_warnings
 from gateway.config.key_scope import agents_in_scope
+from gateway.config.limit_settings import AgentLimits
 from gateway.config.model_check import alias_problems, model_problems, patterns_in
 from gateway.config.nodes import Node
 from gateway.config.presets import apply_presets
@@ -61,6 +62,7 @@ class Deployment:
     written: Mapping[str, str] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
     prompt_ids: Mapping[str, str] = field(default_factory=dict)
+    agent_limits: Mapping[str, AgentLimits] = field(default_factory=dict)
 
     @property
     def longest_call(self) -> float:
@@ -117,9 +119,9 @@ class _Loading:
         agents = with_evaluations(agents, table.agents, self._folder)
         self._warnings += [*_settings_warnings(settings), *_agent_warnings(agents, files)]
         self._warnings += shared_accounts(settings, agents, expanded.written)
-        aliases = dict(table.aliases)
-        prompt_ids = dict(table.prompt_ids)
-        digest = _digest(settings, expanded.written, agents, aliases, prompt_ids)
+        aliases, prompt_ids = dict(table.aliases), dict(table.prompt_ids)
+        limits = {name: entry.limits for name, entry in table.agents.items() if entry.limits}
+        digest = _digest(settings, expanded.written, agents, aliases, prompt_ids, limits=limits)
         return Deployment(
             settings,
             MappingProxyType(agents),
@@ -128,6 +130,7 @@ class _Loading:
             expanded.written,
             MappingProxyType(aliases),
             MappingProxyType(prompt_ids),
+            MappingProxyType(limits),
         )
 
     def _expanded(self, root: Node | None) -> Expanded | None:
@@ -315,16 +318,16 @@ def _digest(
     settings: GatewaySettings,
     written: Mapping[str, str],
     agents: Mapping[str, Agent],
-    aliases: Mapping[str, str],
-    prompt_ids: Mapping[str, str],
+    *names: Mapping[str, str],
+    limits: Mapping[str, AgentLimits],
 ) -> str:
     """SHA-256 over the resolved content. A secret takes part as it is written (`${NAME}`), never as its value."""
     content = {
         "settings": settings.model_dump(mode="json"),
         "written": dict(written),
         "agents": {name: _content(agent) for name, agent in agents.items()},
-        "aliases": dict(aliases),
-        "prompt_ids": dict(prompt_ids),
+        **dict(zip(("aliases", "prompt_ids"), map(dict, names), strict=True)),
+        "limits": {name: each.model_dump(mode="json") for name, each in limits.items()},
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from gateway.config import quantities
 from gateway.config.crosscheck import Known, entries, provider_known
 from gateway.config.input_check import input_problems
+from gateway.config.limit_settings import limit_problems
 from gateway.config.nodes import Node, Path
 from gateway.config.problems import MAX_PROBLEMS, Problem, quoted, unknown
 from gateway.config.review_settings import review_problems
@@ -36,6 +37,7 @@ def routing_problems(root: Node, known: Known) -> Iterator[Problem]:
         yield from _timeout_problems(entry, path, known.total_seconds)
         yield from review_problems(entry, path)
         yield from rule_problems(agent, entry, path, known)
+        yield from limit_problems(entry.get("limits"), (*path, "limits"))
 
 
 def _trial_problems(entry: Node, path: Path) -> Iterator[Problem]:

@@ -22,6 +22,7 @@ from gateway.config.fields import (
     VersionText,
     Weight,
 )
+from gateway.config.limit_settings import AgentLimits
 from gateway.config.problems import quoted, unknown
 from gateway.config.review_settings import ReviewEntry
 from gateway.config.timeout_settings import AgentTimeouts
@@ -309,6 +310,9 @@ class AgentEntry(StrictModel):
         default="off",
         description="Whether the texts of calls are kept, for `/calls/{id}` and for the evaluation: `off`, `all`, or a "
         "mapping with `sample` and more. Default: off. They are your users' words: ask who may have them first.",
+    )
+    limits: AgentLimits | None = Field(
+        default=None, description="Limits and budgets of the agent, over all who call it. Default: none."
     )
     evaluation: EvaluationEntry | None = Field(
         default=None,

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from gateway.calls import Usage
-from gateway.errors import Headers, ProviderError, SerinusError
+from gateway.errors import Headers, OverLimit, ProviderError, SerinusError
 from gateway.formats.answer import Event, Reply
 from gateway.formats.door import Counting, Door, Listing, OtherEndpoints
 from gateway.formats.fit import fit
 from gateway.formats.framing import EVENT_STREAM, Framer, SseFramer
+from gateway.formats.limit_headers import openai_headers
 from gateway.formats.limits import FormatLimits, Spelling
 from gateway.formats.prompt import FormatName, Prompt
 from gateway.formats.prompt_echo import PromptEcho
@@ -199,6 +200,7 @@ class ClientSide:
     - `door` says where its clients ask, `listing` how they have models listed, and `counting` how they ask for the
       number of a request's tokens; the last two are None where the format has no such endpoint of its own. `others`
       are endpoints that are forwarded to a provider of this very format.
+    - `limit_headers` makes the headers that tell of a limit.
     """
 
     name: FormatName
@@ -213,6 +215,7 @@ class ClientSide:
     listing: Listing | None = None
     counting: Counting | None = None
     others: OtherEndpoints | None = None
+    limit_headers: Callable[[OverLimit], Headers] = openai_headers
 
 
 def _takes_any(_values: Mapping[str, Any]) -> None:

@@ -58,7 +58,9 @@ class Forwarder:
         if entry.plain is None:
             plan = replace(plan, reason="passed", held=False)
         targets = self._targets(wanted, entry, plan, runtime)
-        with Recording(self.proxy.recorder, call, plan, entry, runtime.prices) as outcome:
+        admit, target = self.proxy.limits.admit_forwarded, plan.version.target
+        held = await admit(call, target, runtime.prices, is_asking=wanted.is_asking)
+        with Recording(self.proxy.recorder, call, plan, entry, runtime.prices, held) as outcome:
             name_call(call, outcome, runtime.fingerprint_key)
             blamed = entry.applied[plan.version.name].blamed_by if entry.plain is None else _blame_nobody
             meter = Meter(counts=wanted.body.names_model)
@@ -69,14 +71,13 @@ class Forwarder:
                 return response_headers(outcome, self.api.client)
 
             carried = _Carried(self.api, targets, runtime, headers, meter, outcome.attempts, blamed, wanted.at, wanted)
-            carried.caller = call.caller.name
-            carried.timeouts = entry.agent.timeouts or runtime.timeouts
+            carried.caller, carried.timeouts = call.caller.name, entry.agent.timeouts or runtime.timeouts
             if (tracing := self.proxy.recorder.tracing) is not None:
                 carried.trace = partial(tracing.put_into, call=call, outcome=outcome)
             try:
-                body = wanted.body.outgoing(plan.version.target.model)
-                path = wanted.path.replace(MODEL, quote(plan.version.target.model, safe=""))
-                error = await self._carry(replace(wanted, id=call.id, path=path), body, carried, send)
+                path = wanted.path.replace(MODEL, quote(target.model, safe=""))
+                asked = replace(wanted, id=call.id, path=path)
+                error = await self._carry(asked, wanted.body.outgoing(target.model), carried, send)
                 _book(outcome, carried, error)
             finally:
                 outcome.received_at = carried.at
@@ -86,10 +87,10 @@ class Forwarder:
     async def at_the_only(self, wanted: Wanted, caller: Caller, runtime: Runtime, send: Send) -> None:
         """Pass what names no agent to the only provider it can be for. Raises CallerError when that is not clear."""
         targets = self._targets_without_agent(wanted, caller, runtime)
-        ids = id_headers(wanted.id, wanted.request_id)
-        meter = Meter(counts=False)
+        ids, meter = id_headers(wanted.id, wanted.request_id), Meter(counts=False)
         carried = _Carried(self.api, targets, runtime, lambda: ids, meter, [], _blame_nobody, wanted.at, wanted)
         carried.caller = caller.name
+        held = await self.proxy.limits.admit_request(caller, runtime.prices)
         end = "failed"
         try:
             error = await self._carry(wanted, wanted.body.outgoing(None), carried, send)
@@ -100,12 +101,12 @@ class Forwarder:
         except CallerError:
             end = "refused"
             raise
-        except ClientTooSlow:
+        except (ClientTooSlow, asyncio.CancelledError) as left:
             end = "client_gone"
-        except asyncio.CancelledError:
-            end = "client_gone"
-            raise
+            if isinstance(left, asyncio.CancelledError):
+                raise
         finally:
+            held.settle(carried.attempts)
             self.log.info(
                 "passed", id=wanted.id, request_id=wanted.request_id or None, caller=caller.name,
                 provider=carried.target.provider, method=wanted.method,
@@ -114,8 +115,7 @@ class Forwarder:
             )  # fmt: skip
 
     def _targets(self, wanted: Wanted, entry: Entry, plan: Plan, runtime: Runtime) -> Sequence[Target]:
-        """Return the targets that may be asked: the version's provider, or each of the agent's that may have the
-        response."""
+        """Return the version's provider, or each of the agent's that may have the response."""
         answer_id = wanted.answer_id(self.api.kept_at)
         if answer_id is not None and (found := of_agent(entry, plan, runtime.channels, self.api.kept_at)):
             return self.owners.first(answer_id, found)

@@ -27,6 +27,11 @@ class Wanted:
     at: float
     session: UploadSide | None = None
 
+    @property
+    def is_asking(self) -> bool:
+        """Return whether a model is asked for something: what is read, or goes up, takes no tokens."""
+        return self.method == "POST" and self.body.names_model
+
     def at_base(self, base_path: str) -> str:
         """Return the whole path, with its query, at a provider of that base path."""
         if self.session is not None:

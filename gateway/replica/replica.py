@@ -26,6 +26,7 @@ from gateway.config.fields import Address
 from gateway.errors import StoreAway
 from gateway.handover.escalation import Escalations
 from gateway.handover.human_replies import Replies
+from gateway.limits.rules import RuleBook
 from gateway.logs import Log
 from gateway.models.known import ModelLists
 from gateway.net.client import Transport
@@ -120,6 +121,7 @@ class Gateway:
             self.traces.write_for_ever,
             self.traces.contents.write_for_ever,
             *self.services.reviews.work,
+            self.services.proxy.limits.leases.lease_for_ever,
             self.retirements.look_for_ever,
             self.retirements.refresh_for_ever,
             self.model_lists.fetch_for_ever,
@@ -154,7 +156,7 @@ class Gateway:
         await self.escalations.finish()
         await self.traces.finish()
         await self.services.controller.finish()
-        await self.sharing.finish()
+        await asyncio.gather(self.sharing.finish(), self.services.proxy.limits.leases.finish())
         await self.store.memory.keep(self.store.store)
         if (tracing := self.services.proxy.recorder.tracing) is not None:
             await tracing.finish()
@@ -182,7 +184,7 @@ class Gateway:
         """Turn to a new configuration. Calls in flight keep the old one, and the old connections until they end."""
         services = self.services
         services.log.hide(wiring.redactor(deployment.settings, self.deployment.settings))
-        if fixed := _fixed(deployment.settings, self.deployment.settings):
+        if fixed := wiring.fixed_settings(deployment.settings, self.deployment.settings):
             services.log.warning("restart_needed", settings=fixed)
         options = wiring.transport_options(deployment.settings)
         if options != wiring.transport_options(self.deployment.settings):
@@ -193,6 +195,7 @@ class Gateway:
         services.counts.follow(wiring.known_targets(deployment))
         self.retirements.follow(deployment, services.runtime)
         services.table.install(deployment.agents)
+        services.proxy.limits.follow(RuleBook.of(deployment))
         services.proxy.conversations.beginnings.under_way.keep_agents(
             filter(None, map(services.table.entry, services.table))
         )
@@ -268,13 +271,13 @@ def build(
     host: str | None = None,
     seams: Seams | None = None,
 ) -> Gateway:
-    """A gateway over an open store. `replica` is unique to this process; `host` is where it listens, by default where
-    the configuration says; `seams` are the machine's unless given."""
+    """A gateway over an open store. `replica` is unique to this process; `host` and `seams` have their defaults."""
     log.hide(wiring.redactor(deployment.settings))
     clock, draw = (given := seams or Seams()).clock, given.draw
     table, circuits = Table(), Circuits(clock.monotonic)
     table.install(deployment.agents)
     recorder, notices = Recorder(log, clock), Notices(store.store, table, log, clock, given.timings)
+    limits = wiring.call_limits(store.store, clock, deployment, log)
     recorder.tracing = wiring.tracing(given.otel, clock, log, replica, given.timings)
     controller = Controller(store.store, table, recorder, log, circuits.trust, draw, store.memory, given.timings)
     escalations = _escalations(deployment, store, log, given.timings)
@@ -287,15 +290,15 @@ def build(
     faults = TargetFaults(log, clock.monotonic, alerting.note_fault)
     attempts = Attempts(clock, circuits, faults, recorder.tracing)
     chain = FallbackChain(attempts, escalations, faults, clock, draw)
-    shadows = Shadows(table, attempts, recorder, clock, Purse(store.store, clock.unix))
+    shadows = Shadows(table, attempts, recorder, clock, Purse(store.store, clock.unix), limits)
     replies = Replies(store.store, table, clock.unix, given.timings.replies)
     hedges, exposures, under_way = Hedges(attempts, clock), Exposures(circuits), UnderWay(clock.monotonic)
     table.heed = under_way.see
-    conversations = ConversationNaming(EqualBeginnings(under_way, SharedOpenings(clock.monotonic)))
-    proxy = Proxy(table, chain, attempts, recorder, shadows, clock, replies, hedges, exposures, conversations)
+    naming = ConversationNaming(EqualBeginnings(under_way, SharedOpenings(clock.monotonic)))
+    proxy = Proxy(table, chain, attempts, recorder, shadows, clock, replies, hedges, exposures, naming, limits)
     retirements = RetirementWatch(store.store, notices, log, clock.unix, recorder.models_called, given.timings)
     retirements.follow(deployment, runtime)
-    openings = conversations.beginnings.openings
+    openings = naming.beginnings.openings
     traces = wiring.trace_writer(store.store, recorder.finished, log, deployment, runtime)
     services = Services(
         runtime=runtime, table=table, controller=controller, store=store.store, memory=store.memory, log=log,
@@ -325,17 +328,6 @@ async def _close_later(carrier: Transport | Upstreams, seconds: float) -> None:
         await asyncio.sleep(seconds)
     finally:
         await carrier.aclose()
-
-
-def _fixed(new: GatewaySettings, old: GatewaySettings) -> list[str]:
-    """The settings that differ and hold from start to end."""
-    changed = [
-        name
-        for name in ("listen", "store", "store_binary", "data", "drain")
-        if getattr(new, name) != getattr(old, name)
-    ]
-    bounds = ((wiring.limits(each), each.limits.in_flight, each.limits.websockets) for each in (new, old))
-    return changed + (["limits"] if len(set(bounds)) > 1 else [])
 
 
 def refuse_open_door(settings: GatewaySettings, host: str) -> None:

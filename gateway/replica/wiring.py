@@ -14,6 +14,9 @@ from gateway.contents.redacting import Secrets
 from gateway.formats.clients import refusal_body
 from gateway.formats.endpoint import ProviderEndpoint
 from gateway.formats.registry import PROVIDERS
+from gateway.limits.leasing import Leases
+from gateway.limits.limits import Limits
+from gateway.limits.rules import RuleBook
 from gateway.logs import Log
 from gateway.models.known import KnownModels, ModelLists, Source
 from gateway.models.names import ModelNames
@@ -108,6 +111,13 @@ def _patterns(texts: Iterable[str]) -> tuple[ModelPattern, ...]:
 def redactor(*settings: GatewaySettings) -> Redactor:
     """Return the redactor that keeps every secret of these deployments out of the log."""
     return Redactor(frozenset().union(*map(known_secrets, settings)), shortest=_SHORTEST_SECRET)
+
+
+def call_limits(store: Store, clock: Clock, deployment: Deployment, log: Log) -> Limits:
+    """Return the limits of callers and agents, which the store shares."""
+    made = Limits(Leases(store, clock.monotonic, clock.unix, log), clock.monotonic, clock.unix)
+    made.follow(RuleBook.of(deployment))
+    return made
 
 
 def trace_writer(store: Store, finished: FinishedCalls, log: Log, deployment: Deployment, made: Runtime) -> TraceWriter:
@@ -290,3 +300,14 @@ def _doorkeeper(settings: GatewaySettings) -> Doorkeeper:
     admin, metrics = settings.admin_token_sha256, settings.metrics_token_sha256
     digests = [None if digest is None else bytes.fromhex(digest) for digest in (admin, metrics)]
     return Doorkeeper(keys, *digests)
+
+
+def fixed_settings(new: GatewaySettings, old: GatewaySettings) -> list[str]:
+    """Return the settings that differ and hold from start to end."""
+    changed = [
+        name
+        for name in ("listen", "store", "store_binary", "data", "drain")
+        if getattr(new, name) != getattr(old, name)
+    ]
+    bounds = ((limits(each), each.limits.in_flight, each.limits.websockets) for each in (new, old))
+    return changed + (["limits"] if len(set(bounds)) > 1 else [])

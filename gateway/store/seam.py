@@ -16,6 +16,7 @@ from gateway.store.failures import FailureReasons, ReasonsByVersion
 from gateway.store.handover_seam import HandoverSeam
 from gateway.store.history_seam import HistoryStore
 from gateway.store.intervals import RecentCells
+from gateway.store.limit_seam import LimitSeam
 from gateway.store.review_seam import ReviewStore
 from gateway.store.trace_seam import TraceStore
 from gateway.store.verdict_seam import VerdictStore
@@ -169,7 +170,7 @@ class Notice:
 
 
 class Store(
-    AlertSeam, ContentStore, HandoverSeam, HistoryStore, ReviewStore, TraceStore, VerdictStore, Protocol
+    AlertSeam, ContentStore, HandoverSeam, HistoryStore, LimitSeam, ReviewStore, TraceStore, VerdictStore, Protocol
 ):  # fmt: skip
     """The shared state. One implementation: Redis, embedded or remote."""
 

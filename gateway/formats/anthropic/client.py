@@ -8,7 +8,7 @@ from gateway.formats.anthropic._others import OTHERS
 from gateway.formats.anthropic.client_answer import write_reply
 from gateway.formats.anthropic.client_request import is_question, opening, read_prompt
 from gateway.formats.anthropic.client_stream import MessagesWriter
-from gateway.formats.anthropic.errors import error_body, error_event
+from gateway.formats.anthropic.errors import error_body, error_event, limit_headers
 from gateway.formats.door import Door
 from gateway.formats.openai_chat.client_request import assistant_message
 from gateway.formats.protocol import ClientFacts, ClientSide, ConversationLayout
@@ -35,4 +35,5 @@ CLIENT = ClientSide(
     listing=LISTING,
     counting=COUNTING,
     others=OTHERS,
+    limit_headers=limit_headers,
 )

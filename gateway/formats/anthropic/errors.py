@@ -1,10 +1,12 @@
 """Errors of the Messages API: as clients get them from us, and as providers send them."""
 
+import math
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
-from gateway.errors import Headers, KeyRefused, ProviderError, SerinusError, failure_details
+from gateway.errors import Headers, KeyRefused, OverLimit, ProviderError, SerinusError, failure_details
 from gateway.formats.denials import denial, denial_inside
 from gateway.formats.openai_chat.errors import error_inside, read_error
 from gateway.formats.prompt import Untranslatable
@@ -64,6 +66,19 @@ def error_body(error: SerinusError, call_id: str) -> bytes:
 def error_event(error: SerinusError, call_id: str) -> bytes:
     """The server-sent event that ends a broken stream."""
     return b"event: error\ndata: " + error_body(error, call_id) + b"\n\n"
+
+
+def limit_headers(error: OverLimit) -> Headers:
+    """Return the headers of the Messages API that tell of a limit: a reset is a time, as RFC 3339 writes it."""
+    kind, amount, left, resets_in, resets_at = error.reached
+    if kind not in ("requests", "tokens"):
+        return ()
+    beginning = b"anthropic-ratelimit-" + kind.encode()
+    headers = [(beginning + b"-limit", b"%d" % amount), (beginning + b"-remaining", b"%d" % left)]
+    if resets_in is not None:
+        at = datetime.fromtimestamp(math.ceil(resets_at), UTC).isoformat().replace("+00:00", "Z")
+        headers.append((beginning + b"-reset", at.encode()))
+    return headers
 
 
 def provider_error(status: int, headers: Headers, body: bytes) -> ProviderError:

@@ -8,6 +8,7 @@ from gateway.formats.gemini.client_answer import write_reply
 from gateway.formats.gemini.client_request import asks_json, assistant_message, is_question, read_opening, read_prompt
 from gateway.formats.gemini.client_stream import StreamWriter
 from gateway.formats.gemini.errors import write_error, write_error_event
+from gateway.formats.limit_headers import no_headers
 from gateway.formats.protocol import ClientFacts, ClientSide, ConversationLayout
 
 CLIENT = ClientSide(
@@ -30,6 +31,7 @@ CLIENT = ClientSide(
     writer=StreamWriter,
     error=write_error,
     error_event=write_error_event,
+    limit_headers=no_headers,
     listing=LISTING,
     counting=COUNTING,
     others=OTHERS,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.errors import Headers, KeyRefused, ProviderError, SerinusError, failure_details
+from gateway.errors import Headers, KeyRefused, OverLimit, ProviderError, SerinusError, failure_details
 from gateway.formats.denials import denial, denial_inside, is_about_region
 from gateway.formats.gemini._terms import event_of
 from gateway.formats.provider_errors import ERROR_STATUSES, no_error, unreadable
@@ -82,6 +82,9 @@ def _error_content(error: SerinusError, call_id: str) -> dict[str, Any]:
     reason = (error.code or error.type).upper()
     info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "domain": "serinus"}
     details = [{**info, "metadata": metadata}]
+    if isinstance(error, OverLimit) and error.reached.resets_in is not None and not error.is_budget:
+        retry = f"{error.reached.resets_in:.3f}s"
+        details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": retry})
     return {"error": {"code": error.status, "message": error.client_message, "status": name, "details": details}}
 
 

@@ -12,6 +12,7 @@ from gateway.formats.gemini_interactions.client_request import (
 )
 from gateway.formats.gemini_interactions.client_stream import InteractionWriter
 from gateway.formats.gemini_interactions.errors import write_error, write_error_event
+from gateway.formats.limit_headers import no_headers
 from gateway.formats.protocol import ClientFacts, ClientSide, ConversationLayout
 
 CLIENT = ClientSide(
@@ -32,4 +33,5 @@ CLIENT = ClientSide(
     writer=InteractionWriter,
     error=write_error,
     error_event=write_error_event,
+    limit_headers=no_headers,
 )

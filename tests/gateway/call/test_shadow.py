@@ -232,7 +232,7 @@ async def bench(serve: Serve, **more: Any) -> AsyncIterator[Bench]:
     assert entry is not None
     proxy = services.proxy
     purse = Purse(place.running.gateway.store.store, time)
-    shadows = Shadows(services.table, proxy.attempts, proxy.recorder, Clock(time, time), purse)
+    shadows = Shadows(services.table, proxy.attempts, proxy.recorder, Clock(time, time), purse, proxy.limits)
     yield Bench(shadows, entry, place, time)
 
 

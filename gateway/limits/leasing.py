@@ -1,0 +1,143 @@
+"""Leases of one replica: asks the store ahead of need, in the background, for every ledger that is due.
+
+A call that its lease cannot carry waits for the answer to one question, for a quarter of a second at most, in place of
+a refusal that would be false. No other call waits.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Final
+
+from gateway.errors import StoreAway
+from gateway.limits.ledger import LeaseLedger, Limit
+from gateway.limits.refusals import holder_text
+from gateway.logs import Log
+from gateway.store.seam import Store
+
+PATIENCE: Final = 0.25  # seconds that a call waits for a lease
+_PAUSE: Final = 0.1  # between two rounds
+_AWAY_PAUSE: Final = 1.0  # after which a store that was away is asked again
+_AT_ONCE: Final = 32  # questions under way at the same time
+_MOST: Final = 20_000  # ledgers of one replica: users and conversations are named by clients
+_IDLE: Final = 900.0  # seconds after which a ledger without use, debt or lease is forgotten
+
+
+class Leases:
+    """The ledgers of one replica. `now` is monotonic, `unix` in Unix seconds, until the store's clock is known."""
+
+    def __init__(self, store: Store, now: Callable[[], float], unix: Callable[[], float], log: Log) -> None:
+        self._log = log
+        self._store = store
+        self._now = now
+        self._unix = unix
+        self._ledgers: dict[Limit, LeaseLedger] = {}
+        self._awake: dict[Limit, LeaseLedger] = {}  # had a lease lately
+        self._asking: set[Limit] = set()
+        self._heard: dict[Limit, asyncio.Event] = {}
+        self._wake = asyncio.Event()
+        self._room = asyncio.Semaphore(_AT_ONCE)
+        self._ahead = 0.0  # of the store's clock before ours
+        self.away_until = 0.0
+
+    @property
+    def is_away(self) -> bool:
+        """Return whether the store did not answer when it was last asked."""
+        return self._now() < self.away_until
+
+    def ledger(self, limit: Limit) -> LeaseLedger:
+        """Return the ledger of a limit."""
+        found = self._ledgers.get(limit)
+        if found is None:
+            if len(self._ledgers) >= _MOST:
+                self._forget(self._now())
+            found = self._ledgers[limit] = LeaseLedger(limit)
+        return found
+
+    async def wait(self, ledger: LeaseLedger, amount: int) -> None:
+        """Have the store asked for what a call needs, and wait for its reply; it may be that there is none."""
+        heard = self._heard.get(ledger.limit)
+        if heard is None:
+            heard = self._heard[ledger.limit] = asyncio.Event()
+        ledger.waiting += amount
+        self._awake[ledger.limit] = ledger
+        self._wake.set()
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE):
+                    await heard.wait()
+        finally:
+            ledger.waiting -= amount
+
+    async def lease_for_ever(self) -> None:
+        """Ask for every ledger that is due, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                now = self._now()
+                for ledger in list(self._awake.values()):
+                    if ledger.limit in self._asking or self.is_away:
+                        continue
+                    if ledger.is_due(now):
+                        self._asking.add(ledger.limit)
+                        tasks.create_task(self.ask(ledger))
+                    elif ledger.is_asleep(now):
+                        del self._awake[ledger.limit]
+                self._wake.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_PAUSE if self._awake else None):
+                        await self._wake.wait()
+
+    async def ask(self, ledger: LeaseLedger) -> None:
+        """Ask the store once for one ledger, and let those who wait go on."""
+        try:
+            async with self._room:
+                await self._ask(ledger)
+        except StoreAway:
+            self.away_until = self._now() + _AWAY_PAUSE
+        finally:
+            self._asking.discard(ledger.limit)
+            if heard := self._heard.pop(ledger.limit, None):
+                heard.set()
+
+    async def finish(self) -> None:
+        """Give back what is left at the stop."""
+        for ledger in list(self._ledgers.values()):
+            ledger.used_at = -1e9  # idle: it gives all of it back
+            if ledger.free or ledger.back or ledger.charge:
+                await self.ask(ledger)
+
+    def ledgers(self) -> Iterable[LeaseLedger]:
+        """Return the ledgers that had a lease lately."""
+        return self._awake.values()
+
+    async def _ask(self, ledger: LeaseLedger) -> None:
+        limit, sent_at = ledger.limit, self._now()
+        question = ledger.question(sent_at)
+        for _ in range(2):  # once more where our clock had another period than the store's
+            period = limit.window.period(self._unix() + self._ahead)
+            sent_at = self._now()
+            try:
+                reply = await self._store.grant(limit.id, limit.message(question, period))
+            except StoreAway:
+                ledger.lose(question)
+                raise
+            if reply.slice:
+                ledger.take(reply, sent_at)
+                if ledger.passes_soft():
+                    self._warn(ledger)
+                return
+            self._ahead = reply.now - self._unix()
+        ledger.lose(question)
+
+    def _warn(self, ledger: LeaseLedger) -> None:
+        limit = ledger.limit
+        self._log.warning(
+            "limit_soft", holder=holder_text(limit), kind=limit.kind, window=limit.window.text,
+            used=round(ledger.used() / limit.amount, 4),
+        )  # fmt: skip
+
+    def _forget(self, now: float) -> None:
+        idle = [limit for limit, each in self._ledgers.items() if now - each.used_at > _IDLE and not each.charge]
+        for limit in idle or list(self._ledgers)[: _MOST // 10]:
+            del self._ledgers[limit]
+            self._awake.pop(limit, None)

@@ -15,12 +15,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from policies.guardrails.grammar import DEFAULT_GUARDRAILS, parse
+from policies.guardrails.grammar import DEFAULT_GUARDRAILS, Guardrail, parse
 from policies.guardrails.metrics import SimulatedBehaviour
 from policies.simulation.simulation import MAX_CALLS, Breach, detection, first_breach
 from policies.simulation.worlds import Phase, World
 
 GUARDRAILS = tuple(map(parse, DEFAULT_GUARDRAILS))
+WITH_TURNS = (*GUARDRAILS, parse("turns <= stable * 1.25"))
 DOCUMENT = Path(__file__).parent.parent / "docs" / "statistics.md"
 BEGIN, END = "<!-- bench.power begins -->", "<!-- bench.power ends -->"
 FALSE_BAR = 0.005  # of blameless canaries; 1 % is what the theory promises
@@ -37,6 +38,7 @@ class Bad:
     world: World
     bar: int | None
     since: int = 0
+    guardrails: Sequence[Guardrail] = GUARDRAILS
 
 
 def canary(**changes: float) -> World:
@@ -51,7 +53,9 @@ BLAMELESS = {
     "30 % errors on both arms, from the canary's call 2,000 to 6,000": World(
         (Phase(), Phase(_OUTAGE, _OUTAGE, 2000), Phase(start=6000))
     ),
+    "conversations of 3 calls on average, with `turns <= stable * 1.25`": World(),
 }
+WATCHING_TURNS = {name for name in BLAMELESS if "turns" in name}
 BREAK = World((Phase(), Phase(canary=SimulatedBehaviour(errors=0.1), start=9000)))
 BAD = (
     Bad("errors 1 % → 100 %", canary(errors=1.0), 8),
@@ -66,24 +70,30 @@ BAD = (
     Bad("cost + 20 %", canary(cost=1.2), 2800),
     Bad("quality .90 → .80 (every call scored)", canary(quality=0.8), 2000),
     Bad("errors 1 % → 10 % after an hour of 9,000 good calls", BREAK, None, since=9000),
+    Bad("conversations of 3 calls → 6, in conversations", canary(turns=6.0), None, guardrails=WITH_TURNS),
     Bad("latency + 25 %, where latencies spread twice as far", replace(canary(latency=1.25), latency_spread=1.0), None),
     Bad("cost + 20 %, where costs spread twice as far", replace(canary(cost=1.2), cost_spread=1.4), None),
 )
 
 
-def rollouts(world: World, runs: int, seed: int, limit: int = MAX_CALLS) -> list[Breach | None]:
+def rollouts(
+    world: World, runs: int, seed: int, limit: int = MAX_CALLS, guardrails: Sequence[Guardrail] = GUARDRAILS
+) -> list[Breach | None]:
     """The first breach of each of so many seeded rollouts."""
-    return [first_breach(GUARDRAILS, world, random.Random(f"{seed}/{run}"), limit) for run in range(runs)]
+    return [first_breach(guardrails, world, random.Random(f"{seed}/{run}"), limit) for run in range(runs)]
 
 
-def falsely(world: World, runs: int, seed: int, limit: int = MAX_CALLS) -> int:
+def falsely(
+    world: World, runs: int, seed: int, limit: int = MAX_CALLS, guardrails: Sequence[Guardrail] = GUARDRAILS
+) -> int:
     """How many of the rollouts of a blameless canary were rolled back."""
-    return sum(breach is not None for breach in rollouts(world, runs, seed, limit))
+    return sum(breach is not None for breach in rollouts(world, runs, seed, limit, guardrails))
 
 
 def requests(bad: Bad, runs: int, seed: int) -> tuple[int | None, int | None]:
     """The canary requests until the rollback, at the median and for 95 of 100. An early rollback counts as none."""
-    found = [breach if breach and breach.requests > bad.since else None for breach in rollouts(bad.world, runs, seed)]
+    breaches = rollouts(bad.world, runs, seed, guardrails=bad.guardrails)
+    found = [breach if breach and breach.requests > bad.since else None for breach in breaches]
     summary = detection(found)
     median, late = (value and value - bad.since for value in (summary.median_requests, summary.p95_requests))
     return median, late
@@ -93,7 +103,7 @@ def table(runs: int, seed: int) -> list[str]:
     """What was measured, as lines of Markdown."""
     lines = ["| blameless | rolled back within 20,000 canary requests | bar |", "|---|---|---|"]
     for name, world in BLAMELESS.items():
-        false = falsely(world, runs, seed)
+        false = falsely(world, runs, seed, guardrails=WITH_TURNS if name in WATCHING_TURNS else GUARDRAILS)
         lines.append(_say(f"| {name} | {false} of {runs} ({false / runs:.2%}) | {FALSE_BAR:.1%} |"))
     lines += ["", "| bad | median | 95 of 100 | bar |", "|---|---|---|---|"]
     for bad in BAD:

@@ -1,4 +1,4 @@
-"""Checks of what a call took and how it ended: cost, latency, finish reason, refusal."""
+"""Checks of what a call took and how it ended: cost, latency, turns, finish reason, refusal."""
 
 import re
 
@@ -52,6 +52,12 @@ def check_latency(given: Checkable) -> CaseScore:
     """The case takes at most `threshold` milliseconds."""
     took, most = given.answer.latency_seconds * 1000, given.spec.threshold or 0.0
     return decided(given.spec, took <= most, f"took {took:.0f} ms, limit {most:g}")
+
+
+def check_turns(given: Checkable) -> CaseScore:
+    """The version is called at most `threshold` times."""
+    most = given.spec.threshold or 0.0
+    return decided(given.spec, given.answer.turns <= most, f"took {given.answer.turns} calls, limit {most:g}")
 
 
 def check_finish_reason(given: Checkable) -> CaseScore:

@@ -86,6 +86,7 @@ CHECKS: Mapping[str, CheckType] = MappingProxyType(
         "empty": CheckType(behaviours.check_empty, no_value),
         "tool_loops": CheckType(behaviours.check_tool_loops, no_value),
         EXTERNAL: CheckType(check_external, read_by_suite),
+        "turns": CheckType(limits.check_turns, no_value, needs_threshold=True),
         "python": CheckType(check_python, written_text),
         "llm-rubric": CheckType(graded.check_llm_rubric, rubric, asks_target=True),
         "g-eval": CheckType(graded.check_g_eval, criteria, asks_target=True),
@@ -138,7 +139,6 @@ REFUSED: Mapping[str, str] = MappingProxyType(
         "select-best": _SEVERAL,
         "max-score": _SEVERAL,
         "tool_errors": "results of tools are the suite's own; use `python`",
-        "turns": "use `trajectory:step-count` with `type: message`",
         "handovers": "a suite asks no people",
         "human": "people score live calls, not suites",
     }

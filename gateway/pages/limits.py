@@ -65,7 +65,7 @@ def _values(finding: FindingView, agent: AgentView) -> list[Markup]:
     versions = {"stable": agent.stable.version, "canary": agent.canary.version if agent.canary else ""}
     parts = []
     for arm, value, seen in arms:
-        counted = counts(seen)
+        counted = counts(seen, finding.unit)
         behind = (
             tag("small", f" slow: {counted}" if finding.unit == "seconds" else f" {counted}") if counted else NOTHING
         )

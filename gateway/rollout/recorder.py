@@ -23,6 +23,7 @@ from gateway.rollout.flush_requests import FlushRequests
 from gateway.rollout.named_conversations import Conversations
 from gateway.rollout.spending import spend, spend_alike
 from gateway.rollout.table import Entry
+from gateway.rollout.turns import count_turn
 from gateway.rollout.usual_calls import UsualCalls, is_usual
 from gateway.rollout.weighing import Unshared, mark, weigh
 from gateway.store.cells import APART, SHADOW
@@ -209,6 +210,8 @@ class Recorder:
             counts.uncounted += 1
             counts.left_out += outcome.held
             return
+        if outcome.thresholds is not None and outcome.thresholds.has_turns:
+            count_turn(outcome, counts)
         if outcome.origin:
             counts = _earlier_arm(batch, outcome, counts)
         if weigh(outcome, judged, counts, self._known):

@@ -28,6 +28,7 @@ _METRICS = {
     "tool_loops": "Tool loops",
     "tool_errors": "Tool errors",
     "handovers": "Handovers",
+    "turns": "Calls per conversation",
 }
 _MEASURES = {"latency": "Latency", "ttft": "First token"}
 
@@ -46,6 +47,8 @@ def in_unit(value: float | None, unit: str) -> str:
         return percentage(value)
     if unit == "seconds":
         return duration(value)
+    if unit == "calls":
+        return f"{value:,.3g} calls"
     return usd(value) if unit == "usd" else f"{value:,.0f} tokens"
 
 
@@ -61,10 +64,12 @@ def comparison(finding: FindingView) -> str:
     return f"not comparable yet, {limit}" if finding.canary is None or finding.stable is None else f"equal, {limit}"
 
 
-def counts(seen: CountsView | None) -> str:
-    """Return the counts behind a value: `41 of 96`, or `96 calls` behind a mean; '' without any."""
+def counts(seen: CountsView | None, unit: str = "") -> str:
+    """Return the counts behind a value of that unit: `41 of 96`, or `96 calls` behind a mean; '' without any."""
     if seen is None:
         return ""
+    if unit == "calls":
+        return f"of {seen.of:,} conversations"
     return f"{seen.of:,} calls" if seen.bad is None else f"{seen.bad:,.4g} of {seen.of:,}"
 
 

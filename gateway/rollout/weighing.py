@@ -55,7 +55,7 @@ def _check(outcome: Outcome, judged: bool, arm: Arm, checks: Checks) -> None:
 
     A client that has left is checked only where it has waited beyond a limit.
     """
-    unit = _drawing_unit(outcome)
+    unit = drawing_unit(outcome)
     if not checks.is_due(outcome.agent, unit, outcome.ended_at):
         return
     limits = outcome.thresholds.limits if outcome.thresholds is not None and not outcome.failed else ()
@@ -128,7 +128,7 @@ def _mark_shown(outcome: Outcome, judged: bool, watched: Iterable[str], arm: Arm
             _mark_call(outcome, arm, behaviour, outcome.party, repeats)
 
 
-def _drawing_unit(outcome: Outcome) -> str:
+def drawing_unit(outcome: Outcome) -> str:
     """Return the id of the unit whose bucket drew the arm: an earlier turn's, or the call's own."""
     return outcome.drawn or unit_id(outcome.unit)
 
@@ -176,7 +176,7 @@ _USED = {name: _AMOUNTS[mean.amount] for name, mean in MEANS.items()}
 
 def _count_judged(outcome: Outcome, arm: Arm, repeats: Repeats) -> bool:
     """Count a call that says how its version does; return whether it is a failure of the canary."""
-    unit, failed = _drawing_unit(outcome), outcome.failed and not outcome.excused
+    unit, failed = drawing_unit(outcome), outcome.failed and not outcome.excused
     party = _causing_party(outcome)
     if outcome.by_words:  # its share of the calls and of the sums is no arm's doing
         arm.uncounted += 1

@@ -10,6 +10,8 @@
 --       8  ended     hash: the intervals that have ended
 --       9  reasons   hash: the rollout's reasons of failures, see failures.lua
 --       10 to 13  what calls have cost, see costs.lua: the running day, days that have ended, conversations new and old
+--       14, 15  turns, two hashes: the conversations that began in the running window of the evidence epoch, and in the one
+--               before, see turns.lua
 --       then two for each component of the batch, sets: stable's bad units, the canary's bad units. Those of units that
 --       began in an earlier step are that step's, so that a unit counts once
 -- ARGV  1  sequence of the batch
@@ -18,6 +20,7 @@
 --            ended     seconds that the evidence is kept when the record has gone on to other evidence
 --            bad       members at which a set of bad units stops growing, units  those at which the set of units does
 --            reasons   reasons that a version keeps, calls  calls that a reason names
+--            turns  conversations of one window whose calls are counted, marks  the numbers of calls that count, window  minutes
 --       3  the batch, a JSON object. cjson makes doubles of numbers, so amounts are text:
 --            evidence  its evidence epoch, as text
 --            asks      whether anything is bad of the canary, failed  whether a call of its failed
@@ -37,7 +40,9 @@
 --            reasons   why calls failed, see failures.lua; left out where none did
 --            bad       a list of: number of the component, arm, component, badness of each unit, party or '', number of units;
 --                      stable's first
---       4  digests of the units that `units` and then `bad` speak of, WIDTH bytes each, one after the other
+--            turns     calls of conversations, left out where nobody watches them: a list of arm, party or '', calls, whether
+--                      the first is among them, whether one was lost to a failure, number of units
+--       4  digests of the units that `units`, then `bad` and then `turns` speak of, WIDTH bytes each, one after the other
 -- Returns the record's epoch, the clock, and the evidence when there may be something to decide: a call of the canary
 -- failed, a unit of it is bad for the first time, or the batch was applied before and asks again for what it brought about.
 --
@@ -53,7 +58,7 @@
 -- <arm>|bad|<component>: "<slot>:<sum> " again and again, an eighth of the memory.
 
 local TALLY, EVIDENCE, UNITS, PARTIES, OPEN, ENDED = KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
-local FIXED = 13 -- keys before the sets
+local FIXED = 15 -- keys before the sets
 local REMEMBERED = 3600 -- seconds for which a party that has called is another one that is served
 local AT_ONCE = 1000 -- unpack() has a limit of some thousands
 local WIDTH = 12
@@ -85,12 +90,13 @@ local function fold(current)
 end
 
 -- The slot of this minute, as text; the first call of an evidence epoch starts its clock.
-local found
+local found, minute
 local function current_slot()
   if not found then
     redis.call('HSETNX', EVIDENCE, 'began', now)
     local seconds = math.max(0, tonumber(now) - tonumber(redis.call('HGET', EVIDENCE, 'began')))
-    found = string.format('%d', slot(math.floor(seconds / 60)))
+    minute = math.floor(seconds / 60)
+    found = string.format('%d', slot(minute))
     fold(found)
   end
   return found
@@ -251,7 +257,7 @@ local function count_calls()
     local _, key, _, fields, amounts = unpack(cell)
     for index = 1, #fields do add(TALLY, key .. '|' .. fields[index], amounts[index]) end
   end
-  if #batch.costs > 0 then keep_costs({unpack(KEYS, 10, FIXED)}, tonumber(now), batch.costs, add) end
+  if #batch.costs > 0 then keep_costs({unpack(KEYS, 10, 13)}, tonumber(now), batch.costs, add) end
   if batch.has_curves then keep_history(OPEN, ENDED, tonumber(now), batch.cells, add) end
 end
 
@@ -267,6 +273,16 @@ local function apply()
   count_requests_of(unpack(batch.requests_of))
   if batch.checks then count_checks(unpack(batch.checks)) end
   for _, units in ipairs(batch.bad) do count_bad(unpack(units)) end
+  if batch.turns then
+    current_slot()
+    local unread = string.sub(digests, passed + 1)
+    for series, windows in pairs(keep_turns({unpack(KEYS, 14, 15)}, minute, batch.turns, unread, WIDTH, limits)) do
+      for window, amount in pairs(windows) do
+        local place = string.format('%d', slot(window * limits.window))
+        add(EVIDENCE, series .. '|' .. place, string.format('%.0f', amount))
+      end
+    end
+  end
   if checked > 0 then add(EVIDENCE, 'canary|checked', string.format('%d', checked)) end
   watch_parties()
   keep()

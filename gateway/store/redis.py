@@ -56,6 +56,7 @@ from gateway.store.seam import (
 from gateway.store.sums import components, decode_sides, encode_batch
 from gateway.store.verdicts import KeptVerdicts
 from gateway.timings import USUAL, Timings
+from policies.evidence.turns import MARKS, WINDOW_MINUTES
 from policies.rollout.rollout import Decision
 from policies.rollout.state import State
 from routing.models import MODELS
@@ -73,7 +74,8 @@ AGENTS_AT_ONCE = 50  # whose notices are asked for together: two commands each
 _LIMITS = orjson.dumps(
     {
         "remember": SEQUENCE_SECONDS, "keep": SUMS_SECONDS, "ended": ENDED_SECONDS,
-        "bad": MAX_FAILING_UNITS, "units": MAX_UNITS, "reasons": MOST, "calls": CALLS,
+        "bad": MAX_FAILING_UNITS, "units": MAX_UNITS, "turns": MAX_FAILING_UNITS, "marks": (1, *MARKS),
+        "window": WINDOW_MINUTES, "reasons": MOST, "calls": CALLS,
     }
 )  # fmt: skip
 
@@ -318,6 +320,8 @@ def _flush_keys(agent: str, replica: str, batch: Batch) -> list[str]:
         *history_keys(agent),
         key_of(agent, "reasons", batch.rollout),
         *cost_keys(agent),
+        key_of(agent, "turns", batch.evidence, "new"),
+        key_of(agent, "turns", batch.evidence, "old"),
         *(key_of(agent, *parts) for parts in sets),
     ]
 

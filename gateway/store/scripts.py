@@ -20,7 +20,7 @@ class Script:
 
 
 READ = Script.load("read.lua")
-FLUSH = Script.load("history.lua", "costs.lua", "failures.lua", "flush.lua")
+FLUSH = Script.load("history.lua", "costs.lua", "failures.lua", "turns.lua", "flush.lua")
 RECENT = Script.load("recent.lua")
 INTERVALS = Script.load("intervals.lua")
 DAYS = Script.load("days.lua")

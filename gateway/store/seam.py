@@ -57,6 +57,15 @@ class SampleSums:
 
 
 @dataclass(slots=True)
+class UnitTurns:
+    """The calls of one unit: how many, whether its first one is among them, and whether one was lost to a failure."""
+
+    calls: int = 0
+    begins: bool = False
+    is_lost: bool = False
+
+
+@dataclass(slots=True)
 class Arm:
     """Sums of one arm since the last flush: its judged, split-assigned calls. `uncounted` are calls that are no
     evidence, but show that the arm is served; `left_out` counts the held ones of them, and bad later turns that the
@@ -66,6 +75,7 @@ class Arm:
     `units` are ids of units seen, only as many as promotion asks for. `party_of` names the party of each bad unit
     (`gateway.rollout.parties`), `requests_of` counts its judged calls, `samples` has its part beside the whole.
     `checks` counts, by component and party ('' for none), the calls that absolute limits checked and found good.
+    `turns` are the calls of each unit, where a guardrail or signal watches them.
     """
 
     requests: int = 0
@@ -78,6 +88,7 @@ class Arm:
     party_of: dict[str, str] = field(default_factory=dict)
     requests_of: dict[str, int] = field(default_factory=dict)
     checks: dict[tuple[str, str], int] = field(default_factory=dict)
+    turns: dict[str, UnitTurns] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ from gateway.store.costs import encode_costs
 from gateway.store.failures import encode_reasons
 from gateway.store.seam import Arm, Batch, Sides
 from policies.evidence.evidence import LEFT_OUT, SCORED, WHOLE, ArmEvidence, earlier_part, part_of, whole_of
+from policies.evidence.turns import resolved
 from policies.guardrails.metrics import SCORED_COMPONENTS
 from policies.statistics.means import BINS, Sample
 from policies.statistics.recent import KEPT
@@ -47,7 +48,7 @@ def encode_batch(batch: Batch, has_curves: bool = True) -> tuple[bytes, bytes]:
     text there, for Redis reads numbers as doubles.
     """
     stable, canary = batch.stable, batch.canary
-    canaries, bad = [arms[1] for _, arms in _steps(batch)], list(_bad(batch))
+    canaries, bad, turns = [arms[1] for _, arms in _steps(batch)], list(_bad(batch)), list(_turns(batch))
     described = orjson.dumps(
         {
             "evidence": str(batch.evidence), "asks": any(map(_asks, canaries)),
@@ -60,10 +61,12 @@ def encode_batch(batch: Batch, has_curves: bool = True) -> tuple[bytes, bytes]:
             "parties": sorted(batch.parties), "requests_of": _sums(_requests_of(batch)),
             "checks": _sums(_checks(canary)),
             "units": len(canary.units), "bad": [(*key, len(units)) for *key, units in bad],
+            **({"turns": [(*key, len(units)) for *key, units in turns]} if turns else {}),
             **({"reasons": reasons} if (reasons := encode_reasons(batch.reasons)) else {}),
         }
     )  # fmt: skip
-    return described, b"".join(map(_remembered, chain(canary.units, *(units for *_, units in bad))))
+    named = chain(canary.units, *(units for *_, units in bad), *(units for *_, units in turns))
+    return described, b"".join(map(_remembered, named))
 
 
 def decode_sides(fields: Mapping[str, str], now: float) -> Sides:
@@ -74,14 +77,15 @@ def decode_sides(fields: Mapping[str, str], now: float) -> Sides:
         if rest:
             arms[arm].read(rest, value)
     began = fields.get("began")
+    minute = int(max(0.0, now - float(began)) // 60) if began else 0
     seen = fields.get("stable_seen", began)
     stable, canary = arms["stable"].evidence(), arms["canary"].evidence()
     if any(sum(arm.scored.values()) > arm.calls for arm in (stable, canary)):
         stable, canary = _without_scores(stable), _without_scores(canary)
     return Sides(
-        stable=stable,
-        canary=canary,
-        minute=int(max(0.0, now - float(began)) // 60) if began else 0,
+        stable=resolved(stable, minute),
+        canary=resolved(canary, minute),
+        minute=minute,
         control_unseen_seconds=max(0.0, now - float(seen)) if seen else 0.0,
         callers=int(fields.get("callers", 0)),
         users=int(fields.get("users", 0)),
@@ -177,6 +181,16 @@ def _grouped(units: Mapping[str, int], party_of: Mapping[str, str]) -> Iterable[
     for unit, badness in units.items():
         found[badness, party_of.get(unit, "")].append(unit)
     return found.items()
+
+
+def _turns(batch: Batch) -> Iterator[tuple[ArmName, str, int, bool, bool, Sequence[str]]]:
+    """The units whose calls are counted by arm, party, calls, whether they begin and whether one was lost."""
+    for name, arm in zip(_ARMS, (batch.stable, batch.canary), strict=True):
+        found: defaultdict[tuple[str, int, bool, bool], list[str]] = defaultdict(list)
+        for unit, turns in arm.turns.items():
+            found[arm.party_of.get(unit, ""), turns.calls, turns.begins, turns.is_lost].append(unit)
+        for key, units in found.items():
+            yield name, *key, units
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ ERRORS = "errors"  # calls that failed by the version's doing
 QUALITY = "quality"  # scored units, each as bad as its score is low
 REJECTIONS = "rejections"  # requests that the provider refused to serve, whoever caused it
 SCORED = "scored"  # counts, beside the bad ones, every unit that was scored: what low quality is a share of
+CONVERSATIONS = "turns:1"  # conversations whose turns are counted: what those with many are a share of
 LEFT_OUT = "held"  # beside the bad units: calls of the canary that are left out of the evidence
 
 REPEATS = (4, 16)  # bad calls of one unit that are events of their own, beside the first
@@ -29,7 +30,9 @@ CALLER_BINS = 256  # callers are few, and each bin that is used costs some count
 USER_BINS = 64  # users may be very many: leaving one bin out leaves 63 of 64 in
 
 SlotCounts = Mapping[int, int]
-Population = Literal["judged calls", "judged and rejected calls", "scored units"]  # what might have been bad
+Population = Literal[
+    "judged calls", "judged and rejected calls", "scored units", "conversations"
+]  # what might have been bad
 
 _OF_PARTY = "@"  # between a component or a metric and the party whose part of it is counted
 _OF_COUNT = "#"  # between a component and which of a unit's bad calls is the event
@@ -125,11 +128,13 @@ class ArmEvidence:
             rejected = self.bad.get(REJECTIONS, {})
             slots = {*self.requests, *rejected}
             return {index: self.requests.get(index, 0) + rejected.get(index, 0) // WHOLE for index in slots}
+        if population == "conversations":
+            return {index: count // WHOLE for index, count in self.bad.get(CONVERSATIONS, {}).items()}
         return self.scored if population == "scored units" else self.requests
 
     def earlier_trials(self, population: Population, step: int) -> SlotCounts:
-        """Return the size of a population among the units of an earlier step by slot; nobody's scores are counted."""
-        if population == "scored units":
+        """Return the size of a population among the units of an earlier step by slot, of calls only."""
+        if population in ("scored units", "conversations"):
             return {}
         trials = dict(self.requests_of.get(earlier_part("", step), {}))
         if population == "judged and rejected calls":
@@ -150,7 +155,7 @@ class ArmEvidence:
         """The evidence as if that party had not called, in these components and metrics alone; `steps` are those of
         the units that began earlier."""
         bad, bad_units, samples = dict(self.bad), dict(self.bad_units), dict(self.samples)
-        heeded = {*names, REJECTIONS}  # rejected calls are a part of a population, too
+        heeded = {*names, REJECTIONS, CONVERSATIONS}  # the last two are parts of populations, too
         for name in heeded | {earlier_part(name, step) for name in heeded for step in steps}:
             part = part_of(name, party)
             if part in bad:
@@ -177,7 +182,7 @@ class ArmEvidence:
 
     def for_names(self, names: Collection[str], steps: Collection[int] = ()) -> "ArmEvidence":
         """The evidence with nothing but what these components and metrics are read from: few counts of many parties."""
-        heeded = {*names, REJECTIONS, SCORED}
+        heeded = {*names, REJECTIONS, SCORED, CONVERSATIONS}
         kept = heeded | {earlier_part(name, step) for name in heeded for step in steps}
         is_checked = any(name.endswith(_OF_CHECK) for name in names)
         return replace(
@@ -202,7 +207,7 @@ class ArmEvidence:
     def only(self, party: str, names: Iterable[str], steps: Collection[int] = ()) -> "ArmEvidence":
         """The evidence as if nobody else had called, in these components and metrics alone. Only the canary's calls are
         counted by party, so stable's stay those of all."""
-        heeded = {*names, REJECTIONS}
+        heeded = {*names, REJECTIONS, CONVERSATIONS}
         parts = {name: part_of(name, party) for name in heeded | {earlier_part(n, s) for n in heeded for s in steps}}
         earlier = {earlier_part("", step): part_of(earlier_part("", step), party) for step in steps}
         scored = self.bad.get(part_of(SCORED, party), {})

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from policies.evidence.evidence import REPEATS, Population, checked, repeated
-from policies.guardrails.metrics import METRICS, Events, Mean, Measure, Metric, SlowCalls
+from policies.evidence.turns import reached
+from policies.guardrails.metrics import METRICS, Events, Mean, Measure, Metric, SlowCalls, Turns
 
 ALPHA = 0.01  # the probability that an identical canary is ever rolled back, over the whole rollout
 THRESHOLD = 1 / ALPHA
@@ -98,6 +99,8 @@ class Guardrail:
     def population(self) -> Population:
         """The calls or units that the guardrail counts."""
         reading = self.metric.reading
+        if isinstance(reading, Turns):
+            return "conversations"
         return reading.population if isinstance(reading, Events) else "judged calls"
 
     @cached_property
@@ -132,16 +135,18 @@ class Guardrail:
     def components(self) -> tuple[str, ...]:
         """The kinds of bad events that this guardrail counts; none for a mean."""
         reading = self.metric.reading
+        if isinstance(reading, Turns):
+            return tuple(map(reached, reading.marks))
         return (reading.component,) if isinstance(reading, Events) else tuple(slow.component for slow in self.slow)
 
     @cached_property
     def events(self) -> tuple[CountedEvent, ...]:
         """The events by which units are compared: the first bad call of each, and later ones of long conversations.
 
-        A unit is scored once, so scores have no later ones; nor has what a conversation shows once.
+        A unit is scored once, so scores have no later ones; nor has what a conversation shows or reaches once.
         """
         whole, reading = 1.0 / max(len(self.components), 1), self.metric.reading
-        if self.population == "scored units" or (isinstance(reading, Events) and reading.once):
+        if self.population in ("scored units", "conversations") or (isinstance(reading, Events) and reading.once):
             return tuple(CountedEvent(component, 1, whole) for component in self.components)
         parts = {1: _FIRST_PART, **dict.fromkeys(REPEATS, (1 - _FIRST_PART) / len(REPEATS))}
         return tuple(
@@ -178,9 +183,9 @@ def _check(guardrail: Guardrail, unit: str) -> None:
         if unit or not 1.0 <= limit <= 100.0:
             raise ValueError(f"the factor in {text!r} must be between 1 and 100, such as 1.25")
         return
-    if guardrail.is_mean:
-        name = guardrail.metric.name
-        way_out = f"{name} <= stable * 1.05"
+    name = guardrail.metric.name
+    if guardrail.is_mean or isinstance(guardrail.metric.reading, Turns):
+        way_out = f"{name} <= stable * {1.05 if guardrail.is_mean else 1.5}"
         raise ValueError(f"{name} is compared with stable only: write {way_out!r}")
     if guardrail.slow:
         if unit not in ("ms", "s") or not 0.0 < limit <= 3600.0:

@@ -10,10 +10,11 @@ from typing import Literal
 
 from policies.behaviours.behaviours import BEHAVIOURS, OF_CONVERSATIONS
 from policies.evidence.evidence import ERRORS, QUALITY, REJECTIONS, ArmEvidence, Population
+from policies.evidence.turns import MARKS
 
 Measure = Literal["latency", "ttft"]
 Amount = Literal["cost", "tokens"]
-Unit = Literal["share", "seconds", "usd", "tokens"]
+Unit = Literal["share", "seconds", "usd", "tokens", "calls"]
 
 ERROR_FLOOR = 0.005  # a share of failing units that nobody rolls back for
 _PERCENTILES = (50, 75, 90, 95, 99)
@@ -23,7 +24,7 @@ _PERCENTILES = (50, 75, 90, 95, 99)
 class SimulatedBehaviour:
     """Behaviour of one version in a simulated world: the shares of units that fail and that the provider rejects, the
     mean score of the others, and the factors on its latency and on its cost. `misbehaviour` is the share of units that
-    show any one of the behaviours, such as `truncated`."""
+    show any one of the behaviours, such as `truncated`, `turns` the mean number of calls of a conversation."""
 
     errors: float = 0.01
     rejections: float = 0.01
@@ -31,6 +32,7 @@ class SimulatedBehaviour:
     latency: float = 1.0
     cost: float = 1.0
     misbehaviour: float = 0.002
+    turns: float = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,19 @@ class Mean:
     simulated: Callable[[SimulatedBehaviour], float]
 
 
-Reading = Events | SlowCalls | Mean
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """The calls that a conversation takes; it is compared with stable only.
+
+    Each of `marks` is an event of its own: a conversation reaches that number of calls at most once. `simulated` gives
+    the mean number in a simulated world.
+    """
+
+    marks: tuple[int, ...]
+    simulated: Callable[[SimulatedBehaviour], float]
+
+
+Reading = Events | SlowCalls | Mean | Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +111,7 @@ class Metric:
 
     def __post_init__(self) -> None:
         if not isinstance(self.reading, Reading):
-            raise TypeError(f"unknown reading {self.reading!r} of {self.name}; use Events, SlowCalls or Mean")
+            raise TypeError(f"unknown reading {self.reading!r} of {self.name}; use Events, SlowCalls, Mean or Turns")
 
     @property
     def unit(self) -> Unit:
@@ -106,6 +120,8 @@ class Metric:
             return "share"
         if isinstance(self.reading, SlowCalls):
             return "seconds"
+        if isinstance(self.reading, Turns):
+            return "calls"
         return "usd" if self.reading.amount == "cost" else "tokens"
 
 
@@ -131,6 +147,10 @@ def _dearness(version: SimulatedBehaviour) -> float:
 
 def _misbehaving(version: SimulatedBehaviour) -> float:
     return version.misbehaviour
+
+
+def _lengthy(version: SimulatedBehaviour) -> float:
+    return version.turns
 
 
 def _failed_calls(arm: ArmEvidence) -> int:
@@ -165,9 +185,10 @@ _BEHAVIOUR = Kind("behaviour", share=0.12, floor=0.005)
 _BEHAVIOURS = tuple(
     Metric(name, _BEHAVIOUR, Events(name, _misbehaving, once=name in OF_CONVERSATIONS)) for name in BEHAVIOURS
 )
+TURNS = Metric("turns", _BEHAVIOUR, Turns(MARKS, _lengthy))
 
 METRICS: Mapping[str, Metric] = {
-    metric.name: metric for metric in (ERROR_RATE, REJECTION_RATE, *_SLOW, *_MEANS, LOW_QUALITY, *_BEHAVIOURS)
+    metric.name: metric for metric in (ERROR_RATE, REJECTION_RATE, *_SLOW, *_MEANS, LOW_QUALITY, *_BEHAVIOURS, TURNS)
 }
 MEANS: Mapping[str, Mean] = {
     metric.name: metric.reading for metric in METRICS.values() if isinstance(metric.reading, Mean)

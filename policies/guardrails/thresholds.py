@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from policies.behaviours.behaviours import BEHAVIOURS
 from policies.evidence.tally import Tally, quantile
 from policies.guardrails.grammar import Guardrail
-from policies.guardrails.metrics import MEANS, Measure
+from policies.guardrails.metrics import MEANS, Measure, Turns
 
 MIN_CALLS = 500  # of stable's, before a threshold is taken from them
 CAP_QUANTILE = 0.99  # beyond it cost and tokens are cut off: a mean must not hang on one call
@@ -41,6 +41,7 @@ class Thresholds:
     """Thresholds for one arm's calls. `scales` is keyed by metric. `limits` are the slow ones that guardrails name.
 
     `behaviours` are those that a guardrail or signal watches, `limited` those of them with an absolute limit.
+    `has_turns` says that one watches the turns of conversations.
     """
 
     slow: tuple[SlowThreshold, ...] = ()
@@ -48,6 +49,7 @@ class Thresholds:
     limits: tuple[SlowThreshold, ...] = ()
     behaviours: tuple[str, ...] = ()
     limited: tuple[str, ...] = ()
+    has_turns: bool = False
 
 
 def freeze(stable: Tally, guardrails: Iterable[Guardrail]) -> dict[str, float] | None:
@@ -111,7 +113,8 @@ def arm_thresholds(guardrails: Iterable[Guardrail], frozen: Mapping[str, float],
             scales[name] = Scale(cap, min(most, scales.get(name, Scale(cap, most)).most))
     thresholds = tuple(slow_thresholds.values())
     limits = tuple(each for each in thresholds if each.is_limit)
-    return Thresholds(thresholds, scales, limits, _behaviours(watched), limited_behaviours(watched))
+    has_turns = any(isinstance(guardrail.metric.reading, Turns) for guardrail in watched)
+    return Thresholds(thresholds, scales, limits, _behaviours(watched), limited_behaviours(watched), has_turns)
 
 
 def limited_behaviours(guardrails: Iterable[Guardrail]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from policies.evidence.evidence import Evidence, earlier_part
 from policies.guardrails.grammar import Guardrail
+from policies.guardrails.metrics import Turns
 from policies.guardrails.observed import observed
 
 
@@ -11,6 +12,11 @@ def shown_in_words(guardrail: Guardrail, evidence: Evidence) -> str:
     if guardrail.is_mean:
         times = f"{(canary.value or 0.0) / stable.value:.3g}" if stable.value else "infinitely many"
         return f"the canary's value is {times} times stable's, over {evidence.canary.calls} requests"
+    if isinstance(guardrail.metric.reading, Turns):
+        before = f"{stable.value:.3g} of {stable.of}" if stable.value is not None else "none of stable"
+        return (
+            f"calls of a conversation: canary {canary.value or 0.0:.3g} of {canary.of} conversations, stable {before}"
+        )
     control = f"stable {stable.value:.2%} of {stable.of}" if stable.value is not None else "no calls of stable"
     shown = f"canary {canary.value or 0.0:.2%} of {canary.of} requests, {control}"
     return f"{shown}{_later_turns(guardrail, evidence, canary.bad or 0.0)}{_under_way(guardrail, evidence)}"

@@ -9,7 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from policies.evidence.evidence import ERRORS, REJECTIONS, REPEATS, WHOLE, ArmEvidence, Evidence, checked, repeated
+from policies.evidence.evidence import (
+    CONVERSATIONS,
+    ERRORS,
+    REJECTIONS,
+    REPEATS,
+    WHOLE,
+    ArmEvidence,
+    Evidence,
+    checked,
+    repeated,
+)
 from policies.guardrails.grammar import ABSOLUTE_THRESHOLD, THRESHOLD, Guardrail
 from policies.guardrails.guardrails import assess, shares
 from policies.rollout import rollout
@@ -116,6 +126,7 @@ class StepWatch:
             (share, guardrail.metric.name, guardrail.limit) for guardrail, share in family if guardrail.is_mean
         ]
         self._worth_of_means = sum(share for share, _, _ in self._means)
+        self._has_turns = any(guardrail.population == "conversations" for guardrail in guardrails)
 
     def book(self, calls: int, happening: Bad | Taken) -> bool:
         """Count what happened at the canary's call of that number; whether the decision has to be asked."""
@@ -179,6 +190,8 @@ class StepWatch:
         looked_at = {name: bad.get(name, {}) for name in self._alone} if arm == "canary" else {}
         bad = {**bad, **{checked(name): slots for name, slots in looked_at.items()}}
         units = sum(requests.values()) // turns
+        if self._has_turns:
+            bad[CONVERSATIONS] = {index: count // turns for index, count in requests.items()}
         return ArmEvidence(
             requests=requests,
             checks={name: max(units - sum(slots.values()), 0) for name, slots in looked_at.items()},

@@ -12,7 +12,7 @@ from statistics import NormalDist
 from typing import Protocol
 
 from policies.guardrails.grammar import Guardrail
-from policies.guardrails.metrics import Mean, SimulatedBehaviour, SlowCalls
+from policies.guardrails.metrics import Mean, SimulatedBehaviour, SlowCalls, Turns
 from policies.guardrails.thresholds import CAP_QUANTILE, MIN_CALLS, SCALE
 from policies.statistics.means import BINS, Sample
 
@@ -150,7 +150,17 @@ def _source(guardrail: Guardrail, world: World, chance: Chance) -> _Source:
     simulated = reading.simulated
     if isinstance(reading, SlowCalls):
         return _slow_source(guardrail, simulated, world, chance)
+    if isinstance(reading, Turns):
+        rates = tuple(tuple(_reaching(mark, simulated, p) for mark in reading.marks) for p in world.phases)
+        return _Source(guardrail.components, rates)
     return _Source(guardrail.components, tuple(((simulated(p.stable), simulated(p.canary)),) for p in world.phases))
+
+
+def _reaching(mark: int, length: Callable[[SimulatedBehaviour], float], phase: Phase) -> tuple[float, float]:
+    """Return the shares of stable's and of the canary's conversations that reach so many calls, if each call may be the
+    last one."""
+    stable, canary = ((1 - 1 / length(version)) ** (mark - 1) for version in (phase.stable, phase.canary))
+    return stable, canary
 
 
 def _slow_source(

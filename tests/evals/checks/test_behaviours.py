@@ -6,7 +6,7 @@ import pytest
 from pydantic import JsonValue
 
 from evals.answer import CaseAnswer
-from evals.checks import score_case
+from evals.checks import check_problems, score_case
 from evals.checks.registry import CHECKS, REFUSED
 from policies.behaviours.behaviours import BEHAVIOURS
 from tests.evals.checks.builders import NoGraders, answer_of, case_of, check, tool_call
@@ -60,3 +60,13 @@ async def test_an_answer_is_held_to_the_schema_that_the_check_has() -> None:
         for text in ("{}", '{"order": 1}')
     ]
     assert [score.passed for score in found] == [True, False]
+
+
+@pytest.mark.parametrize(("most", "passed"), [(3, True), (2, False), (2.5, False)])
+async def test_turns_are_held_to_a_number(most: float, passed: bool) -> None:
+    """By the live metric's name; without the number the suite is refused before anything runs."""
+    case = case_of(check("turns", threshold=most))
+    score = await score_case(case, CaseAnswer(text="done", turns=3), NoGraders())
+    assert score.passed is passed and "took 3 calls" in score.named[0].reason
+    (problem,) = check_problems(check("turns"))
+    assert "threshold" in problem.message

@@ -56,3 +56,11 @@ def test_nothing_is_beyond_a_limit_without_data() -> None:
     assert not measured("error_rate <= stable * 1.25", (ArmEvidence(), ArmEvidence())).is_beyond
     found = measured("error_rate <= stable * 1.25", [ArmEvidence(requests={0: 9})] * 2)
     assert found.ratio is None and found.stable == 0.0
+
+
+def test_turns_are_calls_of_a_conversation() -> None:
+    """Over the conversations whose time is over."""
+    arms = [ArmEvidence(bad={"turns:calls": {0: calls * 10**6}, "turns:1": {0: 4 * 10**6}}) for calls in (8, 14)]
+    found = measured("turns <= stable * 1.5", arms)
+    assert (found.stable, found.canary, found.ratio, found.is_beyond) == (2.0, 3.5, 1.75, True)
+    assert found.canary_counts == CountsView(None, 4)

@@ -40,7 +40,8 @@ def test_a_ratio_stands_beside_its_limit() -> None:
 def test_counts_stand_behind_a_value() -> None:
     """Bad ones of all, or the number of calls behind a mean."""
     assert counts(CountsView(41, 96)) == "41 of 96" and counts(CountsView(None, 1200)) == "1,200 calls"
-    assert counts(None) == ""
+    assert counts(None) == "" and counts(CountsView(None, 1200), "calls") == "of 1,200 conversations"
+    assert in_unit(3.21987, "calls") == "3.22 calls"
 
 
 def test_an_e_value_is_one_sentence() -> None:

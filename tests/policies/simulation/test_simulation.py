@@ -30,6 +30,21 @@ def test_the_bound_is_never_below_the_evidence(seed: int) -> None:
     assert looks > 30
 
 
+def test_turns_are_drawn_and_bounded_like_the_rest() -> None:
+    """Twice as many calls a conversation are found within hundreds of conversations; the bound hides nothing."""
+    guardrails = (*GUARDRAILS, parse("turns <= stable * 1.25"))
+    world, rng = World((Phase(canary=SimulatedBehaviour(turns=6.0)),)), random.Random(1)
+    watch = StepWatch(guardrails, world)
+    for calls, _, happening in happenings(guardrails, world, rng):
+        watch.book(calls, happening)
+        if calls > 300:
+            break
+        assert assess(guardrails, (), watch.evidence(calls)).e_value <= watch.bound() * (1 + 1e-9)
+    breach = first_breach(guardrails, world, random.Random(1))
+    assert breach is not None and breach.guardrail.startswith("turns") and breach.requests < 300
+    assert first_breach((guardrails[-1],), World(), random.Random(1), 500) is None
+
+
 def test_a_breach_says_when_and_why() -> None:
     """Half of the calls fail: after a handful of them, by the errors."""
     breach = first_breach(GUARDRAILS, FAILING, random.Random(1))

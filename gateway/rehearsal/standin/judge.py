@@ -75,8 +75,8 @@ def _answer_ours(text: str, behaviour: JudgeBehaviour) -> str:
 
 def _parts(text: str, fence: str) -> Mapping[str, str]:
     """Return the fenced parts of a question by their names."""
-    found = re.findall(rf"<<<{fence} (\w+)\n(.*?)\n{fence}>>>", text, re.DOTALL)
-    return dict(found)
+    parts = (part.partition(f"\n{fence}>>>") for part in text.split(f"<<<{fence} ")[1:])
+    return {name: body for head, end, _ in parts if end for name, _, body in [head.partition("\n")]}
 
 
 def _verdict(score: float, reason: str) -> str:

@@ -226,7 +226,7 @@ class EvaluationOnRecord:
     """A recorded evaluation. `canary` and `stable` are the digests of the versions compared, `stable` is '' for none.
 
     `suite` is the suite's file as it was named and `suite_sha256` a digest of all its files; `margin` is the share of
-    such cases on which it might be worse, `at` is in Unix seconds.
+    such cases on which it might be worse, `at` is in Unix seconds. `verdict` is the record's own word.
     """
 
     canary: str
@@ -237,6 +237,7 @@ class EvaluationOnRecord:
     sentence: str
     at: float
     margin: float
+    verdict: str = ""
 
 
 @dataclass(frozen=True, slots=True)

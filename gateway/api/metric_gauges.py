@@ -5,10 +5,12 @@ What must be read from the store is read at most once in some seconds, however m
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, time
 from time import monotonic
+from time import time as unix
 from typing import get_args
 
 from gateway import __version__
@@ -22,7 +24,9 @@ from gateway.telemetry.families import (
     CONFIG_LOADED,
     CONFIG_PROBLEMS,
     DECISIONS,
+    EVAL_VERDICT,
     EVIDENCE,
+    HANDOVERS_WAITING,
     IN_FLIGHT,
     LIMIT,
     MEASURED,
@@ -32,6 +36,8 @@ from gateway.telemetry.families import (
     OF_EACH_PROCESS,
     PHASE,
     QUARANTINE,
+    RECORDS_DROPPED,
+    REFUSED,
     ROLLOUT_INFO,
     SPANS_DROPPED,
     SPLIT_MISMATCH,
@@ -48,9 +54,10 @@ from routing.models import MODELS
 
 _PATIENCE_SECONDS = 0.5  # a store that is slower than this is not waited for
 _WATCHED: tuple[Action, ...] = (
-    "start", "advance", "pause", "resume", "approve", "exclude", "roll_back", "abort", "complete",
+    "start", "advance", "pause", "resume", "approve", "exclude", "roll_back", "abort", "complete", "wait",
 )  # fmt: skip
 READ_SECONDS = 10.0  # for so long what was read of the store is shown
+_MOST_HANDED = 200  # handovers that are looked through for those that wait
 _LEAST_E_VALUE = 1e-6  # less is not told apart, and nothing has no logarithm
 
 
@@ -76,6 +83,12 @@ def _counters(services: Services) -> Samples:
         if entry.intent.canary:
             for action in _WATCHED:
                 counted[DECISIONS.name].setdefault((entry.agent.name, action), [0])
+    for name, count in services.refusals.counts.items():
+        status, _, code = name.partition(" ")
+        counted[REFUSED.name][status, code] = [count]
+    writer = services.traces.writer
+    dropped = {"call": writer.dropped, "content": writer.contents.dropped}
+    counted[RECORDS_DROPPED.name] = {(kind,): [count] for kind, count in dropped.items()}
     tracing = services.proxy.recorder.tracing
     if tracing is not None:
         from gateway.telemetry.span_exporter import Lost  # it is loaded where spans are exported, and only there
@@ -91,6 +104,7 @@ class RolloutGauges:
         self._services = services
         self._views: Mapping[str, AgentView] = {}
         self._pending: int | None = None
+        self._waiting: Mapping[str, int] = {}
         self._read_at = -math.inf
         self._reading = asyncio.Lock()
 
@@ -104,6 +118,8 @@ class RolloutGauges:
         _put(gauges, BUILD_INFO, 1, __version__)
         if self._pending is not None:
             _put(gauges, NOTICES_PENDING, self._pending)
+        for agent, count in self._waiting.items():
+            _put(gauges, HANDOVERS_WAITING, count, agent)
         for entry in _entries(self._services):
             _put_rollout(gauges, entry)
             if entry.on_trial and (view := self._views.get(entry.agent.name)):
@@ -116,10 +132,13 @@ class RolloutGauges:
         services = self._services
         on_trial = [entry.agent.name for entry in _entries(services) if entry.on_trial]
         self._views = await services.status.agents(on_trial)
-        self._pending = None
+        self._pending, self._waiting, agents = None, {}, list(services.table)
         with suppress(StoreAway, TimeoutError):
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                self._pending = await services.store.pending_notices(list(services.table))
+                self._pending = await services.store.pending_notices(agents)
+                handed = await services.store.escalations(agents, _MOST_HANDED)
+                waiting = Counter(place.agent for place, each in handed if each.state(unix()) == "waiting")
+                self._waiting = {agent: waiting[agent] for agent in agents}
 
     def _put_endings(self, gauges: Samples, agent: str) -> None:
         for ending in self._services.status.endings(agent):
@@ -141,6 +160,10 @@ def _put_rollout(gauges: Samples, entry: Entry) -> None:
     agent, state, intent = entry.agent.name, entry.state, entry.intent
     _put(gauges, ROLLOUT_INFO, 1, agent, intent.stable.version, intent.canary.version if intent.canary else "")
     _put(gauges, WEIGHT, 1.0 if entry.is_completed else entry.split.weight / BUCKETS, agent)
+    needed = entry.agent.evaluation
+    if needed is not None and intent.canary:
+        verdict = needed.record.verdict if needed.record else "missing"
+        _put(gauges, EVAL_VERDICT, 1, agent, intent.canary.version, verdict)
     if state is not None:
         _put(gauges, PHASE, 1, agent, state.phase or "")
         _put(gauges, STEP, state.step, agent)

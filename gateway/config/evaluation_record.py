@@ -81,6 +81,7 @@ class EvaluationRecord(StrictModel):
             sentence=self.sentence,
             at=self.at.timestamp(),
             margin=self.margin,
+            verdict=self.verdict,
         )
 
 

@@ -65,6 +65,14 @@ BEHAVIOURS = MetricFamily(
     "serinus_behaviours_total", "counter", "Calls that show a behaviour, such as an answer that was cut off.",
     (*_VERSION, "behaviour"),
 )  # fmt: skip
+REFUSED = MetricFamily(
+    "serinus_refused_total", "counter", "Requests that the gateway refused itself, by status and error code.",
+    ("status", "code"),
+)  # fmt: skip
+RECORDS_DROPPED = MetricFamily(
+    "serinus_records_dropped_total", "counter",
+    "Calls whose record, or whose texts, were to be kept and were not: `call`, `content`.", ("kind",),
+)  # fmt: skip
 SPANS_DROPPED = MetricFamily(
     "serinus_spans_dropped_total", "counter", "Spans that reached no receiver, by what became of them.", ("reason",)
 )
@@ -112,11 +120,20 @@ MODEL_SHUTDOWN = MetricFamily(
 NOTICES_PENDING = MetricFamily(
     "serinus_notices_pending", "gauge", "Notices that no receiver has taken yet and that are tried again.", merge="max"
 )
+HANDOVERS_WAITING = MetricFamily(
+    "serinus_handovers_waiting", "gauge", "Conversations that wait for a person's reply, of the latest 200 handovers.",
+    ("agent",), merge="max",
+)  # fmt: skip
 BUILD_INFO = MetricFamily("serinus_build_info", "info", "The version of the gateway.", ("version",))
 
 ROLLOUT_INFO = MetricFamily(
     "serinus_rollout_info", "info", "The configured versions of an agent.", ("agent", "stable", "canary")
 )
+EVAL_VERDICT = MetricFamily(
+    "serinus_eval_verdict", "gauge",
+    "1 for the verdict on record of a canary that needs an evaluation; `missing` without a record.",
+    ("agent", "version", "verdict"),
+)  # fmt: skip
 PHASE = MetricFamily("serinus_rollout_phase", "gauge", "1 for the phase of the agent's rollout.", ("agent", "phase"))
 WEIGHT = MetricFamily("serinus_rollout_weight_ratio", "gauge", "The canary's share of the agent's units.", ("agent",))
 STEP = MetricFamily("serinus_rollout_step", "gauge", "The step of the agent's rollout, from 1.", ("agent",))
@@ -141,14 +158,14 @@ SPLIT_MISMATCH = MetricFamily(
 )  # fmt: skip
 
 COUNTED = (
-    CALLS, ATTEMPTS, FALLBACKS, COST, UNPRICED, SCORES, BEHAVIOURS, DECISIONS, SPANS_DROPPED, DURATION, TOKEN_USAGE,
-    FIRST_TOKEN, OVERHEAD,
+    CALLS, ATTEMPTS, FALLBACKS, COST, UNPRICED, SCORES, BEHAVIOURS, DECISIONS, REFUSED, RECORDS_DROPPED, SPANS_DROPPED,
+    DURATION, TOKEN_USAGE, FIRST_TOKEN, OVERHEAD,
 )  # fmt: skip
 OF_EACH_PROCESS = (
     IN_FLIGHT, CIRCUIT_OPEN, STORE_UP, QUARANTINE, CONFIG_PROBLEMS, CONFIG_LOADED,
 )  # fmt: skip
 OF_ALL = (
-    NOTICES_PENDING, MODEL_SHUTDOWN, BUILD_INFO, ROLLOUT_INFO, PHASE, WEIGHT, STEP, EVIDENCE, THRESHOLD, MEASURED,
-    LIMIT, SPLIT_MISMATCH,
+    NOTICES_PENDING, HANDOVERS_WAITING, MODEL_SHUTDOWN, BUILD_INFO, ROLLOUT_INFO, EVAL_VERDICT, PHASE, WEIGHT, STEP,
+    EVIDENCE, THRESHOLD, MEASURED, LIMIT, SPLIT_MISMATCH,
 )  # fmt: skip
 FAMILIES = (*COUNTED, *OF_EACH_PROCESS, *OF_ALL)

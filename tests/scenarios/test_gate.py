@@ -3,33 +3,15 @@
 import json
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from gateway.config import load
-from gateway.config.evaluation_record import record_file
 from gateway.rehearsal.standin import ModelBehaviour
 from tests.support.crowd import Reply, crowd
+from tests.support.evaluation_records import SUITE, record
 from tests.support.processes import Served, serving
 from tests.support.redis_servers import until
 from tests.support.running import ADMIN_TOKEN, provider, trial, write
 
-SUITE = "evals/support.yaml"
 GOOD, BAD = ModelBehaviour(chunk_text="good "), ModelBehaviour(chunk_text="bad ")
-
-
-def record(folder: Path, agent: str, **changes: Any) -> None:
-    """Put a passed evaluation of v2 over v1 on record."""
-    versions = load(folder, {}).agents[agent].versions
-    v1, v2 = ({"version": name, "digest": versions[name].digest, "target": "standin/m"} for name in ("v1", "v2"))
-    content = {
-        "schema": "serinus.evaluation/1", "agent": agent, "candidate": v2, "stable": v1,
-        "suite": {"file": SUITE, "sha256": "0" * 64, "cases": 60, "files": {"support.yaml": "0" * 64}},
-        "evaluators": [], "repeat": 1, "verdict": "passed",
-        "sentence": "Passed: 0 of 60 cases worse.", "margin": 0.05, "cost_usd": 0.5,
-        "at": "2026-11-30T12:00:00Z", "by": "ada",
-        "counts": {"worse": 0, "better": 0, "undecided_runs": 0, "runs": 120}, **changes,
-    }  # fmt: skip
-    record_file(folder, agent, "v2").write_text(json.dumps(content))
 
 
 async def approve(served: Served, agent: str, **members: object) -> Reply:

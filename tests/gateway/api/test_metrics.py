@@ -12,6 +12,7 @@ from gateway.api.metric_gauges import RolloutGauges
 from gateway.rehearsal.standin import ModelBehaviour, Standin
 from gateway.telemetry.families import FAMILIES
 from tests.support.crowd import ask, crowd
+from tests.support.evaluation_records import SUITE, record
 from tests.support.running import ADMIN_TOKEN, Running, provider, running, trial, write
 
 SCRAPE = ("accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5",)
@@ -87,6 +88,48 @@ async def test_the_gateway_itself(served: Running) -> None:
     assert read["serinus_config_loaded_timestamp_seconds"][()] == pytest.approx(served.gateway.services.loaded_at)
     served.gateway.services.config_error = lambda: "gateway.yaml:1: one\nrouting.yaml:2: two"
     assert (await scrape(served))["serinus_config_problems"] == {(): 2}
+
+
+async def test_refusals_of_our_own(served: Running, agent: str) -> None:
+    """By status and code; what was asked for is no label."""
+    for _ in range(2):
+        await ask(served.url, "POST", "/v1/chat/completions", f'{{"model": "{agent}@v9", "messages": []}}'.encode())
+    await ask(served.url, "POST", "/v1/chat/completions", b"no JSON")
+    refused = (await scrape(served))["serinus_refused_total"]
+    assert refused == {("404", "model_not_found"): 2, ("400", "invalid_json"): 1}
+
+
+async def test_records_that_were_dropped(served: Running) -> None:
+    """Calls that nobody will find, and texts that were to be recorded."""
+    writer = served.gateway.services.traces.writer
+    assert (await scrape(served))["serinus_records_dropped_total"] == {("call",): 0, ("content",): 0}
+    writer.dropped, writer.contents.dropped = 3, 2
+    assert (await scrape(served))["serinus_records_dropped_total"] == {("call",): 3, ("content",): 2}
+
+
+async def test_handovers_that_wait(tmp_path: Path, redis_url: str, agent: str, standin: Standin) -> None:
+    """Conversations without a person's reply."""
+    files = trial(agent, standin)
+    files["routing.yaml"] = {"agents": {agent: {"stable": "v2", "fallback": ["human"]}}}
+    files["gateway.yaml"] = {**files["gateway.yaml"], "escalation": {"desk": True}}  # type: ignore[dict-item]
+    async with running(write(tmp_path, files), redis_url) as served:
+        assert (await scrape(served))["serinus_handovers_waiting"] == {(): 0}
+        async with crowd(served.url) as people:
+            await people.call_often(agent, 3)
+        gauges = RolloutGauges(served.gateway.services)
+        assert (await gauges.samples())["serinus_handovers_waiting"] == {(agent,): [3]}
+
+
+@pytest.mark.parametrize("verdict", ["passed", "failed", "too_few_cases", "missing"])
+async def test_verdict_on_record(tmp_path: Path, redis_url: str, agent: str, standin: Standin, verdict: str) -> None:
+    """Of a canary that needs an evaluation; without a good one its rollout is pending."""
+    folder = write(tmp_path, trial(agent, standin, evaluation={"suite": SUITE}))
+    if verdict != "missing":
+        record(folder, agent, verdict=verdict)
+    async with running(folder, redis_url) as served:
+        read = await scrape(served)
+    assert read["serinus_eval_verdict"] == {("v2", verdict): 1}
+    assert read["serinus_rollout_phase"] == {("running" if verdict == "passed" else "pending",): 1}
 
 
 async def test_both_formats_say_the_same(served: Running, agent: str) -> None:

@@ -71,6 +71,7 @@ class Feedback(Endpoint):
             raise AlreadyScored("this call or conversation has a score; the first score counts")
         recorder = self.services.proxy.recorder
         recorder.score(entry, booking, version, score, caller_party(caller))
+        self.services.reviews.queue.note_score(entry.agent.name, call_id)
         if recorder.tracing is not None:
             recorder.tracing.evaluate(call_id, score, body.get("comment") or "")
         why = why_no_evidence(entry, booking)

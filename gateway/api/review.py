@@ -199,11 +199,12 @@ class ReviewLabels(ReviewEndpoint):
         labels = _behind([each for each in labels if wanted in (None, each.label)], given.get("after", ""))
         page = labels[:_LABELS_ON_A_PAGE]
         contents: Mapping[str, Any] = {}
+        keys = [each.review.key for each in page]
+        verdicts = await self.services.store.find_verdicts(agent, keys) if keys else {}
         if given.get("content") == "true":
-            keys = [each.review.key for each in page]
             contents = await self.services.reviews.desk.contents.of_keys(agent, keys)
             self.log_reading(scope, agent, len(contents))
-        views = tuple(label_view(each, contents.get(each.review.key)) for each in page)
+        views = tuple(label_view(each, contents.get(each.review.key), verdicts.get(each.review.key)) for each in page)
         more = page[-1].review.key if len(labels) > len(page) else None
         await send_json(send, LabelList(views, more))
 

@@ -5,7 +5,7 @@ the two loses the label as a score, and keeps it as a label.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from random import uniform
@@ -14,6 +14,7 @@ from typing import Final
 from gateway.auth import OPEN
 from gateway.calls import Caller
 from gateway.errors import NotFound, StoreAway
+from gateway.judging.agreement import PASSES_AT
 from gateway.logs import Log
 from gateway.rollout.bookings import UNANSWERED, find_booking, name_of_call, version_of, why_no_evidence
 from gateway.rollout.parties import caller_party
@@ -30,7 +31,6 @@ _STEP_SECONDS = 0.5
 _UNKNOWN = "the call's caller is no longer configured"
 _SCORED = "the call had a score already; the first score counts"
 _UNSURE = "unsure is no score"
-Judged = Callable[[ReviewLabel, str, float], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,13 @@ class CountingParts:
 
 
 class LabelCounter:
-    """The labels that one replica counts. `listeners` get each that is a score, with its agent."""
+    """The labels that one replica counts."""
 
     def __init__(self, parts: CountingParts) -> None:
         self._parts = parts
         self._due: dict[str, float] = {}  # when the agent's next label counts, on the loop's clock
         self._counted: dict[tuple[str, str, str], str] = {}  # what became of labels that the store does not know yet
-        self._unheard: dict[tuple[str, str, str], list[Judged]] = {}  # listeners that do not know of a label yet
-        self.listeners: list[Judged] = []
+        self._uncompared = set[tuple[str, str, str]]()  # labels that are not in a judge's agreement yet
 
     def expect(self, agent: str, seconds: float) -> None:
         """Look for labels of the agent after so many seconds."""
@@ -84,18 +83,27 @@ class LabelCounter:
                 del self._counted[agent, label.review.key, label.lease]
 
     async def _settle(self, agent: str, label: ReviewLabel) -> str:
-        """Count a label as a score and tell the listeners, each once; return what became of it. Raises StoreAway."""
+        """Count a label as a score, and for a judge's agreement; return what became of it. Raises StoreAway."""
         name = (agent, label.review.key, label.lease)
         if label.label not in SCORES:
             return self._counted.setdefault(name, _UNSURE)
         if name not in self._counted:
             self._counted[name] = await self._count(agent, label, SCORES[label.label])
-            self._unheard[name] = list(self.listeners)
-        while listeners := self._unheard.get(name):
-            await listeners[0](label, agent, SCORES[label.label])
-            del listeners[0]
-        self._unheard.pop(name, None)
+            self._uncompared.add(name)
+        if name in self._uncompared:
+            await self._compare(agent, label, name)
         return self._counted[name]
+
+    async def _compare(self, agent: str, label: ReviewLabel, name: tuple[str, str, str]) -> None:
+        """Count a label in the judge's agreement with people, where a judge has judged its call. Raises StoreAway.
+
+        At most once: nobody knows whether a question whose reply was lost has counted.
+        """
+        verdict = (await self._parts.store.find_verdicts(agent, [label.review.key])).get(label.review.key)
+        self._uncompared.discard(name)
+        if verdict is not None:
+            passes = SCORES[label.label] >= PASSES_AT
+            await self._parts.store.count_label(agent, verdict.judge, judge_passes=verdict.passed, person_passes=passes)
 
     async def _count(self, agent: str, label: ReviewLabel, score: float) -> str:
         """Count a label as a score; return what became of it. Raises StoreAway before it has counted."""

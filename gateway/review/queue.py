@@ -10,6 +10,8 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from gateway.errors import StoreAway
+from gateway.judging.agreement import PASSES_AT
+from gateway.judging.verdict import JudgeVerdict
 from gateway.logs import Log
 from gateway.rollout.bookings import name_of_call
 from gateway.rollout.call_id import nonce_in
@@ -20,7 +22,6 @@ from gateway.traces.codec import decode_all
 from gateway.traces.record import CallRecord, key_of_nonce
 from routing.agents import Agent, ReviewReason, ReviewRules
 
-GOOD_ENOUGH = 0.5  # a score from here on says that the answer was good
 _ALL = 10_000  # basis points
 _PAUSE_SECONDS = 0.5
 _AWAY_SECONDS = 1.0
@@ -34,6 +35,7 @@ class _Chosen(NamedTuple):
     agent: str
     key: str
     reason: ReviewReason
+    call_id: str
     review: WaitingReview | None = None
 
 
@@ -55,27 +57,18 @@ class ReviewQueue:
             if rules is None:
                 continue
             for reason in _reasons(record, rules):
-                self._choose(_Chosen(record.agent, record.key, reason, _review(record, reason)))
+                self._choose(_Chosen(record.agent, record.key, reason, record.id, _review(record, reason)))
 
-    def choose(self, agent: str, call_id: str, reason: ReviewReason) -> None:
-        """Let the call of that id wait for that reason, where the agent's rules want such calls."""
-        rules, named = self._rules(agent), nonce_in(call_id)
-        if rules is not None and named is not None and reason in rules.plus:
-            self._choose(_Chosen(agent, key_of_nonce(named[1]), reason))
+    def note_verdicts(self, verdicts: Sequence[JudgeVerdict]) -> None:
+        """Take note of what a judge said of calls."""
+        for each in verdicts:
+            if not each.passed:
+                self._choose_by_id(each.agent, each.call_id, "low_judge")
+            self._choose_by_id(each.agent, each.call_id, "disagree")
 
-    def wants(self, agent: str, *reasons: ReviewReason) -> bool:
-        """Return whether calls of the agent wait for one of these reasons."""
-        rules = self._rules(agent)
-        return rules is not None and any(reason in rules.plus for reason in reasons)
-
-    async def score_of(self, agent: str, call_id: str) -> float | None:
-        """Return the score that the call's own client gave; None without one. Raises StoreAway."""
-        name = name_of_call(call_id)
-        mark = (await self._store.feedback_marks(agent, [name])).get(name, "")
-        try:
-            return float(mark)
-        except ValueError:  # a person's, who has reviewed it
-            return None
+    def note_score(self, agent: str, call_id: str) -> None:
+        """Take note that a call's own client has scored it."""
+        self._choose_by_id(agent, call_id, "disagree")
 
     async def write_for_ever(self) -> None:
         """Write what was chosen, until cancelled."""
@@ -108,17 +101,45 @@ class ReviewQueue:
         if (bounds := bounds_of(self._table, agent)) is None:
             return
         known = [each.review for each in chosen if each.review is not None]
-        unread = {each.key: each.reason for each in chosen if each.review is None}
+        disputed = await self._find_disputed(agent, [each for each in chosen if each.reason == "disagree"])
+        unread = {
+            (each.key, each.reason): each.reason
+            for each in chosen
+            if each.review is None and (each.reason != "disagree" or each.key in disputed)
+        }
         if unread:
-            known += await self._read(agent, unread)
+            known += await self._read(agent, list(unread))
         if known:
             await self._store.add_reviews(agent, known, bounds)
 
-    async def _read(self, agent: str, reasons: dict[str, ReviewReason]) -> list[WaitingReview]:
+    async def _find_disputed(self, agent: str, chosen: Sequence[_Chosen]) -> frozenset[str]:
+        """Return the calls of which the judge says the opposite of the client's score. Both are known by now, or the
+        one that comes later will ask again.
+        """
+        if not chosen:
+            return frozenset()
+        verdicts = await self._store.find_verdicts(agent, [each.key for each in chosen])
+        marks = await self._store.feedback_marks(agent, [name_of_call(each.call_id) for each in chosen])
+        return frozenset(
+            each.key
+            for each in chosen
+            if each.key in verdicts
+            and (score := _score(marks.get(name_of_call(each.call_id), ""))) is not None
+            and (score >= PASSES_AT) != verdicts[each.key].passed
+        )
+
+    async def _read(self, agent: str, wanted: Sequence[tuple[str, ReviewReason]]) -> list[WaitingReview]:
         """Return calls of which only the ids were known, as far as their records and texts are kept."""
-        records = decode_all(await self._store.find_calls(agent, list(reasons)))
+        records = decode_all(await self._store.find_calls(agent, [key for key, _ in wanted]))
         recorded = await self._store.find_contents(agent, [record.key for record in records])
-        return [_review(record, reasons[record.key]) for record in records if record.key in recorded]
+        by_key = {record.key: record for record in records if record.key in recorded}
+        return [_review(by_key[key], reason) for key, reason in wanted if key in by_key]
+
+    def _choose_by_id(self, agent: str, call_id: str, reason: ReviewReason) -> None:
+        """Let the call of that id wait for that reason, where the agent's rules want such calls."""
+        rules, named = self._rules(agent), nonce_in(call_id)
+        if rules is not None and named is not None and reason in rules.plus:
+            self._choose(_Chosen(agent, key_of_nonce(named[1]), reason, call_id))
 
     def _choose(self, chosen: _Chosen) -> None:
         if len(self._chosen) >= _MOST_WAITING:
@@ -158,3 +179,11 @@ def _review(record: CallRecord, reason: ReviewReason) -> WaitingReview:
         record.key, record.id, record.version, record.arm or "", record.caller, record.conversation, (reason,),
         record.ended_at,
     )  # fmt: skip
+
+
+def _score(mark: str) -> float | None:
+    """Return the score that a client gave; None without one, and for a person's label."""
+    try:
+        return float(mark)
+    except ValueError:
+        return None

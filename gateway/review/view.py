@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.contents.content import CallContent
+from gateway.judging.verdict import JudgeVerdict
 from gateway.review.desk import OpenReview
 from gateway.store.review_seam import LabelName, ReviewLabel, WaitingReview
 from gateway.views import timestamp
@@ -98,12 +99,15 @@ def agent_reviews(agent: str, waiting: Sequence[WaitingReview], labels: Sequence
     )
 
 
-def label_view(label: ReviewLabel, content: CallContent | None = None) -> LabelView:
+def label_view(
+    label: ReviewLabel, content: CallContent | None = None, verdict: JudgeVerdict | None = None
+) -> LabelView:
     """Return the view of a label."""
     review = label.review
     return LabelView(
         review.call_id, review.thread, review.version, review.arm or None, review.reasons, label.label, label.comment,
-        label.by, timestamp(label.at), label.counted or None, content=content,
+        label.by, timestamp(label.at), label.counted or None,
+        None if verdict is None else verdict.score, None if verdict is None else verdict.judge, content,
     )  # fmt: skip
 
 

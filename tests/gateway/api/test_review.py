@@ -5,16 +5,20 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
+from gateway.judging.verdict import JudgeVerdict
 from gateway.rehearsal.standin import ModelBehaviour, Standin
 from gateway.replica.replica import Seams
+from gateway.rollout.call_id import nonce_in
 from gateway.timings import USUAL, Timings
+from gateway.traces.record import key_of_nonce
+from routing.agents import ReviewRules
 from tests.support.crowd import Reply, ask
 from tests.support.running import ADMIN_TOKEN, Running, provider, running, trial, write
 
@@ -317,3 +321,58 @@ async def test_an_agent_that_is_not_reviewed(tmp_path: Path, redis_url: str, age
         reply = await here.see(f"/review/{agent}")
         assert reply.status == 404 and b"routing.yaml has no `review`" in reply.body
         assert await here.json("/review") == {"agents": []} and (await here.see("/review/nobody")).status == 404
+
+
+def verdict_on(call: Reply, agent: str, passed: bool) -> JudgeVerdict:
+    call_id = call.headers["x-serinus-call-id"]
+    return JudgeVerdict(call_id, "t", agent, call.version, None, float(passed), passed, "", "judge-1", 0, 0.0)
+
+
+async def judge(here: Desk, call: Reply, passed: bool) -> None:
+    """Let a judge say so of a call, as the running one does."""
+    said, named = verdict_on(call, here.agent, passed), nonce_in(call.headers["x-serinus-call-id"])
+    assert named is not None
+    await here.served.store.keep_verdict(key_of_nonce(named[1]), said, 1)
+    here.served.gateway.services.reviews.queue.note_verdicts([said])
+
+
+async def score(here: Desk, call: Reply, value: float) -> None:
+    body = json.dumps({"call_id": call.headers["x-serinus-call-id"], "score": value}).encode()
+    assert (await ask(here.served.url, "POST", "/v1/feedback", body)).status == 200
+
+
+@pytest.mark.parametrize("is_judged_first", [True, False])
+async def test_what_a_judge_failed_and_what_is_disputed(
+    tmp_path: Path, redis_url: str, agent: str, is_judged_first: bool
+) -> None:
+    """Whichever comes first, the verdict or the client's score; agreement queues nothing."""
+    async with desk(tmp_path, redis_url, agent, review={"sample": "0%"}) as (here, _):
+        table = here.served.gateway.services.table
+        entry = table.entry(agent)
+        assert entry is not None
+        table.install({agent: replace(entry.agent, review=ReviewRules(0, ("low_judge", "disagree")))})
+        for passed, value in ((True, 1.0), (True, 0.0), (False, 0.0), (False, 1.0)):
+            call = await here.call()
+            acts = [judge(here, call, passed), score(here, call, value)]
+            for act in acts if is_judged_first else acts[::-1]:
+                await act
+                await here.catch_up()
+        about = await here.json(f"/review/{agent}")
+        assert (about["waiting"], about["reasons"]) == (3, {"low_judge": 2, "disagree": 2})
+
+
+async def test_labels_calibrate_the_judge(tmp_path: Path, redis_url: str, agent: str) -> None:
+    """One count for each label of a judged call, however often it is counted; and the judge's word is told beside it."""
+    async with desk(tmp_path, redis_url, agent, AT_ONCE) as (here, _):
+        for name, passed in (("good", True), ("good", False), ("bad", False), ("unsure", True)):
+            await judge(here, await here.call(), passed)
+            lease = (await here.take())["lease"]
+            for _ in range(2):
+                await here.label(lease, name)
+                await here.count()
+        await here.call()
+        await here.label((await here.take())["lease"])
+        await here.count()
+        found = await here.served.store.agreement(agent, "judge-1")
+        assert sum(astuple(found)) == 3
+        assert [each["judge"] for each in await here.labels()] == [1.0, 0.0, 0.0, 1.0, None]

@@ -17,6 +17,7 @@ from gateway.api.status_page import send_page, wants_html
 from gateway.auth import OPEN
 from gateway.call.streaming import send_answer
 from gateway.calls import Caller
+from gateway.contents.content import CallContent, ContentMessage, ContentPart
 from gateway.errors import CallerError, Forbidden, NotFound
 from gateway.net.asgi import Receive, Scope, Send
 from gateway.review.view import (
@@ -152,7 +153,8 @@ class ReviewLease(ReviewEndpoint):
 
     async def _label(self, scope: Scope, send: Send, agent: str, lease: str, form: Mapping[str, str]) -> None:
         reviews = self.services.reviews
-        labelling = await reviews.desk.label(agent, lease, _labels(form), self.by(scope))
+        labels = [(label, await self._redact(agent, comment)) for label, comment in _labels(form)]
+        labelling = await reviews.desk.label(agent, lease, labels, self.by(scope))
         if labelling in _REFUSED:
             raise ReviewRefused(_REFUSED[labelling])
         reviews.counter.expect(agent, reviews.desk.timings.review_undo)
@@ -160,6 +162,14 @@ class ReviewLease(ReviewEndpoint):
             await take(self, scope, send, agent, form.get("kind", ""), lease, here="")
         else:
             await send_json(send, open_review(agent, await reviews.desk.open(agent, lease)))
+
+    async def _redact(self, agent: str, comment: str) -> str:
+        """Return a comment without secrets, as recorded texts are: it may quote what is nowhere else."""
+        entry = self.services.table.entry(agent)
+        patterns = () if entry is None or entry.agent.content is None else entry.agent.content.redact
+        written = CallContent((ContentMessage("user", (ContentPart("text", comment),)),))
+        (clean,) = (await self.services.traces.writer.contents.redactor.redact(written, "", patterns)).texts
+        return clean
 
     async def _go(self, scope: Scope, send: Send, agent: str, lease: str) -> None:
         if wants_html(scope):

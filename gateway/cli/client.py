@@ -164,6 +164,10 @@ class Operator:
         path = f"/admin/conversations/{quote(conversation, safe='')}/forget"
         return self.read(ForgottenView, self._ask("POST", path, {"actor": actor, "reason": reason}))
 
+    def labels_json(self, agent: str, query: str) -> Any:
+        """Return a page of what people said of an agent's answers. Raises CommandRefused."""
+        return self._ask("GET", f"/review/{quote(agent, safe='')}/labels{f'?{query}' if query else ''}")
+
     def _read_agent(self, kind: type[View], name: str) -> View:
         agents = self.read(dict[str, object], self.status_json(name).get("agents"))
         return self.read(kind, agents.get(name))

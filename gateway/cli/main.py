@@ -21,6 +21,7 @@ from gateway.cli.eval_options import add_eval_options
 from gateway.cli.folder import add_folder
 from gateway.cli.numbers import LOG_FORMAT, log_format
 from gateway.cli.output import USUAL_EXITS, add_help, add_json
+from gateway.cli.review_options import add_review_options
 from gateway.cli.status_options import add_status_options
 from gateway.cli.wait_options import add_wait_options
 from policies.rollout.verbs import VERBS
@@ -174,6 +175,7 @@ def _add_operating(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     trace = _operating(commands, "trace", "show a conversation as a tree: calls, tools, times and costs")
     _add_traces(trace, _operating(commands, "conversations", "list the latest conversations"))
     _add_forget(_operating(commands, "forget", "delete the recorded texts of a conversation"))
+    add_review_options(_operating(commands, "review", "list answers that wait for people, or export what these said"))
 
 
 def _add_report(report: argparse.ArgumentParser) -> None:

@@ -101,7 +101,7 @@ class ReviewQueue:
         if (bounds := bounds_of(self._table, agent)) is None:
             return
         known = [each.review for each in chosen if each.review is not None]
-        disputed = await self._find_disputed(agent, [each for each in chosen if each.reason == "disagree"])
+        disputed = await self._find_disputes(agent, [each for each in chosen if each.reason == "disagree"])
         unread = {
             (each.key, each.reason): each.reason
             for each in chosen
@@ -112,7 +112,7 @@ class ReviewQueue:
         if known:
             await self._store.add_reviews(agent, known, bounds)
 
-    async def _find_disputed(self, agent: str, chosen: Sequence[_Chosen]) -> frozenset[str]:
+    async def _find_disputes(self, agent: str, chosen: Sequence[_Chosen]) -> frozenset[str]:
         """Return the calls of which the judge says the opposite of the client's score. Both are known by now, or the
         one that comes later will ask again.
         """

@@ -362,7 +362,7 @@ async def test_what_a_judge_failed_and_what_is_disputed(
 
 
 async def test_labels_calibrate_the_judge(tmp_path: Path, redis_url: str, agent: str) -> None:
-    """One count for each label of a judged call, however often it is counted; and the judge's word is told beside it."""
+    """One count for each label of a judged call; the judge's word is told beside it."""
     async with desk(tmp_path, redis_url, agent, AT_ONCE) as (here, _):
         for name, passed in (("good", True), ("good", False), ("bad", False), ("unsure", True)):
             await judge(here, await here.call(), passed)

@@ -61,7 +61,7 @@ def test_every_command_has_examples_and_exit_codes(name: str, monkeypatch: pytes
 
 READING = (
     "status", "audit", "explain", "escalations", "wait", "doctor", "check", "costs", "trace", "conversations",
-    "diff", "simulate",
+    "review", "diff", "simulate",
 )  # fmt: skip
 
 

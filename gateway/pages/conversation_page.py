@@ -94,7 +94,7 @@ def _call(call: CallView, at: float, depth: int) -> Iterator[Bar]:
     words = tag("span", tag("b", "call "), call_anchor(_TOP, call.id), f" {call.version}")
     cells = (tokens(call.tokens), cost(call.cost_usd, call.unpriced), f"{ended(call)}{asked}")
     yield Bar(words, "stable" if level_of(call) == "fine" else level_of(call), at, call.seconds, cells, depth)
-    if len(call.attempts) > 1:
+    if len(call.attempts) > 1 or any(each.failure and (each.message or each.code) for each in call.attempts):
         for each in call.attempts:
             said = (tokens(each.tokens), cost(each.cost_usd), each.message or each.code or "")
             began = seconds_of(each.at) or at

@@ -69,7 +69,10 @@ async def burn(people: Crowd, served: Served, agent: str) -> int:
 
 
 async def test_each_question_has_one_command_and_one_page(tmp_path: Path, redis_url: str, agent: str) -> None:
-    """What happened, why, is it over, what did it cost; of a bad canary that a fallback hides from clients."""
+    """What happened, why, is it over, what did it cost; of a bad canary that a fallback hides from clients.
+
+    Another replica is asked than the one that served the calls.
+    """
     receiver = Receiver()
     broken = ModelBehaviour(error_rate=1.0, error_message=WORDS)
     good = ModelBehaviour(prompt_tokens=100, output_tokens=10)
@@ -78,13 +81,13 @@ async def test_each_question_has_one_command_and_one_page(tmp_path: Path, redis_
         price = {"target": "standin/good", "from": "2026-01-01", "input": 10, "output": 100}
         hook = {"url": f"http://127.0.0.1:{port}/", "allow_private": True, "on": ["roll_back"]}
         files["gateway.yaml"] |= {"notify": [hook], "prices": [price]}  # type: ignore[operator]
-        async with serving(write(tmp_path / "config", files), {"SERINUS_STORE": redis_url}) as served:
+        config, store = write(tmp_path / "config", files), {"SERINUS_STORE": redis_url}
+        async with serving(config, store, "one") as served, serving(config, store, "other") as other:
             async with crowd(served.url) as people:
                 calls = await burn(people, served, agent)
-            await until_booked(served, agent, calls)
+            await until_booked(other, agent, calls)
             await until(lambda: asyncio.sleep(0, len(receiver.bodies) == 1))
-            seen = await look(served, agent)
-            await served.end()
+            seen = await look(other, agent)
     happened = "v2 was rolled back. v1 serves every call."
     assert happened in seen.commands["status"]
     assert all(happened in seen.pages[page] for page in ("/status", "/status/AGENT", "report"))
@@ -99,3 +102,46 @@ async def test_each_question_has_one_command_and_one_page(tmp_path: Path, redis_
     total = json.loads(seen.commands["costs"])["total"]
     assert total["calls"] == calls and abs(total["cost_usd"] - cost) < 0.000_001
     assert f"all {calls} " in seen.pages["report"] and f"${cost:.3g}" in seen.pages["report"]
+
+
+async def run_a_tool(served: Served, agent: str) -> str:
+    """Let the agent ask for a tool, which fails, and answer; return the id of its last call."""
+    function = {"name": "look_up", "parameters": {"type": "object", "properties": {}}}
+    messages: list[object] = [{"role": "user", "content": "call look_up"}]
+    for _ in range(2):
+        asked = {"model": agent, "messages": messages, "tools": [{"type": "function", "function": function}]}
+        reply = await served.ask("POST", "/v1/chat/completions", json.dumps(asked).encode())
+        message = json.loads(reply.body)["choices"][0]["message"]
+        for each in message.get("tool_calls") or ():
+            messages += [message, {"role": "tool", "tool_call_id": each["id"], "content": "Error: no such order"}]
+    return reply.headers["x-serinus-call-id"]
+
+
+async def is_kept(served: Served, call_id: str) -> bool:
+    return (await served.ask("GET", f"/calls/{call_id}", headers=(TOKEN,))).status == 200
+
+
+async def test_the_questions_of_the_day(tmp_path: Path, redis_url: str, agent: str) -> None:
+    """Why a call took so long, which tool failed, what the agent did at each step, what it cost; at another replica."""
+    slow = ModelBehaviour(latency_seconds=1.2, prompt_tokens=100, output_tokens=10)
+    async with provider(good=slow, bad=ModelBehaviour(error_rate=1.0, error_message=WORDS)) as standin:
+        files = trial(agent, standin, "0%", fallback=["standin/good"])
+        price = {"target": "standin/good", "from": "2026-01-01", "input": 10, "output": 100}
+        files["gateway.yaml"] |= {"prices": [price], "retries": {"per_target": 0}}  # type: ignore[operator]
+        files[f"agents/{agent}/v1.yaml"] = {"model": "standin/bad"}
+        config, store = write(tmp_path / "config", files), {"SERINUS_STORE": redis_url}
+        async with serving(config, store, "one") as one, serving(config, store, "other") as other:
+            found = await run_a_tool(one, agent)
+            await until(lambda: is_kept(other, found))
+            trace = (await command("trace", found, SERINUS_URL=other.url)).out
+            page = await other.ask("GET", f"/conversations/{found}", headers=(TOKEN, "accept: text/html"))
+    lines = trace.splitlines()
+    kinds = [line.split()[1] for line in lines[1:] if line[0] in "├└"]
+    assert kinds == ["llm", "tool", "llm"]
+    assert re.search(r"standin/bad \(500\) → standin/good  1\.\d s .* fallback  asked for look_up", lines[1])
+    assert any(line.endswith(f"standin/bad: {WORDS} (server_error)") or WORDS in line for line in lines[2:3])
+    assert re.search(r"tool +look_up  \d+ ms  error", trace)
+    cost = 2 * (100 * 10 + 10 * 100) / 1e6
+    assert "2 calls · 2." in lines[0] and f"${cost:.5f}" in lines[0]
+    text = _text(page.body.decode())
+    assert all(said in text for said in (WORDS, "fallback", "look_up", "error", f"${cost:.5f}"))

@@ -121,14 +121,15 @@ async def test_no_record_shows_what_a_provider_quotes(tmp_path: Path, redis_url:
             await call("/v1/chat/completions", chat)
         await until(lambda: asyncio.sleep(0, any(b"roll_back" in told for told in quoting.told)))
         for path in (
-            "/status", f"/status/{agent}", f"/audit/{agent}", f"/status/{agent}/history", "/calls?limit=100",
+            "/status", f"/status/{agent}", f"/audit/{agent}", f"/status/{agent}/history", "/calls?unanswered=true",
             "/conversations", "/costs?by=agent,version,key,model,day", "/metrics", f"/report/{agent}",
         ):  # fmt: skip
             seen[path] = repr(await gateway.ask("GET", path, headers=(TOKEN,))).encode()
-        for path in ("/status", f"/status/{agent}", "/calls", "/conversations"):
+        call_id = re.findall(rb'"id":"([^"]+)"', seen["/calls?unanswered=true"])[0].decode()
+        one = (f"/calls/{call_id}", f"/conversations/{call_id}")
+        for path in ("/status", f"/status/{agent}", "/calls", "/conversations", *one):
             page = await gateway.ask("GET", path, headers=(TOKEN, "accept: text/html"))
             seen[f"page {path}"] = repr(page).encode()
-        call_id = re.findall(rb'"id":"([^"]+)"', seen["/calls?limit=100"])[0].decode()
         for verb in (("explain", agent), ("status",), ("trace", call_id), ("conversations",)):
             seen[f"serinus {verb[0]}"] = (await command(*verb, SERINUS_URL=gateway.url)).out.encode()
         await until(lambda: asyncio.sleep(0, any(b"misconfigured" in told for told in quoting.told)))
@@ -136,13 +137,14 @@ async def test_no_record_shows_what_a_provider_quotes(tmp_path: Path, redis_url:
         await gateway.end()
     seen |= {"log": gateway.out.read_bytes(), "errors": gateway.errors.read_bytes()}
     assert b"The request failed" in seen[f"/audit/{agent}"] and b"roll_back" in seen["notices"]
-    assert all(b"The request failed" in seen[each] for each in (f"page /status/{agent}", "serinus explain"))
+    told = (f"page /status/{agent}", *(f"page {path}" for path in one), "serinus explain", "serinus trace")
+    assert [each for each in told if b"The request failed" not in seen[each]] == []
     assert b"serinus_calls_total" in seen["/metrics"] and b"<svg" in seen[f"/report/{agent}"]
     lines = [json.loads(line) for line in seen["log"].splitlines() if b'"failures"' in line]
     failures = [failure for line in lines for failure in line["failures"] or ()]
     assert {each["code"] for each in failures} >= {"overloaded"}
     assert any(each["upstream_id"] == "req-4711" for each in failures)
-    told = [each for each in failures if "The request failed. You sent" in (each["message"] or "")]
-    assert len(told) > len(failures) / 2
+    quotations = [each for each in failures if "The request failed. You sent" in (each["message"] or "")]
+    assert len(quotations) > len(failures) / 2
     found = {what: [s for s in SECRETS if s.lower().encode() in text.lower()] for what, text in seen.items()}
     assert not {what: secrets for what, secrets in found.items() if secrets}

@@ -1,11 +1,11 @@
 """The dialect of a file, recognised by its keys and never guessed, and the suite that it holds."""
 
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from evals.cases import CheckSpec, Problem, SourceLine, Suite, SuiteError
+from evals.cases import SourceLine, Suite, SuiteError
 from evals.suites.cases_by_id import with_ids
+from evals.suites.check_specs import CheckProblems, no_problems, specs_of
 from evals.suites.datasets.detection import dialect_name, row_cases, rows_of
 from evals.suites.documents import read_document
 from evals.suites.folder import SuiteFolder
@@ -14,7 +14,6 @@ from evals.suites.promptfoo.config import CONFIG_KEYS, ROW_KEYS, read_config, re
 from evals.suites.values import SuiteFindings, refusal, shown_keys
 from gateway.config.nodes import Node
 
-CheckProblems = Callable[[CheckSpec], Iterable[Problem]]
 _TABLE_MARKS = (
     "__expected",
     "__metadata",
@@ -28,7 +27,7 @@ _TABLE_MARKS = (
 _OWN_KEYS = frozenset({"vars", "assert"})  # of a test: no dataset has them
 
 
-def read_suite(path: Path, check_problems: CheckProblems | None = None) -> Suite:
+def read_suite(path: Path, check_problems: CheckProblems = no_problems) -> Suite:
     """Return the suite in a file. Raises SuiteError with everything in it that is wrong or not supported.
 
     `check_problems` says what is wrong with a check, and with those of its set: a name that nobody knows, a value that
@@ -36,24 +35,23 @@ def read_suite(path: Path, check_problems: CheckProblems | None = None) -> Suite
     """
     folder = SuiteFolder(path)
     root = read_document(folder, Path(path.name), SourceLine(str(path), 0))
-    suite = _suite(root, path, folder)
+    suite = _suite(root, path, folder, check_problems)
     if not suite.cases:
         raise SuiteError([SourceLine(str(path), 0).problem("the suite has no cases")])
-    if check_problems is not None:
-        problems = [problem for spec in _specs(suite) for problem in check_problems(spec)]
-        if problems:
-            raise SuiteError(problems)
+    problems = [problem for spec in specs_of(suite.cases) for problem in check_problems(spec)]
+    if problems:
+        raise SuiteError(problems)
     return replace(suite, files=folder.files(), patterns=folder.patterns())
 
 
-def _suite(root: Node, path: Path, folder: SuiteFolder) -> Suite:
+def _suite(root: Node, path: Path, folder: SuiteFolder, check_problems: CheckProblems) -> Suite:
     keys = frozenset(root.entries)
     is_native, is_promptfoo = "cases" in keys, bool(CONFIG_KEYS & keys)
     if is_native and is_promptfoo:
         both = shown_keys(CONFIG_KEYS & keys)
         raise refusal(root, f"`cases` is of Serinus's own suites, {both} of promptfoo's; keep to one of them")
     if is_native:
-        return read_native(root, path, folder)
+        return read_native(root, path, folder, check_problems)
     if is_promptfoo:
         return read_config(root, path, folder)
     if _is_test_file(root, path):
@@ -80,12 +78,3 @@ def _dataset(root: Node, path: Path, folder: SuiteFolder) -> Suite:
     if unchecked:
         notes.append(f"{unchecked:,} of {len(cases):,} cases have no reference and no check: they pass with any answer")
     return Suite(path.stem, dialect_name(root), with_ids(cases), folder.digest(), notes=tuple(notes))
-
-
-def _specs(suite: Suite) -> Iterator[CheckSpec]:
-    """Yield every check of a suite once; those of a set come with it."""
-    seen: set[str] = set()
-    for spec in (spec for case in suite.cases for spec in case.checks):
-        if (written := repr(spec)) not in seen:
-            seen.add(written)
-            yield spec

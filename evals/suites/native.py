@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from evals.cases import Case, ChatMessage, CheckSpec, Suite, SuiteError
 from evals.checks.external import EXTERNAL
 from evals.suites.cases_by_id import DEFAULT_TURNS, bounded, with_ids
+from evals.suites.check_specs import CheckProblems, no_problems, specs_of
 from evals.suites.conversation import chat_messages, texts, user_message
 from evals.suites.datasets.detection import row_cases
 from evals.suites.datasets.rows import id_of
@@ -33,28 +34,32 @@ _SETS = ("any", "all")
 _NEGATION = "not-"
 
 
-def read_native(root: Node, path: Path, folder: SuiteFolder) -> Suite:
-    """Return the suite of a file. Raises SuiteError with everything that is wrong in it."""
-    model, problems = validate(NativeSuite, root)
-    if model is None:
-        raise SuiteError(problems)
+def read_native(root: Node, path: Path, folder: SuiteFolder, check_problems: CheckProblems = no_problems) -> Suite:
+    """Return the suite of a file. Raises SuiteError with everything that is wrong in it, with its checks as well."""
+    model, structural = validate(NativeSuite, root)
     source = PromptfooSource(folder, root)
-    evaluators = EvaluatorReader(source, read_evaluators(root.get("evaluators"), source))
-    reader = _NativeReader(source, root.get("defaults") or Node({}, root.file, root.line, 1), evaluators)
-    cases = bounded(reader.cases(root.entries["cases"]))
-    reader.source.findings.check()
+    cases: tuple[Case, ...] = ()
+    with source.findings.collecting():
+        evaluators = EvaluatorReader(source, read_evaluators(root.get("evaluators"), source))
+        reader = _NativeReader(source, root.get("defaults") or Node({}, root.file, root.line, 1), evaluators)
+        cases = with_ids(bounded(reader.cases(root.entries["cases"])))
+    source.findings.problems.extend(problem for spec in specs_of(cases) for problem in check_problems(spec))
+    told = {(problem.file, problem.line) for problem in structural}  # of them the reader has other words
+    found = [problem for problem in source.findings.problems if (problem.file, problem.line) not in told]
+    if model is None or structural or found:
+        raise SuiteError([*structural, *found])
     if unchecked := sum(not case.checks for case in cases):
         note = f"{unchecked:,} of {len(cases):,} cases have no check and pass with any answer"
-        reader.source.notes.setdefault(note)
+        source.notes.setdefault(note)
     return Suite(
         name=model.name or path.stem,
         dialect=DIALECT,
-        cases=with_ids(cases),
+        cases=cases,
         sha256=folder.digest(),
         repeat=model.repeat,
         max_concurrency=model.max_concurrency,
         delay_seconds=model.delay,
-        notes=tuple(reader.source.notes),
+        notes=tuple(source.notes),
     )
 
 
@@ -108,10 +113,11 @@ class _NativeReader:
         for case in cases:
             with self.source.findings.collecting():
                 made = self._made(Node({}, case.place.file, case.place.line, 1), case.inputs, case.messages)
+                reference = {} if case.expected is None else {"expected": case.expected}
                 yield replace(
                     made,
                     id=case.id,
-                    checks=self._checks(made.inputs) or case.checks,
+                    checks=self._checks({**reference, **made.inputs}) or case.checks,
                     expected=case.expected if case.expected is not None else made.expected,
                     context=case.context or made.context,
                     critical=case.critical or made.critical,

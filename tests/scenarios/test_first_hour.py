@@ -40,6 +40,7 @@ class Newcomer:
         self.gateway, self.provider = _free_port(), _free_port()
         self.folder = folder
         self.said: dict[str, str] = {}
+        self.history: list[tuple[str, str]] = []
         self._page = page.replace("127.0.0.1:8080", f"127.0.0.1:{self.gateway}")
         self._page = self._page.replace("127.0.0.1:9000", f"127.0.0.1:{self.provider}")
         url, path = f"127.0.0.1:{self.gateway}", f"{folder / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
@@ -56,7 +57,9 @@ class Newcomer:
             if file := files.get(block.end()):
                 before = (self.folder / file[1]).read_text() if file[2] else ""  # two lines for a file that is there
                 self.write(file[1], before + file[3])
-                if "canary:" in file[3]:  # a person does not type as fast as the files are read
+                if "canary:" in file[3] and _listens(
+                    self.gateway
+                ):  # a person does not type as fast as the files are read
                     self.wait_for("serinus status", "canary at")
             elif block[1] == "python":
                 run_program(str(self.folder / ".venv/bin/python"), "-c", block[2], cwd=self.folder)
@@ -78,6 +81,7 @@ class Newcomer:
         self._shell.stdin.flush()
         _wait_until(code.exists, 60, lambda: f"{command}\n{out.read_text()}")
         said = self.said[command] = out.read_text()
+        self.history.append((command, said))
         assert code.read_text() == "0\n", f"{command}\n{said}"
         return said
 
@@ -203,3 +207,18 @@ def _wait_until(holds: Callable[[], bool], seconds: float, describe: Callable[[]
     while not holds():
         assert time.monotonic() < deadline, describe()
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("newcomer", ["docs/golden-set.md"], indirect=True)
+def test_the_first_golden_set_does_what_it_promises(newcomer: Newcomer) -> None:
+    """A prompt without its rule fails, with it three cases are too few, and sixty open the gate."""
+    newcomer.follow("2.")
+    newcomer.follow("3.")
+    first, second = (said for command, said in newcomer.history if "evals/support.yaml" in command)
+    assert "Failed: critical case not passed each time" in first and first.endswith("exit code 1\n")
+    assert "Too few cases: 3 compared, 59 are needed" in second and second.endswith("exit code 2\n")
+    newcomer.follow("4.")
+    newcomer.follow("5.")
+    waits, passed = (said for command, said in newcomer.history if command.endswith("serinus check"))
+    assert "canary 0% pending" in waits and "run 'serinus eval support@v2 --record'" in waits
+    assert "Passed: 0 of 60 cases worse" in passed and "canary 5% " in passed and "stays at 0 %" not in passed

@@ -16,6 +16,7 @@ from gateway.config import suite_files
 from tests.architecture import ROOT
 
 MANUAL = (ROOT / "docs" / "suites.md").read_text("utf-8")
+(SAMPLE,) = re.findall(r"```json\n(.*?)```", MANUAL, re.DOTALL)
 Keys = Iterable[str]
 PROMPTFOO: dict[str, tuple[Keys, Keys, Keys]] = {
     "the file": (config.READ, (*config.REPLACED, *config.WITHOUT_EFFECT), config.REFUSED),
@@ -83,19 +84,18 @@ def test_the_manual_knows_the_bounds() -> None:
     assert f"{case}, {cases_by_id.MOST_TURNS} turns" in cells("a case")[1]
 
 
-@pytest.mark.parametrize("number", range(2))
+@pytest.mark.parametrize("number", range(3))
 def test_the_examples_of_the_manual_are_read(number: int, tmp_path: Path) -> None:
     """Each can be copied into a file."""
     blocks = re.findall(r"```yaml\n(.*?)```", MANUAL, re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     (tmp_path / "suite.yaml").write_text(blocks[number])
     (tmp_path / "tickets.jsonl").write_text('{"item": {"ticket_text": "Broken", "correct_label": "Hardware"}}\n')
+    (tmp_path / "samples.jsonl").write_text(SAMPLE)
     assert read_suite(tmp_path / "suite.yaml").cases
 
 
 def test_the_sample_of_the_manual_is_read(tmp_path: Path) -> None:
     """With the check that the manual says it has."""
-    sample = re.search(r"```json\n(.*?)```", MANUAL, re.DOTALL)
-    assert sample is not None
-    (tmp_path / "samples.jsonl").write_text(sample[1])
+    (tmp_path / "samples.jsonl").write_text(SAMPLE)
     assert read_suite(tmp_path / "samples.jsonl").cases[0].checks[0].type == "starts-with"

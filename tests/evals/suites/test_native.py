@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from evals.cases import Suite, SuiteError
+from evals.checks import check_problems
 from evals.suites import read_suite
 from evals.suites.documents import parse_yaml
 from evals.suites.native_file import CaseTemplate, NativeSuite
@@ -168,6 +169,30 @@ def test_a_dataset_keeps_its_checks_unless_the_suite_has_some(tmp_path: Path) ->
     assert "class `Match`" in own.notes[0]
     ours = suite(tmp_path, "cases: file://rows.jsonl\ndefaults: {expect: [is-json]}\n", rows=rows)
     assert ([check.type for check in ours.cases[0].checks], ours.notes) == (["is-json"], ())
+
+
+def test_a_check_of_a_dataset_may_use_the_reference(tmp_path: Path) -> None:
+    """By the name `expected`, whatever the dialect calls it."""
+    rows = [{"input": "Hi", "ideal": "Ho"}]
+    read = suite(tmp_path, "cases: file://rows.jsonl\ndefaults: {expect: [{icontains: '{{expected}}'}]}\n", rows=rows)
+    assert (read.cases[0].checks[0].type, read.cases[0].checks[0].value) == ("icontains", "Ho")
+
+
+def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+    """Keys, cases and checks, each once."""
+    lines = [
+        "repeats: 3",
+        "cases:",
+        "  - ask: a",
+        "    expect: [sort-of]",
+        "  - {ask: b, messages: [c]}",
+        "  - {threshold: x, ask: d}",
+    ]
+    (tmp_path / "suite.yaml").write_text("\n".join(lines))
+    with pytest.raises(SuiteError) as caught:
+        read_suite(tmp_path / "suite.yaml", check_problems)
+    assert [problem.line for problem in caught.value.problems] == [1, 4, 5, 6]
+    assert "sort-of" in str(caught.value) and "repeats: unknown key" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,46 @@
+"""The page on judges: its numbers are those of the code, and its suite is one that runs."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from evals.checks import check_problems, graded_checks
+from evals.suites import read_suite
+from gateway.judging.agreement import LEAST_KAPPA, MIN_LABELS, MIN_OF_EACH, Agreement
+from tests.architecture import ROOT
+
+PAGE = (ROOT / "docs" / "judges.md").read_text(encoding="utf-8")
+ROW = re.compile(r"\| both pass (\d+), judge alone (\d+), people alone (\d+), both fail (\d+) (\|.*)")
+
+
+@pytest.mark.parametrize("row", ROW.findall(PAGE))
+def test_the_table_is_what_the_counts_say(row: tuple[str, ...]) -> None:
+    """Agreement, κ with its interval, and whether a guardrail acts on it."""
+    counts = Agreement(*map(int, row[:4]))
+    agree, kappa = (counts.both_pass + counts.both_fail) / counts.labels, counts.kappa
+    assert kappa is not None and counts.labels == 60
+    shown = f"{kappa.value:.2f} ({kappa.low:.2f} to {kappa.high:.2f})"
+    assert row[4] == f"| {agree:.0%} | {shown} | {'yes' if counts.is_trusted else 'no'} |".replace("%", " %")
+
+
+def test_the_bounds_are_those_of_the_gateway() -> None:
+    """From which κ, over how many labels."""
+    words = f"κ ≥ {LEAST_KAPPA}, over at least {MIN_LABELS} labels with {MIN_OF_EACH} of each kind"
+    assert len(ROW.findall(PAGE)) == 2 and words in PAGE
+
+
+def test_the_true_rate_is_adjusted_as_the_page_says() -> None:
+    """By the errors of the first judge of the table."""
+    found = Agreement(both_pass=38, judge_only=6, people_only=4, both_fail=12).adjusted_rate(700, 1000)
+    assert found is not None
+    assert f"{found.value:.0%} are good ({found.low:.0%} to {found.high:.0%})".replace("%", " %") in PAGE.replace(
+        "\n", " "
+    )
+
+
+def test_the_suite_of_the_page_is_read(tmp_path: Path) -> None:
+    """With its one judge."""
+    (suite,) = re.findall(r"```yaml\n(cases:.*?)```", PAGE, re.DOTALL)
+    (tmp_path / "s.yaml").write_text(suite, encoding="utf-8")
+    assert [spec.type for spec in graded_checks(read_suite(tmp_path / "s.yaml", check_problems))] == ["llm-rubric"]

@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 CLIENTS := .venv-clients/.clients
+SCORERS := .venv-scorers/.deepeval .venv-scorers/.ragas
 # Without Node 20 the tests that need it are left out; without Chromium, those of the pages in a browser.
 NODE := $(shell node -e 'process.exit(process.versions.node.split(".")[0] < 20)' 2>/dev/null && command -v npm >/dev/null \
 	&& echo .venv-clients/.node)
@@ -37,7 +38,7 @@ check: $(DEV) ## formatting, lint and types
 # Bytecode is kept, whatever the environment says: else each gateway that a test starts compiles all its modules anew.
 test test-fast: export PYTHONDONTWRITEBYTECODE :=
 
-test: $(DEV) $(CLIENTS) $(NODE) ## all tests, then the coverage gates (ARGS="tests/routing -k ramp" for some, without them)
+test: $(DEV) $(CLIENTS) $(NODE) $(SCORERS) ## all tests, then the coverage gates (ARGS="tests/routing -k ramp" for some, without them)
 ifeq ($(strip $(ARGS)),)
 	$(BIN)/coverage erase
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov --cov-report=
@@ -76,12 +77,13 @@ OURS = printf 'serinus\nserinus-demo\n'
 lock: $(DEV) ## resolve pyproject.toml into the lock files (ARGS=--upgrade for newer versions)
 	$(OURS) | $(LOCK) pyproject.toml $(DEMO) --all-extras --excludes - -o requirements-dev.lock
 	$(LOCK) tests/clients/requirements.in -o tests/clients/requirements.lock
+	for name in deepeval ragas; do $(LOCK) tests/scorers/$$name.in -o tests/scorers/$$name.lock; done
 	$(OURS) | $(LOCK) pyproject.toml $(DEMO) --extra embedded --extra evals --excludes - -c requirements-dev.lock -o requirements.lock
 	$(LOCK) pyproject.toml --extra otel --extra redact -c requirements-dev.lock -o requirements-image.lock
 	echo hatchling | $(LOCK) - -c requirements-dev.lock -o requirements-build.lock
 
 clean: ## remove .venv and everything generated
-	rm -rf $(VENV) $(dir $(CLIENTS)) $(NODE_CLIENTS)/node_modules .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) $(dir $(CLIENTS)) .venv-scorers $(NODE_CLIENTS)/node_modules .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo 'make: no Python 3.11 or newer on the PATH; set PYTHON=/path/to/python3' >&2; exit 1; }
@@ -96,6 +98,12 @@ $(RUNTIME): requirements.lock requirements-build.lock pyproject.toml | $(BIN)/py
 $(CLIENTS): tests/clients/requirements.lock | $(BIN)/python
 	$(PYTHON) -m venv --clear $(dir $@)
 	$(dir $@)bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes -r $<
+	@touch $@
+
+# Packages that score, which agree neither with ours nor with each other. What is not imported need not be compiled.
+.venv-scorers/.%: tests/scorers/%.lock | $(BIN)/python
+	$(PYTHON) -m venv --clear .venv-scorers/$*
+	.venv-scorers/$*/bin/python -m pip --disable-pip-version-check --quiet install --no-compile --no-deps --require-hashes -r $<
 	@touch $@
 
 .venv-clients/.node: $(NODE_CLIENTS)/package-lock.json | $(CLIENTS)

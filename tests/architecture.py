@@ -47,7 +47,9 @@ STANDIN = "gateway.rehearsal.standin"  # an imitation of a provider: it shares n
 
 ANYWHERE = ("gateway",)
 DOORS: Mapping[str, tuple[str, ...]] = {
+    "adapter_protocol": ("evals.adapters",),  # their neighbour, in an environment without Serinus
     "botocore": ("gateway.formats.bedrock._signing",),
+    "deepeval": ("evals.adapters",),
     "genai_prices": ("gateway.pricing.pricelist",),
     "httpcore2": ("gateway.net.client.standard_upload",),  # under httpx2: what its connections are made of
     "httptools": ("gateway.net.client", "gateway.net.server", STANDIN),
@@ -55,12 +57,13 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     "jsonschema": ("evals.checks",),
     "referencing": ("evals.checks",),  # under jsonschema: what its references may reach
     "regex": ("evals.checks",),
-    "openai": ("gateway.rehearsal.demo",),
+    "openai": ("gateway.rehearsal.demo", "evals.adapters"),
     "opentelemetry": ("gateway.telemetry",),
     "orjson": (*ANYWHERE, "evals"),
     "pydantic": PACKAGES,
     "pydantic_core": ANYWHERE,  # the other half of pydantic: its error values
     "re2": ("gateway.text_patterns",),
+    "ragas": ("evals.adapters",),
     "redis": ("gateway.store",),
     "rich": ("gateway.rehearsal.demo",),
     "starlette": ("gateway.replica.routes",),

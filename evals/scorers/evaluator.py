@@ -13,7 +13,10 @@ MOST_SECONDS: Final = 3_600.0
 DEFAULT_PROCESSES: Final = 2
 MOST_PROCESSES: Final = 32
 ADAPTER: Final = "adapter:"
-ADAPTERS: Final[Mapping[str, Path]] = MappingProxyType({})
+_FOLDER: Final = Path(__file__).parents[1] / "adapters"
+ADAPTERS: Final[Mapping[str, Path]] = MappingProxyType(
+    {name: _FOLDER / f"{name}_adapter.py" for name in ("deepeval", "ragas")}
+)
 # Set by the evaluation itself, for the door to the judges.
 DOOR_VARIABLES: Final = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_BASE", "SERINUS_JUDGE", "SERINUS_EMBEDDER")
 

@@ -61,7 +61,8 @@ class EvaluatorEntry(StrictModel):
 
     run: list[Argument] = Field(
         min_length=1,
-        description="The command and its arguments.",
+        description="The command and its arguments. `adapter:deepeval` and `adapter:ragas` stand for the scripts "
+        "that come with Serinus.",
     )
     timeout: Timeout = Field(
         default=DEFAULT_SECONDS, description="The longest time for one answer, 1h at most. Default: 2m."

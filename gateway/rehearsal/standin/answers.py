@@ -9,6 +9,7 @@ import orjson
 from .asks import Ask, AskedTool, holds_text
 from .behaviour import ModelBehaviour
 from .books import Bill
+from .drawn_grades import draw_grades
 from .judge import grade
 from .schemas import smallest
 
@@ -143,6 +144,8 @@ def _tools(ask: Ask, behaviour: ModelBehaviour) -> tuple[AskedTool, ...]:
 def _text(ask: Ask, behaviour: ModelBehaviour) -> tuple[str, ...]:
     if behaviour.judge is not None and (graded := grade(ask, behaviour.judge)) is not None:
         return _pieces(graded, behaviour.chunks)
+    if behaviour.judge is not None and (drawn := draw_grades(ask, behaviour.judge)) is not None:
+        return _pieces(drawn, behaviour.chunks)
     if ask.schema is None or behaviour.slip == "off_schema":
         obeys = behaviour.rule is None or holds_text(ask.fields, behaviour.rule)
         return (behaviour.chunk_text if obeys else behaviour.without_rule,) * behaviour.chunks

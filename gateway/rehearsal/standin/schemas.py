@@ -27,10 +27,10 @@ Schema = Mapping[str, object]
 
 def smallest(schema: object) -> object:
     """A JSON value that fits `schema`."""
-    return _Reader(schema).value(schema, 0, frozenset())
+    return SchemaReader(schema).value(schema, 0, frozenset())
 
 
-class _Reader:
+class SchemaReader:
     """Reader of one schema; its `$ref`s point into `root`."""
 
     def __init__(self, root: object) -> None:

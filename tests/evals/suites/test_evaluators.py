@@ -82,6 +82,13 @@ def test_the_digest_does_not_depend_on_the_machine(tmp_path: Path) -> None:
     assert len({evaluator(read(place, NATIVE)).sha256 for place in places}) == 1
 
 
+def test_adapters_stand_for_shipped_scripts(tmp_path: Path) -> None:
+    """They need no path."""
+    found = evaluator(read(tmp_path, NATIVE.replace("scorer.py", "adapter:deepeval")))
+    assert found.run == ("python", "adapter:deepeval")
+    assert Path(found.command[1]).name == "deepeval_adapter.py" and Path(found.command[1]).is_file()
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "words"),
     [
@@ -96,7 +103,7 @@ def test_the_digest_does_not_depend_on_the_machine(tmp_path: Path) -> None:
         ("timeout: 30s", "cwd: ..", 3, "outside of"),
         ("timeout: 30s", "cwd: nowhere", 3, "is no folder"),
         ("timeout: 30s", "files: [.env]", 3, "hidden files"),
-        ("scorer.py", "adapter:deepevil", 3, "unknown adapter 'deepevil'"),
+        ("scorer.py", "adapter:deepevil", 3, "unknown adapter 'deepevil'; did you mean 'deepeval'"),
         ("run: [python, scorer.py]", "run: []", 3, "evaluators.mine.run"),
         ("run: [python, scorer.py], ", "", 3, "evaluators.mine.run"),
         ("mine:", "a/b:", 3, "a name has no `/`"),

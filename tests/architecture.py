@@ -39,7 +39,7 @@ ROOMS = (
     "json_size logs",
     "log_text",
     "redaction",
-    "child_environment errors number_words terminal timings text_patterns",
+    "child_environment clock_offset errors number_words terminal timings text_patterns",
     "",  # the package itself: its version
 )
 DEPTH = {room: depth for depth, rooms in enumerate(ROOMS) for room in rooms.split(" ")}

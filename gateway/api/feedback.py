@@ -73,7 +73,7 @@ class Feedback(Endpoint):
         recorder.score(entry, booking, version, score, caller_party(caller))
         self.services.reviews.queue.note_score(entry.agent.name, call_id)
         if recorder.tracing is not None:
-            recorder.tracing.evaluate(call_id, score, body.get("comment") or "")
+            recorder.tracing.evaluate(entry.agent.name, call_id, score, body.get("comment") or "")
         why = why_no_evidence(entry, booking)
         answer["counts"] = why is None
         await send_json(send, answer if why is None else {**answer, "why": why})

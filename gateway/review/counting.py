@@ -129,7 +129,7 @@ class LabelCounter:
         recorder = self._parts.recorder
         recorder.score(entry, booking, version, score, caller_party(caller))
         if recorder.tracing is not None:
-            recorder.tracing.evaluate(review.call_id, score, label.comment)
+            recorder.tracing.evaluate(agent, review.call_id, score, label.comment)
         self._parts.log.info(
             "feedback", id=review.call_id, agent=agent, version=version, score=score, source="human", by=label.by
         )

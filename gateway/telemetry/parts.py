@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.clock_offset import unix_offset
 from gateway.logs import Log
 
 
@@ -19,3 +20,7 @@ class TracingParts:
     finish: float
     exchange: float = 0.25
     wait: float = 2.0
+
+    def offset(self) -> float:
+        """Return what Unix time is ahead of the monotonic clock."""
+        return unix_offset(self.unix, self.monotonic)

@@ -6,6 +6,7 @@ from typing import Final
 
 from gateway.calls import Outcome
 from gateway.telemetry.trace_context import RemoteParent
+from gateway.traces.record import CallRecord
 
 _BOUND = 1 << 64
 _OFF = 0
@@ -39,6 +40,23 @@ REASONS: Final[Mapping[str, Callable[[Outcome], bool]]] = {
     "escalated": lambda outcome: outcome.end == "escalated",
     "canary": lambda outcome: outcome.arm == "canary",
 }
+
+
+_OF_RECORDS: Final[Mapping[str, Callable[[CallRecord], bool]]] = {
+    "failed": lambda record: record.end in ("failed", "broken") or _has_failed(record),
+    "fallback": lambda record: any(attempt.is_fallback for attempt in record.attempts),
+    "escalated": lambda record: record.end == "escalated",
+    "canary": lambda record: record.arm == "canary",
+}
+
+
+def _has_failed(record: CallRecord) -> bool:
+    return bool(record.attempts) and record.attempts[0].failure not in (None, "overtaken")
+
+
+def is_exported(record: CallRecord, always: tuple[str, ...]) -> bool:
+    """Return whether a call meets one of these reasons, as far as its record tells."""
+    return any(_OF_RECORDS[reason](record) for reason in always)
 
 
 def reason_for(outcome: Outcome, always: tuple[str, ...]) -> str:

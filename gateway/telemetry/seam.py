@@ -50,14 +50,14 @@ class CallTracing(Protocol):
         """Keep a call that has ended, if it is sampled; return its trace's id. Never waits. `applied` is the version
         that served it, `returned` are the tool results that it brought."""
 
-    def evaluate(self, call_id: str, score: float, comment: str = "") -> None:
+    def evaluate(self, agent: str, call_id: str, score: float, comment: str = "") -> None:
         """Note the score of a call, in its trace."""
 
     async def export_for_ever(self) -> None:
         """Export what has ended, until cancelled."""
 
     async def share_for_ever(self) -> None:
-        """Tell other replicas of tools, and hear of theirs, until cancelled."""
+        """Tell other replicas of tools, hear of theirs, and find the calls of scores, until cancelled."""
 
     async def finish(self) -> None:
         """Export what is left, and close the connections."""

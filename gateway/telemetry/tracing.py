@@ -16,12 +16,13 @@ from gateway.contents.content import CallContent
 from gateway.formats.applied import AppliedVersion
 from gateway.heard import HeardCall
 from gateway.net.client import Request
+from gateway.telemetry.late_scores import LateScores, ScoredCall
 from gateway.telemetry.otel_settings import OtelSettings
 from gateway.telemetry.otlp import SpanBatch
 from gateway.telemetry.parts import TracingParts
 from gateway.telemetry.providers import Channels
 from gateway.telemetry.request_parameters import AskedParameters, kept_parameters
-from gateway.telemetry.sampling import reason_for
+from gateway.telemetry.sampling import is_exported, reason_for
 from gateway.telemetry.seam import ContentSource
 from gateway.telemetry.shared_tools import SharedTools
 from gateway.telemetry.span_exporter import Lost, SpanExporter
@@ -74,7 +75,8 @@ class Tracing:
         self._unsent = SpanBatch(self._resource)
         self._wake = asyncio.Event()
         self._asked = AskedTools()
-        self.tools = SharedTools(parts.monotonic, lambda: parts.unix() - parts.monotonic(), parts.wait)
+        self._scores = LateScores()
+        self.tools = SharedTools(parts.monotonic, parts.offset, parts.wait)
         self._remembered: dict[bytes, TraceContext] = {}
         self._warned_at = -_WARN_SECONDS
         self._lost_since = 0
@@ -122,15 +124,23 @@ class Tracing:
             self._remember(outcome, call, context, sampled_for)
         return context.trace_id
 
-    def evaluate(self, call_id: str, score: float, comment: str = "") -> None:
+    def evaluate(self, agent: str, call_id: str, score: float, comment: str = "") -> None:
         """Note the score of a call, in its trace. The comment is a person's text: content."""
         nonce = nonce_in(call_id)
         if nonce is None:
             return
-        context = self._remembered.get(nonce) or self.context_of(nonce, "")
+        explanation = comment if self._settings.captures_content else ""
+        scored = ScoredCall(agent, call_id, nonce, self._parts.unix(), score, explanation)
+        context = self._remembered.get(nonce)
+        if context is None and self.tools.store is not None:
+            self._scores.note(scored)
+        else:
+            self._put_score(scored, context or self.context_of(nonce, ""))
+
+    def _put_score(self, scored: ScoredCall, context: TraceContext) -> None:
         if context.is_sampled:
-            explanation = comment if self._settings.captures_content else ""
-            self._put(evaluation_span(context, nonce, call_id, self._parts.unix(), score, explanation))
+            _, call_id, nonce, at, score, explanation = scored
+            self._put(evaluation_span(context, nonce, call_id, at, score, explanation))
 
     async def export_for_ever(self) -> None:
         """Export what has ended, in batches, until cancelled."""
@@ -144,18 +154,28 @@ class Tracing:
             self._warn_of_drops()
 
     async def share_for_ever(self) -> None:
-        """Tell other replicas of tools, and hear of theirs, until cancelled."""
+        """Tell other replicas of tools, hear of theirs, and find the calls of scores, until cancelled."""
         while True:
             await asyncio.sleep(self._parts.exchange)
-            for tool in await self.tools.exchange():
-                self._put(tool)
+            await self._share()
+
+    async def _share(self, *, is_last: bool = False) -> None:
+        for tool in await self.tools.exchange(is_last=is_last):
+            self._put(tool)
+        if self._scores and (store := self.tools.store) is not None:
+            until = self._parts.unix() - (0.0 if is_last else self._parts.wait)
+            async for scored, record in self._scores.take(store, until):
+                context = self.context_of(scored.nonce, record.trace_parent if record else "")
+                always = () if self._settings.sampler.is_off else self._settings.always
+                if record is not None and is_exported(record, always):
+                    context = context._replace(is_sampled=True)
+                self._put_score(scored, context)
 
     async def finish(self) -> None:
         """Export what is left within the time that a stop has for it, and close the connections."""
         try:
             async with asyncio.timeout(self._parts.finish):
-                for tool in await self.tools.exchange(is_last=True):
-                    self._put(tool)
+                await self._share(is_last=True)
                 while self._queue or self._unsent:
                     await self._export_batch()
         except TimeoutError:
@@ -220,11 +240,11 @@ class Tracing:
         """Return the texts of a call that are exported with it."""
         if not isinstance(what, _Noted) or what.heard is None or self.contents is None:
             return None
-        offset = self._parts.unix() - self._parts.monotonic()
+        offset = self._parts.offset()
         return await self.contents.for_export(record_of(what.finished, offset), what.heard)
 
     def _spans(self, what: _Noted | ToolSpan | Span, content: CallContent | None) -> Iterator[Span]:
-        offset = self._parts.unix() - self._parts.monotonic()
+        offset = self._parts.offset()
         if isinstance(what, Span):
             yield what
         elif isinstance(what, ToolSpan):

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from gateway.calls import Call, Outcome
+from gateway.clock_offset import unix_offset
 from gateway.conversation import conversation_key
 from gateway.formats.returned_tools import count_returned
 from gateway.heard import HeardCall
@@ -55,7 +56,7 @@ class FinishedCalls:
 
     def take_heard(self, most: int) -> list[tuple[CallRecord, HeardCall | None]]:
         """Return them with what was heard of those calls whose texts are to be recorded."""
-        offset = self._unix() - self._monotonic()
+        offset = unix_offset(self._unix, self._monotonic)
         waiting = self._waiting
         taken = [Finished._make(waiting.popleft()) for _ in range(min(most, len(waiting)))]
         return [(record_of(each, offset), each.heard) for each in taken]

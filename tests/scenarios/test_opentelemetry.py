@@ -12,7 +12,7 @@ import pytest
 from gateway.rehearsal.standin import ModelBehaviour, Standin
 from tests.support.calling import HELLO
 from tests.support.dialects import DIALECTS, Dialect
-from tests.support.otlp import HANG, OtlpReceiver, otlp_receiver
+from tests.support.otlp import HANG, OtlpReceiver, named, otlp_receiver
 from tests.support.processes import SERINUS, SURROUNDINGS, Served, command, configuration, serving
 from tests.support.redis_servers import until
 from tests.support.running import provider, trial, write
@@ -138,7 +138,7 @@ async def test_tools_over_two_gateways(
         (chat,) = [each for each in receiver.of("INTERNAL") if each.span_id == tools[asking].parent_id]
         (server,) = [each for each in receiver.of("SERVER") if each.values["serinus.call_id"] == bringing]
         assert chat.values["serinus.call_id"] == asking and chat.trace_id == tools[asking].trace_id
-        assert tools[asking].seconds == pytest.approx((chat.seconds[1], server.seconds[0]), abs=0.001)
+        assert tools[asking].seconds == pytest.approx((chat.seconds[1], server.seconds[0]), abs=0.005)
         assert chat.service["service.instance.id"] != tools[asking].service["service.instance.id"]
     assert len(spans) == 7 * len(ids) and len(tools) == len(ids)
 
@@ -200,3 +200,23 @@ async def test_every_row_over_two_workers(tmp_path: Path, redis_url: str, agent:
         seen[span.kind if span.kind != "INTERNAL" else span.name.split()[0]].update(span.values)
     assert {kind: sorted(ROWS[kind] - seen[kind]) for kind in ROWS} == {kind: [] for kind in ROWS}
     assert {kind: sorted(seen[kind] - ROWS[kind] - OTHERS) for kind in ROWS} == {kind: [] for kind in ROWS}
+
+
+@pytest.mark.parametrize("sampled", ["01", "00"])
+async def test_score_at_another_gateway(
+    tmp_path: Path, redis_url: str, agent: str, receiver: OtlpReceiver, sampled: str
+) -> None:
+    """Below the call's span in the client's trace; a client that does not sample sees those of failed calls alone."""
+    async with provider(good=ModelBehaviour(error_rate=1.0, status=500), spare=ModelBehaviour()) as standin:
+        files = trial(agent, standin)
+        files["routing.yaml"] = {"agents": {agent: {"stable": "v1", "fallback": ["standin/spare"]}}}
+        folder, environ = write(tmp_path / "config", files), receiver.environ(SERINUS_STORE=redis_url)
+        async with serving(folder, environ, "one") as one, serving(folder, environ, "other") as other:
+            text = json.dumps({"model": agent, "messages": HELLO}).encode()
+            headers = (f"traceparent: 00-{'ab' * 16}-{'cd' * 8}-{sampled}",)
+            reply = await one.ask("POST", "/v1/chat/completions", text, headers)
+            score = json.dumps({"call_id": reply.headers["x-serinus-call-id"], "score": 1}).encode()
+            assert (await other.ask("POST", "/v1/feedback", score)).status == 200
+            await within(SOON, lambda: "evaluate feedback" in {span.name for span in receiver.spans})
+    chat, scored = named(receiver.spans, f"chat {agent}"), named(receiver.spans, "evaluate feedback")
+    assert (scored.trace_id, scored.parent_id) == ("ab" * 16, chat.span_id)

@@ -23,7 +23,7 @@ from tests.support.listening import listening
 from tests.support.waiting import SOON, within
 
 KINDS = {Span.SPAN_KIND_SERVER: "SERVER", Span.SPAN_KIND_INTERNAL: "INTERNAL", Span.SPAN_KIND_CLIENT: "CLIENT"}
-QUICK = Timings(span_retry=0.01, span_finish=2.0)
+QUICK = Timings(span_retry=0.01, span_finish=2.0, tool_exchange=0.02, tool_wait=0.3)
 HANG = -1  # in place of a status: no answer ever
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from gateway.calls import Attempt, Outcome
-from gateway.telemetry.sampling import REASONS, Sampler, reason_for
+from gateway.telemetry.sampling import REASONS, Sampler, is_exported, reason_for
+from gateway.traces.record import Finished, record_of
 
 GOOD, BAD, OTHER = Attempt("p/a", 1.0), Attempt("p/a", 1.0, failure="status", counts=True), Attempt("p/b", 2.0)
 
@@ -35,6 +36,26 @@ def test_reason(parts: dict[str, Any], reason: str) -> None:
     """What an operator looks for is there: failures, fallbacks, handovers, the canary."""
     assert reason_for(outcome(**parts), tuple(REASONS)) == reason
     assert reason_for(outcome(**parts), ()) == ""
+
+
+@pytest.mark.parametrize(
+    ("parts", "found"),
+    [
+        ({}, False),
+        ({"end": "client_gone"}, False),
+        ({"arm": "canary"}, True),
+        ({"end": "escalated"}, True),
+        ({"end": "broken"}, True),
+        ({"attempts": [BAD, GOOD]}, True),
+        ({"attempts": [Attempt("p/a", 1.0, failure="circuit_open"), OTHER]}, True),
+        ({"attempts": [Attempt("p/a", 1.0, failure="overtaken")]}, False),
+    ],
+)
+def test_reason_by_record(parts: dict[str, Any], found: bool) -> None:
+    """Another replica, which has the record alone, comes to the same."""
+    finished = Finished(outcome(**parts), "openai", "", "", "", "", (), bytes(8))
+    assert is_exported(record_of(finished, 0.0), tuple(REASONS)) == found
+    assert not is_exported(record_of(finished, 0.0), ())
 
 
 def test_off() -> None:

@@ -49,7 +49,7 @@ async def test_certificates(certificate: Path, shown: bool) -> None:
     async with otlp_receiver(context) as receiver:
         environ = receiver.environ(OTEL_EXPORTER_OTLP_CERTIFICATE=str(certificate), **(ours if shown else {}))
         tracing, _ = started(environ)
-        tracing.evaluate(CALL_ID, 1.0)
+        tracing.evaluate("agent", CALL_ID, 1.0)
         await tracing.finish()
     assert len(receiver.spans) == shown and dropped(tracing) == ({} if shown else {"unreachable": 1})
 
@@ -60,7 +60,7 @@ async def test_untrusted_certificate(certificate: Path) -> None:
     context.load_cert_chain(certificate, certificate.with_name("key.pem"))
     async with otlp_receiver(context) as receiver:
         tracing, _ = started(receiver.environ())
-        tracing.evaluate(CALL_ID, 1.0)
+        tracing.evaluate("agent", CALL_ID, 1.0)
         await tracing.finish()
     assert receiver.heads == [] and dropped(tracing) == {"unreachable": 1}
 
@@ -78,7 +78,7 @@ async def test_content() -> None:
     """Content is exported as far as there is any: the comment of a score, where the operator asks for it."""
     async with otlp_receiver() as receiver:
         tracing, out = started(receiver.environ(OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT="true"))
-        tracing.evaluate(CALL_ID, 0.9, "well said")
+        tracing.evaluate("agent", CALL_ID, 0.9, "well said")
         await tracing.finish()
     (event,) = receiver.spans[0].events.values()
     assert event["gen_ai.evaluation.explanation"] == "well said" and event["gen_ai.evaluation.score.label"] == "good"
@@ -90,7 +90,7 @@ async def test_score_of_no_call(call_id: str) -> None:
     """An id that is none of ours becomes no span."""
     async with otlp_receiver() as receiver:
         tracing, _ = started(receiver.environ())
-        tracing.evaluate(call_id, 1.0)
+        tracing.evaluate("agent", call_id, 1.0)
         await tracing.finish()
     assert receiver.heads == []
 

@@ -17,7 +17,7 @@ from evals.running.cost_limit import LimitReached
 from evals.running.kept_answers import AnswerCache, key_of
 from evals.running.targets import Targets
 from evals.running.trajectory import Undecided, answer_case
-from evals.verdict.paired import FreshRuns, cases_to_confirm, compare, is_proved_worse
+from evals.verdict.paired import FreshRuns, RunningEvidence, cases_to_confirm, compare
 from evals.verdict.verdict import VerdictLimits, suite_verdict
 from routing.agents import AgentVersion
 
@@ -62,6 +62,7 @@ class SuiteRun:
     settings: RunSettings
     show: Callable[[Progress], None]
     _results: list[CaseResult] = field(default_factory=list)
+    _evidence: RunningEvidence = field(default_factory=RunningEvidence)
     _next_start: float = 0.0
 
     async def run(self) -> SuiteResult:
@@ -113,6 +114,7 @@ class SuiteRun:
                 if beyond:
                     return
                 self._results.append(result)
+                self._evidence.add(result.pair)
                 self._count(progress, result)
                 if self.stable is not None and self._is_lost():
                     return
@@ -126,8 +128,7 @@ class SuiteRun:
 
     def _is_lost(self) -> bool:
         """Return whether nothing that is still to be asked can change the verdict."""
-        compared = compare([each.pair for each in self._results])
-        return is_proved_worse(compared, alpha=self.settings.limits.alpha)
+        return self._evidence.is_proved_worse(self.settings.limits.alpha)
 
     def _count(self, progress: Progress, result: CaseResult) -> None:
         progress.done += 1

@@ -95,6 +95,23 @@ class SuiteComparison:
         return log_e_value(self.worse, self.better)
 
 
+@dataclass(slots=True)
+class RunningEvidence:
+    """Evidence of the suite while it runs, case by case: the same as that of all pairs compared at once."""
+
+    worse: int = 0
+    better: int = 0
+
+    def add(self, pair: CasePair) -> None:
+        """Count a case that is finished."""
+        self.worse += pair.comparison == "worse"
+        self.better += pair.comparison == "better"
+
+    def is_proved_worse(self, alpha: float = 0.05) -> bool:
+        """Return whether the evidence has reached 1/α, before any fresh repeat."""
+        return log_e_value(self.worse, self.better) >= -math.log(alpha)
+
+
 def compare(pairs: Sequence[CasePair]) -> SuiteComparison:
     """Return how the cases changed. It may be asked while the suite runs, for those that are finished."""
     found = [pair.comparison for pair in pairs]

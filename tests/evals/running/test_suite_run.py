@@ -16,6 +16,7 @@ from evals.running.suite_run import Progress, RunSettings, SuiteRun
 from evals.running.targets import Patience, Targets
 from gateway.rehearsal.standin import ModelBehaviour
 from routing.agents import AgentVersion, Target
+from tests.support.call_count import CallCount
 from tests.support.evaluations import case_of, evaluated, holds_expected, suite_of
 
 pytestmark = pytest.mark.socket
@@ -150,3 +151,22 @@ async def test_no_more_cases_run_at_once_than_the_suite_says(tmp_path: Path) -> 
     async with evaluated(tmp_path) as (_, targets):
         await run(targets, *SIXTY[:8], stable=None, candidate=GOOD, max_concurrency=2, score=slowly)
     assert most == 2
+
+
+class KeepsAll(AnswerCache):
+    """Kept answers for whatever is asked."""
+
+    def find(self, key: str) -> bytes | None:
+        return b'{"text": "shipped"}'
+
+
+async def test_a_large_suite_takes_time_in_proportion(tmp_path: Path) -> None:
+    """What is compared after a case does not grow with the cases before it."""
+    taken = []
+    async with evaluated(tmp_path) as (_, targets):
+        for count in (400, 800):
+            cases = [case_of(f"case-{number}") for number in range(count)]
+            with CallCount() as calls:
+                await run(targets, *cases, kept=KeepsAll())
+            taken.append(calls.total)
+    assert taken[1] / taken[0] < 2.2, taken

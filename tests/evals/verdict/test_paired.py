@@ -9,6 +9,7 @@ from bench.suites import CASES, FALSE_BAR, REPEATS, simulate
 from evals.verdict.paired import (
     MOST_CONFIRMED,
     CasePair,
+    RunningEvidence,
     RunOutcome,
     RunPair,
     cases_to_confirm,
@@ -140,3 +141,16 @@ def test_evidence_stays_an_e_value_when_it_is_looked_at_after_each_case() -> Non
             pairs.append(pair([rng.random() < 0.7], [rng.random() < 0.7]))
         total += math.exp(compare(pairs).log_evidence)
     assert total / 2000 <= 1.1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_evidence_that_runs_along_is_that_of_all_cases(seed: int) -> None:
+    """After each case the same answer as when all are compared anew."""
+    rng, evidence, pairs = random.Random(seed), RunningEvidence(), list[CasePair]()
+    for number in range(60):
+        candidate, stable = rng.choices([P, F, U], [6, 3, 1], k=2), rng.choices([P, F, U], [8, 1, 1], k=2)
+        pairs.append(pair(candidate, stable, f"{number}", number % 7 == 0))
+        evidence.add(pairs[-1])
+        compared = compare(pairs)
+        assert (evidence.worse, evidence.better) == (compared.worse, compared.better)
+        assert evidence.is_proved_worse(0.05) is is_proved_worse(compared, alpha=0.05)

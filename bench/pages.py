@@ -4,9 +4,9 @@
 
 A gateway over an embedded store of its own has that many trials, each with calls on both arms, and the intervals of 31
 days of each are written into the store. Each address is asked for in turn, by one reader over a kept connection. The
-first answer of all reads every agent; its time is told apart. The figures are milliseconds: the median and the 90th
-percentile of the rounds, and the CPU time of gateway and reader together, which a busy machine changes less: all that
-the gateway does beside is in it. `--quote` puts the figures into docs/performance.md.
+first answer of all, after a time in which nobody looked, is told apart. The figures are milliseconds: the median and
+the 90th percentile of the rounds, and the CPU time of gateway and reader together, which a busy machine changes less:
+all that the gateway does beside is in it. `--quote` puts the figures into docs/performance.md.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from tests.support.crowd import Line, crowd
 from tests.support.running import provider, running, write
 
 _LIMIT_MS = 50.0
-_IDLE_SECONDS = 5.0  # after which no view is fresh, and nothing is left to flush
+_IDLE_SECONDS = 25.0  # after which nothing is left to flush, and each view was made while nobody looked
 _DOCUMENT = STATISTICS.with_name("performance.md")
 _WATCHED = "agent-000"
 _HISTOGRAM = "-4 (-5AKA5-("  # a first bucket, and counts of the next ones as history.lua writes them

@@ -40,7 +40,7 @@ def interval_of(step: int, age: float) -> int:
 
 async def build_history(agent: str, read: Intervals, step: int, since: float, until: float) -> HistoryView:
     """Return the view of what was read; calls go on meanwhile, however much that is."""
-    if len(read.cells) <= MANY_INTERVALS:
+    if len(read.cells) + len(read.points) <= MANY_INTERVALS:
         return history_view(agent, read, step, since, until)
     return await asyncio.to_thread(history_view, agent, read, step, since, until)
 

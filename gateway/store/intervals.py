@@ -27,6 +27,7 @@ _DIGITS, _FIRST_DIGIT, _FIRST_LEAD = 52, 40, 93  # of a histogram's text, as in 
 _LONG = {125: 3, 126: 6}
 _COUNTS = bytes(max(0, byte - _FIRST_DIGIT) for byte in range(256))
 MOST_INTERVALS = 3_000  # of one read
+_MANY_CHARACTERS = 20_000  # of evidence: more is read in a thread, too
 MANY_INTERVALS = 100  # more than these are read in a thread: 3,000 take 50 ms, in which calls would stand still
 MOST_EVENTS = 50  # of the audit trail; one with its evidence may take some ten kilobytes
 OTHER_SERIES = "/other|"
@@ -108,23 +109,29 @@ class IntervalStore:
         first = max(int(since // seconds), last - MOST_INTERVALS + 1)
         keys = (*history_keys(agent), key_of(agent, "audit"), _points_key(agent))
         async with self._reach():
-            clock, running, ended, events, hours, texts = await self._run(
-                INTERVALS, keys, (seconds, first, last, MOST_EVENTS)
-            )
-        cells = await asyncio.to_thread(_ended, ended) if len(ended) > 2 * MANY_INTERVALS else _ended(ended)
-        number, open_cells = read_open(running)
-        if open_cells and first <= (number := number * SHORTEST // seconds) <= last:
-            cells[number] = [*cells.pop(number, ()), *open_cells]
-        begin, end = first * seconds, (last + 1) * seconds  # a minute that has begun counts, as a decision may end it
-        points = [
-            point for point in _points(hours, texts) if point.minute * 60 + 59 >= begin and point.minute * 60 < end
-        ]
-        return Intervals(float(clock), seconds, cells, [orjson.loads(fields[1]) for _, fields in events], points)
+            reply = await self._run(INTERVALS, keys, (seconds, first, last, MOST_EVENTS))
+        _, _, ended, _, hours, _ = reply
+        is_long = len(ended) > 2 * MANY_INTERVALS or sum(map(len, hours)) > _MANY_CHARACTERS
+        wanted = (seconds, first, last)
+        return await asyncio.to_thread(_intervals, reply, wanted) if is_long else _intervals(reply, wanted)
 
     async def note_evidence(self: Reaching, agent: str, guardrails: Mapping[str, GuardrailValues]) -> None:
         texts, values = orjson.dumps(list(guardrails)), orjson.dumps([tuple(values) for values in guardrails.values()])
         async with self._reach():
             await self._run(EVIDENCE, (_points_key(agent),), (texts, values))
+
+
+def _intervals(reply: Sequence[Any], wanted: tuple[int, int, int]) -> Intervals:
+    """Return what intervals.lua has found: intervals of so many seconds, from one number to another."""
+    clock, running, ended, events, hours, texts = reply
+    seconds, first, last = wanted
+    cells = _ended(ended)
+    number, open_cells = read_open(running)
+    if open_cells and first <= (number := number * SHORTEST // seconds) <= last:
+        cells[number] = [*cells.pop(number, ()), *open_cells]
+    begin, end = first * seconds, (last + 1) * seconds  # a minute that has begun counts, as a decision may end it
+    points = [point for point in _points(hours, texts) if point.minute * 60 + 59 >= begin and point.minute * 60 < end]
+    return Intervals(float(clock), seconds, cells, [orjson.loads(fields[1]) for _, fields in events], points)
 
 
 def _ended(flat: Sequence[str]) -> dict[int, Sequence[Cell]]:

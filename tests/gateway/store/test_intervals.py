@@ -2,7 +2,10 @@
 
 import random
 import re
+import sys
 from collections.abc import AsyncIterator
+from types import FrameType
+from typing import Any
 
 import orjson
 import pytest
@@ -265,3 +268,23 @@ async def test_guardrails_are_remembered_in_bounded_space(kept: KeptHistory) -> 
         await kept.store.note_evidence(kept.agent, {f"error_rate <= {number}%": UNKNOWN})
     held = await kept.points()
     assert sum(name.startswith("texts:") for name in held) == 16 and held["texts"] == "40"
+
+
+async def test_much_evidence_is_read_beside_the_loop(kept: KeptHistory) -> None:
+    """A point a minute for a day: calls go on while it is read, whatever the number of intervals."""
+    await kept.store.note_evidence(kept.agent, SOME)
+    hour, parsed = int((await kept.store.read(kept.agent))[1] // 3600), 0
+    for age in range(1, 25):
+        lines = [f"{(hour - age) * 60 + index} 1 [[{index},null,null,null]]" for index in range(60)]
+        await kept.client.hset(kept.points_key, str(hour - age), "\n".join(lines))
+
+    def count(_: FrameType, event: str, called: Any) -> None:
+        nonlocal parsed
+        parsed += event == "c_call" and called is orjson.loads
+
+    sys.setprofile(count)
+    try:
+        found = await kept.store.history(kept.agent, (hour - 24) * 3600, hour * 3600 - 1, 3600)
+    finally:
+        sys.setprofile(None)
+    assert len(found.points) == 24 * 60 and parsed == 0

@@ -20,6 +20,7 @@ from evals.suites.filling import fill_node
 from evals.suites.folder import SuiteFolder
 from evals.suites.native_file import NativeSuite
 from evals.suites.promptfoo.assertions import read_transform
+from evals.suites.promptfoo.config import CONFIG_KEYS, read_config
 from evals.suites.promptfoo.source import SCHEME, PromptfooSource
 from evals.suites.template import Template, Variables
 from evals.suites.values import number, place_of, plain, plain_mapping, refusal, text
@@ -76,13 +77,22 @@ class _NativeReader:
         if node.text is None:
             for each in node.items:
                 with self.source.findings.collecting():
-                    yield self._case(each)
+                    if each.text is None:
+                        yield self._case(each)
+                    else:
+                        yield from self._files(each, each.text)
             return
-        if not node.text.startswith(SCHEME):
+        yield from self._files(node, node.text)
+
+    def _files(self, node: Node, reference: str) -> Iterator[Case]:
+        """Yield the cases of the files that a text names. Raises SuiteError."""
+        if not reference.startswith(SCHEME):
             raise refusal(node, "`cases` must be a list, or the path of a file: file://cases.jsonl")
-        for path in self.source.paths(node.text, node):
+        for path in self.source.paths(reference, node):
             document = read_document(self.source.folder, path, place_of(node))
-            if self.defaults.get("ask") is not None or self.defaults.get("messages") is not None:
+            if CONFIG_KEYS & document.entries.keys():
+                yield from self._suite(document, path)
+            elif self.defaults.get("ask") is not None or self.defaults.get("messages") is not None:
                 yield from self._rows(document)
             else:
                 yield from self._dataset(document)
@@ -92,6 +102,14 @@ class _NativeReader:
         inputs = {**self._inputs(), **plain_mapping(node.get("inputs"), "`inputs`")}
         own = [read_check(each, self.evaluators) for each in (node.get("expect") or node).items]
         return replace(self._made(node, inputs, ()), checks=(*self._checks(inputs), *own), id=id_of(node, "id"))
+
+    def _suite(self, document: Node, path: Path) -> Iterator[Case]:
+        """Yield the cases of a suite of promptfoo, with the checks of the defaults before their own."""
+        suite = read_config(document, path, self.source.folder)
+        self.source.notes.update(dict.fromkeys(suite.notes))
+        for case in suite.cases:
+            with self.source.findings.collecting():
+                yield replace(case, checks=(*self._checks(case.inputs), *case.checks))
 
     def _rows(self, document: Node) -> Iterator[Case]:
         """Yield a case for each row of a file, whose values are filled into the defaults."""

@@ -70,8 +70,13 @@ def _shape(value: object) -> str:
     return "<text>" if isinstance(value, str) else "<list>"
 
 
+CaseOrFile = Annotated[
+    Annotated[str, Field(json_schema_extra={"pattern": "^file://"}), Tag("<text>")]
+    | Annotated[NativeCase, Tag("<list>")],
+    Discriminator(_shape),
+]
 Cases = Annotated[
-    Annotated[str, Tag("<text>")] | Annotated[list[NativeCase], Field(min_length=1), Tag("<list>")],
+    Annotated[str, Tag("<text>")] | Annotated[list[CaseOrFile], Field(min_length=1), Tag("<list>")],
     Discriminator(_shape),
 ]
 
@@ -93,6 +98,6 @@ class NativeSuite(StrictModel):
         "or for a column of a file's row. Default: nothing.",
     )
     cases: Cases = Field(
-        description="The cases; or `file://…` (also a pattern), whose rows are cases: in any dialect that is read, or "
-        "with any keys where `defaults` has `ask` or `messages`."
+        description="The cases; or `file://…` (also a pattern, also between cases), whose rows are cases: in any "
+        "dialect that is read, a suite of promptfoo, or with any keys where `defaults` has `ask` or `messages`."
     )

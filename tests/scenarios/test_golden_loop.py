@@ -8,18 +8,23 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
 from gateway.rehearsal.standin import ModelBehaviour, Standin
+from gateway.rehearsal.standin.judge import JudgeBehaviour
 from gateway.rollout.status_view import AgentView
 from tests.support.crowd import Crowd, crowd
 from tests.support.processes import Done, Served, command, serving
 from tests.support.redis_servers import until
-from tests.support.running import provider, trial, write
+from tests.support.running import ADMIN_TOKEN, provider, trial, write
 
 pytestmark = [pytest.mark.process, pytest.mark.socket]
 SHIPPED = ModelBehaviour(chunk_text="It was shipped. ")
+RECORDED = {"record_content": "all", "review": {"sample": "100%"}}
+CUT_OFF = ModelBehaviour(chunk_text="It was shipped, and then", chunks=1, slip="truncated")
+JUDGE = ModelBehaviour(judge=JudgeBehaviour(bad_if="and then"))
 CASES = [{"ask": f"Where is order {number}?", "expect": [{"icontains": "shipped"}]} for number in range(60)]
 WHO = {
     **{f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in
@@ -85,7 +90,7 @@ class Team:
 
 def routing(agent: str, **members: Any) -> dict[str, object]:
     """`routing.yaml` of an agent whose canaries need an evaluation."""
-    entry = {"stable": "v1", "evaluation": {"suite": "evals/support.yaml"}, "record_content": {"sample": "100%"}}
+    entry = {"stable": "v1", "evaluation": {"suite": "evals/support.yaml"}, **RECORDED}
     return {"config/routing.yaml": {"agents": {agent: {**entry, **members}}}}
 
 
@@ -113,7 +118,7 @@ def repository(folder: Path, agent: str, standin: Standin) -> tuple[Clone, Clone
 @asynccontextmanager
 async def team(folder: Path, agent: str, redis_url: str) -> AsyncIterator[Team]:
     """v1 serves alone, from the branch main of a repository."""
-    async with provider(good=SHIPPED, fresh=SHIPPED) as standin:
+    async with provider(good=SHIPPED, fresh=SHIPPED, judge=JUDGE) as standin:
         developer, production = repository(folder, agent, standin)
         environ = {"SERINUS_STORE": redis_url}
         async with (
@@ -125,7 +130,10 @@ async def team(folder: Path, agent: str, redis_url: str) -> AsyncIterator[Team]:
 
 
 async def test_what_hurt_once_is_asked_of_every_later_version(tmp_path: Path, agent: str, redis_url: str) -> None:
-    """A pull request passes its suite and is merged; its canary breaks live and is rolled back, with the evidence."""
+    """A pull request passes its suite and is merged; its canary breaks live and is rolled back, with the evidence.
+
+    People review its answers, the bad ones become cases, and the next version with that fault gets no call at all.
+    """
     async with team(tmp_path, agent, redis_url) as here:
         await propose(here, "v2", "Answer in one sentence.")
         passed = await here.developer.serinus("eval", "--changed", "origin/main", "--record")
@@ -136,9 +144,12 @@ async def test_what_hurt_once_is_asked_of_every_later_version(tmp_path: Path, ag
         here.developer.merge("v2")
         here.production.git("pull", "-q", "--ff-only", "origin", "main")
         await until(lambda: here.is_everywhere("running", 0.05, pace=4))
-        here.standin.behave("fresh", SHIPPED.model_copy(update={"slip": "truncated"}))
+        here.standin.behave("fresh", CUT_OFF)
         await until(lambda: here.is_everywhere("rolled_back", 0.0, pace=8))
         await show_the_evidence(here)
+        bad = await review(here)
+        await export_cases(here)
+        await refuse_the_next(here, bad)
 
 
 async def propose(here: Team, version: str, prompt: str) -> None:
@@ -160,3 +171,58 @@ async def show_the_evidence(here: Team) -> None:
     assert events[0]["evidence"]["canary_requests"] >= 3
     replies = await here.people.call_often(here.agent, 40)
     assert {(reply.status, reply.version) for reply in replies} == {(200, "v1")}
+
+
+async def review(here: Team) -> int:
+    """A reviewer goes through all that waits, and says what is wrong with the bad ones; how many those are.
+
+    The call that decided the rollback is among them: it was one of the last.
+    """
+    said = await command("review", here.agent, "--json", "--url", here.gateways[0].url)
+    bad = 0
+    for _ in range(json.loads(said.out)["waiting"]):
+        opened = await post(here, "", kind="single")
+        (case,) = opened["cases"]
+        is_bad = "and then" in case["answer"]["parts"][0]["text"]
+        label, comment = ("bad", "It ends in the middle of a sentence.") if is_bad else ("good", "")
+        await post(here, f"/{opened['lease']}", **{"label-0": label, "comment-0": comment})
+        bad += is_bad
+    assert bad
+    return bad
+
+
+async def post(here: Team, path: str, **fields: str) -> Any:
+    """A form of the reviewers' page; what it answers to a program."""
+    headers = (f"authorization: Bearer {ADMIN_TOKEN}", "content-type: application/x-www-form-urlencoded")
+    reply = await here.gateways[0].ask("POST", f"/review/{here.agent}{path}", urlencode(fields).encode(), headers)
+    assert reply.status == 200, reply.body
+    return json.loads(reply.body)
+
+
+async def export_cases(here: Team) -> None:
+    """The bad answers become cases of the suite that every version has to pass."""
+    file = here.developer.folder / "evals/reviewed.yaml"
+    arguments = ("--format", "promptfoo", "--label", "bad", "--output", str(file), "--url", here.gateways[1].url)
+    done = await command("review", "export", here.agent, *arguments)
+    assert done.code == 0, done
+    here.developer.git("checkout", "-q", "-b", "cases")
+    here.developer.commit({"evals/support.yaml": {"cases": ["file://reviewed.yaml", *CASES]}}, "Add what hurt")
+    here.developer.merge("cases")
+
+
+async def refuse_the_next(here: Team, bad: int) -> None:
+    """By just these cases, in its pull request; and were it merged all the same, it would stay at 0 %."""
+    await propose(here, "v3", "Answer in one short sentence.")
+    judged = ("--judge", "standin/judge", "--json")
+    refused = await here.developer.serinus("eval", "--changed", "origin/main", "--record", *judged)
+    verdict = json.loads(refused.out)["verdict"]
+    assert (refused.code, verdict["status"]) == (1, "failed"), refused
+    assert 0 < verdict["worse"] <= bad  # it ends early where these cases prove it
+    here.developer.commit({}, "Record the evaluation of v3")
+    here.developer.merge("v3")
+    asked = here.standin.counts("fresh").requests
+    here.production.git("pull", "-q", "--ff-only", "origin", "main")
+    await until(lambda: here.is_everywhere("pending", 0.0))
+    await here.people.call_often(here.agent, 40)
+    assert "v3 has not passed its evaluation: Failed: " in (await here.view()).reason
+    assert here.standin.counts("fresh").requests == asked

@@ -178,6 +178,22 @@ def test_a_check_of_a_dataset_may_use_the_reference(tmp_path: Path) -> None:
     assert (read.cases[0].checks[0].type, read.cases[0].checks[0].value) == ("icontains", "Ho")
 
 
+def test_files_stand_between_cases(tmp_path: Path) -> None:
+    """Rows of any dialect, and a whole suite of promptfoo, such as `serinus review export` writes."""
+    config = {
+        "prompts": ["Say {{word}}"],
+        "tests": [{"vars": {"word": "Ho"}, "assert": [{"type": "contains", "value": "Ho"}]}],
+    }
+    (tmp_path / "reviewed.json").write_text(json.dumps(config))
+    text = "cases: [{ask: Hello}, file://rows.jsonl, file://reviewed.json]\ndefaults: {expect: [not-truncated]}\n"
+    read = suite(tmp_path, text, rows=[{"input": "Hi", "ideal": "Ho"}])
+    assert [case.messages[-1]["content"] for case in read.cases] == ["Hello", "Hi", "Say Ho"]
+    checks = [[spec.type for spec in case.checks] for case in read.cases]
+    assert checks == [["truncated"], ["truncated"], ["truncated", "contains"]]
+    assert read.files.keys() == {"suite.yaml", "rows.jsonl", "reviewed.json"}
+    assert "or the path of a file: file://" in refused(tmp_path, "cases: [rows.jsonl]\n")
+
+
 def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     """Keys, cases and checks, each once."""
     lines = [

@@ -38,6 +38,7 @@ from gateway.telemetry.families import (
     QUARANTINE,
     RECORDS_DROPPED,
     REFUSED,
+    REVIEWS_WAITING,
     ROLLOUT_INFO,
     SPANS_DROPPED,
     SPLIT_MISMATCH,
@@ -105,6 +106,7 @@ class RolloutGauges:
         self._views: Mapping[str, AgentView] = {}
         self._pending: int | None = None
         self._waiting: Mapping[str, int] = {}
+        self._reviews: Mapping[str, int] = {}
         self._read_at = -math.inf
         self._reading = asyncio.Lock()
 
@@ -120,6 +122,8 @@ class RolloutGauges:
             _put(gauges, NOTICES_PENDING, self._pending)
         for agent, count in self._waiting.items():
             _put(gauges, HANDOVERS_WAITING, count, agent)
+        for agent, count in self._reviews.items():
+            _put(gauges, REVIEWS_WAITING, count, agent)
         for entry in _entries(self._services):
             _put_rollout(gauges, entry)
             if entry.on_trial and (view := self._views.get(entry.agent.name)):
@@ -132,10 +136,12 @@ class RolloutGauges:
         services = self._services
         on_trial = [entry.agent.name for entry in _entries(services) if entry.on_trial]
         self._views = await services.status.agents(on_trial)
-        self._pending, self._waiting, agents = None, {}, list(services.table)
+        self._pending, self._waiting, self._reviews, agents = None, {}, {}, list(services.table)
+        reviewed = [entry.agent.name for entry in _entries(services) if entry.agent.review is not None]
         with suppress(StoreAway, TimeoutError):
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 self._pending = await services.store.pending_notices(agents)
+                self._reviews = await services.store.count_reviews(reviewed) if reviewed else {}
                 handed = await services.store.escalations(agents, _MOST_HANDED)
                 waiting = Counter(place.agent for place, each in handed if each.state(unix()) == "waiting")
                 self._waiting = {agent: waiting[agent] for agent in agents}

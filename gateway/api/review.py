@@ -7,7 +7,7 @@ What they read is logged. Forms are taken from the gateway's own pages alone.
 from collections.abc import Mapping, Sequence
 from time import time
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from gateway.api.endpoint import CALLER, Handler, Services, caller_of, named, send_json
 from gateway.api.forms import read_form, require_own_page
@@ -43,6 +43,8 @@ _REFUSED: Mapping[Labelling, str] = {
 }
 _TOO_LATE = "That label counts already and cannot be taken back."
 _OVER = "Your time with this answer is over; it waits again."
+_NONE = "none"  # in a query: there was no pair
+NOTHING_MORE: Mapping[str, str] = {}
 _NO_PAIR = "No two answers that wait, one of each arm, have questions that are alike."
 
 
@@ -120,8 +122,8 @@ class ReviewStart(ReviewEndpoint):
             form = await read_form(scope, receive, _MOST_BYTES)
             await take(self, scope, send, agent, form.get("kind", ""), "", here=f"{_segment(scope, -1)}/")
             return
-        after = read_query(scope, ("after",)).get("after", "")
-        await show_start(self, scope, send, agent, after)
+        given = read_query(scope, ("after", _NONE))
+        await show_start(self, scope, send, agent, given.get("after", ""), _NO_PAIR if _NONE in given else "")
 
 
 class ReviewLease(ReviewEndpoint):
@@ -230,10 +232,9 @@ async def take(
         await send_json(send, open_review(agent, found))
     elif found.cases:
         await _lead(send, f"{here}{found.name}", after)
-    elif kind == "pair":
-        await show_start(endpoint, scope, send, agent, after, _NO_PAIR)
     else:
-        await _lead(send, f"{'' if here else '../'}{quote(agent, safe='')}", after)
+        none = {_NONE: kind} if kind == "pair" else {}
+        await _lead(send, f"{'' if here else '../'}{quote(agent, safe='')}", after, none)
 
 
 async def show_start(
@@ -268,10 +269,10 @@ async def _reviews_of(endpoint: ReviewEndpoint, agent: str) -> AgentReviewsView:
     return agent_reviews(agent, await store.waiting_reviews(agent), await store.review_labels(agent))
 
 
-async def _lead(send: Send, address: str, after: str) -> None:
+async def _lead(send: Send, address: str, after: str, more: Mapping[str, str] = NOTHING_MORE) -> None:
     """Lead a browser on, so that to reload the page sends nothing again."""
-    query = f"?after={quote(after, safe='')}" if after else ""
-    await send_answer(send, 303, [(b"location", f"{address}{query}".encode())], b"")
+    query = urlencode({**({"after": after} if after else {}), **more})
+    await send_answer(send, 303, [(b"location", f"{address}?{query}".rstrip("?").encode())], b"")
 
 
 def _labels(form: Mapping[str, str]) -> list[tuple[LabelName, str]]:

@@ -4,14 +4,14 @@ Is anyone hurt, what differs, which limit, how sure, what happened when, what to
 gateway itself well.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from gateway.history.view import DecisionView, HistoryView
 from gateway.pages.actions import ActionForms, actions, result_of_action
 from gateway.pages.chart import figures
-from gateway.pages.condition import Condition, agent_condition, is_on_trial, share
+from gateway.pages.condition import agent_condition, is_on_trial, share
 from gateway.pages.curves import charts
 from gateway.pages.difference import difference
 from gateway.pages.failures import failures
@@ -80,7 +80,7 @@ def _sections(view: StatusView, name: str, reading: AgentReading) -> dict[str, M
     acting = {"actions": actions(agent, reading.forms)} if reading.forms else {}
     return {
         **acting,
-        "now": _now(agent, agent_condition(agent), "" if view.gateway.store.ok else _stale(agent)),
+        "now": _now(agent, _review_facts(name, agent, reading.base), "" if view.gateway.store.ok else _stale(agent)),
         "difference": difference(stable, canary, shows_prompts=reading.shows_prompts),
         "limits": limits(agent),
         "failures": failures(name, agent, f"{reading.base}../"),
@@ -99,8 +99,17 @@ def _stale(agent: AgentView) -> str:
     return f"The store is away: no decision is made, and the numbers are {age}."
 
 
-def _now(agent: AgentView, condition: Condition, stale: str) -> Markup:
-    facts = (tag("div", tag("dt", label), tag("dd", value)) for label, value in _facts(agent))
+def _review_facts(name: str, agent: AgentView, base: str) -> Iterator[tuple[str, Markup]]:
+    """Yield how many answers wait for people, as the way to them."""
+    if agent.reviews is not None:
+        address = f"{base}../review/{quote(name, safe='')}"
+        words = f"{agent.reviews:,} answer{'' if agent.reviews == 1 else 's'}"
+        yield "to review", tag("a", words, href=address)
+
+
+def _now(agent: AgentView, more: Iterable[tuple[str, Markup]], stale: str) -> Markup:
+    condition = agent_condition(agent)
+    facts = (tag("div", tag("dt", label), tag("dd", value)) for label, value in (*_facts(agent), *more))
     detail = tag("p", condition.detail, class_="detail") if condition.detail else NOTHING
     head = tag("h1", condition.sentence)
     warning = tag("p", stale, class_="warning") if stale else NOTHING

@@ -132,7 +132,7 @@ def _row(name: str, agent: AgentView, condition: Condition) -> Markup:
     head = tag("h2", tag("a", name, href=f"status/{quote(name, safe='')}"))
     detail = tag("p", condition.detail, class_="detail") if condition.detail else NOTHING
     words = tag("div", head, tag("p", condition.sentence), detail, class_="words")
-    numbers = tag("dl", *_numbers(agent), class_="numbers")
+    numbers = tag("dl", *_numbers(agent), *_reviews(name, agent), class_="numbers")
     return tag("li", chip(condition.level), words, numbers, id=row_id(name), data_name=name.lower())
 
 
@@ -145,6 +145,12 @@ def _numbers(agent: AgentView) -> Iterator[Markup]:
     if is_on_trial(agent):
         yield _number("canary's share", share(agent))
         yield _number("evidence", f"E {evidence_number(agent.e_value)} of {agent.threshold:g}")
+
+
+def _reviews(name: str, agent: AgentView) -> Iterator[Markup]:
+    """Yield how many answers wait for people, where any do."""
+    if agent.reviews:
+        yield _number("to review", tag("a", f"{agent.reviews:,}", href=f"review/{quote(name, safe='')}"))
 
 
 def _errors(role: str, sums: VersionView) -> Markup:

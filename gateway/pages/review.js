@@ -45,5 +45,9 @@
   });
 
   const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-  for (const time of document.querySelectorAll("time[datetime]")) time.textContent = clock.format(new Date(time.dateTime));
+  const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+  for (const time of document.querySelectorAll("time[datetime]")) {
+    const at = new Date(time.dateTime);
+    time.textContent = (Date.now() - at > 72000000 ? `${day.format(at)}, ` : "") + clock.format(at);
+  }
 })();

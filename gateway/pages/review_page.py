@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from gateway.contents.content import CallContent
 from gateway.pages.frame import LivePage
 from gateway.pages.html import NOTHING, Markup, joined, tag
 from gateway.pages.moments import moment
@@ -69,7 +70,7 @@ def item_page(view: OpenReviewView, last: LastLabel = NO_LABEL, note: str = "") 
     top, is_pair = "../../", len(view.cases) > 1
     title = "How good are these two answers?" if is_pair else "How good is this answer?"
     said = [
-        call_said(each, f"Conversation {_NAMES[index]}" if is_pair else "What was said")
+        call_said(each, f"Conversation {_NAMES[index]}" if is_pair else "What was said", _since_question(each))
         for index, each in enumerate(view.cases)
     ]
     until = tag("p", "Yours until ", moment(view.until), ". ", _HINT, class_="hint")
@@ -85,6 +86,12 @@ def item_page(view: OpenReviewView, last: LastLabel = NO_LABEL, note: str = "") 
     )
     crumbs = (("Review", f"{top}review"), (view.agent, f"../{quote(view.agent, safe='')}"))
     return _page("answer", title, top, (*parts, form), crumbs)
+
+
+def _since_question(content: CallContent) -> int:
+    """Return how many of the last messages there are from the last question on."""
+    asked = [index for index, each in enumerate(content.messages) if each.role == "user" and each.text]
+    return len(content.messages) - asked[-1] if asked else 1
 
 
 def _page(

@@ -20,12 +20,14 @@ _HIDDEN = [*range(9), 11, 12, *range(14, 32), *range(127, 160), 0x61C, 0x200E, 0
 _SHOWN = {code: f"\\u{code:04x}" for code in _HIDDEN}
 
 
-def call_said(content: CallContent | None, title: str = "What was said") -> Markup:
-    """Return the section of a call's page; nothing where no text is there, or not for this reader."""
+def call_said(content: CallContent | None, title: str = "What was said", opened: int = 1) -> Markup:
+    """Return the section of a call's page; nothing where no text is there, or not for this reader. Of its messages
+    so many of the last are open.
+    """
     if content is None:
         return NOTHING
     messages = [
-        _message(each, is_open=index == len(content.messages)) for index, each in enumerate(content.messages, 1)
+        _message(each, is_open=index > len(content.messages) - opened) for index, each in enumerate(content.messages, 1)
     ]
     answer = [] if content.answer is None else [_message(content.answer, is_open=True, name=_answer_name(content))]
     return tag("section", tag("h2", title), _notes(content), tag("div", *messages, *answer, class_="said"))

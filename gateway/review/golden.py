@@ -45,9 +45,9 @@ class GoldenCase:
     def metadata(self) -> dict[str, Any]:
         """Return where the case comes from, and the results of its tools."""
         label = self.label
-        about = {"call_id": label.call_id, "version": label.version, "label": label.label, "labelled_at": label.at}
+        origin = {"call_id": label.call_id, "version": label.version, "label": label.label, "labelled_at": label.at}
         comment = {"comment": label.comment} if label.comment else {}
-        return {**about, **comment, **({"tool_results": dict(self.tool_results)} if self.tool_results else {})}
+        return {**origin, **comment, **({"tool_results": dict(self.tool_results)} if self.tool_results else {})}
 
 
 def golden_case(label: LabelView) -> GoldenCase | str:

@@ -107,7 +107,10 @@ class StatusBuilder:
         snapshot, event = self._last.get(name, (_NOTHING, {}))
         view = agent_view(entry, snapshot, event, self.prices.unpriced(name))
         return replace(
-            view, openings=self._openings.sentence(name), retirements=tuple(map(_retirement, self._endings(name)))
+            view,
+            openings=self._openings.sentence(name),
+            retirements=tuple(map(_retirement, self._endings(name))),
+            reviews=None if entry.agent.review is None else snapshot.reviews,
         )
 
     async def _glance(self, name: str) -> None:

@@ -180,7 +180,8 @@ class AgentView:
     this replica has seen of calls that begin alike, `retirements` which models end within 60 days, `excluded` who is
     kept off the canary, `ignored_rules` which rules point to a version that was rolled back. `measure_here` says what
     this replica does alone while the store is away: a quarantine, or an exclusion. `split_mismatch` says that the
-    canary's share of the calls is proven not to be its weight.
+    canary's share of the calls is proven not to be its weight. `reviews` counts answers that wait for people,
+    None where nobody reviews.
     """
 
     phase: str | None
@@ -212,6 +213,7 @@ class AgentView:
     ignored_rules: tuple[str, ...] = ()
     measure_here: str | None = None
     split_mismatch: bool = False
+    reviews: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ from gateway.store.limits import LimitStore
 from gateway.store.notices import GROUP, pending, take, taken
 from gateway.store.reaching import key_of
 from gateway.store.receivers import ReceiverStore
-from gateway.store.reviews import ReviewKeeping
+from gateway.store.reviews import ReviewKeeping, waiting_key
 from gateway.store.scripts import COMMIT, FLUSH, LEASE, PROBE, READ, RECENT, Script
 from gateway.store.seam import (
     MAX_FAILING_UNITS,
@@ -136,9 +136,10 @@ class RedisStore(
             pipe.hgetall(key_of(agent, "evidence", evidence))
             pipe.hgetall(key_of(agent, "tally", rollout))
             pipe.hgetall(key_of(agent, "reasons", rollout))
-            sums, tallies, reasons = await self._execute(pipe)
-        recent = read_recent(now, *counted)
-        return Snapshot(state, decode_sides(sums, now), decode_tallies(tallies), now, recent, decode_reasons(reasons))
+            pipe.hlen(waiting_key(agent))
+            sums, tallies, found, reviews = await self._execute(pipe)
+        sides, recent, reasons = decode_sides(sums, now), read_recent(now, *counted), decode_reasons(found)
+        return Snapshot(state, sides, decode_tallies(tallies), now, recent, reasons, int(reviews))
 
     async def failure_reasons(self, agent: str, rollout: int) -> ReasonsByVersion:
         async with self._reach():

@@ -30,12 +30,12 @@ class ReviewKeeping:
             for first in range(0, len(agents), _AGENTS_AT_ONCE):
                 pipe, portion = self._pipeline(), agents[first : first + _AGENTS_AT_ONCE]
                 for agent in portion:
-                    pipe.hlen(_keys(agent)[0])
+                    pipe.hlen(waiting_key(agent))
                 found |= zip(portion, map(int, await self._execute(pipe)), strict=True)
         return found
 
     async def waiting_reviews(self: Reaching, agent: str) -> list[WaitingReview]:
-        kept = [each for each in await _read(self, _keys(agent)[0]) if each["ends"] > time.time()]
+        kept = [each for each in await _read(self, waiting_key(agent)) if each["ends"] > time.time()]
         return [_review(each) for each in sorted(kept, key=lambda each: (_is_sampled(each), each["turn"]))]
 
     async def review_labels(self: Reaching, agent: str) -> list[ReviewLabel]:
@@ -83,8 +83,13 @@ async def _read(store: Reaching, name: str) -> list[dict[str, Any]]:
     return [{**orjson.loads(text), "key": key} for key, text in kept.items()]
 
 
+def waiting_key(agent: str) -> str:
+    """Return the key of the hash of calls that wait."""
+    return key_of(agent, "review", "waiting")
+
+
 def _keys(agent: str) -> tuple[str, str]:
-    return key_of(agent, "review", "waiting"), key_of(agent, "review", "labels")
+    return waiting_key(agent), key_of(agent, "review", "labels")
 
 
 def _is_sampled(kept: Mapping[str, Any]) -> bool:

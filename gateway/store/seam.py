@@ -148,7 +148,7 @@ class FlushReply:
 class Snapshot:
     """An agent's record, its evidence, and its tallies of the rollout; `now` is the store's clock in Unix seconds.
 
-    `recent` is what was counted in the last hour, whatever the rollout.
+    `recent` is what was counted in the last hour, whatever the rollout; `reviews` calls wait for people.
     """
 
     state: State | None
@@ -157,6 +157,7 @@ class Snapshot:
     now: float
     recent: RecentCells = field(default_factory=RecentCells)
     reasons: ReasonsByVersion = field(default_factory=dict)
+    reviews: int = 0
 
 
 @dataclass(frozen=True, slots=True)

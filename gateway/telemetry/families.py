@@ -124,6 +124,9 @@ HANDOVERS_WAITING = MetricFamily(
     "serinus_handovers_waiting", "gauge", "Conversations that wait for a person's reply, of the latest 200 handovers.",
     ("agent",), merge="max",
 )  # fmt: skip
+REVIEWS_WAITING = MetricFamily(
+    "serinus_reviews_waiting", "gauge", "Answers that wait for people who review them.", ("agent",), merge="max"
+)
 BUILD_INFO = MetricFamily("serinus_build_info", "info", "The version of the gateway.", ("version",))
 
 ROLLOUT_INFO = MetricFamily(
@@ -165,7 +168,7 @@ OF_EACH_PROCESS = (
     IN_FLIGHT, CIRCUIT_OPEN, STORE_UP, QUARANTINE, CONFIG_PROBLEMS, CONFIG_LOADED,
 )  # fmt: skip
 OF_ALL = (
-    NOTICES_PENDING, HANDOVERS_WAITING, MODEL_SHUTDOWN, BUILD_INFO, ROLLOUT_INFO, EVAL_VERDICT, PHASE, WEIGHT, STEP,
-    EVIDENCE, THRESHOLD, MEASURED, LIMIT, SPLIT_MISMATCH,
+    NOTICES_PENDING, HANDOVERS_WAITING, REVIEWS_WAITING, MODEL_SHUTDOWN, BUILD_INFO, ROLLOUT_INFO, EVAL_VERDICT, PHASE,
+    WEIGHT, STEP, EVIDENCE, THRESHOLD, MEASURED, LIMIT, SPLIT_MISMATCH,
 )  # fmt: skip
 FAMILIES = (*COUNTED, *OF_EACH_PROCESS, *OF_ALL)

@@ -14,7 +14,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 _ALL_RULES = "{resultTypes: ['violations']}"
 _CONTRAST = "{resultTypes: ['violations'], runOnly: ['color-contrast']}"
-_IN_THE_DARK = ("overview-failing", "suspect", "rolled-back", "store-away", "conversation")  # every colour there is
+_IN_THE_DARK = (
+    "overview-failing",
+    "suspect",
+    "rolled-back",
+    "store-away",
+    "conversation",
+    "review-pair",
+)  # every colour there is
 
 
 async def violations(window: Window, options: str) -> list[str]:

@@ -23,7 +23,7 @@ window.EventSource = class extends EventTarget {
 };
 """
 _ZONE = "Europe/Berlin"
-_FILES = {"status.css": "text/css", "status.js": "text/javascript"}
+_FILES = {"status.css": "text/css", "status.js": "text/javascript", "review.js": "text/javascript"}
 
 
 @dataclass(slots=True)

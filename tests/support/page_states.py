@@ -25,7 +25,9 @@ from gateway.pages.call_page import call_page
 from gateway.pages.conversation_page import conversation_page
 from gateway.pages.frame import LivePage
 from gateway.pages.overview import overview
+from gateway.pages.review_page import LastLabel, item_page, reviews_page, start_page
 from gateway.pages.search_page import calls_page, conversations_page
+from gateway.review.view import AgentReviewsView, LabelView, OpenReviewView, WaitingView
 from gateway.rollout.status_view import (
     AgentView,
     ConfigView,
@@ -372,6 +374,39 @@ def conversation_said() -> ConversationTree:
     return replace(shown, steps=tuple(steps))
 
 
+def reviews_of(**members: Any) -> AgentReviewsView:
+    labels = {"bad": 3, "unsure": 1, "good": 24}
+    reasons = {"sample": 9, "low_judge": 3, "escalated": 2}
+    return replace(AgentReviewsView("support", 12, reasons, at(hours=5), labels, 1), **members)
+
+
+def label_given(**members: Any) -> LabelView:
+    return replace(
+        LabelView(call(1).id, "t", "v2", "canary", ("sample",), "good", "", "ada", at(seconds=9), None), **members
+    )
+
+
+def _answer(text: str) -> CallContent:
+    """A short conversation with a tool, and its answer."""
+    found = ContentPart("tool_call", '{"order":"7x8j2"}', "call_1", "lookup_order")
+    result = replace(found, kind="tool_result", text='{"status":"shipped","carrier":"DHL"}')
+    return CallContent(
+        (
+            ContentMessage("user", (ContentPart("text", "Where is my order 7x8j2?"),)),
+            ContentMessage("assistant", (found,)),
+            ContentMessage("tool", (result,)),
+        ),
+        ContentMessage("assistant", (ContentPart("text", text),)),
+    )
+
+
+def review_item(*answers: str) -> LivePage:
+    """The page of an answer, or of a pair, behind one that was labelled just before."""
+    cases = tuple(map(_answer, answers))
+    view = OpenReviewView("support", "5f1c0a9d3e7b24688c1d2e3f", at(minutes=-9), cases)
+    return item_page(view, LastLabel((label_given(),), "aa"))
+
+
 _FAILURES = (
     ReasonView(76, at(minutes=2), "anthropic/claude-sonnet-4-5", "status", 529, "overloaded_error", "Overloaded", True,
                (call(1).id, call(2).id)),
@@ -407,4 +442,9 @@ STATES: Mapping[str, Callable[[], LivePage]] = {
     "calls-none": lambda: calls_page(CallList((), None), {"unanswered": "true"}),
     "conversations": lambda: conversations_page(ConversationList((_summary(), _summary(unanswered=1)), None), {}),
     "failing": lambda: page_of(failing(), None),
+    "reviews": lambda: reviews_page((WaitingView("support", 12), WaitingView("search", 0))),
+    "reviews-none": lambda: reviews_page(()),
+    "review-start": lambda: start_page(reviews_of(), "../", LastLabel((label_given(),), "aa"), "It was too late."),
+    "review-item": lambda: review_item("Your order has been shipped with DHL and arrives tomorrow."),
+    "review-pair": lambda: review_item("It was shipped.", "Your order is on its way with DHL."),
 }  # fmt: skip

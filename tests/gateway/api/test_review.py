@@ -376,3 +376,15 @@ async def test_labels_calibrate_the_judge(tmp_path: Path, redis_url: str, agent:
         found = await here.served.store.agreement(agent, "judge-1")
         assert sum(astuple(found)) == 3
         assert [each["judge"] for each in await here.labels()] == [1.0, 0.0, 0.0, 1.0, None]
+
+
+async def test_the_status_says_how_many_wait(here: Desk) -> None:
+    """With the way to them, on the page; as a number in the metrics, of agents that are reviewed alone."""
+    for text in ("one", "two"):
+        await here.call(text)
+    status = await here.json(f"/status/{here.agent}")
+    assert status["agents"][here.agent]["reviews"] == 2
+    for path, way in (("/status", f"review/{here.agent}"), (f"/status/{here.agent}", f"../review/{here.agent}")):
+        assert f'href="{way}"' in (await here.see(path, HTML)).body.decode()
+    metrics = (await here.see("/metrics", BEARER)).body.decode()
+    assert f'serinus_reviews_waiting{{agent="{here.agent}"}} 2' in metrics

@@ -1,6 +1,6 @@
 """The pages on which people review calls: what waits, and one answer, or one of each arm, to be labelled.
 
-Until it is labelled nothing on the page says which version or arm gave an answer, or why it was chosen.
+Until a label counts nothing on the page says which version or arm gave the answer, or why it was chosen.
 """
 
 from collections.abc import Iterator, Sequence
@@ -120,12 +120,19 @@ def _last(last: LastLabel) -> Markup:
     """Return what became of the labels before, with a button to take them back while they do not count."""
     if not last.labels:
         return NOTHING
-    said = "; ".join(f"{label.version}{f' ({label.arm})' if label.arm else ''} {label.label}" for label in last.labels)
+    said = "; ".join(_labelled(label, is_blind=bool(last.address)) for label in last.labels)
     undo = NOTHING
     if last.address:
         button = tag("button", tag("kbd", "u"), " Take it back", name="do", value="undo", data_key="u")
         undo = tag("form", button, method="post", action=last.address, class_="undo")
     return tag("div", tag("p", f"Labelled: {said}.", role="status"), undo, class_="done last")
+
+
+def _labelled(label: LabelView, *, is_blind: bool) -> str:
+    """Return a label in words. The version is told once it can be taken back no more, or a second try would know it."""
+    if is_blind:
+        return label.label
+    return f"{label.version}{f' ({label.arm})' if label.arm else ''} {label.label}"
 
 
 def _labels() -> Markup:

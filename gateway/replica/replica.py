@@ -155,6 +155,7 @@ class Gateway:
         await asyncio.gather(*self.tasks, return_exceptions=True)
         await self.escalations.finish()
         await self.traces.finish()
+        await self.services.reviews.queue.finish()
         await self.services.controller.finish()
         await asyncio.gather(self.sharing.finish(), self.services.proxy.limits.leases.finish())
         await self.store.memory.keep(self.store.store)

@@ -28,7 +28,7 @@ from gateway.timings import USUAL, Timings
 SCORES: Final[dict[LabelName, float]] = {"bad": 0.0, "good": 1.0}  # unsure is no score
 COUNTED: Final = "counted"
 _STEP_SECONDS = 0.5
-_UNKNOWN = "the call's caller is no longer configured"
+_UNKNOWN = "the call's caller is no longer configured, or may not call the agent"
 _SCORED = "the call had a score already; the first score counts"
 _UNSURE = "unsure is no score"
 

@@ -84,6 +84,13 @@ class ReviewQueue:
             else:
                 is_away = False
 
+    async def finish(self) -> None:
+        """Write what is left; a store that is away gets nothing more."""
+        try:
+            await self.write()
+        except StoreAway:
+            self._log.warning("reviews_not_queued", waiting=len(self._chosen))
+
     async def write(self) -> None:
         """Write what was chosen until now. Raises StoreAway; then it waits for the next time."""
         while self._chosen:

@@ -1,7 +1,7 @@
 """Views of reviews: what waits, what somebody has before them, and the labels. Times are RFC 3339 in UTC."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.contents.content import CallContent
 from gateway.judging.verdict import JudgeVerdict
@@ -72,7 +72,7 @@ class LabelList:
 @dataclass(frozen=True, slots=True)
 class OpenReviewView:
     """The texts that somebody has before them, in the order in which they are labelled: blind, so nothing else of the
-    calls. `labels` are the labels given under this lease.
+    calls. `labels` are those given under this lease; what they are for is told once they count.
     """
 
     agent: str
@@ -115,4 +115,13 @@ def open_review(agent: str, found: OpenReview) -> OpenReviewView:
     """Return the view of what somebody has before them."""
     until = timestamp(found.lease.until) if found.lease.until else None
     contents = tuple(case.content for case in found.cases)
-    return OpenReviewView(agent, found.name, until, contents, tuple(map(label_view, found.lease.labels)))
+    labels = tuple(_blind_view(label, found.lease.now) for label in found.lease.labels)
+    return OpenReviewView(agent, found.name, until, contents, labels)
+
+
+def _blind_view(label: ReviewLabel, now: float) -> LabelView:
+    """Return the view of a label for whoever gave it: while they may take it back, nothing tells the version."""
+    view = label_view(label)
+    if label.counts_at <= now:
+        return view
+    return replace(view, call_id="", conversation="", version="", arm=None, reasons=())

@@ -6,11 +6,12 @@
 -- Returns JSON. What is over is deleted wherever it is met.
 --
 -- A call has `ends` (Unix seconds), `turn` (its place in the queue), and, where somebody has it, `lease` and `held`, the
--- end of that. A label has besides `label`, `comment`, `by`, `labelled`, `counts_at`, `claimed` (the replica that counts it)
--- and `counted`.
+-- end of that. A label has besides `label`, `comment`, `by`, `labelled`, `counts_at`, `claimed` (the replica that counts it),
+-- `claimed_at` and `counted`.
 
 local WAITING, LABELS = KEYS[1], KEYS[2]
 local CLAIMED_AT_ONCE = 50
+local LOST = 3600 -- seconds after which a replica that has claimed a label and not settled it is gone
 local given = cjson.decode(ARGV[2])
 local second, microsecond = unpack(redis.call('TIME'))
 local now = tonumber(second) + tonumber(microsecond) / 1000000
@@ -192,9 +193,13 @@ end
 function operations.claim()
   local found = {}
   for _, each in ipairs(read(LABELS)) do
+    if each.counted == '' and each.claimed ~= '' and each.claimed ~= given.replica and each.claimed_at + LOST < now then
+      each.counted = 'not known: the gateway that counted it has ended'
+      write(LABELS, each)
+    end
     local is_due = each.counted == '' and each.counts_at <= now
     if is_due and (each.claimed == '' or each.claimed == given.replica) and #found < CLAIMED_AT_ONCE then
-      each.claimed = given.replica
+      each.claimed, each.claimed_at = given.replica, now
       write(LABELS, each)
       found[#found + 1] = each
     end

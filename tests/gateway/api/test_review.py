@@ -116,7 +116,8 @@ async def test_a_call_is_reviewed(here: Desk) -> None:
     assert lease["cases"][0]["messages"][0]["parts"][0]["text"] == "is it open?" and lease["labels"] == []
     assert call.headers["x-serinus-call-id"] not in json.dumps(lease)
     labelled = json.loads((await here.label(lease["lease"], "bad", "it is closed")).body)
-    assert labelled["cases"] == [] and labelled["labels"][0]["version"] == call.version
+    given = labelled["labels"][0]
+    assert (labelled["cases"], given["label"], given["version"], given["call_id"]) == ([], "bad", "", "")
     (label,) = await here.labels()
     assert (label["call_id"], label["label"], label["comment"], label["by"], label["counted"]) == (
         call.headers["x-serinus-call-id"], "bad", "it is closed", "admin", None,
@@ -202,7 +203,8 @@ async def test_a_pair_is_of_both_arms(here: Desk) -> None:
     pair = await here.take("pair")
     assert len(pair["cases"]) == 2
     reply = await here.send(f"/{pair['lease']}", {"label-0": "bad", "label-1": "good", "comment-1": "kind"})
-    labels = {each["version"]: (each["label"], each["comment"]) for each in json.loads(reply.body)["labels"]}
+    assert reply.status == 200
+    labels = {each["version"]: (each["label"], each["comment"]) for each in await here.labels()}
     assert labels.keys() == {"v1", "v2"} and sorted(labels.values()) == [("bad", ""), ("good", "kind")]
 
 
@@ -220,7 +222,17 @@ async def test_nothing_on_the_page_tells_the_version(here: Desk) -> None:
     done = await here.send(f"/{lease}", {"label-0": "good", "kind": "single"}, BASIC, *OWN, HTML)
     assert (done.status, done.headers["location"]) == (303, f"../{here.agent}?after={lease}")
     after = (await here.see(f"/review/{here.agent}?after={lease}", BASIC, HTML)).body.decode()
-    assert f"Labelled: {call.version}" in after and "Take it back" in after
+    assert "Labelled: good." in after and "Take it back" in after and call.version not in after
+
+
+async def test_a_label_that_counts_tells_the_version(tmp_path: Path, redis_url: str, agent: str) -> None:
+    """It can be taken back no more, so nobody labels again with that knowledge."""
+    async with desk(tmp_path, redis_url, agent, AT_ONCE) as (here, _):
+        call = await here.call()
+        lease = (await here.take())["lease"]
+        assert json.loads((await here.label(lease)).body)["labels"][0]["version"] == call.version
+        page = (await here.see(f"/review/{agent}?after={lease}", HTML)).body.decode()
+        assert f"Labelled: {call.version} (" in page and "Take it back" not in page
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Reviews in the store: a call waits once, one person has it, and a label is given and counted once."""
 
+import json
 from dataclasses import replace
 from time import time
 
@@ -106,6 +107,22 @@ async def test_labels_count_once(new_store: NewStore, agent: str) -> None:
     await one.settle_labels(agent, {"a": "as a score"})
     assert await one.claim_labels(agent) == []
     assert [each.counted for each in await other.review_labels(agent)] == ["as a score", ""]
+
+
+async def test_a_replica_that_dies_while_it_counts(new_store: NewStore, agent: str) -> None:
+    """Nobody knows whether it has counted: after an hour that is said, and the label counts no second time."""
+    one, other = new_store(), new_store()
+    await add(one, agent, "a")
+    await lease(one, agent, "ada")
+    await one.label_reviews(agent, "ada", {"a": GOOD}, "ada", 0.0)
+    assert len(await one.claim_labels(agent)) == 1
+    name = f"serinus:{{{agent}}}:review:labels"
+    kept = json.loads(str(await one._client.hget(name, "a")))
+    await one._client.hset(name, "a", json.dumps({**kept, "claimed_at": kept["claimed_at"] - 3_601}))
+    assert await other.claim_labels(agent) == []
+    assert [each.counted for each in await other.review_labels(agent)] == [
+        "not known: the gateway that counted it has ended"
+    ]
 
 
 async def test_a_label_is_taken_back(store: RedisStore, agent: str) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import shutil
+import tempfile
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -38,11 +40,17 @@ class EvaluatorDeclined(Exception):
 
 
 class EvaluatorProcess:
-    """A child of an evaluator. `secrets` never appear in what it is quoted with."""
+    """A child of an evaluator. `secrets` never appear in what it is quoted with.
 
-    def __init__(self, evaluator: Evaluator, child: asyncio.subprocess.Process, secrets: Sequence[str]) -> None:
+    `folder` is its own for temporary files, and goes with it.
+    """
+
+    def __init__(
+        self, evaluator: Evaluator, child: asyncio.subprocess.Process, secrets: Sequence[str], folder: str
+    ) -> None:
         self._evaluator = evaluator
         self._child = child
+        self._folder = folder
         self._secrets = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
         self._last_words = deque[int](maxlen=_LAST_WORDS)
         self._listener = asyncio.create_task(self._listen())
@@ -52,20 +60,25 @@ class EvaluatorProcess:
         """Start a child with the variables that it may have, and those of the door. Raises EvaluatorFault."""
         named = {name: os.environ[name] for name in evaluator.env if name in os.environ}
         pipe = asyncio.subprocess.PIPE
+        folder = await asyncio.to_thread(tempfile.mkdtemp, prefix="serinus-evaluator-")
         try:
             child = await asyncio.create_subprocess_exec(
                 *evaluator.command,
                 stdin=pipe,
                 stdout=pipe,
                 stderr=pipe,
-                env={**environment(), **named, **door},
+                env={**environment(), "TMPDIR": folder, **named, **door},
                 cwd=evaluator.cwd,
                 limit=LONGEST_LINE,
                 start_new_session=True,
             )
         except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
             raise EvaluatorFault(f"cannot be started: {error.strerror}: {one_line(evaluator.run[0])}") from None
-        return cls(evaluator, child, [*named.values(), key])
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return cls(evaluator, child, [*named.values(), key], folder)
 
     async def ask(self, item: Mapping[str, Any]) -> EvaluatorReply:
         """Return the score of an item. Raises EvaluatorFault and EvaluatorDeclined."""
@@ -83,9 +96,11 @@ class EvaluatorProcess:
     async def end(self) -> None:
         """Kill the child with all that it has started."""
         self._listener.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._listener
-        await end(self._child)
+        await asyncio.gather(self._listener, return_exceptions=True)
+        try:
+            await end(self._child)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     async def _exchange(self, item: bytes) -> bytes:
         writer, reader = self._child.stdin, self._child.stdout

@@ -9,10 +9,12 @@ from evals.cases import Case, CheckSpec, SourceLine, SuiteError
 from evals.suites.cases_by_id import DEFAULT_TURNS, case_terms
 from evals.suites.conversation import asked, texts
 from evals.suites.json_tree import parse_json
-from evals.suites.values import place_of, plain_mapping, refusal
+from evals.suites.values import place_of, plain, plain_mapping, refusal
 from gateway.config.nodes import Node
 
 FACTUALITY_NOTE = "the dataset has no checks of its own: each answer is judged against its reference (`factuality`)"
+_TOOL_KEYS = ("expected_tools", "expectedTools", "reference_tool_calls")
+_ARGUMENT_KEYS = ("args", "arguments", "input_parameters", "inputParameters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +80,25 @@ def finished_case(row: Node, case: Case, metadata_key: str = "metadata", *, is_j
         critical=terms.critical,
         max_turns=terms.max_turns if terms.max_turns != DEFAULT_TURNS else case.max_turns,
         tool_results=terms.tool_results,
-        metadata=terms.metadata,
+        metadata={**_expected_tools(row), **terms.metadata},
     )
+
+
+def _expected_tools(row: Node) -> dict[str, JsonValue]:
+    """Return the tools that a row expects with their arguments, as scorers out of process get them."""
+    for key in _TOOL_KEYS:
+        node = cell_value(row.get(key))
+        tools = [_expected_tool(each) for each in ((node.items or (node,)) if node is not None else ())]
+        named: list[JsonValue] = [tool for tool in tools if tool["name"] is not None]
+        if named:
+            return {"expected_tools": named}
+    return {}
+
+
+def _expected_tool(node: Node) -> dict[str, JsonValue]:
+    name = node.get("name") if node.entries else node
+    given = next((node.entries[key] for key in _ARGUMENT_KEYS if key in node.entries), None)
+    return {"name": None if name is None else name.text, "arguments": {} if given is None else plain(given)}
 
 
 def id_of(row: Node, key: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,9 +58,8 @@ async def test_a_score_is_kept_for_its_answer(tmp_path: Path) -> None:
 @pytest.mark.parametrize("more", [{"judge": "standin/bad"}, {"embedder": "standin/good"}, {"env": ("HOME",)}, {}])
 async def test_a_score_is_kept_for_its_evaluator(more: dict[str, object], tmp_path: Path) -> None:
     """Another judge, embedder or variable is another evaluator; so are other files, by the digest."""
-    evaluator, other = evaluator_in(tmp_path), evaluator_in(tmp_path, **more)
-    if not more:
-        object.__setattr__(other, "sha256", "1" * 64)
+    evaluator = evaluator_in(tmp_path)
+    other = evaluator_in(tmp_path, **more) if more else replace(evaluator, sha256="1" * 64)
     with kept_answers(tmp_path / "kept.sqlite") as kept:
         async with evaluating(tmp_path, kept=kept) as (_, evaluators):
             await scored(evaluators, evaluator, "a", run=COUNT)

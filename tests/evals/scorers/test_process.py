@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,17 @@ async def test_a_child_gets_the_named_variables_alone(tmp_path: Path, monkeypatc
     assert found.reason.endswith(str(tmp_path))
 
 
+async def test_temporary_files_go_with_their_child(tmp_path: Path) -> None:
+    """Each child has a folder of its own for them, also one that ends badly."""
+    run = "import tempfile; open('seen', 'a').write(tempfile.mkstemp()[1] + chr(10))"
+    async with evaluating(tmp_path) as (_, evaluators):
+        await scored(evaluators, evaluator_in(tmp_path), run=f"{run}; sys.exit(1)")
+        await scored(evaluators, evaluator_in(tmp_path), run=run)
+        first, second = (tmp_path / "seen").read_text().split()
+        assert os.path.exists(second) and os.path.dirname(first) != os.path.dirname(second)  # noqa: ASYNC240
+    assert not any(map(os.path.exists, (first, second, os.path.dirname(first), os.path.dirname(second))))
+
+
 async def test_last_words_are_bounded_and_without_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An exception's text may hold a key."""
     monkeypatch.setenv("LICENCE", "licence-of-mine")
@@ -146,10 +158,8 @@ async def test_words_of_an_evaluator_are_one_line(tmp_path: Path) -> None:
 
 async def test_a_command_that_is_not_there_decides_nothing(tmp_path: Path) -> None:
     """The sentence names it."""
-    evaluator = evaluator_in(tmp_path)
     async with evaluating(tmp_path) as (_, evaluators):
-        object.__setattr__(evaluator, "run", ("./nowhere",))
-        found = await scored(evaluators, evaluator)
+        found = await scored(evaluators, replace(evaluator_in(tmp_path), run=("./nowhere",)))
     assert found.undecided and "cannot be started: No such file or directory: ./nowhere" in found.reason
 
 

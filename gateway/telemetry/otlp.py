@@ -25,12 +25,12 @@ class SpanBatch:
     """Spans of one request. They are written into its message at once: to copy a message takes as long as to make it
     anew."""
 
-    def __init__(self, resource: Mapping[str, str]) -> None:
+    def __init__(self, resource: Mapping[str, str], schema: str = "") -> None:
         self._request = ExportTraceServiceRequest()
         of_resource = self._request.resource_spans.add()
         _add(of_resource.resource.attributes, resource)
         scope = of_resource.scope_spans.add()
-        scope.scope.name, scope.scope.version = "serinus", __version__
+        scope.scope.name, scope.scope.version, scope.schema_url = "serinus", __version__, schema
         self._spans = scope.spans
 
     def __len__(self) -> int:

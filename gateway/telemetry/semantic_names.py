@@ -16,19 +16,24 @@ FOREIGN_OPT_INS: Final = frozenset(
 
 
 class SemanticNames(NamedTuple):
-    """Attributes whose name or presence differs between the generations."""
+    """Attributes whose name or presence differs between the generations; `schema` is the URL of a generation's own
+    description.
+    """
 
+    schema: str
     agent_id: str
     cache_written: str
     continued: str
 
 
 V1_41: Final = SemanticNames(
+    schema="https://opentelemetry.io/schemas/1.41.0",
     agent_id="gen_ai.agent.id",
     cache_written="gen_ai.usage.cache_creation.input_tokens",
     continued="",
 )
 LATEST: Final = SemanticNames(
+    schema="",
     agent_id="",  # of internal spans it was taken away
     cache_written="gen_ai.usage.cache_write.input_tokens",
     continued="gen_ai.request.previous_response.id",

@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import NamedTuple
 
+from gateway import __version__
 from gateway.calls import Attempt, Call, Operation, Outcome
 from gateway.contents.content import CallContent
 from gateway.formats.applied import AppliedVersion
@@ -69,10 +70,10 @@ class Tracing:
         self._settings = settings
         self._exporter = exporter
         self._parts = parts
-        self._resource = {"service.instance.id": parts.replica, **settings.resource}
+        self._resource = {"service.instance.id": parts.replica, "service.version": __version__, **settings.resource}
         self.context_of = lru_cache(maxsize=MOST_AT_ONCE)(self._context_of)  # asked at each try, and at the call's end
         self._queue: deque[_Noted | ToolSpan | Span] = deque()
-        self._unsent = SpanBatch(self._resource)
+        self._unsent = SpanBatch(self._resource, settings.names.schema)
         self._wake = asyncio.Event()
         self._asked = AskedTools()
         self._scores = LateScores()
@@ -234,7 +235,7 @@ class Tracing:
             await asyncio.sleep(0)
         if self._unsent:
             await self._exporter.send(self._unsent.body(), len(self._unsent))
-            self._unsent = SpanBatch(self._resource)
+            self._unsent = SpanBatch(self._resource, self._settings.names.schema)
 
     async def _content(self, what: _Noted | ToolSpan | Span) -> CallContent | None:
         """Return the texts of a call that are exported with it."""

@@ -42,6 +42,7 @@ class SpanSeen:
     message: str
     events: Mapping[str, Mapping[str, Any]]
     service: Mapping[str, Any]
+    schema: str = ""
 
 
 @dataclass(slots=True)
@@ -96,7 +97,9 @@ class OtlpReceiver:
         self.raw.append(plain)
         for resource in ExportTraceServiceRequest.FromString(plain).resource_spans:
             service = _values(resource.resource.attributes)
-            self.spans += [_seen(span, service) for scope in resource.scope_spans for span in scope.spans]
+            self.spans += [
+                _seen(span, service, scope.schema_url) for scope in resource.scope_spans for span in scope.spans
+            ]
         partial = ExportTracePartialSuccess(rejected_spans=self.rejects)
         answer: bytes = ExportTraceServiceResponse(partial_success=partial).SerializeToString()
         return answer
@@ -117,12 +120,12 @@ def named(spans: Sequence[SpanSeen], name: str) -> SpanSeen:
     return found
 
 
-def _seen(span: Span, service: Mapping[str, Any]) -> SpanSeen:
+def _seen(span: Span, service: Mapping[str, Any], schema: str) -> SpanSeen:
     return SpanSeen(
         span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex(), KINDS[span.kind], span.name,
         (span.start_time_unix_nano / 1e9, span.end_time_unix_nano / 1e9), _values(span.attributes),
         span.status.code == 2, span.status.message, {event.name: _values(event.attributes) for event in span.events},
-        service,
+        service, schema,
     )  # fmt: skip
 
 

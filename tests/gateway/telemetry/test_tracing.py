@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway import __version__
 from gateway.rehearsal.standin import ModelBehaviour
 from tests.support.calling import HELLO, PROVIDER_KEY, Place, eventually, failing
 from tests.support.otlp import OtlpReceiver, named
@@ -31,6 +32,7 @@ async def test_tree_of_a_call(serve: Serve, receiver: OtlpReceiver) -> None:
     assert len({span.trace_id for span in spans}) == 1
     assert {span.values["serinus.call_id"] for span in spans} == {answer.headers["x-serinus-call-id"]}
     assert server.service["service.name"] == "birds" and server.service["team"] == "a b"
+    assert server.service["service.version"] == __version__ and server.schema.endswith("/1.41.0")
 
 
 async def test_attributes_of_a_call(serve: Serve, receiver: OtlpReceiver) -> None:

@@ -73,6 +73,7 @@ class StatusBuilder:
         self._openings = openings
         self._endings = endings
         self._store = store
+        self._table = table
         self._last: dict[str, tuple[Snapshot, Mapping[str, Any]]] = {}
         self._latest = latest
         self._recent = RecentViews(table, self._refresh, self._view, glance=self._glance)
@@ -114,8 +115,10 @@ class StatusBuilder:
         )
 
     async def _glance(self, name: str) -> None:
-        """Refresh an agent by what the judge has read of it, where the judge has looked."""
-        await self._refresh(name, self._latest(name))
+        """Refresh an agent by what the judge has read of it, where the judge has looked since its record changed."""
+        seen, entry = self._latest(name), self._table.entry(name)
+        is_current = seen is not None and entry is not None and seen.state == entry.state
+        await self._refresh(name, seen if is_current else None)
 
     async def _refresh(self, name: str, seen: Snapshot | None = None) -> None:
         with suppress(StoreAway):

@@ -43,6 +43,20 @@ async def test_what_the_judge_has_read_is_not_read_again(redis_url: str, agent: 
             assert await _read(status, each, names[:FEW]) == FEW
 
 
+async def test_a_record_that_changed_is_read(redis_url: str, agent: str) -> None:
+    """The judge looked before somebody paused the trial: the overview of many shows the pause, and who made it."""
+    names = [f"{agent}-{number}" for number in range(FEW + 1)]
+    async with replicas(redis_url, 1) as (here,):
+        await here.configure(*map(agent_named, names))
+        await here.controller.poll()
+        latest = here.controller.latest
+        status = StatusBuilder(here.store, here.table, PRICES, SharedOpenings(lambda: 0.0), latest=latest)
+        await here.commands.act(names[0], here.state(names[0]).epoch, command("pause"))
+        assert await _read(status, here, names) == 1
+        decision = (await status.agents(names))[names[0]].last_decision
+        assert decision is not None and decision.action == "pause"
+
+
 async def test_a_look_that_failed_is_not_shown(redis_url: str, agent: str) -> None:
     """What the judge read before is no longer the latest: somebody else may look now."""
     async with replicas(redis_url, 1) as (here,):

@@ -320,6 +320,8 @@ def _beginning(
         return "pending", "wait", 0, refusal
     share = intent.steps[0].share
     reason = f"{intent.canary.version} on trial at {percent(share)} over {intent.stable.version}"
+    if state is not None and state.phase == "pending" and state.serves(intent) and intent.gate is None:
+        reason += ", without the evaluation that it waited for: this configuration needs none"
     return "running", "start", share, reason
 
 

@@ -9,7 +9,7 @@ from tests.support.crowd import Reply, crowd
 from tests.support.evaluation_records import SUITE, record
 from tests.support.processes import Served, serving
 from tests.support.redis_servers import until
-from tests.support.running import ADMIN_TOKEN, provider, trial, write
+from tests.support.running import ADMIN_TOKEN, Running, provider, running, trial, write
 
 GOOD, BAD = ModelBehaviour(chunk_text="good "), ModelBehaviour(chunk_text="bad ")
 
@@ -71,3 +71,23 @@ async def test_a_person_may_let_it_in(tmp_path: Path, agent: str, redis_url: str
                 (await served.ask("GET", f"/audit/{agent}", headers=(f"authorization: Bearer {ADMIN_TOKEN}",))).body
             )
             assert [event["events"][0][name] for name in ("action", "actor", "reason")] == ["approve", "ada", "a fire"]
+
+
+async def test_a_replica_without_the_gate_does_not_open_it_in_silence(
+    tmp_path: Path, agent: str, redis_url: str
+) -> None:
+    """One of two has another configuration: what it begins, it begins for both, and both say how that came."""
+    async with provider() as standin:
+        strict = write(tmp_path / "strict", trial(agent, standin, evaluation={"suite": SUITE}))
+        loose = write(tmp_path / "loose", trial(agent, standin))
+        async with running(strict, redis_url) as one:
+            await until(lambda: shows(one, agent, "v2 has no evaluation on record"))
+            async with running(loose, redis_url) as two:
+                for each in (one, two):
+                    await until(partial(shows, each, agent, "without the evaluation that it waited for"))
+
+
+async def shows(served: Running, agent: str, words: str) -> bool:
+    """Whether the status of a gateway has these words as the reason."""
+    view = (await served.gateway.services.status.agents([agent]))[agent]
+    return words in view.reason

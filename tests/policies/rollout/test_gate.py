@@ -84,6 +84,15 @@ def test_a_record_lets_a_waiting_canary_in() -> None:
     assert (state.phase, state.weight, state.epoch, state.rollout, state.began_at) == ("running", 500, 2, 2, 30.0)
 
 
+def test_a_configuration_without_a_gate_says_what_it_lets_in() -> None:
+    """Edited, or that of another replica: the record, and so the audit, has it. Of another canary there is nothing."""
+    state = after(reconcile(pending(), STEPS, now=30.0))
+    assert (state.phase, state.weight) == ("running", 500)
+    assert state.reason.endswith(", without the evaluation that it waited for: this configuration needs none")
+    other = after(reconcile(pending(), replace(STEPS, canary=V3), now=30.0))
+    assert other.phase == "running" and "without the evaluation" not in other.reason
+
+
 def test_another_reason_to_wait_is_on_record() -> None:
     """An edit of the canary's record that still does not pass."""
     state = after(reconcile(pending(), gated(replace(PASSED, has_passed=False)), now=20.0))

@@ -8,6 +8,7 @@ from pathlib import Path
 import orjson
 
 from evals.cases import CheckSpec
+from evals.money import to_usd
 from evals.results import SuiteResult
 from evals.scorers.evaluator import evaluator_of, is_read
 from gateway.config.evaluation_record import SCHEMA, EvaluationRecord, record_file, written_time
@@ -39,7 +40,7 @@ def record_of(result: SuiteResult, suite_file: str, by: str, judge: str | None) 
         "sentence": verdict.sentence,
         "margin": result.margin,
         "counts": {name: getattr(verdict, name) for name in ("worse", "better", "undecided_runs", "runs")},
-        "cost_usd": result.spent_nano_usd / 1e9,
+        "cost_usd": to_usd(result.spent_nano_usd),
         "at": written_time(result.ended),
         "by": by,
     }

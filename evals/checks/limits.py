@@ -5,8 +5,8 @@ import re
 from evals.checks.checkable import Checkable
 from evals.checks.javascript import text_of, trim
 from evals.checks.scores import CaseScore, decided, not_decided
+from evals.money import to_usd
 
-_NANO_USD = 1_000_000_000
 _APOSTROPHES = re.compile("[\u2032\u2019]")
 # The verbs of which a model says that it will not, and those that it says of some auxiliaries alone.
 _DOING = "answer|assist|engage|fulfill|generate|give|help|participate|provide|support|write"
@@ -44,7 +44,7 @@ def check_cost(given: Checkable) -> CaseScore:
     """The case costs at most `threshold` US dollars."""
     if given.answer.cost_nano_usd is None:
         return not_decided("the model has no known price")
-    cost, most = given.answer.cost_nano_usd / _NANO_USD, given.spec.threshold or 0.0
+    cost, most = to_usd(given.answer.cost_nano_usd), given.spec.threshold or 0.0
     return decided(given.spec, cost <= most, f"cost {cost:.6f} USD, limit {most:g}")
 
 

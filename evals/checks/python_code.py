@@ -15,6 +15,7 @@ from evals.checks.checkable import Checkable
 from evals.checks.javascript import compact, number_of, text_of
 from evals.checks.scores import CaseScore, MetricScore, not_decided
 from evals.child_process import end
+from evals.money import to_usd
 from gateway.child_environment import environment
 
 SECONDS = 30.0
@@ -148,7 +149,7 @@ def _output(given: Checkable) -> JsonValue:
 
 def _context(given: Checkable) -> Mapping[str, Any]:
     case, answer = given.case, given.answer
-    cost = None if answer.cost_nano_usd is None else answer.cost_nano_usd / 1e9
+    cost = None if answer.cost_nano_usd is None else to_usd(answer.cost_nano_usd)
     usage = {"prompt": answer.input_tokens, "completion": answer.output_tokens}
     return {
         "vars": dict(case.inputs),

@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import orjson
 
+from evals.money import to_usd
 from evals.results import CaseResult, CaseRun, SuiteResult
 from evals.verdict.bounds import RatioInterval, ratio_of_totals
 from routing.agents import AgentVersion
 
 SCHEMA: Final = "serinus.eval/1"
-_NANO: Final = 1e9
 _LONGEST: Final = 100_000  # characters of an answer
 
 
@@ -33,7 +33,7 @@ def document(result: SuiteResult) -> dict[str, Any]:
         "repeat": result.repeat,
         "began": _time(result.began),
         "ended": _time(result.ended),
-        "spent_usd": result.spent_nano_usd / _NANO,
+        "spent_usd": to_usd(result.spent_nano_usd),
         "verdict": asdict(result.verdict),
         "ratios": {name: None if found is None else asdict(found) for name, found in ratios(result).items()},
         "left_out": result.left_out,
@@ -57,7 +57,7 @@ def ratios(result: SuiteResult) -> dict[str, RatioInterval | None]:
 
 def _cost(run: CaseRun) -> float | None:
     nano_usd = None if run.answer is None else run.answer.cost_nano_usd
-    return None if nano_usd is None else nano_usd / _NANO
+    return None if nano_usd is None else to_usd(nano_usd)
 
 
 def _both(pairs: Sequence[tuple[Sequence[CaseRun], Sequence[CaseRun]]], value: Any) -> list[tuple[float, float]]:
@@ -110,7 +110,7 @@ def _run(run: CaseRun) -> dict[str, Any]:
     answer = None if run.answer is None else asdict(run.answer)
     if answer is not None:
         cost = answer.pop("cost_nano_usd")
-        answer["cost_usd"] = None if cost is None else cost / _NANO
+        answer["cost_usd"] = None if cost is None else to_usd(cost)
         answer["text"] = answer["text"][:_LONGEST]
         del answer["offered"], answer["raw"]
     score = None if run.score is None else asdict(run.score)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from evals.money import to_usd
 from evals.reports.document import ratios
 from evals.reports.junit import reason_of, telling_run
 from evals.results import CaseResult, CaseRun, SuiteResult
@@ -41,7 +42,7 @@ def _lines(result: SuiteResult) -> Iterator[str]:
     if result.stable is not None:
         yield "; ".join(ratio_sentence(name, found) for name, found in ratios(result).items()) + "."
     repeats = "" if result.repeat == 1 else f" × {result.repeat} repeats"
-    yield f"{len(result.results)} cases{repeats}, {result.spent_nano_usd / 1e9:.4f} USD spent."
+    yield f"{len(result.results)} cases{repeats}, {to_usd(result.spent_nano_usd):.4f} USD spent."
     if result.left_out:
         yield f"{result.left_out} cases were not asked: the verdict was certain before."
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Final
 
+from evals.money import to_usd
 from evals.reports.document import ratios
 from evals.reports.junit import reason_of, telling_run
 from evals.results import CaseResult, CaseRun, SuiteResult
@@ -40,7 +41,7 @@ def _lines(result: SuiteResult) -> Iterator[str]:
     yield f"<style>{_STYLE}</style>"
     yield f'<h1>{title}</h1><p class="{verdict.status}"><strong>{escape(verdict.sentence)}</strong></p>'
     yield from (f"<p>{escape(note)}</p>" for note in result.suite.notes)
-    facts = [f"{len(result.results)} cases of {result.suite.name}", f"{result.spent_nano_usd / 1e9:.4f} USD spent"]
+    facts = [f"{len(result.results)} cases of {result.suite.name}", f"{to_usd(result.spent_nano_usd):.4f} USD spent"]
     if result.stable is not None:
         facts += [ratio_sentence(name, found) for name, found in ratios(result).items()]
     yield f"<p>{escape('; '.join(facts))}</p>"

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final, TextIO
 
+from evals.money import to_usd
 from evals.reports.document import ratios
 from evals.reports.junit import reason_of
 from evals.results import CaseResult, SuiteResult
@@ -13,7 +14,6 @@ from gateway.terminal import is_terminal, printable
 
 _MOST_SHOWN: Final = 12
 _BAR: Final = 20
-_NANO: Final = 1e9
 _SECONDS_BETWEEN: Final = 10.0
 
 
@@ -23,7 +23,7 @@ def progress_line(progress: Progress) -> str:
     bar = "█" * filled + "░" * (_BAR - filled)
     confirming = f"  asking {progress.confirming} again" if progress.confirming else ""
     found = f"  {progress.failed} not passed, {progress.worse} worse than stable"
-    return f"{bar} {progress.done}/{progress.cases}{found}  {progress.spent_nano_usd / _NANO:.4f} USD{confirming}"
+    return f"{bar} {progress.done}/{progress.cases}{found}  {to_usd(progress.spent_nano_usd):.4f} USD{confirming}"
 
 
 def shown_progress(output: TextIO, name: str = "") -> Callable[[Progress], None]:
@@ -71,7 +71,7 @@ def text_lines(result: SuiteResult) -> Iterator[str]:
     if result.stable is not None:
         yield "; ".join(ratio_sentence(name, found) for name, found in ratios(result).items())
     cases = "1 case" if len(result.results) == 1 else f"{len(result.results)} cases"
-    yield f"{cases}, {result.spent_nano_usd / _NANO:.4f} USD spent"
+    yield f"{cases}, {to_usd(result.spent_nano_usd):.4f} USD spent"
 
 
 def _case_lines(result: CaseResult) -> Iterator[str]:

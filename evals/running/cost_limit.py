@@ -1,9 +1,8 @@
 """The money of a run: each call reserves what it may cost before it goes out, so that the limit holds."""
 
 import asyncio
-from typing import Final
 
-_NANO: Final = 1e9
+from evals.money import to_usd
 
 
 class LimitReached(Exception):
@@ -23,7 +22,7 @@ class CostLimit:
         """Reserve what a call may cost at most; wait while other calls may still leave enough. Raises LimitReached."""
         while self.limit is not None and self.spent + self._reserved + most > self.limit:
             if not self._reserved:
-                spent, limit = self.spent / _NANO, self.limit / _NANO
+                spent, limit = to_usd(self.spent), to_usd(self.limit)
                 raise LimitReached(f"{spent:.6f} USD are spent, and the next call might go beyond {limit:g} USD")
             self._freed.clear()
             await self._freed.wait()

@@ -14,6 +14,7 @@ from typing import Any, Final
 import orjson
 
 from evals.child_process import end
+from evals.money import to_nano_usd
 from evals.scorers.evaluator import Evaluator, EvaluatorReply
 from gateway.child_environment import environment
 from gateway.terminal import one_line
@@ -24,7 +25,6 @@ _SHOWN_WORDS: Final = 300
 _LONGEST_REASON: Final = 2_000
 _MOST_COST_USD: Final = 1e6
 _SHORTEST_SECRET: Final = 4
-_NANO: Final = 1e9
 
 
 class EvaluatorFault(Exception):
@@ -146,7 +146,7 @@ class EvaluatorProcess:
         if cost is not None and not (_is_number(cost) and 0 <= cost <= _MOST_COST_USD):
             raise EvaluatorFault("answered a `cost` that is no sum in USD")
         if error := reply.get("error"):
-            raise EvaluatorDeclined(self.quoted(str(error))[:_LONGEST_REASON], round((cost or 0) * _NANO))
+            raise EvaluatorDeclined(self.quoted(str(error))[:_LONGEST_REASON], to_nano_usd(cost or 0))
         if not (score is None or _is_number(score)) or not (passed is None or isinstance(passed, bool)):
             raise EvaluatorFault("answered a `score` that is no number, or a `pass` that is neither true nor false")
         if score is None and passed is None:
@@ -154,7 +154,7 @@ class EvaluatorProcess:
         if not isinstance(reason, str | None):
             raise EvaluatorFault("answered a `reason` that is no text")
         shown = self.quoted(reason or "")[:_LONGEST_REASON]
-        return EvaluatorReply(None if score is None else float(score), passed, shown, round((cost or 0) * _NANO))
+        return EvaluatorReply(None if score is None else float(score), passed, shown, to_nano_usd(cost or 0))
 
 
 def _is_number(value: object) -> bool:

@@ -15,6 +15,7 @@ from typing import Final
 from evals.answer import CaseAnswer
 from evals.cases import Case, Suite, SuiteError
 from evals.checks import CaseScore, check_problems, score_case
+from evals.money import to_usd
 from evals.records import who, write_record
 from evals.reports import of_version, write_report
 from evals.reports.document import as_json
@@ -50,7 +51,6 @@ from gateway.replica import wiring
 from gateway.terminal import printable
 
 _PASSED, _FAILED, _COULD_NOT_RUN = 0, 1, 2
-_NANO: Final = 1e9
 _MOST_SHOWN: Final = 5
 _STYLES: Final[Mapping[str, Style]] = {"passed": "green", "failed": "red", "too_few_cases": "yellow"}
 
@@ -201,7 +201,7 @@ def _estimate(suite_run: SuiteRun, limit: int | None) -> None:
     """Say what the run costs at most. Raises CannotRun for a limit on what has no price."""
     most = suite_run.most_cost()
     if most is not None:
-        print(f"{suite_run.calls()} calls, at most {most / _NANO:.2f} USD without judges", file=sys.stderr)
+        print(f"{suite_run.calls()} calls, at most {to_usd(most):.2f} USD without judges", file=sys.stderr)
     elif limit is not None:
         names = " and ".join(suite_run.unpriced())
         raise CannotRun(f"--max-cost needs a price of {names}: write it under `prices` in gateway.yaml")

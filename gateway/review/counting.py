@@ -5,6 +5,7 @@ the two loses the label as a score, and keeps it as a label.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from gateway.timings import USUAL, Timings
 SCORES: Final[dict[LabelName, float]] = {"bad": 0.0, "good": 1.0}  # unsure is no score
 COUNTED: Final = "counted"
 _STEP_SECONDS = 0.5
+_MOST_DUE = 10_000
 _UNKNOWN = "the call's caller is no longer configured, or may not call the agent"
 _SCORED = "the call had a score already; the first score counts"
 _UNSURE = "unsure is no score"
@@ -50,13 +52,14 @@ class LabelCounter:
 
     def __init__(self, parts: CountingParts) -> None:
         self._parts = parts
-        self._due: dict[str, float] = {}  # when the agent's next label counts, on the loop's clock
+        self._due = deque[tuple[float, str]](maxlen=_MOST_DUE)  # when labels count, on the loop's clock, and of whom
         self._counted: dict[tuple[str, str, str], str] = {}  # what became of labels that the store does not know yet
+        self._counting = asyncio.Lock()
         self._uncompared = set[tuple[str, str, str]]()  # labels that are not in a judge's agreement yet
 
     def expect(self, agent: str, seconds: float) -> None:
         """Look for labels of the agent after so many seconds."""
-        self._due[agent] = asyncio.get_running_loop().time() + seconds
+        self._due.append((asyncio.get_running_loop().time() + seconds, agent))
 
     async def count_for_ever(self) -> None:
         """Count labels when it is time, until cancelled."""
@@ -64,23 +67,25 @@ class LabelCounter:
         look_at = clock() + uniform(0, between)  # noqa: S311 - replicas look at different times
         while True:
             await asyncio.sleep(_STEP_SECONDS)
-            due = [agent for agent, at in self._due.items() if at <= clock()]
+            due = set[str]()
+            while self._due and self._due[0][0] <= clock():
+                due.add(self._due.popleft()[1])
             if clock() >= look_at:
-                due, look_at = list(dict.fromkeys([*due, *self._reviewed()])), clock() + between
+                due, look_at = due.union(self._reviewed()), clock() + between
             for agent in due:
-                with suppress(StoreAway):
+                with suppress(StoreAway):  # the next look finds what is left
                     await self.count(agent)
-                    self._due.pop(agent, None)
 
     async def count(self, agent: str) -> None:
         """Count the labels of an agent that are due. Raises StoreAway; then they are due again."""
-        while labels := await self._parts.store.claim_labels(agent):
-            settled = dict[str, str]()
-            for label in labels:
-                settled[label.review.key] = await self._settle(agent, label)
-            await self._parts.store.settle_labels(agent, settled)
-            for label in labels:
-                del self._counted[agent, label.review.key, label.lease]
+        async with self._counting:  # a label that two count at once would count twice
+            while labels := await self._parts.store.claim_labels(agent):
+                settled = dict[str, str]()
+                for label in labels:
+                    settled[label.review.key] = await self._settle(agent, label)
+                await self._parts.store.settle_labels(agent, settled)
+                for label in labels:
+                    del self._counted[agent, label.review.key, label.lease]
 
     async def _settle(self, agent: str, label: ReviewLabel) -> str:
         """Count a label as a score, and for a judge's agreement; return what became of it. Raises StoreAway."""

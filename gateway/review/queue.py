@@ -48,6 +48,7 @@ class ReviewQueue:
         self._log = log
         self._pause = pause
         self._chosen: deque[_Chosen] = deque()
+        self._writing = asyncio.Lock()
         self.dropped = 0
 
     def note_recorded(self, records: Sequence[CallRecord]) -> None:
@@ -93,15 +94,16 @@ class ReviewQueue:
 
     async def write(self) -> None:
         """Write what was chosen until now. Raises StoreAway; then it waits for the next time."""
-        while self._chosen:
-            chosen = [self._chosen[index] for index in range(min(_AT_ONCE, len(self._chosen)))]
-            by_agent: defaultdict[str, list[_Chosen]] = defaultdict(list)
-            for each in chosen:
-                by_agent[each.agent].append(each)
-            for agent, same in by_agent.items():
-                await self._write(agent, same)
-            for _ in chosen:
-                self._chosen.popleft()
+        async with self._writing:
+            while self._chosen:
+                chosen = [self._chosen[index] for index in range(min(_AT_ONCE, len(self._chosen)))]
+                by_agent: defaultdict[str, list[_Chosen]] = defaultdict(list)
+                for each in chosen:
+                    by_agent[each.agent].append(each)
+                for agent, same in by_agent.items():
+                    await self._write(agent, same)
+                for _ in chosen:
+                    self._chosen.popleft()
 
     async def _write(self, agent: str, chosen: Sequence[_Chosen]) -> None:
         """Write the calls of one agent."""

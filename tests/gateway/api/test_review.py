@@ -1,5 +1,6 @@
 """`/review`: answers that wait, one person each; labels that count once; and for nobody else's eyes."""
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -21,6 +22,7 @@ from gateway.traces.record import key_of_nonce
 from routing.agents import ReviewRules
 from tests.support.crowd import Reply, ask
 from tests.support.running import ADMIN_TOKEN, Running, provider, running, trial, write
+from tests.support.waiting import within
 
 BEARER = f"authorization: Bearer {ADMIN_TOKEN}"
 BASIC = "authorization: Basic " + base64.b64encode(f"ada:{ADMIN_TOKEN}".encode()).decode()
@@ -400,3 +402,16 @@ async def test_the_status_says_how_many_wait(here: Desk) -> None:
         assert f'href="{way}"' in (await here.see(path, HTML)).body.decode()
     metrics = (await here.see("/metrics", BEARER)).body.decode()
     assert f'serinus_reviews_waiting{{agent="{here.agent}"}} 2' in metrics
+
+
+async def test_a_label_counts_by_itself(tmp_path: Path, redis_url: str, agent: str) -> None:
+    """When it can be taken back no more: nobody has to look."""
+    async with desk(tmp_path, redis_url, agent, replace(USUAL, review_undo=0.1)) as (here, _):
+        for _ in range(2):
+            await here.call()
+        leases = [(await here.take())["lease"] for _ in range(2)]
+        await here.label(leases[0])
+        assert here.scored() == 0
+        await asyncio.sleep(0.2)
+        await here.label(leases[1])
+        await within(10, lambda: here.scored() == 2)

@@ -1,5 +1,6 @@
 """Labels as scores: once each, over two replicas and replies that are lost."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -50,8 +51,10 @@ def scored(replicas: list[Running]) -> int:
 async def test_two_replicas_count_a_label_once(replicas: list[Running], agent: str) -> None:
     """Whoever claims it, and however often both look."""
     await review(replicas[0], agent, "good", "bad", "good")
-    for each in (*replicas, *replicas):
-        await each.gateway.services.reviews.counter.count(agent)
+    counters = [each.gateway.services.reviews.counter for each in replicas]
+    await asyncio.gather(*(each.count(agent) for each in (*counters, *counters)))
+    for each in counters:
+        await each.count(agent)
     assert scored(replicas) == 3
     assert {label.counted for label in await replicas[0].store.review_labels(agent)} == {"counted"}
 

@@ -1,5 +1,6 @@
 """The way of calls to reviewers: a sample that every replica draws alike, bounded, and over a store that is away."""
 
+import asyncio
 import io
 import json
 from collections.abc import AsyncIterator
@@ -66,6 +67,19 @@ async def test_a_store_that_is_away(store: FaultyStore, agent: str) -> None:
     assert [json.loads(line)["event"] for line in stage.out.getvalue().splitlines()] == ["reviews_not_queued"] * 2
     await stage.queue.write()
     assert await stage.waiting() == ["1"]
+
+
+async def test_two_that_write_at_once(store: FaultyStore, agent: str) -> None:
+    """The background and a reader: each call is written once, and what came meanwhile is not lost."""
+    stage = Stage(store, agent)
+    for number in range(150):
+        stage.record(str(number))
+    writing = asyncio.gather(*(stage.queue.write() for _ in range(3)))
+    await asyncio.sleep(0)
+    stage.record("late")
+    await writing
+    await stage.queue.write()
+    assert len(await stage.waiting()) == 151 and store.calls["add_reviews"] == 2
 
 
 async def test_what_there_is_no_room_for(store: FaultyStore, agent: str) -> None:
